@@ -1,0 +1,2 @@
+"""Plan and apply for Qdrant."""
+__version__ = "0.1.0"

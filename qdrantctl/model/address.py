@@ -1,0 +1,50 @@
+"""Addresses (`collection/products`) and the names that can never be sent to a server."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+OWN_PREFIX = "_qdrantctl"
+"""Names that begin with this are the tool's own: the ledger, leases, the key registry."""
+
+_FORBIDDEN = frozenset('<>:"/\\|?*\0\x1f')
+_MAX_BYTES = 255
+
+
+class Address(NamedTuple):
+    """Where a resource is found: its kind and its name. `str()` and `parse()` are inverse."""
+
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.name}"
+
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """Read `collection/products`. Raises ValueError saying what is wrong with `text`."""
+        kind, slash, name = text.partition("/")
+        if not slash or not kind or not name:
+            raise ValueError(f"{text!r} is not an address; write KIND/NAME, as in collection/products")
+        return cls(kind, name)
+
+
+def unsendable(name: str) -> str:
+    """Why Qdrant must never be asked for a collection or alias of this name; empty when it may.
+
+    `.` and `..` reach the server percent-encoded and make it wipe its storage (1.13 to 1.19, the
+    name validator in lib/collection/src/operations/validation.rs lets them pass).
+    """
+    if not name:
+        return "a name cannot be empty"
+    if name in (".", ".."):
+        return f"{name!r} as a name makes Qdrant wipe its whole storage"
+    if bad := sorted(set(name) & _FORBIDDEN):
+        return "Qdrant forbids " + " ".join(repr(char) for char in bad) + " in names"
+    try:
+        size = len(name.encode())
+    except UnicodeEncodeError:
+        return "the name is not valid Unicode"
+    if size > _MAX_BYTES:
+        return f"the name is {size} bytes long, Qdrant takes at most {_MAX_BYTES}"
+    return ""

@@ -1,0 +1,118 @@
+"""What differs and what is to be done about it. These are the plan's JSON as well as its words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from pydantic import MISSING, BaseModel, ConfigDict, Field, field_serializer
+
+from qdrantctl.model.address import Address
+from qdrantctl.model.resource import Origin
+from qdrantctl.model.rule import ABSENT, Effect, Json
+from qdrantctl.model.spec import Path
+from qdrantctl.model.step import Step
+
+
+class Action(StrEnum):
+    """What becomes of a resource.
+
+    | action  | before            | after                                    |
+    |---------|-------------------|------------------------------------------|
+    | create  | nothing live      | live and recorded                        |
+    | update  | live              | changed in place, recorded               |
+    | replace | live              | dropped and created again, recorded      |
+    | delete  | live and recorded | gone, its record kept as deleted         |
+    | adopt   | live              | recorded; changed only where it differed |
+    | forget  | recorded          | no longer recorded, nothing destroyed    |
+    | run     | a policy is due   | run                                      |
+    | noop    | as desired        | as it was                                |
+    | refused | any               | as it was: it cannot be done             |
+    """
+
+    CREATE = "create"
+    UPDATE = "update"
+    REPLACE = "replace"
+    DELETE = "delete"
+    ADOPT = "adopt"
+    FORGET = "forget"
+    NOOP = "noop"
+    REFUSED = "refused"
+    RUN = "run"
+
+
+class Cause(StrEnum):
+    """Which world moved since the last apply."""
+
+    EDIT = "edit"
+    """The manifest."""
+    DRIFT = "drift"
+    """The cluster."""
+    BOTH = "both"
+    NEW = "new"
+    """Never applied before."""
+
+
+class FieldChange(BaseModel):
+    """One difference between what is desired and what is live."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: tuple[str | int, ...] = Field(description="Where it stands in the spec.")
+    recorded: Any = Field(default=ABSENT, description="What this owner last applied.")
+    live: Any = Field(default=ABSENT, description="What the cluster has.")
+    desired: Any = Field(default=ABSENT, description="What the manifest asks.")
+    effect: Effect = Field(description="same, kept, update, rebuild, replace or refused.")
+    cause: Cause = Field(description="Which side moved: edit, drift, both or new.")
+    because: str = Field(default="", description="Why the effect is what it is.")
+    origin: Origin | MISSING = Field(
+        default=ABSENT, description="The line that asks for it."
+    )
+    loses: bool = Field(default=False, exclude=True, description="Destroys stored data.")
+
+    @field_serializer("effect")
+    def _effect(self, effect: Effect) -> str:
+        return effect.name.lower()
+
+
+class SchemaVersion(BaseModel):
+    """How often what is asked of a resource has changed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    recorded: int | MISSING = MISSING
+    desired: int | MISSING = MISSING
+
+
+class Change(BaseModel):
+    """What a plan does to one resource."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    address: str = Field(description="`kind/name`.")
+    action: Action
+    cause: Cause
+    because: str = ""
+    uuid: str | MISSING = Field(
+        default=ABSENT, description="The live collection's identity, where the cluster gives one."
+    )
+    origin: Origin | MISSING = Field(
+        default=ABSENT, description="Where the manifest stands."
+    )
+    schema_version: SchemaVersion = SchemaVersion()
+    fields: tuple[FieldChange, ...] = ()
+    steps: tuple[Step, ...] = ()
+    record: Mapping[str, Json] | MISSING = Field(
+        default=ABSENT, description="What the ledger will hold."
+    )
+
+    @property
+    def where(self) -> Address:
+        """The address as a value."""
+        return Address.parse(self.address)
+
+    @property
+    def destroys(self) -> bool:
+        """Whether carrying it out removes a live resource."""
+        return self.action in (Action.DELETE, Action.REPLACE)

@@ -1,0 +1,72 @@
+"""The error family: what went wrong, why, and what to do next. Imports nothing, prints nothing."""
+
+
+class QdrantctlError(Exception):
+    """A failure that a user can act on.
+
+    `what` says what failed, `why` the cause, `hint` the next thing to do; `exit_code` is the
+    process's answer. Only `cli/main.py` turns one of these into output.
+    """
+
+    exit_code: int = 1
+
+    def __init__(self, what: str, *, why: str = "", hint: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.why = why
+        self.hint = hint
+
+
+class UsageError(QdrantctlError):
+    """Words on the command line, or the environment around it, that make no sense together."""
+
+    exit_code = 64
+
+
+class SettingsError(QdrantctlError):
+    """The project file, or what it refers to (a key, a certificate), cannot be used."""
+
+
+class ManifestError(QdrantctlError):
+    """Manifests with errors. `violations` holds every one of them, each with its place."""
+
+    def __init__(self, what: str, violations: tuple[object, ...] = (), *, hint: str = "") -> None:
+        super().__init__(what, hint=hint)
+        self.violations = violations
+
+
+class ServerError(QdrantctlError):
+    """The embedded server cannot be found, verified, started or stopped."""
+
+
+class ClusterError(QdrantctlError):
+    """The cluster did not answer, or answered with an error.
+
+    `status` is the HTTP status, 0 when there was no answer at all. `maybe_applied` is true when a
+    write may have taken effect all the same (a timeout, a cut connection, 429, 5xx).
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        why: str = "",
+        hint: str = "",
+        status: int = 0,
+        maybe_applied: bool = False,
+    ) -> None:
+        super().__init__(what, why=why, hint=hint)
+        self.status = status
+        self.maybe_applied = maybe_applied
+
+
+class BlockedError(QdrantctlError):
+    """The plan holds changes that must not be applied; nothing was done."""
+
+    exit_code = 3
+
+
+class StaleError(QdrantctlError):
+    """What was planned, or this checkout, no longer fits what is there."""
+
+    exit_code = 4

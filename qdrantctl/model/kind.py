@@ -1,0 +1,105 @@
+"""A kind is a value: its words, and pure functions that observe and change its resources."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Protocol
+
+from qdrantctl.model.address import Address
+from qdrantctl.model.change import Change
+from qdrantctl.model.resource import Inventory, Resource
+from qdrantctl.model.rule import Json
+from qdrantctl.model.server import Server
+from qdrantctl.model.spec import Spec
+from qdrantctl.model.step import Call
+from qdrantctl.model.violation import Violation
+
+
+class Door(Protocol):
+    """The only thing a kind knows of the outside: it answers requests."""
+
+    @property
+    def server(self) -> Server:
+        """The server behind the door."""
+        ...
+
+    def ask(self, call: Call) -> Json:
+        """The `result` of the server's answer. Raises ClusterError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an observation is for."""
+
+    desired: Inventory
+    recorded: Inventory
+    details: frozenset[Address] = frozenset()
+    """Resources whose points and status are wanted, which cost a request each."""
+    only: frozenset[Address] | None = None
+    """Read these and nothing else; None reads the whole cluster."""
+
+    def wants(self, address: Address) -> bool:
+        """Whether `address` is to be read at all."""
+        return self.only is None or address in self.only
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a kind may look at when it thinks: the server, the day and the three worlds."""
+
+    server: Server
+    today: date
+    desired: Inventory
+    live: Inventory
+    recorded: Inventory
+    deleted: frozenset[Address] = frozenset()
+    """Resources that this plan deletes."""
+
+
+def _nothing(*_: object) -> Iterable[Violation]:
+    return ()
+
+
+def _as_stated(desired: Mapping[str, Json], *_: object) -> Mapping[str, Json]:
+    return desired
+
+
+def _no_refs(_: Mapping[str, Json]) -> Iterable[Address]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of resource."""
+
+    name: str
+    """The word in addresses: `collection`."""
+    manifest: str
+    """The word in manifests: `Collection`."""
+    spec: type[Spec]
+    """What `spec:` may hold."""
+    canonical: Callable[[Spec], Mapping[str, Json]]
+    """A validated spec as canonical JSON: one tree for one meaning."""
+    observe: Callable[[Door, Asked], Iterable[Resource]]
+    """The live resources of this kind, their specs canonical."""
+    steps: Callable[[Change, Context], Iterable[Call]]
+    """The requests that carry out a change."""
+    lint: Callable[[Resource, Inventory], Iterable[Violation]] = _nothing
+    """What is wrong with a desired resource beside the others, seen without a server."""
+    check: Callable[[Change, Context], Iterable[Violation]] = _nothing
+    """What is wrong with a change on this cluster."""
+    imply: Callable[
+        [Mapping[str, Json], Mapping[str, Json], Mapping[str, Json]], Mapping[str, Json]
+    ] = _as_stated
+    """desired, live, recorded -> desired with what it implies on this live resource."""
+    refs: Callable[[Mapping[str, Json]], Iterable[Address]] = _no_refs
+    """The resources that a spec refers to: they come first, and go last."""
+    after: tuple[str, ...] = ()
+    """Kinds that are settled before this one."""
+    namespace: str = ""
+    """Kinds of one namespace cannot share a name."""
+    holds_data: bool = False
+    """Whether removing one destroys points."""

@@ -1,0 +1,112 @@
+"""The plan: every change, the steps that carry it out, and what forbids it. The whole program."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from pydantic import MISSING, BaseModel, ConfigDict, Field
+
+from qdrantctl.model.change import Action, Change
+from qdrantctl.model.resource import digest
+from qdrantctl.model.rule import ABSENT
+from qdrantctl.model.step import Step
+from qdrantctl.model.violation import Severity, Violation
+
+FORMAT_VERSION = "1.0"
+"""Of plan JSON: additions raise the minor number, anything else the major one."""
+
+
+class PlannedServer(BaseModel):
+    """The server that a plan was made against."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: str
+    url: str = Field(description="Scheme, host and port.")
+    distributed: bool
+    cluster_id: str | MISSING = Field(
+        default=ABSENT, description="Random id kept in the ledger; absent before the first apply."
+    )
+
+
+class Summary(BaseModel):
+    """How many changes there are of each action."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    create: int = 0
+    update: int = 0
+    replace: int = 0
+    delete: int = 0
+    adopt: int = 0
+    forget: int = 0
+    noop: int = 0
+    refused: int = 0
+    run: int = 0
+
+    @property
+    def changes(self) -> int:
+        """All but what stays as it is and what cannot be done."""
+        return (
+            self.create
+            + self.update
+            + self.replace
+            + self.delete
+            + self.adopt
+            + self.forget
+            + self.run
+        )
+
+
+class Plan(BaseModel):
+    """What apply would do, exactly. Same worlds give the same plan, byte for byte."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format_version: str = FORMAT_VERSION
+    qdrantctl_version: str
+    project: str = Field(description="`-` without a project file.")
+    environment: str = Field(description="`-` without an environment.")
+    server: PlannedServer
+    manifests_digest: str
+    prepare: tuple[Step, ...] = Field(
+        default=(), description="Steps before the first change: the ledger's first creation."
+    )
+    changes: tuple[Change, ...] = Field(default=(), description="In the order of their execution.")
+    violations: tuple[Violation, ...] = ()
+    unmanaged: tuple[str, ...] = Field(
+        default=(), description="Live resources that nobody recorded and no manifest states."
+    )
+
+    @property
+    def owner(self) -> str:
+        """Project and environment together."""
+        return f"{self.project}/{self.environment}"
+
+    @property
+    def summary(self) -> Summary:
+        """The changes, counted."""
+        counted = Counter(change.action for change in self.changes)
+        return Summary(**{str(action): counted.get(action, 0) for action in Action})
+
+    @property
+    def blocking(self) -> tuple[Violation, ...]:
+        """The violations that stop apply."""
+        return tuple(v for v in self.violations if v.severity is Severity.ERROR)
+
+    @property
+    def applicable(self) -> bool:
+        """Whether apply may carry it out."""
+        return not self.blocking and not self.summary.refused
+
+    def document(self) -> dict[str, Any]:
+        """The plan as JSON (`schemas/plan.json`), `digest` last and over all the rest."""
+        plain = self.model_dump(mode="json")
+        if not self.prepare:
+            del plain["prepare"]
+        head = ("format_version", "qdrantctl_version", "project", "environment", "server")
+        found = {key: plain.pop(key) for key in (*head, "manifests_digest")}
+        found["summary"] = self.summary.model_dump(mode="json")
+        found |= plain | {"applicable": self.applicable}
+        return found | {"digest": digest(found)}

@@ -1,0 +1,65 @@
+"""The report: what became of each change of a plan."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from qdrantctl.model.change import Action
+
+
+class Status(StrEnum):
+    """What became of one change."""
+
+    DONE = "done"
+    NOOP = "noop"
+    """There was nothing to do."""
+    FAILED = "failed"
+    """A step was refused, or its effect is unknown."""
+    NOT_TAKEN = "not_taken"
+    """The server said ok and did not take it."""
+    NOT_REACHED = "not_reached"
+    """Apply stopped before it."""
+
+
+class Outcome(BaseModel):
+    """What became of one resource."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    address: str
+    action: Action
+    status: Status
+    error: str = Field(default="", description="What happened, without secrets.")
+    missed: tuple[str, ...] = Field(
+        default=(), description="Settings the server answered ok to and does not show."
+    )
+    seconds: float = Field(default=0.0, description="Wall time of its steps and read-back.")
+
+
+class Report(BaseModel):
+    """What became of a plan."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format_version: str = "1.0"
+    project: str
+    environment: str
+    url: str
+    plan_digest: str
+    outcomes: tuple[Outcome, ...] = ()
+    interrupted: bool = False
+    stopped: str = Field(default="", description="Why apply stopped before the first change.")
+
+    def count(self, status: Status, *actions: Action) -> int:
+        """Outcomes of a status, of these actions or of all."""
+        return sum(
+            outcome.status is status and (not actions or outcome.action in actions)
+            for outcome in self.outcomes
+        )
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything that was planned has been done and seen on the server."""
+        return all(o.status in (Status.DONE, Status.NOOP) for o in self.outcomes)

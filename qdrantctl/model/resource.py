@@ -1,0 +1,178 @@
+"""Resources and the three worlds: desired, live and recorded are all an `Inventory`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from pydantic import BaseModel, ConfigDict
+
+from qdrantctl.model.address import Address
+from qdrantctl.model.rule import Json
+from qdrantctl.model.spec import Path
+
+
+class Origin(BaseModel):
+    """A place in a file: `manifests/products.yaml:4`. Paths are relative to the project."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A field that plans leave alone (`lifecycle.ignore`)."""
+
+    path: Path
+    reason: str
+    until: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lifecycle:
+    """What a manifest says about its resource's life, beside its spec."""
+
+    protect: bool = False
+    replace: str = "refuse"
+    exclusive: tuple[Path, ...] = ()
+    """Maps whose strangers are removed."""
+    ignore: tuple[Ignored, ...] = ()
+
+    def document(self) -> dict[str, Json]:
+        """The canonical JSON form, defaults left out, so that stating a default changes nothing."""
+        found: dict[str, Json] = {}
+        if self.protect:
+            found["protect"] = True
+        if self.replace != "refuse":
+            found["replace"] = self.replace
+        if self.exclusive:
+            found["exclusive"] = sorted(list(path) for path in self.exclusive)
+        if self.ignore:
+            found["ignore"] = [
+                {"path": list(i.path), "reason": i.reason}
+                | ({"until": i.until.isoformat()} if i.until else {})
+                for i in self.ignore
+            ]
+        return found
+
+    @classmethod
+    def parse(cls, document: Mapping[str, Json]) -> Lifecycle:
+        """The inverse of `document`."""
+        return cls(
+            protect=bool(document.get("protect", False)),
+            replace=str(document.get("replace", "refuse")),
+            exclusive=tuple(tuple(path) for path in document.get("exclusive", ())),
+            ignore=tuple(
+                Ignored(
+                    tuple(i["path"]),
+                    i.get("reason", ""),
+                    date.fromisoformat(i["until"]) if i.get("until") else None,
+                )
+                for i in document.get("ignore", ())
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the cluster says of a live resource; shown and guarded by, never diffed."""
+
+    uuid: str = ""
+    """The collection's identity in cluster mode; a re-created collection has another."""
+    points: int | None = None
+    """Stored points; None where it was not read."""
+    status: str = ""
+    """green, yellow, grey or red; empty where it was not read."""
+    aliases: tuple[str, ...] = ()
+    replicas: Mapping[str, int] = field(default_factory=dict)
+    """Active replicas by shard number, where it was read."""
+    points_by_key: Mapping[str | int, int] = field(default_factory=dict)
+    """Stored points by shard key, where it was read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What the ledger remembers of a resource, beside its spec."""
+
+    owner: str
+    schema_version: int = 0
+    digest: str = ""
+    uuid: str = ""
+    pending: Mapping[str, Json] | None = None
+    """An interrupted apply: `{"action": …, "spec": …}`."""
+    commit: str = ""
+    who: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One resource of one world. `spec` is canonical JSON: equal settings are equal trees."""
+
+    address: Address
+    spec: Mapping[str, Json]
+    origin: Origin | None = None
+    lifecycle: Lifecycle = Lifecycle()
+    facts: Facts = Facts()
+    record: Record | None = None
+    """Only in the recorded world."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    marks: Mapping[Path, tuple[int, int]] = field(default_factory=dict)
+    """Line and column of each stated value below `spec`, in `origin.file`; desired world only."""
+
+    @property
+    def digest(self) -> str:
+        """sha256 over address, spec and lifecycle: what the resource is asked to be."""
+        return digest(
+            {
+                "address": str(self.address),
+                "spec": self.spec,
+                "lifecycle": self.lifecycle.document(),
+            }
+        )
+
+
+    def place(self, path: Path) -> Origin | None:
+        """Where the value at `path` was stated: its own line, or that of the nearest above it."""
+        if self.origin is None:
+            return None
+        for end in range(len(path), 0, -1):
+            if mark := self.marks.get(path[:end]):
+                return Origin(file=self.origin.file, line=mark[0])
+        return self.origin
+
+
+class Inventory(Mapping[Address, Resource]):
+    """One world. Iterates in the order of addresses, whatever order it was made in."""
+
+    __slots__ = ("_resources",)
+
+    def __init__(self, resources: Iterable[Resource] = ()) -> None:
+        found = {resource.address: resource for resource in resources}
+        self._resources = {address: found[address] for address in sorted(found)}
+
+    def __getitem__(self, address: Address) -> Resource:
+        return self._resources[address]
+
+    def __iter__(self) -> Iterator[Address]:
+        return iter(self._resources)
+
+    def __len__(self) -> int:
+        return len(self._resources)
+
+
+def canonical(value: Json) -> str:
+    """JSON with sorted keys and no spaces: equal values give equal text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def digest(value: Json) -> str:
+    """`sha256:…` of the canonical JSON."""
+    return "sha256:" + hashlib.sha256(canonical(value).encode()).hexdigest()

@@ -1,0 +1,130 @@
+"""What a field can do on the server, declared on the field itself: `Annotated[int, Rule(...)]`."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any
+
+from pydantic import MISSING
+
+from qdrantctl.model.server import Server, Version
+
+Json = Any
+"""A JSON value; `ABSENT` where a value may be missing."""
+
+ABSENT: Any = MISSING
+"""No value at all, as different from null. Left out when a model is written as JSON."""
+
+
+class Effect(IntEnum):
+    """What a difference in one field means. Ordered: the worst field decides."""
+
+    SAME = 0
+    """Equal, or equal in meaning."""
+    KEPT = 1
+    """The server keeps its value: not managed, or it cannot be unset."""
+    UPDATE = 2
+    """Changed in place, cheaply."""
+    REBUILD = 3
+    """Changed in place; the server re-indexes in the background."""
+    REPLACE = 4
+    """Fixed when the collection is created: only a new collection can have it."""
+    REFUSED = 5
+    """Cannot be had on this server."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """The servers on which something exists. Empty words mean no bound."""
+
+    since: str = ""
+    """First version that has it, e.g. `1.16.0`."""
+    until: str = ""
+    """Last version that has it."""
+    cluster: bool = False
+    """Only in cluster mode (a cluster of one node is enough)."""
+
+    def closed(self, server: Server) -> str:
+        """Why `server` cannot have it; empty when it can."""
+        if self.since and server.version < Version.parse(self.since):
+            return f"needs Qdrant {self.since} or newer, this server is {server.version}"
+        if self.until and server.version > Version.parse(self.until):
+            return f"ended with Qdrant {self.until}, this server is {server.version}"
+        if self.cluster and not server.distributed:
+            return "needs cluster mode, this server runs standalone"
+        return ""
+
+
+OPEN = Gate()
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How one field behaves. One triple add / change / drop covers scalars and keyed maps alike.
+
+    On a map the triple speaks of its keys; on a section (a nested spec) the fields inside speak
+    for themselves, unless the section is `whole`.
+    """
+
+    add: Effect = Effect.UPDATE
+    """From absent to a value."""
+    change: Effect = Effect.UPDATE
+    """From one value to another."""
+    drop: Effect = Effect.KEPT
+    """From a value that was ours to absent."""
+    because: str = ""
+    """The reason shown for an add or a change."""
+    drop_because: str = ""
+    """The reason shown for a drop."""
+    neutral: Json = ABSENT
+    """The value that means the same as absent; told to the server when a drop must be sent."""
+    gate: Gate = OPEN
+    values: Mapping[Json, Gate] = field(default_factory=dict)
+    """Values that only some servers know."""
+    in_place_since: str = ""
+    """Before this version an add or a drop of a key forces replacement."""
+    whole: bool = False
+    """Stating any of it states all of it: the server replaces it as one."""
+    resend: bool = False
+    """A map that the server replaces as one, though its keys are owned one by one."""
+    key: str = ""
+    """A list with identity: the name of the member that identifies an entry."""
+    write_only: bool = False
+    """Never read back: compared with what was recorded."""
+    single: bool = False
+    """The server keeps 32-bit floats: values are compared after rounding to one."""
+    at: str = ""
+    """The section of PATCH's body that takes it, when that differs from the spec's place."""
+    create: bool = True
+    """Whether creation takes it; otherwise it is set right after."""
+    loses: bool = False
+    """Dropping a key of this map destroys stored data."""
+
+    def meaning(self, value: Json) -> Json:
+        """`value` in the form that is compared: neutral is absent, floats are rounded."""
+        if value is ABSENT or (self.neutral is not ABSENT and same(value, self.neutral)):
+            return ABSENT
+        if self.single and isinstance(value, int | float):
+            return struct.unpack("f", struct.pack("f", value))[0]
+        return value
+
+    def closed(self, value: Json, server: Server) -> str:
+        """Why this server cannot have `value` here; empty when it can."""
+        if reason := self.gate.closed(server):
+            return reason
+        gate = self.values.get(value) if self.values and isinstance(value, str) else None
+        return f"{value} {reason}" if gate and (reason := gate.closed(server)) else ""
+
+
+def same(one: Json, other: Json) -> bool:
+    """Equality of JSON values: `1` equals `1.0`, but neither equals `true`."""
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    return bool(one == other)

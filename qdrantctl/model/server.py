@@ -1,0 +1,41 @@
+"""What is known of the server that is planned against: its version and its mode."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import NamedTuple
+
+_VERSION = re.compile(r"v?(\d+)\.(\d+)(?:\.(\d+))?")
+
+
+class Version(NamedTuple):
+    """A server version. Pre-release and build suffixes are dropped: `1.17.0-dev` counts as 1.17.0."""
+
+    major: int
+    minor: int
+    patch: int
+
+    def __str__(self) -> str:
+        return f"{self.major}.{self.minor}.{self.patch}"
+
+    @classmethod
+    def parse(cls, text: str) -> Version:
+        """Read `1.16.3`, `v1.16.3` or `1.16`. Raises ValueError on anything else."""
+        found = _VERSION.match(text)
+        if not found:
+            raise ValueError(f"not a version: {text!r}")
+        return cls(int(found[1]), int(found[2]), int(found[3] or 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One Qdrant server or cluster, as `GET /` and `GET /cluster` describe it."""
+
+    version: Version
+    url: str
+    """Scheme, host and port; never a key."""
+    distributed: bool = False
+    """Cluster mode, even of one node. Only there do shard keys and collection identities exist."""
+    peers: int = 1
+    """Number of nodes that the cluster knows, dead ones included."""

@@ -1,0 +1,126 @@
+"""Specs (what a manifest may say) and their Shape: the tree of fields and rules that diff walks."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, RootModel
+
+from qdrantctl.model.rule import OPEN, Gate, Rule
+
+Path = tuple[str | int, ...]
+"""Where a value stands in a spec: names, map keys (strings, or integers for shard keys)."""
+
+
+class Spec(BaseModel):
+    """Data that a person writes. Unknown keys are errors; a stated null is the same as absent."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """One place in a spec: its rule and what lies below it."""
+
+    rule: Rule
+    fields: Mapping[str, Shape] = field(default_factory=dict)
+    """Of a section: its fields by name."""
+    entries: Shape | None = None
+    """Of a map, or of a list with identity: the shape of every entry."""
+    about: str = ""
+    """The field's description, from its docstring or `Field(description=…)`."""
+    words: str = ""
+    """The type in words, for the field reference."""
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether values here are compared as they are."""
+        return not self.fields and self.entries is None
+
+    def along(self, path: Path) -> Iterator[Shape]:
+        """The shapes met on the way to `path`, this one left out, that of `path` last."""
+        here: Shape | None = self
+        for word in path:
+            if here is None:
+                return
+            here = here.entries if here.entries is not None else here.fields.get(str(word))
+            if here is not None:
+                yield here
+
+
+@cache
+def shape_of(spec: type[Spec]) -> Shape:
+    """The shape of a spec type, gates of sections handed down to what they hold."""
+    return _section([spec], Rule())
+
+
+def _section(specs: list[type[Spec]], rule: Rule) -> Shape:
+    """One section for a spec, or for a union of specs told apart by their `type`."""
+    fields: dict[str, Shape] = {}
+    for spec in specs:
+        for name, info in spec.model_fields.items():
+            own = next((m for m in info.metadata if isinstance(m, Rule)), None) or Rule()
+            fields.setdefault(
+                name,
+                _shape(info.annotation, _inherit(own, rule), info.description or ""),
+            )
+    return Shape(rule, fields, None, "", "section")
+
+
+def _inherit(rule: Rule, parent: Rule) -> Rule:
+    if rule.gate == OPEN and parent.gate != OPEN:
+        return replace(rule, gate=Gate(parent.gate.since, parent.gate.until, parent.gate.cluster))
+    return rule
+
+
+def _shape(annotation: Any, rule: Rule, about: str) -> Shape:
+    members, inner = _unwrap(annotation)
+    rule = replace(inner, gate=rule.gate) if inner and rule == Rule(gate=rule.gate) else rule
+    specs = [member for member in members if isinstance(member, type) and issubclass(member, Spec)]
+    if specs:
+        return replace(_section(specs, rule), about=about)
+    for member in members:
+        origin = get_origin(member)
+        if origin is dict or (origin is list and rule.key):
+            entry = get_args(member)[-1]
+            return Shape(rule, {}, _entry(entry, rule), about, "map")
+    return Shape(rule, {}, None, about, " or ".join(_words(member) for member in members))
+
+
+def _entry(annotation: Any, rule: Rule) -> Shape:
+    """What a map holds: a section of its own, or a leaf judged by the map's own rule."""
+    members, inner = _unwrap(annotation)
+    specs = [member for member in members if isinstance(member, type) and issubclass(member, Spec)]
+    if specs:
+        return _section(specs, inner or Rule(gate=rule.gate))
+    return Shape(rule, {}, None, "", " or ".join(_words(member) for member in members))
+
+
+def _unwrap(annotation: Any) -> tuple[list[Any], Rule | None]:
+    """The alternatives of a type without null, and the rule written beside it, if any."""
+    if get_origin(annotation) is Annotated:
+        base, *marks = get_args(annotation)
+        members, inner = _unwrap(base)
+        return members, next((m for m in marks if isinstance(m, Rule)), inner)
+    if get_origin(annotation) in (Union, types.UnionType):
+        found: list[Any] = []
+        rule: Rule | None = None
+        for member in get_args(annotation):
+            if member is not type(None):
+                members, inner = _unwrap(member)
+                found += members
+                rule = rule or inner
+        return found, rule
+    if isinstance(annotation, type) and issubclass(annotation, RootModel):
+        return _unwrap(annotation.model_fields["root"].annotation)
+    return [annotation], None
+
+
+def _words(member: Any) -> str:
+    if get_args(member) and get_origin(member) not in (dict, list):
+        return " | ".join(str(value) for value in get_args(member))
+    return getattr(member, "__name__", str(member))
