@@ -1,2 +1,3 @@
 """Plan and apply for Qdrant."""
+
 __version__ = "0.1.0"

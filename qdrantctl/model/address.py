@@ -25,7 +25,9 @@ class Address(NamedTuple):
         """Read `collection/products`. Raises ValueError saying what is wrong with `text`."""
         kind, slash, name = text.partition("/")
         if not slash or not kind or not name:
-            raise ValueError(f"{text!r} is not an address; write KIND/NAME, as in collection/products")
+            raise ValueError(
+                f"{text!r} is not an address; write KIND/NAME, as in collection/products"
+            )
         return cls(kind, name)
 
 

@@ -11,7 +11,6 @@ from pydantic import MISSING, BaseModel, ConfigDict, Field, field_serializer
 from qdrantctl.model.address import Address
 from qdrantctl.model.resource import Origin
 from qdrantctl.model.rule import ABSENT, Effect, Json
-from qdrantctl.model.spec import Path
 from qdrantctl.model.step import Step
 
 
@@ -66,9 +65,7 @@ class FieldChange(BaseModel):
     effect: Effect = Field(description="same, kept, update, rebuild, replace or refused.")
     cause: Cause = Field(description="Which side moved: edit, drift, both or new.")
     because: str = Field(default="", description="Why the effect is what it is.")
-    origin: Origin | MISSING = Field(
-        default=ABSENT, description="The line that asks for it."
-    )
+    origin: Origin | MISSING = Field(default=ABSENT, description="The line that asks for it.")
     loses: bool = Field(default=False, exclude=True, description="Destroys stored data.")
 
     @field_serializer("effect")
@@ -97,9 +94,7 @@ class Change(BaseModel):
     uuid: str | MISSING = Field(
         default=ABSENT, description="The live collection's identity, where the cluster gives one."
     )
-    origin: Origin | MISSING = Field(
-        default=ABSENT, description="Where the manifest stands."
-    )
+    origin: Origin | MISSING = Field(default=ABSENT, description="Where the manifest stands.")
     schema_version: SchemaVersion = SchemaVersion()
     fields: tuple[FieldChange, ...] = ()
     steps: tuple[Step, ...] = ()

@@ -138,7 +138,6 @@ class Resource:
             }
         )
 
-
     def place(self, path: Path) -> Origin | None:
         """Where the value at `path` was stated: its own line, or that of the nearest above it."""
         if self.origin is None:

@@ -1,0 +1,5 @@
+"""`python -m qdrantctl`."""
+
+from qdrantctl.cli.main import main
+
+main()

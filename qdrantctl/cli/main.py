@@ -1,0 +1,111 @@
+"""The entry point: finds the command, and is the only place where an error becomes an exit code.
+
+Imports nothing but click and the errors, so that `--help` is quick; each command imports what it
+needs when it runs.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from qdrantctl import __version__
+from qdrantctl.cli.options import wants_colour
+from qdrantctl.model.errors import ManifestError, QdrantctlError
+
+COMMANDS = {
+    "init": "Start a project in a folder.",
+    "validate": "Check the manifests, without a server.",
+    "plan": "Show what apply would change on the cluster.",
+    "apply": "Carry out what plan shows, and read it back.",
+    "render": "Print the manifests as they are after templates.",
+    "schema": "Print the JSON Schema of manifests, plans and reports.",
+    "dev": "Run a real Qdrant on this machine.",
+    "completion": "Print the completion script of a shell.",
+    "version": "Print the version.",
+}
+"""Every command with the line that `--help` shows; `cli/<name>.py` holds its `command`."""
+
+USAGE_EXIT = 64
+INTERRUPTED_EXIT = 130
+
+
+class Commands(click.Group):
+    """The group that imports a command's file only when that command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002, D102
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002, D102
+        if cmd_name not in COMMANDS:
+            return None
+        found: click.Command = importlib.import_module(f"qdrantctl.cli.{cmd_name}").command
+        return found
+
+    def resolve_command(  # noqa: D102
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from difflib import get_close_matches
+
+            close = get_close_matches(args[0], COMMANDS, 1)
+            hint = f" Did you mean '{close[0]}'?" if close else ""
+            raise click.UsageError(error.format_message() + hint, ctx) from None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002, D102
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", message="qdrantctl %(version)s")
+def root() -> None:
+    """Terraform-style plan and apply for the Qdrant vector database."""
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line; the exit code is the same whatever the output format."""
+    try:
+        answer: Any = root.main(arguments, prog_name="qdrantctl", standalone_mode=False)
+        return answer if isinstance(answer, int) else 0
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted.", err=True)
+        return INTERRUPTED_EXIT
+    except click.ClickException as error:
+        error.show(sys.stderr)
+        return USAGE_EXIT
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+    except QdrantctlError as error:
+        _tell(error)
+        return error.exit_code
+
+
+def _tell(error: QdrantctlError) -> None:
+    """Write an error to stderr: what, where, why, and what to do next."""
+    if isinstance(error, ManifestError) and error.violations:
+        from qdrantctl.render.violations import text
+
+        click.echo(text(error.violations, colour=wants_colour(sys.stderr)), err=True)
+    click.echo(
+        click.style("Error: ", fg="red", bold=True) + error.what,
+        err=True,
+        color=wants_colour(sys.stderr),
+    )
+    if error.why:
+        click.echo(f"  {error.why}", err=True)
+    if error.hint:
+        click.echo(f"  {error.hint}", err=True)

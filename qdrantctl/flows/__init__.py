@@ -1,0 +1,1 @@
+"""Beam: one file per verb, the only place where edges meet kinds and engine. Prints nothing."""

@@ -1,0 +1,70 @@
+"""What a manifest looks like around its spec: the envelope that every kind shares."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from qdrantctl.model.resource import Ignored, Lifecycle
+from qdrantctl.model.spec import Path, Spec
+
+API_VERSION = "qdrantctl/v1"
+
+
+class Metadata(Spec):
+    """How a resource is called."""
+
+    name: str = Field(description="The name on the server; part of the address.")
+    labels: dict[str, str] = Field(
+        default_factory=dict, description="Your own words, to select resources by."
+    )
+    annotations: dict[str, str] = Field(
+        default_factory=dict, description="Your own words; never looked at."
+    )
+    namespace: str | None = Field(
+        default=None, description="Accepted for tools that add it; never looked at."
+    )
+
+
+class IgnoreEntry(Spec):
+    """A field that plans leave alone."""
+
+    path: Annotated[str | list[str | int], Field(description="Split at dots, or a list.")]
+    reason: str = Field(min_length=1, description="Why nobody should put it back.")
+    until: date | None = Field(
+        default=None, strict=False, description="Last day (YYYY-MM-DD) it is ignored."
+    )
+
+
+class LifecycleSpec(Spec):
+    """What may happen to a resource."""
+
+    protect: bool = Field(
+        default=False,
+        description="Never delete or replace. Recorded, so it holds when the manifest is gone.",
+    )
+    replace: Literal["refuse", "recreate", "blue_green"] = Field(
+        default="refuse",
+        description="What a change that needs a new collection does: refuse (until allowed by "
+        "name) or recreate (an empty collection needs no consent).",
+    )
+    exclusive: list[str | list[str | int]] = Field(
+        default_factory=list, description="Maps whose strangers are removed."
+    )
+    ignore: list[IgnoreEntry] = Field(default_factory=list, description="Fields left alone.")
+
+    def lifecycle(self) -> Lifecycle:
+        """The same as a plain value."""
+        return Lifecycle(
+            protect=self.protect,
+            replace=self.replace,
+            exclusive=tuple(field_path(path) for path in self.exclusive),
+            ignore=tuple(Ignored(field_path(i.path), i.reason, i.until) for i in self.ignore),
+        )
+
+
+def field_path(path: str | list[str | int]) -> Path:
+    """`a.b` or `[a, b]` as a path."""
+    return tuple(path.split(".")) if isinstance(path, str) else tuple(path)
