@@ -82,7 +82,7 @@ class Rule:
     neutral: Json = ABSENT
     """The value that means the same as absent; told to the server when a drop must be sent."""
     gate: Gate = OPEN
-    values: Mapping[Json, Gate] = field(default_factory=dict)
+    values: Mapping[Json, Gate] = field(default_factory=dict, hash=False)
     """Values that only some servers know."""
     in_place_since: str = ""
     """Before this version an add or a drop of a key forces replacement."""
@@ -93,7 +93,7 @@ class Rule:
     key: str = ""
     """A list with identity: the name of the member that identifies an entry."""
     write_only: bool = False
-    """Never read back: compared with what was recorded."""
+    """Not reported back: compared with what was recorded, taken on trust where nothing was."""
     single: bool = False
     """The server keeps 32-bit floats: values are compared after rounding to one."""
     at: str = ""

@@ -10,7 +10,7 @@ _VERSION = re.compile(r"v?(\d+)\.(\d+)(?:\.(\d+))?")
 
 
 class Version(NamedTuple):
-    """A server version. Pre-release and build suffixes are dropped: `1.17.0-dev` counts as 1.17.0."""
+    """A server version; suffixes are dropped: `1.17.0-dev` counts as 1.17.0."""
 
     major: int
     minor: int

@@ -1,0 +1,269 @@
+"""Safety rules: one function each. They block apply, never the plan itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from qdrantctl.model.address import Address
+from qdrantctl.model.change import Action, Change
+from qdrantctl.model.kind import Context, Kind
+from qdrantctl.model.resource import Resource
+from qdrantctl.model.rule import ABSENT, Effect
+from qdrantctl.model.violation import Severity, Violation
+
+MANY = 10
+"""From this many managed resources on, a mass deletion is told by its share."""
+SHARE = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What the rules look at."""
+
+    changes: Sequence[Change]
+    context: Context
+    kinds: Mapping[str, Kind]
+    consents: Callable[[str, Address], bool]
+    """Whether somebody consented: verb (delete, replace, adopt, alias) and address."""
+    protected: bool = False
+    """The environment is protected: consents stand in the project file, and more needs one."""
+    max_deletes: int | None = None
+    partial: bool = False
+
+
+def guard(scene: Scene) -> tuple[Violation, ...]:
+    """Every safety rule that the changes break, in the order of the rules."""
+    return tuple(violation for rule in RULES for violation in rule(scene))
+
+
+def uncertain(scene: Scene) -> frozenset[Address]:
+    """Resources whose points must be read before the rules can speak."""
+    found: set[Address] = set()
+    for change in scene.changes:
+        kind = scene.kinds[change.where.kind]
+        if kind.holds_data and (change.destroys or any(f.loses for f in change.fields)):
+            found.add(change.where)
+        if moved := _moved(change, scene):
+            found.update(moved)
+    live = scene.context.live
+    return frozenset(a for a in found if a in live and live[a].facts.points is None)
+
+
+def _protect(scene: Scene) -> Iterator[Violation]:
+    for change in scene.changes:
+        stated = scene.context.desired.get(change.where) or scene.context.recorded.get(change.where)
+        if change.destroys and stated and stated.lifecycle.protect:
+            yield Violation(
+                rule="QC201",
+                address=change.address,
+                message=f"{change.address} has lifecycle.protect set, and this plan would "
+                f"{change.action} it",
+                hint="Apply a manifest with protect: false first, or leave it out with "
+                f"--exclude {change.address}.",
+            )
+
+
+def _delete(scene: Scene) -> Iterator[Violation]:
+    for change in scene.changes:
+        if change.action is not Action.DELETE or scene.consents("delete", change.where):
+            continue
+        kind = scene.kinds[change.where.kind]
+        live = scene.context.live.get(change.where)
+        if scene.protected or (kind.holds_data and _may_hold_points(live)):
+            yield Violation(
+                rule="QC202",
+                address=change.address,
+                message=f"deleting {change.address} destroys {_points(live)}"
+                if kind.holds_data
+                else f"deleting {change.address} needs consent in a protected environment",
+                hint=_consent(scene, "delete", change.address),
+            )
+
+
+def _replace(scene: Scene) -> Iterator[Violation]:
+    for change in scene.changes:
+        if change.action is not Action.REPLACE or scene.consents("replace", change.where):
+            continue
+        live = scene.context.live.get(change.where)
+        desired = scene.context.desired.get(change.where)
+        recreate = desired is not None and desired.lifecycle.replace == "recreate"
+        if recreate and not scene.protected and not _may_hold_points(live):
+            continue
+        yield Violation(
+            rule="QC203",
+            address=change.address,
+            message=f"replacing {change.address} destroys {_points(live)}",
+            hint=_consent(scene, "replace", change.address),
+        )
+
+
+def _adopt(scene: Scene) -> Iterator[Violation]:
+    for change in scene.changes:
+        differs = change.action is Action.ADOPT and change.steps
+        foreign = change.action is Action.REPLACE and change.where not in scene.context.recorded
+        if (differs or foreign) and not scene.consents("adopt", change.where):
+            yield Violation(
+                rule="QC204",
+                address=change.address,
+                message=f"{change.address} exists, was not made by this project, and differs",
+                hint=_consent(scene, "adopt", change.address)
+                + " Or make the manifest say what the cluster has.",
+            )
+
+
+def _aliases_left(scene: Scene) -> Iterator[Violation]:
+    leaving = {c.where for c in scene.changes if c.action is Action.DELETE}
+    moving = {c.where for c in scene.changes if c.action in (Action.UPDATE, Action.ADOPT)}
+    for address in sorted(leaving):
+        for kind in scene.kinds.values():
+            for other, resource in scene.context.live.items():
+                stays = other.kind == kind.name and other not in leaving | moving
+                if stays and address in kind.refs(resource.spec):
+                    yield Violation(
+                        rule="QC205",
+                        address=str(address),
+                        message=f"{other} points to {address} and is not part of this plan; "
+                        "it would vanish with it",
+                        hint=f"Move or delete {other} first.",
+                    )
+
+
+def _alias_moved(scene: Scene) -> Iterator[Violation]:
+    for change in scene.changes:
+        moved = _moved(change, scene)
+        if not moved or scene.consents("alias", change.where):
+            continue
+        old, new = (scene.context.live.get(address) for address in moved)
+        if old is None or not _may_hold_points(old):
+            continue
+        replaced = any(c.where == moved[1] and c.destroys for c in scene.changes)
+        empty = new is None or replaced or not _may_hold_points(new)
+        if empty or (new is not None and new.facts.status != "green"):
+            state = "empty" if empty or new is None else new.facts.status
+            yield Violation(
+                rule="QC206",
+                address=change.address,
+                message=f"{change.address} would move from {moved[0]} with {_points(old)} to "
+                f"{moved[1]}, which is {state}",
+                hint=_consent(scene, "alias", change.address),
+            )
+
+
+def _moved(change: Change, scene: Scene) -> tuple[Address, Address] | None:
+    """What a change stops referring to, and what it refers to instead."""
+    kind = scene.kinds[change.where.kind]
+    desired = scene.context.desired.get(change.where)
+    live = scene.context.live.get(change.where)
+    if change.action not in (Action.UPDATE, Action.ADOPT) or not desired or not live:
+        return None
+    old, new = tuple(kind.refs(live.spec)), tuple(kind.refs(desired.spec))
+    return (old[0], new[0]) if old and new and old != new else None
+
+
+def _many(scene: Scene) -> Iterator[Violation]:
+    deleted = sum(change.action is Action.DELETE for change in scene.changes)
+    managed = len(scene.context.recorded)
+    if not deleted or scene.partial or (scene.max_deletes or 0) >= deleted:
+        return
+    empty = not scene.context.desired
+    if empty or (managed >= MANY and deleted > SHARE * managed):
+        why = "no manifest states anything" if empty else f"{deleted} of {managed} resources"
+        yield Violation(
+            rule="QC207",
+            message=f"this plan deletes {deleted} managed resources ({why})",
+            hint=f"If that is meant, say so: --max-deletes {deleted}.",
+        )
+
+
+def _keys_lost(scene: Scene) -> Iterator[Violation]:
+    for change in scene.changes:
+        if change.destroys or scene.consents("delete", change.where):
+            continue
+        live = scene.context.live.get(change.where)
+        for lost in (field for field in change.fields if field.loses):
+            held = live.facts.points_by_key.get(lost.path[-1]) if live else None
+            held = held if held is not None or not live else live.facts.points
+            if held == 0:
+                continue
+            yield Violation(
+                rule="QC208",
+                address=change.address,
+                message=f"dropping {lost.path[0]} {lost.path[-1]!r} destroys what is stored "
+                f"under it ({'unknown' if held is None else held} points)",
+                hint=_consent(scene, "delete", change.address),
+            )
+
+
+def _indexes_dropped(scene: Scene) -> Iterator[Violation]:
+    if not scene.protected:
+        return
+    for change in scene.changes:
+        if change.destroys or scene.consents("delete", change.where):
+            continue
+        for field in change.fields:
+            gone = len(field.path) == 2 and field.desired is ABSENT
+            if gone and field.path[0] == "payload_indexes" and field.effect > Effect.KEPT:
+                yield Violation(
+                    rule="QC209",
+                    address=change.address,
+                    message=f"dropping the payload index {field.path[1]!r} needs consent in a "
+                    "protected environment",
+                    hint=_consent(scene, "delete", change.address),
+                )
+
+
+def _no_snapshot(scene: Scene) -> Iterator[Violation]:
+    for change in scene.changes:
+        live = scene.context.live.get(change.where)
+        loses = change.destroys and scene.kinds[change.where.kind].holds_data
+        if (loses and _may_hold_points(live)) or any(field.loses for field in change.fields):
+            yield Violation(
+                rule="QC210",
+                severity=Severity.WARNING,
+                address=change.address,
+                message="points are destroyed, and no snapshot is taken before",
+                hint="Take one yourself first if the points may be wanted again: "
+                "POST /collections/{name}/snapshots.",
+            )
+
+
+def _checks(scene: Scene) -> Iterator[Violation]:
+    for change in scene.changes:
+        yield from scene.kinds[change.where.kind].check(change, scene.context)
+
+
+RULES: tuple[Callable[[Scene], Iterator[Violation]], ...] = (
+    _protect,
+    _delete,
+    _replace,
+    _adopt,
+    _aliases_left,
+    _alias_moved,
+    _many,
+    _keys_lost,
+    _indexes_dropped,
+    _no_snapshot,
+    _checks,
+)
+
+
+def _may_hold_points(live: Resource | None) -> bool:
+    """Unknown counts as holding."""
+    return live is not None and live.facts.points != 0
+
+
+def _points(live: Resource | None) -> str:
+    points = live.facts.points if live else None
+    if points is None:
+        return "its points (how many is not known)"
+    return "an empty collection" if points == 0 else f"{points:,} points"
+
+
+def _consent(scene: Scene, verb: str, address: str) -> str:
+    """How to consent."""
+    entry = f"{{{verb}: {address}, until: YYYY-MM-DD, reason: …}}"
+    if scene.protected:
+        return f"The environment is protected: add to consents in qdrantctl.yaml {entry}."
+    flag = "--adopt" if verb == "adopt" else f"--allow-{verb}"
+    return f"Allow it with {flag} {address}, or under consents in qdrantctl.yaml: {entry}."

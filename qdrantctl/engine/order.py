@@ -1,0 +1,74 @@
+"""The order in which changes are carried out. Deterministic: same changes, same order."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping
+
+from qdrantctl.model.address import Address
+from qdrantctl.model.change import Action
+from qdrantctl.model.kind import Kind
+from qdrantctl.model.resource import Inventory
+
+
+def ordered(
+    actions: Mapping[Address, Action],
+    desired: Inventory,
+    live: Inventory,
+    kinds: Mapping[str, Kind],
+) -> list[Address]:
+    """Creates and updates along dependencies, deletes last in reverse.
+
+    One exception: a delete that frees a name goes before the create that takes it. Among changes
+    that are ready the one first in the table of kinds, then in the alphabet, goes first.
+    """
+    before = _edges(actions, desired, live, kinds)
+    level = {name: place for place, name in enumerate(kinds)}
+
+    def rank(address: Address) -> tuple[int, int, Address]:
+        if actions[address] is Action.DELETE:
+            return (1, -level[address.kind], address)
+        return (0, level[address.kind], address)
+
+    waiting = {address: len(need) for address, need in before.items()}
+    after: dict[Address, list[Address]] = {address: [] for address in actions}
+    for address, need in before.items():
+        for other in need:
+            after[other].append(address)
+    ready = [rank(address) for address, count in waiting.items() if count == 0]
+    heapq.heapify(ready)
+    found: list[Address] = []
+    while ready:
+        address = heapq.heappop(ready)[2]
+        found.append(address)
+        for other in after[address]:
+            waiting[other] -= 1
+            if waiting[other] == 0:
+                heapq.heappush(ready, rank(other))
+    return found + sorted(set(actions) - set(found))
+
+
+def _edges(
+    actions: Mapping[Address, Action],
+    desired: Inventory,
+    live: Inventory,
+    kinds: Mapping[str, Kind],
+) -> dict[Address, set[Address]]:
+    """What must come before each change."""
+    before: dict[Address, set[Address]] = {address: set() for address in actions}
+    for address, action in actions.items():
+        kind = kinds[address.kind]
+        if action is not Action.DELETE and address in desired:
+            for ref in kind.refs(desired[address].spec):
+                if ref in actions and actions[ref] is not Action.DELETE:
+                    before[address].add(ref)
+        if address in live:
+            for ref in kind.refs(live[address].spec):
+                if ref in actions and actions[ref] is Action.DELETE:
+                    before[ref].add(address)
+        if action is Action.CREATE and kind.namespace:
+            for other in kinds.values():
+                taken = Address(other.name, address.name)
+                if other.namespace == kind.namespace and actions.get(taken) is Action.DELETE:
+                    before[address].add(taken)
+    return before

@@ -1,0 +1,356 @@
+"""Three worlds in, a list of changes out: the planner's table. Pure; every reading came before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from qdrantctl.engine.diff import Lens, created, diff
+from qdrantctl.engine.order import ordered
+from qdrantctl.engine.select import Selection, selected
+from qdrantctl.model.address import Address
+from qdrantctl.model.change import Action, Cause, Change, FieldChange, SchemaVersion
+from qdrantctl.model.kind import Context, Kind
+from qdrantctl.model.resource import Inventory, Resource, canonical, digest
+from qdrantctl.model.rule import ABSENT, Effect, Json, same
+from qdrantctl.model.server import Server
+from qdrantctl.model.spec import Path, shape_of
+from qdrantctl.model.step import Step
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the planner is asked."""
+
+    owner: str
+    server: Server
+    today: date
+    desired: Inventory
+    live: Inventory
+    remembered: Inventory
+    """Every record of the ledger that is not of a deleted resource, whoever owns it."""
+    previous_owners: frozenset[str] = frozenset()
+    partial: bool = False
+    """The desired world is only a part: nothing is deleted or forgotten."""
+    removed: frozenset[Address] = frozenset()
+    """Resources to stop managing."""
+    selection: Selection = field(default_factory=Selection)
+    may_delete: Callable[[Address], bool] = field(default=lambda _: False)
+    """Whether a consent names the address; tells a rename from a delete and a create."""
+
+    @property
+    def recorded(self) -> Inventory:
+        """The records that are this owner's, under its present name or a previous one."""
+        ours = {self.owner, *self.previous_owners}
+        return Inventory(r for r in self.remembered.values() if r.record and r.record.owner in ours)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A change before its steps are known."""
+
+    address: Address
+    action: Action
+    fields: tuple[FieldChange, ...] = ()
+    because: str = ""
+
+
+def plan_changes(question: Question, kinds: Mapping[str, Kind]) -> tuple[Change, ...]:
+    """The changes of a plan in the order of their execution, steps and records included."""
+    recorded = question.recorded
+    drafts = {
+        draft.address: draft
+        for address in sorted({*question.desired, *recorded})
+        if (draft := _draft(address, question, recorded, kinds[address.kind]))
+    }
+    drafts = _without_clashes(drafts, question, kinds)
+    drafts = _without_renames(drafts, question, kinds)
+    drafts = selected(drafts, question.selection, question.desired, question.live, kinds)
+    context = Context(
+        server=question.server,
+        today=question.today,
+        desired=question.desired,
+        live=question.live,
+        recorded=recorded,
+        deleted=frozenset(d.address for d in drafts.values() if d.action is Action.DELETE),
+    )
+    actions = {address: draft.action for address, draft in drafts.items()}
+    order = ordered(actions, question.desired, question.live, kinds)
+    return tuple(_change(drafts[address], context, question, kinds) for address in order)
+
+
+def unmanaged(question: Question) -> tuple[str, ...]:
+    """Live resources that no manifest states and nobody recorded."""
+    known = {*question.desired, *question.remembered}
+    return tuple(str(address) for address in question.live if address not in known)
+
+
+def _draft(address: Address, question: Question, recorded: Inventory, kind: Kind) -> Draft | None:
+    """One row of the planner's table."""
+    desired, live = question.desired.get(address), question.live.get(address)
+    ours, known = recorded.get(address), question.remembered.get(address)
+    if desired is None:
+        if question.partial:
+            return None
+        if live is None:
+            return Draft(address, Action.FORGET, because="gone from manifests and cluster")
+        if address in question.removed:
+            return Draft(address, Action.FORGET, because="named under removed; stays as it is")
+        return Draft(address, Action.DELETE, because="no manifest states it")
+    if known is not None and known.record and ours is None:
+        return Draft(address, Action.REFUSED, because=f"owned by {known.record.owner}")
+    if live is None:
+        return _creation(desired, ours, question, kind)
+    return _comparison(desired, live, ours, question, kind)
+
+
+def _creation(desired: Resource, ours: Resource | None, question: Question, kind: Kind) -> Draft:
+    lens = Lens(question.server, place=desired.place, new=True)
+    fields = created(shape_of(kind.spec), desired.spec, lens)
+    if any(change.effect is Effect.REFUSED for change in fields):
+        return Draft(desired.address, Action.REFUSED, _refused(fields), _because(fields))
+    interrupted = ours is not None and ours.record is not None and ours.record.pending is not None
+    because = "vanished outside qdrantctl" if ours and not interrupted else ""
+    because = "an interrupted apply did not finish it" if interrupted else because
+    return Draft(desired.address, Action.CREATE, fields, because)
+
+
+def _comparison(
+    desired: Resource, live: Resource, ours: Resource | None, question: Question, kind: Kind
+) -> Draft:
+    address = desired.address
+    before = _ours(ours)
+    ignored = _ignored(desired, question.today)
+    lens = Lens(
+        server=question.server,
+        exclusive=frozenset(desired.lifecycle.exclusive),
+        ignored=ignored,
+        place=desired.place,
+        new=ours is None,
+    )
+    wanted = kind.imply(desired.spec, live.spec, before)
+    fields = diff(shape_of(kind.spec), wanted, live.spec, before, lens)
+    worst = max((change.effect for change in fields), default=Effect.SAME)
+    if worst is Effect.REFUSED:
+        return Draft(address, Action.REFUSED, _refused(fields), _because(fields))
+    if worst is Effect.REPLACE:
+        return Draft(address, Action.REPLACE, fields, _because(fields))
+    if ours is None:
+        changed = worst > Effect.KEPT
+        because = "exists already and differs" if changed else "exists already and is as stated"
+        return Draft(address, Action.ADOPT, fields if changed else (), because)
+    if worst > Effect.KEPT:
+        return Draft(address, Action.UPDATE, fields)
+    if because := _stale_record(desired, live, ours, question, ignored):
+        dropped = tuple(change for change in fields if change.recorded is not ABSENT)
+        return Draft(address, Action.ADOPT, dropped, because)
+    return Draft(address, Action.NOOP)
+
+
+def _ours(ours: Resource | None) -> Mapping[str, Json]:
+    """What is ours of a resource: its recorded spec, and what an open apply was setting."""
+    if ours is None or ours.record is None:
+        return {}
+    pending = (ours.record.pending or {}).get("spec") or {}
+    return _merged(ours.spec, pending)
+
+
+def _merged(spec: Mapping[str, Any], pending: Mapping[str, Any]) -> Mapping[str, Any]:
+    merged = dict(pending)
+    for key, value in spec.items():
+        other = pending.get(key)
+        if isinstance(value, Mapping) and isinstance(other, Mapping):
+            merged[key] = _merged(value, other)
+        elif isinstance(value, list) and isinstance(other, list):
+            merged[key] = value + [entry for entry in other if entry not in value]
+        else:
+            merged[key] = value
+    return merged
+
+
+def _ignored(desired: Resource, today: date) -> frozenset[Path]:
+    """Fields that plans leave alone today."""
+    return frozenset(
+        entry.path
+        for entry in desired.lifecycle.ignore
+        if entry.until is None or entry.until >= today
+    )
+
+
+def _stale_record(
+    desired: Resource,
+    live: Resource,
+    ours: Resource,
+    question: Question,
+    ignored: frozenset[Path],
+) -> str:
+    """Why the record must be rewritten though the cluster is as stated; empty when it need not."""
+    assert ours.record is not None
+    if ours.record.pending is not None:
+        return "finishes an interrupted apply"
+    if ours.record.owner != question.owner:
+        return f"recorded by {ours.record.owner}, a previous name"
+    if ours.record.uuid and live.facts.uuid and ours.record.uuid != live.facts.uuid:
+        return "re-created outside qdrantctl"
+    stored = _stored_spec(desired, ours, ignored)
+    lifecycle = desired.lifecycle.document()
+    if not same(dict(stored), dict(ours.spec)) or lifecycle != ours.lifecycle.document():
+        return "the cluster is as stated, the record is not"
+    return ""
+
+
+def _stored_spec(
+    desired: Resource, ours: Resource | None, ignored: frozenset[Path]
+) -> Mapping[str, Json]:
+    """The spec for the record: as desired, ignored fields as they were recorded."""
+    stored = dict(desired.spec)
+    if ours is not None:
+        for path in ignored:
+            stored = _put(stored, path, _at(ours.spec, path))
+    return stored
+
+
+def _at(tree: Json, path: Path) -> Json:
+    for word in path:
+        if not isinstance(tree, Mapping) or word not in tree:
+            return ABSENT
+        tree = tree[word]
+    return tree
+
+
+def _put(tree: Mapping[str, Json], path: Path, value: Json) -> dict[str, Json]:
+    """A copy of `tree` with `value` at `path`, or without it; empty sections go."""
+    head, rest = str(path[0]), path[1:]
+    inner = tree.get(head, {})
+    if rest:
+        below = inner if isinstance(inner, Mapping) else {}
+        value = _put(below, rest, value) or ABSENT
+    return {k: v for k, v in {**tree, head: value}.items() if v is not ABSENT}
+
+
+def _refused(fields: Sequence[FieldChange]) -> tuple[FieldChange, ...]:
+    return tuple(change for change in fields if change.effect > Effect.KEPT)
+
+
+def _because(fields: Sequence[FieldChange]) -> str:
+    """The reason of the worst field."""
+    worst = max(fields, key=lambda change: change.effect)
+    return f"{'.'.join(str(word) for word in worst.path)}: {worst.because}"
+
+
+def _without_clashes(
+    drafts: Mapping[Address, Draft], question: Question, kinds: Mapping[str, Kind]
+) -> dict[Address, Draft]:
+    """Refuse creations whose name is taken by another kind that this plan does not delete."""
+    found = dict(drafts)
+    for address, draft in drafts.items():
+        if draft.action is not Action.CREATE or not kinds[address.kind].namespace:
+            continue
+        for other in kinds.values():
+            taken = Address(other.name, address.name)
+            clashes = other.name != address.kind and taken in question.live
+            leaves = taken in drafts and drafts[taken].action is Action.DELETE
+            if clashes and not leaves and other.namespace == kinds[address.kind].namespace:
+                because = f"the name is taken by {taken}, which this plan does not delete"
+                found[address] = Draft(address, Action.REFUSED, (), because)
+    return found
+
+
+def _without_renames(
+    drafts: Mapping[Address, Draft], question: Question, kinds: Mapping[str, Kind]
+) -> dict[Address, Draft]:
+    """A delete and a create with equal specs look like a rename, which would lose every point."""
+    found = dict(drafts)
+    leaving = {
+        (old.kind, canonical(question.live[old].spec)): old
+        for old, draft in drafts.items()
+        if draft.action is Action.DELETE
+        and kinds[old.kind].holds_data
+        and not question.may_delete(old)
+    }
+    recorded = question.recorded
+    for old in list(leaving.values()):
+        leaving.setdefault((old.kind, canonical(recorded[old].spec)), old)
+    for address, draft in drafts.items():
+        if draft.action is not Action.CREATE:
+            continue
+        leaver = leaving.get((address.kind, canonical(question.desired[address].spec)))
+        if leaver and found[leaver].action is Action.DELETE:
+            because = (
+                f"looks like a rename of {leaver}, and Qdrant cannot rename a collection. Keep the "
+                f"name and give it an alias; or put {leaver} under removed to keep its points; or "
+                f"allow the loss with --allow-delete {leaver}"
+            )
+            found[address] = Draft(address, Action.REFUSED, (), because)
+            found[leaver] = Draft(leaver, Action.NOOP, because=f"see {address}")
+    return found
+
+
+def _change(
+    draft: Draft, context: Context, question: Question, kinds: Mapping[str, Kind]
+) -> Change:
+    address = draft.address
+    desired, live = question.desired.get(address), question.live.get(address)
+    ours = context.recorded.get(address)
+    before = ours.record if ours else None
+    record = _record(draft, desired, ours, question)
+    version: dict[str, Any] = {"recorded": before.schema_version} if before else {}
+    if record:
+        version["desired"] = record["schema_version"]
+    optional: dict[str, Any] = {}
+    if live and live.facts.uuid:
+        optional["uuid"] = live.facts.uuid
+    if desired and desired.origin:
+        optional["origin"] = desired.origin
+    if record and draft.action is not Action.NOOP:
+        optional["record"] = record
+    change = Change(
+        address=str(address),
+        action=draft.action,
+        cause=_overall(draft, ours),
+        because=draft.because,
+        schema_version=SchemaVersion(**version),
+        fields=() if draft.action is Action.NOOP else draft.fields,
+        **optional,
+    )
+    if draft.action in (Action.NOOP, Action.REFUSED, Action.FORGET):
+        return change
+    calls = kinds[address.kind].steps(change, context)
+    return change.model_copy(update={"steps": tuple(Step(call=call) for call in calls)})
+
+
+def _overall(draft: Draft, ours: Resource | None) -> Cause:
+    """The cause of a change as a whole."""
+    if ours is None:
+        return Cause.NEW
+    causes = {change.cause for change in draft.fields if change.effect > Effect.KEPT}
+    if draft.action is Action.CREATE or draft.because == "re-created outside qdrantctl":
+        return Cause.DRIFT
+    if len(causes) > 1:
+        return Cause.BOTH
+    return next(iter(causes), Cause.EDIT)
+
+
+def _record(
+    draft: Draft, desired: Resource | None, ours: Resource | None, question: Question
+) -> dict[str, Json] | None:
+    """What the ledger will hold of a resource that is desired."""
+    if desired is None or draft.action is Action.REFUSED:
+        return None
+    spec = _stored_spec(desired, ours, _ignored(desired, question.today))
+    lifecycle = desired.lifecycle.document()
+    mark = digest({"address": str(draft.address), "spec": spec, "lifecycle": lifecycle})
+    version = 1
+    if ours and ours.record:
+        version = ours.record.schema_version + (mark != ours.record.digest)
+    return {
+        "owner": question.owner,
+        "address": str(draft.address),
+        "object": draft.address.name,
+        "schema_version": version,
+        "digest": mark,
+        "spec": spec,
+        "lifecycle": lifecycle,
+    }

@@ -1,0 +1,346 @@
+"""The Collection spec: the body of `PUT /collections/{name}`, and what Qdrant sets beside it.
+
+Every field carries the `Rule` that says what adding, changing and dropping it does on a server.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from qdrantctl.kinds.collection.payload_indexes import (
+    PAYLOAD_INDEXES,
+    PayloadIndex,
+    field_names,
+)
+from qdrantctl.kinds.collection.strict_mode import StrictMode
+from qdrantctl.kinds.collection.vectors import (
+    FIXED,
+    MEMORY_GATE,
+    QUANTIZATION_RULE,
+    U32,
+    U64,
+    Count,
+    Hnsw,
+    Memory,
+    Quantization,
+    SparseVector,
+    Vectors,
+    vector_names,
+)
+from qdrantctl.model.rule import Effect, Gate, Rule
+from qdrantctl.model.spec import Spec
+
+PositiveU32 = Annotated[int, Field(ge=1, le=U32)]
+
+
+class Wal(Spec):
+    """The write-ahead log."""
+
+    wal_capacity_mb: Annotated[
+        Annotated[int, Field(ge=1, le=U64)] | None,
+        FIXED,
+        Field(description="Size of one segment in megabytes. Default 32."),
+    ] = None
+    wal_segments_ahead: Annotated[
+        Count | None, FIXED, Field(description="Segments made in advance. Default 0.")
+    ] = None
+    wal_retain_closed: Annotated[
+        Annotated[int, Field(ge=1, le=U64)] | None,
+        Rule(
+            add=Effect.REPLACE,
+            change=Effect.REPLACE,
+            because=FIXED.because,
+            gate=Gate(since="1.15.2"),
+        ),
+        Field(description="Closed segments that are kept, at least 1. Default 1."),
+    ] = None
+
+
+class Optimizers(Spec):
+    """When and how segments are merged and indexed."""
+
+    deleted_threshold: Annotated[
+        Annotated[float, Field(ge=0, le=1)] | None,
+        Rule(),
+        Field(description="Share of deleted vectors that makes a segment be cleaned. Default 0.2."),
+    ] = None
+    vacuum_min_vector_number: Annotated[
+        Annotated[int, Field(ge=100, le=U64)] | None,
+        Rule(),
+        Field(description="Vectors a segment must hold to be cleaned, at least 100. Default 1000."),
+    ] = None
+    default_segment_number: Annotated[
+        Count | None, Rule(), Field(description="Segments to aim for; 0 chooses. Default 0.")
+    ] = None
+    max_segment_size: Annotated[
+        Annotated[int, Field(ge=1, le=U64)] | None,
+        Rule(),
+        Field(
+            description="Largest segment in kilobytes. By default it follows from the machine.",
+            validation_alias=AliasChoices("max_segment_size", "max_segment_size_kb"),
+        ),
+    ] = None
+    memmap_threshold: Annotated[
+        Count | None,
+        Rule(),
+        Field(
+            description="Kilobytes above which a segment is memory-mapped; deprecated by Qdrant.",
+            validation_alias=AliasChoices("memmap_threshold", "memmap_threshold_kb"),
+        ),
+    ] = None
+    indexing_threshold: Annotated[
+        Count | None,
+        Rule(),
+        Field(
+            description="Kilobytes above which a segment is indexed; 0 stops indexing.",
+            validation_alias=AliasChoices("indexing_threshold", "indexing_threshold_kb"),
+        ),
+    ] = None
+    flush_interval_sec: Annotated[
+        Count | None, Rule(), Field(description="Seconds between flushes. Default 5.")
+    ] = None
+    max_optimization_threads: Annotated[
+        Count | Literal["auto"] | None,
+        Rule(
+            neutral="auto",
+            drop=Effect.UPDATE,
+            drop_because="goes back to auto",
+            values={"auto": Gate(since="1.12.6")},
+        ),
+        Field(description="Threads per shard that optimize; 0 stops optimization; or auto."),
+    ] = None
+    prevent_unoptimized: Annotated[
+        bool | None,
+        Rule(gate=Gate(since="1.17.0")),
+        Field(description="Slow writes down rather than let unoptimized data grow."),
+    ] = None
+
+
+class PayloadStorage(Spec):
+    """Where payload lives."""
+
+    memory: Annotated[
+        Memory | None,
+        Rule(
+            add=Effect.REBUILD,
+            change=Effect.REBUILD,
+            because="rewrites the collection's segments",
+            gate=MEMORY_GATE,
+        ),
+        Field(description="cold, cached or pinned."),
+    ] = None
+
+
+_KEY_FIXED = "fixed when the shard key is created; give the new layout to a new shard key"
+_SHARDS = Rule(add=Effect.REFUSED, change=Effect.REFUSED, because=_KEY_FIXED)
+_REPLICAS = Rule(add=Effect.REFUSED, change=Effect.REFUSED, because=_KEY_FIXED, write_only=True)
+
+
+class ShardKey(Spec):
+    """A shard key with a layout of its own."""
+
+    key: Annotated[
+        str | Annotated[int, Field(ge=0, le=U64)],
+        Field(description='The key: a string or a number. 7 and "7" are different keys.'),
+    ]
+    shards_number: Annotated[
+        PositiveU32 | None, _SHARDS, Field(description="Shards of this key.")
+    ] = None
+    replication_factor: Annotated[
+        PositiveU32 | None, _REPLICAS, Field(description="Replicas of each of its shards.")
+    ] = None
+    placement: Annotated[
+        list[Annotated[int, Field(ge=0, le=U64)]] | None,
+        _REPLICAS,
+        Field(description="Ids of the nodes that hold it."),
+    ] = None
+
+
+def _long_keys(value: Any) -> Any:
+    """A bare key is short for `{key: …}`."""
+    if not isinstance(value, list):
+        return value
+    return [
+        {"key": key} if isinstance(key, str | int) and not isinstance(key, bool) else key
+        for key in value
+    ]
+
+
+def _distinct(keys: list[ShardKey]) -> list[ShardKey]:
+    seen: set[tuple[str, str | int]] = set()
+    for entry in keys:
+        if (mark := (type(entry.key).__name__, entry.key)) in seen:
+            raise PydanticCustomError(
+                "shard_key",
+                "the shard key {key!r} is stated twice",
+                {"key": entry.key, "rule": "QC114", "hint": "Keep one of the two."},
+            )
+        seen.add(mark)
+    return keys
+
+
+def _no_null(value: dict[str, Any]) -> dict[str, Any]:
+    for key, inner in value.items():
+        if inner is None:
+            raise PydanticCustomError(
+                "metadata",
+                "the metadata key {key!r} is null, which Qdrant takes as: remove it",
+                {"key": key, "path": (key,), "rule": "QC115", "hint": "Leave the key out."},
+            )
+    return value
+
+
+class Collection(Spec):
+    """What a manifest says of a collection."""
+
+    vectors: Annotated[
+        Vectors | None,
+        Rule(
+            add=Effect.UPDATE,
+            drop=Effect.UPDATE,
+            because="vector names are fixed when the collection is created, before Qdrant 1.18",
+            drop_because="removes the vectors of that name from every point",
+            in_place_since="1.18.0",
+            loses=True,
+        ),
+        Field(description="One unnamed vector, or vectors by name."),
+    ] = None
+    sparse_vectors: Annotated[
+        dict[str, SparseVector] | None,
+        Rule(
+            add=Effect.UPDATE,
+            drop=Effect.UPDATE,
+            because="vector names are fixed when the collection is created, before Qdrant 1.18",
+            drop_because="removes the vectors of that name from every point",
+            in_place_since="1.18.0",
+            loses=True,
+        ),
+        Field(description="Sparse vectors by name."),
+    ] = None
+    hnsw_config: Annotated[Hnsw | None, Field(description="Graph settings of all vectors.")] = None
+    quantization_config: Annotated[
+        Quantization | None,
+        QUANTIZATION_RULE,
+        Field(
+            description="Quantization of all vectors.",
+            validation_alias=AliasChoices("quantization_config", "quantization"),
+        ),
+    ] = None
+    optimizers_config: Annotated[
+        Optimizers | None,
+        Field(
+            description="When and how segments are merged and indexed.",
+            validation_alias=AliasChoices("optimizers_config", "optimizer_config"),
+        ),
+    ] = None
+    wal_config: Annotated[Wal | None, Field(description="The write-ahead log.")] = None
+    shard_number: Annotated[
+        PositiveU32 | None,
+        Rule(
+            add=Effect.REPLACE,
+            change=Effect.REPLACE,
+            because="fixed when the collection is created; resharding is for Qdrant Cloud alone",
+        ),
+        Field(description="Shards, or shards per key with custom sharding. Default: one per node."),
+    ] = None
+    sharding_method: Annotated[
+        Literal["auto", "custom"] | None,
+        Rule(
+            add=Effect.REPLACE,
+            change=Effect.REPLACE,
+            because="fixed when the collection is created",
+            neutral="auto",
+            values={"custom": Gate(since="1.7.0", cluster=True)},
+        ),
+        Field(description="custom places points by shard keys; cluster mode only. Default auto."),
+    ] = None
+    replication_factor: Annotated[
+        PositiveU32 | None,
+        Rule(at="params", because="moves no replica by itself: it counts for shards made later"),
+        Field(description="Replicas of each shard. Default 1."),
+    ] = None
+    write_consistency_factor: Annotated[
+        PositiveU32 | None,
+        Rule(at="params"),
+        Field(description="Replicas that must confirm a write. Default 1."),
+    ] = None
+    read_fan_out_factor: Annotated[
+        Annotated[int, Field(ge=0, le=U32)] | None,
+        Rule(at="params", create=False),
+        Field(description="Further replicas asked for every read. Absent chooses."),
+    ] = None
+    read_fan_out_delay_ms: Annotated[
+        Count | None,
+        Rule(at="params", create=False, gate=Gate(since="1.17.0")),
+        Field(description="Milliseconds before further replicas are asked."),
+    ] = None
+    on_disk_payload: Annotated[
+        bool | None,
+        Rule(
+            at="params",
+            add=Effect.REBUILD,
+            change=Effect.REBUILD,
+            because="rewrites the collection's segments",
+        ),
+        Field(description="Keep payload on disk. Default true."),
+    ] = None
+    payload: Annotated[
+        PayloadStorage | None,
+        Rule(at="params", gate=MEMORY_GATE),
+        Field(description="Where payload lives."),
+    ] = None
+    strict_mode_config: Annotated[
+        StrictMode | None,
+        Rule(gate=Gate(since="1.12.2")),
+        Field(description="Caps on what clients may ask of the collection."),
+    ] = None
+    metadata: Annotated[
+        Annotated[dict[str, Any], AfterValidator(_no_null)] | None,
+        Rule(drop=Effect.UPDATE, drop_because="removes the key", gate=Gate(since="1.15.4")),
+        Field(description="Qdrant's own metadata of the collection, key by key."),
+    ] = None
+    payload_indexes: Annotated[
+        Annotated[dict[str, PayloadIndex], BeforeValidator(field_names)] | None,
+        PAYLOAD_INDEXES,
+        Field(description="Payload indexes by field path; a bare type is short for {type: …}."),
+    ] = None
+    shard_keys: Annotated[
+        Annotated[list[ShardKey], BeforeValidator(_long_keys), AfterValidator(_distinct)] | None,
+        Rule(
+            key="key",
+            drop=Effect.UPDATE,
+            drop_because="drops the shard key and the points in it",
+            gate=Gate(since="1.7.0", cluster=True),
+            loses=True,
+        ),
+        Field(description="Shard keys, with sharding_method custom."),
+    ] = None
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        vector_names("QC116", dict(self.vectors or {}), dict(self.sparse_vectors or {}))
+        if self.shard_keys and self.sharding_method != "custom":
+            raise PydanticCustomError(
+                "shard_keys",
+                "shard keys need sharding_method: custom",
+                {"path": ("shard_keys",), "rule": "QC117", "hint": "Add sharding_method: custom."},
+            )
+        strict = self.strict_mode_config
+        cap = strict.max_payload_index_count if strict else None
+        count = len(self.payload_indexes or {})
+        if cap is not None and count > cap:
+            raise PydanticCustomError(
+                "index_cap",
+                "{count} payload indexes are stated and max_payload_index_count allows {cap}",
+                {
+                    "count": count,
+                    "cap": cap,
+                    "path": ("strict_mode_config", "max_payload_index_count"),
+                    "rule": "QC118",
+                    "hint": "Raise the cap or drop an index.",
+                },
+            )
+        return self
