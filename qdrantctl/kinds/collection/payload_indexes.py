@@ -361,7 +361,7 @@ def field_names(indexes: Any) -> Any:
                 {
                     "path": str(path),
                     "rule": "QC113",
-                    "hint": 'Join keys by dots, put [] after an array and quotes around '
+                    "hint": "Join keys by dots, put [] after an array and quotes around "
                     'odd keys, as in a.b[]."c d".',
                 },
             ) from None

@@ -1,0 +1,187 @@
+"""What is wrong with a collection: in the manifests alone, and on this cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from qdrantctl.kinds.collection.steps import INDEXES, KEYS, STRICT
+from qdrantctl.kinds.collection.strict_mode import UNLIMITED
+from qdrantctl.model.change import Action, Change
+from qdrantctl.model.kind import Context
+from qdrantctl.model.resource import Inventory, Resource
+from qdrantctl.model.rule import ABSENT, Effect, Json
+from qdrantctl.model.server import Version
+from qdrantctl.model.violation import Severity, Violation
+
+_NAMES_CHECKED = Version(1, 18, 0)
+_FORBIDDEN = frozenset('<>:"/\\|?*\0\x1f')
+_WORKING = (Action.CREATE, Action.UPDATE, Action.REPLACE, Action.ADOPT)
+
+
+def lint(resource: Resource, desired: Inventory) -> Iterator[Violation]:  # noqa: ARG001
+    """What no server is needed to see."""
+    spec = resource.spec
+    strict = spec.get(STRICT, {})
+    for cap, vectors in (("multivector_config", "vectors"), ("sparse_config", "sparse_vectors")):
+        for name in strict.get(cap, {}):
+            if name not in spec.get(vectors, {}):
+                yield _warning(
+                    resource,
+                    "QC101",
+                    (STRICT, cap, name),
+                    f"{cap} caps {name!r}, which is not among {vectors}; Qdrant takes it and it "
+                    "does nothing",
+                    "Correct the name.",
+                )
+    replicas = spec.get("replication_factor", 1)
+    if spec.get("write_consistency_factor", 1) > replicas:
+        yield _warning(
+            resource,
+            "QC102",
+            ("write_consistency_factor",),
+            f"write_consistency_factor is above replication_factor ({replicas})",
+            "No write can be confirmed by more replicas than there are.",
+        )
+
+
+def check(change: Change, context: Context) -> Iterator[Violation]:
+    """What this cluster would refuse, or do behind a change that looks harmless."""
+    if change.action not in _WORKING or change.where not in context.desired:
+        return
+    desired = context.desired[change.where]
+    live = context.live.get(change.where)
+    there = live.spec if live and change.action is not Action.REPLACE else {}
+    yield from _vector_names(change, desired, context)
+    yield from _keyless(change, desired.spec, there)
+    yield from _index_cap(change, desired.spec, there)
+    yield from _index_needed(change, desired.spec, there)
+    yield from _graph_lost(change, desired.spec, there)
+    yield from _replicas(change, live)
+
+
+def _vector_names(change: Change, desired: Resource, context: Context) -> Iterator[Violation]:
+    if context.server.version < _NAMES_CHECKED:
+        return
+    for name in (*desired.spec.get("vectors", {}), *desired.spec.get("sparse_vectors", {})):
+        if set(name) & _FORBIDDEN:
+            yield Violation(
+                rule="QC120",
+                address=change.address,
+                message=f"Qdrant {context.server.version} refuses the vector name {name!r}",
+                hint='From 1.18 on a vector name may hold none of < > : " / \\ | ? *.',
+            )
+
+
+def _keyless(
+    change: Change, desired: Mapping[str, Json], live: Mapping[str, Json]
+) -> Iterator[Violation]:
+    custom = desired.get("sharding_method", live.get("sharding_method")) == "custom"
+    indexed = any(field.path[0] == INDEXES for field in change.fields)
+    if custom and indexed and not desired.get(KEYS) and not live.get(KEYS):
+        yield Violation(
+            rule="QC121",
+            address=change.address,
+            message="payload indexes cannot be made while there is no shard key",
+            hint="State the first shard key under shard_keys.",
+        )
+
+
+def _caps(desired: Mapping[str, Json], live: Mapping[str, Json]) -> Mapping[str, Json]:
+    """The caps as they will be."""
+    return {**live.get(STRICT, {}), **desired.get(STRICT, {})}
+
+
+def _index_cap(
+    change: Change, desired: Mapping[str, Json], live: Mapping[str, Json]
+) -> Iterator[Violation]:
+    caps = _caps(desired, live)
+    cap = caps.get("max_payload_index_count", UNLIMITED)
+    indexes = {*live.get(INDEXES, {}), *desired.get(INDEXES, {})}
+    for field in change.fields:
+        if field.path[0] == INDEXES and len(field.path) == 2 and field.desired is ABSENT:
+            indexes.discard(str(field.path[1]))
+    growing = any(
+        f.path[0] == INDEXES and len(f.path) == 2 and f.live is ABSENT for f in change.fields
+    )
+    if caps.get("enabled") and growing and len(indexes) > cap:
+        yield Violation(
+            rule="QC122",
+            address=change.address,
+            message=f"{len(indexes)} payload indexes would stand under a cap of {cap} "
+            "(max_payload_index_count)",
+            hint="Raise the cap in the manifest, or drop an index.",
+        )
+
+
+def _index_needed(
+    change: Change, desired: Mapping[str, Json], live: Mapping[str, Json]
+) -> Iterator[Violation]:
+    caps = _caps(desired, live)
+    if not caps.get("enabled") or caps.get("unindexed_filtering_retrieve", True):
+        return
+    for field in change.fields:
+        gone = field.path[0] == INDEXES and len(field.path) == 2 and field.desired is ABSENT
+        if gone and field.effect > Effect.KEPT:
+            yield Violation(
+                rule="QC123",
+                address=change.address,
+                message=f"dropping the payload index {field.path[1]!r} breaks every filter on it: "
+                "unindexed_filtering_retrieve is false",
+                hint="Keep the index, or set unindexed_filtering_retrieve: true with it.",
+            )
+
+
+def _graph_lost(
+    change: Change, desired: Mapping[str, Json], live: Mapping[str, Json]
+) -> Iterator[Violation]:
+    tuning = {**live.get("optimizers_config", {}), **desired.get("optimizers_config", {})}
+    rebuilt = any(
+        field.effect is Effect.REBUILD and field.path[0] not in (INDEXES, KEYS)
+        for field in change.fields
+    )
+    if rebuilt and live and tuning.get("indexing_threshold") == 0:
+        yield Violation(
+            rule="QC124",
+            severity=Severity.WARNING,
+            address=change.address,
+            message="indexing_threshold is 0, so the server drops the graph and builds no new one",
+            hint="Raise indexing_threshold before a change that re-indexes.",
+        )
+    if rebuilt and live and tuning.get("max_optimization_threads") == 0:
+        yield Violation(
+            rule="QC125",
+            severity=Severity.WARNING,
+            address=change.address,
+            message="max_optimization_threads is 0, so the server never carries out the change: "
+            "it shows the new settings and stays yellow",
+            hint="Set max_optimization_threads: auto.",
+        )
+
+
+def _replicas(change: Change, live: Resource | None) -> Iterator[Violation]:
+    for field in change.fields:
+        if field.path == ("replication_factor",) and live and live.facts.replicas:
+            fewer = sum(count < field.desired for count in live.facts.replicas.values())
+            if fewer:
+                yield Violation(
+                    rule="QC126",
+                    severity=Severity.NOTE,
+                    address=change.address,
+                    message=f"{fewer} of {len(live.facts.replicas)} shards have fewer than "
+                    f"{field.desired} replicas, and the change moves none",
+                    hint="Make them with POST /collections/{name}/cluster (replicate_shard).",
+                )
+
+
+def _warning(
+    resource: Resource, rule: str, path: tuple[str | int, ...], message: str, hint: str
+) -> Violation:
+    found = Violation(
+        rule=rule,
+        severity=Severity.WARNING,
+        address=str(resource.address),
+        message=message,
+        hint=hint,
+    )
+    origin = resource.place(path)
+    return found.model_copy(update={"origin": origin}) if origin else found

@@ -1,0 +1,49 @@
+"""The kind Collection as a value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from qdrantctl.kinds.collection.checks import check, lint
+from qdrantctl.kinds.collection.observe import KIND, canonical, observe
+from qdrantctl.kinds.collection.spec import Collection
+from qdrantctl.kinds.collection.steps import STRICT, steps
+from qdrantctl.kinds.collection.strict_mode import UNLIMITED
+from qdrantctl.model.kind import Kind
+from qdrantctl.model.rule import Json
+
+_RATES = ("read_rate_limit", "write_rate_limit")
+
+
+def imply(
+    desired: Mapping[str, Json], live: Mapping[str, Json], recorded: Mapping[str, Json]
+) -> Mapping[str, Json]:
+    """Strict mode switched off also lifts both rate limits.
+
+    The limiter ignores `enabled` after a restart, so limits that only sleep come back.
+    """
+    strict = desired.get(STRICT, {})
+    was_ours = recorded.get(STRICT, {}).get("enabled")
+    off = strict.get("enabled") is False or ("enabled" not in strict and was_ours)
+    sleeping = {
+        cap: UNLIMITED for cap in _RATES if cap in live.get(STRICT, {}) and cap not in strict
+    }
+    if not off or not sleeping:
+        return desired
+    return {**desired, STRICT: {**strict, **sleeping}}
+
+
+COLLECTION = Kind(
+    name=KIND,
+    manifest="Collection",
+    spec=Collection,
+    canonical=canonical,
+    observe=observe,
+    steps=steps,
+    lint=lint,
+    check=check,
+    imply=imply,
+    namespace="collections",
+    holds_data=True,
+)
+"""A Qdrant collection with everything that Qdrant keeps about it."""

@@ -1,0 +1,172 @@
+"""Live collections as canonical specs: read in bulk, normalised so that no plan repeats itself."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from qdrantctl.kinds.collection.payload_indexes import canonical_index
+from qdrantctl.kinds.collection.spec import Collection
+from qdrantctl.model.address import OWN_PREFIX, Address
+from qdrantctl.model.errors import ClusterError
+from qdrantctl.model.kind import Asked, Door
+from qdrantctl.model.resource import Facts, Resource
+from qdrantctl.model.rule import Json
+from qdrantctl.model.spec import Shape, Spec, shape_of
+from qdrantctl.model.step import Call, collection_path
+
+KIND = "collection"
+NOT_FOUND = 404
+
+_TOP_LEVEL = ("hnsw_config", "quantization_config", "wal_config", "strict_mode_config", "metadata")
+
+
+def canonical(spec: Spec) -> Mapping[str, Json]:
+    """A manifest's spec as the one tree that stands for its meaning."""
+    plain = spec.model_dump(exclude_none=True)
+    for index in (plain.get("payload_indexes") or {}).values():
+        index.update(canonical_index(index))
+    if keys := plain.get("shard_keys"):
+        plain["shard_keys"] = sorted(keys, key=_key_order)
+    return pruned(shape_of(Collection), plain)
+
+
+def observe(door: Door, asked: Asked) -> Iterator[Resource]:
+    """The live collections, the tool's own left out."""
+    aliases: dict[str, list[str]] = defaultdict(list)
+    for entry in door.ask(Call(method="GET", path="/aliases"))["aliases"]:
+        aliases[entry["collection_name"]].append(entry["alias_name"])
+    for name, config in _configs(door, asked):
+        if name.startswith(OWN_PREFIX):
+            continue
+        address = Address(KIND, name)
+        facts = Facts(uuid=config.get("uuid") or "", aliases=tuple(sorted(aliases[name])))
+        spec = live_spec(config)
+        if _states(asked, address, "payload_indexes") or address in asked.details:
+            spec, facts = _with_details(door, name, spec, facts)
+        if door.server.distributed and _wants_topology(asked, address, spec):
+            spec, facts = _with_topology(door, name, spec, facts)
+        yield Resource(address, spec, facts=facts)
+
+
+def live_spec(config: Mapping[str, Any]) -> Mapping[str, Json]:
+    """The `config` of GET /collections/{name} as a canonical spec.
+
+    GET says `optimizer_config` where every other place says `optimizers_config`, and puts what
+    creation takes at the top under `params`.
+    """
+    found: dict[str, Json] = dict(config.get("params") or {})
+    found |= {key: config[key] for key in _TOP_LEVEL if config.get(key) is not None}
+    found["optimizers_config"] = config.get("optimizer_config") or {}
+    vectors = found.get("vectors") or {}
+    found["vectors"] = {"": vectors} if isinstance(vectors.get("size"), int) else vectors
+    return pruned(shape_of(Collection), found)
+
+
+def pruned(shape: Shape, tree: Mapping[str, Any]) -> dict[str, Json]:
+    """A section without nulls and empty sections; what the server knows and we do not goes too."""
+    found: dict[str, Json] = {}
+    for name, inner in shape.fields.items():
+        if (value := tree.get(name)) is None:
+            continue
+        if inner.entries is not None and isinstance(value, Mapping):
+            leaf = inner.entries.is_leaf
+            value = {k: v if leaf else pruned(inner.entries, v) for k, v in value.items()}
+        elif inner.fields and isinstance(value, Mapping):
+            value = pruned(inner, value)
+        if value or inner.is_leaf or (inner.rule.whole and inner.fields):
+            found[name] = value
+    return found
+
+
+def _configs(door: Door, asked: Asked) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Names and configurations: one answer of telemetry carries all of them."""
+    if asked.only is not None and not door.server.distributed:
+        for address in sorted(asked.only):
+            if address.kind == KIND and (info := _info(door, address.name)):
+                yield address.name, info["config"]
+        return
+    query = {"details_level": "2"}
+    telemetry = door.ask(Call(method="GET", path="/telemetry", query=query))
+    found = {entry["id"]: entry["config"] for entry in telemetry["collections"]["collections"]}
+    for name in sorted(found):
+        if asked.wants(Address(KIND, name)):
+            yield name, found[name]
+
+
+def _info(door: Door, name: str) -> Mapping[str, Any] | None:
+    try:
+        found: Mapping[str, Any] = door.ask(Call(method="GET", path=collection_path(name)))
+    except ClusterError as error:
+        if error.status == NOT_FOUND:
+            return None
+        raise
+    return found
+
+
+def _states(asked: Asked, address: Address, field: str) -> bool:
+    """Whether the manifests or the records speak of a field."""
+    worlds = (asked.desired.get(address), asked.recorded.get(address))
+    return any(
+        field in resource.spec
+        or any(path[0] == field for path in resource.lifecycle.exclusive)
+        or (resource.record and field in ((resource.record.pending or {}).get("spec") or {}))
+        for resource in worlds
+        if resource is not None
+    )
+
+
+def _with_details(
+    door: Door, name: str, spec: Mapping[str, Json], facts: Facts
+) -> tuple[Mapping[str, Json], Facts]:
+    """Payload indexes, points and status, which cost a request of their own."""
+    info = _info(door, name)
+    if info is None:
+        return spec, facts
+    indexes = {
+        field: canonical_index(entry.get("params") or {"type": entry["data_type"]})
+        for field, entry in sorted(info["payload_schema"].items())
+    }
+    if indexes:
+        spec = {**spec, "payload_indexes": indexes}
+    facts = replace(facts, points=info.get("points_count") or 0, status=info["status"])
+    return spec, facts
+
+
+def _wants_topology(asked: Asked, address: Address, spec: Mapping[str, Json]) -> bool:
+    """Whether shards matter: shard keys, or replicas that a manifest wants more of."""
+    desired = asked.desired.get(address)
+    wanted = desired.spec.get("replication_factor", 0) if desired else 0
+    more = wanted > spec.get("replication_factor", 1)
+    return more or spec.get("sharding_method") == "custom"
+
+
+def _with_topology(
+    door: Door, name: str, spec: Mapping[str, Json], facts: Facts
+) -> tuple[Mapping[str, Json], Facts]:
+    """Shard keys with their shards, and how many replicas each shard has."""
+    topology = door.ask(Call(method="GET", path=collection_path(name, "cluster")))
+    shards: dict[str | int, set[int]] = defaultdict(set)
+    replicas: dict[str, int] = defaultdict(int)
+    points: dict[str | int, dict[int, int]] = defaultdict(dict)
+    for shard in (*topology["local_shards"], *topology["remote_shards"]):
+        number = shard["shard_id"]
+        replicas[str(number)] += shard["state"] == "Active"
+        if (key := shard.get("shard_key")) is not None:
+            shards[key].add(number)
+            if "points_count" in shard:
+                points[key][number] = shard["points_count"]
+    if spec.get("sharding_method") == "custom" and shards:
+        entries = [{"key": key, "shards_number": len(ids)} for key, ids in shards.items()]
+        spec = {**spec, "shard_keys": sorted(entries, key=_key_order)}
+    known = {
+        key: sum(points[key].values()) for key, ids in shards.items() if ids == set(points[key])
+    }
+    return spec, replace(facts, replicas=dict(replicas), points_by_key=known)
+
+
+def _key_order(entry: Mapping[str, Json]) -> tuple[bool, Json]:
+    """Numbers before strings: 7 and "7" are different keys."""
+    return isinstance(entry["key"], str), entry["key"]

@@ -1,0 +1,229 @@
+"""The requests that create, change, replace and delete a collection. Data, sent by others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from qdrantctl.kinds.collection.spec import Collection
+from qdrantctl.kinds.collection.strict_mode import UNLIMITED
+from qdrantctl.model.change import Action, Change, FieldChange
+from qdrantctl.model.kind import Context
+from qdrantctl.model.rule import ABSENT, Effect, Json
+from qdrantctl.model.spec import Path, shape_of
+from qdrantctl.model.step import Call, collection_path
+
+STRICT = "strict_mode_config"
+INDEXES = "payload_indexes"
+KEYS = "shard_keys"
+NAMED = ("vectors", "sparse_vectors")
+INDEX_TOKENS = 3
+"""Write tokens that making one payload index costs."""
+_WAIT = {"wait": "true"}
+
+
+def steps(change: Change, context: Context) -> Iterator[Call]:
+    """What carries out a change of one collection."""
+    name = change.where.name
+    if change.action is Action.CREATE:
+        yield from _create(name, context.desired[change.where].spec)
+    elif change.action is Action.DELETE:
+        yield Call(method="DELETE", path=collection_path(name))
+    elif change.action is Action.REPLACE:
+        yield Call(method="DELETE", path=collection_path(name))
+        yield from _create(name, context.desired[change.where].spec)
+        yield from _aliases_again(change, context)
+    else:
+        yield from _update(change, context)
+
+
+def _create(name: str, spec: Mapping[str, Json]) -> Iterator[Call]:
+    """Shard keys before indexes, which need one; strict mode last, as it can forbid indexes."""
+    shape = shape_of(Collection)
+    body = {
+        field: value
+        for field, value in spec.items()
+        if shape.fields[field].rule.create and field not in (INDEXES, KEYS)
+    }
+    later = {STRICT: body.pop(STRICT)} if STRICT in body and spec.get(INDEXES) else {}
+    if set(body.get("vectors", ())) == {""}:
+        body["vectors"] = body["vectors"][""]
+    yield Call(method="PUT", path=collection_path(name), body=body)
+    yield from (_shard_key(name, entry) for entry in spec.get(KEYS, ()))
+    for field, index in spec.get(INDEXES, {}).items():
+        yield _index(name, field, index)
+    for field, value in spec.items():
+        if not shape.fields[field].rule.create:
+            later.setdefault(shape.fields[field].rule.at, {})[field] = value
+    if later:
+        yield Call(method="PATCH", path=collection_path(name), body=later)
+
+
+def _aliases_again(change: Change, context: Context) -> Iterator[Call]:
+    """Every live alias of a replaced collection, but those that this plan deletes."""
+    leaving = {address.name for address in context.deleted if address.kind == "alias"}
+    actions = [
+        {"create_alias": {"alias_name": alias, "collection_name": change.where.name}}
+        for alias in context.live[change.where].facts.aliases
+        if alias not in leaving
+    ]
+    if actions:
+        yield Call(method="POST", path="/collections/aliases", body={"actions": actions})
+
+
+def _update(change: Change, context: Context) -> Iterator[Call]:
+    """Only what changed, in the order that the server can take it."""
+    name = change.where.name
+    desired, live = context.desired[change.where].spec, context.live[change.where].spec
+    moving = [field for field in change.fields if field.effect > Effect.KEPT]
+    keys = [field for field in moving if field.path[0] == KEYS]
+    indexes = _by_key(field for field in moving if field.path[0] == INDEXES)
+    vectors = [f for f in moving if f.path[0] in NAMED and len(f.path) == 2]
+    rest = [f for f in moving if f.path[0] not in (KEYS, INDEXES) and f not in vectors]
+
+    wanted = {entry["key"]: entry for entry in desired.get(KEYS, ())}
+    yield from (_shard_key(name, wanted[f.path[1]]) for f in keys if f.desired is not ABSENT)
+    yield from _vector_names(name, vectors)
+    body = patch(rest, desired, live)
+    strict = body.pop(STRICT, {})
+    if body:
+        yield Call(method="PATCH", path=collection_path(name), body=body)
+    room = _room(live, indexes, strict)
+    if room:
+        yield Call(method="PATCH", path=collection_path(name), body={STRICT: room})
+    for index in sorted(index for index, gone in indexes.items() if gone):
+        yield Call(method="DELETE", path=collection_path(name, "index", index), query=_WAIT)
+    for index in sorted(index for index, gone in indexes.items() if not gone):
+        yield _index(name, index, desired[INDEXES][index])
+    settled = {cap: live.get(STRICT, {}).get(cap) for cap in room} | strict
+    settled = {cap: value for cap, value in settled.items() if room.get(cap) != value}
+    if settled:
+        yield Call(method="PATCH", path=collection_path(name), body={STRICT: settled})
+    for field in keys:
+        if field.desired is ABSENT:
+            path, body = collection_path(name, "shards", "delete"), {"shard_key": field.path[1]}
+            yield Call(method="POST", path=path, body=body)
+
+
+def _by_key(fields: Iterable[FieldChange]) -> dict[str, bool]:
+    """Index names with whether they are dropped."""
+    found: dict[str, bool] = {}
+    for field in fields:
+        gone = len(field.path) == 2 and field.desired is ABSENT
+        found[str(field.path[1])] = gone
+    return found
+
+
+def _room(
+    live: Mapping[str, Json], indexes: Mapping[str, bool], strict: Mapping[str, Json]
+) -> dict[str, Json]:
+    """Caps that must give way while indexes are made, and the values that let them.
+
+    At the index cap the server refuses even to make an existing index again, and each index
+    costs 3 write tokens of a bucket that may hold less.
+    """
+    caps = live.get(STRICT, {})
+    made = sum(not gone for gone in indexes.values())
+    if not made or not caps.get("enabled"):
+        return {}
+    room: dict[str, Json] = {}
+    there = live.get(INDEXES, {})
+    dropped = sum(gone for gone in indexes.values())
+    again = sum(not gone and field in there for field, gone in indexes.items())
+    most = max(len(there) - dropped + (made - again), len(there) - dropped + (again > 0))
+    cap = "max_payload_index_count"
+    if caps.get(cap, UNLIMITED) < most:
+        room[cap] = max(most, strict.get(cap, 0))
+    cap = "write_rate_limit"
+    tokens = INDEX_TOKENS * len(indexes)
+    if caps.get(cap, UNLIMITED) < tokens:
+        room[cap] = strict[cap] if strict.get(cap, 0) >= tokens else UNLIMITED
+    return room
+
+
+def patch(
+    fields: Iterable[FieldChange], desired: Mapping[str, Json], live: Mapping[str, Json]
+) -> dict[str, Any]:
+    """The body of PATCH that changes these fields and nothing else.
+
+    A section that the server replaces whole is sent whole; parameters go where PATCH reads them.
+    """
+    shape = shape_of(Collection)
+    body: dict[str, Any] = {}
+    for field in fields:
+        met = list(shape.along(field.path))
+        end = next((i for i, s in enumerate(met, 1) if s.rule.whole or s.rule.resend), len(met))
+        path, rule = field.path[:end], met[end - 1].rule
+        if rule.resend:
+            value = _resent(field.path[:end], fields, desired, live)
+        elif rule.whole or len(met) < len(field.path):
+            value = _at(desired, path)
+        else:
+            value = field.desired
+        if value is ABSENT:
+            value = None if rule.neutral is ABSENT else rule.neutral
+        at = met[0].rule.at
+        _put(body, (at, *path) if at else path, value)
+    return body
+
+
+def _resent(
+    path: Path, fields: Iterable[FieldChange], desired: Mapping[str, Json], live: Mapping[str, Json]
+) -> Json:
+    """A map that the server replaces as one: what is there, what is asked, less what goes."""
+    gone = {
+        f.path[len(path)]
+        for f in fields
+        if f.path[: len(path)] == path
+        and len(f.path) == len(path) + 1
+        and f.desired is ABSENT
+        and f.effect > Effect.KEPT
+    }
+    there, asked = _at(live, path), _at(desired, path)
+    merged = {**(there if there is not ABSENT else {}), **(asked if asked is not ABSENT else {})}
+    return {key: value for key, value in merged.items() if key not in gone}
+
+
+def _vector_names(name: str, fields: Iterable[FieldChange]) -> Iterator[Call]:
+    """Vector names come and go one by one, from 1.18 on; their tuning follows by PATCH."""
+    for field in fields:
+        path = collection_path(name, "vectors", str(field.path[1]))
+        if field.desired is ABSENT:
+            yield Call(method="DELETE", path=path, query=_WAIT)
+            continue
+        dense = field.path[0] == "vectors"
+        fixed = ("size", "distance", "datatype", "multivector_config") if dense else ("modifier",)
+        body = {key: field.desired[key] for key in fixed if key in field.desired}
+        tuned = {key: value for key, value in field.desired.items() if key not in fixed}
+        if not dense and (datatype := field.desired.get("index", {}).get("datatype")):
+            body["datatype"] = datatype
+        word = "dense" if dense else "sparse"
+        yield Call(method="PUT", path=path, query=_WAIT, body={word: body})
+        if tuned:
+            patched = {field.path[0]: {field.path[1]: tuned}}
+            yield Call(method="PATCH", path=collection_path(name), body=patched)
+
+
+def _shard_key(name: str, entry: Mapping[str, Json]) -> Call:
+    body = {"shard_key" if word == "key" else word: value for word, value in entry.items()}
+    return Call(method="PUT", path=collection_path(name, "shards"), body=body)
+
+
+def _index(name: str, field: str, index: Mapping[str, Json]) -> Call:
+    schema = index["type"] if set(index) == {"type"} else dict(index)
+    body = {"field_name": field, "field_schema": schema}
+    return Call(method="PUT", path=collection_path(name, "index"), query=_WAIT, body=body)
+
+
+def _at(tree: Json, path: Path) -> Json:
+    for word in path:
+        if not isinstance(tree, Mapping) or word not in tree:
+            return ABSENT
+        tree = tree[word]
+    return tree
+
+
+def _put(tree: dict[Any, Any], path: Path, value: Json) -> None:
+    for word in path[:-1]:
+        tree = tree.setdefault(word, {})
+    tree[path[-1]] = value
