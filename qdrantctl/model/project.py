@@ -1,0 +1,335 @@
+"""The project file, `qdrantctl.yaml`: which manifests, which environments, what is allowed."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from qdrantctl.model.address import Address
+from qdrantctl.model.consent import ADDRESS_HINT, ConsentEntry, unusable
+from qdrantctl.model.spec import Spec
+from qdrantctl.model.url import UrlError, normal
+from qdrantctl.model.violation import Severity
+
+EMBEDDED = "embedded"
+NAME_LENGTH = 64
+
+
+def _name(allowed: str) -> AfterValidator:
+    """Names become part of owners (`shop/prod`), folders and lease names (`….shop.prod.1`)."""
+
+    def check(name: str) -> str:
+        if len(name) > NAME_LENGTH or not re.fullmatch(rf"[A-Za-z0-9][A-Za-z0-9_{allowed}]*", name):
+            raise PydanticCustomError(
+                "name",
+                "{name} cannot be used as a name here",
+                {
+                    "name": repr(name),
+                    "rule": "QC143",
+                    "hint": f"Begin with a letter or digit, go on with those or any of _{allowed} "
+                    f"and stay within {NAME_LENGTH} characters.",
+                },
+            )
+        return name
+
+    return AfterValidator(check)
+
+
+ProjectName = Annotated[str, _name(".-")]
+EnvironmentName = Annotated[str, _name("-")]
+"""No dot: a lease is called `_qdrantctl_lease.<project>.<environment>.<n>`."""
+
+
+class FromVariable(Spec):
+    """A value that stands in an environment variable."""
+
+    env: str = Field(min_length=1, description="Name of the environment variable.")
+
+
+class KeySource(Spec):
+    """Where the API key is found. The key itself never stands in the project file."""
+
+    env: Annotated[
+        str | None, Field(min_length=1, description="Name of the environment variable.")
+    ] = None
+    file: Annotated[
+        str | None,
+        Field(min_length=1, description="File that holds the key and nothing else."),
+    ] = None
+    command: Annotated[
+        list[str] | None,
+        Field(
+            min_length=1,
+            description="Program and arguments that print the key; run without a shell.",
+        ),
+    ] = None
+
+    @model_validator(mode="after")
+    def _one(self) -> KeySource:
+        if sum(source is not None for source in (self.env, self.file, self.command)) != 1:
+            raise PydanticCustomError(
+                "key_source",
+                "say exactly one of env, file and command",
+                {"rule": "QC141", "hint": "For instance {env: QDRANT_API_KEY}."},
+            )
+        return self
+
+
+def _no_literal(value: Any) -> Any:
+    if value is None or isinstance(value, dict | KeySource):
+        return value
+    raise PydanticCustomError(
+        "literal_key",
+        "an API key never stands in the project file",
+        {
+            "rule": "QC141",
+            "hint": "Say where it is found: {env: QDRANT_API_KEY}, {file: path} or "
+            "{command: [program, argument]}. A key that was committed should be replaced.",
+        },
+    )
+
+
+def _server(value: str) -> str:
+    try:
+        return value if value == EMBEDDED else normal(value)
+    except UrlError as error:
+        raise PydanticCustomError(
+            "url",
+            "{why}",
+            {
+                "why": error.why,
+                "rule": "QC141" if error.secret else "QC140",
+                "hint": error.hint or "For instance https://qdrant.example.com:6333.",
+            },
+        ) from None
+
+
+def _server_or_variable(value: Any) -> Any:
+    """Said here in one sentence; a union would complain once for each of its members."""
+    if isinstance(value, FromVariable) or value is None:
+        return value
+    if isinstance(value, dict):
+        if value.keys() == {"env"} and isinstance(value["env"], str) and value["env"]:
+            return value
+    elif isinstance(value, str):
+        return _server(value)
+    raise PydanticCustomError(
+        "url",
+        "not a URL",
+        {
+            "rule": "QC140",
+            "hint": "Write https://host:6333, {env: NAME}, or embedded.",
+        },
+    )
+
+
+def _node(value: str) -> str:
+    if value == EMBEDDED:
+        value = ""
+    return _server(value)
+
+
+class Tls(Spec):
+    """How the server's certificate is checked."""
+
+    ca_file: Annotated[
+        str | None,
+        Field(min_length=1, description="PEM file of the authorities to trust instead."),
+    ] = None
+
+
+class Environment(Spec):
+    """One cluster that the project's manifests are applied to."""
+
+    url: Annotated[
+        str | FromVariable | None,
+        BeforeValidator(_server_or_variable),
+        Field(
+            description="The server's REST address, {env: NAME}, or `embedded` for a real Qdrant "
+            "on this machine. Without a port 6333 is used."
+        ),
+    ] = None
+    api_key: Annotated[
+        KeySource | None,
+        BeforeValidator(_no_literal),
+        Field(description="Where the API key is found; left out: the server needs none."),
+    ] = None
+    allow_http: Annotated[
+        bool | None,
+        Field(description="Send the API key over plain http to another machine. Default false."),
+    ] = None
+    tls: Annotated[Tls | None, Field(description="How the certificate is checked.")] = None
+    nodes: Annotated[
+        list[Annotated[str, AfterValidator(_node)]] | None,
+        Field(description="Each node's own address, for snapshots of a cluster."),
+    ] = None
+    vars: Annotated[
+        dict[str, Any] | None, Field(description="Values for templates, under `vars`.")
+    ] = None
+    vars_files: Annotated[
+        list[str] | None,
+        Field(description="YAML files of values; later ones win, `vars` wins over all."),
+    ] = None
+    protected: Annotated[
+        bool | None,
+        Field(
+            description="Committed state must be current, drift is refused, and consent counts "
+            "only from `consents`. Default false."
+        ),
+    ] = None
+    on_drift: Annotated[
+        Literal["revert", "keep", "refuse"] | None,
+        Field(description="What apply does with fields that moved on the cluster. Default revert."),
+    ] = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Environment:
+        if self.url == EMBEDDED:
+            for word in ("api_key", "tls", "nodes", "allow_http"):
+                if getattr(self, word) is not None:
+                    raise PydanticCustomError(
+                        "embedded",
+                        "the embedded server has no use for {word}",
+                        {"word": word, "path": (word,), "rule": "QC146", "hint": "Leave it out."},
+                    )
+        if self.protected and self.on_drift in ("revert", "keep"):
+            raise PydanticCustomError(
+                "on_drift",
+                "a protected environment refuses drift, on_drift: {word} contradicts that",
+                {
+                    "word": self.on_drift,
+                    "path": ("on_drift",),
+                    "rule": "QC147",
+                    "hint": "Leave on_drift out, or protected.",
+                },
+            )
+        return self
+
+
+def _address(text: str) -> str:
+    if why := unusable(text) or ("globs are not allowed here" if set("*?") & set(text) else ""):
+        raise PydanticCustomError(
+            "address", "{why}", {"why": why, "rule": "QC144", "hint": ADDRESS_HINT}
+        )
+    return text
+
+
+class Removed(Spec):
+    """A resource that is no longer managed and not destroyed either."""
+
+    address: Annotated[
+        str, AfterValidator(_address), Field(description="KIND/NAME of the resource to forget.")
+    ]
+
+    @property
+    def where(self) -> Address:
+        """The address as a value."""
+        return Address.parse(self.address)
+
+
+def _severity(value: Any) -> Any:
+    """YAML 1.1 habits: `off` may arrive quoted or not, both are the word."""
+    try:
+        return Severity(value)
+    except ValueError:
+        raise PydanticCustomError(
+            "severity",
+            "not a severity",
+            {"rule": "QC148", "hint": "One of error, warning, note, off."},
+        ) from None
+
+
+def _rule_id(value: str) -> str:
+    if not re.fullmatch(r"QC\d{3}", value, re.ASCII):
+        raise PydanticCustomError(
+            "rule_id",
+            "{name} is not the id of a rule",
+            {"name": repr(value), "rule": "QC148", "hint": "Ids look like QC105."},
+        )
+    return value
+
+
+class SharedSpec(Spec):
+    """What a file named under `extends` may hold: the part that projects share."""
+
+    extends: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            description="File whose manifests, environments, consents, removed and rules come "
+            "first; what is stated here wins.",
+        ),
+    ] = None
+    manifests: Annotated[
+        list[Annotated[str, Field(min_length=1)]] | None,
+        Field(min_length=1, description="Files, folders and globs. Default [manifests]."),
+    ] = None
+    environments: Annotated[
+        dict[EnvironmentName, Environment],
+        Field(default_factory=dict, description="Clusters by the name given with -e."),
+    ]
+    consents: Annotated[
+        list[ConsentEntry], Field(default_factory=list, description="What may be lost, until when.")
+    ]
+    removed: Annotated[
+        list[Removed],
+        Field(default_factory=list, description="Resources to forget without destroying them."),
+    ]
+    rules: Annotated[
+        dict[
+            Annotated[str, AfterValidator(_rule_id)],
+            Annotated[Severity, BeforeValidator(_severity)],
+        ],
+        Field(default_factory=dict, description="Severities of rules: error, warning, note, off."),
+    ]
+
+
+class ProjectSpec(SharedSpec):
+    """What the project file holds."""
+
+    state: Annotated[
+        str, Field(min_length=1, description="Folder of the committed state. Default state.")
+    ] = "state"
+
+
+class SharedMetadata(Spec):
+    """How a shared file is called; nothing looks at it."""
+
+    name: Annotated[str, Field(description="For the reader.")] = ""
+
+
+class ProjectMetadata(Spec):
+    """How the project is called."""
+
+    name: ProjectName = Field(description="First half of the owner that the cluster remembers.")
+    previous_names: Annotated[
+        list[ProjectName],
+        Field(default_factory=list, description="Records of these names count as ours."),
+    ]
+
+
+class SharedFile(Spec):
+    """A file named under `extends`."""
+
+    api_version: Annotated[
+        Literal["qdrantctl/v1"], Field(alias="apiVersion", description="Always qdrantctl/v1.")
+    ]
+    kind: Literal["Project"] = Field(description="Always Project.")
+    metadata: Annotated[
+        SharedMetadata, Field(default_factory=SharedMetadata, description="How it is called.")
+    ]
+    spec: Annotated[SharedSpec, Field(description="What the projects share.")]
+
+
+class Project(Spec):
+    """The project file, `qdrantctl.yaml`."""
+
+    api_version: Annotated[
+        Literal["qdrantctl/v1"], Field(alias="apiVersion", description="Always qdrantctl/v1.")
+    ]
+    kind: Literal["Project"] = Field(description="Always Project.")
+    metadata: Annotated[ProjectMetadata, Field(description="How the project is called.")]
+    spec: Annotated[ProjectSpec, Field(default_factory=ProjectSpec, description="What it holds.")]
