@@ -1,0 +1,208 @@
+"""`qdrantctl apply`: plan, ask, carry out, read back."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from qdrantctl.cli.options import output_options, wants_colour
+from qdrantctl.cli.plan import render
+from qdrantctl.cli.planning import clear, on_call, planning_options, progress, settings, wishes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qdrantctl.flows.plan import Planned
+    from qdrantctl.model.address import Address
+    from qdrantctl.model.kind import Door
+    from qdrantctl.model.plan import Plan
+    from qdrantctl.model.report import Report
+
+BLOCKED, PART_WAY, INTERRUPTED = 3, 6, 130
+
+
+@click.command()
+@click.option("--auto-approve", is_flag=True, help="Do not ask.")
+@click.option("--wait", is_flag=True, help="Wait until re-indexing has ended.")
+@planning_options
+@output_options("text", "json", "markdown")
+def command(**words: Any) -> int:
+    """Carry out what plan shows, and read back that the server took it."""
+    from datetime import date
+
+    from qdrantctl.flows.plan import door, plan
+    from qdrantctl.model.errors import UsageError
+
+    if not words["auto_approve"] and not sys.stdin.isatty():
+        raise UsageError(
+            "there is no terminal to ask on, and --auto-approve was not given",
+            hint="Look at qdrantctl plan first, then apply with --auto-approve.",
+        )
+    words["max_bytes"] = 65000
+    wanted = wishes(words)
+    chosen = settings(words, need_server=True)
+    telling = progress(words["verbose"])
+    with door(chosen, on_call(words["verbose"])) as cluster:
+        try:
+            planned = plan(chosen, wanted, cluster, date.today(), telling)
+        finally:
+            clear()
+        made = planned.plan
+        # JSON and markdown on stdout are the report; the plan is then for the person only.
+        click.echo(render(made, {**words, "output": "text"}), nl=False, err=not _text(words))
+        _refuse(made)
+        if not made.summary.changes:
+            return _report(_nothing(planned), words)
+        if not words["auto_approve"] and not _approved(made):
+            return 1
+        with _stopping() as stop:
+            report = _execute(planned, cluster, stop, words)
+            code = _report(report, words)
+            if words["wait"] and not code:
+                code = _wait(report, cluster, stop)
+        return code
+
+
+def _text(words: dict[str, Any]) -> bool:
+    return bool(words["output"] == "text")
+
+
+def _refuse(made: Plan) -> None:
+    """Stop when the plan may not be applied: one blocked change blocks all."""
+    from qdrantctl.model.errors import BlockedError
+
+    if not made.applicable:
+        raise BlockedError(
+            "this plan cannot be applied; nothing was done",
+            hint="Give the consents named above, or leave a change out with --exclude ADDRESS.",
+        )
+
+
+def _approved(made: Plan) -> bool:
+    """Ask for `yes` on the terminal, naming whose resources change and where."""
+    click.echo(f"\nApply this to {made.owner} on {made.server.url}?", err=True)
+    click.echo("  Only 'yes' is taken as approval.", err=True)
+    answer = click.prompt("  Enter a value", default="", show_default=False, err=True)
+    if answer != "yes":
+        click.echo("Apply cancelled; nothing was done.", err=True)
+        return False
+    return True
+
+
+@contextmanager
+def _stopping() -> Iterator[Callable[[], bool]]:
+    """SIGINT and SIGTERM ask to stop after the request in flight; a second one is the same."""
+    asked: list[int] = []
+
+    def ask(number: int, _: object) -> None:
+        if not asked:
+            click.echo("Stopping after the request in flight …", err=True)
+        asked.append(number)
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _execute(
+    planned: Planned, door: Door, stop: Callable[[], bool], words: dict[str, Any]
+) -> Report:
+    import os
+
+    from qdrantctl.edges.identity import identify
+    from qdrantctl.flows.execute import Run, execute
+    from qdrantctl.render import text
+
+    colour = wants_colour(sys.stderr, no_color=words["no_color"])
+    telling = progress(words["verbose"])
+
+    def tell(outcome: Any) -> None:
+        clear()
+        click.echo(text.outcome(outcome, colour=colour), err=True)
+
+    return execute(
+        Run(
+            planned=planned,
+            door=door,
+            identity=identify(planned.settings.root, os.environ),
+            tell=tell,
+            starting=lambda change: telling(f"{change.address}: {change.action}"),
+            stop=stop,
+        )
+    )
+
+
+def _nothing(planned: Planned) -> Report:
+    """The report of a plan without changes."""
+    from qdrantctl.model.report import Report
+
+    plan = planned.plan
+    return Report(
+        project=plan.project,
+        environment=plan.environment,
+        url=plan.server.url,
+        plan_digest=str(plan.document()["digest"]),
+    )
+
+
+def _report(report: Report, words: dict[str, Any]) -> int:
+    """Print the report; its code is the same in every format."""
+    if words["output"] == "json":
+        from qdrantctl.render import json
+
+        click.echo(json.report(report), nl=False)
+    elif words["output"] == "markdown":
+        from qdrantctl.render import markdown
+
+        click.echo(markdown.report(report), nl=False)
+    elif report.outcomes:
+        from qdrantctl.render import text
+
+        colour = wants_colour(sys.stdout, no_color=words["no_color"])
+        click.echo(text.report(report, colour=colour), nl=False)
+    if report.interrupted and not report.complete:
+        return INTERRUPTED
+    return 0 if report.complete else PART_WAY
+
+
+def _wait(report: Report, door: Door, stop: Callable[[], bool]) -> int:
+    """Wait for re-indexing, telling how far it is."""
+    from qdrantctl.flows.execute import wait_green
+    from qdrantctl.model.address import Address
+    from qdrantctl.model.change import Action
+    from qdrantctl.model.report import Status
+
+    touched = [
+        Address.parse(outcome.address)
+        for outcome in report.outcomes
+        if outcome.status is Status.DONE
+        and outcome.action in (Action.CREATE, Action.UPDATE, Action.REPLACE, Action.ADOPT)
+        and outcome.address.startswith("collection/")
+    ]
+    last: dict[Address, str] = {}
+
+    def told(address: Address, status: str, indexed: int, points: int) -> None:
+        words = f"{address}: {status}, {indexed:,} of {points:,} points indexed"
+        if last.get(address) == words:
+            return
+        last[address] = words
+        if sys.stderr.isatty():
+            click.echo(f"\r\x1b[2K{words}", nl=False, err=True)
+        else:
+            click.echo(words, err=True)
+
+    left = wait_green(door, touched, told, stop)
+    clear()
+    for address, status in left.items():
+        click.echo(f"{address} is {status}, not green.", err=True)
+    if stop():
+        return INTERRUPTED
+    return PART_WAY if left else 0

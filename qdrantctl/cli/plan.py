@@ -1,0 +1,66 @@
+"""`qdrantctl plan`: show what apply would change."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from qdrantctl.cli.options import output_options, wants_colour
+from qdrantctl.cli.planning import clear, on_call, planning_options, progress, settings, wishes
+
+if TYPE_CHECKING:
+    from qdrantctl.model.plan import Plan
+
+CHANGES, BLOCKED = 2, 3
+
+
+@click.command()
+@click.option("--detailed-exitcode", is_flag=True, help="Exit 2 on changes, 3 when blocked.")
+@click.option("--max-bytes", type=click.IntRange(min=200), default=65000, show_default=True,
+              help="Largest size of the markdown format.")  # fmt: skip
+@planning_options
+@output_options("text", "json", "markdown")
+def command(**words: Any) -> int:
+    """Show what apply would change on the cluster. Reads only."""
+    from datetime import date
+
+    from qdrantctl.flows.plan import door, plan
+
+    wanted = wishes(words)
+    chosen = settings(words, need_server=True)
+    telling = progress(words["verbose"])
+    try:
+        with door(chosen, on_call(words["verbose"])) as cluster:
+            made = plan(chosen, wanted, cluster, date.today(), telling).plan
+    finally:
+        clear()
+    click.echo(render(made, words), nl=False)
+    return exit_code(made, detailed=words["detailed_exitcode"])
+
+
+def render(made: Plan, words: dict[str, Any]) -> str:
+    """The plan in the format that was asked for."""
+    if words["output"] == "json":
+        from qdrantctl.render import json
+
+        return json.plan(made)
+    if words["output"] == "markdown":
+        from qdrantctl.render import markdown
+
+        return markdown.plan(made, max_bytes=words["max_bytes"])
+    from qdrantctl.render import text
+
+    return text.plan(made, colour=wants_colour(sys.stdout, no_color=words["no_color"]))
+
+
+def exit_code(made: Plan, *, detailed: bool) -> int:
+    """The code of a plan that could be rendered; the same in every format."""
+    if made.summary.refused:
+        return BLOCKED
+    if not detailed:
+        return 0
+    if made.blocking:
+        return BLOCKED
+    return CHANGES if made.summary.changes else 0

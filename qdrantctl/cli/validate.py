@@ -1,0 +1,38 @@
+"""`qdrantctl validate`: check the manifests, without a server."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from qdrantctl.cli.options import output_options, project_options, wants_colour
+from qdrantctl.cli.planning import settings
+
+
+@click.command()
+@project_options
+@output_options("text", "json")
+def command(**words: Any) -> int:
+    """Check the manifests, without a server. All errors at once."""
+    from qdrantctl.flows.desired import desired
+    from qdrantctl.model.errors import ManifestError
+    from qdrantctl.render import violations
+
+    chosen = settings(words, need_server=False)
+    count, errors = 0, False
+    try:
+        found = desired(chosen)
+        told, count = found.violations, len(found.inventory)
+    except ManifestError as error:
+        told, errors = error.violations, True
+    if words["output"] == "json":
+        click.echo(violations.json(told), nl=False)
+        return int(errors)
+    if told:
+        colour = wants_colour(sys.stdout, no_color=words["no_color"])
+        click.echo(violations.text(told, colour=colour))
+    if not errors:
+        click.echo(f"{count} resources are valid.")
+    return int(errors)

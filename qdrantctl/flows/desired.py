@@ -1,0 +1,60 @@
+"""The desired world: settings, manifests and lint rules brought together. No server is asked."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from qdrantctl.edges.manifests import Loaded, Sources, load
+from qdrantctl.edges.settings import Settings
+from qdrantctl.kinds.catalog import BY_NAME, KINDS
+from qdrantctl.model.errors import ManifestError
+from qdrantctl.model.resource import Inventory, digest
+from qdrantctl.model.violation import Severity, Violation
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """What the manifests ask, and what is doubtful about them."""
+
+    inventory: Inventory
+    violations: tuple[Violation, ...]
+
+    @property
+    def digest(self) -> str:
+        """sha256 over every resource, whatever file it stands in."""
+        return digest({str(address): r.digest for address, r in self.inventory.items()})
+
+
+def desired(settings: Settings) -> Desired:
+    """The desired world. Raises ManifestError with every error at once."""
+    loaded = load(sources(settings), KINDS, stdin)
+    violations = [*loaded.violations, *_linted(loaded, settings.rules)]
+    if any(violation.severity is Severity.ERROR for violation in violations):
+        raise ManifestError("the manifests have errors; nothing was sent", tuple(violations))
+    return Desired(loaded.desired, tuple(violations))
+
+
+def sources(settings: Settings) -> Sources:
+    """Where the manifests of these settings are."""
+    return Sources(
+        base=settings.root,
+        patterns=settings.manifests,
+        env=settings.environment,
+        vars=settings.vars,
+        explicit=settings.partial,
+    )
+
+
+def stdin() -> bytes:
+    """What `-f -` reads."""
+    return sys.stdin.buffer.read()
+
+
+def _linted(loaded: Loaded, severities: Mapping[str, Severity]) -> Iterable[Violation]:
+    for address, resource in loaded.desired.items():
+        for found in BY_NAME[address.kind].lint(resource, loaded.desired):
+            severity = severities.get(found.rule, found.severity)
+            if severity is not Severity.OFF:
+                yield found.model_copy(update={"severity": severity})

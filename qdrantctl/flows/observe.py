@@ -1,0 +1,88 @@
+"""Reading the worlds that live on the cluster: what is there, and what the ledger remembers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from qdrantctl.edges.ledger import Memory, read, resource_of
+from qdrantctl.kinds.catalog import BY_NAME, KINDS
+from qdrantctl.model.address import Address
+from qdrantctl.model.kind import Asked, Door
+from qdrantctl.model.resource import Inventory, Resource
+from qdrantctl.model.rule import Json
+from qdrantctl.model.server import Server
+from qdrantctl.model.step import Call
+
+Progress = Callable[[str], None]
+"""Told what is being done, in a few words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Worlds:
+    """What was read of one cluster at one time."""
+
+    live: Inventory
+    remembered: Inventory
+    """Records of every owner, those of deleted resources left out."""
+    memory: Memory
+
+    def payload(self, address: Address) -> Mapping[str, Json]:
+        """The ledger's entry for an address as it stands there; empty when there is none."""
+        return self.memory.entries.get(address, {})
+
+
+@dataclass(frozen=True, slots=True)
+class Remembering:
+    """A door that asks each GET once, so that all kinds see the same answer."""
+
+    door: Door
+    answers: dict[str, Json]
+
+    @property
+    def server(self) -> Server:
+        """The server behind the door."""
+        return self.door.server
+
+    def ask(self, call: Call) -> Json:
+        """The answer, from memory where the same was asked before. Raises ClusterError."""
+        if call.method != "GET":
+            return self.door.ask(call)
+        key = f"{call.path}?{sorted(call.query.items())}"
+        if key not in self.answers:
+            self.answers[key] = self.door.ask(call)
+        return self.answers[key]
+
+
+def worlds(door: Door, desired: Inventory, progress: Progress) -> Worlds:
+    """The live and the recorded world. Raises ClusterError; only 404 means that there is none."""
+    progress("reading the ledger")
+    memory = read(door)
+    entries = (resource_of(payload) for payload in memory.entries.values())
+    kept = [
+        entry
+        for entry in entries
+        if entry.address.kind in BY_NAME and not memory.entries[entry.address].get("deleted")
+    ]
+    remembered = Inventory(kept)
+    leaving = frozenset(address for address in remembered if address not in desired)
+    progress("reading the cluster")
+    live = observe(door, Asked(desired, remembered, details=leaving))
+    return Worlds(live, remembered, memory)
+
+
+def observe(door: Door, asked: Asked) -> Inventory:
+    """The live resources of every kind that are asked for."""
+    once = Remembering(door, {})
+    found: list[Resource] = []
+    for kind in KINDS:
+        if asked.only is None or any(address.kind == kind.name for address in asked.only):
+            found += kind.observe(once, asked)
+    return Inventory(found)
+
+
+def detailed(door: Door, worlds: Worlds, desired: Inventory, more: frozenset[Address]) -> Worlds:
+    """The same worlds with points and status of `more` read too."""
+    asked = Asked(desired, worlds.remembered, details=more, only=more)
+    fresh = observe(door, asked)
+    return replace(worlds, live=Inventory([*worlds.live.values(), *fresh.values()]))

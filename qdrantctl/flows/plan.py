@@ -1,0 +1,199 @@
+"""The flow of `plan`: read the three worlds, think, judge the safety rules. Changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import TYPE_CHECKING
+
+from qdrantctl import __version__
+from qdrantctl.edges import ledger
+from qdrantctl.edges.cluster import Cluster
+from qdrantctl.engine.guard import Scene, guard, uncertain
+from qdrantctl.engine.planner import Question, plan_changes, unmanaged
+from qdrantctl.engine.select import Selection
+from qdrantctl.flows.desired import Desired, desired
+from qdrantctl.flows.observe import Progress, Worlds, detailed, worlds
+from qdrantctl.kinds.catalog import BY_NAME
+from qdrantctl.model.address import Address
+from qdrantctl.model.change import Action, Change
+from qdrantctl.model.consent import Consent
+from qdrantctl.model.errors import SettingsError
+from qdrantctl.model.kind import Context
+from qdrantctl.model.plan import Plan, PlannedServer
+from qdrantctl.model.step import Step
+from qdrantctl.model.violation import Severity, Violation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from qdrantctl.edges.settings import Settings
+    from qdrantctl.model.kind import Door
+    from qdrantctl.model.step import Call
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the command line asks of a plan."""
+
+    selection: Selection = field(default_factory=Selection)
+    consents: tuple[Consent, ...] = ()
+    """From flags."""
+    max_deletes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan, and the worlds it was made from."""
+
+    plan: Plan
+    worlds: Worlds
+    desired: Desired
+    settings: Settings
+
+
+@contextmanager
+def door(settings: Settings, on_call: Callable[[Call, int, float], None] | None) -> Iterator[Door]:
+    """The door to the cluster of these settings. An embedded server that is there is started."""
+    endpoint = settings.endpoint
+    if settings.embedded:
+        from qdrantctl.edges import devserver
+        from qdrantctl.edges.cluster import Endpoint
+
+        endpoint = Endpoint(url=devserver.start(settings.root).url)
+    if endpoint is None:
+        raise SettingsError("no server is named", hint="State url in the environment, or --url.")
+    with Cluster(endpoint, on_call=on_call) as cluster:
+        yield cluster
+
+
+def plan(
+    settings: Settings, wishes: Wishes, door: Door, today: date, progress: Progress
+) -> Planned:
+    """The plan for these settings. Raises ManifestError, ClusterError, UsageError."""
+    progress("reading manifests")
+    wanted = desired(settings)
+    progress(f"asking {door.server.url}")
+    found = worlds(door, wanted.inventory, progress)
+    changes, scene = _think(settings, wishes, wanted, found, door, today)
+    if more := uncertain(scene):
+        progress("counting points")
+        found = detailed(door, found, wanted.inventory, more)
+        changes, scene = _think(settings, wishes, wanted, found, door, today)
+    made = Plan(
+        qdrantctl_version=__version__,
+        project=settings.project,
+        environment=settings.environment,
+        server=_server(door, found),
+        manifests_digest=wanted.digest,
+        prepare=_prepare(changes, found, door),
+        changes=changes,
+        violations=(*wanted.violations, *guard(scene), *_notes(settings, wishes, scene)),
+        unmanaged=unmanaged(_question(settings, wishes, wanted, found, door, today)),
+    )
+    return Planned(made, found, wanted, settings)
+
+
+def _think(
+    settings: Settings,
+    wishes: Wishes,
+    wanted: Desired,
+    found: Worlds,
+    door: Door,
+    today: date,
+) -> tuple[tuple[Change, ...], Scene]:
+    question = _question(settings, wishes, wanted, found, door, today)
+    changes = plan_changes(question, BY_NAME)
+    context = Context(
+        server=door.server,
+        today=today,
+        desired=question.desired,
+        live=question.live,
+        recorded=question.recorded,
+        deleted=frozenset(c.where for c in changes if c.action is Action.DELETE),
+    )
+    scene = Scene(
+        changes=changes,
+        context=context,
+        kinds=BY_NAME,
+        consents=_allows(settings, wishes),
+        protected=settings.protected,
+        max_deletes=wishes.max_deletes,
+        partial=settings.partial,
+    )
+    return changes, scene
+
+
+def _question(
+    settings: Settings,
+    wishes: Wishes,
+    wanted: Desired,
+    found: Worlds,
+    door: Door,
+    today: date,
+) -> Question:
+    allows = _allows(settings, wishes)
+    return Question(
+        owner=settings.owner,
+        server=door.server,
+        today=today,
+        desired=wanted.inventory,
+        live=found.live,
+        remembered=found.remembered,
+        previous_owners=settings.previous_owners,
+        partial=settings.partial,
+        removed=settings.removed,
+        selection=wishes.selection,
+        may_delete=lambda address: allows("delete", address),
+    )
+
+
+def _consents(settings: Settings, wishes: Wishes) -> tuple[Consent, ...]:
+    """Flags count only where the environment is not protected."""
+    return settings.consents if settings.protected else (*settings.consents, *wishes.consents)
+
+
+def _allows(settings: Settings, wishes: Wishes) -> Callable[[str, Address], bool]:
+    given = _consents(settings, wishes)
+    return lambda verb, address: any(consent.covers(verb, address) for consent in given)
+
+
+def _server(door: Door, found: Worlds) -> PlannedServer:
+    server = PlannedServer(
+        version=str(door.server.version), url=door.server.url, distributed=door.server.distributed
+    )
+    if not found.memory.cluster_id:
+        return server
+    return server.model_copy(update={"cluster_id": found.memory.cluster_id})
+
+
+def _prepare(changes: Sequence[Change], found: Worlds, door: Door) -> tuple[Step, ...]:
+    """The ledger's first creation, where something is to be remembered."""
+    idle = (Action.NOOP, Action.REFUSED)
+    if found.memory.exists or all(change.action in idle for change in changes):
+        return ()
+    return (Step(call=ledger.creation(door.server)),)
+
+
+def _notes(settings: Settings, wishes: Wishes, scene: Scene) -> Iterator[Violation]:
+    """What the settings have to say, and consents that allow nothing in this plan."""
+    for note in settings.notes:
+        yield Violation(rule="QC220", severity=Severity.NOTE, message=note)
+    silent = replace(scene, consents=lambda *_: False)
+    needed = {(v.rule, v.address) for v in guard(silent) if v.severity is Severity.ERROR}
+    for consent in (*settings.consents, *wishes.consents):
+        alone = replace(scene, consents=_only(consent))
+        left = {(v.rule, v.address) for v in guard(alone) if v.severity is Severity.ERROR}
+        if left == needed:
+            yield Violation(
+                rule="QC221",
+                severity=Severity.NOTE,
+                message=f"the consent to {consent.verb} {consent.pattern} ({consent.source}) "
+                "allows nothing in this plan",
+            )
+
+
+def _only(consent: Consent) -> Callable[[str, Address], bool]:
+    return consent.covers

@@ -1,0 +1,64 @@
+"""What the ledger holds of a resource, before, after and beyond a change. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from qdrantctl.edges.identity import Identity
+from qdrantctl.model.address import Address
+from qdrantctl.model.change import Action, Change
+from qdrantctl.model.resource import Resource
+from qdrantctl.model.rule import ABSENT, Json
+
+HISTORY = 20
+"""Entries of a record's history that are kept."""
+
+
+def pending(change: Change, before: Mapping[str, Json], owner: str) -> dict[str, Json]:
+    """The record while a change is under way: what was, and what is being applied."""
+    after = _after(change)
+    entry = dict(before) if before and not before.get("deleted") else _first(change, owner)
+    entry["pending"] = {"action": str(change.action)}
+    if after:
+        entry["pending"]["spec"] = after["spec"]
+    return entry
+
+
+def applied(
+    change: Change,
+    before: Mapping[str, Json],
+    live: Resource | None,
+    identity: Identity,
+    when: str,
+) -> dict[str, Json]:
+    """The record once a change has been read back."""
+    entry = {**before, **_after(change)}
+    entry.pop("pending", None)
+    entry["deleted"] = change.action in (Action.DELETE, Action.FORGET)
+    entry["observed"] = dict(live.spec) if live else None
+    entry["uuid"] = live.facts.uuid if live else ""
+    stamp = {"when": when, "who": identity.who, "commit": identity.commit, "run": identity.run}
+    entry |= stamp
+    line = stamp | {"action": str(change.action), "digest": entry.get("digest", "")}
+    line["schema_version"] = entry.get("schema_version", 0)
+    entry["history"] = [*before.get("history", ()), line][-HISTORY:]
+    return entry
+
+
+def _after(change: Change) -> Mapping[str, Any]:
+    return {} if change.record is ABSENT else change.record  # type: ignore[return-value]
+
+
+def _first(change: Change, owner: str) -> dict[str, Json]:
+    """The record of a resource that was never applied: ours, with nothing in it yet."""
+    address = Address.parse(change.address)
+    return {
+        "owner": owner,
+        "address": change.address,
+        "object": address.name,
+        "schema_version": 0,
+        "digest": "",
+        "spec": {},
+        "lifecycle": {},
+    }
