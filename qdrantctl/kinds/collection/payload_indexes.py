@@ -30,7 +30,7 @@ _STEMMED = {
 }  # fmt: skip
 _STOPPED = {code: name for code, name in _STEMMED.items() if code not in ("ta", "hy")} | {
     "az": "azerbaijani", "eu": "basque", "bn": "bengali", "ca": "catalan", "zh": "chinese",
-    "he": "hebrew", "hi-en": "hinglish", "id": "indonesian", "ja": "japanese", "kk": "kazakh",
+    "he": "hebrew", "hi-en": "hinglish", "id": "indonesian", "jp": "japanese", "kk": "kazakh",
     "ne": "nepali", "sl": "slovene", "tg": "tajik",
 }  # fmt: skip
 
@@ -324,7 +324,8 @@ PAYLOAD_INDEXES = Rule(
 )
 
 _PLAIN = re.compile(r"[\w-]+", re.UNICODE)
-_WORD = re.compile(r'(?:"([^"]+)"|([\w-]+))((?:\[\d*\])*)', re.UNICODE)
+_WORD = re.compile(r'(?:"([^"\\]*)"|([\w-]+))((?:\[\d*\])*)', re.UNICODE)
+_PADDED = re.compile(r"\[0+(?=\d)")
 
 
 def field_name(path: str) -> str:
@@ -336,6 +337,7 @@ def field_name(path: str) -> str:
     while found := _WORD.match(path, at):
         quoted, plain, brackets = found.groups()
         key = plain or quoted
+        brackets = _PADDED.sub("[", brackets)
         words.append((key if _PLAIN.fullmatch(key) else f'"{key}"') + brackets)
         at = found.end()
         if at == len(path):
