@@ -1,0 +1,224 @@
+"""The door to the cluster: Qdrant's REST API through the standard library's HTTP client.
+
+Answers are taken as they are (no typed models), so that a newer server does not break a plan.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import unquote, urlencode
+
+from qdrantctl.edges.http import Answer, Cut, Unreachable, Wire
+from qdrantctl.model.errors import ClusterError, QdrantctlError
+from qdrantctl.model.rule import ABSENT, Json
+from qdrantctl.model.server import Server, Version
+from qdrantctl.model.step import Call
+
+TRIES = 4
+"""How often a read is sent before its failure counts."""
+PAUSE = 0.2
+"""Seconds before the second try; doubled before each further one."""
+LONGEST_PAUSE = 5.0
+RETRIED = frozenset({429, 500, 502, 503, 504})
+UNAUTHORIZED, FORBIDDEN, NOT_FOUND, TOO_MANY = 401, 403, 404, 429
+QUOTED = 400
+"""Characters of the server's own words that an error quotes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a cluster is and how to get in."""
+
+    url: str
+    """Scheme, host, port, perhaps a path prefix; no trailing slash."""
+    api_key: str | None = field(default=None, repr=False)
+    ca_file: Path | None = None
+    timeout: float = 60.0
+    """Seconds that one request may take."""
+
+
+class Cluster:
+    """One cluster, through one kept-alive connection. A `Door` of the ground floor."""
+
+    def __init__(
+        self, endpoint: Endpoint, *, on_call: Callable[[Call, int, float], None] | None = None
+    ) -> None:
+        self._endpoint = endpoint
+        self._wire = Wire(endpoint.url, endpoint.api_key, endpoint.ca_file, endpoint.timeout)
+        self._on_call = on_call
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._wire.close()
+
+    @cached_property
+    def server(self) -> Server:
+        """Version and mode of the server, asked once. Raises ClusterError.
+
+        `GET /cluster` needs a key that sees the whole cluster; with any other key every list
+        would silently leave things out.
+        """
+        about = self.ask(Call(method="GET", path="/"))
+        if not isinstance(about, dict) or "version" not in about:
+            raise self._error("what answers there is not Qdrant", hint="Is the port right?")
+        try:
+            cluster = self.ask(Call(method="GET", path="/cluster"))
+        except ClusterError as error:
+            if error.status == FORBIDDEN:
+                raise self._error(
+                    "the key sees only a part of the cluster, so every list would lie",
+                    hint="Use a cluster-wide key; a read-only one is enough to plan.",
+                    status=FORBIDDEN,
+                ) from None
+            raise
+        distributed = cluster.get("status") == "enabled"
+        return Server(
+            version=Version.parse(str(about["version"])),
+            url=self._endpoint.url,
+            distributed=distributed,
+            peers=max(1, len(cluster.get("peers") or {})) if distributed else 1,
+        )
+
+    def ask(self, call: Call) -> Json:
+        """The `result` of the answer, or the whole answer where there is none.
+
+        Reads are tried again; a write is sent once, and its error says whether it may have been
+        applied all the same. Raises ClusterError.
+        """
+        _refuse_dots(call.path)
+        target = call.path + (f"?{urlencode(call.query)}" if call.query else "")
+        body = b"" if call.body is ABSENT else json.dumps(call.body).encode()
+        if call.writes:
+            return self._result(self._send(call, target, body), call)
+        pause = PAUSE
+        for left in range(TRIES - 1, -1, -1):
+            try:
+                answer = self._send(call, target, body)
+            except ClusterError as error:
+                if not left or not error.maybe_applied:
+                    raise
+            else:
+                if answer.status not in RETRIED or not left:
+                    return self._result(answer, call)
+                pause = max(pause, min(answer.retry_after, LONGEST_PAUSE))
+            time.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
+        raise AssertionError("the last try returns or raises")
+
+    def _send(self, call: Call, target: str, body: bytes) -> Answer:
+        """One exchange. Raises ClusterError when there is no whole answer."""
+        started = time.monotonic()
+        try:
+            answer = self._wire.send(call.method, target, body, writes=call.writes)
+        except Unreachable as error:
+            raise self._error(error.what, why=error.why, hint=error.hint) from None
+        except Cut as error:
+            raise self._error(
+                f"no whole answer to {call.method} {call.path}",
+                why=error.why,
+                hint="Look at the server's log; what was asked may have been done.",
+                maybe=True,
+            ) from None
+        if self._on_call:
+            self._on_call(call, answer.status, time.monotonic() - started)
+        return answer
+
+    def _result(self, answer: Answer, call: Call) -> Json:
+        """What the answer holds. Raises ClusterError for anything but success."""
+        if 300 <= answer.status < 400:
+            raise self._error(
+                f"{call.method} {call.path} was redirected",
+                hint="Name the server itself: a key is never sent on to another place.",
+                status=answer.status,
+            )
+        parsed: Json = None
+        try:
+            parsed = json.loads(answer.body) if answer.body else None
+        except (ValueError, RecursionError):
+            if answer.status < 300:
+                raise self._error(
+                    f"the answer to {call.method} {call.path} is not JSON",
+                    why=self._quoted(answer.body),
+                    hint="Is there a proxy between, or another program on this port?",
+                    status=answer.status,
+                ) from None
+        if answer.status >= 300:
+            raise self._refusal(answer, parsed, call)
+        return parsed["result"] if isinstance(parsed, dict) and "result" in parsed else parsed
+
+    def _refusal(self, answer: Answer, parsed: Json, call: Call) -> ClusterError:
+        """The error that the server answered with, and what to do about it."""
+        said = parsed.get("status") if isinstance(parsed, dict) else None
+        said = said.get("error") if isinstance(said, dict) else said
+        why = self._quoted(said.encode() if isinstance(said, str) else answer.body)
+        status, what = answer.status, f"{call.method} {call.path} answered {answer.status}"
+        hint = ""
+        if status == UNAUTHORIZED:
+            given = self._endpoint.api_key is not None
+            what = "the server does not take the API key" if given else "the server wants a key"
+            hint = "State api_key in the environment of qdrantctl.yaml, or set QDRANT_API_KEY."
+        elif status == FORBIDDEN:
+            hint = (
+                "The key may only read."
+                if call.writes
+                else "The key sees only a part; use a cluster-wide one."
+            )
+        elif status == TOO_MANY:
+            hint = "A rate limit is spent; try again in a minute."
+        elif status >= 500:
+            hint = "Look at the server's log, and whether every node is up."
+        maybe = call.writes and (status == TOO_MANY or status >= 500)
+        return self._error(what, why=why, hint=hint, status=status, maybe=maybe)
+
+    def _quoted(self, words: bytes) -> str:
+        """The server's words, shortened, on one line, never with the key in them."""
+        text = " ".join(words.decode("utf-8", "replace").split())
+        if self._endpoint.api_key:
+            text = text.replace(self._endpoint.api_key, "…")
+        text = "".join(char if char.isprintable() else "?" for char in text)
+        return text if len(text) <= QUOTED else text[:QUOTED] + "…"
+
+    def _error(
+        self, what: str, *, why: str = "", hint: str = "", status: int = 0, maybe: bool = False
+    ) -> ClusterError:
+        return ClusterError(
+            f"{self._endpoint.url}: {what}",
+            why=why,
+            hint=hint,
+            status=status,
+            maybe_applied=maybe,
+        )
+
+
+def _refuse_dots(path: str) -> None:
+    """The last guard: Qdrant wipes its storage when asked for a collection named `.` or `..`.
+
+    Names are checked where they enter; this holds for whatever way they came.
+    """
+    for segment in path.split("/")[1:]:
+        decoded = unquote(unquote(segment))
+        if decoded in (".", ".."):
+            raise QdrantctlError(
+                f"refused to send a request for {decoded!r}: it would wipe the server's storage",
+                hint="Rename the resource.",
+            )
+    if path.startswith("/collections//") or path == "/collections/":
+        raise QdrantctlError("refused to send a request for a collection without a name")

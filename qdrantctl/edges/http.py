@@ -1,0 +1,158 @@
+"""One HTTP connection, kept alive. Knows bytes, statuses and sockets; nothing of Qdrant."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+IDLE = 2.0
+"""Seconds after which a write gets a fresh connection: servers close idle ones unseen."""
+HEADERS = {"accept": "application/json", "content-type": "application/json"}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer."""
+
+    status: int
+    body: bytes
+    retry_after: float = 0.0
+    """Seconds that the server asks to wait."""
+
+
+class Unreachable(Exception):
+    """Nothing was sent."""
+
+    def __init__(self, what: str, why: str, hint: str) -> None:
+        super().__init__(what)
+        self.what, self.why, self.hint = what, why, hint
+
+
+class Cut(Exception):
+    """Something was sent and no whole answer came."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+
+class Wire:
+    """Sends requests to one server, one after the other."""
+
+    def __init__(self, url: str, api_key: str | None, ca_file: Path | None, timeout: float) -> None:
+        parts = urlsplit(url)
+        self._secure = parts.scheme == "https"
+        self._host = parts.hostname or ""
+        self._port = parts.port or 6333
+        self._prefix = parts.path.rstrip("/")
+        self._timeout = timeout
+        self._ca_file = ca_file
+        self._headers = dict(HEADERS)
+        if api_key is not None:
+            self._headers["api-key"] = api_key
+        self._connection: http.client.HTTPConnection | None = None
+        self._used = 0.0
+
+    def close(self) -> None:
+        """Close the connection; the next request opens another."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def send(self, method: str, target: str, body: bytes, *, writes: bool) -> Answer:
+        """One request and its answer. Raises Unreachable or Cut."""
+        if writes and time.monotonic() - self._used > IDLE:
+            self.close()
+        fresh = self._connection is None
+        connection = self._connection or self._connect()
+        try:
+            connection.request(method, self._prefix + target, body or None, self._headers)
+            response = connection.getresponse()
+            answer = Answer(response.status, response.read(), _seconds(response))
+        except ssl.SSLError as error:
+            self.close()
+            raise Cut(f"TLS failed: {error.reason or error}") from None
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            # A kept-alive connection that the server had closed: a read may simply go again.
+            if not fresh and not writes and not isinstance(error, TimeoutError):
+                return self.send(method, target, body, writes=writes)
+            raise Cut(_spoken(error, self._timeout, secure=self._secure)) from None
+        if response.will_close:
+            self.close()
+        self._used = time.monotonic()
+        return answer
+
+    def _connect(self) -> http.client.HTTPConnection:
+        where = f"{self._host}:{self._port}"
+        connection = self._new()
+        try:
+            connection.connect()
+        except ssl.SSLCertVerificationError as error:
+            raise Unreachable(
+                "its certificate is not trusted",
+                error.verify_message,
+                "State the authority that signed it: tls: {ca_file: …}.",
+            ) from None
+        except ssl.SSLError as error:
+            raise Unreachable(
+                "TLS failed",
+                str(error.reason or error),
+                "Does the server speak TLS on this port? If not, write http://.",
+            ) from None
+        except socket.gaierror as error:
+            raise Unreachable(
+                f"the host {self._host} is not known", str(error.strerror), "Is the name right?"
+            ) from None
+        except TimeoutError:
+            raise Unreachable(
+                f"{where} does not answer", "the connection timed out", "Is a firewall between?"
+            ) from None
+        except OSError as error:
+            raise Unreachable(
+                "cannot be reached", str(error.strerror or error), "Is Qdrant running there?"
+            ) from None
+        assert connection.sock is not None
+        connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._connection = connection
+        return connection
+
+    def _new(self) -> http.client.HTTPConnection:
+        if not self._secure:
+            return http.client.HTTPConnection(self._host, self._port, timeout=self._timeout)
+        try:
+            context = ssl.create_default_context(cafile=self._ca_file)
+        except (OSError, ssl.SSLError) as error:
+            raise Unreachable(
+                f"the certificate file {self._ca_file} cannot be used",
+                str(error.strerror or error),
+                "It must hold certificates in PEM form.",
+            ) from None
+        return http.client.HTTPSConnection(
+            self._host, self._port, timeout=self._timeout, context=context
+        )
+
+
+def _seconds(response: http.client.HTTPResponse) -> float:
+    try:
+        return max(0.0, float(response.getheader("retry-after") or 0))
+    except ValueError:
+        return 0.0
+
+
+def _spoken(error: Exception, timeout: float, *, secure: bool) -> str:
+    """Why there is no answer, in words."""
+    if isinstance(error, TimeoutError):
+        return f"no answer within {timeout:.0f} seconds"
+    if isinstance(error, http.client.BadStatusLine) and not isinstance(
+        error, http.client.RemoteDisconnected
+    ):
+        return "the answer is not HTTP" + ("" if secure else "; does the server want https://?")
+    if isinstance(error, ConnectionError | http.client.IncompleteRead):
+        return "the connection was cut" + ("" if secure else " (does the server want https://?)")
+    return str(error) or type(error).__name__

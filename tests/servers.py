@@ -1,0 +1,144 @@
+"""Real Qdrant servers for tests: on loopback, on free ports, each in a folder of its own."""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from qdrantctl.edges.devserver import binary
+
+STARTED: list[subprocess.Popen[bytes]] = []
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def _die_with_parent() -> None:
+    """On Linux the server ends when the test runner does, however that ends."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
+@atexit.register
+def _end_all() -> None:
+    for process in STARTED:
+        if process.poll() is None:
+            process.kill()
+
+
+@dataclass
+class Node:
+    """One server."""
+
+    folder: Path
+    cluster: bool = True
+    environ: dict[str, str] = field(default_factory=dict)
+    bootstrap: str = ""
+    api_key: str = ""
+    scheme: str = "http"
+    http_port: int = field(default_factory=free_port)
+    grpc_port: int = field(default_factory=free_port)
+    p2p_port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"{self.scheme}://127.0.0.1:{self.http_port}"
+
+    @property
+    def uri(self) -> str:
+        return f"http://127.0.0.1:{self.p2p_port}"
+
+    def start(self) -> Node:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("QDRANT")}
+        settings = {
+            "QDRANT__SERVICE__HOST": "127.0.0.1",
+            "QDRANT__SERVICE__HTTP_PORT": str(self.http_port),
+            "QDRANT__SERVICE__GRPC_PORT": str(self.grpc_port),
+            "QDRANT__TELEMETRY_DISABLED": "true",
+            "QDRANT__LOG_LEVEL": "WARN",
+        }
+        if self.api_key:
+            settings["QDRANT__SERVICE__API_KEY"] = self.api_key
+        words = [str(binary(download=True))]
+        if self.cluster:
+            settings["QDRANT__CLUSTER__ENABLED"] = "true"
+            settings["QDRANT__CLUSTER__P2P__PORT"] = str(self.p2p_port)
+            words += ["--uri", self.uri]
+            words += ["--bootstrap", self.bootstrap] if self.bootstrap else []
+        self.process = subprocess.Popen(
+            words,
+            cwd=self.folder,
+            env=clean | settings | self.environ,
+            stdout=(self.folder / "log").open("ab"),
+            stderr=subprocess.STDOUT,
+            preexec_fn=_die_with_parent,
+        )
+        STARTED.append(self.process)
+        self.wait()
+        return self
+
+    def wait(self) -> None:
+        """Until it answers, and in cluster mode until it follows a leader."""
+        until = time.monotonic() + 30
+        while time.monotonic() < until:
+            assert self.process is not None
+            if self.process.poll() is not None:
+                raise RuntimeError((self.folder / "log").read_text()[-2000:])
+            if self.scheme == "https" or self._ready():
+                return
+            time.sleep(0.05)
+        raise RuntimeError(f"no answer: {(self.folder / 'log').read_text()[-2000:]}")
+
+    def _ready(self) -> bool:
+        try:
+            status, answer = self.request("GET", "/cluster")
+        except OSError:
+            return False
+        raft = (answer.get("result") or {}).get("raft_info") or {} if status == 200 else {}
+        return status == 200 and (not self.cluster or raft.get("leader") is not None)
+
+    def stop(self) -> None:
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(20)
+
+    def request(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        """One request by hand: status and parsed answer."""
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"content-type": "application/json"}
+        if self.api_key:
+            headers["api-key"] = self.api_key
+        asked = urllib.request.Request(self.url + path, data, headers, method=method)
+        try:
+            with urllib.request.urlopen(asked, timeout=60) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            text = error.read().decode()
+            try:
+                return error.code, json.loads(text)
+            except ValueError:
+                return error.code, {"text": text}
+
+    def wipe(self) -> None:
+        """Delete every collection."""
+        for entry in self.request("GET", "/collections")[1]["result"]["collections"]:
+            name = urllib.request.quote(entry["name"], safe="")  # type: ignore[attr-defined]
+            status, answer = self.request("DELETE", f"/collections/{name}")
+            assert status == 200, answer
