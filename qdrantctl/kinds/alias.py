@@ -14,7 +14,7 @@ from qdrantctl.model.resource import Inventory, Resource
 from qdrantctl.model.rule import Json, Rule
 from qdrantctl.model.spec import Spec
 from qdrantctl.model.step import Call
-from qdrantctl.model.violation import Violation
+from qdrantctl.model.violation import Finding, Violation
 
 
 class Alias(Spec):
@@ -46,7 +46,7 @@ def _steps(change: Change, context: Context) -> Iterator[Call]:
     yield Call(method="POST", path="/collections/aliases", body={"actions": [action]})
 
 
-def _lint(resource: Resource, desired: Inventory) -> Iterator[Violation]:
+def _lint(resource: Resource, desired: Inventory) -> Iterator[Finding]:
     target = resource.spec["collection"]
     reason = unsendable(target)
     if not reason and target == resource.address.name:
@@ -54,14 +54,7 @@ def _lint(resource: Resource, desired: Inventory) -> Iterator[Violation]:
     if not reason and Address("alias", target) in desired:
         reason = f"{target} is itself an alias; an alias must name a real collection"
     if reason:
-        found = Violation(
-            rule="QC103",
-            address=str(resource.address),
-            message=reason,
-            hint="Name the collection it stands for.",
-        )
-        origin = resource.place(("collection",))
-        yield found.model_copy(update={"origin": origin}) if origin else found
+        yield Finding("QC103", ("collection",), reason, "Name the collection it stands for.")
 
 
 def _check(change: Change, context: Context) -> Iterator[Violation]:

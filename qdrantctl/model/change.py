@@ -78,8 +78,8 @@ class SchemaVersion(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    recorded: int | MISSING = MISSING
-    desired: int | MISSING = MISSING
+    recorded: int | MISSING = Field(default=ABSENT, description="When it was last applied.")
+    desired: int | MISSING = Field(default=ABSENT, description="Once this plan is applied.")
 
 
 class Change(BaseModel):
@@ -88,16 +88,18 @@ class Change(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     address: str = Field(description="`kind/name`.")
-    action: Action
-    cause: Cause
-    because: str = ""
+    action: Action = Field(description="What becomes of it.")
+    cause: Cause = Field(description="Which side moved: edit, drift, both or new.")
+    because: str = Field(default="", description="Why, where the action needs a reason.")
     uuid: str | MISSING = Field(
         default=ABSENT, description="The live collection's identity, where the cluster gives one."
     )
     origin: Origin | MISSING = Field(default=ABSENT, description="Where the manifest stands.")
-    schema_version: SchemaVersion = SchemaVersion()
-    fields: tuple[FieldChange, ...] = ()
-    steps: tuple[Step, ...] = ()
+    schema_version: SchemaVersion = Field(
+        default=SchemaVersion(), description="How often what is asked of it has changed."
+    )
+    fields: tuple[FieldChange, ...] = Field(default=(), description="What differs.")
+    steps: tuple[Step, ...] = Field(default=(), description="The requests that carry it out.")
     record: Mapping[str, Json] | MISSING = Field(
         default=ABSENT, description="What the ledger will hold."
     )

@@ -31,7 +31,7 @@ def _day(value: Any) -> date:
     raise PydanticCustomError(
         "day",
         "not a day of the calendar",
-        {"rule": "QC144", "hint": "Write YYYY-MM-DD, as in 2027-01-31."},
+        {"rule": "QC074", "hint": "Write YYYY-MM-DD, as in 2027-01-31."},
     )
 
 
@@ -49,7 +49,7 @@ class Consent:
 
     def covers(self, verb: str, address: Address) -> bool:
         """Whether it allows `verb` on `address`. Every character but `*` and `?` is literal."""
-        return verb == self.verb and bool(_glob(self.pattern).fullmatch(str(address)))
+        return verb == self.verb and matches(self.pattern, str(address))
 
 
 class ConsentEntry(Spec):
@@ -88,7 +88,7 @@ class ConsentEntry(Spec):
                 {
                     "verbs": ", ".join(VERBS),
                     "found": f"says {' and '.join(stated)}" if stated else "says none",
-                    "rule": "QC144",
+                    "rule": "QC074",
                     "hint": "For instance {delete: collection/old, until: 2027-01-31}.",
                 },
             )
@@ -96,7 +96,7 @@ class ConsentEntry(Spec):
             raise PydanticCustomError(
                 "consent",
                 "{why}",
-                {"why": why, "path": (stated[0],), "rule": "QC144", "hint": ADDRESS_HINT},
+                {"why": why, "path": (stated[0],), "rule": "QC074", "hint": ADDRESS_HINT},
             )
         return self
 
@@ -127,6 +127,11 @@ def unusable(pattern: str) -> str:
     words = [address.name] if plain else address.name.split("/")
     reasons = (unsendable(re.sub(r"[*?]+", "x", word)) for word in words)
     return next(filter(None, reasons), "")
+
+
+def matches(pattern: str, text: str) -> bool:
+    """Whether a glob stands for `text`. Every character but `*` and `?` is literal."""
+    return bool(_glob(pattern).fullmatch(text))
 
 
 @cache

@@ -14,7 +14,7 @@ from qdrantctl.model.rule import Json
 from qdrantctl.model.server import Server
 from qdrantctl.model.spec import Spec
 from qdrantctl.model.step import Call
-from qdrantctl.model.violation import Violation
+from qdrantctl.model.violation import Finding, Violation
 
 
 class Door(Protocol):
@@ -63,6 +63,10 @@ def _nothing(*_: object) -> Iterable[Violation]:
     return ()
 
 
+def _clean(*_: object) -> Iterable[Finding]:
+    return ()
+
+
 def _as_stated(desired: Mapping[str, Json], *_: object) -> Mapping[str, Json]:
     return desired
 
@@ -87,7 +91,7 @@ class Kind:
     """The live resources of this kind, their specs canonical."""
     steps: Callable[[Change, Context], Iterable[Call]]
     """The requests that carry out a change."""
-    lint: Callable[[Resource, Inventory], Iterable[Violation]] = _nothing
+    lint: Callable[[Resource, Inventory], Iterable[Finding]] = _clean
     """What is wrong with a desired resource beside the others, seen without a server."""
     check: Callable[[Change, Context], Iterable[Violation]] = _nothing
     """What is wrong with a change on this cluster."""

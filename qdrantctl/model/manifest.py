@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -68,3 +68,18 @@ class LifecycleSpec(Spec):
 def field_path(path: str | list[str | int]) -> Path:
     """`a.b` or `[a, b]` as a path."""
     return tuple(path.split(".")) if isinstance(path, str) else tuple(path)
+
+
+class Envelope(Spec):
+    """A manifest whose spec is not looked at yet."""
+
+    api_version: Annotated[
+        Literal["qdrantctl/v1"],
+        Field(alias="apiVersion", description="Always qdrantctl/v1."),
+    ]
+    kind: str = Field(description="The kind of resource.")
+    metadata: Metadata = Field(description="How the resource is called.")
+    spec: dict[str, Any] = Field(description="What is asked of it.")
+    lifecycle: LifecycleSpec = Field(
+        default_factory=LifecycleSpec, description="What may happen to it."
+    )

@@ -22,9 +22,9 @@ class PlannedServer(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    version: str
+    version: str = Field(description="Its version.")
     url: str = Field(description="Scheme, host and port.")
-    distributed: bool
+    distributed: bool = Field(description="Whether it runs in cluster mode.")
     cluster_id: str | MISSING = Field(
         default=ABSENT, description="Random id kept in the ledger; absent before the first apply."
     )
@@ -35,15 +35,15 @@ class Summary(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    create: int = 0
-    update: int = 0
-    replace: int = 0
-    delete: int = 0
-    adopt: int = 0
-    forget: int = 0
-    noop: int = 0
-    refused: int = 0
-    run: int = 0
+    create: int = Field(default=0, description="Resources that are made.")
+    update: int = Field(default=0, description="Resources that are changed in place.")
+    replace: int = Field(default=0, description="Resources that are dropped and made again.")
+    delete: int = Field(default=0, description="Resources that are dropped.")
+    adopt: int = Field(default=0, description="Live resources that are taken over.")
+    forget: int = Field(default=0, description="Resources that are no longer managed.")
+    noop: int = Field(default=0, description="Resources that are as they should be.")
+    refused: int = Field(default=0, description="Resources whose change cannot be done.")
+    run: int = Field(default=0, description="Policies that are due.")
 
     @property
     def changes(self) -> int:
@@ -64,17 +64,17 @@ class Plan(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format_version: str = FORMAT_VERSION
-    qdrantctl_version: str
+    format_version: str = Field(default=FORMAT_VERSION, description="Version of this format.")
+    qdrantctl_version: str = Field(description="Version of the program that made it.")
     project: str = Field(description="`-` without a project file.")
     environment: str = Field(description="`-` without an environment.")
-    server: PlannedServer
-    manifests_digest: str
+    server: PlannedServer = Field(description="The server it was made against.")
+    manifests_digest: str = Field(description="sha256 over every resource that is desired.")
     prepare: tuple[Step, ...] = Field(
         default=(), description="Steps before the first change: the ledger's first creation."
     )
     changes: tuple[Change, ...] = Field(default=(), description="In the order of their execution.")
-    violations: tuple[Violation, ...] = ()
+    violations: tuple[Violation, ...] = Field(default=(), description="Rules that are broken.")
     unmanaged: tuple[str, ...] = Field(
         default=(), description="Live resources that nobody recorded and no manifest states."
     )

@@ -28,7 +28,7 @@ def _name(allowed: str) -> AfterValidator:
                 "{name} cannot be used as a name here",
                 {
                     "name": repr(name),
-                    "rule": "QC143",
+                    "rule": "QC073",
                     "hint": f"Begin with a letter or digit, go on with those or any of _{allowed} "
                     f"and stay within {NAME_LENGTH} characters.",
                 },
@@ -73,7 +73,7 @@ class KeySource(Spec):
             raise PydanticCustomError(
                 "key_source",
                 "say exactly one of env, file and command",
-                {"rule": "QC141", "hint": "For instance {env: QDRANT_API_KEY}."},
+                {"rule": "QC071", "hint": "For instance {env: QDRANT_API_KEY}."},
             )
         return self
 
@@ -85,7 +85,7 @@ def _no_literal(value: Any) -> Any:
         "literal_key",
         "an API key never stands in the project file",
         {
-            "rule": "QC141",
+            "rule": "QC071",
             "hint": "Say where it is found: {env: QDRANT_API_KEY}, {file: path} or "
             "{command: [program, argument]}. A key that was committed should be replaced.",
         },
@@ -101,7 +101,7 @@ def _server(value: str) -> str:
             "{why}",
             {
                 "why": error.why,
-                "rule": "QC141" if error.secret else "QC140",
+                "rule": "QC071" if error.secret else "QC070",
                 "hint": error.hint or "For instance https://qdrant.example.com:6333.",
             },
         ) from None
@@ -120,7 +120,7 @@ def _server_or_variable(value: Any) -> Any:
         "url",
         "not a URL",
         {
-            "rule": "QC140",
+            "rule": "QC070",
             "hint": "Write https://host:6333, {env: NAME}, or embedded.",
         },
     )
@@ -193,7 +193,7 @@ class Environment(Spec):
                     raise PydanticCustomError(
                         "embedded",
                         "the embedded server has no use for {word}",
-                        {"word": word, "path": (word,), "rule": "QC146", "hint": "Leave it out."},
+                        {"word": word, "path": (word,), "rule": "QC076", "hint": "Leave it out."},
                     )
         if self.protected and self.on_drift in ("revert", "keep"):
             raise PydanticCustomError(
@@ -202,7 +202,7 @@ class Environment(Spec):
                 {
                     "word": self.on_drift,
                     "path": ("on_drift",),
-                    "rule": "QC147",
+                    "rule": "QC077",
                     "hint": "Leave on_drift out, or protected.",
                 },
             )
@@ -212,7 +212,7 @@ class Environment(Spec):
 def _address(text: str) -> str:
     if why := unusable(text) or ("globs are not allowed here" if set("*?") & set(text) else ""):
         raise PydanticCustomError(
-            "address", "{why}", {"why": why, "rule": "QC144", "hint": ADDRESS_HINT}
+            "address", "{why}", {"why": why, "rule": "QC074", "hint": ADDRESS_HINT}
         )
     return text
 
@@ -238,7 +238,7 @@ def _severity(value: Any) -> Any:
         raise PydanticCustomError(
             "severity",
             "not a severity",
-            {"rule": "QC148", "hint": "One of error, warning, note, off."},
+            {"rule": "QC078", "hint": "One of error, warning, note, off."},
         ) from None
 
 
@@ -247,7 +247,7 @@ def _rule_id(value: str) -> str:
         raise PydanticCustomError(
             "rule_id",
             "{name} is not the id of a rule",
-            {"name": repr(value), "rule": "QC148", "hint": "Ids look like QC105."},
+            {"name": repr(value), "rule": "QC078", "hint": "Ids look like QC105."},
         )
     return value
 

@@ -28,9 +28,9 @@ class Outcome(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    address: str
-    action: Action
-    status: Status
+    address: str = Field(description="`kind/name`.")
+    action: Action = Field(description="What was planned.")
+    status: Status = Field(description="What became of it.")
     error: str = Field(default="", description="What happened, without secrets.")
     missed: tuple[str, ...] = Field(
         default=(), description="Settings the server answered ok to and does not show."
@@ -43,13 +43,13 @@ class Report(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format_version: str = "1.0"
-    project: str
-    environment: str
-    url: str
-    plan_digest: str
-    outcomes: tuple[Outcome, ...] = ()
-    interrupted: bool = False
+    format_version: str = Field(default="1.0", description="Version of this format.")
+    project: str = Field(description="`-` without a project file.")
+    environment: str = Field(description="`-` without an environment.")
+    url: str = Field(description="Scheme, host and port of the server.")
+    plan_digest: str = Field(description="`digest` of the plan that was carried out.")
+    outcomes: tuple[Outcome, ...] = Field(default=(), description="In the order of the plan.")
+    interrupted: bool = Field(default=False, description="Whether apply was asked to stop.")
     stopped: str = Field(default="", description="Why apply stopped before the first change.")
 
     def count(self, status: Status, *actions: Action) -> int:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from qdrantctl.model.address import Address
 from qdrantctl.model.rule import Json
@@ -20,8 +20,8 @@ class Origin(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    file: str
-    line: int
+    file: str = Field(description="Path of the file, from the project's folder.")
+    line: int = Field(description="Line, from 1.")
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}"
@@ -124,8 +124,11 @@ class Resource:
     record: Record | None = None
     """Only in the recorded world."""
     labels: Mapping[str, str] = field(default_factory=dict)
-    marks: Mapping[Path, tuple[int, int]] = field(default_factory=dict)
-    """Line and column of each stated value below `spec`, in `origin.file`; desired world only."""
+    locate: Callable[[Path], tuple[int, int] | None] = field(
+        default=lambda _: None, compare=False, repr=False
+    )
+    """Line and column, in `origin.file`, of what is stated at a path of the spec, or of the
+    nearest thing above it; only in the desired world."""
 
     @property
     def digest(self) -> str:
@@ -139,13 +142,11 @@ class Resource:
         )
 
     def place(self, path: Path) -> Origin | None:
-        """Where the value at `path` was stated: its own line, or that of the nearest above it."""
-        if self.origin is None:
-            return None
-        for end in range(len(path), 0, -1):
-            if mark := self.marks.get(path[:end]):
-                return Origin(file=self.origin.file, line=mark[0])
-        return self.origin
+        """The line on which the value at `path` is stated."""
+        found = self.locate(path)
+        if self.origin is None or found is None:
+            return self.origin
+        return Origin(file=self.origin.file, line=found[0])
 
 
 class Inventory(Mapping[Address, Resource]):

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, RootModel
+from pydantic import AliasChoices, BaseModel, ConfigDict, RootModel, model_validator
+from pydantic.fields import FieldInfo
 
 from qdrantctl.model.rule import OPEN, Gate, Rule
 
@@ -20,6 +21,22 @@ class Spec(BaseModel):
     """Data that a person writes. Unknown keys are errors; a stated null is the same as absent."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_absent(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or None not in value.values():
+            return value
+        known = {word for name, info in cls.model_fields.items() for word in spellings(name, info)}
+        return {k: v for k, v in value.items() if v is not None or k not in known}
+
+
+def spellings(name: str, info: FieldInfo) -> tuple[str, ...]:
+    """The keys under which a field may be stated, the usual one first."""
+    alias = info.validation_alias
+    if isinstance(alias, AliasChoices):
+        return tuple(choice for choice in alias.choices if isinstance(choice, str))
+    return (alias,) if isinstance(alias, str) else (name,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +52,8 @@ class Shape:
     """The field's description, from its docstring or `Field(description=…)`."""
     words: str = ""
     """The type in words, for the field reference."""
+    spellings: tuple[str, ...] = ()
+    """Of a field: the keys under which it may be stated, the usual one first."""
 
     @property
     def is_leaf(self) -> bool:
@@ -47,9 +66,17 @@ class Shape:
         for word in path:
             if here is None:
                 return
-            here = here.entries if here.entries is not None else here.fields.get(str(word))
+            here = here.below(word)
             if here is not None:
                 yield here
+
+    def below(self, word: str | int) -> Shape | None:
+        """What stands under a key, whichever of its spellings that is; None for an unknown one."""
+        if self.entries is not None:
+            return self.entries
+        if found := self.fields.get(str(word)):
+            return found
+        return next((inner for inner in self.fields.values() if word in inner.spellings), None)
 
 
 @cache
@@ -64,10 +91,12 @@ def _section(specs: list[type[Spec]], rule: Rule) -> Shape:
     for spec in specs:
         for name, info in spec.model_fields.items():
             own = next((m for m in info.metadata if isinstance(m, Rule)), None) or Rule()
-            fields.setdefault(
-                name,
-                _shape(info.annotation, _inherit(own, rule), info.description or ""),
-            )
+            found = _shape(info.annotation, _inherit(own, rule), info.description or "")
+            found = replace(found, spellings=spellings(name, info))
+            known = fields.get(name)
+            if known is not None and known.words != found.words:
+                known = replace(known, words=f"{known.words} | {found.words}")
+            fields[name] = known or found
     return Shape(rule, fields, None, "", "section")
 
 
@@ -120,7 +149,14 @@ def _unwrap(annotation: Any) -> tuple[list[Any], Rule | None]:
     return [annotation], None
 
 
+_PLAIN_WORDS = {"str": "string", "int": "integer", "float": "number", "Any": "anything"}
+
+
 def _words(member: Any) -> str:
-    if get_args(member) and get_origin(member) not in (dict, list):
+    if get_origin(member) is list:
+        entries, _ = _unwrap(get_args(member)[0])
+        return "list of " + " or ".join(_words(entry) for entry in entries)
+    if get_args(member):
         return " | ".join(str(value) for value in get_args(member))
-    return getattr(member, "__name__", str(member))
+    name = getattr(member, "__name__", str(member))
+    return _PLAIN_WORDS.get(name, name)

@@ -31,7 +31,7 @@ class Step(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    call: Call
+    call: Call = Field(description="A REST request.")
 
 
 def collection_path(name: str, *rest: str) -> str:

@@ -11,36 +11,36 @@ from qdrantctl.model.kind import Context
 from qdrantctl.model.resource import Inventory, Resource
 from qdrantctl.model.rule import ABSENT, Effect, Json
 from qdrantctl.model.server import Version
-from qdrantctl.model.violation import Severity, Violation
+from qdrantctl.model.violation import Finding, Severity, Violation
 
 _NAMES_CHECKED = Version(1, 18, 0)
 _FORBIDDEN = frozenset('<>:"/\\|?*\0\x1f')
 _WORKING = (Action.CREATE, Action.UPDATE, Action.REPLACE, Action.ADOPT)
 
 
-def lint(resource: Resource, desired: Inventory) -> Iterator[Violation]:  # noqa: ARG001
+def lint(resource: Resource, desired: Inventory) -> Iterator[Finding]:  # noqa: ARG001
     """What no server is needed to see."""
     spec = resource.spec
     strict = spec.get(STRICT, {})
     for cap, vectors in (("multivector_config", "vectors"), ("sparse_config", "sparse_vectors")):
         for name in strict.get(cap, {}):
             if name not in spec.get(vectors, {}):
-                yield _warning(
-                    resource,
+                yield Finding(
                     "QC101",
                     (STRICT, cap, name),
                     f"{cap} caps {name!r}, which is not among {vectors}; Qdrant takes it and it "
                     "does nothing",
                     "Correct the name.",
+                    Severity.WARNING,
                 )
     replicas = spec.get("replication_factor", 1)
     if spec.get("write_consistency_factor", 1) > replicas:
-        yield _warning(
-            resource,
+        yield Finding(
             "QC102",
             ("write_consistency_factor",),
             f"write_consistency_factor is above replication_factor ({replicas})",
             "No write can be confirmed by more replicas than there are.",
+            Severity.WARNING,
         )
 
 
@@ -171,17 +171,3 @@ def _replicas(change: Change, live: Resource | None) -> Iterator[Violation]:
                     f"{field.desired} replicas, and the change moves none",
                     hint="Make them with POST /collections/{name}/cluster (replicate_shard).",
                 )
-
-
-def _warning(
-    resource: Resource, rule: str, path: tuple[str | int, ...], message: str, hint: str
-) -> Violation:
-    found = Violation(
-        rule=rule,
-        severity=Severity.WARNING,
-        address=str(resource.address),
-        message=message,
-        hint=hint,
-    )
-    origin = resource.place(path)
-    return found.model_copy(update={"origin": origin}) if origin else found

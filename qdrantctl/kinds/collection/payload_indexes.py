@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
@@ -16,7 +15,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
-from qdrantctl.kinds.collection.vectors import MEMORY_GATE, U64, Memory
+from qdrantctl.kinds.collection.words import MEMORY_GATE, U64, Memory
 from qdrantctl.model.rule import ABSENT, Effect, Gate, Json, Rule
 from qdrantctl.model.spec import Spec
 
@@ -188,9 +187,9 @@ def _known_to(codes: Mapping[str, str]) -> AfterValidator:
         if (name := codes.get(value, value)) not in codes.values():
             raise PydanticCustomError(
                 "language",
-                "{value!r} is not a language that Qdrant knows",
+                "{value} is not a language that Qdrant knows",
                 {
-                    "value": value,
+                    "value": repr(value),
                     "rule": "QC112",
                     "hint": "Use one of " + ", ".join(sorted(codes.values())) + ".",
                 },
@@ -322,59 +321,6 @@ PAYLOAD_INDEXES = Rule(
     because="builds the payload index",
     drop_because="drops the payload index; filters on it become slow",
 )
-
-_PLAIN = re.compile(r"[\w-]+", re.UNICODE)
-_WORD = re.compile(r'(?:"([^"\\]*)"|([\w-]+))((?:\[\d*\])*)', re.UNICODE)
-_PADDED = re.compile(r"\[0+(?=\d)")
-
-
-def field_name(path: str) -> str:
-    """A payload path as the server reports it: quoted only where quotes are needed.
-
-    Raises ValueError when Qdrant would refuse it (`lib/segment/src/json_path/parse.rs`).
-    """
-    words, at = [], 0
-    while found := _WORD.match(path, at):
-        quoted, plain, brackets = found.groups()
-        key = plain or quoted
-        brackets = _PADDED.sub("[", brackets)
-        words.append((key if _PLAIN.fullmatch(key) else f'"{key}"') + brackets)
-        at = found.end()
-        if at == len(path):
-            return ".".join(words)
-        if path[at] != ".":
-            break
-        at += 1
-    raise ValueError(path)
-
-
-def field_names(indexes: Any) -> Any:
-    """Payload indexes by the names that the server reports. Raises PydanticCustomError."""
-    if not isinstance(indexes, dict):
-        return indexes
-    found: dict[str, Any] = {}
-    for path, index in indexes.items():
-        try:
-            name = field_name(path)
-        except (ValueError, TypeError):
-            raise PydanticCustomError(
-                "payload_path",
-                "{path!r} is not a payload path",
-                {
-                    "path": str(path),
-                    "rule": "QC113",
-                    "hint": "Join keys by dots, put [] after an array and quotes around "
-                    'odd keys, as in a.b[]."c d".',
-                },
-            ) from None
-        if name in found:
-            raise PydanticCustomError(
-                "payload_path",
-                "{path!r} is indexed twice",
-                {"path": name, "rule": "QC113", "hint": "Keep one of the two."},
-            )
-        found[name] = index
-    return found
 
 
 def canonical_index(params: Mapping[str, Json]) -> dict[str, Json]:

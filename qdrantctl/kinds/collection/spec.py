@@ -10,26 +10,12 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from qdrantctl.kinds.collection.payload_indexes import (
-    PAYLOAD_INDEXES,
-    PayloadIndex,
-    field_names,
-)
+from qdrantctl.kinds.collection.payload_indexes import PAYLOAD_INDEXES, PayloadIndex
+from qdrantctl.kinds.collection.payload_paths import PayloadPath, distinct_paths
+from qdrantctl.kinds.collection.quantization import QUANTIZATION_RULE, Quantization
 from qdrantctl.kinds.collection.strict_mode import StrictMode
-from qdrantctl.kinds.collection.vectors import (
-    FIXED,
-    MEMORY_GATE,
-    QUANTIZATION_RULE,
-    U32,
-    U64,
-    Count,
-    Hnsw,
-    Memory,
-    Quantization,
-    SparseVector,
-    Vectors,
-    vector_names,
-)
+from qdrantctl.kinds.collection.vectors import Hnsw, SparseVector, Vectors, vector_names
+from qdrantctl.kinds.collection.words import FIXED, MEMORY_GATE, U32, U64, Count, Memory
 from qdrantctl.model.rule import Effect, Gate, Rule
 from qdrantctl.model.spec import Spec
 
@@ -37,15 +23,21 @@ PositiveU32 = Annotated[int, Field(ge=1, le=U32)]
 
 
 class Wal(Spec):
-    """The write-ahead log."""
+    """The write-ahead log.
+
+    A file larger than the file system takes stops the consensus of the whole cluster (1.16.3), and
+    segments made in advance are written before the collection is there: hence the upper bounds.
+    """
 
     wal_capacity_mb: Annotated[
-        Annotated[int, Field(ge=1, le=U64)] | None,
+        Annotated[int, Field(ge=1, le=2**20)] | None,
         FIXED,
-        Field(description="Size of one segment in megabytes. Default 32."),
+        Field(description="Size of one segment in megabytes, at most 1048576. Default 32."),
     ] = None
     wal_segments_ahead: Annotated[
-        Count | None, FIXED, Field(description="Segments made in advance. Default 0.")
+        Annotated[int, Field(ge=0, le=1000)] | None,
+        FIXED,
+        Field(description="Segments made in advance, at most 1000. Default 0."),
     ] = None
     wal_retain_closed: Annotated[
         Annotated[int, Field(ge=1, le=U64)] | None,
@@ -73,7 +65,9 @@ class Optimizers(Spec):
         Field(description="Vectors a segment must hold to be cleaned, at least 100. Default 1000."),
     ] = None
     default_segment_number: Annotated[
-        Count | None, Rule(), Field(description="Segments to aim for; 0 chooses. Default 0.")
+        Annotated[int, Field(ge=0, le=1000)] | None,
+        Rule(),
+        Field(description="Segments to aim for, at most 1000; 0 chooses. Default 0."),
     ] = None
     max_segment_size: Annotated[
         Annotated[int, Field(ge=1, le=U64)] | None,
@@ -153,7 +147,7 @@ class ShardKey(Spec):
         PositiveU32 | None, _REPLICAS, Field(description="Replicas of each of its shards.")
     ] = None
     placement: Annotated[
-        list[Annotated[int, Field(ge=0, le=U64)]] | None,
+        Annotated[list[Annotated[int, Field(ge=0, le=U64)]], Field(min_length=1)] | None,
         _REPLICAS,
         Field(description="Ids of the nodes that hold it."),
     ] = None
@@ -175,8 +169,8 @@ def _distinct(keys: list[ShardKey]) -> list[ShardKey]:
         if (mark := (type(entry.key).__name__, entry.key)) in seen:
             raise PydanticCustomError(
                 "shard_key",
-                "the shard key {key!r} is stated twice",
-                {"key": entry.key, "rule": "QC114", "hint": "Keep one of the two."},
+                "the shard key {key} is stated twice",
+                {"key": repr(entry.key), "rule": "QC114", "hint": "Keep one of the two."},
             )
         seen.add(mark)
     return keys
@@ -187,8 +181,8 @@ def _no_null(value: dict[str, Any]) -> dict[str, Any]:
         if inner is None:
             raise PydanticCustomError(
                 "metadata",
-                "the metadata key {key!r} is null, which Qdrant takes as: remove it",
-                {"key": key, "path": (key,), "rule": "QC115", "hint": "Leave the key out."},
+                "the metadata key {key} is null, which Qdrant takes as: remove it",
+                {"key": repr(key), "path": (key,), "rule": "QC115", "hint": "Leave the key out."},
             )
     return value
 
@@ -303,7 +297,7 @@ class Collection(Spec):
         Field(description="Qdrant's own metadata of the collection, key by key."),
     ] = None
     payload_indexes: Annotated[
-        Annotated[dict[str, PayloadIndex], BeforeValidator(field_names)] | None,
+        Annotated[dict[PayloadPath, PayloadIndex], BeforeValidator(distinct_paths)] | None,
         PAYLOAD_INDEXES,
         Field(description="Payload indexes by field path; a bare type is short for {type: …}."),
     ] = None

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from qdrantctl.kinds.collection.vectors import U64, Count
+from qdrantctl.kinds.collection.words import U64, Count
 from qdrantctl.model.rule import Effect, Gate, Rule
 from qdrantctl.model.spec import Spec
 

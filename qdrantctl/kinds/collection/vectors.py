@@ -5,49 +5,29 @@ Source: qdrant-facts, experiments on 1.16.3; versions from the API descriptions 
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, model_validator
+from pydantic import BeforeValidator, Field, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
+from qdrantctl.kinds.collection.quantization import QUANTIZATION_RULE, Quantization
+from qdrantctl.kinds.collection.words import FIXED, MEMORY_GATE, REINDEX, U64, Count, Memory
 from qdrantctl.model.rule import Effect, Gate, Rule
 from qdrantctl.model.spec import Spec
 
-U32 = 2**32 - 1
-U64 = 2**64 - 1
 MAX_VECTOR_SIZE = 65536
+Edges = Annotated[int, Field(ge=0, le=65535)]
+"""The server takes any number, and aborts when it makes room for 2^40 edges (1.16.3)."""
 MAX_VECTOR_NAME = 200
 """Bytes. Longer names end in a half-made collection (1.16) or are refused (1.18)."""
-
-FIXED = Rule(
-    add=Effect.REPLACE,
-    change=Effect.REPLACE,
-    because="fixed when the collection is created",
-)
-REINDEX = Rule(
-    add=Effect.REBUILD,
-    change=Effect.REBUILD,
-    because="re-indexes the collection",
-)
-QUANTIZE = Rule(
-    add=Effect.REBUILD,
-    change=Effect.REBUILD,
-    drop=Effect.REBUILD,
-    because="quantizes and re-indexes the collection again",
-    drop_because="quantizes and re-indexes the collection again",
-)
-
-Memory = Literal["cold", "cached", "pinned"]
-MEMORY_GATE = Gate(since="1.19.0")
-Count = Annotated[int, Field(ge=0, le=U64)]
 
 
 class Hnsw(Spec):
     """The HNSW graph."""
 
     m: Annotated[
-        Count | None,
+        Edges | None,
         REINDEX,
         Field(description="Edges per node; 0 builds no graph. Qdrant's default is 16."),
     ] = None
@@ -68,7 +48,7 @@ class Hnsw(Spec):
         bool | None, REINDEX, Field(description="Keep the graph on disk. Default false.")
     ] = None
     payload_m: Annotated[
-        Count | None,
+        Edges | None,
         REINDEX,
         Field(description="Edges per node in the graphs of each tenant; absent means as m."),
     ] = None
@@ -92,159 +72,6 @@ class Hnsw(Spec):
         ),
         Field(description="Where the graph lives: cold, cached or pinned."),
     ] = None
-
-
-_QUANTIZED_MEMORY = Rule(
-    add=Effect.REBUILD,
-    change=Effect.REBUILD,
-    drop=Effect.REBUILD,
-    because=QUANTIZE.because,
-    drop_because=QUANTIZE.drop_because,
-    gate=MEMORY_GATE,
-)
-
-
-def _quantize(neutral: Any, since: str = "") -> Rule:
-    return Rule(
-        add=Effect.REBUILD,
-        change=Effect.REBUILD,
-        drop=Effect.REBUILD,
-        because=QUANTIZE.because,
-        drop_because=QUANTIZE.drop_because,
-        neutral=neutral,
-        gate=Gate(since=since),
-    )
-
-
-class Scalar(Spec):
-    """Scalar quantization."""
-
-    type: Annotated[Literal["int8"], QUANTIZE, Field(description="int8, the only one.")]
-    quantile: Annotated[
-        Annotated[float, Field(ge=0.5, le=1)] | None,
-        Rule(
-            add=Effect.REBUILD,
-            change=Effect.REBUILD,
-            drop=Effect.REBUILD,
-            because=QUANTIZE.because,
-            drop_because=QUANTIZE.drop_because,
-            single=True,
-        ),
-        Field(description="Share of values kept inside the range, 0.5 to 1; a 32-bit float."),
-    ] = None
-    always_ram: Annotated[
-        bool | None, _quantize(False), Field(description="Keep quantized vectors in memory.")
-    ] = None
-    memory: Annotated[
-        Memory | None, _QUANTIZED_MEMORY, Field(description="Where quantized vectors live.")
-    ] = None
-
-
-class Product(Spec):
-    """Product quantization."""
-
-    compression: Annotated[
-        Literal["x4", "x8", "x16", "x32", "x64"], QUANTIZE, Field(description="The ratio.")
-    ]
-    always_ram: Annotated[
-        bool | None, _quantize(False), Field(description="Keep quantized vectors in memory.")
-    ] = None
-    memory: Annotated[
-        Memory | None, _QUANTIZED_MEMORY, Field(description="Where quantized vectors live.")
-    ] = None
-
-
-class Binary(Spec):
-    """Binary quantization."""
-
-    always_ram: Annotated[
-        bool | None, _quantize(False), Field(description="Keep quantized vectors in memory.")
-    ] = None
-    encoding: Annotated[
-        Literal["one_bit", "two_bits", "one_and_half_bits"] | None,
-        _quantize("one_bit", "1.15.0"),
-        Field(description="Bits per value. Default one_bit."),
-    ] = None
-    query_encoding: Annotated[
-        Literal["default", "binary", "scalar4bits", "scalar8bits"] | None,
-        _quantize("default", "1.15.0"),
-        Field(description="How queries are encoded. Default default."),
-    ] = None
-    memory: Annotated[
-        Memory | None, _QUANTIZED_MEMORY, Field(description="Where quantized vectors live.")
-    ] = None
-
-
-class Turbo(Spec):
-    """Turbo quantization."""
-
-    bits: Annotated[
-        Literal["bits1", "bits1_5", "bits2", "bits4"] | None,
-        QUANTIZE,
-        Field(description="Bits per value."),
-    ] = None
-    always_ram: Annotated[
-        bool | None, _quantize(False), Field(description="Keep quantized vectors in memory.")
-    ] = None
-    memory: Annotated[
-        Memory | None, _QUANTIZED_MEMORY, Field(description="Where quantized vectors live.")
-    ] = None
-
-
-def _kind_of_quantization(since: str = "") -> Rule:
-    return Rule(
-        add=Effect.REBUILD,
-        change=Effect.REBUILD,
-        drop=Effect.REBUILD,
-        because=QUANTIZE.because,
-        drop_because=QUANTIZE.drop_because,
-        whole=True,
-        gate=Gate(since=since),
-    )
-
-
-class Quantization(Spec):
-    """One kind of quantization. The server keeps one of two and says ok to both."""
-
-    scalar: Annotated[
-        Scalar | None, _kind_of_quantization(), Field(description="Scalar quantization.")
-    ] = None
-    product: Annotated[
-        Product | None, _kind_of_quantization(), Field(description="Product quantization.")
-    ] = None
-    binary: Annotated[
-        Binary | None, _kind_of_quantization(), Field(description="Binary quantization.")
-    ] = None
-    turbo: Annotated[
-        Turbo | None, _kind_of_quantization("1.18.0"), Field(description="Turbo quantization.")
-    ] = None
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
-        stated = [name for name in type(self).model_fields if getattr(self, name) is not None]
-        if len(stated) != 1:
-            raise PydanticCustomError(
-                "quantization",
-                "exactly one kind of quantization is needed, found {found}",
-                {
-                    "found": " and ".join(stated) or "none",
-                    "rule": "QC110",
-                    "hint": "Keep one of scalar, product, binary and turbo; "
-                    "leave quantization_config out for none.",
-                },
-            )
-        return self
-
-
-QUANTIZATION_RULE = Rule(
-    add=Effect.REBUILD,
-    change=Effect.REBUILD,
-    drop=Effect.REBUILD,
-    because=QUANTIZE.because,
-    drop_because="removes quantization and re-indexes the collection",
-    neutral="Disabled",
-    whole=True,
-)
 
 
 class Multivector(Spec):
@@ -397,8 +224,8 @@ def vector_names(rule: str, *maps: dict[str, Any]) -> None:
             if name in seen:
                 raise PydanticCustomError(
                     "vector_name",
-                    "{name!r} is a dense and a sparse vector at once",
-                    {"name": name, "rule": rule, "hint": "Give one of them another name."},
+                    "{name} is a dense and a sparse vector at once",
+                    {"name": repr(name), "rule": rule, "hint": "Give one of them another name."},
                 )
             if (size := len(name.encode(errors="replace"))) > MAX_VECTOR_NAME:
                 raise PydanticCustomError(

@@ -1,0 +1,76 @@
+"""Payload field paths: what Qdrant takes as one, and the one spelling that it reports."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator
+from pydantic_core import PydanticCustomError
+
+_PLAIN = re.compile(r"[\w-]+", re.UNICODE)
+_WORD = re.compile(r'(?:"([^"\\]*)"|([\w-]+))((?:\[\d*\])*)', re.UNICODE)
+_PADDED = re.compile(r"\[0+(?=\d)")
+
+
+def field_name(path: str) -> str:
+    """A payload path as the server reports it: quoted only where quotes are needed.
+
+    Raises ValueError when Qdrant would refuse it (`lib/segment/src/json_path/parse.rs`).
+    """
+    words, at = [], 0
+    while found := _WORD.match(path, at):
+        quoted, plain, brackets = found.groups()
+        key = plain or quoted
+        brackets = _PADDED.sub("[", brackets)
+        words.append((key if _PLAIN.fullmatch(key) else f'"{key}"') + brackets)
+        at = found.end()
+        if at == len(path):
+            return ".".join(words)
+        if path[at] != ".":
+            break
+        at += 1
+    raise ValueError(path)
+
+
+def _reported(path: str) -> str:
+    try:
+        return field_name(path)
+    except ValueError:
+        raise PydanticCustomError(
+            "payload_path",
+            "{name} is not a payload path",
+            {
+                "name": repr(path),
+                "rule": "QC113",
+                "hint": "Join keys by dots, put [] after an array and quotes around odd keys, "
+                'as in a.b[]."c d".',
+            },
+        ) from None
+
+
+PayloadPath = Annotated[str, AfterValidator(_reported)]
+"""A field path, by the name that the server reports."""
+
+
+def distinct_paths(indexes: Any) -> Any:
+    """Refuse one field under two spellings. Raises PydanticCustomError."""
+    seen: set[str] = set()
+    for path in indexes if isinstance(indexes, dict) else ():
+        try:
+            name = field_name(path)
+        except (ValueError, TypeError):
+            continue  # said of the path itself
+        if name in seen:
+            raise PydanticCustomError(
+                "payload_path",
+                "{name} is indexed twice",
+                {
+                    "name": repr(name),
+                    "path": (path,),
+                    "rule": "QC113",
+                    "hint": "Keep one of the two.",
+                },
+            )
+        seen.add(name)
+    return indexes

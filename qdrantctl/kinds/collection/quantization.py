@@ -1,0 +1,172 @@
+"""The four kinds of quantization. The server replaces the section as one."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from qdrantctl.kinds.collection.words import MEMORY_GATE, Memory
+from qdrantctl.model.rule import Effect, Gate, Rule
+from qdrantctl.model.spec import Spec
+
+QUANTIZE = Rule(
+    add=Effect.REBUILD,
+    change=Effect.REBUILD,
+    drop=Effect.REBUILD,
+    because="quantizes and re-indexes the collection again",
+    drop_because="quantizes and re-indexes the collection again",
+)
+
+_QUANTIZED_MEMORY = Rule(
+    add=Effect.REBUILD,
+    change=Effect.REBUILD,
+    drop=Effect.REBUILD,
+    because=QUANTIZE.because,
+    drop_because=QUANTIZE.drop_because,
+    gate=MEMORY_GATE,
+)
+
+
+def _quantize(neutral: Any, since: str = "") -> Rule:
+    return Rule(
+        add=Effect.REBUILD,
+        change=Effect.REBUILD,
+        drop=Effect.REBUILD,
+        because=QUANTIZE.because,
+        drop_because=QUANTIZE.drop_because,
+        neutral=neutral,
+        gate=Gate(since=since),
+    )
+
+
+class Scalar(Spec):
+    """Scalar quantization."""
+
+    type: Annotated[Literal["int8"], QUANTIZE, Field(description="int8, the only one.")]
+    quantile: Annotated[
+        Annotated[float, Field(ge=0.5, le=1)] | None,
+        Rule(
+            add=Effect.REBUILD,
+            change=Effect.REBUILD,
+            drop=Effect.REBUILD,
+            because=QUANTIZE.because,
+            drop_because=QUANTIZE.drop_because,
+            single=True,
+        ),
+        Field(description="Share of values kept inside the range, 0.5 to 1; a 32-bit float."),
+    ] = None
+    always_ram: Annotated[
+        bool | None, _quantize(False), Field(description="Keep quantized vectors in memory.")
+    ] = None
+    memory: Annotated[
+        Memory | None, _QUANTIZED_MEMORY, Field(description="Where quantized vectors live.")
+    ] = None
+
+
+class Product(Spec):
+    """Product quantization."""
+
+    compression: Annotated[
+        Literal["x4", "x8", "x16", "x32", "x64"], QUANTIZE, Field(description="The ratio.")
+    ]
+    always_ram: Annotated[
+        bool | None, _quantize(False), Field(description="Keep quantized vectors in memory.")
+    ] = None
+    memory: Annotated[
+        Memory | None, _QUANTIZED_MEMORY, Field(description="Where quantized vectors live.")
+    ] = None
+
+
+class Binary(Spec):
+    """Binary quantization."""
+
+    always_ram: Annotated[
+        bool | None, _quantize(False), Field(description="Keep quantized vectors in memory.")
+    ] = None
+    encoding: Annotated[
+        Literal["one_bit", "two_bits", "one_and_half_bits"] | None,
+        _quantize("one_bit", "1.15.0"),
+        Field(description="Bits per value. Default one_bit."),
+    ] = None
+    query_encoding: Annotated[
+        Literal["default", "binary", "scalar4bits", "scalar8bits"] | None,
+        _quantize("default", "1.15.0"),
+        Field(description="How queries are encoded. Default default."),
+    ] = None
+    memory: Annotated[
+        Memory | None, _QUANTIZED_MEMORY, Field(description="Where quantized vectors live.")
+    ] = None
+
+
+class Turbo(Spec):
+    """Turbo quantization."""
+
+    bits: Annotated[
+        Literal["bits1", "bits1_5", "bits2", "bits4"] | None,
+        QUANTIZE,
+        Field(description="Bits per value."),
+    ] = None
+    always_ram: Annotated[
+        bool | None, _quantize(False), Field(description="Keep quantized vectors in memory.")
+    ] = None
+    memory: Annotated[
+        Memory | None, _QUANTIZED_MEMORY, Field(description="Where quantized vectors live.")
+    ] = None
+
+
+def _kind_of_quantization(since: str = "") -> Rule:
+    return Rule(
+        add=Effect.REBUILD,
+        change=Effect.REBUILD,
+        drop=Effect.REBUILD,
+        because=QUANTIZE.because,
+        drop_because=QUANTIZE.drop_because,
+        whole=True,
+        gate=Gate(since=since),
+    )
+
+
+class Quantization(Spec):
+    """One kind of quantization. The server keeps one of two and says ok to both."""
+
+    scalar: Annotated[
+        Scalar | None, _kind_of_quantization(), Field(description="Scalar quantization.")
+    ] = None
+    product: Annotated[
+        Product | None, _kind_of_quantization(), Field(description="Product quantization.")
+    ] = None
+    binary: Annotated[
+        Binary | None, _kind_of_quantization(), Field(description="Binary quantization.")
+    ] = None
+    turbo: Annotated[
+        Turbo | None, _kind_of_quantization("1.18.0"), Field(description="Turbo quantization.")
+    ] = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        stated = [name for name in type(self).model_fields if getattr(self, name) is not None]
+        if len(stated) != 1:
+            raise PydanticCustomError(
+                "quantization",
+                "exactly one kind of quantization is needed, found {found}",
+                {
+                    "found": " and ".join(stated) or "none",
+                    "rule": "QC110",
+                    "hint": "Keep one of scalar, product, binary and turbo; "
+                    "leave quantization_config out for none.",
+                },
+            )
+        return self
+
+
+QUANTIZATION_RULE = Rule(
+    add=Effect.REBUILD,
+    change=Effect.REBUILD,
+    drop=Effect.REBUILD,
+    because=QUANTIZE.because,
+    drop_because="removes quantization and re-indexes the collection",
+    neutral="Disabled",
+    whole=True,
+)
