@@ -1,0 +1,330 @@
+"""The door to manifests: files in, the desired world out, and all that is wrong with them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path as FilePath
+from typing import Any
+
+from qdrantctl.edges.page import Page, Place
+from qdrantctl.edges.sources import STDIN, Search, Sources, read_page
+from qdrantctl.edges.spec_errors import Fault, validate
+from qdrantctl.edges.yaml_documents import Document, read_documents
+from qdrantctl.model.address import OWN_PREFIX, Address, unsendable
+from qdrantctl.model.kind import Kind
+from qdrantctl.model.manifest import API_VERSION, Envelope
+from qdrantctl.model.resource import Inventory, Lifecycle, Origin, Resource
+from qdrantctl.model.rule import Json
+from qdrantctl.model.spec import Path, Shape, shape_of
+from qdrantctl.model.violation import Finding, Severity, Violation
+
+TEMPLATES = (".j2",)
+PROJECT_FILE = "qdrantctl.yaml"
+_LATER = ("StrictModeProfile", "AccessKey", "SnapshotPolicy")
+"""Kinds that are announced and not there yet."""
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+
+Stdin = Callable[[], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What the manifests say, and what is wrong with them."""
+
+    desired: Inventory
+    violations: tuple[Violation, ...]
+    places: Mapping[Address, Source] = field(default_factory=dict)
+
+    def place(self, resource: Resource, finding: Finding) -> Violation:
+        """A finding at the line that it speaks of."""
+        source = self.places[resource.address]
+        return source.violation(
+            Fault(("spec", *finding.path), finding.rule, finding.message, finding.hint),
+            severity=finding.severity,
+            address=str(resource.address),
+            place=resource.locate(finding.path),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One manifest: its document, and where in the document it stands (in a List: below it)."""
+
+    page: Page
+    document: Document
+    value: Json
+    prefix: Path = ()
+
+    def place(self, path: Path, *, key: bool = False) -> Place:
+        """Line and column of what stands at a path of the manifest."""
+        return self.document.place((*self.prefix, *path), key=key)
+
+    def violation(
+        self,
+        fault: Fault,
+        *,
+        severity: Severity = Severity.ERROR,
+        address: str = "",
+        place: Place | None = None,
+    ) -> Violation:
+        """A fault of the manifest as a violation at its line."""
+        return self.page.violation(
+            fault.rule,
+            fault.message,
+            fault.hint,
+            place or self.place(fault.path, key=fault.key),
+            severity=severity,
+            address=address,
+        )
+
+
+def load(sources: Sources, kinds: Iterable[Kind], stdin: Stdin) -> Loaded:
+    """Every manifest of the sources. Never raises for what stands in a file; `violations` says."""
+    reading = _Reading({kind.manifest: kind for kind in kinds})
+    search = Search(sources)
+    for page in _pages(search, stdin, reading.problems):
+        documents, problems = read_documents(page)
+        reading.problems += problems
+        for document in documents:
+            reading.document(Source(page, document, document.value))
+    reading.problems += search.problems
+    reading.namespaces()
+    told = tuple(sorted(reading.problems, key=_reading_order))
+    return Loaded(Inventory(reading.found.values()), told, reading.sources)
+
+
+def _reading_order(problem: Violation) -> tuple[str, int, int]:
+    origin = problem.origin
+    column = problem.column if isinstance(problem.column, int) else 0
+    return (origin.file, origin.line, column) if isinstance(origin, Origin) else ("", 0, 0)
+
+
+def render_text(sources: Sources, stdin: Stdin) -> Iterator[Page | Violation]:
+    """The text of every file as it is after templates, or what is wrong with the file."""
+    problems: list[Violation] = []
+    search = Search(sources)
+    yield from _pages(search, stdin, problems)
+    yield from (*problems, *search.problems)
+
+
+def _pages(search: Search, stdin: Stdin, problems: list[Violation]) -> Iterator[Page]:
+    """The readable files, templates rendered; the others go to `problems`."""
+    for path in search.files():
+        page = read_page(path, search.shown(path), stdin)
+        if isinstance(page, Page) and path is not None and path.name.endswith(TEMPLATES):
+            from qdrantctl.edges.templates import render
+
+            page = render(page, search.sources.env, search.sources.vars)
+        if isinstance(page, Violation):
+            problems.append(page)
+        else:
+            yield page
+
+
+@dataclass(slots=True)
+class _Reading:
+    """Manifests read so far."""
+
+    kinds: Mapping[str, Kind]
+    found: dict[Address, Resource] = field(default_factory=dict)
+    sources: dict[Address, Source] = field(default_factory=dict)
+    problems: list[Violation] = field(default_factory=list)
+
+    def document(self, source: Source) -> None:
+        """A manifest, or a List of them."""
+        value = source.value
+        if isinstance(value, dict) and value.get("kind") == "List":
+            items = value.get("items")
+            if not isinstance(items, list):
+                self._broken(source, Fault(("items",), "QC042", "a List has items, a list"))
+                return
+            for position, item in enumerate(items):
+                inner = (*source.prefix, "items", position)
+                self.document(Source(source.page, source.document, item, inner))
+        elif isinstance(value, dict) and value.get("kind") == "Project":
+            if FilePath(source.page.file).name != PROJECT_FILE:
+                message = "a project file stands among the manifests"
+                hint = f"It must be called {PROJECT_FILE}, and is found from the folder it is in."
+                self._broken(source, Fault(("kind",), "QC033", message, hint))
+        elif kind := self._kind(source):
+            self._manifest(source, kind)
+
+    def _kind(self, source: Source) -> Kind | None:
+        """The kind of a manifest; None when that is already wrong."""
+        value = source.value
+        if not isinstance(value, dict) or not {"apiVersion", "kind"} <= value.keys():
+            hint = f"It begins with apiVersion: {API_VERSION} and kind: {next(iter(self.kinds))}."
+            self._broken(source, Fault((), "QC030", "this is not a manifest", hint))
+            return None
+        name = value["kind"]
+        if isinstance(name, str) and name in self.kinds:
+            return self.kinds[name]
+        if name in _LATER:
+            message = f"kind {name} is not supported by this version yet"
+            self._broken(source, Fault(("kind",), "QC033", message, "Leave the manifest out."))
+            return None
+        from difflib import get_close_matches
+
+        close = get_close_matches(str(name), self.kinds, 1)
+        hint = f"Did you mean {close[0]}?" if close else f"Known are {', '.join(self.kinds)}."
+        self._broken(source, Fault(("kind",), "QC032", f"there is no kind {name!r}", hint))
+        return None
+
+    def _manifest(self, source: Source, kind: Kind) -> None:
+        envelope, faults = validate(Envelope, source.value)
+        stated = source.value.get("spec")
+        spec = None
+        if isinstance(stated, dict):
+            spec, inner = validate(kind.spec, stated)
+            faults += [replace(fault, path=("spec", *fault.path)) for fault in inner]
+        self._broken(source, *_versions(faults, source.value))
+        name = envelope.metadata.name if envelope else _name(source.value)
+        if not isinstance(name, str) or not self._usable(source, kind, name):
+            return
+        address = Address(kind.name, name)
+        if address in self.found:
+            self._twice(source, address)
+            return
+        if envelope is None or spec is None:
+            return
+        lifecycle = envelope.lifecycle.lifecycle()
+        shape = shape_of(kind.spec)
+        self._broken(source, *_lifecycle(lifecycle, shape))
+        self.sources[address] = source
+        self.found[address] = Resource(
+            address=address,
+            spec=kind.canonical(spec),
+            origin=Origin(file=source.page.file, line=source.place(())[0]),
+            lifecycle=lifecycle,
+            labels=envelope.metadata.labels,
+            locate=lambda path: _locate(source, stated, shape, path),
+        )
+
+    def _usable(self, source: Source, kind: Kind, name: str) -> bool:
+        """Whether a server may be asked for a resource of this name; odd ones get a warning."""
+        where = ("metadata", "name")
+        if reason := unsendable(name):
+            self._broken(source, Fault(where, "QC050", reason, "Give it another name."))
+            return False
+        if name.startswith(OWN_PREFIX):
+            message = f"names that begin with {OWN_PREFIX} are the tool's own"
+            self._broken(source, Fault(where, "QC051", message, "Give it another name."))
+            return False
+        if not _PLAIN_NAME.fullmatch(name):
+            message = f"the name {name!r} holds characters that many tools choke on"
+            hint = "Letters, digits, dots, dashes and underscores are safe."
+            fault = Fault(where, "QC052", message, hint)
+            address = str(Address(kind.name, name))
+            self.problems.append(
+                source.violation(fault, severity=Severity.WARNING, address=address)
+            )
+        return True
+
+    def _twice(self, source: Source, address: Address) -> None:
+        origin = self.found[address].origin
+        message = f"{address} is declared twice; the first is in {origin}"
+        self._broken(source, Fault(("metadata", "name"), "QC053", message, "Keep one of the two."))
+
+    def namespaces(self) -> None:
+        """Collections and aliases cannot share a name."""
+        by_name = {kind.name: kind for kind in self.kinds.values()}
+        taken: dict[tuple[str, str], Address] = {}
+        for address in sorted(self.found):
+            space = by_name[address.kind].namespace
+            other = taken.setdefault((space or address.kind, address.name), address)
+            if other != address:
+                message = f"{address} has the name of {other} ({self.found[other].origin})"
+                hint = "Qdrant keeps them in one namespace; rename one of the two."
+                fault = Fault(("metadata", "name"), "QC054", message, hint)
+                self._broken(self.sources[address], fault)
+
+    def _broken(self, source: Source, *faults: Fault) -> None:
+        self.problems += [source.violation(fault) for fault in faults]
+
+
+def _versions(faults: list[Fault], value: Mapping[str, Json]) -> Iterator[Fault]:
+    """A wrong apiVersion in words of its own."""
+    for fault in faults:
+        if fault.path != ("apiVersion",):
+            yield fault
+            continue
+        message = f"apiVersion {value['apiVersion']!r} is not known to this version"
+        yield Fault(fault.path, "QC031", message, f"Write {API_VERSION}.")
+
+
+def _name(value: Mapping[str, Json]) -> Json:
+    metadata = value.get("metadata")
+    return metadata.get("name") if isinstance(metadata, dict) else None
+
+
+def _lifecycle(lifecycle: Lifecycle, shape: Shape) -> Iterator[Fault]:
+    """Paths that lead nowhere, and ways that are not there."""
+    if lifecycle.replace == "blue_green":
+        message = "replace: blue_green is not supported by this version yet"
+        hint = "Use refuse, or recreate where the points can be written again."
+        yield Fault(("lifecycle", "replace"), "QC061", message, hint)
+    for position, path in enumerate(lifecycle.exclusive):
+        met = list(shape.along(path))
+        if len(met) != len(path) or met[-1].entries is None:
+            maps = ", ".join(sorted(n for n, s in shape.fields.items() if s.entries is not None))
+            message = f"{'.'.join(map(str, path))} is not a map whose keys could be claimed"
+            where = ("lifecycle", "exclusive", position)
+            yield Fault(where, "QC060", message, f"Maps of this kind are {maps}." if maps else "")
+    for position, entry in enumerate(lifecycle.ignore):
+        if not _leads_somewhere(shape, entry.path):
+            message = f"{'.'.join(map(str, entry.path))} is not a field of this kind"
+            hint = "Split at dots, or a list where a name holds dots: [payload_indexes, a.b]."
+            yield Fault(("lifecycle", "ignore", position, "path"), "QC060", message, hint)
+
+
+def _leads_somewhere(shape: Shape, path: Path) -> bool:
+    """Whether a path leads to a field; what lies below an opaque value is anybody's guess."""
+    met = list(shape.along(path))
+    return bool(met) and (len(met) == len(path) or (met[-1].is_leaf and not met[-1].fields))
+
+
+def _locate(source: Source, spec: Any, shape: Shape, path: Path) -> Place:
+    """Where the value at a path of the canonical spec is stated, or the nearest thing above it.
+
+    A manifest may say the same in other words: another spelling of a key, an unnamed vector, a
+    bare shard key, quotes in a payload path.
+    """
+    where: list[str | int] = ["spec"]
+    value, here = spec, shape
+    for word in path:
+        key = _spelled(value, here, word)
+        below = here.below(word)
+        if key is not None:
+            where.append(key)
+            value = value[key]
+        elif word != "":
+            break
+        if below is None:
+            break
+        here = below
+    return source.place(tuple(where))
+
+
+def _spelled(value: Any, shape: Shape, word: str | int) -> str | int | None:
+    """The key or position in the document that a word of a canonical path stands for."""
+    if isinstance(value, list):
+        wanted = ({shape.rule.key: word}, word)
+        for position, entry in enumerate(value):
+            named = isinstance(entry, dict) and {shape.rule.key: entry.get(shape.rule.key)}
+            if (named or entry) in wanted:
+                return position
+        return word if isinstance(word, int) and not shape.rule.key and word < len(value) else None
+    if not isinstance(value, dict):
+        return None
+    if word in value:
+        return word
+    field = shape.fields.get(str(word))
+    if field is not None:
+        return next((spelling for spelling in field.spellings if spelling in value), None)
+    bare = str(word).replace('"', "")
+    return next((key for key in value if key.replace('"', "") == bare), None)
+
+
+__all__ = ["STDIN", "Loaded", "Sources", "load", "render_text"]

@@ -1,0 +1,231 @@
+"""Finds the project file, and settles what a command works with: environment, server, consents."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from difflib import get_close_matches
+from pathlib import Path
+
+from qdrantctl.edges.cluster import Endpoint
+from qdrantctl.edges.environment import merge, template_values
+from qdrantctl.edges.project_file import Chain, load
+from qdrantctl.edges.reach import Reach, of_environment, of_url
+from qdrantctl.model.address import Address
+from qdrantctl.model.consent import Consent
+from qdrantctl.model.errors import UsageError
+from qdrantctl.model.rule import Json
+from qdrantctl.model.violation import Severity
+
+PROJECT_FILE = "qdrantctl.yaml"
+MANIFESTS = "manifests"
+NONE = "-"
+"""Stands for a project, or an environment, where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What one command works with."""
+
+    root: Path
+    """Folder of the project file, else the working directory; absolute."""
+    project: str = NONE
+    environment: str = NONE
+    previous_owners: frozenset[str] = frozenset()
+    """Owners whose records count as ours: `store/prod`."""
+    manifests: tuple[str, ...] = ()
+    """Files, folders and globs relative to `root`; `-` is stdin."""
+    partial: bool = False
+    """Manifests were named with -f: nothing is deleted or forgotten."""
+    vars: Mapping[str, Json] = field(default_factory=dict)
+    """Values for templates."""
+    endpoint: Endpoint | None = None
+    """The server; None when it is embedded, or when none is needed."""
+    embedded: bool = False
+    nodes: tuple[str, ...] = ()
+    """Each node's own address, where stated."""
+    protected: bool = False
+    on_drift: str = "revert"
+    """revert, keep or refuse."""
+    state: Path = Path("state")
+    """Folder of the committed state, absolute."""
+    consents: tuple[Consent, ...] = ()
+    """In force today in this environment."""
+    removed: frozenset[Address] = frozenset()
+    rules: Mapping[str, Severity] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    """What the user should know, e.g. of a consent that expired."""
+
+    @property
+    def owner(self) -> str:
+        """`shop/prod`; `-/-` without a project file."""
+        return f"{self.project}/{self.environment}"
+
+
+def resolve(
+    *,
+    directory: Path,
+    files: tuple[str, ...],
+    url: str | None,
+    environment: str | None,
+    need_server: bool,
+    today: date,
+    environ: Mapping[str, str],
+) -> Settings:
+    """Settle what a command works with.
+
+    `files` are those of -f and start from `directory`. Without `need_server` no key is fetched and
+    no variable is read for one. Raises UsageError for words that make no sense together,
+    ManifestError for what is wrong with the project file, SettingsError for what it refers to.
+    """
+    directory = Path(os.path.abspath(directory))  # noqa: PTH100  # symbolic links stay as written
+    if url is not None and environment is not None:
+        raise UsageError(
+            "--url and an environment name two servers",
+            hint="Leave out --url, or -e and QDRANTCTL_ENV.",
+        )
+    project_file = find(directory)
+    if project_file is None:
+        return _without_project(directory, files, url, environment, need_server, environ)
+    chain = load(project_file)
+    root = project_file.parent
+    name = NONE if url is not None else choose(chain, environment, need_server=need_server)
+    chosen = merge(chain, name)
+    reach = Reach()
+    if need_server:
+        reach = of_url(url, "--url", environ) if url else of_environment(chosen, environ)
+    consents, notes = _consents(chain, name, today)
+    on_drift = "refuse" if chosen.value("protected") else chosen.value("on_drift") or "revert"
+    return Settings(
+        root=root,
+        project=chain.project.metadata.name,
+        environment=name,
+        previous_owners=frozenset(f"{old}/{name}" for old in chain.project.metadata.previous_names),
+        manifests=_named(directory, files, root) if files else _manifests(chain, root),
+        partial=bool(files),
+        vars=template_values(chosen, root),
+        endpoint=reach.endpoint,
+        embedded=reach.embedded,
+        nodes=reach.nodes,
+        protected=bool(chosen.value("protected")),
+        on_drift=on_drift,
+        state=root / chain.project.spec.state,
+        consents=consents,
+        removed=frozenset(r.where for layer in chain.layers for r in layer.spec.removed),
+        rules={rule: how for layer in chain.layers for rule, how in layer.spec.rules.items()},
+        notes=notes,
+    )
+
+
+def find(directory: Path) -> Path | None:
+    """The project file in `directory`, or in the nearest folder above that has one."""
+    for folder in (directory, *directory.parents):
+        if os.path.lexists(folder / PROJECT_FILE):
+            return folder / PROJECT_FILE
+    return None
+
+
+def choose(chain: Chain, stated: str | None, *, need_server: bool) -> str:
+    """The environment that is meant: the one stated, or the only one. Raises UsageError."""
+    known = chain.environments
+    if stated is not None:
+        if stated in known:
+            return stated
+        close = get_close_matches(stated, known, 1)
+        raise UsageError(
+            f"there is no environment {stated!r}",
+            why=f"The project file knows {', '.join(known)}." if known else "It knows none.",
+            hint=f"Did you mean {close[0]!r}?" if close else "",
+        )
+    if len(known) == 1:
+        return known[0]
+    if not known and not need_server:
+        return NONE
+    if not known:
+        raise UsageError(
+            "the project file names no environment",
+            hint="Add one under spec.environments, or name a server with --url.",
+        )
+    raise UsageError(
+        "which environment is meant?",
+        why=f"The project file knows {', '.join(known)}.",
+        hint="Say it with -e NAME, or set QDRANTCTL_ENV.",
+    )
+
+
+def _without_project(
+    directory: Path,
+    files: tuple[str, ...],
+    url: str | None,
+    environment: str | None,
+    need_server: bool,
+    environ: Mapping[str, str],
+) -> Settings:
+    """Settings from the command line alone."""
+    if environment is not None:
+        raise UsageError(
+            f"environment {environment!r} is stated, and there is no {PROJECT_FILE}",
+            hint="Run `qdrantctl init`, or change to the project's folder (-C DIR).",
+        )
+    if not files:
+        raise UsageError(
+            f"there is no {PROJECT_FILE} in {directory} or above, and no -f",
+            hint="Run `qdrantctl init` to start a project, or name manifests with -f FILE.",
+        )
+    reach = Reach()
+    if need_server:
+        stated = url or environ.get("QDRANT_URL")
+        if not stated:
+            raise UsageError(
+                "no server is named",
+                hint="Name one with --url https://host:6333, or set QDRANT_URL.",
+            )
+        reach = of_url(stated, "--url" if url else "QDRANT_URL", environ)
+    return Settings(
+        root=directory,
+        manifests=files,
+        partial=True,
+        endpoint=reach.endpoint,
+        embedded=reach.embedded,
+    )
+
+
+def _named(directory: Path, files: tuple[str, ...], root: Path) -> tuple[str, ...]:
+    """The files of -f, seen from the project's folder."""
+    return tuple(f if f == "-" else os.path.relpath(directory / f, root) for f in files)
+
+
+def _manifests(chain: Chain, root: Path) -> tuple[str, ...]:
+    """Every file's manifests, seen from the project's folder.
+
+    The project's own default is the folder `manifests`, which it may lack where others state some.
+    """
+    found = [
+        os.path.relpath(layer.folder / pattern, root)
+        for layer in chain.layers
+        for pattern in layer.spec.manifests or ()
+    ]
+    if chain.project.spec.manifests is None and (not found or (root / MANIFESTS).is_dir()):
+        found.append(MANIFESTS)
+    return tuple(found)
+
+
+def _consents(
+    chain: Chain, environment: str, today: date
+) -> tuple[tuple[Consent, ...], tuple[str, ...]]:
+    """Consents in force, and a note for each that has expired."""
+    given: list[Consent] = []
+    notes: list[str] = []
+    for layer in chain.layers:
+        for position, entry in enumerate(layer.spec.consents):
+            if entry.environments is not None and environment not in entry.environments:
+                continue
+            place = layer.place(("spec", "consents", position))
+            if entry.holds(today):
+                given.append(Consent(entry.verb, entry.pattern, place))
+            else:
+                words = f"the consent to {entry.verb} {entry.pattern} ({place})"
+                notes.append(f"{words} expired after {entry.until}; remove it")
+    return tuple(given), tuple(notes)
