@@ -21,6 +21,7 @@ def command(**words: Any) -> int:
     from qdrantctl.render import violations
 
     chosen = settings(words, need_server=False)
+    told: tuple[Any, ...]
     count, errors = 0, False
     try:
         found = desired(chosen)

@@ -9,7 +9,7 @@ from typing import Any
 from qdrantctl.engine.judge import Verdict, equal, judge
 from qdrantctl.model.change import Cause, FieldChange
 from qdrantctl.model.resource import Origin
-from qdrantctl.model.rule import ABSENT, Effect, Json, Rule
+from qdrantctl.model.rule import ABSENT, Effect, Json, Rule, same
 from qdrantctl.model.server import Server
 from qdrantctl.model.spec import Path, Shape
 
@@ -166,9 +166,16 @@ def _cause(rule: Rule, desired: Json, live: Json, recorded: Json, lens: Lens) ->
     """Which world moved. A field that was never recorded was newly stated."""
     if lens.new:
         return Cause.NEW
-    if recorded is ABSENT or equal(rule, recorded, live):
+    if recorded is ABSENT or equal(rule, recorded, live) or _within(recorded, live):
         return Cause.EDIT
     return Cause.DRIFT if equal(rule, recorded, desired) else Cause.BOTH
+
+
+def _within(part: Json, whole: Json) -> bool:
+    """Whether a section holds what was recorded of it; the server fills in what nobody stated."""
+    if not (isinstance(part, Mapping) and isinstance(whole, Mapping)):
+        return same(part, whole)
+    return all(key in whole and _within(value, whole[key]) for key, value in part.items())
 
 
 def _stated(path: Path, shape: Shape, desired: Json, lens: Lens) -> Iterator[FieldChange]:

@@ -171,7 +171,7 @@ def _many(scene: Scene) -> Iterator[Violation]:
         why = "no manifest states anything" if empty else f"{deleted} of {managed} resources"
         yield Violation(
             rule="QC207",
-            message=f"this plan deletes {deleted} managed resources ({why})",
+            message=f"this plan deletes {deleted} managed resource{'s' * (deleted > 1)} ({why})",
             hint=f"If that is meant, say so: --max-deletes {deleted}.",
         )
 
@@ -190,7 +190,7 @@ def _keys_lost(scene: Scene) -> Iterator[Violation]:
                 rule="QC208",
                 address=change.address,
                 message=f"dropping {lost.path[0]} {lost.path[-1]!r} destroys what is stored "
-                f"under it ({'unknown' if held is None else held} points)",
+                f"under it (points: {'not known' if held is None else held})",
                 hint=_consent(scene, "delete", change.address),
             )
 
@@ -228,6 +228,18 @@ def _no_snapshot(scene: Scene) -> Iterator[Violation]:
             )
 
 
+def _aliases_again(scene: Scene) -> Iterator[Violation]:
+    for change in scene.changes:
+        live = scene.context.live.get(change.where)
+        if change.action is Action.REPLACE and live and live.facts.aliases:
+            yield Violation(
+                rule="QC211",
+                severity=Severity.NOTE,
+                address=change.address,
+                message="it is made again with its aliases: " + ", ".join(live.facts.aliases),
+            )
+
+
 def _checks(scene: Scene) -> Iterator[Violation]:
     for change in scene.changes:
         yield from scene.kinds[change.where.kind].check(change, scene.context)
@@ -244,6 +256,7 @@ RULES: tuple[Callable[[Scene], Iterator[Violation]], ...] = (
     _keys_lost,
     _indexes_dropped,
     _no_snapshot,
+    _aliases_again,
     _checks,
 )
 
@@ -257,7 +270,9 @@ def _points(live: Resource | None) -> str:
     points = live.facts.points if live else None
     if points is None:
         return "its points (how many is not known)"
-    return "an empty collection" if points == 0 else f"{points:,} points"
+    if points == 0:
+        return "an empty collection"
+    return "1 point" if points == 1 else f"{points:,} points"
 
 
 def _consent(scene: Scene, verb: str, address: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from qdrantctl.edges.manifests import Loaded, Sources, load
@@ -30,10 +30,10 @@ class Desired:
 def desired(settings: Settings) -> Desired:
     """The desired world. Raises ManifestError with every error at once."""
     loaded = load(sources(settings), KINDS, stdin)
-    violations = [*loaded.violations, *_linted(loaded, settings.rules)]
+    violations = tuple(_weighed([*loaded.violations, *_linted(loaded)], settings.rules))
     if any(violation.severity is Severity.ERROR for violation in violations):
-        raise ManifestError("the manifests have errors; nothing was sent", tuple(violations))
-    return Desired(loaded.desired, tuple(violations))
+        raise ManifestError("the manifests have errors; nothing was sent", violations)
+    return Desired(loaded.desired, violations)
 
 
 def sources(settings: Settings) -> Sources:
@@ -52,9 +52,22 @@ def stdin() -> bytes:
     return sys.stdin.buffer.read()
 
 
-def _linted(loaded: Loaded, severities: Mapping[str, Severity]) -> Iterable[Violation]:
+def _linted(loaded: Loaded) -> Iterator[Violation]:
     for address, resource in loaded.desired.items():
-        for found in BY_NAME[address.kind].lint(resource, loaded.desired):
-            severity = severities.get(found.rule, found.severity)
-            if severity is not Severity.OFF:
-                yield found.model_copy(update={"severity": severity})
+        for finding in BY_NAME[address.kind].lint(resource, loaded.desired):
+            yield loaded.place(resource, finding)
+
+
+def _weighed(
+    violations: Iterable[Violation], severities: Mapping[str, Severity]
+) -> Iterator[Violation]:
+    """Each with the severity that the project gives its rule.
+
+    An error stays one: what the server refuses or chokes on cannot be waved through.
+    """
+    for found in violations:
+        severity = severities.get(found.rule, found.severity)
+        if found.severity is Severity.ERROR or severity is found.severity:
+            yield found
+        elif severity is not Severity.OFF:
+            yield found.model_copy(update={"severity": severity})

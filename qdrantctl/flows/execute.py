@@ -43,7 +43,7 @@ class Run:
     """Whether somebody asked to stop; looked at between two requests."""
 
 
-class Interrupted(Exception):  # noqa: N818 - a signal, not an error
+class Interrupted(Exception):
     """Somebody asked to stop between two steps."""
 
 
@@ -99,8 +99,7 @@ def _carry_out(change: Change, run: Run) -> Outcome:
     started = time.monotonic()
     address = change.where
     before = run.planned.worlds.payload(address)
-    error, interrupted, missed = "", False, ()
-    live: Resource | None = None
+    missed: tuple[str, ...] = ()
     try:
         if change.steps:
             _still_empty(change, run)
@@ -152,8 +151,8 @@ def _still_empty(change: Change, run: Run) -> None:
     now = observe(run.door, asked).get(change.where)
     if now and now.facts.points and not planned.facts.points:
         raise ClusterError(
-            f"{change.address} was empty when it was planned and now holds "
-            f"{now.facts.points} points",
+            f"{change.address} was empty when it was planned and points came since: "
+            f"{now.facts.points} of them",
             hint="Plan again.",
         )
 

@@ -29,7 +29,8 @@ class Worlds:
 
     def payload(self, address: Address) -> Mapping[str, Json]:
         """The ledger's entry for an address as it stands there; empty when there is none."""
-        return self.memory.entries.get(address, {})
+        found: Mapping[str, Json] = self.memory.entries.get(address, {})
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import MISSING
+
 from qdrantctl.edges.identity import Identity
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Change
 from qdrantctl.model.resource import Resource
-from qdrantctl.model.rule import ABSENT, Json
+from qdrantctl.model.rule import Json
 
 HISTORY = 20
 """Entries of a record's history that are kept."""
@@ -18,7 +20,9 @@ HISTORY = 20
 def pending(change: Change, before: Mapping[str, Json], owner: str) -> dict[str, Json]:
     """The record while a change is under way: what was, and what is being applied."""
     after = _after(change)
-    entry = dict(before) if before and not before.get("deleted") else _first(change, owner)
+    known = bool(before) and not before.get("deleted")
+    entry = dict(before) if known else _first(change, owner)
+    entry["history"] = list(before.get("history", ()))
     entry["pending"] = {"action": str(change.action)}
     if after:
         entry["pending"]["spec"] = after["spec"]
@@ -47,7 +51,7 @@ def applied(
 
 
 def _after(change: Change) -> Mapping[str, Any]:
-    return {} if change.record is ABSENT else change.record  # type: ignore[return-value]
+    return {} if change.record is MISSING else change.record
 
 
 def _first(change: Change, owner: str) -> dict[str, Json]:

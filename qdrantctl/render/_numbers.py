@@ -1,0 +1,117 @@
+"""The sentences that count: what a plan would do, what apply did. The same in every format."""
+
+from __future__ import annotations
+
+from qdrantctl.model.change import Action
+from qdrantctl.model.plan import Plan
+from qdrantctl.model.report import Outcome, Report, Status
+from qdrantctl.render._plain import clean, counted, listed
+
+_DONE = {
+    Action.CREATE: ("created", "creation"),
+    Action.UPDATE: ("updated", "update"),
+    Action.REPLACE: ("replaced", "replacement"),
+    Action.DELETE: ("destroyed", "destruction"),
+    Action.ADOPT: ("adopted", "adoption"),
+    Action.FORGET: ("forgotten", "forgetting"),
+    Action.RUN: ("run", "run"),
+    Action.NOOP: ("unchanged", "check"),
+    Action.REFUSED: ("refused", "change"),
+}
+
+LEDGER = "the ledger (collection _qdrantctl) will be created"
+NO_CHANGES = "No changes. The cluster matches the manifests."
+NEXT = "The next qdrantctl apply finishes the rest."
+
+
+def planned(made: Plan) -> str:
+    """`Plan: 1 to add, 2 to change, 0 to destroy.` A replacement adds one and destroys one."""
+    counts = made.summary
+    if not counts.changes and not counts.refused:
+        return NO_CHANGES
+    parts = [
+        *_stated((counts.adopt, "to adopt"), (counts.forget, "to forget"), (counts.run, "to run")),
+        f"{counts.create + counts.replace} to add",
+        f"{counts.update} to change",
+        f"{counts.delete + counts.replace} to destroy",
+        *_stated((counts.refused, "refused")),
+    ]
+    only = counts.adopt == counts.changes + counts.refused
+    free = only and not any(change.steps for change in made.changes)
+    return f"Plan: {', '.join(parts)}." + (" Adopting writes only the ledger." if free else "")
+
+
+def blocked(made: Plan) -> str:
+    """That apply would do nothing, and how to go on; empty for a plan that may be applied."""
+    if made.applicable:
+        return ""
+    refused, errors = made.summary.refused, len(made.blocking)
+    whys = [counted(refused, "refused change")] if refused else []
+    whys += [counted(errors, "error")] if errors else []
+    return (
+        f"Apply is blocked by {' and '.join(whys)}: it would do nothing of this plan. "
+        "Resolve what is told above, or leave a change out with --exclude ADDRESS."
+    )
+
+
+def unmanaged(made: Plan) -> str:
+    """How many live resources are nobody's, and some of their names; empty for none."""
+    if not made.unmanaged:
+        return ""
+    resources = counted(len(made.unmanaged), "unmanaged resource")
+    return f"{resources}, left alone: {listed(made.unmanaged)}."
+
+
+def applied(report: Report) -> str:
+    """`Apply complete! 2 added, 1 changed, 0 destroyed.` Counts what was done and seen."""
+
+    def done(*actions: Action) -> int:
+        return report.count(Status.DONE, *actions)
+
+    if not report.stopped and report.complete and not report.count(Status.DONE):
+        return NO_CHANGES
+    parts = [
+        f"{done(Action.CREATE, Action.REPLACE)} added",
+        f"{done(Action.UPDATE)} changed",
+        f"{done(Action.DELETE, Action.REPLACE)} destroyed",
+        *_stated(
+            (done(Action.ADOPT), "adopted"),
+            (done(Action.FORGET), "forgotten"),
+            (done(Action.RUN), "run"),
+            (report.count(Status.FAILED), "failed"),
+            (report.count(Status.NOT_TAKEN), "not taken"),
+            (report.count(Status.NOT_REACHED), "not reached"),
+        ),
+    ]
+    return f"{_ending(report)} {', '.join(parts)}."
+
+
+def became(outcome: Outcome) -> str:
+    """What became of one resource, in one line."""
+    address = clean(outcome.address)
+    past, noun = _DONE[outcome.action]
+    missed = clean("; ".join(outcome.missed))
+    if outcome.status is Status.DONE:
+        took = f" ({outcome.seconds:.1f} s)" if outcome.seconds >= 0.05 else ""
+        return f"{address}: {past}{took}"
+    if outcome.status is Status.NOOP:
+        return f"{address}: unchanged"
+    if outcome.status is Status.NOT_REACHED:
+        return f"{address}: {noun} not reached"
+    if outcome.status is Status.NOT_TAKEN:
+        missed = missed or clean(outcome.error)
+        return f"{address}: the server answered ok and does not show it: {missed}"
+    failed = f"{address}: {noun} failed: {clean(outcome.error)}"
+    return f"{failed} Not there: {missed}" if missed else failed
+
+
+def _ending(report: Report) -> str:
+    if report.stopped:
+        return "Apply stopped before the first change!"
+    if report.complete:
+        return "Apply complete!"
+    return "Apply interrupted!" if report.interrupted else "Apply stopped part-way!"
+
+
+def _stated(*counts: tuple[int, str]) -> list[str]:
+    return [f"{number} {words}" for number, words in counts if number]

@@ -1,0 +1,100 @@
+"""Plans and reports for a comment on a pull request.
+
+Whatever users or the cluster named stands in code spans and fences only, where it is inert.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from qdrantctl.model.change import Action, Change
+from qdrantctl.model.plan import Plan
+from qdrantctl.model.report import Report, Status
+from qdrantctl.model.violation import Severity
+from qdrantctl.render import _numbers as numbers
+from qdrantctl.render._blocks import Block, code, fence, fitted, folded, marker
+from qdrantctl.render._paint import plain
+from qdrantctl.render._plain import clean, counted
+from qdrantctl.render._rows import SIGNS, heading, lined_up, place, reason, rows
+from qdrantctl.render.violations import entries
+
+_FIRST = (Action.DELETE, Action.REPLACE, Action.REFUSED)
+"""What a reviewer must not miss, in this order."""
+_MOST_NAMES = 100
+"""Names in a list; the rest is counted."""
+_NOTICE, _DANGER, _ERROR, _CHANGE, _REMARK, _LIST = range(6)
+"""Ranks, the last to be cut first."""
+
+
+def plan(made: Plan, *, max_bytes: int) -> str:
+    """The plan in at most `max_bytes` of UTF-8; what is left out is counted in the last line."""
+    marked = marker("plan", made.project, made.environment)
+    return fitted(marked, f"### {numbers.planned(made)}", tuple(_blocks(made)), max_bytes)
+
+
+def report(made: Report) -> str:
+    """What became of a plan."""
+    parts = [f"### {numbers.applied(made)}", f"{_owner(made)} on {code(made.url)}"]
+    if made.stopped:
+        parts.append(fence([clean(made.stopped)], "text"))
+    wrong = [o for o in made.outcomes if o.status in (Status.FAILED, Status.NOT_TAKEN)]
+    if wrong:
+        parts.append(fence(map(numbers.became, wrong), "text"))
+    for status, title in ((Status.NOT_REACHED, "not reached"), (Status.DONE, "done")):
+        if told := [numbers.became(o) for o in made.outcomes if o.status is status]:
+            parts.append(folded(f"{len(told)} {title}", _some(told)))
+    if made.stopped or not made.complete:
+        parts.append(numbers.NEXT)
+    return f"{marker('apply', made.project, made.environment)}\n" + "\n\n".join(parts) + "\n"
+
+
+def _blocks(made: Plan) -> Iterator[Block]:
+    """The parts of a plan in the order in which they are read."""
+    mode = "cluster mode" if made.server.distributed else "standalone"
+    server = f"Qdrant {code(made.server.version)}, {mode}"
+    yield Block(_NOTICE, f"{_owner(made)} on {code(made.server.url)} ({server})")
+    if made.prepare:
+        yield Block(_NOTICE, f"{numbers.LEDGER[0].upper()}{numbers.LEDGER[1:]}.")
+    for action in _FIRST:
+        for change in made.changes:
+            if change.action is action:
+                yield _change(change, _DANGER)
+    for change in made.changes:
+        if change.action not in (*_FIRST, Action.NOOP):
+            yield _change(change, _CHANGE)
+    for violation in made.violations:
+        rank = _ERROR if violation.severity is Severity.ERROR else _REMARK
+        for entry in entries([violation], plain):
+            yield Block(rank, fence(entry.split("\n"), "text"), of="message")
+    if why := numbers.blocked(made):
+        yield Block(_NOTICE, f"**{why}**")
+    idle = [_idle(change) for change in made.changes if change.action is Action.NOOP]
+    for title, names in (
+        (f"{len(idle)} unchanged", idle),
+        (f"{counted(len(made.unmanaged), 'unmanaged resource')}, left alone", made.unmanaged),
+    ):
+        if names:
+            yield Block(_LIST, folded(title, _some(list(map(clean, names)))), f"{title}.")
+
+
+def _change(change: Change, rank: int) -> Block:
+    title = f"#### {code(SIGNS[change.action])} {code(change.address)} {heading(change)}"
+    above = (place(change.origin), reason(change))
+    lines = [*(f"# {word}" for word in above if word), *lined_up(rows(change))]
+    if not lines:
+        return Block(rank, title, of="change")
+    return Block(rank, f"{title}\n\n{fence(lines, 'diff')}", title, "change")
+
+
+def _idle(change: Change) -> str:
+    return f"{change.address} ({change.because})" if change.because else change.address
+
+
+def _owner(made: Plan | Report) -> str:
+    return code(f"{made.project}/{made.environment}")
+
+
+def _some(names: list[str]) -> list[str]:
+    """The first of many lines, and how many more there are."""
+    more = len(names) - _MOST_NAMES
+    return names if more <= 0 else [*names[:_MOST_NAMES], f"… and {more} more"]

@@ -1,0 +1,77 @@
+"""Plans and reports for a person at a terminal, in Terraform's words and signs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from qdrantctl.model.change import Action, Change
+from qdrantctl.model.plan import Plan
+from qdrantctl.model.report import Outcome, Report, Status
+from qdrantctl.render import _numbers as numbers
+from qdrantctl.render._paint import Paint, painter
+from qdrantctl.render._plain import clean, listed
+from qdrantctl.render._rows import SIGNS, heading, lined_up, place, reason, rows
+from qdrantctl.render.violations import entries
+
+_TONES = {Status.DONE: "+", Status.FAILED: "error", Status.NOT_TAKEN: "error"}
+
+
+def plan(made: Plan, *, colour: bool) -> str:
+    """The plan: every change with its fields, what speaks against it, and the sum."""
+    return "\n\n".join(_plan(made, painter(colour=colour))) + "\n"
+
+
+def report(made: Report, *, colour: bool) -> str:
+    """What became of a plan: the sum, and before it whatever is not as planned."""
+    return "\n\n".join(_report(made, painter(colour=colour))) + "\n"
+
+
+def outcome(made: Outcome, *, colour: bool) -> str:
+    """What became of one resource: a line, told while apply goes on."""
+    paint = painter(colour=colour)
+    return paint(numbers.became(made), _TONES.get(made.status, "faint"))
+
+
+def _plan(made: Plan, paint: Paint) -> Iterator[str]:
+    server, mode = made.server, "cluster mode" if made.server.distributed else "standalone"
+    yield (
+        f"qdrantctl plan: {paint(clean(made.owner), 'strong')} on "
+        f"{paint(clean(server.url), 'strong')} (Qdrant {clean(server.version)}, {mode})"
+    )
+    if made.prepare:
+        yield paint(f"  # {numbers.LEDGER}", "strong")
+    for change in made.changes:
+        if change.action is not Action.NOOP:
+            yield "\n".join(_change(change, paint))
+    yield from entries(made.violations, paint)
+    if others := numbers.unmanaged(made):
+        yield others
+    yield paint(numbers.planned(made), "strong")
+    if why := numbers.blocked(made):
+        yield paint(why, "error")
+
+
+def _change(change: Change, paint: Paint) -> Iterator[str]:
+    address, sign = clean(change.address), SIGNS[change.action]
+    yield paint(f"  # {address} {heading(change)}", "strong")
+    if why := reason(change):
+        yield f"  # ({why})"
+    origin = place(change.origin)
+    beside = "   " + paint(origin, "faint") if origin else ""
+    yield f"{paint(f'{sign:>3}', sign)} {address}{beside}"
+    for line in lined_up(rows(change), paint):
+        yield f"      {line}"
+
+
+def _report(made: Report, paint: Paint) -> Iterator[str]:
+    if made.stopped:
+        yield paint(clean(made.stopped), "error")
+    for met in made.outcomes:
+        if met.status in (Status.FAILED, Status.NOT_TAKEN):
+            yield paint(numbers.became(met), "error")
+    if left := [o.address for o in made.outcomes if o.status is Status.NOT_REACHED]:
+        yield f"Not reached: {listed(left)}."
+    whole = made.complete and not made.stopped
+    yield paint(numbers.applied(made), "+" if whole else "strong")
+    if not whole:
+        yield numbers.NEXT
