@@ -1,0 +1,40 @@
+# Needs python3 (3.11 or newer), make and npm; everything else is installed into .venv.
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: help setup demo test lint fix schemas clean
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP)  ## Install qdrantctl and the development tools into .venv
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'  # the first that knows --group
+	$(BIN)/python -m pip install --quiet --editable . --group dev
+	@touch $@
+
+demo: setup  ## Plan, apply and plan again on a real Qdrant on this machine
+	@PATH="$(CURDIR)/$(BIN):$$PATH" examples/demo.sh
+
+test: setup  ## Run all tests, most of them on real servers
+	$(BIN)/python -m pytest -n auto --maxprocesses 4
+
+lint: setup  ## Check style, types and who imports whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: setup  ## Correct what ruff can correct by itself
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+schemas: setup  ## Write schemas/ anew from the models
+	$(BIN)/qdrantctl schema --out schemas
+
+clean:  ## Remove what setup and the tools made
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
