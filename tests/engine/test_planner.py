@@ -136,7 +136,9 @@ def test_a_dropped_cap_is_written_as_unlimited_and_then_nothing_is_left():
     found = only([want], [live], [recorded(A, **VECTOR, strict_mode_config=caps)])
     assert sent(found)[0][2] == {"strict_mode_config": {"max_query_limit": 2**63 - 1}}
     assert "cannot unset" in found.fields[0].because
-    lifted = live_collection("a", strict_mode_config={"enabled": True, "max_query_limit": 2**63 - 1})
+    lifted = live_collection(
+        "a", strict_mode_config={"enabled": True, "max_query_limit": 2**63 - 1}
+    )
     now = recorded(A, **VECTOR, strict_mode_config={"enabled": True})
     assert only([want], [lifted], [now]).action is Action.NOOP
 
@@ -295,7 +297,11 @@ def test_a_recreated_collection_is_told():
 
 
 def test_targets_bring_what_they_refer_to_and_exclusions_take_what_depends():
-    want = [desired(A, **VECTOR), desired("alias/z", collection="a"), desired("collection/b", **VECTOR)]
+    want = [
+        desired(A, **VECTOR),
+        desired("alias/z", collection="a"),
+        desired("collection/b", **VECTOR),
+    ]
     assert set(changes(want, selection=Selection(targets=("alias/*",)))) == {A, "alias/z"}
     assert set(changes(want, selection=Selection(excludes=(A,)))) == {"collection/b"}
     with pytest.raises(UsageError, match="matches nothing"):

@@ -2,7 +2,8 @@ import pytest
 from pydantic import ValidationError
 
 from qdrantctl.kinds.collection.observe import canonical, live_spec
-from qdrantctl.kinds.collection.payload_indexes import canonical_index, field_name
+from qdrantctl.kinds.collection.payload_indexes import canonical_index
+from qdrantctl.kinds.collection.payload_paths import field_name
 from qdrantctl.kinds.collection.spec import Collection
 from qdrantctl.model.spec import Shape, shape_of
 

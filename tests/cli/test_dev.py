@@ -1,0 +1,82 @@
+"""`dev`, `completion` and `version` as words on a command line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from qdrantctl import __version__
+from qdrantctl.cli.main import run
+from qdrantctl.edges import devserver
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Path]:
+    (tmp_path / "qdrantctl.yaml").touch()
+    (tmp_path / "deep" / "down").mkdir(parents=True)
+    yield tmp_path
+    devserver.stop(tmp_path)
+
+
+def test_up_status_down(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    inside = ["-C", str(project / "deep" / "down")]
+    assert run(["dev", "status", *inside]) == 1
+    assert capsys.readouterr().out == "not running\n"
+
+    assert run(["dev", "up", *inside]) == 0
+    told = capsys.readouterr()
+    running = devserver.status(project)
+    assert running is not None
+    for words in (running.url, str(running.pid), running.version, f"{project}/.qdrantctl/storage"):
+        assert words in told.out
+    assert "starting" in told.err
+
+    assert run(["dev", "status", "-C", str(project)]) == 0
+    assert capsys.readouterr().out == told.out
+    assert run(["dev", "down", *inside]) == 0
+    assert capsys.readouterr().out == "stopped\n"
+    assert run(["dev", "down", *inside]) == 0
+    assert capsys.readouterr().out == "was not running\n"
+
+
+def test_up_without_a_program_that_works(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QDRANTCTL_QDRANT_BIN", str(project / "missing"))
+    assert run(["dev", "up", "-C", str(project)]) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "QDRANTCTL_QDRANT_BIN names" in told.err
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["completion", shell]) == 0
+    assert f"_QDRANTCTL_COMPLETE={shell}_complete" in capsys.readouterr().out
+
+
+def test_completion_completes() -> None:
+    asked = {
+        "_QDRANTCTL_COMPLETE": "bash_complete",
+        "COMP_WORDS": "qdrantctl dev d",
+        "COMP_CWORD": "2",
+    }
+    words = [sys.executable, "-m", "qdrantctl"]
+    done = subprocess.run(words, env=os.environ | asked, capture_output=True, text=True)
+    assert done.stdout == "plain,down\n"
+
+
+def test_completion_of_a_shell_that_is_not_known() -> None:
+    assert run(["completion", "csh"]) == 64
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["version"]) == 0
+    assert capsys.readouterr().out == f"qdrantctl {__version__}\n"
+    assert run(["version", "-v"]) == 0
+    assert f"python {sys.version_info.major}." in capsys.readouterr().out

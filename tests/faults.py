@@ -1,0 +1,96 @@
+"""A proxy on loopback that stands between the tool and a real server, and breaks what it is told."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+Fault = Callable[[int, bytes], "bytes | str | None"]
+"""(number of the request, its head) -> bytes to answer, 'cut' (after the server acted),
+'drop' (before it acts), 'half' (half of the answer), or None to pass."""
+
+
+@dataclass
+class Proxy:
+    """One listening socket. `requests` counts what was asked of it."""
+
+    target: tuple[str, int]
+    fault: Fault
+    requests: list[str] = field(default_factory=list)
+    port: int = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def serve(self, listening: socket.socket) -> None:
+        while True:
+            try:
+                client, _ = listening.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._one, args=(client,), daemon=True).start()
+
+    def _one(self, client: socket.socket) -> None:
+        with client, client.makefile("rb") as reader:
+            while head := _head(reader):
+                length = _length(head)
+                body = reader.read(length) if length else b""
+                self.requests.append(head.split(b"\r\n", 1)[0].decode())
+                told = self.fault(len(self.requests), head)
+                if isinstance(told, bytes):
+                    client.sendall(told)
+                    continue
+                if told == "drop":
+                    return
+                answer = self._forward(head + body)
+                if told == "cut":
+                    return
+                if told == "half":
+                    client.sendall(answer[: len(answer) // 2])
+                    return
+                client.sendall(answer)
+
+    def _forward(self, request: bytes) -> bytes:
+        with socket.create_connection(self.target) as server, server.makefile("rb") as reader:
+            server.sendall(request)
+            head = _head(reader)
+            if b"transfer-encoding: chunked" in head.lower():
+                raise AssertionError("chunked answers are not expected here")
+            return head + reader.read(_length(head))
+
+
+def _head(reader: object) -> bytes:
+    found = b""
+    while not found.endswith(b"\r\n\r\n"):
+        line = reader.readline()  # type: ignore[attr-defined]
+        if not line:
+            return b""
+        found += line
+    return found
+
+
+def _length(head: bytes) -> int:
+    for line in head.split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length":
+            return int(value)
+    return 0
+
+
+def answer(status: int, body: bytes = b"", *headers: str) -> bytes:
+    """A whole HTTP answer."""
+    lines = [f"HTTP/1.1 {status} X", f"content-length: {len(body)}", *headers]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+@contextmanager
+def proxied(port: int, fault: Fault) -> Iterator[Proxy]:
+    """A proxy before the server on this loopback port."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        proxy = Proxy(("127.0.0.1", port), fault, port=listening.getsockname()[1])
+        threading.Thread(target=proxy.serve, args=(listening,), daemon=True).start()
+        yield proxy

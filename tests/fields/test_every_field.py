@@ -1,0 +1,280 @@
+"""Every field of a collection, and an alias: what the plan says of a change and what the server did.
+
+Each row of the table lives through: set at creation; and on another collection with points: set,
+changed, dropped, set again. Every state is planned, applied, and ends in an empty plan. A field
+without a row fails.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from qdrantctl.kinds.catalog import KINDS
+from qdrantctl.kinds.collection import payload_indexes
+from qdrantctl.model.change import Action
+from qdrantctl.model.errors import ManifestError
+from qdrantctl.model.rule import ABSENT, Effect, Rule
+from qdrantctl.model.server import Version
+from qdrantctl.model.spec import Shape, Spec, shape_of
+from tests.fields.api import illegal
+from tests.fields.bench import Bench, bench, change_of, told
+from tests.fields.evidence import NOTHING, Seen, ask, fill, look
+from tests.fields.rows import HERE, PLAIN, ROWS, Row
+
+HERE_AND_NOW = [row for row in ROWS if not row.since]
+NEWER = [row for row in ROWS if row.since]
+SHAPE = shape_of(next(kind.spec for kind in KINDS if kind.name == "collection"))
+ADDRESS = "collection/grown"
+
+
+def patterns(shape: Shape, path: tuple[str, ...] = ()) -> set[tuple[str, ...]]:
+    """Every leaf, every section that the server takes as one, and every map's keys."""
+    found = {path} if shape.is_leaf or (shape.rule.whole and path[-1:] != ("*",)) else set()
+    for name, inner in shape.fields.items():
+        found |= patterns(inner, (*path, name))
+    if shape.entries is not None:
+        found |= {(*path, "*")} | patterns(shape.entries, (*path, "*"))
+    return found
+
+
+def by_type() -> set[tuple[str, ...]]:
+    """Payload indexes type by type, each with its own parameters."""
+    specs = [
+        value
+        for value in vars(payload_indexes).values()
+        if isinstance(value, type) and issubclass(value, Spec) and value.__module__.endswith(
+            "payload_indexes"
+        )
+    ]  # fmt: skip
+    found: set[tuple[str, ...]] = set()
+    for spec in specs:
+        kind = spec.__name__.lower()
+        if kind in payload_indexes.TYPES:
+            found.add(("payload_indexes", kind))
+            found |= {("payload_indexes", kind, *below) for below in patterns(shape_of(spec))}
+    return found
+
+
+def pattern(row: Row) -> tuple[str, ...]:
+    """The row's path with `*` for the keys of maps."""
+    found: list[str] = []
+    here: Shape = SHAPE
+    for word in row.path:
+        found.append("*" if here.entries is not None else str(word))
+        here = here.entries or here.fields[str(word)]
+    return tuple(found)
+
+
+def test_every_field_has_a_row():
+    rows = {pattern(row) for row in ROWS}
+    quantized = {("quantization_config", kind) for kind in ("scalar", "product", "binary", "turbo")}
+    told_by_parent = {path for path in patterns(SHAPE) if path[-2:] in quantized}
+    assert patterns(SHAPE) - told_by_parent - rows == set()
+    indexes = {tuple(map(str, row.path)) for row in ROWS if row.path[0] == "payload_indexes"}
+    assert by_type() == indexes
+
+
+def manifest(name: str, spec: dict[str, Any]) -> dict[str, Any]:
+    return {"kind": "Collection", "name": name, "spec": spec}
+
+
+def rule_of(row: Row) -> Rule:
+    """The rule that speaks of a drop: a map's own for its keys, else the field's."""
+    met = [SHAPE, *SHAPE.along(row.path)]
+    return met[-2].rule if met[-2].entries is not None else met[-1].rule
+
+
+@pytest.fixture
+def here(qdrant):
+    HERE[:] = [ask(qdrant, "GET", "/cluster")["peer_id"]]
+
+
+@pytest.mark.parametrize("row", HERE_AND_NOW, ids=str)
+def test_life(row, qdrant, here, tmp_path, request):
+    with bench(qdrant, tmp_path, request.node.name, f"replace {ADDRESS}") as on:
+        try:
+            live(row, on)
+        finally:
+            on.clear("made", "grown")
+
+
+def live(row: Row, on: Bench) -> None:
+    made = manifest("made", row.spec(row.first))
+    on.state(made, manifest("grown", row.base if row.required else row.spec()))
+    on.settle()
+    assert means(row, look(on.node, "made", row.path).value, row.first)
+    fill(on.node, "grown")
+    for value in (row.first, row.second, None, row.first):
+        on.state(made, manifest("grown", row.spec(value)))
+        if value is None and row.required:
+            with pytest.raises(ManifestError):
+                on.plan()
+            continue
+        before = look(on.node, "grown", row.path)
+        planned = on.plan()
+        change = change_of(planned, ADDRESS)
+        effect = max((f.effect for f in change.fields), default=Effect.SAME)
+        assert all(f.path[: len(row.path)] == row.path[: len(f.path)] for f in change.fields)
+        if effect is Effect.REFUSED:
+            assert not change.steps
+            assert not planned.plan.applicable
+        else:
+            on.settle()
+        after = look(on.node, "grown", row.path)
+        compare(row, value, effect, before, after)
+        if after.uuid != before.uuid:
+            fill(on.node, "grown")
+    assert [words for call in on.sent for words in illegal(call, "1.16.3")] == []
+
+
+def compare(row: Row, value: Any, effect: Effect, before: Seen, after: Seen) -> None:
+    """What the plan named against what the server did."""
+    if effect is Effect.REPLACE:
+        assert after.uuid != before.uuid
+        assert after.points == 0
+        return
+    assert after.uuid == before.uuid
+    assert after.points == before.points > 0
+    if effect in (Effect.KEPT, Effect.SAME, Effect.REFUSED):
+        assert after == before
+        return
+    if value is None:
+        assert after.value is NOTHING or rule_of(row).meaning(after.value) is ABSENT
+    else:
+        assert means(row, after.value, value)
+    if row.path[0] == "payload_indexes":
+        assert after.segments == before.segments
+        assert (after.indexes - before.indexes != set()) is (effect is Effect.REBUILD)
+    elif row.path[0] == "shard_keys":
+        assert after.segments != before.segments
+        assert after.segments >= before.segments or before.segments >= after.segments
+    else:
+        assert (after.segments == before.segments) is (effect is Effect.UPDATE)
+
+
+def means(row: Row, shown: Any, stated: Any) -> bool:
+    """Whether GET shows what was stated, in the server's own spelling."""
+    if isinstance(stated, str) and row.path[0] in ("payload_indexes", "shard_keys"):
+        spelled = {"en": "english"}.get(stated, stated)
+        return shown in (spelled, {"languages": [spelled]}) or spelled in _values(shown)
+    if isinstance(stated, int) and row.path[0] == "shard_keys" and len(row.path) == 2:
+        return shown is not NOTHING and shown["key"] == stated
+    if isinstance(stated, float) and row.path[-1] == "quantile":
+        return abs(shown - stated) < 1e-7
+    if isinstance(stated, list):
+        spelled = {"en": "english", "es": "spanish"}
+        return shown == sorted({spelled.get(word, word) for word in stated})
+    if isinstance(stated, dict):
+        return isinstance(shown, dict) and all(
+            shown.get(key) is inner is None or means(row, shown.get(key), inner)
+            for key, inner in stated.items()
+        )
+    return bool(shown == stated) or (stated == "auto" and shown is NOTHING)
+
+
+def _values(shown: Any) -> list[Any]:
+    return list(shown.values()) if isinstance(shown, dict) else []
+
+
+def before(version: str) -> str:
+    """A version that came just before."""
+    major, minor, patch = Version.parse(version)
+    return f"{major}.{minor}.{patch - 1}" if patch else f"{major}.{minor - 1}.99"
+
+
+@pytest.mark.parametrize("row", NEWER, ids=str)
+def test_newer_fields_are_refused_with_the_version_they_need(row, qdrant, tmp_path, request):
+    with bench(qdrant, tmp_path, request.node.name) as on:
+        on.state(manifest("grown", row.spec()))
+        try:
+            if on.plan().plan.applicable:  # else the field stands in a section that is newer too
+                on.settle()
+            on.state(manifest("grown", row.spec(row.first)))
+            for version in ("", before(row.since)):
+                change = change_of(on.plan(version), ADDRESS)
+                assert change.action is Action.REFUSED
+                assert not change.steps
+                assert row.since in change.because
+                assert f"this server is {version or '1.16.3'}" in change.because
+            planned = on.plan(row.since)
+            assert planned.plan.applicable, told(planned)
+            calls = [step.call for step in change_of(planned, ADDRESS).steps]
+            assert calls
+            assert [words for call in calls for words in illegal(call, row.since)] == []
+            if row.until:
+                change = change_of(on.plan("1.19.0"), ADDRESS)
+                assert change.action is Action.REFUSED
+                assert f"ended with Qdrant {row.until}" in change.because
+        finally:
+            on.clear("grown")
+
+
+GATED = [
+    row for row in HERE_AND_NOW if any(shape.rule.gate.since for shape in SHAPE.along(row.path))
+]
+
+
+@pytest.mark.parametrize("row", GATED, ids=str)
+def test_older_servers_are_told_which_version_a_field_needs(row, qdrant, here, tmp_path, request):
+    since = next(
+        shape.rule.gate.since
+        for shape in reversed(list(SHAPE.along(row.path)))
+        if shape.rule.gate.since
+    )
+    with bench(qdrant, tmp_path, request.node.name) as on:
+        on.state(manifest("grown", row.spec(row.first)))
+        change = change_of(on.plan(before(since)), ADDRESS)
+        assert change.action is Action.REFUSED
+        assert f"needs Qdrant {since} or newer" in change.because
+        planned = on.plan(since)
+        assert planned.plan.applicable, told(planned)
+        calls = [step.call for step in change_of(planned, ADDRESS).steps]
+        assert [words for call in calls for words in illegal(call, since)] == []
+
+
+@pytest.mark.parametrize("kind", ["vectors", "sparse_vectors"])
+def test_vector_names_come_and_go_in_place_from_1_18_on(kind, qdrant, tmp_path, request):
+    row = next(row for row in ROWS if row.path == (kind, "x"))
+    with bench(qdrant, tmp_path, request.node.name) as on:
+        try:
+            on.state(manifest("grown", row.spec()))
+            on.settle()
+            on.state(manifest("grown", row.spec(row.second)))
+            assert change_of(on.plan(), ADDRESS).action is Action.REPLACE
+            assert change_of(on.plan("1.17.1"), ADDRESS).action is Action.REPLACE
+            change = change_of(on.plan("1.18.0"), ADDRESS)
+            assert change.action is Action.UPDATE
+            calls = [step.call for step in change.steps]
+            assert (calls[0].method, calls[0].path) == ("PUT", "/collections/grown/vectors/x")
+            assert [words for call in calls for words in illegal(call, "1.18.0")] == []
+            on.clear("grown")
+            on.settle()
+            on.state(manifest("grown", row.spec()))
+            assert change_of(on.plan(), ADDRESS).action is Action.REPLACE
+            (step,) = change_of(on.plan("1.18.0"), ADDRESS).steps
+            assert (step.call.method, step.call.path) == ("DELETE", "/collections/grown/vectors/x")
+        finally:
+            on.clear("grown")
+
+
+def test_an_alias_moves_and_its_collections_stay(qdrant, tmp_path, request):
+    one, two = manifest("made", PLAIN), manifest("grown", PLAIN)
+    with bench(qdrant, tmp_path, request.node.name, "alias alias/live") as on:
+        try:
+            targets = ["made", "grown", None, "made"]
+            for target in targets:
+                alias = {"kind": "Alias", "name": "live", "spec": {"collection": target}}
+                on.state(one, two, *([alias] if target else []))
+                planned = on.settle()
+                effects = [f.effect for f in change_of(planned, "alias/live").fields]
+                assert set(effects) <= {Effect.UPDATE}
+                found = {a["alias_name"]: a["collection_name"]
+                         for a in ask(qdrant, "GET", "/aliases")["aliases"]}  # fmt: skip
+                assert found.get("live") == target
+            assert [words for call in on.sent for words in illegal(call, "1.16.3")] == []
+            (kind,) = [kind for kind in KINDS if kind.name == "alias"]
+            assert set(shape_of(kind.spec).fields) == {"collection"}
+        finally:
+            on.clear("made", "grown")

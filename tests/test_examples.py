@@ -1,0 +1,102 @@
+"""Every example validates everywhere, applies to a real server, and is then at rest."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from qdrantctl.cli.main import COMMANDS, run
+from qdrantctl.edges.page import Page
+from qdrantctl.edges.yaml_documents import read_documents
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = sorted(path.parent for path in ROOT.glob("examples/*/qdrantctl.yaml"))
+COUNTS = {"shop": 4, "rag": 3, "hybrid-search": 2}
+
+each = pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+
+
+def values(text: str) -> list[object]:
+    documents, problems = read_documents(Page("text", text))
+    assert not problems
+    return [document.value for document in documents]
+
+
+def test_there_are_three():
+    assert {path.name for path in EXAMPLES} == COUNTS.keys()
+
+
+@each
+def test_validates_in_every_environment(example, capsys):
+    for environment in ("dev", "prod"):
+        assert run(["validate", "-C", str(example), "-e", environment]) == 0
+        assert capsys.readouterr().out == f"{COUNTS[example.name]} resources are valid.\n"
+
+
+@each
+def test_applies_and_is_then_at_rest(example, empty_qdrant, tmp_path, monkeypatch, capsys):
+    project = tmp_path / example.name
+    shutil.copytree(example, project)
+    file = project / "qdrantctl.yaml"
+    text = file.read_text()
+    assert text.count("url: embedded") == 1
+    file.write_text(text.replace("url: embedded", "url: {env: EXAMPLE_URL}"))
+    monkeypatch.setenv("EXAMPLE_URL", empty_qdrant.url)
+    monkeypatch.setenv("QDRANTCTL_ENV", "dev")
+
+    assert run(["plan", "-C", str(project)]) == 0
+    assert f"Plan: {COUNTS[example.name]} to add, 0 to change, 0 to destroy." in (
+        capsys.readouterr().out
+    )
+    assert run(["apply", "-C", str(project), "--auto-approve"]) == 0, capsys.readouterr()
+    capsys.readouterr()
+    assert run(["plan", "-C", str(project), "--detailed-exitcode"]) == 0, capsys.readouterr()
+
+
+@each
+def test_manifests_name_their_schema(example):
+    files = [example / "qdrantctl.yaml", *example.rglob("manifests/*")]
+    for file in files:
+        first = file.read_text().splitlines()[0]
+        found = re.fullmatch(r"# yaml-language-server: \$schema=(\S+)", first)
+        assert found, f"{file} does not name its schema"
+        assert (file.parent / found[1]).resolve().parent == ROOT / "schemas"
+        assert (file.parent / found[1]).exists()
+
+
+@each
+def test_the_readme_tells_the_truth(example):
+    text = (example / "README.md").read_text()
+    assert set(re.findall(r"`(manifests/[^`]+|qdrantctl\.yaml)`", text)) == {
+        str(path.relative_to(example))
+        for path in (example / "qdrantctl.yaml", *example.rglob("manifests/*"))
+    }
+    commands = re.findall(r"^\$ qdrantctl (\w+)", text, re.MULTILINE)
+    assert commands
+    assert set(commands) <= COMMANDS.keys()
+
+
+@each
+def test_production_is_protected_and_holds_no_key(example):
+    prod = (example / "qdrantctl.yaml").read_text().partition("    prod:")[2]
+    assert "url: https://qdrant.example.com:6333" in prod
+    assert "api_key: {env: QDRANT_API_KEY}" in prod
+    assert "protected: true" in prod
+
+
+def test_the_main_readme_tells_the_truth(tmp_path, capsys):
+    """Its commands are those there are, and its first manifest is the one that `init` writes."""
+    text = (ROOT / "README.md").read_text()
+    table = text.partition("| command |")[2].partition("\n\n")[0]
+    told = re.findall(r"`([a-z]+)[^`]*`", "\n".join(re.findall(r"^\| (.*?) \|", table, re.M)))
+    assert set(told) - {"down", "status"} == COMMANDS.keys()
+    assert set(re.findall(r"^\$ qdrantctl (\w+)", text, re.M)) <= COMMANDS.keys()
+
+    assert run(["init", str(tmp_path)]) == 0
+    written = (tmp_path / "manifests" / "products.yaml").read_text()
+    snippet = re.search(r"```yaml\n(apiVersion.*?)```", text, re.S)
+    assert snippet
+    assert values(snippet[1]) == values(written)
