@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.servers import Node
+from tests.servers import Node, server_folder
 
 
 @pytest.fixture(autouse=True)
@@ -18,11 +17,12 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def qdrant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+def qdrant() -> Iterator[Node]:
     """A one-node cluster without a key, shared by all tests of a worker."""
-    node = Node(tmp_path_factory.mktemp("qdrant")).start()
-    yield node
-    node.stop()
+    with server_folder() as folder:
+        node = Node(folder).start()
+        yield node
+        node.stop()
 
 
 @pytest.fixture
@@ -33,27 +33,28 @@ def empty_qdrant(qdrant: Node) -> Node:
 
 
 @pytest.fixture
-def fresh_qdrant(tmp_path: Path) -> Iterator[Callable[..., Node]]:
+def fresh_qdrant() -> Iterator[Callable[..., Node]]:
     """Makes servers of the test's own: `fresh_qdrant(cluster=False, api_key="…", environ={…})`."""
     made: list[Node] = []
+    with server_folder() as folder:
 
-    def make(**words: object) -> Node:
-        node = Node(tmp_path / f"node{len(made)}", **words)  # type: ignore[arg-type]
-        made.append(node)
-        return node.start()
+        def make(**words: object) -> Node:
+            node = Node(folder / f"node{len(made)}", **words)  # type: ignore[arg-type]
+            made.append(node)
+            return node.start()
 
-    yield make
-    for node in made:
-        node.stop()
+        yield make
+        for node in made:
+            node.stop()
 
 
 @pytest.fixture(scope="module")
-def three_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Node]]:
+def three_nodes() -> Iterator[list[Node]]:
     """A cluster of three."""
-    folder = tmp_path_factory.mktemp("three")
-    first = Node(folder / "0").start()
-    nodes = [first]
-    nodes += [Node(folder / str(i), bootstrap=first.uri).start() for i in (1, 2)]
-    yield nodes
-    for node in nodes:
-        node.stop()
+    with server_folder() as folder:
+        first = Node(folder / "0").start()
+        nodes = [first]
+        nodes += [Node(folder / str(i), bootstrap=first.uri).start() for i in (1, 2)]
+        yield nodes
+        for node in nodes:
+            node.stop()

@@ -1,4 +1,4 @@
-"""A proxy on loopback that stands between the tool and a real server, and breaks what it is told."""
+"""A proxy on loopback between the tool and a real server; it breaks what it is told to."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ class Proxy:
     fault: Fault
     requests: list[str] = field(default_factory=list)
     port: int = 0
+    after_cut: Callable[[], None] = lambda: None
+    """Run once the server has acted and before the connection is cut."""
 
     @property
     def url(self) -> str:
@@ -48,6 +50,7 @@ class Proxy:
                     return
                 answer = self._forward(head + body)
                 if told == "cut":
+                    self.after_cut()
                     return
                 if told == "half":
                     client.sendall(answer[: len(answer) // 2])

@@ -6,13 +6,17 @@ import atexit
 import ctypes
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +24,23 @@ from typing import Any
 from qdrantctl.edges.devserver import binary
 
 STARTED: list[subprocess.Popen[bytes]] = []
+
+
+MEMORY = Path("/dev/shm")
+"""Where folders live in memory, on Linux. Qdrant waits for the disk on every write, tests do not
+need that; what they hold there is small."""
+ROOM = 4 * 2**30
+
+
+@contextmanager
+def server_folder() -> Iterator[Path]:
+    """A folder for servers, in memory where there is room for it; gone afterwards."""
+    roomy = MEMORY.is_dir() and os.access(MEMORY, os.W_OK)
+    roomy = roomy and shutil.disk_usage(MEMORY).free > ROOM
+    with tempfile.TemporaryDirectory(
+        prefix="qdrantctl-", dir=MEMORY if roomy else None, ignore_cleanup_errors=True
+    ) as folder:
+        yield Path(folder)
 
 
 def free_port() -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from qdrantctl.cli.options import output_options, wants_colour
+from qdrantctl.cli.options import output_options, show, wants_colour
 from qdrantctl.cli.plan import render
 from qdrantctl.cli.planning import clear, on_call, planning_options, progress, settings, wishes
 
@@ -43,7 +43,6 @@ def command(**words: Any) -> int:
             "there is no terminal to ask on, and --auto-approve was not given",
             hint="Look at qdrantctl plan first, then apply with --auto-approve.",
         )
-    words["max_bytes"] = 65000
     wanted = wishes(words)
     chosen = settings(words, need_server=True)
     telling = progress(words["verbose"])
@@ -54,7 +53,8 @@ def command(**words: Any) -> int:
             clear()
         made = planned.plan
         # JSON and markdown on stdout are the report; the plan is then for the person only.
-        click.echo(render(made, {**words, "output": "text"}), nl=False, err=not _text(words))
+        shown = sys.stdout if words["output"] == "text" else sys.stderr
+        show(render(made, {**words, "output": "text"}, shown), err=shown is sys.stderr)
         _refuse(made)
         if not made.summary.changes:
             return _report(_nothing(planned), words)
@@ -66,10 +66,6 @@ def command(**words: Any) -> int:
             if words["wait"] and not code:
                 code = _wait(report, cluster, stop)
         return code
-
-
-def _text(words: dict[str, Any]) -> bool:
-    return bool(words["output"] == "text")
 
 
 def _refuse(made: Plan) -> None:
@@ -126,7 +122,7 @@ def _execute(
 
     def tell(outcome: Any) -> None:
         clear()
-        click.echo(text.outcome(outcome, colour=colour), err=True)
+        show(text.outcome(outcome, colour=colour), err=True)
 
     return execute(
         Run(
@@ -158,16 +154,16 @@ def _report(report: Report, words: dict[str, Any]) -> int:
     if words["output"] == "json":
         from qdrantctl.render import json
 
-        click.echo(json.report(report), nl=False)
+        show(json.report(report))
     elif words["output"] == "markdown":
         from qdrantctl.render import markdown
 
-        click.echo(markdown.report(report), nl=False)
+        show(markdown.report(report))
     elif report.outcomes:
         from qdrantctl.render import text
 
         colour = wants_colour(sys.stdout, no_color=words["no_color"])
-        click.echo(text.report(report, colour=colour), nl=False)
+        show(text.report(report, colour=colour))
     if report.interrupted and not report.complete:
         return INTERRUPTED
     return 0 if report.complete else PART_WAY

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from qdrantctl import __version__
-from qdrantctl.cli.options import wants_colour
+from qdrantctl.cli.options import show, wants_colour
 from qdrantctl.model.errors import ManifestError, QdrantctlError
 
 COMMANDS = {
@@ -99,7 +99,7 @@ def _tell(error: QdrantctlError) -> None:
     if isinstance(error, ManifestError) and error.violations:
         from qdrantctl.render.violations import text
 
-        click.echo(text(error.violations, colour=wants_colour(sys.stderr)), err=True)
+        show(text(error.violations, colour=wants_colour(sys.stderr)), err=True)
     click.echo(
         click.style("Error: ", fg="red", bold=True) + error.what,
         err=True,

@@ -20,11 +20,16 @@ def wants_colour(stream: TextIO, *, no_color: bool = False) -> bool:
     return stream.isatty()
 
 
+def show(text: str, *, err: bool = False) -> None:
+    """Print what a renderer made. Whether it is coloured was decided there; click asks again."""
+    click.echo(text, nl=not text.endswith("\n"), err=err, color=True)
+
+
 def project_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Where the manifests are, and which environment is meant."""
     for option in (
         click.option("-f", "--file", "files", multiple=True, metavar="FILE",
-                     help="Manifest file, folder, or - for stdin. Repeatable; nothing is deleted then."),
+                     help="Manifest file, folder, or - for stdin; repeatable. Deletes nothing."),
         click.option("--url", metavar="URL", help="Server to use without an environment."),
         click.option("-e", "--env", "environment", envvar="QDRANTCTL_ENV", metavar="NAME",
                      help="Environment of the project file."),
@@ -41,7 +46,8 @@ def output_options(*formats: str) -> Decorator:
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         for option in (
-            click.option("-v", "--verbose", count=True, help="Tell more on stderr; -vv every request."),
+            click.option("-v", "--verbose", count=True,
+                         help="Tell more on stderr; -vv every request."),
             click.option("--no-color", is_flag=True, help="No colour, even on a terminal."),
             click.option("--format", "output", type=click.Choice(formats), default=formats[0],
                          show_default=True, help="Output format."),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from qdrantctl.cli.options import output_options, wants_colour
+from qdrantctl.cli.options import output_options, show, wants_colour
 from qdrantctl.cli.planning import clear, on_call, planning_options, progress, settings, wishes
 
 if TYPE_CHECKING:
@@ -36,12 +36,12 @@ def command(**words: Any) -> int:
             made = plan(chosen, wanted, cluster, date.today(), telling).plan
     finally:
         clear()
-    click.echo(render(made, words), nl=False)
+    show(render(made, words))
     return exit_code(made, detailed=words["detailed_exitcode"])
 
 
-def render(made: Plan, words: dict[str, Any]) -> str:
-    """The plan in the format that was asked for."""
+def render(made: Plan, words: dict[str, Any], stream: TextIO | None = None) -> str:
+    """The plan in the format that was asked for, as `stream` (stdout) can show it."""
     if words["output"] == "json":
         from qdrantctl.render import json
 
@@ -52,7 +52,7 @@ def render(made: Plan, words: dict[str, Any]) -> str:
         return markdown.plan(made, max_bytes=words["max_bytes"])
     from qdrantctl.render import text
 
-    return text.plan(made, colour=wants_colour(sys.stdout, no_color=words["no_color"]))
+    return text.plan(made, colour=wants_colour(stream or sys.stdout, no_color=words["no_color"]))
 
 
 def exit_code(made: Plan, *, detailed: bool) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from qdrantctl.cli.options import output_options, project_options, wants_colour
+from qdrantctl.cli.options import output_options, project_options, show, wants_colour
 from qdrantctl.cli.planning import settings
 
 
@@ -21,7 +21,6 @@ def command(**words: Any) -> int:
     from qdrantctl.render import violations
 
     chosen = settings(words, need_server=False)
-    told: tuple[Any, ...]
     count, errors = 0, False
     try:
         found = desired(chosen)
@@ -29,11 +28,11 @@ def command(**words: Any) -> int:
     except ManifestError as error:
         told, errors = error.violations, True
     if words["output"] == "json":
-        click.echo(violations.json(told), nl=False)
+        show(violations.json(told))
         return int(errors)
     if told:
         colour = wants_colour(sys.stdout, no_color=words["no_color"])
-        click.echo(violations.text(told, colour=colour))
+        show(violations.text(told, colour=colour))
     if not errors:
-        click.echo(f"{count} resources are valid.")
+        click.echo("1 resource is valid." if count == 1 else f"{count} resources are valid.")
     return int(errors)

@@ -62,10 +62,18 @@ def _walk(
     elif shape.is_leaf or (shape.rule.whole and (desired is ABSENT or live is ABSENT)):
         yield from _unit(path, shape, desired, live, recorded, lens, owned)
     else:
-        sides = [keyed(shape, side) for side in (desired, live, recorded)]
+        wanted, there, ours = (keyed(shape, side) for side in (desired, live, recorded))
+        inside = owned or shape.rule.whole
         for name, inner in shape.fields.items():
-            want, have, had = (side.get(name, ABSENT) for side in sides)
-            inside = owned or shape.rule.whole
+            want, have, had = (
+                wanted.get(name, ABSENT),
+                there.get(name, ABSENT),
+                ours.get(name, ABSENT),
+            )
+            if want is ABSENT and (
+                have is ABSENT or (had is ABSENT and inner.is_leaf and not inside)
+            ):
+                continue  # most fields of most collections: never asked for and never ours
             yield from _walk((*path, name), inner, want, have, had, lens, owned=inside)
 
 

@@ -100,9 +100,11 @@ def _replace(scene: Scene) -> Iterator[Violation]:
 
 def _adopt(scene: Scene) -> Iterator[Violation]:
     for change in scene.changes:
-        differs = change.action is Action.ADOPT and change.steps
-        foreign = change.action is Action.REPLACE and change.where not in scene.context.recorded
-        if (differs or foreign) and not scene.consents("adopt", change.where):
+        differs = change.action is Action.REPLACE or (
+            change.action is Action.ADOPT and change.steps
+        )
+        foreign = change.where not in scene.context.recorded
+        if differs and foreign and not scene.consents("adopt", change.where):
             yield Violation(
                 rule="QC204",
                 address=change.address,
@@ -140,7 +142,7 @@ def _alias_moved(scene: Scene) -> Iterator[Violation]:
         replaced = any(c.where == moved[1] and c.destroys for c in scene.changes)
         empty = new is None or replaced or not _may_hold_points(new)
         if empty or (new is not None and new.facts.status != "green"):
-            state = "empty" if empty or new is None else new.facts.status
+            state = "empty" if empty or new is None else new.facts.status or "not to be read"
             yield Violation(
                 rule="QC206",
                 address=change.address,

@@ -122,16 +122,17 @@ def _comparison(
 ) -> Draft:
     address = desired.address
     before = _ours(ours)
-    ignored = _ignored(desired, question.today)
+    left_alone = ignored(desired, question.today)
     lens = Lens(
         server=question.server,
         exclusive=frozenset(desired.lifecycle.exclusive),
-        ignored=ignored,
+        ignored=left_alone,
         place=desired.place,
         new=ours is None,
     )
     wanted = kind.imply(desired.spec, live.spec, before)
     fields = diff(shape_of(kind.spec), wanted, live.spec, before, lens)
+    fields = tuple(_unless_unread(change, live.facts.unread) for change in fields)
     worst = max((change.effect for change in fields), default=Effect.SAME)
     if worst is Effect.REFUSED:
         return Draft(address, Action.REFUSED, _refused(fields), _because(fields))
@@ -143,10 +144,19 @@ def _comparison(
         return Draft(address, Action.ADOPT, fields if changed else (), because)
     if worst > Effect.KEPT:
         return Draft(address, Action.UPDATE, fields)
-    if because := _stale_record(desired, live, ours, question, ignored):
+    if because := _stale_record(desired, live, ours, question, left_alone):
         dropped = tuple(change for change in fields if change.recorded is not ABSENT)
         return Draft(address, Action.ADOPT, dropped, because)
     return Draft(address, Action.NOOP)
+
+
+def _unless_unread(change: FieldChange, unread: Mapping[str, str]) -> FieldChange:
+    """What could not be read is not changed."""
+    cause = unread.get(str(change.path[0]))
+    if cause is None or change.effect <= Effect.KEPT:
+        return change
+    because = f"not known while a node is down ({cause})"
+    return change.model_copy(update={"effect": Effect.REFUSED, "because": because})
 
 
 def _ours(ours: Resource | None) -> Mapping[str, Json]:
@@ -170,7 +180,7 @@ def _merged(spec: Mapping[str, Any], pending: Mapping[str, Any]) -> Mapping[str,
     return merged
 
 
-def _ignored(desired: Resource, today: date) -> frozenset[Path]:
+def ignored(desired: Resource, today: date) -> frozenset[Path]:
     """Fields that plans leave alone today."""
     return frozenset(
         entry.path
@@ -237,7 +247,7 @@ def _refused(fields: Sequence[FieldChange]) -> tuple[FieldChange, ...]:
 def _because(fields: Sequence[FieldChange]) -> str:
     """The reason of the worst field."""
     worst = max(fields, key=lambda change: change.effect)
-    return f"{'.'.join(str(word) for word in worst.path)}: {worst.because}"
+    return f"{'.'.join(str(word) for word in worst.path if word != '')}: {worst.because}"
 
 
 def _without_clashes(
@@ -339,7 +349,7 @@ def _record(
     """What the ledger will hold of a resource that is desired."""
     if desired is None or draft.action is Action.REFUSED:
         return None
-    spec = _stored_spec(desired, ours, _ignored(desired, question.today))
+    spec = _stored_spec(desired, ours, ignored(desired, question.today))
     lifecycle = desired.lifecycle.document()
     mark = digest({"address": str(draft.address), "spec": spec, "lifecycle": lifecycle})
     version = 1

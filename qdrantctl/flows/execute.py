@@ -11,6 +11,7 @@ from uuid import uuid4
 from qdrantctl.edges import ledger
 from qdrantctl.edges.identity import Identity
 from qdrantctl.engine.diff import Lens, diff
+from qdrantctl.engine.planner import ignored
 from qdrantctl.flows.observe import observe
 from qdrantctl.flows.plan import Planned
 from qdrantctl.flows.records import applied, pending
@@ -27,7 +28,9 @@ from qdrantctl.model.step import Call, collection_path
 
 SETTLED = 2.0
 """Seconds within which every node of a cluster shows a change that it has answered ok to."""
-CONFLICT = 409
+INDEX_BUILT = 600.0
+"""Seconds that an index may take whose request was cut: the server goes on building it."""
+CONFLICT, TOO_MANY = 409, 429
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +46,28 @@ class Run:
     """Whether somebody asked to stop; looked at between two requests."""
 
 
-class Interrupted(Exception):
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """Why the steps of a change were not all sent, or not all answered well."""
+
+    words: str
+    interrupted: bool = False
     """Somebody asked to stop between two steps."""
+    built_later: bool = False
+    """An index was refused by a server that may build it all the same, unseen until then."""
+    cut: bool = False
+    """An index is perhaps being built; nobody knows before it shows."""
 
 
 def execute(run: Run) -> Report:
-    """Carry out the plan. Never raises for what a change meets; the report says it."""
+    """Carry out the plan. The report says what each change met.
+
+    Raises ClusterError where not even the ledger can be made; no resource was touched then.
+    """
     outcomes: list[Outcome] = []
-    stopped = ""
-    changes = run.planned.plan.changes
-    try:
-        _prepare(run)
-    except ClusterError as error:
-        stopped = _words(error)
-    halted = bool(stopped)
-    for change in changes:
+    _prepare(run)
+    halted = False
+    for change in run.planned.plan.changes:
         halted = halted or run.stop()
         if change.action is Action.NOOP:
             outcome = _outcome(change, Status.NOOP)
@@ -78,7 +88,6 @@ def execute(run: Run) -> Report:
         plan_digest=str(plan.document()["digest"]),
         outcomes=tuple(outcomes),
         interrupted=run.stop(),
-        stopped=stopped,
     )
 
 
@@ -90,85 +99,94 @@ def _prepare(run: Run) -> None:
         except ClusterError as error:
             if error.status != CONFLICT and not ledger.read(run.door).exists:
                 raise
-    if run.planned.plan.prepare and not ledger.read(run.door).cluster_id:
+    changing = run.planned.plan.summary.changes and not run.planned.worlds.memory.cluster_id
+    if changing and not ledger.read(run.door).cluster_id:
         ledger.identify(run.door, str(uuid4()))
 
 
 def _carry_out(change: Change, run: Run) -> Outcome:
     """Record what is meant, do it, read it back, record what is there."""
     started = time.monotonic()
-    address = change.where
-    before = run.planned.worlds.payload(address)
-    missed: tuple[str, ...] = ()
+    before = run.planned.worlds.payload(change.where)
     try:
         if change.steps:
-            _still_empty(change, run)
-            before = pending(change, before, run.planned.settings.owner)
+            _as_planned(change, run)
+            before = pending(change, before, run.planned.worlds.live.get(change.where), _owner(run))
             ledger.write(run.door, [before])
-        error, interrupted = _steps(change, run)
-        live, missed = _read_back(change, run)
-        settled = not missed and not interrupted and not _index_unsure(error, change)
+        halt = _steps(change, run)
+        live, missed = _read_back(change, run, halt)
+        settled = not missed and not (halt and (halt.interrupted or halt.built_later))
         if settled:
             ledger.write(run.door, [applied(change, before, live, run.identity, _now())])
     except ClusterError as failure:
         return _outcome(change, Status.FAILED, _words(failure), seconds=_since(started))
-    seconds = _since(started)
     if settled:
-        return _outcome(change, Status.DONE, seconds=seconds)
-    if interrupted:
-        return _outcome(change, Status.FAILED, error, missed, seconds)
-    status = Status.FAILED if error else Status.NOT_TAKEN
-    return _outcome(change, status, error, missed, seconds)
+        return _outcome(change, Status.DONE, seconds=_since(started))
+    status = Status.FAILED if halt else Status.NOT_TAKEN
+    return _outcome(change, status, halt.words if halt else "", missed, _since(started))
 
 
-def _steps(change: Change, run: Run) -> tuple[str, bool]:
-    """Send the steps. The error of the one that failed, and whether somebody asked to stop."""
+def _steps(change: Change, run: Run) -> Halt | None:
+    """Send the steps, up to the first that fails."""
     for number, step in enumerate(change.steps):
         if number and run.stop():
-            return f"interrupted after {number} of {len(change.steps)} steps", True
+            words = f"interrupted after {number} of {len(change.steps)} steps"
+            return Halt(words, interrupted=True)
         try:
             run.door.ask(step.call)
         except ClusterError as failure:
-            error = f"{step.call.method} {step.call.path}: {_words(failure)}"
+            words = f"{step.call.method} {step.call.path}: {_words(failure)}"
             if failure.maybe_applied:
-                error += " It may have taken effect, even later."
-            return error, False
-    return "", False
+                words += " It may have taken effect, even later."
+            unsure = failure.maybe_applied and "/index" in step.call.path
+            answered = failure.status >= TOO_MANY
+            return Halt(words, built_later=unsure and answered, cut=unsure and not answered)
+    return None
 
 
-def _index_unsure(error: str, change: Change) -> bool:
-    """A failed request for an index may be carried out later, unseen until then."""
-    return bool(error) and any("/index" in step.call.path for step in change.steps)
-
-
-def _still_empty(change: Change, run: Run) -> None:
-    """Points that came since the plan was made are not destroyed by it."""
+def _as_planned(change: Change, run: Run) -> None:
+    """What came since the plan was made is not destroyed by it. Raises ClusterError."""
     planned = run.planned.worlds.live.get(change.where)
-    if not change.destroys or planned is None or planned.facts.points is None:
+    losing = [field.path[-1] for field in change.fields if field.loses]
+    if planned is None or not (change.destroys or losing):
         return
     only = frozenset({change.where})
     asked = Asked(run.planned.desired.inventory, Inventory(), details=only, only=only)
     now = observe(run.door, asked).get(change.where)
-    if now and now.facts.points and not planned.facts.points:
-        raise ClusterError(
-            f"{change.address} was empty when it was planned and points came since: "
-            f"{now.facts.points} of them",
-            hint="Plan again.",
-        )
+    if now is None:
+        return
+    if now.facts.uuid != planned.facts.uuid:
+        came = "it was deleted and made again since"
+    elif now.facts.points and planned.facts.points == 0 and change.destroys:
+        came = f"points came since: {now.facts.points} of them"
+    elif keys := [k for k in losing if planned.facts.points_by_key.get(k) == 0
+                  and now.facts.points_by_key.get(k) != 0]:  # fmt: skip
+        came = f"points came since, under {keys[0]!r}"
+    else:
+        return
+    raise ClusterError(f"{change.address} is not what was planned: {came}", hint="Plan again.")
 
 
-def _read_back(change: Change, run: Run) -> tuple[Resource | None, tuple[str, ...]]:
+def _read_back(
+    change: Change, run: Run, halt: Halt | None
+) -> tuple[Resource | None, tuple[str, ...]]:
     """The resource as it is now, and what was asked and is not there.
 
     Nodes of a cluster may answer from before the change for a moment, so it is asked again.
     """
-    until = time.monotonic() + SETTLED
+    settled = time.monotonic() + SETTLED
+    until = settled + (INDEX_BUILT if halt and halt.cut else 0.0)
     while True:
         live = _observed(change.where, run)
         missed = _missed(change, live, run)
-        if not missed or time.monotonic() > until:
+        now = time.monotonic()
+        if not missed or now > until or (now > settled and run.stop()):
             return live, missed
         time.sleep(0.05)
+
+
+def _owner(run: Run) -> str:
+    return run.planned.settings.owner
 
 
 def _observed(address: Address, run: Run) -> Resource | None:
@@ -193,17 +211,18 @@ def _missed(change: Change, live: Resource | None, run: Run) -> tuple[str, ...]:
     lens = Lens(
         server=run.door.server,
         exclusive=frozenset(desired.lifecycle.exclusive),
-        ignored=frozenset(entry.path for entry in desired.lifecycle.ignore),
+        ignored=ignored(desired, run.planned.today),
     )
     wanted = kind.imply(desired.spec, live.spec, ours)
     left = diff(shape_of(kind.spec), wanted, live.spec, ours, lens)
-    return tuple(_shortfall(field) for field in left if field.effect > Effect.KEPT)
+    return tuple(_shortfall(f, live.facts.unread) for f in left if f.effect > Effect.KEPT)
 
 
-def _shortfall(field: FieldChange) -> str:
+def _shortfall(field: FieldChange, unread: Mapping[str, str]) -> str:
     asked = "nothing" if field.desired is ABSENT else canonical(field.desired)
-    shown = "nothing" if field.live is ABSENT else canonical(field.live)
-    return f"{'.'.join(str(word) for word in field.path)} (asked {asked}, shows {shown})"
+    shown = "shows " + ("nothing" if field.live is ABSENT else canonical(field.live))
+    shown = "cannot be read" if field.path[0] in unread else shown
+    return f"{'.'.join(str(word) for word in field.path)} (asked {asked}, {shown})"
 
 
 def _outcome(

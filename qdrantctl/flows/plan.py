@@ -52,6 +52,7 @@ class Planned:
     worlds: Worlds
     desired: Desired
     settings: Settings
+    today: date
 
 
 @contextmanager
@@ -93,7 +94,7 @@ def plan(
         violations=(*wanted.violations, *guard(scene), *_notes(settings, wishes, scene)),
         unmanaged=unmanaged(_question(settings, wishes, wanted, found, door, today)),
     )
-    return Planned(made, found, wanted, settings)
+    return Planned(made, found, wanted, settings, today)
 
 
 def _think(
@@ -181,9 +182,10 @@ def _notes(settings: Settings, wishes: Wishes, scene: Scene) -> Iterator[Violati
     """What the settings have to say, and consents that allow nothing in this plan."""
     for note in settings.notes:
         yield Violation(rule="QC220", severity=Severity.NOTE, message=note)
+    given = (*settings.consents, *wishes.consents)
     silent = replace(scene, consents=lambda *_: False)
-    needed = {(v.rule, v.address) for v in guard(silent) if v.severity is Severity.ERROR}
-    for consent in (*settings.consents, *wishes.consents):
+    needed = given and {(v.rule, v.address) for v in guard(silent) if v.severity is Severity.ERROR}
+    for consent in given:
         alone = replace(scene, consents=_only(consent))
         left = {(v.rule, v.address) for v in guard(alone) if v.severity is Severity.ERROR}
         if left == needed:

@@ -17,15 +17,27 @@ HISTORY = 20
 """Entries of a record's history that are kept."""
 
 
-def pending(change: Change, before: Mapping[str, Json], owner: str) -> dict[str, Json]:
-    """The record while a change is under way: what was, and what is being applied."""
+def pending(
+    change: Change, before: Mapping[str, Json], live: Resource | None, owner: str
+) -> dict[str, Json]:
+    """The record while a change is under way: what was, and what is being applied.
+
+    A replacement takes the collection's aliases down with it. They are remembered until it is
+    done, so that whoever finishes it can make them again.
+    """
     after = _after(change)
     known = bool(before) and not before.get("deleted")
     entry = dict(before) if known else _first(change, owner)
     entry["history"] = list(before.get("history", ()))
+    open_before = before.get("pending") or {}
     entry["pending"] = {"action": str(change.action)}
     if after:
         entry["pending"]["spec"] = after["spec"]
+    aliases = set(open_before.get("aliases", ()))
+    if change.action is Action.REPLACE and live:
+        aliases.update(live.facts.aliases)
+    if aliases:
+        entry["pending"]["aliases"] = sorted(aliases)
     return entry
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 from pydantic import MISSING, BaseModel, ConfigDict, Field, field_serializer
@@ -56,7 +57,7 @@ class Cause(StrEnum):
 class FieldChange(BaseModel):
     """One difference between what is desired and what is live."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     path: tuple[str | int, ...] = Field(description="Where it stands in the spec.")
     recorded: Any = Field(default=ABSENT, description="What this owner last applied.")
@@ -76,7 +77,7 @@ class FieldChange(BaseModel):
 class SchemaVersion(BaseModel):
     """How often what is asked of a resource has changed."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     recorded: int | MISSING = Field(default=ABSENT, description="When it was last applied.")
     desired: int | MISSING = Field(default=ABSENT, description="Once this plan is applied.")
@@ -85,7 +86,7 @@ class SchemaVersion(BaseModel):
 class Change(BaseModel):
     """What a plan does to one resource."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     address: str = Field(description="`kind/name`.")
     action: Action = Field(description="What becomes of it.")
@@ -104,7 +105,7 @@ class Change(BaseModel):
         default=ABSENT, description="What the ledger will hold."
     )
 
-    @property
+    @cached_property
     def where(self) -> Address:
         """The address as a value."""
         return Address.parse(self.address)

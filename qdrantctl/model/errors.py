@@ -1,5 +1,12 @@
 """The error family: what went wrong, why, and what to do next. Imports nothing, prints nothing."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from qdrantctl.model.violation import Violation
+
 
 class QdrantctlError(Exception):
     """A failure that a user can act on.
@@ -30,7 +37,9 @@ class SettingsError(QdrantctlError):
 class ManifestError(QdrantctlError):
     """Manifests with errors. `violations` holds every one of them, each with its place."""
 
-    def __init__(self, what: str, violations: tuple[object, ...] = (), *, hint: str = "") -> None:
+    def __init__(
+        self, what: str, violations: tuple[Violation, ...] = (), *, hint: str = ""
+    ) -> None:
         super().__init__(what, hint=hint)
         self.violations = violations
 

@@ -20,7 +20,7 @@ FORMAT_VERSION = "1.0"
 class PlannedServer(BaseModel):
     """The server that a plan was made against."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     version: str = Field(description="Its version.")
     url: str = Field(description="Scheme, host and port.")
@@ -33,7 +33,7 @@ class PlannedServer(BaseModel):
 class Summary(BaseModel):
     """How many changes there are of each action."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     create: int = Field(default=0, description="Resources that are made.")
     update: int = Field(default=0, description="Resources that are changed in place.")
@@ -62,7 +62,7 @@ class Summary(BaseModel):
 class Plan(BaseModel):
     """What apply would do, exactly. Same worlds give the same plan, byte for byte."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     format_version: str = Field(default=FORMAT_VERSION, description="Version of this format.")
     qdrantctl_version: str = Field(description="Version of the program that made it.")

@@ -26,7 +26,7 @@ class Status(StrEnum):
 class Outcome(BaseModel):
     """What became of one resource."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     address: str = Field(description="`kind/name`.")
     action: Action = Field(description="What was planned.")
@@ -41,7 +41,7 @@ class Outcome(BaseModel):
 class Report(BaseModel):
     """What became of a plan."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     format_version: str = Field(default="1.0", description="Version of this format.")
     project: str = Field(description="`-` without a project file.")
@@ -50,7 +50,6 @@ class Report(BaseModel):
     plan_digest: str = Field(description="`digest` of the plan that was carried out.")
     outcomes: tuple[Outcome, ...] = Field(default=(), description="In the order of the plan.")
     interrupted: bool = Field(default=False, description="Whether apply was asked to stop.")
-    stopped: str = Field(default="", description="Why apply stopped before the first change.")
 
     def count(self, status: Status, *actions: Action) -> int:
         """Outcomes of a status, of these actions or of all."""

@@ -18,7 +18,7 @@ from qdrantctl.model.spec import Path
 class Origin(BaseModel):
     """A place in a file: `manifests/products.yaml:4`. Paths are relative to the project."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     file: str = Field(description="Path of the file, from the project's folder.")
     line: int = Field(description="Line, from 1.")
@@ -94,8 +94,11 @@ class Facts:
     aliases: tuple[str, ...] = ()
     replicas: Mapping[str, int] = field(default_factory=dict)
     """Active replicas by shard number, where it was read."""
-    points_by_key: Mapping[str | int, int] = field(default_factory=dict)
-    """Stored points by shard key, where it was read."""
+    points_by_key: Mapping[str | int, int | None] = field(default_factory=dict)
+    """Stored points by shard key; None where some of its shards are on other nodes alone."""
+    unread: Mapping[str, str] = field(default_factory=dict)
+    """Fields of the spec that could not be read, as a node is down, each with the cause. They
+    hold what was last applied."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ Path = tuple[str | int, ...]
 class Spec(BaseModel):
     """Data that a person writes. Unknown keys are errors; a stated null is the same as absent."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
     @model_validator(mode="before")
     @classmethod

@@ -13,7 +13,7 @@ from qdrantctl.model.rule import ABSENT, Json
 class Call(BaseModel):
     """One REST request."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     method: str = Field(description="GET, PUT, POST, PATCH or DELETE.")
     path: str = Field(description="Path below the server's URL, every name percent-encoded.")
@@ -29,7 +29,7 @@ class Call(BaseModel):
 class Step(BaseModel):
     """A step of a plan. Exactly one word says what it is; so far all are calls."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     call: Call = Field(description="A REST request.")
 

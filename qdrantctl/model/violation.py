@@ -36,7 +36,7 @@ class Finding:
 class Violation(BaseModel):
     """One broken rule, with its place and the way out."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     rule: str = Field(description="Stable id, e.g. QC201.")
     severity: Severity = Field(default=Severity.ERROR, description="How much it weighs.")

@@ -68,7 +68,7 @@ def applied(report: Report) -> str:
     def done(*actions: Action) -> int:
         return report.count(Status.DONE, *actions)
 
-    if not report.stopped and report.complete and not report.count(Status.DONE):
+    if report.complete and not report.count(Status.DONE):
         return NO_CHANGES
     parts = [
         f"{done(Action.CREATE, Action.REPLACE)} added",
@@ -106,8 +106,6 @@ def became(outcome: Outcome) -> str:
 
 
 def _ending(report: Report) -> str:
-    if report.stopped:
-        return "Apply stopped before the first change!"
     if report.complete:
         return "Apply complete!"
     return "Apply interrupted!" if report.interrupted else "Apply stopped part-way!"

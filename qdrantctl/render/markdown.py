@@ -35,15 +35,13 @@ def plan(made: Plan, *, max_bytes: int) -> str:
 def report(made: Report) -> str:
     """What became of a plan."""
     parts = [f"### {numbers.applied(made)}", f"{_owner(made)} on {code(made.url)}"]
-    if made.stopped:
-        parts.append(fence([clean(made.stopped)], "text"))
     wrong = [o for o in made.outcomes if o.status in (Status.FAILED, Status.NOT_TAKEN)]
     if wrong:
         parts.append(fence(map(numbers.became, wrong), "text"))
     for status, title in ((Status.NOT_REACHED, "not reached"), (Status.DONE, "done")):
         if told := [numbers.became(o) for o in made.outcomes if o.status is status]:
             parts.append(folded(f"{len(told)} {title}", _some(told)))
-    if made.stopped or not made.complete:
+    if not made.complete:
         parts.append(numbers.NEXT)
     return f"{marker('apply', made.project, made.environment)}\n" + "\n\n".join(parts) + "\n"
 

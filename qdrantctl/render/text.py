@@ -64,14 +64,11 @@ def _change(change: Change, paint: Paint) -> Iterator[str]:
 
 
 def _report(made: Report, paint: Paint) -> Iterator[str]:
-    if made.stopped:
-        yield paint(clean(made.stopped), "error")
     for met in made.outcomes:
         if met.status in (Status.FAILED, Status.NOT_TAKEN):
             yield paint(numbers.became(met), "error")
     if left := [o.address for o in made.outcomes if o.status is Status.NOT_REACHED]:
         yield f"Not reached: {listed(left)}."
-    whole = made.complete and not made.stopped
-    yield paint(numbers.applied(made), "+" if whole else "strong")
-    if not whole:
+    yield paint(numbers.applied(made), "+" if made.complete else "strong")
+    if not made.complete:
         yield numbers.NEXT

@@ -69,9 +69,9 @@ def test_a_key_that_sees_a_part_is_recognised(fresh_qdrant):
         encoded(json.dumps(part).encode()) for part in ({"alg": "HS256", "typ": "JWT"}, claims)
     )
     token = text + b"." + encoded(hmac.new(KEY.encode(), text, hashlib.sha256).digest())
-    with Cluster(Endpoint(url=node.url, api_key=token.decode())) as cluster:
-        with pytest.raises(ClusterError, match="only a part") as caught:
-            _ = cluster.server
+    door = Cluster(Endpoint(url=node.url, api_key=token.decode()))
+    with door, pytest.raises(ClusterError, match="only a part") as caught:
+        _ = door.server
     assert "read-only one is enough" in caught.value.hint
 
 
@@ -100,6 +100,9 @@ def test_a_read_that_never_works_fails_and_says_so(qdrant):
     with proxied(qdrant.http_port, lambda *_: answer(500, b'{"status":{"error":"broken"}}')) as p:
         error = failure(p.url)
     assert (error.status, error.why) == (500, "broken")
+    assert len(p.requests) == 2
+    with proxied(qdrant.http_port, lambda *_: answer(503, b"busy")) as p:
+        assert failure(p.url).status == 503
     assert len(p.requests) == 4
 
 
@@ -136,8 +139,9 @@ def test_an_answer_that_is_not_qdrants(qdrant):
     with proxied(qdrant.http_port, lambda *_: answer(302, b"", "location: http://x/")) as proxy:
         assert "redirected" in failure(proxy.url, api_key=KEY).what
     with proxied(qdrant.http_port, lambda *_: answer(200, b"{}")) as proxy:
-        with Cluster(Endpoint(url=proxy.url)) as cluster, pytest.raises(ClusterError, match="not Q"):
-            _ = cluster.server
+        door = Cluster(Endpoint(url=proxy.url))
+        with door, pytest.raises(ClusterError, match="not Q"):
+            _ = door.server
 
 
 def test_the_key_is_taken_out_of_the_servers_words(qdrant):
@@ -160,9 +164,10 @@ def test_the_key_is_taken_out_of_the_servers_words(qdrant):
     ],
 )
 def test_a_dot_is_never_sent(empty_qdrant, path):
-    with proxied(empty_qdrant.http_port, lambda *_: None) as proxy:
-        with pytest.raises(QdrantctlError, match="refused to send"):
-            ask(proxy.url, Call(method="PUT", path=path, body={"vectors": {}}))
+    call = Call(method="PUT", path=path, body={"vectors": {}})
+    refused = pytest.raises(QdrantctlError, match="refused to send")
+    with proxied(empty_qdrant.http_port, lambda *_: None) as proxy, refused:
+        ask(proxy.url, call)
     assert proxy.requests == []
 
 

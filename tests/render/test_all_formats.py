@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qdrantctl.render import json, markdown, text, violations
-from tests.render.plans import plans, reports
+from tests.render.plans import plans, quickly, reports
 from tests.render.plans import violations as broken
 
 
@@ -32,6 +32,7 @@ def numbers(found: str) -> tuple[str, ...]:
     )
 
 
+@quickly
 @given(plans)
 def test_nothing_that_a_terminal_obeys_is_in_a_plan(made):
     for found in every_plan(made):
@@ -40,6 +41,7 @@ def test_nothing_that_a_terminal_obeys_is_in_a_plan(made):
     assert_harmless(re.sub(r"\x1b\[[0-9;]*m", "", text.plan(made, colour=True)))
 
 
+@quickly
 @given(reports)
 def test_nothing_that_a_terminal_obeys_is_in_a_report(made):
     for found in every_report(made):
@@ -50,6 +52,7 @@ def test_nothing_that_a_terminal_obeys_is_in_a_report(made):
         assert "\n" not in line
 
 
+@quickly
 @given(st.lists(broken, max_size=3))
 def test_nothing_that_a_terminal_obeys_is_in_violations(found):
     assert_harmless(violations.text(found, colour=False))
@@ -59,6 +62,7 @@ def test_nothing_that_a_terminal_obeys_is_in_violations(found):
     assert told == kept
 
 
+@quickly
 @given(plans)
 def test_all_formats_of_a_plan_have_the_same_numbers(made):
     in_text, document, in_markdown = every_plan(made)
@@ -76,6 +80,7 @@ def test_all_formats_of_a_plan_have_the_same_numbers(made):
         assert said.get(word, 0) == counts[word]
 
 
+@quickly
 @given(reports)
 def test_all_formats_of_a_report_have_the_same_numbers(made):
     in_text, document, in_markdown = every_report(made)
@@ -95,12 +100,14 @@ def test_all_formats_of_a_report_have_the_same_numbers(made):
         assert said.get(word, 0) == sum(o["status"] == status for o in met)
 
 
+@quickly
 @given(plans)
 def test_json_is_the_document_and_its_digest_is_last(made):
     assert plain_json.loads(json.plan(made)) == plain_json.loads(plain_json.dumps(made.document()))
     assert json.plan(made).splitlines()[-2].startswith('  "digest": "sha256:')
 
 
+@quickly
 @given(plans)
 def test_the_same_plan_gives_the_same_bytes(made):
     assert every_plan(made) == every_plan(made.model_copy(deep=True))

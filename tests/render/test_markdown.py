@@ -12,7 +12,7 @@ from qdrantctl.model.report import Outcome, Status
 from qdrantctl.model.rule import Effect
 from qdrantctl.model.violation import Violation
 from qdrantctl.render import markdown
-from tests.render.plans import at, change, field, names, plan, plans, report, reports
+from tests.render.plans import at, change, field, names, plan, plans, quickly, report, reports
 
 MARKER = re.compile(r"<!-- qdrantctl (plan|apply) project=[\w.~-]+ environment=[\w.~-]+ -->\n?")
 OURS = re.compile(r"<details><summary>\d+ [a-z, ]+</summary>\n?|</details>\n?")
@@ -156,6 +156,7 @@ def test_the_marker_always_fits(name):
     assert last == "31 changes cut."
 
 
+@quickly
 @given(names, names)
 def test_markers_of_different_owners_differ(one, other):
     found = {shown(project=name).splitlines()[0] for name in (one, other)}
@@ -173,6 +174,7 @@ def test_backticks_make_longer_fences_and_spans():
     assert '`````diff\n~ metadata.k : "````" -> "x"\n`````' in found
 
 
+@quickly
 @given(plans, st.integers(200, 6000))
 @example(plan(), 200)
 def test_never_larger_than_asked_and_never_cut_inside(made, max_bytes):
@@ -184,6 +186,7 @@ def test_never_larger_than_asked_and_never_cut_inside(made, max_bytes):
     assert found == whole or re.search(r"(Cut to \d+ bytes: .*|\d+ changes? cut\.)\n$", found)
 
 
+@quickly
 @given(plans, st.integers(200, 6000))
 def test_what_is_shown_and_what_is_cut_are_all_changes(made, max_bytes):
     found = markdown.plan(made, max_bytes=max_bytes)
@@ -232,6 +235,7 @@ The next qdrantctl apply finishes the rest.
     )
 
 
+@quickly
 @given(reports)
 def test_reports_are_sound(made):
     assert_sound(markdown.report(made))

@@ -310,12 +310,5 @@ def test_a_report_of_an_interrupted_apply():
     assert text.report(late, colour=False).startswith("Apply complete!")
 
 
-def test_a_report_of_an_apply_that_never_began():
-    made = report(done(Action.CREATE, Status.NOT_REACHED), stopped="no ledger: 403.")
-    found = text.report(made, colour=False)
-    assert found.startswith("no ledger: 403.\n\nNot reached: collection/a.\n\n")
-    assert "Apply stopped before the first change! 0 added" in found
-
-
 def test_a_report_of_nothing():
     assert text.report(report(), colour=False) == "No changes. The cluster matches the manifests.\n"

@@ -7,6 +7,7 @@ from typing import Any
 
 from qdrantctl.kinds.collection.spec import Collection
 from qdrantctl.kinds.collection.strict_mode import UNLIMITED
+from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Change, FieldChange
 from qdrantctl.model.kind import Context
 from qdrantctl.model.rule import ABSENT, Effect, Json
@@ -32,9 +33,10 @@ def steps(change: Change, context: Context) -> Iterator[Call]:
     elif change.action is Action.REPLACE:
         yield Call(method="DELETE", path=collection_path(name))
         yield from _create(name, context.desired[change.where].spec)
-        yield from _aliases_again(change, context)
     else:
         yield from _update(change, context)
+    if change.action is not Action.DELETE:
+        yield from _aliases_again(change, context)
 
 
 def _create(name: str, spec: Mapping[str, Json]) -> Iterator[Call]:
@@ -60,15 +62,33 @@ def _create(name: str, spec: Mapping[str, Json]) -> Iterator[Call]:
 
 
 def _aliases_again(change: Change, context: Context) -> Iterator[Call]:
-    """Every live alias of a replaced collection, but those that this plan deletes."""
-    leaving = {address.name for address in context.deleted if address.kind == "alias"}
+    """The aliases that a replacement takes down, its own or one's that did not finish."""
+    name = change.where.name
+    lost = {a for a in _remembered(change, context) if Address("alias", a) not in context.live}
+    if change.action is Action.REPLACE:
+        lost.update(context.live[change.where].facts.aliases)
     actions = [
-        {"create_alias": {"alias_name": alias, "collection_name": change.where.name}}
-        for alias in context.live[change.where].facts.aliases
-        if alias not in leaving
+        {"create_alias": {"alias_name": alias, "collection_name": name}}
+        for alias in sorted(lost)
+        if not _elsewhere(Address("alias", alias), name, context)
     ]
     if actions:
         yield Call(method="POST", path="/collections/aliases", body={"actions": actions})
+
+
+def _remembered(change: Change, context: Context) -> Iterable[str]:
+    """Aliases of a replacement that was interrupted."""
+    recorded = context.recorded.get(change.where)
+    pending = recorded.record.pending if recorded and recorded.record else None
+    aliases: Iterable[str] = (pending or {}).get("aliases", ())
+    return aliases
+
+
+def _elsewhere(alias: Address, name: str, context: Context) -> bool:
+    """Whether this plan deletes an alias, or gives it to another collection."""
+    desired = context.desired.get(alias)
+    moves = desired is not None and desired.spec["collection"] != name
+    return alias in context.deleted or moves
 
 
 def _update(change: Change, context: Context) -> Iterator[Call]:
