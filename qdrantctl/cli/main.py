@@ -7,7 +7,9 @@ needs when it runs.
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -31,6 +33,7 @@ COMMANDS = {
 
 USAGE_EXIT = 64
 INTERRUPTED_EXIT = 130
+DEBUG = "QDRANTCTL_DEBUG"
 
 
 class Commands(click.Group):
@@ -92,6 +95,24 @@ def run(arguments: list[str]) -> int:
     except QdrantctlError as error:
         _tell(error)
         return error.exit_code
+    except Exception as error:  # a bug of ours must not end in a traceback
+        if os.environ.get(DEBUG):
+            raise
+        _tell(_bug(error))
+        return QdrantctlError.exit_code
+
+
+def _bug(error: Exception) -> QdrantctlError:
+    """What to say of an error that nobody foresaw. Its own words may hold anything, a key too."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else "?"
+    return QdrantctlError(
+        f"qdrantctl met something it does not know how to handle ({type(error).__name__}, {place})",
+        why="This is a bug in qdrantctl.",
+        hint=f"Report it with what {DEBUG}=1 shows; look through that first, it may hold secrets.",
+    )
 
 
 def _tell(error: QdrantctlError) -> None:

@@ -195,7 +195,7 @@ def _stated(path: Path, shape: Shape, desired: Json, lens: Lens) -> Iterator[Fie
             entry = shape.entries
             leaf = Shape(shape.rule) if entry.is_leaf else entry
             yield from _stated((*path, key), leaf, value, lens)
-    elif inner and desired:
+    elif inner and (desired or not path):
         for name, field in inner.items():
             yield from _stated((*path, name), field, desired.get(name, ABSENT), lens)
     else:

@@ -242,3 +242,24 @@ def test_the_key_is_never_shown(project, empty_qdrant, monkeypatch, capsysbinary
     body = {"limit": 100, "with_payload": True}
     scroll = empty_qdrant.request("POST", "/collections/_qdrantctl/points/scroll", body)
     assert CANARY not in json.dumps(scroll)
+
+
+def test_a_collection_of_which_nothing_is_stated(project, empty_qdrant):
+    manifest = COLLECTION.partition("spec:")[0] + "spec: {}\n"
+    (project / "manifests" / "products.yaml").write_text(manifest)
+    assert run(["apply", "-C", str(project), "--auto-approve"]) == 0
+    assert run(["plan", "-C", str(project), "--detailed-exitcode"]) == 0
+    assert collections(empty_qdrant) == {"products", "_qdrantctl"}
+
+
+def test_a_bug_is_no_traceback(project, monkeypatch, capsys):
+    """Replaced by something that fails, since no input is known that does."""
+    monkeypatch.setattr("qdrantctl.flows.plan.worlds", lambda *_: [][CANARY])
+    assert run(["plan", "-C", str(project)]) == 1
+    told = capsys.readouterr().err
+    assert "This is a bug in qdrantctl" in told
+    assert "TypeError" in told
+    assert CANARY not in told
+    monkeypatch.setenv("QDRANTCTL_DEBUG", "1")
+    with pytest.raises(TypeError):
+        run(["plan", "-C", str(project)])
