@@ -94,7 +94,8 @@ def _replace(scene: Scene) -> Iterator[Violation]:
             rule="QC203",
             address=change.address,
             message=f"replacing {change.address} destroys {_points(live)}",
-            hint=_consent(scene, "replace", change.address),
+            hint=_consent(scene, "replace", change.address)
+            + " Or state lifecycle: {replace: recreate}, which allows it while it is empty.",
         )
 
 
@@ -184,17 +185,23 @@ def _keys_lost(scene: Scene) -> Iterator[Violation]:
             continue
         live = scene.context.live.get(change.where)
         for lost in (field for field in change.fields if field.loses):
-            held = live.facts.points_by_key.get(lost.path[-1]) if live else None
-            held = held if held is not None or not live else live.facts.points
+            held = _held(live, lost.path[-1])
             if held == 0:
                 continue
             yield Violation(
                 rule="QC208",
                 address=change.address,
                 message=f"dropping {lost.path[0]} {lost.path[-1]!r} destroys what is stored "
-                f"under it (points: {'not known' if held is None else held})",
+                f"under it (points: {'not known from this node' if held is None else held})",
                 hint=_consent(scene, "delete", change.address),
             )
+
+
+def _held(live: Resource | None, key: str | int) -> int | None:
+    """Points that are lost with a key; None where that is not known."""
+    if live is None or live.facts.points == 0:
+        return 0
+    return live.facts.points_by_key.get(key, live.facts.points)
 
 
 def _indexes_dropped(scene: Scene) -> Iterator[Violation]:
@@ -273,7 +280,7 @@ def _points(live: Resource | None) -> str:
     if points is None:
         return "its points (how many is not known)"
     if points == 0:
-        return "an empty collection"
+        return "the collection, which is empty"
     return "1 point" if points == 1 else f"{points:,} points"
 
 
