@@ -48,7 +48,10 @@ class Proxy:
                     continue
                 if told == "drop":
                     return
-                answer = self._forward(head + body)
+                try:
+                    answer = self._forward(head + body)
+                except OSError:  # the server has ended, and with it this connection
+                    return
                 if told == "cut":
                     self.after_cut()
                     return

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,7 +18,8 @@ from qdrantctl.cli.planning import clear, on_call, planning_options, progress, s
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from qdrantctl.flows.plan import Planned
+    from qdrantctl.edges.settings import Settings
+    from qdrantctl.flows.plan import Planned, Wishes
     from qdrantctl.model.address import Address
     from qdrantctl.model.kind import Door
     from qdrantctl.model.plan import Plan
@@ -27,28 +29,34 @@ BLOCKED, PART_WAY, INTERRUPTED = 3, 6, 130
 
 
 @click.command()
+@click.argument("planfile", required=False, type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--auto-approve", is_flag=True, help="Do not ask.")
 @click.option("--wait", is_flag=True, help="Wait until re-indexing has ended.")
+@click.option("--receipt", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="Leave the report there, as JSON.")  # fmt: skip
 @planning_options
 @output_options("text", "json", "markdown")
 def command(**words: Any) -> int:
-    """Carry out what plan shows, and read back that the server took it."""
-    from datetime import date
+    """Carry out what plan shows, and read back that the server took it.
 
-    from qdrantctl.flows.plan import door, plan
-    from qdrantctl.model.errors import UsageError
+    With PLANFILE, saved by plan --out, exactly that plan: it is the approval, and nothing is done
+    when anything moved since.
+    """
+    from qdrantctl.flows.plan import door
 
-    if not words["auto_approve"] and not sys.stdin.isatty():
+    saved = _saved(words)
+    if not (saved or words["auto_approve"] or sys.stdin.isatty()):
+        from qdrantctl.model.errors import UsageError
+
         raise UsageError(
             "there is no terminal to ask on, and --auto-approve was not given",
             hint="Look at qdrantctl plan first, then apply with --auto-approve.",
         )
     wanted = wishes(words)
     chosen = settings(words, need_server=True)
-    telling = progress(words["verbose"])
     with door(chosen, on_call(words["verbose"])) as cluster:
         try:
-            planned = plan(chosen, wanted, cluster, date.today(), telling)
+            planned = _planned(saved, chosen, wanted, cluster, words)
         finally:
             clear()
         made = planned.plan
@@ -58,7 +66,7 @@ def command(**words: Any) -> int:
         _refuse(made)
         if not made.summary.changes:
             return _report(_nothing(planned), words)
-        if not words["auto_approve"] and not _approved(made):
+        if not (saved or words["auto_approve"] or _approved(made)):
             return 1
         with _stopping() as stop:
             report = _execute(planned, cluster, stop, words)
@@ -66,6 +74,42 @@ def command(**words: Any) -> int:
             if words["wait"] and not code:
                 code = _wait(report, cluster, stop)
         return code
+
+
+def _saved(words: dict[str, Any]) -> Plan | None:
+    """The plan of PLANFILE, and its environment where none is stated. Raises UsageError."""
+    path: Path | None = words["planfile"]
+    if path is None:
+        return None
+    from qdrantctl.cli.planning import shaping
+    from qdrantctl.edges import plan_file
+    from qdrantctl.model.errors import UsageError
+
+    if given := shaping(words):
+        raise UsageError(
+            f"{given[0]} shapes a plan, and {path} is one already",
+            hint=f"Leave {', '.join(given)} out, or plan again with it.",
+        )
+    saved = plan_file.read(path)
+    if not words["url"] and not words["environment"] and saved.environment != "-":
+        words["environment"] = saved.environment
+    return saved
+
+
+def _planned(
+    saved: Plan | None, chosen: Settings, wanted: Wishes, cluster: Door, words: dict[str, Any]
+) -> Planned:
+    """The saved plan, when it still fits, or one made now."""
+    from datetime import date
+
+    telling = progress(words["verbose"])
+    if saved is None:
+        from qdrantctl.flows.plan import plan
+
+        return plan(chosen, wanted, cluster, date.today(), telling)
+    from qdrantctl.flows.saved import revive
+
+    return revive(saved, chosen, cluster, date.today(), telling)
 
 
 def _refuse(made: Plan) -> None:
@@ -150,7 +194,12 @@ def _nothing(planned: Planned) -> Report:
 
 
 def _report(report: Report, words: dict[str, Any]) -> int:
-    """Print the report; its code is the same in every format."""
+    """Print the report and leave the receipt; the code is the same in every format."""
+    if words["receipt"]:
+        from qdrantctl.edges import plan_file
+        from qdrantctl.render import json
+
+        plan_file.write(words["receipt"], json.report(report))
     if words["output"] == "json":
         from qdrantctl.render import json
 

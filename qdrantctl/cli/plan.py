@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
@@ -18,6 +19,8 @@ CHANGES, BLOCKED = 2, 3
 
 @click.command()
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 on changes, 3 when blocked.")
+@click.option("--out", type=click.Path(dir_okay=False), metavar="FILE",
+              help="Save the plan, so that apply FILE does exactly this.")
 @click.option("--max-bytes", type=click.IntRange(min=200), default=65000, show_default=True,
               help="Largest size of the markdown format.")  # fmt: skip
 @planning_options
@@ -37,7 +40,18 @@ def command(**words: Any) -> int:
     finally:
         clear()
     show(render(made, words))
+    if words["out"]:
+        _save(made, Path(words["out"]))
     return exit_code(made, detailed=words["detailed_exitcode"])
+
+
+def _save(made: Plan, path: Path) -> None:
+    """Leave the plan for `apply FILE`."""
+    from qdrantctl.edges import plan_file
+    from qdrantctl.render import json
+
+    plan_file.write(path, json.plan(made))
+    click.echo(f"Saved the plan to {path}. To do exactly this: qdrantctl apply {path}", err=True)
 
 
 def render(made: Plan, words: dict[str, Any], stream: TextIO | None = None) -> str:

@@ -76,6 +76,13 @@ def _patterns(flag: str, patterns: tuple[str, ...]) -> None:
             )
 
 
+def shaping(words: dict[str, Any]) -> list[str]:
+    """The flags given that shape a plan."""
+    flags = {**CONSENTS, "target": "--target", "exclude": "--exclude", "files": "-f"}
+    given = [flag for word, flag in flags.items() if words[word]]
+    return given + (["--max-deletes"] if words["max_deletes"] is not None else [])
+
+
 def settings(words: dict[str, Any], *, need_server: bool) -> Settings:
     """The settings that the common options name."""
     from datetime import date

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import unquote, urlencode
 
+from qdrantctl.edges.ahead import Ahead
 from qdrantctl.edges.http import Answer, Cut, Unreachable, Wire
 from qdrantctl.model.errors import ClusterError, QdrantctlError
 from qdrantctl.model.rule import ABSENT, Json
@@ -27,6 +28,9 @@ PAUSE = 0.2
 """Seconds before the second try; doubled before each further one."""
 LONGEST_PAUSE = 5.0
 RETRIED = frozenset({429, 500, 502, 503, 504})
+BROKEN = 500
+"""The server itself failed, as it does at every read of a shard whose node is down: such a read
+is tried once more and no longer."""
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND, TOO_MANY = 401, 403, 404, 429
 QUOTED = 400
 """Characters of the server's own words that an error quotes."""
@@ -45,13 +49,17 @@ class Endpoint:
 
 
 class Cluster:
-    """One cluster, through one kept-alive connection. A `Door` of the ground floor."""
+    """One cluster, through one kept-alive connection, and a few more for reads that are expected.
+
+    A `Door` of the ground floor.
+    """
 
     def __init__(
         self, endpoint: Endpoint, *, on_call: Callable[[Call, int, float], None] | None = None
     ) -> None:
         self._endpoint = endpoint
-        self._wire = Wire(endpoint.url, endpoint.api_key, endpoint.ca_file, endpoint.timeout)
+        self._wire = self._new_wire()
+        self._ahead = Ahead(self._new_wire)
         self._on_call = on_call
 
     def __enter__(self) -> Self:
@@ -66,8 +74,13 @@ class Cluster:
         self.close()
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connections."""
+        self._ahead.forget()
         self._wire.close()
+
+    def _new_wire(self) -> Wire:
+        at = self._endpoint
+        return Wire(at.url, at.api_key, at.ca_file, at.timeout)
 
     @cached_property
     def server(self) -> Server:
@@ -97,14 +110,17 @@ class Cluster:
             peers=max(1, len(cluster.get("peers") or {})) if distributed else 1,
         )
 
+    def expect(self, calls: Iterable[Call]) -> None:
+        """GETs that will be asked for, in this order; some are sent at once."""
+        self._ahead.expect(_target(call) for call in calls)
+
     def ask(self, call: Call) -> Json:
         """The `result` of the answer, or the whole answer where there is none.
 
         Reads are tried again; a write is sent once, and its error says whether it may have been
         applied all the same. Raises ClusterError.
         """
-        _refuse_dots(call.path)
-        target = call.path + (f"?{urlencode(call.query)}" if call.query else "")
+        target = _target(call)
         body = b"" if call.body is ABSENT else json.dumps(call.body).encode()
         if call.writes:
             return self._result(self._send(call, target, body), call)
@@ -116,7 +132,8 @@ class Cluster:
                 if not left or not error.maybe_applied:
                     raise
             else:
-                if answer.status not in RETRIED or not left:
+                done = not left or (answer.status == BROKEN and left < TRIES - 1)
+                if answer.status not in RETRIED or done:
                     return self._result(answer, call)
                 pause = max(pause, min(answer.retry_after, LONGEST_PAUSE))
             time.sleep(pause)
@@ -127,7 +144,12 @@ class Cluster:
         """One exchange. Raises ClusterError when there is no whole answer."""
         started = time.monotonic()
         try:
-            answer = self._wire.send(call.method, target, body, writes=call.writes)
+            ahead = None
+            if call.writes:
+                self._ahead.forget()
+            elif call.method == "GET":
+                ahead = self._ahead.take(target)
+            answer = ahead or self._wire.send(call.method, target, body, writes=call.writes)
         except Unreachable as error:
             raise self._error(error.what, why=error.why, hint=error.hint) from None
         except Cut as error:
@@ -135,7 +157,8 @@ class Cluster:
                 f"no whole answer to {call.method} {call.path}",
                 why=error.why,
                 hint="Look at the server's log; what was asked may have been done.",
-                maybe=True,
+                # A read that took all its time would take it again.
+                maybe=call.writes or not error.slow,
             ) from None
         if self._on_call:
             self._on_call(call, answer.status, time.monotonic() - started)
@@ -206,6 +229,12 @@ class Cluster:
             status=status,
             maybe_applied=maybe,
         )
+
+
+def _target(call: Call) -> str:
+    """Path and query, as they are sent."""
+    _refuse_dots(call.path)
+    return call.path + (f"?{urlencode(call.query)}" if call.query else "")
 
 
 def _refuse_dots(path: str) -> None:

@@ -36,9 +36,11 @@ class Unreachable(Exception):
 class Cut(Exception):
     """Something was sent and no whole answer came."""
 
-    def __init__(self, why: str) -> None:
+    def __init__(self, why: str, *, slow: bool = False) -> None:
         super().__init__(why)
         self.why = why
+        self.slow = slow
+        """No answer within the time that one request may take."""
 
 
 class Wire:
@@ -82,10 +84,33 @@ class Wire:
             # A kept-alive connection that the server had closed: a read may simply go again.
             if not fresh and not writes and not isinstance(error, TimeoutError):
                 return self.send(method, target, body, writes=writes)
-            raise Cut(_spoken(error, self._timeout, secure=self._secure)) from None
+            slow = isinstance(error, TimeoutError)
+            raise Cut(_spoken(error, self._timeout, secure=self._secure), slow=slow) from None
         if response.will_close:
             self.close()
         self._used = time.monotonic()
+        return answer
+
+    def begin(self, target: str) -> bool:
+        """Send a GET without waiting for its answer; False where it could not be sent."""
+        try:
+            connection = self._connection or self._connect()
+            connection.request("GET", self._prefix + target, None, self._headers)
+        except (Unreachable, OSError, http.client.HTTPException):
+            return False
+        return True
+
+    def finish(self) -> Answer | None:
+        """The answer to what was begun; None where no whole answer came."""
+        assert self._connection is not None
+        try:
+            response = self._connection.getresponse()
+            answer = Answer(response.status, response.read(), _seconds(response))
+        except (OSError, http.client.HTTPException):
+            self.close()
+            return None
+        if response.will_close:
+            self.close()
         return answer
 
     def _connect(self) -> http.client.HTTPConnection:

@@ -169,11 +169,6 @@ def _without_project(
             f"environment {environment!r} is stated, and there is no {PROJECT_FILE}",
             hint="Run `qdrantctl init`, or change to the project's folder (-C DIR).",
         )
-    if not files:
-        raise UsageError(
-            f"there is no {PROJECT_FILE} in {directory} or above, and no -f",
-            hint="Run `qdrantctl init` to start a project, or name manifests with -f FILE.",
-        )
     reach = Reach()
     if need_server:
         stated = url or environ.get("QDRANT_URL")

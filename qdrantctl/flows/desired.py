@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from qdrantctl.edges.manifests import Loaded, Sources, load
-from qdrantctl.edges.settings import Settings
+from qdrantctl.edges.settings import PROJECT_FILE, Settings
 from qdrantctl.kinds.catalog import BY_NAME, KINDS
-from qdrantctl.model.errors import ManifestError
+from qdrantctl.model.errors import ManifestError, UsageError
 from qdrantctl.model.resource import Inventory, digest
 from qdrantctl.model.violation import Severity, Violation
 
@@ -29,6 +29,11 @@ class Desired:
 
 def desired(settings: Settings) -> Desired:
     """The desired world. Raises ManifestError with every error at once."""
+    if not settings.manifests:
+        raise UsageError(
+            f"there is no {PROJECT_FILE} in {settings.root} or above, and no -f",
+            hint="Run `qdrantctl init` to start a project, or name manifests with -f FILE.",
+        )
     loaded = load(sources(settings), KINDS, stdin)
     violations = tuple(_weighed([*loaded.violations, *_linted(loaded)], settings.rules))
     if any(violation.severity is Severity.ERROR for violation in violations):

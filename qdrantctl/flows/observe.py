@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from qdrantctl.edges.ledger import Memory, read, resource_of
@@ -49,10 +49,18 @@ class Remembering:
         """The answer, from memory where the same was asked before. Raises ClusterError."""
         if call.method != "GET":
             return self.door.ask(call)
-        key = f"{call.path}?{sorted(call.query.items())}"
+        key = _key(call)
         if key not in self.answers:
             self.answers[key] = self.door.ask(call)
         return self.answers[key]
+
+    def expect(self, calls: Iterable[Call]) -> None:
+        """A hint for the door behind."""
+        self.door.expect(call for call in calls if _key(call) not in self.answers)
+
+
+def _key(call: Call) -> str:
+    return f"{call.path}?{sorted(call.query.items())}"
 
 
 def worlds(door: Door, desired: Inventory, progress: Progress) -> Worlds:

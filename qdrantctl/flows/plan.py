@@ -78,11 +78,11 @@ def plan(
     wanted = desired(settings)
     progress(f"asking {door.server.url}")
     found = worlds(door, wanted.inventory, progress)
-    changes, scene = _think(settings, wishes, wanted, found, door, today)
+    changes, scene = think(settings, wishes, wanted, found, door, today)
     if more := uncertain(scene):
         progress("counting points")
         found = detailed(door, found, wanted.inventory, more)
-        changes, scene = _think(settings, wishes, wanted, found, door, today)
+        changes, scene = think(settings, wishes, wanted, found, door, today)
     made = Plan(
         qdrantctl_version=__version__,
         project=settings.project,
@@ -97,7 +97,7 @@ def plan(
     return Planned(made, found, wanted, settings, today)
 
 
-def _think(
+def think(
     settings: Settings,
     wishes: Wishes,
     wanted: Desired,
@@ -105,6 +105,7 @@ def _think(
     door: Door,
     today: date,
 ) -> tuple[tuple[Change, ...], Scene]:
+    """The changes that these worlds ask for, and what the safety rules look at."""
     question = _question(settings, wishes, wanted, found, door, today)
     changes = plan_changes(question, BY_NAME)
     context = Context(

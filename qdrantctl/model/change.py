@@ -7,7 +7,14 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
-from pydantic import MISSING, BaseModel, ConfigDict, Field, field_serializer
+from pydantic import (
+    MISSING,
+    BaseModel,
+    ConfigDict,
+    Field,
+    field_serializer,
+    field_validator,
+)
 
 from qdrantctl.model.address import Address
 from qdrantctl.model.resource import Origin
@@ -72,6 +79,12 @@ class FieldChange(BaseModel):
     @field_serializer("effect")
     def _effect(self, effect: Effect) -> str:
         return effect.name.lower()
+
+    @field_validator("effect", mode="before")
+    @classmethod
+    def _named(cls, effect: Any) -> Any:
+        """The inverse: a plan is read back from its JSON."""
+        return Effect.__members__.get(effect.upper()) if isinstance(effect, str) else effect
 
 
 class SchemaVersion(BaseModel):

@@ -100,6 +100,20 @@ class Plan(BaseModel):
         """Whether apply may carry it out."""
         return not self.blocking and not self.summary.refused
 
+    @classmethod
+    def parse(cls, document: Any) -> Plan:
+        """The inverse of `document`. Raises ValueError with what is wrong."""
+        if not isinstance(document, dict) or "format_version" not in document:
+            raise ValueError("it is not a plan")
+        version = str(document["format_version"])
+        if version.partition(".")[0] != FORMAT_VERSION.partition(".")[0]:
+            raise ValueError(f"its format is {version}, this version knows {FORMAT_VERSION}")
+        plain = {word: value for word, value in document.items() if word != "digest"}
+        if document.get("digest") != digest(plain):
+            raise ValueError("its digest does not fit: it was changed since it was made")
+        derived = ("summary", "applicable")
+        return cls.model_validate({k: v for k, v in plain.items() if k not in derived})
+
     def document(self) -> dict[str, Any]:
         """The plan as JSON (`schemas/plan.json`), `digest` last and over all the rest."""
         plain = self.model_dump(mode="json")

@@ -226,7 +226,7 @@ COMMANDS = (
 )
 
 
-@pytest.mark.parametrize("fault", [None, 401, 403, 429, 500, "cut", "half", b"\x00\xff"])
+@pytest.mark.parametrize("fault", [None, 401, 403, 429, 500, "cut", "half", b"\x00\xff\r\n"])
 def test_the_key_is_never_shown(project, empty_qdrant, monkeypatch, capsysbinary, fault):
     """The server's own words repeat the key, too."""
     echo = json.dumps({"status": {"error": f"bad key {CANARY}"}}).encode()

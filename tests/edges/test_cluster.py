@@ -1,5 +1,6 @@
 import ssl
 import subprocess
+import time
 
 import pytest
 
@@ -190,7 +191,6 @@ def tls_node(fresh_qdrant, tmp_path):
 
 def _until_it_listens(port):
     import socket
-    import time
 
     until = time.monotonic() + 20
     while time.monotonic() < until:
@@ -213,3 +213,15 @@ def test_tls(tls_node, qdrant):
     plain = failure(node.url.replace("https", "http"), api_key=KEY)
     assert "https" in plain.why
     assert "TLS failed" in failure(qdrant.url.replace("http", "https"), api_key=KEY).what
+
+
+def test_a_read_that_takes_all_its_time_is_not_sent_again(qdrant):
+    def stall(*_: object) -> None:
+        time.sleep(1.0)
+
+    with proxied(qdrant.http_port, stall) as proxy:
+        error = failure(proxy.url, timeout=0.3)
+    assert "no answer within" in error.why
+    assert len(proxy.requests) == 1
+    with proxied(qdrant.http_port, stall) as proxy:
+        assert failure(proxy.url, PATCH, timeout=0.3).maybe_applied

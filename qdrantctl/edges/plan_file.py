@@ -1,0 +1,61 @@
+"""Files that commands leave for other commands: saved plans and receipts. Written whole or not."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from qdrantctl.model.errors import QdrantctlError, StaleError
+from qdrantctl.model.plan import Plan
+
+MAX_BYTES = 200_000_000
+
+
+def read(path: Path) -> Plan:
+    """The plan saved in a file. Raises QdrantctlError; StaleError for one that must not be used."""
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise QdrantctlError(f"{path} is too large to be a saved plan")
+        text = path.read_text("utf-8")
+    except OSError as error:
+        raise QdrantctlError(
+            f"{path} cannot be read: {error.strerror}",
+            hint="A plan is saved by `qdrantctl plan --out FILE`.",
+        ) from None
+    except UnicodeDecodeError:
+        raise _no_plan(path, "it is not text") from None
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        raise _no_plan(path, "it is not JSON") from None
+    try:
+        return Plan.parse(document)
+    except ValueError as error:
+        why = str(error).splitlines()[0]
+        raise StaleError(f"{path} cannot be used: {why}", hint="Plan again.") from None
+
+
+def write(path: Path, text: str) -> None:
+    """Put `text` in place of what the file held, in one step. Raises QdrantctlError."""
+    temporary = ""
+    try:
+        number, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        with os.fdopen(number, "w", encoding="utf-8") as file:
+            file.write(text)
+        mask = os.umask(0)
+        os.umask(mask)
+        Path(temporary).chmod(0o666 & ~mask)
+        Path(temporary).replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            Path(temporary).unlink()
+        raise QdrantctlError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _no_plan(path: Path, why: str) -> QdrantctlError:
+    return QdrantctlError(
+        f"{path} is no saved plan: {why}", hint="A plan is saved by `qdrantctl plan --out FILE`."
+    )

@@ -1,0 +1,178 @@
+"""A plan saved is a plan applied, exactly; whatever moved since is named, and nothing is done."""
+
+import json
+
+import pytest
+
+from qdrantctl.cli.main import run
+
+MANIFEST = """\
+apiVersion: qdrantctl/v1
+kind: Collection
+metadata: {name: products}
+spec:
+  vectors: {size: 4, distance: Dot}
+  hnsw_config: {m: 16}
+  payload_indexes: {a: keyword}
+---
+apiVersion: qdrantctl/v1
+kind: Collection
+metadata: {name: old}
+spec: {vectors: {size: 4, distance: Dot}}
+---
+apiVersion: qdrantctl/v1
+kind: Alias
+metadata: {name: live}
+spec: {collection: products}
+"""
+CHANGED = """\
+apiVersion: qdrantctl/v1
+kind: Collection
+metadata: {name: products}
+spec:
+  vectors: {size: 4, distance: Dot}
+  hnsw_config: {m: 32}
+  payload_indexes: {b: keyword}
+  strict_mode_config: {enabled: true, max_query_limit: 100}
+---
+apiVersion: qdrantctl/v1
+kind: Alias
+metadata: {name: live}
+spec: {collection: products}
+"""
+PROJECT = """\
+apiVersion: qdrantctl/v1
+kind: Project
+metadata: {name: NAME}
+spec:
+  environments:
+    dev: {url: {env: CLUSTER_URL}}
+    prod: {url: {env: CLUSTER_URL}}
+"""
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch, empty_qdrant):
+    """A project applied once, with a second plan saved in `plan.json`."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CLUSTER_URL", empty_qdrant.url)
+    (tmp_path / "manifests").mkdir()
+    (tmp_path / "qdrantctl.yaml").write_text(PROJECT.replace("NAME", "shop"))
+    (tmp_path / "manifests" / "all.yaml").write_text(MANIFEST)
+    assert run(["apply", "-e", "dev", "--auto-approve"]) == 0
+    (tmp_path / "manifests" / "all.yaml").write_text(CHANGED)
+    assert run(["plan", "-e", "dev", "--out", "plan.json", "--detailed-exitcode"]) == 2
+    return tmp_path
+
+
+def refused(capsys, *words: str, code: int = 4) -> str:
+    capsys.readouterr()
+    assert run(["apply", "plan.json"]) == code
+    told = capsys.readouterr().err
+    for word in words:
+        assert word in told
+    return told
+
+
+def by_hand(node, method, path, body):
+    status, answer = node.request(method, path, body)
+    assert status == 200, answer
+
+
+def test_exactly_that_plan_is_applied(project, empty_qdrant, capsys):
+    (project / "manifests" / "all.yaml").write_text("nonsense that nobody looks at")
+    assert run(["apply", "plan.json", "--receipt", "receipt.json"]) == 0
+    (project / "manifests" / "all.yaml").write_text(CHANGED)
+    assert run(["plan", "-e", "dev", "--detailed-exitcode"]) == 0
+    receipt = json.loads((project / "receipt.json").read_text())
+    assert receipt["plan_digest"] == json.loads((project / "plan.json").read_text())["digest"]
+    assert {o["address"]: o["status"] for o in receipt["outcomes"]} == {
+        "collection/products": "done",
+        "alias/live": "noop",
+        "collection/old": "done",
+    }
+
+
+def test_a_first_plan_is_applied_too(project, empty_qdrant):
+    empty_qdrant.wipe()
+    assert run(["plan", "-e", "dev", "--out", "plan.json"]) == 0
+    assert run(["apply", "plan.json"]) == 0
+    assert run(["plan", "-e", "dev", "--detailed-exitcode"]) == 0
+
+
+def test_a_plan_is_applied_once(project, capsys):
+    assert run(["apply", "plan.json"]) == 0
+    refused(capsys, "collection/products: another apply has recorded it since")
+
+
+def test_a_live_value_that_moved_is_named(project, empty_qdrant, capsys):
+    by_hand(empty_qdrant, "PATCH", "/collections/products", {"hnsw_config": {"m": 24}})
+    refused(capsys, "collection/products hnsw_config.m: live was 16, is now 24")
+    info = empty_qdrant.request("GET", "/collections/products")[1]["result"]
+    assert list(info["payload_schema"]) == ["a"]
+    assert info["config"]["hnsw_config"]["m"] == 24
+
+
+def test_what_does_not_touch_the_plan_may_move(project, empty_qdrant):
+    body = {"optimizers_config": {"flush_interval_sec": 9}}
+    by_hand(empty_qdrant, "PATCH", "/collections/products", body)
+    assert run(["apply", "plan.json"]) == 0
+
+
+def test_a_collection_made_again_is_told(project, empty_qdrant, capsys):
+    by_hand(empty_qdrant, "DELETE", "/collections/old", None)
+    body = {"vectors": {"size": 4, "distance": "Dot"}}
+    by_hand(empty_qdrant, "PUT", "/collections/old", body)
+    refused(capsys, "collection/old: it was deleted and made again since")
+
+
+def test_points_that_came_are_not_destroyed(project, empty_qdrant, capsys):
+    points = {"points": [{"id": 1, "vector": [1, 0, 0, 0]}]}
+    by_hand(empty_qdrant, "PUT", "/collections/old/points?wait=true", points)
+    refused(capsys, "collection/old: points came since: 1 of them")
+
+
+def test_what_vanished_is_told(project, empty_qdrant, capsys):
+    by_hand(empty_qdrant, "DELETE", "/collections/products", None)
+    refused(capsys, "collection/products: planned was update, now it is create")
+
+
+def test_another_owner_cluster_or_format(project, fresh_qdrant, monkeypatch, capsys):
+    (project / "qdrantctl.yaml").write_text(PROJECT.replace("NAME", "store"))
+    refused(capsys, "made for shop/dev, this is store/dev")
+    (project / "qdrantctl.yaml").write_text(PROJECT.replace("NAME", "shop"))
+    assert run(["apply", "plan.json", "-e", "prod"]) == 4
+    monkeypatch.setenv("CLUSTER_URL", fresh_qdrant().url)
+    refused(capsys, "another cluster")
+    document = json.loads((project / "plan.json").read_text())
+    for change, word in (
+        ({"format_version": "2.0"}, "its format is 2.0"),
+        ({"environment": "prod"}, "digest does not fit"),
+        ({"changes": []}, "digest does not fit"),
+    ):
+        (project / "plan.json").write_text(json.dumps(document | change))
+        refused(capsys, word)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "7", '{"a": 1}', "\x00"])
+def test_what_is_no_plan(project, capsys, text):
+    (project / "plan.json").write_text(text)
+    assert run(["apply", "plan.json"]) in (1, 4)
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_plan_that_may_not_be_applied(project, empty_qdrant, capsys):
+    points = {"points": [{"id": 1, "vector": [1, 0, 0, 0]}]}
+    by_hand(empty_qdrant, "PUT", "/collections/old/points?wait=true", points)
+    assert run(["plan", "-e", "dev", "--out", "plan.json"]) == 0
+    refused(capsys, "cannot be applied", code=3)
+    flags = ["--allow-delete", "collection/old"]
+    assert run(["plan", "-e", "dev", "--out", "plan.json", *flags]) == 0
+    assert run(["apply", "plan.json"]) == 0
+
+
+def test_a_plan_takes_no_planning_flags(project, capsys):
+    assert run(["apply", "plan.json", "--target", "collection/products"]) == 64
+    assert run(["apply", "plan.json", "--max-deletes", "0"]) == 64
+    assert run(["apply", "nowhere.json"]) == 1
+    assert run(["plan", "-e", "dev", "--out", "no/such/folder/plan.json"]) == 1
