@@ -13,7 +13,15 @@ import click
 
 from qdrantctl.cli.options import output_options, show, wants_colour
 from qdrantctl.cli.plan import render
-from qdrantctl.cli.planning import clear, on_call, planning_options, progress, settings, wishes
+from qdrantctl.cli.planning import (
+    clear,
+    on_call,
+    planning_options,
+    progress,
+    settings,
+    starting,
+    wishes,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +50,7 @@ def command(**words: Any) -> int:
     With PLANFILE, saved by plan --out, exactly that plan: it is the approval, and nothing is done
     when anything moved since.
     """
+    starting(words["verbose"])
     from qdrantctl.flows.plan import door
 
     saved = _saved(words)

@@ -24,6 +24,8 @@ COMMANDS = {
     "validate": "Check the manifests, without a server.",
     "plan": "Show what apply would change on the cluster.",
     "apply": "Carry out what plan shows, and read it back.",
+    "show": "Show a resource, recorded and live, or a saved plan.",
+    "history": "Show who applied what, when, from which commit.",
     "render": "Print the manifests as they are after templates.",
     "schema": "Print the JSON Schema of manifests, plans and reports.",
     "dev": "Run a real Qdrant on this machine.",

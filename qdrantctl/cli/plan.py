@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from qdrantctl.cli.options import output_options, show, wants_colour
-from qdrantctl.cli.planning import clear, on_call, planning_options, progress, settings, wishes
+from qdrantctl.cli.planning import (
+    clear,
+    on_call,
+    planning_options,
+    progress,
+    settings,
+    starting,
+    wishes,
+)
 
 if TYPE_CHECKING:
     from qdrantctl.model.plan import Plan
@@ -19,14 +27,19 @@ CHANGES, BLOCKED = 2, 3
 
 @click.command()
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 on changes, 3 when blocked.")
-@click.option("--out", type=click.Path(dir_okay=False), metavar="FILE",
-              help="Save the plan, so that apply FILE does exactly this.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Save the plan, so that apply FILE does exactly this.",
+)
 @click.option("--max-bytes", type=click.IntRange(min=200), default=65000, show_default=True,
               help="Largest size of the markdown format.")  # fmt: skip
 @planning_options
 @output_options("text", "json", "markdown")
 def command(**words: Any) -> int:
     """Show what apply would change on the cluster. Reads only."""
+    starting(words["verbose"])
     from datetime import date
 
     from qdrantctl.flows.plan import door, plan

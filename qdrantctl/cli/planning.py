@@ -109,6 +109,12 @@ def progress(verbose: int) -> Callable[[str], None]:
     return lambda words: click.echo(f"\r\x1b[2K{words} …", nl=False, err=True)
 
 
+def starting(verbose: int) -> None:
+    """The first words on a terminal, before anything heavy is imported."""
+    progress(verbose)("starting")
+    click.get_current_context().call_on_close(clear)
+
+
 def clear() -> None:
     """Wipe the progress line."""
     if sys.stderr.isatty():

@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from qdrantctl.model.change import Action, Change
 from qdrantctl.model.plan import Plan
 from qdrantctl.model.report import Report, Status
+from qdrantctl.model.shown import Shown
 from qdrantctl.model.violation import Severity
+from qdrantctl.render import _beside as beside
 from qdrantctl.render import _numbers as numbers
 from qdrantctl.render._blocks import Block, code, fence, fitted, folded, marker
 from qdrantctl.render._paint import plain
@@ -44,6 +46,15 @@ def report(made: Report) -> str:
     if not made.complete:
         parts.append(numbers.NEXT)
     return f"{marker('apply', made.project, made.environment)}\n" + "\n\n".join(parts) + "\n"
+
+
+def resource(made: Shown) -> str:
+    """One resource: what was applied beside what is there."""
+    head, *more = beside.facts(made)
+    parts = [f"### {code(head)}", fence([*more, *beside.table(made)], "text")]
+    if made.events:
+        parts.append(folded("history", beside.events(made.events)))
+    return "\n\n".join(parts) + "\n"
 
 
 def _blocks(made: Plan) -> Iterator[Block]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from qdrantctl.model.change import Action, Change
 from qdrantctl.model.plan import Plan
 from qdrantctl.model.report import Outcome, Report, Status
+from qdrantctl.model.shown import Event, Shown
+from qdrantctl.render import _beside as beside
 from qdrantctl.render import _numbers as numbers
 from qdrantctl.render._paint import Paint, painter
 from qdrantctl.render._plain import clean, listed
@@ -30,6 +32,23 @@ def outcome(made: Outcome, *, colour: bool) -> str:
     """What became of one resource: a line, told while apply goes on."""
     paint = painter(colour=colour)
     return paint(numbers.became(made), _TONES.get(made.status, "faint"))
+
+
+def resource(made: Shown, *, colour: bool) -> str:
+    """One resource: what was applied beside what is there."""
+    paint = painter(colour=colour)
+    head, *more = beside.facts(made)
+    lines = [paint(head, "strong"), *more, ""]
+    lines += [paint(line, "~" if line.startswith("!") else "plain") for line in beside.table(made)]
+    if made.events:
+        lines += ["", *beside.events(made.events)]
+    return "\n".join(lines) + "\n"
+
+
+def history(made: Iterable[Event]) -> str:
+    """What was applied, a line each."""
+    lines = list(beside.events(made)) or ["Nothing was applied yet."]
+    return "\n".join(lines) + "\n"
 
 
 def _plan(made: Plan, paint: Paint) -> Iterator[str]:
