@@ -45,11 +45,11 @@ def diff(
 
 def keyed(shape: Shape, value: Json) -> Tree:
     """A section, a map, or a list with identity as a mapping; empty when absent."""
-    if value is ABSENT or value is None:
-        return {}
+    if isinstance(value, dict):
+        return value
     if shape.rule.key and isinstance(value, list):
         return {entry[shape.rule.key]: entry for entry in value}
-    return value if isinstance(value, Mapping) else {}
+    return {}
 
 
 def _walk(
@@ -62,18 +62,14 @@ def _walk(
     elif shape.is_leaf or (shape.rule.whole and (desired is ABSENT or live is ABSENT)):
         yield from _unit(path, shape, desired, live, recorded, lens, owned)
     else:
-        wanted, there, ours = (keyed(shape, side) for side in (desired, live, recorded))
+        wanted, there, ours = keyed(shape, desired), keyed(shape, live), keyed(shape, recorded)
         inside = owned or shape.rule.whole
         for name, inner in shape.fields.items():
-            want, have, had = (
-                wanted.get(name, ABSENT),
-                there.get(name, ABSENT),
-                ours.get(name, ABSENT),
-            )
-            if want is ABSENT and (
-                have is ABSENT or (had is ABSENT and inner.is_leaf and not inside)
+            if name not in wanted and (
+                name not in there or (name not in ours and inner.is_leaf and not inside)
             ):
                 continue  # most fields of most collections: never asked for and never ours
+            want, have, had = (side.get(name, ABSENT) for side in (wanted, there, ours))
             yield from _walk((*path, name), inner, want, have, had, lens, owned=inside)
 
 

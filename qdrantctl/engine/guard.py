@@ -47,7 +47,8 @@ def uncertain(scene: Scene) -> frozenset[Address]:
         if moved := _moved(change, scene):
             found.update(moved)
     live = scene.context.live
-    return frozenset(a for a in found if a in live and live[a].facts.points is None)
+    facts = {address: live[address].facts for address in found if address in live}
+    return frozenset(a for a, known in facts.items() if known.points is None and not known.unread)
 
 
 def _protect(scene: Scene) -> Iterator[Violation]:

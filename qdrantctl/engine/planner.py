@@ -111,10 +111,14 @@ def _creation(desired: Resource, ours: Resource | None, question: Question, kind
     fields = created(shape_of(kind.spec), desired.spec, lens)
     if any(change.effect is Effect.REFUSED for change in fields):
         return Draft(desired.address, Action.REFUSED, _refused(fields), _because(fields))
-    interrupted = ours is not None and ours.record is not None and ours.record.pending is not None
-    because = "vanished outside qdrantctl" if ours and not interrupted else ""
-    because = "an interrupted apply did not finish it" if interrupted else because
+    because = _interrupted(ours) or ("vanished outside qdrantctl" if ours else "")
     return Draft(desired.address, Action.CREATE, fields, because)
+
+
+def _interrupted(ours: Resource | None) -> str:
+    """Why something is still to be done, where an apply was interrupted; empty otherwise."""
+    pending = ours is not None and ours.record is not None and ours.record.pending is not None
+    return "an interrupted apply did not finish it" if pending else ""
 
 
 def _comparison(
@@ -133,6 +137,10 @@ def _comparison(
     wanted = kind.imply(desired.spec, live.spec, before)
     fields = diff(shape_of(kind.spec), wanted, live.spec, before, lens)
     fields = tuple(_unless_unread(change, live.facts.unread) for change in fields)
+    if ours is not None and _interrupted(ours):
+        applied = diff(shape_of(kind.spec), wanted, live.spec, ours.spec, lens)
+        had = {change.path for change in applied if change.recorded is not ABSENT}
+        fields = tuple(c if c.path in had else _begun(c) for c in fields)
     worst = max((change.effect for change in fields), default=Effect.SAME)
     if worst is Effect.REFUSED:
         return Draft(address, Action.REFUSED, _refused(fields), _because(fields))
@@ -143,7 +151,7 @@ def _comparison(
         because = "exists already and differs" if changed else "exists already and is as stated"
         return Draft(address, Action.ADOPT, fields if changed else (), because)
     if worst > Effect.KEPT:
-        return Draft(address, Action.UPDATE, fields)
+        return Draft(address, Action.UPDATE, fields, _interrupted(ours))
     if because := _stale_record(desired, live, ours, question, left_alone):
         dropped = tuple(change for change in fields if change.recorded is not ABSENT)
         return Draft(address, Action.ADOPT, dropped, because)
@@ -157,6 +165,11 @@ def _unless_unread(change: FieldChange, unread: Mapping[str, str]) -> FieldChang
         return change
     because = f"not known while a node is down ({cause})"
     return change.model_copy(update={"effect": Effect.REFUSED, "because": because})
+
+
+def _begun(change: FieldChange) -> FieldChange:
+    """What only an interrupted apply was to add was never there: nobody else has moved it."""
+    return change.model_copy(update={"recorded": ABSENT, "cause": Cause.EDIT})
 
 
 def _ours(ours: Resource | None) -> Mapping[str, Json]:

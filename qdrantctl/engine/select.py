@@ -69,4 +69,5 @@ def selected(
         more = {a for a, need in refs.items() for r in need if r in gone and r not in live} - gone
         gone |= more
         spreading = bool(more)
-    return {address: draft for address, draft in drafts.items() if address in kept - gone}
+    kept -= gone
+    return {address: draft for address, draft in drafts.items() if address in kept}

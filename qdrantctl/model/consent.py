@@ -31,7 +31,7 @@ def _day(value: Any) -> date:
     raise PydanticCustomError(
         "day",
         "not a day of the calendar",
-        {"rule": "QC074", "hint": "Write YYYY-MM-DD, as in 2027-01-31."},
+        {"rule": "QC045", "hint": "Write YYYY-MM-DD, as in 2027-01-31."},
     )
 
 

@@ -29,6 +29,10 @@ class Door(Protocol):
         """The `result` of the server's answer. Raises ClusterError."""
         ...
 
+    def expect(self, calls: Iterable[Call]) -> None:
+        """A hint: these GETs will be asked for next, in this order."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:

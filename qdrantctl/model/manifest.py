@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from qdrantctl.model.consent import Day
 from qdrantctl.model.resource import Ignored, Lifecycle
+from qdrantctl.model.rule import Rule
 from qdrantctl.model.spec import Path, Spec
 
 API_VERSION = "qdrantctl/v1"
@@ -33,9 +34,7 @@ class IgnoreEntry(Spec):
 
     path: Annotated[str | list[str | int], Field(description="Split at dots, or a list.")]
     reason: str = Field(min_length=1, description="Why nobody should put it back.")
-    until: date | None = Field(
-        default=None, strict=False, description="Last day (YYYY-MM-DD) it is ignored."
-    )
+    until: Day | None = Field(default=None, description="Last day (YYYY-MM-DD) it is ignored.")
 
 
 class LifecycleSpec(Spec):
@@ -53,7 +52,9 @@ class LifecycleSpec(Spec):
     exclusive: list[str | list[str | int]] = Field(
         default_factory=list, description="Maps whose strangers are removed."
     )
-    ignore: list[IgnoreEntry] = Field(default_factory=list, description="Fields left alone.")
+    ignore: Annotated[list[IgnoreEntry], Rule(key="path")] = Field(
+        default_factory=list, description="Fields left alone."
+    )
 
     def lifecycle(self) -> Lifecycle:
         """The same as a plain value."""

@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from qdrantctl.model.address import Address
 from qdrantctl.model.consent import ADDRESS_HINT, ConsentEntry, unusable
+from qdrantctl.model.rule import Rule
 from qdrantctl.model.spec import Spec
 from qdrantctl.model.url import UrlError, normal
 from qdrantctl.model.violation import Severity
@@ -272,10 +273,13 @@ class SharedSpec(Spec):
         Field(default_factory=dict, description="Clusters by the name given with -e."),
     ]
     consents: Annotated[
-        list[ConsentEntry], Field(default_factory=list, description="What may be lost, until when.")
+        list[ConsentEntry],
+        Rule(key="until"),
+        Field(default_factory=list, description="What may be lost, until when."),
     ]
     removed: Annotated[
         list[Removed],
+        Rule(key="address"),
         Field(default_factory=list, description="Resources to forget without destroying them."),
     ]
     rules: Annotated[

@@ -1,7 +1,7 @@
 """Every rule that a manifest or a plan can break: its stable id and one line saying what it asks.
 
-QC001 to QC099: reading (files, YAML, templates, the envelope, names, the shape of specs).
-QC100 to QC199: what a kind asks of its specs and changes. QC200 to QC299: safety of plans.
+Below QC100: reading of files, YAML, templates, manifests, the project file. Then what a kind asks
+of its specs and changes; from QC200 on the safety of plans. docs/rules.md tells more of each.
 """
 
 from __future__ import annotations
@@ -39,5 +39,47 @@ RULES: dict[str, str] = {
     "QC054": "Collections and aliases share one namespace",
     "QC060": "A lifecycle path must lead to a field of the kind",
     "QC061": "lifecycle.replace must be a way of replacing that is supported",
+    "QC070": "An address of a server must be a URL that can be used, and safe for a key",
+    "QC071": "No secret may stand in the project file",
+    "QC073": "Names of projects and environments must be plain words",
+    "QC074": "Consents and removals must name a resource or a glob of them",
+    "QC075": "Files that the project file names must be there, and not name each other in a circle",
+    "QC076": "The embedded server takes no settings of a remote one",
+    "QC077": "A protected environment refuses drift",
+    "QC078": "Severities are stated for rule ids, as error, warning, note or off",
+    "QC101": "A cap on a vector should name a vector of the collection",
+    "QC102": "No write should need more replicas than there are",
+    "QC103": "An alias must name a real collection",
+    "QC110": "A collection or vector has one kind of quantization",
+    "QC111": "An integer index must serve lookups or ranges",
+    "QC112": "A text index must be in a language that Qdrant knows",
+    "QC113": "A payload index must be on a payload path, and be stated once",
+    "QC114": "A shard key must be stated once",
+    "QC115": "A key of Qdrant's metadata must not be null",
+    "QC116": "A vector name must be one that Qdrant takes, and used once",
+    "QC117": "Shard keys need sharding_method: custom",
+    "QC118": "There must not be more payload indexes than max_payload_index_count allows",
+    "QC120": "A vector name must be one that this server takes",
+    "QC121": "Payload indexes need a shard key with custom sharding",
+    "QC122": "Payload indexes on the cluster must stay within the cap",
+    "QC123": "An index that strict mode makes necessary must not be dropped",
+    "QC124": "A change that re-indexes should not meet indexing_threshold: 0",
+    "QC125": "A change that re-indexes should not meet max_optimization_threads: 0",
+    "QC126": "replication_factor moves no replicas of shards that exist",
+    "QC127": "An alias must have a collection to stand for",
+    "QC128": "Indexes and points of a collection should be there to be read",
+    "QC201": "A protected resource must not be deleted or replaced",
+    "QC202": "Deleting points needs consent by name",
+    "QC203": "Replacing a collection needs consent by name",
+    "QC204": "Taking over what differs needs consent by name",
+    "QC205": "A collection must not be deleted under an alias that stays",
+    "QC206": "An alias must not move from points to an empty or unready collection without consent",
+    "QC207": "Many deletions at once must be meant",
+    "QC208": "Dropping a shard key or a vector with its data needs consent by name",
+    "QC209": "Dropping a payload index in a protected environment needs consent",
+    "QC210": "Points should not be destroyed without a snapshot",
+    "QC211": "A collection that is replaced is made again with its aliases",
+    "QC220": "A consent should not have expired",
+    "QC221": "A consent should allow something",
 }
 """Id -> one-line title."""

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from qdrantctl.engine.planner import plan_changes, unmanaged
@@ -286,6 +288,30 @@ def test_an_open_apply_counts_as_ours_and_is_finished():
     found = only([desired(A, **VECTOR)], [live_collection("a")], [known])
     assert found.action is Action.ADOPT
     assert "interrupted" in found.because
+
+
+def test_what_an_interrupted_apply_did_not_reach_is_no_drift():
+    want = desired(A, **VECTOR, hnsw_config={"m": 64, "ef_construct": 7}, metadata={"x": 1})
+    pending = {"action": "update", "spec": want.spec}
+    before = recorded(A, pending=pending, **VECTOR, hnsw_config={"ef_construct": 7})
+    found = only([want], [live_collection("a")], [before])
+    assert found.action is Action.UPDATE
+    assert found.because == "an interrupted apply did not finish it"
+    causes = {field.path: field.cause for field in found.fields}
+    assert causes == {
+        ("hnsw_config", "m"): Cause.EDIT,
+        ("hnsw_config", "ef_construct"): Cause.DRIFT,
+        ("metadata", "x"): Cause.EDIT,
+    }
+
+
+def test_what_could_not_be_read_is_not_changed():
+    want = [desired(A, **VECTOR, payload_indexes={"a": {"type": "keyword"}}, metadata={"x": 1})]
+    live = live_collection("a")
+    unread = replace(live, facts=replace(live.facts, unread={"payload_indexes": "refused"}))
+    found = only(want, [unread], [recorded(A, **VECTOR)])
+    assert found.action is Action.REFUSED
+    assert "not known while a node is down (refused)" in found.because
 
 
 def test_a_recreated_collection_is_told():

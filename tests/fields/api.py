@@ -2,7 +2,8 @@
 
 `api.json` holds, for every path, value and endpoint, the first version that describes it and, where
 it is gone again, the last: read from the OpenAPI document of every tag from 1.0.0 to 1.19.0.
-`<name>` stands for a key of a map.
+`<name>` stands for a key of a map. Compared with the models of qdrant-client 1.13.3, 1.16.2 and
+1.17.1, which the one path that the documents lacked (`filter_max_conditions`) comes from.
 """
 
 from __future__ import annotations

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -16,7 +14,6 @@ from qdrantctl.edges.identity import Identity
 from qdrantctl.edges.settings import Settings
 from qdrantctl.flows.execute import Run, execute
 from qdrantctl.flows.plan import Planned, Wishes, plan
-from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Change
 from qdrantctl.model.consent import Consent
 from qdrantctl.model.report import Report, Status
@@ -24,7 +21,7 @@ from qdrantctl.model.server import Server, Version
 from qdrantctl.model.step import Call, collection_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from qdrantctl.model.kind import Door
     from tests.servers import Node
@@ -48,6 +45,9 @@ class Disguised:
     def ask(self, call: Call) -> Any:
         return self.door.ask(call)
 
+    def expect(self, calls: Iterable[Call]) -> None:
+        self.door.expect(calls)
+
 
 @dataclass
 class Bench:
@@ -58,7 +58,7 @@ class Bench:
     owner: str
     door: Door
     consents: tuple[Consent, ...] = ()
-    sent: list[Call] = field(default_factory=list)
+    sent: list[Call] = field(default_factory=list, repr=False)
     """Every call of every plan that was applied."""
 
     def state(self, *manifests: dict[str, Any]) -> None:

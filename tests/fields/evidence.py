@@ -1,12 +1,12 @@
-"""What a server shows of a collection: read from its answers and its files, not through the tool."""
+"""What a server shows of a collection: by its answers and its files, not through the tool."""
 
 from __future__ import annotations
 
 import random
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from tests.fields.rows import SIZE
 
@@ -41,23 +41,38 @@ def ask(node: Node, method: str, path: str, body: Any = None) -> Any:
 
 def look(node: Node, name: str, path: Place) -> Seen:
     """A look once the server has nothing left to do."""
-    info = at_rest(node, name)
+    info, built = at_rest(node, name)
     telemetry = ask(node, "GET", "/telemetry?details_level=2")["collections"]["collections"]
-    segments = node.folder / "storage" / "collections" / name
-    built = [folder for folder in segments.glob("*/segments/*") if not folder.suffix]
     indexes = [folder for each in built for folder in each.glob("payload_index/*/")]
     if path[0] == "shard_keys":
         info["shard_keys"] = _shards_by_key(ask(node, "GET", f"/collections/{name}/cluster"))
     return Seen(
         uuid=next(entry["config"]["uuid"] for entry in telemetry if entry["id"] == name),
         points=info["points_count"],
-        segments=frozenset(str(folder.relative_to(segments)) for folder in built),
+        segments=frozenset(folder.name for folder in built),
         indexes=frozenset(_marked(folder) for folder in indexes),
         value=reported(info, path),
     )
 
 
-def _marked(folder: Any) -> tuple[str, int, int]:
+def at_rest(node: Node, name: str, *, indexed: bool = False) -> tuple[Any, list[Path]]:
+    """GET of a collection once it is green and segments that were replaced are gone.
+
+    Yellow shows in the first answer after a change of settings, but not after one of points.
+    """
+    folder = node.folder / "storage" / "collections" / name
+    until = time.monotonic() + 30
+    while True:
+        info = ask(node, "GET", f"/collections/{name}")
+        built = [segment for segment in folder.glob("*/segments/*") if not segment.suffix]
+        ready = info["status"] == "green" and len(built) == info["segments_count"]
+        if ready and (info["indexed_vectors_count"] or not indexed):
+            return info, built
+        assert time.monotonic() < until, (info, built)
+        time.sleep(0.01)
+
+
+def _marked(folder: Path) -> tuple[str, int, int]:
     status = folder.stat()
     return f"{folder.parent.parent.name}/{folder.name}", status.st_ino, status.st_mtime_ns
 
@@ -71,17 +86,6 @@ def _shards_by_key(topology: dict[str, Any]) -> dict[str | int, Any]:
         known["shards_number"] += 1
         known["placement"] = [topology["peer_id"]]
     return found
-
-
-def at_rest(node: Node, name: str) -> Any:
-    """GET of a collection that is green: yellow shows in the first answer after a change."""
-    until = time.monotonic() + 30
-    while True:
-        info = ask(node, "GET", f"/collections/{quote(name, safe='')}")
-        if info["status"] == "green":
-            return info
-        assert time.monotonic() < until, info["status"]
-        time.sleep(0.01)
 
 
 def reported(info: dict[str, Any], path: Place) -> Any:
@@ -112,7 +116,8 @@ def _bare(schema: dict[str, Any]) -> dict[str, Any]:
 
 def fill(node: Node, name: str) -> None:
     """Points with every vector that the collection has, and a payload for every type of index."""
-    params = ask(node, "GET", f"/collections/{name}")["config"]["params"]
+    config = ask(node, "GET", f"/collections/{name}")["config"]
+    params = config["params"]
     vectors = params["vectors"]
     named = {"": vectors} if "size" in vectors else vectors
     random.seed(7)
@@ -127,17 +132,17 @@ def fill(node: Node, name: str) -> None:
             return
         body["shard_key"] = keys[0]["key"]
     ask(node, "PUT", f"/collections/{name}/points?wait=true", body)
-    at_rest(node, name)
+    at_rest(node, name, indexed=config["optimizer_config"]["indexing_threshold"] == 1)
 
 
 def _vectors(named: dict[str, Any], params: dict[str, Any]) -> Any:
     found: dict[str, Any] = {}
     for name, vector in named.items():
         values = [random.randint(0, 255) for _ in range(vector["size"])]
-        found[name] = [values, values[::-1]] if "multivector_config" in vector else values
+        found[name] = [values, values[::-1], values] if "multivector_config" in vector else values
     for name in params.get("sparse_vectors") or {}:
         found[name] = {"indices": random.sample(range(SIZE), 4), "values": [1, 2, 3, 4]}
-    return found
+    return found[""] if set(found) == {""} else found
 
 
 def _payload(number: int) -> dict[str, Any]:

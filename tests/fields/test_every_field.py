@@ -1,7 +1,7 @@
-"""Every field of a collection, and an alias: what the plan says of a change and what the server did.
+"""Every field of a collection, and an alias: what the plan says against what the server does.
 
 Each row of the table lives through: set at creation; and on another collection with points: set,
-changed, dropped, set again. Every state is planned, applied, and ends in an empty plan. A field
+changed, dropped, set again, dropped again. Every state is planned, applied, and ends in an empty plan. A field
 without a row fails.
 """
 
@@ -12,68 +12,29 @@ from typing import Any
 import pytest
 
 from qdrantctl.kinds.catalog import KINDS
-from qdrantctl.kinds.collection import payload_indexes
 from qdrantctl.model.change import Action
 from qdrantctl.model.errors import ManifestError
 from qdrantctl.model.rule import ABSENT, Effect, Rule
 from qdrantctl.model.server import Version
-from qdrantctl.model.spec import Shape, Spec, shape_of
+from qdrantctl.model.spec import shape_of
 from tests.fields.api import illegal
 from tests.fields.bench import Bench, bench, change_of, told
 from tests.fields.evidence import NOTHING, Seen, ask, fill, look
+from tests.fields.places import SHAPE, index_fields, pattern, patterns
 from tests.fields.rows import HERE, PLAIN, ROWS, Row
 
 HERE_AND_NOW = [row for row in ROWS if not row.since]
 NEWER = [row for row in ROWS if row.since]
-SHAPE = shape_of(next(kind.spec for kind in KINDS if kind.name == "collection"))
 ADDRESS = "collection/grown"
 
 
-def patterns(shape: Shape, path: tuple[str, ...] = ()) -> set[tuple[str, ...]]:
-    """Every leaf, every section that the server takes as one, and every map's keys."""
-    found = {path} if shape.is_leaf or (shape.rule.whole and path[-1:] != ("*",)) else set()
-    for name, inner in shape.fields.items():
-        found |= patterns(inner, (*path, name))
-    if shape.entries is not None:
-        found |= {(*path, "*")} | patterns(shape.entries, (*path, "*"))
-    return found
-
-
-def by_type() -> set[tuple[str, ...]]:
-    """Payload indexes type by type, each with its own parameters."""
-    specs = [
-        value
-        for value in vars(payload_indexes).values()
-        if isinstance(value, type) and issubclass(value, Spec) and value.__module__.endswith(
-            "payload_indexes"
-        )
-    ]  # fmt: skip
-    found: set[tuple[str, ...]] = set()
-    for spec in specs:
-        kind = spec.__name__.lower()
-        if kind in payload_indexes.TYPES:
-            found.add(("payload_indexes", kind))
-            found |= {("payload_indexes", kind, *below) for below in patterns(shape_of(spec))}
-    return found
-
-
-def pattern(row: Row) -> tuple[str, ...]:
-    """The row's path with `*` for the keys of maps."""
-    found: list[str] = []
-    here: Shape = SHAPE
-    for word in row.path:
-        found.append("*" if here.entries is not None else str(word))
-        here = here.entries or here.fields[str(word)]
-    return tuple(found)
-
-
 def test_every_field_has_a_row():
-    rows = {pattern(row) for row in ROWS}
+    rows = {pattern(row.path) for row in ROWS}
     quantized = {("quantization_config", kind) for kind in ("scalar", "product", "binary", "turbo")}
     told_by_parent = {path for path in patterns(SHAPE) if path[-2:] in quantized}
-    assert patterns(SHAPE) - told_by_parent - rows == set()
+    assert patterns(SHAPE) - told_by_parent == rows
     indexes = {tuple(map(str, row.path)) for row in ROWS if row.path[0] == "payload_indexes"}
-    assert by_type() == indexes
+    assert {("payload_indexes", *path) for path in index_fields()} == indexes
 
 
 def manifest(name: str, spec: dict[str, Any]) -> dict[str, Any]:
@@ -106,7 +67,7 @@ def live(row: Row, on: Bench) -> None:
     on.settle()
     assert means(row, look(on.node, "made", row.path).value, row.first)
     fill(on.node, "grown")
-    for value in (row.first, row.second, None, row.first):
+    for value in (row.first, row.second, None, row.first, None):
         on.state(made, manifest("grown", row.spec(value)))
         if value is None and row.required:
             with pytest.raises(ManifestError):
@@ -139,6 +100,9 @@ def compare(row: Row, value: Any, effect: Effect, before: Seen, after: Seen) -> 
     assert after.points == before.points > 0
     if effect in (Effect.KEPT, Effect.SAME, Effect.REFUSED):
         assert after == before
+        assert value is None or effect is Effect.REFUSED or means(row, after.value, value)
+        if value is None and row.path[0] == "strict_mode_config":
+            assert rule_of(row).meaning(before.value) is ABSENT, "a cap that is dropped is lifted"
         return
     if value is None:
         assert after.value is NOTHING or rule_of(row).meaning(after.value) is ABSENT
@@ -159,8 +123,8 @@ def means(row: Row, shown: Any, stated: Any) -> bool:
     if isinstance(stated, str) and row.path[0] in ("payload_indexes", "shard_keys"):
         spelled = {"en": "english"}.get(stated, stated)
         return shown in (spelled, {"languages": [spelled]}) or spelled in _values(shown)
-    if isinstance(stated, int) and row.path[0] == "shard_keys" and len(row.path) == 2:
-        return shown is not NOTHING and shown["key"] == stated
+    if isinstance(stated, int) and row.path[0] == "shard_keys" and isinstance(shown, dict):
+        return bool(shown["key"] == stated)
     if isinstance(stated, float) and row.path[-1] == "quantile":
         return abs(shown - stated) < 1e-7
     if isinstance(stated, list):
@@ -186,13 +150,15 @@ def before(version: str) -> str:
 
 @pytest.mark.parametrize("row", NEWER, ids=str)
 def test_newer_fields_are_refused_with_the_version_they_need(row, qdrant, tmp_path, request):
-    with bench(qdrant, tmp_path, request.node.name) as on:
+    with bench(qdrant, tmp_path, request.node.name, f"replace {ADDRESS}") as on:
         on.state(manifest("grown", row.spec()))
         try:
+            versions = [before(row.since)]
             if on.plan().plan.applicable:  # else the field stands in a section that is newer too
                 on.settle()
+                versions.append("")
             on.state(manifest("grown", row.spec(row.first)))
-            for version in ("", before(row.since)):
+            for version in versions:
                 change = change_of(on.plan(version), ADDRESS)
                 assert change.action is Action.REFUSED
                 assert not change.steps
@@ -211,27 +177,30 @@ def test_newer_fields_are_refused_with_the_version_they_need(row, qdrant, tmp_pa
             on.clear("grown")
 
 
-GATED = [
-    row for row in HERE_AND_NOW if any(shape.rule.gate.since for shape in SHAPE.along(row.path))
-]
+def since(row: Row) -> str:
+    """The version that the field needs, and what is stated below it."""
+    met = list(SHAPE.along(row.path))
+    below = row.first if isinstance(row.first, dict) else {}
+    gates = [shape.rule.gate.since for shape in met]
+    gates += [shape.rule.gate.since for name, shape in met[-1].fields.items() if name in below]
+    return max(filter(None, gates), key=Version.parse, default="")
+
+
+GATED = [row for row in HERE_AND_NOW if since(row)]
 
 
 @pytest.mark.parametrize("row", GATED, ids=str)
 def test_older_servers_are_told_which_version_a_field_needs(row, qdrant, here, tmp_path, request):
-    since = next(
-        shape.rule.gate.since
-        for shape in reversed(list(SHAPE.along(row.path)))
-        if shape.rule.gate.since
-    )
+    needed = since(row)
     with bench(qdrant, tmp_path, request.node.name) as on:
         on.state(manifest("grown", row.spec(row.first)))
-        change = change_of(on.plan(before(since)), ADDRESS)
+        change = change_of(on.plan(before(needed)), ADDRESS)
         assert change.action is Action.REFUSED
-        assert f"needs Qdrant {since} or newer" in change.because
-        planned = on.plan(since)
+        assert f"needs Qdrant {needed} or newer" in change.because
+        planned = on.plan(needed)
         assert planned.plan.applicable, told(planned)
         calls = [step.call for step in change_of(planned, ADDRESS).steps]
-        assert [words for call in calls for words in illegal(call, since)] == []
+        assert [words for call in calls for words in illegal(call, needed)] == []
 
 
 @pytest.mark.parametrize("kind", ["vectors", "sparse_vectors"])

@@ -5,6 +5,7 @@ from qdrantctl.kinds.collection.observe import canonical, live_spec
 from qdrantctl.kinds.collection.payload_indexes import canonical_index
 from qdrantctl.kinds.collection.payload_paths import field_name
 from qdrantctl.kinds.collection.spec import Collection
+from qdrantctl.model.rule import same
 from qdrantctl.model.spec import Shape, shape_of
 
 VECTOR = {"size": 4, "distance": "Dot"}
@@ -27,6 +28,10 @@ def read(**spec):
         (
             {"payload_indexes": {"a": {"type": "text", "stopwords": {"custom": ["z", "a", "z"]}}}},
             {"payload_indexes": {"a": {"type": "text", "stopwords": {"custom": ["a", "z"]}}}},
+        ),
+        (
+            {"payload_indexes": {"a": {"type": "text", "stopwords": {}, "lowercase": None}}},
+            {"payload_indexes": {"a": "text"}},
         ),
         ({"optimizer_config": {"flush_interval_sec": 9}},
          {"optimizers_config": {"flush_interval_sec": 9}}),
@@ -68,6 +73,10 @@ def test_seven_and_the_string_seven_are_different_shard_keys():
         {"vectors": {"size": True, "distance": "Dot"}},
         {"wal_config": {"wal_retain_closed": 0}},
         {"wal_config": {"wal_capacity_mb": 0}},
+        {"wal_config": {"wal_capacity_mb": 2**64 - 1}},
+        {"hnsw_config": {"m": 2**40}},
+        {"optimizers_config": {"default_segment_number": 2**32}},
+        {"sharding_method": "custom", "shard_keys": [{"key": "a", "placement": []}]},
         {"hnsw_config": {"ef_construct": 3}},
         {"hnsw_config": {"full_scan_threshold": 9}},
         {"optimizers_config": {"deleted_threshold": 1.1}},
@@ -109,6 +118,21 @@ def test_payload_paths_are_as_the_server_reports_them(path, reported):
 def test_payload_paths_that_the_server_refuses(path):
     with pytest.raises(ValueError, match=r".*"):
         field_name(path)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "equal"),
+    [
+        (0.46648155035933436, 0.4664815503593344, True),
+        (5e-324, 0.0, True),
+        (0.1, 0.1000001, False),
+        (2**63 - 1, 2**63, False),
+        (1, 1.0, True),
+        ({"a": [1.0, 0.1]}, {"a": [1, 0.1]}, True),
+    ],
+)
+def test_floats_are_the_same_as_their_neighbours(one, other, equal):
+    assert same(one, other) is equal
 
 
 def test_nulls_that_the_server_echoes_are_not_values():

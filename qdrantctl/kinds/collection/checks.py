@@ -45,7 +45,8 @@ def lint(resource: Resource, desired: Inventory) -> Iterator[Finding]:  # noqa: 
 
 
 def check(change: Change, context: Context) -> Iterator[Violation]:
-    """What this cluster would refuse, or do behind a change that looks harmless."""
+    """What this cluster would refuse, hides, or does behind a change that looks harmless."""
+    yield from _unread(change, context.live.get(change.where))
     if change.action not in _WORKING or change.where not in context.desired:
         return
     desired = context.desired[change.where]
@@ -57,6 +58,19 @@ def check(change: Change, context: Context) -> Iterator[Violation]:
     yield from _index_needed(change, desired.spec, there)
     yield from _graph_lost(change, desired.spec, there)
     yield from _replicas(change, live)
+
+
+def _unread(change: Change, live: Resource | None) -> Iterator[Violation]:
+    cause = live.facts.unread.get(INDEXES) if live else None
+    if cause is not None:
+        yield Violation(
+            rule="QC128",
+            severity=Severity.WARNING,
+            address=change.address,
+            message="its payload indexes and points cannot be read, because a shard has no "
+            f"replica that is up; the indexes are taken as last applied ({cause})",
+            hint="Bring the node back and plan again.",
+        )
 
 
 def _vector_names(change: Change, desired: Resource, context: Context) -> Iterator[Violation]:
@@ -160,7 +174,8 @@ def _graph_lost(
 
 def _replicas(change: Change, live: Resource | None) -> Iterator[Violation]:
     for field in change.fields:
-        if field.path == ("replication_factor",) and live and live.facts.replicas:
+        wanted = field.path == ("replication_factor",) and field.desired is not ABSENT
+        if wanted and live and live.facts.replicas:
             fewer = sum(count < field.desired for count in live.facts.replicas.values())
             if fewer:
                 yield Violation(

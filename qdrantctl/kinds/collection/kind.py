@@ -8,11 +8,9 @@ from qdrantctl.kinds.collection.checks import check, lint
 from qdrantctl.kinds.collection.observe import KIND, canonical, observe
 from qdrantctl.kinds.collection.spec import Collection
 from qdrantctl.kinds.collection.steps import STRICT, steps
-from qdrantctl.kinds.collection.strict_mode import UNLIMITED
+from qdrantctl.kinds.collection.strict_mode import RATES, UNLIMITED
 from qdrantctl.model.kind import Kind
 from qdrantctl.model.rule import Json
-
-_RATES = ("read_rate_limit", "write_rate_limit")
 
 
 def imply(
@@ -20,13 +18,14 @@ def imply(
 ) -> Mapping[str, Json]:
     """Strict mode switched off also lifts both rate limits.
 
-    The limiter ignores `enabled` after a restart, so limits that only sleep come back.
+    Their limiter ignores `enabled` at creation and after a restart, so limits that only sleep
+    come back.
     """
     strict = desired.get(STRICT, {})
     was_ours = recorded.get(STRICT, {}).get("enabled")
     off = strict.get("enabled") is False or ("enabled" not in strict and was_ours)
     sleeping = {
-        cap: UNLIMITED for cap in _RATES if cap in live.get(STRICT, {}) and cap not in strict
+        cap: UNLIMITED for cap in RATES if cap in live.get(STRICT, {}) and cap not in strict
     }
     if not off or not sleeping:
         return desired

@@ -18,7 +18,7 @@ from qdrantctl.model.spec import Shape, Spec, shape_of
 from qdrantctl.model.step import Call, collection_path
 
 KIND = "collection"
-NOT_FOUND = 404
+NOT_FOUND, BROKEN = 404, 500
 
 _TOP_LEVEL = ("hnsw_config", "quantization_config", "wal_config", "strict_mode_config", "metadata")
 
@@ -26,8 +26,8 @@ _TOP_LEVEL = ("hnsw_config", "quantization_config", "wal_config", "strict_mode_c
 def canonical(spec: Spec) -> Mapping[str, Json]:
     """A manifest's spec as the one tree that stands for its meaning."""
     plain = spec.model_dump(exclude_none=True)
-    for index in (plain.get("payload_indexes") or {}).values():
-        index.update(canonical_index(index))
+    if indexes := plain.get("payload_indexes"):
+        plain["payload_indexes"] = {path: canonical_index(i) for path, i in indexes.items()}
     if keys := plain.get("shard_keys"):
         plain["shard_keys"] = sorted(keys, key=_key_order)
     return pruned(shape_of(Collection), plain)
@@ -38,14 +38,20 @@ def observe(door: Door, asked: Asked) -> Iterator[Resource]:
     aliases: dict[str, list[str]] = defaultdict(list)
     for entry in door.ask(Call(method="GET", path="/aliases"))["aliases"]:
         aliases[entry["collection_name"]].append(entry["alias_name"])
-    for name, config in _configs(door, asked):
-        if name.startswith(OWN_PREFIX):
-            continue
+    found = {n: config for n, config in _configs(door, asked) if not n.startswith(OWN_PREFIX)}
+    details = {n: _details(n) for n in found if _wants_details(asked, Address(KIND, n))}
+    door.expect(details.values())
+    for name, config in found.items():
         address = Address(KIND, name)
         facts = Facts(uuid=config.get("uuid") or "", aliases=tuple(sorted(aliases[name])))
         spec = live_spec(config)
-        if _states(asked, address, "payload_indexes") or address in asked.details:
-            spec, facts = _with_details(door, name, spec, facts)
+        if name in details:
+            try:
+                spec, facts = _with_details(door, name, spec, facts)
+            except ClusterError as error:
+                if error.status != BROKEN or door.server.peers == 1:
+                    raise
+                spec, facts = _as_applied(asked.recorded.get(address), error, spec, facts)
         if door.server.distributed and _wants_topology(asked, address, spec):
             spec, facts = _with_topology(door, name, spec, facts)
         yield Resource(address, spec, facts=facts)
@@ -96,14 +102,23 @@ def _configs(door: Door, asked: Asked) -> Iterator[tuple[str, Mapping[str, Any]]
             yield name, found[name]
 
 
+def _details(name: str) -> Call:
+    return Call(method="GET", path=collection_path(name))
+
+
 def _info(door: Door, name: str) -> Mapping[str, Any] | None:
     try:
-        found: Mapping[str, Any] = door.ask(Call(method="GET", path=collection_path(name)))
+        found: Mapping[str, Any] = door.ask(_details(name))
     except ClusterError as error:
         if error.status == NOT_FOUND:
             return None
         raise
     return found
+
+
+def _wants_details(asked: Asked, address: Address) -> bool:
+    """Whether payload indexes, points or status matter."""
+    return address in asked.details or _states(asked, address, "payload_indexes")
 
 
 def _states(asked: Asked, address: Address, field: str) -> bool:
@@ -135,6 +150,18 @@ def _with_details(
     return spec, facts
 
 
+def _as_applied(
+    recorded: Resource | None, error: ClusterError, spec: Mapping[str, Json], facts: Facts
+) -> tuple[Mapping[str, Json], Facts]:
+    """The server tells nothing of a collection while a shard has no replica that is up.
+
+    Its indexes are then taken as they were last applied, and marked; its points stay unknown.
+    """
+    if recorded and "payload_indexes" in recorded.spec:
+        spec = {**spec, "payload_indexes": recorded.spec["payload_indexes"]}
+    return spec, replace(facts, unread={"payload_indexes": error.why})
+
+
 def _wants_topology(asked: Asked, address: Address, spec: Mapping[str, Json]) -> bool:
     """Whether shards matter: shard keys, or replicas that a manifest wants more of."""
     desired = asked.desired.get(address)
@@ -161,10 +188,11 @@ def _with_topology(
     if spec.get("sharding_method") == "custom" and shards:
         entries = [{"key": key, "shards_number": len(ids)} for key, ids in shards.items()]
         spec = {**spec, "shard_keys": sorted(entries, key=_key_order)}
-    known = {
-        key: sum(points[key].values()) for key, ids in shards.items() if ids == set(points[key])
+    held = {
+        key: sum(points[key].values()) if ids == set(points[key]) else None
+        for key, ids in shards.items()
     }
-    return spec, replace(facts, replicas=dict(replicas), points_by_key=known)
+    return spec, replace(facts, replicas=dict(replicas), points_by_key=held)
 
 
 def _key_order(entry: Mapping[str, Json]) -> tuple[bool, Json]:

@@ -87,7 +87,7 @@ class Optimizers(Spec):
     ] = None
     indexing_threshold: Annotated[
         Count | None,
-        Rule(),
+        Rule(because="segments that it covers now are indexed in the background"),
         Field(
             description="Kilobytes above which a segment is indexed; 0 stops indexing.",
             validation_alias=AliasChoices("indexing_threshold", "indexing_threshold_kb"),

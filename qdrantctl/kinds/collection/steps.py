@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from qdrantctl.kinds.collection.spec import Collection
-from qdrantctl.kinds.collection.strict_mode import UNLIMITED
+from qdrantctl.kinds.collection.strict_mode import RATES, UNLIMITED
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Change, FieldChange
 from qdrantctl.model.kind import Context
@@ -20,6 +20,7 @@ KEYS = "shard_keys"
 NAMED = ("vectors", "sparse_vectors")
 INDEX_TOKENS = 3
 """Write tokens that making one payload index costs."""
+_LIFTED = {"enabled": False, "max_payload_index_count": UNLIMITED, "write_rate_limit": UNLIMITED}
 _WAIT = {"wait": "true"}
 
 
@@ -40,14 +41,26 @@ def steps(change: Change, context: Context) -> Iterator[Call]:
 
 
 def _create(name: str, spec: Mapping[str, Json]) -> Iterator[Call]:
-    """Shard keys before indexes, which need one; strict mode last, as it can forbid indexes."""
+    """Shard keys before indexes, which need one; strict mode last, as it can forbid indexes.
+
+    A server may have caps for every new collection, so those that are stated and can forbid
+    indexes are lifted until then. Its own are left: nobody can tell what they are.
+    """
     shape = shape_of(Collection)
     body = {
         field: value
         for field, value in spec.items()
         if shape.fields[field].rule.create and field not in (INDEXES, KEYS)
     }
-    later = {STRICT: body.pop(STRICT)} if STRICT in body and spec.get(INDEXES) else {}
+    later: dict[str, Any] = {}
+    strict = body.pop(STRICT, {})
+    if strict.get("enabled") is False:
+        strict = dict.fromkeys(RATES, UNLIMITED) | strict
+    if strict and spec.get(INDEXES):
+        later = {STRICT: strict}
+        strict = {cap: value for cap, value in _LIFTED.items() if cap in strict}
+    if strict:
+        body[STRICT] = strict
     if set(body.get("vectors", ())) == {""}:
         body["vectors"] = body["vectors"][""]
     yield Call(method="PUT", path=collection_path(name), body=body)
@@ -140,11 +153,11 @@ def _room(
     """Caps that must give way while indexes are made, and the values that let them.
 
     At the index cap the server refuses even to make an existing index again, and each index
-    costs 3 write tokens of a bucket that may hold less.
+    costs 3 write tokens of a bucket that may hold less, and that is there with strict mode off.
     """
     caps = live.get(STRICT, {})
     made = sum(not gone for gone in indexes.values())
-    if not made or not caps.get("enabled"):
+    if not made:
         return {}
     room: dict[str, Json] = {}
     there = live.get(INDEXES, {})
@@ -152,7 +165,7 @@ def _room(
     again = sum(not gone and field in there for field, gone in indexes.items())
     most = max(len(there) - dropped + (made - again), len(there) - dropped + (again > 0))
     cap = "max_payload_index_count"
-    if caps.get(cap, UNLIMITED) < most:
+    if caps.get("enabled") and caps.get(cap, UNLIMITED) < most:
         room[cap] = max(most, strict.get(cap, 0))
     cap = "write_rate_limit"
     tokens = INDEX_TOKENS * len(indexes)

@@ -15,6 +15,9 @@ UNLIMITED = 2**63 - 1
 
 OVERSAMPLING_UNLIMITED = 1e300
 
+RATES = ("read_rate_limit", "write_rate_limit")
+"""Caps whose limiter ignores `enabled` once the collection is created or loaded."""
+
 _GONE = "unlimited (Qdrant cannot unset a cap)"
 
 
