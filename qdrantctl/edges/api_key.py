@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
+from qdrantctl.edges.sources import read_bytes
 from qdrantctl.model.errors import SettingsError
 from qdrantctl.model.project import KeySource
 
@@ -45,15 +46,15 @@ def from_variable(name: str, environ: Mapping[str, str], place: str) -> str:
 
 def _from_file(path: Path, shown: str, place: str) -> str:
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+        content = read_bytes(path, MAX_BYTES)
     except OSError as error:
         raise SettingsError(
             f"the API key's file {shown} cannot be read: {error.strerror}",
             why=f"It is named in {place}.",
             hint="Relative paths start at the folder of the file that states them.",
         ) from None
-    return _checked(_decoded(content), f"the file {shown}", place)
+    text = "x" * (MAX_BYTES + 1) if content is None else _decoded(content)
+    return _checked(text, f"the file {shown}", place)
 
 
 def _from_command(argv: list[str], folder: Path, environ: Mapping[str, str], place: str) -> str:

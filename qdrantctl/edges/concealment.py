@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from qdrantctl.edges.yaml_documents import Document
+from qdrantctl.edges.yaml_documents import Document, Marks
 from qdrantctl.model.resource import Origin
 from qdrantctl.model.rule import ABSENT, Json
 from qdrantctl.model.spec import Path
@@ -43,12 +43,18 @@ def _line(snippet: str, violation: Violation, document: Document | None) -> str:
     for path in _literal_paths(document) if document else ():
         assert document is not None
         first, column = document.place(path)
-        after = (place[0] for place in document.keys.values() if place[0] > first)
+        after = (number for number in _key_lines(document.marks) if number > first)
         if line == first:
             snippet = snippet[: column - 1] + HIDDEN
         elif first < line < min(after, default=line + 1):
             return HIDDEN
     return _IN_URL.sub(rf"\1\2{HIDDEN}", _KEY.sub(rf"\1{HIDDEN}", snippet))
+
+
+def _key_lines(marks: Marks | None) -> Iterator[int]:
+    for mark in (marks or {}).values():
+        yield mark.key[0]
+        yield from _key_lines(mark.below)
 
 
 def _literal_paths(document: Document) -> Iterator[Path]:

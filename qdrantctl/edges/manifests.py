@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
-from typing import Any
+from typing import Any, NamedTuple
 
-from qdrantctl.edges.page import Page, Place
+from qdrantctl.edges.page import Page, Place, lines_of
 from qdrantctl.edges.sources import STDIN, Search, Sources, read_page
 from qdrantctl.edges.spec_errors import Fault, validate
 from qdrantctl.edges.yaml_documents import Document, read_documents
@@ -35,17 +36,14 @@ class Loaded:
 
     desired: Inventory
     violations: tuple[Violation, ...]
-    places: Mapping[Address, Source] = field(default_factory=dict)
+    declared: Mapping[Address, Declared] = field(default_factory=dict)
 
     def place(self, resource: Resource, finding: Finding) -> Violation:
         """A finding at the line that it speaks of."""
-        source = self.places[resource.address]
-        return source.violation(
-            Fault(("spec", *finding.path), finding.rule, finding.message, finding.hint),
-            severity=finding.severity,
-            address=str(resource.address),
-            place=resource.locate(finding.path),
-        )
+        source, shape = self.declared[resource.address]
+        where = _as_written(source, shape, finding.path)
+        fault = Fault(where, finding.rule, finding.message, finding.hint)
+        return source.violation(fault, finding.severity, str(resource.address))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,23 +59,29 @@ class Source:
         """Line and column of what stands at a path of the manifest."""
         return self.document.place((*self.prefix, *path), key=key)
 
+    def in_file(self, path: Path) -> Place | None:
+        """The same in the file, which a template may have turned into another text."""
+        return self.page.in_file(self.place(path))
+
     def violation(
-        self,
-        fault: Fault,
-        *,
-        severity: Severity = Severity.ERROR,
-        address: str = "",
-        place: Place | None = None,
+        self, fault: Fault, severity: Severity = Severity.ERROR, address: str = ""
     ) -> Violation:
         """A fault of the manifest as a violation at its line."""
         return self.page.violation(
             fault.rule,
             fault.message,
             fault.hint,
-            place or self.place(fault.path, key=fault.key),
+            self.place(fault.path, key=fault.key),
             severity=severity,
             address=address,
         )
+
+
+class Declared(NamedTuple):
+    """Where a resource is declared, and the shape of its spec."""
+
+    source: Source
+    shape: Shape
 
 
 def load(sources: Sources, kinds: Iterable[Kind], stdin: Stdin) -> Loaded:
@@ -87,15 +91,17 @@ def load(sources: Sources, kinds: Iterable[Kind], stdin: Stdin) -> Loaded:
     for page in _pages(search, stdin, reading.problems):
         documents, problems = read_documents(page)
         reading.problems += problems
+        reading.doubtful = {_where(p) for p in problems if isinstance(p.column, int)}
         for document in documents:
             reading.document(Source(page, document, document.value))
     reading.problems += search.problems
     reading.namespaces()
-    told = tuple(sorted(reading.problems, key=_reading_order))
-    return Loaded(Inventory(reading.found.values()), told, reading.sources)
+    # A template's loop breaks the same rule on the same line many times; that is told once.
+    told = tuple(dict.fromkeys(sorted(reading.problems, key=_where)))
+    return Loaded(Inventory(reading.found.values()), told, reading.declared)
 
 
-def _reading_order(problem: Violation) -> tuple[str, int, int]:
+def _where(problem: Violation) -> tuple[str, int, int]:
     origin = problem.origin
     column = problem.column if isinstance(problem.column, int) else 0
     return (origin.file, origin.line, column) if isinstance(origin, Origin) else ("", 0, 0)
@@ -116,11 +122,18 @@ def _pages(search: Search, stdin: Stdin, problems: list[Violation]) -> Iterator[
         if isinstance(page, Page) and path is not None and path.name.endswith(TEMPLATES):
             from qdrantctl.edges.templates import render
 
-            page = render(page, search.sources.env, search.sources.vars)
+            env = search.sources.env
+            page = render(page, env, search.sources.vars, _command(page, env))
         if isinstance(page, Violation):
             problems.append(page)
         else:
             yield page
+
+
+def _command(page: Page, env: str) -> str:
+    """Shows a person what a template made."""
+    chosen = "" if env == "-" else f" -e {shlex.quote(env)}"
+    return f"qdrantctl render --numbers{chosen} -f {shlex.quote(page.file)}"
 
 
 @dataclass(slots=True)
@@ -129,8 +142,10 @@ class _Reading:
 
     kinds: Mapping[str, Kind]
     found: dict[Address, Resource] = field(default_factory=dict)
-    sources: dict[Address, Source] = field(default_factory=dict)
+    declared: dict[Address, Declared] = field(default_factory=dict)
     problems: list[Violation] = field(default_factory=list)
+    doubtful: set[tuple[str, int, int]] = field(default_factory=set)
+    """Places of the page that is read about which its YAML has said enough."""
 
     def document(self, source: Source) -> None:
         """A manifest, or a List of them."""
@@ -138,7 +153,8 @@ class _Reading:
         if isinstance(value, dict) and value.get("kind") == "List":
             items = value.get("items")
             if not isinstance(items, list):
-                self._broken(source, Fault(("items",), "QC042", "a List has items, a list"))
+                message, hint = "items of a List must be a list", "Put the manifests under items."
+                self._broken(source, Fault(("items",), "QC042", message, hint))
                 return
             for position, item in enumerate(items):
                 inner = (*source.prefix, "items", position)
@@ -192,14 +208,14 @@ class _Reading:
         lifecycle = envelope.lifecycle.lifecycle()
         shape = shape_of(kind.spec)
         self._broken(source, *_lifecycle(lifecycle, shape))
-        self.sources[address] = source
+        self.declared[address] = Declared(source, shape)
         self.found[address] = Resource(
             address=address,
             spec=kind.canonical(spec),
-            origin=Origin(file=source.page.file, line=source.place(())[0]),
+            origin=Origin(file=source.page.file, line=(source.in_file(()) or (1, 1))[0]),
             lifecycle=lifecycle,
             labels=envelope.metadata.labels,
-            locate=lambda path: _locate(source, stated, shape, path),
+            locate=lambda path: source.in_file(_as_written(source, shape, path)),
         )
 
     def _usable(self, source: Source, kind: Kind, name: str) -> bool:
@@ -217,9 +233,7 @@ class _Reading:
             hint = "Letters, digits, dots, dashes and underscores are safe."
             fault = Fault(where, "QC052", message, hint)
             address = str(Address(kind.name, name))
-            self.problems.append(
-                source.violation(fault, severity=Severity.WARNING, address=address)
-            )
+            self.problems.append(source.violation(fault, Severity.WARNING, address))
         return True
 
     def _twice(self, source: Source, address: Address) -> None:
@@ -238,10 +252,11 @@ class _Reading:
                 message = f"{address} has the name of {other} ({self.found[other].origin})"
                 hint = "Qdrant keeps them in one namespace; rename one of the two."
                 fault = Fault(("metadata", "name"), "QC054", message, hint)
-                self._broken(self.sources[address], fault)
+                self._broken(self.declared[address].source, fault)
 
     def _broken(self, source: Source, *faults: Fault) -> None:
-        self.problems += [source.violation(fault) for fault in faults]
+        found = (source.violation(fault) for fault in faults)
+        self.problems += [v for v in found if _where(v) not in self.doubtful]
 
 
 def _versions(faults: list[Fault], value: Mapping[str, Json]) -> Iterator[Fault]:
@@ -285,26 +300,26 @@ def _leads_somewhere(shape: Shape, path: Path) -> bool:
     return bool(met) and (len(met) == len(path) or (met[-1].is_leaf and not met[-1].fields))
 
 
-def _locate(source: Source, spec: Any, shape: Shape, path: Path) -> Place:
-    """Where the value at a path of the canonical spec is stated, or the nearest thing above it.
+def _as_written(source: Source, shape: Shape, path: Path) -> Path:
+    """A path of the canonical spec as the manifest spells it, as far as the manifest states it.
 
     A manifest may say the same in other words: another spelling of a key, an unnamed vector, a
     bare shard key, quotes in a payload path.
     """
     where: list[str | int] = ["spec"]
-    value, here = spec, shape
-    for word in path:
+    value, here = source.value["spec"], shape
+    for position, word in enumerate(path):
         key = _spelled(value, here, word)
         below = here.below(word)
         if key is not None:
             where.append(key)
             value = value[key]
         elif word != "":
-            break
+            return (*where, *path[position:])
         if below is None:
             break
         here = below
-    return source.place(tuple(where))
+    return tuple(where)
 
 
 def _spelled(value: Any, shape: Shape, word: str | int) -> str | int | None:
@@ -327,4 +342,4 @@ def _spelled(value: Any, shape: Shape, word: str | int) -> str | int | None:
     return next((key for key in value if key.replace('"', "") == bare), None)
 
 
-__all__ = ["STDIN", "Loaded", "Sources", "load", "render_text"]
+__all__ = ["STDIN", "Loaded", "Page", "Sources", "lines_of", "load", "render_text"]

@@ -23,6 +23,7 @@ Model = TypeVar("Model", bound=Spec)
 MAX_CHARACTERS = 1_000_000
 """Of a project file or a file of values; a larger one is refused."""
 _EXTENDS: Path = ("spec", "extends")
+_REPLACE = "It must be a text file that may be read by who runs qdrantctl."
 _RELATIVE = "Relative paths start at the folder of the file that states them."
 
 
@@ -80,7 +81,10 @@ def load(path: FilePath) -> Chain:
         real = os.path.realpath(base)
         if real in seen:
             names = " -> ".join([*seen.values(), seen[real]])
-            raise _broken(layer.violation(_EXTENDS, "QC075", f"extends goes in a circle: {names}"))
+            hint = "Leave extends out of one of them."
+            raise _broken(
+                layer.violation(_EXTENDS, "QC075", f"extends goes in a circle: {names}", hint)
+            )
         page, document = _read(base, root, (layer, _EXTENDS))
         shared = _checked(SharedFile, page, document)
         seen[real] = page.file
@@ -93,7 +97,9 @@ def read_values(layer: Layer, file: str, path: Path, root: FilePath) -> dict[str
     page, document = _read(layer.folder / file, root, (layer, path))
     if not isinstance(document.value, dict):
         place = (document.line, 1)
-        raise _broken(page.violation("QC042", "values are a mapping: `name: value`", "", place))
+        raise _broken(
+            page.violation("QC042", "values are a mapping", "Write `name: value`.", place)
+        )
     return document.value
 
 
@@ -107,7 +113,7 @@ def _read(
         if named:
             layer, place = named
             raise _broken(layer.violation(place, "QC075", f"{shown} {why}", _RELATIVE))
-        raise _broken(Page(shown, "").violation("QC001", f"{shown} {why}"))
+        raise _broken(Page(shown, "").violation("QC001", f"{shown} {why}", _REPLACE))
     page = Page(shown, text)
     documents, problems = read_documents(page)
     if problems:
@@ -115,7 +121,7 @@ def _read(
     if len(documents) != 1:
         line = documents[1].line if documents else 1
         found = "holds more than one document" if documents else "is empty"
-        raise _broken(page.violation("QC030", f"{shown} {found}", "", (line, 1)))
+        raise _broken(page.violation("QC030", f"{shown} {found}", "It holds one.", (line, 1)))
     return page, documents[0]
 
 

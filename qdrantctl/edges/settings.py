@@ -174,8 +174,9 @@ def _without_project(
         stated = url or environ.get("QDRANT_URL")
         if not stated:
             raise UsageError(
-                "no server is named",
-                hint="Name one with --url https://host:6333, or set QDRANT_URL.",
+                f"there is no {PROJECT_FILE} in {directory} or above, and no server is named",
+                hint="Run `qdrantctl init` to start a project, or name a server with "
+                "--url https://host:6333 or QDRANT_URL.",
             )
         reach = of_url(stated, "--url" if url else "QDRANT_URL", environ)
     return Settings(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +20,7 @@ SUFFIXES = (".yaml", ".yml", ".yaml.j2", ".yml.j2")
 STDIN = "<stdin>"
 """The name of standard input in output."""
 _MAGIC = frozenset("*?[")
+_ACCESS = "See that it is a file that may be read; what another program writes is piped to `-f -`."
 
 Identity = tuple[int, int]
 """Device and inode: the same for every name of a file."""
@@ -51,7 +53,7 @@ class Search:
     def files(self) -> Iterator[Path | None]:
         """Paths in the order of the patterns, folders sorted, every real file once; None: stdin."""
         for pattern in self.sources.patterns:
-            count = 0
+            count, told = 0, len(self.problems)
             for path in [None] if pattern == "-" else self._matching(pattern):
                 count += 1
                 if self._first_time(path):
@@ -59,7 +61,7 @@ class Search:
                 if len(self._seen) > MAX_FILES:
                     self._problem(None, "QC002", f"more than {MAX_FILES:,} manifests", "Name less.")
                     return
-            if not count:
+            if not count and len(self.problems) == told:
                 self._nothing(pattern)
 
     def shown(self, path: Path | None) -> str:
@@ -79,31 +81,23 @@ class Search:
         named = os.path.lexists(literal)
         for path in [literal] if named else sorted(set(_expand(self.sources.base, pattern))):
             if _is_folder(path):
-                yield from self._below(path, set())
+                yield from self._below(path)
             elif named or path.name.endswith(SUFFIXES):
                 yield path
 
-    def _below(self, folder: Path, seen: set[Identity]) -> Iterator[Path]:
+    def _below(self, folder: Path) -> Iterator[Path]:
         """The manifests in a folder and the folders in it, each real folder once."""
-        if folder.name.endswith(SUFFIXES):
-            message = "a folder stands where a manifest should be"
-            self._problem(folder, "QC001", message, "Rename it.")
-            return
-        try:
-            here = _identity(folder)
-            inner = sorted(folder.iterdir())
-        except OSError as error:
-            self._problem(folder, "QC001", f"the folder cannot be read: {_reason(error)}")
-            return
-        if here in seen:
-            return
-        seen.add(here)
-        for path in inner:
-            if path.name.startswith("."):
+
+        def failed(path: Path, error: OSError) -> None:
+            self._problem(path, "QC001", f"the folder cannot be read: {_reason(error)}", _ACCESS)
+
+        for path in _walk(folder, failed):
+            if not path.name.endswith(SUFFIXES):
                 continue
             if _is_folder(path):
-                yield from self._below(path, seen)
-            elif path.name.endswith(SUFFIXES):
+                message = "a folder stands where a manifest should be"
+                self._problem(path, "QC001", message, "Rename it.")
+            else:
                 yield path
 
     def _first_time(self, path: Path | None) -> bool:
@@ -157,12 +151,9 @@ def read_page(path: Path | None, shown: str, stdin: Callable[[], bytes]) -> Page
     """The text of a file, or of standard input for None; read once, never beyond the bound."""
     blank = Page(shown, "")
     try:
-        data = stdin() if path is None else _read(path)
+        data = stdin() if path is None else read_bytes(path, MAX_BYTES)
     except OSError as error:
-        return blank.violation("QC001", f"cannot be read: {_reason(error)}")
-    except _NotRegular as error:
-        hint = "To read from another program, pipe it to `-f -`."
-        return blank.violation("QC001", f"{error}, not a regular file", hint)
+        return blank.violation("QC001", f"cannot be read: {_reason(error)}", _ACCESS)
     if data is None or len(data) > MAX_BYTES:
         return blank.violation("QC003", "larger than 10 MB", "Split it into several files.")
     try:
@@ -177,28 +168,25 @@ def read_page(path: Path | None, shown: str, stdin: Callable[[], bytes]) -> Page
         return text.violation("QC004", message, hint, text.place(len(good)))
 
 
-class _NotRegular(Exception):
-    """A fifo, a device, a folder: reading it could block or never end."""
-
-
-def _read(path: Path) -> bytes | None:
-    """The bytes of a regular file; None where there are too many. Raises OSError, _NotRegular."""
+def read_bytes(path: Path, most: int) -> bytes | None:
+    """The bytes of a regular file, None where there are more than `most`. Raises OSError."""
     # O_NONBLOCK: opening a fifo that nobody writes to would wait for ever.
     number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     try:
         status = os.fstat(number)
         if not stat.S_ISREG(status.st_mode):
-            raise _NotRegular("a folder" if stat.S_ISDIR(status.st_mode) else "a special file")
-        if status.st_size > MAX_BYTES:
+            what = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or a device"
+            raise OSError(errno.EINVAL, f"it is {what}, not a regular file")
+        if status.st_size > most:
             return None
         parts: list[bytes] = []
-        left = MAX_BYTES + 1
+        left = most + 1
         while left and (part := os.read(number, left)):
             parts.append(part)
             left -= len(part)
     finally:
         os.close(number)
-    return b"".join(parts)
+    return b"".join(parts) if left else None
 
 
 def _expand(base: Path, pattern: str) -> Iterator[Path]:
@@ -228,15 +216,34 @@ def _match(folder: Path, words: tuple[str, ...], seen: set[tuple[Identity, int]]
         return
     seen.add(here)
     if word == "**":
-        yield from _match(folder, rest, seen)
-    for path in inner:
-        if path.name.startswith(".") and not word.startswith("."):
-            continue
-        if word == "**":
+        for path in _walk(folder, lambda *_: None):
             if _is_folder(path):
-                yield from _match(path, words, seen)
-        elif fnmatchcase(path.name, word):
+                yield from _match(path, rest, seen)
+        return
+    for path in inner:
+        if fnmatchcase(path.name, word) and (word.startswith(".") or not path.name.startswith(".")):
             yield from _match(path, rest, seen)
+
+
+def _walk(folder: Path, failed: Callable[[Path, OSError], None]) -> Iterator[Path]:
+    """A folder and everything below it, sorted, without hidden names; each real folder once."""
+    seen: set[Identity] = set()
+    waiting = [folder]
+    while waiting:
+        path = waiting.pop()
+        if not _is_folder(path):
+            yield path
+            continue
+        try:
+            here = _identity(path)
+            inner = sorted(path.iterdir(), reverse=True)
+        except OSError as error:
+            failed(path, error)
+            continue
+        if here not in seen:
+            seen.add(here)
+            yield path
+            waiting += [inside for inside in inner if not inside.name.startswith(".")]
 
 
 def _identity(path: Path) -> Identity:

@@ -7,7 +7,7 @@ meant, and "did you mean". Knows models only by their fields, nothing of what th
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, TypeVar
@@ -76,20 +76,31 @@ def _stated(value: Json, location: Iterable[str | int]) -> Path:
 
 def _fault(shape: Shape, value: Json, path: Path, errors: list[Any]) -> Fault:
     error = _most_telling(errors)
-    kind, context = error["type"], error.get("ctx", {})
+    kind, context, location = error["type"], error.get("ctx", {}), error["loc"]
     if kind == "extra_forbidden":
-        message, hint = _unknown_key(shape, value, path)
+        message, hint = _unknown_key(shape, value, path, location)
         return Fault(path, "QC040", message, hint, key=True)
     if kind == "missing":
-        return Fault(path[:-1], "QC041", f"{path[-1]} is required here", "Add it.")
+        hint = _add(str(path[-1]), _about(shape, location))
+        return Fault(path[:-1], "QC041", f"{path[-1]} is required here", hint)
     if rule := context.get("rule"):
-        return Fault(path, rule, error["msg"], context.get("hint", ""))
+        key = location[-1:] == ("[key]",)
+        return Fault(path, rule, error["msg"], context.get("hint", ""), key)
     if kind == "union_tag_not_found":
-        return Fault(path, "QC041", f"type is required in {_name(path)}", "Add it.")
-    name, found = _name(path), context.get("tag", error["input"])
+        near = _closest("type", _below(value, path))
+        hint = f"Did you mean 'type' by {near!r}?" if near else "Add it."
+        return Fault(path, "QC041", f"type is required in {_name(path)}", hint)
+    about = _about(shape, location) or "Write a mapping: `key: value`."
+    return _wrong_value(path, errors, error, about)
+
+
+def _wrong_value(path: Path, errors: list[Any], error: Any, about: str) -> Fault:
+    """A value of the wrong type, out of its bounds, or none of the words that may stand there."""
+    kind, context, name = error["type"], error.get("ctx", {}), _name(path)
+    found = context.get("tag", error["input"])
     if kind in _BOUNDS:
         words = _BOUNDS[kind].format(**context)
-        return Fault(path, "QC043", f"{name} must {words}, found {_quoted(found)}")
+        return Fault(path, "QC043", f"{name} must {words}, found {_quoted(found)}", about)
     choices = [choice for one in errors for choice in _choices(one)]
     if choices and isinstance(found, str):
         message = f"{name} cannot be {_quoted(found)}"
@@ -97,11 +108,30 @@ def _fault(shape: Shape, value: Json, path: Path, errors: list[Any]) -> Fault:
     if wanted := [_TYPES[one["type"]] for one in errors if one["type"] in _TYPES]:
         wanted += [f"one of {', '.join(choices)}"] if choices else []
         message = f"{name} must be {' or '.join(dict.fromkeys(wanted))}, found {_shown(found)}"
-        return Fault(path, "QC042", message, _slip(wanted, found))
+        return Fault(path, "QC042", message, _slip(wanted, found) or about)
     if choices:
         message = f"{name} must be one of {', '.join(choices)}, found {_shown(found)}"
-        return Fault(path, "QC042", message)
-    return Fault(path, "QC045", f"{name}: {error['msg'][:1].lower()}{error['msg'][1:]}")
+        return Fault(path, "QC042", message, about)
+    message = f"{name}: {error['msg'][:1].lower()}{error['msg'][1:]}"
+    return Fault(path, "QC045", message, about)
+
+
+def _met(shape: Shape, location: Iterable[str | int]) -> list[Shape]:
+    """The shapes along a location of pydantic's; members of unions, named in it, lead nowhere."""
+    met = [shape]
+    for word in location:
+        if (inner := met[-1].below(word)) is not None:
+            met.append(inner)
+    return met
+
+
+def _about(shape: Shape, location: Iterable[str | int]) -> str:
+    """What the field is, or the nearest above it that says so: with its bounds and its default."""
+    return next((met.about for met in reversed(_met(shape, location)) if met.about), "")
+
+
+def _add(word: str, about: str) -> str:
+    return f"Add {word}: {about[:1].lower()}{about[1:]}" if about else "Add it."
 
 
 def _most_telling(errors: list[Any]) -> Any:
@@ -145,28 +175,28 @@ def _choices(error: Any) -> list[str]:
     return [word.strip(" '") for word in str(listed).replace(" or ", ", ").split(",") if word]
 
 
-def _unknown_key(shape: Shape, value: Json, path: Path) -> tuple[str, str]:
+def _unknown_key(
+    shape: Shape, value: Json, path: Path, location: Sequence[str | int]
+) -> tuple[str, str]:
     """What to say of a key that nobody knows, or not here."""
     word = str(path[-1])
-    here = _at(shape, path[:-1])
+    here = _met(shape, location[:-1])[-1]
     stated = _below(value, path[:-1])
-    owner = f" of {_name(path[:-1])}" if len(path) > 1 else ""
-    if here is None:
-        return f"{word!r} is not a key{owner}", ""
+    message = f"{word!r} is not a key" + (f" of {_name(path[:-1])}" if len(path) > 1 else "")
     for inner in here.fields.values():
         if word in inner.spellings:
             other = next((s for s in inner.spellings if s != word and s in stated), "")
             if other:
                 return f"{word!r} says the same as {other!r}, which is stated too", "Keep one."
             which = f" of type {stated['type']}" if "type" in stated else ""
-            return f"{word!r} is not a key{owner}{which}", "Leave it out."
+            return message + which, "Leave it out."
     known = [spelling for inner in here.fields.values() for spelling in inner.spellings]
     if close := _closest(word, known):
-        return f"{word!r} is not a key{owner}", f"Did you mean {close!r}?"
+        return message, f"Did you mean {close!r}?"
     if deeper := _elsewhere(shape, word):
-        return f"{word!r} is not a key{owner}", f"It belongs under {'.'.join(deeper)}."
+        return message, f"It belongs under {'.'.join(deeper)}."
     listed = ", ".join(sorted(inner.spellings[0] for inner in here.fields.values()))
-    return f"{word!r} is not a key{owner}", f"Known here: {listed}." if listed else ""
+    return message, f"Known here: {listed}." if listed else "Leave it out."
 
 
 def _elsewhere(shape: Shape, word: str) -> tuple[str, ...]:
@@ -177,16 +207,6 @@ def _elsewhere(shape: Shape, word: str) -> tuple[str, ...]:
     return next(
         ((n, *found) for n, s in shape.fields.items() if (found := _elsewhere(s, word))), ()
     )
-
-
-def _at(shape: Shape, path: Path) -> Shape | None:
-    """The section that a document's path leads to; an unnamed entry of a map stands for itself."""
-    here: Shape | None = shape
-    for word in path:
-        here = here.below(word) if here is not None else None
-    if here is not None and here.entries is not None:
-        return here.entries
-    return here
 
 
 def _below(value: Json, path: Path) -> Mapping[str, Json]:
@@ -210,7 +230,9 @@ def _among(found: str, choices: list[str]) -> str:
 def _closest(word: str, known: Iterable[str]) -> str:
     """The known word that was probably meant; empty when none is near."""
     folded = {name.casefold().replace("-", "_"): name for name in known}
-    close = get_close_matches(word.casefold().replace("-", "_"), folded, 1, 0.7)
+    word = word.casefold().replace("-", "_")
+    begun = [name for name in folded if name.startswith(f"{word}_")]
+    close = get_close_matches(word, folded, 1, 0.7) or begun
     return folded[close[0]] if close else ""
 
 
@@ -230,7 +252,7 @@ def _slip(wanted: list[str], found: Json) -> str:
     if "a string" in wanted and isinstance(found, bool | int | float):
         return "Put it in quotes."
     if "a mapping" in wanted and found is None:
-        return "Write {} for one without settings."
+        return "Write its settings, {} for none."
     return ""
 
 

@@ -1,7 +1,10 @@
 """Jinja2 templates of manifests: sandboxed, strict about undefined names, bounded.
 
-Bounds: output by counting it, time by a trace of the template's own lines, memory by the process's
-limit while rendering (where the system has one).
+Bounds: output by counting it, time by a trace of what runs, memory by the process's limit while
+rendering (where the system has one).
+
+Which line of the template wrote which line of its output is found by rendering a second time with
+marks in the template's text. It counts only where the marks changed nothing else.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ import operator
 import re
 import sys
 import time
+from array import array
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
@@ -20,10 +24,12 @@ from typing import Any
 
 from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, UndefinedError
 from jinja2.exceptions import SecurityError, TemplateNotFound
+from jinja2.ext import Extension
+from jinja2.lexer import Token, TokenStream
 from jinja2.loaders import DictLoader
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from qdrantctl.edges.page import Page
+from qdrantctl.edges.page import Made, Page, lines_of
 from qdrantctl.model.rule import Json
 from qdrantctl.model.violation import Violation
 
@@ -33,6 +39,7 @@ MAX_SECONDS = 5.0
 MAX_MEMORY = 256 * 2**20
 """Bytes on top of what the process has when rendering begins."""
 _MAX_BITS = 10_000
+_SYNTAX_HINT = "Correct it here: {{ … }} writes a value, {% … %} is a statement, {# … #} a comment."
 _FILE = "<template>"
 """What Jinja2 calls a template without a file in tracebacks."""
 
@@ -55,32 +62,116 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         return (operator.pow if name == "**" else operator.mul)(left, right)
 
 
+class _Marks(Extension):
+    """Puts the line's number in front of all text, and of every expression, of a template."""
+
+    def filter_stream(self, stream: TokenStream) -> Iterator[Token]:
+        """The template's tokens with marks in them."""
+        for token in stream:
+            if token.type == "data":
+                yield Token(token.lineno, "data", _marked(token.value, token.lineno))
+                continue
+            if token.type == "variable_begin":
+                yield Token(token.lineno, "data", _mark(token.lineno))
+            yield token
+
+
+_MARK = re.compile("\x02([0-9]+)\x03")
+_BEGINS = re.compile("[ ]*(?:\x02([0-9]+)\x03[ ]*)+")
+"""The marks in front of the first word of a line: of a call, and last of what was called."""
+_NEWLINE = re.compile("\r\n|\r|\n")
+"""What Jinja2 counts as the end of a line."""
+
+
+def _marked(text: str, line: int) -> str:
+    """Text that begins on `line`, with a mark in each of its lines behind the indentation."""
+    marked = []
+    for number, words in enumerate(text.split("\n"), line):
+        bare = words.lstrip(" ")
+        indent = words[: len(words) - len(bare)]
+        marked.append(f"{indent}{_mark(number)}{bare}" if bare else words)
+    return "\n".join(marked)
+
+
+def _mark(line: int) -> str:
+    return f"\x02{line}\x03"
+
+
 @cache
-def _environment() -> _Sandbox:
+def _environment(*, marks: bool) -> _Sandbox:
     return _Sandbox(
-        undefined=StrictUndefined, keep_trailing_newline=True, loader=DictLoader({}), cache_size=0
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        loader=DictLoader({}),
+        cache_size=0,
+        extensions=[_Marks] if marks else [],
     )
 
 
-def render(page: Page, env: str, variables: Mapping[str, Json]) -> Page | Violation:
-    """The page after its template, or what is wrong with the template and where."""
-    parts: list[str] = []
-    size = 0
+def render(page: Page, env: str, variables: Mapping[str, Json], command: str) -> Page | Violation:
+    """The page after its template, or what is wrong with the template and where.
+
+    `command` is what shows a person the text.
+    """
+    values = {"env": env, "vars": variables}
     try:
-        template = _environment().from_string(page.text)
-        with _bounded_time(), _bounded_memory():
-            for part in template.generate(env=env, vars=dict(variables)):
-                size += len(part)
-                if size > MAX_OUTPUT:
-                    raise _Bound(f"its output passes {MAX_OUTPUT:,} characters")
-                parts.append(part)
-        return Page(page.file, "".join(parts), rendered=True)
+        text = _output(page.text, values, marks=False)
     except TemplateSyntaxError as error:
-        return page.violation("QC020", f"template: {error.message}", "", (error.lineno, 1))
+        message = f"template: {error.message}"
+        return page.violation("QC020", message, _SYNTAX_HINT, (error.lineno, 1))
     except Exception as error:
         line = _line(error.__traceback__)
-        rule, message, hint = _words(error, {"env": env, "vars": variables})
+        rule, message, hint = _words(error, values)
         return page.violation(rule, message, hint, (line, 1) if line else None)
+    made = Page(page.file, text, _made(page.text, text, values, command))
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        message = "template: it writes half a character, which UTF-8 cannot hold"
+        return made.violation("QC004", message, "Write it whole.", made.place(error.start))
+    return made
+
+
+def _output(template: str, values: Mapping[str, Json], *, marks: bool) -> str:
+    """What a template writes. Raises whatever it raises, and _Bound."""
+    parts: list[str] = []
+    size = 0
+    with _bounded_memory(), _bounded_time():  # in this order: the clock must not stop the clean-up
+        for part in _environment(marks=marks).from_string(template).generate(values):
+            size += len(part)
+            if size > MAX_OUTPUT:
+                raise _Bound(f"its output passes {MAX_OUTPUT:,} characters")
+            parts.append(part)
+        return "".join(parts)
+
+
+def _made(template: str, text: str, values: Mapping[str, Json], command: str) -> Made:
+    """Which line of the template wrote which line of `text`."""
+    lines, alike = array("I"), array("I")
+    try:
+        marked = _output(template, values, marks=True)
+    except Exception:
+        return Made(template, lines, alike, command)
+    if _MARK.sub("", marked) != text:  # it looks at its own text, or rolls dice
+        return Made(template, lines, alike, command)
+    own = _NEWLINE.split(template)
+    going_on = 1
+    for written in lines_of(marked):
+        begins = _BEGINS.match(written)
+        line = int(begins[1]) if begins else going_on
+        for found in _MARK.finditer(written):
+            going_on = int(found[1])
+        lines.append(line)
+        alike.append(_alike(_MARK.sub("", written), own[line - 1] if line <= len(own) else ""))
+    return Made(template, lines, alike, command)
+
+
+def _alike(one: str, other: str) -> int:
+    """With how many of the same characters two lines begin."""
+    if one == other:
+        return len(one)
+    return next((i for i, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]),
+                min(len(one), len(other)))  # fmt: skip
 
 
 def _line(trace: TracebackType | None) -> int:
@@ -104,10 +195,12 @@ def _words(error: Exception, known: Mapping[str, Any]) -> tuple[str, str, str]:
         return "QC022", "template: other files cannot be included", "Use `vars` instead."
     if isinstance(error, _Bound):
         return "QC023", f"template stopped: {said}", "Make it simpler."
+    if isinstance(error, OverflowError) and said:
+        return "QC023", f"template stopped: {said[:1].lower()}{said[1:]}", "Make it simpler."
     if isinstance(error, MemoryError | OverflowError | RecursionError):
         return "QC023", "template stopped: it needs too much memory", "Make it simpler."
     if isinstance(error, TemplateError):
-        return "QC020", f"template: {said}", ""
+        return "QC020", f"template: {said}", _SYNTAX_HINT
     return "QC020", f"template: {said or type(error).__name__}", "Check the types of its values."
 
 
@@ -128,15 +221,16 @@ def _undefined_hint(said: str, known: Mapping[str, Any]) -> str:
 
 @contextmanager
 def _bounded_time() -> Iterator[None]:
-    """Raises _Bound from inside a template whose own lines run for too long."""
+    """Raises _Bound from inside a template that runs for too long.
+
+    It looks at the clock at each of the template's lines, and at each call of what they use.
+    """
     end = time.monotonic() + MAX_SECONDS
 
     def trace(frame: FrameType, event: str, argument: Any) -> Any:  # noqa: ARG001
-        if frame.f_code.co_filename != _FILE:
-            return None
         if time.monotonic() > end:
             raise _Bound(f"it runs longer than {MAX_SECONDS:g} seconds")
-        return trace
+        return trace if frame.f_code.co_filename == _FILE else None
 
     before = sys.gettrace()
     sys.settrace(trace)

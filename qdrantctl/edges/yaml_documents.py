@@ -1,14 +1,15 @@
 """YAML 1.2 documents as plain values with the place of each. Bounded in time and memory.
 
-ruamel's C parser gives the events (its Python parser where the C one is missing); the values are
-made here, by the core schema: `no`, `on`, `12:30` and dates are strings.
+ruamel's C parser gives the events, its slow Python parser where the C one is missing or too strict;
+the values are made here, by the core schema: `no`, `on`, `12:30` and dates are strings.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple, NoReturn
 
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import (
@@ -33,10 +34,24 @@ MAX_VALUES = 500_000
 """Values in one file, about what 10 MB of ordinary manifests hold."""
 MAX_EXPANDED = 50_000
 """Values that the aliases of one document may stand for."""
+MAX_REREAD = 100_000
+"""Characters that the slow parser may be asked to read."""
 _MAX_PROBLEMS = 100
 """Per file; whoever repairs a hundred can run it again."""
 
 _STR_TAGS = ("!", "tag:yaml.org,2002:str")
+
+
+class Mark(NamedTuple):
+    """Where an entry of a mapping or a list stands, and what is in it."""
+
+    key: Place
+    value: Place
+    """The same as `key` in a list."""
+    below: Marks | None
+
+
+Marks = dict[str | int, Mark]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +61,19 @@ class Document:
     value: Json
     line: int
     """Where it begins, from 1."""
-    keys: dict[Path, Place]
-    """Where each key or list entry stands."""
-    values: dict[Path, Place]
-    """Where the value of each key stands."""
+    marks: Marks | None
 
     def place(self, path: Path, *, key: bool = False) -> Place:
         """Where the value at `path` stands (or its key), or the nearest thing above it."""
-        for end in range(len(path), 0, -1):
-            here = path[:end]
-            found = None if key or end < len(path) else self.values.get(here)
-            if found := found or self.keys.get(here):
-                return found
-        return self.line, 1
+        found: Place = (self.line, 1)
+        marks = self.marks
+        for position, word in enumerate(path, 1):
+            mark = marks.get(word) if marks else None
+            if mark is None:
+                break
+            found = mark.key if key or position < len(path) else mark.value
+            marks = mark.below
+        return found
 
 
 def read_documents(page: Page) -> tuple[list[Document], list[Violation]]:
@@ -69,12 +84,21 @@ def read_documents(page: Page) -> tuple[list[Document], list[Violation]]:
     """
     reader = _Reader(page)
     try:
-        reader.run()
-    except _Stop:
-        pass
+        reader.run(_events(page.text))
     except YAMLError as error:
-        reader.problems.append(syntax_violation(page, error))
+        if _REFUSED_BY_C not in str(error) or len(page.text) > MAX_REREAD:
+            reader.problems.append(syntax_violation(page, error))
+            return reader.documents, reader.problems
+        reader = _Reader(page)
+        try:
+            reader.run(_python_events(page.text))
+        except YAMLError as again:
+            reader.problems.append(syntax_violation(page, again))
     return reader.documents, reader.problems
+
+
+_REFUSED_BY_C = "found unexpected ':'"
+"""`{url: http://host}` is YAML, but not to the C parser."""
 
 
 class _Stop(Exception):
@@ -86,32 +110,31 @@ class _Reader:
     page: Page
     documents: list[Document] = field(default_factory=list)
     problems: list[Violation] = field(default_factory=list)
-    keys: dict[Path, Place] = field(default_factory=dict)
-    values: dict[Path, Place] = field(default_factory=dict)
     anchors: dict[str, tuple[Json, int]] = field(default_factory=dict)
     open_anchors: set[str] = field(default_factory=set)
     count: int = 0
     expanded: int = 0
     next_event: Callable[[], Any] = lambda: None
 
-    def run(self) -> None:
-        self.next_event = _events(self.page.text)
-        while (event := self.next_event()) is not None:
-            if type(event) is DocumentStartEvent:
-                self._document()
-            elif type(event) is StreamEndEvent:
-                return
+    def run(self, next_event: Callable[[], Any]) -> None:
+        """Read all documents. Raises YAMLError."""
+        self.next_event = next_event
+        with suppress(_Stop):
+            while (event := next_event()) is not None:
+                if type(event) is DocumentStartEvent:
+                    self._document()
+                elif type(event) is StreamEndEvent:
+                    return
 
     def _document(self) -> None:
-        self.keys, self.values, self.anchors = {}, {}, {}
+        self.anchors = {}
         self.expanded = 0
         event = self.next_event()
-        line: int = event.start_mark.line + 1
-        value = self._value(event, ())
+        value, marks = self._value(event, 0)
         if value is not None:
-            self.documents.append(Document(value, line, self.keys, self.values))
+            self.documents.append(Document(value, event.start_mark.line + 1, marks))
 
-    def _value(self, event: Any, path: Path) -> Json:
+    def _value(self, event: Any, depth: int) -> tuple[Json, Marks | None]:
         self.count += 1
         if self.count > MAX_VALUES:
             self._stop(event, "QC010", f"more than {MAX_VALUES:,} values in one file", "Split it.")
@@ -120,52 +143,52 @@ class _Reader:
             value = self._scalar(event)
             if event.anchor is not None:
                 self.anchors[event.anchor] = (value, 1 + (len(event.value) >> 4))
-            return value
+            return value, None
         if kind is AliasEvent:
-            return self._alias(event)
-        if len(path) >= MAX_DEPTH:
-            self._stop(event, "QC010", f"nested deeper than {MAX_DEPTH} levels")
+            return self._alias(event), None
+        if depth >= MAX_DEPTH:
+            self._stop(event, "QC010", f"nested deeper than {MAX_DEPTH} levels", "Make it flatter.")
         before, anchor = self.count + self.expanded, event.anchor
         if anchor is not None:
             self.anchors.pop(anchor, None)
             self.open_anchors.add(anchor)
+        is_mapping = kind is MappingStartEvent
         if not event.implicit:
-            self._tagged(event, "map" if kind is MappingStartEvent else "seq")
-        value = self._mapping(path, event) if kind is MappingStartEvent else self._sequence(path)
+            self._tagged(event, "map" if is_mapping else "seq")
+        marks: Marks = {}
+        inner = depth + 1
+        value = self._mapping(event, marks, inner) if is_mapping else self._sequence(marks, inner)
         if anchor is not None:
             self.open_anchors.discard(anchor)
             self.anchors[anchor] = (value, self.count + self.expanded - before + 1)
-        return value
+        return value, marks
 
-    def _mapping(self, path: Path, start: Any) -> dict[str, Json]:
+    def _mapping(self, start: Any, marks: Marks, depth: int) -> dict[str, Json]:
         found: dict[str, Json] = {}
         merges: list[tuple[Json, Any]] = []
-        next_event, keys, values = self.next_event, self.keys, self.values
+        next_event = self.next_event
         while type(event := next_event()) is not MappingEndEvent:
             key = self._key(event, start)
-            mark = event.start_mark
-            here = (*path, key)
             inner = next_event()
             if key == "<<" and event.implicit[0]:
-                merges.append((self._value(inner, here), event))
+                merges.append((self._value(inner, depth)[0], event))
                 continue
             if key in found:
-                self._twice(event, key, keys[here])
-            keys[here] = (mark.line + 1, mark.column + 1)
-            mark = inner.start_mark
-            values[here] = (mark.line + 1, mark.column + 1)
-            found[key] = self._value(inner, here)
+                self._twice(event, key, marks[key].key)
+            value, below = self._value(inner, depth)
+            marks[key] = Mark(_place(event), _place(inner), below)
+            found[key] = value
         for value, event in merges:
-            self._merge(found, value, event, path)
+            self._merge(found, value, event, marks)
         return found
 
-    def _sequence(self, path: Path) -> list[Json]:
+    def _sequence(self, marks: Marks, depth: int) -> list[Json]:
         found: list[Json] = []
         while type(event := self.next_event()) is not SequenceEndEvent:
-            here = (*path, len(found))
-            mark = event.start_mark
-            self.keys[here] = (mark.line + 1, mark.column + 1)
-            found.append(self._value(event, here))
+            value, below = self._value(event, depth)
+            place = _place(event)
+            marks[len(found)] = Mark(place, place, below)
+            found.append(value)
         return found
 
     def _scalar(self, event: Any) -> Json:
@@ -209,7 +232,8 @@ class _Reader:
     def _alias(self, event: Any) -> Json:
         name = event.anchor
         if name in self.open_anchors:
-            self._stop(event, "QC009", f"the alias *{name} stands inside what it stands for")
+            message = f"the alias *{name} stands inside what it stands for"
+            self._stop(event, "QC009", message, "Write it out.")
         if name not in self.anchors:
             known = ", ".join(sorted(self.anchors)[:9])
             self._problem(
@@ -232,9 +256,9 @@ class _Reader:
             )
         return value
 
-    def _merge(self, found: dict[str, Json], value: Json, event: Any, path: Path) -> None:
+    def _merge(self, found: dict[str, Json], value: Json, event: Any, marks: Marks) -> None:
         """`<<: *defaults` lays a mapping, or several, under the keys that are stated."""
-        mark = event.start_mark
+        place = _place(event)
         for source in value if isinstance(value, list) else [value]:
             if not isinstance(source, dict):
                 self._problem(
@@ -245,7 +269,7 @@ class _Reader:
             for key, inner in source.items():
                 if key not in found:
                     found[key] = inner
-                    self.keys[(*path, key)] = (mark.line + 1, mark.column + 1)
+                    marks[key] = Mark(place, place, None)
 
     def _tagged(self, event: Any, natural: str) -> None:
         tag = str(event.tag)
@@ -259,20 +283,23 @@ class _Reader:
         self._problem(
             event,
             "QC006",
-            f"the key {key!r} is stated twice; the first is on line {first[0]}",
+            f"the key {key!r} is stated twice; the first is on {self.page.line_words(first[0])}",
             "Keep one of the two.",
         )
 
     def _problem(self, event: Any, rule: str, message: str, hint: str = "") -> None:
-        mark = event.start_mark
-        place = (mark.line + 1, mark.column + 1)
-        self.problems.append(self.page.violation(rule, message, hint, place))
+        self.problems.append(self.page.violation(rule, message, hint, _place(event)))
         if len(self.problems) >= _MAX_PROBLEMS:
             raise _Stop
 
-    def _stop(self, event: Any, rule: str, message: str, hint: str = "") -> None:
+    def _stop(self, event: Any, rule: str, message: str, hint: str = "") -> NoReturn:
         self._problem(event, rule, message, hint)
         raise _Stop
+
+
+def _place(event: Any) -> Place:
+    mark = event.start_mark
+    return mark.line + 1, mark.column + 1
 
 
 def _events(text: str) -> Callable[[], Any]:
@@ -280,12 +307,16 @@ def _events(text: str) -> Callable[[], Any]:
     try:
         from _ruamel_yaml import CParser  # type: ignore[import-not-found]
     except ImportError:
-        from ruamel.yaml import YAML
-
-        events = map(_sound, YAML(typ="safe", pure=True).parse(text))
-        return lambda: next(events, None)
+        return _python_events(text)
     parsed: Callable[[], Any] = CParser(text).get_event
     return parsed
+
+
+def _python_events(text: str) -> Callable[[], Any]:
+    from ruamel.yaml import YAML
+
+    events = map(_sound, YAML(typ="safe", pure=True).parse(text))
+    return lambda: next(events, None)
 
 
 def _sound(event: Any) -> Any:
