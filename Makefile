@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: help setup demo test lint fix schemas clean
+.PHONY: help setup demo test bench lint fix schemas clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ demo: setup  ## Plan, apply and plan again on a real Qdrant on this machine
 
 test: setup  ## Run all tests, most of them on real servers
 	$(BIN)/python -m pytest -n auto --maxprocesses 4
+
+bench: setup  ## Measure speed on real servers, some 15 minutes; writes docs/benchmarks.md
+	$(BIN)/python -m benchmarks --write docs/benchmarks.md
 
 lint: setup  ## Check style, types and who imports whom
 	$(BIN)/ruff check .

@@ -1,0 +1,86 @@
+"""`qdrantctl plan` that finds nothing to do, against GETting the same collections."""
+
+from __future__ import annotations
+
+import os
+import pty
+import statistics
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from benchmarks.ratio import ENVIRON, PYTHON, QDRANTCTL, Row, compare, run, seconds
+from benchmarks.world import applied, names
+
+FEW, MANY = 100, 1000
+LINEAR = 1.2 * MANY / FEW
+"""A fifth above proportional: what is subtracted is itself measured."""
+PATIENCE = 0.3
+LOOP = """
+import http.client, sys
+connection = http.client.HTTPConnection(sys.argv[1])
+for name in sys.argv[2:]:
+    connection.request("GET", "/collections/" + name)
+    connection.getresponse().read()
+"""
+PLAN = [QDRANTCTL, "plan", "--detailed-exitcode"]
+
+
+def rows(folder: Path) -> Iterator[Row]:
+    with applied(folder, FEW) as (few, _), applied(folder, MANY) as (many, url):
+        loop = [PYTHON, "-c", LOOP, urlsplit(url).netloc, *names(MANY)]
+        yield compare(
+            f"`plan` with nothing to do, {MANY:,} collections / GET of each with `http.client`",
+            2,
+            lambda: run(PLAN, many),
+            lambda: run(loop, many),
+            repeats=11,
+        )
+        yield _growth(few, many)
+        yield _progress(many)
+
+
+def _growth(few: Path, many: Path) -> Row:
+    """Processor time of a plan beyond that of a plan of one collection."""
+    one = [*PLAN, "-f", f"manifests/{names(1)[0]}.yaml"]
+    took = [(run(one, few).cpu, run(PLAN, few).cpu, run(PLAN, many).cpu) for _ in range(7)]
+    start, small, large = (statistics.median(side) for side in zip(*took, strict=True))
+    ratio = (large - start) / (small - start)
+    return Row(
+        f"processor time of `plan`, {MANY:,} collections / {FEW} (start-up subtracted)",
+        seconds(large - start),
+        seconds(small - start),
+        f"{ratio:.1f}",
+        f"{LINEAR:g} x",
+        ratio <= LINEAR,
+    )
+
+
+def _progress(project: Path) -> Row:
+    """From the start of the process to the first words on a terminal."""
+    first = statistics.median(_first_words(project) for _ in range(11))
+    what = "first progress of `plan` on a terminal"
+    return Row(what, seconds(first), "", "", seconds(PATIENCE), first <= PATIENCE)
+
+
+def _first_words(project: Path) -> float:
+    ours, theirs = pty.openpty()
+    started = time.perf_counter()
+    process = subprocess.Popen(
+        PLAN, cwd=project, env=ENVIRON, stderr=theirs, stdout=subprocess.DEVNULL
+    )
+    os.close(theirs)
+    try:
+        os.read(ours, 1)
+        return time.perf_counter() - started
+    finally:
+        while True:  # on Linux reading ends with an error when the other side has closed
+            try:
+                if not os.read(ours, 4096):
+                    break
+            except OSError:
+                break
+        process.wait()
+        os.close(ours)

@@ -1,0 +1,139 @@
+"""A project of one environment, planned and applied in process through any node of a cluster."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from qdrantctl.cli.main import run
+from qdrantctl.edges.ledger import point_id
+from tests.servers import Node
+
+PROJECT = """\
+apiVersion: qdrantctl/v1
+kind: Project
+metadata: {name: shop}
+spec:
+  environments:
+    dev: {url: {env: FLOWS_URL}}
+"""
+VECTORS = {"size": 4, "distance": "Dot"}
+Spec = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a command answered."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        return json.loads(self.out)
+
+    @property
+    def rules(self) -> set[str]:
+        return {violation["rule"] for violation in self.document["violations"]}
+
+    def change(self, address: str) -> dict[str, Any]:
+        return next(c for c in self.document["changes"] if c["address"] == address)
+
+    def field(self, address: str, *path: str | int) -> dict[str, Any]:
+        fields = self.change(address)["fields"]
+        return next(f for f in fields if f["path"] == list(path))
+
+    def said(self, rule: str) -> str:
+        return next(v["message"] for v in self.document["violations"] if v["rule"] == rule)
+
+
+class Project:
+    """A folder with one manifest file, which `states` writes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "manifests").mkdir(parents=True, exist_ok=True)
+        (folder / "qdrantctl.yaml").write_text(PROJECT)
+
+    def states(self, collections: Mapping[str, Spec], aliases: Mapping[str, str] | None = None):
+        """Only these resources from now on. Values may hold `{"spec": …, "lifecycle": …}`."""
+        documents = []
+        for name, spec in collections.items():
+            whole = spec if "spec" in spec else {"spec": spec}
+            documents.append(_document("Collection", name) | dict(whole))
+        for name, collection in (aliases or {}).items():
+            documents.append(_document("Alias", name) | {"spec": {"collection": collection}})
+        text = "\n---\n".join(json.dumps(document) for document in documents)
+        (self.folder / "manifests" / "all.yaml").write_text(text + "\n")
+
+    def run(self, at: Node | str, *words: str) -> Told:
+        url = at if isinstance(at, str) else at.url
+        out, err = StringIO(), StringIO()
+        with (
+            patch.dict("os.environ", FLOWS_URL=url, QDRANTCTL_ACTOR="tester"),
+            redirect_stdout(out),
+            redirect_stderr(err),
+        ):
+            code = run([words[0], "-C", str(self.folder), *words[1:]])
+        return Told(code, out.getvalue(), err.getvalue())
+
+    def plan(self, at: Node | str, *flags: str) -> Told:
+        return self.run(at, "plan", "--detailed-exitcode", "--format", "json", *flags)
+
+    def apply(self, at: Node | str, *flags: str) -> Told:
+        return self.run(at, "apply", "--auto-approve", "--format", "json", *flags)
+
+    def done(self, at: Node | str, *flags: str) -> Told:
+        """Apply, which must work, and leave nothing to be planned."""
+        told = self.apply(at, *flags)
+        assert told.code == 0, told.out + told.err
+        after = self.plan(at)
+        assert after.code == 0, after.out + after.err
+        return told
+
+
+def _document(kind: str, name: str) -> dict[str, Any]:
+    return {"apiVersion": "qdrantctl/v1", "kind": kind, "metadata": {"name": name}}
+
+
+def asked(node: Node, method: str, path: str, body: Any = None) -> Any:
+    """The result of a request by hand, which must work."""
+    status, answer = node.request(method, path, body)
+    assert status == 200, answer
+    return answer["result"]
+
+
+def config(node: Node, name: str) -> dict[str, Any]:
+    """The configuration of a collection as this node knows it."""
+    found = asked(node, "GET", "/telemetry?details_level=2")["collections"]["collections"]
+    return next(entry["config"] for entry in found if entry["id"] == name)
+
+
+def record(node: Node, address: str) -> dict[str, Any]:
+    """What the ledger holds of an address; empty when it holds nothing."""
+    body = {"ids": [point_id(address)], "with_payload": True}
+    found = asked(node, "POST", "/collections/_qdrantctl/points", body)
+    return found[0]["payload"] if found else {}
+
+
+def upsert(node: Node, name: str, count: int = 3, key: str | int | None = None) -> None:
+    points = [{"id": i, "vector": [i, 0, 0, 1]} for i in range(1, count + 1)]
+    body = {"points": points} | ({} if key is None else {"shard_key": key})
+    asked(node, "PUT", f"/collections/{name}/points?wait=true", body)
+
+
+def emptied(nodes: list[Node]) -> None:
+    """Delete every collection, and wait until every node knows it."""
+    nodes[0].wipe()
+    until = time.monotonic() + 10
+    while any(asked(node, "GET", "/collections")["collections"] for node in nodes):
+        assert time.monotonic() < until
+        time.sleep(0.01)

@@ -1,0 +1,46 @@
+"""Loads manifests without a server, the way `validate` does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from qdrantctl.edges.manifests import Loaded, Sources, load
+from qdrantctl.kinds.catalog import BY_NAME, KINDS
+from qdrantctl.model.violation import Violation
+
+HEAD = """\
+apiVersion: qdrantctl/v1
+kind: Collection
+metadata: {name: products}
+spec:
+  vectors: {size: 4, distance: Dot}
+"""
+"""A valid manifest of five lines; more of its spec can follow, indented by two."""
+
+
+def loaded(
+    folder: Path, *patterns: str, stdin: bytes = b"", env: str = "-", **variables: Any
+) -> Loaded:
+    sources = Sources(folder, patterns or ("a.yaml",), env, variables, explicit=True)
+    return load(sources, KINDS, lambda: stdin)
+
+
+def linted(found: Loaded) -> list[Violation]:
+    """Everything wrong with what was loaded, kinds' own rules included."""
+    told = list(found.violations)
+    for address, resource in found.desired.items():
+        findings = BY_NAME[address.kind].lint(resource, found.desired)
+        told += [found.place(resource, finding) for finding in findings]
+    return told
+
+
+def violations(text: str, folder: Path, file: str = "a.yaml", **words: Any) -> list[Violation]:
+    (folder / file).write_text(text)
+    return linted(loaded(folder, file, **words))
+
+
+def place(violation: Violation) -> tuple[str, int, int | None]:
+    """Rule, line and column (None where only the line is known)."""
+    column = violation.column if isinstance(violation.column, int) else None
+    return violation.rule, violation.origin.line, column
