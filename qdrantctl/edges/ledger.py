@@ -124,6 +124,9 @@ def resource_of(payload: Mapping[str, Json]) -> Resource:
             pending=payload.get("pending"),
             commit=str(payload.get("commit") or ""),
             who=str(payload.get("who") or ""),
+            when=str(payload.get("when") or ""),
+            server=str(payload.get("server") or ""),
+            observed=payload["observed"] if isinstance(payload.get("observed"), dict) else None,
         ),
     )
 

@@ -12,6 +12,7 @@ from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Change
 from qdrantctl.model.resource import Resource
 from qdrantctl.model.rule import Json
+from qdrantctl.model.server import Server
 
 HISTORY = 20
 """Entries of a record's history that are kept."""
@@ -45,6 +46,7 @@ def applied(
     change: Change,
     before: Mapping[str, Json],
     live: Resource | None,
+    server: Server,
     identity: Identity,
     when: str,
 ) -> dict[str, Json]:
@@ -54,6 +56,7 @@ def applied(
     entry["deleted"] = change.action in (Action.DELETE, Action.FORGET)
     entry["observed"] = dict(live.spec) if live else None
     entry["uuid"] = live.facts.uuid if live else ""
+    entry["server"] = str(server.version)
     stamp = {"when": when, "who": identity.who, "commit": identity.commit, "run": identity.run}
     entry |= stamp
     line = stamp | {"action": str(change.action), "digest": entry.get("digest", "")}

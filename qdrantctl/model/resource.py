@@ -113,6 +113,11 @@ class Record:
     """An interrupted apply: `{"action": …, "spec": …}`."""
     commit: str = ""
     who: str = ""
+    when: str = ""
+    server: str = ""
+    """Version of the server at the last apply."""
+    observed: Mapping[str, Json] | None = None
+    """The live spec after the last apply."""
 
 
 @dataclass(frozen=True, slots=True)
