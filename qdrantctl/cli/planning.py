@@ -27,6 +27,8 @@ def planning_options(function: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option("--max-deletes", type=click.IntRange(min=0), metavar="N",
                      help="Allow that many deletions in one plan."),
+        click.option("--revert-drift", "revert_drift", multiple=True, metavar="ADDRESS",
+                     help="Put back what was changed outside, whatever on_drift says."),
         click.option("--allow-alias", "alias", multiple=True, metavar="ADDRESS",
                      help="Allow an alias to move to an empty collection."),
         click.option("--allow-replace", "replace", multiple=True, metavar="ADDRESS",
@@ -49,7 +51,8 @@ def wishes(words: dict[str, Any]) -> Wishes:
     from qdrantctl.engine.select import Selection
     from qdrantctl.flows.plan import Wishes
 
-    for flag, key in (("--target", "target"), ("--exclude", "exclude")):
+    for flag, key in (("--target", "target"), ("--exclude", "exclude"),
+                      ("--revert-drift", "revert_drift")):  # fmt: skip
         _patterns(flag, words[key])
     consents: list[Consent] = []
     for verb, flag in CONSENTS.items():
@@ -60,6 +63,7 @@ def wishes(words: dict[str, Any]) -> Wishes:
     return Wishes(
         selection=Selection(tuple(words["target"]), tuple(words["exclude"])),
         consents=tuple(consents),
+        revert_drift=tuple(words["revert_drift"]),
         max_deletes=words["max_deletes"],
     )
 

@@ -43,6 +43,11 @@ def diff(
     return tuple(_walk((), shape, desired, live, recorded, lens, owned=False))
 
 
+def compare(shape: Shape, before: Json, now: Json, lens: Lens) -> tuple[FieldChange, ...]:
+    """Every difference between two states of a resource, whoever asked for them."""
+    return tuple(_walk((), shape, before, now, before, lens, owned=True))
+
+
 def keyed(shape: Shape, value: Json) -> Tree:
     """A section, a map, or a list with identity as a mapping; empty when absent."""
     if isinstance(value, dict):
@@ -83,6 +88,8 @@ def _map(
     strangers: list[str | int] = []
     for key in sorted({*wanted, *there}, key=lambda word: (isinstance(word, str), word)):
         want, have, had = (side.get(key, ABSENT) for side in (wanted, there, ours))
+        if (*path, key) in lens.ignored:
+            continue
         if want is ABSENT and had is ABSENT and not claimed:
             strangers.append(key)
         elif want is ABSENT or have is ABSENT:

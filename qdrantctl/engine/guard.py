@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from qdrantctl.engine.outside import outside
 from qdrantctl.model.address import Address
-from qdrantctl.model.change import Action, Change
+from qdrantctl.model.change import Action, Cause, Change, FieldChange
 from qdrantctl.model.kind import Context, Kind
-from qdrantctl.model.resource import Resource
+from qdrantctl.model.resource import Resource, canonical
 from qdrantctl.model.rule import ABSENT, Effect
 from qdrantctl.model.violation import Severity, Violation
 
 MANY = 10
 """From this many managed resources on, a mass deletion is told by its share."""
 SHARE = 0.3
+
+
+def _revert(_: Address) -> str:
+    return "revert"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,8 @@ class Scene:
     """Whether somebody consented: verb (delete, replace, adopt, alias) and address."""
     protected: bool = False
     """The environment is protected: consents stand in the project file, and more needs one."""
+    on_drift: Callable[[Address], str] = _revert
+    """revert, keep or refuse, for each address."""
     max_deletes: int | None = None
     partial: bool = False
 
@@ -250,6 +257,49 @@ def _aliases_again(scene: Scene) -> Iterator[Violation]:
             )
 
 
+def _drift_refused(scene: Scene) -> Iterator[Violation]:
+    for change in scene.changes:
+        moved = [field for field in change.fields if outside(field)]
+        gone = change.action is Action.CREATE and change.cause is Cause.DRIFT
+        if scene.on_drift(change.where) == "refuse" and (moved or gone):
+            what = "deleted" if gone else "changed"
+            told = f" ({'; '.join(map(_said, moved))})" if moved else ""
+            yield Violation(
+                rule="QC212",
+                address=change.address,
+                message=f"{change.address} was {what} outside qdrantctl since it was applied"
+                f"{told}, and on_drift is refuse",
+                hint=_ways_out(change),
+            )
+
+
+def _drift_kept(scene: Scene) -> Iterator[Violation]:
+    for change in scene.changes:
+        if change.action is Action.NOOP and change.cause in (Cause.DRIFT, Cause.BOTH):
+            yield Violation(
+                rule="QC213",
+                severity=Severity.NOTE,
+                address=change.address,
+                message=f"{change.address} is left as it is: {change.because}",
+                hint=_ways_out(change),
+            )
+
+
+def _ways_out(change: Change) -> str:
+    return (
+        f"Put it back with apply --revert-drift {change.address}, or take it over into the "
+        f"manifest with import --update {change.address}."
+    )
+
+
+def _said(field: FieldChange) -> str:
+    name = ".".join(str(word) for word in field.path if word != "")
+    was, now = (
+        "nothing" if value is ABSENT else canonical(value) for value in (field.recorded, field.live)
+    )
+    return f"{name}: {was} -> {now}"
+
+
 def _checks(scene: Scene) -> Iterator[Violation]:
     for change in scene.changes:
         yield from scene.kinds[change.where.kind].check(change, scene.context)
@@ -267,6 +317,8 @@ RULES: tuple[Callable[[Scene], Iterator[Violation]], ...] = (
     _indexes_dropped,
     _no_snapshot,
     _aliases_again,
+    _drift_refused,
+    _drift_kept,
     _checks,
 )
 

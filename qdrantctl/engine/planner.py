@@ -9,14 +9,16 @@ from typing import Any
 
 from qdrantctl.engine.diff import Lens, created, diff
 from qdrantctl.engine.order import ordered
+from qdrantctl.engine.outside import KEPT_AS_IT_IS, keep, left, outside, unrecorded
 from qdrantctl.engine.select import Selection, selected
+from qdrantctl.engine.tree import at, merged, put
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Cause, Change, FieldChange, SchemaVersion
 from qdrantctl.model.kind import Context, Kind
 from qdrantctl.model.resource import Inventory, Resource, canonical, digest
 from qdrantctl.model.rule import ABSENT, Effect, Json, same
 from qdrantctl.model.server import Server
-from qdrantctl.model.spec import Path, shape_of
+from qdrantctl.model.spec import Path, Shape, shape_of
 from qdrantctl.model.step import Step
 
 
@@ -39,6 +41,8 @@ class Question:
     selection: Selection = field(default_factory=Selection)
     may_delete: Callable[[Address], bool] = field(default=lambda _: False)
     """Whether a consent names the address; tells a rename from a delete and a create."""
+    on_drift: Callable[[Address], str] = field(default=lambda _: "revert")
+    """revert, keep or refuse: what becomes of fields that moved on the cluster."""
 
     @property
     def recorded(self) -> Inventory:
@@ -55,6 +59,8 @@ class Draft:
     action: Action
     fields: tuple[FieldChange, ...] = ()
     because: str = ""
+    unrecorded: frozenset[Path] = frozenset()
+    """Where the record keeps its value."""
 
 
 def plan_changes(question: Question, kinds: Mapping[str, Kind]) -> tuple[Change, ...]:
@@ -140,8 +146,10 @@ def _comparison(
     if ours is not None and _interrupted(ours):
         applied = diff(shape_of(kind.spec), wanted, live.spec, ours.spec, lens)
         had = {change.path for change in applied if change.recorded is not ABSENT}
-        fields = tuple(c if c.path in had else _begun(c) for c in fields)
-    worst = max((change.effect for change in fields), default=Effect.SAME)
+        fields = tuple(_own(c) if c.path in had else _begun(c) for c in fields)
+    elif question.on_drift(address) == "keep":
+        fields = _kept(shape_of(kind.spec), fields)
+    worst = _worst(fields)
     if worst is Effect.REFUSED:
         return Draft(address, Action.REFUSED, _refused(fields), _because(fields))
     if worst is Effect.REPLACE:
@@ -150,12 +158,34 @@ def _comparison(
         changed = worst > Effect.KEPT
         because = "exists already and differs" if changed else "exists already and is as stated"
         return Draft(address, Action.ADOPT, fields if changed else (), because)
+    held = unrecorded(shape_of(kind.spec), fields)
     if worst > Effect.KEPT:
-        return Draft(address, Action.UPDATE, fields, _interrupted(ours))
-    if because := _stale_record(desired, live, ours, question, left_alone):
+        return Draft(address, Action.UPDATE, fields, _interrupted(ours), held)
+    if because := _stale_record(desired, live, ours, question, left_alone | held):
         dropped = tuple(change for change in fields if change.recorded is not ABSENT)
-        return Draft(address, Action.ADOPT, dropped, because)
-    return Draft(address, Action.NOOP)
+        return Draft(address, Action.ADOPT, dropped, because, held)
+    drifted = tuple(change for change in fields if left(change))
+    because = f"{_names(drifted)}: {KEPT_AS_IT_IS}" if drifted else ""
+    return Draft(address, Action.NOOP, drifted, because)
+
+
+def _kept(shape: Shape, fields: tuple[FieldChange, ...]) -> tuple[FieldChange, ...]:
+    """With what moved on the cluster left alone. A new collection is made as it is stated."""
+    kept = keep(shape, fields)
+    return fields if _worst(kept) is Effect.REPLACE else kept
+
+
+def _worst(fields: Sequence[FieldChange]) -> Effect:
+    return max((change.effect for change in fields), default=Effect.SAME)
+
+
+def _own(change: FieldChange) -> FieldChange:
+    """What an interrupted apply left half done was changed by nobody else."""
+    return change.model_copy(update={"cause": Cause.EDIT}) if outside(change) else change
+
+
+def _names(fields: Sequence[FieldChange]) -> str:
+    return ", ".join(".".join(str(word) for word in change.path if word != "") for change in fields)
 
 
 def _unless_unread(change: FieldChange, unread: Mapping[str, str]) -> FieldChange:
@@ -177,20 +207,7 @@ def _ours(ours: Resource | None) -> Mapping[str, Json]:
     if ours is None or ours.record is None:
         return {}
     pending = (ours.record.pending or {}).get("spec") or {}
-    return _merged(ours.spec, pending)
-
-
-def _merged(spec: Mapping[str, Any], pending: Mapping[str, Any]) -> Mapping[str, Any]:
-    merged = dict(pending)
-    for key, value in spec.items():
-        other = pending.get(key)
-        if isinstance(value, Mapping) and isinstance(other, Mapping):
-            merged[key] = _merged(value, other)
-        elif isinstance(value, list) and isinstance(other, list):
-            merged[key] = value + [entry for entry in other if entry not in value]
-        else:
-            merged[key] = value
-    return merged
+    return merged(ours.spec, pending)
 
 
 def ignored(desired: Resource, today: date) -> frozenset[Path]:
@@ -231,26 +248,8 @@ def _stored_spec(
     stored = dict(desired.spec)
     if ours is not None:
         for path in ignored:
-            stored = _put(stored, path, _at(ours.spec, path))
+            stored = put(stored, path, at(ours.spec, path))
     return stored
-
-
-def _at(tree: Json, path: Path) -> Json:
-    for word in path:
-        if not isinstance(tree, Mapping) or word not in tree:
-            return ABSENT
-        tree = tree[word]
-    return tree
-
-
-def _put(tree: Mapping[str, Json], path: Path, value: Json) -> dict[str, Json]:
-    """A copy of `tree` with `value` at `path`, or without it; empty sections go."""
-    head, rest = str(path[0]), path[1:]
-    inner = tree.get(head, {})
-    if rest:
-        below = inner if isinstance(inner, Mapping) else {}
-        value = _put(below, rest, value) or ABSENT
-    return {k: v for k, v in {**tree, head: value}.items() if v is not ABSENT}
 
 
 def _refused(fields: Sequence[FieldChange]) -> tuple[FieldChange, ...]:
@@ -260,7 +259,7 @@ def _refused(fields: Sequence[FieldChange]) -> tuple[FieldChange, ...]:
 def _because(fields: Sequence[FieldChange]) -> str:
     """The reason of the worst field."""
     worst = max(fields, key=lambda change: change.effect)
-    return f"{'.'.join(str(word) for word in worst.path if word != '')}: {worst.because}"
+    return f"{_names([worst])}: {worst.because}"
 
 
 def _without_clashes(
@@ -348,7 +347,9 @@ def _overall(draft: Draft, ours: Resource | None) -> Cause:
     """The cause of a change as a whole."""
     if ours is None:
         return Cause.NEW
-    causes = {change.cause for change in draft.fields if change.effect > Effect.KEPT}
+    causes = {f.cause for f in draft.fields if f.effect > Effect.KEPT or left(f)}
+    if _interrupted(ours):
+        return Cause.EDIT
     if draft.action is Action.CREATE or draft.because == "re-created outside qdrantctl":
         return Cause.DRIFT
     if len(causes) > 1:
@@ -362,7 +363,8 @@ def _record(
     """What the ledger will hold of a resource that is desired."""
     if desired is None or draft.action is Action.REFUSED:
         return None
-    spec = _stored_spec(desired, ours, ignored(desired, question.today))
+    left_alone = ignored(desired, question.today) | draft.unrecorded
+    spec = _stored_spec(desired, ours, left_alone)
     lifecycle = desired.lifecycle.document()
     mark = digest({"address": str(draft.address), "spec": spec, "lifecycle": lifecycle})
     version = 1

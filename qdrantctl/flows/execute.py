@@ -117,7 +117,8 @@ def _carry_out(change: Change, run: Run) -> Outcome:
         live, missed = _read_back(change, run, halt)
         settled = not missed and not (halt and (halt.interrupted or halt.built_later))
         if settled:
-            ledger.write(run.door, [applied(change, before, live, run.identity, _now())])
+            entry = applied(change, before, live, run.door.server, run.identity, _now())
+            ledger.write(run.door, [entry])
     except ClusterError as failure:
         return _outcome(change, Status.FAILED, _words(failure), seconds=_since(started))
     if settled:
@@ -192,7 +193,7 @@ def _owner(run: Run) -> str:
 def _observed(address: Address, run: Run) -> Resource | None:
     desired, remembered = run.planned.desired.inventory, run.planned.worlds.remembered
     only = frozenset({address})
-    return observe(run.door, Asked(desired, remembered, only=only)).get(address)
+    return observe(run.door, Asked(desired, remembered, details=only, only=only)).get(address)
 
 
 def _missed(change: Change, live: Resource | None, run: Run) -> tuple[str, ...]:
@@ -215,7 +216,9 @@ def _missed(change: Change, live: Resource | None, run: Run) -> tuple[str, ...]:
     )
     wanted = kind.imply(desired.spec, live.spec, ours)
     left = diff(shape_of(kind.spec), wanted, live.spec, ours, lens)
-    return tuple(_shortfall(f, live.facts.unread) for f in left if f.effect > Effect.KEPT)
+    alone = {field.path for field in change.fields if field.effect is Effect.KEPT}
+    short = (f for f in left if f.effect > Effect.KEPT and f.path not in alone)
+    return tuple(_shortfall(field, live.facts.unread) for field in short)
 
 
 def _shortfall(field: FieldChange, unread: Mapping[str, str]) -> str:

@@ -19,7 +19,7 @@ from qdrantctl.flows.observe import Progress, Worlds, detailed, worlds
 from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Change
-from qdrantctl.model.consent import Consent
+from qdrantctl.model.consent import Consent, matches
 from qdrantctl.model.errors import SettingsError
 from qdrantctl.model.kind import Context
 from qdrantctl.model.plan import Plan, PlannedServer
@@ -41,6 +41,8 @@ class Wishes:
     selection: Selection = field(default_factory=Selection)
     consents: tuple[Consent, ...] = ()
     """From flags."""
+    revert_drift: tuple[str, ...] = ()
+    """Addresses or globs whose drift is put back, whatever the environment says."""
     max_deletes: int | None = None
 
 
@@ -87,7 +89,7 @@ def plan(
         qdrantctl_version=__version__,
         project=settings.project,
         environment=settings.environment,
-        server=_server(door, found),
+        server=described(door, found),
         manifests_digest=wanted.digest,
         prepare=_prepare(changes, found, door),
         changes=changes,
@@ -122,6 +124,7 @@ def think(
         kinds=BY_NAME,
         consents=_allows(settings, wishes),
         protected=settings.protected,
+        on_drift=_on_drift(settings, wishes),
         max_deletes=wishes.max_deletes,
         partial=settings.partial,
     )
@@ -149,7 +152,18 @@ def _question(
         removed=settings.removed,
         selection=wishes.selection,
         may_delete=lambda address: allows("delete", address),
+        on_drift=_on_drift(settings, wishes),
     )
+
+
+def _on_drift(settings: Settings, wishes: Wishes) -> Callable[[Address], str]:
+    """What becomes of drift at an address: what the environment says, unless it was named."""
+
+    def settled(address: Address) -> str:
+        named = any(matches(pattern, str(address)) for pattern in wishes.revert_drift)
+        return "revert" if named else settings.on_drift
+
+    return settled
 
 
 def _consents(settings: Settings, wishes: Wishes) -> tuple[Consent, ...]:
@@ -162,7 +176,8 @@ def _allows(settings: Settings, wishes: Wishes) -> Callable[[str, Address], bool
     return lambda verb, address: any(consent.covers(verb, address) for consent in given)
 
 
-def _server(door: Door, found: Worlds) -> PlannedServer:
+def described(door: Door, found: Worlds) -> PlannedServer:
+    """The server as plans and reports name it."""
     server = PlannedServer(
         version=str(door.server.version), url=door.server.url, distributed=door.server.distributed
     )

@@ -34,6 +34,7 @@ _HEADINGS = {
     Action.REFUSED: "is refused: it cannot be done",
 }
 
+_OUTSIDE = "changed outside qdrantctl"
 _WIDEST = 48
 """A longer cell pushes its own line only."""
 
@@ -135,5 +136,6 @@ def _notes(field: FieldChange, action: Action) -> list[str]:
         because = because or "re-indexes"
     notes = [because] if because else []
     if field.cause in (Cause.DRIFT, Cause.BOTH):
-        notes.append(f"changed outside qdrantctl: was {shown(field.recorded, field.path)}")
+        was = f"was {shown(field.recorded, field.path)}"
+        notes.append(was if because.startswith(_OUTSIDE) else f"{_OUTSIDE}: {was}")
     return notes
