@@ -54,6 +54,7 @@ def test_applies_and_is_then_at_rest(example, empty_qdrant, tmp_path, monkeypatc
     assert run(["apply", "-C", str(project), "--auto-approve"]) == 0, capsys.readouterr()
     capsys.readouterr()
     assert run(["plan", "-C", str(project), "--detailed-exitcode"]) == 0, capsys.readouterr()
+    assert run(["drift", "-C", str(project), "--unmanaged"]) == 0, capsys.readouterr()
 
 
 @each

@@ -4,7 +4,8 @@ A folder holds, all but `manifests/` optional:
 
 - `scenario.yaml`: `about`, `flags` of plan and apply, the exit codes `plan` (default 0),
   `detailed` (with --detailed-exitcode, default 2), `apply` (default 0) and `after` (a second plan,
-  detailed, default 0), and `then`: what GET of a path must contain after apply
+  detailed, default 0), and `then`: what GET of a path must contain after apply. After an apply
+  that succeeded there is no drift.
 - `before/`: manifests that are applied first
 - `cluster.yaml`: requests sent by hand after that, as `[METHOD, path, body]`
 - `manifests/`: what is planned and applied
@@ -108,6 +109,12 @@ def test_scenario(name, empty_qdrant, tmp_path, monkeypatch, capsys):
 
     code, out = cli("apply", "--auto-approve", *flags)
     assert code == scenario.get("apply", 0), told[-1]
+    if not code:
+        by_hand = (source / "cluster.yaml").exists()
+        code, out = cli("drift", "--format", "json")
+        assert code == 0, out
+        moved = [m["address"] for m in json.loads(out)["unmanaged"] if m["what"] == "changed"]
+        assert by_hand or not moved
     code, out = cli("plan", "--detailed-exitcode", *flags)
     assert code == scenario.get("after", 0), out
     for path, part in (scenario.get("then") or {}).items():

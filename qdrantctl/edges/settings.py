@@ -119,6 +119,29 @@ def resolve(
     )
 
 
+def of_ledger(
+    *, directory: Path, url: str | None, owner: str, environ: Mapping[str, str]
+) -> Settings:
+    """Settings for the records of one owner, without a project: its name and a server are enough.
+
+    Raises UsageError.
+    """
+    project, slash, environment = owner.partition("/")
+    if not (project and slash and environment) or "/" in environment:
+        raise UsageError(
+            f"--owner {owner!r} is not an owner",
+            hint="Write PROJECT/ENVIRONMENT, as in shop/prod; every plan names it in its head.",
+        )
+    reach = _stated_server(url, environ)
+    return Settings(
+        root=Path(os.path.abspath(directory)),  # noqa: PTH100  # as in resolve
+        project=project,
+        environment=environment,
+        endpoint=reach.endpoint,
+        embedded=reach.embedded,
+    )
+
+
 def find(directory: Path) -> Path | None:
     """The project file in `directory`, or in the nearest folder above that has one."""
     for folder in (directory, *directory.parents):
@@ -171,14 +194,8 @@ def _without_project(
         )
     reach = Reach()
     if need_server:
-        stated = url or environ.get("QDRANT_URL")
-        if not stated:
-            raise UsageError(
-                f"there is no {PROJECT_FILE} in {directory} or above, and no server is named",
-                hint="Run `qdrantctl init` to start a project, or name a server with "
-                "--url https://host:6333 or QDRANT_URL.",
-            )
-        reach = of_url(stated, "--url" if url else "QDRANT_URL", environ)
+        where = f"there is no {PROJECT_FILE} in {directory} or above, and "
+        reach = _stated_server(url, environ, where)
     return Settings(
         root=directory,
         manifests=files,
@@ -186,6 +203,18 @@ def _without_project(
         endpoint=reach.endpoint,
         embedded=reach.embedded,
     )
+
+
+def _stated_server(url: str | None, environ: Mapping[str, str], where: str = "") -> Reach:
+    """The server that the command line or QDRANT_URL names. Raises UsageError."""
+    stated = url or environ.get("QDRANT_URL")
+    if not stated:
+        start = "Run `qdrantctl init` to start a project, or name" if where else "Name"
+        raise UsageError(
+            f"{where}no server is named",
+            hint=f"{start} a server with --url https://host:6333 or QDRANT_URL.",
+        )
+    return of_url(stated, "--url" if url else "QDRANT_URL", environ)
 
 
 def _named(directory: Path, files: tuple[str, ...], root: Path) -> tuple[str, ...]:

@@ -63,8 +63,13 @@ def _key(call: Call) -> str:
     return f"{call.path}?{sorted(call.query.items())}"
 
 
-def worlds(door: Door, desired: Inventory, progress: Progress) -> Worlds:
-    """The live and the recorded world. Raises ClusterError; only 404 means that there is none."""
+def worlds(
+    door: Door, desired: Inventory, progress: Progress, owners: frozenset[str] = frozenset()
+) -> Worlds:
+    """The live and the recorded world. Raises ClusterError; only 404 means that there is none.
+
+    What `owners` have recorded is read with all its details, not only with those that are stated.
+    """
     progress("reading the ledger")
     memory = read(door)
     entries = (resource_of(payload) for payload in memory.entries.values())
@@ -74,9 +79,13 @@ def worlds(door: Door, desired: Inventory, progress: Progress) -> Worlds:
         if entry.address.kind in BY_NAME and not memory.entries[entry.address].get("deleted")
     ]
     remembered = Inventory(kept)
-    leaving = frozenset(address for address in remembered if address not in desired)
+    details = frozenset(
+        address
+        for address, entry in remembered.items()
+        if address not in desired or (entry.record and entry.record.owner in owners)
+    )
     progress("reading the cluster")
-    live = observe(door, Asked(desired, remembered, details=leaving))
+    live = observe(door, Asked(desired, remembered, details=details))
     return Worlds(live, remembered, memory)
 
 

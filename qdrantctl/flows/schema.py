@@ -16,6 +16,7 @@ from pydantic_core import MISSING, core_schema
 from qdrantctl.kinds.catalog import KINDS
 from qdrantctl.kinds.collection.payload_indexes import Stopwords
 from qdrantctl.kinds.collection.spec import ShardKey
+from qdrantctl.model.drift import Counts, Drift
 from qdrantctl.model.errors import SettingsError, UsageError
 from qdrantctl.model.kind import Kind
 from qdrantctl.model.manifest import Envelope
@@ -90,6 +91,13 @@ def _or_null(made: dict[str, Any]) -> dict[str, Any]:
     return {"anyOf": [inner, null], **beside}
 
 
+class _DriftEnding(BaseModel):
+    """What `Drift.document()` adds to the fields of a drift report."""
+
+    summary: Counts = Field(description="How many resources there are in each block.")
+    drift: bool = Field(description="Whether there is drift: what exit code 2 says.")
+
+
 class _Ending(BaseModel):
     """What `Plan.document()` adds to the fields of a plan."""
 
@@ -148,11 +156,21 @@ def _manifest() -> dict[str, Json]:
 
 
 def _plan() -> dict[str, Json]:
-    made, ending = _of(Plan, "serialization"), _of(_Ending, "serialization")
-    made["properties"] |= ending["properties"]
-    made["required"] += ending["required"]
+    made = _ended(Plan, _Ending)
     made["required"].remove("prepare")  # left out when there is nothing to prepare
-    made["$defs"] |= ending["$defs"]
+    return made
+
+
+def _drift() -> dict[str, Json]:
+    return _ended(Drift, _DriftEnding)
+
+
+def _ended(model: type[BaseModel], ending: type[BaseModel]) -> dict[str, Json]:
+    """The schema of a model whose document says more at its end than the model holds."""
+    made, more = _of(model, "serialization"), _of(ending, "serialization")
+    made["properties"] |= more["properties"]
+    made["required"] += more["required"]
+    made["$defs"] |= more["$defs"]
     return made
 
 
@@ -178,4 +196,5 @@ _FILES: dict[str, Callable[[], dict[str, Json]]] = {
     "project": lambda: _of(Project, "validation"),
     "plan": _plan,
     "report": lambda: _of(Report, "serialization"),
+    "drift": _drift,
 }

@@ -54,13 +54,15 @@ def marker(command: str, project: str, environment: str) -> str:
     return f"<!-- qdrantctl {command} {names} -->"
 
 
-def fitted(marked: str, title: str, blocks: Sequence[Block], max_bytes: int) -> str:
+def fitted(
+    marked: str, title: str, blocks: Sequence[Block], max_bytes: int, command: str = "plan"
+) -> str:
     """Marker, title and as many blocks as fit; what is missing is told in the last line."""
     whole = _joined([marked, title, *(block.full for block in blocks)])
     if _size(whole) <= max_bytes:
         return whole
     totals = Counter(block.of for block in blocks)
-    most = _told(totals["change"], totals["message"], totals["change"], max_bytes)
+    most = _told(totals["change"], totals["message"], totals["change"], max_bytes, command)
     room = max_bytes - _size(_joined([marked, title, most]))
     if room < 0:
         return _smallest(marked, title, f"{counted(totals['change'], 'change')} cut.", max_bytes)
@@ -68,7 +70,7 @@ def fitted(marked: str, title: str, blocks: Sequence[Block], max_bytes: int) -> 
     met = list(zip(blocks, kept, strict=True))
     gone = Counter(block.of for block, text in met if not text)
     brief = sum(block.of == "change" and text not in ("", block.full) for block, text in met)
-    tail = _told(gone["change"], gone["message"], brief, max_bytes)
+    tail = _told(gone["change"], gone["message"], brief, max_bytes, command)
     return _joined([marked, title, *filter(None, kept), tail])
 
 
@@ -85,7 +87,7 @@ def _chosen(blocks: Sequence[Block], room: int) -> list[str]:
     return kept
 
 
-def _told(changes: int, messages: int, brief: int, max_bytes: int) -> str:
+def _told(changes: int, messages: int, brief: int, max_bytes: int, command: str) -> str:
     """What was cut. Larger numbers never make it shorter."""
     counts = (
         (changes, "change", "not shown"),
@@ -94,7 +96,7 @@ def _told(changes: int, messages: int, brief: int, max_bytes: int) -> str:
     )
     parts = [f"{counted(number, word)} {how}" for number, word, how in counts if number]
     said = ", ".join(parts) or "lists not shown"
-    return f"_Cut to {max_bytes} bytes: {said}. `qdrantctl plan` shows all._"
+    return f"_Cut to {max_bytes} bytes: {said}. `qdrantctl {command}` shows all._"
 
 
 def _smallest(marked: str, title: str, cut: str, max_bytes: int) -> str:

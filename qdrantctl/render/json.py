@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from qdrantctl.model.drift import Drift
 from qdrantctl.model.plan import Plan
 from qdrantctl.model.report import Report
 from qdrantctl.model.rule import Json
@@ -18,6 +19,11 @@ def plan(made: Plan) -> str:
 def report(made: Report) -> str:
     """The report as JSON."""
     return document(made.model_dump(mode="json"))
+
+
+def drift(made: Drift) -> str:
+    """The drift report as JSON."""
+    return document(made.document())
 
 
 def document(value: Json) -> str:

@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from qdrantctl.model.change import Action, Change
+from qdrantctl.model.drift import Drift
 from qdrantctl.model.plan import Plan
 from qdrantctl.model.report import Report, Status
 from qdrantctl.model.shown import Shown
 from qdrantctl.model.violation import Severity
 from qdrantctl.render import _beside as beside
+from qdrantctl.render import _drifted as drifted
 from qdrantctl.render import _numbers as numbers
 from qdrantctl.render._blocks import Block, code, fence, fitted, folded, marker
 from qdrantctl.render._paint import plain
@@ -57,6 +59,28 @@ def resource(made: Shown) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def drift(made: Drift, *, max_bytes: int) -> str:
+    """The drift report in at most `max_bytes`, for an issue or a chat."""
+    marked = marker("drift", made.project, made.environment)
+    title = f"### {drifted.headline(made)}"
+    return fitted(marked, title, tuple(_drift(made)), max_bytes, "drift")
+
+
+def _drift(made: Drift) -> Iterator[Block]:
+    server = f"Qdrant {code(made.server.version)}"
+    yield Block(_NOTICE, f"{_owner(made)} on {code(made.server.url)} ({server})")
+    for rank, (title, block) in enumerate(drifted.blocks(made), _DANGER):
+        yield Block(rank, f"**{title}**")
+        for moved in block:
+            head = f"#### {code(drifted.sign(moved))} {code(moved.address)}"
+            lines = [f"# {word}" for word in (drifted.told(moved),) if word]
+            lines += lined_up(drifted.rows(moved))
+            full = f"{head}\n\n{fence(lines, 'diff')}" if lines else head
+            yield Block(rank, full, head, "change")
+    for remark in drifted.remarks(made):
+        yield Block(_ERROR, fence([remark], "text"), of="message")
+
+
 def _blocks(made: Plan) -> Iterator[Block]:
     """The parts of a plan in the order in which they are read."""
     mode = "cluster mode" if made.server.distributed else "standalone"
@@ -99,7 +123,7 @@ def _idle(change: Change) -> str:
     return f"{change.address} ({change.because})" if change.because else change.address
 
 
-def _owner(made: Plan | Report) -> str:
+def _owner(made: Plan | Report | Drift) -> str:
     return code(f"{made.project}/{made.environment}")
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from qdrantctl.model.change import Action, Change
+from qdrantctl.model.drift import Drift, Moved
 from qdrantctl.model.plan import Plan
 from qdrantctl.model.report import Outcome, Report, Status
 from qdrantctl.model.shown import Event, Shown
 from qdrantctl.render import _beside as beside
+from qdrantctl.render import _drifted as drifted
 from qdrantctl.render import _numbers as numbers
 from qdrantctl.render._paint import Paint, painter
 from qdrantctl.render._plain import clean, listed
@@ -51,6 +53,11 @@ def history(made: Iterable[Event]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def drift(made: Drift, *, colour: bool) -> str:
+    """What moved, block by block; the last line says it all and is fit for a log."""
+    return "\n\n".join(_drift(made, painter(colour=colour))) + "\n"
+
+
 def _plan(made: Plan, paint: Paint) -> Iterator[str]:
     server, mode = made.server, "cluster mode" if made.server.distributed else "standalone"
     yield (
@@ -79,6 +86,27 @@ def _change(change: Change, paint: Paint) -> Iterator[str]:
     beside = "   " + paint(origin, "faint") if origin else ""
     yield f"{paint(f'{sign:>3}', sign)} {address}{beside}"
     for line in lined_up(rows(change), paint):
+        yield f"      {line}"
+
+
+def _drift(made: Drift, paint: Paint) -> Iterator[str]:
+    server = made.server
+    yield (
+        f"qdrantctl drift: {paint(clean(made.owner), 'strong')} on "
+        f"{paint(clean(server.url), 'strong')} (Qdrant {clean(server.version)})"
+    )
+    for title, block in drifted.blocks(made):
+        lines = [line for moved in block for line in _moved(moved, paint)]
+        yield "\n".join([paint(f"{title}:", "strong"), *lines])
+    yield from drifted.remarks(made)
+    yield paint(drifted.summary(made), "error" if made.drifted else "strong")
+
+
+def _moved(moved: Moved, paint: Paint) -> Iterator[str]:
+    sign, told = drifted.sign(moved), drifted.told(moved)
+    beside = "   " + paint(told, "faint") if told else ""
+    yield f"{paint(f'{sign:>3}', sign)} {clean(moved.address)}{beside}"
+    for line in lined_up(drifted.rows(moved), paint):
         yield f"      {line}"
 
 

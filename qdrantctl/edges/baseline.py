@@ -1,0 +1,49 @@
+"""The baseline file: drift that is known. It holds where and a digest, never a value."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from qdrantctl.model.drift import FORMAT_VERSION, Baseline
+from qdrantctl.model.errors import SettingsError
+
+
+def read(path: Path, owner: str) -> Baseline:
+    """The baseline of an owner. Raises SettingsError for a file that is none, or another's."""
+    hint = "drift --baseline FILE --update-baseline writes it."
+    try:
+        found = Baseline.model_validate_json(path.read_bytes())
+    except OSError as error:
+        why = error.strerror or ""
+        raise SettingsError(f"the baseline {path} cannot be read", why=why, hint=hint) from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(word) for word in first["loc"])
+        why = f"{where}: {first['msg']}" if where else first["msg"]
+        raise SettingsError(f"{path} is not a baseline", why=why, hint=hint) from None
+    if found.format_version.partition(".")[0] != FORMAT_VERSION.partition(".")[0]:
+        why = f"Its format is {found.format_version}, this version knows {FORMAT_VERSION}."
+        raise SettingsError(f"the baseline {path} cannot be read", why=why, hint=hint)
+    if found.owner != owner:
+        raise SettingsError(
+            f"the baseline {path} is of {found.owner}, not of {owner}",
+            hint="Keep one file for each project and environment.",
+        )
+    return found
+
+
+def write(path: Path, baseline: Baseline) -> None:
+    """Write it, whole or not at all: the same drift gives the same bytes. Raises SettingsError."""
+    text = json.dumps(baseline.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
+    beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        why = error.strerror or ""
+        raise SettingsError(f"the baseline {path} cannot be written", why=why) from None

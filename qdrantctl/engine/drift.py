@@ -1,0 +1,257 @@
+"""What moved since the last apply: the recorded world beside the live and the desired one. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from qdrantctl.engine.diff import Lens, compare, diff, keyed
+from qdrantctl.engine.planner import Question, ignored
+from qdrantctl.engine.tree import at
+from qdrantctl.model.address import Address
+from qdrantctl.model.change import FieldChange
+from qdrantctl.model.drift import Applied, Baseline, Known, Moved, MovedField, What
+from qdrantctl.model.kind import Kind
+from qdrantctl.model.resource import Record, Resource, digest
+from qdrantctl.model.rule import ABSENT, Effect, Json, same
+from qdrantctl.model.spec import Path, Shape, shape_of
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A resource as it was applied and as it is now, with what is needed to compare them."""
+
+    recorded: Resource
+    record: Record
+    live: Resource
+    desired: Resource | None
+    kind: Kind
+    lens: Lens
+    wanted: Mapping[str, Json]
+    """The recorded spec with what it implies."""
+
+    @property
+    def shape(self) -> Shape:
+        """The fields of its kind."""
+        return shape_of(self.kind.spec)
+
+    def readable(self, path: Path) -> bool:
+        """Whether the cluster could tell what stands there."""
+        return str(path[0]) not in self.live.facts.unread
+
+
+def changed(question: Question, kinds: Mapping[str, Kind]) -> Iterator[Moved]:
+    """What moved on the cluster since this owner applied it."""
+    for address, ours in _settled(question):
+        live = question.live.get(address)
+        if live is None:
+            yield _moved(address, What.GONE, ours, because="deleted outside qdrantctl")
+            continue
+        fields = tuple(_drifted(_pair(ours, live, question, kinds[address.kind])))
+        before, now = ours.record.uuid if ours.record else "", live.facts.uuid
+        if before and now and before != now:
+            because = "deleted and made again outside qdrantctl; its points are not those it had"
+            yield _moved(address, What.RECREATED, ours, fields, because, uuid=now)
+        elif fields:
+            yield _moved(address, What.CHANGED, ours, fields)
+
+
+def not_applied(question: Question, kinds: Mapping[str, Kind]) -> Iterator[Moved]:
+    """What the manifests ask otherwise than it was applied."""
+    open_ones = {address for address, _ in _open(question)}
+    for address in sorted({*question.desired, *question.recorded} - open_ones):
+        desired, ours = question.desired.get(address), question.recorded.get(address)
+        known = question.remembered.get(address)
+        if desired is None:
+            removed = address in question.removed
+            because = "named under removed" if removed else "no manifest states it"
+            if not question.partial:
+                yield _moved(address, What.LEFT, None, because=because)
+        elif ours is None:
+            owner = known.record.owner if known and known.record else ""
+            because = f"owned by {owner}" if owner else _there(address, question)
+            yield _moved(address, What.NEW, None, because=because)
+        else:
+            fields = tuple(_edited(desired, ours, question, kinds[address.kind]))
+            same_life = desired.lifecycle.document() == ours.lifecycle.document()
+            if fields or not same_life:
+                because = "" if same_life else "its lifecycle is stated otherwise"
+                yield _moved(address, What.CHANGED, None, fields, because)
+
+
+def unmanaged(question: Question, kinds: Mapping[str, Kind]) -> Iterator[Moved]:
+    """What changed on the cluster where nobody states anything."""
+    for address, ours in _settled(question):
+        live = question.live.get(address)
+        if live is not None and ours.record and ours.record.observed is not None:
+            pair = _pair(ours, live, question, kinds[address.kind])
+            if fields := tuple(_beside(pair, ours.record.observed)):
+                yield _moved(address, What.CHANGED, None, fields)
+    for address, live in question.live.items():
+        if address not in question.remembered and address not in question.desired:
+            because = "nobody states it or applied it"
+            yield _moved(address, What.APPEARED, None, because=because, uuid=live.facts.uuid)
+
+
+def interrupted(question: Question) -> Iterator[Moved]:
+    """Resources of which an apply was not finished. Whatever they differ in is no drift."""
+    for address, ours in _open(question):
+        assert ours.record is not None
+        action = str((ours.record.pending or {}).get("action") or "change")
+        because = f"an apply did not finish its {action}; the next one does"
+        yield _moved(address, What.INTERRUPTED, ours, because=because)
+
+
+def baseline(owner: str, moved: Iterable[Moved]) -> Baseline:
+    """Everything that moved, as known from now on."""
+    found = {entry: None for one in moved for entry in _entries(one)}
+    order = sorted(found, key=lambda entry: (entry.address, str(entry.path), entry.digest))
+    return Baseline(owner=owner, known=tuple(order))
+
+
+def marked(moved: Iterable[Moved], known: Baseline) -> tuple[Moved, ...]:
+    """The same, with what the baseline holds marked as known."""
+    return tuple(_marked(one, frozenset(known.known)) for one in moved)
+
+
+def _marked(moved: Moved, known: frozenset[Known]) -> Moved:
+    fields = tuple(
+        field.model_copy(update={"known": _field(moved.address, field) in known})
+        for field in moved.fields
+    )
+    every = all(entry in known for entry in _entries(moved))
+    return moved.model_copy(update={"fields": fields, "known": every})
+
+
+def _entries(moved: Moved) -> Iterator[Known]:
+    if moved.what is not What.CHANGED:
+        identity = "" if moved.uuid is ABSENT else moved.uuid
+        mark = digest({"what": str(moved.what), "uuid": identity})
+        yield Known(address=moved.address, path=(), digest=mark)
+    yield from (_field(moved.address, field) for field in moved.fields)
+
+
+def _field(address: str, field: MovedField) -> Known:
+    value = None if field.now is ABSENT else field.now
+    return Known(address=address, path=field.path, digest=digest(value))
+
+
+def _settled(question: Question) -> Iterator[tuple[Address, Resource]]:
+    """What is recorded as applied to the end."""
+    for address, ours in question.recorded.items():
+        if ours.record and ours.record.pending is None:
+            yield address, ours
+
+
+def _open(question: Question) -> Iterator[tuple[Address, Resource]]:
+    """What is recorded as half done."""
+    for address, ours in question.recorded.items():
+        if ours.record and ours.record.pending is not None:
+            yield address, ours
+
+
+def _pair(ours: Resource, live: Resource, question: Question, kind: Kind) -> Pair:
+    assert ours.record is not None
+    desired = question.desired.get(ours.address)
+    left_alone = ignored(ours, question.today)
+    if desired is not None:
+        left_alone |= ignored(desired, question.today)
+    lens = Lens(
+        server=question.server,
+        exclusive=frozenset(ours.lifecycle.exclusive),
+        ignored=left_alone,
+    )
+    wanted = kind.imply(ours.spec, live.spec, ours.spec)
+    return Pair(ours, ours.record, live, desired, kind, lens, wanted)
+
+
+def _drifted(pair: Pair) -> Iterator[MovedField]:
+    """The fields that were applied and are not as they were: what a plan of the record would do."""
+    for found in diff(pair.shape, pair.wanted, pair.live.spec, pair.wanted, pair.lens):
+        if found.effect > Effect.KEPT and pair.readable(found.path):
+            asked = pair.desired is not None and _has(pair.desired.spec, found.path, found.live)
+            because = "as the manifests ask by now; apply only records it" if asked else ""
+            before = found.recorded
+            if before is ABSENT:
+                before = at(pair.record.observed or {}, found.path)
+            yield MovedField(path=found.path, before=before, now=found.live, because=because)
+
+
+def _edited(
+    desired: Resource, ours: Resource, question: Question, kind: Kind
+) -> Iterator[MovedField]:
+    """The fields in which the manifest differs from what was applied."""
+    live = question.live.get(ours.address)
+    lens = Lens(question.server, ignored=ignored(desired, question.today), place=desired.place)
+    shape = shape_of(kind.spec)
+    for found in diff(shape, desired.spec, ours.spec, ours.spec, lens):
+        because = found.because if found.effect is Effect.KEPT else ""
+        if live is not None and _has(live.spec, found.path, found.desired):
+            because = "on the cluster already"
+        field = MovedField(
+            path=found.path, before=found.recorded, now=found.desired, because=because
+        )
+        origin = found.origin
+        yield field if origin is ABSENT else field.model_copy(update={"origin": origin})
+
+
+def _beside(pair: Pair, observed: Mapping[str, Json]) -> Iterator[MovedField]:
+    """The fields beside the applied ones that are not as they were seen after apply."""
+    for found in compare(pair.shape, observed, pair.live.spec, pair.lens):
+        told = pair.readable(found.path) and not _came_with_the_server(pair, found)
+        if told and not _stated(pair, found.path):
+            yield MovedField(path=found.path, before=found.recorded, now=found.live)
+
+
+def _stated(pair: Pair, path: Path) -> bool:
+    """Whether what was applied speaks of `path`: of it, of what it is part of, or of a part."""
+    here: Shape | None = pair.shape
+    tree: Json = pair.wanted
+    for place, word in enumerate(path):
+        if here is None or here.is_leaf or here.rule.whole or path[:place] in pair.lens.exclusive:
+            return True
+        tree = keyed(here, tree).get(word, ABSENT)
+        if tree is ABSENT:
+            return False
+        here = here.below(word)
+    return True
+
+
+def _came_with_the_server(pair: Pair, found: FieldChange) -> bool:
+    """Whether a field shows up because the server is another version than at the last apply.
+
+    That is true of fields alone. A key of a map (an index, a key of metadata) somebody added.
+    """
+    upgraded = pair.record.server and pair.record.server != str(pair.lens.server.version)
+    if not upgraded or found.recorded is not ABSENT:
+        return False
+    parents = [pair.shape, *pair.shape.along(found.path[:-1])]
+    return parents[-1].entries is None
+
+
+def _there(address: Address, question: Question) -> str:
+    return "on the cluster already, to be adopted" if address in question.live else ""
+
+
+def _has(spec: Mapping[str, Json], path: Path, value: Json) -> bool:
+    """Whether `spec` says `value` at `path`."""
+    found = at(spec, path)
+    if found is ABSENT or value is ABSENT:
+        return found is value
+    return same(found, value)
+
+
+def _moved(
+    address: Address,
+    what: What,
+    ours: Resource | None,
+    fields: tuple[MovedField, ...] = (),
+    because: str = "",
+    uuid: str = "",
+) -> Moved:
+    made = Moved(address=str(address), what=what, fields=fields, because=because)
+    more: dict[str, object] = {"uuid": uuid} if uuid else {}
+    if ours is not None and ours.record is not None and ours.record.when:
+        record = ours.record
+        more["applied"] = Applied(when=record.when, who=record.who, commit=record.commit)
+    return made.model_copy(update=more)

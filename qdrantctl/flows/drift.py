@@ -1,0 +1,110 @@
+"""The flow of `drift`: read the worlds, tell what moved. It only reads, and needs no lease."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+from typing import Any
+
+from qdrantctl import __version__
+from qdrantctl.edges.ledger import LEDGER
+from qdrantctl.edges.settings import Settings
+from qdrantctl.engine import drift as engine
+from qdrantctl.engine.planner import Question
+from qdrantctl.flows.desired import desired
+from qdrantctl.flows.observe import Progress, Worlds, worlds
+from qdrantctl.flows.plan import described
+from qdrantctl.kinds.catalog import BY_NAME
+from qdrantctl.model.drift import Baseline, Drift
+from qdrantctl.model.kind import Door
+from qdrantctl.model.resource import Inventory
+
+
+def drift(
+    settings: Settings, door: Door, today: date, progress: Progress, *, strict: bool
+) -> Drift:
+    """What moved since it was applied, and what was not applied yet.
+
+    Without manifests the ledger's records are compared with the cluster, and nothing else. With
+    `strict` what is not managed counts as drift. Raises ClusterError, and ManifestError.
+    """
+    wanted = desired(settings).inventory if settings.manifests else Inventory()
+    progress(f"asking {door.server.url}")
+    owners = frozenset({settings.owner, *settings.previous_owners})
+    found = worlds(door, wanted, progress, owners)
+    question = Question(
+        owner=settings.owner,
+        server=door.server,
+        today=today,
+        desired=wanted,
+        live=found.live,
+        remembered=found.remembered,
+        previous_owners=settings.previous_owners,
+        partial=settings.partial,
+        removed=settings.removed,
+    )
+    known = _owners(found)
+    lost = not known & owners and _was_applied(settings)
+    made = Drift(
+        qdrantctl_version=__version__,
+        project=settings.project,
+        environment=settings.environment,
+        server=described(door, found),
+        recorded=len(question.recorded),
+        lost=lost,
+        strict=strict,
+        changed=tuple(engine.changed(question, BY_NAME)),
+        unmanaged=tuple(engine.unmanaged(question, BY_NAME)),
+        interrupted=tuple(engine.interrupted(question)),
+        notes=tuple(_notes(settings, found, known & owners, known)),
+    )
+    if not settings.manifests:
+        return made
+    pending = tuple(engine.not_applied(question, BY_NAME))
+    return made.model_copy(update={"not_applied": pending})
+
+
+def known(made: Drift) -> Baseline:
+    """All drift of a report, as a baseline."""
+    return engine.baseline(made.owner, (*made.changed, *made.unmanaged))
+
+
+def beside(made: Drift, baseline: Baseline) -> Drift:
+    """The report with what the baseline holds marked as known."""
+    marked = {
+        "changed": engine.marked(made.changed, baseline),
+        "unmanaged": engine.marked(made.unmanaged, baseline),
+    }
+    return made.model_copy(update=marked)
+
+
+def _was_applied(settings: Settings) -> bool:
+    """Whether something must have been applied, whatever the ledger says.
+
+    Either the committed state says so, or whoever runs this from the owner's name alone.
+    """
+    if not settings.manifests:
+        return True
+    folder = settings.state / settings.environment
+    return folder.is_dir() and any(folder.rglob("*.yaml"))
+
+
+def _owners(found: Worlds) -> frozenset[str]:
+    """Everybody of whom the ledger holds an entry, were it of a deleted resource."""
+    entries: Mapping[Any, Mapping[str, Any]] = found.memory.entries
+    return frozenset(str(entry["owner"]) for entry in entries.values())
+
+
+def _notes(
+    settings: Settings, found: Worlds, ours: frozenset[str], known: frozenset[str]
+) -> Iterator[str]:
+    """What a reader must know to trust the report."""
+    yield from settings.notes
+    if not found.memory.exists:
+        yield f"no ledger ({LEDGER}): nothing was ever applied, or it was deleted"
+    elif not ours:
+        others = f"; it knows {', '.join(sorted(known))}" if known else ""
+        yield f"the ledger knows nothing of {settings.owner}{others}"
+    for address, live in found.live.items():
+        for field, cause in sorted(live.facts.unread.items()):
+            yield f"{address}: {field} could not be read and is not compared ({cause})"

@@ -1,0 +1,160 @@
+"""The drift report: what moved since it was applied, and on which side. It is its own JSON."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import MISSING, BaseModel, ConfigDict, Field
+
+from qdrantctl.model.plan import PlannedServer
+from qdrantctl.model.resource import Origin
+from qdrantctl.model.rule import ABSENT
+
+FORMAT_VERSION = "1.0"
+"""Of the report and of the baseline: additions raise the minor number, anything else the major."""
+
+
+class What(StrEnum):
+    """What is told of a resource."""
+
+    CHANGED = "changed"
+    """Some of its fields."""
+    GONE = "gone"
+    """It was deleted outside qdrantctl."""
+    RECREATED = "recreated"
+    """It was deleted and made again: same name, another identity."""
+    APPEARED = "appeared"
+    """Nobody states or applied it."""
+    NEW = "new"
+    """Stated, and never applied."""
+    LEFT = "left"
+    """Applied, and no longer stated."""
+    INTERRUPTED = "interrupted"
+    """An apply of it was not finished."""
+
+
+class MovedField(BaseModel):
+    """One field that differs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    path: tuple[str | int, ...] = Field(description="Where it stands in the spec.")
+    before: Any = Field(default=ABSENT, description="What was applied, or seen after apply.")
+    now: Any = Field(
+        default=ABSENT, description="What the cluster has; under not_applied what is asked."
+    )
+    because: str = Field(default="", description="What else is to be known.")
+    origin: Origin | MISSING = Field(default=ABSENT, description="The line that asks for it.")
+    known: bool = Field(default=False, description="Whether the baseline holds it.")
+
+
+class Applied(BaseModel):
+    """The last apply of a resource."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    when: str = Field(default="", description="Time, UTC.")
+    who: str = Field(default="", description="Who ran it.")
+    commit: str = Field(default="", description="What was checked out.")
+
+
+class Moved(BaseModel):
+    """One resource that differs, or fields of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    address: str = Field(description="`kind/name`.")
+    what: What = Field(description="changed, gone, recreated, appeared, new, left or interrupted.")
+    because: str = Field(default="", description="What else is to be known.")
+    uuid: str | MISSING = Field(
+        default=ABSENT, description="The live collection's identity, where the cluster gives one."
+    )
+    fields: tuple[MovedField, ...] = Field(default=(), description="What differs.")
+    applied: Applied | MISSING = Field(
+        default=ABSENT, description="The last apply of it, where what was applied moved."
+    )
+    known: bool = Field(default=False, description="Whether the baseline holds all of it.")
+
+
+class Counts(BaseModel):
+    """How many resources there are in each block."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    changed: int = Field(description="Changed since it was applied, and not in the baseline.")
+    not_applied: int = Field(description="Merged but not yet applied.")
+    unmanaged: int = Field(description="Changed but not managed, and not in the baseline.")
+    interrupted: int = Field(description="Left half done by an apply.")
+    known: int = Field(description="Changed or not managed, and in the baseline.")
+
+
+class Drift(BaseModel):
+    """What moved on the cluster since it was applied, and what was not applied yet."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    format_version: str = Field(default=FORMAT_VERSION, description="Version of this format.")
+    qdrantctl_version: str = Field(description="Version of the program that made it.")
+    project: str = Field(description="`-` without a project file.")
+    environment: str = Field(description="`-` without an environment.")
+    server: PlannedServer = Field(description="The server that was read.")
+    recorded: int = Field(description="Resources that the ledger holds of this owner.")
+    lost: bool = Field(description="Whether records are missing that must have been there.")
+    strict: bool = Field(description="Whether what is not managed counts as drift (--unmanaged).")
+    changed: tuple[Moved, ...] = Field(default=(), description="Changed since it was applied.")
+    not_applied: tuple[Moved, ...] | MISSING = Field(
+        default=ABSENT, description="Merged but not yet applied; left out without manifests."
+    )
+    unmanaged: tuple[Moved, ...] = Field(default=(), description="Changed but not managed.")
+    interrupted: tuple[Moved, ...] = Field(
+        default=(), description="Resources that an apply left half done; the next one finishes."
+    )
+    notes: tuple[str, ...] = Field(default=(), description="What else is to be known.")
+
+    @property
+    def owner(self) -> str:
+        """Project and environment together."""
+        return f"{self.project}/{self.environment}"
+
+    @property
+    def counts(self) -> Counts:
+        """The blocks, counted."""
+        return Counts(
+            changed=sum(not moved.known for moved in self.changed),
+            not_applied=0 if self.not_applied is MISSING else len(self.not_applied),
+            unmanaged=sum(not moved.known for moved in self.unmanaged),
+            interrupted=len(self.interrupted),
+            known=sum(moved.known for moved in (*self.changed, *self.unmanaged)),
+        )
+
+    @property
+    def drifted(self) -> bool:
+        """Whether there is something to raise an alarm about."""
+        counts = self.counts
+        return self.lost or bool(counts.changed) or (self.strict and bool(counts.unmanaged))
+
+    def document(self) -> dict[str, Any]:
+        """The report as JSON (`schemas/drift.json`)."""
+        plain = self.model_dump(mode="json")
+        return plain | {"summary": self.counts.model_dump(mode="json"), "drift": self.drifted}
+
+
+class Known(BaseModel):
+    """One difference that is no news: where it is, and what the cluster had there."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    address: str = Field(description="`kind/name`.")
+    path: tuple[str | int, ...] = Field(description="Field of it; empty for the resource itself.")
+    digest: str = Field(description="sha256 of what the cluster had, never the value itself.")
+
+
+class Baseline(BaseModel):
+    """Drift that is known, so that only what is new raises an alarm."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    format_version: str = Field(default=FORMAT_VERSION, description="Version of this format.")
+    owner: str = Field(description="Project and environment, `shop/prod`.")
+    known: tuple[Known, ...] = Field(default=(), description="In the order of addresses.")

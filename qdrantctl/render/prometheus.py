@@ -1,0 +1,69 @@
+"""Drift in Prometheus' text format, for node_exporter's textfile collector."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from qdrantctl.model.drift import Drift, Moved
+from qdrantctl.model.rule import ABSENT
+from qdrantctl.render._plain import clean
+
+Sample = tuple[dict[str, str], int]
+"""Labels and a value."""
+
+
+def drift(made: Drift) -> str:
+    """The drift report as gauges. What a run does not know (no manifests) is left out."""
+    return "\n".join(line for metric in _metrics(made) for line in _lines(*metric)) + "\n"
+
+
+def _metrics(made: Drift) -> Iterator[tuple[str, str, Sequence[Sample]]]:
+    owner = {"project": made.project, "environment": made.environment}
+    counts = made.counts
+    yield "drift", "Whether there is drift: what exit code 2 says.", [(owner, int(made.drifted))]
+    blocks = {
+        "changed": counts.changed,
+        "not_applied": counts.not_applied,
+        "unmanaged": counts.unmanaged,
+        "interrupted": counts.interrupted,
+        "known": counts.known,
+    }
+    if made.not_applied is ABSENT:
+        del blocks["not_applied"]
+    yield (
+        "drift_resources",
+        "Resources that differ, by block; those in the baseline count as known.",
+        [({**owner, "block": block}, number) for block, number in blocks.items()],
+    )
+    yield (
+        "drift_changes",
+        "Differences of a resource that are not in the baseline.",
+        [
+            ({**owner, "block": block, "address": moved.address}, _news(moved))
+            for block, found in (("changed", made.changed), ("unmanaged", made.unmanaged))
+            for moved in found
+            if not moved.known
+        ],
+    )
+    yield "recorded_resources", "Resources that the ledger holds.", [(owner, made.recorded)]
+    yield "ledger_lost", "Whether records are missing.", [(owner, int(made.lost))]
+
+
+def _news(moved: Moved) -> int:
+    """Differences that are not in the baseline; a resource that came or went is one."""
+    return max(1, sum(not field.known for field in moved.fields))
+
+
+def _lines(name: str, about: str, samples: Sequence[Sample]) -> Iterator[str]:
+    if not samples:
+        return
+    yield f"# HELP qdrantctl_{name} {about}"
+    yield f"# TYPE qdrantctl_{name} gauge"
+    for labels, value in samples:
+        said = ",".join(f'{label}="{_escaped(word)}"' for label, word in labels.items())
+        yield f"qdrantctl_{name}{{{said}}} {value}"
+
+
+def _escaped(word: str) -> str:
+    r"""A label's value, in which only `\\`, `\"` and `\n` are escapes."""
+    return clean(word).replace("\\", "\\\\").replace('"', '\\"')
