@@ -82,7 +82,8 @@ def _patterns(flag: str, patterns: tuple[str, ...]) -> None:
 
 def shaping(words: dict[str, Any]) -> list[str]:
     """The flags given that shape a plan."""
-    flags = {**CONSENTS, "target": "--target", "exclude": "--exclude", "files": "-f"}
+    flags = {**CONSENTS, "target": "--target", "exclude": "--exclude", "files": "-f",
+             "revert_drift": "--revert-drift"}  # fmt: skip
     given = [flag for word, flag in flags.items() if words[word]]
     return given + (["--max-deletes"] if words["max_deletes"] is not None else [])
 

@@ -8,6 +8,7 @@ from datetime import date
 
 from qdrantctl.edges.settings import Settings
 from qdrantctl.engine.guard import uncertain
+from qdrantctl.engine.outside import left
 from qdrantctl.flows.desired import Desired
 from qdrantctl.flows.observe import Progress, Worlds, detailed, worlds
 from qdrantctl.flows.plan import Planned, Wishes, think
@@ -92,11 +93,19 @@ def _again(
     known = Inventory(r for address, r in found.remembered.items() if address in touched)
     only = replace(found, remembered=known)
     whole = replace(settings, partial=False, removed=frozenset(forgotten), consents=_ALL)
-    changes, scene = think(whole, Wishes(), wanted, only, door, today)
+    wishes = Wishes(revert_drift=tuple(_reverting(saved)))
+    changes, scene = think(whole, wishes, wanted, only, door, today)
     if more := uncertain(scene):
         only = detailed(door, only, wanted.inventory, more)
-        changes, scene = think(whole, Wishes(), wanted, only, door, today)
+        changes, scene = think(whole, wishes, wanted, only, door, today)
     return Now({change.address: change for change in changes}, replace(found, live=only.live))
+
+
+def _reverting(saved: Plan) -> Iterator[str]:
+    """Where the plan leaves nothing as somebody changed it, whatever on_drift says."""
+    for change in saved.changes:
+        if not any(map(left, change.fields)):
+            yield change.address
 
 
 _ALL = tuple(Consent(verb, "*", "the saved plan") for verb in VERBS)

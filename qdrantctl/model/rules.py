@@ -79,6 +79,8 @@ RULES: dict[str, str] = {
     "QC209": "Dropping a payload index in a protected environment needs consent",
     "QC210": "Points should not be destroyed without a snapshot",
     "QC211": "A collection that is replaced is made again with its aliases",
+    "QC212": "What was changed outside qdrantctl must be settled first, where on_drift is refuse",
+    "QC213": "What was changed outside qdrantctl is left as it is, where on_drift is keep",
     "QC220": "A consent should not have expired",
     "QC221": "A consent should allow something",
 }

@@ -197,7 +197,7 @@ def test_ignored_fields_are_left_out_and_keep_their_record(shop):
     code, report = shop.drift("--unmanaged")
     assert (code, report["changed"], report["unmanaged"]) == (0, [], [])
     assert shop.drift("--url", shop.node.url, "--owner", "shop/dev")[0] == 0
-    status, answer = shop.node.request("GET", "/collections/reviews")
+    _, answer = shop.node.request("GET", "/collections/reviews")
     assert answer["result"]["config"]["optimizer_config"]["indexing_threshold"] == 0
 
     shop.state(MANIFEST.replace(f"{spec}}}", tuned))

@@ -133,5 +133,32 @@ def test_keep_makes_what_was_deleted_again(shop):
     assert shop.drift("--unmanaged")[0] == 0
 
 
+@pytest.mark.parametrize("mode", ["keep", "refuse"])
+def test_a_saved_plan_does_what_it_says(shop, tmp_path, mode):
+    says(shop, f"on_drift: {mode}")
+    shop.by_hand(TUNE)
+    file = tmp_path / "plan.json"
+    words = ("--out", str(file))
+    assert shop.run("plan", *words, "--revert-drift", "collection/products")[0] == 0
+    code, out, err = shop.run("apply", str(file))
+    assert (code, m(shop)) == (0, 32), out + err
+
+
+def test_a_saved_plan_keeps_what_it_says(shop, tmp_path):
+    says(shop, "on_drift: keep")
+    shop.by_hand(TUNE)
+    shop.state(MANIFEST.replace("m: 32", "m: 64").replace("owner: search", "owner: ads"))
+    file = tmp_path / "plan.json"
+    assert shop.run("plan", "--out", str(file))[0] == 0
+    code, out, err = shop.run("apply", str(file))
+    assert (code, m(shop)) == (0, 48), out + err
+
+
+def test_a_saved_plan_takes_no_such_flag(shop, tmp_path):
+    words = (str(tmp_path / "plan.json"), "--revert-drift", "collection/products")
+    code, _, err = shop.run("apply", *words)
+    assert (code, "--revert-drift shapes a plan" in err) == (64, True)
+
+
 def test_a_flag_that_names_nothing_sensible(shop):
     assert shop.run("plan", "--revert-drift", "nonsense")[0] == 64

@@ -99,7 +99,10 @@ def test_fields_of_a_newer_server_are_nobodys_drift():
 def test_a_record_without_what_was_seen_tells_of_stated_fields_alone():
     live = live_collection("a", hnsw_config={"m": 48})
     known = applied(live, observed=False, **VECTOR, hnsw_config={"m": 32})
-    assert blocks(question([], [live], [known]))[0::2] == ({A: {("hnsw_config", "m"): (32, 48)}}, {})
+    assert blocks(question([], [live], [known]))[0::2] == (
+        {A: {("hnsw_config", "m"): (32, 48)}},
+        {},
+    )
 
 
 def test_an_open_record_is_interrupted_whatever_it_differs_in():
