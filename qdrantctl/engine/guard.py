@@ -280,7 +280,7 @@ def _drift_kept(scene: Scene) -> Iterator[Violation]:
                 rule="QC213",
                 severity=Severity.NOTE,
                 address=change.address,
-                message=f"{change.address} is left as it is: {change.because}",
+                message=f"{change.address} is left as it is ({change.because})",
                 hint=_ways_out(change),
             )
 

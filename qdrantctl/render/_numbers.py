@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qdrantctl.model.change import Action
+from qdrantctl.model.change import Action, Cause
 from qdrantctl.model.plan import Plan
 from qdrantctl.model.report import Outcome, Report, Status
 from qdrantctl.render._plain import clean, counted, listed
@@ -18,9 +18,11 @@ _DONE = {
     Action.NOOP: ("unchanged", "check"),
     Action.REFUSED: ("refused", "change"),
 }
+_MOVED = (Cause.DRIFT, Cause.BOTH)
 
 LEDGER = "the ledger (collection _qdrantctl) will be created"
 NO_CHANGES = "No changes. The cluster matches the manifests."
+KEPT = "No changes. What was changed outside qdrantctl stays as it is."
 NEXT = "The next qdrantctl apply finishes the rest."
 
 
@@ -28,7 +30,8 @@ def planned(made: Plan) -> str:
     """`Plan: 1 to add, 2 to change, 0 to destroy.` A replacement adds one and destroys one."""
     counts = made.summary
     if not counts.changes and not counts.refused:
-        return NO_CHANGES
+        kept = any(c.action is Action.NOOP and c.cause in _MOVED for c in made.changes)
+        return KEPT if kept else NO_CHANGES
     parts = [
         *_stated((counts.adopt, "to adopt"), (counts.forget, "to forget"), (counts.run, "to run")),
         f"{counts.create + counts.replace} to add",
