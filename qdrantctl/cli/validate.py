@@ -20,10 +20,10 @@ def command(**words: Any) -> int:
     from qdrantctl.model.errors import ManifestError
     from qdrantctl.render import violations
 
-    chosen = settings(words, need_server=False)
+    told: tuple[Any, ...]
     count, errors = 0, False
     try:
-        found = desired(chosen)
+        found = desired(settings(words, need_server=False))
         told, count = found.violations, len(found.inventory)
     except ManifestError as error:
         told, errors = error.violations, True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import re
 import socket
 import ssl
 import time
@@ -13,9 +12,6 @@ from urllib.parse import urlsplit
 
 IDLE = 2.0
 """Seconds after which a write gets a fresh connection: servers close idle ones unseen."""
-CHUNK = 65536
-_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)(?=\r\n|$)", re.IGNORECASE)
-_CLOSES = re.compile(rb"\r\n(connection: *close|transfer-encoding|content-encoding)", re.IGNORECASE)
 HEADERS = {"accept": "application/json", "content-type": "application/json"}
 
 
@@ -105,19 +101,17 @@ class Wire:
         return True
 
     def finish(self) -> Answer | None:
-        """The answer to what was begun; None where it is not a plain 200 of a stated length.
-
-        http.client reads headers with the library for e-mail; a third of a read's time goes there.
-        """
+        """The answer to what was begun; None where no whole answer came."""
         assert self._connection is not None
         try:
-            body = _plain_body(self._connection.sock)
-        except OSError:
-            body = None
-        if body is None:
+            response = self._connection.getresponse()
+            answer = Answer(response.status, response.read(), _seconds(response))
+        except (OSError, http.client.HTTPException):
             self.close()
             return None
-        return Answer(200, body)
+        if response.will_close:
+            self.close()
+        return answer
 
     def _connect(self) -> http.client.HTTPConnection:
         where = f"{self._host}:{self._port}"
@@ -167,26 +161,6 @@ class Wire:
         return http.client.HTTPSConnection(
             self._host, self._port, timeout=self._timeout, context=context
         )
-
-
-def _plain_body(sock: socket.socket) -> bytes | None:
-    """The body of a 200 that says how long it is and keeps the connection; None for any other."""
-    data = b""
-    while b"\r\n\r\n" not in data:
-        if not (part := sock.recv(CHUNK)):
-            return None
-        data += part
-    head, _, body = data.partition(b"\r\n\r\n")
-    length = _LENGTH.search(head)
-    if not head.startswith(b"HTTP/1.1 200 ") or not length or _CLOSES.search(head):
-        return None
-    parts, left = [body], int(length[1]) - len(body)
-    while left > 0:
-        if not (part := sock.recv(CHUNK)):
-            return None
-        parts.append(part)
-        left -= len(part)
-    return b"".join(parts) if left == 0 else None
 
 
 def _seconds(response: http.client.HTTPResponse) -> float:

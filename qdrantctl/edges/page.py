@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain
 
 from qdrantctl.model.resource import Origin
 from qdrantctl.model.rule import ABSENT
@@ -119,14 +122,19 @@ def lines_of(text: str) -> Iterator[str]:
 
 
 def _line(text: str, number: int) -> str | None:
-    start = 0
-    for _ in range(number - 1):
-        if not (found := BREAK.search(text, start)):
-            return None
-        start = found.end()
+    starts = _starts(text)
+    if number > len(starts):
+        return None
+    start = starts[number - 1]
     end = BREAK.search(text, start)
     line = text[start : end.start() if end else len(text)]
     return line if len(line) <= _LONGEST_SNIPPET else line[:_LONGEST_SNIPPET] + "…"
+
+
+@lru_cache(maxsize=4)
+def _starts(text: str) -> Sequence[int]:
+    """Where each line begins; a page with errors is asked for many of its lines."""
+    return array("I", chain([0], (found.end() for found in BREAK.finditer(text))))
 
 
 def _plain(text: str) -> str:

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import islice
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -18,6 +19,8 @@ from qdrantctl.model.rule import Json
 from qdrantctl.model.spec import Path, Shape, Spec, shape_of
 
 Model = TypeVar("Model", bound=Spec)
+MAX_FAULTS = 100
+"""Of one document; whoever repairs a hundred can run it again."""
 _LONGEST_QUOTE = 60
 
 
@@ -40,7 +43,8 @@ def validate(model: type[Model], value: Json) -> tuple[Model | None, list[Fault]
         return model.model_validate(value), []
     except ValidationError as error:
         shape = shape_of(model)
-        return None, list(_faults(shape, value, error.errors(include_url=False)))
+        faults = _faults(shape, value, error.errors(include_url=False))
+        return None, list(islice(faults, MAX_FAULTS))
     except RecursionError:
         return None, [Fault((), "QC010", "nested too deep to be checked", "Make it flatter.")]
 

@@ -225,3 +225,44 @@ def test_a_read_that_takes_all_its_time_is_not_sent_again(qdrant):
     assert len(proxy.requests) == 1
     with proxied(qdrant.http_port, stall) as proxy:
         assert failure(proxy.url, PATCH, timeout=0.3).maybe_applied
+
+
+def test_reads_that_are_expected_are_sent_ahead_and_answered_in_any_order(empty_qdrant):
+    names = [f"c{number}" for number in range(30)]
+    for name in names:
+        empty_qdrant.request("PUT", f"/collections/{name}", {"vectors": {}, "shard_number": 1})
+    calls = [Call(method="GET", path=f"/collections/{name}") for name in [*names, "missing"]]
+    with Cluster(Endpoint(url=empty_qdrant.url)) as cluster:
+        cluster.expect(calls)
+        cluster.ask(calls[20])
+        assert all(cluster.ask(call)["config"] for call in calls[:-1])
+        with pytest.raises(ClusterError) as caught:
+            cluster.ask(calls[-1])
+        assert caught.value.status == 404
+
+
+def test_no_answer_from_before_a_write_is_given_after_it(empty_qdrant):
+    patch = {"hnsw_config": {"m": 32}}
+    for number in range(8):
+        empty_qdrant.request("PUT", f"/collections/c{number}", {"vectors": {}, "shard_number": 1})
+    calls = [Call(method="GET", path=f"/collections/c{number}") for number in range(8)]
+    with Cluster(Endpoint(url=empty_qdrant.url)) as cluster:
+        cluster.expect(calls)
+        cluster.ask(Call(method="PATCH", path="/collections/c0", body=patch))
+        assert cluster.ask(calls[0])["config"]["hnsw_config"]["m"] == 32
+
+
+def test_an_expected_read_that_breaks_is_asked_for_again(empty_qdrant):
+    for number in range(8):
+        empty_qdrant.request("PUT", f"/collections/c{number}", {"vectors": {}, "shard_number": 1})
+    calls = [Call(method="GET", path=f"/collections/c{number}") for number in range(8)]
+
+    def twice(number, _):
+        return ("drop", "half")[number % 2] if number <= 4 else None
+
+    with (
+        proxied(empty_qdrant.http_port, twice) as proxy,
+        Cluster(Endpoint(url=proxy.url)) as cluster,
+    ):
+        cluster.expect(calls)
+        assert all(cluster.ask(call)["config"] for call in calls)
