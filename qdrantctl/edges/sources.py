@@ -68,11 +68,14 @@ class Search:
         """How output names a path: relative to the base, with forward slashes."""
         if path is None:
             return STDIN
+        name, base = str(path), str(self.sources.base) + os.sep
+        if name.startswith(base) and ".." not in path.parts:
+            return _printable(name.removeprefix(base))
         try:
             name = os.path.relpath(path, self.sources.base)
         except ValueError:  # on another drive
             name = str(path)
-        return name.replace(os.sep, "/").encode("utf-8", "replace").decode()
+        return _printable(name)
 
     def _matching(self, pattern: str) -> Iterator[Path]:
         if "\0" in pattern:
@@ -145,6 +148,10 @@ class Search:
         else:
             page = Page(self.shown(path), "")
             self.problems.append(page.violation(rule, message, hint, severity=severity))
+
+
+def _printable(name: str) -> str:
+    return name.replace(os.sep, "/").encode("utf-8", "replace").decode()
 
 
 def read_page(path: Path | None, shown: str, stdin: Callable[[], bytes]) -> Page | Violation:
@@ -236,7 +243,7 @@ def _walk(folder: Path, failed: Callable[[Path, OSError], None]) -> Iterator[Pat
             continue
         try:
             here = _identity(path)
-            inner = sorted(path.iterdir(), reverse=True)
+            inner = sorted(path.iterdir(), key=_name, reverse=True)
         except OSError as error:
             failed(path, error)
             continue
@@ -244,6 +251,10 @@ def _walk(folder: Path, failed: Callable[[Path, OSError], None]) -> Iterator[Pat
             seen.add(here)
             yield path
             waiting += [inside for inside in inner if not inside.name.startswith(".")]
+
+
+def _name(path: Path) -> str:
+    return path.name
 
 
 def _identity(path: Path) -> Identity:

@@ -43,12 +43,25 @@ _STR_TAGS = ("!", "tag:yaml.org,2002:str")
 
 
 class Mark(NamedTuple):
-    """Where an entry of a mapping or a list stands, and what is in it."""
+    """Where an entry of a mapping or a list stands, and what is in it.
 
-    key: Place
-    value: Place
-    """The same as `key` in a list."""
+    Holds the parser's own marks: most of them nobody ever asks for.
+    """
+
+    start: Any
+    inner: Any
+    """The same as `start` in a list."""
     below: Marks | None
+
+    @property
+    def key(self) -> Place:
+        """Where the entry begins."""
+        return _place(self.start)
+
+    @property
+    def value(self) -> Place:
+        """Where its value begins."""
+        return _place(self.inner)
 
 
 Marks = dict[str | int, Mark]
@@ -176,7 +189,7 @@ class _Reader:
             if key in found:
                 self._twice(event, key, marks[key].key)
             value, below = self._value(inner, depth)
-            marks[key] = Mark(_place(event), _place(inner), below)
+            marks[key] = Mark(event.start_mark, inner.start_mark, below)
             found[key] = value
         for value, event in merges:
             self._merge(found, value, event, marks)
@@ -186,8 +199,7 @@ class _Reader:
         found: list[Json] = []
         while type(event := self.next_event()) is not SequenceEndEvent:
             value, below = self._value(event, depth)
-            place = _place(event)
-            marks[len(found)] = Mark(place, place, below)
+            marks[len(found)] = Mark(event.start_mark, event.start_mark, below)
             found.append(value)
         return found
 
@@ -258,7 +270,7 @@ class _Reader:
 
     def _merge(self, found: dict[str, Json], value: Json, event: Any, marks: Marks) -> None:
         """`<<: *defaults` lays a mapping, or several, under the keys that are stated."""
-        place = _place(event)
+        mark = event.start_mark
         for source in value if isinstance(value, list) else [value]:
             if not isinstance(source, dict):
                 self._problem(
@@ -269,7 +281,7 @@ class _Reader:
             for key, inner in source.items():
                 if key not in found:
                     found[key] = inner
-                    marks[key] = Mark(place, place, None)
+                    marks[key] = Mark(mark, mark, None)
 
     def _tagged(self, event: Any, natural: str) -> None:
         tag = str(event.tag)
@@ -288,7 +300,7 @@ class _Reader:
         )
 
     def _problem(self, event: Any, rule: str, message: str, hint: str = "") -> None:
-        self.problems.append(self.page.violation(rule, message, hint, _place(event)))
+        self.problems.append(self.page.violation(rule, message, hint, _place(event.start_mark)))
         if len(self.problems) >= _MAX_PROBLEMS:
             raise _Stop
 
@@ -297,8 +309,7 @@ class _Reader:
         raise _Stop
 
 
-def _place(event: Any) -> Place:
-    mark = event.start_mark
+def _place(mark: Any) -> Place:
     return mark.line + 1, mark.column + 1
 
 
