@@ -26,7 +26,10 @@ from qdrantctl.cli.planning import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from qdrantctl.edges.cluster import Cluster
+    from qdrantctl.edges.identity import Identity
     from qdrantctl.edges.settings import Settings
+    from qdrantctl.flows.desired import Desired
     from qdrantctl.flows.plan import Planned, Wishes
     from qdrantctl.model.address import Address
     from qdrantctl.model.kind import Door
@@ -39,6 +42,8 @@ BLOCKED, PART_WAY, INTERRUPTED = 3, 6, 130
 @click.command()
 @click.argument("planfile", required=False, type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--auto-approve", is_flag=True, help="Do not ask.")
+@click.option("--lease-timeout", type=click.FloatRange(min=0), default=0, metavar="SECONDS",
+              help="Wait that long while another apply is running.")  # fmt: skip
 @click.option("--wait", is_flag=True, help="Wait until re-indexing has ended.")
 @click.option("--receipt", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="Leave the report there, as JSON.")  # fmt: skip
@@ -49,6 +54,8 @@ def command(**words: Any) -> int:
 
     With PLANFILE, saved by plan --out, exactly that plan: it is the approval, and nothing is done
     when anything moved since.
+
+    One apply of a project's environment runs at a time; while another does, this one ends with 5.
     """
     starting(words["verbose"])
     from qdrantctl.flows.plan import door
@@ -64,21 +71,18 @@ def command(**words: Any) -> int:
     wanted = wishes(words)
     chosen = settings(words, need_server=True)
     with door(chosen, on_call(words["verbose"])) as cluster:
-        try:
-            planned = _planned(saved, chosen, wanted, cluster, words)
-        finally:
-            clear()
-        made = planned.plan
-        # JSON and markdown on stdout are the report; the plan is then for the person only.
-        shown = sys.stdout if words["output"] == "text" else sys.stderr
-        show(render(made, {**words, "output": "text"}, shown), err=shown is sys.stderr)
-        _refuse(made)
-        if not made.summary.changes:
+        planned = _planned(saved, chosen, wanted, cluster, words)
+        _show(planned, words)
+        if not planned.plan.summary.changes:
             return _report(_nothing(planned), words)
-        if not (saved or words["auto_approve"] or _approved(made)):
+        if not (saved or words["auto_approve"] or _approved(planned.plan)):
             return 1
+
+        def again(door: Door) -> Planned:
+            return _planned(saved, chosen, wanted, door, words, planned.desired)
+
         with _stopping() as stop:
-            report = _execute(planned, cluster, stop, words)
+            report = _under_the_lease(planned, again, cluster, stop, words)
             code = _report(report, words)
             if words["wait"] and not code:
                 code = _wait(report, cluster, stop)
@@ -106,19 +110,69 @@ def _saved(words: dict[str, Any]) -> Plan | None:
 
 
 def _planned(
-    saved: Plan | None, chosen: Settings, wanted: Wishes, cluster: Door, words: dict[str, Any]
+    saved: Plan | None,
+    chosen: Settings,
+    wanted: Wishes,
+    door: Door,
+    words: dict[str, Any],
+    read: Desired | None = None,
 ) -> Planned:
-    """The saved plan, when it still fits, or one made now."""
+    """The saved plan, when it still fits, or one made now; of manifests that were `read` before."""
     from datetime import date
 
-    telling = progress(words["verbose"])
-    if saved is None:
-        from qdrantctl.flows.plan import plan
+    from qdrantctl.flows.plan import plan, plan_for
 
-        return plan(chosen, wanted, cluster, date.today(), telling)
-    from qdrantctl.flows.saved import revive
+    today, telling = date.today(), progress(words["verbose"])
+    try:
+        if saved:
+            from qdrantctl.flows.saved import revive
 
-    return revive(saved, chosen, cluster, date.today(), telling)
+            return revive(saved, chosen, door, today, telling)
+        if read:
+            return plan_for(read, chosen, wanted, door, today, telling)
+        return plan(chosen, wanted, door, today, telling)
+    finally:
+        clear()
+
+
+def _under_the_lease(
+    planned: Planned,
+    again: Callable[[Door], Planned],
+    cluster: Cluster,
+    stop: Callable[[], bool],
+    words: dict[str, Any],
+) -> Report:
+    """Take the lease, plan again, since another apply may just have ended, and carry it out."""
+    import os
+
+    from qdrantctl.edges.identity import identify
+    from qdrantctl.flows.lease import Wait, leased
+    from qdrantctl.model.errors import StaleError
+
+    chosen = planned.settings
+    identity = identify(chosen.root, os.environ)
+    wait = Wait(words["lease_timeout"], lambda line: click.echo(line, err=True), stop)
+    with leased(cluster, chosen.owner, identity, wait) as fenced:
+        now = again(fenced)
+        if now.plan.changes != planned.plan.changes:
+            if not words["auto_approve"]:
+                raise StaleError(
+                    "the cluster has changed since you said yes; nothing was done",
+                    hint="Apply again, and look at what is planned now.",
+                )
+            click.echo("The cluster has changed since; this is planned now:", err=True)
+            _show(now, words)
+        if not now.plan.summary.changes:
+            return _nothing(now)
+        return _execute(now, fenced, identity, stop, words)
+
+
+def _show(planned: Planned, words: dict[str, Any]) -> None:
+    """Show the plan, for the person only where stdout is for the report. Raises BlockedError."""
+    shown = sys.stdout if words["output"] == "text" else sys.stderr
+    text = render(planned.plan, {**words, "output": "text"}, shown)
+    show(text, err=shown is sys.stderr)
+    _refuse(planned.plan)
 
 
 def _refuse(made: Plan) -> None:
@@ -162,11 +216,12 @@ def _stopping() -> Iterator[Callable[[], bool]]:
 
 
 def _execute(
-    planned: Planned, door: Door, stop: Callable[[], bool], words: dict[str, Any]
+    planned: Planned,
+    door: Door,
+    identity: Identity,
+    stop: Callable[[], bool],
+    words: dict[str, Any],
 ) -> Report:
-    import os
-
-    from qdrantctl.edges.identity import identify
     from qdrantctl.flows.execute import Run, execute
     from qdrantctl.render import text
 
@@ -181,7 +236,7 @@ def _execute(
         Run(
             planned=planned,
             door=door,
-            identity=identify(planned.settings.root, os.environ),
+            identity=identity,
             tell=tell,
             starting=lambda change: telling(f"{change.address}: {change.action}"),
             stop=stop,

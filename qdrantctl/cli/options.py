@@ -27,9 +27,16 @@ def show(text: str, *, err: bool = False) -> None:
 
 def project_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Where the manifests are, and which environment is meant."""
-    for option in (
+    return server_options(
         click.option("-f", "--file", "files", multiple=True, metavar="FILE",
-                     help="Manifest file, folder, or - for stdin; repeatable. Deletes nothing."),
+                     help="Manifest file, folder, or - for stdin; repeatable. Deletes nothing.")
+        (function)
+    )  # fmt: skip
+
+
+def server_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Which environment or server is meant."""
+    for option in (
         click.option("--url", metavar="URL", help="Server to use without an environment."),
         click.option("-e", "--env", "environment", envvar="QDRANTCTL_ENV", show_envvar=True,
                      metavar="NAME",

@@ -42,6 +42,7 @@ def command(**words: Any) -> int:
     starting(words["verbose"])
     from datetime import date
 
+    from qdrantctl.flows.lease import note
     from qdrantctl.flows.plan import door, plan
 
     wanted = wishes(words)
@@ -50,8 +51,11 @@ def command(**words: Any) -> int:
     try:
         with door(chosen, on_call(words["verbose"])) as cluster:
             made = plan(chosen, wanted, cluster, date.today(), telling).plan
+            running = note(cluster, chosen.owner)
     finally:
         clear()
+    if running:
+        click.echo(f"Note: {running}", err=True)
     show(render(made, words))
     if words["out"]:
         _save(made, Path(words["out"]))

@@ -9,6 +9,8 @@ import json
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -61,6 +63,7 @@ class Cluster:
         self._wire = self._new_wire()
         self._ahead = Ahead(self._new_wire)
         self._on_call = on_call
+        self._date = ""
 
     def __enter__(self) -> Self:
         return self
@@ -81,6 +84,21 @@ class Cluster:
     def _new_wire(self) -> Wire:
         at = self._endpoint
         return Wire(at.url, at.api_key, at.ca_file, at.timeout)
+
+    def another(self) -> Cluster:
+        """The same cluster through a connection of its own, for another thread."""
+        return Cluster(self._endpoint, on_call=self._on_call)
+
+    @property
+    def now(self) -> datetime:
+        """What the server's clock said with its last answer. Raises ClusterError."""
+        try:
+            return parsedate_to_datetime(self._date)
+        except ValueError:
+            raise self._error(
+                "its answers carry no Date header, so nobody can tell how long a lease holds",
+                hint="Is there a proxy between that takes it out?",
+            ) from None
 
     @cached_property
     def server(self) -> Server:
@@ -160,6 +178,7 @@ class Cluster:
                 # A read that took all its time would take it again.
                 maybe=call.writes or not error.slow,
             ) from None
+        self._date = answer.date or self._date
         if self._on_call:
             self._on_call(call, answer.status, time.monotonic() - started)
         return answer

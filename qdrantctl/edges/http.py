@@ -23,6 +23,8 @@ class Answer:
     body: bytes
     retry_after: float = 0.0
     """Seconds that the server asks to wait."""
+    date: str = ""
+    """The `Date` header: the server's clock when it answered; empty where there is none."""
 
 
 class Unreachable(Exception):
@@ -75,7 +77,8 @@ class Wire:
         try:
             connection.request(method, self._prefix + target, body or None, self._headers)
             response = connection.getresponse()
-            answer = Answer(response.status, response.read(), _seconds(response))
+            date = response.getheader("date") or ""
+            answer = Answer(response.status, response.read(), _seconds(response), date)
         except ssl.SSLError as error:
             self.close()
             raise Cut(f"TLS failed: {error.reason or error}") from None

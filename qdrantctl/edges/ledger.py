@@ -9,21 +9,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID, uuid5
 
+from qdrantctl.edges import own_collection
 from qdrantctl.model.address import OWN_PREFIX, Address, unsendable
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.kind import Door
 from qdrantctl.model.resource import Lifecycle, Record, Resource
 from qdrantctl.model.rule import ABSENT, Json
-from qdrantctl.model.server import Server, Version
+from qdrantctl.model.server import Server
 from qdrantctl.model.step import Call, collection_path
 
 LEDGER = OWN_PREFIX
 _SPACE = UUID("5a6f3b0e-6d0f-4f57-9a53-0c1f0b4c7f11")
 _CLUSTER = "cluster"
-_UNLIMITED = 2**63 - 1
 _PAGE = 1000
-_MOST_REPLICAS = 3
-_METADATA_SINCE = Version(1, 15, 4)
 _NOT_FOUND = 404
 
 
@@ -39,25 +37,8 @@ class Memory:
 
 
 def creation(server: Server) -> Call:
-    """The request that creates the ledger: everywhere, and free of any cap.
-
-    A server may switch strict mode on for every new collection, so it is switched off here.
-    """
-    replicas = min(server.peers, _MOST_REPLICAS)
-    body: dict[str, Json] = {
-        "vectors": {},
-        "shard_number": 1,
-        "replication_factor": replicas,
-        "write_consistency_factor": replicas // 2 + 1,
-        "strict_mode_config": {
-            "enabled": False,
-            "read_rate_limit": _UNLIMITED,
-            "write_rate_limit": _UNLIMITED,
-        },
-    }
-    if server.version >= _METADATA_SINCE:
-        body["metadata"] = {"managed_by": "qdrantctl"}
-    return Call(method="PUT", path=collection_path(LEDGER), body=body)
+    """The request that creates the ledger."""
+    return own_collection.creation(server, LEDGER)
 
 
 def read(door: Door) -> Memory:

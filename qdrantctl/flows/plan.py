@@ -58,7 +58,9 @@ class Planned:
 
 
 @contextmanager
-def door(settings: Settings, on_call: Callable[[Call, int, float], None] | None) -> Iterator[Door]:
+def door(
+    settings: Settings, on_call: Callable[[Call, int, float], None] | None
+) -> Iterator[Cluster]:
     """The door to the cluster of these settings. An embedded server that is there is started."""
     endpoint = settings.endpoint
     if settings.embedded:
@@ -77,7 +79,18 @@ def plan(
 ) -> Planned:
     """The plan for these settings. Raises ManifestError, ClusterError, UsageError."""
     progress("reading manifests")
-    wanted = desired(settings)
+    return plan_for(desired(settings), settings, wishes, door, today, progress)
+
+
+def plan_for(
+    wanted: Desired,
+    settings: Settings,
+    wishes: Wishes,
+    door: Door,
+    today: date,
+    progress: Progress,
+) -> Planned:
+    """The plan for manifests that were read before. Raises ClusterError, UsageError."""
     progress(f"asking {door.server.url}")
     found = worlds(door, wanted.inventory, progress)
     changes, scene = think(settings, wishes, wanted, found, door, today)

@@ -69,6 +69,12 @@ class ClusterError(QdrantctlError):
         self.maybe_applied = maybe_applied
 
 
+class LeaseError(ClusterError):
+    """Another apply holds the lease, or has taken it over: nothing more may be written."""
+
+    exit_code = 5
+
+
 class BlockedError(QdrantctlError):
     """The plan holds changes that must not be applied; nothing was done."""
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 
 from qdrantctl.model.change import Action, Change
 from qdrantctl.model.drift import Drift, Moved
+from qdrantctl.model.lease import Lease
 from qdrantctl.model.plan import Plan
 from qdrantctl.model.report import Outcome, Report, Status
 from qdrantctl.model.shown import Event, Shown
@@ -56,6 +58,20 @@ def history(made: Iterable[Event]) -> str:
 def drift(made: Drift, *, colour: bool) -> str:
     """What moved, block by block; the last line says it all and is fit for a log."""
     return "\n\n".join(_drift(made, painter(colour=colour))) + "\n"
+
+
+def lease(owner: str, held: Lease | None, now: datetime) -> str:
+    """Who applies for an owner."""
+    if held is None:
+        return f"no apply of {clean(owner)} is running\n"
+    lines = [f"owner    {clean(owner)}"]
+    for word, value in held.document(now).items():
+        if word in ("remaining_seconds", "expired"):
+            continue
+        if word == "expires" and value:
+            value += " (expired)" if held.expired(now) else f" (in {held.remaining(now)} s)"
+        lines.append(f"{word:<8} {clean(str(value)) if value else 'unknown'}")
+    return "\n".join(lines) + "\n"
 
 
 def _plan(made: Plan, paint: Paint) -> Iterator[str]:

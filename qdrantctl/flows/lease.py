@@ -1,0 +1,115 @@
+"""The flows of the lease: applying under it, showing it, breaking it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from uuid import uuid4
+
+from qdrantctl.edges import lease as leases
+from qdrantctl.edges.cluster import Cluster
+from qdrantctl.edges.holding import Fenced, Holding, acquire
+from qdrantctl.edges.identity import Identity
+from qdrantctl.model.errors import ClusterError, LeaseError, QdrantctlError
+from qdrantctl.model.lease import Lease, stamp
+
+POLL = 1.0
+"""Seconds after which a lease that another holds is looked at again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """How long to wait for the lease, and whom to tell."""
+
+    seconds: float
+    tell: Callable[[str], None]
+    stop: Callable[[], bool]
+    """Whether somebody asked to stop waiting."""
+
+
+@contextmanager
+def leased(door: Cluster, owner: str, identity: Identity, wait: Wait) -> Iterator[Fenced]:
+    """A door that writes under the owner's lease; it is given back at the end, whatever happens.
+
+    Raises LeaseError where another holds it, KeyboardInterrupt when asked to stop waiting.
+    """
+    holding = _acquired(door, owner, identity, wait)
+    for other in holding.taken:
+        words = f"The lease {other.name} of {other.who}, expired"
+        words += f" at {stamp(other.expires)}" if other.expires else ""
+        wait.tell(f"{words}; taken over as {holding.lease.name}.")
+    try:
+        yield Fenced(door, holding)
+    finally:
+        try:
+            holding.release()
+        except ClusterError as error:
+            why = f" ({error.why})" if error.why else ""
+            wait.tell(f"The lease {holding.lease.name} could not be released: {error.what}{why}.")
+            wait.tell("It expires by itself.")
+
+
+def _acquired(door: Cluster, owner: str, identity: Identity, wait: Wait) -> Holding:
+    until = time.monotonic() + wait.seconds
+    told = ""
+    while True:
+        try:
+            return acquire(door, owner, identity, str(uuid4()))
+        except LeaseError as error:
+            left = until - time.monotonic()
+            if left <= 0:
+                raise
+            if error.why != told:
+                told = error.why
+                wait.tell(f"Waiting up to {left:.0f} s. {told}")
+        again = time.monotonic() + min(POLL, left)
+        while time.monotonic() < again:
+            if wait.stop():
+                raise KeyboardInterrupt
+            time.sleep(0.05)
+
+
+def current(door: Cluster, owner: str) -> Lease | None:
+    """The lease that counts, expired or not; None where nobody applies. Raises ClusterError."""
+    found = leases.standing(door, owner)
+    return found[-1] if found else None
+
+
+def note(door: Cluster, owner: str) -> str:
+    """What to say beside a plan while an apply is running; empty when none is."""
+    lease = current(door, owner)
+    if lease is None or lease.expired(door.now):
+        return ""
+    return f"An apply of {owner} is running: {lease.who}. This may change meanwhile."
+
+
+def named(door: Cluster, owner: str, name: str) -> Lease:
+    """The lease that counts, which must be the one meant. Raises QdrantctlError."""
+    lease = current(door, owner)
+    if lease is None:
+        raise QdrantctlError(f"no lease of {owner} is held on {door.server.url}")
+    if name not in (lease.name, str(lease.number)):
+        raise QdrantctlError(
+            f"{name!r} is not the lease of {owner} that is held on {door.server.url}",
+            why=f"That is {lease.number}, {lease.name}, held by {lease.who}.",
+            hint="Look at it with `qdrantctl lease show`.",
+        )
+    return lease
+
+
+def broken(door: Cluster, lease: Lease) -> None:
+    """Break a lease: whoever holds it stops before the next write.
+
+    Raises QdrantctlError when it is no longer the one that was looked at.
+    """
+    now = current(door, lease.owner)
+    if now is None or (now.number, now.id) != (lease.number, lease.id):
+        raise QdrantctlError(
+            f"the lease {lease.name} was released or taken over meanwhile; nothing was broken",
+            hint="Look again with `qdrantctl lease show`.",
+        )
+    for other in leases.standing(door, lease.owner):
+        if other.number <= lease.number:
+            leases.delete(door, other)

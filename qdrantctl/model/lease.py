@@ -1,0 +1,74 @@
+"""A lease: who applies for an owner, and until when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from qdrantctl.model.address import OWN_PREFIX
+from qdrantctl.model.rule import Json
+
+PREFIX = f"{OWN_PREFIX}_lease"
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """One lease. What it says of its holder is empty where it says nothing that can be read."""
+
+    owner: str
+    """`shop/prod`."""
+    number: int
+    """The fencing token: whoever sees a higher one has lost."""
+    id: str = ""
+    """Random. A name comes again once it was released, this does not."""
+    holder: str = ""
+    commit: str = ""
+    run: str = ""
+    acquired: datetime | None = None
+    expires: datetime | None = None
+    """By the server's clock."""
+
+    @property
+    def name(self) -> str:
+        """The collection's name."""
+        return name_of(self.owner, self.number)
+
+    @property
+    def who(self) -> str:
+        """`ada, run https://…, since 2026-11-23T14:38:27Z`."""
+        words = [self.holder or "somebody who left no name"]
+        words += [f"run {self.run}"] if self.run else []
+        words += [f"since {stamp(self.acquired)}"] if self.acquired else []
+        return ", ".join(words)
+
+    def expired(self, now: datetime) -> bool:
+        """Whether it may be taken over. Dates are whole seconds, so equal is not yet over."""
+        return self.expires is not None and now > self.expires
+
+    def remaining(self, now: datetime) -> int | None:
+        """Seconds that are left, None where nobody knows."""
+        return max(0, int((self.expires - now).total_seconds())) if self.expires else None
+
+    def document(self, now: datetime) -> dict[str, Json]:
+        """What `lease show` tells of it."""
+        return {
+            "id": self.name,
+            "number": self.number,
+            "holder": self.holder,
+            "run": self.run,
+            "commit": self.commit,
+            "since": stamp(self.acquired) if self.acquired else None,
+            "expires": stamp(self.expires) if self.expires else None,
+            "remaining_seconds": self.remaining(now),
+            "expired": self.expired(now),
+        }
+
+
+def name_of(owner: str, number: int | str) -> str:
+    """The collection's name. Environments hold no dot, so it belongs to one owner only."""
+    return f"{PREFIX}.{owner.replace('/', '.')}.{number}"
+
+
+def stamp(when: datetime) -> str:
+    """`2026-11-23T14:38:27Z`."""
+    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
