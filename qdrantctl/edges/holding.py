@@ -2,10 +2,10 @@
 
 Qdrant has no conditional write, so exclusion rests on three re-reads. Whoever has made a lease
 lists them all before it counts, and withdraws when it sees one that was not expired before. Whoever
-takes over an expired one has removed it before the new one counts. And whoever holds one re-reads it
-before each write (two GETs, 0.8 ms): it must still be the same one, with no higher number beside it.
-Only a request that is already on its way when a lease is lost can come too late; at 120 seconds,
-renewed every 20, that takes a process paused in the very millisecond between re-read and write.
+takes over an expired one has removed it before the new one counts. And whoever holds one re-reads
+it before each write (two GETs, 0.8 ms): it must still be the same one, with no higher number beside
+it. Only a request that is already on its way when a lease is lost can come too late; at 120
+seconds, renewed every 20, that takes a process paused in the millisecond between re-read and write.
 """
 
 from __future__ import annotations

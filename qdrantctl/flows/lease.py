@@ -63,7 +63,7 @@ def _acquired(door: Cluster, owner: str, identity: Identity, wait: Wait) -> Hold
                 raise
             if error.why != told:
                 told = error.why
-                wait.tell(f"Waiting up to {left:.0f} s. {told}")
+                wait.tell(f"Waiting up to {wait.seconds:g} s. {told}")
         again = time.monotonic() + min(POLL, left)
         while time.monotonic() < again:
             if wait.stop():

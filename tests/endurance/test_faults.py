@@ -44,7 +44,17 @@ def project(tmp_path, monkeypatch, empty_qdrant):
         prepare(empty_qdrant)
         write(tmp_path, AFTER)
 
+    def broken() -> None:
+        """An apply that was killed has left its lease; here nobody waits until it expires."""
+        for number in (1, 2):
+            path = f"/collections/_qdrantctl_lease.shop.dev.{number}/exists"
+            if empty_qdrant.request("GET", path)[1]["result"]["exists"]:
+                words = ["lease", "break", str(number), "-C", str(tmp_path), "--auto-approve"]
+                monkeypatch.setenv("ENDURANCE_URL", empty_qdrant.url)
+                assert run(words) == 0
+
     def finished() -> None:
+        broken()
         assert apply(empty_qdrant.url) == 0
         assert run(["plan", "-C", str(tmp_path), "--detailed-exitcode"]) == 0
         check(empty_qdrant)
