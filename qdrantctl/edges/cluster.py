@@ -91,7 +91,7 @@ class Cluster:
 
     @property
     def now(self) -> datetime:
-        """What the server's clock said with its last answer. Raises ClusterError."""
+        """What the server's clock said with the last answer that told. Raises ClusterError."""
         try:
             return parsedate_to_datetime(self._date)
         except ValueError:
