@@ -3,9 +3,9 @@
 A folder holds, all but `manifests/` optional:
 
 - `scenario.yaml`: `about`, `flags` of plan and apply, the exit codes `plan` (default 0),
-  `detailed` (with --detailed-exitcode, default 2), `apply` (default 0) and `after` (a second plan,
-  detailed, default 0), `drift` (after an apply that succeeded, default 0), and `then`: what GET of a
-  path must contain after apply
+  `detailed` (with --detailed-exitcode, default 2), `apply` (default 0), `drift` (after an apply
+  that succeeded, default 0) and `after` (a second plan, detailed, default 0), and `then`: what GET
+  of a path must contain after apply
 - `before/`: manifests that are applied first
 - `cluster.yaml`: requests sent by hand after that, as `[METHOD, path, body]`
 - `manifests/`: what is planned and applied

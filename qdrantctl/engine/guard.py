@@ -261,7 +261,8 @@ def _drift_refused(scene: Scene) -> Iterator[Violation]:
     for change in scene.changes:
         moved = [field for field in change.fields if outside(field)]
         gone = change.action is Action.CREATE and change.cause is Cause.DRIFT
-        if scene.on_drift(change.where) == "refuse" and (moved or gone):
+        refuses = scene.on_drift(change.where) == "refuse" and not _half_done(change, scene)
+        if refuses and (moved or gone):
             what = "deleted" if gone else "changed"
             told = f" ({'; '.join(map(_said, moved))})" if moved else ""
             yield Violation(
@@ -283,6 +284,12 @@ def _drift_kept(scene: Scene) -> Iterator[Violation]:
                 message=f"{change.address} is left as it is ({change.because})",
                 hint=_ways_out(change),
             )
+
+
+def _half_done(change: Change, scene: Scene) -> bool:
+    """Whether an apply was interrupted in it: that is finished first, whoever moved what."""
+    ours = scene.context.recorded.get(change.where)
+    return ours is not None and ours.record is not None and ours.record.pending is not None
 
 
 def _ways_out(change: Change) -> str:

@@ -146,7 +146,7 @@ def _comparison(
     if ours is not None and _interrupted(ours):
         applied = diff(shape_of(kind.spec), wanted, live.spec, ours.spec, lens)
         had = {change.path for change in applied if change.recorded is not ABSENT}
-        fields = tuple(_own(c) if c.path in had else _begun(c) for c in fields)
+        fields = tuple(_own(c, ours) if c.path in had else _begun(c) for c in fields)
     elif question.on_drift(address) == "keep":
         fields = _kept(shape_of(kind.spec), fields)
     worst = _worst(fields)
@@ -179,9 +179,13 @@ def _worst(fields: Sequence[FieldChange]) -> Effect:
     return max((change.effect for change in fields), default=Effect.SAME)
 
 
-def _own(change: FieldChange) -> FieldChange:
-    """What an interrupted apply left half done was changed by nobody else."""
-    return change.model_copy(update={"cause": Cause.EDIT}) if outside(change) else change
+def _own(change: FieldChange, ours: Resource) -> FieldChange:
+    """What an interrupted apply has set already was changed by nobody else."""
+    pending = (ours.record.pending or {}).get("spec") if ours.record else None
+    set_by_it = at(pending, change.path)
+    if not outside(change) or set_by_it is ABSENT or not same(set_by_it, change.live):
+        return change
+    return change.model_copy(update={"cause": Cause.EDIT})
 
 
 def _names(fields: Sequence[FieldChange]) -> str:
@@ -348,8 +352,6 @@ def _overall(draft: Draft, ours: Resource | None) -> Cause:
     if ours is None:
         return Cause.NEW
     causes = {f.cause for f in draft.fields if f.effect > Effect.KEPT or left(f)}
-    if _interrupted(ours):
-        return Cause.EDIT
     if draft.action is Action.CREATE or draft.because == "re-created outside qdrantctl":
         return Cause.DRIFT
     if len(causes) > 1:

@@ -100,7 +100,9 @@ def test_errors_are_no_empty_world(shop, monkeypatch, status):
 
 
 def test_an_interrupted_apply_is_not_drift(shop, monkeypatch):
-    """The second request of the change fails, so its record stays open."""
+    """The second request of the change fails, so its record stays open; it may be finished."""
+    file = shop.folder / "qdrantctl.yaml"
+    file.write_text(file.read_text().replace("CLUSTER_URL}}", "CLUSTER_URL}, on_drift: refuse}"))
     shop.state(MANIFEST.replace("m: 32", "m: 48").replace("brand: keyword", "brand: text"))
 
     def fail(_: int, head: bytes) -> bytes | None:

@@ -305,6 +305,19 @@ def test_what_an_interrupted_apply_did_not_reach_is_no_drift():
     }
 
 
+@pytest.mark.parametrize("mode", ["revert", "keep", "refuse"])
+def test_what_an_interrupted_apply_has_set_is_no_drift(mode):
+    """It is finished whatever on_drift says, though the manifest has moved on."""
+    pending = {"action": "update", "spec": {**VECTOR, "hnsw_config": {"m": 64}}}
+    before = recorded(A, pending=pending, **VECTOR, hnsw_config={"m": 32})
+    asked = question([desired(A, **VECTOR, hnsw_config={"m": 99})],
+                     [live_collection("a", hnsw_config={"m": 64})], [before],
+                     on_drift=lambda _: mode)  # fmt: skip
+    (found,) = plan_changes(asked, BY_NAME)
+    assert (found.action, found.cause) == (Action.UPDATE, Cause.EDIT)
+    assert [field.cause for field in found.fields] == [Cause.EDIT]
+
+
 def test_what_could_not_be_read_is_not_changed():
     want = [desired(A, **VECTOR, payload_indexes={"a": {"type": "keyword"}}, metadata={"x": 1})]
     live = live_collection("a")
