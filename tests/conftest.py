@@ -26,10 +26,11 @@ def qdrant() -> Iterator[Node]:
 
 
 @pytest.fixture
-def empty_qdrant(qdrant: Node) -> Node:
-    """The shared one-node cluster without any collection."""
+def empty_qdrant(qdrant: Node) -> Iterator[Node]:
+    """The shared one-node cluster without any collection, and left so."""
     qdrant.wipe()
-    return qdrant
+    yield qdrant
+    qdrant.wipe()
 
 
 @pytest.fixture
