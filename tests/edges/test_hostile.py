@@ -31,7 +31,8 @@ from qdrantctl.cli.main import run
 resource.setrlimit(resource.RLIMIT_AS, (2 * 2**30, 2 * 2**30))
 resource.setrlimit(resource.RLIMIT_CPU, (int(sys.argv[2]), int(sys.argv[2])))
 code = run(["validate", "-f", sys.argv[1]])
-print(int(next(l for l in open("/proc/self/status") if l.startswith("VmHWM")).split()[1]) * 1024, file=sys.stderr)
+peak = next(l for l in open("/proc/self/status") if l.startswith("VmHWM"))
+print(int(peak.split()[1]) * 1024, file=sys.stderr)
 sys.exit(code)
 """
 
