@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from qdrantctl.edges.page import Page, Place, lines_of
 from qdrantctl.edges.sources import STDIN, Search, Sources, read_page
 from qdrantctl.edges.spec_errors import Fault, validate
-from qdrantctl.edges.yaml_documents import Document, read_documents
+from qdrantctl.edges.yaml_documents import MAX_PROBLEMS, Document, read_documents
 from qdrantctl.model.address import OWN_PREFIX, Address, unsendable
 from qdrantctl.model.kind import Kind
 from qdrantctl.model.manifest import API_VERSION, Envelope
@@ -89,11 +89,7 @@ def load(sources: Sources, kinds: Iterable[Kind], stdin: Stdin) -> Loaded:
     reading = _Reading({kind.manifest: kind for kind in kinds})
     search = Search(sources)
     for page in _pages(search, stdin, reading.problems):
-        documents, problems = read_documents(page)
-        reading.problems += problems
-        reading.doubtful = {_where(p) for p in problems if isinstance(p.column, int)}
-        for document in documents:
-            reading.document(Source(page, document, document.value))
+        reading.page(page)
     reading.problems += search.problems
     reading.namespaces()
     # A template's loop breaks the same rule on the same line many times; that is told once.
@@ -146,9 +142,26 @@ class _Reading:
     problems: list[Violation] = field(default_factory=list)
     doubtful: set[tuple[str, int, int]] = field(default_factory=set)
     """Places of the page that is read about which its YAML has said enough."""
+    room: int = MAX_PROBLEMS
+    """Errors that may still be told of this page."""
+
+    def page(self, page: Page) -> None:
+        """Every manifest of a page; when a hundred errors are told, the rest is left."""
+        documents, problems = read_documents(page)
+        self.problems += problems
+        self.doubtful = {_where(p) for p in problems if isinstance(p.column, int)}
+        self.room = MAX_PROBLEMS - len(problems)
+        for document in documents:
+            self.document(Source(page, document, document.value))
+        if self.room <= 0:
+            last = self.problems[-1]
+            hint = f"{last.hint} There is more wrong in this file than is told here.".strip()
+            self.problems[-1] = last.model_copy(update={"hint": hint})
 
     def document(self, source: Source) -> None:
         """A manifest, or a List of them."""
+        if self.room <= 0:
+            return
         value = source.value
         if isinstance(value, dict) and value.get("kind") == "List":
             items = value.get("items")
@@ -256,7 +269,9 @@ class _Reading:
 
     def _broken(self, source: Source, *faults: Fault) -> None:
         found = (source.violation(fault) for fault in faults)
-        self.problems += [v for v in found if _where(v) not in self.doubtful]
+        told = [violation for violation in found if _where(violation) not in self.doubtful]
+        self.problems += told
+        self.room -= len(told)
 
 
 def _versions(faults: list[Fault], value: Mapping[str, Json]) -> Iterator[Fault]:

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from qdrantctl.edges.cluster import Endpoint
-from qdrantctl.edges.environment import merge, template_values
+from qdrantctl.edges.environment import Merged, merge, template_values
 from qdrantctl.edges.project_file import Chain, load
 from qdrantctl.edges.reach import Reach, of_environment, of_url
 from qdrantctl.model.address import Address
@@ -82,10 +82,8 @@ def resolve(
     """
     directory = Path(os.path.abspath(directory))  # noqa: PTH100  # symbolic links stay as written
     if url is not None and environment is not None:
-        raise UsageError(
-            "--url and an environment name two servers",
-            hint="Leave out --url, or -e and QDRANTCTL_ENV.",
-        )
+        words = "--url and an environment name two servers"
+        raise UsageError(words, hint="Leave out --url, or -e and QDRANTCTL_ENV.")
     project_file = find(directory)
     if project_file is None:
         return _without_project(directory, files, url, environment, need_server, environ)
@@ -93,10 +91,9 @@ def resolve(
     root = project_file.parent
     name = NONE if url is not None else choose(chain, environment, need_server=need_server)
     chosen = merge(chain, name)
-    reach = Reach()
-    if need_server:
-        reach = of_url(url, "--url", environ) if url else of_environment(chosen, environ)
     consents, notes = _consents(chain, name, today)
+    values = template_values(chosen, root)
+    reach = _reach(url, chosen, environ) if need_server else Reach()
     on_drift = "refuse" if chosen.value("protected") else chosen.value("on_drift") or "revert"
     return Settings(
         root=root,
@@ -105,7 +102,7 @@ def resolve(
         previous_owners=frozenset(f"{old}/{name}" for old in chain.project.metadata.previous_names),
         manifests=_named(directory, files, root) if files else _manifests(chain, root),
         partial=bool(files),
-        vars=template_values(chosen, root),
+        vars=values,
         endpoint=reach.endpoint,
         embedded=reach.embedded,
         nodes=reach.nodes,
@@ -117,6 +114,11 @@ def resolve(
         rules={rule: how for layer in chain.layers for rule, how in layer.spec.rules.items()},
         notes=notes,
     )
+
+
+def _reach(url: str | None, chosen: Merged, environ: Mapping[str, str]) -> Reach:
+    """The server. Comes last, because a command may be run for its key."""
+    return of_url(url, "--url", environ) if url else of_environment(chosen, environ)
 
 
 def of_ledger(

@@ -191,6 +191,9 @@ def read_bytes(path: Path, most: int) -> bytes | None:
         while left and (part := os.read(number, left)):
             parts.append(part)
             left -= len(part)
+        after = os.fstat(number)
+        if (after.st_size, after.st_mtime_ns) != (status.st_size, status.st_mtime_ns):
+            raise OSError(errno.EAGAIN, "it was changed while it was read; run the command again")
     finally:
         os.close(number)
     return b"".join(parts) if left else None

@@ -36,8 +36,8 @@ MAX_EXPANDED = 50_000
 """Values that the aliases of one document may stand for."""
 MAX_REREAD = 100_000
 """Characters that the slow parser may be asked to read."""
-_MAX_PROBLEMS = 100
-"""Per file; whoever repairs a hundred can run it again."""
+MAX_PROBLEMS = 100
+"""Errors that are told of one file; whoever repairs a hundred can run it again."""
 
 _STR_TAGS = ("!", "tag:yaml.org,2002:str")
 
@@ -301,7 +301,7 @@ class _Reader:
 
     def _problem(self, event: Any, rule: str, message: str, hint: str = "") -> None:
         self.problems.append(self.page.violation(rule, message, hint, _place(event.start_mark)))
-        if len(self.problems) >= _MAX_PROBLEMS:
+        if len(self.problems) >= MAX_PROBLEMS:
             raise _Stop
 
     def _stop(self, event: Any, rule: str, message: str, hint: str = "") -> NoReturn:
