@@ -36,7 +36,7 @@ LASTS, RENEWED = 3, 0.5
 """Seconds of the applies here; where a process stands still, somebody else gets there soon."""
 PROGRAM = f"""\
 from qdrantctl.edges import holding
-holding.LASTS, holding.RENEWED = {LASTS}, {RENEWED}
+holding.LASTS, holding.RENEWED = SECONDS, {RENEWED}
 from qdrantctl.cli.main import main
 main()
 """
@@ -56,12 +56,15 @@ class Project:
         (self.folder / "qdrantctl.yaml").write_text(PROJECT.replace("NAME", self.name))
         return self
 
-    def start(self, url: str, *words: str, who: str = "ada") -> subprocess.Popen[str]:
-        """The program in a process of its own, with leases that last three seconds."""
+    def start(
+        self, url: str, *words: str, who: str = "ada", lasts: int = LASTS
+    ) -> subprocess.Popen[str]:
+        """The program in a process of its own, with leases that last a few seconds."""
+        program = PROGRAM.replace("SECONDS", str(lasts))
         environ = {**os.environ, "LEASE_URL": url, "QDRANTCTL_ACTOR": who}
         environ |= {"QDRANTCTL_RUN_URL": f"https://ci.example/{who}", "QDRANTCTL_COMMIT": "c0ffee"}
         return subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, words[0], "-C", str(self.folder), *words[1:]],
+            [sys.executable, "-c", program, words[0], "-C", str(self.folder), *words[1:]],
             env=environ,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

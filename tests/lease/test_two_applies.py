@@ -74,7 +74,7 @@ def test_of_two_that_take_it_in_the_same_moment_one_wins(nodes, shop):
 
 def test_a_killed_holder_is_followed_after_its_time(nodes, shop):
     with holding(nodes[0]) as held:
-        first = shop.start(held.proxy.url, "apply", "--auto-approve")
+        first = shop.start(held.proxy.url, "apply", "--auto-approve", lasts=20)
         held.there()
         first.kill()
         first.wait()
