@@ -45,6 +45,7 @@ def command(**words: Any) -> int:
     from datetime import date
 
     from qdrantctl.flows.drift import drift
+    from qdrantctl.flows.lease import note
     from qdrantctl.flows.plan import door
     from qdrantctl.model.errors import UsageError
 
@@ -55,8 +56,11 @@ def command(**words: Any) -> int:
     try:
         with door(chosen, on_call(words["verbose"])) as cluster:
             made = drift(chosen, cluster, date.today(), telling, strict=words["unmanaged"])
+            running = note(cluster, chosen.owner)
     finally:
         clear()
+    if running:
+        click.echo(f"Note: {running}", err=True)
     if words["baseline"]:
         made = _beside(made, words["baseline"], update=words["update_baseline"])
     show(_render(made, words))

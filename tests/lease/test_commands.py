@@ -50,6 +50,19 @@ def test_plan_needs_none_and_says_when_one_is_held(shop, empty_qdrant, capsys):
         assert capsys.readouterr().err == ""
 
 
+def test_drift_says_it_too(shop, empty_qdrant, capsys):
+    assert cli(shop, "apply", "--auto-approve") == 0
+    capsys.readouterr()
+    assert cli(shop, "drift") == 0
+    free = capsys.readouterr()
+    put(empty_qdrant)
+    assert cli(shop, "drift") == 0
+    while_held = capsys.readouterr()
+    assert while_held.out == free.out
+    assert f"An apply of shop/dev is running: {HELD}." in while_held.err
+    assert free.err == ""
+
+
 def test_leases_are_no_resources(shop, empty_qdrant, capsys):
     put(empty_qdrant)
     assert cli(shop, "plan", "--format", "json") == 0
@@ -177,6 +190,31 @@ def test_what_changed_since_yes_is_not_applied(shop, empty_qdrant, monkeypatch, 
     assert leases(empty_qdrant) == []
     assert cli(shop, "apply") == 0
     assert m_of(empty_qdrant) == 32
+
+
+def test_a_saved_plan_is_held_against_what_the_other_left(shop, empty_qdrant, capsys):
+    saved = str(shop.folder / "plan.json")
+    assert cli(shop, "apply", "--auto-approve") == 0
+    shop.write(m=32)
+    assert cli(shop, "plan", "--out", saved) == 0
+    put(empty_qdrant)
+    assert cli(shop, "apply", saved) == 5
+    assert m_of(empty_qdrant) == 16
+    assert cli(shop, "lease", "break", "3", "--auto-approve") == 0
+    with holding(empty_qdrant, "PATCH /collections/products") as held:
+        first = shop.write(m=40).start(held.proxy.url, "apply", "--auto-approve")
+        held.there()
+        words = ("apply", saved, "--lease-timeout", "60")
+        second = shop.start(empty_qdrant.url, *words, who="bob")
+        assert "Waiting" in second.stderr.readline()
+        held.go.set()
+        assert ended(first)[0] == 0
+        code, told = ended(second)
+    assert code == 4, told
+    assert "products hnsw_config.m: live was 16, is now 40" in told
+    assert cli(shop, "plan", "--out", saved) == 0
+    assert cli(shop, "apply", saved) == 0
+    assert leases(empty_qdrant) == []
 
 
 def test_manifests_from_stdin_are_read_once(shop, empty_qdrant, monkeypatch):
