@@ -147,28 +147,19 @@ def acquire(door: Cluster, owner: str, identity: Identity, unique: str) -> Holdi
 
     `unique` is random, and tells this lease from every other.
     """
-    since = time.monotonic()
-    for left in range(TRIES - 1, -1, -1):
-        before = leases.standing(door, owner)
-        mine = next((lease for lease in before if lease.id == unique), None)
-        others = tuple(lease for lease in before if lease is not mine)
-        for other in others:
+    for _ in range(TRIES):
+        expired = tuple(leases.standing(door, owner))
+        for other in expired:
             if not other.expired(door.now):
-                if mine:
-                    leases.delete(door, mine)
                 raise held(other, door)
-        if mine is None:
-            since = time.monotonic()
-            number = others[-1].number + 1 if others else 1
-            mine = Lease(owner, number, unique, identity.who, identity.commit, identity.run,
-                         acquired=door.now, expires=_end(door.now))  # fmt: skip
-            if not _made(door, mine, last=not left):
-                time.sleep(PAUSE)
-                continue
-        if _alone(door, mine, others):
-            _remove(door, others, mine)
-            return Holding(door, mine, since, others)
-        leases.delete(door, mine)
+        since, number = time.monotonic(), expired[-1].number + 1 if expired else 1
+        mine = Lease(owner, number, unique, identity.who, identity.commit, identity.run,
+                     acquired=door.now, expires=_end(door.now))  # fmt: skip
+        if _made(door, mine):
+            if _alone(door, mine, expired):
+                _remove(door, expired, mine)
+                return Holding(door, mine, since, expired)
+            leases.delete(door, mine)
         time.sleep(PAUSE)
     raise LeaseError(
         f"{door.server.url}: the lease of {owner} could not be taken",
@@ -195,14 +186,16 @@ def _end(now: datetime) -> datetime:
     return now + timedelta(seconds=LASTS)
 
 
-def _made(door: Cluster, mine: Lease, *, last: bool) -> bool:
-    """Whether the lease was made. Where it may have been, looking again tells."""
+def _made(door: Cluster, mine: Lease) -> bool:
+    """Whether the lease was made. Where it may have been, looking tells."""
     try:
         leases.create(door, mine)
     except ClusterError as error:
-        if error.status != CONFLICT and (last or not error.maybe_applied):
+        if error.status == CONFLICT:
+            return False
+        found = leases.read(door, mine.owner, mine.number) if error.maybe_applied else None
+        if found is None or found.id != mine.id:
             raise
-        return False
     return True
 
 

@@ -246,7 +246,7 @@ def test_every_request_may_fail_once(node, metadata, way, monkeypatch):
                 holding = take(cluster)
             except ClusterError as error:
                 unclear = not metadata and f"PUT {path(2)} " in proxy.requests[number - 1]
-                assert error.exit_code == (5 if unclear and way != "drop" else 1), error.what
+                assert error.exit_code == 1, error.what
             else:
                 unclear = False
                 holding.release()

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from tests.faults import proxied
-from tests.lease.bench import LASTS, Project, collections, ended, holding, leases, m_of, until
+from tests.lease.bench import LASTS, Project, collections, ended, holding, leases, m_of
 
 FIRST = "_qdrantctl_lease.shop.dev.1"
 
@@ -209,11 +209,20 @@ def test_waiting_can_be_interrupted(empty_qdrant, shop):
 
 def test_waiting_for_green_needs_no_lease(empty_qdrant, shop):
     """While one apply waits for re-indexing, the next may begin."""
-    with holding(empty_qdrant, "GET /collections/products HTTP") as held:
-        first = shop.start(held.proxy.url, "apply", "--auto-approve", "--wait")
-        held.there()
-        until(lambda: leases(empty_qdrant) == [])
+    arrived, go, released = threading.Event(), threading.Event(), threading.Event()
+
+    def hold(_, head):
+        if head.startswith(f"DELETE /collections/{FIRST}".encode()):
+            released.set()
+        elif released.is_set() and head.startswith(b"GET /collections/products "):
+            arrived.set()
+            go.wait(60)
+
+    with proxied(empty_qdrant.http_port, hold) as proxy:
+        first = shop.start(proxy.url, "apply", "--auto-approve", "--wait")
+        assert arrived.wait(60)
+        assert leases(empty_qdrant) == []
         shop.write(m=24)
         assert shop.apply(empty_qdrant.url)[0] == 0
-        held.go.set()
+        go.set()
         assert ended(first)[0] == 0
