@@ -195,6 +195,8 @@ def _made(door: Cluster, mine: Lease) -> bool:
             return False
         found = leases.read(door, mine.owner, mine.number) if error.maybe_applied else None
         if found is None or found.id != mine.id:
+            if error.maybe_applied:
+                error.hint += f" Should {mine.name} appear later, it stands until it expires."
             raise
     return True
 
