@@ -29,7 +29,11 @@ PLAN = [QDRANTCTL, "plan", "--detailed-exitcode"]
 
 
 def rows(folder: Path) -> Iterator[Row]:
-    with applied(folder, FEW) as (few, _), applied(folder, MANY) as (many, url):
+    with (
+        applied(folder, 1) as (one, _),
+        applied(folder, FEW) as (few, _),
+        applied(folder, MANY) as (many, url),
+    ):
         loop = [PYTHON, "-c", LOOP, urlsplit(url).netloc, *names(MANY)]
         yield compare(
             f"`plan` with nothing to do, {MANY:,} collections / GET of each with `http.client`",
@@ -38,14 +42,13 @@ def rows(folder: Path) -> Iterator[Row]:
             lambda: run(loop, many),
             repeats=11,
         )
-        yield _growth(few, many)
+        yield _growth(one, few, many)
         yield _progress(many)
 
 
-def _growth(few: Path, many: Path) -> Row:
+def _growth(one: Path, few: Path, many: Path) -> Row:
     """Processor time of a plan beyond that of a plan of one collection."""
-    one = [*PLAN, "-f", f"manifests/{names(1)[0]}.yaml"]
-    took = [(run(one, few).cpu, run(PLAN, few).cpu, run(PLAN, many).cpu) for _ in range(7)]
+    took = [tuple(run(PLAN, project).cpu for project in (one, few, many)) for _ in range(9)]
     start, small, large = (statistics.median(side) for side in zip(*took, strict=True))
     ratio = (large - start) / (small - start)
     return Row(

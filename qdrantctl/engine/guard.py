@@ -126,18 +126,21 @@ def _adopt(scene: Scene) -> Iterator[Violation]:
 def _aliases_left(scene: Scene) -> Iterator[Violation]:
     leaving = {c.where for c in scene.changes if c.action is Action.DELETE}
     moving = {c.where for c in scene.changes if c.action in (Action.UPDATE, Action.ADOPT)}
-    for address in sorted(leaving):
-        for kind in scene.kinds.values():
-            for other, resource in scene.context.live.items():
-                stays = other.kind == kind.name and other not in leaving | moving
-                if stays and address in kind.refs(resource.spec):
-                    yield Violation(
-                        rule="QC205",
-                        address=str(address),
-                        message=f"{other} points to {address} and is not part of this plan; "
-                        "it would vanish with it",
-                        hint=f"Move or delete {other} first.",
-                    )
+    left = [
+        (ref, other)
+        for other, resource in scene.context.live.items()
+        if leaving and other not in leaving and other not in moving and other.kind in scene.kinds
+        for ref in scene.kinds[other.kind].refs(resource.spec)
+        if ref in leaving
+    ]
+    for address, other in sorted(left):
+        yield Violation(
+            rule="QC205",
+            address=str(address),
+            message=f"{other} points to {address} and is not part of this plan; "
+            "it would vanish with it",
+            hint=f"Move or delete {other} first.",
+        )
 
 
 def _alias_moved(scene: Scene) -> Iterator[Violation]:

@@ -47,6 +47,11 @@ def up_again(nodes, number):
     names = [name for name in listed if not name.startswith("_qdrantctl_lease")]
 
     def whole():
+        rafts = [asked(node, "GET", "/cluster")["raft_info"] for node in nodes]
+        if len({raft["commit"] for raft in rafts}) > 1 or any(
+            raft["pending_operations"] for raft in rafts
+        ):
+            return False  # a node that was away has not caught up: it would list what is gone
         for node in nodes:
             if node.request("GET", "/collections")[1]["result"] is None:
                 return False
