@@ -82,7 +82,7 @@ class Project:
             redirect_stdout(out),
             redirect_stderr(err),
         ):
-            code = run([words[0], "-C", str(self.folder), *words[1:]])
+            code = run([*words, "-C", str(self.folder)])
         return Told(code, out.getvalue(), err.getvalue())
 
     def plan(self, at: Node | str, *flags: str) -> Told:
