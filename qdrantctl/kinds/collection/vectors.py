@@ -212,6 +212,9 @@ class _OneOrNamed:
         return {"anyOf": [named["additionalProperties"], named]}
 
 
+UNNAMED = ""
+"""How the server calls the vector without a name."""
+
 Vectors = Annotated[dict[str, Vector], BeforeValidator(_named), _OneOrNamed]
 """Vectors by name; one unnamed vector may be written without a name."""
 
