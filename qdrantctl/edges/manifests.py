@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from qdrantctl.edges.page import Page, Place, lines_of
 from qdrantctl.edges.sources import STDIN, Search, Sources, read_page
@@ -95,6 +95,14 @@ def load(sources: Sources, kinds: Iterable[Kind], stdin: Stdin) -> Loaded:
     # A template's loop breaks the same rule on the same line many times; that is told once.
     told = tuple(dict.fromkeys(sorted(reading.problems, key=_where)))
     return Loaded(Inventory(reading.found.values()), told, reading.declared)
+
+
+def load_page(page: Page, kinds: Iterable[Kind]) -> Loaded:
+    """What one page says, beside nothing else."""
+    reading = _Reading({kind.manifest: kind for kind in kinds})
+    reading.page(page)
+    reading.namespaces()
+    return Loaded(Inventory(reading.found.values()), tuple(reading.problems), reading.declared)
 
 
 def _where(problem: Violation) -> tuple[str, int, int]:
@@ -324,7 +332,7 @@ def _as_written(source: Source, shape: Shape, path: Path) -> Path:
     where: list[str | int] = ["spec"]
     value, here = source.value["spec"], shape
     for position, word in enumerate(path):
-        key = _spelled(value, here, word)
+        key = here.spelled(value, word)
         below = here.below(word)
         if key is not None:
             where.append(key)
@@ -337,24 +345,4 @@ def _as_written(source: Source, shape: Shape, path: Path) -> Path:
     return tuple(where)
 
 
-def _spelled(value: Any, shape: Shape, word: str | int) -> str | int | None:
-    """The key or position in the document that a word of a canonical path stands for."""
-    if isinstance(value, list):
-        wanted = ({shape.rule.key: word}, word)
-        for position, entry in enumerate(value):
-            named = isinstance(entry, dict) and {shape.rule.key: entry.get(shape.rule.key)}
-            if (named or entry) in wanted:
-                return position
-        return word if isinstance(word, int) and not shape.rule.key and word < len(value) else None
-    if not isinstance(value, dict):
-        return None
-    if word in value:
-        return word
-    field = shape.fields.get(str(word))
-    if field is not None:
-        return next((spelling for spelling in field.spellings if spelling in value), None)
-    bare = str(word).replace('"', "")
-    return next((key for key in value if key.replace('"', "") == bare), None)
-
-
-__all__ = ["STDIN", "Loaded", "Page", "Sources", "lines_of", "load", "render_text"]
+__all__ = ["STDIN", "Loaded", "Page", "Sources", "lines_of", "load", "load_page", "render_text"]
