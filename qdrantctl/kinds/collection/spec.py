@@ -326,7 +326,7 @@ class Collection(Spec):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        vector_names("QC116", dict(self.vectors or {}), dict(self.sparse_vectors or {}))
+        vector_names("QC116", vectors=self.vectors or {}, sparse_vectors=self.sparse_vectors or {})
         if self.shard_keys and self.sharding_method != "custom":
             raise PydanticCustomError(
                 "shard_keys",
