@@ -22,9 +22,12 @@ def scalar(value: Json, quote: str = "") -> str:
     """A value that is no mapping and no list; a string in `quote` where that can hold it."""
     if not isinstance(value, str):
         return json.dumps(value)
-    if quote == "'" and value.isprintable():
-        return "'" + value.replace("'", "''") + "'"
-    return _quoted(value) if quote == '"' or not _is_plain(value) else value
+    if not quote and _is_plain(value):
+        return value
+    single = quote == "'" or (not quote and '"' in value)
+    return (
+        "'" + value.replace("'", "''") + "'" if single and value.isprintable() else _quoted(value)
+    )
 
 
 def _is_plain(text: str) -> bool:
