@@ -34,6 +34,7 @@ def received(
         if change.effect > Effect.KEPT
     )
     spec = _taken(shape, desired.spec, live.spec, differing)
+    spec = {} if spec is ABSENT else spec
     seen = ours.record.observed if ours and ours.record else None
     found = _joined(shape, spec, own, seen or {}, left_alone)
     assert isinstance(found, dict), "a spec is a section"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 from hypothesis import HealthCheck, given, settings
@@ -11,18 +12,23 @@ from qdrantctl.edges.manifest_editing import edited
 from qdrantctl.edges.manifest_files import document
 from qdrantctl.edges.manifests import Page, load_page
 from qdrantctl.edges.spec_errors import validate
-from qdrantctl.engine.wording import reworded, worded
+from qdrantctl.engine.diff import Lens, diff
+from qdrantctl.engine.receive import received
+from qdrantctl.engine.wording import bare, reworded, worded
 from qdrantctl.kinds.catalog import KINDS
 from qdrantctl.kinds.collection.kind import COLLECTION
 from qdrantctl.model.address import Address
-from qdrantctl.model.rule import same
+from qdrantctl.model.kind import Context
+from qdrantctl.model.resource import Inventory, Record, Resource
+from qdrantctl.model.rule import Effect, same
 from qdrantctl.model.spec import shape_of
-from tests.fields.specs import NAMES, collections, pairs
+from tests.engine.worlds import TODAY
+from tests.fields.specs import NAMES, SERVER, collections, pairs
 
 SHAPE = shape_of(COLLECTION.spec)
 MORE = os.environ.get("EXAMPLES", "")
 common = settings(
-    max_examples=int(MORE or 500),
+    max_examples=int(MORE or 120),
     derandomize=not MORE,
     database=None,
     deadline=None,
@@ -41,7 +47,7 @@ def read(text):
     return found
 
 
-@common
+@settings(common, max_examples=3 * common.max_examples)
 @given(stated=collections(), name=NAMES)
 def test_what_is_written_says_the_same(stated, name):
     if (spec := canonical(stated)) is None:
@@ -74,13 +80,37 @@ def test_any_manifest_can_be_made_to_say_any_other(pair, style):
     assert made.endswith(tail)
 
 
+@common
+@given(pair=pairs(), other=collections(), remembered=st.sampled_from(["", "as stated", "other"]))
+def test_after_receiving_nothing_is_left_to_change(pair, other, remembered):
+    """Whatever was applied last; and what the manifest says and the cluster has stays stated."""
+    desired, live, last = (canonical(spec) for spec in (*pair, other))
+    if desired is None or live is None or last is None:
+        return
+    where = Address("collection", "c")
+    ours = {"": None, "as stated": desired, "other": last}[remembered]
+    recorded = [] if ours is None else [
+        Resource(where, ours, record=Record("shop/dev", observed=ours))
+    ]  # fmt: skip
+    want, have = Resource(where, desired), Resource(where, live)
+    context = Context(SERVER, TODAY, Inventory([want]), Inventory([have]), Inventory(recorded))
+    own = bare(SHAPE, live, COLLECTION.unset(live, SERVER))
+    found = canonical(worded(SHAPE, received(want, have, context, COLLECTION, own)))
+    if found is None:
+        return  # more indexes than the cap allows, say
+    before = ours or {}
+    wanted = COLLECTION.imply(found, live, before)
+    left = diff(SHAPE, wanted, live, before, Lens(SERVER))
+    assert [change for change in left if change.effect > Effect.KEPT] == []
+    unsaid = () if ours else diff(SHAPE, own, found, {}, Lens(SERVER))
+    assert [change for change in unsaid if change.effect > Effect.KEPT] == []
+
+
 def written(words, style):
     where = Address("collection", "c")
     if style == "block":
         text = document("Collection", where, words, SHAPE)
     else:
-        import json
-
         text = json.dumps(
             {"apiVersion": "qdrantctl/v1", "kind": "Collection", "metadata": {"name": "c"}}
             | {"spec": words}
