@@ -83,18 +83,35 @@ def _checked(words: dict[str, Any]) -> tuple[Address, ...]:
         if address.name.startswith(OWN_PREFIX):
             raise UsageError(f"{text}: names that begin with {OWN_PREFIX} are the tool's own")
         found.append(address)
-    if words["update"]:
-        given = [f"--{word}" for word in ("exclude", "out", "force") if words[word]]
-        given += ["--all"] if words["everything"] else []
-        if given:
-            raise UsageError(f"--update goes without {', '.join(given)}",
-                             hint="It takes addresses that manifests state.")  # fmt: skip
-    if bool(found) == words["everything"]:
-        raise UsageError("name what to import: ADDRESS…, or --all",
-                         hint="Addresses are KIND/NAME, as in collection/products.")  # fmt: skip
-    if words["exclude"] and not words["everything"]:
-        raise UsageError("--exclude goes with --all")
+    _fit(words)
     return tuple(found)
+
+
+def _fit(words: dict[str, Any]) -> None:
+    """Whether the flags make sense together. Raises UsageError."""
+    from qdrantctl.model.errors import UsageError
+
+    addresses, everything, out = words["addresses"], words["everything"], words["out"]
+    if bool(addresses) == everything:
+        raise UsageError(
+            "name what to import: ADDRESS…, or --all",
+            hint="Addresses are KIND/NAME, as in collection/products.",
+        )
+    if words["exclude"] and not everything:
+        raise UsageError("--exclude goes with --all")
+    for flag in ("everything", "out", "force"):
+        if words["update"] and words[flag]:
+            name = "all" if flag == "everything" else flag
+            raise UsageError(
+                f"--update goes without --{name}", hint="It takes addresses that manifests state."
+            )
+    if out and out.endswith((".yaml", ".yml")):
+        raise UsageError(
+            f"--out {out}: each collection has a file of its own, so this takes a folder",
+            hint=f"For one file: --out - > {out}",
+        )
+    if out == "-" and words["output"] != "text":
+        raise UsageError("--out - prints manifests, so there is no --format beside it")
 
 
 def _wanted(words: dict[str, Any], chosen: Settings, addresses: tuple[Address, ...]) -> Wanted:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
@@ -27,6 +28,8 @@ from qdrantctl.model.rule import Json, same
 from qdrantctl.model.server import Server
 from qdrantctl.model.spec import shape_of
 from qdrantctl.model.violation import Severity
+
+_EXPRESSION = re.compile(r"\{\{.*?\}\}|\{%.*?%\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +195,7 @@ def _unwritten(field: ReceivedField, page: Page, reason: str) -> ReceivedField:
     """A field with why it was not written, and what stands in its place."""
     lines = (page.made.template if page.made else page.text).splitlines()
     line = lines[field.origin.line - 1].strip() if field.origin else ""
+    line = " ".join(_EXPRESSION.findall(line)) or line
     return field.model_copy(update={"because": f"{reason}: {line}" if line else reason})
 
 

@@ -161,7 +161,9 @@ def test_names_are_refused_before_any_request(project):
 
 def test_words_that_make_no_sense_together(project, tmp_path):
     for words in ((), ("--all", "alias/x"), ("--exclude", "alias/*", "alias/x"), ("--update",),
-                  ("--update", "--all"), ("--update", "--force", "alias/x")):  # fmt: skip
+                  ("--update", "--all"), ("--update", "--force", "alias/x"),
+                  ("--all", "--out", "all.yaml"), ("--all", "--out", "-", "--format", "json"),
+                  ):  # fmt: skip
         told = project.run("http://127.0.0.1:9", "import", *words)
         assert told.code == 64, (words, told.err)
     told = project.run("http://127.0.0.1:9", "import", "--all")

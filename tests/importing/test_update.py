@@ -172,7 +172,7 @@ def test_what_a_template_writes_is_told_and_not_written(applied, empty_qdrant):
     assert told.code == 2
     assert told.out == (
         "manifests/all.yaml.j2:15: collection/products hnsw_config.m: 32 -> 48 (it comes from a "
-        "template: m: {{ vars.m }}            # measured in May)\n"
+        "template: {{ vars.m }})\n"
         "What was not written is yours to put in its place.\n"
     )
     assert stated(applied, "all.yaml.j2") == template
