@@ -97,7 +97,9 @@ def worlds(cluster: dict[str, Any]) -> Worlds:
             ours = canonical(where.kind, words["ours"])
             lifecycle = Lifecycle.parse(words.get("lifecycle", {}))
             made = Resource(where, ours, lifecycle=lifecycle)
-            known.append(replace(made, record=Record(OWNER, 1, made.digest)))
+            known.append(
+                replace(made, record=Record(OWNER, 1, made.digest, **words.get("record", {})))
+            )
     memory = Memory(exists=True, cluster_id="c")
     return Worlds(Inventory(live), Inventory(known), memory)
 

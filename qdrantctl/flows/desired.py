@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from qdrantctl.edges.manifests import Loaded, Sources, load
 from qdrantctl.edges.settings import PROJECT_FILE, Settings
 from qdrantctl.kinds.catalog import BY_NAME, KINDS
+from qdrantctl.model.address import Address
 from qdrantctl.model.errors import ManifestError, UsageError
 from qdrantctl.model.resource import Inventory, digest
 from qdrantctl.model.violation import Severity, Violation
@@ -20,6 +21,8 @@ class Desired:
 
     inventory: Inventory
     violations: tuple[Violation, ...]
+    versions: Mapping[Address, int] = field(default_factory=dict)
+    """By the committed state; of nothing where there is none."""
 
     @property
     def digest(self) -> str:

@@ -16,6 +16,8 @@ from qdrantctl.engine.planner import Question, plan_changes, unmanaged
 from qdrantctl.engine.select import Selection
 from qdrantctl.flows.desired import Desired, desired
 from qdrantctl.flows.observe import Progress, Worlds, detailed, worlds
+from qdrantctl.flows.older import older
+from qdrantctl.flows.state import with_state
 from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Change
@@ -23,6 +25,7 @@ from qdrantctl.model.consent import Consent, matches
 from qdrantctl.model.errors import SettingsError
 from qdrantctl.model.kind import Context
 from qdrantctl.model.plan import Plan, PlannedServer
+from qdrantctl.model.server import Server
 from qdrantctl.model.step import Step
 from qdrantctl.model.violation import Severity, Violation
 
@@ -43,6 +46,8 @@ class Wishes:
     """From flags."""
     revert_drift: tuple[str, ...] = ()
     """Addresses or globs whose drift is put back, whatever the environment says."""
+    allow_older: tuple[str, ...] = ()
+    """Addresses or globs that a checkout may change that does not contain their last apply."""
     max_deletes: int | None = None
 
 
@@ -79,7 +84,9 @@ def plan(
 ) -> Planned:
     """The plan for these settings. Raises ManifestError, ClusterError, UsageError."""
     progress("reading manifests")
-    return plan_for(desired(settings), settings, wishes, door, today, progress)
+    return plan_for(
+        with_state(settings, desired(settings)), settings, wishes, door, today, progress
+    )
 
 
 def plan_for(
@@ -93,11 +100,11 @@ def plan_for(
     """The plan for manifests that were read before. Raises ClusterError, UsageError."""
     progress(f"asking {door.server.url}")
     found = worlds(door, wanted.inventory, progress)
-    changes, scene = think(settings, wishes, wanted, found, door, today)
+    changes, scene = think(settings, wishes, wanted, found, door.server, today)
     if more := uncertain(scene):
         progress("counting points")
         found = detailed(door, found, wanted.inventory, more)
-        changes, scene = think(settings, wishes, wanted, found, door, today)
+        changes, scene = think(settings, wishes, wanted, found, door.server, today)
     made = Plan(
         qdrantctl_version=__version__,
         project=settings.project,
@@ -106,8 +113,13 @@ def plan_for(
         manifests_digest=wanted.digest,
         prepare=_prepare(changes, found, door),
         changes=changes,
-        violations=(*wanted.violations, *guard(scene), *_notes(settings, wishes, scene)),
-        unmanaged=unmanaged(_question(settings, wishes, wanted, found, door, today)),
+        violations=(
+            *wanted.violations,
+            *guard(scene),
+            *older(settings, wishes.allow_older, changes, found, wanted.versions),
+            *_notes(settings, wishes, scene),
+        ),
+        unmanaged=unmanaged(_question(settings, wishes, wanted, found, door.server, today)),
     )
     return Planned(made, found, wanted, settings, today)
 
@@ -117,14 +129,14 @@ def think(
     wishes: Wishes,
     wanted: Desired,
     found: Worlds,
-    door: Door,
+    server: Server,
     today: date,
 ) -> tuple[tuple[Change, ...], Scene]:
     """The changes that these worlds ask for, and what the safety rules look at."""
-    question = _question(settings, wishes, wanted, found, door, today)
+    question = _question(settings, wishes, wanted, found, server, today)
     changes = plan_changes(question, BY_NAME)
     context = Context(
-        server=door.server,
+        server=server,
         today=today,
         desired=question.desired,
         live=question.live,
@@ -149,13 +161,13 @@ def _question(
     wishes: Wishes,
     wanted: Desired,
     found: Worlds,
-    door: Door,
+    server: Server,
     today: date,
 ) -> Question:
     allows = _allows(settings, wishes)
     return Question(
         owner=settings.owner,
-        server=door.server,
+        server=server,
         today=today,
         desired=wanted.inventory,
         live=found.live,
@@ -163,6 +175,7 @@ def _question(
         previous_owners=settings.previous_owners,
         partial=settings.partial,
         removed=settings.removed,
+        versions=wanted.versions,
         selection=wishes.selection,
         may_delete=lambda address: allows("delete", address),
         on_drift=_on_drift(settings, wishes),

@@ -83,5 +83,7 @@ RULES: dict[str, str] = {
     "QC213": "What was changed outside qdrantctl is left as it is, where on_drift is keep",
     "QC220": "A consent should not have expired",
     "QC221": "A consent should allow something",
+    "QC230": "A checkout must contain what was applied",
+    "QC231": "Committed state must be current in a protected environment",
 }
 """Id -> one-line title."""
