@@ -249,8 +249,8 @@ def test_a_file_that_is_broken_is_written_anew(repo, text):
 
 
 NAMES = ["products", "Products", "PRODUCTS", "a.b-c_d", ".hidden", "Mon Café", "a%20b", "a b",
-         "con", "con.yaml", "aux.x", "console", "x" * 190, "x" * 191, "x" * 255, "é" * 127, "é" * 126,
-         "~", "products~1", "a/b", "-f"]  # fmt: skip
+         "con", "con.yaml", "aux.x", "console", "x" * 190, "x" * 191, "x" * 255, "é" * 127,
+         "é" * 126, "~", "products~1", "a/b", "-f"]  # fmt: skip
 
 
 def test_file_names_are_short_plain_and_differ_whatever_the_case():
