@@ -22,6 +22,7 @@ from qdrantctl.edges.page import Page
 from qdrantctl.edges.settings import resolve
 from qdrantctl.edges.yaml_documents import read_documents
 from qdrantctl.flows import plan as flow
+from qdrantctl.flows import recall
 from qdrantctl.flows.desired import desired
 from qdrantctl.flows.observe import Worlds
 from qdrantctl.kinds.collection.observe import live_spec
@@ -136,7 +137,8 @@ def violations(told: Told, project: Path, monkeypatch: pytest.MonkeyPatch) -> li
             server = replace(server, version=Version.parse(version))
         found = worlds(cluster)
         monkeypatch.setattr(flow, "worlds", lambda *_: found)
-        monkeypatch.setattr(flow, "detailed", lambda *_: found)
+        for module in (flow, recall):
+            monkeypatch.setattr(module, "detailed", lambda *_: found)
         door: Any = SimpleNamespace(server=server)
         made = flow.plan(settings, flow.Wishes(), door, TODAY, lambda _: None)
         return list(made.plan.violations)

@@ -17,6 +17,7 @@ from qdrantctl.engine.select import Selection
 from qdrantctl.flows.desired import Desired, desired
 from qdrantctl.flows.observe import Progress, Worlds, detailed, worlds
 from qdrantctl.flows.older import older
+from qdrantctl.flows.recall import recalled, told
 from qdrantctl.flows.state import with_state
 from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.address import Address
@@ -100,6 +101,7 @@ def plan_for(
     """The plan for manifests that were read before. Raises ClusterError, UsageError."""
     progress(f"asking {door.server.url}")
     found = worlds(door, wanted.inventory, progress)
+    found = recalled(settings, door, wanted.inventory, found)
     changes, scene = think(settings, wishes, wanted, found, door.server, today)
     if more := uncertain(scene):
         progress("counting points")
@@ -116,6 +118,7 @@ def plan_for(
         violations=(
             *wanted.violations,
             *guard(scene),
+            *told(settings, found),
             *older(settings, wishes.allow_older, changes, found, wanted.versions),
             *_notes(settings, wishes, scene),
         ),

@@ -12,6 +12,7 @@ from qdrantctl.engine.outside import left
 from qdrantctl.flows.desired import Desired
 from qdrantctl.flows.observe import Progress, Worlds, detailed, worlds
 from qdrantctl.flows.plan import Planned, Wishes, think
+from qdrantctl.flows.recall import recalled
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Change, FieldChange
 from qdrantctl.model.consent import VERBS, Consent
@@ -46,6 +47,7 @@ def revive(saved: Plan, settings: Settings, door: Door, today: date, progress: P
     wanted = Desired(Inventory(_desired(saved)), (), _versions(saved))
     progress(f"asking {door.server.url}")
     found = worlds(door, wanted.inventory, progress)
+    found = recalled(settings, door, wanted.inventory, found)
     _same_cluster(saved, found, door)
     now = _again(saved, settings, wanted, found, door, today)
     touching = [change for change in saved.changes if change.action not in _IDLE]

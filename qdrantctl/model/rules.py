@@ -85,5 +85,6 @@ RULES: dict[str, str] = {
     "QC221": "A consent should allow something",
     "QC230": "A checkout must contain what was applied",
     "QC231": "Committed state must be current in a protected environment",
+    "QC232": "The ledger should know what was applied",
 }
 """Id -> one-line title."""
