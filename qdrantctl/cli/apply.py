@@ -104,6 +104,7 @@ def _saved(words: dict[str, Any]) -> Plan | None:
     from qdrantctl.cli.planning import shaping
     from qdrantctl.edges import plan_file
     from qdrantctl.model.errors import UsageError
+    from qdrantctl.model.rule import ABSENT
 
     if given := shaping(words):
         raise UsageError(
@@ -111,6 +112,11 @@ def _saved(words: dict[str, Any]) -> Plan | None:
             hint=f"Leave {', '.join(given)} out, or plan again with it.",
         )
     saved = plan_file.read(path)
+    if saved.offline is not ABSENT:
+        raise UsageError(
+            f"{path} was compared with committed state, and not with a cluster",
+            hint="Plan again without --offline.",
+        )
     if not words["url"] and not words["environment"] and saved.environment != "-":
         words["environment"] = saved.environment
     return saved

@@ -120,7 +120,7 @@ def plan_for(
             *guard(scene),
             *told(settings, found),
             *older(settings, wishes.allow_older, changes, found, wanted.versions),
-            *_notes(settings, wishes, scene),
+            *notes(settings, wishes, scene),
         ),
         unmanaged=unmanaged(_question(settings, wishes, wanted, found, door.server, today)),
     )
@@ -223,7 +223,7 @@ def _prepare(changes: Sequence[Change], found: Worlds, door: Door) -> tuple[Step
     return (Step(call=ledger.creation(door.server)),)
 
 
-def _notes(settings: Settings, wishes: Wishes, scene: Scene) -> Iterator[Violation]:
+def notes(settings: Settings, wishes: Wishes, scene: Scene) -> Iterator[Violation]:
     """What the settings have to say, and consents that allow nothing in this plan."""
     for note in settings.notes:
         yield Violation(rule="QC220", severity=Severity.NOTE, message=note)

@@ -29,9 +29,10 @@ def recalled(settings: Settings, door: Door, wanted: Inventory, found: Worlds) -
     shown = os.path.relpath(folder, settings.root)
     texts = committed(settings, edge.read(folder))
     ours = Inventory(
-        resource
+        replace(resource, record=replace(resource.record, committed=True))
         for resource in edge.resources(texts, shown, settings.owner)
-        if resource.address.kind in BY_NAME
+        if resource.record
+        and resource.address.kind in BY_NAME
         and resource.address in found.live
         and resource.address not in found.remembered
     )

@@ -52,7 +52,7 @@ class Committed(Spec):
             address=Address.parse(self.address),
             spec=self.spec,
             lifecycle=self.lifecycle.lifecycle(),
-            record=Record(owner, self.schema_version, self.digest, committed=True),
+            record=Record(owner, self.schema_version, self.digest),
         )
 
 
