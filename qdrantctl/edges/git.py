@@ -52,6 +52,13 @@ def commit_of(root: Path, ref: str) -> str:
     return answer[1].decode().strip() if answer and answer[0] == 0 else ""
 
 
+def toplevel(folder: Path) -> Path | None:
+    """The root of the repository that a folder lies in, were it not made yet; None for none."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
+    answer = ask(there, "rev-parse", "--show-toplevel")
+    return Path(os.fsdecode(answer[1]).rstrip("\n")) if answer and answer[0] == 0 else None
+
+
 def is_repository(root: Path) -> bool:
     """Whether `root` lies in the work tree of a repository."""
     return ask(root, "rev-parse", "--is-inside-work-tree") == (0, b"true\n")

@@ -170,14 +170,28 @@ def find(directory: Path) -> Path | None:
 
 
 def environments(directory: Path) -> tuple[str, ...]:
-    """Every environment of the project. Raises UsageError without one, ManifestError."""
+    """Every environment of the project. Raises UsageError without a project, ManifestError."""
+    return _project(directory).environments
+
+
+def deployments(directory: Path) -> dict[str, bool]:
+    """Every environment with a cluster of its own, and whether it is protected.
+
+    Raises UsageError without a project, ManifestError.
+    """
+    chain = _project(directory)
+    merged = [merge(chain, name) for name in chain.environments]
+    return {e.name: bool(e.value("protected")) for e in merged if e.value("url") != EMBEDDED}
+
+
+def _project(directory: Path) -> Chain:
     project_file = find(Path(os.path.abspath(directory)))  # noqa: PTH100  # as in resolve
     if project_file is None:
         raise UsageError(
             f"there is no {PROJECT_FILE} in {directory} or above",
             hint="Run `qdrantctl init` to start a project.",
         )
-    return load(project_file).environments
+    return load(project_file)
 
 
 def choose(chain: Chain, stated: str | None, *, need_server: bool) -> str:
