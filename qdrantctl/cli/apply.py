@@ -183,7 +183,7 @@ def _under_the_lease(
     wait = Wait(words["lease_timeout"], lambda line: click.echo(line, err=True), stop)
     with leased(cluster, chosen.owner, identity, wait) as fenced:
         now = again(fenced)
-        if now.plan.changes != planned.plan.changes:
+        if now.plan.changes != planned.plan.changes or not now.plan.applicable:
             if not words["auto_approve"]:
                 raise StaleError(
                     "the cluster has changed since you said yes; nothing was done",
