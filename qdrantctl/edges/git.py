@@ -64,6 +64,12 @@ def is_repository(root: Path) -> bool:
     return ask(root, "rev-parse", "--is-inside-work-tree") == (0, b"true\n")
 
 
+def is_merging(root: Path) -> bool:
+    """Whether a merge, a rebase or the like waits for somebody to resolve and commit it."""
+    heads = ("MERGE_HEAD", "REBASE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD")
+    return any(commit_of(root, head) for head in heads)
+
+
 def files(root: Path, folder: Path, ref: str = HEAD) -> Mapping[str, bytes] | None:
     """Every file below `folder` in a commit, by its path from there.
 

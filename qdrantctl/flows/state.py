@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from qdrantctl.edges import git
@@ -63,11 +64,12 @@ def state(settings: Settings, wanted: Inventory) -> State | None:
         return None
     found = edge.read(folder)
     before = committed(settings, found)
+    merging = cache(lambda: git.is_merging(settings.root))
     versions, texts = {}, {}
     for address, resource in wanted.items():
         name = path_of(address)
         mark = resource.digest
-        versions[address] = _version(mark, before.get(name, ""), found.get(name, ""))
+        versions[address] = _version(mark, before.get(name, ""), found.get(name, ""), merging)
         texts[name] = edge.text_of(resource, versions[address])
     shown = os.path.relpath(folder, settings.root).replace(os.sep, "/")
     return State(folder, shown, found, texts, versions)
@@ -83,14 +85,17 @@ def committed(settings: Settings, found: Mapping[str, str], ref: str = git.HEAD)
     return {name: text for name, data in files.items() if (text := edge.decoded(data))}
 
 
-def _version(digest: str, before: str, here: str) -> int:
+def _version(digest: str, before: str, here: str, merging: Callable[[], bool]) -> int:
     """The version of what has this digest now: `before` is what was committed, `here` the file."""
     base, mark = edge.mark(before), edge.mark(here)
     version = base.version + (base.digest != digest) if base else 1
-    if mark and not mark.digest:
+    if mark is None:
+        return version
+    if not mark.digest:
         return max(version, mark.version + 1)  # two branches met, and this follows both
-    if mark and mark.digest == digest:
-        return max(version, mark.version)  # a merge that is not committed yet went further
+    edited = base is None or base.digest != digest
+    if mark.digest == digest and (edited or merging()):
+        return max(version, mark.version)  # of a merge that is not committed yet
     return version
 
 

@@ -221,6 +221,33 @@ def test_a_conflict_without_git(repo):
     assert repo.run("lock", "--check")[0] == 0
 
 
+def test_a_rebase(repo):
+    repo.commit(products=collection("products"))
+    repo.git("checkout", "--quiet", "-b", "left")
+    repo.commit(products=collection("products", 20))
+    repo.git("checkout", "--quiet", "main")
+    repo.commit(products=collection("products", 40))
+    repo.git("checkout", "--quiet", "left")
+    repo.git("rebase", "main", code=1)
+    repo.write(products=collection("products", 20))
+    for _ in range(2):
+        assert repo.run("lock")[0] == 0
+        assert repo.version() == 3
+    repo.git("add", "--all")
+    repo.git("-c", "core.editor=true", "rebase", "--continue")
+    assert repo.run("lock", "--check")[0] == 0
+
+
+def test_a_file_that_was_edited_by_hand_is_not_current(repo):
+    repo.commit(products=collection("products"))
+    path = repo.folder / "state" / "dev" / FILE
+    for word, other in (("schema_version: 1", "schema_version: 9"), ("m: 16", "m: 17")):
+        path.write_text(path.read_text().replace(word, other))
+        assert repo.run("lock", "--check")[0] == 2
+        repo.run("lock")
+        assert repo.git("status", "--short") == ""
+
+
 def test_changes_of_two_collections_merge(repo):
     repo.commit(products=collection("products"), users=collection("users"))
     repo.git("checkout", "--quiet", "-b", "other")
