@@ -248,8 +248,9 @@ def _stale_record(
     if ours.record.committed:
         return "the ledger knows nothing of it, the committed state does"
     version = question.versions.get(desired.address, ours.record.schema_version)
-    counts_on = version != ours.record.schema_version and not held
-    return "the committed state counts on" if counts_on else ""
+    if version == ours.record.schema_version or held:
+        return ""
+    return f"the committed state is at version {version}, the record is not"
 
 
 def _stored_spec(

@@ -300,7 +300,7 @@ VALUES = st.recursive(
 
 
 @given(VALUES)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_what_is_written_is_what_is_read(value):
     documents, problems = read_documents(Page("a.yaml", text({"value": value})))
     assert not problems
