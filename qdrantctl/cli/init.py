@@ -12,16 +12,18 @@ import click
 @click.argument(
     "folder", metavar="[DIR]", default=".", type=click.Path(file_okay=False, path_type=Path)
 )
+@click.option("--profile", type=click.Choice(["production", "development"]),
+              help="Add strict-mode caps for all collections.")  # fmt: skip
 @click.option("--ci", type=click.Choice(["github", "gitlab"]),
               help="Pipelines for it, too; a project that exists gets them alone.")  # fmt: skip
-def command(folder: Path, ci: str | None) -> int:
+def command(folder: Path, profile: str | None, ci: str | None) -> int:
     """Start a project in DIR: a project file, a first manifest, and what git should ignore.
 
     With --ci: pipelines that check and plan each change, apply what is merged and look for drift.
     """
     from qdrantctl.flows.init import PROJECT_FILE, init
 
-    written = init(folder, ci)
+    written = init(folder, profile, ci)
     for path in written:
         click.echo(f"wrote {path}")
     if ci:

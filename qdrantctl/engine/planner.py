@@ -349,7 +349,8 @@ def _change(
         fields=() if draft.action is Action.NOOP else draft.fields,
         **optional,
     )
-    if draft.action in (Action.NOOP, Action.REFUSED, Action.FORGET):
+    as_stated = draft.action is Action.ADOPT and _worst(draft.fields) <= Effect.KEPT
+    if as_stated or draft.action in (Action.NOOP, Action.REFUSED, Action.FORGET):
         return change
     calls = kinds[address.kind].steps(change, context)
     return change.model_copy(update={"steps": tuple(Step(call=call) for call in calls)})

@@ -68,8 +68,34 @@ metadata: {name: products-live}
 spec: {collection: products}
 """
 
+_PROFILE = """\
+# Caps for every collection of this project; what a collection states itself goes before.
+apiVersion: qdrantctl/v1
+kind: StrictModeProfile
+metadata: {{name: {name}}}
+spec:
+  collections: ["*"]
+  config:
+    enabled: true
+    max_query_limit: {limit}
+    max_timeout: {timeout}  # seconds
+    unindexed_filtering_retrieve: false
+    search_max_hnsw_ef: {ef}
+    search_allow_exact: false  # a count must then say exact: false
+    # Tokens per minute and replica: one for each point written; one for each read, and one more
+    # for each condition of its filter.
+    # read_rate_limit: 6000
+    # write_rate_limit: 60000
+"""
 
-def init(folder: Path, ci: str | None = None) -> tuple[Path, ...]:
+PROFILES = {
+    "production": _PROFILE.format(name="production", limit=5000, timeout=15, ef=500),
+    "development": _PROFILE.format(name="development", limit=20000, timeout=60, ef=2000),
+}
+"""Strict-mode caps to begin with, within what Qdrant recommends."""
+
+
+def init(folder: Path, profile: str | None = None, ci: str | None = None) -> tuple[Path, ...]:
     """Make a starter project and give the files that were written. Nothing is overwritten.
 
     With `ci` (github or gitlab) it gets pipelines, too; a project that exists gets them alone.
@@ -77,11 +103,11 @@ def init(folder: Path, ci: str | None = None) -> tuple[Path, ...]:
     cannot be written; ManifestError for a project file that is wrong.
     """
     project = folder / PROJECT_FILE
-    if ci and project.exists():
+    if ci and project.exists() and not profile:
         wanted = {}
         clusters = deployments(folder)
     else:
-        wanted = _starter(folder, with_clusters=bool(ci))
+        wanted = _starter(folder, profile, with_clusters=bool(ci))
         clusters = {name: name == "production" for name in CLUSTERS}
     if ci:
         path, text = _pipelines(folder, clusters, ci)
@@ -95,7 +121,7 @@ def init(folder: Path, ci: str | None = None) -> tuple[Path, ...]:
     return tuple(wanted)
 
 
-def _starter(folder: Path, *, with_clusters: bool) -> dict[Path, str]:
+def _starter(folder: Path, profile: str | None, *, with_clusters: bool) -> dict[Path, str]:
     """The files of a new project. Raises SettingsError where there is one."""
     project, manifest = folder / PROJECT_FILE, folder / "manifests" / "products.yaml"
     _new(project)
@@ -103,6 +129,8 @@ def _starter(folder: Path, *, with_clusters: bool) -> dict[Path, str]:
     wanted = {project: _PROJECT.format(name=name, clusters=_CLUSTERS if with_clusters else _PROD)}
     if not manifest.exists():
         wanted[manifest] = _MANIFEST
+    if profile and not (caps := folder / "manifests" / "strict-mode.yaml").exists():
+        wanted[caps] = PROFILES[profile]
     ignore = folder / ".gitignore"
     try:
         ignored = ignore.read_text(encoding="utf-8") if ignore.exists() else ""

@@ -50,6 +50,7 @@ class Wishes:
     allow_older: tuple[str, ...] = ()
     """Addresses or globs that a checkout may change that does not contain their last apply."""
     max_deletes: int | None = None
+    fail_on_loosening: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +155,7 @@ def think(
         protected=settings.protected,
         on_drift=_on_drift(settings, wishes),
         max_deletes=wishes.max_deletes,
+        fail_on_loosening=wishes.fail_on_loosening,
         partial=settings.partial,
     )
     return changes, scene

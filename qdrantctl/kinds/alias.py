@@ -40,8 +40,6 @@ def _steps(change: Change, context: Context) -> Iterator[Call]:
     """One action: creating an alias that exists moves it, and a failure leaves it where it was."""
     if change.action is Action.DELETE:
         action: dict[str, Json] = {"delete_alias": {"alias_name": change.where.name}}
-    elif change.action is Action.ADOPT and not change.fields:
-        return
     else:
         target = context.desired[change.where].spec["collection"]
         action = {"create_alias": {"alias_name": change.where.name, "collection_name": target}}
