@@ -305,3 +305,13 @@ def test_what_is_written_is_what_is_read(value):
     documents, problems = read_documents(Page("a.yaml", text({"value": value})))
     assert not problems
     assert documents[0].value == {"value": value}
+
+
+def test_caps_of_a_profile_are_in_the_state(repo):
+    profile = (
+        "apiVersion: qdrantctl/v1\nkind: StrictModeProfile\nmetadata: {name: all}\n"
+        "spec: {collections: ['*'], config: {enabled: true, max_query_limit: 7}}\n"
+    )
+    repo.commit(products=collection("products"), profile=profile)
+    assert repo.state().keys() == {FILE}
+    assert "    max_query_limit: 7\n" in repo.state()[FILE]
