@@ -41,6 +41,8 @@ class Proxy:
             while head := _head(reader):
                 length = _length(head)
                 body = reader.read(length) if length else b""
+                if len(body) < length:
+                    return  # who asked has died
                 self.requests.append(head.split(b"\r\n", 1)[0].decode())
                 told = self.fault(len(self.requests), head)
                 if isinstance(told, bytes):
