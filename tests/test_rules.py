@@ -132,11 +132,13 @@ def violations(told: Told, project: Path, monkeypatch: pytest.MonkeyPatch) -> li
         server = SERVER
         if version := cluster.pop("server", ""):
             server = replace(server, version=Version.parse(version))
+        server = replace(server, peers=cluster.pop("peers", 1))
+        wishes = flow.Wishes(**cluster.pop("flags", {}))
         found = worlds(cluster)
         monkeypatch.setattr(flow, "worlds", lambda *_: found)
         monkeypatch.setattr(flow, "detailed", lambda *_: found)
         door: Any = SimpleNamespace(server=server)
-        made = flow.plan(settings, flow.Wishes(), door, TODAY, lambda _: None)
+        made = flow.plan(settings, wishes, door, TODAY, lambda _: None)
         return list(made.plan.violations)
     except ManifestError as error:
         return list(error.violations)  # type: ignore[arg-type]

@@ -27,6 +27,8 @@ def planning_options(function: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option("--max-deletes", type=click.IntRange(min=0), metavar="N",
                      help="Allow that many deletions in one plan."),
+        click.option("--no-safety-snapshot", "no_snapshot", multiple=True, metavar="ADDRESS",
+                     help="Destroy its points without a snapshot: there is no way back."),
         click.option("--revert-drift", "revert_drift", multiple=True, metavar="ADDRESS",
                      help="Put back what was changed outside, whatever on_drift says."),
         click.option("--allow-alias", "alias", multiple=True, metavar="ADDRESS",
@@ -52,7 +54,8 @@ def wishes(words: dict[str, Any]) -> Wishes:
     from qdrantctl.flows.plan import Wishes
 
     for flag, key in (("--target", "target"), ("--exclude", "exclude"),
-                      ("--revert-drift", "revert_drift")):  # fmt: skip
+                      ("--revert-drift", "revert_drift"),
+                      ("--no-safety-snapshot", "no_snapshot")):  # fmt: skip
         _patterns(flag, words[key])
     consents: list[Consent] = []
     for verb, flag in CONSENTS.items():
@@ -65,6 +68,7 @@ def wishes(words: dict[str, Any]) -> Wishes:
         consents=tuple(consents),
         revert_drift=tuple(words["revert_drift"]),
         max_deletes=words["max_deletes"],
+        no_snapshot=tuple(words["no_snapshot"]),
     )
 
 
@@ -83,7 +87,7 @@ def _patterns(flag: str, patterns: tuple[str, ...]) -> None:
 def shaping(words: dict[str, Any]) -> list[str]:
     """The flags given that shape a plan."""
     flags = {**CONSENTS, "target": "--target", "exclude": "--exclude", "files": "-f",
-             "revert_drift": "--revert-drift"}  # fmt: skip
+             "revert_drift": "--revert-drift", "no_snapshot": "--no-safety-snapshot"}  # fmt: skip
     given = [flag for word, flag in flags.items() if words[word]]
     return given + (["--max-deletes"] if words["max_deletes"] is not None else [])
 

@@ -44,6 +44,8 @@ class Wishes:
     revert_drift: tuple[str, ...] = ()
     """Addresses or globs whose drift is put back, whatever the environment says."""
     max_deletes: int | None = None
+    no_snapshot: tuple[str, ...] = ()
+    """Addresses or globs whose points are destroyed without a snapshot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,8 @@ def think(
         consents=_allows(settings, wishes),
         protected=settings.protected,
         on_drift=_on_drift(settings, wishes),
+        no_snapshot=_no_snapshot(wishes),
+        nodes=settings.nodes,
         max_deletes=wishes.max_deletes,
         partial=settings.partial,
     )
@@ -166,7 +170,13 @@ def _question(
         selection=wishes.selection,
         may_delete=lambda address: allows("delete", address),
         on_drift=_on_drift(settings, wishes),
+        no_snapshot=_no_snapshot(wishes),
+        nodes=settings.nodes,
     )
+
+
+def _no_snapshot(wishes: Wishes) -> Callable[[Address], bool]:
+    return lambda address: any(matches(pattern, str(address)) for pattern in wishes.no_snapshot)
 
 
 def _on_drift(settings: Settings, wishes: Wishes) -> Callable[[Address], str]:

@@ -81,6 +81,7 @@ RULES: dict[str, str] = {
     "QC211": "A collection that is replaced is made again with its aliases",
     "QC212": "What was changed outside qdrantctl must be settled first, where on_drift is refuse",
     "QC213": "What was changed outside qdrantctl is left as it is, where on_drift is keep",
+    "QC214": "Every node that holds shards must be named before points are destroyed",
     "QC220": "A consent should not have expired",
     "QC221": "A consent should allow something",
 }
