@@ -10,6 +10,7 @@ from itertools import chain
 from urllib.parse import quote
 from uuid import uuid4
 
+from qdrantctl.flows import stand_in
 from qdrantctl.flows.nodes import ACTIVE, NodeDoor, Work, points, reached, replicas, topology
 from qdrantctl.model.errors import ClusterError, QdrantctlError
 from qdrantctl.model.kind import Door
@@ -30,17 +31,28 @@ def recover(step: Restore, taken: Taken, work: Work, *, listed: bool) -> tuple[s
     """
     peers = frozenset(file.peer for file in taken.files)
     with reached(work.door, step.nodes, peers, f"snapshot {taken.id}") as nodes:
-        if taken.keys:
-            # A server makes no shard keys of a snapshot, and recovers no shard that is not there.
-            _sent(taken.files[0], nodes, step, work, listed)
-            _make_keys(step, taken, work.door)
-        for file in taken.files:
-            _sent(file, nodes, step, work, listed)
+        if not listed and stand_in.needed(work.door.server):
+            with stand_in.standing(work.door, nodes.values(), step.collection):
+                _all_sent(step, taken, nodes, work, listed=True)
+        else:
+            _all_sent(step, taken, nodes, work, listed=listed)
         if work.door.server.peers > 1:
             _settle(step, taken, work)
         return patiently(
             lambda: _differing(taken.files, {p: points(n, step.name) for p, n in nodes.items()})
         )
+
+
+def _all_sent(
+    step: Restore, taken: Taken, nodes: Mapping[str, NodeDoor], work: Work, *, listed: bool
+) -> None:
+    """Every node's file, each to its own node. Raises QdrantctlError."""
+    if taken.keys:
+        # A server makes no shard keys of a snapshot, and recovers no shard that is not there.
+        _sent(taken.files[0], nodes, step, work, listed)
+        _make_keys(step, taken, work.door)
+    for file in taken.files:
+        _sent(file, nodes, step, work, listed)
 
 
 def patiently(look: Callable[[], Iterable[str]]) -> tuple[str, ...]:
@@ -109,7 +121,7 @@ def _read(file: File, node: NodeDoor, step: Restore, work: Work, listed: bool) -
                 yield piece
     except ClusterError as error:
         if error.status == NOT_FOUND:
-            error.hint = _lost(step, listed)
+            error.hint = "It was deleted there. `qdrantctl snapshots list` tells of others."
         raise
     if (length, found.hexdigest()) != (file.size, file.checksum):
         raise QdrantctlError(
@@ -118,16 +130,6 @@ def _read(file: File, node: NodeDoor, step: Restore, work: Work, listed: bool) -
             f"with {file.checksum} were taken.",
             hint="It is damaged or was changed, and was not restored.",
         )
-
-
-def _lost(step: Restore, listed: bool) -> str:
-    if listed:
-        return "Its file was deleted on that node. `qdrantctl snapshots list` tells of others."
-    return (
-        "Its file was deleted on that node, or this version of Qdrant does not give out what a "
-        f"collection that is gone has left. Then make an empty collection {step.collection!r}, "
-        "restore again under another name, and delete the empty one."
-    )
 
 
 def _make_keys(step: Restore, taken: Taken, door: Door) -> None:

@@ -11,6 +11,7 @@ from datetime import datetime
 from qdrantctl import __version__
 from qdrantctl.edges import ledger
 from qdrantctl.edges.settings import Settings
+from qdrantctl.flows import stand_in
 from qdrantctl.flows.desired import Desired
 from qdrantctl.flows.execute import wait_green
 from qdrantctl.flows.nodes import Work
@@ -67,6 +68,14 @@ def restoring(
         name = str(open_before["as"]) if again else default
     again = again and open_before.get("as") == name
     live = _live(door, address, Address(KIND, name), Address("alias", name))
+    left = bool(open_before.get("stand_in")) and stand_in.is_one(door, address.name)
+    listed = address in live and not left
+    if name == address.name and not listed and stand_in.needed(door.server):
+        raise QdrantctlError(
+            f"Qdrant {door.server.version} gives out the snapshots of {address} only while a "
+            "collection of that name exists",
+            hint="Restore under another name with --as NAME, and give it the old one as an alias.",
+        )
     _free(name, live, door, resuming=again)
     nodes = settings.nodes if door.server.peers > 1 else ()
     step = Restore(collection=address.name, snapshot=taken.id, name=name, nodes=nodes)
@@ -88,7 +97,7 @@ def restoring(
         manifests_digest=Desired(Inventory(), ()).digest,
         changes=(change,),
     )
-    return Restoring(plan, step, taken, entry, listed=address in live)
+    return Restoring(plan, step, taken, entry, listed)
 
 
 def _found(
@@ -141,8 +150,10 @@ def _free(name: str, live: Inventory, door: Door, *, resuming: bool) -> None:
 def restore(made: Restoring, work: Work) -> Report:
     """Carry it out. What was begun is written down first, so that the next run can go on."""
     started = time.monotonic()
-    marked = {**made.entry, "restoring": {"as": made.step.name, "snapshot": made.taken.id}}
-    ledger.write(work.door, [marked])
+    begun = {"as": made.step.name, "snapshot": made.taken.id}
+    if not made.listed and stand_in.needed(work.door.server):
+        begun["stand_in"] = made.step.collection
+    ledger.write(work.door, [{**made.entry, "restoring": begun}])
     error, missed = "", tuple[str, ...]()
     try:
         missed = _made(made, work)
@@ -173,15 +184,21 @@ def restore(made: Restoring, work: Work) -> Report:
 def _made(made: Restoring, work: Work) -> tuple[str, ...]:
     """Make the collection; what is not as it was. Raises QdrantctlError."""
     missed = recover(made.step, made.taken, work, listed=made.listed)
-    statuses = wait_green(work.door, [made.address], lambda *_: None, work.stop).values()
+
+    def told(address: Address, status: str, indexed: int, points: int) -> None:
+        work.say(f"{address}: {status}, {indexed:,} of {points:,} points indexed")
+
+    statuses = wait_green(work.door, [made.address], told, work.stop).values()
     settings = patiently(lambda: _settings_missed(made, work.door))
     return (*missed, *settings, *(f"status ({word})" for word in statuses if word not in SOUND))
 
 
 def _nothing(made: Restoring, door: Door) -> bool:
-    """Whether nothing was made; where that cannot be seen the next run goes on."""
+    """Whether nothing was left to go on with; where that cannot be seen the next run does."""
+    old = made.step.collection
     with suppress(ClusterError):
-        return made.address not in _live(door, made.address)
+        left = not made.listed and stand_in.needed(door.server) and stand_in.is_one(door, old)
+        return made.address not in _live(door, made.address) and not left
     return False
 
 

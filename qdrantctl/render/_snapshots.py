@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from json import dumps
 
 from qdrantctl.model.snapshot import Listed, Taken
-from qdrantctl.render._plain import clean, counted
+from qdrantctl.render._plain import clean
 
 _CHECKSUM = 12
 _STATES = {True: "", False: "no longer there", None: "of a collection that is gone"}
@@ -35,7 +35,7 @@ def table(found: Iterable[Listed]) -> Iterator[str]:
 
 def restored(name: str, taken: Taken) -> Iterator[str]:
     """What is to be known of a collection that was made of a snapshot."""
-    points = counted(taken.points, "point")
+    points = f"{taken.points:,} point{'s' * (taken.points != 1)}"
     had = f"as many as {clean(taken.collection)} had when {clean(taken.id)} was taken"
     yield f"{clean(name)} holds {points}, {had}."
     yield "Nobody manages it until a manifest states it; no apply deletes it meanwhile."

@@ -80,6 +80,27 @@ def test_killed_between_the_snapshot_and_the_deletion(project, node):
     assert contents(node, "new") == before[0][1:]
 
 
+def test_interrupted_while_the_snapshot_is_taken(project, node):
+    """Ctrl-C ends it between two requests: nothing was destroyed, nothing is pending."""
+    victim: list[subprocess.Popen[bytes]] = []
+
+    def interrupt(_: int, head: bytes) -> None:
+        if head.startswith(b"POST /collections/products/snapshots"):
+            os.kill(victim[0].pid, signal.SIGINT)
+
+    with proxied(node.http_port, interrupt) as proxy:
+        command = [sys.executable, "-m", "qdrantctl", "apply", "--auto-approve", *DELETE]
+        environ = {**os.environ, "FLOWS_URL": proxy.url}
+        process = subprocess.Popen(command, cwd=project.folder, env=environ, stderr=-1, stdout=-1)
+        victim.append(process)
+        out, _err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert b"interrupted" in out
+    assert "pending" not in record(node, FROM)
+    assert about(node, "products")[2] == 30
+    project.done(node, *DELETE)
+
+
 def test_killed_while_the_snapshot_is_taken(project, node):
     """Nothing was written down, so nothing is pending; the snapshot is there and listed."""
     killed(project, node, b"POST /collections/products/snapshots", "apply", *DELETE, after=True)

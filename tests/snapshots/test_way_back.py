@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from qdrantctl.edges.ledger import point_id
+from qdrantctl.model.server import Version
 from tests.faults import answer, proxied
 from tests.flows.project import VECTORS, Project, asked, record
 from tests.snapshots.bench import (
@@ -215,24 +217,33 @@ def test_a_file_that_was_changed_is_not_restored(project, node):
     file.unlink()
     told = restored(project, node, "--as", "again")
     assert told.code == 6
-    assert "Its file was deleted on that node" in told.out
+    assert "It was deleted there." in told.out
 
 
-def test_a_server_that_gives_out_only_what_it_lists(project, node):
-    """Newer versions than the one at hand refuse a path among the snapshots of the storage."""
+def test_a_server_that_gives_out_only_what_it_lists(project, node, monkeypatch):
+    """As from 1.19 on: an empty collection stands in for the old one meanwhile."""
     before = contents(node, "products"), about(node, "products")
     project.done(node, *DELETE)
+    monkeypatch.setattr("qdrantctl.flows.stand_in.SINCE", Version(1, 16, 0))
     refused = answer(404, b'{"status":{"error":"Not found: Snapshot"}}')
     fault = lambda _, head: refused if head.startswith(b"GET /snapshots/") else None  # noqa: E731
     with proxied(node.http_port, fault) as proxy:
-        told = restored(project, proxy.url, "--as", "again")
-        assert told.code == 6
-        assert "make an empty collection 'products'" in told.out
-        asked(node, "PUT", "/collections/products", {"vectors": {}})
+        told = restored(project, proxy.url, "--as", "products")
+        assert told.code == 1
+        assert "only while a collection of that name exists" in told.err
         told = restored(project, proxy.url, "--as", "again")
         assert told.code == 0, told.out + told.err
-        asked(node, "DELETE", "/collections/products")
     assert (contents(node, "again"), about(node, "again")) == before
+    assert names(node) == {"again", "other", "_qdrantctl"}
+
+    # One that a killed run has left is used and goes, and so does nothing that is not empty.
+    entry = record(node, FROM) | {"restoring": {"as": "x", "snapshot": "y", "stand_in": "products"}}
+    points = [{"id": point_id(FROM), "vector": {}, "payload": entry}]
+    asked(node, "PUT", "/collections/_qdrantctl/points?wait=true", {"points": points})
+    asked(node, "PUT", "/collections/products", {"vectors": {}})
+    told = restored(project, node, "--as", "third")
+    assert told.code == 0, told.out + told.err
+    assert names(node) == {"again", "third", "other", "_qdrantctl"}
 
 
 def test_what_cannot_be_restored_is_refused(project, node, monkeypatch):
