@@ -30,16 +30,26 @@ def listed(door: NodeDoor, nodes: tuple[str, ...], only: Address | None) -> tupl
         }
         live = {Address(KIND, name) for name in there if not name.startswith(OWN_PREFIX)}
         asked = (live | entries.keys()) if only is None else {only}
+        everywhere = bool(nodes) or door.server.peers == 1
         found = [
             row
             for address in sorted(asked)
-            for row in _of(address, entries.get(address, {}), doors if address in live else {})
+            for row in _of(
+                address,
+                entries.get(address, {}),
+                doors if address in live else {},
+                everywhere=everywhere and address in live,
+            )
         ]
     return tuple(found)
 
 
 def _of(
-    address: Address, entry: Mapping[str, Json], doors: Mapping[str, NodeDoor]
+    address: Address,
+    entry: Mapping[str, Json],
+    doors: Mapping[str, NodeDoor],
+    *,
+    everywhere: bool,
 ) -> Iterator[Listed]:
     """The files of one collection: those that servers list, then those that they do not."""
     known = {file.name: (taken, file) for taken in kept(entry) for file in taken.files}
@@ -69,7 +79,7 @@ def _of(
                 node=file.peer,
                 size=file.size,
                 checksum=file.checksum,
-                listed=False if doors else None,
+                listed=False if everywhere else None,
             )
 
 

@@ -93,6 +93,6 @@ class Listed(BaseModel):
     created: str = Field(default="", description="UTC; empty where the server does not tell.")
     checksum: str = Field(default="", description="sha256; empty where the server does not tell.")
     listed: bool | None = Field(
-        description="Whether the server lists it; null while its collection does not exist, whose "
-        "files it does not list."
+        description="Whether its node lists it; null where nobody can tell: its collection is "
+        "gone, or its node has no address under nodes."
     )

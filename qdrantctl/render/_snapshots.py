@@ -9,7 +9,7 @@ from qdrantctl.model.snapshot import Listed, Taken
 from qdrantctl.render._plain import clean
 
 _CHECKSUM = 12
-_STATES = {True: "", False: "no longer there", None: "of a collection that is gone"}
+_STATES = {True: "", False: "no longer there", None: "not listed"}
 
 
 def table(found: Iterable[Listed]) -> Iterator[str]:

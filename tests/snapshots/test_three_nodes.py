@@ -67,6 +67,9 @@ def test_a_deleted_collection_is_had_again_on_every_node(nodes, project, replica
     same_everywhere(nodes, "products", before)
     listed = project.run(nodes[0], "snapshots", "list", FROM, "--format", "json").document
     assert {entry["node"] for entry in listed["snapshots"]} == {node.url for node in nodes}
+    project.names([])
+    listed = project.run(nodes[0], "snapshots", "list", FROM, "--format", "json").document
+    assert {entry["listed"] for entry in listed["snapshots"]} == {True, None}
 
 
 def test_shard_keys_are_where_they_were(nodes, project):

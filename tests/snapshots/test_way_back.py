@@ -314,7 +314,7 @@ def test_words_for_a_person(project, node):
     assert f"Way back to {FROM} as it was: {back}" in told.out
     told = project.run(node, "snapshots", "list")
     assert f"{FROM}@{taken(node)[0]['id']}" in told.out
-    assert "of a collection that is gone" in told.out
+    assert "not listed" in told.out
     assert project.run(node, "snapshots", "list", "collection/other").out == (
         "There are no snapshots.\n"
     )
