@@ -166,9 +166,10 @@ class Cluster:
 
     def download(self, call: Call) -> Iterator[bytes]:
         """The bytes that answer a GET, piece by piece. Raises ClusterError."""
-        wire = self._new_wire()
+        wire, started = self._new_wire(), time.monotonic()
         try:
             status, pieces = wire.stream(_target(call))
+            self._told(call, status, started)
             if status != OK:
                 self._result(Answer(status, b"".join(pieces)), call)
             yield from pieces
@@ -179,9 +180,11 @@ class Cluster:
 
     def upload(self, call: Call, pieces: Iterable[bytes], length: int, kind: str) -> Json:
         """The `result` of a POST of `length` bytes, piece by piece. Raises ClusterError."""
-        wire = self._new_wire()
+        wire, started = self._new_wire(), time.monotonic()
         try:
-            return self._result(wire.push(_target(call), pieces, length, kind), call)
+            answer = wire.push(_target(call), pieces, length, kind)
+            self._told(call, answer.status, started)
+            return self._result(answer, call)
         except (Unreachable, Cut) as error:
             raise self._unanswered(error, call) from None
         finally:
@@ -200,9 +203,12 @@ class Cluster:
         except (Unreachable, Cut) as error:
             raise self._unanswered(error, call) from None
         self._date = answer.date or self._date
-        if self._on_call:
-            self._on_call(call, answer.status, time.monotonic() - started)
+        self._told(call, answer.status, started)
         return answer
+
+    def _told(self, call: Call, status: int, started: float) -> None:
+        if self._on_call:
+            self._on_call(call, status, time.monotonic() - started)
 
     def _unanswered(self, error: Unreachable | Cut, call: Call) -> ClusterError:
         if isinstance(error, Unreachable):

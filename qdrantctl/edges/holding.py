@@ -141,6 +141,11 @@ class Fenced:
         """A hint for the door behind."""
         self.door.expect(calls)
 
+    @property
+    def now(self) -> datetime:
+        """What the server's clock said with the last answer. Raises ClusterError."""
+        return self.door.now
+
     def at(self, url: str = "", *, timeout: float) -> Fenced:
         """One node of the cluster, under the same lease."""
         return Fenced(self.door.at(url, timeout=timeout), self.holding)

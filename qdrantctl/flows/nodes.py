@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol, Self
 
 from qdrantctl.model.errors import ClusterError, QdrantctlError
@@ -19,6 +20,11 @@ ACTIVE = "Active"
 
 class NodeDoor(Door, Protocol):
     """A door that leads to every node, and through which files go."""
+
+    @property
+    def now(self) -> datetime:
+        """What the server's clock said with the last answer. Raises ClusterError."""
+        ...
 
     def at(self, url: str = "", *, timeout: float) -> Self:
         """One node; without a URL the same one, for slow requests."""

@@ -55,12 +55,17 @@ def _keys(told: Mapping[str, Any]) -> tuple[tuple[str | int, tuple[int, ...]], .
     return tuple(sorted(made, key=lambda entry: entry[1]))
 
 
+def _of_its_own_second(node: NodeDoor, collection: str) -> None:
+    """A snapshot is named after its second, and would take the place of one of the same."""
+    times = [found[1] for name in snapshots(node, collection) if (found := _TIME.search(name))]
+    if any(made >= f"{node.now:%Y-%m-%d-%H-%M-%S}" for made in times):
+        time.sleep(SECOND)
+
+
 def _file(peer: str, node: NodeDoor, collection: str, work: Work) -> File:
     """One node's part. The server's word is not taken for it: the file is read back whole."""
     work.say(f"collection/{collection}: taking a snapshot on {node.server.url}")
-    if snapshots(node, collection):
-        # A snapshot is named after its second, and would take the place of one of the same.
-        time.sleep(SECOND)
+    _of_its_own_second(node, collection)
     before = points(node, collection)
     path = collection_path(collection, "snapshots")
     made = node.ask(Call(method="POST", path=path, query={"wait": "true"}))
