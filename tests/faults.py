@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 Fault = Callable[[int, bytes], "bytes | str | None"]
 """(number of the request, its head) -> bytes to answer, 'cut' (after the server acted),
-'drop' (before it acts), 'half' (half of the answer), or None to pass."""
+'drop' (before it acts), 'half' (half of the answer), 'stall' (the server has acted, no answer
+comes for STALL seconds), or None to pass."""
+STALL = 2.5
 
 
 @dataclass
@@ -59,6 +62,9 @@ class Proxy:
                     return
                 if told == "half":
                     client.sendall(answer[: len(answer) // 2])
+                    return
+                if told == "stall":
+                    time.sleep(STALL)
                     return
                 with suppress(OSError):  # who asked need not wait for all of it
                     client.sendall(answer)

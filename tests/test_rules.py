@@ -133,7 +133,7 @@ def violations(told: Told, project: Path, monkeypatch: pytest.MonkeyPatch) -> li
         if version := cluster.pop("server", ""):
             server = replace(server, version=Version.parse(version))
         server = replace(server, peers=cluster.pop("peers", 1))
-        wishes = flow.Wishes(**cluster.pop("flags", {}))
+        wishes = flow.Wishes(**cluster.pop("wishes", {}))
         found = worlds(cluster)
         monkeypatch.setattr(flow, "worlds", lambda *_: found)
         monkeypatch.setattr(flow, "detailed", lambda *_: found)

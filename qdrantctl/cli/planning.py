@@ -25,6 +25,8 @@ CONSENTS = {"adopt": "--adopt", "delete": "--allow-delete", "replace": "--allow-
 def planning_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Selection and consent."""
     for option in (
+        click.option("--fail-on-loosening", is_flag=True,
+                     help="Block what gives clients more, without a consent to loosen."),
         click.option("--max-deletes", type=click.IntRange(min=0), metavar="N",
                      help="Allow that many deletions in one plan."),
         click.option("--no-safety-snapshot", "no_snapshot", multiple=True, metavar="ADDRESS",
@@ -69,6 +71,7 @@ def wishes(words: dict[str, Any]) -> Wishes:
         revert_drift=tuple(words["revert_drift"]),
         max_deletes=words["max_deletes"],
         no_snapshot=tuple(words["no_snapshot"]),
+        fail_on_loosening=words["fail_on_loosening"],
     )
 
 
@@ -87,7 +90,8 @@ def _patterns(flag: str, patterns: tuple[str, ...]) -> None:
 def shaping(words: dict[str, Any]) -> list[str]:
     """The flags given that shape a plan."""
     flags = {**CONSENTS, "target": "--target", "exclude": "--exclude", "files": "-f",
-             "revert_drift": "--revert-drift", "no_snapshot": "--no-safety-snapshot"}  # fmt: skip
+             "revert_drift": "--revert-drift", "no_snapshot": "--no-safety-snapshot",
+             "fail_on_loosening": "--fail-on-loosening"}  # fmt: skip
     given = [flag for word, flag in flags.items() if words[word]]
     return given + (["--max-deletes"] if words["max_deletes"] is not None else [])
 

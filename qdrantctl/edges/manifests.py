@@ -7,23 +7,23 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from qdrantctl.edges.page import Page, Place, lines_of
 from qdrantctl.edges.sources import STDIN, Search, Sources, read_page
 from qdrantctl.edges.spec_errors import Fault, validate
 from qdrantctl.edges.yaml_documents import MAX_PROBLEMS, Document, read_documents
 from qdrantctl.model.address import OWN_PREFIX, Address, unsendable
-from qdrantctl.model.kind import Kind
+from qdrantctl.model.kind import Kind, Overlay
 from qdrantctl.model.manifest import API_VERSION, Envelope
 from qdrantctl.model.resource import Inventory, Lifecycle, Origin, Resource
 from qdrantctl.model.rule import Json
-from qdrantctl.model.spec import Path, Shape, shape_of
+from qdrantctl.model.spec import Path, Shape, local_fields, shape_of
 from qdrantctl.model.violation import Finding, Severity, Violation
 
 TEMPLATES = (".j2",)
 PROJECT_FILE = "qdrantctl.yaml"
-_LATER = ("StrictModeProfile", "AccessKey", "SnapshotPolicy")
+_LATER = ("AccessKey", "SnapshotPolicy")
 """Kinds that are announced and not there yet."""
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 
@@ -35,11 +35,15 @@ class Loaded:
     """What the manifests say, and what is wrong with them."""
 
     desired: Inventory
+    overlays: Inventory
+    """Documents that are laid under the resources."""
     violations: tuple[Violation, ...]
     declared: Mapping[Address, Declared] = field(default_factory=dict)
 
     def place(self, resource: Resource, finding: Finding) -> Violation:
-        """A finding at the line that it speaks of."""
+        """A finding at the line that it speaks of, which may be that of an overlay."""
+        if layer := resource.layers.get(finding.path):
+            resource, finding = self.overlays[layer.document], replace(finding, path=layer.path)
         source, shape = self.declared[resource.address]
         where = _as_written(source, shape, finding.path)
         fault = Fault(where, finding.rule, finding.message, finding.hint)
@@ -84,7 +88,7 @@ class Declared(NamedTuple):
     shape: Shape
 
 
-def load(sources: Sources, kinds: Iterable[Kind], stdin: Stdin) -> Loaded:
+def load(sources: Sources, kinds: Iterable[Kind | Overlay], stdin: Stdin) -> Loaded:
     """Every manifest of the sources. Never raises for what stands in a file; `violations` says."""
     reading = _Reading({kind.manifest: kind for kind in kinds})
     search = Search(sources)
@@ -93,8 +97,16 @@ def load(sources: Sources, kinds: Iterable[Kind], stdin: Stdin) -> Loaded:
     reading.problems += search.problems
     reading.namespaces()
     # A template's loop breaks the same rule on the same line many times; that is told once.
-    told = tuple(dict.fromkeys(sorted(reading.problems, key=_where)))
-    return Loaded(Inventory(reading.found.values()), told, reading.declared)
+    reading.problems = list(dict.fromkeys(sorted(reading.problems, key=_where)))
+    return reading.loaded()
+
+
+def load_page(page: Page, kinds: Iterable[Kind | Overlay]) -> Loaded:
+    """What one page says, beside nothing else."""
+    reading = _Reading({kind.manifest: kind for kind in kinds})
+    reading.page(page)
+    reading.namespaces()
+    return reading.loaded()
 
 
 def _where(problem: Violation) -> tuple[str, int, int]:
@@ -136,7 +148,7 @@ def _command(page: Page, env: str) -> str:
 class _Reading:
     """Manifests read so far."""
 
-    kinds: Mapping[str, Kind]
+    kinds: Mapping[str, Kind | Overlay]
     found: dict[Address, Resource] = field(default_factory=dict)
     declared: dict[Address, Declared] = field(default_factory=dict)
     problems: list[Violation] = field(default_factory=list)
@@ -144,6 +156,21 @@ class _Reading:
     """Places of the page that is read about which its YAML has said enough."""
     room: int = MAX_PROBLEMS
     """Errors that may still be told of this page."""
+
+    @property
+    def overlays(self) -> frozenset[str]:
+        """The words in addresses of what is no resource."""
+        return frozenset(k.name for k in self.kinds.values() if isinstance(k, Overlay))
+
+    def loaded(self) -> Loaded:
+        """What was found."""
+        words = self.overlays
+        return Loaded(
+            Inventory(r for r in self.found.values() if r.address.kind not in words),
+            Inventory(r for r in self.found.values() if r.address.kind in words),
+            tuple(self.problems),
+            self.declared,
+        )
 
     def page(self, page: Page) -> None:
         """Every manifest of a page; when a hundred errors are told, the rest is left."""
@@ -180,7 +207,7 @@ class _Reading:
         elif kind := self._kind(source):
             self._manifest(source, kind)
 
-    def _kind(self, source: Source) -> Kind | None:
+    def _kind(self, source: Source) -> Kind | Overlay | None:
         """The kind of a manifest; None when that is already wrong."""
         value = source.value
         if not isinstance(value, dict) or not {"apiVersion", "kind"} <= value.keys():
@@ -201,7 +228,7 @@ class _Reading:
         self._broken(source, Fault(("kind",), "QC032", f"there is no kind {name!r}", hint))
         return None
 
-    def _manifest(self, source: Source, kind: Kind) -> None:
+    def _manifest(self, source: Source, kind: Kind | Overlay) -> None:
         envelope, faults = validate(Envelope, source.value)
         stated = source.value.get("spec")
         spec = None
@@ -221,6 +248,10 @@ class _Reading:
         lifecycle = envelope.lifecycle.lifecycle()
         shape = shape_of(kind.spec)
         self._broken(source, *_lifecycle(lifecycle, shape))
+        if isinstance(kind, Overlay) and source.value.get("lifecycle"):
+            message = f"a {kind.manifest} is no resource, so nothing may happen to it"
+            hint = "State lifecycle in the manifests of the resources."
+            self._broken(source, Fault(("lifecycle",), "QC040", message, hint, key=True))
         self.declared[address] = Declared(source, shape)
         self.found[address] = Resource(
             address=address,
@@ -228,10 +259,11 @@ class _Reading:
             origin=Origin(file=source.page.file, line=(source.in_file(()) or (1, 1))[0]),
             lifecycle=lifecycle,
             labels=envelope.metadata.labels,
+            declared=local_fields(spec),
             locate=lambda path: source.in_file(_as_written(source, shape, path)),
         )
 
-    def _usable(self, source: Source, kind: Kind, name: str) -> bool:
+    def _usable(self, source: Source, kind: Kind | Overlay, name: str) -> bool:
         """Whether a server may be asked for a resource of this name; odd ones get a warning."""
         where = ("metadata", "name")
         if reason := unsendable(name):
@@ -256,9 +288,9 @@ class _Reading:
 
     def namespaces(self) -> None:
         """Collections and aliases cannot share a name."""
-        by_name = {kind.name: kind for kind in self.kinds.values()}
+        by_name = {k.name: k for k in self.kinds.values() if isinstance(k, Kind)}
         taken: dict[tuple[str, str], Address] = {}
-        for address in sorted(self.found):
+        for address in sorted(address for address in self.found if address.kind in by_name):
             space = by_name[address.kind].namespace
             other = taken.setdefault((space or address.kind, address.name), address)
             if other != address:
@@ -324,7 +356,7 @@ def _as_written(source: Source, shape: Shape, path: Path) -> Path:
     where: list[str | int] = ["spec"]
     value, here = source.value["spec"], shape
     for position, word in enumerate(path):
-        key = _spelled(value, here, word)
+        key = here.spelled(value, word)
         below = here.below(word)
         if key is not None:
             where.append(key)
@@ -337,24 +369,4 @@ def _as_written(source: Source, shape: Shape, path: Path) -> Path:
     return tuple(where)
 
 
-def _spelled(value: Any, shape: Shape, word: str | int) -> str | int | None:
-    """The key or position in the document that a word of a canonical path stands for."""
-    if isinstance(value, list):
-        wanted = ({shape.rule.key: word}, word)
-        for position, entry in enumerate(value):
-            named = isinstance(entry, dict) and {shape.rule.key: entry.get(shape.rule.key)}
-            if (named or entry) in wanted:
-                return position
-        return word if isinstance(word, int) and not shape.rule.key and word < len(value) else None
-    if not isinstance(value, dict):
-        return None
-    if word in value:
-        return word
-    field = shape.fields.get(str(word))
-    if field is not None:
-        return next((spelling for spelling in field.spellings if spelling in value), None)
-    bare = str(word).replace('"', "")
-    return next((key for key in value if key.replace('"', "") == bare), None)
-
-
-__all__ = ["STDIN", "Loaded", "Page", "Sources", "lines_of", "load", "render_text"]
+__all__ = ["STDIN", "Loaded", "Page", "Sources", "lines_of", "load", "load_page", "render_text"]

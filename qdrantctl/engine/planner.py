@@ -136,7 +136,7 @@ def _comparison(
     desired: Resource, live: Resource, ours: Resource | None, question: Question, kind: Kind
 ) -> Draft:
     address = desired.address
-    before = _ours(ours)
+    before = applied_by(ours)
     left_alone = ignored(desired, question.today)
     lens = Lens(
         server=question.server,
@@ -211,7 +211,7 @@ def _begun(change: FieldChange) -> FieldChange:
     return change.model_copy(update={"recorded": ABSENT, "cause": Cause.EDIT})
 
 
-def _ours(ours: Resource | None) -> Mapping[str, Json]:
+def applied_by(ours: Resource | None) -> Mapping[str, Json]:
     """What is ours of a resource: its recorded spec, and what an open apply was setting."""
     if ours is None or ours.record is None:
         return {}
@@ -346,7 +346,8 @@ def _change(
         fields=() if draft.action is Action.NOOP else draft.fields,
         **optional,
     )
-    if draft.action in (Action.NOOP, Action.REFUSED, Action.FORGET):
+    as_stated = draft.action is Action.ADOPT and _worst(draft.fields) <= Effect.KEPT
+    if as_stated or draft.action in (Action.NOOP, Action.REFUSED, Action.FORGET):
         return change
     kind = kinds[address.kind]
     steps = [Step(call=call) for call in kind.steps(change, context)]

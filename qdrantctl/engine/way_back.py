@@ -48,7 +48,7 @@ def nodes_missing(change: Change, live: Resource, nodes: tuple[str, ...]) -> Vio
         return None
     named = f"nodes names {len(nodes)}" if nodes else "the environment states no nodes"
     return Violation(
-        rule="QC214",
+        rule="QC215",
         address=change.address,
         message=f"{change.address} has shards on {holders} node{'s' * (holders > 1)} of a cluster, "
         f"and {named}; a snapshot taken on one node holds only its own shards",

@@ -46,6 +46,7 @@ class Wishes:
     max_deletes: int | None = None
     no_snapshot: tuple[str, ...] = ()
     """Addresses or globs whose points are destroyed without a snapshot."""
+    fail_on_loosening: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +144,7 @@ def think(
         no_snapshot=_no_snapshot(wishes),
         nodes=settings.nodes,
         max_deletes=wishes.max_deletes,
+        fail_on_loosening=wishes.fail_on_loosening,
         partial=settings.partial,
     )
     return changes, scene

@@ -63,6 +63,22 @@ class Context:
     """Resources that this plan deletes."""
 
 
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """A kind of manifest that is no resource of its own: it is laid under others."""
+
+    name: str
+    """The word that errors use: `strict_mode_profile`."""
+    manifest: str
+    """The word in manifests: `StrictModeProfile`."""
+    spec: type[Spec]
+    canonical: Callable[[Spec], Mapping[str, Json]]
+    apply: Callable[[Inventory, Inventory], Inventory]
+    """documents of this kind, desired -> desired with them laid under."""
+    lint: Callable[[Resource, Inventory], Iterable[Finding]]
+    """What is wrong with a document beside the resources it may be laid under."""
+
+
 def _nothing(*_: object) -> Iterable[Violation]:
     return ()
 
@@ -73,6 +89,10 @@ def _clean(*_: object) -> Iterable[Finding]:
 
 def _as_stated(desired: Mapping[str, Json], *_: object) -> Mapping[str, Json]:
     return desired
+
+
+def _nothing_by_itself(*_: object) -> Mapping[str, Json]:
+    return {}
 
 
 def _no_refs(_: Mapping[str, Json]) -> Iterable[Address]:
@@ -103,6 +123,8 @@ class Kind:
         [Mapping[str, Json], Mapping[str, Json], Mapping[str, Json]], Mapping[str, Json]
     ] = _as_stated
     """desired, live, recorded -> desired with what it implies on this live resource."""
+    unset: Callable[[Mapping[str, Json], Server], Mapping[str, Json]] = _nothing_by_itself
+    """live, server -> what the server reports of such a resource where nobody set anything."""
     refs: Callable[[Mapping[str, Json]], Iterable[Address]] = _no_refs
     """The resources that a spec refers to: they come first, and go last."""
     after: tuple[str, ...] = ()

@@ -105,8 +105,15 @@ class Rule:
     """The section of PATCH's body that takes it, when that differs from the spec's place."""
     create: bool = True
     """Whether creation takes it; otherwise it is set right after."""
+    short: str | None = None
+    """The key that need not be written where it is the only one: `keyword` for `{type: keyword}`.
+    The value may stand for a list of it, too."""
     loses: bool = False
     """Dropping a key of this map destroys stored data."""
+    cap: bool = False
+    """A cap on clients: a smaller value is tighter, and none at all the loosest."""
+    local: bool = False
+    """Said to qdrantctl alone: no server has it, so it is neither compared nor recorded."""
 
     def meaning(self, value: Json) -> Json:
         """`value` in the form that is compared: neutral is absent, floats are rounded."""

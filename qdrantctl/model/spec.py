@@ -78,6 +78,30 @@ class Shape:
             return found
         return next((inner for inner in self.fields.values() if word in inner.spellings), None)
 
+    def spelled(self, stated: Any, word: str | int) -> str | int | None:
+        """The key or position at which `stated`, as a person wrote it, has what is under `word`.
+
+        A manifest may say the same in other words: another spelling of a key, a bare entry of a
+        list, quotes in a payload path. None where it does not state it.
+        """
+        if isinstance(stated, list):
+            wanted = ({self.rule.key: word}, word)
+            for position, entry in enumerate(stated):
+                named = isinstance(entry, dict) and {self.rule.key: entry.get(self.rule.key)}
+                if (named or entry) in wanted:
+                    return position
+            plain = isinstance(word, int) and not self.rule.key and word < len(stated)
+            return word if plain else None
+        if not isinstance(stated, dict):
+            return None
+        if word in stated:
+            return word
+        field = self.fields.get(str(word))
+        if field is not None:
+            return next((spelling for spelling in field.spellings if spelling in stated), None)
+        bare = str(word).replace('"', "")
+        return next((key for key in stated if key.replace('"', "") == bare), None)
+
 
 @cache
 def shape_of(spec: type[Spec]) -> Shape:
@@ -90,7 +114,9 @@ def _section(specs: list[type[Spec]], rule: Rule) -> Shape:
     fields: dict[str, Shape] = {}
     for spec in specs:
         for name, info in spec.model_fields.items():
-            own = next((m for m in info.metadata if isinstance(m, Rule)), None) or Rule()
+            own = _own_rule(info)
+            if own.local:
+                continue
             found = _shape(info.annotation, _inherit(own, rule), info.description or "")
             found = replace(found, spellings=spellings(name, info))
             known = fields.get(name)
@@ -98,6 +124,21 @@ def _section(specs: list[type[Spec]], rule: Rule) -> Shape:
                 known = replace(known, words=f"{known.words} | {found.words}")
             fields[name] = known or found
     return Shape(rule, fields, None, "", "section")
+
+
+def _own_rule(info: FieldInfo) -> Rule:
+    return next((mark for mark in info.metadata if isinstance(mark, Rule)), None) or Rule()
+
+
+def local_fields(spec: Spec) -> dict[str, Any]:
+    """What a spec says to qdrantctl alone, by name; it has no place in the shape."""
+    stated = {name for name in _local_names(type(spec)) if getattr(spec, name) is not None}
+    return spec.model_dump(include=stated, exclude_none=True) if stated else {}
+
+
+@cache
+def _local_names(spec: type[Spec]) -> tuple[str, ...]:
+    return tuple(name for name, info in spec.model_fields.items() if _own_rule(info).local)
 
 
 def _inherit(rule: Rule, parent: Rule) -> Rule:

@@ -148,7 +148,7 @@ def test_points_that_cannot_be_counted_need_consent(nodes, project):
         assert project.apply(others[0]).code == 3
         project.states({"other": SPREAD})
         allowed = ("--allow-delete", "collection/old")
-        assert "has shards on 3 nodes" in project.plan(others[1], *allowed).said("QC214")
+        assert "has shards on 3 nodes" in project.plan(others[1], *allowed).said("QC215")
         told = project.apply(others[1], *allowed, "--no-safety-snapshot", "collection/old")
         assert told.code == 0, told.out + told.err
         assert others[0].request("GET", "/collections/old")[0] == 404

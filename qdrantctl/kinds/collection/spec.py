@@ -14,7 +14,13 @@ from qdrantctl.kinds.collection.payload_indexes import PAYLOAD_INDEXES, PayloadI
 from qdrantctl.kinds.collection.payload_paths import PayloadPath, distinct_paths
 from qdrantctl.kinds.collection.quantization import QUANTIZATION_RULE, Quantization
 from qdrantctl.kinds.collection.strict_mode import StrictMode
-from qdrantctl.kinds.collection.vectors import Hnsw, SparseVector, Vectors, vector_names
+from qdrantctl.kinds.collection.vectors import (
+    UNNAMED,
+    Hnsw,
+    SparseVector,
+    Vectors,
+    vector_names,
+)
 from qdrantctl.kinds.collection.words import FIXED, MEMORY_GATE, U32, U64, Count, Memory
 from qdrantctl.model.rule import Effect, Gate, Rule
 from qdrantctl.model.spec import Spec
@@ -153,6 +159,10 @@ class ShardKey(Spec):
     ] = None
 
 
+_KEYED = Gate(since="1.7.0", cluster=True)
+BareOrNot = Annotated[ShardKey, Rule(short="key", gate=_KEYED)]
+
+
 def _long_keys(value: Any) -> Any:
     """A bare key is short for `{key: …}`."""
     if not isinstance(value, list):
@@ -187,6 +197,38 @@ def _no_null(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
+Acknowledged = Literal[
+    "write_rate_limit",
+    "search_max_hnsw_ef",
+    "search_max_oversampling",
+    "search_max_batchsize",
+    "upsert_max_batchsize",
+    "max_collection_vector_size_bytes",
+    "max_collection_payload_size_bytes",
+    "filter_max_conditions",
+    "condition_max_size",
+    "max_payload_index_count",
+]
+"""A cap whose value can lock its owner out."""
+
+
+class Filter(Spec):
+    """Something that the application filters on."""
+
+    key: Annotated[PayloadPath, Field(description="Path of the payload field.")]
+    by: Annotated[
+        Literal["match", "range", "text", "geo"] | None,
+        Field(description="The kind of condition; left out, an index of any type will do."),
+    ] = None
+
+
+def _long_filters(value: Any) -> Any:
+    """A bare path is short for `{key: …}`."""
+    if not isinstance(value, list):
+        return value
+    return [{"key": entry} if isinstance(entry, str) else entry for entry in value]
+
+
 class Collection(Spec):
     """What a manifest says of a collection."""
 
@@ -198,6 +240,7 @@ class Collection(Spec):
             because="vector names are fixed when the collection is created, before Qdrant 1.18",
             drop_because="removes the vectors of that name from every point",
             in_place_since="1.18.0",
+            short=UNNAMED,
             loses=True,
         ),
         Field(description="One unnamed vector, or vectors by name."),
@@ -302,39 +345,37 @@ class Collection(Spec):
         Field(description="Payload indexes by field path; a bare type is short for {type: …}."),
     ] = None
     shard_keys: Annotated[
-        Annotated[list[ShardKey], BeforeValidator(_long_keys), AfterValidator(_distinct)] | None,
+        Annotated[list[BareOrNot], BeforeValidator(_long_keys), AfterValidator(_distinct)] | None,
         Rule(
             key="key",
             drop=Effect.UPDATE,
             drop_because="drops the shard key and the points in it",
-            gate=Gate(since="1.7.0", cluster=True),
+            gate=_KEYED,
             loses=True,
         ),
         Field(description="Shard keys, with sharding_method custom."),
     ] = None
+    filters: Annotated[
+        Annotated[list[Filter], BeforeValidator(_long_filters)] | None,
+        Rule(local=True),
+        Field(
+            description="Payload fields that the application filters on. They must have an index "
+            "before strict mode refuses filters without one. A bare path is short for {key: …}."
+        ),
+    ] = None
+    acknowledge: Annotated[
+        list[Acknowledged] | None,
+        Rule(local=True),
+        Field(description="Caps that may lock clients out, because that is meant."),
+    ] = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        vector_names("QC116", dict(self.vectors or {}), dict(self.sparse_vectors or {}))
+        vector_names("QC116", vectors=self.vectors or {}, sparse_vectors=self.sparse_vectors or {})
         if self.shard_keys and self.sharding_method != "custom":
             raise PydanticCustomError(
                 "shard_keys",
                 "shard keys need sharding_method: custom",
                 {"path": ("shard_keys",), "rule": "QC117", "hint": "Add sharding_method: custom."},
-            )
-        strict = self.strict_mode_config
-        cap = strict.max_payload_index_count if strict else None
-        count = len(self.payload_indexes or {})
-        if cap is not None and count > cap:
-            raise PydanticCustomError(
-                "index_cap",
-                "{count} payload indexes are stated and max_payload_index_count allows {cap}",
-                {
-                    "count": count,
-                    "cap": cap,
-                    "path": ("strict_mode_config", "max_payload_index_count"),
-                    "rule": "QC118",
-                    "hint": "Raise the cap or drop an index.",
-                },
             )
         return self
