@@ -49,6 +49,8 @@ WORDS: dict[str, list[list[str]]] = {
     "import": [["--all", "--out", "-"], ["--update", "collection/products"]],
     "drift": [[], ["--unmanaged", "--baseline", "baseline.json", "--update-baseline"]],
     "lock": [[], ["--check"]],
+    "snapshots list": [[]],
+    "snapshots restore": [["collection/products", "--auto-approve"]],
     "lease show": [[]],
     "lease break": [["1", "--auto-approve"]],
     "render": [[]],
