@@ -46,6 +46,7 @@ WORDS: dict[str, list[list[str]]] = {
     "apply": [["--auto-approve", "--receipt", "receipt.json"], ["plan.json"]],
     "show": [["collection/products"], ["plan.json"]],
     "history": [[]],
+    "import": [["--all", "--out", "-"], ["--update", "collection/products"]],
     "drift": [[], ["--unmanaged", "--baseline", "baseline.json", "--update-baseline"]],
     "lease show": [[]],
     "lease break": [["1", "--auto-approve"]],

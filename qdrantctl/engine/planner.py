@@ -133,7 +133,7 @@ def _comparison(
     desired: Resource, live: Resource, ours: Resource | None, question: Question, kind: Kind
 ) -> Draft:
     address = desired.address
-    before = _ours(ours)
+    before = applied_by(ours)
     left_alone = ignored(desired, question.today)
     lens = Lens(
         server=question.server,
@@ -208,7 +208,7 @@ def _begun(change: FieldChange) -> FieldChange:
     return change.model_copy(update={"recorded": ABSENT, "cause": Cause.EDIT})
 
 
-def _ours(ours: Resource | None) -> Mapping[str, Json]:
+def applied_by(ours: Resource | None) -> Mapping[str, Json]:
     """What is ours of a resource: its recorded spec, and what an open apply was setting."""
     if ours is None or ours.record is None:
         return {}

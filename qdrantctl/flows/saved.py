@@ -44,7 +44,7 @@ def revive(saved: Plan, settings: Settings, door: Door, today: date, progress: P
         raise StaleError(
             f"the plan was made for {saved.owner}, this is {settings.owner}", hint="Plan again."
         )
-    wanted = Desired(Inventory(_desired(saved)), (), _versions(saved))
+    wanted = Desired(Inventory(_desired(saved)), (), versions=_versions(saved))
     progress(f"asking {door.server.url}")
     found = worlds(door, wanted.inventory, progress)
     found = recalled(settings, door, wanted.inventory, found)

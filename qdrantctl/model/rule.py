@@ -107,6 +107,9 @@ class Rule:
     """The section of PATCH's body that takes it, when that differs from the spec's place."""
     create: bool = True
     """Whether creation takes it; otherwise it is set right after."""
+    short: str | None = None
+    """The key that need not be written where it is the only one: `keyword` for `{type: keyword}`.
+    The value may stand for a list of it, too."""
     loses: bool = False
     """Dropping a key of this map destroys stored data."""
     cap: bool = False

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from qdrantctl.model.change import Action, Change
 from qdrantctl.model.drift import Drift, Moved
+from qdrantctl.model.imported import Imported
 from qdrantctl.model.lease import Lease
 from qdrantctl.model.plan import Plan
 from qdrantctl.model.report import Outcome, Report, Status
@@ -15,7 +16,7 @@ from qdrantctl.render import _beside as beside
 from qdrantctl.render import _drifted as drifted
 from qdrantctl.render import _numbers as numbers
 from qdrantctl.render._paint import Paint, painter
-from qdrantctl.render._plain import clean, listed
+from qdrantctl.render._plain import clean, counted, dotted, listed, shown
 from qdrantctl.render._rows import SIGNS, heading, lined_up, place, reason, rows
 from qdrantctl.render.violations import entries
 
@@ -58,6 +59,11 @@ def history(made: Iterable[Event]) -> str:
 def drift(made: Drift, *, colour: bool) -> str:
     """What moved, block by block; the last line says it all and is fit for a log."""
     return "\n\n".join(_drift(made, painter(colour=colour))) + "\n"
+
+
+def imported(made: Imported, *, printed: bool = False) -> str:
+    """What import wrote, what it left out, and what a plan would make of it."""
+    return "".join(f"{line}\n" for line in _imported(made, printed=printed))
 
 
 def lease(owner: str, held: Lease | None, now: datetime) -> str:
@@ -128,6 +134,28 @@ def _moved(moved: Moved, paint: Paint) -> Iterator[str]:
     yield f"{paint(f'{sign:>3}', sign)} {clean(moved.address)}{beside}"
     for line in lined_up(drifted.rows(moved), paint):
         yield f"      {line}"
+
+
+def _imported(made: Imported, *, printed: bool) -> Iterator[str]:
+    for field in made.fields:
+        origin = f"{clean(str(field.origin))}: " if field.origin else ""
+        name, why = dotted(field.path), clean(field.because)
+        values = f"{shown(field.before, field.path)} -> {shown(field.now, field.path)}"
+        yield f"{origin}{clean(field.address)} {name}: {values}{f' ({why})' if why else ''}"
+    for left in made.left_out:
+        name = f" {dotted(left.path)}" if left.path else ""
+        yield f"left out {clean(left.address)}{name}: {clean(left.because)}"
+    if not printed:
+        yield from (f"wrote {clean(file.file)}" for file in made.files)
+    if made.adopt or made.change:
+        tail = "" if made.change else " Adopting writes only the ledger."
+        yield f"{made.adopt} to adopt, {made.change} to change.{tail}"
+    elif made.fields and not made.complete:
+        yield "What was not written is yours to put in its place."
+    elif not made.files:
+        yield "Nothing to write: the manifests state what is there."
+    if made.stated:
+        yield f"{counted(made.stated, 'resource')} stated by manifests already, and left alone."
 
 
 def _report(made: Report, paint: Paint) -> Iterator[str]:
