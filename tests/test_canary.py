@@ -48,6 +48,7 @@ WORDS: dict[str, list[list[str]]] = {
     "history": [[]],
     "import": [["--all", "--out", "-"], ["--update", "collection/products"]],
     "drift": [[], ["--unmanaged", "--baseline", "baseline.json", "--update-baseline"]],
+    "lock": [[], ["--check"]],
     "lease show": [[]],
     "lease break": [["1", "--auto-approve"]],
     "render": [[]],
