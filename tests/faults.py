@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 Fault = Callable[[int, bytes], "bytes | str | None"]
 """(number of the request, its head) -> bytes to answer, 'cut' (after the server acted),
-'drop' (before it acts), 'half' (half of the answer), or None to pass."""
+'drop' (before it acts), 'half' (half of the answer), 'stall' (the server has acted, no answer
+comes for STALL seconds), or None to pass."""
+STALL = 2.5
 
 
 @dataclass
@@ -57,6 +60,9 @@ class Proxy:
                     return
                 if told == "half":
                     client.sendall(answer[: len(answer) // 2])
+                    return
+                if told == "stall":
+                    time.sleep(STALL)
                     return
                 client.sendall(answer)
 

@@ -38,6 +38,8 @@ class Question:
     """The desired world is only a part: nothing is deleted or forgotten."""
     removed: frozenset[Address] = frozenset()
     """Resources to stop managing."""
+    versions: Mapping[Address, int] = field(default_factory=dict)
+    """By the committed state. Where that says nothing, the record is counted on from."""
     selection: Selection = field(default_factory=Selection)
     may_delete: Callable[[Address], bool] = field(default=lambda _: False)
     """Whether a consent names the address; tells a rename from a delete and a create."""
@@ -161,7 +163,7 @@ def _comparison(
     held = unrecorded(shape_of(kind.spec), fields)
     if worst > Effect.KEPT:
         return Draft(address, Action.UPDATE, fields, _interrupted(ours), held)
-    if because := _stale_record(desired, live, ours, question, left_alone | held):
+    if because := _stale_record(desired, live, ours, question, left_alone, held):
         dropped = tuple(change for change in fields if change.recorded is not ABSENT)
         return Draft(address, Action.ADOPT, dropped, because, held)
     drifted = tuple(change for change in fields if left(change))
@@ -229,6 +231,7 @@ def _stale_record(
     ours: Resource,
     question: Question,
     ignored: frozenset[Path],
+    held: frozenset[Path],
 ) -> str:
     """Why the record must be rewritten though the cluster is as stated; empty when it need not."""
     assert ours.record is not None
@@ -238,11 +241,16 @@ def _stale_record(
         return f"recorded by {ours.record.owner}, a previous name"
     if ours.record.uuid and live.facts.uuid and ours.record.uuid != live.facts.uuid:
         return "re-created outside qdrantctl"
-    stored = _stored_spec(desired, ours, ignored)
+    stored = _stored_spec(desired, ours, ignored | held)
     lifecycle = desired.lifecycle.document()
     if not same(dict(stored), dict(ours.spec)) or lifecycle != ours.lifecycle.document():
         return "the cluster is as stated, the record is not"
-    return ""
+    if ours.record.committed:
+        return "the ledger knows nothing of it, the committed state does"
+    version = question.versions.get(desired.address, ours.record.schema_version)
+    if version == ours.record.schema_version or held:
+        return ""
+    return f"the committed state is at version {version}, the record is not"
 
 
 def _stored_spec(
@@ -341,7 +349,8 @@ def _change(
         fields=() if draft.action is Action.NOOP else draft.fields,
         **optional,
     )
-    if draft.action in (Action.NOOP, Action.REFUSED, Action.FORGET):
+    as_stated = draft.action is Action.ADOPT and _worst(draft.fields) <= Effect.KEPT
+    if as_stated or draft.action in (Action.NOOP, Action.REFUSED, Action.FORGET):
         return change
     calls = kinds[address.kind].steps(change, context)
     return change.model_copy(update={"steps": tuple(Step(call=call) for call in calls)})
@@ -369,8 +378,8 @@ def _record(
     spec = _stored_spec(desired, ours, left_alone)
     lifecycle = desired.lifecycle.document()
     mark = digest({"address": str(draft.address), "spec": spec, "lifecycle": lifecycle})
-    version = 1
-    if ours and ours.record:
+    version = question.versions.get(draft.address, 1)
+    if ours and ours.record and draft.address not in question.versions:
         version = ours.record.schema_version + (mark != ours.record.digest)
     return {
         "owner": question.owner,

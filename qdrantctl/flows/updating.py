@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import reduce
 from pathlib import Path
 
 from qdrantctl.edges.manifest_editing import Awkward, edited
@@ -13,18 +14,19 @@ from qdrantctl.edges.manifests import STDIN, Page, load_page
 from qdrantctl.edges.settings import Settings
 from qdrantctl.engine.diff import Lens, compare
 from qdrantctl.engine.receive import received
+from qdrantctl.engine.tree import put
 from qdrantctl.engine.wording import reworded, worded
 from qdrantctl.flows.desired import Desired, desired
 from qdrantctl.flows.importing import Made
 from qdrantctl.flows.observe import Progress, Worlds, detailed, worlds
 from qdrantctl.flows.statable import set_by_somebody, sound
-from qdrantctl.kinds.catalog import BY_NAME, KINDS
+from qdrantctl.kinds.catalog import BY_NAME, KINDS, OVERLAYS
 from qdrantctl.model.address import Address
 from qdrantctl.model.errors import QdrantctlError
 from qdrantctl.model.imported import Imported, ImportedFile, LeftOut, ReceivedField
 from qdrantctl.model.kind import Context, Door
 from qdrantctl.model.resource import Inventory, Resource
-from qdrantctl.model.rule import Json, same
+from qdrantctl.model.rule import ABSENT, Json, same
 from qdrantctl.model.server import Server
 from qdrantctl.model.spec import shape_of
 from qdrantctl.model.violation import Severity
@@ -105,7 +107,14 @@ def _received(
             raise QdrantctlError(f"no manifest can state {address}", why=faults[0].message)
         left += [LeftOut(address=str(address), path=f.path, because=f.message) for f in faults]
         if fields := tuple(_fields(resource, now, door.server)):
-            yield Received(resource, now, fields)
+            # What an overlay lays under is not in the manifest, and does not come into it.
+            bare = replace(resource, spec=_bare(resource.spec, resource))
+            yield Received(bare, _bare(now, resource), fields)
+
+
+def _bare(spec: Mapping[str, Json], resource: Resource) -> Mapping[str, Json]:
+    """A spec without what overlays lay under this resource."""
+    return reduce(lambda tree, path: put(tree, path, ABSENT), resource.layers, spec)
 
 
 def _readable(address: Address, found: Worlds, context: Context) -> Resource:
@@ -129,12 +138,14 @@ def _fields(
 ) -> Iterator[ReceivedField]:
     shape = shape_of(BY_NAME[resource.address.kind].spec)
     for change in compare(shape, resource.spec, spec, Lens(server)):
+        layer = resource.layers.get(change.path)
         yield ReceivedField(
             address=str(resource.address),
             path=change.path,
             before=change.desired,
             now=change.live,
             origin=resource.place(change.path),
+            because=f"it comes from {layer.document}" if layer else "",
         )
 
 
@@ -148,12 +159,16 @@ def _rewritten(page: Page, ones: list[Received]) -> tuple[str, list[ReceivedFiel
     written: list[str] = []
     text = page.text
     for one in ones:
+        own = [field for field in one.fields if not field.because]
+        fields += [field for field in one.fields if field.because]
+        if not own:
+            continue
         try:
             text = _text(Page(page.file, text), page, one)
         except Awkward as reason:
-            fields += [_unwritten(field, page, str(reason)) for field in one.fields]
+            fields += [_unwritten(field, page, str(reason)) for field in own]
         else:
-            fields += one.fields
+            fields += own
             written.append(str(one.resource.address))
     return text, fields, written
 
@@ -165,11 +180,11 @@ def _text(now: Page, page: Page, one: Received) -> str:
     if page.file == STDIN:
         raise Awkward("it comes from standard input")
     address = one.resource.address
-    before = load_page(now, KINDS)
+    before = load_page(now, (*KINDS, *OVERLAYS))
     source, shape = before.declared[address]
     words = reworded(shape, source.value["spec"], one.resource.spec, one.spec)
     text = edited(source, words, shape)
-    after = load_page(Page(page.file, text), KINDS)
+    after = load_page(Page(page.file, text), (*KINDS, *OVERLAYS))
     broken = any(problem.severity is Severity.ERROR for problem in after.violations)
     wanted = [
         replace(r, spec=one.spec) if r.address == address else r for r in before.desired.values()

@@ -10,11 +10,13 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
 
 from qdrantctl.cli.main import run
+from qdrantctl.edges.cluster import Endpoint
 from tests.endurance.project import AFTER, BEFORE, FLAGS, check, prepare, write
 from tests.faults import Fault, answer, proxied
 
@@ -23,15 +25,21 @@ WAYS: dict[str, bytes | str] = {
     "refused before it acts": "drop",
     "cut after it acted": "cut",
     "half an answer": "half",
+    "a long stall": "stall",
     "500": answer(500, b'{"status":{"error":"injected"}}'),
     "429": answer(429, b'{"status":{"error":"injected"}}', "retry-after: 0"),
 }
 STEP = 1 if FULL else 3
+PATIENCE = 2.0
+"""Seconds that a request may take here, below those of a stall."""
 
 
 @pytest.fixture
 def project(tmp_path, monkeypatch, empty_qdrant):
     """`apply(url)` on a cluster where BEFORE was applied and others have been busy."""
+
+    impatient = partial(Endpoint, timeout=PATIENCE)
+    monkeypatch.setattr("qdrantctl.edges.reach.Endpoint", impatient)
 
     def apply(url: str, *flags: str) -> int:
         monkeypatch.setenv("ENDURANCE_URL", url)

@@ -233,3 +233,25 @@ def test_a_collection_that_was_made_again_by_hand(applied, empty_qdrant):
     steps = {c["address"]: c["steps"] for c in plan.document["changes"]}
     assert steps["collection/products"] == []
     applied.done(empty_qdrant)
+
+
+def test_what_a_profile_lays_under_is_told_and_not_written(applied, empty_qdrant):
+    profile = """\
+apiVersion: qdrantctl/v1
+kind: StrictModeProfile
+metadata: {name: production}
+spec:
+  collections: [products]
+  config: {max_timeout: 30, search_max_hnsw_ef: 500}
+"""
+    state(applied, profile, "production.yaml")
+    applied.done(empty_qdrant)
+    caps = {"strict_mode_config": {"max_timeout": 60, "max_query_limit": 500}}
+    asked(empty_qdrant, "PATCH", PRODUCTS, caps)
+    told = applied.run(empty_qdrant, "import", "--update", "collection/products")
+    assert told.code == 2
+    assert stated(applied) == MANIFEST.replace("max_query_limit: 100", "max_query_limit: 500")
+    assert stated(applied, "production.yaml") == profile
+    assert "manifests/production.yaml:6" in told.out + told.err
+    assert "30 -> 60" in told.out + told.err
+    assert "it comes from strict_mode_profile/production" in told.out + told.err

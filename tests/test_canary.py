@@ -1,0 +1,152 @@
+"""An API key appears nowhere: every command, every format, `-vvv`, and whatever goes wrong.
+
+Nothing that is printed, written to a file or kept on the cluster holds it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import click
+import pytest
+
+from qdrantctl.cli.main import COMMANDS, root, run
+from tests.faults import answer, proxied
+
+CANARY = "canary-key-5e0b91"
+PROJECT = """\
+apiVersion: qdrantctl/v1
+kind: Project
+metadata: {name: shop}
+spec:
+  environments:
+    prod:
+      url: {env: CLUSTER_URL}
+      api_key: {env: CLUSTER_KEY}
+"""
+MANIFEST = """\
+apiVersion: qdrantctl/v1
+kind: Collection
+metadata: {name: products}
+spec:
+  vectors: {size: 4, distance: Dot}
+  hnsw_config: {m: 16}
+  payload_indexes: {a: keyword}
+---
+apiVersion: qdrantctl/v1
+kind: Alias
+metadata: {name: live}
+spec: {collection: products}
+"""
+WORDS: dict[str, list[list[str]]] = {
+    "init": [["new"]],
+    "validate": [[]],
+    "plan": [[], ["--out", "plan.json"], ["--target", "collection/products"]],
+    "apply": [["--auto-approve", "--receipt", "receipt.json"], ["plan.json"]],
+    "show": [["collection/products"], ["plan.json"]],
+    "history": [[]],
+    "import": [["--all", "--out", "-"], ["--update", "collection/products"]],
+    "drift": [[], ["--unmanaged", "--baseline", "baseline.json", "--update-baseline"]],
+    "lock": [[], ["--check"]],
+    "lease show": [[]],
+    "lease break": [["1", "--auto-approve"]],
+    "render": [[]],
+    "schema": [[]],
+    "dev up": [[]],
+    "dev status": [[]],
+    "dev down": [[]],
+    "completion": [["bash"]],
+    "version": [[]],
+}
+"""What each command is given; a command that is missing here fails the test."""
+DEV = frozenset({"dev up", "dev status", "dev down"})
+"""They know no cluster but their own, which has no key."""
+
+
+def leaves() -> Iterator[tuple[str, click.Command]]:
+    """Every command that can be run, by its words."""
+    context = click.Context(root)
+    for name in COMMANDS:
+        command = root.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from ((f"{name} {inner}", found) for inner, found in command.commands.items())
+        else:
+            yield name, command
+
+
+def lines(*, every_format: bool) -> Iterator[list[str]]:
+    """Every command line that is tried, in the order in which one prepares for the next."""
+    for name, command in leaves():
+        if name in DEV:
+            continue
+        options = {word: option for option in command.params for word in option.opts}
+        output = options.get("--format")
+        choices = output.type.choices if output else []
+        formats = [["--format", choice] for choice in choices] or [[]]
+        loud = ["-vvv"] if "-v" in options else []
+        for words in WORDS[name]:
+            for chosen in formats if every_format else formats[:1]:
+                yield [*name.split(), *words, *chosen, *loud]
+
+
+def test_every_command_is_tried():
+    assert {name for name, _ in leaves()} == set(WORDS)
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    (tmp_path / "manifests").mkdir()
+    (tmp_path / "manifests" / "all.yaml").write_text(MANIFEST)
+    (tmp_path / "qdrantctl.yaml").write_text(PROJECT)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CLUSTER_KEY", CANARY)
+    monkeypatch.setattr("qdrantctl.edges.cluster.PAUSE", 0.001)
+    return tmp_path
+
+
+def told(project, capfdbinary, tried: list[list[str]]) -> bytes:
+    """Everything that those command lines print and write."""
+    codes = {run(line) for line in tried}
+    assert codes <= {0, 1, 2, 3, 4, 6, 64}, codes
+    captured = capfdbinary.readouterr()
+    written = [path.read_bytes() for path in project.rglob("*") if path.is_file()]
+    assert captured.out or captured.err
+    return b"\n".join([captured.out, captured.err, *written])
+
+
+def test_when_all_goes_well(project, capfdbinary, fresh_qdrant, monkeypatch):
+    node = fresh_qdrant(api_key=CANARY)
+    monkeypatch.setenv("CLUSTER_URL", node.url)
+    shown = told(project, capfdbinary, list(lines(every_format=True)))
+    assert b"collection/products" in shown
+    assert CANARY.encode() not in shown
+    body = {"limit": 100, "with_payload": True}
+    status, kept = node.request("POST", "/collections/_qdrantctl/points/scroll", body)
+    assert status == 200
+    assert "products" in json.dumps(kept)
+    assert CANARY not in json.dumps(kept)
+
+
+@pytest.mark.parametrize("where", ["a dead server", "another key", "a key that may not", "echo"])
+def test_when_it_goes_wrong(where, project, capfdbinary, fresh_qdrant, monkeypatch):
+    """The server's own words repeat the key, too."""
+    if where == "a dead server":
+        monkeypatch.setenv("CLUSTER_URL", "http://127.0.0.1:1")
+    elif where == "another key":
+        monkeypatch.setenv("CLUSTER_URL", fresh_qdrant(api_key="another").url)
+    elif where == "a key that may not":
+        environ = {"QDRANT__SERVICE__READ_ONLY_API_KEY": CANARY}
+        monkeypatch.setenv("CLUSTER_URL", fresh_qdrant(api_key="another", environ=environ).url)
+    if where != "echo":
+        shown = told(project, capfdbinary, list(lines(every_format=False)))
+        assert CANARY.encode() not in shown
+        return
+    node = fresh_qdrant(api_key=CANARY)
+    for status in (400, 401, 403, 409, 429, 500):
+        echo = answer(status, json.dumps({"status": {"error": f"bad key {CANARY}"}}).encode())
+        with proxied(node.http_port, lambda *_, echo=echo: echo) as proxy:
+            monkeypatch.setenv("CLUSTER_URL", proxy.url)
+            shown = told(project, capfdbinary, list(lines(every_format=False)))
+        assert CANARY.encode() not in shown
