@@ -28,6 +28,7 @@ COMMANDS = {
     "history": "Show who applied what, when, from which commit.",
     "drift": "Tell what moved on the cluster since it was applied.",
     "import": "Write manifests of what is on the cluster.",
+    "lock": "Write or check the committed state, without a server.",
     "snapshots": "List the snapshots taken before points were destroyed, or restore one.",
     "lease": "Show who is applying, or break the lease of one that died.",
     "render": "Print the manifests as they are after templates.",

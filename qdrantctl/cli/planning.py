@@ -29,6 +29,8 @@ def planning_options(function: Callable[..., Any]) -> Callable[..., Any]:
                      help="Block what gives clients more, without a consent to loosen."),
         click.option("--max-deletes", type=click.IntRange(min=0), metavar="N",
                      help="Allow that many deletions in one plan."),
+        click.option("--allow-older", "allow_older", multiple=True, metavar="ADDRESS",
+                     help="Change what was applied from a commit that is not in here."),
         click.option("--no-safety-snapshot", "no_snapshot", multiple=True, metavar="ADDRESS",
                      help="Destroy its points without a snapshot: there is no way back."),
         click.option("--revert-drift", "revert_drift", multiple=True, metavar="ADDRESS",
@@ -57,6 +59,7 @@ def wishes(words: dict[str, Any]) -> Wishes:
 
     for flag, key in (("--target", "target"), ("--exclude", "exclude"),
                       ("--revert-drift", "revert_drift"),
+                      ("--allow-older", "allow_older"),
                       ("--no-safety-snapshot", "no_snapshot")):  # fmt: skip
         _patterns(flag, words[key])
     consents: list[Consent] = []
@@ -69,6 +72,7 @@ def wishes(words: dict[str, Any]) -> Wishes:
         selection=Selection(tuple(words["target"]), tuple(words["exclude"])),
         consents=tuple(consents),
         revert_drift=tuple(words["revert_drift"]),
+        allow_older=tuple(words["allow_older"]),
         max_deletes=words["max_deletes"],
         no_snapshot=tuple(words["no_snapshot"]),
         fail_on_loosening=words["fail_on_loosening"],
@@ -90,7 +94,8 @@ def _patterns(flag: str, patterns: tuple[str, ...]) -> None:
 def shaping(words: dict[str, Any]) -> list[str]:
     """The flags given that shape a plan."""
     flags = {**CONSENTS, "target": "--target", "exclude": "--exclude", "files": "-f",
-             "revert_drift": "--revert-drift", "no_snapshot": "--no-safety-snapshot",
+             "revert_drift": "--revert-drift", "allow_older": "--allow-older",
+             "no_snapshot": "--no-safety-snapshot",
              "fail_on_loosening": "--fail-on-loosening"}  # fmt: skip
     given = [flag for word, flag in flags.items() if words[word]]
     return given + (["--max-deletes"] if words["max_deletes"] is not None else [])

@@ -24,6 +24,8 @@ class Desired:
     violations: tuple[Violation, ...]
     declared: Mapping[Address, Declared] = field(default_factory=dict)
     """Where each resource is declared."""
+    versions: Mapping[Address, int] = field(default_factory=dict)
+    """By the committed state; of nothing where there is none."""
 
     @property
     def digest(self) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import MISSING
 
-from qdrantctl.model.server import Server, Version
+from qdrantctl.model.server import UNKNOWN, Server, Version
 
 Json = Any
 """A JSON value; `ABSENT` where a value may be missing."""
@@ -54,6 +54,8 @@ class Gate:
 
     def closed(self, server: Server) -> str:
         """Why `server` cannot have it; empty when it can."""
+        if server.version == UNKNOWN:
+            return ""
         if self.since and server.version < Version.parse(self.since):
             return f"needs Qdrant {self.since} or newer, this server is {server.version}"
         if self.until and server.version > Version.parse(self.until):

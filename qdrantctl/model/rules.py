@@ -90,5 +90,8 @@ RULES: dict[str, str] = {
     "QC215": "Every node that holds shards must be named before points are destroyed",
     "QC220": "A consent should not have expired",
     "QC221": "A consent should allow something",
+    "QC230": "A checkout must contain what was applied",
+    "QC231": "Committed state must be current in a protected environment",
+    "QC232": "The ledger should know what was applied",
 }
 """Id -> one-line title."""

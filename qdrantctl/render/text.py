@@ -95,11 +95,7 @@ def lease(owner: str, held: Lease | None, now: datetime) -> str:
 
 
 def _plan(made: Plan, paint: Paint) -> Iterator[str]:
-    server, mode = made.server, "cluster mode" if made.server.distributed else "standalone"
-    yield (
-        f"qdrantctl plan: {paint(clean(made.owner), 'strong')} on "
-        f"{paint(clean(server.url), 'strong')} (Qdrant {clean(server.version)}, {mode})"
-    )
+    yield f"qdrantctl plan: {paint(clean(made.owner), 'strong')}{_server(made, paint)}"
     if made.prepare:
         yield paint(f"  # {numbers.LEDGER}", "strong")
     for change in made.changes:
@@ -111,6 +107,14 @@ def _plan(made: Plan, paint: Paint) -> Iterator[str]:
     yield paint(numbers.planned(made), "strong")
     if why := numbers.blocked(made):
         yield paint(why, "error")
+
+
+def _server(made: Plan, paint: Paint) -> str:
+    """What a plan was made against."""
+    if offline := numbers.compared(made):
+        return f"\n{paint(offline, 'strong')}"
+    server, mode = made.server, "cluster mode" if made.server.distributed else "standalone"
+    return f" on {paint(clean(server.url), 'strong')} (Qdrant {clean(server.version)}, {mode})"
 
 
 def _change(change: Change, paint: Paint) -> Iterator[str]:
