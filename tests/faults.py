@@ -107,5 +107,12 @@ def proxied(port: int, fault: Fault) -> Iterator[Proxy]:
     """A proxy before the server on this loopback port."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         proxy = Proxy(("127.0.0.1", port), fault, port=listening.getsockname()[1])
-        threading.Thread(target=proxy.serve, args=(listening,), daemon=True).start()
-        yield proxy
+        serving = threading.Thread(target=proxy.serve, args=(listening,), daemon=True)
+        serving.start()
+        try:
+            yield proxy
+        finally:
+            # Else it goes on waiting, and may take a connection of the next proxy.
+            with suppress(OSError):
+                listening.shutdown(socket.SHUT_RDWR)
+            serving.join(5)
