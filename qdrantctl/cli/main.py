@@ -27,6 +27,7 @@ COMMANDS = {
     "show": "Show a resource, recorded and live, or a saved plan.",
     "history": "Show who applied what, when, from which commit.",
     "drift": "Tell what moved on the cluster since it was applied.",
+    "audit": "Answer the security checklist for files and server.",
     "lease": "Show who is applying, or break the lease of one that died.",
     "render": "Print the manifests as they are after templates.",
     "schema": "Print the JSON Schema of what is read and written.",

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
+from qdrantctl.model.audit import Answer, AuditReport
 from qdrantctl.model.change import Action, Change
 from qdrantctl.model.drift import Drift, Moved
 from qdrantctl.model.lease import Lease
 from qdrantctl.model.plan import Plan
 from qdrantctl.model.report import Outcome, Report, Status
 from qdrantctl.model.shown import Event, Shown
+from qdrantctl.render import _audited as audited
 from qdrantctl.render import _beside as beside
 from qdrantctl.render import _drifted as drifted
 from qdrantctl.render import _numbers as numbers
@@ -58,6 +60,11 @@ def history(made: Iterable[Event]) -> str:
 def drift(made: Drift, *, colour: bool) -> str:
     """What moved, block by block; the last line says it all and is fit for a log."""
     return "\n\n".join(_drift(made, painter(colour=colour))) + "\n"
+
+
+def audit(made: AuditReport, *, colour: bool) -> str:
+    """The checklist, answered line by line; the last line says it all and is fit for a log."""
+    return "\n\n".join(_audit(made, painter(colour=colour))) + "\n"
 
 
 def lease(owner: str, held: Lease | None, now: datetime) -> str:
@@ -124,6 +131,28 @@ def _moved(moved: Moved, paint: Paint) -> Iterator[str]:
     yield f"{paint(f'{sign:>3}', sign)} {clean(moved.address)}{beside}"
     for line in lined_up(drifted.rows(moved), paint):
         yield f"      {line}"
+
+
+def _audit(made: AuditReport, paint: Paint) -> Iterator[str]:
+    yield f"qdrantctl audit: {paint(clean(made.owner), 'strong')} on {audited.place(made)}"
+    for section, rules in audited.by_section(made).items():
+        lines = [paint(section, "strong")]
+        for rule, about, verdicts in rules:
+            answer = audited.worst(verdicts)
+            failed = answer is Answer.FAIL
+            tone = str(audited.weight(verdicts)) if failed else "faint"
+            weight = f" [{tone}]" if failed else ""
+            sign = paint(f"{audited.SIGNS[answer]:<4}", tone)
+            lines.append(f"  {sign}  {rule}  {about.title}{weight}")
+            lines += [f"            {line}" for line in audited.told(verdicts)]
+            lines += [f"            {audited.remedy(rule, about)}"] if failed else []
+        yield "\n".join(lines)
+    if tried := audited.proofs(made):
+        lines = [paint(audited.PROOFS, "strong")]
+        for name, caps in tried.items():
+            lines += [f"  {name}", *(f"    {cap}" for cap in caps)]
+        yield "\n".join(lines)
+    yield paint(audited.summary(made), "error" if made.found else "strong")
 
 
 def _report(made: Report, paint: Paint) -> Iterator[str]:
