@@ -88,7 +88,8 @@ def _plain(url: str) -> list[Reply]:
     """Plain requests to a server that is reached over https; they carry no key."""
     parts = urlsplit(url)
     host = parts.netloc.rpartition(":")[0]
-    places = [f"http://{host}:{port}" for port in dict.fromkeys((parts.port, REST_PORT))]
+    ports = dict.fromkeys((parts.port, usual(url, None, REST_PORT)))
+    places = [f"http://{host}:{port}" for port in ports if port]
     return [ask(place + parts.path, "GET", "/", f"on {place}, without a key") for place in places]
 
 

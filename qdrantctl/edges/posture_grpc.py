@@ -30,7 +30,7 @@ def ask(
     address: str, method: str, how: str, key: str | None = None, *, roots: bytes | None = None
 ) -> Reply:
     """The status of one call. Without `roots` it is sent in the clear."""
-    request = f"gRPC {method} {how} on {address}"
+    request = f"gRPC {method.removeprefix('/qdrant.')} {how} on {address}"
     metadata = () if key is None else (("api-key", key),)
     with _channel(address, roots) as channel:
         call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(method)

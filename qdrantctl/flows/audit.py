@@ -170,7 +170,10 @@ def _inside(door: Cluster, tell: Progress) -> Inside:
         if a.kind == "collection" and resource.facts.points != 0
     }
     door.expect(calls.values())
-    snapshots = {name: _newest(door.ask(call)) for name, call in calls.items()}
+    snapshots: dict[str, datetime | None] = {}
+    for name, call in calls.items():
+        with suppress(ClusterError):  # a storage of snapshots that fails is no reason to stop
+            snapshots[name] = _newest(door.ask(call))
     return Inside(door.now, distributed, live, telemetry, snapshots)
 
 

@@ -107,7 +107,7 @@ class Inside:
     telemetry: Mapping[str, Json]
     """Read before any probe was sent, so that its counters do not hold them."""
     snapshots: Mapping[str, datetime | None]
-    """The newest snapshot of each collection that was asked for; None where there is none."""
+    """The newest snapshot of each collection whose list could be read; None where it is empty."""
 
 
 @dataclass(frozen=True, slots=True)

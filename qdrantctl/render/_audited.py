@@ -24,6 +24,7 @@ RESULTS = {
     Result.NOT_PROVABLE: "not provable",
 }
 PROOFS = "Caps, tried"
+_FAIL = Answer.FAIL
 
 
 def by_rule(made: AuditReport) -> Iterator[tuple[str, AuditRule, list[Verdict]]]:
@@ -55,25 +56,16 @@ def weight(verdicts: list[Verdict]) -> Severity:
 
 
 def told(verdicts: list[Verdict]) -> Iterator[str]:
-    """What is said below a rule: each finding, and the rest as few lines as possible."""
-    for verdict in verdicts:
-        if verdict.failed:
-            yield finding(verdict)
+    """What is said below a rule: each finding, and the rest in as few lines as possible."""
+    yield from (finding(verdict) for verdict in verdicts if verdict.failed)
     others = Counter((v.answer, v.message) for v in verdicts if not v.failed)
-    alone = Counter(answer for answer, _ in others)
-    for answer in SIGNS:
-        if answer is Answer.PASS and alone[answer] > 1:
-            yield f"passed: {others_of(verdicts, answer)}"
-            continue
-        for (given, message), count in others.items():
-            if given is answer:
-                times = f" ({counted(count, 'collection')})" if count > 1 else ""
-                yield f"{clean(message)}{times}"
-
-
-def others_of(verdicts: list[Verdict], answer: Answer) -> str:
-    """`3 collections`."""
-    return counted(sum(verdict.answer is answer for verdict in verdicts), "collection")
+    passes = [count for (answer, _), count in others.items() if answer is Answer.PASS]
+    if passes and len(passes) < len(verdicts) and (len(passes) > 1 or worst(verdicts) is _FAIL):
+        yield f"passed: {counted(sum(passes), 'collection')}"
+        others = Counter({key: n for key, n in others.items() if key[0] is not Answer.PASS})
+    for (_, message), count in others.items():
+        times = f" ({counted(count, 'collection')})" if count > 1 else ""
+        yield f"{clean(message)}{times}"
 
 
 def finding(verdict: Verdict) -> str:
@@ -91,11 +83,10 @@ def remedy(rule: str, about: AuditRule) -> str:
 
 def proof(made: Proof) -> str:
     """One cap that was tried, on one line."""
-    sent = f"  {clean(made.request)}" if isinstance(made.request, str) else ""
+    sent = f"  ({clean(made.request)})" if isinstance(made.request, str) else ""
     value = shown(made.value, ("strict_mode_config",))
-    return (
-        f"{RESULTS[made.result]:<12}  {dotted(made.cap)}: {value}{sent}  -> {clean(made.because)}"
-    )
+    cap = f"{dotted(made.cap)}: {value}"
+    return f"{RESULTS[made.result]:<12}  {cap}  {clean(made.because)}{sent}"
 
 
 def proofs(made: AuditReport) -> dict[str, list[str]]:

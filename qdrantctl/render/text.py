@@ -21,6 +21,8 @@ from qdrantctl.render._plain import clean, listed
 from qdrantctl.render._rows import SIGNS, heading, lined_up, place, reason, rows
 from qdrantctl.render.violations import entries
 
+_UNDER = " " * 15
+"""In front of what is told of a rule of the audit."""
 _TONES = {Status.DONE: "+", Status.FAILED: "error", Status.NOT_TAKEN: "error"}
 
 
@@ -143,9 +145,11 @@ def _audit(made: AuditReport, paint: Paint) -> Iterator[str]:
             tone = str(audited.weight(verdicts)) if failed else "faint"
             weight = f" [{tone}]" if failed else ""
             sign = paint(f"{audited.SIGNS[answer]:<4}", tone)
-            lines.append(f"  {sign}  {rule}  {about.title}{weight}")
-            lines += [f"            {line}" for line in audited.told(verdicts)]
-            lines += [f"            {audited.remedy(rule, about)}"] if failed else []
+            below = list(audited.told(verdicts))
+            beside = f": {below.pop()}" if not failed and len(below) == 1 else weight
+            lines.append(f"  {sign}  {rule}  {about.title}{beside}")
+            lines += [f"{_UNDER}{line}" for line in below]
+            lines += [f"{_UNDER}{audited.remedy(rule, about)}"] if failed else []
         yield "\n".join(lines)
     if tried := audited.proofs(made):
         lines = [paint(audited.PROOFS, "strong")]

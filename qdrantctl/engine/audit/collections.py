@@ -203,7 +203,9 @@ def _snapshot(evidence: Evidence, address: Address, points: int | None) -> Verdi
     subject = str(address)
     if points == 0:
         return idle("QA501", "it holds no points", subject=subject)
-    newest = evidence.inside.snapshots.get(address.name)
+    if address.name not in evidence.inside.snapshots:
+        return unseen("QA501", "the server does not list its snapshots", subject=subject)
+    newest = evidence.inside.snapshots[address.name]
     if newest is None:
         return failed("QA501", "there is no snapshot of it on the server", subject=subject)
     days = (evidence.inside.now - newest).days

@@ -261,6 +261,7 @@ def _made(case: _Case, *, writes: bool) -> Probe | str:
 
 def proved(probe: Probe, status: int, said: str, *, enabled: bool) -> Proof:
     """What the answer to a probe means. `said` are the server's own words."""
+    said = said.removeprefix("Bad request: ").partition(". Help: ")[0]
     if status == probe.status and probe.words in said:
         result, because = Result.ENFORCED, f"{status}: {said}"
     elif status in probe.harmless:
