@@ -47,6 +47,7 @@ WORDS: dict[str, list[list[str]]] = {
     "show": [["collection/products"], ["plan.json"]],
     "history": [[]],
     "drift": [[], ["--unmanaged", "--baseline", "baseline.json", "--update-baseline"]],
+    "audit": [["--prove-writes", "--grpc-port", "1"], ["--read-only-key-env", "CLUSTER_KEY"]],
     "lease show": [[]],
     "lease break": [["1", "--auto-approve"]],
     "render": [[]],

@@ -12,7 +12,7 @@ from pathlib import Path
 from qdrantctl.edges.project_file import Chain
 from qdrantctl.model.posture import Leak
 
-MOST_FILES = 5000
+MOST_FILES = 20_000
 MOST_BYTES = 1_000_000
 """Of one file; a longer one is no place where people write keys."""
 SHORTEST = 6
@@ -26,8 +26,7 @@ _CONFIGURATION = frozenset({
 """Files in which a name beside a value is a setting. In source code it is mostly a variable."""
 _TOKEN = re.compile(r"\beyJ[\w-]{8,}\.eyJ[\w-]{4,}\.[\w-]{16,}")
 _SETTING = re.compile(
-    r"""(?ix) (?<![a-z0-9])
-        (?: qdrant__service__(?:read_only_|alt_)?api_key | (?:\w+[_-])?api[_-]?key ) ["']?
+    r"""(?ix) (?<![\w-]) (?: \w*qdrant\w* | read[_-]?only[_-] | alt[_-] )? api[_-]?key ["']?
         \s* [:=] \s* (?: (["']) ([^"'\n]*) \1 | ([^\s"'\#,}\]]+) )"""
 )
 _REFERENCE = re.compile(r"^[$%<{\[|>&*!]|^(?:null|none|true|false|~|\.{3}|…|x+|\*+)$", re.I)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 from pathlib import Path
 
 from qdrantctl.model.posture import Reply
@@ -19,9 +20,10 @@ _OPTIONS = (("grpc.enable_http_proxy", 0),)
 
 
 def roots(ca_file: Path | None) -> bytes:
-    """The authorities to trust; empty for those that gRPC brings along."""
+    """The authorities to trust, as for REST; empty where only gRPC's own are to be had."""
+    file = ca_file or ssl.get_default_verify_paths().cafile
     try:
-        return ca_file.read_bytes() if ca_file else b""
+        return Path(file).read_bytes() if file else b""
     except OSError:
         return b""
 

@@ -16,7 +16,7 @@ from pydantic_core import MISSING, core_schema
 from qdrantctl.kinds.catalog import KINDS
 from qdrantctl.kinds.collection.payload_indexes import Stopwords
 from qdrantctl.kinds.collection.spec import ShardKey
-from qdrantctl.model.audit import AuditReport, Tally
+from qdrantctl.model.audit import AuditReport, Tally, ToldRule
 from qdrantctl.model.drift import Counts, Drift
 from qdrantctl.model.errors import SettingsError, UsageError
 from qdrantctl.model.kind import Kind
@@ -99,19 +99,10 @@ class _DriftEnding(BaseModel):
     drift: bool = Field(description="Whether there is drift: what exit code 2 says.")
 
 
-class _AuditRule(BaseModel):
-    """What is told of a rule."""
-
-    title: str = Field(description="What it asks.")
-    section: str = Field(description="The part of the checklist that it belongs to.")
-    remedy: str = Field(description="What to do where it fails.")
-    docs: str = Field(description="The page that tells more, from the top of the repository.")
-
-
 class _AuditEnding(BaseModel):
     """What `AuditReport.document()` adds to the fields of an audit."""
 
-    rules: dict[str, _AuditRule] = Field(description="Every rule by its id.")
+    rules: dict[str, ToldRule] = Field(description="Every rule by its id.")
     summary: Tally = Field(description="How often each answer was given.")
     findings: bool = Field(description="Whether findings reach fail_on: what exit code 2 says.")
 

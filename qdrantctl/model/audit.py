@@ -83,6 +83,23 @@ class AuditedServer(BaseModel):
     version: str = Field(description="Its version; empty where it does not tell.")
 
 
+class ToldRule(BaseModel):
+    """What is told of a rule."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    title: str = Field(description="What it asks.")
+    section: str = Field(description="The part of the checklist that it belongs to.")
+    remedy: str = Field(description="What to do where it fails.")
+    docs: str = Field(description="The page that tells more, from the top of the repository.")
+
+    @classmethod
+    def of(cls, rule: str) -> ToldRule:
+        """What the table of rules says."""
+        about = AUDIT_RULES[rule]
+        return cls(title=about.title, section=about.section, remedy=about.remedy, docs=docs(rule))
+
+
 class Tally(BaseModel):
     """How often each answer was given."""
 
@@ -146,15 +163,7 @@ class AuditReport(BaseModel):
     def document(self) -> dict[str, Any]:
         """The report as JSON (`schemas/audit.json`)."""
         plain = self.model_dump(mode="json")
-        rules = {
-            rule: {
-                "title": about.title,
-                "section": about.section,
-                "remedy": about.remedy,
-                "docs": docs(rule),
-            }
-            for rule, about in AUDIT_RULES.items()
-        }
+        rules = {rule: ToldRule.of(rule).model_dump(mode="json") for rule in AUDIT_RULES}
         summary = self.tally.model_dump(mode="json")
         return plain | {"rules": rules, "summary": summary, "findings": self.found}
 

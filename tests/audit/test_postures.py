@@ -152,11 +152,12 @@ def _until_it_listens(port: int) -> None:
     raise AssertionError("nobody listens")
 
 
-class TestTls:
-    @pytest.fixture(scope="class")
-    def authority(self) -> trustme.CA:
-        return trustme.CA()
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
 
+
+class TestTls:
     def server(self, fresh_qdrant, authority, folder: Path, **words: object) -> Node:
         leaf = authority.issue_cert("127.0.0.1", **words)
         authority.cert_pem.write_to_path(str(folder / "ca.pem"))
