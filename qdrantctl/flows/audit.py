@@ -80,7 +80,7 @@ def audit(
         profile=caps.config, profile_globs=caps.globs,
     )  # fmt: skip
     if not wishes.offline:
-        evidence = _asked(evidence, settings, wishes, environ, tell, on_call)
+        evidence = _asked(evidence, settings, wishes, environ, now, tell, on_call)
     return AuditReport(
         qdrantctl_version=__version__,
         project=settings.project,
@@ -112,6 +112,7 @@ def _asked(
     settings: Settings,
     wishes: Wishes,
     environ: Mapping[str, str],
+    now: datetime,
     tell: Progress,
     on_call: Callable[[Call, int, float], None] | None,
 ) -> Evidence:
@@ -124,7 +125,7 @@ def _asked(
     peers: tuple[str, ...] | None = None
     with Cluster(place.endpoint, on_call=on_call) as door:
         try:
-            inside = _inside(door, tell)
+            inside = _inside(door, now, tell)
             evidence = replace(evidence, inside=inside, unseen="")
             if wishes.prove:
                 proofs = tuple(_proofs(door, inside.live, wishes, tell))
@@ -155,8 +156,11 @@ def _place(settings: Settings) -> _Place:
     return _Place(settings.endpoint)
 
 
-def _inside(door: Cluster, tell: Progress) -> Inside:
-    """What the server tells who has a key. Raises ClusterError."""
+def _inside(door: Cluster, now: datetime, tell: Progress) -> Inside:
+    """What the server tells who has a key. Raises ClusterError.
+
+    `now` stands in where a proxy takes the server's own time out of its answers.
+    """
     tell("reading the cluster")
     query = {"details_level": "2"}
     telemetry = door.ask(Call(method="GET", path="/telemetry", query=query))
@@ -174,7 +178,9 @@ def _inside(door: Cluster, tell: Progress) -> Inside:
     for name, call in calls.items():
         with suppress(ClusterError):  # a storage of snapshots that fails is no reason to stop
             snapshots[name] = _newest(door.ask(call))
-    return Inside(door.now, distributed, live, telemetry, snapshots)
+    with suppress(ClusterError):
+        now = door.now
+    return Inside(now, distributed, live, telemetry, snapshots)
 
 
 def _newest(listed: Json) -> datetime | None:

@@ -9,7 +9,7 @@ from qdrantctl.model.audit import Answer, AuditedServer, AuditReport, Proof, Res
 from qdrantctl.model.audit_rules import AUDIT_RULES, AuditRule
 from qdrantctl.model.resource import Origin
 from qdrantctl.model.violation import Severity
-from qdrantctl.render._plain import clean, counted, dotted, shown
+from qdrantctl.render._plain import clean, counted, dotted, listed, shown
 
 SIGNS = {
     Answer.FAIL: "FAIL",
@@ -57,7 +57,10 @@ def weight(verdicts: list[Verdict]) -> Severity:
 
 def told(verdicts: list[Verdict]) -> Iterator[str]:
     """What is said below a rule: each finding, and the rest in as few lines as possible."""
-    yield from (finding(verdict) for verdict in verdicts if verdict.failed)
+    alike = Counter(_likeness(verdict) for verdict in verdicts if verdict.failed)
+    for verdict in verdicts:
+        if verdict.failed and (count := alike.pop(_likeness(verdict), 0)):
+            yield finding(verdict) if count == 1 else _together(verdict, verdicts)
     others = Counter((v.answer, v.message) for v in verdicts if not v.failed)
     passes = [count for (answer, _), count in others.items() if answer is Answer.PASS]
     if passes and len(passes) < len(verdicts) and (len(passes) > 1 or worst(verdicts) is _FAIL):
@@ -66,6 +69,19 @@ def told(verdicts: list[Verdict]) -> Iterator[str]:
     for (_, message), count in others.items():
         times = f" ({counted(count, 'collection')})" if count > 1 else ""
         yield f"{clean(message)}{times}"
+
+
+def _likeness(verdict: Verdict) -> tuple[str, ...]:
+    """What findings share that are told together: collections of which the same is to be said."""
+    if isinstance(verdict.origin, Origin) or not isinstance(verdict.subject, str):
+        return verdict.message, str(verdict.origin), *verdict.requests
+    return (verdict.message, verdict.severity)
+
+
+def _together(first: Verdict, verdicts: list[Verdict]) -> str:
+    same = [v for v in verdicts if v.failed and _likeness(v) == _likeness(first)]
+    names = [verdict.subject for verdict in same if isinstance(verdict.subject, str)]
+    return f"{listed(names)}: {clean(first.message)}" if names else finding(first)
 
 
 def finding(verdict: Verdict) -> str:

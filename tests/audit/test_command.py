@@ -86,6 +86,16 @@ def test_manifests_and_server_together(project, empty_qdrant, audited):
     ]
 
 
+def test_the_ports_of_the_embedded_server_are_known(project, audited):
+    (project / "qdrantctl.yaml").write_text(PROJECT.replace('"%s"', "embedded"))
+    try:
+        assert run(["dev", "up", "-C", str(project)]) == 0
+        found = answers(audited("-C", str(project)))
+    finally:
+        run(["dev", "down", "-C", str(project)])
+    assert [found[rule] for rule in ("QA106", "QA204", "QA601")] == ["fail"] * 3
+
+
 def test_the_ledger_is_not_audited(project, empty_qdrant, audited):
     (project / "qdrantctl.yaml").write_text(PROJECT % empty_qdrant.url)
     assert run(["apply", "-C", str(project), "--auto-approve"]) == 0

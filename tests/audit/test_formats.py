@@ -127,6 +127,14 @@ class TestText:
         assert "passed: 1 collection" in shown
         assert "it has no caps (3 collections)" in shown
 
+    def test_collections_of_which_the_same_is_to_be_said_share_a_line(self):
+        live = Inventory(map(collection, "abcdefg"))
+        shown = text.audit(
+            report(replace(BAD, inside=replace(BAD.inside, live=live))), colour=False
+        )
+        told = "collection/a, collection/b, collection/c, collection/d, collection/e and 2 more"
+        assert f"{told}: max_timeout is not capped" in shown
+
     def test_hostile_names_stay_on_their_line(self):
         assert "\x1b" not in text.audit(hostile(), colour=False)
         assert "\x1b[1;31m" in text.audit(report(), colour=True)

@@ -109,6 +109,7 @@ def test_a_project_weighs_findings_as_it_likes():
         ("QA205", {"no_key": reply("200")}, IDLE),
         ("QA206", {"forged_token": reply("200")}, FAIL),
         ("QA206", {"forged_token": reply("")}, UNSEEN),
+        ("QA206", {"forged_token": reply("403", "blocked by the firewall")}, UNSEEN),
         ("QA601", {"peers": None}, UNSEEN),
         ("QA601", {"peers": (reply("UNAUTHENTICATED"),)}, PASS),
         ("QA602", {"metrics": (reply("401"),)}, UNSEEN),
@@ -231,6 +232,10 @@ class TestTenants:
         spec = {**GOOD_LIVE.spec, "vectors": vectors}
         del spec["hnsw_config"]
         assert only(living(replace(GOOD_LIVE, spec=spec)), "QA302").answer is PASS
+
+    def test_a_number_about_tenants_is_no_tenant(self):
+        spec = {"payload_indexes": {"tenants": {"type": "integer"}}}
+        assert only(living(collection(**spec)), "QA301").answer is IDLE
 
     def test_a_collection_of_one_tenant(self):
         evidence = living(collection())

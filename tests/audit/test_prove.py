@@ -129,6 +129,18 @@ def test_an_enforced_cap_costs_no_token(caps, audited):
     assert caps.request("POST", "/collections/strict/points", body)[0] == 429
 
 
+def test_custom_sharding(empty_qdrant, audited):
+    node, caps = empty_qdrant, {"enabled": True, "search_max_hnsw_ef": 64, "read_rate_limit": 30}
+    body = {"vectors": {"size": 4, "distance": "Dot"}, "sharding_method": "custom"}
+    for name in ("none", "some"):
+        made = node.request("PUT", f"/collections/{name}", {**body, "strict_mode_config": caps})
+        assert made[0] == 200
+    assert node.request("PUT", "/collections/some/shards", {"shard_key": "a"})[0] == 200
+    report = audited("--url", node.url, "--prove")
+    assert set(results(report, "none").values()) == {"not_provable"}
+    assert set(results(report, "some").values()) == {"enforced"}
+
+
 def test_a_limiter_that_ignores_enabled_is_enforced(empty_qdrant, audited):
     """It is made with the collection, or when it is loaded, whatever `enabled` says (1.16.3)."""
     caps = {"enabled": False, "read_rate_limit": 30, "max_timeout": 5}
@@ -169,7 +181,17 @@ class TestRequests:
     def test_writes_with_custom_sharding_want_a_shard_key(self):
         for caps in WRITES.items():
             if caps[0] != "write_rate_limit":
-                assert "shard key" in self.reason(dict([caps]), sharding_method="custom")
+                custom = {"sharding_method": "custom", "shard_keys": [{"key": "a"}]}
+                assert "shard key" in self.reason(dict([caps]), **custom)
+
+    def test_custom_sharding_without_a_shard_has_nothing_that_answers(self):
+        """Not even a query: 1.16.3 drops the connection."""
+        assert "no shard key yet" in self.reason(
+            {"search_max_hnsw_ef": 64}, sharding_method="custom"
+        )
+
+    def test_a_collection_without_vectors(self):
+        assert "no vectors" in self.reason({"upsert_max_batchsize": 5}, vectors={})
 
     def test_a_cap_on_a_vector_that_is_not_there(self):
         assert "no sparse vector" in self.reason({"sparse_config": {"sp": {"max_length": 3}}})

@@ -22,6 +22,8 @@ UNLIMITED = 2**63 - 1
 """What lifts a cap, which Qdrant cannot unset; more means no more."""
 OLDEST_SNAPSHOT = timedelta(days=7)
 _STRICT = "strict_mode_config"
+_TENANT_TYPES = ("keyword", "uuid")
+"""Types of index that take is_tenant."""
 _SAY = {Answer.PASS: passed, Answer.FAIL: failed, Answer.NOT_APPLICABLE: idle}
 
 
@@ -122,7 +124,11 @@ def _tenant_index(spec: Mapping[str, Json]) -> Found:
     if tenants:
         where = ("payload_indexes", tenants[0])
         return Found(Answer.PASS, f"{tenants[0]} has is_tenant: true", where)
-    named = [field for field in indexes if "tenant" in field.lower()]
+    named = [
+        field
+        for field, index in indexes.items()
+        if "tenant" in field.lower() and index.get("type") in _TENANT_TYPES
+    ]
     if named:
         where = ("payload_indexes", named[0])
         return Found(Answer.FAIL, f"the index of {named[0]} lacks is_tenant: true", where)

@@ -141,6 +141,8 @@ def _write_rate(case: _Case) -> Probe | str:
 def _batch(case: _Case) -> Probe | str:
     if case.spec.get("sharding_method") == "custom":
         return _ROUTED
+    if not (case.spec.get("vectors") or case.spec.get("sparse_vectors")):
+        return "the collection has no vectors"
     vector, numbers = _small_vector(case.spec)
     if case.value >= MOST_ITEMS or (case.value + 1) * numbers > MOST_NUMBERS:
         return _too_large(case)
@@ -152,11 +154,11 @@ def _small_vector(spec: Mapping[str, Json]) -> tuple[Json, int]:
     """A vector that fits the collection, and how many numbers it holds."""
     for name in spec.get("sparse_vectors") or {}:
         return {name: {"indices": [0], "values": [1.0]}}, 2
-    found = spec.get("vectors") or {}
-    name = min(found, key=lambda word: (found[word].get("size", 0), word), default="")
-    size = found[name].get("size", 0) if found else 0
+    found = spec["vectors"]
+    name = min(found, key=lambda word: (found[word]["size"], word))
+    size = found[name]["size"]
     vector: Json = [0.5] * size
-    if found and found[name].get("multivector_config"):
+    if found[name].get("multivector_config"):
         vector = [vector]
     return (vector if name == "" else {name: vector}), size
 
@@ -186,6 +188,8 @@ def _unindexed_write(case: _Case) -> Probe | str:
     return case.probe("Index required", "points/payload/delete", body, query={"wait": "true"})
 
 
+_EMPTY = "it has no shard key yet, so there is no shard that could refuse"
+"""Nor one that could answer: the server drops the connection of a query then (1.16.3)."""
 _ROUTED = "custom sharding wants a shard key with every write"
 _FILLING = "only a write that takes effect would tell"
 _FULL = "a node would have to be that full"
@@ -252,6 +256,8 @@ def _caps_something(value: Json) -> bool:
 
 def _made(case: _Case, *, writes: bool) -> Probe | str:
     cap = case.cap[0]
+    if case.spec.get("sharding_method") == "custom" and not case.spec.get("shard_keys"):
+        return _EMPTY
     if cap in _WRITES and not writes:
         return "only a request with the right to write tells; allow it with --prove-writes"
     if maker := _READS.get(cap) or _WRITES.get(cap):
