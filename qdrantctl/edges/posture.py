@@ -72,7 +72,7 @@ def look(
         metrics=tuple(_metrics(url, ports.metrics)),
         grpc=_grpc(endpoint, ports.grpc, wrong) if ports.grpc else None,
         peers=_peers(ports.peers),
-        own_key=_change(endpoint, endpoint.api_key, "the environment's key"),
+        own_key=None if read_only_key else _change(endpoint, endpoint.api_key, "the key in use"),
         read_only_key=_change(endpoint, read_only_key, "the read-only key"),
     )  # fmt: skip
 

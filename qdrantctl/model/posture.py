@@ -91,7 +91,8 @@ class Posture:
     peers: tuple[Reply, ...] | None = None
     """The ports of the nodes among each other, asked without a key; None where not known."""
     own_key: Reply | None = None
-    """A change of a collection that is not there, tried with the key of the environment."""
+    """A change of a collection that is not there, tried with the key in use; None with one of
+    those below."""
     read_only_key: Reply | None = None
     """The same with the read-only key, where one was named."""
 

@@ -24,7 +24,6 @@ RESULTS = {
     Result.NOT_PROVABLE: "not provable",
 }
 PROOFS = "Caps, tried"
-_FAIL = Answer.FAIL
 
 
 def by_rule(made: AuditReport) -> Iterator[tuple[str, AuditRule, list[Verdict]]]:
@@ -57,13 +56,14 @@ def weight(verdicts: list[Verdict]) -> Severity:
 
 def told(verdicts: list[Verdict]) -> Iterator[str]:
     """What is said below a rule: each finding, and the rest in as few lines as possible."""
-    alike = Counter(_likeness(verdict) for verdict in verdicts if verdict.failed)
+    alike: dict[tuple[str, ...], list[Verdict]] = {}
     for verdict in verdicts:
-        if verdict.failed and (count := alike.pop(_likeness(verdict), 0)):
-            yield finding(verdict) if count == 1 else _together(verdict, verdicts)
+        if verdict.failed:
+            alike.setdefault(_likeness(verdict), []).append(verdict)
+    yield from (finding(same[0]) if len(same) == 1 else _together(same) for same in alike.values())
     others = Counter((v.answer, v.message) for v in verdicts if not v.failed)
     passes = [count for (answer, _), count in others.items() if answer is Answer.PASS]
-    if passes and len(passes) < len(verdicts) and (len(passes) > 1 or worst(verdicts) is _FAIL):
+    if passes and (alike or len(passes) > 1):
         yield f"passed: {counted(sum(passes), 'collection')}"
         others = Counter({key: n for key, n in others.items() if key[0] is not Answer.PASS})
     for (_, message), count in others.items():
@@ -72,16 +72,15 @@ def told(verdicts: list[Verdict]) -> Iterator[str]:
 
 
 def _likeness(verdict: Verdict) -> tuple[str, ...]:
-    """What findings share that are told together: collections of which the same is to be said."""
-    if isinstance(verdict.origin, Origin) or not isinstance(verdict.subject, str):
-        return verdict.message, str(verdict.origin), *verdict.requests
-    return (verdict.message, verdict.severity)
+    """What findings share that are told together: the same of collections without a manifest."""
+    if isinstance(verdict.origin, Origin):
+        return verdict.message, str(verdict.origin), str(verdict.subject)
+    return verdict.message, verdict.severity
 
 
-def _together(first: Verdict, verdicts: list[Verdict]) -> str:
-    same = [v for v in verdicts if v.failed and _likeness(v) == _likeness(first)]
+def _together(same: list[Verdict]) -> str:
     names = [verdict.subject for verdict in same if isinstance(verdict.subject, str)]
-    return f"{listed(names)}: {clean(first.message)}" if names else finding(first)
+    return f"{listed(names)}: {clean(same[0].message)}"
 
 
 def finding(verdict: Verdict) -> str:

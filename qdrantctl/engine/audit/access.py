@@ -56,7 +56,7 @@ def _read_only(evidence: Evidence) -> Iterator[Verdict]:
     elif seen.read_only_key is not None:
         yield _may_change(seen.read_only_key)
     elif seen.own_key is not None and seen.own_key.code == "403" and evidence.inside:
-        yield passed("QA205", "the key of the environment is one, and is refused", seen.own_key)
+        yield passed("QA205", "the key in use is one, and is refused", seen.own_key)
     else:
         yield unseen("QA205", "no read-only key was given; name it with --read-only-key-env NAME")
 
