@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from qdrantctl.edges.manifests import Loaded, Sources, load
-from qdrantctl.kinds.catalog import BY_NAME, KINDS
+from qdrantctl.flows import desired as flow
+from qdrantctl.kinds.catalog import KINDS, OVERLAYS
 from qdrantctl.model.violation import Violation
 
 HEAD = """\
@@ -23,16 +24,12 @@ def loaded(
     folder: Path, *patterns: str, stdin: bytes = b"", env: str = "-", **variables: Any
 ) -> Loaded:
     sources = Sources(folder, patterns or ("a.yaml",), env, variables, explicit=True)
-    return load(sources, KINDS, lambda: stdin)
+    return load(sources, (*KINDS, *OVERLAYS), lambda: stdin)
 
 
 def linted(found: Loaded) -> list[Violation]:
     """Everything wrong with what was loaded, kinds' own rules included."""
-    told = list(found.violations)
-    for address, resource in found.desired.items():
-        findings = BY_NAME[address.kind].lint(resource, found.desired)
-        told += [found.place(resource, finding) for finding in findings]
-    return told
+    return [*found.violations, *dict.fromkeys(flow.linted(found, flow.laid(found)))]
 
 
 def violations(text: str, folder: Path, file: str = "a.yaml", **words: Any) -> list[Violation]:

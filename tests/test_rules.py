@@ -132,11 +132,12 @@ def violations(told: Told, project: Path, monkeypatch: pytest.MonkeyPatch) -> li
         server = SERVER
         if version := cluster.pop("server", ""):
             server = replace(server, version=Version.parse(version))
+        wishes = flow.Wishes(**cluster.pop("wishes", {}))
         found = worlds(cluster)
         monkeypatch.setattr(flow, "worlds", lambda *_: found)
         monkeypatch.setattr(flow, "detailed", lambda *_: found)
         door: Any = SimpleNamespace(server=server)
-        made = flow.plan(settings, flow.Wishes(), door, TODAY, lambda _: None)
+        made = flow.plan(settings, wishes, door, TODAY, lambda _: None)
         return list(made.plan.violations)
     except ManifestError as error:
         return list(error.violations)  # type: ignore[arg-type]

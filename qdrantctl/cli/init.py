@@ -12,11 +12,13 @@ import click
 @click.argument(
     "folder", metavar="[DIR]", default=".", type=click.Path(file_okay=False, path_type=Path)
 )
-def command(folder: Path) -> int:
+@click.option("--profile", type=click.Choice(["production", "development"]),
+              help="Add strict-mode caps for all collections.")  # fmt: skip
+def command(folder: Path, profile: str | None) -> int:
     """Start a project in DIR: a project file, a first manifest, and what git should ignore."""
     from qdrantctl.flows.init import init
 
-    for path in init(folder):
+    for path in init(folder, profile):
         click.echo(f"wrote {path}")
     click.echo("\nNext:")
     if folder != Path():

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from qdrantctl.model.plan import Plan
 
 CHANGES, BLOCKED = 2, 3
+LOOSENED = "QC214"
 
 
 @click.command()
@@ -59,7 +60,10 @@ def command(**words: Any) -> int:
     show(render(made, words))
     if words["out"]:
         _save(made, Path(words["out"]))
-    return exit_code(made, detailed=words["detailed_exitcode"])
+    # Who asks for the gate wants its code.
+    detailed = words["detailed_exitcode"]
+    loosened = any(violation.rule == LOOSENED for violation in made.blocking)
+    return BLOCKED if loosened else exit_code(made, detailed=detailed)
 
 
 def _save(made: Plan, path: Path) -> None:

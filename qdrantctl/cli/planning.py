@@ -25,6 +25,8 @@ CONSENTS = {"adopt": "--adopt", "delete": "--allow-delete", "replace": "--allow-
 def planning_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Selection and consent."""
     for option in (
+        click.option("--fail-on-loosening", is_flag=True,
+                     help="Block what gives clients more, without a consent to loosen."),
         click.option("--max-deletes", type=click.IntRange(min=0), metavar="N",
                      help="Allow that many deletions in one plan."),
         click.option("--revert-drift", "revert_drift", multiple=True, metavar="ADDRESS",
@@ -65,6 +67,7 @@ def wishes(words: dict[str, Any]) -> Wishes:
         consents=tuple(consents),
         revert_drift=tuple(words["revert_drift"]),
         max_deletes=words["max_deletes"],
+        fail_on_loosening=words["fail_on_loosening"],
     )
 
 
@@ -83,7 +86,8 @@ def _patterns(flag: str, patterns: tuple[str, ...]) -> None:
 def shaping(words: dict[str, Any]) -> list[str]:
     """The flags given that shape a plan."""
     flags = {**CONSENTS, "target": "--target", "exclude": "--exclude", "files": "-f",
-             "revert_drift": "--revert-drift"}  # fmt: skip
+             "revert_drift": "--revert-drift",
+             "fail_on_loosening": "--fail-on-loosening"}  # fmt: skip
     given = [flag for word, flag in flags.items() if words[word]]
     return given + (["--max-deletes"] if words["max_deletes"] is not None else [])
 

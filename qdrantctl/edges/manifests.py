@@ -14,16 +14,16 @@ from qdrantctl.edges.sources import STDIN, Search, Sources, read_page
 from qdrantctl.edges.spec_errors import Fault, validate
 from qdrantctl.edges.yaml_documents import MAX_PROBLEMS, Document, read_documents
 from qdrantctl.model.address import OWN_PREFIX, Address, unsendable
-from qdrantctl.model.kind import Kind
+from qdrantctl.model.kind import Kind, Overlay
 from qdrantctl.model.manifest import API_VERSION, Envelope
 from qdrantctl.model.resource import Inventory, Lifecycle, Origin, Resource
 from qdrantctl.model.rule import Json
-from qdrantctl.model.spec import Path, Shape, shape_of
+from qdrantctl.model.spec import Path, Shape, local_fields, shape_of
 from qdrantctl.model.violation import Finding, Severity, Violation
 
 TEMPLATES = (".j2",)
 PROJECT_FILE = "qdrantctl.yaml"
-_LATER = ("StrictModeProfile", "AccessKey", "SnapshotPolicy")
+_LATER = ("AccessKey", "SnapshotPolicy")
 """Kinds that are announced and not there yet."""
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 
@@ -35,11 +35,15 @@ class Loaded:
     """What the manifests say, and what is wrong with them."""
 
     desired: Inventory
+    overlays: Inventory
+    """Documents that are laid under the resources."""
     violations: tuple[Violation, ...]
     declared: Mapping[Address, Declared] = field(default_factory=dict)
 
     def place(self, resource: Resource, finding: Finding) -> Violation:
-        """A finding at the line that it speaks of."""
+        """A finding at the line that it speaks of, which may be that of an overlay."""
+        if layer := resource.layers.get(finding.path):
+            resource, finding = self.overlays[layer.document], replace(finding, path=layer.path)
         source, shape = self.declared[resource.address]
         where = _as_written(source, shape, finding.path)
         fault = Fault(where, finding.rule, finding.message, finding.hint)
@@ -84,7 +88,7 @@ class Declared(NamedTuple):
     shape: Shape
 
 
-def load(sources: Sources, kinds: Iterable[Kind], stdin: Stdin) -> Loaded:
+def load(sources: Sources, kinds: Iterable[Kind | Overlay], stdin: Stdin) -> Loaded:
     """Every manifest of the sources. Never raises for what stands in a file; `violations` says."""
     reading = _Reading({kind.manifest: kind for kind in kinds})
     search = Search(sources)
@@ -94,7 +98,13 @@ def load(sources: Sources, kinds: Iterable[Kind], stdin: Stdin) -> Loaded:
     reading.namespaces()
     # A template's loop breaks the same rule on the same line many times; that is told once.
     told = tuple(dict.fromkeys(sorted(reading.problems, key=_where)))
-    return Loaded(Inventory(reading.found.values()), told, reading.declared)
+    overlays = {address for address in reading.found if address.kind in reading.overlays}
+    return Loaded(
+        Inventory(r for address, r in reading.found.items() if address not in overlays),
+        Inventory(reading.found[address] for address in overlays),
+        told,
+        reading.declared,
+    )
 
 
 def _where(problem: Violation) -> tuple[str, int, int]:
@@ -136,7 +146,7 @@ def _command(page: Page, env: str) -> str:
 class _Reading:
     """Manifests read so far."""
 
-    kinds: Mapping[str, Kind]
+    kinds: Mapping[str, Kind | Overlay]
     found: dict[Address, Resource] = field(default_factory=dict)
     declared: dict[Address, Declared] = field(default_factory=dict)
     problems: list[Violation] = field(default_factory=list)
@@ -144,6 +154,11 @@ class _Reading:
     """Places of the page that is read about which its YAML has said enough."""
     room: int = MAX_PROBLEMS
     """Errors that may still be told of this page."""
+
+    @property
+    def overlays(self) -> frozenset[str]:
+        """The words in addresses of what is no resource."""
+        return frozenset(k.name for k in self.kinds.values() if isinstance(k, Overlay))
 
     def page(self, page: Page) -> None:
         """Every manifest of a page; when a hundred errors are told, the rest is left."""
@@ -180,7 +195,7 @@ class _Reading:
         elif kind := self._kind(source):
             self._manifest(source, kind)
 
-    def _kind(self, source: Source) -> Kind | None:
+    def _kind(self, source: Source) -> Kind | Overlay | None:
         """The kind of a manifest; None when that is already wrong."""
         value = source.value
         if not isinstance(value, dict) or not {"apiVersion", "kind"} <= value.keys():
@@ -201,7 +216,7 @@ class _Reading:
         self._broken(source, Fault(("kind",), "QC032", f"there is no kind {name!r}", hint))
         return None
 
-    def _manifest(self, source: Source, kind: Kind) -> None:
+    def _manifest(self, source: Source, kind: Kind | Overlay) -> None:
         envelope, faults = validate(Envelope, source.value)
         stated = source.value.get("spec")
         spec = None
@@ -221,6 +236,10 @@ class _Reading:
         lifecycle = envelope.lifecycle.lifecycle()
         shape = shape_of(kind.spec)
         self._broken(source, *_lifecycle(lifecycle, shape))
+        if isinstance(kind, Overlay) and source.value.get("lifecycle"):
+            message = f"a {kind.manifest} is no resource, so nothing may happen to it"
+            hint = "State lifecycle in the manifests of the resources."
+            self._broken(source, Fault(("lifecycle",), "QC040", message, hint, key=True))
         self.declared[address] = Declared(source, shape)
         self.found[address] = Resource(
             address=address,
@@ -228,10 +247,11 @@ class _Reading:
             origin=Origin(file=source.page.file, line=(source.in_file(()) or (1, 1))[0]),
             lifecycle=lifecycle,
             labels=envelope.metadata.labels,
+            declared=local_fields(spec),
             locate=lambda path: source.in_file(_as_written(source, shape, path)),
         )
 
-    def _usable(self, source: Source, kind: Kind, name: str) -> bool:
+    def _usable(self, source: Source, kind: Kind | Overlay, name: str) -> bool:
         """Whether a server may be asked for a resource of this name; odd ones get a warning."""
         where = ("metadata", "name")
         if reason := unsendable(name):
@@ -256,9 +276,9 @@ class _Reading:
 
     def namespaces(self) -> None:
         """Collections and aliases cannot share a name."""
-        by_name = {kind.name: kind for kind in self.kinds.values()}
+        by_name = {k.name: k for k in self.kinds.values() if isinstance(k, Kind)}
         taken: dict[tuple[str, str], Address] = {}
-        for address in sorted(self.found):
+        for address in sorted(address for address in self.found if address.kind in by_name):
             space = by_name[address.kind].namespace
             other = taken.setdefault((space or address.kind, address.name), address)
             if other != address:

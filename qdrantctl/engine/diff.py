@@ -170,7 +170,16 @@ def _change(
         because=verdict.because,
         loses=rule.loses and desired is ABSENT and verdict.effect > Effect.KEPT,
     )
-    return found.model_copy(update={"origin": origin}) if origin else found
+    more: dict[str, Any] = {"origin": origin} if origin else {}
+    if rule.cap and verdict.effect > Effect.KEPT:
+        more["direction"] = "loosens" if _looser(rule, desired, live) else "tightens"
+    return found.model_copy(update=more) if more else found
+
+
+def _looser(rule: Rule, desired: Json, live: Json) -> bool:
+    """Whether a cap gives way. One that means the same as none is none."""
+    want, have = rule.meaning(desired), rule.meaning(live)
+    return want is ABSENT or (have is not ABSENT and bool(want > have))
 
 
 def _cause(rule: Rule, desired: Json, live: Json, recorded: Json, lens: Lens) -> Cause:

@@ -36,6 +36,7 @@ class Scene:
     on_drift: Callable[[Address], str] = _revert
     """revert, keep or refuse, for each address."""
     max_deletes: int | None = None
+    fail_on_loosening: bool = False
     partial: bool = False
 
 
@@ -289,6 +290,19 @@ def _drift_kept(scene: Scene) -> Iterator[Violation]:
             )
 
 
+def _loosened(scene: Scene) -> Iterator[Violation]:
+    for change in scene.changes if scene.fail_on_loosening else ():
+        for field in change.fields:
+            if field.direction == "loosens" and not scene.consents("loosen", change.where):
+                entry = f"{{loosen: {change.address}, until: YYYY-MM-DD, reason: …}}"
+                yield Violation(
+                    rule="QC214",
+                    address=change.address,
+                    message=f"{change.address} would loosen {_named(field)}",
+                    hint=f"If that is meant, add to consents in qdrantctl.yaml {entry}.",
+                )
+
+
 def _half_done(change: Change, scene: Scene) -> bool:
     """Whether an apply was interrupted in it: that is finished first, whoever moved what."""
     ours = scene.context.recorded.get(change.where)
@@ -303,11 +317,14 @@ def _ways_out(change: Change) -> str:
 
 
 def _said(field: FieldChange) -> str:
-    name = ".".join(str(word) for word in field.path if word != "")
     was, now = (
         "nothing" if value is ABSENT else canonical(value) for value in (field.recorded, field.live)
     )
-    return f"{name}: {was} -> {now}"
+    return f"{_named(field)}: {was} -> {now}"
+
+
+def _named(field: FieldChange) -> str:
+    return ".".join(str(word) for word in field.path if word != "")
 
 
 def _checks(scene: Scene) -> Iterator[Violation]:
@@ -329,6 +346,7 @@ RULES: tuple[Callable[[Scene], Iterator[Violation]], ...] = (
     _aliases_again,
     _drift_refused,
     _drift_kept,
+    _loosened,
     _checks,
 )
 

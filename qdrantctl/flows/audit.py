@@ -22,7 +22,7 @@ from qdrantctl.engine.audit.judge import OFFLINE, judge
 from qdrantctl.engine.audit.proof import Probe, probes, proved
 from qdrantctl.flows.desired import desired
 from qdrantctl.flows.observe import Progress, observe
-from qdrantctl.flows.profile import Profile, profile
+from qdrantctl.flows.profile import profiles, wanted
 from qdrantctl.model.address import Address
 from qdrantctl.model.audit import AuditedServer, AuditReport, Proof
 from qdrantctl.model.errors import ClusterError, SettingsError
@@ -72,15 +72,17 @@ def audit(
 ) -> AuditReport:
     """Every line of the checklist, answered. Raises ManifestError, SettingsError, ClusterError."""
     tell("reading manifests")
-    wanted = desired(settings).inventory if settings.manifests else Inventory()
-    caps = profile(wishes.profile) if wishes.profile else Profile()
-    found, looked_at = _leaks(settings, wanted)
+    stated = desired(settings).inventory if settings.manifests else Inventory()
+    documents = profiles(wishes.profile, settings) if wishes.profile else None
+    found, looked_at = _leaks(settings, stated)
     evidence = Evidence(
-        desired=wanted, posture=None, inside=None, unseen=OFFLINE, leaks=found, files=looked_at,
-        profile=caps.config, profile_globs=caps.globs,
-    )  # fmt: skip
+        desired=stated, posture=None, inside=None, unseen=OFFLINE, leaks=found, files=looked_at
+    )
     if not wishes.offline:
         evidence = _asked(evidence, settings, wishes, environ, now, tell, on_call)
+    if documents is not None:
+        live = evidence.inside.live if evidence.inside else Inventory()
+        evidence = replace(evidence, profile=wanted(documents, live, stated))
     return AuditReport(
         qdrantctl_version=__version__,
         project=settings.project,
@@ -96,12 +98,12 @@ def _server(seen: Posture) -> AuditedServer:
     return AuditedServer(url=seen.url, version=str(seen.version) if seen.version else "")
 
 
-def _leaks(settings: Settings, wanted: Inventory) -> tuple[tuple[Leak, ...] | None, int]:
+def _leaks(settings: Settings, stated: Inventory) -> tuple[tuple[Leak, ...] | None, int]:
     """Keys in files, and how many files there are; None where there is no project."""
     if not settings.manifests:
         return None, 0
     file = find(settings.root)
-    named = {resource.origin.file for resource in wanted.values() if resource.origin}
+    named = {resource.origin.file for resource in stated.values() if resource.origin}
     paths = files(settings.root, load(file) if file else None, sorted(named))
     key = settings.endpoint.api_key if settings.endpoint else None
     return tuple(leaks(paths, settings.root, key)), len(paths)

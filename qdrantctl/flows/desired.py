@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from qdrantctl.edges.manifests import Loaded, Sources, load
 from qdrantctl.edges.settings import PROJECT_FILE, Settings
-from qdrantctl.kinds.catalog import BY_NAME, KINDS
+from qdrantctl.kinds.catalog import BY_NAME, KINDS, OVERLAYS
 from qdrantctl.model.errors import ManifestError, UsageError
+from qdrantctl.model.kind import Overlay
 from qdrantctl.model.resource import Inventory, digest
 from qdrantctl.model.violation import Severity, Violation
 
@@ -34,11 +35,13 @@ def desired(settings: Settings) -> Desired:
             f"there is no {PROJECT_FILE} in {settings.root} or above, and no -f",
             hint="Run `qdrantctl init` to start a project, or name manifests with -f FILE.",
         )
-    loaded = load(sources(settings), KINDS, stdin)
-    violations = tuple(_weighed([*loaded.violations, *_linted(loaded)], settings.rules))
+    loaded = load(sources(settings), (*KINDS, *OVERLAYS), stdin)
+    wanted = laid(loaded)
+    found = dict.fromkeys(linted(loaded, wanted))  # what an overlay is guilty of is told once
+    violations = tuple(_weighed([*loaded.violations, *found], settings.rules))
     if any(violation.severity is Severity.ERROR for violation in violations):
         raise ManifestError("the manifests have errors; nothing was sent", violations)
-    return Desired(loaded.desired, violations)
+    return Desired(wanted, violations)
 
 
 def sources(settings: Settings) -> Sources:
@@ -57,10 +60,29 @@ def stdin() -> bytes:
     return sys.stdin.buffer.read()
 
 
-def _linted(loaded: Loaded) -> Iterator[Violation]:
-    for address, resource in loaded.desired.items():
-        for finding in BY_NAME[address.kind].lint(resource, loaded.desired):
+def laid(loaded: Loaded) -> Inventory:
+    """The resources with every overlay laid under them."""
+    wanted = loaded.desired
+    for overlay in OVERLAYS:
+        if documents := _of(loaded, overlay):
+            wanted = overlay.apply(documents, wanted)
+    return wanted
+
+
+def _of(loaded: Loaded, overlay: Overlay) -> Inventory:
+    found = loaded.overlays.values()
+    return Inventory(document for document in found if document.address.kind == overlay.name)
+
+
+def linted(loaded: Loaded, wanted: Inventory) -> Iterator[Violation]:
+    """What the kinds and overlays themselves say of what was loaded."""
+    for address, resource in wanted.items():
+        for finding in BY_NAME[address.kind].lint(resource, wanted):
             yield loaded.place(resource, finding)
+    for overlay in OVERLAYS:
+        for document in _of(loaded, overlay).values():
+            for finding in overlay.lint(document, wanted):
+                yield loaded.place(document, finding)
 
 
 def _weighed(

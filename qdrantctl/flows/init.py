@@ -48,8 +48,34 @@ metadata: {name: products-live}
 spec: {collection: products}
 """
 
+_PROFILE = """\
+# Caps for every collection of this project; what a collection states itself goes before.
+apiVersion: qdrantctl/v1
+kind: StrictModeProfile
+metadata: {{name: {name}}}
+spec:
+  collections: ["*"]
+  config:
+    enabled: true
+    max_query_limit: {limit}
+    max_timeout: {timeout}  # seconds
+    unindexed_filtering_retrieve: false
+    search_max_hnsw_ef: {ef}
+    search_allow_exact: false  # a count must then say exact: false
+    # Tokens per minute and replica: one for each point written; one for each read, and one more
+    # for each condition of its filter.
+    # read_rate_limit: 6000
+    # write_rate_limit: 60000
+"""
 
-def init(folder: Path) -> tuple[Path, ...]:
+PROFILES = {
+    "production": _PROFILE.format(name="production", limit=5000, timeout=15, ef=500),
+    "development": _PROFILE.format(name="development", limit=20000, timeout=60, ef=2000),
+}
+"""Strict-mode caps to begin with, within what Qdrant recommends."""
+
+
+def init(folder: Path, profile: str | None = None) -> tuple[Path, ...]:
     """Make a starter project and give the files that were written. Nothing is overwritten.
 
     Raises SettingsError when there is a project already, with nothing touched, or when a file
@@ -64,6 +90,8 @@ def init(folder: Path) -> tuple[Path, ...]:
     wanted = {project: _PROJECT.format(name=_quoted(project_name(folder.resolve().name)))}
     if not manifest.exists():
         wanted[manifest] = _MANIFEST
+    if profile and not (caps := folder / "manifests" / "strict-mode.yaml").exists():
+        wanted[caps] = PROFILES[profile]
     try:
         ignore = folder / ".gitignore"
         ignored = ignore.read_text(encoding="utf-8") if ignore.exists() else ""

@@ -44,6 +44,7 @@ class Wishes:
     revert_drift: tuple[str, ...] = ()
     """Addresses or globs whose drift is put back, whatever the environment says."""
     max_deletes: int | None = None
+    fail_on_loosening: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +140,7 @@ def think(
         protected=settings.protected,
         on_drift=_on_drift(settings, wishes),
         max_deletes=wishes.max_deletes,
+        fail_on_loosening=wishes.fail_on_loosening,
         partial=settings.partial,
     )
     return changes, scene

@@ -1,62 +1,54 @@
-"""The caps of a StrictModeProfile manifest, for an audit of a whole cluster."""
+"""The caps that a file of profiles asks of the collections of a whole cluster, for an audit."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
-from qdrantctl.edges.page import Page
-from qdrantctl.edges.sources import read_page
-from qdrantctl.edges.spec_errors import validate
-from qdrantctl.edges.yaml_documents import Document, read_documents
-from qdrantctl.kinds.collection.strict_mode import StrictMode
+from qdrantctl.edges.manifests import Sources, load
+from qdrantctl.edges.settings import Settings
+from qdrantctl.flows.desired import stdin
+from qdrantctl.kinds.catalog import KINDS, OVERLAYS
+from qdrantctl.kinds.strict_mode_profile import STRICT_MODE_PROFILE
+from qdrantctl.model.address import Address
 from qdrantctl.model.errors import ManifestError
+from qdrantctl.model.resource import Inventory
 from qdrantctl.model.rule import Json
-from qdrantctl.model.violation import Violation
+from qdrantctl.model.violation import Severity
 
-WORD = "StrictModeProfile"
-CONFIG = ("spec", "config")
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """Caps, and globs of the collections that must have them."""
-
-    config: Mapping[str, Json] | None = None
-    globs: tuple[str, ...] = ("*",)
+STRICT = "strict_mode_config"
 
 
-def profile(path: Path) -> Profile:
-    """The one profile in a file. Raises ManifestError."""
-    page = read_page(path, path.name, bytes)
-    if isinstance(page, Violation):
-        raise _broken(page)
-    documents, problems = read_documents(page)
-    if problems:
-        raise _broken(*problems)
-    known = [document for document in documents if isinstance(document.value, dict)]
-    found = [document for document in known if document.value.get("kind") == WORD]
-    if len(found) != 1:
-        told = f"the file holds {len(found)} manifests of kind {WORD}"
-        raise _broken(page.violation("QC033", told, "It holds one.", (1, 1)))
-    return _read(found[0], page)
+def profiles(path: Path, settings: Settings) -> Inventory:
+    """The StrictModeProfiles of a file. Raises ManifestError."""
+    sources = Sources(path.parent, (path.name,), settings.environment, settings.vars, explicit=True)
+    loaded = load(sources, (*KINDS, *OVERLAYS), stdin)
+    if any(violation.severity is Severity.ERROR for violation in loaded.violations):
+        raise ManifestError("the profile has errors; no server was asked", loaded.violations)
+    found = [d for d in loaded.overlays.values() if d.address.kind == STRICT_MODE_PROFILE.name]
+    if not found:
+        raise ManifestError(
+            f"{path.name} holds no {STRICT_MODE_PROFILE.manifest}; no server was asked",
+            hint="Name the file of a profile; `qdrantctl init --profile production` writes one.",
+        )
+    return Inventory(found)
 
 
-def _read(document: Document, page: Page) -> Profile:
-    spec = document.value.get("spec")
-    spec = spec if isinstance(spec, dict) else {}
-    made, faults = validate(StrictMode, spec.get("config"))
-    if made is None:
-        raise _broken(*(
-            page.violation(fault.rule, fault.message, fault.hint,
-                           document.place((*CONFIG, *fault.path), key=fault.key))
-            for fault in faults
-        ))  # fmt: skip
-    named = spec.get("collections")
-    globs = tuple(str(glob) for glob in named) if isinstance(named, list) else ("*",)
-    return Profile(made.model_dump(exclude_none=True), globs)
+def wanted(
+    documents: Inventory, live: Inventory, desired: Inventory
+) -> Mapping[Address, Mapping[str, Json]]:
+    """The caps that profiles ask of each collection that they cover.
 
-
-def _broken(*violations: Violation) -> ManifestError:
-    return ManifestError("the profile has errors; no server was asked", violations)
+    Labels stand in manifests alone, so only what is stated there can be selected by them.
+    """
+    bare = [
+        replace(
+            resource,
+            spec={key: value for key, value in resource.spec.items() if key != STRICT},
+            labels=desired[address].labels if address in desired else {},
+        )
+        for address, resource in live.items()
+    ]
+    covered = STRICT_MODE_PROFILE.apply(documents, Inventory(bare))
+    return {a: resource.spec[STRICT] for a, resource in covered.items() if STRICT in resource.spec}

@@ -13,13 +13,13 @@ from pydantic import BaseModel, Field, TypeAdapter, create_model
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 from pydantic_core import MISSING, core_schema
 
-from qdrantctl.kinds.catalog import KINDS
+from qdrantctl.kinds.catalog import KINDS, OVERLAYS
 from qdrantctl.kinds.collection.payload_indexes import Stopwords
-from qdrantctl.kinds.collection.spec import ShardKey
+from qdrantctl.kinds.collection.spec import Filter, ShardKey
 from qdrantctl.model.audit import AuditReport, Tally, ToldRule
 from qdrantctl.model.drift import Counts, Drift
 from qdrantctl.model.errors import SettingsError, UsageError
-from qdrantctl.model.kind import Kind
+from qdrantctl.model.kind import Kind, Overlay
 from qdrantctl.model.manifest import Envelope
 from qdrantctl.model.plan import Plan, Summary
 from qdrantctl.model.project import Project
@@ -29,9 +29,11 @@ from qdrantctl.model.spec import Spec, spellings
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
+_MANIFESTS: tuple[Kind | Overlay, ...] = (*KINDS, *OVERLAYS)
 _SHORT_FORMS: dict[type[Spec], dict[str, Json]] = {
     ShardKey: {"type": ["string", "integer"], "minimum": 0},
     Stopwords: {"type": "string"},
+    Filter: {"type": "string"},
 }
 """What may stand for a whole section, where a validator of the kind makes the section of it."""
 
@@ -117,12 +119,12 @@ class _Ending(BaseModel):
 
 def names() -> tuple[str, ...]:
     """What there is a schema of: files of `--out` first, then single kinds."""
-    return (*_FILES, *(kind.manifest for kind in KINDS))
+    return (*_FILES, *(kind.manifest for kind in _MANIFESTS))
 
 
 def schema(name: str) -> dict[str, Json]:
     """The schema called `name`, in any case. Raises UsageError."""
-    for kind in KINDS:
+    for kind in _MANIFESTS:
         if name.lower() in (kind.manifest.lower(), kind.name):
             return _of(_envelope(kind), "validation")
     if name.lower() not in _FILES:
@@ -152,7 +154,7 @@ def write(folder: Path, name: str | None) -> Iterator[Path]:
 
 def _manifest() -> dict[str, Json]:
     """Any manifest: one branch for each kind, told apart by `kind`, and lists of them."""
-    kinds = tuple(_envelope(kind) for kind in KINDS)
+    kinds = tuple(_envelope(kind) for kind in _MANIFESTS)
     fields: dict[str, Any] = {
         "api_version": (str, Field(alias="apiVersion", description="v1, or qdrantctl/v1.")),
         "kind": (Literal["List"], Field(description="Always List.")),
@@ -184,7 +186,7 @@ def _ended(model: type[BaseModel], ending: type[BaseModel]) -> dict[str, Json]:
 
 
 @cache
-def _envelope(kind: Kind) -> type[Spec]:
+def _envelope(kind: Kind | Overlay) -> type[Spec]:
     """The whole manifest of a kind."""
     word, about = kind.manifest, (kind.spec.__doc__ or "").partition("\n")[0]
     fields: dict[str, Any] = {

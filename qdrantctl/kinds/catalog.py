@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from qdrantctl.kinds.alias import ALIAS
 from qdrantctl.kinds.collection.kind import COLLECTION
-from qdrantctl.model.kind import Kind
+from qdrantctl.kinds.strict_mode_profile import STRICT_MODE_PROFILE
+from qdrantctl.model.kind import Kind, Overlay
 
 KINDS: tuple[Kind, ...] = (COLLECTION, ALIAS)
+
+OVERLAYS: tuple[Overlay, ...] = (STRICT_MODE_PROFILE,)
+"""What is laid under the resources of those kinds, in this order."""
 
 BY_NAME: dict[str, Kind] = {kind.name: kind for kind in KINDS}
 """The kinds by the word that addresses use."""

@@ -29,7 +29,7 @@ _SECTIONS = {"1": HTTPS, "2": ACCESS, "3": TENANTS, "4": STRICT, "5": SNAPSHOTS,
 
 _TLS = "Set service.enable_tls with tls.cert and tls.key, or put a proxy with TLS before Qdrant"
 _KEY = "Set service.api_key to a long random value and restart every node"
-_CAP = "State it in strict_mode_config of the collection, and apply"
+_CAP = "State it in strict_mode_config of the collection or in a StrictModeProfile, and apply"
 
 _RULES: dict[str, AuditRule] = {
     "QA101": AuditRule("The REST API is reached over HTTPS", _ERROR, f"{_TLS}; then write https."),
@@ -74,7 +74,9 @@ _RULES: dict[str, AuditRule] = {
     "QA302": AuditRule(
         "A tenant index comes with a graph for each tenant", _NOTE,
         "State hnsw_config: {m: 0, payload_m: 16}, where every search filters on the tenant."),
-    "QA401": AuditRule("Strict mode is on", _ERROR, "State strict_mode_config: {enabled: true}."),
+    "QA401": AuditRule(
+        "Strict mode is on", _ERROR,
+        "State strict_mode_config: {enabled: true}, or a StrictModeProfile, and apply."),
     "QA402": AuditRule(
         "max_query_limit is 5,000 to 20,000", _WARNING, f"{_CAP}: max_query_limit: 10000."),
     "QA403": AuditRule(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import (
     MISSING,
@@ -74,6 +74,9 @@ class FieldChange(BaseModel):
     cause: Cause = Field(description="Which side moved: edit, drift, both or new.")
     because: str = Field(default="", description="Why the effect is what it is.")
     origin: Origin | MISSING = Field(default=ABSENT, description="The line that asks for it.")
+    direction: Literal["tightens", "loosens"] | MISSING = Field(
+        default=ABSENT, description="Of a cap on clients: whether they may less or more."
+    )
     loses: bool = Field(default=False, exclude=True, description="Destroys stored data.")
 
     @field_serializer("effect")

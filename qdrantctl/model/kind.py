@@ -63,6 +63,22 @@ class Context:
     """Resources that this plan deletes."""
 
 
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """A kind of manifest that is no resource of its own: it is laid under others."""
+
+    name: str
+    """The word that errors use: `strict_mode_profile`."""
+    manifest: str
+    """The word in manifests: `StrictModeProfile`."""
+    spec: type[Spec]
+    canonical: Callable[[Spec], Mapping[str, Json]]
+    apply: Callable[[Inventory, Inventory], Inventory]
+    """documents of this kind, desired -> desired with them laid under."""
+    lint: Callable[[Resource, Inventory], Iterable[Finding]]
+    """What is wrong with a document beside the resources it may be laid under."""
+
+
 def _nothing(*_: object) -> Iterable[Violation]:
     return ()
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from qdrantctl.model.address import Address
 from qdrantctl.model.audit import Proof
 from qdrantctl.model.resource import Inventory
 from qdrantctl.model.rule import Json
@@ -136,7 +137,5 @@ class Evidence:
     """None where there are no files to look at."""
     files: int = 0
     """How many files were looked at."""
-    profile: Mapping[str, Json] | None = None
-    """Caps that every collection must have."""
-    profile_globs: tuple[str, ...] = ()
-    """The collections that `profile` speaks of."""
+    profile: Mapping[Address, Mapping[str, Json]] | None = None
+    """The caps that profiles ask of each collection that they cover; None where none was named."""

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -120,6 +121,15 @@ class Record:
     """The live spec after the last apply."""
 
 
+class Layer(NamedTuple):
+    """Where a value comes from that an overlay laid under a manifest's own."""
+
+    document: Address
+    path: Path
+    """In the overlay's spec."""
+    origin: Origin | None
+
+
 @dataclass(frozen=True, slots=True)
 class Resource:
     """One resource of one world. `spec` is canonical JSON: equal settings are equal trees."""
@@ -137,6 +147,10 @@ class Resource:
     )
     """Line and column, in `origin.file`, of what is stated at a path of the spec, or of the
     nearest thing above it; only in the desired world."""
+    declared: Mapping[str, Json] = field(default_factory=dict)
+    """What the manifest says to qdrantctl alone; only in the desired world."""
+    layers: Mapping[Path, Layer] = field(default_factory=dict, compare=False, repr=False)
+    """Values of the spec that come from overlays; only in the desired world."""
 
     @property
     def digest(self) -> str:
@@ -151,6 +165,10 @@ class Resource:
 
     def place(self, path: Path) -> Origin | None:
         """The line on which the value at `path` is stated."""
+        if self.layers:
+            for where, layer in self.layers.items():
+                if where[: len(path)] == path:
+                    return layer.origin
         found = self.locate(path)
         if self.origin is None or found is None:
             return self.origin

@@ -107,6 +107,10 @@ class Rule:
     """Whether creation takes it; otherwise it is set right after."""
     loses: bool = False
     """Dropping a key of this map destroys stored data."""
+    cap: bool = False
+    """A cap on clients: a smaller value is tighter, and none at all the loosest."""
+    local: bool = False
+    """Said to qdrantctl alone: no server has it, so it is neither compared nor recorded."""
 
     def meaning(self, value: Json) -> Json:
         """`value` in the form that is compared: neutral is absent, floats are rounded."""

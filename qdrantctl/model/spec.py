@@ -90,7 +90,9 @@ def _section(specs: list[type[Spec]], rule: Rule) -> Shape:
     fields: dict[str, Shape] = {}
     for spec in specs:
         for name, info in spec.model_fields.items():
-            own = next((m for m in info.metadata if isinstance(m, Rule)), None) or Rule()
+            own = _own_rule(info)
+            if own.local:
+                continue
             found = _shape(info.annotation, _inherit(own, rule), info.description or "")
             found = replace(found, spellings=spellings(name, info))
             known = fields.get(name)
@@ -98,6 +100,21 @@ def _section(specs: list[type[Spec]], rule: Rule) -> Shape:
                 known = replace(known, words=f"{known.words} | {found.words}")
             fields[name] = known or found
     return Shape(rule, fields, None, "", "section")
+
+
+def _own_rule(info: FieldInfo) -> Rule:
+    return next((mark for mark in info.metadata if isinstance(mark, Rule)), None) or Rule()
+
+
+def local_fields(spec: Spec) -> dict[str, Any]:
+    """What a spec says to qdrantctl alone, by name; it has no place in the shape."""
+    stated = {name for name in _local_names(type(spec)) if getattr(spec, name) is not None}
+    return spec.model_dump(include=stated, exclude_none=True) if stated else {}
+
+
+@cache
+def _local_names(spec: type[Spec]) -> tuple[str, ...]:
+    return tuple(name for name, info in spec.model_fields.items() if _own_rule(info).local)
 
 
 def _inherit(rule: Rule, parent: Rule) -> Rule:

@@ -135,6 +135,8 @@ def _notes(field: FieldChange, action: Action) -> list[str]:
     elif field.effect is Effect.REBUILD:
         because = because or "re-indexes"
     notes = [because] if because else []
+    if isinstance(field.direction, str) and field.effect in (Effect.UPDATE, Effect.REBUILD):
+        notes.append(field.direction)
     if field.cause in (Cause.DRIFT, Cause.BOTH):
         was = f"was {shown(field.recorded, field.path)}"
         notes.append(was if because.startswith(_OUTSIDE) else f"{_OUTSIDE}: {was}")

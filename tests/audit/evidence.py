@@ -74,8 +74,7 @@ GOOD = Evidence(
     proofs=(proof(Result.ENFORCED),),
     leaks=(),
     files=3,
-    profile={"enabled": True, "max_query_limit": 10_000},
-    profile_globs=("*",),
+    profile={GOOD_LIVE.address: {"enabled": True, "max_query_limit": 10_000}},
 )  # fmt: skip
 
 BAD_POSTURE = replace(
@@ -108,8 +107,7 @@ BAD = Evidence(
     proofs=(proof(Result.NOT_ENFORCED), proof(Result.ENFORCED, "max_query_limit")),
     leaks=(Leak("compose.yaml", 7, "what stands here looks like an API key"),),
     files=3,
-    profile={"enabled": True},
-    profile_globs=("*",),
+    profile={GOOD_LIVE.address: {"enabled": True}},
 )  # fmt: skip
 
 

@@ -29,7 +29,7 @@ apiVersion: qdrantctl/v1
 kind: StrictModeProfile
 metadata: {name: production}
 spec:
-  collections: ["*"]
+  collections: ["tight", "l*"]
   config: {enabled: true, max_query_limit: 10000}
 """
 
@@ -106,7 +106,8 @@ def test_the_ledger_is_not_audited(project, empty_qdrant, audited):
 def test_a_profile_for_the_whole_cluster(empty_qdrant, audited, tmp_path):
     (tmp_path / "profile.yaml").write_text(PROFILE)
     caps = {"enabled": True, "max_query_limit": 5000}
-    for name, strict in (("tight", caps), ("loose", {**caps, "max_query_limit": 20000})):
+    loose = {**caps, "max_query_limit": 20000}
+    for name, strict in (("tight", caps), ("loose", loose), ("others", loose)):
         body = {"vectors": {"size": 4, "distance": "Dot"}, "strict_mode_config": strict}
         empty_qdrant.request("PUT", f"/collections/{name}", body)
     words = ("--url", empty_qdrant.url, "-C", str(tmp_path), "--profile", "profile.yaml")
@@ -120,7 +121,7 @@ def test_a_profile_for_the_whole_cluster(empty_qdrant, audited, tmp_path):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        (MANIFEST, "the file holds 0 manifests of kind StrictModeProfile"),
+        (MANIFEST, "profile.yaml holds no StrictModeProfile"),
         (PROFILE.replace("max_query_limit", "max_query_limt"), "profile.yaml:6"),
         ("a: [", "profile.yaml"),
     ],
@@ -130,6 +131,40 @@ def test_a_profile_with_errors(text, told, tmp_path, capsys):
     words = ["audit", "--url", "http://127.0.0.1:1", "--profile", str(tmp_path / "profile.yaml")]
     assert run(words) == 1
     assert told in capsys.readouterr().err
+
+
+def test_a_profile_selects_by_the_labels_of_manifests(project, empty_qdrant, audited):
+    (project / "qdrantctl.yaml").write_text(PROJECT % empty_qdrant.url)
+    labelled = MANIFEST.replace("{name: products}", "{name: products, labels: {team: search}}")
+    (project / "manifests" / "a.yaml").write_text(labelled)
+    (project / "p.yaml").write_text(
+        PROFILE.replace('collections: ["tight", "l*"]', "match_labels: {team: search}")
+    )
+    for name in ("products", "others"):
+        empty_qdrant.request(
+            "PUT", f"/collections/{name}", {"vectors": {"size": 4, "distance": "Dot"}}
+        )
+    report = audited("-C", str(project), "--profile", "p.yaml")
+    found = [(v["subject"], v["answer"]) for v in report["verdicts"] if v["rule"] == "QA407"]
+    assert found == [("collection/products", "fail")]
+
+
+def test_a_cap_of_the_projects_own_profile_stands_at_its_line(project, audited):
+    (project / "manifests" / "p.yaml").write_text(
+        PROFILE.replace('"tight", "l*"', '"*"').replace("10000", "100000")
+    )
+    report = audited("-C", str(project), "--offline", "--fail-on", "warning")
+    answered = answers(report)
+    assert answered["QA401"] == "cannot_be_seen pass"
+    (project / "qdrantctl.yaml").write_text(
+        (PROJECT % "http://127.0.0.1:1").replace("QA402: off, ", "")
+    )
+    report = audited("-C", str(project), "--offline", "--fail-on", "warning")
+    [found] = [v for v in report["verdicts"] if v["rule"] == "QA402" and v["answer"] == "fail"]
+    assert (found["subject"], found["origin"]["file"]) == (
+        "collection/products",
+        "manifests/p.yaml",
+    )
 
 
 def test_words_that_make_no_sense_together(capsys):

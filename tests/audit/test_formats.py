@@ -130,7 +130,7 @@ class TestText:
     def test_collections_of_which_the_same_is_to_be_said_share_a_line(self):
         live = Inventory(map(collection, "abcdefg"))
         shown = text.audit(
-            report(replace(BAD, inside=replace(BAD.inside, live=live))), colour=False
+            report(replace(BAD, inside=replace(BAD.inside, live=live), profile=None)), colour=False
         )
         told = "collection/a, collection/b, collection/c, collection/d, collection/e and 2 more"
         assert f"{told}: max_timeout is not capped" in shown

@@ -193,13 +193,14 @@ class TestCaps:
         ],
     )
     def test_a_profile(self, profile, caps, told):
-        evidence = replace(living(collection(strict_mode_config=caps)), profile=profile)
+        live = living(collection(strict_mode_config=caps))
+        evidence = replace(live, profile={GOOD_LIVE.address: profile})
         verdict = only(evidence, "QA407")
         assert verdict.failed is bool(told)
         assert told in verdict.message
 
     def test_a_profile_of_other_collections(self):
-        evidence = replace(GOOD, profile_globs=("mail*",))
+        evidence = replace(GOOD, profile={})
         assert only(evidence, "QA407").answer is IDLE
 
     @pytest.mark.parametrize(

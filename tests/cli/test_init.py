@@ -111,3 +111,15 @@ def test_the_name_comes_from_the_folder(folder, name):
 def test_a_name_that_looks_like_something_else_is_text(folder, tmp_path):
     assert run(["init", str(tmp_path / folder)]) == 0
     assert run(["validate", "-C", str(tmp_path / folder)]) == 0
+
+
+@pytest.mark.parametrize("profile", ["production", "development"])
+def test_a_profile_to_begin_with(profile, tmp_path, capsys):
+    assert run(["init", str(tmp_path), "--profile", profile]) == 0
+    capsys.readouterr()
+    assert run(["validate", "-C", str(tmp_path)]) == 0
+    told = capsys.readouterr().out
+    assert "QC105" in told  # a count is exact by default, which nobody should learn from an outage
+    assert "error" not in told
+    strict = (tmp_path / "manifests" / "strict-mode.yaml").read_text()
+    assert f"{{name: {profile}}}" in strict

@@ -173,6 +173,7 @@ def test_indexes_are_made_where_the_manifest_states_the_caps(server, project, st
     """The server's own would forbid them between creation and the last step."""
     node = server(limited(ENABLED="true", WRITE_RATE_LIMIT=1, MAX_PAYLOAD_INDEX_COUNT=1))
     spec = {"vectors": VECTORS, "payload_indexes": INDEXES, "strict_mode_config": stated}
+    spec["acknowledge"] = ["write_rate_limit"]
     project.states({"c": spec})
     project.done(node)
     assert set(asked(node, "GET", "/collections/c")["payload_schema"]) == set(INDEXES)

@@ -63,7 +63,6 @@ def test_seven_and_the_string_seven_are_different_shard_keys():
         {"payload_indexes": {"a": {"type": "bool", "is_tenant": True}}},
         {"payload_indexes": {"a": {"type": "text", "stemmer": {"type": "snowball"}}}},
         {"payload_indexes": {"a": {"type": "text", "stopwords": "klingon"}}},
-        {"payload_indexes": {"a": "keyword"}, "strict_mode_config": {"max_payload_index_count": 0}},
         {"vectors": {"a": VECTOR}, "sparse_vectors": {"a": {}}},
         {"vectors": {"x" * 201: VECTOR}},
         {"vectors": {"size": 0, "distance": "Dot"}},

@@ -247,7 +247,7 @@ def test_a_plan_of_the_real_planner():
         "  # collection/a will be updated in-place\n"
         "  ~ collection/a\n"
         "      ~ strict_mode_config.max_query_limit : "
-        "100 -> unlimited (Qdrant cannot unset a cap)"
+        "100 -> unlimited (Qdrant cannot unset a cap)   # loosens"
     )
 
 

@@ -10,7 +10,6 @@ from typing import NamedTuple
 from qdrantctl.engine.audit.words import Check, failed, idle, passed, unseen
 from qdrantctl.model.address import Address
 from qdrantctl.model.audit import Answer, Verdict
-from qdrantctl.model.consent import matches
 from qdrantctl.model.posture import Evidence
 from qdrantctl.model.resource import Resource
 from qdrantctl.model.rule import Json
@@ -155,19 +154,13 @@ def _profile(evidence: Evidence) -> Iterator[Verdict]:
     if evidence.inside is None:
         yield unseen("QA407", f"on the cluster: {evidence.unseen}")
         return
-    for address, resource in evidence.inside.live.items():
-        if address.kind != KIND or not any(
-            matches(g, address.name) for g in evidence.profile_globs
-        ):
-            continue
-        loose = list(_looser(evidence.profile, _caps(resource.spec)))
+    for address, caps in evidence.profile.items():
+        loose = list(_looser(caps, _caps(evidence.inside.live[address].spec)))
         if loose:
             yield failed("QA407", "; ".join(loose), subject=str(address))
         else:
             yield passed("QA407", "every cap of the profile", subject=str(address))
-    if not any(
-        matches(glob, a.name) for glob in evidence.profile_globs for a in evidence.inside.live
-    ):
+    if not evidence.profile:
         yield idle("QA407", "the profile speaks of no collection that is there")
 
 

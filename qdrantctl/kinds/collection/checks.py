@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from qdrantctl.kinds.collection.caps import (
+    INDEX_CAP,
+    caps_of,
+    exact_count,
+    filters_served,
+    lock_outs,
+)
 from qdrantctl.kinds.collection.steps import INDEXES, KEYS, STRICT
 from qdrantctl.kinds.collection.strict_mode import UNLIMITED
 from qdrantctl.model.change import Action, Change
@@ -22,6 +29,9 @@ def lint(resource: Resource, desired: Inventory) -> Iterator[Finding]:  # noqa: 
     """What no server is needed to see."""
     spec = resource.spec
     strict = spec.get(STRICT, {})
+    yield from lock_outs(resource)
+    if (STRICT, "search_allow_exact") not in resource.layers:
+        yield from exact_count(strict)
     for cap, vectors in (("multivector_config", "vectors"), ("sparse_config", "sparse_vectors")):
         for name in strict.get(cap, {}):
             if name not in spec.get(vectors, {}):
@@ -54,7 +64,9 @@ def check(change: Change, context: Context) -> Iterator[Violation]:
     there = live.spec if live and change.action is not Action.REPLACE else {}
     yield from _vector_names(change, desired, context)
     yield from _keyless(change, desired.spec, there)
-    yield from _index_cap(change, desired.spec, there)
+    if INDEX_CAP not in desired.declared.get("acknowledge", ()):
+        yield from _index_cap(change, desired.spec, there)
+    yield from filters_served(change, context, there)
     yield from _index_needed(change, desired.spec, there)
     yield from _graph_lost(change, desired.spec, there)
     yield from _replicas(change, live)
@@ -100,16 +112,11 @@ def _keyless(
         )
 
 
-def _caps(desired: Mapping[str, Json], live: Mapping[str, Json]) -> Mapping[str, Json]:
-    """The caps as they will be."""
-    return {**live.get(STRICT, {}), **desired.get(STRICT, {})}
-
-
 def _index_cap(
     change: Change, desired: Mapping[str, Json], live: Mapping[str, Json]
 ) -> Iterator[Violation]:
-    caps = _caps(desired, live)
-    cap = caps.get("max_payload_index_count", UNLIMITED)
+    caps = caps_of(desired, live)
+    cap = caps.get(INDEX_CAP, UNLIMITED)
     indexes = {*live.get(INDEXES, {}), *desired.get(INDEXES, {})}
     for field in change.fields:
         if field.path[0] == INDEXES and len(field.path) == 2 and field.desired is ABSENT:
@@ -122,7 +129,7 @@ def _index_cap(
             rule="QC122",
             address=change.address,
             message=f"{len(indexes)} payload indexes would stand under a cap of {cap} "
-            "(max_payload_index_count)",
+            f"({INDEX_CAP})",
             hint="Raise the cap in the manifest, or drop an index.",
         )
 
@@ -130,7 +137,7 @@ def _index_cap(
 def _index_needed(
     change: Change, desired: Mapping[str, Json], live: Mapping[str, Json]
 ) -> Iterator[Violation]:
-    caps = _caps(desired, live)
+    caps = caps_of(desired, live)
     if not caps.get("enabled") or caps.get("unindexed_filtering_retrieve", True):
         return
     for field in change.fields:

@@ -187,6 +187,38 @@ def _no_null(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
+Acknowledged = Literal[
+    "write_rate_limit",
+    "search_max_hnsw_ef",
+    "search_max_oversampling",
+    "search_max_batchsize",
+    "upsert_max_batchsize",
+    "max_collection_vector_size_bytes",
+    "max_collection_payload_size_bytes",
+    "filter_max_conditions",
+    "condition_max_size",
+    "max_payload_index_count",
+]
+"""A cap whose value can lock its owner out."""
+
+
+class Filter(Spec):
+    """Something that the application filters on."""
+
+    key: Annotated[PayloadPath, Field(description="Path of the payload field.")]
+    by: Annotated[
+        Literal["match", "range", "text", "geo"] | None,
+        Field(description="The kind of condition; left out, an index of any type will do."),
+    ] = None
+
+
+def _long_filters(value: Any) -> Any:
+    """A bare path is short for `{key: …}`."""
+    if not isinstance(value, list):
+        return value
+    return [{"key": entry} if isinstance(entry, str) else entry for entry in value]
+
+
 class Collection(Spec):
     """What a manifest says of a collection."""
 
@@ -312,6 +344,19 @@ class Collection(Spec):
         ),
         Field(description="Shard keys, with sharding_method custom."),
     ] = None
+    filters: Annotated[
+        Annotated[list[Filter], BeforeValidator(_long_filters)] | None,
+        Rule(local=True),
+        Field(
+            description="Payload fields that the application filters on. They must have an index "
+            "before strict mode refuses filters without one. A bare path is short for {key: …}."
+        ),
+    ] = None
+    acknowledge: Annotated[
+        list[Acknowledged] | None,
+        Rule(local=True),
+        Field(description="Caps that may lock clients out, because that is meant."),
+    ] = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -321,20 +366,5 @@ class Collection(Spec):
                 "shard_keys",
                 "shard keys need sharding_method: custom",
                 {"path": ("shard_keys",), "rule": "QC117", "hint": "Add sharding_method: custom."},
-            )
-        strict = self.strict_mode_config
-        cap = strict.max_payload_index_count if strict else None
-        count = len(self.payload_indexes or {})
-        if cap is not None and count > cap:
-            raise PydanticCustomError(
-                "index_cap",
-                "{count} payload indexes are stated and max_payload_index_count allows {cap}",
-                {
-                    "count": count,
-                    "cap": cap,
-                    "path": ("strict_mode_config", "max_payload_index_count"),
-                    "rule": "QC118",
-                    "hint": "Raise the cap or drop an index.",
-                },
             )
         return self

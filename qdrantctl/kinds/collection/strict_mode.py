@@ -27,6 +27,7 @@ def _cap(since: str = "", neutral: Any = UNLIMITED, until: str = "") -> Rule:
         drop_because=_GONE,
         neutral=neutral,
         gate=Gate(since=since, until=until),
+        cap=True,
     )
 
 
@@ -36,6 +37,7 @@ def _each(since: str) -> Rule:
         drop_because="removes the cap",
         gate=Gate(since=since),
         resend=True,
+        cap=True,
     )
 
 
@@ -48,7 +50,7 @@ class MultivectorCap(Spec):
 
     max_vectors: Annotated[
         Positive,
-        Rule(gate=Gate(since="1.13.2")),
+        Rule(gate=Gate(since="1.13.2"), cap=True),
         Field(description="Vectors that one point may have under this name."),
     ]
 
@@ -58,7 +60,7 @@ class SparseCap(Spec):
 
     max_length: Annotated[
         Positive,
-        Rule(gate=Gate(since="1.13.2")),
+        Rule(gate=Gate(since="1.13.2"), cap=True),
         Field(description="Values that one sparse vector may have."),
     ]
 
@@ -73,6 +75,7 @@ class StrictMode(Spec):
             drop_because="switched off (Qdrant cannot unset it)",
             neutral=False,
             gate=Gate(since="1.12.2"),
+            cap=True,
         ),
         Field(description="Whether any cap is enforced."),
     ] = None

@@ -1,0 +1,124 @@
+"""Strict-mode caps that lock the owner out, or break what the application does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from qdrantctl.kinds.collection.steps import INDEX_TOKENS, INDEXES, STRICT
+from qdrantctl.kinds.collection.strict_mode import UNLIMITED
+from qdrantctl.model.change import Change
+from qdrantctl.model.kind import Context
+from qdrantctl.model.resource import Resource
+from qdrantctl.model.rule import ABSENT, Effect, Json
+from qdrantctl.model.violation import Finding, Severity, Violation
+
+INDEX_CAP = "max_payload_index_count"
+_BLOCKING = {
+    "search_max_hnsw_ef": "every search that states hnsw_ef",
+    "search_max_oversampling": "every search that states oversampling",
+    "search_max_batchsize": "every batch of searches",
+    "upsert_max_batchsize": "every upsert",
+    "max_collection_vector_size_bytes": "every write",
+    "max_collection_payload_size_bytes": "every write",
+    "filter_max_conditions": "every filter",
+    "condition_max_size": "every condition on several values",
+}
+"""What 0 blocks altogether."""
+_SERVES = {
+    "match": ("keyword", "integer", "bool", "uuid"),
+    "range": ("integer", "float", "datetime"),
+    "text": ("text",),
+    "geo": ("geo",),
+}
+"""Types of payload index that serve a condition."""
+_UNINDEXED = ("unindexed_filtering_retrieve", "unindexed_filtering_update")
+
+
+def lock_outs(resource: Resource) -> Iterator[Finding]:
+    """Caps under which the owner's own work is refused, unless the manifest says it is meant."""
+    strict = resource.spec.get(STRICT, {})
+    meant = resource.declared.get("acknowledge", ())
+    for cap, told, hint, rule in _locking(strict, resource.spec):
+        if cap not in meant:
+            either = f"{hint}, or say that it is meant: acknowledge: [{cap}]."
+            yield Finding(rule, (STRICT, cap), told, either)
+
+
+def _locking(
+    strict: Mapping[str, Json], spec: Mapping[str, Json]
+) -> Iterator[tuple[str, str, str, str]]:
+    """Cap, what it does, what to do, and the rule it breaks."""
+    indexes = len(spec.get(INDEXES, {}))
+    # The limiter of writes does not look at `enabled` when a collection is made or loaded.
+    writes, batch = strict.get("write_rate_limit"), strict.get("upsert_max_batchsize")
+    if writes is not None and writes < INDEX_TOKENS and indexes:
+        told = f"a payload index costs {INDEX_TOKENS} write tokens, so none can be made"
+        yield "write_rate_limit", told, f"Allow at least {INDEX_TOKENS} a minute", "QC104"
+    elif writes is not None and batch is not None and writes < batch:
+        told = f"a batch of {batch} points, which upsert_max_batchsize allows, is always refused"
+        yield "write_rate_limit", told, "Raise it, or lower upsert_max_batchsize", "QC104"
+    if strict.get("enabled") is False:
+        return
+    for cap, blocked in _BLOCKING.items():
+        if strict.get(cap) == 0:
+            yield cap, f"0 blocks {blocked}", "State a larger value", "QC104"
+    if indexes > strict.get(INDEX_CAP, UNLIMITED):
+        told = f"{indexes} payload indexes are stated and {INDEX_CAP} allows {strict[INDEX_CAP]}"
+        yield INDEX_CAP, told, "Raise the cap or drop an index", "QC118"
+
+
+def exact_count(strict: Mapping[str, Json]) -> Iterator[Finding]:
+    """What forbidding exact searches forbids beside."""
+    if strict.get("search_allow_exact") is False and strict.get("enabled") is not False:
+        yield Finding(
+            "QC105",
+            (STRICT, "search_allow_exact"),
+            "counting points is exact unless a request says otherwise, so a plain count is refused",
+            "Let applications send exact: false with POST /collections/{name}/points/count.",
+            Severity.WARNING,
+        )
+
+
+def caps_of(desired: Mapping[str, Json], live: Mapping[str, Json]) -> Mapping[str, Json]:
+    """The caps as they will be."""
+    return {**live.get(STRICT, {}), **desired.get(STRICT, {})}
+
+
+def filters_served(
+    change: Change, context: Context, live: Mapping[str, Json]
+) -> Iterator[Violation]:
+    """What the application filters on needs an index once unindexed filters are refused."""
+    desired = context.desired[change.where]
+    caps = caps_of(desired.spec, live)
+    off = [cap for cap in _UNINDEXED if caps.get(cap) is False]
+    if not off or not caps.get("enabled"):
+        return
+    indexes = {**live.get(INDEXES, {}), **desired.spec.get(INDEXES, {})}
+    for field in change.fields:
+        gone = field.path[0] == INDEXES and len(field.path) == 2 and field.desired is ABSENT
+        if gone and field.effect > Effect.KEPT:
+            indexes.pop(str(field.path[1]), None)
+    for wanted in desired.declared.get("filters", ()):
+        key, by = wanted["key"], wanted.get("by")
+        if reason := _unserved(indexes.get(key), by):
+            yield Violation(
+                rule="QC132",
+                address=change.address,
+                message=f"the application filters on {key!r}{f' by {by}' if by else ''}, {reason}, "
+                f"and {' and '.join(off)} is false: its requests would be refused",
+                hint=f"State the index under payload_indexes, for instance "
+                f"{key}: {_SERVES[by][0] if by else 'keyword'}.",
+            )
+
+
+def _unserved(index: Json, by: str | None) -> str:
+    """Why an index does not serve a condition; empty when it does."""
+    if index is None:
+        return "which has no payload index"
+    kind = index["type"]
+    if by is None:
+        return ""
+    off = {"match": "lookup", "range": "range"}.get(by, "")
+    if kind not in _SERVES[by] or (kind == "integer" and index.get(off) is False):
+        return f"which its {kind} index does not serve"
+    return ""

@@ -1,0 +1,161 @@
+"""The overlay StrictModeProfile: caps that a platform team owns, laid under collections' own.
+
+A cap that a collection states itself stays as it is. Where several profiles cover a collection
+they are laid one over the other in the order of their names, the last on top.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Annotated, Any, Self
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from qdrantctl.kinds.collection.caps import exact_count
+from qdrantctl.kinds.collection.observe import pruned
+from qdrantctl.kinds.collection.spec import Acknowledged
+from qdrantctl.kinds.collection.steps import STRICT
+from qdrantctl.kinds.collection.strict_mode import StrictMode
+from qdrantctl.model.consent import matches
+from qdrantctl.model.kind import Overlay
+from qdrantctl.model.resource import Inventory, Layer, Resource
+from qdrantctl.model.rule import Json, Rule
+from qdrantctl.model.spec import Path, Spec, shape_of
+from qdrantctl.model.violation import Finding, Severity
+
+CONFIG = "config"
+_BY_VECTOR = {"multivector_config": "vectors", "sparse_config": "sparse_vectors"}
+"""Maps of caps by vector name, and where a collection states those vectors."""
+
+
+class StrictModeProfile(Spec):
+    """Caps, and the collections of this project that they are laid under."""
+
+    collections: Annotated[
+        list[str] | None,
+        Field(min_length=1, description="Names or globs of collections; * and ? stand for others."),
+    ] = None
+    match_labels: Annotated[
+        dict[str, str] | None,
+        Field(min_length=1, description="Labels that a collection must have, all of them."),
+    ] = None
+    config: Annotated[StrictMode, Field(description="The caps, as in strict_mode_config.")]
+    acknowledge: Annotated[
+        list[Acknowledged] | None,
+        Rule(local=True),
+        Field(description="Caps that may lock clients out, because that is meant."),
+    ] = None
+
+    @model_validator(mode="after")
+    def _selects(self) -> Self:
+        if not self.collections and not self.match_labels:
+            raise PydanticCustomError(
+                "profile",
+                "the profile says of no collection that it is meant",
+                {
+                    "rule": "QC130",
+                    "hint": 'State collections: ["*"], or match_labels: {team: search}.',
+                },
+            )
+        return self
+
+
+def _canonical(spec: Spec) -> Mapping[str, Json]:
+    plain = spec.model_dump(exclude_none=True)
+    plain[CONFIG] = pruned(shape_of(StrictMode), plain[CONFIG])
+    return plain
+
+
+def _apply(documents: Inventory, desired: Inventory) -> Inventory:
+    return Inventory(
+        _laid([d for d in documents.values() if _covers(d, resource)], resource)
+        for resource in desired.values()
+    )
+
+
+def _covers(document: Resource, resource: Resource) -> bool:
+    """Whether a profile means this resource; where both are stated, both must fit."""
+    globs = document.spec.get("collections", ["*"])
+    labels: Mapping[str, str] = document.spec.get("match_labels", {})
+    return (
+        resource.address.kind == "collection"
+        and any(matches(glob, resource.address.name) for glob in globs)
+        and labels.items() <= resource.labels.items()
+    )
+
+
+def _laid(documents: list[Resource], resource: Resource) -> Resource:
+    if not documents:
+        return resource
+    own = resource.spec.get(STRICT, {})
+    stated = set(_leaves(own))
+    caps: dict[str, Any] = {}
+    layers: dict[Path, Layer] = {}
+    allowed = list(resource.declared.get("acknowledge", ()))
+    for document in documents:
+        allowed += document.declared.get("acknowledge", ())
+        for path, value in _leaves(document.spec[CONFIG]).items():
+            if path in stated or not _fits(path, resource.spec):
+                continue
+            _put(caps, path, value)
+            inside = (CONFIG, *path)
+            layers[(STRICT, *path)] = Layer(document.address, inside, document.place(inside))
+    for path, value in _leaves(own).items():
+        _put(caps, path, value)
+    # A collection may state an empty section, which is more than none.
+    spec = {**resource.spec, STRICT: caps} if caps or STRICT in resource.spec else resource.spec
+    declared = {**resource.declared, "acknowledge": allowed}
+    return replace(resource, spec=spec, layers=layers, declared=declared)
+
+
+def _fits(path: Path, spec: Mapping[str, Json]) -> bool:
+    """A cap on a vector is for the collections that have it."""
+    vectors = _BY_VECTOR.get(str(path[0]))
+    return vectors is None or path[1] in spec.get(vectors, {})
+
+
+def _leaves(tree: Mapping[str, Json], above: Path = ()) -> dict[Path, Json]:
+    found: dict[Path, Json] = {}
+    for word, value in tree.items():
+        if isinstance(value, dict):
+            found |= _leaves(value, (*above, word))
+        else:
+            found[(*above, word)] = value
+    return found
+
+
+def _put(tree: dict[Any, Any], path: Path, value: Json) -> None:
+    for word in path[:-1]:
+        tree = tree.setdefault(word, {})
+    tree[path[-1]] = value
+
+
+def _lint(document: Resource, desired: Inventory) -> Iterator[Finding]:
+    if not any(_covers(document, resource) for resource in desired.values()):
+        told = "the profile covers no collection of this project"
+        hint = "Correct its globs or labels, or leave it out here."
+        yield Finding("QC131", _selector(document.spec), told, hint, Severity.WARNING)
+    yield from _inside(exact_count(document.spec[CONFIG]))
+
+
+def _selector(spec: Mapping[str, Json]) -> Path:
+    return ("collections",) if "collections" in spec else ("match_labels",)
+
+
+def _inside(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Findings about caps, at their places in a profile."""
+    for finding in findings:
+        yield replace(finding, path=(CONFIG, *finding.path[1:]))
+
+
+STRICT_MODE_PROFILE = Overlay(
+    name="strict_mode_profile",
+    manifest="StrictModeProfile",
+    spec=StrictModeProfile,
+    canonical=_canonical,
+    apply=_apply,
+    lint=_lint,
+)
+"""Caps laid under collections."""
