@@ -34,6 +34,10 @@ LOOSENED = "QC214"
     metavar="FILE",
     help="Save the plan, so that apply FILE does exactly this.",
 )
+@click.option("--offline", is_flag=True,
+              help="Compare with the committed state; needs no server and no key.")  # fmt: skip
+@click.option("--base", metavar="REF",
+              help="With --offline: the state in that commit, else in HEAD.")  # fmt: skip
 @click.option("--max-bytes", type=click.IntRange(min=200), default=65000, show_default=True,
               help="Largest size of the markdown format.")  # fmt: skip
 @planning_options
@@ -41,6 +45,8 @@ LOOSENED = "QC214"
 def command(**words: Any) -> int:
     """Show what apply would change on the cluster. Reads only."""
     starting(words["verbose"])
+    if words["offline"] or words["base"]:
+        return _offline(words)
     from datetime import date
 
     from qdrantctl.flows.lease import note
@@ -64,6 +70,31 @@ def command(**words: Any) -> int:
     detailed = words["detailed_exitcode"]
     loosened = any(violation.rule == LOOSENED for violation in made.blocking)
     return BLOCKED if loosened else exit_code(made, detailed=detailed)
+
+
+def _offline(words: dict[str, Any]) -> int:
+    """The plan of manifests beside the committed state. Raises UsageError."""
+    from datetime import date
+
+    from qdrantctl.flows.offline import offline
+    from qdrantctl.model.errors import UsageError
+
+    if not words["offline"]:
+        raise UsageError("--base names the state that --offline compares with")
+    for flag in ("url", "out"):
+        if words[flag]:
+            raise UsageError(
+                f"--{flag} is of no use with --offline: no server is asked, nothing can be applied",
+                hint="Save what it shows with > FILE.",
+            )
+    wanted = wishes(words)
+    chosen = settings(words, need_server=False)
+    try:
+        made = offline(chosen, wanted, words["base"], date.today())
+    finally:
+        clear()
+    show(render(made, words))
+    return exit_code(made, detailed=words["detailed_exitcode"])
 
 
 def _save(made: Plan, path: Path) -> None:

@@ -29,6 +29,8 @@ def planning_options(function: Callable[..., Any]) -> Callable[..., Any]:
                      help="Block what gives clients more, without a consent to loosen."),
         click.option("--max-deletes", type=click.IntRange(min=0), metavar="N",
                      help="Allow that many deletions in one plan."),
+        click.option("--allow-older", "allow_older", multiple=True, metavar="ADDRESS",
+                     help="Change what was applied from a commit that is not in here."),
         click.option("--revert-drift", "revert_drift", multiple=True, metavar="ADDRESS",
                      help="Put back what was changed outside, whatever on_drift says."),
         click.option("--allow-alias", "alias", multiple=True, metavar="ADDRESS",
@@ -54,7 +56,8 @@ def wishes(words: dict[str, Any]) -> Wishes:
     from qdrantctl.flows.plan import Wishes
 
     for flag, key in (("--target", "target"), ("--exclude", "exclude"),
-                      ("--revert-drift", "revert_drift")):  # fmt: skip
+                      ("--revert-drift", "revert_drift"),
+                      ("--allow-older", "allow_older")):  # fmt: skip
         _patterns(flag, words[key])
     consents: list[Consent] = []
     for verb, flag in CONSENTS.items():
@@ -66,6 +69,7 @@ def wishes(words: dict[str, Any]) -> Wishes:
         selection=Selection(tuple(words["target"]), tuple(words["exclude"])),
         consents=tuple(consents),
         revert_drift=tuple(words["revert_drift"]),
+        allow_older=tuple(words["allow_older"]),
         max_deletes=words["max_deletes"],
         fail_on_loosening=words["fail_on_loosening"],
     )
@@ -86,7 +90,7 @@ def _patterns(flag: str, patterns: tuple[str, ...]) -> None:
 def shaping(words: dict[str, Any]) -> list[str]:
     """The flags given that shape a plan."""
     flags = {**CONSENTS, "target": "--target", "exclude": "--exclude", "files": "-f",
-             "revert_drift": "--revert-drift",
+             "revert_drift": "--revert-drift", "allow_older": "--allow-older",
              "fail_on_loosening": "--fail-on-loosening"}  # fmt: skip
     given = [flag for word, flag in flags.items() if words[word]]
     return given + (["--max-deletes"] if words["max_deletes"] is not None else [])

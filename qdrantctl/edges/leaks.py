@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from qdrantctl.edges import git
 from qdrantctl.edges.project_file import Chain
 from qdrantctl.model.posture import Leak
 
@@ -17,7 +17,6 @@ MOST_BYTES = 1_000_000
 """Of one file; a longer one is no place where people write keys."""
 SHORTEST = 6
 """Characters of a value that may be a key."""
-GIT_SECONDS = 10.0
 
 _CONFIGURATION = frozenset({
     "", ".cfg", ".conf", ".env", ".ini", ".j2", ".json", ".properties", ".tfvars", ".toml", ".yaml",
@@ -47,13 +46,10 @@ def files(root: Path, chain: Chain | None, manifests: Iterable[str]) -> list[Pat
 
 def _known_to_git(root: Path) -> list[Path]:
     """Tracked files, and new ones that are not ignored; none where this is no repository."""
-    words = ["git", "-C", str(root), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    with suppress(OSError, subprocess.SubprocessError):
-        told = subprocess.run(  # noqa: S603
-            words, stdin=subprocess.DEVNULL, capture_output=True, timeout=GIT_SECONDS, check=True
-        )
-        return [root / os.fsdecode(name) for name in told.stdout.split(b"\0") if name]
-    return []
+    told = git.ask(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    if told is None or told[0] != 0:
+        return []
+    return [root / os.fsdecode(name) for name in told[1].split(b"\0") if name]
 
 
 def leaks(paths: Iterable[Path], root: Path, key: str | None) -> Iterator[Leak]:

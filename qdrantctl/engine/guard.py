@@ -79,13 +79,15 @@ def _delete(scene: Scene) -> Iterator[Violation]:
             continue
         kind = scene.kinds[change.where.kind]
         live = scene.context.live.get(change.where)
-        if scene.protected or (kind.holds_data and _may_hold_points(live)):
+        doubtful = _from_state(change, scene)
+        if scene.protected or doubtful or (kind.holds_data and _may_hold_points(live)):
             yield Violation(
                 rule="QC202",
                 address=change.address,
                 message=f"deleting {change.address} destroys {_points(live)}"
                 if kind.holds_data
-                else f"deleting {change.address} needs consent in a protected environment",
+                else f"deleting {change.address} needs consent "
+                + ("in a protected environment" if scene.protected else "without a ledger"),
                 hint=_consent(scene, "delete", change.address),
             )
 
@@ -114,11 +116,17 @@ def _adopt(scene: Scene) -> Iterator[Violation]:
             change.action is Action.ADOPT and change.steps
         )
         foreign = change.where not in scene.context.recorded
-        if differs and foreign and not scene.consents("adopt", change.where):
+        doubtful = _from_state(change, scene) and any(map(outside, change.fields))
+        if ((differs and foreign) or doubtful) and not scene.consents("adopt", change.where):
             yield Violation(
                 rule="QC204",
                 address=change.address,
-                message=f"{change.address} exists, was not made by this project, and differs",
+                message=f"{change.address} exists, "
+                + (
+                    "was not made by this project, and differs"
+                    if foreign
+                    else "differs from the committed state, and no ledger says whose it is"
+                ),
                 hint=_consent(scene, "adopt", change.address)
                 + " Or make the manifest say what the cluster has.",
             )
@@ -265,7 +273,8 @@ def _drift_refused(scene: Scene) -> Iterator[Violation]:
     for change in scene.changes:
         moved = [field for field in change.fields if outside(field)]
         gone = change.action is Action.CREATE and change.cause is Cause.DRIFT
-        refuses = scene.on_drift(change.where) == "refuse" and not _half_done(change, scene)
+        settled = _half_done(change, scene) or _from_state(change, scene)  # by QC204
+        refuses = scene.on_drift(change.where) == "refuse" and not settled
         if refuses and (moved or gone):
             what = "deleted" if gone else "changed"
             told = f" ({'; '.join(map(_said, moved))})" if moved else ""
@@ -307,6 +316,12 @@ def _half_done(change: Change, scene: Scene) -> bool:
     """Whether an apply was interrupted in it: that is finished first, whoever moved what."""
     ours = scene.context.recorded.get(change.where)
     return ours is not None and ours.record is not None and ours.record.pending is not None
+
+
+def _from_state(change: Change, scene: Scene) -> bool:
+    """Whether only the committed state says that it is ours, and not the cluster's ledger."""
+    ours = scene.context.recorded.get(change.where)
+    return ours is not None and ours.record is not None and ours.record.committed
 
 
 def _ways_out(change: Change) -> str:

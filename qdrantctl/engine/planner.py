@@ -38,6 +38,8 @@ class Question:
     """The desired world is only a part: nothing is deleted or forgotten."""
     removed: frozenset[Address] = frozenset()
     """Resources to stop managing."""
+    versions: Mapping[Address, int] = field(default_factory=dict)
+    """By the committed state. Where that says nothing, the record is counted on from."""
     selection: Selection = field(default_factory=Selection)
     may_delete: Callable[[Address], bool] = field(default=lambda _: False)
     """Whether a consent names the address; tells a rename from a delete and a create."""
@@ -131,7 +133,7 @@ def _comparison(
     desired: Resource, live: Resource, ours: Resource | None, question: Question, kind: Kind
 ) -> Draft:
     address = desired.address
-    before = _ours(ours)
+    before = applied_by(ours)
     left_alone = ignored(desired, question.today)
     lens = Lens(
         server=question.server,
@@ -161,7 +163,7 @@ def _comparison(
     held = unrecorded(shape_of(kind.spec), fields)
     if worst > Effect.KEPT:
         return Draft(address, Action.UPDATE, fields, _interrupted(ours), held)
-    if because := _stale_record(desired, live, ours, question, left_alone | held):
+    if because := _stale_record(desired, live, ours, question, left_alone, held):
         dropped = tuple(change for change in fields if change.recorded is not ABSENT)
         return Draft(address, Action.ADOPT, dropped, because, held)
     drifted = tuple(change for change in fields if left(change))
@@ -206,7 +208,7 @@ def _begun(change: FieldChange) -> FieldChange:
     return change.model_copy(update={"recorded": ABSENT, "cause": Cause.EDIT})
 
 
-def _ours(ours: Resource | None) -> Mapping[str, Json]:
+def applied_by(ours: Resource | None) -> Mapping[str, Json]:
     """What is ours of a resource: its recorded spec, and what an open apply was setting."""
     if ours is None or ours.record is None:
         return {}
@@ -229,6 +231,7 @@ def _stale_record(
     ours: Resource,
     question: Question,
     ignored: frozenset[Path],
+    held: frozenset[Path],
 ) -> str:
     """Why the record must be rewritten though the cluster is as stated; empty when it need not."""
     assert ours.record is not None
@@ -238,11 +241,16 @@ def _stale_record(
         return f"recorded by {ours.record.owner}, a previous name"
     if ours.record.uuid and live.facts.uuid and ours.record.uuid != live.facts.uuid:
         return "re-created outside qdrantctl"
-    stored = _stored_spec(desired, ours, ignored)
+    stored = _stored_spec(desired, ours, ignored | held)
     lifecycle = desired.lifecycle.document()
     if not same(dict(stored), dict(ours.spec)) or lifecycle != ours.lifecycle.document():
         return "the cluster is as stated, the record is not"
-    return ""
+    if ours.record.committed:
+        return "the ledger knows nothing of it, the committed state does"
+    version = question.versions.get(desired.address, ours.record.schema_version)
+    if version == ours.record.schema_version or held:
+        return ""
+    return f"the committed state is at version {version}, the record is not"
 
 
 def _stored_spec(
@@ -370,8 +378,8 @@ def _record(
     spec = _stored_spec(desired, ours, left_alone)
     lifecycle = desired.lifecycle.document()
     mark = digest({"address": str(draft.address), "spec": spec, "lifecycle": lifecycle})
-    version = 1
-    if ours and ours.record:
+    version = question.versions.get(draft.address, 1)
+    if ours and ours.record and draft.address not in question.versions:
         version = ours.record.schema_version + (mark != ours.record.digest)
     return {
         "owner": question.owner,

@@ -16,6 +16,9 @@ from qdrantctl.engine.planner import Question, plan_changes, unmanaged
 from qdrantctl.engine.select import Selection
 from qdrantctl.flows.desired import Desired, desired
 from qdrantctl.flows.observe import Progress, Worlds, detailed, worlds
+from qdrantctl.flows.older import older
+from qdrantctl.flows.recall import recalled, told
+from qdrantctl.flows.state import with_state
 from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Change
@@ -23,6 +26,7 @@ from qdrantctl.model.consent import Consent, matches
 from qdrantctl.model.errors import SettingsError
 from qdrantctl.model.kind import Context
 from qdrantctl.model.plan import Plan, PlannedServer
+from qdrantctl.model.server import Server
 from qdrantctl.model.step import Step
 from qdrantctl.model.violation import Severity, Violation
 
@@ -43,6 +47,8 @@ class Wishes:
     """From flags."""
     revert_drift: tuple[str, ...] = ()
     """Addresses or globs whose drift is put back, whatever the environment says."""
+    allow_older: tuple[str, ...] = ()
+    """Addresses or globs that a checkout may change that does not contain their last apply."""
     max_deletes: int | None = None
     fail_on_loosening: bool = False
 
@@ -80,7 +86,9 @@ def plan(
 ) -> Planned:
     """The plan for these settings. Raises ManifestError, ClusterError, UsageError."""
     progress("reading manifests")
-    return plan_for(desired(settings), settings, wishes, door, today, progress)
+    return plan_for(
+        with_state(settings, desired(settings)), settings, wishes, door, today, progress
+    )
 
 
 def plan_for(
@@ -94,11 +102,12 @@ def plan_for(
     """The plan for manifests that were read before. Raises ClusterError, UsageError."""
     progress(f"asking {door.server.url}")
     found = worlds(door, wanted.inventory, progress)
-    changes, scene = think(settings, wishes, wanted, found, door, today)
+    found = recalled(settings, door, wanted.inventory, found)
+    changes, scene = think(settings, wishes, wanted, found, door.server, today)
     if more := uncertain(scene):
         progress("counting points")
         found = detailed(door, found, wanted.inventory, more)
-        changes, scene = think(settings, wishes, wanted, found, door, today)
+        changes, scene = think(settings, wishes, wanted, found, door.server, today)
     made = Plan(
         qdrantctl_version=__version__,
         project=settings.project,
@@ -107,8 +116,14 @@ def plan_for(
         manifests_digest=wanted.digest,
         prepare=_prepare(changes, found, door),
         changes=changes,
-        violations=(*wanted.violations, *guard(scene), *_notes(settings, wishes, scene)),
-        unmanaged=unmanaged(_question(settings, wishes, wanted, found, door, today)),
+        violations=(
+            *wanted.violations,
+            *guard(scene),
+            *told(settings, found),
+            *older(settings, wishes.allow_older, changes, found, wanted.versions),
+            *notes(settings, wishes, scene),
+        ),
+        unmanaged=unmanaged(_question(settings, wishes, wanted, found, door.server, today)),
     )
     return Planned(made, found, wanted, settings, today)
 
@@ -118,14 +133,14 @@ def think(
     wishes: Wishes,
     wanted: Desired,
     found: Worlds,
-    door: Door,
+    server: Server,
     today: date,
 ) -> tuple[tuple[Change, ...], Scene]:
     """The changes that these worlds ask for, and what the safety rules look at."""
-    question = _question(settings, wishes, wanted, found, door, today)
+    question = _question(settings, wishes, wanted, found, server, today)
     changes = plan_changes(question, BY_NAME)
     context = Context(
-        server=door.server,
+        server=server,
         today=today,
         desired=question.desired,
         live=question.live,
@@ -151,13 +166,13 @@ def _question(
     wishes: Wishes,
     wanted: Desired,
     found: Worlds,
-    door: Door,
+    server: Server,
     today: date,
 ) -> Question:
     allows = _allows(settings, wishes)
     return Question(
         owner=settings.owner,
-        server=door.server,
+        server=server,
         today=today,
         desired=wanted.inventory,
         live=found.live,
@@ -165,6 +180,7 @@ def _question(
         previous_owners=settings.previous_owners,
         partial=settings.partial,
         removed=settings.removed,
+        versions=wanted.versions,
         selection=wishes.selection,
         may_delete=lambda address: allows("delete", address),
         on_drift=_on_drift(settings, wishes),
@@ -209,7 +225,7 @@ def _prepare(changes: Sequence[Change], found: Worlds, door: Door) -> tuple[Step
     return (Step(call=ledger.creation(door.server)),)
 
 
-def _notes(settings: Settings, wishes: Wishes, scene: Scene) -> Iterator[Violation]:
+def notes(settings: Settings, wishes: Wishes, scene: Scene) -> Iterator[Violation]:
     """What the settings have to say, and consents that allow nothing in this plan."""
     for note in settings.notes:
         yield Violation(rule="QC220", severity=Severity.NOTE, message=note)

@@ -12,6 +12,8 @@ from qdrantctl.engine.outside import left
 from qdrantctl.flows.desired import Desired
 from qdrantctl.flows.observe import Progress, Worlds, detailed, worlds
 from qdrantctl.flows.plan import Planned, Wishes, think
+from qdrantctl.flows.recall import recalled
+from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Change, FieldChange
 from qdrantctl.model.consent import VERBS, Consent
 from qdrantctl.model.errors import StaleError
@@ -42,9 +44,10 @@ def revive(saved: Plan, settings: Settings, door: Door, today: date, progress: P
         raise StaleError(
             f"the plan was made for {saved.owner}, this is {settings.owner}", hint="Plan again."
         )
-    wanted = Desired(Inventory(_desired(saved)), ())
+    wanted = Desired(Inventory(_desired(saved)), (), versions=_versions(saved))
     progress(f"asking {door.server.url}")
     found = worlds(door, wanted.inventory, progress)
+    found = recalled(settings, door, wanted.inventory, found)
     _same_cluster(saved, found, door)
     now = _again(saved, settings, wanted, found, door, today)
     touching = [change for change in saved.changes if change.action not in _IDLE]
@@ -68,6 +71,15 @@ def _desired(saved: Plan) -> Iterator[Resource]:
             record: Mapping[str, Json] = dict(change.record)  # type: ignore[arg-type]
             lifecycle = Lifecycle.parse(record["lifecycle"])
             yield Resource(change.where, record["spec"], lifecycle=lifecycle)
+
+
+def _versions(saved: Plan) -> dict[Address, int]:
+    """The versions that the plan's records will hold."""
+    return {
+        change.where: change.record["schema_version"]
+        for change in saved.changes
+        if isinstance(change.record, Mapping)
+    }
 
 
 def _same_cluster(saved: Plan, found: Worlds, door: Door) -> None:
@@ -94,10 +106,10 @@ def _again(
     only = replace(found, remembered=known)
     whole = replace(settings, partial=False, removed=frozenset(forgotten), consents=_ALL)
     wishes = Wishes(revert_drift=tuple(_reverting(saved)))
-    changes, scene = think(whole, wishes, wanted, only, door, today)
+    changes, scene = think(whole, wishes, wanted, only, door.server, today)
     if more := uncertain(scene):
         only = detailed(door, only, wanted.inventory, more)
-        changes, scene = think(whole, wishes, wanted, only, door, today)
+        changes, scene = think(whole, wishes, wanted, only, door.server, today)
     return Now({change.address: change for change in changes}, replace(found, live=only.live))
 
 

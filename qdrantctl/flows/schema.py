@@ -26,6 +26,7 @@ from qdrantctl.model.project import Project
 from qdrantctl.model.report import Report
 from qdrantctl.model.rule import Json
 from qdrantctl.model.spec import Spec, spellings
+from qdrantctl.model.state import Committed
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -209,4 +210,5 @@ _FILES: dict[str, Callable[[], dict[str, Json]]] = {
     "report": lambda: _of(Report, "serialization"),
     "drift": _drift,
     "audit": lambda: _ended(AuditReport, _AuditEnding),
+    "state": lambda: _of(Committed, "validation"),
 }

@@ -91,6 +91,10 @@ def _as_stated(desired: Mapping[str, Json], *_: object) -> Mapping[str, Json]:
     return desired
 
 
+def _nothing_by_itself(*_: object) -> Mapping[str, Json]:
+    return {}
+
+
 def _no_refs(_: Mapping[str, Json]) -> Iterable[Address]:
     return ()
 
@@ -119,6 +123,8 @@ class Kind:
         [Mapping[str, Json], Mapping[str, Json], Mapping[str, Json]], Mapping[str, Json]
     ] = _as_stated
     """desired, live, recorded -> desired with what it implies on this live resource."""
+    unset: Callable[[Mapping[str, Json], Server], Mapping[str, Json]] = _nothing_by_itself
+    """live, server -> what the server reports of such a resource where nobody set anything."""
     refs: Callable[[Mapping[str, Json]], Iterable[Address]] = _no_refs
     """The resources that a spec refers to: they come first, and go last."""
     after: tuple[str, ...] = ()

@@ -119,6 +119,8 @@ class Record:
     """Version of the server at the last apply."""
     observed: Mapping[str, Json] | None = None
     """The live spec after the last apply."""
+    committed: bool = False
+    """Taken from the committed state, because the ledger holds nothing of this owner."""
 
 
 class Layer(NamedTuple):

@@ -89,5 +89,8 @@ RULES: dict[str, str] = {
     "QC214": "Loosening a cap needs consent by name, where --fail-on-loosening is given",
     "QC220": "A consent should not have expired",
     "QC221": "A consent should allow something",
+    "QC230": "A checkout must contain what was applied",
+    "QC231": "Committed state must be current in a protected environment",
+    "QC232": "The ledger should know what was applied",
 }
 """Id -> one-line title."""

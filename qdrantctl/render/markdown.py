@@ -114,7 +114,10 @@ def _blocks(made: Plan) -> Iterator[Block]:
     """The parts of a plan in the order in which they are read."""
     mode = "cluster mode" if made.server.distributed else "standalone"
     server = f"Qdrant {code(made.server.version)}, {mode}"
-    yield Block(_NOTICE, f"{_owner(made)} on {code(made.server.url)} ({server})")
+    if offline := numbers.compared(made, code):
+        yield Block(_NOTICE, f"{_owner(made)}: **{offline}**")
+    else:
+        yield Block(_NOTICE, f"{_owner(made)} on {code(made.server.url)} ({server})")
     if made.prepare:
         yield Block(_NOTICE, f"{numbers.LEDGER[0].upper()}{numbers.LEDGER[1:]}.")
     for action in _FIRST:

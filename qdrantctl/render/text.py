@@ -8,6 +8,7 @@ from datetime import datetime
 from qdrantctl.model.audit import Answer, AuditReport
 from qdrantctl.model.change import Action, Change
 from qdrantctl.model.drift import Drift, Moved
+from qdrantctl.model.imported import Imported
 from qdrantctl.model.lease import Lease
 from qdrantctl.model.plan import Plan
 from qdrantctl.model.report import Outcome, Report, Status
@@ -17,7 +18,7 @@ from qdrantctl.render import _beside as beside
 from qdrantctl.render import _drifted as drifted
 from qdrantctl.render import _numbers as numbers
 from qdrantctl.render._paint import Paint, painter
-from qdrantctl.render._plain import clean, listed
+from qdrantctl.render._plain import clean, counted, dotted, listed, shown
 from qdrantctl.render._rows import SIGNS, heading, lined_up, place, reason, rows
 from qdrantctl.render.violations import entries
 
@@ -69,6 +70,11 @@ def audit(made: AuditReport, *, colour: bool) -> str:
     return "\n\n".join(_audit(made, painter(colour=colour))) + "\n"
 
 
+def imported(made: Imported, *, printed: bool = False) -> str:
+    """What import wrote, what it left out, and what a plan would make of it."""
+    return "".join(f"{line}\n" for line in _imported(made, printed=printed))
+
+
 def lease(owner: str, held: Lease | None, now: datetime) -> str:
     """Who applies for an owner."""
     if held is None:
@@ -84,11 +90,7 @@ def lease(owner: str, held: Lease | None, now: datetime) -> str:
 
 
 def _plan(made: Plan, paint: Paint) -> Iterator[str]:
-    server, mode = made.server, "cluster mode" if made.server.distributed else "standalone"
-    yield (
-        f"qdrantctl plan: {paint(clean(made.owner), 'strong')} on "
-        f"{paint(clean(server.url), 'strong')} (Qdrant {clean(server.version)}, {mode})"
-    )
+    yield f"qdrantctl plan: {paint(clean(made.owner), 'strong')}{_server(made, paint)}"
     if made.prepare:
         yield paint(f"  # {numbers.LEDGER}", "strong")
     for change in made.changes:
@@ -100,6 +102,14 @@ def _plan(made: Plan, paint: Paint) -> Iterator[str]:
     yield paint(numbers.planned(made), "strong")
     if why := numbers.blocked(made):
         yield paint(why, "error")
+
+
+def _server(made: Plan, paint: Paint) -> str:
+    """What a plan was made against."""
+    if offline := numbers.compared(made):
+        return f"\n{paint(offline, 'strong')}"
+    server, mode = made.server, "cluster mode" if made.server.distributed else "standalone"
+    return f" on {paint(clean(server.url), 'strong')} (Qdrant {clean(server.version)}, {mode})"
 
 
 def _change(change: Change, paint: Paint) -> Iterator[str]:
@@ -157,6 +167,28 @@ def _audit(made: AuditReport, paint: Paint) -> Iterator[str]:
             lines += [f"  {name}", *(f"    {cap}" for cap in caps)]
         yield "\n".join(lines)
     yield paint(audited.summary(made), "error" if made.found else "strong")
+
+
+def _imported(made: Imported, *, printed: bool) -> Iterator[str]:
+    for field in made.fields:
+        origin = f"{clean(str(field.origin))}: " if field.origin else ""
+        name, why = dotted(field.path), clean(field.because)
+        values = f"{shown(field.before, field.path)} -> {shown(field.now, field.path)}"
+        yield f"{origin}{clean(field.address)} {name}: {values}{f' ({why})' if why else ''}"
+    for left in made.left_out:
+        name = f" {dotted(left.path)}" if left.path else ""
+        yield f"left out {clean(left.address)}{name}: {clean(left.because)}"
+    if not printed:
+        yield from (f"wrote {clean(file.file)}" for file in made.files)
+    if made.adopt or made.change:
+        tail = "" if made.change else " Adopting writes only the ledger."
+        yield f"{made.adopt} to adopt, {made.change} to change.{tail}"
+    elif made.fields and not made.complete:
+        yield "What was not written is yours to put in its place."
+    elif not made.files:
+        yield "Nothing to write: the manifests state what is there."
+    if made.stated:
+        yield f"{counted(made.stated, 'resource')} stated by manifests already, and left alone."
 
 
 def _report(made: Report, paint: Paint) -> Iterator[str]:

@@ -245,6 +245,12 @@ def test_a_replaced_collection_gets_every_live_alias_back():
     assert names == ["one", "two"]
 
 
+def test_an_alias_that_stands_as_stated_is_adopted_without_a_step():
+    live = [live_collection("a"), live_alias("z", "a")]
+    found = changes([desired("alias/z", collection="a")], live)["alias/z"]
+    assert (found.action, found.fields, found.steps) == (Action.ADOPT, (), ())
+
+
 def test_collections_come_before_their_aliases_and_go_after_them():
     made = list(changes([desired("alias/z", collection="a"), desired(A, **VECTOR)]))
     assert made == [A, "alias/z"]
