@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 Fault = Callable[[int, bytes], "bytes | str | None"]
@@ -44,6 +44,8 @@ class Proxy:
             while head := _head(reader):
                 length = _length(head)
                 body = reader.read(length) if length else b""
+                if len(body) < length:
+                    return  # who asked has died
                 self.requests.append(head.split(b"\r\n", 1)[0].decode())
                 told = self.fault(len(self.requests), head)
                 if isinstance(told, bytes):
@@ -64,7 +66,8 @@ class Proxy:
                 if told == "stall":
                     time.sleep(STALL)
                     return
-                client.sendall(answer)
+                with suppress(OSError):  # who asked need not wait for all of it
+                    client.sendall(answer)
 
     def _forward(self, request: bytes) -> bytes:
         with socket.create_connection(self.target) as server, server.makefile("rb") as reader:

@@ -50,6 +50,8 @@ WORDS: dict[str, list[list[str]]] = {
     "drift": [[], ["--unmanaged", "--baseline", "baseline.json", "--update-baseline"]],
     "audit": [["--prove-writes", "--grpc-port", "1"], ["--read-only-key-env", "CLUSTER_KEY"]],
     "lock": [[], ["--check"]],
+    "snapshots list": [[]],
+    "snapshots restore": [["collection/products", "--auto-approve"]],
     "lease show": [[]],
     "lease break": [["1", "--auto-approve"]],
     "render": [[]],

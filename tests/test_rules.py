@@ -135,6 +135,7 @@ def violations(told: Told, project: Path, monkeypatch: pytest.MonkeyPatch) -> li
         server = SERVER
         if version := cluster.pop("server", ""):
             server = replace(server, version=Version.parse(version))
+        server = replace(server, peers=cluster.pop("peers", 1))
         wishes = flow.Wishes(**cluster.pop("wishes", {}))
         found = worlds(cluster)
         monkeypatch.setattr(flow, "worlds", lambda *_: found)

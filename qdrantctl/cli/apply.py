@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from qdrantctl.edges.identity import Identity
     from qdrantctl.edges.settings import Settings
     from qdrantctl.flows.desired import Desired
+    from qdrantctl.flows.nodes import NodeDoor
     from qdrantctl.flows.plan import Planned, Wishes
     from qdrantctl.model.address import Address
     from qdrantctl.model.kind import Door
@@ -81,18 +82,18 @@ def command(**words: Any) -> int:
         planned = _planned(saved, chosen, wanted, cluster, words, read)
         _show(planned, words)
         if not planned.plan.summary.changes:
-            return _report(_nothing(planned), words)
-        if not (saved or words["auto_approve"] or _approved(planned.plan)):
+            return report(_nothing(planned), words)
+        if not (saved or words["auto_approve"] or approved(planned.plan)):
             return 1
 
         def again(door: Door) -> Planned:
             return _planned(saved, chosen, wanted, door, words, planned.desired)
 
-        with _stopping() as stop:
-            report = _under_the_lease(planned, again, cluster, stop, words)
-            code = _report(report, words)
+        with stopping() as stop:
+            met = _under_the_lease(planned, again, cluster, stop, words)
+            code = report(met, words)
             if words["wait"] and not code:
-                code = _wait(report, cluster, stop)
+                code = _wait(met, cluster, stop)
         return code
 
 
@@ -225,7 +226,7 @@ def _refuse(made: Plan) -> None:
         )
 
 
-def _approved(made: Plan) -> bool:
+def approved(made: Plan) -> bool:
     """Ask for `yes` on the terminal, naming whose resources change and where."""
     click.echo(f"\nApply this to {made.owner} on {made.server.url}?", err=True)
     click.echo("  Only 'yes' is taken as approval.", err=True)
@@ -237,7 +238,7 @@ def _approved(made: Plan) -> bool:
 
 
 @contextmanager
-def _stopping() -> Iterator[Callable[[], bool]]:
+def stopping() -> Iterator[Callable[[], bool]]:
     """SIGINT and SIGTERM ask to stop after the request in flight; a second one is the same."""
     asked: list[int] = []
 
@@ -256,7 +257,7 @@ def _stopping() -> Iterator[Callable[[], bool]]:
 
 def _execute(
     planned: Planned,
-    door: Door,
+    door: NodeDoor,
     identity: Identity,
     stop: Callable[[], bool],
     words: dict[str, Any],
@@ -277,7 +278,7 @@ def _execute(
             door=door,
             identity=identity,
             tell=tell,
-            starting=lambda change: telling(f"{change.address}: {change.action}"),
+            say=telling,
             stop=stop,
         )
     )
@@ -296,29 +297,34 @@ def _nothing(planned: Planned) -> Report:
     )
 
 
-def _report(report: Report, words: dict[str, Any]) -> int:
+def report(met: Report, words: dict[str, Any]) -> int:
     """Print the report and leave the receipt; the code is the same in every format."""
-    if words["receipt"]:
+    if words.get("receipt"):
         from qdrantctl.edges import plan_file
         from qdrantctl.render import json
 
-        plan_file.write(words["receipt"], json.report(report))
+        plan_file.write(words["receipt"], json.report(met))
     if words["output"] == "json":
         from qdrantctl.render import json
 
-        show(json.report(report))
+        show(json.report(met))
     elif words["output"] == "markdown":
         from qdrantctl.render import markdown
 
-        show(markdown.report(report))
-    elif report.outcomes:
+        show(markdown.report(met))
+    elif met.outcomes:
         from qdrantctl.render import text
 
         colour = wants_colour(sys.stdout, no_color=words["no_color"])
-        show(text.report(report, colour=colour))
-    if report.interrupted and not report.complete:
+        show(text.report(met, colour=colour))
+    return exit_code(met)
+
+
+def exit_code(met: Report) -> int:
+    """The code of what became of a plan; the same in every format."""
+    if met.interrupted and not met.complete:
         return INTERRUPTED
-    return 0 if report.complete else PART_WAY
+    return 0 if met.complete else PART_WAY
 
 
 def _wait(report: Report, door: Door, stop: Callable[[], bool]) -> int:

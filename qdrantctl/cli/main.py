@@ -30,6 +30,7 @@ COMMANDS = {
     "audit": "Answer the security checklist for files and server.",
     "import": "Write manifests of what is on the cluster.",
     "lock": "Write or check the committed state, without a server.",
+    "snapshots": "List the snapshots taken before points were destroyed, or restore one.",
     "lease": "Show who is applying, or break the lease of one that died.",
     "render": "Print the manifests as they are after templates.",
     "schema": "Print the JSON Schema of what is read and written.",

@@ -31,6 +31,8 @@ def planning_options(function: Callable[..., Any]) -> Callable[..., Any]:
                      help="Allow that many deletions in one plan."),
         click.option("--allow-older", "allow_older", multiple=True, metavar="ADDRESS",
                      help="Change what was applied from a commit that is not in here."),
+        click.option("--no-safety-snapshot", "no_snapshot", multiple=True, metavar="ADDRESS",
+                     help="Destroy its points without a snapshot: there is no way back."),
         click.option("--revert-drift", "revert_drift", multiple=True, metavar="ADDRESS",
                      help="Put back what was changed outside, whatever on_drift says."),
         click.option("--allow-alias", "alias", multiple=True, metavar="ADDRESS",
@@ -57,7 +59,8 @@ def wishes(words: dict[str, Any]) -> Wishes:
 
     for flag, key in (("--target", "target"), ("--exclude", "exclude"),
                       ("--revert-drift", "revert_drift"),
-                      ("--allow-older", "allow_older")):  # fmt: skip
+                      ("--allow-older", "allow_older"),
+                      ("--no-safety-snapshot", "no_snapshot")):  # fmt: skip
         _patterns(flag, words[key])
     consents: list[Consent] = []
     for verb, flag in CONSENTS.items():
@@ -71,6 +74,7 @@ def wishes(words: dict[str, Any]) -> Wishes:
         revert_drift=tuple(words["revert_drift"]),
         allow_older=tuple(words["allow_older"]),
         max_deletes=words["max_deletes"],
+        no_snapshot=tuple(words["no_snapshot"]),
         fail_on_loosening=words["fail_on_loosening"],
     )
 
@@ -91,6 +95,7 @@ def shaping(words: dict[str, Any]) -> list[str]:
     """The flags given that shape a plan."""
     flags = {**CONSENTS, "target": "--target", "exclude": "--exclude", "files": "-f",
              "revert_drift": "--revert-drift", "allow_older": "--allow-older",
+             "no_snapshot": "--no-safety-snapshot",
              "fail_on_loosening": "--fail-on-loosening"}  # fmt: skip
     given = [flag for word, flag in flags.items() if words[word]]
     return given + (["--max-deletes"] if words["max_deletes"] is not None else [])

@@ -12,6 +12,7 @@ from qdrantctl.engine.order import ordered
 from qdrantctl.engine.outside import KEPT_AS_IT_IS, keep, left, outside, unrecorded
 from qdrantctl.engine.select import Selection, selected
 from qdrantctl.engine.tree import at, merged, put
+from qdrantctl.engine.way_back import destroys_points, first
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Cause, Change, FieldChange, SchemaVersion
 from qdrantctl.model.kind import Context, Kind
@@ -45,6 +46,10 @@ class Question:
     """Whether a consent names the address; tells a rename from a delete and a create."""
     on_drift: Callable[[Address], str] = field(default=lambda _: "revert")
     """revert, keep or refuse: what becomes of fields that moved on the cluster."""
+    no_snapshot: Callable[[Address], bool] = field(default=lambda _: False)
+    """Whether points are destroyed without a snapshot."""
+    nodes: tuple[str, ...] = ()
+    """Each node's own address, where stated."""
 
     @property
     def recorded(self) -> Inventory:
@@ -352,8 +357,11 @@ def _change(
     as_stated = draft.action is Action.ADOPT and _worst(draft.fields) <= Effect.KEPT
     if as_stated or draft.action in (Action.NOOP, Action.REFUSED, Action.FORGET):
         return change
-    calls = kinds[address.kind].steps(change, context)
-    return change.model_copy(update={"steps": tuple(Step(call=call) for call in calls)})
+    kind = kinds[address.kind]
+    steps = [Step(call=call) for call in kind.steps(change, context)]
+    if destroys_points(change, live, kind) and not question.no_snapshot(address):
+        steps.insert(0, first(change, question.nodes if question.server.peers > 1 else ()))
+    return change.model_copy(update={"steps": tuple(steps)})
 
 
 def _overall(draft: Draft, ours: Resource | None) -> Cause:

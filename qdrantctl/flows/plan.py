@@ -50,6 +50,8 @@ class Wishes:
     allow_older: tuple[str, ...] = ()
     """Addresses or globs that a checkout may change that does not contain their last apply."""
     max_deletes: int | None = None
+    no_snapshot: tuple[str, ...] = ()
+    """Addresses or globs whose points are destroyed without a snapshot."""
     fail_on_loosening: bool = False
 
 
@@ -154,6 +156,8 @@ def think(
         consents=_allows(settings, wishes),
         protected=settings.protected,
         on_drift=_on_drift(settings, wishes),
+        no_snapshot=_no_snapshot(wishes),
+        nodes=settings.nodes,
         max_deletes=wishes.max_deletes,
         fail_on_loosening=wishes.fail_on_loosening,
         partial=settings.partial,
@@ -184,7 +188,13 @@ def _question(
         selection=wishes.selection,
         may_delete=lambda address: allows("delete", address),
         on_drift=_on_drift(settings, wishes),
+        no_snapshot=_no_snapshot(wishes),
+        nodes=settings.nodes,
     )
+
+
+def _no_snapshot(wishes: Wishes) -> Callable[[Address], bool]:
+    return lambda address: any(matches(pattern, str(address)) for pattern in wishes.no_snapshot)
 
 
 def _on_drift(settings: Settings, wishes: Wishes) -> Callable[[Address], str]:

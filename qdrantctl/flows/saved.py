@@ -105,7 +105,9 @@ def _again(
     known = Inventory(r for address, r in found.remembered.items() if address in touched)
     only = replace(found, remembered=known)
     whole = replace(settings, partial=False, removed=frozenset(forgotten), consents=_ALL)
-    wishes = Wishes(revert_drift=tuple(_reverting(saved)))
+    wishes = Wishes(
+        revert_drift=tuple(_reverting(saved)), no_snapshot=tuple(_without_snapshot(saved))
+    )
     changes, scene = think(whole, wishes, wanted, only, door.server, today)
     if more := uncertain(scene):
         only = detailed(door, only, wanted.inventory, more)
@@ -118,6 +120,13 @@ def _reverting(saved: Plan) -> Iterator[str]:
     for change in saved.changes:
         if not any(map(left, change.fields)):
             yield change.address
+
+
+def _without_snapshot(saved: Plan) -> Iterator[str]:
+    """Where somebody went without a snapshot when it was made."""
+    for violation in saved.violations:
+        if violation.rule == "QC210":
+            yield str(violation.address)
 
 
 _ALL = tuple(Consent(verb, "*", "the saved plan") for verb in VERBS)
@@ -141,8 +150,9 @@ def _moved(change: Change, now: Now, saved: Plan) -> Iterator[str]:
     if differs and not told and again.action is change.action:
         yield f"{address}: its steps would be others now"
     live = now.found.live.get(change.where)
-    warned = any(v.rule == "QC210" and v.address == address for v in saved.violations)
-    if change.destroys and live and live.facts.points and not warned:
+    expected = any(step.snapshot is not ABSENT for step in change.steps)
+    expected = expected or address in _without_snapshot(saved)
+    if change.destroys and live and live.facts.points and not expected:
         yield f"{address}: points came since: {live.facts.points} of them"
 
 

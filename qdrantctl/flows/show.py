@@ -12,6 +12,7 @@ from qdrantctl.model.kind import Asked, Door
 from qdrantctl.model.resource import Inventory
 from qdrantctl.model.rule import Json
 from qdrantctl.model.shown import Event, Shown
+from qdrantctl.model.snapshot import way_back
 
 
 def show(door: Door, address: Address) -> Shown:
@@ -56,6 +57,7 @@ def history(door: Door, owner: str | None, address: Address | None) -> tuple[Eve
 
 def _events(entry: Mapping[str, Json]) -> Iterator[Event]:
     for line in entry.get("history") or ():
+        snapshot = str(line.get("snapshot", ""))
         yield Event(
             address=str(entry["address"]),
             owner=str(entry["owner"]),
@@ -65,6 +67,7 @@ def _events(entry: Mapping[str, Json]) -> Iterator[Event]:
             run=str(line.get("run", "")),
             action=str(line.get("action", "")),
             schema_version=int(line.get("schema_version") or 0),
+            way_back=way_back(entry["address"], snapshot) if snapshot else "",
         )
 
 

@@ -111,6 +111,15 @@ def applied(report: Report) -> str:
     return f"{_ending(report)} {', '.join(parts)}."
 
 
+def ways_back(report: Report) -> list[str]:
+    """How what was destroyed is had again, a line each."""
+    return [
+        f"Way back to {clean(met.address)} as it was: {clean(met.way_back)}"
+        for met in report.outcomes
+        if met.way_back
+    ]
+
+
 def became(outcome: Outcome) -> str:
     """What became of one resource, in one line."""
     address = clean(outcome.address)

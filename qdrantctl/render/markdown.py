@@ -21,7 +21,7 @@ from qdrantctl.render import _numbers as numbers
 from qdrantctl.render._blocks import Block, code, fence, fitted, folded, marker
 from qdrantctl.render._paint import plain
 from qdrantctl.render._plain import clean, counted
-from qdrantctl.render._rows import SIGNS, heading, lined_up, place, reason, rows
+from qdrantctl.render._rows import SIGNS, heading, lined_up, place, reason, rows, way_back
 from qdrantctl.render.violations import entries
 
 _FIRST = (Action.DELETE, Action.REPLACE, Action.REFUSED)
@@ -44,6 +44,8 @@ def report(made: Report) -> str:
     wrong = [o for o in made.outcomes if o.status in (Status.FAILED, Status.NOT_TAKEN)]
     if wrong:
         parts.append(fence(map(numbers.became, wrong), "text"))
+    if backs := numbers.ways_back(made):
+        parts.append(fence(backs, "text"))
     for status, title in ((Status.NOT_REACHED, "not reached"), (Status.DONE, "done")):
         if told := [numbers.became(o) for o in made.outcomes if o.status is status]:
             parts.append(folded(f"{len(told)} {title}", _some(told)))
@@ -144,7 +146,7 @@ def _blocks(made: Plan) -> Iterator[Block]:
 
 def _change(change: Change, rank: int) -> Block:
     title = f"#### {code(SIGNS[change.action])} {code(change.address)} {heading(change)}"
-    above = (place(change.origin), reason(change))
+    above = (place(change.origin), reason(change), way_back(change))
     lines = [*(f"# {word}" for word in above if word), *lined_up(rows(change))]
     if not lines:
         return Block(rank, title, of="change")

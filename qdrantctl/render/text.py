@@ -13,13 +13,16 @@ from qdrantctl.model.lease import Lease
 from qdrantctl.model.plan import Plan
 from qdrantctl.model.report import Outcome, Report, Status
 from qdrantctl.model.shown import Event, Shown
+from qdrantctl.model.snapshot import Listed, Taken
 from qdrantctl.render import _audited as audited
 from qdrantctl.render import _beside as beside
 from qdrantctl.render import _drifted as drifted
 from qdrantctl.render import _numbers as numbers
 from qdrantctl.render._paint import Paint, painter
 from qdrantctl.render._plain import clean, counted, dotted, listed, shown
-from qdrantctl.render._rows import SIGNS, heading, lined_up, place, reason, rows
+from qdrantctl.render._rows import SIGNS, heading, lined_up, place, reason, rows, way_back
+from qdrantctl.render._snapshots import restored as after_restore
+from qdrantctl.render._snapshots import table
 from qdrantctl.render.violations import entries
 
 _UNDER = " " * 15
@@ -58,6 +61,17 @@ def history(made: Iterable[Event]) -> str:
     """What was applied, a line each."""
     lines = list(beside.events(made)) or ["Nothing was applied yet."]
     return "\n".join(lines) + "\n"
+
+
+def snapshots(found: Iterable[Listed]) -> str:
+    """What there is to restore, a line for each file."""
+    lines = list(table(found))
+    return "\n".join(lines if len(lines) > 1 else ["There are no snapshots."]) + "\n"
+
+
+def restored(name: str, taken: Taken) -> str:
+    """What is to be known once a snapshot is a collection again."""
+    return "\n".join(after_restore(name, taken)) + "\n"
 
 
 def drift(made: Drift, *, colour: bool) -> str:
@@ -117,6 +131,8 @@ def _change(change: Change, paint: Paint) -> Iterator[str]:
     yield paint(f"  # {address} {heading(change)}", "strong")
     if why := reason(change):
         yield f"  # ({why})"
+    if back := way_back(change):
+        yield f"  # {back}"
     origin = place(change.origin)
     beside = "   " + paint(origin, "faint") if origin else ""
     yield f"{paint(f'{sign:>3}', sign)} {address}{beside}"
@@ -198,5 +214,7 @@ def _report(made: Report, paint: Paint) -> Iterator[str]:
     if left := [o.address for o in made.outcomes if o.status is Status.NOT_REACHED]:
         yield f"Not reached: {listed(left)}."
     yield paint(numbers.applied(made), "+" if made.complete else "strong")
+    if backs := numbers.ways_back(made):
+        yield "\n".join(backs)
     if not made.complete:
         yield numbers.NEXT

@@ -11,6 +11,7 @@ from qdrantctl.model.errors import UsageError
 from qdrantctl.model.resource import Ignored, Lifecycle
 from qdrantctl.model.rule import ABSENT, Effect
 from qdrantctl.model.server import Server, Version
+from qdrantctl.model.step import calls
 from tests.engine.worlds import (
     VECTOR,
     desired,
@@ -32,7 +33,7 @@ def only(*args, **more):
 
 
 def sent(change):
-    return [(s.call.method, s.call.path, s.call.body) for s in change.steps]
+    return [(call.method, call.path, call.body) for call in calls(change.steps)]
 
 
 A = "collection/a"
