@@ -84,7 +84,7 @@ def _checked(words: dict[str, Any]) -> tuple[Address, ...]:
             raise UsageError(f"{text}: names that begin with {OWN_PREFIX} are the tool's own")
         found.append(address)
     _fit(words)
-    return tuple(found)
+    return tuple(dict.fromkeys(found))
 
 
 def _fit(words: dict[str, Any]) -> None:

@@ -12,13 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from qdrantctl.edges.yaml_nodes import Node
+from qdrantctl.edges.yaml_nodes import COLON, Node
 from qdrantctl.edges.yaml_writing import flow, item, lines_of_entry, scalar
 from qdrantctl.model.rule import Json, same
 from qdrantctl.model.spec import Shape
 
 _BREAK = re.compile(r"\r\n|\r|\n")
-_COLON = re.compile(r"\s*:")
 
 
 class Awkward(Exception):
@@ -108,7 +107,7 @@ class Editor:
         try:
             self.value(value, old, new, shape)
         except Awkward:
-            colon = _COLON.match(self.text, name.end)
+            colon = COLON.match(self.text, name.end)
             if colon is None:
                 raise
             lines = list(lines_of_entry(key, new, shape, node.column, self.step))

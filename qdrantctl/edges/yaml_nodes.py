@@ -6,6 +6,7 @@ end; a block collection ends where its last part does, without the comments behi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +23,9 @@ from ruamel.yaml.events import (
 )
 
 from qdrantctl.edges.yaml_documents import events, python_events
+
+COLON = re.compile(r"\s*:")
+"""What stands between a key and its value."""
 
 
 @dataclass(slots=True)
@@ -45,20 +49,20 @@ class Node:
 def compose(text: str) -> list[Node]:
     """The root of each document. Raises YAMLError for what read_documents refused, too."""
     try:
-        return _documents(events(text))
+        return _documents(text, events(text))
     except YAMLError:
-        return _documents(python_events(text))
+        return _documents(text, python_events(text))
 
 
-def _documents(next_event: Callable[[], Any]) -> list[Node]:
+def _documents(text: str, next_event: Callable[[], Any]) -> list[Node]:
     found: list[Node] = []
     while type(event := next_event()) is not StreamEndEvent:
         if type(event) is DocumentStartEvent:
-            found.append(_node(next_event(), next_event))
+            found.append(_node(text, next_event(), next_event))
     return found
 
 
-def _node(event: Any, next_event: Callable[[], Any]) -> Node:
+def _node(text: str, event: Any, next_event: Callable[[], Any]) -> Node:
     start = event.start_mark
     node = Node(start.index, event.end_mark.index, start.line + 1, start.column)
     if type(event) in (ScalarEvent, AliasEvent):
@@ -67,15 +71,22 @@ def _node(event: Any, next_event: Callable[[], Any]) -> Node:
     if type(event) is MappingStartEvent:
         node.entries = {}
         while type(event := next_event()) is not MappingEndEvent:
-            key = _node(event, next_event)
-            value = _node(next_event(), next_event)
+            key = _node(text, event, next_event)
+            value = _node(text, next_event(), next_event)
+            if value.start == value.end:  # nothing, which the parsers see in different places
+                value.start = value.end = _behind_the_colon(text, key.end)
             node.entries[getattr(event, "value", "")] = (key, value)
             node.end = max(key.end, value.end)
     else:
         node.items = []
         while type(event := next_event()) is not SequenceEndEvent:
-            node.items.append(_node(event, next_event))
+            node.items.append(_node(text, event, next_event))
             node.end = node.items[-1].end
     if node.flow:
         node.end = event.end_mark.index
     return node
+
+
+def _behind_the_colon(text: str, index: int) -> int:
+    found = COLON.match(text, index)
+    return found.end() if found else index

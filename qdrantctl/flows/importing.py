@@ -86,6 +86,8 @@ def imported(
     for address in _together(chosen, found.live):
         text, resource, told = _stated(found.live[address], own)
         left += told
+        if not text and address in wanted.addresses:
+            raise QdrantctlError(f"{address} is not imported: {told[0].because}")
         if text and resource:
             path = wanted.folder / f"{names[_leader(address, found.live, chosen).name]}{SUFFIX}"
             files.setdefault(path, []).append(text)
@@ -229,7 +231,10 @@ def _there(texts: Mapping[Path, bytes], wanted: Wanted, settings: Settings) -> d
             f"{names}{more} exist{'s' * (len(there) == 1)} already; nothing was written",
             hint="Write them anew with --force, or elsewhere with --out DIR.",
         )
-    return {path: path.read_bytes() for path in there}
+    try:
+        return {path: path.read_bytes() for path in there}
+    except OSError as error:
+        raise QdrantctlError(f"{error.filename} cannot be written: {error.strerror}") from None
 
 
 def _counted(

@@ -126,7 +126,7 @@ def settled(settings: Settings, *, locked: bool | None) -> tuple[Desired, str]:
                 hint="Leave --locked out.",
             )  # fmt: skip
         return wanted, ""
-    always = always_locked(settings)
+    always = settings.protected and bool(made.found)
     if always and locked is False:
         raise UsageError(
             f"--no-locked: {settings.owner} is protected and has committed state",

@@ -2,12 +2,20 @@
 
 import pytest
 
+from qdrantctl.edges import yaml_nodes
 from qdrantctl.edges.manifest_editing import Awkward, edited
 from qdrantctl.edges.manifests import Page, load_page
 from qdrantctl.engine.wording import reworded
 from qdrantctl.kinds.catalog import BY_NAME, KINDS
 from qdrantctl.model.address import Address
 from qdrantctl.model.rule import same
+
+
+@pytest.fixture(params=["C", "Python"], autouse=True)
+def _parser(request, monkeypatch):
+    if request.param == "Python":
+        monkeypatch.setattr(yaml_nodes, "events", yaml_nodes.python_events)
+
 
 HEAD = """\
 # ours

@@ -265,6 +265,9 @@ def test_what_no_manifest_can_say_is_told(empty_qdrant, project):
     assert "spec:\n  vectors:\n    v: {size: 4, distance: Dot}\n" in manifests(project)["odd.yaml"]
     assert (report["adopt"], report["change"]) == (1, 0)
     assert project.plan(empty_qdrant).code == 2
+    asked(empty_qdrant, "PUT", "/collections/odder", {"metadata": {"k" * 2000: 1}})
+    told = project.run(empty_qdrant, "import", "collection/odder")
+    assert (told.code, "collection/odder is not imported: " in told.err) == (1, True)
 
 
 def test_file_names_are_safe():
