@@ -48,6 +48,7 @@ WORDS: dict[str, list[list[str]]] = {
     "history": [[]],
     "import": [["--all", "--out", "-"], ["--update", "collection/products"]],
     "drift": [[], ["--unmanaged", "--baseline", "baseline.json", "--update-baseline"]],
+    "audit": [["--prove-writes", "--grpc-port", "1"], ["--read-only-key-env", "CLUSTER_KEY"]],
     "lock": [[], ["--check"]],
     "snapshots list": [[]],
     "snapshots restore": [["collection/products", "--auto-approve"]],

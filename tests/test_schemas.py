@@ -28,7 +28,7 @@ from tests.engine.worlds import desired, live_collection, question, recorded
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "schemas"
-FILES = ("manifest", "project", "plan", "report", "drift", "state")
+FILES = ("manifest", "project", "plan", "report", "drift", "state", "audit")
 VECTOR = {"size": 4, "distance": "Dot"}
 
 

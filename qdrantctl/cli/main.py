@@ -27,6 +27,7 @@ COMMANDS = {
     "show": "Show a resource, recorded and live, or a saved plan.",
     "history": "Show who applied what, when, from which commit.",
     "drift": "Tell what moved on the cluster since it was applied.",
+    "audit": "Answer the security checklist for files and server.",
     "import": "Write manifests of what is on the cluster.",
     "lock": "Write or check the committed state, without a server.",
     "snapshots": "List the snapshots taken before points were destroyed, or restore one.",

@@ -96,6 +96,11 @@ class Cluster:
         return Cluster(there, on_call=self._on_call)
 
     @property
+    def url(self) -> str:
+        """Where it is asked; every error begins with it."""
+        return self._endpoint.url
+
+    @property
     def now(self) -> datetime:
         """What the server's clock said with the last answer that told. Raises ClusterError."""
         try:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from qdrantctl.model.audit import Answer, AuditReport
 from qdrantctl.model.change import Action, Change
 from qdrantctl.model.drift import Drift
 from qdrantctl.model.plan import Plan
 from qdrantctl.model.report import Report, Status
 from qdrantctl.model.shown import Shown
 from qdrantctl.model.violation import Severity
+from qdrantctl.render import _audited as audited
 from qdrantctl.render import _beside as beside
 from qdrantctl.render import _drifted as drifted
 from qdrantctl.render import _numbers as numbers
@@ -66,6 +68,33 @@ def drift(made: Drift, *, max_bytes: int) -> str:
     marked = marker("drift", made.project, made.environment)
     title = f"### {drifted.headline(made)}"
     return fitted(marked, title, tuple(_drift(made)), max_bytes, "drift")
+
+
+def audit(made: AuditReport, *, max_bytes: int) -> str:
+    """The audit in at most `max_bytes`: findings open, all other lines folded."""
+    marked = marker("audit", made.project, made.environment)
+    title = f"### {audited.summary(made)}"
+    return fitted(marked, title, tuple(_audit(made)), max_bytes, "audit")
+
+
+def _audit(made: AuditReport) -> Iterator[Block]:
+    yield Block(_NOTICE, f"{_owner(made)} on {code(audited.place(made))}")
+    rest: dict[Answer, list[str]] = {answer: [] for answer in audited.SIGNS}
+    for rule, about, verdicts in audited.by_rule(made):
+        answer, lines = audited.worst(verdicts), list(audited.told(verdicts))
+        if answer is not Answer.FAIL:
+            rest[answer] += [f"{rule} {about.title}", *(f"  {line}" for line in lines)]
+            continue
+        weight = audited.weight(verdicts)
+        head = f"#### {weight} {rule}: {about.title}"
+        body = fence([*lines, audited.remedy(rule, about)], "text")
+        rank = _DANGER if weight is Severity.ERROR else _CHANGE
+        yield Block(rank, f"{head}\n\n{body}", head, "message")
+    for name, caps in audited.proofs(made).items():
+        yield Block(_REMARK, folded(f"{audited.PROOFS}: {name}", _some(caps)))
+    for answer, lines in rest.items():
+        if lines:
+            yield Block(_LIST, folded(answer.replace("_", " "), lines))
 
 
 def _drift(made: Drift) -> Iterator[Block]:
@@ -128,7 +157,7 @@ def _idle(change: Change) -> str:
     return f"{change.address} ({change.because})" if change.because else change.address
 
 
-def _owner(made: Plan | Report | Drift) -> str:
+def _owner(made: Plan | Report | Drift | AuditReport) -> str:
     return code(f"{made.project}/{made.environment}")
 
 

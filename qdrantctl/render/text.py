@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
+from qdrantctl.model.audit import Answer, AuditReport
 from qdrantctl.model.change import Action, Change
 from qdrantctl.model.drift import Drift, Moved
 from qdrantctl.model.imported import Imported
@@ -13,6 +14,7 @@ from qdrantctl.model.plan import Plan
 from qdrantctl.model.report import Outcome, Report, Status
 from qdrantctl.model.shown import Event, Shown
 from qdrantctl.model.snapshot import Listed, Taken
+from qdrantctl.render import _audited as audited
 from qdrantctl.render import _beside as beside
 from qdrantctl.render import _drifted as drifted
 from qdrantctl.render import _numbers as numbers
@@ -23,6 +25,8 @@ from qdrantctl.render._snapshots import restored as after_restore
 from qdrantctl.render._snapshots import table
 from qdrantctl.render.violations import entries
 
+_UNDER = " " * 15
+"""In front of what is told of a rule of the audit."""
 _TONES = {Status.DONE: "+", Status.FAILED: "error", Status.NOT_TAKEN: "error"}
 
 
@@ -73,6 +77,11 @@ def restored(name: str, taken: Taken) -> str:
 def drift(made: Drift, *, colour: bool) -> str:
     """What moved, block by block; the last line says it all and is fit for a log."""
     return "\n\n".join(_drift(made, painter(colour=colour))) + "\n"
+
+
+def audit(made: AuditReport, *, colour: bool) -> str:
+    """The checklist, answered line by line; the last line says it all and is fit for a log."""
+    return "\n\n".join(_audit(made, painter(colour=colour))) + "\n"
 
 
 def imported(made: Imported, *, printed: bool = False) -> str:
@@ -150,6 +159,30 @@ def _moved(moved: Moved, paint: Paint) -> Iterator[str]:
     yield f"{paint(f'{sign:>3}', sign)} {clean(moved.address)}{beside}"
     for line in lined_up(drifted.rows(moved), paint):
         yield f"      {line}"
+
+
+def _audit(made: AuditReport, paint: Paint) -> Iterator[str]:
+    yield f"qdrantctl audit: {paint(clean(made.owner), 'strong')} on {audited.place(made)}"
+    for section, rules in audited.by_section(made).items():
+        lines = [paint(section, "strong")]
+        for rule, about, verdicts in rules:
+            answer = audited.worst(verdicts)
+            failed = answer is Answer.FAIL
+            tone = str(audited.weight(verdicts)) if failed else "faint"
+            weight = f" [{tone}]" if failed else ""
+            sign = paint(f"{audited.SIGNS[answer]:<4}", tone)
+            below = list(audited.told(verdicts))
+            beside = f": {below.pop()}" if not failed and len(below) == 1 else weight
+            lines.append(f"  {sign}  {rule}  {about.title}{beside}")
+            lines += [f"{_UNDER}{line}" for line in below]
+            lines += [f"{_UNDER}{audited.remedy(rule, about)}"] if failed else []
+        yield "\n".join(lines)
+    if tried := audited.proofs(made):
+        lines = [paint(audited.PROOFS, "strong")]
+        for name, caps in tried.items():
+            lines += [f"  {name}", *(f"    {cap}" for cap in caps)]
+        yield "\n".join(lines)
+    yield paint(audited.summary(made), "error" if made.found else "strong")
 
 
 def _imported(made: Imported, *, printed: bool) -> Iterator[str]:
