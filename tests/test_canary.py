@@ -54,7 +54,7 @@ WORDS: dict[str, list[list[str]]] = {
     "snapshots restore": [["collection/products", "--auto-approve"]],
     "lease show": [[]],
     "lease break": [["1", "--auto-approve"]],
-    "render": [[]],
+    "render": [[], ["collection/products"]],
     "schema": [[]],
     "dev up": [[]],
     "dev status": [[]],

@@ -43,7 +43,13 @@ def stems(names: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def document(kind: str, address: Address, spec: Mapping[str, Json], shape: Shape) -> str:
+def document(
+    kind: str,
+    address: Address,
+    spec: Mapping[str, Json],
+    shape: Shape,
+    lifecycle: Mapping[str, Json] | None = None,
+) -> str:
     """One manifest as YAML."""
     head: dict[str, Json] = {
         "apiVersion": API_VERSION,
@@ -51,6 +57,8 @@ def document(kind: str, address: Address, spec: Mapping[str, Json], shape: Shape
         "metadata": {"name": address.name},
     }
     lines = [*block(head, None, 0, 2), *lines_of_entry("spec", spec, shape, 0, 2)]
+    if lifecycle:
+        lines += lines_of_entry("lifecycle", lifecycle, None, 0, 2)
     return "".join(f"{line}\n" for line in lines)
 
 
