@@ -354,8 +354,7 @@ def _change(
         fields=() if draft.action is Action.NOOP else draft.fields,
         **optional,
     )
-    as_stated = draft.action is Action.ADOPT and _worst(draft.fields) <= Effect.KEPT
-    if as_stated or draft.action in (Action.NOOP, Action.REFUSED, Action.FORGET):
+    if draft.action in (Action.NOOP, Action.REFUSED, Action.FORGET):
         return change
     kind = kinds[address.kind]
     steps = [Step(call=call) for call in kind.steps(change, context)]

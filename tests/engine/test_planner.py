@@ -252,6 +252,15 @@ def test_an_alias_that_stands_as_stated_is_adopted_without_a_step():
     assert (found.action, found.fields, found.steps) == (Action.ADOPT, (), ())
 
 
+def test_a_replacement_that_died_before_its_aliases_is_finished_with_them():
+    want = desired(A, **VECTOR)
+    pending = {"action": "replace", "spec": want.spec, "aliases": ["one"]}
+    change = only([want], [live_collection("a")], [recorded(A, pending=pending, **VECTOR)])
+    assert change.action is Action.ADOPT
+    action = {"create_alias": {"alias_name": "one", "collection_name": "a"}}
+    assert sent(change) == [("POST", "/collections/aliases", {"actions": [action]})]
+
+
 def test_collections_come_before_their_aliases_and_go_after_them():
     made = list(changes([desired("alias/z", collection="a"), desired(A, **VECTOR)]))
     assert made == [A, "alias/z"]
