@@ -65,6 +65,11 @@ class Settings:
         return f"{self.project}/{self.environment}"
 
     @property
+    def owners(self) -> tuple[str, ...]:
+        """The owner, then its previous names."""
+        return (self.owner, *sorted(self.previous_owners))
+
+    @property
     def state_folder(self) -> Path | None:
         """Folder of this environment's committed state; None where it has none."""
         if self.stateless:

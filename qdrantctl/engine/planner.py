@@ -88,6 +88,7 @@ def plan_changes(question: Question, kinds: Mapping[str, Kind]) -> tuple[Change,
         live=question.live,
         recorded=recorded,
         deleted=frozenset(d.address for d in drafts.values() if d.action is Action.DELETE),
+        owner=question.owner,
     )
     actions = {address: draft.action for address, draft in drafts.items()}
     order = ordered(actions, question.desired, question.live, kinds)
@@ -335,6 +336,8 @@ def _change(
     ours = context.recorded.get(address)
     before = ours.record if ours else None
     record = _record(draft, desired, ours, question)
+    if record and kinds[address.kind].owned:
+        record["address"] = str(address.of(question.owner))
     version: dict[str, Any] = {"recorded": before.schema_version} if before else {}
     if record:
         version["desired"] = record["schema_version"]

@@ -74,7 +74,7 @@ def imported(
 ) -> Made:
     """The manifests of what is wanted. Raises ClusterError, UsageError, QdrantctlError."""
     progress(f"asking {door.server.url}")
-    found = worlds(door, Inventory(), progress)
+    found = worlds(door, Inventory(), progress, settings.owners)
     chosen, left, stated = _chosen(settings, wanted, found)
     progress("reading each resource")
     if chosen:

@@ -103,7 +103,7 @@ def plan_for(
 ) -> Planned:
     """The plan for manifests that were read before. Raises ClusterError, UsageError."""
     progress(f"asking {door.server.url}")
-    found = worlds(door, wanted.inventory, progress)
+    found = worlds(door, wanted.inventory, progress, settings.owners)
     found = recalled(settings, door, wanted.inventory, found)
     changes, scene = think(settings, wishes, wanted, found, door.server, today)
     if more := uncertain(scene):
@@ -148,6 +148,7 @@ def think(
         live=question.live,
         recorded=question.recorded,
         deleted=frozenset(c.where for c in changes if c.action is Action.DELETE),
+        owner=question.owner,
     )
     scene = Scene(
         changes=changes,

@@ -86,7 +86,7 @@ def _first(change: Change, owner: str) -> dict[str, Json]:
     address = Address.parse(change.address)
     return {
         "owner": owner,
-        "address": change.address,
+        "address": _after(change).get("address", change.address),
         "object": address.name,
         "schema_version": 0,
         "digest": "",

@@ -46,7 +46,7 @@ def revive(saved: Plan, settings: Settings, door: Door, today: date, progress: P
         )
     wanted = Desired(Inventory(_desired(saved)), (), versions=_versions(saved))
     progress(f"asking {door.server.url}")
-    found = worlds(door, wanted.inventory, progress)
+    found = worlds(door, wanted.inventory, progress, settings.owners)
     found = recalled(settings, door, wanted.inventory, found)
     _same_cluster(saved, found, door)
     now = _again(saved, settings, wanted, found, door, today)

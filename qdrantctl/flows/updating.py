@@ -59,7 +59,7 @@ def updated(
                 f"no manifest states {address}", hint=f"`qdrantctl import {address}` writes one."
             )
     progress(f"asking {door.server.url}")
-    found = worlds(door, wanted.inventory, progress)
+    found = worlds(door, wanted.inventory, progress, settings.owners)
     found = detailed(door, found, wanted.inventory, frozenset(addresses) & frozenset(found.live))
     files: dict[str, list[Received]] = {}
     left: list[LeftOut] = []

@@ -44,6 +44,9 @@ class Asked:
     """Resources whose points and status are wanted, which cost a request each."""
     only: frozenset[Address] | None = None
     """Read these and nothing else; None reads the whole cluster."""
+    owners: tuple[str, ...] = ()
+    """Whose resources of an owned kind are called by their name alone: the owner, then its
+    previous names."""
 
     def wants(self, address: Address) -> bool:
         """Whether `address` is to be read at all."""
@@ -61,6 +64,8 @@ class Context:
     recorded: Inventory
     deleted: frozenset[Address] = frozenset()
     """Resources that this plan deletes."""
+    owner: str = ""
+    """Project and environment together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,5 +136,7 @@ class Kind:
     """Kinds that are settled before this one."""
     namespace: str = ""
     """Kinds of one namespace cannot share a name."""
+    owned: bool = False
+    """Whether it is addressed per owner: two owners may both have one of a name."""
     holds_data: bool = False
     """Whether removing one destroys points."""
