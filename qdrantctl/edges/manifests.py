@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
 from typing import NamedTuple
 
+from qdrantctl.edges.concealment import without_credentials
 from qdrantctl.edges.page import Page, Place, lines_of
 from qdrantctl.edges.sources import STDIN, Search, Sources, read_page
 from qdrantctl.edges.spec_errors import Fault, validate
@@ -23,7 +24,7 @@ from qdrantctl.model.violation import Finding, Severity, Violation
 
 TEMPLATES = (".j2",)
 PROJECT_FILE = "qdrantctl.yaml"
-_LATER = ("AccessKey", "SnapshotPolicy")
+_LATER = ("AccessKey",)
 """Kinds that are announced and not there yet."""
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 
@@ -71,7 +72,7 @@ class Source:
         self, fault: Fault, severity: Severity = Severity.ERROR, address: str = ""
     ) -> Violation:
         """A fault of the manifest as a violation at its line."""
-        return self.page.violation(
+        found = self.page.violation(
             fault.rule,
             fault.message,
             fault.hint,
@@ -79,6 +80,7 @@ class Source:
             severity=severity,
             address=address,
         )
+        return without_credentials(found)
 
 
 class Declared(NamedTuple):

@@ -157,7 +157,7 @@ WHOLE = [
     (HEAD.partition("spec")[0] + "spec: [a]", "QC042", 4, 7, "a mapping", "asked"),
     (HEAD.replace("/v1", "/v2"), "QC031", 1, 13, "'qdrantctl/v2' is not known", "qdrantctl/v1"),
     (HEAD.replace("Collection", "Colection"), "QC032", 2, 7, "'Colection'", "mean Collection?"),
-    (HEAD.replace("Collection", "Pod"), "QC032", 2, 7, "'Pod'", "Alias, StrictModeProfile."),
+    (HEAD.replace("Collection", "Pod"), "QC032", 2, 7, "'Pod'", "Alias, SnapshotPolicy"),
     (HEAD.replace("Collection", "AccessKey"), "QC033", 2, 7, "not supported", "Leave"),
     (HEAD.replace("Collection", "Project"), "QC033", 2, 7, "among the manifests", "qdrantctl.yaml"),
     ("- 3", "QC030", 1, 1, "not a manifest", "apiVersion: qdrantctl/v1"),
