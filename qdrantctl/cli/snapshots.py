@@ -11,6 +11,7 @@ from qdrantctl.cli.apply import approved, exit_code, report, stopping
 from qdrantctl.cli.options import output_options, server_options, show, wants_colour
 from qdrantctl.cli.plan import render
 from qdrantctl.cli.planning import clear, on_call, progress, settings, starting
+from qdrantctl.cli.policies import run_policies
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -141,3 +142,6 @@ def list_snapshots(**words: Any) -> int:
 def _settings(words: dict[str, Any]) -> Settings:
     """The settings; no manifest is read, so none needs to be named."""
     return settings({**words, "files": ("-",)}, need_server=True)
+
+
+command.add_command(run_policies)
