@@ -85,6 +85,53 @@ def run_policies(**words: Any) -> int:
         return report(met, words)
 
 
+@click.command("prune")
+@click.argument("policies", nargs=-1, metavar="[POLICY]…")
+@click.option("--dry-run", is_flag=True, help="Show what would be removed, and remove nothing.")
+@click.option(
+    "--orphan",
+    "orphans",
+    multiple=True,
+    metavar="FOLDER",
+    help="Remove this, too, which is no whole set.",
+)
+@lease_option
+@server_options
+@output_options("text", "json")
+def prune_sets(**words: Any) -> int:
+    """Remove the sets that retention no longer keeps.
+
+    What is no whole set is listed, and removed only when it is named with --orphan.
+    """
+    starting(words["verbose"])
+    from qdrantctl.flows.nodes import Work
+    from qdrantctl.flows.plan import door
+    from qdrantctl.flows.prune import leaving, prune
+    from qdrantctl.render import json, text
+
+    chosen, only, named = unread(words), words["policies"], words["orphans"]
+    with door(chosen, on_call(words["verbose"])) as cluster, stopping() as stop:
+        work = Work(cluster, progress(words["verbose"]), stop, chosen.nodes)
+        going, loose = leaving(chosen, work, only, named)
+        if going and not words["dry_run"]:
+            with at_work(cluster, chosen, words, stop) as work:
+                going, loose = leaving(chosen, work, only, named)
+                prune(going, work, lambda _: None)
+        now = cluster.now
+    clear()
+    done, sets = "removed" if not words["dry_run"] else "to remove", [each.set for each in going]
+    if words["output"] == "json":
+        documents = {"removed": sets, "left": loose}
+        show(json.document({k: [s.document(now) for s in v] for k, v in documents.items()}))
+        return 0
+    show(f"{done}:\n{text.sets(sets, now)}" if sets else "Nothing to remove.")
+    if loose:
+        show(
+            f"no whole sets, left alone until named with --orphan FOLDER:\n{text.sets(loose, now)}"
+        )
+    return 0
+
+
 def _teller(words: dict[str, Any]) -> Callable[[Outcome], None]:
     def tell(outcome: Outcome) -> None:
         from qdrantctl.render import text

@@ -11,7 +11,7 @@ from qdrantctl.cli.apply import approved, exit_code, report, stopping
 from qdrantctl.cli.options import output_options, server_options, show, wants_colour
 from qdrantctl.cli.plan import render
 from qdrantctl.cli.planning import clear, on_call, progress, settings, starting
-from qdrantctl.cli.policies import run_policies
+from qdrantctl.cli.policies import prune_sets, run_policies
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,11 +115,17 @@ def _told(met: Report, made: Restoring, words: dict[str, Any]) -> int:
 
 @command.command("list")
 @click.argument("address", required=False)
+@click.option("--from", "source", metavar="DESTINATION",
+              help="Only what is there, whoever put it there; no server is asked.")  # fmt: skip
 @server_options
 @output_options("text", "json")
 def list_snapshots(**words: Any) -> int:
-    """Show the snapshots that the ledger knows and those that the servers list."""
+    """Show what there is to restore: at destinations of policies, in the ledger, on the servers."""
+    starting(words["verbose"])
+    from qdrantctl.flows.nodes import Work
     from qdrantctl.flows.plan import door
+    from qdrantctl.flows.prune import listed as at_destinations
+    from qdrantctl.flows.prune import read
     from qdrantctl.flows.snapshots import listed
     from qdrantctl.model.address import Address
     from qdrantctl.model.errors import UsageError
@@ -129,12 +135,27 @@ def list_snapshots(**words: Any) -> int:
         only = Address.parse(words["address"]) if words["address"] else None
     except ValueError as error:
         raise UsageError(str(error)) from None
-    chosen = _settings(words)
-    with door(chosen, on_call(words["verbose"])) as cluster:
-        found = listed(cluster, chosen.nodes, only)
-    if words["output"] == "json":
-        show(json.document({"snapshots": [each.model_dump(mode="json") for each in found]}))
+    found: tuple[Any, ...] = ()
+    if words["source"]:
+        from datetime import UTC, datetime
+
+        sets, now = tuple(read(words["source"])), datetime.now(UTC)
     else:
+        chosen = _settings(words)
+        with door(chosen, on_call(words["verbose"])) as cluster:
+            found = listed(cluster, chosen.nodes, only)
+            work = Work(cluster, progress(words["verbose"]), lambda: False, chosen.nodes)
+            sets, now = at_destinations(chosen, work), cluster.now
+    clear()
+    if only:
+        sets = tuple(s for s in sets if s.about and s.about.snapshot.collection == only.name)
+    if words["output"] == "json":
+        about = {"snapshots": [each.model_dump(mode="json") for each in found]}
+        show(json.document(about | {"sets": [each.document(now) for each in sets]}))
+        return 0
+    if sets:
+        show(text.sets(sets, now))
+    if found or not sets:
         show(text.snapshots(found))
     return 0
 
@@ -145,3 +166,4 @@ def _settings(words: dict[str, Any]) -> Settings:
 
 
 command.add_command(run_policies)
+command.add_command(prune_sets)

@@ -67,7 +67,7 @@ class Policy:
         """What is not as the policy says: a word for it, and a sentence."""
         for place in self.places:
             if place.broken:
-                yield "unseen", f"{place.url} cannot be seen: {place.broken}"
+                yield "unseen", place.broken
                 continue
             for name in self.collections:
                 if since := self.due(name, place, now):
@@ -129,6 +129,12 @@ def policies(settings: Settings, work: Work, only: tuple[str, ...] = ()) -> list
     return found
 
 
+def sentences(error: QdrantctlError) -> str:
+    """An error as it is told within a line."""
+    words = (error.what, error.why, error.hint)
+    return ". ".join(word.rstrip(".") for word in words if word) + "."
+
+
 def _name(word: str) -> str:
     return Address.parse(word).name if word.startswith(f"{KIND}/") else word
 
@@ -148,5 +154,5 @@ def place(settings: Settings, work: Work, name: str, spec: Mapping[str, Json], u
         )
         sets = counted(found(store, folder(settings.owner, name)), spec, work.door.now)
     except QdrantctlError as error:
-        return Place(url, None, broken=": ".join(filter(None, (error.what, error.why))))
+        return Place(url, None, broken=sentences(error))
     return Place(url, store, tuple(sets))

@@ -17,7 +17,7 @@ from qdrantctl.flows.desired import Desired
 from qdrantctl.flows.nodes import Work
 from qdrantctl.flows.observe import Worlds
 from qdrantctl.flows.plan import described
-from qdrantctl.flows.policies import Place, Policy, place, policies
+from qdrantctl.flows.policies import Place, Policy, place, policies, sentences
 from qdrantctl.flows.sets import put, remove, superfluous
 from qdrantctl.model.address import Address
 from qdrantctl.model.backup import BEGUN, Set, Sidecar
@@ -120,7 +120,7 @@ def run(made: Running, work: Work, tell: Callable[[Outcome], None]) -> Report:
 
 def _policy(policy: Policy, made: Running, work: Work) -> Iterator[str]:
     """Finish what was left, take what is due, remove what is no longer kept; what went wrong."""
-    yield from (f"{p.url}: {p.broken}." for p in policy.places if p.broken)
+    yield from (p.broken for p in policy.places if p.broken)
     yield from _finished(policy, work)
     policy = _again(policy, made.settings, work)
     for step, slot in _due(policy, work, work.door.now):
@@ -224,5 +224,4 @@ def _told() -> Iterator[list[str]]:
     except LeaseError:
         raise
     except QdrantctlError as error:
-        words = (error.what, error.why, error.hint)
-        errors.append(". ".join(word.rstrip(".") for word in words if word) + ".")
+        errors.append(sentences(error))
