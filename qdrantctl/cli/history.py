@@ -31,9 +31,8 @@ def command(**words: Any) -> int:
     except ValueError as error:
         raise UsageError(str(error)) from None
     chosen = settings(words, need_server=True)
-    owner = None if words["all_owners"] else chosen.owner
     with door(chosen, on_call(words["verbose"])) as cluster:
-        found = history(cluster, owner, address)
+        found = history(cluster, chosen.owners, address, everybody=words["all_owners"])
     if words["output"] == "json":
         show(json.document({"events": [event.model_dump(mode="json") for event in found]}))
     else:

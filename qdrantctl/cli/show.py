@@ -35,8 +35,9 @@ def command(**words: Any) -> int:
         raise UsageError(f"{error}", hint="Or name a file that plan --out has saved.") from None
     if reason := unsendable(address.name):
         raise UsageError(f"{address.name!r}: {reason}")
-    with door(settings(words, need_server=True), on_call(words["verbose"])) as cluster:
-        found = flow(cluster, address)
+    chosen = settings(words, need_server=True)
+    with door(chosen, on_call(words["verbose"])) as cluster:
+        found = flow(cluster, address, chosen.owners)
     if words["output"] == "text":
         from qdrantctl.render import text
 

@@ -108,8 +108,15 @@ def resource_of(payload: Mapping[str, Json]) -> Resource:
             when=str(payload.get("when") or ""),
             server=str(payload.get("server") or ""),
             observed=payload["observed"] if isinstance(payload.get("observed"), dict) else None,
+            generations=tuple(payload.get("generations") or ()),
         ),
     )
+
+
+def _names(address: Address) -> list[str]:
+    """The words of a name; what is owned begins with its owner."""
+    held = address.kind in ("collection", "alias")
+    return [address.name] if held else address.name.split("/")
 
 
 def _upsert(door: Door, points: list[tuple[str, dict[str, Json]]]) -> None:
@@ -131,7 +138,7 @@ def _address(payload: Mapping[str, Json], door: Door) -> Address:
         sound = isinstance(payload.get("spec"), dict) and bool(payload.get("owner"))
     except (ValueError, TypeError, KeyError, AttributeError):
         sound = False
-    if not sound or unsendable(address.name):
+    if not sound or any(map(unsendable, _names(address))):
         raise ClusterError(
             f"{door.server.url}: the ledger holds an entry for "
             f"{str(payload.get('address'))[:100]!r} that qdrantctl did not write",

@@ -63,6 +63,11 @@ class Settings:
         """`shop/prod`; `-/-` without a project file."""
         return f"{self.project}/{self.environment}"
 
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """The owner, then its previous names."""
+        return (self.owner, *sorted(self.previous_owners))
+
 
 def resolve(
     *,

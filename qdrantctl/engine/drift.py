@@ -167,7 +167,8 @@ def _pair(ours: Resource, live: Resource, question: Question, kind: Kind) -> Pai
 
 def _drifted(pair: Pair) -> Iterator[MovedField]:
     """The fields that were applied and are not as they were: what a plan of the record would do."""
-    for found in diff(pair.shape, pair.wanted, pair.live.spec, pair.wanted, pair.lens):
+    fields = diff(pair.shape, pair.wanted, pair.live.spec, pair.wanted, pair.lens)
+    for found in pair.kind.weigh(fields, pair.recorded, pair.live, pair.recorded):
         if found.effect > Effect.KEPT and pair.readable(found.path):
             asked = pair.desired is not None and _has(pair.desired.spec, found.path, found.live)
             because = "as the manifests ask by now; apply only records it" if asked else ""

@@ -37,6 +37,7 @@ class Scene:
     """revert, keep or refuse, for each address."""
     max_deletes: int | None = None
     fail_on_loosening: bool = False
+    fail_on_widening: bool = False
     partial: bool = False
 
 
@@ -303,6 +304,20 @@ def _loosened(scene: Scene) -> Iterator[Violation]:
                 )
 
 
+def _widened(scene: Scene) -> Iterator[Violation]:
+    for change in scene.changes if scene.fail_on_widening else ():
+        wider = [field for field in change.fields if field.direction == "widens"]
+        if wider and not scene.consents("widen", change.where):
+            entry = f"{{widen: {change.address}, until: YYYY-MM-DD, reason: …}}"
+            told = "; ".join(f"{_named(field)} {field.because}" for field in wider)
+            yield Violation(
+                rule="QC240",
+                address=change.address,
+                message=f"{change.address} would be let do more: {told}",
+                hint=f"If that is meant, add to consents in qdrantctl.yaml {entry}.",
+            )
+
+
 def _half_done(change: Change, scene: Scene) -> bool:
     """Whether an apply was interrupted in it: that is finished first, whoever moved what."""
     ours = scene.context.recorded.get(change.where)
@@ -347,6 +362,7 @@ RULES: tuple[Callable[[Scene], Iterator[Violation]], ...] = (
     _drift_refused,
     _drift_kept,
     _loosened,
+    _widened,
     _checks,
 )
 

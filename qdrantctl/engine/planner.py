@@ -81,6 +81,7 @@ def plan_changes(question: Question, kinds: Mapping[str, Kind]) -> tuple[Change,
         live=question.live,
         recorded=recorded,
         deleted=frozenset(d.address for d in drafts.values() if d.action is Action.DELETE),
+        owner=question.owner,
     )
     actions = {address: draft.action for address, draft in drafts.items()}
     order = ordered(actions, question.desired, question.live, kinds)
@@ -114,7 +115,7 @@ def _draft(address: Address, question: Question, recorded: Inventory, kind: Kind
 
 def _creation(desired: Resource, ours: Resource | None, question: Question, kind: Kind) -> Draft:
     lens = Lens(question.server, place=desired.place, new=True)
-    fields = created(shape_of(kind.spec), desired.spec, lens)
+    fields = kind.weigh(created(shape_of(kind.spec), desired.spec, lens), desired, None, ours)
     if any(change.effect is Effect.REFUSED for change in fields):
         return Draft(desired.address, Action.REFUSED, _refused(fields), _because(fields))
     because = _interrupted(ours) or ("vanished outside qdrantctl" if ours else "")
@@ -149,6 +150,7 @@ def _comparison(
         fields = tuple(_own(c, ours) if c.path in had else _begun(c) for c in fields)
     elif question.on_drift(address) == "keep":
         fields = _kept(shape_of(kind.spec), fields)
+    fields = kind.weigh(fields, desired, live, ours)
     worst = _worst(fields)
     if worst is Effect.REFUSED:
         return Draft(address, Action.REFUSED, _refused(fields), _because(fields))
@@ -321,7 +323,7 @@ def _change(
     desired, live = question.desired.get(address), question.live.get(address)
     ours = context.recorded.get(address)
     before = ours.record if ours else None
-    record = _record(draft, desired, ours, question)
+    record = _record(draft, desired, ours, question, owned=kinds[address.kind].owned)
     version: dict[str, Any] = {"recorded": before.schema_version} if before else {}
     if record:
         version["desired"] = record["schema_version"]
@@ -361,7 +363,12 @@ def _overall(draft: Draft, ours: Resource | None) -> Cause:
 
 
 def _record(
-    draft: Draft, desired: Resource | None, ours: Resource | None, question: Question
+    draft: Draft,
+    desired: Resource | None,
+    ours: Resource | None,
+    question: Question,
+    *,
+    owned: bool,
 ) -> dict[str, Json] | None:
     """What the ledger will hold of a resource that is desired."""
     if desired is None or draft.action is Action.REFUSED:
@@ -375,7 +382,7 @@ def _record(
         version = ours.record.schema_version + (mark != ours.record.digest)
     return {
         "owner": question.owner,
-        "address": str(draft.address),
+        "address": str(draft.address.of(question.owner) if owned else draft.address),
         "object": draft.address.name,
         "schema_version": version,
         "digest": mark,

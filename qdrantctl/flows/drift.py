@@ -31,7 +31,7 @@ def drift(
     wanted = desired(settings).inventory if settings.manifests else Inventory()
     progress(f"asking {door.server.url}")
     owners = frozenset({settings.owner, *settings.previous_owners})
-    found = worlds(door, wanted, progress, owners)
+    found = worlds(door, wanted, progress, settings.owners, detailed=True)
     question = Question(
         owner=settings.owner,
         server=door.server,

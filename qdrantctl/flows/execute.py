@@ -31,6 +31,7 @@ SETTLED = 2.0
 INDEX_BUILT = 600.0
 """Seconds that an index may take whose request was cut: the server goes on building it."""
 CONFLICT, TOO_MANY = 409, 429
+_BY_RECORD = (Action.CREATE, Action.UPDATE, Action.DELETE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +153,10 @@ def _as_planned(change: Change, run: Run) -> None:
     if planned is None or not (change.destroys or losing):
         return
     only = frozenset({change.where})
-    asked = Asked(run.planned.desired.inventory, Inventory(), details=only, only=only)
+    owners = run.planned.worlds.owners
+    asked = Asked(
+        run.planned.desired.inventory, Inventory(), details=only, only=only, owners=owners
+    )
     now = observe(run.door, asked).get(change.where)
     if now is None:
         return
@@ -175,6 +179,9 @@ def _read_back(
 
     Nodes of a cluster may answer from before the change for a moment, so it is asked again.
     """
+    if not change.steps and change.action in _BY_RECORD:
+        # Nothing of it is on the server: what is recorded is all there is.
+        return run.planned.desired.inventory.get(change.where), ()
     settled = time.monotonic() + SETTLED
     until = settled + (INDEX_BUILT if halt and halt.cut else 0.0)
     while True:
@@ -193,7 +200,9 @@ def _owner(run: Run) -> str:
 def _observed(address: Address, run: Run) -> Resource | None:
     desired, remembered = run.planned.desired.inventory, run.planned.worlds.remembered
     only = frozenset({address})
-    return observe(run.door, Asked(desired, remembered, details=only, only=only)).get(address)
+    owners = run.planned.worlds.owners
+    asked = Asked(desired, remembered, details=only, only=only, owners=owners)
+    return observe(run.door, asked).get(address)
 
 
 def _missed(change: Change, live: Resource | None, run: Run) -> tuple[str, ...]:

@@ -26,6 +26,10 @@ class Worlds:
     remembered: Inventory
     """Records of every owner, those of deleted resources left out."""
     memory: Memory
+    owners: tuple[str, ...] = ()
+    """Whose resources of owned kinds are called by their name alone."""
+    unsigned: str = ""
+    """Why no token can be signed with the given key; empty when one can, or none is asked for."""
 
     def payload(self, address: Address) -> Mapping[str, Json]:
         """The ledger's entry for an address as it stands there; empty when there is none."""
@@ -64,29 +68,51 @@ def _key(call: Call) -> str:
 
 
 def worlds(
-    door: Door, desired: Inventory, progress: Progress, owners: frozenset[str] = frozenset()
+    door: Door,
+    desired: Inventory,
+    progress: Progress,
+    owners: tuple[str, ...],
+    *,
+    detailed: bool = False,
 ) -> Worlds:
     """The live and the recorded world. Raises ClusterError; only 404 means that there is none.
 
-    What `owners` have recorded is read with all its details, not only with those that are stated.
+    `owners` are this one and its previous names. With `detailed` what they have recorded is read
+    with all its details, not only with those that are stated.
     """
     progress("reading the ledger")
-    memory = read(door)
-    entries = (resource_of(payload) for payload in memory.entries.values())
-    kept = [
-        entry
-        for entry in entries
-        if entry.address.kind in BY_NAME and not memory.entries[entry.address].get("deleted")
-    ]
-    remembered = Inventory(kept)
+    memory = remembering(door, owners)
+    remembered = Inventory(
+        replace(resource_of(payload), address=address)
+        for address, payload in memory.entries.items()
+        if address.kind in BY_NAME and not payload.get("deleted")
+    )
     details = frozenset(
         address
         for address, entry in remembered.items()
-        if address not in desired or (entry.record and entry.record.owner in owners)
+        if address not in desired or (detailed and entry.record and entry.record.owner in owners)
     )
     progress("reading the cluster")
-    live = observe(door, Asked(desired, remembered, details=details))
-    return Worlds(live, remembered, memory)
+    live = observe(door, Asked(desired, remembered, details=details, owners=owners))
+    return Worlds(live, remembered, memory, owners)
+
+
+def remembering(door: Door, owners: tuple[str, ...]) -> Memory:
+    """What the ledger holds; of owned kinds what these owners have is called by its name alone.
+
+    Where it was recorded under a previous name, too, the present one counts.
+    """
+    memory = read(door)
+    entries: dict[Address, Mapping[str, Json]] = {}
+    for owner in ("", *reversed(owners)):
+        for address, payload in memory.entries.items():
+            owned = address.kind in BY_NAME and BY_NAME[address.kind].owned
+            mine = owned and payload["owner"] in owners
+            if mine and payload["owner"] == owner:
+                entries[Address(address.kind, address.name.removeprefix(f"{owner}/"))] = payload
+            elif not mine and not owner:
+                entries[address] = payload
+    return replace(memory, entries=entries)
 
 
 def observe(door: Door, asked: Asked) -> Inventory:
@@ -101,6 +127,6 @@ def observe(door: Door, asked: Asked) -> Inventory:
 
 def detailed(door: Door, worlds: Worlds, desired: Inventory, more: frozenset[Address]) -> Worlds:
     """The same worlds with points and status of `more` read too."""
-    asked = Asked(desired, worlds.remembered, details=more, only=more)
+    asked = Asked(desired, worlds.remembered, details=more, only=more, owners=worlds.owners)
     fresh = observe(door, asked)
     return replace(worlds, live=Inventory([*worlds.live.values(), *fresh.values()]))

@@ -9,8 +9,9 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from qdrantctl import __version__
-from qdrantctl.edges import ledger
+from qdrantctl.edges import ledger, registry
 from qdrantctl.edges.cluster import Cluster
+from qdrantctl.edges.signer import unsigned
 from qdrantctl.engine.guard import Scene, guard, uncertain
 from qdrantctl.engine.planner import Question, plan_changes, unmanaged
 from qdrantctl.engine.select import Selection
@@ -23,7 +24,7 @@ from qdrantctl.model.consent import Consent, matches
 from qdrantctl.model.errors import SettingsError
 from qdrantctl.model.kind import Context
 from qdrantctl.model.plan import Plan, PlannedServer
-from qdrantctl.model.step import Step
+from qdrantctl.model.step import Call, Step
 from qdrantctl.model.violation import Severity, Violation
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
     from qdrantctl.edges.settings import Settings
     from qdrantctl.model.kind import Door
-    from qdrantctl.model.step import Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,7 @@ class Wishes:
     """Addresses or globs whose drift is put back, whatever the environment says."""
     max_deletes: int | None = None
     fail_on_loosening: bool = False
+    fail_on_widening: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,10 @@ def plan_for(
 ) -> Planned:
     """The plan for manifests that were read before. Raises ClusterError, UsageError."""
     progress(f"asking {door.server.url}")
-    found = worlds(door, wanted.inventory, progress)
+    found = worlds(door, wanted.inventory, progress, settings.owners)
+    if any(BY_NAME[address.kind].owned for address in wanted.inventory):
+        progress("trying whether tokens can be signed")
+        found = replace(found, unsigned=unsigned(settings.endpoint))
     changes, scene = think(settings, wishes, wanted, found, door, today)
     if more := uncertain(scene):
         progress("counting points")
@@ -125,12 +129,13 @@ def think(
     question = _question(settings, wishes, wanted, found, door, today)
     changes = plan_changes(question, BY_NAME)
     context = Context(
-        server=door.server,
+        server=question.server,
         today=today,
         desired=question.desired,
         live=question.live,
         recorded=question.recorded,
         deleted=frozenset(c.where for c in changes if c.action is Action.DELETE),
+        owner=question.owner,
     )
     scene = Scene(
         changes=changes,
@@ -141,6 +146,7 @@ def think(
         on_drift=_on_drift(settings, wishes),
         max_deletes=wishes.max_deletes,
         fail_on_loosening=wishes.fail_on_loosening,
+        fail_on_widening=wishes.fail_on_widening,
         partial=settings.partial,
     )
     return changes, scene
@@ -157,7 +163,7 @@ def _question(
     allows = _allows(settings, wishes)
     return Question(
         owner=settings.owner,
-        server=door.server,
+        server=replace(door.server, unsigned=found.unsigned),
         today=today,
         desired=wanted.inventory,
         live=found.live,
@@ -202,11 +208,14 @@ def described(door: Door, found: Worlds) -> PlannedServer:
 
 
 def _prepare(changes: Sequence[Change], found: Worlds, door: Door) -> tuple[Step, ...]:
-    """The ledger's first creation, where something is to be remembered."""
+    """The first creation of the ledger and of the registry of keys, where something needs them."""
     idle = (Action.NOOP, Action.REFUSED)
-    if found.memory.exists or all(change.action in idle for change in changes):
-        return ()
-    return (Step(call=ledger.creation(door.server)),)
+    calls: list[Call] = []
+    if not found.memory.exists and any(change.action not in idle for change in changes):
+        calls.append(ledger.creation(door.server))
+    if any(registry.needed(step.call) for change in changes for step in change.steps):
+        calls += registry.missing(door)
+    return tuple(Step(call=call) for call in calls)
 
 
 def _notes(settings: Settings, wishes: Wishes, scene: Scene) -> Iterator[Violation]:

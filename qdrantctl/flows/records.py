@@ -29,6 +29,8 @@ def pending(
     after = _after(change)
     known = bool(before) and not before.get("deleted")
     entry = dict(before) if known else _first(change, owner)
+    if "generations" in before:
+        entry["generations"] = before["generations"]
     entry["history"] = list(before.get("history", ()))
     open_before = before.get("pending") or {}
     entry["pending"] = {"action": str(change.action)}
@@ -74,7 +76,7 @@ def _first(change: Change, owner: str) -> dict[str, Json]:
     address = Address.parse(change.address)
     return {
         "owner": owner,
-        "address": change.address,
+        "address": _after(change).get("address", change.address),
         "object": address.name,
         "schema_version": 0,
         "digest": "",

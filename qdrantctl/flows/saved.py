@@ -44,7 +44,7 @@ def revive(saved: Plan, settings: Settings, door: Door, today: date, progress: P
         )
     wanted = Desired(Inventory(_desired(saved)), ())
     progress(f"asking {door.server.url}")
-    found = worlds(door, wanted.inventory, progress)
+    found = worlds(door, wanted.inventory, progress, settings.owners)
     _same_cluster(saved, found, door)
     now = _again(saved, settings, wanted, found, door, today)
     touching = [change for change in saved.changes if change.action not in _IDLE]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from qdrantctl.edges import ledger
-from qdrantctl.flows.observe import observe
+from qdrantctl.flows.observe import observe, remembering
 from qdrantctl.model.address import Address
 from qdrantctl.model.errors import QdrantctlError
 from qdrantctl.model.kind import Asked, Door
@@ -14,15 +15,16 @@ from qdrantctl.model.rule import Json
 from qdrantctl.model.shown import Event, Shown
 
 
-def show(door: Door, address: Address) -> Shown:
+def show(door: Door, address: Address, owners: tuple[str, ...]) -> Shown:
     """One resource, recorded and live. Raises QdrantctlError for one that is neither."""
-    memory = ledger.read(door)
+    memory = remembering(door, owners)
     entry = memory.entries.get(address, {})
     known = bool(entry) and not entry.get("deleted")
-    recorded = ledger.resource_of(entry) if known else None
+    recorded = replace(ledger.resource_of(entry), address=address) if known else None
     remembered = Inventory([recorded] if recorded else [])
     only = frozenset({address})
-    live = observe(door, Asked(Inventory(), remembered, details=only, only=only)).get(address)
+    asked = Asked(Inventory(), remembered, details=only, only=only, owners=owners)
+    live = observe(door, asked).get(address)
     if live is None and not entry:
         raise QdrantctlError(
             f"{address} is neither on {door.server.url} nor in its ledger",
@@ -39,25 +41,27 @@ def show(door: Door, address: Address) -> Shown:
         status=live.facts.status if live else "",
         aliases=live.facts.aliases if live else (),
         uuid=live.facts.uuid if live else "",
-        events=_newest_first(_events(entry)),
+        events=_newest_first(_events(address, entry)),
     )
 
 
-def history(door: Door, owner: str | None, address: Address | None) -> tuple[Event, ...]:
-    """What was done, newest first: of one resource, of one owner, or of everybody (None)."""
-    entries = ledger.read(door).entries
+def history(
+    door: Door, owners: tuple[str, ...], address: Address | None, *, everybody: bool
+) -> tuple[Event, ...]:
+    """What was done, newest first: of one resource, of the first owner, or of everybody."""
+    entries = remembering(door, owners).entries
     return _newest_first(
         event
         for where, entry in entries.items()
-        if (address is None or where == address) and owner in (None, entry["owner"])
-        for event in _events(entry)
+        if (address is None or where == address) and (everybody or entry["owner"] == owners[0])
+        for event in _events(where, entry)
     )
 
 
-def _events(entry: Mapping[str, Json]) -> Iterator[Event]:
+def _events(where: Address, entry: Mapping[str, Json]) -> Iterator[Event]:
     for line in entry.get("history") or ():
         yield Event(
-            address=str(entry["address"]),
+            address=str(where),
             owner=str(entry["owner"]),
             when=str(line.get("when", "")),
             who=str(line.get("who", "")),

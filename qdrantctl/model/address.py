@@ -30,6 +30,10 @@ class Address(NamedTuple):
             )
         return cls(kind, name)
 
+    def of(self, owner: str) -> Address:
+        """The same among all owners: `access_key/shop/prod/analytics`."""
+        return Address(self.kind, f"{owner}/{self.name}")
+
 
 def unsendable(name: str) -> str:
     """Why Qdrant must never be asked for a collection or alias of this name; empty when it may.

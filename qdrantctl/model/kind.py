@@ -8,7 +8,7 @@ from datetime import date
 from typing import Protocol
 
 from qdrantctl.model.address import Address
-from qdrantctl.model.change import Change
+from qdrantctl.model.change import Change, FieldChange
 from qdrantctl.model.resource import Inventory, Resource
 from qdrantctl.model.rule import Json
 from qdrantctl.model.server import Server
@@ -44,6 +44,9 @@ class Asked:
     """Resources whose points and status are wanted, which cost a request each."""
     only: frozenset[Address] | None = None
     """Read these and nothing else; None reads the whole cluster."""
+    owners: tuple[str, ...] = ()
+    """Whose resources of an owned kind are called by their name alone: the owner, then its
+    previous names."""
 
     def wants(self, address: Address) -> bool:
         """Whether `address` is to be read at all."""
@@ -61,6 +64,8 @@ class Context:
     recorded: Inventory
     deleted: frozenset[Address] = frozenset()
     """Resources that this plan deletes."""
+    owner: str = ""
+    """Project and environment together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,10 @@ def _as_stated(desired: Mapping[str, Json], *_: object) -> Mapping[str, Json]:
     return desired
 
 
+def _as_judged(fields: tuple[FieldChange, ...], *_: object) -> tuple[FieldChange, ...]:
+    return fields
+
+
 def _no_refs(_: Mapping[str, Json]) -> Iterable[Address]:
     return ()
 
@@ -119,11 +128,18 @@ class Kind:
         [Mapping[str, Json], Mapping[str, Json], Mapping[str, Json]], Mapping[str, Json]
     ] = _as_stated
     """desired, live, recorded -> desired with what it implies on this live resource."""
+    weigh: Callable[
+        [tuple[FieldChange, ...], Resource, Resource | None, Resource | None],
+        tuple[FieldChange, ...],
+    ] = _as_judged
+    """fields, desired, live, recorded -> the fields with what no rule of one field can tell."""
     refs: Callable[[Mapping[str, Json]], Iterable[Address]] = _no_refs
     """The resources that a spec refers to: they come first, and go last."""
     after: tuple[str, ...] = ()
     """Kinds that are settled before this one."""
     namespace: str = ""
     """Kinds of one namespace cannot share a name."""
+    owned: bool = False
+    """Whether it is addressed per owner: two owners may both have one of a name."""
     holds_data: bool = False
     """Whether removing one destroys points."""

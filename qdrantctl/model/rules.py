@@ -73,6 +73,15 @@ RULES: dict[str, str] = {
     "QC130": "A profile must say which collections it covers",
     "QC131": "A profile should cover a collection",
     "QC132": "What the application filters on needs an index before unindexed filters are refused",
+    "QC140": "A key must say what it may do, once for each name",
+    "QC141": "A name in a scope must be a literal name of a collection or alias",
+    "QC142": "Scopes have no payload filters",
+    "QC143": "A key that manages the cluster must be acknowledged",
+    "QC144": "The lengths of time of a key must be valid and fit each other",
+    "QC145": "A scope must name what the manifests or the cluster have",
+    "QC146": "A scope should name the alias that applications use",
+    "QC148": "The tokens of a key should be looked after",
+    "QC149": "Generations of a key should be recorded ones",
     "QC201": "A protected resource must not be deleted or replaced",
     "QC202": "Deleting points needs consent by name",
     "QC203": "Replacing a collection needs consent by name",
@@ -89,5 +98,6 @@ RULES: dict[str, str] = {
     "QC214": "Loosening a cap needs consent by name, where --fail-on-loosening is given",
     "QC220": "A consent should not have expired",
     "QC221": "A consent should allow something",
+    "QC240": "Letting a key do more needs consent by name, where --fail-on-widening is given",
 }
 """Id -> one-line title."""

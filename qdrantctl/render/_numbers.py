@@ -21,6 +21,10 @@ _DONE = {
 _MOVED = (Cause.DRIFT, Cause.BOTH)
 
 LEDGER = "the ledger (collection _qdrantctl) will be created"
+REGISTRY = (
+    "the registry of keys (collection _qdrantctl_keys) will be created: every token that can be "
+    "revoked depends on it, and is refused where it is missing"
+)
 NO_CHANGES = "No changes. The cluster matches the manifests."
 KEPT = "No changes. What was changed outside qdrantctl stays as it is."
 NEXT = "The next qdrantctl apply finishes the rest."
@@ -42,6 +46,12 @@ def planned(made: Plan) -> str:
     only = counts.adopt == counts.changes + counts.refused
     free = only and not any(change.steps for change in made.changes)
     return f"Plan: {', '.join(parts)}." + (" Adopting writes only the ledger." if free else "")
+
+
+def prepared(made: Plan) -> list[str]:
+    """What is made before the first change."""
+    made_first = [step.call.path for step in made.prepare if not step.call.path.endswith("/index")]
+    return [REGISTRY if path.endswith("_keys") else LEDGER for path in made_first]
 
 
 def blocked(made: Plan) -> str:

@@ -80,8 +80,8 @@ def _plan(made: Plan, paint: Paint) -> Iterator[str]:
         f"qdrantctl plan: {paint(clean(made.owner), 'strong')} on "
         f"{paint(clean(server.url), 'strong')} (Qdrant {clean(server.version)}, {mode})"
     )
-    if made.prepare:
-        yield paint(f"  # {numbers.LEDGER}", "strong")
+    for words in numbers.prepared(made):
+        yield paint(f"  # {words}", "strong")
     for change in made.changes:
         if change.action is not Action.NOOP:
             yield "\n".join(_change(change, paint))
