@@ -28,6 +28,7 @@ COMMANDS = {
     "history": "Show who applied what, when, from which commit.",
     "drift": "Tell what moved on the cluster since it was applied.",
     "lease": "Show who is applying, or break the lease of one that died.",
+    "keys": "Issue, rotate, revoke and check tokens of access keys.",
     "render": "Print the manifests as they are after templates.",
     "schema": "Print the JSON Schema of what is read and written.",
     "dev": "Run a real Qdrant on this machine.",

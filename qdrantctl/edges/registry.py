@@ -15,6 +15,7 @@ from qdrantctl.model.kind import Door
 from qdrantctl.model.step import Call, collection_path
 
 _NOT_FOUND = 404
+_AND_WAIT = {"wait": "true"}
 
 
 def needed(call: Call) -> bool:
@@ -37,7 +38,7 @@ def missing(door: Door) -> Iterator[Call]:
     if MATCHED not in (found.get("payload_schema") or {}):
         body = {"field_name": MATCHED, "field_schema": "keyword"}
         path = collection_path(REGISTRY, "index")
-        yield Call(method="PUT", path=path, query={"wait": "true"}, body=body)
+        yield Call(method="PUT", path=path, query=_AND_WAIT, body=body)
 
 
 def exists(door: Door) -> bool:
@@ -46,8 +47,16 @@ def exists(door: Door) -> bool:
     return bool(door.ask(Call(method="GET", path=path))["exists"])
 
 
-def write(door: Door, generations: Iterable[Generation]) -> None:
-    """Put generations in the place of what stood there. Raises ClusterError."""
-    points = [{"id": g.point, "vector": {}, "payload": g.document()} for g in generations]
-    path = collection_path(REGISTRY, "points")
-    door.ask(Call(method="PUT", path=path, query={"wait": "true"}, body={"points": points}))
+def write(door: Door, changed: Iterable[Generation], gone: Iterable[Generation] = ()) -> None:
+    """Put generations in the place of what stood there, and take out others.
+
+    The next request with a token that went is refused, on every node. Raises ClusterError.
+    """
+    points = [{"id": g.point, "vector": {}, "payload": g.document()} for g in changed]
+    old = [generation.point for generation in gone]
+    if points:
+        path = collection_path(REGISTRY, "points")
+        door.ask(Call(method="PUT", path=path, query=_AND_WAIT, body={"points": points}))
+    if old:
+        path = collection_path(REGISTRY, "points", "delete")
+        door.ask(Call(method="POST", path=path, query=_AND_WAIT, body={"points": old}))

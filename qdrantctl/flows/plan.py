@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from qdrantctl import __version__
 from qdrantctl.edges import ledger, registry
-from qdrantctl.edges.cluster import Cluster
+from qdrantctl.edges.cluster import Cluster, Endpoint
 from qdrantctl.edges.signer import unsigned
 from qdrantctl.engine.guard import Scene, guard, uncertain
 from qdrantctl.engine.planner import Question, plan_changes, unmanaged
@@ -64,16 +64,19 @@ def door(
     settings: Settings, on_call: Callable[[Call, int, float], None] | None
 ) -> Iterator[Cluster]:
     """The door to the cluster of these settings. An embedded server that is there is started."""
-    endpoint = settings.endpoint
+    with Cluster(reached(settings), on_call=on_call) as cluster:
+        yield cluster
+
+
+def reached(settings: Settings) -> Endpoint:
+    """Where the cluster is. An embedded server that is there is started."""
     if settings.embedded:
         from qdrantctl.edges import devserver
-        from qdrantctl.edges.cluster import Endpoint
 
-        endpoint = Endpoint(url=devserver.start(settings.root).url)
-    if endpoint is None:
+        return Endpoint(url=devserver.start(settings.root).url)
+    if settings.endpoint is None:
         raise SettingsError("no server is named", hint="State url in the environment, or --url.")
-    with Cluster(endpoint, on_call=on_call) as cluster:
-        yield cluster
+    return settings.endpoint
 
 
 def plan(

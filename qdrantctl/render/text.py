@@ -7,12 +7,14 @@ from datetime import datetime
 
 from qdrantctl.model.change import Action, Change
 from qdrantctl.model.drift import Drift, Moved
+from qdrantctl.model.key_report import Checked, ListedKey
 from qdrantctl.model.lease import Lease
 from qdrantctl.model.plan import Plan
 from qdrantctl.model.report import Outcome, Report, Status
 from qdrantctl.model.shown import Event, Shown
 from qdrantctl.render import _beside as beside
 from qdrantctl.render import _drifted as drifted
+from qdrantctl.render import _keys as tokens
 from qdrantctl.render import _numbers as numbers
 from qdrantctl.render._paint import Paint, painter
 from qdrantctl.render._plain import clean, listed
@@ -72,6 +74,16 @@ def lease(owner: str, held: Lease | None, now: datetime) -> str:
             value += " (expired)" if held.expired(now) else f" (in {held.remaining(now)} s)"
         lines.append(f"{word:<8} {clean(str(value)) if value else 'unknown'}")
     return "\n".join(lines) + "\n"
+
+
+def keys(made: Iterable[ListedKey]) -> str:
+    """Access keys, a line for each generation."""
+    return "\n".join(tokens.listed(made)) + "\n"
+
+
+def checked(made: Checked) -> str:
+    """What a token claims, and what the cluster lets it do."""
+    return "\n".join(tokens.checked(made)) + "\n"
 
 
 def _plan(made: Plan, paint: Paint) -> Iterator[str]:

@@ -76,6 +76,7 @@ def check(change: Change, context: Context) -> Iterator[Violation]:
         message, hint = _aliased(name, alias)
         yield _told("QC146", change, message, hint)
     if live is not None:
+        yield from _still_wider(change, live, desired)
         yield from _life(change, live, context)
         yield from _strangers(change, live, context)
 
@@ -97,6 +98,24 @@ def _nameless(change: Change, desired: Resource, context: Context) -> Iterator[V
                 "Correct the name, or state the collection or alias.",
                 Severity.ERROR if change.action in _MADE else Severity.WARNING,
             )
+
+
+def _still_wider(change: Change, live: Resource, desired: Resource) -> Iterator[Violation]:
+    """A scope that narrows is written in the next token; those there are keep theirs."""
+    valid = [
+        one.number for one in generations(live.facts.generations) if one.id and not one.revoked
+    ]
+    if valid and any(field.direction == "narrows" for field in change.fields):
+        numbers, name = ", ".join(map(str, valid)), change.where.name
+        yield _told(
+            "QC148",
+            change,
+            f"{change.address}: tokens of generation {numbers} keep their scope until "
+            f"{desired.spec['grace']} after the next is issued",
+            f"`qdrantctl keys revoke {name} --generation {valid[-1]}` ends one at once."
+            if live.spec.get("revocable")
+            else "They cannot be revoked.",
+        )
 
 
 def _life(change: Change, live: Resource, context: Context) -> Iterator[Violation]:
@@ -168,6 +187,8 @@ def _measured(field: FieldChange, wanted: Mapping[str, str], had: Mapping[str, s
     before, after = abilities(had, name), abilities(wanted, name)
     gains = [word for word in after if word not in before]
     loses = [word for word in before if word not in after]
+    if gains and wanted.get(name) == "m":
+        gains = ["everything on the cluster"]
     told = [f"gains: {', '.join(gains)}"] if gains else []
     told += [f"loses: {', '.join(loses)}"] if loses else []
     more: dict[str, Json] = {"because": "; ".join(told)}
