@@ -280,7 +280,8 @@ def _write(
     for one in gone:
         after.pop(one.number, None)
     line = {
-        "when": ring.now.isoformat(timespec="seconds"), "who": who.who, "commit": who.commit, "run": who.run,
+        "when": ring.now.isoformat(timespec="seconds"), "who": who.who,
+        "commit": who.commit, "run": who.run,
         "action": action, "digest": entry.get("digest", ""),
         "schema_version": entry.get("schema_version", 0),
     }  # fmt: skip
