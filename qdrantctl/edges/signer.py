@@ -11,6 +11,7 @@ from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from secrets import token_hex
 
 from qdrantctl.edges.cluster import FORBIDDEN, UNAUTHORIZED, Cluster, Endpoint
 from qdrantctl.model.access_key import MATCHED, REGISTRY, Generation, claim
@@ -22,6 +23,7 @@ _ALGORITHM = "HS256"
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
 _LONGEST = 65_536
 _PROBED = timedelta(minutes=5)
+_TAKEN = 200
 
 
 def sign(generation: Generation, endpoint: Endpoint, *, revocable: bool) -> str:
@@ -55,7 +57,7 @@ def read(token: str) -> Mapping[str, Json]:
 def unsigned(endpoint: Endpoint | None) -> str:
     """Why the cluster takes no token signed with this key; empty when it does.
 
-    Asks with a token that may see nothing. Raises ClusterError where nobody answers.
+    Asks with tokens that may see nothing. Raises ClusterError where nobody answers.
     """
     if endpoint is None or endpoint.api_key is None:
         return "no API key is given, and the cluster may ask for none"
@@ -64,21 +66,31 @@ def unsigned(endpoint: Endpoint | None) -> str:
             "the API key given is itself a token, as Qdrant Cloud hands out; only the key that the "
             "server was started with can sign"
         )
-    now = datetime.now(UTC)
-    probe = {"access": [], "exp": int((now + _PROBED).timestamp()), "sub": "qdrantctl"}
-    with Cluster(replace(endpoint, api_key=_signed(probe, endpoint.api_key))) as door:
+    forged = _answer(endpoint, token_hex(32))
+    if forged == UNAUTHORIZED:
+        return "the server takes no tokens: service.jwt_rbac is not switched on"
+    if forged != FORBIDDEN:
+        return "the server takes any token, as no API key is set there"
+    if _answer(endpoint, endpoint.api_key) != _TAKEN:
+        return (
+            "the API key given is a read-only one, or not the one that the server was started "
+            "with; tokens signed with it are refused"
+        )
+    return ""
+
+
+def _answer(endpoint: Endpoint, secret: str) -> int:
+    """The status for a token that is signed with `secret` and may see nothing."""
+    ends = datetime.now(UTC) + _PROBED
+    token = _signed({"access": [], "exp": int(ends.timestamp()), "sub": "qdrantctl"}, secret)
+    with Cluster(replace(endpoint, api_key=token)) as door:
         try:
             door.ask(Call(method="GET", path="/collections"))
         except ClusterError as error:
-            if error.status == FORBIDDEN:
-                return (
-                    "the API key given is a read-only one, or not the one that the server was "
-                    "started with; tokens signed with it are refused"
-                )
-            if error.status == UNAUTHORIZED:
-                return "the server takes no tokens: service.jwt_rbac is not switched on"
-            raise
-    return ""
+            if error.status not in (UNAUTHORIZED, FORBIDDEN):
+                raise
+            return error.status
+    return _TAKEN
 
 
 def _signed(claims: Mapping[str, Json], secret: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from qdrantctl.model.access_key import EVERYWHERE, seconds, spelled
@@ -118,11 +118,18 @@ _SCOPE = Rule(
 _TERM = Rule(drop=Effect.UPDATE)
 
 
+Scope = Annotated[
+    Annotated[list[Grant], Tag("list")] | Annotated[Literal["r", "m"], Tag("word")],
+    Discriminator(lambda stated: "list" if isinstance(stated, list) else "word"),
+]
+"""What is wrong with a list is told of its entries, and not that it is no word."""
+
+
 class AccessKey(Spec):
     """What a manifest says of an access key."""
 
     access: Annotated[
-        list[Grant] | Literal["r", "m"],
+        Scope,
         _SCOPE,
         Field(
             description="What its tokens may do: r reads the whole cluster, m manages it, a list "
@@ -178,9 +185,13 @@ class AccessKey(Spec):
             raise _scope("access names nothing", "Name a collection, or leave the key out.", ())
         names = [grant.collection for grant in self.access]
         for position, name in enumerate(names):
+            place = (position, "collection")
+            if name == EVERYWHERE:
+                hint = "Name each collection or alias, or write access: r for the whole cluster."
+                raise _scope("there are no wildcards in tokens", hint, place, "QC141")
             if name in names[:position]:
                 hint = "Keep one of the two; Qdrant refuses such a token."
-                raise _scope(f"access names {name!r} twice", hint, (position, "collection"))
+                raise _scope(f"access names {name!r} twice", hint, place)
         return self
 
     @model_validator(mode="after")
@@ -204,8 +215,10 @@ class AccessKey(Spec):
         return self
 
 
-def _scope(message: str, hint: str, path: tuple[str | int, ...]) -> PydanticCustomError:
-    context = {"words": message, "path": ("access", *path), "rule": "QC140", "hint": hint}
+def _scope(
+    message: str, hint: str, path: tuple[str | int, ...], rule: str = "QC140"
+) -> PydanticCustomError:
+    context = {"words": message, "path": ("access", *path), "rule": rule, "hint": hint}
     return PydanticCustomError("scope", "{words}", context)
 
 
