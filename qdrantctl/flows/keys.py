@@ -1,7 +1,6 @@
 """The flows of `keys`: issuing, rotating and revoking tokens under the lease; listing them.
 
-What is to be is written to the ledger first and to the registry then. A scope is never taken from a
-manifest: what is minted was planned, reviewed and applied.
+A scope is never taken from a manifest: what is minted was planned, reviewed and applied.
 """
 
 from __future__ import annotations
@@ -273,7 +272,11 @@ def _write(
     action: str,
     gone: Sequence[Generation] = (),
 ) -> None:
-    """Remember generations, then let the server know of them."""
+    """Write generations to the ledger and to the registry.
+
+    What is granted is remembered first. What is revoked is revoked first: with a node down each
+    write may take ten seconds.
+    """
     who, entry = ring.identity, dict(held.entry)
     before = generations(entry.get("generations") or ())
     after = {one.number: one for one in (*before, *held.known, *changed)}
@@ -287,8 +290,11 @@ def _write(
     }  # fmt: skip
     entry["generations"] = [after[number].document() for number in sorted(after)]
     entry["history"] = [*(entry.get("history") or ()), line][-HISTORY:]
+    revoking = all(one.revoked for one in changed)
+    if held.revocable and revoking:
+        registry.write(ring.door, changed, gone)
     ledger.write(ring.door, [entry])
-    if held.revocable:
+    if held.revocable and not revoking:
         registry.write(ring.door, changed, gone)
     numbers = {one.number for one in (*held.known, *changed)} & after.keys()
     known = tuple(after[number] for number in sorted(numbers))
