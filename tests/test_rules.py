@@ -91,7 +91,8 @@ def worlds(cluster: dict[str, Any]) -> Worlds:
         where = Address.parse(name)
         stated = canonical(where.kind, words.get("live") or words["ours"])
         facts = {"points": 0, "status": "green", **words.get("facts", {})}
-        whole = stated if where.kind == "alias" else laid_over(live_spec(LIVE_DEFAULTS), stated)
+        held = where.kind == "collection"
+        whole = laid_over(live_spec(LIVE_DEFAULTS), stated) if held else stated
         live.append(Resource(where, whole, facts=Facts(**facts)))
         if "ours" in words:
             ours = canonical(where.kind, words["ours"])
@@ -136,6 +137,8 @@ def violations(told: Told, project: Path, monkeypatch: pytest.MonkeyPatch) -> li
         found = worlds(cluster)
         monkeypatch.setattr(flow, "worlds", lambda *_: found)
         monkeypatch.setattr(flow, "detailed", lambda *_: found)
+        monkeypatch.setattr(flow, "unsigned", lambda _: "")
+        monkeypatch.setattr(flow.registry, "missing", lambda _: ())
         door: Any = SimpleNamespace(server=server)
         made = flow.plan(settings, wishes, door, TODAY, lambda _: None)
         return list(made.plan.violations)

@@ -137,8 +137,8 @@ def _life(change: Change, live: Resource, context: Context) -> Iterator[Violatio
     elif state == "due":
         message = f"{told} expires on {_day(newest)}: its rotation is due"
         yield _told("QC148", change, message, f"Run `{rotate}`, or `qdrantctl keys rotate --due`.")
-    for old in found[:-1]:
-        if not old.revoked and old.over(now):
+    for old in found[:-1] if live.spec.get("revocable") else ():
+        if old.state(now) == "ending" and old.over(now):
             message = f"{change.address}: generation {old.number} is past its grace and still valid"
             yield _told("QC148", change, message, "Run `qdrantctl keys rotate --due`.")
 
@@ -154,11 +154,11 @@ def _outliving(change: Change, live: Resource) -> Iterator[Violation]:
 def _strangers(change: Change, live: Resource, context: Context) -> Iterator[Violation]:
     """Generations that the registry has and the ledger does not know."""
     ours = context.recorded.get(change.where)
-    known = (
-        {str(d.get("id") or "") for d in ours.record.generations} if ours and ours.record else {}
-    )
+    if ours is None or ours.record is None or not live.spec.get("revocable"):
+        return
+    known = {str(document.get("id") or "") for document in ours.record.generations}
     for one in generations(live.facts.generations):
-        if ours and one.id and one.id not in known:
+        if one.id and one.id not in known:
             yield _told(
                 "QC149",
                 change,
