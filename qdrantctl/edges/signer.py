@@ -6,12 +6,12 @@ A token always carries what it may do: to the server none of that means every ri
 from __future__ import annotations
 
 import json
+import os
 import re
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from secrets import token_hex
 
 from qdrantctl.edges.cluster import FORBIDDEN, UNAUTHORIZED, Cluster, Endpoint
 from qdrantctl.model.access_key import MATCHED, REGISTRY, Generation, claim
@@ -66,7 +66,7 @@ def unsigned(endpoint: Endpoint | None) -> str:
             "the API key given is itself a token, as Qdrant Cloud hands out; only the key that the "
             "server was started with can sign"
         )
-    forged = _answer(endpoint, token_hex(32))
+    forged = _answer(endpoint, os.urandom(32).hex())
     if forged == UNAUTHORIZED:
         return "the server takes no tokens: service.jwt_rbac is not switched on"
     if forged != FORBIDDEN:

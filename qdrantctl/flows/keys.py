@@ -228,9 +228,16 @@ def _newest(ring: Keyring, held: Held) -> Generation:
             why="Somebody deleted it there; every token of it is refused.",
             hint="Apply grants a new generation; then issue its token.",
         )
-    if held.revocable:
-        return held.known[-1]
     spec = held.entry["spec"]
+    if held.revocable:
+        newest = held.known[-1]
+        if (newest.access, newest.subject) != (spec["access"], spec.get("subject", "")):
+            raise QdrantctlError(
+                f"the registry says otherwise what {held.name} may do than was applied",
+                why="Somebody changed it there; no token is made of that.",
+                hint="`qdrantctl plan` shows what changed, apply puts it back.",
+            )
+        return newest
     asked = Generation(
         key=key_id(ring.owner, held.name),
         number=1,
@@ -255,7 +262,8 @@ def _activated(ring: Keyring, held: Held, newest: Generation, action: str) -> Ge
     older = [
         replace(one, ends=now + grace)
         for one in held.known
-        if one.number != made.number and one.id and not one.revoked and one.ends is None
+        if one.number != made.number
+        if held.revocable and one.id and not one.revoked and one.ends is None
     ]
     _write(ring, held, [*older, made], action)
     return made

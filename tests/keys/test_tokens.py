@@ -237,6 +237,20 @@ def test_a_generation_that_nobody_recorded_is_told(granted):
     assert "valid" in granted.states_of("reader")
 
 
+def test_a_scope_that_nobody_applied_is_not_minted(granted):
+    [found] = [Generation.parse(point["payload"]) for point in registry(granted.node)]
+    with Cluster(Endpoint(granted.node.url, KEY)) as door:
+        write(door, [replace(found, access={"*": "m"})])
+    assert granted.run("drift").code == 2
+    for words in (["issue"], ["rotate"]):
+        told = granted.run("keys", *words, "reader")
+        assert (told.code, told.out) == (1, "")
+        assert "no token is made of that" in told.err
+    granted.done()
+    claims = read(granted.token("issue", "reader"))
+    assert claims["access"] == [{"collection": "products", "access": "r"}]
+
+
 def test_two_rotations_at_once(granted):
     """The lease lets one in; the other waits and finds that nothing is due any more."""
     granted.token("issue", "reader")
