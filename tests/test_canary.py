@@ -69,6 +69,7 @@ WORDS: dict[str, list[list[str]]] = {
     "keys rotate": [["reader"], ["--due"]],
     "keys revoke": [["bare"]],
     "keys list": [[]],
+    "keys replace-api-key": [[]],
     "keys check": [["--collection", "products"]],
     "render": [[]],
     "schema": [[]],

@@ -52,20 +52,20 @@ def issue_key(**words: Any) -> int:
     changes.
     """
     _one_of(words, "every", "--all")
-    from qdrantctl.flows.keys import able, issue
+    from qdrantctl.flows.keys import able, issuable, issue
 
     chosen = settings(words, need_server=True)
     places = _sinks(chosen)
     with _ring(chosen, words) as ring:
         endpoint = able(chosen.endpoint)
-        names = list(ring.keys) if words["every"] else [words["name"]]
-        for name in names:
-            if words["every"] and not places.get(name):
-                click.echo(f"{name}: has no sinks; `qdrantctl keys issue {name}` prints it.",
-                           err=True)  # fmt: skip
-            else:
-                _deliver(issue(ring, name, endpoint), chosen, places)
-    return 0
+
+        def deliver(name: str) -> None:
+            _deliver(issue(ring, name, endpoint), chosen, places)
+
+        if not words["every"]:
+            deliver(words["name"])
+            return 0
+        return _each(issuable(ring), places, deliver, "issue")
 
 
 @command.command("rotate")
@@ -87,16 +87,16 @@ def rotate_key(**words: Any) -> int:
         endpoint = able(chosen.endpoint)
         for line in sweep(ring):
             click.echo(line, err=True)
-        names = due(ring) if words["every"] else (words["name"],)
-        if words["every"] and not names:
+
+        def deliver(name: str) -> None:
+            _deliver(rotate(ring, name, endpoint), chosen, places)
+
+        if not words["every"]:
+            deliver(words["name"])
+            return 0
+        if not due(ring):
             click.echo("No rotation is due.", err=True)
-        for name in names:
-            if words["every"] and not places.get(name):
-                click.echo(f"{name}: is due and has no sinks; `qdrantctl keys rotate {name}` "
-                           "prints its token.", err=True)  # fmt: skip
-            else:
-                _deliver(rotate(ring, name, endpoint), chosen, places)
-    return 0
+        return _each(due(ring), places, deliver, "rotate")
 
 
 @command.command("revoke")
@@ -168,6 +168,28 @@ def check_key(**words: Any) -> int:
     return 0 if made.sound else 1
 
 
+@command.command("replace-api-key")
+@server_options
+@output_options("text", "json")
+def replace_api_key(**words: Any) -> int:
+    """Tell what a new API key of the cluster breaks, and in which order to replace it.
+
+    Reads only: the key stands in the configuration of the nodes.
+    """
+    from qdrantctl.flows.plan import door
+    from qdrantctl.flows.replacing import replacing
+    from qdrantctl.render import json, text
+
+    chosen = settings({**words, "files": ("-",)}, need_server=True)
+    with door(chosen, on_call(words["verbose"])) as cluster:
+        made = replacing(cluster, lambda: cluster.now)
+    if words["output"] == "json":
+        show(json.document(made.model_dump(mode="json")))
+    else:
+        show(text.replacing(made))
+    return 0
+
+
 def _one_of(words: dict[str, Any], flag: str, spelled: str) -> None:
     from qdrantctl.model.errors import UsageError
 
@@ -202,6 +224,31 @@ def _sinks(chosen: Settings) -> dict[str, list[dict[str, Any]]]:
         return {}
     found = desired(chosen).inventory
     return {a.name: r.declared.get("sinks", []) for a, r in found.items() if a.kind == "access_key"}
+
+
+def _each(
+    names: tuple[str, ...],
+    places: dict[str, list[dict[str, Any]]],
+    deliver: Callable[[str], None],
+    verb: str,
+) -> int:
+    """Do it for every name that has sinks; what goes wrong with one does not stop the others."""
+    from qdrantctl.model.errors import ClusterError, QdrantctlError
+
+    code = 0
+    for name in names:
+        if not places.get(name):
+            told = f"has no sinks; `qdrantctl keys {verb} {name}` prints its token."
+            click.echo(f"{name}: {told}", err=True)
+            continue
+        try:
+            deliver(name)
+        except ClusterError:
+            raise
+        except QdrantctlError as error:
+            click.echo(f"{name}: {error.what}. {error.hint}", err=True)
+            code = error.exit_code
+    return code
 
 
 def _deliver(issued: Issued, chosen: Settings, places: dict[str, list[dict[str, Any]]]) -> None:

@@ -143,6 +143,13 @@ def rotate(ring: Keyring, name: str, endpoint: Endpoint) -> Issued:
     return Issued(name, made, sign(made, endpoint, revocable=held.revocable))
 
 
+def issuable(ring: Keyring) -> tuple[str, ...]:
+    """The keys that somebody may have a token of: all but the revoked."""
+    return tuple(
+        name for name, held in ring.keys.items() if not (held.known and held.known[-1].revoked)
+    )
+
+
 def due(ring: Keyring) -> tuple[str, ...]:
     """The keys whose newest generation should be followed by another."""
     return tuple(

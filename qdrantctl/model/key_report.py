@@ -62,3 +62,27 @@ class Checked(BaseModel):
         """Whether it is taken, and may what it claims."""
         as_claimed = all(probe.allowed in (probe.claimed, None) for probe in self.probes)
         return not self.refused and as_claimed
+
+
+class BrokenToken(BaseModel):
+    """A token that a new API key breaks."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    owner: str = Field(description="Project and environment.")
+    name: str = Field(description="The key, as its manifest calls it.")
+    generation: int = Field(description="Counts up from 1.")
+    expires: str = Field(description="UTC.")
+
+
+class Replacing(BaseModel):
+    """What replacing a cluster's API key means."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str = Field(description="Scheme, host and port of the server.")
+    version: str = Field(description="Its version.")
+    nodes: int = Field(description="How many there are to restart.")
+    rolling: bool = Field(description="Whether it takes two keys at a time, so that nobody waits.")
+    broken: tuple[BrokenToken, ...] = Field(description="Tokens that are refused afterwards.")
+    steps: tuple[str, ...] = Field(description="What to do, in this order.")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from qdrantctl.model.key_report import Checked, ListedGeneration, ListedKey, Probe
-from qdrantctl.render._plain import clean
+from qdrantctl.model.key_report import Checked, ListedGeneration, ListedKey, Probe, Replacing
+from qdrantctl.render._plain import clean, counted
 
 
 def listed(keys: Iterable[ListedKey]) -> list[str]:
@@ -61,6 +61,26 @@ def checked(made: Checked) -> Iterator[str]:
     if names:
         yield ""
         yield f"Names are literal: by any other than {', '.join(names)} it is refused with 403."
+
+
+def replacing(made: Replacing) -> Iterator[str]:
+    """What a new API key breaks, and what to do in which order."""
+    nodes = counted(made.nodes, "node")
+    yield f"A new API key on {clean(made.url)} (Qdrant {clean(made.version)}, {nodes}) breaks:"
+    yield "- whoever uses the old one itself, qdrantctl among them"
+    yield "- tokens that were made without qdrantctl, which nobody here knows of"
+    for one in made.broken:
+        yield (
+            f"- {clean(one.owner)} {clean(one.name)}, generation {one.generation}, which would "
+            f"hold until {one.expires}"
+        )
+    yield ""
+    if made.rolling:
+        yield "This server takes a second key, alt_api_key, so nobody needs to notice:"
+    else:
+        yield "This server takes one key (two need 1.17), so there is a gap. The shortest:"
+    for number, step in enumerate(made.steps, 1):
+        yield f"{number}. {step}"
 
 
 def _name(probe: Probe) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from qdrantctl.model.change import Action, Change
 from qdrantctl.model.drift import Drift, Moved
-from qdrantctl.model.key_report import Checked, ListedKey
+from qdrantctl.model.key_report import Checked, ListedKey, Replacing
 from qdrantctl.model.lease import Lease
 from qdrantctl.model.plan import Plan
 from qdrantctl.model.report import Outcome, Report, Status
@@ -84,6 +84,11 @@ def keys(made: Iterable[ListedKey]) -> str:
 def checked(made: Checked) -> str:
     """What a token claims, and what the cluster lets it do."""
     return "\n".join(tokens.checked(made)) + "\n"
+
+
+def replacing(made: Replacing) -> str:
+    """What a new API key breaks, and what to do in which order."""
+    return "\n".join(tokens.replacing(made)) + "\n"
 
 
 def _plan(made: Plan, paint: Paint) -> Iterator[str]:

@@ -322,6 +322,16 @@ def test_a_sink_that_fails_says_so_without_the_token(project, monkeypatch):
     assert "could not be written" in project.run("keys", "issue", "reader").err
 
 
+def test_all_go_on_where_one_fails(project):
+    bad, good = {"command": ["false"]}, {"file": "token"}
+    project.states(a={**READS, "sinks": [bad]}, b={**READS, "sinks": [good]})
+    project.done()
+    told = project.run("keys", "issue", "--all")
+    assert told.code == 1
+    assert "a: the command 'false' failed with exit code 1" in told.err
+    assert asked(project.node, (project.folder / "token").read_text().strip()) == 200
+
+
 def test_no_token_is_kept_anywhere(granted):
     tokens = [granted.token("issue", "reader"), granted.token("rotate", "reader")]
     granted.states(reader=READS, boss={"access": "m", "ttl": "1d", "grace": "1h",
