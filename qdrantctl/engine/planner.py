@@ -323,7 +323,9 @@ def _change(
     desired, live = question.desired.get(address), question.live.get(address)
     ours = context.recorded.get(address)
     before = ours.record if ours else None
-    record = _record(draft, desired, ours, question, owned=kinds[address.kind].owned)
+    record = _record(draft, desired, ours, question)
+    if record and kinds[address.kind].owned:
+        record["address"] = str(address.of(question.owner))
     version: dict[str, Any] = {"recorded": before.schema_version} if before else {}
     if record:
         version["desired"] = record["schema_version"]
@@ -363,12 +365,7 @@ def _overall(draft: Draft, ours: Resource | None) -> Cause:
 
 
 def _record(
-    draft: Draft,
-    desired: Resource | None,
-    ours: Resource | None,
-    question: Question,
-    *,
-    owned: bool,
+    draft: Draft, desired: Resource | None, ours: Resource | None, question: Question
 ) -> dict[str, Json] | None:
     """What the ledger will hold of a resource that is desired."""
     if desired is None or draft.action is Action.REFUSED:
@@ -382,7 +379,7 @@ def _record(
         version = ours.record.schema_version + (mark != ours.record.digest)
     return {
         "owner": question.owner,
-        "address": str(draft.address.of(question.owner) if owned else draft.address),
+        "address": str(draft.address),
         "object": draft.address.name,
         "schema_version": version,
         "digest": mark,
