@@ -31,7 +31,7 @@ def _observe(door: Door, asked: Asked) -> Iterator[Resource]:
     ):
         return
     by_key: dict[str, list[Mapping[str, Json]]] = {}
-    for payload in _registered(door):
+    for payload in _registered(door, _sought(asked)):
         by_key.setdefault(str(payload["key"]), []).append(payload)
     prefixes = [f"{owner}/" for owner in reversed(asked.owners)]
     # A previous name first: what stands under the present one is what counts.
@@ -51,11 +51,20 @@ def _rank(key: str, prefixes: list[str]) -> int:
     return next(found, len(prefixes))
 
 
-def _registered(door: Door) -> Iterator[Mapping[str, Any]]:
-    """Every generation that the registry holds. Raises ClusterError for what is none."""
+def _sought(asked: Asked) -> dict[str, Json]:
+    """The filter for what is asked for; nothing where that is everything."""
+    if asked.only is None:
+        return {}
+    names = [address.name for address in asked.only if address.kind == _NAME]
+    keys = [*names, *(key_id(owner, name) for owner in asked.owners for name in names)]
+    return {"filter": {"must": [{"key": "key", "match": {"any": sorted(keys)}}]}}
+
+
+def _registered(door: Door, sought: Mapping[str, Json]) -> Iterator[Mapping[str, Any]]:
+    """The generations that the registry holds. Raises ClusterError for what is none."""
     offset: Json = ABSENT
     while offset is not None:
-        body = {"limit": _PAGE, "with_payload": True, "with_vector": False}
+        body = {"limit": _PAGE, "with_payload": True, "with_vector": False, **sought}
         if offset is not ABSENT:
             body["offset"] = offset
         path = collection_path(REGISTRY, "points", "scroll")
