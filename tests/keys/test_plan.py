@@ -256,3 +256,9 @@ def test_a_key_is_shown_recorded_and_live(granted):
     assert shown["recorded"]["access"] == shown["live"]["access"] == {"products": "r"}
     assert shown["owner"] == "shop/dev"
     assert json.dumps(shown).count("widens") == 0
+
+
+def test_an_alias_that_no_manifest_states_is_told(granted):
+    alias = {"create_alias": {"alias_name": "by-hand", "collection_name": "products"}}
+    granted.node.request("POST", "/collections/aliases", {"actions": [alias]})
+    assert "may know products as by-hand" in granted.plan().said("QC146")

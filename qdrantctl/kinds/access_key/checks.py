@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, time
 
 from qdrantctl.model.access_key import EVERYWHERE, Generation, abilities, generations
-from qdrantctl.model.address import OWN_PREFIX, unsendable
+from qdrantctl.model.address import OWN_PREFIX, Address, unsendable
 from qdrantctl.model.change import Action, Cause, Change, FieldChange
 from qdrantctl.model.kind import Context
 from qdrantctl.model.lease import stamp
@@ -71,10 +71,7 @@ def check(change: Change, context: Context) -> Iterator[Violation]:
     if desired is None or change.action is Action.REFUSED:
         return
     yield from _nameless(change, desired, context)
-    there = Inventory(r for a, r in context.live.items() if a not in context.desired)
-    for name, alias in _beside(desired.spec["access"], there):
-        message, hint = _aliased(name, alias)
-        yield _told("QC146", change, message, hint)
+    yield from _nameable(change, desired, context)
     if live is not None:
         yield from _still_wider(change, live, desired)
         yield from _life(change, live, context)
@@ -82,14 +79,10 @@ def check(change: Change, context: Context) -> Iterator[Violation]:
 
 
 def _nameless(change: Change, desired: Resource, context: Context) -> Iterator[Violation]:
-    known = {
-        address.name
-        for world in (context.live, context.desired)
-        for address in world
-        if address.kind in ("collection", "alias") and address not in context.deleted
-    }
     for name in desired.spec["access"]:
-        if name != EVERYWHERE and name not in known:
+        places = [Address(kind, name) for kind in ("collection", "alias")]
+        there = [a for a in places if a in context.live or a in context.desired]
+        if name != EVERYWHERE and all(address in context.deleted for address in there):
             yield _told(
                 "QC145",
                 change,
@@ -98,6 +91,17 @@ def _nameless(change: Change, desired: Resource, context: Context) -> Iterator[V
                 "Correct the name, or state the collection or alias.",
                 Severity.ERROR if change.action in _MADE else Severity.WARNING,
             )
+
+
+def _nameable(change: Change, desired: Resource, context: Context) -> Iterator[Violation]:
+    """Aliases on the cluster that no manifest states; of those that one does, lint tells."""
+    scope: Mapping[str, str] = desired.spec["access"]
+    for name in scope:
+        target = context.live.get(Address("collection", name))
+        for alias in target.facts.aliases if target else ():
+            if alias not in scope and Address("alias", alias) not in context.desired:
+                message, hint = _aliased(name, alias)
+                yield _told("QC146", change, message, hint)
 
 
 def _still_wider(change: Change, live: Resource, desired: Resource) -> Iterator[Violation]:
