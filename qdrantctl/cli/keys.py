@@ -147,6 +147,7 @@ def list_keys(**words: Any) -> int:
 @output_options("text", "json")
 def check_key(**words: Any) -> int:
     """Tell what the token on standard input may do, and try it, without changing anything."""
+    from qdrantctl.edges.reach import fit_for_a_token
     from qdrantctl.flows.check_key import check
     from qdrantctl.flows.plan import reached
     from qdrantctl.model.address import unsendable
@@ -160,7 +161,9 @@ def check_key(**words: Any) -> int:
         click.echo("Reading a token from standard input …", err=True)
     token = sys.stdin.read(LONGEST).strip()
     chosen = settings({**words, "files": ("-",)}, need_server=True)
-    made = check(token, reached(chosen), words["also"])
+    endpoint = reached(chosen)
+    fit_for_a_token(endpoint, os.environ)
+    made = check(token, endpoint, words["also"])
     if words["output"] == "json":
         show(json.document(made.model_dump(mode="json") | {"sound": made.sound}))
     else:

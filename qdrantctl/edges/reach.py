@@ -46,6 +46,18 @@ def of_url(url: str, source: str, environ: Mapping[str, str]) -> Reach:
     return Reach(Endpoint(url=target, api_key=key))
 
 
+def fit_for_a_token(endpoint: Endpoint, environ: Mapping[str, str]) -> None:
+    """Raises where a token that a person brought must not go. Where a key goes, it may go too."""
+    if endpoint.api_key is not None:
+        return
+    if _is_open(endpoint.url):
+        raise UsageError(
+            f"the token would be sent to {netloc(endpoint.url)} in the clear",
+            hint="Use https, or an environment of a project file that says allow_http: true.",
+        )
+    _allowed(endpoint.url, environ)
+
+
 def of_environment(environment: Merged, environ: Mapping[str, str]) -> Reach:
     """The server of an environment. The key is fetched last, once it is known where it may go."""
     url = environment.get("url")

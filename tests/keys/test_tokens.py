@@ -10,10 +10,12 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from pathlib import Path
 
 import pytest
 
+from qdrantctl.cli.main import run
 from qdrantctl.edges.cluster import Cluster, Endpoint
 from qdrantctl.edges.registry import write
 from qdrantctl.edges.signer import read, sign
@@ -197,6 +199,16 @@ def test_check_tells_why(granted):
         read("a.b.c")
 
 
+def test_a_token_is_not_sent_where_others_read_it(granted, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for url, told in (("http://qdrant.example.com:6333", "in the clear"),
+                      ("https://qdrant.example.com:6333", "may not be sent to")):  # fmt: skip
+        monkeypatch.setenv("QDRANTCTL_ALLOWED_HOSTS", "other.example.com")
+        monkeypatch.setattr("sys.stdin", StringIO("eyJ.eyJ.x"))
+        assert run(["keys", "check", "--url", url]) in (1, 64)
+        assert told in capsys.readouterr().err
+
+
 def test_check_warns_of_claims_that_mean_more_than_they_say(granted):
     import jwt
 
@@ -249,6 +261,19 @@ def test_a_scope_that_nobody_applied_is_not_minted(granted):
     granted.done()
     claims = read(granted.token("issue", "reader"))
     assert claims["access"] == [{"collection": "products", "access": "r"}]
+
+
+@pytest.mark.parametrize("odd", [{}, {"generation": 0}, {"access": {"products": "x"}}, {"key": 1}])
+def test_a_point_that_is_none_is_told_and_nothing_is_done(granted, odd):
+    [point] = registry(granted.node)
+    payload = {**point["payload"], **odd} if odd else {}
+    stranger = {"id": 1, "vector": {}, "payload": payload}
+    path = f"/collections/{REGISTRY}/points?wait=true"
+    granted.node.request("PUT", path, {"points": [stranger]})
+    for words in (["plan"], ["apply", "--auto-approve"], ["drift"]):
+        told = granted.run(*words)
+        assert told.code == 1
+        assert "holds a point 1 that qdrantctl did not write" in told.err
 
 
 def test_two_rotations_at_once(granted):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -75,15 +76,21 @@ def _registered(door: Door, sought: Mapping[str, Json]) -> Iterator[Mapping[str,
                 return
             raise
         for point in page["points"]:
-            try:
-                yield Generation.parse(point.get("payload") or {}).document()
-            except ValueError:
-                raise ClusterError(
-                    f"{door.server.url}: the registry of keys holds a point {point['id']} that "
-                    "qdrantctl did not write",
-                    hint=f"Look at it, and delete it from the collection {REGISTRY}.",
-                ) from None
+            yield _registration(point, door).document()
         offset = page.get("next_page_offset")
+
+
+def _registration(point: Mapping[str, Any], door: Door) -> Generation:
+    """The generation of a point. One in a place of its own could not be revoked."""
+    with suppress(ValueError):
+        found = Generation.parse(point.get("payload") or {})
+        if found.point == point["id"]:
+            return found
+    raise ClusterError(
+        f"{door.server.url}: the registry of keys holds a point {point['id']} that qdrantctl did "
+        "not write",
+        hint=f"Look at it, and delete it from the collection {REGISTRY}.",
+    )
 
 
 def _live(address: Address, documents: list[Mapping[str, Json]]) -> Resource:
