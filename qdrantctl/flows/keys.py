@@ -41,7 +41,7 @@ class Held:
     @property
     def revocable(self) -> bool:
         """Whether the server looks its tokens up."""
-        return bool(self.entry["spec"]["revocable"])
+        return bool(self.entry["spec"].get("revocable", True))
 
 
 @dataclass(frozen=True, slots=True)

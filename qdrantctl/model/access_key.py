@@ -101,18 +101,21 @@ class Generation:
         """What the registry holds of it; raises ValueError where qdrantctl did not write that."""
         try:
             access = {str(name): str(level) for name, level in payload["access"].items()}
+            made = str(payload.get("id") or "")
+            live = bool(made) and payload.get(MATCHED) == made
             found = cls(
                 key=str(payload["key"]),
                 number=int(payload["generation"]),
                 access=access,
                 subject=str(payload.get("subject") or ""),
                 terms={str(k): str(v) for k, v in (payload.get("terms") or {}).items()},
-                id=str(payload.get("id") or ""),
+                id=made,
                 issued=_when(payload.get("issued")),
                 expires=_when(payload.get("expires")),
                 ends=_when(payload.get("ends")),
-                revoked=bool(payload.get("revoked")),
-                live=bool(payload.get("id")) and payload.get(MATCHED) == payload.get("id"),
+                # Taken out by hand is taken back, too.
+                revoked=bool(payload.get("revoked")) or (bool(made) and not live),
+                live=live,
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not a generation: {error}") from None

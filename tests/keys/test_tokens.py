@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from qdrantctl.cli.main import run
+from qdrantctl.edges import ledger
 from qdrantctl.edges.cluster import Cluster, Endpoint
 from qdrantctl.edges.registry import write
 from qdrantctl.edges.signer import read, sign
@@ -60,6 +61,30 @@ def test_only_a_point_keeps_a_token_alive(granted):
     path = f"/collections/{REGISTRY}/points/delete?wait=true"
     granted.node.request("POST", path, {"points": [point["id"]]})
     assert asked(granted.node, token) == 401
+
+
+def test_taken_out_by_hand_is_revoked(granted):
+    token = granted.token("issue", "reader")
+    [point] = registry(granted.node)
+    body = {"keys": ["valid"], "points": [point["id"]]}
+    path = f"/collections/{REGISTRY}/points/payload/delete?wait=true"
+    granted.node.request("POST", path, body)
+    assert asked(granted.node, token) == 401
+    assert granted.states_of("reader") == ["revoked"]
+    assert granted.run("keys", "issue", "reader").code == 1
+
+
+def test_keys_of_an_interrupted_apply_are_finished_first(granted):
+    granted.token("issue", "reader")
+    entry = record(granted.node, "access_key/shop/dev/reader")
+    entry |= {"spec": {}, "pending": {"action": "create"}}
+    with Cluster(Endpoint(granted.node.url, KEY)) as door:
+        ledger.write(door, [entry])
+    assert granted.states_of("reader") == ["valid"]
+    told = granted.run("keys", "issue", "reader")
+    assert (told.code, "was interrupted" in told.err) == (1, True)
+    granted.done()
+    assert granted.run("keys", "issue", "reader").code == 0
 
 
 def test_revoked_stays_revoked(granted):

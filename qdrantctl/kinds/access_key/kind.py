@@ -43,7 +43,7 @@ def _observe(door: Door, asked: Asked) -> Iterator[Resource]:
         if asked.wants(address):
             yield _live(address, by_key[key])
     for address, recorded in asked.recorded.items():
-        if address.kind == _NAME and asked.wants(address) and not recorded.spec.get("revocable"):
+        if address.kind == _NAME and asked.wants(address) and _forever(recorded):
             yield replace(recorded, record=None, facts=Facts(generations=_remembered(recorded)))
 
 
@@ -144,8 +144,9 @@ def _steps(change: Change, context: Context) -> Iterator[Call]:
         yield _put(made)
 
 
-def _forever(live: Resource | None) -> bool:
-    return live is not None and not live.spec.get("revocable")
+def _forever(resource: Resource | None) -> bool:
+    """Whether nobody looks its tokens up. Of an apply that was interrupted nothing is known yet."""
+    return resource is not None and resource.spec.get("revocable") is False
 
 
 def _put(generation: Generation) -> Call:
