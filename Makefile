@@ -3,8 +3,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+CLIENTS := .venv/clients/.installed
 
-.PHONY: help setup demo test bench lint fix schemas clean
+.PHONY: help setup clients demo test bench lint fix schemas clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,10 +18,17 @@ $(STAMP): pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable . --group dev
 	@touch $@
 
+clients: setup $(CLIENTS)  ## Install real clients of Qdrant, which tests import from, into .venv/clients
+
+$(CLIENTS): tests/importing/requirements.txt
+	$(PYTHON) -m venv --without-pip .venv/clients
+	$(BIN)/python -m pip --python .venv/clients install --quiet --no-deps --no-compile --requirement $<
+	@touch $@
+
 demo: setup  ## Plan, apply and plan again on a real Qdrant on this machine
 	@PATH="$(CURDIR)/$(BIN):$$PATH" examples/demo.sh
 
-test: setup  ## Run all tests, most of them on real servers
+test: clients  ## Run all tests, most of them on real servers
 	$(BIN)/python -m pytest -n auto --maxprocesses 4
 
 bench: setup  ## Measure speed on real servers, some 15 minutes; writes docs/benchmarks.md

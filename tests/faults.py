@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 Fault = Callable[[int, bytes], "bytes | str | None"]
@@ -44,6 +44,8 @@ class Proxy:
             while head := _head(reader):
                 length = _length(head)
                 body = reader.read(length) if length else b""
+                if len(body) < length:
+                    return  # who asked has died
                 self.requests.append(head.split(b"\r\n", 1)[0].decode())
                 told = self.fault(len(self.requests), head)
                 if isinstance(told, bytes):
@@ -64,7 +66,8 @@ class Proxy:
                 if told == "stall":
                     time.sleep(STALL)
                     return
-                client.sendall(answer)
+                with suppress(OSError):  # who asked need not wait for all of it
+                    client.sendall(answer)
 
     def _forward(self, request: bytes) -> bytes:
         with socket.create_connection(self.target) as server, server.makefile("rb") as reader:
@@ -104,5 +107,12 @@ def proxied(port: int, fault: Fault) -> Iterator[Proxy]:
     """A proxy before the server on this loopback port."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         proxy = Proxy(("127.0.0.1", port), fault, port=listening.getsockname()[1])
-        threading.Thread(target=proxy.serve, args=(listening,), daemon=True).start()
-        yield proxy
+        serving = threading.Thread(target=proxy.serve, args=(listening,), daemon=True)
+        serving.start()
+        try:
+            yield proxy
+        finally:
+            # Else it goes on waiting, and may take a connection of the next proxy.
+            with suppress(OSError):
+                listening.shutdown(socket.SHUT_RDWR)
+            serving.join(5)

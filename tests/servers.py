@@ -138,7 +138,11 @@ class Node:
     def stop(self) -> None:
         if self.process and self.process.poll() is None:
             self.process.terminate()
-            self.process.wait(20)
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:  # seen once of a standalone server
+                self.process.kill()
+                self.process.wait(20)
 
     def request(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         """One request by hand: status and parsed answer."""

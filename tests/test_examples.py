@@ -59,6 +59,11 @@ def test_applies_and_is_then_at_rest(example, empty_qdrant, tmp_path, monkeypatc
     assert run(["drift", "-C", str(project), "--unmanaged"]) == 0, capsys.readouterr()
 
 
+@pytest.mark.parametrize("example", [path for path in EXAMPLES if (path / "state").exists()])
+def test_committed_state_is_current(example):
+    assert run(["lock", "-C", str(example), "--check"]) == 0, "run `qdrantctl lock` there"
+
+
 @each
 def test_manifests_name_their_schema(example):
     files = [example / "qdrantctl.yaml", *example.rglob("manifests/*")]

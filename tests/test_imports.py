@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-HEAVY = ("deepdiff", "jinja2", "jwt", "qdrant_client", "rich")
+HEAVY = ("deepdiff", "grpc", "jinja2", "jwt", "qdrant_client", "rich")
 UNNEEDED = (*HEAVY, "aiohttp", "http.client", "httpx", "pydantic", "requests", "ruamel", "urllib3")
 WATCH = """
 import json, sys
@@ -35,7 +35,9 @@ def imported(*words, folder, expect=0):
 
 
 @pytest.mark.parametrize(
-    "words", [("--help",), ("version",), ("plan", "--help"), ("apply", "--help")], ids=" ".join
+    "words",
+    [("--help",), ("version",), ("plan", "--help"), ("apply", "--help"), ("audit", "--help")],
+    ids=" ".join,
 )
 def test_words_alone_need_click_alone(words, tmp_path):
     assert not imported(*words, folder=tmp_path) & set(UNNEEDED)

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from qdrantctl.model.change import Action
 from qdrantctl.model.errors import ManifestError
 from qdrantctl.model.report import Status
+from qdrantctl.model.step import calls
 from tests.fields.api import illegal
 from tests.fields.bench import Bench, bench, change_of, told
 from tests.fields.specs import doubtful, pairs
@@ -64,8 +65,8 @@ def accepted(on: Bench, name: str, spec: dict[str, Any]) -> bool:
         assert change.action is Action.REFUSED or planned.plan.blocking
         tally("refused by the plan")
         return False
-    calls = [step.call for step in change.steps]
-    assert [words for call in calls for words in illegal(call, "1.16.3")] == []
+    sent = calls(change.steps)
+    assert [words for call in sent for words in illegal(call, "1.16.3")] == []
     report = on.apply(planned)
     assert {o.status for o in report.outcomes} <= {Status.DONE, Status.NOOP}, (
         told(planned),

@@ -22,6 +22,7 @@ from qdrantctl.edges.page import Page
 from qdrantctl.edges.settings import resolve
 from qdrantctl.edges.yaml_documents import read_documents
 from qdrantctl.flows import plan as flow
+from qdrantctl.flows import recall
 from qdrantctl.flows.desired import desired
 from qdrantctl.flows.observe import Worlds
 from qdrantctl.kinds.collection.observe import live_spec
@@ -98,7 +99,9 @@ def worlds(cluster: dict[str, Any]) -> Worlds:
             ours = canonical(where.kind, words["ours"])
             lifecycle = Lifecycle.parse(words.get("lifecycle", {}))
             made = Resource(where, ours, lifecycle=lifecycle)
-            known.append(replace(made, record=Record(OWNER, 1, made.digest)))
+            known.append(
+                replace(made, record=Record(OWNER, 1, made.digest, **words.get("record", {})))
+            )
     memory = Memory(exists=True, cluster_id="c")
     return Worlds(Inventory(live), Inventory(known), memory)
 
@@ -133,10 +136,12 @@ def violations(told: Told, project: Path, monkeypatch: pytest.MonkeyPatch) -> li
         server = SERVER
         if version := cluster.pop("server", ""):
             server = replace(server, version=Version.parse(version))
+        server = replace(server, peers=cluster.pop("peers", 1))
         wishes = flow.Wishes(**cluster.pop("wishes", {}))
         found = worlds(cluster)
         monkeypatch.setattr(flow, "worlds", lambda *_: found)
-        monkeypatch.setattr(flow, "detailed", lambda *_: found)
+        for module in (flow, recall):
+            monkeypatch.setattr(module, "detailed", lambda *_: found)
         monkeypatch.setattr(flow, "unsigned", lambda _: "")
         monkeypatch.setattr(flow.registry, "missing", lambda _: ())
         door: Any = SimpleNamespace(server=server)

@@ -17,17 +17,18 @@ from qdrantctl.edges.yaml_documents import read_documents
 from qdrantctl.engine.planner import plan_changes
 from qdrantctl.flows.schema import names, schema, text, write
 from qdrantctl.kinds.catalog import BY_NAME, KINDS
+from qdrantctl.model import state
 from qdrantctl.model.plan import Plan, PlannedServer
 from qdrantctl.model.project import Project
 from qdrantctl.model.report import Outcome, Report, Status
-from qdrantctl.model.resource import Origin
+from qdrantctl.model.resource import Lifecycle, Origin
 from qdrantctl.model.step import Call, Step
 from qdrantctl.model.violation import Severity, Violation
 from tests.engine.worlds import desired, live_collection, question, recorded
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "schemas"
-FILES = ("manifest", "project", "plan", "report", "drift")
+FILES = ("manifest", "project", "plan", "report", "drift", "state", "audit")
 VECTOR = {"size": 4, "distance": "Dot"}
 
 
@@ -309,6 +310,16 @@ def test_another_plan_is_not():
 )
 def test_the_plans_of_scenarios_are_described(path):
     assert errors("plan", json.loads(path.read_text())) == []
+
+
+def test_committed_state_is_described():
+    made = desired(
+        "collection/a", Lifecycle(protect=True, exclusive=(("metadata",),)), vectors=VECTOR
+    )
+    assert errors("state", state.document(made, 3)) == []
+    assert errors("state", state.document(made, 0))
+    assert errors("state", state.document(made, 3) | {"digest": "sha256:0"})
+    assert errors("state", state.document(made, 3) | {"host": "a"})
 
 
 def test_a_report_is_described():

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from qdrantctl.edges.identity import Identity
     from qdrantctl.edges.settings import Settings
     from qdrantctl.flows.desired import Desired
+    from qdrantctl.flows.nodes import NodeDoor
     from qdrantctl.flows.plan import Planned, Wishes
     from qdrantctl.model.address import Address
     from qdrantctl.model.kind import Door
@@ -44,6 +45,12 @@ BLOCKED, PART_WAY, INTERRUPTED = 3, 6, 130
 @click.option("--auto-approve", is_flag=True, help="Do not ask.")
 @click.option("--lease-timeout", type=click.FloatRange(min=0), default=0, metavar="SECONDS",
               help="Wait that long while another apply is running.")  # fmt: skip
+@click.option(
+    "--locked/--no-locked",
+    default=None,
+    help="Refuse (2) committed state that is not current, or refresh it; the first "
+    "always in a protected environment that has state.",
+)
 @click.option("--wait", is_flag=True, help="Wait until re-indexing has ended.")
 @click.option("--receipt", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="Leave the report there, as JSON.")  # fmt: skip
@@ -70,22 +77,23 @@ def command(**words: Any) -> int:
         )
     wanted = wishes(words)
     chosen = settings(words, need_server=True)
+    read = _settled(saved, chosen, words)
     with door(chosen, on_call(words["verbose"])) as cluster:
-        planned = _planned(saved, chosen, wanted, cluster, words)
+        planned = _planned(saved, chosen, wanted, cluster, words, read)
         _show(planned, words)
         if not planned.plan.summary.changes:
-            return _report(_nothing(planned), words)
-        if not (saved or words["auto_approve"] or _approved(planned.plan)):
+            return report(_nothing(planned), words)
+        if not (saved or words["auto_approve"] or approved(planned.plan)):
             return 1
 
         def again(door: Door) -> Planned:
             return _planned(saved, chosen, wanted, door, words, planned.desired)
 
-        with _stopping() as stop:
-            report = _under_the_lease(planned, again, cluster, stop, words)
-            code = _report(report, words)
+        with stopping() as stop:
+            met = _under_the_lease(planned, again, cluster, stop, words)
+            code = report(met, words)
             if words["wait"] and not code:
-                code = _wait(report, cluster, stop)
+                code = _wait(met, cluster, stop)
         return code
 
 
@@ -97,6 +105,7 @@ def _saved(words: dict[str, Any]) -> Plan | None:
     from qdrantctl.cli.planning import shaping
     from qdrantctl.edges import plan_file
     from qdrantctl.model.errors import UsageError
+    from qdrantctl.model.rule import ABSENT
 
     if given := shaping(words):
         raise UsageError(
@@ -104,9 +113,31 @@ def _saved(words: dict[str, Any]) -> Plan | None:
             hint=f"Leave {', '.join(given)} out, or plan again with it.",
         )
     saved = plan_file.read(path)
+    if saved.offline is not ABSENT:
+        raise UsageError(
+            f"{path} was compared with committed state, and not with a cluster",
+            hint="Plan again without --offline.",
+        )
     if not words["url"] and not words["environment"] and saved.environment != "-":
         words["environment"] = saved.environment
     return saved
+
+
+def _settled(saved: Plan | None, chosen: Settings, words: dict[str, Any]) -> Desired | None:
+    """What the manifests ask, the committed state current. A saved plan needs neither, unlocked."""
+    from qdrantctl.flows.state import always_locked, settled
+
+    locked = words["locked"]
+    if saved and not (locked or always_locked(chosen)):
+        return None
+    progress(words["verbose"])("reading manifests")
+    try:
+        wanted, told = settled(chosen, locked=locked)
+    finally:
+        clear()
+    if told:
+        click.echo(f"Note: {told}", err=True)
+    return wanted
 
 
 def _planned(
@@ -115,12 +146,12 @@ def _planned(
     wanted: Wishes,
     door: Door,
     words: dict[str, Any],
-    read: Desired | None = None,
+    read: Desired | None,
 ) -> Planned:
-    """The saved plan, when it still fits, or one made now; of manifests that were `read` before."""
+    """The saved plan, when it still fits, or one made now of the manifests that were `read`."""
     from datetime import date
 
-    from qdrantctl.flows.plan import plan, plan_for
+    from qdrantctl.flows.plan import plan_for
 
     today, telling = date.today(), progress(words["verbose"])
     try:
@@ -128,9 +159,8 @@ def _planned(
             from qdrantctl.flows.saved import revive
 
             return revive(saved, chosen, door, today, telling)
-        if read:
-            return plan_for(read, chosen, wanted, door, today, telling)
-        return plan(chosen, wanted, door, today, telling)
+        assert read is not None
+        return plan_for(read, chosen, wanted, door, today, telling)
     finally:
         clear()
 
@@ -154,7 +184,7 @@ def _under_the_lease(
     wait = Wait(words["lease_timeout"], lambda line: click.echo(line, err=True), stop)
     with leased(cluster, chosen.owner, identity, wait) as fenced:
         now = again(fenced)
-        if now.plan.changes != planned.plan.changes:
+        if now.plan.changes != planned.plan.changes or not now.plan.applicable:
             if not words["auto_approve"]:
                 raise StaleError(
                     "the cluster has changed since you said yes; nothing was done",
@@ -176,9 +206,19 @@ def _show(planned: Planned, words: dict[str, Any]) -> None:
 
 
 def _refuse(made: Plan) -> None:
-    """Stop when the plan may not be applied: one blocked change blocks all."""
-    from qdrantctl.model.errors import BlockedError
+    """Stop when the plan may not be applied: one blocked change blocks all.
 
+    Raises StaleError for a checkout that is too old, else BlockedError.
+    """
+    from qdrantctl.flows.older import OLDER
+    from qdrantctl.model.errors import BlockedError, StaleError
+
+    if behind := [found for found in made.blocking if found.rule == OLDER]:
+        raise StaleError(
+            "this checkout does not contain what was applied; nothing was done",
+            why="\n  ".join(found.message for found in behind),
+            hint=behind[0].hint,
+        )
     if not made.applicable:
         raise BlockedError(
             "this plan cannot be applied; nothing was done",
@@ -186,7 +226,7 @@ def _refuse(made: Plan) -> None:
         )
 
 
-def _approved(made: Plan) -> bool:
+def approved(made: Plan) -> bool:
     """Ask for `yes` on the terminal, naming whose resources change and where."""
     click.echo(f"\nApply this to {made.owner} on {made.server.url}?", err=True)
     click.echo("  Only 'yes' is taken as approval.", err=True)
@@ -198,7 +238,7 @@ def _approved(made: Plan) -> bool:
 
 
 @contextmanager
-def _stopping() -> Iterator[Callable[[], bool]]:
+def stopping() -> Iterator[Callable[[], bool]]:
     """SIGINT and SIGTERM ask to stop after the request in flight; a second one is the same."""
     asked: list[int] = []
 
@@ -217,7 +257,7 @@ def _stopping() -> Iterator[Callable[[], bool]]:
 
 def _execute(
     planned: Planned,
-    door: Door,
+    door: NodeDoor,
     identity: Identity,
     stop: Callable[[], bool],
     words: dict[str, Any],
@@ -238,7 +278,7 @@ def _execute(
             door=door,
             identity=identity,
             tell=tell,
-            starting=lambda change: telling(f"{change.address}: {change.action}"),
+            say=telling,
             stop=stop,
         )
     )
@@ -257,29 +297,34 @@ def _nothing(planned: Planned) -> Report:
     )
 
 
-def _report(report: Report, words: dict[str, Any]) -> int:
+def report(met: Report, words: dict[str, Any]) -> int:
     """Print the report and leave the receipt; the code is the same in every format."""
-    if words["receipt"]:
+    if words.get("receipt"):
         from qdrantctl.edges import plan_file
         from qdrantctl.render import json
 
-        plan_file.write(words["receipt"], json.report(report))
+        plan_file.write(words["receipt"], json.report(met))
     if words["output"] == "json":
         from qdrantctl.render import json
 
-        show(json.report(report))
+        show(json.report(met))
     elif words["output"] == "markdown":
         from qdrantctl.render import markdown
 
-        show(markdown.report(report))
-    elif report.outcomes:
+        show(markdown.report(met))
+    elif met.outcomes:
         from qdrantctl.render import text
 
         colour = wants_colour(sys.stdout, no_color=words["no_color"])
-        show(text.report(report, colour=colour))
-    if report.interrupted and not report.complete:
+        show(text.report(met, colour=colour))
+    return exit_code(met)
+
+
+def exit_code(met: Report) -> int:
+    """The code of what became of a plan; the same in every format."""
+    if met.interrupted and not met.complete:
         return INTERRUPTED
-    return 0 if report.complete else PART_WAY
+    return 0 if met.complete else PART_WAY
 
 
 def _wait(report: Report, door: Door, stop: Callable[[], bool]) -> int:

@@ -14,12 +14,22 @@ import click
 )
 @click.option("--profile", type=click.Choice(["production", "development"]),
               help="Add strict-mode caps for all collections.")  # fmt: skip
-def command(folder: Path, profile: str | None) -> int:
-    """Start a project in DIR: a project file, a first manifest, and what git should ignore."""
-    from qdrantctl.flows.init import init
+@click.option("--ci", type=click.Choice(["github", "gitlab"]),
+              help="Pipelines for it, too; a project that exists gets them alone.")  # fmt: skip
+def command(folder: Path, profile: str | None, ci: str | None) -> int:
+    """Start a project in DIR: a project file, a first manifest, and what git should ignore.
 
-    for path in init(folder, profile):
+    With --ci: pipelines that check and plan each change, apply what is merged and look for drift.
+    """
+    from qdrantctl.flows.init import PROJECT_FILE, init
+
+    written = init(folder, profile, ci)
+    for path in written:
         click.echo(f"wrote {path}")
+    if ci:
+        click.echo("The head of the pipelines' file says which variables and keys it reads.")
+    if folder / PROJECT_FILE not in written:
+        return 0
     click.echo("\nNext:")
     if folder != Path():
         click.echo(f"  cd {shlex.quote(str(folder))}")
@@ -27,6 +37,7 @@ def command(folder: Path, profile: str | None) -> int:
         ("qdrantctl dev up", "start a real Qdrant on this machine"),
         ("qdrantctl plan", "see what would change"),
         ("qdrantctl apply", "make it so"),
+        *([("qdrantctl lock", "write the state that the pipelines check")] if ci else []),
     ):
         click.echo(f"  {words:<18}# {about}")
     return 0

@@ -27,6 +27,10 @@ COMMANDS = {
     "show": "Show a resource, recorded and live, or a saved plan.",
     "history": "Show who applied what, when, from which commit.",
     "drift": "Tell what moved on the cluster since it was applied.",
+    "audit": "Answer the security checklist for files and server.",
+    "import": "Write manifests of what is on the cluster.",
+    "lock": "Write or check the committed state, without a server.",
+    "snapshots": "List the snapshots taken before points were destroyed, or restore one.",
     "lease": "Show who is applying, or break the lease of one that died.",
     "keys": "Issue, rotate, revoke and check tokens of access keys.",
     "render": "Print the manifests as they are after templates.",
@@ -36,6 +40,8 @@ COMMANDS = {
     "version": "Print the version.",
 }
 """Every command with the line that `--help` shows; `cli/<name>.py` holds its `command`."""
+FILES = {"import": "importing"}
+"""Where that name is a word of Python's own."""
 
 USAGE_EXIT = 64
 INTERRUPTED_EXIT = 130
@@ -51,7 +57,9 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002, D102
         if cmd_name not in COMMANDS:
             return None
-        found: click.Command = importlib.import_module(f"qdrantctl.cli.{cmd_name}").command
+        found: click.Command = importlib.import_module(
+            f"qdrantctl.cli.{FILES.get(cmd_name, cmd_name)}"
+        ).command
         return found
 
     def resolve_command(  # noqa: D102

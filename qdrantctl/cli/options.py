@@ -36,8 +36,15 @@ def project_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def server_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Which environment or server is meant."""
+    return environment_options(
+        click.option("--url", metavar="URL", help="Server to use without an environment.")
+        (function)
+    )  # fmt: skip
+
+
+def environment_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Which environment of the project is meant."""
     for option in (
-        click.option("--url", metavar="URL", help="Server to use without an environment."),
         click.option("-e", "--env", "environment", envvar="QDRANTCTL_ENV", show_envvar=True,
                      metavar="NAME",
                      help="Environment of the project file."),

@@ -35,6 +35,10 @@ GATED = frozenset({"QC214", "QC240"})
     metavar="FILE",
     help="Save the plan, so that apply FILE does exactly this.",
 )
+@click.option("--offline", is_flag=True,
+              help="Compare with the committed state; needs no server and no key.")  # fmt: skip
+@click.option("--base", metavar="REF",
+              help="With --offline: the state in that commit, else in HEAD.")  # fmt: skip
 @click.option("--max-bytes", type=click.IntRange(min=200), default=65000, show_default=True,
               help="Largest size of the markdown format.")  # fmt: skip
 @planning_options
@@ -42,6 +46,8 @@ GATED = frozenset({"QC214", "QC240"})
 def command(**words: Any) -> int:
     """Show what apply would change on the cluster. Reads only."""
     starting(words["verbose"])
+    if words["offline"] or words["base"]:
+        return _offline(words)
     from datetime import date
 
     from qdrantctl.flows.lease import note
@@ -63,6 +69,31 @@ def command(**words: Any) -> int:
         _save(made, Path(words["out"]))
     gated = any(violation.rule in GATED for violation in made.blocking)
     return BLOCKED if gated else exit_code(made, detailed=words["detailed_exitcode"])
+
+
+def _offline(words: dict[str, Any]) -> int:
+    """The plan of manifests beside the committed state. Raises UsageError."""
+    from datetime import date
+
+    from qdrantctl.flows.offline import offline
+    from qdrantctl.model.errors import UsageError
+
+    if not words["offline"]:
+        raise UsageError("--base names the state that --offline compares with")
+    for flag in ("url", "out"):
+        if words[flag]:
+            raise UsageError(
+                f"--{flag} is of no use with --offline: no server is asked, nothing can be applied",
+                hint="Save what it shows with > FILE.",
+            )
+    wanted = wishes(words)
+    chosen = settings(words, need_server=False)
+    try:
+        made = offline(chosen, wanted, words["base"], date.today())
+    finally:
+        clear()
+    show(render(made, words))
+    return exit_code(made, detailed=words["detailed_exitcode"])
 
 
 def _save(made: Plan, path: Path) -> None:

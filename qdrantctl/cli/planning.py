@@ -31,6 +31,10 @@ def planning_options(function: Callable[..., Any]) -> Callable[..., Any]:
                      help="Block keys that may do more, without a consent to widen."),
         click.option("--max-deletes", type=click.IntRange(min=0), metavar="N",
                      help="Allow that many deletions in one plan."),
+        click.option("--allow-older", "allow_older", multiple=True, metavar="ADDRESS",
+                     help="Change what was applied from a commit that is not in here."),
+        click.option("--no-safety-snapshot", "no_snapshot", multiple=True, metavar="ADDRESS",
+                     help="Destroy its points without a snapshot: there is no way back."),
         click.option("--revert-drift", "revert_drift", multiple=True, metavar="ADDRESS",
                      help="Put back what was changed outside, whatever on_drift says."),
         click.option("--allow-alias", "alias", multiple=True, metavar="ADDRESS",
@@ -56,7 +60,9 @@ def wishes(words: dict[str, Any]) -> Wishes:
     from qdrantctl.flows.plan import Wishes
 
     for flag, key in (("--target", "target"), ("--exclude", "exclude"),
-                      ("--revert-drift", "revert_drift")):  # fmt: skip
+                      ("--revert-drift", "revert_drift"),
+                      ("--allow-older", "allow_older"),
+                      ("--no-safety-snapshot", "no_snapshot")):  # fmt: skip
         _patterns(flag, words[key])
     consents: list[Consent] = []
     for verb, flag in CONSENTS.items():
@@ -68,7 +74,9 @@ def wishes(words: dict[str, Any]) -> Wishes:
         selection=Selection(tuple(words["target"]), tuple(words["exclude"])),
         consents=tuple(consents),
         revert_drift=tuple(words["revert_drift"]),
+        allow_older=tuple(words["allow_older"]),
         max_deletes=words["max_deletes"],
+        no_snapshot=tuple(words["no_snapshot"]),
         fail_on_loosening=words["fail_on_loosening"],
         fail_on_widening=words["fail_on_widening"],
     )
@@ -89,7 +97,8 @@ def _patterns(flag: str, patterns: tuple[str, ...]) -> None:
 def shaping(words: dict[str, Any]) -> list[str]:
     """The flags given that shape a plan."""
     flags = {**CONSENTS, "target": "--target", "exclude": "--exclude", "files": "-f",
-             "revert_drift": "--revert-drift",
+             "revert_drift": "--revert-drift", "allow_older": "--allow-older",
+             "no_snapshot": "--no-safety-snapshot",
              "fail_on_loosening": "--fail-on-loosening",
              "fail_on_widening": "--fail-on-widening"}  # fmt: skip
     given = [flag for word, flag in flags.items() if words[word]]

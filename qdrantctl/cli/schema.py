@@ -1,4 +1,4 @@
-"""`qdrantctl schema`: the JSON Schemas of manifests, project file, plan and report."""
+"""`qdrantctl schema`: the JSON Schemas of what is read and written."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import click
 
 
 @click.command()
-@click.argument("name", required=False, metavar="[KIND|manifest|project|plan|report]")
+@click.argument(
+    "name", required=False, metavar="[KIND|manifest|project|plan|report|drift|state|audit]"
+)
 @click.option("--out", metavar="DIR", type=click.Path(file_okay=False, path_type=Path),
               help="Write to DIR, every schema if none is named.")  # fmt: skip
 def command(name: str | None, out: Path | None) -> int:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
@@ -33,6 +33,7 @@ RETRIED = frozenset({429, 500, 502, 503, 504})
 BROKEN = 500
 """The server itself failed, as it does at every read of a shard whose node is down: such a read
 is tried once more and no longer."""
+OK = 200
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND, TOO_MANY = 401, 403, 404, 429
 QUOTED = 400
 """Characters of the server's own words that an error quotes."""
@@ -88,6 +89,16 @@ class Cluster:
     def another(self) -> Cluster:
         """The same cluster through a connection of its own, for another thread."""
         return Cluster(self._endpoint, on_call=self._on_call)
+
+    def at(self, url: str = "", *, timeout: float) -> Cluster:
+        """One node of this cluster, or what answers at the same address; for slow requests."""
+        there = replace(self._endpoint, url=url or self._endpoint.url, timeout=timeout)
+        return Cluster(there, on_call=self._on_call)
+
+    @property
+    def url(self) -> str:
+        """Where it is asked; every error begins with it."""
+        return self._endpoint.url
 
     @property
     def now(self) -> datetime:
@@ -158,6 +169,32 @@ class Cluster:
             pause = min(pause * 2, LONGEST_PAUSE)
         raise AssertionError("the last try returns or raises")
 
+    def download(self, call: Call) -> Iterator[bytes]:
+        """The bytes that answer a GET, piece by piece. Raises ClusterError."""
+        wire, started = self._new_wire(), time.monotonic()
+        try:
+            status, pieces = wire.stream(_target(call))
+            self._told(call, status, started)
+            if status != OK:
+                self._result(Answer(status, b"".join(pieces)), call)
+            yield from pieces
+        except (Unreachable, Cut) as error:
+            raise self._unanswered(error, call) from None
+        finally:
+            wire.close()
+
+    def upload(self, call: Call, pieces: Iterable[bytes], length: int, kind: str) -> Json:
+        """The `result` of a POST of `length` bytes, piece by piece. Raises ClusterError."""
+        wire, started = self._new_wire(), time.monotonic()
+        try:
+            answer = wire.push(_target(call), pieces, length, kind)
+            self._told(call, answer.status, started)
+            return self._result(answer, call)
+        except (Unreachable, Cut) as error:
+            raise self._unanswered(error, call) from None
+        finally:
+            wire.close()
+
     def _send(self, call: Call, target: str, body: bytes) -> Answer:
         """One exchange. Raises ClusterError when there is no whole answer."""
         started = time.monotonic()
@@ -168,20 +205,26 @@ class Cluster:
             elif call.method == "GET":
                 ahead = self._ahead.take(target)
             answer = ahead or self._wire.send(call.method, target, body, writes=call.writes)
-        except Unreachable as error:
-            raise self._error(error.what, why=error.why, hint=error.hint) from None
-        except Cut as error:
-            raise self._error(
-                f"no whole answer to {call.method} {call.path}",
-                why=error.why,
-                hint="Look at the server's log; what was asked may have been done.",
-                # A read that took all its time would take it again.
-                maybe=call.writes or not error.slow,
-            ) from None
+        except (Unreachable, Cut) as error:
+            raise self._unanswered(error, call) from None
         self._date = answer.date or self._date
-        if self._on_call:
-            self._on_call(call, answer.status, time.monotonic() - started)
+        self._told(call, answer.status, started)
         return answer
+
+    def _told(self, call: Call, status: int, started: float) -> None:
+        if self._on_call:
+            self._on_call(call, status, time.monotonic() - started)
+
+    def _unanswered(self, error: Unreachable | Cut, call: Call) -> ClusterError:
+        if isinstance(error, Unreachable):
+            return self._error(error.what, why=error.why, hint=error.hint)
+        return self._error(
+            f"no whole answer to {call.method} {call.path}",
+            why=error.why,
+            hint="Look at the server's log; what was asked may have been done.",
+            # A read that took all its time would take it again.
+            maybe=call.writes or not error.slow,
+        )
 
     def _result(self, answer: Answer, call: Call) -> Json:
         """What the answer holds. Raises ClusterError for anything but success."""

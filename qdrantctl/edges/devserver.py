@@ -14,7 +14,7 @@ from pathlib import Path
 
 from qdrantctl.edges import devserver_folder as place
 from qdrantctl.edges.binary import binary as binary  # part of what this door offers
-from qdrantctl.edges.devserver_process import Process, end, free_ports, launch, version_of
+from qdrantctl.edges.devserver_process import Ports, Process, end, free_ports, launch, version_of
 from qdrantctl.model.errors import ServerError
 
 READY_SECONDS = 30.0
@@ -34,6 +34,8 @@ class Running:
     """`.qdrantctl` in the project's folder, absolute; `storage` and `log` are in it."""
     version: str
     """The server's own; empty as long as it has not answered."""
+    ports: Ports
+    """REST, gRPC, peers."""
 
 
 def start(
@@ -82,7 +84,7 @@ def stop(root: Path) -> bool:
 
 
 def _told(folder: Path, process: Process) -> Running:
-    return Running(process.url, process.pid, folder, process.version)
+    return Running(process.url, process.pid, folder, process.version, process.ports)
 
 
 def _start(folder: Path, program: Path) -> Process:

@@ -11,7 +11,7 @@ seconds, renewed every 20, that takes a process paused in the millisecond betwee
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -140,6 +140,28 @@ class Fenced:
     def expect(self, calls: Iterable[Call]) -> None:
         """A hint for the door behind."""
         self.door.expect(calls)
+
+    @property
+    def now(self) -> datetime:
+        """What the server's clock said with the last answer. Raises ClusterError."""
+        return self.door.now
+
+    def at(self, url: str = "", *, timeout: float) -> Fenced:
+        """One node of the cluster, under the same lease."""
+        return Fenced(self.door.at(url, timeout=timeout), self.holding)
+
+    def download(self, call: Call) -> Iterator[bytes]:
+        """The bytes that answer a GET, piece by piece. Raises ClusterError."""
+        return self.door.download(call)
+
+    def upload(self, call: Call, pieces: Iterable[bytes], length: int, kind: str) -> Json:
+        """Send a file. Raises LeaseError instead when the lease is lost."""
+        self.holding.confirm()
+        return self.door.upload(call, pieces, length, kind)
+
+    def close(self) -> None:
+        """Close the door behind."""
+        self.door.close()
 
 
 def acquire(door: Cluster, owner: str, identity: Identity, unique: str) -> Holding:

@@ -6,12 +6,16 @@ import http.client
 import socket
 import ssl
 import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 IDLE = 2.0
 """Seconds after which a write gets a fresh connection: servers close idle ones unseen."""
+PIECE = 1 << 20
+"""Bytes of a file that are held at once."""
 HEADERS = {"accept": "application/json", "content-type": "application/json"}
 
 
@@ -87,8 +91,7 @@ class Wire:
             # A kept-alive connection that the server had closed: a read may simply go again.
             if not fresh and not writes and not isinstance(error, TimeoutError):
                 return self.send(method, target, body, writes=writes)
-            slow = isinstance(error, TimeoutError)
-            raise Cut(_spoken(error, self._timeout, secure=self._secure), slow=slow) from None
+            raise self._cut(error) from None
         if response.will_close:
             self.close()
         self._used = time.monotonic()
@@ -115,6 +118,43 @@ class Wire:
         if response.will_close:
             self.close()
         return answer
+
+    def stream(self, target: str) -> tuple[int, Iterator[bytes]]:
+        """Status and body of a GET, piece by piece. Raises Unreachable or Cut, also later on.
+
+        The standard library asks for no encoding but `identity`, so the pieces are the file's.
+        """
+        connection = self._connect()
+        try:
+            connection.request("GET", self._prefix + target, None, self._headers)
+            response = connection.getresponse()
+        except (OSError, http.client.HTTPException) as error:
+            raise self._cut(error) from None
+        return response.status, self._pieces(response)
+
+    def _pieces(self, response: http.client.HTTPResponse) -> Iterator[bytes]:
+        try:
+            while piece := response.read(PIECE):
+                yield piece
+        except (OSError, http.client.HTTPException) as error:
+            raise self._cut(error) from None
+
+    def push(self, target: str, pieces: Iterable[bytes], length: int, kind: str) -> Answer:
+        """POST a body of `length` bytes piece by piece. Raises Unreachable or Cut."""
+        headers = self._headers | {"content-type": kind, "content-length": str(length)}
+        connection = self._connect()
+        try:
+            # A server that refuses need not read to the end; its answer is there all the same.
+            with suppress(BrokenPipeError, ConnectionResetError):
+                connection.request("POST", self._prefix + target, pieces, headers)
+            response = connection.getresponse()
+            return Answer(response.status, response.read())
+        except (OSError, http.client.HTTPException) as error:
+            raise self._cut(error) from None
+
+    def _cut(self, error: Exception) -> Cut:
+        spoken = _spoken(error, self._timeout, secure=self._secure)
+        return Cut(spoken, slow=isinstance(error, TimeoutError))
 
     def _connect(self) -> http.client.HTTPConnection:
         where = f"{self._host}:{self._port}"

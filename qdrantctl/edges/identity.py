@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import getpass
 import socket
-import subprocess
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from qdrantctl.edges import git
+
 MAX_LENGTH = 200
-GIT_SECONDS = 5.0
 
 _WHO = ("QDRANTCTL_ACTOR", "GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BUILDKITE_BUILD_CREATOR",
         "CIRCLE_USERNAME", "BUILD_USER_ID", "BUILD_REQUESTEDFOR")  # fmt: skip
@@ -37,7 +37,7 @@ def identify(root: Path, environ: Mapping[str, str]) -> Identity:
     """Read it from our own variables, else the CI's, else git in `root`, else user@host."""
     return Identity(
         who=_first(environ, _WHO, lambda: _git_user(root, environ) or _login()),
-        commit=_first(environ, _COMMIT, lambda: _git(root, environ, "rev-parse", "HEAD")),
+        commit=_first(environ, _COMMIT, lambda: git.said(root, environ, "rev-parse", "HEAD")),
         run=_first(environ, _RUN, lambda: _github_run(environ)),
     )
 
@@ -59,23 +59,10 @@ def _github_run(environ: Mapping[str, str]) -> str:
 
 def _git_user(root: Path, environ: Mapping[str, str]) -> str:
     """`Ada <ada@example.com>`, or the half of it that is configured."""
-    name, email = (_line(_git(root, environ, "config", key)) for key in ("user.name", "user.email"))
+    name, email = (
+        _line(git.said(root, environ, "config", key)) for key in ("user.name", "user.email")
+    )
     return f"{name} <{email}>" if name and email else name or email
-
-
-def _git(root: Path, environ: Mapping[str, str], *arguments: str) -> str:
-    """What git says; empty when it is missing, slow, or this is no repository."""
-    with suppress(OSError, ValueError, subprocess.SubprocessError):
-        answer = subprocess.run(  # noqa: S603
-            ["git", "-C", str(root), *arguments],  # noqa: S607
-            env={**environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=GIT_SECONDS,
-            check=True,
-        )
-        return answer.stdout.decode(errors="replace").strip()
-    return ""
 
 
 def _login() -> str:

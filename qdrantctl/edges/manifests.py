@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from qdrantctl.edges.page import Page, Place, lines_of
 from qdrantctl.edges.sources import STDIN, Search, Sources, read_page
@@ -97,14 +97,16 @@ def load(sources: Sources, kinds: Iterable[Kind | Overlay], stdin: Stdin) -> Loa
     reading.problems += search.problems
     reading.namespaces()
     # A template's loop breaks the same rule on the same line many times; that is told once.
-    told = tuple(dict.fromkeys(sorted(reading.problems, key=_where)))
-    overlays = {address for address in reading.found if address.kind in reading.overlays}
-    return Loaded(
-        Inventory(r for address, r in reading.found.items() if address not in overlays),
-        Inventory(reading.found[address] for address in overlays),
-        told,
-        reading.declared,
-    )
+    reading.problems = list(dict.fromkeys(sorted(reading.problems, key=_where)))
+    return reading.loaded()
+
+
+def load_page(page: Page, kinds: Iterable[Kind | Overlay]) -> Loaded:
+    """What one page says, beside nothing else."""
+    reading = _Reading({kind.manifest: kind for kind in kinds})
+    reading.page(page)
+    reading.namespaces()
+    return reading.loaded()
 
 
 def _where(problem: Violation) -> tuple[str, int, int]:
@@ -159,6 +161,16 @@ class _Reading:
     def overlays(self) -> frozenset[str]:
         """The words in addresses of what is no resource."""
         return frozenset(k.name for k in self.kinds.values() if isinstance(k, Overlay))
+
+    def loaded(self) -> Loaded:
+        """What was found."""
+        words = self.overlays
+        return Loaded(
+            Inventory(r for r in self.found.values() if r.address.kind not in words),
+            Inventory(r for r in self.found.values() if r.address.kind in words),
+            tuple(self.problems),
+            self.declared,
+        )
 
     def page(self, page: Page) -> None:
         """Every manifest of a page; when a hundred errors are told, the rest is left."""
@@ -344,7 +356,7 @@ def _as_written(source: Source, shape: Shape, path: Path) -> Path:
     where: list[str | int] = ["spec"]
     value, here = source.value["spec"], shape
     for position, word in enumerate(path):
-        key = _spelled(value, here, word)
+        key = here.spelled(value, word)
         below = here.below(word)
         if key is not None:
             where.append(key)
@@ -357,24 +369,4 @@ def _as_written(source: Source, shape: Shape, path: Path) -> Path:
     return tuple(where)
 
 
-def _spelled(value: Any, shape: Shape, word: str | int) -> str | int | None:
-    """The key or position in the document that a word of a canonical path stands for."""
-    if isinstance(value, list):
-        wanted = ({shape.rule.key: word}, word)
-        for position, entry in enumerate(value):
-            named = isinstance(entry, dict) and {shape.rule.key: entry.get(shape.rule.key)}
-            if (named or entry) in wanted:
-                return position
-        return word if isinstance(word, int) and not shape.rule.key and word < len(value) else None
-    if not isinstance(value, dict):
-        return None
-    if word in value:
-        return word
-    field = shape.fields.get(str(word))
-    if field is not None:
-        return next((spelling for spelling in field.spellings if spelling in value), None)
-    bare = str(word).replace('"', "")
-    return next((key for key in value if key.replace('"', "") == bare), None)
-
-
-__all__ = ["STDIN", "Loaded", "Page", "Sources", "lines_of", "load", "render_text"]
+__all__ = ["STDIN", "Loaded", "Page", "Sources", "lines_of", "load", "load_page", "render_text"]

@@ -58,6 +58,16 @@ def fit_for_a_token(endpoint: Endpoint, environ: Mapping[str, str]) -> None:
     _allowed(endpoint.url, environ)
 
 
+def another_key(variable: str, url: str, environ: Mapping[str, str]) -> str:
+    """A further key for a server, from a variable. Raises where it may not be sent there."""
+    if _is_open(url):
+        raise UsageError(
+            f"the key in {variable} would be sent to {netloc(url)} in the clear", hint="Use https."
+        )
+    _allowed(url, environ)
+    return api_key.from_variable(variable, environ, "the command line")
+
+
 def of_environment(environment: Merged, environ: Mapping[str, str]) -> Reach:
     """The server of an environment. The key is fetched last, once it is known where it may go."""
     url = environment.get("url")

@@ -16,6 +16,7 @@ from qdrantctl.edges.reach import Reach, of_environment, of_url
 from qdrantctl.model.address import Address
 from qdrantctl.model.consent import Consent
 from qdrantctl.model.errors import UsageError
+from qdrantctl.model.project import EMBEDDED
 from qdrantctl.model.rule import Json
 from qdrantctl.model.violation import Severity
 
@@ -68,6 +69,22 @@ class Settings:
         """The owner, then its previous names."""
         return (self.owner, *sorted(self.previous_owners))
 
+    @property
+    def state_folder(self) -> Path | None:
+        """Folder of this environment's committed state; None where it has none."""
+        if self.stateless:
+            return None
+        return self.state / self.environment
+
+    @property
+    def stateless(self) -> str:
+        """Why there is no committed state here; empty where there may be some."""
+        if self.embedded:
+            return f"{self.environment} is embedded, and an embedded server has none"
+        if self.environment == NONE:
+            return "it belongs to an environment of a project, and none is chosen"
+        return "with -f there is none" if self.partial else ""
+
 
 def resolve(
     *,
@@ -109,7 +126,7 @@ def resolve(
         partial=bool(files),
         vars=values,
         endpoint=reach.endpoint,
-        embedded=reach.embedded,
+        embedded=reach.embedded or chosen.value("url") == EMBEDDED,
         nodes=reach.nodes,
         protected=bool(chosen.value("protected")),
         on_drift=on_drift,
@@ -155,6 +172,31 @@ def find(directory: Path) -> Path | None:
         if os.path.lexists(folder / PROJECT_FILE):
             return folder / PROJECT_FILE
     return None
+
+
+def environments(directory: Path) -> tuple[str, ...]:
+    """Every environment of the project. Raises UsageError without a project, ManifestError."""
+    return _project(directory).environments
+
+
+def deployments(directory: Path) -> dict[str, bool]:
+    """Every environment with a cluster of its own, and whether it is protected.
+
+    Raises UsageError without a project, ManifestError.
+    """
+    chain = _project(directory)
+    merged = [merge(chain, name) for name in chain.environments]
+    return {e.name: bool(e.value("protected")) for e in merged if e.value("url") != EMBEDDED}
+
+
+def _project(directory: Path) -> Chain:
+    project_file = find(Path(os.path.abspath(directory)))  # noqa: PTH100  # as in resolve
+    if project_file is None:
+        raise UsageError(
+            f"there is no {PROJECT_FILE} in {directory} or above",
+            hint="Run `qdrantctl init` to start a project.",
+        )
+    return load(project_file)
 
 
 def choose(chain: Chain, stated: str | None, *, need_server: bool) -> str:

@@ -97,14 +97,14 @@ def read_documents(page: Page) -> tuple[list[Document], list[Violation]]:
     """
     reader = _Reader(page)
     try:
-        reader.run(_events(page.text))
+        reader.run(events(page.text))
     except YAMLError as error:
         if _REFUSED_BY_C not in str(error) or len(page.text) > MAX_REREAD:
             reader.problems.append(syntax_violation(page, error))
             return reader.documents, reader.problems
         reader = _Reader(page)
         try:
-            reader.run(_python_events(page.text))
+            reader.run(python_events(page.text))
         except YAMLError as again:
             reader.problems.append(syntax_violation(page, again))
     return reader.documents, reader.problems
@@ -313,17 +313,18 @@ def _place(mark: Any) -> Place:
     return mark.line + 1, mark.column + 1
 
 
-def _events(text: str) -> Callable[[], Any]:
+def events(text: str) -> Callable[[], Any]:
     """A function that gives the next event of `text`, and None after the last."""
     try:
         from _ruamel_yaml import CParser  # type: ignore[import-not-found]
     except ImportError:
-        return _python_events(text)
+        return python_events(text)
     parsed: Callable[[], Any] = CParser(text).get_event
     return parsed
 
 
-def _python_events(text: str) -> Callable[[], Any]:
+def python_events(text: str) -> Callable[[], Any]:
+    """The same from the slow parser, which takes some YAML that the other refuses."""
     from ruamel.yaml import YAML
 
     events = map(_sound, YAML(typ="safe", pure=True).parse(text))

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from qdrantctl.engine.diff import Lens, compare, diff, keyed
-from qdrantctl.engine.planner import Question, ignored
+from qdrantctl.engine.planner import Question
+from qdrantctl.engine.recording import ignored
 from qdrantctl.engine.tree import at
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import FieldChange

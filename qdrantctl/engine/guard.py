@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from qdrantctl.engine.outside import outside
+from qdrantctl.engine.way_back import destroys_points, held, nodes_missing, skipped
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Cause, Change, FieldChange
 from qdrantctl.model.kind import Context, Kind
@@ -22,6 +23,10 @@ def _revert(_: Address) -> str:
     return "revert"
 
 
+def _never(_: Address) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Scene:
     """What the rules look at."""
@@ -35,6 +40,10 @@ class Scene:
     """The environment is protected: consents stand in the project file, and more needs one."""
     on_drift: Callable[[Address], str] = _revert
     """revert, keep or refuse, for each address."""
+    no_snapshot: Callable[[Address], bool] = _never
+    """Whether somebody goes without a snapshot before points are destroyed."""
+    nodes: tuple[str, ...] = ()
+    """Each node's own address, where stated."""
     max_deletes: int | None = None
     fail_on_loosening: bool = False
     fail_on_widening: bool = False
@@ -49,15 +58,21 @@ def guard(scene: Scene) -> tuple[Violation, ...]:
 def uncertain(scene: Scene) -> frozenset[Address]:
     """Resources whose points must be read before the rules can speak."""
     found: set[Address] = set()
+    lost: set[Address] = set()
     for change in scene.changes:
         kind = scene.kinds[change.where.kind]
         if kind.holds_data and (change.destroys or any(f.loses for f in change.fields)):
-            found.add(change.where)
+            lost.add(change.where)
         if moved := _moved(change, scene):
             found.update(moved)
-    live = scene.context.live
-    facts = {address: live[address].facts for address in found if address in live}
-    return frozenset(a for a, known in facts.items() if known.points is None and not known.unread)
+    live, several = scene.context.live, scene.context.server.peers > 1
+    facts = {address: live[address].facts for address in found | lost if address in live}
+    return frozenset(
+        address
+        for address, known in facts.items()
+        if (known.points is None and not known.unread)
+        or (several and address in lost and not known.peers)
+    )
 
 
 def _protect(scene: Scene) -> Iterator[Violation]:
@@ -80,13 +95,15 @@ def _delete(scene: Scene) -> Iterator[Violation]:
             continue
         kind = scene.kinds[change.where.kind]
         live = scene.context.live.get(change.where)
-        if scene.protected or (kind.holds_data and _may_hold_points(live)):
+        doubtful = _from_state(change, scene)
+        if scene.protected or doubtful or (kind.holds_data and _may_hold_points(live)):
             yield Violation(
                 rule="QC202",
                 address=change.address,
                 message=f"deleting {change.address} destroys {_points(live)}"
                 if kind.holds_data
-                else f"deleting {change.address} needs consent in a protected environment",
+                else f"deleting {change.address} needs consent "
+                + ("in a protected environment" if scene.protected else "without a ledger"),
                 hint=_consent(scene, "delete", change.address),
             )
 
@@ -115,11 +132,17 @@ def _adopt(scene: Scene) -> Iterator[Violation]:
             change.action is Action.ADOPT and change.steps
         )
         foreign = change.where not in scene.context.recorded
-        if differs and foreign and not scene.consents("adopt", change.where):
+        doubtful = _from_state(change, scene) and any(map(outside, change.fields))
+        if ((differs and foreign) or doubtful) and not scene.consents("adopt", change.where):
             yield Violation(
                 rule="QC204",
                 address=change.address,
-                message=f"{change.address} exists, was not made by this project, and differs",
+                message=f"{change.address} exists, "
+                + (
+                    "was not made by this project, and differs"
+                    if foreign
+                    else "differs from the committed state, and no ledger says whose it is"
+                ),
                 hint=_consent(scene, "adopt", change.address)
                 + " Or make the manifest say what the cluster has.",
             )
@@ -198,23 +221,16 @@ def _keys_lost(scene: Scene) -> Iterator[Violation]:
             continue
         live = scene.context.live.get(change.where)
         for lost in (field for field in change.fields if field.loses):
-            held = _held(live, lost.path[-1])
-            if held == 0:
+            points = held(live, lost)
+            if points == 0:
                 continue
             yield Violation(
                 rule="QC208",
                 address=change.address,
                 message=f"dropping {lost.path[0]} {lost.path[-1]!r} destroys what is stored "
-                f"under it (points: {'not known from this node' if held is None else held})",
+                f"under it (points: {'not known from this node' if points is None else points})",
                 hint=_consent(scene, "delete", change.address),
             )
-
-
-def _held(live: Resource | None, key: str | int) -> int | None:
-    """Points that are lost with a key; None where that is not known."""
-    if live is None or live.facts.points == 0:
-        return 0
-    return live.facts.points_by_key.get(key, live.facts.points)
 
 
 def _indexes_dropped(scene: Scene) -> Iterator[Violation]:
@@ -236,18 +252,15 @@ def _indexes_dropped(scene: Scene) -> Iterator[Violation]:
 
 
 def _no_snapshot(scene: Scene) -> Iterator[Violation]:
+    several = scene.context.server.peers > 1
     for change in scene.changes:
         live = scene.context.live.get(change.where)
-        loses = change.destroys and scene.kinds[change.where.kind].holds_data
-        if (loses and _may_hold_points(live)) or any(field.loses for field in change.fields):
-            yield Violation(
-                rule="QC210",
-                severity=Severity.WARNING,
-                address=change.address,
-                message="points are destroyed, and no snapshot is taken before",
-                hint="Take one yourself first if the points may be wanted again: "
-                "POST /collections/{name}/snapshots.",
-            )
+        if live is None or not destroys_points(change, live, scene.kinds[change.where.kind]):
+            continue
+        if scene.no_snapshot(change.where):
+            yield skipped(change)
+        elif several and (missing := nodes_missing(change, live, scene.nodes)):
+            yield missing
 
 
 def _aliases_again(scene: Scene) -> Iterator[Violation]:
@@ -266,7 +279,8 @@ def _drift_refused(scene: Scene) -> Iterator[Violation]:
     for change in scene.changes:
         moved = [field for field in change.fields if outside(field)]
         gone = change.action is Action.CREATE and change.cause is Cause.DRIFT
-        refuses = scene.on_drift(change.where) == "refuse" and not _half_done(change, scene)
+        settled = _half_done(change, scene) or _from_state(change, scene)  # by QC204
+        refuses = scene.on_drift(change.where) == "refuse" and not settled
         if refuses and (moved or gone):
             what = "deleted" if gone else "changed"
             told = f" ({'; '.join(map(_said, moved))})" if moved else ""
@@ -292,7 +306,6 @@ def _drift_kept(scene: Scene) -> Iterator[Violation]:
 
 
 def _given_more(scene: Scene) -> Iterator[Violation]:
-    """Where somebody asked for the gate: caps that give way, and keys that may do more."""
     gates = {"loosens": ("QC214", "loosen", scene.fail_on_loosening),
              "widens": ("QC240", "widen", scene.fail_on_widening)}  # fmt: skip
     for change in scene.changes:
@@ -313,6 +326,12 @@ def _half_done(change: Change, scene: Scene) -> bool:
     """Whether an apply was interrupted in it: that is finished first, whoever moved what."""
     ours = scene.context.recorded.get(change.where)
     return ours is not None and ours.record is not None and ours.record.pending is not None
+
+
+def _from_state(change: Change, scene: Scene) -> bool:
+    """Whether only the committed state says that it is ours, and not the cluster's ledger."""
+    ours = scene.context.recorded.get(change.where)
+    return ours is not None and ours.record is not None and ours.record.committed
 
 
 def _ways_out(change: Change) -> str:

@@ -10,8 +10,10 @@ from typing import Any
 from qdrantctl.engine.diff import Lens, created, diff
 from qdrantctl.engine.order import ordered
 from qdrantctl.engine.outside import KEPT_AS_IT_IS, keep, left, outside, unrecorded
+from qdrantctl.engine.recording import ignored, stored_spec
 from qdrantctl.engine.select import Selection, selected
-from qdrantctl.engine.tree import at, merged, put
+from qdrantctl.engine.tree import at, merged
+from qdrantctl.engine.way_back import destroys_points, first
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Cause, Change, FieldChange, SchemaVersion
 from qdrantctl.model.kind import Context, Kind
@@ -38,11 +40,17 @@ class Question:
     """The desired world is only a part: nothing is deleted or forgotten."""
     removed: frozenset[Address] = frozenset()
     """Resources to stop managing."""
+    versions: Mapping[Address, int] = field(default_factory=dict)
+    """By the committed state. Where that says nothing, the record is counted on from."""
     selection: Selection = field(default_factory=Selection)
     may_delete: Callable[[Address], bool] = field(default=lambda _: False)
     """Whether a consent names the address; tells a rename from a delete and a create."""
     on_drift: Callable[[Address], str] = field(default=lambda _: "revert")
     """revert, keep or refuse: what becomes of fields that moved on the cluster."""
+    no_snapshot: Callable[[Address], bool] = field(default=lambda _: False)
+    """Whether points are destroyed without a snapshot."""
+    nodes: tuple[str, ...] = ()
+    """Each node's own address, where stated."""
 
     @property
     def recorded(self) -> Inventory:
@@ -132,7 +140,7 @@ def _comparison(
     desired: Resource, live: Resource, ours: Resource | None, question: Question, kind: Kind
 ) -> Draft:
     address = desired.address
-    before = _ours(ours)
+    before = applied_by(ours)
     left_alone = ignored(desired, question.today)
     lens = Lens(
         server=question.server,
@@ -163,7 +171,7 @@ def _comparison(
     held = unrecorded(shape_of(kind.spec), fields)
     if worst > Effect.KEPT:
         return Draft(address, Action.UPDATE, fields, _interrupted(ours), held)
-    if because := _stale_record(desired, live, ours, question, left_alone | held):
+    if because := _stale_record(desired, live, ours, question, left_alone, held):
         dropped = tuple(change for change in fields if change.recorded is not ABSENT)
         return Draft(address, Action.ADOPT, dropped, because, held)
     drifted = tuple(change for change in fields if left(change))
@@ -208,21 +216,12 @@ def _begun(change: FieldChange) -> FieldChange:
     return change.model_copy(update={"recorded": ABSENT, "cause": Cause.EDIT})
 
 
-def _ours(ours: Resource | None) -> Mapping[str, Json]:
+def applied_by(ours: Resource | None) -> Mapping[str, Json]:
     """What is ours of a resource: its recorded spec, and what an open apply was setting."""
     if ours is None or ours.record is None:
         return {}
     pending = (ours.record.pending or {}).get("spec") or {}
     return merged(ours.spec, pending)
-
-
-def ignored(desired: Resource, today: date) -> frozenset[Path]:
-    """Fields that plans leave alone today."""
-    return frozenset(
-        entry.path
-        for entry in desired.lifecycle.ignore
-        if entry.until is None or entry.until >= today
-    )
 
 
 def _stale_record(
@@ -231,6 +230,7 @@ def _stale_record(
     ours: Resource,
     question: Question,
     ignored: frozenset[Path],
+    held: frozenset[Path],
 ) -> str:
     """Why the record must be rewritten though the cluster is as stated; empty when it need not."""
     assert ours.record is not None
@@ -240,22 +240,16 @@ def _stale_record(
         return f"recorded by {ours.record.owner}, a previous name"
     if ours.record.uuid and live.facts.uuid and ours.record.uuid != live.facts.uuid:
         return "re-created outside qdrantctl"
-    stored = _stored_spec(desired, ours, ignored)
+    stored = stored_spec(desired, ours, ignored | held)
     lifecycle = desired.lifecycle.document()
     if not same(dict(stored), dict(ours.spec)) or lifecycle != ours.lifecycle.document():
         return "the cluster is as stated, the record is not"
-    return ""
-
-
-def _stored_spec(
-    desired: Resource, ours: Resource | None, ignored: frozenset[Path]
-) -> Mapping[str, Json]:
-    """The spec for the record: as desired, ignored fields as they were recorded."""
-    stored = dict(desired.spec)
-    if ours is not None:
-        for path in ignored:
-            stored = put(stored, path, at(ours.spec, path))
-    return stored
+    if ours.record.committed:
+        return "the ledger knows nothing of it, the committed state does"
+    version = question.versions.get(desired.address, ours.record.schema_version)
+    if version == ours.record.schema_version or held:
+        return ""
+    return f"the committed state is at version {version}, the record is not"
 
 
 def _refused(fields: Sequence[FieldChange]) -> tuple[FieldChange, ...]:
@@ -345,11 +339,13 @@ def _change(
         fields=() if draft.action is Action.NOOP else draft.fields,
         **optional,
     )
-    as_stated = draft.action is Action.ADOPT and _worst(draft.fields) <= Effect.KEPT
-    if as_stated or draft.action in (Action.NOOP, Action.REFUSED, Action.FORGET):
+    if draft.action in (Action.NOOP, Action.REFUSED, Action.FORGET):
         return change
-    calls = kinds[address.kind].steps(change, context)
-    return change.model_copy(update={"steps": tuple(Step(call=call) for call in calls)})
+    kind = kinds[address.kind]
+    steps = [Step(call=call) for call in kind.steps(change, context)]
+    if destroys_points(change, live, kind) and not question.no_snapshot(address):
+        steps.insert(0, first(change, question.nodes if question.server.peers > 1 else ()))
+    return change.model_copy(update={"steps": tuple(steps)})
 
 
 def _overall(draft: Draft, ours: Resource | None) -> Cause:
@@ -371,11 +367,11 @@ def _record(
     if desired is None or draft.action is Action.REFUSED:
         return None
     left_alone = ignored(desired, question.today) | draft.unrecorded
-    spec = _stored_spec(desired, ours, left_alone)
+    spec = stored_spec(desired, ours, left_alone)
     lifecycle = desired.lifecycle.document()
     mark = digest({"address": str(draft.address), "spec": spec, "lifecycle": lifecycle})
-    version = 1
-    if ours and ours.record:
+    version = question.versions.get(draft.address, 1)
+    if ours and ours.record and draft.address not in question.versions:
         version = ours.record.schema_version + (mark != ours.record.digest)
     return {
         "owner": question.owner,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from qdrantctl.edges.manifests import Loaded, Sources, load
+from qdrantctl.edges.manifests import Declared, Loaded, Sources, load
 from qdrantctl.edges.settings import PROJECT_FILE, Settings
 from qdrantctl.kinds.catalog import BY_NAME, KINDS, OVERLAYS
+from qdrantctl.model.address import Address
 from qdrantctl.model.errors import ManifestError, UsageError
 from qdrantctl.model.kind import Overlay
 from qdrantctl.model.resource import Inventory, digest
@@ -21,6 +22,10 @@ class Desired:
 
     inventory: Inventory
     violations: tuple[Violation, ...]
+    declared: Mapping[Address, Declared] = field(default_factory=dict)
+    """Where each resource is declared."""
+    versions: Mapping[Address, int] = field(default_factory=dict)
+    """By the committed state; of nothing where there is none."""
 
     @property
     def digest(self) -> str:
@@ -41,7 +46,7 @@ def desired(settings: Settings) -> Desired:
     violations = tuple(_weighed([*loaded.violations, *found], settings.rules))
     if any(violation.severity is Severity.ERROR for violation in violations):
         raise ManifestError("the manifests have errors; nothing was sent", violations)
-    return Desired(wanted, violations)
+    return Desired(wanted, violations, loaded.declared)
 
 
 def sources(settings: Settings) -> Sources:

@@ -87,8 +87,8 @@ def _was_applied(settings: Settings) -> bool:
     """
     if not settings.manifests:
         return True
-    folder = settings.state / settings.environment
-    return folder.is_dir() and any(folder.rglob("*.yaml"))
+    folder = settings.state_folder
+    return folder is not None and any(folder.rglob("*.yaml"))
 
 
 def _owners(found: Worlds) -> frozenset[str]:

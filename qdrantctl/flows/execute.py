@@ -11,20 +11,23 @@ from uuid import uuid4
 from qdrantctl.edges import ledger
 from qdrantctl.edges.identity import Identity
 from qdrantctl.engine.diff import Lens, diff
-from qdrantctl.engine.planner import ignored
+from qdrantctl.engine.recording import ignored
+from qdrantctl.flows.nodes import NodeDoor, Work
 from qdrantctl.flows.observe import observe
 from qdrantctl.flows.plan import Planned
 from qdrantctl.flows.records import applied, pending
+from qdrantctl.flows.safety import take
 from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Change, FieldChange
-from qdrantctl.model.errors import ClusterError
+from qdrantctl.model.errors import ClusterError, QdrantctlError
 from qdrantctl.model.kind import Asked, Door
 from qdrantctl.model.report import Outcome, Report, Status
 from qdrantctl.model.resource import Inventory, Resource, canonical
 from qdrantctl.model.rule import ABSENT, Effect, Json
+from qdrantctl.model.snapshot import Taken, way_back
 from qdrantctl.model.spec import shape_of
-from qdrantctl.model.step import Call, collection_path
+from qdrantctl.model.step import Call, Snapshot, calls, collection_path
 
 SETTLED = 2.0
 """Seconds within which every node of a cluster shows a change that it has answered ok to."""
@@ -39,10 +42,11 @@ class Run:
     """One apply: what it carries out, for whom, and whom it tells."""
 
     planned: Planned
-    door: Door
+    door: NodeDoor
     identity: Identity
     tell: Callable[[Outcome], None]
-    starting: Callable[[Change], None]
+    say: Callable[[str], None]
+    """Told what is being done, in a few words."""
     stop: Callable[[], bool]
     """Whether somebody asked to stop; looked at between two requests."""
 
@@ -75,7 +79,7 @@ def execute(run: Run) -> Report:
         elif halted:
             outcome = _outcome(change, Status.NOT_REACHED)
         else:
-            run.starting(change)
+            run.say(f"{change.address}: {change.action}")
             outcome = _carry_out(change, run)
             halted = outcome.status is not Status.DONE
         outcomes.append(outcome)
@@ -94,9 +98,9 @@ def execute(run: Run) -> Report:
 
 def _prepare(run: Run) -> None:
     """Create the ledger where there is none; another apply may have been first."""
-    for step in run.planned.plan.prepare:
+    for call in calls(run.planned.plan.prepare):
         try:
-            run.door.ask(step.call)
+            run.door.ask(call)
         except ClusterError as error:
             if error.status != CONFLICT and not ledger.read(run.door).exists:
                 raise
@@ -109,10 +113,13 @@ def _carry_out(change: Change, run: Run) -> Outcome:
     """Record what is meant, do it, read it back, record what is there."""
     started = time.monotonic()
     before = run.planned.worlds.payload(change.where)
+    taken: Taken | None = None
     try:
         if change.steps:
             _as_planned(change, run)
-            before = pending(change, before, run.planned.worlds.live.get(change.where), _owner(run))
+            taken = _snapshot(change, run)
+            live = run.planned.worlds.live.get(change.where)
+            before = pending(change, before, live, _owner(run), taken)
             ledger.write(run.door, [before])
         halt = _steps(change, run)
         live, missed = _read_back(change, run, halt)
@@ -120,27 +127,47 @@ def _carry_out(change: Change, run: Run) -> Outcome:
         if settled:
             entry = applied(change, before, live, run.door.server, run.identity, _now())
             ledger.write(run.door, [entry])
-    except ClusterError as failure:
-        return _outcome(change, Status.FAILED, _words(failure), seconds=_since(started))
-    if settled:
-        return _outcome(change, Status.DONE, seconds=_since(started))
-    status = Status.FAILED if halt else Status.NOT_TAKEN
-    return _outcome(change, status, halt.words if halt else "", missed, _since(started))
+    except QdrantctlError as failure:
+        halt, missed, settled = Halt(_words(failure)), (), False
+    back = way_back(change.where, taken.id, run.planned.plan.environment) if taken else ""
+    status = Status.DONE if settled else Status.FAILED if halt else Status.NOT_TAKEN
+    words = "" if settled or not halt else halt.words
+    left = () if settled else missed
+    return _outcome(change, status, words, left, _since(started), back)
+
+
+def _snapshot(change: Change, run: Run) -> Taken | None:
+    """Take the snapshot that the change begins with, where it does. Raises QdrantctlError.
+
+    What came while it was written is looked for once more.
+    """
+    live = run.planned.worlds.live.get(change.where)
+    for step in change.steps:
+        if isinstance(step.snapshot, Snapshot) and live:
+            try:
+                taken = take(step.snapshot, live, Work(run.door, run.say, run.stop))
+                _as_planned(change, run)
+            except QdrantctlError as failure:
+                failure.hint = f"{failure.hint} Nothing of it was destroyed.".strip()
+                raise
+            return taken
+    return None
 
 
 def _steps(change: Change, run: Run) -> Halt | None:
-    """Send the steps, up to the first that fails."""
-    for number, step in enumerate(change.steps):
+    """Send the requests, up to the first that fails."""
+    requests = calls(change.steps)
+    for number, call in enumerate(requests):
         if number and run.stop():
-            words = f"interrupted after {number} of {len(change.steps)} steps"
+            words = f"interrupted after {number} of {len(requests)} steps"
             return Halt(words, interrupted=True)
         try:
-            run.door.ask(step.call)
+            run.door.ask(call)
         except ClusterError as failure:
-            words = f"{step.call.method} {step.call.path}: {_words(failure)}"
+            words = f"{call.method} {call.path}: {_words(failure)}"
             if failure.maybe_applied:
                 words += " It may have taken effect, even later."
-            unsure = failure.maybe_applied and "/index" in step.call.path
+            unsure = failure.maybe_applied and "/index" in call.path
             answered = failure.status >= TOO_MANY
             return Halt(words, built_later=unsure and answered, cut=unsure and not answered)
     return None
@@ -243,6 +270,7 @@ def _outcome(
     error: str = "",
     missed: tuple[str, ...] = (),
     seconds: float = 0.0,
+    back: str = "",
 ) -> Outcome:
     return Outcome(
         address=change.address,
@@ -250,11 +278,12 @@ def _outcome(
         status=status,
         error=error,
         missed=missed,
+        way_back=back,
         seconds=seconds,
     )
 
 
-def _words(error: ClusterError) -> str:
+def _words(error: QdrantctlError) -> str:
     return ". ".join(word.rstrip(".") for word in (error.what, error.why, error.hint) if word) + "."
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
+from collections.abc import Mapping
 from pathlib import Path
 
+from qdrantctl.edges import git
+from qdrantctl.edges.settings import deployments
+from qdrantctl.flows.pipelines import Target, github, gitlab
 from qdrantctl.model.errors import SettingsError
 from qdrantctl.model.project import NAME_LENGTH
 
@@ -21,11 +26,26 @@ spec:
   manifests: [manifests]
   environments:
     dev: {{url: embedded}}  # a real Qdrant on this machine: qdrantctl dev up
+{clusters}"""
+
+_PROD = """\
     # prod:
     #   url: https://qdrant.example.com:6333
-    #   api_key: {{env: QDRANT_API_KEY}}
+    #   api_key: {env: QDRANT_API_KEY}
     #   protected: true
 """
+
+CLUSTERS = ("staging", "production")
+_CLUSTERS = """\
+    staging:
+      url: {env: QDRANT_URL}
+      api_key: {env: QDRANT_API_KEY}
+    production:
+      url: {env: QDRANT_URL}
+      api_key: {env: QDRANT_API_KEY}
+      protected: true  # what is applied there was reviewed: state, consents, drift
+"""
+_WORDS = ("null", "true", "false", "yes", "no", "on", "off", "y", "n")
 
 _MANIFEST = """\
 apiVersion: qdrantctl/v1
@@ -75,35 +95,81 @@ PROFILES = {
 """Strict-mode caps to begin with, within what Qdrant recommends."""
 
 
-def init(folder: Path, profile: str | None = None) -> tuple[Path, ...]:
+def init(folder: Path, profile: str | None = None, ci: str | None = None) -> tuple[Path, ...]:
     """Make a starter project and give the files that were written. Nothing is overwritten.
 
-    Raises SettingsError when there is a project already, with nothing touched, or when a file
-    cannot be written.
+    With `ci` (github or gitlab) it gets pipelines, too; a project that exists gets them alone.
+    Raises SettingsError when there is everything already, with nothing touched, or when a file
+    cannot be written; ManifestError for a project file that is wrong.
     """
+    project = folder / PROJECT_FILE
+    if ci and project.exists() and not profile:
+        wanted = {}
+        clusters = deployments(folder)
+    else:
+        wanted = _starter(folder, profile, with_clusters=bool(ci))
+        clusters = {name: name == "production" for name in CLUSTERS}
+    if ci:
+        path, text = _pipelines(folder, clusters, ci)
+        wanted[path] = text
+    try:
+        for path, text in wanted.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(f"{folder} cannot be written: {error}") from None
+    return tuple(wanted)
+
+
+def _starter(folder: Path, profile: str | None, *, with_clusters: bool) -> dict[Path, str]:
+    """The files of a new project. Raises SettingsError where there is one."""
     project, manifest = folder / PROJECT_FILE, folder / "manifests" / "products.yaml"
-    if project.exists():
-        raise SettingsError(
-            f"{project} exists already; nothing was changed",
-            hint="Name another folder, or go on with qdrantctl plan.",
-        )
-    wanted = {project: _PROJECT.format(name=_quoted(project_name(folder.resolve().name)))}
+    _new(project)
+    name = quoted(project_name(folder.resolve().name))
+    wanted = {project: _PROJECT.format(name=name, clusters=_CLUSTERS if with_clusters else _PROD)}
     if not manifest.exists():
         wanted[manifest] = _MANIFEST
     if profile and not (caps := folder / "manifests" / "strict-mode.yaml").exists():
         wanted[caps] = PROFILES[profile]
+    ignore = folder / ".gitignore"
     try:
-        ignore = folder / ".gitignore"
         ignored = ignore.read_text(encoding="utf-8") if ignore.exists() else ""
-        if IGNORED not in ignored.splitlines():
-            between = "\n" if ignored and not ignored.endswith("\n") else ""
-            wanted[ignore] = f"{ignored}{between}{IGNORED}\n"
-        for path, text in wanted.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{folder} cannot be written: {error}") from None
-    return tuple(wanted)
+        raise SettingsError(f"{ignore} cannot be read: {error}") from None
+    if IGNORED not in ignored.splitlines():
+        between = "\n" if ignored and not ignored.endswith("\n") else ""
+        wanted[ignore] = f"{ignored}{between}{IGNORED}\n"
+    return wanted
+
+
+def _pipelines(folder: Path, clusters: Mapping[str, bool], ci: str) -> tuple[Path, str]:
+    """The file of a CI's pipelines, at the root of the repository. Raises SettingsError."""
+    if not clusters:
+        raise SettingsError(
+            f"{folder / PROJECT_FILE} names no environment that a pipeline could apply to",
+            hint="Add one with the url of a cluster under spec.environments.",
+        )
+    top = git.toplevel(folder)
+    below = os.path.relpath(folder.resolve(), top.resolve()).replace(os.sep, "/") if top else "."
+    if not re.fullmatch(r"[\w./-]+", below, re.ASCII):
+        raise SettingsError(
+            f"the folder {below} has a name that a pipeline cannot hold",
+            hint="Letters, digits, dots, dashes and underscores are safe.",
+        )
+    in_order = sorted(clusters, key=lambda name: clusters[name])  # what is protected comes last
+    targets = [Target(name, quoted(name), clusters[name]) for name in in_order]
+    made = github if ci == "github" else gitlab
+    path = (folder if top is None or below == "." else Path(os.path.relpath(top))) / made.FILE
+    _new(path)
+    return path, made.text(targets, below)
+
+
+def _new(path: Path) -> None:
+    if path.exists():
+        raise SettingsError(
+            f"{path} exists already; nothing was changed",
+            hint="Name another folder, or go on with qdrantctl plan.",
+        )
 
 
 def project_name(folder: str) -> str:
@@ -113,7 +179,7 @@ def project_name(folder: str) -> str:
     return words or "project"
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
     """In quotes where YAML would read a number, a boolean or null."""
-    plain = name[0].isalpha() and name.lower() not in ("null", "true", "false")
+    plain = name[0].isalpha() and name.lower() not in _WORDS
     return name if plain else f'"{name}"'

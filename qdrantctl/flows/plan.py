@@ -17,6 +17,9 @@ from qdrantctl.engine.planner import Question, plan_changes, unmanaged
 from qdrantctl.engine.select import Selection
 from qdrantctl.flows.desired import Desired, desired
 from qdrantctl.flows.observe import Progress, Worlds, detailed, worlds
+from qdrantctl.flows.older import older
+from qdrantctl.flows.recall import recalled, told
+from qdrantctl.flows.state import with_state
 from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Change
@@ -24,7 +27,8 @@ from qdrantctl.model.consent import Consent, matches
 from qdrantctl.model.errors import SettingsError
 from qdrantctl.model.kind import Context
 from qdrantctl.model.plan import Plan, PlannedServer
-from qdrantctl.model.step import Call, Step
+from qdrantctl.model.server import Server
+from qdrantctl.model.step import Call, Step, calls
 from qdrantctl.model.violation import Severity, Violation
 
 if TYPE_CHECKING:
@@ -43,7 +47,11 @@ class Wishes:
     """From flags."""
     revert_drift: tuple[str, ...] = ()
     """Addresses or globs whose drift is put back, whatever the environment says."""
+    allow_older: tuple[str, ...] = ()
+    """Addresses or globs that a checkout may change that does not contain their last apply."""
     max_deletes: int | None = None
+    no_snapshot: tuple[str, ...] = ()
+    """Addresses or globs whose points are destroyed without a snapshot."""
     fail_on_loosening: bool = False
     fail_on_widening: bool = False
 
@@ -84,7 +92,9 @@ def plan(
 ) -> Planned:
     """The plan for these settings. Raises ManifestError, ClusterError, UsageError."""
     progress("reading manifests")
-    return plan_for(desired(settings), settings, wishes, door, today, progress)
+    return plan_for(
+        with_state(settings, desired(settings)), settings, wishes, door, today, progress
+    )
 
 
 def plan_for(
@@ -98,14 +108,15 @@ def plan_for(
     """The plan for manifests that were read before. Raises ClusterError, UsageError."""
     progress(f"asking {door.server.url}")
     found = worlds(door, wanted.inventory, progress, settings.owners)
+    found = recalled(settings, door, wanted.inventory, found)
     if any(BY_NAME[address.kind].owned for address in wanted.inventory):
         progress("trying whether tokens can be signed")
         found = replace(found, unsigned=unsigned(settings.endpoint))
-    changes, scene = think(settings, wishes, wanted, found, door, today)
+    changes, scene = think(settings, wishes, wanted, found, door.server, today)
     if more := uncertain(scene):
         progress("counting points")
         found = detailed(door, found, wanted.inventory, more)
-        changes, scene = think(settings, wishes, wanted, found, door, today)
+        changes, scene = think(settings, wishes, wanted, found, door.server, today)
     made = Plan(
         qdrantctl_version=__version__,
         project=settings.project,
@@ -114,8 +125,14 @@ def plan_for(
         manifests_digest=wanted.digest,
         prepare=_prepare(changes, found, door),
         changes=changes,
-        violations=(*wanted.violations, *guard(scene), *_notes(settings, wishes, scene)),
-        unmanaged=unmanaged(_question(settings, wishes, wanted, found, door, today)),
+        violations=(
+            *wanted.violations,
+            *guard(scene),
+            *told(settings, found),
+            *older(settings, wishes.allow_older, changes, found, wanted.versions),
+            *notes(settings, wishes, scene),
+        ),
+        unmanaged=unmanaged(_question(settings, wishes, wanted, found, door.server, today)),
     )
     return Planned(made, found, wanted, settings, today)
 
@@ -125,11 +142,11 @@ def think(
     wishes: Wishes,
     wanted: Desired,
     found: Worlds,
-    door: Door,
+    server: Server,
     today: date,
 ) -> tuple[tuple[Change, ...], Scene]:
     """The changes that these worlds ask for, and what the safety rules look at."""
-    question = _question(settings, wishes, wanted, found, door, today)
+    question = _question(settings, wishes, wanted, found, server, today)
     changes = plan_changes(question, BY_NAME)
     context = Context(
         server=question.server,
@@ -147,6 +164,8 @@ def think(
         consents=_allows(settings, wishes),
         protected=settings.protected,
         on_drift=_on_drift(settings, wishes),
+        no_snapshot=_no_snapshot(wishes),
+        nodes=settings.nodes,
         max_deletes=wishes.max_deletes,
         fail_on_loosening=wishes.fail_on_loosening,
         fail_on_widening=wishes.fail_on_widening,
@@ -160,13 +179,13 @@ def _question(
     wishes: Wishes,
     wanted: Desired,
     found: Worlds,
-    door: Door,
+    server: Server,
     today: date,
 ) -> Question:
     allows = _allows(settings, wishes)
     return Question(
         owner=settings.owner,
-        server=replace(door.server, unsigned=found.unsigned),
+        server=replace(server, unsigned=found.unsigned),
         today=today,
         desired=wanted.inventory,
         live=found.live,
@@ -174,10 +193,17 @@ def _question(
         previous_owners=settings.previous_owners,
         partial=settings.partial,
         removed=settings.removed,
+        versions=wanted.versions,
         selection=wishes.selection,
         may_delete=lambda address: allows("delete", address),
         on_drift=_on_drift(settings, wishes),
+        no_snapshot=_no_snapshot(wishes),
+        nodes=settings.nodes,
     )
+
+
+def _no_snapshot(wishes: Wishes) -> Callable[[Address], bool]:
+    return lambda address: any(matches(pattern, str(address)) for pattern in wishes.no_snapshot)
 
 
 def _on_drift(settings: Settings, wishes: Wishes) -> Callable[[Address], str]:
@@ -213,15 +239,15 @@ def described(door: Door, found: Worlds) -> PlannedServer:
 def _prepare(changes: Sequence[Change], found: Worlds, door: Door) -> tuple[Step, ...]:
     """The first creation of the ledger and of the registry of keys, where something needs them."""
     idle = (Action.NOOP, Action.REFUSED)
-    calls: list[Call] = []
+    made: list[Call] = []
     if not found.memory.exists and any(change.action not in idle for change in changes):
-        calls.append(ledger.creation(door.server))
-    if any(registry.needed(step.call) for change in changes for step in change.steps):
-        calls += registry.missing(door)
-    return tuple(Step(call=call) for call in calls)
+        made.append(ledger.creation(door.server))
+    if any(registry.needed(call) for change in changes for call in calls(change.steps)):
+        made += registry.missing(door)
+    return tuple(Step(call=call) for call in made)
 
 
-def _notes(settings: Settings, wishes: Wishes, scene: Scene) -> Iterator[Violation]:
+def notes(settings: Settings, wishes: Wishes, scene: Scene) -> Iterator[Violation]:
     """What the settings have to say, and consents that allow nothing in this plan."""
     for note in settings.notes:
         yield Violation(rule="QC220", severity=Severity.NOTE, message=note)

@@ -13,18 +13,24 @@ from qdrantctl.model.change import Action, Change
 from qdrantctl.model.resource import Resource
 from qdrantctl.model.rule import Json
 from qdrantctl.model.server import Server
+from qdrantctl.model.snapshot import Taken
 
 HISTORY = 20
 """Entries of a record's history that are kept."""
 
 
 def pending(
-    change: Change, before: Mapping[str, Json], live: Resource | None, owner: str
+    change: Change,
+    before: Mapping[str, Json],
+    live: Resource | None,
+    owner: str,
+    taken: Taken | None = None,
 ) -> dict[str, Json]:
     """The record while a change is under way: what was, and what is being applied.
 
     A replacement takes the collection's aliases down with it. They are remembered until it is
-    done, so that whoever finishes it can make them again.
+    done, so that whoever finishes it can make them again. Every snapshot that was taken stays in
+    the record, also of a resource that is deleted: what it says of a file is not to be had again.
     """
     after = _after(change)
     known = bool(before) and not before.get("deleted")
@@ -36,6 +42,10 @@ def pending(
     entry["pending"] = {"action": str(change.action)}
     if after:
         entry["pending"]["spec"] = after["spec"]
+    if kept := [*before.get("snapshots", ()), *([taken.model_dump(mode="json")] if taken else ())]:
+        entry["snapshots"] = kept
+    if taken or open_before.get("snapshot"):
+        entry["pending"]["snapshot"] = taken.id if taken else open_before["snapshot"]
     aliases = set(open_before.get("aliases", ()))
     if change.action is Action.REPLACE and live:
         aliases.update(live.facts.aliases)
@@ -63,6 +73,8 @@ def applied(
     entry |= stamp
     line = stamp | {"action": str(change.action), "digest": entry.get("digest", "")}
     line["schema_version"] = entry.get("schema_version", 0)
+    if snapshot := (before.get("pending") or {}).get("snapshot"):
+        line["snapshot"] = snapshot
     entry["history"] = [*before.get("history", ()), line][-HISTORY:]
     return entry
 

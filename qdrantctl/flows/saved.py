@@ -12,6 +12,8 @@ from qdrantctl.engine.outside import left
 from qdrantctl.flows.desired import Desired
 from qdrantctl.flows.observe import Progress, Worlds, detailed, worlds
 from qdrantctl.flows.plan import Planned, Wishes, think
+from qdrantctl.flows.recall import recalled
+from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Change, FieldChange
 from qdrantctl.model.consent import VERBS, Consent
 from qdrantctl.model.errors import StaleError
@@ -42,9 +44,10 @@ def revive(saved: Plan, settings: Settings, door: Door, today: date, progress: P
         raise StaleError(
             f"the plan was made for {saved.owner}, this is {settings.owner}", hint="Plan again."
         )
-    wanted = Desired(Inventory(_desired(saved)), ())
+    wanted = Desired(Inventory(_desired(saved)), (), versions=_versions(saved))
     progress(f"asking {door.server.url}")
     found = worlds(door, wanted.inventory, progress, settings.owners)
+    found = recalled(settings, door, wanted.inventory, found)
     _same_cluster(saved, found, door)
     now = _again(saved, settings, wanted, found, door, today)
     touching = [change for change in saved.changes if change.action not in _IDLE]
@@ -70,6 +73,15 @@ def _desired(saved: Plan) -> Iterator[Resource]:
             yield Resource(change.where, record["spec"], lifecycle=lifecycle)
 
 
+def _versions(saved: Plan) -> dict[Address, int]:
+    """The versions that the plan's records will hold."""
+    return {
+        change.where: change.record["schema_version"]
+        for change in saved.changes
+        if isinstance(change.record, Mapping)
+    }
+
+
 def _same_cluster(saved: Plan, found: Worlds, door: Door) -> None:
     planned = saved.server
     if planned.cluster_id is ABSENT:
@@ -93,11 +105,13 @@ def _again(
     known = Inventory(r for address, r in found.remembered.items() if address in touched)
     only = replace(found, remembered=known)
     whole = replace(settings, partial=False, removed=frozenset(forgotten), consents=_ALL)
-    wishes = Wishes(revert_drift=tuple(_reverting(saved)))
-    changes, scene = think(whole, wishes, wanted, only, door, today)
+    wishes = Wishes(
+        revert_drift=tuple(_reverting(saved)), no_snapshot=tuple(_without_snapshot(saved))
+    )
+    changes, scene = think(whole, wishes, wanted, only, door.server, today)
     if more := uncertain(scene):
         only = detailed(door, only, wanted.inventory, more)
-        changes, scene = think(whole, wishes, wanted, only, door, today)
+        changes, scene = think(whole, wishes, wanted, only, door.server, today)
     return Now({change.address: change for change in changes}, replace(found, live=only.live))
 
 
@@ -106,6 +120,13 @@ def _reverting(saved: Plan) -> Iterator[str]:
     for change in saved.changes:
         if not any(map(left, change.fields)):
             yield change.address
+
+
+def _without_snapshot(saved: Plan) -> Iterator[str]:
+    """Where somebody went without a snapshot when it was made."""
+    for violation in saved.violations:
+        if violation.rule == "QC210":
+            yield str(violation.address)
 
 
 _ALL = tuple(Consent(verb, "*", "the saved plan") for verb in VERBS)
@@ -129,8 +150,9 @@ def _moved(change: Change, now: Now, saved: Plan) -> Iterator[str]:
     if differs and not told and again.action is change.action:
         yield f"{address}: its steps would be others now"
     live = now.found.live.get(change.where)
-    warned = any(v.rule == "QC210" and v.address == address for v in saved.violations)
-    if change.destroys and live and live.facts.points and not warned:
+    expected = any(step.snapshot is not ABSENT for step in change.steps)
+    expected = expected or address in _without_snapshot(saved)
+    if change.destroys and live and live.facts.points and not expected:
         yield f"{address}: points came since: {live.facts.points} of them"
 
 

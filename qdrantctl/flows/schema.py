@@ -16,6 +16,7 @@ from pydantic_core import MISSING, core_schema
 from qdrantctl.kinds.catalog import KINDS, OVERLAYS
 from qdrantctl.kinds.collection.payload_indexes import Stopwords
 from qdrantctl.kinds.collection.spec import Filter, ShardKey
+from qdrantctl.model.audit import AuditReport, Tally, ToldRule
 from qdrantctl.model.drift import Counts, Drift
 from qdrantctl.model.errors import SettingsError, UsageError
 from qdrantctl.model.kind import Kind, Overlay
@@ -25,6 +26,7 @@ from qdrantctl.model.project import Project
 from qdrantctl.model.report import Report
 from qdrantctl.model.rule import Json
 from qdrantctl.model.spec import Spec, spellings
+from qdrantctl.model.state import Committed
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -98,6 +100,14 @@ class _DriftEnding(BaseModel):
 
     summary: Counts = Field(description="How many resources there are in each block.")
     drift: bool = Field(description="Whether there is drift: what exit code 2 says.")
+
+
+class _AuditEnding(BaseModel):
+    """What `AuditReport.document()` adds to the fields of an audit."""
+
+    rules: dict[str, ToldRule] = Field(description="Every rule by its id.")
+    summary: Tally = Field(description="How often each answer was given.")
+    findings: bool = Field(description="Whether findings reach fail_on: what exit code 2 says.")
 
 
 class _Ending(BaseModel):
@@ -199,4 +209,6 @@ _FILES: dict[str, Callable[[], dict[str, Json]]] = {
     "plan": _plan,
     "report": lambda: _of(Report, "serialization"),
     "drift": _drift,
+    "audit": lambda: _ended(AuditReport, _AuditEnding),
+    "state": lambda: _of(Committed, "validation"),
 }

@@ -13,6 +13,7 @@ from qdrantctl.model.kind import Asked, Door
 from qdrantctl.model.resource import Inventory
 from qdrantctl.model.rule import Json
 from qdrantctl.model.shown import Event, Shown
+from qdrantctl.model.snapshot import way_back
 
 
 def show(door: Door, address: Address, owners: tuple[str, ...]) -> Shown:
@@ -60,6 +61,7 @@ def history(
 
 def _events(where: Address, entry: Mapping[str, Json]) -> Iterator[Event]:
     for line in entry.get("history") or ():
+        snapshot = str(line.get("snapshot", ""))
         yield Event(
             address=str(where),
             owner=str(entry["owner"]),
@@ -69,6 +71,7 @@ def _events(where: Address, entry: Mapping[str, Json]) -> Iterator[Event]:
             run=str(line.get("run", "")),
             action=str(line.get("action", "")),
             schema_version=int(line.get("schema_version") or 0),
+            way_back=way_back(entry["address"], snapshot) if snapshot else "",
         )
 
 

@@ -38,6 +38,8 @@ def _observe(door: Door, asked: Asked) -> Iterator[Resource]:
 
 def _steps(change: Change, context: Context) -> Iterator[Call]:
     """One action: creating an alias that exists moves it, and a failure leaves it where it was."""
+    if change.action is Action.ADOPT and not change.fields:
+        return
     if change.action is Action.DELETE:
         action: dict[str, Json] = {"delete_alias": {"alias_name": change.where.name}}
     else:

@@ -81,6 +81,12 @@ class BlockedError(QdrantctlError):
     exit_code = 3
 
 
+class StateError(QdrantctlError):
+    """The committed state is not what the manifests ask; nothing was done."""
+
+    exit_code = 2
+
+
 class StaleError(QdrantctlError):
     """What was planned, or this checkout, no longer fits what is there."""
 

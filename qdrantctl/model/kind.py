@@ -100,6 +100,10 @@ def _as_judged(fields: tuple[FieldChange, ...], *_: object) -> tuple[FieldChange
     return fields
 
 
+def _nothing_by_itself(*_: object) -> Mapping[str, Json]:
+    return {}
+
+
 def _no_refs(_: Mapping[str, Json]) -> Iterable[Address]:
     return ()
 
@@ -133,6 +137,8 @@ class Kind:
         tuple[FieldChange, ...],
     ] = _as_judged
     """fields, desired, live, recorded -> the fields with what no rule of one field can tell."""
+    unset: Callable[[Mapping[str, Json], Server], Mapping[str, Json]] = _nothing_by_itself
+    """live, server -> what the server reports of such a resource where nobody set anything."""
     refs: Callable[[Mapping[str, Json]], Iterable[Address]] = _no_refs
     """The resources that a spec refers to: they come first, and go last."""
     after: tuple[str, ...] = ()

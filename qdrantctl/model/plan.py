@@ -30,6 +30,15 @@ class PlannedServer(BaseModel):
     )
 
 
+class Offline(BaseModel):
+    """The committed state that a plan was made from, where no server was asked."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    ref: str = Field(description="The branch, tag or commit that was named; HEAD by default.")
+    commit: str = Field(description="Its full sha; empty where git cannot tell.")
+
+
 class Summary(BaseModel):
     """How many changes there are of each action."""
 
@@ -68,7 +77,12 @@ class Plan(BaseModel):
     qdrantctl_version: str = Field(description="Version of the program that made it.")
     project: str = Field(description="`-` without a project file.")
     environment: str = Field(description="`-` without an environment.")
-    server: PlannedServer = Field(description="The server it was made against.")
+    server: PlannedServer = Field(
+        description="The server it was made against; its words are empty in an offline plan."
+    )
+    offline: Offline | MISSING = Field(
+        default=ABSENT, description="Only in an offline plan, which can never be applied."
+    )
     manifests_digest: str = Field(description="sha256 over every resource that is desired.")
     prepare: tuple[Step, ...] = Field(
         default=(), description="Steps before the first change: the ledger's first creation."
@@ -98,7 +112,8 @@ class Plan(BaseModel):
     @property
     def applicable(self) -> bool:
         """Whether apply may carry it out."""
-        return not self.blocking and not self.summary.refused
+        blocked = self.blocking or self.summary.refused
+        return self.offline is ABSENT and not blocked
 
     @classmethod
     def parse(cls, document: Any) -> Plan:
@@ -120,7 +135,8 @@ class Plan(BaseModel):
         if not self.prepare:
             del plain["prepare"]
         head = ("format_version", "qdrantctl_version", "project", "environment", "server")
-        found = {key: plain.pop(key) for key in (*head, "manifests_digest")}
+        words = (*head, "offline", "manifests_digest")
+        found = {key: plain.pop(key) for key in words if key in plain}
         found["summary"] = self.summary.model_dump(mode="json")
         found |= plain | {"applicable": self.applicable}
         return found | {"digest": digest(found)}

@@ -244,11 +244,11 @@ def _severity(value: Any) -> Any:
 
 
 def _rule_id(value: str) -> str:
-    if not re.fullmatch(r"QC\d{3}", value, re.ASCII):
+    if not re.fullmatch(r"Q[AC]\d{3}", value, re.ASCII):
         raise PydanticCustomError(
             "rule_id",
             "{name} is not the id of a rule",
-            {"name": repr(value), "rule": "QC078", "hint": "Ids look like QC105."},
+            {"name": repr(value), "rule": "QC078", "hint": "Ids look like QC105 or QA201."},
         )
     return value
 

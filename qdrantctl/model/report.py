@@ -35,6 +35,9 @@ class Outcome(BaseModel):
     missed: tuple[str, ...] = Field(
         default=(), description="Settings the server answered ok to and does not show."
     )
+    way_back: str = Field(
+        default="", description="The command that brings back the points that were destroyed."
+    )
     seconds: float = Field(default=0.0, description="Wall time of its steps and read-back.")
 
 

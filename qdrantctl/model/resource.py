@@ -95,6 +95,8 @@ class Facts:
     aliases: tuple[str, ...] = ()
     replicas: Mapping[str, int] = field(default_factory=dict)
     """Active replicas by shard number, where it was read."""
+    peers: frozenset[str] = frozenset()
+    """Nodes that hold shards of it, where it was read."""
     points_by_key: Mapping[str | int, int | None] = field(default_factory=dict)
     """Stored points by shard key; None where some of its shards are on other nodes alone."""
     unread: Mapping[str, str] = field(default_factory=dict)
@@ -123,6 +125,8 @@ class Record:
     """The live spec after the last apply."""
     generations: tuple[Mapping[str, Json], ...] = ()
     """Of an access key: every generation that was made, the newest last."""
+    committed: bool = False
+    """Taken from the committed state, because the ledger holds nothing of this owner."""
 
 
 class Layer(NamedTuple):

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import MISSING
 
-from qdrantctl.model.server import Server, Version
+from qdrantctl.model.server import UNKNOWN, Server, Version
 
 Json = Any
 """A JSON value; `ABSENT` where a value may be missing."""
@@ -56,6 +56,8 @@ class Gate:
 
     def closed(self, server: Server) -> str:
         """Why `server` cannot have it; empty when it can."""
+        if server.version == UNKNOWN:
+            return ""
         if self.since and server.version < Version.parse(self.since):
             return f"needs Qdrant {self.since} or newer, this server is {server.version}"
         if self.until and server.version > Version.parse(self.until):
@@ -112,6 +114,9 @@ class Rule:
     """The section of PATCH's body that takes it, when that differs from the spec's place."""
     create: bool = True
     """Whether creation takes it; otherwise it is set right after."""
+    short: str | None = None
+    """The key that need not be written where it is the only one: `keyword` for `{type: keyword}`.
+    The value may stand for a list of it, too."""
     loses: bool = False
     """Dropping a key of this map destroys stored data."""
     cap: bool = False

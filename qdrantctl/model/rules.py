@@ -96,8 +96,12 @@ RULES: dict[str, str] = {
     "QC212": "What was changed outside qdrantctl must be settled first, where on_drift is refuse",
     "QC213": "What was changed outside qdrantctl is left as it is, where on_drift is keep",
     "QC214": "Loosening a cap needs consent by name, where --fail-on-loosening is given",
+    "QC215": "Every node that holds shards must be named before points are destroyed",
     "QC220": "A consent should not have expired",
     "QC221": "A consent should allow something",
+    "QC230": "A checkout must contain what was applied",
+    "QC231": "Committed state must be current in a protected environment",
+    "QC232": "The ledger should know what was applied",
     "QC240": "Letting a key do more needs consent by name, where --fail-on-widening is given",
 }
 """Id -> one-line title."""

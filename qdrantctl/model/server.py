@@ -28,6 +28,10 @@ class Version(NamedTuple):
         return cls(int(found[1]), int(found[2]), int(found[3] or 0))
 
 
+UNKNOWN = Version(0, 0, 0)
+"""Of a server that nobody asked: whatever a manifest states may be there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
     """One Qdrant server or cluster, as `GET /` and `GET /cluster` describe it."""

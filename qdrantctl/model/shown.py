@@ -22,6 +22,9 @@ class Event(BaseModel):
     run: str = Field(description="Address of the CI run; empty where there was none.")
     action: str = Field(description="create, update, replace, delete, adopt or forget.")
     schema_version: int = Field(description="How often what is asked had changed by then.")
+    way_back: str = Field(
+        default="", description="The command that brings back the points that were destroyed."
+    )
 
 
 class Shown(BaseModel):

@@ -78,6 +78,30 @@ class Shape:
             return found
         return next((inner for inner in self.fields.values() if word in inner.spellings), None)
 
+    def spelled(self, stated: Any, word: str | int) -> str | int | None:
+        """The key or position at which `stated`, as a person wrote it, has what is under `word`.
+
+        A manifest may say the same in other words: another spelling of a key, a bare entry of a
+        list, quotes in a payload path. None where it does not state it.
+        """
+        if isinstance(stated, list):
+            wanted = ({self.rule.key: word}, word)
+            for position, entry in enumerate(stated):
+                named = isinstance(entry, dict) and {self.rule.key: entry.get(self.rule.key)}
+                if (named or entry) in wanted:
+                    return position
+            plain = isinstance(word, int) and not self.rule.key and word < len(stated)
+            return word if plain else None
+        if not isinstance(stated, dict):
+            return None
+        if word in stated:
+            return word
+        field = self.fields.get(str(word))
+        if field is not None:
+            return next((spelling for spelling in field.spellings if spelling in stated), None)
+        bare = str(word).replace('"', "")
+        return next((key for key in stated if key.replace('"', "") == bare), None)
+
 
 @cache
 def shape_of(spec: type[Spec]) -> Shape:

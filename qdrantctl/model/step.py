@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import MISSING, BaseModel, ConfigDict, Field, model_validator
 
 from qdrantctl.model.rule import ABSENT, Json
 
@@ -26,12 +26,58 @@ class Call(BaseModel):
         return self.method != "GET" and not self.path.endswith("/points/scroll")
 
 
-class Step(BaseModel):
-    """A step of a plan. Exactly one word says what it is; so far all are calls."""
+class Snapshot(BaseModel):
+    """A snapshot of a collection on every node that holds shards of it, checked and kept."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    call: Call = Field(description="A REST request.")
+    collection: str = Field(description="Name of the collection.")
+    nodes: tuple[str, ...] = Field(
+        default=(), description="Each node's own address; empty where the server is the only one."
+    )
+
+
+class Restore(BaseModel):
+    """A collection made from a snapshot, each node's file on that node."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    collection: str = Field(description="Name of the collection that the snapshot is of.")
+    snapshot: str = Field(description="Which snapshot of it: its id in the ledger.")
+    name: str = Field(description="Name of the collection that is made.")
+    nodes: tuple[str, ...] = Field(
+        default=(), description="Each node's own address; empty where the server is the only one."
+    )
+
+
+class Step(BaseModel):
+    """A step of a plan. Exactly one word says what it is."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        defer_build=True,
+        json_schema_extra={"minProperties": 1, "maxProperties": 1},
+    )
+
+    call: Call | MISSING = Field(default=ABSENT, description="A REST request.")
+    snapshot: Snapshot | MISSING = Field(
+        default=ABSENT, description="A snapshot that is taken before points are destroyed."
+    )
+    restore: Restore | MISSING = Field(
+        default=ABSENT, description="A snapshot that becomes a collection."
+    )
+
+    @model_validator(mode="after")
+    def _one_word(self) -> Step:
+        if sum(word is not ABSENT for word in (self.call, self.snapshot, self.restore)) != 1:
+            raise ValueError("a step is exactly one of call, snapshot and restore")
+        return self
+
+
+def calls(steps: Iterable[Step]) -> list[Call]:
+    """The requests among steps, in their order."""
+    return [step.call for step in steps if isinstance(step.call, Call)]
 
 
 def collection_path(name: str, *rest: str) -> str:

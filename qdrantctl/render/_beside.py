@@ -53,6 +53,8 @@ def events(made: Iterable[Event]) -> Iterator[str]:
         version = f"schema version {event.schema_version}"
         what = f"{clean(event.action)} {clean(event.address)}"
         yield f"{clean(event.when)}  {what}, {version}, by {clean(event.who)}{commit}{run}"
+        if event.way_back:
+            yield f"  way back to what it was before: {clean(event.way_back)}"
 
 
 def _flat(tree: Mapping[str, Json], above: Path = ()) -> Iterator[tuple[Path, Json]]:

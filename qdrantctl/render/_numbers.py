@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from qdrantctl.model.change import Action, Cause
-from qdrantctl.model.plan import Plan
+from qdrantctl.model.plan import Offline, Plan
 from qdrantctl.model.report import Outcome, Report, Status
+from qdrantctl.model.rule import ABSENT
+from qdrantctl.model.step import calls
 from qdrantctl.render._plain import clean, counted, listed
 
 _DONE = {
@@ -18,6 +22,7 @@ _DONE = {
     Action.NOOP: ("unchanged", "check"),
     Action.REFUSED: ("refused", "change"),
 }
+_SHA = 12
 _MOVED = (Cause.DRIFT, Cause.BOTH)
 
 LEDGER = "the ledger (collection _qdrantctl) will be created"
@@ -26,6 +31,7 @@ REGISTRY = (
     "revoked depends on it, and is refused where it is missing"
 )
 NO_CHANGES = "No changes. The cluster matches the manifests."
+AS_COMMITTED = "No changes. The manifests ask what the committed state says."
 KEPT = "No changes. What was changed outside qdrantctl stays as it is."
 NEXT = "The next qdrantctl apply finishes the rest."
 
@@ -33,7 +39,10 @@ NEXT = "The next qdrantctl apply finishes the rest."
 def planned(made: Plan) -> str:
     """`Plan: 1 to add, 2 to change, 0 to destroy.` A replacement adds one and destroys one."""
     counts = made.summary
+    offline = made.offline is not ABSENT
     if not counts.changes and not counts.refused:
+        if offline:
+            return AS_COMMITTED
         kept = any(c.action is Action.NOOP and c.cause in _MOVED for c in made.changes)
         return KEPT if kept else NO_CHANGES
     parts = [
@@ -44,21 +53,35 @@ def planned(made: Plan) -> str:
         *_stated((counts.refused, "refused")),
     ]
     only = counts.adopt == counts.changes + counts.refused
-    free = only and not any(change.steps for change in made.changes)
-    return f"Plan: {', '.join(parts)}." + (" Adopting writes only the ledger." if free else "")
+    free = only and not offline and not any(change.steps for change in made.changes)
+    word = "Offline plan" if offline else "Plan"
+    return f"{word}: {', '.join(parts)}." + (" Adopting writes only the ledger." if free else "")
+
+
+def compared(made: Plan, named: Callable[[str], str] = clean) -> str:
+    """Said of an offline plan: with what it was compared, and what it cannot know."""
+    if not isinstance(made.offline, Offline):
+        return ""
+    ref, commit = made.offline.ref, made.offline.commit
+    sha = "" if commit.startswith(ref) else f" ({commit[:_SHA]})"
+    where = f" at {named(ref)}{sha}" if commit else ""
+    return (
+        f"Compared with the committed state{where}, not with a cluster: "
+        "points, drift and what the server can do are not known."
+    )
 
 
 def prepared(made: Plan) -> list[str]:
     """What is made before the first change."""
-    made_first = [step.call.path for step in made.prepare if not step.call.path.endswith("/index")]
-    return [REGISTRY if path.endswith("_keys") else LEDGER for path in made_first]
+    paths = [call.path for call in calls(made.prepare) if not call.path.endswith("/index")]
+    return [REGISTRY if path.endswith("_keys") else LEDGER for path in paths]
 
 
 def blocked(made: Plan) -> str:
     """That apply would do nothing, and how to go on; empty for a plan that may be applied."""
-    if made.applicable:
-        return ""
     refused, errors = made.summary.refused, len(made.blocking)
+    if not refused and not errors:
+        return ""
     whys = [counted(refused, "refused change")] if refused else []
     whys += [counted(errors, "error")] if errors else []
     return (
@@ -97,6 +120,15 @@ def applied(report: Report) -> str:
         ),
     ]
     return f"{_ending(report)} {', '.join(parts)}."
+
+
+def ways_back(report: Report) -> list[str]:
+    """How what was destroyed is had again, a line each."""
+    return [
+        f"Way back to {clean(met.address)} as it was: {clean(met.way_back)}"
+        for met in report.outcomes
+        if met.way_back
+    ]
 
 
 def became(outcome: Outcome) -> str:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from qdrantctl.model.change import Action, Cause, Change, FieldChange
 from qdrantctl.model.resource import Origin
 from qdrantctl.model.rule import ABSENT, Effect
+from qdrantctl.model.snapshot import way_back as command
+from qdrantctl.model.step import Snapshot
 from qdrantctl.render._paint import Paint, plain
 from qdrantctl.render._plain import clean, dotted, shown
 
@@ -64,6 +66,13 @@ def reason(change: Change) -> str:
     """Why, unless a field of the change says the same; empty where there is nothing to say."""
     told = any(f.because and change.because.endswith(f.because) for f in change.fields)
     return "" if told else clean(change.because)
+
+
+def way_back(change: Change) -> str:
+    """What is done before points are destroyed; empty where none are, or nothing is done."""
+    if not any(isinstance(step.snapshot, Snapshot) for step in change.steps):
+        return ""
+    return f"a snapshot is taken first; way back: {clean(command(change.address))}"
 
 
 def place(origin: object) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from qdrantctl.model.audit import AuditReport
 from qdrantctl.model.drift import Drift
 from qdrantctl.model.plan import Plan
 from qdrantctl.model.report import Report
@@ -23,6 +24,11 @@ def report(made: Report) -> str:
 
 def drift(made: Drift) -> str:
     """The drift report as JSON."""
+    return document(made.document())
+
+
+def audit(made: AuditReport) -> str:
+    """The audit as JSON."""
     return document(made.document())
 
 

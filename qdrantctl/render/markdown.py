@@ -7,19 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from qdrantctl.model.audit import Answer, AuditReport
 from qdrantctl.model.change import Action, Change
 from qdrantctl.model.drift import Drift
 from qdrantctl.model.plan import Plan
 from qdrantctl.model.report import Report, Status
 from qdrantctl.model.shown import Shown
 from qdrantctl.model.violation import Severity
+from qdrantctl.render import _audited as audited
 from qdrantctl.render import _beside as beside
 from qdrantctl.render import _drifted as drifted
 from qdrantctl.render import _numbers as numbers
 from qdrantctl.render._blocks import Block, code, fence, fitted, folded, marker
 from qdrantctl.render._paint import plain
 from qdrantctl.render._plain import clean, counted
-from qdrantctl.render._rows import SIGNS, heading, lined_up, place, reason, rows
+from qdrantctl.render._rows import SIGNS, heading, lined_up, place, reason, rows, way_back
 from qdrantctl.render.violations import entries
 
 _FIRST = (Action.DELETE, Action.REPLACE, Action.REFUSED)
@@ -42,6 +44,8 @@ def report(made: Report) -> str:
     wrong = [o for o in made.outcomes if o.status in (Status.FAILED, Status.NOT_TAKEN)]
     if wrong:
         parts.append(fence(map(numbers.became, wrong), "text"))
+    if backs := numbers.ways_back(made):
+        parts.append(fence(backs, "text"))
     for status, title in ((Status.NOT_REACHED, "not reached"), (Status.DONE, "done")):
         if told := [numbers.became(o) for o in made.outcomes if o.status is status]:
             parts.append(folded(f"{len(told)} {title}", _some(told)))
@@ -66,6 +70,33 @@ def drift(made: Drift, *, max_bytes: int) -> str:
     return fitted(marked, title, tuple(_drift(made)), max_bytes, "drift")
 
 
+def audit(made: AuditReport, *, max_bytes: int) -> str:
+    """The audit in at most `max_bytes`: findings open, all other lines folded."""
+    marked = marker("audit", made.project, made.environment)
+    title = f"### {audited.summary(made)}"
+    return fitted(marked, title, tuple(_audit(made)), max_bytes, "audit")
+
+
+def _audit(made: AuditReport) -> Iterator[Block]:
+    yield Block(_NOTICE, f"{_owner(made)} on {code(audited.place(made))}")
+    rest: dict[Answer, list[str]] = {answer: [] for answer in audited.SIGNS}
+    for rule, about, verdicts in audited.by_rule(made):
+        answer, lines = audited.worst(verdicts), list(audited.told(verdicts))
+        if answer is not Answer.FAIL:
+            rest[answer] += [f"{rule} {about.title}", *(f"  {line}" for line in lines)]
+            continue
+        weight = audited.weight(verdicts)
+        head = f"#### {weight} {rule}: {about.title}"
+        body = fence([*lines, audited.remedy(rule, about)], "text")
+        rank = _DANGER if weight is Severity.ERROR else _CHANGE
+        yield Block(rank, f"{head}\n\n{body}", head, "message")
+    for name, caps in audited.proofs(made).items():
+        yield Block(_REMARK, folded(f"{audited.PROOFS}: {name}", _some(caps)))
+    for answer, lines in rest.items():
+        if lines:
+            yield Block(_LIST, folded(answer.replace("_", " "), lines))
+
+
 def _drift(made: Drift) -> Iterator[Block]:
     server = f"Qdrant {code(made.server.version)}"
     yield Block(_NOTICE, f"{_owner(made)} on {code(made.server.url)} ({server})")
@@ -85,7 +116,10 @@ def _blocks(made: Plan) -> Iterator[Block]:
     """The parts of a plan in the order in which they are read."""
     mode = "cluster mode" if made.server.distributed else "standalone"
     server = f"Qdrant {code(made.server.version)}, {mode}"
-    yield Block(_NOTICE, f"{_owner(made)} on {code(made.server.url)} ({server})")
+    if offline := numbers.compared(made, code):
+        yield Block(_NOTICE, f"{_owner(made)}: **{offline}**")
+    else:
+        yield Block(_NOTICE, f"{_owner(made)} on {code(made.server.url)} ({server})")
     for words in numbers.prepared(made):
         yield Block(_NOTICE, f"{words[0].upper()}{words[1:]}.")
     for action in _FIRST:
@@ -112,7 +146,7 @@ def _blocks(made: Plan) -> Iterator[Block]:
 
 def _change(change: Change, rank: int) -> Block:
     title = f"#### {code(SIGNS[change.action])} {code(change.address)} {heading(change)}"
-    above = (place(change.origin), reason(change))
+    above = (place(change.origin), reason(change), way_back(change))
     lines = [*(f"# {word}" for word in above if word), *lined_up(rows(change))]
     if not lines:
         return Block(rank, title, of="change")
@@ -123,7 +157,7 @@ def _idle(change: Change) -> str:
     return f"{change.address} ({change.because})" if change.because else change.address
 
 
-def _owner(made: Plan | Report | Drift) -> str:
+def _owner(made: Plan | Report | Drift | AuditReport) -> str:
     return code(f"{made.project}/{made.environment}")
 
 

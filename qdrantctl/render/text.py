@@ -5,22 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
+from qdrantctl.model.audit import Answer, AuditReport
 from qdrantctl.model.change import Action, Change
 from qdrantctl.model.drift import Drift, Moved
+from qdrantctl.model.imported import Imported
 from qdrantctl.model.key_report import Checked, ListedKey, Replacing
 from qdrantctl.model.lease import Lease
 from qdrantctl.model.plan import Plan
 from qdrantctl.model.report import Outcome, Report, Status
 from qdrantctl.model.shown import Event, Shown
+from qdrantctl.model.snapshot import Listed, Taken
+from qdrantctl.render import _audited as audited
 from qdrantctl.render import _beside as beside
 from qdrantctl.render import _drifted as drifted
 from qdrantctl.render import _keys as tokens
 from qdrantctl.render import _numbers as numbers
 from qdrantctl.render._paint import Paint, painter
-from qdrantctl.render._plain import clean, listed
-from qdrantctl.render._rows import SIGNS, heading, lined_up, place, reason, rows
+from qdrantctl.render._plain import clean, counted, dotted, listed, shown
+from qdrantctl.render._rows import SIGNS, heading, lined_up, place, reason, rows, way_back
+from qdrantctl.render._snapshots import restored as after_restore
+from qdrantctl.render._snapshots import table
 from qdrantctl.render.violations import entries
 
+_UNDER = " " * 15
+"""In front of what is told of a rule of the audit."""
 _TONES = {Status.DONE: "+", Status.FAILED: "error", Status.NOT_TAKEN: "error"}
 
 
@@ -57,9 +65,30 @@ def history(made: Iterable[Event]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def snapshots(found: Iterable[Listed]) -> str:
+    """What there is to restore, a line for each file."""
+    lines = list(table(found))
+    return "\n".join(lines if len(lines) > 1 else ["There are no snapshots."]) + "\n"
+
+
+def restored(name: str, taken: Taken) -> str:
+    """What is to be known once a snapshot is a collection again."""
+    return "\n".join(after_restore(name, taken)) + "\n"
+
+
 def drift(made: Drift, *, colour: bool) -> str:
     """What moved, block by block; the last line says it all and is fit for a log."""
     return "\n\n".join(_drift(made, painter(colour=colour))) + "\n"
+
+
+def audit(made: AuditReport, *, colour: bool) -> str:
+    """The checklist, answered line by line; the last line says it all and is fit for a log."""
+    return "\n\n".join(_audit(made, painter(colour=colour))) + "\n"
+
+
+def imported(made: Imported, *, printed: bool = False) -> str:
+    """What import wrote, what it left out, and what a plan would make of it."""
+    return "".join(f"{line}\n" for line in _imported(made, printed=printed))
 
 
 def lease(owner: str, held: Lease | None, now: datetime) -> str:
@@ -92,11 +121,7 @@ def replacing(made: Replacing) -> str:
 
 
 def _plan(made: Plan, paint: Paint) -> Iterator[str]:
-    server, mode = made.server, "cluster mode" if made.server.distributed else "standalone"
-    yield (
-        f"qdrantctl plan: {paint(clean(made.owner), 'strong')} on "
-        f"{paint(clean(server.url), 'strong')} (Qdrant {clean(server.version)}, {mode})"
-    )
+    yield f"qdrantctl plan: {paint(clean(made.owner), 'strong')}{_server(made, paint)}"
     for words in numbers.prepared(made):
         yield paint(f"  # {words}", "strong")
     for change in made.changes:
@@ -110,11 +135,21 @@ def _plan(made: Plan, paint: Paint) -> Iterator[str]:
         yield paint(why, "error")
 
 
+def _server(made: Plan, paint: Paint) -> str:
+    """What a plan was made against."""
+    if offline := numbers.compared(made):
+        return f"\n{paint(offline, 'strong')}"
+    server, mode = made.server, "cluster mode" if made.server.distributed else "standalone"
+    return f" on {paint(clean(server.url), 'strong')} (Qdrant {clean(server.version)}, {mode})"
+
+
 def _change(change: Change, paint: Paint) -> Iterator[str]:
     address, sign = clean(change.address), SIGNS[change.action]
     yield paint(f"  # {address} {heading(change)}", "strong")
     if why := reason(change):
         yield f"  # ({why})"
+    if back := way_back(change):
+        yield f"  # {back}"
     origin = place(change.origin)
     beside = "   " + paint(origin, "faint") if origin else ""
     yield f"{paint(f'{sign:>3}', sign)} {address}{beside}"
@@ -143,6 +178,52 @@ def _moved(moved: Moved, paint: Paint) -> Iterator[str]:
         yield f"      {line}"
 
 
+def _audit(made: AuditReport, paint: Paint) -> Iterator[str]:
+    yield f"qdrantctl audit: {paint(clean(made.owner), 'strong')} on {audited.place(made)}"
+    for section, rules in audited.by_section(made).items():
+        lines = [paint(section, "strong")]
+        for rule, about, verdicts in rules:
+            answer = audited.worst(verdicts)
+            failed = answer is Answer.FAIL
+            tone = str(audited.weight(verdicts)) if failed else "faint"
+            weight = f" [{tone}]" if failed else ""
+            sign = paint(f"{audited.SIGNS[answer]:<4}", tone)
+            below = list(audited.told(verdicts))
+            beside = f": {below.pop()}" if not failed and len(below) == 1 else weight
+            lines.append(f"  {sign}  {rule}  {about.title}{beside}")
+            lines += [f"{_UNDER}{line}" for line in below]
+            lines += [f"{_UNDER}{audited.remedy(rule, about)}"] if failed else []
+        yield "\n".join(lines)
+    if tried := audited.proofs(made):
+        lines = [paint(audited.PROOFS, "strong")]
+        for name, caps in tried.items():
+            lines += [f"  {name}", *(f"    {cap}" for cap in caps)]
+        yield "\n".join(lines)
+    yield paint(audited.summary(made), "error" if made.found else "strong")
+
+
+def _imported(made: Imported, *, printed: bool) -> Iterator[str]:
+    for field in made.fields:
+        origin = f"{clean(str(field.origin))}: " if field.origin else ""
+        name, why = dotted(field.path), clean(field.because)
+        values = f"{shown(field.before, field.path)} -> {shown(field.now, field.path)}"
+        yield f"{origin}{clean(field.address)} {name}: {values}{f' ({why})' if why else ''}"
+    for left in made.left_out:
+        name = f" {dotted(left.path)}" if left.path else ""
+        yield f"left out {clean(left.address)}{name}: {clean(left.because)}"
+    if not printed:
+        yield from (f"wrote {clean(file.file)}" for file in made.files)
+    if made.adopt or made.change:
+        tail = "" if made.change else " Adopting writes only the ledger."
+        yield f"{made.adopt} to adopt, {made.change} to change.{tail}"
+    elif made.fields and not made.complete:
+        yield "What was not written is yours to put in its place."
+    elif not made.files:
+        yield "Nothing to write: the manifests state what is there."
+    if made.stated:
+        yield f"{counted(made.stated, 'resource')} stated by manifests already, and left alone."
+
+
 def _report(made: Report, paint: Paint) -> Iterator[str]:
     for met in made.outcomes:
         if met.status in (Status.FAILED, Status.NOT_TAKEN):
@@ -150,5 +231,7 @@ def _report(made: Report, paint: Paint) -> Iterator[str]:
     if left := [o.address for o in made.outcomes if o.status is Status.NOT_REACHED]:
         yield f"Not reached: {listed(left)}."
     yield paint(numbers.applied(made), "+" if made.complete else "strong")
+    if backs := numbers.ways_back(made):
+        yield "\n".join(backs)
     if not made.complete:
         yield numbers.NEXT

@@ -1,5 +1,7 @@
 """Every way in which a cluster drifts, on a real server."""
 
+import shutil
+
 import pytest
 
 from tests.drift.conftest import MANIFEST, told
@@ -157,12 +159,11 @@ def test_a_change_by_hand_that_equals_the_pending_edit(shop):
 
 def test_the_ledger_deleted_by_hand(shop):
     shop.by_hand(("DELETE", "/collections/_qdrantctl"))
+    state = (shop.folder / "state").rename(shop.folder / "elsewhere")
     code, out, _ = shop.run("drift")
     assert code == 0
     assert "no ledger (_qdrantctl): nothing was ever applied, or it was deleted" in out
-    state = shop.folder / "state" / "dev" / "collection"
-    state.mkdir(parents=True, exist_ok=True)
-    (state / "products.yaml").write_text("format: 1\n")
+    state.rename(shop.folder / "state")
     code, report = shop.drift()
     assert (code, report["lost"]) == (2, True)
     code, out, _ = shop.run("drift")
@@ -221,6 +222,7 @@ def test_another_owners_resources_are_neither_checked_nor_unmanaged(shop, monkey
     shop.by_hand(("PATCH", PRODUCTS, {"hnsw_config": {"m": 48}}))
     file = shop.folder / "qdrantctl.yaml"
     file.write_text(file.read_text().replace("name: shop", "name: other"))
+    shutil.rmtree(shop.folder / "state")
     shop.state("# nothing yet\n")
     code, report = shop.drift("--unmanaged")
     assert code == 0

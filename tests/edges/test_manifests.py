@@ -83,7 +83,7 @@ SPEC = [
     ("  metadata: {a: null}", "QC115", 6, 17, "'a' is null", "Leave the key out."),
     ("  sparse_vectors: {a: null}", "QC042", 6, 23, "found nothing", "{} for none"),
     ("  sparse_vectors: {a: {modifier: IDF}}", "QC044", 6, 34, '"IDF"', "Did you mean idf?"),
-    ("  sparse_vectors: {'': {}}", "QC116", 5, 3, "'' is a dense and a sparse", "another name"),
+    ("  sparse_vectors: {'': {}}", "QC116", 6, 24, "'' is a dense and a sparse", "another name"),
     ("  max_segment_size: 3", "QC040", 6, 3, "not a key", "It belongs under optimizers_config."),
     ("  hnsw: {m: 3}", "QC040", 6, 3, "'hnsw' is not a key", "Did you mean 'hnsw_config'?"),
     ("  nothing_like_it: 3", "QC040", 6, 3, "not a key", "Known here: hnsw_config, metadata"),
@@ -127,7 +127,7 @@ VECTORS = [
     ("{size: 4, distance: Dot, multivector_config: {}}", "QC041", 57, "comparator", "compared"),
     ("{size: 4, distance: Dot, datatype: Float32}", "QC044", 47, '"Float32"', "float32?"),
     ("{a: {size: 4, distance: Dot, on_dsk: true}}", "QC040", 41, "of vectors.a", "'on_disk'?"),
-    ("{" + "é" * 101 + ": {size: 4, distance: Dot}}", "QC116", 3, "202 bytes", "Shorten"),
+    ("{" + "é" * 101 + ": {size: 4, distance: Dot}}", "QC116", 116, "202 bytes", "Shorten"),
 ]
 
 

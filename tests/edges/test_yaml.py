@@ -19,7 +19,7 @@ def read(text):
 def parser(request, monkeypatch):
     """Both parsers: the C one is missing on some systems."""
     if request.param == "Python":
-        monkeypatch.setattr(yaml_documents, "_events", yaml_documents._python_events)
+        monkeypatch.setattr(yaml_documents, "events", yaml_documents.python_events)
     return request.param
 
 

@@ -11,6 +11,7 @@ from qdrantctl.model.errors import UsageError
 from qdrantctl.model.resource import Ignored, Lifecycle
 from qdrantctl.model.rule import ABSENT, Effect
 from qdrantctl.model.server import Server, Version
+from qdrantctl.model.step import calls
 from tests.engine.worlds import (
     VECTOR,
     desired,
@@ -32,7 +33,7 @@ def only(*args, **more):
 
 
 def sent(change):
-    return [(s.call.method, s.call.path, s.call.body) for s in change.steps]
+    return [(call.method, call.path, call.body) for call in calls(change.steps)]
 
 
 A = "collection/a"
@@ -243,6 +244,21 @@ def test_a_replaced_collection_gets_every_live_alias_back():
     assert [method for method, *_ in sent(found)] == ["DELETE", "PUT", "POST"]
     names = [action["create_alias"]["alias_name"] for action in sent(found)[2][2]["actions"]]
     assert names == ["one", "two"]
+
+
+def test_an_alias_that_stands_as_stated_is_adopted_without_a_step():
+    live = [live_collection("a"), live_alias("z", "a")]
+    found = changes([desired("alias/z", collection="a")], live)["alias/z"]
+    assert (found.action, found.fields, found.steps) == (Action.ADOPT, (), ())
+
+
+def test_a_replacement_that_died_before_its_aliases_is_finished_with_them():
+    want = desired(A, **VECTOR)
+    pending = {"action": "replace", "spec": want.spec, "aliases": ["one"]}
+    change = only([want], [live_collection("a")], [recorded(A, pending=pending, **VECTOR)])
+    assert change.action is Action.ADOPT
+    action = {"create_alias": {"alias_name": "one", "collection_name": "a"}}
+    assert sent(change) == [("POST", "/collections/aliases", {"actions": [action]})]
 
 
 def test_collections_come_before_their_aliases_and_go_after_them():

@@ -18,7 +18,7 @@ from qdrantctl.model.change import Action, Change
 from qdrantctl.model.consent import Consent
 from qdrantctl.model.report import Report, Status
 from qdrantctl.model.server import Server, Version
-from qdrantctl.model.step import Call, collection_path
+from qdrantctl.model.step import Call, calls, collection_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -88,13 +88,13 @@ class Bench:
 
     def apply(self, planned: Planned | None = None) -> Report:
         planned = planned or self.plan()
-        self.sent += [step.call for change in planned.plan.changes for step in change.steps]
+        self.sent += [call for change in planned.plan.changes for call in calls(change.steps)]
         run = Run(
             planned=planned,
             door=self.door,
             identity=Identity("tester", "", ""),
             tell=lambda _: None,
-            starting=lambda _: None,
+            say=lambda _: None,
             stop=lambda: False,
         )
         return execute(run)
@@ -139,7 +139,7 @@ def told(planned: Planned) -> str:
     for change in planned.plan.changes:
         lines.append(f"{change.action} {change.address}: {change.because}")
         lines += [f"  {f.path} {f.live!r} -> {f.desired!r} {f.effect!r}" for f in change.fields]
-        lines += [f"  {s.call.method} {s.call.path} {s.call.body!r}" for s in change.steps]
+        lines += [f"  {c.method} {c.path} {c.body!r}" for c in calls(change.steps)]
     return "\n".join(lines)
 
 

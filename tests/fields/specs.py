@@ -5,6 +5,7 @@ from __future__ import annotations
 import types
 from collections.abc import Callable
 from copy import deepcopy
+from functools import cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from hypothesis import strategies as st
@@ -119,6 +120,7 @@ def _bounds(info: FieldInfo) -> tuple[float, float]:
     return low, next((m.le for m in info.metadata if hasattr(m, "le")), HUGE)
 
 
+@cache
 def collections() -> st.SearchStrategy[dict[str, Any]]:
     """Documents that are mostly valid: every field within its own bounds."""
     return sections(Collection).map(_together)

@@ -17,6 +17,7 @@ from qdrantctl.model.errors import ManifestError
 from qdrantctl.model.rule import ABSENT, Effect, Rule
 from qdrantctl.model.server import Version
 from qdrantctl.model.spec import shape_of
+from qdrantctl.model.step import calls
 from tests.fields.api import illegal
 from tests.fields.bench import Bench, bench, change_of, told
 from tests.fields.evidence import NOTHING, Seen, ask, fill, look
@@ -167,9 +168,9 @@ def test_newer_fields_are_refused_with_the_version_they_need(row, qdrant, tmp_pa
                 assert f"this server is {version or '1.16.3'}" in change.because
             planned = on.plan(row.since)
             assert planned.plan.applicable, told(planned)
-            calls = [step.call for step in change_of(planned, ADDRESS).steps]
-            assert calls
-            assert [words for call in calls for words in illegal(call, row.since)] == []
+            sent = calls(change_of(planned, ADDRESS).steps)
+            assert sent
+            assert [words for call in sent for words in illegal(call, row.since)] == []
             if row.until:
                 change = change_of(on.plan("1.19.0"), ADDRESS)
                 assert change.action is Action.REFUSED
@@ -200,8 +201,8 @@ def test_older_servers_are_told_which_version_a_field_needs(row, qdrant, here, t
         assert f"needs Qdrant {needed} or newer" in change.because
         planned = on.plan(needed)
         assert planned.plan.applicable, told(planned)
-        calls = [step.call for step in change_of(planned, ADDRESS).steps]
-        assert [words for call in calls for words in illegal(call, needed)] == []
+        sent = calls(change_of(planned, ADDRESS).steps)
+        assert [words for call in sent for words in illegal(call, needed)] == []
 
 
 @pytest.mark.parametrize("kind", ["vectors", "sparse_vectors"])
@@ -216,15 +217,15 @@ def test_vector_names_come_and_go_in_place_from_1_18_on(kind, qdrant, tmp_path, 
             assert change_of(on.plan("1.17.1"), ADDRESS).action is Action.REPLACE
             change = change_of(on.plan("1.18.0"), ADDRESS)
             assert change.action is Action.UPDATE
-            calls = [step.call for step in change.steps]
-            assert (calls[0].method, calls[0].path) == ("PUT", "/collections/grown/vectors/x")
-            assert [words for call in calls for words in illegal(call, "1.18.0")] == []
+            sent = calls(change.steps)
+            assert (sent[0].method, sent[0].path) == ("PUT", "/collections/grown/vectors/x")
+            assert [words for call in sent for words in illegal(call, "1.18.0")] == []
             on.clear("grown")
             on.settle()
             on.state(manifest("grown", row.spec()))
             assert change_of(on.plan(), ADDRESS).action is Action.REPLACE
-            (step,) = change_of(on.plan("1.18.0"), ADDRESS).steps
-            assert (step.call.method, step.call.path) == ("DELETE", "/collections/grown/vectors/x")
+            (call,) = calls(change_of(on.plan("1.18.0"), ADDRESS).steps)
+            assert (call.method, call.path) == ("DELETE", "/collections/grown/vectors/x")
         finally:
             on.clear("grown")
 

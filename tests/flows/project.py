@@ -74,6 +74,12 @@ class Project:
         text = "\n---\n".join(json.dumps(document) for document in documents)
         (self.folder / "manifests" / "all.yaml").write_text(text + "\n")
 
+    def names(self, nodes: list[Node]) -> None:
+        """State in the environment where these nodes are."""
+        urls = json.dumps([node.url for node in nodes])
+        text = PROJECT.replace("FLOWS_URL}}", f"FLOWS_URL}}, nodes: {urls}}}")
+        (self.folder / "qdrantctl.yaml").write_text(text)
+
     def run(self, at: Node | str, *words: str) -> Told:
         url = at if isinstance(at, str) else at.url
         out, err = StringIO(), StringIO()

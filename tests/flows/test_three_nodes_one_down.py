@@ -147,7 +147,9 @@ def test_points_that_cannot_be_counted_need_consent(nodes, project):
         assert "its points (how many is not known)" in told.said("QC203")
         assert project.apply(others[0]).code == 3
         project.states({"other": SPREAD})
-        told = project.apply(others[1], "--allow-delete", "collection/old")
+        allowed = ("--allow-delete", "collection/old")
+        assert "has shards on 3 nodes" in project.plan(others[1], *allowed).said("QC215")
+        told = project.apply(others[1], *allowed, "--no-safety-snapshot", "collection/old")
         assert told.code == 0, told.out + told.err
         assert others[0].request("GET", "/collections/old")[0] == 404
     assert project.plan(nodes[0]).code == 0

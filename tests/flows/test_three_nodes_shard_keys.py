@@ -111,6 +111,7 @@ def test_a_key_added_later_gets_the_indexes_and_the_new_replication_factor(nodes
 
 
 def test_a_key_with_points_is_only_dropped_with_consent(nodes, project):
+    project.names(nodes)
     """How many points it holds is known to the nodes with its shards; nobody else guesses."""
     homes = [peer(node) for node in nodes]
     keys = [{"key": f"k{i}", "placement": [home]} for i, home in enumerate(homes)]
@@ -147,6 +148,7 @@ def test_keys_of_an_empty_collection_go_without_consent(nodes, project):
 
 
 def test_exclusive_keys_remove_strangers_with_consent(nodes, project):
+    project.names(nodes)
     spec = BASE | {"shard_keys": ["eu"]}
     exclusive = {"spec": spec, "lifecycle": {"exclusive": ["shard_keys"]}}
     project.states({"c": spec})

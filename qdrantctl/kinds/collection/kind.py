@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from qdrantctl.kinds.collection.checks import check, lint
+from qdrantctl.kinds.collection.defaults import unset
 from qdrantctl.kinds.collection.observe import KIND, canonical, observe
 from qdrantctl.kinds.collection.spec import Collection
 from qdrantctl.kinds.collection.steps import STRICT, steps
@@ -42,6 +43,7 @@ COLLECTION = Kind(
     lint=lint,
     check=check,
     imply=imply,
+    unset=unset,
     namespace="collections",
     holds_data=True,
 )

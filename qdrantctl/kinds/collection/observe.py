@@ -52,7 +52,8 @@ def observe(door: Door, asked: Asked) -> Iterator[Resource]:
                 if error.status != BROKEN or door.server.peers == 1:
                     raise
                 spec, facts = _as_applied(asked.recorded.get(address), error, spec, facts)
-        if door.server.distributed and _wants_topology(asked, address, spec):
+        several = door.server.peers > 1 and asked.only is not None and address in asked.details
+        if door.server.distributed and (several or _wants_topology(asked, address, spec)):
             spec, facts = _with_topology(door, name, spec, facts)
         yield Resource(address, spec, facts=facts)
 
@@ -173,7 +174,7 @@ def _wants_topology(asked: Asked, address: Address, spec: Mapping[str, Json]) ->
 def _with_topology(
     door: Door, name: str, spec: Mapping[str, Json], facts: Facts
 ) -> tuple[Mapping[str, Json], Facts]:
-    """Shard keys with their shards, and how many replicas each shard has."""
+    """Shard keys with their shards, how many replicas each shard has, and where they are."""
     topology = door.ask(Call(method="GET", path=collection_path(name, "cluster")))
     shards: dict[str | int, set[int]] = defaultdict(set)
     replicas: dict[str, int] = defaultdict(int)
@@ -192,7 +193,10 @@ def _with_topology(
         key: sum(points[key].values()) if ids == set(points[key]) else None
         for key, ids in shards.items()
     }
-    return spec, replace(facts, replicas=dict(replicas), points_by_key=held)
+    peers = {str(shard["peer_id"]) for shard in topology["remote_shards"]}
+    peers |= {str(topology["peer_id"])} if topology["local_shards"] else set()
+    facts = replace(facts, replicas=dict(replicas), peers=frozenset(peers), points_by_key=held)
+    return spec, facts
 
 
 def _key_order(entry: Mapping[str, Json]) -> tuple[bool, Json]:

@@ -39,6 +39,7 @@ def _rebuild(
     since: str = "",
     values: Mapping[str, Gate] | None = None,
     whole: bool = False,
+    short: str | None = None,
 ) -> Rule:
     return Rule(
         add=Effect.REBUILD,
@@ -50,6 +51,7 @@ def _rebuild(
         gate=Gate(since=since),
         values=values or {},
         whole=whole,
+        short=short,
     )
 
 
@@ -270,7 +272,7 @@ class Text(Spec):
     ] = None
     stopwords: Annotated[
         Annotated[Stopwords, BeforeValidator(_listed)] | None,
-        _rebuild(since="1.15.0", whole=True),
+        _rebuild(since="1.15.0", whole=True, short="languages"),
         Field(description="A language, or languages and custom words."),
     ] = None
     stemmer: Annotated[
@@ -311,6 +313,7 @@ PayloadIndex = Annotated[
         drop=Effect.UPDATE,
         because="builds a payload index",
         whole=True,
+        short="type",
     ),
 ]
 
@@ -338,4 +341,6 @@ def canonical_index(params: Mapping[str, Json]) -> dict[str, Json]:
         index["stemmer"] = {
             key: _STEMMED.get(value, value) for key, value in stemmer.items() if value is not None
         }
+    if index == {"type": "text", "tokenizer": "word"}:
+        del index["tokenizer"]  # told of every text index that is made with nothing but its type
     return index

@@ -14,7 +14,13 @@ from qdrantctl.kinds.collection.payload_indexes import PAYLOAD_INDEXES, PayloadI
 from qdrantctl.kinds.collection.payload_paths import PayloadPath, distinct_paths
 from qdrantctl.kinds.collection.quantization import QUANTIZATION_RULE, Quantization
 from qdrantctl.kinds.collection.strict_mode import StrictMode
-from qdrantctl.kinds.collection.vectors import Hnsw, SparseVector, Vectors, vector_names
+from qdrantctl.kinds.collection.vectors import (
+    UNNAMED,
+    Hnsw,
+    SparseVector,
+    Vectors,
+    vector_names,
+)
 from qdrantctl.kinds.collection.words import FIXED, MEMORY_GATE, U32, U64, Count, Memory
 from qdrantctl.model.rule import Effect, Gate, Rule
 from qdrantctl.model.spec import Spec
@@ -153,6 +159,10 @@ class ShardKey(Spec):
     ] = None
 
 
+_KEYED = Gate(since="1.7.0", cluster=True)
+BareOrNot = Annotated[ShardKey, Rule(short="key", gate=_KEYED)]
+
+
 def _long_keys(value: Any) -> Any:
     """A bare key is short for `{key: …}`."""
     if not isinstance(value, list):
@@ -230,6 +240,7 @@ class Collection(Spec):
             because="vector names are fixed when the collection is created, before Qdrant 1.18",
             drop_because="removes the vectors of that name from every point",
             in_place_since="1.18.0",
+            short=UNNAMED,
             loses=True,
         ),
         Field(description="One unnamed vector, or vectors by name."),
@@ -334,12 +345,12 @@ class Collection(Spec):
         Field(description="Payload indexes by field path; a bare type is short for {type: …}."),
     ] = None
     shard_keys: Annotated[
-        Annotated[list[ShardKey], BeforeValidator(_long_keys), AfterValidator(_distinct)] | None,
+        Annotated[list[BareOrNot], BeforeValidator(_long_keys), AfterValidator(_distinct)] | None,
         Rule(
             key="key",
             drop=Effect.UPDATE,
             drop_because="drops the shard key and the points in it",
-            gate=Gate(since="1.7.0", cluster=True),
+            gate=_KEYED,
             loses=True,
         ),
         Field(description="Shard keys, with sharding_method custom."),
@@ -360,7 +371,7 @@ class Collection(Spec):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        vector_names("QC116", dict(self.vectors or {}), dict(self.sparse_vectors or {}))
+        vector_names("QC116", vectors=self.vectors or {}, sparse_vectors=self.sparse_vectors or {})
         if self.shard_keys and self.sharding_method != "custom":
             raise PydanticCustomError(
                 "shard_keys",

@@ -212,25 +212,29 @@ class _OneOrNamed:
         return {"anyOf": [named["additionalProperties"], named]}
 
 
+UNNAMED = ""
+"""How the server calls the vector without a name."""
+
 Vectors = Annotated[dict[str, Vector], BeforeValidator(_named), _OneOrNamed]
 """Vectors by name; one unnamed vector may be written without a name."""
 
 
-def vector_names(rule: str, *maps: dict[str, Any]) -> None:
+def vector_names(rule: str, **maps: dict[str, Any]) -> None:
     """Refuse names that Qdrant chokes on, and names used twice. Raises PydanticCustomError."""
     seen: set[str] = set()
-    for names in maps:
+    for field, names in maps.items():
         for name in names:
+            where = {"rule": rule, "path": (field, name)}
             if name in seen:
                 raise PydanticCustomError(
                     "vector_name",
                     "{name} is a dense and a sparse vector at once",
-                    {"name": repr(name), "rule": rule, "hint": "Give one of them another name."},
+                    where | {"name": repr(name), "hint": "Give one of them another name."},
                 )
             if (size := len(name.encode(errors="replace"))) > MAX_VECTOR_NAME:
                 raise PydanticCustomError(
                     "vector_name",
                     "the vector name {name} is {size} bytes long, Qdrant takes at most 200",
-                    {"name": name[:20] + "…", "size": size, "rule": rule, "hint": "Shorten it."},
+                    where | {"name": name[:20] + "…", "size": size, "hint": "Shorten it."},
                 )
             seen.add(name)

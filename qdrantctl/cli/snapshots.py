@@ -1,0 +1,143 @@
+"""`qdrantctl snapshots restore | list`: the way back from what destroyed points."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from qdrantctl.cli.apply import approved, exit_code, report, stopping
+from qdrantctl.cli.options import output_options, server_options, show, wants_colour
+from qdrantctl.cli.plan import render
+from qdrantctl.cli.planning import clear, on_call, progress, settings, starting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qdrantctl.edges.cluster import Cluster
+    from qdrantctl.edges.settings import Settings
+    from qdrantctl.flows.restore import Restoring
+    from qdrantctl.model.report import Report
+
+
+@click.group()
+def command() -> None:
+    """The snapshots taken before points were destroyed, and the way back."""
+
+
+@command.command("restore")
+@click.argument("snapshot", metavar="ADDRESS[@ID]")
+@click.option("--as", "name", metavar="NAME",
+              help="Name of the new collection; else OLD-restored-TIME.")  # fmt: skip
+@click.option("--auto-approve", is_flag=True, help="Do not ask.")
+@click.option("--lease-timeout", type=click.FloatRange(min=0), default=0, metavar="SECONDS",
+              help="Wait that long while an apply is running.")  # fmt: skip
+@server_options
+@output_options("text", "json", "markdown")
+def restore_snapshot(**words: Any) -> int:
+    """Make a new collection of the latest snapshot of ADDRESS, or of the one with ID.
+
+    What is there is left as it is. Its points, shards and settings are compared with what they
+    were when the snapshot was taken.
+    """
+    starting(words["verbose"])
+    from datetime import UTC, datetime
+
+    from qdrantctl.flows.plan import door
+    from qdrantctl.flows.restore import restoring
+    from qdrantctl.model.errors import UsageError
+
+    if not words["auto_approve"] and not sys.stdin.isatty():
+        raise UsageError(
+            "there is no terminal to ask on, and --auto-approve was not given",
+            hint="Look at `qdrantctl snapshots list` first.",
+        )
+    chosen = _settings(words)
+    with door(chosen, on_call(words["verbose"])) as cluster:
+        now = datetime.now(UTC)
+        made = restoring(chosen, cluster, words["snapshot"], words["name"], now)
+        clear()
+        shown = sys.stdout if words["output"] == "text" else sys.stderr
+        show(render(made.plan, {**words, "output": "text"}, shown), err=shown is sys.stderr)
+        if not words["auto_approve"] and not approved(made.plan):
+            return 1
+        with stopping() as stop:
+            return _told(_under_the_lease(made, chosen, cluster, stop, words), made, words)
+
+
+def _under_the_lease(
+    made: Restoring,
+    chosen: Settings,
+    cluster: Cluster,
+    stop: Callable[[], bool],
+    words: dict[str, Any],
+) -> Report:
+    """Take the lease, see that nothing has changed meanwhile, and carry it out."""
+    import os
+    from datetime import UTC, datetime
+
+    from qdrantctl.edges.identity import identify
+    from qdrantctl.flows.lease import Wait, leased
+    from qdrantctl.flows.nodes import Work
+    from qdrantctl.flows.restore import restore, restoring
+    from qdrantctl.model.errors import StaleError
+
+    identity = identify(chosen.root, os.environ)
+    wait = Wait(words["lease_timeout"], lambda line: click.echo(line, err=True), stop)
+    with leased(cluster, chosen.owner, identity, wait) as fenced:
+        snapshot = f"collection/{made.step.collection}@{made.step.snapshot}"
+        again = restoring(chosen, fenced, snapshot, made.step.name, datetime.now(UTC))
+        if again.plan.changes != made.plan.changes:
+            raise StaleError(
+                "the cluster has changed since; nothing was done", hint="Restore again."
+            )
+        try:
+            return restore(again, Work(fenced, progress(words["verbose"]), stop))
+        finally:
+            clear()
+
+
+def _told(met: Report, made: Restoring, words: dict[str, Any]) -> int:
+    """Print what became of it and, where it was done, what else is to be known."""
+    from qdrantctl.render import text
+
+    if words["output"] == "text":
+        for outcome in met.outcomes:
+            show(text.outcome(outcome, colour=wants_colour(sys.stdout, no_color=words["no_color"])))
+    else:
+        report(met, words)
+    if met.complete:
+        show(text.restored(made.step.name, made.taken), err=words["output"] != "text")
+    return exit_code(met)
+
+
+@command.command("list")
+@click.argument("address", required=False)
+@server_options
+@output_options("text", "json")
+def list_snapshots(**words: Any) -> int:
+    """Show the snapshots that the ledger knows and those that the servers list."""
+    from qdrantctl.flows.plan import door
+    from qdrantctl.flows.snapshots import listed
+    from qdrantctl.model.address import Address
+    from qdrantctl.model.errors import UsageError
+    from qdrantctl.render import json, text
+
+    try:
+        only = Address.parse(words["address"]) if words["address"] else None
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    chosen = _settings(words)
+    with door(chosen, on_call(words["verbose"])) as cluster:
+        found = listed(cluster, chosen.nodes, only)
+    if words["output"] == "json":
+        show(json.document({"snapshots": [each.model_dump(mode="json") for each in found]}))
+    else:
+        show(text.snapshots(found))
+    return 0
+
+
+def _settings(words: dict[str, Any]) -> Settings:
+    """The settings; no manifest is read, so none needs to be named."""
+    return settings({**words, "files": ("-",)}, need_server=True)

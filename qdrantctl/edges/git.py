@@ -1,0 +1,124 @@
+"""The door to git: what stands in a commit, and whether this checkout contains another one.
+
+Never fails: where git is missing or slow, or where there is no repository, nobody can tell.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+SECONDS = 10.0
+"""What git may take for one answer."""
+HEAD = "HEAD"
+
+_SHA = re.compile(r"[0-9a-f]{7,64}")
+_FILES = ("100644", "100755")
+
+
+def ask(
+    root: Path, *arguments: str, environ: Mapping[str, str] | None = None, stdin: bytes = b""
+) -> tuple[int, bytes] | None:
+    """Exit code and output of git in `root`; None where it cannot be run."""
+    with suppress(OSError, ValueError, subprocess.SubprocessError):
+        done = subprocess.run(  # noqa: S603
+            ["git", "-C", str(root), *arguments],  # noqa: S607
+            env={**(os.environ if environ is None else environ), "GIT_OPTIONAL_LOCKS": "0",
+                 "LC_ALL": "C"},
+            input=stdin,
+            capture_output=True,
+            timeout=SECONDS,
+            check=False,
+        )  # fmt: skip
+        return done.returncode, done.stdout
+    return None
+
+
+def said(root: Path, environ: Mapping[str, str], *arguments: str) -> str:
+    """What git says; empty when it fails."""
+    answer = ask(root, *arguments, environ=environ)
+    return answer[1].decode(errors="replace").strip() if answer and answer[0] == 0 else ""
+
+
+def commit_of(root: Path, ref: str) -> str:
+    """The full sha of a branch, tag or commit; empty where there is none."""
+    if ref.startswith("-"):
+        return ""
+    answer = ask(root, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
+    return answer[1].decode().strip() if answer and answer[0] == 0 else ""
+
+
+def toplevel(folder: Path) -> Path | None:
+    """The root of the repository that a folder lies in, were it not made yet; None for none."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
+    answer = ask(there, "rev-parse", "--show-toplevel")
+    return Path(os.fsdecode(answer[1]).rstrip("\n")) if answer and answer[0] == 0 else None
+
+
+def is_repository(root: Path) -> bool:
+    """Whether `root` lies in the work tree of a repository."""
+    return ask(root, "rev-parse", "--is-inside-work-tree") == (0, b"true\n")
+
+
+def is_merging(root: Path) -> bool:
+    """Whether a merge, a rebase or the like waits for somebody to resolve and commit it."""
+    heads = ("MERGE_HEAD", "REBASE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD")
+    return any(commit_of(root, head) for head in heads)
+
+
+def files(root: Path, folder: Path, ref: str = HEAD) -> Mapping[str, bytes] | None:
+    """Every file below `folder` in a commit, by its path from there.
+
+    None where git cannot tell; nothing where the branch has no commit yet.
+    """
+    if not is_repository(root):
+        return None
+    commit = commit_of(root, ref)
+    if not commit:
+        return {}
+    below = os.path.relpath(folder, root).replace(os.sep, "/") + "/"
+    listed = ask(root, "ls-tree", "-r", "-z", commit, "--", below)
+    if listed is None or listed[0] != 0:
+        return None
+    entries = (line.split(b"\t", 1) for line in listed[1].split(b"\0") if line)
+    found = {
+        name.decode(errors="replace").removeprefix(below): about.split()[2]
+        for about, name in entries
+        if about.split()[0].decode() in _FILES
+    }
+    contents = _blobs(root, list(found.values()))
+    return None if contents is None else dict(zip(found, contents, strict=True))
+
+
+def contains(root: Path, commit: str) -> bool | None:
+    """Whether HEAD is `commit` or comes after it; None where git cannot tell.
+
+    A shallow clone knows only its newest commits, so a `no` of it means nothing.
+    """
+    if not _SHA.fullmatch(commit) or not is_repository(root):
+        return None
+    answer = ask(root, "merge-base", "--is-ancestor", commit, HEAD)
+    if answer is None:
+        return None
+    if answer[0] == 0:
+        return True
+    return False if ask(root, "rev-parse", "--is-shallow-repository") == (0, b"false\n") else None
+
+
+def _blobs(root: Path, ids: list[bytes]) -> list[bytes] | None:
+    """The contents of objects, in their order."""
+    answer = ask(root, "cat-file", "--batch", stdin=b"".join(each + b"\n" for each in ids))
+    if answer is None or answer[0] != 0:
+        return None
+    found, rest = [], memoryview(answer[1])
+    for _ in ids:
+        head, _, _ = bytes(rest[:200]).partition(b"\n")
+        size = int(head.split()[-1])
+        start = len(head) + 1
+        found.append(bytes(rest[start : start + size]))
+        rest = rest[start + size + 1 :]
+    return found

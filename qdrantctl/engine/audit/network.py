@@ -1,0 +1,141 @@
+"""Network and server: what else is open, which version it is, and what its counters tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from qdrantctl.engine.audit.words import Check, failed, idle, met, passed, unseen
+from qdrantctl.model.audit import Verdict
+from qdrantctl.model.posture import ORIGIN, Evidence
+from qdrantctl.model.server import Version
+
+METRICS_SINCE = Version(1, 17, 0)
+AUDIT_LOG_SINCE, AUDIT_LOG_TOLD = Version(1, 17, 0), Version(1, 19, 0)
+REFUSALS = ("401", "403", "429")
+
+WEAKNESSES: tuple[tuple[Version, str], ...] = (
+    (Version(1, 17, 1), "recovering a snapshot opens any file of the server's machine"),
+    (Version(1, 18, 0), "the port for peers takes requests without a key"),
+    (Version(1, 18, 0), "recovering a snapshot fetches any URL, also inside the network"),
+    (Version(1, 18, 1), "a read-only key can fill the disk by uploading a snapshot "
+                        "(GHSA-3v92-w72v-j994)"),
+    (Version(1, 18, 2), "paths that begin like /readyz or /dashboard pass without a key"),
+    (Version(1, 19, 0), "an empty service.api_key counts as a key"),
+)  # fmt: skip
+"""What a version has that is older than the one named."""
+
+
+def _peers(evidence: Evidence) -> Iterator[Verdict]:
+    peers = met(evidence).peers
+    if evidence.inside is not None and not evidence.inside.distributed:
+        yield idle("QA601", "the server runs standalone and has no port for peers")
+    elif peers is None:
+        yield unseen("QA601", "the port for peers is not known; name it with --p2p-port")
+    elif open_ones := [reply for reply in peers if reply.welcome]:
+        yield failed(
+            "QA601", "the port for peers can be reached from here and asks for no key", *open_ones
+        )
+    else:
+        yield passed("QA601", "no answer without a key", *peers)
+
+
+def _metrics(evidence: Evidence) -> Iterator[Verdict]:
+    seen = met(evidence)
+    rest, *own = seen.metrics
+    if told := [reply for reply in seen.metrics if reply.welcome]:
+        yield failed("QA602", "metrics are told to everybody", *told)
+    elif not rest.turned_away and rest.code != "404":
+        yield unseen("QA602", f"the server answered {rest.code or rest.said}", rest)
+    elif own or (seen.version and seen.version < METRICS_SINCE):
+        yield passed("QA602", "refused without a key", *seen.metrics)
+    else:
+        yield unseen(
+            "QA602",
+            "/metrics is refused without a key; whether there is a port for metrics alone, which "
+            "asks for none, is not known: name it with --metrics-port",
+            rest,
+        )
+
+
+def _dashboard(evidence: Evidence) -> Iterator[Verdict]:
+    reply = met(evidence).dashboard
+    if not reply.code:
+        yield unseen("QA603", f"no answer ({reply.said})", reply)
+    elif reply.code[0] in "23":
+        yield failed("QA603", "it is served to everybody", reply)
+    else:
+        yield passed("QA603", "not served without a key", reply)
+
+
+def _cors(evidence: Evidence) -> Iterator[Verdict]:
+    reply = met(evidence).cors
+    allowed = reply.headers.get("access-control-allow-origin", "")
+    if not reply.code:
+        yield unseen("QA604", f"no answer ({reply.said})", reply)
+    elif allowed in ("*", ORIGIN):
+        yield failed("QA604", "a page of any site may send requests from a user's browser", reply)
+    else:
+        yield passed("QA604", "a page of another site is not let in", reply)
+
+
+def _weaknesses(evidence: Evidence) -> Iterator[Verdict]:
+    version = met(evidence).version
+    if version is None:
+        yield unseen("QA701", "the server does not tell its version")
+        return
+    for fixed, weakness in WEAKNESSES:
+        if version < fixed:
+            yield failed("QA701", f"{weakness} (Qdrant {version}, better from {fixed} on)")
+    if version >= WEAKNESSES[-1][0]:
+        yield passed("QA701", f"none is known of Qdrant {version}")
+
+
+def _audit_log(evidence: Evidence) -> Iterator[Verdict]:
+    version = met(evidence).version
+    if version is None:
+        yield unseen("QA702", "the server does not tell its version")
+    elif version < AUDIT_LOG_SINCE:
+        yield idle("QA702", f"Qdrant {version} has none, it came with {AUDIT_LOG_SINCE}")
+    elif version < AUDIT_LOG_TOLD:
+        yield unseen("QA702", f"Qdrant {version} does not tell; {AUDIT_LOG_TOLD} does")
+    elif evidence.inside is None:
+        yield unseen("QA702", evidence.unseen)
+    elif (evidence.inside.telemetry.get("app") or {}).get("audit"):
+        yield passed("QA702", "it is on")
+    else:
+        yield failed("QA702", "nothing records who did what")
+
+
+def _refusals(evidence: Evidence) -> Iterator[Verdict]:
+    if evidence.inside is None:
+        yield unseen("QA703", evidence.unseen)
+        return
+    counted = _counted(evidence.inside.telemetry)
+    told = ", ".join(f"{count} of {status}" for status, count in counted.items() if count)
+    if told:
+        yield failed("QA703", f"answers since the server started: {told} (earlier audits count)")
+    else:
+        yield passed("QA703", f"no answer {', '.join(REFUSALS)} since the server started")
+
+
+def _counted(telemetry: Mapping[str, object]) -> dict[str, int]:
+    """How often each refusal was answered over REST; gRPC's are not counted by status."""
+    found = dict.fromkeys(REFUSALS, 0)
+    requests = telemetry.get("requests")
+    rest = requests.get("rest") if isinstance(requests, dict) else None
+    for statuses in ((rest or {}).get("responses") or {}).values():
+        for status, counters in statuses.items():
+            if status in found:
+                found[status] += int(counters.get("count") or 0)
+    return found
+
+
+CHECKS: dict[str, Check] = {
+    "QA601": _peers,
+    "QA602": _metrics,
+    "QA603": _dashboard,
+    "QA604": _cors,
+    "QA701": _weaknesses,
+    "QA702": _audit_log,
+    "QA703": _refusals,
+}

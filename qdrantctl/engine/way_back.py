@@ -1,0 +1,58 @@
+"""Where points are destroyed: the snapshot that is taken first, and what the rules say of it."""
+
+from __future__ import annotations
+
+from qdrantctl.model.change import Change, FieldChange
+from qdrantctl.model.kind import Kind
+from qdrantctl.model.resource import Resource
+from qdrantctl.model.step import Snapshot, Step
+from qdrantctl.model.violation import Severity, Violation
+
+SKIP = "--no-safety-snapshot"
+
+
+def destroys_points(change: Change, live: Resource | None, kind: Kind) -> bool:
+    """Whether carrying it out loses points. Where their number is not known, it does."""
+    if not kind.holds_data or live is None or live.facts.points == 0:
+        return False
+    return change.destroys or any(held(live, field) != 0 for field in change.fields if field.loses)
+
+
+def held(live: Resource | None, lost: FieldChange) -> int | None:
+    """Points that are lost with a key of a map; None where that is not known."""
+    if live is None or live.facts.points == 0:
+        return 0
+    return live.facts.points_by_key.get(lost.path[-1], live.facts.points)
+
+
+def first(change: Change, nodes: tuple[str, ...]) -> Step:
+    """The step before all others of a change that destroys points."""
+    return Step(snapshot=Snapshot(collection=change.where.name, nodes=nodes))
+
+
+def skipped(change: Change) -> Violation:
+    """What is said where no snapshot is taken."""
+    return Violation(
+        rule="QC210",
+        severity=Severity.WARNING,
+        address=change.address,
+        message=f"points are destroyed, and no snapshot is taken before ({SKIP})",
+        hint="There will be no way back. Leave the flag out if the points may be wanted again.",
+    )
+
+
+def nodes_missing(change: Change, live: Resource, nodes: tuple[str, ...]) -> Violation | None:
+    """What is said where not every node that holds shards can be asked for its part."""
+    holders = len(live.facts.peers)
+    if holders <= len(nodes):
+        return None
+    named = f"nodes names {len(nodes)}" if nodes else "the environment states no nodes"
+    return Violation(
+        rule="QC215",
+        address=change.address,
+        message=f"{change.address} has shards on {holders} node{'s' * (holders > 1)} of a cluster, "
+        f"and {named}; a snapshot taken on one node holds only its own shards",
+        hint="State every node's own address in the environment, as in nodes: "
+        f"[https://qdrant-0.example.com:6333, …]; or go without a way back: {SKIP} "
+        f"{change.address}.",
+    )

@@ -1,0 +1,122 @@
+"""Each node of a cluster through a door of its own: snapshots are a matter of single nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol, Self
+
+from qdrantctl.model.errors import ClusterError, QdrantctlError
+from qdrantctl.model.kind import Door
+from qdrantctl.model.rule import Json
+from qdrantctl.model.step import Call, collection_path
+
+SLOW = 3600.0
+"""Seconds that one request of a snapshot may take; each node is asked to wait for its disk."""
+ACTIVE = "Active"
+
+
+class NodeDoor(Door, Protocol):
+    """A door that leads to every node, and through which files go."""
+
+    @property
+    def now(self) -> datetime:
+        """What the server's clock said with the last answer. Raises ClusterError."""
+        ...
+
+    def at(self, url: str = "", *, timeout: float) -> Self:
+        """One node; without a URL the same one, for slow requests."""
+        ...
+
+    def download(self, call: Call) -> Iterator[bytes]:
+        """The bytes that answer a GET. Raises ClusterError."""
+        ...
+
+    def upload(self, call: Call, pieces: Iterable[bytes], length: int, kind: str) -> Json:
+        """Send a file. Raises ClusterError."""
+        ...
+
+    def close(self) -> None:
+        """Close the connections."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What work on snapshots needs: a door, whom to tell, and whether to stop."""
+
+    door: NodeDoor
+    say: Callable[[str], None]
+    stop: Callable[[], bool]
+
+    def go_on(self) -> None:
+        """Raises QdrantctlError when somebody asked to stop."""
+        if self.stop():
+            raise QdrantctlError("interrupted")
+
+
+@contextmanager
+def reached(
+    door: NodeDoor, urls: tuple[str, ...], peers: frozenset[str], what: str
+) -> Iterator[Mapping[str, NodeDoor]]:
+    """A door to each of the nodes `peers`. Raises ClusterError naming those not reached."""
+    found: dict[str, NodeDoor] = {}
+    opened: list[NodeDoor] = []
+    failures: list[str] = []
+    try:
+        for url in urls or ("",):
+            node = door.at(url, timeout=SLOW)
+            opened.append(node)
+            try:
+                found[_peer(node, peers, alone=not urls)] = node
+            except ClusterError as error:
+                failures.append(". ".join(filter(None, (error.what, error.why))))
+        if missing := sorted(peers - found.keys()):
+            raise ClusterError(
+                f"{what}: not every node is reached that holds a part of it",
+                why=f"No address leads to {', '.join(missing)}. " + "; ".join(failures),
+                hint="State every node's own address in the environment, under nodes, and see "
+                "that each is up.",
+            )
+        yield found
+    finally:
+        for node in opened:
+            with suppress(ClusterError):
+                node.close()
+
+
+def _peer(node: NodeDoor, peers: frozenset[str], *, alone: bool) -> str:
+    """Which node answers there. A server that is the only one needs no name."""
+    if alone and len(peers) == 1 and node.server.peers == 1:
+        return next(iter(peers))
+    return str(node.ask(Call(method="GET", path="/cluster")).get("peer_id", ""))
+
+
+def topology(door: Door, collection: str) -> Mapping[str, Any]:
+    """Where the shards of a collection are, as this node knows it. Raises ClusterError."""
+    found: Mapping[str, Any] = door.ask(
+        Call(method="GET", path=collection_path(collection, "cluster"))
+    )
+    return found
+
+
+def replicas(told: Mapping[str, Any]) -> Iterator[tuple[int, str, str]]:
+    """Shard, node and state of every replica."""
+    for shard in told["local_shards"]:
+        yield shard["shard_id"], str(told["peer_id"]), shard["state"]
+    for shard in told["remote_shards"]:
+        yield shard["shard_id"], str(shard["peer_id"]), shard["state"]
+
+
+def points(node: Door, collection: str) -> dict[int, int]:
+    """Points of each shard that is active on this very node. Raises ClusterError."""
+    local = topology(node, collection)["local_shards"]
+    return {shard["shard_id"]: shard["points_count"] for shard in local if shard["state"] == ACTIVE}
+
+
+def snapshots(node: Door, collection: str) -> Mapping[str, Mapping[str, Any]]:
+    """The snapshots that this node lists, by name. Raises ClusterError."""
+    listed = node.ask(Call(method="GET", path=collection_path(collection, "snapshots")))
+    return {entry["name"]: entry for entry in listed}

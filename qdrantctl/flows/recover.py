@@ -1,0 +1,204 @@
+"""Making a collection of a snapshot: each node's file on that node, then seen to be what it was."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from hashlib import sha256
+from itertools import chain
+from urllib.parse import quote
+from uuid import uuid4
+
+from qdrantctl.flows import stand_in
+from qdrantctl.flows.nodes import ACTIVE, NodeDoor, Work, points, reached, replicas, topology
+from qdrantctl.model.errors import ClusterError, QdrantctlError
+from qdrantctl.model.kind import Door
+from qdrantctl.model.snapshot import File, Taken
+from qdrantctl.model.step import Call, Restore, collection_path
+
+SETTLES = 120.0
+"""Seconds within which the shards of a cluster are where they were."""
+SHOWN = 5.0
+"""Seconds within which every node shows what it has."""
+NOT_FOUND = 404
+
+
+def recover(step: Restore, taken: Taken, work: Work, *, listed: bool) -> tuple[str, ...]:
+    """Make the collection; what is not as it was. Raises QdrantctlError.
+
+    `listed` says that a collection of the old name exists, and with it the list of its snapshots.
+    """
+    peers = frozenset(file.peer for file in taken.files)
+    with reached(work.door, step.nodes, peers, f"snapshot {taken.id}") as nodes:
+        if not listed and stand_in.needed(work.door.server):
+            with stand_in.standing(work.door, nodes.values(), step.collection):
+                _all_sent(step, taken, nodes, work, listed=True)
+        else:
+            _all_sent(step, taken, nodes, work, listed=listed)
+        if work.door.server.peers > 1:
+            _settle(step, taken, work)
+        return patiently(
+            lambda: _differing(taken.files, {p: points(n, step.name) for p, n in nodes.items()})
+        )
+
+
+def _all_sent(
+    step: Restore, taken: Taken, nodes: Mapping[str, NodeDoor], work: Work, *, listed: bool
+) -> None:
+    """Every node's file, each to its own node. Raises QdrantctlError."""
+    if taken.keys:
+        # A server makes no shard keys of a snapshot, and recovers no shard that is not there.
+        _sent(taken.files[0], nodes, step, work, listed)
+        _make_keys(step, taken, work.door)
+    for file in taken.files:
+        _sent(file, nodes, step, work, listed)
+
+
+def patiently(look: Callable[[], Iterable[str]]) -> tuple[str, ...]:
+    """What is missed by `look`; nodes of a cluster may answer from before for a moment."""
+    until = time.monotonic() + SHOWN
+    while True:
+        missed = tuple(look())
+        if not missed or time.monotonic() > until:
+            return missed
+        time.sleep(0.1)
+
+
+def _sent(
+    file: File, nodes: Mapping[str, NodeDoor], step: Restore, work: Work, listed: bool
+) -> None:
+    """One file from its node, through here, and back to the same node. Raises QdrantctlError.
+
+    That needs no path and no address as the server sees them. Of several files each counts for
+    its own node (`no_sync`): with `snapshot` a later one would have the replicas made anew that
+    an earlier one has brought.
+    """
+    node = nodes[file.peer]
+    priority = "snapshot" if len(nodes) == 1 else "no_sync"
+    query = {"wait": "true", "priority": priority, "checksum": file.checksum}
+    call = Call(method="POST", path=collection_path(step.name, "snapshots", "upload"), query=query)
+    boundary = uuid4().hex
+    # A name of its own: under the old one it would replace the snapshot that it is a copy of.
+    name = f"qdrantctl-restore-{step.snapshot}-{file.peer}.snapshot"
+    head = (
+        f"--{boundary}\r\n"
+        f'content-disposition: form-data; name="snapshot"; filename="{name}"\r\n'
+        "content-type: application/octet-stream\r\n\r\n"
+    ).encode()
+    tail = f"\r\n--{boundary}--\r\n".encode()
+    body = chain([head], _read(file, node, step, work, listed), [tail])
+    length = len(head) + file.size + len(tail)
+    node.upload(call, body, length, f"multipart/form-data; boundary={boundary}")
+    _forget(node, step.name, name)
+
+
+def _forget(node: Door, collection: str, name: str) -> None:
+    """Delete the copy that the server keeps of what was uploaded."""
+    try:
+        path = collection_path(collection, "snapshots", name)
+        node.ask(Call(method="DELETE", path=path, query={"wait": "true"}))
+    except ClusterError as error:
+        if error.status != NOT_FOUND:
+            raise
+
+
+def _read(file: File, node: NodeDoor, step: Restore, work: Work, listed: bool) -> Iterator[bytes]:
+    """The bytes of a file. Raises QdrantctlError before their end when they are not as taken."""
+    path = collection_path(step.collection, "snapshots", file.name)
+    if not listed:
+        # What a collection that is gone has left is not listed, but is there among the snapshots
+        # of the whole storage.
+        path = f"/snapshots/{quote(f'{step.collection}/{file.name}', safe='')}"
+    found, length = sha256(), 0
+    try:
+        for piece in node.download(Call(method="GET", path=path)):
+            work.go_on()
+            found.update(piece)
+            length += len(piece)
+            work.say(f"collection/{step.name}: {length:,} of {file.size:,} bytes")
+            if length <= file.size:
+                yield piece
+    except ClusterError as error:
+        if error.status == NOT_FOUND:
+            error.hint = "It was deleted there. `qdrantctl snapshots list` tells of others."
+        raise
+    if (length, found.hexdigest()) != (file.size, file.checksum):
+        raise QdrantctlError(
+            f"{node.server.url}: the file {file.name} is no longer what was taken",
+            why=f"It has {length:,} bytes with sha256 {found.hexdigest()}; {file.size:,} bytes "
+            f"with {file.checksum} were taken.",
+            hint="It is damaged or was changed, and was not restored.",
+        )
+
+
+def _make_keys(step: Restore, taken: Taken, door: Door) -> None:
+    """The shard keys, so that each shard has the number that it has in the snapshot.
+
+    Numbers are given upwards and never again while higher ones are there, so where a key was
+    dropped another stands for it until all are made.
+    """
+    there = _keys(step.name, door)
+    path, coming = collection_path(step.name, "shards"), 1
+    for key, shards in taken.keys:
+        gap = shards[0] - coming
+        for name, count in ((f"qdrantctl-gap-{coming}", gap), (key, len(shards))):
+            if count > 0 and name not in there:
+                body = {"shard_key": name, "shards_number": count}
+                door.ask(Call(method="PUT", path=path, body=body))
+        coming = shards[-1] + 1
+    wanted = dict(taken.keys)
+    for key in _keys(step.name, door):
+        if key not in wanted:
+            path = collection_path(step.name, "shards", "delete")
+            door.ask(Call(method="POST", path=path, body={"shard_key": key}))
+
+
+def _keys(collection: str, door: Door) -> list[str | int]:
+    told = topology(door, collection)
+    shards = (*told["local_shards"], *told["remote_shards"])
+    return list(dict.fromkeys(shard["shard_key"] for shard in shards if "shard_key" in shard))
+
+
+def _settle(step: Restore, taken: Taken, work: Work) -> None:
+    """Drop the empty replicas that the server made elsewhere. Raises QdrantctlError.
+
+    It places the shards of the new collection as it likes, and knows nothing of where they were.
+    """
+    until = time.monotonic() + SETTLES
+    wanted = taken.replicas
+    while True:
+        work.go_on()
+        told = topology(work.door, step.name)
+        states = {(shard, peer): state for shard, peer, state in replicas(told)}
+        active = {place for place, state in states.items() if state == ACTIVE}
+        if states.keys() == wanted and active == wanted and not told["shard_transfers"]:
+            return
+        if time.monotonic() > until:
+            raise ClusterError(
+                f"{work.door.server.url}: the shards of {step.name} did not settle",
+                why=f"Not active where they were: {sorted(wanted - active)}; "
+                f"elsewhere: {sorted(states.keys() - wanted)} (shard, node).",
+                hint="Restore again when every node is up.",
+            )
+        for shard, peer in states.keys() - wanted:
+            if all(place in active for place in wanted if place[0] == shard):
+                _drop(step.name, shard, peer, work.door)
+        time.sleep(0.1)
+
+
+def _drop(collection: str, shard: int, peer: str, door: Door) -> None:
+    """Drop a replica. A node that answers late has dropped it already, or does so the next time."""
+    body = {"drop_replica": {"shard_id": shard, "peer_id": int(peer)}}
+    with suppress(ClusterError):
+        door.ask(Call(method="POST", path=collection_path(collection, "cluster"), body=body))
+
+
+def _differing(files: Iterable[File], held: Mapping[str, Mapping[int, int]]) -> Iterator[str]:
+    for file in files:
+        for shard, counts in file.shards.items():
+            now = held[file.peer].get(shard)
+            low, high = sorted(counts)
+            if now is None or not low <= now <= high:
+                were = f"{low}" if low == high else f"{low} to {high}"
+                yield f"shard {shard} on node {file.peer} (had {were} points, has {now or 0})"

@@ -1,0 +1,49 @@
+"""What a server reports of a collection where nobody set anything: its built-in defaults.
+
+Found by creating collections with nothing in them, and in `config/config.yaml` of each tag.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from qdrantctl.model.rule import Json
+from qdrantctl.model.server import Server, Version
+
+_INDEXED_SOONER = Version(1, 15, 0)
+
+
+def unset(spec: Mapping[str, Json], server: Server) -> Mapping[str, Json]:
+    """The part of a live collection's `spec` that is there by itself; lists with identity by key.
+
+    On several nodes the number of shards follows their number, which changes: it is left out here,
+    so that manifests state it.
+    """
+    found: dict[str, Json] = {
+        "hnsw_config": {
+            "m": 16,
+            "ef_construct": 100,
+            "full_scan_threshold": 10000,
+            "max_indexing_threads": 0,
+            "on_disk": False,
+        },
+        "optimizers_config": {
+            "deleted_threshold": 0.2,
+            "vacuum_min_vector_number": 1000,
+            "default_segment_number": 0,
+            "indexing_threshold": 10000 if server.version >= _INDEXED_SOONER else 20000,
+            "flush_interval_sec": 5,
+        },
+        "wal_config": {"wal_capacity_mb": 32, "wal_segments_ahead": 0, "wal_retain_closed": 1},
+        "replication_factor": 1,
+        "write_consistency_factor": 1,
+        "on_disk_payload": True,
+    }
+    if server.peers == 1:
+        found["shard_number"] = 1
+    shards = {"shards_number": spec.get("shard_number", 1)}
+    indexes = spec.get("payload_indexes", {}).items()
+    return found | {
+        "payload_indexes": {p: {"tokenizer": "word"} for p, i in indexes if i["type"] == "text"},
+        "shard_keys": {entry["key"]: shards for entry in spec.get("shard_keys", ())},
+    }

@@ -1,0 +1,98 @@
+"""A snapshot that was taken before points were destroyed, as the ledger remembers it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from qdrantctl.model.address import Address
+from qdrantctl.model.rule import Json
+
+
+class File(BaseModel):
+    """One node's part: a file that holds the shards of that node and no others."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    peer: str = Field(description="The node, by its peer id.")
+    name: str = Field(description="Name of the file.")
+    size: int = Field(description="Bytes.")
+    checksum: str = Field(description="sha256 of the file, read back after it was written.")
+    shards: Mapping[int, tuple[int, int]] = Field(
+        description="Points of each shard that was active, before and after it was written."
+    )
+
+
+class Taken(BaseModel):
+    """A collection snapshot on every node that held shards of it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str = Field(description="When it was taken, by the clock of the first node.")
+    collection: str = Field(description="Name of the collection.")
+    server: str = Field(description="Version of the server.")
+    aliases: tuple[str, ...] = Field(description="Its aliases then; no snapshot holds them.")
+    spec: Mapping[str, Json] = Field(description="Its settings then.")
+    keys: tuple[tuple[str | int, tuple[int, ...]], ...] = Field(
+        default=(), description="Shard keys, each with its shards."
+    )
+    files: tuple[File, ...] = Field(description="One for each node.")
+
+    @property
+    def shards(self) -> Mapping[int, tuple[int, int]]:
+        """The fewest and the most points of each shard, over all its replicas."""
+        found: dict[int, tuple[int, int]] = {}
+        for file in self.files:
+            for shard, (low, high) in file.shards.items():
+                least, most = found.get(shard, (low, high))
+                found[shard] = (min(least, low, high), max(most, low, high))
+        return found
+
+    @property
+    def points(self) -> int:
+        """Points of the whole collection, replicas counted once."""
+        return sum(most for _, most in self.shards.values())
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(file.size for file in self.files)
+
+    @property
+    def replicas(self) -> frozenset[tuple[int, str]]:
+        """Which shard is on which node."""
+        return frozenset((shard, file.peer) for file in self.files for shard in file.shards)
+
+
+def kept(entry: Mapping[str, Json]) -> Iterator[Taken]:
+    """The snapshots that a ledger entry tells of, oldest first. Raises ValueError."""
+    for found in entry.get("snapshots") or ():
+        yield Taken.model_validate(found)
+
+
+def way_back(address: Address | str, snapshot: str = "", environment: str = "") -> str:
+    """The command that makes a collection of a snapshot; of the latest where none is named."""
+    what = f"{address}@{snapshot}" if snapshot else str(address)
+    where = f" -e {shlex.quote(environment)}" if environment not in ("", "-") else ""
+    return f"qdrantctl snapshots restore {shlex.quote(what)}{where}"
+
+
+class Listed(BaseModel):
+    """One file of a snapshot, as the ledger or the server tells of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    address: str = Field(description="`collection/name`.")
+    id: str = Field(default="", description="`snapshots restore ADDRESS@ID`; empty where unknown.")
+    owner: str = Field(default="", description="Who took it; empty when qdrantctl did not.")
+    name: str = Field(description="Name of the file.")
+    node: str = Field(description="The node's address, or its peer id where it was not asked.")
+    size: int = Field(description="Bytes.")
+    created: str = Field(default="", description="UTC; empty where the server does not tell.")
+    checksum: str = Field(default="", description="sha256; empty where the server does not tell.")
+    listed: bool | None = Field(
+        description="Whether its node lists it; null where nobody can tell: its collection is "
+        "gone, or its node has no address under nodes."
+    )

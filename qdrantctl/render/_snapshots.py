@@ -1,0 +1,51 @@
+"""Snapshots as lines: what there is, and what to do once one is a collection again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from json import dumps
+
+from qdrantctl.model.snapshot import Listed, Taken
+from qdrantctl.render._plain import clean
+
+_CHECKSUM = 12
+_STATES = {True: "", False: "no longer there", None: "not listed"}
+
+
+def table(found: Iterable[Listed]) -> Iterator[str]:
+    """A line for each file, its columns under each other."""
+    rows = [("snapshot", "created", "bytes", "sha256", "node", "owner", "")]
+    rows += [
+        (
+            clean(f"{each.address}@{each.id}" if each.id else f"{each.address}  {each.name}"),
+            clean(each.created),
+            f"{each.size:,}",
+            clean(each.checksum[:_CHECKSUM]),
+            clean(each.node),
+            clean(each.owner),
+            _STATES[each.listed],
+        )
+        for each in found
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        yield "  ".join(cells).rstrip()
+
+
+def restored(name: str, taken: Taken) -> Iterator[str]:
+    """What is to be known of a collection that was made of a snapshot."""
+    points = f"{taken.points:,} point{'s' * (taken.points != 1)}"
+    had = f"as many as {clean(taken.collection)} had when {clean(taken.id)} was taken"
+    yield f"{clean(name)} holds {points}, {had}."
+    yield "Nobody manages it until a manifest states it; no apply deletes it meanwhile."
+    if taken.aliases:
+        yield "Aliases are in no snapshot. These stood for it; a manifest puts them back:"
+    for alias in taken.aliases:
+        manifest = {
+            "apiVersion": "qdrantctl/v1",
+            "kind": "Alias",
+            "metadata": {"name": alias},
+            "spec": {"collection": name},
+        }
+        yield f"  {clean(dumps(manifest, ensure_ascii=False))}"

@@ -1,0 +1,50 @@
+"""An audit as JUnit XML: a test case for each verdict, failed where it counts for the exit code."""
+
+from __future__ import annotations
+
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+from qdrantctl.model.audit import Answer, AuditReport, Verdict
+from qdrantctl.model.audit_rules import AUDIT_RULES, AuditRule
+from qdrantctl.render._audited import by_section, finding, proofs, remedy
+from qdrantctl.render._plain import clean
+
+
+def audit(made: AuditReport) -> str:
+    """One suite for each head of the checklist."""
+    root = Element("testsuites", name=f"qdrantctl audit {clean(made.owner)}")
+    for section, rules in by_section(made).items():
+        suite = SubElement(root, "testsuite", name=section)
+        for rule, about, verdicts in rules:
+            for verdict in verdicts:
+                _case(suite, rule, about, verdict, made)
+        _count(suite, suite)
+    if tried := proofs(made):
+        lines = [line for name, caps in tried.items() for line in (name, *caps)]
+        SubElement(root[-1], "system-out").text = "\n".join(lines)
+    _count(root, root)
+    indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(root, encoding="unicode") + "\n"
+
+
+def _case(suite: Element, rule: str, about: AuditRule, verdict: Verdict, made: AuditReport) -> None:
+    subject = f" ({clean(verdict.subject)})" if isinstance(verdict.subject, str) else ""
+    name = f"{rule} {about.title}{subject}"
+    case = SubElement(suite, "testcase", classname=f"qdrantctl.audit.{rule}", name=name)
+    said = finding(verdict)
+    if made.counts(verdict):
+        failure = SubElement(case, "failure", type=str(verdict.severity), message=said)
+        failure.text = remedy(rule, AUDIT_RULES[rule])
+    elif verdict.failed:
+        SubElement(case, "system-out").text = f"{verdict.severity}: {said}"
+    elif verdict.answer is not Answer.PASS:
+        word = verdict.answer.replace("_", " ")
+        SubElement(case, "skipped", message=f"{word}: {clean(verdict.message)}")
+
+
+def _count(element: Element, below: Element) -> None:
+    """Tests, failures and skipped ones, as readers of the format want them."""
+    element.set("tests", str(sum(1 for _ in below.iter("testcase"))))
+    element.set("failures", str(sum(1 for _ in below.iter("failure"))))
+    element.set("errors", "0")
+    element.set("skipped", str(sum(1 for _ in below.iter("skipped"))))

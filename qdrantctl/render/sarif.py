@@ -1,0 +1,82 @@
+"""An audit's findings as SARIF 2.1.0, for code scanning."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qdrantctl.model.audit import AuditReport, Verdict, docs
+from qdrantctl.model.audit_rules import AUDIT_RULES
+from qdrantctl.model.resource import Origin
+from qdrantctl.model.rule import Json
+from qdrantctl.render._audited import remedy
+from qdrantctl.render._plain import clean
+from qdrantctl.render.json import document
+
+SCHEMA = (
+    "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+)
+PROJECT_FILE = "qdrantctl.yaml"
+"""Where findings of the server are shown, which stand in no file: code scanning wants one."""
+
+
+def audit(made: AuditReport) -> str:
+    """One run; its results are the findings."""
+    rules = list(AUDIT_RULES)
+    results = [_result(verdict, rules, made) for verdict in made.verdicts if verdict.failed]
+    driver = {
+        "name": "qdrantctl",
+        "semanticVersion": made.qdrantctl_version,
+        "rules": [_rule(rule) for rule in rules],
+    }
+    run = {
+        "tool": {"driver": driver},
+        "automationDetails": {"id": f"qdrantctl audit/{made.owner}/"},
+        "columnKind": "unicodeCodePoints",
+        "results": results,
+    }
+    return document({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]})
+
+
+def _rule(rule: str) -> dict[str, Json]:
+    about = AUDIT_RULES[rule]
+    said = remedy(rule, about)
+    return {
+        "id": rule,
+        "shortDescription": {"text": about.title},
+        "fullDescription": {"text": f"{about.section}: {about.title}."},
+        "help": {"text": said, "markdown": said},
+        "defaultConfiguration": {"level": str(about.severity)},
+        "properties": {"tags": ["security"], "docs": docs(rule)},
+    }
+
+
+def _result(verdict: Verdict, rules: list[str], made: AuditReport) -> dict[str, Any]:
+    about = AUDIT_RULES[verdict.rule]
+    subject = f"{clean(verdict.subject)}: " if isinstance(verdict.subject, str) else ""
+    text = f"{subject}{clean(verdict.message)}. {about.remedy}"
+    location: dict[str, Any] = {}
+    if isinstance(verdict.origin, Origin):
+        location["physicalLocation"] = _physical(verdict.origin.file, verdict.origin.line)
+    elif made.project != "-":
+        location["physicalLocation"] = _physical(PROJECT_FILE, 1)
+    if isinstance(verdict.subject, str):
+        name = {"fullyQualifiedName": verdict.subject, "kind": "resource"}
+        location["logicalLocations"] = [name]
+    found: dict[str, Any] = {
+        "ruleId": verdict.rule,
+        "ruleIndex": rules.index(verdict.rule),
+        "kind": "fail",
+        "level": str(verdict.severity),
+        "message": {"text": text},
+    }
+    if location:
+        found["locations"] = [location]
+    if verdict.requests:
+        found["properties"] = {"requests": list(verdict.requests)}
+    return found
+
+
+def _physical(file: str, line: int) -> dict[str, Json]:
+    from urllib.parse import quote
+
+    return {"artifactLocation": {"uri": quote(file)}, "region": {"startLine": line}}
