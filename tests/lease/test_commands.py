@@ -183,7 +183,7 @@ def test_what_changed_since_yes_is_not_applied(shop, empty_qdrant, monkeypatch, 
         return True
 
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
-    monkeypatch.setattr("qdrantctl.cli.apply._approved", meanwhile)
+    monkeypatch.setattr("qdrantctl.cli.apply.approved", meanwhile)
     assert cli(shop, "apply") == 4
     assert "has changed since you said yes" in capsys.readouterr().err
     assert m_of(empty_qdrant) == 20
