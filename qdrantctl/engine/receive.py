@@ -59,7 +59,7 @@ def _taken(shape: Shape, desired: Json, live: Json, differing: frozenset[Path]) 
                 found[key] = value
     if not found and not shape.rule.whole:
         return ABSENT
-    return list(found.values()) if shape.rule.key else found
+    return list(found.values()) if shape.is_list else found
 
 
 def _joined(
@@ -85,4 +85,4 @@ def _joined(
             found[key] = said
     if not found:
         return stated
-    return list(found.values()) if shape.rule.key else found
+    return list(found.values()) if shape.is_list else found

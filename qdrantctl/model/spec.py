@@ -60,6 +60,11 @@ class Shape:
         """Whether values here are compared as they are."""
         return not self.fields and self.entries is None
 
+    @property
+    def is_list(self) -> bool:
+        """Whether it is a list with identity that is compared as one, and not as a map."""
+        return bool(self.rule.key) and not self.rule.says
+
     def along(self, path: Path) -> Iterator[Shape]:
         """The shapes met on the way to `path`, this one left out, that of `path` last."""
         here: Shape | None = self

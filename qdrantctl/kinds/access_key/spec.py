@@ -117,7 +117,12 @@ class Sink(Spec):
 
 
 _SCOPE = Rule(
-    key="collection", says="access", whole=True, drop=Effect.UPDATE, gate=Gate(signed=True)
+    key="collection",
+    says="access",
+    short=EVERYWHERE,
+    whole=True,
+    drop=Effect.UPDATE,
+    gate=Gate(signed=True),
 )
 _TERM = Rule(drop=Effect.UPDATE)
 
