@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,10 +46,17 @@ class Took:
     """Seconds of processor time, the system's share included."""
 
 
-def run(command: Command, folder: Path, *, codes: tuple[int, ...] = (0,)) -> Took:
+def run(
+    command: Command,
+    folder: Path,
+    *,
+    codes: tuple[int, ...] = (0,),
+    environ: Mapping[str, str] | None = None,
+) -> Took:
     """Run a command to its end. Raises where it fails: nothing half done is measured."""
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    done = subprocess.run(command, cwd=folder, env=ENVIRON, capture_output=True, text=True)
+    env = ENVIRON | dict(environ or {})
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
     wall, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode not in codes:
         raise RuntimeError(f"{' '.join(command)[:200]}: {done.returncode}\n{done.stderr[-2000:]}")

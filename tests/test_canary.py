@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from io import StringIO
 
 import click
 import pytest
@@ -38,7 +39,22 @@ apiVersion: qdrantctl/v1
 kind: Alias
 metadata: {name: live}
 spec: {collection: products}
+---
+apiVersion: qdrantctl/v1
+kind: AccessKey
+metadata: {name: reader}
+spec:
+  access: [{collection: live, access: r}]
+  ttl: 1d
+  grace: 1h
+  sinks: [{file: tokens/reader}]
+---
+apiVersion: qdrantctl/v1
+kind: AccessKey
+metadata: {name: bare}
+spec: {access: [{collection: live, access: r}], ttl: 1d, grace: 1h}
 """
+TAKES_TOKENS = {"QDRANT__SERVICE__JWT_RBAC": "true"}
 WORDS: dict[str, list[list[str]]] = {
     "init": [["new"]],
     "validate": [[]],
@@ -54,6 +70,12 @@ WORDS: dict[str, list[list[str]]] = {
     "snapshots restore": [["collection/products", "--auto-approve"]],
     "lease show": [[]],
     "lease break": [["1", "--auto-approve"]],
+    "keys issue": [["reader"], ["--all"]],
+    "keys rotate": [["reader"], ["--due"]],
+    "keys revoke": [["bare"]],
+    "keys list": [[]],
+    "keys replace-api-key": [[]],
+    "keys check": [["--collection", "products"]],
     "render": [[], ["collection/products"]],
     "schema": [[]],
     "dev up": [[]],
@@ -106,6 +128,7 @@ def project(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CLUSTER_KEY", CANARY)
     monkeypatch.setattr("qdrantctl.edges.cluster.PAUSE", 0.001)
+    monkeypatch.setattr("sys.stdin", StringIO(CANARY))
     return tmp_path
 
 
@@ -120,7 +143,7 @@ def told(project, capfdbinary, tried: list[list[str]]) -> bytes:
 
 
 def test_when_all_goes_well(project, capfdbinary, fresh_qdrant, monkeypatch):
-    node = fresh_qdrant(api_key=CANARY)
+    node = fresh_qdrant(api_key=CANARY, environ=TAKES_TOKENS)
     monkeypatch.setenv("CLUSTER_URL", node.url)
     shown = told(project, capfdbinary, list(lines(every_format=True)))
     assert b"collection/products" in shown
@@ -130,6 +153,37 @@ def test_when_all_goes_well(project, capfdbinary, fresh_qdrant, monkeypatch):
     assert status == 200
     assert "products" in json.dumps(kept)
     assert CANARY not in json.dumps(kept)
+
+
+def test_tokens_are_told_by_nobody(project, capfdbinary, fresh_qdrant, monkeypatch):
+    """Only `keys issue` and `keys rotate` print one, of a key that has no sink."""
+    node = fresh_qdrant(api_key=CANARY, environ=TAKES_TOKENS)
+    monkeypatch.setenv("CLUSTER_URL", node.url)
+    assert run(["apply", "--auto-approve"]) == 0
+    capfdbinary.readouterr()
+    assert run(["keys", "issue", "bare"]) == run(["keys", "issue", "reader"]) == 0
+    printed = capfdbinary.readouterr().out.strip()
+    file = project / "tokens" / "reader"
+    sunk = file.read_bytes().strip()
+    file.unlink()
+    tokens = [printed, sunk]
+    tried = [line for line in lines(every_format=True) if line[:2] not in _GIVING]
+    assert {run(line) for line in tried} <= {0, 1, 2, 3, 4, 6, 64}
+    captured = capfdbinary.readouterr()
+    for token in tokens:
+        assert token.count(b".") == 2
+        signature = token.rpartition(b".")[2]
+        assert signature not in captured.out + captured.err
+        written = [path.read_bytes() for path in project.rglob("*") if path.is_file()]
+        assert not any(signature in text for text in written)
+    for name in ("_qdrantctl", "_qdrantctl_keys"):
+        body = {"limit": 100, "with_payload": True}
+        kept = json.dumps(node.request("POST", f"/collections/{name}/points/scroll", body)[1])
+        assert CANARY not in kept
+        assert "eyJ" not in kept
+
+
+_GIVING = (["keys", "issue"], ["keys", "rotate"])
 
 
 @pytest.mark.parametrize("where", ["a dead server", "another key", "a key that may not", "echo"])

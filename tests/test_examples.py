@@ -14,7 +14,9 @@ from qdrantctl.edges.yaml_documents import read_documents
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted(path.parent for path in ROOT.glob("examples/*/qdrantctl.yaml"))
-COUNTS = {"shop": 4, "rag": 3, "hybrid-search": 2}
+COUNTS = {"shop": 4, "rag": 3, "hybrid-search": 2, "multi-tenant": 3}
+IN_PRODUCTION = {**COUNTS, "multi-tenant": 9}
+"""The embedded server takes no tokens, so keys are for production alone."""
 
 each = pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
 
@@ -25,15 +27,15 @@ def values(text: str) -> list[object]:
     return [document.value for document in documents]
 
 
-def test_there_are_three():
+def test_there_are_four():
     assert {path.name for path in EXAMPLES} == COUNTS.keys()
 
 
 @each
 def test_validates_in_every_environment(example, capsys):
-    for environment in ("dev", "prod"):
+    for environment, counts in (("dev", COUNTS), ("prod", IN_PRODUCTION)):
         assert run(["validate", "-C", str(example), "-e", environment]) == 0
-        assert capsys.readouterr().out == f"{COUNTS[example.name]} resources are valid.\n"
+        assert capsys.readouterr().out == f"{counts[example.name]} resources are valid.\n"
 
 
 @each

@@ -92,7 +92,8 @@ def worlds(cluster: dict[str, Any]) -> Worlds:
         where = Address.parse(name)
         stated = canonical(where.kind, words.get("live") or words["ours"])
         facts = {"points": 0, "status": "green", **words.get("facts", {})}
-        whole = stated if where.kind == "alias" else laid_over(live_spec(LIVE_DEFAULTS), stated)
+        held = where.kind == "collection"
+        whole = laid_over(live_spec(LIVE_DEFAULTS), stated) if held else stated
         live.append(Resource(where, whole, facts=Facts(**facts)))
         if "ours" in words:
             ours = canonical(where.kind, words["ours"])
@@ -141,6 +142,8 @@ def violations(told: Told, project: Path, monkeypatch: pytest.MonkeyPatch) -> li
         monkeypatch.setattr(flow, "worlds", lambda *_: found)
         for module in (flow, recall):
             monkeypatch.setattr(module, "detailed", lambda *_: found)
+        monkeypatch.setattr(flow, "unsigned", lambda _: "")
+        monkeypatch.setattr(flow.registry, "missing", lambda _: ())
         door: Any = SimpleNamespace(server=server)
         made = flow.plan(settings, wishes, door, TODAY, lambda _: None)
         return list(made.plan.violations)

@@ -32,6 +32,7 @@ COMMANDS = {
     "lock": "Write or check the committed state, without a server.",
     "snapshots": "List the snapshots taken before points were destroyed, or restore one.",
     "lease": "Show who is applying, or break the lease of one that died.",
+    "keys": "Issue, rotate, revoke and check tokens of access keys.",
     "render": "Print the manifests as they are after templates.",
     "schema": "Print the JSON Schema of what is read and written.",
     "dev": "Run a real Qdrant on this machine.",

@@ -27,6 +27,8 @@ def planning_options(function: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option("--fail-on-loosening", is_flag=True,
                      help="Block what gives clients more, without a consent to loosen."),
+        click.option("--fail-on-widening", is_flag=True,
+                     help="Block keys that may do more, without a consent to widen."),
         click.option("--max-deletes", type=click.IntRange(min=0), metavar="N",
                      help="Allow that many deletions in one plan."),
         click.option("--allow-older", "allow_older", multiple=True, metavar="ADDRESS",
@@ -76,6 +78,7 @@ def wishes(words: dict[str, Any]) -> Wishes:
         max_deletes=words["max_deletes"],
         no_snapshot=tuple(words["no_snapshot"]),
         fail_on_loosening=words["fail_on_loosening"],
+        fail_on_widening=words["fail_on_widening"],
     )
 
 
@@ -96,7 +99,8 @@ def shaping(words: dict[str, Any]) -> list[str]:
     flags = {**CONSENTS, "target": "--target", "exclude": "--exclude", "files": "-f",
              "revert_drift": "--revert-drift", "allow_older": "--allow-older",
              "no_snapshot": "--no-safety-snapshot",
-             "fail_on_loosening": "--fail-on-loosening"}  # fmt: skip
+             "fail_on_loosening": "--fail-on-loosening",
+             "fail_on_widening": "--fail-on-widening"}  # fmt: skip
     given = [flag for word, flag in flags.items() if words[word]]
     return given + (["--max-deletes"] if words["max_deletes"] is not None else [])
 

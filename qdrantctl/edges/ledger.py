@@ -108,6 +108,7 @@ def resource_of(payload: Mapping[str, Json]) -> Resource:
             when=str(payload.get("when") or ""),
             server=str(payload.get("server") or ""),
             observed=payload["observed"] if isinstance(payload.get("observed"), dict) else None,
+            generations=tuple(payload.get("generations") or ()),
         ),
     )
 

@@ -24,8 +24,6 @@ from qdrantctl.model.violation import Finding, Severity, Violation
 
 TEMPLATES = (".j2",)
 PROJECT_FILE = "qdrantctl.yaml"
-_LATER = ("AccessKey",)
-"""Kinds that are announced and not there yet."""
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 
 Stdin = Callable[[], bytes]
@@ -219,10 +217,6 @@ class _Reading:
         name = value["kind"]
         if isinstance(name, str) and name in self.kinds:
             return self.kinds[name]
-        if name in _LATER:
-            message = f"kind {name} is not supported by this version yet"
-            self._broken(source, Fault(("kind",), "QC033", message, "Leave the manifest out."))
-            return None
         from difflib import get_close_matches
 
         close = get_close_matches(str(name), self.kinds, 1)

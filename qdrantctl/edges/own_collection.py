@@ -18,12 +18,19 @@ def has_metadata(server: Server) -> bool:
     return server.version >= _METADATA_SINCE
 
 
-def creation(server: Server, name: str, metadata: Mapping[str, Json] | None = None) -> Call:
+def creation(
+    server: Server,
+    name: str,
+    metadata: Mapping[str, Json] | None = None,
+    *,
+    everywhere: bool = False,
+) -> Call:
     """The request that creates one: without vectors, on several nodes, and free of any cap.
 
-    A server may switch strict mode on for every new collection, so it is switched off here.
+    A server may switch strict mode on for every new collection, so it is switched off here. With
+    `everywhere` each node gets a replica.
     """
-    replicas = min(server.peers, _MOST_REPLICAS)
+    replicas = server.peers if everywhere else min(server.peers, _MOST_REPLICAS)
     body: dict[str, Json] = {
         "vectors": {},
         "shard_number": 1,

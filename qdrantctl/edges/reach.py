@@ -46,6 +46,18 @@ def of_url(url: str, source: str, environ: Mapping[str, str]) -> Reach:
     return Reach(Endpoint(url=target, api_key=key))
 
 
+def fit_for_a_token(endpoint: Endpoint, environ: Mapping[str, str]) -> None:
+    """Raises where a token that a person brought must not go. Where a key goes, it may go too."""
+    if endpoint.api_key is not None:
+        return
+    if _is_open(endpoint.url):
+        raise UsageError(
+            f"the token would be sent to {netloc(endpoint.url)} in the clear",
+            hint="Use https, or an environment of a project file that says allow_http: true.",
+        )
+    _allowed(endpoint.url, environ)
+
+
 def another_key(variable: str, url: str, environ: Mapping[str, str]) -> str:
     """A further key for a server, from a variable. Raises where it may not be sent there."""
     if _is_open(url):

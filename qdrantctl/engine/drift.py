@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from qdrantctl.engine.diff import Lens, compare, diff, keyed
-from qdrantctl.engine.planner import Question, ignored
+from qdrantctl.engine.planner import Question
+from qdrantctl.engine.recording import ignored
 from qdrantctl.engine.tree import at
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import FieldChange
@@ -167,7 +168,8 @@ def _pair(ours: Resource, live: Resource, question: Question, kind: Kind) -> Pai
 
 def _drifted(pair: Pair) -> Iterator[MovedField]:
     """The fields that were applied and are not as they were: what a plan of the record would do."""
-    for found in diff(pair.shape, pair.wanted, pair.live.spec, pair.wanted, pair.lens):
+    fields = diff(pair.shape, pair.wanted, pair.live.spec, pair.wanted, pair.lens)
+    for found in pair.kind.weigh(fields, pair.recorded, pair.live, pair.recorded):
         if found.effect > Effect.KEPT and pair.readable(found.path):
             asked = pair.desired is not None and _has(pair.desired.spec, found.path, found.live)
             because = "as the manifests ask by now; apply only records it" if asked else ""

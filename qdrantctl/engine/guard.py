@@ -46,6 +46,7 @@ class Scene:
     """Each node's own address, where stated."""
     max_deletes: int | None = None
     fail_on_loosening: bool = False
+    fail_on_widening: bool = False
     partial: bool = False
 
 
@@ -304,15 +305,19 @@ def _drift_kept(scene: Scene) -> Iterator[Violation]:
             )
 
 
-def _loosened(scene: Scene) -> Iterator[Violation]:
-    for change in scene.changes if scene.fail_on_loosening else ():
+def _given_more(scene: Scene) -> Iterator[Violation]:
+    gates = {"loosens": ("QC214", "loosen", scene.fail_on_loosening),
+             "widens": ("QC240", "widen", scene.fail_on_widening)}  # fmt: skip
+    for change in scene.changes:
         for field in change.fields:
-            if field.direction == "loosens" and not scene.consents("loosen", change.where):
-                entry = f"{{loosen: {change.address}, until: YYYY-MM-DD, reason: …}}"
+            rule, verb, asked = gates.get(str(field.direction), ("", "", False))
+            if asked and not scene.consents(verb, change.where):
+                entry = f"{{{verb}: {change.address}, until: YYYY-MM-DD, reason: …}}"
+                gains = f" ({field.because})" if verb == "widen" else ""
                 yield Violation(
-                    rule="QC214",
+                    rule=rule,
                     address=change.address,
-                    message=f"{change.address} would loosen {_named(field)}",
+                    message=f"{change.address} would {verb} {_named(field)}{gains}",
                     hint=f"If that is meant, add to consents in qdrantctl.yaml {entry}.",
                 )
 
@@ -366,7 +371,7 @@ RULES: tuple[Callable[[Scene], Iterator[Violation]], ...] = (
     _aliases_again,
     _drift_refused,
     _drift_kept,
-    _loosened,
+    _given_more,
     _checks,
 )
 

@@ -10,8 +10,9 @@ from typing import Any
 from qdrantctl.engine.diff import Lens, created, diff
 from qdrantctl.engine.order import ordered
 from qdrantctl.engine.outside import KEPT_AS_IT_IS, keep, left, outside, unrecorded
+from qdrantctl.engine.recording import ignored, stored_spec
 from qdrantctl.engine.select import Selection, selected
-from qdrantctl.engine.tree import at, merged, put
+from qdrantctl.engine.tree import at, merged
 from qdrantctl.engine.way_back import destroys_points, first
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Cause, Change, FieldChange, SchemaVersion
@@ -122,7 +123,7 @@ def _draft(address: Address, question: Question, recorded: Inventory, kind: Kind
 
 def _creation(desired: Resource, ours: Resource | None, question: Question, kind: Kind) -> Draft:
     lens = Lens(question.server, place=desired.place, new=True)
-    fields = created(shape_of(kind.spec), desired.spec, lens)
+    fields = kind.weigh(created(shape_of(kind.spec), desired.spec, lens), desired, None, ours)
     if any(change.effect is Effect.REFUSED for change in fields):
         return Draft(desired.address, Action.REFUSED, _refused(fields), _because(fields))
     because = _interrupted(ours) or ("vanished outside qdrantctl" if ours else "")
@@ -157,6 +158,7 @@ def _comparison(
         fields = tuple(_own(c, ours) if c.path in had else _begun(c) for c in fields)
     elif question.on_drift(address) == "keep":
         fields = _kept(shape_of(kind.spec), fields)
+    fields = kind.weigh(fields, desired, live, ours)
     worst = _worst(fields)
     if worst is Effect.REFUSED:
         return Draft(address, Action.REFUSED, _refused(fields), _because(fields))
@@ -222,15 +224,6 @@ def applied_by(ours: Resource | None) -> Mapping[str, Json]:
     return merged(ours.spec, pending)
 
 
-def ignored(desired: Resource, today: date) -> frozenset[Path]:
-    """Fields that plans leave alone today."""
-    return frozenset(
-        entry.path
-        for entry in desired.lifecycle.ignore
-        if entry.until is None or entry.until >= today
-    )
-
-
 def _stale_record(
     desired: Resource,
     live: Resource,
@@ -247,7 +240,7 @@ def _stale_record(
         return f"recorded by {ours.record.owner}, a previous name"
     if ours.record.uuid and live.facts.uuid and ours.record.uuid != live.facts.uuid:
         return "re-created outside qdrantctl"
-    stored = _stored_spec(desired, ours, ignored | held)
+    stored = stored_spec(desired, ours, ignored | held)
     lifecycle = desired.lifecycle.document()
     if not same(dict(stored), dict(ours.spec)) or lifecycle != ours.lifecycle.document():
         return "the cluster is as stated, the record is not"
@@ -257,17 +250,6 @@ def _stale_record(
     if version == ours.record.schema_version or held:
         return ""
     return f"the committed state is at version {version}, the record is not"
-
-
-def _stored_spec(
-    desired: Resource, ours: Resource | None, ignored: frozenset[Path]
-) -> Mapping[str, Json]:
-    """The spec for the record: as desired, ignored fields as they were recorded."""
-    stored = dict(desired.spec)
-    if ours is not None:
-        for path in ignored:
-            stored = put(stored, path, at(ours.spec, path))
-    return stored
 
 
 def _refused(fields: Sequence[FieldChange]) -> tuple[FieldChange, ...]:
@@ -385,7 +367,7 @@ def _record(
     if desired is None or draft.action is Action.REFUSED:
         return None
     left_alone = ignored(desired, question.today) | draft.unrecorded
-    spec = _stored_spec(desired, ours, left_alone)
+    spec = stored_spec(desired, ours, left_alone)
     lifecycle = desired.lifecycle.document()
     mark = digest({"address": str(draft.address), "spec": spec, "lifecycle": lifecycle})
     version = question.versions.get(draft.address, 1)

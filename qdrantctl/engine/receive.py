@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from qdrantctl.engine.diff import Lens, diff, keyed
-from qdrantctl.engine.planner import applied_by, ignored
+from qdrantctl.engine.planner import applied_by
+from qdrantctl.engine.recording import ignored
 from qdrantctl.engine.wording import Tree
 from qdrantctl.model.kind import Context, Kind
 from qdrantctl.model.resource import Resource
@@ -58,7 +59,7 @@ def _taken(shape: Shape, desired: Json, live: Json, differing: frozenset[Path]) 
                 found[key] = value
     if not found and not shape.rule.whole:
         return ABSENT
-    return list(found.values()) if shape.rule.key else found
+    return list(found.values()) if shape.is_list else found
 
 
 def _joined(
@@ -84,4 +85,4 @@ def _joined(
             found[key] = said
     if not found:
         return stated
-    return list(found.values()) if shape.rule.key else found
+    return list(found.values()) if shape.is_list else found

@@ -53,7 +53,7 @@ def bare(
             left = ABSENT
         if left is not ABSENT:
             found[key] = left
-    return list(found.values()) if shape.rule.key else found
+    return list(found.values()) if shape.is_list else found
 
 
 def worded(shape: Shape, value: Json) -> Json:
@@ -72,7 +72,14 @@ def worded(shape: Shape, value: Json) -> Json:
     short = shape.rule.short
     if isinstance(found, dict) and short is not None and found.keys() == {short}:
         return _alone(found)
+    if shape.rule.says and isinstance(found, dict):
+        return [_saying(shape, {}, *entry) for entry in found.items()]
     return found
+
+
+def _saying(shape: Shape, stated: Tree, word: Json, what: Json) -> Json:
+    """An entry of a list whose entries say one thing."""
+    return {**stated, shape.rule.key: word, shape.rule.says: what}
 
 
 def _alone(section: Mapping[Any, Json]) -> Json:
@@ -128,6 +135,11 @@ def _listed(shape: Shape, stated: list[Json], before: Json, after: Json) -> Json
     assert shape.entries is not None
     was, now = keyed(shape, before), keyed(shape, after)
     places = {shape.spelled(stated, word): word for word in was}
+    if shape.rule.says:
+        words = {places[place]: entry for place, entry in enumerate(stated)}
+        known = [word for word in words if word in now]
+        more = [word for word in now if word not in was]
+        return [_saying(shape, words.get(w, {}), w, now[w]) for w in (*known, *more)]
     kept = [
         reworded(shape.entries, entry, was[places[place]], now[places[place]])
         for place, entry in enumerate(stated)

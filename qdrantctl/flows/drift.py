@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any
 
 from qdrantctl import __version__
+from qdrantctl.edges import registry
 from qdrantctl.edges.ledger import LEDGER
 from qdrantctl.edges.settings import Settings
 from qdrantctl.engine import drift as engine
@@ -15,6 +16,7 @@ from qdrantctl.flows.desired import desired
 from qdrantctl.flows.observe import Progress, Worlds, worlds
 from qdrantctl.flows.plan import described
 from qdrantctl.kinds.catalog import BY_NAME
+from qdrantctl.model.access_key import REGISTRY
 from qdrantctl.model.drift import Baseline, Drift
 from qdrantctl.model.kind import Door
 from qdrantctl.model.resource import Inventory
@@ -56,7 +58,7 @@ def drift(
         changed=tuple(engine.changed(question, BY_NAME)),
         unmanaged=tuple(engine.unmanaged(question, BY_NAME)),
         interrupted=tuple(engine.interrupted(question)),
-        notes=tuple(_notes(settings, found, known & owners, known)),
+        notes=(*_notes(settings, found, known & owners, known), *_keys_gone(question, door)),
     )
     if not settings.manifests:
         return made
@@ -93,6 +95,21 @@ def _owners(found: Worlds) -> frozenset[str]:
     """Everybody of whom the ledger holds an entry, were it of a deleted resource."""
     entries: Mapping[Any, Mapping[str, Any]] = found.memory.entries
     return frozenset(str(entry["owner"]) for entry in entries.values())
+
+
+def _keys_gone(question: Question, door: Door) -> Iterator[str]:
+    """What it means that the registry of keys is gone, and the way back."""
+    gone = [
+        address
+        for address, ours in question.recorded.items()
+        if ours.spec.get("revocable") and address not in question.live
+    ]
+    if gone and not registry.exists(door):
+        yield (
+            f"the registry of keys ({REGISTRY}) is gone: every token that can be revoked is "
+            "refused. `qdrantctl apply` makes it again with new generations, "
+            "`qdrantctl keys issue --all` their tokens"
+        )
 
 
 def _notes(

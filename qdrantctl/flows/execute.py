@@ -11,7 +11,7 @@ from uuid import uuid4
 from qdrantctl.edges import ledger
 from qdrantctl.edges.identity import Identity
 from qdrantctl.engine.diff import Lens, diff
-from qdrantctl.engine.planner import ignored
+from qdrantctl.engine.recording import ignored
 from qdrantctl.flows.nodes import NodeDoor, Work
 from qdrantctl.flows.observe import observe
 from qdrantctl.flows.plan import Planned

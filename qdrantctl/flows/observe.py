@@ -28,6 +28,8 @@ class Worlds:
     memory: Memory
     owners: tuple[str, ...] = ()
     """Whose resources of owned kinds are called by their name alone."""
+    unsigned: str = ""
+    """Why no token can be signed with the given key; empty when one can, or none is asked for."""
 
     def payload(self, address: Address) -> Mapping[str, Json]:
         """The ledger's entry for an address as it stands there; empty when there is none."""

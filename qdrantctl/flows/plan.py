@@ -9,8 +9,9 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from qdrantctl import __version__
-from qdrantctl.edges import ledger
-from qdrantctl.edges.cluster import Cluster
+from qdrantctl.edges import ledger, registry
+from qdrantctl.edges.cluster import Cluster, Endpoint
+from qdrantctl.edges.signer import unsigned
 from qdrantctl.engine.guard import Scene, guard, uncertain
 from qdrantctl.engine.planner import Question, plan_changes, unmanaged
 from qdrantctl.engine.select import Selection
@@ -27,7 +28,7 @@ from qdrantctl.model.errors import SettingsError
 from qdrantctl.model.kind import Context
 from qdrantctl.model.plan import Plan, PlannedServer
 from qdrantctl.model.server import Server
-from qdrantctl.model.step import Step
+from qdrantctl.model.step import Call, Step, calls
 from qdrantctl.model.violation import Severity, Violation
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
     from qdrantctl.edges.settings import Settings
     from qdrantctl.model.kind import Door
-    from qdrantctl.model.step import Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,7 @@ class Wishes:
     no_snapshot: tuple[str, ...] = ()
     """Addresses or globs whose points are destroyed without a snapshot."""
     fail_on_loosening: bool = False
+    fail_on_widening: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +72,19 @@ def door(
     settings: Settings, on_call: Callable[[Call, int, float], None] | None
 ) -> Iterator[Cluster]:
     """The door to the cluster of these settings. An embedded server that is there is started."""
-    endpoint = settings.endpoint
+    with Cluster(reached(settings), on_call=on_call) as cluster:
+        yield cluster
+
+
+def reached(settings: Settings) -> Endpoint:
+    """Where the cluster is. An embedded server that is there is started."""
     if settings.embedded:
         from qdrantctl.edges import devserver
-        from qdrantctl.edges.cluster import Endpoint
 
-        endpoint = Endpoint(url=devserver.start(settings.root).url)
-    if endpoint is None:
+        return Endpoint(url=devserver.start(settings.root).url)
+    if settings.endpoint is None:
         raise SettingsError("no server is named", hint="State url in the environment, or --url.")
-    with Cluster(endpoint, on_call=on_call) as cluster:
-        yield cluster
+    return settings.endpoint
 
 
 def plan(
@@ -105,6 +109,9 @@ def plan_for(
     progress(f"asking {door.server.url}")
     found = worlds(door, wanted.inventory, progress, settings.owners)
     found = recalled(settings, door, wanted.inventory, found)
+    if any(BY_NAME[address.kind].owned for address in wanted.inventory):
+        progress("trying whether tokens can be signed")
+        found = replace(found, unsigned=unsigned(settings.endpoint))
     changes, scene = think(settings, wishes, wanted, found, door.server, today)
     if more := uncertain(scene):
         progress("counting points")
@@ -142,7 +149,7 @@ def think(
     question = _question(settings, wishes, wanted, found, server, today)
     changes = plan_changes(question, BY_NAME)
     context = Context(
-        server=server,
+        server=question.server,
         today=today,
         desired=question.desired,
         live=question.live,
@@ -161,6 +168,7 @@ def think(
         nodes=settings.nodes,
         max_deletes=wishes.max_deletes,
         fail_on_loosening=wishes.fail_on_loosening,
+        fail_on_widening=wishes.fail_on_widening,
         partial=settings.partial,
     )
     return changes, scene
@@ -177,7 +185,7 @@ def _question(
     allows = _allows(settings, wishes)
     return Question(
         owner=settings.owner,
-        server=server,
+        server=replace(server, unsigned=found.unsigned),
         today=today,
         desired=wanted.inventory,
         live=found.live,
@@ -229,11 +237,14 @@ def described(door: Door, found: Worlds) -> PlannedServer:
 
 
 def _prepare(changes: Sequence[Change], found: Worlds, door: Door) -> tuple[Step, ...]:
-    """The ledger's first creation, where something is to be remembered."""
+    """The first creation of the ledger and of the registry of keys, where something needs them."""
     idle = (Action.NOOP, Action.REFUSED)
-    if found.memory.exists or all(change.action in idle for change in changes):
-        return ()
-    return (Step(call=ledger.creation(door.server)),)
+    made: list[Call] = []
+    if not found.memory.exists and any(change.action not in idle for change in changes):
+        made.append(ledger.creation(door.server))
+    if any(registry.needed(call) for change in changes for call in calls(change.steps)):
+        made += registry.missing(door)
+    return tuple(Step(call=call) for call in made)
 
 
 def notes(settings: Settings, wishes: Wishes, scene: Scene) -> Iterator[Violation]:

@@ -35,6 +35,8 @@ def pending(
     after = _after(change)
     known = bool(before) and not before.get("deleted")
     entry = dict(before) if known else _first(change, owner)
+    if "generations" in before:
+        entry["generations"] = before["generations"]
     entry["history"] = list(before.get("history", ()))
     open_before = before.get("pending") or {}
     entry["pending"] = {"action": str(change.action)}

@@ -63,7 +63,7 @@ _RULES: dict[str, AuditRule] = {
         "Set service.jwt_rbac: true beside service.api_key, and give each client a token."),
     "QA207": AuditRule(
         "Keys have no more rights than they need", _WARNING,
-        "Describe each token's scope in an AccessKey manifest."),
+        "Name in each AccessKey manifest the collections and aliases that its holder uses."),
     "QA208": AuditRule(
         "No key stands in a file of the project", _ERROR,
         "Replace the key on the server, since whoever read the file knows it; then refer to it: "

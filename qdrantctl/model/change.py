@@ -74,8 +74,10 @@ class FieldChange(BaseModel):
     cause: Cause = Field(description="Which side moved: edit, drift, both or new.")
     because: str = Field(default="", description="Why the effect is what it is.")
     origin: Origin | MISSING = Field(default=ABSENT, description="The line that asks for it.")
-    direction: Literal["tightens", "loosens"] | MISSING = Field(
-        default=ABSENT, description="Of a cap on clients: whether they may less or more."
+    direction: Literal["tightens", "loosens", "narrows", "widens"] | MISSING = Field(
+        default=ABSENT,
+        description="Whether clients may less or more: of a cap it tightens or loosens, of a scope "
+        "it narrows or widens.",
     )
     loses: bool = Field(default=False, exclude=True, description="Destroys stored data.")
 

@@ -15,8 +15,8 @@ from pydantic_core import PydanticCustomError
 from qdrantctl.model.address import Address, unsendable
 from qdrantctl.model.spec import Spec
 
-Verb = Literal["delete", "replace", "adopt", "loosen", "alias"]
-VERBS: tuple[Verb, ...] = ("delete", "replace", "adopt", "loosen", "alias")
+Verb = Literal["delete", "replace", "adopt", "loosen", "widen", "alias"]
+VERBS: tuple[Verb, ...] = ("delete", "replace", "adopt", "loosen", "widen", "alias")
 
 ADDRESS_HINT = "Addresses are KIND/NAME, as in collection/products."
 
@@ -66,7 +66,10 @@ class ConsentEntry(Spec):
         Field(description="Address or glob that may be taken over, and changed to fit."),
     ] = None
     loosen: Annotated[
-        str | None, Field(description="Address or glob whose caps or scopes may be widened.")
+        str | None, Field(description="Address or glob whose caps may be loosened.")
+    ] = None
+    widen: Annotated[
+        str | None, Field(description="Address or glob of a key that may be let do more.")
     ] = None
     alias: Annotated[
         str | None,

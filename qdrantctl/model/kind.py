@@ -8,7 +8,7 @@ from datetime import date
 from typing import Protocol
 
 from qdrantctl.model.address import Address
-from qdrantctl.model.change import Change
+from qdrantctl.model.change import Change, FieldChange
 from qdrantctl.model.resource import Inventory, Resource
 from qdrantctl.model.rule import Json
 from qdrantctl.model.server import Server
@@ -96,6 +96,10 @@ def _as_stated(desired: Mapping[str, Json], *_: object) -> Mapping[str, Json]:
     return desired
 
 
+def _as_judged(fields: tuple[FieldChange, ...], *_: object) -> tuple[FieldChange, ...]:
+    return fields
+
+
 def _nothing_by_itself(*_: object) -> Mapping[str, Json]:
     return {}
 
@@ -128,6 +132,11 @@ class Kind:
         [Mapping[str, Json], Mapping[str, Json], Mapping[str, Json]], Mapping[str, Json]
     ] = _as_stated
     """desired, live, recorded -> desired with what it implies on this live resource."""
+    weigh: Callable[
+        [tuple[FieldChange, ...], Resource, Resource | None, Resource | None],
+        tuple[FieldChange, ...],
+    ] = _as_judged
+    """fields, desired, live, recorded -> the fields with what no rule of one field can tell."""
     unset: Callable[[Mapping[str, Json], Server], Mapping[str, Json]] = _nothing_by_itself
     """live, server -> what the server reports of such a resource where nobody set anything."""
     refs: Callable[[Mapping[str, Json]], Iterable[Address]] = _no_refs

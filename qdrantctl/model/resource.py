@@ -102,6 +102,8 @@ class Facts:
     unread: Mapping[str, str] = field(default_factory=dict)
     """Fields of the spec that could not be read, as a node is down, each with the cause. They
     hold what was last applied."""
+    generations: tuple[Mapping[str, Json], ...] = ()
+    """Of an access key: what is known of each of its generations, the newest last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,8 @@ class Record:
     """Version of the server at the last apply."""
     observed: Mapping[str, Json] | None = None
     """The live spec after the last apply."""
+    generations: tuple[Mapping[str, Json], ...] = ()
+    """Of an access key: every generation that was made, the newest last."""
     committed: bool = False
     """Taken from the committed state, because the ledger holds nothing of this owner."""
 

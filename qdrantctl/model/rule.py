@@ -51,6 +51,8 @@ class Gate:
     """Last version that has it."""
     cluster: bool = False
     """Only in cluster mode (a cluster of one node is enough)."""
+    signed: bool = False
+    """Only where tokens can be signed with the given key."""
 
     def closed(self, server: Server) -> str:
         """Why `server` cannot have it; empty when it can."""
@@ -62,6 +64,8 @@ class Gate:
             return f"ended with Qdrant {self.until}, this server is {server.version}"
         if self.cluster and not server.distributed:
             return "needs cluster mode, this server runs standalone"
+        if self.signed and server.unsigned:
+            return f"no token can be signed: {server.unsigned}"
         return ""
 
 
@@ -99,6 +103,9 @@ class Rule:
     """A map that the server replaces as one, though its keys are owned one by one."""
     key: str = ""
     """A list with identity: the name of the member that identifies an entry."""
+    says: str = ""
+    """A list with identity whose entries say one thing: the member that says it. It is compared
+    as a map of that."""
     write_only: bool = False
     """Not reported back: compared with what was recorded, taken on trust where nothing was."""
     single: bool = False

@@ -43,3 +43,5 @@ class Server:
     """Cluster mode, even of one node. Only there do shard keys and collection identities exist."""
     peers: int = 1
     """Number of nodes that the cluster knows, dead ones included."""
+    unsigned: str = ""
+    """Why the server takes no token that is signed with the given key; empty when it does."""

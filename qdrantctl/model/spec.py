@@ -11,7 +11,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import AliasChoices, BaseModel, ConfigDict, RootModel, model_validator
 from pydantic.fields import FieldInfo
 
-from qdrantctl.model.rule import OPEN, Gate, Rule
+from qdrantctl.model.rule import OPEN, Rule
 
 Path = tuple[str | int, ...]
 """Where a value stands in a spec: names, map keys (strings, or integers for shard keys)."""
@@ -59,6 +59,11 @@ class Shape:
     def is_leaf(self) -> bool:
         """Whether values here are compared as they are."""
         return not self.fields and self.entries is None
+
+    @property
+    def is_list(self) -> bool:
+        """Whether it is a list with identity that is compared as one, and not as a map."""
+        return bool(self.rule.key) and not self.rule.says
 
     def along(self, path: Path) -> Iterator[Shape]:
         """The shapes met on the way to `path`, this one left out, that of `path` last."""
@@ -143,7 +148,7 @@ def _local_names(spec: type[Spec]) -> tuple[str, ...]:
 
 def _inherit(rule: Rule, parent: Rule) -> Rule:
     if rule.gate == OPEN and parent.gate != OPEN:
-        return replace(rule, gate=Gate(parent.gate.since, parent.gate.until, parent.gate.cluster))
+        return replace(rule, gate=replace(parent.gate))
     return rule
 
 
@@ -157,7 +162,8 @@ def _shape(annotation: Any, rule: Rule, about: str) -> Shape:
         origin = get_origin(member)
         if origin is dict or (origin is list and rule.key):
             entry = get_args(member)[-1]
-            return Shape(rule, {}, _entry(entry, rule), about, "map")
+            inside = Shape(rule) if rule.says else _entry(entry, rule)
+            return Shape(rule, {}, inside, about, "map")
     return Shape(rule, {}, None, about, " or ".join(_words(member) for member in members))
 
 

@@ -8,6 +8,7 @@ from qdrantctl.model.change import Action, Cause
 from qdrantctl.model.plan import Offline, Plan
 from qdrantctl.model.report import Outcome, Report, Status
 from qdrantctl.model.rule import ABSENT
+from qdrantctl.model.step import calls
 from qdrantctl.render._plain import clean, counted, listed
 
 _DONE = {
@@ -25,6 +26,10 @@ _SHA = 12
 _MOVED = (Cause.DRIFT, Cause.BOTH)
 
 LEDGER = "the ledger (collection _qdrantctl) will be created"
+REGISTRY = (
+    "the registry of keys (collection _qdrantctl_keys) will be created: every token that can be "
+    "revoked depends on it, and is refused where it is missing"
+)
 NO_CHANGES = "No changes. The cluster matches the manifests."
 AS_COMMITTED = "No changes. The manifests ask what the committed state says."
 KEPT = "No changes. What was changed outside qdrantctl stays as it is."
@@ -64,6 +69,12 @@ def compared(made: Plan, named: Callable[[str], str] = clean) -> str:
         f"Compared with the committed state{where}, not with a cluster: "
         "points, drift and what the server can do are not known."
     )
+
+
+def prepared(made: Plan) -> list[str]:
+    """What is made before the first change."""
+    paths = [call.path for call in calls(made.prepare) if not call.path.endswith("/index")]
+    return [REGISTRY if path.endswith("_keys") else LEDGER for path in paths]
 
 
 def blocked(made: Plan) -> str:

@@ -120,8 +120,8 @@ def _blocks(made: Plan) -> Iterator[Block]:
         yield Block(_NOTICE, f"{_owner(made)}: **{offline}**")
     else:
         yield Block(_NOTICE, f"{_owner(made)} on {code(made.server.url)} ({server})")
-    if made.prepare:
-        yield Block(_NOTICE, f"{numbers.LEDGER[0].upper()}{numbers.LEDGER[1:]}.")
+    for words in numbers.prepared(made):
+        yield Block(_NOTICE, f"{words[0].upper()}{words[1:]}.")
     for action in _FIRST:
         for change in made.changes:
             if change.action is action:

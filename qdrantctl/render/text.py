@@ -10,6 +10,7 @@ from qdrantctl.model.backup import Set
 from qdrantctl.model.change import Action, Change
 from qdrantctl.model.drift import Drift, Moved
 from qdrantctl.model.imported import Imported
+from qdrantctl.model.key_report import Checked, ListedKey, Replacing
 from qdrantctl.model.lease import Lease
 from qdrantctl.model.plan import Plan
 from qdrantctl.model.report import Outcome, Report, Status
@@ -18,6 +19,7 @@ from qdrantctl.model.snapshot import Listed, Taken
 from qdrantctl.render import _audited as audited
 from qdrantctl.render import _beside as beside
 from qdrantctl.render import _drifted as drifted
+from qdrantctl.render import _keys as tokens
 from qdrantctl.render import _numbers as numbers
 from qdrantctl.render._paint import Paint, painter
 from qdrantctl.render._plain import clean, counted, dotted, listed, shown
@@ -110,10 +112,25 @@ def lease(owner: str, held: Lease | None, now: datetime) -> str:
     return "\n".join(lines) + "\n"
 
 
+def keys(made: Iterable[ListedKey]) -> str:
+    """Access keys, a line for each generation."""
+    return "\n".join(tokens.listed(made)) + "\n"
+
+
+def checked(made: Checked) -> str:
+    """What a token claims, and what the cluster lets it do."""
+    return "\n".join(tokens.checked(made)) + "\n"
+
+
+def replacing(made: Replacing) -> str:
+    """What a new API key breaks, and what to do in which order."""
+    return "\n".join(tokens.replacing(made)) + "\n"
+
+
 def _plan(made: Plan, paint: Paint) -> Iterator[str]:
     yield f"qdrantctl plan: {paint(clean(made.owner), 'strong')}{_server(made, paint)}"
-    if made.prepare:
-        yield paint(f"  # {numbers.LEDGER}", "strong")
+    for words in numbers.prepared(made):
+        yield paint(f"  # {words}", "strong")
     for change in made.changes:
         if change.action is not Action.NOOP:
             yield "\n".join(_change(change, paint))

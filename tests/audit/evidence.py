@@ -38,6 +38,10 @@ def tenants(**index: Any) -> dict[str, Any]:
     return {"payload_indexes": {"tenant_id": {"type": "keyword", **index}}}
 
 
+def key(name: str, **scope: str) -> Resource:
+    return Resource(Address("access_key", name), {"access": scope})
+
+
 GOOD_POSTURE = Posture(
     url=URL,
     version=Version(1, 19, 0),
@@ -65,7 +69,7 @@ def proof(result: Result, cap: str = "max_timeout") -> Proof:
 
 
 GOOD = Evidence(
-    desired=Inventory(),
+    desired=Inventory([key("analytics", products="r")]),
     posture=GOOD_POSTURE,
     inside=Inside(
         NOW, True, Inventory([GOOD_LIVE]), {"app": {"audit": {"enabled": True}}},
@@ -98,7 +102,7 @@ REFUSED = {
     "requests": {"rest": {"responses": {"GET /x": {"200": {"count": 9}, "401": {"count": 3}}}}}
 }
 BAD = Evidence(
-    desired=Inventory(),
+    desired=Inventory([key("reports", **{"*": "r"})]),
     posture=BAD_POSTURE,
     inside=Inside(
         NOW, True, Inventory([collection(**tenants()), collection("t", **tenants(is_tenant=True))]),

@@ -25,13 +25,14 @@ from tests.audit.evidence import (
     URL,
     collection,
     judged,
+    key,
     only,
     proof,
     reply,
 )
 
 PASS, FAIL, IDLE, UNSEEN = Answer
-NEVER = {"QA207": IDLE, "QA502": UNSEEN}
+NEVER = {"QA502": UNSEEN}
 """Nothing to judge yet."""
 
 
@@ -134,6 +135,20 @@ def test_each_weakness_of_a_version_is_told_with_the_one_that_is_better():
         "an empty service.api_key counts as a key (Qdrant 1.18.2, better from 1.19.0 on)"
     ]
     assert len(judged(posture(version=Version(1, 16, 3)))["QA701"]) == 6
+
+
+@pytest.mark.parametrize(
+    ("scope", "answer"),
+    [
+        ({"products": "rw"}, PASS),
+        ({"*": "m"}, PASS),  # acknowledged, or its manifest had been refused
+        ({"*": "r"}, FAIL),
+        ({"products": "r", "gone": "r"}, FAIL),
+    ],
+)
+def test_least_privilege(scope, answer):
+    verdict = only(replace(GOOD, desired=Inventory([key("analytics", **scope)])), "QA207")
+    assert (verdict.answer, verdict.subject) == (answer, "access_key/analytics")
 
 
 def test_standalone_has_no_port_for_peers():

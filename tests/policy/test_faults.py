@@ -1,4 +1,4 @@
-"""What breaks: stores, nodes, the run itself. Never a sidecar without its data, never a lost set."""
+"""What breaks: stores, nodes, the run itself. Never a sidecar without data, never a lost set."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_killed_and_run_again(filled, shop, tmp_path, stage):
     with proxied(filled.http_port, kill) as proxy:
         proxy.after_cut = lambda: os.kill(victim[0].pid, signal.SIGKILL)
         command = [sys.executable, "-m", "qdrantctl", "snapshots", "run"]
-        environ = {**os.environ, "FLOWS_URL": proxy.url, "PYTHONPATH": os.getcwd()}
+        environ = {**os.environ, "FLOWS_URL": proxy.url}
         if how == "half":
             command = [sys.executable, "-c", DIES]
         process = subprocess.Popen(command, cwd=shop.folder, env=environ, stderr=-1, stdout=-1)

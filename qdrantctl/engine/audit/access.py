@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 from qdrantctl.engine.audit.https import NO_GRPC
 from qdrantctl.engine.audit.words import Check, failed, idle, met, passed, unseen
+from qdrantctl.model.access_key import EVERYWHERE
 from qdrantctl.model.audit import Verdict
 from qdrantctl.model.posture import Evidence, Reply
-from qdrantctl.model.resource import Origin
+from qdrantctl.model.resource import Inventory, Origin
+from qdrantctl.model.rule import ABSENT
 
 
 def _rest(rule: str, reply: Reply, whoever: str) -> Iterator[Verdict]:
@@ -82,8 +84,32 @@ def _tokens(evidence: Evidence) -> Iterator[Verdict]:
         yield unseen("QA206", f"the server answered {reply.code or reply.said}", reply)
 
 
-def _least_privilege(_: Evidence) -> Iterator[Verdict]:
-    yield idle("QA207", "no AccessKey manifest describes what keys may do")
+def _least_privilege(evidence: Evidence) -> Iterator[Verdict]:
+    """A key that manages is acknowledged in its manifest, or the manifest is refused."""
+    keys = [r for r in evidence.desired.values() if r.address.kind == "access_key"]
+    if not keys:
+        yield idle("QA207", "no AccessKey manifest describes what keys may do")
+    there = _names(evidence.desired)
+    told = there | _names(evidence.inside.live) if evidence.inside else None
+    for key in keys:
+        for name, level in key.spec["access"].items():
+            if name == EVERYWHERE and level != "m":
+                what = "it reads the whole cluster, and may download snapshots of all of it"
+            elif name != EVERYWHERE and told is not None and name not in told:
+                what = f"it names {name!r}, which is neither on the cluster nor in the manifests"
+            else:
+                continue
+            origin = key.place(("access", name))
+            yield failed("QA207", what, subject=str(key.address), origin=origin or ABSENT)
+            break
+        else:
+            subject = str(key.address)
+            yield passed("QA207", "it may use no more than its manifest names", subject=subject)
+
+
+def _names(world: Inventory) -> set[str]:
+    """What a scope can name."""
+    return {address.name for address in world if address.kind in ("collection", "alias")}
 
 
 def _leaks(evidence: Evidence) -> Iterator[Verdict]:

@@ -1,0 +1,234 @@
+"""What is wrong with access keys, and who gains what when one changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, time
+
+from qdrantctl.model.access_key import EVERYWHERE, Generation, abilities, generations
+from qdrantctl.model.address import OWN_PREFIX, Address, unsendable
+from qdrantctl.model.change import Action, Cause, Change, FieldChange
+from qdrantctl.model.kind import Context
+from qdrantctl.model.lease import stamp
+from qdrantctl.model.resource import Inventory, Resource
+from qdrantctl.model.rule import Effect, Json
+from qdrantctl.model.violation import Finding, Severity, Violation
+
+_MADE = (Action.CREATE, Action.UPDATE, Action.ADOPT)
+_LEAVING = (Action.DELETE, Action.FORGET)
+
+
+def lint(resource: Resource, desired: Inventory) -> Iterator[Finding]:
+    """What no server needs to be asked for."""
+    scope: Mapping[str, str] = resource.spec["access"]
+    if scope.get(EVERYWHERE) == "m" and "manage" not in resource.declared.get("acknowledge", ()):
+        yield Finding(
+            "QC143",
+            ("access",),
+            "a key that manages may delete every collection, and give itself any other right",
+            "Name collections instead, or state acknowledge: [manage].",
+        )
+    for name in scope:
+        if name != EVERYWHERE and (reason := _unusable(name)):
+            hint = "Name each collection or alias as it stands in the URL."
+            yield Finding("QC141", ("access", name), reason, hint)
+    for name, alias in _beside(scope, desired):
+        yield Finding("QC146", ("access", name), *_aliased(name, alias), Severity.WARNING)
+
+
+def _unusable(name: str) -> str:
+    if set(name) & set("*?"):
+        return f"{name!r} is a literal name to Qdrant: there are no wildcards in tokens"
+    if name.startswith(OWN_PREFIX):
+        return f"{name!r} is qdrantctl's own: whoever may write there may take back a revocation"
+    return unsendable(name)
+
+
+def _beside(scope: Mapping[str, str], world: Inventory) -> Iterator[tuple[str, str]]:
+    """Collections of a scope that have an alias which the scope does not name."""
+    for address, alias in world.items():
+        if address.kind == "alias" and address.name not in scope:
+            target = alias.spec["collection"]
+            if target in scope:
+                yield target, address.name
+
+
+def _aliased(name: str, alias: str) -> tuple[str, str]:
+    return (
+        f"applications may know {name} as {alias}, and this key is refused there",
+        f"Name the alias {alias}: Qdrant compares names literally, and the key then follows it.",
+    )
+
+
+def check(change: Change, context: Context) -> Iterator[Violation]:
+    """What this cluster says of a key."""
+    desired = context.desired.get(change.where)
+    live = context.live.get(change.where)
+    if change.action in _LEAVING:
+        if live is not None and not live.spec.get("revocable"):
+            yield from _outliving(change, live)
+        return
+    if desired is None or change.action is Action.REFUSED:
+        return
+    yield from _nameless(change, desired, context)
+    yield from _nameable(change, desired, context)
+    if live is not None:
+        yield from _still_wider(change, live, desired)
+        yield from _life(change, live, context)
+        yield from _strangers(change, live, context)
+
+
+def _nameless(change: Change, desired: Resource, context: Context) -> Iterator[Violation]:
+    for name in desired.spec["access"]:
+        places = [Address(kind, name) for kind in ("collection", "alias")]
+        there = [a for a in places if a in context.live or a in context.desired]
+        if name != EVERYWHERE and all(address in context.deleted for address in there):
+            yield _told(
+                "QC145",
+                change,
+                f"{change.address} names {name!r}, which neither the manifests nor the cluster "
+                "have; whoever makes it later would be read by this key's holders",
+                "Correct the name, or state the collection or alias.",
+                Severity.ERROR if change.action in _MADE else Severity.WARNING,
+            )
+
+
+def _nameable(change: Change, desired: Resource, context: Context) -> Iterator[Violation]:
+    """Aliases on the cluster that no manifest states; of those that one does, lint tells."""
+    scope: Mapping[str, str] = desired.spec["access"]
+    for name in scope:
+        target = context.live.get(Address("collection", name))
+        for alias in target.facts.aliases if target else ():
+            if alias not in scope and Address("alias", alias) not in context.desired:
+                message, hint = _aliased(name, alias)
+                yield _told("QC146", change, message, hint)
+
+
+def _still_wider(change: Change, live: Resource, desired: Resource) -> Iterator[Violation]:
+    """A scope that narrows is written in the next token; those there are keep theirs."""
+    valid = [
+        one.number for one in generations(live.facts.generations) if one.id and not one.revoked
+    ]
+    if valid and any(field.direction == "narrows" for field in change.fields):
+        numbers, name = ", ".join(map(str, valid)), change.where.name
+        yield _told(
+            "QC148",
+            change,
+            f"{change.address}: tokens of generation {numbers} keep their scope until "
+            f"{desired.spec['grace']} after the next is issued",
+            f"`qdrantctl keys revoke {name} --generation {valid[-1]}` ends one at once."
+            if live.spec.get("revocable")
+            else "They cannot be revoked.",
+        )
+
+
+def _life(change: Change, live: Resource, context: Context) -> Iterator[Violation]:
+    """Where the tokens of a key are in their lives."""
+    found = generations(live.facts.generations)
+    if not found:
+        return
+    now, newest, name = _evening(context), found[-1], change.where.name
+    state, rotate = newest.state(now), f"qdrantctl keys rotate {name}"
+    told = f"{change.address}: generation {newest.number}"
+    if state == "revoked":
+        hint = f"Apply leaves it so; `{rotate}` grants a new generation."
+        yield _told("QC148", change, f"{told} was revoked", hint, Severity.NOTE)
+    elif state == "not issued" and change.action is Action.NOOP:
+        hint = f"`qdrantctl keys issue {name}` makes it."
+        yield _told("QC148", change, f"{told} has no token yet", hint, Severity.NOTE)
+    elif state == "expired":
+        yield _told("QC148", change, f"{told} expired on {_day(newest)}", f"Run `{rotate}`.")
+    elif state == "due":
+        message = f"{told} expires on {_day(newest)}: its rotation is due"
+        yield _told("QC148", change, message, f"Run `{rotate}`, or `qdrantctl keys rotate --due`.")
+    for old in found[:-1] if live.spec.get("revocable") else ():
+        if old.state(now) == "ending" and old.over(now):
+            message = f"{change.address}: generation {old.number} is past its grace and still valid"
+            yield _told("QC148", change, message, "Run `qdrantctl keys rotate --due`.")
+
+
+def _outliving(change: Change, live: Resource) -> Iterator[Violation]:
+    for one in generations(live.facts.generations):
+        if one.expires:
+            message = f"{change.address}: its tokens hold until {_day(one)}, and cannot be revoked"
+            hint = "Only a new API key ends them: docs/keys.md, rotating the API key."
+            yield _told("QC148", change, message, hint)
+
+
+def _strangers(change: Change, live: Resource, context: Context) -> Iterator[Violation]:
+    """Generations that the registry has and the ledger does not know."""
+    ours = context.recorded.get(change.where)
+    if ours is None or ours.record is None or not live.spec.get("revocable"):
+        return
+    known = {str(document.get("id") or "") for document in ours.record.generations}
+    for one in generations(live.facts.generations):
+        if one.id and one.id not in known:
+            yield _told(
+                "QC149",
+                change,
+                f"{change.address}: nobody recorded generation {one.number} of the registry",
+                f"If it is not yours: qdrantctl keys revoke {change.where.name} "
+                f"--generation {one.number}.",
+            )
+
+
+def weigh(
+    fields: tuple[FieldChange, ...], desired: Resource, live: Resource | None, ours: Resource | None
+) -> tuple[FieldChange, ...]:
+    """The fields with who gains what; and what was revoked and is back, to be revoked again."""
+    had: Mapping[str, str] = live.spec.get("access", {}) if live else {}
+    found = [
+        _measured(field, desired.spec["access"], had) if field.path[0] == "access" else field
+        for field in fields
+    ]
+    return (*found, *_back(live, ours))
+
+
+def _measured(field: FieldChange, wanted: Mapping[str, str], had: Mapping[str, str]) -> FieldChange:
+    if field.effect in (Effect.KEPT, Effect.REFUSED) or len(field.path) < 2:
+        return field
+    name = str(field.path[1])
+    before, after = abilities(had, name), abilities(wanted, name)
+    gains = [word for word in after if word not in before]
+    loses = [word for word in before if word not in after]
+    if gains and wanted.get(name) == "m":
+        gains = ["everything on the cluster"]
+    told = [f"gains: {', '.join(gains)}"] if gains else []
+    told += [f"loses: {', '.join(loses)}"] if loses else []
+    more: dict[str, Json] = {"because": "; ".join(told)}
+    if gains or loses:
+        more["direction"] = "widens" if gains else "narrows"
+    return field.model_copy(update=more)
+
+
+def _back(live: Resource | None, ours: Resource | None) -> Iterator[FieldChange]:
+    remembered = ours.record.generations if ours and ours.record else ()
+    revoked = {str(d["id"]) for d in remembered if d.get("revoked") and d.get("id")}
+    for one in generations(live.facts.generations) if live else ():
+        if one.id in revoked and not one.revoked:
+            yield FieldChange(
+                path=("generations", one.number),
+                recorded="revoked",
+                live="valid",
+                desired="revoked",
+                effect=Effect.UPDATE,
+                cause=Cause.EDIT,
+                because="it was revoked and is back, as after a restore",
+            )
+
+
+def _told(
+    rule: str, change: Change, message: str, hint: str, severity: Severity = Severity.WARNING
+) -> Violation:
+    return Violation(
+        rule=rule, severity=severity, address=change.address, message=message, hint=hint
+    )
+
+
+def _evening(context: Context) -> datetime:
+    """What ends today has ended."""
+    return datetime.combine(context.today, time.max, UTC)
+
+
+def _day(one: Generation) -> str:
+    return stamp(one.expires)[:10] if one.expires else "?"

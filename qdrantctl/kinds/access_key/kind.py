@@ -1,0 +1,178 @@
+"""The kind AccessKey as a value: how keys are seen in the registry and changed there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from qdrantctl.kinds.access_key.checks import check, lint, weigh
+from qdrantctl.kinds.access_key.spec import AccessKey, canonical
+from qdrantctl.model.access_key import REGISTRY, Generation, generations, key_id
+from qdrantctl.model.address import Address
+from qdrantctl.model.change import Action, Change
+from qdrantctl.model.errors import ClusterError
+from qdrantctl.model.kind import Asked, Context, Door, Kind
+from qdrantctl.model.resource import Facts, Resource
+from qdrantctl.model.rule import ABSENT, Effect, Json
+from qdrantctl.model.step import Call, collection_path
+
+_NAME = "access_key"
+_TERMS = ("ttl", "rotate_before", "grace")
+_PAGE = 1000
+_NOT_FOUND = 404
+_AND_WAIT = {"wait": "true"}
+
+
+def _observe(door: Door, asked: Asked) -> Iterator[Resource]:
+    """Keys that can be revoked from the registry; of the others there is only a record."""
+    if asked.only is None and not any(
+        address.kind == _NAME for world in (asked.desired, asked.recorded) for address in world
+    ):
+        return
+    by_key: dict[str, list[Mapping[str, Json]]] = {}
+    for payload in _registered(door, _sought(asked)):
+        by_key.setdefault(str(payload["key"]), []).append(payload)
+    prefixes = [f"{owner}/" for owner in reversed(asked.owners)]
+    # A previous name first: what stands under the present one is what counts.
+    for key in sorted(by_key, key=lambda key: _rank(key, prefixes)):
+        rank = _rank(key, prefixes)
+        name = key.removeprefix(prefixes[rank]) if rank < len(prefixes) else key
+        address = Address(_NAME, name)
+        if asked.wants(address):
+            yield _live(address, by_key[key])
+    for address, recorded in asked.recorded.items():
+        if address.kind == _NAME and asked.wants(address) and _forever(recorded):
+            yield replace(recorded, record=None, facts=Facts(generations=_remembered(recorded)))
+
+
+def _rank(key: str, prefixes: list[str]) -> int:
+    found = (place for place, prefix in enumerate(prefixes) if key.startswith(prefix))
+    return next(found, len(prefixes))
+
+
+def _sought(asked: Asked) -> dict[str, Json]:
+    """The filter for what is asked for; nothing where that is everything."""
+    if asked.only is None:
+        return {}
+    names = [address.name for address in asked.only if address.kind == _NAME]
+    keys = [*names, *(key_id(owner, name) for owner in asked.owners for name in names)]
+    return {"filter": {"must": [{"key": "key", "match": {"any": sorted(keys)}}]}}
+
+
+def _registered(door: Door, sought: Mapping[str, Json]) -> Iterator[Mapping[str, Any]]:
+    """The generations that the registry holds. Raises ClusterError for what is none."""
+    offset: Json = ABSENT
+    while offset is not None:
+        body = {"limit": _PAGE, "with_payload": True, "with_vector": False, **sought}
+        if offset is not ABSENT:
+            body["offset"] = offset
+        path = collection_path(REGISTRY, "points", "scroll")
+        try:
+            page = door.ask(Call(method="POST", path=path, body=body))
+        except ClusterError as error:
+            if error.status == _NOT_FOUND:
+                return
+            raise
+        for point in page["points"]:
+            yield _registration(point, door).document()
+        offset = page.get("next_page_offset")
+
+
+def _registration(point: Mapping[str, Any], door: Door) -> Generation:
+    """The generation of a point. One in a place of its own could not be revoked."""
+    with suppress(ValueError):
+        found = Generation.parse(point.get("payload") or {})
+        if found.point == point["id"]:
+            return found
+    raise ClusterError(
+        f"{door.server.url}: the registry of keys holds a point {point['id']} that qdrantctl did "
+        "not write",
+        hint=f"Look at it, and delete it from the collection {REGISTRY}.",
+    )
+
+
+def _live(address: Address, documents: list[Mapping[str, Json]]) -> Resource:
+    """A key as its newest generation has it, revoked or not."""
+    found = generations(documents)
+    newest = found[-1]
+    spec: dict[str, Json] = {"access": dict(newest.access), **newest.terms, "revocable": True}
+    if newest.subject:
+        spec["subject"] = newest.subject
+    return Resource(address, spec, facts=Facts(generations=tuple(one.document() for one in found)))
+
+
+def _remembered(resource: Resource | None) -> tuple[Mapping[str, Json], ...]:
+    return resource.record.generations if resource and resource.record else ()
+
+
+def _steps(change: Change, context: Context) -> Iterator[Call]:
+    """A changed scope makes a new generation, since what a token may do is written in it."""
+    live = context.live.get(change.where)
+    there = generations(live.facts.generations) if live else ()
+    if change.action is Action.DELETE:
+        if there and not _forever(live):
+            yield _delete(there[-1].key)
+        return
+    desired = context.desired[change.where].spec
+    if not desired["revocable"]:
+        return
+    for number in (f.path[1] for f in change.fields if f.path[0] == "generations"):
+        again = next(one for one in there if one.number == number)
+        yield _put(replace(again, revoked=True, live=False))
+    moved = {str(f.path[0]) for f in change.fields if f.effect > Effect.KEPT} - {"generations"}
+    if there and not moved:
+        return
+    known = generations(_remembered(context.recorded.get(change.where)))
+    newest = there[-1] if there else known[-1] if known else None
+    key = newest.key if newest else key_id(context.owner, change.where.name)
+    made = Generation(
+        key=key,
+        number=newest.number if newest else 1,
+        access=desired["access"],
+        subject=desired.get("subject", ""),
+        terms={word: desired[word] for word in _TERMS if word in desired},
+        # Whoever revoked a key has the last word: only `keys rotate` gives it back.
+        revoked=bool(newest and newest.revoked),
+    )
+    if there and not moved & {"access", "subject"}:
+        yield _put(replace(there[-1], terms=made.terms))
+    elif newest and (newest.id or newest.revoked or not there):
+        yield _put(replace(made, number=max(one.number for one in (*there, *known)) + 1))
+    else:
+        yield _put(made)
+
+
+def _forever(resource: Resource | None) -> bool:
+    """Whether nobody looks its tokens up. Of an apply that was interrupted nothing is known yet."""
+    return resource is not None and resource.spec.get("revocable") is False
+
+
+def _put(generation: Generation) -> Call:
+    point = {"id": generation.point, "vector": {}, "payload": generation.document()}
+    path = collection_path(REGISTRY, "points")
+    return Call(method="PUT", path=path, query=_AND_WAIT, body={"points": [point]})
+
+
+def _delete(key: str) -> Call:
+    """Without a point each token of the key is refused from the next request on."""
+    path = collection_path(REGISTRY, "points", "delete")
+    only = {"must": [{"key": "key", "match": {"value": key}}]}
+    return Call(method="POST", path=path, query=_AND_WAIT, body={"filter": only})
+
+
+ACCESS_KEY = Kind(
+    name=_NAME,
+    manifest="AccessKey",
+    spec=AccessKey,
+    canonical=canonical,
+    observe=_observe,
+    steps=_steps,
+    lint=lint,
+    check=check,
+    weigh=weigh,
+    after=("collection", "alias"),
+    owned=True,
+)
+"""A key whose tokens the server checks; each owner has names of its own."""

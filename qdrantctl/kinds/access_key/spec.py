@@ -1,0 +1,242 @@
+"""What a manifest says of an access key: scope, life, and where its tokens go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
+from pydantic_core import PydanticCustomError
+
+from qdrantctl.model.access_key import EVERYWHERE, seconds, spelled
+from qdrantctl.model.rule import Effect, Gate, Json, Rule
+from qdrantctl.model.spec import Spec
+
+
+def _duration(text: str) -> str:
+    try:
+        return spelled(text)
+    except ValueError:
+        raise PydanticCustomError(
+            "duration",
+            "{text} is not a length of time",
+            {
+                "text": repr(text),
+                "rule": "QC144",
+                "hint": "Write days, hours or minutes, as in 90d, 12h or 30m; a token that has "
+                "expired already is none.",
+            },
+        ) from None
+
+
+Duration = Annotated[
+    str,
+    AfterValidator(_duration),
+    WithJsonSchema({"type": "string", "pattern": "^[1-9][0-9]{0,5}[mhd]$"}),
+]
+
+
+class Grant(Spec):
+    """Access to one name."""
+
+    collection: Annotated[
+        str,
+        Field(
+            min_length=1,
+            description="The name in the URL, literally: an alias or a collection. Who may use "
+            "the one may not use the other.",
+        ),
+    ]
+    access: Annotated[
+        Literal["r", "rw", "prw"],
+        Field(description="r reads; prw also writes points; rw also makes indexes and snapshots."),
+    ]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_payload(cls, value: Any) -> Any:
+        if isinstance(value, dict) and "payload" in value:
+            raise PydanticCustomError(
+                "payload",
+                "Qdrant has no payload filters in tokens any more (since 1.15)",
+                {
+                    "path": ("payload",),
+                    "rule": "QC142",
+                    "hint": "Filter in the application, or give whoever must be kept apart a "
+                    "collection of their own. docs/multi-tenancy.md shows both.",
+                },
+            )
+        return value
+
+
+class KubernetesSecret(Spec):
+    """A manifest of a Kubernetes Secret, to be applied by whoever does that."""
+
+    path: Annotated[str, Field(min_length=1, description="File, from the project's folder.")]
+    name: Annotated[str, Field(min_length=1, description="Name of the Secret.")]
+    namespace: Annotated[str | None, Field(description="Its namespace.")] = None
+    key: Annotated[str, Field(min_length=1, description="Key in its data.")] = "QDRANT_API_KEY"
+
+
+class Dotenv(Spec):
+    """One line of a file of variables."""
+
+    path: Annotated[str, Field(min_length=1, description="File, from the project's folder.")]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="The variable.")]
+
+
+class Sink(Spec):
+    """A place for tokens; exactly one of these."""
+
+    file: Annotated[
+        str | None, Field(min_length=1, description="A file that holds the token and nothing else.")
+    ] = None
+    dotenv: Annotated[Dotenv | None, Field(description="A line of a file of variables.")] = None
+    kubernetes_secret: Annotated[
+        KubernetesSecret | None, Field(description="A file with a Secret's manifest.")
+    ] = None
+    command: Annotated[
+        list[str] | None,
+        Field(min_length=1, description="A program that gets the token on its standard input."),
+    ] = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        words = ("file", "dotenv", "kubernetes_secret", "command")
+        if sum(getattr(self, word) is not None for word in words) != 1:
+            raise PydanticCustomError(
+                "sink",
+                "a sink says exactly one of {words}",
+                {
+                    "words": ", ".join(words),
+                    "rule": "QC045",
+                    "hint": "For instance {file: secrets/token}.",
+                },
+            )
+        return self
+
+
+_SCOPE = Rule(
+    key="collection",
+    says="access",
+    short=EVERYWHERE,
+    whole=True,
+    drop=Effect.UPDATE,
+    gate=Gate(signed=True),
+)
+_TERM = Rule(drop=Effect.UPDATE)
+
+
+Scope = Annotated[
+    Annotated[list[Grant], Tag("list")] | Annotated[Literal["r", "m"], Tag("word")],
+    Discriminator(lambda stated: "list" if isinstance(stated, list) else "word"),
+]
+"""What is wrong with a list is told of its entries, and not that it is no word."""
+
+
+class AccessKey(Spec):
+    """What a manifest says of an access key."""
+
+    access: Annotated[
+        Scope,
+        _SCOPE,
+        Field(
+            description="What its tokens may do: r reads the whole cluster, m manages it, a list "
+            "names collections and aliases."
+        ),
+    ]
+    ttl: Annotated[
+        Duration, _TERM, Field(description="How long a token holds once issued: 90d, 12h, 30m.")
+    ]
+    rotate_before: Annotated[
+        Duration | None,
+        _TERM,
+        Field(description="How long before its end `keys rotate --due` makes the next one."),
+    ] = None
+    grace: Annotated[
+        Duration,
+        _TERM,
+        Field(description="How long the old token holds on beside a new one."),
+    ] = "1d"
+    revocable: Annotated[
+        bool,
+        Rule(change=Effect.REFUSED, because="tokens cannot change that; give it another name"),
+        Field(
+            description="Whether the server looks its tokens up at each request, so that they can "
+            "be revoked."
+        ),
+    ] = True
+    subject: Annotated[
+        str | None,
+        Rule(drop=Effect.UPDATE),
+        Field(
+            min_length=1,
+            max_length=255,
+            description="The token's sub, which audit logs show; by default OWNER/NAME.",
+        ),
+    ] = None
+    sinks: Annotated[
+        list[Sink] | None,
+        Rule(local=True),
+        Field(min_length=1, description="Where `keys issue` puts tokens; left out: stdout."),
+    ] = None
+    acknowledge: Annotated[
+        list[Literal["manage"]] | None,
+        Rule(local=True),
+        Field(description="That it may manage the cluster, because that is meant."),
+    ] = None
+
+    @model_validator(mode="after")
+    def _says_something_once(self) -> Self:
+        if isinstance(self.access, str):
+            return self
+        if not self.access:
+            raise _scope("access names nothing", "Name a collection, or leave the key out.", ())
+        names = [grant.collection for grant in self.access]
+        for position, name in enumerate(names):
+            place = (position, "collection")
+            if name == EVERYWHERE:
+                hint = "Name each collection or alias, or write access: r for the whole cluster."
+                raise _scope("there are no wildcards in tokens", hint, place, "QC141")
+            if name in names[:position]:
+                hint = "Keep one of the two; Qdrant refuses such a token."
+                raise _scope(f"access names {name!r} twice", hint, place)
+        return self
+
+    @model_validator(mode="after")
+    def _in_time(self) -> Self:
+        for word in ("rotate_before", "grace"):
+            stated = getattr(self, word)
+            default = word not in self.model_fields_set
+            if stated and not default and seconds(stated) >= seconds(self.ttl):
+                raise PydanticCustomError(
+                    "terms",
+                    "{word} {stated} is not shorter than ttl {ttl}",
+                    {
+                        "word": word,
+                        "stated": stated,
+                        "ttl": self.ttl,
+                        "path": (word,),
+                        "rule": "QC144",
+                        "hint": "Make it shorter, or the tokens longer.",
+                    },
+                )
+        return self
+
+
+def _scope(
+    message: str, hint: str, path: tuple[str | int, ...], rule: str = "QC140"
+) -> PydanticCustomError:
+    context = {"words": message, "path": ("access", *path), "rule": rule, "hint": hint}
+    return PydanticCustomError("scope", "{words}", context)
+
+
+def canonical(spec: Spec) -> Mapping[str, Json]:
+    """The scope as a mapping of names, `*` for the whole cluster; defaults stated."""
+    assert isinstance(spec, AccessKey)
+    plain = spec.model_dump(exclude_none=True, exclude={"sinks", "acknowledge"})
+    if isinstance(spec.access, str):
+        plain["access"] = {EVERYWHERE: spec.access}
+    else:
+        plain["access"] = {grant.collection: grant.access for grant in spec.access}
+    return plain
