@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from qdrantctl.cli.apply import report, stopping
+from qdrantctl.cli.apply import PART_WAY, report, stopping
 from qdrantctl.cli.options import output_options, server_options, show, wants_colour
 from qdrantctl.cli.plan import render
 from qdrantctl.cli.planning import clear, on_call, progress, settings, starting
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from qdrantctl.edges.cluster import Cluster
     from qdrantctl.edges.settings import Settings
     from qdrantctl.flows.nodes import Work
+    from qdrantctl.model.backup import Set, Verified
     from qdrantctl.model.report import Outcome
 
 lease_option = click.option(
@@ -130,6 +131,42 @@ def prune_sets(**words: Any) -> int:
             f"no whole sets, left alone until named with --orphan FOLDER:\n{text.sets(loose, now)}"
         )
     return 0
+
+
+@click.command("verify")
+@click.argument("policies", nargs=-1, metavar="[POLICY]…")
+@lease_option
+@server_options
+@output_options("text", "json")
+def verify_sets(**words: Any) -> int:
+    """Restore the newest set of each collection into one that is deleted again, and compare.
+
+    Points of each shard, settings and some points themselves must be what they were. The result
+    is written beside the set.
+    """
+    starting(words["verbose"])
+    from qdrantctl.flows.plan import door
+    from qdrantctl.flows.verify import verify
+    from qdrantctl.render import json
+
+    chosen, done = unread(words), []
+
+    def tell(each: Set, met: Verified) -> None:
+        clear()
+        done.append({"destination": each.destination, "folder": each.folder,
+                     **met.model_dump(mode="json")})  # fmt: skip
+        if words["output"] == "text":
+            show(f"{each.destination} {each.folder} {'is good' if met.good else 'is NOT good'}")
+            for line in met.missed:
+                show(f"  {line}")
+
+    with door(chosen, on_call(words["verbose"])) as cluster, stopping() as stop:
+        with at_work(cluster, chosen, words, stop) as work:
+            good = verify(chosen, work, words["policies"], tell)
+        clear()
+        if words["output"] == "json":
+            show(json.document({"verified": done}))
+    return 0 if good else PART_WAY
 
 
 def _teller(words: dict[str, Any]) -> Callable[[Outcome], None]:

@@ -24,6 +24,8 @@ from qdrantctl.model.rule import Json
 from qdrantctl.model.step import Call
 
 KIND = "snapshot_policy"
+SCRATCH = "qdrantctl-verify-"
+"""How collections begin that stand only while a set is verified; no policy covers them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,7 @@ def _name(word: str) -> str:
 
 def _covers(spec: Mapping[str, Any], name: str) -> bool:
     globs = spec["collections"]
-    return not name.startswith(OWN_PREFIX) and any(matches(glob, name) for glob in globs)
+    return not name.startswith((OWN_PREFIX, SCRATCH)) and any(matches(glob, name) for glob in globs)
 
 
 def place(settings: Settings, work: Work, name: str, spec: Mapping[str, Json], url: str) -> Place:
