@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from qdrantctl.edges.settings import Settings
 from qdrantctl.edges.store import Store, opened
 from qdrantctl.engine.schedule import due
 from qdrantctl.flows.cluster_store import ClusterStore
-from qdrantctl.flows.nodes import Work
+from qdrantctl.flows.nodes import NodeDoor, Work
 from qdrantctl.flows.observe import remembering
 from qdrantctl.flows.sets import counted, found
 from qdrantctl.model.address import OWN_PREFIX, Address
@@ -20,12 +20,23 @@ from qdrantctl.model.consent import matches
 from qdrantctl.model.destination import CLUSTER
 from qdrantctl.model.duration import length
 from qdrantctl.model.errors import QdrantctlError, UsageError
+from qdrantctl.model.resource import Inventory
 from qdrantctl.model.rule import Json
 from qdrantctl.model.step import Call
+from qdrantctl.model.violation import Severity, Violation
 
 KIND = "snapshot_policy"
 SCRATCH = "qdrantctl-verify-"
 """How collections begin that stand only while a set is verified; no policy covers them."""
+
+
+class Finding(NamedTuple):
+    """One thing that is not as a policy says."""
+
+    address: str
+    word: str
+    """overdue, incomplete, unverified, superfluous or unseen."""
+    told: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +109,50 @@ class Policy:
                 "unverified",
                 (f"no snapshot of collection/{name} at {place.url} was verified within {every}"),
             )
+
+
+def findings(settings: Settings, door: NodeDoor, remembered: Inventory) -> list[Finding]:
+    """What is not as the policies say that were applied; where there is none nothing is asked.
+
+    Raises ClusterError.
+    """
+    recorded = (r for a, r in remembered.items() if a.kind == KIND and r.record)
+    if not any(r.record and r.record.owner in settings.owners for r in recorded):
+        return []
+    work = Work(door, lambda _: None, lambda: False, settings.nodes)
+    return [
+        Finding(policy.address, word, sentence)
+        for policy in policies(settings, work)
+        for word, sentence in policy.findings(door.now)
+    ]
+
+
+def violations(found: Iterable[Finding]) -> Iterator[Violation]:
+    """The same for a plan. Of each kind of finding a policy has, the first stands for all."""
+    groups: dict[tuple[str, str], list[Finding]] = {}
+    for each in found:
+        groups.setdefault((each.address, each.word), []).append(each)
+    for (address, word), group in groups.items():
+        more = f", and {len(group) - 1} more like that" if len(group) > 1 else ""
+        yield Violation(
+            rule="QC165",
+            severity=Severity.NOTE if word == "unseen" else Severity.WARNING,
+            address=address,
+            message=f"{group[0].told.removesuffix('.')}{more}",
+            hint=_HINTS[word],
+        )
+
+
+WORDS = ("overdue", "incomplete", "unverified", "superfluous", "unseen")
+"""What a finding is about."""
+_HINTS = {
+    "unseen": "Whoever plans without credentials of the store cannot see it.",
+    "overdue": "Run `qdrantctl snapshots run` every few minutes, as from cron.",
+    "unverified": "Run `qdrantctl snapshots verify`.",
+    "superfluous": "`qdrantctl snapshots prune` removes it.",
+    "incomplete": "`qdrantctl snapshots list` shows it; the next run finishes what it can, "
+    "`snapshots prune --orphan FOLDER` removes it.",
+}
 
 
 def policies(settings: Settings, work: Work, only: tuple[str, ...] = ()) -> list[Policy]:

@@ -86,6 +86,7 @@ RULES: dict[str, str] = {
     "QC162": "Snapshots should also be kept away from the data",
     "QC163": "Schedules, time zones and lengths of time must be valid",
     "QC164": "A retention must say what is kept",
+    "QC165": "Snapshots should be taken, whole and tried as their policy says",
     "QC201": "A protected resource must not be deleted or replaced",
     "QC202": "Deleting points needs consent by name",
     "QC203": "Replacing a collection needs consent by name",

@@ -114,7 +114,7 @@ def tamper(folder, how):
         shards = sidecar["snapshot"]["files"][0]["shards"]
         shards.update({shard: [low + 1, high + 1] for shard, (low, high) in shards.items()})
     elif how == "a point":
-        sidecar["sample"] = {point: "0" * 64 for point in sidecar["sample"]}
+        sidecar["sample"] = dict.fromkeys(sidecar["sample"], "0" * 64)
     elif how == "version":
         sidecar["snapshot"]["server"] = "1.15.4"
     if how != "missing":
