@@ -71,6 +71,7 @@ def run_policies(**words: Any) -> int:
     from qdrantctl.flows.nodes import Work
     from qdrantctl.flows.plan import door
     from qdrantctl.flows.run import run, running
+    from qdrantctl.model.change import Action
 
     chosen = unread(words)
     with door(chosen, on_call(words["verbose"])) as cluster, stopping() as stop:
@@ -83,6 +84,9 @@ def run_policies(**words: Any) -> int:
         with at_work(cluster, chosen, words, stop) as work:
             met = run(running(chosen, work, words["policies"]), work, _teller(words))
         clear()
+        if words["output"] == "text" and all(o.action is Action.NOOP for o in met.outcomes):
+            show("Nothing is due.")
+            return 0
         return report(met, words)
 
 
@@ -171,8 +175,11 @@ def verify_sets(**words: Any) -> int:
 
 def _teller(words: dict[str, Any]) -> Callable[[Outcome], None]:
     def tell(outcome: Outcome) -> None:
+        from qdrantctl.model.report import Status
         from qdrantctl.render import text
 
+        if outcome.status is Status.NOOP:
+            return
         clear()
         shown = sys.stdout if words["output"] == "text" else sys.stderr
         colour = wants_colour(shown, no_color=words["no_color"])
