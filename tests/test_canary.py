@@ -71,6 +71,7 @@ WORDS: dict[str, list[list[str]]] = {
     "snapshots prune": [["--dry-run"], []],
     "snapshots verify": [[]],
     "snapshots restore": [["collection/products", "--auto-approve"]],
+    "generate": [["cron"], ["systemd"], ["k8s-cronjob"], ["github-actions"]],
     "lease show": [[]],
     "lease break": [["1", "--auto-approve"]],
     "keys issue": [["reader"], ["--all"]],

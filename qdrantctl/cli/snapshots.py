@@ -174,7 +174,9 @@ def list_snapshots(**words: Any) -> int:
         with door(chosen, on_call(words["verbose"])) as cluster:
             found = listed(cluster, chosen.nodes, only)
             work = Work(cluster, progress(words["verbose"]), lambda: False, chosen.nodes)
-            sets, now = at_destinations(chosen, work), cluster.now
+            (sets, unseen), now = at_destinations(chosen, work), cluster.now
+        for line in unseen:
+            click.echo(f"Warning: {line}", err=True)
     clear()
     if only:
         sets = tuple(s for s in sets if s.about and s.about.snapshot.collection == only.name)

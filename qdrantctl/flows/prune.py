@@ -34,15 +34,14 @@ def elsewhere(url: str) -> Store:
     return opened(url.rstrip("/"))
 
 
-def listed(settings: Settings, work: Work) -> tuple[Set, ...]:
-    """Every set at every destination of every policy. Raises QdrantctlError."""
-    there: list[Set] = []
-    for policy in policies(settings, work):
-        for place in policy.places:
-            if place.broken:
-                raise StoreError(place.broken.removesuffix("."))
-            there += place.sets
-    return tuple(there)
+def listed(settings: Settings, work: Work) -> tuple[tuple[Set, ...], tuple[str, ...]]:
+    """Every set at every destination of every policy, and why others cannot be seen.
+
+    Raises ClusterError.
+    """
+    places = [place for policy in policies(settings, work) for place in policy.places]
+    sets = tuple(each for place in places for each in place.sets)
+    return sets, tuple(place.broken for place in places if place.broken)
 
 
 def leaving(
