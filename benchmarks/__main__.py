@@ -16,7 +16,7 @@ from benchmarks.ratio import Row
 from qdrantctl import __version__
 from tests.servers import binary
 
-USUAL = ("help", "validate", "plan", "apply", "keys")
+USUAL = ("help", "validate", "plan", "apply", "keys", "snapshots")
 NAMES = (*USUAL, "doors")
 HEADING = "| what | ours | baseline | ratio | bound | held |\n|---|---:|---:|---:|---:|---|"
 PAGE = """\
