@@ -52,11 +52,7 @@ class FolderStore:
         part = path.with_name(path.name + PART)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with part.open("wb") as file:
-                for piece in pieces:
-                    file.write(piece)
-                file.flush()
-                os.fsync(file.fileno())
+            _written(part, pieces)
             part.replace(path)
             _sync(path.parent)
         except OSError as error:
@@ -84,6 +80,26 @@ class FolderStore:
     def _error(self, what: str, error: OSError) -> StoreError:
         hint = "Look at its rights and at the room on its disk."
         return StoreError(f"{self.url}: {what}", why=str(error.strerror or error), hint=hint)
+
+
+def _written(path: Path, pieces: Iterable[bytes]) -> None:
+    """Write a file to the disk, which begins with that while more is still to come."""
+    # Only who writes needs it; a plan only looks.
+    from concurrent.futures import Future, ThreadPoolExecutor
+
+    with path.open("wb") as file, ThreadPoolExecutor(1) as behind:
+        syncing: Future[None] | None = None
+        for piece in pieces:
+            file.write(piece)
+            if syncing is None or syncing.done():
+                # An error of the disk is told once, so each answer is looked at.
+                if syncing:
+                    syncing.result()
+                syncing = behind.submit(os.fsync, file.fileno())
+        if syncing:
+            syncing.result()
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _sync(folder: Path) -> None:

@@ -200,6 +200,9 @@ def test_a_full_disk(filled, shop, tmp_path, monkeypatch):
         def __exit__(self, *_):
             self.file.close()
 
+        def fileno(self):
+            return self.file.fileno()
+
         def write(self, _):
             raise OSError(28, "No space left on device")
 
