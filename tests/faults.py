@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-Fault = Callable[[int, bytes], "bytes | str | None"]
+Fault = Callable[[int, bytes], "bytes | str | tuple[str, float] | None"]
 """(number of the request, its head) -> bytes to answer, 'cut' (after the server acted),
-'drop' (before it acts), 'half' (half of the answer), 'stall' (the server has acted, no answer
+'drop' (before it acts), 'half' (half of the answer), ('part', 0.3) (so much of it),
+'stall' (the server has acted, no answer
 comes for STALL seconds), or None to pass."""
 STALL = 2.5
 
@@ -61,7 +62,9 @@ class Proxy:
                     self.after_cut()
                     return
                 if told == "half":
-                    client.sendall(answer[: len(answer) // 2])
+                    told = ("part", 0.5)
+                if isinstance(told, tuple):
+                    client.sendall(answer[: int(len(answer) * told[1])])
                     return
                 if told == "stall":
                     time.sleep(STALL)

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-HEAVY = ("deepdiff", "grpc", "jinja2", "jwt", "qdrant_client", "rich")
+HEAVY = ("deepdiff", "grpc", "jinja2", "jwt", "obstore", "qdrant_client", "rich")
 UNNEEDED = (*HEAVY, "aiohttp", "http.client", "httpx", "pydantic", "requests", "ruamel", "urllib3")
 WATCH = """
 import json, sys

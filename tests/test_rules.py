@@ -10,7 +10,7 @@ import json
 import re
 import subprocess
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,9 +22,11 @@ from qdrantctl.edges.page import Page
 from qdrantctl.edges.settings import resolve
 from qdrantctl.edges.yaml_documents import read_documents
 from qdrantctl.flows import plan as flow
+from qdrantctl.flows import policies as kept
 from qdrantctl.flows import recall
 from qdrantctl.flows.desired import desired
 from qdrantctl.flows.observe import Worlds
+from qdrantctl.flows.policies import Place, Policy
 from qdrantctl.kinds.collection.observe import live_spec
 from qdrantctl.model.address import Address
 from qdrantctl.model.errors import ManifestError
@@ -34,6 +36,7 @@ from qdrantctl.model.server import Version
 from qdrantctl.model.violation import Severity, Violation
 from tests.engine.worlds import LIVE_DEFAULTS, OWNER, SERVER, TODAY, canonical
 
+NOW = datetime(2026, 11, 25, tzinfo=UTC)
 ROOT = Path(__file__).parents[1]
 PROJECT = """\
 apiVersion: qdrantctl/v1
@@ -106,6 +109,15 @@ def worlds(cluster: dict[str, Any]) -> Worlds:
     return Worlds(Inventory(live), Inventory(known), memory)
 
 
+def policies(found: Worlds) -> list[Policy]:
+    """The recorded policies, of a collection of which nothing was ever taken."""
+    return [
+        Policy(OWNER, address.name, known.spec, ("products",), (Place("s3://backups", None),))
+        for address, known in found.remembered.items()
+        if address.kind == kept.KIND
+    ]
+
+
 def laid_over(below: Any, above: Any) -> Any:
     if not isinstance(below, dict) or not isinstance(above, dict):
         return above
@@ -143,8 +155,9 @@ def violations(told: Told, project: Path, monkeypatch: pytest.MonkeyPatch) -> li
         for module in (flow, recall):
             monkeypatch.setattr(module, "detailed", lambda *_: found)
         monkeypatch.setattr(flow, "unsigned", lambda _: "")
+        monkeypatch.setattr(kept, "policies", lambda *_: policies(found))
         monkeypatch.setattr(flow.registry, "missing", lambda _: ())
-        door: Any = SimpleNamespace(server=server)
+        door: Any = SimpleNamespace(server=server, now=NOW)
         made = flow.plan(settings, wishes, door, TODAY, lambda _: None)
         return list(made.plan.violations)
     except ManifestError as error:

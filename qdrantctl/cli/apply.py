@@ -86,7 +86,7 @@ def command(**words: Any) -> int:
         if not (saved or words["auto_approve"] or approved(planned.plan)):
             return 1
 
-        def again(door: Door) -> Planned:
+        def again(door: NodeDoor) -> Planned:
             return _planned(saved, chosen, wanted, door, words, planned.desired)
 
         with stopping() as stop:
@@ -144,7 +144,7 @@ def _planned(
     saved: Plan | None,
     chosen: Settings,
     wanted: Wishes,
-    door: Door,
+    door: NodeDoor,
     words: dict[str, Any],
     read: Desired | None,
 ) -> Planned:
@@ -167,7 +167,7 @@ def _planned(
 
 def _under_the_lease(
     planned: Planned,
-    again: Callable[[Door], Planned],
+    again: Callable[[NodeDoor], Planned],
     cluster: Cluster,
     stop: Callable[[], bool],
     words: dict[str, Any],

@@ -11,12 +11,15 @@ from qdrantctl.cli.apply import approved, exit_code, report, stopping
 from qdrantctl.cli.options import output_options, server_options, show, wants_colour
 from qdrantctl.cli.plan import render
 from qdrantctl.cli.planning import clear, on_call, progress, settings, starting
+from qdrantctl.cli.policies import prune_sets, run_policies, verify_sets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from qdrantctl.edges.cluster import Cluster
     from qdrantctl.edges.settings import Settings
+    from qdrantctl.flows.nodes import NodeDoor
     from qdrantctl.flows.restore import Restoring
     from qdrantctl.model.report import Report
 
@@ -28,6 +31,9 @@ def command() -> None:
 
 @command.command("restore")
 @click.argument("snapshot", metavar="ADDRESS[@ID]")
+@click.option("--from", "source", metavar="DESTINATION",
+              help="A set that a policy has put there; no project is needed.")  # fmt: skip
+@click.option("--at", metavar="TIME", help="With --from: the last one not later than that.")
 @click.option("--as", "name", metavar="NAME",
               help="Name of the new collection; else OLD-restored-TIME.")  # fmt: skip
 @click.option("--auto-approve", is_flag=True, help="Do not ask.")
@@ -45,7 +51,6 @@ def restore_snapshot(**words: Any) -> int:
     from datetime import UTC, datetime
 
     from qdrantctl.flows.plan import door
-    from qdrantctl.flows.restore import restoring
     from qdrantctl.model.errors import UsageError
 
     if not words["auto_approve"] and not sys.stdin.isatty():
@@ -56,7 +61,7 @@ def restore_snapshot(**words: Any) -> int:
     chosen = _settings(words)
     with door(chosen, on_call(words["verbose"])) as cluster:
         now = datetime.now(UTC)
-        made = restoring(chosen, cluster, words["snapshot"], words["name"], now)
+        made = _restoring(chosen, cluster, words, words["name"], now)
         clear()
         shown = sys.stdout if words["output"] == "text" else sys.stderr
         show(render(made.plan, {**words, "output": "text"}, shown), err=shown is sys.stderr)
@@ -64,6 +69,30 @@ def restore_snapshot(**words: Any) -> int:
             return 1
         with stopping() as stop:
             return _told(_under_the_lease(made, chosen, cluster, stop, words), made, words)
+
+
+def _restoring(
+    chosen: Settings, door: NodeDoor, words: dict[str, Any], name: str | None, now: datetime
+) -> Restoring:
+    """What restoring would do, from the ledger's snapshots or from a destination."""
+    from qdrantctl.flows import restore, restore_set
+    from qdrantctl.flows.nodes import Work
+    from qdrantctl.model.backup import instant
+    from qdrantctl.model.errors import UsageError
+
+    if not words["source"]:
+        if words["at"]:
+            raise UsageError("--at goes with --from DESTINATION")
+        return restore.restoring(chosen, door, words["snapshot"], name, now)
+    try:
+        at = instant(words["at"]) if words["at"] else None
+    except ValueError:
+        raise UsageError(
+            f"--at {words['at']!r} is no time", hint="As in 2026-11-25T03:00:00Z."
+        ) from None
+    work = Work(door, lambda _: None, lambda: False, chosen.nodes)
+    found = restore_set.chosen(chosen, work, words["snapshot"], words["source"], at)
+    return restore_set.restoring(chosen, work, found, name, now)
 
 
 def _under_the_lease(
@@ -80,14 +109,15 @@ def _under_the_lease(
     from qdrantctl.edges.identity import identify
     from qdrantctl.flows.lease import Wait, leased
     from qdrantctl.flows.nodes import Work
-    from qdrantctl.flows.restore import restore, restoring
+    from qdrantctl.flows.restore import restore
     from qdrantctl.model.errors import StaleError
 
     identity = identify(chosen.root, os.environ)
     wait = Wait(words["lease_timeout"], lambda line: click.echo(line, err=True), stop)
     with leased(cluster, chosen.owner, identity, wait) as fenced:
         snapshot = f"collection/{made.step.collection}@{made.step.snapshot}"
-        again = restoring(chosen, fenced, snapshot, made.step.name, datetime.now(UTC))
+        exact = words | {"snapshot": snapshot, "at": None}
+        again = _restoring(chosen, fenced, exact, made.step.name, datetime.now(UTC))
         if again.plan.changes != made.plan.changes:
             raise StaleError(
                 "the cluster has changed since; nothing was done", hint="Restore again."
@@ -114,11 +144,17 @@ def _told(met: Report, made: Restoring, words: dict[str, Any]) -> int:
 
 @command.command("list")
 @click.argument("address", required=False)
+@click.option("--from", "source", metavar="DESTINATION",
+              help="Only what is there, whoever put it there; no server is asked.")  # fmt: skip
 @server_options
 @output_options("text", "json")
 def list_snapshots(**words: Any) -> int:
-    """Show the snapshots that the ledger knows and those that the servers list."""
+    """Show what there is to restore: at destinations of policies, in the ledger, on the servers."""
+    starting(words["verbose"])
+    from qdrantctl.flows.nodes import Work
     from qdrantctl.flows.plan import door
+    from qdrantctl.flows.prune import listed as at_destinations
+    from qdrantctl.flows.prune import read
     from qdrantctl.flows.snapshots import listed
     from qdrantctl.model.address import Address
     from qdrantctl.model.errors import UsageError
@@ -128,12 +164,29 @@ def list_snapshots(**words: Any) -> int:
         only = Address.parse(words["address"]) if words["address"] else None
     except ValueError as error:
         raise UsageError(str(error)) from None
-    chosen = _settings(words)
-    with door(chosen, on_call(words["verbose"])) as cluster:
-        found = listed(cluster, chosen.nodes, only)
-    if words["output"] == "json":
-        show(json.document({"snapshots": [each.model_dump(mode="json") for each in found]}))
+    found: tuple[Any, ...] = ()
+    if words["source"]:
+        from datetime import UTC, datetime
+
+        sets, now = tuple(read(words["source"])), datetime.now(UTC)
     else:
+        chosen = _settings(words)
+        with door(chosen, on_call(words["verbose"])) as cluster:
+            found = listed(cluster, chosen.nodes, only)
+            work = Work(cluster, progress(words["verbose"]), lambda: False, chosen.nodes)
+            (sets, unseen), now = at_destinations(chosen, work), cluster.now
+        for line in unseen:
+            click.echo(f"Warning: {line}", err=True)
+    clear()
+    if only:
+        sets = tuple(s for s in sets if s.about and s.about.snapshot.collection == only.name)
+    if words["output"] == "json":
+        about = {"snapshots": [each.model_dump(mode="json") for each in found]}
+        show(json.document(about | {"sets": [each.document(now) for each in sets]}))
+        return 0
+    if sets:
+        show(text.sets(sets, now))
+    if found or not sets:
         show(text.snapshots(found))
     return 0
 
@@ -141,3 +194,8 @@ def list_snapshots(**words: Any) -> int:
 def _settings(words: dict[str, Any]) -> Settings:
     """The settings; no manifest is read, so none needs to be named."""
     return settings({**words, "files": ("-",)}, need_server=True)
+
+
+command.add_command(run_policies)
+command.add_command(prune_sets)
+command.add_command(verify_sets)

@@ -33,7 +33,7 @@ RETRIED = frozenset({429, 500, 502, 503, 504})
 BROKEN = 500
 """The server itself failed, as it does at every read of a shard whose node is down: such a read
 is tried once more and no longer."""
-OK = 200
+OK, PARTIAL = 200, 206
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND, TOO_MANY = 401, 403, 404, 429
 QUOTED = 400
 """Characters of the server's own words that an error quotes."""
@@ -170,18 +170,31 @@ class Cluster:
         raise AssertionError("the last try returns or raises")
 
     def download(self, call: Call) -> Iterator[bytes]:
-        """The bytes that answer a GET, piece by piece. Raises ClusterError."""
-        wire, started = self._new_wire(), time.monotonic()
-        try:
-            status, pieces = wire.stream(_target(call))
-            self._told(call, status, started)
-            if status != OK:
-                self._result(Answer(status, b"".join(pieces)), call)
-            yield from pieces
-        except (Unreachable, Cut) as error:
-            raise self._unanswered(error, call) from None
-        finally:
-            wire.close()
+        """The bytes that answer a GET, piece by piece. Raises ClusterError.
+
+        Where the connection is cut it goes on from there, as long as it comes any further.
+        """
+        got, etag, failed = 0, "", 0
+        while True:
+            wire, started = self._new_wire(), time.monotonic()
+            try:
+                found = wire.stream(_target(call), got, etag)
+                self._told(call, found.status, started)
+                if found.status not in (OK, PARTIAL):
+                    self._result(Answer(found.status, b"".join(found.pieces)), call)
+                etag = etag or found.etag
+                # Object storage knows no ranges: it begins anew.
+                for piece in _after(found.pieces, got if found.status == OK else 0):
+                    got, failed = got + len(piece), 0
+                    yield piece
+                return
+            except (Unreachable, Cut) as error:
+                failed += 1
+                if failed == TRIES or not got:
+                    raise self._unanswered(error, call) from None
+                time.sleep(PAUSE * 2**failed)
+            finally:
+                wire.close()
 
     def upload(self, call: Call, pieces: Iterable[bytes], length: int, kind: str) -> Json:
         """The `result` of a POST of `length` bytes, piece by piece. Raises ClusterError."""
@@ -291,6 +304,15 @@ class Cluster:
             status=status,
             maybe_applied=maybe,
         )
+
+
+def _after(pieces: Iterable[bytes], skipped: int) -> Iterator[bytes]:
+    """The pieces after so many bytes."""
+    for piece in pieces:
+        rest = piece[skipped:]
+        skipped -= len(piece) - len(rest)
+        if rest:
+            yield rest
 
 
 def _target(call: Call) -> str:

@@ -38,6 +38,18 @@ def concealed(violation: Violation, document: Document | None) -> Violation:
     return violation.model_copy(update=changed)
 
 
+def without_credentials(violation: Violation) -> Violation:
+    """The violation without what a URL in a manifest may hold: who logs in, and a query."""
+    words = {word: getattr(violation, word) for word in ("message", "hint", "snippet")}
+    return violation.model_copy(
+        update={
+            word: _IN_URL.sub(rf"\1\2{HIDDEN}", text)
+            for word, text in words.items()
+            if isinstance(text, str)
+        }
+    )
+
+
 def _line(snippet: str, violation: Violation, document: Document | None) -> str:
     line = violation.origin.line if isinstance(violation.origin, Origin) else 0
     for path in _literal_paths(document) if document else ():

@@ -31,6 +31,15 @@ class Answer:
     """The `Date` header: the server's clock when it answered; empty where there is none."""
 
 
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """An answer whose body is still to come."""
+
+    status: int
+    etag: str
+    pieces: Iterator[bytes]
+
+
 class Unreachable(Exception):
     """Nothing was sent."""
 
@@ -119,23 +128,28 @@ class Wire:
             self.close()
         return answer
 
-    def stream(self, target: str) -> tuple[int, Iterator[bytes]]:
-        """Status and body of a GET, piece by piece. Raises Unreachable or Cut, also later on.
+    def stream(self, target: str, begin: int = 0, etag: str = "") -> Stream:
+        """The answer to a GET, piece by piece. Raises Unreachable or Cut, also later on.
 
         The standard library asks for no encoding but `identity`, so the pieces are the file's.
+        With `begin` only the rest is asked for, of a file whose `etag` is still the same.
         """
+        headers = self._headers | ({"range": f"bytes={begin}-"} if begin else {})
+        headers |= {"if-range": etag} if begin and etag else {}
         connection = self._connect()
         try:
-            connection.request("GET", self._prefix + target, None, self._headers)
+            connection.request("GET", self._prefix + target, None, headers)
             response = connection.getresponse()
         except (OSError, http.client.HTTPException) as error:
             raise self._cut(error) from None
-        return response.status, self._pieces(response)
+        return Stream(response.status, response.getheader("etag") or "", self._pieces(response))
 
     def _pieces(self, response: http.client.HTTPResponse) -> Iterator[bytes]:
         try:
             while piece := response.read(PIECE):
                 yield piece
+            if response.length:  # of a body that ends too early nothing else is told
+                raise http.client.IncompleteRead(b"", response.length)
         except (OSError, http.client.HTTPException) as error:
             raise self._cut(error) from None
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
 from typing import NamedTuple
 
+from qdrantctl.edges.concealment import without_credentials
 from qdrantctl.edges.page import Page, Place, lines_of
 from qdrantctl.edges.sources import STDIN, Search, Sources, read_page
 from qdrantctl.edges.spec_errors import Fault, validate
@@ -23,8 +24,6 @@ from qdrantctl.model.violation import Finding, Severity, Violation
 
 TEMPLATES = (".j2",)
 PROJECT_FILE = "qdrantctl.yaml"
-_LATER = ("SnapshotPolicy",)
-"""Kinds that are announced and not there yet."""
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 
 Stdin = Callable[[], bytes]
@@ -71,7 +70,7 @@ class Source:
         self, fault: Fault, severity: Severity = Severity.ERROR, address: str = ""
     ) -> Violation:
         """A fault of the manifest as a violation at its line."""
-        return self.page.violation(
+        found = self.page.violation(
             fault.rule,
             fault.message,
             fault.hint,
@@ -79,6 +78,7 @@ class Source:
             severity=severity,
             address=address,
         )
+        return without_credentials(found)
 
 
 class Declared(NamedTuple):
@@ -217,10 +217,6 @@ class _Reading:
         name = value["kind"]
         if isinstance(name, str) and name in self.kinds:
             return self.kinds[name]
-        if name in _LATER:
-            message = f"kind {name} is not supported by this version yet"
-            self._broken(source, Fault(("kind",), "QC033", message, "Leave the manifest out."))
-            return None
         from difflib import get_close_matches
 
         close = get_close_matches(str(name), self.kinds, 1)

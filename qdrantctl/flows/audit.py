@@ -21,7 +21,9 @@ from qdrantctl.edges.settings import Settings, find
 from qdrantctl.engine.audit.judge import OFFLINE, judge
 from qdrantctl.engine.audit.proof import Probe, probes, proved
 from qdrantctl.flows.desired import desired
+from qdrantctl.flows.nodes import Work
 from qdrantctl.flows.observe import Progress, observe
+from qdrantctl.flows.policies import policies
 from qdrantctl.flows.profile import profiles, wanted
 from qdrantctl.model.address import Address
 from qdrantctl.model.audit import AuditedServer, AuditReport, Proof
@@ -127,7 +129,7 @@ def _asked(
     peers: tuple[str, ...] | None = None
     with Cluster(place.endpoint, on_call=on_call) as door:
         try:
-            inside = _inside(door, now, tell)
+            inside = _policed(settings, door, _inside(door, now, tell))
             evidence = replace(evidence, inside=inside, unseen="")
             if wishes.prove:
                 proofs = tuple(_proofs(door, inside.live, wishes, tell))
@@ -183,6 +185,23 @@ def _inside(door: Cluster, now: datetime, tell: Progress) -> Inside:
     with suppress(ClusterError):
         now = door.now
     return Inside(now, distributed, live, telemetry, snapshots)
+
+
+def _policed(settings: Settings, door: Cluster, inside: Inside) -> Inside:
+    """With what the policies of these settings have put away. Raises ClusterError."""
+    kept: dict[str, datetime] = {}
+    tried: dict[str, tuple[datetime, bool]] = {}
+    work = Work(door, lambda _: None, lambda: False, settings.nodes)
+    for policy in policies(settings, work):
+        for each in (each for place in policy.places for each in place.sets):
+            if each.sidecar is None or each.state not in ("complete", "bad"):
+                continue
+            name = each.sidecar.snapshot.collection
+            if each.state == "complete":
+                kept[name] = max(kept.get(name, each.sidecar.taken), each.sidecar.taken)
+            if met := each.verified:
+                tried[name] = max(tried.get(name, (met.when, met.good)), (met.when, met.good))
+    return replace(inside, kept=kept, tried=tried)
 
 
 def _newest(listed: Json) -> datetime | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from typing import Any
 
@@ -13,17 +14,21 @@ from qdrantctl.edges.settings import Settings
 from qdrantctl.engine import drift as engine
 from qdrantctl.engine.planner import Question
 from qdrantctl.flows.desired import desired
+from qdrantctl.flows.nodes import NodeDoor
 from qdrantctl.flows.observe import Progress, Worlds, worlds
 from qdrantctl.flows.plan import described
+from qdrantctl.flows.policies import KIND as POLICY
+from qdrantctl.flows.policies import WORDS, Finding, findings
 from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.access_key import REGISTRY
 from qdrantctl.model.drift import Baseline, Drift
 from qdrantctl.model.kind import Door
 from qdrantctl.model.resource import Inventory
+from qdrantctl.model.rule import ABSENT
 
 
 def drift(
-    settings: Settings, door: Door, today: date, progress: Progress, *, strict: bool
+    settings: Settings, door: NodeDoor, today: date, progress: Progress, *, strict: bool
 ) -> Drift:
     """What moved since it was applied, and what was not applied yet.
 
@@ -45,6 +50,8 @@ def drift(
         partial=settings.partial,
         removed=settings.removed,
     )
+    policed = any(address.kind == POLICY for address in question.recorded)
+    unkept = findings(settings, door, found.remembered)
     known = _owners(found)
     lost = not known & owners and _was_applied(settings)
     made = Drift(
@@ -58,7 +65,12 @@ def drift(
         changed=tuple(engine.changed(question, BY_NAME)),
         unmanaged=tuple(engine.unmanaged(question, BY_NAME)),
         interrupted=tuple(engine.interrupted(question)),
-        notes=(*_notes(settings, found, known & owners, known), *_keys_gone(question, door)),
+        notes=(
+            *_notes(settings, found, known & owners, known),
+            *_keys_gone(question, door),
+            *(each.told for each in unkept),
+        ),
+        snapshots=_counted(unkept) if policed else ABSENT,
     )
     if not settings.manifests:
         return made
@@ -89,6 +101,11 @@ def _was_applied(settings: Settings) -> bool:
         return True
     folder = settings.state_folder
     return folder is not None and any(folder.rglob("*.yaml"))
+
+
+def _counted(found: Iterable[Finding]) -> dict[str, int]:
+    """How many there are of each kind, none of a kind included."""
+    return dict.fromkeys(WORDS, 0) | Counter(each.word for each in found)
 
 
 def _owners(found: Worlds) -> frozenset[str]:

@@ -50,6 +50,8 @@ class Work:
     door: NodeDoor
     say: Callable[[str], None]
     stop: Callable[[], bool]
+    nodes: tuple[str, ...] = ()
+    """Each node's own address, as the environment states them."""
 
     def go_on(self) -> None:
         """Raises QdrantctlError when somebody asked to stop."""

@@ -17,8 +17,10 @@ from qdrantctl.engine.planner import Question, plan_changes, unmanaged
 from qdrantctl.engine.scene import Scene
 from qdrantctl.engine.select import Selection
 from qdrantctl.flows.desired import Desired, desired
+from qdrantctl.flows.nodes import NodeDoor
 from qdrantctl.flows.observe import Progress, Worlds, detailed, worlds
 from qdrantctl.flows.older import older
+from qdrantctl.flows.policies import findings, violations
 from qdrantctl.flows.recall import recalled, told
 from qdrantctl.flows.state import with_state
 from qdrantctl.kinds.catalog import BY_NAME
@@ -89,7 +91,7 @@ def reached(settings: Settings) -> Endpoint:
 
 
 def plan(
-    settings: Settings, wishes: Wishes, door: Door, today: date, progress: Progress
+    settings: Settings, wishes: Wishes, door: NodeDoor, today: date, progress: Progress
 ) -> Planned:
     """The plan for these settings. Raises ManifestError, ClusterError, UsageError."""
     progress("reading manifests")
@@ -102,7 +104,7 @@ def plan_for(
     wanted: Desired,
     settings: Settings,
     wishes: Wishes,
-    door: Door,
+    door: NodeDoor,
     today: date,
     progress: Progress,
 ) -> Planned:
@@ -129,6 +131,7 @@ def plan_for(
         violations=(
             *wanted.violations,
             *guard(scene),
+            *violations(findings(settings, door, found.remembered)),
             *told(settings, found),
             *older(settings, wishes.allow_older, changes, found, wanted.versions),
             *notes(settings, wishes, scene),

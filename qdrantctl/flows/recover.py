@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from qdrantctl.flows import stand_in
 from qdrantctl.flows.nodes import ACTIVE, NodeDoor, Work, points, reached, replicas, topology
-from qdrantctl.model.errors import ClusterError, QdrantctlError
+from qdrantctl.model.errors import ClusterError, DamagedError
 from qdrantctl.model.kind import Door
 from qdrantctl.model.snapshot import File, Taken
 from qdrantctl.model.step import Call, Restore, collection_path
@@ -24,18 +24,29 @@ SHOWN = 5.0
 NOT_FOUND = 404
 
 
-def recover(step: Restore, taken: Taken, work: Work, *, listed: bool) -> tuple[str, ...]:
+Source = Callable[[File, NodeDoor], Iterator[bytes]]
+"""Where the bytes of a file come from that is sent to a node."""
+
+
+def recover(
+    step: Restore, taken: Taken, work: Work, *, listed: bool, source: Source | None = None
+) -> tuple[str, ...]:
     """Make the collection; what is not as it was. Raises QdrantctlError.
 
-    `listed` says that a collection of the old name exists, and with it the list of its snapshots.
+    Without a `source` each node's own files are taken. `listed` says that a collection of the old
+    name exists, and with it the list of its snapshots.
     """
+
+    def own(file: File, node: NodeDoor, listed: bool = listed) -> Iterator[bytes]:
+        return _own(file, node, step, listed)
+
     peers = frozenset(file.peer for file in taken.files)
     with reached(work.door, step.nodes, peers, f"snapshot {taken.id}") as nodes:
-        if not listed and stand_in.needed(work.door.server):
+        if source is None and not listed and stand_in.needed(work.door.server):
             with stand_in.standing(work.door, nodes.values(), step.collection):
-                _all_sent(step, taken, nodes, work, listed=True)
+                _all_sent(step, taken, nodes, work, lambda file, node: own(file, node, True))
         else:
-            _all_sent(step, taken, nodes, work, listed=listed)
+            _all_sent(step, taken, nodes, work, source or own)
         if work.door.server.peers > 1:
             _settle(step, taken, work)
         return patiently(
@@ -44,15 +55,15 @@ def recover(step: Restore, taken: Taken, work: Work, *, listed: bool) -> tuple[s
 
 
 def _all_sent(
-    step: Restore, taken: Taken, nodes: Mapping[str, NodeDoor], work: Work, *, listed: bool
+    step: Restore, taken: Taken, nodes: Mapping[str, NodeDoor], work: Work, source: Source
 ) -> None:
     """Every node's file, each to its own node. Raises QdrantctlError."""
     if taken.keys:
         # A server makes no shard keys of a snapshot, and recovers no shard that is not there.
-        _sent(taken.files[0], nodes, step, work, listed)
+        _sent(taken.files[0], nodes, step, work, source)
         _make_keys(step, taken, work.door)
     for file in taken.files:
-        _sent(file, nodes, step, work, listed)
+        _sent(file, nodes, step, work, source)
 
 
 def patiently(look: Callable[[], Iterable[str]]) -> tuple[str, ...]:
@@ -66,9 +77,9 @@ def patiently(look: Callable[[], Iterable[str]]) -> tuple[str, ...]:
 
 
 def _sent(
-    file: File, nodes: Mapping[str, NodeDoor], step: Restore, work: Work, listed: bool
+    file: File, nodes: Mapping[str, NodeDoor], step: Restore, work: Work, source: Source
 ) -> None:
-    """One file from its node, through here, and back to the same node. Raises QdrantctlError.
+    """One file through here and to its node. Raises QdrantctlError.
 
     That needs no path and no address as the server sees them. Of several files each counts for
     its own node (`no_sync`): with `snapshot` a later one would have the replicas made anew that
@@ -87,7 +98,7 @@ def _sent(
         "content-type: application/octet-stream\r\n\r\n"
     ).encode()
     tail = f"\r\n--{boundary}--\r\n".encode()
-    body = chain([head], _read(file, node, step, work, listed), [tail])
+    body = chain([head], _read(file, source(file, node), step, work), [tail])
     length = len(head) + file.size + len(tail)
     node.upload(call, body, length, f"multipart/form-data; boundary={boundary}")
     _forget(node, step.name, name)
@@ -103,33 +114,40 @@ def _forget(node: Door, collection: str, name: str) -> None:
             raise
 
 
-def _read(file: File, node: NodeDoor, step: Restore, work: Work, listed: bool) -> Iterator[bytes]:
-    """The bytes of a file. Raises QdrantctlError before their end when they are not as taken."""
+def _own(file: File, node: NodeDoor, step: Restore, listed: bool) -> Iterator[bytes]:
+    """The bytes of a file as its own node has it. Raises ClusterError."""
     path = collection_path(step.collection, "snapshots", file.name)
     if not listed:
         # What a collection that is gone has left is not listed, but is there among the snapshots
         # of the whole storage.
         path = f"/snapshots/{quote(f'{step.collection}/{file.name}', safe='')}"
-    found, length = sha256(), 0
     try:
-        for piece in node.download(Call(method="GET", path=path)):
-            work.go_on()
-            found.update(piece)
-            length += len(piece)
-            work.say(f"collection/{step.name}: {length:,} of {file.size:,} bytes")
-            if length <= file.size:
-                yield piece
+        yield from node.download(Call(method="GET", path=path))
     except ClusterError as error:
         if error.status == NOT_FOUND:
             error.hint = "It was deleted there. `qdrantctl snapshots list` tells of others."
         raise
+
+
+def _read(file: File, pieces: Iterable[bytes], step: Restore, work: Work) -> Iterator[bytes]:
+    """The bytes of a file. Raises QdrantctlError before their end when they are not as taken."""
+    found, length, held = sha256(), 0, b""
+    for piece in pieces:
+        work.go_on()
+        found.update(piece)
+        length += len(piece)
+        work.say(f"collection/{step.name}: {length:,} of {file.size:,} bytes")
+        if length <= file.size:
+            yield held
+            held = piece
     if (length, found.hexdigest()) != (file.size, file.checksum):
-        raise QdrantctlError(
-            f"{node.server.url}: the file {file.name} is no longer what was taken",
+        raise DamagedError(
+            f"the file {file.name} of node {file.peer} is no longer what was taken",
             why=f"It has {length:,} bytes with sha256 {found.hexdigest()}; {file.size:,} bytes "
             f"with {file.checksum} were taken.",
             hint="It is damaged or was changed, and was not restored.",
         )
+    yield held
 
 
 def _make_keys(step: Restore, taken: Taken, door: Door) -> None:

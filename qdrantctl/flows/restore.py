@@ -17,7 +17,7 @@ from qdrantctl.flows.execute import wait_green
 from qdrantctl.flows.nodes import Work
 from qdrantctl.flows.observe import Worlds, observe
 from qdrantctl.flows.plan import described
-from qdrantctl.flows.recover import patiently, recover
+from qdrantctl.flows.recover import Source, patiently, recover
 from qdrantctl.model.address import OWN_PREFIX, Address, unsendable
 from qdrantctl.model.change import Action, Cause, Change
 from qdrantctl.model.errors import ClusterError, QdrantctlError, UsageError
@@ -45,6 +45,8 @@ class Restoring:
     """The ledger's entry that tells of the snapshot."""
     listed: bool
     """Whether a collection of the old name exists."""
+    source: Source | None = None
+    """Where the bytes come from; None where they are the ledger's snapshot."""
 
     @property
     def address(self) -> Address:
@@ -67,7 +69,7 @@ def restoring(
         default = f"{address.name}-restored-{now:%Y%m%d-%H%M%S}"
         name = str(open_before["as"]) if again else default
     again = again and open_before.get("as") == name
-    live = _live(door, address, Address(KIND, name), Address("alias", name))
+    live = there(door, address, Address(KIND, name), Address("alias", name))
     left = bool(open_before.get("stand_in")) and stand_in.is_one(door, address.name)
     listed = address in live and not left
     if name == address.name and not listed and stand_in.needed(door.server):
@@ -76,21 +78,28 @@ def restoring(
             "collection of that name exists",
             hint="Restore under another name with --as NAME, and give it the old one as an alias.",
         )
-    _free(name, live, door, resuming=again)
+    free(name, live, door, resuming=again)
     nodes = settings.nodes if door.server.peers > 1 else ()
     step = Restore(collection=address.name, snapshot=taken.id, name=name, nodes=nodes)
     points = "1 point" if taken.points == 1 else f"{taken.points:,} points"
     because = f"from {address}@{taken.id}: {points}, {taken.size:,} bytes"
     if again:
         because += "; an interrupted restore did not finish it"
+    return Restoring(planned(settings, door, memory, step, because), step, taken, entry, listed)
+
+
+def planned(
+    settings: Settings, door: Door, memory: ledger.Memory, step: Restore, because: str
+) -> Plan:
+    """A plan of one change."""
     change = Change(
-        address=f"{KIND}/{name}",
+        address=f"{KIND}/{step.name}",
         action=Action.CREATE,
         cause=Cause.NEW,
         because=because,
         steps=(Step(restore=step),),
     )
-    plan = Plan(
+    return Plan(
         qdrantctl_version=__version__,
         project=settings.project,
         environment=settings.environment,
@@ -98,7 +107,6 @@ def restoring(
         manifests_digest=Desired(Inventory(), ()).digest,
         changes=(change,),
     )
-    return Restoring(plan, step, taken, entry, listed)
 
 
 def _found(
@@ -128,12 +136,13 @@ def _found(
     )
 
 
-def _live(door: Door, *only: Address) -> Inventory:
+def there(door: Door, *only: Address) -> Inventory:
+    """Which of these exist."""
     asked = Asked(Inventory(), Inventory(), only=frozenset(only))
     return observe(door, asked)
 
 
-def _free(name: str, live: Inventory, door: Door, *, resuming: bool) -> None:
+def free(name: str, live: Inventory, door: Door, *, resuming: bool) -> None:
     """Raises QdrantctlError when the collection may not be made."""
     reason = unsendable(name)
     if not reason and name.startswith(OWN_PREFIX):
@@ -154,14 +163,16 @@ def restore(made: Restoring, work: Work) -> Report:
     begun = {"as": made.step.name, "snapshot": made.taken.id}
     if not made.listed and stand_in.needed(work.door.server):
         begun["stand_in"] = made.step.collection
-    ledger.write(work.door, [{**made.entry, "restoring": begun}])
+    if made.source is None:
+        ledger.write(work.door, [{**made.entry, "restoring": begun}])
     error, missed = "", tuple[str, ...]()
     try:
-        missed = _made(made, work)
+        missed = carried_out(made, work)
     except QdrantctlError as failure:
         words = (failure.what, failure.why, failure.hint)
         error = ". ".join(word.rstrip(".") for word in words if word) + "."
-    if not (error or missed) or (error and _nothing(made, work.door)):
+    over = not (error or missed) or (error and _nothing(made, work.door))
+    if made.source is None and over:
         plain = {word: value for word, value in made.entry.items() if word != "restoring"}
         ledger.write(work.door, [plain])
     outcome = Outcome(
@@ -182,9 +193,9 @@ def restore(made: Restoring, work: Work) -> Report:
     )
 
 
-def _made(made: Restoring, work: Work) -> tuple[str, ...]:
+def carried_out(made: Restoring, work: Work) -> tuple[str, ...]:
     """Make the collection; what is not as it was. Raises QdrantctlError."""
-    missed = recover(made.step, made.taken, work, listed=made.listed)
+    missed = recover(made.step, made.taken, work, listed=made.listed, source=made.source)
 
     def told(address: Address, status: str, indexed: int, points: int) -> None:
         work.say(f"{address}: {status}, {indexed:,} of {points:,} points indexed")
@@ -199,7 +210,7 @@ def _nothing(made: Restoring, door: Door) -> bool:
     old = made.step.collection
     with suppress(ClusterError):
         left = not made.listed and stand_in.needed(door.server) and stand_in.is_one(door, old)
-        return made.address not in _live(door, made.address) and not left
+        return made.address not in there(door, made.address) and not left
     return False
 
 

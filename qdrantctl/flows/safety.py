@@ -25,18 +25,34 @@ def take(step: Snapshot, live: Resource, work: Work) -> Taken:
     told = topology(work.door, step.collection)
     holders = frozenset(peer for _, peer, _ in replicas(told))
     with reached(work.door, step.nodes, holders, f"snapshot of {step.collection}") as nodes:
-        files = tuple(_file(peer, nodes[peer], step.collection, work) for peer in sorted(holders))
+        taken = begun(step.collection, live, told, nodes, work)
+        files = (_read_back(file, nodes[file.peer], step.collection, work) for file in taken.files)
+        return taken.model_copy(update={"files": tuple(files)})
+
+
+def begun(
+    collection: str,
+    live: Resource,
+    told: Mapping[str, Any],
+    nodes: Mapping[str, NodeDoor],
+    work: Work,
+) -> Taken:
+    """A snapshot on each of these nodes, not yet read. Raises QdrantctlError.
+
+    `told` says where the shards are.
+    """
+    files = tuple(_file(peer, nodes[peer], collection, work) for peer in sorted(nodes))
     wanted = {shard for shard, _, _ in replicas(told)}
     if missing := wanted - {shard for file in files for shard in file.shards}:
         raise ClusterError(
-            f"{work.door.server.url}: no replica of shard {min(missing)} of {step.collection} is "
+            f"{work.door.server.url}: no replica of shard {min(missing)} of {collection} is "
             "active, so no snapshot holds it",
             hint="See that every node is up and its replicas are active.",
         )
     found = _TIME.search(files[0].name)
     return Taken(
         id=found[1] if found else files[0].name,
-        collection=step.collection,
+        collection=collection,
         server=str(work.door.server.version),
         aliases=live.facts.aliases,
         spec=live.spec,
@@ -63,14 +79,27 @@ def _of_its_own_second(node: NodeDoor, collection: str) -> None:
 
 
 def _file(peer: str, node: NodeDoor, collection: str, work: Work) -> File:
-    """One node's part. The server's word is not taken for it: the file is read back whole."""
+    """One node's part, as the server tells of it."""
     work.say(f"collection/{collection}: taking a snapshot on {node.server.url}")
     _of_its_own_second(node, collection)
     before = points(node, collection)
     path = collection_path(collection, "snapshots")
     made = node.ask(Call(method="POST", path=path, query={"wait": "true"}))
     after = points(node, collection)
-    name, size = str(made["name"]), int(made["size"])
+    shards = {shard: (before.get(shard, count), count) for shard, count in after.items()}
+    return File(
+        peer=peer,
+        name=str(made["name"]),
+        size=int(made["size"]),
+        # Object storage tells none.
+        checksum=str(made.get("checksum") or ""),
+        shards=shards,
+    )
+
+
+def _read_back(file: File, node: NodeDoor, collection: str, work: Work) -> File:
+    """The file with its checksum. The server's word is not taken for it: it is read back whole."""
+    name, size = file.name, file.size
     listed = snapshots(node, collection).get(name, {})
     call = Call(method="GET", path=collection_path(collection, "snapshots", name))
     checksum, length = sha256(), 0
@@ -82,14 +111,12 @@ def _file(peer: str, node: NodeDoor, collection: str, work: Work) -> File:
             f"collection/{collection}: reading the snapshot back, {length:,} of {size:,} bytes"
         )
     found = checksum.hexdigest()
-    # Object storage tells no checksum, neither when it is written nor in the list.
-    told = {entry.get("checksum") or found for entry in (made, listed)}
+    told = {checksum or found for checksum in (file.checksum, listed.get("checksum"))}
     if not listed or {size, int(listed["size"])} != {length} or told != {found}:
         raise ClusterError(
             f"{node.server.url}: the snapshot {name} is not what the server says it wrote",
             why=f"{length:,} bytes with sha256 {found} were read back, {size:,} bytes with "
-            f"{made.get('checksum')} were written.",
+            f"{file.checksum} were written.",
             hint="Look at the disk and the log of that node.",
         )
-    shards = {shard: (before.get(shard, count), count) for shard, count in after.items()}
-    return File(peer=peer, name=name, size=size, checksum=found, shards=shards)
+    return file.model_copy(update={"checksum": found})

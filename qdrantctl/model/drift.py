@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -111,6 +112,11 @@ class Drift(BaseModel):
         default=(), description="Resources that an apply left half done; the next one finishes."
     )
     notes: tuple[str, ...] = Field(default=(), description="What else is to be known.")
+    snapshots: Mapping[str, int] | MISSING = Field(
+        default=ABSENT,
+        description="What is not as the snapshot policies say, counted: overdue, incomplete, "
+        "unverified, superfluous and unseen. Absent where there is no policy.",
+    )
 
     @property
     def owner(self) -> str:

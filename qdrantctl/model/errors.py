@@ -69,6 +69,14 @@ class ClusterError(QdrantctlError):
         self.maybe_applied = maybe_applied
 
 
+class StoreError(QdrantctlError):
+    """A destination of snapshots cannot be used, or does not hold what was put there."""
+
+
+class DamagedError(StoreError):
+    """What was put there is no longer what it was."""
+
+
 class LeaseError(ClusterError):
     """Another apply holds the lease, or has taken it over: nothing more may be written."""
 

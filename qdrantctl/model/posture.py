@@ -110,6 +110,10 @@ class Inside:
     """Read before any probe was sent, so that its counters do not hold them."""
     snapshots: Mapping[str, datetime | None]
     """The newest snapshot of each collection whose list could be read; None where it is empty."""
+    kept: Mapping[str, datetime] = field(default_factory=dict)
+    """The newest whole set of each collection that policies have put away."""
+    tried: Mapping[str, tuple[datetime, bool]] = field(default_factory=dict)
+    """When a set of a collection was last restored to be verified, and whether it was good."""
 
 
 @dataclass(frozen=True, slots=True)

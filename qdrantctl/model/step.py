@@ -35,6 +35,10 @@ class Snapshot(BaseModel):
     nodes: tuple[str, ...] = Field(
         default=(), description="Each node's own address; empty where the server is the only one."
     )
+    to: tuple[str, ...] | MISSING = Field(
+        default=ABSENT,
+        description="Where a policy has it copied; left out where it only stays on the server.",
+    )
 
 
 class Restore(BaseModel):

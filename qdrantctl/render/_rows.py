@@ -69,9 +69,13 @@ def reason(change: Change) -> str:
 
 
 def way_back(change: Change) -> str:
-    """What is done before points are destroyed; empty where none are, or nothing is done."""
-    if not any(isinstance(step.snapshot, Snapshot) for step in change.steps):
+    """Where snapshots go, or what is done before points are destroyed; empty where nothing is."""
+    found = [step.snapshot for step in change.steps if isinstance(step.snapshot, Snapshot)]
+    if not found:
         return ""
+    if change.action is Action.RUN:
+        places = {where: None for step in found for where in step.to}  # type: ignore[union-attr]
+        return f"to {clean(', '.join(places))}"
     return f"a snapshot is taken first; way back: {clean(command(change.address))}"
 
 

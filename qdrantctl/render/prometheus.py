@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from qdrantctl.model.drift import Drift, Moved
 from qdrantctl.model.rule import ABSENT
@@ -45,6 +45,12 @@ def _metrics(made: Drift) -> Iterator[tuple[str, str, Sequence[Sample]]]:
             if not moved.known
         ],
     )
+    if isinstance(made.snapshots, Mapping):
+        yield (
+            "snapshot_findings",
+            "What is not as the snapshot policies say.",
+            [({**owner, "finding": word}, n) for word, n in made.snapshots.items()],
+        )
     yield "recorded_resources", "Resources that the ledger holds.", [(owner, made.recorded)]
     yield "ledger_lost", "Whether records are missing.", [(owner, int(made.lost))]
 

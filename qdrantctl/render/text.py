@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from qdrantctl.model.audit import Answer, AuditReport
+from qdrantctl.model.backup import Set
 from qdrantctl.model.change import Action, Change
 from qdrantctl.model.drift import Drift, Moved
 from qdrantctl.model.imported import Imported
@@ -23,6 +24,7 @@ from qdrantctl.render import _numbers as numbers
 from qdrantctl.render._paint import Paint, painter
 from qdrantctl.render._plain import clean, counted, dotted, listed, shown
 from qdrantctl.render._rows import SIGNS, heading, lined_up, place, reason, rows, way_back
+from qdrantctl.render._sets import table as sets_table
 from qdrantctl.render._snapshots import restored as after_restore
 from qdrantctl.render._snapshots import table
 from qdrantctl.render.violations import entries
@@ -69,6 +71,11 @@ def snapshots(found: Iterable[Listed]) -> str:
     """What there is to restore, a line for each file."""
     lines = list(table(found))
     return "\n".join(lines if len(lines) > 1 else ["There are no snapshots."]) + "\n"
+
+
+def sets(found: Iterable[Set], now: datetime) -> str:
+    """The sets at destinations, a line for each, and their sum."""
+    return "\n".join(sets_table(found, now)) + "\n"
 
 
 def restored(name: str, taken: Taken) -> str:

@@ -158,7 +158,6 @@ WHOLE = [
     (HEAD.replace("/v1", "/v2"), "QC031", 1, 13, "'qdrantctl/v2' is not known", "qdrantctl/v1"),
     (HEAD.replace("Collection", "Colection"), "QC032", 2, 7, "'Colection'", "mean Collection?"),
     (HEAD.replace("Collection", "Pod"), "QC032", 2, 7, "'Pod'", "Known are Collection, Alias,"),
-    (HEAD.replace("Collection", "SnapshotPolicy"), "QC033", 2, 7, "not supported", "Leave"),
     (HEAD.replace("Collection", "Project"), "QC033", 2, 7, "among the manifests", "qdrantctl.yaml"),
     ("- 3", "QC030", 1, 1, "not a manifest", "apiVersion: qdrantctl/v1"),
     ("kind: Alias", "QC030", 1, 1, "not a manifest", "kind: Collection"),

@@ -20,6 +20,7 @@ KIND = "collection"
 UNLIMITED = 2**63 - 1
 """What lifts a cap, which Qdrant cannot unset; more means no more."""
 OLDEST_SNAPSHOT = timedelta(days=7)
+OLDEST_TRIAL = timedelta(days=31)
 _STRICT = "strict_mode_config"
 _TENANT_TYPES = ("keyword", "uuid")
 """Types of index that take is_tenant."""
@@ -202,9 +203,10 @@ def _snapshot(evidence: Evidence, address: Address, points: int | None) -> Verdi
     subject = str(address)
     if points == 0:
         return idle("QA501", "it holds no points", subject=subject)
-    if address.name not in evidence.inside.snapshots:
+    listed, kept = evidence.inside.snapshots, evidence.inside.kept.get(address.name)
+    if address.name not in listed and kept is None:
         return unseen("QA501", "the server does not list its snapshots", subject=subject)
-    newest = evidence.inside.snapshots[address.name]
+    newest = max((t for t in (listed.get(address.name), kept) if t), default=None)
     if newest is None:
         return failed("QA501", "there is no snapshot of it on the server", subject=subject)
     days = (evidence.inside.now - newest).days
@@ -214,8 +216,24 @@ def _snapshot(evidence: Evidence, address: Address, points: int | None) -> Verdi
     return passed("QA501", told, subject=subject)
 
 
-def _restored(_: Evidence) -> Iterator[Verdict]:
-    yield unseen("QA502", "a restore leaves no trace on the server")
+def _restored(evidence: Evidence) -> Iterator[Verdict]:
+    inside = evidence.inside
+    if inside is None or not (inside.kept or inside.tried):
+        yield unseen("QA502", "a restore leaves no trace on the server")
+        return
+    for name in sorted({*inside.kept, *inside.tried}):
+        subject = f"collection/{name}"
+        if name not in inside.tried:
+            yield failed("QA502", "no set of it was ever verified", subject=subject)
+            continue
+        when, good = inside.tried[name]
+        told = f"verified on {when.date().isoformat()}"
+        if not good:
+            yield failed("QA502", f"{told}, and was not as it had been", subject=subject)
+        elif inside.now - when > OLDEST_TRIAL:
+            yield failed("QA502", f"last {told}", subject=subject)
+        else:
+            yield passed("QA502", told, subject=subject)
 
 
 CHECKS: dict[str, Check] = {

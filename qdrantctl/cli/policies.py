@@ -1,0 +1,188 @@
+"""`qdrantctl snapshots run | prune`: what snapshot policies ask, done and tidied up."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from qdrantctl.cli.apply import PART_WAY, report, stopping
+from qdrantctl.cli.options import output_options, server_options, show, wants_colour
+from qdrantctl.cli.plan import render
+from qdrantctl.cli.planning import clear, on_call, progress, settings, starting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qdrantctl.edges.cluster import Cluster
+    from qdrantctl.edges.settings import Settings
+    from qdrantctl.flows.nodes import Work
+    from qdrantctl.model.backup import Set, Verified
+    from qdrantctl.model.report import Outcome
+
+lease_option = click.option(
+    "--lease-timeout",
+    type=click.FloatRange(min=0),
+    default=0,
+    metavar="SECONDS",
+    help="Wait that long while another run is under way.",
+)
+
+
+def unread(words: dict[str, Any]) -> Settings:
+    """The settings; no manifest is read, so none needs to be named."""
+    return settings({**words, "files": ("-",)}, need_server=True)
+
+
+@contextmanager
+def at_work(
+    cluster: Cluster, chosen: Settings, words: dict[str, Any], stop: Callable[[], bool]
+) -> Iterator[Work]:
+    """Work under the lease of snapshots, which applies do not wait for."""
+    import os
+
+    from qdrantctl.edges.identity import identify
+    from qdrantctl.flows.lease import Wait, leased
+    from qdrantctl.flows.nodes import Work
+    from qdrantctl.flows.run import LEASE
+
+    identity = identify(chosen.root, os.environ)
+    wait = Wait(words["lease_timeout"], lambda line: click.echo(line, err=True), stop)
+    with leased(cluster, f"{chosen.owner}/{LEASE}", identity, wait) as fenced:
+        yield Work(fenced, progress(words["verbose"]), stop, chosen.nodes)
+
+
+@click.command("run")
+@click.argument("policies", nargs=-1, metavar="[POLICY]…")
+@click.option("--dry-run", is_flag=True, help="Show what is due, and do nothing.")
+@lease_option
+@server_options
+@output_options("text", "json", "markdown")
+def run_policies(**words: Any) -> int:
+    """Take the snapshots that are due by the policies that were applied, and no others.
+
+    Made to be called every few minutes. What was missed is caught up once, what a run that died
+    has left is finished, and what retention no longer keeps is removed.
+    """
+    starting(words["verbose"])
+    from qdrantctl.flows.nodes import Work
+    from qdrantctl.flows.plan import door
+    from qdrantctl.flows.run import run, running
+    from qdrantctl.model.change import Action
+
+    chosen = unread(words)
+    with door(chosen, on_call(words["verbose"])) as cluster, stopping() as stop:
+        say = progress(words["verbose"])
+        made = running(chosen, Work(cluster, say, stop, chosen.nodes), words["policies"])
+        clear()
+        if words["dry_run"]:
+            show(render(made.plan, {**words, "max_bytes": 65000}))
+            return 0
+        with at_work(cluster, chosen, words, stop) as work:
+            met = run(running(chosen, work, words["policies"]), work, _teller(words))
+        clear()
+        if words["output"] == "text" and all(o.action is Action.NOOP for o in met.outcomes):
+            show("Nothing is due.")
+            return 0
+        return report(met, words)
+
+
+@click.command("prune")
+@click.argument("policies", nargs=-1, metavar="[POLICY]…")
+@click.option("--dry-run", is_flag=True, help="Show what would be removed, and remove nothing.")
+@click.option(
+    "--orphan",
+    "orphans",
+    multiple=True,
+    metavar="FOLDER",
+    help="Remove this, too, which is no whole set.",
+)
+@lease_option
+@server_options
+@output_options("text", "json")
+def prune_sets(**words: Any) -> int:
+    """Remove the sets that retention no longer keeps.
+
+    What is no whole set is listed, and removed only when it is named with --orphan.
+    """
+    starting(words["verbose"])
+    from qdrantctl.flows.nodes import Work
+    from qdrantctl.flows.plan import door
+    from qdrantctl.flows.prune import leaving, prune
+    from qdrantctl.render import json, text
+
+    chosen, only, named = unread(words), words["policies"], words["orphans"]
+    with door(chosen, on_call(words["verbose"])) as cluster, stopping() as stop:
+        work = Work(cluster, progress(words["verbose"]), stop, chosen.nodes)
+        going, loose = leaving(chosen, work, only, named)
+        if going and not words["dry_run"]:
+            with at_work(cluster, chosen, words, stop) as work:
+                going, loose = leaving(chosen, work, only, named)
+                prune(going, work, lambda _: None)
+        now = cluster.now
+    clear()
+    done, sets = "removed" if not words["dry_run"] else "to remove", [each.set for each in going]
+    if words["output"] == "json":
+        documents = {"removed": sets, "left": loose}
+        show(json.document({k: [s.document(now) for s in v] for k, v in documents.items()}))
+        return 0
+    show(f"{done}:\n{text.sets(sets, now)}" if sets else "Nothing to remove.")
+    if loose:
+        show(
+            f"no whole sets, left alone until named with --orphan FOLDER:\n{text.sets(loose, now)}"
+        )
+    return 0
+
+
+@click.command("verify")
+@click.argument("policies", nargs=-1, metavar="[POLICY]…")
+@lease_option
+@server_options
+@output_options("text", "json")
+def verify_sets(**words: Any) -> int:
+    """Restore the newest set of each collection into one that is deleted again, and compare.
+
+    Points of each shard, settings and some points themselves must be what they were. The result
+    is written beside the set.
+    """
+    starting(words["verbose"])
+    from qdrantctl.flows.plan import door
+    from qdrantctl.flows.verify import verify
+    from qdrantctl.render import json
+
+    chosen, done = unread(words), []
+
+    def tell(each: Set, met: Verified) -> None:
+        clear()
+        done.append({"destination": each.destination, "folder": each.folder,
+                     **met.model_dump(mode="json")})  # fmt: skip
+        if words["output"] == "text":
+            show(f"{each.destination} {each.folder} {'is good' if met.good else 'is NOT good'}")
+            for line in met.missed:
+                show(f"  {line}")
+
+    with door(chosen, on_call(words["verbose"])) as cluster, stopping() as stop:
+        with at_work(cluster, chosen, words, stop) as work:
+            good = verify(chosen, work, words["policies"], tell)
+        clear()
+        if words["output"] == "json":
+            show(json.document({"verified": done}))
+    return 0 if good else PART_WAY
+
+
+def _teller(words: dict[str, Any]) -> Callable[[Outcome], None]:
+    def tell(outcome: Outcome) -> None:
+        from qdrantctl.model.report import Status
+        from qdrantctl.render import text
+
+        if outcome.status is Status.NOOP:
+            return
+        clear()
+        shown = sys.stdout if words["output"] == "text" else sys.stderr
+        colour = wants_colour(shown, no_color=words["no_color"])
+        show(text.outcome(outcome, colour=colour), err=shown is sys.stderr)
+
+    return tell

@@ -1,0 +1,96 @@
+"""A folder as a destination: files appear whole, and are on the disk when they do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from qdrantctl.model.errors import StoreError
+
+PIECE = 1 << 20
+PART = ".part"
+"""How the name of a file ends that is not whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class FolderStore:
+    """A `Store` in a folder."""
+
+    url: str
+
+    @property
+    def _root(self) -> Path:
+        return Path(unquote(urlsplit(self.url).path))
+
+    def names(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """Every file under a prefix that ends with `/`, or all with none, with its size."""
+        try:
+            for folder, _, files in os.walk(self._root / prefix, onerror=self._raise):
+                for name in sorted(files):
+                    path = Path(folder, name)
+                    with suppress(FileNotFoundError):
+                        yield path.relative_to(self._root).as_posix(), path.stat().st_size
+        except OSError as error:
+            raise self._error("cannot be read", error) from None
+
+    def read(self, name: str) -> Iterator[bytes]:
+        """The bytes of a file. Raises StoreError."""
+        try:
+            with (self._root / name).open("rb") as file:
+                while piece := file.read(PIECE):
+                    yield piece
+        except OSError as error:
+            raise self._error(f"{name} cannot be read", error) from None
+
+    def write(self, name: str, pieces: Iterable[bytes]) -> None:
+        """Write a file whole or not at all. Raises StoreError, and what `pieces` raises."""
+        path = self._root / name
+        part = path.with_name(path.name + PART)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with part.open("wb") as file:
+                for piece in pieces:
+                    file.write(piece)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+            _sync(path.parent)
+        except OSError as error:
+            raise self._error(f"{name} cannot be written", error) from None
+        finally:
+            part.unlink(missing_ok=True)
+
+    def delete(self, name: str) -> None:
+        """Delete a file; nothing where there is none. Raises StoreError."""
+        path = self._root / name
+        try:
+            path.unlink(missing_ok=True)
+            for folder in path.relative_to(self._root).parents[:-1]:
+                (self._root / folder).rmdir()
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            if path.exists():
+                raise self._error(f"{name} cannot be deleted", error) from None
+
+    def _raise(self, error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            raise error
+
+    def _error(self, what: str, error: OSError) -> StoreError:
+        hint = "Look at its rights and at the room on its disk."
+        return StoreError(f"{self.url}: {what}", why=str(error.strerror or error), hint=hint)
+
+
+def _sync(folder: Path) -> None:
+    """Have the disk know the new name. Not every file system can."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,0 +1,139 @@
+"""The cluster itself as a destination: files stay with the servers, what is known in the ledger."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from qdrantctl.edges import ledger
+from qdrantctl.flows.nodes import NodeDoor, Work, reached, snapshots
+from qdrantctl.model.address import Address
+from qdrantctl.model.backup import BEGUN, PRUNED, SIDECAR, Sidecar, part
+from qdrantctl.model.destination import CLUSTER
+from qdrantctl.model.errors import ClusterError, StoreError
+from qdrantctl.model.rule import Json
+from qdrantctl.model.snapshot import File
+from qdrantctl.model.step import Call, collection_path
+
+KIND = "snapshot_sets"
+"""Of entries of the ledger that are no resources: what a policy left on the servers."""
+NOT_FOUND = 404
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterStore:
+    """A `Store` of one policy."""
+
+    work: Work
+    nodes: tuple[str, ...]
+    owner: str
+    policy: str
+    url: str = CLUSTER
+
+    def names(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """Every file under a prefix that ends with `/`, or all with none, with its size."""
+        documents = self._documents()
+        for name, document in documents.items():
+            if name.startswith(prefix):
+                yield name, len(json.dumps(document))
+        for folder in {f"{name.rpartition('/')[0]}/" for name in documents}:
+            if folder.startswith(prefix):
+                yield from self._listed(folder, documents)
+
+    def _listed(
+        self, folder: str, documents: Mapping[str, Mapping[str, Any]]
+    ) -> Iterator[tuple[str, int]]:
+        sidecar = _sidecar(folder, documents)
+        if sidecar is None:
+            return
+        taken = sidecar.snapshot
+        with ExitStack() as stack:
+            nodes = stack.enter_context(self._reached(sidecar))
+            for file in taken.files:
+                try:
+                    listed = snapshots(nodes[file.peer], taken.collection).get(file.name)
+                except ClusterError as error:
+                    if error.status != NOT_FOUND:  # the collection is gone
+                        raise
+                    listed = None
+                if listed:
+                    yield f"{folder}{part(file.peer)}", int(listed["size"])
+
+    def read(self, name: str) -> Iterator[bytes]:
+        """The bytes of a file. Raises StoreError, ClusterError."""
+        documents = self._documents()
+        if name in documents:
+            yield json.dumps(documents[name]).encode()
+            return
+        sidecar, file = self._file(name, documents)
+        with self._reached(sidecar) as nodes:
+            yield from nodes[file.peer].download(_call("GET", sidecar, file))
+
+    def write(self, name: str, pieces: Iterable[bytes]) -> None:
+        """Write JSON; a snapshot is there already, and is only read. Raises ClusterError."""
+        if not name.endswith(".json"):
+            for _ in pieces:
+                pass
+            return
+        self._write(self._documents() | {name: json.loads(b"".join(pieces))})
+
+    def delete(self, name: str) -> None:
+        """Delete a file; nothing where there is none. Raises ClusterError."""
+        documents = self._documents()
+        if name.endswith(".json"):
+            if name in documents:
+                self._write({word: known for word, known in documents.items() if word != name})
+            return
+        sidecar, file = self._file(name, documents)
+        with self._reached(sidecar) as nodes:
+            forget(nodes[file.peer], sidecar, file)
+
+    def _reached(self, sidecar: Sidecar) -> Any:
+        peers = frozenset(file.peer for file in sidecar.snapshot.files)
+        nodes = self.nodes if self.work.door.server.peers > 1 else ()
+        return reached(self.work.door, nodes, peers, f"snapshots of {self.policy}")
+
+    def _file(self, name: str, documents: Mapping[str, Mapping[str, Any]]) -> tuple[Sidecar, File]:
+        folder, _, last = name.rpartition("/")
+        sidecar = _sidecar(f"{folder}/", documents)
+        for file in sidecar.snapshot.files if sidecar else ():
+            if sidecar and part(file.peer) == last:
+                return sidecar, file
+        raise StoreError(f"cluster: the ledger knows no snapshot {name}")
+
+    @property
+    def _address(self) -> Address:
+        return Address(KIND, self.policy).of(self.owner)
+
+    def _documents(self) -> dict[str, Mapping[str, Any]]:
+        entry = ledger.read(self.work.door).entries.get(self._address, {})
+        return dict(entry.get("files") or {})
+
+    def _write(self, documents: Mapping[str, Json]) -> None:
+        address = str(self._address)
+        entry = {"owner": self.owner, "address": address, "spec": {}, "files": dict(documents)}
+        ledger.write(self.work.door, [entry])
+
+
+def _sidecar(folder: str, documents: Mapping[str, Mapping[str, Any]]) -> Sidecar | None:
+    for name in (SIDECAR, BEGUN, PRUNED):
+        if document := documents.get(folder + name):
+            return Sidecar.model_validate(document)
+    return None
+
+
+def _call(method: str, sidecar: Sidecar, file: File) -> Call:
+    path = collection_path(sidecar.snapshot.collection, "snapshots", file.name)
+    return Call(method=method, path=path)
+
+
+def forget(node: NodeDoor, sidecar: Sidecar, file: File) -> None:
+    """Delete the server's own copy of a file, where there is one. Raises ClusterError."""
+    try:
+        node.ask(_call("DELETE", sidecar, file).model_copy(update={"query": {"wait": "true"}}))
+    except ClusterError as error:
+        if error.status != NOT_FOUND:
+            raise

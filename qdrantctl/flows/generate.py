@@ -1,0 +1,156 @@
+"""The schedule of `snapshots run` and `snapshots verify` in the words of who runs it.
+
+What is due stands in the policies, so one job for an environment is enough for all of them. It
+finds credentials where its own tool keeps them, and holds none.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from qdrantctl.edges.settings import Settings
+
+_OFTEN, _WEEKLY = "*/5 * * * *", "40 4 * * 0"
+_ENVIRONMENT = "/etc/qdrantctl/environment"
+_SECRET = "qdrantctl"  # noqa: S105  # the name of one
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is to be called, for which project and environment."""
+
+    project: str
+    environment: str
+    folder: str
+    """Where the project is."""
+
+    def words(self, verb: str) -> list[str]:
+        """The command line."""
+        chosen = [] if self.environment == "-" else ["-e", self.environment]
+        return ["qdrantctl", "snapshots", verb, *chosen]
+
+    @property
+    def name(self) -> str:
+        """As part of the names of jobs."""
+        return "-".join(word for word in ("qdrantctl", self.project, self.environment)
+                        if word != "-").lower().replace("_", "-").replace(".", "-")  # fmt: skip
+
+
+def generate(kind: str, settings: Settings, folder: str) -> str:
+    """The jobs of an environment."""
+    return KINDS[kind](Job(settings.project, settings.environment, folder))
+
+
+def _cron(job: Job) -> str:
+    lines = [
+        f"# For crontab -e. {_ENVIRONMENT} exports the key of the cluster and those of stores;",
+        "# let only its user read it. Exit code 5 says that the run before is still under way.",
+    ]
+    for when, verb in ((_OFTEN, "run"), (_WEEKLY, "verify")):
+        command = shlex.join([*job.words(verb), "-C", job.folder]).replace("%", r"\%")
+        lines.append(f"{when} . {_ENVIRONMENT} && {command}")
+    return "\n".join(lines) + "\n"
+
+
+def _systemd(job: Job) -> str:
+    texts = []
+    for when, verb in (("*:0/5", "run"), ("Sun 04:40", "verify")):
+        name = f"{job.name}-{verb}"
+        texts.append(
+            f"# /etc/systemd/system/{name}.service\n"
+            "[Unit]\n"
+            f"Description=qdrantctl snapshots {verb} of {job.project}/{job.environment}\n"
+            "After=network-online.target\n"
+            "Wants=network-online.target\n\n"
+            "[Service]\n"
+            "Type=oneshot\n"
+            f"WorkingDirectory={job.folder}\n"
+            f"EnvironmentFile={_ENVIRONMENT}\n"
+            f"ExecStart=/usr/bin/env {shlex.join(job.words(verb))}\n"
+            "SuccessExitStatus=5\n\n"
+            f"# /etc/systemd/system/{name}.timer\n"
+            "[Unit]\n"
+            f"Description=When qdrantctl snapshots {verb} is called\n\n"
+            "[Timer]\n"
+            f"OnCalendar={when}\n"
+            "Persistent=true\n\n"
+            "[Install]\n"
+            "WantedBy=timers.target\n"
+        )
+    return "\n".join(texts)
+
+
+def _k8s(job: Job) -> str:
+    texts = []
+    for when, verb in ((_OFTEN, "run"), (_WEEKLY, "verify")):
+        words = json.dumps(job.words(verb))
+        texts.append(
+            "apiVersion: batch/v1\n"
+            "kind: CronJob\n"
+            "metadata:\n"
+            f"  name: {job.name[:40]}-{verb}\n"
+            "spec:\n"
+            f'  schedule: "{when}"\n'
+            "  concurrencyPolicy: Forbid\n"
+            "  jobTemplate:\n"
+            "    spec:\n"
+            "      backoffLimit: 0\n"
+            "      template:\n"
+            "        spec:\n"
+            "          restartPolicy: Never\n"
+            "          containers:\n"
+            "            - name: qdrantctl\n"
+            "              image: qdrantctl   # yours, with the project in its working folder\n"
+            f"              command: {words}\n"
+            "              envFrom:\n"
+            f"                - secretRef: {{name: {_SECRET}}}   # the cluster's key, and stores'\n"
+        )
+    return "---\n".join(texts)
+
+
+def _github(job: Job) -> str:
+    return f"""\
+# .github/workflows/{job.name}-snapshots.yml
+name: {job.name}-snapshots
+on:
+  schedule:
+    - cron: "{_OFTEN}"
+    - cron: "{_WEEKLY}"
+permissions:
+  contents: read
+concurrency:
+  group: {job.name}-snapshots
+  cancel-in-progress: false
+jobs:
+  snapshots:
+    runs-on: ubuntu-latest
+    env:
+      QDRANT_URL: ${{{{ vars.QDRANT_URL }}}}
+      QDRANT_API_KEY: ${{{{ secrets.QDRANT_API_KEY }}}}
+      AWS_ACCESS_KEY_ID: ${{{{ secrets.AWS_ACCESS_KEY_ID }}}}
+      AWS_SECRET_ACCESS_KEY: ${{{{ secrets.AWS_SECRET_ACCESS_KEY }}}}
+      AWS_REGION: ${{{{ vars.AWS_REGION }}}}
+    steps:
+      - uses: actions/checkout@v6
+        with:
+          persist-credentials: false
+      - uses: actions/setup-python@v6
+        with:
+          python-version: "3.13"
+      - run: pip install qdrantctl
+      - run: {shlex.join(job.words("run"))}
+      - if: github.event.schedule == '{_WEEKLY}'
+        run: {shlex.join(job.words("verify"))}
+"""
+
+
+KINDS: dict[str, Callable[[Job], str]] = {
+    "cron": _cron,
+    "systemd": _systemd,
+    "k8s-cronjob": _k8s,
+    "github-actions": _github,
+}
+"""What a schedule can be written for."""

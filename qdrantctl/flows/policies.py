@@ -1,0 +1,215 @@
+"""The policies that an owner has applied, and what their destinations hold. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from qdrantctl.edges.settings import Settings
+from qdrantctl.edges.store import Store, opened
+from qdrantctl.engine.schedule import due
+from qdrantctl.flows.cluster_store import ClusterStore
+from qdrantctl.flows.nodes import NodeDoor, Work
+from qdrantctl.flows.observe import remembering
+from qdrantctl.flows.sets import counted, found
+from qdrantctl.model.address import OWN_PREFIX, Address
+from qdrantctl.model.backup import Set, folder
+from qdrantctl.model.consent import matches
+from qdrantctl.model.destination import CLUSTER
+from qdrantctl.model.duration import length
+from qdrantctl.model.errors import QdrantctlError, UsageError
+from qdrantctl.model.resource import Inventory
+from qdrantctl.model.rule import Json
+from qdrantctl.model.step import Call
+from qdrantctl.model.violation import Severity, Violation
+
+KIND = "snapshot_policy"
+SCRATCH = "qdrantctl-verify-"
+"""How collections begin that stand only while a set is verified; no policy covers them."""
+
+
+class Finding(NamedTuple):
+    """One thing that is not as a policy says."""
+
+    address: str
+    word: str
+    """overdue, incomplete, unverified, superfluous or unseen."""
+    told: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One destination of a policy: what is there, or why that cannot be seen."""
+
+    url: str
+    store: Store | None
+    sets: tuple[Set, ...] = ()
+    broken: str = ""
+
+    def of(self, collection: str) -> list[Set]:
+        """The sets of a collection, the oldest first."""
+        return [s for s in self.sets if s.about and s.about.snapshot.collection == collection]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A policy, with what it covers and where its sets are."""
+
+    owner: str
+    name: str
+    spec: Mapping[str, Any]
+    collections: tuple[str, ...]
+    places: tuple[Place, ...]
+
+    @property
+    def address(self) -> str:
+        """`snapshot_policy/nightly`."""
+        return f"{KIND}/{self.name}"
+
+    def due(self, collection: str, place: Place, now: datetime) -> datetime | None:
+        """The time that is due at a place; None where nothing is, or where it cannot be seen."""
+        if place.broken:
+            return None
+        taken = [s.sidecar.scheduled for s in place.of(collection)
+                 if s.sidecar and s.state == "complete"]  # fmt: skip
+        return due(self.spec, taken, now)
+
+    def findings(self, now: datetime) -> Iterator[tuple[str, str]]:
+        """What is not as the policy says: a word for it, and a sentence."""
+        for place in self.places:
+            if place.broken:
+                yield "unseen", place.broken
+                continue
+            for name in self.collections:
+                if since := self.due(name, place, now):
+                    yield "overdue", (f"collection/{name} has no snapshot at {place.url} for "
+                                      f"{since:%Y-%m-%d %H:%M} UTC")  # fmt: skip
+                sets = place.of(name)
+                yield from self._unverified(name, place, sets, now)
+            for each in place.sets:
+                if each.state == "complete" and not each.kept:
+                    yield "superfluous", f"{each.folder} at {place.url} is kept by no rule any more"
+                elif each.state != "complete":
+                    yield "incomplete", f"{each.folder} at {place.url} is {each.state}"
+
+    def _unverified(
+        self, name: str, place: Place, sets: list[Set], now: datetime
+    ) -> Iterator[tuple[str, str]]:
+        """Verifying is asked for from the first snapshot on."""
+        every = (self.spec.get("verify") or {}).get("every")
+        whole = [s for s in sets if s.sidecar and s.state == "complete"]
+        if not every or not whole:
+            return
+        tried = [s.verified.when for s in whole if s.verified]
+        first = min(s.sidecar.taken for s in whole if s.sidecar)
+        if max(tried, default=first) < now - timedelta(seconds=length(every).total_seconds()):
+            yield (
+                "unverified",
+                (f"no snapshot of collection/{name} at {place.url} was verified within {every}"),
+            )
+
+
+def findings(settings: Settings, door: NodeDoor, remembered: Inventory) -> list[Finding]:
+    """What is not as the policies say that were applied; where there is none nothing is asked.
+
+    Raises ClusterError.
+    """
+    recorded = (r for a, r in remembered.items() if a.kind == KIND and r.record)
+    if not any(r.record and r.record.owner in settings.owners for r in recorded):
+        return []
+    work = Work(door, lambda _: None, lambda: False, settings.nodes)
+    return [
+        Finding(policy.address, word, sentence)
+        for policy in policies(settings, work)
+        for word, sentence in policy.findings(door.now)
+    ]
+
+
+def violations(found: Iterable[Finding]) -> Iterator[Violation]:
+    """The same for a plan. Of each kind of finding a policy has, the first stands for all."""
+    groups: dict[tuple[str, str], list[Finding]] = {}
+    for each in found:
+        groups.setdefault((each.address, each.word), []).append(each)
+    for (address, word), group in groups.items():
+        more = f", and {len(group) - 1} more like that" if len(group) > 1 else ""
+        yield Violation(
+            rule="QC165",
+            severity=Severity.NOTE if word == "unseen" else Severity.WARNING,
+            address=address,
+            message=f"{group[0].told.removesuffix('.')}{more}",
+            hint=_HINTS[word],
+        )
+
+
+WORDS = ("overdue", "incomplete", "unverified", "superfluous", "unseen")
+"""What a finding is about."""
+_HINTS = {
+    "unseen": "Whoever plans without credentials of the store cannot see it.",
+    "overdue": "Run `qdrantctl snapshots run` every few minutes, as from cron.",
+    "unverified": "Run `qdrantctl snapshots verify`.",
+    "superfluous": "`qdrantctl snapshots prune` removes it.",
+    "incomplete": "`qdrantctl snapshots list` shows it; the next run finishes what it can, "
+    "`snapshots prune --orphan FOLDER` removes it.",
+}
+
+
+def policies(settings: Settings, work: Work, only: tuple[str, ...] = ()) -> list[Policy]:
+    """The policies that were applied, or those named. Raises ClusterError, UsageError."""
+    memory = remembering(work.door, settings.owners)
+    specs = {
+        address.name: entry["spec"]
+        for address, entry in memory.entries.items()
+        if address.kind == KIND and entry["owner"] in settings.owners and not entry.get("deleted")
+    }
+    if unknown := sorted({_name(word) for word in only} - specs.keys()):
+        applied = f"Applied are {', '.join(sorted(specs))}." if specs else "None is applied."
+        raise UsageError(
+            f"no policy {unknown[0]} of {settings.owner} is applied", hint=f"{applied} Apply first."
+        )
+    listed = work.door.ask(Call(method="GET", path="/collections"))["collections"]
+    others = {
+        address.name
+        for address, entry in memory.entries.items()
+        if address.kind == "collection"
+        and entry["owner"] not in settings.owners
+        and not entry.get("deleted")
+    }
+    names = sorted({entry["name"] for entry in listed} - others)
+    found: list[Policy] = []
+    for name, spec in sorted(specs.items()):
+        if not only or name in map(_name, only):
+            covered = (n for n in names if _covers(spec, n))
+            places = (place(settings, work, name, spec, url) for url in spec["destination"])
+            found.append(Policy(settings.owner, name, spec, tuple(covered), tuple(places)))
+    return found
+
+
+def sentences(error: QdrantctlError) -> str:
+    """An error as it is told within a line."""
+    words = (error.what, error.why, error.hint)
+    return ". ".join(word.rstrip(".") for word in words if word) + "."
+
+
+def _name(word: str) -> str:
+    return Address.parse(word).name if word.startswith(f"{KIND}/") else word
+
+
+def _covers(spec: Mapping[str, Any], name: str) -> bool:
+    globs = spec["collections"]
+    return not name.startswith((OWN_PREFIX, SCRATCH)) and any(matches(glob, name) for glob in globs)
+
+
+def place(settings: Settings, work: Work, name: str, spec: Mapping[str, Json], url: str) -> Place:
+    """One destination as it is now."""
+    try:
+        store: Store = (
+            ClusterStore(work, settings.nodes, settings.owner, name)
+            if url == CLUSTER
+            else opened(url)
+        )
+        sets = counted(found(store, folder(settings.owner, name)), spec, work.door.now)
+    except QdrantctlError as error:
+        return Place(url, None, broken=sentences(error))
+    return Place(url, store, tuple(sets))

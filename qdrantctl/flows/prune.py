@@ -1,0 +1,82 @@
+"""The flows of `snapshots list` over destinations and of `snapshots prune`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from qdrantctl.edges.settings import Settings
+from qdrantctl.edges.store import Store, opened
+from qdrantctl.flows.nodes import Work
+from qdrantctl.flows.policies import policies
+from qdrantctl.flows.sets import found, remove, superfluous
+from qdrantctl.model.backup import Set
+from qdrantctl.model.destination import CLUSTER, unusable
+from qdrantctl.model.errors import StoreError, UsageError
+
+LOOSE = ("orphan", "unfinished", "bad")
+"""States of sets that are removed when they are named, and not before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """A set that is to be removed."""
+
+    store: Store
+    set: Set
+
+
+def elsewhere(url: str) -> Store:
+    """A destination that was named on the command line. Raises UsageError, StoreError."""
+    reason = "it is found through a policy" if url == CLUSTER else unusable(url)
+    if reason:
+        raise UsageError(f"--from: {reason}", hint="As in --from s3://backups/qdrant.")
+    return opened(url.rstrip("/"))
+
+
+def listed(settings: Settings, work: Work) -> tuple[tuple[Set, ...], tuple[str, ...]]:
+    """Every set at every destination of every policy, and why others cannot be seen.
+
+    Raises ClusterError.
+    """
+    places = [place for policy in policies(settings, work) for place in policy.places]
+    sets = tuple(each for place in places for each in place.sets)
+    return sets, tuple(place.broken for place in places if place.broken)
+
+
+def leaving(
+    settings: Settings, work: Work, only: tuple[str, ...], named: Sequence[str]
+) -> tuple[list[Leaving], list[Set]]:
+    """What is to be removed, and what only would be if it were named. Raises QdrantctlError."""
+    going: list[Leaving] = []
+    loose: list[Set] = []
+    left = {name.rstrip("/") for name in named}
+    for policy in policies(settings, work, only):
+        for place in policy.places:
+            if place.store is None:
+                raise StoreError(place.broken.removesuffix("."))
+            going += (Leaving(place.store, each) for each in superfluous(place.sets))
+            for each in (s for s in place.sets if s.state in LOOSE):
+                if each.folder.rstrip("/") in left:
+                    going.append(Leaving(place.store, each))
+                else:
+                    loose.append(each)
+    if missing := left - {each.set.folder.rstrip("/") for each in going}:
+        raise UsageError(
+            f"no set {sorted(missing)[0]} that could be removed so",
+            hint="`qdrantctl snapshots list` tells of their folders.",
+        )
+    return going, loose
+
+
+def prune(going: Sequence[Leaving], work: Work, tell: Callable[[Set], None]) -> None:
+    """Remove them. Raises QdrantctlError."""
+    for each in going:
+        work.go_on()
+        remove(each.store, each.set)
+        tell(each.set)
+
+
+def read(url: str) -> Iterator[Set]:
+    """Every set at a destination, whoever put it there. Raises QdrantctlError."""
+    yield from found(elsewhere(url))

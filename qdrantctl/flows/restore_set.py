@@ -1,0 +1,160 @@
+"""The flow of `snapshots restore --from`: a set at a destination becomes a collection.
+
+It needs no project, ledger or state: what stands beside the files says all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from qdrantctl.edges import ledger
+from qdrantctl.edges.settings import Settings
+from qdrantctl.edges.store import Store
+from qdrantctl.flows.nodes import NodeDoor, Work
+from qdrantctl.flows.policies import policies
+from qdrantctl.flows.prune import elsewhere
+from qdrantctl.flows.recover import Source
+from qdrantctl.flows.restore import KIND, Restoring, free, planned, there
+from qdrantctl.flows.sets import found
+from qdrantctl.model.address import Address
+from qdrantctl.model.backup import Set, Sidecar, part
+from qdrantctl.model.destination import CLUSTER
+from qdrantctl.model.errors import QdrantctlError, StoreError, UsageError
+from qdrantctl.model.kind import Door
+from qdrantctl.model.server import Version
+from qdrantctl.model.snapshot import File, Taken
+from qdrantctl.model.step import Call, Restore
+
+LATEST = "latest"
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A set and where it is."""
+
+    store: Store
+    set: Set
+    sidecar: Sidecar
+
+
+def chosen(settings: Settings, work: Work, words: str, url: str, at: datetime | None) -> Chosen:
+    """The set that is meant. Raises QdrantctlError where there is none, or it is not whole."""
+    address, _, mark = words.partition("@")
+    try:
+        name = Address.parse(address).name
+    except ValueError as error:
+        raise UsageError(str(error), hint="As in collection/products@ID.") from None
+    if mark not in ("", LATEST) and at:
+        raise UsageError("name the set by its ID or by --at, not by both")
+    whole = [
+        Chosen(store, each, each.sidecar)
+        for store, each in _sets(settings, work, url)
+        if each.sidecar and each.sidecar.snapshot.collection == name
+    ]
+    fit = [c for c in whole if mark in ("", LATEST, c.sidecar.id)]
+    fit = [c for c in fit if (at is None or c.sidecar.taken <= at)
+           and (mark not in ("", LATEST) or c.set.state == "complete")]  # fmt: skip
+    owners = sorted({c.sidecar.owner for c in fit})
+    hint = f"`qdrantctl snapshots list --from {url}` tells which there are."
+    if not fit:
+        raise QdrantctlError(f"{url} holds no set {words} that is whole", hint=hint)
+    if len(owners) > 1:
+        raise QdrantctlError(
+            f"{url} holds sets of {address} of {', '.join(owners)}",
+            hint=f"Name the folder of one of them, as in --from {url}/{owners[0]}.",
+        )
+    best = max(fit, key=lambda c: c.sidecar.taken)
+    if best.set.state == "bad":
+        raise StoreError(
+            f"the set {best.set.folder} at {url} is damaged",
+            why=torn(best.set) or "; ".join(best.set.verified.missed if best.set.verified else ()),
+            hint=hint,
+        )
+    return best
+
+
+def torn(each: Set) -> str:
+    """Which file of a set is missing or cut off; empty where none is."""
+    files = each.sidecar.snapshot.files if each.sidecar else ()
+    for file in files:
+        size = each.files.get(part(file.peer))
+        if size is None:
+            return f"The file of node {file.peer} is missing."
+        if size != file.size:
+            return f"The file of node {file.peer} has {size:,} bytes, {file.size:,} were written."
+    return ""
+
+
+def _sets(settings: Settings, work: Work, url: str) -> Iterator[tuple[Store, Set]]:
+    if url != CLUSTER:
+        store = elsewhere(url)
+        yield from ((store, each) for each in found(store))
+        return
+    for policy in policies(settings, work):
+        for place in policy.places:
+            if place.url == CLUSTER and place.store:
+                yield from ((place.store, each) for each in place.sets)
+
+
+def restoring(
+    settings: Settings, work: Work, found: Chosen, name: str | None, now: datetime
+) -> Restoring:
+    """What restoring a set would do. Reads only. Raises QdrantctlError."""
+    door, about = work.door, found.sidecar
+    fitting(about, door)
+    old = about.snapshot.collection
+    name = name or f"{old}-restored-{now:%Y%m%d-%H%M%S}"
+    live = there(door, Address(KIND, name), Address("alias", name))
+    free(name, live, door, resuming=False)
+    taken, source = placed(found, door)
+    nodes = settings.nodes if door.server.peers > 1 else ()
+    step = Restore(collection=old, snapshot=about.id, name=name, nodes=nodes)
+    because = f"from {found.store.url}, taken {about.taken:%Y-%m-%d %H:%M} UTC: "
+    because += f"{taken.points:,} points, {taken.size:,} bytes"
+    plan = planned(settings, door, ledger.read(door), step, because)
+    return Restoring(plan, step, taken, {}, listed=False, source=source)
+
+
+def fitting(about: Sidecar, door: Door) -> None:
+    """Raises QdrantctlError where this server cannot take what another version has written."""
+    then, now = Version.parse(about.snapshot.server), door.server.version
+    if (then.major, then.minor) != (now.major, now.minor):
+        raise QdrantctlError(
+            f"the set {about.id} was taken on Qdrant {then}, {door.server.url} is {now}",
+            why="A snapshot is for servers of the same minor version.",
+            hint=f"Start a server {then.major}.{then.minor}, restore there, and upgrade it.",
+        )
+
+
+def placed(found: Chosen, door: Door) -> tuple[Taken, Source]:
+    """The files on nodes of this cluster, and where their bytes come from.
+
+    On another cluster than the one they are from each goes to a node of its own. Raises
+    QdrantctlError where there are too few.
+    """
+    taken = found.sidecar.snapshot
+    peers = _peers(door)
+    names = [file.peer for file in taken.files]
+    if not set(names) <= set(peers):
+        if len(names) > len(peers):
+            raise QdrantctlError(
+                f"the set {found.sidecar.id} is of {len(names)} nodes, {door.server.url} has "
+                f"{len(peers)}",
+                hint="Restore it on a cluster of as many nodes.",
+            )
+        files = (f.model_copy(update={"peer": p}) for f, p in zip(taken.files, peers, strict=False))
+        taken = taken.model_copy(update={"files": tuple(files)})
+    of: Mapping[str, str] = {f.peer: name for f, name in zip(taken.files, names, strict=True)}
+
+    def source(file: File, _: NodeDoor) -> Iterator[bytes]:
+        return found.store.read(found.set.folder + part(of[file.peer]))
+
+    return taken, source
+
+
+def _peers(door: Door) -> list[str]:
+    """Every node; a server that stands alone has no name that matters."""
+    told = door.ask(Call(method="GET", path="/cluster"))
+    return sorted(told.get("peers") or {"0": {}})

@@ -1,0 +1,227 @@
+"""The flow of `snapshots run`: what is due, as a plan, and doing that and nothing else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from qdrantctl import __version__
+from qdrantctl.edges import ledger
+from qdrantctl.edges.settings import Settings
+from qdrantctl.flows import keep
+from qdrantctl.flows.desired import Desired
+from qdrantctl.flows.nodes import Work
+from qdrantctl.flows.observe import Worlds
+from qdrantctl.flows.plan import described
+from qdrantctl.flows.policies import Place, Policy, place, policies, sentences
+from qdrantctl.flows.sets import put, remove, superfluous
+from qdrantctl.model.address import Address
+from qdrantctl.model.backup import BEGUN, Set, Sidecar
+from qdrantctl.model.change import Action, Cause, Change
+from qdrantctl.model.destination import CLUSTER
+from qdrantctl.model.errors import LeaseError, QdrantctlError
+from qdrantctl.model.plan import Plan
+from qdrantctl.model.report import Outcome, Report, Status
+from qdrantctl.model.resource import Inventory
+from qdrantctl.model.rule import Json
+from qdrantctl.model.step import Snapshot, Step
+
+LEASE = "~snapshots"
+"""What is taken at once with applies, but not twice. No project or environment is called so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A run that is planned."""
+
+    plan: Plan
+    policies: tuple[Policy, ...]
+    entries: Mapping[Address, Mapping[str, Json]]
+    settings: Settings
+
+
+def running(settings: Settings, work: Work, only: tuple[str, ...]) -> Running:
+    """What is due. Reads only. Raises ClusterError, UsageError."""
+    found = tuple(policies(settings, work, only))
+    memory = ledger.read(work.door)
+    now = work.door.now
+    plan = Plan(
+        qdrantctl_version=__version__,
+        project=settings.project,
+        environment=settings.environment,
+        server=described(work.door, Worlds(Inventory(), Inventory(), memory)),
+        manifests_digest=Desired(Inventory(), ()).digest,
+        changes=tuple(_change(policy, work, now) for policy in found),
+    )
+    return Running(plan, found, memory.entries, settings)
+
+
+def _change(policy: Policy, work: Work, now: datetime) -> Change:
+    steps = tuple(Step(snapshot=step) for step, _ in _due(policy, work, now))
+    words = [
+        f"collection/{s.snapshot.collection}" for s in steps if isinstance(s.snapshot, Snapshot)
+    ]
+    reasons = [f"{', '.join(words)} due"] if words else []
+    left = sum(s.begun is not None for p in policy.places for s in p.sets)
+    reasons += [f"{left} set{'s' * (left > 1)} that a run has left are finished"] if left else []
+    reasons += [f"{p.url} cannot be seen" for p in policy.places if p.broken]
+    return Change(
+        address=policy.address,
+        action=Action.RUN if reasons else Action.NOOP,
+        cause=Cause.EDIT,
+        because="; ".join(reasons),
+        steps=steps,
+    )
+
+
+def _due(policy: Policy, work: Work, now: datetime) -> Iterator[tuple[Snapshot, datetime]]:
+    """Each collection that is due, with the places where it is, and the time for which."""
+    nodes = work.nodes if work.door.server.peers > 1 else ()
+    for name in policy.collections:
+        times = {p.url: slot for p in policy.places if (slot := policy.due(name, p, now))}
+        if times:
+            step = Snapshot(collection=name, nodes=nodes, to=tuple(times))
+            yield step, max(times.values())
+
+
+def run(made: Running, work: Work, tell: Callable[[Outcome], None]) -> Report:
+    """Do what is due, under the lease. What fails leaves the rest of it alone."""
+    outcomes = []
+    for policy, change in zip(made.policies, made.plan.changes, strict=True):
+        started = time.monotonic()
+        errors: tuple[str, ...] = ()
+        if change.action is Action.RUN and not work.stop():
+            errors = tuple(_policy(policy, made, work))
+        status = Status.DONE if change.action is Action.RUN else Status.NOOP
+        status = Status.NOT_REACHED if work.stop() and not errors else status
+        outcomes.append(
+            Outcome(
+                address=policy.address,
+                action=change.action,
+                status=Status.FAILED if errors else status,
+                error=" ".join(errors),
+                seconds=round(time.monotonic() - started, 3),
+            )
+        )
+        tell(outcomes[-1])
+    return Report(
+        project=made.plan.project,
+        environment=made.plan.environment,
+        url=made.plan.server.url,
+        plan_digest=str(made.plan.document()["digest"]),
+        outcomes=tuple(outcomes),
+        interrupted=work.stop(),
+    )
+
+
+def _policy(policy: Policy, made: Running, work: Work) -> Iterator[str]:
+    """Finish what was left, take what is due, remove what is no longer kept; what went wrong."""
+    yield from (p.broken for p in policy.places if p.broken)
+    yield from _finished(policy, work)
+    policy = _again(policy, made.settings, work)
+    for step, slot in _due(policy, work, work.door.now):
+        entry = made.entries.get(Address("collection", step.collection), {})
+        about = {"owner": policy.owner, "policy": policy.name, "scheduled": slot}
+        yield from _taken(policy, step, about, entry, work)
+    policy = _again(policy, made.settings, work)
+    yield from _tidied(policy, work)
+    for where in policy.places:
+        yield from _pruned(where, policy, work)
+
+
+def _again(policy: Policy, settings: Settings, work: Work) -> Policy:
+    """The same policy, its places as they are now."""
+    places = (place(settings, work, policy.name, policy.spec, p.url) for p in policy.places)
+    return Policy(policy.owner, policy.name, policy.spec, policy.collections, tuple(places))
+
+
+def _finished(policy: Policy, work: Work) -> Iterator[str]:
+    """Go on with what a run has left, where the servers still hold it."""
+    for where in policy.places:
+        for each in where.sets:
+            if each.state == "unfinished" and each.begun and where.store:
+                with _told() as errors:
+                    if not keep.source_gone(each.begun, work):
+                        keep.copied(where.store, each.begun, each.files, work)
+                yield from errors
+
+
+def _taken(
+    policy: Policy,
+    step: Snapshot,
+    about: Mapping[str, Any],
+    entry: Mapping[str, Json],
+    work: Work,
+) -> Iterator[str]:
+    """Take a set and copy it to each place where it is due."""
+    with _told() as errors:
+        sidecar = keep.begin(step, about, entry, work)
+    if errors:
+        yield from errors
+        return
+    places = [p for p in policy.places if p.url in step.to]  # type: ignore[operator]
+    sidecar = _unlike(sidecar, places)
+    written = 0
+    for where in places:
+        assert where.store is not None
+        with _told() as errors:
+            put(where.store, sidecar.folder + BEGUN, sidecar)
+            written += 1
+            keep.copied(where.store, sidecar, {}, work)
+        yield from errors
+    if not written:
+        with _told() as errors:
+            keep.dropped(sidecar, work)
+        yield from errors
+
+
+def _unlike(sidecar: Sidecar, places: list[Place]) -> Sidecar:
+    """With an id that no other set has: a clock that steps back comes to a second again."""
+    there = {each.folder for where in places for each in where.sets}
+    found, number = sidecar, 1
+    while found.folder in there:
+        number += 1
+        found = sidecar.model_copy(update={"id": f"{sidecar.id}.{number}"})
+    return found
+
+
+def _tidied(policy: Policy, work: Work) -> Iterator[str]:
+    """Remove what the servers need no longer keep."""
+    left: dict[str, list[tuple[Any, Set]]] = {}
+    for where in policy.places:
+        for each in where.sets:
+            if each.begun:
+                left.setdefault(each.folder, []).append((where.store, each))
+    hold = policy.spec["server_copy"] == "keep"
+    for folder, sets in left.items():
+        kept = {p.url for p in policy.places for s in p.sets if s.folder == folder}
+        with _told() as errors:
+            keep.tidied(sets, work, keep=hold or CLUSTER in kept)
+        yield from errors
+
+
+def _pruned(where: Place, policy: Policy, work: Work) -> Iterator[str]:
+    """Remove what retention no longer keeps."""
+    for each in superfluous(where.sets):
+        with _told() as errors:
+            assert where.store is not None
+            work.go_on()
+            work.say(f"{policy.address}: removing {each.folder} from {where.url}")
+            remove(where.store, each)
+        yield from errors
+
+
+@contextmanager
+def _told() -> Iterator[list[str]]:
+    """Turns an error into words for the report. Raises LeaseError: nothing more may be done."""
+    errors: list[str] = []
+    try:
+        yield errors
+    except LeaseError:
+        raise
+    except QdrantctlError as error:
+        errors.append(sentences(error))

@@ -1,0 +1,87 @@
+"""The sets of a destination: read, counted by the policy's retention, written and removed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from qdrantctl.edges.store import Store
+from qdrantctl.engine.retention import kept
+from qdrantctl.model.backup import BEGUN, PRUNED, SIDECAR, VERIFIED, Set, Sidecar, Verified, grouped
+from qdrantctl.model.cron import zone
+from qdrantctl.model.rule import Json
+
+Model = TypeVar("Model", bound=BaseModel)
+LARGEST = 1 << 24
+"""Bytes that a file may have which is read as JSON."""
+
+
+def found(store: Store, prefix: str = "") -> list[Set]:
+    """Every set below a prefix, the oldest first. Raises StoreError."""
+    sets = [_set(store, folder, files) for folder, files in grouped(store.names(prefix)).items()]
+    return sorted(sets, key=lambda each: (each.about.taken.isoformat() if each.about else "",
+                                          each.folder))  # fmt: skip
+
+
+def _set(store: Store, folder: str, files: Mapping[str, int]) -> Set:
+    def read(name: str, model: type[Model]) -> Model | None:
+        if not 0 < files.get(name, 0) < LARGEST:
+            return None
+        try:
+            return model.model_validate_json(b"".join(store.read(folder + name)))
+        except ValidationError:
+            return None
+
+    return Set(
+        destination=store.url,
+        folder=folder,
+        files=files,
+        sidecar=read(SIDECAR, Sidecar),
+        begun=read(BEGUN, Sidecar),
+        verified=read(VERIFIED, Verified),
+    )
+
+
+def counted(sets: Iterable[Set], policy: Mapping[str, Json], now: datetime) -> list[Set]:
+    """The same sets with the rules that keep them, of each collection by itself."""
+    groups: dict[str, list[Set]] = {}
+    for each in sets:
+        groups.setdefault(each.about.snapshot.collection if each.about else "", []).append(each)
+    done: list[Set] = []
+    for group in groups.values():
+        times = {s.folder: s.sidecar.taken for s in group if s.sidecar and s.state == "complete"}
+        why = kept(times, policy["retention"], zone(policy["timezone"]), now)
+        done += [replace(each, kept=why.get(each.folder, ())) for each in group]
+    return done
+
+
+def superfluous(sets: Iterable[Set]) -> list[Set]:
+    """What retention no longer keeps, and what is leaving already. Nothing that is not whole."""
+    return [
+        each
+        for each in sets
+        if each.state == "leaving" or (each.state == "complete" and not each.kept)
+    ]
+
+
+def remove(store: Store, each: Set) -> None:
+    """Remove a set. Raises StoreError.
+
+    It is marked first and its sidecar goes before its files: killed in between it is not whole
+    for anybody, and the next one goes on.
+    """
+    put(store, each.folder + PRUNED, each.about or {})
+    for name in sorted(each.files.keys() - {PRUNED}, key=lambda name: (name != SIDECAR, name)):
+        store.delete(each.folder + name)
+    store.delete(each.folder + PRUNED)
+
+
+def put(store: Store, name: str, document: BaseModel | Mapping[str, Json]) -> None:
+    """Write JSON. Raises StoreError."""
+    plain = document.model_dump(mode="json") if isinstance(document, BaseModel) else document
+    store.write(name, [json.dumps(plain, indent=1, ensure_ascii=False).encode()])

@@ -1,0 +1,179 @@
+"""The kind SnapshotPolicy: which collections are kept where, how often and for how long.
+
+It is nothing on the server: what is recorded is all there is, and `snapshots run` reads that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic_core import PydanticCustomError
+
+from qdrantctl.model.change import Change
+from qdrantctl.model.cron import Cron, zone
+from qdrantctl.model.destination import CLUSTER, unusable
+from qdrantctl.model.duration import PATTERN, length
+from qdrantctl.model.kind import Asked, Context, Door, Kind
+from qdrantctl.model.resource import Inventory, Resource
+from qdrantctl.model.rule import Effect, Json, Rule
+from qdrantctl.model.spec import Spec
+from qdrantctl.model.step import Call
+from qdrantctl.model.violation import Finding, Severity
+
+_NAME = "snapshot_policy"
+_DROPPED = Rule(drop=Effect.UPDATE)
+"""What a manifest no longer says of a policy no longer holds."""
+
+
+def _broken(reason: ValueError | str, rule: str, hint: str) -> PydanticCustomError:
+    return PydanticCustomError(
+        "policy", "{reason}", {"reason": str(reason), "rule": rule, "hint": hint}
+    )
+
+
+def _duration(text: str) -> str:
+    try:
+        length(text)
+    except ValueError as error:
+        raise _broken(error, "QC163", "Write days, hours or minutes, as in 7d or 12h.") from None
+    return text
+
+
+def _schedule(text: str) -> str:
+    try:
+        Cron.parse(text)
+    except ValueError as error:
+        hint = 'Write minute, hour, day, month and weekday, as in "0 3 * * *".'
+        raise _broken(error, "QC163", hint) from None
+    return text
+
+
+def _zone(text: str) -> str:
+    try:
+        zone(text)
+    except ValueError as error:
+        raise _broken(error, "QC163", "Write UTC, or a name as Europe/Berlin.") from None
+    return text
+
+
+def _destination(text: str) -> str:
+    if reason := unusable(text):
+        hint = "Write s3://, gs:// or az://BUCKET/PREFIX, file:///FOLDER or cluster; credentials "
+        hint += "come from the environment of whoever runs it."
+        raise _broken(reason, "QC161", hint)
+    return text.rstrip("/")
+
+
+Duration = Annotated[
+    str, AfterValidator(_duration), WithJsonSchema({"type": "string", "pattern": PATTERN})
+]
+Destination = Annotated[str, AfterValidator(_destination)]
+Count = Annotated[int | None, _DROPPED, Field(ge=1, le=100_000)]
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+class Retention(Spec):
+    """Which snapshots are kept. One that any of these keeps stays, as restic has it."""
+
+    keep_last: Annotated[Count, Field(description="The last so many.")] = None
+    keep_hourly: Annotated[Count, Field(description="The last of each of so many hours.")] = None
+    keep_daily: Annotated[Count, Field(description="The last of each of so many days.")] = None
+    keep_weekly: Annotated[Count, Field(description="The last of each of so many weeks.")] = None
+    keep_monthly: Annotated[Count, Field(description="The last of each of so many months.")] = None
+    keep_yearly: Annotated[Count, Field(description="The last of each of so many years.")] = None
+    max_age: Annotated[
+        Duration | None,
+        _DROPPED,
+        Field(description="None is kept longer than that, but the last good one."),
+    ] = None
+
+    @model_validator(mode="after")
+    def _keeps(self) -> Self:
+        if not self.model_fields_set - {"max_age"}:
+            hint = "State how many, as in keep_daily: 7."
+            raise _broken("the policy says of no snapshot that it is kept", "QC164", hint)
+        return self
+
+
+class Verify(Spec):
+    """How often a snapshot is restored to see whether it can be."""
+
+    every: Annotated[
+        Duration, _DROPPED, Field(description="At least one within that time, as in 7d.")
+    ]
+
+
+class SnapshotPolicy(Spec):
+    """Which collections are kept where, how often and for how long."""
+
+    collections: Annotated[
+        list[str],
+        Field(min_length=1, description="Names or globs of collections; * and ? stand for others."),
+    ]
+    schedule: Annotated[
+        str, AfterValidator(_schedule), Field(description="When, as cron writes it: `0 3 * * *`.")
+    ]
+    timezone: Annotated[
+        str, AfterValidator(_zone), Field(description="Where that is the time of day.")
+    ] = "UTC"
+    retention: Annotated[Retention, Field(description="Which snapshots are kept.")]
+    destination: Annotated[
+        list[Destination],
+        BeforeValidator(_listed, json_schema_input_type=str | list[str]),
+        Field(
+            min_length=1,
+            description="Where they are put: s3://, gs:// or az://BUCKET/PREFIX, file:///FOLDER, "
+            "or cluster, which leaves them on the server.",
+        ),
+    ]
+    server_copy: Annotated[
+        Literal["remove", "keep"],
+        Field(description="What becomes of the server's own copy once it is elsewhere."),
+    ] = "remove"
+    verify: Annotated[Verify | None, _DROPPED, Field(description="How often one is tried.")] = None
+
+
+def _canonical(spec: Spec) -> Mapping[str, Json]:
+    return spec.model_dump(exclude_none=True)
+
+
+def _observe(_: Door, asked: Asked) -> Iterator[Resource]:
+    """What is recorded, since a server knows nothing of it."""
+    for address, recorded in asked.recorded.items():
+        if address.kind == _NAME and asked.wants(address):
+            yield replace(recorded, record=None)
+
+
+def _steps(_change: Change, _context: Context) -> Iterable[Call]:
+    return ()
+
+
+def _lint(resource: Resource, _: Inventory) -> Iterator[Finding]:
+    if resource.spec["destination"] == [CLUSTER]:
+        yield Finding(
+            "QC162",
+            ("destination",),
+            "the snapshots stay on the same disk as the data, which is not a backup",
+            "Add a destination in another place, as in [cluster, s3://backups/qdrant].",
+            Severity.WARNING,
+        )
+
+
+SNAPSHOT_POLICY = Kind(
+    name=_NAME,
+    manifest="SnapshotPolicy",
+    spec=SnapshotPolicy,
+    canonical=_canonical,
+    observe=_observe,
+    steps=_steps,
+    lint=_lint,
+    after=("collection",),
+    owned=True,
+)
+"""When snapshots are taken, where they are put and how long they are kept."""

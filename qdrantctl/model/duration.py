@@ -1,0 +1,17 @@
+"""Lengths of time as a person writes them: `90d`, `12h` or `30m`."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+_UNITS = {"m": 60, "h": 3600, "d": 86400}
+PATTERN = "^[1-9][0-9]{0,5}[mhd]$"
+_DURATION = re.compile(PATTERN, re.ASCII)
+
+
+def length(text: str) -> timedelta:
+    """`90d`, `12h` or `30m` as a length of time. Raises ValueError."""
+    if not _DURATION.fullmatch(text):
+        raise ValueError(f"{text!r} is not a length of time")
+    return timedelta(seconds=int(text[:-1]) * _UNITS[text[-1]])

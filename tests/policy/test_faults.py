@@ -1,0 +1,260 @@
+"""What breaks: stores, nodes, the run itself. Never a sidecar without data, never a lost set."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager
+
+import pytest
+
+from tests.faults import proxied
+from tests.flows.project import asked, emptied
+from tests.policy.project import Shop, backdate, policy, sets, stray
+from tests.servers import free_port
+from tests.snapshots.bench import files, fill
+
+
+@contextmanager
+def moto():
+    """An S3 on loopback with the bucket backups."""
+    port = free_port()
+    words = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(200):
+            try:
+                urllib.request.urlopen(urllib.request.Request(f"{url}/backups", method="PUT"))
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield url
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def s3():
+    with moto() as url:
+        yield url
+
+
+@pytest.fixture
+def store(s3, monkeypatch):
+    words = {"AWS_ENDPOINT_URL": s3, "AWS_ACCESS_KEY_ID": "canary-id", "AWS_REGION": "us-east-1",
+             "AWS_SECRET_ACCESS_KEY": "canary-secret"}  # fmt: skip
+    for name, value in words.items():
+        monkeypatch.setenv(name, value)
+    from qdrantctl.edges.store import opened
+
+    found = opened("s3://backups")
+    for name, _ in list(found.names("")):
+        found.delete(name)
+    return found
+
+
+@pytest.fixture
+def filled(node, shop):
+    shop.keeps({})
+    shop.done(node)
+    fill(node)
+    return node
+
+
+def applied(node, shop, destination, **words):
+    shop.keeps({"nightly": policy(destination, **words)})
+    shop.done(node)
+
+
+def test_a_bucket(filled, shop, store):
+    applied(filled, shop, "s3://backups/qdrant")
+    told = shop.run(filled, "snapshots", "run")
+    assert told.code == 0, told.out
+    names = dict(store.names(""))
+    [sidecar] = [name for name in names if name.endswith("/set.json")]
+    assert len(names) == 2
+    about = json.loads(b"".join(store.read(sidecar)))
+    [file] = about["snapshot"]["files"]
+    data = b"".join(store.read(sidecar.replace("set.json", f"{file['peer']}.snapshot")))
+    assert hashlib.sha256(data).hexdigest() == file["checksum"]
+    assert files(filled) == []
+
+
+@pytest.mark.parametrize("what", ["down", "bucket", "credentials"])
+def test_a_store_that_cannot_be_used_costs_no_snapshot(filled, shop, store, monkeypatch, what):
+    destination = "s3://backups/qdrant"
+    if what == "down":
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
+    elif what == "bucket":
+        destination = "s3://no-such-bucket/qdrant"
+    applied(filled, shop, destination)
+    if what == "credentials":
+        body = b"<Error><Code>InvalidAccessKeyId</Code></Error>"
+        head = f"HTTP/1.1 403 Forbidden\r\ncontent-length: {len(body)}\r\n\r\n".encode()
+        with proxied(1, lambda *_: head + body) as proxy:
+            monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
+            told = shop.run(filled, "snapshots", "run", "--format", "json")
+    else:
+        told = shop.run(filled, "snapshots", "run", "--format", "json")
+    assert told.code == 6, told.out + told.err
+    said = told.document["outcomes"][0]["error"]
+    word = {"down": "Is the store up", "bucket": "no such bucket", "credentials": "refuses"}[what]
+    assert word in said
+    assert "canary" not in told.out + told.err
+    assert files(filled) == []
+
+
+STAGES = {
+    "before the snapshot": (b"POST /collections/products/snapshots", "drop"),
+    "once it is taken": (b"POST /collections/products/snapshots", "cut"),
+    "before it is read": (b"GET /collections/products/snapshots/products-", "drop"),
+    "half read": (b"GET /collections/products/snapshots/products-", "half"),
+    "before the copy goes": (b"DELETE /collections/products/snapshots/products-", "drop"),
+    "once it is gone": (b"DELETE /collections/products/snapshots/products-", "cut"),
+}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_killed_and_run_again(filled, shop, tmp_path, stage):
+    folder = tmp_path / "backups"
+    applied(filled, shop, folder)
+    assert shop.run(filled, "snapshots", "run").code == 0
+    backdate(folder, 1)
+    start, how = STAGES[stage]
+    victim = []
+
+    def kill(_, head):
+        if not head.startswith(start):
+            return None
+        if how == "drop":
+            os.kill(victim[0].pid, signal.SIGKILL)
+        return how
+
+    with proxied(filled.http_port, kill) as proxy:
+        proxy.after_cut = lambda: os.kill(victim[0].pid, signal.SIGKILL)
+        command = [sys.executable, "-m", "qdrantctl", "snapshots", "run"]
+        environ = {**os.environ, "FLOWS_URL": proxy.url}
+        if how == "half":
+            command = [sys.executable, "-c", DIES]
+        process = subprocess.Popen(command, cwd=shop.folder, env=environ, stderr=-1, stdout=-1)
+        victim.append(process)
+        told = process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL, told
+    for found in sets(folder):
+        whole(found)
+    asked(filled, "DELETE", "/collections/_qdrantctl_lease.shop.dev.~snapshots.1")
+    told = shop.run(filled, "snapshots", "run")
+    assert told.code == 0, told.out + told.err
+    assert len(sets(folder)) == 2
+    for found in sets(folder):
+        whole(found)
+    assert [file for file in stray(folder) if file.suffix != ".part"] == []
+    # Whoever dies before the name of a snapshot is known cannot tell that it is its own.
+    assert len(files(filled)) == (stage == "once it is taken")
+
+
+DIES = """
+import os, signal, sys
+from qdrantctl.edges import cluster
+from qdrantctl.cli.main import run
+real = cluster.Cluster.download
+def download(self, call):
+    for piece in real(self, call):
+        yield piece[:100]
+        os.kill(os.getpid(), signal.SIGKILL)
+cluster.Cluster.download = download
+run(["snapshots", "run"])
+"""
+
+
+def whole(folder):
+    about = json.loads((folder / "set.json").read_text())
+    for file in about["snapshot"]["files"]:
+        data = (folder / f"{file['peer']}.snapshot").read_bytes()
+        assert hashlib.sha256(data).hexdigest() == file["checksum"]
+
+
+def test_a_full_disk(filled, shop, tmp_path, monkeypatch):
+    """The set is finished by the run after, with what the server still has."""
+    from pathlib import Path
+
+    folder = tmp_path / "backups"
+    applied(filled, shop, folder)
+    opened = Path.open
+
+    class Full:
+        def __init__(self, file):
+            self.file = file
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            self.file.close()
+
+        def write(self, _):
+            raise OSError(28, "No space left on device")
+
+    def small(self, *words):
+        file = opened(self, *words)
+        return Full(file) if self.name.endswith(".snapshot.part") else file
+
+    monkeypatch.setattr(Path, "open", small)
+    told = shop.run(filled, "snapshots", "run", "--format", "json")
+    assert told.code == 6
+    assert "No space left" in told.document["outcomes"][0]["error"]
+    assert (sets(folder), len(files(filled))) == ([], 1)
+    monkeypatch.undo()
+    told = shop.run(filled, "snapshots", "run")
+    assert told.code == 0, told.out
+    [found] = sets(folder)
+    whole(found)
+    assert (stray(folder), files(filled)) == ([], [])
+
+
+def test_two_runs_at_once(filled, shop, tmp_path):
+    folder = tmp_path / "backups"
+    applied(filled, shop, folder)
+    environ = {**os.environ, "FLOWS_URL": filled.url}
+    command = [sys.executable, "-m", "qdrantctl", "snapshots", "run"]
+    both = [subprocess.Popen(command, cwd=shop.folder, env=environ, stderr=-1, stdout=-1)
+            for _ in range(2)]  # fmt: skip
+    for process in both:
+        process.communicate(timeout=60)
+    assert sorted(process.returncode for process in both) in ([0, 0], [0, 5])
+    assert len(sets(folder)) == 1
+    assert (stray(folder), files(filled)) == ([], [])
+
+
+@pytest.fixture
+def nodes(three_nodes):
+    emptied(three_nodes)
+    return three_nodes
+
+
+def test_three_nodes_make_one_set(nodes, tmp_path):
+    shop = Shop(tmp_path / "shop")
+    folder = tmp_path / "backups"
+    shop.keeps({"nightly": policy(folder)})
+    shop.done(nodes[0])
+    fill(nodes[0])
+    told = shop.run(nodes[0], "snapshots", "run", "--format", "json")
+    assert (told.code, "not every node" in told.document["outcomes"][0]["error"]) == (6, True)
+    assert sets(folder) == []
+    shop.names(nodes)
+    told = shop.run(nodes[0], "snapshots", "run")
+    assert told.code == 0, told.out
+    [found] = sets(folder)
+    whole(found)
+    about = json.loads((found / "set.json").read_text())
+    held = {shard for file in about["snapshot"]["files"] for shard in file["shards"]}
+    assert held == {"0", "1", "2"}
+    assert all(files(node) == [] for node in nodes)

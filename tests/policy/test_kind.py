@@ -1,0 +1,72 @@
+"""A policy is nothing on the server: it is recorded, per owner, and planned like the others."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.flows.project import record
+from tests.policy.project import NIGHTLY, Shop, policy
+
+
+def test_a_policy_is_applied_changed_and_taken_away(node, shop, tmp_path):
+    shop.keeps({"nightly": policy(tmp_path, verify={"every": "7d"})})
+    assert shop.done(node).code == 0
+    entry = record(node, "snapshot_policy/shop/dev/nightly")
+    assert (entry["owner"], entry["object"]) == ("shop/dev", "nightly")
+    assert entry["spec"]["destination"] == [f"file://{tmp_path}"]
+    assert entry["spec"]["timezone"] == "UTC"
+    assert shop.run(node, "drift").code == 0
+
+    shop.keeps({"nightly": policy(tmp_path, retention={"keep_daily": 3})})
+    planned = shop.plan(node)
+    paths = {".".join(field["path"]) for field in planned.change(NIGHTLY)["fields"]}
+    assert paths == {"retention.keep_daily", "retention.keep_last", "verify.every"}
+    assert planned.change(NIGHTLY)["steps"] == []
+    shop.done(node)
+    assert record(node, "snapshot_policy/shop/dev/nightly")["spec"]["retention"] == {
+        "keep_daily": 3
+    }
+
+    shop.keeps({})
+    assert shop.plan(node).change(NIGHTLY)["action"] == "delete"
+    shop.done(node)
+    assert record(node, "snapshot_policy/shop/dev/nightly")["deleted"]
+
+
+def test_two_owners_have_one_of_the_same_name(node, shop, tmp_path):
+    other = Shop(tmp_path / "other")
+    project = other.folder / "qdrantctl.yaml"
+    project.write_text(project.read_text().replace("shop", "other"))
+    shop.keeps({"nightly": policy(tmp_path)})
+    other.keeps({"nightly": policy(tmp_path)}, {"reviews": {"vectors": {}}})
+    shop.done(node)
+    other.done(node)
+    assert shop.plan(node).code == 0
+    assert shop.plan(node).document["unmanaged"] == []
+    told = shop.run(node, "show", NIGHTLY, "--format", "json")
+    assert told.document["owner"] == "shop/dev", told.err
+
+
+@pytest.mark.parametrize(
+    ("words", "rule"),
+    [
+        ({"destination": "s3://key:secret@backups"}, "QC161"),
+        ({"destination": "s3://backups?key=a"}, "QC161"),
+        ({"destination": "ftp://backups"}, "QC161"),
+        ({"destination": "file://backups/x"}, "QC161"),
+        ({"destination": "file:///var/../etc"}, "QC161"),
+        ({"destination": []}, "QC043"),
+        ({"destination": "cluster"}, "QC162"),
+        ({"schedule": "0 25 * * *"}, "QC163"),
+        ({"schedule": "0 0 31 2 *"}, "QC163"),
+        ({"timezone": "Berlin"}, "QC163"),
+        ({"verify": {"every": "soon"}}, "QC163"),
+        ({"retention": {}}, "QC164"),
+        ({"retention": None}, "QC041"),
+    ],
+)
+def test_what_cannot_be_is_told(words, rule, shop, tmp_path):
+    shop.keeps({"nightly": policy(tmp_path) | words})
+    told = shop.run("http://127.0.0.1:1", "validate", "--format", "json")
+    assert f'"{rule}"' in told.out, told.out
+    assert "secret" not in told.out + told.err

@@ -1,0 +1,77 @@
+"""Listing and pruning: what is kept and why, what is no whole set, and nothing unasked."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from qdrantctl.edges.folder_store import FolderStore
+from qdrantctl.flows.sets import found, superfluous
+from tests.policy.project import backdate, policy, sets
+from tests.snapshots.bench import fill
+
+
+@pytest.fixture
+def kept(node, shop, tmp_path):
+    """Two sets in a folder, of which retention keeps one."""
+    folder = tmp_path / "backups"
+    shop.keeps({"nightly": policy(folder)})
+    shop.done(node)
+    fill(node)
+    assert shop.run(node, "snapshots", "run").code == 0
+    backdate(folder, 2)
+    assert shop.run(node, "snapshots", "run").code == 0
+    shop.keeps({"nightly": policy(folder, retention={"keep_last": 1})})
+    shop.done(node)
+    return folder
+
+
+def test_the_list_says_what_keeps_each(node, shop, kept):
+    told = shop.run(node, "snapshots", "list", "--format", "json")
+    old, new = told.document["sets"]
+    assert (old["kept_by"], new["kept_by"]) == ([], ["keep_last"])
+    assert (old["state"], old["points"], old["verified"]) == ("complete", 30, None)
+    assert old["age_seconds"] - new["age_seconds"] > 100_000
+    assert "2 sets, " in shop.run(node, "snapshots", "list").out
+    there = shop.run("http://127.0.0.1:1", "snapshots", "list", "--from", f"file://{kept}")
+    assert there.code == 0, there.err
+    assert there.out.count("collection/products@") == 2
+
+
+def test_pruning_takes_what_is_not_kept_and_no_orphan_unnamed(node, shop, kept):
+    orphan = sets(kept)[0].parent / "torn"
+    orphan.mkdir()
+    (orphan / "1.snapshot").write_text("half")
+    told = shop.run(node, "snapshots", "prune", "--dry-run", "--format", "json")
+    assert [each["state"] for each in told.document["removed"]] == ["complete"]
+    assert [each["state"] for each in told.document["left"]] == ["orphan"]
+    assert len(sets(kept)) == 2
+    told = shop.run(node, "snapshots", "prune")
+    assert told.code == 0, told.err
+    assert (len(sets(kept)), orphan.exists()) == (1, True)
+    assert "--orphan FOLDER" in told.out
+    told = shop.run(node, "snapshots", "prune", "--orphan", "shop/dev/nightly/products/nothing")
+    assert told.code == 64
+    told = shop.run(node, "snapshots", "prune", "--orphan", "shop/dev/nightly/products/torn/")
+    assert (told.code, orphan.exists(), len(sets(kept))) == (0, False, 1)
+
+
+def test_a_set_that_is_not_whole_pushes_no_good_one_out(node, shop, kept):
+    new = sets(kept)[-1]
+    [file] = new.glob("*.snapshot")
+    file.write_bytes(file.read_bytes()[:-1])
+    document = shop.run(node, "snapshots", "prune", "--dry-run", "--format", "json").document
+    assert document["removed"] == []
+    assert [each["state"] for each in document["left"]] == ["bad"]
+
+
+def test_killed_while_pruning(node, shop, kept):
+    store = FolderStore(f"file://{kept}")
+    old = sets(kept)[0]
+    about = json.loads((old / "set.json").read_text())
+    (old / "pruned.json").write_text(json.dumps(about))
+    (old / "set.json").unlink()
+    assert [each.state for each in superfluous(found(store))] == ["leaving", "complete"]
+    assert shop.run(node, "snapshots", "prune").code == 0
+    assert (old.exists(), len(sets(kept))) == (False, 1)

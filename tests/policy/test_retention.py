@@ -1,0 +1,113 @@
+"""Retention and schedules, beside what others make of the same rules."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from cronsim import CronSim
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from qdrantctl.engine.retention import LAST_GOOD, kept
+from qdrantctl.engine.schedule import due
+from qdrantctl.model.cron import Cron
+
+RULES = ("keep_last", "keep_hourly", "keep_daily", "keep_weekly", "keep_monthly", "keep_yearly")
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+BERLIN = ZoneInfo("Europe/Berlin")
+ages = st.lists(st.integers(-60, 60 * 24 * 900), unique=True, max_size=40)
+counts = st.dictionaries(st.sampled_from(RULES), st.integers(1, 12), min_size=1)
+
+
+def made(minutes: list[int]) -> dict[str, datetime]:
+    return {str(age): NOW - timedelta(minutes=age) for age in minutes}
+
+
+@given(ages, counts, st.none() | st.integers(1, 900), st.sampled_from([UTC, BERLIN]))
+@settings(deadline=None)
+def test_what_holds_of_every_retention(minutes, rules, days, zone):
+    times = made(minutes)
+    retention = rules | ({"max_age": f"{days}d"} if days else {})
+    found = kept(times, retention, zone, NOW)
+    assert all(found.values())
+    if times:
+        assert max(times, key=lambda name: times[name]) in found
+    for rule in RULES:
+        by_it = [name for name, why in found.items() if rule in why]
+        assert len(by_it) <= retention.get(rule, 0)
+    if days:
+        old = [name for name in found if times[name] < NOW - timedelta(days=days)]
+        assert all(found[name] == (LAST_GOOD,) for name in old)
+        assert len(old) <= 1
+    again = kept({name: times[name] for name in found}, retention, zone, NOW)
+    assert again.keys() == found.keys()
+    more = {name: count + 1 for name, count in rules.items()}
+    assert found.keys() <= kept(times, retention | more, zone, NOW).keys()
+
+
+def test_a_year_of_days():
+    times = {f"{NOW - timedelta(days=i):%F}": NOW - timedelta(days=i) for i in range(365)}
+    rules = {"keep_last": 3, "keep_daily": 7, "keep_weekly": 4, "keep_monthly": 6}
+    found = kept(times, rules, UTC, NOW)
+    assert found["2026-11-25"] == ("keep_last", "keep_daily", "keep_weekly", "keep_monthly")
+    assert found["2026-11-19"] == ("keep_daily",)
+    assert found["2026-11-15"] == ("keep_weekly",)
+    assert found["2026-06-30"] == ("keep_monthly",)
+    # 7 days, of them 22nd is a week's end; 2 weeks and 5 months more
+    assert len(found) == 7 + 2 + 5
+
+
+CRONS = ["* * * * *", "0 3 * * *", "*/15 2-4 * * 1-5", "5,35 */6 1,15 * *", "0 0 29 2 *",
+         "0 12 13 * fri", "30 4 1-7 jan-mar sun", "0 0 * * 7", "@weekly"]  # fmt: skip
+
+
+@given(st.sampled_from(CRONS), st.integers(0, 3 * 366 * 24 * 60), st.integers(0, 59))
+@settings(deadline=None)
+def test_the_last_time_is_what_cronsim_finds(text, minutes, seconds):
+    now = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=minutes, seconds=seconds)
+    plain = {"@weekly": "0 0 * * 0"}.get(text, text)
+    # It goes backwards from a time and leaves that out.
+    expected = next(CronSim(plain, now + timedelta(seconds=60 - seconds), reverse=True))
+    assert Cron.parse(text).latest(now, UTC) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "now", "last"),
+    [
+        # Clocks went forward on March 29 at 2: what was to run at 2:30 does so an hour later.
+        ("30 2 * * *", "2026-03-29T01:29", "2026-03-28T01:30"),
+        ("30 2 * * *", "2026-03-29T01:30", "2026-03-29T01:30"),
+        # They go back on October 25 at 3: 2:30 comes twice, and counts once.
+        ("30 2 * * *", "2026-10-25T01:45", "2026-10-25T00:30"),
+        ("30 * * * *", "2026-10-25T01:45", "2026-10-25T01:30"),
+    ],
+)
+def test_clocks_that_are_put_forth_and_back(text, now, last):
+    at = datetime.fromisoformat(now).replace(tzinfo=UTC)
+    assert Cron.parse(text).latest(at, BERLIN) == datetime.fromisoformat(last).replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "* * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "* * * * 8", "a * * * *",
+     "5-1 * * * *", "*/0 * * * *", "0 0 30 2 *", "@often", "0 0 \u0661 * *"],
+)  # fmt: skip
+def test_what_is_no_schedule(text):
+    with pytest.raises(ValueError, match=r"."):
+        Cron.parse(text)
+
+
+def test_what_is_due():
+    policy = {"schedule": "0 3 * * *", "timezone": "UTC"}
+    slot = datetime(2026, 11, 25, 3, tzinfo=UTC)
+    day = timedelta(days=1)
+    assert due(policy, [], NOW) == slot
+    assert due(policy, [slot], NOW) is None
+    # Missed for a week: caught up once.
+    assert due(policy, [slot - 7 * day], NOW) == slot
+    assert due(policy, [slot], NOW + day) == slot + day
+    # The clock stepped back by an hour, or was a year ahead once.
+    assert due(policy, [slot, slot - day], slot - day / 24) is None
+    assert due(policy, [slot + 365 * day], NOW) == slot

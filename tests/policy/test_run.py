@@ -1,0 +1,154 @@
+"""A policy's life in a folder: due, run, not due, caught up once, removed by retention."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import datetime
+
+import pytest
+
+from tests.faults import proxied
+from tests.flows.project import asked
+from tests.policy.project import (
+    NIGHTLY,
+    backdate,
+    backdate_ledger,
+    ledger_sets,
+    policy,
+    sets,
+    stray,
+)
+from tests.snapshots.bench import files, fill
+
+
+@pytest.fixture
+def kept(node, shop, tmp_path):
+    """The folder of a policy that was applied to a collection with points."""
+    folder = tmp_path / "backups"
+    shop.keeps({"nightly": policy(folder)})
+    shop.done(node)
+    fill(node)
+    return folder
+
+
+def test_what_is_due_is_taken_once(node, shop, kept):
+    planned = shop.run(node, "snapshots", "run", "--dry-run", "--format", "json")
+    change = planned.document["changes"][0]
+    assert (planned.code, change["action"]) == (0, "run"), planned.err
+    assert change["steps"] == [
+        {"snapshot": {"collection": "products", "nodes": [], "to": [f"file://{kept}"]}}
+    ]
+    assert not kept.exists()
+
+    told = shop.run(node, "snapshots", "run")
+    assert told.code == 0, told.out + told.err
+    [folder] = sets(kept)
+    about = json.loads((folder / "set.json").read_text())
+    [file] = about["snapshot"]["files"]
+    data = (folder / f"{file['peer']}.snapshot").read_bytes()
+    assert hashlib.sha256(data).hexdigest() == file["checksum"]
+    assert len(data) == file["size"]
+    assert about["manifest"]["hnsw_config"] == {"m": 20}
+    assert (about["schema_version"], about["owner"]) == (1, "shop/dev")
+    assert len(about["sample"]) == 8
+    assert stray(kept) == []
+    assert files(node) == []
+
+    again = shop.run(node, "snapshots", "run")
+    assert again.code == 0
+    assert len(sets(kept)) == 1
+    assert (
+        shop.run(node, "snapshots", "run", "--dry-run", "--format", "json").document["changes"][0][
+            "action"
+        ]
+        == "noop"
+    )
+
+
+def test_what_was_missed_is_caught_up_once_and_the_oldest_goes(node, shop, kept):
+    for number in range(4):
+        assert shop.run(node, "snapshots", "run").code == 0
+        assert len(sets(kept)) == min(number + 1, 2)
+        backdate(kept, 3)
+    assert stray(kept) == []
+    assert files(node) == []
+
+
+def test_the_servers_copy_stays_where_the_policy_says_so(node, shop, kept):
+    shop.keeps({"nightly": policy(kept, server_copy="keep")})
+    shop.done(node)
+    assert shop.run(node, "snapshots", "run").code == 0
+    assert len(files(node)) == 1
+    assert [f.name for f in kept.rglob("begun.json")] == []
+
+
+def test_the_cluster_as_a_destination(node, shop, kept):
+    """It is due by itself, and retention removes files from the servers."""
+    shop.keeps({"nightly": policy(["cluster", f"file://{kept}"], retention={"keep_last": 1})})
+    shop.done(node)
+    for names in ("nightly", "nightly"):
+        told = shop.run(node, "snapshots", "run", names)
+        assert told.code == 0, told.out
+        [file] = files(node)
+        held = ledger_sets(node)
+        assert [name.rpartition("/")[2] for name in held] == ["set.json"]
+        assert next(iter(held.values()))["snapshot"]["files"][0]["name"] == file.name
+        backdate_ledger(node, 1)
+    assert len(sets(kept)) == 1
+    assert shop.plan(node).code == 0
+
+
+def test_only_what_is_named_and_only_what_is_covered(node, shop, tmp_path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    shop.keeps({"a": policy(one, collections=["prod*"]), "b": policy(two, collections=["x*"])})
+    shop.done(node)
+    assert shop.run(node, "snapshots", "run", "b").code == 0
+    assert not one.exists()
+    assert shop.run(node, "snapshots", "run", "snapshot_policy/a").code == 0
+    assert (len(sets(one)), two.exists()) == (1, False)
+    told = shop.run(node, "snapshots", "run", "c")
+    assert (told.code, "no policy c of shop/dev" in told.err) == (64, True)
+
+
+def test_a_destination_that_cannot_be_used(node, shop, kept, tmp_path):
+    tmp_path.joinpath("file").write_text("in the way")
+    shop.keeps({"nightly": policy([f"file://{kept}", f"file://{tmp_path}/file/x"])})
+    shop.done(node)
+    told = shop.run(node, "snapshots", "run", "--format", "json")
+    assert told.code == 6
+    assert "file/x: " in told.document["outcomes"][0]["error"]
+    assert told.document["outcomes"][0]["address"] == NIGHTLY
+    assert len(sets(kept)) == 1
+
+
+def test_a_run_while_another_runs(node, shop, kept):
+    asked(node, "PUT", "/collections/_qdrantctl_lease.shop.dev.~snapshots.1", {
+        "metadata": {"holder": "ada", "expires": "2099-01-01T00:00:00Z",
+                     "acquired": "2026-01-01T00:00:00Z", "id": "x"}})  # fmt: skip
+    told = shop.run(node, "snapshots", "run")
+    assert told.code == 5, told.err
+    assert not kept.exists()
+
+
+@pytest.mark.parametrize("tenth", range(10))
+def test_a_connection_that_is_cut_goes_on_where_it_was(node, shop, kept, tenth):
+    seen = []
+
+    def fault(_, head):
+        if b".snapshot HTTP" not in head or not head.startswith(b"GET"):
+            return None
+        ranged = [line for line in head.split(b"\r\n") if line.lower().startswith(b"range")]
+        seen.append(ranged)
+        return ("part", (tenth + 0.5) / 10) if len(seen) == 1 else None
+
+    with proxied(node.http_port, fault) as proxy:
+        told = shop.run(proxy.url, "snapshots", "run")
+    assert told.code == 0, told.out
+    [folder] = sets(kept)
+    [file] = json.loads((folder / "set.json").read_text())["snapshot"]["files"]
+    data = (folder / f"{file['peer']}.snapshot").read_bytes()
+    assert hashlib.sha256(data).hexdigest() == file["checksum"]
+    assert len(seen) == 2
+    assert seen[1]
+    assert datetime.fromisoformat(json.loads((folder / "set.json").read_text())["taken"])
