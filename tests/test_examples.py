@@ -108,3 +108,12 @@ def test_the_main_readme_tells_the_truth(tmp_path, capsys):
     snippet = re.search(r"```yaml\n(apiVersion.*?)```", text, re.S)
     assert snippet
     assert values(snippet[1]) == values(written)
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))],
+                         ids=lambda page: page.name)  # fmt: skip
+def test_pages_name_commands_and_files_that_are_there(page):
+    text = page.read_text()
+    assert set(re.findall(r"^\$ qdrantctl (\w+)", text, re.M)) <= COMMANDS.keys()
+    for target in re.findall(r"\]\(([^)#:\s]+)(?:#[\w-]+)?\)", text):
+        assert (page.parent / target).exists(), target

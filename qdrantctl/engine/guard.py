@@ -2,52 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 
+from qdrantctl.engine.gates import drift_kept, drift_refused, given_more
 from qdrantctl.engine.outside import outside
+from qdrantctl.engine.scene import Scene, from_state
 from qdrantctl.engine.way_back import destroys_points, held, nodes_missing, skipped
 from qdrantctl.model.address import Address
-from qdrantctl.model.change import Action, Cause, Change, FieldChange
-from qdrantctl.model.kind import Context, Kind
-from qdrantctl.model.resource import Resource, canonical
+from qdrantctl.model.change import Action, Change
+from qdrantctl.model.resource import Resource
 from qdrantctl.model.rule import ABSENT, Effect
 from qdrantctl.model.violation import Severity, Violation
 
 MANY = 10
 """From this many managed resources on, a mass deletion is told by its share."""
 SHARE = 0.3
-
-
-def _revert(_: Address) -> str:
-    return "revert"
-
-
-def _never(_: Address) -> bool:
-    return False
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """What the rules look at."""
-
-    changes: Sequence[Change]
-    context: Context
-    kinds: Mapping[str, Kind]
-    consents: Callable[[str, Address], bool]
-    """Whether somebody consented: verb (delete, replace, adopt, alias) and address."""
-    protected: bool = False
-    """The environment is protected: consents stand in the project file, and more needs one."""
-    on_drift: Callable[[Address], str] = _revert
-    """revert, keep or refuse, for each address."""
-    no_snapshot: Callable[[Address], bool] = _never
-    """Whether somebody goes without a snapshot before points are destroyed."""
-    nodes: tuple[str, ...] = ()
-    """Each node's own address, where stated."""
-    max_deletes: int | None = None
-    fail_on_loosening: bool = False
-    fail_on_widening: bool = False
-    partial: bool = False
 
 
 def guard(scene: Scene) -> tuple[Violation, ...]:
@@ -95,7 +64,7 @@ def _delete(scene: Scene) -> Iterator[Violation]:
             continue
         kind = scene.kinds[change.where.kind]
         live = scene.context.live.get(change.where)
-        doubtful = _from_state(change, scene)
+        doubtful = from_state(change, scene)
         if scene.protected or doubtful or (kind.holds_data and _may_hold_points(live)):
             yield Violation(
                 rule="QC202",
@@ -132,7 +101,7 @@ def _adopt(scene: Scene) -> Iterator[Violation]:
             change.action is Action.ADOPT and change.steps
         )
         foreign = change.where not in scene.context.recorded
-        doubtful = _from_state(change, scene) and any(map(outside, change.fields))
+        doubtful = from_state(change, scene) and any(map(outside, change.fields))
         if ((differs and foreign) or doubtful) and not scene.consents("adopt", change.where):
             yield Violation(
                 rule="QC204",
@@ -275,83 +244,6 @@ def _aliases_again(scene: Scene) -> Iterator[Violation]:
             )
 
 
-def _drift_refused(scene: Scene) -> Iterator[Violation]:
-    for change in scene.changes:
-        moved = [field for field in change.fields if outside(field)]
-        gone = change.action is Action.CREATE and change.cause is Cause.DRIFT
-        settled = _half_done(change, scene) or _from_state(change, scene)  # by QC204
-        refuses = scene.on_drift(change.where) == "refuse" and not settled
-        if refuses and (moved or gone):
-            what = "deleted" if gone else "changed"
-            told = f" ({'; '.join(map(_said, moved))})" if moved else ""
-            yield Violation(
-                rule="QC212",
-                address=change.address,
-                message=f"{change.address} was {what} outside qdrantctl since it was applied"
-                f"{told}, and on_drift is refuse",
-                hint=_ways_out(change),
-            )
-
-
-def _drift_kept(scene: Scene) -> Iterator[Violation]:
-    for change in scene.changes:
-        if change.action is Action.NOOP and change.cause in (Cause.DRIFT, Cause.BOTH):
-            yield Violation(
-                rule="QC213",
-                severity=Severity.NOTE,
-                address=change.address,
-                message=f"{change.address} is left as it is ({change.because})",
-                hint=_ways_out(change),
-            )
-
-
-def _given_more(scene: Scene) -> Iterator[Violation]:
-    gates = {"loosens": ("QC214", "loosen", scene.fail_on_loosening),
-             "widens": ("QC240", "widen", scene.fail_on_widening)}  # fmt: skip
-    for change in scene.changes:
-        for field in change.fields:
-            rule, verb, asked = gates.get(str(field.direction), ("", "", False))
-            if asked and not scene.consents(verb, change.where):
-                entry = f"{{{verb}: {change.address}, until: YYYY-MM-DD, reason: …}}"
-                gains = f" ({field.because})" if verb == "widen" else ""
-                yield Violation(
-                    rule=rule,
-                    address=change.address,
-                    message=f"{change.address} would {verb} {_named(field)}{gains}",
-                    hint=f"If that is meant, add to consents in qdrantctl.yaml {entry}.",
-                )
-
-
-def _half_done(change: Change, scene: Scene) -> bool:
-    """Whether an apply was interrupted in it: that is finished first, whoever moved what."""
-    ours = scene.context.recorded.get(change.where)
-    return ours is not None and ours.record is not None and ours.record.pending is not None
-
-
-def _from_state(change: Change, scene: Scene) -> bool:
-    """Whether only the committed state says that it is ours, and not the cluster's ledger."""
-    ours = scene.context.recorded.get(change.where)
-    return ours is not None and ours.record is not None and ours.record.committed
-
-
-def _ways_out(change: Change) -> str:
-    return (
-        f"Put it back with apply --revert-drift {change.address}, or take it over into the "
-        f"manifest with import --update {change.address}."
-    )
-
-
-def _said(field: FieldChange) -> str:
-    was, now = (
-        "nothing" if value is ABSENT else canonical(value) for value in (field.recorded, field.live)
-    )
-    return f"{_named(field)}: {was} -> {now}"
-
-
-def _named(field: FieldChange) -> str:
-    return ".".join(str(word) for word in field.path if word != "")
-
-
 def _checks(scene: Scene) -> Iterator[Violation]:
     for change in scene.changes:
         yield from scene.kinds[change.where.kind].check(change, scene.context)
@@ -369,9 +261,9 @@ RULES: tuple[Callable[[Scene], Iterator[Violation]], ...] = (
     _indexes_dropped,
     _no_snapshot,
     _aliases_again,
-    _drift_refused,
-    _drift_kept,
-    _given_more,
+    drift_refused,
+    drift_kept,
+    given_more,
     _checks,
 )
 

@@ -12,8 +12,9 @@ from qdrantctl import __version__
 from qdrantctl.edges import ledger, registry
 from qdrantctl.edges.cluster import Cluster, Endpoint
 from qdrantctl.edges.signer import unsigned
-from qdrantctl.engine.guard import Scene, guard, uncertain
+from qdrantctl.engine.guard import guard, uncertain
 from qdrantctl.engine.planner import Question, plan_changes, unmanaged
+from qdrantctl.engine.scene import Scene
 from qdrantctl.engine.select import Selection
 from qdrantctl.flows.desired import Desired, desired
 from qdrantctl.flows.nodes import NodeDoor

@@ -81,7 +81,8 @@ def restoring(
     free(name, live, door, resuming=again)
     nodes = settings.nodes if door.server.peers > 1 else ()
     step = Restore(collection=address.name, snapshot=taken.id, name=name, nodes=nodes)
-    because = f"from {address}@{taken.id}: {taken.points:,} points, {taken.size:,} bytes"
+    points = "1 point" if taken.points == 1 else f"{taken.points:,} points"
+    because = f"from {address}@{taken.id}: {points}, {taken.size:,} bytes"
     if again:
         because += "; an interrupted restore did not finish it"
     return Restoring(planned(settings, door, memory, step, because), step, taken, entry, listed)

@@ -252,6 +252,7 @@ class TestProcess:
 
     def test_a_copied_project_has_a_server_of_its_own(self, project: Path, tmp_path: Path) -> None:
         running = start(project)
+        quiet(project)  # a file that goes while it is copied would end the copying
         copy = tmp_path / "copy"
         shutil.copytree(project, copy)
         assert devserver.status(copy) is None
