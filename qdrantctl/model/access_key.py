@@ -6,7 +6,6 @@ stands in a generation: what is kept of a token is the id by which the server lo
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,6 +14,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from qdrantctl.model.address import OWN_PREFIX
+from qdrantctl.model.duration import UNITS, length
 from qdrantctl.model.lease import stamp
 from qdrantctl.model.rule import Json
 
@@ -44,24 +44,19 @@ GRANTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """What each level of access lets its holder do, as the server checks it."""
 
-_UNITS = {"m": 60, "h": 3600, "d": 86400}
-_DURATION = re.compile(r"([1-9][0-9]{0,5})([mhd])", re.ASCII)
 _SPACE = UUID("0f3c6c86-0d1c-4a39-8d0c-7be2d7a3a9f5")
 
 
 def seconds(duration: str) -> int:
     """`90d`, `12h` or `30m` in seconds. Raises ValueError."""
-    found = _DURATION.fullmatch(duration)
-    if not found:
-        raise ValueError(f"{duration!r} is not a duration")
-    return int(found[1]) * _UNITS[found[2]]
+    return int(length(duration).total_seconds())
 
 
 def spelled(duration: str) -> str:
     """The same duration in its largest unit: `48h` and `2d` are one."""
-    length = seconds(duration)
-    unit = next(unit for unit in ("d", "h", "m") if length % _UNITS[unit] == 0)
-    return f"{length // _UNITS[unit]}{unit}"
+    whole = seconds(duration)
+    unit = next(unit for unit in ("d", "h", "m") if whole % UNITS[unit] == 0)
+    return f"{whole // UNITS[unit]}{unit}"
 
 
 def key_id(owner: str, name: str) -> str:

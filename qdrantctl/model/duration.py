@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-_UNITS = {"m": 60, "h": 3600, "d": 86400}
+UNITS = {"m": 60, "h": 3600, "d": 86400}
+"""Seconds of each."""
 PATTERN = "^[1-9][0-9]{0,5}[mhd]$"
 _DURATION = re.compile(PATTERN, re.ASCII)
 
@@ -14,4 +15,4 @@ def length(text: str) -> timedelta:
     """`90d`, `12h` or `30m` as a length of time. Raises ValueError."""
     if not _DURATION.fullmatch(text):
         raise ValueError(f"{text!r} is not a length of time")
-    return timedelta(seconds=int(text[:-1]) * _UNITS[text[-1]])
+    return timedelta(seconds=int(text[:-1]) * UNITS[text[-1]])

@@ -18,7 +18,7 @@ from tests.faults import proxied
 from tests.flows.project import asked, emptied
 from tests.policy.project import Shop, backdate, policy, sets, stray
 from tests.servers import free_port
-from tests.snapshots.bench import files, fill
+from tests.snapshots.bench import contents, files, fill
 
 
 @contextmanager
@@ -86,6 +86,15 @@ def test_a_bucket(filled, shop, store):
     data = b"".join(store.read(sidecar.replace("set.json", f"{file['peer']}.snapshot")))
     assert hashlib.sha256(data).hexdigest() == file["checksum"]
     assert files(filled) == []
+    told = shop.run(filled, "snapshots", "verify")
+    assert told.code == 0, told.out + told.err
+    told = shop.run(filled, "snapshots", "restore", "collection/products", "--as", "again",
+                    "--from", "s3://backups/qdrant", "--auto-approve")  # fmt: skip
+    assert told.code == 0, told.out + told.err
+    assert contents(filled, "again") == contents(filled, "products")
+    store.write(sidecar.replace("set.json", f"{file['peer']}.snapshot"), [data[:-1], b"x"])
+    told = shop.run(filled, "snapshots", "verify")
+    assert (told.code, "no longer what was taken" in told.out) == (6, True)
 
 
 @pytest.mark.parametrize("what", ["down", "bucket", "credentials"])
@@ -110,6 +119,9 @@ def test_a_store_that_cannot_be_used_costs_no_snapshot(filled, shop, store, monk
     assert word in said
     assert "canary" not in told.out + told.err
     assert files(filled) == []
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
+    listed = shop.run(filled, "snapshots", "list")
+    assert (listed.code, "Warning: s3://" in listed.err) == (0, True)
 
 
 STAGES = {
@@ -221,6 +233,32 @@ def test_a_full_disk(filled, shop, tmp_path, monkeypatch):
     [found] = sets(folder)
     whole(found)
     assert (stray(folder), files(filled)) == ([], [])
+
+
+def test_two_policies_in_the_same_second(filled, shop, tmp_path):
+    """A snapshot is named after its second: each gets one of its own."""
+    one, two = tmp_path / "one", tmp_path / "two"
+    shop.keeps({"a": policy(one, server_copy="keep"), "b": policy(two, server_copy="keep")})
+    shop.done(filled)
+    assert shop.run(filled, "snapshots", "run").code == 0
+    assert len(files(filled)) == 2
+    for found in (*sets(one), *sets(two)):
+        whole(found)
+
+
+def test_a_clock_that_stepped_back(filled, shop, tmp_path):
+    """What was taken an hour ahead still counts; a year ahead was a wrong clock, and does not."""
+    folder = tmp_path / "backups"
+    applied(filled, shop, folder)
+    assert shop.run(filled, "snapshots", "run").code == 0
+    backdate(folder, -1 / 24)
+    assert shop.run(filled, "snapshots", "run").code == 0
+    assert len(sets(folder)) == 1
+    backdate(folder, -365)
+    assert shop.run(filled, "snapshots", "run").code == 0
+    assert len(sets(folder)) == 2
+    for found in sets(folder):
+        whole(found)
 
 
 def test_two_runs_at_once(filled, shop, tmp_path):
