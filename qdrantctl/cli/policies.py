@@ -131,9 +131,8 @@ def prune_sets(**words: Any) -> int:
         return 0
     show(f"{done}:\n{text.sets(sets, now)}" if sets else "Nothing to remove.")
     if loose:
-        show(
-            f"no whole sets, left alone until named with --orphan FOLDER:\n{text.sets(loose, now)}"
-        )
+        show("no whole sets, or of collections that are gone; --orphan FOLDER removes one:")
+        show(text.sets(loose, now))
     return 0
 
 

@@ -13,7 +13,7 @@ from qdrantctl.engine.schedule import due
 from qdrantctl.flows.cluster_store import ClusterStore
 from qdrantctl.flows.nodes import NodeDoor, Work
 from qdrantctl.flows.observe import remembering
-from qdrantctl.flows.sets import counted, found
+from qdrantctl.flows.sets import counted, found, superfluous
 from qdrantctl.model.address import OWN_PREFIX, Address
 from qdrantctl.model.backup import Set, folder
 from qdrantctl.model.consent import matches
@@ -76,6 +76,14 @@ class Policy:
                  if s.sidecar and s.state == "complete"]  # fmt: skip
         return due(self.spec, taken, now)
 
+    def gone(self, each: Set) -> bool:
+        """Whether a set is of a collection that is not there any more, or not covered."""
+        return each.about is not None and each.about.snapshot.collection not in self.collections
+
+    def superfluous(self, place: Place) -> list[Set]:
+        """What retention no longer keeps. What may be the last of a collection is not among it."""
+        return [each for each in superfluous(place.sets) if not self.gone(each)]
+
     def findings(self, now: datetime) -> Iterator[tuple[str, str]]:
         """What is not as the policy says: a word for it, and a sentence."""
         for place in self.places:
@@ -88,10 +96,10 @@ class Policy:
                                       f"{since:%Y-%m-%d %H:%M} UTC")  # fmt: skip
                 sets = place.of(name)
                 yield from self._unverified(name, place, sets, now)
+            for each in self.superfluous(place):
+                yield "superfluous", f"{each.folder} at {place.url} is kept by no rule any more"
             for each in place.sets:
-                if each.state == "complete" and not each.kept:
-                    yield "superfluous", f"{each.folder} at {place.url} is kept by no rule any more"
-                elif each.state != "complete":
+                if each.state not in ("complete", "leaving"):
                     yield "incomplete", f"{each.folder} at {place.url} is {each.state}"
 
     def _unverified(

@@ -9,13 +9,14 @@ from qdrantctl.edges.settings import Settings
 from qdrantctl.edges.store import Store, opened
 from qdrantctl.flows.nodes import Work
 from qdrantctl.flows.policies import policies
-from qdrantctl.flows.sets import found, remove, superfluous
+from qdrantctl.flows.sets import found, remove
 from qdrantctl.model.backup import Set
 from qdrantctl.model.destination import CLUSTER, unusable
 from qdrantctl.model.errors import StoreError, UsageError
 
 LOOSE = ("orphan", "unfinished", "bad")
-"""States of sets that are removed when they are named, and not before."""
+"""States of sets that are removed when they are named, and not before; so are those of
+collections that are gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +56,8 @@ def leaving(
         for place in policy.places:
             if place.store is None:
                 raise StoreError(place.broken.removesuffix("."))
-            going += (Leaving(place.store, each) for each in superfluous(place.sets))
-            for each in (s for s in place.sets if s.state in LOOSE):
+            going += (Leaving(place.store, each) for each in policy.superfluous(place))
+            for each in (s for s in place.sets if s.state in LOOSE or policy.gone(s)):
                 if each.folder.rstrip("/") in left:
                     going.append(Leaving(place.store, each))
                 else:

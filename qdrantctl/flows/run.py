@@ -18,7 +18,7 @@ from qdrantctl.flows.nodes import Work
 from qdrantctl.flows.observe import Worlds
 from qdrantctl.flows.plan import described
 from qdrantctl.flows.policies import Place, Policy, place, policies, sentences
-from qdrantctl.flows.sets import put, remove, superfluous
+from qdrantctl.flows.sets import put, remove
 from qdrantctl.model.address import Address
 from qdrantctl.model.backup import BEGUN, Set, Sidecar
 from qdrantctl.model.change import Action, Cause, Change
@@ -206,7 +206,7 @@ def _tidied(policy: Policy, work: Work) -> Iterator[str]:
 
 def _pruned(where: Place, policy: Policy, work: Work) -> Iterator[str]:
     """Remove what retention no longer keeps."""
-    for each in superfluous(where.sets):
+    for each in policy.superfluous(where):
         with _told() as errors:
             assert where.store is not None
             work.go_on()

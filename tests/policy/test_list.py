@@ -8,6 +8,7 @@ import pytest
 
 from qdrantctl.edges.folder_store import FolderStore
 from qdrantctl.flows.sets import found, superfluous
+from tests.flows.project import asked
 from tests.policy.project import backdate, policy, sets
 from tests.snapshots.bench import fill
 
@@ -75,3 +76,14 @@ def test_killed_while_pruning(node, shop, kept):
     assert [each.state for each in superfluous(found(store))] == ["leaving", "complete"]
     assert shop.run(node, "snapshots", "prune").code == 0
     assert (old.exists(), len(sets(kept))) == (False, 1)
+
+
+def test_sets_of_a_collection_that_is_gone_go_only_by_name(node, shop, kept):
+    asked(node, "DELETE", "/collections/products")
+    told = shop.run(node, "snapshots", "prune", "--format", "json").document
+    assert (told["removed"], len(told["left"]), len(sets(kept))) == ([], 2, 2)
+    assert shop.run(node, "snapshots", "run").code == 0
+    assert len(sets(kept)) == 2
+    folder = told["left"][0]["folder"]
+    assert shop.run(node, "snapshots", "prune", "--orphan", folder).code == 0
+    assert len(sets(kept)) == 1
