@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, tzinfo
 from typing import Any
 
 from qdrantctl.model.duration import length
 from qdrantctl.model.rule import Json
 
-LAST_GOOD = "last good"
+LAST_GOOD, LAST_VERIFIED = "last good", "last verified"
 
 _PERIODS: dict[str, Callable[[datetime], Any]] = {
     "keep_last": lambda _: object(),
@@ -22,11 +22,16 @@ _PERIODS: dict[str, Callable[[datetime], Any]] = {
 
 
 def kept(
-    times: Mapping[str, datetime], retention: Mapping[str, Json], zone: tzinfo, now: datetime
+    times: Mapping[str, datetime],
+    retention: Mapping[str, Json],
+    zone: tzinfo,
+    now: datetime,
+    verified: Collection[str] = (),
 ) -> dict[str, tuple[str, ...]]:
     """The snapshots that stay, of these good ones, with the rules that keep them.
 
-    The newest always stays, whatever its age.
+    The newest always stays, whatever its age; so does, up to max_age, the newest of those that
+    were `verified`, since it is the one of which something is known.
     """
     ordered = sorted(times, key=lambda name: (times[name], name), reverse=True)
     reasons: dict[str, list[str]] = {name: [] for name in ordered}
@@ -39,6 +44,8 @@ def kept(
                 # While a rule has not found as many as it asks for it keeps the oldest, too.
                 reasons[name].append(rule if here != last else f"{rule} (oldest)")
                 last, left = here, left - 1
+    for name in [name for name in ordered if name in verified][:1]:
+        reasons[name].append(LAST_VERIFIED)
     if age := retention.get("max_age"):
         for name in ordered:
             if times[name] < now - length(age):

@@ -26,6 +26,7 @@ from qdrantctl.model.step import Call
 from qdrantctl.model.violation import Severity, Violation
 
 KIND = "snapshot_policy"
+FIRST = timedelta(days=1)
 SCRATCH = "qdrantctl-verify-"
 """How collections begin that stand only while a set is verified; no policy covers them."""
 
@@ -105,14 +106,15 @@ class Policy:
     def _unverified(
         self, name: str, place: Place, sets: list[Set], now: datetime
     ) -> Iterator[tuple[str, str]]:
-        """Verifying is asked for from the first snapshot on."""
+        """Within the policy's time after the last one; the first is asked for after a day."""
         every = (self.spec.get("verify") or {}).get("every")
         whole = [s for s in sets if s.sidecar and s.state == "complete"]
         if not every or not whole:
             return
         tried = [s.verified.when for s in whole if s.verified]
         first = min(s.sidecar.taken for s in whole if s.sidecar)
-        if max(tried, default=first) < now - timedelta(seconds=length(every).total_seconds()):
+        late = max(tried) + length(every) if tried else first + min(FIRST, length(every))
+        if late < now:
             yield (
                 "unverified",
                 (f"no snapshot of collection/{name} at {place.url} was verified within {every}"),

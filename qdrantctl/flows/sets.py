@@ -55,7 +55,8 @@ def counted(sets: Iterable[Set], policy: Mapping[str, Json], now: datetime) -> l
     done: list[Set] = []
     for group in groups.values():
         times = {s.folder: s.sidecar.taken for s in group if s.sidecar and s.state == "complete"}
-        why = kept(times, policy["retention"], zone(policy["timezone"]), now)
+        proven = {s.folder for s in group if s.verified and s.verified.good}
+        why = kept(times, policy["retention"], zone(policy["timezone"]), now, proven)
         done += [replace(each, kept=why.get(each.folder, ())) for each in group]
     return done
 

@@ -47,6 +47,14 @@ def test_what_holds_of_every_retention(minutes, rules, days, zone):
     assert found.keys() <= kept(times, retention | more, zone, NOW).keys()
 
 
+def test_the_last_that_was_verified_stays_up_to_max_age():
+    times = {str(days): NOW - timedelta(days=days) for days in range(9)}
+    found = kept(times, {"keep_last": 1}, UTC, NOW, {"5", "8"})
+    assert found == {"0": ("keep_last",), "5": ("last verified",)}
+    aged = kept(times, {"keep_last": 1, "max_age": "4d"}, UTC, NOW, {"5", "8"})
+    assert aged == {"0": ("keep_last",)}
+
+
 def test_a_year_of_days():
     times = {f"{NOW - timedelta(days=i):%F}": NOW - timedelta(days=i) for i in range(365)}
     rules = {"keep_last": 3, "keep_daily": 7, "keep_weekly": 4, "keep_monthly": 6}
