@@ -29,7 +29,7 @@ demo: setup  ## Plan, apply and plan again on a real Qdrant on this machine
 	@PATH="$(CURDIR)/$(BIN):$$PATH" examples/demo.sh
 
 test: clients  ## Run all tests, most of them on real servers
-	$(BIN)/python -m pytest -n auto --maxprocesses 4
+	$(BIN)/python -m pytest -n 3  # most of a test is waiting for servers
 
 bench: setup  ## Measure speed on real servers, some 15 minutes; writes docs/benchmarks.md
 	$(BIN)/python -m benchmarks --write docs/benchmarks.md
