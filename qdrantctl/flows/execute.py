@@ -56,8 +56,8 @@ class Halt:
     """Why the steps of a change were not all sent, or not all answered well."""
 
     words: str
-    interrupted: bool = False
-    """Somebody asked to stop between two steps."""
+    left: bool = False
+    """Further steps were not sent; what they do need not show in the resource itself."""
     built_later: bool = False
     """An index was refused by a server that may build it all the same, unseen until then."""
     cut: bool = False
@@ -123,7 +123,7 @@ def _carry_out(change: Change, run: Run) -> Outcome:
             ledger.write(run.door, [before])
         halt = _steps(change, run)
         live, missed = _read_back(change, run, halt)
-        settled = not missed and not (halt and (halt.interrupted or halt.built_later))
+        settled = not missed and not (halt and (halt.left or halt.built_later))
         if settled:
             entry = applied(change, before, live, run.door.server, run.identity, _now())
             ledger.write(run.door, [entry])
@@ -160,7 +160,7 @@ def _steps(change: Change, run: Run) -> Halt | None:
     for number, call in enumerate(requests):
         if number and run.stop():
             words = f"interrupted after {number} of {len(requests)} steps"
-            return Halt(words, interrupted=True)
+            return Halt(words, left=True)
         try:
             run.door.ask(call)
         except ClusterError as failure:
@@ -169,7 +169,12 @@ def _steps(change: Change, run: Run) -> Halt | None:
                 words += " It may have taken effect, even later."
             unsure = failure.maybe_applied and "/index" in call.path
             answered = failure.status >= TOO_MANY
-            return Halt(words, built_later=unsure and answered, cut=unsure and not answered)
+            return Halt(
+                words,
+                left=number + 1 < len(requests),
+                built_later=unsure and answered,
+                cut=unsure and not answered,
+            )
     return None
 
 

@@ -108,6 +108,23 @@ def test_every_request_may_fail(project, capsys):
         sys.stderr.write(f"\n{tried} faults injected over {count} requests\n")
 
 
+def test_what_is_left_after_an_index_whose_answer_was_cut_is_told_and_finished(project):
+    """The index is there, and so is all that the collection shows; its aliases are not."""
+    project.fresh()
+    cut: list[bytes] = []
+
+    def once_at_the_index(_: int, head: bytes) -> str | None:
+        if cut or not head.startswith(b"PUT /collections/swapped/index"):
+            return None
+        cut.append(head)
+        return "half"
+
+    with proxied(project.node.http_port, once_at_the_index) as proxy:
+        assert project.apply(proxy.url) == 6
+    assert cut
+    project.finished()
+
+
 @pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
 def test_a_killed_apply_is_finished_by_the_next(project, before, capsys):
     """SIGKILL when request N arrives, or once the server has acted on it."""
