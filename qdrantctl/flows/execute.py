@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -162,12 +163,12 @@ def _steps(change: Change, run: Run) -> Halt | None:
             words = f"interrupted after {number} of {len(requests)} steps"
             return Halt(words, left=True)
         try:
-            run.door.ask(call)
+            _ask(call, run)
         except ClusterError as failure:
             words = f"{call.method} {call.path}: {_words(failure)}"
             if failure.maybe_applied:
                 words += " It may have taken effect, even later."
-            unsure = failure.maybe_applied and "/index" in call.path
+            unsure = failure.maybe_applied and _is_index(call)
             answered = failure.status >= TOO_MANY
             return Halt(
                 words,
@@ -176,6 +177,29 @@ def _steps(change: Change, run: Run) -> Halt | None:
                 cut=unsure and not answered,
             )
     return None
+
+
+def _ask(call: Call, run: Run) -> None:
+    """Send a request. One for an index goes again where no answer came. Raises ClusterError.
+
+    Whether the server builds it is not to be seen before it is there, and one that never came
+    would be waited for in vain. The second request changes nothing where the first has come: it is
+    answered once that is done. Where it fails, too, the first failure is what is told.
+    """
+    try:
+        run.door.ask(call)
+    except ClusterError as failure:
+        unanswered = failure.maybe_applied and not failure.status
+        if not (unanswered and _is_index(call)) or run.stop():
+            raise
+        with suppress(ClusterError):
+            run.door.ask(call)
+            return
+        raise
+
+
+def _is_index(call: Call) -> bool:
+    return "/index" in call.path
 
 
 def _as_planned(change: Change, run: Run) -> None:

@@ -108,20 +108,24 @@ def test_every_request_may_fail(project, capsys):
         sys.stderr.write(f"\n{tried} faults injected over {count} requests\n")
 
 
-def test_what_is_left_after_an_index_whose_answer_was_cut_is_told_and_finished(project):
-    """The index is there, and so is all that the collection shows; its aliases are not."""
+@pytest.mark.parametrize("way", ["drop", "cut", "half", "stall"])
+@pytest.mark.parametrize(("times", "code"), [(1, 0), (2, 6)])
+def test_an_index_without_an_answer_is_asked_for_once_more(project, way, times, code, monkeypatch):
+    """Where that is in vain, too, the index may be there, and all that the collection shows; the
+    aliases that come after it are not. So the change is not done."""
+    monkeypatch.setattr("qdrantctl.flows.execute.INDEX_BUILT", 1.0)  # else ten minutes
     project.fresh()
-    cut: list[bytes] = []
+    met: list[bytes] = []
 
-    def once_at_the_index(_: int, head: bytes) -> str | None:
-        if cut or not head.startswith(b"PUT /collections/swapped/index"):
+    def at_the_index(_: int, head: bytes) -> str | None:
+        if len(met) == times or not head.startswith(b"PUT /collections/swapped/index"):
             return None
-        cut.append(head)
-        return "half"
+        met.append(head)
+        return way
 
-    with proxied(project.node.http_port, once_at_the_index) as proxy:
-        assert project.apply(proxy.url) == 6
-    assert cut
+    with proxied(project.node.http_port, at_the_index) as proxy:
+        assert project.apply(proxy.url) == code
+    assert len(met) == times
     project.finished()
 
 
