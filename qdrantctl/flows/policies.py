@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 from qdrantctl.edges.settings import Settings
 from qdrantctl.edges.store import Store, opened
-from qdrantctl.engine.schedule import due
 from qdrantctl.flows.cluster_store import ClusterStore
 from qdrantctl.flows.nodes import NodeDoor, Work
 from qdrantctl.flows.observe import remembering
 from qdrantctl.flows.sets import counted, found, superfluous
+from qdrantctl.kinds.schedule import due
 from qdrantctl.model.address import OWN_PREFIX, Address
 from qdrantctl.model.backup import Set, folder
 from qdrantctl.model.consent import matches

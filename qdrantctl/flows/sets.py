@@ -12,8 +12,8 @@ from pydantic import BaseModel, ValidationError
 
 from qdrantctl.edges.store import Store
 from qdrantctl.engine.retention import kept
+from qdrantctl.kinds.schedule import zone
 from qdrantctl.model.backup import BEGUN, PRUNED, SIDECAR, VERIFIED, Set, Sidecar, Verified, grouped
-from qdrantctl.model.cron import zone
 from qdrantctl.model.rule import Json
 
 Model = TypeVar("Model", bound=BaseModel)

@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
+from qdrantctl.kinds.schedule import readable, zone
 from qdrantctl.model.change import Change
-from qdrantctl.model.cron import Cron, zone
 from qdrantctl.model.destination import CLUSTER, unusable
 from qdrantctl.model.duration import PATTERN, length
 from qdrantctl.model.kind import Asked, Context, Door, Kind
@@ -44,7 +44,7 @@ def _duration(text: str) -> str:
 
 def _schedule(text: str) -> str:
     try:
-        Cron.parse(text)
+        readable(text)
     except ValueError as error:
         hint = 'Write minute, hour, day, month and weekday, as in "0 3 * * *".'
         raise _broken(error, "QC163", hint) from None

@@ -12,7 +12,7 @@ import pytest
 
 from qdrantctl.edges.page import Page
 from qdrantctl.edges.yaml_documents import read_documents
-from qdrantctl.model.cron import Cron
+from qdrantctl.kinds.schedule import readable
 
 CHECK = Path(sys.executable).parent / "check-jsonschema"
 NOWHERE = "http://127.0.0.1:1"
@@ -36,7 +36,7 @@ def test_cron(made, shop):
     assert len(lines) == 2
     for line, verb in zip(lines, ("run", "verify"), strict=True):
         words = line.split(" ", 5)
-        Cron.parse(" ".join(words[:5]))
+        readable(" ".join(words[:5]))
         subprocess.run(["sh", "-nc", words[5]], check=True)
         assert words[5].endswith(f"qdrantctl snapshots {verb} -e dev -C {shop.folder}")
 
@@ -70,7 +70,7 @@ def test_kubernetes(made):
     for document, verb in zip(documents, ("run", "verify"), strict=True):
         value = document.value
         assert (value["apiVersion"], value["kind"]) == ("batch/v1", "CronJob")
-        Cron.parse(value["spec"]["schedule"])
+        readable(value["spec"]["schedule"])
         pod = value["spec"]["jobTemplate"]["spec"]["template"]["spec"]
         assert pod["containers"][0]["command"] == ["qdrantctl", "snapshots", verb, "-e", "dev"]
 
