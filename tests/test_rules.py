@@ -151,6 +151,8 @@ def violations(told: Told, project: Path, monkeypatch: pytest.MonkeyPatch) -> li
         server = replace(server, peers=cluster.pop("peers", 1))
         wishes = flow.Wishes(**cluster.pop("wishes", {}))
         found = worlds(cluster)
+        # Told instead of read: planning is pure, and many of these worlds need days or nodes to
+        # come about. The scenarios, which this page names, are the same on real servers.
         monkeypatch.setattr(flow, "worlds", lambda *_: found)
         for module in (flow, recall):
             monkeypatch.setattr(module, "detailed", lambda *_: found)

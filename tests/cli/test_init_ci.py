@@ -191,7 +191,7 @@ def test_the_workflow_does_what_it_is_for(shop, empty_qdrant):
     assert "max_query_limit" in shop.summary.read_text()
 
 
-@pytest.mark.skipif(not shutil.which("jq"), reason="the runners of GitHub have jq")
+@pytest.mark.skipif(not shutil.which("jq"), reason="the job calls jq, as GitHub's runners have it")
 def test_the_plan_is_one_comment_for_each_environment(shop):
     job = pipeline(shop.folder / FILES["github"])["jobs"]["plan"]
     comments = shop.folder / "comments.json"
