@@ -34,7 +34,7 @@ SETTLED = 2.0
 """Seconds within which every node of a cluster shows a change that it has answered ok to."""
 INDEX_BUILT = 600.0
 """Seconds that an index may take whose request was cut: the server goes on building it."""
-CONFLICT, TOO_MANY = 409, 429
+CONFLICT = 409
 _BY_RECORD = (Action.CREATE, Action.UPDATE, Action.DELETE)
 
 
@@ -57,10 +57,6 @@ class Halt:
     """Why the steps of a change were not all sent, or not all answered well."""
 
     words: str
-    left: bool = False
-    """Further steps were not sent; what they do need not show in the resource itself."""
-    built_later: bool = False
-    """An index was refused by a server that may build it all the same, unseen until then."""
     cut: bool = False
     """An index is perhaps being built; nobody knows before it shows."""
 
@@ -124,7 +120,8 @@ def _carry_out(change: Change, run: Run) -> Outcome:
             ledger.write(run.door, [before])
         halt = _steps(change, run)
         live, missed = _read_back(change, run, halt)
-        settled = not missed and not (halt and (halt.left or halt.built_later))
+        # A step may do what the resource does not show, such as putting aliases back.
+        settled = not missed and not halt
         if settled:
             entry = applied(change, before, live, run.door.server, run.identity, _now())
             ledger.write(run.door, [entry])
@@ -161,41 +158,42 @@ def _steps(change: Change, run: Run) -> Halt | None:
     for number, call in enumerate(requests):
         if number and run.stop():
             words = f"interrupted after {number} of {len(requests)} steps"
-            return Halt(words, left=True)
+            return Halt(words)
         try:
             _ask(call, run)
         except ClusterError as failure:
             words = f"{call.method} {call.path}: {_words(failure)}"
             if failure.maybe_applied:
                 words += " It may have taken effect, even later."
-            unsure = failure.maybe_applied and _is_index(call)
-            answered = failure.status >= TOO_MANY
-            return Halt(
-                words,
-                left=number + 1 < len(requests),
-                built_later=unsure and answered,
-                cut=unsure and not answered,
-            )
+            return Halt(words, cut=_unanswered(failure) and _is_index(call))
     return None
 
 
 def _ask(call: Call, run: Run) -> None:
-    """Send a request. One for an index goes again where no answer came. Raises ClusterError.
+    """Send a request; where no answer came and twice is the same as once, again.
 
-    Whether the server builds it is not to be seen before it is there, and one that never came
-    would be waited for in vain. The second request changes nothing where the first has come: it is
-    answered once that is done. Where it fails, too, the first failure is what is told.
+    Whether the server builds an index is not to be seen before it is there: a second request for
+    it is answered once the first is done. Where that fails, too, the first failure is told. Raises
+    ClusterError.
     """
     try:
         run.door.ask(call)
     except ClusterError as failure:
-        unanswered = failure.maybe_applied and not failure.status
-        if not (unanswered and _is_index(call)) or run.stop():
+        if not (_unanswered(failure) and _repeatable(call)) or run.stop():
             raise
         with suppress(ClusterError):
             run.door.ask(call)
             return
         raise
+
+
+def _unanswered(failure: ClusterError) -> bool:
+    return failure.maybe_applied and not failure.status
+
+
+def _repeatable(call: Call) -> bool:
+    """Whether sending it twice comes to the same as once, whoever did what between."""
+    return call.method == "PATCH" or _is_index(call) or call.path == "/collections/aliases"
 
 
 def _is_index(call: Call) -> bool:

@@ -108,22 +108,25 @@ def test_every_request_may_fail(project, capsys):
         sys.stderr.write(f"\n{tried} faults injected over {count} requests\n")
 
 
+@pytest.mark.parametrize("path", ["PUT /collections/swapped/index", "POST /collections/aliases"])
 @pytest.mark.parametrize("way", ["drop", "cut", "half", "stall"])
 @pytest.mark.parametrize(("times", "code"), [(1, 0), (2, 6)])
-def test_an_index_without_an_answer_is_asked_for_once_more(project, way, times, code, monkeypatch):
-    """Where that is in vain, too, the index may be there, and all that the collection shows; the
-    aliases that come after it are not. So the change is not done."""
+def test_a_request_without_an_answer_is_sent_once_more(
+    project, path, way, times, code, monkeypatch
+):
+    """In vain the second time, too, the collection may show all that was asked; the aliases that
+    its replacement took down do not show there. So the change is not done."""
     monkeypatch.setattr("qdrantctl.flows.execute.INDEX_BUILT", 1.0)  # else ten minutes
     project.fresh()
     met: list[bytes] = []
 
-    def at_the_index(_: int, head: bytes) -> str | None:
-        if len(met) == times or not head.startswith(b"PUT /collections/swapped/index"):
+    def at_the_request(_: int, head: bytes) -> str | None:
+        if len(met) == times or not head.startswith(path.encode()):
             return None
         met.append(head)
         return way
 
-    with proxied(project.node.http_port, at_the_index) as proxy:
+    with proxied(project.node.http_port, at_the_request) as proxy:
         assert project.apply(proxy.url) == code
     assert len(met) == times
     project.finished()
