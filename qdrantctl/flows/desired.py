@@ -66,12 +66,12 @@ def stdin() -> bytes:
 
 
 def laid(loaded: Loaded) -> Inventory:
-    """The resources with every overlay laid under them."""
+    """The resources with every overlay laid under them, and what they say of others spelt out."""
     wanted = loaded.desired
     for overlay in OVERLAYS:
         if documents := _of(loaded, overlay):
             wanted = overlay.apply(documents, wanted)
-    return wanted
+    return Inventory(BY_NAME[a.kind].resolve(resource, wanted) for a, resource in wanted.items())
 
 
 def _of(loaded: Loaded, overlay: Overlay) -> Inventory:

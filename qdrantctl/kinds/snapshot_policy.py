@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, mod
 from pydantic_core import PydanticCustomError
 
 from qdrantctl.kinds.schedule import readable, zone
+from qdrantctl.kinds.selector import selects
 from qdrantctl.model.change import Change
 from qdrantctl.model.destination import CLUSTER, unusable
 from qdrantctl.model.duration import PATTERN, length
@@ -113,9 +114,18 @@ class SnapshotPolicy(Spec):
     """Which collections are kept where, how often and for how long."""
 
     collections: Annotated[
-        list[str],
+        list[str] | None,
         Field(min_length=1, description="Names or globs of collections; * and ? stand for others."),
-    ]
+    ] = None
+    match_labels: Annotated[
+        dict[str, str] | None,
+        _DROPPED,
+        Field(
+            min_length=1,
+            description="Labels that a collection of this project must have, all of them. With "
+            "collections both must fit.",
+        ),
+    ] = None
     schedule: Annotated[
         str, AfterValidator(_schedule), Field(description="When, as cron writes it: `0 3 * * *`.")
     ]
@@ -138,9 +148,24 @@ class SnapshotPolicy(Spec):
     ] = "remove"
     verify: Annotated[Verify | None, _DROPPED, Field(description="How often one is tried.")] = None
 
+    @model_validator(mode="after")
+    def _selects(self) -> Self:
+        if not self.collections and not self.match_labels:
+            hint = 'State collections: ["*"], or match_labels: {team: search}.'
+            raise _broken("the policy says of no collection that it is meant", "QC166", hint)
+        return self
+
 
 def _canonical(spec: Spec) -> Mapping[str, Json]:
     return spec.model_dump(exclude_none=True)
+
+
+def _resolve(resource: Resource, desired: Inventory) -> Resource:
+    """Labels as the names they come to: whoever runs it later sees no manifest."""
+    if "match_labels" not in resource.spec:
+        return resource
+    names = [a.name for a, other in desired.items() if selects(resource.spec, other)]
+    return replace(resource, spec={**resource.spec, "collections": names})
 
 
 def _observe(_: Door, asked: Asked) -> Iterator[Resource]:
@@ -155,6 +180,10 @@ def _steps(_change: Change, _context: Context) -> Iterable[Call]:
 
 
 def _lint(resource: Resource, _: Inventory) -> Iterator[Finding]:
+    if not resource.spec["collections"]:
+        told = "the policy covers no collection of this project"
+        hint = "Correct its labels, or leave it out here."
+        yield Finding("QC167", ("match_labels",), told, hint, Severity.WARNING)
     if resource.spec["destination"] == [CLUSTER]:
         yield Finding(
             "QC162",
@@ -172,6 +201,7 @@ SNAPSHOT_POLICY = Kind(
     canonical=_canonical,
     observe=_observe,
     steps=_steps,
+    resolve=_resolve,
     lint=_lint,
     after=("collection",),
     owned=True,

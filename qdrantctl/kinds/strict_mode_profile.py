@@ -18,7 +18,7 @@ from qdrantctl.kinds.collection.observe import pruned
 from qdrantctl.kinds.collection.spec import Acknowledged
 from qdrantctl.kinds.collection.steps import STRICT
 from qdrantctl.kinds.collection.strict_mode import StrictMode
-from qdrantctl.model.consent import matches
+from qdrantctl.kinds.selector import selects
 from qdrantctl.model.kind import Overlay
 from qdrantctl.model.resource import Inventory, Layer, Resource
 from qdrantctl.model.rule import Json, Rule
@@ -70,19 +70,8 @@ def _canonical(spec: Spec) -> Mapping[str, Json]:
 
 def _apply(documents: Inventory, desired: Inventory) -> Inventory:
     return Inventory(
-        _laid([d for d in documents.values() if _covers(d, resource)], resource)
+        _laid([d for d in documents.values() if selects(d.spec, resource)], resource)
         for resource in desired.values()
-    )
-
-
-def _covers(document: Resource, resource: Resource) -> bool:
-    """Whether a profile means this resource; where both are stated, both must fit."""
-    globs = document.spec.get("collections", ["*"])
-    labels: Mapping[str, str] = document.spec.get("match_labels", {})
-    return (
-        resource.address.kind == "collection"
-        and any(matches(glob, resource.address.name) for glob in globs)
-        and labels.items() <= resource.labels.items()
     )
 
 
@@ -133,7 +122,7 @@ def _put(tree: dict[Any, Any], path: Path, value: Json) -> None:
 
 
 def _lint(document: Resource, desired: Inventory) -> Iterator[Finding]:
-    if not any(_covers(document, resource) for resource in desired.values()):
+    if not any(selects(document.spec, resource) for resource in desired.values()):
         told = "the profile covers no collection of this project"
         hint = "Correct its globs or labels, or leave it out here."
         yield Finding("QC131", _selector(document.spec), told, hint, Severity.WARNING)

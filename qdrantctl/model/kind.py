@@ -108,6 +108,10 @@ def _no_refs(_: Mapping[str, Json]) -> Iterable[Address]:
     return ()
 
 
+def _by_itself(resource: Resource, _: Inventory) -> Resource:
+    return resource
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """One kind of resource."""
@@ -124,6 +128,8 @@ class Kind:
     """The live resources of this kind, their specs canonical."""
     steps: Callable[[Change, Context], Iterable[Call]]
     """The requests that carry out a change."""
+    resolve: Callable[[Resource, Inventory], Resource] = _by_itself
+    """A desired resource and the others -> with what it says of them by their labels spelt out."""
     lint: Callable[[Resource, Inventory], Iterable[Finding]] = _clean
     """What is wrong with a desired resource beside the others, seen without a server."""
     check: Callable[[Change, Context], Iterable[Violation]] = _nothing

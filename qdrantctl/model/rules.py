@@ -87,6 +87,8 @@ RULES: dict[str, str] = {
     "QC163": "Schedules, time zones and lengths of time must be valid",
     "QC164": "A retention must say what is kept",
     "QC165": "Snapshots should be taken, whole and tried as their policy says",
+    "QC166": "A policy must say which collections it covers",
+    "QC167": "A policy should cover a collection",
     "QC201": "A protected resource must not be deleted or replaced",
     "QC202": "Deleting points needs consent by name",
     "QC203": "Replacing a collection needs consent by name",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.flows.project import record
-from tests.policy.project import NIGHTLY, Shop, policy
+from tests.policy.project import NIGHTLY, PRODUCTS, Shop, policy, sets
 
 
 def test_a_policy_is_applied_changed_and_taken_away(node, shop, tmp_path):
@@ -61,6 +61,7 @@ def test_two_owners_have_one_of_the_same_name(node, shop, tmp_path):
         ({"schedule": "0 0 31 2 *"}, "QC163"),
         ({"timezone": "Berlin"}, "QC163"),
         ({"verify": {"every": "soon"}}, "QC163"),
+        ({"collections": None}, "QC166"),
         ({"retention": {}}, "QC164"),
         ({"retention": None}, "QC041"),
     ],
@@ -70,3 +71,25 @@ def test_what_cannot_be_is_told(words, rule, shop, tmp_path):
     told = shop.run("http://127.0.0.1:1", "validate", "--format", "json")
     assert f'"{rule}"' in told.out, told.out
     assert "secret" not in told.out + told.err
+
+
+def test_labels_are_spelt_out_when_planned(node, shop, tmp_path):
+    """Whoever runs the policy reads the ledger, where collections have no labels."""
+    labelled = {"metadata": {"name": "products", "labels": {"team": "search"}}, "spec": PRODUCTS}
+    plain = {"vectors": {"size": 4, "distance": "Dot"}}
+    spec = policy(tmp_path / "backups", match_labels={"team": "search"})
+    del spec["collections"]
+    shop.keeps({"nightly": spec}, {"products": labelled, "reviews": plain})
+    shop.done(node)
+    assert record(node, "snapshot_policy/shop/dev/nightly")["spec"]["collections"] == ["products"]
+    assert shop.run(node, "snapshots", "run").code == 0
+    assert [found.parent.name for found in sets(tmp_path / "backups")] == ["products"]
+
+    both = {"metadata": {"name": "reviews", "labels": {"team": "search"}}, "spec": plain}
+    shop.keeps({"nightly": spec}, {"products": labelled, "reviews": both})
+    field = shop.plan(node).field(NIGHTLY, "collections")
+    assert (field["live"], field["desired"]) == (["products"], ["products", "reviews"])
+    shop.keeps({"nightly": spec | {"collections": ["r*"]}}, {"products": labelled, "reviews": both})
+    assert shop.plan(node).field(NIGHTLY, "collections")["desired"] == ["reviews"]
+    shop.keeps({"nightly": spec}, {"reviews": plain})
+    assert "QC167" in shop.plan(node).rules
