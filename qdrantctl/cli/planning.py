@@ -64,21 +64,26 @@ def wishes(words: dict[str, Any]) -> Wishes:
                       ("--allow-older", "allow_older"),
                       ("--no-safety-snapshot", "no_snapshot")):  # fmt: skip
         _patterns(flag, words[key])
-    consents: list[Consent] = []
-    for verb, flag in CONSENTS.items():
-        from qdrantctl.model.consent import Consent
-
-        _patterns(flag, words[verb])
-        consents += [Consent(verb, pattern, flag) for pattern in words[verb]]
     return Wishes(
         selection=Selection(tuple(words["target"]), tuple(words["exclude"])),
-        consents=tuple(consents),
+        consents=consented(words, *CONSENTS),
         revert_drift=tuple(words["revert_drift"]),
         allow_older=tuple(words["allow_older"]),
         max_deletes=words["max_deletes"],
         no_snapshot=tuple(words["no_snapshot"]),
         fail_on_loosening=words["fail_on_loosening"],
         fail_on_widening=words["fail_on_widening"],
+    )
+
+
+def consented(words: dict[str, Any], *verbs: str) -> tuple[Consent, ...]:
+    """The consents that flags give. Raises UsageError."""
+    from qdrantctl.model.consent import Consent
+
+    for verb in verbs:
+        _patterns(CONSENTS[verb], words[verb])
+    return tuple(
+        Consent(verb, pattern, CONSENTS[verb]) for verb in verbs for pattern in words[verb]
     )
 
 

@@ -10,7 +10,7 @@ import click
 from qdrantctl.cli.apply import approved, exit_code, report, stopping
 from qdrantctl.cli.options import output_options, server_options, show, wants_colour
 from qdrantctl.cli.plan import render
-from qdrantctl.cli.planning import clear, on_call, progress, settings, starting
+from qdrantctl.cli.planning import clear, consented, on_call, progress, settings, starting
 from qdrantctl.cli.policies import prune_sets, run_policies, verify_sets
 
 if TYPE_CHECKING:
@@ -36,6 +36,10 @@ def command() -> None:
 @click.option("--at", metavar="TIME", help="With --from: the last one not later than that.")
 @click.option("--as", "name", metavar="NAME",
               help="Name of the new collection; else OLD-restored-TIME.")  # fmt: skip
+@click.option("--allow-replace", "replace", multiple=True, metavar="ADDRESS",
+              help="With --as: what stands there is replaced, after a snapshot of it.")  # fmt: skip
+@click.option("--with-aliases", is_flag=True,
+              help="Put the aliases that stood for it then at the new collection.")  # fmt: skip
 @click.option("--auto-approve", is_flag=True, help="Do not ask.")
 @click.option("--lease-timeout", type=click.FloatRange(min=0), default=0, metavar="SECONDS",
               help="Wait that long while an apply is running.")  # fmt: skip
@@ -44,8 +48,8 @@ def command() -> None:
 def restore_snapshot(**words: Any) -> int:
     """Make a new collection of the latest snapshot of ADDRESS, or of the one with ID.
 
-    What is there is left as it is. Its points, shards and settings are compared with what they
-    were when the snapshot was taken.
+    What is there is left as it is, unless it is named with --allow-replace. Points, shards and
+    settings are compared with what they were when the snapshot was taken.
     """
     starting(words["verbose"])
     from datetime import UTC, datetime
@@ -77,13 +81,17 @@ def _restoring(
     """What restoring would do, from the ledger's snapshots or from a destination."""
     from qdrantctl.flows import restore, restore_set
     from qdrantctl.flows.nodes import Work
+    from qdrantctl.flows.plan import Wishes, allows
+    from qdrantctl.flows.standing import Wish
     from qdrantctl.model.backup import instant
     from qdrantctl.model.errors import UsageError
 
+    may = allows(chosen, Wishes(consents=consented(words, "replace")))
+    wish = Wish(name, lambda address: may("replace", address), words["with_aliases"])
     if not words["source"]:
         if words["at"]:
             raise UsageError("--at goes with --from DESTINATION")
-        return restore.restoring(chosen, door, words["snapshot"], name, now)
+        return restore.restoring(chosen, door, words["snapshot"], wish, now)
     try:
         at = instant(words["at"]) if words["at"] else None
     except ValueError:
@@ -92,7 +100,7 @@ def _restoring(
         ) from None
     work = Work(door, lambda _: None, lambda: False, chosen.nodes)
     found = restore_set.chosen(chosen, work, words["snapshot"], words["source"], at)
-    return restore_set.restoring(chosen, work, found, name, now)
+    return restore_set.restoring(chosen, work, found, wish, now)
 
 
 def _under_the_lease(
@@ -109,7 +117,7 @@ def _under_the_lease(
     from qdrantctl.edges.identity import identify
     from qdrantctl.flows.lease import Wait, leased
     from qdrantctl.flows.nodes import Work
-    from qdrantctl.flows.restore import restore
+    from qdrantctl.flows.put_back import restore
     from qdrantctl.model.errors import StaleError
 
     identity = identify(chosen.root, os.environ)
@@ -123,7 +131,7 @@ def _under_the_lease(
                 "the cluster has changed since; nothing was done", hint="Restore again."
             )
         try:
-            return restore(again, Work(fenced, progress(words["verbose"]), stop))
+            return restore(again, Work(fenced, progress(words["verbose"]), stop), identity)
         finally:
             clear()
 
@@ -138,7 +146,9 @@ def _told(met: Report, made: Restoring, words: dict[str, Any]) -> int:
     else:
         report(met, words)
     if met.complete:
-        show(text.restored(made.step.name, made.taken), err=words["output"] != "text")
+        left = [alias for alias in made.taken.aliases if alias not in made.standing.aliases]
+        told = text.restored(made.step.name, made.taken, left, managed=made.standing.ours)
+        show(told, err=words["output"] != "text")
     return exit_code(met)
 
 

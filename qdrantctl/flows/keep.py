@@ -54,9 +54,7 @@ def begin(
         **about,
         id=taken.id,
         taken=work.door.now,
-        snapshot=taken,
-        schema_version=int(known.get("schema_version") or 0),
-        manifest=known.get("spec") or {},
+        snapshot=taken.of(known),
         # What was written meanwhile may be in the snapshot or not.
         sample={point: mark for point, mark in before.items() if after.get(point) == mark},
     )

@@ -165,7 +165,7 @@ def think(
         changes=changes,
         context=context,
         kinds=BY_NAME,
-        consents=_allows(settings, wishes),
+        consents=allows(settings, wishes),
         protected=settings.protected,
         on_drift=_on_drift(settings, wishes),
         no_snapshot=_no_snapshot(wishes),
@@ -186,7 +186,7 @@ def _question(
     server: Server,
     today: date,
 ) -> Question:
-    allows = _allows(settings, wishes)
+    allowed = allows(settings, wishes)
     return Question(
         owner=settings.owner,
         server=replace(server, unsigned=found.unsigned),
@@ -199,7 +199,7 @@ def _question(
         removed=settings.removed,
         versions=wanted.versions,
         selection=wishes.selection,
-        may_delete=lambda address: allows("delete", address),
+        may_delete=lambda address: allowed("delete", address),
         on_drift=_on_drift(settings, wishes),
         no_snapshot=_no_snapshot(wishes),
         nodes=settings.nodes,
@@ -225,7 +225,8 @@ def _consents(settings: Settings, wishes: Wishes) -> tuple[Consent, ...]:
     return settings.consents if settings.protected else (*settings.consents, *wishes.consents)
 
 
-def _allows(settings: Settings, wishes: Wishes) -> Callable[[str, Address], bool]:
+def allows(settings: Settings, wishes: Wishes) -> Callable[[str, Address], bool]:
+    """Whether somebody consented to a verb on an address."""
     given = _consents(settings, wishes)
     return lambda verb, address: any(consent.covers(verb, address) for consent in given)
 

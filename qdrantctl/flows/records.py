@@ -42,7 +42,10 @@ def pending(
     entry["pending"] = {"action": str(change.action)}
     if after:
         entry["pending"]["spec"] = after["spec"]
-    if kept := [*before.get("snapshots", ()), *([taken.model_dump(mode="json")] if taken else ())]:
+    if kept := [
+        *before.get("snapshots", ()),
+        *([taken.of(before).model_dump(mode="json")] if taken else ()),
+    ]:
         entry["snapshots"] = kept
     if taken or open_before.get("snapshot"):
         entry["pending"]["snapshot"] = taken.id if taken else open_before["snapshot"]

@@ -54,6 +54,19 @@ def recover(
         )
 
 
+def readable(
+    step: Restore, taken: Taken, work: Work, *, listed: bool, source: Source | None = None
+) -> None:
+    """Read every file once and compare it with what was taken. Raises QdrantctlError."""
+    peers = frozenset(file.peer for file in taken.files)
+    with reached(work.door, step.nodes, peers, f"snapshot {taken.id}") as nodes:
+        for file in taken.files:
+            node = nodes[file.peer]
+            pieces = source(file, node) if source else _own(file, node, step, listed)
+            for _ in _read(file, pieces, step, work):
+                pass
+
+
 def _all_sent(
     step: Restore, taken: Taken, nodes: Mapping[str, NodeDoor], work: Work, source: Source
 ) -> None:

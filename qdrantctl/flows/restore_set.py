@@ -16,8 +16,9 @@ from qdrantctl.flows.nodes import NodeDoor, Work
 from qdrantctl.flows.policies import policies
 from qdrantctl.flows.prune import elsewhere
 from qdrantctl.flows.recover import Source
-from qdrantctl.flows.restore import KIND, Restoring, free, planned, there
+from qdrantctl.flows.restore import Restoring, planned
 from qdrantctl.flows.sets import found
+from qdrantctl.flows.standing import Wish, standing
 from qdrantctl.model.address import Address
 from qdrantctl.model.backup import Set, Sidecar, part
 from qdrantctl.model.destination import CLUSTER
@@ -99,22 +100,23 @@ def _sets(settings: Settings, work: Work, url: str) -> Iterator[tuple[Store, Set
 
 
 def restoring(
-    settings: Settings, work: Work, found: Chosen, name: str | None, now: datetime
+    settings: Settings, work: Work, found: Chosen, wish: Wish, now: datetime
 ) -> Restoring:
     """What restoring a set would do. Reads only. Raises QdrantctlError."""
     door, about = work.door, found.sidecar
     fitting(about, door)
     old = about.snapshot.collection
-    name = name or f"{old}-restored-{now:%Y%m%d-%H%M%S}"
-    live = there(door, Address(KIND, name), Address("alias", name))
-    free(name, live, door, resuming=False)
+    name = wish.name or f"{old}-restored-{now:%Y%m%d-%H%M%S}"
+    standing_there = standing(settings, door, name, wish, about.snapshot.aliases, resuming=False)
     taken, source = placed(found, door)
-    nodes = settings.nodes if door.server.peers > 1 else ()
+    nodes = work.nodes if door.server.peers > 1 else ()
     step = Restore(collection=old, snapshot=about.id, name=name, nodes=nodes)
     because = f"from {found.store.url}, taken {about.taken:%Y-%m-%d %H:%M} UTC: "
     because += f"{taken.points:,} points, {taken.size:,} bytes"
-    plan = planned(settings, door, ledger.read(door), step, because)
-    return Restoring(plan, step, taken, {}, listed=False, source=source)
+    ours = about.owner in settings.owners
+    memory = ledger.read(door)
+    plan = planned(settings, door, memory, standing_there, taken, step, because, ours=ours)
+    return Restoring(plan, step, taken, standing_there, {}, listed=False, source=source)
 
 
 def fitting(about: Sidecar, door: Door) -> None:

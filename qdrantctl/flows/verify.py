@@ -14,9 +14,11 @@ from qdrantctl.edges.settings import Settings
 from qdrantctl.flows.keep import sample
 from qdrantctl.flows.nodes import NodeDoor, Work, snapshots
 from qdrantctl.flows.policies import SCRATCH, Place, Policy, policies
-from qdrantctl.flows.restore import Restoring, carried_out
+from qdrantctl.flows.put_back import carried_out
+from qdrantctl.flows.restore import Restoring
 from qdrantctl.flows.restore_set import Chosen, restoring, torn
 from qdrantctl.flows.sets import put
+from qdrantctl.flows.standing import Wish
 from qdrantctl.model.backup import VERIFIED, Set, Verified
 from qdrantctl.model.errors import ClusterError, DamagedError, StoreError
 from qdrantctl.model.step import Call, collection_path
@@ -59,7 +61,7 @@ def _tried(settings: Settings, work: Work, found: Chosen) -> Verified:
     if missing := torn(found.set):
         return Verified(when=now, good=False, server=server, missed=(missing,))
     name = f"{SCRATCH}{uuid4().hex[:12]}"
-    made = restoring(settings, work, found, name, now)
+    made = restoring(settings, work, found, Wish(name, lambda _: False, False), now)
     try:
         missed = (*carried_out(made, work), *_points(found, made, work.door))
     except DamagedError as error:

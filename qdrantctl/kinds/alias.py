@@ -41,11 +41,18 @@ def _steps(change: Change, context: Context) -> Iterator[Call]:
     if change.action is Action.ADOPT and not change.fields:
         return
     if change.action is Action.DELETE:
-        action: dict[str, Json] = {"delete_alias": {"alias_name": change.where.name}}
+        yield _call({"delete_alias": {"alias_name": change.where.name}})
     else:
-        target = context.desired[change.where].spec["collection"]
-        action = {"create_alias": {"alias_name": change.where.name, "collection_name": target}}
-    yield Call(method="POST", path="/collections/aliases", body={"actions": [action]})
+        yield pointing(change.where.name, context.desired[change.where].spec["collection"])
+
+
+def pointing(alias: str, collection: str) -> Call:
+    """The request that makes an alias stand for a collection, wherever it was."""
+    return _call({"create_alias": {"alias_name": alias, "collection_name": collection}})
+
+
+def _call(action: Mapping[str, Json]) -> Call:
+    return Call(method="POST", path="/collections/aliases", body={"actions": [action]})
 
 
 def _lint(resource: Resource, desired: Inventory) -> Iterator[Finding]:

@@ -38,10 +38,8 @@ class Sidecar(BaseModel):
     id: str = Field(description="Name of the set among those of its collection.")
     scheduled: datetime = Field(description="The time for which it was taken.")
     taken: datetime = Field(description="When it was begun, by the server's clock.")
-    snapshot: Taken = Field(description="The files, with settings, aliases and points of shards.")
-    schema_version: int = Field(default=0, description="Of the collection's record; 0 for none.")
-    manifest: Mapping[str, Json] = Field(
-        default_factory=dict, description="What was last applied of the collection."
+    snapshot: Taken = Field(
+        description="The files, with settings, aliases, points of shards and what was applied."
     )
     sample: Mapping[str, str] = Field(
         default_factory=dict, description="Digests of some points, by their ids as JSON."

@@ -39,6 +39,17 @@ class Taken(BaseModel):
         default=(), description="Shard keys, each with its shards."
     )
     files: tuple[File, ...] = Field(description="One for each node.")
+    manifest: Mapping[str, Json] = Field(
+        default_factory=dict, description="What was last applied of it; empty for nothing."
+    )
+    schema_version: int = Field(default=0, description="Of that; 0 for none.")
+
+    def of(self, entry: Mapping[str, Json]) -> Taken:
+        """With what the ledger's entry tells of the collection now."""
+        if entry.get("deleted") or not entry.get("spec"):
+            return self
+        version = int(entry.get("schema_version") or 0)
+        return self.model_copy(update={"manifest": entry["spec"], "schema_version": version})
 
     @property
     def shards(self) -> Mapping[int, tuple[int, int]]:

@@ -33,15 +33,21 @@ def table(found: Iterable[Listed]) -> Iterator[str]:
         yield "  ".join(cells).rstrip()
 
 
-def restored(name: str, taken: Taken) -> Iterator[str]:
-    """What is to be known of a collection that was made of a snapshot."""
+def restored(name: str, taken: Taken, left: Iterable[str], *, managed: bool) -> Iterator[str]:
+    """What is to be known of a collection that was made of a snapshot.
+
+    `left` are aliases that stood for it then and do not now.
+    """
     points = f"{taken.points:,} point{'s' * (taken.points != 1)}"
     had = f"as many as {clean(taken.collection)} had when {clean(taken.id)} was taken"
     yield f"{clean(name)} holds {points}, {had}."
-    yield "Nobody manages it until a manifest states it; no apply deletes it meanwhile."
-    if taken.aliases:
-        yield "Aliases are in no snapshot. These stood for it; a manifest puts them back:"
-    for alias in taken.aliases:
+    if managed:
+        yield "It is recorded as what was applied then; a plan shows what has come since."
+    else:
+        yield "Nobody manages it until a manifest states it; no apply deletes it meanwhile."
+    for number, alias in enumerate(left):
+        if not number:
+            yield "These aliases stood for it; --with-aliases or a manifest puts them back:"
         manifest = {
             "apiVersion": "qdrantctl/v1",
             "kind": "Alias",

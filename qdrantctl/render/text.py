@@ -78,9 +78,9 @@ def sets(found: Iterable[Set], now: datetime) -> str:
     return "\n".join(sets_table(found, now)) + "\n"
 
 
-def restored(name: str, taken: Taken) -> str:
+def restored(name: str, taken: Taken, left: Iterable[str], *, managed: bool) -> str:
     """What is to be known once a snapshot is a collection again."""
-    return "\n".join(after_restore(name, taken)) + "\n"
+    return "\n".join(after_restore(name, taken, left, managed=managed)) + "\n"
 
 
 def drift(made: Drift, *, colour: bool) -> str:

@@ -49,8 +49,8 @@ def test_what_is_due_is_taken_once(node, shop, kept):
     data = (folder / f"{file['peer']}.snapshot").read_bytes()
     assert hashlib.sha256(data).hexdigest() == file["checksum"]
     assert len(data) == file["size"]
-    assert about["manifest"]["hnsw_config"] == {"m": 20}
-    assert (about["schema_version"], about["owner"]) == (1, "shop/dev")
+    assert about["snapshot"]["manifest"]["hnsw_config"] == {"m": 20}
+    assert (about["snapshot"]["schema_version"], about["owner"]) == (1, "shop/dev")
     assert len(about["sample"]) == 8
     assert stray(kept) == []
     assert files(node) == []
