@@ -138,14 +138,22 @@ def prune_sets(**words: Any) -> int:
 
 @click.command("verify")
 @click.argument("policies", nargs=-1, metavar="[POLICY]…")
+@click.option(
+    "--scratch",
+    type=click.Choice(("cluster", "embedded")),
+    default="cluster",
+    show_default=True,
+    help="Where they are restored: beside what is there, or on servers of this machine.",
+)
 @lease_option
 @server_options
 @output_options("text", "json")
 def verify_sets(**words: Any) -> int:
     """Restore the newest set of each collection into one that is deleted again, and compare.
 
-    Points of each shard, settings and some points themselves must be what they were. The result
-    is written beside the set.
+    Points of each shard, settings, some points themselves and what queries find among them must be
+    what they were. The result is written beside the set. With --scratch embedded the cluster is
+    only read, but for the lease.
     """
     starting(words["verbose"])
     from qdrantctl.flows.plan import door
@@ -165,7 +173,8 @@ def verify_sets(**words: Any) -> int:
 
     with door(chosen, on_call(words["verbose"])) as cluster, stopping() as stop:
         with at_work(cluster, chosen, words, stop) as work:
-            good = verify(chosen, work, words["policies"], tell)
+            embedded = words["scratch"] == "embedded"
+            good = verify(chosen, work, words["policies"], tell, embedded=embedded)
         clear()
         if words["output"] == "json":
             show(json.document({"verified": done}))

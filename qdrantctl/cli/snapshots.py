@@ -82,10 +82,15 @@ def _restoring(
     from qdrantctl.flows import restore, restore_set
     from qdrantctl.flows.nodes import Work
     from qdrantctl.flows.plan import Wishes, allows
+    from qdrantctl.flows.policies import SCRATCH
     from qdrantctl.flows.standing import Wish
     from qdrantctl.model.backup import instant
     from qdrantctl.model.errors import UsageError
 
+    if (name or "").startswith(SCRATCH):
+        raise UsageError(
+            f"--as {name}: names that begin with {SCRATCH} are deleted when a set is verified"
+        )
     may = allows(chosen, Wishes(consents=consented(words, "replace")))
     wish = Wish(name, lambda address: may("replace", address), words["with_aliases"])
     if not words["source"]:

@@ -14,13 +14,22 @@ from pathlib import Path
 
 from qdrantctl.edges import devserver_folder as place
 from qdrantctl.edges.binary import binary as binary  # part of what this door offers
-from qdrantctl.edges.devserver_process import Ports, Process, end, free_ports, launch, version_of
+from qdrantctl.edges.devserver_process import (
+    Manner,
+    Ports,
+    Process,
+    end,
+    free_ports,
+    launch,
+    version_of,
+)
 from qdrantctl.model.errors import ServerError
 
 READY_SECONDS = 30.0
 TRIES = 4
 """How often ports are tried: between finding them free and using them somebody may be quicker."""
 POLL_SECONDS = 0.03
+OWN = Manner()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +48,11 @@ class Running:
 
 
 def start(
-    root: Path, *, download: bool = False, tell: Callable[[str], None] = lambda _: None
+    root: Path,
+    *,
+    download: bool = False,
+    tell: Callable[[str], None] = lambda _: None,
+    manner: Manner = OWN,
 ) -> Running:
     """The project's server, ready for requests; started unless it runs already.
 
@@ -52,14 +65,14 @@ def start(
         # One that runs is waited for too: its start may have been interrupted.
         if process := place.running(folder):
             try:
-                return _told(folder, _ready(folder, process))
+                return _told(folder, _ready(folder, process, manner))
             except ServerError:
                 if place.held(folder):
                     raise
                 # It was about to end; it is replaced as if it had ended before.
         program = binary(download, tell)
         tell("starting Qdrant")
-        return _told(folder, _start(folder, program))
+        return _told(folder, _start(folder, program, manner))
 
 
 def status(root: Path) -> Running | None:
@@ -87,16 +100,16 @@ def _told(folder: Path, process: Process) -> Running:
     return Running(process.url, process.pid, folder, process.version, process.ports)
 
 
-def _start(folder: Path, program: Path) -> Process:
+def _start(folder: Path, program: Path, manner: Manner) -> Process:
     """Start the server and wait for it. Nobody else starts one meanwhile. Raises ServerError."""
     before = place.load(folder)
     wished = before.ports if before else (0, 0, 0)
     for left in range(TRIES - 1, -1, -1):
         with place.take(folder) as lock, place.fresh_log(folder) as log:
-            process = launch(program, folder, free_ports(wished), lock, log)
+            process = launch(program, folder, free_ports(wished), lock, log, manner)
         place.save(folder, process)
         try:
-            process = _ready(folder, process)
+            process = _ready(folder, process, manner)
         except ServerError:
             if not left or not place.port_was_taken(folder):
                 raise
@@ -108,13 +121,13 @@ def _start(folder: Path, program: Path) -> Process:
     raise AssertionError("the last try returns or raises")
 
 
-def _ready(folder: Path, process: Process) -> Process:
+def _ready(folder: Path, process: Process, manner: Manner) -> Process:
     """The process with its version, as soon as it takes requests. Raises ServerError."""
     log = folder / place.LOG
     until = time.monotonic() + READY_SECONDS
     while time.monotonic() < until:
         alive = place.held(folder)
-        if version := version_of(process, folder):
+        if version := version_of(process, folder, manner.api_key):
             if version != process.version:
                 process = replace(process, version=version)
                 place.save(folder, process)

@@ -10,7 +10,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -55,6 +55,17 @@ class Process:
         return self.http_port, self.grpc_port, self.p2p_port
 
 
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a server is started; as it stands here it is a project's own, alone and open."""
+
+    api_key: str = field(default="", repr=False)
+    several: bool = False
+    """Whether it is one of several that know each other by their ports."""
+    bootstrap: str = ""
+    """The peer that it joins; empty for the first."""
+
+
 def free_ports(wished: Ports) -> Ports:
     """Three ports on loopback that nobody uses now: the wished ones where free; 0 is any."""
     with ExitStack() as held:
@@ -74,16 +85,20 @@ def _free_port(held: ExitStack, wished: int) -> int:
     raise ServerError(f"there is no free port on {HOST}")
 
 
-def launch(program: Path, folder: Path, ports: Ports, lock: BinaryIO, log: BinaryIO) -> Process:
+def launch(
+    program: Path, folder: Path, ports: Ports, lock: BinaryIO, log: BinaryIO, manner: Manner
+) -> Process:
     """Start the server in `folder`, in a session of its own, so that Ctrl-C does not reach it.
 
     It inherits `lock` and writes to `log`. Raises ServerError when the program cannot be run.
     """
+    words = [str(program), "--uri", peer_uri(ports) if manner.several else PEER_URI]
+    words += ["--bootstrap", manner.bootstrap] if manner.bootstrap else []
     try:
         child = subprocess.Popen(  # noqa: S603
-            [program, "--uri", PEER_URI],
+            words,
             cwd=folder,
-            env=_environment(ports),
+            env=_environment(ports, manner),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -101,10 +116,15 @@ def launch(program: Path, folder: Path, ports: Ports, lock: BinaryIO, log: Binar
     return Process(child.pid, began(child.pid), *ports)
 
 
-def _environment(ports: Ports) -> dict[str, str]:
+def peer_uri(ports: Ports) -> str:
+    """Where one of several is called by the others."""
+    return f"http://{HOST}:{ports[2]}"
+
+
+def _environment(ports: Ports, manner: Manner) -> dict[str, str]:
     """The caller's environment, with our settings of Qdrant in place of the caller's."""
     inherited = {k: v for k, v in os.environ.items() if not k.upper().startswith("QDRANT")}
-    return inherited | {
+    ours = {
         "QDRANT__SERVICE__HOST": HOST,
         "QDRANT__SERVICE__HTTP_PORT": str(ports[0]),
         "QDRANT__SERVICE__GRPC_PORT": str(ports[1]),
@@ -115,6 +135,9 @@ def _environment(ports: Ports) -> dict[str, str]:
         "QDRANT__TELEMETRY_DISABLED": "true",
         "QDRANT__LOG_LEVEL": "WARN",  # at INFO every request is a line, and it may run for weeks
     }
+    if manner.api_key:
+        ours["QDRANT__SERVICE__API_KEY"] = manner.api_key
+    return inherited | ours
 
 
 def began(pid: int) -> str:
@@ -131,13 +154,13 @@ def began(pid: int) -> str:
     return ""
 
 
-def version_of(process: Process, folder: Path) -> str:
+def version_of(process: Process, folder: Path, api_key: str = "") -> str:
     """The server's version when it takes requests; empty when it does not (yet).
 
     Who answers must be the peer whose storage is in `folder`: a stranger that took the port would
     answer as well. Writes fail until there is a leader.
     """
-    wire = Wire(process.url, None, None, ANSWER_SECONDS)
+    wire = Wire(process.url, api_key or None, None, ANSWER_SECONDS)
     try:
         cluster = _result(wire, "/cluster").get("result") or {}
         peer = json.loads((folder / "storage" / "raft_state.json").read_text()).get("this_peer_id")

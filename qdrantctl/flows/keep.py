@@ -6,29 +6,27 @@ finds the files that the servers hold of a run that died, and goes on with them.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
 from qdrantctl.edges.store import Store
 from qdrantctl.flows.cluster_store import forget
-from qdrantctl.flows.nodes import NodeDoor, Work, reached, replicas, snapshots, topology
+from qdrantctl.flows.nodes import NodeDoor, Work, reached, replicas, shard_keys, snapshots, topology
 from qdrantctl.flows.observe import observe
 from qdrantctl.flows.safety import begun
+from qdrantctl.flows.sample import sample
 from qdrantctl.flows.sets import put
 from qdrantctl.model.address import Address
 from qdrantctl.model.backup import BEGUN, SIDECAR, Set, Sidecar, part
 from qdrantctl.model.errors import ClusterError, StoreError
-from qdrantctl.model.kind import Asked, Door
-from qdrantctl.model.resource import Inventory, canonical
+from qdrantctl.model.kind import Asked
+from qdrantctl.model.resource import Inventory
 from qdrantctl.model.rule import Json
 from qdrantctl.model.snapshot import File
 from qdrantctl.model.step import Call, Snapshot, collection_path
 
 NOT_FOUND = 404
-SAMPLED = 8
-"""Points that are looked at again when a set is verified."""
 
 
 def begin(
@@ -45,39 +43,21 @@ def begin(
         raise ClusterError(f"{work.door.server.url}: {address} is gone")
     told = topology(work.door, step.collection)
     holders = frozenset(peer for _, peer, _ in replicas(told))
+    keys = shard_keys(told)
     with reached(work.door, step.nodes, holders, f"snapshot of {step.collection}") as nodes:
-        before = sample(work.door, step.collection)
+        before = sample(work.door, step.collection, live.spec, keys)
         taken = begun(step.collection, live, told, nodes, work)
-        after = sample(work.door, step.collection)
+        # What was written meanwhile may be in the snapshot or not.
+        seen = before.both(sample(work.door, step.collection, live.spec, keys))
     known = entry if entry.get("owner") == about["owner"] and not entry.get("deleted") else {}
     return Sidecar(
         **about,
         id=taken.id,
         taken=work.door.now,
         snapshot=taken.of(known),
-        # What was written meanwhile may be in the snapshot or not.
-        sample={point: mark for point, mark in before.items() if after.get(point) == mark},
+        sample=seen.points,
+        queries=seen.queries,
     )
-
-
-def sample(door: Door, collection: str, points: Sequence[Json] | None = None) -> dict[str, str]:
-    """Digests of some points, or of these; none where the server's caps forbid to look."""
-    about: dict[str, Json] = {"with_payload": True, "with_vector": True}
-    wanted: dict[str, Json] = {"limit": SAMPLED} if points is None else {
-        "filter": {"must": [{"has_id": list(points)}]}, "limit": max(1, len(points))}  # fmt: skip
-    path = collection_path(collection, "points", "scroll")
-    try:
-        page = door.ask(Call(method="POST", path=path, body=about | wanted))
-    except ClusterError as error:
-        if error.status and error.status < 500:
-            return {}
-        raise
-    return {
-        json.dumps(point["id"]): sha256(
-            canonical([point.get("vector"), point.get("payload")]).encode()
-        ).hexdigest()
-        for point in page["points"]
-    }
 
 
 def copied(store: Store, sidecar: Sidecar, there: Mapping[str, int], work: Work) -> Sidecar:

@@ -112,6 +112,12 @@ def replicas(told: Mapping[str, Any]) -> Iterator[tuple[int, str, str]]:
         yield shard["shard_id"], str(shard["peer_id"]), shard["state"]
 
 
+def shard_keys(told: Mapping[str, Any]) -> list[str | int]:
+    """Every shard key once."""
+    shards = (*told["local_shards"], *told["remote_shards"])
+    return list(dict.fromkeys(shard["shard_key"] for shard in shards if "shard_key" in shard))
+
+
 def points(node: Door, collection: str) -> dict[int, int]:
     """Points of each shard that is active on this very node. Raises ClusterError."""
     local = topology(node, collection)["local_shards"]

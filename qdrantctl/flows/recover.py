@@ -11,7 +11,16 @@ from urllib.parse import quote
 from uuid import uuid4
 
 from qdrantctl.flows import stand_in
-from qdrantctl.flows.nodes import ACTIVE, NodeDoor, Work, points, reached, replicas, topology
+from qdrantctl.flows.nodes import (
+    ACTIVE,
+    NodeDoor,
+    Work,
+    points,
+    reached,
+    replicas,
+    shard_keys,
+    topology,
+)
 from qdrantctl.model.errors import ClusterError, DamagedError
 from qdrantctl.model.kind import Door
 from qdrantctl.model.snapshot import File, Taken
@@ -169,7 +178,7 @@ def _make_keys(step: Restore, taken: Taken, door: Door) -> None:
     Numbers are given upwards and never again while higher ones are there, so where a key was
     dropped another stands for it until all are made.
     """
-    there = _keys(step.name, door)
+    there = shard_keys(topology(door, step.name))
     path, coming = collection_path(step.name, "shards"), 1
     for key, shards in taken.keys:
         gap = shards[0] - coming
@@ -179,16 +188,10 @@ def _make_keys(step: Restore, taken: Taken, door: Door) -> None:
                 door.ask(Call(method="PUT", path=path, body=body))
         coming = shards[-1] + 1
     wanted = dict(taken.keys)
-    for key in _keys(step.name, door):
+    for key in shard_keys(topology(door, step.name)):
         if key not in wanted:
             path = collection_path(step.name, "shards", "delete")
             door.ask(Call(method="POST", path=path, body={"shard_key": key}))
-
-
-def _keys(collection: str, door: Door) -> list[str | int]:
-    told = topology(door, collection)
-    shards = (*told["local_shards"], *told["remote_shards"])
-    return list(dict.fromkeys(shard["shard_key"] for shard in shards if "shard_key" in shard))
 
 
 def _settle(step: Restore, taken: Taken, work: Work) -> None:

@@ -6,17 +6,19 @@ What is found is written beside the set, where list, plan and audit read it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from json import loads
+from contextlib import contextmanager, nullcontext, suppress
+from datetime import datetime
+from hashlib import sha256
 from uuid import uuid4
 
+from qdrantctl.edges.cluster import Cluster
+from qdrantctl.edges.scratch import servers
 from qdrantctl.edges.settings import Settings
-from qdrantctl.flows.keep import sample
-from qdrantctl.flows.nodes import NodeDoor, Work, snapshots
+from qdrantctl.flows.nodes import Work, snapshots
 from qdrantctl.flows.policies import SCRATCH, Place, Policy, policies
 from qdrantctl.flows.put_back import carried_out
-from qdrantctl.flows.restore import Restoring
 from qdrantctl.flows.restore_set import Chosen, restoring, torn
+from qdrantctl.flows.sample import unlike_sample
 from qdrantctl.flows.sets import put
 from qdrantctl.flows.standing import Wish
 from qdrantctl.model.backup import VERIFIED, Set, Verified
@@ -26,9 +28,12 @@ from qdrantctl.model.step import Call, collection_path
 Tell = Callable[[Set, Verified], None]
 
 
-def verify(settings: Settings, work: Work, only: tuple[str, ...], tell: Tell) -> bool:
+def verify(
+    settings: Settings, work: Work, only: tuple[str, ...], tell: Tell, *, embedded: bool
+) -> bool:
     """Restore the newest set of each collection at each place; whether all are good.
 
+    With `embedded` on servers of this machine, which are empty at first and gone afterwards.
     Raises QdrantctlError where something could not be tried: that says nothing of a set.
     """
     _sweep(settings, work)
@@ -40,7 +45,7 @@ def verify(settings: Settings, work: Work, only: tuple[str, ...], tell: Tell) ->
             for found in _newest(policy, place):
                 work.go_on()
                 work.say(f"{policy.address}: verifying {found.set.folder} at {place.url}")
-                met = _tried(settings, work, found)
+                met = _met(settings, work, found, embedded=embedded)
                 if found.set.state == "complete" or found.set.verified:
                     put(found.store, found.set.folder + VERIFIED, met)
                 tell(found.set, met)
@@ -56,35 +61,41 @@ def _newest(policy: Policy, place: Place) -> Iterator[Chosen]:
             yield Chosen(place.store, whole[-1], whole[-1].sidecar)
 
 
-def _tried(settings: Settings, work: Work, found: Chosen) -> Verified:
-    now, server = work.door.now, str(work.door.server.version)
+def _met(settings: Settings, work: Work, found: Chosen, *, embedded: bool) -> Verified:
+    now = work.door.now
     if missing := torn(found.set):
+        server = str(work.door.server.version)
         return Verified(when=now, good=False, server=server, missed=(missing,))
-    name = f"{SCRATCH}{uuid4().hex[:12]}"
+    files = len(found.sidecar.snapshot.files)
+    there = _embedded(settings, work, files) if embedded else nullcontext(work)
+    with there as scratch:
+        return _tried(settings, now, scratch, found)
+
+
+@contextmanager
+def _embedded(settings: Settings, work: Work, count: int) -> Iterator[Work]:
+    """Work on as many servers of this machine."""
+    name = sha256(f"{settings.owner} {work.door.server.url}".encode()).hexdigest()[:12]
+    with servers(settings.root, name, count, work.say) as endpoints, Cluster(endpoints[0]) as door:
+        yield Work(door, work.say, work.stop, tuple(endpoint.url for endpoint in endpoints))
+
+
+def _tried(settings: Settings, now: datetime, work: Work, found: Chosen) -> Verified:
+    """Restore a set through this door and compare; what was made is deleted again."""
+    name, server = f"{_ours(settings)}{uuid4().hex[:12]}", str(work.door.server.version)
     made = restoring(settings, work, found, Wish(name, lambda _: False, False), now)
     try:
-        missed = (*carried_out(made, work), *_points(found, made, work.door))
+        missed = (*carried_out(made, work), *unlike_sample(found.sidecar, name, work.door))
     except DamagedError as error:
         missed = (f"{error.what}: {error.why}",)
     finally:
-        _drop(name, settings, work)
+        _drop(name, work)
     return Verified(when=now, good=not missed, server=server, missed=missed)
 
 
-def _points(found: Chosen, made: Restoring, door: NodeDoor) -> Iterator[str]:
-    """Points that were looked at when the set was taken, and are not the same any more."""
-    then = found.sidecar.sample
-    if not then:
-        return
-    now = sample(door, made.step.name, [loads(point) for point in then])
-    for point in then:
-        if now.get(point) != then[point]:
-            yield f"point {point} (not as it was)"
-
-
-def _drop(name: str, settings: Settings, work: Work) -> None:
+def _drop(name: str, work: Work) -> None:
     """Its snapshots first: those of a collection that is gone can be deleted by nobody."""
-    nodes = settings.nodes if work.door.server.peers > 1 else ()
+    nodes = work.nodes if work.door.server.peers > 1 else ()
     for url in nodes or ("",):
         node = work.door.at(url, timeout=60)
         try:
@@ -101,5 +112,10 @@ def _sweep(settings: Settings, work: Work) -> None:
     """What a verification that died has left."""
     listed = work.door.ask(Call(method="GET", path="/collections"))["collections"]
     for entry in listed:
-        if entry["name"].startswith(SCRATCH):
-            _drop(entry["name"], settings, work)
+        if entry["name"].startswith(_ours(settings)):
+            _drop(entry["name"], work)
+
+
+def _ours(settings: Settings) -> str:
+    """How the collections begin that this owner makes: another one may be verifying, too."""
+    return f"{SCRATCH}{sha256(settings.owner.encode()).hexdigest()[:8]}-"

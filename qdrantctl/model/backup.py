@@ -27,6 +27,15 @@ PRUNED = "pruned.json"
 _SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 
+class Found(BaseModel):
+    """What a query by the vector of a point found among the points of the sample."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    point: str = Field(description="Whose vector was looked for: its id as JSON.")
+    scores: Mapping[str, float] = Field(description="Scores by ids as JSON.")
+
+
 class Sidecar(BaseModel):
     """What is known of a set: all that a restore needs and no snapshot holds."""
 
@@ -43,6 +52,9 @@ class Sidecar(BaseModel):
     )
     sample: Mapping[str, str] = Field(
         default_factory=dict, description="Digests of some points, by their ids as JSON."
+    )
+    queries: Mapping[str, Found] = Field(
+        default_factory=dict, description="What queries found, by the name of the vector."
     )
 
     @property

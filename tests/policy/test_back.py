@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -115,6 +119,9 @@ def tamper(folder, how):
         shards.update({shard: [low + 1, high + 1] for shard, (low, high) in shards.items()})
     elif how == "a point":
         sidecar["sample"] = dict.fromkeys(sidecar["sample"], "0" * 64)
+    elif how == "a query":
+        scores = sidecar["queries"][""]["scores"]
+        scores[next(iter(scores))] += 0.01
     elif how == "version":
         sidecar["snapshot"]["server"] = "1.15.4"
     if how != "missing":
@@ -130,6 +137,7 @@ def tamper(folder, how):
         ("missing", "is missing"),
         ("points", "shard 0"),
         ("a point", "not as it was"),
+        ("a query", "the query for point"),
     ],
 )
 def test_what_is_not_as_it_was_is_caught(node, shop, kept, how, said):
@@ -169,6 +177,102 @@ def test_three_nodes(three_nodes, tmp_path):
     told = back(shop, first, folder, "--as", "again")
     assert told.code == 0, told.out + told.err
     assert contents(first, "again") == contents(first, "products")
+    told = shop.run(first, "snapshots", "verify", "--scratch", "embedded")
+    assert told.code == 0, told.out + told.err
     next(sets(folder)[0].glob("*.snapshot")).unlink()
     told = shop.run(first, "snapshots", "verify", "--format", "json")
     assert (told.code, "is missing" in told.out) == (6, True)
+
+
+def test_on_servers_of_this_machine(node, shop, kept):
+    """The cluster is only read; what was started is gone, also what a killed one has left."""
+    there = names(node)
+    left = shop.folder / ".qdrantctl" / "scratch"
+    told = shop.run(node, "snapshots", "verify", "--scratch", "embedded", "--format", "json")
+    assert told.code == 0, told.out + told.err
+    [met] = told.document["verified"]
+    assert (met["good"], met["missed"]) == (True, [])
+    assert names(node) == there
+    assert list(left.iterdir()) == []
+    assert shop.run(node, "snapshots", "list", "--format", "json").document["sets"][0]["verified"]
+
+
+@pytest.mark.parametrize("how", ["points", "a point", "a query"])
+def test_what_is_not_as_it_was_is_caught_there_too(node, shop, kept, how):
+    tamper(kept, how)
+    told = shop.run(node, "snapshots", "verify", "--scratch", "embedded", "--format", "json")
+    assert (told.code, told.document["verified"][0]["good"]) == (6, False), told.err
+
+
+def test_a_name_that_would_be_swept_is_not_taken(node, shop, kept):
+    told = back(shop, node, kept, "--as", "qdrantctl-verify-mine")
+    assert (told.code, "deleted when a set is verified" in told.err) == (64, True)
+
+
+RICH = {
+    "vectors": {
+        "text": {"size": 4, "distance": "Cosine"},
+        "parts": {"size": 2, "distance": "Dot", "multivector_config": {"comparator": "max_sim"}},
+    },
+    "sparse_vectors": {"words": {}, "rare": {"modifier": "idf"}},
+    "quantization_config": {"scalar": {"type": "int8", "always_ram": True}},
+    "sharding_method": "custom",
+    "shard_keys": ["eu", 7],
+    "payload_indexes": {"brand": "keyword"},
+    "strict_mode_config": {
+        "enabled": True,
+        "search_allow_exact": False,
+        "unindexed_filtering_retrieve": False,
+        "max_query_limit": 20,
+        "filter_max_conditions": 1,
+    },
+}
+
+
+@pytest.mark.parametrize("scratch", ["cluster", "embedded"])
+def test_queries_of_every_vector_are_compared(node, shop, tmp_path, scratch):
+    folder = tmp_path / "backups"
+    shop.keeps({"nightly": policy(folder)}, {"products": RICH})
+    shop.done(node)
+    for key, first in (("eu", 1), (7, 100)):
+        points = [
+            {"id": i, "payload": {"brand": f"b{i}"}, "vector": {
+                "text": [i, 1, 0.5, 1], "parts": [[0.5, i], [i, 0.25]],
+                "words": {"indices": [1, i + 5], "values": [1.5, 0.5]},
+                "rare": {"indices": [i], "values": [1.0]}}}
+            for i in range(first, first + 6)
+        ]  # fmt: skip
+        body = {"points": points, "shard_key": key}
+        asked(node, "PUT", "/collections/products/points?wait=true", body)
+    assert shop.run(node, "snapshots", "run").code == 0
+    file = sets(folder)[0] / "set.json"
+    seen = json.loads(file.read_text())
+    # How rare a word is depends on what a shard has seen, deleted points included.
+    assert seen["queries"].keys() == {"text", "parts", "words"}
+    assert [len(query["scores"]) for query in seen["queries"].values()] == [8, 8, 8]
+    told = shop.run(node, "snapshots", "verify", "--scratch", scratch, "--format", "json")
+    assert told.code == 0, told.out + told.err
+    seen["queries"]["words"]["scores"]["101"] = 0.1
+    file.write_text(json.dumps(seen))
+    told = shop.run(node, "snapshots", "verify", "--scratch", scratch, "--format", "json")
+    assert told.code == 6
+    assert "by vector 'words'" in told.document["verified"][0]["missed"][0]
+
+
+def test_what_a_killed_verification_has_left_is_ended(node, shop, kept):
+    words = [sys.executable, "-m", "qdrantctl", "snapshots", "verify", "--scratch", "embedded"]
+    folder = shop.folder / ".qdrantctl" / "scratch"
+    environ = {**os.environ, "FLOWS_URL": node.url}
+    process = subprocess.Popen([*words, "-C", str(shop.folder)], env=environ)
+    until = time.monotonic() + 30
+    while not (notes := list(folder.rglob("server.json"))) and time.monotonic() < until:
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    pid = json.loads(notes[0].read_text())["pid"]
+    asked(node, "DELETE", "/collections/_qdrantctl_lease.shop.dev.~snapshots.1")  # else 2 minutes
+    told = shop.run(node, "snapshots", "verify", "--scratch", "embedded")
+    assert told.code == 0, told.out + told.err
+    assert list(folder.iterdir()) == []
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
