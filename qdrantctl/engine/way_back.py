@@ -19,10 +19,10 @@ def destroys_points(change: Change, live: Resource | None, kind: Kind) -> bool:
 
 
 def held(live: Resource | None, lost: FieldChange) -> int | None:
-    """Points that are lost with a key of a map; None where that is not known."""
+    """Points that are lost with a shard key or a vector; None where that is not known."""
     if live is None or live.facts.points == 0:
         return 0
-    return live.facts.points_by_key.get(lost.path[-1], live.facts.points)
+    return live.facts.points_by_key.get(lost.path, live.facts.points)
 
 
 def first(change: Change, nodes: tuple[str, ...]) -> Step:

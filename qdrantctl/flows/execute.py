@@ -13,6 +13,7 @@ from qdrantctl.edges import ledger
 from qdrantctl.edges.identity import Identity
 from qdrantctl.engine.diff import Lens, diff
 from qdrantctl.engine.recording import ignored
+from qdrantctl.engine.way_back import held
 from qdrantctl.flows.nodes import NodeDoor, Work
 from qdrantctl.flows.observe import observe
 from qdrantctl.flows.plan import Planned
@@ -203,7 +204,7 @@ def _is_index(call: Call) -> bool:
 def _as_planned(change: Change, run: Run) -> None:
     """What came since the plan was made is not destroyed by it. Raises ClusterError."""
     planned = run.planned.worlds.live.get(change.where)
-    losing = [field.path[-1] for field in change.fields if field.loses]
+    losing = [field for field in change.fields if field.loses]
     if planned is None or not (change.destroys or losing):
         return
     only = frozenset({change.where})
@@ -218,9 +219,8 @@ def _as_planned(change: Change, run: Run) -> None:
         came = "it was deleted and made again since"
     elif now.facts.points and planned.facts.points == 0 and change.destroys:
         came = f"points came since: {now.facts.points} of them"
-    elif keys := [k for k in losing if planned.facts.points_by_key.get(k) == 0
-                  and now.facts.points_by_key.get(k) != 0]:  # fmt: skip
-        came = f"points came since, under {keys[0]!r}"
+    elif keys := [field for field in losing if held(planned, field) == 0 != held(now, field)]:
+        came = f"points came since, under {keys[0].path[-1]!r}"
     else:
         return
     raise ClusterError(f"{change.address} is not what was planned: {came}", hint="Plan again.")

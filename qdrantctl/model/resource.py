@@ -97,8 +97,9 @@ class Facts:
     """Active replicas by shard number, where it was read."""
     peers: frozenset[str] = frozenset()
     """Nodes that hold shards of it, where it was read."""
-    points_by_key: Mapping[str | int, int | None] = field(default_factory=dict)
-    """Stored points by shard key; None where some of its shards are on other nodes alone."""
+    points_by_key: Mapping[Path, int | None] = field(default_factory=dict)
+    """Stored points by the path of each shard key in the spec; None where some of its shards are on
+    other nodes alone."""
     unread: Mapping[str, str] = field(default_factory=dict)
     """Fields of the spec that could not be read, as a node is down, each with the cause. They
     hold what was last applied."""

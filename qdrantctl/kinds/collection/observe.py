@@ -14,7 +14,7 @@ from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.kind import Asked, Door
 from qdrantctl.model.resource import Facts, Resource
 from qdrantctl.model.rule import Json
-from qdrantctl.model.spec import Shape, Spec, shape_of
+from qdrantctl.model.spec import Path, Shape, Spec, shape_of
 from qdrantctl.model.step import Call, collection_path
 
 KIND = "collection"
@@ -189,8 +189,8 @@ def _with_topology(
     if spec.get("sharding_method") == "custom" and shards:
         entries = [{"key": key, "shards_number": len(ids)} for key, ids in shards.items()]
         spec = {**spec, "shard_keys": sorted(entries, key=_key_order)}
-    held = {
-        key: sum(points[key].values()) if ids == set(points[key]) else None
+    held: dict[Path, int | None] = {
+        ("shard_keys", key): sum(points[key].values()) if ids == set(points[key]) else None
         for key, ids in shards.items()
     }
     peers = {str(shard["peer_id"]) for shard in topology["remote_shards"]}
