@@ -17,7 +17,7 @@ from qdrantctl.engine.way_back import held
 from qdrantctl.flows.nodes import NodeDoor, Work
 from qdrantctl.flows.observe import observe
 from qdrantctl.flows.plan import Planned
-from qdrantctl.flows.records import applied, pending
+from qdrantctl.flows.records import applied, first, pending
 from qdrantctl.flows.safety import take
 from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.address import Address
@@ -110,7 +110,7 @@ def _prepare(run: Run) -> None:
 def _carry_out(change: Change, run: Run) -> Outcome:
     """Record what is meant, do it, read it back, record what is there."""
     started = time.monotonic()
-    before = run.planned.worlds.payload(change.where)
+    before = run.planned.worlds.payload(change.where) or first(change, _owner(run))
     taken: Taken | None = None
     try:
         if change.steps:

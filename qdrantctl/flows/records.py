@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import MISSING
 
 from qdrantctl.edges.identity import Identity
-from qdrantctl.model.address import Address
+from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.change import Action, Change
 from qdrantctl.model.resource import Resource
 from qdrantctl.model.rule import Json
@@ -17,6 +17,21 @@ from qdrantctl.model.snapshot import Taken
 
 HISTORY = 20
 """Entries of a record's history that are kept."""
+
+
+def first(change: Change, owner: str) -> dict[str, Json]:
+    """The record of a resource of which the ledger knows nothing: ours, with nothing in it yet."""
+    address = change.where
+    named = address.of(owner) if BY_NAME[address.kind].owned else address
+    return {
+        "owner": owner,
+        "address": str(named),
+        "object": address.name,
+        "schema_version": 0,
+        "digest": "",
+        "spec": {},
+        "lifecycle": {},
+    }
 
 
 def pending(
@@ -34,7 +49,7 @@ def pending(
     """
     after = _after(change)
     known = bool(before) and not before.get("deleted")
-    entry = dict(before) if known else _first(change, owner)
+    entry = dict(before) if known else first(change, owner)
     if "generations" in before:
         entry["generations"] = before["generations"]
     entry["history"] = list(before.get("history", ()))
@@ -84,17 +99,3 @@ def applied(
 
 def _after(change: Change) -> Mapping[str, Any]:
     return {} if change.record is MISSING else change.record
-
-
-def _first(change: Change, owner: str) -> dict[str, Json]:
-    """The record of a resource that was never applied: ours, with nothing in it yet."""
-    address = Address.parse(change.address)
-    return {
-        "owner": owner,
-        "address": _after(change).get("address", change.address),
-        "object": address.name,
-        "schema_version": 0,
-        "digest": "",
-        "spec": {},
-        "lifecycle": {},
-    }

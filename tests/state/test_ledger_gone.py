@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from qdrantctl.flows.records import first
+from qdrantctl.model.change import Change
 from tests.state.conftest import collection
 from tests.state.test_apply import entry
 
@@ -81,6 +83,25 @@ def test_deleting_needs_consent(lost, empty_qdrant):
     assert blocked(plan) == {("QC202", "alias/live")}
     lost.apply("--allow-delete", "alias/live")
     assert empty_qdrant.request("GET", "/aliases")[1]["result"]["aliases"] == []
+
+
+def test_what_is_named_under_removed_is_forgotten(lost, empty_qdrant):
+    (lost.folder / "manifests" / "live.yaml").unlink()
+    file = lost.folder / "qdrantctl.yaml"
+    file.write_text(file.read_text() + "  removed: [{address: alias/live}]\n")
+    actions = {change["address"]: change["action"] for change in lost.plan()["changes"]}
+    assert actions == {"collection/products": "adopt", "alias/live": "forget"}
+    lost.apply()
+    found = entry(empty_qdrant, "alias/live")
+    assert (found["owner"], found["deleted"], found["spec"]) == ("shop/dev", True, {})
+    assert empty_qdrant.request("GET", "/aliases")[1]["result"]["aliases"]
+    assert lost.run("plan", "-e", "dev", "--detailed-exitcode")[0] == 0
+
+
+def test_what_is_named_per_owner_is_recorded_under_its_owner():
+    gone = Change(address="access_key/analytics", action="delete", cause="edit")
+    found = first(gone, "shop/dev")
+    assert (found["address"], found["object"]) == ("access_key/shop/dev/analytics", "analytics")
 
 
 def test_a_first_apply_is_none_of_this(applied, empty_qdrant):
