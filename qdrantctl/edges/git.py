@@ -18,22 +18,28 @@ HEAD = "HEAD"
 
 _SHA = re.compile(r"[0-9a-f]{7,64}")
 _FILES = ("100644", "100755")
+_ELSEWHERE = frozenset(
+    ("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY",
+     "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_SHALLOW_FILE", "GIT_NAMESPACE", "GIT_PREFIX")
+)  # fmt: skip
+"""What git sets for its hooks: it would answer for the repository of the hook, not for `root`'s."""
 
 
 def ask(
     root: Path, *arguments: str, environ: Mapping[str, str] | None = None, stdin: bytes = b""
 ) -> tuple[int, bytes] | None:
     """Exit code and output of git in `root`; None where it cannot be run."""
+    given = os.environ if environ is None else environ
+    clean = {name: value for name, value in given.items() if name not in _ELSEWHERE}
     with suppress(OSError, ValueError, subprocess.SubprocessError):
         done = subprocess.run(  # noqa: S603
             ["git", "-C", str(root), *arguments],  # noqa: S607
-            env={**(os.environ if environ is None else environ), "GIT_OPTIONAL_LOCKS": "0",
-                 "LC_ALL": "C"},
+            env={**clean, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"},
             input=stdin,
             capture_output=True,
             timeout=SECONDS,
             check=False,
-        )  # fmt: skip
+        )
         return done.returncode, done.stdout
     return None
 

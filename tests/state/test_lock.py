@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from qdrantctl.cli.main import run
 from qdrantctl.edges import state as edge
+from qdrantctl.edges.identity import identify
 from qdrantctl.edges.page import Page
 from qdrantctl.edges.yaml_documents import read_documents
 from qdrantctl.edges.yaml_text import text
@@ -77,6 +79,22 @@ def test_the_version_follows_git_however_often_lock_runs(repo):
     repo.commit(products=collection("products", 32))
     repo.commit(products=collection("products"))
     assert repo.version() == 3
+
+
+def test_a_hook_of_another_repository_changes_nothing(repo, tmp_path, monkeypatch):
+    """Git tells its hooks where their repository is, which need not be the project's."""
+    head = repo.commit(products=collection("products"))
+    other = tmp_path / "other"
+    repo.git("init", "--quiet", str(other))
+    monkeypatch.setenv("GIT_DIR", str(other / ".git"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(other))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(other / ".git" / "index"))
+    assert identify(repo.folder, os.environ).commit == head
+    repo.write(products=collection("products", 20))
+    assert repo.run("lock")[0] == 0
+    assert repo.version() == 2
+    assert repo.run("lock")[0] == 0
+    assert repo.version() == 2
 
 
 def test_without_git_it_follows_the_file(repo):
