@@ -100,14 +100,15 @@ def _version(digest: str, before: str, here: str, merging: Callable[[], bool]) -
 
 
 def with_state(settings: Settings, wanted: Desired) -> Desired:
-    """What is desired with its versions, where there is a state already.
+    """What is desired with the versions that apply would give it, which begins a state.
 
-    In a protected environment it is an error when that state is not current.
+    Where a protected environment has state, it is an error when that is not current.
     """
     made = state(settings, wanted.inventory)
-    if made is None or not made.found:
+    if made is None:
         return wanted
-    more = tuple(_not_current(settings, made)) if settings.protected else ()
+    locked = settings.protected and made.found
+    more = tuple(_not_current(settings, made)) if locked else ()
     return replace(wanted, versions=made.versions, violations=(*wanted.violations, *more))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from tests.state.conftest import PROJECT, collection
@@ -41,6 +43,23 @@ def test_it_begins_state_where_there_is_none(repo, monkeypatch, empty_qdrant):
     repo.apply()
     assert repo.state().keys() == {FILE}
     assert not (repo.folder / "state" / "prod").exists()
+
+
+@pytest.mark.parametrize("env", ["dev", "prod"])
+def test_plan_and_apply_agree_where_the_state_is_gone(applied, empty_qdrant, env):
+    """Without a state in git the versions begin anew, and the plan says so before apply does it."""
+    applied.write(products=collection("products", 20))
+    applied.run("lock")
+    applied.keep()
+    applied.apply(env=env)
+    assert entry(empty_qdrant)["schema_version"] == 2
+    shutil.rmtree(applied.folder / "state")
+    applied.keep()
+    (change,) = applied.plan(env=env)["changes"]
+    assert (change["action"], change["schema_version"]) == ("adopt", {"recorded": 2, "desired": 1})
+    applied.apply(env=env)
+    assert entry(empty_qdrant)["schema_version"] == 1
+    assert applied.run("plan", "-e", env, "--detailed-exitcode")[0] == 0
 
 
 def test_locked_refuses_what_is_not_current(applied, empty_qdrant):
