@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from qdrantctl.engine.diff import Lens, diff, keyed
@@ -16,12 +17,12 @@ from qdrantctl.model.spec import Path, Shape, shape_of
 
 
 def received(
-    desired: Resource, live: Resource, context: Context, kind: Kind, own: Tree
+    desired: Resource, live: Resource, context: Context, kind: Kind, own: Callable[[Resource], Tree]
 ) -> Mapping[str, Json]:
     """The desired spec with what apply would change taken from the cluster.
 
     What nobody states comes along where it moved since the last apply, and where nothing was ever
-    applied: then all of it that is not there by itself, as in `own`.
+    applied: then all of it that is not there by itself. `own` gives a spec without what is.
     """
     ours = context.recorded.get(desired.address)
     before = applied_by(ours)
@@ -37,7 +38,8 @@ def received(
     spec = _taken(shape, desired.spec, live.spec, differing)
     spec = {} if spec is ABSENT else spec
     seen = ours.record.observed if ours and ours.record else None
-    found = _joined(shape, spec, own, seen or {}, left_alone)
+    were = own(replace(live, spec=seen)) if seen else {}
+    found = _joined(shape, spec, own(live), were, left_alone)
     assert isinstance(found, dict), "a spec is a section"
     return found
 

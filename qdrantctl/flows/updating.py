@@ -101,7 +101,7 @@ def _received(
     for address in addresses:
         resource, kind = wanted.inventory[address], BY_NAME[address.kind]
         live = _readable(address, found, context)
-        words = worded(shape_of(kind.spec), received(resource, live, context, kind, own(live)))
+        words = worded(shape_of(kind.spec), received(resource, live, context, kind, own))
         now, faults = sound(kind, words)
         if now is None:
             raise QdrantctlError(f"no manifest can state {address}", why=faults[0].message)

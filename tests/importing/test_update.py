@@ -146,6 +146,22 @@ def test_what_nobody_stated_and_nobody_changed_stays_unstated(empty_qdrant, proj
     project.done(empty_qdrant)
 
 
+def test_a_shard_key_that_nobody_stated_and_nobody_changed_stays_unstated(empty_qdrant, project):
+    text = BARE + "  sharding_method: custom\n  shard_keys: [eu]\n"
+    state(project, text)
+    project.done(empty_qdrant)
+    asked(empty_qdrant, "PUT", f"{PRODUCTS}/shards", {"shard_key": "us"})
+    state(project, text + "  hnsw_config: {m: 32}\n")
+    project.done(empty_qdrant)
+    asked(empty_qdrant, "PATCH", PRODUCTS, {"hnsw_config": {"m": 48}})
+    told = project.run(empty_qdrant, "import", "--update", "collection/products")
+    assert told.code == 0, told.err
+    assert stated(project) == text + "  hnsw_config: {m: 48}\n"
+    asked(empty_qdrant, "PUT", f"{PRODUCTS}/shards", {"shard_key": "asia"})
+    told = project.run(empty_qdrant, "import", "--update", "collection/products")
+    assert "shard_keys: [eu, asia]\n" in stated(project), told
+
+
 def test_before_anything_was_applied_all_that_somebody_set_is_received(empty_qdrant, project):
     asked(empty_qdrant, "PUT", "/collections/products",
           {"vectors": {"size": 4, "distance": "Dot"}, "hnsw_config": {"ef_construct": 64},

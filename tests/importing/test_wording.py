@@ -94,7 +94,10 @@ def test_after_receiving_nothing_is_left_to_change(pair, other, remembered):
     ]  # fmt: skip
     want, have = Resource(where, desired), Resource(where, live)
     context = Context(SERVER, TODAY, Inventory([want]), Inventory([have]), Inventory(recorded))
-    own = bare(SHAPE, live, COLLECTION.unset(live, SERVER))
+
+    def own(of):
+        return bare(SHAPE, of.spec, COLLECTION.unset(of.spec, SERVER))
+
     found = canonical(worded(SHAPE, received(want, have, context, COLLECTION, own)))
     if found is None:
         return  # more indexes than the cap allows, say
@@ -102,7 +105,7 @@ def test_after_receiving_nothing_is_left_to_change(pair, other, remembered):
     wanted = COLLECTION.imply(found, live, before)
     left = diff(SHAPE, wanted, live, before, Lens(SERVER))
     assert [change for change in left if change.effect > Effect.KEPT] == []
-    unsaid = () if ours else diff(SHAPE, own, found, {}, Lens(SERVER))
+    unsaid = () if ours else diff(SHAPE, own(have), found, {}, Lens(SERVER))
     assert [change for change in unsaid if change.effect > Effect.KEPT] == []
 
 
