@@ -26,6 +26,8 @@ class Desired:
     """Where each resource is declared."""
     versions: Mapping[Address, int] = field(default_factory=dict)
     """By the committed state; of nothing where there is none."""
+    overlays: Inventory = field(default_factory=Inventory)
+    """What was laid under the resources."""
 
     @property
     def digest(self) -> str:
@@ -46,7 +48,7 @@ def desired(settings: Settings) -> Desired:
     violations = tuple(_weighed([*loaded.violations, *found], settings.rules))
     if any(violation.severity is Severity.ERROR for violation in violations):
         raise ManifestError("the manifests have errors; nothing was sent", violations)
-    return Desired(wanted, violations, loaded.declared)
+    return Desired(wanted, violations, loaded.declared, overlays=loaded.overlays)
 
 
 def sources(settings: Settings) -> Sources:

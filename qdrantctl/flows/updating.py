@@ -14,9 +14,9 @@ from qdrantctl.edges.manifests import STDIN, Page, load_page
 from qdrantctl.edges.settings import Settings
 from qdrantctl.engine.diff import Lens, compare
 from qdrantctl.engine.receive import received
-from qdrantctl.engine.tree import put
+from qdrantctl.engine.tree import at, put
 from qdrantctl.engine.wording import reworded, worded
-from qdrantctl.flows.desired import Desired, desired
+from qdrantctl.flows.desired import Desired, desired, laid
 from qdrantctl.flows.importing import Made
 from qdrantctl.flows.observe import Progress, Worlds, detailed, worlds
 from qdrantctl.flows.statable import set_by_somebody, sound
@@ -40,6 +40,8 @@ class Received:
 
     resource: Resource
     spec: Mapping[str, Json]
+    laid: Mapping[str, Json]
+    """The same with overlays laid under, which stay as they are."""
     fields: tuple[ReceivedField, ...]
 
 
@@ -72,7 +74,7 @@ def updated(
     listed: list[ImportedFile] = []
     for file, ones in files.items():
         page = wanted.declared[ones[0].resource.address].source.page
-        text, told, written = _rewritten(page, ones)
+        text, told, written = _rewritten(page, ones, wanted.overlays)
         fields += told
         if written:
             path = settings.root / file
@@ -109,12 +111,18 @@ def _received(
         if fields := tuple(_fields(resource, now, door.server)):
             # What an overlay lays under is not in the manifest, and does not come into it.
             bare = replace(resource, spec=_bare(resource.spec, resource))
-            yield Received(bare, _bare(now, resource), fields)
+            yield Received(bare, _bare(now, resource), _laid(now, resource), fields)
 
 
 def _bare(spec: Mapping[str, Json], resource: Resource) -> Mapping[str, Json]:
     """A spec without what overlays lay under this resource."""
     return reduce(lambda tree, path: put(tree, path, ABSENT), resource.layers, spec)
+
+
+def _laid(spec: Mapping[str, Json], resource: Resource) -> Mapping[str, Json]:
+    """A spec with what overlays lay under this resource."""
+    layers = resource.layers
+    return reduce(lambda tree, path: put(tree, path, at(resource.spec, path)), layers, spec)
 
 
 def _readable(address: Address, found: Worlds, context: Context) -> Resource:
@@ -149,7 +157,9 @@ def _fields(
         )
 
 
-def _rewritten(page: Page, ones: list[Received]) -> tuple[str, list[ReceivedField], list[str]]:
+def _rewritten(
+    page: Page, ones: list[Received], overlays: Inventory
+) -> tuple[str, list[ReceivedField], list[str]]:
     """The text of a file with what was received, one resource after the other.
 
     A resource whose manifest cannot be changed without changing more than it is left as it is, and
@@ -164,7 +174,7 @@ def _rewritten(page: Page, ones: list[Received]) -> tuple[str, list[ReceivedFiel
         if not own:
             continue
         try:
-            text = _text(Page(page.file, text), page, one)
+            text = _text(Page(page.file, text), page, one, overlays)
         except Awkward as reason:
             fields += [_unwritten(field, page, str(reason)) for field in own]
         else:
@@ -173,7 +183,7 @@ def _rewritten(page: Page, ones: list[Received]) -> tuple[str, list[ReceivedFiel
     return text, fields, written
 
 
-def _text(now: Page, page: Page, one: Received) -> str:
+def _text(now: Page, page: Page, one: Received, overlays: Inventory) -> str:
     """The text in which one more resource says what the cluster has. Raises Awkward."""
     if page.made is not None:
         raise Awkward("it comes from a template")
@@ -186,23 +196,24 @@ def _text(now: Page, page: Page, one: Received) -> str:
     text = edited(source, words, shape)
     after = load_page(Page(page.file, text), (*KINDS, *OVERLAYS))
     broken = any(problem.severity is Severity.ERROR for problem in after.violations)
-    wanted = [
-        replace(r, spec=one.spec) if r.address == address else r for r in before.desired.values()
-    ]
-    if broken or not _says(after.desired, wanted):
+    wanted = laid(replace(before, overlays=overlays))
+    wanted = Inventory([*wanted.values(), replace(wanted[address], spec=one.laid)])
+    says = laid(replace(after, overlays=overlays))
+    if broken or not (_same(says, wanted) and _same(after.overlays, before.overlays)):
         raise Awkward(
-            "its part of the file cannot be changed by itself; is it shared by an anchor?"
+            "its part of the file cannot be changed by itself; is it shared by an anchor, or "
+            "stated by a profile, too?"
         )
     return text
 
 
-def _says(desired: Inventory, wanted: list[Resource]) -> bool:
-    """Whether manifests say just this."""
-    return len(desired) == len(wanted) and all(
-        (now := desired.get(r.address)) is not None
-        and same(dict(now.spec), dict(r.spec))
-        and (now.lifecycle, now.labels) == (r.lifecycle, r.labels)
-        for r in wanted
+def _same(found: Inventory, wanted: Inventory) -> bool:
+    """Whether manifests say just this, wherever in the file they do."""
+    return found.keys() == wanted.keys() and all(
+        same(dict(now.spec), dict(then.spec))
+        and (now.lifecycle, now.labels, now.declared)
+        == (then.lifecycle, then.labels, then.declared)
+        for now, then in zip(found.values(), wanted.values(), strict=True)
     )
 
 

@@ -203,7 +203,7 @@ def test_what_an_anchor_shares_is_told_and_not_written(empty_qdrant, project):
     asked(empty_qdrant, "PATCH", "/collections/a", {"hnsw_config": {"m": 5}})
     told = project.run(empty_qdrant, "import", "--update", "collection/a")
     assert told.code == 2
-    assert "is it shared by an anchor?" in told.out
+    assert "is it shared by an anchor," in told.out
     assert stated(project) == text
     asked(empty_qdrant, "PATCH", "/collections/b", {"hnsw_config": {"m": 5}})
     told = project.run(empty_qdrant, "import", "--update", "collection/b")
@@ -271,3 +271,49 @@ spec:
     assert "manifests/production.yaml:6" in told.out + told.err
     assert "30 -> 60" in told.out + told.err
     assert "it comes from strict_mode_profile/production" in told.out + told.err
+
+
+PROFILE = """\
+apiVersion: qdrantctl/v1
+kind: StrictModeProfile
+metadata: {name: production}
+spec:
+  collections: [products]
+  config: {enabled: true, max_query_limit: 500}
+"""
+
+
+def test_what_a_profile_would_lay_in_its_place_is_not_taken_out(empty_qdrant, project):
+    """Without the cap in the manifest the profile's would count, which the cluster has not."""
+    text = BARE + "  strict_mode_config: {max_query_limit: 100}\n"
+    state(project, text)
+    state(project, PROFILE, "production.yaml")
+    project.done(empty_qdrant)
+    asked(empty_qdrant, "DELETE", PRODUCTS)
+    asked(empty_qdrant, "PUT", PRODUCTS, {"vectors": {"size": 4, "distance": "Dot"}})
+    told = project.run(empty_qdrant, "import", "--update", "collection/products")
+    assert told.code == 2, told.out
+    assert "stated by a profile, too?" in told.out
+    assert stated(project) == text
+
+
+def test_a_profile_of_the_same_file_that_shares_an_anchor_stays(empty_qdrant, project):
+    caps = "{enabled: true, max_query_limit: 100}"
+    text = BARE + f"  strict_mode_config: &caps {caps}\n"
+    listed = "apiVersion: qdrantctl/v1\nkind: List\nitems:\n"
+    items = [
+        text,
+        PROFILE.replace("products", "'other*'").replace(
+            "config: {enabled: true, max_query_limit: 500}", "config: *caps"
+        ),
+    ]
+    for item in items:
+        first, *rest = item.splitlines()
+        listed += f"- {first}\n" + "".join(f"  {line}\n" for line in rest)
+    state(project, listed)
+    project.done(empty_qdrant)
+    raised = {"strict_mode_config": {"max_query_limit": 400}}
+    asked(empty_qdrant, "PATCH", PRODUCTS, raised)
+    told = project.run(empty_qdrant, "import", "--update", "collection/products")
+    assert told.code == 2, told.out
+    assert stated(project) == listed
