@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 
 from qdrantctl.edges.yaml_nodes import COLON, Node
 from qdrantctl.edges.yaml_writing import flow, item, lines_of_entry, scalar
-from qdrantctl.model.rule import Json, same
+from qdrantctl.model.rule import ABSENT, Json, same
 from qdrantctl.model.spec import Shape
 
 _BREAK = re.compile(r"\r\n|\r|\n")
@@ -48,12 +48,13 @@ class Editor:
                 self._mapping(node, old, new, shape)
                 return
             if node.items and isinstance(old, list) and isinstance(new, list) and new:
-                self._list(node, old, new)
+                self._list(node, old, new, shape)
                 return
         except Awkward:
             del self.edits[before:]
         if not node.flow and (node.entries or node.items):
             raise Awkward  # where it begins, only its parent knows
+        self._keep_comments(node.start, node)
         self._put(node.start, node.end, self._written(new, node))
 
     def _written(self, new: Json, node: Node) -> str:
@@ -110,23 +111,33 @@ class Editor:
             colon = COLON.match(self.text, name.end)
             if colon is None:
                 raise
+            self._keep_comments(colon.end(), value)
             lines = list(lines_of_entry(key, new, shape, node.column, self.step))
             head = f"{' ' * node.column}{scalar(key)}:"
             words = self._newline.join([lines[0].removeprefix(head), *lines[1:]])
             self.edits.append((colon.end(), value.end, words))
 
-    def _list(self, node: Node, old: list[Json], new: list[Json]) -> None:
-        """Entries go and come at the end; anything else is written anew."""
+    def _list(self, node: Node, old: list[Json], new: list[Json], shape: Shape | None) -> None:
+        """Entries go where they stand and come at the end; anything else is written anew.
+
+        What says which entry is which is its key, where it has one, else all of it; and where none
+        has another place by then, its place.
+        """
         assert node.items is not None
-        if len(old) == len(new):
-            for inner, before, after in zip(node.items, old, new, strict=True):
-                if not same(before, after):
-                    self.value(inner, before, after, None)
-            return
-        kept = [any(same(one, other) for other in new) for one in old]
-        stay = [one for one, keep in zip(old, kept, strict=True) if keep]
+        key = shape.rule.key if shape else ""
+        became = [next((n for n in new if _same_entry(key, o, n)), ABSENT) for o in old]
+        stay = [entry for entry in became if entry is not ABSENT]
         if not stay or not same(stay, new[: len(stay)]):
-            raise Awkward
+            here = zip(became, new, strict=False)
+            moved = any(entry is not ABSENT and not same(entry, now) for entry, now in here)
+            if key or moved or len(old) != len(new):
+                raise Awkward
+            became = stay = new
+        below = shape.entries if shape else None
+        for inner, before, after in zip(node.items, old, became, strict=True):
+            if after is not ABSENT and not same(before, after):
+                self.value(inner, before, after, below)
+        kept = [entry is not ABSENT for entry in became]
         self._delete(node, [(not k, n, n) for k, n in zip(kept, node.items, strict=True)])
         last = [n for k, n in zip(kept, node.items, strict=True) if k][-1]
         if added := new[len(stay) :]:
@@ -135,6 +146,13 @@ class Editor:
                 self.edits.append((last.end, last.end, words))
             else:
                 self._insert_lines(last.end, [item(value, node.column) for value in added])
+
+    def _keep_comments(self, start: int, node: Node) -> None:
+        """Raises Awkward where a comment stands in what is to be written anew."""
+        for leaf in (*_leaves(node), None):
+            if "#" in self.text[start : leaf.start if leaf else node.end]:
+                raise Awkward("a comment in it would be lost")
+            start = leaf.end if leaf else start
 
     def _delete(self, node: Node, entries: list[tuple[bool, Node, Node]]) -> None:
         """Take entries out; in a block the lines they stand on."""
@@ -184,6 +202,21 @@ class Editor:
         """How the text ends its lines."""
         found = _BREAK.search(self.text)
         return found[0] if found else "\n"
+
+
+def _same_entry(key: str, one: Json, other: Json) -> bool:
+    """Whether two entries of a list with identity are the same one; of another list: are equal."""
+    names = (e[key] if key and isinstance(e, Mapping) and key in e else e for e in (one, other))
+    return same(*names)
+
+
+def _leaves(node: Node) -> Iterator[Node]:
+    """The scalars of a value in their order, keys included."""
+    inner = node.items or [each for pair in (node.entries or {}).values() for each in pair]
+    for each in inner:
+        yield from _leaves(each)
+    if not inner and not node.flow:
+        yield node
 
 
 def _end(nodes: tuple[Node, ...]) -> int:

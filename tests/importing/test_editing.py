@@ -140,6 +140,27 @@ CASES = {
         "spec:\n  sharding_method: custom\n  shard_keys:\n  - eu   # Europe\n"
         "  - {key: us, shards_number: 3}\n  - asia\n",
     ),
+    "a shard key goes and another comes, each with its own comment": (
+        "spec:\n  sharding_method: custom\n  shard_keys:\n  - eu   # Europe\n  - us   # America\n",
+        {"shard_keys": ["us", "asia"]},
+        "spec:\n  sharding_method: custom\n  shard_keys:\n  - us   # America\n  - asia\n",
+    ),
+    "a shard key that says more by now": (
+        "spec:\n  sharding_method: custom\n  shard_keys:\n  - eu   # Europe\n  - us   # America\n",
+        {"shard_keys": ["eu", {"key": "us", "shards_number": 2}, "asia"]},
+        "spec:\n  sharding_method: custom\n  shard_keys:\n  - eu   # Europe\n"
+        "  - {key: us, shards_number: 2}   # America\n  - asia\n",
+    ),
+    "a list whose entries are known by their place": (
+        "spec:\n  metadata:\n    a:\n    - b: 1   # one\n    - 2\n",
+        {"metadata": {"a": [{"b": 3}, 2]}},
+        "spec:\n  metadata:\n    a:\n    - b: 3   # one\n    - 2\n",
+    ),
+    "a list in another order": (
+        "spec:\n  metadata:\n    a:\n    - 'x # y'\n    - 2\n    b: 1 # one\n",
+        {"metadata": {"a": [2, "x # y"], "b": 1}},
+        "spec:\n  metadata:\n    a: [2, \"x # y\"]\n    b: 1 # one\n",
+    ),
     "lists in a flow": (
         "spec:\n  sharding_method: custom\n  shard_keys: [eu, 7, us]\n",
         {"shard_keys": ["us", "asia"]},
@@ -218,6 +239,20 @@ def test_a_spec_that_is_an_alias_of_another():
     assert load_page(Page("a.yaml", text), KINDS).desired == {}
     shared = HEAD.replace("{name: c}", "{name: c, labels: &l {}}") + "spec: *l\n"
     assert changed(shared, shard_number=2) == shared.replace("*l", "{shard_number: 2}")
+
+
+@pytest.mark.parametrize(
+    ("before", "spec"),
+    [
+        ("spec:\n  metadata:\n    a:\n    - x   # one\n    - y\n", {"metadata": {"a": ["y", "x"]}}),
+        ("spec:\n  metadata:\n    # ours\n    a: 1\n    b: 2   # two\n", {"metadata": {"c": 1}}),
+        ("spec:\n  metadata: {a: [1,   # one\n    2]}\n", {"metadata": {"a": [2, 1]}}),
+        ("spec:\n  hnsw_config:   # the graph\n    m: 1\n", {"hnsw_config": {"payload_m": 1}}),
+    ],
+)
+def test_what_would_lose_a_comment_is_awkward(before, spec):
+    with pytest.raises(Awkward, match="a comment in it would be lost"):
+        changed(HEAD + before, **spec)
 
 
 def test_what_is_not_found_is_awkward():
