@@ -228,8 +228,9 @@ def _no_snapshot(scene: Scene) -> Iterator[Violation]:
             continue
         if scene.no_snapshot(change.where):
             yield skipped(change)
-        elif several and (missing := nodes_missing(change, live, scene.nodes)):
-            yield missing
+        elif several:
+            missing = nodes_missing(change, live, scene.nodes, protected=scene.protected)
+            yield from [missing] if missing else []
 
 
 def _aliases_again(scene: Scene) -> Iterator[Violation]:

@@ -41,7 +41,9 @@ def skipped(change: Change) -> Violation:
     )
 
 
-def nodes_missing(change: Change, live: Resource, nodes: tuple[str, ...]) -> Violation | None:
+def nodes_missing(
+    change: Change, live: Resource, nodes: tuple[str, ...], *, protected: bool
+) -> Violation | None:
     """What is said where not every node that holds shards can be asked for its part."""
     holders = len(live.facts.peers)
     if holders <= len(nodes):
@@ -53,6 +55,6 @@ def nodes_missing(change: Change, live: Resource, nodes: tuple[str, ...]) -> Vio
         message=f"{change.address} has shards on {holders} node{'s' * (holders > 1)} of a cluster, "
         f"and {named}; a snapshot taken on one node holds only its own shards",
         hint="State every node's own address in the environment, as in nodes: "
-        f"[https://qdrant-0.example.com:6333, …]; or go without a way back: {SKIP} "
-        f"{change.address}.",
+        "[https://qdrant-0.example.com:6333, …]"
+        + ("." if protected else f"; or go without a way back: {SKIP} {change.address}."),
     )

@@ -16,6 +16,7 @@ from qdrantctl.engine.guard import guard, uncertain
 from qdrantctl.engine.planner import Question, plan_changes, unmanaged
 from qdrantctl.engine.scene import Scene
 from qdrantctl.engine.select import Selection
+from qdrantctl.engine.way_back import SKIP
 from qdrantctl.flows.desired import Desired, desired
 from qdrantctl.flows.nodes import NodeDoor
 from qdrantctl.flows.observe import Progress, Worlds, detailed, worlds
@@ -168,7 +169,7 @@ def think(
         consents=allows(settings, wishes),
         protected=settings.protected,
         on_drift=_on_drift(settings, wishes),
-        no_snapshot=_no_snapshot(wishes),
+        no_snapshot=_no_snapshot(settings, wishes),
         nodes=settings.nodes,
         max_deletes=wishes.max_deletes,
         fail_on_loosening=wishes.fail_on_loosening,
@@ -201,13 +202,15 @@ def _question(
         selection=wishes.selection,
         may_delete=lambda address: allowed("delete", address),
         on_drift=_on_drift(settings, wishes),
-        no_snapshot=_no_snapshot(wishes),
+        no_snapshot=_no_snapshot(settings, wishes),
         nodes=settings.nodes,
     )
 
 
-def _no_snapshot(wishes: Wishes) -> Callable[[Address], bool]:
-    return lambda address: any(matches(pattern, str(address)) for pattern in wishes.no_snapshot)
+def _no_snapshot(settings: Settings, wishes: Wishes) -> Callable[[Address], bool]:
+    """Where points go without a way back; nowhere in a protected environment."""
+    named = () if settings.protected else wishes.no_snapshot
+    return lambda address: any(matches(pattern, str(address)) for pattern in named)
 
 
 def _on_drift(settings: Settings, wishes: Wishes) -> Callable[[Address], str]:
@@ -256,6 +259,9 @@ def notes(settings: Settings, wishes: Wishes, scene: Scene) -> Iterator[Violatio
     """What the settings have to say, and consents that allow nothing in this plan."""
     for note in settings.notes:
         yield Violation(rule="QC220", severity=Severity.NOTE, message=note)
+    if settings.protected and wishes.no_snapshot:
+        told = f"the environment is protected, so {SKIP} allows nothing in this plan"
+        yield Violation(rule="QC221", severity=Severity.NOTE, message=told)
     given = (*settings.consents, *wishes.consents)
     silent = replace(scene, consents=lambda *_: False)
     needed = given and {(v.rule, v.address) for v in guard(silent) if v.severity is Severity.ERROR}

@@ -1,11 +1,12 @@
 """What is lost with a vector or a shard key, also where both are called the same."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
 from qdrantctl.engine.planner import plan_changes
-from qdrantctl.engine.way_back import destroys_points, held
+from qdrantctl.engine.way_back import SKIP, destroys_points, held, nodes_missing
 from qdrantctl.flows import execute
 from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.errors import ClusterError
@@ -53,6 +54,13 @@ def test_a_key_is_lost_with_what_is_under_it():
     (lost,) = (field for field in dropped.fields if field.loses)
     assert (lost.path, held(live(3, 0), lost), held(live(3, 2), lost)) == (KEY, 0, 2)
     assert not destroys_points(dropped, live(3, 0), BY_NAME["collection"])
+
+
+@pytest.mark.parametrize("protected", [True, False])
+def test_a_way_without_a_snapshot_is_offered_where_there_is_one(protected):
+    several = replace(live(3, 0), facts=Facts(points=3, peers=frozenset(("1", "2"))))
+    told = nodes_missing(change(vectors={"us": VECTOR}), several, (), protected=protected)
+    assert (SKIP in told.hint) is not protected
 
 
 @pytest.mark.parametrize(

@@ -157,6 +157,22 @@ def test_somebody_may_go_without(project, node):
     assert project.plan(node, "--no-safety-snapshot", "products").code == 64
 
 
+def test_nobody_goes_without_in_a_protected_environment(project, node):
+    file = project.folder / "qdrantctl.yaml"
+    consent = '  consents: [{delete: "*/*", until: 2099-12-31}]\n'
+    file.write_text(file.read_text().replace("URL}}", "URL}, protected: true}") + consent)
+    assert project.run(node, "lock").code == 0
+    flag = ("--no-safety-snapshot", FROM)
+    plan = project.plan(node, *flag)
+    assert "QC210" not in plan.rules
+    assert "--no-safety-snapshot allows nothing in this plan" in plan.said("QC221")
+    assert "snapshot" in plan.change(FROM)["steps"][0]
+    told = project.apply(node, *flag)
+    assert told.code == 0, told.err
+    assert any(outcome["way_back"] for outcome in told.document["outcomes"])
+    assert len(files(node)) == 1
+
+
 @pytest.mark.parametrize("flags", [(), ("--no-safety-snapshot", FROM)])
 def test_a_saved_plan_takes_it_too(project, node, flags):
     saved = str(project.folder / "plan.json")
