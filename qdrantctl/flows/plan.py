@@ -113,7 +113,7 @@ def plan_for(
     progress(f"asking {door.server.url}")
     found = worlds(door, wanted.inventory, progress, settings.owners)
     found = recalled(settings, door, wanted.inventory, found)
-    if any(BY_NAME[address.kind].owned for address in wanted.inventory):
+    if any(BY_NAME[address.kind].signed for address in wanted.inventory):
         progress("trying whether tokens can be signed")
         found = replace(found, unsigned=unsigned(settings.endpoint))
     changes, scene = think(settings, wishes, wanted, found, door.server, today)

@@ -153,5 +153,7 @@ class Kind:
     """Kinds of one namespace cannot share a name."""
     owned: bool = False
     """Whether it is addressed per owner: two owners may both have one of a name."""
+    signed: bool = False
+    """Whether tokens are made of it, which takes the key that the server signs with."""
     holds_data: bool = False
     """Whether removing one destroys points."""

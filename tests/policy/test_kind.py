@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from qdrantctl.flows import plan
 from tests.flows.project import record
 from tests.policy.project import NIGHTLY, PRODUCTS, Shop, policy, sets
 
@@ -31,6 +32,15 @@ def test_a_policy_is_applied_changed_and_taken_away(node, shop, tmp_path):
     assert shop.plan(node).change(NIGHTLY)["action"] == "delete"
     shop.done(node)
     assert record(node, "snapshot_policy/shop/dev/nightly")["deleted"]
+
+
+def test_nobody_tries_whether_tokens_can_be_signed(node, shop, tmp_path, monkeypatch):
+    """That takes requests with tokens, which the server logs, and no policy needs them."""
+    asked = []
+    monkeypatch.setattr(plan, "unsigned", lambda _: asked.append(1) or "nobody can")
+    shop.keeps({"nightly": policy(tmp_path)})
+    assert shop.plan(node).change(NIGHTLY)["action"] == "create"
+    assert asked == []
 
 
 def test_two_owners_have_one_of_the_same_name(node, shop, tmp_path):

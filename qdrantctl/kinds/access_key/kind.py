@@ -174,5 +174,6 @@ ACCESS_KEY = Kind(
     weigh=weigh,
     after=("collection", "alias"),
     owned=True,
+    signed=True,
 )
 """A key whose tokens the server checks; each owner has names of its own."""
