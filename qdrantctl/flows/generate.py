@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from qdrantctl.edges.settings import Settings
+from qdrantctl.flows.pipelines import INSTALL
 
 _OFTEN, _WEEKLY = "*/5 * * * *", "40 4 * * 0"
 _ENVIRONMENT = "/etc/qdrantctl/environment"
@@ -140,7 +141,7 @@ jobs:
       - uses: actions/setup-python@v6
         with:
           python-version: "3.13"
-      - run: pip install qdrantctl
+      - run: {INSTALL}
       - run: {shlex.join(job.words("run"))}
       - if: github.event.schedule == '{_WEEKLY}'
         run: {shlex.join(job.words("verify"))}

@@ -64,6 +64,8 @@ def test_its_own_tool_takes_it(ci, tmp_path, capsys):
     assert run(["init", str(old), "--ci", ci]) == 0
     assert capsys.readouterr().out.count("wrote ") == 1
     valid(ci, new / FILES[ci], old / FILES[ci])
+    text = (old / FILES[ci]).read_text()
+    assert text.count("pip install") == text.count("if not on PyPI: a wheel, or git+https://HOST")
     made = pipeline(old / FILES[ci])
     jobs = made["jobs"] if ci == "github" else made
     applying = [name for name in jobs if name.startswith(("apply-", "apply "))]

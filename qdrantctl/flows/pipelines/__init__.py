@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+INSTALL = "pip install qdrantctl  # if not on PyPI: a wheel, or git+https://HOST/REPOSITORY@TAG"
+"""With what to write instead, since nobody may have published it under that name."""
+
 
 class Target(NamedTuple):
     """An environment that a pipeline applies to, after those before it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from qdrantctl.flows.pipelines import Target
+from qdrantctl.flows.pipelines import INSTALL, Target
 
 FILE = ".github/workflows/qdrantctl.yml"
 
@@ -180,11 +180,11 @@ _DRIFT = """
         shell: bash
 """
 
-_INSTALL = """\
+_INSTALL = f"""\
       - uses: actions/setup-python@v6
         with:
           python-version: "3.13"
-      - run: pip install qdrantctl"""
+      - run: {INSTALL}"""
 
 _CHECKOUT = f"""\
       - uses: actions/checkout@v6

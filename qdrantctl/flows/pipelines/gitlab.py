@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qdrantctl.flows.pipelines import Target
+from qdrantctl.flows.pipelines import INSTALL, Target
 
 FILE = ".gitlab-ci.yml"
 
@@ -35,7 +35,7 @@ variables:
 default:
   image: python:3.13
   before_script:
-    - pip install --quiet qdrantctl
+    - {install}
 {directory}
 check:
   stage: check
@@ -142,6 +142,7 @@ apply {name}:
 def text(targets: Sequence[Target], folder: str) -> str:
     """The jobs of a project that stands in `folder` of its repository."""
     made = _HEAD.format(
+        install=INSTALL,
         urls=", ".join(f"QDRANT_URL_{target.suffix}" for target in targets),
         read_keys=", ".join(f"QDRANT_READ_API_KEY_{target.suffix}" for target in targets),
         keys=", ".join(f"QDRANT_API_KEY_{target.suffix}" for target in targets),
