@@ -17,6 +17,8 @@ from qdrantctl.model.violation import Severity, Violation
 MAX_BYTES = 10_000_000
 MAX_FILES = 200_000
 SUFFIXES = (".yaml", ".yml", ".yaml.j2", ".yml.j2")
+NOTHING_THERE = "QC002"
+"""The rule of a pattern that leads to no manifests."""
 STDIN = "<stdin>"
 """The name of standard input in output."""
 _MAGIC = frozenset("*?[")
@@ -59,7 +61,9 @@ class Search:
                 if self._first_time(path):
                     yield path
                 if len(self._seen) > MAX_FILES:
-                    self._problem(None, "QC002", f"more than {MAX_FILES:,} manifests", "Name less.")
+                    self._problem(
+                        None, NOTHING_THERE, f"more than {MAX_FILES:,} manifests", "Name less."
+                    )
                     return
             if not count and len(self.problems) == told:
                 self._nothing(pattern)
@@ -118,15 +122,15 @@ class Search:
         if _is_folder(literal):
             self._problem(
                 literal,
-                "QC002",
+                NOTHING_THERE,
                 "the folder holds no manifests",
                 "Manifests are files named *.yaml, *.yml, *.yaml.j2 or *.yml.j2.",
                 Severity.ERROR if self.sources.explicit else Severity.WARNING,
             )
         elif any(char in _MAGIC for char in pattern):
-            self._problem(None, "QC002", f"{pattern} matches no manifests", self._where())
+            self._problem(None, NOTHING_THERE, f"{pattern} matches no manifests", self._where())
         else:
-            self._problem(None, "QC002", f"{pattern} does not exist", self._where())
+            self._problem(None, NOTHING_THERE, f"{pattern} does not exist", self._where())
 
     def _where(self) -> str:
         if self.sources.explicit:
@@ -148,6 +152,26 @@ class Search:
         else:
             page = Page(self.shown(path), "")
             self.problems.append(page.violation(rule, message, hint, severity=severity))
+
+
+def reads(sources: Sources, folder: Path) -> bool:
+    """Whether manifests that are put into a folder are among the sources, by whatever path."""
+    there = os.path.realpath(folder)
+    return any(
+        Path(there).is_relative_to(os.path.realpath(above))
+        for pattern in sources.patterns
+        for above in _folders(sources.base, pattern)
+    )
+
+
+def _folders(base: Path, pattern: str) -> Iterator[Path]:
+    """The folders that a pattern reads, were they not made yet."""
+    if os.path.lexists(base / pattern) or not _MAGIC & set(pattern):
+        yield base / pattern
+        return
+    yield from _expand(base, pattern)
+    if _MAGIC & set(Path(pattern).name):
+        yield from _expand(base, str(Path(pattern).parent))
 
 
 def _printable(name: str) -> str:

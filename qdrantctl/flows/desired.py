@@ -44,11 +44,16 @@ def desired(settings: Settings) -> Desired:
         )
     loaded = load(sources(settings), (*KINDS, *OVERLAYS), stdin)
     wanted = laid(loaded)
-    found = dict.fromkeys(linted(loaded, wanted))  # what an overlay is guilty of is told once
-    violations = tuple(_weighed([*loaded.violations, *found], settings.rules))
+    violations = judged(loaded, wanted, settings)
     if any(violation.severity is Severity.ERROR for violation in violations):
         raise ManifestError("the manifests have errors; nothing was sent", violations)
     return Desired(wanted, violations, loaded.declared, overlays=loaded.overlays)
+
+
+def judged(loaded: Loaded, wanted: Inventory, settings: Settings) -> tuple[Violation, ...]:
+    """All that is wrong with manifests, each as much as the project says."""
+    found = dict.fromkeys(linted(loaded, wanted))  # what an overlay is guilty of is told once
+    return tuple(_weighed([*loaded.violations, *found], settings.rules))
 
 
 def sources(settings: Settings) -> Sources:

@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 from qdrantctl.edges.manifest_files import SUFFIX, document, file_text, stems
-from qdrantctl.edges.manifests import Page, load, load_page
+from qdrantctl.edges.manifests import Loaded, Page, load, load_page
 from qdrantctl.edges.settings import Settings
+from qdrantctl.edges.sources import NOTHING_THERE, reads
 from qdrantctl.engine.planner import Question, plan_changes
 from qdrantctl.engine.select import matching
 from qdrantctl.engine.wording import worded
-from qdrantctl.flows.desired import sources
+from qdrantctl.flows.desired import judged, laid, sources
 from qdrantctl.flows.observe import Progress, Worlds, detailed, worlds
 from qdrantctl.flows.statable import set_by_somebody, sound
-from qdrantctl.kinds.catalog import BY_NAME, KINDS
+from qdrantctl.kinds.catalog import BY_NAME, KINDS, OVERLAYS
 from qdrantctl.model.address import Address, unsendable
 from qdrantctl.model.change import Action
-from qdrantctl.model.errors import QdrantctlError, UsageError
+from qdrantctl.model.errors import ManifestError, QdrantctlError, UsageError
 from qdrantctl.model.imported import Imported, ImportedFile, LeftOut
 from qdrantctl.model.kind import Door
 from qdrantctl.model.resource import Inventory, Origin, Resource
 from qdrantctl.model.rule import Json, same
 from qdrantctl.model.spec import shape_of
+from qdrantctl.model.violation import Severity
 
 SCHEMA = os.path.join("schemas", "manifest.json")  # noqa: PTH118  # relpath's partner
 
@@ -73,35 +75,78 @@ def imported(
     settings: Settings, wanted: Wanted, door: Door, today: date, progress: Progress
 ) -> Made:
     """The manifests of what is wanted. Raises ClusterError, UsageError, QdrantctlError."""
+    progress("reading manifests")
+    project = _project(settings, wanted)
     progress(f"asking {door.server.url}")
     found = worlds(door, Inventory(), progress, settings.owners)
-    chosen, left, stated = _chosen(settings, wanted, found)
+    chosen, left, stated = _chosen(settings, wanted, found, project.desired)
     progress("reading each resource")
     if chosen:
         found = detailed(door, found, Inventory(), frozenset(chosen))
     own = set_by_somebody(door, found)
     files: dict[Path, list[str]] = {}
-    desired: list[Resource] = []
     names = stems({address.name for address in found.live})
     for address in _together(chosen, found.live):
-        text, resource, told = _stated(found.live[address], own)
+        text, told = _stated(found.live[address], own)
         left += told
         if not text and address in wanted.addresses:
             raise QdrantctlError(f"{address} is not imported: {told[0].because}")
-        if text and resource:
-            path = wanted.folder / f"{names[_leader(address, found.live, chosen).name]}{SUFFIX}"
+        if text:
+            path = _file(names[_leader(address, found.live, chosen).name], wanted)
             files.setdefault(path, []).append(text)
-            desired.append(resource)
     schema = _schema(settings, wanted)
-    texts = {path: file_text(parts, schema).encode() for path, parts in files.items()}
-    listed = tuple(_listed(path, texts[path], settings) for path in texts)
-    adopt, change = _counted(settings, door, today, found, Inventory(desired))
-    report = Imported(files=listed, left_out=tuple(left), stated=stated, adopt=adopt, change=change)
-    return Made(texts, _there(texts, wanted, settings), report)
+    texts = {path: file_text(parts, schema) for path, parts in files.items()}
+    pages = {path: _page(path, text, settings) for path, text in texts.items()}
+    whole = _together_with(project, pages.values())
+    resources = laid(whole)
+    new = Inventory(resources[address] for page in pages.values() for address in page.desired)
+    errors = tuple(v for v in judged(whole, resources, settings) if v.severity is Severity.ERROR)
+    adopt, change = (0, 0) if errors else _counted(settings, door, today, found, new)
+    report = Imported(
+        files=tuple(_listed(path, page, settings) for path, page in pages.items()),
+        left_out=tuple(left),
+        stated=stated,
+        adopt=adopt,
+        change=change,
+        errors=errors,
+    )
+    before = _there(texts, wanted, settings, new)
+    return Made({path: text.encode() for path, text in texts.items()}, before, report)
+
+
+def _project(settings: Settings, wanted: Wanted) -> Loaded:
+    """What the project states beside what is imported. Raises ManifestError.
+
+    Nothing where it does not read what this import writes.
+    """
+    if wanted.printed or not reads(sources(settings), wanted.folder):
+        return Loaded(Inventory(), Inventory(), ())
+    loaded = load(sources(settings), (*KINDS, *OVERLAYS), bytes)
+    broken = tuple(
+        v for v in loaded.violations if v.severity is Severity.ERROR and v.rule != NOTHING_THERE
+    )
+    if broken:
+        raise ManifestError(
+            "the manifests have errors, so nobody can tell what they state already; nothing was "
+            "written",
+            broken,
+        )
+    return loaded
+
+
+def _together_with(project: Loaded, pages: Iterable[Loaded]) -> Loaded:
+    """The project's manifests once the new ones are among them."""
+    parts = (project, *pages)
+    return Loaded(
+        Inventory(resource for part in parts for resource in part.desired.values()),
+        project.overlays,
+        (),
+        {address: place for part in parts for address, place in part.declared.items()},
+    )
 
 
 def _chosen(
-    settings: Settings, wanted: Wanted, found: Worlds
+    settings: Settings, wanted: Wanted, found: Worlds, project: Inventory
 ) -> tuple[frozenset[Address], list[LeftOut], int]:
     """What is to be imported, what is not for some reason, and how many are stated already."""
     for pattern in wanted.exclude:
@@ -115,7 +160,7 @@ def _chosen(
             )
     gone = _with_their_own(matching(wanted.exclude, found.live), found.live)
     asked = _with_their_own(frozenset(wanted.addresses or found.live), found.live) - gone
-    there = _elsewhere(settings, wanted)
+    there = _elsewhere(asked, settings, wanted, found.live, project)
     left: dict[Address, str] = {}
     for address in sorted(asked - there.keys()):
         if reason := _foreign(address, settings, found) or unsendable(address.name):
@@ -162,48 +207,63 @@ def _together(chosen: frozenset[Address], live: Inventory) -> list[Address]:
     )
 
 
-def _elsewhere(settings: Settings, wanted: Wanted) -> dict[Address, Origin]:
-    """What the project states where this import writes nothing: that would be stated twice."""
-    if wanted.printed or not _is_read(settings, wanted.folder):
-        return {}
-    return {
-        address: resource.origin
-        for address, resource in load(sources(settings), KINDS, bytes).desired.items()
-        if resource.origin and not (wanted.force and _in(resource.origin.file, settings, wanted))
-    }
+def _elsewhere(
+    asked: frozenset[Address],
+    settings: Settings,
+    wanted: Wanted,
+    live: Inventory,
+    project: Inventory,
+) -> dict[Address, Origin]:
+    """What the project states where this import writes nothing: that would be stated twice.
+
+    Whatever is left out may give what refers to it a file of its own, so it is asked again.
+    """
+    names = stems({address.name for address in live})
+    there: dict[Address, Origin] = {}
+    while True:
+        chosen = asked - there.keys()
+        more: dict[Address, Origin] = {}
+        for address in chosen & project.keys():
+            origin = project[address].origin
+            path = _file(names[_leader(address, live, chosen).name], wanted)
+            anew = wanted.force and origin and _is_one(settings.root / origin.file, path)
+            if origin and not anew:
+                more[address] = origin
+        if not more:
+            return there
+        there |= more
 
 
-def _is_read(settings: Settings, folder: Path) -> bool:
-    """Whether the project reads its manifests from a folder, or from one above it."""
-    own = (settings.root / Path(pattern) for pattern in settings.manifests)
-    return any(folder.is_relative_to(p.parent if "*" in p.name else p) for p in own)
+def _file(stem: str, wanted: Wanted) -> Path:
+    return wanted.folder / f"{stem}{SUFFIX}"
 
 
-def _in(file: str, settings: Settings, wanted: Wanted) -> bool:
-    return (settings.root / file).parent == wanted.folder
+def _is_one(path: Path, other: Path) -> bool:
+    """Whether two paths lead to one file."""
+    return os.path.realpath(path) == os.path.realpath(other)
 
 
 def _stated(
     live: Resource, own: Callable[[Resource], Mapping[str, Json]]
-) -> tuple[str, Resource | None, list[LeftOut]]:
-    """A live resource as a manifest, as what that says, and what no manifest can say of it."""
+) -> tuple[str, list[LeftOut]]:
+    """A live resource as a manifest, and what no manifest can say of it."""
     kind = BY_NAME[live.address.kind]
     address = str(live.address)
     if live.facts.unread:
         cause = "; ".join(f"{word}: {why}" for word, why in sorted(live.facts.unread.items()))
-        return "", None, [LeftOut(address=address, because=f"it cannot be read whole ({cause})")]
+        return "", [LeftOut(address=address, because=f"it cannot be read whole ({cause})")]
     words = worded(shape_of(kind.spec), own(live))
     spec, faults = sound(kind, words)
     left = [LeftOut(address=address, path=f.path, because=f.message) for f in faults]
     if spec is None:
-        return "", None, [left[0].model_copy(update={"path": ()})]
+        return "", [left[0].model_copy(update={"path": ()})]
     text = document(kind.manifest, live.address, words, shape_of(kind.spec))
     read = load_page(Page(address, text), KINDS)
     resource = read.desired.get(live.address)
     if resource is None or not same(dict(resource.spec), dict(spec)):
         because = "; ".join(problem.message for problem in read.violations)
-        return "", None, [LeftOut(address=address, because=because or "YAML cannot say it")]
-    return text, resource, left
+        return "", [LeftOut(address=address, because=because or "YAML cannot say it")]
+    return text, left
 
 
 def _schema(settings: Settings, wanted: Wanted) -> str:
@@ -211,9 +271,12 @@ def _schema(settings: Settings, wanted: Wanted) -> str:
     return os.path.relpath(settings.root / SCHEMA, wanted.folder).replace(os.sep, "/")
 
 
-def _listed(path: Path, text: bytes, settings: Settings) -> ImportedFile:
-    found = load_page(Page(path.name, text.decode()), KINDS).desired
-    return ImportedFile(file=shown(path, settings), addresses=tuple(map(str, found)))
+def _page(path: Path, text: str, settings: Settings) -> Loaded:
+    return load_page(Page(shown(path, settings), text), KINDS)
+
+
+def _listed(path: Path, page: Loaded, settings: Settings) -> ImportedFile:
+    return ImportedFile(file=shown(path, settings), addresses=tuple(map(str, page.desired)))
 
 
 def shown(path: Path, settings: Settings) -> str:
@@ -221,7 +284,9 @@ def shown(path: Path, settings: Settings) -> str:
     return os.path.relpath(path, settings.root).replace(os.sep, "/")
 
 
-def _there(texts: Mapping[Path, bytes], wanted: Wanted, settings: Settings) -> dict[Path, bytes]:
+def _there(
+    texts: Mapping[Path, str], wanted: Wanted, settings: Settings, new: Inventory
+) -> dict[Path, bytes]:
     """What stands in files that are to be written anew. Raises QdrantctlError without --force."""
     there = [path for path in texts if os.path.lexists(path) and not wanted.printed]
     if there and not wanted.force:
@@ -232,9 +297,25 @@ def _there(texts: Mapping[Path, bytes], wanted: Wanted, settings: Settings) -> d
             hint="Write them anew with --force, or elsewhere with --out DIR.",
         )
     try:
-        return {path: path.read_bytes() for path in there}
+        before = {path: path.read_bytes() for path in there}
     except OSError as error:
         raise QdrantctlError(f"{error.filename} cannot be written: {error.strerror}") from None
+    for path, data in before.items():
+        if lost := _lost(shown(path, settings), data, new):
+            raise QdrantctlError(
+                f"{shown(path, settings)} holds {lost}, which --force would take out; nothing was "
+                "written",
+                hint="Move that to another file first, or write elsewhere with --out DIR.",
+            )
+    return before
+
+
+def _lost(file: str, data: bytes, new: Inventory) -> str:
+    """What a file says that none of the new ones does; empty when that is nothing."""
+    found = load_page(Page(file, data.decode(errors="replace")), (*KINDS, *OVERLAYS))
+    left = sorted({*found.desired, *found.overlays} - new.keys())
+    broken = any(problem.severity is Severity.ERROR for problem in found.violations)
+    return str(left[0]) if left else "what is no manifest" if broken else ""
 
 
 def _counted(

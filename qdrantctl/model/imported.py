@@ -7,6 +7,7 @@ from pydantic import MISSING, BaseModel, ConfigDict, Field
 from qdrantctl.model.resource import Origin
 from qdrantctl.model.rule import ABSENT, Json
 from qdrantctl.model.spec import Path
+from qdrantctl.model.violation import Violation
 
 
 class ImportedFile(BaseModel):
@@ -52,6 +53,9 @@ class Imported(BaseModel):
     fields: tuple[ReceivedField, ...] = Field(default=(), description="What --update received.")
     adopt: int = Field(default=0, description="Resources that a plan now would adopt as they are.")
     change: int = Field(default=0, description="Resources that a plan now would change.")
+    errors: tuple[Violation, ...] = Field(
+        default=(), description="What stops a plan now, in the manifests as they are written."
+    )
 
     @property
     def complete(self) -> bool:

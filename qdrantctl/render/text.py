@@ -220,7 +220,10 @@ def _imported(made: Imported, *, printed: bool) -> Iterator[str]:
         yield f"left out {clean(left.address)}{name}: {clean(left.because)}"
     if not printed:
         yield from (f"wrote {clean(file.file)}" for file in made.files)
-    if made.adopt or made.change:
+    if made.errors:
+        yield from entries(made.errors, painter(colour=False))
+        yield "No plan can be made before that is put right in the manifests."
+    elif made.adopt or made.change:
         tail = "" if made.change else " Adopting writes only the ledger."
         yield f"{made.adopt} to adopt, {made.change} to change.{tail}"
     elif made.fields and not made.complete:

@@ -205,6 +205,102 @@ def test_files_that_exist_are_not_overwritten(empty_qdrant, project):
     }
 
 
+PROFILE = """\
+apiVersion: qdrantctl/v1
+kind: StrictModeProfile
+metadata: {name: production}
+spec:
+  collections: ["*"]
+  config: CONFIG
+"""
+
+
+def test_what_another_file_states_is_not_stated_twice(empty_qdrant, project):
+    """Not even with --force, which writes only those files anew that it would write."""
+    made(empty_qdrant, "a")
+    made(empty_qdrant, "b")
+    aliased(empty_qdrant, "live", "a")
+    project.states({"a": {"vectors": VECTORS}})
+    (project.folder / "manifests" / "b.yaml").write_text("# nothing yet\n")
+    told = project.run(empty_qdrant, "import", "--all", "--force")
+    assert told.code == 0, told.err
+    assert "1 resource stated by manifests already, and left alone." in told.out
+    assert set(manifests(project)) == {"all.yaml", "b.yaml", "live.yaml"}
+    told = project.run(empty_qdrant, "import", "collection/a", "--force")
+    assert (told.code, "manifests/all.yaml:1 states collection/a already" in told.err) == (1, True)
+    before = manifests(project)
+    assert project.run(empty_qdrant, "import", "--all", "--force").code == 0
+    assert manifests(project) == before
+    assert project.plan(empty_qdrant).document["summary"]["adopt"] == 3
+
+
+def test_what_else_a_file_holds_is_not_overwritten(empty_qdrant, project):
+    made(empty_qdrant, "a")
+    file = project.folder / "manifests" / "a.yaml"
+    text = PROFILE.replace("CONFIG", "{max_timeout: 30}")
+    file.write_text(text)
+    told = project.run(empty_qdrant, "import", "--all", "--force")
+    assert told.code == 1
+    assert "manifests/a.yaml holds strict_mode_profile/production, which --force" in told.err
+    file.write_text("a: [")
+    told = project.run(empty_qdrant, "import", "--all", "--force")
+    assert told.code == 1
+    assert "nobody can tell what they state already" in told.err
+    told = project.run(empty_qdrant, "import", "--all", "--force", "--out", str(file.parent / ".x"))
+    assert told.code == 1
+    assert manifests(project) == {"a.yaml": "a: ["}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "out"),
+    [
+        ("manifests", "link"),
+        ("link", "manifests"),
+        ("../shop/manifests", "manifests"),
+        ("services/*/qdrant", "services/search/qdrant"),
+        ("services/*/qdrant/*.yaml", "services/search/qdrant"),
+        ("**/*.yaml", "services/search/qdrant/more"),
+    ],
+)
+def test_a_folder_is_read_by_whatever_path(empty_qdrant, project, pattern, out):
+    made(empty_qdrant, "a")
+    (project.folder / "link").symlink_to(project.folder / "manifests")
+    (project.folder / "services" / "search" / "qdrant").mkdir(parents=True)
+    file = project.folder / "qdrantctl.yaml"
+    file.write_text(file.read_text().replace("spec:\n", f"spec:\n  manifests: [{pattern!r}]\n"))
+    there = project.folder / out
+    words = ("import", "--all", "--out", str(there))
+    told = project.run(empty_qdrant, *words)
+    assert (told.code, "1 to adopt" in told.out) == (0, True), told.err
+    (there / "a.yaml").rename(there / "other.yaml")
+    told = project.run(empty_qdrant, *words)
+    assert "1 resource stated by manifests already" in told.out, told.out + told.err
+    assert not (there / "a.yaml").exists()
+
+
+def test_what_profiles_lay_under_is_counted(empty_qdrant, project):
+    made(empty_qdrant, "a")
+    (project.folder / "manifests" / "profile.yaml").write_text(
+        PROFILE.replace("CONFIG", "{enabled: true, max_query_limit: 100}")
+    )
+    told = project.run(empty_qdrant, "import", "--all")
+    assert (told.code, told.out) == (0, "wrote manifests/a.yaml\n0 to adopt, 1 to change.\n")
+    assert project.plan(empty_qdrant).change("collection/a")["steps"]
+
+
+def test_what_stops_a_plan_is_told(empty_qdrant, project):
+    locked_out = {"strict_mode_config": {"write_rate_limit": 9, "upsert_max_batchsize": 10}}
+    made(empty_qdrant, "a", locked_out)
+    told = project.run(empty_qdrant, "import", "--all")
+    assert told.code == 0, told.err
+    assert told.out.endswith("No plan can be made before that is put right in the manifests.\n")
+    planned = project.run(empty_qdrant, "plan")
+    assert planned.code == 1
+    rule = planned.err.partition("error[")[2].partition("]")[0]
+    assert f"error[{rule}]" in told.out
+    assert "to adopt" not in told.out
+
+
 def test_all_files_are_written_or_none(tmp_path):
     first, second = tmp_path / "a" / "1.yaml", tmp_path / "2.yaml"
     second.write_text("new\n")
@@ -238,6 +334,7 @@ def test_one_resource_printed_or_elsewhere_and_what_is_excluded(empty_qdrant, pr
     assert told.document == {
         "files": [{"file": "manifests/tmp-1.yaml", "addresses": ["collection/tmp-1"]}],
         "left_out": [], "fields": [], "stated": 0, "adopt": 1, "change": 0,
+        "errors": [],
     }  # fmt: skip
     told = project.run(empty_qdrant, "import", "--all", "--exclude", "collection/nope*")
     assert (told.code, "matches nothing" in told.err) == (64, True)
