@@ -49,12 +49,13 @@ def document(
     spec: Mapping[str, Json],
     shape: Shape,
     lifecycle: Mapping[str, Json] | None = None,
+    labels: Mapping[str, str] | None = None,
 ) -> str:
     """One manifest as YAML."""
     head: dict[str, Json] = {
         "apiVersion": API_VERSION,
         "kind": kind,
-        "metadata": {"name": address.name},
+        "metadata": {"name": address.name} | ({"labels": dict(labels)} if labels else {}),
     }
     lines = [*block(head, None, 0, 2), *lines_of_entry("spec", spec, shape, 0, 2)]
     if lifecycle:

@@ -24,10 +24,10 @@ def resolved(settings: Settings, patterns: Sequence[str]) -> Iterator[str]:
     for address in sorted(matching(patterns, wanted)):
         resource, kind = wanted[address], BY_NAME[address.kind]
         shape = shape_of(kind.spec)
-        spec, lifecycle = worded(shape, resource.spec), resource.lifecycle.document()
-        yield "\n".join(
-            [*_places(resource), document(kind.manifest, address, spec, shape, lifecycle)]
-        )
+        local = {word: value for word, value in resource.declared.items() if value}
+        spec, lifecycle = worded(shape, resource.spec) | local, resource.lifecycle.document()
+        text = document(kind.manifest, address, spec, shape, lifecycle, resource.labels)
+        yield "\n".join([*_places(resource), text])
 
 
 def _places(resource: Resource) -> Iterator[str]:

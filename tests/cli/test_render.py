@@ -7,11 +7,13 @@ from qdrantctl.cli.main import run
 MANIFEST = """\
 apiVersion: qdrantctl/v1
 kind: Collection
-metadata: {name: products}
+metadata: {name: products, labels: {team: search}}
 spec:
   vectors: {size: {{ vars.size }}, distance: Dot}
   payload_indexes: {brand: keyword}
   strict_mode_config: {max_timeout: 60}
+  filters: [brand]
+  acknowledge: [max_payload_index_count]
 lifecycle:
   protect: true
   ignore:
@@ -33,15 +35,20 @@ spec:
 """
 RENDERED = """\
 # manifests/all.yaml.j2:1
-# strict_mode_config.enabled: manifests/all.yaml.j2:18 (strict_mode_profile/production)
+# strict_mode_config.enabled: manifests/all.yaml.j2:20 (strict_mode_profile/production)
 apiVersion: qdrantctl/v1
 kind: Collection
-metadata: {name: products}
+metadata:
+  name: products
+  labels: {team: search}
 spec:
   vectors: {size: 4, distance: Dot}
   strict_mode_config: {enabled: true, max_timeout: 60}
   payload_indexes:
     brand: keyword
+  filters:
+    - {key: brand}
+  acknowledge: [max_payload_index_count]
 lifecycle:
   protect: true
   ignore:
