@@ -16,7 +16,7 @@ from pydantic_core import PydanticCustomError
 from qdrantctl.kinds.collection.caps import exact_count
 from qdrantctl.kinds.collection.observe import pruned
 from qdrantctl.kinds.collection.spec import Acknowledged
-from qdrantctl.kinds.collection.steps import STRICT
+from qdrantctl.kinds.collection.steps import STRICT, put
 from qdrantctl.kinds.collection.strict_mode import StrictMode
 from qdrantctl.kinds.selector import selects
 from qdrantctl.model.kind import Overlay
@@ -88,11 +88,11 @@ def _laid(documents: list[Resource], resource: Resource) -> Resource:
         for path, value in _leaves(document.spec[CONFIG]).items():
             if path in stated or not _fits(path, resource.spec):
                 continue
-            _put(caps, path, value)
+            put(caps, path, value)
             inside = (CONFIG, *path)
             layers[(STRICT, *path)] = Layer(document.address, inside, document.place(inside))
     for path, value in _leaves(own).items():
-        _put(caps, path, value)
+        put(caps, path, value)
     # A collection may state an empty section, which is more than none.
     spec = {**resource.spec, STRICT: caps} if caps or STRICT in resource.spec else resource.spec
     declared = {**resource.declared, "acknowledge": allowed}
@@ -113,12 +113,6 @@ def _leaves(tree: Mapping[str, Json], above: Path = ()) -> dict[Path, Json]:
         else:
             found[(*above, word)] = value
     return found
-
-
-def _put(tree: dict[Any, Any], path: Path, value: Json) -> None:
-    for word in path[:-1]:
-        tree = tree.setdefault(word, {})
-    tree[path[-1]] = value
 
 
 def _lint(document: Resource, desired: Inventory) -> Iterator[Finding]:

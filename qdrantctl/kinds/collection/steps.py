@@ -196,7 +196,7 @@ def patch(
         if value is ABSENT:
             value = None if rule.neutral is ABSENT else rule.neutral
         at = met[0].rule.at
-        _put(body, (at, *path) if at else path, value)
+        put(body, (at, *path) if at else path, value)
     return body
 
 
@@ -256,7 +256,8 @@ def _at(tree: Json, path: Path) -> Json:
     return tree
 
 
-def _put(tree: dict[Any, Any], path: Path, value: Json) -> None:
+def put(tree: dict[Any, Any], path: Path, value: Json) -> None:
+    """Set the value at `path` of a tree, whose sections are made where they are missing."""
     for word in path[:-1]:
         tree = tree.setdefault(word, {})
     tree[path[-1]] = value
