@@ -24,7 +24,7 @@ def put(token: str, sink: Mapping[str, Json], root: Path, environ: Mapping[str, 
         return _write(root, sink["file"], token + "\n")
     if "dotenv" in sink:
         entry = sink["dotenv"]
-        text = _with_line(_there(root / entry["path"], entry["path"]), entry["name"], token)
+        text = _with_line(_there(_path(root, entry["path"]), entry["path"]), entry["name"], token)
         return f"{entry['name']} in {_write(root, entry['path'], text)}"
     if "kubernetes_secret" in sink:
         entry = sink["kubernetes_secret"]
@@ -32,9 +32,14 @@ def put(token: str, sink: Mapping[str, Json], root: Path, environ: Mapping[str, 
     return _run(token, sink["command"], root, environ)
 
 
+def _path(root: Path, shown: str) -> Path:
+    """A file as a manifest calls it, which may begin with `~`."""
+    return root / Path(shown).expanduser()
+
+
 def _write(root: Path, shown: str, text: str) -> str:
     """A file that only its owner can read, put in place in one step."""
-    path, temporary = root / Path(shown).expanduser(), ""
+    path, temporary = _path(root, shown), ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         number, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -53,7 +58,7 @@ def _write(root: Path, shown: str, text: str) -> str:
 
 def _there(path: Path, shown: str) -> str:
     try:
-        return path.expanduser().read_text("utf-8")
+        return path.read_text("utf-8")
     except FileNotFoundError:
         return ""
     except (OSError, UnicodeDecodeError):

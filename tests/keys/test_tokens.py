@@ -20,6 +20,7 @@ from qdrantctl.edges import ledger
 from qdrantctl.edges.cluster import Cluster, Endpoint
 from qdrantctl.edges.registry import write
 from qdrantctl.edges.signer import read, sign
+from qdrantctl.edges.sinks import put
 from qdrantctl.model.access_key import REGISTRY, Generation
 from qdrantctl.model.errors import QdrantctlError
 from tests.flows.project import record
@@ -354,6 +355,13 @@ def test_sinks(project):
     for name in ("a/token", ".env", "k8s/secret.yaml"):
         assert stat.S_IMODE((project.folder / name).stat().st_mode) == 0o600
     assert token not in told.err
+
+
+def test_a_dotenv_file_at_home_keeps_its_other_lines(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".env").write_text("A=1\nTOKEN=old\n")
+    put("new", {"dotenv": {"path": "~/.env", "name": "TOKEN"}}, tmp_path / "shop", {})
+    assert (tmp_path / ".env").read_text() == "A=1\nTOKEN=new\n"
 
 
 def test_a_sink_that_fails_says_so_without_the_token(project, monkeypatch):
