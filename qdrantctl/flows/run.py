@@ -190,7 +190,12 @@ def _unlike(sidecar: Sidecar, places: list[Place]) -> Sidecar:
 
 
 def _tidied(policy: Policy, work: Work) -> Iterator[str]:
-    """Remove what the servers need no longer keep."""
+    """Remove what the servers need no longer keep.
+
+    A place that cannot be seen may be the servers themselves, or one that waits for their files.
+    """
+    if any(where.broken for where in policy.places):
+        return
     left: dict[str, list[tuple[Any, Set]]] = {}
     for where in policy.places:
         for each in where.sets:

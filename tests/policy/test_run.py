@@ -99,6 +99,25 @@ def test_the_cluster_as_a_destination(node, shop, kept):
     assert shop.plan(node).code == 0
 
 
+def test_files_on_the_servers_stay_while_nobody_knows_whether_they_are_a_set(node, shop, kept):
+    shop.keeps({"nightly": policy(["cluster", f"file://{kept}"])})
+    shop.done(node)
+    assert shop.run(node, "snapshots", "run").code == 0
+    [folder] = sets(kept)
+    (folder / "begun.json").write_text((folder / "set.json").read_text())
+
+    def fault(_, head):
+        listed = head.startswith(b"GET /collections/products/snapshots HTTP")
+        return b"HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n" if listed else None
+
+    with proxied(node.http_port, fault) as proxy:
+        assert shop.run(proxy.url, "snapshots", "run").code == 6
+    assert (len(files(node)), len(stray(kept))) == (1, 0)
+    assert (folder / "begun.json").exists()
+    assert shop.run(node, "snapshots", "run").code == 0
+    assert (len(files(node)), (folder / "begun.json").exists()) == (1, False)
+
+
 def test_only_what_is_named_and_only_what_is_covered(node, shop, tmp_path):
     one, two = tmp_path / "one", tmp_path / "two"
     shop.keeps({"a": policy(one, collections=["prod*"]), "b": policy(two, collections=["x*"])})
