@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -69,21 +69,41 @@ class Policy:
         """`snapshot_policy/nightly`."""
         return f"{KIND}/{self.name}"
 
-    def due(self, collection: str, place: Place, now: datetime) -> datetime | None:
-        """The time that is due at a place; None where nothing is, or where it cannot be seen."""
+    def due(
+        self, collection: str, place: Place, now: datetime, waiting: Collection[str] = ()
+    ) -> datetime | None:
+        """The time that is due at a place; None where nothing is, or where it cannot be seen.
+
+        A set that is `waiting` to be finished, by its folder, counts as one that is whole.
+        """
         if place.broken:
             return None
-        taken = [s.sidecar.scheduled for s in place.of(collection)
-                 if s.sidecar and s.state == "complete"]  # fmt: skip
-        return due(self.spec, taken, now)
+        counting = (s for s in place.of(collection) if s.state == "complete"
+                    or (s.state == "unfinished" and s.folder in waiting))  # fmt: skip
+        return due(self.spec, [s.about.scheduled for s in counting if s.about], now)
 
     def gone(self, each: Set) -> bool:
         """Whether a set is of a collection that is not there any more, or not covered."""
         return each.about is not None and each.about.snapshot.collection not in self.collections
 
     def superfluous(self, place: Place) -> list[Set]:
-        """What retention no longer keeps. What may be the last of a collection is not among it."""
-        return [each for each in superfluous(place.sets) if not self.gone(each)]
+        """What retention no longer keeps. What may be the last of a collection is not among it.
+
+        Nor is what was only begun, while nobody knows which places wait for its files.
+        """
+        blind = any(where.broken for where in self.places)
+        return [
+            each
+            for each in superfluous(place.sets)
+            if not self.gone(each) and not (blind and each.state == "unfinished")
+        ]
+
+    def alone(self, place: Place, each: Set) -> bool:
+        """Whether the servers hold files of a set that only this place was to have."""
+        others = (p for p in self.places if p.url != place.url)
+        kept = self.spec["server_copy"] == "keep" and each.sidecar is not None
+        elsewhere = any(s.folder == each.folder for p in others for s in p.sets)
+        return each.begun is not None and not kept and not elsewhere
 
     def findings(self, now: datetime) -> Iterator[tuple[str, str]]:
         """What is not as the policy says: a word for it, and a sentence."""

@@ -7,16 +7,17 @@ from dataclasses import dataclass
 
 from qdrantctl.edges.settings import Settings
 from qdrantctl.edges.store import Store, opened
+from qdrantctl.flows.keep import dropped
 from qdrantctl.flows.nodes import Work
-from qdrantctl.flows.policies import policies
+from qdrantctl.flows.policies import Policy, policies
 from qdrantctl.flows.sets import found, remove
 from qdrantctl.model.backup import Set
 from qdrantctl.model.destination import CLUSTER, unusable
 from qdrantctl.model.errors import StoreError, UsageError
 
 LOOSE = ("orphan", "unfinished", "bad")
-"""States of sets that are removed when they are named, and not before; so are those of
-collections that are gone."""
+"""States of sets that are removed when they are named; so are those of collections that are gone.
+One that is unfinished goes by itself once a newer one was begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,17 @@ class Leaving:
 
     store: Store
     set: Set
+    alone: bool
+    """Whether the servers hold files of it that only this destination was to have."""
+
+    def remove(self, work: Work) -> None:
+        """Remove it, and those files first: nothing but the set tells of them.
+
+        Raises QdrantctlError.
+        """
+        if self.alone and self.set.begun:
+            dropped(self.set.begun, work)
+        remove(self.store, self.set)
 
 
 def elsewhere(url: str) -> Store:
@@ -56,11 +68,11 @@ def leaving(
         for place in policy.places:
             if place.store is None:
                 raise StoreError(place.broken.removesuffix("."))
-            going += (Leaving(place.store, each) for each in policy.superfluous(place))
-            for each in (s for s in place.sets if s.state in LOOSE or policy.gone(s)):
-                if each.folder.rstrip("/") in left:
-                    going.append(Leaving(place.store, each))
-                else:
+            over = policy.superfluous(place)
+            for each in place.sets:
+                if each in over or (_loose(policy, each) and each.folder.rstrip("/") in left):
+                    going.append(Leaving(place.store, each, policy.alone(place, each)))
+                elif _loose(policy, each):
                     loose.append(each)
     if missing := left - {each.set.folder.rstrip("/") for each in going}:
         raise UsageError(
@@ -70,11 +82,15 @@ def leaving(
     return going, loose
 
 
+def _loose(policy: Policy, each: Set) -> bool:
+    return each.state in LOOSE or policy.gone(each)
+
+
 def prune(going: Sequence[Leaving], work: Work, tell: Callable[[Set], None]) -> None:
     """Remove them. Raises QdrantctlError."""
     for each in going:
         work.go_on()
-        remove(each.store, each.set)
+        each.remove(work)
         tell(each.set)
 
 

@@ -18,7 +18,8 @@ from qdrantctl.flows.nodes import Work
 from qdrantctl.flows.observe import Worlds
 from qdrantctl.flows.plan import described
 from qdrantctl.flows.policies import Place, Policy, place, policies, sentences
-from qdrantctl.flows.sets import put, remove
+from qdrantctl.flows.prune import Leaving
+from qdrantctl.flows.sets import put
 from qdrantctl.model.address import Address
 from qdrantctl.model.backup import BEGUN, Set, Sidecar
 from qdrantctl.model.change import Action, Cause, Change
@@ -81,11 +82,25 @@ def _change(policy: Policy, work: Work, now: datetime) -> Change:
 def _due(policy: Policy, work: Work, now: datetime) -> Iterator[tuple[Snapshot, datetime]]:
     """Each collection that is due, with the places where it is, and the time for which."""
     nodes = work.nodes if work.door.server.peers > 1 else ()
+    waiting = {s.folder for p in policy.places for s in p.sets if _waits(s, work)}
     for name in policy.collections:
-        times = {p.url: slot for p in policy.places if (slot := policy.due(name, p, now))}
+        times = {p.url: at for p in policy.places if (at := policy.due(name, p, now, waiting))}
         if times:
             step = Snapshot(collection=name, nodes=nodes, to=tuple(times))
             yield step, max(times.values())
+
+
+def _waits(each: Set, work: Work) -> bool:
+    """Whether a set is to be finished, so that no other is taken for the same time.
+
+    Else whoever runs into a full store every few minutes would fill the disks of the servers, too.
+    """
+    if each.state != "unfinished" or not each.begun:
+        return False
+    try:
+        return not keep.source_gone(each.begun, work)
+    except QdrantctlError:
+        return True  # as long as nobody knows
 
 
 def run(made: Running, work: Work, tell: Callable[[Outcome], None]) -> Report:
@@ -216,7 +231,7 @@ def _pruned(where: Place, policy: Policy, work: Work) -> Iterator[str]:
             assert where.store is not None
             work.go_on()
             work.say(f"{policy.address}: removing {each.folder} from {where.url}")
-            remove(where.store, each)
+            Leaving(where.store, each, policy.alone(where, each)).remove(work)
         yield from errors
 
 

@@ -17,6 +17,8 @@ from qdrantctl.model.backup import BEGUN, PRUNED, SIDECAR, VERIFIED, Set, Sideca
 from qdrantctl.model.rule import Json
 
 Model = TypeVar("Model", bound=BaseModel)
+NEWEST = "newest"
+"""Why a set stays that is still to be finished."""
 LARGEST = 1 << 24
 """Bytes that a file may have which is read as JSON."""
 
@@ -57,16 +59,19 @@ def counted(sets: Iterable[Set], policy: Mapping[str, Json], now: datetime) -> l
         times = {s.folder: s.sidecar.taken for s in group if s.sidecar and s.state == "complete"}
         proven = {s.folder for s in group if s.verified and s.verified.good}
         why = kept(times, policy["retention"], zone(policy["timezone"]), now, proven)
+        newest = [each for each in group if each.state in ("complete", "unfinished")][-1:]
+        # What could not be finished gives way to what was begun after it.
+        why |= {each.folder: (NEWEST,) for each in newest if each.state == "unfinished"}
         done += [replace(each, kept=why.get(each.folder, ())) for each in group]
     return done
 
 
 def superfluous(sets: Iterable[Set]) -> list[Set]:
-    """What retention no longer keeps, and what is leaving already. Nothing that is not whole."""
+    """What retention no longer keeps, what gave way to a newer one, and what is leaving already."""
     return [
         each
         for each in sets
-        if each.state == "leaving" or (each.state == "complete" and not each.kept)
+        if each.state == "leaving" or (each.state in ("complete", "unfinished") and not each.kept)
     ]
 
 

@@ -69,5 +69,5 @@ def _older(about: dict[str, Any], days: float) -> dict[str, Any]:
 
 def backdate(folder: Path, days: float) -> None:
     """Have every set of a folder look as if it had been taken so long ago."""
-    for file in folder.rglob("set.json"):
+    for file in (*folder.rglob("set.json"), *folder.rglob("begun.json")):
         file.write_text(json.dumps(_older(json.loads(file.read_text()), days)))

@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.request
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -194,12 +195,9 @@ def whole(folder):
         assert hashlib.sha256(data).hexdigest() == file["checksum"]
 
 
-def test_a_full_disk(filled, shop, tmp_path, monkeypatch):
-    """The set is finished by the run after, with what the server still has."""
-    from pathlib import Path
-
-    folder = tmp_path / "backups"
-    applied(filled, shop, folder)
+@contextmanager
+def full_disk():
+    """No folder takes a snapshot."""
     opened = Path.open
 
     class Full:
@@ -222,17 +220,72 @@ def test_a_full_disk(filled, shop, tmp_path, monkeypatch):
         file = opened(self, *words)
         return Full(file) if self.name.endswith(".snapshot.part") else file
 
-    monkeypatch.setattr(Path, "open", small)
-    told = shop.run(filled, "snapshots", "run", "--format", "json")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "open", small)
+        yield
+
+
+def full(filled, shop):
+    """A run that finds the disk full."""
+    with full_disk():
+        return shop.run(filled, "snapshots", "run", "--format", "json")
+
+
+def test_a_full_disk(filled, shop, tmp_path):
+    """The set is finished by the run after, with what the server still has."""
+    folder = tmp_path / "backups"
+    applied(filled, shop, folder)
+    told = full(filled, shop)
     assert told.code == 6
     assert "No space left" in told.document["outcomes"][0]["error"]
     assert (sets(folder), len(files(filled))) == ([], 1)
-    monkeypatch.undo()
     told = shop.run(filled, "snapshots", "run")
     assert told.code == 0, told.out
     [found] = sets(folder)
     whole(found)
     assert (stray(folder), files(filled)) == ([], [])
+
+
+def test_a_disk_that_stays_full_does_not_fill_those_of_the_servers(filled, shop, tmp_path):
+    """No other snapshot is taken for the same time, and the next one takes its place."""
+    folder = tmp_path / "backups"
+    applied(filled, shop, folder)
+    for day in range(3):
+        for _ in range(2):
+            assert full(filled, shop).code == 6
+            [file] = files(filled)
+            [begun] = folder.rglob("begun.json")
+            assert json.loads(begun.read_text())["snapshot"]["files"][0]["name"] == file.name
+        if day < 2:
+            backdate(folder, 1)
+    assert shop.run(filled, "snapshots", "run").code == 0
+    assert (len(sets(folder)), stray(folder), files(filled)) == (1, [], [])
+
+
+def test_what_is_not_finished_goes_with_the_files_of_the_servers(filled, shop, tmp_path):
+    folder = tmp_path / "backups"
+    applied(filled, shop, folder)
+    assert full(filled, shop).code == 6
+    [begun] = folder.rglob("begun.json")
+    named = str(begun.parent.relative_to(folder))
+    assert shop.run(filled, "snapshots", "prune").code == 0
+    assert (len(files(filled)), begun.exists()) == (1, True)
+    assert shop.run(filled, "snapshots", "prune", "--orphan", named).code == 0
+    assert (files(filled), begun.exists()) == ([], False)
+
+
+def test_giving_up_one_place_leaves_another_its_files(filled, shop, tmp_path):
+    """Those on the servers are a set of the cluster's, too."""
+    folder = tmp_path / "backups"
+    applied(filled, shop, ["cluster", f"file://{folder}"])
+    assert full(filled, shop).code == 6
+    [file] = files(filled)
+    [begun] = folder.rglob("begun.json")
+    named = str(begun.parent.relative_to(folder))
+    assert shop.run(filled, "snapshots", "prune", "--orphan", named).code == 0
+    assert (files(filled), begun.exists()) == ([file], False)
+    assert shop.run(filled, "snapshots", "run").code == 0
+    assert file in files(filled)
 
 
 def test_two_policies_in_the_same_second(filled, shop, tmp_path):
