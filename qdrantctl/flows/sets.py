@@ -81,7 +81,8 @@ def remove(store: Store, each: Set) -> None:
     It is marked first and its sidecar goes before its files: killed in between it is not whole
     for anybody, and the next one goes on.
     """
-    put(store, each.folder + PRUNED, each.about or {})
+    if PRUNED not in each.files:  # else it may be all that is left to say what was here
+        put(store, each.folder + PRUNED, each.about or {})
     for name in sorted(each.files.keys() - {PRUNED}, key=lambda name: (name != SIDECAR, name)):
         store.delete(each.folder + name)
     store.delete(each.folder + PRUNED)

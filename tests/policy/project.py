@@ -54,7 +54,11 @@ def ledger_sets(node: Node) -> dict[str, Any]:
 
 def backdate_ledger(node: Node, days: float) -> None:
     """The same of the sets on the cluster."""
-    held = {name: _older(about, days) for name, about in ledger_sets(node).items()}
+    ledger_holds(node, {name: _older(about, days) for name, about in ledger_sets(node).items()})
+
+
+def ledger_holds(node: Node, held: dict[str, Any]) -> None:
+    """Have the ledger tell so of sets on the cluster."""
     point = point_id("snapshot_sets/shop/dev/nightly")
     body = {"payload": {"files": held}, "points": [point]}
     asked(node, "POST", "/collections/_qdrantctl/points/payload?wait=true", body)

@@ -9,8 +9,8 @@ import pytest
 from qdrantctl.edges.folder_store import FolderStore
 from qdrantctl.flows.sets import found, superfluous
 from tests.flows.project import asked
-from tests.policy.project import backdate, policy, sets
-from tests.snapshots.bench import fill
+from tests.policy.project import backdate, ledger_holds, ledger_sets, policy, sets
+from tests.snapshots.bench import files, fill
 
 
 @pytest.fixture
@@ -76,6 +76,19 @@ def test_killed_while_pruning(node, shop, kept):
     assert [each.state for each in superfluous(found(store))] == ["leaving", "complete"]
     assert shop.run(node, "snapshots", "prune").code == 0
     assert (old.exists(), len(sets(kept))) == (False, 1)
+
+
+def test_killed_while_pruning_what_is_on_the_servers(node, shop, kept):
+    """What marks a set as leaving is then all that tells the names of its files."""
+    shop.keeps({"nightly": policy("cluster")})
+    shop.done(node)
+    assert shop.run(node, "snapshots", "run").code == 0
+    [(name, about)] = ledger_sets(node).items()
+    ledger_holds(node, {name.replace("set.json", "pruned.json"): about})
+    assert len(files(node)) == 1
+    told = shop.run(node, "snapshots", "prune")
+    assert told.code == 0, told.err
+    assert (files(node), ledger_sets(node)) == ([], {})
 
 
 def test_sets_of_a_collection_that_is_gone_go_only_by_name(node, shop, kept):
