@@ -60,7 +60,7 @@ def issue_key(**words: Any) -> int:
         endpoint = able(chosen.endpoint)
 
         def deliver(name: str) -> None:
-            _deliver(issue(ring, name, endpoint), chosen, places)
+            _deliver(issue(ring, name, endpoint), ring, chosen, places)
 
         if not words["every"]:
             deliver(words["name"])
@@ -71,7 +71,8 @@ def issue_key(**words: Any) -> int:
 @command.command("rotate")
 @click.argument("name", required=False)
 @click.option("--due", "every", is_flag=True,
-              help="Every key whose time has come, and end what is past its grace.")  # fmt: skip
+              help="Every key whose time has come or whose token has not arrived; end what is past "
+                   "its grace.")  # fmt: skip
 @_leased
 def rotate_key(**words: Any) -> int:
     """Make a new generation of the key NAME; the one before ends after its grace.
@@ -79,7 +80,7 @@ def rotate_key(**words: Any) -> int:
     Of a key that was revoked this is the way back.
     """
     _one_of(words, "every", "--due")
-    from qdrantctl.flows.keys import able, due, rotate, sweep
+    from qdrantctl.flows.keys import able, due, renew, rotate, sweep
 
     chosen = settings(words, need_server=True)
     places = _sinks(chosen)
@@ -89,7 +90,8 @@ def rotate_key(**words: Any) -> int:
             click.echo(line, err=True)
 
         def deliver(name: str) -> None:
-            _deliver(rotate(ring, name, endpoint), chosen, places)
+            made = (renew if words["every"] else rotate)(ring, name, endpoint)
+            _deliver(made, ring, chosen, places)
 
         if not words["every"]:
             deliver(words["name"])
@@ -254,9 +256,12 @@ def _each(
     return code
 
 
-def _deliver(issued: Issued, chosen: Settings, places: dict[str, list[dict[str, Any]]]) -> None:
+def _deliver(
+    issued: Issued, ring: Keyring, chosen: Settings, places: dict[str, list[dict[str, Any]]]
+) -> None:
     """Put a token where it belongs; only without a sink that is stdout."""
     from qdrantctl.edges.sinks import put
+    from qdrantctl.flows.keys import delivered
     from qdrantctl.model.lease import stamp
 
     sinks = places.get(issued.name) or []
@@ -267,3 +272,4 @@ def _deliver(issued: Issued, chosen: Settings, places: dict[str, list[dict[str, 
     click.echo(f"{told}{': ' if where else ''}{', '.join(where)}", err=True)
     if not sinks:
         click.echo(issued.token)
+    delivered(ring, issued.name)

@@ -131,7 +131,7 @@ def issue(ring: Keyring, name: str, endpoint: Endpoint) -> Issued:
 
 
 def rotate(ring: Keyring, name: str, endpoint: Endpoint) -> Issued:
-    """A new generation beside the old ones, which end after their grace."""
+    """A new generation beside the old ones, which have their grace once it is delivered."""
     held = ring.held(name)
     newest = _newest(ring, held)
     if newest.id or newest.revoked:
@@ -143,6 +143,24 @@ def rotate(ring: Keyring, name: str, endpoint: Endpoint) -> Issued:
     return Issued(name, made, sign(made, endpoint, revocable=held.revocable))
 
 
+def renew(ring: Keyring, name: str, endpoint: Endpoint) -> Issued:
+    """What is due: a new generation, or once more the token of one that was not delivered."""
+    late = ring.held(name).known[-1].due(ring.now)
+    return (rotate if late else issue)(ring, name, endpoint)
+
+
+def delivered(ring: Keyring, name: str) -> None:
+    """Give the older generations their grace: the newest token is where it belongs.
+
+    Not before that: whoever waits for the new token has only the old one.
+    """
+    held = ring.held(name)
+    if older := _endless(held):
+        grace = timedelta(seconds=seconds(held.known[-1].terms["grace"]))
+        ends = ring.now.replace(microsecond=0) + grace
+        _write(ring, held, [replace(one, ends=ends) for one in older], "deliver")
+
+
 def issuable(ring: Keyring) -> tuple[str, ...]:
     """The keys that somebody may have a token of: all but the revoked."""
     return tuple(
@@ -151,11 +169,13 @@ def issuable(ring: Keyring) -> tuple[str, ...]:
 
 
 def due(ring: Keyring) -> tuple[str, ...]:
-    """The keys whose newest generation should be followed by another."""
+    """The keys whose newest generation should be followed by another, or was not delivered."""
     return tuple(
         name
         for name, held in ring.keys.items()
-        if held.known and not held.known[-1].revoked and held.known[-1].due(ring.now)
+        if held.known
+        and not held.known[-1].revoked
+        and (held.known[-1].due(ring.now) or _endless(held))
     )
 
 
@@ -261,19 +281,19 @@ def _newest(ring: Keyring, held: Held) -> Generation:
 
 
 def _activated(ring: Keyring, held: Held, newest: Generation, action: str) -> Generation:
-    """A generation with an id and an end, the others with their grace; written."""
+    """A generation with an id and an end; written."""
     length = timedelta(seconds=seconds(newest.terms["ttl"]))
-    grace = timedelta(seconds=seconds(newest.terms["grace"]))
     now = ring.now.replace(microsecond=0)
     made = replace(newest, id=str(uuid4()), issued=now, expires=now + length, live=True)
-    older = [
-        replace(one, ends=now + grace)
-        for one in held.known
-        if one.number != made.number
-        if held.revocable and one.id and not one.revoked and one.ends is None
-    ]
-    _write(ring, held, [*older, made], action)
+    _write(ring, held, [made], action)
     return made
+
+
+def _endless(held: Held) -> list[Generation]:
+    """What stands beside a newer generation whose token is not known to be delivered."""
+    if not held.revocable or not held.known[-1].id:
+        return []
+    return [one for one in held.known[:-1] if one.id and not one.revoked and one.ends is None]
 
 
 def _dead(one: Generation) -> Generation:

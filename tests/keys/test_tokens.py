@@ -152,6 +152,30 @@ def test_what_is_due_is_rotated_into_its_sinks(project):
     assert asked(project.node, first) == asked(project.node, second) == 200
 
 
+def test_whoever_did_not_get_the_new_token_keeps_the_old(project):
+    project.states(reader={**READS, "rotate_before": "14d", "sinks": [{"file": "a/token"}]})
+    project.done()
+    assert project.run("keys", "issue", "reader").code == 0
+    old = (project.folder / "a/token").read_text().strip()
+    (project.folder / "a/token").unlink()
+    (project.folder / "a").rmdir()
+    (project.folder / "a").write_text("in the way")
+    _past(project, number=1, expires=timedelta(days=13))
+    for _ in range(2):
+        told = project.run("keys", "rotate", "--due")
+        assert (told.code, "could not be written" in told.err) == (1, True)
+        assert project.states_of("reader") == ["due", "valid"]
+        assert asked(project.node, old) == 200
+    (project.folder / "a").unlink()
+    assert project.run("keys", "rotate", "--due").code == 0
+    new = (project.folder / "a/token").read_text().strip()
+    assert asked(project.node, old) == asked(project.node, new) == 200
+    assert project.states_of("reader") == ["ending", "valid"], "its grace begins now"
+    _past(project, number=1, ends=timedelta(seconds=-1))
+    assert "generation 1 has ended" in project.run("keys", "rotate", "--due").err
+    assert (asked(project.node, old), asked(project.node, new)) == (401, 200)
+
+
 def test_an_expired_generation_is_not_issued_again(granted):
     granted.token("issue", "reader")
     _past(granted, number=1, expires=timedelta(seconds=-1))
