@@ -98,7 +98,7 @@ def run_policies(**words: Any) -> int:
     "orphans",
     multiple=True,
     metavar="FOLDER",
-    help="Remove this, too, which is no whole set.",
+    help="Remove this, too, which is no whole set or which no rule counts.",
 )
 @lease_option
 @server_options
@@ -106,7 +106,8 @@ def run_policies(**words: Any) -> int:
 def prune_sets(**words: Any) -> int:
     """Remove the sets that retention no longer keeps.
 
-    What is no whole set is listed, and removed only when it is named with --orphan.
+    What is no whole set is listed, and removed when it is named with --orphan; what is still
+    unfinished also once a newer one was begun.
     """
     starting(words["verbose"])
     from qdrantctl.flows.nodes import Work
@@ -131,7 +132,8 @@ def prune_sets(**words: Any) -> int:
         return 0
     show(f"{done}:\n{text.sets(sets, now)}" if sets else "Nothing to remove.")
     if loose:
-        show("no whole sets, or of collections that are gone; --orphan FOLDER removes one:")
+        show("no whole sets, of collections that are gone, or ahead of the clock; "
+             "--orphan FOLDER removes one:")  # fmt: skip
         show(text.sets(loose, now))
     return 0
 

@@ -10,14 +10,14 @@ from qdrantctl.edges.store import Store, opened
 from qdrantctl.flows.keep import dropped
 from qdrantctl.flows.nodes import Work
 from qdrantctl.flows.policies import Policy, policies
-from qdrantctl.flows.sets import found, remove
+from qdrantctl.flows.sets import TOO_NEW, found, remove
 from qdrantctl.model.backup import Set
 from qdrantctl.model.destination import CLUSTER, unusable
 from qdrantctl.model.errors import StoreError, UsageError
 
 LOOSE = ("orphan", "unfinished", "bad")
-"""States of sets that are removed when they are named; so are those of collections that are gone.
-One that is unfinished goes by itself once a newer one was begun."""
+"""States of sets that are removed when they are named; so are those of collections that are gone,
+and from ahead of the clock. One that is unfinished goes by itself once a newer one was begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def leaving(
 
 
 def _loose(policy: Policy, each: Set) -> bool:
-    return each.state in LOOSE or policy.gone(each)
+    return each.state in LOOSE or policy.gone(each) or each.kept == (TOO_NEW,)
 
 
 def prune(going: Sequence[Leaving], work: Work, tell: Callable[[Set], None]) -> None:

@@ -12,11 +12,13 @@ from pydantic import BaseModel, ValidationError
 
 from qdrantctl.edges.store import Store
 from qdrantctl.engine.retention import kept
-from qdrantctl.kinds.schedule import zone
+from qdrantctl.kinds.schedule import AHEAD, zone
 from qdrantctl.model.backup import BEGUN, PRUNED, SIDECAR, VERIFIED, Set, Sidecar, Verified, grouped
 from qdrantctl.model.rule import Json
 
 Model = TypeVar("Model", bound=BaseModel)
+TOO_NEW = "ahead of the clock"
+"""Why a set stays that a clock dated which was wrong, or is."""
 NEWEST = "newest"
 """Why a set stays that is still to be finished."""
 LARGEST = 1 << 24
@@ -50,15 +52,23 @@ def _set(store: Store, folder: str, files: Mapping[str, int]) -> Set:
 
 
 def counted(sets: Iterable[Set], policy: Mapping[str, Json], now: datetime) -> list[Set]:
-    """The same sets with the rules that keep them, of each collection by itself."""
+    """The same sets with the rules that keep them, of each collection by itself.
+
+    Those from ahead of the clock are counted by no rule and come before the oldest. They stay: it
+    may be today's clock that is wrong.
+    """
     groups: dict[str, list[Set]] = {}
     for each in sets:
         groups.setdefault(each.about.snapshot.collection if each.about else "", []).append(each)
     done: list[Set] = []
     for group in groups.values():
-        times = {s.folder: s.sidecar.taken for s in group if s.sidecar and s.state == "complete"}
+        ahead = {s.folder for s in group if s.about and s.about.taken > now + AHEAD}
+        group.sort(key=lambda each: each.folder not in ahead)
+        whole = {s.folder: s.sidecar.taken for s in group if s.sidecar and s.state == "complete"}
+        times = {folder: taken for folder, taken in whole.items() if folder not in ahead}
         proven = {s.folder for s in group if s.verified and s.verified.good}
         why = kept(times, policy["retention"], zone(policy["timezone"]), now, proven)
+        why |= dict.fromkeys(ahead & whole.keys(), (TOO_NEW,))
         newest = [each for each in group if each.state in ("complete", "unfinished")][-1:]
         # What could not be finished gives way to what was begun after it.
         why |= {each.folder: (NEWEST,) for each in newest if each.state == "unfinished"}

@@ -314,6 +314,27 @@ def test_a_clock_that_stepped_back(filled, shop, tmp_path):
         whole(found)
 
 
+def test_what_a_wrong_clock_dated_pushes_nothing_out(filled, shop, tmp_path):
+    folder = tmp_path / "backups"
+    applied(filled, shop, folder, retention={"keep_last": 1})
+    assert shop.run(filled, "snapshots", "run").code == 0
+    [wrong] = sets(folder)
+    backdate(folder, -365)
+    for _ in range(2):
+        assert shop.run(filled, "snapshots", "run").code == 0
+        [good] = [each for each in sets(folder) if each != wrong]
+    assert shop.run(filled, "snapshots", "verify").code == 0
+    assert [file.parent for file in folder.rglob("verified.json")] == [good]
+    listed = shop.run(filled, "snapshots", "list", "--format", "json").document["sets"]
+    assert [each["kept_by"] for each in listed] == [
+        ["ahead of the clock"],
+        ["keep_last", "last verified"],
+    ]
+    named = str(wrong.relative_to(folder))
+    assert shop.run(filled, "snapshots", "prune", "--orphan", named).code == 0
+    assert sets(folder) == [good]
+
+
 def test_two_runs_at_once(filled, shop, tmp_path):
     folder = tmp_path / "backups"
     applied(filled, shop, folder)
