@@ -14,7 +14,10 @@ from dataclasses import dataclass
 from qdrantctl.edges.settings import Settings
 from qdrantctl.flows.pipelines import INSTALL
 
-_OFTEN, _WEEKLY = "*/5 * * * *", "40 4 * * 0"
+_OFTEN, _WEEKLY = "*/5 * * * *", "42 4 * * 0"
+"""No minute is one of both."""
+_PATIENCE = "3600"
+"""Seconds that `verify` waits for a run under way: it comes again in a week, a run in minutes."""
 _ENVIRONMENT = "/etc/qdrantctl/environment"
 _SECRET = "qdrantctl"  # noqa: S105  # the name of one
 
@@ -31,7 +34,8 @@ class Job:
     def words(self, verb: str) -> list[str]:
         """The command line."""
         chosen = [] if self.environment == "-" else ["-e", self.environment]
-        return ["qdrantctl", "snapshots", verb, *chosen]
+        waits = ["--lease-timeout", _PATIENCE] if verb == "verify" else []
+        return ["qdrantctl", "snapshots", verb, *chosen, *waits]
 
     @property
     def name(self) -> str:
@@ -48,7 +52,7 @@ def generate(kind: str, settings: Settings, folder: str) -> str:
 def _cron(job: Job) -> str:
     lines = [
         f"# For crontab -e. {_ENVIRONMENT} exports the key of the cluster and those of stores;",
-        "# let only its user read it. Exit code 5 says that the run before is still under way.",
+        "# let only its user read it. Exit code 5 says that another is still under way.",
     ]
     for when, verb in ((_OFTEN, "run"), (_WEEKLY, "verify")):
         command = shlex.join([*job.words(verb), "-C", job.folder]).replace("%", r"\%")
@@ -58,7 +62,9 @@ def _cron(job: Job) -> str:
 
 def _systemd(job: Job) -> str:
     texts = []
-    for when, verb in (("*:0/5", "run"), ("Sun 04:40", "verify")):
+    for when, verb in (("*:0/5", "run"), ("Sun 04:42", "verify")):
+        # A run that finds another under way leaves it to the next; a verification has none soon.
+        success = "SuccessExitStatus=5\n" if verb == "run" else ""
         name = f"{job.name}-{verb}"
         texts.append(
             f"# /etc/systemd/system/{name}.service\n"
@@ -71,7 +77,7 @@ def _systemd(job: Job) -> str:
             f"WorkingDirectory={job.folder}\n"
             f"EnvironmentFile={_ENVIRONMENT}\n"
             f"ExecStart=/usr/bin/env {shlex.join(job.words(verb))}\n"
-            "SuccessExitStatus=5\n\n"
+            f"{success}\n"
             f"# /etc/systemd/system/{name}.timer\n"
             "[Unit]\n"
             f"Description=When qdrantctl snapshots {verb} is called\n\n"
@@ -113,6 +119,10 @@ def _k8s(job: Job) -> str:
 
 
 def _github(job: Job) -> str:
+    # Each with a group of its own: of those that wait in one the last cancels the others.
+    run, verify = shlex.join(job.words("run")), shlex.join(job.words("verify"))
+    jobs = _github_job(job, "run", _OFTEN, f"{run} || [ $? -eq 5 ]   # another is under way")
+    jobs += _github_job(job, "verify", _WEEKLY, verify)
     return f"""\
 # .github/workflows/{job.name}-snapshots.yml
 name: {job.name}-snapshots
@@ -122,12 +132,18 @@ on:
     - cron: "{_WEEKLY}"
 permissions:
   contents: read
-concurrency:
-  group: {job.name}-snapshots
-  cancel-in-progress: false
 jobs:
-  snapshots:
+{jobs}"""
+
+
+def _github_job(job: Job, verb: str, when: str, command: str) -> str:
+    return f"""\
+  {verb}:
+    if: github.event.schedule == '{when}'
     runs-on: ubuntu-latest
+    concurrency:
+      group: {job.name}-snapshots-{verb}
+      cancel-in-progress: false
     env:
       QDRANT_URL: ${{{{ vars.QDRANT_URL }}}}
       QDRANT_API_KEY: ${{{{ secrets.QDRANT_API_KEY }}}}
@@ -142,9 +158,7 @@ jobs:
         with:
           python-version: "3.13"
       - run: {INSTALL}
-      - run: {shlex.join(job.words("run"))}
-      - if: github.event.schedule == '{_WEEKLY}'
-        run: {shlex.join(job.words("verify"))}
+      - run: {command}
 """
 
 

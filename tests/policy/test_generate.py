@@ -6,15 +6,17 @@ import configparser
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from qdrantctl.edges.page import Page
 from qdrantctl.edges.yaml_documents import read_documents
-from qdrantctl.kinds.schedule import readable
+from qdrantctl.kinds.schedule import latest, readable
 
 CHECK = Path(sys.executable).parent / "check-jsonschema"
+WAITS = {"run": "", "verify": " --lease-timeout 3600"}
 NOWHERE = "http://127.0.0.1:1"
 
 
@@ -38,7 +40,17 @@ def test_cron(made, shop):
         words = line.split(" ", 5)
         readable(" ".join(words[:5]))
         subprocess.run(["sh", "-nc", words[5]], check=True)
-        assert words[5].endswith(f"qdrantctl snapshots {verb} -e dev -C {shop.folder}")
+        said = f"qdrantctl snapshots {verb} -e dev{WAITS[verb]} -C {shop.folder}"
+        assert words[5].endswith(said)
+    assert not set(minutes(lines[0])) & set(minutes(lines[1]))
+
+
+def minutes(line: str) -> list[int]:
+    """In which of an hour it is called."""
+    start = datetime(2026, 11, 29, 4, tzinfo=UTC)  # a Sunday
+    times = (start + timedelta(minutes=n) for n in range(60))
+    when = " ".join(line.split(" ", 5)[:5])
+    return [time.minute for time in times if latest(when, UTC, time) == time]
 
 
 def test_systemd(made, tmp_path):
@@ -52,6 +64,10 @@ def test_systemd(made, tmp_path):
         reader.optionxform = str  # type: ignore[assignment,method-assign]
         reader.read_string(part.partition("\n")[2])
         assert reader["Unit"]["Description"]
+        if "Service" in reader:
+            verb = reader["Service"]["ExecStart"].split()[3]
+            assert reader["Service"]["ExecStart"].endswith(f"snapshots {verb} -e dev{WAITS[verb]}")
+            assert ("SuccessExitStatus" in reader["Service"]) == (verb == "run")
     if analyze := shutil.which("systemd-analyze"):
         for name in names:
             if name.endswith(".timer"):
@@ -72,7 +88,8 @@ def test_kubernetes(made):
         assert (value["apiVersion"], value["kind"]) == ("batch/v1", "CronJob")
         readable(value["spec"]["schedule"])
         pod = value["spec"]["jobTemplate"]["spec"]["template"]["spec"]
-        assert pod["containers"][0]["command"] == ["qdrantctl", "snapshots", verb, "-e", "dev"]
+        said = f"qdrantctl snapshots {verb} -e dev{WAITS[verb]}"
+        assert pod["containers"][0]["command"] == said.split()
 
 
 def test_github(made, tmp_path):
@@ -80,3 +97,8 @@ def test_github(made, tmp_path):
     path.write_text(made("github-actions"))
     words = [CHECK, "--builtin-schema", "vendor.github-workflows", path]
     subprocess.run(words, check=True, capture_output=True)
+    [document], _ = read_documents(Page("snapshots.yml", path.read_text()))
+    run, verify = document.value["jobs"].values()
+    assert run["concurrency"]["group"] != verify["concurrency"]["group"]
+    assert "|| [ $? -eq 5 ]" in run["steps"][-1]["run"]
+    assert verify["steps"][-1]["run"] == f"qdrantctl snapshots verify -e dev{WAITS['verify']}"
