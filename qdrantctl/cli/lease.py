@@ -26,20 +26,25 @@ def command() -> None:
 @server_options
 @output_options("text", "json")
 def show_lease(**words: Any) -> int:
-    """Show who holds the lease of this project and environment."""
+    """Show who holds the lease of this project and environment, and who that of its snapshots."""
     from qdrantctl.flows.lease import current
     from qdrantctl.flows.plan import door
+    from qdrantctl.model.lease import of_snapshots
     from qdrantctl.render import json, text
 
     chosen = _settings(words)
     with door(chosen, on_call(words["verbose"])) as cluster:
         lease = current(cluster, chosen.owner)
+        beside = current(cluster, of_snapshots(chosen.owner))
         now = cluster.now
     if words["output"] == "json":
         found = lease.document(now) if lease else None
-        show(json.document({"owner": chosen.owner, "lease": found}))
+        more = {"snapshots": beside.document(now)} if beside else {}
+        show(json.document({"owner": chosen.owner, "lease": found, **more}))
     else:
         show(text.lease(chosen.owner, lease, now))
+        if beside:
+            show("\n" + text.lease(beside.owner, beside, now))
     return 0
 
 
@@ -67,7 +72,9 @@ def break_lease(**words: Any) -> int:
         lease = named(cluster, chosen.owner, words["lease"])
         if not words["auto_approve"]:
             click.echo(f"Break the lease {lease.name} of {lease.who}?", err=True)
-            click.echo("  That apply stops half way. Only 'yes' is taken as approval.", err=True)
+            click.echo(
+                f"  That {lease.work} stops half way. Only 'yes' is taken as approval.", err=True
+            )
             answer = click.prompt("  Enter a value", default="", show_default=False, err=True)
             if answer != "yes":
                 click.echo("Cancelled; nothing was done.", err=True)

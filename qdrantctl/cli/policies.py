@@ -47,11 +47,11 @@ def at_work(
     from qdrantctl.edges.identity import identify
     from qdrantctl.flows.lease import Wait, leased
     from qdrantctl.flows.nodes import Work
-    from qdrantctl.flows.run import LEASE
+    from qdrantctl.model.lease import of_snapshots
 
     identity = identify(chosen.root, os.environ)
     wait = Wait(words["lease_timeout"], lambda line: click.echo(line, err=True), stop)
-    with leased(cluster, f"{chosen.owner}/{LEASE}", identity, wait) as fenced:
+    with leased(cluster, of_snapshots(chosen.owner), identity, wait) as fenced:
         yield Work(fenced, progress(words["verbose"]), stop, chosen.nodes)
 
 

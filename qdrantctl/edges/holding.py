@@ -112,7 +112,7 @@ class Holding:
                   if lease.id != self.lease.id]  # fmt: skip
         why = f"{others[-1].who}, as {others[-1].name}." if others else ""
         return LeaseError(
-            f"{door.server.url}: the lease {self.lease.name} of this apply was "
+            f"{door.server.url}: the lease {self.lease.name} of this {self.lease.work} was "
             + ("taken over" if others else "broken, or taken over and released since"),
             why=why and f"Now it is held by {why}",
             hint="Nothing is written any more; plan again before the rest is applied.",
@@ -192,13 +192,13 @@ def acquire(door: Cluster, owner: str, identity: Identity, unique: str) -> Holdi
 
 def held(lease: Lease, door: Cluster) -> LeaseError:
     """What to say to whoever wants a lease that another holds."""
-    words = f"run `qdrantctl lease break {lease.number}` if that apply is dead."
+    words = f"run `qdrantctl lease break {lease.word}` if that {lease.work} is dead."
     if lease.expires:
         until = f"If it dies it can be taken over after {stamp(lease.expires)}"
         until += f" ({lease.remaining(door.now)} s)"
         words = f"Wait with --lease-timeout SECONDS. {until}; {words}"
     return LeaseError(
-        f"{door.server.url}: another apply of {lease.owner} is running; nothing was done",
+        f"{door.server.url}: another {lease.work} of {lease.whose} is running; nothing was done",
         why=f"The lease {lease.name} is held by {lease.who}.",
         hint=words[0].upper() + words[1:],
     )

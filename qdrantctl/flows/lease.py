@@ -13,7 +13,7 @@ from qdrantctl.edges.cluster import Cluster
 from qdrantctl.edges.holding import Fenced, Holding, acquire
 from qdrantctl.edges.identity import Identity
 from qdrantctl.model.errors import ClusterError, LeaseError, QdrantctlError
-from qdrantctl.model.lease import Lease, stamp
+from qdrantctl.model.lease import Lease, of_snapshots, stamp
 
 POLL = 1.0
 """Seconds after which a lease that another holds is looked at again."""
@@ -86,17 +86,24 @@ def note(door: Cluster, owner: str) -> str:
 
 
 def named(door: Cluster, owner: str, name: str) -> Lease:
-    """The lease that counts, which must be the one meant. Raises QdrantctlError."""
-    lease = current(door, owner)
-    if lease is None:
+    """The lease that counts and is meant, of an apply or of a job on snapshots.
+
+    Raises QdrantctlError.
+    """
+    both = (current(door, one) for one in (owner, of_snapshots(owner)))
+    found = [lease for lease in both if lease]
+    for lease in found:
+        if name in (lease.name, lease.word):
+            return lease
+    if not found:
         raise QdrantctlError(f"no lease of {owner} is held on {door.server.url}")
-    if name not in (lease.name, str(lease.number)):
-        raise QdrantctlError(
-            f"{name!r} is not the lease of {owner} that is held on {door.server.url}",
-            why=f"That is {lease.number}, {lease.name}, held by {lease.who}.",
-            hint="Look at it with `qdrantctl lease show`.",
-        )
-    return lease
+    held = (", ".join(dict.fromkeys((each.word, each.name))) + f", held by {each.who}"
+            for each in found)  # fmt: skip
+    raise QdrantctlError(
+        f"{name!r} is not the lease of {owner} that is held on {door.server.url}",
+        why=f"That is {'; and '.join(held)}.",
+        hint="Look at it with `qdrantctl lease show`.",
+    )
 
 
 def broken(door: Cluster, lease: Lease) -> None:

@@ -31,9 +31,6 @@ from qdrantctl.model.resource import Inventory
 from qdrantctl.model.rule import Json
 from qdrantctl.model.step import Snapshot, Step
 
-LEASE = "~snapshots"
-"""What is taken at once with applies, but not twice. No project or environment is called so."""
-
 
 @dataclass(frozen=True, slots=True)
 class Running:

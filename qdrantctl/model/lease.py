@@ -9,6 +9,8 @@ from qdrantctl.model.address import OWN_PREFIX
 from qdrantctl.model.rule import Json
 
 PREFIX = f"{OWN_PREFIX}_lease"
+_SNAPSHOTS = "/~snapshots"
+"""Ends the owner of the lease that is taken at once with applies. No environment is called so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,21 @@ class Lease:
     def name(self) -> str:
         """The collection's name."""
         return name_of(self.owner, self.number)
+
+    @property
+    def word(self) -> str:
+        """What `lease break` takes it by: its number, unless that is the apply's."""
+        return self.name if self.owner.endswith(_SNAPSHOTS) else str(self.number)
+
+    @property
+    def work(self) -> str:
+        """What its holder does."""
+        return "job on snapshots" if self.owner.endswith(_SNAPSHOTS) else "apply"
+
+    @property
+    def whose(self) -> str:
+        """Project and environment."""
+        return self.owner.removesuffix(_SNAPSHOTS)
 
     @property
     def who(self) -> str:
@@ -67,6 +84,11 @@ class Lease:
 def name_of(owner: str, number: int | str) -> str:
     """The collection's name. Environments hold no dot, so it belongs to one owner only."""
     return f"{PREFIX}.{owner.replace('/', '.')}.{number}"
+
+
+def of_snapshots(owner: str) -> str:
+    """Whose lease it is that jobs on the snapshots of an owner take."""
+    return owner + _SNAPSHOTS
 
 
 def stamp(when: datetime) -> str:

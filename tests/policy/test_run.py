@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from datetime import datetime
 
 import pytest
@@ -147,7 +148,18 @@ def test_a_run_while_another_runs(node, shop, kept):
                      "acquired": "2026-01-01T00:00:00Z", "id": "x"}})  # fmt: skip
     told = shop.run(node, "snapshots", "run")
     assert told.code == 5, told.err
+    assert "another job on snapshots of shop/dev is running" in told.err
     assert not kept.exists()
+    [words] = re.findall(r"`qdrantctl (lease break \S+)`", told.err)
+    shown = shop.run(node, "lease", "show").out
+    assert "no apply of shop/dev is running" in shown
+    assert words.split()[-1] in shown
+    lease = shop.run(node, "lease", "show", "--format", "json").document
+    assert (lease["lease"], lease["snapshots"]["holder"]) == (None, "ada")
+    told = shop.run(node, "lease", "break", "1", "--auto-approve")
+    assert (told.code, words.split()[-1] in told.err) == (1, True), "the number is an apply's"
+    assert shop.run(node, *words.split(), "--auto-approve").code == 0
+    assert shop.run(node, "snapshots", "run").code == 0
 
 
 @pytest.mark.parametrize("tenth", range(10))
