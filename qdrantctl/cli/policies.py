@@ -57,7 +57,7 @@ def at_work(
 
 @click.command("run")
 @click.argument("policies", nargs=-1, metavar="[POLICY]…")
-@click.option("--dry-run", is_flag=True, help="Show what is due, and do nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what is due and what would go; do nothing.")
 @lease_option
 @server_options
 @output_options("text", "json", "markdown")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +19,7 @@ from qdrantctl.flows.observe import Worlds
 from qdrantctl.flows.plan import described
 from qdrantctl.flows.policies import Place, Policy, place, policies, sentences
 from qdrantctl.flows.prune import Leaving
-from qdrantctl.flows.sets import put
+from qdrantctl.flows.sets import counted, put
 from qdrantctl.model.address import Address
 from qdrantctl.model.backup import BEGUN, Set, Sidecar
 from qdrantctl.model.change import Action, Cause, Change
@@ -29,6 +29,7 @@ from qdrantctl.model.plan import Plan
 from qdrantctl.model.report import Outcome, Report, Status
 from qdrantctl.model.resource import Inventory
 from qdrantctl.model.rule import Json
+from qdrantctl.model.snapshot import Taken
 from qdrantctl.model.step import Snapshot, Step
 
 
@@ -59,32 +60,75 @@ def running(settings: Settings, work: Work, only: tuple[str, ...]) -> Running:
 
 
 def _change(policy: Policy, work: Work, now: datetime) -> Change:
-    steps = tuple(Step(snapshot=step) for step, _ in _due(policy, work, now))
-    words = [
-        f"collection/{s.snapshot.collection}" for s in steps if isinstance(s.snapshot, Snapshot)
-    ]
+    waiting = _waiting(policy, work)
+    due = list(_due(policy, work, now, waiting))
+    words = [f"collection/{step.collection}" for step, _ in due]
     reasons = [f"{', '.join(words)} due"] if words else []
     left = sum(s.begun is not None for p in policy.places for s in p.sets)
     reasons += [f"{left} set{'s' * (left > 1)} that a run has left are finished"] if left else []
+    going = [f"{each.folder} from {url}" for url, each in _going(policy, due, waiting, now)]
+    reasons += [f"retention removes {', '.join(going)}"] if going else []
     reasons += [f"{p.url} cannot be seen" for p in policy.places if p.broken]
     return Change(
         address=policy.address,
         action=Action.RUN if reasons else Action.NOOP,
         cause=Cause.EDIT,
         because="; ".join(reasons),
-        steps=steps,
+        steps=tuple(Step(snapshot=step) for step, _ in due),
     )
 
 
-def _due(policy: Policy, work: Work, now: datetime) -> Iterator[tuple[Snapshot, datetime]]:
+def _due(
+    policy: Policy, work: Work, now: datetime, waiting: Collection[str]
+) -> Iterator[tuple[Snapshot, datetime]]:
     """Each collection that is due, with the places where it is, and the time for which."""
     nodes = work.nodes if work.door.server.peers > 1 else ()
-    waiting = {s.folder for p in policy.places for s in p.sets if _waits(s, work)}
     for name in policy.collections:
         times = {p.url: at for p in policy.places if (at := policy.due(name, p, now, waiting))}
         if times:
             step = Snapshot(collection=name, nodes=nodes, to=tuple(times))
             yield step, max(times.values())
+
+
+def _going(
+    policy: Policy, due: list[tuple[Snapshot, datetime]], waiting: Collection[str], now: datetime
+) -> Iterator[tuple[str, Set]]:
+    """What retention removes, and where, once all is there that is due or to be finished."""
+    for where in policy.places:
+        sets = [
+            _whole(where, s.begun) if s.begun and not s.sidecar and s.folder in waiting else s
+            for s in where.sets
+        ]
+        here = ((step, at) for step, at in due if where.url in step.to)  # type: ignore[operator]
+        sets += [_whole(where, _next(policy, step, at, now)) for step, at in here]
+        then = replace(where, sets=tuple(counted(sets, policy.spec, now)))
+        yield from ((where.url, each) for each in policy.superfluous(then))
+
+
+def _next(policy: Policy, step: Snapshot, slot: datetime, now: datetime) -> Sidecar:
+    """A set that is not there yet."""
+    return Sidecar(
+        owner=policy.owner,
+        policy=policy.name,
+        id="next",
+        scheduled=slot,
+        taken=now,
+        snapshot=Taken(
+            id="next", collection=step.collection, server="", aliases=(), spec={}, files=()
+        ),
+    )
+
+
+def _whole(where: Place, about: Sidecar) -> Set:
+    """A set as it will be, of no files: nobody counts them."""
+    snapshot = about.snapshot.model_copy(update={"files": ()})
+    sidecar = about.model_copy(update={"snapshot": snapshot})
+    return Set(where.url, about.folder, {}, sidecar=sidecar)
+
+
+def _waiting(policy: Policy, work: Work) -> set[str]:
+    """The folders of sets that are to be finished."""
+    return {s.folder for p in policy.places for s in p.sets if _waits(s, work)}
 
 
 def _waits(each: Set, work: Work) -> bool:
@@ -135,7 +179,7 @@ def _policy(policy: Policy, made: Running, work: Work) -> Iterator[str]:
     yield from (p.broken for p in policy.places if p.broken)
     yield from _finished(policy, work)
     policy = _again(policy, made.settings, work)
-    for step, slot in _due(policy, work, work.door.now):
+    for step, slot in _due(policy, work, work.door.now, _waiting(policy, work)):
         entry = made.entries.get(Address("collection", step.collection), {})
         about = {"owner": policy.owner, "policy": policy.name, "scheduled": slot}
         yield from _taken(policy, step, about, entry, work)

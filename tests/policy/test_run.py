@@ -76,6 +76,32 @@ def test_what_was_missed_is_caught_up_once_and_the_oldest_goes(node, shop, kept)
     assert files(node) == []
 
 
+def test_a_dry_run_tells_what_retention_will_remove(node, shop, kept):
+    def planned():
+        told = shop.run(node, "snapshots", "run", "--dry-run", "--format", "json")
+        return told.document["changes"][0]
+
+    for _ in range(2):
+        assert shop.run(node, "snapshots", "run").code == 0
+        backdate(kept, 3)
+    old, new = sets(kept)
+    change = planned()
+    assert change["because"] == (
+        f"collection/products due; retention removes {old.relative_to(kept)}/ from file://{kept}"
+    )
+    assert old in sets(kept)
+    assert shop.run(node, "snapshots", "run").code == 0
+    assert (old in sets(kept), new in sets(kept)) == (False, True)
+    assert planned()["action"] == "noop"
+    shop.keeps({"nightly": policy(kept, retention={"keep_last": 1})})
+    shop.done(node)
+    change = planned()
+    assert (change["action"], change["steps"]) == ("run", [])
+    assert change["because"].startswith(f"retention removes {new.relative_to(kept)}/")
+    assert shop.run(node, "snapshots", "run").code == 0
+    assert (len(sets(kept)), new in sets(kept)) == (1, False)
+
+
 def test_the_servers_copy_stays_where_the_policy_says_so(node, shop, kept):
     shop.keeps({"nightly": policy(kept, server_copy="keep")})
     shop.done(node)
