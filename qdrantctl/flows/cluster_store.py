@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from qdrantctl.edges import ledger
-from qdrantctl.flows.nodes import NodeDoor, Work, reached, snapshots
+from qdrantctl.flows.nodes import NodeDoor, Work, reached, snapshots, standing
 from qdrantctl.model.address import Address
 from qdrantctl.model.backup import BEGUN, PRUNED, SIDECAR, Sidecar, part
 from qdrantctl.model.destination import CLUSTER
@@ -53,6 +53,8 @@ class ClusterStore:
         with ExitStack() as stack:
             nodes = stack.enter_context(self._reached(sidecar))
             for file in taken.files:
+                if file.peer not in nodes:  # gone for good, and its file with it
+                    continue
                 try:
                     listed = snapshots(nodes[file.peer], taken.collection).get(file.name)
                 except ClusterError as error:
@@ -70,6 +72,8 @@ class ClusterStore:
             return
         sidecar, file = self._file(name, documents)
         with self._reached(sidecar) as nodes:
+            if file.peer not in nodes:
+                raise StoreError(f"cluster: node {file.peer} is gone, and {name} with it")
             yield from nodes[file.peer].download(_call("GET", sidecar, file))
 
     def write(self, name: str, pieces: Iterable[bytes]) -> None:
@@ -89,10 +93,11 @@ class ClusterStore:
             return
         sidecar, file = self._file(name, documents)
         with self._reached(sidecar) as nodes:
-            forget(nodes[file.peer], sidecar, file)
+            if file.peer in nodes:
+                forget(nodes[file.peer], sidecar, file)
 
     def _reached(self, sidecar: Sidecar) -> Any:
-        peers = frozenset(file.peer for file in sidecar.snapshot.files)
+        peers = standing(self.work.door, (file.peer for file in sidecar.snapshot.files))
         nodes = self.nodes if self.work.door.server.peers > 1 else ()
         return reached(self.work.door, nodes, peers, f"snapshots of {self.policy}")
 

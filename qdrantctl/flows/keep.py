@@ -12,7 +12,16 @@ from typing import Any
 
 from qdrantctl.edges.store import Store
 from qdrantctl.flows.cluster_store import forget
-from qdrantctl.flows.nodes import NodeDoor, Work, reached, replicas, shard_keys, snapshots, topology
+from qdrantctl.flows.nodes import (
+    NodeDoor,
+    Work,
+    reached,
+    replicas,
+    shard_keys,
+    snapshots,
+    standing,
+    topology,
+)
 from qdrantctl.flows.observe import observe
 from qdrantctl.flows.safety import begun
 from qdrantctl.flows.sample import sample
@@ -129,19 +138,21 @@ def tidied(sets: Sequence[tuple[Store, Set]], work: Work, *, keep: bool) -> None
 
 def dropped(sidecar: Sidecar, work: Work) -> None:
     """Remove the servers' own copies. Raises QdrantctlError."""
-    peers = frozenset(file.peer for file in sidecar.snapshot.files)
+    peers = standing(work.door, (file.peer for file in sidecar.snapshot.files))
     with reached(work.door, _nodes(work), peers, f"snapshot {sidecar.id}") as nodes:
         for file in sidecar.snapshot.files:
-            forget(nodes[file.peer], sidecar, file)
+            if file.peer in nodes:
+                forget(nodes[file.peer], sidecar, file)
 
 
 def source_gone(sidecar: Sidecar, work: Work) -> bool:
     """Whether the servers hold no longer what was begun. Raises QdrantctlError."""
-    peers = frozenset(file.peer for file in sidecar.snapshot.files)
+    peers = standing(work.door, (file.peer for file in sidecar.snapshot.files))
     try:
         with reached(work.door, _nodes(work), peers, f"snapshot {sidecar.id}") as nodes:
             return any(
-                file.name not in snapshots(nodes[file.peer], sidecar.snapshot.collection)
+                file.peer not in nodes
+                or file.name not in snapshots(nodes[file.peer], sidecar.snapshot.collection)
                 for file in sidecar.snapshot.files
             )
     except ClusterError as error:

@@ -96,6 +96,18 @@ def _peer(node: NodeDoor, peers: frozenset[str], *, alone: bool) -> str:
     return str(node.ask(Call(method="GET", path="/cluster")).get("peer_id", ""))
 
 
+def standing(door: Door, peers: Iterable[str]) -> frozenset[str]:
+    """Those of the nodes that the cluster still has; others are gone for good. Raises ClusterError.
+
+    A server that is the only one needs no name.
+    """
+    found = frozenset(peers)
+    if door.server.peers == 1 and len(found) == 1:
+        return found
+    told = door.ask(Call(method="GET", path="/cluster"))
+    return found & (told.get("peers") or {}).keys()
+
+
 def topology(door: Door, collection: str) -> Mapping[str, Any]:
     """Where the shards of a collection are, as this node knows it. Raises ClusterError."""
     found: Mapping[str, Any] = door.ask(

@@ -37,11 +37,12 @@ def begun(
     nodes: Mapping[str, NodeDoor],
     work: Work,
 ) -> Taken:
-    """A snapshot on each of these nodes, not yet read. Raises QdrantctlError.
+    """A snapshot on each node that holds shards, not yet read. Raises QdrantctlError.
 
-    `told` says where the shards are.
+    `told` says which do. A collection with shard keys may have no shard yet: then all have a part.
     """
-    files = tuple(_file(peer, nodes[peer], collection, work) for peer in sorted(nodes))
+    holders = {peer for _, peer, _ in replicas(told)} or nodes.keys()
+    files = tuple(_file(peer, nodes[peer], collection, work) for peer in sorted(holders))
     wanted = {shard for shard, _, _ in replicas(told)}
     if missing := wanted - {shard for file in files for shard in file.shards}:
         raise ClusterError(

@@ -17,7 +17,16 @@ import pytest
 
 from tests.faults import proxied
 from tests.flows.project import asked, emptied
-from tests.policy.project import Shop, backdate, policy, sets, stray
+from tests.policy.project import (
+    PRODUCTS,
+    Shop,
+    backdate,
+    ledger_holds,
+    ledger_sets,
+    policy,
+    sets,
+    stray,
+)
 from tests.servers import free_port
 from tests.snapshots.bench import contents, files, fill
 
@@ -349,10 +358,60 @@ def test_two_runs_at_once(filled, shop, tmp_path):
     assert (stray(folder), files(filled)) == ([], [])
 
 
+def test_a_node_that_is_gone_for_good(filled, shop):
+    """What it had is lost; the rest of the destination is used on."""
+    applied(filled, shop, "cluster")
+    assert shop.run(filled, "snapshots", "run").code == 0
+    [(name, about)] = ledger_sets(filled).items()
+    [file] = about["snapshot"]["files"]
+    about["snapshot"]["files"].append({**file, "peer": "1"})
+    ledger_holds(filled, {name: about})
+    told = shop.run(filled, "snapshots", "run")
+    assert told.code == 0, told.out
+    listed = shop.run(filled, "snapshots", "list", "--format", "json").document["sets"]
+    assert [each["state"] for each in listed] == ["bad", "complete"]
+    told = shop.run(filled, "snapshots", "prune", "--orphan", name.rpartition("/")[0])
+    assert told.code == 0, told.err
+    assert (len(ledger_sets(filled)), len(files(filled))) == (1, 1)
+
+
+def test_what_only_a_node_had_that_is_gone_is_not_waited_for(filled, shop, tmp_path):
+    folder = tmp_path / "backups"
+    applied(filled, shop, folder)
+    assert full(filled, shop).code == 6
+    [begun] = folder.rglob("begun.json")
+    about = json.loads(begun.read_text())
+    about["snapshot"]["files"].append({**about["snapshot"]["files"][0], "peer": "1"})
+    begun.write_text(json.dumps(about))
+    told = shop.run(filled, "snapshots", "run")
+    assert told.code == 0, told.out
+    assert (len(sets(folder)), stray(folder), files(filled)) == (1, [], [])
+
+
 @pytest.fixture
 def nodes(three_nodes):
     emptied(three_nodes)
+    for node in three_nodes:
+        for file in (node.folder / "snapshots").rglob("*.snapshot*"):
+            file.unlink()
     return three_nodes
+
+
+def test_nodes_without_a_shard_have_no_part_in_a_set(nodes, tmp_path):
+    shop = Shop(tmp_path / "shop")
+    shop.keeps({"nightly": policy("cluster")}, {"products": {**PRODUCTS, "shard_number": 1}})
+    shop.names(nodes)
+    shop.done(nodes[0])
+    fill(nodes[0])
+    told = shop.run(nodes[0], "snapshots", "run")
+    assert told.code == 0, told.out
+    assert sum(len(files(node)) for node in nodes) == 1
+    told = shop.run(nodes[0], "snapshots", "verify")
+    assert told.code == 0, told.out + told.err
+    told = shop.run(nodes[0], "snapshots", "restore", "collection/products", "--as", "again",
+                    "--from", "cluster", "--auto-approve")  # fmt: skip
+    assert told.code == 0, told.out + told.err
+    assert contents(nodes[1], "again") == contents(nodes[0], "products")
 
 
 def test_three_nodes_make_one_set(nodes, tmp_path):
