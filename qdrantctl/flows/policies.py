@@ -98,13 +98,6 @@ class Policy:
             if not self.gone(each) and not (blind and each.state == "unfinished")
         ]
 
-    def alone(self, place: Place, each: Set) -> bool:
-        """Whether the servers hold files of a set that only this place was to have."""
-        others = (p for p in self.places if p.url != place.url)
-        kept = self.spec["server_copy"] == "keep" and each.sidecar is not None
-        elsewhere = any(s.folder == each.folder for p in others for s in p.sets)
-        return each.begun is not None and not kept and not elsewhere
-
     def findings(self, now: datetime) -> Iterator[tuple[str, str]]:
         """What is not as the policy says: a word for it, and a sentence."""
         for place in self.places:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from qdrantctl.edges.settings import Settings
@@ -27,7 +27,7 @@ class Leaving:
     store: Store
     set: Set
     alone: bool
-    """Whether the servers hold files of it that only this destination was to have."""
+    """Whether the servers hold files of it that no destination needs any more."""
 
     def remove(self, work: Work) -> None:
         """Remove it, and those files first: nothing but the set tells of them.
@@ -66,20 +66,37 @@ def leaving(
     left = {name.rstrip("/") for name in named}
     for policy in policies(settings, work, only):
         for place in policy.places:
-            if place.store is None:
+            if place.broken:
                 raise StoreError(place.broken.removesuffix("."))
-            over = policy.superfluous(place)
-            for each in place.sets:
-                if each in over or (_loose(policy, each) and each.folder.rstrip("/") in left):
-                    going.append(Leaving(place.store, each, policy.alone(place, each)))
-                elif _loose(policy, each):
-                    loose.append(each)
+        here = departing(policy, left)
+        sets = (each for place in policy.places for each in place.sets if _loose(policy, each))
+        loose += (each for each in sets if each not in [one.set for one in here])
+        going += here
     if missing := left - {each.set.folder.rstrip("/") for each in going}:
         raise UsageError(
             f"no set {sorted(missing)[0]} that could be removed so",
             hint="`qdrantctl snapshots list` tells of their folders.",
         )
     return going, loose
+
+
+def departing(policy: Policy, named: Collection[str] = ()) -> list[Leaving]:
+    """What of a policy is to be removed: what retention no longer keeps, and what is named."""
+    going: list[tuple[Store, Set]] = []
+    staying: set[str] = set()
+    for place in policy.places:
+        over = policy.superfluous(place)
+        for each in place.sets:
+            asked = _loose(policy, each) and each.folder.rstrip("/") in named
+            if place.store and (asked or each in over):
+                going.append((place.store, each))
+            else:
+                staying.add(each.folder)
+    keep = policy.spec["server_copy"] == "keep"
+    return [
+        Leaving(store, each, each.folder not in staying and not (keep and each.sidecar))
+        for store, each in going
+    ]
 
 
 def _loose(policy: Policy, each: Set) -> bool:

@@ -18,7 +18,7 @@ from qdrantctl.flows.nodes import Work
 from qdrantctl.flows.observe import Worlds
 from qdrantctl.flows.plan import described
 from qdrantctl.flows.policies import Place, Policy, place, policies, sentences
-from qdrantctl.flows.prune import Leaving
+from qdrantctl.flows.prune import departing
 from qdrantctl.flows.sets import counted, put
 from qdrantctl.model.address import Address
 from qdrantctl.model.backup import BEGUN, Set, Sidecar
@@ -185,8 +185,7 @@ def _policy(policy: Policy, made: Running, work: Work) -> Iterator[str]:
         yield from _taken(policy, step, about, entry, work)
     policy = _again(policy, made.settings, work)
     yield from _tidied(policy, work)
-    for where in policy.places:
-        yield from _pruned(where, policy, work)
+    yield from _pruned(policy, work)
 
 
 def _again(policy: Policy, settings: Settings, work: Work) -> Policy:
@@ -265,14 +264,13 @@ def _tidied(policy: Policy, work: Work) -> Iterator[str]:
         yield from errors
 
 
-def _pruned(where: Place, policy: Policy, work: Work) -> Iterator[str]:
+def _pruned(policy: Policy, work: Work) -> Iterator[str]:
     """Remove what retention no longer keeps."""
-    for each in policy.superfluous(where):
+    for each in departing(policy):
         with _told() as errors:
-            assert where.store is not None
             work.go_on()
-            work.say(f"{policy.address}: removing {each.folder} from {where.url}")
-            Leaving(where.store, each, policy.alone(where, each)).remove(work)
+            work.say(f"{policy.address}: removing {each.set.folder} from {each.store.url}")
+            each.remove(work)
         yield from errors
 
 

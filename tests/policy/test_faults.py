@@ -271,6 +271,24 @@ def test_a_disk_that_stays_full_does_not_fill_those_of_the_servers(filled, shop,
     assert (len(sets(folder)), stray(folder), files(filled)) == (1, [], [])
 
 
+@pytest.mark.parametrize("named", [False, True], ids=["by itself", "named"])
+def test_two_places_that_give_up_the_same_set(filled, shop, tmp_path, named):
+    one, two = tmp_path / "one", tmp_path / "two"
+    applied(filled, shop, [f"file://{one}", f"file://{two}"])
+    assert full(filled, shop).code == 6
+    [begun] = one.rglob("begun.json")
+    if named:
+        words = ("prune", "--orphan", str(begun.parent.relative_to(one)))
+        assert shop.run(filled, "snapshots", *words).code == 0
+        assert (stray(one), stray(two), files(filled)) == ([], [], [])
+        return
+    backdate(one, 1)
+    backdate(two, 1)
+    assert full(filled, shop).code == 6
+    assert len(files(filled)) == 1
+    assert not begun.exists()
+
+
 def test_what_is_not_finished_goes_with_the_files_of_the_servers(filled, shop, tmp_path):
     folder = tmp_path / "backups"
     applied(filled, shop, folder)
