@@ -104,7 +104,7 @@ def _restoring(
             f"--at {words['at']!r} is no time", hint="As in 2026-11-25T03:00:00Z."
         ) from None
     work = Work(door, lambda _: None, lambda: False, chosen.nodes)
-    found = restore_set.chosen(chosen, work, words["snapshot"], words["source"], at)
+    found = restore_set.chosen(chosen, work, words["snapshot"], words["source"], at, now)
     return restore_set.restoring(chosen, work, found, wish, now)
 
 

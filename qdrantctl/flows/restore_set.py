@@ -19,6 +19,7 @@ from qdrantctl.flows.recover import Source
 from qdrantctl.flows.restore import Restoring, planned
 from qdrantctl.flows.sets import found
 from qdrantctl.flows.standing import Wish, standing
+from qdrantctl.kinds.schedule import AHEAD
 from qdrantctl.model.address import Address
 from qdrantctl.model.backup import Set, Sidecar, part
 from qdrantctl.model.destination import CLUSTER
@@ -40,20 +41,15 @@ class Chosen:
     sidecar: Sidecar
 
 
-def chosen(settings: Settings, work: Work, words: str, url: str, at: datetime | None) -> Chosen:
+def chosen(
+    settings: Settings, work: Work, words: str, url: str, at: datetime | None, now: datetime
+) -> Chosen:
     """The set that is meant. Raises QdrantctlError where there is none, or it is not whole."""
-    address, _, mark = words.partition("@")
-    try:
-        name = Address.parse(address).name
-    except ValueError as error:
-        raise UsageError(str(error), hint="As in collection/products@ID.") from None
+    held = [Chosen(store, s, s.sidecar) for store, s in _sets(settings, work, url) if s.sidecar]
+    address, mark = _meant(words, {c.sidecar.snapshot.collection for c in held})
     if mark not in ("", LATEST) and at:
         raise UsageError("name the set by its ID or by --at, not by both")
-    whole = [
-        Chosen(store, each, each.sidecar)
-        for store, each in _sets(settings, work, url)
-        if each.sidecar and each.sidecar.snapshot.collection == name
-    ]
+    whole = [c for c in held if c.sidecar.snapshot.collection == address.name]
     fit = [c for c in whole if mark in ("", LATEST, c.sidecar.id)]
     fit = [c for c in fit if (at is None or c.sidecar.taken <= at)
            and (mark not in ("", LATEST) or c.set.state == "complete")]  # fmt: skip
@@ -66,7 +62,9 @@ def chosen(settings: Settings, work: Work, words: str, url: str, at: datetime | 
             f"{url} holds sets of {address} of {', '.join(owners)}",
             hint=f"Name the folder of one of them, as in --from {url}/{owners[0]}.",
         )
-    best = max(fit, key=lambda c: c.sidecar.taken)
+    # What is further ahead was dated by a clock that was wrong; it is there to be named.
+    until = now + AHEAD
+    best = max(fit, key=lambda c: (c.sidecar.taken <= until, c.sidecar.taken))
     if best.set.state == "bad":
         raise StoreError(
             f"the set {best.set.folder} at {url} is damaged",
@@ -74,6 +72,16 @@ def chosen(settings: Settings, work: Work, words: str, url: str, at: datetime | 
             hint=hint,
         )
     return best
+
+
+def _meant(words: str, names: set[str]) -> tuple[Address, str]:
+    """The collection, and which set of it; names may hold an `@`, too. Raises UsageError."""
+    name, at, mark = words.rpartition("@")
+    try:
+        whole = Address.parse(words)
+        return (Address.parse(name), mark) if at and whole.name not in names else (whole, "")
+    except ValueError as error:
+        raise UsageError(str(error), hint="As in collection/products@ID.") from None
 
 
 def torn(each: Set) -> str:

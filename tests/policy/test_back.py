@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ import time
 import pytest
 
 from tests.flows.project import asked, emptied
-from tests.policy.project import Shop, backdate, policy, sets
+from tests.policy.project import PRODUCTS, Shop, backdate, policy, sets
 from tests.snapshots.bench import about, contents, files, fill, names
 
 
@@ -79,6 +80,31 @@ def test_the_one_that_is_meant(node, shop, kept):
     assert counts == [60, 30, 30]
     assert back(shop, node, kept, "--at", "2001-01-01").code == 1
     assert back(shop, node, kept, "--at", "yesterday").code == 64
+
+
+def test_what_a_wrong_clock_dated_is_not_the_latest(node, shop, kept):
+    backdate(kept, -400)
+    fill(node, first=100, count=5)
+    assert shop.run(node, "snapshots", "run").code == 0
+    wrong, _ = (json.loads((found / "set.json").read_text()) for found in sets(kept))
+    assert back(shop, node, kept, "--as", "a").code == 0
+    assert back(shop, node, kept, "--as", "b", what=f"collection/products@{wrong['id']}").code == 0
+    counts = [asked(node, "GET", f"/collections/{name}")["points_count"] for name in "ab"]
+    assert counts == [35, 30]
+
+
+def test_a_name_with_an_at(node, shop, tmp_path):
+    folder = tmp_path / "backups"
+    shop.keeps({"nightly": policy(folder)}, {"a@b": PRODUCTS})
+    shop.done(node)
+    fill(node, "a@b")
+    assert shop.run(node, "snapshots", "run").code == 0
+    about = json.loads((sets(folder)[0] / "set.json").read_text())
+    for name, mark in (("b", ""), ("c", "@latest"), ("d", f"@{about['id']}")):
+        told = back(shop, node, folder, "--as", name, what=f"collection/a@b{mark}")
+        assert told.code == 0, told.err
+        assert contents(node, name) == contents(node, "a@b")
+    assert back(shop, node, folder, what="collection/a").code == 1
 
 
 def test_from_the_cluster(node, shop, kept):
@@ -269,10 +295,10 @@ def test_what_a_killed_verification_has_left_is_ended(node, shop, kept):
         time.sleep(0.01)
     process.kill()
     process.wait()
-    pid = json.loads(notes[0].read_text())["pid"]
+    port = json.loads(notes[0].read_text())["http_port"]
     asked(node, "DELETE", "/collections/_qdrantctl_lease.shop.dev.~snapshots.1")  # else 2 minutes
     told = shop.run(node, "snapshots", "verify", "--scratch", "embedded")
     assert told.code == 0, told.out + told.err
     assert list(folder.iterdir()) == []
-    with pytest.raises(ProcessLookupError):
-        os.kill(pid, 0)
+    with pytest.raises(OSError):
+        socket.create_connection(("127.0.0.1", port))
