@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
 import time
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -32,11 +33,14 @@ from tests.snapshots.bench import contents, files, fill
 
 
 @contextmanager
-def moto():
-    """An S3 on loopback with the bucket backups."""
+def moto(*, strict: bool = False):
+    """An S3 on loopback with the bucket backups. Where it is `strict` no credentials are right."""
     port = free_port()
     words = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    environ = os.environ | ({"INITIAL_NO_AUTH_ACTION_COUNT": "1"} if strict else {})
+    process = subprocess.Popen(
+        words, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     url = f"http://127.0.0.1:{port}"
     try:
         for _ in range(200):
@@ -116,10 +120,8 @@ def test_a_store_that_cannot_be_used_costs_no_snapshot(filled, shop, store, monk
         destination = "s3://no-such-bucket/qdrant"
     applied(filled, shop, destination)
     if what == "credentials":
-        body = b"<Error><Code>InvalidAccessKeyId</Code></Error>"
-        head = f"HTTP/1.1 403 Forbidden\r\ncontent-length: {len(body)}\r\n\r\n".encode()
-        with proxied(1, lambda *_: head + body) as proxy:
-            monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
+        with moto(strict=True) as url:
+            monkeypatch.setenv("AWS_ENDPOINT_URL", url)
             told = shop.run(filled, "snapshots", "run", "--format", "json")
     else:
         told = shop.run(filled, "snapshots", "run", "--format", "json")
@@ -206,7 +208,8 @@ def whole(folder):
 
 @contextmanager
 def full_disk():
-    """No folder takes a snapshot."""
+    """No folder takes a snapshot. Told, not real, so that it is tried wherever tests run, and between
+    other steps; `test_a_disk_that_is_really_full` says that it is told truly."""
     opened = Path.open
 
     class Full:
@@ -253,6 +256,45 @@ def test_a_full_disk(filled, shop, tmp_path):
     [found] = sets(folder)
     whole(found)
     assert (stray(folder), files(filled)) == ([], [])
+
+
+OWN_MOUNTS = ["unshare", "--user", "--map-root-user", "--mount"]
+
+
+def may_mount() -> bool:
+    """Whether this system lets its users mount in a namespace of their own; Linux often does."""
+    with suppress(OSError):
+        words = [*OWN_MOUNTS, "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
+        return subprocess.run(words, capture_output=True, check=False).returncode == 0
+    return False
+
+
+@pytest.mark.skipif(not may_mount(), reason="only root may mount here")
+def test_a_disk_that_is_really_full(filled, shop, tmp_path):
+    """What is in the way is deleted by hand, and the next run finishes."""
+    folder, kept = tmp_path / "backups", tmp_path / "kept"
+    folder.mkdir()
+    kept.mkdir()
+    applied(filled, shop, folder)
+    run = shlex.join(
+        [sys.executable, "-m", "qdrantctl", "snapshots", "run", "-C", str(shop.folder)]
+    )
+    script = f"""
+        mount -t tmpfs -o size=32m tmpfs {folder} && dd if=/dev/zero of={folder}/other bs=1M count=30
+        {run}; echo "first: $?"
+        rm {folder}/other
+        {run}; echo "second: $?"
+        cp -r {folder}/. {kept}
+    """
+    environ = os.environ | {"FLOWS_URL": filled.url}
+    words = [*OWN_MOUNTS, "sh", "-c", script]
+    told = subprocess.run(words, env=environ, capture_output=True, text=True, check=False)
+    assert "No space left" in told.stdout, told
+    assert "first: 6" in told.stdout
+    assert "second: 0" in told.stdout
+    [found] = sets(kept)
+    whole(found)
+    assert (stray(kept), files(filled)) == ([], [])
 
 
 def test_a_disk_that_stays_full_does_not_fill_those_of_the_servers(filled, shop, tmp_path):
