@@ -208,8 +208,8 @@ def whole(folder):
 
 @contextmanager
 def full_disk():
-    """No folder takes a snapshot. Told, not real, so that it is tried wherever tests run, and between
-    other steps; `test_a_disk_that_is_really_full` says that it is told truly."""
+    """No folder takes a snapshot. Told, not real, so that it is tried wherever tests run, and
+    between other steps; `test_a_disk_that_is_really_full` says that it is told truly."""
     opened = Path.open
 
     class Full:
@@ -280,7 +280,8 @@ def test_a_disk_that_is_really_full(filled, shop, tmp_path):
         [sys.executable, "-m", "qdrantctl", "snapshots", "run", "-C", str(shop.folder)]
     )
     script = f"""
-        mount -t tmpfs -o size=32m tmpfs {folder} && dd if=/dev/zero of={folder}/other bs=1M count=30
+        mount -t tmpfs -o size=32m tmpfs {folder}
+        dd if=/dev/zero of={folder}/other bs=1M count=30
         {run}; echo "first: $?"
         rm {folder}/other
         {run}; echo "second: $?"
