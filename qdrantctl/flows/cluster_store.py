@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import Any
 
 from qdrantctl.edges import ledger
-from qdrantctl.flows.nodes import NodeDoor, Work, reached, snapshots, standing
+from qdrantctl.flows.nodes import NOT_FOUND, NodeDoor, Work, members, pieces, reached, snapshots
 from qdrantctl.model.address import Address
 from qdrantctl.model.backup import BEGUN, PRUNED, SIDECAR, Sidecar, part
 from qdrantctl.model.destination import CLUSTER
@@ -20,7 +20,6 @@ from qdrantctl.model.step import Call, collection_path
 
 KIND = "snapshot_sets"
 """Of entries of the ledger that are no resources: what a policy left on the servers."""
-NOT_FOUND = 404
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +54,8 @@ class ClusterStore:
             for file in taken.files:
                 if file.peer not in nodes:  # gone for good, and its file with it
                     continue
-                try:
-                    listed = snapshots(nodes[file.peer], taken.collection).get(file.name)
-                except ClusterError as error:
-                    if error.status != NOT_FOUND:  # the collection is gone
-                        raise
-                    listed = None
-                if listed:
-                    yield f"{folder}{part(file.peer)}", int(listed["size"])
+                if size := _size(nodes[file.peer], taken.collection, file):
+                    yield f"{folder}{part(file.peer)}", size
 
     def read(self, name: str) -> Iterator[bytes]:
         """The bytes of a file. Raises StoreError, ClusterError."""
@@ -74,7 +67,7 @@ class ClusterStore:
         with self._reached(sidecar) as nodes:
             if file.peer not in nodes:
                 raise StoreError(f"cluster: node {file.peer} is gone, and {name} with it")
-            yield from nodes[file.peer].download(_call("GET", sidecar, file))
+            yield from pieces(nodes[file.peer], sidecar.snapshot.collection, file.name)
 
     def write(self, name: str, pieces: Iterable[bytes]) -> None:
         """Write JSON; a snapshot is there already, and is only read. Raises ClusterError."""
@@ -97,7 +90,7 @@ class ClusterStore:
                 forget(nodes[file.peer], sidecar, file)
 
     def _reached(self, sidecar: Sidecar) -> Any:
-        peers = standing(self.work.door, (file.peer for file in sidecar.snapshot.files))
+        peers = members(self.work.door, (file.peer for file in sidecar.snapshot.files))
         nodes = self.nodes if self.work.door.server.peers > 1 else ()
         return reached(self.work.door, nodes, peers, f"snapshots of {self.policy}")
 
@@ -130,15 +123,30 @@ def _sidecar(folder: str, documents: Mapping[str, Mapping[str, Any]]) -> Sidecar
     return None
 
 
-def _call(method: str, sidecar: Sidecar, file: File) -> Call:
-    path = collection_path(sidecar.snapshot.collection, "snapshots", file.name)
-    return Call(method=method, path=path)
+def _size(node: NodeDoor, collection: str, file: File) -> int:
+    """Bytes of a file; 0 where it is not there. Raises ClusterError."""
+    try:
+        entry = snapshots(node, collection).get(file.name)
+        return int(entry["size"]) if entry else 0
+    except ClusterError as error:
+        if error.status != NOT_FOUND:
+            raise
+    # The collection is gone. Its first bytes tell that a file is there, and nobody tells its size.
+    try:
+        with closing(pieces(node, collection, file.name)) as found:
+            next(found, b"")
+    except ClusterError as error:
+        if error.status != NOT_FOUND:
+            raise
+        return 0
+    return file.size
 
 
 def forget(node: NodeDoor, sidecar: Sidecar, file: File) -> None:
     """Delete the server's own copy of a file, where there is one. Raises ClusterError."""
+    path = collection_path(sidecar.snapshot.collection, "snapshots", file.name)
     try:
-        node.ask(_call("DELETE", sidecar, file).model_copy(update={"query": {"wait": "true"}}))
+        node.ask(Call(method="DELETE", path=path, query={"wait": "true"}))
     except ClusterError as error:
         if error.status != NOT_FOUND:
             raise

@@ -15,11 +15,11 @@ from qdrantctl.flows.cluster_store import forget
 from qdrantctl.flows.nodes import (
     NodeDoor,
     Work,
+    members,
     reached,
     replicas,
     shard_keys,
     snapshots,
-    standing,
     topology,
 )
 from qdrantctl.flows.observe import observe
@@ -138,7 +138,7 @@ def tidied(sets: Sequence[tuple[Store, Set]], work: Work, *, keep: bool) -> None
 
 def dropped(sidecar: Sidecar, work: Work) -> None:
     """Remove the servers' own copies. Raises QdrantctlError."""
-    peers = standing(work.door, (file.peer for file in sidecar.snapshot.files))
+    peers = members(work.door, (file.peer for file in sidecar.snapshot.files))
     with reached(work.door, _nodes(work), peers, f"snapshot {sidecar.id}") as nodes:
         for file in sidecar.snapshot.files:
             if file.peer in nodes:
@@ -147,7 +147,7 @@ def dropped(sidecar: Sidecar, work: Work) -> None:
 
 def source_gone(sidecar: Sidecar, work: Work) -> bool:
     """Whether the servers hold no longer what was begun. Raises QdrantctlError."""
-    peers = standing(work.door, (file.peer for file in sidecar.snapshot.files))
+    peers = members(work.door, (file.peer for file in sidecar.snapshot.files))
     try:
         with reached(work.door, _nodes(work), peers, f"snapshot {sidecar.id}") as nodes:
             return any(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, Self
+from urllib.parse import quote
 
 from qdrantctl.model.errors import ClusterError, QdrantctlError
 from qdrantctl.model.kind import Door
@@ -16,6 +17,7 @@ from qdrantctl.model.step import Call, collection_path
 SLOW = 3600.0
 """Seconds that one request of a snapshot may take; each node is asked to wait for its disk."""
 ACTIVE = "Active"
+NOT_FOUND = 404
 
 
 class NodeDoor(Door, Protocol):
@@ -96,7 +98,7 @@ def _peer(node: NodeDoor, peers: frozenset[str], *, alone: bool) -> str:
     return str(node.ask(Call(method="GET", path="/cluster")).get("peer_id", ""))
 
 
-def standing(door: Door, peers: Iterable[str]) -> frozenset[str]:
+def members(door: Door, peers: Iterable[str]) -> frozenset[str]:
     """Those of the nodes that the cluster still has; others are gone for good. Raises ClusterError.
 
     A server that is the only one needs no name.
@@ -140,3 +142,20 @@ def snapshots(node: Door, collection: str) -> Mapping[str, Mapping[str, Any]]:
     """The snapshots that this node lists, by name. Raises ClusterError."""
     listed = node.ask(Call(method="GET", path=collection_path(collection, "snapshots")))
     return {entry["name"]: entry for entry in listed}
+
+
+def pieces(node: NodeDoor, collection: str, name: str) -> Generator[bytes]:
+    """The bytes of a snapshot, also of a collection that is gone. Raises ClusterError.
+
+    What such a one has left is not listed, but is there among the snapshots of the whole storage;
+    from 1.19 on it is not.
+    """
+    try:
+        path = collection_path(collection, "snapshots", name)
+        yield from node.download(Call(method="GET", path=path))
+        return
+    except ClusterError as error:
+        if error.status != NOT_FOUND:
+            raise
+    path = f"/snapshots/{quote(f'{collection}/{name}', safe='')}"
+    yield from node.download(Call(method="GET", path=path))

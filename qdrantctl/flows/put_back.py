@@ -104,7 +104,7 @@ def _out_of_the_way(made: Restoring, change: Change, work: Work) -> dict[str, Js
     live = made.standing.live
     assert live is not None
     try:
-        readable(made.step, made.taken, work, listed=made.listed, source=made.source)
+        readable(made.step, made.taken, work, made.source)
         taken = take(Snapshot(collection=made.step.name, nodes=made.step.nodes), live, work)
     except QdrantctlError as failure:
         failure.hint = f"{failure.hint} Nothing of {made.address} was destroyed.".strip()

@@ -7,14 +7,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from hashlib import sha256
 from itertools import chain
-from urllib.parse import quote
 from uuid import uuid4
 
 from qdrantctl.flows import stand_in
 from qdrantctl.flows.nodes import (
     ACTIVE,
+    NOT_FOUND,
     NodeDoor,
     Work,
+    pieces,
     points,
     reached,
     replicas,
@@ -30,7 +31,6 @@ SETTLES = 120.0
 """Seconds within which the shards of a cluster are where they were."""
 SHOWN = 5.0
 """Seconds within which every node shows what it has."""
-NOT_FOUND = 404
 
 
 Source = Callable[[File, NodeDoor], Iterator[bytes]]
@@ -46,14 +46,14 @@ def recover(
     name exists, and with it the list of its snapshots.
     """
 
-    def own(file: File, node: NodeDoor, listed: bool = listed) -> Iterator[bytes]:
-        return _own(file, node, step, listed)
+    def own(file: File, node: NodeDoor) -> Iterator[bytes]:
+        return _own(file, node, step)
 
     peers = frozenset(file.peer for file in taken.files)
     with reached(work.door, step.nodes, peers, f"snapshot {taken.id}") as nodes:
         if source is None and not listed and stand_in.needed(work.door.server):
             with stand_in.standing(work.door, nodes.values(), step.collection):
-                _all_sent(step, taken, nodes, work, lambda file, node: own(file, node, True))
+                _all_sent(step, taken, nodes, work, own)
         else:
             _all_sent(step, taken, nodes, work, source or own)
         if work.door.server.peers > 1:
@@ -63,16 +63,14 @@ def recover(
         )
 
 
-def readable(
-    step: Restore, taken: Taken, work: Work, *, listed: bool, source: Source | None = None
-) -> None:
+def readable(step: Restore, taken: Taken, work: Work, source: Source | None) -> None:
     """Read every file once and compare it with what was taken. Raises QdrantctlError."""
     peers = frozenset(file.peer for file in taken.files)
     with reached(work.door, step.nodes, peers, f"snapshot {taken.id}") as nodes:
         for file in taken.files:
             node = nodes[file.peer]
-            pieces = source(file, node) if source else _own(file, node, step, listed)
-            for _ in _read(file, pieces, step, work):
+            found = source(file, node) if source else _own(file, node, step)
+            for _ in _read(file, found, step, work):
                 pass
 
 
@@ -136,36 +134,31 @@ def _forget(node: Door, collection: str, name: str) -> None:
             raise
 
 
-def _own(file: File, node: NodeDoor, step: Restore, listed: bool) -> Iterator[bytes]:
+def _own(file: File, node: NodeDoor, step: Restore) -> Iterator[bytes]:
     """The bytes of a file as its own node has it. Raises ClusterError."""
-    path = collection_path(step.collection, "snapshots", file.name)
-    if not listed:
-        # What a collection that is gone has left is not listed, but is there among the snapshots
-        # of the whole storage.
-        path = f"/snapshots/{quote(f'{step.collection}/{file.name}', safe='')}"
     try:
-        yield from node.download(Call(method="GET", path=path))
+        yield from pieces(node, step.collection, file.name)
     except ClusterError as error:
         if error.status == NOT_FOUND:
             error.hint = "It was deleted there. `qdrantctl snapshots list` tells of others."
         raise
 
 
-def _read(file: File, pieces: Iterable[bytes], step: Restore, work: Work) -> Iterator[bytes]:
+def _read(file: File, found: Iterable[bytes], step: Restore, work: Work) -> Iterator[bytes]:
     """The bytes of a file. Raises QdrantctlError before their end when they are not as taken."""
-    found, length, held = sha256(), 0, b""
-    for piece in pieces:
+    mark, length, held = sha256(), 0, b""
+    for piece in found:
         work.go_on()
-        found.update(piece)
+        mark.update(piece)
         length += len(piece)
         work.say(f"collection/{step.name}: {length:,} of {file.size:,} bytes")
         if length <= file.size:
             yield held
             held = piece
-    if (length, found.hexdigest()) != (file.size, file.checksum):
+    if (length, mark.hexdigest()) != (file.size, file.checksum):
         raise DamagedError(
             f"the file {file.name} of node {file.peer} is no longer what was taken",
-            why=f"It has {length:,} bytes with sha256 {found.hexdigest()}; {file.size:,} bytes "
+            why=f"It has {length:,} bytes with sha256 {mark.hexdigest()}; {file.size:,} bytes "
             f"with {file.checksum} were taken.",
             hint="It is damaged or was changed, and was not restored.",
         )

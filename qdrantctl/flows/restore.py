@@ -67,11 +67,7 @@ def restoring(settings: Settings, door: Door, words: str, wish: Wish, now: datet
     listed = address in there(door, address) and not left
     stays = listed and name != address.name
     if name == address.name and not stays and stand_in.needed(door.server):
-        raise QdrantctlError(
-            f"Qdrant {door.server.version} gives out the snapshots of {address} only while a "
-            "collection of that name exists",
-            hint="Restore under another name with --as NAME, and give it the old one as an alias.",
-        )
+        raise stand_in.unread(door.server, address)
     found = standing(settings, door, name, wish, taken.aliases, resuming=again)
     nodes = settings.nodes if door.server.peers > 1 else ()
     step = Restore(collection=address.name, snapshot=taken.id, name=name, nodes=nodes)

@@ -12,6 +12,7 @@ from datetime import datetime
 from qdrantctl.edges import ledger
 from qdrantctl.edges.settings import Settings
 from qdrantctl.edges.store import Store
+from qdrantctl.flows import stand_in
 from qdrantctl.flows.nodes import NodeDoor, Work
 from qdrantctl.flows.policies import policies
 from qdrantctl.flows.prune import elsewhere
@@ -115,7 +116,9 @@ def restoring(
     fitting(about, door)
     old = about.snapshot.collection
     name = wish.name or f"{old}-restored-{now:%Y%m%d-%H%M%S}"
-    standing_there = standing(settings, door, name, wish, about.snapshot.aliases, resuming=False)
+    there = standing(settings, door, name, wish, about.snapshot.aliases, resuming=False)
+    if there.live and name == old and found.store.url == CLUSTER and stand_in.needed(door.server):
+        raise stand_in.unread(door.server, there.address)
     taken, source = placed(found, door)
     nodes = work.nodes if door.server.peers > 1 else ()
     step = Restore(collection=old, snapshot=about.id, name=name, nodes=nodes)
@@ -123,8 +126,8 @@ def restoring(
     because += f"{taken.points:,} points, {taken.size:,} bytes"
     ours = about.owner in settings.owners
     memory = ledger.read(door)
-    plan = planned(settings, door, memory, standing_there, taken, step, because, ours=ours)
-    return Restoring(plan, step, taken, standing_there, {}, listed=False, source=source)
+    plan = planned(settings, door, memory, there, taken, step, because, ours=ours)
+    return Restoring(plan, step, taken, there, {}, listed=False, source=source)
 
 
 def fitting(about: Sidecar, door: Door) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 
 from qdrantctl.edges import own_collection
 from qdrantctl.flows.nodes import NodeDoor, snapshots
-from qdrantctl.model.errors import ClusterError
+from qdrantctl.model.address import Address
+from qdrantctl.model.errors import ClusterError, QdrantctlError
 from qdrantctl.model.kind import Door
 from qdrantctl.model.server import Server, Version
 from qdrantctl.model.step import Call, collection_path
@@ -27,6 +28,15 @@ _ABOUT = {"stands_in": "while a snapshot is restored"}
 def needed(server: Server) -> bool:
     """Whether this server gives out only the snapshots of collections that exist."""
     return server.version >= SINCE
+
+
+def unread(server: Server, address: Address) -> QdrantctlError:
+    """What is said where a snapshot would take the place of the collection that it hangs on."""
+    return QdrantctlError(
+        f"Qdrant {server.version} gives out the snapshots of {address} only while a "
+        "collection of that name exists",
+        hint="Restore under another name with --as NAME, and give it the old one as an alias.",
+    )
 
 
 def is_one(door: Door, collection: str) -> bool:

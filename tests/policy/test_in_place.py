@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from qdrantctl.model.server import Version
 from tests.faults import proxied
 from tests.flows.project import VECTORS, asked, emptied, record
 from tests.policy.project import PRODUCTS, Shop, policy, sets
@@ -222,3 +223,35 @@ def test_three_nodes(three_nodes, tmp_path):
     assert [contents(node, "products") for node in three_nodes] == [then] * 3
     assert aliases(first) == {"live": "products"}
     assert shop.run(first, "drift").code == 0
+
+
+def test_of_what_stayed_on_the_server(node, shop, kept):
+    """Its file is no longer listed once the collection is down."""
+    then = contents(node, "products")
+    shop.keeps({"nightly": policy("cluster")})
+    shop.done(node)
+    assert shop.run(node, "snapshots", "run").code == 0
+    fill(node, first=100, count=5)
+    words = ("snapshots", "restore", FROM, "--from", "cluster", "--auto-approve")
+    told = shop.run(node, *words, *CONSENT)
+    assert told.code == 0, told.out + told.err
+    assert contents(node, "products") == then
+    asked(node, "DELETE", "/collections/products")
+    [row] = shop.run(node, "snapshots", "list", "--format", "json").document["sets"]
+    assert row["state"] == "complete"
+    told = shop.run(node, *words, "--as", "again")
+    assert told.code == 0, told.out + told.err
+    assert contents(node, "again") == then
+
+
+def test_of_what_a_later_server_does_not_give_out(node, shop, kept, monkeypatch):
+    """As from 1.19 on; there is no such server here."""
+    shop.keeps({"nightly": policy("cluster")})
+    shop.done(node)
+    assert shop.run(node, "snapshots", "run").code == 0
+    before = contents(node, "products")
+    words = ("snapshots", "restore", FROM, "--from", "cluster", "--auto-approve", *CONSENT)
+    monkeypatch.setattr("qdrantctl.flows.stand_in.SINCE", Version(1, 16, 0))
+    told = shop.run(node, *words)
+    assert (told.code, "only while a collection of that name exists" in told.err) == (1, True)
+    assert contents(node, "products") == before
