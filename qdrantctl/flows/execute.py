@@ -127,7 +127,7 @@ def _carry_out(change: Change, run: Run) -> Outcome:
             entry = applied(change, before, live, run.door.server, run.identity, _now())
             ledger.write(run.door, [entry])
     except QdrantctlError as failure:
-        halt, missed, settled = Halt(_words(failure)), (), False
+        halt, missed, settled = Halt(failure.line), (), False
     back = way_back(change.where, taken.id, run.planned.plan.environment) if taken else ""
     status = Status.DONE if settled else Status.FAILED if halt else Status.NOT_TAKEN
     words = "" if settled or not halt else halt.words
@@ -163,7 +163,7 @@ def _steps(change: Change, run: Run) -> Halt | None:
         try:
             _ask(call, run)
         except ClusterError as failure:
-            words = f"{call.method} {call.path}: {_words(failure)}"
+            words = f"{call.method} {call.path}: {failure.line}"
             if failure.maybe_applied:
                 words += " It may have taken effect, even later."
             return Halt(words, cut=_unanswered(failure) and _is_index(call))
@@ -308,10 +308,6 @@ def _outcome(
         way_back=back,
         seconds=seconds,
     )
-
-
-def _words(error: QdrantctlError) -> str:
-    return ". ".join(word.rstrip(".") for word in (error.what, error.why, error.hint) if word) + "."
 
 
 def _now() -> str:

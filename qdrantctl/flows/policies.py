@@ -209,12 +209,6 @@ def policies(settings: Settings, work: Work, only: tuple[str, ...] = ()) -> list
     return found
 
 
-def sentences(error: QdrantctlError) -> str:
-    """An error as it is told within a line."""
-    words = (error.what, error.why, error.hint)
-    return ". ".join(word.rstrip(".") for word in words if word) + "."
-
-
 def _name(word: str) -> str:
     return Address.parse(word).name if word.startswith(f"{KIND}/") else word
 
@@ -234,5 +228,5 @@ def place(settings: Settings, work: Work, name: str, spec: Mapping[str, Json], u
         )
         sets = counted(found(store, folder(settings.owner, name)), spec, work.door.now)
     except QdrantctlError as error:
-        return Place(url, None, broken=sentences(error))
+        return Place(url, None, broken=error.line)
     return Place(url, store, tuple(sets))

@@ -13,7 +13,6 @@ from qdrantctl.edges.identity import Identity
 from qdrantctl.flows import stand_in
 from qdrantctl.flows.execute import wait_green
 from qdrantctl.flows.nodes import Work
-from qdrantctl.flows.policies import sentences
 from qdrantctl.flows.records import applied, pending
 from qdrantctl.flows.recover import patiently, readable, recover
 from qdrantctl.flows.restore import Restoring
@@ -43,7 +42,7 @@ def restore(made: Restoring, work: Work, identity: Identity) -> Report:
             kept = _out_of_the_way(made, change, work)
         missed = carried_out(made, work)
     except QdrantctlError as failure:
-        error = sentences(failure)
+        error = failure.line
     done = Status.FAILED if error else Status.NOT_TAKEN if missed else Status.DONE
     outcome = Outcome(
         address=change.address,
@@ -138,7 +137,7 @@ def _moved(move: Change, work: Work) -> Outcome:
             work.door.ask(call)
         missed = patiently(elsewhere)
     except QdrantctlError as failure:
-        error = sentences(failure)
+        error = failure.line
     return Outcome(
         address=move.address,
         action=move.action,

@@ -17,7 +17,7 @@ from qdrantctl.flows.desired import Desired
 from qdrantctl.flows.nodes import Work
 from qdrantctl.flows.observe import Worlds
 from qdrantctl.flows.plan import described
-from qdrantctl.flows.policies import Place, Policy, place, policies, sentences
+from qdrantctl.flows.policies import Place, Policy, place, policies
 from qdrantctl.flows.prune import departing
 from qdrantctl.flows.sets import counted, put
 from qdrantctl.model.address import Address
@@ -283,4 +283,4 @@ def _told() -> Iterator[list[str]]:
     except LeaseError:
         raise
     except QdrantctlError as error:
-        errors.append(sentences(error))
+        errors.append(error.line)

@@ -23,6 +23,12 @@ class QdrantctlError(Exception):
         self.why = why
         self.hint = hint
 
+    @property
+    def line(self) -> str:
+        """All of it as it is told within a line."""
+        words = (self.what, self.why, self.hint)
+        return ". ".join(word.rstrip(".") for word in words if word) + "."
+
 
 class UsageError(QdrantctlError):
     """Words on the command line, or the environment around it, that make no sense together."""
