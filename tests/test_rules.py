@@ -105,7 +105,9 @@ def worlds(cluster: dict[str, Any]) -> Worlds:
             known.append(
                 replace(made, record=Record(OWNER, 1, made.digest, **words.get("record", {})))
             )
-    memory = Memory(exists=True, cluster_id="c")
+    marks = {Address.parse(n): {"restoring": w["restoring"]} for n, w in cluster.items()
+             if "restoring" in w}  # fmt: skip
+    memory = Memory(exists=True, cluster_id="c", entries=marks)
     return Worlds(Inventory(live), Inventory(known), memory)
 
 

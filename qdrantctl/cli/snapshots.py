@@ -115,7 +115,11 @@ def _under_the_lease(
     stop: Callable[[], bool],
     words: dict[str, Any],
 ) -> Report:
-    """Take the lease, see that nothing has changed meanwhile, and carry it out."""
+    """Take both leases, see that nothing has changed meanwhile, and carry it out.
+
+    An apply would take what is half there for the collection; a run of policies, too, and might
+    remove the set that is being restored.
+    """
     import os
     from datetime import UTC, datetime
 
@@ -124,14 +128,19 @@ def _under_the_lease(
     from qdrantctl.flows.nodes import Work
     from qdrantctl.flows.put_back import restore
     from qdrantctl.model.errors import StaleError
+    from qdrantctl.model.lease import of_snapshots
 
     identity = identify(chosen.root, os.environ)
     wait = Wait(words["lease_timeout"], lambda line: click.echo(line, err=True), stop)
-    with leased(cluster, chosen.owner, identity, wait) as fenced:
+    snapshots = of_snapshots(chosen.owner)
+    with (
+        leased(cluster, snapshots, identity, wait),
+        leased(cluster, chosen.owner, identity, wait) as fenced,
+    ):
         snapshot = f"collection/{made.step.collection}@{made.step.snapshot}"
         exact = words | {"snapshot": snapshot, "at": None}
         again = _restoring(chosen, fenced, exact, made.step.name, datetime.now(UTC))
-        if again.plan.changes != made.plan.changes:
+        if again.approved != made.approved:
             raise StaleError(
                 "the cluster has changed since; nothing was done", hint="Restore again."
             )
@@ -154,6 +163,8 @@ def _told(met: Report, made: Restoring, words: dict[str, Any]) -> int:
         left = [alias for alias in made.taken.aliases if alias not in made.standing.aliases]
         told = text.restored(made.step.name, made.taken, left, managed=made.standing.ours)
         show(told, err=words["output"] != "text")
+    if backs := text.ways_back(met):
+        show(backs, err=words["output"] != "text")
     return exit_code(met)
 
 

@@ -81,6 +81,13 @@ def write(door: Door, entries: Iterable[Mapping[str, Json]]) -> None:
     _upsert(door, [(str(entry["address"]), dict(entry)) for entry in entries])
 
 
+def remove(door: Door, address: str) -> None:
+    """Forget an address; nothing where it is not known. Raises ClusterError."""
+    path = collection_path(LEDGER, "points", "delete")
+    body = {"points": [point_id(address)]}
+    door.ask(Call(method="POST", path=path, query={"wait": "true"}, body=body))
+
+
 def identify(door: Door, cluster_id: str) -> None:
     """Give the cluster its random id. Raises ClusterError."""
     _upsert(door, [(_CLUSTER, {"cluster_id": cluster_id})])

@@ -144,6 +144,17 @@ def snapshots(node: Door, collection: str) -> Mapping[str, Mapping[str, Any]]:
     return {entry["name"]: entry for entry in listed}
 
 
+def exists(door: Door, collection: str) -> bool:
+    """Whether this node knows a collection. Raises ClusterError."""
+    try:
+        door.ask(Call(method="GET", path=collection_path(collection)))
+    except ClusterError as error:
+        if error.status == NOT_FOUND:
+            return False
+        raise
+    return True
+
+
 def pieces(node: NodeDoor, collection: str, name: str) -> Generator[bytes]:
     """The bytes of a snapshot, also of a collection that is gone. Raises ClusterError.
 

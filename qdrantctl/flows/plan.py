@@ -24,6 +24,7 @@ from qdrantctl.flows.older import older
 from qdrantctl.flows.policies import findings, violations
 from qdrantctl.flows.recall import recalled, told
 from qdrantctl.flows.state import with_state
+from qdrantctl.flows.underway import half_restored
 from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Change
@@ -135,6 +136,7 @@ def plan_for(
             *violations(findings(settings, door, found.remembered)),
             *told(settings, found),
             *older(settings, wishes.allow_older, changes, found, wanted.versions),
+            *half_restored(settings, changes, found, scene.consents),
             *notes(settings, wishes, scene),
         ),
         unmanaged=unmanaged(_question(settings, wishes, wanted, found, door.server, today)),

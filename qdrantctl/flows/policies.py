@@ -22,6 +22,7 @@ from qdrantctl.model.duration import length
 from qdrantctl.model.errors import QdrantctlError, UsageError
 from qdrantctl.model.resource import Inventory
 from qdrantctl.model.rule import Json
+from qdrantctl.model.snapshot import underway
 from qdrantctl.model.step import Call
 from qdrantctl.model.violation import Severity, Violation
 
@@ -63,6 +64,8 @@ class Policy:
     spec: Mapping[str, Any]
     collections: tuple[str, ...]
     places: tuple[Place, ...]
+    restoring: tuple[str, ...] = ()
+    """Collections that it would cover, were they not being restored."""
 
     @property
     def address(self) -> str:
@@ -100,6 +103,8 @@ class Policy:
 
     def findings(self, now: datetime) -> Iterator[tuple[str, str]]:
         """What is not as the policy says: a word for it, and a sentence."""
+        for name in self.restoring:
+            yield "restoring", untaken(name)
         for place in self.places:
             if place.broken:
                 yield "unseen", place.broken
@@ -166,9 +171,10 @@ def violations(found: Iterable[Finding]) -> Iterator[Violation]:
         )
 
 
-WORDS = ("overdue", "incomplete", "unverified", "superfluous", "unseen")
+WORDS = ("overdue", "incomplete", "unverified", "superfluous", "unseen", "restoring")
 """What a finding is about."""
 _HINTS = {
+    "restoring": "Run that restore again when it is not under way any more; a plan says how.",
     "unseen": "Whoever plans without credentials of the store cannot see it.",
     "overdue": "Run `qdrantctl snapshots run` every few minutes, as from cron.",
     "unverified": "Run `qdrantctl snapshots verify`.",
@@ -200,13 +206,28 @@ def policies(settings: Settings, work: Work, only: tuple[str, ...] = ()) -> list
         and not entry.get("deleted")
     }
     names = sorted({entry["name"] for entry in listed} - others)
+    marked = {a.name for a, e in memory.entries.items() if a.kind == "collection" and underway(e)}
     found: list[Policy] = []
     for name, spec in sorted(specs.items()):
         if not only or name in map(_name, only):
-            covered = (n for n in names if _covers(spec, n))
+            covered = [n for n in names if _covers(spec, n)]
             places = (place(settings, work, name, spec, url) for url in spec["destination"])
-            found.append(Policy(settings.owner, name, spec, tuple(covered), tuple(places)))
+            found.append(
+                Policy(
+                    settings.owner,
+                    name,
+                    spec,
+                    collections=tuple(n for n in covered if n not in marked),
+                    places=tuple(places),
+                    restoring=tuple(n for n in covered if n in marked),
+                )
+            )
     return found
+
+
+def untaken(name: str) -> str:
+    """Why nothing is taken of a collection: half of it may be missing."""
+    return f"collection/{name} is being restored, and no snapshot of it is taken until that ends"
 
 
 def _name(word: str) -> str:

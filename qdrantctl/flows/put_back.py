@@ -12,19 +12,19 @@ from qdrantctl.edges import ledger
 from qdrantctl.edges.identity import Identity
 from qdrantctl.flows import stand_in
 from qdrantctl.flows.execute import wait_green
-from qdrantctl.flows.nodes import Work
-from qdrantctl.flows.records import applied, pending
+from qdrantctl.flows.nodes import Work, exists
+from qdrantctl.flows.records import applied, first, pending
 from qdrantctl.flows.recover import patiently, readable, recover
 from qdrantctl.flows.restore import Restoring
 from qdrantctl.flows.safety import take
-from qdrantctl.flows.standing import taken_down, there, unlike
+from qdrantctl.flows.standing import seen, taken_down, unlike
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Change
 from qdrantctl.model.errors import ClusterError, QdrantctlError
 from qdrantctl.model.kind import Door
 from qdrantctl.model.report import Outcome, Report, Status
 from qdrantctl.model.rule import Json
-from qdrantctl.model.snapshot import way_back
+from qdrantctl.model.snapshot import Underway, underway, way_back
 from qdrantctl.model.step import Snapshot, calls
 
 SOUND = ("green", "grey")
@@ -32,34 +32,41 @@ SOUND = ("green", "grey")
 
 
 def restore(made: Restoring, work: Work, identity: Identity) -> Report:
-    """Carry it out; the aliases last, and only if the collection is what was taken."""
+    """Carry it out; the aliases last."""
     started = time.monotonic()
     change, *moves = made.plan.changes
-    kept, error, missed = dict[str, Json](), "", tuple[str, ...]()
+    back, error, missed = "", "", tuple[str, ...]()
+    entry = dict(made.standing.entry)
     try:
-        _begun(made, work.door)
         if made.standing.live:
-            kept = _out_of_the_way(made, change, work)
+            entry = _kept(made, work)
+        entry = _marked(made, entry, work.door, identity)
+        back = _way_back(made, entry)
+        if made.standing.live:
+            taken_down(made.address, replace(work, nodes=made.step.nodes))
         missed = carried_out(made, work)
     except QdrantctlError as failure:
         error = failure.line
-    done = Status.FAILED if error else Status.NOT_TAKEN if missed else Status.DONE
+    status = Status.FAILED if error else Status.NOT_TAKEN if missed else Status.DONE
     outcome = Outcome(
         address=change.address,
         action=change.action,
-        status=done,
+        status=status,
         error=error,
         missed=missed,
-        way_back=_way_back(made, kept),
+        way_back=back,
         seconds=round(time.monotonic() - started, 3),
     )
     outcomes = [outcome]
     for move in moves:
-        whole = outcomes[-1].status is Status.DONE
-        outcomes.append(_moved(move, work) if whole else _not_reached(move))
-    _over(made, error, missed, work.door)
-    if outcomes[-1].status is Status.DONE:
-        _recorded(made, kept, work.door, identity)
+        # Whoever writes meanwhile makes the points other than they were. What was taken down with
+        # the collection is wanted all the same.
+        may = status is Status.DONE or (not error and move.where.name in made.standing.down)
+        outcomes.append(_moved(move, work) if may else _not_reached(move))
+    if error:
+        _nothing_left(made, entry, work.door)
+    elif all(each.status is not Status.FAILED for each in outcomes):
+        _recorded(made, entry, work.door, identity)
     return Report(
         project=made.plan.project,
         environment=made.plan.environment,
@@ -70,56 +77,61 @@ def restore(made: Restoring, work: Work, identity: Identity) -> Report:
     )
 
 
-def _begun(made: Restoring, door: Door) -> None:
-    """Write down what is begun, so that the next run can go on. Raises ClusterError.
+def _kept(made: Restoring, work: Work) -> dict[str, Json]:
+    """See that the snapshot is sound, and keep what stands there.
 
-    Over a collection that stands nobody goes on without being told to again.
+    What the ledger will hold of it. Raises QdrantctlError.
     """
-    if made.source is not None:
-        return
-    begun = {"snapshot": made.taken.id}
-    if not made.standing.live:
-        begun["as"] = made.step.name
-    if not made.listed and stand_in.needed(door.server):
-        begun["stand_in"] = made.step.collection
-    if len(begun) > 1:
-        ledger.write(door, [{**made.entry, "restoring": begun}])
-
-
-def _over(made: Restoring, error: str, missed: tuple[str, ...], door: Door) -> None:
-    """Forget what was begun, where there is nothing to go on with."""
-    if made.source is not None or missed or (error and not _nothing(made, door)):
-        return
-    plain = {word: value for word, value in made.entry.items() if word != "restoring"}
-    with suppress(ClusterError):
-        ledger.write(door, [plain])
-
-
-def _out_of_the_way(made: Restoring, change: Change, work: Work) -> dict[str, Json]:
-    """See that the snapshot is sound, keep what stands there, and take it down.
-
-    What the ledger holds of it from now on. Raises QdrantctlError.
-    """
-    live = made.standing.live
+    live, change = made.standing.live, made.plan.changes[0]
     assert live is not None
     try:
         readable(made.step, made.taken, work, made.source)
+        for call in calls(made.plan.prepare):
+            work.door.ask(call)
         taken = take(Snapshot(collection=made.step.name, nodes=made.step.nodes), live, work)
     except QdrantctlError as failure:
         failure.hint = f"{failure.hint} Nothing of {made.address} was destroyed.".strip()
         raise
-    before = made.standing.entry
-    kept = pending(change, before, live, made.plan.owner, taken)
-    if not made.standing.ours:
-        kept["deleted"] = True  # else the next apply would find it managed, and stated by nobody
-    ledger.write(work.door, [kept])
-    taken_down(made.address, replace(work, nodes=made.step.nodes))
-    return kept
+    return pending(change, made.standing.entry, live, made.plan.owner, taken)
 
 
-def _way_back(made: Restoring, kept: Mapping[str, Json]) -> str:
-    snapshot = (kept.get("pending") or {}).get("snapshot", "")
-    return way_back(made.address, snapshot, made.plan.environment) if snapshot else ""
+def _marked(
+    made: Restoring, before: Mapping[str, Json], door: Door, identity: Identity
+) -> dict[str, Json]:
+    """Write down that a restore is under way. Raises ClusterError.
+
+    Until it ends no apply and no policy takes what is there for the collection. What the ledger
+    holds; empty where there is none, which then knows of nobody to be kept from it.
+    """
+    standing = made.standing
+    if not (standing.ledger or standing.live):
+        return {}
+    left = underway(standing.entry)
+    safe = str((before.get("pending") or {}).get("snapshot", ""))
+    mark = Underway(
+        collection=made.step.collection,
+        snapshot=made.taken.id,
+        source=made.url,
+        aliases=tuple(sorted(standing.down)),
+        # What stands there after a restore that died is no more than that one has left.
+        replaced=left.replaced if left and left.replaced else safe,
+        stand_in=made.source is None and not made.listed and stand_in.needed(door.server),
+        who=identity.who,
+        when=_now(),
+    )
+    entry = {**(before or first(made.plan.changes[0], made.plan.owner))}
+    entry.pop("pending", None)
+    if not standing.ours:
+        entry["deleted"] = True  # else the next apply would find it managed, and stated by nobody
+    entry["restoring"] = mark.model_dump(mode="json")
+    ledger.write(door, [entry])
+    return entry
+
+
+def _way_back(made: Restoring, entry: Mapping[str, Json]) -> str:
+    mark = underway(entry)
+    replaced = mark.replaced if mark else ""
+    return way_back(made.address, replaced, made.plan.environment) if replaced else ""
 
 
 def _moved(move: Change, work: Work) -> Outcome:
@@ -128,7 +140,7 @@ def _moved(move: Change, work: Work) -> Outcome:
     wanted = move.fields[0].desired
 
     def elsewhere() -> tuple[str, ...]:
-        found = there(work.door, move.where).get(move.where)
+        found = seen(work.door, move.where).get(move.where)
         now = found.spec["collection"] if found else "nothing"
         return () if now == wanted else (f"collection (asked {wanted}, shows {now})",)
 
@@ -152,19 +164,42 @@ def _not_reached(move: Change) -> Outcome:
     return Outcome(address=move.address, action=move.action, status=Status.NOT_REACHED)
 
 
-def _recorded(made: Restoring, kept: Mapping[str, Json], door: Door, identity: Identity) -> None:
+def _recorded(made: Restoring, before: Mapping[str, Json], door: Door, identity: Identity) -> None:
     """Have the ledger know the collection as the one that was applied. Raises ClusterError."""
-    if made.standing.ours:
-        before = dict(kept) or made.standing.entry
-        live = there(door, made.address).get(made.address)
-        when = datetime.now(UTC).isoformat(timespec="seconds")
-        change = made.plan.changes[0]
-        entry = applied(change, before, live, door.server, identity, when)
-    elif kept:
-        entry = {word: value for word, value in kept.items() if word != "pending"}
-    else:
+    if not before:
         return
-    ledger.write(door, [{word: value for word, value in entry.items() if word != "restoring"}])
+    entry = {word: value for word, value in before.items() if word != "restoring"}
+    if made.standing.ours:
+        live = seen(door, made.address).get(made.address)
+        mark = underway(before)
+        replaced = {"pending": {"snapshot": mark.replaced}} if mark and mark.replaced else {}
+        change = made.plan.changes[0]
+        entry = applied(change, entry | replaced, live, door.server, identity, _now())
+    _settled(door, entry)
+
+
+def _nothing_left(made: Restoring, before: Mapping[str, Json], door: Door) -> None:
+    """Forget what was begun where nothing came of it. Where that cannot be seen it stays.
+
+    So does what an earlier one has left to be put back.
+    """
+    untouched = not (made.standing.live or underway(made.standing.entry))
+    with suppress(ClusterError):
+        if before and untouched and not exists(door, made.step.name):
+            _settled(door, made.standing.entry or before)
+
+
+def _settled(door: Door, before: Mapping[str, Json]) -> None:
+    """The entry of a name without what was under way; gone where it tells of nothing else."""
+    entry = {word: value for word, value in before.items() if word != "restoring"}
+    if entry["deleted"] and not (entry.get("snapshots") or entry.get("history")):
+        ledger.remove(door, str(entry["address"]))
+    else:
+        ledger.write(door, [entry])
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def carried_out(made: Restoring, work: Work) -> tuple[str, ...]:
@@ -181,16 +216,7 @@ def carried_out(made: Restoring, work: Work) -> tuple[str, ...]:
     return (*missed, *settings, *(f"status ({word})" for word in statuses if word not in SOUND))
 
 
-def _nothing(made: Restoring, door: Door) -> bool:
-    """Whether nothing was left to go on with; where that cannot be seen the next run does."""
-    old = made.step.collection
-    with suppress(ClusterError):
-        left = not made.listed and stand_in.needed(door.server) and stand_in.is_one(door, old)
-        return made.address not in there(door, made.address) and not left
-    return False
-
-
 def _settings_missed(made: Restoring, door: Door) -> tuple[str, ...]:
     """Settings that are not as they were when the snapshot was taken."""
-    found = there(door, made.address).get(made.address)
+    found = seen(door, made.address).get(made.address)
     return unlike(found.spec if found else {}, made.taken.spec)

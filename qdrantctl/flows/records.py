@@ -82,7 +82,8 @@ def applied(
 ) -> dict[str, Json]:
     """The record once a change has been read back."""
     entry = {**before, **_after(change)}
-    entry.pop("pending", None)
+    for word in ("pending", "restoring"):
+        entry.pop(word, None)
     entry["deleted"] = change.action in (Action.DELETE, Action.FORGET)
     entry["observed"] = dict(live.spec) if live else None
     entry["uuid"] = live.facts.uuid if live else ""

@@ -15,6 +15,7 @@ from qdrantctl.flows.nodes import (
     NOT_FOUND,
     NodeDoor,
     Work,
+    exists,
     pieces,
     points,
     reached,
@@ -29,6 +30,8 @@ from qdrantctl.model.step import Call, Restore, collection_path
 
 SETTLES = 120.0
 """Seconds within which the shards of a cluster are where they were."""
+UPLOADED = "qdrantctl-restore-"
+"""How the copies begin that a server keeps of what is sent to it."""
 SHOWN = 5.0
 """Seconds within which every node shows what it has."""
 
@@ -77,13 +80,26 @@ def readable(step: Restore, taken: Taken, work: Work, source: Source | None) -> 
 def _all_sent(
     step: Restore, taken: Taken, nodes: Mapping[str, NodeDoor], work: Work, source: Source
 ) -> None:
-    """Every node's file, each to its own node. Raises QdrantctlError."""
+    """Every node's file, each to its own node. Raises QdrantctlError.
+
+    The first makes the collection, and may take long to be sent.
+    """
+
+    def free() -> None:
+        if exists(work.door, step.name):
+            raise ClusterError(
+                f"{work.door.server.url}: collection/{step.name} was made meanwhile by somebody "
+                "else; it was left as it is",
+                hint="Stop who makes it, and restore again.",
+            )
+
     if taken.keys:
         # A server makes no shard keys of a snapshot, and recovers no shard that is not there.
-        _sent(taken.files[0], nodes, step, work, source)
+        _sent(taken.files[0], nodes, step, work, source, free)
         _make_keys(step, taken, work.door)
-    for file in taken.files:
-        _sent(file, nodes, step, work, source)
+    for number, file in enumerate(taken.files):
+        first = not (number or taken.keys)
+        _sent(file, nodes, step, work, source, free if first else lambda: None)
 
 
 def patiently(look: Callable[[], Iterable[str]]) -> tuple[str, ...]:
@@ -97,7 +113,12 @@ def patiently(look: Callable[[], Iterable[str]]) -> tuple[str, ...]:
 
 
 def _sent(
-    file: File, nodes: Mapping[str, NodeDoor], step: Restore, work: Work, source: Source
+    file: File,
+    nodes: Mapping[str, NodeDoor],
+    step: Restore,
+    work: Work,
+    source: Source,
+    last_look: Callable[[], None],
 ) -> None:
     """One file through here and to its node. Raises QdrantctlError.
 
@@ -111,20 +132,20 @@ def _sent(
     call = Call(method="POST", path=collection_path(step.name, "snapshots", "upload"), query=query)
     boundary = uuid4().hex
     # A name of its own: under the old one it would replace the snapshot that it is a copy of.
-    name = f"qdrantctl-restore-{step.snapshot}-{file.peer}.snapshot"
+    name = f"{UPLOADED}{step.snapshot}-{file.peer}.snapshot"
     head = (
         f"--{boundary}\r\n"
         f'content-disposition: form-data; name="snapshot"; filename="{name}"\r\n'
         "content-type: application/octet-stream\r\n\r\n"
     ).encode()
     tail = f"\r\n--{boundary}--\r\n".encode()
-    body = chain([head], _read(file, source(file, node), step, work), [tail])
+    body = chain([head], _read(file, source(file, node), step, work, last_look), [tail])
     length = len(head) + file.size + len(tail)
     node.upload(call, body, length, f"multipart/form-data; boundary={boundary}")
-    _forget(node, step.name, name)
+    forget_upload(node, step.name, name)
 
 
-def _forget(node: Door, collection: str, name: str) -> None:
+def forget_upload(node: Door, collection: str, name: str) -> None:
     """Delete the copy that the server keeps of what was uploaded."""
     try:
         path = collection_path(collection, "snapshots", name)
@@ -144,8 +165,17 @@ def _own(file: File, node: NodeDoor, step: Restore) -> Iterator[bytes]:
         raise
 
 
-def _read(file: File, found: Iterable[bytes], step: Restore, work: Work) -> Iterator[bytes]:
-    """The bytes of a file. Raises QdrantctlError before their end when they are not as taken."""
+def _read(
+    file: File,
+    found: Iterable[bytes],
+    step: Restore,
+    work: Work,
+    last_look: Callable[[], None] = lambda: None,
+) -> Iterator[bytes]:
+    """The bytes of a file. Raises QdrantctlError before their end when they are not as taken.
+
+    `last_look` is asked before the last piece, without which the server does nothing.
+    """
     mark, length, held = sha256(), 0, b""
     for piece in found:
         work.go_on()
@@ -162,6 +192,7 @@ def _read(file: File, found: Iterable[bytes], step: Restore, work: Work) -> Iter
             f"with {file.checksum} were taken.",
             hint="It is damaged or was changed, and was not restored.",
         )
+    last_look()
     yield held
 
 

@@ -80,9 +80,12 @@ def _meant(words: str, names: set[str]) -> tuple[Address, str]:
     name, at, mark = words.rpartition("@")
     try:
         whole = Address.parse(words)
-        return (Address.parse(name), mark) if at and whole.name not in names else (whole, "")
+        found = (Address.parse(name), mark) if at and whole.name not in names else (whole, "")
     except ValueError as error:
         raise UsageError(str(error), hint="As in collection/products@ID.") from None
+    if found[0].kind != "collection":
+        raise UsageError(f"{found[0]} is no collection", hint="As in collection/products@ID.")
+    return found
 
 
 def torn(each: Set) -> str:
@@ -116,7 +119,7 @@ def restoring(
     fitting(about, door)
     old = about.snapshot.collection
     name = wish.name or f"{old}-restored-{now:%Y%m%d-%H%M%S}"
-    there = standing(settings, door, name, wish, about.snapshot.aliases, resuming=False)
+    there = standing(settings, door, name, wish, about.snapshot.aliases)
     if there.live and name == old and found.store.url == CLUSTER and stand_in.needed(door.server):
         raise stand_in.unread(door.server, there.address)
     taken, source = placed(found, door)
@@ -127,7 +130,7 @@ def restoring(
     ours = about.owner in settings.owners
     memory = ledger.read(door)
     plan = planned(settings, door, memory, there, taken, step, because, ours=ours)
-    return Restoring(plan, step, taken, there, {}, listed=False, source=source)
+    return Restoring(plan, step, taken, there, False, source, found.store.url)
 
 
 def fitting(about: Sidecar, door: Door) -> None:

@@ -17,7 +17,7 @@ from qdrantctl.flows.desired import Desired
 from qdrantctl.flows.nodes import Work
 from qdrantctl.flows.observe import Worlds
 from qdrantctl.flows.plan import described
-from qdrantctl.flows.policies import Place, Policy, place, policies
+from qdrantctl.flows.policies import Place, Policy, place, policies, untaken
 from qdrantctl.flows.prune import departing
 from qdrantctl.flows.sets import counted, put
 from qdrantctl.model.address import Address
@@ -69,6 +69,7 @@ def _change(policy: Policy, work: Work, now: datetime) -> Change:
     going = [f"{each.folder} from {url}" for url, each in _going(policy, due, waiting, now)]
     reasons += [f"retention removes {', '.join(going)}"] if going else []
     reasons += [f"{p.url} cannot be seen" for p in policy.places if p.broken]
+    reasons += [f"collection/{name} is being restored" for name in policy.restoring]
     return Change(
         address=policy.address,
         action=Action.RUN if reasons else Action.NOOP,
@@ -177,6 +178,7 @@ def run(made: Running, work: Work, tell: Callable[[Outcome], None]) -> Report:
 def _policy(policy: Policy, made: Running, work: Work) -> Iterator[str]:
     """Finish what was left, take what is due, remove what is no longer kept; what went wrong."""
     yield from (p.broken for p in policy.places if p.broken)
+    yield from map(untaken, policy.restoring)
     yield from _finished(policy, work)
     policy = _again(policy, made.settings, work)
     for step, slot in _due(policy, work, work.door.now, _waiting(policy, work)):
@@ -191,7 +193,7 @@ def _policy(policy: Policy, made: Running, work: Work) -> Iterator[str]:
 def _again(policy: Policy, settings: Settings, work: Work) -> Policy:
     """The same policy, its places as they are now."""
     places = (place(settings, work, policy.name, policy.spec, p.url) for p in policy.places)
-    return Policy(policy.owner, policy.name, policy.spec, policy.collections, tuple(places))
+    return replace(policy, places=tuple(places))
 
 
 def _finished(policy: Policy, work: Work) -> Iterator[str]:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from qdrantctl.edges import ledger
 from qdrantctl.edges.settings import Settings
-from qdrantctl.flows.nodes import Work
+from qdrantctl.flows.nodes import SLOW, Work, exists, snapshots
 from qdrantctl.flows.observe import observe
+from qdrantctl.flows.recover import UPLOADED, forget_upload
 from qdrantctl.kinds.alias import pointing
 from qdrantctl.model.address import OWN_PREFIX, Address, unsendable
 from qdrantctl.model.change import Action, Cause, Change, FieldChange
@@ -17,13 +18,12 @@ from qdrantctl.model.errors import ClusterError, QdrantctlError, UsageError
 from qdrantctl.model.kind import Asked, Door
 from qdrantctl.model.resource import Inventory, Lifecycle, Resource, canonical
 from qdrantctl.model.rule import ABSENT, Effect, Json, same
-from qdrantctl.model.snapshot import Taken
+from qdrantctl.model.snapshot import Taken, underway
 from qdrantctl.model.step import Call, Step, collection_path
 
 KIND, ALIAS = "collection", "alias"
 GONE = 30.0
 """Seconds within which every node knows that a collection was deleted."""
-NOT_FOUND = 404
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,10 @@ class Standing:
     """Whether the entry is of a collection that this owner has, or had until it vanished."""
     aliases: Mapping[str, str]
     """The aliases that are put at it, each with what it stands for now; empty for nothing."""
+    down: frozenset[str] = frozenset()
+    """Those of them that are taken down with it, or were by a restore that did not end."""
+    ledger: bool = True
+    """Whether there is a ledger."""
 
     def moves(self) -> Iterator[Change]:
         """A change for each alias."""
@@ -85,23 +89,17 @@ _RECORDED = ("owner", "address", "object", "schema_version", "spec", "lifecycle"
 
 
 def standing(
-    settings: Settings,
-    door: Door,
-    name: str,
-    wish: Wish,
-    aliases: tuple[str, ...],
-    *,
-    resuming: bool,
+    settings: Settings, door: Door, name: str, wish: Wish, aliases: tuple[str, ...]
 ) -> Standing:
     """What is there. Reads only. Raises QdrantctlError when the collection may not be made.
 
-    `aliases` stood for it when the snapshot was taken. With `resuming` a collection of that name
-    is what an interrupted restore has left, which is gone on with.
+    `aliases` stood for it when the snapshot was taken. What a restore that died has left counts as
+    any other collection: somebody may have written into it since.
     """
     _usable(name)
     address, memory = Address(KIND, name), ledger.read(door)
-    live = there(door, address, Address(ALIAS, name))
-    if Address(ALIAS, name) in live:
+    there = seen(door, address, Address(ALIAS, name))
+    if Address(ALIAS, name) in there:
         raise QdrantctlError(
             f"{Address(ALIAS, name)} exists on {door.server.url}; nothing was done",
             hint="Restore under another name with --as NAME, and move the alias then.",
@@ -109,18 +107,17 @@ def standing(
     entry: Mapping[str, Json] = memory.entries.get(address, {})
     stays = bool(entry) and not entry.get("deleted")
     ours = stays and entry["owner"] in settings.owners
-    found = live.get(address) if not resuming else None
-    if found:
-        _replaceable(address, entry if stays else {}, ours, wish, settings, door)
-    left = entry.get("pending") or {}
-    down = (*(found.facts.aliases if found else ()), *left.get("aliases", ()))
+    live, left = there.get(address), underway(entry)
+    if live:
+        _replaceable(address, entry, ours, wish, settings, door)
     where = _aliases(door)
-    again = {alias for alias in down if where.get(alias, name) == name}
-    again |= set(aliases if wish.with_aliases else ())
-    put = {alias: where.get(alias, "") for alias in sorted(again)
-           if found or where.get(alias) != name}  # fmt: skip
-    _movable(put, memory, settings, door)
-    return Standing(address, found, entry, ours, put)
+    down = {*(live.facts.aliases if live else ()), *(left.aliases if left else ())}
+    down |= {*(entry.get("pending") or {}).get("aliases", ())}
+    down = {alias for alias in down if where.get(alias, name) == name}
+    wanted = set(aliases if wish.with_aliases else ())
+    put = {alias: where.get(alias, "") for alias in sorted(down | wanted)}
+    _movable(name, {*wanted} - down, memory, settings, door)
+    return Standing(address, live, entry, ours, put, frozenset(down), memory.exists)
 
 
 def _usable(name: str) -> None:
@@ -141,10 +138,12 @@ def _replaceable(
 ) -> None:
     """Raises QdrantctlError where what stands there is not to be taken down."""
     hint = "Restore under another name with --as NAME, and move an alias or the data then"
-    why = ""
-    if entry and not ours:
+    left = underway(entry)
+    why = f"A restore to it was begun by {left.who} at {left.when} and did not end." if left else ""
+    stays = bool(entry) and not entry.get("deleted")
+    if stays and not ours:
         why = f"It is owned by {entry['owner']}, not {settings.owner}."
-    elif (entry.get("lifecycle") or {}).get("protect"):
+    elif stays and (entry.get("lifecycle") or {}).get("protect"):
         why = "It is protected: its manifest says lifecycle: {protect: true}."
     elif not wish.may_replace(address):
         consent = f"{{replace: {address}, until: YYYY-MM-DD, reason: …}}"
@@ -159,13 +158,18 @@ def _replaceable(
     )
 
 
-def _movable(put: Mapping[str, str], memory: ledger.Memory, settings: Settings, door: Door) -> None:
-    taken = there(door, *(Address(KIND, alias) for alias in put))
-    for alias in put:
+def _movable(
+    name: str, wanted: set[str], memory: ledger.Memory, settings: Settings, door: Door
+) -> None:
+    """Raises QdrantctlError where an alias cannot be put at the collection."""
+    taken = seen(door, *(Address(KIND, alias) for alias in wanted))
+    for alias in sorted(wanted):
         address = Address(ALIAS, alias)
         entry = memory.entries.get(address, {})
         reason = ""
-        if Address(KIND, alias) in taken:
+        if alias == name:
+            reason = "the collection itself is called so"
+        elif Address(KIND, alias) in taken:
             reason = f"{Address(KIND, alias)} exists"
         elif entry and not entry.get("deleted") and entry["owner"] not in settings.owners:
             reason = f"it is owned by {entry['owner']}, not {settings.owner}"
@@ -180,7 +184,7 @@ def _aliases(door: Door) -> dict[str, str]:
     return {entry["alias_name"]: entry["collection_name"] for entry in told}
 
 
-def there(door: Door, *only: Address) -> Inventory:
+def seen(door: Door, *only: Address) -> Inventory:
     """Which of these exist, with all that is to be known of them."""
     wanted = frozenset(only)
     return observe(door, Asked(Inventory(), Inventory(), details=wanted, only=wanted))
@@ -189,30 +193,29 @@ def there(door: Door, *only: Address) -> Inventory:
 def taken_down(address: Address, work: Work) -> None:
     """Delete a collection, and wait until every node knows. Raises QdrantctlError.
 
-    A node that does not would take a snapshot into what is about to be deleted.
+    A node that does not would take a snapshot into what is about to be deleted. What is there of
+    an upload goes first: nobody deletes the files of a collection that is gone.
     """
     path = collection_path(address.name)
+    for url in work.nodes or ("",):
+        node = work.door.at(url, timeout=SLOW)
+        try:
+            for name in snapshots(node, address.name):
+                if name.startswith(UPLOADED):
+                    forget_upload(node, address.name, name)
+        finally:
+            node.close()
     work.door.ask(Call(method="DELETE", path=path))
     until = time.monotonic() + GONE
     for url in work.nodes or ("",):
         node = work.door.at(url, timeout=GONE)
         try:
-            while _listed(node, path):
+            while exists(node, address.name):
                 if time.monotonic() > until:
                     raise ClusterError(f"{node.server.url}: {address} is still there")
                 time.sleep(0.05)
         finally:
             node.close()
-
-
-def _listed(node: Door, path: str) -> bool:
-    try:
-        node.ask(Call(method="GET", path=path))
-    except ClusterError as error:
-        if error.status == NOT_FOUND:
-            return False
-        raise
-    return True
 
 
 def unlike(now: Mapping[str, Json], then: Mapping[str, Json]) -> tuple[str, ...]:

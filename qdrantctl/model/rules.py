@@ -104,6 +104,7 @@ RULES: dict[str, str] = {
     "QC213": "What was changed outside qdrantctl is left as it is, where on_drift is keep",
     "QC214": "Loosening a cap needs consent by name, where --fail-on-loosening is given",
     "QC215": "Every node that holds shards must be named before points are destroyed",
+    "QC216": "What is being restored must not be taken for the collection",
     "QC220": "A consent should not have expired",
     "QC221": "A consent should allow something",
     "QC230": "A checkout must contain what was applied",

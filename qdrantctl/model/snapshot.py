@@ -90,6 +90,41 @@ def way_back(address: Address | str, snapshot: str = "", environment: str = "") 
     return f"qdrantctl snapshots restore {shlex.quote(what)}{where}"
 
 
+class Underway(BaseModel):
+    """A restore that was begun, as the ledger's entry of the new name remembers it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    collection: str = Field(description="Name of the collection that the snapshot is of.")
+    snapshot: str = Field(description="Its id.")
+    source: str = Field(default="", description="The destination it is at; empty: the servers.")
+    aliases: tuple[str, ...] = Field(
+        default=(), description="Taken down with what stood there, and still to be put back."
+    )
+    replaced: str = Field(
+        default="", description="Id of the snapshot of what stood there; empty for nothing."
+    )
+    stand_in: bool = Field(
+        default=False, description="Whether an empty collection may stand for the old one."
+    )
+    who: str = Field(default="", description="Who began it.")
+    when: str = Field(default="", description="When.")
+
+    def again(self, name: str, environment: str) -> str:
+        """The command that does it once more."""
+        at = f" --from {shlex.quote(self.source)}" if self.source else ""
+        words = way_back(f"collection/{self.collection}", self.snapshot, environment)
+        return f"{words}{at} --as {shlex.quote(name)}"
+
+
+def underway(entry: Mapping[str, Json]) -> Underway | None:
+    """What a ledger entry tells of a restore that did not end."""
+    try:
+        return Underway.model_validate(entry["restoring"]) if entry.get("restoring") else None
+    except ValueError:
+        return None
+
+
 class Listed(BaseModel):
     """One file of a snapshot, as the ledger or the server tells of it."""
 

@@ -83,6 +83,11 @@ def restored(name: str, taken: Taken, left: Iterable[str], *, managed: bool) -> 
     return "\n".join(after_restore(name, taken, left, managed=managed)) + "\n"
 
 
+def ways_back(met: Report) -> str:
+    """How what was destroyed is had again; empty where nothing was."""
+    return "".join(f"{line}\n" for line in numbers.ways_back(met))
+
+
 def drift(made: Drift, *, colour: bool) -> str:
     """What moved, block by block; the last line says it all and is fit for a log."""
     return "\n\n".join(_drift(made, painter(colour=colour))) + "\n"

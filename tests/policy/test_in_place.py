@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import threading
 
 import pytest
 
@@ -151,6 +156,104 @@ def test_the_next_one_finishes(node, shop, kept, where, way):
     told = shop.run(node, "snapshots", "restore", what, "--as", "since", "--auto-approve")
     assert told.code == 0, told.out + told.err
     assert contents(node, "since") == since
+
+
+@pytest.mark.parametrize("gone", [True, False], ids=["all", "half"])
+def test_no_apply_and_no_policy_takes_what_is_half_there(node, shop, kept, gone):
+    """Killed once what stood there was down, or once the server had made what takes its place."""
+    then = contents(node, "products")
+    upload = b"POST /collections/products/snapshots/upload"
+    met = []
+
+    def kill(_, head):
+        if not head.startswith(upload):
+            return None
+        met.append(head)
+        if not gone:
+            return "cut"
+        os.kill(victim.pid, signal.SIGKILL)
+        return "drop"
+
+    with proxied(node.http_port, kill) as proxy:
+        proxy.after_cut = lambda: os.kill(victim.pid, signal.SIGKILL)
+        words = [sys.executable, "-m", "qdrantctl", "snapshots", "restore", FROM, "--auto-approve",
+                 "--from", f"file://{kept}", "-C", str(shop.folder), *CONSENT]  # fmt: skip
+        environ = os.environ | {"FLOWS_URL": proxy.url}
+        victim = subprocess.Popen(words, env=environ, stdout=-1, stderr=-1)
+        victim.communicate(timeout=60)
+    assert met
+    for lease in names(node) - {"products", "_qdrantctl"}:
+        asked(node, "DELETE", f"/collections/{lease}")
+    plan = shop.plan(node)
+    assert (plan.code, "QC216" in plan.rules) == (3, True), plan.out
+    [found] = [v for v in plan.document["violations"] if v["rule"] == "QC216"]
+    [safe] = record(node, FROM)["snapshots"]
+    assert f"{FROM}@{safe['id']}" in found["hint"]
+    assert shop.apply(node).code == 3
+    assert shop.run(node, "drift").code == 2
+    for _ in range(2):
+        assert (shop.run(node, "snapshots", "run").code, len(sets(kept))) == (0 if gone else 6, 1)
+    told = back(shop, node, kept, *CONSENT)
+    assert told.code == 0, told.out + told.err
+    assert f"{FROM}@{safe['id']}" in told.out.splitlines()[-1]
+    assert contents(node, "products") == then
+    assert aliases(node) == {"live": "products"}
+    assert shop.run(node, "drift").code == 0
+    assert shop.run(node, "snapshots", "run").code == 0
+    assert shop.plan(node).code == 0
+
+
+def test_it_is_restored_while_somebody_writes(node, shop, kept):
+    """What is written is in the snapshot of what stood there, or in what was restored."""
+    stop = threading.Event()
+
+    def write():
+        number = 1000
+        while not stop.is_set():
+            number += 1
+            point = {"id": number, "vector": [1, 1, 1, 1]}
+            node.request("PUT", "/collections/products/points?wait=true", {"points": [point]})
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        told = back(shop, node, kept, *CONSENT)
+    finally:
+        stop.set()
+        writer.join()
+    assert told.code in (0, 6), told.out + told.err
+    assert aliases(node) == {"live": "products"}
+    assert shop.run(node, "drift").code == 0
+    back_line = [line for line in told.out.splitlines() if line.startswith("Way back")]
+    assert back_line
+
+
+def test_without_a_ledger(node, shop, kept):
+    then = contents(node, "products")
+    fill(node, first=100, count=5)
+    asked(node, "DELETE", "/collections/_qdrantctl")
+    told = back(shop, node, kept, *CONSENT)
+    assert told.code == 0, told.out + told.err
+    assert contents(node, "products") == then
+    assert aliases(node) == {"live": "products"}
+    assert len(record(node, FROM)["snapshots"]) == 1
+
+
+def test_an_alias_of_another_one_comes_up_again(node, shop, kept, tmp_path):
+    other = Shop(tmp_path / "other")
+    project = other.folder / "qdrantctl.yaml"
+    project.write_text(project.read_text().replace("shop", "other"))
+    other.states({}, {"theirs": "products"})
+    assert other.apply(node).code == 0
+    told = back(shop, node, kept, *CONSENT)
+    assert told.code == 0, told.out + told.err
+    assert aliases(node) == {"live": "products", "theirs": "products"}
+    told = back(shop, node, kept, "--as", "live2", "--with-aliases")
+    assert told.code == 0, told.out + told.err
+    asked(node, "POST", "/collections/aliases",
+          {"actions": [{"delete_alias": {"alias_name": "live"}}]})  # fmt: skip
+    told = back(shop, node, kept, "--as", "live", "--with-aliases")
+    assert (told.code, "the collection itself is called so" in told.err) == (1, True)
 
 
 def test_aliases_are_put_back_where_that_is_asked(node, shop, kept):

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from tests.faults import proxied
-from tests.flows.project import Project, asked, record
+from tests.flows.project import VECTORS, Project, asked, record, upsert
 from tests.snapshots.bench import (
     DELETE,
     FROM,
@@ -56,8 +56,11 @@ def killed(project, node, start: bytes, *words: str, after: bool = False) -> Non
         victim.append(process)
         process.communicate(timeout=60)
     assert process.returncode == -signal.SIGKILL
-    told = project.run(node, "lease", "break", "1", "--auto-approve")
-    assert told.code == 0, told.err
+    held = [name for name in names(node) if name.startswith("_qdrantctl_lease")]
+    assert held
+    for name in held:
+        told = project.run(node, "lease", "break", name, "--auto-approve")
+        assert told.code == 0, told.err
 
 
 def test_killed_between_the_snapshot_and_the_deletion(project, node):
@@ -127,13 +130,53 @@ def test_a_killed_restore_is_finished_by_the_next(project, node, start, after):
     project.done(node, *DELETE)
     words = ("snapshots", "restore", FROM, "--as", "again")
     killed(project, node, start, *words, after=after)
-    assert record(node, FROM)["restoring"]["as"] == "again"
+    assert record(node, "collection/again")["restoring"]["collection"] == "products"
     assert project.plan(node).code == 0
     assert names(node) <= {"other", "again", "_qdrantctl"}
-    told = restored(project, node)
+    made = "again" in names(node)
+    if made:  # somebody may have written into it since
+        told = restored(project, node, "--as", "again")
+        assert (told.code, "and did not end" in told.err) == (1, True), told.out + told.err
+    consent = ("--allow-replace", "collection/again") if made else ()
+    told = restored(project, node, "--as", "again", *consent)
     assert told.code == 0, told.out + told.err
-    assert "an interrupted restore did not finish it" in told.out
     assert (contents(node, "again"), about(node, "again")) == before
-    assert asked(node, "GET", "/collections/again/snapshots") == []
-    assert "restoring" not in record(node, FROM)
+    assert [e["name"] for e in asked(node, "GET", "/collections/again/snapshots")] == [
+        known["files"][0]["name"] for known in taken(node, "collection/again")
+    ]
+    entry = record(node, "collection/again")
+    assert (bool(entry), "restoring" in entry) == (made, False)
     assert names(node) == {"other", "again", "_qdrantctl"}
+
+
+def test_nobody_takes_what_a_killed_restore_has_left(project, node):
+    before = contents(node, "products")
+    project.done(node, *DELETE)
+    upload = b"POST /collections/again/snapshots/upload"
+    words = ("snapshots", "restore", FROM, "--as", "again")
+    killed(project, node, upload, *words, after=True)
+    upsert(node, "again", 2)
+    project.states({"other": OTHER, "again": SPEC})
+    plan = project.plan(node)
+    assert (plan.code, "QC216" in plan.rules) == (3, True)
+    [found] = [v for v in plan.document["violations"] if v["rule"] == "QC216"]
+    assert "restore collection/products@" in found["hint"]
+    assert project.apply(node).code == 3
+    told = restored(project, node, "--as", "again", "--allow-replace", "collection/again")
+    assert told.code == 0, told.out + told.err
+    assert contents(node, "again") == before
+    project.done(node)
+
+
+def test_what_is_made_while_the_file_is_sent_stays(project, node):
+    project.done(node, *DELETE)
+
+    def meanwhile(_: int, head: bytes) -> None:
+        if head.startswith(b"GET /snapshots/"):
+            asked(node, "PUT", "/collections/again", {"vectors": VECTORS})
+            upsert(node, "again", 2)
+
+    with proxied(node.http_port, meanwhile) as proxy:
+        told = restored(project, proxy.url, "--as", "again")
+    assert (told.code, "was made meanwhile" in told.out) == (6, True), told.out + told.err
+    assert len(contents(node, "again")) == 2

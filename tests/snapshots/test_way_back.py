@@ -253,8 +253,9 @@ def test_a_server_that_gives_out_only_what_it_lists(project, node, monkeypatch):
     assert names(node) == {"again", "other", "_qdrantctl"}
 
     # One that a killed run has left is used and goes, and so does nothing that is not empty.
-    entry = record(node, FROM) | {"restoring": {"as": "x", "snapshot": "y", "stand_in": "products"}}
-    points = [{"id": point_id(FROM), "vector": {}, "payload": entry}]
+    mark = {"collection": "products", "snapshot": "y", "stand_in": True}
+    entry = record(node, FROM) | {"address": "collection/x", "restoring": mark}
+    points = [{"id": point_id("collection/x"), "vector": {}, "payload": entry}]
     asked(node, "PUT", "/collections/_qdrantctl/points?wait=true", {"points": points})
     asked(node, "PUT", "/collections/products", {"vectors": {}})
     told = restored(project, node, "--as", "third")
