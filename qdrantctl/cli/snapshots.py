@@ -40,6 +40,8 @@ def command() -> None:
               help="With --as: what stands there is replaced, after a snapshot of it.")  # fmt: skip
 @click.option("--with-aliases", is_flag=True,
               help="Put the aliases that stood for it then at the new collection.")  # fmt: skip
+@click.option("--node", "nodes", multiple=True, metavar="URL",
+              help="With --url, for a cluster: each node's own address.")  # fmt: skip
 @click.option("--auto-approve", is_flag=True, help="Do not ask.")
 @click.option("--lease-timeout", type=click.FloatRange(min=0), default=0, metavar="SECONDS",
               help="Wait that long while an apply is running.")  # fmt: skip
@@ -52,8 +54,10 @@ def restore_snapshot(**words: Any) -> int:
     settings are compared with what they were when the snapshot was taken.
     """
     starting(words["verbose"])
+    import os
     from datetime import UTC, datetime
 
+    from qdrantctl.edges.settings import with_nodes
     from qdrantctl.flows.plan import door
     from qdrantctl.model.errors import UsageError
 
@@ -62,7 +66,7 @@ def restore_snapshot(**words: Any) -> int:
             "there is no terminal to ask on, and --auto-approve was not given",
             hint="Look at `qdrantctl snapshots list` first.",
         )
-    chosen = _settings(words)
+    chosen = with_nodes(_settings(words), words["nodes"], words["url"], os.environ)
     with door(chosen, on_call(words["verbose"])) as cluster:
         now = datetime.now(UTC)
         made = _restoring(chosen, cluster, words, words["name"], now)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
@@ -164,6 +164,16 @@ def of_ledger(
         endpoint=reach.endpoint,
         embedded=reach.embedded,
     )
+
+
+def with_nodes(
+    settings: Settings, nodes: tuple[str, ...], url: str | None, environ: Mapping[str, str]
+) -> Settings:
+    """With the nodes that the command line names beside --url. Raises UsageError."""
+    if nodes and not url:
+        raise UsageError("--node goes with --url; an environment states its nodes itself")
+    reached = (of_url(node, "--node", environ).endpoint for node in nodes)
+    return replace(settings, nodes=tuple(e.url for e in reached if e)) if nodes else settings
 
 
 def find(directory: Path) -> Path | None:

@@ -80,7 +80,7 @@ def reached(
         if missing := sorted(peers - found.keys()):
             raise ClusterError(
                 f"{what}: not every node is reached that holds a part of it",
-                why=f"No address leads to {', '.join(missing)}. " + "; ".join(failures),
+                why=". ".join([f"No address leads to {', '.join(missing)}", *failures]),
                 hint="State every node's own address in the environment, under nodes, and see "
                 "that each is up.",
             )

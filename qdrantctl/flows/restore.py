@@ -10,14 +10,14 @@ from qdrantctl.edges import ledger
 from qdrantctl.edges.settings import Settings
 from qdrantctl.flows import stand_in
 from qdrantctl.flows.desired import Desired
-from qdrantctl.flows.nodes import exists
+from qdrantctl.flows.nodes import NodeDoor, exists, reached
 from qdrantctl.flows.observe import Worlds
 from qdrantctl.flows.plan import described
 from qdrantctl.flows.recover import Source
 from qdrantctl.flows.standing import Standing, Wish, standing
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Cause, Change
-from qdrantctl.model.errors import QdrantctlError, UsageError
+from qdrantctl.model.errors import ClusterError, QdrantctlError, UsageError
 from qdrantctl.model.kind import Door
 from qdrantctl.model.plan import Plan
 from qdrantctl.model.resource import Inventory
@@ -54,7 +54,9 @@ class Restoring:
         return [change.model_copy(update={"because": ""}) for change in self.plan.changes]
 
 
-def restoring(settings: Settings, door: Door, words: str, wish: Wish, now: datetime) -> Restoring:
+def restoring(
+    settings: Settings, door: NodeDoor, words: str, wish: Wish, now: datetime
+) -> Restoring:
     """What restoring `words` (`collection/NAME` or `collection/NAME@ID`) would do. Reads only.
 
     Raises QdrantctlError where there is no such snapshot, or the name is taken.
@@ -70,10 +72,22 @@ def restoring(settings: Settings, door: Door, words: str, wish: Wish, now: datet
     found = standing(settings, door, name, wish, taken.aliases)
     nodes = settings.nodes if door.server.peers > 1 else ()
     step = Restore(collection=address.name, snapshot=taken.id, name=name, nodes=nodes)
+    whole(step, taken, door)
     points = "1 point" if taken.points == 1 else f"{taken.points:,} points"
     because = f"from {address}@{taken.id}: {points}, {taken.size:,} bytes"
     made = planned(settings, door, memory, found, taken, step, because)
     return Restoring(made, step, taken, found, listed)
+
+
+def whole(step: Restore, taken: Taken, door: NodeDoor) -> None:
+    """Raises ClusterError where a node is not reached that a file is for."""
+    peers = frozenset(file.peer for file in taken.files)
+    try:
+        with reached(door, step.nodes, peers, f"snapshot {taken.id}"):
+            pass
+    except ClusterError as error:
+        error.hint = f"{error.hint} Beside --url name each with --node."
+        raise
 
 
 def planned(

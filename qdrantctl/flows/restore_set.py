@@ -17,7 +17,7 @@ from qdrantctl.flows.nodes import NodeDoor, Work
 from qdrantctl.flows.policies import policies
 from qdrantctl.flows.prune import elsewhere
 from qdrantctl.flows.recover import Source
-from qdrantctl.flows.restore import Restoring, planned
+from qdrantctl.flows.restore import Restoring, planned, whole
 from qdrantctl.flows.sets import found
 from qdrantctl.flows.standing import Wish, standing
 from qdrantctl.kinds.schedule import AHEAD
@@ -125,6 +125,7 @@ def restoring(
     taken, source = placed(found, door)
     nodes = work.nodes if door.server.peers > 1 else ()
     step = Restore(collection=old, snapshot=about.id, name=name, nodes=nodes)
+    whole(step, taken, door)
     because = f"from {found.store.url}, taken {about.taken:%Y-%m-%d %H:%M} UTC: "
     because += f"{taken.points:,} points, {taken.size:,} bytes"
     ours = about.owner in settings.owners

@@ -205,6 +205,14 @@ def test_three_nodes(three_nodes, tmp_path):
     assert contents(first, "again") == contents(first, "products")
     told = shop.run(first, "snapshots", "verify", "--scratch", "embedded")
     assert told.code == 0, told.out + told.err
+    at = [word for node in three_nodes for word in ("--node", node.url)]
+    told = back(shop, first, folder, "--as", "third", "--url", first.url)
+    assert (told.code, "not every node is reached" in told.err) == (1, True), told.out + told.err
+    assert "third" not in names(first)
+    told = back(shop, first, folder, "--as", "third", "--url", first.url, *at)
+    assert told.code == 0, told.out + told.err
+    assert contents(first, "third") == contents(first, "products")
+    assert back(shop, first, folder, "--as", "fourth", *at).code == 64
     next(sets(folder)[0].glob("*.snapshot")).unlink()
     told = shop.run(first, "snapshots", "verify", "--format", "json")
     assert (told.code, "is missing" in told.out) == (6, True)
