@@ -115,7 +115,7 @@ class Drift(BaseModel):
     snapshots: Mapping[str, int] | MISSING = Field(
         default=ABSENT,
         description="What is not as the snapshot policies say, counted: overdue, incomplete, "
-        "unverified, superfluous and unseen. Absent where there is no policy.",
+        "unverified, superfluous, unseen and restoring. Absent where there is no policy.",
     )
 
     @property
