@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from qdrantctl.edges import ledger
+from qdrantctl.flows import stand_in
 from qdrantctl.flows.nodes import NOT_FOUND, NodeDoor, Work, members, pieces, reached, snapshots
 from qdrantctl.model.address import Address
 from qdrantctl.model.backup import BEGUN, PRUNED, SIDECAR, Sidecar, part
@@ -143,10 +144,40 @@ def _size(node: NodeDoor, collection: str, file: File) -> int:
 
 
 def forget(node: NodeDoor, sidecar: Sidecar, file: File) -> None:
-    """Delete the server's own copy of a file, where there is one. Raises ClusterError."""
-    path = collection_path(sidecar.snapshot.collection, "snapshots", file.name)
+    """Delete the server's own copy of a file, where there is one. Raises ClusterError.
+
+    Also where a server deletes none: what is known of the file must outlive it.
+    """
+    collection = sidecar.snapshot.collection
+    path = collection_path(collection, "snapshots", file.name)
     try:
         node.ask(Call(method="DELETE", path=path, query={"wait": "true"}))
     except ClusterError as error:
         if error.status != NOT_FOUND:
             raise
+        if _out_of_reach(node, collection, file):
+            raise _undeletable(node, collection, file) from None
+
+
+def _out_of_reach(node: NodeDoor, collection: str, file: File) -> bool:
+    """Whether the collection is gone, and its file may be there all the same."""
+    try:
+        snapshots(node, collection)
+    except ClusterError as error:
+        if error.status != NOT_FOUND:
+            raise
+        # Where nobody tells whether it is there, it counts as there.
+        return stand_in.needed(node.server) or _size(node, collection, file) > 0
+    return False
+
+
+def _undeletable(node: NodeDoor, collection: str, file: File) -> ClusterError:
+    path = collection_path(collection, "snapshots", file.name)
+    hint = f"Make a collection of that name again, an empty one will do, send DELETE {path}"
+    if not stand_in.needed(node.server):
+        hint += ", or delete the file in the server's folder of snapshots"
+    return ClusterError(
+        f"{node.server.url}: a server deletes no snapshot of a collection that is gone; "
+        f"{file.name} of collection/{collection} stays, and what is known of it",
+        hint=f"{hint}, and repeat this.",
+    )

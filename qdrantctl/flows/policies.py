@@ -66,6 +66,8 @@ class Policy:
     places: tuple[Place, ...]
     restoring: tuple[str, ...] = ()
     """Collections that it would cover, were they not being restored."""
+    there: frozenset[str] = frozenset()
+    """Every collection of the cluster, covered or not."""
 
     @property
     def address(self) -> str:
@@ -88,6 +90,13 @@ class Policy:
     def gone(self, each: Set) -> bool:
         """Whether a set is of a collection that is not there any more, or not covered."""
         return each.about is not None and each.about.snapshot.collection not in self.collections
+
+    def holding(self, each: Set) -> bool:
+        """Whether the servers hold files of a set that a run has to copy or to remove.
+
+        Those of a collection that is gone no server lists or deletes; they stay written down.
+        """
+        return each.begun is not None and each.begun.snapshot.collection in self.there
 
     def superfluous(self, place: Place) -> list[Set]:
         """What retention no longer keeps. What may be the last of a collection is not among it.
@@ -205,7 +214,8 @@ def policies(settings: Settings, work: Work, only: tuple[str, ...] = ()) -> list
         and entry["owner"] not in settings.owners
         and not entry.get("deleted")
     }
-    names = sorted({entry["name"] for entry in listed} - others)
+    there = frozenset(entry["name"] for entry in listed)
+    names = sorted(there - others)
     marked = {a.name for a, e in memory.entries.items() if a.kind == "collection" and underway(e)}
     found: list[Policy] = []
     for name, spec in sorted(specs.items()):
@@ -220,6 +230,7 @@ def policies(settings: Settings, work: Work, only: tuple[str, ...] = ()) -> list
                     collections=tuple(n for n in covered if n not in marked),
                     places=tuple(places),
                     restoring=tuple(n for n in covered if n in marked),
+                    there=there,
                 )
             )
     return found

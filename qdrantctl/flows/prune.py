@@ -26,7 +26,7 @@ class Leaving:
 
     store: Store
     set: Set
-    alone: bool
+    copies: bool
     """Whether the servers hold files of it that no destination needs any more."""
 
     def remove(self, work: Work) -> None:
@@ -34,8 +34,8 @@ class Leaving:
 
         Raises QdrantctlError.
         """
-        if self.alone and self.set.begun:
-            dropped(self.set.begun, work)
+        if self.copies and self.set.about:
+            dropped(self.set.about, work)
         remove(self.store, self.set)
 
 
@@ -93,10 +93,14 @@ def departing(policy: Policy, named: Collection[str] = ()) -> list[Leaving]:
             else:
                 staying.add(each.folder)
     keep = policy.spec["server_copy"] == "keep"
-    return [
-        Leaving(store, each, each.folder not in staying and not (keep and each.sidecar))
-        for store, each in going
-    ]
+
+    def copies(store: Store, each: Set) -> bool:
+        if store.url == CLUSTER:
+            return True
+        left = each.begun is not None and not (keep and each.sidecar)
+        return left and each.folder not in staying
+
+    return [Leaving(store, each, copies(store, each)) for store, each in going]
 
 
 def _loose(policy: Policy, each: Set) -> bool:

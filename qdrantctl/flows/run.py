@@ -64,7 +64,7 @@ def _change(policy: Policy, work: Work, now: datetime) -> Change:
     due = list(_due(policy, work, now, waiting))
     words = [f"collection/{step.collection}" for step, _ in due]
     reasons = [f"{', '.join(words)} due"] if words else []
-    left = sum(s.begun is not None for p in policy.places for s in p.sets)
+    left = sum(policy.holding(s) for p in policy.places for s in p.sets)
     reasons += [f"{left} set{'s' * (left > 1)} that a run has left are finished"] if left else []
     going = [f"{each.folder} from {url}" for url, each in _going(policy, due, waiting, now)]
     reasons += [f"retention removes {', '.join(going)}"] if going else []
@@ -256,7 +256,7 @@ def _tidied(policy: Policy, work: Work) -> Iterator[str]:
     left: dict[str, list[tuple[Any, Set]]] = {}
     for where in policy.places:
         for each in where.sets:
-            if each.begun:
+            if policy.holding(each):
                 left.setdefault(each.folder, []).append((where.store, each))
     hold = policy.spec["server_copy"] == "keep"
     for folder, sets in left.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -100,3 +101,42 @@ def test_sets_of_a_collection_that_is_gone_go_only_by_name(node, shop, kept):
     folder = told["left"][0]["folder"]
     assert shop.run(node, "snapshots", "prune", "--orphan", folder).code == 0
     assert len(sets(kept)) == 1
+
+
+@pytest.fixture
+def on_the_server(node, shop):
+    """A set that stayed on the server, of a collection that is gone."""
+    shop.keeps({"nightly": policy("cluster")})
+    shop.done(node)
+    fill(node)
+    assert shop.run(node, "snapshots", "run").code == 0
+    [file] = files(node)
+    asked(node, "DELETE", "/collections/products")
+    [name] = ledger_sets(node)
+    return file, name.rpartition("/")[0]
+
+
+def test_what_no_server_deletes_stays_known(node, shop, on_the_server):
+    file, folder = on_the_server
+    told = shop.run(node, "snapshots", "prune", "--orphan", folder)
+    assert (told.code, told.out) == (1, ""), told.out
+    assert "a server deletes no snapshot of a collection that is gone" in told.err
+    assert "Make a collection of that name again" in told.err
+    assert (files(node), [name.rpartition("/")[0] for name in ledger_sets(node)]) == (
+        [file],
+        [folder],
+    )
+    [path] = re.findall(r"send DELETE (\S+\.snapshot)", told.err)
+    asked(node, "PUT", "/collections/products", {})
+    asked(node, "DELETE", path)
+    told = shop.run(node, "snapshots", "prune", "--orphan", folder)
+    assert told.code == 0, told.err
+    assert (files(node), ledger_sets(node)) == ([], {})
+
+
+def test_what_somebody_deleted_on_the_servers_disk_is_forgotten(node, shop, on_the_server):
+    file, folder = on_the_server
+    file.unlink()
+    told = shop.run(node, "snapshots", "prune", "--orphan", folder)
+    assert told.code == 0, told.err
+    assert ledger_sets(node) == {}

@@ -15,6 +15,7 @@ from tests.policy.project import (
     NIGHTLY,
     backdate,
     backdate_ledger,
+    ledger_holds,
     ledger_sets,
     policy,
     sets,
@@ -209,3 +210,23 @@ def test_a_connection_that_is_cut_goes_on_where_it_was(node, shop, kept, tenth):
     assert len(seen) == 2
     assert seen[1]
     assert datetime.fromisoformat(json.loads((folder / "set.json").read_text())["taken"])
+
+
+def test_what_no_server_deletes_any_more_keeps_no_run_busy(node, shop, kept):
+    """A run died before it removed the server's copy, and then the collection went."""
+    shop.keeps({"nightly": policy(["cluster", f"file://{kept}"])})
+    shop.done(node)
+    assert shop.run(node, "snapshots", "run").code == 0
+    [folder] = sets(kept)
+    (folder / "begun.json").write_text((folder / "set.json").read_text())
+    ledger_holds(node, {})
+    shop.keeps({"nightly": policy(kept)})
+    shop.done(node)
+    asked(node, "DELETE", "/collections/products")
+    told = shop.run(node, "snapshots", "run")
+    assert (told.code, told.out) == (0, "Nothing is due.\n"), told.err
+    assert (len(files(node)), stray(kept)) == (1, [])
+    assert (folder / "begun.json").exists(), "it tells of the file"
+    told = shop.run(node, "snapshots", "prune", "--orphan", str(folder.relative_to(kept)))
+    assert (told.code, "of a collection that is gone" in told.err) == (1, True)
+    assert sets(kept) == [folder]
