@@ -175,7 +175,8 @@ def _told(met: Report, made: Restoring, words: dict[str, Any]) -> int:
 @command.command("list")
 @click.argument("address", required=False)
 @click.option("--from", "source", metavar="DESTINATION",
-              help="Only what is there, whoever put it there; no server is asked.")  # fmt: skip
+              help="Only what is there, whoever put it there; no server is asked. `cluster`: "
+                   "what this project's policies left on the servers, applied or not.")  # fmt: skip
 @server_options
 @output_options("text", "json")
 def list_snapshots(**words: Any) -> int:
@@ -184,9 +185,10 @@ def list_snapshots(**words: Any) -> int:
     from qdrantctl.flows.nodes import Work
     from qdrantctl.flows.plan import door
     from qdrantctl.flows.prune import listed as at_destinations
-    from qdrantctl.flows.prune import read
+    from qdrantctl.flows.prune import on_servers, read
     from qdrantctl.flows.snapshots import listed
     from qdrantctl.model.address import Address
+    from qdrantctl.model.destination import CLUSTER
     from qdrantctl.model.errors import UsageError
     from qdrantctl.render import json, text
 
@@ -195,16 +197,21 @@ def list_snapshots(**words: Any) -> int:
     except ValueError as error:
         raise UsageError(str(error)) from None
     found: tuple[Any, ...] = ()
-    if words["source"]:
+    unseen: tuple[str, ...] = ()
+    if words["source"] not in (None, CLUSTER):
         from datetime import UTC, datetime
 
         sets, now = tuple(read(words["source"])), datetime.now(UTC)
     else:
         chosen = _settings(words)
         with door(chosen, on_call(words["verbose"])) as cluster:
-            found = listed(cluster, chosen.nodes, only)
             work = Work(cluster, progress(words["verbose"]), lambda: False, chosen.nodes)
-            (sets, unseen), now = at_destinations(chosen, work), cluster.now
+            if words["source"]:
+                sets = tuple(on_servers(chosen, work))
+            else:
+                found = listed(cluster, chosen.nodes, only)
+                sets, unseen = at_destinations(chosen, work)
+            now = cluster.now
         for line in unseen:
             click.echo(f"Warning: {line}", err=True)
     clear()

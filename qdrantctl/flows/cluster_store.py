@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from qdrantctl.edges import ledger
+from qdrantctl.edges.settings import Settings
 from qdrantctl.flows import stand_in
 from qdrantctl.flows.nodes import NOT_FOUND, NodeDoor, Work, members, pieces, reached, snapshots
 from qdrantctl.model.address import Address
-from qdrantctl.model.backup import BEGUN, PRUNED, SIDECAR, Sidecar, part
+from qdrantctl.model.backup import BEGUN, PRUNED, SIDECAR, Sidecar, folder, part
 from qdrantctl.model.destination import CLUSTER
 from qdrantctl.model.errors import ClusterError, StoreError
 from qdrantctl.model.rule import Json
@@ -29,7 +30,8 @@ class ClusterStore:
 
     work: Work
     nodes: tuple[str, ...]
-    owner: str
+    owners: tuple[str, ...]
+    """The owner, then its previous names: what it left under these is its own."""
     policy: str
     url: str = CLUSTER
 
@@ -39,14 +41,14 @@ class ClusterStore:
         for name, document in documents.items():
             if name.startswith(prefix):
                 yield name, len(json.dumps(document))
-        for folder in {f"{name.rpartition('/')[0]}/" for name in documents}:
-            if folder.startswith(prefix):
-                yield from self._listed(folder, documents)
+        for above in {f"{name.rpartition('/')[0]}/" for name in documents}:
+            if above.startswith(prefix):
+                yield from self._listed(above, documents)
 
     def _listed(
-        self, folder: str, documents: Mapping[str, Mapping[str, Any]]
+        self, above: str, documents: Mapping[str, Mapping[str, Any]]
     ) -> Iterator[tuple[str, int]]:
-        sidecar = _sidecar(folder, documents)
+        sidecar = _sidecar(above, documents)
         if sidecar is None:
             return
         taken = sidecar.snapshot
@@ -56,7 +58,7 @@ class ClusterStore:
                 if file.peer not in nodes:  # gone for good, and its file with it
                     continue
                 if size := _size(nodes[file.peer], taken.collection, file):
-                    yield f"{folder}{part(file.peer)}", size
+                    yield f"{above}{part(file.peer)}", size
 
     def read(self, name: str) -> Iterator[bytes]:
         """The bytes of a file. Raises StoreError, ClusterError."""
@@ -76,14 +78,14 @@ class ClusterStore:
             for _ in pieces:
                 pass
             return
-        self._write(self._documents() | {name: json.loads(b"".join(pieces))})
+        self._write(self._owner(name), {name: json.loads(b"".join(pieces))})
 
     def delete(self, name: str) -> None:
         """Delete a file; nothing where there is none. Raises ClusterError."""
         documents = self._documents()
         if name.endswith(".json"):
             if name in documents:
-                self._write({word: known for word, known in documents.items() if word != name})
+                self._write(self._owner(name), {}, without=name)
             return
         sidecar, file = self._file(name, documents)
         with self._reached(sidecar) as nodes:
@@ -96,30 +98,49 @@ class ClusterStore:
         return reached(self.work.door, nodes, peers, f"snapshots of {self.policy}")
 
     def _file(self, name: str, documents: Mapping[str, Mapping[str, Any]]) -> tuple[Sidecar, File]:
-        folder, _, last = name.rpartition("/")
-        sidecar = _sidecar(f"{folder}/", documents)
+        above, _, last = name.rpartition("/")
+        sidecar = _sidecar(f"{above}/", documents)
         for file in sidecar.snapshot.files if sidecar else ():
             if sidecar and part(file.peer) == last:
                 return sidecar, file
         raise StoreError(f"cluster: the ledger knows no snapshot {name}")
 
-    @property
-    def _address(self) -> Address:
-        return Address(KIND, self.policy).of(self.owner)
+    def _owner(self, name: str) -> str:
+        """Whose file it is."""
+        return next(o for o in self.owners if name.startswith(folder(o, self.policy)))
 
-    def _documents(self) -> dict[str, Mapping[str, Any]]:
-        entry = ledger.read(self.work.door).entries.get(self._address, {})
-        return dict(entry.get("files") or {})
+    def _documents(self, *owners: str) -> dict[str, Mapping[str, Any]]:
+        """What the ledger tells of these owners, or of all, by the names of files."""
+        entries = ledger.read(self.work.door).entries
+        found: dict[str, Mapping[str, Any]] = {}
+        for owner in owners or self.owners:
+            found |= entries.get(Address(KIND, self.policy).of(owner), {}).get("files") or {}
+        return found
 
-    def _write(self, documents: Mapping[str, Json]) -> None:
-        address = str(self._address)
-        entry = {"owner": self.owner, "address": address, "spec": {}, "files": dict(documents)}
+    def _write(self, owner: str, more: Mapping[str, Json], without: str = "") -> None:
+        documents = {**self._documents(owner), **more}
+        documents.pop(without, None)
+        address = str(Address(KIND, self.policy).of(owner))
+        entry = {"owner": owner, "address": address, "spec": {}, "files": documents}
         ledger.write(self.work.door, [entry])
 
 
-def _sidecar(folder: str, documents: Mapping[str, Mapping[str, Any]]) -> Sidecar | None:
+def stores(settings: Settings, work: Work) -> list[ClusterStore]:
+    """One for each policy of this owner that has left sets here, applied still or not.
+
+    Raises ClusterError.
+    """
+    names = {
+        address.name.removeprefix(f"{entry['owner']}/")
+        for address, entry in ledger.read(work.door).entries.items()
+        if address.kind == KIND and entry["owner"] in settings.owners
+    }
+    return [ClusterStore(work, settings.nodes, settings.owners, name) for name in sorted(names)]
+
+
+def _sidecar(above: str, documents: Mapping[str, Mapping[str, Any]]) -> Sidecar | None:
     for name in (SIDECAR, BEGUN, PRUNED):
-        if document := documents.get(folder + name):
+        if document := documents.get(above + name):
             return Sidecar.model_validate(document)
     return None
 

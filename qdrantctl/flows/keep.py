@@ -43,7 +43,8 @@ def begin(
 ) -> Sidecar:
     """Take the snapshots on every node. Raises QdrantctlError.
 
-    `about` says for whom: owner, policy and scheduled. `entry` is the collection's in the ledger.
+    `about` says for whom: owner, policy and scheduled. `entry` is what that owner has recorded of
+    the collection.
     """
     address = Address("collection", step.collection)
     only = frozenset({address})
@@ -58,12 +59,11 @@ def begin(
         taken = begun(step.collection, live, told, nodes, work)
         # What was written meanwhile may be in the snapshot or not.
         seen = before.both(sample(work.door, step.collection, live.spec, keys))
-    known = entry if entry.get("owner") == about["owner"] and not entry.get("deleted") else {}
     return Sidecar(
         **about,
         id=taken.id,
         taken=work.door.now,
-        snapshot=taken.of(known),
+        snapshot=taken.of(entry),
         sample=seen.points,
         queries=seen.queries,
     )

@@ -254,11 +254,12 @@ def place(settings: Settings, work: Work, name: str, spec: Mapping[str, Json], u
     """One destination as it is now."""
     try:
         store: Store = (
-            ClusterStore(work, settings.nodes, settings.owner, name)
+            ClusterStore(work, settings.nodes, settings.owners, name)
             if url == CLUSTER
             else opened(url)
         )
-        sets = counted(found(store, folder(settings.owner, name)), spec, work.door.now)
+        ours = (folder(owner, name) for owner in settings.owners)
+        sets = counted(found(store, *ours), spec, work.door.now)
     except QdrantctlError as error:
         return Place(url, None, broken=error.line)
     return Place(url, store, tuple(sets))

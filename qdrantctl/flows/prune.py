@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from qdrantctl.edges.settings import Settings
 from qdrantctl.edges.store import Store, opened
+from qdrantctl.flows.cluster_store import stores
 from qdrantctl.flows.keep import dropped
 from qdrantctl.flows.nodes import Work
 from qdrantctl.flows.policies import Policy, policies
@@ -41,8 +42,7 @@ class Leaving:
 
 def elsewhere(url: str) -> Store:
     """A destination that was named on the command line. Raises UsageError, StoreError."""
-    reason = "it is found through a policy" if url == CLUSTER else unusable(url)
-    if reason:
+    if reason := unusable(url):
         raise UsageError(f"--from: {reason}", hint="As in --from s3://backups/qdrant.")
     return opened(url.rstrip("/"))
 
@@ -118,3 +118,12 @@ def prune(going: Sequence[Leaving], work: Work, tell: Callable[[Set], None]) -> 
 def read(url: str) -> Iterator[Set]:
     """Every set at a destination, whoever put it there. Raises QdrantctlError."""
     yield from found(elsewhere(url))
+
+
+def on_servers(settings: Settings, work: Work) -> Iterator[Set]:
+    """Every set that this owner's policies left on the servers, applied still or not.
+
+    Raises QdrantctlError.
+    """
+    for store in stores(settings, work):
+        yield from found(store)

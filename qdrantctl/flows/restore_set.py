@@ -12,9 +12,8 @@ from datetime import datetime
 from qdrantctl.edges import ledger
 from qdrantctl.edges.settings import Settings
 from qdrantctl.edges.store import Store
-from qdrantctl.flows import stand_in
+from qdrantctl.flows import cluster_store, stand_in
 from qdrantctl.flows.nodes import NodeDoor, Work
-from qdrantctl.flows.policies import policies
 from qdrantctl.flows.prune import elsewhere
 from qdrantctl.flows.recover import Source
 from qdrantctl.flows.restore import Restoring, planned, whole
@@ -54,7 +53,9 @@ def chosen(
     fit = [c for c in whole if mark in ("", LATEST, c.sidecar.id)]
     fit = [c for c in fit if (at is None or c.sidecar.taken <= at)
            and (mark not in ("", LATEST) or c.set.state == "complete")]  # fmt: skip
-    owners = sorted({c.sidecar.owner for c in fit})
+    # Under a previous name it is the same owner.
+    ours = settings.owners
+    owners = sorted({settings.owner if (o := c.sidecar.owner) in ours else o for c in fit})
     hint = f"`qdrantctl snapshots list --from {url}` tells which there are."
     if not fit:
         raise QdrantctlError(f"{url} holds no set {words} that is whole", hint=hint)
@@ -101,14 +102,9 @@ def torn(each: Set) -> str:
 
 
 def _sets(settings: Settings, work: Work, url: str) -> Iterator[tuple[Store, Set]]:
-    if url != CLUSTER:
-        store = elsewhere(url)
+    stores = cluster_store.stores(settings, work) if url == CLUSTER else [elsewhere(url)]
+    for store in stores:
         yield from ((store, each) for each in found(store))
-        return
-    for policy in policies(settings, work):
-        for place in policy.places:
-            if place.url == CLUSTER and place.store:
-                yield from ((place.store, each) for each in place.sets)
 
 
 def restoring(

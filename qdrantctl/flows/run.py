@@ -183,6 +183,7 @@ def _policy(policy: Policy, made: Running, work: Work) -> Iterator[str]:
     policy = _again(policy, made.settings, work)
     for step, slot in _due(policy, work, work.door.now, _waiting(policy, work)):
         entry = made.entries.get(Address("collection", step.collection), {})
+        entry = entry if entry.get("owner") in made.settings.owners else {}
         about = {"owner": policy.owner, "policy": policy.name, "scheduled": slot}
         yield from _taken(policy, step, about, entry, work)
     policy = _again(policy, made.settings, work)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from itertools import chain
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -25,9 +26,10 @@ LARGEST = 1 << 24
 """Bytes that a file may have which is read as JSON."""
 
 
-def found(store: Store, prefix: str = "") -> list[Set]:
-    """Every set below a prefix, the oldest first. Raises StoreError."""
-    sets = [_set(store, folder, files) for folder, files in grouped(store.names(prefix)).items()]
+def found(store: Store, *prefixes: str) -> list[Set]:
+    """Every set below these prefixes, or at all, the oldest first. Raises StoreError."""
+    names = chain.from_iterable(map(store.names, prefixes or ("",)))
+    sets = [_set(store, folder, files) for folder, files in grouped(names).items()]
     return sorted(sets, key=lambda each: (each.about.taken.isoformat() if each.about else "",
                                           each.folder))  # fmt: skip
 
