@@ -81,6 +81,19 @@ def laid(loaded: Loaded) -> Inventory:
     return Inventory(BY_NAME[a.kind].resolve(resource, wanted) for a, resource in wanted.items())
 
 
+def widened(wanted: Inventory, remembered: Inventory) -> Inventory:
+    """The resources that -f names, with what they said of others: naming fewer takes nothing away.
+
+    What is `remembered` under the address of one is this owner's, or nothing comes of it.
+    """
+    return Inventory(
+        BY_NAME[address.kind].widen(resource, wanted, remembered[address])
+        if address in remembered
+        else resource
+        for address, resource in wanted.items()
+    )
+
+
 def _of(loaded: Loaded, overlay: Overlay) -> Inventory:
     found = loaded.overlays.values()
     return Inventory(document for document in found if document.address.kind == overlay.name)

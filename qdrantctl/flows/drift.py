@@ -13,7 +13,7 @@ from qdrantctl.edges.ledger import LEDGER
 from qdrantctl.edges.settings import Settings
 from qdrantctl.engine import drift as engine
 from qdrantctl.engine.planner import Question
-from qdrantctl.flows.desired import desired
+from qdrantctl.flows.desired import desired, widened
 from qdrantctl.flows.nodes import NodeDoor
 from qdrantctl.flows.observe import Progress, Worlds, worlds
 from qdrantctl.flows.plan import described
@@ -43,7 +43,7 @@ def drift(
         owner=settings.owner,
         server=door.server,
         today=today,
-        desired=wanted,
+        desired=widened(wanted, found.remembered) if settings.partial else wanted,
         live=found.live,
         remembered=found.remembered,
         previous_owners=settings.previous_owners,

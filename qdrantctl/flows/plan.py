@@ -17,7 +17,7 @@ from qdrantctl.engine.planner import Question, plan_changes, unmanaged
 from qdrantctl.engine.scene import Scene
 from qdrantctl.engine.select import Selection
 from qdrantctl.engine.way_back import SKIP
-from qdrantctl.flows.desired import Desired, desired
+from qdrantctl.flows.desired import Desired, desired, widened
 from qdrantctl.flows.nodes import NodeDoor
 from qdrantctl.flows.observe import Progress, Worlds, detailed, worlds
 from qdrantctl.flows.older import older
@@ -114,6 +114,8 @@ def plan_for(
     progress(f"asking {door.server.url}")
     found = worlds(door, wanted.inventory, progress, settings.owners)
     found = recalled(settings, door, wanted.inventory, found)
+    if settings.partial:
+        wanted = replace(wanted, inventory=widened(wanted.inventory, found.remembered))
     if any(BY_NAME[address.kind].signed for address in wanted.inventory):
         progress("trying whether tokens can be signed")
         found = replace(found, unsigned=unsigned(settings.endpoint))

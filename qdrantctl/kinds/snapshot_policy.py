@@ -168,6 +168,15 @@ def _resolve(resource: Resource, desired: Inventory) -> Resource:
     return replace(resource, spec={**resource.spec, "collections": names})
 
 
+def _widen(resource: Resource, desired: Inventory, recorded: Resource) -> Resource:
+    """Names that labels came to before stay, but of collections whose labels are known now."""
+    if not {"match_labels"} <= resource.spec.keys() & recorded.spec.keys():
+        return resource
+    stated = {address.name for address in desired if address.kind == "collection"}
+    names = {*resource.spec["collections"], *({*recorded.spec["collections"]} - stated)}
+    return replace(resource, spec={**resource.spec, "collections": sorted(names)})
+
+
 def _observe(_: Door, asked: Asked) -> Iterator[Resource]:
     """What is recorded, since a server knows nothing of it."""
     for address, recorded in asked.recorded.items():
@@ -181,7 +190,7 @@ def _steps(_change: Change, _context: Context) -> Iterable[Call]:
 
 def _lint(resource: Resource, _: Inventory) -> Iterator[Finding]:
     if not resource.spec["collections"]:
-        told = "the policy covers no collection of this project"
+        told = "no collection that is stated here has the labels of the policy"
         hint = "Correct its labels, or leave it out here."
         yield Finding("QC167", ("match_labels",), told, hint, Severity.WARNING)
     if resource.spec["destination"] == [CLUSTER]:
@@ -202,6 +211,7 @@ SNAPSHOT_POLICY = Kind(
     observe=_observe,
     steps=_steps,
     resolve=_resolve,
+    widen=_widen,
     lint=_lint,
     after=("collection",),
     owned=True,

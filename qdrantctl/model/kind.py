@@ -108,7 +108,7 @@ def _no_refs(_: Mapping[str, Json]) -> Iterable[Address]:
     return ()
 
 
-def _by_itself(resource: Resource, _: Inventory) -> Resource:
+def _by_itself(resource: Resource, *_: object) -> Resource:
     return resource
 
 
@@ -130,6 +130,9 @@ class Kind:
     """The requests that carry out a change."""
     resolve: Callable[[Resource, Inventory], Resource] = _by_itself
     """A desired resource and the others -> with what it says of them by their labels spelt out."""
+    widen: Callable[[Resource, Inventory, Resource], Resource] = _by_itself
+    """A desired resource, the others that -f names, what is recorded of it -> with what it said of
+    resources that -f does not name."""
     lint: Callable[[Resource, Inventory], Iterable[Finding]] = _clean
     """What is wrong with a desired resource beside the others, seen without a server."""
     check: Callable[[Change, Context], Iterable[Violation]] = _nothing

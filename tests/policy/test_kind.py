@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from qdrantctl.flows import plan
-from tests.flows.project import record
+from tests.flows.project import VECTORS, record
 from tests.policy.project import NIGHTLY, PRODUCTS, Shop, policy, sets
 
 
@@ -103,3 +105,42 @@ def test_labels_are_spelt_out_when_planned(node, shop, tmp_path):
     assert shop.plan(node).field(NIGHTLY, "collections")["desired"] == ["reviews"]
     shop.keeps({"nightly": spec}, {"reviews": plain})
     assert "QC167" in shop.plan(node).rules
+
+
+def test_naming_a_file_takes_no_collection_out_of_a_policy(node, shop, tmp_path):
+    """What its labels came to before stays, of collections that -f does not name."""
+
+    def stated(*labels: str) -> dict[str, Any]:
+        return {
+            f"{name}{team}": {"metadata": {"name": f"{name}{team}", "labels": {"team": team}},
+                              "spec": {"vectors": VECTORS}}
+            for name, team in zip("abc", labels, strict=False)
+        }  # fmt: skip
+
+    def covered() -> list[str]:
+        return record(node, "snapshot_policy/shop/dev/nightly")["spec"]["collections"]
+
+    spec = policy(tmp_path / "backups", match_labels={"team": "x"})
+    del spec["collections"]
+    shop.keeps({"nightly": spec}, stated("x", "x"))
+    shop.done(node)
+    named = ("-f", str(shop.folder / "manifests" / "policies.yaml"))
+    told = shop.plan(node, *named)
+    assert (told.code, told.change(NIGHTLY)["action"]) == (0, "noop"), told.out
+    assert shop.run(node, "drift", *named).code == 0
+
+    shop.keeps({"nightly": spec | {"schedule": "0 4 * * *"}}, stated("x", "x"))
+    told = shop.plan(node, *named)
+    assert [field["path"] for field in told.change(NIGHTLY)["fields"]] == [["schedule"]]
+    assert shop.apply(node, *named).code == 0
+    assert covered() == ["ax", "bx"]
+    # One that is named counts by its labels; without -f the manifests say all.
+    shop.keeps({"nightly": spec}, {**stated("x"), "bx": {**stated("x", "x")["bx"],
+               "metadata": {"name": "bx"}}})  # fmt: skip
+    more = ("-f", str(shop.folder / "manifests" / "all.yaml"))
+    assert shop.plan(node, *named, *more).field(NIGHTLY, "collections")["desired"] == ["ax"]
+    shop.keeps({"nightly": spec}, {"cx": {**stated("x")["ax"], "metadata": {
+               "name": "cx", "labels": {"team": "x"}}}})  # fmt: skip
+    field = shop.plan(node, *named, *more).field(NIGHTLY, "collections")
+    assert field["desired"] == ["ax", "bx", "cx"]
+    assert shop.plan(node).field(NIGHTLY, "collections")["desired"] == ["cx"]
