@@ -10,6 +10,7 @@ import json
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 
 from qdrantctl.edges.settings import Settings
 from qdrantctl.flows.pipelines import INSTALL
@@ -18,6 +19,8 @@ _OFTEN, _WEEKLY = "*/5 * * * *", "42 4 * * 0"
 """No minute is one of both."""
 _PATIENCE = "3600"
 """Seconds that `verify` waits for a run under way: it comes again in a week, a run in minutes."""
+_LONGEST = 52 - len("-verify")
+"""Characters of a name: Kubernetes takes 52 for that of a CronJob."""
 _ENVIRONMENT = "/etc/qdrantctl/environment"
 _SECRET = "qdrantctl"  # noqa: S105  # the name of one
 
@@ -39,9 +42,14 @@ class Job:
 
     @property
     def name(self) -> str:
-        """As part of the names of jobs."""
-        return "-".join(word for word in ("qdrantctl", self.project, self.environment)
-                        if word != "-").lower().replace("_", "-").replace(".", "-")  # fmt: skip
+        """As part of the names of jobs; a digest tells apart what is cut or written otherwise."""
+        words = [word for word in (self.project, self.environment) if word != "-"]
+        whole = "-".join(["qdrantctl", *words])
+        plain = whole.lower().replace("_", "-").replace(".", "-")
+        if plain == whole and len(plain) <= _LONGEST:
+            return plain
+        mark = sha256("/".join(words).encode()).hexdigest()[:8]
+        return f"{plain[: _LONGEST - 1 - len(mark)].rstrip('-')}-{mark}"
 
 
 def generate(kind: str, settings: Settings, folder: str) -> str:
@@ -98,7 +106,7 @@ def _k8s(job: Job) -> str:
             "apiVersion: batch/v1\n"
             "kind: CronJob\n"
             "metadata:\n"
-            f"  name: {job.name[:40]}-{verb}\n"
+            f"  name: {job.name}-{verb}\n"
             "spec:\n"
             f'  schedule: "{when}"\n'
             "  concurrencyPolicy: Forbid\n"

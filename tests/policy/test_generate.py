@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import re
 import shutil
 import subprocess
 import sys
@@ -74,6 +75,33 @@ def test_systemd(made, tmp_path):
                 body = next(p for p in parts if p.startswith(name))
                 when = body.partition("OnCalendar=")[2].splitlines()[0]
                 subprocess.run([analyze, "calendar", when], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("kind", ["systemd", "k8s-cronjob", "github-actions"])
+def test_two_environments_never_share_a_name(kind, shop):
+    """Of a project with a long name, and where a name is not written as it is."""
+    project = shop.folder / "qdrantctl.yaml"
+    text = project.read_text().replace("shop", "recommendation-engine-platform-" + "x" * 30)
+    where = "{url: {env: FLOWS_URL}}"
+    environments = ("prod-eu", "production", "prod_eu", "Prod-eu", "y" * 64)
+    text = text.replace(f"dev: {where}", "\n    ".join(f"{e}: {where}" for e in environments))
+    project.write_text(text)
+    named = {
+        "systemd": r"system/(\S+)\.service",
+        "k8s-cronjob": r"  name: (qdrantctl\S+)",
+        "github-actions": r"group: (\S+)",
+    }
+    names = [
+        name
+        for environment in environments
+        for name in re.findall(
+            named[kind], shop.run(NOWHERE, "generate", kind, "-e", environment).out
+        )
+    ]
+    assert len(set(names)) == 2 * len(environments)
+    for name in names:
+        assert re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", name)
+        assert len(name) <= 52 or kind == "github-actions"
 
 
 def test_kubernetes(made):
