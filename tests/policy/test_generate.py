@@ -117,7 +117,13 @@ def test_kubernetes(made):
         readable(value["spec"]["schedule"])
         pod = value["spec"]["jobTemplate"]["spec"]["template"]["spec"]
         said = f"qdrantctl snapshots {verb} -e dev{WAITS[verb]}"
-        assert pod["containers"][0]["command"] == said.split()
+        command = pod["containers"][0]["command"]
+        if verb == "verify":
+            assert command == said.split()
+            continue
+        for code in (0, 5, 6):
+            words = [command[0], command[1], command[2].replace(said, f"(exit {code})")]
+            assert subprocess.run(words, check=False).returncode == (code == 6)
 
 
 def test_github(made, tmp_path):
