@@ -23,5 +23,5 @@ def command(**words: Any) -> int:
     from qdrantctl.flows.generate import generate
 
     chosen = settings({**words, "files": ("-",)}, need_server=False)
-    show(generate(words["kind"], chosen, str(chosen.root)))
+    show(generate(words["kind"], chosen))
     return 0

@@ -199,6 +199,18 @@ def deployments(directory: Path) -> dict[str, bool]:
     return {e.name: bool(e.value("protected")) for e in merged if e.value("url") != EMBEDDED}
 
 
+def variables(directory: Path, environment: str) -> dict[str, str]:
+    """The variables that an environment's `url` and `api_key` stand in, where they do.
+
+    Raises UsageError without a project, ManifestError.
+    """
+    if environment == NONE:
+        return {"url": "QDRANT_URL", "api_key": "QDRANT_API_KEY"}
+    stated = merge(_project(directory), environment)
+    named = {word: getattr(stated.value(word), "env", None) for word in ("url", "api_key")}
+    return {word: name for word, name in named.items() if name}
+
+
 def _project(directory: Path) -> Chain:
     project_file = find(Path(os.path.abspath(directory)))  # noqa: PTH100  # as in resolve
     if project_file is None:

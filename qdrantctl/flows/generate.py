@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
-from qdrantctl.edges.settings import Settings
+from qdrantctl.edges.settings import Settings, variables
 from qdrantctl.flows.pipelines import INSTALL
 
 _OFTEN, _WEEKLY = "*/5 * * * *", "42 4 * * 0"
@@ -33,6 +33,8 @@ class Job:
     environment: str
     folder: str
     """Where the project is."""
+    variables: Mapping[str, str]
+    """Those that the environment's url and api_key stand in."""
 
     def words(self, verb: str) -> list[str]:
         """The command line."""
@@ -52,9 +54,10 @@ class Job:
         return f"{plain[: _LONGEST - 1 - len(mark)].rstrip('-')}-{mark}"
 
 
-def generate(kind: str, settings: Settings, folder: str) -> str:
-    """The jobs of an environment."""
-    return KINDS[kind](Job(settings.project, settings.environment, folder))
+def generate(kind: str, settings: Settings) -> str:
+    """The jobs of an environment. Raises ManifestError."""
+    named = variables(settings.root, settings.environment)
+    return KINDS[kind](Job(settings.project, settings.environment, str(settings.root), named))
 
 
 def _cron(job: Job) -> str:
@@ -153,6 +156,10 @@ jobs:
 
 
 def _github_job(job: Job, verb: str, when: str, command: str) -> str:
+    held = {"url": "vars", "api_key": "secrets"}
+    server = "".join(
+        f"      {name}: ${{{{ {held[word]}.{name} }}}}\n" for word, name in job.variables.items()
+    )
     return f"""\
   {verb}:
     if: github.event.schedule == '{when}'
@@ -161,9 +168,7 @@ def _github_job(job: Job, verb: str, when: str, command: str) -> str:
       group: {job.name}-snapshots-{verb}
       cancel-in-progress: false
     env:
-      QDRANT_URL: ${{{{ vars.QDRANT_URL }}}}
-      QDRANT_API_KEY: ${{{{ secrets.QDRANT_API_KEY }}}}
-      AWS_ACCESS_KEY_ID: ${{{{ secrets.AWS_ACCESS_KEY_ID }}}}
+{server}      AWS_ACCESS_KEY_ID: ${{{{ secrets.AWS_ACCESS_KEY_ID }}}}
       AWS_SECRET_ACCESS_KEY: ${{{{ secrets.AWS_SECRET_ACCESS_KEY }}}}
       AWS_REGION: ${{{{ vars.AWS_REGION }}}}
     steps:

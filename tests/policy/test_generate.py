@@ -136,3 +136,22 @@ def test_github(made, tmp_path):
     assert run["concurrency"]["group"] != verify["concurrency"]["group"]
     assert "|| [ $? -eq 5 ]" in run["steps"][-1]["run"]
     assert verify["steps"][-1]["run"] == f"qdrantctl snapshots verify -e dev{WAITS['verify']}"
+
+
+@pytest.mark.parametrize(
+    ("stated", "server"),
+    [
+        ("url: {env: PROD_URL}, api_key: {env: PROD_KEY}",
+         {"PROD_URL": "${{ vars.PROD_URL }}", "PROD_KEY": "${{ secrets.PROD_KEY }}"}),
+        ('url: "https://q.example.com", api_key: {env: PROD_KEY}',
+         {"PROD_KEY": "${{ secrets.PROD_KEY }}"}),
+        ('url: "https://q.example.com", api_key: {file: key}', {}),
+    ],
+)  # fmt: skip
+def test_github_hands_over_the_variables_that_the_environment_names(made, shop, stated, server):
+    project = shop.folder / "qdrantctl.yaml"
+    project.write_text(project.read_text().replace("url: {env: FLOWS_URL}", stated))
+    [document], _ = read_documents(Page("snapshots.yml", made("github-actions")))
+    for job in document.value["jobs"].values():
+        env = job["env"].items()
+        assert {k: v for k, v in env if not k.startswith("AWS_")} == server
