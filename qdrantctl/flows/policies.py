@@ -94,9 +94,12 @@ class Policy:
     def holding(self, each: Set) -> bool:
         """Whether the servers hold files of a set that a run has to copy or to remove.
 
-        Those of a collection that is gone no server lists or deletes; they stay written down.
+        Those of a collection that is gone no server lists or deletes, and by `server_copy: keep`
+        those of a set that is whole go with it; both stay written down.
         """
-        return each.begun is not None and each.begun.snapshot.collection in self.there
+        if each.begun is None or (each.sidecar and self.spec["server_copy"] == "keep"):
+            return False
+        return each.begun.snapshot.collection in self.there
 
     def superfluous(self, place: Place) -> list[Set]:
         """What retention no longer keeps. What may be the last of a collection is not among it.

@@ -92,15 +92,12 @@ def departing(policy: Policy, named: Collection[str] = ()) -> list[Leaving]:
                 going.append((place.store, each))
             else:
                 staying.add(each.folder)
-    keep = policy.spec["server_copy"] == "keep"
-
-    def copies(store: Store, each: Set) -> bool:
-        if store.url == CLUSTER:
-            return True
-        left = each.begun is not None and not (keep and each.sidecar)
-        return left and each.folder not in staying
-
-    return [Leaving(store, each, copies(store, each)) for store, each in going]
+    return [
+        Leaving(
+            store, each, store.url == CLUSTER or bool(each.begun and each.folder not in staying)
+        )
+        for store, each in going
+    ]
 
 
 def _loose(policy: Policy, each: Set) -> bool:

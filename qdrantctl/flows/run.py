@@ -259,11 +259,10 @@ def _tidied(policy: Policy, work: Work) -> Iterator[str]:
         for each in where.sets:
             if policy.holding(each):
                 left.setdefault(each.folder, []).append((where.store, each))
-    hold = policy.spec["server_copy"] == "keep"
     for folder, sets in left.items():
         kept = {p.url for p in policy.places for s in p.sets if s.folder == folder}
         with _told() as errors:
-            keep.tidied(sets, work, keep=hold or CLUSTER in kept)
+            keep.tidied(sets, work, keep=CLUSTER in kept)
         yield from errors
 
 

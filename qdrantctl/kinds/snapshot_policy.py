@@ -144,7 +144,10 @@ class SnapshotPolicy(Spec):
     ]
     server_copy: Annotated[
         Literal["remove", "keep"],
-        Field(description="What becomes of the server's own copy once it is elsewhere."),
+        Field(
+            description="What becomes of the server's own copy once the set is elsewhere: it is "
+            "removed, or kept until the last destination gives the set up."
+        ),
     ] = "remove"
     verify: Annotated[Verify | None, _DROPPED, Field(description="How often one is tried.")] = None
 

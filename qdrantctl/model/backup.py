@@ -19,7 +19,8 @@ from qdrantctl.model.rule import Json
 from qdrantctl.model.snapshot import Taken
 
 BEGUN = "begun.json"
-"""A set of which the servers hold files that are still to be copied or removed."""
+"""A set of which the servers hold files that are still to be copied, or to be removed: at once,
+or by `server_copy: keep` together with the set."""
 SIDECAR = "set.json"
 VERIFIED = "verified.json"
 PRUNED = "pruned.json"

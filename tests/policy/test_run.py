@@ -6,6 +6,8 @@ import hashlib
 import json
 import re
 from datetime import datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -108,7 +110,33 @@ def test_the_servers_copy_stays_where_the_policy_says_so(node, shop, kept):
     shop.done(node)
     assert shop.run(node, "snapshots", "run").code == 0
     assert len(files(node)) == 1
-    assert [f.name for f in kept.rglob("begun.json")] == []
+    assert shop.run(node, "snapshots", "run").out == "Nothing is due.\n"
+    assert shop.run(node, "snapshots", "list", "--format", "json").document["sets"][0]["state"] == (
+        "complete"
+    )
+
+
+def test_the_servers_copy_goes_with_its_set_at_the_last_place(node, shop, kept, tmp_path):
+    """Else retention would never free a byte of the server's disk."""
+    other = tmp_path / "other"
+
+    def asks(*where: Path, **words: Any) -> None:
+        spec = policy([f"file://{folder}" for folder in where], retention={"keep_last": 1})
+        shop.keeps({"nightly": spec | {"server_copy": "keep"} | words})
+        shop.done(node)
+
+    asks(kept, other)
+    for _ in range(3):
+        assert shop.run(node, "snapshots", "run").code == 0
+        assert (len(sets(kept)), len(sets(other)), len(files(node))) == (1, 1, 1)
+        backdate(kept, 1)
+        backdate(other, 1)
+    asks(kept)
+    assert shop.run(node, "snapshots", "run").code == 0
+    assert (len(sets(kept)), len(sets(other)), len(files(node))) == (1, 1, 1)
+    asks(kept, server_copy="remove")
+    assert shop.run(node, "snapshots", "run").code == 0
+    assert (len(sets(kept)), files(node), stray(kept)) == (1, [], [])
 
 
 def test_the_cluster_as_a_destination(node, shop, kept):
