@@ -1,4 +1,7 @@
-"""A folder as a destination: files appear whole, and are on the disk when they do."""
+"""A folder as a destination: files appear whole, and are on the disk when they do.
+
+They hold what the server lets nobody read without a key, so they are their user's alone.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +54,7 @@ class FolderStore:
         path = self._root / name
         part = path.with_name(path.name + PART)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            _make(path.parent)
             _written(part, pieces)
             part.replace(path)
             _sync(path.parent)
@@ -87,6 +90,7 @@ def _written(path: Path, pieces: Iterable[bytes]) -> None:
     # Only who writes needs it; a plan only looks.
     from concurrent.futures import Future, ThreadPoolExecutor
 
+    path.touch(mode=0o600)
     with path.open("wb") as file, ThreadPoolExecutor(1) as behind:
         syncing: Future[None] | None = None
         for piece in pieces:
@@ -100,6 +104,12 @@ def _written(path: Path, pieces: Iterable[bytes]) -> None:
             syncing.result()
         file.flush()
         os.fsync(file.fileno())
+
+
+def _make(folder: Path) -> None:
+    """Make a folder, and those above it, for its user alone. What is there stays as it is."""
+    for each in (*reversed(folder.parents), folder):
+        each.mkdir(mode=0o700, exist_ok=True)
 
 
 def _sync(folder: Path) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
+import stat
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -68,6 +70,25 @@ def test_what_is_due_is_taken_once(node, shop, kept):
         ]
         == "noop"
     )
+
+
+def test_what_is_put_in_a_folder_is_its_users_alone(node, shop, tmp_path):
+    there = tmp_path / "there"
+    there.mkdir(mode=0o755)
+    there.chmod(0o755)
+    folder = there / "a" / "backups"
+    shop.keeps({"nightly": policy(folder)})
+    shop.done(node)
+    before = os.umask(0)
+    try:
+        assert shop.run(node, "snapshots", "run").code == 0
+    finally:
+        os.umask(before)
+    modes = {stat.S_IMODE(f.stat().st_mode) for f in there.rglob("*") if f.is_file()}
+    assert modes == {0o600}
+    modes = {stat.S_IMODE(f.stat().st_mode) for f in there.rglob("*") if f.is_dir()}
+    assert modes == {0o700}
+    assert stat.S_IMODE(there.stat().st_mode) == 0o755
 
 
 def test_what_was_missed_is_caught_up_once_and_the_oldest_goes(node, shop, kept):
