@@ -9,7 +9,7 @@ from typing import Any
 from qdrantctl.model.duration import length
 from qdrantctl.model.rule import Json
 
-LAST_GOOD, LAST_VERIFIED = "last good", "last verified"
+LAST_GOOD, LAST_VERIFIED, LAST_FILLED = "last good", "last verified", "last with points"
 
 _PERIODS: dict[str, Callable[[datetime], Any]] = {
     "keep_last": lambda _: object(),
@@ -27,11 +27,13 @@ def kept(
     zone: tzinfo,
     now: datetime,
     verified: Collection[str] = (),
+    filled: Collection[str] = (),
 ) -> dict[str, tuple[str, ...]]:
     """The snapshots that stay, of these good ones, with the rules that keep them.
 
-    The newest always stays, whatever its age; so does, up to max_age, the newest of those that
-    were `verified`, since it is the one of which something is known.
+    The newest always stays, whatever its age, and so does the newest of those that are `filled`
+    with points: snapshots of what somebody has emptied never push it out. Up to max_age the newest
+    of those that were `verified` stays, since it is the one of which something is known.
     """
     ordered = sorted(times, key=lambda name: (times[name], name), reverse=True)
     reasons: dict[str, list[str]] = {name: [] for name in ordered}
@@ -50,6 +52,8 @@ def kept(
         for name in ordered:
             if times[name] < now - length(age):
                 reasons[name].clear()
-    if ordered and not reasons[ordered[0]]:
-        reasons[ordered[0]].append(LAST_GOOD)
+    with_points = [name for name in ordered if name in filled]
+    for found, word in ((ordered, LAST_GOOD), (with_points, LAST_FILLED)):
+        if found and not reasons[found[0]]:
+            reasons[found[0]].append(word)
     return {name: tuple(why) for name, why in reasons.items() if why}

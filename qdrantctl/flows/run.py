@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -21,16 +21,16 @@ from qdrantctl.flows.policies import Place, Policy, place, policies, untaken
 from qdrantctl.flows.prune import departing
 from qdrantctl.flows.sets import counted, put
 from qdrantctl.model.address import Address
-from qdrantctl.model.backup import BEGUN, Set, Sidecar
+from qdrantctl.model.backup import BEGUN, Set, Sidecar, part
 from qdrantctl.model.change import Action, Cause, Change
 from qdrantctl.model.destination import CLUSTER
-from qdrantctl.model.errors import LeaseError, QdrantctlError
+from qdrantctl.model.errors import ClusterError, LeaseError, QdrantctlError
 from qdrantctl.model.plan import Plan
 from qdrantctl.model.report import Outcome, Report, Status
 from qdrantctl.model.resource import Inventory
 from qdrantctl.model.rule import Json
-from qdrantctl.model.snapshot import Taken
-from qdrantctl.model.step import Snapshot, Step
+from qdrantctl.model.snapshot import File, Taken
+from qdrantctl.model.step import Call, Snapshot, Step, collection_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def _change(policy: Policy, work: Work, now: datetime) -> Change:
     reasons = [f"{', '.join(words)} due"] if words else []
     left = sum(policy.holding(s) for p in policy.places for s in p.sets)
     reasons += [f"{left} set{'s' * (left > 1)} that a run has left are finished"] if left else []
-    going = [f"{each.folder} from {url}" for url, each in _going(policy, due, waiting, now)]
+    going = [f"{each.folder} from {url}" for url, each in _going(policy, due, waiting, work)]
     reasons += [f"retention removes {', '.join(going)}"] if going else []
     reasons += [f"{p.url} cannot be seen" for p in policy.places if p.broken]
     reasons += [f"collection/{name} is being restored" for name in policy.restoring]
@@ -92,39 +92,48 @@ def _due(
 
 
 def _going(
-    policy: Policy, due: list[tuple[Snapshot, datetime]], waiting: Collection[str], now: datetime
+    policy: Policy, due: list[tuple[Snapshot, datetime]], waiting: Collection[str], work: Work
 ) -> Iterator[tuple[str, Set]]:
     """What retention removes, and where, once all is there that is due or to be finished."""
+    now = work.door.now
+    coming = [(step, _next(policy, step, at, work)) for step, at in due]
     for where in policy.places:
         sets = [
             _whole(where, s.begun) if s.begun and not s.sidecar and s.folder in waiting else s
             for s in where.sets
         ]
-        here = ((step, at) for step, at in due if where.url in step.to)  # type: ignore[operator]
-        sets += [_whole(where, _next(policy, step, at, now)) for step, at in here]
+        here = (each for step, each in coming if where.url in step.to)  # type: ignore[operator]
+        sets += [_whole(where, each) for each in here]
         then = replace(where, sets=tuple(counted(sets, policy.spec, now)))
         yield from ((where.url, each) for each in policy.superfluous(then))
 
 
-def _next(policy: Policy, step: Snapshot, slot: datetime, now: datetime) -> Sidecar:
-    """A set that is not there yet."""
+def _next(policy: Policy, step: Snapshot, slot: datetime, work: Work) -> Sidecar:
+    """A set that is not there yet, with as many points as its collection has now.
+
+    Where that is not told it counts as empty, and so pushes nothing out.
+    """
+    points = 0
+    with suppress(ClusterError):
+        told = work.door.ask(Call(method="GET", path=collection_path(step.collection)))
+        points = told.get("points_count") or 0
+    file = File(peer="next", name="next", size=0, checksum="", shards={0: (points, points)})
     return Sidecar(
         owner=policy.owner,
         policy=policy.name,
         id="next",
         scheduled=slot,
-        taken=now,
+        taken=work.door.now,
         snapshot=Taken(
-            id="next", collection=step.collection, server="", aliases=(), spec={}, files=()
+            id="next", collection=step.collection, server="", aliases=(), spec={}, files=(file,)
         ),
     )
 
 
 def _whole(where: Place, about: Sidecar) -> Set:
-    """A set as it will be, of no files: nobody counts them."""
-    snapshot = about.snapshot.model_copy(update={"files": ()})
-    sidecar = about.model_copy(update={"snapshot": snapshot})
-    return Set(where.url, about.folder, {}, sidecar=sidecar)
+    """A set as it will be."""
+    files = {part(file.peer): file.size for file in about.snapshot.files}
+    return Set(where.url, about.folder, files, sidecar=about)
 
 
 def _waiting(policy: Policy, work: Work) -> set[str]:

@@ -69,7 +69,8 @@ def counted(sets: Iterable[Set], policy: Mapping[str, Json], now: datetime) -> l
         whole = {s.folder: s.sidecar.taken for s in group if s.sidecar and s.state == "complete"}
         times = {folder: taken for folder, taken in whole.items() if folder not in ahead}
         proven = {s.folder for s in group if s.verified and s.verified.good}
-        why = kept(times, policy["retention"], zone(policy["timezone"]), now, proven)
+        filled = {s.folder for s in group if s.sidecar and s.sidecar.snapshot.points}
+        why = kept(times, policy["retention"], zone(policy["timezone"]), now, proven, filled)
         why |= dict.fromkeys(ahead & whole.keys(), (TOO_NEW,))
         newest = [each for each in group if each.state in ("complete", "unfinished")][-1:]
         # What could not be finished gives way to what was begun after it.

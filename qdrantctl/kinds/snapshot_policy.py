@@ -91,7 +91,10 @@ class Retention(Spec):
     max_age: Annotated[
         Duration | None,
         _DROPPED,
-        Field(description="None is kept longer than that, but the last good one."),
+        Field(
+            description="None is kept longer than that, but the last good one and the last one "
+            "that has points."
+        ),
     ] = None
 
     @model_validator(mode="after")

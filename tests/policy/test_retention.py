@@ -10,7 +10,7 @@ from cronsim import CronSim
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qdrantctl.engine.retention import LAST_GOOD, kept
+from qdrantctl.engine.retention import LAST_FILLED, LAST_GOOD, kept
 from qdrantctl.kinds.schedule import due, latest, readable
 
 RULES = ("keep_last", "keep_hourly", "keep_daily", "keep_weekly", "keep_monthly", "keep_yearly")
@@ -24,26 +24,28 @@ def made(minutes: list[int]) -> dict[str, datetime]:
     return {str(age): NOW - timedelta(minutes=age) for age in minutes}
 
 
-@given(ages, counts, st.none() | st.integers(1, 900), st.sampled_from([UTC, BERLIN]))
+@given(ages, counts, st.none() | st.integers(1, 900), st.sampled_from([UTC, BERLIN]), st.data())
 @settings(deadline=None)
-def test_what_holds_of_every_retention(minutes, rules, days, zone):
+def test_what_holds_of_every_retention(minutes, rules, days, zone, data):
     times = made(minutes)
     retention = rules | ({"max_age": f"{days}d"} if days else {})
-    found = kept(times, retention, zone, NOW)
+    filled = data.draw(st.sets(st.sampled_from(sorted(times)))) if times else set()
+    found = kept(times, retention, zone, NOW, (), filled)
     assert all(found.values())
-    if times:
-        assert max(times, key=lambda name: times[name]) in found
+    for those in (times, filled):
+        if those:
+            assert max(those, key=lambda name: times[name]) in found
     for rule in RULES:
         by_it = [name for name, why in found.items() if rule in why]
         assert len(by_it) <= retention.get(rule, 0)
     if days:
         old = [name for name in found if times[name] < NOW - timedelta(days=days)]
-        assert all(found[name] == (LAST_GOOD,) for name in old)
-        assert len(old) <= 1
-    again = kept({name: times[name] for name in found}, retention, zone, NOW)
+        assert all(found[name] in ((LAST_GOOD,), (LAST_FILLED,)) for name in old)
+        assert len(old) <= 2
+    again = kept({name: times[name] for name in found}, retention, zone, NOW, (), filled)
     assert again.keys() == found.keys()
     more = {name: count + 1 for name, count in rules.items()}
-    assert found.keys() <= kept(times, retention | more, zone, NOW).keys()
+    assert found.keys() <= kept(times, retention | more, zone, NOW, (), filled).keys()
 
 
 def test_the_last_that_was_verified_stays_up_to_max_age():
@@ -52,6 +54,14 @@ def test_the_last_that_was_verified_stays_up_to_max_age():
     assert found == {"0": ("keep_last",), "5": ("last verified",)}
     aged = kept(times, {"keep_last": 1, "max_age": "4d"}, UTC, NOW, {"5", "8"})
     assert aged == {"0": ("keep_last",)}
+
+
+def test_the_last_with_points_stays_whatever_comes_after_it():
+    times = {str(days): NOW - timedelta(days=days) for days in range(9)}
+    found = kept(times, {"keep_last": 1, "max_age": "4d"}, UTC, NOW, (), {"5", "8"})
+    assert found == {"0": ("keep_last",), "5": ("last with points",)}
+    found = kept(times, {"keep_last": 1}, UTC, NOW, (), {"0", "5"})
+    assert found == {"0": ("keep_last",)}
 
 
 def test_a_year_of_days():

@@ -126,6 +126,30 @@ def test_a_dry_run_tells_what_retention_will_remove(node, shop, kept):
     assert (len(sets(kept)), new in sets(kept)) == (1, False)
 
 
+def test_sets_without_points_push_out_no_set_with_points(node, shop, kept):
+    """Somebody emptied the collection, and the policy goes on as if nothing had happened."""
+    shop.keeps({"nightly": policy(kept, retention={"keep_last": 1, "max_age": "3d"})})
+    shop.done(node)
+    assert shop.run(node, "snapshots", "run").code == 0
+    [full] = sets(kept)
+    path = "/collections/products/points/delete?wait=true"
+    asked(node, "POST", path, {"filter": {}})
+    for count in (2, 2, 2):
+        backdate(kept, 2)
+        planned = shop.run(node, "snapshots", "run", "--dry-run", "--format", "json")
+        assert f"{full.relative_to(kept)}/ from" not in planned.document["changes"][0]["because"]
+        assert shop.run(node, "snapshots", "run").code == 0
+        assert len(sets(kept)) == count
+    rows = shop.run(node, "snapshots", "list", "--format", "json").document["sets"]
+    assert [row["kept_by"] for row in rows] == [["last with points"], ["keep_last"]]
+    fill(node)
+    backdate(kept, 2)
+    planned = shop.run(node, "snapshots", "run", "--dry-run", "--format", "json")
+    assert f"{full.relative_to(kept)}/ from" in planned.document["changes"][0]["because"]
+    assert shop.run(node, "snapshots", "run").code == 0
+    assert (len(sets(kept)), full.exists()) == (1, False)
+
+
 def test_the_servers_copy_stays_where_the_policy_says_so(node, shop, kept):
     shop.keeps({"nightly": policy(kept, server_copy="keep")})
     shop.done(node)
