@@ -10,14 +10,13 @@ import gc
 import importlib
 import os
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
 
 from qdrantctl import __version__
 from qdrantctl.cli.options import show, wants_colour
-from qdrantctl.model.errors import ManifestError, QdrantctlError
+from qdrantctl.model.errors import ManifestError, QdrantctlError, unforeseen
 
 COMMANDS = {
     "init": "Start a project in a folder.",
@@ -117,21 +116,12 @@ def run(arguments: list[str]) -> int:
     except Exception as error:  # a bug of ours must not end in a traceback
         if os.environ.get(DEBUG):
             raise
-        _tell(_bug(error))
+        bug = unforeseen(error)
+        bug.hint = (
+            f"Report it with what {DEBUG}=1 shows; look through that first, it may hold secrets."
+        )
+        _tell(bug)
         return QdrantctlError.exit_code
-
-
-def _bug(error: Exception) -> QdrantctlError:
-    """What to say of an error that nobody foresaw. Its own words may hold anything, a key too."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else "?"
-    return QdrantctlError(
-        f"qdrantctl met something it does not know how to handle ({type(error).__name__}, {place})",
-        why="This is a bug in qdrantctl.",
-        hint=f"Report it with what {DEBUG}=1 shows; look through that first, it may hold secrets.",
-    )
 
 
 def _tell(error: QdrantctlError) -> None:

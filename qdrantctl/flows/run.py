@@ -24,7 +24,7 @@ from qdrantctl.model.address import Address
 from qdrantctl.model.backup import BEGUN, Set, Sidecar, part
 from qdrantctl.model.change import Action, Cause, Change
 from qdrantctl.model.destination import CLUSTER
-from qdrantctl.model.errors import ClusterError, LeaseError, QdrantctlError
+from qdrantctl.model.errors import MISREAD, ClusterError, LeaseError, QdrantctlError, unforeseen
 from qdrantctl.model.plan import Plan
 from qdrantctl.model.report import Outcome, Report, Status
 from qdrantctl.model.resource import Inventory
@@ -211,7 +211,7 @@ def _finished(policy: Policy, work: Work) -> Iterator[str]:
     for where in policy.places:
         for each in where.sets:
             if each.state == "unfinished" and each.begun and where.store:
-                with _told() as errors:
+                with _told(each.folder) as errors:
                     if not keep.source_gone(each.begun, work):
                         keep.copied(where.store, each.begun, each.files, work)
                 yield from errors
@@ -225,7 +225,7 @@ def _taken(
     work: Work,
 ) -> Iterator[str]:
     """Take a set and copy it to each place where it is due."""
-    with _told() as errors:
+    with _told(f"collection/{step.collection}") as errors:
         sidecar = keep.begin(step, about, entry, work)
     if errors:
         yield from errors
@@ -235,13 +235,13 @@ def _taken(
     written = 0
     for where in places:
         assert where.store is not None
-        with _told() as errors:
+        with _told(sidecar.folder) as errors:
             put(where.store, sidecar.folder + BEGUN, sidecar)
             written += 1
             keep.copied(where.store, sidecar, {}, work)
         yield from errors
     if not written:
-        with _told() as errors:
+        with _told(sidecar.folder) as errors:
             keep.dropped(sidecar, work)
         yield from errors
 
@@ -270,7 +270,7 @@ def _tidied(policy: Policy, work: Work) -> Iterator[str]:
                 left.setdefault(each.folder, []).append((where.store, each))
     for folder, sets in left.items():
         kept = {p.url for p in policy.places for s in p.sets if s.folder == folder}
-        with _told() as errors:
+        with _told(folder) as errors:
             keep.tidied(sets, work, keep=CLUSTER in kept)
         yield from errors
 
@@ -278,7 +278,7 @@ def _tidied(policy: Policy, work: Work) -> Iterator[str]:
 def _pruned(policy: Policy, work: Work) -> Iterator[str]:
     """Remove what retention no longer keeps."""
     for each in departing(policy):
-        with _told() as errors:
+        with _told(each.set.folder) as errors:
             work.go_on()
             work.say(f"{policy.address}: removing {each.set.folder} from {each.store.url}")
             each.remove(work)
@@ -286,8 +286,11 @@ def _pruned(policy: Policy, work: Work) -> Iterator[str]:
 
 
 @contextmanager
-def _told() -> Iterator[list[str]]:
-    """Turns an error into words for the report. Raises LeaseError: nothing more may be done."""
+def _told(what: str) -> Iterator[list[str]]:
+    """Turns an error into words for the report. Raises LeaseError: nothing more may be done.
+
+    Nor does an answer of a shape that nobody foresaw keep others from being kept.
+    """
     errors: list[str] = []
     try:
         yield errors
@@ -295,3 +298,5 @@ def _told() -> Iterator[list[str]]:
         raise
     except QdrantctlError as error:
         errors.append(error.line)
+    except MISREAD as error:
+        errors.append(f"{what}: {unforeseen(error).line}")

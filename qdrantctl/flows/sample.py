@@ -45,7 +45,8 @@ def sample(door: Door, collection: str, spec: Mapping[str, Json], keys: Sequence
 
     `spec` is the live one, `keys` are the shard keys. A query among the sampled points compares
     each of them, so it costs little and has one answer. Only with the modifier idf scores hang on
-    what else a shard has seen, deleted points included.
+    what else a shard has seen, deleted points included. What is too large to be added up has a
+    score of null, which can be compared with nothing.
     """
     sparse = spec.get("sparse_vectors", {}).items()
     without = {name for name, vector in sparse if vector.get("modifier") == "idf"}
@@ -58,7 +59,8 @@ def sample(door: Door, collection: str, spec: Mapping[str, Json], keys: Sequence
             for name, vector in _vectors(point).items():
                 if name not in queries and name not in without:
                     scores = _scores(door, collection, name, vector, ids, keys)
-                    queries[name] = Found(point=json.dumps(point["id"]), scores=scores)
+                    if all(map(_finite, scores.values())):
+                        queries[name] = Found(point=json.dumps(point["id"]), scores=scores)
     except ClusterError as error:
         if error.status and error.status < 500:
             return Sample()
@@ -89,7 +91,7 @@ def unlike_sample(sidecar: Sidecar, collection: str, door: Door) -> Iterator[str
             continue  # told already
         now = _scores(door, collection, name, vector, ids, keys)
         if now.keys() != query.scores.keys() or not all(
-            math.isclose(now[i], score, rel_tol=NEAR, abs_tol=NEAR)
+            _finite(now[i]) and math.isclose(now[i], score, rel_tol=NEAR, abs_tol=NEAR)
             for i, score in query.scores.items()
         ):
             using = f" by vector {name!r}" if name else ""
@@ -118,8 +120,8 @@ def _scores(
     vector: Json,
     ids: Sequence[Json],
     keys: Sequence[Json],
-) -> dict[str, float]:
-    """Scores of the points `ids`, by id."""
+) -> dict[str, Any]:
+    """Scores of the points `ids`, by id; not each of them need be a number."""
     body: dict[str, Json] = {
         "query": vector,
         "filter": {"must": [{"has_id": list(ids)}]},
@@ -132,3 +134,7 @@ def _scores(
         body["shard_key"] = list(keys)
     found = _asked(door, collection, "query", body)["points"]
     return {json.dumps(point["id"]): point["score"] for point in found}
+
+
+def _finite(score: Any) -> bool:
+    return isinstance(score, int | float) and math.isfinite(score)

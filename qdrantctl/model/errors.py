@@ -1,7 +1,8 @@
-"""The error family: what went wrong, why, and what to do next. Imports nothing, prints nothing."""
+"""The error family: what went wrong, why, and what to do next. Prints nothing."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,6 +29,22 @@ class QdrantctlError(Exception):
         """All of it as it is told within a line."""
         words = (self.what, self.why, self.hint)
         return ". ".join(word.rstrip(".") for word in words if word) + "."
+
+
+def unforeseen(error: Exception) -> QdrantctlError:
+    """What to say of an error that nobody foresaw. Its own words may hold anything, a key too."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else "?"
+    return QdrantctlError(
+        f"qdrantctl met something it does not know how to handle ({type(error).__name__}, {place})",
+        why="This is a bug in qdrantctl.",
+    )
+
+
+MISREAD = (ValueError, LookupError, TypeError, AttributeError)
+"""What reading an answer raises whose shape nobody foresaw."""
 
 
 class UsageError(QdrantctlError):

@@ -17,6 +17,7 @@ from tests.faults import proxied
 from tests.flows.project import asked
 from tests.policy.project import (
     NIGHTLY,
+    PRODUCTS,
     backdate,
     backdate_ledger,
     ledger_holds,
@@ -240,6 +241,45 @@ def test_a_destination_that_cannot_be_used(node, shop, kept, tmp_path):
     assert "file/x: " in told.document["outcomes"][0]["error"]
     assert told.document["outcomes"][0]["address"] == NIGHTLY
     assert len(sets(kept)) == 1
+
+
+def test_scores_that_are_no_numbers(node, shop, tmp_path):
+    """What is too large to be added up has a score of null: its query is left out."""
+    folder = tmp_path / "backups"
+    shop.keeps({"nightly": policy(folder)}, {"huge": PRODUCTS, "products": PRODUCTS})
+    shop.done(node)
+    fill(node)
+    points = [{"id": 1, "vector": [3e38, 3e38, 0, 0]}, {"id": 2, "vector": [1, 1, 0, 0]}]
+    asked(node, "PUT", "/collections/huge/points?wait=true", {"points": points})
+    told = shop.run(node, "snapshots", "run")
+    assert told.code == 0, told.out + told.err
+    about = [json.loads((found / "set.json").read_text()) for found in sets(folder)]
+    seen = {each["snapshot"]["collection"]: each for each in about}
+    assert {name: len(each["queries"]) for name, each in seen.items()} == {"huge": 0, "products": 1}
+    assert len(seen["huge"]["sample"]) == 2
+    told = shop.run(node, "snapshots", "verify")
+    assert told.code == 0, told.out + told.err
+
+
+def test_an_answer_of_another_shape_stops_no_other_collection(node, shop, tmp_path):
+    folder = tmp_path / "backups"
+    shop.keeps({"nightly": policy(folder)}, {"a": PRODUCTS, "products": PRODUCTS})
+    shop.done(node)
+
+    def fault(_, head):
+        body = b'{"result": {"points": [{"number": 1}]}}'
+        asks = head.startswith(b"POST /collections/a/points/scroll")
+        return (
+            b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body) if asks else None
+        )
+
+    with proxied(node.http_port, fault) as proxy:
+        told = shop.run(proxy.url, "snapshots", "run", "--format", "json")
+    assert told.code == 6, told.err
+    [outcome] = told.document["outcomes"]
+    assert outcome["error"].startswith("collection/a: qdrantctl met something it does not know how")
+    [found] = sets(folder)
+    assert "/products/" in str(found)
 
 
 def test_a_run_while_another_runs(node, shop, kept):
