@@ -329,7 +329,7 @@ def exit_code(met: Report) -> int:
 
 def _wait(report: Report, door: Door, stop: Callable[[], bool]) -> int:
     """Wait for re-indexing, telling how far it is."""
-    from qdrantctl.flows.execute import wait_green
+    from qdrantctl.flows.indexing import wait_green
     from qdrantctl.model.address import Address
     from qdrantctl.model.change import Action
     from qdrantctl.model.report import Status

@@ -23,13 +23,13 @@ from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Change, FieldChange
 from qdrantctl.model.errors import ClusterError, QdrantctlError
-from qdrantctl.model.kind import Asked, Door
+from qdrantctl.model.kind import Asked
 from qdrantctl.model.report import Outcome, Report, Status
 from qdrantctl.model.resource import Inventory, Resource, canonical
 from qdrantctl.model.rule import ABSENT, Effect, Json
 from qdrantctl.model.snapshot import Taken, way_back
 from qdrantctl.model.spec import shape_of
-from qdrantctl.model.step import Call, Snapshot, calls, collection_path
+from qdrantctl.model.step import Call, Snapshot, calls
 
 SETTLED = 2.0
 """Seconds within which every node of a cluster shows a change that it has answered ok to."""
@@ -316,31 +316,3 @@ def _now() -> str:
 
 def _since(started: float) -> float:
     return round(time.monotonic() - started, 3)
-
-
-def wait_green(
-    door: Door,
-    addresses: list[Address],
-    told: Callable[[Address, str, int, int], None],
-    stop: Callable[[], bool],
-) -> dict[Address, str]:
-    """Wait until re-indexing has ended. The last status of those that did not become green.
-
-    `told` gets address, status, indexed vectors and points. A grey collection waits for its next
-    write, so waiting for it would never end.
-    """
-    left: dict[Address, str] = {}
-    for address in addresses:
-        while not stop():
-            path = collection_path(address.name)
-            info = door.ask(Call(method="GET", path=path))
-            status = str(info["status"])
-            told(address, status, info.get("indexed_vectors_count") or 0, info["points_count"] or 0)
-            if status != "yellow":
-                break
-            time.sleep(0.2)
-        else:
-            status = "yellow"
-        if status != "green":
-            left[address] = status
-    return left

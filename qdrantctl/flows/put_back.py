@@ -11,14 +11,13 @@ from datetime import UTC, datetime
 from qdrantctl.edges import ledger
 from qdrantctl.edges.identity import Identity
 from qdrantctl.flows import stand_in
-from qdrantctl.flows.execute import wait_green
+from qdrantctl.flows.indexing import YELLOW, awhile
 from qdrantctl.flows.nodes import Work, exists
 from qdrantctl.flows.records import applied, first, pending
 from qdrantctl.flows.recover import patiently, readable, recover
 from qdrantctl.flows.restore import Restoring
 from qdrantctl.flows.safety import take
 from qdrantctl.flows.standing import seen, taken_down, unlike
-from qdrantctl.model.address import Address
 from qdrantctl.model.change import Change
 from qdrantctl.model.errors import ClusterError, QdrantctlError
 from qdrantctl.model.kind import Door
@@ -27,15 +26,12 @@ from qdrantctl.model.rule import Json
 from qdrantctl.model.snapshot import Underway, underway, way_back
 from qdrantctl.model.step import Snapshot, calls
 
-SOUND = ("green", "grey")
-"""A collection is grey whose indexing goes on with its next write."""
-
 
 def restore(made: Restoring, work: Work, identity: Identity) -> Report:
     """Carry it out; the aliases last."""
     started = time.monotonic()
     change, *moves = made.plan.changes
-    back, error, missed = "", "", tuple[str, ...]()
+    back, error, note, missed = "", "", "", tuple[str, ...]()
     entry = dict(made.standing.entry)
     try:
         if made.standing.live:
@@ -44,7 +40,7 @@ def restore(made: Restoring, work: Work, identity: Identity) -> Report:
         back = _way_back(made, entry)
         if made.standing.live:
             taken_down(made.address, replace(work, nodes=made.step.nodes))
-        missed = carried_out(made, work)
+        missed, note = carried_out(made, work)
     except QdrantctlError as failure:
         error = failure.line
     status = Status.FAILED if error else Status.NOT_TAKEN if missed else Status.DONE
@@ -54,6 +50,7 @@ def restore(made: Restoring, work: Work, identity: Identity) -> Report:
         status=status,
         error=error,
         missed=missed,
+        note=note,
         way_back=back,
         seconds=round(time.monotonic() - started, 3),
     )
@@ -202,18 +199,19 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def carried_out(made: Restoring, work: Work) -> tuple[str, ...]:
-    """Make the collection; what is not as it was. Raises QdrantctlError."""
+def carried_out(made: Restoring, work: Work) -> tuple[tuple[str, ...], str]:
+    """Make the collection: what is not as it was, and a note. Raises QdrantctlError.
+
+    Whether all is indexed says nothing of what was restored.
+    """
     replaced = made.standing.live is not None and made.step.name == made.step.collection
     listed = made.listed and not replaced
     missed = recover(made.step, made.taken, work, listed=listed, source=made.source)
-
-    def told(address: Address, status: str, indexed: int, points: int) -> None:
-        work.say(f"{address}: {status}, {indexed:,} of {points:,} points indexed")
-
-    statuses = wait_green(work.door, [made.address], told, work.stop).values()
+    status = awhile(work, made.address)
     settings = patiently(lambda: _settings_missed(made, work.door))
-    return (*missed, *settings, *(f"status ({word})" for word in statuses if word not in SOUND))
+    broken = ("status (red)",) if status == "red" else ()
+    note = "the server is still indexing it (yellow)" if status == YELLOW else ""
+    return (*missed, *settings, *broken), note
 
 
 def _settings_missed(made: Restoring, door: Door) -> tuple[str, ...]:

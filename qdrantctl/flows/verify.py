@@ -85,7 +85,8 @@ def _tried(settings: Settings, now: datetime, work: Work, found: Chosen) -> Veri
     name, server = f"{_ours(settings)}{uuid4().hex[:12]}", str(work.door.server.version)
     made = restoring(settings, work, found, Wish(name, lambda _: False, False), now)
     try:
-        missed = (*carried_out(made, work), *unlike_sample(found.sidecar, name, work.door))
+        missed, _ = carried_out(made, work)
+        missed += tuple(unlike_sample(found.sidecar, name, work.door))
     except DamagedError as error:
         missed = (f"{error.what}: {error.why}",)
     finally:

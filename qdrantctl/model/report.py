@@ -35,6 +35,7 @@ class Outcome(BaseModel):
     missed: tuple[str, ...] = Field(
         default=(), description="Settings the server answered ok to and does not show."
     )
+    note: str = Field(default="", description="What else there is to know of it.")
     way_back: str = Field(
         default="", description="The command that brings back the points that were destroyed."
     )

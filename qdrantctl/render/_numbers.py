@@ -138,7 +138,7 @@ def became(outcome: Outcome) -> str:
     missed = clean("; ".join(outcome.missed))
     if outcome.status is Status.DONE:
         took = f" ({outcome.seconds:.1f} s)" if outcome.seconds >= 0.05 else ""
-        return f"{address}: {past}{took}"
+        return f"{address}: {past}{took}" + (f"; {clean(outcome.note)}" if outcome.note else "")
     if outcome.status is Status.NOOP:
         return f"{address}: unchanged"
     if outcome.status is Status.NOT_REACHED:

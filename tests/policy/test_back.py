@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from qdrantctl.flows import indexing
 from tests.flows.project import asked, emptied
 from tests.policy.project import PRODUCTS, Shop, backdate, policy, sets
 from tests.snapshots.bench import about, contents, files, fill, names
@@ -241,6 +242,59 @@ def test_what_is_not_as_it_was_is_caught_there_too(node, shop, kept, how):
 def test_a_name_that_would_be_swept_is_not_taken(node, shop, kept):
     told = back(shop, node, kept, "--as", "qdrantctl-verify-mine")
     assert (told.code, "deleted when a set is verified" in told.err) == (64, True)
+
+
+LAZY = {
+    "vectors": {"size": 64, "distance": "Dot"},
+    "optimizers_config": {"indexing_threshold": 1, "max_optimization_threads": 0},
+}
+
+
+@pytest.fixture
+def lazy(node, shop, tmp_path):
+    """A folder with a set of a collection that has an alias and is never indexed."""
+    folder = tmp_path / "backups"
+    shop.keeps({"nightly": policy(folder)}, {"products": LAZY})
+    shop.done(node)
+    points = [{"id": i, "vector": [i % 7 + j / 64 for j in range(64)]} for i in range(1, 2000)]
+    asked(node, "PUT", "/collections/products/points?wait=true", {"points": points})
+    actions = [{"create_alias": {"collection_name": "products", "alias_name": "live"}}]
+    asked(node, "POST", "/collections/aliases", {"actions": actions})
+    assert asked(node, "GET", "/collections/products")["status"] == "yellow"
+    assert shop.run(node, "snapshots", "run").code == 0
+    return folder
+
+
+def test_what_is_never_indexed_is_whole_all_the_same(node, shop, lazy, monkeypatch):
+    monkeypatch.setattr(indexing, "AWHILE", 0.5)
+    told = shop.run(node, "snapshots", "verify")
+    assert (told.code, "is good" in told.out) == (0, True), told.out + told.err
+    words = ("--as", "products", "--allow-replace", "collection/products")
+    told = back(shop, node, lazy, *words)
+    assert told.code == 0, told.out + told.err
+    assert "still indexing" in told.out
+    assert asked(node, "GET", "/aliases")["aliases"] == [
+        {"alias_name": "live", "collection_name": "products"}
+    ]
+
+
+def test_stopped_while_it_is_indexed(node, shop, lazy):
+    """Whoever is asked to stop while all is there makes no bad set of that."""
+    environ = {**os.environ, "FLOWS_URL": node.url}
+    replaced = ("--as", "products", "--allow-replace", "collection/products")
+    start = ("restore", "collection/products", "--from", f"file://{lazy}", "--auto-approve")
+    for verb in (("verify",), (*start, *replaced)):
+        words = [sys.executable, "-m", "qdrantctl", "snapshots", *verb, "-v"]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        with subprocess.Popen([*words, "-C", str(shop.folder)], env=environ, **pipes) as process:
+            while "yellow" not in (line := process.stderr.readline()):
+                assert line
+            process.terminate()
+            out, err = process.communicate(timeout=30)
+        assert process.returncode == 0, out + err
+        [row] = shop.run(node, "snapshots", "list", "--format", "json").document["sets"]
+        assert (row["state"], row["verified"]["good"]) == ("complete", True)
+    assert len(asked(node, "GET", "/aliases")["aliases"]) == 1
 
 
 RICH = {
