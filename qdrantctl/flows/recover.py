@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from hashlib import sha256
-from itertools import chain
 from uuid import uuid4
 
 from qdrantctl.flows import stand_in
@@ -23,7 +22,7 @@ from qdrantctl.flows.nodes import (
     shard_keys,
     topology,
 )
-from qdrantctl.model.errors import ClusterError, DamagedError
+from qdrantctl.model.errors import ClusterError, DamagedError, RefusedError
 from qdrantctl.model.kind import Door
 from qdrantctl.model.snapshot import File, Taken
 from qdrantctl.model.step import Call, Restore, collection_path
@@ -34,6 +33,9 @@ UPLOADED = "qdrantctl-restore-"
 """How the copies begin that a server keeps of what is sent to it."""
 SHOWN = 5.0
 """Seconds within which every node shows what it has."""
+UNFIT, NO_ROOM = (400, 422, 500), "No space left"
+"""How a server answers that can make nothing of a file. Other answers tell of the key, of something
+between or of its disk, and nothing of the file."""
 
 
 Source = Callable[[File, NodeDoor], Iterator[bytes]]
@@ -139,9 +141,24 @@ def _sent(
         "content-type: application/octet-stream\r\n\r\n"
     ).encode()
     tail = f"\r\n--{boundary}--\r\n".encode()
-    body = chain([head], _read(file, source(file, node), step, work, last_look), [tail])
     length = len(head) + file.size + len(tail)
-    node.upload(call, body, length, f"multipart/form-data; boundary={boundary}")
+    whole = False
+
+    def body() -> Iterator[bytes]:
+        nonlocal whole
+        yield head
+        yield from _read(file, source(file, node), step, work, last_look)
+        whole = True
+        yield tail
+
+    try:
+        node.upload(call, body(), length, f"multipart/form-data; boundary={boundary}")
+    except ClusterError as error:
+        if not whole or error.status not in UNFIT or NO_ROOM in error.why:
+            raise
+        raise RefusedError(
+            error.what, why=error.why, hint=error.hint, status=error.status, maybe_applied=True
+        ) from None
     forget_upload(node, step.name, name)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -14,6 +14,7 @@ from qdrantctl.edges import ledger
 from qdrantctl.edges.settings import Settings
 from qdrantctl.flows import keep
 from qdrantctl.flows.desired import Desired
+from qdrantctl.flows.failures import noted
 from qdrantctl.flows.nodes import Work
 from qdrantctl.flows.observe import Worlds
 from qdrantctl.flows.plan import described
@@ -24,7 +25,7 @@ from qdrantctl.model.address import Address
 from qdrantctl.model.backup import BEGUN, Set, Sidecar, part
 from qdrantctl.model.change import Action, Cause, Change
 from qdrantctl.model.destination import CLUSTER
-from qdrantctl.model.errors import MISREAD, ClusterError, LeaseError, QdrantctlError, unforeseen
+from qdrantctl.model.errors import ClusterError, QdrantctlError
 from qdrantctl.model.plan import Plan
 from qdrantctl.model.report import Outcome, Report, Status
 from qdrantctl.model.resource import Inventory
@@ -211,7 +212,7 @@ def _finished(policy: Policy, work: Work) -> Iterator[str]:
     for where in policy.places:
         for each in where.sets:
             if each.state == "unfinished" and each.begun and where.store:
-                with _told(each.folder) as errors:
+                with noted(each.folder) as errors:
                     if not keep.source_gone(each.begun, work):
                         keep.copied(where.store, each.begun, each.files, work)
                 yield from errors
@@ -225,7 +226,7 @@ def _taken(
     work: Work,
 ) -> Iterator[str]:
     """Take a set and copy it to each place where it is due."""
-    with _told(f"collection/{step.collection}") as errors:
+    with noted(f"collection/{step.collection}") as errors:
         sidecar = keep.begin(step, about, entry, work)
     if errors:
         yield from errors
@@ -235,13 +236,13 @@ def _taken(
     written = 0
     for where in places:
         assert where.store is not None
-        with _told(sidecar.folder) as errors:
+        with noted(sidecar.folder) as errors:
             put(where.store, sidecar.folder + BEGUN, sidecar)
             written += 1
             keep.copied(where.store, sidecar, {}, work)
         yield from errors
     if not written:
-        with _told(sidecar.folder) as errors:
+        with noted(sidecar.folder) as errors:
             keep.dropped(sidecar, work)
         yield from errors
 
@@ -270,7 +271,7 @@ def _tidied(policy: Policy, work: Work) -> Iterator[str]:
                 left.setdefault(each.folder, []).append((where.store, each))
     for folder, sets in left.items():
         kept = {p.url for p in policy.places for s in p.sets if s.folder == folder}
-        with _told(folder) as errors:
+        with noted(folder) as errors:
             keep.tidied(sets, work, keep=CLUSTER in kept)
         yield from errors
 
@@ -278,25 +279,8 @@ def _tidied(policy: Policy, work: Work) -> Iterator[str]:
 def _pruned(policy: Policy, work: Work) -> Iterator[str]:
     """Remove what retention no longer keeps."""
     for each in departing(policy):
-        with _told(each.set.folder) as errors:
+        with noted(each.set.folder) as errors:
             work.go_on()
             work.say(f"{policy.address}: removing {each.set.folder} from {each.store.url}")
             each.remove(work)
         yield from errors
-
-
-@contextmanager
-def _told(what: str) -> Iterator[list[str]]:
-    """Turns an error into words for the report. Raises LeaseError: nothing more may be done.
-
-    Nor does an answer of a shape that nobody foresaw keep others from being kept.
-    """
-    errors: list[str] = []
-    try:
-        yield errors
-    except LeaseError:
-        raise
-    except QdrantctlError as error:
-        errors.append(error.line)
-    except MISREAD as error:
-        errors.append(f"{what}: {unforeseen(error).line}")

@@ -14,6 +14,7 @@ from uuid import uuid4
 from qdrantctl.edges.cluster import Cluster
 from qdrantctl.edges.scratch import servers
 from qdrantctl.edges.settings import Settings
+from qdrantctl.flows.failures import noted
 from qdrantctl.flows.nodes import Work, snapshots
 from qdrantctl.flows.policies import SCRATCH, Place, Policy, policies
 from qdrantctl.flows.put_back import carried_out
@@ -22,7 +23,7 @@ from qdrantctl.flows.sample import unlike_sample
 from qdrantctl.flows.sets import put
 from qdrantctl.flows.standing import Wish
 from qdrantctl.model.backup import VERIFIED, Set, Verified
-from qdrantctl.model.errors import ClusterError, DamagedError, StoreError
+from qdrantctl.model.errors import ClusterError, DamagedError, RefusedError
 from qdrantctl.model.step import Call, collection_path
 
 Tell = Callable[[Set, Verified], None]
@@ -30,27 +31,30 @@ Tell = Callable[[Set, Verified], None]
 
 def verify(
     settings: Settings, work: Work, only: tuple[str, ...], tell: Tell, *, embedded: bool
-) -> bool:
-    """Restore the newest set of each collection at each place; whether all are good.
+) -> tuple[str, ...]:
+    """Restore the newest set of each collection at each place; why others could not be tried.
 
-    With `embedded` on servers of this machine, which are empty at first and gone afterwards.
-    Raises QdrantctlError where something could not be tried: that says nothing of a set.
+    With `embedded` on servers of this machine, which are empty at first and gone afterwards. What
+    could not be tried says nothing of a set. Raises QdrantctlError.
     """
     _sweep(settings, work)
-    good = True
+    untried: list[str] = []
     for policy in policies(settings, work, only):
         for place in policy.places:
-            if place.broken:
-                raise StoreError(place.broken.removesuffix("."))
+            untried += [place.broken] if place.broken else []
             for found in _newest(policy, place):
                 work.go_on()
-                work.say(f"{policy.address}: verifying {found.set.folder} at {place.url}")
-                met = _met(settings, work, found, embedded=embedded)
-                if found.set.state == "complete" or found.set.verified:
-                    put(found.store, found.set.folder + VERIFIED, met)
-                tell(found.set, met)
-                good = good and met.good
-    return good
+                what = f"{found.set.folder} at {place.url}"
+                work.say(f"{policy.address}: verifying {what}")
+                with noted(what) as errors:
+                    met = _met(settings, work, found, embedded=embedded)
+                    if found.set.state == "complete" or found.set.verified:
+                        put(found.store, found.set.folder + VERIFIED, met)
+                    tell(found.set, met)
+                if errors:
+                    work.go_on()
+                untried += errors
+    return tuple(untried)
 
 
 def _newest(policy: Policy, place: Place) -> Iterator[Chosen]:
@@ -62,14 +66,16 @@ def _newest(policy: Policy, place: Place) -> Iterator[Chosen]:
 
 
 def _met(settings: Settings, work: Work, found: Chosen, *, embedded: bool) -> Verified:
-    now = work.door.now
+    now, server = work.door.now, work.door.server.version
     if missing := torn(found.set):
-        server = str(work.door.server.version)
-        return Verified(when=now, good=False, server=server, missed=(missing,))
-    files = len(found.sidecar.snapshot.files)
-    there = _embedded(settings, work, files) if embedded else nullcontext(work)
-    with there as scratch:
-        return _tried(settings, now, scratch, found)
+        missed: tuple[str, ...] = (missing,)
+    else:
+        files = len(found.sidecar.snapshot.files)
+        there = _embedded(settings, work, files) if embedded else nullcontext(work)
+        with there as scratch:
+            server = scratch.door.server.version
+            missed = _missed(settings, now, scratch, found)
+    return Verified(when=now, good=not missed, server=str(server), missed=missed)
 
 
 @contextmanager
@@ -80,18 +86,26 @@ def _embedded(settings: Settings, work: Work, count: int) -> Iterator[Work]:
         yield Work(door, work.say, work.stop, tuple(endpoint.url for endpoint in endpoints))
 
 
-def _tried(settings: Settings, now: datetime, work: Work, found: Chosen) -> Verified:
+def _missed(settings: Settings, now: datetime, work: Work, found: Chosen) -> tuple[str, ...]:
+    """What is not as it was. Of a server that refuses once it may have been a bad moment."""
+    try:
+        try:
+            return _tried(settings, now, work, found)
+        except RefusedError:
+            return _tried(settings, now, work, found)
+    except (DamagedError, RefusedError) as error:
+        return (f"{error.what}: {error.why}",)
+
+
+def _tried(settings: Settings, now: datetime, work: Work, found: Chosen) -> tuple[str, ...]:
     """Restore a set through this door and compare; what was made is deleted again."""
-    name, server = f"{_ours(settings)}{uuid4().hex[:12]}", str(work.door.server.version)
+    name = f"{_ours(settings)}{uuid4().hex[:12]}"
     made = restoring(settings, work, found, Wish(name, lambda _: False, False), now)
     try:
         missed, _ = carried_out(made, work)
-        missed += tuple(unlike_sample(found.sidecar, name, work.door))
-    except DamagedError as error:
-        missed = (f"{error.what}: {error.why}",)
+        return (*missed, *unlike_sample(found.sidecar, name, work.door))
     finally:
         _drop(name, work)
-    return Verified(when=now, good=not missed, server=server, missed=missed)
 
 
 def _drop(name: str, work: Work) -> None:

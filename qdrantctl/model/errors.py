@@ -92,6 +92,10 @@ class ClusterError(QdrantctlError):
         self.maybe_applied = maybe_applied
 
 
+class RefusedError(ClusterError):
+    """A server had every byte of a snapshot as it was taken, and makes no collection of it."""
+
+
 class StoreError(QdrantctlError):
     """A destination of snapshots cannot be used, or does not hold what was put there."""
 

@@ -8,10 +8,12 @@ import socket
 import subprocess
 import sys
 import time
+from hashlib import sha256
 
 import pytest
 
 from qdrantctl.flows import indexing
+from tests.faults import proxied
 from tests.flows.project import asked, emptied
 from tests.policy.project import PRODUCTS, Shop, backdate, policy, sets
 from tests.snapshots.bench import about, contents, files, fill, names
@@ -182,10 +184,68 @@ def test_what_is_not_as_it_was_is_caught(node, shop, kept, how, said):
     assert (told.code, "again" in names(node)) == (1, False)
 
 
+@pytest.mark.parametrize("scratch", ["cluster", "embedded"])
+def test_what_a_server_makes_nothing_of_is_not_good_and_stops_no_other(
+    node, shop, tmp_path, scratch
+):
+    folder = tmp_path / "backups"
+    shop.keeps({"nightly": policy(folder)}, {"products": PRODUCTS, "zebra": PRODUCTS})
+    shop.done(node)
+    assert shop.run(node, "snapshots", "run").code == 0
+    [junk] = [found for found in sets(folder) if "products" in str(found)]
+    data = os.urandom(5000)
+    next(junk.glob("*.snapshot")).write_bytes(data)
+    about = json.loads((junk / "set.json").read_text())
+    about["snapshot"]["files"][0] |= {"size": 5000, "checksum": sha256(data).hexdigest()}
+    (junk / "set.json").write_text(json.dumps(about))
+    told = shop.run(node, "snapshots", "verify", "--scratch", scratch, "--format", "json")
+    assert told.code == 6, told.err
+    products, zebra = told.document["verified"]
+    assert (products["good"], zebra["good"]) == (False, True)
+    assert "failed to read snapshot archive" in products["missed"][0]
+    rows = shop.run(node, "snapshots", "list", "--format", "json").document["sets"]
+    assert {row["address"]: row["state"] for row in rows} == {
+        "collection/products": "bad", "collection/zebra": "complete"}  # fmt: skip
+
+
+@pytest.mark.parametrize("answer", ["drop", b"HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n"])
+def test_a_server_that_is_not_reached_says_nothing_of_a_set(node, shop, kept, answer, tmp_path):
+    tmp_path.joinpath("file").write_text("in the way")
+    shop.keeps({"a": policy([f"file://{tmp_path}/file/x"]), "nightly": policy(kept)})
+    shop.done(node)
+
+    def fault(_, head):
+        return answer if b"snapshots/upload" in head.split(b"\r\n")[0] else None
+
+    with proxied(node.http_port, fault) as proxy:
+        told = shop.run(proxy.url, "snapshots", "verify", "--format", "json")
+    assert (told.code, told.document["verified"]) == (6, [])
+    place, found = told.document["untried"]
+    assert ("file/x" in place, "/products/" in found) == (True, True)
+    assert list(kept.rglob("verified.json")) == []
+    told = shop.run(node, "snapshots", "verify")
+    assert (told.code, "is good" in told.out, "file/x" in told.err) == (6, True, True)
+
+
+def test_one_bad_moment_of_a_server_condemns_no_set(node, shop, kept):
+    seen = []
+
+    def fault(_, head):
+        if b"snapshots/upload" not in head.split(b"\r\n")[0]:
+            return None
+        seen.append(head)
+        return b"HTTP/1.1 500 Bad\r\ncontent-length: 0\r\n\r\n" if len(seen) == 1 else None
+
+    with proxied(node.http_port, fault) as proxy:
+        told = shop.run(proxy.url, "snapshots", "verify")
+    assert (told.code, len(seen)) == (0, 2), told.err
+
+
 def test_another_version(node, shop, kept):
     tamper(kept, "version")
     told = shop.run(node, "snapshots", "verify")
-    assert (told.code, "same minor version" in told.err) == (1, True)
+    assert (told.code, "same minor version" in told.err) == (6, True)
+    assert list(kept.rglob("verified.json")) == []
     assert back(shop, node, kept, "--as", "again").code == 1
 
 

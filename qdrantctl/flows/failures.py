@@ -1,0 +1,25 @@
+"""What fails of one thing, noted so that the others are done all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from qdrantctl.model.errors import MISREAD, LeaseError, QdrantctlError, unforeseen
+
+
+@contextmanager
+def noted(what: str) -> Iterator[list[str]]:
+    """Turns an error about `what` into words. Raises LeaseError: nothing more may be done.
+
+    Nor does an answer of a shape that nobody foresaw keep others from being done.
+    """
+    errors: list[str] = []
+    try:
+        yield errors
+    except LeaseError:
+        raise
+    except QdrantctlError as error:
+        errors.append(f"{what}: {error.line}")
+    except MISREAD as error:
+        errors.append(f"{what}: {unforeseen(error).line}")
