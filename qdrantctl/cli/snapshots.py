@@ -209,8 +209,9 @@ def list_snapshots(**words: Any) -> int:
             if words["source"]:
                 sets = tuple(on_servers(chosen, work))
             else:
-                found = listed(cluster, chosen.nodes, only)
+                found, unread = listed(cluster, chosen.nodes, only)
                 sets, unseen = at_destinations(chosen, work)
+                unseen = (*unread, *unseen)
             now = cluster.now
         for line in unseen:
             click.echo(f"Warning: {line}", err=True)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from typing import Any
+
+from pydantic import ValidationError
 
 from qdrantctl.edges import ledger
 from qdrantctl.edges.settings import Settings
@@ -141,7 +143,8 @@ def stores(settings: Settings, work: Work) -> list[ClusterStore]:
 def _sidecar(above: str, documents: Mapping[str, Mapping[str, Any]]) -> Sidecar | None:
     for name in (SIDECAR, BEGUN, PRUNED):
         if document := documents.get(above + name):
-            return Sidecar.model_validate(document)
+            with suppress(ValidationError):  # who lists it finds an orphan
+                return Sidecar.model_validate(document)
     return None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 
 from qdrantctl.edges import ledger
@@ -10,15 +10,17 @@ from qdrantctl.flows.nodes import SLOW, NodeDoor, snapshots
 from qdrantctl.model.address import OWN_PREFIX, Address
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.rule import Json
-from qdrantctl.model.snapshot import Listed, kept
+from qdrantctl.model.snapshot import Listed, Taken, kept
 from qdrantctl.model.step import Call
 
 NOT_FOUND = 404
 KIND = "collection"
 
 
-def listed(door: NodeDoor, nodes: tuple[str, ...], only: Address | None) -> tuple[Listed, ...]:
-    """Every snapshot of every collection, or of one. Raises ClusterError."""
+def listed(
+    door: NodeDoor, nodes: tuple[str, ...], only: Address | None
+) -> tuple[tuple[Listed, ...], tuple[str, ...]]:
+    """Every snapshot of all collections, or of one; what cannot be read. Raises ClusterError."""
     entries = ledger.read(door).entries
     with ExitStack() as stack:
         doors: dict[str, NodeDoor] = {}
@@ -30,6 +32,7 @@ def listed(door: NodeDoor, nodes: tuple[str, ...], only: Address | None) -> tupl
         }
         live = {Address(KIND, name) for name in there if not name.startswith(OWN_PREFIX)}
         asked = (live | entries.keys()) if only is None else {only}
+        known, unread = _known(entries, asked)
         everywhere = bool(nodes) or door.server.peers == 1
         found = [
             row
@@ -37,22 +40,38 @@ def listed(door: NodeDoor, nodes: tuple[str, ...], only: Address | None) -> tupl
             for row in _of(
                 address,
                 entries.get(address, {}),
+                known.get(address, ()),
                 doors if address in live else {},
                 everywhere=everywhere and address in live,
             )
         ]
-    return tuple(found)
+    return tuple(found), unread
+
+
+def _known(
+    entries: Mapping[Address, Mapping[str, Json]], asked: Iterable[Address]
+) -> tuple[Mapping[Address, tuple[Taken, ...]], tuple[str, ...]]:
+    """The snapshots that the ledger tells of, and where what it tells cannot be read."""
+    known: dict[Address, tuple[Taken, ...]] = {}
+    unread: list[str] = []
+    for address in sorted(asked):
+        try:
+            known[address] = tuple(kept(entries.get(address, {})))
+        except ValueError:
+            unread.append(f"what the ledger's entry of {address} tells of snapshots cannot be read")
+    return known, tuple(unread)
 
 
 def _of(
     address: Address,
     entry: Mapping[str, Json],
+    kept_of: Iterable[Taken],
     doors: Mapping[str, NodeDoor],
     *,
     everywhere: bool,
 ) -> Iterator[Listed]:
     """The files of one collection: those that servers list, then those that they do not."""
-    known = {file.name: (taken, file) for taken in kept(entry) for file in taken.files}
+    known = {file.name: (taken, file) for taken in kept_of for file in taken.files}
     seen: set[str] = set()
     for url, node in doors.items():
         for name, words in sorted(_told(node, address.name).items()):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from qdrantctl.model.rule import Json
 from qdrantctl.model.snapshot import Taken
@@ -46,8 +46,8 @@ class Sidecar(BaseModel):
     owner: str = Field(description="Project and environment.")
     policy: str = Field(description="Name of the policy.")
     id: str = Field(description="Name of the set among those of its collection.")
-    scheduled: datetime = Field(description="The time for which it was taken.")
-    taken: datetime = Field(description="When it was begun, by the server's clock.")
+    scheduled: AwareDatetime = Field(description="The time for which it was taken.")
+    taken: AwareDatetime = Field(description="When it was begun, by the server's clock.")
     snapshot: Taken = Field(
         description="The files, with settings, aliases, points of shards and what was applied."
     )
@@ -70,7 +70,7 @@ class Verified(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    when: datetime = Field(description="When it was tried.")
+    when: AwareDatetime = Field(description="When it was tried.")
     good: bool = Field(description="Whether all was as it had been.")
     server: str = Field(description="Version of the server on which it was restored.")
     missed: tuple[str, ...] = Field(default=(), description="What was not as it had been.")

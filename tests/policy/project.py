@@ -47,9 +47,9 @@ def stray(folder: Path) -> list[Path]:
     return [file for file in folder.rglob("*") if file.is_file() and file.parent not in whole]
 
 
-def ledger_sets(node: Node) -> dict[str, Any]:
-    """What the ledger tells of sets on the cluster."""
-    return record(node, "snapshot_sets/shop/dev/nightly")["files"]
+def ledger_sets(node: Node, name: str = "nightly") -> dict[str, Any]:
+    """What the ledger tells of a policy's sets on the cluster."""
+    return record(node, f"snapshot_sets/shop/dev/{name}")["files"]
 
 
 def backdate_ledger(node: Node, days: float) -> None:
@@ -57,9 +57,9 @@ def backdate_ledger(node: Node, days: float) -> None:
     ledger_holds(node, {name: _older(about, days) for name, about in ledger_sets(node).items()})
 
 
-def ledger_holds(node: Node, held: dict[str, Any]) -> None:
-    """Have the ledger tell so of sets on the cluster."""
-    point = point_id("snapshot_sets/shop/dev/nightly")
+def ledger_holds(node: Node, held: dict[str, Any], name: str = "nightly") -> None:
+    """Have the ledger tell so of a policy's sets on the cluster."""
+    point = point_id(f"snapshot_sets/shop/dev/{name}")
     body = {"payload": {"files": held}, "points": [point]}
     asked(node, "POST", "/collections/_qdrantctl/points/payload?wait=true", body)
 

@@ -8,6 +8,7 @@ import re
 import pytest
 
 from qdrantctl.edges.folder_store import FolderStore
+from qdrantctl.edges.ledger import point_id
 from qdrantctl.flows.sets import found, superfluous
 from tests.flows.project import asked
 from tests.policy.project import backdate, ledger_holds, ledger_sets, policy, sets
@@ -140,3 +141,39 @@ def test_what_somebody_deleted_on_the_servers_disk_is_forgotten(node, shop, on_t
     told = shop.run(node, "snapshots", "prune", "--orphan", folder)
     assert told.code == 0, told.err
     assert ledger_sets(node) == {}
+
+
+def without_zone(about):
+    return about | dict.fromkeys(("scheduled", "taken"), "2026-01-01T00:00:00")
+
+
+def test_a_time_without_a_zone_makes_an_orphan_and_breaks_nothing(node, shop, kept):
+    shop.keeps({"cluster": policy("cluster"), "nightly": policy(kept)})
+    shop.done(node)
+    assert shop.run(node, "snapshots", "run").code == 0
+    odd = sets(kept)[0].parent / "odd"
+    odd.mkdir()
+    about = json.loads((sets(kept)[0] / "set.json").read_text())
+    (odd / "set.json").write_text(json.dumps(without_zone(about)))
+    (sets(kept)[0] / "verified.json").write_text(
+        json.dumps({"when": "2026-01-01T00:00:00", "good": False, "server": "1.16.3"})
+    )
+    held = {name: without_zone(each) for name, each in ledger_sets(node, "cluster").items()}
+    ledger_holds(node, held, "cluster")
+    told = shop.run(node, "snapshots", "list", "--format", "json")
+    assert told.code == 0, told.err
+    states = {row["folder"]: row["state"] for row in told.document["sets"]}
+    assert sorted(states.values()) == ["complete", "complete", "orphan", "orphan"]
+    there = shop.run(node, "snapshots", "list", "--from", f"file://{kept}")
+    assert (there.code, "orphan" in there.out) == (0, True), there.err
+    for words in (("plan",), ("snapshots", "run")):
+        told = shop.run(node, *words)
+        assert told.code == 0, told.err
+
+
+def test_what_the_ledger_tells_of_snapshots_and_nobody_can_read(node, shop, kept):
+    body = {"payload": {"snapshots": [{"id": 1}]}, "points": [point_id("collection/products")]}
+    asked(node, "POST", "/collections/_qdrantctl/points/payload?wait=true", body)
+    told = shop.run(node, "snapshots", "list", "--format", "json")
+    assert (told.code, len(told.document["sets"])) == (0, 2), told.err
+    assert "ledger's entry of collection/products" in told.err
