@@ -45,10 +45,16 @@ def up(directory: str) -> int:
 @command.command()
 @directory_option
 def down(directory: str) -> int:
-    """Stop the server; its data stays."""
-    from qdrantctl.edges import devserver
+    """Stop the server; its data stays.
 
-    click.echo("stopped" if devserver.stop(_root(directory)) else "was not running")
+    Servers that a killed `snapshots verify --scratch embedded` has left are ended and removed.
+    """
+    from qdrantctl.edges import devserver, scratch
+
+    root = _root(directory)
+    click.echo("stopped" if devserver.stop(root) else "was not running")
+    if left := scratch.swept(root):
+        click.echo(f"removed what {left} killed verification{'s' * (left > 1)} had left")
     return 0
 
 

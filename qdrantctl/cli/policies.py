@@ -155,8 +155,9 @@ def verify_sets(**words: Any) -> int:
 
     Points of each shard, settings, some points themselves and what queries find among them must be
     what they were. The result is written beside the set; exit code 6 where one is not good or could
-    not be tried. With --scratch embedded the cluster is
-    only read, but for the lease.
+    not be tried. With --scratch embedded nothing is restored in the cluster: all that is written
+    there is the lease, and in the ledger the results of sets that are kept on the cluster. What an
+    earlier verification has left, there or on this machine, is removed first.
     """
     starting(words["verbose"])
     from qdrantctl.flows.plan import door

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import BinaryIO
 
 from qdrantctl.edges.devserver_process import Process, began
@@ -22,6 +23,8 @@ STARTING = "start.lock"
 """Held by a command while it starts or stops the server."""
 SERVING = "server.lock"
 """Held by the server as long as it lives."""
+USING = "using.lock"
+"""Held by the process that uses a folder for a while."""
 UNKNOWN_SECONDS = 2.0
 """How long the server's lock may be held without a fitting note: a start between its two steps, or
 a command that looks whether the lock is held."""
@@ -42,6 +45,13 @@ def prepare(folder: Path) -> None:
         folder.mkdir(exist_ok=True)
         if not ignore.exists():
             ignore.write_text("*\n")
+
+
+def fresh(above: Path) -> Path:
+    """A new folder in another that only its owner can look into. Raises ServerError."""
+    with _usable(above):
+        above.mkdir(exist_ok=True)
+        return Path(mkdtemp(dir=above))
 
 
 @contextmanager
@@ -82,6 +92,18 @@ def take(folder: Path) -> Iterator[BinaryIO]:
                 raise _stranger(folder)
             time.sleep(POLL_SECONDS)
         yield lock
+
+
+@contextmanager
+def using(folder: Path) -> Iterator[bool]:
+    """Hold a folder while this process uses it; false where another one does. Raises ServerError.
+
+    The servers in it do not inherit the lock, so it is free once that process is gone.
+    """
+    with _usable(folder):
+        lock = (folder / USING).open("ab")
+    with lock:
+        yield _locked(folder, lock, fcntl.LOCK_EX)
 
 
 def held(folder: Path) -> bool:

@@ -9,7 +9,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from qdrantctl.edges import devserver
@@ -19,25 +19,42 @@ from qdrantctl.edges.devserver_process import Manner, peer_uri
 from qdrantctl.model.errors import ServerError
 from qdrantctl.model.step import Call
 
+FOLDER = "scratch"
 JOINED = 30.0
 """Seconds within which every server knows of every other."""
 
 
 @contextmanager
-def servers(
-    root: Path, name: str, count: int, tell: Callable[[str], None]
-) -> Iterator[tuple[Endpoint, ...]]:
-    """So many servers as one cluster, in a folder `name` of the project in `root`.
+def servers(root: Path, count: int, tell: Callable[[str], None]) -> Iterator[tuple[Endpoint, ...]]:
+    """So many servers as one cluster, below the folder of the project in `root`.
 
-    What a process that died has left there is ended and removed first. Raises ServerError.
+    Raises ServerError.
     """
-    place.prepare(place.of(root))
-    folder = place.of(root) / "scratch" / name
-    _swept(folder)
-    try:
-        yield _started(folder, count, tell)
-    finally:
-        _swept(folder)
+    home = place.of(root)
+    place.prepare(home)
+    with ExitStack() as held:
+        with place.alone(home):  # nobody takes the folder for left behind before it is held
+            folder = place.fresh(home / FOLDER)
+            held.enter_context(place.using(folder))
+        try:
+            yield _started(folder, count, tell)
+        finally:
+            with place.alone(home):
+                _removed(folder)
+
+
+def swept(root: Path) -> int:
+    """End and remove what processes have left that died; how many. Raises ServerError."""
+    home, count = place.of(root), 0
+    if not (home / FOLDER).is_dir():
+        return 0
+    with place.alone(home):
+        for folder in sorted((home / FOLDER).glob("*/")):
+            with place.using(folder) as free:
+                if free:
+                    _removed(folder)
+                    count += 1
+    return count
 
 
 def _started(folder: Path, count: int, tell: Callable[[str], None]) -> tuple[Endpoint, ...]:
@@ -45,7 +62,7 @@ def _started(folder: Path, count: int, tell: Callable[[str], None]) -> tuple[End
     found: list[Endpoint] = []
     for number in range(count):
         root = folder / str(number)
-        root.mkdir(parents=True, mode=0o700)
+        root.mkdir()
         manner = Manner(api_key, several=count > 1, bootstrap=bootstrap)
         running = devserver.start(root, tell=tell, manner=manner)
         bootstrap = bootstrap or peer_uri(running.ports) if count > 1 else ""
@@ -67,7 +84,7 @@ def _joined(endpoints: list[Endpoint]) -> None:
                 time.sleep(0.05)
 
 
-def _swept(folder: Path) -> None:
-    for root in sorted(folder.glob("*")):
+def _removed(folder: Path) -> None:
+    for root in sorted(folder.glob("*/")):
         devserver.stop(root)
     shutil.rmtree(folder, ignore_errors=True)

@@ -12,7 +12,7 @@ from hashlib import sha256
 from uuid import uuid4
 
 from qdrantctl.edges.cluster import Cluster
-from qdrantctl.edges.scratch import servers
+from qdrantctl.edges.scratch import servers, swept
 from qdrantctl.edges.settings import Settings
 from qdrantctl.flows.failures import noted
 from qdrantctl.flows.nodes import Work, snapshots
@@ -81,8 +81,7 @@ def _met(settings: Settings, work: Work, found: Chosen, *, embedded: bool) -> Ve
 @contextmanager
 def _embedded(settings: Settings, work: Work, count: int) -> Iterator[Work]:
     """Work on as many servers of this machine."""
-    name = sha256(f"{settings.owner} {work.door.server.url}".encode()).hexdigest()[:12]
-    with servers(settings.root, name, count, work.say) as endpoints, Cluster(endpoints[0]) as door:
+    with servers(settings.root, count, work.say) as endpoints, Cluster(endpoints[0]) as door:
         yield Work(door, work.say, work.stop, tuple(endpoint.url for endpoint in endpoints))
 
 
@@ -124,7 +123,8 @@ def _drop(name: str, work: Work) -> None:
 
 
 def _sweep(settings: Settings, work: Work) -> None:
-    """What a verification that died has left."""
+    """What a verification that died has left, on this machine and in the cluster."""
+    swept(settings.root)
     listed = work.door.ask(Call(method="GET", path="/collections"))["collections"]
     for entry in listed:
         if entry["name"].startswith(_ours(settings)):

@@ -12,6 +12,8 @@ from hashlib import sha256
 
 import pytest
 
+from qdrantctl.edges import scratch
+from qdrantctl.edges.cluster import Cluster
 from qdrantctl.flows import indexing
 from tests.faults import proxied
 from tests.flows.project import asked, emptied
@@ -407,7 +409,8 @@ def test_queries_of_every_vector_are_compared(node, shop, tmp_path, scratch):
     assert "by vector 'words'" in told.document["verified"][0]["missed"][0]
 
 
-def test_what_a_killed_verification_has_left_is_ended(node, shop, kept):
+@pytest.mark.parametrize("by", ["verify --scratch embedded", "verify", "dev down"])
+def test_what_a_killed_verification_has_left_is_ended(node, shop, kept, by):
     words = [sys.executable, "-m", "qdrantctl", "snapshots", "verify", "--scratch", "embedded"]
     folder = shop.folder / ".qdrantctl" / "scratch"
     environ = {**os.environ, "FLOWS_URL": node.url}
@@ -420,8 +423,22 @@ def test_what_a_killed_verification_has_left_is_ended(node, shop, kept):
     process.wait()
     port = json.loads(notes[0].read_text())["http_port"]
     asked(node, "DELETE", "/collections/_qdrantctl_lease.shop.dev.~snapshots.1")  # else 2 minutes
-    told = shop.run(node, "snapshots", "verify", "--scratch", "embedded")
+    told = shop.run(node, *(by if by == "dev down" else f"snapshots {by}").split())
     assert told.code == 0, told.out + told.err
+    if by == "dev down":
+        assert told.out == "was not running\nremoved what 1 killed verification had left\n"
     assert list(folder.iterdir()) == []
     with pytest.raises(OSError):
         socket.create_connection(("127.0.0.1", port))
+
+
+def test_servers_that_another_verification_uses_are_left_alone(node, shop, kept):
+    with scratch.servers(shop.folder, 1, lambda _: None) as [endpoint]:
+        for words in (("dev", "down"), ("snapshots", "verify", "--scratch", "embedded")):
+            told = shop.run(node, *words)
+            assert told.code == 0, told.err
+        with Cluster(endpoint) as door:
+            assert door.server.peers == 1
+        [folder] = (shop.folder / ".qdrantctl" / "scratch").iterdir()
+        assert folder.stat().st_mode & 0o777 == 0o700
+    assert not folder.exists()
