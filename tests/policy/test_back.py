@@ -8,7 +8,7 @@ import pytest
 
 from tests.flows.project import asked, emptied
 from tests.policy.project import PRODUCTS, Shop, backdate, policy, sets
-from tests.snapshots.bench import about, contents, files, fill
+from tests.snapshots.bench import about, contents, files, fill, names
 
 
 @pytest.fixture
