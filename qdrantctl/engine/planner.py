@@ -156,7 +156,7 @@ def _comparison(
         applied = diff(shape_of(kind.spec), wanted, live.spec, ours.spec, lens)
         had = {change.path for change in applied if change.recorded is not ABSENT}
         fields = tuple(_own(c, ours) if c.path in had else _begun(c) for c in fields)
-    elif question.on_drift(address) == "keep":
+    elif question.on_drift(address) == "keep" and not (ours and ours.from_state):
         fields = _kept(shape_of(kind.spec), fields)
     fields = kind.weigh(fields, desired, live, ours)
     worst = _worst(fields)
@@ -244,7 +244,7 @@ def _stale_record(
     lifecycle = desired.lifecycle.document()
     if not same(dict(stored), dict(ours.spec)) or lifecycle != ours.lifecycle.document():
         return "the cluster is as stated, the record is not"
-    if ours.record.committed:
+    if ours.from_state:
         return "the ledger knows nothing of it, the committed state does"
     version = question.versions.get(desired.address, ours.record.schema_version)
     if version == ours.record.schema_version or held:

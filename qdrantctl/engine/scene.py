@@ -44,4 +44,4 @@ class Scene:
 def from_state(change: Change, scene: Scene) -> bool:
     """Whether only the committed state says that it is ours, and not the cluster's ledger."""
     ours = scene.context.recorded.get(change.where)
-    return ours is not None and ours.record is not None and ours.record.committed
+    return ours is not None and ours.from_state

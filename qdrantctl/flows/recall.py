@@ -46,7 +46,7 @@ def recalled(settings: Settings, door: Door, wanted: Inventory, found: Worlds) -
 
 def told(settings: Settings, found: Worlds) -> Iterator[Violation]:
     """That the committed state stands in for the ledger."""
-    if any(known.record and known.record.committed for known in found.remembered.values()):
+    if any(known.from_state for known in found.remembered.values()):
         yield Violation(
             rule="QC232",
             severity=Severity.NOTE,

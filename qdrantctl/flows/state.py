@@ -112,11 +112,13 @@ def with_state(settings: Settings, wanted: Desired) -> Desired:
     return replace(wanted, versions=made.versions, violations=(*wanted.violations, *more))
 
 
-def settled(settings: Settings, *, locked: bool | None) -> tuple[Desired, str]:
-    """What apply works with, and what it has to say of the state, which is current afterwards.
+def settled(settings: Settings, *, locked: bool | None) -> tuple[Desired, State | None]:
+    """What apply works with, and the state that it writes once it goes ahead, if there is one.
 
-    Locked, a state that is not current is refused; else it is written. A protected environment
-    that has state is always locked. Raises StateError, UsageError, ManifestError.
+    Not before: where the ledger is gone, the state as it stands tells what was applied.
+
+    Locked, a state that is not current is refused. A protected environment that has state is
+    always locked. Raises StateError, UsageError, ManifestError.
     """
     wanted = desired(settings)
     made = state(settings, wanted.inventory)
@@ -126,20 +128,16 @@ def settled(settings: Settings, *, locked: bool | None) -> tuple[Desired, str]:
                 "--locked needs committed state", why=f"Of that {settings.stateless}.",
                 hint="Leave --locked out.",
             )  # fmt: skip
-        return wanted, ""
+        return wanted, None
     always = settings.protected and bool(made.found)
     if always and locked is False:
         raise UsageError(
             f"--no-locked: {settings.owner} is protected and has committed state",
             hint="Leave --no-locked out; `qdrantctl lock` makes the state current.",
         )
-    told = ""
-    if made.stale:
-        if always or locked:
-            raise not_current(settings, made)
-        made.write()
-        told = f"{made.shown}: {counted(len(made.stale))} refreshed; commit it with the manifests."
-    return replace(wanted, versions=made.versions), told
+    if made.stale and (always or locked):
+        raise not_current(settings, made)
+    return replace(wanted, versions=made.versions), made
 
 
 def always_locked(settings: Settings) -> bool:
@@ -157,11 +155,6 @@ def not_current(settings: Settings, made: State) -> StateError:
         why="\n  ".join(lines[:_MOST]) + more,
         hint=f"Run `qdrantctl lock -e {settings.environment}` and commit what it writes.",
     )
-
-
-def counted(files: int) -> str:
-    """`1 file`, `2 files`."""
-    return f"{files} file{'s' * (files != 1)}"
 
 
 def _not_current(settings: Settings, made: State) -> Iterator[Violation]:

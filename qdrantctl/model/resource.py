@@ -172,6 +172,11 @@ class Resource:
             }
         )
 
+    @property
+    def from_state(self) -> bool:
+        """Whether only the committed state says whose it is, and not the cluster's ledger."""
+        return self.record is not None and self.record.committed
+
     def place(self, path: Path) -> Origin | None:
         """The line on which the value at `path` is stated."""
         if self.layers:

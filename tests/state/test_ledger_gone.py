@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from qdrantctl.flows.records import first
@@ -122,3 +124,97 @@ def test_what_another_owner_recorded_is_not_ours(lost):
     file.write_text(file.read_text().replace("name: other", "name: shop"))
     code, out, _ = lost.run("plan", "-e", "dev")
     assert (code, out.count("owned by other/dev")) == (3, 2)
+
+
+def strangers(repo, node, monkeypatch, way):
+    """A collection that somebody else made, m 16, and a manifest that asks m 64."""
+    monkeypatch.setenv("CLUSTER_URL", node.url)
+    file = repo.folder / "qdrantctl.yaml"
+    file.write_text(file.read_text().replace("dev: {", f"dev: {{on_drift: {way}, "))
+    body = {"vectors": {"size": 4, "distance": "Dot"}, "hnsw_config": {"m": 16}}
+    by_hand(node, "PUT", "/collections/products", body)
+    repo.write(products=collection("products", 64))
+
+
+def m(node):
+    config = node.request("GET", "/collections/products")[1]["result"]["config"]
+    return config["hnsw_config"]["m"]
+
+
+@pytest.fixture
+def ways(request, repo, empty_qdrant, monkeypatch):
+    on_drift, git = request.param
+    strangers(repo, empty_qdrant, monkeypatch, on_drift)
+    if not git:
+        shutil.rmtree(repo.folder / ".git")
+    return repo
+
+
+WAYS = pytest.mark.parametrize(
+    "ways",
+    [(on_drift, git) for on_drift in ("keep", "revert", "refuse") for git in (True, False)],
+    indirect=True,
+    ids=lambda way: f"{way[0]}-{'git' if way[1] else 'no git'}",
+)
+
+
+@WAYS
+def test_an_apply_takes_nothing_that_it_has_just_written_for_applied(ways, empty_qdrant):
+    plan = ways.run("plan", "-e", "dev")[1]
+    assert "error[QC204]" in plan
+    assert "was not made by this project" in plan
+    told = ways.apply(code=3)
+    assert plan in told
+    assert "refreshed" not in told
+    assert not ways.state()
+    assert m(empty_qdrant) == 16
+    assert empty_qdrant.request("GET", "/collections/_qdrantctl")[0] == 404
+
+
+@WAYS
+def test_what_is_taken_over_with_consent_is_made_as_stated(ways, empty_qdrant):
+    consent = ("--adopt", "collection/products")
+    assert "16 -> 64" in ways.run("plan", "-e", "dev", *consent)[1]
+    told = ways.apply(*consent)
+    assert "16 -> 64" in told
+    assert "allows nothing" not in told
+    assert (m(empty_qdrant), entry(empty_qdrant)["spec"]["hnsw_config"]) == (64, {"m": 64})
+    assert ways.state().keys() == {"collection/products.yaml"}
+
+
+def test_keeping_drift_takes_over_nothing_that_only_the_state_knows(
+    repo, empty_qdrant, monkeypatch
+):
+    """A state that was committed and never applied does not make a stranger's collection ours."""
+    strangers(repo, empty_qdrant, monkeypatch, "keep")
+    repo.commit()
+    plan = repo.plan()
+    assert blocked(plan) == {("QC204", "collection/products")}
+    repo.apply(code=3)
+    repo.apply("--adopt", "collection/products")
+    assert m(empty_qdrant) == 64
+
+
+def test_the_state_is_written_once_an_apply_goes_ahead(applied, empty_qdrant, monkeypatch):
+    before = applied.state()
+    applied.write(products=collection("products", 64))
+    monkeypatch.setenv("CLUSTER_URL", "http://127.0.0.1:9")
+    applied.apply(code=1)
+    assert applied.state() == before
+    monkeypatch.setenv("CLUSTER_URL", empty_qdrant.url)
+
+    def dies(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("qdrantctl.flows.execute.execute", dies)
+        applied.run("apply", "-e", "dev", "--auto-approve")
+    assert applied.version() == 2
+    assert applied.git("status", "--short", "state") == "M state/dev/collection/products.yaml"
+
+
+def test_the_state_is_made_current_where_nothing_else_is_to_do(applied):
+    applied.apply()
+    shutil.rmtree(applied.folder / "state")
+    assert "1 file refreshed" in applied.apply()
+    assert applied.run("lock", "--check", "-e", "dev")[0] == 0
