@@ -38,7 +38,8 @@ def command(**words: Any) -> int:
     too. The plan right after adopts, and changes nothing.
 
     With --update only what differs goes into the manifest that states ADDRESS; its comments, order
-    and every other byte stay. What a template writes is told instead, with exit code 2.
+    and every other byte stay, and edits that were not applied yet. What a template writes, and
+    what was edited and moved on the cluster as well, is told instead, with exit code 2.
     """
     from datetime import date
 

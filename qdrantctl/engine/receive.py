@@ -3,26 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from enum import Enum, auto
 from typing import Any
 
 from qdrantctl.engine.diff import Lens, diff, keyed
+from qdrantctl.engine.judge import equal
 from qdrantctl.engine.planner import applied_by
 from qdrantctl.engine.recording import ignored
 from qdrantctl.engine.wording import Tree
+from qdrantctl.model.change import FieldChange
 from qdrantctl.model.kind import Context, Kind
 from qdrantctl.model.resource import Resource
 from qdrantctl.model.rule import ABSENT, Effect, Json, same
 from qdrantctl.model.spec import Path, Shape, shape_of
 
 
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What a manifest must say, and the fields that are not the cluster's to say."""
+
+    spec: Mapping[str, Json]
+    unapplied: tuple[FieldChange, ...] = ()
+    """Moved in the manifest alone, which keeps them."""
+    conflicts: tuple[FieldChange, ...] = ()
+    """Moved on both sides: somebody must say which counts."""
+
+
+class _Moved(Enum):
+    """Which side moved since the last apply."""
+
+    CLUSTER = auto()
+    MANIFEST = auto()
+    BOTH = auto()
+
+
 def received(
     desired: Resource, live: Resource, context: Context, kind: Kind, own: Callable[[Resource], Tree]
-) -> Mapping[str, Json]:
-    """The desired spec with what apply would change taken from the cluster.
+) -> Merged:
+    """The desired spec with what moved on the cluster since the last apply taken from there.
 
-    What nobody states comes along where it moved since the last apply, and where nothing was ever
-    applied: then all of it that is not there by itself. `own` gives a spec without what is.
+    Where nothing was ever applied, all that differs is taken, and what nobody states comes along
+    unless it is there by itself. `own` gives a spec without what is.
     """
     ours = context.recorded.get(desired.address)
     before = applied_by(ours)
@@ -30,18 +52,63 @@ def received(
     lens = Lens(context.server, frozenset(desired.lifecycle.exclusive), left_alone)
     shape = shape_of(kind.spec)
     wanted = kind.imply(desired.spec, live.spec, before)
-    differing = frozenset(
-        change.path
+    differing = [
+        change
         for change in diff(shape, wanted, live.spec, before, lens)
         if change.effect > Effect.KEPT
-    )
-    spec = _taken(shape, desired.spec, live.spec, differing)
-    spec = {} if spec is ABSENT else spec
+    ]
     seen = ours.record.observed if ours and ours.record else None
+    moved = {change.path: _Moved.CLUSTER for change in differing}
+    if ours is not None:
+        worlds = (desired.spec, live.spec, before, seen)
+        moved = {change.path: _moved(shape, change.path, *worlds) for change in differing}
+    taken = frozenset(path for path, who in moved.items() if who is _Moved.CLUSTER)
+    held = frozenset(_unit(shape, path) for path in moved if path not in taken)
+    spec = _taken(shape, desired.spec, live.spec, taken)
+    spec = {} if spec is ABSENT else spec
     were = own(replace(live, spec=seen)) if seen else {}
-    found = _joined(shape, spec, own(live), were, left_alone)
+    found = _joined(shape, spec, own(live), were, left_alone | held)
     assert isinstance(found, dict), "a spec is a section"
-    return found
+    told = [_stated(shape, change, desired.spec) for change in differing]
+    return Merged(
+        found,
+        tuple(change for change in told if moved[change.path] is _Moved.MANIFEST),
+        tuple(change for change in told if moved[change.path] is _Moved.BOTH),
+    )
+
+
+def _moved(
+    shape: Shape, path: Path, desired: Json, live: Json, recorded: Json, seen: Json | None
+) -> _Moved:
+    """Which side moved. What lies inside an opaque value moves with it."""
+    unit = _unit(shape, path)
+    rule = list(shape.along(unit))[-1].rule
+    want, have, had = (_value(shape, side, unit) for side in (desired, live, recorded))
+    if equal(rule, want, had):
+        return _Moved.CLUSTER
+    was = had if seen is None else _value(shape, seen, unit)
+    never = seen is None and had is ABSENT
+    as_it_was = never or equal(rule, have, had) or same(have, was)
+    return _Moved.MANIFEST if as_it_was else _Moved.BOTH
+
+
+def _unit(shape: Shape, path: Path) -> Path:
+    """The field that `path` is, or that it lies inside of."""
+    return path[: len(list(shape.along(path)))]
+
+
+def _value(shape: Shape, spec: Json, path: Path) -> Json:
+    """What a spec says of a field, in lists with identity as well."""
+    for word, inner in zip(path, shape.along(path), strict=True):
+        spec = keyed(shape, spec).get(word, ABSENT)
+        shape = inner
+    return spec
+
+
+def _stated(shape: Shape, change: FieldChange, desired: Json) -> FieldChange:
+    """A change as the manifest states it: what is dropped is said by nothing."""
+    absent = _value(shape, desired, _unit(shape, change.path)) is ABSENT
+    return change.model_copy(update={"desired": ABSENT}) if absent else change
 
 
 def _taken(shape: Shape, desired: Json, live: Json, differing: frozenset[Path]) -> Json:

@@ -22,10 +22,11 @@ from qdrantctl.flows.observe import Progress, Worlds, detailed, worlds
 from qdrantctl.flows.statable import set_by_somebody, sound
 from qdrantctl.kinds.catalog import BY_NAME, KINDS, OVERLAYS
 from qdrantctl.model.address import Address
+from qdrantctl.model.change import FieldChange
 from qdrantctl.model.errors import QdrantctlError
 from qdrantctl.model.imported import Imported, ImportedFile, LeftOut, ReceivedField
 from qdrantctl.model.kind import Context, Door
-from qdrantctl.model.resource import Inventory, Resource
+from qdrantctl.model.resource import Inventory, Resource, canonical
 from qdrantctl.model.rule import ABSENT, Json, same
 from qdrantctl.model.server import Server
 from qdrantctl.model.spec import shape_of
@@ -65,7 +66,8 @@ def updated(
     found = detailed(door, found, wanted.inventory, frozenset(addresses) & frozenset(found.live))
     files: dict[str, list[Received]] = {}
     left: list[LeftOut] = []
-    for one in _received(settings, addresses, wanted, found, door, today, left):
+    unapplied: list[ReceivedField] = []
+    for one in _received(settings, addresses, wanted, found, door, today, left, unapplied):
         assert one.resource.origin is not None, "it stands in a manifest"
         files.setdefault(one.resource.origin.file, []).append(one)
     texts: dict[Path, bytes] = {}
@@ -82,7 +84,12 @@ def updated(
             bom = before[path][:3] if before[path].startswith(b"\xef\xbb\xbf") else b""
             texts[path] = bom + text.encode()
             listed.append(ImportedFile(file=file, addresses=tuple(written)))
-    report = Imported(files=tuple(listed), left_out=tuple(left), fields=tuple(fields))
+    report = Imported(
+        files=tuple(listed),
+        left_out=tuple(left),
+        fields=tuple(fields),
+        unapplied=tuple(unapplied),
+    )
     return Made(texts, before, report)
 
 
@@ -94,8 +101,12 @@ def _received(
     door: Door,
     today: date,
     left: list[LeftOut],
+    unapplied: list[ReceivedField],
 ) -> Iterator[Received]:
-    """What each manifest must say, where that differs; `left` takes what none can say."""
+    """What each manifest must say, where that differs.
+
+    `left` takes what none can say, `unapplied` what only the manifest says yet.
+    """
     own = set_by_somebody(door, found)
     owners = {settings.owner, *settings.previous_owners}
     ours = [r for r in found.remembered.values() if r.record and r.record.owner in owners]
@@ -103,15 +114,39 @@ def _received(
     for address in addresses:
         resource, kind = wanted.inventory[address], BY_NAME[address.kind]
         live = _readable(address, found, context)
-        words = worded(shape_of(kind.spec), received(resource, live, context, kind, own))
+        merged = received(resource, live, context, kind, own)
+        words = worded(shape_of(kind.spec), merged.spec)
         now, faults = sound(kind, words)
         if now is None:
             raise QdrantctlError(f"no manifest can state {address}", why=faults[0].message)
         left += [LeftOut(address=str(address), path=f.path, because=f.message) for f in faults]
-        if fields := tuple(_fields(resource, now, door.server)):
+        unapplied += [_field(resource, field) for field in merged.unapplied]
+        conflicts = [_field(resource, field, _both(resource, field)) for field in merged.conflicts]
+        if fields := (*_fields(resource, now, door.server), *conflicts):
             # What an overlay lays under is not in the manifest, and does not come into it.
             bare = replace(resource, spec=_bare(resource.spec, resource))
             yield Received(bare, _bare(now, resource), _laid(now, resource), fields)
+
+
+def _field(resource: Resource, field: FieldChange, because: str = "") -> ReceivedField:
+    """A field that the manifest keeps."""
+    return ReceivedField(
+        address=str(resource.address),
+        path=field.path,
+        before=field.desired,
+        now=field.live,
+        origin=resource.place(field.path),
+        because=because,
+    )
+
+
+def _both(resource: Resource, field: FieldChange) -> str:
+    """Why somebody must say what counts, and how."""
+    was = "nothing" if field.recorded is ABSENT else canonical(field.recorded)
+    return (
+        f"both moved since it was applied as {was}: write the cluster's value here, or put the "
+        f"manifest's there with apply --revert-drift {resource.address}"
+    )
 
 
 def _bare(spec: Mapping[str, Json], resource: Resource) -> Mapping[str, Json]:

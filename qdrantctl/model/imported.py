@@ -51,6 +51,9 @@ class Imported(BaseModel):
     left_out: tuple[LeftOut, ...] = Field(default=(), description="What no file says, and why.")
     stated: int = Field(default=0, description="Resources that the manifests state already.")
     fields: tuple[ReceivedField, ...] = Field(default=(), description="What --update received.")
+    unapplied: tuple[ReceivedField, ...] = Field(
+        default=(), description="What --update left: only the manifest moved since it was applied."
+    )
     adopt: int = Field(default=0, description="Resources that a plan now would adopt as they are.")
     change: int = Field(default=0, description="Resources that a plan now would change.")
     errors: tuple[Violation, ...] = Field(

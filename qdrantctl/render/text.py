@@ -9,7 +9,7 @@ from qdrantctl.model.audit import Answer, AuditReport
 from qdrantctl.model.backup import Set
 from qdrantctl.model.change import Action, Change
 from qdrantctl.model.drift import Drift, Moved
-from qdrantctl.model.imported import Imported
+from qdrantctl.model.imported import Imported, ReceivedField
 from qdrantctl.model.key_report import Checked, ListedKey, Replacing
 from qdrantctl.model.lease import Lease
 from qdrantctl.model.plan import Plan
@@ -216,10 +216,11 @@ def _audit(made: AuditReport, paint: Paint) -> Iterator[str]:
 
 def _imported(made: Imported, *, printed: bool) -> Iterator[str]:
     for field in made.fields:
-        origin = f"{clean(str(field.origin))}: " if field.origin else ""
-        name, why = dotted(field.path), clean(field.because)
+        why = f" ({clean(field.because)})" if field.because else ""
         values = f"{shown(field.before, field.path)} -> {shown(field.now, field.path)}"
-        yield f"{origin}{clean(field.address)} {name}: {values}{f' ({why})' if why else ''}"
+        yield f"{_place(field)}: {values}{why}"
+    for field in made.unapplied:
+        yield f"{_place(field)}: {shown(field.before, field.path)} (not applied yet; left)"
     for left in made.left_out:
         name = f" {dotted(left.path)}" if left.path else ""
         yield f"left out {clean(left.address)}{name}: {clean(left.because)}"
@@ -234,9 +235,18 @@ def _imported(made: Imported, *, printed: bool) -> Iterator[str]:
     elif made.fields and not made.complete:
         yield "What was not written is yours to put in its place."
     elif not made.files:
-        yield "Nothing to write: the manifests state what is there."
+        why = "the manifests state what is there"
+        if made.unapplied:
+            why = "nothing moved on the cluster since it was applied"
+        yield f"Nothing to write: {why}."
     if made.stated:
         yield f"{counted(made.stated, 'resource')} stated by manifests already, and left alone."
+
+
+def _place(field: ReceivedField) -> str:
+    """The line of a field, whose it is, and its name."""
+    origin = f"{clean(str(field.origin))}: " if field.origin else ""
+    return f"{origin}{clean(field.address)} {dotted(field.path)}"
 
 
 def _report(made: Report, paint: Paint) -> Iterator[str]:

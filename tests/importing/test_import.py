@@ -334,7 +334,7 @@ def test_one_resource_printed_or_elsewhere_and_what_is_excluded(empty_qdrant, pr
     assert told.document == {
         "files": [{"file": "manifests/tmp-1.yaml", "addresses": ["collection/tmp-1"]}],
         "left_out": [], "fields": [], "stated": 0, "adopt": 1, "change": 0,
-        "errors": [],
+        "unapplied": [], "errors": [],
     }  # fmt: skip
     told = project.run(empty_qdrant, "import", "--all", "--exclude", "collection/nope*")
     assert (told.code, "matches nothing" in told.err) == (64, True)

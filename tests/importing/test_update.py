@@ -317,3 +317,72 @@ def test_a_profile_of_the_same_file_that_shares_an_anchor_stays(empty_qdrant, pr
     told = project.run(empty_qdrant, "import", "--update", "collection/products")
     assert told.code == 2, told.out
     assert stated(project) == listed
+
+
+def edited(project, *pairs):
+    text = stated(project)
+    for old, new in pairs:
+        assert old in text
+        text = text.replace(old, new)
+    state(project, text)
+    return text
+
+
+def test_an_edit_that_was_not_applied_yet_stays(applied, empty_qdrant):
+    before = edited(
+        applied,
+        ("brand: 'keyword'", "brand: {type: keyword, is_tenant: true}"),
+        ("    price: float\n", ""),
+    )
+    patch = {"hnsw_config": {"m": 48}, "strict_mode_config": {"max_query_limit": 500}}
+    asked(empty_qdrant, "PATCH", PRODUCTS, patch)
+    told = applied.run(empty_qdrant, "import", "--update", "collection/products")
+    assert told.code == 0, told.err
+    assert stated(applied) == before.replace("m: 32", "m: 48").replace("limit: 100", "limit: 500")
+    assert told.out == (
+        "manifests/all.yaml:15: collection/products hnsw_config.m: 32 -> 48\n"
+        "manifests/all.yaml:21: collection/products strict_mode_config.max_query_limit: "
+        "100 -> 500\n"
+        "manifests/all.yaml:19: collection/products payload_indexes.brand.is_tenant: true "
+        "(not applied yet; left)\n"
+        "manifests/all.yaml:18: collection/products payload_indexes.price: nothing "
+        "(not applied yet; left)\n"
+        "wrote manifests/all.yaml\n"
+    )
+    told = applied.run(empty_qdrant, "import", "--update", "collection/products")
+    assert told.code == 0, told.err
+    assert "Nothing to write: nothing moved on the cluster since it was applied.\n" in told.out
+    applied.done(empty_qdrant)
+
+
+def test_what_moved_on_both_sides_is_a_conflict(applied, empty_qdrant):
+    before = edited(
+        applied,
+        ("m: 32 ", "m: 64 "),
+        ("max_query_limit: 100", "max_query_limit: 100, max_timeout: 30"),
+    )
+    hnsw, strict = {"m": 48, "ef_construct": 200}, {"max_timeout": 5}
+    asked(empty_qdrant, "PATCH", PRODUCTS, {"hnsw_config": hnsw, "strict_mode_config": strict})
+    told = applied.run(empty_qdrant, "import", "--update", "collection/products")
+    assert told.code == 2, told.err
+    line = "m: 64            # measured in May\n"
+    assert stated(applied) == before.replace(line, line + "    ef_construct: 200\n")
+    assert "hnsw_config.m: 64 -> 48 (both moved since it was applied as 32: " in told.out
+    assert "apply --revert-drift collection/products" in told.out
+    assert "max_timeout: 30 -> 5 (both moved since it was applied as nothing: " in told.out
+    edited(applied, ("m: 64", "m: 48"), ("max_timeout: 30", "max_timeout: 5"))
+    told = applied.run(empty_qdrant, "import", "--update", "collection/products")
+    assert told.code == 0, told.out
+    applied.done(empty_qdrant)
+
+
+def test_what_was_dropped_here_and_changed_there_is_a_conflict(applied, empty_qdrant):
+    before = edited(
+        applied, ("    m: 32            # measured in May\n", "    ef_construct: 100\n")
+    )
+    asked(empty_qdrant, "PATCH", PRODUCTS, {"strict_mode_config": {"max_query_limit": 500}})
+    edited(applied, (", max_query_limit: 100", ""))
+    told = applied.run(empty_qdrant, "import", "--update", "collection/products")
+    assert told.code == 2, told.err
+    assert "max_query_limit: nothing -> 500 (both moved since it was applied as 100: " in told.out
+    assert stated(applied) == before.replace(", max_query_limit: 100", "")
