@@ -76,6 +76,7 @@ def command(**words: Any) -> int:
             "there is no terminal to ask on, and --auto-approve was not given",
             hint="Look at qdrantctl plan first, then apply with --auto-approve.",
         )
+    _check_receipt(words)
     wanted = wishes(words)
     chosen = settings(words, need_server=True)
     read, state = _settled(saved, chosen, words)
@@ -97,6 +98,14 @@ def command(**words: Any) -> int:
             if words["wait"] and not code:
                 code = _wait(met, cluster, stop)
         return code
+
+
+def _check_receipt(words: dict[str, Any]) -> None:
+    """Whether the receipt can be left, before anything is changed. Raises QdrantctlError."""
+    if words["receipt"]:
+        from qdrantctl.edges import plan_file
+
+        plan_file.check(words["receipt"])
 
 
 def _saved(words: dict[str, Any]) -> Plan | None:

@@ -31,7 +31,7 @@ GATED = frozenset({"QC214", "QC240"})
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 on changes, 3 when blocked.")
 @click.option(
     "--out",
-    type=click.Path(dir_okay=False),
+    type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
     help="Save the plan, so that apply FILE does exactly this.",
 )
@@ -53,6 +53,10 @@ def command(**words: Any) -> int:
     from qdrantctl.flows.lease import note
     from qdrantctl.flows.plan import door, plan
 
+    if words["out"]:
+        from qdrantctl.edges import plan_file
+
+        plan_file.check(words["out"])
     wanted = wishes(words)
     chosen = settings(words, need_server=True)
     telling = progress(words["verbose"])
@@ -66,7 +70,7 @@ def command(**words: Any) -> int:
         click.echo(f"Note: {running}", err=True)
     show(render(made, words))
     if words["out"]:
-        _save(made, Path(words["out"]))
+        _save(made, words["out"])
     gated = any(violation.rule in GATED for violation in made.blocking)
     return BLOCKED if gated else exit_code(made, detailed=words["detailed_exitcode"])
 

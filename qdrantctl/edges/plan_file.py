@@ -38,6 +38,18 @@ def read(path: Path) -> Plan:
         raise StaleError(f"{path} cannot be used: {why}", hint="Plan again.") from None
 
 
+def check(path: Path) -> None:
+    """Raise QdrantctlError now for a file that could not be written when all is done."""
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise QdrantctlError(
+            f"{path} cannot be written: {error.strerror}; nothing was done",
+            hint="Name a file in a folder that is there and that may be written to.",
+        ) from None
+
+
 def write(path: Path, text: str) -> None:
     """Put `text` in place of what the file held, in one step. Raises QdrantctlError."""
     temporary = ""

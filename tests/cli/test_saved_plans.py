@@ -176,3 +176,19 @@ def test_a_plan_takes_no_planning_flags(project, capsys):
     assert run(["apply", "plan.json", "--max-deletes", "0"]) == 64
     assert run(["apply", "nowhere.json"]) == 1
     assert run(["plan", "-e", "dev", "--out", "no/such/folder/plan.json"]) == 1
+
+
+@pytest.mark.parametrize(
+    "words", [["apply", "--auto-approve", "--receipt"], ["plan", "--out"]], ids=lambda w: w[0]
+)
+def test_what_cannot_be_written_is_said_before_anything_is_done(
+    project, capsys, empty_qdrant, words
+):
+    capsys.readouterr()
+    assert run([*words, str(project / "missing" / "file.json"), "-e", "dev"]) == 1
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "missing/file.json cannot be written: No such file or directory" in shown.err
+    assert "nothing was done" in shown.err
+    config = empty_qdrant.request("GET", "/collections/products")[1]["result"]["config"]
+    assert config["hnsw_config"]["m"] == 16
