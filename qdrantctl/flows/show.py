@@ -61,17 +61,18 @@ def history(
 
 def _events(where: Address, entry: Mapping[str, Json]) -> Iterator[Event]:
     for line in entry.get("history") or ():
-        snapshot = str(line.get("snapshot", ""))
+        snapshot, owner = str(line.get("snapshot", "")), str(entry["owner"])
+        environment = owner.partition("/")[2]
         yield Event(
             address=str(where),
-            owner=str(entry["owner"]),
+            owner=owner,
             when=str(line.get("when", "")),
             who=str(line.get("who", "")),
             commit=str(line.get("commit", "")),
             run=str(line.get("run", "")),
             action=str(line.get("action", "")),
             schema_version=int(line.get("schema_version") or 0),
-            way_back=way_back(entry["address"], snapshot) if snapshot else "",
+            way_back=way_back(entry["address"], snapshot, environment) if snapshot else "",
         )
 
 

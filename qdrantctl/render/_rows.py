@@ -68,7 +68,7 @@ def reason(change: Change) -> str:
     return "" if told else clean(change.because)
 
 
-def way_back(change: Change) -> str:
+def way_back(change: Change, environment: str) -> str:
     """Where snapshots go, or what is done before points are destroyed; empty where nothing is."""
     found = [step.snapshot for step in change.steps if isinstance(step.snapshot, Snapshot)]
     if not found:
@@ -76,7 +76,8 @@ def way_back(change: Change) -> str:
     if change.action is Action.RUN:
         places = {where: None for step in found for where in step.to}  # type: ignore[union-attr]
         return f"to {clean(', '.join(places))}"
-    return f"a snapshot is taken first; way back: {clean(command(change.address))}"
+    told = clean(command(change.address, environment=environment))
+    return f"a snapshot is taken first; way back: {told}"
 
 
 def place(origin: object) -> str:

@@ -125,10 +125,10 @@ def _blocks(made: Plan) -> Iterator[Block]:
     for action in _FIRST:
         for change in made.changes:
             if change.action is action:
-                yield _change(change, _DANGER)
+                yield _change(change, _DANGER, made.environment)
     for change in made.changes:
         if change.action not in (*_FIRST, Action.NOOP):
-            yield _change(change, _CHANGE)
+            yield _change(change, _CHANGE, made.environment)
     for violation in made.violations:
         rank = _ERROR if violation.severity is Severity.ERROR else _REMARK
         for entry in entries([violation], plain):
@@ -144,9 +144,9 @@ def _blocks(made: Plan) -> Iterator[Block]:
             yield Block(_LIST, folded(title, _some(list(map(clean, names)))), f"{title}.")
 
 
-def _change(change: Change, rank: int) -> Block:
+def _change(change: Change, rank: int, environment: str) -> Block:
     title = f"#### {code(SIGNS[change.action])} {code(change.address)} {heading(change)}"
-    above = (place(change.origin), reason(change), way_back(change))
+    above = (place(change.origin), reason(change), way_back(change, environment))
     lines = [*(f"# {word}" for word in above if word), *lined_up(rows(change))]
     if not lines:
         return Block(rank, title, of="change")

@@ -138,7 +138,7 @@ def _plan(made: Plan, paint: Paint) -> Iterator[str]:
         yield paint(f"  # {words}", "strong")
     for change in made.changes:
         if change.action is not Action.NOOP:
-            yield "\n".join(_change(change, paint))
+            yield "\n".join(_change(change, made.environment, paint))
     yield from entries(made.violations, paint)
     if others := numbers.unmanaged(made):
         yield others
@@ -155,12 +155,12 @@ def _server(made: Plan, paint: Paint) -> str:
     return f" on {paint(clean(server.url), 'strong')} (Qdrant {clean(server.version)}, {mode})"
 
 
-def _change(change: Change, paint: Paint) -> Iterator[str]:
+def _change(change: Change, environment: str, paint: Paint) -> Iterator[str]:
     address, sign = clean(change.address), SIGNS[change.action]
     yield paint(f"  # {address} {heading(change)}", "strong")
     if why := reason(change):
         yield f"  # ({why})"
-    if back := way_back(change):
+    if back := way_back(change, environment):
         yield f"  # {back}"
     origin = place(change.origin)
     beside = "   " + paint(origin, "faint") if origin else ""
