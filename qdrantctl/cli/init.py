@@ -33,11 +33,12 @@ def command(folder: Path, profile: str | None, ci: str | None) -> int:
     click.echo("\nNext:")
     if folder != Path():
         click.echo(f"  cd {shlex.quote(str(folder))}")
+    which = " -e dev" if ci else ""  # with pipelines come environments for them
     for words, about in (
         ("qdrantctl dev up", "start a real Qdrant on this machine"),
-        ("qdrantctl plan", "see what would change"),
-        ("qdrantctl apply", "make it so"),
+        (f"qdrantctl plan{which}", "see what would change"),
+        (f"qdrantctl apply{which}", "make it so"),
         *([("qdrantctl lock", "write the state that the pipelines check")] if ci else []),
     ):
-        click.echo(f"  {words:<18}# {about}")
+        click.echo(f"  {words:<{25 if ci else 18}}# {about}")
     return 0

@@ -58,7 +58,10 @@ def test_its_own_tool_takes_it(ci, tmp_path, capsys):
     assert run(["init", str(new), "--ci", ci]) == 0
     told = capsys.readouterr().out
     assert f"wrote {new / FILES[ci]}" in told
-    assert "qdrantctl lock" in told
+    for words in ("qdrantctl plan -e dev ", "qdrantctl apply -e dev ", "qdrantctl lock "):
+        assert f"  {words}" in told
+    assert run(["validate", "-C", str(new), "-e", "dev"]) == 0
+    capsys.readouterr()
     old.mkdir()
     (old / "qdrantctl.yaml").write_text(PROJECT)
     assert run(["init", str(old), "--ci", ci]) == 0
