@@ -115,10 +115,21 @@ def _draft(address: Address, question: Question, recorded: Inventory, kind: Kind
             return Draft(address, Action.FORGET, because="named under removed; stays as it is")
         return Draft(address, Action.DELETE, because="no manifest states it")
     if known is not None and known.record and ours is None:
-        return Draft(address, Action.REFUSED, because=f"owned by {known.record.owner}")
+        return Draft(address, Action.REFUSED, because=_anothers(known.record.owner, question))
     if live is None:
         return _creation(desired, ours, question, kind)
     return _comparison(desired, live, ours, question, kind)
+
+
+def _anothers(owner: str, question: Question) -> str:
+    """Whose it is, and what can be done about it."""
+    project, _, environment = owner.partition("/")
+    old = f", or {project} under previous_names here if this project was called so"
+    renamed = old if question.owner.partition("/")[2] == environment else ""
+    return (
+        f"owned by {owner}. Give it another name here; or, to take it over, name it under removed "
+        f"there and apply that{renamed}"
+    )
 
 
 def _creation(desired: Resource, ours: Resource | None, question: Question, kind: Kind) -> Draft:

@@ -74,7 +74,10 @@ def test_what_another_owner_recorded_is_refused_and_not_unmanaged():
     asked = question([desired(A, **VECTOR)], [live_collection("a")], [recorded(A, "x/y", **VECTOR)])
     (change,) = plan_changes(asked, BY_NAME)
     assert change.action is Action.REFUSED
-    assert change.because == "owned by x/y"
+    assert change.because == (
+        "owned by x/y. Give it another name here; or, to take it over, name it under removed there "
+        "and apply that"
+    )
     assert change.steps == ()
     assert unmanaged(asked) == ()
 

@@ -72,7 +72,9 @@ def test_records_of_a_previous_name_are_ours(project, empty_qdrant):
     renamed(shop, "{name: store}")
     stranger = shop.plan(empty_qdrant)
     assert stranger.code == 3
-    assert "owned by shop/dev" in stranger.change("collection/products")["because"]
+    because = stranger.change("collection/products")["because"]
+    assert because.startswith("owned by shop/dev. Give it another name here; or, ")
+    assert "or shop under previous_names here" in because
     renamed(shop, "{name: store, previous_names: [shop]}")
     told = shop.plan(empty_qdrant)
     assert told.code == 2
@@ -116,3 +118,20 @@ def test_a_collection_changes_hands_without_a_gap(project, empty_qdrant):
         assert record(empty_qdrant, address)["owner"] == "catalog/dev"
     assert shop.plan(empty_qdrant).code == 0
     assert shop.run(empty_qdrant, "drift").code == 0
+
+
+def test_what_another_project_has_is_handed_over_as_the_plan_says(project, empty_qdrant):
+    shop, catalog = project("shop"), project("catalog")
+    shop.states({"products": PRODUCTS})
+    shop.done(empty_qdrant)
+    upsert(empty_qdrant, "products")
+    catalog.states({"products": PRODUCTS})
+    because = catalog.plan(empty_qdrant).change("collection/products")["because"]
+    assert "name it under removed there and apply that" in because
+    shop.states({})
+    file = shop.folder / "qdrantctl.yaml"
+    file.write_text(file.read_text() + "  removed: [{address: collection/products}]\n")
+    shop.done(empty_qdrant)
+    assert catalog.plan(empty_qdrant).change("collection/products")["action"] == "adopt"
+    catalog.done(empty_qdrant)
+    assert asked(empty_qdrant, "GET", "/collections/products")["points_count"] == 3
