@@ -33,7 +33,12 @@ def blocks(made: Drift) -> Iterator[tuple[str, tuple[Moved, ...]]]:
 
 def remarks(made: Drift) -> Iterator[str]:
     """What is to be known beside the blocks, a line each."""
-    if made.lost:
+    if made.lost and made.not_applied is ABSENT:
+        yield (
+            f"The ledger on the cluster knows no owner {clean(made.owner)}: nothing was ever "
+            "applied by that name, or its records are gone."
+        )
+    elif made.lost:
         yield (
             f"Records are missing: {clean(made.owner)} was applied, and the ledger on the cluster "
             "does not remember it. The next qdrantctl apply records anew what is as it is stated."
@@ -52,7 +57,8 @@ def headline(made: Drift) -> str:
     parts.append(f"{counts.unmanaged} not managed")
     more = ((counts.interrupted, "interrupted"), (counts.known, "in the baseline"))
     parts += [f"{number} {words}" for number, words in more if number]
-    parts += ["the ledger is gone"] if made.lost else []
+    if made.lost:
+        parts.append("the ledger is gone" if made.not_applied is not ABSENT else "no such owner")
     return f"{'Drift' if made.drifted else 'No drift'}: {', '.join(parts)}."
 
 

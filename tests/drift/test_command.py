@@ -82,7 +82,9 @@ def test_no_project_and_no_owner(tmp_path, empty_qdrant, capsys):
 def test_an_owner_that_the_ledger_does_not_know(shop):
     code, out, _ = shop.run("drift", "--url", shop.node.url, "--owner", "shop/prod")
     assert code == 2
+    assert "The ledger on the cluster knows no owner shop/prod: " in out
     assert "the ledger knows nothing of shop/prod; it knows shop/dev" in out
+    assert "was applied" not in out
 
 
 @pytest.mark.parametrize("status", [401, 403, 500])
