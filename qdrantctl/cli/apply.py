@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from qdrantctl.model.address import Address
     from qdrantctl.model.kind import Door
     from qdrantctl.model.plan import Plan
-    from qdrantctl.model.report import Report
+    from qdrantctl.model.report import Outcome, Report
 
 BLOCKED, PART_WAY, INTERRUPTED = 3, 6, 130
 
@@ -284,12 +284,15 @@ def _execute(
     words: dict[str, Any],
 ) -> Report:
     from qdrantctl.flows.execute import Run, execute
+    from qdrantctl.model.report import Status
     from qdrantctl.render import text
 
     colour = wants_colour(sys.stderr, no_color=words["no_color"])
     telling = progress(words["verbose"])
 
-    def tell(outcome: Any) -> None:
+    def tell(outcome: Outcome) -> None:
+        if outcome.status is Status.NOT_REACHED:
+            return  # the report lists them, once
         clear()
         show(text.outcome(outcome, colour=colour), err=True)
 

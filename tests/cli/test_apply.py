@@ -185,6 +185,8 @@ def test_what_the_server_does_not_take_ends_with_six(project, empty_qdrant, monk
     assert run(["apply", "-C", str(project), "--auto-approve"]) == 0
     tuned = COLLECTION + "  hnsw_config: {m: 33}\n"
     (project / "manifests" / "products.yaml").write_text(tuned)
+    later = COLLECTION.replace("name: products", "name: reviews")
+    (project / "manifests" / "reviews.yaml").write_text(later)
 
     def lie(_: int, head: bytes) -> bytes | None:
         return answer(200, b'{"result":true,"status":"ok"}') if b"PATCH" in head[:5] else None
@@ -195,6 +197,8 @@ def test_what_the_server_does_not_take_ends_with_six(project, empty_qdrant, monk
         assert run(["apply", "-C", str(project), "--auto-approve"]) == 6
     shown = capsys.readouterr()
     assert "hnsw_config.m (asked 33, shows 16)" in shown.out + shown.err
+    assert "Not reached: collection/reviews.\n" in shown.out
+    assert "not reached" not in shown.err
     monkeypatch.setenv("CLUSTER_URL", empty_qdrant.url)
     assert run(["apply", "-C", str(project), "--auto-approve"]) == 0
 
