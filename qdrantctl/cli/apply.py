@@ -243,7 +243,7 @@ def _refuse(made: Plan) -> None:
     if not made.applicable:
         raise BlockedError(
             "this plan cannot be applied; nothing was done",
-            hint="Give the consents named above, or leave a change out with --exclude ADDRESS.",
+            hint="Resolve what is told above, or leave a change out with --exclude ADDRESS.",
         )
 
 
