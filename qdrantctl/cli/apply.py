@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from qdrantctl.flows.desired import Desired
     from qdrantctl.flows.nodes import NodeDoor
     from qdrantctl.flows.plan import Planned, Wishes
-    from qdrantctl.flows.state import State
     from qdrantctl.model.address import Address
     from qdrantctl.model.kind import Door
     from qdrantctl.model.plan import Plan
@@ -79,12 +78,11 @@ def command(**words: Any) -> int:
     _check_receipt(words)
     wanted = wishes(words)
     chosen = settings(words, need_server=True)
-    read, state = _settled(saved, chosen, words)
+    read = _settled(saved, chosen, words)
     with door(chosen, on_call(words["verbose"])) as cluster:
         planned = _planned(saved, chosen, wanted, cluster, words, read)
         _show(planned, words)
         if not planned.plan.summary.changes:
-            _refresh(state)
             return report(_nothing(planned), words)
         if not (saved or words["auto_approve"] or approved(planned.plan)):
             return 1
@@ -93,7 +91,7 @@ def command(**words: Any) -> int:
             return _planned(saved, chosen, wanted, door, words, planned.desired)
 
         with stopping() as stop:
-            met = _under_the_lease(planned, again, cluster, state, stop, words)
+            met = _under_the_lease(planned, again, cluster, stop, words)
             code = report(met, words)
             if words["wait"] and not code:
                 code = _wait(met, cluster, stop)
@@ -134,29 +132,21 @@ def _saved(words: dict[str, Any]) -> Plan | None:
     return saved
 
 
-def _settled(
-    saved: Plan | None, chosen: Settings, words: dict[str, Any]
-) -> tuple[Desired | None, State | None]:
-    """What the manifests ask, and the committed state. A saved plan needs neither, unlocked."""
+def _settled(saved: Plan | None, chosen: Settings, words: dict[str, Any]) -> Desired | None:
+    """What the manifests ask, the committed state current. A saved plan needs neither, unlocked."""
     from qdrantctl.flows.state import always_locked, settled
 
     locked = words["locked"]
     if saved and not (locked or always_locked(chosen)):
-        return None, None
+        return None
     progress(words["verbose"])("reading manifests")
     try:
-        return settled(chosen, locked=locked)
+        wanted, told = settled(chosen, locked=locked)
     finally:
         clear()
-
-
-def _refresh(state: State | None) -> None:
-    """Make the committed state current, before anything is changed: git shows what was begun."""
-    if state is None or not state.stale:
-        return
-    state.write()
-    files = "1 file" if len(state.stale) == 1 else f"{len(state.stale)} files"
-    click.echo(f"Note: {state.shown}: {files} refreshed; commit it with the manifests.", err=True)
+    if told:
+        click.echo(f"Note: {told}", err=True)
+    return wanted
 
 
 def _planned(
@@ -188,7 +178,6 @@ def _under_the_lease(
     planned: Planned,
     again: Callable[[NodeDoor], Planned],
     cluster: Cluster,
-    state: State | None,
     stop: Callable[[], bool],
     words: dict[str, Any],
 ) -> Report:
@@ -212,7 +201,6 @@ def _under_the_lease(
                 )
             click.echo("The cluster has changed since; this is planned now:", err=True)
             _show(now, words)
-        _refresh(state)
         if not now.plan.summary.changes:
             return _nothing(now)
         return _execute(now, fenced, identity, stop, words)

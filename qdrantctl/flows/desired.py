@@ -28,6 +28,8 @@ class Desired:
     """By the committed state; of nothing where there is none."""
     overlays: Inventory = field(default_factory=Inventory)
     """What was laid under the resources."""
+    committed: Mapping[str, str] = field(default_factory=dict)
+    """The files of that state as they were before this run: HEAD's, without git those on disk."""
 
     @property
     def digest(self) -> str:

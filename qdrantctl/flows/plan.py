@@ -113,7 +113,7 @@ def plan_for(
     """The plan for manifests that were read before. Raises ClusterError, UsageError."""
     progress(f"asking {door.server.url}")
     found = worlds(door, wanted.inventory, progress, settings.owners)
-    found = recalled(settings, door, wanted.inventory, found)
+    found = recalled(settings, door, wanted, found)
     if settings.partial:
         wanted = replace(wanted, inventory=widened(wanted.inventory, found.remembered))
     if any(BY_NAME[address.kind].signed for address in wanted.inventory):

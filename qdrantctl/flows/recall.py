@@ -8,15 +8,15 @@ from dataclasses import replace
 
 from qdrantctl.edges import state as edge
 from qdrantctl.edges.settings import Settings
+from qdrantctl.flows.desired import Desired
 from qdrantctl.flows.observe import Worlds, detailed
-from qdrantctl.flows.state import committed
 from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.kind import Door
 from qdrantctl.model.resource import Inventory
 from qdrantctl.model.violation import Severity, Violation
 
 
-def recalled(settings: Settings, door: Door, wanted: Inventory, found: Worlds) -> Worlds:
+def recalled(settings: Settings, door: Door, wanted: Desired, found: Worlds) -> Worlds:
     """The same worlds; where the ledger knows nothing of this owner, the state is its memory.
 
     Of a resource that is not there the state alone cannot tell whether it ever was, so only what
@@ -27,10 +27,9 @@ def recalled(settings: Settings, door: Door, wanted: Inventory, found: Worlds) -
     if folder is None or known or not found.live:
         return found
     shown = os.path.relpath(folder, settings.root)
-    texts = committed(settings, edge.read(folder))
     ours = Inventory(
         replace(resource, record=replace(resource.record, committed=True))
-        for resource in edge.resources(texts, shown, settings.owner)
+        for resource in edge.resources(wanted.committed, shown, settings.owner)
         if resource.record
         and resource.address.kind in BY_NAME
         and resource.address in found.live
@@ -40,7 +39,7 @@ def recalled(settings: Settings, door: Door, wanted: Inventory, found: Worlds) -
         return found
     remembered = Inventory([*found.remembered.values(), *ours.values()])
     found = replace(found, remembered=remembered)
-    again = detailed(door, found, wanted, frozenset(ours))
+    again = detailed(door, found, wanted.inventory, frozenset(ours))
     return replace(again, remembered=remembered)
 
 

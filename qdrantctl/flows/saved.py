@@ -13,6 +13,7 @@ from qdrantctl.flows.desired import Desired
 from qdrantctl.flows.observe import Progress, Worlds, detailed, worlds
 from qdrantctl.flows.plan import Planned, Wishes, think
 from qdrantctl.flows.recall import recalled
+from qdrantctl.flows.state import before
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Change, FieldChange
 from qdrantctl.model.consent import VERBS, Consent
@@ -44,10 +45,11 @@ def revive(saved: Plan, settings: Settings, door: Door, today: date, progress: P
         raise StaleError(
             f"the plan was made for {saved.owner}, this is {settings.owner}", hint="Plan again."
         )
-    wanted = Desired(Inventory(_desired(saved)), (), versions=_versions(saved))
+    known = before(settings)
+    wanted = Desired(Inventory(_desired(saved)), (), versions=_versions(saved), committed=known)
     progress(f"asking {door.server.url}")
     found = worlds(door, wanted.inventory, progress, settings.owners)
-    found = recalled(settings, door, wanted.inventory, found)
+    found = recalled(settings, door, wanted, found)
     _same_cluster(saved, found, door)
     now = _again(saved, settings, wanted, found, door, today)
     touching = [change for change in saved.changes if change.action not in _IDLE]

@@ -33,6 +33,8 @@ class State:
     """Texts by path below the folder."""
     wanted: Mapping[str, str]
     versions: Mapping[Address, int]
+    before: Mapping[str, str]
+    """What was committed; without git as it is on disk."""
 
     @property
     def stale(self) -> Mapping[str, str]:
@@ -72,7 +74,13 @@ def state(settings: Settings, wanted: Inventory) -> State | None:
         versions[address] = _version(mark, before.get(name, ""), found.get(name, ""), merging)
         texts[name] = edge.text_of(resource, versions[address])
     shown = os.path.relpath(folder, settings.root).replace(os.sep, "/")
-    return State(folder, shown, found, texts, versions)
+    return State(folder, shown, found, texts, versions, before)
+
+
+def before(settings: Settings) -> dict[str, str]:
+    """What was committed; nothing where these settings have no state."""
+    folder = settings.state_folder
+    return committed(settings, edge.read(folder)) if folder else {}
 
 
 def committed(settings: Settings, found: Mapping[str, str], ref: str = git.HEAD) -> dict[str, str]:
@@ -109,13 +117,18 @@ def with_state(settings: Settings, wanted: Desired) -> Desired:
         return wanted
     locked = settings.protected and made.found
     more = tuple(_not_current(settings, made)) if locked else ()
-    return replace(wanted, versions=made.versions, violations=(*wanted.violations, *more))
+    return replace(
+        wanted,
+        versions=made.versions,
+        committed=made.before,
+        violations=(*wanted.violations, *more),
+    )
 
 
-def settled(settings: Settings, *, locked: bool | None) -> tuple[Desired, State | None]:
-    """What apply works with, and the state that it writes once it goes ahead, if there is one.
+def settled(settings: Settings, *, locked: bool | None) -> tuple[Desired, str]:
+    """What apply works with, and what it has to say of the state, which is current afterwards.
 
-    Not before: where the ledger is gone, the state as it stands tells what was applied.
+    Where the ledger is gone the state as it was before tells what was applied.
 
     Locked, a state that is not current is refused. A protected environment that has state is
     always locked. Raises StateError, UsageError, ManifestError.
@@ -128,16 +141,21 @@ def settled(settings: Settings, *, locked: bool | None) -> tuple[Desired, State 
                 "--locked needs committed state", why=f"Of that {settings.stateless}.",
                 hint="Leave --locked out.",
             )  # fmt: skip
-        return wanted, None
+        return wanted, ""
     always = settings.protected and bool(made.found)
     if always and locked is False:
         raise UsageError(
             f"--no-locked: {settings.owner} is protected and has committed state",
             hint="Leave --no-locked out; `qdrantctl lock` makes the state current.",
         )
-    if made.stale and (always or locked):
-        raise not_current(settings, made)
-    return replace(wanted, versions=made.versions), made
+    told = ""
+    if stale := len(made.stale):
+        if always or locked:
+            raise not_current(settings, made)
+        made.write()
+        files = f"{stale} file{'s' * (stale > 1)}"
+        told = f"{made.shown}: {files} refreshed; commit it with the manifests."
+    return replace(wanted, versions=made.versions, committed=made.before), told
 
 
 def always_locked(settings: Settings) -> bool:
