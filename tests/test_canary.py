@@ -159,6 +159,51 @@ def test_when_all_goes_well(project, capfdbinary, fresh_qdrant, monkeypatch):
     assert CANARY not in json.dumps(kept)
 
 
+@pytest.mark.parametrize("where", ["plain", "named", "folded", "template", "vars", "project file"])
+def test_when_it_was_pasted_into_a_file(where, project, capfdbinary, fresh_qdrant, monkeypatch):
+    """Nobody tells what stands there, no state is written, and nothing reaches the cluster."""
+    node = fresh_qdrant(api_key=CANARY, environ=TAKES_TOKENS)
+    monkeypatch.setenv("CLUSTER_URL", node.url)
+    pasted = project / "manifests" / "pasted.yaml"
+    if where == "plain":
+        pasted.write_text(PASTED.format(f"note: it is {CANARY}"))
+    elif where == "named":
+        pasted.write_text(PASTED.format(f"api_key: {CANARY}, {CANARY}: 1"))
+    elif where == "folded":
+        pasted.write_text(PASTED.format(f'note: "it\n    is {CANARY}\n    and", unknown: ['))
+    elif where == "template":
+        pasted = pasted.with_suffix(".yaml.j2")
+        pasted.write_text("{% set k = '" + CANARY + "' %}\n" + PASTED.format("note: {{ k }}"))
+    elif where == "vars":
+        text = PROJECT + f"      vars: {{note: {CANARY}}}\n"
+        (pasted := project / "qdrantctl.yaml").write_text(text)
+    else:
+        text = PROJECT + f"  manifests: [manifests, {CANARY}]\n"
+        (pasted := project / "qdrantctl.yaml").write_text(text)
+    tried = [["validate"], ["plan"], ["plan", "--out", "plan.json"], ["apply", "--auto-approve"],
+             ["lock"], ["lock", "--check"], ["drift"], ["audit"], ["render"],
+             ["render", "collection/*"], ["import", "--update", "collection/*"],
+             ["import", "--all", "--out", "other"], ["keys", "check"]]  # fmt: skip
+    codes = [run(line) for line in tried]
+    assert codes[:6] == [1] * 6
+    captured = capfdbinary.readouterr()
+    assert b"(hidden)" in captured.out + captured.err
+    assert not (project / "state").exists()
+    written = [p.read_bytes() for p in project.rglob("*") if p.is_file() and p != pasted]
+    assert CANARY.encode() not in b"\n".join([captured.out, captured.err, *written])
+    assert node.request("GET", "/collections")[1]["result"]["collections"] == []
+
+
+PASTED = """\
+apiVersion: qdrantctl/v1
+kind: Collection
+metadata: {{name: pasted}}
+spec:
+  vectors: {{size: 4, distance: Dot}}
+  metadata: {{{0}}}
+"""
+
+
 def test_tokens_are_told_by_nobody(project, capfdbinary, fresh_qdrant, monkeypatch):
     """Only `keys issue` and `keys rotate` print one, of a key that has no sink."""
     node = fresh_qdrant(api_key=CANARY, environ=TAKES_TOKENS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ def command(**words: Any) -> int:
 
     from qdrantctl.flows.lock import lock
 
-    found = lock(Path(words["directory"]), words["environment"], date.today())
+    found = lock(Path(words["directory"]), words["environment"], date.today(), os.environ)
     not_current = False
     for each in found:
         if each.state is None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from qdrantctl.edges.recognition import HIDDEN, Secret, hidden, secrets_in
 from qdrantctl.edges.yaml_documents import Document, Marks
 from qdrantctl.model.resource import Origin
 from qdrantctl.model.rule import ABSENT, Json
 from qdrantctl.model.spec import Path
 from qdrantctl.model.violation import Violation
-
-HIDDEN = "(hidden)"
 
 _KEY = re.compile(
     r"""(?ix) ( (?:api[-_\s]?key|token|password|secret) ["']? \s* : \s* )
@@ -23,44 +22,50 @@ _SOURCES: dict[str, type] = {"env": str, "file": str, "command": list}
 _SHORTEST = 4
 
 
-def concealed(violation: Violation, document: Document | None) -> Violation:
-    """The violation with nothing in it that may be a secret. Without a document by looks alone."""
-    changed: dict[str, str] = {
-        word: _IN_URL.sub(rf"\1\2{HIDDEN}", getattr(violation, word))
-        for word in ("message", "hint")
-    }
-    if document is not None:
-        for secret in _literals(document):
-            for word in changed:
-                changed[word] = changed[word].replace(secret, HIDDEN)
-    if violation.snippet is not ABSENT:
-        changed["snippet"] = _line(str(violation.snippet), violation, document)
+def concealed(
+    violation: Violation, document: Document | None, api_key: str | None = None
+) -> Violation:
+    """What is wrong with a project file, with nothing in it that may be a secret."""
+    secrets = (*_literals(document), *secrets_in(document.value, api_key)) if document else ()
+    found = hidden_in(violation, secrets, api_key, document)
+    if found.snippet is ABSENT:
+        return found
+    return found.model_copy(update={"snippet": _KEY.sub(rf"\1{HIDDEN}", str(found.snippet))})
+
+
+def hidden_in(
+    violation: Violation,
+    secrets: tuple[Secret, ...],
+    api_key: str | None,
+    document: Document | None = None,
+) -> Violation:
+    """The violation without the secrets that were recognised, nor what a URL may hold of them.
+
+    `document` is the one that they stand in, where its places are those of the file.
+    """
+    changed: dict[str, str] = {}
+    for word in ("address", "message", "hint", "snippet"):
+        text = getattr(violation, word)
+        if isinstance(text, str):
+            if word == "snippet" and document:
+                text = _line(text, violation, secrets, document)
+            changed[word] = _IN_URL.sub(rf"\1\2{HIDDEN}", hidden(text, api_key, secrets))
     return violation.model_copy(update=changed)
 
 
-def without_credentials(violation: Violation) -> Violation:
-    """The violation without what a URL in a manifest may hold: who logs in, and a query."""
-    words = {word: getattr(violation, word) for word in ("message", "hint", "snippet")}
-    return violation.model_copy(
-        update={
-            word: _IN_URL.sub(rf"\1\2{HIDDEN}", text)
-            for word, text in words.items()
-            if isinstance(text, str)
-        }
-    )
-
-
-def _line(snippet: str, violation: Violation, document: Document | None) -> str:
+def _line(
+    snippet: str, violation: Violation, secrets: tuple[Secret, ...], document: Document
+) -> str:
+    """A line without what stands of a secret in it, in whatever way it is written there."""
     line = violation.origin.line if isinstance(violation.origin, Origin) else 0
-    for path in _literal_paths(document) if document else ():
-        assert document is not None
-        first, column = document.place(path)
+    for secret in secrets:
+        first, column = document.place(secret.path, key=secret.key)
         after = (number for number in _key_lines(document.marks) if number > first)
         if line == first:
             snippet = snippet[: column - 1] + HIDDEN
         elif first < line < min(after, default=line + 1):
             return HIDDEN
-    return _IN_URL.sub(rf"\1\2{HIDDEN}", _KEY.sub(rf"\1{HIDDEN}", snippet))
+    return snippet
 
 
 def _key_lines(marks: Marks | None) -> Iterator[int]:
@@ -82,13 +87,14 @@ def _literal_paths(document: Document) -> Iterator[Path]:
             yield here
 
 
-def _literals(document: Document) -> Iterator[str]:
-    """The keys themselves, where they are long enough to be told from ordinary words."""
+def _literals(document: Document) -> Iterator[Secret]:
+    """The keys themselves, those that are long enough to be told from ordinary words as text."""
     for path in _literal_paths(document):
         value = document.value
         for word in path:
             value = value[word]
-        yield from (text for text in _scalars(value) if len(text) >= _SHORTEST)
+        for text in _scalars(value):
+            yield Secret(path, False, text if len(text) >= _SHORTEST else "", "")
 
 
 def _scalars(value: Json) -> Iterator[str]:

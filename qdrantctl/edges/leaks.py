@@ -3,33 +3,24 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from qdrantctl.edges import git
 from qdrantctl.edges.project_file import Chain
+from qdrantctl.edges.recognition import recognised
 from qdrantctl.model.posture import Leak
 
 MOST_FILES = 20_000
 MOST_BYTES = 1_000_000
 """Of one file; a longer one is no place where people write keys."""
-SHORTEST = 6
-"""Characters of a value that may be a key."""
 
 _CONFIGURATION = frozenset({
     "", ".cfg", ".conf", ".env", ".ini", ".j2", ".json", ".properties", ".tfvars", ".toml", ".yaml",
     ".yml",
 })  # fmt: skip
 """Files in which a name beside a value is a setting. In source code it is mostly a variable."""
-_TOKEN = re.compile(r"\beyJ[\w-]{8,}\.eyJ[\w-]{4,}\.[\w-]{16,}")
-_SETTING = re.compile(
-    r"""(?ix) (?<![\w-]) (?: \w*qdrant\w* | read[_-]?only[_-] | alt[_-] )? api[_-]?key ["']?
-        \s* [:=] \s* (?: (["']) ([^"'\n]*) \1 | ([^\s"'\#,}\]]+) )"""
-)
-_REFERENCE = re.compile(r"^[$%<{\[|>&*!]|^(?:null|none|true|false|~|\.{3}|…|x+|\*+)$", re.I)
-"""A variable, a template, a placeholder in brackets, or YAML that goes on below."""
 
 
 def files(root: Path, chain: Chain | None, manifests: Iterable[str]) -> list[Path]:
@@ -55,9 +46,9 @@ def _known_to_git(root: Path) -> list[Path]:
 def leaks(paths: Iterable[Path], root: Path, key: str | None) -> Iterator[Leak]:
     """What looks like a key. `key` is the one in use, which is found wherever it stands."""
     for path in paths:
-        text = _text(path)
+        text, settings = _text(path), path.suffix.lower() in _CONFIGURATION
         for number, line in enumerate(text.splitlines(), 1):
-            if what := _kind(line, path, key):
+            if what := recognised(line, key, settings=settings):
                 yield Leak(os.path.relpath(path, root), number, what)
 
 
@@ -66,18 +57,4 @@ def _text(path: Path) -> str:
     with suppress(OSError, UnicodeDecodeError):
         if path.stat().st_size <= MOST_BYTES:
             return path.read_text(encoding="utf-8")
-    return ""
-
-
-def _kind(line: str, path: Path, key: str | None) -> str:
-    if key and len(key) >= SHORTEST and key in line:
-        return "the key in use stands here"
-    if _TOKEN.search(line):
-        return "what stands here looks like a token (JWT)"
-    if path.suffix.lower() not in _CONFIGURATION:
-        return ""
-    for found in _SETTING.finditer(line):
-        value = found[2] or found[3] or ""
-        if len(value) >= SHORTEST and not _REFERENCE.search(value):
-            return "what stands here looks like an API key"
     return ""

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
 from typing import NamedTuple
 
-from qdrantctl.edges.concealment import without_credentials
+from qdrantctl.edges.concealment import hidden_in
 from qdrantctl.edges.page import Page, Place, lines_of
+from qdrantctl.edges.recognition import Secret, hidden, secrets_in
 from qdrantctl.edges.sources import STDIN, Search, Sources, read_page
 from qdrantctl.edges.spec_errors import Fault, validate
 from qdrantctl.edges.yaml_documents import MAX_PROBLEMS, Document, read_documents
@@ -57,6 +58,10 @@ class Source:
     document: Document
     value: Json
     prefix: Path = ()
+    secrets: tuple[Secret, ...] = ()
+    """What in the document must not be told."""
+    api_key: str | None = field(default=None, repr=False)
+    """The key in use, as far as it is known."""
 
     def place(self, path: Path, *, key: bool = False) -> Place:
         """Line and column of what stands at a path of the manifest."""
@@ -78,7 +83,8 @@ class Source:
             severity=severity,
             address=address,
         )
-        return without_credentials(found)
+        written = None if self.page.made else self.document
+        return hidden_in(found, self.secrets, self.api_key, written)
 
 
 class Declared(NamedTuple):
@@ -90,11 +96,13 @@ class Declared(NamedTuple):
 
 def load(sources: Sources, kinds: Iterable[Kind | Overlay], stdin: Stdin) -> Loaded:
     """Every manifest of the sources. Never raises for what stands in a file; `violations` says."""
-    reading = _Reading({kind.manifest: kind for kind in kinds})
+    reading = _Reading({kind.manifest: kind for kind in kinds}, sources.api_key)
     search = Search(sources)
-    for page in _pages(search, stdin, reading.problems):
+    unread: list[Violation] = []
+    for page in _pages(search, stdin, unread):
         reading.page(page)
-    reading.problems += search.problems
+    unread += search.problems
+    reading.problems += [hidden_in(found, (), sources.api_key) for found in unread]
     reading.namespaces()
     # A template's loop breaks the same rule on the same line many times; that is told once.
     reading.problems = list(dict.fromkeys(sorted(reading.problems, key=_where)))
@@ -119,8 +127,9 @@ def render_text(sources: Sources, stdin: Stdin) -> Iterator[Page | Violation]:
     """The text of every file as it is after templates, or what is wrong with the file."""
     problems: list[Violation] = []
     search = Search(sources)
-    yield from _pages(search, stdin, problems)
-    yield from (*problems, *search.problems)
+    for page in _pages(search, stdin, problems):
+        yield replace(page, text=hidden(page.text, sources.api_key))
+    yield from (hidden_in(found, (), sources.api_key) for found in (*problems, *search.problems))
 
 
 def _pages(search: Search, stdin: Stdin, problems: list[Violation]) -> Iterator[Page]:
@@ -149,6 +158,8 @@ class _Reading:
     """Manifests read so far."""
 
     kinds: Mapping[str, Kind | Overlay]
+    api_key: str | None = field(default=None, repr=False)
+    """The key in use, as far as it is known."""
     found: dict[Address, Resource] = field(default_factory=dict)
     declared: dict[Address, Declared] = field(default_factory=dict)
     problems: list[Violation] = field(default_factory=list)
@@ -175,11 +186,14 @@ class _Reading:
     def page(self, page: Page) -> None:
         """Every manifest of a page; when a hundred errors are told, the rest is left."""
         documents, problems = read_documents(page)
-        self.problems += problems
+        self.problems += [hidden_in(problem, (), self.api_key) for problem in problems]
         self.doubtful = {_where(p) for p in problems if isinstance(p.column, int)}
         self.room = MAX_PROBLEMS - len(problems)
         for document in documents:
-            self.document(Source(page, document, document.value))
+            secrets = tuple(secrets_in(document.value, self.api_key))
+            source = Source(page, document, document.value, (), secrets, self.api_key)
+            self._broken(source, *map(_given_away, secrets))
+            self.document(source)
         if self.room <= 0:
             last = self.problems[-1]
             hint = f"{last.hint} There is more wrong in this file than is told here.".strip()
@@ -198,7 +212,7 @@ class _Reading:
                 return
             for position, item in enumerate(items):
                 inner = (*source.prefix, "items", position)
-                self.document(Source(source.page, source.document, item, inner))
+                self.document(replace(source, value=item, prefix=inner))
         elif isinstance(value, dict) and value.get("kind") == "Project":
             if FilePath(source.page.file).name != PROJECT_FILE:
                 message = "a project file stands among the manifests"
@@ -300,6 +314,16 @@ class _Reading:
         told = [violation for violation in found if _where(violation) not in self.doubtful]
         self.problems += told
         self.room -= len(told)
+
+
+def _given_away(secret: Secret) -> Fault:
+    return Fault(secret.path, "QC055", secret.what, _REPLACE, secret.key)
+
+
+_REPLACE = (
+    "Take it out, and replace it on the server: manifests are committed, and plans and state show "
+    "what they hold."
+)
 
 
 def _versions(faults: list[Fault], value: Mapping[str, Json]) -> Iterator[Fault]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import TypeVar
 
 from qdrantctl.edges.concealment import concealed
 from qdrantctl.edges.page import Page
+from qdrantctl.edges.recognition import secrets_in
 from qdrantctl.edges.sources import read_page
 from qdrantctl.edges.spec_errors import validate
 from qdrantctl.edges.yaml_documents import Document, read_documents
@@ -24,6 +26,10 @@ MAX_CHARACTERS = 1_000_000
 """Of a project file or a file of values; a larger one is refused."""
 _EXTENDS: Path = ("spec", "extends")
 _REPLACE = "It must be a text file that may be read by who runs qdrantctl."
+_FETCHED = (
+    "Take it out, and replace it on the server: the file is committed, and what templates make of "
+    "it is shown."
+)
 _RELATIVE = "Relative paths start at the folder of the file that states them."
 
 
@@ -49,6 +55,13 @@ class Layer:
         """What is wrong with the value at `path`, its line quoted."""
         found = self.page.violation(rule, message, hint, self.document.place(path))
         return concealed(found, self.document)
+
+    def given_away(self, api_key: str | None) -> Iterator[Violation]:
+        """Every secret in the file. `api_key` is the one in use, as far as it is known."""
+        for secret in secrets_in(self.document.value, api_key):
+            place = self.document.place(secret.path, key=secret.key)
+            found = self.page.violation("QC071", secret.what, _FETCHED, place)
+            yield concealed(found, self.document, api_key)
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,13 @@ def of_url(url: str, source: str, environ: Mapping[str, str]) -> Reach:
     return Reach(Endpoint(url=target, api_key=key))
 
 
+def known_key(environment: Merged | None, environ: Mapping[str, str]) -> str | None:
+    """The key that stands in the variable where the environment, or nobody, says it does."""
+    stated = environment.get("api_key") if environment else None
+    variable = stated.value.env if stated else "QDRANT_API_KEY"
+    return environ.get(variable or "", "").strip() or None
+
+
 def fit_for_a_token(endpoint: Endpoint, environ: Mapping[str, str]) -> None:
     """Raises where a token that a person brought must not go. Where a key goes, it may go too."""
     if endpoint.api_key is not None:

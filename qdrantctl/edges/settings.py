@@ -12,13 +12,13 @@ from pathlib import Path
 from qdrantctl.edges.cluster import Endpoint
 from qdrantctl.edges.environment import Merged, merge, template_values
 from qdrantctl.edges.project_file import Chain, load
-from qdrantctl.edges.reach import Reach, of_environment, of_url
+from qdrantctl.edges.reach import Reach, known_key, of_environment, of_url
 from qdrantctl.model.address import Address
 from qdrantctl.model.consent import Consent
 from qdrantctl.model.errors import UsageError
 from qdrantctl.model.project import EMBEDDED
 from qdrantctl.model.rule import Json
-from qdrantctl.model.violation import Severity
+from qdrantctl.model.violation import Severity, Violation
 
 PROJECT_FILE = "qdrantctl.yaml"
 MANIFESTS = "manifests"
@@ -44,6 +44,8 @@ class Settings:
     """Values for templates."""
     endpoint: Endpoint | None = None
     """The server; None when it is embedded, or when none is needed."""
+    api_key: str | None = field(default=None, repr=False)
+    """The key in use, as far as it is known: without a server only from a variable."""
     embedded: bool = False
     nodes: tuple[str, ...] = ()
     """Each node's own address, where stated."""
@@ -58,6 +60,8 @@ class Settings:
     rules: Mapping[str, Severity] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     """What the user should know, e.g. of a consent that expired."""
+    given_away: tuple[Violation, ...] = ()
+    """Secrets in the project file."""
 
     @property
     def owner(self) -> str:
@@ -116,6 +120,7 @@ def resolve(
     consents, notes = _consents(chain, name, today)
     values = template_values(chosen, root)
     reach = _reach(url, chosen, environ) if need_server else Reach()
+    api_key = reach.endpoint.api_key if reach.endpoint else known_key(chosen, environ)
     on_drift = "refuse" if chosen.value("protected") else chosen.value("on_drift") or "revert"
     return Settings(
         root=root,
@@ -126,6 +131,7 @@ def resolve(
         partial=bool(files),
         vars=values,
         endpoint=reach.endpoint,
+        api_key=api_key,
         embedded=reach.embedded or chosen.value("url") == EMBEDDED,
         nodes=reach.nodes,
         protected=bool(chosen.value("protected")),
@@ -135,6 +141,7 @@ def resolve(
         removed=frozenset(r.where for layer in chain.layers for r in layer.spec.removed),
         rules={rule: how for layer in chain.layers for rule, how in layer.spec.rules.items()},
         notes=notes,
+        given_away=tuple(v for layer in chain.layers for v in layer.given_away(api_key)),
     )
 
 
@@ -272,6 +279,7 @@ def _without_project(
         manifests=files,
         partial=True,
         endpoint=reach.endpoint,
+        api_key=reach.endpoint.api_key if reach.endpoint else known_key(None, environ),
         embedded=reach.embedded,
     )
 

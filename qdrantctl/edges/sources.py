@@ -42,6 +42,8 @@ class Sources:
     """`vars` in templates."""
     explicit: bool = False
     """Whether the patterns were given on the command line rather than in the project file."""
+    api_key: str | None = field(default=None, repr=False)
+    """The key in use, as far as it is known: it may stand in no manifest."""
 
 
 @dataclass(slots=True)

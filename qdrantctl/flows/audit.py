@@ -20,7 +20,7 @@ from qdrantctl.edges.project_file import load
 from qdrantctl.edges.settings import Settings, find
 from qdrantctl.engine.audit.judge import OFFLINE, judge
 from qdrantctl.engine.audit.proof import Probe, probes, proved
-from qdrantctl.flows.desired import desired
+from qdrantctl.flows.desired import GIVEN_AWAY, desired
 from qdrantctl.flows.nodes import Work
 from qdrantctl.flows.observe import Progress, observe
 from qdrantctl.flows.policies import policies
@@ -74,7 +74,8 @@ def audit(
 ) -> AuditReport:
     """Every line of the checklist, answered. Raises ManifestError, SettingsError, ClusterError."""
     tell("reading manifests")
-    stated = desired(settings).inventory if settings.manifests else Inventory()
+    # Secrets in files are an answer of the audit (QA208), and no reason to give none.
+    stated = desired(settings, but=GIVEN_AWAY).inventory if settings.manifests else Inventory()
     documents = profiles(wishes.profile, settings) if wishes.profile else None
     found, looked_at = _leaks(settings, stated)
     evidence = Evidence(
@@ -107,8 +108,7 @@ def _leaks(settings: Settings, stated: Inventory) -> tuple[tuple[Leak, ...] | No
     file = find(settings.root)
     named = {resource.origin.file for resource in stated.values() if resource.origin}
     paths = files(settings.root, load(file) if file else None, sorted(named))
-    key = settings.endpoint.api_key if settings.endpoint else None
-    return tuple(leaks(paths, settings.root, key)), len(paths)
+    return tuple(leaks(paths, settings.root, settings.api_key)), len(paths)
 
 
 def _asked(

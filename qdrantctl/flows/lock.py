@@ -21,13 +21,15 @@ class Locked:
     why: str = ""
 
 
-def lock(directory: Path, environment: str | None, today: date) -> tuple[Locked, ...]:
+def lock(
+    directory: Path, environment: str | None, today: date, environ: Mapping[str, str]
+) -> tuple[Locked, ...]:
     """The state of the environment, or of every one; nothing is written yet.
 
     Raises UsageError without a project, ManifestError for what is wrong in any environment.
     """
     names = (environment,) if environment else environments(directory)
-    return tuple(_locked(directory, name, today, {}) for name in names)
+    return tuple(_locked(directory, name, today, environ) for name in names)
 
 
 def _locked(directory: Path, name: str, today: date, environ: Mapping[str, str]) -> Locked:

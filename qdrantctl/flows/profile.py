@@ -22,7 +22,14 @@ STRICT = "strict_mode_config"
 
 def profiles(path: Path, settings: Settings) -> Inventory:
     """The StrictModeProfiles of a file. Raises ManifestError."""
-    sources = Sources(path.parent, (path.name,), settings.environment, settings.vars, explicit=True)
+    sources = Sources(
+        path.parent,
+        (path.name,),
+        settings.environment,
+        settings.vars,
+        explicit=True,
+        api_key=settings.api_key,
+    )
     loaded = load(sources, (*KINDS, *OVERLAYS), stdin)
     if any(violation.severity is Severity.ERROR for violation in loaded.violations):
         raise ManifestError("the profile has errors; no server was asked", loaded.violations)

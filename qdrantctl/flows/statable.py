@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from qdrantctl.edges import ledger
+from qdrantctl.edges.recognition import secrets_in
 from qdrantctl.edges.spec_errors import Fault, validate
 from qdrantctl.engine.wording import ENOUGH, bare, distrusted
 from qdrantctl.flows.observe import Worlds
@@ -55,7 +56,10 @@ def sound(kind: Kind, words: Any) -> tuple[Spec | None, list[Fault]]:
 
     A server takes and keeps some things that manifests refuse, as they lead to trouble.
     """
-    left: list[Fault] = []
+    secrets = {secret.path: secret for secret in secrets_in(words, None)}
+    left = [Fault(path, "QC055", secret.what) for path, secret in secrets.items()]
+    for path in reversed(secrets):
+        _take_out(words, path)
     for _ in range(MOST_FAULTS):
         spec, faults = validate(kind.spec, words)
         if spec is not None:

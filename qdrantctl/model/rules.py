@@ -37,6 +37,7 @@ RULES: dict[str, str] = {
     "QC052": "A name should hold only letters, digits, dots, dashes and underscores",
     "QC053": "A resource must be declared once",
     "QC054": "Collections and aliases share one namespace",
+    "QC055": "No key or token may stand in a manifest",
     "QC060": "A lifecycle path must lead to a field of the kind",
     "QC061": "lifecycle.replace must be a way of replacing that is supported",
     "QC070": "An address of a server must be a URL that can be used, and safe for a key",
