@@ -107,7 +107,12 @@ def _start(folder: Path, program: Path, manner: Manner) -> Process:
     for left in range(TRIES - 1, -1, -1):
         with place.take(folder) as lock, place.fresh_log(folder) as log:
             process = launch(program, folder, free_ports(wished), lock, log, manner)
-        place.save(folder, process)
+        try:
+            place.save(folder, process)
+        except BaseException:
+            # Without a note nobody would know it again, and it would hold the storage for good.
+            end(process, lambda: not place.held(folder))
+            raise
         try:
             process = _ready(folder, process, manner)
         except ServerError:

@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import BinaryIO
 
-from qdrantctl.edges.devserver_process import Process, began
+from qdrantctl.edges.devserver_process import Process, began, users_of
 from qdrantctl.model.errors import ServerError
 
 FOLDER = ".qdrantctl"
@@ -141,9 +141,13 @@ def running(folder: Path) -> Process | None:
 
 
 def _stranger(folder: Path) -> ServerError:
+    found = [f"{pid} ({name})" if name else str(pid) for pid, name in users_of(folder / SERVING)]
+    hint = "Does a server run there in a container, or was the file deleted? End that server."
+    if found:
+        whose = f"the process {found[0]}" if len(found) == 1 else f"one of {', '.join(found)}"
+        hint = f"It is {whose}. End it with kill, and run the command again; the data stays."
     return ServerError(
-        f"{folder} is used by a process that {NOTE} in it does not tell of",
-        hint="Does a server run there in a container, or was the file deleted? End that server.",
+        f"{folder} is used by a process that {NOTE} in it does not tell of", hint=hint
     )
 
 

@@ -154,6 +154,24 @@ def began(pid: int) -> str:
     return ""
 
 
+def users_of(file: Path) -> list[tuple[int, str]]:
+    """Other processes that hold a file open, with their names, as far as the system tells."""
+    found = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it may be another user's, or gone
+            if process.name != str(os.getpid()) and _has_open(process, file):
+                found[int(process.name)] = (process / "comm").read_text(errors="replace").strip()
+    return sorted(found.items())
+
+
+def _has_open(process: Path, file: Path) -> bool:
+    for name in os.listdir(process / "fd"):  # noqa: PTH208  # says at once that it may not
+        with suppress(OSError):
+            if (process / "fd" / name).samefile(file):
+                return True
+    return False
+
+
 def version_of(process: Process, folder: Path, api_key: str = "") -> str:
     """The server's version when it takes requests; empty when it does not (yet).
 

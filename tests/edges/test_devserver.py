@@ -244,11 +244,22 @@ class TestProcess:
         kept = note(project).read_text()
         note(project).write_text(json.dumps(json.loads(kept) | {"pid": bystander.pid}))
         for verb in (devserver.status, devserver.stop, devserver.start):
-            with pytest.raises(ServerError, match="does not tell of"):
+            with pytest.raises(ServerError, match="does not tell of") as told:
                 verb(project)
+            if sys.platform == "linux":
+                assert f"the process {json.loads(kept)['pid']} (qdrant)" in told.value.hint
         assert bystander.poll() is None
         note(project).write_text(kept)
         assert devserver.stop(project)
+
+    def test_one_that_nobody_would_know_again_is_ended(self, project: Path) -> None:
+        (project / ".qdrantctl" / "server.json.new").mkdir(parents=True)  # no note can be written
+        with pytest.raises(ServerError, match="cannot be used"):
+            start(project)
+        assert not devserver_folder.held(project / ".qdrantctl")
+        (project / ".qdrantctl" / "server.json.new").rmdir()
+        assert devserver.status(project) is None
+        assert start(project).pid
 
     def test_a_copied_project_has_a_server_of_its_own(self, project: Path, tmp_path: Path) -> None:
         running = start(project)
