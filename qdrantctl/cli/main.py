@@ -10,7 +10,10 @@ import gc
 import importlib
 import os
 import sys
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
 
 import click
 
@@ -91,7 +94,70 @@ def main() -> None:
     A command keeps nearly all that it reads until it ends, so looking for garbage finds none.
     """
     gc.disable()
-    sys.exit(run(sys.argv[1:]))
+    # What is closed is opened, or the next file or socket would take its number.
+    sys.stdin = sys.stdin or _nothing("r")
+    closed = sys.stdout is None
+    sys.stdout = Stream(sys.stdout or _nothing("w"), _unwritten)
+    sys.stderr = Stream(sys.stderr or _nothing("w"), _unheard)
+    if closed:
+        _tell(_lost("it is closed"))
+        sys.exit(QdrantctlError.exit_code)
+    code = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except (OSError, QdrantctlError):
+        # It was told; what is left of the text goes nowhere, or Python would try once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
+
+
+def _nothing(mode: str) -> Any:
+    return Path(os.devnull).open(mode)
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """stdout or stderr, with an answer of ours where it cannot be written."""
+
+    stream: TextIO
+    failed: Callable[[OSError], None]
+
+    def write(self, text: str) -> int:
+        """Write a text, as far as the stream takes it."""
+        try:
+            return self.stream.write(text)
+        except OSError as error:
+            self.failed(error)
+            return len(text)
+
+    def flush(self) -> None:
+        """Send on what was written."""
+        try:
+            self.stream.flush()
+        except OSError as error:
+            self.failed(error)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
+def _unheard(_: OSError) -> None:
+    """An apply does not stop half way because nobody can be told how far it is."""
+
+
+def _unwritten(error: OSError) -> None:
+    """Raises for a product that nobody gets; a reader that went away has had enough of it."""
+    if isinstance(error, BrokenPipeError):
+        raise error
+    raise _lost(str(error.strerror or error)) from None
+
+
+def _lost(why: str) -> QdrantctlError:
+    return QdrantctlError(
+        f"standard output cannot be written: {why}",
+        why="What was done before that is done, and recorded as always.",
+        hint="Send it where there is room, or to /dev/null, and run the command again.",
+    )
 
 
 def run(arguments: list[str]) -> int:
@@ -108,8 +174,7 @@ def run(arguments: list[str]) -> int:
         error.show(sys.stderr)
         return USAGE_EXIT
     except BrokenPipeError:
-        sys.stderr.close()
-        return 1
+        return QdrantctlError.exit_code
     except QdrantctlError as error:
         _tell(error)
         return error.exit_code

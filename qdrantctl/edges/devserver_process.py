@@ -165,9 +165,9 @@ def users_of(file: Path) -> list[tuple[int, str]]:
 
 
 def _has_open(process: Path, file: Path) -> bool:
-    for name in os.listdir(process / "fd"):  # noqa: PTH208  # says at once that it may not
+    for entry in (process / "fd").iterdir():
         with suppress(OSError):
-            if (process / "fd" / name).samefile(file):
+            if entry.samefile(file):
                 return True
     return False
 

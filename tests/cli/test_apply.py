@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -50,6 +51,44 @@ def project(tmp_path, monkeypatch, empty_qdrant):
 def started(project, *words, **more):
     words = [sys.executable, "-m", "qdrantctl", *words]
     return subprocess.Popen(words, cwd=project, **more)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+class TestOutputThatCannotBeWritten:
+    @pytest.mark.parametrize("unbuffered", ["", "1"])
+    @pytest.mark.parametrize(
+        ("where", "why"), [(">/dev/full", "No space left on device"), (">&-", "it is closed")]
+    )
+    def test_is_told_before_anything_is_done(self, where, why, unbuffered, project, empty_qdrant):
+        done = self.shell(project, f"apply --auto-approve {where}", PYTHONUNBUFFERED=unbuffered)
+        assert done.returncode == 1
+        assert f"Error: standard output cannot be written: {why}" in done.stderr
+        assert empty_qdrant.request("GET", "/collections")[1]["result"]["collections"] == []
+
+    def test_loses_nothing_of_what_was_applied(self, project):
+        """The plan goes to stderr, the report to where there is no room."""
+        done = self.shell(project, "apply --auto-approve --format json >/dev/full")
+        assert (done.returncode, "cannot be written" in done.stderr) == (1, True)
+        done = self.shell(project, "plan --detailed-exitcode")
+        assert (done.returncode, "No changes" in done.stdout) == (0, True)
+
+    @pytest.mark.parametrize("where", ["2>/dev/full", "2>&-", "2>&- <&-"])
+    def test_progress_that_nobody_hears_stops_nothing(self, where, project):
+        done = self.shell(project, f"apply --auto-approve {where}")
+        assert (done.returncode, "1 added" in done.stdout) == (0, True)
+        assert self.shell(project, "plan --detailed-exitcode").returncode == 0
+
+    def test_a_reader_that_went_away_is_nobody_to_tell(self, project):
+        done = self.shell(project, "schema | true")
+        assert (done.returncode, done.stderr) == (0, "")
+
+    @staticmethod
+    def shell(project, words, **environ):
+        line = f"{sys.executable} -m qdrantctl {words}"
+        environ = os.environ | environ
+        return subprocess.run(
+            line, shell=True, cwd=project, env=environ, capture_output=True, text=True, check=False
+        )
 
 
 def on_terminal(project, *words, answers=()):
