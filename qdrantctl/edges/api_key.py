@@ -21,6 +21,15 @@ MAX_BYTES = 16_384
 NO_COMMANDS = "QDRANTCTL_NO_COMMANDS"
 
 
+def said(source: KeySource) -> str:
+    """Where a key is found, in words. What a command is given may hold a secret."""
+    if source.env is not None:
+        return f"the environment variable {source.env}"
+    if source.file is not None:
+        return f"the file {source.file}"
+    return "the command " + repr(next(iter(source.command or ())))
+
+
 def fetch(source: KeySource, folder: Path, environ: Mapping[str, str], place: str) -> str:
     """The key, fit for a header. `file` and `command` start from `folder`.
 

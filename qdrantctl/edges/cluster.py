@@ -6,6 +6,7 @@ Answers are taken as they are (no typed models), so that a newer server does not
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -37,6 +38,8 @@ OK, PARTIAL = 200, 206
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND, TOO_MANY = 401, 403, 404, 429
 QUOTED = 400
 """Characters of the server's own words that an error quotes."""
+_NOISE = re.compile(r"(?:, details: \[[^\]]*\])?,? metadata: MetadataMap \{ headers: \{.*?\} \}")
+"""What one node's answer to another looked like on the wire; it says nothing of what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,8 @@ class Endpoint:
     url: str
     """Scheme, host, port, perhaps a path prefix; no trailing slash."""
     api_key: str | None = field(default=None, repr=False)
+    key_hint: str = ""
+    """Where the key came from, or can be stated: what to do when the server refuses."""
     ca_file: Path | None = None
     timeout: float = 60.0
     """Seconds that one request may take."""
@@ -272,7 +277,7 @@ class Cluster:
         if status == UNAUTHORIZED:
             given = self._endpoint.api_key is not None
             what = "the server does not take the API key" if given else "the server wants a key"
-            hint = "State api_key in the environment of qdrantctl.yaml, or set QDRANT_API_KEY."
+            hint = self._endpoint.key_hint
         elif status == FORBIDDEN:
             hint = (
                 "The key may only read."
@@ -288,7 +293,7 @@ class Cluster:
 
     def _quoted(self, words: bytes) -> str:
         """The server's words, shortened, on one line, never with the key in them."""
-        text = " ".join(words.decode("utf-8", "replace").split())
+        text = _NOISE.sub("", " ".join(words.decode("utf-8", "replace").split()))
         if self._endpoint.api_key:
             text = text.replace(self._endpoint.api_key, "…")
         text = "".join(char if char.isprintable() else "?" for char in text)

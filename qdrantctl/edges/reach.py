@@ -35,7 +35,8 @@ def of_url(url: str, source: str, environ: Mapping[str, str]) -> Reach:
     except UrlError as error:
         raise UsageError(f"{source} cannot be used: {error.why}", hint=error.hint) from None
     if not environ.get("QDRANT_API_KEY"):
-        return Reach(Endpoint(url=target))
+        hint = "Set QDRANT_API_KEY to the key of this server."
+        return Reach(Endpoint(url=target, key_hint=hint))
     if _is_open(target):
         raise UsageError(
             f"QDRANT_API_KEY would be sent to {netloc(target)} in the clear",
@@ -43,7 +44,8 @@ def of_url(url: str, source: str, environ: Mapping[str, str]) -> Reach:
         )
     _allowed(target, environ)
     key = api_key.from_variable("QDRANT_API_KEY", environ, f"the environment, beside {source}")
-    return Reach(Endpoint(url=target, api_key=key))
+    hint = _key_hint("the environment variable QDRANT_API_KEY")
+    return Reach(Endpoint(url=target, api_key=key, key_hint=hint))
 
 
 def known_key(environment: Merged | None, environ: Mapping[str, str]) -> str | None:
@@ -95,9 +97,17 @@ def of_environment(environment: Merged, environ: Mapping[str, str]) -> Reach:
             url=target,
             ca_file=_ca_file(environment),
             api_key=api_key.fetch(key.value, key.layer.folder, environ, key.place) if key else None,
+            key_hint=_key_hint(f"{api_key.said(key.value)} ({key.place})")
+            if key
+            else f"State api_key in environment {environment.name} ({url.place}), for instance "
+            "{env: QDRANT_API_KEY}.",
         ),
         nodes=tuple(nodes.value) if nodes else (),
     )
+
+
+def _key_hint(source: str) -> str:
+    return f"It came from {source}: is that the key of this server?"
 
 
 def _addresses(url: Stated, target: str, nodes: Stated | None) -> Iterator[tuple[Stated, str]]:

@@ -208,6 +208,8 @@ def test_servers_that_do_not_answer(project, fresh_qdrant, monkeypatch, capsys):
     assert run(["apply", "-C", str(project), "--auto-approve"]) == 1
     told = capsys.readouterr().err
     assert "does not take the API key" in told
+    assert "came from the environment variable CLUSTER_KEY (qdrantctl.yaml:8)" in told
+    assert "QDRANT_API_KEY" not in told
     assert CANARY not in told
 
 

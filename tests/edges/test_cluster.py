@@ -1,3 +1,4 @@
+import json
 import ssl
 import subprocess
 import time
@@ -74,6 +75,17 @@ def test_a_key_that_sees_a_part_is_recognised(fresh_qdrant):
     with door, pytest.raises(ClusterError, match="only a part") as caught:
         _ = door.server
     assert "read-only one is enough" in caught.value.hint
+
+
+def test_the_servers_words_without_what_was_on_the_wire(qdrant):
+    said = (
+        '1 of 1 read operations failed: Tonic status error: status: Unavailable, message: "down", '
+        'details: [], metadata: MetadataMap { headers: {"date": "today"} }'
+    )
+    body = json.dumps({"status": {"error": said}}).encode()
+    with proxied(qdrant.http_port, lambda *_: answer(400, body)) as proxy:
+        why = failure(proxy.url).why
+    assert why.endswith('status: Unavailable, message: "down"')
 
 
 def test_nobody_there():

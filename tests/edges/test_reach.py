@@ -48,6 +48,30 @@ class TestTheServer:
         assert found.nodes == ("https://a:1", "https://b:6333")
 
     @pytest.mark.parametrize(
+        ("words", "hint"),
+        [
+            (", api_key: {env: K}", "the environment variable K (qdrantctl.yaml:6)"),
+            (", api_key: {file: k}", "the file k (qdrantctl.yaml:6)"),
+            (
+                f", api_key: {{command: [echo, {KEY}]}}",
+                "the command 'echo' (qdrantctl.yaml:6)",
+            ),
+            ("", "State api_key in environment dev (qdrantctl.yaml:6)"),
+        ],
+    )
+    def test_a_refusal_tells_where_the_key_came_from(self, words, hint, tmp_path):
+        (tmp_path / "k").write_text(KEY)
+        text = self.environment(f"url: https://h{words}")
+        told = settle(tmp_path, text, environ={"K": KEY}).endpoint.key_hint
+        assert hint in told
+        assert KEY not in told
+
+    def test_beside_a_stated_url_it_stands_in_a_variable(self, tmp_path):
+        for environ in ({}, {"QDRANT_API_KEY": KEY}):
+            told = settle(tmp_path, files=("a.yaml",), url="https://h", environ=environ)
+            assert "QDRANT_API_KEY" in told.endpoint.key_hint
+
+    @pytest.mark.parametrize(
         "host", ["localhost", "127.0.0.1", "127.9.9.9", "[::1]", "x.localhost"]
     )
     def test_a_key_over_http_stays_on_this_machine(self, host, tmp_path):
