@@ -133,12 +133,13 @@ def list_keys(**words: Any) -> int:
 
     chosen = settings(words, need_server=True)
     with door(chosen, on_call(words["verbose"])) as cluster:
-        found = listed(opened(cluster, chosen.owners, Identity("", "", ""), lambda: cluster.now))
+        ring = opened(cluster, chosen.owners, Identity("", "", ""), lambda: cluster.now)
+        found = listed(ring)
     if words["output"] == "json":
         document = [key.model_dump(mode="json") for key in found]
         show(json.document({"owner": chosen.owner, "keys": document}))
     else:
-        show(text.keys(found))
+        show(text.keys(found, ledger=ring.ledger))
     return 0
 
 

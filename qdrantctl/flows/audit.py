@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -108,7 +109,17 @@ def _leaks(settings: Settings, stated: Inventory) -> tuple[tuple[Leak, ...] | No
     file = find(settings.root)
     named = {resource.origin.file for resource in stated.values() if resource.origin}
     paths = files(settings.root, load(file) if file else None, sorted(named))
-    return tuple(leaks(paths, settings.root, settings.api_key)), len(paths)
+    sinks = {path: str(key.address) for key in stated.values() for path in _sinks(key)}
+    found = leaks(paths, settings.root, settings.api_key)
+    return tuple(replace(leak, sink=sinks.get(leak.file, "")) for leak in found), len(paths)
+
+
+def _sinks(key: Resource) -> Iterator[str]:
+    """The files that the tokens of a key are put in, from the project's folder."""
+    for sink in key.declared.get("sinks") or ():
+        inner = sink.get("dotenv") or sink.get("kubernetes_secret") or {}
+        if path := sink.get("file") or inner.get("path"):
+            yield os.path.normpath(path)
 
 
 def _asked(

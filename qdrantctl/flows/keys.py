@@ -67,6 +67,8 @@ class Keyring:
     """The server's clock."""
     keys: dict[str, Held]
     """By name, as they stand after whatever was done with this keyring."""
+    ledger: bool
+    """Whether there is one: without it nobody knows what was applied."""
 
     def held(self, name: str) -> Held:
         """The key of a name. Raises QdrantctlError."""
@@ -101,7 +103,7 @@ def opened(
     for address, entry in sorted(entries.items()):
         known = live[address].facts.generations if address in live else ()
         found[address.name] = Held(address.name, entry, generations(known))
-    return Keyring(door, owners[0], identity, clock(), found)
+    return Keyring(door, owners[0], identity, clock(), found, memory.exists)
 
 
 def able(endpoint: Endpoint | None) -> Endpoint:

@@ -66,8 +66,8 @@ _RULES: dict[str, AuditRule] = {
         "Name in each AccessKey manifest the collections and aliases that its holder uses."),
     "QA208": AuditRule(
         "No key stands in a file of the project", _ERROR,
-        "Replace the key on the server, since whoever read the file knows it; then refer to it: "
-        "{env: …}, {file: …} or {command: …}."),
+        "Name a sink of an AccessKey in .gitignore. Replace any other key on the server, since "
+        "whoever read the file knows it; then refer to it: {env: …}, {file: …} or {command: …}."),
     "QA301": AuditRule(
         "A multi-tenant collection has a tenant index", _WARNING,
         "State is_tenant: true on the payload index of the tenant field."),

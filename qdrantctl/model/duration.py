@@ -13,6 +13,8 @@ _DURATION = re.compile(PATTERN, re.ASCII)
 
 def length(text: str) -> timedelta:
     """`90d`, `12h` or `30m` as a length of time. Raises ValueError."""
+    if re.fullmatch("0+[mhd]", text):
+        raise ValueError(f"{text!r} must be more than nothing")
     if not _DURATION.fullmatch(text):
         raise ValueError(f"{text!r} is not a length of time")
     return timedelta(seconds=int(text[:-1]) * UNITS[text[-1]])

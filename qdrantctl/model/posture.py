@@ -124,6 +124,8 @@ class Leak:
     line: int
     what: str
     """`looks like an API key`, and the like."""
+    sink: str = ""
+    """The access key whose tokens are put in this file; empty where it is no sink."""
 
 
 @dataclass(frozen=True, slots=True)

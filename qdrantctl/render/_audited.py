@@ -14,10 +14,10 @@ from qdrantctl.render._plain import clean, counted, dotted, listed, shown
 SIGNS = {
     Answer.FAIL: "FAIL",
     Answer.CANNOT_BE_SEEN: "?",
-    Answer.NOT_APPLICABLE: "n/a",
     Answer.PASS: "pass",
+    Answer.NOT_APPLICABLE: "n/a",
 }
-"""The worst first: it decides what stands before a rule."""
+"""What stands before a rule: the first of these that is true of anything it was asked of."""
 RESULTS = {
     Result.ENFORCED: "enforced",
     Result.NOT_ENFORCED: "NOT ENFORCED",
@@ -41,7 +41,7 @@ def by_section(made: AuditReport) -> dict[str, list[tuple[str, AuditRule, list[V
     return found
 
 
-def worst(verdicts: list[Verdict]) -> Answer:
+def whole(verdicts: list[Verdict]) -> Answer:
     """The answer of a rule as a whole."""
     given = {verdict.answer for verdict in verdicts}
     return next(answer for answer in SIGNS if answer in given)

@@ -8,11 +8,13 @@ from qdrantctl.model.key_report import Checked, ListedGeneration, ListedKey, Pro
 from qdrantctl.render._plain import clean, counted
 
 
-def listed(keys: Iterable[ListedKey]) -> list[str]:
+def listed(keys: Iterable[ListedKey], *, ledger: bool) -> list[str]:
     """A line for each generation."""
     head = ("KEY", "GENERATION", "STATE", "SCOPE", "ISSUED", "EXPIRES", "REVOCABLE")
     cells = [head, *(line for key in keys for line in _lines(key))]
     if len(cells) == 1:
+        if not ledger:
+            return ["There is no ledger on the cluster: nothing was applied, or it was deleted."]
         return ["No access key was applied yet."]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return [

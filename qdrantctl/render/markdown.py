@@ -81,7 +81,7 @@ def _audit(made: AuditReport) -> Iterator[Block]:
     yield Block(_NOTICE, f"{_owner(made)} on {code(audited.place(made))}")
     rest: dict[Answer, list[str]] = {answer: [] for answer in audited.SIGNS}
     for rule, about, verdicts in audited.by_rule(made):
-        answer, lines = audited.worst(verdicts), list(audited.told(verdicts))
+        answer, lines = audited.whole(verdicts), list(audited.told(verdicts))
         if answer is not Answer.FAIL:
             rest[answer] += [f"{rule} {about.title}", *(f"  {line}" for line in lines)]
             continue

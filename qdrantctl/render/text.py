@@ -117,9 +117,9 @@ def lease(owner: str, held: Lease | None, now: datetime) -> str:
     return "\n".join(lines) + "\n"
 
 
-def keys(made: Iterable[ListedKey]) -> str:
+def keys(made: Iterable[ListedKey], *, ledger: bool = True) -> str:
     """Access keys, a line for each generation."""
-    return "\n".join(tokens.listed(made)) + "\n"
+    return "\n".join(tokens.listed(made, ledger=ledger)) + "\n"
 
 
 def checked(made: Checked) -> str:
@@ -195,7 +195,7 @@ def _audit(made: AuditReport, paint: Paint) -> Iterator[str]:
     for section, rules in audited.by_section(made).items():
         lines = [paint(section, "strong")]
         for rule, about, verdicts in rules:
-            answer = audited.worst(verdicts)
+            answer = audited.whole(verdicts)
             failed = answer is Answer.FAIL
             tone = str(audited.weight(verdicts)) if failed else "faint"
             weight = f" [{tone}]" if failed else ""

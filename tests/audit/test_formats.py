@@ -127,6 +127,15 @@ class TestText:
         assert "passed: 1 collection" in shown
         assert "it has no caps (3 collections)" in shown
 
+    def test_a_rule_that_does_not_apply_to_some_has_passed_for_the_others(self):
+        live = Inventory([*GOOD.inside.live.values(), collection("a", 0), collection("b", 0)])
+        shown = text.audit(
+            report(replace(GOOD, inside=replace(GOOD.inside, live=live))), colour=False
+        )
+        assert "  pass  QA501  Collections have a snapshot of the last 7 days" in shown
+        assert "it holds no points (2 collections)" in shown
+        assert "the newest is of 2026-05-30" in shown
+
     def test_collections_of_which_the_same_is_to_be_said_share_a_line(self):
         live = Inventory(map(collection, "abcdefg"))
         shown = text.audit(

@@ -100,3 +100,43 @@ def test_every_file_of_a_project_and_none_that_git_ignores(tmp_path, audited, ca
 
 def test_a_server_alone_has_no_files(qdrant, audited):
     assert answers(audited("--url", qdrant.url))["QA208"] == "not_applicable"
+
+
+def test_where_keys_issue_puts_tokens_git_must_not_know(tmp_path, audited):
+    """As docs/keys.md has it: the way out is .gitignore, and not another key."""
+    (tmp_path / "manifests").mkdir()
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "qdrantctl.yaml").write_text(
+        PROJECT.replace("      vars_files: [../values.yaml]\n", "")
+    )
+    (tmp_path / "manifests" / "a.yaml").write_text(ANALYTICS)
+    (tmp_path / "secrets" / "analytics.token").write_text(f"{TOKEN}\n")
+    (tmp_path / ".env").write_text(f"OTHER={TOKEN}\n")
+    (tmp_path / "notes.md").write_text(f"{TOKEN}\n")
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    report = audited("-C", str(tmp_path), "--offline")
+    told = {v["origin"]["file"]: v["message"] for v in report["verdicts"] if v["rule"] == "QA208"}
+    assert told.keys() == {"secrets/analytics.token", ".env", "notes.md"}
+    sink = "a sink of access_key/analytics, and should be in .gitignore"
+    assert [name for name, words in told.items() if sink not in words] == ["notes.md"]
+    (tmp_path / "notes.md").unlink()
+    (tmp_path / ".gitignore").write_text(".env\nsecrets/\n")
+    assert answers(audited("-C", str(tmp_path), "--offline"))["QA208"] == "pass"
+
+
+ANALYTICS = """\
+apiVersion: qdrantctl/v1
+kind: AccessKey
+metadata: {name: analytics}
+spec:
+  access: [{collection: products, access: r}]
+  ttl: 90d
+  sinks:
+    - file: secrets/analytics.token
+    - dotenv: {path: ./.env, name: QDRANT_API_KEY}
+---
+apiVersion: qdrantctl/v1
+kind: Collection
+metadata: {name: products}
+spec: {vectors: {size: 4, distance: Dot}}
+"""

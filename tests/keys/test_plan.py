@@ -46,6 +46,14 @@ def test_a_registry_without_its_index_gets_it_back(granted):
     assert "valid" in info["payload_schema"]
 
 
+def test_without_a_ledger_nobody_knows_what_was_applied(granted):
+    granted.node.request("DELETE", "/collections/_qdrantctl")
+    assert "There is no ledger on the cluster" in granted.run("keys", "list").out
+    granted.states()
+    granted.done()
+    assert granted.run("keys", "list").out == "No access key was applied yet.\n"
+
+
 def test_only_keys_that_cannot_be_revoked_need_no_registry(project):
     project.states(once={**READS, "revocable": False})
     project.done()

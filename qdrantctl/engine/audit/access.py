@@ -117,7 +117,10 @@ def _leaks(evidence: Evidence) -> Iterator[Verdict]:
         yield idle("QA208", "there is no project here whose files could hold one")
         return
     for leak in evidence.leaks:
-        yield failed("QA208", leak.what, origin=Origin(file=leak.file, line=leak.line))
+        what = leak.what
+        if leak.sink:
+            what += f"; the file is a sink of {leak.sink}, and should be in .gitignore"
+        yield failed("QA208", what, origin=Origin(file=leak.file, line=leak.line))
     if not evidence.leaks:
         count = "1 file" if evidence.files == 1 else f"{evidence.files} files"
         yield passed("QA208", f"nothing in {count} looks like one")

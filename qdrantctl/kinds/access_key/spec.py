@@ -16,12 +16,12 @@ from qdrantctl.model.spec import Spec
 def _duration(text: str) -> str:
     try:
         return spelled(text)
-    except ValueError:
+    except ValueError as error:
         raise PydanticCustomError(
             "duration",
-            "{text} is not a length of time",
+            "{why}",
             {
-                "text": repr(text),
+                "why": str(error),
                 "rule": "QC144",
                 "hint": "Write days, hours or minutes, as in 90d, 12h or 30m; a token that has "
                 "expired already is none.",
