@@ -27,8 +27,8 @@ def command() -> None:
     """Run a real Qdrant on this machine, for environments with `url: embedded`.
 
     It listens on loopback only, keeps its data in .qdrantctl/ beside the project file, and runs
-    until `dev down`. The program is the one QDRANTCTL_QDRANT_BIN names, else `qdrant` on PATH, else
-    a pinned npm package.
+    until `dev down`; any command that asks it, plan and drift too, starts it again. The program is
+    the one QDRANTCTL_QDRANT_BIN names, else `qdrant` on PATH, else a pinned npm package.
     """
 
 

@@ -32,7 +32,7 @@ COMMANDS = {
     "audit": "Answer the security checklist for files and server.",
     "import": "Write manifests of what is on the cluster.",
     "lock": "Write or check the committed state, without a server.",
-    "snapshots": "List the snapshots taken before points were destroyed, or restore one.",
+    "snapshots": "Take snapshots by policy; list, verify, prune and restore them.",
     "generate": "Print jobs that call snapshots run: cron, systemd, Kubernetes, GitHub.",
     "lease": "Show who is applying, or break the lease of one that died.",
     "keys": "Issue, rotate, revoke and check tokens of access keys.",
