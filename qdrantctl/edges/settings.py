@@ -107,9 +107,7 @@ def resolve(
     ManifestError for what is wrong with the project file, SettingsError for what it refers to.
     """
     directory = Path(os.path.abspath(directory))  # noqa: PTH100  # symbolic links stay as written
-    if url is not None and environment is not None:
-        words = "--url and an environment name two servers"
-        raise UsageError(words, hint="Leave out --url, or -e and QDRANTCTL_ENV.")
+    _one_server(url, environment)
     project_file = find(directory)
     if project_file is None:
         return _without_project(directory, files, url, environment, need_server, environ)
@@ -119,9 +117,7 @@ def resolve(
     chosen = merge(chain, name)
     consents, notes = _consents(chain, name, today)
     values = template_values(chosen, root)
-    reach = _reach(url, chosen, environ) if need_server else Reach()
-    api_key = reach.endpoint.api_key if reach.endpoint else known_key(chosen, environ)
-    on_drift = "refuse" if chosen.value("protected") else chosen.value("on_drift") or "revert"
+    reach, api_key = _reach(url, chosen, environ, need_server=need_server)
     return Settings(
         root=root,
         project=chain.project.metadata.name,
@@ -135,7 +131,7 @@ def resolve(
         embedded=reach.embedded or chosen.value("url") == EMBEDDED,
         nodes=reach.nodes,
         protected=bool(chosen.value("protected")),
-        on_drift=on_drift,
+        on_drift=_on_drift(chosen),
         state=root / chain.project.spec.state,
         consents=consents,
         removed=frozenset(r.where for layer in chain.layers for r in layer.spec.removed),
@@ -145,9 +141,24 @@ def resolve(
     )
 
 
-def _reach(url: str | None, chosen: Merged, environ: Mapping[str, str]) -> Reach:
-    """The server. Comes last, because a command may be run for its key."""
-    return of_url(url, "--url", environ) if url else of_environment(chosen, environ)
+def _one_server(url: str | None, environment: str | None) -> None:
+    if url is not None and environment is not None:
+        words = "--url and an environment name two servers"
+        raise UsageError(words, hint="Leave out --url, or -e and QDRANTCTL_ENV.")
+
+
+def _on_drift(chosen: Merged) -> str:
+    return "refuse" if chosen.value("protected") else chosen.value("on_drift") or "revert"
+
+
+def _reach(
+    url: str | None, chosen: Merged, environ: Mapping[str, str], *, need_server: bool
+) -> tuple[Reach, str | None]:
+    """The server and the key. Comes last, because a command may be run for it."""
+    if not need_server:
+        return Reach(), known_key(chosen, environ)
+    reach = of_url(url, "--url", environ) if url else of_environment(chosen, environ)
+    return reach, reach.endpoint.api_key if reach.endpoint else known_key(chosen, environ)
 
 
 def of_ledger(
