@@ -235,13 +235,13 @@ def _refuse(made: Plan) -> None:
         )
 
 
-def approved(made: Plan) -> bool:
+def approved(made: Plan, verb: str = "Apply") -> bool:
     """Ask for `yes` on the terminal, naming whose resources change and where."""
-    click.echo(f"\nApply this to {made.owner} on {made.server.url}?", err=True)
+    click.echo(f"\n{verb} this to {made.owner} on {made.server.url}?", err=True)
     click.echo("  Only 'yes' is taken as approval.", err=True)
     answer = click.prompt("  Enter a value", default="", show_default=False, err=True)
     if answer != "yes":
-        click.echo("Apply cancelled; nothing was done.", err=True)
+        click.echo(f"{verb} cancelled; nothing was done.", err=True)
         return False
     return True
 

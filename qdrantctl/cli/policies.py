@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from qdrantctl.cli.apply import PART_WAY, report, stopping
+from qdrantctl.cli.apply import PART_WAY, exit_code, report, stopping
 from qdrantctl.cli.options import output_options, server_options, show, wants_colour
 from qdrantctl.cli.plan import render
 from qdrantctl.cli.planning import clear, on_call, progress, settings, starting
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from qdrantctl.edges.settings import Settings
     from qdrantctl.flows.nodes import Work
     from qdrantctl.model.backup import Set, Verified
+    from qdrantctl.model.plan import Plan
     from qdrantctl.model.report import Outcome
 
 lease_option = click.option(
@@ -71,7 +72,7 @@ def run_policies(**words: Any) -> int:
     from qdrantctl.flows.nodes import Work
     from qdrantctl.flows.plan import door
     from qdrantctl.flows.run import run, running
-    from qdrantctl.model.change import Action
+    from qdrantctl.render import text
 
     chosen = unread(words)
     with door(chosen, on_call(words["verbose"])) as cluster, stopping() as stop:
@@ -79,15 +80,25 @@ def run_policies(**words: Any) -> int:
         made = running(chosen, Work(cluster, say, stop, chosen.nodes), words["policies"])
         clear()
         if words["dry_run"]:
-            show(render(made.plan, {**words, "max_bytes": 65000}))
+            _show_due(made.plan, words)
             return 0
         with at_work(cluster, chosen, words, stop) as work:
             met = run(running(chosen, work, words["policies"]), work, _teller(words))
         clear()
-        if words["output"] == "text" and all(o.action is Action.NOOP for o in met.outcomes):
-            show("Nothing is due.")
-            return 0
-        return report(met, words)
+        if words["output"] != "text":
+            return report(met, words)
+        show(text.ending(met, colour=wants_colour(sys.stdout, no_color=words["no_color"])))
+        return exit_code(met)
+
+
+def _show_due(made: Plan, words: dict[str, Any]) -> None:
+    """Show what is due; where nothing is, when the next is, since no manifest was compared."""
+    from qdrantctl.render import text
+
+    if made.summary.changes or words["output"] == "json":
+        show(render(made, {**words, "max_bytes": 65000}))
+    else:
+        show(text.idle(made))
 
 
 @click.command("prune")

@@ -73,7 +73,7 @@ def restore_snapshot(**words: Any) -> int:
         clear()
         shown = sys.stdout if words["output"] == "text" else sys.stderr
         show(render(made.plan, {**words, "output": "text"}, shown), err=shown is sys.stderr)
-        if not words["auto_approve"] and not approved(made.plan):
+        if not words["auto_approve"] and not approved(made.plan, "Restore"):
             return 1
         with stopping() as stop:
             return _told(_under_the_lease(made, chosen, cluster, stop, words), made, words)
@@ -149,7 +149,8 @@ def _under_the_lease(
                 "the cluster has changed since; nothing was done", hint="Restore again."
             )
         try:
-            return restore(again, Work(fenced, progress(words["verbose"]), stop), identity)
+            met = restore(again, Work(fenced, progress(words["verbose"]), stop), identity)
+            return met.model_copy(update={"command": "snapshots restore"})
         finally:
             clear()
 
@@ -167,6 +168,8 @@ def _told(met: Report, made: Restoring, words: dict[str, Any]) -> int:
         left = [alias for alias in made.taken.aliases if alias not in made.standing.aliases]
         told = text.restored(made.step.name, made.taken, left, managed=made.standing.ours)
         show(told, err=words["output"] != "text")
+    elif words["output"] == "text":
+        show(text.ending(met, colour=wants_colour(sys.stdout, no_color=words["no_color"])))
     if backs := text.ways_back(met):
         show(backs, err=words["output"] != "text")
     return exit_code(met)

@@ -54,7 +54,7 @@ def begin(
     told = topology(work.door, step.collection)
     holders = frozenset(peer for _, peer, _ in replicas(told))
     keys = shard_keys(told)
-    with reached(work.door, step.nodes, holders, f"snapshot of {step.collection}") as nodes:
+    with reached(work.door, step.nodes, holders, str(address)) as nodes:
         before = sample(work.door, step.collection, live.spec, keys)
         taken = begun(step.collection, live, told, nodes, work)
         # What was written meanwhile may be in the snapshot or not.
@@ -77,7 +77,7 @@ def copied(store: Store, sidecar: Sidecar, there: Mapping[str, int], work: Work)
     taken = sidecar.snapshot
     peers = frozenset(file.peer for file in taken.files)
     files: list[File] = []
-    with reached(work.door, _nodes(work), peers, f"snapshot {sidecar.id}") as nodes:
+    with reached(work.door, _nodes(work), peers, sidecar.address) as nodes:
         for file in taken.files:
             if not file.checksum or there.get(part(file.peer)) != file.size:
                 pieces = Pieces(file, taken.collection, nodes[file.peer], work)
@@ -139,7 +139,7 @@ def tidied(sets: Sequence[tuple[Store, Set]], work: Work, *, keep: bool) -> None
 def dropped(sidecar: Sidecar, work: Work) -> None:
     """Remove the servers' own copies. Raises QdrantctlError."""
     peers = members(work.door, (file.peer for file in sidecar.snapshot.files))
-    with reached(work.door, _nodes(work), peers, f"snapshot {sidecar.id}") as nodes:
+    with reached(work.door, _nodes(work), peers, sidecar.address) as nodes:
         for file in sidecar.snapshot.files:
             if file.peer in nodes:
                 forget(nodes[file.peer], sidecar, file)
@@ -149,7 +149,7 @@ def source_gone(sidecar: Sidecar, work: Work) -> bool:
     """Whether the servers hold no longer what was begun. Raises QdrantctlError."""
     peers = members(work.door, (file.peer for file in sidecar.snapshot.files))
     try:
-        with reached(work.door, _nodes(work), peers, f"snapshot {sidecar.id}") as nodes:
+        with reached(work.door, _nodes(work), peers, sidecar.address) as nodes:
             return any(
                 file.peer not in nodes
                 or file.name not in snapshots(nodes[file.peer], sidecar.snapshot.collection)

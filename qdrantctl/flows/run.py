@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -21,13 +21,14 @@ from qdrantctl.flows.plan import described
 from qdrantctl.flows.policies import Place, Policy, place, policies, untaken
 from qdrantctl.flows.prune import departing
 from qdrantctl.flows.sets import counted, put
+from qdrantctl.kinds.schedule import upcoming
 from qdrantctl.model.address import Address
 from qdrantctl.model.backup import BEGUN, Set, Sidecar, part
 from qdrantctl.model.change import Action, Cause, Change
 from qdrantctl.model.destination import CLUSTER
 from qdrantctl.model.errors import ClusterError, QdrantctlError
 from qdrantctl.model.plan import Plan
-from qdrantctl.model.report import Outcome, Report, Status
+from qdrantctl.model.report import Outcome, Report, Status, Stored
 from qdrantctl.model.resource import Inventory
 from qdrantctl.model.rule import Json
 from qdrantctl.model.snapshot import File, Taken
@@ -71,11 +72,13 @@ def _change(policy: Policy, work: Work, now: datetime) -> Change:
     reasons += [f"retention removes {', '.join(going)}"] if going else []
     reasons += [f"{p.url} cannot be seen" for p in policy.places if p.broken]
     reasons += [f"collection/{name} is being restored" for name in policy.restoring]
+    after = upcoming(policy.spec, now)
+    rest = f"nothing is due before {after:%Y-%m-%d %H:%M} UTC" if after else "nothing is due"
     return Change(
         address=policy.address,
         action=Action.RUN if reasons else Action.NOOP,
         cause=Cause.EDIT,
-        because="; ".join(reasons),
+        because="; ".join(reasons) or rest,
         steps=tuple(Step(snapshot=step) for step, _ in due),
     )
 
@@ -155,27 +158,56 @@ def _waits(each: Set, work: Work) -> bool:
         return True  # as long as nobody knows
 
 
+@dataclass(slots=True)
+class Met:
+    """What became of a policy, as it is found out."""
+
+    taken: list[Stored] = field(default_factory=list)
+    removed: list[Stored] = field(default_factory=list)
+    errors: dict[str, list[str]] = field(default_factory=dict)
+    """Each cause, with what it befell: a node that is down befalls every collection alike."""
+
+    @contextmanager
+    def told(self, about: str) -> Iterator[list[str]]:
+        """Turns an error into words, which it also gives. Raises LeaseError: nothing may follow."""
+        with noted(about) as errors:
+            yield errors
+        for line in errors:
+            # A cause that names what it befell would be another one for each.
+            cause = line.removeprefix(f"{about}: ").removeprefix(f"{about}: ")
+            self.errors.setdefault(cause, []).append(about)
+
+    @property
+    def error(self) -> str:
+        """All that went wrong in one line."""
+        befell = {cause: ", ".join(dict.fromkeys(names)) for cause, names in self.errors.items()}
+        return " ".join(f"{names}: {cause}" if names else cause for cause, names in befell.items())
+
+
 def run(made: Running, work: Work, tell: Callable[[Outcome], None]) -> Report:
     """Do what is due, under the lease. What fails leaves the rest of it alone."""
     outcomes = []
     for policy, change in zip(made.policies, made.plan.changes, strict=True):
         started = time.monotonic()
-        errors: tuple[str, ...] = ()
+        met = Met()
         if change.action is Action.RUN and not work.stop():
-            errors = tuple(_policy(policy, made, work))
+            _policy(policy, made, work, met)
         status = Status.DONE if change.action is Action.RUN else Status.NOOP
-        status = Status.NOT_REACHED if work.stop() and not errors else status
+        status = Status.NOT_REACHED if work.stop() and not met.errors else status
         outcomes.append(
             Outcome(
                 address=policy.address,
                 action=change.action,
-                status=Status.FAILED if errors else status,
-                error=" ".join(errors),
+                status=Status.FAILED if met.errors else status,
+                error=met.error,
                 seconds=round(time.monotonic() - started, 3),
+                taken=tuple(met.taken),
+                removed=tuple(met.removed),
             )
         )
         tell(outcomes[-1])
     return Report(
+        command="snapshots run",
         project=made.plan.project,
         environment=made.plan.environment,
         url=made.plan.server.url,
@@ -185,20 +217,39 @@ def run(made: Running, work: Work, tell: Callable[[Outcome], None]) -> Report:
     )
 
 
-def _policy(policy: Policy, made: Running, work: Work) -> Iterator[str]:
-    """Finish what was left, take what is due, remove what is no longer kept; what went wrong."""
-    yield from (p.broken for p in policy.places if p.broken)
-    yield from map(untaken, policy.restoring)
-    yield from _finished(policy, work)
+def _policy(policy: Policy, made: Running, work: Work, met: Met) -> None:
+    """Finish what was left, take what is due, remove what is no longer kept."""
+    for told in (*(p.broken for p in policy.places if p.broken), *map(untaken, policy.restoring)):
+        met.errors[told] = [""]
+    before = _whole_sets(policy).keys()
+    _finished(policy, work, met)
     policy = _again(policy, made.settings, work)
     for step, slot in _due(policy, work, work.door.now, _waiting(policy, work)):
         entry = made.entries.get(Address("collection", step.collection), {})
         entry = entry if entry.get("owner") in made.settings.owners else {}
         about = {"owner": policy.owner, "policy": policy.name, "scheduled": slot}
-        yield from _taken(policy, step, about, entry, work)
+        _taken(policy, step, about, entry, work, met)
     policy = _again(policy, made.settings, work)
-    yield from _tidied(policy, work)
-    yield from _pruned(policy, work)
+    met.taken += [_stored(s) for key, s in _whole_sets(policy).items() if key not in before]
+    _tidied(policy, work, met)
+    _pruned(policy, work, met)
+
+
+def _whole_sets(policy: Policy) -> dict[tuple[str, str], Set]:
+    """The sets that are whole, by where they are."""
+    sets = (each for where in policy.places for each in where.sets if each.state == "complete")
+    return {(each.destination, each.folder): each for each in sets}
+
+
+def _stored(each: Set) -> Stored:
+    about = each.about
+    return Stored(
+        destination=each.destination,
+        folder=each.folder,
+        address=about.address if about else "",
+        id=about.id if about else "",
+        size=each.size - each.files.get(BEGUN, 0),  # which is there for the time being
+    )
 
 
 def _again(policy: Policy, settings: Settings, work: Work) -> Policy:
@@ -207,15 +258,14 @@ def _again(policy: Policy, settings: Settings, work: Work) -> Policy:
     return replace(policy, places=tuple(places))
 
 
-def _finished(policy: Policy, work: Work) -> Iterator[str]:
+def _finished(policy: Policy, work: Work, met: Met) -> None:
     """Go on with what a run has left, where the servers still hold it."""
     for where in policy.places:
         for each in where.sets:
             if each.state == "unfinished" and each.begun and where.store:
-                with noted(each.folder) as errors:
+                with met.told(each.begun.address):
                     if not keep.source_gone(each.begun, work):
                         keep.copied(where.store, each.begun, each.files, work)
-                yield from errors
 
 
 def _taken(
@@ -224,27 +274,26 @@ def _taken(
     about: Mapping[str, Any],
     entry: Mapping[str, Json],
     work: Work,
-) -> Iterator[str]:
+    met: Met,
+) -> None:
     """Take a set and copy it to each place where it is due."""
-    with noted(f"collection/{step.collection}") as errors:
+    address = f"collection/{step.collection}"
+    with met.told(address) as errors:
         sidecar = keep.begin(step, about, entry, work)
     if errors:
-        yield from errors
         return
     places = [p for p in policy.places if p.url in step.to]  # type: ignore[operator]
     sidecar = _unlike(sidecar, places)
     written = 0
     for where in places:
         assert where.store is not None
-        with noted(sidecar.folder) as errors:
+        with met.told(address):
             put(where.store, sidecar.folder + BEGUN, sidecar)
             written += 1
             keep.copied(where.store, sidecar, {}, work)
-        yield from errors
     if not written:
-        with noted(sidecar.folder) as errors:
+        with met.told(address):
             keep.dropped(sidecar, work)
-        yield from errors
 
 
 def _unlike(sidecar: Sidecar, places: list[Place]) -> Sidecar:
@@ -257,7 +306,7 @@ def _unlike(sidecar: Sidecar, places: list[Place]) -> Sidecar:
     return found
 
 
-def _tidied(policy: Policy, work: Work) -> Iterator[str]:
+def _tidied(policy: Policy, work: Work, met: Met) -> None:
     """Remove what the servers need no longer keep.
 
     A place that cannot be seen may be the servers themselves, or one that waits for their files.
@@ -271,16 +320,16 @@ def _tidied(policy: Policy, work: Work) -> Iterator[str]:
                 left.setdefault(each.folder, []).append((where.store, each))
     for folder, sets in left.items():
         kept = {p.url for p in policy.places for s in p.sets if s.folder == folder}
-        with noted(folder) as errors:
+        about = sets[0][1].about
+        with met.told(about.address if about else ""):
             keep.tidied(sets, work, keep=CLUSTER in kept)
-        yield from errors
 
 
-def _pruned(policy: Policy, work: Work) -> Iterator[str]:
+def _pruned(policy: Policy, work: Work, met: Met) -> None:
     """Remove what retention no longer keeps."""
     for each in departing(policy):
-        with noted(each.set.folder) as errors:
+        with met.told(each.set.about.address if each.set.about else ""):
             work.go_on()
             work.say(f"{policy.address}: removing {each.set.folder} from {each.store.url}")
             each.remove(work)
-        yield from errors
+            met.removed.append(_stored(each.set))

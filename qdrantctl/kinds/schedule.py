@@ -39,6 +39,14 @@ def latest(text: str, zone: tzinfo, now: datetime) -> datetime | None:
     return found and found.astimezone(UTC)
 
 
+def upcoming(policy: Mapping[str, Json], now: datetime) -> datetime | None:
+    """The next time that will be due, as UTC; None where none is left."""
+    from cronsim import CronSim
+
+    found = next(CronSim(policy["schedule"], now.astimezone(zone(policy["timezone"]))), None)
+    return found and found.astimezone(UTC)
+
+
 def zone(name: str) -> tzinfo:
     """A time zone by its name. Raises ValueError."""
     if name == "UTC":

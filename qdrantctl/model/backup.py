@@ -59,6 +59,11 @@ class Sidecar(BaseModel):
     )
 
     @property
+    def address(self) -> str:
+        """`collection/products`."""
+        return f"collection/{self.snapshot.collection}"
+
+    @property
     def folder(self) -> str:
         """Where its files are, below the destination; ends with `/`."""
         place = folder(self.owner, self.policy, self.snapshot.collection)
@@ -127,7 +132,7 @@ class Set:
             "state": self.state,
             "owner": about.owner if about else None,
             "policy": about.policy if about else None,
-            "address": f"collection/{about.snapshot.collection}" if about else None,
+            "address": about.address if about else None,
             "id": about.id if about else None,
             "taken": about.taken.isoformat() if about else None,
             "age_seconds": int((now - about.taken).total_seconds()) if about else None,

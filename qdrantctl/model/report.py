@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from qdrantctl.model.change import Action
+
+FORMAT_VERSION = "1.1"
+"""Additions raise the minor number, anything else the major one."""
+Command = Literal["apply", "snapshots run", "snapshots restore"]
 
 
 class Status(StrEnum):
@@ -20,7 +25,19 @@ class Status(StrEnum):
     NOT_TAKEN = "not_taken"
     """The server said ok and did not take it."""
     NOT_REACHED = "not_reached"
-    """Apply stopped before it."""
+    """The command stopped before it."""
+
+
+class Stored(BaseModel):
+    """A set of snapshots at one destination of a policy."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    destination: str = Field(description="Where it is put: a URL, or `cluster`.")
+    folder: str = Field(description="Its folder there.")
+    address: str = Field(default="", description="`collection/name`; empty where nothing tells.")
+    id: str = Field(default="", description="`snapshots restore ADDRESS@ID`; empty as well.")
+    size: int = Field(description="Bytes.")
 
 
 class Outcome(BaseModel):
@@ -40,6 +57,12 @@ class Outcome(BaseModel):
         default="", description="The command that brings back the points that were destroyed."
     )
     seconds: float = Field(default=0.0, description="Wall time of its steps and read-back.")
+    taken: tuple[Stored, ...] = Field(
+        default=(), description="By `snapshots run`: sets that are whole now and were not before."
+    )
+    removed: tuple[Stored, ...] = Field(
+        default=(), description="By `snapshots run`: sets that retention no longer keeps."
+    )
 
 
 class Report(BaseModel):
@@ -47,13 +70,14 @@ class Report(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    format_version: str = Field(default="1.0", description="Version of this format.")
+    format_version: str = Field(default=FORMAT_VERSION, description="Version of this format.")
+    command: Command = Field(default="apply", description="What carried the plan out.")
     project: str = Field(description="`-` without a project file.")
     environment: str = Field(description="`-` without an environment.")
     url: str = Field(description="Scheme, host and port of the server.")
     plan_digest: str = Field(description="`digest` of the plan that was carried out.")
     outcomes: tuple[Outcome, ...] = Field(default=(), description="In the order of the plan.")
-    interrupted: bool = Field(default=False, description="Whether apply was asked to stop.")
+    interrupted: bool = Field(default=False, description="Whether somebody asked to stop.")
 
     def count(self, status: Status, *actions: Action) -> int:
         """Outcomes of a status, of these actions or of all."""

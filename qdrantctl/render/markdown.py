@@ -11,7 +11,7 @@ from qdrantctl.model.audit import Answer, AuditReport
 from qdrantctl.model.change import Action, Change
 from qdrantctl.model.drift import Drift
 from qdrantctl.model.plan import Plan
-from qdrantctl.model.report import Report, Status
+from qdrantctl.model.report import Outcome, Report, Status
 from qdrantctl.model.shown import Shown
 from qdrantctl.model.violation import Severity
 from qdrantctl.render import _audited as audited
@@ -43,15 +43,21 @@ def report(made: Report) -> str:
     parts = [f"### {numbers.applied(made)}", f"{_owner(made)} on {code(made.url)}"]
     wrong = [o for o in made.outcomes if o.status in (Status.FAILED, Status.NOT_TAKEN)]
     if wrong:
-        parts.append(fence(map(numbers.became, wrong), "text"))
+        parts.append(fence([line for met in wrong for line in _became(met)], "text"))
     if backs := numbers.ways_back(made):
         parts.append(fence(backs, "text"))
     for status, title in ((Status.NOT_REACHED, "not reached"), (Status.DONE, "done")):
-        if told := [numbers.became(o) for o in made.outcomes if o.status is status]:
-            parts.append(folded(f"{len(told)} {title}", _some(told)))
+        if met := [o for o in made.outcomes if o.status is status]:
+            lines = [line for each in met for line in _became(each)]
+            parts.append(folded(f"{len(met)} {title}", _some(lines)))
     if not made.complete:
-        parts.append(numbers.NEXT)
-    return f"{marker('apply', made.project, made.environment)}\n" + "\n\n".join(parts) + "\n"
+        parts.append(numbers.going_on(made))
+    marked = marker(made.command.replace(" ", "-"), made.project, made.environment)
+    return f"{marked}\n" + "\n\n".join(parts) + "\n"
+
+
+def _became(met: Outcome) -> list[str]:
+    return [numbers.became(met), *(f"  {line}" for line in numbers.stored(met))]
 
 
 def resource(made: Shown) -> str:

@@ -45,9 +45,23 @@ def report(made: Report, *, colour: bool) -> str:
 
 
 def outcome(made: Outcome, *, colour: bool) -> str:
-    """What became of one resource: a line, told while apply goes on."""
+    """What became of one resource, told meanwhile: a line, and one for each set of a policy."""
     paint = painter(colour=colour)
-    return paint(numbers.became(made), _TONES.get(made.status, "faint"))
+    head = paint(numbers.became(made), _TONES.get(made.status, "faint"))
+    return "\n".join([head, *(f"  {paint(line, line[0])}" for line in numbers.stored(made))])
+
+
+def ending(made: Report, *, colour: bool) -> str:
+    """The sum alone, where what became of each was told meanwhile."""
+    paint = painter(colour=colour)
+    lines = [paint(numbers.applied(made), "+" if made.complete else "strong")]
+    return "\n".join(lines if made.complete else [*lines, numbers.going_on(made)]) + "\n"
+
+
+def idle(made: Plan) -> str:
+    """Said of policies of which none is due."""
+    lines = [f"{clean(change.address)}: {change.because}" for change in made.changes]
+    return "\n".join([numbers.NOTHING_DUE, *lines]) + "\n"
 
 
 def resource(made: Shown, *, colour: bool) -> str:
@@ -259,4 +273,4 @@ def _report(made: Report, paint: Paint) -> Iterator[str]:
     if backs := numbers.ways_back(made):
         yield "\n".join(backs)
     if not made.complete:
-        yield numbers.NEXT
+        yield numbers.going_on(made)

@@ -343,3 +343,66 @@ def test_what_no_server_deletes_any_more_keeps_no_run_busy(node, shop, kept):
     told = shop.run(node, "snapshots", "prune", "--orphan", str(folder.relative_to(kept)))
     assert (told.code, "of a collection that is gone" in told.err) == (1, True)
     assert sets(kept) == [folder]
+
+
+def test_a_run_tells_what_it_took_and_removed(node, shop, kept):
+    """In its own words: nothing was added, changed or destroyed, and no apply goes on with it."""
+    for _ in range(2):
+        assert shop.run(node, "snapshots", "run").code == 0
+        backdate(kept, 3)
+    told = shop.run(node, "snapshots", "run", "--format", "json")
+    report = told.document
+    [met] = report["outcomes"]
+    [taken], [removed] = met["taken"], met["removed"]
+    assert (report["command"], report["format_version"]) == ("snapshots run", "1.1")
+    assert (kept / taken["folder"]).exists()
+    assert not (kept / removed["folder"]).exists()
+    assert taken["size"] == sum(f.stat().st_size for f in (kept / taken["folder"]).iterdir())
+    listed = shop.run(node, "snapshots", "list", "--format", "json").document["sets"]
+    assert [taken[word] for word in ("address", "id", "destination", "size")] == [
+        listed[-1][word] for word in ("address", "id", "destination", "size")
+    ]
+    backdate(kept, 3)
+    text = shop.run(node, "snapshots", "run")
+    assert re.fullmatch(
+        rf"snapshot_policy/nightly: run \(\d+\.\d s\)\n"
+        rf"  \+ collection/products@\S+, [\d,]+ bytes, to file://{kept}\n"
+        rf"  - collection/products@\S+, [\d,]+ bytes, from file://{kept}\n"
+        r"Run complete! 1 taken \([\d,]+ bytes\), 1 removed \([\d,]+ bytes\)\.\n",
+        text.out,
+    ), text.out
+    backdate(kept, 3)
+    text = shop.run(node, "snapshots", "run", "--format", "markdown").out
+    assert "### Run complete! 1 taken (" in text
+    assert f"  + {taken['address']}@" in text
+    assert "apply" not in text.lower()
+
+
+def test_a_run_that_fails_says_how_to_go_on(node, shop, tmp_path):
+    (tmp_path / "file").write_text("")
+    shop.keeps({"nightly": policy([f"file://{tmp_path}/file/x", f"file://{tmp_path}/good"])})
+    shop.done(node)
+    fill(node)
+    told = shop.run(node, "snapshots", "run")
+    assert told.code == 6
+    head, taken, *rest = told.out.splitlines()
+    assert head.startswith("snapshot_policy/nightly: run failed: ")
+    assert taken.startswith("  + collection/products@")
+    assert rest[0].startswith("Run stopped part-way! 1 taken (")
+    assert rest[0].endswith(", 0 removed, 1 policy failed.")
+    assert rest[1:] == ["The next qdrantctl snapshots run finishes the rest."]
+
+
+def test_a_dry_run_where_nothing_is_due_says_when_something_is(node, shop, kept):
+    assert "Plan: 1 to run." in shop.run(node, "snapshots", "run", "--dry-run").out
+    assert shop.run(node, "snapshots", "run").code == 0
+    for form in ("text", "markdown"):
+        told = shop.run(node, "snapshots", "run", "--dry-run", "--format", form)
+        assert told.code == 0
+        assert re.fullmatch(
+            r"Nothing is due\.\n"
+            r"snapshot_policy/nightly: nothing is due before \d{4}-\d\d-\d\d 03:00 UTC\n",
+            told.out,
+        ), told.out
+    for form in ("json", "markdown"):
+        assert "manifests." not in shop.run(node, "snapshots", "run", "--format", form).out

@@ -228,6 +228,8 @@ def test_a_file_that_was_changed_is_not_restored(project, node):
     told = restored(project, node, "--as", "again")
     assert told.code == 6, told.out + told.err
     assert "is no longer what was taken" in told.out
+    assert "Restore stopped part-way! 0 added, " in told.out
+    assert "apply" not in told.out.split("Plan: ")[1]
     assert names(node) == {"other", "_qdrantctl"}
     assert "restoring" not in record(node, FROM)
     file.unlink()
