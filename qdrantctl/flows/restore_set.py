@@ -6,7 +6,7 @@ It needs no project, ledger or state: what stands beside the files says all.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from qdrantctl.edges import ledger
@@ -39,13 +39,16 @@ class Chosen:
     store: Store
     set: Set
     sidecar: Sidecar
+    passed: tuple[Set, ...] = ()
+    """Newer ones that are not whole, where the last one was asked for."""
 
 
 def chosen(
     settings: Settings, work: Work, words: str, url: str, at: datetime | None, now: datetime
 ) -> Chosen:
     """The set that is meant. Raises QdrantctlError where there is none, or it is not whole."""
-    held = [Chosen(store, s, s.sidecar) for store, s in _sets(settings, work, url) if s.sidecar]
+    there = list(_sets(settings, work, url))
+    held = [Chosen(store, s, s.sidecar) for store, s in there if s.sidecar]
     address, mark = _meant(words, {c.sidecar.snapshot.collection for c in held})
     if mark not in ("", LATEST) and at:
         raise UsageError("name the set by its ID or by --at, not by both")
@@ -73,7 +76,12 @@ def chosen(
             why=torn(best.set) or "; ".join(best.set.verified.missed if best.set.verified else ()),
             hint=hint,
         )
-    return best
+    if mark not in ("", LATEST):
+        return best
+    upper = until if at is None else min(at, until)
+    beside = (s for _, s in there if s.about and s.about.address == str(address))
+    newer = (s for s in beside if s.about and best.sidecar.taken < s.about.taken <= upper)
+    return replace(best, passed=tuple(s for s in newer if s.state != "complete"))
 
 
 def _meant(words: str, names: set[str]) -> tuple[Address, str]:
@@ -124,6 +132,9 @@ def restoring(
     whole(step, taken, door)
     because = f"from {found.store.url}, taken {about.taken:%Y-%m-%d %H:%M} UTC: "
     because += f"{taken.points:,} points, {taken.size:,} bytes"
+    if found.passed:
+        marks = ", ".join(f"{s.about.id} is {s.state}" for s in found.passed if s.about)
+        because += f"; {len(found.passed)} newer passed over: {marks}"
     ours = about.owner in settings.owners
     memory = ledger.read(door)
     plan = planned(settings, door, memory, there, taken, step, because, ours=ours)

@@ -77,6 +77,29 @@ def test_the_one_that_is_meant(node, shop, kept):
     assert back(shop, node, kept, "--at", "yesterday").code == 64
 
 
+def test_newer_ones_that_are_passed_over_are_told(node, shop, kept):
+    for _ in range(2):
+        backdate(kept, 2)
+        assert shop.run(node, "snapshots", "run").code == 0
+    shop.keeps({"nightly": policy(kept, retention={"keep_last": 9})})
+    old, new = sets(kept)
+    torn = next(new.glob("*.snapshot"))
+    torn.write_bytes(torn.read_bytes()[:-1])
+    told = back(shop, node, kept, "--as", "a")
+    assert told.code == 0, told.err
+    assert f"; 1 newer passed over: {new.name} is bad)" in told.out
+    (new / "set.json").rename(new / "begun.json")
+    told = back(shop, node, kept, "--as", "b")
+    assert f"; 1 newer passed over: {new.name} is unfinished)" in told.out
+    for how in (
+        ("--at", "2001-01-01"),
+        ("--at", json.loads((old / "set.json").read_text())["taken"]),
+    ):
+        assert "passed over" not in back(shop, node, kept, "--as", "c", *how).out
+    told = back(shop, node, kept, "--as", "d", what=f"collection/products@{old.name}")
+    assert (told.code, "passed over" in told.out) == (0, False)
+
+
 def test_what_a_wrong_clock_dated_is_not_the_latest(node, shop, kept):
     backdate(kept, -400)
     fill(node, first=100, count=5)
@@ -100,6 +123,13 @@ def test_a_name_with_an_at(node, shop, tmp_path):
         assert told.code == 0, told.err
         assert contents(node, name) == contents(node, "a@b")
     assert back(shop, node, folder, what="collection/a").code == 1
+
+
+def test_nothing_to_verify(node, shop, tmp_path):
+    shop.keeps({"nightly": policy(tmp_path / "backups")})
+    shop.done(node)
+    told = shop.run(node, "snapshots", "verify")
+    assert (told.code, told.out) == (0, "Nothing to verify.\n")
 
 
 def test_from_the_cluster(node, shop, kept):
