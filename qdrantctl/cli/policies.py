@@ -195,6 +195,8 @@ def verify_sets(**words: Any) -> int:
             click.echo(f"Not verified: {line}", err=True)
         if words["output"] == "json":
             show(json.document({"verified": done, "untried": list(untried)}))
+        elif not done and not untried:
+            show("Nothing to verify.")
     return 0 if all(met["good"] for met in done) and not untried else PART_WAY
 
 
