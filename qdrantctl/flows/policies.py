@@ -187,7 +187,8 @@ WORDS = ("overdue", "incomplete", "unverified", "superfluous", "unseen", "restor
 """What a finding is about."""
 _HINTS = {
     "restoring": "Run that restore again when it is not under way any more; a plan says how.",
-    "unseen": "Whoever plans without credentials of the store cannot see it.",
+    "unseen": "What is on the cluster is seen while every node is up, what is at a store by "
+    "whoever plans with its credentials.",
     "overdue": "Run `qdrantctl snapshots run` every few minutes, as from cron.",
     "unverified": "Run `qdrantctl snapshots verify`.",
     "superfluous": "`qdrantctl snapshots prune` removes it.",

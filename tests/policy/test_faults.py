@@ -493,3 +493,28 @@ def test_three_nodes_make_one_set(nodes, tmp_path):
     held = {shard for file in about["snapshot"]["files"] for shard in file["shards"]}
     assert held == {"0", "1", "2"}
     assert all(files(node) == [] for node in nodes)
+
+
+def test_a_node_that_is_down_is_told_once(nodes, tmp_path):
+    """It befalls every collection alike."""
+    shop = Shop(tmp_path / "shop")
+    folder = tmp_path / "backups"
+    names = ("one", "products", "two")
+    spec = {**PRODUCTS, "shard_number": 3}
+    shop.keeps({"nightly": policy(["cluster", f"file://{folder}"])}, dict.fromkeys(names, spec))
+    shop.names(nodes)
+    shop.done(nodes[0])
+    fill(nodes[0])
+    project = shop.folder / "qdrantctl.yaml"
+    project.write_text(project.read_text().replace(nodes[2].url, "http://127.0.0.1:1"))
+    told = shop.run(nodes[0], "snapshots", "run")
+    assert told.code == 6
+    assert told.out.count("not every node is reached that holds a part of it") == 1
+    assert told.out.count("Connection refused") == 1
+    about = ", ".join(f"collection/{name}" for name in names)
+    assert f"run failed: {about}: not every node is reached" in told.out
+    shop.names(nodes)
+    assert shop.run(nodes[0], "snapshots", "run").code == 0
+    project.write_text(project.read_text().replace(nodes[2].url, "http://127.0.0.1:1"))
+    [note] = [v for v in shop.plan(nodes[0]).document["violations"] if v["rule"] == "QC165"]
+    assert "while every node is up" in note["hint"]
