@@ -20,8 +20,10 @@ def command(**words: Any) -> int:
 
     They find credentials where their own tool keeps them, and hold none.
     """
-    from qdrantctl.flows.generate import generate
+    from qdrantctl.flows.generate import doubtful, generate
 
     chosen = settings({**words, "files": ("-",)}, need_server=False)
-    show(generate(words["kind"], chosen))
+    show(generate(words["kind"], chosen, words["url"]))
+    if told := doubtful(words["kind"]):
+        click.echo(f"Warning: {told}", err=True)
     return 0

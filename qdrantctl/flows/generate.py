@@ -12,8 +12,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
-from qdrantctl.edges.settings import Settings, variables
+from qdrantctl.edges.reach import Reach, of_url
+from qdrantctl.edges.settings import NONE, Settings, variables
 from qdrantctl.flows.pipelines import INSTALL
+from qdrantctl.model.errors import UsageError
 
 _OFTEN, _WEEKLY = "*/5 * * * *", "42 4 * * 0"
 """No minute is one of both."""
@@ -35,29 +37,70 @@ class Job:
     """Where the project is."""
     variables: Mapping[str, str]
     """Those that the environment's url and api_key stand in."""
+    url: str = ""
+    """Of the server that is meant without an environment."""
 
     def words(self, verb: str) -> list[str]:
         """The command line."""
-        chosen = [] if self.environment == "-" else ["-e", self.environment]
+        chosen = ["--url", self.url] if self.url else ["-e", self.environment]
         waits = ["--lease-timeout", _PATIENCE] if verb == "verify" else []
         return ["qdrantctl", "snapshots", verb, *chosen, *waits]
 
     @property
     def name(self) -> str:
-        """As part of the names of jobs; a digest tells apart what is cut or written otherwise."""
+        """As part of the names of jobs.
+
+        A digest tells apart what is cut or written otherwise, and `a-b` of `c` from `a` of `b-c`.
+        """
         words = [word for word in (self.project, self.environment) if word != "-"]
         whole = "-".join(["qdrantctl", *words])
         plain = whole.lower().replace("_", "-").replace(".", "-")
-        if plain == whole and len(plain) <= _LONGEST:
+        joined = self.url or any("-" in word for word in words)
+        if plain == whole and len(plain) <= _LONGEST and not joined:
             return plain
-        mark = sha256("/".join(words).encode()).hexdigest()[:8]
+        mark = sha256("/".join([*words, self.url]).encode()).hexdigest()[:8]
         return f"{plain[: _LONGEST - 1 - len(mark)].rstrip('-')}-{mark}"
 
 
-def generate(kind: str, settings: Settings) -> str:
-    """The jobs of an environment. Raises ManifestError."""
+def generate(kind: str, settings: Settings, url: str | None) -> str:
+    """The jobs of an environment, or of the server at a URL. Raises ManifestError, UsageError."""
+    reach = of_url(url, "--url", {}) if url else Reach(embedded=settings.embedded)
+    if reach.embedded:
+        raise UsageError(
+            "an embedded server is for development, and no job looks after its snapshots",
+            hint="Choose the environment of a cluster with -e NAME.",
+        )
+    if settings.environment == NONE and not reach.endpoint:
+        raise UsageError(
+            "no environment is chosen and no server is named; a job needs one of them",
+            hint="Run this in the folder of a project that has environments (-C DIR), or name a "
+            "server with --url https://host:6333.",
+        )
     named = variables(settings.root, settings.environment)
-    return KINDS[kind](Job(settings.project, settings.environment, str(settings.root), named))
+    if reach.endpoint:
+        named.pop("url")
+    at = reach.endpoint.url if reach.endpoint else ""
+    job = Job(settings.project, settings.environment, str(settings.root), named, at)
+    return KINDS[kind](job)
+
+
+ELSEWHERE = {"k8s-cronjob": "pod", "github-actions": "runner"}
+"""Jobs that run on a disk of their own, which is gone with it."""
+
+
+def doubtful(kind: str) -> str:
+    """What whoever puts these jobs to work must know; empty for nothing.
+
+    Which policies are applied, and where they put their sets, stands on the cluster.
+    """
+    where = ELSEWHERE.get(kind)
+    if where is None:
+        return ""
+    return (
+        f"a policy's destination file:///FOLDER is the {where}'s own disk here: its sets are gone "
+        f"with the {where}, and by `server_copy: remove` the server's copies, too. Have such "
+        "policies name a bucket, or see that the folder is one that stays."
+    )
 
 
 def _cron(job: Job) -> str:
@@ -72,11 +115,15 @@ def _cron(job: Job) -> str:
 
 
 def _systemd(job: Job) -> str:
+    def specified(text: str) -> str:
+        """Else systemd puts something in the place of %h and the like."""
+        return text.replace("%", "%%")
+
     texts = []
     for when, verb in (("*:0/5", "run"), ("Sun 04:42", "verify")):
         # A run that finds another under way leaves it to the next; a verification has none soon.
         success = "SuccessExitStatus=5\n" if verb == "run" else ""
-        name = f"{job.name}-{verb}"
+        name, command = f"{job.name}-{verb}", shlex.join(job.words(verb))
         texts.append(
             f"# /etc/systemd/system/{name}.service\n"
             "[Unit]\n"
@@ -85,9 +132,9 @@ def _systemd(job: Job) -> str:
             "Wants=network-online.target\n\n"
             "[Service]\n"
             "Type=oneshot\n"
-            f"WorkingDirectory={job.folder}\n"
+            f"WorkingDirectory={specified(job.folder)}\n"
             f"EnvironmentFile={_ENVIRONMENT}\n"
-            f"ExecStart=/usr/bin/env {shlex.join(job.words(verb))}\n"
+            f"ExecStart=/usr/bin/env {specified(command).replace('$', '$$')}\n"
             f"{success}\n"
             f"# /etc/systemd/system/{name}.timer\n"
             "[Unit]\n"

@@ -15,6 +15,7 @@ import pytest
 from qdrantctl.edges.page import Page
 from qdrantctl.edges.yaml_documents import read_documents
 from qdrantctl.kinds.schedule import latest, readable
+from tests.policy.project import Shop
 
 CHECK = Path(sys.executable).parent / "check-jsonschema"
 WAITS = {"run": "", "verify": " --lease-timeout 3600"}
@@ -155,3 +156,73 @@ def test_github_hands_over_the_variables_that_the_environment_names(made, shop, 
     for job in document.value["jobs"].values():
         env = job["env"].items()
         assert {k: v for k, v in env if not k.startswith("AWS_")} == server
+
+
+ALL = ("cron", "systemd", "k8s-cronjob", "github-actions")
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_a_folder_on_a_disk_that_does_not_stay_is_warned_of(kind, shop):
+    told = shop.run(NOWHERE, "generate", kind, "-e", "dev")
+    assert told.code == 0
+    alone = {"k8s-cronjob": "the pod's own disk", "github-actions": "the runner's own disk"}
+    assert (alone.get(kind, "Warning") in told.err) == (kind in alone)
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_a_server_without_an_environment(kind, shop):
+    told = shop.run(NOWHERE, "generate", kind, "--url", "https://q.example.com")
+    assert told.code == 0, told.err
+    assert "-e dev" not in told.out
+    if kind == "k8s-cronjob":
+        assert '"verify", "--url", "https://q.example.com:6333", "--lease-timeout"' in told.out
+    for verb in ("run", "verify") if kind != "k8s-cronjob" else ("run",):
+        assert f"qdrantctl snapshots {verb} --url https://q.example.com:6333" in told.out
+    assert "QDRANT_URL" not in told.out
+    other = shop.run(NOWHERE, "generate", kind, "--url", "https://r.example.com").out
+    assert not {*jobs(kind, told.out)} & {*jobs(kind, other)}
+
+
+def jobs(kind: str, text: str) -> list[str]:
+    """The names of the jobs, where they have some."""
+    return [] if kind == "cron" else re.findall(r"qdrantctl-shop[a-z0-9-]*", text)
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_what_no_job_is_for_is_refused(kind, shop, tmp_path_factory, monkeypatch):
+    monkeypatch.chdir(tmp_path_factory.mktemp("nowhere"))
+    shop.folder.joinpath("qdrantctl.yaml").rename(kept := shop.folder / "kept")
+    told = shop.run(NOWHERE, "generate", kind)
+    assert (told.code, told.out) == (64, "")
+    assert "no environment is chosen and no server is named" in told.err
+    text = kept.read_text().replace("url: {env: FLOWS_URL}", "url: embedded")
+    (shop.folder / "qdrantctl.yaml").write_text(text)
+    for words in (("-e", "dev"), ("--url", "embedded")):
+        told = shop.run(NOWHERE, "generate", kind, *words)
+        assert (told.code, told.out) == (64, "")
+        assert "an embedded server is for development" in told.err
+
+
+def test_systemd_reads_the_folder_as_it_is(tmp_path):
+    shop = Shop(tmp_path / "x y%z$w")
+    told = shop.run(NOWHERE, "generate", "systemd", "--url", "https://q.example.com/a%20$b")
+    assert told.code == 0, told.err
+    assert f"\nWorkingDirectory={tmp_path}/x y%%z$w\n" in told.out
+    assert " --url 'https://q.example.com:6333/a%%20$$b'\n" in told.out
+    if analyze := shutil.which("systemd-analyze"):
+        unit = tmp_path / "run.service"
+        unit.write_text(told.out.split("# /etc")[1].partition("\n")[2])
+        done = subprocess.run([analyze, "verify", unit], capture_output=True, text=True)
+        assert "specifiers" not in done.stderr, done.stderr
+
+
+def test_where_a_project_ends_and_an_environment_begins(tmp_path):
+    found = []
+    for project, environment in (("a", "b-c"), ("a-b", "c")):
+        shop = Shop(tmp_path / project)
+        file = shop.folder / "qdrantctl.yaml"
+        text = file.read_text().replace("shop", project).replace("dev:", f"{environment}:")
+        file.write_text(text)
+        told = shop.run(NOWHERE, "generate", "k8s-cronjob", "-e", environment)
+        found += re.findall(r"  name: (qdrantctl-a-b-c\S+)", told.out)
+    assert len(set(found)) == 4
