@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from qdrantctl.edges import git
-from qdrantctl.edges.settings import deployments
+from qdrantctl.edges.settings import deployments, variables
 from qdrantctl.flows.pipelines import Target, github, gitlab
 from qdrantctl.model.errors import SettingsError
 from qdrantctl.model.project import NAME_LENGTH
@@ -106,11 +106,12 @@ def init(folder: Path, profile: str | None = None, ci: str | None = None) -> tup
     if ci and project.exists() and not profile:
         wanted = {}
         clusters = deployments(folder)
+        stated = {name: variables(folder, name) for name in clusters}
     else:
         wanted = _starter(folder, profile, with_clusters=bool(ci))
-        clusters = {name: name == "production" for name in CLUSTERS}
+        clusters, stated = {name: name == "production" for name in CLUSTERS}, {}
     if ci:
-        path, text = _pipelines(folder, clusters, ci)
+        path, text = _pipelines(folder, clusters, stated, ci)
         wanted[path] = text
     try:
         for path, text in wanted.items():
@@ -142,8 +143,13 @@ def _starter(folder: Path, profile: str | None, *, with_clusters: bool) -> dict[
     return wanted
 
 
-def _pipelines(folder: Path, clusters: Mapping[str, bool], ci: str) -> tuple[Path, str]:
-    """The file of a CI's pipelines, at the root of the repository. Raises SettingsError."""
+def _pipelines(
+    folder: Path, clusters: Mapping[str, bool], stated: Mapping[str, Mapping[str, str]], ci: str
+) -> tuple[Path, str]:
+    """The file of a CI's pipelines, at the root of the repository. Raises SettingsError.
+
+    `stated` are the variables that a project's environments name.
+    """
     if not clusters:
         raise SettingsError(
             f"{folder / PROJECT_FILE} names no environment that a pipeline could apply to",
@@ -157,7 +163,9 @@ def _pipelines(folder: Path, clusters: Mapping[str, bool], ci: str) -> tuple[Pat
             hint="Letters, digits, dots, dashes and underscores are safe.",
         )
     in_order = sorted(clusters, key=lambda name: clusters[name])  # what is protected comes last
-    targets = [Target(name, quoted(name), clusters[name]) for name in in_order]
+    targets = [
+        Target(name, quoted(name), clusters[name], stated.get(name, {})) for name in in_order
+    ]
     made = github if ci == "github" else gitlab
     path = (folder if top is None or below == "." else Path(os.path.relpath(top))) / made.FILE
     _new(path)

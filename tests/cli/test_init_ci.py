@@ -77,6 +77,22 @@ def test_its_own_tool_takes_it(ci, tmp_path, capsys):
     assert "exists already; nothing was changed" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("ci", FILES)
+def test_the_head_tells_of_environments_that_name_other_variables(ci, tmp_path):
+    stated = "url: {env: EU_URL}, api_key: {env: EU_KEY}"
+    text = PROJECT.replace('url: "https://eu.example.com"', stated)
+    text = text.replace(
+        'url: "https://us.example.com"', "api_key: {env: QDRANT_API_KEY}, url: {env: U}"
+    )
+    (tmp_path / "qdrantctl.yaml").write_text(text)
+    assert run(["init", str(tmp_path), "--ci", ci]) == 0
+    head = (tmp_path / FILES[ci]).read_text().split("\n\n")[0]
+    assert "# prod-eu states url: {env: EU_URL} and api_key: {env: EU_KEY} instead: " in head
+    assert "# prod_us states url: {env: U} instead: " in head
+    assert "on states" not in head
+    valid(ci, tmp_path / FILES[ci])
+
+
 def test_a_new_project_with_pipelines_is_valid(tmp_path, capsys):
     assert run(["init", str(tmp_path / "shop"), "--ci", "github"]) == 0
     for name in ("dev", "staging", "production"):

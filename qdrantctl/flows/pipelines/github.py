@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from qdrantctl.flows.pipelines import INSTALL, Target
+from qdrantctl.flows.pipelines import INSTALL, Target, handed_over
 
 FILE = ".github/workflows/qdrantctl.yml"
 
@@ -17,7 +17,7 @@ _HEAD = """\
 #   secret of each environment     QDRANT_API_KEY, the key that apply writes with
 #     ({names}; require reviewers for those where somebody has to approve)
 #
-# The project file finds them with url: {{env: QDRANT_URL}} and api_key: {{env: QDRANT_API_KEY}}.
+{handed_over}
 name: qdrantctl
 
 on:
@@ -242,6 +242,7 @@ defaults:
 def _words(targets: Sequence[Target]) -> dict[str, str]:
     """What of the head speaks of every environment."""
     return {
+        "handed_over": handed_over(targets),
         "names": ", ".join(target.name for target in targets),
         "urls": ", ".join(f"QDRANT_URL_{target.suffix}" for target in targets),
         "keys": ", ".join(f"QDRANT_READ_API_KEY_{target.suffix}" for target in targets),

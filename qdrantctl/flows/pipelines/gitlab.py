@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qdrantctl.flows.pipelines import INSTALL, Target
+from qdrantctl.flows.pipelines import INSTALL, Target, handed_over
 
 FILE = ".gitlab-ci.yml"
 
@@ -19,7 +19,7 @@ _HEAD = """\
 #   QDRANTCTL_COMMENT_TOKEN
 #     a project access token with scope api, for the plans' comments; masked
 #
-# The project file finds them with url: {{env: QDRANT_URL}} and api_key: {{env: QDRANT_API_KEY}}.
+{handed_over}
 # Nightly drift: add a schedule under Build > Pipeline schedules.
 stages: [check, plan, apply, drift]
 
@@ -143,6 +143,7 @@ def text(targets: Sequence[Target], folder: str) -> str:
     """The jobs of a project that stands in `folder` of its repository."""
     made = _HEAD.format(
         install=INSTALL,
+        handed_over=handed_over(targets),
         urls=", ".join(f"QDRANT_URL_{target.suffix}" for target in targets),
         read_keys=", ".join(f"QDRANT_READ_API_KEY_{target.suffix}" for target in targets),
         keys=", ".join(f"QDRANT_API_KEY_{target.suffix}" for target in targets),
