@@ -63,10 +63,11 @@ def at_work(
 @server_options
 @output_options("text", "json", "markdown")
 def run_policies(**words: Any) -> int:
-    """Take the snapshots that are due by the policies that were applied, and no others.
+    """Take the snapshots that are due.
 
-    Made to be called every few minutes. What was missed is caught up once, what a run that died
-    has left is finished, and what retention no longer keeps is removed.
+    By the policies that were applied, and no others. Made to be called every few minutes. What was
+    missed is caught up once, what a run that died has left is finished, and what retention no
+    longer keeps is removed.
     """
     starting(words["verbose"])
     from qdrantctl.flows.nodes import Work
@@ -162,13 +163,14 @@ def prune_sets(**words: Any) -> int:
 @server_options
 @output_options("text", "json")
 def verify_sets(**words: Any) -> int:
-    """Restore the newest set of each collection into one that is deleted again, and compare.
+    """Restore the newest sets and compare.
 
-    Points of each shard, settings, some points themselves and what queries find among them must be
-    what they were. The result is written beside the set; exit code 6 where one is not good or could
-    not be tried. With --scratch embedded nothing is restored in the cluster: all that is written
-    there is the lease, and in the ledger the results of sets that are kept on the cluster. What an
-    earlier verification has left, there or on this machine, is removed first.
+    Of each collection one, into a collection that is deleted again. Points of each shard, settings,
+    some points themselves and what queries find among them must be what they were. The result is
+    written beside the set; exit code 6 where one is not good or could not be tried. With --scratch
+    embedded nothing is restored in the cluster: all that is written there is the lease, and in the
+    ledger the results of sets that are kept on the cluster. What an earlier verification has left,
+    there or on this machine, is removed first.
     """
     starting(words["verbose"])
     from qdrantctl.flows.plan import door

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def command() -> None:
-    """The snapshots taken before points were destroyed, and the way back."""
+    """Sets of snapshot policies, snapshots taken before points were destroyed, and the way back."""
 
 
 @command.command("restore")
@@ -48,8 +48,9 @@ def command() -> None:
 @server_options
 @output_options("text", "json", "markdown")
 def restore_snapshot(**words: Any) -> int:
-    """Make a new collection of the latest snapshot of ADDRESS, or of the one with ID.
+    """Make a new collection of a snapshot.
 
+    Of the latest of ADDRESS, or of the one with ID.
     What is there is left as it is, unless it is named with --allow-replace. Points, shards and
     settings are compared with what they were when the snapshot was taken.
     """
@@ -183,12 +184,15 @@ def _told(met: Report, made: Restoring, words: dict[str, Any]) -> int:
 @server_options
 @output_options("text", "json")
 def list_snapshots(**words: Any) -> int:
-    """Show what there is to restore: at destinations of policies, in the ledger, on the servers."""
+    """Show all that there is to restore.
+
+    Sets at the destinations of policies, then what else the ledger and the servers tell of.
+    """
     starting(words["verbose"])
     from qdrantctl.flows.nodes import Work
     from qdrantctl.flows.plan import door
     from qdrantctl.flows.prune import listed as at_destinations
-    from qdrantctl.flows.prune import on_servers, read
+    from qdrantctl.flows.prune import on_servers, outside, read
     from qdrantctl.flows.snapshots import listed
     from qdrantctl.model.address import Address
     from qdrantctl.model.destination import CLUSTER
@@ -225,10 +229,13 @@ def list_snapshots(**words: Any) -> int:
         about = {"snapshots": [each.model_dump(mode="json") for each in found]}
         show(json.document(about | {"sets": [each.document(now) for each in sets]}))
         return 0
+    others = outside(found, sets)
     if sets:
         show(text.sets(sets, now))
-    if found or not sets:
-        show(text.snapshots(found))
+    if sets and others:
+        show("\nSnapshots of no set, taken before points were destroyed or by somebody else:")
+    if others or not sets:
+        show(text.snapshots(others))
     return 0
 
 

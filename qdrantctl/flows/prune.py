@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from qdrantctl.edges.settings import Settings
@@ -15,6 +15,7 @@ from qdrantctl.flows.sets import TOO_NEW, found, remove
 from qdrantctl.model.backup import Set
 from qdrantctl.model.destination import CLUSTER, unusable
 from qdrantctl.model.errors import StoreError, UsageError
+from qdrantctl.model.snapshot import Listed
 
 LOOSE = ("orphan", "unfinished", "bad")
 """States of sets that are removed when they are named; so are those of collections that are gone,
@@ -110,6 +111,17 @@ def prune(going: Sequence[Leaving], work: Work, tell: Callable[[Set], None]) -> 
         work.go_on()
         each.remove(work)
         tell(each.set)
+
+
+def outside(found: Iterable[Listed], sets: Iterable[Set]) -> tuple[Listed, ...]:
+    """The files on servers that are of none of these sets."""
+    held = {
+        (each.about.address, file.name)
+        for each in sets
+        if each.about and (each.begun or each.destination == CLUSTER)
+        for file in each.about.snapshot.files
+    }
+    return tuple(each for each in found if (each.address, each.name) not in held)
 
 
 def read(url: str) -> Iterator[Set]:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from qdrantctl.model.backup import Set
 from qdrantctl.render._plain import clean
 
-_HEAD = ("set", "taken", "age", "bytes", "state", "kept by", "verified", "at")
+_HEAD = ("set", "owner", "taken", "age", "bytes", "state", "kept by", "verified", "at")
 
 
 def table(sets: Iterable[Set], now: datetime) -> Iterator[str]:
@@ -26,8 +26,9 @@ def _row(each: Set, now: datetime) -> tuple[str, ...]:
     about, tried = each.about, each.verified
     whole = each.state == "complete"
     return (
-        clean(f"collection/{about.snapshot.collection}@{about.id}" if whole and about
+        clean(f"{about.address}@{about.id}" if whole and about
               else each.folder),
+        clean(about.owner) if about else "",
         f"{about.taken:%Y-%m-%d %H:%M}" if about else "",
         age(now - about.taken) if about else "",
         f"{each.size:,}",

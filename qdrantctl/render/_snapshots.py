@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from datetime import datetime
 from json import dumps
 
 from qdrantctl.model.snapshot import Listed, Taken
 from qdrantctl.render._plain import clean
 
 _CHECKSUM = 12
-_STATES = {True: "", False: "no longer there", None: "not listed"}
+_STATES = {True: "listed", False: "no longer there", None: "not listed"}
 
 
 def table(found: Iterable[Listed]) -> Iterator[str]:
     """A line for each file, its columns under each other."""
-    rows = [("snapshot", "created", "bytes", "sha256", "node", "owner", "")]
+    rows = [("snapshot", "created", "bytes", "sha256", "node", "owner", "state")]
     rows += [
         (
             clean(f"{each.address}@{each.id}" if each.id else f"{each.address}  {each.name}"),
-            clean(each.created),
+            clean(each.created or _created(each.id)),
             f"{each.size:,}",
             clean(each.checksum[:_CHECKSUM]),
             clean(each.node),
@@ -31,6 +33,13 @@ def table(found: Iterable[Listed]) -> Iterator[str]:
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         yield "  ".join(cells).rstrip()
+
+
+def _created(mark: str) -> str:
+    """The time that is the id of a snapshot, as servers tell of it; of any other nothing."""
+    with suppress(ValueError):
+        return datetime.strptime(mark, "%Y-%m-%d-%H-%M-%S").isoformat()
+    return ""
 
 
 def restored(name: str, taken: Taken, left: Iterable[str], *, managed: bool) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 
 import pytest
 
@@ -40,6 +41,26 @@ def test_the_list_says_what_keeps_each(node, shop, kept):
     there = shop.run("http://127.0.0.1:1", "snapshots", "list", "--from", f"file://{kept}")
     assert there.code == 0, there.err
     assert there.out.count("collection/products@") == 2
+
+
+def test_a_file_of_a_set_is_listed_once(node, shop, kept):
+    """What is beneath is of no set; so a file that a killed run has left is seen at once."""
+    shop.keeps({"nightly": policy(["cluster", f"file://{kept}"])})
+    shop.done(node)
+    assert shop.run(node, "snapshots", "run").code == 0
+    told = shop.run(node, "snapshots", "list")
+    assert "of no set" not in told.out
+    assert told.out.splitlines()[0].split()[:3] == ["set", "owner", "taken"]
+    assert told.out.count("  shop/dev  ") == told.out.count("\ncollection/products@")
+    [file] = files(node)
+    time.sleep(1)  # one of the same second has the same name
+    made = asked(node, "POST", "/collections/products/snapshots?wait=true")
+    told = shop.run(node, "snapshots", "list").out
+    upper, beneath = told.split("Snapshots of no set, ")
+    assert "sets, " in upper
+    assert made["name"] in beneath
+    assert file.name not in beneath
+    assert beneath.splitlines()[1].split()[-1] == "state"
 
 
 def test_pruning_takes_what_is_not_kept_and_no_orphan_unnamed(node, shop, kept):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -334,6 +335,9 @@ def test_words_for_a_person(project, node):
     told = project.run(node, "snapshots", "list")
     assert f"{FROM}@{taken(node)[0]['id']}" in told.out
     assert "not listed" in told.out
+    [head, row] = told.out.splitlines()
+    assert re.search(r"  \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d  ", row), row
+    assert row[head.index("state") :] == "not listed"
     assert project.run(node, "snapshots", "list", "collection/other").out == (
         "There are no snapshots.\n"
     )
