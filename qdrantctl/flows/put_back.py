@@ -63,15 +63,13 @@ def restore(made: Restoring, work: Work, identity: Identity) -> Report:
     if error:
         _nothing_left(made, entry, work.door)
     elif all(each.status is not Status.FAILED for each in outcomes):
-        _recorded(made, entry, work.door, identity)
-    return Report(
-        project=made.plan.project,
-        environment=made.plan.environment,
-        url=made.plan.server.url,
-        plan_digest=str(made.plan.document()["digest"]),
-        outcomes=tuple(outcomes),
-        interrupted=work.stop(),
-    )
+        try:
+            _recorded(made, entry, work.door, identity)
+        except QdrantctlError as failure:  # what was done is told all the same
+            failed = {"status": Status.FAILED, "error": failure.line}
+            outcomes[0] = outcome.model_copy(update=failed)
+    stopped = work.stop()
+    return Report.of(made.plan, outcomes, command="snapshots restore", interrupted=stopped)
 
 
 def _kept(made: Restoring, work: Work) -> dict[str, Json]:
@@ -189,7 +187,7 @@ def _nothing_left(made: Restoring, before: Mapping[str, Json], door: Door) -> No
 def _settled(door: Door, before: Mapping[str, Json]) -> None:
     """The entry of a name without what was under way; gone where it tells of nothing else."""
     entry = {word: value for word, value in before.items() if word != "restoring"}
-    if entry["deleted"] and not (entry.get("snapshots") or entry.get("history")):
+    if entry.get("deleted") and not (entry.get("snapshots") or entry.get("history")):
         ledger.remove(door, str(entry["address"]))
     else:
         ledger.write(door, [entry])

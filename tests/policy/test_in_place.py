@@ -11,8 +11,9 @@ import threading
 
 import pytest
 
+from qdrantctl.edges.ledger import point_id
 from qdrantctl.model.server import Version
-from tests.faults import proxied
+from tests.faults import answer, proxied
 from tests.flows.project import VECTORS, asked, emptied, record
 from tests.policy.project import PRODUCTS, Shop, policy, sets
 from tests.snapshots.bench import FROM, about, contents, fill, names
@@ -358,3 +359,37 @@ def test_of_what_a_later_server_does_not_give_out(node, shop, kept, monkeypatch)
     told = shop.run(node, *words)
     assert (told.code, "only while a collection of that name exists" in told.err) == (1, True)
     assert contents(node, "products") == before
+
+
+def test_a_record_without_an_end_is_left_as_it_was(node, shop, kept):
+    """What an apply began that died before it had made anything; then a restore fails, too."""
+    entry = record(node, FROM) | {"address": "collection/again", "object": "again"}
+    del entry["deleted"]
+    points = [{"id": point_id("collection/again"), "vector": {}, "payload": entry}]
+    asked(node, "PUT", "/collections/_qdrantctl/points?wait=true", {"points": points})
+    [file] = sets(kept)[0].glob("*.snapshot")
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(bytes(data))
+    told = back(shop, node, kept, "--as", "again")
+    assert (told.code, "no longer what was taken" in told.out) == (6, True), told.out + told.err
+    assert record(node, "collection/again") == entry
+
+
+def test_what_was_done_is_told_though_it_could_not_be_recorded(node, shop, kept):
+    then = contents(node, "products")
+    fill(node, first=100, count=5)
+    uploaded = []
+
+    def refuse(_, head):
+        if head.startswith(b"POST /collections/products/snapshots/upload"):
+            uploaded.append(head)
+        writes = uploaded and head.startswith(b"PUT /collections/_qdrantctl/points")
+        return answer(507, b'{"status":{"error":"no room"}}') if writes else None
+
+    with proxied(node.http_port, refuse) as proxy:
+        told = back(shop, proxy.url, kept, *CONSENT)
+    assert (told.code, "no room" in told.out) == (6, True), told.out + told.err
+    assert "Way back" in told.out
+    assert contents(node, "products") == then
+    assert aliases(node) == {"live": "products"}
