@@ -300,13 +300,7 @@ def _nothing(planned: Planned) -> Report:
     """The report of a plan without changes."""
     from qdrantctl.model.report import Report
 
-    plan = planned.plan
-    return Report(
-        project=plan.project,
-        environment=plan.environment,
-        url=plan.server.url,
-        plan_digest=str(plan.document()["digest"]),
-    )
+    return Report.of(planned.plan)
 
 
 def report(met: Report, words: dict[str, Any]) -> int:

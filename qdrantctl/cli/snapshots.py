@@ -150,8 +150,7 @@ def _under_the_lease(
                 "the cluster has changed since; nothing was done", hint="Restore again."
             )
         try:
-            met = restore(again, Work(fenced, progress(words["verbose"]), stop), identity)
-            return met.model_copy(update={"command": "snapshots restore"})
+            return restore(again, Work(fenced, progress(words["verbose"]), stop), identity)
         finally:
             clear()
 

@@ -83,15 +83,7 @@ def execute(run: Run) -> Report:
         outcomes.append(outcome)
         if outcome.status is not Status.NOOP:
             run.tell(outcome)
-    plan = run.planned.plan
-    return Report(
-        project=plan.project,
-        environment=plan.environment,
-        url=plan.server.url,
-        plan_digest=str(plan.document()["digest"]),
-        outcomes=tuple(outcomes),
-        interrupted=run.stop(),
-    )
+    return Report.of(run.planned.plan, outcomes, interrupted=run.stop())
 
 
 def _prepare(run: Run) -> None:

@@ -206,15 +206,7 @@ def run(made: Running, work: Work, tell: Callable[[Outcome], None]) -> Report:
             )
         )
         tell(outcomes[-1])
-    return Report(
-        command="snapshots run",
-        project=made.plan.project,
-        environment=made.plan.environment,
-        url=made.plan.server.url,
-        plan_digest=str(made.plan.document()["digest"]),
-        outcomes=tuple(outcomes),
-        interrupted=work.stop(),
-    )
+    return Report.of(made.plan, outcomes, command="snapshots run", interrupted=work.stop())
 
 
 def _policy(policy: Policy, made: Running, work: Work, met: Met) -> None:

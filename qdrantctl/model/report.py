@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from qdrantctl.model.change import Action
+from qdrantctl.model.plan import Plan
 
 FORMAT_VERSION = "1.1"
 """Additions raise the minor number, anything else the major one."""
@@ -78,6 +80,26 @@ class Report(BaseModel):
     plan_digest: str = Field(description="`digest` of the plan that was carried out.")
     outcomes: tuple[Outcome, ...] = Field(default=(), description="In the order of the plan.")
     interrupted: bool = Field(default=False, description="Whether somebody asked to stop.")
+
+    @classmethod
+    def of(
+        cls,
+        plan: Plan,
+        outcomes: Iterable[Outcome] = (),
+        *,
+        command: Command = "apply",
+        interrupted: bool = False,
+    ) -> Report:
+        """What became of this plan."""
+        return cls(
+            command=command,
+            project=plan.project,
+            environment=plan.environment,
+            url=plan.server.url,
+            plan_digest=str(plan.document()["digest"]),
+            outcomes=tuple(outcomes),
+            interrupted=interrupted,
+        )
 
     def count(self, status: Status, *actions: Action) -> int:
         """Outcomes of a status, of these actions or of all."""

@@ -4,24 +4,9 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
 from tests.flows.project import asked, emptied
 from tests.policy.project import PRODUCTS, Shop, backdate, policy, sets
 from tests.snapshots.bench import about, contents, files, fill, names
-
-
-@pytest.fixture
-def kept(node, shop, tmp_path):
-    """A folder with a set of products, which has an alias."""
-    folder = tmp_path / "backups"
-    shop.keeps({"nightly": policy(folder, verify={"every": "7d"})})
-    shop.done(node)
-    fill(node)
-    actions = [{"create_alias": {"collection_name": "products", "alias_name": "live"}}]
-    asked(node, "POST", "/collections/aliases", {"actions": actions})
-    assert shop.run(node, "snapshots", "run").code == 0
-    return folder
 
 
 def back(shop, at, folder, *words, what="collection/products"):

@@ -19,20 +19,7 @@ from tests.faults import proxied
 from tests.flows.project import asked
 from tests.policy.project import PRODUCTS, policy, sets
 from tests.policy.test_back import back
-from tests.snapshots.bench import fill, names
-
-
-@pytest.fixture
-def kept(node, shop, tmp_path):
-    """A folder with a set of products, which has an alias."""
-    folder = tmp_path / "backups"
-    shop.keeps({"nightly": policy(folder, verify={"every": "7d"})})
-    shop.done(node)
-    fill(node)
-    actions = [{"create_alias": {"collection_name": "products", "alias_name": "live"}}]
-    asked(node, "POST", "/collections/aliases", {"actions": actions})
-    assert shop.run(node, "snapshots", "run").code == 0
-    return folder
+from tests.snapshots.bench import names
 
 
 def test_a_good_set_is_verified_and_leaves_nothing(node, shop, kept):
