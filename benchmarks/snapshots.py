@@ -21,11 +21,11 @@ REPEATS = 5
 COPY = """
 import json, sys, time
 from pathlib import Path
-from qdrantctl.edges.cluster import Cluster, Endpoint
-from qdrantctl.edges.folder_store import FolderStore
-from qdrantctl.flows.keep import copied
-from qdrantctl.flows.nodes import Work
-from qdrantctl.model.backup import Sidecar
+from qdrantctl.adapters.qdrant.client import Cluster, Endpoint
+from qdrantctl.adapters.stores.folder import FolderStore
+from qdrantctl.flows.snapshots.policies.backup import copied
+from qdrantctl.flows.cluster.nodes import Work
+from qdrantctl.model.snapshots.snapshot_set import Sidecar
 about = Sidecar.model_validate_json(Path("about.json").read_text())
 with Cluster(Endpoint(url=sys.argv[1])) as door:
     work = Work(door, lambda _: None, lambda: False)

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from qdrantctl.edges.devserver import binary
+from qdrantctl.adapters.local_server.server import binary
 
 STARTED: list[subprocess.Popen[bytes]] = []
 

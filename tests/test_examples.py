@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from qdrantctl.adapters.files.source_text import Page
+from qdrantctl.adapters.yaml.documents import read_documents
 from qdrantctl.cli.main import COMMANDS, run
-from qdrantctl.edges.page import Page
-from qdrantctl.edges.yaml_documents import read_documents
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted(path.parent for path in ROOT.glob("examples/*/qdrantctl.yaml"))

@@ -17,21 +17,21 @@ from typing import Any
 
 import pytest
 
-from qdrantctl.edges.ledger import Memory
-from qdrantctl.edges.page import Page
-from qdrantctl.edges.settings import resolve
-from qdrantctl.edges.yaml_documents import read_documents
-from qdrantctl.flows import plan as flow
-from qdrantctl.flows import policies as kept
-from qdrantctl.flows import recall
-from qdrantctl.flows.desired import desired
-from qdrantctl.flows.observe import Worlds
-from qdrantctl.flows.policies import Place, Policy
+from qdrantctl.adapters.files.source_text import Page
+from qdrantctl.adapters.project.settings import resolve
+from qdrantctl.adapters.qdrant.ledger import Memory
+from qdrantctl.adapters.yaml.documents import read_documents
+from qdrantctl.flows.planning import plan as flow
+from qdrantctl.flows.snapshots.policies import status as kept
+from qdrantctl.flows.snapshots.policies.status import Place, Policy
+from qdrantctl.flows.state import ledger_fallback as recall
+from qdrantctl.flows.state.desired import desired
+from qdrantctl.flows.state.live import Worlds
 from qdrantctl.kinds.collection.observe import live_spec
 from qdrantctl.model.address import Address
 from qdrantctl.model.errors import ManifestError
 from qdrantctl.model.resource import Facts, Inventory, Lifecycle, Record, Resource
-from qdrantctl.model.rules import RULES
+from qdrantctl.model.rule_catalog import RULES
 from qdrantctl.model.server import Version
 from qdrantctl.model.violation import Severity, Violation
 from tests.engine.worlds import LIVE_DEFAULTS, OWNER, SERVER, TODAY, canonical

@@ -11,13 +11,13 @@ import pytest
 from jinja2 import Template
 from jsonschema import Draft202012Validator
 
+from qdrantctl.adapters.files.source_text import Page
+from qdrantctl.adapters.yaml.documents import read_documents
 from qdrantctl.cli.main import run
-from qdrantctl.edges.page import Page
-from qdrantctl.edges.yaml_documents import read_documents
-from qdrantctl.engine.planner import plan_changes
-from qdrantctl.flows.schema import names, schema, text, write
+from qdrantctl.engine.planning.planner import plan_changes
+from qdrantctl.flows.project.json_schemas import names, schema, text, write
 from qdrantctl.kinds.catalog import BY_NAME, KINDS
-from qdrantctl.model import state
+from qdrantctl.model import committed_state as state
 from qdrantctl.model.plan import Plan, PlannedServer
 from qdrantctl.model.project import Project
 from qdrantctl.model.report import Outcome, Report, Status

@@ -13,7 +13,7 @@ import click
 
 from qdrantctl.cli.options import output_options, show, wants_colour
 from qdrantctl.cli.plan import render
-from qdrantctl.cli.planning import (
+from qdrantctl.cli.plan_options import (
     clear,
     on_call,
     planning_options,
@@ -26,12 +26,12 @@ from qdrantctl.cli.planning import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from qdrantctl.edges.cluster import Cluster
-    from qdrantctl.edges.identity import Identity
-    from qdrantctl.edges.settings import Settings
-    from qdrantctl.flows.desired import Desired
-    from qdrantctl.flows.nodes import NodeDoor
-    from qdrantctl.flows.plan import Planned, Wishes
+    from qdrantctl.adapters.project.settings import Settings
+    from qdrantctl.adapters.qdrant.client import Cluster
+    from qdrantctl.adapters.system.actor import Identity
+    from qdrantctl.flows.cluster.nodes import NodeDoor
+    from qdrantctl.flows.planning.plan import Planned, Wishes
+    from qdrantctl.flows.state.desired import Desired
     from qdrantctl.model.address import Address
     from qdrantctl.model.kind import Door
     from qdrantctl.model.plan import Plan
@@ -65,7 +65,7 @@ def command(**words: Any) -> int:
     One apply of a project's environment runs at a time; while another does, this one ends with 5.
     """
     starting(words["verbose"])
-    from qdrantctl.flows.plan import door
+    from qdrantctl.flows.planning.plan import door
 
     saved = _saved(words)
     if not (saved or words["auto_approve"] or sys.stdin.isatty()):
@@ -101,7 +101,7 @@ def command(**words: Any) -> int:
 def _check_receipt(words: dict[str, Any]) -> None:
     """Whether the receipt can be left, before anything is changed. Raises QdrantctlError."""
     if words["receipt"]:
-        from qdrantctl.edges import plan_file
+        from qdrantctl.adapters.project import plan_file
 
         plan_file.check(words["receipt"])
 
@@ -111,10 +111,10 @@ def _saved(words: dict[str, Any]) -> Plan | None:
     path: Path | None = words["planfile"]
     if path is None:
         return None
-    from qdrantctl.cli.planning import shaping
-    from qdrantctl.edges import plan_file
+    from qdrantctl.adapters.project import plan_file
+    from qdrantctl.cli.plan_options import shaping
     from qdrantctl.model.errors import UsageError
-    from qdrantctl.model.rule import ABSENT
+    from qdrantctl.model.field_rule import ABSENT
 
     if given := shaping(words):
         raise UsageError(
@@ -134,7 +134,7 @@ def _saved(words: dict[str, Any]) -> Plan | None:
 
 def _settled(saved: Plan | None, chosen: Settings, words: dict[str, Any]) -> Desired | None:
     """What the manifests ask, the committed state current. A saved plan needs neither, unlocked."""
-    from qdrantctl.flows.state import always_locked, settled
+    from qdrantctl.flows.state.committed import always_locked, settled
 
     locked = words["locked"]
     if saved and not (locked or always_locked(chosen)):
@@ -160,12 +160,12 @@ def _planned(
     """The saved plan, when it still fits, or one made now of the manifests that were `read`."""
     from datetime import date
 
-    from qdrantctl.flows.plan import plan_for
+    from qdrantctl.flows.planning.plan import plan_for
 
     today, telling = date.today(), progress(words["verbose"])
     try:
         if saved:
-            from qdrantctl.flows.saved import revive
+            from qdrantctl.flows.planning.saved_plan import revive
 
             return revive(saved, chosen, door, today, telling)
         assert read is not None
@@ -184,7 +184,7 @@ def _under_the_lease(
     """Take the lease, plan again, since another apply may just have ended, and carry it out."""
     import os
 
-    from qdrantctl.edges.identity import identify
+    from qdrantctl.adapters.system.actor import identify
     from qdrantctl.flows.lease import Wait, leased
     from qdrantctl.model.errors import StaleError
 
@@ -219,7 +219,7 @@ def _refuse(made: Plan) -> None:
 
     Raises StaleError for a checkout that is too old, else BlockedError.
     """
-    from qdrantctl.flows.older import OLDER
+    from qdrantctl.flows.state.checkout_age import OLDER
     from qdrantctl.model.errors import BlockedError, StaleError
 
     if behind := [found for found in made.blocking if found.rule == OLDER]:
@@ -271,7 +271,7 @@ def _execute(
     stop: Callable[[], bool],
     words: dict[str, Any],
 ) -> Report:
-    from qdrantctl.flows.execute import Run, execute
+    from qdrantctl.flows.applying.execute import Run, execute
     from qdrantctl.model.report import Status
     from qdrantctl.render import text
 
@@ -306,7 +306,7 @@ def _nothing(planned: Planned) -> Report:
 def report(met: Report, words: dict[str, Any]) -> int:
     """Print the report and leave the receipt; the code is the same in every format."""
     if words.get("receipt"):
-        from qdrantctl.edges import plan_file
+        from qdrantctl.adapters.project import plan_file
         from qdrantctl.render import json
 
         plan_file.write(words["receipt"], json.report(met))
@@ -335,7 +335,7 @@ def exit_code(met: Report) -> int:
 
 def _wait(report: Report, door: Door, stop: Callable[[], bool]) -> int:
     """Wait for re-indexing, telling how far it is."""
-    from qdrantctl.flows.indexing import wait_green
+    from qdrantctl.flows.cluster.indexing import wait_green
     from qdrantctl.model.address import Address
     from qdrantctl.model.change import Action
     from qdrantctl.model.report import Status

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from qdrantctl.cli.options import output_options, project_options, show, wants_colour
-from qdrantctl.cli.planning import clear, on_call, progress
-from qdrantctl.cli.planning import settings as of_project
+from qdrantctl.cli.plan_options import clear, on_call, progress
+from qdrantctl.cli.plan_options import settings as of_project
 
 if TYPE_CHECKING:
-    from qdrantctl.flows.audit import Wishes
-    from qdrantctl.model.audit import AuditReport
+    from qdrantctl.flows.audit.audit import Wishes
+    from qdrantctl.model.audit.report import AuditReport
 
 FINDINGS = 2
 _PORT = click.IntRange(1, 65535)
@@ -70,7 +70,7 @@ def command(**words: Any) -> int:
     """
     from datetime import UTC, datetime
 
-    from qdrantctl.flows.audit import audit
+    from qdrantctl.flows.audit.audit import audit
 
     wishes = _wishes(words)
     chosen = of_project(words, need_server=not wishes.offline)
@@ -85,7 +85,7 @@ def command(**words: Any) -> int:
 
 def _wishes(words: dict[str, Any]) -> Wishes:
     """The flags as a value. Raises UsageError for those that make no sense together."""
-    from qdrantctl.flows.audit import Wishes
+    from qdrantctl.flows.audit.audit import Wishes
     from qdrantctl.model.errors import UsageError
     from qdrantctl.model.violation import Severity
 

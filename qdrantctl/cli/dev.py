@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from qdrantctl.edges.devserver import Running
+    from qdrantctl.adapters.local_server.server import Running
 
 NOT_RUNNING = 1
 
@@ -36,7 +36,7 @@ def command() -> None:
 @directory_option
 def up(directory: str) -> int:
     """Start the server, unless it runs; downloads the program where there is none."""
-    from qdrantctl.edges import devserver
+    from qdrantctl.adapters.local_server import server as devserver
 
     _tell(devserver.start(_root(directory), download=True, tell=_progress))
     return 0
@@ -49,7 +49,8 @@ def down(directory: str) -> int:
 
     Servers that a killed `snapshots verify --scratch embedded` has left are ended and removed.
     """
-    from qdrantctl.edges import devserver, scratch
+    from qdrantctl.adapters.local_server import scratch
+    from qdrantctl.adapters.local_server import server as devserver
 
     root = _root(directory)
     click.echo("stopped" if devserver.stop(root) else "was not running")
@@ -62,7 +63,7 @@ def down(directory: str) -> int:
 @directory_option
 def status(directory: str) -> int:
     """Show the server: exit 0 when it runs, 1 when it does not."""
-    from qdrantctl.edges import devserver
+    from qdrantctl.adapters.local_server import server as devserver
 
     running = devserver.status(_root(directory))
     if running is None:
@@ -74,7 +75,7 @@ def status(directory: str) -> int:
 
 def _root(directory: str) -> Path:
     """The folder of the project file, as plan finds it, else the directory itself."""
-    from qdrantctl.edges.settings import find
+    from qdrantctl.adapters.project.settings import find
 
     start = Path(os.path.abspath(directory))  # noqa: PTH100  # symbolic links stay as written
     project_file = find(start)

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from qdrantctl.cli.options import output_options, project_options, show, wants_colour
-from qdrantctl.cli.planning import clear, on_call, progress
-from qdrantctl.cli.planning import settings as of_project
+from qdrantctl.cli.plan_options import clear, on_call, progress
+from qdrantctl.cli.plan_options import settings as of_project
 
 if TYPE_CHECKING:
-    from qdrantctl.edges.settings import Settings
+    from qdrantctl.adapters.project.settings import Settings
     from qdrantctl.model.drift import Drift
 
 DRIFT = 2
@@ -46,7 +46,7 @@ def command(**words: Any) -> int:
 
     from qdrantctl.flows.drift import drift
     from qdrantctl.flows.lease import note
-    from qdrantctl.flows.plan import door
+    from qdrantctl.flows.planning.plan import door
     from qdrantctl.model.errors import UsageError
 
     if words["update_baseline"] and not words["baseline"]:
@@ -69,7 +69,7 @@ def command(**words: Any) -> int:
 
 def _settings(words: dict[str, Any]) -> Settings:
     """The settings of the project, or those of an owner alone."""
-    from qdrantctl.edges.settings import of_ledger
+    from qdrantctl.adapters.project.settings import of_ledger
     from qdrantctl.model.errors import UsageError
 
     if words["owner"] is None:
@@ -93,7 +93,7 @@ def _settings(words: dict[str, Any]) -> Settings:
 
 def _beside(made: Drift, path: Path, *, update: bool) -> Drift:
     """The report beside the baseline, which is written first when that was asked."""
-    from qdrantctl.edges import baseline
+    from qdrantctl.adapters.project import drift_baseline as baseline
     from qdrantctl.flows.drift import beside, known
 
     if update:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from qdrantctl.cli.options import server_options, show
-from qdrantctl.cli.planning import settings
+from qdrantctl.cli.plan_options import settings
 
 KINDS = ("cron", "systemd", "k8s-cronjob", "github-actions")
 
@@ -20,7 +20,7 @@ def command(**words: Any) -> int:
 
     They find credentials where their own tool keeps them, and hold none.
     """
-    from qdrantctl.flows.generate import doubtful, generate
+    from qdrantctl.flows.generating.jobs import doubtful, generate
 
     chosen = settings({**words, "files": ("-",)}, need_server=False)
     show(generate(words["kind"], chosen, words["url"]))

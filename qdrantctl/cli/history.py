@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from qdrantctl.cli.options import output_options, project_options, show
-from qdrantctl.cli.planning import on_call, settings
+from qdrantctl.cli.plan_options import on_call, settings
 
 
 @click.command()
@@ -20,7 +20,7 @@ def command(**words: Any) -> int:
 
     The ledger keeps the last 20 applies of each resource.
     """
-    from qdrantctl.flows.plan import door
+    from qdrantctl.flows.planning.plan import door
     from qdrantctl.flows.show import history
     from qdrantctl.model.address import Address
     from qdrantctl.model.errors import UsageError

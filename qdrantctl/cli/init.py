@@ -21,7 +21,7 @@ def command(folder: Path, profile: str | None, ci: str | None) -> int:
 
     With --ci: pipelines that check and plan each change, apply what is merged and look for drift.
     """
-    from qdrantctl.flows.init import PROJECT_FILE, init
+    from qdrantctl.flows.project.init import PROJECT_FILE, init
 
     written = init(folder, profile, ci)
     for path in written:

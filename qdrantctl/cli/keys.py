@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from qdrantctl.cli.options import output_options, project_options, server_options, show
-from qdrantctl.cli.planning import on_call, settings
+from qdrantctl.cli.plan_options import on_call, settings
 
 if TYPE_CHECKING:
-    from qdrantctl.edges.settings import Settings
-    from qdrantctl.flows.keys import Issued, Keyring
+    from qdrantctl.adapters.project.settings import Settings
+    from qdrantctl.flows.access_keys.tokens import Issued, Keyring
 
 LONGEST = 65_536
 """Bytes of standard input that are read for a token."""
@@ -52,7 +52,7 @@ def issue_key(**words: Any) -> int:
     changes.
     """
     _one_of(words, "every", "--all")
-    from qdrantctl.flows.keys import able, issuable, issue
+    from qdrantctl.flows.access_keys.tokens import able, issuable, issue
 
     chosen = settings(words, need_server=True)
     places = _sinks(chosen)
@@ -80,7 +80,7 @@ def rotate_key(**words: Any) -> int:
     Of a key that was revoked this is the way back.
     """
     _one_of(words, "every", "--due")
-    from qdrantctl.flows.keys import able, due, renew, rotate, sweep
+    from qdrantctl.flows.access_keys.tokens import able, due, renew, rotate, sweep
 
     chosen = settings(words, need_server=True)
     places = _sinks(chosen)
@@ -111,7 +111,7 @@ def revoke_key(**words: Any) -> int:
 
     No apply brings them back; `keys rotate` grants a new generation.
     """
-    from qdrantctl.flows.keys import revoke
+    from qdrantctl.flows.access_keys.tokens import revoke
 
     chosen = settings(words, need_server=True)
     with _ring(chosen, words) as ring:
@@ -126,9 +126,9 @@ def revoke_key(**words: Any) -> int:
 @output_options("text", "json")
 def list_keys(**words: Any) -> int:
     """List the keys with their scopes and generations; reads only."""
-    from qdrantctl.edges.identity import Identity
-    from qdrantctl.flows.keys import listed, opened
-    from qdrantctl.flows.plan import door
+    from qdrantctl.adapters.system.actor import Identity
+    from qdrantctl.flows.access_keys.tokens import listed, opened
+    from qdrantctl.flows.planning.plan import door
     from qdrantctl.render import json, text
 
     chosen = settings(words, need_server=True)
@@ -150,9 +150,9 @@ def list_keys(**words: Any) -> int:
 @output_options("text", "json")
 def check_key(**words: Any) -> int:
     """Tell what the token on standard input may do, and try it, without changing anything."""
-    from qdrantctl.edges.reach import fit_for_a_token
-    from qdrantctl.flows.check_key import check
-    from qdrantctl.flows.plan import reached
+    from qdrantctl.adapters.project.connection import fit_for_a_token
+    from qdrantctl.flows.access_keys.check_token import check
+    from qdrantctl.flows.planning.plan import reached
     from qdrantctl.model.address import unsendable
     from qdrantctl.model.errors import UsageError
     from qdrantctl.render import json, text
@@ -182,8 +182,8 @@ def replace_api_key(**words: Any) -> int:
 
     Reads only: the key stands in the configuration of the nodes.
     """
-    from qdrantctl.flows.plan import door
-    from qdrantctl.flows.replacing import replacing
+    from qdrantctl.flows.access_keys.api_key_rotation import replacing
+    from qdrantctl.flows.planning.plan import door
     from qdrantctl.render import json, text
 
     chosen = settings({**words, "files": ("-",)}, need_server=True)
@@ -208,10 +208,10 @@ def _one_of(words: dict[str, Any], flag: str, spelled: str) -> None:
 @contextmanager
 def _ring(chosen: Settings, words: dict[str, Any]) -> Iterator[Keyring]:
     """The keys of this owner, under its lease."""
-    from qdrantctl.edges.identity import identify
-    from qdrantctl.flows.keys import opened
+    from qdrantctl.adapters.system.actor import identify
+    from qdrantctl.flows.access_keys.tokens import opened
     from qdrantctl.flows.lease import Wait, leased
-    from qdrantctl.flows.plan import door
+    from qdrantctl.flows.planning.plan import door
 
     identity = identify(chosen.root, os.environ)
     wait = Wait(words["lease_timeout"], lambda line: click.echo(line, err=True), lambda: False)
@@ -224,7 +224,7 @@ def _ring(chosen: Settings, words: dict[str, Any]) -> Iterator[Keyring]:
 
 def _sinks(chosen: Settings) -> dict[str, list[dict[str, Any]]]:
     """Where the manifests want tokens, by the name of their key."""
-    from qdrantctl.flows.desired import desired
+    from qdrantctl.flows.state.desired import desired
 
     if not chosen.manifests:
         return {}
@@ -261,8 +261,8 @@ def _deliver(
     issued: Issued, ring: Keyring, chosen: Settings, places: dict[str, list[dict[str, Any]]]
 ) -> None:
     """Put a token where it belongs; only without a sink that is stdout."""
-    from qdrantctl.edges.sinks import put
-    from qdrantctl.flows.keys import delivered
+    from qdrantctl.adapters.tokens.sinks import put
+    from qdrantctl.flows.access_keys.tokens import delivered
     from qdrantctl.model.lease import stamp
 
     sinks = places.get(issued.name) or []

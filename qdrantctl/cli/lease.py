@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from qdrantctl.cli.options import output_options, server_options, show
-from qdrantctl.cli.planning import on_call, settings
+from qdrantctl.cli.plan_options import on_call, settings
 
 if TYPE_CHECKING:
-    from qdrantctl.edges.settings import Settings
+    from qdrantctl.adapters.project.settings import Settings
 
 
 @click.group()
@@ -28,7 +28,7 @@ def command() -> None:
 def show_lease(**words: Any) -> int:
     """Show who holds the lease of this project and environment, and who that of its snapshots."""
     from qdrantctl.flows.lease import current
-    from qdrantctl.flows.plan import door
+    from qdrantctl.flows.planning.plan import door
     from qdrantctl.model.lease import of_snapshots
     from qdrantctl.render import json, text
 
@@ -59,7 +59,7 @@ def break_lease(**words: Any) -> int:
     A request that it has sent already may still take effect.
     """
     from qdrantctl.flows.lease import broken, named
-    from qdrantctl.flows.plan import door
+    from qdrantctl.flows.planning.plan import door
     from qdrantctl.model.errors import UsageError
 
     if not words["auto_approve"] and not sys.stdin.isatty():

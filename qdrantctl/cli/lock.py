@@ -24,7 +24,7 @@ def command(**words: Any) -> int:
     """
     from datetime import date
 
-    from qdrantctl.flows.lock import lock
+    from qdrantctl.flows.project.lock import lock
 
     found = lock(Path(words["directory"]), words["environment"], date.today(), os.environ)
     not_current = False

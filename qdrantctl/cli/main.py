@@ -43,7 +43,7 @@ COMMANDS = {
     "version": "Print the version.",
 }
 """Every command with the line that `--help` shows; `cli/<name>.py` holds its `command`."""
-FILES = {"import": "importing"}
+FILES = {"import": "import_"}
 """Where that name is a word of Python's own."""
 
 USAGE_EXIT = 64
@@ -192,7 +192,7 @@ def run(arguments: list[str]) -> int:
 def _tell(error: QdrantctlError) -> None:
     """Write an error to stderr: what, where, why, and what to do next."""
     if isinstance(error, ManifestError) and error.violations:
-        from qdrantctl.render.violations import text
+        from qdrantctl.render.diagnostics import text
 
         show(text(error.violations, colour=wants_colour(sys.stderr)), err=True)
     click.echo(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from qdrantctl.cli.options import output_options, show, wants_colour
-from qdrantctl.cli.planning import (
+from qdrantctl.cli.plan_options import (
     clear,
     on_call,
     planning_options,
@@ -51,10 +51,10 @@ def command(**words: Any) -> int:
     from datetime import date
 
     from qdrantctl.flows.lease import note
-    from qdrantctl.flows.plan import door, plan
+    from qdrantctl.flows.planning.plan import door, plan
 
     if words["out"]:
-        from qdrantctl.edges import plan_file
+        from qdrantctl.adapters.project import plan_file
 
         plan_file.check(words["out"])
     wanted = wishes(words)
@@ -79,7 +79,7 @@ def _offline(words: dict[str, Any]) -> int:
     """The plan of manifests beside the committed state. Raises UsageError."""
     from datetime import date
 
-    from qdrantctl.flows.offline import offline
+    from qdrantctl.flows.planning.offline_plan import offline
     from qdrantctl.model.errors import UsageError
 
     if not words["offline"]:
@@ -102,7 +102,7 @@ def _offline(words: dict[str, Any]) -> int:
 
 def _save(made: Plan, path: Path) -> None:
     """Leave the plan for `apply FILE`."""
-    from qdrantctl.edges import plan_file
+    from qdrantctl.adapters.project import plan_file
     from qdrantctl.render import json
 
     plan_file.write(path, json.plan(made))

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from qdrantctl.cli.options import project_options, wants_colour
-from qdrantctl.cli.planning import settings
+from qdrantctl.cli.plan_options import settings
 
 
 @click.command()
@@ -25,9 +25,9 @@ def command(**words: Any) -> int:
     """
     if words["addresses"]:
         return _resolved(words)
-    from qdrantctl.edges.manifests import Page, render_text
-    from qdrantctl.flows.desired import sources, stdin
-    from qdrantctl.render import violations
+    from qdrantctl.adapters.manifests.load import Page, render_text
+    from qdrantctl.flows.state.desired import sources, stdin
+    from qdrantctl.render import diagnostics as violations
 
     chosen = settings(words, need_server=False)
     broken = []
@@ -43,7 +43,7 @@ def command(**words: Any) -> int:
 
 
 def _resolved(words: dict[str, Any]) -> int:
-    from qdrantctl.flows.render import resolved
+    from qdrantctl.flows.project.resolved_manifests import resolved
     from qdrantctl.model.errors import UsageError
 
     if words["numbers"]:
@@ -54,7 +54,7 @@ def _resolved(words: dict[str, Any]) -> int:
 
 
 def _numbered(text: str) -> str:
-    from qdrantctl.edges.manifests import lines_of
+    from qdrantctl.adapters.manifests.load import lines_of
 
     lines = enumerate(lines_of(text.rstrip()), 1)
     return "\n".join(f"{number:>4} | {line}".rstrip() for number, line in lines)

@@ -15,7 +15,7 @@ import click
               help="Write to DIR, every schema if none is named.")  # fmt: skip
 def command(name: str | None, out: Path | None) -> int:
     """Print a JSON Schema (2020-12): of any manifest, or of what is named."""
-    from qdrantctl.flows import schema
+    from qdrantctl.flows.project import json_schemas as schema
 
     if out is None:
         click.echo(schema.text(schema.schema(name or "manifest")), nl=False)

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from qdrantctl.cli.options import output_options, project_options, show, wants_colour
-from qdrantctl.cli.planning import on_call, settings
+from qdrantctl.cli.plan_options import on_call, settings
 
 
 @click.command()
@@ -24,7 +24,7 @@ def command(**words: Any) -> int:
     path = Path(words["what"])
     if path.suffix == ".json" or path.is_file():
         return _plan(path, words)
-    from qdrantctl.flows.plan import door
+    from qdrantctl.flows.planning.plan import door
     from qdrantctl.flows.show import show as flow
     from qdrantctl.model.address import Address, unsendable
     from qdrantctl.model.errors import UsageError
@@ -54,8 +54,8 @@ def command(**words: Any) -> int:
 
 
 def _plan(path: Path, words: dict[str, Any]) -> int:
+    from qdrantctl.adapters.project import plan_file
     from qdrantctl.cli.plan import render
-    from qdrantctl.edges import plan_file
 
     show(render(plan_file.read(path), {**words, "max_bytes": 65000}))
     return 0

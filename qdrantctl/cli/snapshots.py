@@ -10,17 +10,17 @@ import click
 from qdrantctl.cli.apply import approved, exit_code, report, stopping
 from qdrantctl.cli.options import output_options, server_options, show, wants_colour
 from qdrantctl.cli.plan import render
-from qdrantctl.cli.planning import clear, consented, on_call, progress, settings, starting
-from qdrantctl.cli.policies import prune_sets, run_policies, verify_sets
+from qdrantctl.cli.plan_options import clear, consented, on_call, progress, settings, starting
+from qdrantctl.cli.snapshot_policies import prune_sets, run_policies, verify_sets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from qdrantctl.edges.cluster import Cluster
-    from qdrantctl.edges.settings import Settings
-    from qdrantctl.flows.nodes import NodeDoor
-    from qdrantctl.flows.restore import Restoring
+    from qdrantctl.adapters.project.settings import Settings
+    from qdrantctl.adapters.qdrant.client import Cluster
+    from qdrantctl.flows.cluster.nodes import NodeDoor
+    from qdrantctl.flows.snapshots.restore.plan import Restoring
     from qdrantctl.model.report import Report
 
 
@@ -58,8 +58,8 @@ def restore_snapshot(**words: Any) -> int:
     import os
     from datetime import UTC, datetime
 
-    from qdrantctl.edges.settings import with_nodes
-    from qdrantctl.flows.plan import door
+    from qdrantctl.adapters.project.settings import with_nodes
+    from qdrantctl.flows.planning.plan import door
     from qdrantctl.model.errors import UsageError
 
     if not words["auto_approve"] and not sys.stdin.isatty():
@@ -84,13 +84,14 @@ def _restoring(
     chosen: Settings, door: NodeDoor, words: dict[str, Any], name: str | None, now: datetime
 ) -> Restoring:
     """What restoring would do, from the ledger's snapshots or from a destination."""
-    from qdrantctl.flows import restore, restore_set
-    from qdrantctl.flows.nodes import Work
-    from qdrantctl.flows.plan import Wishes, allows
-    from qdrantctl.flows.policies import SCRATCH
-    from qdrantctl.flows.standing import Wish
-    from qdrantctl.model.backup import instant
+    from qdrantctl.flows.cluster.nodes import Work
+    from qdrantctl.flows.planning.plan import Wishes, allows
+    from qdrantctl.flows.snapshots.policies.status import SCRATCH
+    from qdrantctl.flows.snapshots.restore import from_set as restore_set
+    from qdrantctl.flows.snapshots.restore import plan as restore
+    from qdrantctl.flows.snapshots.restore.target import Wish
     from qdrantctl.model.errors import UsageError
+    from qdrantctl.model.snapshots.snapshot_set import instant
 
     if (name or "").startswith(SCRATCH):
         raise UsageError(
@@ -128,10 +129,10 @@ def _under_the_lease(
     import os
     from datetime import UTC, datetime
 
-    from qdrantctl.edges.identity import identify
+    from qdrantctl.adapters.system.actor import identify
+    from qdrantctl.flows.cluster.nodes import Work
     from qdrantctl.flows.lease import Wait, leased
-    from qdrantctl.flows.nodes import Work
-    from qdrantctl.flows.put_back import restore
+    from qdrantctl.flows.snapshots.restore.run import restore
     from qdrantctl.model.errors import StaleError
     from qdrantctl.model.lease import of_snapshots
 
@@ -188,14 +189,14 @@ def list_snapshots(**words: Any) -> int:
     Sets at the destinations of policies, then what else the ledger and the servers tell of.
     """
     starting(words["verbose"])
-    from qdrantctl.flows.nodes import Work
-    from qdrantctl.flows.plan import door
-    from qdrantctl.flows.prune import listed as at_destinations
-    from qdrantctl.flows.prune import on_servers, outside, read
-    from qdrantctl.flows.snapshots import listed
+    from qdrantctl.flows.cluster.nodes import Work
+    from qdrantctl.flows.planning.plan import door
+    from qdrantctl.flows.snapshots.listing import listed
+    from qdrantctl.flows.snapshots.policies.prune import listed as at_destinations
+    from qdrantctl.flows.snapshots.policies.prune import on_servers, outside, read
     from qdrantctl.model.address import Address
-    from qdrantctl.model.destination import CLUSTER
     from qdrantctl.model.errors import UsageError
+    from qdrantctl.model.snapshots.destination import CLUSTER
     from qdrantctl.render import json, text
 
     try:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from qdrantctl.cli.options import output_options, project_options, show, wants_colour
-from qdrantctl.cli.planning import settings
+from qdrantctl.cli.plan_options import settings
 
 
 @click.command()
@@ -21,9 +21,9 @@ def command(**words: Any) -> int:
 
     All errors at once; one that not every environment has says which do.
     """
-    from qdrantctl.flows.validate import Validated, validate
+    from qdrantctl.flows.project.validate import Validated, validate
     from qdrantctl.model.errors import ManifestError
-    from qdrantctl.render import violations
+    from qdrantctl.render import diagnostics as violations
 
     try:
         chosen = [{**words, "environment": name} for name in _environments(words)]
@@ -45,7 +45,7 @@ def command(**words: Any) -> int:
 
 def _environments(words: dict[str, Any]) -> tuple[str | None, ...]:
     """Every environment, where none is named and there are some; standard input is read once."""
-    from qdrantctl.edges.settings import environments, find
+    from qdrantctl.adapters.project.settings import environments, find
 
     directory = Path(os.path.abspath(words["directory"]))  # noqa: PTH100  # as the project is found
     named = words["environment"] or words["url"] or "-" in words["files"]

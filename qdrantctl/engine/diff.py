@@ -8,8 +8,8 @@ from typing import Any
 
 from qdrantctl.engine.judge import Verdict, equal, judge
 from qdrantctl.model.change import Cause, FieldChange
+from qdrantctl.model.field_rule import ABSENT, Effect, Json, Rule, same
 from qdrantctl.model.resource import Origin
-from qdrantctl.model.rule import ABSENT, Effect, Json, Rule, same
 from qdrantctl.model.server import Server
 from qdrantctl.model.spec import Path, Shape
 

@@ -6,15 +6,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from qdrantctl.engine.diff import Lens, compare, diff, keyed
-from qdrantctl.engine.planner import Question
-from qdrantctl.engine.recording import ignored
-from qdrantctl.engine.tree import at
+from qdrantctl.engine.planning.planner import Question
+from qdrantctl.engine.planning.recorded_spec import ignored
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import FieldChange
 from qdrantctl.model.drift import Applied, Baseline, Known, Moved, MovedField, What
+from qdrantctl.model.field_rule import ABSENT, Effect, Json, same
 from qdrantctl.model.kind import Kind
+from qdrantctl.model.paths import at
 from qdrantctl.model.resource import Record, Resource, digest
-from qdrantctl.model.rule import ABSENT, Effect, Json, same
 from qdrantctl.model.spec import Path, Shape, shape_of
 
 

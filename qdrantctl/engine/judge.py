@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from qdrantctl.model.rule import ABSENT, Effect, Json, Rule, same
+from qdrantctl.model.field_rule import ABSENT, Effect, Json, Rule, same
 from qdrantctl.model.server import Server, Version
 
 

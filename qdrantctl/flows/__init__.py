@@ -1,1 +1,1 @@
-"""Beam: one file per verb, the only place where edges meet kinds and engine. Prints nothing."""
+"""Beam: one file per verb, the only place where adapters meet kinds and engine. Prints nothing."""

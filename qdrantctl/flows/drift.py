@@ -8,23 +8,23 @@ from datetime import date
 from typing import Any
 
 from qdrantctl import __version__
-from qdrantctl.edges import registry
-from qdrantctl.edges.ledger import LEDGER
-from qdrantctl.edges.settings import Settings
+from qdrantctl.adapters.project.settings import Settings
+from qdrantctl.adapters.qdrant import key_registry as registry
+from qdrantctl.adapters.qdrant.ledger import LEDGER
 from qdrantctl.engine import drift as engine
-from qdrantctl.engine.planner import Question
-from qdrantctl.flows.desired import desired, widened
-from qdrantctl.flows.nodes import NodeDoor
-from qdrantctl.flows.observe import Progress, Worlds, worlds
-from qdrantctl.flows.plan import described
-from qdrantctl.flows.policies import KIND as POLICY
-from qdrantctl.flows.policies import WORDS, Finding, findings
+from qdrantctl.engine.planning.planner import Question
+from qdrantctl.flows.cluster.nodes import NodeDoor
+from qdrantctl.flows.planning.plan import described
+from qdrantctl.flows.snapshots.policies.status import KIND as POLICY
+from qdrantctl.flows.snapshots.policies.status import WORDS, Finding, findings
+from qdrantctl.flows.state.desired import desired, widened
+from qdrantctl.flows.state.live import Progress, Worlds, worlds
 from qdrantctl.kinds.catalog import BY_NAME
-from qdrantctl.model.access_key import REGISTRY
+from qdrantctl.model.access_keys.generation import REGISTRY
 from qdrantctl.model.drift import Baseline, Drift
+from qdrantctl.model.field_rule import ABSENT
 from qdrantctl.model.kind import Door
 from qdrantctl.model.resource import Inventory
-from qdrantctl.model.rule import ABSENT
 
 
 def drift(

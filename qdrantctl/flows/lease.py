@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import uuid4
 
-from qdrantctl.edges import lease as leases
-from qdrantctl.edges.cluster import Cluster
-from qdrantctl.edges.holding import Fenced, Holding, acquire
-from qdrantctl.edges.identity import Identity
+from qdrantctl.adapters.qdrant import leases
+from qdrantctl.adapters.qdrant.client import Cluster
+from qdrantctl.adapters.qdrant.lease_lock import Fenced, Holding, acquire
+from qdrantctl.adapters.system.actor import Identity
 from qdrantctl.model.errors import ClusterError, LeaseError, QdrantctlError
 from qdrantctl.model.lease import Lease, of_snapshots, stamp
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from qdrantctl.edges import ledger
-from qdrantctl.flows.observe import observe, remembering
+from qdrantctl.adapters.qdrant import ledger
+from qdrantctl.flows.state.live import observe, remembering
 from qdrantctl.model.address import Address
 from qdrantctl.model.errors import QdrantctlError
+from qdrantctl.model.field_rule import Json
 from qdrantctl.model.kind import Asked, Door
 from qdrantctl.model.resource import Inventory
-from qdrantctl.model.rule import Json
-from qdrantctl.model.shown import Event, Shown
-from qdrantctl.model.snapshot import way_back
+from qdrantctl.model.resource_view import Event, Shown
+from qdrantctl.model.snapshots.snapshot import way_back
 
 
 def show(door: Door, address: Address, owners: tuple[str, ...]) -> Shown:

@@ -12,14 +12,14 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from qdrantctl.kinds.schedule import readable, zone
-from qdrantctl.kinds.selector import selects
+from qdrantctl.kinds.collection_selector import selects
+from qdrantctl.kinds.cron_schedule import readable, zone
 from qdrantctl.model.change import Change
-from qdrantctl.model.destination import CLUSTER, unusable
 from qdrantctl.model.duration import PATTERN, length
+from qdrantctl.model.field_rule import Effect, Json, Rule
 from qdrantctl.model.kind import Asked, Context, Door, Kind
 from qdrantctl.model.resource import Inventory, Resource
-from qdrantctl.model.rule import Effect, Json, Rule
+from qdrantctl.model.snapshots.destination import CLUSTER, unusable
 from qdrantctl.model.spec import Spec
 from qdrantctl.model.step import Call
 from qdrantctl.model.violation import Finding, Severity

@@ -18,10 +18,10 @@ from qdrantctl.kinds.collection.observe import pruned
 from qdrantctl.kinds.collection.spec import Acknowledged
 from qdrantctl.kinds.collection.steps import STRICT, put
 from qdrantctl.kinds.collection.strict_mode import StrictMode
-from qdrantctl.kinds.selector import selects
+from qdrantctl.kinds.collection_selector import selects
+from qdrantctl.model.field_rule import Json, Rule
 from qdrantctl.model.kind import Overlay
 from qdrantctl.model.resource import Inventory, Layer, Resource
-from qdrantctl.model.rule import Json, Rule
 from qdrantctl.model.spec import Path, Spec, shape_of
 from qdrantctl.model.violation import Finding, Severity
 

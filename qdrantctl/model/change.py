@@ -17,8 +17,8 @@ from pydantic import (
 )
 
 from qdrantctl.model.address import Address
+from qdrantctl.model.field_rule import ABSENT, Effect, Json
 from qdrantctl.model.resource import Origin
-from qdrantctl.model.rule import ABSENT, Effect, Json
 from qdrantctl.model.step import Step
 
 

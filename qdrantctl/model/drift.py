@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic import MISSING, BaseModel, ConfigDict, Field
 
+from qdrantctl.model.field_rule import ABSENT
 from qdrantctl.model.plan import PlannedServer
 from qdrantctl.model.resource import Origin
-from qdrantctl.model.rule import ABSENT
 
 FORMAT_VERSION = "1.0"
 """Of the report and of the baseline: additions raise the minor number, anything else the major."""

@@ -9,8 +9,8 @@ from typing import Protocol
 
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Change, FieldChange
+from qdrantctl.model.field_rule import Json
 from qdrantctl.model.resource import Inventory, Resource
-from qdrantctl.model.rule import Json
 from qdrantctl.model.server import Server
 from qdrantctl.model.spec import Spec
 from qdrantctl.model.step import Call

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from qdrantctl.model.address import OWN_PREFIX
-from qdrantctl.model.rule import Json
+from qdrantctl.model.field_rule import Json
 
 PREFIX = f"{OWN_PREFIX}_lease"
 _SNAPSHOTS = "/~snapshots"

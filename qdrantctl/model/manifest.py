@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from qdrantctl.model.consent import Day
+from qdrantctl.model.field_rule import Rule
 from qdrantctl.model.resource import Ignored, Lifecycle
-from qdrantctl.model.rule import Rule
 from qdrantctl.model.spec import Path, Spec
 
 API_VERSION = "qdrantctl/v1"

@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import MISSING, BaseModel, ConfigDict, Field
 
 from qdrantctl.model.change import Action, Change
+from qdrantctl.model.field_rule import ABSENT
 from qdrantctl.model.resource import digest
-from qdrantctl.model.rule import ABSENT
 from qdrantctl.model.step import Step
 from qdrantctl.model.violation import Severity, Violation
 

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from qdrantctl.model.address import Address
 from qdrantctl.model.consent import ADDRESS_HINT, ConsentEntry, unusable
-from qdrantctl.model.rule import Rule
+from qdrantctl.model.field_rule import Rule
 from qdrantctl.model.spec import Spec
 from qdrantctl.model.url import UrlError, normal
 from qdrantctl.model.violation import Severity

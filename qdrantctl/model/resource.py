@@ -12,7 +12,7 @@ from typing import NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 
 from qdrantctl.model.address import Address
-from qdrantctl.model.rule import Json
+from qdrantctl.model.field_rule import Json
 from qdrantctl.model.spec import Path
 
 

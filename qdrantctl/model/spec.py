@@ -11,7 +11,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import AliasChoices, BaseModel, ConfigDict, RootModel, model_validator
 from pydantic.fields import FieldInfo
 
-from qdrantctl.model.rule import OPEN, Rule
+from qdrantctl.model.field_rule import OPEN, Rule
 
 Path = tuple[str | int, ...]
 """Where a value stands in a spec: names, map keys (strings, or integers for shard keys)."""

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from pydantic import MISSING, BaseModel, ConfigDict, Field, model_validator
 
-from qdrantctl.model.rule import ABSENT, Json
+from qdrantctl.model.field_rule import ABSENT, Json
 
 
 class Call(BaseModel):

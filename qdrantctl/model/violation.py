@@ -7,8 +7,8 @@ from enum import StrEnum
 
 from pydantic import MISSING, BaseModel, ConfigDict, Field
 
+from qdrantctl.model.field_rule import ABSENT
 from qdrantctl.model.resource import Origin
-from qdrantctl.model.rule import ABSENT
 from qdrantctl.model.spec import Path
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 
-from qdrantctl.model.audit import AuditReport
+from qdrantctl.model.audit.report import AuditReport
 from qdrantctl.model.drift import Drift
+from qdrantctl.model.field_rule import Json
 from qdrantctl.model.plan import Plan
 from qdrantctl.model.report import Report
-from qdrantctl.model.rule import Json
-from qdrantctl.render._plain import clean
+from qdrantctl.render.shared.escape import clean
 
 
 def plan(made: Plan) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from qdrantctl.model.audit import Answer, AuditReport, Verdict
-from qdrantctl.model.audit_rules import AUDIT_RULES, AuditRule
-from qdrantctl.render._audited import by_section, finding, proofs, remedy
-from qdrantctl.render._plain import clean
+from qdrantctl.model.audit.report import Answer, AuditReport, Verdict
+from qdrantctl.model.audit.rules import AUDIT_RULES, AuditRule
+from qdrantctl.render.shared.audit_rows import by_section, finding, proofs, remedy
+from qdrantctl.render.shared.escape import clean
 
 
 def audit(made: AuditReport) -> str:

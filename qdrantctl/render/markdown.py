@@ -7,22 +7,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from qdrantctl.model.audit import Answer, AuditReport
+from qdrantctl.model.audit.report import Answer, AuditReport
 from qdrantctl.model.change import Action, Change
 from qdrantctl.model.drift import Drift
 from qdrantctl.model.plan import Plan
 from qdrantctl.model.report import Outcome, Report, Status
-from qdrantctl.model.shown import Shown
+from qdrantctl.model.resource_view import Shown
 from qdrantctl.model.violation import Severity
-from qdrantctl.render import _audited as audited
-from qdrantctl.render import _beside as beside
-from qdrantctl.render import _drifted as drifted
-from qdrantctl.render import _numbers as numbers
-from qdrantctl.render._blocks import Block, code, fence, fitted, folded, marker
-from qdrantctl.render._paint import plain
-from qdrantctl.render._plain import clean, counted
-from qdrantctl.render._rows import SIGNS, heading, lined_up, place, reason, rows, way_back
-from qdrantctl.render.violations import entries
+from qdrantctl.render.diagnostics import entries
+from qdrantctl.render.shared import audit_rows as audited
+from qdrantctl.render.shared import drift_rows as drifted
+from qdrantctl.render.shared import side_by_side as beside
+from qdrantctl.render.shared import summaries as numbers
+from qdrantctl.render.shared.ansi import plain
+from qdrantctl.render.shared.escape import clean, counted
+from qdrantctl.render.shared.markdown_blocks import Block, code, fence, fitted, folded, marker
+from qdrantctl.render.shared.plan_rows import (
+    SIGNS,
+    heading,
+    lined_up,
+    place,
+    reason,
+    rows,
+    way_back,
+)
 
 _FIRST = (Action.DELETE, Action.REPLACE, Action.REFUSED)
 """What a reviewer must not miss, in this order."""

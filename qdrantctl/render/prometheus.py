@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from qdrantctl.model.drift import Drift, Moved
-from qdrantctl.model.rule import ABSENT
-from qdrantctl.render._plain import clean
+from qdrantctl.model.field_rule import ABSENT
+from qdrantctl.render.shared.escape import clean
 
 Sample = tuple[dict[str, str], int]
 """Labels and a value."""

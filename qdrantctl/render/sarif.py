@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from qdrantctl.model.audit import AuditReport, Verdict, docs
-from qdrantctl.model.audit_rules import AUDIT_RULES
+from qdrantctl.model.audit.report import AuditReport, Verdict, docs
+from qdrantctl.model.audit.rules import AUDIT_RULES
+from qdrantctl.model.field_rule import Json
 from qdrantctl.model.resource import Origin
-from qdrantctl.model.rule import Json
-from qdrantctl.render._audited import remedy
-from qdrantctl.render._plain import clean
 from qdrantctl.render.json import document
+from qdrantctl.render.shared.audit_rows import remedy
+from qdrantctl.render.shared.escape import clean
 
 SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"

@@ -5,29 +5,37 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from qdrantctl.model.audit import Answer, AuditReport
-from qdrantctl.model.backup import Set
+from qdrantctl.model.access_keys.report import Checked, ListedKey, Replacing
+from qdrantctl.model.audit.report import Answer, AuditReport
 from qdrantctl.model.change import Action, Change
 from qdrantctl.model.drift import Drift, Moved
-from qdrantctl.model.imported import Imported, ReceivedField
-from qdrantctl.model.key_report import Checked, ListedKey, Replacing
+from qdrantctl.model.import_report import Imported, ReceivedField
 from qdrantctl.model.lease import Lease
 from qdrantctl.model.plan import Plan
 from qdrantctl.model.report import Outcome, Report, Status
-from qdrantctl.model.shown import Event, Shown
-from qdrantctl.model.snapshot import Listed, Taken
-from qdrantctl.render import _audited as audited
-from qdrantctl.render import _beside as beside
-from qdrantctl.render import _drifted as drifted
-from qdrantctl.render import _keys as tokens
-from qdrantctl.render import _numbers as numbers
-from qdrantctl.render._paint import Paint, painter
-from qdrantctl.render._plain import clean, counted, dotted, listed, shown
-from qdrantctl.render._rows import SIGNS, heading, lined_up, place, reason, rows, way_back
-from qdrantctl.render._sets import table as sets_table
-from qdrantctl.render._snapshots import restored as after_restore
-from qdrantctl.render._snapshots import table
-from qdrantctl.render.violations import entries
+from qdrantctl.model.resource_view import Event, Shown
+from qdrantctl.model.snapshots.snapshot import Listed, Taken
+from qdrantctl.model.snapshots.snapshot_set import Set
+from qdrantctl.render.diagnostics import entries
+from qdrantctl.render.shared import audit_rows as audited
+from qdrantctl.render.shared import drift_rows as drifted
+from qdrantctl.render.shared import key_tables as tokens
+from qdrantctl.render.shared import side_by_side as beside
+from qdrantctl.render.shared import summaries as numbers
+from qdrantctl.render.shared.ansi import Paint, painter
+from qdrantctl.render.shared.escape import clean, counted, dotted, listed, shown
+from qdrantctl.render.shared.plan_rows import (
+    SIGNS,
+    heading,
+    lined_up,
+    place,
+    reason,
+    rows,
+    way_back,
+)
+from qdrantctl.render.shared.snapshot_set_table import table as sets_table
+from qdrantctl.render.shared.snapshot_table import restored as after_restore
+from qdrantctl.render.shared.snapshot_table import table
 
 _UNDER = " " * 15
 """In front of what is told of a rule of the audit."""

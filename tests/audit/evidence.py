@@ -6,10 +6,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from qdrantctl.engine.audit.judge import judge
+from qdrantctl.engine.audit.checklist import judge
 from qdrantctl.model.address import Address
-from qdrantctl.model.audit import Proof, Result, Verdict
-from qdrantctl.model.posture import ORIGIN, Evidence, Grpc, Inside, Leak, Posture, Reply, Tls
+from qdrantctl.model.audit.evidence import ORIGIN, Evidence, Grpc, Inside, Leak, Posture, Reply, Tls
+from qdrantctl.model.audit.report import Proof, Result, Verdict
 from qdrantctl.model.resource import Facts, Inventory, Resource
 from qdrantctl.model.server import Version
 

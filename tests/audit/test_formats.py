@@ -10,13 +10,13 @@ from xml.etree import ElementTree
 import pytest
 from jsonschema import Draft4Validator, Draft202012Validator
 
-from qdrantctl.engine.audit.judge import judge
-from qdrantctl.flows.schema import schema
-from qdrantctl.model.audit import AuditedServer, AuditReport
-from qdrantctl.model.audit_rules import AUDIT_RULES
-from qdrantctl.model.posture import Leak
+from qdrantctl.engine.audit.checklist import judge
+from qdrantctl.flows.project.json_schemas import schema
+from qdrantctl.model.audit.evidence import Leak
+from qdrantctl.model.audit.report import AuditedServer, AuditReport
+from qdrantctl.model.audit.rules import AUDIT_RULES
+from qdrantctl.model.field_rule import ABSENT
 from qdrantctl.model.resource import Inventory, Origin
-from qdrantctl.model.rule import ABSENT
 from qdrantctl.model.violation import Severity
 from qdrantctl.render import json as as_json
 from qdrantctl.render import junit, markdown, sarif, text

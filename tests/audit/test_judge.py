@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from qdrantctl.engine.audit.judge import OFFLINE
-from qdrantctl.model.audit import Answer, Result
-from qdrantctl.model.audit_rules import AUDIT_RULES
-from qdrantctl.model.posture import Evidence, Grpc, Inside, Tls
+from qdrantctl.engine.audit.checklist import OFFLINE
+from qdrantctl.model.audit.evidence import Evidence, Grpc, Inside, Tls
+from qdrantctl.model.audit.report import Answer, Result
+from qdrantctl.model.audit.rules import AUDIT_RULES
 from qdrantctl.model.resource import Inventory, Origin
 from qdrantctl.model.server import Version
 from qdrantctl.model.violation import Severity

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from qdrantctl.edges.leaks import leaks
+from qdrantctl.adapters.project.secret_scan import leaks
 from tests.audit.conftest import answers
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJhY2Nlc3MiOiJyIn0.c2lnbmF0dXJlLW9mLXRlc3Q"

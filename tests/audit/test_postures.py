@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import trustme
 
+from qdrantctl.adapters.probes.probe import Ports, look
+from qdrantctl.adapters.qdrant.client import Endpoint
 from qdrantctl.cli.main import run
-from qdrantctl.edges.cluster import Endpoint
-from qdrantctl.edges.posture import Ports, look
-from qdrantctl.model.audit_rules import AUDIT_RULES
+from qdrantctl.model.audit.rules import AUDIT_RULES
 from tests.audit.conftest import answers, held
 from tests.servers import Node
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from qdrantctl.engine.audit.proof import Probe, probes, proved
-from qdrantctl.model.audit import Proof, Result
+from qdrantctl.model.audit.report import Proof, Result
 from tests.audit.conftest import answers, held
 from tests.audit.evidence import collection
 from tests.servers import Node

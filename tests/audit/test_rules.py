@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from qdrantctl.cli.main import run
-from qdrantctl.model.audit_rules import AUDIT_RULES
+from qdrantctl.model.audit.rules import AUDIT_RULES
 from tests.test_rules import PROJECT
 
 ROOT = Path(__file__).parents[2]

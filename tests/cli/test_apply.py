@@ -276,7 +276,7 @@ def test_the_key_is_never_shown(project, empty_qdrant, monkeypatch, capsysbinary
     """The server's own words repeat the key, too."""
     echo = json.dumps({"status": {"error": f"bad key {CANARY}"}}).encode()
     told = answer(fault, echo, "retry-after: 0") if isinstance(fault, int) else fault
-    monkeypatch.setattr("qdrantctl.edges.cluster.PAUSE", 0.001)
+    monkeypatch.setattr("qdrantctl.adapters.qdrant.client.PAUSE", 0.001)
     with proxied(empty_qdrant.http_port, lambda *_: told) as proxy:
         monkeypatch.setenv("CLUSTER_URL", proxy.url)
         for words in COMMANDS:
@@ -299,7 +299,7 @@ def test_a_collection_of_which_nothing_is_stated(project, empty_qdrant):
 
 def test_a_bug_is_no_traceback(project, monkeypatch, capsys):
     """Replaced by something that fails, since no input is known that does."""
-    monkeypatch.setattr("qdrantctl.flows.plan.worlds", lambda *_: [][CANARY])
+    monkeypatch.setattr("qdrantctl.flows.planning.plan.worlds", lambda *_: [][CANARY])
     assert run(["plan", "-C", str(project)]) == 1
     told = capsys.readouterr().err
     assert "This is a bug in qdrantctl" in told

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from qdrantctl import __version__
+from qdrantctl.adapters.local_server import server as devserver
 from qdrantctl.cli.main import run
-from qdrantctl.edges import devserver
 
 
 @pytest.fixture

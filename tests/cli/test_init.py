@@ -6,7 +6,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from qdrantctl.cli.main import run
-from qdrantctl.flows.init import project_name
+from qdrantctl.flows.project.init import project_name
 from qdrantctl.model.project import ProjectName
 
 WRITTEN = {"qdrantctl.yaml", "manifests/products.yaml", ".gitignore"}

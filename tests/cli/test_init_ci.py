@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from qdrantctl.adapters.files.source_text import Page
+from qdrantctl.adapters.yaml.documents import read_documents
 from qdrantctl.cli.main import run
-from qdrantctl.edges.page import Page
-from qdrantctl.edges.yaml_documents import read_documents
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent

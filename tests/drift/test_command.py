@@ -89,7 +89,7 @@ def test_an_owner_that_the_ledger_does_not_know(shop):
 
 @pytest.mark.parametrize("status", [401, 403, 500])
 def test_errors_are_no_empty_world(shop, monkeypatch, status):
-    monkeypatch.setattr("qdrantctl.edges.cluster.PAUSE", 0.001)
+    monkeypatch.setattr("qdrantctl.adapters.qdrant.client.PAUSE", 0.001)
 
     def refuse(_: int, head: bytes) -> bytes | None:
         return answer(status, b'{"status":{"error":"no"}}') if b"scroll" in head else None

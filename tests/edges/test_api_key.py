@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from qdrantctl.edges import api_key
+from qdrantctl.adapters.project import api_key
 from qdrantctl.model.errors import SettingsError
 from qdrantctl.model.project import KeySource
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from qdrantctl.edges.cluster import Cluster, Endpoint
+from qdrantctl.adapters.qdrant.client import Cluster, Endpoint
 from qdrantctl.model.errors import ClusterError, QdrantctlError
 from qdrantctl.model.step import Call
 from tests.faults import answer, proxied
@@ -131,7 +131,7 @@ def test_a_write_is_sent_once_and_may_have_been_applied(empty_qdrant, fault):
 
 
 def test_a_write_after_an_idle_time_gets_a_fresh_connection(empty_qdrant, monkeypatch):
-    monkeypatch.setattr("qdrantctl.edges.http.IDLE", -1.0)
+    monkeypatch.setattr("qdrantctl.adapters.qdrant.http.IDLE", -1.0)
     empty_qdrant.request("PUT", "/collections/c", {"vectors": {"size": 4, "distance": "Dot"}})
     with Cluster(Endpoint(url=empty_qdrant.url)) as cluster:
         assert cluster.ask(PATCH) is True

@@ -17,9 +17,11 @@ from pathlib import Path
 
 import pytest
 
-from qdrantctl.edges import binary as binary_file
-from qdrantctl.edges import devserver, devserver_folder, devserver_process
-from qdrantctl.edges.cluster import Cluster, Endpoint
+from qdrantctl.adapters.local_server import binary as binary_file
+from qdrantctl.adapters.local_server import folder as devserver_folder
+from qdrantctl.adapters.local_server import process as devserver_process
+from qdrantctl.adapters.local_server import server as devserver
+from qdrantctl.adapters.qdrant.client import Cluster, Endpoint
 from qdrantctl.model.errors import ClusterError, ServerError
 from qdrantctl.model.step import Call
 
@@ -180,7 +182,7 @@ class TestServer:
 class TestProcess:
     def test_starts_at_once_make_one_server_that_outlives_them(self, project: Path) -> None:
         code = (
-            "import sys,pathlib;from qdrantctl.edges import devserver;"
+            "import sys,pathlib;from qdrantctl.adapters.local_server import server as devserver;"
             "print(devserver.start(pathlib.Path(sys.argv[1]),download=True).pid)"
         )
         words = [sys.executable, "-c", code, str(project)]

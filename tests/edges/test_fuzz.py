@@ -19,15 +19,15 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from qdrantctl.edges.manifests import Sources, load
-from qdrantctl.edges.settings import resolve
+from qdrantctl.adapters.manifests.load import Sources, load
+from qdrantctl.adapters.project.settings import resolve
 from qdrantctl.kinds.catalog import KINDS
 from qdrantctl.model.errors import ManifestError, QdrantctlError
 from qdrantctl.model.project import Project
-from qdrantctl.model.rules import RULES
+from qdrantctl.model.rule_catalog import RULES
 from qdrantctl.model.spec import Shape, shape_of
 from qdrantctl.model.violation import Violation
-from qdrantctl.render import violations as told
+from qdrantctl.render import diagnostics as told
 from tests.loading import HEAD, linted
 
 ROOT = Path(__file__).parents[2]

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from qdrantctl.adapters.files.source_text import Page
+from qdrantctl.adapters.manifests import sources
+from qdrantctl.adapters.yaml.documents import MAX_PROBLEMS, read_documents
 from qdrantctl.cli.main import run
-from qdrantctl.edges import sources
-from qdrantctl.edges.page import Page
-from qdrantctl.edges.yaml_documents import MAX_PROBLEMS, read_documents
 from qdrantctl.model.address import Address
-from qdrantctl.model.rules import RULES
+from qdrantctl.model.rule_catalog import RULES
 from tests.loading import HEAD, linted, loaded
 
 MIB = 2**20

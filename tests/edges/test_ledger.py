@@ -1,7 +1,7 @@
 import pytest
 
-from qdrantctl.edges import ledger
-from qdrantctl.edges.cluster import Cluster, Endpoint
+from qdrantctl.adapters.qdrant import ledger
+from qdrantctl.adapters.qdrant.client import Cluster, Endpoint
 from qdrantctl.model.address import Address
 from qdrantctl.model.errors import ClusterError
 

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
+from qdrantctl.adapters.manifests.load import Page, render_text
 from qdrantctl.cli.main import run
-from qdrantctl.edges.manifests import Page, render_text
 from qdrantctl.kinds.catalog import KINDS
 from qdrantctl.model.address import Address
 from qdrantctl.model.resource import Origin
@@ -364,6 +364,6 @@ def test_render_text_goes_on_after_a_broken_file(tmp_path):
 
 
 def loaded_sources(folder):
-    from qdrantctl.edges.manifests import Sources
+    from qdrantctl.adapters.manifests.load import Sources
 
     return Sources(folder, (".",), explicit=True)

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qdrantctl.adapters.manifests.load import Sources, load
+from qdrantctl.adapters.secrets.detect import hidden, recognised, secrets_in
 from qdrantctl.cli.main import run
-from qdrantctl.edges.manifests import Sources, load
-from qdrantctl.edges.recognition import hidden, recognised, secrets_in
 from qdrantctl.kinds.catalog import KINDS, OVERLAYS
 from tests.loading import HEAD, loaded, place, violations
 

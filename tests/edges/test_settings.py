@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from qdrantctl.edges.settings import Settings, resolve
+from qdrantctl.adapters.project.settings import Settings, resolve
 from qdrantctl.model.address import Address
 from qdrantctl.model.consent import Consent
 from qdrantctl.model.errors import ManifestError, UsageError

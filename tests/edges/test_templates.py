@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from qdrantctl.adapters.manifests import templates
 from qdrantctl.cli.main import run
-from qdrantctl.edges import templates
 from qdrantctl.model.address import Address
-from qdrantctl.model.rule import ABSENT
+from qdrantctl.model.field_rule import ABSENT
 from tests.loading import HEAD, loaded, place, violations
 
 FILE = "a.yaml.j2"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from qdrantctl.edges import yaml_documents
-from qdrantctl.edges.page import Page
-from qdrantctl.edges.yaml_documents import read_documents
+from qdrantctl.adapters.files.source_text import Page
+from qdrantctl.adapters.yaml import documents as yaml_documents
+from qdrantctl.adapters.yaml.documents import read_documents
 from tests.loading import place
 
 

@@ -15,8 +15,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from qdrantctl.adapters.qdrant.client import Endpoint
 from qdrantctl.cli.main import run
-from qdrantctl.edges.cluster import Endpoint
 from tests.endurance.project import AFTER, BEFORE, FLAGS, check, prepare, write
 from tests.faults import Fault, answer, proxied
 
@@ -39,7 +39,7 @@ def project(tmp_path, monkeypatch, empty_qdrant):
     """`apply(url)` on a cluster where BEFORE was applied and others have been busy."""
 
     impatient = partial(Endpoint, timeout=PATIENCE)
-    monkeypatch.setattr("qdrantctl.edges.reach.Endpoint", impatient)
+    monkeypatch.setattr("qdrantctl.adapters.project.connection.Endpoint", impatient)
 
     def apply(url: str, *flags: str) -> int:
         monkeypatch.setenv("ENDURANCE_URL", url)
@@ -116,7 +116,7 @@ def test_a_request_without_an_answer_is_sent_once_more(
 ):
     """In vain the second time, too, the collection may show all that was asked; the aliases that
     its replacement took down do not show there. So the change is not done."""
-    monkeypatch.setattr("qdrantctl.flows.execute.INDEX_BUILT", 1.0)  # else ten minutes
+    monkeypatch.setattr("qdrantctl.flows.applying.execute.INDEX_BUILT", 1.0)  # else ten minutes
     project.fresh()
     met: list[bytes] = []
 

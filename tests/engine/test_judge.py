@@ -1,7 +1,7 @@
 import pytest
 
 from qdrantctl.engine.judge import judge
-from qdrantctl.model.rule import ABSENT, Effect, Gate, Rule
+from qdrantctl.model.field_rule import ABSENT, Effect, Gate, Rule
 from qdrantctl.model.server import Server, Version
 
 E = Effect

@@ -2,14 +2,14 @@ from dataclasses import replace
 
 import pytest
 
-from qdrantctl.engine.planner import plan_changes, unmanaged
-from qdrantctl.engine.select import Selection
+from qdrantctl.engine.planning.planner import plan_changes, unmanaged
+from qdrantctl.engine.planning.selection import Selection
 from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Cause
 from qdrantctl.model.errors import UsageError
+from qdrantctl.model.field_rule import ABSENT, Effect
 from qdrantctl.model.resource import Ignored, Lifecycle
-from qdrantctl.model.rule import ABSENT, Effect
 from qdrantctl.model.server import Server, Version
 from qdrantctl.model.step import calls
 from tests.engine.worlds import (

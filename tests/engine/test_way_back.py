@@ -5,9 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from qdrantctl.engine.planner import plan_changes
-from qdrantctl.engine.way_back import SKIP, destroys_points, held, nodes_missing
-from qdrantctl.flows import execute
+from qdrantctl.engine.planning.planner import plan_changes
+from qdrantctl.engine.planning.safety_snapshot import SKIP, destroys_points, held, nodes_missing
+from qdrantctl.flows.applying import execute
 from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.resource import Facts, Inventory, Resource

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from qdrantctl.engine.planner import Question
+from qdrantctl.engine.planning.planner import Question
 from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.kinds.collection.observe import live_spec
 from qdrantctl.model.address import Address

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from qdrantctl.model.rule import ABSENT
+from qdrantctl.model.field_rule import ABSENT
 from qdrantctl.model.server import Version
 from qdrantctl.model.step import Call
 

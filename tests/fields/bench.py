@@ -9,11 +9,11 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qdrantctl.edges.cluster import Cluster, Endpoint
-from qdrantctl.edges.identity import Identity
-from qdrantctl.edges.settings import Settings
-from qdrantctl.flows.execute import Run, execute
-from qdrantctl.flows.plan import Planned, Wishes, plan
+from qdrantctl.adapters.project.settings import Settings
+from qdrantctl.adapters.qdrant.client import Cluster, Endpoint
+from qdrantctl.adapters.system.actor import Identity
+from qdrantctl.flows.applying.execute import Run, execute
+from qdrantctl.flows.planning.plan import Planned, Wishes, plan
 from qdrantctl.model.change import Action, Change
 from qdrantctl.model.consent import Consent
 from qdrantctl.model.report import Report, Status

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 
 from qdrantctl.kinds.collection.payload_indexes import TYPES
-from qdrantctl.model.rule import ABSENT, Effect, Gate, Rule
+from qdrantctl.model.field_rule import ABSENT, Effect, Gate, Rule
 from qdrantctl.model.spec import Shape
 from tests.fields.places import SHAPE, Pattern, index_fields, pattern
 from tests.fields.rows import ROWS

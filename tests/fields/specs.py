@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 
 from qdrantctl.kinds.collection.payload_indexes import _STEMMED, _STOPPED
 from qdrantctl.kinds.collection.spec import Collection
-from qdrantctl.model.rule import Rule
+from qdrantctl.model.field_rule import Rule
 from qdrantctl.model.server import Server, Version
 from qdrantctl.model.spec import Spec
 

@@ -14,7 +14,7 @@ import pytest
 from qdrantctl.kinds.catalog import KINDS
 from qdrantctl.model.change import Action
 from qdrantctl.model.errors import ManifestError
-from qdrantctl.model.rule import ABSENT, Effect, Rule
+from qdrantctl.model.field_rule import ABSENT, Effect, Rule
 from qdrantctl.model.server import Version
 from qdrantctl.model.spec import shape_of
 from qdrantctl.model.step import calls

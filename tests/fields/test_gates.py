@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from qdrantctl.model.rule import Gate
+from qdrantctl.model.field_rule import Gate
 from qdrantctl.model.server import Version
 from qdrantctl.model.spec import Shape
 from tests.fields.api import known

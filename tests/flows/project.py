@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from qdrantctl.adapters.qdrant.ledger import point_id
 from qdrantctl.cli.main import run
-from qdrantctl.edges.ledger import point_id
 from tests.servers import Node
 
 PROJECT = """\

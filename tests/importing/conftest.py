@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from qdrantctl.edges.cluster import Cluster, Endpoint
-from qdrantctl.flows.observe import observe
+from qdrantctl.adapters.qdrant.client import Cluster, Endpoint
+from qdrantctl.flows.state.live import observe
 from qdrantctl.model.kind import Asked
 from qdrantctl.model.resource import Inventory
 from tests.flows.project import Project

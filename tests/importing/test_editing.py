@@ -2,13 +2,13 @@
 
 import pytest
 
-from qdrantctl.edges import yaml_nodes
-from qdrantctl.edges.manifest_editing import Awkward, edited
-from qdrantctl.edges.manifests import Page, load_page
-from qdrantctl.engine.wording import reworded
+from qdrantctl.adapters.manifests.edit import Awkward, edited
+from qdrantctl.adapters.manifests.load import Page, load_page
+from qdrantctl.adapters.yaml import nodes as yaml_nodes
+from qdrantctl.engine.importing.manifest_form import reworded
 from qdrantctl.kinds.catalog import BY_NAME, KINDS
 from qdrantctl.model.address import Address
-from qdrantctl.model.rule import same
+from qdrantctl.model.field_rule import same
 
 
 @pytest.fixture(params=["C", "Python"], autouse=True)

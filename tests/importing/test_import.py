@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from qdrantctl.edges.manifest_files import stems, write
+from qdrantctl.adapters.manifests.write import stems, write
 from qdrantctl.kinds.collection.defaults import unset
 from qdrantctl.kinds.collection.observe import live_spec
 from qdrantctl.model.errors import QdrantctlError

@@ -8,11 +8,11 @@ import os
 import pytest
 from hypothesis import HealthCheck, event, given, settings
 
-from qdrantctl.flows.importing import Wanted, imported
+from qdrantctl.flows.importing.import_resources import Wanted, imported
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action
 from qdrantctl.model.errors import ManifestError
-from qdrantctl.model.rule import same
+from qdrantctl.model.field_rule import same
 from tests.fields.bench import TODAY, bench, change_of, told
 from tests.fields.specs import collections
 

@@ -8,19 +8,19 @@ import os
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from qdrantctl.edges.manifest_editing import edited
-from qdrantctl.edges.manifest_files import document
-from qdrantctl.edges.manifests import Page, load_page
-from qdrantctl.edges.spec_errors import validate
+from qdrantctl.adapters.manifests.edit import edited
+from qdrantctl.adapters.manifests.load import Page, load_page
+from qdrantctl.adapters.manifests.validation import validate
+from qdrantctl.adapters.manifests.write import document
 from qdrantctl.engine.diff import Lens, diff
-from qdrantctl.engine.receive import received
-from qdrantctl.engine.wording import bare, reworded, worded
+from qdrantctl.engine.importing.manifest_form import bare, reworded, worded
+from qdrantctl.engine.importing.merge import received
 from qdrantctl.kinds.catalog import KINDS
 from qdrantctl.kinds.collection.kind import COLLECTION
 from qdrantctl.model.address import Address
+from qdrantctl.model.field_rule import Effect, same
 from qdrantctl.model.kind import Context
 from qdrantctl.model.resource import Inventory, Record, Resource
-from qdrantctl.model.rule import Effect, same
 from qdrantctl.model.spec import shape_of
 from tests.engine.worlds import TODAY
 from tests.fields.specs import NAMES, SERVER, collections, pairs

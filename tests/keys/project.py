@@ -12,7 +12,7 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from qdrantctl.cli.main import run
-from qdrantctl.model.access_key import REGISTRY
+from qdrantctl.model.access_keys.generation import REGISTRY
 from tests.flows.project import Told
 from tests.servers import Node
 

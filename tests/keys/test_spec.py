@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from qdrantctl.model.access_key import abilities, claim, seconds, spelled
+from qdrantctl.model.access_keys.generation import abilities, claim, seconds, spelled
 from tests.engine.worlds import canonical
 from tests.loading import violations
 

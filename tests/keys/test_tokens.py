@@ -15,13 +15,13 @@ from pathlib import Path
 
 import pytest
 
+from qdrantctl.adapters.qdrant import ledger
+from qdrantctl.adapters.qdrant.client import Cluster, Endpoint
+from qdrantctl.adapters.qdrant.key_registry import write
+from qdrantctl.adapters.tokens.signer import read, sign
+from qdrantctl.adapters.tokens.sinks import put
 from qdrantctl.cli.main import run
-from qdrantctl.edges import ledger
-from qdrantctl.edges.cluster import Cluster, Endpoint
-from qdrantctl.edges.registry import write
-from qdrantctl.edges.signer import read, sign
-from qdrantctl.edges.sinks import put
-from qdrantctl.model.access_key import REGISTRY, Generation
+from qdrantctl.model.access_keys.generation import REGISTRY, Generation
 from qdrantctl.model.errors import QdrantctlError
 from tests.flows.project import record
 from tests.keys.project import KEY, READS, Project, asked, registry
@@ -349,8 +349,8 @@ def test_two_rotations_at_once(granted):
 
 
 def test_a_key_command_waits_for_nobody_and_says_who_holds_the_lease(granted):
-    from qdrantctl.edges.holding import acquire
-    from qdrantctl.edges.identity import Identity
+    from qdrantctl.adapters.qdrant.lease_lock import acquire
+    from qdrantctl.adapters.system.actor import Identity
 
     with Cluster(Endpoint(granted.node.url, KEY)) as door:
         holding = acquire(door, "shop/dev", Identity("ada", "", ""), "unique")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from qdrantctl.flows.desired import laid
+from qdrantctl.flows.state.desired import laid
 from qdrantctl.model.address import Address
 from tests.loading import HEAD, linted, loaded
 

@@ -5,7 +5,7 @@ from qdrantctl.kinds.collection.observe import canonical, live_spec
 from qdrantctl.kinds.collection.payload_indexes import canonical_index
 from qdrantctl.kinds.collection.payload_paths import field_name
 from qdrantctl.kinds.collection.spec import Collection
-from qdrantctl.model.rule import same
+from qdrantctl.model.field_rule import same
 from qdrantctl.model.spec import Shape, shape_of
 
 VECTOR = {"size": 4, "distance": "Dot"}

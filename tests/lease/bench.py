@@ -35,7 +35,7 @@ spec:
 LASTS, RENEWED = 3, 0.5
 """Seconds of the applies here; where a process stands still, somebody else gets there soon."""
 PROGRAM = f"""\
-from qdrantctl.edges import holding
+from qdrantctl.adapters.qdrant import lease_lock as holding
 holding.LASTS, holding.RENEWED = SECONDS, {RENEWED}
 from qdrantctl.cli.main import main
 main()

@@ -11,11 +11,11 @@ from uuid import uuid4
 
 import pytest
 
-from qdrantctl.edges import holding as held
-from qdrantctl.edges import lease as leases
-from qdrantctl.edges.cluster import Cluster, Endpoint
-from qdrantctl.edges.holding import Fenced, acquire
-from qdrantctl.edges.identity import Identity
+from qdrantctl.adapters.qdrant import lease_lock as held
+from qdrantctl.adapters.qdrant import leases
+from qdrantctl.adapters.qdrant.client import Cluster, Endpoint
+from qdrantctl.adapters.qdrant.lease_lock import Fenced, acquire
+from qdrantctl.adapters.system.actor import Identity
 from qdrantctl.model.errors import ClusterError, LeaseError
 from qdrantctl.model.step import Call
 from tests.faults import answer, proxied
@@ -233,7 +233,7 @@ def test_owners_whose_names_look_alike_are_apart(node):
 )
 def test_every_request_may_fail_once(node, metadata, way, monkeypatch):
     """Whatever is cut on the way: it is held or it is not, and in the end nothing is left over."""
-    monkeypatch.setattr("qdrantctl.edges.cluster.PAUSE", 0.01)
+    monkeypatch.setattr("qdrantctl.adapters.qdrant.client.PAUSE", 0.01)
     monkeypatch.setattr(held, "PAUSE", 0.01)
     number = 0
     while True:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from qdrantctl.edges.ledger import point_id
+from qdrantctl.adapters.qdrant.ledger import point_id
 from tests.flows.project import VECTORS, Project, asked, record
 from tests.servers import Node
 

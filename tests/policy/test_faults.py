@@ -67,7 +67,7 @@ def store(s3, monkeypatch):
              "AWS_SECRET_ACCESS_KEY": "canary-secret"}  # fmt: skip
     for name, value in words.items():
         monkeypatch.setenv(name, value)
-    from qdrantctl.edges.store import opened
+    from qdrantctl.adapters.stores.store import opened
 
     found = opened("s3://backups")
     for name, _ in list(found.names("")):
@@ -187,7 +187,7 @@ def test_killed_and_run_again(filled, shop, tmp_path, stage):
 
 DIES = """
 import os, signal, sys
-from qdrantctl.edges import cluster
+from qdrantctl.adapters.qdrant import client as cluster
 from qdrantctl.cli.main import run
 real = cluster.Cluster.download
 def download(self, call):

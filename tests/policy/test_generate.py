@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from qdrantctl.edges.page import Page
-from qdrantctl.edges.yaml_documents import read_documents
-from qdrantctl.kinds.schedule import latest, readable
+from qdrantctl.adapters.files.source_text import Page
+from qdrantctl.adapters.yaml.documents import read_documents
+from qdrantctl.kinds.cron_schedule import latest, readable
 from tests.policy.project import Shop
 
 CHECK = Path(sys.executable).parent / "check-jsonschema"

@@ -11,7 +11,7 @@ import threading
 
 import pytest
 
-from qdrantctl.edges.ledger import point_id
+from qdrantctl.adapters.qdrant.ledger import point_id
 from qdrantctl.model.server import Version
 from tests.faults import answer, proxied
 from tests.flows.project import VECTORS, asked, emptied, record
@@ -355,7 +355,7 @@ def test_of_what_a_later_server_does_not_give_out(node, shop, kept, monkeypatch)
     assert shop.run(node, "snapshots", "run").code == 0
     before = contents(node, "products")
     words = ("snapshots", "restore", FROM, "--from", "cluster", "--auto-approve", *CONSENT)
-    monkeypatch.setattr("qdrantctl.flows.stand_in.SINCE", Version(1, 16, 0))
+    monkeypatch.setattr("qdrantctl.flows.snapshots.placeholder.SINCE", Version(1, 16, 0))
     told = shop.run(node, *words)
     assert (told.code, "only while a collection of that name exists" in told.err) == (1, True)
     assert contents(node, "products") == before

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from qdrantctl.flows import plan
+from qdrantctl.flows.planning import plan
 from tests.flows.project import VECTORS, record
 from tests.policy.project import NIGHTLY, PRODUCTS, Shop, policy, sets
 

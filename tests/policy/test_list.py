@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from qdrantctl.edges.folder_store import FolderStore
-from qdrantctl.edges.ledger import point_id
-from qdrantctl.flows.sets import found, superfluous
+from qdrantctl.adapters.qdrant.ledger import point_id
+from qdrantctl.adapters.stores.folder import FolderStore
+from qdrantctl.flows.snapshots.sets.catalog import found, superfluous
 from tests.flows.project import asked
 from tests.policy.project import backdate, ledger_holds, ledger_sets, policy, sets
 from tests.snapshots.bench import files, fill

@@ -10,8 +10,8 @@ from cronsim import CronSim
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qdrantctl.engine.retention import LAST_FILLED, LAST_GOOD, kept
-from qdrantctl.kinds.schedule import due, latest, readable
+from qdrantctl.engine.snapshots.retention import LAST_FILLED, LAST_GOOD, kept
+from qdrantctl.kinds.cron_schedule import due, latest, readable
 
 RULES = ("keep_last", "keep_hourly", "keep_daily", "keep_weekly", "keep_monthly", "keep_yearly")
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)

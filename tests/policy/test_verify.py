@@ -12,9 +12,9 @@ from hashlib import sha256
 
 import pytest
 
-from qdrantctl.edges import scratch
-from qdrantctl.edges.cluster import Cluster
-from qdrantctl.flows import indexing
+from qdrantctl.adapters.local_server import scratch
+from qdrantctl.adapters.qdrant.client import Cluster
+from qdrantctl.flows.cluster import indexing
 from tests.faults import proxied
 from tests.flows.project import asked
 from tests.policy.project import PRODUCTS, policy, sets

@@ -8,10 +8,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from qdrantctl.model.change import Action, Cause, Change, FieldChange
+from qdrantctl.model.field_rule import ABSENT, Effect
 from qdrantctl.model.plan import Plan, PlannedServer
 from qdrantctl.model.report import Outcome, Report, Status
 from qdrantctl.model.resource import Origin
-from qdrantctl.model.rule import ABSENT, Effect
 from qdrantctl.model.step import Call, Step
 from qdrantctl.model.violation import Severity, Violation
 

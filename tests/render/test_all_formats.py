@@ -8,7 +8,8 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qdrantctl.render import json, markdown, text, violations
+from qdrantctl.render import diagnostics as violations
+from qdrantctl.render import json, markdown, text
 from tests.render.plans import plans, quickly, reports
 from tests.render.plans import violations as broken
 

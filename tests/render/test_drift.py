@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qdrantctl.model.drift import Applied, Drift, Moved, MovedField, What
-from qdrantctl.model.rule import ABSENT
+from qdrantctl.model.field_rule import ABSENT
 from qdrantctl.render import json, markdown, prometheus, text
 from tests.render.plans import SERVER, names, origins, quickly, values, words
 

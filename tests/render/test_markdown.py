@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from qdrantctl.model.change import Action
+from qdrantctl.model.field_rule import Effect
 from qdrantctl.model.report import Outcome, Status
-from qdrantctl.model.rule import Effect
 from qdrantctl.model.violation import Violation
 from qdrantctl.render import markdown
 from tests.render.plans import at, change, field, names, plan, plans, quickly, report, reports

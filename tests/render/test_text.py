@@ -4,11 +4,11 @@ import re
 
 import pytest
 
-from qdrantctl.engine.planner import plan_changes
+from qdrantctl.engine.planning.planner import plan_changes
 from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.change import Action, Cause
+from qdrantctl.model.field_rule import ABSENT, Effect
 from qdrantctl.model.report import Outcome, Status
-from qdrantctl.model.rule import ABSENT, Effect
 from qdrantctl.model.violation import Severity, Violation
 from qdrantctl.render import text
 from tests.engine.worlds import VECTOR, desired, live_collection, question, recorded

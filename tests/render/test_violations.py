@@ -5,7 +5,7 @@ import json
 import pytest
 
 from qdrantctl.model.violation import Severity, Violation
-from qdrantctl.render import violations
+from qdrantctl.render import diagnostics as violations
 from tests.render.plans import at
 
 

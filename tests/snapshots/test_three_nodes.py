@@ -54,7 +54,7 @@ def test_a_deleted_collection_is_had_again_on_every_node(nodes, project, replica
     assert {file["peer"] for file in known["files"]} == {str(place[0]) for place in were}
     with monkeypatch.context() as patched:
         if replicas == 1:  # as from 1.19 on
-            patched.setattr("qdrantctl.flows.stand_in.SINCE", Version(1, 16, 0))
+            patched.setattr("qdrantctl.flows.snapshots.placeholder.SINCE", Version(1, 16, 0))
         told = restored(project, nodes[2], "--as", "products-again")
     assert told.code == 0, told.out + told.err
     assert placed(nodes, "products-again") == were

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from qdrantctl.edges.ledger import point_id
+from qdrantctl.adapters.qdrant.ledger import point_id
 from qdrantctl.model.server import Version
 from tests.faults import answer, proxied
 from tests.flows.project import VECTORS, Project, asked, record
@@ -243,7 +243,7 @@ def test_a_server_that_gives_out_only_what_it_lists(project, node, monkeypatch):
     """As from 1.19 on: an empty collection stands in for the old one meanwhile."""
     before = contents(node, "products"), about(node, "products")
     project.done(node, *DELETE)
-    monkeypatch.setattr("qdrantctl.flows.stand_in.SINCE", Version(1, 16, 0))
+    monkeypatch.setattr("qdrantctl.flows.snapshots.placeholder.SINCE", Version(1, 16, 0))
     refused = answer(404, b'{"status":{"error":"Not found: Snapshot"}}')
     fault = lambda _, head: refused if head.startswith(b"GET /snapshots/") else None  # noqa: E731
     with proxied(node.http_port, fault) as proxy:

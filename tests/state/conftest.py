@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from qdrantctl.adapters.system import actor as identity
 from qdrantctl.cli.main import run
-from qdrantctl.edges import identity
 
 PROJECT = """\
 apiVersion: qdrantctl/v1

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from qdrantctl.flows.records import first
+from qdrantctl.flows.state.ledger_entry import first
 from qdrantctl.model.change import Change
 from tests.state.conftest import collection
 from tests.state.test_apply import entry

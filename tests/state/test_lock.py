@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qdrantctl.adapters.files.source_text import Page
+from qdrantctl.adapters.project import committed_state as edge
+from qdrantctl.adapters.system.actor import identify
+from qdrantctl.adapters.yaml.canonical import text
+from qdrantctl.adapters.yaml.documents import read_documents
 from qdrantctl.cli.main import run
-from qdrantctl.edges import state as edge
-from qdrantctl.edges.identity import identify
-from qdrantctl.edges.page import Page
-from qdrantctl.edges.yaml_documents import read_documents
-from qdrantctl.edges.yaml_text import text
 from qdrantctl.model.address import Address
-from qdrantctl.model.state import path_of
+from qdrantctl.model.committed_state import path_of
 from tests.state.conftest import PROJECT, collection
 
 FILE = "collection/products.yaml"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from qdrantctl.engine.audit.https import NO_GRPC
-from qdrantctl.engine.audit.words import Check, failed, idle, met, passed, unseen
-from qdrantctl.model.access_key import EVERYWHERE
-from qdrantctl.model.audit import Verdict
-from qdrantctl.model.posture import Evidence, Reply
+from qdrantctl.engine.audit.text import Check, failed, idle, met, passed, unseen
+from qdrantctl.model.access_keys.generation import EVERYWHERE
+from qdrantctl.model.audit.evidence import Evidence, Reply
+from qdrantctl.model.audit.report import Verdict
+from qdrantctl.model.field_rule import ABSENT
 from qdrantctl.model.resource import Inventory, Origin
-from qdrantctl.model.rule import ABSENT
 
 
 def _rest(rule: str, reply: Reply, whoever: str) -> Iterator[Verdict]:

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from typing import NamedTuple
 
-from qdrantctl.engine.audit.words import Check, failed, idle, passed, unseen
+from qdrantctl.engine.audit.text import Check, failed, idle, passed, unseen
 from qdrantctl.model.address import Address
-from qdrantctl.model.audit import Answer, Verdict
-from qdrantctl.model.posture import Evidence
+from qdrantctl.model.audit.evidence import Evidence
+from qdrantctl.model.audit.report import Answer, Verdict
+from qdrantctl.model.field_rule import Json
 from qdrantctl.model.resource import Resource
-from qdrantctl.model.rule import Json
 from qdrantctl.model.spec import Path
 from qdrantctl.model.violation import Severity
 

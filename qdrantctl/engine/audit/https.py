@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from qdrantctl.engine.audit.words import Check, failed, idle, met, passed, unseen
-from qdrantctl.model.audit import Verdict
-from qdrantctl.model.posture import Evidence, Reply
+from qdrantctl.engine.audit.text import Check, failed, idle, met, passed, unseen
+from qdrantctl.model.audit.evidence import Evidence, Reply
+from qdrantctl.model.audit.report import Verdict
 
 SOON = timedelta(days=30)
 _CLEAR = "the address is plain http (QA101)"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from qdrantctl.engine.audit.words import Check, failed, idle, met, passed, unseen
-from qdrantctl.model.audit import Verdict
-from qdrantctl.model.posture import ORIGIN, Evidence
+from qdrantctl.engine.audit.text import Check, failed, idle, met, passed, unseen
+from qdrantctl.model.audit.evidence import ORIGIN, Evidence
+from qdrantctl.model.audit.report import Verdict
 from qdrantctl.model.server import Version
 
 METRICS_SINCE = Version(1, 17, 0)

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from qdrantctl.engine.audit.words import Check, failed, idle, passed, unseen
-from qdrantctl.model.audit import Proof, Result, Verdict
-from qdrantctl.model.posture import Evidence
+from qdrantctl.engine.audit.text import Check, failed, idle, passed, unseen
+from qdrantctl.model.audit.evidence import Evidence
+from qdrantctl.model.audit.report import Proof, Result, Verdict
+from qdrantctl.model.field_rule import ABSENT, Json
 from qdrantctl.model.resource import Resource
-from qdrantctl.model.rule import ABSENT, Json
 from qdrantctl.model.step import Call, collection_path
 
 UNLIMITED = 2**63 - 1

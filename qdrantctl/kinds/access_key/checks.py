@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, time
 
-from qdrantctl.model.access_key import EVERYWHERE, Generation, abilities, generations
+from qdrantctl.model.access_keys.generation import EVERYWHERE, Generation, abilities, generations
 from qdrantctl.model.address import OWN_PREFIX, Address, unsendable
 from qdrantctl.model.change import Action, Cause, Change, FieldChange
+from qdrantctl.model.field_rule import Effect, Json
 from qdrantctl.model.kind import Context
 from qdrantctl.model.lease import stamp
 from qdrantctl.model.resource import Inventory, Resource
-from qdrantctl.model.rule import Effect, Json
 from qdrantctl.model.violation import Finding, Severity, Violation
 
 _MADE = (Action.CREATE, Action.UPDATE, Action.ADOPT)

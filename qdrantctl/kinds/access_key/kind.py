@@ -9,13 +9,13 @@ from typing import Any
 
 from qdrantctl.kinds.access_key.checks import check, lint, weigh
 from qdrantctl.kinds.access_key.spec import AccessKey, canonical
-from qdrantctl.model.access_key import REGISTRY, Generation, generations, key_id
+from qdrantctl.model.access_keys.generation import REGISTRY, Generation, generations, key_id
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Change
 from qdrantctl.model.errors import ClusterError
+from qdrantctl.model.field_rule import ABSENT, Effect, Json
 from qdrantctl.model.kind import Asked, Context, Door, Kind
 from qdrantctl.model.resource import Facts, Resource
-from qdrantctl.model.rule import ABSENT, Effect, Json
 from qdrantctl.model.step import Call, collection_path
 
 _NAME = "access_key"

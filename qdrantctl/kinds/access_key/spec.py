@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from qdrantctl.model.access_key import EVERYWHERE, seconds, spelled
-from qdrantctl.model.rule import Effect, Gate, Json, Rule
+from qdrantctl.model.access_keys.generation import EVERYWHERE, seconds, spelled
+from qdrantctl.model.field_rule import Effect, Gate, Json, Rule
 from qdrantctl.model.spec import Spec
 
 

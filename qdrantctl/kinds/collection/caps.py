@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from qdrantctl.kinds.collection.steps import INDEX_TOKENS, INDEXES, STRICT
 from qdrantctl.kinds.collection.strict_mode import UNLIMITED
 from qdrantctl.model.change import Change
+from qdrantctl.model.field_rule import ABSENT, Effect, Json
 from qdrantctl.model.kind import Context
 from qdrantctl.model.resource import Resource
-from qdrantctl.model.rule import ABSENT, Effect, Json
 from qdrantctl.model.violation import Finding, Severity, Violation
 
 INDEX_CAP = "max_payload_index_count"

@@ -14,9 +14,9 @@ from qdrantctl.kinds.collection.caps import (
 from qdrantctl.kinds.collection.steps import INDEXES, KEYS, STRICT
 from qdrantctl.kinds.collection.strict_mode import UNLIMITED
 from qdrantctl.model.change import Action, Change
+from qdrantctl.model.field_rule import ABSENT, Effect, Json
 from qdrantctl.model.kind import Context
 from qdrantctl.model.resource import Inventory, Resource
-from qdrantctl.model.rule import ABSENT, Effect, Json
 from qdrantctl.model.server import Version
 from qdrantctl.model.violation import Finding, Severity, Violation
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from qdrantctl.model.rule import Json
+from qdrantctl.model.field_rule import Json
 from qdrantctl.model.server import Server, Version
 
 _INDEXED_SOONER = Version(1, 15, 0)

@@ -10,8 +10,8 @@ from qdrantctl.kinds.collection.observe import KIND, canonical, observe
 from qdrantctl.kinds.collection.spec import Collection
 from qdrantctl.kinds.collection.steps import STRICT, steps
 from qdrantctl.kinds.collection.strict_mode import RATES, UNLIMITED
+from qdrantctl.model.field_rule import Json
 from qdrantctl.model.kind import Kind
-from qdrantctl.model.rule import Json
 
 
 def imply(

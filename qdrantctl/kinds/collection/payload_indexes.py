@@ -15,8 +15,8 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
-from qdrantctl.kinds.collection.words import MEMORY_GATE, U64, Memory
-from qdrantctl.model.rule import ABSENT, Effect, Gate, Json, Rule
+from qdrantctl.kinds.collection.common import MEMORY_GATE, U64, Memory
+from qdrantctl.model.field_rule import ABSENT, Effect, Gate, Json, Rule
 from qdrantctl.model.spec import Spec
 
 TYPES = ("keyword", "integer", "float", "bool", "geo", "text", "datetime", "uuid")

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from qdrantctl.kinds.collection.words import MEMORY_GATE, Memory
-from qdrantctl.model.rule import Effect, Gate, Rule
+from qdrantctl.kinds.collection.common import MEMORY_GATE, Memory
+from qdrantctl.model.field_rule import Effect, Gate, Rule
 from qdrantctl.model.spec import Spec
 
 QUANTIZE = Rule(

@@ -10,19 +10,13 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from qdrantctl.kinds.collection.common import FIXED, MEMORY_GATE, U32, U64, Count, Memory
 from qdrantctl.kinds.collection.payload_indexes import PAYLOAD_INDEXES, PayloadIndex
 from qdrantctl.kinds.collection.payload_paths import PayloadPath, distinct_paths
 from qdrantctl.kinds.collection.quantization import QUANTIZATION_RULE, Quantization
 from qdrantctl.kinds.collection.strict_mode import StrictMode
-from qdrantctl.kinds.collection.vectors import (
-    UNNAMED,
-    Hnsw,
-    SparseVector,
-    Vectors,
-    vector_names,
-)
-from qdrantctl.kinds.collection.words import FIXED, MEMORY_GATE, U32, U64, Count, Memory
-from qdrantctl.model.rule import Effect, Gate, Rule
+from qdrantctl.kinds.collection.vectors import UNNAMED, Hnsw, SparseVector, Vectors, vector_names
+from qdrantctl.model.field_rule import Effect, Gate, Rule
 from qdrantctl.model.spec import Spec
 
 PositiveU32 = Annotated[int, Field(ge=1, le=U32)]

@@ -9,8 +9,8 @@ from qdrantctl.kinds.collection.spec import Collection
 from qdrantctl.kinds.collection.strict_mode import RATES, UNLIMITED
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Change, FieldChange
+from qdrantctl.model.field_rule import ABSENT, Effect, Json
 from qdrantctl.model.kind import Context
-from qdrantctl.model.rule import ABSENT, Effect, Json
 from qdrantctl.model.spec import Path, shape_of
 from qdrantctl.model.step import Call, collection_path
 

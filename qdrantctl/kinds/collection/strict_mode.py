@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from qdrantctl.kinds.collection.words import U64, Count
-from qdrantctl.model.rule import Effect, Gate, Rule
+from qdrantctl.kinds.collection.common import U64, Count
+from qdrantctl.model.field_rule import Effect, Gate, Rule
 from qdrantctl.model.spec import Spec
 
 UNLIMITED = 2**63 - 1

@@ -11,9 +11,9 @@ from pydantic import BeforeValidator, Field, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
+from qdrantctl.kinds.collection.common import FIXED, MEMORY_GATE, REINDEX, U64, Count, Memory
 from qdrantctl.kinds.collection.quantization import QUANTIZATION_RULE, Quantization
-from qdrantctl.kinds.collection.words import FIXED, MEMORY_GATE, REINDEX, U64, Count, Memory
-from qdrantctl.model.rule import Effect, Gate, Rule
+from qdrantctl.model.field_rule import Effect, Gate, Rule
 from qdrantctl.model.spec import Spec
 
 MAX_VECTOR_SIZE = 65536

@@ -1,0 +1,1 @@
+"""Files that follow from a project: pipelines and scheduled jobs, as text."""

@@ -1,0 +1,1 @@
+"""Files of the project: their text and where it stands."""

@@ -1,0 +1,1 @@
+"""The embedded Qdrant server and throw-away servers on this machine."""

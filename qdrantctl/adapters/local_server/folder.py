@@ -1,0 +1,199 @@
+"""What lies in `.qdrantctl/`: two locks, a note about the server's process, and its log."""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import BinaryIO
+
+from qdrantctl.adapters.local_server.process import Process, began, users_of
+from qdrantctl.model.errors import ServerError
+
+FOLDER = ".qdrantctl"
+LOG = "log"
+NOTE = "server.json"
+STARTING = "start.lock"
+"""Held by a command while it starts or stops the server."""
+SERVING = "server.lock"
+"""Held by the server as long as it lives."""
+USING = "using.lock"
+"""Held by the process that uses a folder for a while."""
+UNKNOWN_SECONDS = 2.0
+"""How long the server's lock may be held without a fitting note: a start between its two steps, or
+a command that looks whether the lock is held."""
+POLL_SECONDS = 0.03
+QUOTED_BYTES = 4000
+QUOTED_LINES = 3
+
+
+def of(root: Path) -> Path:
+    """The embedded server's folder for a project in `root`, absolute."""
+    return root.absolute() / FOLDER
+
+
+def prepare(folder: Path) -> None:
+    """Make the folder; git never sees what is in it. Raises ServerError."""
+    ignore = folder / ".gitignore"
+    with _usable(folder):
+        folder.mkdir(exist_ok=True)
+        if not ignore.exists():
+            ignore.write_text("*\n")
+
+
+def fresh(above: Path) -> Path:
+    """A new folder in another that only its owner can look into. Raises ServerError."""
+    with _usable(above):
+        above.mkdir(exist_ok=True)
+        return Path(mkdtemp(dir=above))
+
+
+@contextmanager
+def _usable(folder: Path) -> Iterator[None]:
+    """Say it in words when the folder cannot be worked in."""
+    try:
+        yield
+    except OSError as error:
+        raise ServerError(
+            f"the embedded server's folder {folder} cannot be used",
+            why=str(error.strerror or error),
+            hint="It must be a folder that you may write to.",
+        ) from None
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """One command at a time starts or stops the server; the others wait. Raises ServerError."""
+    with _usable(folder):
+        lock = (folder / STARTING).open("ab")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    with lock:
+        yield
+
+
+@contextmanager
+def take(folder: Path) -> Iterator[BinaryIO]:
+    """The server's lock, open for the server to inherit. Raises ServerError.
+
+    Closing it here does not let go of it as long as a process that inherited it lives.
+    """
+    with _usable(folder):
+        lock = (folder / SERVING).open("ab")
+    with lock:
+        until = time.monotonic() + UNKNOWN_SECONDS
+        while not _locked(folder, lock, fcntl.LOCK_EX):
+            if time.monotonic() > until:
+                raise _stranger(folder)
+            time.sleep(POLL_SECONDS)
+        yield lock
+
+
+@contextmanager
+def using(folder: Path) -> Iterator[bool]:
+    """Hold a folder while this process uses it; false where another one does. Raises ServerError.
+
+    The servers in it do not inherit the lock, so it is free once that process is gone.
+    """
+    with _usable(folder):
+        lock = (folder / USING).open("ab")
+    with lock:
+        yield _locked(folder, lock, fcntl.LOCK_EX)
+
+
+def held(folder: Path) -> bool:
+    """Whether a process holds the server's lock. Raises ServerError."""
+    with _usable(folder):
+        try:
+            lock = (folder / SERVING).open("rb")
+        except FileNotFoundError:
+            return False
+    with lock:
+        return not _locked(folder, lock, fcntl.LOCK_SH)
+
+
+def _locked(folder: Path, lock: BinaryIO, how: int) -> bool:
+    with _usable(folder):
+        try:
+            fcntl.flock(lock, how | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
+
+
+def running(folder: Path) -> Process | None:
+    """The server that holds the lock; None when it is free. Raises ServerError for a stranger."""
+    until = time.monotonic() + UNKNOWN_SECONDS
+    while held(folder):
+        process = load(folder)
+        # Nobody gets a signal on the word of a note alone: it may be a restored one.
+        if process and process.began and process.began == began(process.pid):
+            return process
+        if time.monotonic() > until:
+            raise _stranger(folder)
+        time.sleep(POLL_SECONDS)
+    return None
+
+
+def _stranger(folder: Path) -> ServerError:
+    found = [f"{pid} ({name})" if name else str(pid) for pid, name in users_of(folder / SERVING)]
+    hint = "Does a server run there in a container, or was the file deleted? End that server."
+    if found:
+        whose = f"the process {found[0]}" if len(found) == 1 else f"one of {', '.join(found)}"
+        hint = f"It is {whose}. End it with kill, and run the command again; the data stays."
+    return ServerError(
+        f"{folder} is used by a process that {NOTE} in it does not tell of", hint=hint
+    )
+
+
+def load(folder: Path) -> Process | None:
+    """The note about the last server that was started, whether it runs or not."""
+    try:
+        process = Process(**json.loads((folder / NOTE).read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+    numbers = (process.pid, *process.ports)
+    return process if all(isinstance(number, int) for number in numbers) else None
+
+
+def save(folder: Path, process: Process) -> None:
+    """Write the note, whole or not at all. Raises ServerError."""
+    fresh = folder / f"{NOTE}.new"
+    with _usable(folder):
+        fresh.write_text(json.dumps(dataclasses.asdict(process), indent=2) + "\n")
+        fresh.replace(folder / NOTE)
+
+
+@contextmanager
+def fresh_log(folder: Path) -> Iterator[BinaryIO]:
+    """An empty log, so that all it holds is about one start. Raises ServerError."""
+    with _usable(folder):
+        log = (folder / LOG).open("wb")
+    with log:
+        yield log
+
+
+def port_was_taken(folder: Path) -> bool:
+    """Whether the log says that another process had one of the ports."""
+    words = _end_of_log(folder)
+    return "Address already in use" in words or "Error while starting" in words
+
+
+def complaint(folder: Path) -> str:
+    """The last lines of the log, without stack traces."""
+    lines = [line for line in _end_of_log(folder).splitlines() if line and not line[0].isspace()]
+    return "\n  ".join(lines[-QUOTED_LINES:]) or "Its log is empty."
+
+
+def _end_of_log(folder: Path) -> str:
+    try:
+        with (folder / LOG).open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - QUOTED_BYTES))
+            return log.read().decode(errors="replace")
+    except OSError:
+        return ""

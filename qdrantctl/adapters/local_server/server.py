@@ -1,0 +1,153 @@
+"""The embedded server: a real Qdrant on loopback, one per project, that outlives the command.
+
+Whether it runs is told by a lock, not by a process id: the server inherits an open, locked file,
+and the kernel lets go of that when the process is gone, however it ended. So a process that died,
+a reboot, and a copied or moved folder need no rules of their own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from qdrantctl.adapters.local_server import folder as place
+from qdrantctl.adapters.local_server.binary import binary as binary  # part of what this door offers
+from qdrantctl.adapters.local_server.process import (
+    Manner,
+    Ports,
+    Process,
+    end,
+    free_ports,
+    launch,
+    version_of,
+)
+from qdrantctl.model.errors import ServerError
+
+READY_SECONDS = 30.0
+TRIES = 4
+"""How often ports are tried: between finding them free and using them somebody may be quicker."""
+POLL_SECONDS = 0.03
+OWN = Manner()
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that runs."""
+
+    url: str
+    """`http://127.0.0.1:PORT`."""
+    pid: int
+    folder: Path
+    """`.qdrantctl` in the project's folder, absolute; `storage` and `log` are in it."""
+    version: str
+    """The server's own; empty as long as it has not answered."""
+    ports: Ports
+    """REST, gRPC, peers."""
+
+
+def start(
+    root: Path,
+    *,
+    download: bool = False,
+    tell: Callable[[str], None] = lambda _: None,
+    manner: Manner = OWN,
+) -> Running:
+    """The project's server, ready for requests; started unless it runs already.
+
+    `root` is the folder of the project file. Only with `download` the program may be fetched;
+    `tell` hears what takes long. Raises ServerError.
+    """
+    folder = place.of(root)
+    place.prepare(folder)
+    with place.alone(folder):
+        # One that runs is waited for too: its start may have been interrupted.
+        if process := place.running(folder):
+            try:
+                return _told(folder, _ready(folder, process, manner))
+            except ServerError:
+                if place.held(folder):
+                    raise
+                # It was about to end; it is replaced as if it had ended before.
+        program = binary(download, tell)
+        tell("starting Qdrant")
+        return _told(folder, _start(folder, program, manner))
+
+
+def status(root: Path) -> Running | None:
+    """The project's server if it runs. Raises ServerError when a stranger uses its storage."""
+    folder = place.of(root)
+    process = place.running(folder)
+    return _told(folder, process) if process else None
+
+
+def stop(root: Path) -> bool:
+    """End the project's server, within seconds; false when none ran. Raises ServerError."""
+    folder = place.of(root)
+    if not folder.is_dir():
+        return False
+    with place.alone(folder):
+        process = place.running(folder)
+        if process is None:
+            return False
+        # The note about it stays, so that the next start takes the same ports.
+        end(process, lambda: not place.held(folder))
+        return True
+
+
+def _told(folder: Path, process: Process) -> Running:
+    return Running(process.url, process.pid, folder, process.version, process.ports)
+
+
+def _start(folder: Path, program: Path, manner: Manner) -> Process:
+    """Start the server and wait for it. Nobody else starts one meanwhile. Raises ServerError."""
+    before = place.load(folder)
+    wished = before.ports if before else (0, 0, 0)
+    for left in range(TRIES - 1, -1, -1):
+        with place.take(folder) as lock, place.fresh_log(folder) as log:
+            process = launch(program, folder, free_ports(wished), lock, log, manner)
+        try:
+            place.save(folder, process)
+        except BaseException:
+            # Without a note nobody would know it again, and it would hold the storage for good.
+            end(process, lambda: not place.held(folder))
+            raise
+        try:
+            process = _ready(folder, process, manner)
+        except ServerError:
+            if not left or not place.port_was_taken(folder):
+                raise
+        # A server that could not have its port for gRPC is ready all the same, without it.
+        if not left or not place.port_was_taken(folder):
+            return process
+        end(process, lambda: not place.held(folder))
+        wished = (0, 0, 0)
+    raise AssertionError("the last try returns or raises")
+
+
+def _ready(folder: Path, process: Process, manner: Manner) -> Process:
+    """The process with its version, as soon as it takes requests. Raises ServerError."""
+    log = folder / place.LOG
+    until = time.monotonic() + READY_SECONDS
+    while time.monotonic() < until:
+        alive = place.held(folder)
+        if version := version_of(process, folder, manner.api_key):
+            if version != process.version:
+                process = replace(process, version=version)
+                place.save(folder, process)
+            return process
+        if not alive:
+            raise ServerError(
+                "the embedded server ended while it started",
+                why=place.complaint(folder),
+                hint=f"Its whole log is {log}",
+            )
+        if place.port_was_taken(folder):
+            break  # it lives on without REST
+        time.sleep(POLL_SECONDS)
+    raise ServerError(
+        f"the embedded server (pid {process.pid}) is not ready for requests at {process.url}",
+        why=place.complaint(folder),
+        hint=f"Try again, or end it with qdrantctl dev down. Its whole log is {log}",
+    )

@@ -1,0 +1,1 @@
+"""Manifest files: found, rendered, parsed, validated, written and edited."""

@@ -1,0 +1,51 @@
+"""Changes the spec of one manifest in the text of its file, and nothing else in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ruamel.yaml.error import YAMLError
+
+from qdrantctl.adapters.manifests.load import Source
+from qdrantctl.adapters.yaml.editor import Awkward, Editor
+from qdrantctl.adapters.yaml.nodes import Node, compose
+from qdrantctl.model.field_rule import Json
+from qdrantctl.model.spec import Shape
+
+__all__ = ["Awkward", "edited"]
+
+
+def edited(source: Source, spec: Mapping[str, Json], shape: Shape) -> str:
+    """The text of the source's file with `spec` as its spec, in the manifest's own words.
+
+    Raises Awkward where the text is not one that can be changed. Whoever asks loads the result to
+    see that it says what was meant: anchors reach further than their place.
+    """
+    text = source.page.text
+    manifest = _manifest(text, source)
+    if manifest is None or manifest.entries is None or "spec" not in manifest.entries:
+        raise Awkward("its place in the file was not found")
+    key, value = manifest.entries["spec"]
+    first = next(iter(value.entries.values()))[0] if value.entries else key
+    editor = Editor(text, max(2, first.column - key.column) if not value.flow else 2)
+    editor.entry(manifest, "spec", source.value["spec"], spec, shape)
+    return editor.text_after()
+
+
+def _manifest(text: str, source: Source) -> Node | None:
+    """The mapping that is the manifest; None where it stands for another."""
+    try:
+        roots = compose(text)
+    except YAMLError:
+        return None
+    found = next((r for r in roots if r.line == source.document.line and r.entries), None)
+    for word in source.prefix:
+        found = found and _below(found, word)
+    return found
+
+
+def _below(node: Node, word: str | int) -> Node | None:
+    if isinstance(word, int):
+        return node.items[word] if node.items and word < len(node.items) else None
+    found = (node.entries or {}).get(word)
+    return found[1] if found else None

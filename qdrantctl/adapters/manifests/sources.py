@@ -1,0 +1,303 @@
+"""Which files manifests are read from, and their bytes: every file once, none without a bound."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from qdrantctl.adapters.files.source_text import Page
+from qdrantctl.model.field_rule import Json
+from qdrantctl.model.violation import Severity, Violation
+
+MAX_BYTES = 10_000_000
+MAX_FILES = 200_000
+SUFFIXES = (".yaml", ".yml", ".yaml.j2", ".yml.j2")
+NOTHING_THERE = "QC002"
+"""The rule of a pattern that leads to no manifests."""
+STDIN = "<stdin>"
+"""The name of standard input in output."""
+_MAGIC = frozenset("*?[")
+_ACCESS = "See that it is a file that may be read; what another program writes is piped to `-f -`."
+
+Identity = tuple[int, int]
+"""Device and inode: the same for every name of a file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where manifests are, and what templates may know."""
+
+    base: Path
+    """The folder that patterns and the file names in output are relative to."""
+    patterns: tuple[str, ...]
+    """Files, folders, globs (`*`, `?`, `[…]`, `**`), or `-` for standard input."""
+    env: str = "-"
+    """`env` in templates: the environment's name."""
+    vars: Mapping[str, Json] = field(default_factory=dict)
+    """`vars` in templates."""
+    explicit: bool = False
+    """Whether the patterns were given on the command line rather than in the project file."""
+    api_key: str | None = field(default=None, repr=False)
+    """The key in use, as far as it is known: it may stand in no manifest."""
+
+
+@dataclass(slots=True)
+class Search:
+    """Finds the files of some sources. `problems` fills while `files` is walked through."""
+
+    sources: Sources
+    problems: list[Violation] = field(default_factory=list)
+    _seen: set[Identity | Path | None] = field(default_factory=set)
+
+    def files(self) -> Iterator[Path | None]:
+        """Paths in the order of the patterns, folders sorted, every real file once; None: stdin."""
+        for pattern in self.sources.patterns:
+            count, told = 0, len(self.problems)
+            for path in [None] if pattern == "-" else self._matching(pattern):
+                count += 1
+                if self._first_time(path):
+                    yield path
+                if len(self._seen) > MAX_FILES:
+                    self._problem(
+                        None, NOTHING_THERE, f"more than {MAX_FILES:,} manifests", "Name less."
+                    )
+                    return
+            if not count and len(self.problems) == told:
+                self._nothing(pattern)
+
+    def shown(self, path: Path | None) -> str:
+        """How output names a path: relative to the base, with forward slashes."""
+        if path is None:
+            return STDIN
+        name, base = str(path), str(self.sources.base) + os.sep
+        if name.startswith(base) and ".." not in path.parts:
+            return _printable(name.removeprefix(base))
+        try:
+            name = os.path.relpath(path, self.sources.base)
+        except ValueError:  # on another drive
+            name = str(path)
+        return _printable(name)
+
+    def _matching(self, pattern: str) -> Iterator[Path]:
+        if "\0" in pattern:
+            return
+        literal = self.sources.base / pattern
+        named = os.path.lexists(literal)
+        for path in [literal] if named else sorted(set(_expand(self.sources.base, pattern))):
+            if _is_folder(path):
+                yield from self._below(path)
+            elif named or path.name.endswith(SUFFIXES):
+                yield path
+
+    def _below(self, folder: Path) -> Iterator[Path]:
+        """The manifests in a folder and the folders in it, each real folder once."""
+
+        def failed(path: Path, error: OSError) -> None:
+            self._problem(path, "QC001", f"the folder cannot be read: {_reason(error)}", _ACCESS)
+
+        for path in _walk(folder, failed):
+            if not path.name.endswith(SUFFIXES):
+                continue
+            if _is_folder(path):
+                message = "a folder stands where a manifest should be"
+                self._problem(path, "QC001", message, "Rename it.")
+            else:
+                yield path
+
+    def _first_time(self, path: Path | None) -> bool:
+        try:
+            mark = path and _identity(path)
+        except OSError:
+            mark = path
+        if mark in self._seen:
+            return False
+        self._seen.add(mark)
+        return True
+
+    def _nothing(self, pattern: str) -> None:
+        literal = self.sources.base / pattern
+        if _is_folder(literal):
+            self._problem(
+                literal,
+                NOTHING_THERE,
+                "the folder holds no manifests",
+                "Manifests are files named *.yaml, *.yml, *.yaml.j2 or *.yml.j2.",
+                Severity.ERROR if self.sources.explicit else Severity.WARNING,
+            )
+        elif any(char in _MAGIC for char in pattern):
+            self._problem(None, NOTHING_THERE, f"{pattern} matches no manifests", self._where())
+        else:
+            self._problem(None, NOTHING_THERE, f"{pattern} does not exist", self._where())
+
+    def _where(self) -> str:
+        if self.sources.explicit:
+            return "-f takes a file, a folder, a glob in quotes, or - for standard input."
+        return "Correct it under `spec.manifests` of the project file; it is relative to that file."
+
+    def _problem(
+        self,
+        path: Path | None,
+        rule: str,
+        message: str,
+        hint: str = "",
+        severity: Severity = Severity.ERROR,
+    ) -> None:
+        if path is None:
+            self.problems.append(
+                Violation(rule=rule, severity=severity, message=message, hint=hint)
+            )
+        else:
+            page = Page(self.shown(path), "")
+            self.problems.append(page.violation(rule, message, hint, severity=severity))
+
+
+def reads(sources: Sources, folder: Path) -> bool:
+    """Whether manifests that are put into a folder are among the sources, by whatever path."""
+    there = os.path.realpath(folder)
+    return any(
+        Path(there).is_relative_to(os.path.realpath(above))
+        for pattern in sources.patterns
+        for above in _folders(sources.base, pattern)
+    )
+
+
+def _folders(base: Path, pattern: str) -> Iterator[Path]:
+    """The folders that a pattern reads, were they not made yet."""
+    if os.path.lexists(base / pattern) or not _MAGIC & set(pattern):
+        yield base / pattern
+        return
+    yield from _expand(base, pattern)
+    if _MAGIC & set(Path(pattern).name):
+        yield from _expand(base, str(Path(pattern).parent))
+
+
+def _printable(name: str) -> str:
+    return name.replace(os.sep, "/").encode("utf-8", "replace").decode()
+
+
+def read_page(path: Path | None, shown: str, stdin: Callable[[], bytes]) -> Page | Violation:
+    """The text of a file, or of standard input for None; read once, never beyond the bound."""
+    blank = Page(shown, "")
+    try:
+        data = stdin() if path is None else read_bytes(path, MAX_BYTES)
+    except OSError as error:
+        return blank.violation("QC001", f"cannot be read: {_reason(error)}", _ACCESS)
+    if data is None or len(data) > MAX_BYTES:
+        return blank.violation("QC003", "larger than 10 MB", "Split it into several files.")
+    try:
+        return Page(shown, data.decode().removeprefix("\ufeff"))
+    except UnicodeDecodeError as error:
+        text = Page(shown, data.decode(errors="replace"))
+        good = data[: error.start].decode()
+        hint = "Save it as UTF-8."
+        if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            hint = "It looks like UTF-16; save it as UTF-8."
+        message = f"not UTF-8: byte 0x{data[error.start]:02x}"
+        return text.violation("QC004", message, hint, text.place(len(good)))
+
+
+def read_bytes(path: Path, most: int) -> bytes | None:
+    """The bytes of a regular file, None where there are more than `most`. Raises OSError."""
+    # O_NONBLOCK: opening a fifo that nobody writes to would wait for ever.
+    number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        status = os.fstat(number)
+        if not stat.S_ISREG(status.st_mode):
+            what = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or a device"
+            raise OSError(errno.EINVAL, f"it is {what}, not a regular file")
+        if status.st_size > most:
+            return None
+        parts: list[bytes] = []
+        left = most + 1
+        while left and (part := os.read(number, left)):
+            parts.append(part)
+            left -= len(part)
+        after = os.fstat(number)
+        if (after.st_size, after.st_mtime_ns) != (status.st_size, status.st_mtime_ns):
+            raise OSError(errno.EAGAIN, "it was changed while it was read; run the command again")
+    finally:
+        os.close(number)
+    return b"".join(parts) if left else None
+
+
+def _expand(base: Path, pattern: str) -> Iterator[Path]:
+    """What a glob matches; hidden names only where the pattern itself begins with a dot."""
+    words = Path(pattern).parts
+    if anchor := Path(pattern).anchor:
+        return _match(Path(anchor), words[1:], set())
+    return _match(base, words, set())
+
+
+def _match(folder: Path, words: tuple[str, ...], seen: set[tuple[Identity, int]]) -> Iterator[Path]:
+    """Own matching, because the library's walks in circles where folders link to each other."""
+    if not words:
+        yield folder
+        return
+    word, rest = words[0], words[1:]
+    if not any(char in _MAGIC for char in word):
+        if os.path.lexists(folder / word):
+            yield from _match(folder / word, rest, seen)
+        return
+    try:
+        here = (_identity(folder), len(words))
+        inner = sorted(folder.iterdir())
+    except OSError:
+        return
+    if here in seen:
+        return
+    seen.add(here)
+    if word == "**":
+        for path in _walk(folder, lambda *_: None):
+            if _is_folder(path):
+                yield from _match(path, rest, seen)
+        return
+    for path in inner:
+        if fnmatchcase(path.name, word) and (word.startswith(".") or not path.name.startswith(".")):
+            yield from _match(path, rest, seen)
+
+
+def _walk(folder: Path, failed: Callable[[Path, OSError], None]) -> Iterator[Path]:
+    """A folder and everything below it, sorted, without hidden names; each real folder once."""
+    seen: set[Identity] = set()
+    waiting = [folder]
+    while waiting:
+        path = waiting.pop()
+        if not _is_folder(path):
+            yield path
+            continue
+        try:
+            here = _identity(path)
+            inner = sorted(path.iterdir(), key=_name, reverse=True)
+        except OSError as error:
+            failed(path, error)
+            continue
+        if here not in seen:
+            seen.add(here)
+            yield path
+            waiting += [inside for inside in inner if not inside.name.startswith(".")]
+
+
+def _name(path: Path) -> str:
+    return path.name
+
+
+def _identity(path: Path) -> Identity:
+    status = path.stat()
+    return status.st_dev, status.st_ino
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return stat.S_ISDIR(path.stat().st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def _reason(error: OSError) -> str:
+    words = error.strerror or str(error)
+    return words[:1].lower() + words[1:]

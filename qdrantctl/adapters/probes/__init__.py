@@ -1,0 +1,1 @@
+"""Probes of what a server exposes: REST, gRPC and TLS."""

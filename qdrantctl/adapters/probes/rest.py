@@ -1,0 +1,54 @@
+"""One request to a REST port that may be anything, without any key of the user's."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from qdrantctl.model.audit.evidence import Reply
+
+SECONDS = 5.0
+MOST = 4096
+"""Bytes of an answer that are looked at."""
+
+
+def ask(
+    url: str, method: str, path: str, how: str, headers: Mapping[str, str] | None = None
+) -> Reply:
+    """The answer, or why there was none. `how` says in words what is special about it.
+
+    A certificate is not checked: what is sent is no secret, and whether it is trusted is a
+    question of its own.
+    """
+    parts = urlsplit(url)
+    request = f"{method} {path} {how}"
+    connection = _connection(parts.scheme, parts.hostname or "", parts.port)
+    try:
+        connection.request(method, parts.path.rstrip("/") + path, None, dict(headers or {}))
+        response = connection.getresponse()
+        said = response.read(MOST).decode("utf-8", "replace")
+        kept = {name.lower(): value for name, value in response.getheaders()}
+        return Reply(request, str(response.status), said, kept)
+    except (OSError, http.client.HTTPException) as error:
+        return Reply(request, said=_why(error))
+    finally:
+        connection.close()
+
+
+def _connection(scheme: str, host: str, port: int | None) -> http.client.HTTPConnection:
+    if scheme == "http":
+        return http.client.HTTPConnection(host, port, timeout=SECONDS)
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return http.client.HTTPSConnection(host, port, timeout=SECONDS, context=context)
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return f"no answer within {SECONDS:.0f} seconds"
+    if isinstance(error, http.client.BadStatusLine):
+        return "the answer is not HTTP"
+    return str(getattr(error, "strerror", None) or error) or type(error).__name__

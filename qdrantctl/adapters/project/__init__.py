@@ -1,0 +1,1 @@
+"""The project: its file, environments, connection, committed state and saved plans."""

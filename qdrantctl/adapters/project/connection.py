@@ -1,0 +1,181 @@
+"""How a server is reached: its address, the key it gets, and whether the key may go there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from qdrantctl.adapters.project import api_key
+from qdrantctl.adapters.project.environment import Merged, Stated
+from qdrantctl.adapters.qdrant.client import Endpoint
+from qdrantctl.model.consent import matches
+from qdrantctl.model.errors import ManifestError, SettingsError, UsageError
+from qdrantctl.model.project import EMBEDDED, FromVariable
+from qdrantctl.model.url import UrlError, host_of, is_loopback, netloc, normal
+
+ALLOWED_HOSTS = "QDRANTCTL_ALLOWED_HOSTS"
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How a server is reached."""
+
+    endpoint: Endpoint | None = None
+    embedded: bool = False
+    nodes: tuple[str, ...] = ()
+
+
+def of_url(url: str, source: str, environ: Mapping[str, str]) -> Reach:
+    """The server named by `source` (--url or QDRANT_URL). Its key stands in QDRANT_API_KEY."""
+    if url == EMBEDDED:
+        return Reach(embedded=True)
+    try:
+        target = normal(url)
+    except UrlError as error:
+        raise UsageError(f"{source} cannot be used: {error.why}", hint=error.hint) from None
+    if not environ.get("QDRANT_API_KEY"):
+        hint = "Set QDRANT_API_KEY to the key of this server."
+        return Reach(Endpoint(url=target, key_hint=hint))
+    if _is_open(target):
+        raise UsageError(
+            f"QDRANT_API_KEY would be sent to {netloc(target)} in the clear",
+            hint="Use https, or an environment of a project file that says allow_http: true.",
+        )
+    _allowed(target, environ)
+    key = api_key.from_variable("QDRANT_API_KEY", environ, f"the environment, beside {source}")
+    hint = _key_hint("the environment variable QDRANT_API_KEY")
+    return Reach(Endpoint(url=target, api_key=key, key_hint=hint))
+
+
+def known_key(environment: Merged | None, environ: Mapping[str, str]) -> str | None:
+    """The key that stands in the variable where the environment, or nobody, says it does."""
+    stated = environment.get("api_key") if environment else None
+    variable = stated.value.env if stated else "QDRANT_API_KEY"
+    return environ.get(variable or "", "").strip() or None
+
+
+def fit_for_a_token(endpoint: Endpoint, environ: Mapping[str, str]) -> None:
+    """Raises where a token that a person brought must not go. Where a key goes, it may go too."""
+    if endpoint.api_key is not None:
+        return
+    if _is_open(endpoint.url):
+        raise UsageError(
+            f"the token would be sent to {netloc(endpoint.url)} in the clear",
+            hint="Use https, or an environment of a project file that says allow_http: true.",
+        )
+    _allowed(endpoint.url, environ)
+
+
+def another_key(variable: str, url: str, environ: Mapping[str, str]) -> str:
+    """A further key for a server, from a variable. Raises where it may not be sent there."""
+    if _is_open(url):
+        raise UsageError(
+            f"the key in {variable} would be sent to {netloc(url)} in the clear", hint="Use https."
+        )
+    _allowed(url, environ)
+    return api_key.from_variable(variable, environ, "the command line")
+
+
+def of_environment(environment: Merged, environ: Mapping[str, str]) -> Reach:
+    """The server of an environment. The key is fetched last, once it is known where it may go."""
+    url = environment.get("url")
+    if url is None:
+        raise SettingsError(
+            f"environment {environment.name} states no url",
+            hint="Add url: https://host:6333, {env: NAME} or embedded.",
+        )
+    target = _target(url, environ)
+    if target == EMBEDDED:
+        return Reach(embedded=True)
+    key = environment.get("api_key")
+    nodes = environment.get("nodes")
+    for stated, address in _addresses(url, target, nodes) if key else ():
+        _fit_for_a_key(environment, stated, address, environ)
+    return Reach(
+        Endpoint(
+            url=target,
+            ca_file=_ca_file(environment),
+            api_key=api_key.fetch(key.value, key.layer.folder, environ, key.place) if key else None,
+            key_hint=_key_hint(f"{api_key.said(key.value)} ({key.place})")
+            if key
+            else f"State api_key in environment {environment.name} ({url.place}), for instance "
+            "{env: QDRANT_API_KEY}.",
+        ),
+        nodes=tuple(nodes.value) if nodes else (),
+    )
+
+
+def _key_hint(source: str) -> str:
+    return f"It came from {source}: is that the key of this server?"
+
+
+def _addresses(url: Stated, target: str, nodes: Stated | None) -> Iterator[tuple[Stated, str]]:
+    """Every place that gets the key, with where it is stated."""
+    yield url, target
+    if nodes:
+        yield from ((nodes, node) for node in nodes.value)
+
+
+def _target(url: Stated, environ: Mapping[str, str]) -> str:
+    """The stated URL, from its variable where it names one."""
+    if not isinstance(url.value, FromVariable):
+        return str(url.value)
+    name = url.value.env
+    if not environ.get(name):
+        raise SettingsError(
+            f"the environment variable {name} is not set",
+            why=f"The server's URL is to be found there ({url.place}).",
+            hint=f"Set {name} where qdrantctl runs.",
+        )
+    if environ[name] == EMBEDDED:
+        return EMBEDDED
+    try:
+        return normal(environ[name])
+    except UrlError as error:
+        raise SettingsError(
+            f"the environment variable {name} holds no usable URL: {error.why}",
+            why=f"It is named in {url.place}.",
+            hint=error.hint or "For instance https://qdrant.example.com:6333.",
+        ) from None
+
+
+def _fit_for_a_key(
+    environment: Merged, stated: Stated, address: str, environ: Mapping[str, str]
+) -> None:
+    """Raises where a key would travel in the clear, or to a host that is not allowed."""
+    if _is_open(address) and not environment.value("allow_http"):
+        message = f"the API key would be sent to {netloc(address)} in the clear"
+        hint = "Use https, or say allow_http: true if the network between is trusted."
+        raise ManifestError(
+            "the project file has errors; nothing was done",
+            (stated.violation("QC070", message, hint),),
+        )
+    _allowed(address, environ)
+
+
+def _is_open(address: str) -> bool:
+    """Whether others can read what is sent there."""
+    return address.startswith("http://") and not is_loopback(address)
+
+
+def _allowed(address: str, environ: Mapping[str, str]) -> None:
+    """Raises where QDRANTCTL_ALLOWED_HOSTS is set and does not name the host."""
+    patterns = environ.get(ALLOWED_HOSTS, "").replace(",", " ").split()
+    host = host_of(address)
+    if not patterns or any(matches(pattern, word) for pattern in patterns
+                           for word in (host, netloc(address))):  # fmt: skip
+        return
+    raise SettingsError(
+        f"the API key may not be sent to {host}",
+        why=f"{ALLOWED_HOSTS} names the hosts that may have it, and this is none of them.",
+        hint=f"Correct the url, or add {host} to {ALLOWED_HOSTS}.",
+    )
+
+
+def _ca_file(environment: Merged) -> Path | None:
+    """The certificate file, from the folder of the file that states it."""
+    tls = environment.get("tls")
+    if tls is None or tls.value.ca_file is None:
+        return None
+    return tls.layer.folder / Path(tls.value.ca_file).expanduser()

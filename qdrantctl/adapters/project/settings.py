@@ -1,0 +1,346 @@
+"""Finds the project file, and settles what a command works with: environment, server, consents."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from difflib import get_close_matches
+from pathlib import Path
+
+from qdrantctl.adapters.project.connection import Reach, known_key, of_environment, of_url
+from qdrantctl.adapters.project.environment import Merged, merge, template_values
+from qdrantctl.adapters.project.project_file import Chain, load
+from qdrantctl.adapters.qdrant.client import Endpoint
+from qdrantctl.model.address import Address
+from qdrantctl.model.consent import Consent
+from qdrantctl.model.errors import UsageError
+from qdrantctl.model.field_rule import Json
+from qdrantctl.model.project import EMBEDDED
+from qdrantctl.model.violation import Severity, Violation
+
+PROJECT_FILE = "qdrantctl.yaml"
+MANIFESTS = "manifests"
+NONE = "-"
+"""Stands for a project, or an environment, where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What one command works with."""
+
+    root: Path
+    """Folder of the project file, else the working directory; absolute."""
+    project: str = NONE
+    environment: str = NONE
+    previous_owners: frozenset[str] = frozenset()
+    """Owners whose records count as ours: `store/prod`."""
+    manifests: tuple[str, ...] = ()
+    """Files, folders and globs relative to `root`; `-` is stdin."""
+    partial: bool = False
+    """Manifests were named with -f: nothing is deleted or forgotten."""
+    vars: Mapping[str, Json] = field(default_factory=dict)
+    """Values for templates."""
+    endpoint: Endpoint | None = None
+    """The server; None when it is embedded, or when none is needed."""
+    api_key: str | None = field(default=None, repr=False)
+    """The key in use, as far as it is known: without a server only from a variable."""
+    embedded: bool = False
+    nodes: tuple[str, ...] = ()
+    """Each node's own address, where stated."""
+    protected: bool = False
+    on_drift: str = "revert"
+    """revert, keep or refuse."""
+    state: Path = Path("state")
+    """Folder of the committed state, absolute."""
+    consents: tuple[Consent, ...] = ()
+    """In force today in this environment."""
+    removed: frozenset[Address] = frozenset()
+    rules: Mapping[str, Severity] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    """What the user should know, e.g. of a consent that expired."""
+    given_away: tuple[Violation, ...] = ()
+    """Secrets in the project file."""
+
+    @property
+    def owner(self) -> str:
+        """`shop/prod`; `-/-` without a project file."""
+        return f"{self.project}/{self.environment}"
+
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """The owner, then its previous names."""
+        return (self.owner, *sorted(self.previous_owners))
+
+    @property
+    def state_folder(self) -> Path | None:
+        """Folder of this environment's committed state; None where it has none."""
+        if self.stateless:
+            return None
+        return self.state / self.environment
+
+    @property
+    def stateless(self) -> str:
+        """Why there is no committed state here; empty where there may be some."""
+        if self.embedded:
+            return f"{self.environment} is embedded, and an embedded server has none"
+        if self.environment == NONE:
+            return "it belongs to an environment of a project, and none is chosen"
+        return "with -f there is none" if self.partial else ""
+
+
+def resolve(
+    *,
+    directory: Path,
+    files: tuple[str, ...],
+    url: str | None,
+    environment: str | None,
+    need_server: bool,
+    today: date,
+    environ: Mapping[str, str],
+) -> Settings:
+    """Settle what a command works with.
+
+    `files` are those of -f and start from `directory`. Without `need_server` no key is fetched and
+    no variable is read for one. Raises UsageError for words that make no sense together,
+    ManifestError for what is wrong with the project file, SettingsError for what it refers to.
+    """
+    directory = Path(os.path.abspath(directory))  # noqa: PTH100  # symbolic links stay as written
+    _one_server(url, environment)
+    project_file = find(directory)
+    if project_file is None:
+        return _without_project(directory, files, url, environment, need_server, environ)
+    chain = load(project_file)
+    root = project_file.parent
+    name = NONE if url is not None else choose(chain, environment, need_server=need_server)
+    chosen = merge(chain, name)
+    consents, notes = _consents(chain, name, today)
+    values = template_values(chosen, root)
+    reach, api_key = _reach(url, chosen, environ, need_server=need_server)
+    return Settings(
+        root=root,
+        project=chain.project.metadata.name,
+        environment=name,
+        previous_owners=frozenset(f"{old}/{name}" for old in chain.project.metadata.previous_names),
+        manifests=_named(directory, files, root) if files else _manifests(chain, root),
+        partial=bool(files),
+        vars=values,
+        endpoint=reach.endpoint,
+        api_key=api_key,
+        embedded=reach.embedded or chosen.value("url") == EMBEDDED,
+        nodes=reach.nodes,
+        protected=bool(chosen.value("protected")),
+        on_drift=_on_drift(chosen),
+        state=root / chain.project.spec.state,
+        consents=consents,
+        removed=frozenset(r.where for layer in chain.layers for r in layer.spec.removed),
+        rules={rule: how for layer in chain.layers for rule, how in layer.spec.rules.items()},
+        notes=notes,
+        given_away=tuple(v for layer in chain.layers for v in layer.given_away(api_key)),
+    )
+
+
+def _one_server(url: str | None, environment: str | None) -> None:
+    if url is not None and environment is not None:
+        words = "--url and an environment name two servers"
+        raise UsageError(words, hint="Leave out --url, or -e and QDRANTCTL_ENV.")
+
+
+def _on_drift(chosen: Merged) -> str:
+    return "refuse" if chosen.value("protected") else chosen.value("on_drift") or "revert"
+
+
+def _reach(
+    url: str | None, chosen: Merged, environ: Mapping[str, str], *, need_server: bool
+) -> tuple[Reach, str | None]:
+    """The server and the key. Comes last, because a command may be run for it."""
+    if not need_server:
+        return Reach(), known_key(chosen, environ)
+    reach = of_url(url, "--url", environ) if url else of_environment(chosen, environ)
+    return reach, reach.endpoint.api_key if reach.endpoint else known_key(chosen, environ)
+
+
+def of_ledger(
+    *, directory: Path, url: str | None, owner: str, environ: Mapping[str, str]
+) -> Settings:
+    """Settings for the records of one owner, without a project: its name and a server are enough.
+
+    Raises UsageError.
+    """
+    project, slash, environment = owner.partition("/")
+    if not (project and slash and environment) or "/" in environment:
+        raise UsageError(
+            f"--owner {owner!r} is not an owner",
+            hint="Write PROJECT/ENVIRONMENT, as in shop/prod; every plan names it in its head.",
+        )
+    reach = _stated_server(url, environ)
+    return Settings(
+        root=Path(os.path.abspath(directory)),  # noqa: PTH100  # as in resolve
+        project=project,
+        environment=environment,
+        endpoint=reach.endpoint,
+        embedded=reach.embedded,
+    )
+
+
+def with_nodes(
+    settings: Settings, nodes: tuple[str, ...], url: str | None, environ: Mapping[str, str]
+) -> Settings:
+    """With the nodes that the command line names beside --url. Raises UsageError."""
+    if nodes and not url:
+        raise UsageError("--node goes with --url; an environment states its nodes itself")
+    reached = (of_url(node, "--node", environ).endpoint for node in nodes)
+    return replace(settings, nodes=tuple(e.url for e in reached if e)) if nodes else settings
+
+
+def find(directory: Path) -> Path | None:
+    """The project file in `directory`, or in the nearest folder above that has one."""
+    for folder in (directory, *directory.parents):
+        if os.path.lexists(folder / PROJECT_FILE):
+            return folder / PROJECT_FILE
+    return None
+
+
+def environments(directory: Path) -> tuple[str, ...]:
+    """Every environment of the project. Raises UsageError without a project, ManifestError."""
+    return _project(directory).environments
+
+
+def deployments(directory: Path) -> dict[str, bool]:
+    """Every environment with a cluster of its own, and whether it is protected.
+
+    Raises UsageError without a project, ManifestError.
+    """
+    chain = _project(directory)
+    merged = [merge(chain, name) for name in chain.environments]
+    return {e.name: bool(e.value("protected")) for e in merged if e.value("url") != EMBEDDED}
+
+
+def variables(directory: Path, environment: str) -> dict[str, str]:
+    """The variables that an environment's `url` and `api_key` stand in, where they do.
+
+    Raises UsageError without a project, ManifestError.
+    """
+    if environment == NONE:
+        return {"url": "QDRANT_URL", "api_key": "QDRANT_API_KEY"}
+    stated = merge(_project(directory), environment)
+    named = {word: getattr(stated.value(word), "env", None) for word in ("url", "api_key")}
+    return {word: name for word, name in named.items() if name}
+
+
+def _project(directory: Path) -> Chain:
+    project_file = find(Path(os.path.abspath(directory)))  # noqa: PTH100  # as in resolve
+    if project_file is None:
+        raise UsageError(
+            f"there is no {PROJECT_FILE} in {directory} or above",
+            hint="Run `qdrantctl init` to start a project.",
+        )
+    return load(project_file)
+
+
+def choose(chain: Chain, stated: str | None, *, need_server: bool) -> str:
+    """The environment that is meant: the one stated, or the only one. Raises UsageError."""
+    known = chain.environments
+    if stated is not None:
+        if stated in known:
+            return stated
+        close = get_close_matches(stated, known, 1)
+        raise UsageError(
+            f"there is no environment {stated!r}",
+            why=f"The project file knows {', '.join(known)}." if known else "It knows none.",
+            hint=f"Did you mean {close[0]!r}?" if close else "",
+        )
+    if len(known) == 1:
+        return known[0]
+    if not known and not need_server:
+        return NONE
+    if not known:
+        raise UsageError(
+            "the project file names no environment",
+            hint="Add one under spec.environments, or name a server with --url.",
+        )
+    raise UsageError(
+        "which environment is meant?",
+        why=f"The project file knows {', '.join(known)}.",
+        hint="Say it with -e NAME, or set QDRANTCTL_ENV.",
+    )
+
+
+def _without_project(
+    directory: Path,
+    files: tuple[str, ...],
+    url: str | None,
+    environment: str | None,
+    need_server: bool,
+    environ: Mapping[str, str],
+) -> Settings:
+    """Settings from the command line alone."""
+    if environment is not None:
+        raise UsageError(
+            f"environment {environment!r} is stated, and there is no {PROJECT_FILE}",
+            hint="Run `qdrantctl init`, or change to the project's folder (-C DIR).",
+        )
+    reach = Reach()
+    if need_server:
+        where = f"there is no {PROJECT_FILE} in {directory} or above, and "
+        reach = _stated_server(url, environ, where)
+    return Settings(
+        root=directory,
+        manifests=files,
+        partial=True,
+        endpoint=reach.endpoint,
+        api_key=reach.endpoint.api_key if reach.endpoint else known_key(None, environ),
+        embedded=reach.embedded,
+    )
+
+
+def _stated_server(url: str | None, environ: Mapping[str, str], where: str = "") -> Reach:
+    """The server that the command line or QDRANT_URL names. Raises UsageError."""
+    stated = url or environ.get("QDRANT_URL")
+    if not stated:
+        start = "Run `qdrantctl init` to start a project, or name" if where else "Name"
+        raise UsageError(
+            f"{where}no server is named",
+            hint=f"{start} a server with --url https://host:6333 or QDRANT_URL.",
+        )
+    return of_url(stated, "--url" if url else "QDRANT_URL", environ)
+
+
+def _named(directory: Path, files: tuple[str, ...], root: Path) -> tuple[str, ...]:
+    """The files of -f, seen from the project's folder."""
+    return tuple(f if f == "-" else os.path.relpath(directory / f, root) for f in files)
+
+
+def _manifests(chain: Chain, root: Path) -> tuple[str, ...]:
+    """Every file's manifests, seen from the project's folder.
+
+    The project's own default is the folder `manifests`, which it may lack where others state some.
+    """
+    found = [
+        os.path.relpath(layer.folder / pattern, root)
+        for layer in chain.layers
+        for pattern in layer.spec.manifests or ()
+    ]
+    if chain.project.spec.manifests is None and (not found or (root / MANIFESTS).is_dir()):
+        found.append(MANIFESTS)
+    return tuple(found)
+
+
+def _consents(
+    chain: Chain, environment: str, today: date
+) -> tuple[tuple[Consent, ...], tuple[str, ...]]:
+    """Consents in force, and a note for each that has expired."""
+    given: list[Consent] = []
+    notes: list[str] = []
+    for layer in chain.layers:
+        for position, entry in enumerate(layer.spec.consents):
+            if entry.environments is not None and environment not in entry.environments:
+                continue
+            place = layer.place(("spec", "consents", position))
+            if entry.holds(today):
+                given.append(Consent(entry.verb, entry.pattern, place))
+            else:
+                words = f"the consent to {entry.verb} {entry.pattern} ({place})"
+                notes.append(f"{words} expired after {entry.until}; remove it")
+    return tuple(given), tuple(notes)

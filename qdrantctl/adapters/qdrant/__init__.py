@@ -1,0 +1,1 @@
+"""The Qdrant cluster over REST, with the collections that qdrantctl keeps on it."""

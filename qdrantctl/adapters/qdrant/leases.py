@@ -1,0 +1,142 @@
+"""Leases as they stand on the cluster: who applies for an owner, and until when.
+
+A lease is a collection `_qdrantctl_lease.<project>.<environment>.<n>`, since creating a collection
+is the one thing that Qdrant does for one of two at once. `n` counts up where an expired lease is
+taken over; `holding.py` says who holds what. Who it is and until when stands in its metadata.
+Servers before 1.15.4 have none: there it stands in a point, written a moment later, and whoever
+dies in between leaves a lease that only `lease break` removes.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from datetime import datetime
+
+from qdrantctl.adapters.qdrant.client import Cluster
+from qdrantctl.adapters.qdrant.internal_collection import creation, has_metadata
+from qdrantctl.model.errors import ClusterError
+from qdrantctl.model.field_rule import Json
+from qdrantctl.model.lease import Lease, name_of, stamp
+from qdrantctl.model.step import Call, collection_path
+
+TRIES = 3
+"""How often a deletion is sent whose effect is not known."""
+LONGEST = 200
+"""Characters of what a lease says of its holder that are shown."""
+_NUMBER = re.compile(r"[1-9][0-9]{0,17}")
+_POINT = 1
+_NOT_FOUND = 404
+
+
+def standing(door: Cluster, owner: str) -> list[Lease]:
+    """The leases of an owner, the lowest number first. Raises ClusterError."""
+    prefix = name_of(owner, "")
+    listed = door.ask(Call(method="GET", path="/collections"))["collections"]
+    rests = [entry["name"][len(prefix) :] for entry in listed if entry["name"].startswith(prefix)]
+    numbers = sorted(int(rest) for rest in rests if _NUMBER.fullmatch(rest))
+    return [lease for number in numbers if (lease := read(door, owner, number))]
+
+
+def read(door: Cluster, owner: str, number: int) -> Lease | None:
+    """One lease; None where there is none. Raises ClusterError."""
+    name = name_of(owner, number)
+    try:
+        if has_metadata(door.server):
+            found = door.ask(Call(method="GET", path=collection_path(name)))
+            terms = found["config"].get("metadata")
+        else:
+            path = collection_path(name, "points", "scroll")
+            page = door.ask(Call(method="POST", path=path, body={"limit": 1}))
+            terms = page["points"][0].get("payload") if page["points"] else None
+    except ClusterError as error:
+        if error.status == _NOT_FOUND:
+            return None
+        raise
+    return _lease(owner, number, terms if isinstance(terms, dict) else {})
+
+
+def exists(door: Cluster, owner: str, number: int) -> bool:
+    """Whether there is a lease of this number. Raises ClusterError."""
+    path = collection_path(name_of(owner, number), "exists")
+    return bool(door.ask(Call(method="GET", path=path))["exists"])
+
+
+def create(door: Cluster, lease: Lease) -> None:
+    """Make a lease. Of several at once the server lets one; ClusterError 409 for the others."""
+    terms = _terms(lease)
+    door.ask(creation(door.server, lease.name, terms))
+    if not has_metadata(door.server):
+        try:
+            _put_point(door, lease.name, terms)
+        except ClusterError:
+            with suppress(ClusterError):
+                delete(door, lease)
+            raise
+
+
+def renew(door: Cluster, lease: Lease, expires: datetime) -> None:
+    """Give a lease a new end. Raises ClusterError."""
+    if has_metadata(door.server):
+        body = {"metadata": {"expires": stamp(expires)}}
+        door.ask(Call(method="PATCH", path=collection_path(lease.name), body=body))
+    else:
+        _put_point(door, lease.name, _terms(lease) | {"expires": stamp(expires)})
+
+
+def delete(door: Cluster, lease: Lease) -> None:
+    """Remove a lease; it may be gone already. Raises ClusterError."""
+    for left in range(TRIES - 1, -1, -1):
+        try:
+            door.ask(Call(method="DELETE", path=collection_path(lease.name)))
+        except ClusterError as error:
+            if not error.maybe_applied or not left:
+                raise
+        else:
+            return
+
+
+def _put_point(door: Cluster, name: str, terms: dict[str, Json]) -> None:
+    query = {"wait": "true", "ordering": "strong"}
+    body = {"points": [{"id": _POINT, "vector": {}, "payload": terms}]}
+    door.ask(Call(method="PUT", path=collection_path(name, "points"), query=query, body=body))
+
+
+def _terms(lease: Lease) -> dict[str, Json]:
+    assert lease.acquired is not None
+    assert lease.expires is not None
+    return {
+        "id": lease.id,
+        "holder": lease.holder,
+        "commit": lease.commit,
+        "run": lease.run,
+        "acquired": stamp(lease.acquired),
+        "expires": stamp(lease.expires),
+    }
+
+
+def _lease(owner: str, number: int, terms: dict[str, Json]) -> Lease:
+    return Lease(
+        owner,
+        number,
+        id=str(terms.get("id", "")),
+        holder=_line(terms.get("holder")),
+        commit=_line(terms.get("commit")),
+        run=_line(terms.get("run")),
+        acquired=_when(terms.get("acquired")),
+        expires=_when(terms.get("expires")),
+    )
+
+
+def _line(value: Json) -> str:
+    """One printable line, whoever wrote it: it will stand in terminals and logs."""
+    text = value if isinstance(value, str) else ""
+    return "".join(char for char in text if char.isprintable())[:LONGEST]
+
+
+def _when(value: Json) -> datetime | None:
+    try:
+        when = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return None
+    return when if when.tzinfo else None

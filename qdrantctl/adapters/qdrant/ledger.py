@@ -1,0 +1,155 @@
+"""The ledger: a collection on the cluster that remembers what was last applied, by whom.
+
+One point per address, without vectors; and one with a random id that tells clusters apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from uuid import UUID, uuid5
+
+from qdrantctl.adapters.qdrant import internal_collection as own_collection
+from qdrantctl.model.address import OWN_PREFIX, Address, unsendable
+from qdrantctl.model.errors import ClusterError
+from qdrantctl.model.field_rule import ABSENT, Json
+from qdrantctl.model.kind import Door
+from qdrantctl.model.resource import Lifecycle, Record, Resource
+from qdrantctl.model.server import Server
+from qdrantctl.model.step import Call, collection_path
+
+LEDGER = OWN_PREFIX
+_SPACE = UUID("5a6f3b0e-6d0f-4f57-9a53-0c1f0b4c7f11")
+_CLUSTER = "cluster"
+_PAGE = 1000
+_NOT_FOUND = 404
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What the ledger holds."""
+
+    exists: bool = False
+    cluster_id: str = ""
+    """Random, made with the ledger; empty where there is none."""
+    entries: Mapping[Address, Mapping[str, Json]] = field(default_factory=dict)
+    """Payloads by address, those of deleted resources included."""
+
+
+def creation(server: Server) -> Call:
+    """The request that creates the ledger."""
+    return own_collection.creation(server, LEDGER)
+
+
+def read(door: Door) -> Memory:
+    """Everything the ledger holds. Only 404 means that there is none; other errors are raised.
+
+    One replica is asked: a write is only answered once every replica that is up has it, and the
+    consistency `majority` asks all of them, so it fails as soon as one node is down.
+    """
+    entries: dict[Address, Mapping[str, Json]] = {}
+    cluster_id, offset = "", ABSENT
+    while True:
+        body = {"limit": _PAGE, "with_payload": True, "with_vector": False}
+        if offset is not ABSENT:
+            body["offset"] = offset
+        try:
+            page = door.ask(
+                Call(
+                    method="POST",
+                    path=collection_path(LEDGER, "points", "scroll"),
+                    body=body,
+                )
+            )
+        except ClusterError as error:
+            if error.status == _NOT_FOUND:
+                return Memory()
+            raise
+        for point in page["points"]:
+            payload = point.get("payload") or {}
+            if "address" in payload:
+                entries[_address(payload, door)] = payload
+            else:
+                cluster_id = str(payload.get("cluster_id") or cluster_id)
+        offset = page.get("next_page_offset")
+        if offset is None:
+            return Memory(True, cluster_id, entries)
+
+
+def write(door: Door, entries: Iterable[Mapping[str, Json]]) -> None:
+    """Write entries, each in place of what was remembered of its address. Raises ClusterError."""
+    _upsert(door, [(str(entry["address"]), dict(entry)) for entry in entries])
+
+
+def remove(door: Door, address: str) -> None:
+    """Forget an address; nothing where it is not known. Raises ClusterError."""
+    path = collection_path(LEDGER, "points", "delete")
+    body = {"points": [point_id(address)]}
+    door.ask(Call(method="POST", path=path, query={"wait": "true"}, body=body))
+
+
+def identify(door: Door, cluster_id: str) -> None:
+    """Give the cluster its random id. Raises ClusterError."""
+    _upsert(door, [(_CLUSTER, {"cluster_id": cluster_id})])
+
+
+def point_id(address: str) -> str:
+    """The id of an address's point: one address has one owner in the whole cluster."""
+    return str(uuid5(_SPACE, address))
+
+
+def resource_of(payload: Mapping[str, Json]) -> Resource:
+    """An entry as a recorded resource."""
+    return Resource(
+        address=Address.parse(payload["address"]),
+        spec=payload["spec"],
+        lifecycle=Lifecycle.parse(payload.get("lifecycle") or {}),
+        record=Record(
+            owner=str(payload["owner"]),
+            schema_version=int(payload.get("schema_version") or 0),
+            digest=str(payload.get("digest") or ""),
+            uuid=str(payload.get("uuid") or ""),
+            pending=payload.get("pending"),
+            commit=str(payload.get("commit") or ""),
+            who=str(payload.get("who") or ""),
+            when=str(payload.get("when") or ""),
+            server=str(payload.get("server") or ""),
+            observed=payload["observed"] if isinstance(payload.get("observed"), dict) else None,
+            generations=tuple(payload.get("generations") or ()),
+        ),
+    )
+
+
+def _names(address: Address) -> list[str]:
+    """The words of a name; what is owned begins with its owner."""
+    held = address.kind in ("collection", "alias")
+    return [address.name] if held else address.name.split("/")
+
+
+def _upsert(door: Door, points: list[tuple[str, dict[str, Json]]]) -> None:
+    """Write points. The stricter orderings need one certain node, which may be down."""
+    body = {
+        "points": [
+            {"id": point_id(name), "vector": {}, "payload": payload} for name, payload in points
+        ]
+    }
+    path = collection_path(LEDGER, "points")
+    door.ask(Call(method="PUT", path=path, query={"wait": "true"}, body=body))
+
+
+def _address(payload: Mapping[str, Json], door: Door) -> Address:
+    """The address of an entry that can be used. Raises ClusterError for one that was tampered."""
+    try:
+        address = Address.parse(str(payload["address"]))
+        Lifecycle.parse(payload.get("lifecycle") or {})
+        sound = isinstance(payload.get("spec"), dict) and bool(payload.get("owner"))
+    except (ValueError, TypeError, KeyError, AttributeError):
+        sound = False
+    if not sound or any(map(unsendable, _names(address))):
+        raise ClusterError(
+            f"{door.server.url}: the ledger holds an entry for "
+            f"{str(payload.get('address'))[:100]!r} that qdrantctl did not write",
+            hint=f"Look at the points of the collection {LEDGER} and delete the one with this "
+            "address; the resource itself is not touched.",
+        )
+    return address

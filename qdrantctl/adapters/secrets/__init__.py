@@ -1,0 +1,1 @@
+"""API keys and tokens in text: detected and redacted."""

@@ -1,0 +1,1 @@
+"""Destinations of snapshots: a folder or object storage."""

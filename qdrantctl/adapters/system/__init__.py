@@ -1,0 +1,1 @@
+"""The machine: git, and the user or pipeline that runs qdrantctl."""

@@ -1,0 +1,1 @@
+"""Tokens of access keys: signed, decoded, delivered."""

@@ -1,0 +1,1 @@
+"""YAML: documents with positions, scalars, emitters and an editor."""

@@ -1,0 +1,340 @@
+"""YAML 1.2 documents as plain values with the place of each. Bounded in time and memory.
+
+ruamel's C parser gives the events, its slow Python parser where the C one is missing or too strict;
+the values are made here, by the core schema: `no`, `on`, `12:30` and dates are strings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, NoReturn
+
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    StreamEndEvent,
+)
+
+from qdrantctl.adapters.files.source_text import Page, Place
+from qdrantctl.adapters.yaml.scalars import Doubtful, plain_value
+from qdrantctl.adapters.yaml.syntax_errors import syntax_violation
+from qdrantctl.model.field_rule import Json
+from qdrantctl.model.spec import Path
+from qdrantctl.model.violation import Violation
+
+MAX_DEPTH = 100
+MAX_VALUES = 500_000
+"""Values in one file, about what 10 MB of ordinary manifests hold."""
+MAX_EXPANDED = 50_000
+"""Values that the aliases of one document may stand for."""
+MAX_REREAD = 100_000
+"""Characters that the slow parser may be asked to read."""
+MAX_PROBLEMS = 100
+"""Errors that are told of one file; whoever repairs a hundred can run it again."""
+
+_STR_TAGS = ("!", "tag:yaml.org,2002:str")
+
+
+class Mark(NamedTuple):
+    """Where an entry of a mapping or a list stands, and what is in it.
+
+    Holds the parser's own marks: most of them nobody ever asks for.
+    """
+
+    start: Any
+    inner: Any
+    """The same as `start` in a list."""
+    below: Marks | None
+
+    @property
+    def key(self) -> Place:
+        """Where the entry begins."""
+        return _place(self.start)
+
+    @property
+    def value(self) -> Place:
+        """Where its value begins."""
+        return _place(self.inner)
+
+
+Marks = dict[str | int, Mark]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One YAML document: a plain value, and where each part of it stands."""
+
+    value: Json
+    line: int
+    """Where it begins, from 1."""
+    marks: Marks | None
+
+    def place(self, path: Path, *, key: bool = False) -> Place:
+        """Where the value at `path` stands (or its key), or the nearest thing above it."""
+        found: Place = (self.line, 1)
+        marks = self.marks
+        for position, word in enumerate(path, 1):
+            mark = marks.get(word) if marks else None
+            if mark is None:
+                break
+            found = mark.key if key or position < len(path) else mark.value
+            marks = mark.below
+        return found
+
+
+def read_documents(page: Page) -> tuple[list[Document], list[Violation]]:
+    """The documents of a page, empty ones left out, and everything wrong with its YAML.
+
+    Documents with a wrong value are given all the same, so that the rest of them is checked too;
+    after a syntax error or a broken bound the rest of the page is lost.
+    """
+    reader = _Reader(page)
+    try:
+        reader.run(events(page.text))
+    except YAMLError as error:
+        if _REFUSED_BY_C not in str(error) or len(page.text) > MAX_REREAD:
+            reader.problems.append(syntax_violation(page, error))
+            return reader.documents, reader.problems
+        reader = _Reader(page)
+        try:
+            reader.run(python_events(page.text))
+        except YAMLError as again:
+            reader.problems.append(syntax_violation(page, again))
+    return reader.documents, reader.problems
+
+
+_REFUSED_BY_C = "found unexpected ':'"
+"""`{url: http://host}` is YAML, but not to the C parser."""
+
+
+class _Stop(Exception):
+    """Reading on would make no sense, or break a bound. The problem is already noted."""
+
+
+@dataclass(slots=True)
+class _Reader:
+    page: Page
+    documents: list[Document] = field(default_factory=list)
+    problems: list[Violation] = field(default_factory=list)
+    anchors: dict[str, tuple[Json, int]] = field(default_factory=dict)
+    open_anchors: set[str] = field(default_factory=set)
+    count: int = 0
+    expanded: int = 0
+    next_event: Callable[[], Any] = lambda: None
+
+    def run(self, next_event: Callable[[], Any]) -> None:
+        """Read all documents. Raises YAMLError."""
+        self.next_event = next_event
+        with suppress(_Stop):
+            while (event := next_event()) is not None:
+                if type(event) is DocumentStartEvent:
+                    self._document()
+                elif type(event) is StreamEndEvent:
+                    return
+
+    def _document(self) -> None:
+        self.anchors = {}
+        self.expanded = 0
+        event = self.next_event()
+        value, marks = self._value(event, 0)
+        if value is not None:
+            self.documents.append(Document(value, event.start_mark.line + 1, marks))
+
+    def _value(self, event: Any, depth: int) -> tuple[Json, Marks | None]:
+        self.count += 1
+        if self.count > MAX_VALUES:
+            self._stop(event, "QC010", f"more than {MAX_VALUES:,} values in one file", "Split it.")
+        kind = type(event)
+        if kind is ScalarEvent:
+            value = self._scalar(event)
+            if event.anchor is not None:
+                self.anchors[event.anchor] = (value, 1 + (len(event.value) >> 4))
+            return value, None
+        if kind is AliasEvent:
+            return self._alias(event), None
+        if depth >= MAX_DEPTH:
+            self._stop(event, "QC010", f"nested deeper than {MAX_DEPTH} levels", "Make it flatter.")
+        before, anchor = self.count + self.expanded, event.anchor
+        if anchor is not None:
+            self.anchors.pop(anchor, None)
+            self.open_anchors.add(anchor)
+        is_mapping = kind is MappingStartEvent
+        if not event.implicit:
+            self._tagged(event, "map" if is_mapping else "seq")
+        marks: Marks = {}
+        inner = depth + 1
+        value = self._mapping(event, marks, inner) if is_mapping else self._sequence(marks, inner)
+        if anchor is not None:
+            self.open_anchors.discard(anchor)
+            self.anchors[anchor] = (value, self.count + self.expanded - before + 1)
+        return value, marks
+
+    def _mapping(self, start: Any, marks: Marks, depth: int) -> dict[str, Json]:
+        found: dict[str, Json] = {}
+        merges: list[tuple[Json, Any]] = []
+        next_event = self.next_event
+        while type(event := next_event()) is not MappingEndEvent:
+            key = self._key(event, start)
+            inner = next_event()
+            if key == "<<" and event.implicit[0]:
+                merges.append((self._value(inner, depth)[0], event))
+                continue
+            if key in found:
+                self._twice(event, key, marks[key].key)
+            value, below = self._value(inner, depth)
+            marks[key] = Mark(event.start_mark, inner.start_mark, below)
+            found[key] = value
+        for value, event in merges:
+            self._merge(found, value, event, marks)
+        return found
+
+    def _sequence(self, marks: Marks, depth: int) -> list[Json]:
+        found: list[Json] = []
+        while type(event := self.next_event()) is not SequenceEndEvent:
+            value, below = self._value(event, depth)
+            marks[len(found)] = Mark(event.start_mark, event.start_mark, below)
+            found.append(value)
+        return found
+
+    def _scalar(self, event: Any) -> Json:
+        plain, quoted = event.implicit
+        if quoted:
+            return event.value
+        if not plain:
+            if event.tag not in _STR_TAGS:
+                self._tagged(event, "str")
+            return event.value
+        try:
+            return plain_value(event.value)
+        except Doubtful as doubt:
+            self._problem(event, "QC011", doubt.message, doubt.hint)
+            return doubt.value
+
+    def _key(self, event: Any, start: Any) -> str:
+        self.count += 1
+        if type(event) is AliasEvent:
+            key = self._alias(event)
+        elif type(event) is ScalarEvent:
+            key = event.value if event.value == "<<" else self._scalar(event)
+            if event.anchor is not None:
+                self.anchors[event.anchor] = (key, 1 + (len(event.value) >> 4))
+        else:
+            hint = "Keys are plain strings."
+            if self.page.text.startswith("{{", start.start_mark.index):
+                hint = "Template expressions work in files named *.yaml.j2 only."
+            self._stop(event, "QC007", "a mapping or a list cannot be a key", hint)
+        if isinstance(key, str):
+            return key
+        written = event.value if type(event) is ScalarEvent else str(key)
+        self._problem(
+            event,
+            "QC007",
+            f"the key {written or 'null'} is not a string",
+            f'Put it in quotes: "{written}"' if written else "Write a key before the colon.",
+        )
+        return str(written)
+
+    def _alias(self, event: Any) -> Json:
+        name = event.anchor
+        if name in self.open_anchors:
+            message = f"the alias *{name} stands inside what it stands for"
+            self._stop(event, "QC009", message, "Write it out.")
+        if name not in self.anchors:
+            known = ", ".join(sorted(self.anchors)[:9])
+            self._problem(
+                event,
+                "QC009",
+                f"the alias *{name} is not defined in this document",
+                f"Anchors so far: {known}."
+                if known
+                else f"Define it with &{name} before its use, or put quotes around the text.",
+            )
+            return f"*{name}"
+        value, size = self.anchors[name]
+        self.expanded += size
+        if self.expanded > MAX_EXPANDED:
+            self._stop(
+                event,
+                "QC009",
+                f"aliases stand for more than {MAX_EXPANDED:,} values",
+                "Write less with aliases.",
+            )
+        return value
+
+    def _merge(self, found: dict[str, Json], value: Json, event: Any, marks: Marks) -> None:
+        """`<<: *defaults` lays a mapping, or several, under the keys that are stated."""
+        mark = event.start_mark
+        for source in value if isinstance(value, list) else [value]:
+            if not isinstance(source, dict):
+                self._problem(
+                    event, "QC009", "<< takes a mapping, or a list of mappings", "As in <<: *name."
+                )
+                return
+            self.expanded += len(source)
+            for key, inner in source.items():
+                if key not in found:
+                    found[key] = inner
+                    marks[key] = Mark(mark, mark, None)
+
+    def _tagged(self, event: Any, natural: str) -> None:
+        tag = str(event.tag)
+        if tag not in ("!", f"tag:yaml.org,2002:{natural}"):
+            shown = tag.replace("tag:yaml.org,2002:", "!!")
+            self._problem(
+                event, "QC008", f"the tag {shown} is not supported", "Write the value without it."
+            )
+
+    def _twice(self, event: Any, key: str, first: Place) -> None:
+        self._problem(
+            event,
+            "QC006",
+            f"the key {key!r} is stated twice; the first is on {self.page.line_words(first[0])}",
+            "Keep one of the two.",
+        )
+
+    def _problem(self, event: Any, rule: str, message: str, hint: str = "") -> None:
+        self.problems.append(self.page.violation(rule, message, hint, _place(event.start_mark)))
+        if len(self.problems) >= MAX_PROBLEMS:
+            raise _Stop
+
+    def _stop(self, event: Any, rule: str, message: str, hint: str = "") -> NoReturn:
+        self._problem(event, rule, message, hint)
+        raise _Stop
+
+
+def _place(mark: Any) -> Place:
+    return mark.line + 1, mark.column + 1
+
+
+def events(text: str) -> Callable[[], Any]:
+    """A function that gives the next event of `text`, and None after the last."""
+    try:
+        from _ruamel_yaml import CParser  # type: ignore[import-not-found]
+    except ImportError:
+        return python_events(text)
+    parsed: Callable[[], Any] = CParser(text).get_event
+    return parsed
+
+
+def python_events(text: str) -> Callable[[], Any]:
+    """The same from the slow parser, which takes some YAML that the other refuses."""
+    from ruamel.yaml import YAML
+
+    events = map(_sound, YAML(typ="safe", pure=True).parse(text))
+    return lambda: next(events, None)
+
+
+def _sound(event: Any) -> Any:
+    """The Python parser lets escapes make lone surrogates, which no UTF-8 can hold."""
+    if type(event) is ScalarEvent and any("\ud800" <= char <= "\udfff" for char in event.value):
+        raise MarkedYAMLError(
+            problem="found invalid Unicode character escape code", problem_mark=event.start_mark
+        )
+    return event

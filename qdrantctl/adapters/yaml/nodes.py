@@ -1,0 +1,92 @@
+"""YAML text as nodes with their places, so that it can be changed where it must and nowhere else.
+
+The parser's marks are trusted for where things begin, and for where scalars and flow collections
+end; a block collection ends where its last part does, without the comments behind.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    StreamEndEvent,
+)
+
+from qdrantctl.adapters.yaml.documents import events, python_events
+
+COLON = re.compile(r"\s*:")
+"""What stands between a key and its value."""
+
+
+@dataclass(slots=True)
+class Node:
+    """A value in the text: characters `start` to `end`."""
+
+    start: int
+    end: int
+    line: int
+    """On which it begins, from 1."""
+    column: int
+    """In which it begins, from 0."""
+    flow: bool = False
+    """Whether it is a mapping or a list in braces or brackets."""
+    entries: dict[str, tuple[Node, Node]] | None = None
+    """Of a mapping: key and value by the key's text."""
+    items: list[Node] | None = field(default=None)
+    """Of a list."""
+
+
+def compose(text: str) -> list[Node]:
+    """The root of each document. Raises YAMLError for what read_documents refused, too."""
+    try:
+        return _documents(text, events(text))
+    except YAMLError:
+        return _documents(text, python_events(text))
+
+
+def _documents(text: str, next_event: Callable[[], Any]) -> list[Node]:
+    found: list[Node] = []
+    while type(event := next_event()) is not StreamEndEvent:
+        if type(event) is DocumentStartEvent:
+            found.append(_node(text, next_event(), next_event))
+    return found
+
+
+def _node(text: str, event: Any, next_event: Callable[[], Any]) -> Node:
+    start = event.start_mark
+    node = Node(start.index, event.end_mark.index, start.line + 1, start.column)
+    if type(event) in (ScalarEvent, AliasEvent):
+        return node
+    node.flow = bool(event.flow_style)
+    if type(event) is MappingStartEvent:
+        node.entries = {}
+        while type(event := next_event()) is not MappingEndEvent:
+            key = _node(text, event, next_event)
+            value = _node(text, next_event(), next_event)
+            if value.start == value.end:  # nothing, which the parsers see in different places
+                value.start = value.end = _behind_the_colon(text, key.end)
+            node.entries[getattr(event, "value", "")] = (key, value)
+            node.end = max(key.end, value.end)
+    else:
+        node.items = []
+        while type(event := next_event()) is not SequenceEndEvent:
+            node.items.append(_node(text, event, next_event))
+            node.end = node.items[-1].end
+    if node.flow:
+        node.end = event.end_mark.index
+    return node
+
+
+def _behind_the_colon(text: str, index: int) -> int:
+    found = COLON.match(text, index)
+    return found.end() if found else index

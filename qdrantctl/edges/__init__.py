@@ -1,1 +1,0 @@
-"""Pillar: doors to the outside, one foreign library or system each. They decide nothing."""

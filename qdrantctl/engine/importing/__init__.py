@@ -1,0 +1,1 @@
+"""Importing: live specs in manifest form, and the three-way merge. Pure."""

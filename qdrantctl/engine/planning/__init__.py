@@ -1,0 +1,1 @@
+"""Planning: from three states to changes, in order, as data. Pure."""

@@ -1,0 +1,52 @@
+"""Fields that were changed outside qdrantctl, and what `on_drift: keep` makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from qdrantctl.model.change import Cause, FieldChange
+from qdrantctl.model.field_rule import Effect
+from qdrantctl.model.spec import Path, Shape
+
+KEPT_AS_IT_IS = "changed outside qdrantctl, on_drift: keep"
+
+
+def outside(field: FieldChange) -> bool:
+    """Whether a plan would put back what somebody changed on the cluster."""
+    return field.effect > Effect.KEPT and field.cause in (Cause.DRIFT, Cause.BOTH)
+
+
+def left(field: FieldChange) -> bool:
+    """Whether a plan leaves the field as somebody changed it."""
+    return field.effect is Effect.KEPT and field.because == KEPT_AS_IT_IS
+
+
+def keep(shape: Shape, fields: Sequence[FieldChange]) -> tuple[FieldChange, ...]:
+    """The same fields, those that were changed on the cluster left as they are.
+
+    What the server takes only as one is kept as one: not where a part of it was edited.
+    """
+    edited = {_unit(shape, f.path) for f in fields if f.effect > Effect.KEPT and not outside(f)}
+    return tuple(
+        field.model_copy(update={"effect": Effect.KEPT, "because": KEPT_AS_IT_IS})
+        if outside(field) and _unit(shape, field.path) not in edited and _can_wait(shape, field)
+        else field
+        for field in fields
+    )
+
+
+def unrecorded(shape: Shape, fields: Sequence[FieldChange]) -> frozenset[Path]:
+    """Where a record keeps its value, as what the manifest asks by now was not applied."""
+    return frozenset(_unit(shape, f.path) for f in fields if left(f) and f.cause is Cause.BOTH)
+
+
+def _unit(shape: Shape, path: Path) -> Path:
+    """The part of a spec that is sent, and recorded, as one with what stands at `path`."""
+    met = list(shape.along(path))
+    end = next((i for i, s in enumerate(met, 1) if s.rule.whole or s.rule.resend), len(met))
+    return path[:end]
+
+
+def _can_wait(shape: Shape, field: FieldChange) -> bool:
+    """Whether the record can keep its value: a list with identity has no place of its own."""
+    return field.cause is Cause.DRIFT or not any(s.rule.key for s in shape.along(field.path))

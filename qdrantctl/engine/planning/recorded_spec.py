@@ -1,0 +1,31 @@
+"""What a record holds of a resource: what was asked, but for what plans leave alone. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+
+from qdrantctl.model.field_rule import Json
+from qdrantctl.model.paths import at, put
+from qdrantctl.model.resource import Resource
+from qdrantctl.model.spec import Path
+
+
+def ignored(desired: Resource, today: date) -> frozenset[Path]:
+    """Fields that plans leave alone today."""
+    return frozenset(
+        entry.path
+        for entry in desired.lifecycle.ignore
+        if entry.until is None or entry.until >= today
+    )
+
+
+def stored_spec(
+    desired: Resource, ours: Resource | None, ignored: frozenset[Path]
+) -> Mapping[str, Json]:
+    """The spec for the record: as desired, ignored fields as they were recorded."""
+    stored = dict(desired.spec)
+    if ours is not None:
+        for path in ignored:
+            stored = put(stored, path, at(ours.spec, path))
+    return stored

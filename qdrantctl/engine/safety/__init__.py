@@ -1,0 +1,1 @@
+"""The safety rules and gates of a plan. Pure."""

@@ -1,0 +1,169 @@
+"""The flow of `keys check`: what a token claims, and what the cluster lets it do. Harmless.
+
+The requests that would write ask for nothing: to take a field that is nowhere from no point, to
+delete a snapshot and to change a collection that are not there. What the server answers tells
+whether it would have done it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from qdrantctl.adapters.qdrant.client import FORBIDDEN, NOT_FOUND, UNAUTHORIZED, Cluster, Endpoint
+from qdrantctl.adapters.tokens.signer import read
+from qdrantctl.model.access_keys.generation import EVERYWHERE, GRANTS, REGISTRY, abilities
+from qdrantctl.model.access_keys.report import Checked, Probe
+from qdrantctl.model.address import OWN_PREFIX
+from qdrantctl.model.errors import ClusterError
+from qdrantctl.model.field_rule import Json
+from qdrantctl.model.lease import stamp
+from qdrantctl.model.step import Call, collection_path
+
+_NONE = f"{OWN_PREFIX}_check"
+"""A name that nothing has."""
+_NO_POINT: Json = {"must": [{"has_id": []}]}
+
+_WHY = {
+    "ExpiredSignature": "it has expired",
+    "InvalidSignature": "it was signed with another API key: that of another cluster, or one that "
+    "was replaced since",
+}
+_REVOKED = "stateful validation failed"
+
+
+def check(token: str, endpoint: Endpoint, also: tuple[str, ...]) -> Checked:
+    """What a token claims and may do; `also` are names to try beside those that it names.
+
+    Raises QdrantctlError for what is no token, ClusterError where nobody answers.
+    """
+    claims = read(token)
+    access = _access(claims.get("access", "m"))
+    expires = claims.get("exp", 0)
+    made = Checked(
+        subject=str(claims.get("sub") or ""),
+        expires=_time(expires),
+        revocable="value_exists" in claims,
+        access=access,
+        warnings=tuple(_warnings(claims)),
+    )
+    with Cluster(replace(endpoint, api_key=token)) as door:
+        if refused := _refused(door):
+            return made.model_copy(update={"refused": refused})
+        probes = list(_cluster(door, access))
+        names = [name for name in access if name != EVERYWHERE]
+        for name in dict.fromkeys([*names, *also]):
+            probes += _collection(door, access, name)
+    return made.model_copy(update={"probes": tuple(probes)})
+
+
+def _time(seconds: Json) -> str:
+    usual = type(seconds) is int and 0 < seconds < 2**37
+    return stamp(datetime.fromtimestamp(seconds, UTC)) if usual else ""
+
+
+def _access(stated: Json) -> Mapping[str, str]:
+    """The claim as a scope; what the server would not read is left out, and it refuses it."""
+    if isinstance(stated, str):
+        return {EVERYWHERE: stated} if stated in GRANTS else {}
+    entries = stated if isinstance(stated, list) else []
+    return {
+        str(entry["collection"]): str(entry["access"])
+        for entry in entries
+        if isinstance(entry, dict) and {"collection", "access"} <= entry.keys()
+    }
+
+
+def _warnings(claims: Mapping[str, Json]) -> Iterator[str]:
+    if "access" not in claims:
+        yield "it says nothing of access, which to the server means that it may do everything"
+    if "exp" not in claims:
+        yield "it never expires"
+    if "nbf" in claims:
+        yield "the server ignores nbf: it is taken before that time, too"
+    exists = claims.get("value_exists")
+    if isinstance(exists, dict) and exists.get("matches") == []:
+        yield "its value_exists matches anything, so nobody can revoke it"
+
+
+def _refused(door: Cluster) -> str:
+    """Why the server does not take the token at all; empty when it does."""
+    try:
+        door.ask(Call(method="GET", path="/collections"))
+    except ClusterError as error:
+        if error.status not in (UNAUTHORIZED, FORBIDDEN):
+            raise
+        if _REVOKED in error.why and error.status == FORBIDDEN:
+            return f"the registry it depends on is missing ({REGISTRY})"
+        if _REVOKED in error.why:
+            return "it was revoked: what it names is no longer in the registry"
+        why = next((why for word, why in _WHY.items() if word in error.why), "")
+        return why or "the server takes no such token; is service.jwt_rbac switched on there?"
+    return ""
+
+
+def _cluster(door: Cluster, access: Mapping[str, str]) -> Iterator[Probe]:
+    may = abilities(access, EVERYWHERE)
+    yield _probe(
+        door, EVERYWHERE, "see the whole cluster", may, Call(method="GET", path="/cluster")
+    )
+    manage = "make, change and delete collections and aliases"
+    change = Call(method="PATCH", path=collection_path(_NONE), body={"optimizers_config": {}})
+    yield _probe(door, EVERYWHERE, manage, may, change)
+
+
+def _collection(door: Cluster, access: Mapping[str, str], name: str) -> Iterator[Probe]:
+    may = abilities(access, name)
+    calls = {
+        "read points and settings": Call(
+            method="POST",
+            path=collection_path(name, "points", "count"),
+            body={"exact": False, "filter": _NO_POINT},
+        ),
+        "download snapshots": Call(method="GET", path=collection_path(name, "snapshots")),
+        "write points": Call(
+            method="POST",
+            path=collection_path(name, "points", "payload", "delete"),
+            query={"wait": "true"},
+            body={"keys": [_NONE], "filter": _NO_POINT},
+        ),
+        "make and delete snapshots": Call(
+            method="DELETE", path=collection_path(name, "snapshots", _NONE)
+        ),
+    }
+    there = _there(door, name)
+    for action, call in calls.items():
+        yield _probe(door, name, action, may, call, there=there)
+
+
+def _there(door: Cluster, name: str) -> bool:
+    """Whether the name stands for something, as far as this token is told."""
+    try:
+        door.ask(Call(method="GET", path=collection_path(name)))
+    except ClusterError as error:
+        return error.status != NOT_FOUND
+    return True
+
+
+def _probe(
+    door: Cluster,
+    name: str,
+    action: str,
+    may: tuple[str, ...],
+    call: Call,
+    *,
+    there: bool = True,
+) -> Probe:
+    """Whether the server lets the token do it. That something is missing comes after that."""
+    allowed: bool | None = True
+    try:
+        door.ask(call)
+    except ClusterError as error:
+        if error.status in (UNAUTHORIZED, FORBIDDEN):
+            allowed = False
+        elif not error.status or error.status >= 429:
+            allowed = None
+    return Probe(
+        name=name, action=action, claimed=action in may, allowed=allowed if there else None
+    )

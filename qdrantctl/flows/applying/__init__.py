@@ -1,0 +1,1 @@
+"""Applying a plan: its steps performed and read back."""

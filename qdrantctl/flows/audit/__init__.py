@@ -1,0 +1,1 @@
+"""The security audit: evidence collected, checklist answered."""

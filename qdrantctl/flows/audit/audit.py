@@ -1,0 +1,281 @@
+"""The flow of `audit`: look at files, manifests and server, judge. No request changes data."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from qdrantctl import __version__
+from qdrantctl.adapters.probes import probe as posture
+from qdrantctl.adapters.probes.probe import Ports, usual
+from qdrantctl.adapters.project import connection as reach
+from qdrantctl.adapters.project.project_file import load
+from qdrantctl.adapters.project.secret_scan import files, leaks
+from qdrantctl.adapters.project.settings import Settings, find
+from qdrantctl.adapters.qdrant.client import Cluster, Endpoint
+from qdrantctl.engine.audit.checklist import OFFLINE, judge
+from qdrantctl.engine.audit.proof import Probe, probes, proved
+from qdrantctl.flows.audit.profile_caps import profiles, wanted
+from qdrantctl.flows.cluster.nodes import Work
+from qdrantctl.flows.snapshots.policies.status import policies
+from qdrantctl.flows.state.desired import GIVEN_AWAY, desired
+from qdrantctl.flows.state.live import Progress, observe
+from qdrantctl.model.address import Address
+from qdrantctl.model.audit.evidence import Evidence, Inside, Leak, Posture
+from qdrantctl.model.audit.report import AuditedServer, AuditReport, Proof
+from qdrantctl.model.errors import ClusterError, SettingsError
+from qdrantctl.model.field_rule import ABSENT, Json
+from qdrantctl.model.kind import Asked
+from qdrantctl.model.resource import Inventory, Resource
+from qdrantctl.model.step import Call, collection_path
+from qdrantctl.model.violation import Severity
+
+_MADE = re.compile(r"-(\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d)\.snapshot$")
+"""A snapshot's name tells when it was made, UTC; its file's time may be that of a copy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the command line asks of an audit."""
+
+    prove: bool = False
+    prove_writes: bool = False
+    offline: bool = False
+    fail_on: Severity = Severity.ERROR
+    grpc_port: int | None = None
+    p2p_port: int | None = None
+    metrics_port: int | None = None
+    read_only_key: str | None = None
+    """Name of the environment variable that holds it."""
+    profile: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the server is, and its other ports where it is the embedded one."""
+
+    endpoint: Endpoint
+    grpc: int | None = None
+    peers: int | None = None
+
+
+def audit(
+    settings: Settings,
+    wishes: Wishes,
+    environ: Mapping[str, str],
+    now: datetime,
+    tell: Progress,
+    on_call: Callable[[Call, int, float], None] | None = None,
+) -> AuditReport:
+    """Every line of the checklist, answered. Raises ManifestError, SettingsError, ClusterError."""
+    tell("reading manifests")
+    # Secrets in files are an answer of the audit (QA208), and no reason to give none.
+    stated = desired(settings, but=GIVEN_AWAY).inventory if settings.manifests else Inventory()
+    documents = profiles(wishes.profile, settings) if wishes.profile else None
+    found, looked_at = _leaks(settings, stated)
+    evidence = Evidence(
+        desired=stated, posture=None, inside=None, unseen=OFFLINE, leaks=found, files=looked_at
+    )
+    if not wishes.offline:
+        evidence = _asked(evidence, settings, wishes, environ, now, tell, on_call)
+    if documents is not None:
+        live = evidence.inside.live if evidence.inside else Inventory()
+        evidence = replace(evidence, profile=wanted(documents, live, stated))
+    return AuditReport(
+        qdrantctl_version=__version__,
+        project=settings.project,
+        environment=settings.environment,
+        server=_server(evidence.posture) if evidence.posture else ABSENT,
+        fail_on=wishes.fail_on,
+        verdicts=judge(evidence, settings.rules, now),
+        proofs=ABSENT if evidence.proofs is None else evidence.proofs,
+    )
+
+
+def _server(seen: Posture) -> AuditedServer:
+    return AuditedServer(url=seen.url, version=str(seen.version) if seen.version else "")
+
+
+def _leaks(settings: Settings, stated: Inventory) -> tuple[tuple[Leak, ...] | None, int]:
+    """Keys in files, and how many files there are; None where there is no project."""
+    if not settings.manifests:
+        return None, 0
+    file = find(settings.root)
+    named = {resource.origin.file for resource in stated.values() if resource.origin}
+    paths = files(settings.root, load(file) if file else None, sorted(named))
+    sinks = {path: str(key.address) for key in stated.values() for path in _sinks(key)}
+    found = leaks(paths, settings.root, settings.api_key)
+    return tuple(replace(leak, sink=sinks.get(leak.file, "")) for leak in found), len(paths)
+
+
+def _sinks(key: Resource) -> Iterator[str]:
+    """The files that the tokens of a key are put in, from the project's folder."""
+    for sink in key.declared.get("sinks") or ():
+        inner = sink.get("dotenv") or sink.get("kubernetes_secret") or {}
+        if path := sink.get("file") or inner.get("path"):
+            yield os.path.normpath(path)
+
+
+def _asked(
+    evidence: Evidence,
+    settings: Settings,
+    wishes: Wishes,
+    environ: Mapping[str, str],
+    now: datetime,
+    tell: Progress,
+    on_call: Callable[[Call, int, float], None] | None,
+) -> Evidence:
+    """The evidence with what the server tells and shows. Raises ClusterError."""
+    place = _place(settings)
+    read_only = None
+    if wishes.read_only_key:
+        read_only = reach.another_key(wishes.read_only_key, place.endpoint.url, environ)
+    why: ClusterError | None = None
+    peers: tuple[str, ...] | None = None
+    with Cluster(place.endpoint, on_call=on_call) as door:
+        try:
+            inside = _policed(settings, door, _inside(door, now, tell))
+            evidence = replace(evidence, inside=inside, unseen="")
+            if wishes.prove:
+                proofs = tuple(_proofs(door, inside.live, wishes, tell))
+                evidence = replace(evidence, proofs=proofs)
+            peers = _peers(door, inside, settings, place, wishes)
+        except ClusterError as error:
+            why = error
+            evidence = replace(evidence, unseen=error.what.removeprefix(f"{door.url}: "))
+    if peers is None:
+        peers = _guessed(place, settings, wishes)
+    grpc = place.grpc or usual(place.endpoint.url, wishes.grpc_port, posture.GRPC_PORT)
+    ports = Ports(grpc, peers, wishes.metrics_port)
+    seen = posture.look(place.endpoint, ports, read_only, tell)
+    if why and not seen.no_key.code:
+        raise why
+    return replace(evidence, posture=seen)
+
+
+def _place(settings: Settings) -> _Place:
+    """The server of these settings. An embedded one is started. Raises SettingsError."""
+    if settings.embedded:
+        from qdrantctl.adapters.local_server import server as devserver
+
+        running = devserver.start(settings.root)
+        return _Place(Endpoint(url=running.url), running.ports[1], running.ports[2])
+    if settings.endpoint is None:
+        raise SettingsError("no server is named", hint="State url in the environment, or --url.")
+    return _Place(settings.endpoint)
+
+
+def _inside(door: Cluster, now: datetime, tell: Progress) -> Inside:
+    """What the server tells who has a key. Raises ClusterError.
+
+    `now` stands in where a proxy takes the server's own time out of its answers.
+    """
+    tell("reading the cluster")
+    query = {"details_level": "2"}
+    telemetry = door.ask(Call(method="GET", path="/telemetry", query=query))
+    distributed = door.server.distributed
+    names = [entry["id"] for entry in telemetry["collections"]["collections"]]
+    details = frozenset(Address("collection", name) for name in names)
+    live = observe(door, Asked(Inventory(), Inventory(), details=details))
+    calls = {
+        a.name: Call(method="GET", path=collection_path(a.name, "snapshots"))
+        for a, resource in live.items()
+        if a.kind == "collection" and resource.facts.points != 0
+    }
+    door.expect(calls.values())
+    snapshots: dict[str, datetime | None] = {}
+    for name, call in calls.items():
+        with suppress(ClusterError):  # a storage of snapshots that fails is no reason to stop
+            snapshots[name] = _newest(door.ask(call))
+    with suppress(ClusterError):
+        now = door.now
+    return Inside(now, distributed, live, telemetry, snapshots)
+
+
+def _policed(settings: Settings, door: Cluster, inside: Inside) -> Inside:
+    """With what the policies of these settings have put away. Raises ClusterError."""
+    kept: dict[str, datetime] = {}
+    tried: dict[str, tuple[datetime, bool]] = {}
+    work = Work(door, lambda _: None, lambda: False, settings.nodes)
+    for policy in policies(settings, work):
+        for each in (each for place in policy.places for each in place.sets):
+            if each.sidecar is None or each.state not in ("complete", "bad"):
+                continue
+            name = each.sidecar.snapshot.collection
+            if each.state == "complete":
+                kept[name] = max(kept.get(name, each.sidecar.taken), each.sidecar.taken)
+            if met := each.verified:
+                tried[name] = max(tried.get(name, (met.when, met.good)), (met.when, met.good))
+    return replace(inside, kept=kept, tried=tried)
+
+
+def _newest(listed: Json) -> datetime | None:
+    """When the newest snapshot of a list was made."""
+    times = []
+    for entry in listed:
+        if made := _MADE.search(entry["name"]):
+            with suppress(ValueError):
+                made_at = datetime.strptime(made[1], "%Y-%m-%d-%H-%M-%S")
+                times.append(made_at.replace(tzinfo=UTC))
+    return max(times, default=None)
+
+
+def _proofs(door: Cluster, live: Inventory, wishes: Wishes, tell: Progress) -> list[Proof]:
+    found: list[Proof] = []
+    for address, resource in live.items():
+        if address.kind == "collection":
+            tell(f"trying the caps of {address}")
+            found += _tried(door, resource, writes=wishes.prove_writes)
+    return found
+
+
+def _tried(door: Cluster, resource: Resource, *, writes: bool) -> list[Proof]:
+    enabled = bool((resource.spec.get("strict_mode_config") or {}).get("enabled"))
+    found: list[Proof] = []
+    for probe in probes(resource, secrets.token_hex(8), writes=writes):
+        if isinstance(probe, Probe):
+            found.append(proved(probe, *_answer(door, probe.call), enabled=enabled))
+        else:
+            found.append(probe)
+    return found
+
+
+def _answer(door: Cluster, call: Call) -> tuple[int, str]:
+    """Status and words of the answer; 0 where there was none."""
+    try:
+        door.ask(call)
+    except ClusterError as error:
+        return error.status, error.why
+    return 200, ""
+
+
+def _peers(
+    door: Cluster, inside: Inside, settings: Settings, place: _Place, wishes: Wishes
+) -> tuple[str, ...] | None:
+    """The ports for peers as the cluster tells them; None: it does not. Raises ClusterError."""
+    if not inside.distributed:
+        return ()
+    if place.peers or wishes.p2p_port:
+        return None
+    told = door.ask(Call(method="GET", path="/cluster")).get("peers") or {}
+    ports = {urlsplit(str(peer.get("uri"))).port for peer in told.values()}
+    return _at_every_node(place, settings, ports) or None
+
+
+def _guessed(place: _Place, settings: Settings, wishes: Wishes) -> tuple[str, ...] | None:
+    port = place.peers or usual(place.endpoint.url, wishes.p2p_port, posture.PEER_PORT)
+    return _at_every_node(place, settings, {port}) or None
+
+
+def _at_every_node(place: _Place, settings: Settings, ports: set[int | None]) -> tuple[str, ...]:
+    """`host:port` for each node whose address is known, the server's own first."""
+    urls = (place.endpoint.url, *settings.nodes)
+    hosts = dict.fromkeys(urlsplit(url).netloc.rpartition(":")[0] for url in urls)
+    return tuple(f"{host}:{port}" for host in hosts for port in sorted(filter(None, ports)))

@@ -1,0 +1,61 @@
+"""The caps that a file of profiles asks of the collections of a whole cluster, for an audit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from qdrantctl.adapters.manifests.load import Sources, load
+from qdrantctl.adapters.project.settings import Settings
+from qdrantctl.flows.state.desired import stdin
+from qdrantctl.kinds.catalog import KINDS, OVERLAYS
+from qdrantctl.kinds.strict_mode_profile import STRICT_MODE_PROFILE
+from qdrantctl.model.address import Address
+from qdrantctl.model.errors import ManifestError
+from qdrantctl.model.field_rule import Json
+from qdrantctl.model.resource import Inventory
+from qdrantctl.model.violation import Severity
+
+STRICT = "strict_mode_config"
+
+
+def profiles(path: Path, settings: Settings) -> Inventory:
+    """The StrictModeProfiles of a file. Raises ManifestError."""
+    sources = Sources(
+        path.parent,
+        (path.name,),
+        settings.environment,
+        settings.vars,
+        explicit=True,
+        api_key=settings.api_key,
+    )
+    loaded = load(sources, (*KINDS, *OVERLAYS), stdin)
+    if any(violation.severity is Severity.ERROR for violation in loaded.violations):
+        raise ManifestError("the profile has errors; no server was asked", loaded.violations)
+    found = [d for d in loaded.overlays.values() if d.address.kind == STRICT_MODE_PROFILE.name]
+    if not found:
+        raise ManifestError(
+            f"{path.name} holds no {STRICT_MODE_PROFILE.manifest}; no server was asked",
+            hint="Name the file of a profile; `qdrantctl init --profile production` writes one.",
+        )
+    return Inventory(found)
+
+
+def wanted(
+    documents: Inventory, live: Inventory, desired: Inventory
+) -> Mapping[Address, Mapping[str, Json]]:
+    """The caps that profiles ask of each collection that they cover.
+
+    Labels stand in manifests alone, so only what is stated there can be selected by them.
+    """
+    bare = [
+        replace(
+            resource,
+            spec={key: value for key, value in resource.spec.items() if key != STRICT},
+            labels=desired[address].labels if address in desired else {},
+        )
+        for address, resource in live.items()
+    ]
+    covered = STRICT_MODE_PROFILE.apply(documents, Inventory(bare))
+    return {a: resource.spec[STRICT] for a, resource in covered.items() if STRICT in resource.spec}

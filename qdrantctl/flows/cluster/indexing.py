@@ -1,0 +1,61 @@
+"""Waiting for the server to index what it was given: to the end, or only for a while."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from qdrantctl.flows.cluster.nodes import Work
+from qdrantctl.model.address import Address
+from qdrantctl.model.kind import Door
+from qdrantctl.model.step import Call, collection_path
+
+AWHILE = 60.0
+"""Seconds that a restore waits: it is whole without, and where `max_optimization_threads` is 0 the
+server never ends."""
+POLL = 0.2
+YELLOW = "yellow"
+
+Told = Callable[[Address, str, int, int], None]
+"""Gets address, status, indexed vectors and points."""
+
+
+def wait_green(
+    door: Door, addresses: list[Address], told: Told, stop: Callable[[], bool]
+) -> dict[Address, str]:
+    """Wait until indexing has ended. The last status of those that were seen and are not green.
+
+    A grey collection waits for its next write, so waiting for it would never end.
+    """
+    left: dict[Address, str] = {}
+    for address in addresses:
+        status = YELLOW
+        while status == YELLOW and not stop():
+            left[address] = status = _status(door, address, told)
+            if status == YELLOW:
+                time.sleep(POLL)
+    return {address: status for address, status in left.items() if status != "green"}
+
+
+def awhile(work: Work, address: Address) -> str:
+    """Wait until indexing has ended, but not for long: the last status. Raises ClusterError.
+
+    Who asks to stop only ends the wait: little is left to be done, such as putting aliases back.
+    """
+
+    def told(address: Address, status: str, indexed: int, points: int) -> None:
+        work.say(f"{address}: {status}, {indexed:,} of {points:,} points indexed")
+
+    until = time.monotonic() + AWHILE
+    while (status := _status(work.door, address, told)) == YELLOW:
+        if work.stop() or time.monotonic() > until:
+            break
+        time.sleep(POLL)
+    return status
+
+
+def _status(door: Door, address: Address, told: Told) -> str:
+    info = door.ask(Call(method="GET", path=collection_path(address.name)))
+    status = str(info["status"])
+    told(address, status, info.get("indexed_vectors_count") or 0, info["points_count"] or 0)
+    return status

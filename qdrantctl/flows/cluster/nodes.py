@@ -1,0 +1,172 @@
+"""Each node of a cluster through a door of its own: snapshots are a matter of single nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol, Self
+from urllib.parse import quote
+
+from qdrantctl.model.errors import ClusterError, QdrantctlError
+from qdrantctl.model.field_rule import Json
+from qdrantctl.model.kind import Door
+from qdrantctl.model.step import Call, collection_path
+
+SLOW = 3600.0
+"""Seconds that one request of a snapshot may take; each node is asked to wait for its disk."""
+ACTIVE = "Active"
+NOT_FOUND = 404
+
+
+class NodeDoor(Door, Protocol):
+    """A door that leads to every node, and through which files go."""
+
+    @property
+    def now(self) -> datetime:
+        """What the server's clock said with the last answer. Raises ClusterError."""
+        ...
+
+    def at(self, url: str = "", *, timeout: float) -> Self:
+        """One node; without a URL the same one, for slow requests."""
+        ...
+
+    def download(self, call: Call) -> Iterator[bytes]:
+        """The bytes that answer a GET. Raises ClusterError."""
+        ...
+
+    def upload(self, call: Call, pieces: Iterable[bytes], length: int, kind: str) -> Json:
+        """Send a file. Raises ClusterError."""
+        ...
+
+    def close(self) -> None:
+        """Close the connections."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What work on snapshots needs: a door, whom to tell, and whether to stop."""
+
+    door: NodeDoor
+    say: Callable[[str], None]
+    stop: Callable[[], bool]
+    nodes: tuple[str, ...] = ()
+    """Each node's own address, as the environment states them."""
+
+    def go_on(self) -> None:
+        """Raises QdrantctlError when somebody asked to stop."""
+        if self.stop():
+            raise QdrantctlError("interrupted")
+
+
+@contextmanager
+def reached(
+    door: NodeDoor, urls: tuple[str, ...], peers: frozenset[str], what: str
+) -> Iterator[Mapping[str, NodeDoor]]:
+    """A door to each of the nodes `peers`. Raises ClusterError naming those not reached."""
+    found: dict[str, NodeDoor] = {}
+    opened: list[NodeDoor] = []
+    failures: list[str] = []
+    try:
+        for url in urls or ("",):
+            node = door.at(url, timeout=SLOW)
+            opened.append(node)
+            try:
+                found[_peer(node, peers, alone=not urls)] = node
+            except ClusterError as error:
+                failures.append(". ".join(filter(None, (error.what, error.why))))
+        if missing := sorted(peers - found.keys()):
+            raise ClusterError(
+                f"{what}: not every node is reached that holds a part of it",
+                why=". ".join([f"No address leads to {', '.join(missing)}", *failures]),
+                hint="State every node's own address in the environment, under nodes, and see "
+                "that each is up.",
+            )
+        yield found
+    finally:
+        for node in opened:
+            with suppress(ClusterError):
+                node.close()
+
+
+def _peer(node: NodeDoor, peers: frozenset[str], *, alone: bool) -> str:
+    """Which node answers there. A server that is the only one needs no name."""
+    if alone and len(peers) == 1 and node.server.peers == 1:
+        return next(iter(peers))
+    return str(node.ask(Call(method="GET", path="/cluster")).get("peer_id", ""))
+
+
+def members(door: Door, peers: Iterable[str]) -> frozenset[str]:
+    """Those of the nodes that the cluster still has; others are gone for good. Raises ClusterError.
+
+    A server that is the only one needs no name.
+    """
+    found = frozenset(peers)
+    if door.server.peers == 1 and len(found) == 1:
+        return found
+    told = door.ask(Call(method="GET", path="/cluster"))
+    return found & (told.get("peers") or {}).keys()
+
+
+def topology(door: Door, collection: str) -> Mapping[str, Any]:
+    """Where the shards of a collection are, as this node knows it. Raises ClusterError."""
+    found: Mapping[str, Any] = door.ask(
+        Call(method="GET", path=collection_path(collection, "cluster"))
+    )
+    return found
+
+
+def replicas(told: Mapping[str, Any]) -> Iterator[tuple[int, str, str]]:
+    """Shard, node and state of every replica."""
+    for shard in told["local_shards"]:
+        yield shard["shard_id"], str(told["peer_id"]), shard["state"]
+    for shard in told["remote_shards"]:
+        yield shard["shard_id"], str(shard["peer_id"]), shard["state"]
+
+
+def shard_keys(told: Mapping[str, Any]) -> list[str | int]:
+    """Every shard key once."""
+    shards = (*told["local_shards"], *told["remote_shards"])
+    return list(dict.fromkeys(shard["shard_key"] for shard in shards if "shard_key" in shard))
+
+
+def points(node: Door, collection: str) -> dict[int, int]:
+    """Points of each shard that is active on this very node. Raises ClusterError."""
+    local = topology(node, collection)["local_shards"]
+    return {shard["shard_id"]: shard["points_count"] for shard in local if shard["state"] == ACTIVE}
+
+
+def snapshots(node: Door, collection: str) -> Mapping[str, Mapping[str, Any]]:
+    """The snapshots that this node lists, by name. Raises ClusterError."""
+    listed = node.ask(Call(method="GET", path=collection_path(collection, "snapshots")))
+    return {entry["name"]: entry for entry in listed}
+
+
+def exists(door: Door, collection: str) -> bool:
+    """Whether this node knows a collection. Raises ClusterError."""
+    try:
+        door.ask(Call(method="GET", path=collection_path(collection)))
+    except ClusterError as error:
+        if error.status == NOT_FOUND:
+            return False
+        raise
+    return True
+
+
+def pieces(node: NodeDoor, collection: str, name: str) -> Generator[bytes]:
+    """The bytes of a snapshot, also of a collection that is gone. Raises ClusterError.
+
+    What such a one has left is not listed, but is there among the snapshots of the whole storage;
+    from 1.19 on it is not.
+    """
+    try:
+        path = collection_path(collection, "snapshots", name)
+        yield from node.download(Call(method="GET", path=path))
+        return
+    except ClusterError as error:
+        if error.status != NOT_FOUND:
+            raise
+    path = f"/snapshots/{quote(f'{collection}/{name}', safe='')}"
+    yield from node.download(Call(method="GET", path=path))

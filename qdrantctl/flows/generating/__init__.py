@@ -1,0 +1,1 @@
+"""Scheduled jobs generated from a project."""

@@ -1,0 +1,1 @@
+"""Importing: manifests from a live cluster."""

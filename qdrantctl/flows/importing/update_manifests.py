@@ -1,0 +1,274 @@
+"""The flow of `import --update`: what differs on the cluster into the manifests that state it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import reduce
+from pathlib import Path
+
+from qdrantctl.adapters.manifests.edit import Awkward, edited
+from qdrantctl.adapters.manifests.load import STDIN, Page, load_page
+from qdrantctl.adapters.project.settings import Settings
+from qdrantctl.engine.diff import Lens, compare
+from qdrantctl.engine.importing.manifest_form import reworded, worded
+from qdrantctl.engine.importing.merge import received
+from qdrantctl.flows.importing.expressible import set_by_somebody, sound
+from qdrantctl.flows.importing.import_resources import Made
+from qdrantctl.flows.state.desired import Desired, desired, laid
+from qdrantctl.flows.state.live import Progress, Worlds, detailed, worlds
+from qdrantctl.kinds.catalog import BY_NAME, KINDS, OVERLAYS
+from qdrantctl.model.address import Address
+from qdrantctl.model.change import FieldChange
+from qdrantctl.model.errors import QdrantctlError
+from qdrantctl.model.field_rule import ABSENT, Json, same
+from qdrantctl.model.import_report import Imported, ImportedFile, LeftOut, ReceivedField
+from qdrantctl.model.kind import Context, Door
+from qdrantctl.model.paths import at, put
+from qdrantctl.model.resource import Inventory, Resource, canonical
+from qdrantctl.model.server import Server
+from qdrantctl.model.spec import shape_of
+from qdrantctl.model.violation import Severity
+
+_EXPRESSION = re.compile(r"\{\{.*?\}\}|\{%.*?%\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A resource as its manifest states it, and what it must state to be as the cluster has it."""
+
+    resource: Resource
+    spec: Mapping[str, Json]
+    laid: Mapping[str, Json]
+    """The same with overlays laid under, which stay as they are."""
+    fields: tuple[ReceivedField, ...]
+
+
+def updated(
+    settings: Settings,
+    addresses: tuple[Address, ...],
+    door: Door,
+    today: date,
+    progress: Progress,
+) -> Made:
+    """The files that must change, and what was received. Raises QdrantctlError and its kind."""
+    progress("reading manifests")
+    wanted = desired(settings)
+    for address in addresses:
+        if address not in wanted.inventory:
+            raise QdrantctlError(
+                f"no manifest states {address}", hint=f"`qdrantctl import {address}` writes one."
+            )
+    progress(f"asking {door.server.url}")
+    found = worlds(door, wanted.inventory, progress, settings.owners)
+    found = detailed(door, found, wanted.inventory, frozenset(addresses) & frozenset(found.live))
+    files: dict[str, list[Received]] = {}
+    left: list[LeftOut] = []
+    unapplied: list[ReceivedField] = []
+    for one in _received(settings, addresses, wanted, found, door, today, left, unapplied):
+        assert one.resource.origin is not None, "it stands in a manifest"
+        files.setdefault(one.resource.origin.file, []).append(one)
+    texts: dict[Path, bytes] = {}
+    before: dict[Path, bytes] = {}
+    fields: list[ReceivedField] = []
+    listed: list[ImportedFile] = []
+    for file, ones in files.items():
+        page = wanted.declared[ones[0].resource.address].source.page
+        text, told, written = _rewritten(page, ones, wanted.overlays)
+        fields += told
+        if written:
+            path = settings.root / file
+            before[path] = _as_read(path, page)
+            bom = before[path][:3] if before[path].startswith(b"\xef\xbb\xbf") else b""
+            texts[path] = bom + text.encode()
+            listed.append(ImportedFile(file=file, addresses=tuple(written)))
+    report = Imported(
+        files=tuple(listed),
+        left_out=tuple(left),
+        fields=tuple(fields),
+        unapplied=tuple(unapplied),
+    )
+    return Made(texts, before, report)
+
+
+def _received(
+    settings: Settings,
+    addresses: tuple[Address, ...],
+    wanted: Desired,
+    found: Worlds,
+    door: Door,
+    today: date,
+    left: list[LeftOut],
+    unapplied: list[ReceivedField],
+) -> Iterator[Received]:
+    """What each manifest must say, where that differs.
+
+    `left` takes what none can say, `unapplied` what only the manifest says yet.
+    """
+    own = set_by_somebody(door, found)
+    owners = {settings.owner, *settings.previous_owners}
+    ours = [r for r in found.remembered.values() if r.record and r.record.owner in owners]
+    context = Context(door.server, today, wanted.inventory, found.live, Inventory(ours))
+    for address in addresses:
+        resource, kind = wanted.inventory[address], BY_NAME[address.kind]
+        live = _readable(address, found, context)
+        merged = received(resource, live, context, kind, own)
+        words = worded(shape_of(kind.spec), merged.spec)
+        now, faults = sound(kind, words)
+        if now is None:
+            raise QdrantctlError(f"no manifest can state {address}", why=faults[0].message)
+        left += [LeftOut(address=str(address), path=f.path, because=f.message) for f in faults]
+        unapplied += [_field(resource, field) for field in merged.unapplied]
+        conflicts = [_field(resource, field, _both(resource, field)) for field in merged.conflicts]
+        if fields := (*_fields(resource, now, door.server), *conflicts):
+            # What an overlay lays under is not in the manifest, and does not come into it.
+            bare = replace(resource, spec=_bare(resource.spec, resource))
+            yield Received(bare, _bare(now, resource), _laid(now, resource), fields)
+
+
+def _field(resource: Resource, field: FieldChange, because: str = "") -> ReceivedField:
+    """A field that the manifest keeps."""
+    return ReceivedField(
+        address=str(resource.address),
+        path=field.path,
+        before=field.desired,
+        now=field.live,
+        origin=resource.place(field.path),
+        because=because,
+    )
+
+
+def _both(resource: Resource, field: FieldChange) -> str:
+    """Why somebody must say what counts, and how."""
+    was = "nothing" if field.recorded is ABSENT else canonical(field.recorded)
+    return (
+        f"both moved since it was applied as {was}: write the cluster's value here, or put the "
+        f"manifest's there with apply --revert-drift {resource.address}"
+    )
+
+
+def _bare(spec: Mapping[str, Json], resource: Resource) -> Mapping[str, Json]:
+    """A spec without what overlays lay under this resource."""
+    return reduce(lambda tree, path: put(tree, path, ABSENT), resource.layers, spec)
+
+
+def _laid(spec: Mapping[str, Json], resource: Resource) -> Mapping[str, Json]:
+    """A spec with what overlays lay under this resource."""
+    layers = resource.layers
+    return reduce(lambda tree, path: put(tree, path, at(resource.spec, path)), layers, spec)
+
+
+def _readable(address: Address, found: Worlds, context: Context) -> Resource:
+    """The live resource. Raises QdrantctlError where it is gone, another's or not to be read."""
+    live, known = found.live.get(address), found.remembered.get(address)
+    if live is None:
+        raise QdrantctlError(
+            f"{address} is not on the cluster, so there is nothing to receive",
+            hint="Take its manifest out, or apply to make it again.",
+        )
+    if known is not None and known.record and address not in context.recorded:
+        raise QdrantctlError(f"{address} is owned by {known.record.owner}")
+    if live.facts.unread:
+        cause = "; ".join(live.facts.unread.values())
+        raise QdrantctlError(f"{address} cannot be read whole", why=cause)
+    return live
+
+
+def _fields(
+    resource: Resource, spec: Mapping[str, Json], server: Server
+) -> Iterator[ReceivedField]:
+    shape = shape_of(BY_NAME[resource.address.kind].spec)
+    for change in compare(shape, resource.spec, spec, Lens(server)):
+        layer = resource.layers.get(change.path)
+        yield ReceivedField(
+            address=str(resource.address),
+            path=change.path,
+            before=change.desired,
+            now=change.live,
+            origin=resource.place(change.path),
+            because=f"it comes from {layer.document}" if layer else "",
+        )
+
+
+def _rewritten(
+    page: Page, ones: list[Received], overlays: Inventory
+) -> tuple[str, list[ReceivedField], list[str]]:
+    """The text of a file with what was received, one resource after the other.
+
+    A resource whose manifest cannot be changed without changing more than it is left as it is, and
+    its fields say why.
+    """
+    fields: list[ReceivedField] = []
+    written: list[str] = []
+    text = page.text
+    for one in ones:
+        own = [field for field in one.fields if not field.because]
+        fields += [field for field in one.fields if field.because]
+        if not own:
+            continue
+        try:
+            text = _text(Page(page.file, text), page, one, overlays)
+        except Awkward as reason:
+            fields += [_unwritten(field, page, str(reason)) for field in own]
+        else:
+            fields += own
+            written.append(str(one.resource.address))
+    return text, fields, written
+
+
+def _text(now: Page, page: Page, one: Received, overlays: Inventory) -> str:
+    """The text in which one more resource says what the cluster has. Raises Awkward."""
+    if page.made is not None:
+        raise Awkward("it comes from a template")
+    if page.file == STDIN:
+        raise Awkward("it comes from standard input")
+    address = one.resource.address
+    before = load_page(now, (*KINDS, *OVERLAYS))
+    source, shape = before.declared[address]
+    words = reworded(shape, source.value["spec"], one.resource.spec, one.spec)
+    text = edited(source, words, shape)
+    after = load_page(Page(page.file, text), (*KINDS, *OVERLAYS))
+    broken = any(problem.severity is Severity.ERROR for problem in after.violations)
+    wanted = laid(replace(before, overlays=overlays))
+    wanted = Inventory([*wanted.values(), replace(wanted[address], spec=one.laid)])
+    says = laid(replace(after, overlays=overlays))
+    if broken or not (_same(says, wanted) and _same(after.overlays, before.overlays)):
+        raise Awkward(
+            "its part of the file cannot be changed by itself; is it shared by an anchor, or "
+            "stated by a profile, too?"
+        )
+    return text
+
+
+def _same(found: Inventory, wanted: Inventory) -> bool:
+    """Whether manifests say just this, wherever in the file they do."""
+    return found.keys() == wanted.keys() and all(
+        same(dict(now.spec), dict(then.spec))
+        and (now.lifecycle, now.labels, now.declared)
+        == (then.lifecycle, then.labels, then.declared)
+        for now, then in zip(found.values(), wanted.values(), strict=True)
+    )
+
+
+def _unwritten(field: ReceivedField, page: Page, reason: str) -> ReceivedField:
+    """A field with why it was not written, and what stands in its place."""
+    lines = (page.made.template if page.made else page.text).splitlines()
+    line = lines[field.origin.line - 1].strip() if field.origin else ""
+    line = " ".join(_EXPRESSION.findall(line)) or line
+    return field.model_copy(update={"because": f"{reason}: {line}" if line else reason})
+
+
+def _as_read(path: Path, page: Page) -> bytes:
+    """The bytes of a file that still holds what was read. Raises QdrantctlError."""
+    try:
+        data = path.read_bytes()
+        unchanged = data.decode().removeprefix("\ufeff") == page.text
+    except (OSError, UnicodeDecodeError):
+        unchanged = False
+    if not unchanged:
+        raise QdrantctlError(
+            f"{page.file} was changed meanwhile; nothing was written", hint="Run the command again."
+        )
+    return data

@@ -1,0 +1,1 @@
+"""Planning: states read, changes computed, safety checked."""

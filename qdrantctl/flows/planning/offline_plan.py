@@ -1,0 +1,66 @@
+"""The flow of `plan --offline`: manifests beside the committed state. No server, no key."""
+
+from __future__ import annotations
+
+import os
+from datetime import date
+
+from qdrantctl import __version__
+from qdrantctl.adapters.project import committed_state as edge
+from qdrantctl.adapters.project.settings import Settings
+from qdrantctl.adapters.qdrant.ledger import Memory
+from qdrantctl.adapters.system import git
+from qdrantctl.engine.safety.rules import guard
+from qdrantctl.flows.planning.plan import Wishes, notes, think
+from qdrantctl.flows.state.committed import committed, with_state
+from qdrantctl.flows.state.desired import desired
+from qdrantctl.flows.state.live import Worlds
+from qdrantctl.kinds.catalog import BY_NAME
+from qdrantctl.model.errors import UsageError
+from qdrantctl.model.plan import Offline, Plan, PlannedServer
+from qdrantctl.model.resource import Inventory
+from qdrantctl.model.server import UNKNOWN, Server
+
+
+def offline(settings: Settings, wishes: Wishes, base: str | None, today: date) -> Plan:
+    """What the manifests change beside the state committed at `base`, else at HEAD.
+
+    The state stands for the recorded and the live world. What only a cluster could say is not in
+    it: points, drift, what the server's version can do. So there are no steps.
+
+    Raises ManifestError, UsageError, SettingsError.
+    """
+    if settings.stateless:
+        raise UsageError(
+            "--offline compares with committed state", why=f"Of that {settings.stateless}."
+        )
+    wanted = with_state(settings, desired(settings))
+    known = _committed(settings, base)
+    found = Worlds(known, known, Memory(exists=True))
+    changes, scene = think(settings, wishes, wanted, found, Server(UNKNOWN, ""), today)
+    ref = base or git.HEAD
+    return Plan(
+        qdrantctl_version=__version__,
+        project=settings.project,
+        environment=settings.environment,
+        server=PlannedServer(version="", url="", distributed=False),
+        offline=Offline(ref=ref, commit=git.commit_of(settings.root, ref)),
+        manifests_digest=wanted.digest,
+        changes=tuple(change.model_copy(update={"steps": ()}) for change in changes),
+        violations=(*wanted.violations, *guard(scene), *notes(settings, wishes, scene)),
+    )
+
+
+def _committed(settings: Settings, base: str | None) -> Inventory:
+    """The state in a commit. Raises UsageError for one that is not here."""
+    folder = settings.state_folder
+    assert folder is not None
+    if base and not git.commit_of(settings.root, base):
+        raise UsageError(
+            f"--base {base}: there is no such commit here",
+            hint="Name a branch, a tag or a commit that was fetched, as in --base origin/main.",
+        )
+    texts = committed(settings, edge.read(folder), base or git.HEAD)
+    shown = os.path.relpath(folder, settings.root)
+    made = edge.resources(texts, shown, settings.owner)
+    return Inventory(resource for resource in made if resource.address.kind in BY_NAME)

@@ -1,0 +1,1 @@
+"""The project: created, validated, locked, rendered, and its schemas."""

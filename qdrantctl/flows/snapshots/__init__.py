@@ -1,0 +1,1 @@
+"""Snapshots: taken, listed, kept by policy and restored."""

@@ -1,0 +1,111 @@
+"""The flow of `snapshots list`: what the ledger knows beside what the servers list. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+
+from qdrantctl.adapters.qdrant import ledger
+from qdrantctl.flows.cluster.nodes import SLOW, NodeDoor, snapshots
+from qdrantctl.model.address import OWN_PREFIX, Address
+from qdrantctl.model.errors import ClusterError
+from qdrantctl.model.field_rule import Json
+from qdrantctl.model.snapshots.snapshot import Listed, Taken, kept
+from qdrantctl.model.step import Call
+
+NOT_FOUND = 404
+KIND = "collection"
+
+
+def listed(
+    door: NodeDoor, nodes: tuple[str, ...], only: Address | None
+) -> tuple[tuple[Listed, ...], tuple[str, ...]]:
+    """Every snapshot of all collections, or of one; what cannot be read. Raises ClusterError."""
+    entries = ledger.read(door).entries
+    with ExitStack() as stack:
+        doors: dict[str, NodeDoor] = {}
+        for url in nodes or (door.server.url,):
+            node = doors[url] = door.at(url, timeout=SLOW)
+            stack.callback(node.close)
+        there = {
+            e["name"] for e in door.ask(Call(method="GET", path="/collections"))["collections"]
+        }
+        live = {Address(KIND, name) for name in there if not name.startswith(OWN_PREFIX)}
+        asked = (live | entries.keys()) if only is None else {only}
+        known, unread = _known(entries, asked)
+        everywhere = bool(nodes) or door.server.peers == 1
+        found = [
+            row
+            for address in sorted(asked)
+            for row in _of(
+                address,
+                entries.get(address, {}),
+                known.get(address, ()),
+                doors if address in live else {},
+                everywhere=everywhere and address in live,
+            )
+        ]
+    return tuple(found), unread
+
+
+def _known(
+    entries: Mapping[Address, Mapping[str, Json]], asked: Iterable[Address]
+) -> tuple[Mapping[Address, tuple[Taken, ...]], tuple[str, ...]]:
+    """The snapshots that the ledger tells of, and where what it tells cannot be read."""
+    known: dict[Address, tuple[Taken, ...]] = {}
+    unread: list[str] = []
+    for address in sorted(asked):
+        try:
+            known[address] = tuple(kept(entries.get(address, {})))
+        except ValueError:
+            unread.append(f"what the ledger's entry of {address} tells of snapshots cannot be read")
+    return known, tuple(unread)
+
+
+def _of(
+    address: Address,
+    entry: Mapping[str, Json],
+    kept_of: Iterable[Taken],
+    doors: Mapping[str, NodeDoor],
+    *,
+    everywhere: bool,
+) -> Iterator[Listed]:
+    """The files of one collection: those that servers list, then those that they do not."""
+    known = {file.name: (taken, file) for taken in kept_of for file in taken.files}
+    seen: set[str] = set()
+    for url, node in doors.items():
+        for name, words in sorted(_told(node, address.name).items()):
+            taken = known[name][0] if name in known else None
+            seen.add(name)
+            yield Listed(
+                address=str(address),
+                id=taken.id if taken else "",
+                owner=str(entry["owner"]) if taken else "",
+                name=name,
+                node=url,
+                size=int(words.get("size") or 0),
+                created=str(words.get("creation_time") or ""),
+                checksum=str(words.get("checksum") or ""),
+                listed=True,
+            )
+    for name, (taken, file) in known.items():
+        if name not in seen:
+            yield Listed(
+                address=str(address),
+                id=taken.id,
+                owner=str(entry["owner"]),
+                name=name,
+                node=file.peer,
+                size=file.size,
+                checksum=file.checksum,
+                listed=False if everywhere else None,
+            )
+
+
+def _told(node: NodeDoor, collection: str) -> Mapping[str, Mapping[str, Json]]:
+    try:
+        return snapshots(node, collection)
+    except ClusterError as error:
+        if error.status == NOT_FOUND:  # deleted meanwhile, or not yet on this node
+            return {}
+        raise

@@ -1,0 +1,1 @@
+"""Snapshot policies: status, run, prune and verify."""

@@ -1,0 +1,140 @@
+"""Some points of a collection, and what queries for them find: looked at now, and when verified."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+from qdrantctl.kinds.collection.strict_mode import RATES, UNLIMITED
+from qdrantctl.model.errors import ClusterError
+from qdrantctl.model.field_rule import Json
+from qdrantctl.model.kind import Door
+from qdrantctl.model.resource import canonical
+from qdrantctl.model.snapshots.snapshot_set import Found, Sidecar
+from qdrantctl.model.step import Call, collection_path
+
+SAMPLED = 8
+"""Points that are looked at."""
+NEAR = 1e-4
+"""How far scores may be apart: machines add floats up in other orders."""
+_STRICT = "strict_mode_config"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What was seen of a collection."""
+
+    points: Mapping[str, str] = field(default_factory=dict)
+    """Digests by ids as JSON."""
+    queries: Mapping[str, Found] = field(default_factory=dict)
+    """What was found, by vector name; `""` is the one without a name."""
+
+    def both(self, other: Sample) -> Sample:
+        """What did not change between two looks."""
+        points = {i: mark for i, mark in self.points.items() if other.points.get(i) == mark}
+        same = {n: q for n, q in self.queries.items() if other.queries.get(n) == q}
+        return Sample(points, same if points == self.points else {})
+
+
+def sample(door: Door, collection: str, spec: Mapping[str, Json], keys: Sequence[Json]) -> Sample:
+    """The first points; nothing where the server's caps forbid to look. Raises ClusterError.
+
+    `spec` is the live one, `keys` are the shard keys. A query among the sampled points compares
+    each of them, so it costs little and has one answer. Only with the modifier idf scores hang on
+    what else a shard has seen, deleted points included. What is too large to be added up has a
+    score of null, which can be compared with nothing.
+    """
+    sparse = spec.get("sparse_vectors", {}).items()
+    without = {name for name, vector in sparse if vector.get("modifier") == "idf"}
+    about = {"limit": SAMPLED, "with_payload": True, "with_vector": True}
+    try:
+        points = _asked(door, collection, "scroll", about)["points"]
+        ids = [point["id"] for point in points]
+        queries: dict[str, Found] = {}
+        for point in points:
+            for name, vector in _vectors(point).items():
+                if name not in queries and name not in without:
+                    scores = _scores(door, collection, name, vector, ids, keys)
+                    if all(map(_finite, scores.values())):
+                        queries[name] = Found(point=json.dumps(point["id"]), scores=scores)
+    except ClusterError as error:
+        if error.status and error.status < 500:
+            return Sample()
+        raise
+    return Sample({json.dumps(point["id"]): _mark(point) for point in points}, queries)
+
+
+def unlike_sample(sidecar: Sidecar, collection: str, door: Door) -> Iterator[str]:
+    """What of the sample is not as it was. Raises ClusterError.
+
+    The caps of the collection, which stands only for this, are lifted: its own readers are none.
+    """
+    if not sidecar.sample:
+        return
+    if _STRICT in sidecar.snapshot.spec:
+        body = {_STRICT: {"enabled": False} | dict.fromkeys(RATES, UNLIMITED)}
+        door.ask(Call(method="PATCH", path=collection_path(collection), body=body))
+    ids = [json.loads(point) for point in sidecar.sample]
+    about = {"ids": ids, "with_payload": True, "with_vector": True}
+    points = {json.dumps(point["id"]): point for point in _asked(door, collection, "", about)}
+    for point, mark in sidecar.sample.items():
+        if point not in points or _mark(points[point]) != mark:
+            yield f"point {point} (not as it was)"
+    keys = [key for key, _ in sidecar.snapshot.keys]
+    for name, query in sidecar.queries.items():
+        vector = _vectors(points.get(query.point, {})).get(name)
+        if vector is None:
+            continue  # told already
+        now = _scores(door, collection, name, vector, ids, keys)
+        if now.keys() != query.scores.keys() or not all(
+            _finite(now[i]) and math.isclose(now[i], score, rel_tol=NEAR, abs_tol=NEAR)
+            for i, score in query.scores.items()
+        ):
+            using = f" by vector {name!r}" if name else ""
+            yield f"the query for point {query.point}{using} (finds {now}, found {query.scores})"
+
+
+def _asked(door: Door, collection: str, what: str, body: Mapping[str, Json]) -> Any:
+    path = collection_path(collection, "points", *([what] if what else []))
+    return door.ask(Call(method="POST", path=path, body=dict(body)))
+
+
+def _mark(point: Mapping[str, Json]) -> str:
+    about = [point.get("vector"), point.get("payload")]
+    return sha256(canonical(about).encode()).hexdigest()
+
+
+def _vectors(point: Mapping[str, Json]) -> Mapping[str, Json]:
+    found = point.get("vector") or {}
+    return found if isinstance(found, dict) else {"": found}
+
+
+def _scores(
+    door: Door,
+    collection: str,
+    name: str,
+    vector: Json,
+    ids: Sequence[Json],
+    keys: Sequence[Json],
+) -> dict[str, Any]:
+    """Scores of the points `ids`, by id; not each of them need be a number."""
+    body: dict[str, Json] = {
+        "query": vector,
+        "filter": {"must": [{"has_id": list(ids)}]},
+        "limit": len(ids),
+        "params": {"quantization": {"ignore": True}},
+    }
+    if name:
+        body["using"] = name
+    if keys:  # without, a collection of custom shards has none to ask
+        body["shard_key"] = list(keys)
+    found = _asked(door, collection, "query", body)["points"]
+    return {json.dumps(point["id"]): point["score"] for point in found}
+
+
+def _finite(score: Any) -> bool:
+    return isinstance(score, int | float) and math.isfinite(score)

@@ -1,0 +1,156 @@
+"""The flow of `snapshots restore`: a plan of one collection and its aliases."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from qdrantctl import __version__
+from qdrantctl.adapters.project.settings import Settings
+from qdrantctl.adapters.qdrant import ledger
+from qdrantctl.flows.cluster.nodes import NodeDoor, exists, reached
+from qdrantctl.flows.planning.plan import described
+from qdrantctl.flows.snapshots import placeholder as stand_in
+from qdrantctl.flows.snapshots.restore.target import Standing, Wish, standing
+from qdrantctl.flows.snapshots.restore.upload import Source
+from qdrantctl.flows.state.desired import Desired
+from qdrantctl.flows.state.live import Worlds
+from qdrantctl.model.address import Address
+from qdrantctl.model.change import Action, Cause, Change
+from qdrantctl.model.errors import ClusterError, QdrantctlError, UsageError
+from qdrantctl.model.field_rule import ABSENT
+from qdrantctl.model.kind import Door
+from qdrantctl.model.plan import Plan
+from qdrantctl.model.resource import Inventory
+from qdrantctl.model.snapshots.snapshot import Taken, underway
+from qdrantctl.model.snapshots.snapshot import kept as known_snapshots
+from qdrantctl.model.step import Call, Restore, Snapshot, Step, collection_path
+
+
+@dataclass(frozen=True, slots=True)
+class Restoring:
+    """A restore that is planned."""
+
+    plan: Plan
+    step: Restore
+    taken: Taken
+    standing: Standing
+    """What is under the new name, and what must be there again."""
+    listed: bool
+    """Whether a collection of the old name exists."""
+    source: Source | None = None
+    """Where the bytes come from; None where they are the ledger's snapshot."""
+    url: str = ""
+    """What that destination is called."""
+
+    @property
+    def address(self) -> Address:
+        """What is made."""
+        return self.standing.address
+
+    @property
+    def approved(self) -> object:
+        """All that must still hold when it is carried out; points may come meanwhile."""
+        return [change.model_copy(update={"because": ""}) for change in self.plan.changes]
+
+
+def restoring(
+    settings: Settings, door: NodeDoor, words: str, wish: Wish, now: datetime
+) -> Restoring:
+    """What restoring `words` (`collection/NAME` or `collection/NAME@ID`) would do. Reads only.
+
+    Raises QdrantctlError where there is no such snapshot, or the name is taken.
+    """
+    memory = ledger.read(door)
+    address, taken = _found(memory, settings, words)
+    name = wish.name or f"{address.name}-restored-{now:%Y%m%d-%H%M%S}"
+    marks = filter(None, (underway(entry) for entry in memory.entries.values()))
+    left = any(mark.stand_in and mark.collection == address.name for mark in marks)
+    listed = exists(door, address.name) and not (left and stand_in.is_one(door, address.name))
+    if name == address.name and stand_in.needed(door.server):
+        raise stand_in.unread(door.server, address)
+    found = standing(settings, door, name, wish, taken.aliases)
+    nodes = settings.nodes if door.server.peers > 1 else ()
+    step = Restore(collection=address.name, snapshot=taken.id, name=name, nodes=nodes)
+    whole(step, taken, door)
+    points = "1 point" if taken.points == 1 else f"{taken.points:,} points"
+    because = f"from {address}@{taken.id}: {points}, {taken.size:,} bytes"
+    made = planned(settings, door, memory, found, taken, step, because)
+    return Restoring(made, step, taken, found, listed)
+
+
+def whole(step: Restore, taken: Taken, door: NodeDoor) -> None:
+    """Raises ClusterError where a node is not reached that a file is for."""
+    peers = frozenset(file.peer for file in taken.files)
+    try:
+        with reached(door, step.nodes, peers, f"snapshot {taken.id}"):
+            pass
+    except ClusterError as error:
+        error.hint = f"{error.hint} Beside --url name each with --node."
+        raise
+
+
+def planned(
+    settings: Settings,
+    door: Door,
+    memory: ledger.Memory,
+    found: Standing,
+    taken: Taken,
+    step: Restore,
+    because: str,
+    *,
+    ours: bool = True,
+) -> Plan:
+    """A plan of one collection and its aliases. `ours` says that this owner took the snapshot."""
+    steps, prepare, live = [Step(restore=step)], tuple[Step, ...](), found.live
+    if live:
+        held = live.facts.points
+        because += f"; in place of one with {'unknown' if held is None else f'{held:,}'} points"
+        snapshot = Snapshot(collection=step.name, nodes=step.nodes)
+        down = Call(method="DELETE", path=collection_path(step.name))
+        steps = [Step(snapshot=snapshot), Step(call=down), *steps]
+        if not memory.exists:  # which must know of the snapshot
+            prepare = (Step(call=ledger.creation(door.server)),)
+    change = Change(
+        address=str(found.address),
+        action=Action.REPLACE if live else Action.CREATE,
+        cause=Cause.NEW,
+        because=because,
+        uuid=live.facts.uuid if live and live.facts.uuid else ABSENT,
+        steps=tuple(steps),
+        record=found.record(taken if ours else None) if found.ours else ABSENT,
+    )
+    return Plan(
+        qdrantctl_version=__version__,
+        project=settings.project,
+        environment=settings.environment,
+        server=described(door, Worlds(Inventory(), Inventory(), memory)),
+        manifests_digest=Desired(Inventory(), ()).digest,
+        prepare=prepare,
+        changes=(change, *found.moves()),
+    )
+
+
+def _found(memory: ledger.Memory, settings: Settings, words: str) -> tuple[Address, Taken]:
+    """Whose snapshot is meant, and which: without an id the latest. Raises QdrantctlError."""
+    name, at, mark = words.rpartition("@")
+    for text, wanted in ((words, ""), (name, mark)) if at else ((words, ""),):
+        try:
+            address = Address.parse(text)
+        except ValueError as error:
+            raise UsageError(str(error), hint="As in collection/products@ID.") from None
+        entry = memory.entries.get(address)
+        if entry is None:
+            continue
+        if entry["owner"] not in settings.owners:
+            raise QdrantctlError(f"{address} is owned by {entry['owner']}, not {settings.owner}")
+        try:
+            known = {taken.id: taken for taken in known_snapshots(entry)}
+        except ValueError:
+            raise QdrantctlError(f"the ledger's entry of {address} cannot be read") from None
+        if known and (wanted or list(known)[-1]) in known:
+            return address, known[wanted or list(known)[-1]]
+    raise QdrantctlError(
+        f"the ledger knows no snapshot {words}",
+        hint="`qdrantctl snapshots list` tells which there are.",
+    )

@@ -1,0 +1,227 @@
+"""What stands under the name that a restore takes, and what of it must stand again afterwards."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from qdrantctl.adapters.project.settings import Settings
+from qdrantctl.adapters.qdrant import ledger
+from qdrantctl.flows.cluster.nodes import SLOW, Work, exists, snapshots
+from qdrantctl.flows.snapshots.restore.upload import UPLOADED, forget_upload
+from qdrantctl.flows.state.live import observe
+from qdrantctl.kinds.alias import pointing
+from qdrantctl.model.address import OWN_PREFIX, Address, unsendable
+from qdrantctl.model.change import Action, Cause, Change, FieldChange
+from qdrantctl.model.errors import ClusterError, QdrantctlError, UsageError
+from qdrantctl.model.field_rule import ABSENT, Effect, Json, same
+from qdrantctl.model.kind import Asked, Door
+from qdrantctl.model.resource import Inventory, Lifecycle, Resource, canonical
+from qdrantctl.model.snapshots.snapshot import Taken, underway
+from qdrantctl.model.step import Call, Step, collection_path
+
+KIND, ALIAS = "collection", "alias"
+GONE = 30.0
+"""Seconds within which every node knows that a collection was deleted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How somebody wants a snapshot back."""
+
+    name: str | None
+    """Name of the collection; None makes one up."""
+    may_replace: Callable[[Address], bool]
+    with_aliases: bool
+    """Whether the aliases that stood for it then are put at it, wherever they are now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One name, as it is before the restore."""
+
+    address: Address
+    live: Resource | None
+    """The collection that is replaced; None where the name is free."""
+    entry: Mapping[str, Json]
+    """The ledger's entry of the name; empty where there is none."""
+    ours: bool
+    """Whether the entry is of a collection that this owner has, or had until it vanished."""
+    aliases: Mapping[str, str]
+    """The aliases that are put at it, each with what it stands for now; empty for nothing."""
+    down: frozenset[str] = frozenset()
+    """Those of them that are taken down with it, or were by a restore that did not end."""
+    ledger: bool = True
+    """Whether there is a ledger."""
+
+    def moves(self) -> Iterator[Change]:
+        """A change for each alias."""
+        for alias, now in self.aliases.items():
+            moved = now not in ("", self.address.name)
+            field = FieldChange(
+                path=("collection",),
+                live=now if moved else ABSENT,
+                desired=self.address.name,
+                effect=Effect.UPDATE,
+                cause=Cause.EDIT,
+            )
+            yield Change(
+                address=f"{ALIAS}/{alias}",
+                action=Action.UPDATE if moved else Action.CREATE,
+                cause=Cause.EDIT,
+                because="" if moved else "it stood for the collection",
+                fields=(field,),
+                steps=(Step(call=pointing(alias, self.address.name)),),
+            )
+
+    def record(self, taken: Taken | None) -> Mapping[str, Json]:
+        """What the ledger will hold: what was applied then, where the snapshot tells of it."""
+        known = {word: self.entry[word] for word in _RECORDED if word in self.entry}
+        if taken and taken.manifest:
+            known |= {"spec": taken.manifest, "schema_version": taken.schema_version}
+        lifecycle = Lifecycle.parse(known.get("lifecycle") or {})
+        mark = Resource(self.address, known["spec"], lifecycle=lifecycle).digest
+        return {**known, "digest": mark}
+
+
+_RECORDED = ("owner", "address", "object", "schema_version", "spec", "lifecycle")
+
+
+def standing(
+    settings: Settings, door: Door, name: str, wish: Wish, aliases: tuple[str, ...]
+) -> Standing:
+    """What is there. Reads only. Raises QdrantctlError when the collection may not be made.
+
+    `aliases` stood for it when the snapshot was taken. What a restore that died has left counts as
+    any other collection: somebody may have written into it since.
+    """
+    _usable(name)
+    address, memory = Address(KIND, name), ledger.read(door)
+    there = seen(door, address, Address(ALIAS, name))
+    if Address(ALIAS, name) in there:
+        raise QdrantctlError(
+            f"{Address(ALIAS, name)} exists on {door.server.url}; nothing was done",
+            hint="Restore under another name with --as NAME, and move the alias then.",
+        )
+    entry: Mapping[str, Json] = memory.entries.get(address, {})
+    stays = bool(entry) and not entry.get("deleted")
+    ours = stays and entry["owner"] in settings.owners
+    live, left = there.get(address), underway(entry)
+    if live:
+        _replaceable(address, entry, ours, wish, settings, door)
+    where = _aliases(door)
+    down = {*(live.facts.aliases if live else ()), *(left.aliases if left else ())}
+    down |= {*(entry.get("pending") or {}).get("aliases", ())}
+    down = {alias for alias in down if where.get(alias, name) == name}
+    wanted = set(aliases if wish.with_aliases else ())
+    put = {alias: where.get(alias, "") for alias in sorted(down | wanted)}
+    _movable(name, {*wanted} - down, memory, settings, door)
+    return Standing(address, live, entry, ours, put, frozenset(down), memory.exists)
+
+
+def _usable(name: str) -> None:
+    reason = unsendable(name)
+    if not reason and name.startswith(OWN_PREFIX):
+        reason = f"names that begin with {OWN_PREFIX} are the tool's own"
+    if reason:
+        raise UsageError(f"--as {name!r}: {reason}")
+
+
+def _replaceable(
+    address: Address,
+    entry: Mapping[str, Json],
+    ours: bool,
+    wish: Wish,
+    settings: Settings,
+    door: Door,
+) -> None:
+    """Raises QdrantctlError where what stands there is not to be taken down."""
+    hint = "Restore under another name with --as NAME, and move an alias or the data then"
+    left = underway(entry)
+    why = f"A restore to it was begun by {left.who} at {left.when} and did not end." if left else ""
+    stays = bool(entry) and not entry.get("deleted")
+    if stays and not ours:
+        why = f"It is owned by {entry['owner']}, not {settings.owner}."
+    elif stays and (entry.get("lifecycle") or {}).get("protect"):
+        why = "It is protected: its manifest says lifecycle: {protect: true}."
+    elif not wish.may_replace(address):
+        consent = f"{{replace: {address}, until: YYYY-MM-DD, reason: …}}"
+        way = f"state under consents in qdrantctl.yaml {consent}"
+        hint += (
+            f"; or {way if settings.protected else f'replace it with --allow-replace {address}'}"
+        )
+    else:
+        return
+    raise QdrantctlError(
+        f"{address} exists on {door.server.url}; nothing was done", why=why, hint=f"{hint}."
+    )
+
+
+def _movable(
+    name: str, wanted: set[str], memory: ledger.Memory, settings: Settings, door: Door
+) -> None:
+    """Raises QdrantctlError where an alias cannot be put at the collection."""
+    taken = seen(door, *(Address(KIND, alias) for alias in wanted))
+    for alias in sorted(wanted):
+        address = Address(ALIAS, alias)
+        entry = memory.entries.get(address, {})
+        reason = ""
+        if alias == name:
+            reason = "the collection itself is called so"
+        elif Address(KIND, alias) in taken:
+            reason = f"{Address(KIND, alias)} exists"
+        elif entry and not entry.get("deleted") and entry["owner"] not in settings.owners:
+            reason = f"it is owned by {entry['owner']}, not {settings.owner}"
+        if reason:
+            raise QdrantctlError(
+                f"{address} cannot be put back: {reason}", hint="Restore without --with-aliases."
+            )
+
+
+def _aliases(door: Door) -> dict[str, str]:
+    told = door.ask(Call(method="GET", path="/aliases"))["aliases"]
+    return {entry["alias_name"]: entry["collection_name"] for entry in told}
+
+
+def seen(door: Door, *only: Address) -> Inventory:
+    """Which of these exist, with all that is to be known of them."""
+    wanted = frozenset(only)
+    return observe(door, Asked(Inventory(), Inventory(), details=wanted, only=wanted))
+
+
+def taken_down(address: Address, work: Work) -> None:
+    """Delete a collection, and wait until every node knows. Raises QdrantctlError.
+
+    A node that does not would take a snapshot into what is about to be deleted. What is there of
+    an upload goes first: nobody deletes the files of a collection that is gone.
+    """
+    path = collection_path(address.name)
+    for url in work.nodes or ("",):
+        node = work.door.at(url, timeout=SLOW)
+        try:
+            for name in snapshots(node, address.name):
+                if name.startswith(UPLOADED):
+                    forget_upload(node, address.name, name)
+        finally:
+            node.close()
+    work.door.ask(Call(method="DELETE", path=path))
+    until = time.monotonic() + GONE
+    for url in work.nodes or ("",):
+        node = work.door.at(url, timeout=GONE)
+        try:
+            while exists(node, address.name):
+                if time.monotonic() > until:
+                    raise ClusterError(f"{node.server.url}: {address} is still there")
+                time.sleep(0.05)
+        finally:
+            node.close()
+
+
+def unlike(now: Mapping[str, Json], then: Mapping[str, Json]) -> tuple[str, ...]:
+    """Settings that are not as they were."""
+    return tuple(
+        f"{word} (was {canonical(then.get(word))}, is {canonical(now.get(word))})"
+        for word in sorted({*now, *then})
+        if not same(now.get(word), then.get(word))
+    )

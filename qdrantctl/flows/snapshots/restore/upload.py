@@ -1,0 +1,279 @@
+"""Making a collection of a snapshot: each node's file on that node, then seen to be what it was."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from hashlib import sha256
+from uuid import uuid4
+
+from qdrantctl.flows.cluster.nodes import (
+    ACTIVE,
+    NOT_FOUND,
+    NodeDoor,
+    Work,
+    exists,
+    pieces,
+    points,
+    reached,
+    replicas,
+    shard_keys,
+    topology,
+)
+from qdrantctl.flows.snapshots import placeholder as stand_in
+from qdrantctl.model.errors import ClusterError, DamagedError, RefusedError
+from qdrantctl.model.kind import Door
+from qdrantctl.model.snapshots.snapshot import File, Taken
+from qdrantctl.model.step import Call, Restore, collection_path
+
+SETTLES = 120.0
+"""Seconds within which the shards of a cluster are where they were."""
+UPLOADED = "qdrantctl-restore-"
+"""How the copies begin that a server keeps of what is sent to it."""
+SHOWN = 5.0
+"""Seconds within which every node shows what it has."""
+UNFIT, NO_ROOM = (400, 422, 500), "No space left"
+"""How a server answers that can make nothing of a file. Other answers tell of the key, of something
+between or of its disk, and nothing of the file."""
+
+
+Source = Callable[[File, NodeDoor], Iterator[bytes]]
+"""Where the bytes of a file come from that is sent to a node."""
+
+
+def recover(
+    step: Restore, taken: Taken, work: Work, *, listed: bool, source: Source | None = None
+) -> tuple[str, ...]:
+    """Make the collection; what is not as it was. Raises QdrantctlError.
+
+    Without a `source` each node's own files are taken. `listed` says that a collection of the old
+    name exists, and with it the list of its snapshots.
+    """
+
+    def own(file: File, node: NodeDoor) -> Iterator[bytes]:
+        return _own(file, node, step)
+
+    peers = frozenset(file.peer for file in taken.files)
+    with reached(work.door, step.nodes, peers, f"snapshot {taken.id}") as nodes:
+        if source is None and not listed and stand_in.needed(work.door.server):
+            with stand_in.standing(work.door, nodes.values(), step.collection):
+                _all_sent(step, taken, nodes, work, own)
+        else:
+            _all_sent(step, taken, nodes, work, source or own)
+        if work.door.server.peers > 1:
+            _settle(step, taken, work)
+        return patiently(
+            lambda: _differing(taken.files, {p: points(n, step.name) for p, n in nodes.items()})
+        )
+
+
+def readable(step: Restore, taken: Taken, work: Work, source: Source | None) -> None:
+    """Read every file once and compare it with what was taken. Raises QdrantctlError."""
+    peers = frozenset(file.peer for file in taken.files)
+    with reached(work.door, step.nodes, peers, f"snapshot {taken.id}") as nodes:
+        for file in taken.files:
+            node = nodes[file.peer]
+            found = source(file, node) if source else _own(file, node, step)
+            for _ in _read(file, found, step, work):
+                pass
+
+
+def _all_sent(
+    step: Restore, taken: Taken, nodes: Mapping[str, NodeDoor], work: Work, source: Source
+) -> None:
+    """Every node's file, each to its own node. Raises QdrantctlError.
+
+    The first makes the collection, and may take long to be sent.
+    """
+
+    def free() -> None:
+        if exists(work.door, step.name):
+            raise ClusterError(
+                f"{work.door.server.url}: collection/{step.name} was made meanwhile by somebody "
+                "else; it was left as it is",
+                hint="Stop who makes it, and restore again.",
+            )
+
+    if taken.keys:
+        # A server makes no shard keys of a snapshot, and recovers no shard that is not there.
+        _sent(taken.files[0], nodes, step, work, source, free)
+        _make_keys(step, taken, work.door)
+    for number, file in enumerate(taken.files):
+        first = not (number or taken.keys)
+        _sent(file, nodes, step, work, source, free if first else lambda: None)
+
+
+def patiently(look: Callable[[], Iterable[str]]) -> tuple[str, ...]:
+    """What is missed by `look`; nodes of a cluster may answer from before for a moment."""
+    until = time.monotonic() + SHOWN
+    while True:
+        missed = tuple(look())
+        if not missed or time.monotonic() > until:
+            return missed
+        time.sleep(0.1)
+
+
+def _sent(
+    file: File,
+    nodes: Mapping[str, NodeDoor],
+    step: Restore,
+    work: Work,
+    source: Source,
+    last_look: Callable[[], None],
+) -> None:
+    """One file through here and to its node. Raises QdrantctlError.
+
+    That needs no path and no address as the server sees them. Of several files each counts for
+    its own node (`no_sync`): with `snapshot` a later one would have the replicas made anew that
+    an earlier one has brought.
+    """
+    node = nodes[file.peer]
+    priority = "snapshot" if len(nodes) == 1 else "no_sync"
+    query = {"wait": "true", "priority": priority, "checksum": file.checksum}
+    call = Call(method="POST", path=collection_path(step.name, "snapshots", "upload"), query=query)
+    boundary = uuid4().hex
+    # A name of its own: under the old one it would replace the snapshot that it is a copy of.
+    name = f"{UPLOADED}{step.snapshot}-{file.peer}.snapshot"
+    head = (
+        f"--{boundary}\r\n"
+        f'content-disposition: form-data; name="snapshot"; filename="{name}"\r\n'
+        "content-type: application/octet-stream\r\n\r\n"
+    ).encode()
+    tail = f"\r\n--{boundary}--\r\n".encode()
+    length = len(head) + file.size + len(tail)
+    whole = False
+
+    def body() -> Iterator[bytes]:
+        nonlocal whole
+        yield head
+        yield from _read(file, source(file, node), step, work, last_look)
+        whole = True
+        yield tail
+
+    try:
+        node.upload(call, body(), length, f"multipart/form-data; boundary={boundary}")
+    except ClusterError as error:
+        if not whole or error.status not in UNFIT or NO_ROOM in error.why:
+            raise
+        raise RefusedError(
+            error.what, why=error.why, hint=error.hint, status=error.status, maybe_applied=True
+        ) from None
+    forget_upload(node, step.name, name)
+
+
+def forget_upload(node: Door, collection: str, name: str) -> None:
+    """Delete the copy that the server keeps of what was uploaded."""
+    try:
+        path = collection_path(collection, "snapshots", name)
+        node.ask(Call(method="DELETE", path=path, query={"wait": "true"}))
+    except ClusterError as error:
+        if error.status != NOT_FOUND:
+            raise
+
+
+def _own(file: File, node: NodeDoor, step: Restore) -> Iterator[bytes]:
+    """The bytes of a file as its own node has it. Raises ClusterError."""
+    try:
+        yield from pieces(node, step.collection, file.name)
+    except ClusterError as error:
+        if error.status == NOT_FOUND:
+            error.hint = "It was deleted there. `qdrantctl snapshots list` tells of others."
+        raise
+
+
+def _read(
+    file: File,
+    found: Iterable[bytes],
+    step: Restore,
+    work: Work,
+    last_look: Callable[[], None] = lambda: None,
+) -> Iterator[bytes]:
+    """The bytes of a file. Raises QdrantctlError before their end when they are not as taken.
+
+    `last_look` is asked before the last piece, without which the server does nothing.
+    """
+    mark, length, held = sha256(), 0, b""
+    for piece in found:
+        work.go_on()
+        mark.update(piece)
+        length += len(piece)
+        work.say(f"collection/{step.name}: {length:,} of {file.size:,} bytes")
+        if length <= file.size:
+            yield held
+            held = piece
+    if (length, mark.hexdigest()) != (file.size, file.checksum):
+        raise DamagedError(
+            f"the file {file.name} of node {file.peer} is no longer what was taken",
+            why=f"It has {length:,} bytes with sha256 {mark.hexdigest()}; {file.size:,} bytes "
+            f"with {file.checksum} were taken.",
+            hint="It is damaged or was changed, and was not restored.",
+        )
+    last_look()
+    yield held
+
+
+def _make_keys(step: Restore, taken: Taken, door: Door) -> None:
+    """The shard keys, so that each shard has the number that it has in the snapshot.
+
+    Numbers are given upwards and never again while higher ones are there, so where a key was
+    dropped another stands for it until all are made.
+    """
+    there = shard_keys(topology(door, step.name))
+    path, coming = collection_path(step.name, "shards"), 1
+    for key, shards in taken.keys:
+        gap = shards[0] - coming
+        for name, count in ((f"qdrantctl-gap-{coming}", gap), (key, len(shards))):
+            if count > 0 and name not in there:
+                body = {"shard_key": name, "shards_number": count}
+                door.ask(Call(method="PUT", path=path, body=body))
+        coming = shards[-1] + 1
+    wanted = dict(taken.keys)
+    for key in shard_keys(topology(door, step.name)):
+        if key not in wanted:
+            path = collection_path(step.name, "shards", "delete")
+            door.ask(Call(method="POST", path=path, body={"shard_key": key}))
+
+
+def _settle(step: Restore, taken: Taken, work: Work) -> None:
+    """Drop the empty replicas that the server made elsewhere. Raises QdrantctlError.
+
+    It places the shards of the new collection as it likes, and knows nothing of where they were.
+    """
+    until = time.monotonic() + SETTLES
+    wanted = taken.replicas
+    while True:
+        work.go_on()
+        told = topology(work.door, step.name)
+        states = {(shard, peer): state for shard, peer, state in replicas(told)}
+        active = {place for place, state in states.items() if state == ACTIVE}
+        if states.keys() == wanted and active == wanted and not told["shard_transfers"]:
+            return
+        if time.monotonic() > until:
+            raise ClusterError(
+                f"{work.door.server.url}: the shards of {step.name} did not settle",
+                why=f"Not active where they were: {sorted(wanted - active)}; "
+                f"elsewhere: {sorted(states.keys() - wanted)} (shard, node).",
+                hint="Restore again when every node is up.",
+            )
+        for shard, peer in states.keys() - wanted:
+            if all(place in active for place in wanted if place[0] == shard):
+                _drop(step.name, shard, peer, work.door)
+        time.sleep(0.1)
+
+
+def _drop(collection: str, shard: int, peer: str, door: Door) -> None:
+    """Drop a replica. A node that answers late has dropped it already, or does so the next time."""
+    body = {"drop_replica": {"shard_id": shard, "peer_id": int(peer)}}
+    with suppress(ClusterError):
+        door.ask(Call(method="POST", path=collection_path(collection, "cluster"), body=body))
+
+
+def _differing(files: Iterable[File], held: Mapping[str, Mapping[int, int]]) -> Iterator[str]:
+    for file in files:
+        for shard, counts in file.shards.items():
+            now = held[file.peer].get(shard)
+            low, high = sorted(counts)
+            if now is None or not low <= now <= high:
+                were = f"{low}" if low == high else f"{low} to {high}"
+                yield f"shard {shard} on node {file.peer} (had {were} points, has {now or 0})"

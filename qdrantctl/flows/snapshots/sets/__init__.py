@@ -1,0 +1,1 @@
+"""Snapshot sets at destinations."""

@@ -1,0 +1,1 @@
+"""The three states: desired, live, and last applied."""

@@ -1,0 +1,135 @@
+"""The desired world: settings, manifests and lint rules brought together. No server is asked."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from qdrantctl.adapters.manifests.load import Declared, Loaded, Sources, load
+from qdrantctl.adapters.project.settings import PROJECT_FILE, Settings
+from qdrantctl.kinds.catalog import BY_NAME, KINDS, OVERLAYS
+from qdrantctl.model.address import Address
+from qdrantctl.model.errors import ManifestError, UsageError
+from qdrantctl.model.kind import Overlay
+from qdrantctl.model.resource import Inventory, digest
+from qdrantctl.model.violation import Severity, Violation
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """What the manifests ask, and what is doubtful about them."""
+
+    inventory: Inventory
+    violations: tuple[Violation, ...]
+    declared: Mapping[Address, Declared] = field(default_factory=dict)
+    """Where each resource is declared."""
+    versions: Mapping[Address, int] = field(default_factory=dict)
+    """By the committed state; of nothing where there is none."""
+    overlays: Inventory = field(default_factory=Inventory)
+    """What was laid under the resources."""
+    committed: Mapping[str, str] = field(default_factory=dict)
+    """The files of that state as they were before this run: HEAD's, without git those on disk."""
+
+    @property
+    def digest(self) -> str:
+        """sha256 over every resource, whatever file it stands in."""
+        return digest({str(address): r.digest for address, r in self.inventory.items()})
+
+
+GIVEN_AWAY = frozenset({"QC055", "QC071"})
+"""Secrets in manifests and in the project file."""
+
+
+def desired(settings: Settings, but: frozenset[str] = frozenset()) -> Desired:
+    """The desired world. Raises ManifestError with every error at once.
+
+    Errors of the rules `but` do not stop whoever tells of them in another way.
+    """
+    if not settings.manifests:
+        raise UsageError(
+            f"there is no {PROJECT_FILE} in {settings.root} or above, and no -f",
+            hint="Run `qdrantctl init` to start a project, or name manifests with -f FILE.",
+        )
+    loaded = load(sources(settings), (*KINDS, *OVERLAYS), stdin)
+    wanted = laid(loaded)
+    violations = (*settings.given_away, *judged(loaded, wanted, settings))
+    if any(v.severity is Severity.ERROR and v.rule not in but for v in violations):
+        raise ManifestError("the manifests have errors; nothing was sent", violations)
+    return Desired(wanted, violations, loaded.declared, overlays=loaded.overlays)
+
+
+def judged(loaded: Loaded, wanted: Inventory, settings: Settings) -> tuple[Violation, ...]:
+    """All that is wrong with manifests, each as much as the project says."""
+    found = dict.fromkeys(linted(loaded, wanted))  # what an overlay is guilty of is told once
+    return tuple(_weighed([*loaded.violations, *found], settings.rules))
+
+
+def sources(settings: Settings) -> Sources:
+    """Where the manifests of these settings are."""
+    return Sources(
+        base=settings.root,
+        patterns=settings.manifests,
+        env=settings.environment,
+        vars=settings.vars,
+        explicit=settings.partial,
+        api_key=settings.api_key,
+    )
+
+
+def stdin() -> bytes:
+    """What `-f -` reads."""
+    return sys.stdin.buffer.read()
+
+
+def laid(loaded: Loaded) -> Inventory:
+    """The resources with every overlay laid under them, and what they say of others spelt out."""
+    wanted = loaded.desired
+    for overlay in OVERLAYS:
+        if documents := _of(loaded, overlay):
+            wanted = overlay.apply(documents, wanted)
+    return Inventory(BY_NAME[a.kind].resolve(resource, wanted) for a, resource in wanted.items())
+
+
+def widened(wanted: Inventory, remembered: Inventory) -> Inventory:
+    """The resources that -f names, with what they said of others: naming fewer takes nothing away.
+
+    What is `remembered` under the address of one is this owner's, or nothing comes of it.
+    """
+    return Inventory(
+        BY_NAME[address.kind].widen(resource, wanted, remembered[address])
+        if address in remembered
+        else resource
+        for address, resource in wanted.items()
+    )
+
+
+def _of(loaded: Loaded, overlay: Overlay) -> Inventory:
+    found = loaded.overlays.values()
+    return Inventory(document for document in found if document.address.kind == overlay.name)
+
+
+def linted(loaded: Loaded, wanted: Inventory) -> Iterator[Violation]:
+    """What the kinds and overlays themselves say of what was loaded."""
+    for address, resource in wanted.items():
+        for finding in BY_NAME[address.kind].lint(resource, wanted):
+            yield loaded.place(resource, finding)
+    for overlay in OVERLAYS:
+        for document in _of(loaded, overlay).values():
+            for finding in overlay.lint(document, wanted):
+                yield loaded.place(document, finding)
+
+
+def _weighed(
+    violations: Iterable[Violation], severities: Mapping[str, Severity]
+) -> Iterator[Violation]:
+    """Each with the severity that the project gives its rule.
+
+    An error stays one: what the server refuses or chokes on cannot be waved through.
+    """
+    for found in violations:
+        severity = severities.get(found.rule, found.severity)
+        if found.severity is Severity.ERROR or severity is found.severity:
+            yield found
+        elif severity is not Severity.OFF:
+            yield found.model_copy(update={"severity": severity})

@@ -1,0 +1,55 @@
+"""What was applied, from the committed state: for a cluster whose ledger is gone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+
+from qdrantctl.adapters.project import committed_state as edge
+from qdrantctl.adapters.project.settings import Settings
+from qdrantctl.flows.state.desired import Desired
+from qdrantctl.flows.state.live import Worlds, detailed
+from qdrantctl.kinds.catalog import BY_NAME
+from qdrantctl.model.kind import Door
+from qdrantctl.model.resource import Inventory
+from qdrantctl.model.violation import Severity, Violation
+
+
+def recalled(settings: Settings, door: Door, wanted: Desired, found: Worlds) -> Worlds:
+    """The same worlds; where the ledger knows nothing of this owner, the state is its memory.
+
+    Of a resource that is not there the state alone cannot tell whether it ever was, so only what
+    is on the cluster counts. Raises SettingsError for state that cannot be read.
+    """
+    folder, owners = settings.state_folder, {settings.owner, *settings.previous_owners}
+    known = any(entry.get("owner") in owners for entry in found.memory.entries.values())
+    if folder is None or known or not found.live:
+        return found
+    shown = os.path.relpath(folder, settings.root)
+    ours = Inventory(
+        replace(resource, record=replace(resource.record, committed=True))
+        for resource in edge.resources(wanted.committed, shown, settings.owner)
+        if resource.record
+        and resource.address.kind in BY_NAME
+        and resource.address in found.live
+        and resource.address not in found.remembered
+    )
+    if not ours:
+        return found
+    remembered = Inventory([*found.remembered.values(), *ours.values()])
+    found = replace(found, remembered=remembered)
+    again = detailed(door, found, wanted.inventory, frozenset(ours))
+    return replace(again, remembered=remembered)
+
+
+def told(settings: Settings, found: Worlds) -> Iterator[Violation]:
+    """That the committed state stands in for the ledger."""
+    if any(known.from_state for known in found.remembered.values()):
+        yield Violation(
+            rule="QC232",
+            severity=Severity.NOTE,
+            message=f"the ledger knows nothing of {settings.owner}; what the committed state says "
+            "counts as applied where the cluster has it",
+            hint="Apply writes the ledger anew.",
+        )

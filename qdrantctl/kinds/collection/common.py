@@ -1,0 +1,26 @@
+"""Types and rules that the parts of the collection's spec share."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from qdrantctl.model.field_rule import Effect, Gate, Rule
+
+U32 = 2**32 - 1
+U64 = 2**64 - 1
+
+FIXED = Rule(
+    add=Effect.REPLACE,
+    change=Effect.REPLACE,
+    because="fixed when the collection is created",
+)
+REINDEX = Rule(
+    add=Effect.REBUILD,
+    change=Effect.REBUILD,
+    because="re-indexes the collection",
+)
+Memory = Literal["cold", "cached", "pinned"]
+MEMORY_GATE = Gate(since="1.19.0")
+Count = Annotated[int, Field(ge=0, le=U64)]

@@ -1,0 +1,69 @@
+"""When a policy's schedule was due last. The door to cronsim, which knows what cron means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta, tzinfo
+from zoneinfo import ZoneInfo
+
+from qdrantctl.model.field_rule import Json
+
+FIELDS = 5
+AHEAD = timedelta(days=1)
+"""What is further ahead than that was written by a clock that was wrong, and counts for nothing."""
+_SOME_DAY = datetime(2028, 3, 1, tzinfo=UTC)
+
+
+def readable(text: str) -> None:
+    """Read a schedule as `0 3 * * *`. Raises ValueError saying what is wrong with it."""
+    words = text.split()
+    if len(words) != FIELDS:
+        raise ValueError(f"a schedule has {FIELDS} fields, not {len(words)}")
+    if latest(text, UTC, _SOME_DAY) is None:
+        raise ValueError("no day of any year is one of its days")
+
+
+def latest(text: str, zone: tzinfo, now: datetime) -> datetime | None:
+    """The last time that was due, `now` included, as UTC; None where there is none.
+
+    Raises ValueError for what is no schedule.
+    """
+    from cronsim import CronSim, CronSimError
+
+    # It goes backwards from a time, and leaves that out.
+    after = now.replace(microsecond=0) + timedelta(seconds=1)
+    try:
+        found = next(CronSim(text, after.astimezone(zone), reverse=True), None)
+    except CronSimError as error:
+        raise ValueError(f"{text!r} is no schedule: {error}") from None
+    return found and found.astimezone(UTC)
+
+
+def upcoming(policy: Mapping[str, Json], now: datetime) -> datetime | None:
+    """The next time that will be due, as UTC; None where none is left."""
+    from cronsim import CronSim
+
+    found = next(CronSim(policy["schedule"], now.astimezone(zone(policy["timezone"]))), None)
+    return found and found.astimezone(UTC)
+
+
+def zone(name: str) -> tzinfo:
+    """A time zone by its name. Raises ValueError."""
+    if name == "UTC":
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(f"there is no time zone {name!r}") from None
+
+
+def due(policy: Mapping[str, Json], taken: Iterable[datetime], now: datetime) -> datetime | None:
+    """The time that is due and for which nothing was taken; None where nothing is due.
+
+    `taken` are the times for which snapshots were taken. Of times that were missed only the last
+    is caught up.
+    """
+    last = latest(policy["schedule"], zone(policy["timezone"]), now)
+    if last is None or any(last <= each <= now + AHEAD for each in taken):
+        return None
+    return last

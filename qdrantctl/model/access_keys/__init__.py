@@ -1,0 +1,1 @@
+"""Access keys: generations and the report on them."""

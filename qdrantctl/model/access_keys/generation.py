@@ -1,0 +1,198 @@
+"""Access keys: what a token may do, how long it lives, and what is remembered of its generations.
+
+A token is made from a generation and the cluster's API key whenever somebody asks for it. Neither
+stands in a generation: what is kept of a token is the id by which the server looks it up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any
+from uuid import UUID, uuid5
+
+from qdrantctl.model.address import OWN_PREFIX
+from qdrantctl.model.duration import UNITS, length
+from qdrantctl.model.field_rule import Json
+from qdrantctl.model.lease import stamp
+
+REGISTRY = f"{OWN_PREFIX}_keys"
+"""The collection that holds a point for each generation of each key that can be revoked."""
+MATCHED = "valid"
+"""The field of such a point that a token names with its id; whoever takes it out revokes."""
+EVERYWHERE = "*"
+"""In a scope: the whole cluster."""
+
+_READ = ("read points and settings",)
+_SNAPSHOTS = ("download snapshots",)
+_WRITE = ("write points",)
+_MAINTAIN = ("make payload indexes", "make and delete snapshots")
+_EVERY = ("see the whole cluster",)
+GRANTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "r": _READ + _SNAPSHOTS,
+        "prw": _READ + _WRITE,
+        "rw": _READ + _SNAPSHOTS + _WRITE + _MAINTAIN,
+        "m": _READ
+        + _SNAPSHOTS
+        + _WRITE
+        + _MAINTAIN
+        + ("make, change and delete collections and aliases",),
+    }
+)
+"""What each level of access lets its holder do, as the server checks it."""
+
+_SPACE = UUID("0f3c6c86-0d1c-4a39-8d0c-7be2d7a3a9f5")
+
+
+def seconds(duration: str) -> int:
+    """`90d`, `12h` or `30m` in seconds. Raises ValueError."""
+    return int(length(duration).total_seconds())
+
+
+def spelled(duration: str) -> str:
+    """The same duration in its largest unit: `48h` and `2d` are one."""
+    whole = seconds(duration)
+    unit = next(unit for unit in ("d", "h", "m") if whole % UNITS[unit] == 0)
+    return f"{whole // UNITS[unit]}{unit}"
+
+
+def key_id(owner: str, name: str) -> str:
+    """How a key is called in the registry: two owners may have one of the same name."""
+    return f"{owner}/{name}"
+
+
+def point_id(key: str, generation: int) -> str:
+    """The id of a generation's point."""
+    return str(uuid5(_SPACE, f"{key}/{generation}"))
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One generation of a key: all tokens of it are the same token."""
+
+    key: str
+    """`shop/prod/analytics`."""
+    number: int
+    access: Mapping[str, str]
+    """Name in the URL (an alias or a collection) or `*` -> level."""
+    subject: str = ""
+    terms: Mapping[str, str] = field(default_factory=dict)
+    """`ttl`, `rotate_before` and `grace`, as they were applied."""
+    id: str = ""
+    """Random, made when its token is first issued; empty until then."""
+    issued: datetime | None = None
+    expires: datetime | None = None
+    ends: datetime | None = None
+    """When it is revoked because a newer one took its place."""
+    revoked: bool = False
+    live: bool = False
+    """Whether the server takes its token, as far as the registry says."""
+
+    @classmethod
+    def parse(cls, payload: Mapping[str, Any]) -> Generation:
+        """What the registry holds of it; raises ValueError where qdrantctl did not write that."""
+        try:
+            access = {str(name): str(level) for name, level in payload["access"].items()}
+            made = str(payload.get("id") or "")
+            live = bool(made) and payload.get(MATCHED) == made
+            found = cls(
+                key=str(payload["key"]),
+                number=int(payload["generation"]),
+                access=access,
+                subject=str(payload.get("subject") or ""),
+                terms={str(k): str(v) for k, v in (payload.get("terms") or {}).items()},
+                id=made,
+                issued=_when(payload.get("issued")),
+                expires=_when(payload.get("expires")),
+                ends=_when(payload.get("ends")),
+                # Taken out by hand is taken back, too.
+                revoked=bool(payload.get("revoked")) or (bool(made) and not live),
+                live=live,
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"not a generation: {error}") from None
+        if not set(access.values()) <= GRANTS.keys() or found.number < 1:
+            raise ValueError("not a generation: its access or its number is none")
+        return found
+
+    def document(self) -> dict[str, Json]:
+        """The inverse of `parse`."""
+        plain: dict[str, Json] = {
+            "key": self.key,
+            "generation": self.number,
+            "access": dict(self.access),
+            "subject": self.subject,
+            "terms": dict(self.terms),
+            "revoked": self.revoked,
+        }
+        if self.id:
+            plain["id"] = self.id
+        if self.live:
+            plain[MATCHED] = self.id
+        for word in ("issued", "expires", "ends"):
+            if when := getattr(self, word):
+                plain[word] = stamp(when)
+        return plain
+
+    @property
+    def point(self) -> str:
+        """The id of its point in the registry."""
+        return point_id(self.key, self.number)
+
+    def due(self, now: datetime) -> bool:
+        """Whether it is time for the next one."""
+        before = self.terms.get("rotate_before")
+        early = timedelta(seconds=seconds(before)) if before else timedelta()
+        return self.expires is not None and now >= self.expires - early
+
+    def over(self, now: datetime) -> bool:
+        """Whether the time is up in which it stood beside a newer one."""
+        return self.ends is not None and now >= self.ends
+
+    def state(self, now: datetime) -> str:
+        """In a word."""
+        if self.revoked:
+            return "revoked"
+        if not self.id:
+            return "not issued"
+        if self.expires and now >= self.expires:
+            return "expired"
+        if self.ends:
+            return "ending"
+        return "due" if self.due(now) else "valid"
+
+
+def abilities(access: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """What a scope lets its holder do with one collection, or with `*` beside them all."""
+    every = access.get(EVERYWHERE)
+    whole = GRANTS.get(every or "", ()) + (_EVERY if every else ())
+    if name == EVERYWHERE:
+        return whole
+    return tuple(dict.fromkeys(GRANTS.get(access.get(name, ""), ()) + whole))
+
+
+def claim(access: Mapping[str, str]) -> Json:
+    """The `access` claim of a token. Never empty: the server takes none for every right."""
+    if not access:
+        raise ValueError("a scope cannot be empty")
+    if EVERYWHERE in access:
+        return access[EVERYWHERE]
+    return [{"collection": name, "access": level} for name, level in sorted(access.items())]
+
+
+def generations(documents: Iterable[Mapping[str, Json]]) -> tuple[Generation, ...]:
+    """The generations of a key, the newest last."""
+    return tuple(sorted(map(Generation.parse, documents), key=lambda one: one.number))
+
+
+def _when(value: Any) -> datetime | None:
+    if not isinstance(value, str):
+        return None
+    try:
+        when = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return when if when.tzinfo else None

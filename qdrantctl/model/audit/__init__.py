@@ -1,0 +1,1 @@
+"""The audit: evidence, rules and report."""

@@ -1,0 +1,133 @@
+"""Every rule of the audit: its stable id, and what is said of it wherever it is told.
+
+`model/rule_catalog.py` holds those of manifests and plans. docs/audit.md tells more of each.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from qdrantctl.model.violation import Severity
+
+_ERROR, _WARNING, _NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRule:
+    """One line of the checklist."""
+
+    title: str
+    severity: Severity
+    remedy: str
+    section: str = ""
+
+
+HTTPS, ACCESS, TENANTS = "HTTPS", "Access", "Tenants"
+STRICT, SNAPSHOTS, NETWORK, SERVER = "Strict mode", "Snapshots", "Network", "Server"
+_SECTIONS = {"1": HTTPS, "2": ACCESS, "3": TENANTS, "4": STRICT, "5": SNAPSHOTS, "6": NETWORK,
+             "7": SERVER}  # fmt: skip
+
+_TLS = "Set service.enable_tls with tls.cert and tls.key, or put a proxy with TLS before Qdrant"
+_KEY = "Set service.api_key to a long random value and restart every node"
+_CAP = "State it in strict_mode_config of the collection or in a StrictModeProfile, and apply"
+
+_RULES: dict[str, AuditRule] = {
+    "QA101": AuditRule("The REST API is reached over HTTPS", _ERROR, f"{_TLS}; then write https."),
+    "QA102": AuditRule(
+        "Plain HTTP is refused where HTTPS is used", _ERROR,
+        "Close the port that answers plain HTTP, or set service.enable_tls."),
+    "QA103": AuditRule(
+        "The certificate is valid, trusted and made for this host", _ERROR,
+        "Install a certificate for this host, or name the authority that signed it: "
+        "tls: {ca_file: …}."),
+    "QA104": AuditRule(
+        "The certificate is valid for another 30 days", _WARNING,
+        "Renew it; Qdrant reads it again every hour (tls.cert_ttl)."),
+    "QA105": AuditRule(
+        "TLS 1.0 and 1.1 are refused", _WARNING,
+        "Allow TLS 1.2 and 1.3 only, in the proxy before Qdrant."),
+    "QA106": AuditRule("gRPC is reached over TLS", _ERROR, f"{_TLS}, for the gRPC port too."),
+    "QA201": AuditRule("REST asks for a key", _ERROR, f"{_KEY}."),
+    "QA202": AuditRule(
+        "An empty key is refused", _ERROR,
+        f"{_KEY}; look for a variable that is set and empty. Before 1.19.0 an empty "
+        "service.api_key is a key that everybody knows."),
+    "QA203": AuditRule("A wrong key is refused", _ERROR, f"{_KEY}."),
+    "QA204": AuditRule("gRPC asks for a key", _ERROR, f"{_KEY}, or close the gRPC port."),
+    "QA205": AuditRule(
+        "The read-only key can only read", _ERROR,
+        "Set service.read_only_api_key to a value of its own: where it equals api_key, it may "
+        "write."),
+    "QA206": AuditRule(
+        "JWT access control is on", _WARNING,
+        "Set service.jwt_rbac: true beside service.api_key, and give each client a token."),
+    "QA207": AuditRule(
+        "Keys have no more rights than they need", _WARNING,
+        "Name in each AccessKey manifest the collections and aliases that its holder uses."),
+    "QA208": AuditRule(
+        "No key stands in a file of the project", _ERROR,
+        "Name a sink of an AccessKey in .gitignore. Replace any other key on the server, since "
+        "whoever read the file knows it; then refer to it: {env: …}, {file: …} or {command: …}."),
+    "QA301": AuditRule(
+        "A multi-tenant collection has a tenant index", _WARNING,
+        "State is_tenant: true on the payload index of the tenant field."),
+    "QA302": AuditRule(
+        "A tenant index comes with a graph for each tenant", _NOTE,
+        "State hnsw_config: {m: 0, payload_m: 16}, where every search filters on the tenant."),
+    "QA401": AuditRule(
+        "Strict mode is on", _ERROR,
+        "State strict_mode_config: {enabled: true}, or a StrictModeProfile, and apply."),
+    "QA402": AuditRule(
+        "max_query_limit is 5,000 to 20,000", _WARNING, f"{_CAP}: max_query_limit: 10000."),
+    "QA403": AuditRule(
+        "max_timeout is 15 to 60 seconds", _WARNING,
+        f"{_CAP}: max_timeout: 30. Have clients send a timeout: without one nothing is capped."),
+    "QA404": AuditRule(
+        "Reads filter on indexed fields only", _WARNING,
+        f"{_CAP}: unindexed_filtering_retrieve: false. Index first what is filtered on."),
+    "QA405": AuditRule(
+        "search_max_hnsw_ef is 500 to 2,000", _WARNING, f"{_CAP}: search_max_hnsw_ef: 1000."),
+    "QA406": AuditRule(
+        "Exact search is off", _WARNING,
+        f"{_CAP}: search_allow_exact: false. A count is exact unless it says exact: false."),
+    "QA407": AuditRule(
+        "Every collection has the caps of the profile", _ERROR,
+        "Apply the profile to the collection, or take the collection out of it."),
+    "QA408": AuditRule(
+        "Caps that are configured are enforced", _ERROR,
+        "State enabled: true beside the caps; read the setting back from every node."),
+    "QA501": AuditRule(
+        "Collections have a snapshot of the last 7 days", _WARNING,
+        "Create one with POST /collections/{name}/snapshots on every node, and copy it away. Turn "
+        "the rule off where backups are made otherwise."),
+    "QA502": AuditRule(
+        "Restoring a snapshot is tested", _WARNING,
+        "Restore the newest snapshot into a collection of another name and compare, regularly."),
+    "QA601": AuditRule(
+        "The port for peers is closed", _ERROR,
+        "Let only the nodes reach it (firewall, network policy); whoever does has all rights. From "
+        "1.18.0 on also set enforce_internal_auth."),
+    "QA602": AuditRule(
+        "Metrics are not told without a key", _WARNING,
+        "Close the metrics port to all but the monitoring."),
+    "QA603": AuditRule(
+        "The dashboard is not served to everybody", _WARNING,
+        "Set service.enable_static_content: false."),
+    "QA604": AuditRule(
+        "Browsers of any site are not let in", _WARNING,
+        "Set service.enable_cors: false, or allow single origins in the proxy before Qdrant."),
+    "QA701": AuditRule(
+        "The version has no known weaknesses", _WARNING, "Upgrade Qdrant, one minor at a time."),
+    "QA702": AuditRule(
+        "The audit log is on", _WARNING, "Set audit.enabled: true (Qdrant 1.17.0 and newer)."),
+    "QA703": AuditRule(
+        "Nobody was refused since the server started", _NOTE,
+        "Look in the log of the proxy who it was: 401 and 403 may be somebody trying keys, 429 a "
+        "client that is too fast."),
+}  # fmt: skip
+
+AUDIT_RULES: dict[str, AuditRule] = {
+    rule: AuditRule(about.title, about.severity, about.remedy, _SECTIONS[rule[2]])
+    for rule, about in _RULES.items()
+}
+"""Id -> the rule, in the order of the report."""

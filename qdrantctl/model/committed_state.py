@@ -1,0 +1,87 @@
+"""The committed state: what the manifests ask in one environment, a file for each resource."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+from urllib.parse import quote
+
+from pydantic import Field
+
+from qdrantctl.model.address import Address
+from qdrantctl.model.field_rule import Json
+from qdrantctl.model.manifest import LifecycleSpec
+from qdrantctl.model.resource import Record, Resource
+from qdrantctl.model.spec import Spec
+
+FORMAT = 1
+SUFFIX = ".yaml"
+
+_PLAIN = re.compile(r"[a-z0-9_][a-z0-9._-]*")
+_DEVICE = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)")
+"""Names that are no files on Windows, whatever follows the dot."""
+_LONGEST = 190
+_CUT = 150
+
+
+class Committed(Spec):
+    """A file of the committed state, `state/<environment>/<kind>/<name>.yaml`."""
+
+    format: Annotated[Literal[1], Field(description="Version of this format.")]
+    address: Annotated[str, Field(pattern=r"^[^/]+/.+$", description="`kind/name`.")]
+    schema_version: Annotated[
+        int, Field(ge=1, description="How often what is asked has changed, by git's history.")
+    ]
+    digest: Annotated[
+        str,
+        Field(
+            pattern="^sha256:[0-9a-f]{64}$",
+            description="sha256 of the canonical JSON of address, spec and lifecycle.",
+        ),
+    ]
+    spec: Annotated[dict[str, Any], Field(description="What is asked, after templates.")]
+    lifecycle: Annotated[
+        LifecycleSpec, Field(description="What may happen to it; defaults are left out.")
+    ]
+
+    def resource(self, owner: str) -> Resource:
+        """What it says as a resource that `owner` recorded."""
+        return Resource(
+            address=Address.parse(self.address),
+            spec=self.spec,
+            lifecycle=self.lifecycle.lifecycle(),
+            record=Record(owner, self.schema_version, self.digest),
+        )
+
+
+def document(resource: Resource, version: int) -> dict[str, Json]:
+    """What the file of a resource holds, keys sorted where people chose their order."""
+    return {
+        "format": FORMAT,
+        "address": str(resource.address),
+        "schema_version": version,
+        "digest": resource.digest,
+        "spec": _sorted(resource.spec),
+        "lifecycle": _sorted(resource.lifecycle.document()),
+    }
+
+
+def _sorted(value: Json) -> Json:
+    if isinstance(value, Mapping):
+        return {key: _sorted(value[key]) for key in sorted(value)}
+    return [_sorted(inner) for inner in value] if isinstance(value, list) else value
+
+
+def path_of(address: Address) -> str:
+    """Where the file of a resource stands below the environment's folder.
+
+    Names differ on every file system, also where case does not count; the address alone says
+    which, so that branches that know nothing of each other name the same file alike.
+    """
+    name = address.name
+    if not _PLAIN.fullmatch(name) or _DEVICE.match(name) or len(name) > _LONGEST:
+        mark = hashlib.sha256(name.encode()).hexdigest()[:8]
+        name = f"{quote(name, safe='')[:_CUT].replace('.', '%2E', name.startswith('.'))}~{mark}"
+    return f"{address.kind}/{name}{SUFFIX}"

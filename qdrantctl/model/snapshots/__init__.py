@@ -1,0 +1,1 @@
+"""Snapshots, snapshot sets and their destinations."""

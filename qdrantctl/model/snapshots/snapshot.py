@@ -1,0 +1,144 @@
+"""A snapshot that was taken before points were destroyed, as the ledger remembers it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from qdrantctl.model.address import Address
+from qdrantctl.model.field_rule import Json
+
+
+class File(BaseModel):
+    """One node's part: a file that holds the shards of that node and no others."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    peer: str = Field(description="The node, by its peer id.")
+    name: str = Field(description="Name of the file.")
+    size: int = Field(description="Bytes.")
+    checksum: str = Field(description="sha256 of the file, read back after it was written.")
+    shards: Mapping[int, tuple[int, int]] = Field(
+        description="Points of each shard that was active, before and after it was written."
+    )
+
+
+class Taken(BaseModel):
+    """A collection snapshot on every node that held shards of it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str = Field(description="When it was taken, by the clock of the first node.")
+    collection: str = Field(description="Name of the collection.")
+    server: str = Field(description="Version of the server.")
+    aliases: tuple[str, ...] = Field(description="Its aliases then; no snapshot holds them.")
+    spec: Mapping[str, Json] = Field(description="Its settings then.")
+    keys: tuple[tuple[str | int, tuple[int, ...]], ...] = Field(
+        default=(), description="Shard keys, each with its shards."
+    )
+    files: tuple[File, ...] = Field(description="One for each node.")
+    manifest: Mapping[str, Json] = Field(
+        default_factory=dict, description="What was last applied of it; empty for nothing."
+    )
+    schema_version: int = Field(default=0, description="Of that; 0 for none.")
+
+    def of(self, entry: Mapping[str, Json]) -> Taken:
+        """With what the ledger's entry tells of the collection now."""
+        if entry.get("deleted") or not entry.get("spec"):
+            return self
+        version = int(entry.get("schema_version") or 0)
+        return self.model_copy(update={"manifest": entry["spec"], "schema_version": version})
+
+    @property
+    def shards(self) -> Mapping[int, tuple[int, int]]:
+        """The fewest and the most points of each shard, over all its replicas."""
+        found: dict[int, tuple[int, int]] = {}
+        for file in self.files:
+            for shard, (low, high) in file.shards.items():
+                least, most = found.get(shard, (low, high))
+                found[shard] = (min(least, low, high), max(most, low, high))
+        return found
+
+    @property
+    def points(self) -> int:
+        """Points of the whole collection, replicas counted once."""
+        return sum(most for _, most in self.shards.values())
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(file.size for file in self.files)
+
+    @property
+    def replicas(self) -> frozenset[tuple[int, str]]:
+        """Which shard is on which node."""
+        return frozenset((shard, file.peer) for file in self.files for shard in file.shards)
+
+
+def kept(entry: Mapping[str, Json]) -> Iterator[Taken]:
+    """The snapshots that a ledger entry tells of, oldest first. Raises ValueError."""
+    for found in entry.get("snapshots") or ():
+        yield Taken.model_validate(found)
+
+
+def way_back(address: Address | str, snapshot: str = "", environment: str = "") -> str:
+    """The command that makes a collection of a snapshot; of the latest where none is named."""
+    what = f"{address}@{snapshot}" if snapshot else str(address)
+    where = f" -e {shlex.quote(environment)}" if environment not in ("", "-") else ""
+    return f"qdrantctl snapshots restore {shlex.quote(what)}{where}"
+
+
+class Underway(BaseModel):
+    """A restore that was begun, as the ledger's entry of the new name remembers it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    collection: str = Field(description="Name of the collection that the snapshot is of.")
+    snapshot: str = Field(description="Its id.")
+    source: str = Field(default="", description="The destination it is at; empty: the servers.")
+    aliases: tuple[str, ...] = Field(
+        default=(), description="Taken down with what stood there, and still to be put back."
+    )
+    replaced: str = Field(
+        default="", description="Id of the snapshot of what stood there; empty for nothing."
+    )
+    stand_in: bool = Field(
+        default=False, description="Whether an empty collection may stand for the old one."
+    )
+    who: str = Field(default="", description="Who began it.")
+    when: str = Field(default="", description="When.")
+
+    def again(self, name: str, environment: str) -> str:
+        """The command that does it once more."""
+        at = f" --from {shlex.quote(self.source)}" if self.source else ""
+        words = way_back(f"collection/{self.collection}", self.snapshot, environment)
+        return f"{words}{at} --as {shlex.quote(name)}"
+
+
+def underway(entry: Mapping[str, Json]) -> Underway | None:
+    """What a ledger entry tells of a restore that did not end."""
+    try:
+        return Underway.model_validate(entry["restoring"]) if entry.get("restoring") else None
+    except ValueError:
+        return None
+
+
+class Listed(BaseModel):
+    """One file of a snapshot, as the ledger or the server tells of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    address: str = Field(description="`collection/name`.")
+    id: str = Field(default="", description="`snapshots restore ADDRESS@ID`; empty where unknown.")
+    owner: str = Field(default="", description="Who took it; empty when qdrantctl did not.")
+    name: str = Field(description="Name of the file.")
+    node: str = Field(description="The node's address, or its peer id where it was not asked.")
+    size: int = Field(description="Bytes.")
+    created: str = Field(default="", description="UTC; empty where the server does not tell.")
+    checksum: str = Field(default="", description="sha256; empty where the server does not tell.")
+    listed: bool | None = Field(
+        description="Whether its node lists it; null where nobody can tell: its collection is "
+        "gone, or its node has no address under nodes."
+    )

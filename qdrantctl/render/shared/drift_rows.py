@@ -1,0 +1,101 @@
+"""A drift report in words: its blocks, the rows of a resource and the sums. Every format's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from qdrantctl.model.drift import Applied, Drift, Moved, MovedField, What
+from qdrantctl.model.field_rule import ABSENT
+from qdrantctl.model.resource import Origin
+from qdrantctl.render.shared.escape import clean, dotted, shown
+from qdrantctl.render.shared.plan_rows import Row, place
+
+CHANGED = "Changed since it was applied"
+NOT_APPLIED = "Merged but not yet applied"
+UNMANAGED = "Changed but not managed"
+INTERRUPTED = "Interrupted apply"
+
+_SIGNS = {What.GONE: "-", What.RECREATED: "-/+", What.NEW: "+", What.APPEARED: "+", What.LEFT: "-"}
+_SHA = 12
+
+
+def blocks(made: Drift) -> Iterator[tuple[str, tuple[Moved, ...]]]:
+    """The blocks that hold anything, each with its title."""
+    pending = made.not_applied if isinstance(made.not_applied, tuple) else ()
+    found = (
+        (CHANGED, made.changed),
+        (NOT_APPLIED, pending),
+        (UNMANAGED, made.unmanaged),
+        (INTERRUPTED, made.interrupted),
+    )
+    yield from ((title, block) for title, block in found if block)
+
+
+def remarks(made: Drift) -> Iterator[str]:
+    """What is to be known beside the blocks, a line each."""
+    if made.lost and made.not_applied is ABSENT:
+        yield (
+            f"The ledger on the cluster knows no owner {clean(made.owner)}: nothing was ever "
+            "applied by that name, or its records are gone."
+        )
+    elif made.lost:
+        yield (
+            f"Records are missing: {clean(made.owner)} was applied, and the ledger on the cluster "
+            "does not remember it. The next qdrantctl apply records anew what is as it is stated."
+        )
+    if made.not_applied is ABSENT:
+        yield f"{NOT_APPLIED}: not compared, there are no manifests here."
+    yield from (f"Note: {clean(note)}." for note in made.notes)
+
+
+def headline(made: Drift) -> str:
+    """`Drift: 2 changed since applied, 1 not yet applied, 3 not managed.` Counts resources."""
+    counts = made.counts
+    parts = [f"{counts.changed} changed since applied"]
+    if made.not_applied is not ABSENT:
+        parts.append(f"{counts.not_applied} not yet applied")
+    parts.append(f"{counts.unmanaged} not managed")
+    more = ((counts.interrupted, "interrupted"), (counts.known, "in the baseline"))
+    parts += [f"{number} {words}" for number, words in more if number]
+    if made.lost:
+        parts.append("the ledger is gone" if made.not_applied is not ABSENT else "no such owner")
+    return f"{'Drift' if made.drifted else 'No drift'}: {', '.join(parts)}."
+
+
+def summary(made: Drift) -> str:
+    """The same in one line of a log, that says whose drift and where."""
+    verdict, _, counts = headline(made).partition(": ")
+    return f"{verdict}: {clean(made.owner)} on {clean(made.server.url)}: {counts}"
+
+
+def sign(moved: Moved) -> str:
+    """What happened to a resource, in the signs of a plan."""
+    return _SIGNS.get(moved.what, "~")
+
+
+def told(moved: Moved) -> str:
+    """What else is to be known of a resource, to be read after its address."""
+    words = [clean(moved.because)] if moved.because else []
+    if isinstance(last := moved.applied, Applied):
+        who = f" by {clean(last.who)}" if last.who else ""
+        commit = f" from {clean(last.commit[:_SHA])}" if last.commit else ""
+        words.append(f"applied {clean(last.when)}{who}{commit}")
+    words += ["in the baseline"] if moved.known and not moved.fields else []
+    return "; ".join(words)
+
+
+def rows(moved: Moved) -> tuple[Row, ...]:
+    """The fields of a resource: what was, and what is."""
+    return tuple(_row(field) for field in moved.fields)
+
+
+def _row(field: MovedField) -> Row:
+    before, now = shown(field.before, field.path), shown(field.now, field.path)
+    if field.before is ABSENT:
+        mark, said = "+", f"= {now}"
+    else:
+        mark, said = "-" if field.now is ABSENT else "~", f": {before} -> {now}"
+    notes = [clean(field.because)] if field.because else []
+    notes += ["in the baseline"] if field.known else []
+    origin = field.origin if isinstance(field.origin, Origin) else None
+    return Row(mark, dotted(field.path), said, tuple(notes), place(origin))

@@ -1,0 +1,102 @@
+"""Keys and tokens in words. Text shows these lines as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from qdrantctl.model.access_keys.report import (
+    Checked,
+    ListedGeneration,
+    ListedKey,
+    Probe,
+    Replacing,
+)
+from qdrantctl.render.shared.escape import clean, counted
+
+
+def listed(keys: Iterable[ListedKey], *, ledger: bool) -> list[str]:
+    """A line for each generation."""
+    head = ("KEY", "GENERATION", "STATE", "SCOPE", "ISSUED", "EXPIRES", "REVOCABLE")
+    cells = [head, *(line for key in keys for line in _lines(key))]
+    if len(cells) == 1:
+        if not ledger:
+            return ["There is no ledger on the cluster: nothing was applied, or it was deleted."]
+        return ["No access key was applied yet."]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return [
+        "  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip()
+        for line in cells
+    ]
+
+
+def _lines(key: ListedKey) -> Iterator[tuple[str, ...]]:
+    revocable = "yes" if key.revocable else "no"
+    for one in key.generations:
+        yield (clean(key.name), str(one.number), _state(one), scope(one.access), one.issued or "-",
+               one.expires or "-", revocable)  # fmt: skip
+    if not key.generations:
+        yield (clean(key.name), "-", "missing" if key.revocable else "not issued", "-", "-", "-",
+               revocable)  # fmt: skip
+
+
+def _state(one: ListedGeneration) -> str:
+    return f"{one.state} at {one.ends}" if one.state == "ending" else one.state
+
+
+def scope(access: Mapping[str, str]) -> str:
+    """`products-live: r, events: rw`; `all: r` for the whole cluster."""
+    words = (f"{'all' if name == '*' else clean(name)}: {level}" for name, level in access.items())
+    return ", ".join(words) or "nothing"
+
+
+def checked(made: Checked) -> Iterator[str]:
+    """What a token claims, and a line for each thing that was tried."""
+    yield f"subject    {clean(made.subject) or 'none'}"
+    yield f"scope      {scope(made.access)}"
+    yield f"expires    {made.expires or 'never'}"
+    yield f"revocable  {'yes' if made.revocable else 'no'}"
+    for warning in made.warnings:
+        yield f"! {warning}"
+    yield ""
+    if made.refused:
+        yield f"The cluster refuses it: {made.refused}."
+        return
+    width = max((len(_name(probe)) for probe in made.probes), default=0)
+    longest = max((len(probe.action) for probe in made.probes), default=0)
+    for probe in made.probes:
+        yield f"{_name(probe):<{width}}  {probe.action:<{longest}}  {_answer(probe)}"
+    names = [clean(name) for name in made.access if name != "*"]
+    if names:
+        yield ""
+        yield f"Names are literal: by any other than {', '.join(names)} it is refused with 403."
+
+
+def replacing(made: Replacing) -> Iterator[str]:
+    """What a new API key breaks, and what to do in which order."""
+    nodes = counted(made.nodes, "node")
+    yield f"A new API key on {clean(made.url)} (Qdrant {clean(made.version)}, {nodes}) breaks:"
+    yield "- whoever uses the old one itself, qdrantctl among them"
+    yield "- tokens that were made without qdrantctl, which nobody here knows of"
+    for one in made.broken:
+        yield (
+            f"- {clean(one.owner)} {clean(one.name)}, generation {one.generation}, which would "
+            f"hold until {one.expires}"
+        )
+    yield ""
+    if made.rolling:
+        yield "This server takes a second key, alt_api_key, so nobody needs to notice:"
+    else:
+        yield "This server takes one key (two need 1.17), so there is a gap. The shortest:"
+    for number, step in enumerate(made.steps, 1):
+        yield f"{number}. {step}"
+
+
+def _name(probe: Probe) -> str:
+    return "the cluster" if probe.name == "*" else clean(probe.name)
+
+
+def _answer(probe: Probe) -> str:
+    if probe.allowed is None:
+        return "not known: it is not there, or did not answer"
+    word = "allowed" if probe.allowed else "refused"
+    return word if probe.allowed is probe.claimed else f"{word}, though it claims otherwise"

@@ -1,0 +1,157 @@
+"""A change in words: its sign and heading, and a row for each field. Text and markdown share it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from qdrantctl.model.change import Action, Cause, Change, FieldChange
+from qdrantctl.model.field_rule import ABSENT, Effect
+from qdrantctl.model.resource import Origin
+from qdrantctl.model.snapshots.snapshot import way_back as command
+from qdrantctl.model.step import Snapshot
+from qdrantctl.render.shared.ansi import Paint, plain
+from qdrantctl.render.shared.escape import clean, dotted, shown
+
+SIGNS = {
+    Action.CREATE: "+",
+    Action.UPDATE: "~",
+    Action.REPLACE: "-/+",
+    Action.DELETE: "-",
+    Action.ADOPT: ">",
+    Action.FORGET: ".",
+    Action.RUN: "*",
+    Action.NOOP: " ",
+    Action.REFUSED: "!",
+}
+
+_HEADINGS = {
+    Action.CREATE: "will be created",
+    Action.UPDATE: "will be updated in-place",
+    Action.REPLACE: "must be replaced",
+    Action.DELETE: "will be destroyed",
+    Action.FORGET: "will no longer be managed, and will not be destroyed",
+    Action.RUN: "is due and will be run",
+    Action.NOOP: "stays as it is",
+    Action.REFUSED: "is refused: it cannot be done",
+}
+
+_OUTSIDE = "changed outside qdrantctl"
+_WIDEST = 48
+"""A longer cell pushes its own line only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One field of a change: what happens to it, why, and who asks for it."""
+
+    sign: str
+    path: str
+    said: str
+    """`: 16 -> 32`, or `= 32` where nothing was."""
+    notes: tuple[str, ...]
+    place: str
+
+
+def heading(change: Change) -> str:
+    """What will become of a resource, to be read after its address."""
+    if change.action is not Action.ADOPT:
+        return _HEADINGS[change.action]
+    if change.steps:
+        return "will be adopted and changed"
+    return "will be adopted: only the ledger is written"
+
+
+def reason(change: Change) -> str:
+    """Why, unless a field of the change says the same; empty where there is nothing to say."""
+    told = any(f.because and change.because.endswith(f.because) for f in change.fields)
+    return "" if told else clean(change.because)
+
+
+def way_back(change: Change, environment: str) -> str:
+    """Where snapshots go, or what is done before points are destroyed; empty where nothing is."""
+    found = [step.snapshot for step in change.steps if isinstance(step.snapshot, Snapshot)]
+    if not found:
+        return ""
+    if change.action is Action.RUN:
+        places = {where: None for step in found for where in step.to}  # type: ignore[union-attr]
+        return f"to {clean(', '.join(places))}"
+    told = clean(command(change.address, environment=environment))
+    return f"a snapshot is taken first; way back: {told}"
+
+
+def place(origin: object) -> str:
+    """`file:line`; empty where nothing states it."""
+    return clean(str(origin)) if isinstance(origin, Origin) else ""
+
+
+def rows(change: Change) -> tuple[Row, ...]:
+    """The fields of a change, in their order."""
+    return tuple(
+        _row(field, change.action) for field in change.fields if field.effect > Effect.SAME
+    )
+
+
+def lined_up(found: Sequence[Row], paint: Paint = plain) -> list[str]:
+    """Rows as lines, the cells of each column under each other."""
+    cells = [
+        (
+            (row.sign, row.sign),
+            (row.path, "strong"),
+            (row.said, ""),
+            ("  # " + "; ".join(row.notes) if row.notes else "", "faint"),
+            ("  " + row.place if row.place else "", "faint"),
+        )
+        for row in found
+    ]
+    widths = [
+        max((len(text) for text, _ in column if len(text) <= _WIDEST), default=0)
+        for column in zip(*cells, strict=True)
+    ]
+    lines: list[str] = []
+    for line in cells:
+        told, gap = "", ""
+        for (text, tone), width in zip(line, widths, strict=True):
+            if text:
+                told += gap + paint(text, tone)
+                gap = ""
+            # The space is owed, and paid only when something follows.
+            gap += " " * (max(width - len(text), 0) + bool(width or text))
+        lines.append(told)
+    return lines
+
+
+def _row(field: FieldChange, action: Action) -> Row:
+    before, after = shown(field.live, field.path), shown(field.desired, field.path)
+    notes = _notes(field, action)
+    if after == "unlimited" and notes and notes[0].startswith(after):
+        after, *notes = notes
+    if field.effect is Effect.KEPT and action is not Action.REPLACE:
+        sign, said = " ", f": stays {before}"
+    elif field.effect is Effect.KEPT:
+        sign, said = "-", f": {before} -> nothing"
+    elif field.live is ABSENT:
+        sign, said = "+", f"= {after}"
+    else:
+        sign, said = "-" if field.desired is ABSENT else "~", f": {before} -> {after}"
+    sign = "!" if field.effect is Effect.REFUSED else sign
+    return Row(sign, dotted(field.path), said, tuple(notes), place(field.origin))
+
+
+def _notes(field: FieldChange, action: Action) -> list[str]:
+    because = clean(field.because)
+    if field.effect is Effect.REPLACE:
+        because = f"forces replacement: {because}" if because else "forces replacement"
+    elif action is Action.REPLACE and field.effect is Effect.KEPT:
+        because = "not stated, so the new one does not have it"
+    elif action is Action.REPLACE and field.effect is not Effect.REFUSED:
+        because = ""  # what a change in place would cost is not what happens
+    elif field.effect is Effect.REBUILD:
+        because = because or "re-indexes"
+    notes = [because] if because else []
+    if isinstance(field.direction, str) and field.effect in (Effect.UPDATE, Effect.REBUILD):
+        notes.append(field.direction)
+    if field.cause in (Cause.DRIFT, Cause.BOTH):
+        was = f"was {shown(field.recorded, field.path)}"
+        notes.append(was if because.startswith(_OUTSIDE) else f"{_OUTSIDE}: {was}")
+    return notes
