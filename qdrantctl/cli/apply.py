@@ -28,12 +28,11 @@ if TYPE_CHECKING:
 
     from qdrantctl.adapters.project.settings import Settings
     from qdrantctl.adapters.qdrant.client import Cluster
-    from qdrantctl.adapters.system.actor import Identity
-    from qdrantctl.flows.cluster.nodes import NodeDoor
     from qdrantctl.flows.planning.plan import Planned, Wishes
     from qdrantctl.flows.state.desired import Desired
+    from qdrantctl.model.actor import Identity
     from qdrantctl.model.address import Address
-    from qdrantctl.model.kind import Door
+    from qdrantctl.model.client import Door, NodeDoor
     from qdrantctl.model.plan import Plan
     from qdrantctl.model.report import Outcome, Report
 
@@ -65,7 +64,7 @@ def command(**words: Any) -> int:
     One apply of a project's environment runs at a time; while another does, this one ends with 5.
     """
     starting(words["verbose"])
-    from qdrantctl.flows.planning.plan import door
+    from qdrantctl.flows.cluster.connect import door
 
     saved = _saved(words)
     if not (saved or words["auto_approve"] or sys.stdin.isatty()):

@@ -44,9 +44,9 @@ def command(**words: Any) -> int:
     """
     from datetime import date
 
+    from qdrantctl.flows.cluster.connect import door
     from qdrantctl.flows.drift import drift
     from qdrantctl.flows.lease import note
-    from qdrantctl.flows.planning.plan import door
     from qdrantctl.model.errors import UsageError
 
     if words["update_baseline"] and not words["baseline"]:

@@ -20,7 +20,7 @@ def command(**words: Any) -> int:
 
     The ledger keeps the last 20 applies of each resource.
     """
-    from qdrantctl.flows.planning.plan import door
+    from qdrantctl.flows.cluster.connect import door
     from qdrantctl.flows.show import history
     from qdrantctl.model.address import Address
     from qdrantctl.model.errors import UsageError

@@ -43,7 +43,7 @@ def command(**words: Any) -> int:
     """
     from datetime import date
 
-    from qdrantctl.flows.planning.plan import door
+    from qdrantctl.flows.cluster.connect import door
 
     wanted = _checked(words)
     chosen = settings(words, need_server=True)

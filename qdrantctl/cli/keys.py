@@ -126,9 +126,9 @@ def revoke_key(**words: Any) -> int:
 @output_options("text", "json")
 def list_keys(**words: Any) -> int:
     """List the keys with their scopes and generations; reads only."""
-    from qdrantctl.adapters.system.actor import Identity
     from qdrantctl.flows.access_keys.tokens import listed, opened
-    from qdrantctl.flows.planning.plan import door
+    from qdrantctl.flows.cluster.connect import door
+    from qdrantctl.model.actor import Identity
     from qdrantctl.render import json, text
 
     chosen = settings(words, need_server=True)
@@ -152,7 +152,7 @@ def check_key(**words: Any) -> int:
     """Tell what the token on standard input may do, and try it, without changing anything."""
     from qdrantctl.adapters.project.connection import fit_for_a_token
     from qdrantctl.flows.access_keys.check_token import check
-    from qdrantctl.flows.planning.plan import reached
+    from qdrantctl.flows.cluster.connect import reached
     from qdrantctl.model.address import unsendable
     from qdrantctl.model.errors import UsageError
     from qdrantctl.render import json, text
@@ -183,7 +183,7 @@ def replace_api_key(**words: Any) -> int:
     Reads only: the key stands in the configuration of the nodes.
     """
     from qdrantctl.flows.access_keys.api_key_rotation import replacing
-    from qdrantctl.flows.planning.plan import door
+    from qdrantctl.flows.cluster.connect import door
     from qdrantctl.render import json, text
 
     chosen = settings({**words, "files": ("-",)}, need_server=True)
@@ -210,8 +210,8 @@ def _ring(chosen: Settings, words: dict[str, Any]) -> Iterator[Keyring]:
     """The keys of this owner, under its lease."""
     from qdrantctl.adapters.system.actor import identify
     from qdrantctl.flows.access_keys.tokens import opened
+    from qdrantctl.flows.cluster.connect import door
     from qdrantctl.flows.lease import Wait, leased
-    from qdrantctl.flows.planning.plan import door
 
     identity = identify(chosen.root, os.environ)
     wait = Wait(words["lease_timeout"], lambda line: click.echo(line, err=True), lambda: False)

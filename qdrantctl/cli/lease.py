@@ -27,8 +27,8 @@ def command() -> None:
 @output_options("text", "json")
 def show_lease(**words: Any) -> int:
     """Show who holds the lease of this project and environment, and who that of its snapshots."""
+    from qdrantctl.flows.cluster.connect import door
     from qdrantctl.flows.lease import current
-    from qdrantctl.flows.planning.plan import door
     from qdrantctl.model.lease import of_snapshots
     from qdrantctl.render import json, text
 
@@ -58,8 +58,8 @@ def break_lease(**words: Any) -> int:
 
     A request that it has sent already may still take effect.
     """
+    from qdrantctl.flows.cluster.connect import door
     from qdrantctl.flows.lease import broken, named
-    from qdrantctl.flows.planning.plan import door
     from qdrantctl.model.errors import UsageError
 
     if not words["auto_approve"] and not sys.stdin.isatty():

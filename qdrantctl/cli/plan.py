@@ -50,8 +50,9 @@ def command(**words: Any) -> int:
         return _offline(words)
     from datetime import date
 
+    from qdrantctl.flows.cluster.connect import door
     from qdrantctl.flows.lease import note
-    from qdrantctl.flows.planning.plan import door, plan
+    from qdrantctl.flows.planning.plan import plan
 
     if words["out"]:
         from qdrantctl.adapters.project import plan_file

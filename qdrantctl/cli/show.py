@@ -24,7 +24,7 @@ def command(**words: Any) -> int:
     path = Path(words["what"])
     if path.suffix == ".json" or path.is_file():
         return _plan(path, words)
-    from qdrantctl.flows.planning.plan import door
+    from qdrantctl.flows.cluster.connect import door
     from qdrantctl.flows.show import show as flow
     from qdrantctl.model.address import Address, unsendable
     from qdrantctl.model.errors import UsageError

@@ -70,8 +70,8 @@ def run_policies(**words: Any) -> int:
     longer keeps is removed.
     """
     starting(words["verbose"])
+    from qdrantctl.flows.cluster.connect import door
     from qdrantctl.flows.cluster.nodes import Work
-    from qdrantctl.flows.planning.plan import door
     from qdrantctl.flows.snapshots.policies.run import run, running
     from qdrantctl.render import text
 
@@ -122,8 +122,8 @@ def prune_sets(**words: Any) -> int:
     unfinished also once a newer one was begun.
     """
     starting(words["verbose"])
+    from qdrantctl.flows.cluster.connect import door
     from qdrantctl.flows.cluster.nodes import Work
-    from qdrantctl.flows.planning.plan import door
     from qdrantctl.flows.snapshots.policies.prune import leaving, prune
     from qdrantctl.render import json, text
 
@@ -173,7 +173,7 @@ def verify_sets(**words: Any) -> int:
     there or on this machine, is removed first.
     """
     starting(words["verbose"])
-    from qdrantctl.flows.planning.plan import door
+    from qdrantctl.flows.cluster.connect import door
     from qdrantctl.flows.snapshots.policies.verify import verify
     from qdrantctl.render import json
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from qdrantctl.adapters.project.settings import Settings
     from qdrantctl.adapters.qdrant.client import Cluster
-    from qdrantctl.flows.cluster.nodes import NodeDoor
     from qdrantctl.flows.snapshots.restore.plan import Restoring
+    from qdrantctl.model.client import NodeDoor
     from qdrantctl.model.report import Report
 
 
@@ -59,7 +59,7 @@ def restore_snapshot(**words: Any) -> int:
     from datetime import UTC, datetime
 
     from qdrantctl.adapters.project.settings import with_nodes
-    from qdrantctl.flows.planning.plan import door
+    from qdrantctl.flows.cluster.connect import door
     from qdrantctl.model.errors import UsageError
 
     if not words["auto_approve"] and not sys.stdin.isatty():
@@ -189,11 +189,12 @@ def list_snapshots(**words: Any) -> int:
     Sets at the destinations of policies, then what else the ledger and the servers tell of.
     """
     starting(words["verbose"])
+    from qdrantctl.flows.cluster.connect import door
     from qdrantctl.flows.cluster.nodes import Work
-    from qdrantctl.flows.planning.plan import door
     from qdrantctl.flows.snapshots.listing import listed
     from qdrantctl.flows.snapshots.policies.prune import listed as at_destinations
-    from qdrantctl.flows.snapshots.policies.prune import on_servers, outside, read
+    from qdrantctl.flows.snapshots.policies.prune import outside
+    from qdrantctl.flows.snapshots.sets.destination import on_servers, read
     from qdrantctl.model.address import Address
     from qdrantctl.model.errors import UsageError
     from qdrantctl.model.snapshots.destination import CLUSTER

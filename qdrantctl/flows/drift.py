@@ -13,17 +13,16 @@ from qdrantctl.adapters.qdrant import key_registry as registry
 from qdrantctl.adapters.qdrant.ledger import LEDGER
 from qdrantctl.engine import drift as engine
 from qdrantctl.engine.planning.planner import Question
-from qdrantctl.flows.cluster.nodes import NodeDoor
-from qdrantctl.flows.planning.plan import described
 from qdrantctl.flows.snapshots.policies.status import KIND as POLICY
 from qdrantctl.flows.snapshots.policies.status import WORDS, Finding, findings
 from qdrantctl.flows.state.desired import desired, widened
 from qdrantctl.flows.state.live import Progress, Worlds, worlds
 from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.access_keys.generation import REGISTRY
+from qdrantctl.model.client import Door, NodeDoor
 from qdrantctl.model.drift import Baseline, Drift
 from qdrantctl.model.field_rule import ABSENT
-from qdrantctl.model.kind import Door
+from qdrantctl.model.plan import PlannedServer
 from qdrantctl.model.resource import Inventory
 
 
@@ -58,7 +57,7 @@ def drift(
         qdrantctl_version=__version__,
         project=settings.project,
         environment=settings.environment,
-        server=described(door, found),
+        server=PlannedServer.of(door.server, found.memory.cluster_id),
         recorded=len(question.recorded),
         lost=lost,
         strict=strict,

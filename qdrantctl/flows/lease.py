@@ -11,7 +11,7 @@ from uuid import uuid4
 from qdrantctl.adapters.qdrant import leases
 from qdrantctl.adapters.qdrant.client import Cluster
 from qdrantctl.adapters.qdrant.lease_lock import Fenced, Holding, acquire
-from qdrantctl.adapters.system.actor import Identity
+from qdrantctl.model.actor import Identity
 from qdrantctl.model.errors import ClusterError, LeaseError, QdrantctlError
 from qdrantctl.model.lease import Lease, of_snapshots, stamp
 

@@ -10,21 +10,21 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 from qdrantctl.adapters.qdrant import ledger
-from qdrantctl.adapters.system.actor import Identity
 from qdrantctl.engine.diff import Lens, diff
 from qdrantctl.engine.planning.recorded_spec import ignored
 from qdrantctl.engine.planning.safety_snapshot import held
-from qdrantctl.flows.cluster.nodes import NodeDoor, Work
+from qdrantctl.flows.cluster.nodes import Work
 from qdrantctl.flows.planning.plan import Planned
 from qdrantctl.flows.snapshots.take import take
 from qdrantctl.flows.state.ledger_entry import applied, first, pending
 from qdrantctl.flows.state.live import observe
 from qdrantctl.kinds.catalog import BY_NAME
+from qdrantctl.model.actor import Identity
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Change, FieldChange
+from qdrantctl.model.client import Asked, NodeDoor
 from qdrantctl.model.errors import ClusterError, QdrantctlError
 from qdrantctl.model.field_rule import ABSENT, Effect, Json
-from qdrantctl.model.kind import Asked
 from qdrantctl.model.report import Outcome, Report, Status
 from qdrantctl.model.resource import Inventory, Resource, canonical
 from qdrantctl.model.snapshots.snapshot import Taken, way_back

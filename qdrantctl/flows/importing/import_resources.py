@@ -21,10 +21,10 @@ from qdrantctl.flows.state.live import Progress, Worlds, detailed, worlds
 from qdrantctl.kinds.catalog import BY_NAME, KINDS, OVERLAYS
 from qdrantctl.model.address import Address, unsendable
 from qdrantctl.model.change import Action
+from qdrantctl.model.client import Door
 from qdrantctl.model.errors import ManifestError, QdrantctlError, UsageError
 from qdrantctl.model.field_rule import Json, same
 from qdrantctl.model.import_report import Imported, ImportedFile, LeftOut
-from qdrantctl.model.kind import Door
 from qdrantctl.model.resource import Inventory, Origin, Resource
 from qdrantctl.model.spec import shape_of
 from qdrantctl.model.violation import Severity

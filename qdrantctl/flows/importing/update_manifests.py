@@ -22,10 +22,11 @@ from qdrantctl.flows.state.live import Progress, Worlds, detailed, worlds
 from qdrantctl.kinds.catalog import BY_NAME, KINDS, OVERLAYS
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import FieldChange
+from qdrantctl.model.client import Door
 from qdrantctl.model.errors import QdrantctlError
 from qdrantctl.model.field_rule import ABSENT, Json, same
 from qdrantctl.model.import_report import Imported, ImportedFile, LeftOut, ReceivedField
-from qdrantctl.model.kind import Context, Door
+from qdrantctl.model.kind import Context
 from qdrantctl.model.paths import at, put
 from qdrantctl.model.resource import Inventory, Resource, canonical
 from qdrantctl.model.server import Server
