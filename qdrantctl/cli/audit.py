@@ -66,7 +66,7 @@ def command(**words: Any) -> int:
     """Answer the security checklist: pass, fail, not applicable, cannot be seen.
 
     No request changes data, and a read-only key is enough. Without manifests (--url) the server
-    alone is looked at. docs/audit.md tells of each rule.
+    alone is looked at. docs/reference/audit-rules.md tells of each rule.
     """
     from datetime import UTC, datetime
 

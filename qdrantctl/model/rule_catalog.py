@@ -1,7 +1,7 @@
 """Every rule that a manifest or a plan can break: its stable id and one line saying what it asks.
 
 Below QC100: reading of files, YAML, templates, manifests, the project file. Then what a kind asks
-of its specs and changes; from QC200 on the safety of plans. docs/rules.md tells more of each.
+of its specs and changes; from QC200 on the safety of plans. docs/reference/rules.md explains each.
 """
 
 from __future__ import annotations

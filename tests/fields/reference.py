@@ -1,4 +1,4 @@
-"""The field reference, `docs/fields.md`, written from the Rules."""
+"""The field reference, `docs/reference/fields.md`, written from the Rules."""
 
 from __future__ import annotations
 
