@@ -48,9 +48,7 @@ schemas: setup  ## Write schemas/ anew from the models
 	$(BIN)/qdrantctl schema --out schemas
 
 pages: setup  ## Write the generated pages of docs/reference anew from the program
-	$(BIN)/python -m tools.cli_reference
-	$(BIN)/python -m tools.schema_tables
-	$(BIN)/python -m tools.rule_titles
+	$(BIN)/python -m tools.pages
 
 pictures: setup  ## Write docs/images/ anew from a real run
 	$(BIN)/python -m tools.terminal_picture
