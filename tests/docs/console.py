@@ -18,13 +18,17 @@ import pty
 import re
 import shlex
 import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
+from typing import TextIO
 
 import click
 
-from qdrantctl.cli.main import root
+from qdrantctl.cli.main import root, run
 
 EXAMPLE_URL = "https://qdrant.example.com:6333"
 EXAMPLE_FOLDER = "/var/backups"
@@ -40,6 +44,8 @@ VARYING = (
     (r"\b[\d,]+ bytes\b", "BYTES"),
     (r"\s+", " "),
 )
+SHELL_SYNTAX = re.compile(r"^(?!qdrantctl )|[|&;<>$`~]")
+"""What only bash can run: other programs, and lines that are more than one command."""
 PROMPT = "Enter a value: "
 ANSWER = f"{PROMPT}yes"
 
@@ -114,30 +120,67 @@ class Shell:
         path.write_text(self.real(file.text))
 
     def run(self, command: Command) -> tuple[int, str]:
-        """Exit code and output. The state of the shell is what the command left."""
-        left = Path(self.environment["HOME"]) / "shell-state"
-        script = f"{self.real(command.line)}\ncode=$?\npwd >{left}\nenv -0 >>{left}\nexit $code"
-        terminal, slave = pty.openpty()
-        if ANSWER in "\n".join(command.shown):
-            os.write(terminal, b"yes\n")
+        """Exit code and output of one command, with `yes` typed where the page shows it."""
+        line = self.real(command.line)
+        with _terminal(ANSWER in "\n".join(command.shown)) as stdin:
+            run = self._in_bash if SHELL_SYNTAX.search(line) else self._in_process
+            code, output = run(line, stdin)
+        return code, output.replace(PROMPT, f"{ANSWER}\n")
+
+    def _in_process(self, line: str, stdin: TextIO) -> tuple[int, str]:
+        """A plain `qdrantctl …`: as in bash, without the start of another interpreter."""
+        output = StringIO()
+        before = (Path.cwd(), dict(os.environ), sys.stdin)
+        os.chdir(self.folder)
+        _set_environment(self.environment)
+        sys.stdin = stdin
         try:
-            finished = subprocess.run(
-                ["bash", "-c", script], cwd=self.folder, env=self.environment, timeout=60,
-                stdin=slave if ANSWER in "\n".join(command.shown) else subprocess.DEVNULL,
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            )  # fmt: skip
+            with redirect_stdout(output), redirect_stderr(output):
+                code = run(shlex.split(line)[1:])
         finally:
-            os.close(slave)
-            os.close(terminal)
+            os.chdir(before[0])
+            _set_environment(before[1])
+            sys.stdin = before[2]
+        return code, output.getvalue()
+
+    def _in_bash(self, line: str, stdin: TextIO) -> tuple[int, str]:
+        """Any other line. Its folder and its variables stay for the lines after it."""
+        left = Path(self.environment["HOME"]) / "shell-state"
+        script = f"{line}\ncode=$?\npwd >{left}\nenv -0 >>{left}\nexit $code"
+        finished = subprocess.run(
+            ["bash", "-c", script], cwd=self.folder, env=self.environment, timeout=60,
+            stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
         folder, _, variables = left.read_text().partition("\n")
         self.folder = Path(folder)
         self.environment = dict(pair.split("=", 1) for pair in variables.split("\0") if pair)
-        return finished.returncode, finished.stdout.replace(PROMPT, f"{ANSWER}\n")
+        return finished.returncode, finished.stdout
 
     def real(self, text: str) -> str:
         """A text of the page with the server and the folder that its examples stand for."""
         text = text.replace(EXAMPLE_FOLDER, f"{self.environment['HOME']}/backups")
         return text.replace(EXAMPLE_URL, self.url) if self.url else text
+
+
+@contextmanager
+def _terminal(answers: bool) -> Iterator[TextIO]:
+    """Standard input: a terminal on which `yes` was typed, or nothing."""
+    if not answers:
+        with Path(os.devnull).open() as nothing:
+            yield nothing
+        return
+    typing, slave = pty.openpty()
+    os.write(typing, b"yes\n")
+    try:
+        with os.fdopen(slave) as terminal:
+            yield terminal
+    finally:
+        os.close(typing)
+
+
+def _set_environment(variables: dict[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(variables)
 
 
 def missing_line(shown: list[str], output: str) -> str | None:
@@ -179,7 +222,7 @@ def parse(arguments: list[str]) -> None:
     context = click.Context(root)
     rest = list(arguments)
     while isinstance(command, click.Group):
-        name, found, rest = command.resolve_command(context, rest)
+        _, found, rest = command.resolve_command(context, rest)
         assert found is not None
         command = found
     command.make_context(command.name, rest, parent=context)
