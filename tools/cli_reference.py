@@ -20,9 +20,8 @@ prints the same text. What the exit codes mean is listed in [exit-codes.md](exit
 def page(_: str) -> str:
     """The whole page, whatever the old one held."""
     parts = [HEAD, "\n", *_contents()]
-    for path, command in walk(root, ()):
+    for path, _command in walk(root, ()):
         parts.append(f"\n## {' '.join(('qdrantctl', *path))}\n\n```text\n{help_text(path)}\n```\n")
-        assert command.name
     return "".join(parts)
 
 
@@ -47,7 +46,7 @@ def walk(
 
 def help_text(path: tuple[str, ...]) -> str:
     """The help of one command at a fixed width, without trailing blanks."""
-    context = click.Context(root, info_name="qdrantctl", terminal_width=WIDTH)
+    context = click.Context(root, info_name="qdrantctl", **root.context_settings)
     command: click.Command = root
     for name in path:
         assert isinstance(command, click.Group)
