@@ -219,7 +219,7 @@ def check_flags(line: str) -> None:
 def parse(arguments: list[str]) -> None:
     """One command line of qdrantctl, parsed down to its last subcommand."""
     command: click.Command = root
-    context = click.Context(root)
+    context = click.Context(root, **root.context_settings)
     rest = list(arguments)
     while isinstance(command, click.Group):
         _, found, rest = command.resolve_command(context, rest)
