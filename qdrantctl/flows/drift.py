@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 from qdrantctl import __version__
+from qdrantctl.adapters.project import drift_baseline
 from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.qdrant import key_registry as registry
 from qdrantctl.adapters.qdrant.ledger import LEDGER
@@ -89,6 +91,16 @@ def beside(made: Drift, baseline: Baseline) -> Drift:
         "unmanaged": engine.marked(made.unmanaged, baseline),
     }
     return made.model_copy(update=marked)
+
+
+def compare_with_baseline(made: Drift, path: Path, *, update: bool) -> Drift:
+    """The report with known drift marked; `update` first writes all drift to the baseline file.
+
+    Raises SettingsError for a file that is no baseline of this owner.
+    """
+    if update:
+        drift_baseline.write(path, known(made))
+    return beside(made, drift_baseline.read(path, made.owner))
 
 
 def _was_applied(settings: Settings) -> bool:
