@@ -11,13 +11,13 @@ import click
 
 from qdrantctl.cli.command import CONSENT, OUTPUT, SERVER, Args, Decorator, add_options, option
 from qdrantctl.cli.output import DEFAULT_FORMAT, formats_of
+from qdrantctl.render.shared.style import PLAIN
 
 if TYPE_CHECKING:
     from qdrantctl.adapters.project.settings import Settings
     from qdrantctl.model.address import Address
 
 FILE = click.Path(dir_okay=False, path_type=Path)
-MAX_BYTES = 65_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +80,7 @@ class OutputArgs(Args):
     format: str
     no_color: bool
     verbose: int
-    max_bytes: int = MAX_BYTES
+    max_bytes: int = PLAIN.max_bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +112,7 @@ project_options = add_options(
     server_options,
 )  # fmt: skip
 max_bytes_option = option(
-    "--max-bytes", group=OUTPUT, type=click.IntRange(min=200), default=MAX_BYTES,
+    "--max-bytes", group=OUTPUT, type=click.IntRange(min=200), default=PLAIN.max_bytes,
     show_default=True, metavar="N", help="Cut a markdown document to at most N bytes.",
 )  # fmt: skip
 auto_approve_option = option(
@@ -147,9 +147,6 @@ class AddressType(click.ParamType):  # type: ignore[type-arg]  # generic since c
 
     name = "address"
 
-    def __init__(self, hint: str = "") -> None:
-        self.hint = hint
-
     def convert(
         self,
         value: object,
@@ -165,4 +162,4 @@ class AddressType(click.ParamType):  # type: ignore[type-arg]  # generic since c
         try:
             return Address.parse(str(value))
         except ValueError as error:
-            raise UsageError(str(error), hint=self.hint) from None
+            raise UsageError(str(error)) from None
