@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Any
 
-from qdrantctl.engine.diff import Lens, diff, keyed
+from qdrantctl.engine.diff import DiffContext, diff
 from qdrantctl.engine.importing.manifest_form import Tree
 from qdrantctl.engine.judge import equal
-from qdrantctl.engine.planning.planner import applied_by
+from qdrantctl.engine.planning.compare import applied_spec
 from qdrantctl.engine.planning.recorded_spec import ignored
 from qdrantctl.model.change import FieldChange
 from qdrantctl.model.field_rule import ABSENT, Effect, Json, same
@@ -47,11 +47,11 @@ def received(
     unless it is there by itself. `own` gives a spec without what is.
     """
     ours = context.recorded.get(desired.address)
-    before = applied_by(ours)
+    before = applied_spec(ours)
     left_alone = ignored(desired, context.today)
-    lens = Lens(context.server, frozenset(desired.lifecycle.exclusive), left_alone)
+    lens = DiffContext(context.server, frozenset(desired.lifecycle.exclusive), left_alone)
     shape = shape_of(kind.spec)
-    wanted = kind.imply(desired.spec, live.spec, before)
+    wanted = kind.expand(desired.spec, live.spec, before)
     differing = [
         change
         for change in diff(shape, wanted, live.spec, before, lens)
@@ -100,7 +100,7 @@ def _unit(shape: Shape, path: Path) -> Path:
 def _value(shape: Shape, spec: Json, path: Path) -> Json:
     """What a spec says of a field, in lists with identity as well."""
     for word, inner in zip(path, shape.along(path), strict=True):
-        spec = keyed(shape, spec).get(word, ABSENT)
+        spec = shape.as_mapping(spec).get(word, ABSENT)
         shape = inner
     return spec
 
@@ -117,7 +117,7 @@ def _taken(shape: Shape, desired: Json, live: Json, differing: frozenset[Path]) 
         return live
     if not differing:
         return desired
-    wanted, there = keyed(shape, desired), keyed(shape, live)
+    wanted, there = shape.as_mapping(desired), shape.as_mapping(live)
     found: dict[Any, Json] = {}
     for key in {**wanted, **there}:
         inner = shape.below(key)
@@ -139,7 +139,7 @@ def _joined(
         return stated
     if shape.is_leaf or shape.rule.whole:
         return live if stated is ABSENT else stated
-    says, there, had = keyed(shape, stated), keyed(shape, live), keyed(shape, seen)
+    says, there, had = shape.as_mapping(stated), shape.as_mapping(live), shape.as_mapping(seen)
     found: dict[Any, Json] = dict(says)
     for key, value in there.items():
         inner, said, was = shape.below(key), says.get(key, ABSENT), had.get(key, ABSENT)

@@ -12,7 +12,7 @@ from pathlib import Path
 from qdrantctl.adapters.manifests.edit import Awkward, edited
 from qdrantctl.adapters.manifests.load import STDIN, Page, load_page
 from qdrantctl.adapters.project.settings import Settings
-from qdrantctl.engine.diff import Lens, compare
+from qdrantctl.engine.diff import DiffContext, diff_states
 from qdrantctl.engine.importing.manifest_form import reworded, worded
 from qdrantctl.engine.importing.merge import received
 from qdrantctl.flows.importing.expressible import set_by_somebody, sound
@@ -181,7 +181,7 @@ def _fields(
     resource: Resource, spec: Mapping[str, Json], server: Server
 ) -> Iterator[ReceivedField]:
     shape = shape_of(BY_NAME[resource.address.kind].spec)
-    for change in compare(shape, resource.spec, spec, Lens(server)):
+    for change in diff_states(shape, resource.spec, spec, DiffContext(server)):
         layer = resource.layers.get(change.path)
         yield ReceivedField(
             address=str(resource.address),
