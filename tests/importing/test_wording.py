@@ -14,7 +14,7 @@ from qdrantctl.adapters.manifests.validation import validate
 from qdrantctl.adapters.manifests.write import document
 from qdrantctl.engine.diff import DiffContext, diff
 from qdrantctl.engine.importing.manifest_form import bare, reworded, worded
-from qdrantctl.engine.importing.merge import received
+from qdrantctl.engine.importing.merge import merge_live
 from qdrantctl.kinds.catalog import KINDS
 from qdrantctl.kinds.collection.kind import COLLECTION
 from qdrantctl.model.address import Address
@@ -98,7 +98,7 @@ def test_after_receiving_only_edits_of_the_manifest_are_left_to_change(pair, oth
     def own(of):
         return bare(SHAPE, of.spec, COLLECTION.unset(of.spec, SERVER))
 
-    merged = received(want, have, context, COLLECTION, own)
+    merged = merge_live(want, have, context, COLLECTION, own)
     found = canonical(worded(SHAPE, merged.spec))
     if found is None:
         return  # more indexes than the cap allows, say
