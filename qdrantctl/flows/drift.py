@@ -5,25 +5,26 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 from qdrantctl import __version__
+from qdrantctl.adapters.project import drift_baseline
 from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.qdrant import key_registry as registry
 from qdrantctl.adapters.qdrant.ledger import LEDGER
 from qdrantctl.engine import drift as engine
-from qdrantctl.engine.planning.planner import Question
-from qdrantctl.flows.cluster.nodes import NodeDoor
-from qdrantctl.flows.planning.plan import described
+from qdrantctl.engine.planning.inputs import PlanInput
 from qdrantctl.flows.snapshots.policies.status import KIND as POLICY
 from qdrantctl.flows.snapshots.policies.status import WORDS, Finding, findings
 from qdrantctl.flows.state.desired import desired, widened
 from qdrantctl.flows.state.live import Progress, Worlds, worlds
 from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.access_keys.generation import REGISTRY
+from qdrantctl.model.client import Door, NodeDoor
 from qdrantctl.model.drift import Baseline, Drift
 from qdrantctl.model.field_rule import ABSENT
-from qdrantctl.model.kind import Door
+from qdrantctl.model.plan import PlannedServer
 from qdrantctl.model.resource import Inventory
 
 
@@ -39,7 +40,7 @@ def drift(
     progress(f"asking {door.server.url}")
     owners = frozenset({settings.owner, *settings.previous_owners})
     found = worlds(door, wanted, progress, settings.owners, detailed=True)
-    question = Question(
+    question = PlanInput(
         owner=settings.owner,
         server=door.server,
         today=today,
@@ -58,7 +59,7 @@ def drift(
         qdrantctl_version=__version__,
         project=settings.project,
         environment=settings.environment,
-        server=described(door, found),
+        server=PlannedServer.of(door.server, found.memory.cluster_id),
         recorded=len(question.recorded),
         lost=lost,
         strict=strict,
@@ -92,6 +93,16 @@ def beside(made: Drift, baseline: Baseline) -> Drift:
     return made.model_copy(update=marked)
 
 
+def compare_with_baseline(made: Drift, path: Path, *, update: bool) -> Drift:
+    """The report with known drift marked; `update` first writes all drift to the baseline file.
+
+    Raises SettingsError for a file that is no baseline of this owner.
+    """
+    if update:
+        drift_baseline.write(path, known(made))
+    return beside(made, drift_baseline.read(path, made.owner))
+
+
 def _was_applied(settings: Settings) -> bool:
     """Whether something must have been applied, whatever the ledger says.
 
@@ -114,7 +125,7 @@ def _owners(found: Worlds) -> frozenset[str]:
     return frozenset(str(entry["owner"]) for entry in entries.values())
 
 
-def _keys_gone(question: Question, door: Door) -> Iterator[str]:
+def _keys_gone(question: PlanInput, door: Door) -> Iterator[str]:
     """What it means that the registry of keys is gone, and the way back."""
     gone = [
         address

@@ -8,9 +8,9 @@ from dataclasses import replace
 from qdrantctl.adapters.qdrant import ledger
 from qdrantctl.flows.state.live import observe, remembering
 from qdrantctl.model.address import Address
+from qdrantctl.model.client import Asked, Door
 from qdrantctl.model.errors import QdrantctlError
 from qdrantctl.model.field_rule import Json
-from qdrantctl.model.kind import Asked, Door
 from qdrantctl.model.resource import Inventory
 from qdrantctl.model.resource_view import Event, Shown
 from qdrantctl.model.snapshots.snapshot import way_back

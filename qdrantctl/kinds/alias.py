@@ -9,8 +9,9 @@ from pydantic import Field
 
 from qdrantctl.model.address import OWN_PREFIX, Address, unsendable
 from qdrantctl.model.change import Action, Change
+from qdrantctl.model.client import Asked, Door
 from qdrantctl.model.field_rule import Json, Rule
-from qdrantctl.model.kind import Asked, Context, Door, Kind
+from qdrantctl.model.kind import Context, Kind
 from qdrantctl.model.resource import Inventory, Resource
 from qdrantctl.model.spec import Spec
 from qdrantctl.model.step import Call

@@ -15,9 +15,10 @@ from pydantic_core import PydanticCustomError
 from qdrantctl.kinds.collection_selector import selects
 from qdrantctl.kinds.cron_schedule import readable, zone
 from qdrantctl.model.change import Change
+from qdrantctl.model.client import Asked, Door
 from qdrantctl.model.duration import PATTERN, length
 from qdrantctl.model.field_rule import Effect, Json, Rule
-from qdrantctl.model.kind import Asked, Context, Door, Kind
+from qdrantctl.model.kind import Context, Kind
 from qdrantctl.model.resource import Inventory, Resource
 from qdrantctl.model.snapshots.destination import CLUSTER, unusable
 from qdrantctl.model.spec import Spec

@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from qdrantctl.model.violation import Violation
 
 
+FORBIDDEN, NOT_FOUND, CONFLICT = 403, 404, 409
+
+
 class QdrantctlError(Exception):
     """A failure that a user can act on.
 
@@ -90,6 +93,26 @@ class ClusterError(QdrantctlError):
         super().__init__(what, why=why, hint=hint)
         self.status = status
         self.maybe_applied = maybe_applied
+
+    @property
+    def not_found(self) -> bool:
+        """Whether the server answered that there is no such thing."""
+        return self.status == NOT_FOUND
+
+    @property
+    def conflict(self) -> bool:
+        """Whether the server answered that it exists already."""
+        return self.status == CONFLICT
+
+    @property
+    def forbidden(self) -> bool:
+        """Whether the server answered that the key does not allow it."""
+        return self.status == FORBIDDEN
+
+    @property
+    def outcome_unknown(self) -> bool:
+        """Whether a write may have taken effect all the same."""
+        return self.maybe_applied
 
 
 class RefusedError(ClusterError):

@@ -5,52 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Protocol
 
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Change, FieldChange
+from qdrantctl.model.client import Asked, Door
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.resource import Inventory, Resource
 from qdrantctl.model.server import Server
 from qdrantctl.model.spec import Spec
 from qdrantctl.model.step import Call
 from qdrantctl.model.violation import Finding, Violation
-
-
-class Door(Protocol):
-    """The only thing a kind knows of the outside: it answers requests."""
-
-    @property
-    def server(self) -> Server:
-        """The server behind the door."""
-        ...
-
-    def ask(self, call: Call) -> Json:
-        """The `result` of the server's answer. Raises ClusterError."""
-        ...
-
-    def expect(self, calls: Iterable[Call]) -> None:
-        """A hint: these GETs will be asked for next, in this order."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What an observation is for."""
-
-    desired: Inventory
-    recorded: Inventory
-    details: frozenset[Address] = frozenset()
-    """Resources whose points and status are wanted, which cost a request each."""
-    only: frozenset[Address] | None = None
-    """Read these and nothing else; None reads the whole cluster."""
-    owners: tuple[str, ...] = ()
-    """Whose resources of an owned kind are called by their name alone: the owner, then its
-    previous names."""
-
-    def wants(self, address: Address) -> bool:
-        """Whether `address` is to be read at all."""
-        return self.only is None or address in self.only
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +101,11 @@ class Kind:
     """What is wrong with a desired resource beside the others, seen without a server."""
     check: Callable[[Change, Context], Iterable[Violation]] = _nothing
     """What is wrong with a change on this cluster."""
-    imply: Callable[
+    expand: Callable[
         [Mapping[str, Json], Mapping[str, Json], Mapping[str, Json]], Mapping[str, Json]
     ] = _as_stated
     """desired, live, recorded -> desired with what it implies on this live resource."""
-    weigh: Callable[
+    classify_scope: Callable[
         [tuple[FieldChange, ...], Resource, Resource | None, Resource | None],
         tuple[FieldChange, ...],
     ] = _as_judged

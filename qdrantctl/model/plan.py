@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import Any, Self
 
 from pydantic import MISSING, BaseModel, ConfigDict, Field
 
 from qdrantctl.model.change import Action, Change
 from qdrantctl.model.field_rule import ABSENT
 from qdrantctl.model.resource import digest
+from qdrantctl.model.server import Server
 from qdrantctl.model.step import Step
 from qdrantctl.model.violation import Severity, Violation
 
@@ -28,6 +29,12 @@ class PlannedServer(BaseModel):
     cluster_id: str | MISSING = Field(
         default=ABSENT, description="Random id kept in the ledger; absent before the first apply."
     )
+
+    @classmethod
+    def of(cls, server: Server, cluster_id: str) -> Self:
+        """A server as plans and reports name it; `cluster_id` is empty before the first apply."""
+        planned = cls(version=str(server.version), url=server.url, distributed=server.distributed)
+        return planned.model_copy(update={"cluster_id": cluster_id}) if cluster_id else planned
 
 
 class Offline(BaseModel):

@@ -77,7 +77,7 @@ def test_a_command_that_fails(tmp_path):
         f"sys.stdout.write('{KEY}'); sys.exit('x{KEY}x')",
     ):
         error = refused(tmp_path, command=python("import sys; " + code))
-        assert error.why == f"See {PLACE}."
+        assert error.why == f"It is defined in {PLACE}."
     assert "cannot be started" in refused(tmp_path, command=["/no/such/program"]).what
     assert "null character" in refused(tmp_path, command=["a\0b"]).what
 
@@ -93,7 +93,7 @@ def test_commands_can_be_forbidden(tmp_path):
 
 
 def test_a_command_that_does_not_end(tmp_path, monkeypatch):
-    monkeypatch.setattr(api_key, "COMMAND_SECONDS", 0.5)
+    monkeypatch.setattr("qdrantctl.adapters.system.commands.COMMAND_SECONDS", 0.5)
     begun = time.monotonic()
     silent = "import sys, time; sys.stdout.close(); sys.stderr.close(); time.sleep(99)"
     for code in ("import time; time.sleep(99)", "while True: print('x' * 1000)", silent):

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.qdrant.client import Cluster, Endpoint
-from qdrantctl.adapters.system.actor import Identity
 from qdrantctl.flows.applying.execute import Run, execute
 from qdrantctl.flows.planning.plan import Planned, Wishes, plan
+from qdrantctl.model.actor import Identity
 from qdrantctl.model.change import Action, Change
 from qdrantctl.model.consent import Consent
 from qdrantctl.model.report import Report, Status
@@ -23,7 +23,7 @@ from qdrantctl.model.step import Call, calls, collection_path
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from qdrantctl.model.kind import Door
+    from qdrantctl.model.client import Door
     from tests.servers import Node
 
 TODAY = date(2026, 6, 1)

@@ -21,7 +21,7 @@ Every row is tested on a real server. `*` stands for a name of your choice. The 
 | word | what happens |
 |---|---|
 | in place | changed at once |
-| re-indexes | changed in place; segments or the payload index are rebuilt in the background, points stay |
+| re-indexes | changed in place; segments or the payload index are rebuilt meanwhile, points stay |
 | new collection | only a new collection can have it: deleted and created again, with consent |
 | refused | not possible |
 | stays | Qdrant cannot unset it: the value stays, and is no longer managed |

@@ -6,7 +6,7 @@ import pytest
 
 from qdrantctl.adapters.qdrant.client import Cluster, Endpoint
 from qdrantctl.flows.state.live import observe
-from qdrantctl.model.kind import Asked
+from qdrantctl.model.client import Asked
 from qdrantctl.model.resource import Inventory
 from tests.flows.project import Project
 

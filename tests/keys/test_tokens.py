@@ -350,7 +350,7 @@ def test_two_rotations_at_once(granted):
 
 def test_a_key_command_waits_for_nobody_and_says_who_holds_the_lease(granted):
     from qdrantctl.adapters.qdrant.lease_lock import acquire
-    from qdrantctl.adapters.system.actor import Identity
+    from qdrantctl.model.actor import Identity
 
     with Cluster(Endpoint(granted.node.url, KEY)) as door:
         holding = acquire(door, "shop/dev", Identity("ada", "", ""), "unique")

@@ -15,7 +15,7 @@ from qdrantctl.adapters.qdrant import lease_lock as held
 from qdrantctl.adapters.qdrant import leases
 from qdrantctl.adapters.qdrant.client import Cluster, Endpoint
 from qdrantctl.adapters.qdrant.lease_lock import Fenced, acquire
-from qdrantctl.adapters.system.actor import Identity
+from qdrantctl.model.actor import Identity
 from qdrantctl.model.errors import ClusterError, LeaseError
 from qdrantctl.model.step import Call
 from tests.faults import answer, proxied

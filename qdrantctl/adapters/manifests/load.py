@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
 from typing import NamedTuple
 
+from qdrantctl.adapters.files.read import read_page
 from qdrantctl.adapters.files.source_text import Page, Place, lines_of
-from qdrantctl.adapters.manifests.sources import STDIN, Search, Sources, read_page
+from qdrantctl.adapters.manifests.sources import STDIN, Search, Sources
 from qdrantctl.adapters.manifests.validation import Fault, validate
 from qdrantctl.adapters.secrets.detect import Secret, hidden, secrets_in
 from qdrantctl.adapters.secrets.redact import hidden_in

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
@@ -10,11 +9,11 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from qdrantctl.adapters.files.read import ACCESS, reason
 from qdrantctl.adapters.files.source_text import Page
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.violation import Severity, Violation
 
-MAX_BYTES = 10_000_000
 MAX_FILES = 200_000
 SUFFIXES = (".yaml", ".yml", ".yaml.j2", ".yml.j2")
 NOTHING_THERE = "QC002"
@@ -22,7 +21,6 @@ NOTHING_THERE = "QC002"
 STDIN = "<stdin>"
 """The name of standard input in output."""
 _MAGIC = frozenset("*?[")
-_ACCESS = "See that it is a file that may be read; what another program writes is piped to `-f -`."
 
 Identity = tuple[int, int]
 """Device and inode: the same for every name of a file."""
@@ -98,7 +96,7 @@ class Search:
         """The manifests in a folder and the folders in it, each real folder once."""
 
         def failed(path: Path, error: OSError) -> None:
-            self._problem(path, "QC001", f"the folder cannot be read: {_reason(error)}", _ACCESS)
+            self._problem(path, "QC001", f"the folder cannot be read: {reason(error)}", ACCESS)
 
         for path in _walk(folder, failed):
             if not path.name.endswith(SUFFIXES):
@@ -180,51 +178,6 @@ def _printable(name: str) -> str:
     return name.replace(os.sep, "/").encode("utf-8", "replace").decode()
 
 
-def read_page(path: Path | None, shown: str, stdin: Callable[[], bytes]) -> Page | Violation:
-    """The text of a file, or of standard input for None; read once, never beyond the bound."""
-    blank = Page(shown, "")
-    try:
-        data = stdin() if path is None else read_bytes(path, MAX_BYTES)
-    except OSError as error:
-        return blank.violation("QC001", f"cannot be read: {_reason(error)}", _ACCESS)
-    if data is None or len(data) > MAX_BYTES:
-        return blank.violation("QC003", "larger than 10 MB", "Split it into several files.")
-    try:
-        return Page(shown, data.decode().removeprefix("\ufeff"))
-    except UnicodeDecodeError as error:
-        text = Page(shown, data.decode(errors="replace"))
-        good = data[: error.start].decode()
-        hint = "Save it as UTF-8."
-        if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            hint = "It looks like UTF-16; save it as UTF-8."
-        message = f"not UTF-8: byte 0x{data[error.start]:02x}"
-        return text.violation("QC004", message, hint, text.place(len(good)))
-
-
-def read_bytes(path: Path, most: int) -> bytes | None:
-    """The bytes of a regular file, None where there are more than `most`. Raises OSError."""
-    # O_NONBLOCK: opening a fifo that nobody writes to would wait for ever.
-    number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    try:
-        status = os.fstat(number)
-        if not stat.S_ISREG(status.st_mode):
-            what = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or a device"
-            raise OSError(errno.EINVAL, f"it is {what}, not a regular file")
-        if status.st_size > most:
-            return None
-        parts: list[bytes] = []
-        left = most + 1
-        while left and (part := os.read(number, left)):
-            parts.append(part)
-            left -= len(part)
-        after = os.fstat(number)
-        if (after.st_size, after.st_mtime_ns) != (status.st_size, status.st_mtime_ns):
-            raise OSError(errno.EAGAIN, "it was changed while it was read; run the command again")
-    finally:
-        os.close(number)
-    return b"".join(parts) if left else None
-
-
 def _expand(base: Path, pattern: str) -> Iterator[Path]:
     """What a glob matches; hidden names only where the pattern itself begins with a dot."""
     words = Path(pattern).parts
@@ -296,8 +249,3 @@ def _is_folder(path: Path) -> bool:
         return stat.S_ISDIR(path.stat().st_mode)
     except (OSError, ValueError):
         return False
-
-
-def _reason(error: OSError) -> str:
-    words = error.strerror or str(error)
-    return words[:1].lower() + words[1:]

@@ -8,8 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from qdrantctl.adapters.files.read import read_bytes
 from qdrantctl.adapters.files.source_text import Page
-from qdrantctl.adapters.manifests.sources import read_bytes
 from qdrantctl.adapters.manifests.validation import validate
 from qdrantctl.adapters.project.plan_file import write as write_file
 from qdrantctl.adapters.yaml.canonical import text as yaml

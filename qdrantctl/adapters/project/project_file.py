@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import TypeVar
 
+from qdrantctl.adapters.files.read import read_page
 from qdrantctl.adapters.files.source_text import Page
-from qdrantctl.adapters.manifests.sources import read_page
 from qdrantctl.adapters.manifests.validation import validate
 from qdrantctl.adapters.secrets.detect import secrets_in
 from qdrantctl.adapters.secrets.redact import concealed

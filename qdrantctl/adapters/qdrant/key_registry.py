@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 
 from qdrantctl.adapters.qdrant import internal_collection as own_collection
 from qdrantctl.model.access_keys.generation import MATCHED, REGISTRY, Generation
+from qdrantctl.model.client import Door
 from qdrantctl.model.errors import ClusterError
-from qdrantctl.model.kind import Door
 from qdrantctl.model.step import Call, collection_path
 
 _NOT_FOUND = 404

@@ -19,7 +19,7 @@ from threading import Event, Thread
 
 from qdrantctl.adapters.qdrant import leases
 from qdrantctl.adapters.qdrant.client import Cluster
-from qdrantctl.adapters.system.actor import Identity
+from qdrantctl.model.actor import Identity
 from qdrantctl.model.errors import ClusterError, LeaseError
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.lease import Lease, stamp

@@ -11,9 +11,9 @@ from uuid import UUID, uuid5
 
 from qdrantctl.adapters.qdrant import internal_collection as own_collection
 from qdrantctl.model.address import OWN_PREFIX, Address, unsendable
+from qdrantctl.model.client import Door
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.field_rule import ABSENT, Json
-from qdrantctl.model.kind import Door
 from qdrantctl.model.resource import Lifecycle, Record, Resource
 from qdrantctl.model.server import Server
 from qdrantctl.model.step import Call, collection_path

@@ -6,10 +6,10 @@ import getpass
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from qdrantctl.adapters.system import git
+from qdrantctl.model.actor import Identity
 
 MAX_LENGTH = 200
 
@@ -20,17 +20,6 @@ _COMMIT = ("QDRANTCTL_COMMIT", "GITHUB_SHA", "CI_COMMIT_SHA", "BUILDKITE_COMMIT"
 _RUN = ("QDRANTCTL_RUN_URL", "CI_JOB_URL", "CI_PIPELINE_URL", "BUILDKITE_BUILD_URL",
         "CIRCLE_BUILD_URL", "BUILD_URL")  # fmt: skip
 """Ours first, then GitHub, GitLab, Buildkite, CircleCI, Jenkins and Azure Pipelines."""
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who acts. Each is one printable line of at most 200 characters, empty where not known."""
-
-    who: str
-    commit: str
-    """The full sha of what is checked out; says nothing of uncommitted edits."""
-    run: str
-    """The address of the CI run."""
 
 
 def identify(root: Path, environ: Mapping[str, str]) -> Identity:

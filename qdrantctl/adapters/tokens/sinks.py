@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from qdrantctl.adapters.project.api_key import COMMAND_SECONDS, NO_COMMANDS
+from qdrantctl.adapters.system.commands import run_command
 from qdrantctl.model.errors import SettingsError
 from qdrantctl.model.field_rule import Json
 
@@ -97,30 +96,19 @@ def _secret(entry: Mapping[str, Json], token: str) -> str:
 
 
 def _run(token: str, argv: list[str], root: Path, environ: Mapping[str, str]) -> str:
-    said = f"the command {argv[0]!r}"
-    if environ.get(NO_COMMANDS, "") not in ("", "0"):
+    name = f"the command {argv[0]!r}"
+    output = run_command(
+        argv,
+        root,
+        environ,
+        name=name,
+        instead="Use a sink that is a file where commands are not allowed.",
+        stdin=token.encode(),
+    )
+    if output.exit_code:
+        # Its output is not quoted: it was given the token, and may repeat it in any form.
         raise SettingsError(
-            f"{said} was not run: {NO_COMMANDS} is set",
-            hint="Use a sink that is a file where commands are not allowed.",
-        )
-    try:
-        done = subprocess.run(  # noqa: S603
-            argv,
-            cwd=root,
-            env=dict(environ),
-            input=token.encode(),
-            capture_output=True,
-            timeout=COMMAND_SECONDS,
-        )
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "its words hold a null character"
-        raise SettingsError(f"{said} cannot be started: {why}") from None
-    except subprocess.TimeoutExpired:
-        raise SettingsError(f"{said} did not end within {COMMAND_SECONDS:g} seconds") from None
-    if done.returncode:
-        # What it says is not quoted: it was given the token, and may repeat it in any form.
-        raise SettingsError(
-            f"{said} failed with exit code {done.returncode}",
+            f"{name} failed with exit code {output.exit_code}",
             hint="Run it by hand to see why; then `qdrantctl keys issue` gives the same token.",
         )
-    return said
+    return name

@@ -12,7 +12,7 @@ from qdrantctl.adapters.qdrant import ledger
 from qdrantctl.flows.access_keys.tokens import KIND
 from qdrantctl.model.access_keys.generation import generations
 from qdrantctl.model.access_keys.report import BrokenToken, Replacing
-from qdrantctl.model.kind import Door
+from qdrantctl.model.client import Door
 from qdrantctl.model.lease import stamp
 from qdrantctl.model.server import Version
 

@@ -13,15 +13,15 @@ from uuid import uuid4
 from qdrantctl.adapters.qdrant import key_registry as registry
 from qdrantctl.adapters.qdrant import ledger
 from qdrantctl.adapters.qdrant.client import Endpoint
-from qdrantctl.adapters.system.actor import Identity
 from qdrantctl.adapters.tokens.signer import sign, unsigned
 from qdrantctl.flows.state.ledger_entry import HISTORY
 from qdrantctl.flows.state.live import observe, remembering
 from qdrantctl.model.access_keys.generation import Generation, generations, key_id, seconds
 from qdrantctl.model.access_keys.report import ListedGeneration, ListedKey
+from qdrantctl.model.actor import Identity
+from qdrantctl.model.client import Asked, Door
 from qdrantctl.model.errors import QdrantctlError
 from qdrantctl.model.field_rule import Json
-from qdrantctl.model.kind import Asked, Door
 from qdrantctl.model.lease import stamp
 from qdrantctl.model.resource import Inventory
 

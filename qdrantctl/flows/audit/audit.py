@@ -30,9 +30,9 @@ from qdrantctl.flows.state.live import Progress, observe
 from qdrantctl.model.address import Address
 from qdrantctl.model.audit.evidence import Evidence, Inside, Leak, Posture
 from qdrantctl.model.audit.report import AuditedServer, AuditReport, Proof
+from qdrantctl.model.client import Asked
 from qdrantctl.model.errors import ClusterError, SettingsError
 from qdrantctl.model.field_rule import ABSENT, Json
-from qdrantctl.model.kind import Asked
 from qdrantctl.model.resource import Inventory, Resource
 from qdrantctl.model.step import Call, collection_path
 from qdrantctl.model.violation import Severity

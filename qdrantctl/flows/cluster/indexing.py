@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from qdrantctl.flows.cluster.nodes import Work
 from qdrantctl.model.address import Address
-from qdrantctl.model.kind import Door
+from qdrantctl.model.client import Door
 from qdrantctl.model.step import Call, collection_path
 
 AWHILE = 60.0

@@ -5,44 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Protocol, Self
+from typing import Any
 from urllib.parse import quote
 
+from qdrantctl.model.client import Door, NodeDoor
 from qdrantctl.model.errors import ClusterError, QdrantctlError
-from qdrantctl.model.field_rule import Json
-from qdrantctl.model.kind import Door
 from qdrantctl.model.step import Call, collection_path
 
 SLOW = 3600.0
 """Seconds that one request of a snapshot may take; each node is asked to wait for its disk."""
 ACTIVE = "Active"
 NOT_FOUND = 404
-
-
-class NodeDoor(Door, Protocol):
-    """A door that leads to every node, and through which files go."""
-
-    @property
-    def now(self) -> datetime:
-        """What the server's clock said with the last answer. Raises ClusterError."""
-        ...
-
-    def at(self, url: str = "", *, timeout: float) -> Self:
-        """One node; without a URL the same one, for slow requests."""
-        ...
-
-    def download(self, call: Call) -> Iterator[bytes]:
-        """The bytes that answer a GET. Raises ClusterError."""
-        ...
-
-    def upload(self, call: Call, pieces: Iterable[bytes], length: int, kind: str) -> Json:
-        """Send a file. Raises ClusterError."""
-        ...
-
-    def close(self) -> None:
-        """Close the connections."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from qdrantctl.flows.state.live import Worlds
 from qdrantctl.kinds.catalog import BY_NAME, KINDS
 from qdrantctl.kinds.collection.kind import COLLECTION
 from qdrantctl.kinds.collection.observe import live_spec
+from qdrantctl.model.client import Door
 from qdrantctl.model.field_rule import Json
-from qdrantctl.model.kind import Door, Kind
+from qdrantctl.model.kind import Kind
 from qdrantctl.model.resource import Resource
 from qdrantctl.model.spec import Path, shape_of
 from qdrantctl.model.step import Call, collection_path

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING
@@ -11,14 +10,13 @@ from typing import TYPE_CHECKING
 from qdrantctl import __version__
 from qdrantctl.adapters.qdrant import key_registry as registry
 from qdrantctl.adapters.qdrant import ledger
-from qdrantctl.adapters.qdrant.client import Cluster, Endpoint
 from qdrantctl.adapters.tokens.signer import unsigned
-from qdrantctl.engine.planning.planner import Question, plan_changes, unmanaged
+from qdrantctl.engine.planning.inputs import PlanInput
+from qdrantctl.engine.planning.planner import plan_changes, unmanaged
 from qdrantctl.engine.planning.safety_snapshot import SKIP
 from qdrantctl.engine.planning.selection import Selection
 from qdrantctl.engine.safety.context import Scene
 from qdrantctl.engine.safety.rules import guard, uncertain
-from qdrantctl.flows.cluster.nodes import NodeDoor
 from qdrantctl.flows.planning.interrupted_restores import half_restored
 from qdrantctl.flows.snapshots.policies.status import findings, violations
 from qdrantctl.flows.state.checkout_age import older
@@ -29,8 +27,8 @@ from qdrantctl.flows.state.live import Progress, Worlds, detailed, worlds
 from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Change
+from qdrantctl.model.client import NodeDoor
 from qdrantctl.model.consent import Consent, matches
-from qdrantctl.model.errors import SettingsError
 from qdrantctl.model.kind import Context
 from qdrantctl.model.plan import Plan, PlannedServer
 from qdrantctl.model.server import Server
@@ -41,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from qdrantctl.adapters.project.settings import Settings
-    from qdrantctl.model.kind import Door
+    from qdrantctl.model.client import Door
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,26 +69,6 @@ class Planned:
     desired: Desired
     settings: Settings
     today: date
-
-
-@contextmanager
-def door(
-    settings: Settings, on_call: Callable[[Call, int, float], None] | None
-) -> Iterator[Cluster]:
-    """The door to the cluster of these settings. An embedded server that is there is started."""
-    with Cluster(reached(settings), on_call=on_call) as cluster:
-        yield cluster
-
-
-def reached(settings: Settings) -> Endpoint:
-    """Where the cluster is. An embedded server that is there is started."""
-    if settings.embedded:
-        from qdrantctl.adapters.local_server import server as devserver
-
-        return Endpoint(url=devserver.start(settings.root).url)
-    if settings.endpoint is None:
-        raise SettingsError("no server is named", hint="State url in the environment, or --url.")
-    return settings.endpoint
 
 
 def plan(
@@ -129,7 +107,7 @@ def plan_for(
         qdrantctl_version=__version__,
         project=settings.project,
         environment=settings.environment,
-        server=described(door, found),
+        server=PlannedServer.of(door.server, found.memory.cluster_id),
         manifests_digest=wanted.digest,
         prepare=_prepare(changes, found, door),
         changes=changes,
@@ -191,9 +169,9 @@ def _question(
     found: Worlds,
     server: Server,
     today: date,
-) -> Question:
+) -> PlanInput:
     allowed = allows(settings, wishes)
-    return Question(
+    return PlanInput(
         owner=settings.owner,
         server=replace(server, unsigned=found.unsigned),
         today=today,
@@ -237,16 +215,6 @@ def allows(settings: Settings, wishes: Wishes) -> Callable[[str, Address], bool]
     """Whether somebody consented to a verb on an address."""
     given = _consents(settings, wishes)
     return lambda verb, address: any(consent.covers(verb, address) for consent in given)
-
-
-def described(door: Door, found: Worlds) -> PlannedServer:
-    """The server as plans and reports name it."""
-    server = PlannedServer(
-        version=str(door.server.version), url=door.server.url, distributed=door.server.distributed
-    )
-    if not found.memory.cluster_id:
-        return server
-    return server.model_copy(update={"cluster_id": found.memory.cluster_id})
 
 
 def _prepare(changes: Sequence[Change], found: Worlds, door: Door) -> tuple[Step, ...]:

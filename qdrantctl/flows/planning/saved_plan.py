@@ -16,10 +16,10 @@ from qdrantctl.flows.state.ledger_fallback import recalled
 from qdrantctl.flows.state.live import Progress, Worlds, detailed, worlds
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Change, FieldChange
+from qdrantctl.model.client import Door
 from qdrantctl.model.consent import VERBS, Consent
 from qdrantctl.model.errors import StaleError
 from qdrantctl.model.field_rule import ABSENT, Json
-from qdrantctl.model.kind import Door
 from qdrantctl.model.plan import Plan
 from qdrantctl.model.resource import Inventory, Lifecycle, Resource, canonical
 

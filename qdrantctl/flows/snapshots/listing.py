@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 
 from qdrantctl.adapters.qdrant import ledger
-from qdrantctl.flows.cluster.nodes import SLOW, NodeDoor, snapshots
+from qdrantctl.flows.cluster.nodes import SLOW, snapshots
 from qdrantctl.model.address import OWN_PREFIX, Address
+from qdrantctl.model.client import NodeDoor
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.snapshots.snapshot import Listed, Taken, kept

@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from qdrantctl.adapters.qdrant import internal_collection as own_collection
-from qdrantctl.flows.cluster.nodes import NodeDoor, snapshots
+from qdrantctl.flows.cluster.nodes import snapshots
 from qdrantctl.model.address import Address
+from qdrantctl.model.client import Door, NodeDoor
 from qdrantctl.model.errors import ClusterError, QdrantctlError
-from qdrantctl.model.kind import Door
 from qdrantctl.model.server import Server, Version
 from qdrantctl.model.step import Call, collection_path
 

@@ -9,15 +9,8 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
-from qdrantctl.flows.cluster.nodes import (
-    NodeDoor,
-    Work,
-    points,
-    reached,
-    replicas,
-    snapshots,
-    topology,
-)
+from qdrantctl.flows.cluster.nodes import Work, points, reached, replicas, snapshots, topology
+from qdrantctl.model.client import NodeDoor
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.resource import Resource
 from qdrantctl.model.snapshots.snapshot import File, Taken

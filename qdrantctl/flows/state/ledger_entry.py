@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import MISSING
 
-from qdrantctl.adapters.system.actor import Identity
 from qdrantctl.kinds.catalog import BY_NAME
+from qdrantctl.model.actor import Identity
 from qdrantctl.model.change import Action, Change
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.resource import Resource

@@ -11,7 +11,7 @@ from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.flows.state.desired import Desired
 from qdrantctl.flows.state.live import Worlds, detailed
 from qdrantctl.kinds.catalog import BY_NAME
-from qdrantctl.model.kind import Door
+from qdrantctl.model.client import Door
 from qdrantctl.model.resource import Inventory
 from qdrantctl.model.violation import Severity, Violation
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from qdrantctl.adapters.qdrant.ledger import Memory, read, resource_of
 from qdrantctl.kinds.catalog import BY_NAME, KINDS
 from qdrantctl.model.address import Address
+from qdrantctl.model.client import Asked, Door
 from qdrantctl.model.field_rule import Json
-from qdrantctl.model.kind import Asked, Door
 from qdrantctl.model.resource import Inventory, Resource
 from qdrantctl.model.server import Server
 from qdrantctl.model.step import Call

@@ -7,14 +7,15 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from qdrantctl.kinds.access_key.checks import check, lint, weigh
+from qdrantctl.kinds.access_key.checks import check, classify_scope, lint
 from qdrantctl.kinds.access_key.spec import AccessKey, canonical
 from qdrantctl.model.access_keys.generation import REGISTRY, Generation, generations, key_id
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Change
+from qdrantctl.model.client import Asked, Door
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.field_rule import ABSENT, Effect, Json
-from qdrantctl.model.kind import Asked, Context, Door, Kind
+from qdrantctl.model.kind import Context, Kind
 from qdrantctl.model.resource import Facts, Resource
 from qdrantctl.model.step import Call, collection_path
 
@@ -171,7 +172,7 @@ ACCESS_KEY = Kind(
     steps=_steps,
     lint=lint,
     check=check,
-    weigh=weigh,
+    classify_scope=classify_scope,
     after=("collection", "alias"),
     owned=True,
     signed=True,

@@ -10,9 +10,9 @@ from typing import Any
 from qdrantctl.kinds.collection.payload_indexes import canonical_index
 from qdrantctl.kinds.collection.spec import Collection
 from qdrantctl.model.address import OWN_PREFIX, Address
+from qdrantctl.model.client import Asked, Door
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.field_rule import Json
-from qdrantctl.model.kind import Asked, Door
 from qdrantctl.model.resource import Facts, Resource
 from qdrantctl.model.spec import Path, Shape, Spec, shape_of
 from qdrantctl.model.step import Call, collection_path

@@ -12,7 +12,6 @@ from typing import Any
 
 from qdrantctl.adapters.stores.store import Store
 from qdrantctl.flows.cluster.nodes import (
-    NodeDoor,
     Work,
     members,
     reached,
@@ -27,9 +26,9 @@ from qdrantctl.flows.snapshots.sets.cluster_store import forget
 from qdrantctl.flows.snapshots.take import begun
 from qdrantctl.flows.state.live import observe
 from qdrantctl.model.address import Address
+from qdrantctl.model.client import Asked, NodeDoor
 from qdrantctl.model.errors import ClusterError, StoreError
 from qdrantctl.model.field_rule import Json
-from qdrantctl.model.kind import Asked
 from qdrantctl.model.resource import Inventory
 from qdrantctl.model.snapshots.snapshot import File
 from qdrantctl.model.snapshots.snapshot_set import BEGUN, SIDECAR, Set, Sidecar, part

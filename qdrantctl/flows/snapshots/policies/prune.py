@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from qdrantctl.adapters.project.settings import Settings
-from qdrantctl.adapters.stores.store import Store, opened
+from qdrantctl.adapters.stores.store import Store
 from qdrantctl.flows.cluster.nodes import Work
 from qdrantctl.flows.snapshots.policies.backup import dropped
 from qdrantctl.flows.snapshots.policies.status import Policy, policies
-from qdrantctl.flows.snapshots.sets.catalog import TOO_NEW, found, remove
-from qdrantctl.flows.snapshots.sets.cluster_store import stores
+from qdrantctl.flows.snapshots.sets.catalog import TOO_NEW, remove
 from qdrantctl.model.errors import StoreError, UsageError
-from qdrantctl.model.snapshots.destination import CLUSTER, unusable
+from qdrantctl.model.snapshots.destination import CLUSTER
 from qdrantctl.model.snapshots.snapshot import Listed
 from qdrantctl.model.snapshots.snapshot_set import Set
 
@@ -39,13 +38,6 @@ class Leaving:
         if self.copies and self.set.about:
             dropped(self.set.about, work)
         remove(self.store, self.set)
-
-
-def elsewhere(url: str) -> Store:
-    """A destination that was named on the command line. Raises UsageError, StoreError."""
-    if reason := unusable(url):
-        raise UsageError(f"--from: {reason}", hint="As in --from s3://backups/qdrant.")
-    return opened(url.rstrip("/"))
 
 
 def listed(settings: Settings, work: Work) -> tuple[tuple[Set, ...], tuple[str, ...]]:
@@ -122,17 +114,3 @@ def outside(found: Iterable[Listed], sets: Iterable[Set]) -> tuple[Listed, ...]:
         for file in each.about.snapshot.files
     }
     return tuple(each for each in found if (each.address, each.name) not in held)
-
-
-def read(url: str) -> Iterator[Set]:
-    """Every set at a destination, whoever put it there. Raises QdrantctlError."""
-    yield from found(elsewhere(url))
-
-
-def on_servers(settings: Settings, work: Work) -> Iterator[Set]:
-    """Every set that this owner's policies left on the servers, applied still or not.
-
-    Raises QdrantctlError.
-    """
-    for store in stores(settings, work):
-        yield from found(store)

@@ -14,19 +14,17 @@ from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.qdrant import ledger
 from qdrantctl.flows.cluster.nodes import Work
 from qdrantctl.flows.partial_failure import noted
-from qdrantctl.flows.planning.plan import described
 from qdrantctl.flows.snapshots.policies import backup as keep
 from qdrantctl.flows.snapshots.policies.prune import departing
 from qdrantctl.flows.snapshots.policies.status import Place, Policy, place, policies, untaken
 from qdrantctl.flows.snapshots.sets.catalog import counted, put
 from qdrantctl.flows.state.desired import Desired
-from qdrantctl.flows.state.live import Worlds
 from qdrantctl.kinds.cron_schedule import upcoming
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Cause, Change
 from qdrantctl.model.errors import ClusterError, QdrantctlError
 from qdrantctl.model.field_rule import Json
-from qdrantctl.model.plan import Plan
+from qdrantctl.model.plan import Plan, PlannedServer
 from qdrantctl.model.report import Outcome, Report, Status, Stored
 from qdrantctl.model.resource import Inventory
 from qdrantctl.model.snapshots.destination import CLUSTER
@@ -54,7 +52,7 @@ def running(settings: Settings, work: Work, only: tuple[str, ...]) -> Running:
         qdrantctl_version=__version__,
         project=settings.project,
         environment=settings.environment,
-        server=described(work.door, Worlds(Inventory(), Inventory(), memory)),
+        server=PlannedServer.of(work.door.server, memory.cluster_id),
         manifests_digest=Desired(Inventory(), ()).digest,
         changes=tuple(_change(policy, work, now) for policy in found),
     )

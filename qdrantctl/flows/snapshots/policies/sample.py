@@ -10,9 +10,9 @@ from hashlib import sha256
 from typing import Any
 
 from qdrantctl.kinds.collection.strict_mode import RATES, UNLIMITED
+from qdrantctl.model.client import Door
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.field_rule import Json
-from qdrantctl.model.kind import Door
 from qdrantctl.model.resource import canonical
 from qdrantctl.model.snapshots.snapshot_set import Found, Sidecar
 from qdrantctl.model.step import Call, collection_path

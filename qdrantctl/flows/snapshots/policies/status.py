@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 
 from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.stores.store import Store, opened
-from qdrantctl.flows.cluster.nodes import NodeDoor, Work
+from qdrantctl.flows.cluster.nodes import Work
 from qdrantctl.flows.snapshots.sets.catalog import counted, found, superfluous
 from qdrantctl.flows.snapshots.sets.cluster_store import ClusterStore
 from qdrantctl.flows.state.live import remembering
 from qdrantctl.kinds.cron_schedule import due
 from qdrantctl.model.address import OWN_PREFIX, Address
+from qdrantctl.model.client import NodeDoor
 from qdrantctl.model.consent import matches
 from qdrantctl.model.duration import length
 from qdrantctl.model.errors import QdrantctlError, UsageError

@@ -12,18 +12,18 @@ from datetime import datetime
 from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.qdrant import ledger
 from qdrantctl.adapters.stores.store import Store
-from qdrantctl.flows.cluster.nodes import NodeDoor, Work
+from qdrantctl.flows.cluster.nodes import Work
 from qdrantctl.flows.snapshots import placeholder as stand_in
-from qdrantctl.flows.snapshots.policies.prune import elsewhere
 from qdrantctl.flows.snapshots.restore.plan import Restoring, planned, whole
 from qdrantctl.flows.snapshots.restore.target import Wish, standing
 from qdrantctl.flows.snapshots.restore.upload import Source
 from qdrantctl.flows.snapshots.sets import cluster_store
 from qdrantctl.flows.snapshots.sets.catalog import found
+from qdrantctl.flows.snapshots.sets.destination import elsewhere
 from qdrantctl.kinds.cron_schedule import AHEAD
 from qdrantctl.model.address import Address
+from qdrantctl.model.client import Door, NodeDoor
 from qdrantctl.model.errors import QdrantctlError, StoreError, UsageError
-from qdrantctl.model.kind import Door
 from qdrantctl.model.server import Version
 from qdrantctl.model.snapshots.destination import CLUSTER
 from qdrantctl.model.snapshots.snapshot import File, Taken

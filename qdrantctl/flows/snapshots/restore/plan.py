@@ -8,19 +8,17 @@ from datetime import datetime
 from qdrantctl import __version__
 from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.qdrant import ledger
-from qdrantctl.flows.cluster.nodes import NodeDoor, exists, reached
-from qdrantctl.flows.planning.plan import described
+from qdrantctl.flows.cluster.nodes import exists, reached
 from qdrantctl.flows.snapshots import placeholder as stand_in
 from qdrantctl.flows.snapshots.restore.target import Standing, Wish, standing
 from qdrantctl.flows.snapshots.restore.upload import Source
 from qdrantctl.flows.state.desired import Desired
-from qdrantctl.flows.state.live import Worlds
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Cause, Change
+from qdrantctl.model.client import Door, NodeDoor
 from qdrantctl.model.errors import ClusterError, QdrantctlError, UsageError
 from qdrantctl.model.field_rule import ABSENT
-from qdrantctl.model.kind import Door
-from qdrantctl.model.plan import Plan
+from qdrantctl.model.plan import Plan, PlannedServer
 from qdrantctl.model.resource import Inventory
 from qdrantctl.model.snapshots.snapshot import Taken, underway
 from qdrantctl.model.snapshots.snapshot import kept as known_snapshots
@@ -124,7 +122,7 @@ def planned(
         qdrantctl_version=__version__,
         project=settings.project,
         environment=settings.environment,
-        server=described(door, Worlds(Inventory(), Inventory(), memory)),
+        server=PlannedServer.of(door.server, memory.cluster_id),
         manifests_digest=Desired(Inventory(), ()).digest,
         prepare=prepare,
         changes=(change, *found.moves()),

@@ -9,7 +9,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from qdrantctl.adapters.qdrant import ledger
-from qdrantctl.adapters.system.actor import Identity
 from qdrantctl.flows.cluster.indexing import YELLOW, awhile
 from qdrantctl.flows.cluster.nodes import Work, exists
 from qdrantctl.flows.snapshots import placeholder as stand_in
@@ -18,10 +17,11 @@ from qdrantctl.flows.snapshots.restore.target import seen, taken_down, unlike
 from qdrantctl.flows.snapshots.restore.upload import patiently, readable, recover
 from qdrantctl.flows.snapshots.take import take
 from qdrantctl.flows.state.ledger_entry import applied, first, pending
+from qdrantctl.model.actor import Identity
 from qdrantctl.model.change import Change
+from qdrantctl.model.client import Door
 from qdrantctl.model.errors import ClusterError, QdrantctlError
 from qdrantctl.model.field_rule import Json
-from qdrantctl.model.kind import Door
 from qdrantctl.model.report import Outcome, Report, Status
 from qdrantctl.model.snapshots.snapshot import Underway, underway, way_back
 from qdrantctl.model.step import Snapshot, calls

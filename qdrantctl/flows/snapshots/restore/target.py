@@ -14,9 +14,9 @@ from qdrantctl.flows.state.live import observe
 from qdrantctl.kinds.alias import pointing
 from qdrantctl.model.address import OWN_PREFIX, Address, unsendable
 from qdrantctl.model.change import Action, Cause, Change, FieldChange
+from qdrantctl.model.client import Asked, Door
 from qdrantctl.model.errors import ClusterError, QdrantctlError, UsageError
 from qdrantctl.model.field_rule import ABSENT, Effect, Json, same
-from qdrantctl.model.kind import Asked, Door
 from qdrantctl.model.resource import Inventory, Lifecycle, Resource, canonical
 from qdrantctl.model.snapshots.snapshot import Taken, underway
 from qdrantctl.model.step import Call, Step, collection_path

@@ -11,7 +11,6 @@ from uuid import uuid4
 from qdrantctl.flows.cluster.nodes import (
     ACTIVE,
     NOT_FOUND,
-    NodeDoor,
     Work,
     exists,
     pieces,
@@ -22,8 +21,8 @@ from qdrantctl.flows.cluster.nodes import (
     topology,
 )
 from qdrantctl.flows.snapshots import placeholder as stand_in
+from qdrantctl.model.client import Door, NodeDoor
 from qdrantctl.model.errors import ClusterError, DamagedError, RefusedError
-from qdrantctl.model.kind import Door
 from qdrantctl.model.snapshots.snapshot import File, Taken
 from qdrantctl.model.step import Call, Restore, collection_path
 

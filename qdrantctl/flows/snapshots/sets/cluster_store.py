@@ -12,17 +12,10 @@ from pydantic import ValidationError
 
 from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.qdrant import ledger
-from qdrantctl.flows.cluster.nodes import (
-    NOT_FOUND,
-    NodeDoor,
-    Work,
-    members,
-    pieces,
-    reached,
-    snapshots,
-)
+from qdrantctl.flows.cluster.nodes import NOT_FOUND, Work, members, pieces, reached, snapshots
 from qdrantctl.flows.snapshots import placeholder as stand_in
 from qdrantctl.model.address import Address
+from qdrantctl.model.client import NodeDoor
 from qdrantctl.model.errors import ClusterError, StoreError
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.snapshots.destination import CLUSTER

@@ -1,0 +1,67 @@
+"""Reads files: regular ones only, each once and never beyond a bound."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+from qdrantctl.adapters.files.source_text import Page
+from qdrantctl.model.violation import Violation
+
+MAX_BYTES = 10_000_000
+"""The largest manifest or project file that is read."""
+ACCESS = "See that it is a file that may be read; what another program writes is piped to `-f -`."
+
+
+def read_page(path: Path | None, shown: str, stdin: Callable[[], bytes]) -> Page | Violation:
+    """The text of a file, or of standard input for None; read once, never beyond the bound."""
+    blank = Page(shown, "")
+    try:
+        data = stdin() if path is None else read_bytes(path, MAX_BYTES)
+    except OSError as error:
+        return blank.violation("QC001", f"cannot be read: {reason(error)}", ACCESS)
+    if data is None or len(data) > MAX_BYTES:
+        return blank.violation("QC003", "larger than 10 MB", "Split it into several files.")
+    try:
+        return Page(shown, data.decode().removeprefix("\ufeff"))
+    except UnicodeDecodeError as error:
+        text = Page(shown, data.decode(errors="replace"))
+        good = data[: error.start].decode()
+        hint = "Save it as UTF-8."
+        if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            hint = "It looks like UTF-16; save it as UTF-8."
+        message = f"not UTF-8: byte 0x{data[error.start]:02x}"
+        return text.violation("QC004", message, hint, text.place(len(good)))
+
+
+def read_bytes(path: Path, most: int) -> bytes | None:
+    """The bytes of a regular file, None where there are more than `most`. Raises OSError."""
+    # O_NONBLOCK: opening a fifo that nobody writes to would wait for ever.
+    number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        status = os.fstat(number)
+        if not stat.S_ISREG(status.st_mode):
+            what = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or a device"
+            raise OSError(errno.EINVAL, f"it is {what}, not a regular file")
+        if status.st_size > most:
+            return None
+        parts: list[bytes] = []
+        left = most + 1
+        while left and (part := os.read(number, left)):
+            parts.append(part)
+            left -= len(part)
+        after = os.fstat(number)
+        if (after.st_size, after.st_mtime_ns) != (status.st_size, status.st_mtime_ns):
+            raise OSError(errno.EAGAIN, "it was changed while it was read; run the command again")
+    finally:
+        os.close(number)
+    return b"".join(parts) if left else None
+
+
+def reason(error: OSError) -> str:
+    """What the system says is wrong, as the end of a sentence."""
+    words = error.strerror or str(error)
+    return words[:1].lower() + words[1:]

@@ -1,0 +1,107 @@
+"""Runs programs that a project file or a manifest names: bounded in time and output, no shell."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from qdrantctl.model.errors import SettingsError
+
+COMMAND_SECONDS = 60.0
+"""How long a command may take; some wait for a person's finger."""
+MAX_OUTPUT = 16_384
+"""Bytes of each output that are kept: longer than any key or token."""
+NO_COMMANDS = "QDRANTCTL_NO_COMMANDS"
+"""The variable that forbids to run any."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandOutput:
+    """What a command left. Both outputs are cut one byte above MAX_OUTPUT."""
+
+    exit_code: int
+    stdout: bytes
+    stderr: bytes
+
+
+def run_command(
+    argv: Sequence[str],
+    folder: Path,
+    environ: Mapping[str, str],
+    *,
+    name: str,
+    why: str = "",
+    instead: str,
+    stdin: bytes = b"",
+) -> CommandOutput:
+    """Run `argv` in `folder` and wait for its end.
+
+    `name` is what errors call it, `why` what they say of where it is defined, `instead` what to do
+    where commands are forbidden. `stdin` must fit into a pipe (64 KiB). Raises SettingsError where
+    it is forbidden, cannot be started or does not end in time; a failure is an exit code.
+    """
+    if environ.get(NO_COMMANDS, "") not in ("", "0"):
+        raise SettingsError(f"{name} was not run: {NO_COMMANDS} is set", why=why, hint=instead)
+    try:
+        process = subprocess.Popen(  # noqa: S603
+            argv,
+            cwd=folder,
+            env=dict(environ),
+            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "its words hold a null character"
+        raise SettingsError(f"{name} cannot be started: {reason}", why=why) from None
+    try:
+        if process.stdin:
+            with suppress(BrokenPipeError), process.stdin:
+                process.stdin.write(stdin)
+        out, err = _read_outputs(process)
+    except TimeoutError:
+        raise SettingsError(
+            f"{name} did not end within {COMMAND_SECONDS:g} seconds",
+            why=why,
+            hint="" if stdin else "It gets no input; a command that asks questions cannot be used.",
+        ) from None
+    finally:
+        process.kill()
+        process.wait()
+        for pipe in (process.stdout, process.stderr):
+            if pipe:
+                pipe.close()
+    return CommandOutput(process.returncode, out, err)
+
+
+def _read_outputs(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
+    """What it wrote to stdout and stderr until it ended. Raises TimeoutError."""
+    deadline = time.monotonic() + COMMAND_SECONDS
+    outputs: dict[IO[bytes], bytes] = {}
+    with selectors.DefaultSelector() as selector:
+        for pipe in (process.stdout, process.stderr):
+            assert pipe is not None
+            outputs[pipe] = b""
+            selector.register(pipe, selectors.EVENT_READ)
+        while selector.get_map():
+            for key, _ in selector.select(max(0.0, deadline - time.monotonic())):
+                pipe = next(pipe for pipe in outputs if pipe is key.fileobj)
+                chunk = os.read(key.fd, MAX_OUTPUT)
+                if not chunk:
+                    selector.unregister(pipe)
+                outputs[pipe] = (outputs[pipe] + chunk)[: MAX_OUTPUT + 1]
+            if time.monotonic() >= deadline:
+                raise TimeoutError
+    try:
+        process.wait(max(0.0, deadline - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        raise TimeoutError from None
+    out, err = outputs.values()
+    return out, err

@@ -1,0 +1,86 @@
+"""What the layers above the model know of a cluster: a client that answers requests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, Self
+
+from qdrantctl.model.address import Address
+from qdrantctl.model.errors import ClusterError
+from qdrantctl.model.field_rule import Json
+from qdrantctl.model.resource import Inventory
+from qdrantctl.model.server import Server
+from qdrantctl.model.step import Call
+
+
+class Door(Protocol):
+    """The only thing a kind knows of the outside: it answers requests."""
+
+    @property
+    def server(self) -> Server:
+        """The server behind the door."""
+        ...
+
+    def ask(self, call: Call) -> Json:
+        """The `result` of the server's answer. Raises ClusterError."""
+        ...
+
+    def expect(self, calls: Iterable[Call]) -> None:
+        """A hint: these GETs will be asked for next, in this order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an observation is for."""
+
+    desired: Inventory
+    recorded: Inventory
+    details: frozenset[Address] = frozenset()
+    """Resources whose points and status are wanted, which cost a request each."""
+    only: frozenset[Address] | None = None
+    """Read these and nothing else; None reads the whole cluster."""
+    owners: tuple[str, ...] = ()
+    """Whose resources of an owned kind are called by their name alone: the owner, then its
+    previous names."""
+
+    def wants(self, address: Address) -> bool:
+        """Whether `address` is to be read at all."""
+        return self.only is None or address in self.only
+
+
+class NodeDoor(Door, Protocol):
+    """A door that leads to every node, and through which files go."""
+
+    @property
+    def now(self) -> datetime:
+        """What the server's clock said with the last answer. Raises ClusterError."""
+        ...
+
+    def at(self, url: str = "", *, timeout: float) -> Self:
+        """One node; without a URL the same one, for slow requests."""
+        ...
+
+    def download(self, call: Call) -> Iterator[bytes]:
+        """The bytes that answer a GET. Raises ClusterError."""
+        ...
+
+    def upload(self, call: Call, pieces: Iterable[bytes], length: int, kind: str) -> Json:
+        """Send a file. Raises ClusterError."""
+        ...
+
+    def close(self) -> None:
+        """Close the connections."""
+        ...
+
+
+def get_or_none(client: Door, call: Call) -> Json:
+    """The `result` of a GET, None where the server has no such thing. Raises ClusterError."""
+    try:
+        return client.ask(call)
+    except ClusterError as error:
+        if error.not_found:
+            return None
+        raise
