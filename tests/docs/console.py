@@ -225,4 +225,8 @@ def parse(arguments: list[str]) -> None:
         _, found, rest = command.resolve_command(context, rest)
         assert found is not None
         command = found
-    command.make_context(command.name, rest, parent=context)
+    try:
+        command.make_context(command.name, rest, parent=context)
+    except click.BadParameter as error:
+        if error.param is None or not isinstance(error.param.type, click.Path):
+            raise  # but a folder of an example need not exist here
