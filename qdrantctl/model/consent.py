@@ -63,13 +63,13 @@ class ConsentEntry(Spec):
     ] = None
     adopt: Annotated[
         str | None,
-        Field(description="Address or glob that may be taken over, and changed to fit."),
+        Field(description="Address or glob that may be adopted, and changed to its manifest."),
     ] = None
     loosen: Annotated[
         str | None, Field(description="Address or glob whose caps may be loosened.")
     ] = None
     widen: Annotated[
-        str | None, Field(description="Address or glob of a key that may be let do more.")
+        str | None, Field(description="Address or glob of a key that may gain rights.")
     ] = None
     alias: Annotated[
         str | None,
@@ -79,7 +79,7 @@ class ConsentEntry(Spec):
     environments: Annotated[
         list[str] | None, Field(min_length=1, description="Where it holds; left out: everywhere.")
     ] = None
-    reason: Annotated[str, Field(description="Why, for whoever reads it later.")] = ""
+    reason: Annotated[str, Field(description="Why, for later readers.")] = ""
 
     @model_validator(mode="after")
     def _one_verb(self) -> ConsentEntry:

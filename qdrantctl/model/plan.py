@@ -51,11 +51,11 @@ class Summary(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    create: int = Field(default=0, description="Resources that are made.")
+    create: int = Field(default=0, description="Resources that are created.")
     update: int = Field(default=0, description="Resources that are changed in place.")
-    replace: int = Field(default=0, description="Resources that are dropped and made again.")
+    replace: int = Field(default=0, description="Resources that are deleted and created again.")
     delete: int = Field(default=0, description="Resources that are dropped.")
-    adopt: int = Field(default=0, description="Live resources that are taken over.")
+    adopt: int = Field(default=0, description="Live resources that are adopted.")
     forget: int = Field(default=0, description="Resources that are no longer managed.")
     noop: int = Field(default=0, description="Resources that are as they should be.")
     refused: int = Field(default=0, description="Resources whose change cannot be done.")
@@ -81,11 +81,11 @@ class Plan(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     format_version: str = Field(default=FORMAT_VERSION, description="Version of this format.")
-    qdrantctl_version: str = Field(description="Version of the program that made it.")
+    qdrantctl_version: str = Field(description="Version of the program that created it.")
     project: str = Field(description="`-` without a project file.")
     environment: str = Field(description="`-` without an environment.")
     server: PlannedServer = Field(
-        description="The server it was made against; its words are empty in an offline plan."
+        description="The server that it was made for; its values are empty in an offline plan."
     )
     offline: Offline | MISSING = Field(
         default=ABSENT, description="Only in an offline plan, which can never be applied."
@@ -97,7 +97,7 @@ class Plan(BaseModel):
     changes: tuple[Change, ...] = Field(default=(), description="In the order of their execution.")
     violations: tuple[Violation, ...] = Field(default=(), description="Rules that are broken.")
     unmanaged: tuple[str, ...] = Field(
-        default=(), description="Live resources that nobody recorded and no manifest states."
+        default=(), description="Live resources without a ledger entry and without a manifest."
     )
 
     @property

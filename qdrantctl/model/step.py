@@ -48,7 +48,7 @@ class Restore(BaseModel):
 
     collection: str = Field(description="Name of the collection that the snapshot is of.")
     snapshot: str = Field(description="Which snapshot of it: its id in the ledger.")
-    name: str = Field(description="Name of the collection that is made.")
+    name: str = Field(description="Name of the collection that is created.")
     nodes: tuple[str, ...] = Field(
         default=(), description="Each node's own address; empty where the server is the only one."
     )

@@ -99,7 +99,7 @@ class _DriftEnding(BaseModel):
     """What `Drift.document()` adds to the fields of a drift report."""
 
     summary: Counts = Field(description="How many resources there are in each block.")
-    drift: bool = Field(description="Whether there is drift: what exit code 2 says.")
+    drift: bool = Field(description="Whether there is drift, as exit code 2 says.")
 
 
 class _AuditEnding(BaseModel):
@@ -107,7 +107,7 @@ class _AuditEnding(BaseModel):
 
     rules: dict[str, ToldRule] = Field(description="Every rule by its id.")
     summary: Tally = Field(description="How often each answer was given.")
-    findings: bool = Field(description="Whether findings reach fail_on: what exit code 2 says.")
+    findings: bool = Field(description="Whether findings reach fail_on, as exit code 2 says.")
 
 
 class _Ending(BaseModel):
@@ -159,7 +159,7 @@ def _manifest() -> dict[str, Json]:
     fields: dict[str, Any] = {
         "api_version": (str, Field(alias="apiVersion", description="v1, or qdrantctl/v1.")),
         "kind": (Literal["List"], Field(description="Always List.")),
-        "metadata": (dict[str, Any], Field(default_factory=dict, description="Never looked at.")),
+        "metadata": (dict[str, Any], Field(default_factory=dict, description="Not used.")),
         "items": (list[reduce(or_, kinds)], Field(description="The manifests.")),  # type: ignore[misc]
     }
     listed = create_model("List", __base__=Spec, __doc__="Manifests in one document.", **fields)
