@@ -85,11 +85,12 @@ def _restoring(
 ) -> Restoring:
     """What restoring would do, from the ledger's snapshots or from a destination."""
     from qdrantctl.flows.cluster.nodes import Work
-    from qdrantctl.flows.planning.plan import Wishes, allows
+    from qdrantctl.flows.planning.plan import valid_consents
     from qdrantctl.flows.snapshots.policies.status import SCRATCH
     from qdrantctl.flows.snapshots.restore import from_set as restore_set
     from qdrantctl.flows.snapshots.restore import plan as restore
     from qdrantctl.flows.snapshots.restore.target import Wish
+    from qdrantctl.model.consent import is_allowed
     from qdrantctl.model.errors import UsageError
     from qdrantctl.model.snapshots.snapshot_set import instant
 
@@ -97,8 +98,10 @@ def _restoring(
         raise UsageError(
             f"--as {name}: names that begin with {SCRATCH} are deleted when a set is verified"
         )
-    may = allows(chosen, Wishes(consents=consented(words, "replace")))
-    wish = Wish(name, lambda address: may("replace", address), words["with_aliases"])
+    consents = valid_consents(chosen, consented(words, "replace"))
+    wish = Wish(
+        name, lambda address: is_allowed(consents, "replace", address), words["with_aliases"]
+    )
     if not words["source"]:
         if words["at"]:
             raise UsageError("--at goes with --from DESTINATION")

@@ -15,6 +15,7 @@ from qdrantctl.engine.planning.safety_snapshot import destroys_points, first
 from qdrantctl.engine.planning.selection import Selection, selected
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Cause, Change, FieldChange, SchemaVersion
+from qdrantctl.model.consent import Consent, is_allowed
 from qdrantctl.model.field_rule import ABSENT, Effect, Json, same
 from qdrantctl.model.kind import Context, Kind
 from qdrantctl.model.paths import at, merged
@@ -43,8 +44,8 @@ class Question:
     versions: Mapping[Address, int] = field(default_factory=dict)
     """By the committed state. Where that says nothing, the record is counted on from."""
     selection: Selection = field(default_factory=Selection)
-    may_delete: Callable[[Address], bool] = field(default=lambda _: False)
-    """Whether a consent names the address; tells a rename from a delete and a create."""
+    consents: Sequence[Consent] = ()
+    """One to delete tells a delete and a create from a rename."""
     on_drift: Callable[[Address], str] = field(default=lambda _: "revert")
     """revert, keep or refuse: what becomes of fields that moved on the cluster."""
     no_snapshot: Callable[[Address], bool] = field(default=lambda _: False)
@@ -301,7 +302,7 @@ def _without_renames(
         for old, draft in drafts.items()
         if draft.action is Action.DELETE
         and kinds[old.kind].holds_data
-        and not question.may_delete(old)
+        and not is_allowed(question.consents, "delete", old)
     }
     recorded = question.recorded
     for old in list(leaving.values()):

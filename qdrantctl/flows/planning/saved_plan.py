@@ -8,7 +8,7 @@ from datetime import date
 
 from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.engine.planning.drift_policy import left
-from qdrantctl.engine.safety.rules import uncertain
+from qdrantctl.engine.safety.rules import needs_details
 from qdrantctl.flows.planning.plan import Planned, Wishes, think
 from qdrantctl.flows.state.committed import before
 from qdrantctl.flows.state.desired import Desired
@@ -110,10 +110,10 @@ def _again(
     wishes = Wishes(
         revert_drift=tuple(_reverting(saved)), no_snapshot=tuple(_without_snapshot(saved))
     )
-    changes, scene = think(whole, wishes, wanted, only, door.server, today)
-    if more := uncertain(scene):
+    changes, inputs = think(whole, wishes, wanted, only, door.server, today)
+    if more := needs_details(inputs):
         only = detailed(door, only, wanted.inventory, more)
-        changes, scene = think(whole, wishes, wanted, only, door.server, today)
+        changes, inputs = think(whole, wishes, wanted, only, door.server, today)
     return Now({change.address: change for change in changes}, replace(found, live=only.live))
 
 
