@@ -55,7 +55,7 @@ def needs_details(inputs: SafetyInput) -> frozenset[Address]:
     lost: set[Address] = set()
     for change in inputs.changes:
         kind = inputs.kinds[change.where.kind]
-        if kind.holds_data and (change.destroys or any(f.loses for f in change.fields)):
+        if kind.holds_data and (change.destroys or any(f.destroys_data for f in change.fields)):
             lost.add(change.where)
         if targets := _alias_targets(change, inputs):
             involved.update(targets)
@@ -225,7 +225,7 @@ def check_dropped_parts(inputs: SafetyInput) -> Iterator[Problem]:
         if change.destroys:
             continue
         live = inputs.context.live.get(change.where)
-        for lost in (field for field in change.fields if field.loses):
+        for lost in (field for field in change.fields if field.destroys_data):
             points = held(live, lost)
             if points == 0:
                 continue

@@ -11,7 +11,7 @@ from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.qdrant.ledger import Memory
 from qdrantctl.adapters.system import git
 from qdrantctl.engine.safety.rules import check_safety
-from qdrantctl.flows.planning.plan import Wishes, notes, think, valid_consents
+from qdrantctl.flows.planning.plan import Wishes, notes, recorded_options, think, valid_consents
 from qdrantctl.flows.state.committed import committed, with_state
 from qdrantctl.flows.state.desired import desired
 from qdrantctl.flows.state.live import Worlds
@@ -47,6 +47,7 @@ def offline(settings: Settings, wishes: Wishes, base: str | None, today: date) -
         server=PlannedServer(version="", url="", distributed=False),
         offline=Offline(ref=ref, commit=git.commit_of(settings.root, ref)),
         manifests_digest=wanted.digest,
+        options=recorded_options(settings, wishes),
         changes=tuple(change.model_copy(update={"steps": ()}) for change in changes),
         violations=(
             *wanted.violations,

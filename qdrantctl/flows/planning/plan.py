@@ -28,7 +28,7 @@ from qdrantctl.model.change import Action, Change
 from qdrantctl.model.client import NodeDoor
 from qdrantctl.model.consent import Consent, matches
 from qdrantctl.model.kind import Context
-from qdrantctl.model.plan import Plan, PlannedServer
+from qdrantctl.model.plan import Plan, PlannedServer, RecordedOptions
 from qdrantctl.model.server import Server
 from qdrantctl.model.snapshots.snapshot import underway
 from qdrantctl.model.step import Call, Step, calls
@@ -109,6 +109,7 @@ def plan_for(
         environment=settings.environment,
         server=PlannedServer.of(door.server, found.memory.cluster_id),
         manifests_digest=wanted.digest,
+        options=recorded_options(settings, wishes),
         prepare=_prepare(changes, found, door),
         changes=changes,
         violations=(
@@ -122,6 +123,18 @@ def plan_for(
         unmanaged=unmanaged(_question(settings, wishes, wanted, found, door.server, today)),
     )
     return Planned(made, found, wanted, settings, today)
+
+
+def recorded_options(settings: Settings, wishes: Wishes) -> RecordedOptions:
+    """The options of a plan as its document keeps them."""
+    return RecordedOptions(
+        target=wishes.selection.targets,
+        exclude=wishes.selection.excludes,
+        revert_drift=wishes.revert_drift,
+        no_snapshot=wishes.no_snapshot,
+        removed=tuple(map(str, sorted(settings.removed))),
+        allow_older=wishes.allow_older,
+    )
 
 
 def think(
