@@ -12,7 +12,7 @@ from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.qdrant import key_registry as registry
 from qdrantctl.adapters.qdrant.ledger import LEDGER
 from qdrantctl.engine import drift as engine
-from qdrantctl.engine.planning.planner import Question
+from qdrantctl.engine.planning.inputs import PlanInput
 from qdrantctl.flows.snapshots.policies.status import KIND as POLICY
 from qdrantctl.flows.snapshots.policies.status import WORDS, Finding, findings
 from qdrantctl.flows.state.desired import desired, widened
@@ -38,7 +38,7 @@ def drift(
     progress(f"asking {door.server.url}")
     owners = frozenset({settings.owner, *settings.previous_owners})
     found = worlds(door, wanted, progress, settings.owners, detailed=True)
-    question = Question(
+    question = PlanInput(
         owner=settings.owner,
         server=door.server,
         today=today,
@@ -113,7 +113,7 @@ def _owners(found: Worlds) -> frozenset[str]:
     return frozenset(str(entry["owner"]) for entry in entries.values())
 
 
-def _keys_gone(question: Question, door: Door) -> Iterator[str]:
+def _keys_gone(question: PlanInput, door: Door) -> Iterator[str]:
     """What it means that the registry of keys is gone, and the way back."""
     gone = [
         address

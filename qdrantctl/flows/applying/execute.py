@@ -10,8 +10,7 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 from qdrantctl.adapters.qdrant import ledger
-from qdrantctl.engine.diff import Lens, diff
-from qdrantctl.engine.planning.recorded_spec import ignored
+from qdrantctl.engine.planning.compare import compare
 from qdrantctl.engine.planning.safety_snapshot import held
 from qdrantctl.flows.cluster.nodes import Work
 from qdrantctl.flows.planning.plan import Planned
@@ -24,11 +23,10 @@ from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Change, FieldChange
 from qdrantctl.model.client import Asked, NodeDoor
 from qdrantctl.model.errors import ClusterError, QdrantctlError
-from qdrantctl.model.field_rule import ABSENT, Effect, Json
+from qdrantctl.model.field_rule import ABSENT, Effect
 from qdrantctl.model.report import Outcome, Report, Status
 from qdrantctl.model.resource import Inventory, Resource, canonical
 from qdrantctl.model.snapshots.snapshot import Taken, way_back
-from qdrantctl.model.spec import shape_of
 from qdrantctl.model.step import Call, Snapshot, calls
 
 SETTLED = 2.0
@@ -261,18 +259,12 @@ def _missed(change: Change, live: Resource | None, run: Run) -> tuple[str, ...]:
     if live is None:
         return (f"{change.address} is not there",)
     desired = run.planned.desired.inventory[address]
-    kind = BY_NAME[address.kind]
-    recorded = run.planned.worlds.remembered.get(address)
-    ours: Mapping[str, Json] = recorded.spec if recorded else {}
-    lens = Lens(
-        server=run.door.server,
-        exclusive=frozenset(desired.lifecycle.exclusive),
-        ignored=ignored(desired, run.planned.today),
+    applied = run.planned.worlds.remembered.get(address)
+    comparison = compare(
+        desired, live, applied, BY_NAME[address.kind], run.door.server, run.planned.today
     )
-    wanted = kind.imply(desired.spec, live.spec, ours)
-    left = diff(shape_of(kind.spec), wanted, live.spec, ours, lens)
     alone = {field.path for field in change.fields if field.effect is Effect.KEPT}
-    short = (f for f in left if f.effect > Effect.KEPT and f.path not in alone)
+    short = (field for field in comparison.needed_changes if field.path not in alone)
     return tuple(_shortfall(field, live.facts.unread) for field in short)
 
 
