@@ -194,7 +194,7 @@ def _is_index(call: Call) -> bool:
 def _as_planned(change: Change, run: Run) -> None:
     """What came since the plan was made is not destroyed by it. Raises ClusterError."""
     planned = run.planned.worlds.live.get(change.where)
-    losing = [field for field in change.fields if field.loses]
+    losing = [field for field in change.fields if field.destroys_data]
     if planned is None or not (change.destroys or losing):
         return
     only = frozenset({change.where})
