@@ -1,4 +1,4 @@
-"""docs/rules.md tells of every rule, and its examples trip exactly the rule that they stand under.
+"""docs/reference/rules.md explains every rule, and each example trips exactly the rule above it.
 
 The page is the only place where the examples are. A fenced block that begins with `# PATH` is that
 file, one that begins with `# the cluster` says what is there before, `sh` is run in the project.
@@ -61,7 +61,7 @@ class Told:
 
 
 def page() -> dict[str, Told]:
-    text = (ROOT / "docs" / "rules.md").read_text()
+    text = (ROOT / "docs" / "reference" / "rules.md").read_text()
     parts = re.split(r"^### (QC\d{3}): (.*)\n", text, flags=re.M)[1:]
     return {
         rule: section(title, body.split("\n## ")[0])
@@ -206,7 +206,7 @@ def test_the_page_tells_of_every_rule():
 
 
 def test_the_contents_lead_to_their_headings():
-    text = (ROOT / "docs" / "rules.md").read_text()
+    text = (ROOT / "docs" / "reference" / "rules.md").read_text()
     headings = re.findall(r"^## (.*)$", text, re.M)
     anchors = [heading.lower().replace(" ", "-") for heading in headings]
     assert re.findall(r"\]\(#([\w-]+)\)", text) == anchors

@@ -109,7 +109,7 @@ def command(args: AuditArgs) -> int:
 
     Each rule gets an answer: pass, fail, not applicable, or cannot be seen. No request changes
     data, and a read-only key is enough. Without manifests (--url) only the server is checked.
-    docs/audit.md describes each rule.
+    docs/reference/audit-rules.md describes each rule.
     """
     from datetime import UTC, datetime
 

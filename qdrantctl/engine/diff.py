@@ -169,7 +169,7 @@ def _change(
         effect=verdict.effect,
         cause=_cause(rule, desired, live, recorded, context),
         because=verdict.because,
-        loses=rule.loses and desired is ABSENT and verdict.effect > Effect.KEPT,
+        destroys_data=rule.loses and desired is ABSENT and verdict.effect > Effect.KEPT,
     )
     more: dict[str, Any] = {"origin": origin} if origin else {}
     if rule.cap and verdict.effect > Effect.KEPT:

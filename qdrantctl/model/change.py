@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from functools import cached_property
+from operator import not_
 from typing import Any, Literal
 
 from pydantic import (
@@ -79,7 +80,11 @@ class FieldChange(BaseModel):
         description="Whether clients may less or more: of a cap it tightens or loosens, of a scope "
         "it narrows or widens.",
     )
-    loses: bool = Field(default=False, exclude=True, description="Destroys stored data.")
+    destroys_data: bool = Field(
+        default=False,
+        exclude_if=not_,
+        description="Whether it destroys stored data; left out where it does not.",
+    )
 
     @field_serializer("effect")
     def _effect(self, effect: Effect) -> str:

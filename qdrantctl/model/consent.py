@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
@@ -50,6 +51,11 @@ class Consent:
     def covers(self, verb: str, address: Address) -> bool:
         """Whether it allows `verb` on `address`. Every character but `*` and `?` is literal."""
         return verb == self.verb and matches(self.pattern, str(address))
+
+
+def is_allowed(consents: Iterable[Consent], verb: Verb, address: Address) -> bool:
+    """Whether one of the consents covers `verb` on `address`."""
+    return any(consent.covers(verb, address) for consent in consents)
 
 
 class ConsentEntry(Spec):

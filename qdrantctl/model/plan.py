@@ -14,8 +14,10 @@ from qdrantctl.model.server import Server
 from qdrantctl.model.step import Step
 from qdrantctl.model.violation import Severity, Violation
 
-FORMAT_VERSION = "1.0"
+FORMAT_VERSION = "1.1"
 """Of plan JSON: additions raise the minor number, anything else the major one."""
+_NOT_IN_1_0 = {"changes": {"__all__": {"fields": {"__all__": {"destroys_data"}}}}}
+"""So that a plan of format 1.0 keeps the digest that it was saved with."""
 
 
 class PlannedServer(BaseModel):
@@ -44,6 +46,29 @@ class Offline(BaseModel):
 
     ref: str = Field(description="The branch, tag or commit that was named; HEAD by default.")
     commit: str = Field(description="Its full sha; empty where git cannot tell.")
+
+
+class RecordedOptions(BaseModel):
+    """The options that shaped a plan. With them it can be computed once more."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    target: tuple[str, ...] = Field(
+        default=(), description="Addresses or globs that were selected; empty for everything."
+    )
+    exclude: tuple[str, ...] = Field(default=(), description="Addresses or globs left out.")
+    revert_drift: tuple[str, ...] = Field(
+        default=(), description="Addresses or globs whose drift is reverted in any case."
+    )
+    no_snapshot: tuple[str, ...] = Field(
+        default=(), description="Addresses or globs whose safety snapshot is skipped."
+    )
+    removed: tuple[str, ...] = Field(
+        default=(), description="Addresses that the project file no longer manages."
+    )
+    allow_older: tuple[str, ...] = Field(
+        default=(), description="Addresses or globs that an older checkout may change."
+    )
 
 
 class Summary(BaseModel):
@@ -91,6 +116,9 @@ class Plan(BaseModel):
         default=ABSENT, description="Only in an offline plan, which can never be applied."
     )
     manifests_digest: str = Field(description="sha256 over every resource that is desired.")
+    options: RecordedOptions | MISSING = Field(
+        default=ABSENT, description="Its options; absent before format 1.1 and in restores."
+    )
     prepare: tuple[Step, ...] = Field(
         default=(), description="Steps before the first change: the ledger's first creation."
     )
@@ -138,11 +166,12 @@ class Plan(BaseModel):
 
     def document(self) -> dict[str, Any]:
         """The plan as JSON (`schemas/plan.json`), `digest` last and over all the rest."""
-        plain = self.model_dump(mode="json")
+        hidden = _NOT_IN_1_0 if self.format_version == "1.0" else None
+        plain = self.model_dump(mode="json", exclude=hidden)
         if not self.prepare:
             del plain["prepare"]
         head = ("format_version", "qdrantctl_version", "project", "environment", "server")
-        words = (*head, "offline", "manifests_digest")
+        words = (*head, "offline", "manifests_digest", "options")
         found = {key: plain.pop(key) for key in words if key in plain}
         found["summary"] = self.summary.model_dump(mode="json")
         found |= plain | {"applicable": self.applicable}

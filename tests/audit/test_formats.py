@@ -117,7 +117,7 @@ class TestText:
         shown = text.audit(report())
         assert "FAIL  QA208  No key stands in a file of the project [error]" in shown
         assert "compose.yaml:7" in shown
-        assert "docs/audit.md#qa208" in shown
+        assert "docs/reference/audit-rules.md#qa208" in shown
         assert "NOT ENFORCED  max_timeout: 1" in shown
 
     def test_many_collections_that_pass_are_counted(self):

@@ -44,7 +44,7 @@ def change(**wanted):
 
 def test_a_vector_is_lost_from_every_point_whatever_key_is_called_like_it():
     dropped = change(vectors={"us": VECTOR})
-    (lost,) = (field for field in dropped.fields if field.loses)
+    (lost,) = (field for field in dropped.fields if field.destroys_data)
     assert lost.path == ("vectors", "eu")
     assert held(live(3, 0), lost) == 3
     assert destroys_points(dropped, live(3, 0), BY_NAME["collection"])
@@ -52,7 +52,7 @@ def test_a_vector_is_lost_from_every_point_whatever_key_is_called_like_it():
 
 def test_a_key_is_lost_with_what_is_under_it():
     dropped = change(shard_keys=["us"])
-    (lost,) = (field for field in dropped.fields if field.loses)
+    (lost,) = (field for field in dropped.fields if field.destroys_data)
     assert (lost.path, held(live(3, 0), lost), held(live(3, 2), lost)) == (KEY, 0, 2)
     assert not destroys_points(dropped, live(3, 0), BY_NAME["collection"])
 

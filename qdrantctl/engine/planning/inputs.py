@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
 from qdrantctl.engine.planning.selection import Selection
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, FieldChange
+from qdrantctl.model.consent import Consent
 from qdrantctl.model.resource import Inventory
 from qdrantctl.model.server import Server
 from qdrantctl.model.spec import Path
@@ -33,8 +34,8 @@ class PlanInput:
     versions: Mapping[Address, int] = field(default_factory=dict)
     """By the committed state. Where that says nothing, the record is counted on from."""
     selection: Selection = field(default_factory=Selection)
-    may_delete: Callable[[Address], bool] = field(default=lambda _: False)
-    """Whether a consent names the address; tells a rename from a delete and a create."""
+    consents: Sequence[Consent] = ()
+    """One to delete tells a delete and a create from a rename."""
     on_drift: Callable[[Address], str] = field(default=lambda _: "revert")
     """revert, keep or refuse: what becomes of fields that changed on the cluster."""
     no_snapshot: Callable[[Address], bool] = field(default=lambda _: False)

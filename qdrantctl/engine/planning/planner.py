@@ -20,6 +20,7 @@ from qdrantctl.engine.planning.safety_snapshot import destroys_points, first
 from qdrantctl.engine.planning.selection import selected
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Cause, Change, FieldChange, SchemaVersion, worst_effect
+from qdrantctl.model.consent import is_allowed
 from qdrantctl.model.field_rule import ABSENT, Effect
 from qdrantctl.model.kind import Context, Kind
 from qdrantctl.model.resource import Resource, canonical
@@ -221,7 +222,7 @@ def _without_renames(
         for old, draft in drafts.items()
         if draft.action is Action.DELETE
         and kinds[old.kind].holds_data
-        and not plan_input.may_delete(old)
+        and not is_allowed(plan_input.consents, "delete", old)
     }
     recorded = plan_input.recorded
     for old in list(leaving.values()):

@@ -65,7 +65,7 @@ class ApplyRecords:
         """What came since the plan was made is not destroyed by it. Raises ClusterError."""
         change = progress.change
         planned = self.context.live.get(change.where)
-        losing = [field for field in change.fields if field.loses]
+        losing = [field for field in change.fields if field.destroys_data]
         if planned is None or not (change.destroys or losing):
             return
         now = self._read_live(change)

@@ -63,6 +63,8 @@ class _Generator(GenerateJsonSchema):
 
     def field_is_required(self, field: Any, total: bool) -> bool:
         """What is written always holds every field but those that may be missing."""
+        if "serialization_exclude_if" in field:
+            return False
         inner = field["schema"]
         if self.mode == "serialization" and inner["type"] == "default":
             return inner.get("default") is not MISSING

@@ -63,7 +63,7 @@ class Grant(Spec):
                     "path": ("payload",),
                     "rule": "QC142",
                     "hint": "Filter in the application, or give whoever must be kept apart a "
-                    "collection of their own. docs/multi-tenancy.md shows both.",
+                    "collection of their own. docs/concepts/multi-tenancy.md shows both.",
                 },
             )
         return value

@@ -15,7 +15,7 @@ from qdrantctl.model.violation import Severity
 
 FORMAT_VERSION = "1.0"
 """Of the report: additions raise the minor number, anything else the major."""
-DOCS = "docs/audit.md"
+DOCS = "docs/reference/audit-rules.md"
 WEIGHTS = (Severity.NOTE, Severity.WARNING, Severity.ERROR)
 
 

@@ -1,6 +1,6 @@
 """Every rule of the audit: its stable id, and what is said of it wherever it is told.
 
-`model/rule_catalog.py` holds those of manifests and plans. docs/audit.md tells more of each.
+`model/rule_catalog.py` holds those of manifests and plans. Page: docs/reference/audit-rules.md.
 """
 
 from __future__ import annotations

@@ -18,9 +18,8 @@ from qdrantctl.flows.snapshots.restore import plan as from_ledger
 from qdrantctl.flows.snapshots.restore.plan import Restoring
 from qdrantctl.flows.snapshots.restore.run import restore
 from qdrantctl.flows.snapshots.restore.target import Wish
-from qdrantctl.model.address import Address
 from qdrantctl.model.client import NodeDoor
-from qdrantctl.model.consent import Consent
+from qdrantctl.model.consent import Consent, is_allowed
 from qdrantctl.model.errors import StaleError
 from qdrantctl.model.lease import of_snapshots
 from qdrantctl.model.plan import Plan
@@ -108,18 +107,17 @@ def restore_snapshot(
 def _plan_restore(settings: Settings, options: RestoreOptions, client: NodeDoor) -> Restoring:
     """What the restore would do, from the ledger's snapshots or from a destination. Reads only."""
     now = datetime.now(UTC)
-    wish = Wish(options.name, _may_replace(settings, options.consents), options.with_aliases)
+    consents = settings.valid_consents(options.consents)
+    wish = Wish(
+        options.name,
+        lambda address: is_allowed(consents, "replace", address),
+        options.with_aliases,
+    )
     if not options.source:
         return from_ledger.restoring(settings, client, options.snapshot, wish, now)
     work = Work(client, lambda _: None, lambda: False, settings.nodes)
     chosen = from_set.chosen(settings, work, options.snapshot, options.source, options.at, now)
     return from_set.restoring(settings, work, chosen, wish, now)
-
-
-def _may_replace(settings: Settings, flags: tuple[Consent, ...]) -> Callable[[Address], bool]:
-    """Whether a consent allows replacing a collection. Flags count only without protection."""
-    consents = settings.consents if settings.protected else (*settings.consents, *flags)
-    return lambda address: any(consent.covers("replace", address) for consent in consents)
 
 
 def _restore_under_leases(
