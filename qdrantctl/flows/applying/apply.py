@@ -10,9 +10,10 @@ from typing import Protocol
 
 from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.qdrant.client import Cluster
-from qdrantctl.flows.applying.execute import Run, execute
+from qdrantctl.flows.applying.bookkeeping import apply_plan
 from qdrantctl.flows.cluster.connect import door
 from qdrantctl.flows.cluster.indexing import wait_green
+from qdrantctl.flows.cluster.nodes import Work
 from qdrantctl.flows.lease import Wait, current_actor, leased
 from qdrantctl.flows.planning.plan import Planned, Wishes, plan_for
 from qdrantctl.flows.planning.saved_plan import revive
@@ -191,16 +192,8 @@ def _apply_under_lease(
             _accept_changed_plan(now.plan, options, view)
         if not now.plan.summary.changes:
             return Report.of(now.plan)
-        return execute(
-            Run(
-                planned=now,
-                door=guarded,
-                identity=actor,
-                tell=view.show_outcome,
-                say=view.report_progress,
-                stop=is_cancelled,
-            )
-        )
+        job = Work(guarded, view.report_progress, is_cancelled)
+        return apply_plan(now, job, actor, view.show_outcome)
 
 
 def _accept_changed_plan(plan: Plan, options: ApplyOptions, view: ApplyView) -> None:

@@ -22,7 +22,7 @@ from qdrantctl.flows.snapshots.restore.from_set import Chosen, restoring, torn
 from qdrantctl.flows.snapshots.restore.run import carried_out
 from qdrantctl.flows.snapshots.restore.target import Wish
 from qdrantctl.flows.snapshots.sets.catalog import put
-from qdrantctl.model.errors import ClusterError, DamagedError, RefusedError
+from qdrantctl.model.errors import ClusterError, DamagedError, SnapshotRejected
 from qdrantctl.model.snapshots.snapshot_set import VERIFIED, Set, Verified
 from qdrantctl.model.step import Call, collection_path
 
@@ -90,9 +90,9 @@ def _missed(settings: Settings, now: datetime, work: Work, found: Chosen) -> tup
     try:
         try:
             return _tried(settings, now, work, found)
-        except RefusedError:
+        except SnapshotRejected:
             return _tried(settings, now, work, found)
-    except (DamagedError, RefusedError) as error:
+    except (DamagedError, SnapshotRejected) as error:
         return (f"{error.what}: {error.why}",)
 
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.qdrant import ledger
-from qdrantctl.flows.cluster.nodes import NOT_FOUND, Work, members, pieces, reached, snapshots
+from qdrantctl.flows.cluster.nodes import Work, members, pieces, reached, snapshots
 from qdrantctl.flows.snapshots import placeholder as stand_in
 from qdrantctl.model.address import Address
 from qdrantctl.model.client import NodeDoor
@@ -155,14 +155,14 @@ def _size(node: NodeDoor, collection: str, file: File) -> int:
         entry = snapshots(node, collection).get(file.name)
         return int(entry["size"]) if entry else 0
     except ClusterError as error:
-        if error.status != NOT_FOUND:
+        if not error.not_found:
             raise
     # The collection is gone. Its first bytes tell that a file is there, and nobody tells its size.
     try:
         with closing(pieces(node, collection, file.name)) as found:
             next(found, b"")
     except ClusterError as error:
-        if error.status != NOT_FOUND:
+        if not error.not_found:
             raise
         return 0
     return file.size
@@ -178,7 +178,7 @@ def forget(node: NodeDoor, sidecar: Sidecar, file: File) -> None:
     try:
         node.ask(Call(method="DELETE", path=path, query={"wait": "true"}))
     except ClusterError as error:
-        if error.status != NOT_FOUND:
+        if not error.not_found:
             raise
         if _out_of_reach(node, collection, file):
             raise _undeletable(node, collection, file) from None
@@ -189,7 +189,7 @@ def _out_of_reach(node: NodeDoor, collection: str, file: File) -> bool:
     try:
         snapshots(node, collection)
     except ClusterError as error:
-        if error.status != NOT_FOUND:
+        if not error.not_found:
             raise
         # Where nobody tells whether it is there, it counts as there.
         return stand_in.needed(node.server) or _size(node, collection, file) > 0
