@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from qdrantctl.flows.cluster.nodes import Work
     from qdrantctl.model.plan import Plan
     from qdrantctl.model.report import Outcome
-    from qdrantctl.model.snapshots.snapshot_set import Set, Verified
+    from qdrantctl.model.snapshots.snapshot_set import SnapshotSet, VerificationResult
 
 lease_option = click.option(
     "--lease-timeout",
@@ -72,19 +72,20 @@ def run_policies(**words: Any) -> int:
     starting(words["verbose"])
     from qdrantctl.flows.cluster.connect import door
     from qdrantctl.flows.cluster.nodes import Work
-    from qdrantctl.flows.snapshots.policies.run import run, running
+    from qdrantctl.flows.snapshots.policies.run import execute_run, plan_run
     from qdrantctl.render import text
 
     chosen = unread(words)
     with door(chosen, on_call(words["verbose"])) as cluster, stopping() as stop:
         say = progress(words["verbose"])
-        made = running(chosen, Work(cluster, say, stop, chosen.nodes), words["policies"])
+        made = plan_run(chosen, Work(cluster, say, stop, chosen.nodes), words["policies"])
         clear()
         if words["dry_run"]:
             _show_due(made.plan, words)
             return 0
         with at_work(cluster, chosen, words, stop) as work:
-            met = run(running(chosen, work, words["policies"]), work, _teller(words))
+            planned = plan_run(chosen, work, words["policies"])
+            met = execute_run(planned, work, _teller(words))
         clear()
         if words["output"] != "text":
             return report(met, words)
@@ -124,17 +125,17 @@ def prune_sets(**words: Any) -> int:
     starting(words["verbose"])
     from qdrantctl.flows.cluster.connect import door
     from qdrantctl.flows.cluster.nodes import Work
-    from qdrantctl.flows.snapshots.policies.prune import leaving, prune
+    from qdrantctl.flows.snapshots.policies.prune import plan_prune, prune
     from qdrantctl.render import json, text
 
     chosen, only, named = unread(words), words["policies"], words["orphans"]
     with door(chosen, on_call(words["verbose"])) as cluster, stopping() as stop:
         work = Work(cluster, progress(words["verbose"]), stop, chosen.nodes)
-        going, loose = leaving(chosen, work, only, named)
+        going, loose = plan_prune(chosen, work, only, named)
         if going and not words["dry_run"]:
             with at_work(cluster, chosen, words, stop) as work:
-                going, loose = leaving(chosen, work, only, named)
-                prune(going, work, lambda _: None)
+                going, loose = plan_prune(chosen, work, only, named)
+                prune(going, work)
         now = cluster.now
     clear()
     done, sets = "removed" if not words["dry_run"] else "to remove", [each.set for each in going]
@@ -179,7 +180,7 @@ def verify_sets(**words: Any) -> int:
 
     chosen, done = unread(words), []
 
-    def tell(each: Set, met: Verified) -> None:
+    def tell(each: SnapshotSet, met: VerificationResult) -> None:
         clear()
         done.append({"destination": each.destination, "folder": each.folder,
                      **met.model_dump(mode="json")})  # fmt: skip

@@ -84,14 +84,14 @@ def _restoring(
     chosen: Settings, door: NodeDoor, words: dict[str, Any], name: str | None, now: datetime
 ) -> Restoring:
     """What restoring would do, from the ledger's snapshots or from a destination."""
+    from qdrantctl.engine.snapshots.policy_status import SCRATCH
     from qdrantctl.flows.cluster.nodes import Work
     from qdrantctl.flows.planning.plan import Wishes, allows
-    from qdrantctl.flows.snapshots.policies.status import SCRATCH
     from qdrantctl.flows.snapshots.restore import from_set as restore_set
     from qdrantctl.flows.snapshots.restore import plan as restore
     from qdrantctl.flows.snapshots.restore.target import Wish
     from qdrantctl.model.errors import UsageError
-    from qdrantctl.model.snapshots.snapshot_set import instant
+    from qdrantctl.model.snapshots.snapshot_set import parse_time
 
     if (name or "").startswith(SCRATCH):
         raise UsageError(
@@ -104,13 +104,13 @@ def _restoring(
             raise UsageError("--at goes with --from DESTINATION")
         return restore.restoring(chosen, door, words["snapshot"], wish, now)
     try:
-        at = instant(words["at"]) if words["at"] else None
+        at = parse_time(words["at"]) if words["at"] else None
     except ValueError:
         raise UsageError(
             f"--at {words['at']!r} is no time", hint="As in 2026-11-25T03:00:00Z."
         ) from None
     work = Work(door, lambda _: None, lambda: False, chosen.nodes)
-    found = restore_set.chosen(chosen, work, words["snapshot"], words["source"], at, now)
+    found = restore_set.select_set(chosen, work, words["snapshot"], words["source"], at, now)
     return restore_set.restoring(chosen, work, found, wish, now)
 
 
@@ -192,9 +192,9 @@ def list_snapshots(**words: Any) -> int:
     from qdrantctl.flows.cluster.connect import door
     from qdrantctl.flows.cluster.nodes import Work
     from qdrantctl.flows.snapshots.listing import listed
-    from qdrantctl.flows.snapshots.policies.prune import listed as at_destinations
-    from qdrantctl.flows.snapshots.policies.prune import outside
-    from qdrantctl.flows.snapshots.sets.destination import on_servers, read
+    from qdrantctl.flows.snapshots.policies.status import list_policy_sets
+    from qdrantctl.flows.snapshots.sets.catalog import files_of_no_set
+    from qdrantctl.flows.snapshots.sets.destination import list_cluster_sets, list_sets_at
     from qdrantctl.model.address import Address
     from qdrantctl.model.errors import UsageError
     from qdrantctl.model.snapshots.destination import CLUSTER
@@ -209,28 +209,28 @@ def list_snapshots(**words: Any) -> int:
     if words["source"] not in (None, CLUSTER):
         from datetime import UTC, datetime
 
-        sets, now = tuple(read(words["source"])), datetime.now(UTC)
+        sets, now = tuple(list_sets_at(words["source"])), datetime.now(UTC)
     else:
         chosen = _settings(words)
         with door(chosen, on_call(words["verbose"])) as cluster:
             work = Work(cluster, progress(words["verbose"]), lambda: False, chosen.nodes)
             if words["source"]:
-                sets = tuple(on_servers(chosen, work))
+                sets = tuple(list_cluster_sets(chosen, work))
             else:
                 found, unread = listed(cluster, chosen.nodes, only)
-                sets, unseen = at_destinations(chosen, work)
+                sets, unseen = list_policy_sets(chosen, work)
                 unseen = (*unread, *unseen)
             now = cluster.now
         for line in unseen:
             click.echo(f"Warning: {line}", err=True)
     clear()
     if only:
-        sets = tuple(s for s in sets if s.about and s.about.snapshot.collection == only.name)
+        sets = tuple(s for s in sets if s.info.collection == only.name)
     if words["output"] == "json":
         about = {"snapshots": [each.model_dump(mode="json") for each in found]}
         show(json.document(about | {"sets": [each.document(now) for each in sets]}))
         return 0
-    others = outside(found, sets)
+    others = files_of_no_set(found, sets)
     if sets:
         show(text.sets(sets, now))
     if sets and others:

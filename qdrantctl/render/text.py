@@ -15,7 +15,7 @@ from qdrantctl.model.plan import Plan
 from qdrantctl.model.report import Outcome, Report, Status
 from qdrantctl.model.resource_view import Event, Shown
 from qdrantctl.model.snapshots.snapshot import Listed, Taken
-from qdrantctl.model.snapshots.snapshot_set import Set
+from qdrantctl.model.snapshots.snapshot_set import SnapshotSet
 from qdrantctl.render.diagnostics import entries
 from qdrantctl.render.shared import audit_rows as audited
 from qdrantctl.render.shared import drift_rows as drifted
@@ -95,7 +95,7 @@ def snapshots(found: Iterable[Listed]) -> str:
     return "\n".join(lines if len(lines) > 1 else ["There are no snapshots."]) + "\n"
 
 
-def sets(found: Iterable[Set], now: datetime) -> str:
+def sets(found: Iterable[SnapshotSet], now: datetime) -> str:
     """The sets at destinations, a line for each, and their sum."""
     return "\n".join(sets_table(found, now)) + "\n"
 

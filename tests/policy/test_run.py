@@ -121,7 +121,20 @@ def test_a_dry_run_tells_what_retention_will_remove(node, shop, kept):
     shop.keeps({"nightly": policy(kept, retention={"keep_last": 1})})
     shop.done(node)
     change = planned()
-    assert (change["action"], change["steps"]) == ("run", [])
+    folder = f"{new.relative_to(kept)}/"
+    assert (change["action"], change["steps"]) == (
+        "run",
+        [
+            {
+                "remove": {
+                    "collection": "products",
+                    "folder": folder,
+                    "destination": f"file://{kept}",
+                    "unless_finished": False,
+                }
+            }
+        ],
+    )
     assert change["because"].startswith(f"retention removes {new.relative_to(kept)}/")
     assert shop.run(node, "snapshots", "run").code == 0
     assert (len(sets(kept)), new in sets(kept)) == (1, False)

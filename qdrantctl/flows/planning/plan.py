@@ -16,8 +16,9 @@ from qdrantctl.engine.planning.safety_snapshot import SKIP
 from qdrantctl.engine.planning.selection import Selection
 from qdrantctl.engine.safety.context import Scene
 from qdrantctl.engine.safety.rules import guard, uncertain
+from qdrantctl.engine.snapshots.policy_status import finding_violations
 from qdrantctl.flows.planning.interrupted_restores import half_restored
-from qdrantctl.flows.snapshots.policies.status import findings, violations
+from qdrantctl.flows.snapshots.policies.status import check_policies
 from qdrantctl.flows.state.checkout_age import older
 from qdrantctl.flows.state.committed import with_state
 from qdrantctl.flows.state.desired import Desired, desired, widened
@@ -113,7 +114,7 @@ def plan_for(
         violations=(
             *wanted.violations,
             *guard(scene),
-            *violations(findings(settings, door, found.remembered)),
+            *finding_violations(check_policies(settings, door, found.remembered)),
             *told(settings, found),
             *older(settings, wishes.allow_older, changes, found, wanted.versions),
             *half_restored(settings, changes, found, scene.consents),
