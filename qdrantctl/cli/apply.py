@@ -270,7 +270,8 @@ def _execute(
     stop: Callable[[], bool],
     words: dict[str, Any],
 ) -> Report:
-    from qdrantctl.flows.applying.execute import Run, execute
+    from qdrantctl.flows.applying.bookkeeping import apply_plan
+    from qdrantctl.flows.cluster.nodes import Work
     from qdrantctl.model.report import Status
     from qdrantctl.render import text
 
@@ -283,16 +284,7 @@ def _execute(
         clear()
         show(text.outcome(outcome, colour=colour), err=True)
 
-    return execute(
-        Run(
-            planned=planned,
-            door=door,
-            identity=identity,
-            tell=tell,
-            say=telling,
-            stop=stop,
-        )
-    )
+    return apply_plan(planned, Work(door, telling, stop), identity, tell)
 
 
 def _nothing(planned: Planned) -> Report:

@@ -1,8 +1,12 @@
-"""A step: one thing to do, as data. Whoever holds a plan can read exactly what will be sent."""
+"""A step: one thing to do, as data. Whoever holds a plan can read exactly what will be sent.
+
+A kind of steps is a type here, a field of `Step`, and a performer (`flows/execution/`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 from pydantic import MISSING, BaseModel, ConfigDict, Field, model_validator
@@ -14,6 +18,8 @@ class Call(BaseModel):
     """One REST request."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    is_preparatory: ClassVar[bool] = False
+    """Whether it changes no resource, so that it comes before the ledger says `pending`."""
 
     method: str = Field(description="GET, PUT, POST, PATCH or DELETE.")
     path: str = Field(description="Path below the server's URL, every name percent-encoded.")
@@ -30,6 +36,7 @@ class Snapshot(BaseModel):
     """A snapshot of a collection on every node that holds shards of it, checked and kept."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    is_preparatory: ClassVar[bool] = True
 
     collection: str = Field(description="Name of the collection.")
     nodes: tuple[str, ...] = Field(
@@ -41,6 +48,7 @@ class TakeSet(BaseModel):
     """A snapshot of a collection on every node, copied to destinations of a policy as a set."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    is_preparatory: ClassVar[bool] = False
 
     collection: str = Field(description="Name of the collection.")
     nodes: tuple[str, ...] = Field(
@@ -53,6 +61,7 @@ class ResumeSet(BaseModel):
     """A set that an earlier run has begun: its files copied, the servers' own copies removed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    is_preparatory: ClassVar[bool] = False
 
     collection: str = Field(description="Name of the collection.")
     folder: str = Field(description="Folder of the set below each destination.")
@@ -66,6 +75,7 @@ class RemoveSet(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    is_preparatory: ClassVar[bool] = False
 
     collection: str = Field(description="Name of the collection; empty where nothing tells it.")
     folder: str = Field(description="Folder of the set below the destination.")
@@ -81,6 +91,7 @@ class Restore(BaseModel):
     """A collection made from a snapshot, each node's file on that node."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    is_preparatory: ClassVar[bool] = False
 
     collection: str = Field(description="Name of the collection that the snapshot is of.")
     snapshot: str = Field(description="Which snapshot of it: its id in the ledger.")
@@ -117,10 +128,16 @@ class Step(BaseModel):
 
     @model_validator(mode="after")
     def _one_word(self) -> Step:
-        words = (self.call, self.snapshot, self.restore, self.resume, self.remove)
-        if sum(word is not ABSENT for word in words) != 1:
-            raise ValueError("a step is exactly one of call, snapshot, restore, resume and remove")
+        kinds = list(type(self).model_fields)
+        if sum(getattr(self, kind) is not ABSENT for kind in kinds) != 1:
+            raise ValueError(f"a step is exactly one of {', '.join(kinds[:-1])} and {kinds[-1]}")
         return self
+
+    @property
+    def value(self) -> Any:
+        """The one thing that it is: a Call, a Snapshot, a TakeSet and so on."""
+        values = (getattr(self, kind) for kind in type(self).model_fields)
+        return next(value for value in values if value is not ABSENT)
 
 
 def calls(steps: Iterable[Step]) -> list[Call]:

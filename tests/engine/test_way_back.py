@@ -7,7 +7,8 @@ import pytest
 
 from qdrantctl.engine.planning.planner import plan_changes
 from qdrantctl.engine.planning.safety_snapshot import SKIP, destroys_points, held, nodes_missing
-from qdrantctl.flows.applying import execute
+from qdrantctl.flows.applying import bookkeeping
+from qdrantctl.flows.execution.context import ChangeProgress
 from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.resource import Facts, Inventory, Resource
@@ -73,12 +74,14 @@ def test_a_way_without_a_snapshot_is_offered_where_there_is_one(protected):
     ],
 )
 def test_what_came_since_the_plan_is_not_lost(monkeypatch, wanted, before, now, stops):
-    worlds = SimpleNamespace(live=Inventory([before]), owners=())
+    worlds = SimpleNamespace(owners=())
     planned = SimpleNamespace(worlds=worlds, desired=SimpleNamespace(inventory=Inventory()))
-    monkeypatch.setattr(execute, "observe", lambda *_: Inventory([now]))
-    run = SimpleNamespace(planned=planned, door=None)
+    monkeypatch.setattr(bookkeeping, "observe", lambda *_: Inventory([now]))
+    context = SimpleNamespace(live=Inventory([before]), client=None)
+    records = bookkeeping.ApplyRecords(planned, context)
+    progress = ChangeProgress(change(**wanted))
     if not stops:
-        execute._as_planned(change(**wanted), run)
+        records.ensure_unchanged(progress)
         return
     with pytest.raises(ClusterError, match="points came since, under 'eu'"):
-        execute._as_planned(change(**wanted), run)
+        records.ensure_unchanged(progress)

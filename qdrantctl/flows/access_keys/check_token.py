@@ -11,12 +11,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from qdrantctl.adapters.qdrant.client import FORBIDDEN, NOT_FOUND, UNAUTHORIZED, Cluster, Endpoint
+from qdrantctl.adapters.qdrant.client import Cluster, Endpoint
+from qdrantctl.adapters.qdrant.exchange import UNAUTHORIZED
 from qdrantctl.adapters.tokens.signer import read
 from qdrantctl.model.access_keys.generation import EVERYWHERE, GRANTS, REGISTRY, abilities
 from qdrantctl.model.access_keys.report import Checked, Probe
 from qdrantctl.model.address import OWN_PREFIX
-from qdrantctl.model.errors import ClusterError
+from qdrantctl.model.errors import FORBIDDEN, NOT_FOUND, ClusterError
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.lease import stamp
 from qdrantctl.model.step import Call, collection_path

@@ -23,7 +23,7 @@ from qdrantctl.flows.snapshots.restore.from_set import SelectedSet, restoring
 from qdrantctl.flows.snapshots.restore.run import carried_out
 from qdrantctl.flows.snapshots.restore.target import Wish
 from qdrantctl.flows.snapshots.sets.catalog import write_json
-from qdrantctl.model.errors import ClusterError, DamagedError, RefusedError
+from qdrantctl.model.errors import ClusterError, DamagedError, SnapshotRejected
 from qdrantctl.model.snapshots.snapshot_set import VERIFIED_FILE, SnapshotSet, VerificationResult
 from qdrantctl.model.step import Call, collection_path
 
@@ -99,9 +99,9 @@ def _differences(
     try:
         try:
             return _restore_and_compare(settings, now, work, selected)
-        except RefusedError:
+        except SnapshotRejected:
             return _restore_and_compare(settings, now, work, selected)
-    except (DamagedError, RefusedError) as error:
+    except (DamagedError, SnapshotRejected) as error:
         return (f"{error.what}: {error.why}",)
 
 
