@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from qdrantctl import __version__
 from qdrantctl.adapters.project.settings import Settings
@@ -17,6 +17,15 @@ from qdrantctl.engine.snapshots.policy_run import (
     plan_policy_run,
 )
 from qdrantctl.flows.cluster.nodes import Work
+from qdrantctl.flows.execution.context import (
+    Bookkeeping,
+    ChangeProgress,
+    ExecutionContext,
+    Performer,
+    Performers,
+    StepFailure,
+)
+from qdrantctl.flows.execution.execute import execute
 from qdrantctl.flows.snapshots.policies.backup import resume_set, source_is_gone, take_set
 from qdrantctl.flows.snapshots.policies.progress import PolicyRun
 from qdrantctl.flows.snapshots.policies.prune import remove_set
@@ -24,10 +33,10 @@ from qdrantctl.flows.snapshots.policies.status import AppliedPolicy, read_polici
 from qdrantctl.flows.state.desired import Desired
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Cause, Change
-from qdrantctl.model.errors import ClusterError, QdrantctlError
+from qdrantctl.model.errors import ClusterError, LeaseError, QdrantctlError
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.plan import Plan, PlannedServer
-from qdrantctl.model.report import Outcome, Report, Status
+from qdrantctl.model.report import Outcome, Report
 from qdrantctl.model.resource import Inventory
 from qdrantctl.model.snapshots.snapshot_set import SnapshotSet
 from qdrantctl.model.step import Call, RemoveSet, ResumeSet, Step, TakeSet, collection_path
@@ -120,34 +129,56 @@ def _has_points(collection: str, work: Work) -> bool:
 
 
 def execute_run(planned: PlannedRun, work: Work, on_outcome: Callable[[Outcome], None]) -> Report:
-    """Carry a run out, under the lease. What fails leaves the rest of it alone."""
-    outcomes = []
-    for policy, change in zip(planned.policies, planned.plan.changes, strict=True):
-        outcomes.append(_run_policy(policy, change, planned, work))
-        on_outcome(outcomes[-1])
-    return Report.of(planned.plan, outcomes, command="snapshots run", interrupted=work.stop())
+    """Carry a run out, under the lease. What fails leaves the rest of it alone.
 
-
-def _run_policy(policy: AppliedPolicy, change: Change, planned: PlannedRun, work: Work) -> Outcome:
-    started = time.monotonic()
-    run = PolicyRun(policy, planned.settings, work, planned.entries)
-    if change.action is Action.RUN and not work.stop():
-        for step in change.steps:
-            if isinstance(step.snapshot, TakeSet):
-                take_set(step.snapshot, run)
-            elif isinstance(step.resume, ResumeSet):
-                resume_set(step.resume, run)
-            elif isinstance(step.remove, RemoveSet):
-                remove_set(step.remove, run)
-    progress = run.progress
-    status = Status.DONE if change.action is Action.RUN else Status.NOOP
-    status = Status.NOT_REACHED if work.stop() and not progress.errors else status
-    return Outcome(
-        address=change.address,
-        action=change.action,
-        status=Status.FAILED if progress.errors else status,
-        error=progress.error,
-        seconds=round(time.monotonic() - started, 3),
-        taken=tuple(progress.taken),
-        removed=tuple(progress.removed),
+    Raises LeaseError where another process has taken the lease.
+    """
+    runs = PolicyRuns(
+        {
+            policy.status.address: PolicyRun(policy, planned.settings, work, planned.entries)
+            for policy in planned.policies
+        }
     )
+    performers: Performers = {
+        TakeSet: runs.performer(take_set),
+        ResumeSet: runs.performer(resume_set),
+        RemoveSet: runs.performer(remove_set),
+    }
+    bookkeeping = Bookkeeping(verify=runs.add_results, can_start=runs.can_start)
+    context = ExecutionContext(work, on_outcome=on_outcome)
+    report = execute(planned.plan, context, performers, bookkeeping, command="snapshots run")
+    if runs.lease_error:
+        raise runs.lease_error
+    return report
+
+
+@dataclass(slots=True)
+class PolicyRuns:
+    """The runs of all policies of a plan, by address."""
+
+    runs: Mapping[str, PolicyRun]
+    lease_error: LeaseError | None = None
+    """Set once the lease was lost: no other step is carried out."""
+
+    def performer(self, perform: Callable[[Any, PolicyRun], None]) -> Performer:
+        """The performer of a type of step, which works on the run of the step's policy."""
+
+        def perform_step(step: Any, progress: ChangeProgress, _: ExecutionContext) -> None:
+            try:
+                perform(step, self.runs[progress.change.address])
+            except LeaseError as error:
+                self.lease_error = error
+                raise
+
+        return perform_step
+
+    def add_results(self, progress: ChangeProgress, _: StepFailure | None) -> None:
+        """What the steps have come to, and what kept others from being planned."""
+        result = self.runs[progress.change.address].progress
+        progress.taken += result.taken
+        progress.removed += result.removed
+        progress.errors += filter(None, [result.error])
+
+    def can_start(self, _: Change, __: Sequence[Outcome], context: ExecutionContext) -> bool:
+        """Whether a policy's run may be begun; another that failed does not prevent it."""
+        return not (self.lease_error or context.is_cancelled())
