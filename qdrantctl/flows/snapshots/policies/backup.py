@@ -26,6 +26,7 @@ from qdrantctl.flows.snapshots.sets.catalog import list_sets, write_json
 from qdrantctl.flows.snapshots.sets.cluster_store import delete_server_file
 from qdrantctl.flows.snapshots.take import begun
 from qdrantctl.flows.state.live import observe
+from qdrantctl.kinds.cron_schedule import schedule_at
 from qdrantctl.model.address import Address
 from qdrantctl.model.client import Asked, NodeDoor
 from qdrantctl.model.errors import ClusterError, StoreError
@@ -102,7 +103,7 @@ def create_set(step: TakeSet, run: PolicyRun) -> SetManifest:
     manifest = SetManifest(
         owner=status.owner,
         policy=status.name,
-        scheduled=_due_time(run),
+        scheduled=_latest_slot(run),
         id=taken.id,
         taken=work.door.now,
         snapshot=taken.of(run.entry(step.collection)),
@@ -112,10 +113,11 @@ def create_set(step: TakeSet, run: PolicyRun) -> SetManifest:
     return _with_unused_id(manifest, {folder for _, folder in run.policy.sets})
 
 
-def _due_time(run: PolicyRun) -> datetime:
-    due = run.policy.status.schedule.last
-    assert due  # a step to take a set is planned only then
-    return due
+def _latest_slot(run: PolicyRun) -> datetime:
+    """The time for which a set is taken now: others may have become due since the plan was made."""
+    slot = schedule_at(run.policy.status.spec, run.work.door.now).last
+    assert slot  # a step to take a set is planned only where there is one
+    return slot
 
 
 def _with_unused_id(manifest: SetManifest, folders: set[str]) -> SetManifest:
