@@ -25,7 +25,7 @@ from qdrantctl.cli.terminal import INCOMPLETE, exit_code_of, notify
 if TYPE_CHECKING:
     from qdrantctl.model.plan import Plan
     from qdrantctl.model.report import Outcome
-    from qdrantctl.model.snapshots.snapshot_set import Set, Verified
+    from qdrantctl.model.snapshots.snapshot_set import SnapshotSet, VerificationResult
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,13 +70,13 @@ def run_policies(args: RunArgs) -> int:
     from qdrantctl.flows.cluster.nodes import Work
     from qdrantctl.flows.lease import Wait
     from qdrantctl.flows.snapshots.policies import job
-    from qdrantctl.flows.snapshots.policies.run import running
+    from qdrantctl.flows.snapshots.policies.run import plan_run
 
     settings = args.settings()
     with door(settings, progress.on_request) as client, catch_signals() as is_cancelled:
         if args.dry_run:
             work = Work(client, progress.report, is_cancelled, settings.nodes)
-            planned = running(settings, work, args.policies)
+            planned = plan_run(settings, work, args.policies)
             progress.clear()
             _print_due(planned.plan, args)
             return 0
@@ -207,7 +207,7 @@ def verify_sets(args: VerifyArgs) -> int:
     from qdrantctl.flows.snapshots.policies.job import verify_policies
     from qdrantctl.model.snapshots.reports import VerificationReport
 
-    def print_verified(each: Set, result: Verified) -> None:
+    def print_verified(each: SnapshotSet, result: VerificationResult) -> None:
         progress.clear()
         if args.format == "text":
             print_document("verification", VerificationReport(((each, result),)), args)

@@ -64,7 +64,7 @@ class RestoreArgs(ServerArgs, OutputArgs, LeaseArgs):
 
     def options(self) -> RestoreOptions:
         """The options as the flow takes them. Raises UsageError."""
-        from qdrantctl.flows.snapshots.policies.status import SCRATCH
+        from qdrantctl.engine.snapshots.policy_status import SCRATCH
         from qdrantctl.flows.snapshots.restore.restore import RestoreOptions
         from qdrantctl.model.errors import UsageError
 
@@ -86,10 +86,10 @@ class RestoreArgs(ServerArgs, OutputArgs, LeaseArgs):
 
     def _instant(self) -> datetime | None:
         from qdrantctl.model.errors import UsageError
-        from qdrantctl.model.snapshots.snapshot_set import instant
+        from qdrantctl.model.snapshots.snapshot_set import parse_time
 
         try:
-            return instant(self.at) if self.at else None
+            return parse_time(self.at) if self.at else None
         except ValueError:
             raise UsageError(
                 f"--at {self.at!r} is not a time", hint="As in 2026-11-25T03:00:00Z."

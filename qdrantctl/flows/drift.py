@@ -15,8 +15,9 @@ from qdrantctl.adapters.qdrant import key_registry as registry
 from qdrantctl.adapters.qdrant.ledger import LEDGER
 from qdrantctl.engine import drift as engine
 from qdrantctl.engine.planning.inputs import PlanInput
-from qdrantctl.flows.snapshots.policies.status import KIND as POLICY
-from qdrantctl.flows.snapshots.policies.status import WORDS, Finding, findings
+from qdrantctl.engine.snapshots.policy_status import KIND as POLICY
+from qdrantctl.engine.snapshots.policy_status import WORDS, PolicyFinding
+from qdrantctl.flows.snapshots.policies.status import check_policies
 from qdrantctl.flows.state.desired import desired, widened
 from qdrantctl.flows.state.live import Progress, Worlds, worlds
 from qdrantctl.kinds.catalog import BY_NAME
@@ -52,7 +53,7 @@ def drift(
         removed=settings.removed,
     )
     policed = any(address.kind == POLICY for address in question.recorded)
-    unkept = findings(settings, door, found.remembered)
+    unkept = check_policies(settings, door, found.remembered)
     known = _owners(found)
     lost = not known & owners and _was_applied(settings)
     made = Drift(
@@ -69,7 +70,7 @@ def drift(
         notes=(
             *_notes(settings, found, known & owners, known),
             *_keys_gone(question, door),
-            *(each.told for each in unkept),
+            *(each.message for each in unkept),
         ),
         snapshots=_counted(unkept) if policed else ABSENT,
     )
@@ -114,7 +115,7 @@ def _was_applied(settings: Settings) -> bool:
     return folder is not None and any(folder.rglob("*.yaml"))
 
 
-def _counted(found: Iterable[Finding]) -> dict[str, int]:
+def _counted(found: Iterable[PolicyFinding]) -> dict[str, int]:
     """How many there are of each kind, none of a kind included."""
     return dict.fromkeys(WORDS, 0) | Counter(each.word for each in found)
 

@@ -42,9 +42,48 @@ class Snapshot(BaseModel):
     nodes: tuple[str, ...] = Field(
         default=(), description="Each node's own address; empty where the server is the only one."
     )
-    to: tuple[str, ...] | MISSING = Field(
-        default=ABSENT,
-        description="Where a policy has it copied; left out where it only stays on the server.",
+
+
+class TakeSet(BaseModel):
+    """A snapshot of a collection on every node, copied to destinations of a policy as a set."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    is_preparatory: ClassVar[bool] = False
+
+    collection: str = Field(description="Name of the collection.")
+    nodes: tuple[str, ...] = Field(
+        default=(), description="Each node's own address; empty where the server is the only one."
+    )
+    to: tuple[str, ...] = Field(description="The destinations where it is due.")
+
+
+class ResumeSet(BaseModel):
+    """A set that an earlier run has begun: its files copied, the servers' own copies removed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    is_preparatory: ClassVar[bool] = False
+
+    collection: str = Field(description="Name of the collection.")
+    folder: str = Field(description="Folder of the set below each destination.")
+    destinations: tuple[str, ...] = Field(description="Where it was begun.")
+
+
+class RemoveSet(BaseModel):
+    """A set that retention no longer keeps, removed from a destination.
+
+    It stays where the sets for which it gives way could not be taken or finished.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    is_preparatory: ClassVar[bool] = False
+
+    collection: str = Field(description="Name of the collection; empty where nothing tells it.")
+    folder: str = Field(description="Folder of the set below the destination.")
+    destination: str = Field(description="Where it is removed: a URL, or `cluster`.")
+    unless_finished: bool = Field(
+        default=False,
+        description="Whether it is removed only where a step before could not finish it, so that "
+        "it gives way to a newer set.",
     )
 
 
@@ -73,11 +112,18 @@ class Step(BaseModel):
     )
 
     call: Call | MISSING = Field(default=ABSENT, description="A REST request.")
-    snapshot: Snapshot | MISSING = Field(
-        default=ABSENT, description="A snapshot that is taken before points are destroyed."
+    snapshot: Snapshot | TakeSet | MISSING = Field(
+        default=ABSENT,
+        description="A snapshot that is taken: before points are destroyed, or by a policy.",
     )
     restore: Restore | MISSING = Field(
         default=ABSENT, description="A snapshot that becomes a collection."
+    )
+    resume: ResumeSet | MISSING = Field(
+        default=ABSENT, description="A snapshot set of an earlier run that is finished."
+    )
+    remove: RemoveSet | MISSING = Field(
+        default=ABSENT, description="A snapshot set that is removed."
     )
 
     @model_validator(mode="after")
@@ -89,7 +135,7 @@ class Step(BaseModel):
 
     @property
     def value(self) -> Any:
-        """The one thing that it is: a Call, a Snapshot, a Restore."""
+        """The one thing that it is: a Call, a Snapshot, a TakeSet and so on."""
         values = (getattr(self, kind) for kind in type(self).model_fields)
         return next(value for value in values if value is not ABSENT)
 

@@ -20,7 +20,7 @@ from qdrantctl.model.snapshots.reports import (
     SnapshotInventory,
     VerificationReport,
 )
-from qdrantctl.model.snapshots.snapshot_set import Set
+from qdrantctl.model.snapshots.snapshot_set import SnapshotSet
 from qdrantctl.model.violation import Violation
 from qdrantctl.render.diagnostics import entries
 from qdrantctl.render.diagnostics import text as diagnostics
@@ -208,7 +208,7 @@ def violations(made: Sequence[Violation], style: Style = PLAIN) -> str:
     return diagnostics(made, colour=style.colour)
 
 
-def _sets(sets: Iterable[Set], now: datetime) -> str:
+def _sets(sets: Iterable[SnapshotSet], now: datetime) -> str:
     """A line for each set, and their sum."""
     return "\n".join(sets_table(sets, now)) + "\n"
 

@@ -10,6 +10,7 @@ from qdrantctl.engine.planning.safety_snapshot import SKIP, destroys_points, hel
 from qdrantctl.flows.applying import bookkeeping
 from qdrantctl.flows.execution.context import ChangeProgress
 from qdrantctl.kinds.catalog import BY_NAME
+from qdrantctl.model.actor import Identity
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.resource import Facts, Inventory, Resource
 from qdrantctl.model.server import Server, Version
@@ -78,7 +79,7 @@ def test_what_came_since_the_plan_is_not_lost(monkeypatch, wanted, before, now, 
     planned = SimpleNamespace(worlds=worlds, desired=SimpleNamespace(inventory=Inventory()))
     monkeypatch.setattr(bookkeeping, "observe", lambda *_: Inventory([now]))
     context = SimpleNamespace(live=Inventory([before]), client=None)
-    records = bookkeeping.ApplyRecords(planned, context)
+    records = bookkeeping.ApplyRecords(planned, context, Identity("tester", "", ""))
     progress = ChangeProgress(change(**wanted))
     if not stops:
         records.ensure_unchanged(progress)

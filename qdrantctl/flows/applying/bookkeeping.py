@@ -43,8 +43,8 @@ def apply_plan(
 
     Raises ClusterError where not even the ledger can be created; no resource was touched then.
     """
-    context = ExecutionContext(job, actor, planned.worlds.live, on_outcome)
-    records = ApplyRecords(planned, context)
+    context = ExecutionContext(job, planned.worlds.live, on_outcome)
+    records = ApplyRecords(planned, context, actor)
     bookkeeping = Bookkeeping(
         check=records.ensure_unchanged,
         begin=records.write_pending,
@@ -60,6 +60,7 @@ class ApplyRecords:
 
     planned: Planned
     context: ExecutionContext
+    actor: Identity
 
     def ensure_unchanged(self, progress: ChangeProgress) -> None:
         """What came since the plan was made is not destroyed by it. Raises ClusterError."""
@@ -110,7 +111,7 @@ class ApplyRecords:
         change, client = progress.change, self.context.client
         before = progress.entry or self._entry(change)
         when = datetime.now(UTC).isoformat(timespec="seconds")
-        entry = applied(change, before, progress.live, client.server, self.context.actor, when)
+        entry = applied(change, before, progress.live, client.server, self.actor, when)
         ledger.write(client, [entry])
 
     def _entry(self, change: Change) -> Mapping[str, Json]:

@@ -9,7 +9,6 @@ from typing import Any
 from pydantic import BaseModel
 
 from qdrantctl.flows.cluster.nodes import Work
-from qdrantctl.model.actor import Identity
 from qdrantctl.model.change import Change
 from qdrantctl.model.client import NodeDoor
 from qdrantctl.model.errors import QdrantctlError
@@ -30,11 +29,10 @@ class StepFailure(QdrantctlError):
 
 @dataclass(frozen=True, slots=True)
 class ExecutionContext:
-    """One execution of a plan: on which cluster, for whom, and who is told."""
+    """One execution of a plan: on which cluster, and who is told."""
 
     job: Work
     """The client, progress, cancellation and each node's own address."""
-    actor: Identity
     live: Inventory = field(default_factory=Inventory)
     """The existing resources as the plan saw them."""
     on_outcome: Callable[[Outcome], None] = lambda _: None

@@ -17,7 +17,8 @@ from qdrantctl.engine.planning.safety_snapshot import SKIP
 from qdrantctl.engine.planning.selection import Selection
 from qdrantctl.engine.safety.context import SafetyInput
 from qdrantctl.engine.safety.rules import check_safety, needs_details
-from qdrantctl.flows.snapshots.policies.status import findings, violations
+from qdrantctl.engine.snapshots.policy_status import finding_violations
+from qdrantctl.flows.snapshots.policies.status import check_policies
 from qdrantctl.flows.state.checkout_age import older
 from qdrantctl.flows.state.committed import with_state
 from qdrantctl.flows.state.desired import Desired, desired, widened
@@ -116,7 +117,7 @@ def plan_for(
         violations=(
             *wanted.violations,
             *safety.violations,
-            *violations(findings(settings, door, found.remembered)),
+            *finding_violations(check_policies(settings, door, found.remembered)),
             *told(settings, found),
             *older(settings, wishes.allow_older, changes, found, wanted.versions),
             *notes(settings, wishes, safety.used),

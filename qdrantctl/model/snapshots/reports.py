@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from qdrantctl.model.snapshots.snapshot import Listed, Taken
-from qdrantctl.model.snapshots.snapshot_set import Set, Verified
+from qdrantctl.model.snapshots.snapshot_set import SnapshotSet, VerificationResult
 
 
 @dataclass(frozen=True, slots=True)
 class SnapshotInventory:
     """All that can be restored."""
 
-    sets: tuple[Set, ...]
+    sets: tuple[SnapshotSet, ...]
     """Sets at destinations."""
     files: tuple[Listed, ...]
     """Snapshot files that the ledger or the servers list, those of the sets included."""
@@ -28,8 +28,8 @@ class SnapshotInventory:
 class RemovalReport:
     """What `snapshots prune` removes."""
 
-    removed: tuple[Set, ...]
-    left: tuple[Set, ...]
+    removed: tuple[SnapshotSet, ...]
+    left: tuple[SnapshotSet, ...]
     """Sets that are removed only by name."""
     now: datetime
     dry_run: bool = False
@@ -40,7 +40,7 @@ class RemovalReport:
 class VerificationReport:
     """Sets that were restored to see whether they can be."""
 
-    verified: tuple[tuple[Set, Verified], ...] = ()
+    verified: tuple[tuple[SnapshotSet, VerificationResult], ...] = ()
     untried: tuple[str, ...] = ()
     """What could not be tried, a sentence each."""
 

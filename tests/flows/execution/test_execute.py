@@ -9,7 +9,6 @@ import pytest
 from qdrantctl.flows.cluster.nodes import Work
 from qdrantctl.flows.execution.context import Bookkeeping, ExecutionContext, StepFailure
 from qdrantctl.flows.execution.execute import execute
-from qdrantctl.model.actor import Identity
 from qdrantctl.model.change import Action, Cause, Change
 from qdrantctl.model.errors import ClusterError, QdrantctlError
 from qdrantctl.model.plan import Plan, PlannedServer
@@ -79,7 +78,7 @@ class Execution:
         )
         performers = {Call: lambda step, *_: self.note(step.path), Snapshot: self.take}
         job = Work(None, lambda _: None, self.is_cancelled)
-        context = ExecutionContext(job, Identity("tester", "", ""), on_outcome=self.told.append)
+        context = ExecutionContext(job, on_outcome=self.told.append)
         return execute(plan(*changes), context, performers, books)
 
 

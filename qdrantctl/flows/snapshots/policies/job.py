@@ -12,13 +12,13 @@ from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.qdrant.client import Cluster
 from qdrantctl.flows.cluster.nodes import Work
 from qdrantctl.flows.lease import Wait, current_actor, leased
-from qdrantctl.flows.snapshots.policies.prune import leaving, prune
-from qdrantctl.flows.snapshots.policies.run import run, running
+from qdrantctl.flows.snapshots.policies.prune import plan_prune, prune
+from qdrantctl.flows.snapshots.policies.run import execute_run, plan_run
 from qdrantctl.flows.snapshots.policies.verify import verify
 from qdrantctl.model.lease import of_snapshots
 from qdrantctl.model.report import Outcome, Report
 from qdrantctl.model.snapshots.reports import RemovalReport, VerificationReport
-from qdrantctl.model.snapshots.snapshot_set import Set, Verified
+from qdrantctl.model.snapshots.snapshot_set import SnapshotSet, VerificationResult
 
 
 @contextmanager
@@ -43,9 +43,9 @@ def run_policies(
 
     The first plan finds errors before the lease is taken. Raises QdrantctlError.
     """
-    running(settings, Work(client, report_progress, wait.stop, settings.nodes), names)
+    plan_run(settings, Work(client, report_progress, wait.stop, settings.nodes), names)
     with hold_snapshot_lease(settings, client, wait, report_progress) as work:
-        return run(running(settings, work, names), work, on_outcome)
+        return execute_run(plan_run(settings, work, names), work, on_outcome)
 
 
 def prune_policies(
@@ -60,11 +60,11 @@ def prune_policies(
 ) -> RemovalReport:
     """Remove the sets that retention no longer keeps, and the `orphans`. Raises QdrantctlError."""
     work = Work(client, report_progress, wait.stop, settings.nodes)
-    removed, left = leaving(settings, work, names, orphans)
+    removed, left = plan_prune(settings, work, names, orphans)
     if removed and not dry_run:
         with hold_snapshot_lease(settings, client, wait, report_progress) as leased_work:
-            removed, left = leaving(settings, leased_work, names, orphans)
-            prune(removed, leased_work, lambda _: None)
+            removed, left = plan_prune(settings, leased_work, names, orphans)
+            prune(removed, leased_work)
     sets = tuple(removal.set for removal in removed)
     return RemovalReport(sets, tuple(left), client.now, dry_run)
 
@@ -75,14 +75,14 @@ def verify_policies(
     names: tuple[str, ...],
     wait: Wait,
     report_progress: Callable[[str], None],
-    on_verified: Callable[[Set, Verified], None],
+    on_verified: Callable[[SnapshotSet, VerificationResult], None],
     *,
     embedded: bool,
 ) -> VerificationReport:
     """Restore the newest sets and compare them. Raises QdrantctlError."""
-    verified: list[tuple[Set, Verified]] = []
+    verified: list[tuple[SnapshotSet, VerificationResult]] = []
 
-    def add(each: Set, result: Verified) -> None:
+    def add(each: SnapshotSet, result: VerificationResult) -> None:
         verified.append((each, result))
         on_verified(each, result)
 

@@ -116,7 +116,7 @@ def _plan_restore(settings: Settings, options: RestoreOptions, client: NodeDoor)
     if not options.source:
         return from_ledger.restoring(settings, client, options.snapshot, wish, now)
     work = Work(client, lambda _: None, lambda: False, settings.nodes)
-    chosen = from_set.chosen(settings, work, options.snapshot, options.source, options.at, now)
+    chosen = from_set.select_set(settings, work, options.snapshot, options.source, options.at, now)
     return from_set.restoring(settings, work, chosen, wish, now)
 
 

@@ -46,8 +46,8 @@ def restore(made: Restoring, work: Work, identity: Identity) -> Report:
     """Carry the plan of a restore out: the collection, then its aliases."""
     target = made.standing
     live = Inventory([target.live] if target.live else [])
-    context = ExecutionContext(replace(work, nodes=made.step.nodes), identity, live)
-    records = RestoreRecords(made, context, dict(target.entry))
+    context = ExecutionContext(replace(work, nodes=made.step.nodes), live)
+    records = RestoreRecords(made, context, identity, dict(target.entry))
     bookkeeping = Bookkeeping(
         check=records.check_source,
         begin=records.begin,
@@ -72,6 +72,7 @@ class RestoreRecords:
 
     made: Restoring
     context: ExecutionContext
+    actor: Identity
     entry: dict[str, Json]
     """As it was written last; empty where the ledger knows nothing of the name."""
 
@@ -164,7 +165,7 @@ class RestoreRecords:
             stand_in=made.source is None
             and not made.listed
             and stand_in.needed(self.context.client.server),
-            who=self.context.actor.who,
+            who=self.actor.who,
             when=_now(),
         )
 
@@ -178,7 +179,7 @@ class RestoreRecords:
         if made.standing.ours:
             live = seen(client, made.address).get(made.address)
             replaced = {"pending": {"snapshot": mark.replaced}} if mark and mark.replaced else {}
-            change, actor = made.plan.changes[0], self.context.actor
+            change, actor = made.plan.changes[0], self.actor
             entry = applied(change, entry | replaced, live, client.server, actor, _now())
         _write_or_remove(client, entry)
 
