@@ -5,7 +5,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 CLIENTS := .venv/clients/.installed
 
-.PHONY: help setup clients demo test bench lint fix schemas clean
+.PHONY: help setup clients demo test bench lint fix schemas pages pictures clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,8 +31,8 @@ demo: setup  ## Plan, apply and plan again on a real Qdrant on this machine
 test: clients  ## Run all tests, most of them on real servers
 	$(BIN)/python -m pytest -n 3  # most of a test is waiting for servers
 
-bench: setup  ## Measure speed on real servers, some 15 minutes; writes docs/benchmarks.md
-	$(BIN)/python -m benchmarks --write docs/benchmarks.md
+bench: setup  ## Measure speed on real servers, some 15 minutes; writes docs/reference/benchmarks.md
+	$(BIN)/python -m benchmarks --write docs/reference/benchmarks.md
 
 lint: setup  ## Check style, types and who imports whom
 	$(BIN)/ruff check .
@@ -46,6 +46,12 @@ fix: setup  ## Correct what ruff can correct by itself
 
 schemas: setup  ## Write schemas/ anew from the models
 	$(BIN)/qdrantctl schema --out schemas
+
+pages: setup  ## Write the generated pages of docs/reference anew from the program
+	$(BIN)/python -m tools.pages
+
+pictures: setup  ## Write docs/images/ anew from a real run
+	$(BIN)/python -m tools.terminal_picture
 
 clean:  ## Remove what setup and the tools made
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -22,10 +22,10 @@ HEADING = "| what | ours | baseline | ratio | bound | held |\n|---|---:|---:|---
 PAGE = """\
 # How fast qdrantctl is
 
-Made by `make bench` (`python -m benchmarks --write docs/benchmarks.md`); do not edit by hand. Each
-ratio compares two processes that ran in turn, in one run on one machine: a slow or a busy machine
-slows both. Seconds are medians and are there to be compared within a line, not between machines.
-Every collection is real, on a cluster of one node; every other one has a payload index.
+Made by `make bench` (`python -m benchmarks --write docs/reference/benchmarks.md`); do not edit it
+manually. Each ratio compares two processes that ran in turn, in one run on one machine: a slow or a
+busy machine slows both. Seconds are medians, to be compared within a line and not between machines.
+Every collection is real, on a cluster of one node; every second one has a payload index.
 
 {table}
 

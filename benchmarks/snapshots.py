@@ -23,14 +23,14 @@ import json, sys, time
 from pathlib import Path
 from qdrantctl.adapters.qdrant.client import Cluster, Endpoint
 from qdrantctl.adapters.stores.folder import FolderStore
-from qdrantctl.flows.snapshots.policies.backup import copied
+from qdrantctl.flows.snapshots.policies.backup import copy_to_destination
 from qdrantctl.flows.cluster.nodes import Work
-from qdrantctl.model.snapshots.snapshot_set import Sidecar
-about = Sidecar.model_validate_json(Path("about.json").read_text())
+from qdrantctl.model.snapshots.snapshot_set import SetManifest
+about = SetManifest.model_validate_json(Path("about.json").read_text())
 with Cluster(Endpoint(url=sys.argv[1])) as door:
     work = Work(door, lambda _: None, lambda: False)
     started = time.perf_counter()
-    copied(FolderStore(Path("backups").absolute().as_uri()), about, {}, work)
+    copy_to_destination(FolderStore(Path("backups").absolute().as_uri()), about, {}, work)
     took = time.perf_counter() - started
 peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
 print(json.dumps([took, int(peak.split()[1]) / 1024]))

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from qdrantctl.adapters.files.source_text import Page
-from qdrantctl.adapters.yaml.documents import read_documents
 from qdrantctl.cli.main import COMMANDS, run
 
 ROOT = Path(__file__).parents[1]
@@ -19,12 +17,6 @@ IN_PRODUCTION = {**COUNTS, "multi-tenant": 9}
 """The embedded server takes no tokens, so keys are for production alone."""
 
 each = pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
-
-
-def values(text: str) -> list[object]:
-    documents, problems = read_documents(Page("text", text))
-    assert not problems
-    return [document.value for document in documents]
 
 
 def test_there_are_four():
@@ -93,27 +85,3 @@ def test_production_is_protected_and_holds_no_key(example):
     assert "url: https://qdrant.example.com:6333" in prod
     assert "api_key: {env: QDRANT_API_KEY}" in prod
     assert "protected: true" in prod
-
-
-def test_the_main_readme_tells_the_truth(tmp_path, capsys):
-    """Its commands are those there are, and its first manifest is the one that `init` writes."""
-    text = (ROOT / "README.md").read_text()
-    table = text.partition("| command |")[2].partition("\n\n")[0]
-    told = re.findall(r"`([a-z]+)[^`]*`", "\n".join(re.findall(r"^\| (.*?) \|", table, re.M)))
-    assert set(told) - {"down", "status"} == COMMANDS.keys()
-    assert set(re.findall(r"^\$ qdrantctl (\w+)", text, re.M)) <= COMMANDS.keys()
-
-    assert run(["init", str(tmp_path)]) == 0
-    written = (tmp_path / "manifests" / "products.yaml").read_text()
-    snippet = re.search(r"```yaml\n(apiVersion.*?)```", text, re.S)
-    assert snippet
-    assert values(snippet[1]) == values(written)
-
-
-@pytest.mark.parametrize("page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))],
-                         ids=lambda page: page.name)  # fmt: skip
-def test_pages_name_commands_and_files_that_are_there(page):
-    text = page.read_text()
-    assert set(re.findall(r"^\$ qdrantctl (\w+)", text, re.M)) <= COMMANDS.keys()
-    for target in re.findall(r"\]\(([^)#:\s]+)(?:#[\w-]+)?\)", text):
-        assert (page.parent / target).exists(), target

@@ -1,4 +1,4 @@
-"""docs/rules.md tells of every rule, and its examples trip exactly the rule that they stand under.
+"""docs/reference/rules.md explains every rule, and each example trips exactly the rule above it.
 
 The page is the only place where the examples are. A fenced block that begins with `# PATH` is that
 file, one that begins with `# the cluster` says what is there before, `sh` is run in the project.
@@ -21,13 +21,16 @@ from qdrantctl.adapters.files.source_text import Page
 from qdrantctl.adapters.project.settings import resolve
 from qdrantctl.adapters.qdrant.ledger import Memory
 from qdrantctl.adapters.yaml.documents import read_documents
+from qdrantctl.engine.snapshots.policy_status import KIND as POLICY
+from qdrantctl.engine.snapshots.policy_status import DestinationStatus, PolicyStatus
 from qdrantctl.flows.planning import plan as flow
 from qdrantctl.flows.snapshots.policies import status as kept
-from qdrantctl.flows.snapshots.policies.status import Place, Policy
+from qdrantctl.flows.snapshots.policies.status import AppliedPolicy
 from qdrantctl.flows.state import ledger_fallback as recall
 from qdrantctl.flows.state.desired import desired
 from qdrantctl.flows.state.live import Worlds
 from qdrantctl.kinds.collection.observe import live_spec
+from qdrantctl.kinds.cron_schedule import schedule_at
 from qdrantctl.model.address import Address
 from qdrantctl.model.errors import ManifestError
 from qdrantctl.model.resource import Facts, Inventory, Lifecycle, Record, Resource
@@ -61,7 +64,7 @@ class Told:
 
 
 def page() -> dict[str, Told]:
-    text = (ROOT / "docs" / "rules.md").read_text()
+    text = (ROOT / "docs" / "reference" / "rules.md").read_text()
     parts = re.split(r"^### (QC\d{3}): (.*)\n", text, flags=re.M)[1:]
     return {
         rule: section(title, body.split("\n## ")[0])
@@ -111,12 +114,21 @@ def worlds(cluster: dict[str, Any]) -> Worlds:
     return Worlds(Inventory(live), Inventory(known), memory)
 
 
-def policies(found: Worlds) -> list[Policy]:
+def policies(found: Worlds) -> list[AppliedPolicy]:
     """The recorded policies, of a collection of which nothing was ever taken."""
     return [
-        Policy(OWNER, address.name, known.spec, ("products",), (Place("s3://backups", None),))
+        AppliedPolicy(
+            PolicyStatus(
+                OWNER,
+                address.name,
+                known.spec,
+                schedule_at(known.spec, NOW),
+                ("products",),
+                (DestinationStatus("s3://backups"),),
+            )
+        )
         for address, known in found.remembered.items()
-        if address.kind == kept.KIND
+        if address.kind == POLICY
     ]
 
 
@@ -159,7 +171,7 @@ def violations(told: Told, project: Path, monkeypatch: pytest.MonkeyPatch) -> li
         for module in (flow, recall):
             monkeypatch.setattr(module, "detailed", lambda *_: found)
         monkeypatch.setattr(flow, "unsigned", lambda _: "")
-        monkeypatch.setattr(kept, "policies", lambda *_: policies(found))
+        monkeypatch.setattr(kept, "read_policies", lambda *_: policies(found))
         monkeypatch.setattr(flow.registry, "missing", lambda _: ())
         door: Any = SimpleNamespace(server=server, now=NOW)
         made = flow.plan(settings, wishes, door, TODAY, lambda _: None)
@@ -206,7 +218,7 @@ def test_the_page_tells_of_every_rule():
 
 
 def test_the_contents_lead_to_their_headings():
-    text = (ROOT / "docs" / "rules.md").read_text()
+    text = (ROOT / "docs" / "reference" / "rules.md").read_text()
     headings = re.findall(r"^## (.*)$", text, re.M)
     anchors = [heading.lower().replace(" ", "-") for heading in headings]
     assert re.findall(r"\]\(#([\w-]+)\)", text) == anchors

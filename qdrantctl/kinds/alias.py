@@ -22,7 +22,7 @@ class Alias(Spec):
     """What a manifest says of an alias."""
 
     collection: Annotated[
-        str, Rule(because="moves the alias"), Field(description="The collection it stands for.")
+        str, Rule(because="moves the alias"), Field(description="The collection that it points to.")
     ]
 
 

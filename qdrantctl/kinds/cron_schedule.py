@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 from qdrantctl.model.field_rule import Json
+from qdrantctl.model.snapshots.schedule import Schedule
 
 FIELDS = 5
-AHEAD = timedelta(days=1)
-"""What is further ahead than that was written by a clock that was wrong, and counts for nothing."""
 _SOME_DAY = datetime(2028, 3, 1, tzinfo=UTC)
 
 
@@ -39,12 +38,13 @@ def latest(text: str, zone: tzinfo, now: datetime) -> datetime | None:
     return found and found.astimezone(UTC)
 
 
-def upcoming(policy: Mapping[str, Json], now: datetime) -> datetime | None:
-    """The next time that will be due, as UTC; None where none is left."""
+def schedule_at(policy: Mapping[str, Json], now: datetime) -> Schedule:
+    """When a policy was and will be due, seen from `now`."""
     from cronsim import CronSim
 
-    found = next(CronSim(policy["schedule"], now.astimezone(zone(policy["timezone"]))), None)
-    return found and found.astimezone(UTC)
+    cron, local = policy["schedule"], zone(policy["timezone"])
+    after = next(CronSim(cron, now.astimezone(local)), None)
+    return Schedule(latest(cron, local, now), after and after.astimezone(UTC), local)
 
 
 def zone(name: str) -> tzinfo:
@@ -55,15 +55,3 @@ def zone(name: str) -> tzinfo:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
         raise ValueError(f"there is no time zone {name!r}") from None
-
-
-def due(policy: Mapping[str, Json], taken: Iterable[datetime], now: datetime) -> datetime | None:
-    """The time that is due and for which nothing was taken; None where nothing is due.
-
-    `taken` are the times for which snapshots were taken. Of times that were missed only the last
-    is caught up.
-    """
-    last = latest(policy["schedule"], zone(policy["timezone"]), now)
-    if last is None or any(last <= each <= now + AHEAD for each in taken):
-        return None
-    return last

@@ -119,7 +119,7 @@ class SnapshotPolicy(Spec):
 
     collections: Annotated[
         list[str] | None,
-        Field(min_length=1, description="Names or globs of collections; * and ? stand for others."),
+        Field(min_length=1, description="Names of collections, with * and ? as wildcards."),
     ] = None
     match_labels: Annotated[
         dict[str, str] | None,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from functools import cached_property
+from operator import not_
 from typing import Any, Literal
 
 from pydantic import (
@@ -50,7 +51,7 @@ class Action(StrEnum):
 
 
 class Cause(StrEnum):
-    """Which world moved since the last apply."""
+    """Which state changed since the last apply."""
 
     EDIT = "edit"
     """The manifest."""
@@ -66,20 +67,24 @@ class FieldChange(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    path: tuple[str | int, ...] = Field(description="Where it stands in the spec.")
+    path: tuple[str | int, ...] = Field(description="Its path in the spec.")
     recorded: Any = Field(default=ABSENT, description="What this owner last applied.")
     live: Any = Field(default=ABSENT, description="What the cluster has.")
-    desired: Any = Field(default=ABSENT, description="What the manifest asks.")
+    desired: Any = Field(default=ABSENT, description="The value in the manifest.")
     effect: Effect = Field(description="same, kept, update, rebuild, replace or refused.")
-    cause: Cause = Field(description="Which side moved: edit, drift, both or new.")
+    cause: Cause = Field(description="Which side changed: edit, drift, both or new.")
     because: str = Field(default="", description="Why the effect is what it is.")
-    origin: Origin | MISSING = Field(default=ABSENT, description="The line that asks for it.")
+    origin: Origin | MISSING = Field(default=ABSENT, description="File and line that set it.")
     direction: Literal["tightens", "loosens", "narrows", "widens"] | MISSING = Field(
         default=ABSENT,
         description="Whether clients may less or more: of a cap it tightens or loosens, of a scope "
         "it narrows or widens.",
     )
-    loses: bool = Field(default=False, exclude=True, description="Destroys stored data.")
+    destroys_data: bool = Field(
+        default=False,
+        exclude_if=not_,
+        description="Whether it destroys stored data; left out where it does not.",
+    )
 
     @field_serializer("effect")
     def _effect(self, effect: Effect) -> str:
@@ -90,6 +95,11 @@ class FieldChange(BaseModel):
     def _named(cls, effect: Any) -> Any:
         """The inverse: a plan is read back from its JSON."""
         return Effect.__members__.get(effect.upper()) if isinstance(effect, str) else effect
+
+
+def worst_effect(fields: Iterable[FieldChange]) -> Effect:
+    """The effect that decides what becomes of a resource."""
+    return max((field.effect for field in fields), default=Effect.SAME)
 
 
 class SchemaVersion(BaseModel):
@@ -108,14 +118,14 @@ class Change(BaseModel):
 
     address: str = Field(description="`kind/name`.")
     action: Action = Field(description="What becomes of it.")
-    cause: Cause = Field(description="Which side moved: edit, drift, both or new.")
+    cause: Cause = Field(description="Which side changed: edit, drift, both or new.")
     because: str = Field(default="", description="Why, where the action needs a reason.")
     uuid: str | MISSING = Field(
         default=ABSENT, description="The live collection's identity, where the cluster gives one."
     )
-    origin: Origin | MISSING = Field(default=ABSENT, description="Where the manifest stands.")
+    origin: Origin | MISSING = Field(default=ABSENT, description="File and line of the manifest.")
     schema_version: SchemaVersion = Field(
-        default=SchemaVersion(), description="How often what is asked of it has changed."
+        default=SchemaVersion(), description="How often its desired state has changed."
     )
     fields: tuple[FieldChange, ...] = Field(default=(), description="What differs.")
     steps: tuple[Step, ...] = Field(default=(), description="The requests that carry it out.")

@@ -67,8 +67,19 @@ class NodeDoor(Door, Protocol):
         """The bytes that answer a GET. Raises ClusterError."""
         ...
 
-    def upload(self, call: Call, pieces: Iterable[bytes], length: int, kind: str) -> Json:
-        """Send a file. Raises ClusterError."""
+    def upload_snapshot(
+        self,
+        collection: str,
+        file_name: str,
+        checksum: str,
+        priority: str,
+        chunks: Iterable[bytes],
+        size: int,
+    ) -> None:
+        """Send one file of a snapshot, of `size` bytes, and have a collection made of it.
+
+        Raises SnapshotRejected where the server had every byte, ClusterError where it had not.
+        """
         ...
 
     def close(self) -> None:

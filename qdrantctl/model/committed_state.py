@@ -32,7 +32,7 @@ class Committed(Spec):
     format: Annotated[Literal[1], Field(description="Version of this format.")]
     address: Annotated[str, Field(pattern=r"^[^/]+/.+$", description="`kind/name`.")]
     schema_version: Annotated[
-        int, Field(ge=1, description="How often what is asked has changed, by git's history.")
+        int, Field(ge=1, description="How often the desired state has changed, by git's history.")
     ]
     digest: Annotated[
         str,
@@ -41,7 +41,7 @@ class Committed(Spec):
             description="sha256 of the canonical JSON of address, spec and lifecycle.",
         ),
     ]
-    spec: Annotated[dict[str, Any], Field(description="What is asked, after templates.")]
+    spec: Annotated[dict[str, Any], Field(description="The spec, after templates.")]
     lifecycle: Annotated[
         LifecycleSpec, Field(description="What may happen to it; defaults are left out.")
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
@@ -52,6 +53,11 @@ class Consent:
         return verb == self.verb and matches(self.pattern, str(address))
 
 
+def is_allowed(consents: Iterable[Consent], verb: Verb, address: Address) -> bool:
+    """Whether one of the consents covers `verb` on `address`."""
+    return any(consent.covers(verb, address) for consent in consents)
+
+
 class ConsentEntry(Spec):
     """Consent given in the project file, so that it is reviewed before it is used."""
 
@@ -63,13 +69,13 @@ class ConsentEntry(Spec):
     ] = None
     adopt: Annotated[
         str | None,
-        Field(description="Address or glob that may be taken over, and changed to fit."),
+        Field(description="Address or glob that may be adopted, and changed to its manifest."),
     ] = None
     loosen: Annotated[
         str | None, Field(description="Address or glob whose caps may be loosened.")
     ] = None
     widen: Annotated[
-        str | None, Field(description="Address or glob of a key that may be let do more.")
+        str | None, Field(description="Address or glob of a key that may gain rights.")
     ] = None
     alias: Annotated[
         str | None,
@@ -79,7 +85,7 @@ class ConsentEntry(Spec):
     environments: Annotated[
         list[str] | None, Field(min_length=1, description="Where it holds; left out: everywhere.")
     ] = None
-    reason: Annotated[str, Field(description="Why, for whoever reads it later.")] = ""
+    reason: Annotated[str, Field(description="Why, for later readers.")] = ""
 
     @model_validator(mode="after")
     def _one_verb(self) -> ConsentEntry:

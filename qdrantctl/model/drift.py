@@ -40,13 +40,14 @@ class MovedField(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    path: tuple[str | int, ...] = Field(description="Where it stands in the spec.")
+    path: tuple[str | int, ...] = Field(description="Its path in the spec.")
     before: Any = Field(default=ABSENT, description="What was applied, or seen after apply.")
     now: Any = Field(
-        default=ABSENT, description="What the cluster has; under not_applied what is asked."
+        default=ABSENT,
+        description="The value on the cluster; under not_applied the desired one.",
     )
-    because: str = Field(default="", description="What else is to be known.")
-    origin: Origin | MISSING = Field(default=ABSENT, description="The line that asks for it.")
+    because: str = Field(default="", description="Further notes.")
+    origin: Origin | MISSING = Field(default=ABSENT, description="File and line that set it.")
     known: bool = Field(default=False, description="Whether the baseline holds it.")
 
 
@@ -67,7 +68,7 @@ class Moved(BaseModel):
 
     address: str = Field(description="`kind/name`.")
     what: What = Field(description="changed, gone, recreated, appeared, new, left or interrupted.")
-    because: str = Field(default="", description="What else is to be known.")
+    because: str = Field(default="", description="Further notes.")
     uuid: str | MISSING = Field(
         default=ABSENT, description="The live collection's identity, where the cluster gives one."
     )
@@ -96,12 +97,12 @@ class Drift(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     format_version: str = Field(default=FORMAT_VERSION, description="Version of this format.")
-    qdrantctl_version: str = Field(description="Version of the program that made it.")
+    qdrantctl_version: str = Field(description="Version of the program that created it.")
     project: str = Field(description="`-` without a project file.")
     environment: str = Field(description="`-` without an environment.")
     server: PlannedServer = Field(description="The server that was read.")
     recorded: int = Field(description="Resources that the ledger holds of this owner.")
-    lost: bool = Field(description="Whether records are missing that must have been there.")
+    lost: bool = Field(description="Whether ledger entries are missing that must have existed.")
     strict: bool = Field(description="Whether what is not managed counts as drift (--unmanaged).")
     changed: tuple[Moved, ...] = Field(default=(), description="Changed since it was applied.")
     not_applied: tuple[Moved, ...] | MISSING = Field(
@@ -109,9 +110,10 @@ class Drift(BaseModel):
     )
     unmanaged: tuple[Moved, ...] = Field(default=(), description="Changed but not managed.")
     interrupted: tuple[Moved, ...] = Field(
-        default=(), description="Resources that an apply left half done; the next one finishes."
+        default=(),
+        description="Left incomplete by an apply; the next one finishes them.",
     )
-    notes: tuple[str, ...] = Field(default=(), description="What else is to be known.")
+    notes: tuple[str, ...] = Field(default=(), description="Further notes.")
     snapshots: Mapping[str, int] | MISSING = Field(
         default=ABSENT,
         description="What is not as the snapshot policies say, counted: overdue, incomplete, "

@@ -115,7 +115,7 @@ class ClusterError(QdrantctlError):
         return self.maybe_applied
 
 
-class RefusedError(ClusterError):
+class SnapshotRejected(ClusterError):
     """A server had every byte of a snapshot as it was taken, and makes no collection of it."""
 
 

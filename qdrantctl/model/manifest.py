@@ -19,13 +19,13 @@ class Metadata(Spec):
 
     name: str = Field(description="The name on the server; part of the address.")
     labels: dict[str, str] = Field(
-        default_factory=dict, description="Your own words, to select resources by."
+        default_factory=dict, description="Your own labels, to select resources by."
     )
     annotations: dict[str, str] = Field(
-        default_factory=dict, description="Your own words; never looked at."
+        default_factory=dict, description="Your own notes; not used."
     )
     namespace: str | None = Field(
-        default=None, description="Accepted for tools that add it; never looked at."
+        default=None, description="Accepted for tools that add it; not used."
     )
 
 
@@ -33,7 +33,7 @@ class IgnoreEntry(Spec):
     """A field that plans leave alone."""
 
     path: Annotated[str | list[str | int], Field(description="Split at dots, or a list.")]
-    reason: str = Field(min_length=1, description="Why nobody should put it back.")
+    reason: str = Field(min_length=1, description="Why the field must not be reverted.")
     until: Day | None = Field(default=None, description="Last day (YYYY-MM-DD) it is ignored.")
 
 
@@ -42,7 +42,7 @@ class LifecycleSpec(Spec):
 
     protect: bool = Field(
         default=False,
-        description="Never delete or replace. Recorded, so it holds when the manifest is gone.",
+        description="Never delete or replace. It holds even after the manifest was deleted.",
     )
     replace: Literal["refuse", "recreate", "blue_green"] = Field(
         default="refuse",
@@ -50,7 +50,7 @@ class LifecycleSpec(Spec):
         "name) or recreate (an empty collection needs no consent).",
     )
     exclusive: list[str | list[str | int]] = Field(
-        default_factory=list, description="Maps whose strangers are removed."
+        default_factory=list, description="Maps from which unmanaged keys are removed."
     )
     ignore: Annotated[list[IgnoreEntry], Rule(key="path")] = Field(
         default_factory=list, description="Fields left alone."
@@ -79,7 +79,7 @@ class Envelope(Spec):
         Field(alias="apiVersion", description="Always qdrantctl/v1."),
     ]
     kind: str = Field(description="The kind of resource.")
-    metadata: Metadata = Field(description="How the resource is called.")
+    metadata: Metadata = Field(description="Name and labels of the resource.")
     spec: dict[str, Any] = Field(description="What is asked of it.")
     lifecycle: LifecycleSpec = Field(
         default_factory=LifecycleSpec, description="What may happen to it."

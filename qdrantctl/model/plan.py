@@ -14,8 +14,10 @@ from qdrantctl.model.server import Server
 from qdrantctl.model.step import Step
 from qdrantctl.model.violation import Severity, Violation
 
-FORMAT_VERSION = "1.0"
+FORMAT_VERSION = "1.1"
 """Of plan JSON: additions raise the minor number, anything else the major one."""
+_NOT_IN_1_0 = {"changes": {"__all__": {"fields": {"__all__": {"destroys_data"}}}}}
+"""So that a plan of format 1.0 keeps the digest that it was saved with."""
 
 
 class PlannedServer(BaseModel):
@@ -46,16 +48,39 @@ class Offline(BaseModel):
     commit: str = Field(description="Its full sha; empty where git cannot tell.")
 
 
+class RecordedOptions(BaseModel):
+    """The options that shaped a plan. With them it can be computed once more."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    target: tuple[str, ...] = Field(
+        default=(), description="Addresses or globs that were selected; empty for everything."
+    )
+    exclude: tuple[str, ...] = Field(default=(), description="Addresses or globs left out.")
+    revert_drift: tuple[str, ...] = Field(
+        default=(), description="Addresses or globs whose drift is reverted in any case."
+    )
+    no_snapshot: tuple[str, ...] = Field(
+        default=(), description="Addresses or globs whose safety snapshot is skipped."
+    )
+    removed: tuple[str, ...] = Field(
+        default=(), description="Addresses that the project file no longer manages."
+    )
+    allow_older: tuple[str, ...] = Field(
+        default=(), description="Addresses or globs that an older checkout may change."
+    )
+
+
 class Summary(BaseModel):
     """How many changes there are of each action."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    create: int = Field(default=0, description="Resources that are made.")
+    create: int = Field(default=0, description="Resources that are created.")
     update: int = Field(default=0, description="Resources that are changed in place.")
-    replace: int = Field(default=0, description="Resources that are dropped and made again.")
+    replace: int = Field(default=0, description="Resources that are deleted and created again.")
     delete: int = Field(default=0, description="Resources that are dropped.")
-    adopt: int = Field(default=0, description="Live resources that are taken over.")
+    adopt: int = Field(default=0, description="Live resources that are adopted.")
     forget: int = Field(default=0, description="Resources that are no longer managed.")
     noop: int = Field(default=0, description="Resources that are as they should be.")
     refused: int = Field(default=0, description="Resources whose change cannot be done.")
@@ -81,23 +106,26 @@ class Plan(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     format_version: str = Field(default=FORMAT_VERSION, description="Version of this format.")
-    qdrantctl_version: str = Field(description="Version of the program that made it.")
+    qdrantctl_version: str = Field(description="Version of the program that created it.")
     project: str = Field(description="`-` without a project file.")
     environment: str = Field(description="`-` without an environment.")
     server: PlannedServer = Field(
-        description="The server it was made against; its words are empty in an offline plan."
+        description="The server that it was made for; its values are empty in an offline plan."
     )
     offline: Offline | MISSING = Field(
         default=ABSENT, description="Only in an offline plan, which can never be applied."
     )
     manifests_digest: str = Field(description="sha256 over every resource that is desired.")
+    options: RecordedOptions | MISSING = Field(
+        default=ABSENT, description="Its options; absent before format 1.1 and in restores."
+    )
     prepare: tuple[Step, ...] = Field(
         default=(), description="Steps before the first change: the ledger's first creation."
     )
     changes: tuple[Change, ...] = Field(default=(), description="In the order of their execution.")
     violations: tuple[Violation, ...] = Field(default=(), description="Rules that are broken.")
     unmanaged: tuple[str, ...] = Field(
-        default=(), description="Live resources that nobody recorded and no manifest states."
+        default=(), description="Live resources without a ledger entry and without a manifest."
     )
 
     @property
@@ -138,11 +166,12 @@ class Plan(BaseModel):
 
     def document(self) -> dict[str, Any]:
         """The plan as JSON (`schemas/plan.json`), `digest` last and over all the rest."""
-        plain = self.model_dump(mode="json")
+        hidden = _NOT_IN_1_0 if self.format_version == "1.0" else None
+        plain = self.model_dump(mode="json", exclude=hidden)
         if not self.prepare:
             del plain["prepare"]
         head = ("format_version", "qdrantctl_version", "project", "environment", "server")
-        words = (*head, "offline", "manifests_digest")
+        words = (*head, "offline", "manifests_digest", "options")
         found = {key: plain.pop(key) for key in words if key in plain}
         found["summary"] = self.summary.model_dump(mode="json")
         found |= plain | {"applicable": self.applicable}

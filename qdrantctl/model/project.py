@@ -156,7 +156,7 @@ class Environment(Spec):
     api_key: Annotated[
         KeySource | None,
         BeforeValidator(_no_literal),
-        Field(description="Where the API key is found; left out: the server needs none."),
+        Field(description="Source of the API key. Leave it out if the server needs none."),
     ] = None
     allow_http: Annotated[
         bool | None,
@@ -183,7 +183,7 @@ class Environment(Spec):
     ] = None
     on_drift: Annotated[
         Literal["revert", "keep", "refuse"] | None,
-        Field(description="What apply does with fields that moved on the cluster. Default revert."),
+        Field(description="What apply does about changes on the cluster. Default revert."),
     ] = None
 
     @model_validator(mode="after")
@@ -275,7 +275,7 @@ class SharedSpec(Spec):
     consents: Annotated[
         list[ConsentEntry],
         Rule(key="until"),
-        Field(default_factory=list, description="What may be lost, until when."),
+        Field(default_factory=list, description="What may be deleted or changed, and until when."),
     ]
     removed: Annotated[
         list[Removed],
@@ -306,12 +306,15 @@ class SharedMetadata(Spec):
 
 
 class ProjectMetadata(Spec):
-    """How the project is called."""
+    """Name of the project."""
 
-    name: ProjectName = Field(description="First half of the owner that the cluster remembers.")
+    name: ProjectName = Field(description="First half of the owner that the ledger stores.")
     previous_names: Annotated[
         list[ProjectName],
-        Field(default_factory=list, description="Records of these names count as ours."),
+        Field(
+            default_factory=list,
+            description="Ledger entries of these names belong to the project.",
+        ),
     ]
 
 
@@ -335,5 +338,5 @@ class Project(Spec):
         Literal["qdrantctl/v1"], Field(alias="apiVersion", description="Always qdrantctl/v1.")
     ]
     kind: Literal["Project"] = Field(description="Always Project.")
-    metadata: Annotated[ProjectMetadata, Field(description="How the project is called.")]
+    metadata: Annotated[ProjectMetadata, Field(description="Name of the project.")]
     spec: Annotated[ProjectSpec, Field(default_factory=ProjectSpec, description="What it holds.")]

@@ -37,7 +37,7 @@ class Stored(BaseModel):
 
     destination: str = Field(description="Where it is put: a URL, or `cluster`.")
     folder: str = Field(description="Its folder there.")
-    address: str = Field(default="", description="`collection/name`; empty where nothing tells.")
+    address: str = Field(default="", description="`collection/name`; empty if unknown.")
     id: str = Field(default="", description="`snapshots restore ADDRESS@ID`; empty as well.")
     size: int = Field(description="Bytes.")
 
@@ -54,7 +54,7 @@ class Outcome(BaseModel):
     missed: tuple[str, ...] = Field(
         default=(), description="Settings the server answered ok to and does not show."
     )
-    note: str = Field(default="", description="What else there is to know of it.")
+    note: str = Field(default="", description="Further notes about it.")
     way_back: str = Field(
         default="", description="The command that brings back the points that were destroyed."
     )
@@ -79,7 +79,7 @@ class Report(BaseModel):
     url: str = Field(description="Scheme, host and port of the server.")
     plan_digest: str = Field(description="`digest` of the plan that was carried out.")
     outcomes: tuple[Outcome, ...] = Field(default=(), description="In the order of the plan.")
-    interrupted: bool = Field(default=False, description="Whether somebody asked to stop.")
+    interrupted: bool = Field(default=False, description="Whether the operator asked to stop.")
 
     @classmethod
     def of(

@@ -44,7 +44,7 @@ class Lifecycle:
     protect: bool = False
     replace: str = "refuse"
     exclusive: tuple[Path, ...] = ()
-    """Maps whose strangers are removed."""
+    """Maps from which unmanaged keys are removed."""
     ignore: tuple[Ignored, ...] = ()
 
     def document(self) -> dict[str, Json]:

@@ -103,7 +103,7 @@ def test_a_server_alone_has_no_files(qdrant, audited):
 
 
 def test_where_keys_issue_puts_tokens_git_must_not_know(tmp_path, audited):
-    """As docs/keys.md has it: the way out is .gitignore, and not another key."""
+    """As docs/concepts/access-keys.md has it: the way out is .gitignore, and not another key."""
     (tmp_path / "manifests").mkdir()
     (tmp_path / "secrets").mkdir()
     (tmp_path / "qdrantctl.yaml").write_text(

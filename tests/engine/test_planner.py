@@ -7,6 +7,7 @@ from qdrantctl.engine.planning.selection import Selection
 from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Cause
+from qdrantctl.model.consent import Consent
 from qdrantctl.model.errors import UsageError
 from qdrantctl.model.field_rule import ABSENT, Effect
 from qdrantctl.model.resource import Ignored, Lifecycle
@@ -297,7 +298,7 @@ def test_a_rename_is_one_refused_change():
     found = changes(*args)
     assert found["collection/b"].action is Action.REFUSED
     assert found[A].action is Action.NOOP
-    allowed = changes(*args, may_delete=lambda _: True)
+    allowed = changes(*args, consents=[Consent("delete", "collection/*", "a test")])
     assert [c.action for c in allowed.values()] == [Action.CREATE, Action.DELETE]
 
 

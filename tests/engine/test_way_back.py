@@ -7,8 +7,10 @@ import pytest
 
 from qdrantctl.engine.planning.planner import plan_changes
 from qdrantctl.engine.planning.safety_snapshot import SKIP, destroys_points, held, nodes_missing
-from qdrantctl.flows.applying import execute
+from qdrantctl.flows.applying import bookkeeping
+from qdrantctl.flows.execution.context import ChangeProgress
 from qdrantctl.kinds.catalog import BY_NAME
+from qdrantctl.model.actor import Identity
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.resource import Facts, Inventory, Resource
 from qdrantctl.model.server import Server, Version
@@ -43,7 +45,7 @@ def change(**wanted):
 
 def test_a_vector_is_lost_from_every_point_whatever_key_is_called_like_it():
     dropped = change(vectors={"us": VECTOR})
-    (lost,) = (field for field in dropped.fields if field.loses)
+    (lost,) = (field for field in dropped.fields if field.destroys_data)
     assert lost.path == ("vectors", "eu")
     assert held(live(3, 0), lost) == 3
     assert destroys_points(dropped, live(3, 0), BY_NAME["collection"])
@@ -51,7 +53,7 @@ def test_a_vector_is_lost_from_every_point_whatever_key_is_called_like_it():
 
 def test_a_key_is_lost_with_what_is_under_it():
     dropped = change(shard_keys=["us"])
-    (lost,) = (field for field in dropped.fields if field.loses)
+    (lost,) = (field for field in dropped.fields if field.destroys_data)
     assert (lost.path, held(live(3, 0), lost), held(live(3, 2), lost)) == (KEY, 0, 2)
     assert not destroys_points(dropped, live(3, 0), BY_NAME["collection"])
 
@@ -73,12 +75,14 @@ def test_a_way_without_a_snapshot_is_offered_where_there_is_one(protected):
     ],
 )
 def test_what_came_since_the_plan_is_not_lost(monkeypatch, wanted, before, now, stops):
-    worlds = SimpleNamespace(live=Inventory([before]), owners=())
+    worlds = SimpleNamespace(owners=())
     planned = SimpleNamespace(worlds=worlds, desired=SimpleNamespace(inventory=Inventory()))
-    monkeypatch.setattr(execute, "observe", lambda *_: Inventory([now]))
-    run = SimpleNamespace(planned=planned, door=None)
+    monkeypatch.setattr(bookkeeping, "observe", lambda *_: Inventory([now]))
+    context = SimpleNamespace(live=Inventory([before]), client=None)
+    records = bookkeeping.ApplyRecords(planned, context, Identity("tester", "", ""))
+    progress = ChangeProgress(change(**wanted))
     if not stops:
-        execute._as_planned(change(**wanted), run)
+        records.ensure_unchanged(progress)
         return
     with pytest.raises(ClusterError, match="points came since, under 'eu'"):
-        execute._as_planned(change(**wanted), run)
+        records.ensure_unchanged(progress)

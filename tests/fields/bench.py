@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.qdrant.client import Cluster, Endpoint
-from qdrantctl.flows.applying.execute import Run, execute
+from qdrantctl.flows.applying.bookkeeping import apply_plan
+from qdrantctl.flows.cluster.nodes import Work
 from qdrantctl.flows.planning.plan import Planned, Wishes, plan
 from qdrantctl.model.actor import Identity
 from qdrantctl.model.change import Action, Change
@@ -89,15 +90,8 @@ class Bench:
     def apply(self, planned: Planned | None = None) -> Report:
         planned = planned or self.plan()
         self.sent += [call for change in planned.plan.changes for call in calls(change.steps)]
-        run = Run(
-            planned=planned,
-            door=self.door,
-            identity=Identity("tester", "", ""),
-            tell=lambda _: None,
-            say=lambda _: None,
-            stop=lambda: False,
-        )
-        return execute(run)
+        job = Work(self.door, lambda _: None, lambda: False)
+        return apply_plan(planned, job, Identity("tester", "", ""), lambda _: None)
 
     def settle(self) -> Planned:
         """Plan, apply, and plan again: the second plan is empty. Gives the first."""

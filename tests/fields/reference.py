@@ -1,4 +1,4 @@
-"""The field reference, `docs/fields.md`, written from the Rules."""
+"""The field reference, `docs/reference/fields.md`, written from the Rules."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ from tests.fields.rows import ROWS
 HEAD = """\
 # Fields of a collection
 
-Generated from the rules on the fields (`tests/fields/reference.py`) and held current by a test;
-every row is tried on a real server. `*` stands for a name that you choose.
+Generated from the rules of the fields and checked by a test (`UPDATE_GOLDEN=1` rewrites the page).
+Every row is tested on a real server. `*` stands for a name of your choice. The columns *adding*,
+*changing* and *dropping* say what the server does:
 
 | word | what happens |
 |---|---|
 | in place | changed at once |
 | re-indexes | changed in place; segments or the payload index are rebuilt meanwhile, points stay |
-| new collection | only a new one can have it: dropped and created again, with consent |
-| refused | cannot be done |
+| new collection | only a new collection can have it: deleted and created again, with consent |
+| refused | not possible |
 | stays | Qdrant cannot unset it: the value stays, and is no longer managed |
-| with its section | it cannot be left out of the section it stands in |
+| with its section | it cannot be left out of its section |
 
-Versions are the first Qdrant that has a field, and where it is gone again the last. Empty: every
-supported server.
+The column *versions* gives the first Qdrant version that has a field and, if it was removed, the
+last one. An empty cell means every supported version.
 """
 
 WORDS = {

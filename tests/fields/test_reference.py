@@ -1,4 +1,4 @@
-"""`docs/fields.md` is current. `UPDATE_GOLDEN=1` writes it anew."""
+"""`docs/reference/fields.md` is current. `UPDATE_GOLDEN=1` writes it anew."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.fields.reference import reference
 
-PAGE = Path(__file__).parents[2] / "docs" / "fields.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "fields.md"
 
 
 def test_the_page_is_current():

@@ -133,7 +133,7 @@ CUSTOM = {"vectors": VECTORS, "sharding_method": "custom", "shard_keys": ["eu"]}
 def test_an_ok_without_effect_is_no_success(
     nodes, project, monkeypatch, before, after, method, path, named
 ):
-    monkeypatch.setattr("qdrantctl.flows.applying.execute.SETTLED", 0.5)
+    monkeypatch.setattr("qdrantctl.flows.execution.read_back.SETTLED", 0.5)
     project.states({"c": before, "d": PLAIN})
     project.done(nodes[0])
     was = record(nodes[0], "collection/c")

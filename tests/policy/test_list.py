@@ -10,7 +10,8 @@ import pytest
 
 from qdrantctl.adapters.qdrant.ledger import point_id
 from qdrantctl.adapters.stores.folder import FolderStore
-from qdrantctl.flows.snapshots.sets.catalog import found, superfluous
+from qdrantctl.engine.snapshots.retention import expired_sets
+from qdrantctl.flows.snapshots.sets.catalog import list_sets
 from tests.flows.project import asked
 from tests.policy.project import backdate, ledger_holds, ledger_sets, policy, sets
 from tests.snapshots.bench import files, fill
@@ -96,7 +97,8 @@ def test_killed_while_pruning(node, shop, kept):
     about = json.loads((old / "set.json").read_text())
     (old / "pruned.json").write_text(json.dumps(about))
     (old / "set.json").unlink()
-    assert [each.state for each in superfluous(found(store))] == ["leaving", "complete"]
+    infos = [each.info for each in list_sets(store)]
+    assert [each.state for each in expired_sets(infos)] == ["leaving", "complete"]
     assert shop.run(node, "snapshots", "prune").code == 0
     assert (old.exists(), len(sets(kept))) == (False, 1)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from collections.abc import Collection, Iterable
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -10,8 +12,9 @@ from cronsim import CronSim
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qdrantctl.engine.snapshots.retention import LAST_FILLED, LAST_GOOD, kept
-from qdrantctl.kinds.cron_schedule import due, latest, readable
+from qdrantctl.engine.snapshots.retention import LAST_FILLED, LAST_GOOD, apply_retention
+from qdrantctl.kinds.cron_schedule import latest, readable, schedule_at
+from qdrantctl.model.snapshots.snapshot_set import SetInfo, VerificationResult
 
 RULES = ("keep_last", "keep_hourly", "keep_daily", "keep_weekly", "keep_monthly", "keep_yearly")
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -22,6 +25,29 @@ counts = st.dictionaries(st.sampled_from(RULES), st.integers(1, 12), min_size=1)
 
 def made(minutes: list[int]) -> dict[str, datetime]:
     return {str(age): NOW - timedelta(minutes=age) for age in minutes}
+
+
+def kept(
+    times: dict[str, datetime],
+    retention: dict[str, Any],
+    zone: tzinfo,
+    now: datetime,
+    verified: Collection[str] = (),
+    filled: Collection[str] = (),
+) -> dict[str, tuple[str, ...]]:
+    """What retention keeps of complete sets of these times."""
+    good = VerificationResult(when=now, good=True, server="1.16.3")
+    sets = [
+        SetInfo(
+            folder=name,
+            state="complete",
+            taken=taken,
+            has_points=name in filled,
+            verified=good if name in verified else None,
+        )
+        for name, taken in times.items()
+    ]
+    return apply_retention(sets, retention, zone, now)
 
 
 @given(ages, counts, st.none() | st.integers(1, 900), st.sampled_from([UTC, BERLIN]), st.data())
@@ -114,6 +140,10 @@ def test_clocks_that_are_put_forth_and_back(text, now, last):
 def test_what_is_no_schedule(text):
     with pytest.raises(ValueError, match=r"."):
         readable(text)
+
+
+def due(policy: dict[str, str], taken: Iterable[datetime], now: datetime) -> datetime | None:
+    return schedule_at(policy, now).due_time(taken, now)
 
 
 def test_what_is_due():

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.faults import proxied
-from tests.flows.project import asked
+from tests.flows.project import asked, record
 from tests.policy.project import (
     NIGHTLY,
     PRODUCTS,
@@ -121,7 +121,20 @@ def test_a_dry_run_tells_what_retention_will_remove(node, shop, kept):
     shop.keeps({"nightly": policy(kept, retention={"keep_last": 1})})
     shop.done(node)
     change = planned()
-    assert (change["action"], change["steps"]) == ("run", [])
+    folder = f"{new.relative_to(kept)}/"
+    assert (change["action"], change["steps"]) == (
+        "run",
+        [
+            {
+                "remove": {
+                    "collection": "products",
+                    "folder": folder,
+                    "destination": f"file://{kept}",
+                    "unless_finished": False,
+                }
+            }
+        ],
+    )
     assert change["because"].startswith(f"retention removes {new.relative_to(kept)}/")
     assert shop.run(node, "snapshots", "run").code == 0
     assert (len(sets(kept)), new in sets(kept)) == (1, False)
@@ -218,6 +231,21 @@ def test_files_on_the_servers_stay_while_nobody_knows_whether_they_are_a_set(nod
     assert (folder / "begun.json").exists()
     assert shop.run(node, "snapshots", "run").code == 0
     assert (len(files(node)), (folder / "begun.json").exists()) == (1, False)
+
+
+def test_a_run_ends_where_its_lease_is_taken(node, shop, kept):
+    """Neither the rest of its policy nor the other policies are carried out."""
+    shop.keeps({"nightly": policy(kept), "weekly": policy("cluster")})
+    shop.done(node)
+
+    def fault(_, head):
+        if head.startswith(b"POST /collections/products/snapshots"):
+            asked(node, "DELETE", "/collections/_qdrantctl_lease.shop.dev.~snapshots.1")
+
+    with proxied(node.http_port, fault) as proxy:
+        told = shop.run(proxy.url, "snapshots", "run")
+    assert told.code == 5, told.out + told.err
+    assert record(node, "snapshot_sets/shop/dev/weekly") == {}
 
 
 def test_only_what_is_named_and_only_what_is_covered(node, shop, tmp_path):

@@ -112,7 +112,7 @@ def test_without_every_node_nothing_is_destroyed(nodes, project):
         told = project.apply(others[0], *DELETE)
         assert told.code == 6, told.out + told.err
         assert f"{nodes[2].url}: cannot be reached" in told.out
-        assert "Nothing of it was destroyed." in told.out
+        assert "Nothing of collection/products was destroyed." in told.out
         assert "products" in names(others[0])
     assert about(nodes[0], "products")[2] == 30
     project.done(nodes[0], *DELETE)

@@ -201,7 +201,7 @@ def test_a_snapshot_that_fails_ends_apply_before_anything_is_destroyed(project, 
     outcome = next(o for o in told.document["outcomes"] if o["address"] == FROM)
     assert outcome["status"] == "failed"
     assert "the disk is full" in outcome["error"]
-    assert "Nothing of it was destroyed." in outcome["error"]
+    assert "Nothing of collection/products was destroyed." in outcome["error"]
     assert contents(node, "products") == before
     assert "pending" not in record(node, FROM)
     project.done(node, *DELETE)

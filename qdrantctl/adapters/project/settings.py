@@ -73,6 +73,10 @@ class Settings:
         """The owner, then its previous names."""
         return (self.owner, *sorted(self.previous_owners))
 
+    def valid_consents(self, flags: tuple[Consent, ...]) -> tuple[Consent, ...]:
+        """The consents that count: those of flags only where the environment is not protected."""
+        return self.consents if self.protected else (*self.consents, *flags)
+
     @property
     def state_folder(self) -> Path | None:
         """Folder of this environment's committed state; None where it has none."""

@@ -154,10 +154,18 @@ class Fenced:
         """The bytes that answer a GET, piece by piece. Raises ClusterError."""
         return self.door.download(call)
 
-    def upload(self, call: Call, pieces: Iterable[bytes], length: int, kind: str) -> Json:
+    def upload_snapshot(
+        self,
+        collection: str,
+        file_name: str,
+        checksum: str,
+        priority: str,
+        chunks: Iterable[bytes],
+        size: int,
+    ) -> None:
         """Send a file. Raises LeaseError instead when the lease is lost."""
         self.holding.confirm()
-        return self.door.upload(call, pieces, length, kind)
+        self.door.upload_snapshot(collection, file_name, checksum, priority, chunks, size)
 
     def close(self) -> None:
         """Close the door behind."""

@@ -13,9 +13,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from qdrantctl.adapters.qdrant.client import FORBIDDEN, UNAUTHORIZED, Cluster, Endpoint
+from qdrantctl.adapters.qdrant.client import Cluster, Endpoint
+from qdrantctl.adapters.qdrant.exchange import UNAUTHORIZED
 from qdrantctl.model.access_keys.generation import MATCHED, REGISTRY, Generation, claim
-from qdrantctl.model.errors import ClusterError, QdrantctlError
+from qdrantctl.model.errors import FORBIDDEN, ClusterError, QdrantctlError
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.step import Call
 

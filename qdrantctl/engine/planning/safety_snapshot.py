@@ -15,7 +15,8 @@ def destroys_points(change: Change, live: Resource | None, kind: Kind) -> bool:
     """Whether carrying it out loses points. Where their number is not known, it does."""
     if not kind.holds_data or live is None or live.facts.points == 0:
         return False
-    return change.destroys or any(held(live, field) != 0 for field in change.fields if field.loses)
+    lost = (field for field in change.fields if field.destroys_data)
+    return change.destroys or any(held(live, field) != 0 for field in lost)
 
 
 def held(live: Resource | None, lost: FieldChange) -> int | None:

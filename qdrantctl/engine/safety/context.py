@@ -1,13 +1,16 @@
-"""What the safety rules look at."""
+"""The input of the safety rules, and the problems that they find."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Change
+from qdrantctl.model.consent import Verb
 from qdrantctl.model.kind import Context, Kind
+from qdrantctl.model.snapshots.snapshot import Underway
+from qdrantctl.model.violation import Violation
 
 
 def _revert(_: Address) -> str:
@@ -19,29 +22,63 @@ def _never(_: Address) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
-    """What the rules look at."""
+class SafetyInput:
+    """What the rules look at. Consents are not part of it: a rule states facts about the plan."""
 
     changes: Sequence[Change]
     context: Context
     kinds: Mapping[str, Kind]
-    consents: Callable[[str, Address], bool]
-    """Whether somebody consented: verb (delete, replace, adopt, alias) and address."""
+    environment: str = ""
+    """Its name, for the commands that hints print."""
     protected: bool = False
-    """The environment is protected: consents stand in the project file, and more needs one."""
+    """The environment is protected: more needs a consent, and only the project file gives one."""
     on_drift: Callable[[Address], str] = _revert
     """revert, keep or refuse, for each address."""
     no_snapshot: Callable[[Address], bool] = _never
-    """Whether somebody goes without a snapshot before points are destroyed."""
+    """Whether the operator skips the snapshot before points are destroyed."""
     nodes: tuple[str, ...] = ()
     """Each node's own address, where stated."""
+    unfinished_restores: Mapping[Address, Underway] = field(default_factory=dict)
+    """Restores to these collections that the ledger has as begun and not as ended."""
     max_deletes: int | None = None
     fail_on_loosening: bool = False
     fail_on_widening: bool = False
     partial: bool = False
 
 
-def from_state(change: Change, scene: Scene) -> bool:
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A violation that a safety rule found, and the consent that would allow it."""
+
+    violation: Violation
+    allowed_by: tuple[Verb, Address] | None = None
+    """None where no consent allows it."""
+
+
+def require_consent(
+    verb: Verb, change: Change, rule: str, message: str, inputs: SafetyInput, alternative: str = ""
+) -> Problem:
+    """A problem that a consent to `verb` on the changed resource allows; its hint says how.
+
+    `alternative` is added to the hint.
+    """
+    entry = f"{{{verb}: {change.address}, until: YYYY-MM-DD, reason: …}}"
+    if inputs.protected:
+        hint = f"The environment is protected: add to consents in qdrantctl.yaml {entry}."
+    else:
+        flag = "--adopt" if verb == "adopt" else f"--allow-{verb}"
+        hint = f"Allow it with {flag} {change.address}, or under consents in qdrantctl.yaml: "
+        hint += f"{entry}."
+    violation = Violation(
+        rule=rule,
+        address=change.address,
+        message=message,
+        hint=f"{hint} {alternative}".rstrip(),
+    )
+    return Problem(violation, allowed_by=(verb, change.where))
+
+
+def from_state(change: Change, inputs: SafetyInput) -> bool:
     """Whether only the committed state says that it is ours, and not the cluster's ledger."""
-    ours = scene.context.recorded.get(change.where)
+    ours = inputs.context.recorded.get(change.where)
     return ours is not None and ours.from_state

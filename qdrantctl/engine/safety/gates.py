@@ -1,86 +1,95 @@
-"""Safety rules about what others decided: what was changed outside, and what clients may do."""
+"""Safety rules about changes of others: drift on the cluster, and what clients may do."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from qdrantctl.engine.planning.drift_policy import outside
-from qdrantctl.engine.safety.context import Scene, from_state
+from qdrantctl.engine.safety.context import Problem, SafetyInput, from_state
 from qdrantctl.model.change import Action, Cause, Change, FieldChange
+from qdrantctl.model.consent import Verb
 from qdrantctl.model.field_rule import ABSENT
 from qdrantctl.model.resource import canonical
 from qdrantctl.model.violation import Severity, Violation
 
 
-def drift_refused(scene: Scene) -> Iterator[Violation]:
-    """Where on_drift is refuse, somebody decides what becomes of what moved."""
-    for change in scene.changes:
-        moved = [field for field in change.fields if outside(field)]
+def check_refused_drift(inputs: SafetyInput) -> Iterator[Problem]:
+    """QC212: where on_drift is refuse, the operator decides what becomes of drift."""
+    for change in inputs.changes:
+        drifted = [field for field in change.fields if outside(field)]
         gone = change.action is Action.CREATE and change.cause is Cause.DRIFT
-        settled = _half_done(change, scene) or from_state(change, scene)  # by QC204
-        refuses = scene.on_drift(change.where) == "refuse" and not settled
-        if refuses and (moved or gone):
+        by_qc204 = from_state(change, inputs)
+        refuses = inputs.on_drift(change.where) == "refuse"
+        if refuses and (drifted or gone) and not (_is_interrupted(change, inputs) or by_qc204):
             what = "deleted" if gone else "changed"
-            told = f" ({'; '.join(map(_said, moved))})" if moved else ""
-            yield Violation(
-                rule="QC212",
-                address=change.address,
-                message=f"{change.address} was {what} outside qdrantctl since it was applied"
-                f"{told}, and on_drift is refuse",
-                hint=_ways_out(change),
-            )
-
-
-def drift_kept(scene: Scene) -> Iterator[Violation]:
-    """Where on_drift is keep, what moved is told and left."""
-    for change in scene.changes:
-        if change.action is Action.NOOP and change.cause in (Cause.DRIFT, Cause.BOTH):
-            yield Violation(
-                rule="QC213",
-                severity=Severity.NOTE,
-                address=change.address,
-                message=f"{change.address} is left as it is ({change.because})",
-                hint=_ways_out(change),
-            )
-
-
-def given_more(scene: Scene) -> Iterator[Violation]:
-    """Caps that give way and scopes that grow, where a pipeline asks to be stopped."""
-    gates = {"loosens": ("QC214", "loosen", scene.fail_on_loosening),
-             "widens": ("QC240", "widen", scene.fail_on_widening)}  # fmt: skip
-    for change in scene.changes:
-        for field in change.fields:
-            rule, verb, asked = gates.get(str(field.direction), ("", "", False))
-            if asked and not scene.consents(verb, change.where):
-                entry = f"{{{verb}: {change.address}, until: YYYY-MM-DD, reason: …}}"
-                gains = f" ({field.because})" if verb == "widen" else ""
-                yield Violation(
-                    rule=rule,
+            details = f" ({'; '.join(map(_describe_drift, drifted))})" if drifted else ""
+            yield Problem(
+                Violation(
+                    rule="QC212",
                     address=change.address,
-                    message=f"{change.address} would {verb} {_named(field)}{gains}",
-                    hint=f"If that is meant, add to consents in qdrantctl.yaml {entry}.",
+                    message=f"{change.address} was {what} outside qdrantctl since it was applied"
+                    f"{details}, and on_drift is refuse",
+                    hint=_drift_hint(change),
                 )
+            )
 
 
-def _half_done(change: Change, scene: Scene) -> bool:
-    """Whether an apply was interrupted in it: that is finished first, whoever moved what."""
-    ours = scene.context.recorded.get(change.where)
+def check_kept_drift(inputs: SafetyInput) -> Iterator[Problem]:
+    """QC213: where on_drift is keep, drift is reported and left."""
+    for change in inputs.changes:
+        if change.action is Action.NOOP and change.cause in (Cause.DRIFT, Cause.BOTH):
+            yield Problem(
+                Violation(
+                    rule="QC213",
+                    severity=Severity.NOTE,
+                    address=change.address,
+                    message=f"{change.address} is left as it is ({change.because})",
+                    hint=_drift_hint(change),
+                )
+            )
+
+
+def check_loosened_limits(inputs: SafetyInput) -> Iterator[Problem]:
+    """QC214 and QC240: caps that loosen and scopes that widen, where the caller gates them."""
+    gates: Mapping[str, tuple[str, Verb, bool]] = {
+        "loosens": ("QC214", "loosen", inputs.fail_on_loosening),
+        "widens": ("QC240", "widen", inputs.fail_on_widening),
+    }
+    for change in inputs.changes:
+        for field in change.fields:
+            rule, verb, gated = gates.get(str(field.direction), ("", "loosen", False))
+            if not gated:
+                continue
+            entry = f"{{{verb}: {change.address}, until: YYYY-MM-DD, reason: …}}"
+            gains = f" ({field.because})" if verb == "widen" else ""
+            violation = Violation(
+                rule=rule,
+                address=change.address,
+                message=f"{change.address} would {verb} {_dotted(field)}{gains}",
+                hint=f"If that is meant, add to consents in qdrantctl.yaml {entry}.",
+            )
+            yield Problem(violation, allowed_by=(verb, change.where))
+
+
+def _is_interrupted(change: Change, inputs: SafetyInput) -> bool:
+    """Whether an apply was interrupted in it: that is finished first, whatever else changed."""
+    ours = inputs.context.recorded.get(change.where)
     return ours is not None and ours.record is not None and ours.record.pending is not None
 
 
-def _ways_out(change: Change) -> str:
+def _drift_hint(change: Change) -> str:
     return (
         f"Put it back with apply --revert-drift {change.address}, or take it over into the "
         f"manifest with import --update {change.address}."
     )
 
 
-def _said(field: FieldChange) -> str:
+def _describe_drift(field: FieldChange) -> str:
     was, now = (
         "nothing" if value is ABSENT else canonical(value) for value in (field.recorded, field.live)
     )
-    return f"{_named(field)}: {was} -> {now}"
+    return f"{_dotted(field)}: {was} -> {now}"
 
 
-def _named(field: FieldChange) -> str:
+def _dotted(field: FieldChange) -> str:
     return ".".join(str(word) for word in field.path if word != "")

@@ -2,40 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from qdrantctl.engine.planning.drift_policy import outside
 from qdrantctl.engine.planning.safety_snapshot import destroys_points, held, nodes_missing, skipped
-from qdrantctl.engine.safety.context import Scene, from_state
-from qdrantctl.engine.safety.gates import drift_kept, drift_refused, given_more
+from qdrantctl.engine.safety.context import Problem, SafetyInput, from_state, require_consent
+from qdrantctl.engine.safety.gates import (
+    check_kept_drift,
+    check_loosened_limits,
+    check_refused_drift,
+)
+from qdrantctl.engine.safety.interrupted_restores import check_unfinished_restores
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Change
+from qdrantctl.model.consent import Consent
 from qdrantctl.model.field_rule import ABSENT, Effect
 from qdrantctl.model.resource import Resource
 from qdrantctl.model.violation import Severity, Violation
 
 MANY = 10
-"""From this many managed resources on, a mass deletion is told by its share."""
+"""From this many managed resources on, a mass deletion is reported by its share."""
 SHARE = 0.3
 
 
-def guard(scene: Scene) -> tuple[Violation, ...]:
-    """Every safety rule that the changes break, in the order of the rules."""
-    return tuple(violation for rule in RULES for violation in rule(scene))
+@dataclass(frozen=True, slots=True)
+class SafetyResult:
+    """What the rules found in a plan, once the consents are counted."""
+
+    violations: tuple[Violation, ...]
+    """Those that no consent allows, in the order of the rules."""
+    used: frozenset[Consent]
+    """Consents that allow something in this plan."""
 
 
-def uncertain(scene: Scene) -> frozenset[Address]:
-    """Resources whose points must be read before the rules can speak."""
-    found: set[Address] = set()
+def check_safety(inputs: SafetyInput, consents: Sequence[Consent]) -> SafetyResult:
+    """Run every safety rule once. Each consent lifts the problems that it covers."""
+    violations: list[Violation] = []
+    used: set[Consent] = set()
+    for problem in (problem for rule in RULES for problem in rule(inputs)):
+        allowed = problem.allowed_by
+        granting = [consent for consent in consents if allowed and consent.covers(*allowed)]
+        used.update(granting)
+        if not granting:
+            violations.append(problem.violation)
+    return SafetyResult(tuple(violations), frozenset(used))
+
+
+def needs_details(inputs: SafetyInput) -> frozenset[Address]:
+    """Resources whose points must be read before the rules can decide."""
+    involved: set[Address] = set()
     lost: set[Address] = set()
-    for change in scene.changes:
-        kind = scene.kinds[change.where.kind]
-        if kind.holds_data and (change.destroys or any(f.loses for f in change.fields)):
+    for change in inputs.changes:
+        kind = inputs.kinds[change.where.kind]
+        if kind.holds_data and (change.destroys or any(f.destroys_data for f in change.fields)):
             lost.add(change.where)
-        if moved := _moved(change, scene):
-            found.update(moved)
-    live, several = scene.context.live, scene.context.server.peers > 1
-    facts = {address: live[address].facts for address in found | lost if address in live}
+        if targets := _alias_targets(change, inputs):
+            involved.update(targets)
+    live, several = inputs.context.live, inputs.context.server.peers > 1
+    facts = {address: live[address].facts for address in involved | lost if address in live}
     return frozenset(
         address
         for address, known in facts.items()
@@ -44,228 +69,242 @@ def uncertain(scene: Scene) -> frozenset[Address]:
     )
 
 
-def _protect(scene: Scene) -> Iterator[Violation]:
-    for change in scene.changes:
-        stated = scene.context.desired.get(change.where) or scene.context.recorded.get(change.where)
+def check_protection(inputs: SafetyInput) -> Iterator[Problem]:
+    """QC201: lifecycle.protect forbids deletion and replacement, whatever consent there is."""
+    for change in inputs.changes:
+        context = inputs.context
+        stated = context.desired.get(change.where) or context.recorded.get(change.where)
         if change.destroys and stated and stated.lifecycle.protect:
-            yield Violation(
-                rule="QC201",
-                address=change.address,
-                message=f"{change.address} has lifecycle.protect set, and this plan would "
-                f"{change.action} it",
-                hint="Apply a manifest with protect: false first, or leave it out with "
-                f"--exclude {change.address}.",
+            yield Problem(
+                Violation(
+                    rule="QC201",
+                    address=change.address,
+                    message=f"{change.address} has lifecycle.protect set, and this plan would "
+                    f"{change.action} it",
+                    hint="Apply a manifest with protect: false first, or leave it out with "
+                    f"--exclude {change.address}.",
+                )
             )
 
 
-def _delete(scene: Scene) -> Iterator[Violation]:
-    for change in scene.changes:
-        if change.action is not Action.DELETE or scene.consents("delete", change.where):
+def check_deletions(inputs: SafetyInput) -> Iterator[Problem]:
+    """QC202: a deletion that destroys points, is protected or rests on committed state alone."""
+    for change in inputs.changes:
+        if change.action is not Action.DELETE:
             continue
-        kind = scene.kinds[change.where.kind]
-        live = scene.context.live.get(change.where)
-        doubtful = from_state(change, scene)
-        if scene.protected or doubtful or (kind.holds_data and _may_hold_points(live)):
-            yield Violation(
-                rule="QC202",
-                address=change.address,
-                message=f"deleting {change.address} destroys {_points(live)}"
+        kind = inputs.kinds[change.where.kind]
+        live = inputs.context.live.get(change.where)
+        doubtful = from_state(change, inputs)
+        if inputs.protected or doubtful or (kind.holds_data and _may_hold_points(live)):
+            where = "in a protected environment" if inputs.protected else "without a ledger"
+            message = (
+                f"deleting {change.address} destroys {_describe_points(live)}"
                 if kind.holds_data
-                else f"deleting {change.address} needs consent "
-                + ("in a protected environment" if scene.protected else "without a ledger"),
-                hint=_consent(scene, "delete", change.address),
+                else f"deleting {change.address} needs consent {where}"
             )
+            yield require_consent("delete", change, "QC202", message, inputs)
 
 
-def _replace(scene: Scene) -> Iterator[Violation]:
-    for change in scene.changes:
-        if change.action is not Action.REPLACE or scene.consents("replace", change.where):
+def check_replacements(inputs: SafetyInput) -> Iterator[Problem]:
+    """QC203: a replacement, unless the manifest allows it and the collection is empty."""
+    for change in inputs.changes:
+        if change.action is not Action.REPLACE:
             continue
-        live = scene.context.live.get(change.where)
-        desired = scene.context.desired.get(change.where)
+        live = inputs.context.live.get(change.where)
+        desired = inputs.context.desired.get(change.where)
         recreate = desired is not None and desired.lifecycle.replace == "recreate"
-        if recreate and not scene.protected and not _may_hold_points(live):
-            continue
-        yield Violation(
-            rule="QC203",
-            address=change.address,
-            message=f"replacing {change.address} destroys {_points(live)}",
-            hint=_consent(scene, "replace", change.address)
-            + " Or state lifecycle: {replace: recreate}, which allows it while it is empty.",
-        )
-
-
-def _adopt(scene: Scene) -> Iterator[Violation]:
-    for change in scene.changes:
-        differs = change.action is Action.REPLACE or (
-            change.action is Action.ADOPT and change.steps
-        )
-        foreign = change.where not in scene.context.recorded
-        doubtful = from_state(change, scene) and any(map(outside, change.fields))
-        if ((differs and foreign) or doubtful) and not scene.consents("adopt", change.where):
-            yield Violation(
-                rule="QC204",
-                address=change.address,
-                message=f"{change.address} exists, "
-                + (
-                    "was not made by this project, and differs"
-                    if foreign
-                    else "differs from the committed state, and no ledger says whose it is"
-                ),
-                hint=_consent(scene, "adopt", change.address)
-                + " Or make the manifest say what the cluster has.",
+        if not recreate or inputs.protected or _may_hold_points(live):
+            yield require_consent(
+                "replace",
+                change,
+                "QC203",
+                f"replacing {change.address} destroys {_describe_points(live)}",
+                inputs,
+                "Or state lifecycle: {replace: recreate}, which allows it while it is empty.",
             )
 
 
-def _aliases_left(scene: Scene) -> Iterator[Violation]:
-    leaving = {c.where for c in scene.changes if c.action is Action.DELETE}
-    moving = {c.where for c in scene.changes if c.action in (Action.UPDATE, Action.ADOPT)}
-    left = [
+def check_adoptions(inputs: SafetyInput) -> Iterator[Problem]:
+    """QC204: a resource that differs, and that the ledger does not have as this project's."""
+    for change in inputs.changes:
+        adopts = change.action is Action.ADOPT and change.steps
+        foreign = change.where not in inputs.context.recorded
+        doubtful = from_state(change, inputs) and any(map(outside, change.fields))
+        if (foreign and (adopts or change.action is Action.REPLACE)) or doubtful:
+            why = (
+                "was not made by this project, and differs"
+                if foreign
+                else "differs from the committed state, and no ledger says whose it is"
+            )
+            yield require_consent(
+                "adopt",
+                change,
+                "QC204",
+                f"{change.address} exists, {why}",
+                inputs,
+                "Or make the manifest say what the cluster has.",
+            )
+
+
+def check_vanishing_aliases(inputs: SafetyInput) -> Iterator[Problem]:
+    """QC205: an alias of a deleted collection vanishes with it, and is not part of the plan."""
+    deleted = {c.where for c in inputs.changes if c.action is Action.DELETE}
+    moving = {c.where for c in inputs.changes if c.action in (Action.UPDATE, Action.ADOPT)}
+    vanishing = [
         (ref, other)
-        for other, resource in scene.context.live.items()
-        if leaving and other not in leaving and other not in moving and other.kind in scene.kinds
-        for ref in scene.kinds[other.kind].refs(resource.spec)
-        if ref in leaving
+        for other, resource in inputs.context.live.items()
+        if deleted and other not in deleted and other not in moving and other.kind in inputs.kinds
+        for ref in inputs.kinds[other.kind].refs(resource.spec)
+        if ref in deleted
     ]
-    for address, other in sorted(left):
-        yield Violation(
-            rule="QC205",
-            address=str(address),
-            message=f"{other} points to {address} and is not part of this plan; "
-            "it would vanish with it",
-            hint=f"Move or delete {other} first.",
+    for address, other in sorted(vanishing):
+        yield Problem(
+            Violation(
+                rule="QC205",
+                address=str(address),
+                message=f"{other} points to {address} and is not part of this plan; "
+                "it would vanish with it",
+                hint=f"Move or delete {other} first.",
+            )
         )
 
 
-def _alias_moved(scene: Scene) -> Iterator[Violation]:
-    for change in scene.changes:
-        moved = _moved(change, scene)
-        if not moved or scene.consents("alias", change.where):
+def check_moved_aliases(inputs: SafetyInput) -> Iterator[Problem]:
+    """QC206: an alias that leaves points for a collection that is empty or not ready."""
+    for change in inputs.changes:
+        targets = _alias_targets(change, inputs)
+        if not targets:
             continue
-        old, new = (scene.context.live.get(address) for address in moved)
+        old, new = (inputs.context.live.get(address) for address in targets)
         if old is None or not _may_hold_points(old):
             continue
-        replaced = any(c.where == moved[1] and c.destroys for c in scene.changes)
+        replaced = any(c.where == targets[1] and c.destroys for c in inputs.changes)
         empty = new is None or replaced or not _may_hold_points(new)
         if empty or (new is not None and new.facts.status != "green"):
             state = "empty" if empty or new is None else new.facts.status or "not to be read"
-            yield Violation(
-                rule="QC206",
-                address=change.address,
-                message=f"{change.address} would move from {moved[0]} with {_points(old)} to "
-                f"{moved[1]}, which is {state}",
-                hint=_consent(scene, "alias", change.address),
+            message = (
+                f"{change.address} would move from {targets[0]} with {_describe_points(old)} to "
+                f"{targets[1]}, which is {state}"
             )
+            yield require_consent("alias", change, "QC206", message, inputs)
 
 
-def _moved(change: Change, scene: Scene) -> tuple[Address, Address] | None:
+def _alias_targets(change: Change, inputs: SafetyInput) -> tuple[Address, Address] | None:
     """What a change stops referring to, and what it refers to instead."""
-    kind = scene.kinds[change.where.kind]
-    desired = scene.context.desired.get(change.where)
-    live = scene.context.live.get(change.where)
+    kind = inputs.kinds[change.where.kind]
+    desired = inputs.context.desired.get(change.where)
+    live = inputs.context.live.get(change.where)
     if change.action not in (Action.UPDATE, Action.ADOPT) or not desired or not live:
         return None
     old, new = tuple(kind.refs(live.spec)), tuple(kind.refs(desired.spec))
     return (old[0], new[0]) if old and new and old != new else None
 
 
-def _many(scene: Scene) -> Iterator[Violation]:
-    deleted = sum(change.action is Action.DELETE for change in scene.changes)
-    managed = len(scene.context.recorded)
-    if not deleted or scene.partial or (scene.max_deletes or 0) >= deleted:
+def check_mass_deletion(inputs: SafetyInput) -> Iterator[Problem]:
+    """QC207: a plan that deletes most of what is managed, which --max-deletes allows."""
+    deleted = sum(change.action is Action.DELETE for change in inputs.changes)
+    managed = len(inputs.context.recorded)
+    if not deleted or inputs.partial or (inputs.max_deletes or 0) >= deleted:
         return
-    empty = not scene.context.desired
+    empty = not inputs.context.desired
     if empty or (managed >= MANY and deleted > SHARE * managed):
         why = "no manifest states anything" if empty else f"{deleted} of {managed} resources"
-        yield Violation(
-            rule="QC207",
-            message=f"this plan deletes {deleted} managed resource{'s' * (deleted > 1)} ({why})",
-            hint=f"If that is meant, say so: --max-deletes {deleted}.",
+        plural = "s" * (deleted > 1)
+        yield Problem(
+            Violation(
+                rule="QC207",
+                message=f"this plan deletes {deleted} managed resource{plural} ({why})",
+                hint=f"If that is meant, say so: --max-deletes {deleted}.",
+            )
         )
 
 
-def _keys_lost(scene: Scene) -> Iterator[Violation]:
-    for change in scene.changes:
-        if change.destroys or scene.consents("delete", change.where):
+def check_dropped_parts(inputs: SafetyInput) -> Iterator[Problem]:
+    """QC208: a vector or a shard key that is dropped with the points stored under it."""
+    for change in inputs.changes:
+        if change.destroys:
             continue
-        live = scene.context.live.get(change.where)
-        for lost in (field for field in change.fields if field.loses):
+        live = inputs.context.live.get(change.where)
+        for lost in (field for field in change.fields if field.destroys_data):
             points = held(live, lost)
             if points == 0:
                 continue
-            yield Violation(
-                rule="QC208",
-                address=change.address,
-                message=f"dropping {lost.path[0]} {lost.path[-1]!r} destroys what is stored "
-                f"under it (points: {'not known from this node' if points is None else points})",
-                hint=_consent(scene, "delete", change.address),
+            message = (
+                f"dropping {lost.path[0]} {lost.path[-1]!r} destroys what is stored "
+                f"under it (points: {'not known from this node' if points is None else points})"
             )
+            yield require_consent("delete", change, "QC208", message, inputs)
 
 
-def _indexes_dropped(scene: Scene) -> Iterator[Violation]:
-    if not scene.protected:
+def check_dropped_indexes(inputs: SafetyInput) -> Iterator[Problem]:
+    """QC209: a payload index that is dropped in a protected environment."""
+    if not inputs.protected:
         return
-    for change in scene.changes:
-        if change.destroys or scene.consents("delete", change.where):
+    for change in inputs.changes:
+        if change.destroys:
             continue
         for field in change.fields:
             gone = len(field.path) == 2 and field.desired is ABSENT
             if gone and field.path[0] == "payload_indexes" and field.effect > Effect.KEPT:
-                yield Violation(
-                    rule="QC209",
-                    address=change.address,
-                    message=f"dropping the payload index {field.path[1]!r} needs consent in a "
-                    "protected environment",
-                    hint=_consent(scene, "delete", change.address),
+                message = (
+                    f"dropping the payload index {field.path[1]!r} needs consent in a "
+                    "protected environment"
                 )
+                yield require_consent("delete", change, "QC209", message, inputs)
 
 
-def _no_snapshot(scene: Scene) -> Iterator[Violation]:
-    several = scene.context.server.peers > 1
-    for change in scene.changes:
-        live = scene.context.live.get(change.where)
-        if live is None or not destroys_points(change, live, scene.kinds[change.where.kind]):
+def check_snapshots(inputs: SafetyInput) -> Iterator[Problem]:
+    """QC210 and QC215: points that are destroyed without a whole snapshot of them."""
+    several = inputs.context.server.peers > 1
+    for change in inputs.changes:
+        live = inputs.context.live.get(change.where)
+        if live is None or not destroys_points(change, live, inputs.kinds[change.where.kind]):
             continue
-        if scene.no_snapshot(change.where):
-            yield skipped(change)
+        if inputs.no_snapshot(change.where):
+            yield Problem(skipped(change))
         elif several:
-            missing = nodes_missing(change, live, scene.nodes, protected=scene.protected)
-            yield from [missing] if missing else []
+            missing = nodes_missing(change, live, inputs.nodes, protected=inputs.protected)
+            yield from [Problem(missing)] if missing else []
 
 
-def _aliases_again(scene: Scene) -> Iterator[Violation]:
-    for change in scene.changes:
-        live = scene.context.live.get(change.where)
+def check_recreated_aliases(inputs: SafetyInput) -> Iterator[Problem]:
+    """QC211: a replaced collection is created again with its aliases."""
+    for change in inputs.changes:
+        live = inputs.context.live.get(change.where)
         if change.action is Action.REPLACE and live and live.facts.aliases:
-            yield Violation(
-                rule="QC211",
-                severity=Severity.NOTE,
-                address=change.address,
-                message="it is made again with its aliases: " + ", ".join(live.facts.aliases),
+            yield Problem(
+                Violation(
+                    rule="QC211",
+                    severity=Severity.NOTE,
+                    address=change.address,
+                    message="it is made again with its aliases: " + ", ".join(live.facts.aliases),
+                )
             )
 
 
-def _checks(scene: Scene) -> Iterator[Violation]:
-    for change in scene.changes:
-        yield from scene.kinds[change.where.kind].check(change, scene.context)
+def check_kinds(inputs: SafetyInput) -> Iterator[Problem]:
+    """The rules that a kind has for its own resources."""
+    for change in inputs.changes:
+        yield from map(Problem, inputs.kinds[change.where.kind].check(change, inputs.context))
 
 
-RULES: tuple[Callable[[Scene], Iterator[Violation]], ...] = (
-    _protect,
-    _delete,
-    _replace,
-    _adopt,
-    _aliases_left,
-    _alias_moved,
-    _many,
-    _keys_lost,
-    _indexes_dropped,
-    _no_snapshot,
-    _aliases_again,
-    drift_refused,
-    drift_kept,
-    given_more,
-    _checks,
+RULES: tuple[Callable[[SafetyInput], Iterator[Problem]], ...] = (
+    check_protection,
+    check_deletions,
+    check_replacements,
+    check_adoptions,
+    check_vanishing_aliases,
+    check_moved_aliases,
+    check_mass_deletion,
+    check_dropped_parts,
+    check_dropped_indexes,
+    check_snapshots,
+    check_recreated_aliases,
+    check_refused_drift,
+    check_kept_drift,
+    check_loosened_limits,
+    check_kinds,
+    check_unfinished_restores,
 )
 
 
@@ -274,19 +313,10 @@ def _may_hold_points(live: Resource | None) -> bool:
     return live is not None and live.facts.points != 0
 
 
-def _points(live: Resource | None) -> str:
+def _describe_points(live: Resource | None) -> str:
     points = live.facts.points if live else None
     if points is None:
         return "its points (how many is not known)"
     if points == 0:
         return "the collection, which is empty"
     return "1 point" if points == 1 else f"{points:,} points"
-
-
-def _consent(scene: Scene, verb: str, address: str) -> str:
-    """How to consent."""
-    entry = f"{{{verb}: {address}, until: YYYY-MM-DD, reason: …}}"
-    if scene.protected:
-        return f"The environment is protected: add to consents in qdrantctl.yaml {entry}."
-    flag = "--adopt" if verb == "adopt" else f"--allow-{verb}"
-    return f"Allow it with {flag} {address}, or under consents in qdrantctl.yaml: {entry}."

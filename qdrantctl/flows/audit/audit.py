@@ -24,7 +24,7 @@ from qdrantctl.engine.audit.checklist import OFFLINE, judge
 from qdrantctl.engine.audit.proof import Probe, probes, proved
 from qdrantctl.flows.audit.profile_caps import profiles, wanted
 from qdrantctl.flows.cluster.nodes import Work
-from qdrantctl.flows.snapshots.policies.status import policies
+from qdrantctl.flows.snapshots.policies.status import read_policies
 from qdrantctl.flows.state.desired import GIVEN_AWAY, desired
 from qdrantctl.flows.state.live import Progress, observe
 from qdrantctl.model.address import Address
@@ -204,13 +204,13 @@ def _policed(settings: Settings, door: Cluster, inside: Inside) -> Inside:
     kept: dict[str, datetime] = {}
     tried: dict[str, tuple[datetime, bool]] = {}
     work = Work(door, lambda _: None, lambda: False, settings.nodes)
-    for policy in policies(settings, work):
-        for each in (each for place in policy.places for each in place.sets):
-            if each.sidecar is None or each.state not in ("complete", "bad"):
+    for policy in read_policies(settings, work):
+        for each in policy.sets.values():
+            if each.manifest is None or each.state not in ("complete", "bad"):
                 continue
-            name = each.sidecar.snapshot.collection
+            name = each.manifest.snapshot.collection
             if each.state == "complete":
-                kept[name] = max(kept.get(name, each.sidecar.taken), each.sidecar.taken)
+                kept[name] = max(kept.get(name, each.manifest.taken), each.manifest.taken)
             if met := each.verified:
                 tried[name] = max(tried.get(name, (met.when, met.good)), (met.when, met.good))
     return replace(inside, kept=kept, tried=tried)

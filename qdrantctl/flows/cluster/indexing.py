@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import time
+import math
 from collections.abc import Callable
+from functools import partial
 
 from qdrantctl.flows.cluster.nodes import Work
 from qdrantctl.model.address import Address
 from qdrantctl.model.client import Door
+from qdrantctl.model.polling import poll
 from qdrantctl.model.step import Call, collection_path
 
 AWHILE = 60.0
@@ -27,14 +29,18 @@ def wait_green(
 
     A grey collection waits for its next write, so waiting for it would never end.
     """
-    left: dict[Address, str] = {}
+    last: dict[Address, str] = {}
     for address in addresses:
-        status = YELLOW
-        while status == YELLOW and not stop():
-            left[address] = status = _status(door, address, told)
-            if status == YELLOW:
-                time.sleep(POLL)
-    return {address: status for address, status in left.items() if status != "green"}
+        if stop():
+            break
+        last[address] = poll(
+            partial(_status, door, address, told),
+            _is_settled,
+            timeout=math.inf,
+            interval=POLL,
+            is_cancelled=stop,
+        )
+    return {address: status for address, status in last.items() if status != "green"}
 
 
 def awhile(work: Work, address: Address) -> str:
@@ -46,12 +52,17 @@ def awhile(work: Work, address: Address) -> str:
     def told(address: Address, status: str, indexed: int, points: int) -> None:
         work.say(f"{address}: {status}, {indexed:,} of {points:,} points indexed")
 
-    until = time.monotonic() + AWHILE
-    while (status := _status(work.door, address, told)) == YELLOW:
-        if work.stop() or time.monotonic() > until:
-            break
-        time.sleep(POLL)
-    return status
+    return poll(
+        partial(_status, work.door, address, told),
+        _is_settled,
+        timeout=AWHILE,
+        interval=POLL,
+        is_cancelled=work.stop,
+    )
+
+
+def _is_settled(status: str) -> bool:
+    return status != YELLOW
 
 
 def _status(door: Door, address: Address, told: Told) -> str:

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from qdrantctl.model.client import Door, NodeDoor
+from qdrantctl.model.client import Door, NodeDoor, get_or_none
 from qdrantctl.model.errors import ClusterError, QdrantctlError
 from qdrantctl.model.step import Call, collection_path
 
 SLOW = 3600.0
 """Seconds that one request of a snapshot may take; each node is asked to wait for its disk."""
 ACTIVE = "Active"
-NOT_FOUND = 404
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +118,8 @@ def snapshots(node: Door, collection: str) -> Mapping[str, Mapping[str, Any]]:
 
 def exists(door: Door, collection: str) -> bool:
     """Whether this node knows a collection. Raises ClusterError."""
-    try:
-        door.ask(Call(method="GET", path=collection_path(collection)))
-    except ClusterError as error:
-        if error.status == NOT_FOUND:
-            return False
-        raise
-    return True
+    call = Call(method="GET", path=collection_path(collection))
+    return get_or_none(door, call) is not None
 
 
 def pieces(node: NodeDoor, collection: str, name: str) -> Generator[bytes]:
@@ -139,7 +133,7 @@ def pieces(node: NodeDoor, collection: str, name: str) -> Generator[bytes]:
         yield from node.download(Call(method="GET", path=path))
         return
     except ClusterError as error:
-        if error.status != NOT_FOUND:
+        if not error.not_found:
             raise
     path = f"/snapshots/{quote(f'{collection}/{name}', safe='')}"
     yield from node.download(Call(method="GET", path=path))

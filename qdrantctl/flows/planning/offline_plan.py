@@ -10,8 +10,8 @@ from qdrantctl.adapters.project import committed_state as edge
 from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.qdrant.ledger import Memory
 from qdrantctl.adapters.system import git
-from qdrantctl.engine.safety.rules import guard
-from qdrantctl.flows.planning.plan import Wishes, notes, think
+from qdrantctl.engine.safety.rules import check_safety
+from qdrantctl.flows.planning.plan import Wishes, notes, recorded_options, think
 from qdrantctl.flows.state.committed import committed, with_state
 from qdrantctl.flows.state.desired import desired
 from qdrantctl.flows.state.live import Worlds
@@ -37,7 +37,8 @@ def offline(settings: Settings, wishes: Wishes, base: str | None, today: date) -
     wanted = with_state(settings, desired(settings))
     known = _committed(settings, base)
     found = Worlds(known, known, Memory(exists=True))
-    changes, scene = think(settings, wishes, wanted, found, Server(UNKNOWN, ""), today)
+    changes, inputs = think(settings, wishes, wanted, found, Server(UNKNOWN, ""), today)
+    safety = check_safety(inputs, settings.valid_consents(wishes.consents))
     ref = base or git.HEAD
     return Plan(
         qdrantctl_version=__version__,
@@ -46,8 +47,13 @@ def offline(settings: Settings, wishes: Wishes, base: str | None, today: date) -
         server=PlannedServer(version="", url="", distributed=False),
         offline=Offline(ref=ref, commit=git.commit_of(settings.root, ref)),
         manifests_digest=wanted.digest,
+        options=recorded_options(settings, wishes),
         changes=tuple(change.model_copy(update={"steps": ()}) for change in changes),
-        violations=(*wanted.violations, *guard(scene), *notes(settings, wishes, scene)),
+        violations=(
+            *wanted.violations,
+            *safety.violations,
+            *notes(settings, wishes, safety.used),
+        ),
     )
 
 

@@ -11,13 +11,14 @@ from qdrantctl import __version__
 from qdrantctl.adapters.qdrant import key_registry as registry
 from qdrantctl.adapters.qdrant import ledger
 from qdrantctl.adapters.tokens.signer import unsigned
-from qdrantctl.engine.planning.planner import Question, plan_changes, unmanaged
+from qdrantctl.engine.planning.inputs import PlanInput
+from qdrantctl.engine.planning.planner import plan_changes, unmanaged
 from qdrantctl.engine.planning.safety_snapshot import SKIP
 from qdrantctl.engine.planning.selection import Selection
-from qdrantctl.engine.safety.context import Scene
-from qdrantctl.engine.safety.rules import guard, uncertain
-from qdrantctl.flows.planning.interrupted_restores import half_restored
-from qdrantctl.flows.snapshots.policies.status import findings, violations
+from qdrantctl.engine.safety.context import SafetyInput
+from qdrantctl.engine.safety.rules import check_safety, needs_details
+from qdrantctl.engine.snapshots.policy_status import finding_violations
+from qdrantctl.flows.snapshots.policies.status import check_policies
 from qdrantctl.flows.state.checkout_age import older
 from qdrantctl.flows.state.committed import with_state
 from qdrantctl.flows.state.desired import Desired, desired, widened
@@ -29,8 +30,9 @@ from qdrantctl.model.change import Action, Change
 from qdrantctl.model.client import NodeDoor
 from qdrantctl.model.consent import Consent, matches
 from qdrantctl.model.kind import Context
-from qdrantctl.model.plan import Plan, PlannedServer
+from qdrantctl.model.plan import Plan, PlannedServer, RecordedOptions
 from qdrantctl.model.server import Server
+from qdrantctl.model.snapshots.snapshot import underway
 from qdrantctl.model.step import Call, Step, calls
 from qdrantctl.model.violation import Severity, Violation
 
@@ -97,31 +99,44 @@ def plan_for(
     if any(BY_NAME[address.kind].signed for address in wanted.inventory):
         progress("trying whether tokens can be signed")
         found = replace(found, unsigned=unsigned(settings.endpoint))
-    changes, scene = think(settings, wishes, wanted, found, door.server, today)
-    if more := uncertain(scene):
+    changes, inputs = think(settings, wishes, wanted, found, door.server, today)
+    if more := needs_details(inputs):
         progress("counting points")
         found = detailed(door, found, wanted.inventory, more)
-        changes, scene = think(settings, wishes, wanted, found, door.server, today)
+        changes, inputs = think(settings, wishes, wanted, found, door.server, today)
+    safety = check_safety(inputs, settings.valid_consents(wishes.consents))
     made = Plan(
         qdrantctl_version=__version__,
         project=settings.project,
         environment=settings.environment,
         server=PlannedServer.of(door.server, found.memory.cluster_id),
         manifests_digest=wanted.digest,
+        options=recorded_options(settings, wishes),
         prepare=_prepare(changes, found, door),
         changes=changes,
         violations=(
             *wanted.violations,
-            *guard(scene),
-            *violations(findings(settings, door, found.remembered)),
+            *safety.violations,
+            *finding_violations(check_policies(settings, door, found.remembered)),
             *told(settings, found),
             *older(settings, wishes.allow_older, changes, found, wanted.versions),
-            *half_restored(settings, changes, found, scene.consents),
-            *notes(settings, wishes, scene),
+            *notes(settings, wishes, safety.used),
         ),
         unmanaged=unmanaged(_question(settings, wishes, wanted, found, door.server, today)),
     )
     return Planned(made, found, wanted, settings, today)
+
+
+def recorded_options(settings: Settings, wishes: Wishes) -> RecordedOptions:
+    """The options of a plan as its document keeps them."""
+    return RecordedOptions(
+        target=wishes.selection.targets,
+        exclude=wishes.selection.excludes,
+        revert_drift=wishes.revert_drift,
+        no_snapshot=wishes.no_snapshot,
+        removed=tuple(map(str, sorted(settings.removed))),
+        allow_older=wishes.allow_older,
+    )
 
 
 def think(
@@ -131,7 +146,7 @@ def think(
     found: Worlds,
     server: Server,
     today: date,
-) -> tuple[tuple[Change, ...], Scene]:
+) -> tuple[tuple[Change, ...], SafetyInput]:
     """The changes that these worlds ask for, and what the safety rules look at."""
     question = _question(settings, wishes, wanted, found, server, today)
     changes = plan_changes(question, BY_NAME)
@@ -144,21 +159,26 @@ def think(
         deleted=frozenset(c.where for c in changes if c.action is Action.DELETE),
         owner=question.owner,
     )
-    scene = Scene(
+    inputs = SafetyInput(
         changes=changes,
         context=context,
         kinds=BY_NAME,
-        consents=allows(settings, wishes),
+        environment=settings.environment,
         protected=settings.protected,
         on_drift=_on_drift(settings, wishes),
         no_snapshot=_no_snapshot(settings, wishes),
         nodes=settings.nodes,
+        unfinished_restores={
+            change.where: restore
+            for change in changes
+            if (restore := underway(found.payload(change.where)))
+        },
         max_deletes=wishes.max_deletes,
         fail_on_loosening=wishes.fail_on_loosening,
         fail_on_widening=wishes.fail_on_widening,
         partial=settings.partial,
     )
-    return changes, scene
+    return changes, inputs
 
 
 def _question(
@@ -168,9 +188,8 @@ def _question(
     found: Worlds,
     server: Server,
     today: date,
-) -> Question:
-    allowed = allows(settings, wishes)
-    return Question(
+) -> PlanInput:
+    return PlanInput(
         owner=settings.owner,
         server=replace(server, unsigned=found.unsigned),
         today=today,
@@ -182,7 +201,7 @@ def _question(
         removed=settings.removed,
         versions=wanted.versions,
         selection=wishes.selection,
-        may_delete=lambda address: allowed("delete", address),
+        consents=settings.valid_consents(wishes.consents),
         on_drift=_on_drift(settings, wishes),
         no_snapshot=_no_snapshot(settings, wishes),
         nodes=settings.nodes,
@@ -205,17 +224,6 @@ def _on_drift(settings: Settings, wishes: Wishes) -> Callable[[Address], str]:
     return settled
 
 
-def _consents(settings: Settings, wishes: Wishes) -> tuple[Consent, ...]:
-    """Flags count only where the environment is not protected."""
-    return settings.consents if settings.protected else (*settings.consents, *wishes.consents)
-
-
-def allows(settings: Settings, wishes: Wishes) -> Callable[[str, Address], bool]:
-    """Whether somebody consented to a verb on an address."""
-    given = _consents(settings, wishes)
-    return lambda verb, address: any(consent.covers(verb, address) for consent in given)
-
-
 def _prepare(changes: Sequence[Change], found: Worlds, door: Door) -> tuple[Step, ...]:
     """The first creation of the ledger and of the registry of keys, where something needs them."""
     idle = (Action.NOOP, Action.REFUSED)
@@ -227,27 +235,18 @@ def _prepare(changes: Sequence[Change], found: Worlds, door: Door) -> tuple[Step
     return tuple(Step(call=call) for call in made)
 
 
-def notes(settings: Settings, wishes: Wishes, scene: Scene) -> Iterator[Violation]:
-    """What the settings have to say, and consents that allow nothing in this plan."""
+def notes(settings: Settings, wishes: Wishes, used: frozenset[Consent]) -> Iterator[Violation]:
+    """What the settings have to say, and the consents that allow nothing: all but those `used`."""
     for note in settings.notes:
         yield Violation(rule="QC220", severity=Severity.NOTE, message=note)
     if settings.protected and wishes.no_snapshot:
         told = f"the environment is protected, so {SKIP} allows nothing in this plan"
         yield Violation(rule="QC221", severity=Severity.NOTE, message=told)
-    given = (*settings.consents, *wishes.consents)
-    silent = replace(scene, consents=lambda *_: False)
-    needed = given and {(v.rule, v.address) for v in guard(silent) if v.severity is Severity.ERROR}
-    for consent in given:
-        alone = replace(scene, consents=_only(consent))
-        left = {(v.rule, v.address) for v in guard(alone) if v.severity is Severity.ERROR}
-        if left == needed:
+    for consent in (*settings.consents, *wishes.consents):
+        if consent not in used:
             yield Violation(
                 rule="QC221",
                 severity=Severity.NOTE,
                 message=f"the consent to {consent.verb} {consent.pattern} ({consent.source}) "
                 "allows nothing in this plan",
             )
-
-
-def _only(consent: Consent) -> Callable[[str, Address], bool]:
-    return consent.covers

@@ -1,73 +1,76 @@
-"""The flow of `apply PLANFILE`: a plan made earlier, held against the worlds of now."""
+"""The flow of `apply PLANFILE`: compute a saved plan once more, and compare the two."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 
 from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.engine.planning.drift_policy import left
-from qdrantctl.engine.safety.rules import uncertain
+from qdrantctl.engine.planning.plan_comparison import changed_values
+from qdrantctl.engine.planning.safety_snapshot import destroys_points
+from qdrantctl.engine.safety.rules import needs_details
 from qdrantctl.flows.planning.plan import Planned, Wishes, think
 from qdrantctl.flows.state.committed import before
 from qdrantctl.flows.state.desired import Desired
 from qdrantctl.flows.state.ledger_fallback import recalled
 from qdrantctl.flows.state.live import Progress, Worlds, detailed, worlds
+from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.address import Address
-from qdrantctl.model.change import Action, Change, FieldChange
+from qdrantctl.model.change import Action, Change
 from qdrantctl.model.client import Door
-from qdrantctl.model.consent import VERBS, Consent
+from qdrantctl.model.consent import Consent
 from qdrantctl.model.errors import StaleError
 from qdrantctl.model.field_rule import ABSENT, Json
-from qdrantctl.model.plan import Plan
-from qdrantctl.model.resource import Inventory, Lifecycle, Resource, canonical
+from qdrantctl.model.plan import Plan, RecordedOptions
+from qdrantctl.model.resource import Inventory, Lifecycle, Resource
 
 _IDLE = (Action.NOOP, Action.REFUSED)
-_MOST = 20
-"""Differences that are told."""
-
-
-@dataclass(frozen=True, slots=True)
-class Now:
-    """The same changes, planned once more on what is there now."""
-
-    changes: Mapping[str, Change]
-    found: Worlds
+_MAX_LINES = 20
+"""Differences that an error names."""
 
 
 def revive(saved: Plan, settings: Settings, door: Door, today: date, progress: Progress) -> Planned:
-    """A saved plan with the worlds of now, when it still fits them.
+    """A saved plan with the state of now, where computing it again gives the same plan.
 
-    Raises StaleError naming every live or recorded value that moved under what it touches.
+    Raises StaleError naming every value that has changed in what the plan touches.
     """
     if saved.owner != settings.owner:
         raise StaleError(
             f"the plan was made for {saved.owner}, this is {settings.owner}", hint="Plan again."
         )
-    known = before(settings)
-    wanted = Desired(Inventory(_desired(saved)), (), versions=_versions(saved), committed=known)
+    desired = Desired(
+        Inventory(_desired_resources(saved)),
+        (),
+        versions=_desired_versions(saved),
+        committed=before(settings),
+    )
     progress(f"asking {door.server.url}")
-    found = worlds(door, wanted.inventory, progress, settings.owners)
-    found = recalled(settings, door, wanted, found)
-    _same_cluster(saved, found, door)
-    now = _again(saved, settings, wanted, found, door, today)
-    touching = [change for change in saved.changes if change.action not in _IDLE]
-    moved = [line for change in touching for line in _moved(change, now, saved)]
-    if moved:
-        more = f"\n  and {len(moved) - _MOST} more" if len(moved) > _MOST else ""
-        raise StaleError(
-            "the saved plan no longer fits; nothing was done",
-            why="\n  ".join(moved[:_MOST]) + more,
-            hint="Plan again, and look at what it says now.",
-        )
-    changes = tuple(_marked(change, now.changes.get(change.address)) for change in saved.changes)
-    plan = saved.model_copy(update={"changes": changes})
-    return Planned(plan, now.found, wanted, settings, today)
+    cluster_state = worlds(door, desired.inventory, progress, settings.owners)
+    cluster_state = recalled(settings, door, desired, cluster_state)
+    _check_cluster(saved, cluster_state, door)
+    changes, cluster_state = _plan_again(saved, settings, desired, cluster_state, door, today)
+    _check_values(saved, changes, cluster_state)
+    plan = saved if saved.options is not ABSENT else _with_destroyed_data(saved, changes)
+    return Planned(plan, cluster_state, desired, settings, today)
 
 
-def _desired(saved: Plan) -> Iterator[Resource]:
-    """What the plan asks, as its records will hold it."""
+def options_of_1_0(saved: Plan) -> RecordedOptions:
+    """The options of a plan of format 1.0, which did not record them, as far as it shows them."""
+    return RecordedOptions(
+        revert_drift=tuple(c.address for c in saved.changes if not any(map(left, c.fields))),
+        no_snapshot=tuple(_without_snapshot(saved)),
+        removed=tuple(c.address for c in saved.changes if c.action is Action.FORGET),
+    )
+
+
+def _touching(saved: Plan) -> tuple[Change, ...]:
+    return tuple(change for change in saved.changes if change.action not in _IDLE)
+
+
+def _desired_resources(saved: Plan) -> Iterator[Resource]:
+    """What the plan creates and changes, as its records will hold it."""
     for change in saved.changes:
         if change.record is not ABSENT:
             record: Mapping[str, Json] = dict(change.record)  # type: ignore[arg-type]
@@ -75,7 +78,7 @@ def _desired(saved: Plan) -> Iterator[Resource]:
             yield Resource(change.where, record["spec"], lifecycle=lifecycle)
 
 
-def _versions(saved: Plan) -> dict[Address, int]:
+def _desired_versions(saved: Plan) -> dict[Address, int]:
     """The versions that the plan's records will hold."""
     return {
         change.where: change.record["schema_version"]
@@ -84,12 +87,13 @@ def _versions(saved: Plan) -> dict[Address, int]:
     }
 
 
-def _same_cluster(saved: Plan, found: Worlds, door: Door) -> None:
+def _check_cluster(saved: Plan, cluster_state: Worlds, door: Door) -> None:
+    """Raises StaleError for another cluster than the one that the plan was made for."""
     planned = saved.server
     if planned.cluster_id is ABSENT:
         other = planned.url != door.server.url
     else:
-        other = planned.cluster_id != found.memory.cluster_id
+        other = planned.cluster_id != cluster_state.memory.cluster_id
     if other:
         raise StaleError(
             f"the plan was made for another cluster than {door.server.url}",
@@ -98,97 +102,96 @@ def _same_cluster(saved: Plan, found: Worlds, door: Door) -> None:
         )
 
 
-def _again(
-    saved: Plan, settings: Settings, wanted: Desired, found: Worlds, door: Door, today: date
-) -> Now:
-    """Plan once more, but only what the saved plan touches; consent was given when it was made."""
-    touched = {change.where for change in saved.changes if change.action not in _IDLE}
-    forgotten = {c.where for c in saved.changes if c.action is Action.FORGET}
-    known = Inventory(r for address, r in found.remembered.items() if address in touched)
-    only = replace(found, remembered=known)
-    whole = replace(settings, partial=False, removed=frozenset(forgotten), consents=_ALL)
-    wishes = Wishes(
-        revert_drift=tuple(_reverting(saved)), no_snapshot=tuple(_without_snapshot(saved))
+def _plan_again(
+    saved: Plan,
+    settings: Settings,
+    desired: Desired,
+    cluster_state: Worlds,
+    door: Door,
+    today: date,
+) -> tuple[Mapping[str, Change], Worlds]:
+    """The changes by address, computed with the plan's options, and the state they rest on.
+
+    Only what the plan touches is planned: that is already what its targets select. That it may
+    delete what it deletes was settled when it was made.
+    """
+    recorded = saved.options
+    options = recorded if isinstance(recorded, RecordedOptions) else options_of_1_0(saved)
+    touched = {change.where for change in _touching(saved)}
+    records = cluster_state.remembered.items()
+    part = replace(
+        cluster_state, remembered=Inventory(r for address, r in records if address in touched)
     )
-    changes, scene = think(whole, wishes, wanted, only, door.server, today)
-    if more := uncertain(scene):
-        only = detailed(door, only, wanted.inventory, more)
-        changes, scene = think(whole, wishes, wanted, only, door.server, today)
-    return Now({change.address: change for change in changes}, replace(found, live=only.live))
+    settings = replace(
+        settings,
+        partial=False,
+        removed=frozenset(map(Address.parse, options.removed)),
+        consents=tuple(
+            Consent("delete", change.address, "the saved plan")
+            for change in saved.changes
+            if change.action is Action.DELETE
+        ),
+    )
+    wishes = Wishes(
+        revert_drift=options.revert_drift,
+        allow_older=options.allow_older,
+        no_snapshot=options.no_snapshot,
+    )
+    changes, inputs = think(settings, wishes, desired, part, door.server, today)
+    if addresses := needs_details(inputs):
+        part = detailed(door, part, desired.inventory, addresses)
+        changes, inputs = think(settings, wishes, desired, part, door.server, today)
+    by_address = {change.address: change for change in changes}
+    return by_address, replace(cluster_state, live=part.live)
 
 
-def _reverting(saved: Plan) -> Iterator[str]:
-    """Where the plan leaves nothing as somebody changed it, whatever on_drift says."""
-    for change in saved.changes:
-        if not any(map(left, change.fields)):
-            yield change.address
+def _check_values(saved: Plan, changes: Mapping[str, Change], cluster_state: Worlds) -> None:
+    """Raises StaleError naming every value that is not as it was when the plan was made."""
+    touching = {change.address: change for change in _touching(saved)}
+    lines = [*_new_points(saved, changes, cluster_state), *changed_values(touching, changes)]
+    if lines:
+        more = f"\n  and {len(lines) - _MAX_LINES} more" if len(lines) > _MAX_LINES else ""
+        raise StaleError(
+            "the saved plan no longer fits; nothing was done",
+            why="\n  ".join(lines[:_MAX_LINES]) + more,
+            hint="Plan again, and look at what it says now.",
+        )
+
+
+def _new_points(saved: Plan, changes: Mapping[str, Change], cluster_state: Worlds) -> Iterator[str]:
+    """Points that the plan would destroy unseen: when it was made, there were none."""
+    skipped = set(_without_snapshot(saved))
+    for planned in _touching(saved):
+        live, change = cluster_state.live.get(planned.where), changes.get(planned.address)
+        expected = any(step.snapshot is not ABSENT for step in planned.steps)
+        if live is None or change is None or expected or planned.address in skipped:
+            continue
+        if destroys_points(change, live, BY_NAME[planned.where.kind]):
+            points = "some" if live.facts.points is None else live.facts.points
+            yield f"{planned.address}: points came since: {points} of them"
 
 
 def _without_snapshot(saved: Plan) -> Iterator[str]:
-    """Where somebody went without a snapshot when it was made."""
+    """Where points were to be destroyed without a snapshot when the plan was made."""
     for violation in saved.violations:
         if violation.rule == "QC210":
             yield str(violation.address)
 
 
-_ALL = tuple(Consent(verb, "*", "the saved plan") for verb in VERBS)
+def _with_destroyed_data(saved: Plan, changes: Mapping[str, Change]) -> Plan:
+    """A plan of format 1.0 with what its JSON does not say: which fields destroy stored data."""
+    destroying = {
+        (change.address, field.path)
+        for change in changes.values()
+        for field in change.fields
+        if field.destroys_data
+    }
 
+    def marked(change: Change) -> Change:
+        fields = (
+            field.model_copy(update={"destroys_data": (change.address, field.path) in destroying})
+            for field in change.fields
+        )
+        return change.model_copy(update={"fields": tuple(fields)})
 
-def _moved(change: Change, now: Now, saved: Plan) -> Iterator[str]:
-    """What is not as it was when the change was planned."""
-    address, again = change.address, now.changes.get(change.address)
-    if again is None or again.action is not change.action:
-        is_now = again.action if again else "nothing to do"
-        yield f"{address}: planned was {change.action}, now it is {is_now}"
-    if again is None:
-        return
-    if again.uuid != change.uuid:
-        yield f"{address}: it was deleted and made again since"
-    if again.schema_version.recorded != change.schema_version.recorded:
-        yield f"{address}: another apply has recorded it since"
-    told = len(list(_fields(change, again)))
-    yield from _fields(change, again)
-    differs = again.steps != change.steps or _record(again) != _record(change)
-    if differs and not told and again.action is change.action:
-        yield f"{address}: its steps would be others now"
-    live = now.found.live.get(change.where)
-    expected = any(step.snapshot is not ABSENT for step in change.steps)
-    expected = expected or address in _without_snapshot(saved)
-    if change.destroys and live and live.facts.points and not expected:
-        yield f"{address}: points came since: {live.facts.points} of them"
-
-
-def _fields(change: Change, again: Change) -> Iterator[str]:
-    """Fields whose live or recorded side moved."""
-    before = {field.path: field for field in change.fields}
-    after = {field.path: field for field in again.fields}
-    for path in [*before, *(path for path in after if path not in before)]:
-        one, other = before.get(path), after.get(path)
-        name = f"{change.address} {'.'.join(str(word) for word in path if word != '')}"
-        if one is None or other is None:
-            field = one or other
-            assert field is not None
-            yield f"{name}: {'no longer differs' if one else f'differs now ({_shown(field.live)})'}"
-            continue
-        for side in ("live", "recorded"):
-            was, is_now = getattr(one, side), getattr(other, side)
-            if _shown(was) != _shown(is_now):
-                yield f"{name}: {side} was {_shown(was)}, is now {_shown(is_now)}"
-
-
-def _shown(value: Json) -> str:
-    return "absent" if value is ABSENT else canonical(value)
-
-
-def _record(change: Change) -> str:
-    return "" if change.record is ABSENT else canonical(dict(change.record))  # type: ignore[arg-type]
-
-
-def _marked(change: Change, again: Change | None) -> Change:
-    """The saved change, with what its JSON does not tell: which fields destroy stored points."""
-    losing = {field.path for field in again.fields if field.loses} if again else set()
-
-    def mark(field: FieldChange) -> FieldChange:
-        return field.model_copy(update={"loses": field.path in losing})
-
-    return change.model_copy(update={"fields": tuple(map(mark, change.fields))})
+    return saved.model_copy(update={"changes": tuple(map(marked, saved.changes))})

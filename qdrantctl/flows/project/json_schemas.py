@@ -64,6 +64,8 @@ class _Generator(GenerateJsonSchema):
 
     def field_is_required(self, field: Any, total: bool) -> bool:
         """What is written always holds every field but those that may be missing."""
+        if "serialization_exclude_if" in field:
+            return False
         inner = field["schema"]
         if self.mode == "serialization" and inner["type"] == "default":
             return inner.get("default") is not MISSING
@@ -100,7 +102,7 @@ class _DriftEnding(BaseModel):
     """What `Drift.document()` adds to the fields of a drift report."""
 
     summary: Counts = Field(description="How many resources there are in each block.")
-    drift: bool = Field(description="Whether there is drift: what exit code 2 says.")
+    drift: bool = Field(description="Whether there is drift, as exit code 2 says.")
 
 
 class _AuditEnding(BaseModel):
@@ -108,7 +110,7 @@ class _AuditEnding(BaseModel):
 
     rules: dict[str, ToldRule] = Field(description="Every rule by its id.")
     summary: Tally = Field(description="How often each answer was given.")
-    findings: bool = Field(description="Whether findings reach fail_on: what exit code 2 says.")
+    findings: bool = Field(description="Whether findings reach fail_on, as exit code 2 says.")
 
 
 class _Ending(BaseModel):
@@ -160,7 +162,7 @@ def _manifest() -> dict[str, Json]:
     fields: dict[str, Any] = {
         "api_version": (str, Field(alias="apiVersion", description="v1, or qdrantctl/v1.")),
         "kind": (Literal["List"], Field(description="Always List.")),
-        "metadata": (dict[str, Any], Field(default_factory=dict, description="Never looked at.")),
+        "metadata": (dict[str, Any], Field(default_factory=dict, description="Not used.")),
         "items": (list[reduce(or_, kinds)], Field(description="The manifests.")),  # type: ignore[misc]
     }
     listed = create_model("List", __base__=Spec, __doc__="Manifests in one document.", **fields)

@@ -14,7 +14,6 @@ from qdrantctl.model.field_rule import Json
 from qdrantctl.model.snapshots.snapshot import Listed, Taken, kept
 from qdrantctl.model.step import Call
 
-NOT_FOUND = 404
 KIND = "collection"
 
 
@@ -107,6 +106,6 @@ def _told(node: NodeDoor, collection: str) -> Mapping[str, Mapping[str, Json]]:
     try:
         return snapshots(node, collection)
     except ClusterError as error:
-        if error.status == NOT_FOUND:  # deleted meanwhile, or not yet on this node
+        if error.not_found:  # deleted meanwhile, or not yet on this node
             return {}
         raise

@@ -5,23 +5,22 @@ From 1.19 on a server gives out the snapshots of collections that exist, and no 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
 
 from qdrantctl.adapters.qdrant import internal_collection as own_collection
-from qdrantctl.flows.cluster.nodes import snapshots
 from qdrantctl.model.address import Address
-from qdrantctl.model.client import Door, NodeDoor
+from qdrantctl.model.client import Door, NodeDoor, get_or_none
 from qdrantctl.model.errors import ClusterError, QdrantctlError
+from qdrantctl.model.field_rule import Json
+from qdrantctl.model.polling import poll
 from qdrantctl.model.server import Server, Version
 from qdrantctl.model.step import Call, collection_path
 
 SINCE = Version(1, 19, 0)
 SHOWN = 5.0
 """Seconds within which every node knows of a collection that one has made."""
-NOT_FOUND, CONFLICT = 404, 409
 _ABOUT = {"stands_in": "while a snapshot is restored"}
 
 
@@ -41,12 +40,9 @@ def unread(server: Server, address: Address) -> QdrantctlError:
 
 def is_one(door: Door, collection: str) -> bool:
     """Whether a collection is there that has no vectors and no points. Raises ClusterError."""
-    try:
-        found: Any = door.ask(Call(method="GET", path=collection_path(collection)))
-    except ClusterError as error:
-        if error.status == NOT_FOUND:
-            return False
-        raise
+    found = get_or_none(door, Call(method="GET", path=collection_path(collection)))
+    if found is None:
+        return False
     params = found["config"]["params"]
     return not (params.get("vectors") or params.get("sparse_vectors") or found["points_count"])
 
@@ -60,7 +56,7 @@ def standing(door: Door, nodes: Iterable[NodeDoor], collection: str) -> Iterator
     try:
         door.ask(own_collection.creation(door.server, collection, _ABOUT))
     except ClusterError as error:
-        if error.status != CONFLICT:
+        if not error.conflict:
             raise
     try:
         _known(nodes, collection)
@@ -72,13 +68,11 @@ def standing(door: Door, nodes: Iterable[NodeDoor], collection: str) -> Iterator
 
 def _known(nodes: Iterable[NodeDoor], collection: str) -> None:
     """Wait until every node lists the snapshots. Raises ClusterError."""
-    until = time.monotonic() + SHOWN
+    call = Call(method="GET", path=collection_path(collection, "snapshots"))
     for node in nodes:
-        while True:
-            try:
-                snapshots(node, collection)
-                break
-            except ClusterError as error:
-                if error.status != NOT_FOUND or time.monotonic() > until:
-                    raise
-            time.sleep(0.05)
+        if poll(partial(get_or_none, node, call), _is_listed, timeout=SHOWN) is None:
+            raise ClusterError(f"{node.server.url}: {collection} is not known there yet")
+
+
+def _is_listed(snapshots: Json) -> bool:
+    return snapshots is not None

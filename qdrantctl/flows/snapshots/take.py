@@ -10,6 +10,8 @@ from hashlib import sha256
 from typing import Any
 
 from qdrantctl.flows.cluster.nodes import Work, points, reached, replicas, snapshots, topology
+from qdrantctl.flows.execution.context import ChangeProgress, ExecutionContext
+from qdrantctl.model.address import Address
 from qdrantctl.model.client import NodeDoor
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.resource import Resource
@@ -21,7 +23,16 @@ SECOND = 1.0
 _TIME = re.compile(r"-(\d{4}(?:-\d\d){5})\.snapshot$")
 
 
-def take(step: Snapshot, live: Resource, work: Work) -> Taken:
+def take_safety_snapshot(
+    step: Snapshot, progress: ChangeProgress, context: ExecutionContext
+) -> None:
+    """The performer of `Snapshot`, before points are destroyed. Raises QdrantctlError."""
+    if live := context.live.get(Address("collection", step.collection)):
+        progress.snapshot = _take(step, live, context.job)
+        progress.restore_point = progress.snapshot.id
+
+
+def _take(step: Snapshot, live: Resource, work: Work) -> Taken:
     """A snapshot on every node that holds shards. Raises QdrantctlError; nothing was destroyed."""
     told = topology(work.door, step.collection)
     holders = frozenset(peer for _, peer, _ in replicas(told))

@@ -151,7 +151,7 @@ def _outliving(change: Change, live: Resource) -> Iterator[Violation]:
     for one in generations(live.facts.generations):
         if one.expires:
             message = f"{change.address}: its tokens hold until {_day(one)}, and cannot be revoked"
-            hint = "Only a new API key ends them: docs/keys.md, rotating the API key."
+            hint = "Only a new API key ends them: docs/concepts/access-keys.md, Rotating the key."
             yield _told("QC148", change, message, hint)
 
 
@@ -172,7 +172,7 @@ def _strangers(change: Change, live: Resource, context: Context) -> Iterator[Vio
             )
 
 
-def weigh(
+def classify_scope(
     fields: tuple[FieldChange, ...], desired: Resource, live: Resource | None, ours: Resource | None
 ) -> tuple[FieldChange, ...]:
     """The fields with who gains what; and what was revoked and is back, to be revoked again."""

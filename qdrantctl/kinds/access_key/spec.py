@@ -49,7 +49,7 @@ class Grant(Spec):
     ]
     access: Annotated[
         Literal["r", "rw", "prw"],
-        Field(description="r reads; prw also writes points; rw also makes indexes and snapshots."),
+        Field(description="r reads; prw also writes points; rw also creates indexes, snapshots."),
     ]
 
     @model_validator(mode="before")
@@ -63,7 +63,7 @@ class Grant(Spec):
                     "path": ("payload",),
                     "rule": "QC142",
                     "hint": "Filter in the application, or give whoever must be kept apart a "
-                    "collection of their own. docs/multi-tenancy.md shows both.",
+                    "collection of their own. docs/concepts/multi-tenancy.md shows both.",
                 },
             )
         return value
@@ -151,7 +151,7 @@ class AccessKey(Spec):
     rotate_before: Annotated[
         Duration | None,
         _TERM,
-        Field(description="How long before its end `keys rotate --due` makes the next one."),
+        Field(description="How long before its expiry `keys rotate --due` creates the next one."),
     ] = None
     grace: Annotated[
         Duration,
@@ -178,7 +178,7 @@ class AccessKey(Spec):
     sinks: Annotated[
         list[Sink] | None,
         Rule(local=True),
-        Field(min_length=1, description="Where `keys issue` puts tokens; left out: stdout."),
+        Field(min_length=1, description="Where `keys issue` writes tokens. Default stdout."),
     ] = None
     acknowledge: Annotated[
         list[Literal["manage"]] | None,

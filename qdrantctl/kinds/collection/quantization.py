@@ -129,7 +129,7 @@ def _kind_of_quantization(since: str = "") -> Rule:
 
 
 class Quantization(Spec):
-    """One kind of quantization. The server keeps one of two and says ok to both."""
+    """One kind of quantization. If two are given, the server returns ok and keeps one."""
 
     scalar: Annotated[
         Scalar | None, _kind_of_quantization(), Field(description="Scalar quantization.")

@@ -37,7 +37,7 @@ class Wal(Spec):
     wal_segments_ahead: Annotated[
         Annotated[int, Field(ge=0, le=1000)] | None,
         FIXED,
-        Field(description="Segments made in advance, at most 1000. Default 0."),
+        Field(description="Segments created in advance, at most 1000. Default 0."),
     ] = None
     wal_retain_closed: Annotated[
         Annotated[int, Field(ge=1, le=U64)] | None,
@@ -57,7 +57,9 @@ class Optimizers(Spec):
     deleted_threshold: Annotated[
         Annotated[float, Field(ge=0, le=1)] | None,
         Rule(),
-        Field(description="Share of deleted vectors that makes a segment be cleaned. Default 0.2."),
+        Field(
+            description="Share of deleted vectors above which a segment is cleaned. Default 0.2."
+        ),
     ] = None
     vacuum_min_vector_number: Annotated[
         Annotated[int, Field(ge=100, le=U64)] | None,
@@ -301,12 +303,12 @@ class Collection(Spec):
     read_fan_out_factor: Annotated[
         Annotated[int, Field(ge=0, le=U32)] | None,
         Rule(at="params", create=False),
-        Field(description="Further replicas asked for every read. Absent chooses."),
+        Field(description="Further replicas that each read is sent to. Absent: automatic."),
     ] = None
     read_fan_out_delay_ms: Annotated[
         Count | None,
         Rule(at="params", create=False, gate=Gate(since="1.17.0")),
-        Field(description="Milliseconds before further replicas are asked."),
+        Field(description="Milliseconds before a read is sent to further replicas."),
     ] = None
     on_disk_payload: Annotated[
         bool | None,

@@ -15,7 +15,7 @@ from qdrantctl.model.violation import Severity
 
 FORMAT_VERSION = "1.0"
 """Of the report: additions raise the minor number, anything else the major."""
-DOCS = "docs/audit.md"
+DOCS = "docs/reference/audit-rules.md"
 WEIGHTS = (Severity.NOTE, Severity.WARNING, Severity.ERROR)
 
 
@@ -80,7 +80,7 @@ class AuditedServer(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     url: str = Field(description="Scheme, host and port.")
-    version: str = Field(description="Its version; empty where it does not tell.")
+    version: str = Field(description="Its version; empty if it does not report it.")
 
 
 class ToldRule(BaseModel):
@@ -88,10 +88,10 @@ class ToldRule(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    title: str = Field(description="What it asks.")
+    title: str = Field(description="What it requires.")
     section: str = Field(description="The part of the checklist that it belongs to.")
     remedy: str = Field(description="What to do where it fails.")
-    docs: str = Field(description="The page that tells more, from the top of the repository.")
+    docs: str = Field(description="The page that explains it, from the top of the repository.")
 
     @classmethod
     def of(cls, rule: str) -> ToldRule:
@@ -110,7 +110,7 @@ class Tally(BaseModel):
     notes: int = Field(description="Failed, with severity note.")
     passed: int = Field(description="Passed.")
     not_applicable: int = Field(description="Lines that do not apply.")
-    cannot_be_seen: int = Field(description="Lines that nobody can answer from here.")
+    cannot_be_seen: int = Field(description="Rules that cannot be checked from here.")
 
 
 class AuditReport(BaseModel):
@@ -119,11 +119,11 @@ class AuditReport(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     format_version: str = Field(default=FORMAT_VERSION, description="Version of this format.")
-    qdrantctl_version: str = Field(description="Version of the program that made it.")
+    qdrantctl_version: str = Field(description="Version of the program that created it.")
     project: str = Field(description="`-` without a project file.")
     environment: str = Field(description="`-` without an environment.")
     server: AuditedServer | MISSING = Field(
-        default=ABSENT, description="Left out where no server was asked (--offline)."
+        default=ABSENT, description="Left out if no server was read (--offline)."
     )
     fail_on: Severity = Field(description="The severity from which on a finding means exit 2.")
     verdicts: tuple[Verdict, ...] = Field(description="In the order of their rules.")

@@ -1,6 +1,6 @@
 """Every rule of the audit: its stable id, and what is said of it wherever it is told.
 
-`model/rule_catalog.py` holds those of manifests and plans. docs/audit.md tells more of each.
+`model/rule_catalog.py` holds those of manifests and plans. Page: docs/reference/audit-rules.md.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ _RULES: dict[str, AuditRule] = {
         "Restore the newest snapshot into a collection of another name and compare, regularly."),
     "QA601": AuditRule(
         "The port for peers is closed", _ERROR,
-        "Let only the nodes reach it (firewall, network policy); whoever does has all rights. From "
+        "Let only the nodes reach it (firewall, network policy): it gives all rights. From "
         "1.18.0 on also set enforce_internal_auth."),
     "QA602": AuditRule(
         "Metrics are not told without a key", _WARNING,

@@ -1,7 +1,7 @@
 """A set: the snapshot of a collection that a policy has put somewhere, and where its files are.
 
-A set is a folder `PROJECT/ENVIRONMENT/POLICY/COLLECTION/ID/` below the destination. What it holds
-says what it is: `set.json` is written last, so that with it the set is complete.
+A set is a folder `PROJECT/ENVIRONMENT/POLICY/COLLECTION/ID/` below the destination. Its files
+define its state: the manifest, `set.json`, is written last, so that with it the set is complete.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -18,18 +18,18 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.snapshots.snapshot import Taken
 
-BEGUN = "begun.json"
-"""A set of which the servers hold files that are still to be copied, or to be removed: at once,
-or by `server_copy: keep` together with the set."""
-SIDECAR = "set.json"
-VERIFIED = "verified.json"
-PRUNED = "pruned.json"
-"""A set that is being removed."""
+BEGUN_FILE = "begun.json"
+"""The manifest of a set of which the servers hold files that are still to be copied, or to be
+removed: at once, or by `server_copy: keep` together with the set."""
+MANIFEST_FILE = "set.json"
+VERIFIED_FILE = "verified.json"
+PRUNED_FILE = "pruned.json"
+"""Marks a set that is being removed."""
 _SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 
-class Found(BaseModel):
-    """What a query by the vector of a point found among the points of the sample."""
+class SampleQuery(BaseModel):
+    """What a query by the vector of a point returned among the points of the sample."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -37,7 +37,7 @@ class Found(BaseModel):
     scores: Mapping[str, float] = Field(description="Scores by ids as JSON.")
 
 
-class Sidecar(BaseModel):
+class SetManifest(BaseModel):
     """What is known of a set: all that a restore needs and no snapshot holds."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -54,7 +54,7 @@ class Sidecar(BaseModel):
     sample: Mapping[str, str] = Field(
         default_factory=dict, description="Digests of some points, by their ids as JSON."
     )
-    queries: Mapping[str, Found] = Field(
+    queries: Mapping[str, SampleQuery] = Field(
         default_factory=dict, description="What queries found, by the name of the vector."
     )
 
@@ -66,12 +66,11 @@ class Sidecar(BaseModel):
     @property
     def folder(self) -> str:
         """Where its files are, below the destination; ends with `/`."""
-        place = folder(self.owner, self.policy, self.snapshot.collection)
-        return f"{place}{self.id}/"
+        return f"{set_folder(self.owner, self.policy, self.snapshot.collection)}{self.id}/"
 
 
-class Verified(BaseModel):
-    """What became of restoring a set to see whether it can be."""
+class VerificationResult(BaseModel):
+    """The result of restoring a set and comparing."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -85,93 +84,164 @@ State = Literal["complete", "unfinished", "bad", "leaving", "orphan"]
 
 
 @dataclass(frozen=True, slots=True)
-class Set:
-    """What stands in one folder of a destination."""
+class SetInfo:
+    """What schedules, retention and restores look at; a set that will be taken has one, too."""
+
+    folder: str
+    state: State
+    collection: str = ""
+    """Empty, as all that follows, where no manifest can be read."""
+    id: str = ""
+    owner: str = ""
+    scheduled: datetime | None = None
+    taken: datetime | None = None
+    has_manifest: bool = False
+    has_points: bool = False
+    has_server_files: bool = False
+    """Whether it is written down that the servers hold files to be copied or removed."""
+    verified: VerificationResult | None = None
+    damage: str = ""
+    """Why it is bad."""
+    kept_by: tuple[str, ...] = ()
+    """The rules of retention that keep it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotSet:
+    """The files in one folder of a destination, and what they say."""
 
     destination: str
     folder: str
     files: Mapping[str, int]
-    """Sizes by name, the sidecar and the like included."""
-    sidecar: Sidecar | None = None
-    begun: Sidecar | None = None
-    verified: Verified | None = None
-    kept: tuple[str, ...] = field(default=())
-    """The rules that keep it."""
+    """Sizes by name, the manifest and the like included."""
+    manifest: SetManifest | None = None
+    begun_manifest: SetManifest | None = None
+    """What was written down before the first file was copied; gone once the servers' own copies
+    are removed."""
+    verified: VerificationResult | None = None
+    kept_by: tuple[str, ...] = ()
+    """The rules of retention that keep it."""
 
     @property
     def state(self) -> State:
-        """`complete` counts; `unfinished` may be finished by the next run; no one knows the rest.
+        """What the next run, retention and restores make of it.
 
-        A file that is missing, or has another size than was written, makes a set bad.
+        `complete` counts, `unfinished` may be finished by the next run, `leaving` is being
+        removed, `bad` has missing or truncated files or failed its verification, and of an
+        `orphan` no manifest can be read.
         """
-        if PRUNED in self.files:
+        if PRUNED_FILE in self.files:
             return "leaving"
-        if self.sidecar is None:
-            return "unfinished" if self.begun else "orphan"
-        sound = all(
-            self.files.get(part(file.peer)) == file.size for file in self.sidecar.snapshot.files
-        )
-        return "complete" if sound and (self.verified is None or self.verified.good) else "bad"
+        if self.manifest is None:
+            return "unfinished" if self.begun_manifest else "orphan"
+        return "bad" if self.damage else "complete"
 
     @property
-    def about(self) -> Sidecar | None:
-        """What is known of it."""
-        return self.sidecar or self.begun
+    def any_manifest(self) -> SetManifest | None:
+        """The manifest, or that of a set that was only begun."""
+        return self.manifest or self.begun_manifest
+
+    @property
+    def missing_or_truncated_file(self) -> str:
+        """A sentence about the first file that is not as it was written; empty if all are."""
+        for file in self.manifest.snapshot.files if self.manifest else ():
+            size = self.files.get(node_file(file.peer))
+            if size is None:
+                return f"The file of node {file.peer} is missing."
+            if size != file.size:
+                return (
+                    f"The file of node {file.peer} has {size:,} bytes, {file.size:,} were written."
+                )
+        return ""
+
+    @property
+    def damage(self) -> str:
+        """Why no collection can be made of it; empty as far as is known."""
+        if reason := self.missing_or_truncated_file:
+            return reason
+        if self.verified and not self.verified.good:
+            return "; ".join(self.verified.missed) or "Its verification failed."
+        return ""
 
     @property
     def size(self) -> int:
         """Bytes of all its files."""
         return sum(self.files.values())
 
+    @property
+    def info(self) -> SetInfo:
+        """The set without its files."""
+        manifest = self.any_manifest
+        about = SetInfo(
+            folder=self.folder,
+            state=self.state,
+            has_manifest=self.manifest is not None,
+            has_server_files=self.begun_manifest is not None,
+            verified=self.verified,
+            damage=self.damage,
+            kept_by=self.kept_by,
+        )
+        if manifest is None:
+            return about
+        return replace(
+            about,
+            collection=manifest.snapshot.collection,
+            id=manifest.id,
+            owner=manifest.owner,
+            scheduled=manifest.scheduled,
+            taken=manifest.taken,
+            has_points=manifest.snapshot.points > 0,
+        )
+
     def document(self, now: datetime) -> dict[str, Json]:
-        """What `snapshots list` tells of it."""
-        about = self.about
+        """Its JSON in `snapshots list` and `snapshots prune`."""
+        manifest = self.any_manifest
         return {
             "destination": self.destination,
             "folder": self.folder,
             "state": self.state,
-            "owner": about.owner if about else None,
-            "policy": about.policy if about else None,
-            "address": about.address if about else None,
-            "id": about.id if about else None,
-            "taken": about.taken.isoformat() if about else None,
-            "age_seconds": int((now - about.taken).total_seconds()) if about else None,
+            "owner": manifest.owner if manifest else None,
+            "policy": manifest.policy if manifest else None,
+            "address": manifest.address if manifest else None,
+            "id": manifest.id if manifest else None,
+            "taken": manifest.taken.isoformat() if manifest else None,
+            "age_seconds": int((now - manifest.taken).total_seconds()) if manifest else None,
             "size": self.size,
-            "points": about.snapshot.points if about else None,
-            "kept_by": list(self.kept),
+            "points": manifest.snapshot.points if manifest else None,
+            "kept_by": list(self.kept_by),
             "verified": self.verified.model_dump(mode="json") if self.verified else None,
         }
 
 
-def part(peer: str) -> str:
+def node_file(peer: str) -> str:
     """Name of one node's file."""
     return f"{peer}.snapshot"
 
 
-def folder(owner: str, policy: str = "", collection: str = "") -> str:
+def set_folder(owner: str, policy: str = "", collection: str = "") -> str:
     """Where the sets of an owner, of its policy or of one collection are; ends with `/`."""
     words = [*owner.split("/"), *(word for word in (policy, collection) if word)]
-    return "".join(f"{_plain(word)}/" for word in words)
+    return "".join(f"{_portable_name(word)}/" for word in words)
 
 
-def _plain(word: str) -> str:
-    """A word as every store can have it; what is not plain is followed by a part of its digest."""
+def _portable_name(word: str) -> str:
+    """A name that every store accepts; other characters are replaced, and a digest is added."""
     if _SAFE.fullmatch(word):
         return word
     plain = re.sub(r"[^A-Za-z0-9_-]+", "-", word)[:80]
     return f"{plain}-{hashlib.sha256(word.encode()).hexdigest()[:8]}"
 
 
-def grouped(found: Iterable[tuple[str, int]]) -> dict[str, dict[str, int]]:
-    """Files by their folder."""
-    sets: dict[str, dict[str, int]] = {}
-    for name, size in found:
+def group_by_folder(names: Iterable[tuple[str, int]]) -> dict[str, dict[str, int]]:
+    """Sizes by folder and file name."""
+    folders: dict[str, dict[str, int]] = {}
+    for name, size in names:
         above, _, last = name.rpartition("/")
-        sets.setdefault(f"{above}/", {})[last] = size
-    return sets
+        folders.setdefault(f"{above}/", {})[last] = size
+    return folders
 
 
-def instant(text: str) -> datetime:
+def parse_time(text: str) -> datetime:
     """`2026-11-25T03:00:00Z` or a day; without a zone it is UTC. Raises ValueError."""
-    found = datetime.fromisoformat(text)
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    time = datetime.fromisoformat(text)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)

@@ -9,7 +9,7 @@ from qdrantctl.model.change import Action, Cause, Change, FieldChange
 from qdrantctl.model.field_rule import ABSENT, Effect
 from qdrantctl.model.resource import Origin
 from qdrantctl.model.snapshots.snapshot import way_back as command
-from qdrantctl.model.step import Snapshot
+from qdrantctl.model.step import Snapshot, TakeSet
 from qdrantctl.render.shared.ansi import Paint, plain
 from qdrantctl.render.shared.escape import clean, dotted, shown
 
@@ -70,12 +70,12 @@ def reason(change: Change) -> str:
 
 def way_back(change: Change, environment: str) -> str:
     """Where snapshots go, or what is done before points are destroyed; empty where nothing is."""
-    found = [step.snapshot for step in change.steps if isinstance(step.snapshot, Snapshot)]
-    if not found:
+    snapshots = [step.snapshot for step in change.steps]
+    if sets := [each for each in snapshots if isinstance(each, TakeSet)]:
+        destinations = dict.fromkeys(url for each in sets for url in each.to)
+        return f"to {clean(', '.join(destinations))}"
+    if not any(isinstance(each, Snapshot) for each in snapshots):
         return ""
-    if change.action is Action.RUN:
-        places = {where: None for step in found for where in step.to}  # type: ignore[union-attr]
-        return f"to {clean(', '.join(places))}"
     told = clean(command(change.address, environment=environment))
     return f"a snapshot is taken first; way back: {told}"
 

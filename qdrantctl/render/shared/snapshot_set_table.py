@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
-from qdrantctl.model.snapshots.snapshot_set import Set
+from qdrantctl.model.snapshots.snapshot_set import SnapshotSet
 from qdrantctl.render.shared.escape import clean
 
 _HEAD = ("set", "owner", "taken", "age", "bytes", "state", "kept by", "verified", "at")
 
 
-def table(sets: Iterable[Set], now: datetime) -> Iterator[str]:
+def table(sets: Iterable[SnapshotSet], now: datetime) -> Iterator[str]:
     """A line for each set, its columns under each other, and the sum."""
     found = list(sets)
     rows = [_HEAD, *(_row(each, now) for each in found)]
@@ -22,8 +22,8 @@ def table(sets: Iterable[Set], now: datetime) -> Iterator[str]:
     yield f"{len(found)} set{'s' * (len(found) != 1)}, {sum(s.size for s in found):,} bytes"
 
 
-def _row(each: Set, now: datetime) -> tuple[str, ...]:
-    about, tried = each.about, each.verified
+def _row(each: SnapshotSet, now: datetime) -> tuple[str, ...]:
+    about, tried = each.any_manifest, each.verified
     whole = each.state == "complete"
     return (
         clean(f"{about.address}@{about.id}" if whole and about
@@ -33,7 +33,7 @@ def _row(each: Set, now: datetime) -> tuple[str, ...]:
         age(now - about.taken) if about else "",
         f"{each.size:,}",
         each.state,
-        clean(", ".join(each.kept)),
+        clean(", ".join(each.kept_by)),
         (f"{tried.when:%Y-%m-%d}" if tried.good else "failed") if tried else "",
         clean(each.destination),
     )  # fmt: skip

@@ -1,14 +1,14 @@
-"""One set: taken on every node, copied to its destinations, its sidecar last.
+"""One set: taken on every node, copied to its destinations, its manifest last.
 
 What was begun is written down at each destination before anything is copied. So the next run
-finds the files that the servers hold of a run that died, and goes on with them.
+finds the files that the servers hold of a run that crashed, and continues with them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from hashlib import sha256
-from typing import Any
 
 from qdrantctl.adapters.stores.store import Store
 from qdrantctl.flows.cluster.nodes import (
@@ -20,141 +20,227 @@ from qdrantctl.flows.cluster.nodes import (
     snapshots,
     topology,
 )
+from qdrantctl.flows.snapshots.policies.progress import PolicyRun, stored
 from qdrantctl.flows.snapshots.policies.sample import sample
-from qdrantctl.flows.snapshots.sets.catalog import put
-from qdrantctl.flows.snapshots.sets.cluster_store import forget
+from qdrantctl.flows.snapshots.sets.catalog import list_sets, write_json
+from qdrantctl.flows.snapshots.sets.cluster_store import delete_server_file
 from qdrantctl.flows.snapshots.take import begun
 from qdrantctl.flows.state.live import observe
+from qdrantctl.kinds.cron_schedule import schedule_at
 from qdrantctl.model.address import Address
 from qdrantctl.model.client import Asked, NodeDoor
 from qdrantctl.model.errors import ClusterError, StoreError
-from qdrantctl.model.field_rule import Json
 from qdrantctl.model.resource import Inventory
+from qdrantctl.model.snapshots.destination import CLUSTER
 from qdrantctl.model.snapshots.snapshot import File
-from qdrantctl.model.snapshots.snapshot_set import BEGUN, SIDECAR, Set, Sidecar, part
-from qdrantctl.model.step import Call, Snapshot, collection_path
+from qdrantctl.model.snapshots.snapshot_set import (
+    BEGUN_FILE,
+    MANIFEST_FILE,
+    SetManifest,
+    SnapshotSet,
+    node_file,
+)
+from qdrantctl.model.step import Call, ResumeSet, TakeSet, collection_path
 
-NOT_FOUND = 404
+
+def take_set(step: TakeSet, run: PolicyRun) -> None:
+    """Take a set and copy it to each destination where it is due."""
+    address, work, progress = f"collection/{step.collection}", run.work, run.progress
+    with progress.collect_errors(address) as errors:
+        manifest = create_set(step, run)
+    if errors:
+        return
+    run.is_out_of_date = True
+    begun_at: list[Store] = []
+    complete_at: list[Store] = []
+    for store in (run.policy.stores[url] for url in step.to):
+        with progress.collect_errors(address):
+            write_json(store, manifest.folder + BEGUN_FILE, manifest)
+            begun_at.append(store)
+            copy_to_destination(store, manifest, {}, work)
+            complete_at.append(store)
+    with progress.collect_errors(address):
+        if not begun_at:
+            delete_server_copies(manifest, work)
+        conclude_set(manifest, complete_at, run, is_everywhere=len(complete_at) == len(step.to))
 
 
-def begin(
-    step: Snapshot, about: Mapping[str, Any], entry: Mapping[str, Json], work: Work
-) -> Sidecar:
-    """Take the snapshots on every node. Raises QdrantctlError.
+def resume_set(step: ResumeSet, run: PolicyRun) -> None:
+    """Finish a set that an earlier run has left, where the servers still hold its files."""
+    address, work, progress = f"collection/{step.collection}", run.work, run.progress
+    run.is_out_of_date = True
+    complete_at: list[Store] = []
+    sets = [run.policy.sets[url, step.folder] for url in step.destinations]
+    for each in sets:
+        store, manifest = run.policy.stores[each.destination], each.begun_manifest
+        with progress.collect_errors(address):
+            if each.state == "unfinished" and manifest:
+                if source_is_gone(manifest, work):
+                    continue
+                copy_to_destination(store, manifest, each.files, work)
+            complete_at.append(store)
+    with progress.collect_errors(address):
+        if manifest := sets[0].any_manifest:
+            conclude_set(manifest, complete_at, run, is_everywhere=len(complete_at) == len(sets))
 
-    `about` says for whom: owner, policy and scheduled. `entry` is what that owner has recorded of
-    the collection.
-    """
+
+def create_set(step: TakeSet, run: PolicyRun) -> SetManifest:
+    """Take the snapshots on every node. Raises QdrantctlError."""
+    work, status = run.work, run.policy.status
     address = Address("collection", step.collection)
     only = frozenset({address})
     live = observe(work.door, Asked(Inventory(), Inventory(), details=only, only=only)).get(address)
     if live is None:
         raise ClusterError(f"{work.door.server.url}: {address} is gone")
-    told = topology(work.door, step.collection)
-    holders = frozenset(peer for _, peer, _ in replicas(told))
-    keys = shard_keys(told)
+    shards = topology(work.door, step.collection)
+    holders = frozenset(peer for _, peer, _ in replicas(shards))
+    keys = shard_keys(shards)
     with reached(work.door, step.nodes, holders, str(address)) as nodes:
         before = sample(work.door, step.collection, live.spec, keys)
-        taken = begun(step.collection, live, told, nodes, work)
+        taken = begun(step.collection, live, shards, nodes, work)
         # What was written meanwhile may be in the snapshot or not.
-        seen = before.both(sample(work.door, step.collection, live.spec, keys))
-    return Sidecar(
-        **about,
+        unchanged = before.both(sample(work.door, step.collection, live.spec, keys))
+    manifest = SetManifest(
+        owner=status.owner,
+        policy=status.name,
+        scheduled=_latest_slot(run),
         id=taken.id,
         taken=work.door.now,
-        snapshot=taken.of(entry),
-        sample=seen.points,
-        queries=seen.queries,
+        snapshot=taken.of(run.entry(step.collection)),
+        sample=unchanged.points,
+        queries=unchanged.queries,
     )
+    return _with_unused_id(manifest, {folder for _, folder in run.policy.sets})
 
 
-def copied(store: Store, sidecar: Sidecar, there: Mapping[str, int], work: Work) -> Sidecar:
-    """Put every file at a destination, then the sidecar. Raises QdrantctlError.
+def _latest_slot(run: PolicyRun) -> datetime:
+    """The time for which a set is taken now: others may have become due since the plan was made."""
+    slot = schedule_at(run.policy.status.spec, run.work.door.now).last
+    assert slot  # a step to take a set is planned only where there is one
+    return slot
 
-    What is `there` was written whole, and is not copied again.
+
+def _with_unused_id(manifest: SetManifest, folders: set[str]) -> SetManifest:
+    """With an id that no other set has: a clock that steps back comes to a second again."""
+    unused, number = manifest, 1
+    while unused.folder in folders:
+        number += 1
+        unused = manifest.model_copy(update={"id": f"{manifest.id}.{number}"})
+    return unused
+
+
+def conclude_set(
+    manifest: SetManifest, complete_at: Sequence[Store], run: PolicyRun, *, is_everywhere: bool
+) -> None:
+    """Report where a set is complete now, and remove the servers' copies that no run needs.
+
+    They stay while a destination cannot be read: it may be the servers themselves, or wait for
+    these files. Raises QdrantctlError.
     """
-    taken = sidecar.snapshot
+    policy, folder = run.policy, manifest.folder
+    sets = [(store, each) for store in complete_at for each in list_sets(store, folder)]
+    for _, each in sets:
+        before = policy.sets.get((each.destination, folder))
+        if each.state == "complete" and not (before and before.state == "complete"):
+            run.progress.taken.append(stored(each))
+    holding = [(s, each) for s, each in sets if policy.status.has_server_copies(each.info)]
+    if holding and is_everywhere and not policy.status.errors:
+        urls = [store.url for store in complete_at]
+        keep = CLUSTER in urls or (CLUSTER, folder) in policy.sets
+        finish_set(holding, run.work, keep=keep)
+
+
+def copy_to_destination(
+    store: Store, manifest: SetManifest, existing: Mapping[str, int], work: Work
+) -> SetManifest:
+    """Copy every file to a destination, then write the manifest. Raises QdrantctlError.
+
+    `existing` are sizes by name: such files were written whole, and are not copied again.
+    """
+    taken = manifest.snapshot
     peers = frozenset(file.peer for file in taken.files)
     files: list[File] = []
-    with reached(work.door, _nodes(work), peers, sidecar.address) as nodes:
+    with reached(work.door, _nodes(work), peers, manifest.address) as nodes:
         for file in taken.files:
-            if not file.checksum or there.get(part(file.peer)) != file.size:
-                pieces = Pieces(file, taken.collection, nodes[file.peer], work)
-                store.write(sidecar.folder + part(file.peer), iter(pieces))
-                file = file.model_copy(update={"checksum": pieces.found.hexdigest()})
+            if not file.checksum or existing.get(node_file(file.peer)) != file.size:
+                chunks = VerifiedChunks(file, taken.collection, nodes[file.peer], work)
+                store.write(manifest.folder + node_file(file.peer), iter(chunks))
+                file = file.model_copy(update={"checksum": chunks.digest.hexdigest()})
             files.append(file)
     whole = taken.model_copy(update={"files": tuple(files)})
-    done = sidecar.model_copy(update={"snapshot": whole})
-    put(store, sidecar.folder + SIDECAR, done)
-    return done
+    complete = manifest.model_copy(update={"snapshot": whole})
+    write_json(store, manifest.folder + MANIFEST_FILE, complete)
+    return complete
 
 
 def _nodes(work: Work) -> tuple[str, ...]:
     return work.nodes if work.door.server.peers > 1 else ()
 
 
-class Pieces:
+class VerifiedChunks:
     """The bytes of one node's file, compared at their end with what the server has written."""
 
     def __init__(self, file: File, collection: str, node: NodeDoor, work: Work) -> None:
         self.file, self.collection, self.node, self.work = file, collection, node, work
-        self.found = sha256()
+        self.digest = sha256()
 
     def __iter__(self) -> Iterator[bytes]:
         path = collection_path(self.collection, "snapshots", self.file.name)
         length = 0
         for piece in self.node.download(Call(method="GET", path=path)):
             self.work.go_on()
-            self.found.update(piece)
+            self.digest.update(piece)
             length += len(piece)
             self.work.say(
                 f"collection/{self.collection}: {length:,} of {self.file.size:,} bytes copied"
             )
             yield piece
-        mark = self.found.hexdigest()
-        if length != self.file.size or mark != (self.file.checksum or mark):
+        checksum = self.digest.hexdigest()
+        if length != self.file.size or checksum != (self.file.checksum or checksum):
             raise StoreError(
                 f"{self.node.server.url}: {self.file.name} is not what the server has written",
-                why=f"{length:,} bytes with sha256 {mark} came, {self.file.size:,} with "
+                why=f"{length:,} bytes with sha256 {checksum} came, {self.file.size:,} with "
                 f"{self.file.checksum or 'an unknown one'} were written.",
                 hint="Look at the disk and the log of that node.",
             )
 
 
-def tidied(sets: Sequence[tuple[Store, Set]], work: Work, *, keep: bool) -> None:
-    """Remove the servers' own copies of a set that is whole at all its destinations.
+def finish_set(sets: Sequence[tuple[Store, SnapshotSet]], work: Work, *, keep: bool) -> None:
+    """Remove the servers' own copies of a set that is complete at all its destinations.
 
-    Raises QdrantctlError. Until then what was begun stays written down.
+    `keep` leaves them, as the set's files. Until then what was begun stays written down. Raises
+    QdrantctlError.
     """
-    about = next((each.about for _, each in sets if each.about), None)
-    if about is None or any(each.sidecar is None for _, each in sets):
+    manifest = sets[0][1].manifest
+    if manifest is None or any(each.manifest is None for _, each in sets):
         return
     if not keep:
-        dropped(about, work)
+        delete_server_copies(manifest, work)
     for store, each in sets:
-        store.delete(each.folder + BEGUN)
+        store.delete(each.folder + BEGUN_FILE)
 
 
-def dropped(sidecar: Sidecar, work: Work) -> None:
-    """Remove the servers' own copies. Raises QdrantctlError."""
-    peers = members(work.door, (file.peer for file in sidecar.snapshot.files))
-    with reached(work.door, _nodes(work), peers, sidecar.address) as nodes:
-        for file in sidecar.snapshot.files:
+def delete_server_copies(manifest: SetManifest, work: Work) -> None:
+    """Delete the servers' own copies of a set. Raises QdrantctlError."""
+    peers = members(work.door, (file.peer for file in manifest.snapshot.files))
+    with reached(work.door, _nodes(work), peers, manifest.address) as nodes:
+        for file in manifest.snapshot.files:
             if file.peer in nodes:
-                forget(nodes[file.peer], sidecar, file)
+                delete_server_file(nodes[file.peer], manifest, file)
 
 
-def source_gone(sidecar: Sidecar, work: Work) -> bool:
-    """Whether the servers hold no longer what was begun. Raises QdrantctlError."""
-    peers = members(work.door, (file.peer for file in sidecar.snapshot.files))
+def source_is_gone(manifest: SetManifest, work: Work) -> bool:
+    """Whether the servers no longer hold the files of a set. Raises QdrantctlError."""
+    taken = manifest.snapshot
+    peers = members(work.door, (file.peer for file in taken.files))
     try:
-        with reached(work.door, _nodes(work), peers, sidecar.address) as nodes:
+        with reached(work.door, _nodes(work), peers, manifest.address) as nodes:
             return any(
                 file.peer not in nodes
-                or file.name not in snapshots(nodes[file.peer], sidecar.snapshot.collection)
-                for file in sidecar.snapshot.files
+                or file.name not in snapshots(nodes[file.peer], taken.collection)
+                for file in taken.files
             )
     except ClusterError as error:
-        if error.status == NOT_FOUND:
+        if error.not_found:
             return True
         raise

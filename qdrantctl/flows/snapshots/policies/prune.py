@@ -1,116 +1,110 @@
-"""The flows of `snapshots list` over destinations and of `snapshots prune`."""
+"""The flow of `snapshots prune`: sets that retention no longer keeps, or that are named."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.stores.store import Store
 from qdrantctl.flows.cluster.nodes import Work
-from qdrantctl.flows.snapshots.policies.backup import dropped
-from qdrantctl.flows.snapshots.policies.status import Policy, policies
-from qdrantctl.flows.snapshots.sets.catalog import TOO_NEW, remove
+from qdrantctl.flows.snapshots.policies.backup import delete_server_copies
+from qdrantctl.flows.snapshots.policies.progress import PolicyRun, stored
+from qdrantctl.flows.snapshots.policies.status import AppliedPolicy, read_policies
+from qdrantctl.flows.snapshots.sets.catalog import delete_set
 from qdrantctl.model.errors import StoreError, UsageError
 from qdrantctl.model.snapshots.destination import CLUSTER
-from qdrantctl.model.snapshots.snapshot import Listed
-from qdrantctl.model.snapshots.snapshot_set import Set
-
-LOOSE = ("orphan", "unfinished", "bad")
-"""States of sets that are removed when they are named; so are those of collections that are gone,
-and from ahead of the clock. One that is unfinished goes by itself once a newer one was begun."""
+from qdrantctl.model.snapshots.snapshot_set import SnapshotSet
+from qdrantctl.model.step import RemoveSet
 
 
 @dataclass(frozen=True, slots=True)
-class Leaving:
+class PendingRemoval:
     """A set that is to be removed."""
 
     store: Store
-    set: Set
-    copies: bool
+    set: SnapshotSet
+    has_server_copies: bool
     """Whether the servers hold files of it that no destination needs any more."""
 
     def remove(self, work: Work) -> None:
-        """Remove it, and those files first: nothing but the set tells of them.
+        """Remove it, the servers' files first: only the set says which they are.
 
         Raises QdrantctlError.
         """
-        if self.copies and self.set.about:
-            dropped(self.set.about, work)
-        remove(self.store, self.set)
+        if self.has_server_copies and (manifest := self.set.any_manifest):
+            delete_server_copies(manifest, work)
+        delete_set(self.store, self.set)
 
 
-def listed(settings: Settings, work: Work) -> tuple[tuple[Set, ...], tuple[str, ...]]:
-    """Every set at every destination of every policy, and why others cannot be seen.
-
-    Raises ClusterError.
-    """
-    places = [place for policy in policies(settings, work) for place in policy.places]
-    sets = tuple(each for place in places for each in place.sets)
-    return sets, tuple(place.broken for place in places if place.broken)
-
-
-def leaving(
+def plan_prune(
     settings: Settings, work: Work, only: tuple[str, ...], named: Sequence[str]
-) -> tuple[list[Leaving], list[Set]]:
-    """What is to be removed, and what only would be if it were named. Raises QdrantctlError."""
-    going: list[Leaving] = []
-    loose: list[Set] = []
-    left = {name.rstrip("/") for name in named}
-    for policy in policies(settings, work, only):
-        for place in policy.places:
-            if place.broken:
-                raise StoreError(place.broken.removesuffix("."))
-        here = departing(policy, left)
-        sets = (each for place in policy.places for each in place.sets if _loose(policy, each))
-        loose += (each for each in sets if each not in [one.set for one in here])
-        going += here
-    if missing := left - {each.set.folder.rstrip("/") for each in going}:
+) -> tuple[list[PendingRemoval], list[SnapshotSet]]:
+    """The sets to be removed, and those that would be if they were named. Raises QdrantctlError."""
+    removals: list[PendingRemoval] = []
+    others: list[SnapshotSet] = []
+    folders = {name.rstrip("/") for name in named}
+    for policy in read_policies(settings, work, only):
+        for error in policy.status.errors:
+            raise StoreError(error.removesuffix("."))
+        removable = removable_sets(policy, folders)
+        removals += removable.values()
+        others += (
+            each
+            for key, each in policy.sets.items()
+            if key not in removable and policy.status.needs_explicit_name(each.info)
+        )
+    if missing := folders - {each.set.folder.rstrip("/") for each in removals}:
         raise UsageError(
             f"no set {sorted(missing)[0]} that could be removed so",
             hint="`qdrantctl snapshots list` tells of their folders.",
         )
-    return going, loose
+    return removals, others
 
 
-def departing(policy: Policy, named: Collection[str] = ()) -> list[Leaving]:
-    """What of a policy is to be removed: what retention no longer keeps, and what is named."""
-    going: list[tuple[Store, Set]] = []
-    staying: set[str] = set()
-    for place in policy.places:
-        over = policy.superfluous(place)
-        for each in place.sets:
-            asked = _loose(policy, each) and each.folder.rstrip("/") in named
-            if place.store and (asked or each in over):
-                going.append((place.store, each))
-            else:
-                staying.add(each.folder)
-    return [
-        Leaving(
-            store, each, store.url == CLUSTER or bool(each.begun and each.folder not in staying)
+def removable_sets(
+    policy: AppliedPolicy, named: Collection[str] = ()
+) -> dict[tuple[str, str], PendingRemoval]:
+    """The sets that retention no longer keeps or that are named, by destination and folder."""
+    status = policy.status
+    expired = {(where.url, each.folder) for where in status.destinations
+               for each in status.expired_sets(where)}  # fmt: skip
+    going = {
+        key: each
+        for key, each in policy.sets.items()
+        if key in expired
+        or (each.folder.rstrip("/") in named and status.needs_explicit_name(each.info))
+    }
+    staying = {folder for url, folder in policy.sets.keys() - going.keys()}
+    return {
+        (url, folder): PendingRemoval(
+            policy.stores[url],
+            each,
+            url == CLUSTER or (each.begun_manifest is not None and folder not in staying),
         )
-        for store, each in going
-    ]
+        for (url, folder), each in going.items()
+    }
 
 
-def _loose(policy: Policy, each: Set) -> bool:
-    return each.state in LOOSE or policy.gone(each) or each.kept == (TOO_NEW,)
-
-
-def prune(going: Sequence[Leaving], work: Work, tell: Callable[[Set], None]) -> None:
+def prune(removals: Sequence[PendingRemoval], work: Work) -> None:
     """Remove them. Raises QdrantctlError."""
-    for each in going:
+    for each in removals:
         work.go_on()
         each.remove(work)
-        tell(each.set)
 
 
-def outside(found: Iterable[Listed], sets: Iterable[Set]) -> tuple[Listed, ...]:
-    """The files on servers that are of none of these sets."""
-    held = {
-        (each.about.address, file.name)
-        for each in sets
-        if each.about and (each.begun or each.destination == CLUSTER)
-        for file in each.about.snapshot.files
-    }
-    return tuple(each for each in found if (each.address, each.name) not in held)
+def remove_set(step: RemoveSet, run: PolicyRun) -> None:
+    """Carry out a step of a run, unless retention keeps the set after all.
+
+    So it is where the set that was to take its place could not be taken.
+    """
+    removal = removable_sets(run.refresh()).get((step.destination, step.folder))
+    if removal is None or (step.unless_finished and removal.set.state != "unfinished"):
+        return
+    manifest = removal.set.any_manifest
+    with run.progress.collect_errors(manifest.address if manifest else ""):
+        run.work.go_on()
+        address = run.policy.status.address
+        run.work.say(f"{address}: removing {step.folder} from {step.destination}")
+        removal.remove(run.work)
+        run.progress.removed.append(stored(removal.set))

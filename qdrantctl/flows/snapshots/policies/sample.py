@@ -14,7 +14,7 @@ from qdrantctl.model.client import Door
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.resource import canonical
-from qdrantctl.model.snapshots.snapshot_set import Found, Sidecar
+from qdrantctl.model.snapshots.snapshot_set import SampleQuery, SetManifest
 from qdrantctl.model.step import Call, collection_path
 
 SAMPLED = 8
@@ -30,7 +30,7 @@ class Sample:
 
     points: Mapping[str, str] = field(default_factory=dict)
     """Digests by ids as JSON."""
-    queries: Mapping[str, Found] = field(default_factory=dict)
+    queries: Mapping[str, SampleQuery] = field(default_factory=dict)
     """What was found, by vector name; `""` is the one without a name."""
 
     def both(self, other: Sample) -> Sample:
@@ -54,13 +54,13 @@ def sample(door: Door, collection: str, spec: Mapping[str, Json], keys: Sequence
     try:
         points = _asked(door, collection, "scroll", about)["points"]
         ids = [point["id"] for point in points]
-        queries: dict[str, Found] = {}
+        queries: dict[str, SampleQuery] = {}
         for point in points:
             for name, vector in _vectors(point).items():
                 if name not in queries and name not in without:
                     scores = _scores(door, collection, name, vector, ids, keys)
                     if all(map(_finite, scores.values())):
-                        queries[name] = Found(point=json.dumps(point["id"]), scores=scores)
+                        queries[name] = SampleQuery(point=json.dumps(point["id"]), scores=scores)
     except ClusterError as error:
         if error.status and error.status < 500:
             return Sample()
@@ -68,24 +68,24 @@ def sample(door: Door, collection: str, spec: Mapping[str, Json], keys: Sequence
     return Sample({json.dumps(point["id"]): _mark(point) for point in points}, queries)
 
 
-def unlike_sample(sidecar: Sidecar, collection: str, door: Door) -> Iterator[str]:
+def unlike_sample(manifest: SetManifest, collection: str, door: Door) -> Iterator[str]:
     """What of the sample is not as it was. Raises ClusterError.
 
     The caps of the collection, which stands only for this, are lifted: its own readers are none.
     """
-    if not sidecar.sample:
+    if not manifest.sample:
         return
-    if _STRICT in sidecar.snapshot.spec:
+    if _STRICT in manifest.snapshot.spec:
         body = {_STRICT: {"enabled": False} | dict.fromkeys(RATES, UNLIMITED)}
         door.ask(Call(method="PATCH", path=collection_path(collection), body=body))
-    ids = [json.loads(point) for point in sidecar.sample]
+    ids = [json.loads(point) for point in manifest.sample]
     about = {"ids": ids, "with_payload": True, "with_vector": True}
     points = {json.dumps(point["id"]): point for point in _asked(door, collection, "", about)}
-    for point, mark in sidecar.sample.items():
+    for point, mark in manifest.sample.items():
         if point not in points or _mark(points[point]) != mark:
             yield f"point {point} (not as it was)"
-    keys = [key for key, _ in sidecar.snapshot.keys]
-    for name, query in sidecar.queries.items():
+    keys = [key for key, _ in manifest.snapshot.keys]
+    for name, query in manifest.queries.items():
         vector = _vectors(points.get(query.point, {})).get(name)
         if vector is None:
             continue  # told already

@@ -14,23 +14,24 @@ from uuid import uuid4
 from qdrantctl.adapters.local_server.scratch import servers, swept
 from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.qdrant.client import Cluster
+from qdrantctl.engine.snapshots.policy_status import SCRATCH
 from qdrantctl.flows.cluster.nodes import Work, snapshots
 from qdrantctl.flows.partial_failure import noted
 from qdrantctl.flows.snapshots.policies.sample import unlike_sample
-from qdrantctl.flows.snapshots.policies.status import SCRATCH, Place, Policy, policies
-from qdrantctl.flows.snapshots.restore.from_set import Chosen, restoring, torn
+from qdrantctl.flows.snapshots.policies.status import AppliedPolicy, read_policies
+from qdrantctl.flows.snapshots.restore.from_set import SelectedSet, restoring
 from qdrantctl.flows.snapshots.restore.run import carried_out
 from qdrantctl.flows.snapshots.restore.target import Wish
-from qdrantctl.flows.snapshots.sets.catalog import put
-from qdrantctl.model.errors import ClusterError, DamagedError, RefusedError
-from qdrantctl.model.snapshots.snapshot_set import VERIFIED, Set, Verified
+from qdrantctl.flows.snapshots.sets.catalog import write_json
+from qdrantctl.model.errors import ClusterError, DamagedError, SnapshotRejected
+from qdrantctl.model.snapshots.snapshot_set import VERIFIED_FILE, SnapshotSet, VerificationResult
 from qdrantctl.model.step import Call, collection_path
 
-Tell = Callable[[Set, Verified], None]
+OnResult = Callable[[SnapshotSet, VerificationResult], None]
 
 
 def verify(
-    settings: Settings, work: Work, only: tuple[str, ...], tell: Tell, *, embedded: bool
+    settings: Settings, work: Work, only: tuple[str, ...], on_result: OnResult, *, embedded: bool
 ) -> tuple[str, ...]:
     """Restore the newest set of each collection at each place; why others could not be tried.
 
@@ -39,43 +40,49 @@ def verify(
     """
     _sweep(settings, work)
     untried: list[str] = []
-    for policy in policies(settings, work, only):
-        for place in policy.places:
-            untried += [place.broken] if place.broken else []
-            for found in _newest(policy, place):
+    for policy in read_policies(settings, work, only):
+        untried += policy.status.errors
+        for selected in _newest_sets(policy):
+            work.go_on()
+            what = f"{selected.set.folder} at {selected.store.url}"
+            work.say(f"{policy.status.address}: verifying {what}")
+            with noted(what) as errors:
+                result = _verify_set(settings, work, selected, embedded=embedded)
+                if selected.set.state == "complete" or selected.set.verified:
+                    write_json(selected.store, selected.set.folder + VERIFIED_FILE, result)
+                on_result(selected.set, result)
+            if errors:
                 work.go_on()
-                what = f"{found.set.folder} at {place.url}"
-                work.say(f"{policy.address}: verifying {what}")
-                with noted(what) as errors:
-                    met = _met(settings, work, found, embedded=embedded)
-                    if found.set.state == "complete" or found.set.verified:
-                        put(found.store, found.set.folder + VERIFIED, met)
-                    tell(found.set, met)
-                if errors:
-                    work.go_on()
-                untried += errors
+            untried += errors
     return tuple(untried)
 
 
-def _newest(policy: Policy, place: Place) -> Iterator[Chosen]:
-    """The newest set of each collection, whole or not: a bad one must be told of."""
-    for name in policy.collections:
-        whole = [each for each in place.of(name) if each.sidecar and each.state != "leaving"]
-        if whole and place.store and whole[-1].sidecar:
-            yield Chosen(place.store, whole[-1], whole[-1].sidecar)
+def _newest_sets(policy: AppliedPolicy) -> Iterator[SelectedSet]:
+    """The newest set of each collection at each destination; a bad one must be reported, too."""
+    newest: dict[tuple[str, str], SelectedSet] = {}
+    for (url, _), each in policy.sets.items():
+        if each.manifest and each.state != "leaving":
+            name = each.manifest.snapshot.collection
+            newest[url, name] = SelectedSet(policy.stores[url], each, each.manifest)
+    for url in policy.stores:
+        for name in policy.status.collections:
+            if (url, name) in newest:
+                yield newest[url, name]
 
 
-def _met(settings: Settings, work: Work, found: Chosen, *, embedded: bool) -> Verified:
+def _verify_set(
+    settings: Settings, work: Work, selected: SelectedSet, *, embedded: bool
+) -> VerificationResult:
     now, server = work.door.now, work.door.server.version
-    if missing := torn(found.set):
-        missed: tuple[str, ...] = (missing,)
+    if reason := selected.set.missing_or_truncated_file:
+        missed: tuple[str, ...] = (reason,)
     else:
-        files = len(found.sidecar.snapshot.files)
-        there = _embedded(settings, work, files) if embedded else nullcontext(work)
-        with there as scratch:
+        files = len(selected.manifest.snapshot.files)
+        target = _embedded(settings, work, files) if embedded else nullcontext(work)
+        with target as scratch:
             server = scratch.door.server.version
-            missed = _missed(settings, now, scratch, found)
-    return Verified(when=now, good=not missed, server=str(server), missed=missed)
+            missed = _differences(settings, now, scratch, selected)
+    return VerificationResult(when=now, good=not missed, server=str(server), missed=missed)
 
 
 @contextmanager
@@ -85,24 +92,28 @@ def _embedded(settings: Settings, work: Work, count: int) -> Iterator[Work]:
         yield Work(door, work.say, work.stop, tuple(endpoint.url for endpoint in endpoints))
 
 
-def _missed(settings: Settings, now: datetime, work: Work, found: Chosen) -> tuple[str, ...]:
+def _differences(
+    settings: Settings, now: datetime, work: Work, selected: SelectedSet
+) -> tuple[str, ...]:
     """What is not as it was. Of a server that refuses once it may have been a bad moment."""
     try:
         try:
-            return _tried(settings, now, work, found)
-        except RefusedError:
-            return _tried(settings, now, work, found)
-    except (DamagedError, RefusedError) as error:
+            return _restore_and_compare(settings, now, work, selected)
+        except SnapshotRejected:
+            return _restore_and_compare(settings, now, work, selected)
+    except (DamagedError, SnapshotRejected) as error:
         return (f"{error.what}: {error.why}",)
 
 
-def _tried(settings: Settings, now: datetime, work: Work, found: Chosen) -> tuple[str, ...]:
+def _restore_and_compare(
+    settings: Settings, now: datetime, work: Work, selected: SelectedSet
+) -> tuple[str, ...]:
     """Restore a set through this door and compare; what was made is deleted again."""
     name = f"{_ours(settings)}{uuid4().hex[:12]}"
-    made = restoring(settings, work, found, Wish(name, lambda _: False, False), now)
+    made = restoring(settings, work, selected, Wish(name, lambda _: False, False), now)
     try:
         missed, _ = carried_out(made, work)
-        return (*missed, *unlike_sample(found.sidecar, name, work.door))
+        return (*missed, *unlike_sample(selected.manifest, name, work.door))
     finally:
         _drop(name, work)
 

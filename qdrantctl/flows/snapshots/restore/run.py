@@ -1,21 +1,35 @@
-"""Carrying out a restore: what stands in its way is kept first, its aliases come last."""
+"""Carrying out a restore: the performer of `Restore`, and what the ledger says meanwhile."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from qdrantctl.adapters.qdrant import ledger
 from qdrantctl.flows.cluster.indexing import YELLOW, awhile
 from qdrantctl.flows.cluster.nodes import Work, exists
+from qdrantctl.flows.execution.context import (
+    Bookkeeping,
+    ChangeProgress,
+    ExecutionContext,
+    Performers,
+    StepFailure,
+)
+from qdrantctl.flows.execution.execute import execute
+from qdrantctl.flows.execution.read_back import Expected, read_back
+from qdrantctl.flows.execution.send import send_call
 from qdrantctl.flows.snapshots import placeholder as stand_in
 from qdrantctl.flows.snapshots.restore.plan import Restoring
-from qdrantctl.flows.snapshots.restore.target import seen, taken_down, unlike
+from qdrantctl.flows.snapshots.restore.target import (
+    delete_upload_copies,
+    seen,
+    unlike,
+    wait_until_deleted,
+)
 from qdrantctl.flows.snapshots.restore.upload import patiently, readable, recover
-from qdrantctl.flows.snapshots.take import take
+from qdrantctl.flows.snapshots.take import take_safety_snapshot
 from qdrantctl.flows.state.ledger_entry import applied, first, pending
 from qdrantctl.model.actor import Identity
 from qdrantctl.model.change import Change
@@ -23,174 +37,175 @@ from qdrantctl.model.client import Door
 from qdrantctl.model.errors import ClusterError, QdrantctlError
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.report import Outcome, Report, Status
-from qdrantctl.model.snapshots.snapshot import Underway, underway, way_back
-from qdrantctl.model.step import Snapshot, calls
+from qdrantctl.model.resource import Inventory, Resource
+from qdrantctl.model.snapshots.snapshot import Underway, underway
+from qdrantctl.model.step import Call, Restore, Snapshot
 
 
 def restore(made: Restoring, work: Work, identity: Identity) -> Report:
-    """Carry it out; the aliases last."""
-    started = time.monotonic()
-    change, *moves = made.plan.changes
-    back, error, note, missed = "", "", "", tuple[str, ...]()
-    entry = dict(made.standing.entry)
-    try:
-        if made.standing.live:
-            entry = _kept(made, work)
-        entry = _marked(made, entry, work.door, identity)
-        back = _way_back(made, entry)
-        if made.standing.live:
-            taken_down(made.address, replace(work, nodes=made.step.nodes))
-        missed, note = carried_out(made, work)
-    except QdrantctlError as failure:
-        error = failure.line
-    status = Status.FAILED if error else Status.NOT_TAKEN if missed else Status.DONE
-    outcome = Outcome(
-        address=change.address,
-        action=change.action,
-        status=status,
-        error=error,
-        missed=missed,
-        note=note,
-        way_back=back,
-        seconds=round(time.monotonic() - started, 3),
+    """Carry the plan of a restore out: the collection, then its aliases."""
+    target = made.standing
+    live = Inventory([target.live] if target.live else [])
+    context = ExecutionContext(replace(work, nodes=made.step.nodes), live)
+    records = RestoreRecords(made, context, identity, dict(target.entry))
+    bookkeeping = Bookkeeping(
+        check=records.check_source,
+        begin=records.begin,
+        verify=records.read_alias_back,
+        can_start=records.can_start,
     )
-    outcomes = [outcome]
-    for move in moves:
-        # Whoever writes meanwhile makes the points other than they were. What was taken down with
-        # the collection is wanted all the same.
-        may = status is Status.DONE or (not error and move.where.name in made.standing.down)
-        outcomes.append(_moved(move, work) if may else _not_reached(move))
-    if error:
-        _nothing_left(made, entry, work.door)
-    elif all(each.status is not Status.FAILED for each in outcomes):
-        try:
-            _recorded(made, entry, work.door, identity)
-        except QdrantctlError as failure:  # what was done is told all the same
-            failed = {"status": Status.FAILED, "error": failure.line}
-            outcomes[0] = outcome.model_copy(update=failed)
-    stopped = work.stop()
-    return Report.of(made.plan, outcomes, command="snapshots restore", interrupted=stopped)
+    performers: Performers = {
+        Snapshot: take_safety_snapshot,
+        Call: send_call,
+        Restore: records.restore_snapshot,
+    }
+    report = execute(made.plan, context, performers, bookkeeping, command="snapshots restore")
+    return records.close(report)
 
 
-def _kept(made: Restoring, work: Work) -> dict[str, Json]:
-    """See that the snapshot is sound, and keep what stands there.
+@dataclass(slots=True)
+class RestoreRecords:
+    """What the ledger holds of the restored name, from the first step to the last alias.
 
-    What the ledger will hold of it. Raises QdrantctlError.
+    The entry says that a restore is under way until the aliases are put back, too.
     """
-    live, change = made.standing.live, made.plan.changes[0]
-    assert live is not None
-    try:
-        readable(made.step, made.taken, work, made.source)
-        for call in calls(made.plan.prepare):
-            work.door.ask(call)
-        taken = take(Snapshot(collection=made.step.name, nodes=made.step.nodes), live, work)
-    except QdrantctlError as failure:
-        failure.hint = f"{failure.hint} Nothing of {made.address} was destroyed.".strip()
-        raise
-    return pending(change, made.standing.entry, live, made.plan.owner, taken)
+
+    made: Restoring
+    context: ExecutionContext
+    actor: Identity
+    entry: dict[str, Json]
+    """As it was written last; empty where the ledger knows nothing of the name."""
+
+    def can_start(self, change: Change, outcomes: Sequence[Outcome], _: ExecutionContext) -> bool:
+        """Whether a change may be begun; aliases follow also where the operator asked to stop.
+
+        Writes meanwhile make the points other than they were. Aliases that were taken down with
+        the collection are put back all the same.
+        """
+        if not outcomes:
+            return not self.context.is_cancelled()
+        status = outcomes[0].status
+        was_taken_down = change.where.name in self.made.standing.down
+        return status is Status.DONE or (status is Status.NOT_TAKEN and was_taken_down)
+
+    def check_source(self, progress: ChangeProgress) -> None:
+        """See that the snapshot is sound before another collection is deleted for it."""
+        made = self.made
+        if self._is_collection(progress) and made.standing.live:
+            readable(made.step, made.taken, self.context.job, made.source)
+
+    def begin(self, progress: ChangeProgress) -> None:
+        """Write down that a restore is under way, with the snapshot of what it replaces.
+
+        Until it ends no apply and no policy takes what exists there for the collection. Nothing is
+        written where there is no ledger: then nothing needs to be kept from it.
+        """
+        target, client = self.made.standing, self.context.client
+        if not self._is_collection(progress) or not (target.ledger or target.live):
+            return
+        change, entry = progress.change, self.entry
+        if progress.snapshot:
+            entry = pending(change, entry, target.live, self.made.plan.owner, progress.snapshot)
+        mark = self._mark(progress.restore_point)
+        entry = entry or first(change, self.made.plan.owner)
+        entry = {word: value for word, value in entry.items() if word != "pending"}
+        if not target.ours:
+            entry["deleted"] = True  # else the next apply finds it managed, and in no manifest
+        entry["restoring"] = mark.model_dump(mode="json")
+        ledger.write(client, [entry])
+        self.entry, progress.restore_point = entry, mark.replaced
+        if target.live:
+            delete_upload_copies(self.made.address, self.context.job)
+
+    def restore_snapshot(self, _: Restore, progress: ChangeProgress, __: ExecutionContext) -> None:
+        """The performer of `Restore`. Raises QdrantctlError."""
+        if self.made.standing.live:
+            wait_until_deleted(self.made.address, self.context.job)
+        progress.missed, progress.note = carried_out(self.made, self.context.job)
+
+    def read_alias_back(self, progress: ChangeProgress, failure: StepFailure | None) -> None:
+        """Whether an alias stands for the collection; a collection was compared by its step."""
+        if self._is_collection(progress):
+            return
+        alias = Resource(progress.change.where, {"collection": self.made.step.name})
+        expected = Expected(Inventory([alias]), self.context.client.now.date())
+        _, progress.missed = read_back(progress.change, expected, self.context, failure)
+
+    def close(self, report: Report) -> Report:
+        """Take the mark out of the ledger where the restore has ended. The report with what failed.
+
+        It stays where something is left to be put back.
+        """
+        collection, *aliases = report.outcomes
+        if collection.status is Status.FAILED:
+            self._forget_unless_begun()
+        elif collection.status is not Status.NOT_REACHED and report.count(Status.FAILED) == 0:
+            try:
+                self._record()
+            except QdrantctlError as error:  # what was done is told all the same
+                failed = {"status": Status.FAILED, "error": error.line}
+                outcomes = (collection.model_copy(update=failed), *aliases)
+                return report.model_copy(update={"outcomes": outcomes})
+        return report
+
+    def _is_collection(self, progress: ChangeProgress) -> bool:
+        return progress.change.where == self.made.address
+
+    def _mark(self, safe: str) -> Underway:
+        """What is being restored. `safe` is the snapshot of what is replaced; empty for none."""
+        made, target = self.made, self.made.standing
+        left = underway(target.entry)
+        return Underway(
+            collection=made.step.collection,
+            snapshot=made.taken.id,
+            source=made.url,
+            aliases=tuple(sorted(target.down)),
+            # What exists there after a restore that died is no more than that one has left.
+            replaced=left.replaced if left and left.replaced else safe,
+            stand_in=made.source is None
+            and not made.listed
+            and stand_in.needed(self.context.client.server),
+            who=self.actor.who,
+            when=_now(),
+        )
+
+    def _record(self) -> None:
+        """Have the ledger know the collection as the one that was applied. Raises ClusterError."""
+        if not self.entry:
+            return
+        made, client = self.made, self.context.client
+        mark = underway(self.entry)
+        entry = _without_mark(self.entry)
+        if made.standing.ours:
+            live = seen(client, made.address).get(made.address)
+            replaced = {"pending": {"snapshot": mark.replaced}} if mark and mark.replaced else {}
+            change, actor = made.plan.changes[0], self.actor
+            entry = applied(change, entry | replaced, live, client.server, actor, _now())
+        _write_or_remove(client, entry)
+
+    def _forget_unless_begun(self) -> None:
+        """Forget a restore that has come to nothing. Where that cannot be seen the mark stays.
+
+        So does one with which something is left to be put back.
+        """
+        target, client = self.made.standing, self.context.client
+        if not self.entry or target.live or underway(target.entry):
+            return
+        with suppress(ClusterError):
+            if not exists(client, self.made.step.name):
+                _write_or_remove(client, _without_mark(target.entry or self.entry))
 
 
-def _marked(
-    made: Restoring, before: Mapping[str, Json], door: Door, identity: Identity
-) -> dict[str, Json]:
-    """Write down that a restore is under way. Raises ClusterError.
-
-    Until it ends no apply and no policy takes what is there for the collection. What the ledger
-    holds; empty where there is none, which then knows of nobody to be kept from it.
-    """
-    standing = made.standing
-    if not (standing.ledger or standing.live):
-        return {}
-    left = underway(standing.entry)
-    safe = str((before.get("pending") or {}).get("snapshot", ""))
-    mark = Underway(
-        collection=made.step.collection,
-        snapshot=made.taken.id,
-        source=made.url,
-        aliases=tuple(sorted(standing.down)),
-        # What stands there after a restore that died is no more than that one has left.
-        replaced=left.replaced if left and left.replaced else safe,
-        stand_in=made.source is None and not made.listed and stand_in.needed(door.server),
-        who=identity.who,
-        when=_now(),
-    )
-    entry = {**(before or first(made.plan.changes[0], made.plan.owner))}
-    entry.pop("pending", None)
-    if not standing.ours:
-        entry["deleted"] = True  # else the next apply would find it managed, and stated by nobody
-    entry["restoring"] = mark.model_dump(mode="json")
-    ledger.write(door, [entry])
-    return entry
+def _without_mark(entry: Mapping[str, Json]) -> dict[str, Json]:
+    return {word: value for word, value in entry.items() if word != "restoring"}
 
 
-def _way_back(made: Restoring, entry: Mapping[str, Json]) -> str:
-    mark = underway(entry)
-    replaced = mark.replaced if mark else ""
-    return way_back(made.address, replaced, made.plan.environment) if replaced else ""
-
-
-def _moved(move: Change, work: Work) -> Outcome:
-    """Put an alias at the collection, and read it back."""
-    started, error, missed = time.monotonic(), "", tuple[str, ...]()
-    wanted = move.fields[0].desired
-
-    def elsewhere() -> tuple[str, ...]:
-        found = seen(work.door, move.where).get(move.where)
-        now = found.spec["collection"] if found else "nothing"
-        return () if now == wanted else (f"collection (asked {wanted}, shows {now})",)
-
-    try:
-        for call in calls(move.steps):
-            work.door.ask(call)
-        missed = patiently(elsewhere)
-    except QdrantctlError as failure:
-        error = failure.line
-    return Outcome(
-        address=move.address,
-        action=move.action,
-        status=Status.FAILED if error else Status.NOT_TAKEN if missed else Status.DONE,
-        error=error,
-        missed=missed,
-        seconds=round(time.monotonic() - started, 3),
-    )
-
-
-def _not_reached(move: Change) -> Outcome:
-    return Outcome(address=move.address, action=move.action, status=Status.NOT_REACHED)
-
-
-def _recorded(made: Restoring, before: Mapping[str, Json], door: Door, identity: Identity) -> None:
-    """Have the ledger know the collection as the one that was applied. Raises ClusterError."""
-    if not before:
-        return
-    entry = {word: value for word, value in before.items() if word != "restoring"}
-    if made.standing.ours:
-        live = seen(door, made.address).get(made.address)
-        mark = underway(before)
-        replaced = {"pending": {"snapshot": mark.replaced}} if mark and mark.replaced else {}
-        change = made.plan.changes[0]
-        entry = applied(change, entry | replaced, live, door.server, identity, _now())
-    _settled(door, entry)
-
-
-def _nothing_left(made: Restoring, before: Mapping[str, Json], door: Door) -> None:
-    """Forget what was begun where nothing came of it. Where that cannot be seen it stays.
-
-    So does what an earlier one has left to be put back.
-    """
-    untouched = not (made.standing.live or underway(made.standing.entry))
-    with suppress(ClusterError):
-        if before and untouched and not exists(door, made.step.name):
-            _settled(door, made.standing.entry or before)
-
-
-def _settled(door: Door, before: Mapping[str, Json]) -> None:
-    """The entry of a name without what was under way; gone where it tells of nothing else."""
-    entry = {word: value for word, value in before.items() if word != "restoring"}
+def _write_or_remove(client: Door, entry: Mapping[str, Json]) -> None:
+    """Write an entry; remove it where it tells of nothing but that the name is not managed."""
     if entry.get("deleted") and not (entry.get("snapshots") or entry.get("history")):
-        ledger.remove(door, str(entry["address"]))
+        ledger.remove(client, str(entry["address"]))
     else:
-        ledger.write(door, [entry])
+        ledger.write(client, [entry])
 
 
 def _now() -> str:

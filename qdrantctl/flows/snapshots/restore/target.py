@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import time
+import operator
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 
 from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.qdrant import ledger
@@ -14,12 +16,13 @@ from qdrantctl.flows.state.live import observe
 from qdrantctl.kinds.alias import pointing
 from qdrantctl.model.address import OWN_PREFIX, Address, unsendable
 from qdrantctl.model.change import Action, Cause, Change, FieldChange
-from qdrantctl.model.client import Asked, Door
+from qdrantctl.model.client import Asked, Door, NodeDoor
 from qdrantctl.model.errors import ClusterError, QdrantctlError, UsageError
 from qdrantctl.model.field_rule import ABSENT, Effect, Json, same
+from qdrantctl.model.polling import poll
 from qdrantctl.model.resource import Inventory, Lifecycle, Resource, canonical
 from qdrantctl.model.snapshots.snapshot import Taken, underway
-from qdrantctl.model.step import Call, Step, collection_path
+from qdrantctl.model.step import Call, Step
 
 KIND, ALIAS = "collection", "alias"
 GONE = 30.0
@@ -190,32 +193,33 @@ def seen(door: Door, *only: Address) -> Inventory:
     return observe(door, Asked(Inventory(), Inventory(), details=wanted, only=wanted))
 
 
-def taken_down(address: Address, work: Work) -> None:
-    """Delete a collection, and wait until every node knows. Raises QdrantctlError.
+def delete_upload_copies(address: Address, work: Work) -> None:
+    """Delete what the nodes keep of uploads to a collection that is about to be deleted.
 
-    A node that does not would take a snapshot into what is about to be deleted. What is there of
-    an upload goes first: nobody deletes the files of a collection that is gone.
+    Nothing deletes the files of a collection that is gone. Raises QdrantctlError.
     """
-    path = collection_path(address.name)
+    for node in _each_node(work, SLOW):
+        for name in snapshots(node, address.name):
+            if name.startswith(UPLOADED):
+                forget_upload(node, address.name, name)
+
+
+def wait_until_deleted(address: Address, work: Work) -> None:
+    """Wait until every node knows that a collection was deleted. Raises QdrantctlError.
+
+    A node that does not would take a snapshot into what is about to be deleted.
+    """
+    for node in _each_node(work, GONE):
+        check = partial(exists, node, address.name)
+        if poll(check, operator.not_, timeout=GONE, is_cancelled=work.stop):
+            work.go_on()
+            raise ClusterError(f"{node.server.url}: {address} is still there")
+
+
+def _each_node(work: Work, timeout: float) -> Iterator[NodeDoor]:
     for url in work.nodes or ("",):
-        node = work.door.at(url, timeout=SLOW)
-        try:
-            for name in snapshots(node, address.name):
-                if name.startswith(UPLOADED):
-                    forget_upload(node, address.name, name)
-        finally:
-            node.close()
-    work.door.ask(Call(method="DELETE", path=path))
-    until = time.monotonic() + GONE
-    for url in work.nodes or ("",):
-        node = work.door.at(url, timeout=GONE)
-        try:
-            while exists(node, address.name):
-                if time.monotonic() > until:
-                    raise ClusterError(f"{node.server.url}: {address} is still there")
-                time.sleep(0.05)
-        finally:
-            node.close()
+        with closing(work.door.at(url, timeout=timeout)) as node:
+            yield node
 
 
 def unlike(now: Mapping[str, Json], then: Mapping[str, Json]) -> tuple[str, ...]:

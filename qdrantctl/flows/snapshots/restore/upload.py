@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from hashlib import sha256
-from uuid import uuid4
 
 from qdrantctl.flows.cluster.nodes import (
     ACTIVE,
-    NOT_FOUND,
     Work,
     exists,
     pieces,
@@ -22,7 +20,8 @@ from qdrantctl.flows.cluster.nodes import (
 )
 from qdrantctl.flows.snapshots import placeholder as stand_in
 from qdrantctl.model.client import Door, NodeDoor
-from qdrantctl.model.errors import ClusterError, DamagedError, RefusedError
+from qdrantctl.model.errors import ClusterError, DamagedError
+from qdrantctl.model.polling import poll
 from qdrantctl.model.snapshots.snapshot import File, Taken
 from qdrantctl.model.step import Call, Restore, collection_path
 
@@ -32,9 +31,6 @@ UPLOADED = "qdrantctl-restore-"
 """How the copies begin that a server keeps of what is sent to it."""
 SHOWN = 5.0
 """Seconds within which every node shows what it has."""
-UNFIT, NO_ROOM = (400, 422, 500), "No space left"
-"""How a server answers that can make nothing of a file. Other answers tell of the key, of something
-between or of its disk, and nothing of the file."""
 
 
 Source = Callable[[File, NodeDoor], Iterator[bytes]]
@@ -105,12 +101,7 @@ def _all_sent(
 
 def patiently(look: Callable[[], Iterable[str]]) -> tuple[str, ...]:
     """What is missed by `look`; nodes of a cluster may answer from before for a moment."""
-    until = time.monotonic() + SHOWN
-    while True:
-        missed = tuple(look())
-        if not missed or time.monotonic() > until:
-            return missed
-        time.sleep(0.1)
+    return poll(lambda: tuple(look()), lambda missed: not missed, timeout=SHOWN, interval=0.1)
 
 
 def _sent(
@@ -129,35 +120,10 @@ def _sent(
     """
     node = nodes[file.peer]
     priority = "snapshot" if len(nodes) == 1 else "no_sync"
-    query = {"wait": "true", "priority": priority, "checksum": file.checksum}
-    call = Call(method="POST", path=collection_path(step.name, "snapshots", "upload"), query=query)
-    boundary = uuid4().hex
     # A name of its own: under the old one it would replace the snapshot that it is a copy of.
     name = f"{UPLOADED}{step.snapshot}-{file.peer}.snapshot"
-    head = (
-        f"--{boundary}\r\n"
-        f'content-disposition: form-data; name="snapshot"; filename="{name}"\r\n'
-        "content-type: application/octet-stream\r\n\r\n"
-    ).encode()
-    tail = f"\r\n--{boundary}--\r\n".encode()
-    length = len(head) + file.size + len(tail)
-    whole = False
-
-    def body() -> Iterator[bytes]:
-        nonlocal whole
-        yield head
-        yield from _read(file, source(file, node), step, work, last_look)
-        whole = True
-        yield tail
-
-    try:
-        node.upload(call, body(), length, f"multipart/form-data; boundary={boundary}")
-    except ClusterError as error:
-        if not whole or error.status not in UNFIT or NO_ROOM in error.why:
-            raise
-        raise RefusedError(
-            error.what, why=error.why, hint=error.hint, status=error.status, maybe_applied=True
-        ) from None
+    chunks = _read(file, source(file, node), step, work, last_look)
+    node.upload_snapshot(step.name, name, file.checksum, priority, chunks, file.size)
     forget_upload(node, step.name, name)
 
 
@@ -167,7 +133,7 @@ def forget_upload(node: Door, collection: str, name: str) -> None:
         path = collection_path(collection, "snapshots", name)
         node.ask(Call(method="DELETE", path=path, query={"wait": "true"}))
     except ClusterError as error:
-        if error.status != NOT_FOUND:
+        if not error.not_found:
             raise
 
 
@@ -176,7 +142,7 @@ def _own(file: File, node: NodeDoor, step: Restore) -> Iterator[bytes]:
     try:
         yield from pieces(node, step.collection, file.name)
     except ClusterError as error:
-        if error.status == NOT_FOUND:
+        if error.not_found:
             error.hint = "It was deleted there. `qdrantctl snapshots list` tells of others."
         raise
 
@@ -234,31 +200,46 @@ def _make_keys(step: Restore, taken: Taken, door: Door) -> None:
             door.ask(Call(method="POST", path=path, body={"shard_key": key}))
 
 
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where the replicas of a collection are, each a shard and a node."""
+
+    all: frozenset[tuple[int, str]]
+    active: frozenset[tuple[int, str]]
+    is_moving: bool
+    """Whether shards are being transferred."""
+
+
 def _settle(step: Restore, taken: Taken, work: Work) -> None:
     """Drop the empty replicas that the server made elsewhere. Raises QdrantctlError.
 
     It places the shards of the new collection as it likes, and knows nothing of where they were.
     """
-    until = time.monotonic() + SETTLES
     wanted = taken.replicas
-    while True:
-        work.go_on()
+
+    def place() -> Placement:
         told = topology(work.door, step.name)
         states = {(shard, peer): state for shard, peer, state in replicas(told)}
-        active = {place for place, state in states.items() if state == ACTIVE}
-        if states.keys() == wanted and active == wanted and not told["shard_transfers"]:
-            return
-        if time.monotonic() > until:
-            raise ClusterError(
-                f"{work.door.server.url}: the shards of {step.name} did not settle",
-                why=f"Not active where they were: {sorted(wanted - active)}; "
-                f"elsewhere: {sorted(states.keys() - wanted)} (shard, node).",
-                hint="Restore again when every node is up.",
-            )
-        for shard, peer in states.keys() - wanted:
-            if all(place in active for place in wanted if place[0] == shard):
+        active = frozenset(at for at, state in states.items() if state == ACTIVE)
+        placement = Placement(frozenset(states), active, bool(told["shard_transfers"]))
+        for shard, peer in placement.all - wanted:
+            if all(at in active for at in wanted if at[0] == shard):
                 _drop(step.name, shard, peer, work.door)
-        time.sleep(0.1)
+        return placement
+
+    def is_settled(placement: Placement) -> bool:
+        return placement == Placement(wanted, wanted, is_moving=False)
+
+    last = poll(place, is_settled, timeout=SETTLES, interval=0.1, is_cancelled=work.stop)
+    if is_settled(last):
+        return
+    work.go_on()
+    raise ClusterError(
+        f"{work.door.server.url}: the shards of {step.name} did not settle",
+        why=f"Not active where they were: {sorted(wanted - last.active)}; "
+        f"elsewhere: {sorted(last.all - wanted)} (shard, node).",
+        hint="Restore again when every node is up.",
+    )
 
 
 def _drop(collection: str, shard: int, peer: str, door: Door) -> None:

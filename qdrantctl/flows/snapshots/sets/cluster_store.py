@@ -12,15 +12,22 @@ from pydantic import ValidationError
 
 from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.qdrant import ledger
-from qdrantctl.flows.cluster.nodes import NOT_FOUND, Work, members, pieces, reached, snapshots
+from qdrantctl.flows.cluster.nodes import Work, members, pieces, reached
 from qdrantctl.flows.snapshots import placeholder as stand_in
 from qdrantctl.model.address import Address
-from qdrantctl.model.client import NodeDoor
+from qdrantctl.model.client import NodeDoor, get_or_none
 from qdrantctl.model.errors import ClusterError, StoreError
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.snapshots.destination import CLUSTER
 from qdrantctl.model.snapshots.snapshot import File
-from qdrantctl.model.snapshots.snapshot_set import BEGUN, PRUNED, SIDECAR, Sidecar, folder, part
+from qdrantctl.model.snapshots.snapshot_set import (
+    BEGUN_FILE,
+    MANIFEST_FILE,
+    PRUNED_FILE,
+    SetManifest,
+    node_file,
+    set_folder,
+)
 from qdrantctl.model.step import Call, collection_path
 
 KIND = "snapshot_sets"
@@ -51,17 +58,17 @@ class ClusterStore:
     def _listed(
         self, above: str, documents: Mapping[str, Mapping[str, Any]]
     ) -> Iterator[tuple[str, int]]:
-        sidecar = _sidecar(above, documents)
-        if sidecar is None:
+        manifest = _read_manifest(above, documents)
+        if manifest is None:
             return
-        taken = sidecar.snapshot
+        taken = manifest.snapshot
         with ExitStack() as stack:
-            nodes = stack.enter_context(self._reached(sidecar))
+            nodes = stack.enter_context(self._reached(manifest))
             for file in taken.files:
                 if file.peer not in nodes:  # gone for good, and its file with it
                     continue
-                if size := _size(nodes[file.peer], taken.collection, file):
-                    yield f"{above}{part(file.peer)}", size
+                if size := _file_size(nodes[file.peer], taken.collection, file):
+                    yield f"{above}{node_file(file.peer)}", size
 
     def read(self, name: str) -> Iterator[bytes]:
         """The bytes of a file. Raises StoreError, ClusterError."""
@@ -69,11 +76,11 @@ class ClusterStore:
         if name in documents:
             yield json.dumps(documents[name]).encode()
             return
-        sidecar, file = self._file(name, documents)
-        with self._reached(sidecar) as nodes:
+        manifest, file = self._file(name, documents)
+        with self._reached(manifest) as nodes:
             if file.peer not in nodes:
                 raise StoreError(f"cluster: node {file.peer} is gone, and {name} with it")
-            yield from pieces(nodes[file.peer], sidecar.snapshot.collection, file.name)
+            yield from pieces(nodes[file.peer], manifest.snapshot.collection, file.name)
 
     def write(self, name: str, pieces: Iterable[bytes]) -> None:
         """Write JSON; a snapshot is there already, and is only read. Raises ClusterError."""
@@ -90,27 +97,29 @@ class ClusterStore:
             if name in documents:
                 self._write(self._owner(name), {}, without=name)
             return
-        sidecar, file = self._file(name, documents)
-        with self._reached(sidecar) as nodes:
+        manifest, file = self._file(name, documents)
+        with self._reached(manifest) as nodes:
             if file.peer in nodes:
-                forget(nodes[file.peer], sidecar, file)
+                delete_server_file(nodes[file.peer], manifest, file)
 
-    def _reached(self, sidecar: Sidecar) -> Any:
-        peers = members(self.work.door, (file.peer for file in sidecar.snapshot.files))
+    def _reached(self, manifest: SetManifest) -> Any:
+        peers = members(self.work.door, (file.peer for file in manifest.snapshot.files))
         nodes = self.nodes if self.work.door.server.peers > 1 else ()
         return reached(self.work.door, nodes, peers, f"snapshots of {self.policy}")
 
-    def _file(self, name: str, documents: Mapping[str, Mapping[str, Any]]) -> tuple[Sidecar, File]:
+    def _file(
+        self, name: str, documents: Mapping[str, Mapping[str, Any]]
+    ) -> tuple[SetManifest, File]:
         above, _, last = name.rpartition("/")
-        sidecar = _sidecar(f"{above}/", documents)
-        for file in sidecar.snapshot.files if sidecar else ():
-            if sidecar and part(file.peer) == last:
-                return sidecar, file
+        manifest = _read_manifest(f"{above}/", documents)
+        for file in manifest.snapshot.files if manifest else ():
+            if manifest and node_file(file.peer) == last:
+                return manifest, file
         raise StoreError(f"cluster: the ledger knows no snapshot {name}")
 
     def _owner(self, name: str) -> str:
         """Whose file it is."""
-        return next(o for o in self.owners if name.startswith(folder(o, self.policy)))
+        return next(o for o in self.owners if name.startswith(set_folder(o, self.policy)))
 
     def _documents(self, *owners: str) -> dict[str, Mapping[str, Any]]:
         """What the ledger tells of these owners, or of all, by the names of files."""
@@ -128,7 +137,7 @@ class ClusterStore:
         ledger.write(self.work.door, [entry])
 
 
-def stores(settings: Settings, work: Work) -> list[ClusterStore]:
+def cluster_stores(settings: Settings, work: Work) -> list[ClusterStore]:
     """One for each policy of this owner that has left sets here, applied still or not.
 
     Raises ClusterError.
@@ -141,62 +150,63 @@ def stores(settings: Settings, work: Work) -> list[ClusterStore]:
     return [ClusterStore(work, settings.nodes, settings.owners, name) for name in sorted(names)]
 
 
-def _sidecar(above: str, documents: Mapping[str, Mapping[str, Any]]) -> Sidecar | None:
-    for name in (SIDECAR, BEGUN, PRUNED):
+def _read_manifest(above: str, documents: Mapping[str, Mapping[str, Any]]) -> SetManifest | None:
+    for name in (MANIFEST_FILE, BEGUN_FILE, PRUNED_FILE):
         if document := documents.get(above + name):
             with suppress(ValidationError):  # who lists it finds an orphan
-                return Sidecar.model_validate(document)
+                return SetManifest.model_validate(document)
     return None
 
 
-def _size(node: NodeDoor, collection: str, file: File) -> int:
-    """Bytes of a file; 0 where it is not there. Raises ClusterError."""
-    try:
-        entry = snapshots(node, collection).get(file.name)
+def _file_size(node: NodeDoor, collection: str, file: File) -> int:
+    """Bytes of a file; 0 where it does not exist. Raises ClusterError."""
+    listing = _list_files(node, collection)
+    if listing is not None:
+        entry = listing.get(file.name)
         return int(entry["size"]) if entry else 0
-    except ClusterError as error:
-        if error.status != NOT_FOUND:
-            raise
-    # The collection is gone. Its first bytes tell that a file is there, and nobody tells its size.
+    # The collection is gone. The first bytes show that a file exists, no request tells its size.
     try:
         with closing(pieces(node, collection, file.name)) as found:
             next(found, b"")
     except ClusterError as error:
-        if error.status != NOT_FOUND:
-            raise
-        return 0
+        if error.not_found:
+            return 0
+        raise
     return file.size
 
 
-def forget(node: NodeDoor, sidecar: Sidecar, file: File) -> None:
+def _list_files(node: NodeDoor, collection: str) -> Mapping[str, Mapping[str, Any]] | None:
+    """The snapshots that a node lists; None where the collection is gone. Raises ClusterError."""
+    call = Call(method="GET", path=collection_path(collection, "snapshots"))
+    listed = get_or_none(node, call)
+    return None if listed is None else {entry["name"]: entry for entry in listed}
+
+
+def delete_server_file(node: NodeDoor, manifest: SetManifest, file: File) -> None:
     """Delete the server's own copy of a file, where there is one. Raises ClusterError.
 
     Also where a server deletes none: what is known of the file must outlive it.
     """
-    collection = sidecar.snapshot.collection
+    collection = manifest.snapshot.collection
     path = collection_path(collection, "snapshots", file.name)
     try:
         node.ask(Call(method="DELETE", path=path, query={"wait": "true"}))
     except ClusterError as error:
-        if error.status != NOT_FOUND:
+        if not error.not_found:
             raise
-        if _out_of_reach(node, collection, file):
-            raise _undeletable(node, collection, file) from None
+        if _is_out_of_reach(node, collection, file):
+            raise _undeletable_error(node, collection, file) from None
 
 
-def _out_of_reach(node: NodeDoor, collection: str, file: File) -> bool:
-    """Whether the collection is gone, and its file may be there all the same."""
-    try:
-        snapshots(node, collection)
-    except ClusterError as error:
-        if error.status != NOT_FOUND:
-            raise
-        # Where nobody tells whether it is there, it counts as there.
-        return stand_in.needed(node.server) or _size(node, collection, file) > 0
-    return False
+def _is_out_of_reach(node: NodeDoor, collection: str, file: File) -> bool:
+    """Whether the collection is gone, and its file may exist all the same."""
+    if _list_files(node, collection) is not None:
+        return False
+    # Where no request tells whether it exists, it counts as existing.
+    return stand_in.needed(node.server) or _file_size(node, collection, file) > 0
 
 
-def _undeletable(node: NodeDoor, collection: str, file: File) -> ClusterError:
+def _undeletable_error(node: NodeDoor, collection: str, file: File) -> ClusterError:
     path = collection_path(collection, "snapshots", file.name)
     hint = f"Make a collection of that name again, an empty one will do, send DELETE {path}"
     if not stand_in.needed(node.server):

@@ -7,32 +7,32 @@ from typing import TYPE_CHECKING
 
 from qdrantctl.adapters.stores.store import Store, opened
 from qdrantctl.flows.cluster.nodes import Work
-from qdrantctl.flows.snapshots.sets.catalog import found
-from qdrantctl.flows.snapshots.sets.cluster_store import stores
+from qdrantctl.flows.snapshots.sets.catalog import list_sets
+from qdrantctl.flows.snapshots.sets.cluster_store import cluster_stores
 from qdrantctl.model.errors import UsageError
 from qdrantctl.model.snapshots.destination import unusable
-from qdrantctl.model.snapshots.snapshot_set import Set
+from qdrantctl.model.snapshots.snapshot_set import SnapshotSet
 
 if TYPE_CHECKING:
     from qdrantctl.adapters.project.settings import Settings
 
 
-def elsewhere(url: str) -> Store:
+def open_destination(url: str) -> Store:
     """A destination that was named on the command line. Raises UsageError, StoreError."""
     if reason := unusable(url):
         raise UsageError(f"--from: {reason}", hint="As in --from s3://backups/qdrant.")
     return opened(url.rstrip("/"))
 
 
-def read(url: str) -> Iterator[Set]:
-    """Every set at a destination, whoever put it there. Raises QdrantctlError."""
-    yield from found(elsewhere(url))
+def list_sets_at(url: str) -> Iterator[SnapshotSet]:
+    """Every set at a destination, whichever owner put it there. Raises QdrantctlError."""
+    yield from list_sets(open_destination(url))
 
 
-def on_servers(settings: Settings, work: Work) -> Iterator[Set]:
+def list_cluster_sets(settings: Settings, work: Work) -> Iterator[SnapshotSet]:
     """Every set that this owner's policies left on the servers, applied still or not.
 
     Raises QdrantctlError.
     """
-    for store in stores(settings, work):
-        yield from found(store)
+    for store in cluster_stores(settings, work):
+        yield from list_sets(store)

@@ -1,0 +1,105 @@
+"""Two plans of the same resources held side by side: which values have changed between them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from qdrantctl.model.change import Change
+from qdrantctl.model.field_rule import ABSENT, Json
+from qdrantctl.model.resource import canonical
+from qdrantctl.model.spec import Path
+
+Document = Mapping[str, Any]
+
+_DERIVED = {"because", "cause", "origin", "destroys_data", "desired"}
+"""These follow from the other values. Texts may be worded otherwise by another version, and a plan
+that is computed from its own records asks for the applied value where it keeps drift.
+"""
+
+
+def changed_values(before: Mapping[str, Change], now: Mapping[str, Change]) -> Iterator[str]:
+    """A line for every value of the changes `before`, by address, that is another one `now`.
+
+    Requests and records follow from what the cluster and the ledger have. They are named only where
+    nothing of those has changed.
+    """
+    for address, change in before.items():
+        if address not in now:
+            yield f"{address}: planned was {change.action}, now it is nothing to do"
+            continue
+        old, new = _document(change), _document(now[address])
+        if canonical(old) == canonical(new):
+            continue
+        differences = _differences(old, new)
+        causes = {path: sides for path, sides in differences.items() if _is_cause(path)}
+        for path, (was, is_now) in (causes or differences or {(): (old, new)}).items():
+            yield _describe(address, path, was, is_now)
+
+
+def _document(change: Change) -> Document:
+    """A change as its JSON, without derived values, its fields keyed by their path as JSON."""
+    document = change.model_dump(mode="json", exclude=_DERIVED)
+    fields = (field.model_dump(mode="json", exclude=_DERIVED) for field in change.fields)
+    return document | {"fields": {canonical(field.pop("path")): field for field in fields}}
+
+
+def _differences(before: Document, now: Document) -> dict[Path, tuple[Json, Json]]:
+    """Every path at which two documents differ, with both values; ABSENT where one has none."""
+    from deepdiff import DeepDiff
+
+    diff = DeepDiff(
+        before, now, view="tree", threshold_to_diff_deeper=0, ignore_private_variables=False
+    )
+    items = [item for group in diff.values() for item in group]
+    return {
+        tuple(item.path(output_format="list")): (_or_absent(item.t1), _or_absent(item.t2))
+        for item in sorted(items, key=lambda item: str(item.path()))
+    }
+
+
+def _or_absent(value: Any) -> Json:
+    return ABSENT if type(value).__name__ == "NotPresent" else value
+
+
+def _is_cause(path: Path) -> bool:
+    """Whether a value comes from the cluster or the ledger, and not from the other values."""
+    match path:
+        case ("action" | "uuid",) | ("schema_version", "recorded"):
+            return True
+        case ("fields", _) | ("fields", _, "live" | "recorded", *_):
+            return True
+    return False
+
+
+def _describe(address: str, path: Path, was: Json, now: Json) -> str:
+    match path:
+        case ("action",):
+            return f"{address}: planned was {was}, now it is {now}"
+        case ("uuid",) if ABSENT not in (was, now):
+            return f"{address}: it was deleted and made again since"
+        case ("schema_version", "recorded"):
+            return f"{address}: another apply has recorded it since"
+        case ("fields", field) if now is ABSENT:
+            return f"{address} {_field_name(field)}: no longer differs"
+        case ("fields", field):
+            live = _show(now.get("live", ABSENT))
+            return f"{address} {_field_name(field)}: differs now ({live})"
+        case ("fields", field, side, *inner):
+            name = _field_name(field, *inner)
+            return f"{address} {name}: {side} was {_show(was)}, is now {_show(now)}"
+    return f"{address}: {_dotted(path)} was {_show(was)}, is now {_show(now)}"
+
+
+def _field_name(field: str | int, *inner: str | int) -> str:
+    """The dotted path of a value in a field, given the field's own path as JSON."""
+    return _dotted([*json.loads(str(field)), *inner])
+
+
+def _dotted(path: Iterable[str | int]) -> str:
+    return ".".join(str(word) for word in path if word != "")
+
+
+def _show(value: Json) -> str:
+    return "absent" if value is ABSENT else canonical(value)

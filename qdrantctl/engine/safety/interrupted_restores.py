@@ -1,0 +1,37 @@
+"""QC216: an incomplete restore must not be taken for the collection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from qdrantctl.engine.safety.context import Problem, SafetyInput
+from qdrantctl.model.change import Action
+from qdrantctl.model.snapshots.snapshot import way_back
+from qdrantctl.model.violation import Violation
+
+
+def check_unfinished_restores(inputs: SafetyInput) -> Iterator[Problem]:
+    """A problem for each change of a collection whose restore has not ended, or was cut off."""
+    for change in inputs.changes:
+        restore = inputs.unfinished_restores.get(change.where)
+        exists = change.where in inputs.context.live
+        idle = change.action in (Action.NOOP, Action.REFUSED)
+        if restore is None or idle or not (exists or restore.replaced):
+            continue
+        name, env = change.where.name, inputs.environment
+        again = restore.again(name, env) + (f" --allow-replace {change.address}" if exists else "")
+        back = way_back(change.where, restore.replaced, env) + f" --as {name}"
+        consent = f"--allow-replace {change.address}"
+        if inputs.protected:
+            consent = f"{{replace: {change.address}, until: YYYY-MM-DD}} under consents"
+        begun = f"a restore of {restore.collection}@{restore.snapshot} to it, begun by "
+        state = "points may be missing" if exists else "what stood there is down"
+        violation = Violation(
+            rule="QC216",
+            address=change.address,
+            message=f"{begun}{restore.who} at {restore.when}, did not end: {state}",
+            hint=f"Wait for it, or run it again: {again}."
+            + (f" What stood there before: {back}." if restore.replaced else "")
+            + f" With {consent} this plan takes what is there.",
+        )
+        yield Problem(violation, allowed_by=("replace", change.where))

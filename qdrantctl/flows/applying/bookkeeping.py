@@ -1,0 +1,127 @@
+"""What an apply does around the steps of its changes: no step, but the ledger and the read-back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from qdrantctl.adapters.qdrant import ledger
+from qdrantctl.engine.planning.safety_snapshot import held
+from qdrantctl.flows.cluster.nodes import Work
+from qdrantctl.flows.execution.context import (
+    Bookkeeping,
+    ChangeProgress,
+    ExecutionContext,
+    Performers,
+    StepFailure,
+)
+from qdrantctl.flows.execution.execute import execute
+from qdrantctl.flows.execution.read_back import Expected, read_back
+from qdrantctl.flows.execution.send import send_call
+from qdrantctl.flows.planning.plan import Planned
+from qdrantctl.flows.snapshots.take import take_safety_snapshot
+from qdrantctl.flows.state.ledger_entry import applied, first, pending
+from qdrantctl.flows.state.live import observe
+from qdrantctl.model.actor import Identity
+from qdrantctl.model.change import Action, Change
+from qdrantctl.model.client import Asked
+from qdrantctl.model.errors import ClusterError
+from qdrantctl.model.field_rule import Json
+from qdrantctl.model.report import Outcome, Report
+from qdrantctl.model.resource import Inventory, Resource
+from qdrantctl.model.step import Call, Snapshot
+
+PERFORMERS: Performers = {Call: send_call, Snapshot: take_safety_snapshot}
+_BY_RECORD = (Action.CREATE, Action.UPDATE, Action.DELETE)
+
+
+def apply_plan(
+    planned: Planned, job: Work, actor: Identity, on_outcome: Callable[[Outcome], None]
+) -> Report:
+    """Carry out the plan of an apply. The report says what became of each change.
+
+    Raises ClusterError where not even the ledger can be created; no resource was touched then.
+    """
+    context = ExecutionContext(job, planned.worlds.live, on_outcome)
+    records = ApplyRecords(planned, context, actor)
+    bookkeeping = Bookkeeping(
+        check=records.ensure_unchanged,
+        begin=records.write_pending,
+        verify=records.read_back,
+        finish=records.write_applied,
+    )
+    return execute(planned.plan, context, PERFORMERS, bookkeeping)
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyRecords:
+    """What the ledger holds of a change before, while and after it is carried out."""
+
+    planned: Planned
+    context: ExecutionContext
+    actor: Identity
+
+    def ensure_unchanged(self, progress: ChangeProgress) -> None:
+        """What came since the plan was made is not destroyed by it. Raises ClusterError."""
+        change = progress.change
+        planned = self.context.live.get(change.where)
+        losing = [field for field in change.fields if field.destroys_data]
+        if planned is None or not (change.destroys or losing):
+            return
+        now = self._read_live(change)
+        if now is None:
+            return
+        if now.facts.uuid != planned.facts.uuid:
+            came = "it was deleted and made again since"
+        elif now.facts.points and planned.facts.points == 0 and change.destroys:
+            came = f"points came since: {now.facts.points} of them"
+        elif keys := [field for field in losing if held(planned, field) == 0 != held(now, field)]:
+            came = f"points came since, under {keys[0].path[-1]!r}"
+        else:
+            return
+        raise ClusterError(f"{change.address} is not what was planned: {came}", hint="Plan again.")
+
+    def write_pending(self, progress: ChangeProgress) -> None:
+        """The ledger remembers what is being done, and the snapshot. Raises ClusterError."""
+        if progress.snapshot:  # something may have come while it was written
+            self.ensure_unchanged(progress)
+        change, owner = progress.change, self.planned.settings.owner
+        live = self.context.live.get(change.where)
+        progress.entry = pending(change, self._entry(change), live, owner, progress.snapshot)
+        ledger.write(self.context.client, [progress.entry])
+
+    def read_back(self, progress: ChangeProgress, failure: StepFailure | None) -> None:
+        """What the resource has become. Raises ClusterError."""
+        change, planned = progress.change, self.planned
+        if not change.steps and change.action in _BY_RECORD:
+            # Nothing of it is on the server: what is recorded is all there is.
+            progress.live = planned.desired.inventory.get(change.where)
+            return
+        expected = Expected(
+            planned.desired.inventory,
+            planned.today,
+            planned.worlds.remembered,
+            planned.worlds.owners,
+        )
+        progress.live, progress.missed = read_back(change, expected, self.context, failure)
+
+    def write_applied(self, progress: ChangeProgress) -> None:
+        """The ledger remembers what was applied. Raises ClusterError."""
+        change, client = progress.change, self.context.client
+        before = progress.entry or self._entry(change)
+        when = datetime.now(UTC).isoformat(timespec="seconds")
+        entry = applied(change, before, progress.live, client.server, self.actor, when)
+        ledger.write(client, [entry])
+
+    def _entry(self, change: Change) -> Mapping[str, Json]:
+        """The ledger's entry before the change."""
+        return self.planned.worlds.payload(change.where) or first(
+            change, self.planned.settings.owner
+        )
+
+    def _read_live(self, change: Change) -> Resource | None:
+        only = frozenset({change.where})
+        desired, owners = self.planned.desired.inventory, self.planned.worlds.owners
+        asked = Asked(desired, Inventory(), details=only, only=only, owners=owners)
+        return observe(self.context.client, asked).get(change.where)

@@ -1,0 +1,139 @@
+"""The one loop that carries a plan out: its steps and no others, in their order."""
+
+from __future__ import annotations
+
+import time
+from uuid import uuid4
+
+from qdrantctl.adapters.qdrant import ledger
+from qdrantctl.flows.execution.context import (
+    Bookkeeping,
+    ChangeProgress,
+    ExecutionContext,
+    Performers,
+    StepFailure,
+)
+from qdrantctl.model.change import Action, Change
+from qdrantctl.model.client import Door
+from qdrantctl.model.errors import MISREAD, ClusterError, QdrantctlError, unforeseen
+from qdrantctl.model.field_rule import ABSENT
+from qdrantctl.model.plan import Plan
+from qdrantctl.model.report import Command, Outcome, Report, Status
+from qdrantctl.model.snapshots.snapshot import way_back
+from qdrantctl.model.step import calls
+
+
+def execute(
+    plan: Plan,
+    context: ExecutionContext,
+    performers: Performers,
+    bookkeeping: Bookkeeping,
+    *,
+    command: Command = "apply",
+) -> Report:
+    """Carry the plan out. The report says what became of each change.
+
+    Raises ClusterError where not even the ledger can be created; no resource was touched then.
+    """
+    _create_ledger(plan, context.client)
+    outcomes: list[Outcome] = []
+    for change in plan.changes:
+        if change.action is Action.NOOP:
+            outcomes.append(_outcome(change, Status.NOOP))
+            continue
+        if bookkeeping.can_start(change, outcomes, context):
+            context.job.say(f"{change.address}: {change.action}")
+            outcome = _execute_change(change, plan, context, performers, bookkeeping)
+        else:
+            outcome = _outcome(change, Status.NOT_REACHED)
+        outcomes.append(outcome)
+        context.on_outcome(outcome)
+    return Report.of(plan, outcomes, command=command, interrupted=context.is_cancelled())
+
+
+def _create_ledger(plan: Plan, client: Door) -> None:
+    """Create the ledger where the plan says so; another process may have been first."""
+    for call in calls(plan.prepare):
+        try:
+            client.ask(call)
+        except ClusterError as error:
+            if not error.conflict and not ledger.read(client).exists:
+                raise
+    if plan.summary.changes and plan.server.cluster_id is ABSENT:
+        contents = ledger.read(client)
+        if contents.exists and not contents.cluster_id:
+            ledger.identify(client, str(uuid4()))
+
+
+def _execute_change(
+    change: Change,
+    plan: Plan,
+    context: ExecutionContext,
+    performers: Performers,
+    bookkeeping: Bookkeeping,
+) -> Outcome:
+    started = time.monotonic()
+    progress = ChangeProgress(change)
+    try:
+        failure = _perform_steps(progress, context, performers, bookkeeping)
+        bookkeeping.verify(progress, failure)
+        if failure:
+            progress.errors.append(failure.what)
+        elif not (progress.missed or progress.errors):
+            bookkeeping.finish(progress)
+    except QdrantctlError as error:
+        progress.errors.append(error.line)
+    except MISREAD as error:
+        progress.errors.append(unforeseen(error).line)
+    return _outcome_of(progress, plan.environment, round(time.monotonic() - started, 3))
+
+
+def _perform_steps(
+    progress: ChangeProgress,
+    context: ExecutionContext,
+    performers: Performers,
+    bookkeeping: Bookkeeping,
+) -> StepFailure | None:
+    """Perform the steps, up to the first that fails. Raises QdrantctlError."""
+    steps = [step.value for step in progress.change.steps]
+    if not steps:
+        return None
+    try:
+        bookkeeping.check(progress)
+        for number, step in enumerate(steps):
+            if not (step.is_preparatory or progress.is_begun):
+                bookkeeping.begin(progress)
+                progress.is_begun = True
+            if number and context.is_cancelled():
+                return StepFailure(f"interrupted after {number} of {len(steps)} steps")
+            performers[type(step)](step, progress, context)
+    except StepFailure as failure:
+        return failure
+    except QdrantctlError as error:
+        if steps[0].is_preparatory and not progress.is_begun:
+            hint = f"Nothing of {progress.change.address} was destroyed."
+            error.hint = f"{error.hint} {hint}".strip()
+        raise
+    return None
+
+
+def _outcome(change: Change, status: Status) -> Outcome:
+    return Outcome(address=change.address, action=change.action, status=status)
+
+
+def _outcome_of(progress: ChangeProgress, environment: str, seconds: float) -> Outcome:
+    change, restore_point = progress.change, progress.restore_point
+    status = Status.NOT_TAKEN if progress.missed else Status.DONE
+    may_be_destroyed = progress.is_begun and restore_point
+    return Outcome(
+        address=change.address,
+        action=change.action,
+        status=Status.FAILED if progress.errors else status,
+        error=" ".join(progress.errors),
+        missed=progress.missed,
+        note=progress.note,
+        way_back=way_back(change.where, restore_point, environment) if may_be_destroyed else "",
+        seconds=seconds,
+        taken=tuple(progress.taken),
+        removed=tuple(progress.removed),
+    )

@@ -1,0 +1,87 @@
+"""What the steps of a policy's run share: the policy, and what became of it so far."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from qdrantctl.adapters.project.settings import Settings
+from qdrantctl.engine.snapshots.policy_status import restoring_notice
+from qdrantctl.flows.cluster.nodes import Work
+from qdrantctl.flows.partial_failure import noted
+from qdrantctl.flows.snapshots.policies.status import AppliedPolicy, read_destinations
+from qdrantctl.model.address import Address
+from qdrantctl.model.field_rule import Json
+from qdrantctl.model.report import Stored
+from qdrantctl.model.snapshots.snapshot_set import BEGUN_FILE, SnapshotSet
+
+
+@dataclass(slots=True)
+class RunProgress:
+    """What became of a policy, as it is found out."""
+
+    taken: list[Stored] = field(default_factory=list)
+    removed: list[Stored] = field(default_factory=list)
+    errors: dict[str, list[str]] = field(default_factory=dict)
+    """Each cause, with what it befell: a node that is down befalls every collection alike."""
+
+    @contextmanager
+    def collect_errors(self, about: str) -> Iterator[list[str]]:
+        """Turns an error into a message, which it also gives. Raises LeaseError."""
+        with noted(about) as errors:
+            yield errors
+        for line in errors:
+            # A cause that names what it befell would be another one for each.
+            cause = line.removeprefix(f"{about}: ").removeprefix(f"{about}: ")
+            self.errors.setdefault(cause, []).append(about)
+
+    @property
+    def error(self) -> str:
+        """All that went wrong in one line."""
+        befell = {cause: ", ".join(dict.fromkeys(names)) for cause, names in self.errors.items()}
+        return " ".join(f"{names}: {cause}" if names else cause for cause, names in befell.items())
+
+
+@dataclass(slots=True)
+class PolicyRun:
+    """The run of one policy."""
+
+    policy: AppliedPolicy
+    settings: Settings
+    work: Work
+    entries: Mapping[Address, Mapping[str, Json]]
+    """The ledger's, by address."""
+    progress: RunProgress = field(default_factory=RunProgress)
+    is_out_of_date: bool = False
+    """Whether a step has changed what the destinations hold since the policy was read."""
+
+    def __post_init__(self) -> None:
+        status = self.policy.status
+        for notice in (*status.errors, *map(restoring_notice, status.restoring)):
+            self.progress.errors[notice] = [""]
+
+    def entry(self, collection: str) -> Mapping[str, Json]:
+        """The ledger's entry of a collection of this owner; empty where there is none."""
+        entry = self.entries.get(Address("collection", collection), {})
+        return entry if entry.get("owner") in self.settings.owners else {}
+
+    def refresh(self) -> AppliedPolicy:
+        """The policy with its destinations as the steps so far have left them."""
+        if self.is_out_of_date:
+            self.policy = read_destinations(self.policy.status, self.settings, self.work)
+            self.is_out_of_date = False
+        return self.policy
+
+
+def stored(snapshot_set: SnapshotSet) -> Stored:
+    """A set as reports name it."""
+    manifest = snapshot_set.any_manifest
+    return Stored(
+        destination=snapshot_set.destination,
+        folder=snapshot_set.folder,
+        address=manifest.address if manifest else "",
+        id=manifest.id if manifest else "",
+        # Without the file that goes as soon as the servers' own copies are removed.
+        size=snapshot_set.size - snapshot_set.files.get(BEGUN_FILE, 0),
+    )

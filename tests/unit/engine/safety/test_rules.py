@@ -1,0 +1,227 @@
+"""Each safety rule on data: with the consent that allows it, and without."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from qdrantctl.engine.planning.planner import plan_changes
+from qdrantctl.engine.safety.context import SafetyInput
+from qdrantctl.engine.safety.rules import check_safety
+from qdrantctl.kinds.catalog import BY_NAME
+from qdrantctl.model.address import Address
+from qdrantctl.model.consent import VERBS, Consent
+from qdrantctl.model.kind import Context
+from qdrantctl.model.resource import Lifecycle, Resource
+from qdrantctl.model.server import Server, Version
+from qdrantctl.model.snapshots.snapshot import Underway
+from tests.engine.worlds import (
+    SERVER,
+    TODAY,
+    VECTOR,
+    desired,
+    live_alias,
+    live_collection,
+    question,
+    recorded,
+)
+
+A = "collection/a"
+NEWER = Server(Version(1, 18, 0), "http://localhost:6333", distributed=True, peers=1)
+WIDER = {"vectors": {"size": 8, "distance": "Dot"}}
+TWO = {"vectors": {"eu": VECTOR["vectors"], "us": VECTOR["vectors"]}}
+CAP = {"strict_mode_config": {"enabled": True, "max_timeout": 30}}
+RAISED = {"strict_mode_config": {"enabled": True, "max_timeout": 60}}
+INDEXED = {"payload_indexes": {"tag": "keyword"}}
+READS = {"access": [{"collection": "a", "access": "r"}], "ttl": "90d"}
+WRITES = {"access": [{"collection": "a", "access": "rw"}], "ttl": "90d"}
+OTHER = desired("collection/z", vectors={"size": 2, "distance": "Cosine"})
+"""So that a plan with one deletion is not one that deletes everything."""
+
+
+def safety_input(
+    want: list[Resource],
+    live: list[Resource],
+    known: list[Resource],
+    *,
+    on_drift: str = "revert",
+    server: Server = SERVER,
+    **options: Any,
+) -> SafetyInput:
+    """What the rules look at when these states are planned. A consent never changes it."""
+    asked = question([*want, OTHER], live, known, on_drift=lambda _: on_drift, server=server)
+    context = Context(
+        server=server,
+        today=TODAY,
+        desired=asked.desired,
+        live=asked.live,
+        recorded=asked.recorded,
+        deleted=frozenset(),
+        owner=asked.owner,
+    )
+    changes = plan_changes(asked, BY_NAME)
+    return SafetyInput(changes, context, BY_NAME, on_drift=lambda _: on_drift, **options)
+
+
+def stated(live: Resource, **spec: Any) -> Resource:
+    """A live collection with more settings than the server's defaults."""
+    return replace(live, spec={**live.spec, **desired(str(live.address), **spec).spec})
+
+
+def unfinished() -> dict[Address, Underway]:
+    return {Address("collection", "a"): Underway(collection="a", snapshot="1", who="ada")}
+
+
+def rules(inputs: SafetyInput, *consents: Consent) -> set[str]:
+    return {violation.rule for violation in check_safety(inputs, consents).violations}
+
+
+FULL = live_collection("a", points=3)
+EMPTY = live_collection("a", points=0)
+OURS = recorded(A, **VECTOR)
+POINTING = [live_alias("live", "a"), FULL, live_collection("b", points=0)]
+TAGGED = live_collection("a", points=0, indexes={"tag": {"type": "keyword"}})
+KEY = Resource(Address("access_key", "k"), desired("access_key/k", **READS).spec)
+
+ALLOWED = {
+    "QC202": ("delete", A, safety_input([], [FULL], [OURS])),
+    "QC203": ("replace", A, safety_input([desired(A, **WIDER)], [FULL], [OURS])),
+    "QC204": ("adopt", A, safety_input([desired(A, **VECTOR, **CAP)], [FULL], [])),
+    "QC206": (
+        "alias",
+        "alias/live",
+        safety_input(
+            [desired("alias/live", collection="b")],
+            POINTING,
+            [recorded("alias/live", collection="a")],
+        ),
+    ),
+    "QC208": (
+        "delete",
+        A,
+        safety_input(
+            [desired(A, vectors={"us": VECTOR["vectors"]})],
+            [stated(FULL, **TWO)],
+            [recorded(A, **TWO)],
+            server=NEWER,
+        ),
+    ),
+    "QC209": (
+        "delete",
+        A,
+        safety_input(
+            [desired(A, **VECTOR)], [TAGGED], [recorded(A, **VECTOR, **INDEXED)], protected=True
+        ),
+    ),
+    "QC214": (
+        "loosen",
+        A,
+        safety_input(
+            [desired(A, **VECTOR, **RAISED)],
+            [stated(EMPTY, **VECTOR, **CAP)],
+            [recorded(A, **VECTOR, **CAP)],
+            fail_on_loosening=True,
+        ),
+    ),
+    "QC216": (
+        "replace",
+        A,
+        safety_input(
+            [desired(A, **VECTOR, **CAP)], [FULL], [OURS], unfinished_restores=unfinished()
+        ),
+    ),
+    "QC240": (
+        "widen",
+        "access_key/k",
+        safety_input(
+            [desired("access_key/k", **WRITES)],
+            [KEY],
+            [recorded("access_key/k", **READS)],
+            fail_on_widening=True,
+        ),
+    ),
+}
+"""Rule: the verb and address that allow it, and a plan that breaks it."""
+
+
+@pytest.mark.parametrize("rule", ALLOWED)
+def test_a_rule_with_and_without_its_consent(rule):
+    verb, address, inputs = ALLOWED[rule]
+    consent = Consent(verb, address, "a test")
+    assert rule in rules(inputs)
+    result = check_safety(inputs, [consent])
+    assert rule not in {violation.rule for violation in result.violations}
+    assert result.used == {consent}
+
+
+@pytest.mark.parametrize("rule", ALLOWED)
+def test_only_its_own_verb_and_address_allow_it(rule):
+    verb, address, inputs = ALLOWED[rule]
+    others = [Consent(other, "*", "a test") for other in VERBS if other != verb]
+    result = check_safety(inputs, [*others, Consent(verb, f"{address}x", "a test")])
+    assert rule in {violation.rule for violation in result.violations}
+
+
+FORBIDDEN = {
+    "QC201": safety_input(
+        [desired(A, Lifecycle(protect=True), **WIDER)], [FULL], [OURS], no_snapshot=lambda _: True
+    ),
+    "QC205": safety_input([], [live_alias("theirs", "a"), EMPTY], [OURS]),
+    "QC207": replace(
+        safety_input([], [EMPTY], [OURS]),
+        context=replace(ALLOWED["QC202"][2].context, desired={}),
+    ),
+    "QC210": safety_input([], [FULL], [OURS], no_snapshot=lambda _: True),
+    "QC211": safety_input(
+        [desired(A, **WIDER)], [live_collection("a", points=0, aliases=("x",))], [OURS]
+    ),
+    "QC212": safety_input(
+        [desired(A, **VECTOR, hnsw_config={"m": 32})],
+        [EMPTY],
+        [recorded(A, **VECTOR, hnsw_config={"m": 32})],
+        on_drift="refuse",
+    ),
+    "QC213": safety_input(
+        [desired(A, **VECTOR, hnsw_config={"m": 32})],
+        [EMPTY],
+        [recorded(A, **VECTOR, hnsw_config={"m": 32})],
+        on_drift="keep",
+    ),
+    "QC215": safety_input(
+        [],
+        [replace(FULL, facts=replace(FULL.facts, peers=frozenset(("1", "2"))))],
+        [OURS],
+        server=replace(SERVER, peers=2),
+    ),
+}
+"""Rule: a plan that breaks it. No consent allows these."""
+
+
+@pytest.mark.parametrize("rule", FORBIDDEN)
+def test_no_consent_allows_the_others(rule):
+    assert rule in rules(FORBIDDEN[rule])
+    assert rule in rules(FORBIDDEN[rule], *(Consent(verb, "*", "a test") for verb in VERBS))
+
+
+def test_a_consent_that_allows_nothing_is_not_used():
+    inputs = ALLOWED["QC202"][2]
+    used = Consent("delete", A, "--allow-delete")
+    unused = (Consent("delete", "collection/b", "a test"), Consent("replace", A, "a test"))
+    assert check_safety(inputs, [*unused, used]).used == {used}
+
+
+def test_two_consents_to_the_same_are_both_used():
+    consents = {Consent("delete", A, "--allow-delete"), Consent("delete", "*", "qdrantctl.yaml:7")}
+    assert check_safety(ALLOWED["QC202"][2], list(consents)).used == consents
+
+
+def test_the_hint_names_the_consent_that_counts():
+    inputs = ALLOWED["QC202"][2]
+    (free,) = (v for v in check_safety(inputs, []).violations if v.rule == "QC202")
+    assert f"--allow-delete {A}" in free.hint
+    protected = check_safety(replace(inputs, protected=True), [])
+    (closed,) = (v for v in protected.violations if v.rule == "QC202")
+    assert "--allow-delete" not in closed.hint
+    assert f"{{delete: {A}, until:" in closed.hint
