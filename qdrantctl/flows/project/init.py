@@ -8,9 +8,14 @@ import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 
-from qdrantctl.adapters.artifacts import github_pipeline as github
-from qdrantctl.adapters.artifacts import gitlab_pipeline as gitlab
-from qdrantctl.adapters.artifacts.targets import Target
+from qdrantctl.adapters.artifacts.pipelines import PIPELINE_FILES, Target, render_pipeline
+from qdrantctl.adapters.artifacts.starter_project import (
+    CLUSTERS,
+    render_first_manifest,
+    render_profile,
+    render_project_file,
+)
+from qdrantctl.adapters.files.atomic_write import replace_file
 from qdrantctl.adapters.project.settings import deployments, variables
 from qdrantctl.adapters.system import git
 from qdrantctl.model.errors import SettingsError
@@ -20,81 +25,7 @@ PROJECT_FILE = "qdrantctl.yaml"
 IGNORED = ".qdrantctl/"
 """Where the embedded server keeps its data."""
 
-_PROJECT = """\
-apiVersion: qdrantctl/v1
-kind: Project
-metadata: {{name: {name}}}
-spec:
-  manifests: [manifests]
-  environments:
-    dev: {{url: embedded}}  # a real Qdrant on this machine: qdrantctl dev up
-{clusters}"""
-
-_PROD = """\
-    # prod:
-    #   url: https://qdrant.example.com:6333
-    #   api_key: {env: QDRANT_API_KEY}
-    #   protected: true
-"""
-
-CLUSTERS = ("staging", "production")
-_CLUSTERS = """\
-    staging:
-      url: {env: QDRANT_URL}
-      api_key: {env: QDRANT_API_KEY}
-    production:
-      url: {env: QDRANT_URL}
-      api_key: {env: QDRANT_API_KEY}
-      protected: true  # what is applied there was reviewed: state, consents, drift
-"""
 _WORDS = ("null", "true", "false", "yes", "no", "on", "off", "y", "n")
-
-_MANIFEST = """\
-apiVersion: qdrantctl/v1
-kind: Collection
-metadata: {name: products}
-spec:
-  vectors: {size: 768, distance: Cosine}  # as your embedding model has them
-  payload_indexes:  # one for each field that you filter by
-    brand: keyword
-    price: float
-  strict_mode_config:
-    enabled: true
-    max_query_limit: 1000
-    unindexed_filtering_retrieve: false
----
-# Let applications ask for the alias: a new embedding model is then one changed line.
-apiVersion: qdrantctl/v1
-kind: Alias
-metadata: {name: products-live}
-spec: {collection: products}
-"""
-
-_PROFILE = """\
-# Caps for every collection of this project; what a collection states itself goes before.
-apiVersion: qdrantctl/v1
-kind: StrictModeProfile
-metadata: {{name: {name}}}
-spec:
-  collections: ["*"]
-  config:
-    enabled: true
-    max_query_limit: {limit}
-    max_timeout: {timeout}  # seconds
-    unindexed_filtering_retrieve: false
-    search_max_hnsw_ef: {ef}
-    search_allow_exact: false  # a count must then say exact: false
-    # Tokens per minute and replica: one for each point written; one for each read, and one more
-    # for each condition of its filter.
-    # read_rate_limit: 6000
-    # write_rate_limit: 60000
-"""
-
-PROFILES = {
-    "production": _PROFILE.format(name="production", limit=5000, timeout=15, ef=500),
-    "development": _PROFILE.format(name="development", limit=20000, timeout=60, ef=2000),
-}
-"""Strict-mode caps to begin with, within what Qdrant recommends."""
 
 
 def init(folder: Path, profile: str | None = None, ci: str | None = None) -> tuple[Path, ...]:
@@ -118,7 +49,7 @@ def init(folder: Path, profile: str | None = None, ci: str | None = None) -> tup
     try:
         for path, text in wanted.items():
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+            replace_file(path, text.encode())
     except OSError as error:
         raise SettingsError(f"{folder} cannot be written: {error}") from None
     return tuple(wanted)
@@ -129,19 +60,20 @@ def _starter(folder: Path, profile: str | None, *, with_clusters: bool) -> dict[
     project, manifest = folder / PROJECT_FILE, folder / "manifests" / "products.yaml"
     _new(project)
     name = quoted(project_name(folder.resolve().name))
-    wanted = {project: _PROJECT.format(name=name, clusters=_CLUSTERS if with_clusters else _PROD)}
+    wanted = {project: render_project_file(name, with_clusters=with_clusters)}
     if not manifest.exists():
-        wanted[manifest] = _MANIFEST
+        wanted[manifest] = render_first_manifest()
     if profile and not (caps := folder / "manifests" / "strict-mode.yaml").exists():
-        wanted[caps] = PROFILES[profile]
+        wanted[caps] = render_profile(profile)
     ignore = folder / ".gitignore"
     try:
-        ignored = ignore.read_text(encoding="utf-8") if ignore.exists() else ""
+        ignored = ignore.read_bytes().decode() if ignore.exists() else ""
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{ignore} cannot be read: {error}") from None
     if IGNORED not in ignored.splitlines():
-        between = "\n" if ignored and not ignored.endswith("\n") else ""
-        wanted[ignore] = f"{ignored}{between}{IGNORED}\n"
+        line_end = "\r\n" if "\r\n" in ignored else "\n"
+        between = line_end if ignored and not ignored.endswith("\n") else ""
+        wanted[ignore] = f"{ignored}{between}{IGNORED}{line_end}"
     return wanted
 
 
@@ -168,10 +100,10 @@ def _pipelines(
     targets = [
         Target(name, quoted(name), clusters[name], stated.get(name, {})) for name in in_order
     ]
-    made = github if ci == "github" else gitlab
-    path = (folder if top is None or below == "." else Path(os.path.relpath(top))) / made.FILE
+    root = folder if top is None or below == "." else Path(os.path.relpath(top))
+    path = root / PIPELINE_FILES[ci]
     _new(path)
-    return path, made.text(targets, below)
+    return path, render_pipeline(ci, targets, below)
 
 
 def _new(path: Path) -> None:
