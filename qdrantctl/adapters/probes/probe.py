@@ -6,9 +6,6 @@ checked connection only, and only where `adapters/project/connection.py` lets th
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import json
 import secrets
 from collections.abc import Callable
@@ -20,6 +17,7 @@ from qdrantctl.adapters.probes.rest import ask
 from qdrantctl.adapters.probes.tls import handshake
 from qdrantctl.adapters.qdrant.client import Endpoint
 from qdrantctl.adapters.qdrant.http import Cut, Unreachable, Wire
+from qdrantctl.adapters.qdrant.jwt_tokens import encode_token
 from qdrantctl.model.audit.evidence import ORIGIN, Grpc, Posture, Reply
 from qdrantctl.model.server import Version
 
@@ -54,7 +52,9 @@ def look(
     tell("asking without a key, with an empty and a wrong one")
     about = ask(url, "GET", "/", "without a key")
     trusted = handshake(url, endpoint.ca_file, SECONDS) if secure else None
-    bearer = {"authorization": f"Bearer {_forged()}"}
+    # A token signed with a random key: the server says whether it looks at tokens at all.
+    forged = encode_token({"access": "r"}, secrets.token_urlsafe(32))
+    bearer = {"authorization": f"Bearer {forged}"}
     return Posture(
         url=url,
         version=_version(about),
@@ -137,15 +137,3 @@ def _change(endpoint: Endpoint, key: str | None, whose: str) -> Reply | None:
     finally:
         wire.close()
     return Reply(request, str(answer.status))
-
-
-def _forged() -> str:
-    """A JWT signed with a random key: the server says whether it looks at tokens at all."""
-    parts = [_encoded(json.dumps(part).encode()) for part in ({"alg": "HS256", "typ": "JWT"},
-                                                              {"access": "r"})]  # fmt: skip
-    signed = hmac.new(secrets.token_bytes(32), ".".join(parts).encode(), hashlib.sha256).digest()
-    return ".".join([*parts, _encoded(signed)])
-
-
-def _encoded(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

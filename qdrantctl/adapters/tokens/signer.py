@@ -1,28 +1,23 @@
-"""The door to PyJWT: tokens are signed here with the cluster's API key, and read.
+"""Tokens of keys: signed with the cluster's API key, and read.
 
 A token always carries what it may do: to the server none of that means every right.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import re
-from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from qdrantctl.adapters.qdrant.client import Cluster, Endpoint
 from qdrantctl.adapters.qdrant.exchange import UNAUTHORIZED
+from qdrantctl.adapters.qdrant.jwt_tokens import decode_token, encode_token
 from qdrantctl.model.access_keys.generation import MATCHED, REGISTRY, Generation, claim
 from qdrantctl.model.errors import FORBIDDEN, ClusterError, QdrantctlError
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.step import Call
 
-_ALGORITHM = "HS256"
-_TOKEN = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
-_LONGEST = 65_536
 _PROBED = timedelta(minutes=5)
 _TAKEN = 200
 
@@ -40,12 +35,12 @@ def sign(generation: Generation, endpoint: Endpoint, *, revocable: bool) -> str:
     if revocable:
         found = {"key": MATCHED, "value": generation.id}
         claims["value_exists"] = {"collection": REGISTRY, "matches": [found]}
-    return _signed(claims, endpoint.api_key or "")
+    return encode_token(claims, endpoint.api_key or "")
 
 
 def read(token: str) -> Mapping[str, Json]:
     """What a token claims, whoever signed it. Raises QdrantctlError for what is none."""
-    claims = _claims(token)
+    claims = decode_token(token)
     if claims is None:
         raise QdrantctlError(
             "this is not a token",
@@ -62,7 +57,7 @@ def unsigned(endpoint: Endpoint | None) -> str:
     """
     if endpoint is None or endpoint.api_key is None:
         return "no API key is given, and the cluster may ask for none"
-    if _claims(endpoint.api_key) is not None:
+    if decode_token(endpoint.api_key) is not None:
         return (
             "the API key given is itself a token, as Qdrant Cloud hands out; only the key that the "
             "server was started with can sign"
@@ -83,7 +78,7 @@ def unsigned(endpoint: Endpoint | None) -> str:
 def _answer(endpoint: Endpoint, secret: str) -> int:
     """The status for a token that is signed with `secret` and may see nothing."""
     ends = datetime.now(UTC) + _PROBED
-    token = _signed({"access": [], "exp": int(ends.timestamp()), "sub": "qdrantctl"}, secret)
+    token = encode_token({"access": [], "exp": int(ends.timestamp()), "sub": "qdrantctl"}, secret)
     with Cluster(replace(endpoint, api_key=token)) as door:
         try:
             door.ask(Call(method="GET", path="/collections"))
@@ -92,28 +87,3 @@ def _answer(endpoint: Endpoint, secret: str) -> int:
                 raise
             return error.status
     return _TAKEN
-
-
-def _signed(claims: Mapping[str, Json], secret: str) -> str:
-    import warnings
-
-    import jwt
-
-    with warnings.catch_warnings():
-        # The key is as long as it is; the server says so in its log as well.
-        warnings.simplefilter("ignore")
-        return jwt.encode(dict(claims), secret, algorithm=_ALGORITHM)
-
-
-def _claims(token: str) -> Mapping[str, Json] | None:
-    """The middle part; None where it is no token. The signature is for the server to check."""
-    if len(token) > _LONGEST or not _TOKEN.fullmatch(token):
-        return None
-    header, body, _ = token.split(".")
-    try:
-        told, found = (
-            json.loads(urlsafe_b64decode(w + "=" * (-len(w) % 4))) for w in (header, body)
-        )
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) and isinstance(told, dict) and "alg" in told else None
