@@ -12,8 +12,9 @@ from io import StringIO
 import click
 import pytest
 
-from qdrantctl.cli.main import COMMANDS, root, run
-from tests.faults import answer, proxied
+from qdrantctl.cli.main import COMMANDS, root
+from tests.support.cli import run_cli
+from tests.support.proxy import answer, proxied
 
 CANARY = "canary-key-5e0b91"
 PROJECT = """\
@@ -138,7 +139,7 @@ def project(tmp_path, monkeypatch):
 
 def told(project, capfdbinary, tried: list[list[str]]) -> bytes:
     """Everything that those command lines print and write."""
-    codes = {run(line) for line in tried}
+    codes = {run_cli(*line).code for line in tried}
     assert codes <= {0, 1, 2, 3, 4, 6, 64}, codes
     captured = capfdbinary.readouterr()
     written = [path.read_bytes() for path in project.rglob("*") if path.is_file()]
@@ -184,7 +185,7 @@ def test_when_it_was_pasted_into_a_file(where, project, capfdbinary, fresh_qdran
              ["lock"], ["lock", "--check"], ["drift"], ["audit"], ["render"],
              ["render", "collection/*"], ["import", "--update", "collection/*"],
              ["import", "--all", "--out", "other"], ["keys", "check"]]  # fmt: skip
-    codes = [run(line) for line in tried]
+    codes = [run_cli(*line).code for line in tried]
     assert codes[:6] == [1] * 6
     captured = capfdbinary.readouterr()
     assert b"(hidden)" in captured.out + captured.err
@@ -208,16 +209,16 @@ def test_tokens_are_told_by_nobody(project, capfdbinary, fresh_qdrant, monkeypat
     """Only `keys issue` and `keys rotate` print one, of a key that has no sink."""
     node = fresh_qdrant(api_key=CANARY, environ=TAKES_TOKENS)
     monkeypatch.setenv("CLUSTER_URL", node.url)
-    assert run(["apply", "--auto-approve"]) == 0
+    assert run_cli("apply", "--auto-approve").code == 0
     capfdbinary.readouterr()
-    assert run(["keys", "issue", "bare"]) == run(["keys", "issue", "reader"]) == 0
+    assert run_cli("keys", "issue", "bare").code == run_cli("keys", "issue", "reader").code == 0
     printed = capfdbinary.readouterr().out.strip()
     file = project / "tokens" / "reader"
     sunk = file.read_bytes().strip()
     file.unlink()
     tokens = [printed, sunk]
     tried = [line for line in lines(every_format=True) if line[:2] not in _GIVING]
-    assert {run(line) for line in tried} <= {0, 1, 2, 3, 4, 6, 64}
+    assert {run_cli(*line).code for line in tried} <= {0, 1, 2, 3, 4, 6, 64}
     captured = capfdbinary.readouterr()
     for token in tokens:
         assert token.count(b".") == 2

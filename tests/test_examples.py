@@ -10,7 +10,8 @@ import pytest
 
 from qdrantctl.adapters.files.source_text import Page
 from qdrantctl.adapters.yaml.documents import read_documents
-from qdrantctl.cli.main import COMMANDS, run
+from qdrantctl.cli.main import COMMANDS
+from tests.support.cli import run_cli
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted(path.parent for path in ROOT.glob("examples/*/qdrantctl.yaml"))
@@ -32,10 +33,11 @@ def test_there_are_four():
 
 
 @each
-def test_validates_in_every_environment(example, capsys):
+def test_validates_in_every_environment(example):
     for environment, counts in (("dev", COUNTS), ("prod", IN_PRODUCTION)):
-        assert run(["validate", "-C", str(example), "-e", environment]) == 0
-        assert capsys.readouterr().out == f"{counts[example.name]} resources are valid.\n"
+        result = run_cli("validate", "-e", environment, project=example)
+        assert result.code == 0
+        assert result.out == f"{counts[example.name]} resources are valid.\n"
 
 
 @each
@@ -49,19 +51,19 @@ def test_applies_and_is_then_at_rest(example, empty_qdrant, tmp_path, monkeypatc
     monkeypatch.setenv("EXAMPLE_URL", empty_qdrant.url)
     monkeypatch.setenv("QDRANTCTL_ENV", "dev")
 
-    assert run(["plan", "-C", str(project)]) == 0
+    assert run_cli("plan", project=project).code == 0
     assert f"Plan: {COUNTS[example.name]} to add, 0 to change, 0 to destroy." in (
         capsys.readouterr().out
     )
-    assert run(["apply", "-C", str(project), "--auto-approve"]) == 0, capsys.readouterr()
+    assert run_cli("apply", "--auto-approve", project=project).code == 0, capsys.readouterr()
     capsys.readouterr()
-    assert run(["plan", "-C", str(project), "--detailed-exitcode"]) == 0, capsys.readouterr()
-    assert run(["drift", "-C", str(project), "--unmanaged"]) == 0, capsys.readouterr()
+    assert run_cli("plan", "--detailed-exitcode", project=project).code == 0, capsys.readouterr()
+    assert run_cli("drift", "--unmanaged", project=project).code == 0, capsys.readouterr()
 
 
 @pytest.mark.parametrize("example", [path for path in EXAMPLES if (path / "state").exists()])
 def test_committed_state_is_current(example):
-    assert run(["lock", "-C", str(example), "--check"]) == 0, "run `qdrantctl lock` there"
+    assert run_cli("lock", "--check", project=example).code == 0, "run `qdrantctl lock` there"
 
 
 @each
@@ -95,7 +97,7 @@ def test_production_is_protected_and_holds_no_key(example):
     assert "protected: true" in prod
 
 
-def test_the_main_readme_tells_the_truth(tmp_path, capsys):
+def test_the_main_readme_tells_the_truth(tmp_path):
     """Its commands are those there are, and its first manifest is the one that `init` writes."""
     text = (ROOT / "README.md").read_text()
     table = text.partition("| command |")[2].partition("\n\n")[0]
@@ -103,7 +105,7 @@ def test_the_main_readme_tells_the_truth(tmp_path, capsys):
     assert set(told) - {"down", "status"} == COMMANDS.keys()
     assert set(re.findall(r"^\$ qdrantctl (\w+)", text, re.M)) <= COMMANDS.keys()
 
-    assert run(["init", str(tmp_path)]) == 0
+    assert run_cli("init", str(tmp_path)).code == 0
     written = (tmp_path / "manifests" / "products.yaml").read_text()
     snippet = re.search(r"```yaml\n(apiVersion.*?)```", text, re.S)
     assert snippet

@@ -34,7 +34,7 @@ from qdrantctl.model.resource import Facts, Inventory, Lifecycle, Record, Resour
 from qdrantctl.model.rule_catalog import RULES
 from qdrantctl.model.server import Version
 from qdrantctl.model.violation import Severity, Violation
-from tests.engine.worlds import LIVE_DEFAULTS, OWNER, SERVER, TODAY, canonical
+from tests.support.states import LIVE_DEFAULTS, OWNER, SERVER, TODAY, canonical
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 ROOT = Path(__file__).parents[1]

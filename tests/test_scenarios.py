@@ -25,7 +25,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from qdrantctl.cli.main import run
+from tests.support.cli import run_cli
 
 FOLDER = Path(__file__).parent / "scenarios"
 NAMES = sorted(path.name for path in FOLDER.iterdir() if (path / "manifests").is_dir())
@@ -68,7 +68,7 @@ def contains(whole: Any, part: Any) -> bool:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_scenario(name, empty_qdrant, tmp_path, monkeypatch, capsys):
+def test_scenario(name, empty_qdrant, tmp_path, monkeypatch):
     source, project = FOLDER / name, tmp_path / "project"
     shutil.copytree(source, project)
     if not (project / "qdrantctl.yaml").exists():
@@ -80,10 +80,9 @@ def test_scenario(name, empty_qdrant, tmp_path, monkeypatch, capsys):
     flags = [str(flag) for flag in scenario.get("flags", [])]
 
     def cli(*words: str) -> tuple[int, str]:
-        code = run([words[0], "-C", str(project), *words[1:]])
-        captured = capsys.readouterr()
-        told.append(captured.err)
-        return code, captured.out
+        result = run_cli(*words, project=project)
+        told.append(result.err)
+        return result.code, result.out
 
     if (project / "before").exists():
         (project / "manifests").rename(project / "later")

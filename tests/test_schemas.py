@@ -13,7 +13,6 @@ from jsonschema import Draft202012Validator
 
 from qdrantctl.adapters.files.source_text import Page
 from qdrantctl.adapters.yaml.documents import read_documents
-from qdrantctl.cli.main import run
 from qdrantctl.engine.planning.planner import plan_changes
 from qdrantctl.flows.project.json_schemas import names, schema, text, write
 from qdrantctl.kinds.catalog import BY_NAME, KINDS
@@ -24,7 +23,8 @@ from qdrantctl.model.report import Outcome, Report, Status
 from qdrantctl.model.resource import Lifecycle, Origin
 from qdrantctl.model.step import Call, Step
 from qdrantctl.model.violation import Severity, Violation
-from tests.engine.worlds import desired, live_collection, question, recorded
+from tests.support.cli import run_cli
+from tests.support.states import desired, live_collection, question, recorded
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "schemas"
@@ -66,7 +66,7 @@ def test_files_are_current(name):
 
 
 def test_out_writes_every_file_and_nothing_else(tmp_path, capsys):
-    assert run(["schema", "--out", str(tmp_path / "made")]) == 0
+    assert run_cli("schema", "--out", str(tmp_path / "made")).code == 0
     assert {path.name for path in (tmp_path / "made").iterdir()} == {
         path.name for path in FOLDER.iterdir()
     }
@@ -77,14 +77,16 @@ def test_out_with_a_name_writes_one(tmp_path):
     assert [path.name for path in write(tmp_path, "plan")] == ["plan.json"]
 
 
-def test_a_kind_is_printed_alone(capsys):
-    assert run(["schema", "Alias"]) == 0
-    assert json.loads(capsys.readouterr().out)["title"] == "AliasManifest"
+def test_a_kind_is_printed_alone():
+    result = run_cli("schema", "Alias")
+    assert result.code == 0
+    assert json.loads(result.out)["title"] == "AliasManifest"
 
 
-def test_an_unknown_name_is_wrong_usage(capsys):
-    assert run(["schema", "Colection"]) == 64
-    assert "Collection" in capsys.readouterr().err
+def test_an_unknown_name_is_wrong_usage():
+    result = run_cli("schema", "Colection")
+    assert result.code == 64
+    assert "Collection" in result.err
 
 
 @pytest.mark.parametrize("name", names())

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from qdrantctl.cli.main import run
-from tests.servers import Node
+from tests.support.cli import run_cli
+from tests.support.servers import Node
 
 Audited = Callable[..., dict[str, Any]]
 
@@ -20,11 +19,9 @@ def audited(capfd) -> Audited:
 
     def call(*words: str, code: int = 2) -> dict[str, Any]:
         capfd.readouterr()
-        ended = run(["audit", *words, "--format", "json"])
-        told = capfd.readouterr()
-        assert (ended, told.err) == (code, ""), told.err or told.out
-        report: dict[str, Any] = json.loads(told.out)
-        return report
+        result = run_cli("audit", *words, "--format", "json")
+        assert (result.code, capfd.readouterr().err) == (code, ""), result
+        return result.document
 
     return call
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from qdrantctl.cli.main import run
 from tests.audit.conftest import answers
+from tests.support.cli import run_cli
 
 PROJECT = """\
 apiVersion: qdrantctl/v1
@@ -56,7 +56,7 @@ def test_the_exit_code_is_that_of_the_findings_in_every_format(
     fail_on, code, output, project, capsys
 ):
     words = ["audit", "-C", str(project), "--offline", "--fail-on", fail_on, "--format", output]
-    assert run(words) == code
+    assert run_cli(*words).code == code
     assert "QA401" in capsys.readouterr().out
 
 
@@ -86,19 +86,20 @@ def test_manifests_and_server_together(project, empty_qdrant, audited):
     ]
 
 
+@pytest.mark.server
 def test_the_ports_of_the_embedded_server_are_known(project, audited):
     (project / "qdrantctl.yaml").write_text(PROJECT.replace('"%s"', "embedded"))
     try:
-        assert run(["dev", "up", "-C", str(project)]) == 0
+        assert run_cli("dev", "up", project=project).code == 0
         found = answers(audited("-C", str(project)))
     finally:
-        run(["dev", "down", "-C", str(project)])
+        run_cli("dev", "down", project=project)
     assert [found[rule] for rule in ("QA106", "QA204", "QA601")] == ["fail"] * 3
 
 
 def test_the_ledger_is_not_audited(project, empty_qdrant, audited):
     (project / "qdrantctl.yaml").write_text(PROJECT % empty_qdrant.url)
-    assert run(["apply", "-C", str(project), "--auto-approve"]) == 0
+    assert run_cli("apply", "--auto-approve", project=project).code == 0
     report = audited("-C", str(project), "--prove")
     assert {v["subject"] for v in report["verdicts"] if "subject" in v} == {"collection/products"}
 
@@ -126,11 +127,12 @@ def test_a_profile_for_the_whole_cluster(empty_qdrant, audited, tmp_path):
         ("a: [", "profile.yaml"),
     ],
 )
-def test_a_profile_with_errors(text, told, tmp_path, capsys):
+def test_a_profile_with_errors(text, told, tmp_path):
     (tmp_path / "profile.yaml").write_text(text)
     words = ["audit", "--url", "http://127.0.0.1:1", "--profile", str(tmp_path / "profile.yaml")]
-    assert run(words) == 1
-    assert told in capsys.readouterr().err
+    result = run_cli(*words)
+    assert result.code == 1
+    assert told in result.err
 
 
 def test_a_profile_selects_by_the_labels_of_manifests(project, empty_qdrant, audited):
@@ -167,20 +169,22 @@ def test_a_cap_of_the_projects_own_profile_stands_at_its_line(project, audited):
     )
 
 
-def test_words_that_make_no_sense_together(capsys):
-    assert run(["audit", "--offline", "--prove"]) == 64
-    assert "--offline asks no server" in capsys.readouterr().err
+def test_words_that_make_no_sense_together():
+    result = run_cli("audit", "--offline", "--prove")
+    assert result.code == 64
+    assert "--offline asks no server" in result.err
 
 
 def test_the_same_answers_whatever_the_format_is(empty_qdrant, capfd):
     """Text of an open server, as a person reads it."""
-    assert run(["audit", "--url", empty_qdrant.url, "--no-color"]) == 2
+    assert run_cli("audit", "--url", empty_qdrant.url, "--no-color").code == 2
     shown = capfd.readouterr().out
     assert "FAIL  QA201  REST asks for a key [error]" in shown
     assert "GET /collections without a key: 200" in shown
     assert shown.rstrip().endswith("cannot be seen.")
 
 
-def test_a_schema_of_its_own(capsys):
-    assert run(["schema", "audit"]) == 0
-    assert "fail_on" in json.loads(capsys.readouterr().out)["properties"]
+def test_a_schema_of_its_own():
+    result = run_cli("schema", "audit")
+    assert result.code == 0
+    assert "fail_on" in json.loads(result.out)["properties"]

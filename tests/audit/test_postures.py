@@ -13,10 +13,10 @@ import trustme
 
 from qdrantctl.adapters.probes.probe import Ports, look
 from qdrantctl.adapters.qdrant.client import Endpoint
-from qdrantctl.cli.main import run
 from qdrantctl.model.audit.rules import AUDIT_RULES
 from tests.audit.conftest import answers, held
-from tests.servers import Node
+from tests.support.cli import run_cli
+from tests.support.servers import Node
 
 KEY, READ_ONLY = "a-key-for-tests-5e0b91", "a-key-that-only-reads-77"
 WITH_READ_ONLY = {"QDRANT__SERVICE__READ_ONLY_API_KEY": READ_ONLY}
@@ -211,9 +211,10 @@ class TestTls:
         assert soon.date().isoformat() in messages(report, "QA104")
 
 
-def test_nobody_answers(tmp_path, capsys):
-    assert run(["audit", "--url", "http://127.0.0.1:1"]) == 1
-    assert "cannot be reached" in capsys.readouterr().err
+def test_nobody_answers(tmp_path):
+    result = run_cli("audit", "--url", "http://127.0.0.1:1")
+    assert result.code == 1
+    assert "cannot be reached" in result.err
 
 
 def test_a_key_is_sent_to_nobody_who_cannot_show_who_he_is():
@@ -242,11 +243,13 @@ def test_a_key_is_sent_to_nobody_who_cannot_show_who_he_is():
     assert not any(KEY.encode() in sent or READ_ONLY.encode() in sent for sent in came)
 
 
-def test_the_read_only_key_goes_only_where_keys_may_go(qdrant, monkeypatch, capsys):
+def test_the_read_only_key_goes_only_where_keys_may_go(qdrant, monkeypatch):
     monkeypatch.setenv("RO", READ_ONLY)
     monkeypatch.setenv("QDRANTCTL_ALLOWED_HOSTS", "other.example.com")
-    assert run(["audit", "--url", qdrant.url, "--read-only-key-env", "RO"]) == 1
-    assert "may not be sent to 127.0.0.1" in capsys.readouterr().err
+    result = run_cli("audit", "--url", qdrant.url, "--read-only-key-env", "RO")
+    assert result.code == 1
+    assert "may not be sent to 127.0.0.1" in result.err
     monkeypatch.delenv("QDRANTCTL_ALLOWED_HOSTS")
-    assert run(["audit", "--url", "http://192.0.2.1", "--read-only-key-env", "RO"]) == 64
-    assert "in the clear" in capsys.readouterr().err
+    result = run_cli("audit", "--url", "http://192.0.2.1", "--read-only-key-env", "RO")
+    assert result.code == 64
+    assert "in the clear" in result.err

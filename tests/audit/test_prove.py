@@ -12,7 +12,7 @@ from qdrantctl.engine.audit.proof import Probe, probes, proved
 from qdrantctl.model.audit.report import Proof, Result
 from tests.audit.conftest import answers, held
 from tests.audit.evidence import collection
-from tests.servers import Node
+from tests.support.servers import Node
 
 READS = {
     "max_query_limit": 10,

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from qdrantctl.cli.main import run
 from qdrantctl.model.audit.rules import AUDIT_RULES
+from tests.support.cli import run_cli
 from tests.test_rules import PROJECT
 
 ROOT = Path(__file__).parents[2]
@@ -77,7 +77,7 @@ def test_the_example_trips_its_rule(rule, tmp_path, capsys):
     else:
         assert block.startswith(f"# {file}\n")
         (tmp_path / file).write_text(block)
-    run(["audit", "--offline", "-C", str(tmp_path), "--format", "json"])
+    run_cli("audit", "--offline", "--format", "json", project=tmp_path)
     report = json.loads(capsys.readouterr().out)
     found = [v for v in report["verdicts"] if v["rule"] == rule and v["answer"] == "fail"]
     assert [verdict["severity"] for verdict in found] == [TOLD[rule].severity]

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from qdrantctl.cli.main import run
-from tests.faults import answer, proxied
-from tests.servers import free_port
+from tests.support.cli import run_cli
+from tests.support.proxy import answer, proxied
+from tests.support.servers import free_port
 
 CANARY = "canary-key-81c7d2"
 COLLECTION = """\
@@ -119,7 +119,7 @@ def collections(node):
 def test_without_a_terminal_nothing_is_asked_of_anybody(project, empty_qdrant, monkeypatch, capsys):
     with proxied(empty_qdrant.http_port, lambda *_: None) as proxy:
         monkeypatch.setenv("CLUSTER_URL", proxy.url)
-        assert run(["apply", "-C", str(project)]) == 64
+        assert run_cli("apply", project=project).code == 64
     assert proxy.requests == []
     assert "--auto-approve" in capsys.readouterr().err
 
@@ -143,10 +143,10 @@ def test_no_colour_where_it_is_not_wanted(project, monkeypatch, capsys):
     assert "+ collection/products" in shown
     assert "\x1b[3" not in shown
     monkeypatch.delenv("NO_COLOR")
-    run(["plan", "-C", str(project)])
+    run_cli("plan", project=project)
     assert "\x1b" not in capsys.readouterr().out
     monkeypatch.setenv("FORCE_COLOR", "1")
-    run(["plan", "-C", str(project)])
+    run_cli("plan", project=project)
     assert "\x1b[32m" in capsys.readouterr().out
 
 
@@ -169,61 +169,66 @@ def test_a_signal_ends_apply_after_the_request_in_flight(project, empty_qdrant, 
     assert "interrupted after 2 of 3 steps" in told
     schema = empty_qdrant.request("GET", "/collections/products")[1]["result"]["payload_schema"]
     assert list(schema) == ["a"]
-    assert run(["plan", "-C", str(project), "--detailed-exitcode"]) == 2
-    assert run(["apply", "-C", str(project), "--auto-approve"]) == 0
-    assert run(["plan", "-C", str(project), "--detailed-exitcode"]) == 0
+    assert run_cli("plan", "--detailed-exitcode", project=project).code == 2
+    assert run_cli("apply", "--auto-approve", project=project).code == 0
+    assert run_cli("plan", "--detailed-exitcode", project=project).code == 0
 
 
 def test_plan_only_reads(project, empty_qdrant, monkeypatch):
-    assert run(["apply", "-C", str(project), "--auto-approve"]) == 0
+    assert run_cli("apply", "--auto-approve", project=project).code == 0
     (project / "manifests" / "products.yaml").write_text(COLLECTION.replace("b: keyword", ""))
     with proxied(empty_qdrant.http_port, lambda *_: None) as proxy:
         monkeypatch.setenv("CLUSTER_URL", proxy.url)
-        assert run(["plan", "-C", str(project), "--detailed-exitcode"]) == 2
+        assert run_cli("plan", "--detailed-exitcode", project=project).code == 2
     others = [line for line in proxy.requests if not line.startswith("GET ")]
     assert [line.split()[1].partition("?")[0] for line in others] == [
         "/collections/_qdrantctl/points/scroll"
     ]
 
 
-def test_a_read_only_key_is_enough_to_plan(project, fresh_qdrant, monkeypatch, capsys):
+def test_a_read_only_key_is_enough_to_plan(project, fresh_qdrant, monkeypatch):
     environ = {"QDRANT__SERVICE__READ_ONLY_API_KEY": "read-only-key-1"}
     node = fresh_qdrant(api_key=CANARY, environ=environ)
     monkeypatch.setenv("CLUSTER_URL", node.url)
     monkeypatch.setenv("CLUSTER_KEY", "read-only-key-1")
-    assert run(["plan", "-C", str(project), "--detailed-exitcode"]) == 2
-    assert run(["apply", "-C", str(project), "--auto-approve"]) == 1
-    assert "may only read" in capsys.readouterr().err
+    assert run_cli("plan", "--detailed-exitcode", project=project).code == 2
+    result = run_cli("apply", "--auto-approve", project=project)
+    assert result.code == 1
+    assert "may only read" in result.err
     monkeypatch.setenv("CLUSTER_KEY", CANARY)
-    assert run(["apply", "-C", str(project), "--auto-approve"]) == 0
+    assert run_cli("apply", "--auto-approve", project=project).code == 0
     monkeypatch.setenv("CLUSTER_KEY", "read-only-key-1")
-    assert run(["plan", "-C", str(project), "--detailed-exitcode"]) == 0
+    assert run_cli("plan", "--detailed-exitcode", project=project).code == 0
 
 
-def test_servers_that_do_not_answer(project, fresh_qdrant, monkeypatch, capsys):
+def test_servers_that_do_not_answer(project, fresh_qdrant, monkeypatch):
     monkeypatch.setenv("CLUSTER_URL", f"http://127.0.0.1:{free_port()}")
-    assert run(["plan", "-C", str(project)]) == 1
-    assert "cannot be reached" in capsys.readouterr().err
+    result = run_cli("plan", project=project)
+    assert result.code == 1
+    assert "cannot be reached" in result.err
     monkeypatch.setenv("CLUSTER_URL", fresh_qdrant(api_key="another").url)
-    assert run(["apply", "-C", str(project), "--auto-approve"]) == 1
-    told = capsys.readouterr().err
+    result = run_cli("apply", "--auto-approve", project=project)
+    assert result.code == 1
+    told = result.err
     assert "does not take the API key" in told
     assert "came from the environment variable CLUSTER_KEY (qdrantctl.yaml:8)" in told
     assert "QDRANT_API_KEY" not in told
     assert CANARY not in told
 
 
-def test_the_formats_of_apply(project, capsys):
-    assert run(["apply", "-C", str(project), "--auto-approve", "--format", "json"]) == 0
-    report = json.loads(capsys.readouterr().out)
+def test_the_formats_of_apply(project):
+    result = run_cli("apply", "--auto-approve", "--format", "json", project=project)
+    assert result.code == 0
+    report = json.loads(result.out)
     assert [o["status"] for o in report["outcomes"]] == ["done"]
-    assert run(["apply", "-C", str(project), "--auto-approve", "--format", "markdown"]) == 0
-    assert "No changes" in capsys.readouterr().out
+    result = run_cli("apply", "--auto-approve", "--format", "markdown", project=project)
+    assert result.code == 0
+    assert "No changes" in result.out
 
 
-def test_what_the_server_does_not_take_ends_with_six(project, empty_qdrant, monkeypatch, capsys):
+def test_what_the_server_does_not_take_ends_with_six(project, empty_qdrant, monkeypatch):
     """A server that says ok to every PATCH and does nothing."""
-    assert run(["apply", "-C", str(project), "--auto-approve"]) == 0
+    assert run_cli("apply", "--auto-approve", project=project).code == 0
     tuned = COLLECTION + "  hnsw_config: {m: 33}\n"
     (project / "manifests" / "products.yaml").write_text(tuned)
     later = COLLECTION.replace("name: products", "name: reviews")
@@ -234,25 +239,25 @@ def test_what_the_server_does_not_take_ends_with_six(project, empty_qdrant, monk
 
     with proxied(empty_qdrant.http_port, lie) as proxy:
         monkeypatch.setenv("CLUSTER_URL", proxy.url)
-        capsys.readouterr()
-        assert run(["apply", "-C", str(project), "--auto-approve"]) == 6
-    shown = capsys.readouterr()
+        shown = run_cli("apply", "--auto-approve", project=project)
+    assert shown.code == 6
     assert "hnsw_config.m (asked 33, shows 16)" in shown.out + shown.err
     assert "Not reached: collection/reviews.\n" in shown.out
     assert "not reached" not in shown.err
     monkeypatch.setenv("CLUSTER_URL", empty_qdrant.url)
-    assert run(["apply", "-C", str(project), "--auto-approve"]) == 0
+    assert run_cli("apply", "--auto-approve", project=project).code == 0
 
 
-def test_wait_ends_when_the_collection_is_green(project, empty_qdrant, capsys):
+def test_wait_ends_when_the_collection_is_green(project, empty_qdrant):
     points = [{"id": i, "vector": [i, 1, 2, 3]} for i in range(1, 3000)]
-    assert run(["apply", "-C", str(project), "--auto-approve"]) == 0
+    assert run_cli("apply", "--auto-approve", project=project).code == 0
     body = {"points": points}
     assert empty_qdrant.request("PUT", "/collections/products/points?wait=true", body)[0] == 200
     tuned = COLLECTION + "  hnsw_config: {m: 48}\n  optimizers_config: {indexing_threshold: 1}\n"
     (project / "manifests" / "products.yaml").write_text(tuned)
-    assert run(["apply", "-C", str(project), "--auto-approve", "--wait"]) == 0
-    assert "collection/products: green" in capsys.readouterr().err
+    result = run_cli("apply", "--auto-approve", "--wait", project=project)
+    assert result.code == 0
+    assert "collection/products: green" in result.err
     status = empty_qdrant.request("GET", "/collections/products")[1]["result"]["status"]
     assert status == "green"
 
@@ -280,7 +285,7 @@ def test_the_key_is_never_shown(project, empty_qdrant, monkeypatch, capsysbinary
     with proxied(empty_qdrant.http_port, lambda *_: told) as proxy:
         monkeypatch.setenv("CLUSTER_URL", proxy.url)
         for words in COMMANDS:
-            run([words[0], "-C", str(project), *words[1:]])
+            run_cli(words[0], *words[1:], project=project)
     captured = capsysbinary.readouterr()
     assert CANARY.encode() not in captured.out + captured.err
     assert captured.out + captured.err
@@ -292,19 +297,20 @@ def test_the_key_is_never_shown(project, empty_qdrant, monkeypatch, capsysbinary
 def test_a_collection_of_which_nothing_is_stated(project, empty_qdrant):
     manifest = COLLECTION.partition("spec:")[0] + "spec: {}\n"
     (project / "manifests" / "products.yaml").write_text(manifest)
-    assert run(["apply", "-C", str(project), "--auto-approve"]) == 0
-    assert run(["plan", "-C", str(project), "--detailed-exitcode"]) == 0
+    assert run_cli("apply", "--auto-approve", project=project).code == 0
+    assert run_cli("plan", "--detailed-exitcode", project=project).code == 0
     assert collections(empty_qdrant) == {"products", "_qdrantctl"}
 
 
-def test_a_bug_is_no_traceback(project, monkeypatch, capsys):
+def test_a_bug_is_no_traceback(project, monkeypatch):
     """Replaced by something that fails, since no input is known that does."""
     monkeypatch.setattr("qdrantctl.flows.planning.plan.worlds", lambda *_: [][CANARY])
-    assert run(["plan", "-C", str(project)]) == 1
-    told = capsys.readouterr().err
+    result = run_cli("plan", project=project)
+    assert result.code == 1
+    told = result.err
     assert "This is a bug in qdrantctl" in told
     assert "TypeError" in told
     assert CANARY not in told
     monkeypatch.setenv("QDRANTCTL_DEBUG", "1")
     with pytest.raises(TypeError):
-        run(["plan", "-C", str(project)])
+        run_cli("plan", project=project)

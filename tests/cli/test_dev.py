@@ -12,7 +12,7 @@ import pytest
 
 from qdrantctl import __version__
 from qdrantctl.adapters.local_server import server as devserver
-from qdrantctl.cli.main import run
+from tests.support.cli import run_cli
 
 
 @pytest.fixture
@@ -23,12 +23,14 @@ def project(tmp_path: Path) -> Iterator[Path]:
     devserver.stop(tmp_path)
 
 
+@pytest.mark.server
 def test_up_status_down(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     inside = ["-C", str(project / "deep" / "down")]
-    assert run(["dev", "status", *inside]) == 1
-    assert capsys.readouterr().out == "not running\n"
+    result = run_cli("dev", "status", *inside)
+    assert result.code == 1
+    assert result.out == "not running\n"
 
-    assert run(["dev", "up", *inside]) == 0
+    assert run_cli("dev", "up", *inside).code == 0
     told = capsys.readouterr()
     running = devserver.status(project)
     assert running is not None
@@ -36,28 +38,32 @@ def test_up_status_down(project: Path, capsys: pytest.CaptureFixture[str]) -> No
         assert words in told.out
     assert "starting" in told.err
 
-    assert run(["dev", "status", "-C", str(project)]) == 0
-    assert capsys.readouterr().out == told.out
-    assert run(["dev", "down", *inside]) == 0
-    assert capsys.readouterr().out == "stopped\n"
-    assert run(["dev", "down", *inside]) == 0
-    assert capsys.readouterr().out == "was not running\n"
+    result = run_cli("dev", "status", project=project)
+    assert result.code == 0
+    assert result.out == told.out
+    result = run_cli("dev", "down", *inside)
+    assert result.code == 0
+    assert result.out == "stopped\n"
+    result = run_cli("dev", "down", *inside)
+    assert result.code == 0
+    assert result.out == "was not running\n"
 
 
 def test_up_without_a_program_that_works(
     project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("QDRANTCTL_QDRANT_BIN", str(project / "missing"))
-    assert run(["dev", "up", "-C", str(project)]) == 1
+    assert run_cli("dev", "up", project=project).code == 1
     told = capsys.readouterr()
     assert told.out == ""
     assert "QDRANTCTL_QDRANT_BIN names" in told.err
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["completion", shell]) == 0
-    assert f"_QDRANTCTL_COMPLETE={shell}_complete" in capsys.readouterr().out
+def test_completion(shell: str) -> None:
+    result = run_cli("completion", shell)
+    assert result.code == 0
+    assert f"_QDRANTCTL_COMPLETE={shell}_complete" in result.out
 
 
 def test_completion_completes() -> None:
@@ -72,11 +78,13 @@ def test_completion_completes() -> None:
 
 
 def test_completion_of_a_shell_that_is_not_known() -> None:
-    assert run(["completion", "csh"]) == 64
+    assert run_cli("completion", "csh").code == 64
 
 
-def test_version(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["version"]) == 0
-    assert capsys.readouterr().out == f"qdrantctl {__version__}\n"
-    assert run(["version", "-v"]) == 0
-    assert f"python {sys.version_info.major}." in capsys.readouterr().out
+def test_version() -> None:
+    result = run_cli("version")
+    assert result.code == 0
+    assert result.out == f"qdrantctl {__version__}\n"
+    result = run_cli("version", "-v")
+    assert result.code == 0
+    assert f"python {sys.version_info.major}." in result.out

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from pydantic import TypeAdapter
 
-from qdrantctl.cli.main import run
 from qdrantctl.flows.project.init import project_name
 from qdrantctl.model.project import ProjectName
+from tests.support.cli import run_cli
 
 WRITTEN = {"qdrantctl.yaml", "manifests/products.yaml", ".gitignore"}
 
@@ -22,7 +22,7 @@ def files(folder):
 
 def test_makes_a_folder_with_a_project(tmp_path, capsys):
     folder = tmp_path / "new" / "shop"
-    assert run(["init", str(folder)]) == 0
+    assert run_cli("init", str(folder)).code == 0
     found = files(folder)
     assert found.keys() == WRITTEN
     assert "name: shop" in found["qdrantctl.yaml"]
@@ -32,22 +32,23 @@ def test_makes_a_folder_with_a_project(tmp_path, capsys):
         assert words in out
 
 
-def test_what_it_makes_is_valid(tmp_path, capsys):
-    assert run(["init", str(tmp_path / "shop")]) == 0
-    assert run(["validate", "-C", str(tmp_path / "shop")]) == 0
-    assert "2 resources are valid" in capsys.readouterr().out
+def test_what_it_makes_is_valid(tmp_path):
+    assert run_cli("init", str(tmp_path / "shop")).code == 0
+    result = run_cli("validate", project=tmp_path / "shop")
+    assert result.code == 0
+    assert "2 resources are valid" in result.out
 
 
 def test_here_is_the_default(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    assert run(["init"]) == 0
+    assert run_cli("init").code == 0
     assert files(tmp_path).keys() == WRITTEN
     assert "cd " not in capsys.readouterr().out
 
 
 def test_refuses_a_project_that_exists(tmp_path, capsys):
     (tmp_path / "qdrantctl.yaml").write_text("mine")
-    assert run(["init", str(tmp_path)]) == 1
+    assert run_cli("init", str(tmp_path)).code == 1
     captured = capsys.readouterr()
     assert "qdrantctl.yaml exists already; nothing was changed" in captured.err
     assert captured.out == ""
@@ -58,7 +59,7 @@ def test_keeps_what_is_there(tmp_path):
     (tmp_path / "manifests").mkdir()
     (tmp_path / "manifests" / "products.yaml").write_text("mine")
     (tmp_path / ".gitignore").write_text("dist/")
-    assert run(["init", str(tmp_path)]) == 0
+    assert run_cli("init", str(tmp_path)).code == 0
     found = files(tmp_path)
     assert found["manifests/products.yaml"] == "mine"
     assert found[".gitignore"] == "dist/\n.qdrantctl/\n"
@@ -66,19 +67,20 @@ def test_keeps_what_is_there(tmp_path):
 
 def test_does_not_ignore_twice(tmp_path):
     (tmp_path / ".gitignore").write_text(".qdrantctl/\n")
-    assert run(["init", str(tmp_path)]) == 0
+    assert run_cli("init", str(tmp_path)).code == 0
     assert files(tmp_path)[".gitignore"] == ".qdrantctl/\n"
 
 
-def test_says_so_when_it_cannot_write(tmp_path, capsys):
+def test_says_so_when_it_cannot_write(tmp_path):
     (tmp_path / "file").write_text("")
-    assert run(["init", str(tmp_path / "file" / "shop")]) == 1
-    assert "cannot be written" in capsys.readouterr().err
+    result = run_cli("init", str(tmp_path / "file" / "shop"))
+    assert result.code == 1
+    assert "cannot be written" in result.err
 
 
 def test_a_file_is_no_folder(tmp_path):
     (tmp_path / "file").write_text("")
-    assert run(["init", str(tmp_path / "file")]) == 64
+    assert run_cli("init", str(tmp_path / "file")).code == 64
 
 
 @pytest.mark.parametrize(
@@ -106,16 +108,17 @@ def test_the_name_comes_from_the_folder(folder, name):
 
 @pytest.mark.parametrize("folder", ["007", "1.0", "null", "true", "0x1f"])
 def test_a_name_that_looks_like_something_else_is_text(folder, tmp_path):
-    assert run(["init", str(tmp_path / folder)]) == 0
-    assert run(["validate", "-C", str(tmp_path / folder)]) == 0
+    assert run_cli("init", str(tmp_path / folder)).code == 0
+    assert run_cli("validate", project=tmp_path / folder).code == 0
 
 
 @pytest.mark.parametrize("profile", ["production", "development"])
 def test_a_profile_to_begin_with(profile, tmp_path, capsys):
-    assert run(["init", str(tmp_path), "--profile", profile]) == 0
+    assert run_cli("init", str(tmp_path), "--profile", profile).code == 0
     capsys.readouterr()
-    assert run(["validate", "-C", str(tmp_path)]) == 0
-    told = capsys.readouterr().out
+    result = run_cli("validate", project=tmp_path)
+    assert result.code == 0
+    told = result.out
     assert "QC105" in told  # a count is exact by default, which nobody should learn from an outage
     assert "error" not in told
     strict = (tmp_path / "manifests" / "strict-mode.yaml").read_text()

@@ -14,7 +14,7 @@ import pytest
 
 from qdrantctl.adapters.files.source_text import Page
 from qdrantctl.adapters.yaml.documents import read_documents
-from qdrantctl.cli.main import run
+from tests.support.cli import run_cli
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -55,17 +55,19 @@ def valid(ci: str, *paths: Path) -> None:
 @pytest.mark.parametrize("ci", FILES)
 def test_its_own_tool_takes_it(ci, tmp_path, capsys):
     new, old = tmp_path / "new", tmp_path / "old"
-    assert run(["init", str(new), "--ci", ci]) == 0
-    told = capsys.readouterr().out
+    result = run_cli("init", str(new), "--ci", ci)
+    assert result.code == 0
+    told = result.out
     assert f"wrote {new / FILES[ci]}" in told
     for words in ("qdrantctl plan -e dev ", "qdrantctl apply -e dev ", "qdrantctl lock "):
         assert f"  {words}" in told
-    assert run(["validate", "-C", str(new), "-e", "dev"]) == 0
+    assert run_cli("validate", "-e", "dev", project=new).code == 0
     capsys.readouterr()
     old.mkdir()
     (old / "qdrantctl.yaml").write_text(PROJECT)
-    assert run(["init", str(old), "--ci", ci]) == 0
-    assert capsys.readouterr().out.count("wrote ") == 1
+    result = run_cli("init", str(old), "--ci", ci)
+    assert result.code == 0
+    assert result.out.count("wrote ") == 1
     valid(ci, new / FILES[ci], old / FILES[ci])
     text = (old / FILES[ci]).read_text()
     assert text.count("pip install") == text.count("if not on PyPI: a wheel, or git+https://HOST")
@@ -73,8 +75,9 @@ def test_its_own_tool_takes_it(ci, tmp_path, capsys):
     jobs = made["jobs"] if ci == "github" else made
     applying = [name for name in jobs if name.startswith(("apply-", "apply "))]
     assert [name[6:] for name in applying] == ["on", "7", "prod-eu", "prod_us"]
-    assert run(["init", str(old), "--ci", ci]) == 1
-    assert "exists already; nothing was changed" in capsys.readouterr().err
+    result = run_cli("init", str(old), "--ci", ci)
+    assert result.code == 1
+    assert "exists already; nothing was changed" in result.err
 
 
 @pytest.mark.parametrize("ci", FILES)
@@ -85,7 +88,7 @@ def test_the_head_tells_of_environments_that_name_other_variables(ci, tmp_path):
         'url: "https://us.example.com"', "api_key: {env: QDRANT_API_KEY}, url: {env: U}"
     )
     (tmp_path / "qdrantctl.yaml").write_text(text)
-    assert run(["init", str(tmp_path), "--ci", ci]) == 0
+    assert run_cli("init", str(tmp_path), "--ci", ci).code == 0
     head = (tmp_path / FILES[ci]).read_text().split("\n\n")[0]
     assert "# prod-eu states url: {env: EU_URL} and api_key: {env: EU_KEY} instead: " in head
     assert "# prod_us states url: {env: U} instead: " in head
@@ -93,11 +96,11 @@ def test_the_head_tells_of_environments_that_name_other_variables(ci, tmp_path):
     valid(ci, tmp_path / FILES[ci])
 
 
-def test_a_new_project_with_pipelines_is_valid(tmp_path, capsys):
-    assert run(["init", str(tmp_path / "shop"), "--ci", "github"]) == 0
+def test_a_new_project_with_pipelines_is_valid(tmp_path):
+    assert run_cli("init", str(tmp_path / "shop"), "--ci", "github").code == 0
     for name in ("dev", "staging", "production"):
-        assert run(["validate", "-C", str(tmp_path / "shop"), "-e", name]) == 0
-    assert run(["lock", "-C", str(tmp_path / "shop")]) == 0
+        assert run_cli("validate", "-e", name, project=tmp_path / "shop").code == 0
+    assert run_cli("lock", project=tmp_path / "shop").code == 0
     assert {path.name for path in (tmp_path / "shop" / "state").iterdir()} == {
         "staging",
         "production",
@@ -105,11 +108,12 @@ def test_a_new_project_with_pipelines_is_valid(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("ci", FILES)
-def test_a_project_below_the_root_of_its_repository(ci, tmp_path, monkeypatch, capsys):
+def test_a_project_below_the_root_of_its_repository(ci, tmp_path, monkeypatch):
     subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
     monkeypatch.chdir(tmp_path)
-    assert run(["init", "services/search", "--ci", ci]) == 0
-    assert f"wrote {FILES[ci]}\n" in capsys.readouterr().out
+    result = run_cli("init", "services/search", "--ci", ci)
+    assert result.code == 0
+    assert f"wrote {FILES[ci]}\n" in result.out
     valid(ci, tmp_path / FILES[ci])
     made = pipeline(tmp_path / FILES[ci])
     if ci == "github":
@@ -122,10 +126,11 @@ def test_a_project_below_the_root_of_its_repository(ci, tmp_path, monkeypatch, c
         assert artifacts["paths"] == ["services/search/plan.json"]
 
 
-def test_a_project_without_a_cluster(tmp_path, capsys):
-    assert run(["init", str(tmp_path)]) == 0
-    assert run(["init", str(tmp_path), "--ci", "github"]) == 1
-    assert "names no environment that a pipeline could apply to" in capsys.readouterr().err
+def test_a_project_without_a_cluster(tmp_path):
+    assert run_cli("init", str(tmp_path)).code == 0
+    result = run_cli("init", str(tmp_path), "--ci", "github")
+    assert result.code == 1
+    assert "names no environment that a pipeline could apply to" in result.err
     assert not (tmp_path / ".github").exists()
 
 
@@ -184,12 +189,12 @@ def shop(tmp_path, empty_qdrant):
     """A new project with pipelines, committed twice; its second commit changes a cap."""
     folder = tmp_path / "shop"
     for ci in FILES:
-        assert run(["init", str(folder), "--ci", ci]) == 0
+        assert run_cli("init", str(folder), "--ci", ci).code == 0
     git = ["git", "-C", str(folder), "-c", "user.name=ada", "-c", "user.email=ada@example.com"]
     manifest = folder / "manifests" / "products.yaml"
     for text in (manifest.read_text(), manifest.read_text().replace("1000", "500")):
         manifest.write_text(text)
-        assert run(["lock", "-C", str(folder)]) == 0
+        assert run_cli("lock", project=folder).code == 0
         subprocess.run([*git, "init", "--quiet"], check=True)
         subprocess.run([*git, "add", "--all"], check=True)
         subprocess.run([*git, "commit", "--quiet", "--message", "Change"], check=True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from qdrantctl.cli.main import run
+from tests.support.cli import run_cli
 
 MANIFEST = """\
 apiVersion: qdrantctl/v1
@@ -65,20 +65,23 @@ def project(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_overlays_are_laid_under(project, capsys):
-    assert run(["render", "collection/products"]) == 0
-    rendered = capsys.readouterr().out
+def test_overlays_are_laid_under(project):
+    result = run_cli("render", "collection/products")
+    assert result.code == 0
+    rendered = result.out
     assert rendered == RENDERED
     (project / "manifests" / "all.yaml.j2").unlink()
     (project / "manifests" / "all.yaml").write_text(rendered)
-    assert run(["render", "collection/*"]) == 0
-    again = capsys.readouterr().out
+    result = run_cli("render", "collection/*")
+    assert result.code == 0
+    again = result.out
     assert again.partition("apiVersion")[2] == rendered.partition("apiVersion")[2]
 
 
-def test_what_is_not_there(project, capsys):
-    assert run(["render", "collection/prodcuts"]) == 64
-    assert "collection/prodcuts matches nothing" in capsys.readouterr().err
-    assert run(["render", "collection/products", "--numbers"]) == 64
+def test_what_is_not_there(project):
+    result = run_cli("render", "collection/prodcuts")
+    assert result.code == 64
+    assert "collection/prodcuts matches nothing" in result.err
+    assert run_cli("render", "collection/products", "--numbers").code == 64
     (project / "manifests" / "all.yaml.j2").write_text("spec: {{ nope }}")
-    assert run(["render", "collection/products"]) == 1
+    assert run_cli("render", "collection/products").code == 1

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from qdrantctl.cli.main import run
+from tests.support.cli import run_cli
 
 MANIFEST = """\
 apiVersion: qdrantctl/v1
@@ -59,15 +59,15 @@ def project(tmp_path, monkeypatch, empty_qdrant):
     (tmp_path / "manifests").mkdir()
     (tmp_path / "qdrantctl.yaml").write_text(PROJECT.replace("NAME", "shop"))
     (tmp_path / "manifests" / "all.yaml").write_text(MANIFEST)
-    assert run(["apply", "-e", "dev", "--auto-approve"]) == 0
+    assert run_cli("apply", "-e", "dev", "--auto-approve").code == 0
     (tmp_path / "manifests" / "all.yaml").write_text(CHANGED)
-    assert run(["plan", "-e", "dev", "--out", "plan.json", "--detailed-exitcode"]) == 2
+    assert run_cli("plan", "-e", "dev", "--out", "plan.json", "--detailed-exitcode").code == 2
     return tmp_path
 
 
 def refused(capsys, *words: str, code: int = 4) -> str:
     capsys.readouterr()
-    assert run(["apply", "plan.json"]) == code
+    assert run_cli("apply", "plan.json").code == code
     told = capsys.readouterr().err
     for word in words:
         assert word in told
@@ -81,9 +81,9 @@ def by_hand(node, method, path, body):
 
 def test_exactly_that_plan_is_applied(project, empty_qdrant, capsys):
     (project / "manifests" / "all.yaml").write_text("nonsense that nobody looks at")
-    assert run(["apply", "plan.json", "--receipt", "receipt.json"]) == 0
+    assert run_cli("apply", "plan.json", "--receipt", "receipt.json").code == 0
     (project / "manifests" / "all.yaml").write_text(CHANGED)
-    assert run(["plan", "-e", "dev", "--detailed-exitcode"]) == 0
+    assert run_cli("plan", "-e", "dev", "--detailed-exitcode").code == 0
     receipt = json.loads((project / "receipt.json").read_text())
     assert receipt["plan_digest"] == json.loads((project / "plan.json").read_text())["digest"]
     assert {o["address"]: o["status"] for o in receipt["outcomes"]} == {
@@ -95,13 +95,13 @@ def test_exactly_that_plan_is_applied(project, empty_qdrant, capsys):
 
 def test_a_first_plan_is_applied_too(project, empty_qdrant):
     empty_qdrant.wipe()
-    assert run(["plan", "-e", "dev", "--out", "plan.json"]) == 0
-    assert run(["apply", "plan.json"]) == 0
-    assert run(["plan", "-e", "dev", "--detailed-exitcode"]) == 0
+    assert run_cli("plan", "-e", "dev", "--out", "plan.json").code == 0
+    assert run_cli("apply", "plan.json").code == 0
+    assert run_cli("plan", "-e", "dev", "--detailed-exitcode").code == 0
 
 
 def test_a_plan_is_applied_once(project, capsys):
-    assert run(["apply", "plan.json"]) == 0
+    assert run_cli("apply", "plan.json").code == 0
     refused(capsys, "collection/products: another apply has recorded it since")
 
 
@@ -116,7 +116,7 @@ def test_a_live_value_that_moved_is_named(project, empty_qdrant, capsys):
 def test_what_does_not_touch_the_plan_may_move(project, empty_qdrant):
     body = {"optimizers_config": {"flush_interval_sec": 9}}
     by_hand(empty_qdrant, "PATCH", "/collections/products", body)
-    assert run(["apply", "plan.json"]) == 0
+    assert run_cli("apply", "plan.json").code == 0
 
 
 def test_a_collection_made_again_is_told(project, empty_qdrant, capsys):
@@ -141,7 +141,7 @@ def test_another_owner_cluster_or_format(project, fresh_qdrant, monkeypatch, cap
     (project / "qdrantctl.yaml").write_text(PROJECT.replace("NAME", "store"))
     refused(capsys, "made for shop/dev, this is store/dev")
     (project / "qdrantctl.yaml").write_text(PROJECT.replace("NAME", "shop"))
-    assert run(["apply", "plan.json", "-e", "prod"]) == 4
+    assert run_cli("apply", "plan.json", "-e", "prod").code == 4
     monkeypatch.setenv("CLUSTER_URL", fresh_qdrant().url)
     refused(capsys, "another cluster")
     document = json.loads((project / "plan.json").read_text())
@@ -157,25 +157,25 @@ def test_another_owner_cluster_or_format(project, fresh_qdrant, monkeypatch, cap
 @pytest.mark.parametrize("text", ["", "{", "[]", "7", '{"a": 1}', "\x00"])
 def test_what_is_no_plan(project, capsys, text):
     (project / "plan.json").write_text(text)
-    assert run(["apply", "plan.json"]) in (1, 4)
+    assert run_cli("apply", "plan.json").code in (1, 4)
     assert "Traceback" not in capsys.readouterr().err
 
 
 def test_a_plan_that_may_not_be_applied(project, empty_qdrant, capsys):
     points = {"points": [{"id": 1, "vector": [1, 0, 0, 0]}]}
     by_hand(empty_qdrant, "PUT", "/collections/old/points?wait=true", points)
-    assert run(["plan", "-e", "dev", "--out", "plan.json"]) == 0
+    assert run_cli("plan", "-e", "dev", "--out", "plan.json").code == 0
     refused(capsys, "cannot be applied", code=3)
     flags = ["--allow-delete", "collection/old"]
-    assert run(["plan", "-e", "dev", "--out", "plan.json", *flags]) == 0
-    assert run(["apply", "plan.json"]) == 0
+    assert run_cli("plan", "-e", "dev", "--out", "plan.json", *flags).code == 0
+    assert run_cli("apply", "plan.json").code == 0
 
 
 def test_a_plan_takes_no_planning_flags(project, capsys):
-    assert run(["apply", "plan.json", "--target", "collection/products"]) == 64
-    assert run(["apply", "plan.json", "--max-deletes", "0"]) == 64
-    assert run(["apply", "nowhere.json"]) == 1
-    assert run(["plan", "-e", "dev", "--out", "no/such/folder/plan.json"]) == 1
+    assert run_cli("apply", "plan.json", "--target", "collection/products").code == 64
+    assert run_cli("apply", "plan.json", "--max-deletes", "0").code == 64
+    assert run_cli("apply", "nowhere.json").code == 1
+    assert run_cli("plan", "-e", "dev", "--out", "no/such/folder/plan.json").code == 1
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_what_cannot_be_written_is_said_before_anything_is_done(
     project, capsys, empty_qdrant, words
 ):
     capsys.readouterr()
-    assert run([*words, str(project / "missing" / "file.json"), "-e", "dev"]) == 1
+    assert run_cli(*words, str(project / "missing" / "file.json"), "-e", "dev").code == 1
     shown = capsys.readouterr()
     assert shown.out == ""
     assert "missing/file.json cannot be written: No such file or directory" in shown.err

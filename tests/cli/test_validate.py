@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from qdrantctl.cli.main import run
+from tests.support.cli import run_cli
 
 PROJECT = """\
 apiVersion: qdrantctl/v1
@@ -39,61 +39,68 @@ def state(project, size: str, name="products.yaml.j2"):
     (project / "manifests" / name).write_text(COLLECTION.replace("SIZE", size))
 
 
-def test_every_environment_is_checked(project, capsys):
+def test_every_environment_is_checked(project):
     state(project, "4")
-    assert run(["validate", "-C", str(project)]) == 0
-    told = capsys.readouterr().out
+    result = run_cli("validate", project=project)
+    assert result.code == 0
+    told = result.out
     assert told == "".join(f"{name}: 1 resource is valid.\n" for name in ("dev", "staging", "prod"))
-    assert run(["validate", "-C", str(project), "-e", "prod"]) == 0
-    assert capsys.readouterr().out == "1 resource is valid.\n"
+    result = run_cli("validate", "-e", "prod", project=project)
+    assert result.code == 0
+    assert result.out == "1 resource is valid.\n"
 
 
 def test_an_error_says_of_which_environment_it_is(project, capsys):
     state(project, "{{ vars.size }}")
     words = ["validate", "-C", str(project), "--format", "json"]
-    assert run(words) == 1
-    made = json.loads(capsys.readouterr().out)
+    result = run_cli(*words)
+    assert result.code == 1
+    made = json.loads(result.out)
     assert (made["valid"], made["error_count"]) == (False, 1)
     assert made["violations"][0]["message"].startswith("in staging, prod: ")
-    assert run([*words, "-e", "dev"]) == 0
+    assert run_cli(*words, "-e", "dev").code == 0
     capsys.readouterr()
-    assert run([*words, "-e", "prod"]) == 1
-    assert "in prod: " not in capsys.readouterr().out
+    result = run_cli(*words, "-e", "prod")
+    assert result.code == 1
+    assert "in prod: " not in result.out
 
 
-def test_what_is_wrong_everywhere_is_told_once(project, capsys):
+def test_what_is_wrong_everywhere_is_told_once(project):
     state(project, "none", "products.yaml")
-    assert run(["validate", "-C", str(project)]) == 1
-    told = capsys.readouterr().out
+    result = run_cli("validate", project=project)
+    assert result.code == 1
+    told = result.out
     assert told.endswith("\n1 error\n")
     assert "in dev" not in told
 
 
-def test_files_are_checked_for_every_environment_and_standard_input_for_one(
-    project, capsys, monkeypatch
-):
+def test_files_are_checked_for_every_environment_and_standard_input_for_one(project, monkeypatch):
     state(project, "{{ vars.size }}")
     file = str(project / "manifests" / "products.yaml.j2")
-    assert run(["validate", "-C", str(project), "-f", file]) == 1
-    assert "in staging, prod: " in capsys.readouterr().out
+    result = run_cli("validate", "-f", file, project=project)
+    assert result.code == 1
+    assert "in staging, prod: " in result.out
     stdin = io.TextIOWrapper(io.BytesIO(COLLECTION.replace("SIZE", "4").encode()))
     monkeypatch.setattr(sys, "stdin", stdin)
-    assert run(["validate", "-C", str(project), "-f", "-"]) == 64
-    assert "which environment is meant?" in capsys.readouterr().err
-    assert run(["validate", "-C", str(project), "-f", "-", "-e", "dev"]) == 0
+    result = run_cli("validate", "-f", "-", project=project)
+    assert result.code == 64
+    assert "which environment is meant?" in result.err
+    assert run_cli("validate", "-f", "-", "-e", "dev", project=project).code == 0
 
 
-def test_errors_of_the_project_file_are_told(project, capsys):
+def test_errors_of_the_project_file_are_told(project):
     state(project, "4")
     (project / "qdrantctl.yaml").write_text(PROJECT.replace("environments", "enviroments"))
-    assert run(["validate", "-C", str(project)]) == 1
-    assert "enviroments" in capsys.readouterr().out
+    result = run_cli("validate", project=project)
+    assert result.code == 1
+    assert "enviroments" in result.out
 
 
-def test_what_a_template_has_wrong_everywhere_is_told_once(project, capsys):
+def test_what_a_template_has_wrong_everywhere_is_told_once(project):
     """Though what it advises names the environment."""
     state(project, "{{ 'none' }}")
-    assert run(["validate", "-C", str(project)]) == 1
-    told = capsys.readouterr().out
+    result = run_cli("validate", project=project)
+    assert result.code == 1
+    told = result.out
     assert told.endswith("\n1 error\n")
     assert "in dev" not in told

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from qdrantctl.cli.main import run
-from tests.servers import Node
+from tests.support.cli import CommandResult, run_cli
+from tests.support.servers import Node
 
 PROJECT = """\
 apiVersion: qdrantctl/v1
@@ -49,12 +49,9 @@ class Shop:
 
     folder: Path
     node: Node
-    capsys: pytest.CaptureFixture[str]
 
-    def run(self, *words: str) -> tuple[int, str, str]:
-        code = run([words[0], "-C", str(self.folder), *words[1:]])
-        shown = self.capsys.readouterr()
-        return code, shown.out, shown.err
+    def run(self, *words: str) -> CommandResult:
+        return run_cli(*words, project=self.folder)
 
     def apply(self, *words: str) -> None:
         code, out, err = self.run("apply", "--auto-approve", *words)
@@ -88,19 +85,19 @@ def told(block: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def project(folder: Path, node: Node, capsys, monkeypatch) -> Shop:
+def project(folder: Path, node: Node, monkeypatch) -> Shop:
     (folder / "manifests").mkdir(parents=True)
     (folder / "qdrantctl.yaml").write_text(PROJECT)
     monkeypatch.setenv("CLUSTER_URL", node.url)
     monkeypatch.setenv("QDRANTCTL_ACTOR", "tester")
-    shop = Shop(folder, node, capsys)
+    shop = Shop(folder, node)
     shop.state(MANIFEST)
     return shop
 
 
 @pytest.fixture
-def shop(tmp_path, empty_qdrant, capsys, monkeypatch) -> Shop:
+def shop(tmp_path, empty_qdrant, monkeypatch) -> Shop:
     """Applied, and at rest."""
-    shop = project(tmp_path / "shop", empty_qdrant, capsys, monkeypatch)
+    shop = project(tmp_path / "shop", empty_qdrant, monkeypatch)
     shop.apply()
     return shop

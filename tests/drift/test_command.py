@@ -5,9 +5,9 @@ import re
 
 import pytest
 
-from qdrantctl.cli.main import run
 from tests.drift.conftest import MANIFEST, project, told
-from tests.faults import answer, proxied
+from tests.support.cli import run_cli
+from tests.support.proxy import answer, proxied
 
 PRODUCTS = "/collections/products"
 TUNE = ("PATCH", PRODUCTS, {"hnsw_config": {"m": 48}})
@@ -25,10 +25,10 @@ def test_it_only_reads(shop, monkeypatch):
     ]
 
 
-def test_a_read_only_key_is_enough(tmp_path, fresh_qdrant, capsys, monkeypatch):
+def test_a_read_only_key_is_enough(tmp_path, fresh_qdrant, monkeypatch):
     environ = {"QDRANT__SERVICE__READ_ONLY_API_KEY": "read-only-key-1"}
     node = fresh_qdrant(api_key="all-powerful-1", environ=environ)
-    shop = project(tmp_path / "shop", node, capsys, monkeypatch)
+    shop = project(tmp_path / "shop", node, monkeypatch)
     file = shop.folder / "qdrantctl.yaml"
     keyed = "{url: {env: CLUSTER_URL}, api_key: {env: CLUSTER_KEY}}"
     file.write_text(file.read_text().replace("{url: {env: CLUSTER_URL}}", keyed))
@@ -40,18 +40,19 @@ def test_a_read_only_key_is_enough(tmp_path, fresh_qdrant, capsys, monkeypatch):
     assert shop.drift()[0] == 2
     monkeypatch.setenv("QDRANT_API_KEY", "read-only-key-1")
     monkeypatch.setenv("QDRANT_URL", node.url)
-    assert run(["drift", "-C", str(tmp_path), "--owner", "shop/dev"]) == 2
-    shown = capsys.readouterr()
+    shown = run_cli("drift", "--owner", "shop/dev", project=tmp_path)
+    assert shown.code == 2
     assert "read-only-key-1" not in shown.out + shown.err
 
 
 def test_it_needs_no_checkout(shop, tmp_path):
     words = ["drift", "-C", str(tmp_path), "--url", shop.node.url, "--owner", "shop/dev"]
-    assert run(words) == 0
-    assert "not compared, there are no manifests here" in shop.capsys.readouterr().out
+    code, told, _ = run_cli(*words)
+    assert code == 0
+    assert "not compared, there are no manifests here" in told
     shop.by_hand(TUNE)
-    assert run(words) == 2
-    told = shop.capsys.readouterr().out
+    code, told, _ = run_cli(*words)
+    assert code == 2
     assert "hnsw_config.m : 32 -> 48" in told
     assert told.splitlines()[-1] == (
         f"Drift: shop/dev on {shop.node.url}: 1 changed since applied, 0 not managed."
@@ -74,9 +75,8 @@ def test_wrong_usage(shop, words, said):
     assert (code, said in err) == (64, True), err
 
 
-def test_no_project_and_no_owner(tmp_path, empty_qdrant, capsys):
-    assert run(["drift", "-C", str(tmp_path), "--url", empty_qdrant.url]) == 64
-    capsys.readouterr()
+def test_no_project_and_no_owner(tmp_path, empty_qdrant):
+    assert run_cli("drift", "--url", empty_qdrant.url, project=tmp_path).code == 64
 
 
 def test_an_owner_that_the_ledger_does_not_know(shop):

@@ -8,8 +8,8 @@ import pytest
 from qdrantctl.adapters.qdrant.client import Cluster, Endpoint
 from qdrantctl.model.errors import ClusterError, QdrantctlError
 from qdrantctl.model.step import Call
-from tests.faults import answer, proxied
-from tests.servers import free_port
+from tests.support.proxy import answer, proxied
+from tests.support.servers import free_port
 
 KEY = "canary-key-3f9a"
 GET = Call(method="GET", path="/collections")

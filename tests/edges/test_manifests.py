@@ -7,13 +7,13 @@ import re
 import pytest
 
 from qdrantctl.adapters.manifests.load import Page, render_text
-from qdrantctl.cli.main import run
 from qdrantctl.kinds.catalog import KINDS
 from qdrantctl.model.address import Address
 from qdrantctl.model.resource import Origin
 from qdrantctl.model.spec import Shape, shape_of
 from qdrantctl.model.violation import Severity
-from tests.loading import HEAD, linted, loaded, place, violations
+from tests.support.cli import run_cli
+from tests.support.manifests import HEAD, linted, loaded, place, violations
 
 SPEC = [
     # what follows HEAD, from line 6 on; rule, line, column; words of message and hint
@@ -205,11 +205,12 @@ def test_an_alias_of_an_alias_and_one_named_like_a_collection(tmp_path):
 
 @pytest.mark.parametrize("word", ["collection/.", "collection/..", "alias/..", "collection/a/b"])
 @pytest.mark.parametrize("flag", ["--target", "--exclude", "--adopt", "--allow-delete"])
-def test_such_names_are_refused_on_the_command_line(flag, word, tmp_path, capsys):
+def test_such_names_are_refused_on_the_command_line(flag, word, tmp_path):
     (tmp_path / "a.yaml").write_text(HEAD)
     told = ["plan", "-C", str(tmp_path), "-f", "a.yaml", "--url", "http://localhost:1", flag, word]
-    assert run(told) == 64
-    assert flag in capsys.readouterr().err
+    result = run_cli(*told)
+    assert result.code == 64
+    assert flag in result.err
 
 
 def test_all_errors_are_told_at_once_in_the_order_of_the_files(tmp_path):

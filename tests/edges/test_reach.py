@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from qdrantctl.cli.main import run
 from qdrantctl.model.errors import QdrantctlError, SettingsError, UsageError
 from tests.edges.test_settings import KEY, TOP, project, refused, settle
-from tests.loading import place
+from tests.support.cli import run_cli
+from tests.support.manifests import place
 
 
 class TestTheServer:
@@ -158,5 +158,5 @@ def test_no_key_is_ever_quoted(spec, tmp_path, capsys):
     told = [v.model_dump_json() for v in getattr(error, "violations", ())]
     assert KEY not in " ".join([error.what, error.why, error.hint, *told])
     for command in ("validate", "plan", "render"):
-        assert run([command, "-C", str(tmp_path)]) != 0
+        assert run_cli(command, project=tmp_path).code != 0
         assert KEY not in "".join(capsys.readouterr())

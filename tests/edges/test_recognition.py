@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from qdrantctl.adapters.manifests.load import Sources, load
 from qdrantctl.adapters.secrets.detect import hidden, recognised, secrets_in
-from qdrantctl.cli.main import run
 from qdrantctl.kinds.catalog import KINDS, OVERLAYS
-from tests.loading import HEAD, loaded, place, violations
+from tests.support.cli import run_cli
+from tests.support.manifests import HEAD, loaded, place, violations
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJhY2Nlc3MiOiJyIn0.c2lnbmF0dXJlLW9mLXRlc3Q"
 LONG = f"{TOKEN[:30]}{'A' * 300}.eyJ{'B' * 300}.{'C' * 43}"
@@ -170,7 +170,7 @@ def test_in_the_project_file(command, secret, tmp_path, monkeypatch, capsys):
     (tmp_path / "manifests" / "a.yaml").write_text(HEAD)
     (tmp_path / "qdrantctl.yaml").write_text(PROJECT % secret)
     monkeypatch.setenv("PRODKEY", IN_USE)
-    assert run([command, "-C", str(tmp_path)]) == 1
+    assert run_cli(command, project=tmp_path).code == 1
     told = capsys.readouterr()
     assert "QC071" in told.out + told.err
     assert "qdrantctl.yaml:9:20" in told.out + told.err

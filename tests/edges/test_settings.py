@@ -12,7 +12,8 @@ from qdrantctl.model.address import Address
 from qdrantctl.model.consent import Consent
 from qdrantctl.model.errors import ManifestError, UsageError
 from qdrantctl.model.violation import Severity
-from tests.loading import place
+from tests.support.cli import run_cli
+from tests.support.manifests import place
 
 TODAY = date(2026, 6, 1)
 KEY = "k-very-secret-0123456789"
@@ -66,19 +67,14 @@ class TestWhichEnvironment:
         assert settle(tmp_path, text, need_server=False).owner == "shop/-"
         assert "names no environment" in refused(tmp_path, text, UsageError).what
 
-    def test_the_option_and_the_variable(self, tmp_path, capsys, monkeypatch):
-        from qdrantctl.cli.main import run
-
+    def test_the_option_and_the_variable(self, tmp_path, monkeypatch):
         (tmp_path / "qdrantctl.yaml").write_text(TWO)
         (tmp_path / "manifests").mkdir()
         (tmp_path / "manifests" / "a.yaml.j2").write_text("# {{ env }}\n")
-        told = ["render", "-C", str(tmp_path)]
-        assert run(told) == 64
+        assert run_cli("render", project=tmp_path).code == 64
         monkeypatch.setenv("QDRANTCTL_ENV", "prod")
-        assert run(told) == 0
-        assert "# prod\n" in capsys.readouterr().out
-        assert run([*told, "-e", "dev"]) == 0
-        assert "# dev\n" in capsys.readouterr().out
+        assert "# prod\n" in run_cli("render", project=tmp_path).out
+        assert "# dev\n" in run_cli("render", "-e", "dev", project=tmp_path).out
 
 
 class TestWhichProject:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from qdrantctl.adapters.manifests import templates
-from qdrantctl.cli.main import run
 from qdrantctl.model.address import Address
 from qdrantctl.model.field_rule import ABSENT
-from tests.loading import HEAD, loaded, place, violations
+from tests.support.cli import run_cli
+from tests.support.manifests import HEAD, loaded, place, violations
 
 FILE = "a.yaml.j2"
 VARS = {"dimensions": 4, "names": ["a", "b"], "deep": {"er": 1}}
@@ -149,15 +149,16 @@ def test_errors_in_what_a_template_made_stand_at_the_template_s_lines(tmp_path):
     assert found[3].hint == "Did you mean 'hnsw_config'?"
 
 
-def test_the_command_that_is_named_shows_the_line(tmp_path, capsys):
+def test_the_command_that_is_named_shows_the_line(tmp_path):
     found = broken(LOOP, tmp_path, names=["a", "b"], sizes={"a": 4, "b": 0})[2]
     number = int(found.hint.partition(", line ")[2].split()[0])
     project = "apiVersion: qdrantctl/v1\nkind: Project\nmetadata: {name: shop}\nspec:\n"
     project += "  environments: {prod: {vars: {names: [a, b], sizes: {a: 4, b: 0}}}}\n"
     (tmp_path / "qdrantctl.yaml").write_text(project)
     told = ["render", "-C", str(tmp_path), "--numbers", "-e", "prod", "-f", FILE]
-    assert run(told) == 0
-    lines = capsys.readouterr().out.splitlines()
+    result = run_cli(*told)
+    assert result.code == 0
+    lines = result.out.splitlines()
     assert lines[0] == "--- # a.yaml.j2"
     assert f"{number:>4} |   vectors: {{size: 0, distance: Dot}}" in lines
 
@@ -205,10 +206,10 @@ def test_syntax_errors_of_what_a_template_made(tmp_path):
 def test_render_tells_violations_on_stderr_and_goes_on(tmp_path, capsys):
     (tmp_path / "a.yaml.j2").write_text("{{ nope }}")
     (tmp_path / "b.yaml.j2").write_text("# {{ env }}\n")
-    assert run(["render", "-C", str(tmp_path), "-f", "."]) == 1
+    assert run_cli("render", "-f", ".", project=tmp_path).code == 1
     out, err = capsys.readouterr()
     assert out == "--- # b.yaml.j2\n# -\n"
     assert "error[QC021]: template: 'nope' is undefined" in err
     assert "--> a.yaml.j2:1:1" in err
     (tmp_path / "a.yaml.j2").unlink()
-    assert run(["render", "-C", str(tmp_path), "-f", "."]) == 0
+    assert run_cli("render", "-f", ".", project=tmp_path).code == 0

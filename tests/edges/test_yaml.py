@@ -7,7 +7,7 @@ import pytest
 from qdrantctl.adapters.files.source_text import Page
 from qdrantctl.adapters.yaml import documents as yaml_documents
 from qdrantctl.adapters.yaml.documents import read_documents
-from tests.loading import place
+from tests.support.manifests import place
 
 
 def read(text):

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.servers import Node
+from tests.support.servers import Node
 
 PROJECT = """\
 apiVersion: qdrantctl/v1

@@ -16,9 +16,9 @@ from types import SimpleNamespace
 import pytest
 
 from qdrantctl.adapters.qdrant.client import Endpoint
-from qdrantctl.cli.main import run
 from tests.endurance.project import AFTER, BEFORE, FLAGS, check, prepare, write
-from tests.faults import Fault, answer, proxied
+from tests.support.cli import run_cli
+from tests.support.proxy import Fault, answer, proxied
 
 FULL = os.environ.get("QDRANTCTL_ENDURANCE") == "full"
 WAYS: dict[str, bytes | str] = {
@@ -43,7 +43,7 @@ def project(tmp_path, monkeypatch, empty_qdrant):
 
     def apply(url: str, *flags: str) -> int:
         monkeypatch.setenv("ENDURANCE_URL", url)
-        return run(["apply", "-C", str(tmp_path), *(flags or FLAGS)])
+        return run_cli("apply", *(flags or FLAGS), project=tmp_path).code
 
     def fresh() -> None:
         empty_qdrant.wipe()
@@ -59,12 +59,12 @@ def project(tmp_path, monkeypatch, empty_qdrant):
             if empty_qdrant.request("GET", path)[1]["result"]["exists"]:
                 words = ["lease", "break", str(number), "-C", str(tmp_path), "--auto-approve"]
                 monkeypatch.setenv("ENDURANCE_URL", empty_qdrant.url)
-                assert run(words) == 0
+                assert run_cli(*words).code == 0
 
     def finished() -> None:
         broken()
         assert apply(empty_qdrant.url) == 0
-        assert run(["plan", "-C", str(tmp_path), "--detailed-exitcode"]) == 0
+        assert run_cli("plan", "--detailed-exitcode", project=tmp_path).code == 0
         check(empty_qdrant)
 
     return SimpleNamespace(

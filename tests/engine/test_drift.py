@@ -7,7 +7,7 @@ from qdrantctl.engine import drift
 from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.drift import Known, What
 from qdrantctl.model.resource import Ignored, Lifecycle, digest
-from tests.engine.worlds import (
+from tests.support.states import (
     VECTOR,
     canonical,
     desired,

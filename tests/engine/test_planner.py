@@ -12,7 +12,7 @@ from qdrantctl.model.field_rule import ABSENT, Effect
 from qdrantctl.model.resource import Ignored, Lifecycle
 from qdrantctl.model.server import Server, Version
 from qdrantctl.model.step import calls
-from tests.engine.worlds import (
+from tests.support.states import (
     VECTOR,
     desired,
     live_alias,

@@ -12,7 +12,7 @@ from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.resource import Facts, Inventory, Resource
 from qdrantctl.model.server import Server, Version
-from tests.engine.worlds import desired, question, recorded
+from tests.support.states import desired, question, recorded
 
 SERVER = Server(Version(1, 18, 0), "http://localhost:6333", distributed=True, peers=1)
 VECTOR = {"size": 4, "distance": "Dot"}

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from qdrantctl.model.kind import Door
-    from tests.servers import Node
+    from tests.support.servers import Node
 
 TODAY = date(2026, 6, 1)
 IDLE = (Action.NOOP,)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tests.fields.rows import SIZE
 
 if TYPE_CHECKING:
-    from tests.servers import Node
+    from tests.support.servers import Node
 
 POINTS = 150
 NOTHING = object()

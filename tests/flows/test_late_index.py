@@ -1,6 +1,6 @@
 """The server answers 429 to an index and may build it all the same, even after its next start."""
 
-from tests.flows.project import VECTORS, Project, asked, record
+from tests.support.project import VECTORS, Project, asked, record
 
 CAPS = {"enabled": True, "write_rate_limit": 3}
 BEFORE = {"vectors": VECTORS, "strict_mode_config": CAPS}

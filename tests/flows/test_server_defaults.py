@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.flows.project import VECTORS, Project, asked, config, record, upsert
+from tests.support.project import VECTORS, Project, asked, config, record, upsert
 
 STORAGE = "QDRANT__STORAGE__"
 DEFAULTS = {

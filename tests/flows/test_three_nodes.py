@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from tests.faults import answer, proxied
-from tests.flows.project import VECTORS, Project, asked, config, emptied, record
+from tests.support.project import VECTORS, Project, asked, config, emptied, record
+from tests.support.proxy import answer, proxied
 
 ROUNDS = 36
 CATCH_UP = 1.0
@@ -214,7 +214,7 @@ def test_a_changed_replication_factor_says_what_it_does_not_do(nodes, project, a
     assert told.code == 2
     because = told.field("collection/c", "replication_factor")["because"]
     assert "moves no replica by itself" in because
-    assert "2 of 3 shards have fewer than 2 replicas" in told.said("QC126")
+    assert "2 of 3 shards have fewer than 2 replicas" in told.message("QC126")
     project.done(nodes[at])
     project.states({"c": {"vectors": VECTORS, "replication_factor": 1}})
     told = project.plan(nodes[at])

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.faults import proxied
-from tests.flows.project import VECTORS, Project, asked, config, emptied, record, upsert
+from tests.support.project import VECTORS, Project, asked, config, emptied, record, upsert
+from tests.support.proxy import proxied
 
 UP_AGAIN = 30.0
 SPREAD = {"vectors": VECTORS, "shard_number": 3, "payload_indexes": {"a": "keyword"}}
@@ -122,7 +122,7 @@ def test_what_is_not_known_is_said_and_left_alone(nodes, project):
         told = project.plan(others[0])
         assert told.code == 3
         assert "not known while a node is down" in told.change("collection/spread")["because"]
-        assert "which is not to be read" in told.said("QC206")
+        assert "which is not to be read" in told.message("QC206")
         excluded = ("--exclude", "collection/spread", "--exclude", "alias/live")
         told = project.apply(others[0], *excluded)
         assert told.code == 0, told.out + told.err
@@ -143,12 +143,12 @@ def test_points_that_cannot_be_counted_need_consent(nodes, project):
         project.states({"other": {"spec": replaced, "lifecycle": lifecycle}})
         told = project.plan(others[0])
         assert told.code == 3
-        assert "its points (how many is not known)" in told.said("QC202")
-        assert "its points (how many is not known)" in told.said("QC203")
+        assert "its points (how many is not known)" in told.message("QC202")
+        assert "its points (how many is not known)" in told.message("QC203")
         assert project.apply(others[0]).code == 3
         project.states({"other": SPREAD})
         allowed = ("--allow-delete", "collection/old")
-        assert "has shards on 3 nodes" in project.plan(others[1], *allowed).said("QC215")
+        assert "has shards on 3 nodes" in project.plan(others[1], *allowed).message("QC215")
         told = project.apply(others[1], *allowed, "--no-safety-snapshot", "collection/old")
         assert told.code == 0, told.out + told.err
         assert others[0].request("GET", "/collections/old")[0] == 404

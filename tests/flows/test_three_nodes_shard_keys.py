@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from tests.flows.project import VECTORS, Project, asked, emptied, upsert
+from tests.support.project import VECTORS, Project, asked, emptied, upsert
 
 BASE = {"vectors": VECTORS, "sharding_method": "custom", "shard_number": 2}
 PATH = "/collections/c/shards"
@@ -97,7 +97,7 @@ def test_a_key_added_later_gets_the_indexes_and_the_new_replication_factor(nodes
     spec |= {"replication_factor": 3}
     project.states({"c": spec})
     told = project.plan(nodes[1])
-    assert "2 of 2 shards have fewer than 3 replicas" in told.said("QC126")
+    assert "2 of 2 shards have fewer than 3 replicas" in told.message("QC126")
     project.done(nodes[1])
     spec |= {"shard_keys": ["eu", "us"]}
     project.states({"c": spec})
@@ -123,7 +123,7 @@ def test_a_key_with_points_is_only_dropped_with_consent(nodes, project):
     for node, held in zip(nodes, ("3", "not known from this node", "not known"), strict=True):
         told = project.plan(node)
         assert told.code == 3
-        assert f"(points: {held}" in told.said("QC208")
+        assert f"(points: {held}" in told.message("QC208")
         assert project.apply(node).code == 3
     assert "'k0'" in layout(nodes[0])
     project.done(nodes[1], "--allow-delete", "collection/c")

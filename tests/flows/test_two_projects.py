@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.flows.project import PROJECT, VECTORS, Project, asked, config, record, upsert
+from tests.support.project import PROJECT, VECTORS, Project, asked, config, record, upsert
 
 TWO = PROJECT + "    prod: {url: {env: FLOWS_URL}}\n"
 PRODUCTS = {"vectors": VECTORS, "hnsw_config": {"m": 16}}

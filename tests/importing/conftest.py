@@ -8,7 +8,7 @@ from qdrantctl.adapters.qdrant.client import Cluster, Endpoint
 from qdrantctl.flows.state.live import observe
 from qdrantctl.model.kind import Asked
 from qdrantctl.model.resource import Inventory
-from tests.flows.project import Project
+from tests.support.project import Project
 
 
 @pytest.fixture

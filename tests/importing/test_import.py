@@ -9,8 +9,8 @@ from qdrantctl.kinds.collection.defaults import unset
 from qdrantctl.kinds.collection.observe import live_spec
 from qdrantctl.model.errors import QdrantctlError
 from qdrantctl.model.server import Server, Version
-from tests.flows.project import VECTORS, Project, asked, config
 from tests.importing.conftest import live, rebuilt
+from tests.support.project import VECTORS, Project, asked, config
 
 PRODUCTS = """\
 # yaml-language-server: $schema=../schemas/manifest.json

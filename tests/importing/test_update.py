@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.flows.project import asked, config
 from tests.importing.test_import import aliased
+from tests.support.project import asked, config
 
 MANIFEST = """\
 # yaml-language-server: $schema=../schemas/manifest.json

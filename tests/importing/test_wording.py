@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -22,9 +23,10 @@ from qdrantctl.model.field_rule import Effect, same
 from qdrantctl.model.kind import Context
 from qdrantctl.model.resource import Inventory, Record, Resource
 from qdrantctl.model.spec import shape_of
-from tests.engine.worlds import TODAY
 from tests.fields.specs import NAMES, SERVER, collections, pairs
+from tests.support.states import TODAY
 
+pytestmark = pytest.mark.slow
 SHAPE = shape_of(COLLECTION.spec)
 MORE = os.environ.get("EXAMPLES", "")
 common = settings(

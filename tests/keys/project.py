@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 import json
-from contextlib import redirect_stderr, redirect_stdout
-from io import StringIO
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-from qdrantctl.cli.main import run
 from qdrantctl.model.access_keys.generation import REGISTRY
-from tests.flows.project import Told
-from tests.servers import Node
+from tests.support.cli import CommandResult, run_cli
+from tests.support.servers import API_KEY, Node
 
-KEY = "canary-api-key-of-more-than-32-bytes-7d1f"
-READ_ONLY = "canary-read-only-key-of-more-than-32-bytes"
-TAKES_TOKENS = {
-    "QDRANT__SERVICE__JWT_RBAC": "true",
-    "QDRANT__SERVICE__READ_ONLY_API_KEY": READ_ONLY,
-}
 PROJECT = """\
 apiVersion: qdrantctl/v1
 kind: Project
@@ -38,7 +28,7 @@ class Project:
     """A folder with a project that states access keys beside two collections and an alias."""
 
     def __init__(self, folder: Path, node: Node, name: str = "shop", more: str = "") -> None:
-        self.folder, self.node, self.key = folder, node, KEY
+        self.folder, self.node, self.key = folder, node, API_KEY
         (folder / "manifests").mkdir(parents=True, exist_ok=True)
         (folder / "qdrantctl.yaml").write_text(PROJECT.format(name=name, more=more))
 
@@ -53,23 +43,15 @@ class Project:
         text = "\n---\n".join(json.dumps(document) for document in documents)
         (self.folder / "manifests" / "all.yaml").write_text(text + "\n")
 
-    def run(self, *words: str, stdin: str = "", key: str = "") -> Told:
-        out, err = StringIO(), StringIO()
+    def run(self, *words: str, stdin: str = "", key: str = "") -> CommandResult:
         environ = {"KEYS_URL": self.node.url, "KEYS_KEY": key or self.key,
                    "QDRANTCTL_ACTOR": "tester"}  # fmt: skip
-        with (
-            patch.dict("os.environ", environ),
-            patch("sys.stdin", StringIO(stdin)),
-            redirect_stdout(out),
-            redirect_stderr(err),
-        ):
-            code = run([*words, "-C", str(self.folder)])
-        return Told(code, out.getvalue(), err.getvalue())
+        return run_cli(*words, project=self.folder, env=environ, stdin=stdin)
 
-    def plan(self, *flags: str, key: str = "") -> Told:
+    def plan(self, *flags: str, key: str = "") -> CommandResult:
         return self.run("plan", "--detailed-exitcode", "--format", "json", *flags, key=key)
 
-    def done(self, *flags: str) -> Told:
+    def done(self, *flags: str) -> CommandResult:
         """Apply, which must work, and leave nothing to be planned."""
         told = self.run("apply", "--auto-approve", "--format", "json", *flags)
         assert told.code == 0, told.out + told.err

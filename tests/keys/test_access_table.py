@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.keys.project import KEY, TAKES_TOKENS, Project, asked
-from tests.servers import Node, server_folder
+from tests.keys.project import Project, asked
+from tests.support.servers import API_KEY, TAKES_TOKENS, Node, server_folder
 
 LEVELS = {
     "all_r": {"access": "r"},
@@ -80,11 +80,14 @@ TABLE: list[tuple[str, str, Any, set[str]]] = [
 ]  # fmt: skip
 
 
+pytestmark = pytest.mark.server
+
+
 @pytest.fixture(scope="module")
 def minted(tmp_path_factory):
     """A project on a server of its own, and a token for each level."""
     with server_folder() as folder:
-        node = Node(folder, api_key=KEY, environ=dict(TAKES_TOKENS)).start()
+        node = Node(folder, api_key=API_KEY, environ=dict(TAKES_TOKENS)).start()
         project = Project(tmp_path_factory.mktemp("table"), node)
         project.states(**{name: {**spec, "ttl": "10d"} for name, spec in LEVELS.items()})
         project.done()

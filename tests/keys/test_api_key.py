@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from qdrantctl.model.server import Server, Version
-from tests.keys.project import KEY, READS, TAKES_TOKENS, Project, asked
+from tests.keys.project import READS, Project, asked
+from tests.support.servers import API_KEY, TAKES_TOKENS
 
 NEW = "the-api-key-that-comes-next-with-32-bytes"
 
 
 def test_a_new_api_key_breaks_every_token_until_they_are_issued_again(fresh_qdrant, tmp_path):
-    node = fresh_qdrant(api_key=KEY, environ=dict(TAKES_TOKENS))
+    node = fresh_qdrant(api_key=API_KEY, environ=dict(TAKES_TOKENS))
     project = Project(tmp_path, node)
     project.states(reader={**READS, "sinks": [{"file": "token"}]}, gone=READS, unissued=READS)
     project.done()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 
-from tests.keys.project import KEY, READS, Project, registry
+from tests.keys.project import READS, Project, registry
+from tests.support.servers import API_KEY
 
 BOSS = {"access": "m", "ttl": "1d", "grace": "1h", "acknowledge": ["manage"]}
 
@@ -56,4 +57,4 @@ def test_a_scope_that_was_changed_by_hand_is_taken_over_into_the_manifest(grante
     text = (granted.folder / "manifests/all.yaml").read_text()
     assert '"rw"' in text or "rw" in text
     assert granted.plan().change("access_key/reader")["action"] == "adopt"
-    assert KEY not in text
+    assert API_KEY not in text

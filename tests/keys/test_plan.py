@@ -6,14 +6,8 @@ import json
 
 import pytest
 
-from tests.keys.project import (
-    KEY,
-    READ_ONLY,
-    READS,
-    Project,
-    asked,
-    registry,
-)
+from tests.keys.project import READS, Project, asked, registry
+from tests.support.servers import API_KEY, READ_ONLY_KEY
 
 WRITES = {"access": [{"collection": "products", "access": "rw"}], "ttl": "90d"}
 
@@ -119,10 +113,12 @@ def test_a_narrowed_scope_says_which_tokens_keep_theirs(project):
     project.done()
     old = project.token("issue", "writer")
     project.states(writer=READS)
-    assert "tokens of generation 1 keep their scope until 1d after" in project.plan().said("QC148")
+    assert "tokens of generation 1 keep their scope until 1d after" in project.plan().message(
+        "QC148"
+    )
     project.done()
     assert project.states_of("writer") == ["valid", "not issued"]
-    assert "has no token yet" in project.plan().said("QC148")
+    assert "has no token yet" in project.plan().message("QC148")
     new = project.token("issue", "writer")
     assert project.states_of("writer") == ["ending", "valid"]
     body = {"points": [1]}
@@ -185,13 +181,15 @@ def test_the_saved_plan_of_a_key_is_applied_as_it_is(project):
 def test_where_nothing_can_be_signed_keys_are_refused_and_the_rest_is_planned(
     why, project, fresh_qdrant
 ):
-    key = {"read-only": READ_ONLY, "token": "", "off": KEY, "open": "nobody-asks-for-it"}[why]
+    key = {"read-only": READ_ONLY_KEY, "token": "", "off": API_KEY, "open": "nobody-asks-for-it"}[
+        why
+    ]
     if why == "token":
         project.states(boss={"access": "m", "ttl": "1d", "grace": "1h", "acknowledge": ["manage"]})
         project.done()
         key = project.token("issue", "boss")
     elif why == "off":
-        project.node = fresh_qdrant(api_key=KEY)
+        project.node = fresh_qdrant(api_key=API_KEY)
     elif why == "open":
         project.node = fresh_qdrant()
     project.states(reader=READS, **_boss(why))
@@ -269,4 +267,4 @@ def test_a_key_is_shown_recorded_and_live(granted):
 def test_an_alias_that_no_manifest_states_is_told(granted):
     alias = {"create_alias": {"alias_name": "by-hand", "collection_name": "products"}}
     granted.node.request("POST", "/collections/aliases", {"actions": [alias]})
-    assert "may know products as by-hand" in granted.plan().said("QC146")
+    assert "may know products as by-hand" in granted.plan().message("QC146")

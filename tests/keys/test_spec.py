@@ -7,8 +7,8 @@ import json
 import pytest
 
 from qdrantctl.model.access_keys.generation import abilities, claim, seconds, spelled
-from tests.engine.worlds import canonical
-from tests.loading import violations
+from tests.support.manifests import violations
+from tests.support.states import canonical
 
 WORLD = """\
 apiVersion: qdrantctl/v1

@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+from tests.keys.project import READS, Project, asked
+from tests.support.servers import API_KEY, TAKES_TOKENS
 
-from tests.keys.project import KEY, READS, TAKES_TOKENS, Project, asked
-from tests.servers import Node, server_folder
-
-
-@pytest.fixture(scope="module")
-def nodes():
-    words = {"api_key": KEY, "environ": dict(TAKES_TOKENS)}
-    with server_folder() as folder:
-        first = Node(folder / "0", **words).start()
-        made = [first]
-        made += [Node(folder / str(i), bootstrap=first.uri, **words).start() for i in (1, 2)]
-        yield made
-        for node in made:
-            node.stop()
+NODE_WORDS = {"api_key": API_KEY, "environ": dict(TAKES_TOKENS)}
 
 
-def test_revoked_is_dead_on_every_node(nodes, tmp_path):
+def test_revoked_is_dead_on_every_node(three_nodes, tmp_path):
+    nodes = three_nodes
     project = Project(tmp_path, nodes[0])
     project.states(reader=READS)
     project.done()
@@ -38,7 +27,8 @@ def test_revoked_is_dead_on_every_node(nodes, tmp_path):
     assert [asked(node, token) for node in nodes] == [401, 401, 401]
 
 
-def test_revoking_works_with_a_node_down(nodes, tmp_path):
+def test_revoking_works_with_a_node_down(three_nodes, tmp_path):
+    nodes = three_nodes
     project = Project(tmp_path, nodes[0])
     project.states(reader=READS)
     project.done()

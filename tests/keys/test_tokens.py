@@ -20,11 +20,12 @@ from qdrantctl.adapters.qdrant.client import Cluster, Endpoint
 from qdrantctl.adapters.qdrant.key_registry import write
 from qdrantctl.adapters.tokens.signer import read, sign
 from qdrantctl.adapters.tokens.sinks import put
-from qdrantctl.cli.main import run
 from qdrantctl.model.access_keys.generation import REGISTRY, Generation
 from qdrantctl.model.errors import QdrantctlError
-from tests.flows.project import record
-from tests.keys.project import KEY, READS, Project, asked, registry
+from tests.keys.project import READS, Project, asked, registry
+from tests.support.cli import run_cli
+from tests.support.project import record
+from tests.support.servers import API_KEY
 
 POINTS = "/collections/products/points?wait=true"
 ONE = {"points": [{"id": 1, "vector": [0, 0, 0, 1]}]}
@@ -79,7 +80,7 @@ def test_keys_of_an_interrupted_apply_are_finished_first(granted):
     granted.token("issue", "reader")
     entry = record(granted.node, "access_key/shop/dev/reader")
     entry |= {"spec": {}, "pending": {"action": "create"}}
-    with Cluster(Endpoint(granted.node.url, KEY)) as door:
+    with Cluster(Endpoint(granted.node.url, API_KEY)) as door:
         ledger.write(door, [entry])
     assert granted.states_of("reader") == ["valid"]
     told = granted.run("keys", "issue", "reader")
@@ -122,7 +123,7 @@ def test_a_rotation_leaves_the_old_token_its_grace(granted):
     assert granted.run("keys", "rotate", "--due").code == 0
     assert asked(granted.node, old) == 200
     _past(granted, number=1, ends=timedelta(seconds=-1))
-    assert "past its grace" in granted.plan().said("QC148")
+    assert "past its grace" in granted.plan().message("QC148")
     told = granted.run("keys", "rotate", "--due")
     assert "reader: generation 1 has ended" in told.err
     assert asked(granted.node, old) == 401
@@ -143,7 +144,7 @@ def test_what_is_due_is_rotated_into_its_sinks(project):
     assert "No rotation is due" in project.run("keys", "rotate", "--due").err
     first = (project.folder / "secrets/token").read_text().strip()
     _past(project, number=1, expires=timedelta(days=13), only="shop/dev/reader")
-    assert "its rotation is due" in project.plan().said("QC148")
+    assert "its rotation is due" in project.plan().message("QC148")
     assert project.states_of("reader") == ["due"]
     told = project.run("keys", "rotate", "--due")
     assert (told.code, told.out) == (0, "")
@@ -180,7 +181,7 @@ def test_an_expired_generation_is_not_issued_again(granted):
     granted.token("issue", "reader")
     _past(granted, number=1, expires=timedelta(seconds=-1))
     assert granted.states_of("reader") == ["expired"]
-    assert "expired on" in granted.plan().said("QC148")
+    assert "expired on" in granted.plan().message("QC148")
     told = granted.run("keys", "issue", "reader")
     assert (told.code, "is expired" in told.err) == (1, True)
     granted.token("rotate", "reader")
@@ -196,7 +197,7 @@ def _past(project: Project, *, number: int, only: str = "", **moved: timedelta) 
     times = {word: now + length for word, length in moved.items()}
     found = [Generation.parse(point["payload"]) for point in registry(project.node)]
     chosen = [g for g in found if g.number == number and only in (g.key, "")]
-    with Cluster(Endpoint(project.node.url, KEY)) as door:
+    with Cluster(Endpoint(project.node.url, API_KEY)) as door:
         write(door, [replace(one, **times) for one in chosen])
 
 
@@ -208,7 +209,7 @@ def _past(project: Project, *, number: int, only: str = "", **moved: timedelta) 
 def test_the_end_of_a_token(granted, moved, status):
     ends = datetime.now(UTC) + timedelta(seconds=moved)
     one = Generation("shop/dev/x", 1, {"products": "r"}, expires=ends, id="x")
-    token = sign(one, Endpoint(granted.node.url, KEY), revocable=False)
+    token = sign(one, Endpoint(granted.node.url, API_KEY), revocable=False)
     assert asked(granted.node, token) == status
 
 
@@ -216,7 +217,7 @@ def test_a_clock_that_is_ahead_does_no_harm(granted):
     """The server looks neither at iat nor at nbf; the times of a token are those of its clock."""
     later = datetime.now(UTC) + timedelta(hours=1)
     one = Generation("k", 1, {"products": "r"}, issued=later, expires=later, id="x")
-    token = sign(one, Endpoint(granted.node.url, KEY), revocable=False)
+    token = sign(one, Endpoint(granted.node.url, API_KEY), revocable=False)
     assert asked(granted.node, token) == 200
 
 
@@ -255,7 +256,7 @@ def test_a_token_is_not_sent_where_others_read_it(granted, tmp_path, monkeypatch
                       ("https://qdrant.example.com:6333", "may not be sent to")):  # fmt: skip
         monkeypatch.setenv("QDRANTCTL_ALLOWED_HOSTS", "other.example.com")
         monkeypatch.setattr("sys.stdin", StringIO("eyJ.eyJ.x"))
-        assert run(["keys", "check", "--url", url]) in (1, 64)
+        assert run_cli("keys", "check", "--url", url).code in (1, 64)
         assert told in capsys.readouterr().err
 
 
@@ -264,7 +265,7 @@ def test_check_warns_of_claims_that_mean_more_than_they_say(granted):
 
     claims = {"nbf": 1, "value_exists": {"collection": REGISTRY, "matches": []}}
     granted.token("issue", "reader")
-    token = jwt.encode(claims, KEY, algorithm="HS256")
+    token = jwt.encode(claims, API_KEY, algorithm="HS256")
     told = granted.run("keys", "check", stdin=token)
     assert told.code == 0, told.out
     for word in ("may do everything", "never expires", "ignores nbf", "nobody can revoke"):
@@ -291,17 +292,17 @@ def test_a_registry_dropped_by_hand_fails_closed_and_drift_knows_the_way_back(gr
 def test_a_generation_that_nobody_recorded_is_told(granted):
     granted.token("issue", "reader")
     [found] = [Generation.parse(point["payload"]) for point in registry(granted.node)]
-    with Cluster(Endpoint(granted.node.url, KEY)) as door:
+    with Cluster(Endpoint(granted.node.url, API_KEY)) as door:
         write(door, [replace(found, number=9, id="stranger")])
     made = granted.plan()
-    assert "nobody recorded generation 9" in made.said("QC149")
+    assert "nobody recorded generation 9" in made.message("QC149")
     granted.token("revoke", "reader", "--generation", "9")
     assert "valid" in granted.states_of("reader")
 
 
 def test_a_scope_that_nobody_applied_is_not_minted(granted):
     [found] = [Generation.parse(point["payload"]) for point in registry(granted.node)]
-    with Cluster(Endpoint(granted.node.url, KEY)) as door:
+    with Cluster(Endpoint(granted.node.url, API_KEY)) as door:
         write(door, [replace(found, access={"*": "m"})])
     assert granted.run("drift").code == 2
     for words in (["issue"], ["rotate"]):
@@ -332,7 +333,7 @@ def test_two_rotations_at_once(granted):
     granted.states(reader={**READS, "sinks": [{"file": "token"}], "rotate_before": "14d"})
     granted.done()
     _past(granted, number=1, expires=timedelta(days=13))
-    environ = {**os.environ, "KEYS_URL": granted.node.url, "KEYS_KEY": KEY}
+    environ = {**os.environ, "KEYS_URL": granted.node.url, "KEYS_KEY": API_KEY}
     program = str(Path(sys.executable).parent / "qdrantctl")
     words = [program, "keys", "rotate", "--due", "--lease-timeout", "30"]
 
@@ -352,7 +353,7 @@ def test_a_key_command_waits_for_nobody_and_says_who_holds_the_lease(granted):
     from qdrantctl.adapters.qdrant.lease_lock import acquire
     from qdrantctl.adapters.system.actor import Identity
 
-    with Cluster(Endpoint(granted.node.url, KEY)) as door:
+    with Cluster(Endpoint(granted.node.url, API_KEY)) as door:
         holding = acquire(door, "shop/dev", Identity("ada", "", ""), "unique")
         told = granted.run("keys", "revoke", "reader")
         holding.release()
@@ -425,7 +426,7 @@ def test_no_token_is_kept_anywhere(granted):
     kept += granted.plan().out + granted.run("keys", "list").out + granted.run("history").out
     kept += granted.run("show", "access_key/reader").out
     assert "issued" in kept
-    for token in (*tokens, KEY):
+    for token in (*tokens, API_KEY):
         assert token not in kept
         assert token.rpartition(".")[2] not in kept
 

@@ -6,7 +6,7 @@ import pytest
 
 from qdrantctl.flows.state.desired import laid
 from qdrantctl.model.address import Address
-from tests.loading import HEAD, linted, loaded
+from tests.support.manifests import HEAD, linted, loaded
 
 PRODUCTS = Address("collection", "products")
 INDEXED = "  payload_indexes: {a: keyword, b: keyword}\n"

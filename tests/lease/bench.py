@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.faults import Proxy, proxied
-from tests.servers import Node
+from tests.support.proxy import Proxy, proxied
+from tests.support.servers import Node
 
 COLLECTION = """\
 apiVersion: qdrantctl/v1

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from qdrantctl.cli.main import run
 from tests.cli.test_apply import on_terminal
 from tests.lease.bench import Project, collections, ended, holding, leases, m_of
+from tests.support.cli import run_cli
 
 NAME = "_qdrantctl_lease.shop.dev.3"
 ADA = {"id": "x", "holder": "ada", "run": "https://ci.example/1", "commit": "c0ffee",
@@ -30,7 +30,7 @@ def put(node, **more):
 
 
 def cli(shop, *words):
-    return run([*words, "-C", str(shop.folder)])
+    return run_cli(*words, project=shop.folder).code
 
 
 def test_plan_needs_none_and_says_when_one_is_held(shop, empty_qdrant, capsys):
@@ -110,19 +110,21 @@ def test_show(shop, empty_qdrant, capsys):
     assert "2020-01-01T00:00:00Z (expired)" in capsys.readouterr().out
 
 
-def test_show_needs_neither_manifests_nor_a_project(tmp_path, empty_qdrant, capsys):
+def test_show_needs_neither_manifests_nor_a_project(tmp_path, empty_qdrant):
     words = ["-C", str(tmp_path), "--url", empty_qdrant.url]
-    assert run(["lease", "show", *words]) == 0
-    assert capsys.readouterr().out == "no apply of -/- is running\n"
+    result = run_cli("lease", "show", *words)
+    assert result.code == 0
+    assert result.out == "no apply of -/- is running\n"
     body = {"vectors": {}, "metadata": ADA}
     empty_qdrant.request("PUT", "/collections/_qdrantctl_lease.-.-.1", body)
-    assert run(["lease", "show", *words]) == 0
-    assert "_qdrantctl_lease.-.-.1" in capsys.readouterr().out
+    result = run_cli("lease", "show", *words)
+    assert result.code == 0
+    assert "_qdrantctl_lease.-.-.1" in result.out
     manifest = tmp_path / "a.yaml"
     Project(tmp_path).write()
     (tmp_path / "qdrantctl.yaml").unlink()
     manifest = str(tmp_path / "manifests" / "all.yaml")
-    assert run(["apply", "-f", manifest, "--url", empty_qdrant.url, "--auto-approve"]) == 5
+    assert run_cli("apply", "-f", manifest, "--url", empty_qdrant.url, "--auto-approve").code == 5
 
 
 @pytest.mark.parametrize("word", ["3", NAME])
@@ -172,7 +174,7 @@ def test_whoever_is_broken_stops(shop, empty_qdrant):
     assert cli(shop, "plan", "--detailed-exitcode") == 0
 
 
-def test_what_changed_since_yes_is_not_applied(shop, empty_qdrant, monkeypatch, capsys):
+def test_what_changed_since_yes_is_not_applied(shop, empty_qdrant, monkeypatch):
     """Between the question and the answer somebody else applies."""
     assert cli(shop, "apply", "--auto-approve") == 0
     shop.write(m=32)
@@ -184,15 +186,16 @@ def test_what_changed_since_yes_is_not_applied(shop, empty_qdrant, monkeypatch, 
 
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
     monkeypatch.setattr("qdrantctl.cli.apply.approved", meanwhile)
-    assert cli(shop, "apply") == 4
-    assert "has changed since you said yes" in capsys.readouterr().err
+    result = run_cli("apply", project=shop.folder)
+    assert result.code == 4
+    assert "has changed since you said yes" in result.err
     assert m_of(empty_qdrant) == 20
     assert leases(empty_qdrant) == []
     assert cli(shop, "apply") == 0
     assert m_of(empty_qdrant) == 32
 
 
-def test_a_saved_plan_is_held_against_what_the_other_left(shop, empty_qdrant, capsys):
+def test_a_saved_plan_is_held_against_what_the_other_left(shop, empty_qdrant):
     saved = str(shop.folder / "plan.json")
     assert cli(shop, "apply", "--auto-approve") == 0
     shop.write(m=32)

@@ -18,8 +18,8 @@ from qdrantctl.adapters.qdrant.lease_lock import Fenced, acquire
 from qdrantctl.adapters.system.actor import Identity
 from qdrantctl.model.errors import ClusterError, LeaseError
 from qdrantctl.model.step import Call
-from tests.faults import answer, proxied
 from tests.lease.bench import until
+from tests.support.proxy import answer, proxied
 
 OWNER = "shop/prod"
 ROUNDS = 200 if os.environ.get("QDRANTCTL_ENDURANCE") == "full" else 15
@@ -28,7 +28,12 @@ ADA, BOB = Identity("ada", "c0ffee", "https://ci.example/1"), Identity("bob", ""
 WRITE = Call(method="PUT", path="/collections/written", body={"vectors": {}})
 
 
-@pytest.fixture(params=["one node", "three nodes"])
+@pytest.fixture(
+    params=[
+        pytest.param("one node", marks=pytest.mark.server),
+        pytest.param("three nodes", marks=[pytest.mark.server, pytest.mark.cluster]),
+    ]
+)
 def nodes(request):
     if request.param == "one node":
         return [request.getfixturevalue("empty_qdrant")]

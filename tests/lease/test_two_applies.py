@@ -8,13 +8,18 @@ import time
 
 import pytest
 
-from tests.faults import proxied
 from tests.lease.bench import LASTS, Project, collections, ended, holding, leases, m_of
+from tests.support.proxy import proxied
 
 FIRST = "_qdrantctl_lease.shop.dev.1"
 
 
-@pytest.fixture(params=["one node", "three nodes"])
+@pytest.fixture(
+    params=[
+        pytest.param("one node", marks=pytest.mark.server),
+        pytest.param("three nodes", marks=[pytest.mark.server, pytest.mark.cluster]),
+    ]
+)
 def nodes(request):
     """The servers, without any collection; the first is what ada talks to, the last bob."""
     if request.param == "one node":

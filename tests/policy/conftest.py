@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.flows.project import asked
 from tests.policy.project import Shop, policy
 from tests.snapshots.bench import fill
+from tests.support.project import asked
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from qdrantctl.adapters.qdrant.ledger import point_id
-from tests.flows.project import VECTORS, Project, asked, record
-from tests.servers import Node
+from tests.support.project import VECTORS, Project, asked, record
+from tests.support.servers import Node
 
 PRODUCTS = {"vectors": VECTORS, "payload_indexes": {"brand": "keyword"}, "hnsw_config": {"m": 20}}
 NIGHTLY = "snapshot_policy/nightly"

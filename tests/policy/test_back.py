@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 
-from tests.flows.project import asked, emptied
 from tests.policy.project import PRODUCTS, Shop, backdate, policy, sets
 from tests.snapshots.bench import about, contents, files, fill, names
+from tests.support.cli import run_cli
+from tests.support.project import asked, emptied
 
 
 def back(shop, at, folder, *words, what="collection/products"):
@@ -33,17 +34,12 @@ def test_with_nothing_but_a_url(node, shop, kept, fresh_qdrant, tmp_path, monkey
     other = fresh_qdrant(cluster=False)
     nowhere = tmp_path / "nowhere"
     nowhere.mkdir()
-    from contextlib import redirect_stderr, redirect_stdout
-    from io import StringIO
-
-    from qdrantctl.cli.main import run
-
-    out, err = StringIO(), StringIO()
-    with redirect_stdout(out), redirect_stderr(err):
-        code = run(["snapshots", "restore", "collection/products@latest", "--auto-approve",
-                    "--from", f"file://{kept}", "--url", other.url, "-C", str(nowhere),
-                    "--as", "products"])  # fmt: skip
-    assert code == 0, out.getvalue() + err.getvalue()
+    told = run_cli(
+        *("snapshots", "restore", "collection/products@latest", "--auto-approve"),
+        *("--from", f"file://{kept}", "--url", other.url, "--as", "products"),
+        project=nowhere,
+    )
+    assert told.code == 0, told.out + told.err
     assert contents(other, "products") == points
 
 

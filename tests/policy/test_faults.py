@@ -16,8 +16,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults import proxied
-from tests.flows.project import asked, emptied
 from tests.policy.project import (
     PRODUCTS,
     Shop,
@@ -28,8 +26,10 @@ from tests.policy.project import (
     sets,
     stray,
 )
-from tests.servers import free_port
 from tests.snapshots.bench import contents, files, fill
+from tests.support.project import asked, emptied
+from tests.support.proxy import proxied
+from tests.support.servers import free_port
 
 
 @contextmanager

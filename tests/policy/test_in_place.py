@@ -13,10 +13,10 @@ import pytest
 
 from qdrantctl.adapters.qdrant.ledger import point_id
 from qdrantctl.model.server import Version
-from tests.faults import answer, proxied
-from tests.flows.project import VECTORS, asked, emptied, record
 from tests.policy.project import PRODUCTS, Shop, policy, sets
 from tests.snapshots.bench import FROM, about, contents, fill, names
+from tests.support.project import VECTORS, asked, emptied, record
+from tests.support.proxy import answer, proxied
 
 CONSENT = ("--as", "products", "--allow-replace", FROM)
 

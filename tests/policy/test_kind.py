@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from qdrantctl.flows.planning import plan
-from tests.flows.project import VECTORS, record
 from tests.policy.project import NIGHTLY, PRODUCTS, Shop, policy, sets
+from tests.support.project import VECTORS, record
 
 
 def test_a_policy_is_applied_changed_and_taken_away(node, shop, tmp_path):

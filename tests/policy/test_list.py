@@ -11,9 +11,9 @@ import pytest
 from qdrantctl.adapters.qdrant.ledger import point_id
 from qdrantctl.adapters.stores.folder import FolderStore
 from qdrantctl.flows.snapshots.sets.catalog import found, superfluous
-from tests.flows.project import asked
 from tests.policy.project import backdate, ledger_holds, ledger_sets, policy, sets
 from tests.snapshots.bench import files, fill
+from tests.support.project import asked
 
 
 @pytest.fixture

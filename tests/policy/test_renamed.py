@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from tests.flows.project import asked
 from tests.policy.project import backdate, backdate_ledger, ledger_sets, policy, sets
 from tests.snapshots.bench import FROM, contents, files, fill
+from tests.support.project import asked
 
 ALL = ("snapshots", "restore", FROM, "--auto-approve")
 

@@ -13,8 +13,6 @@ from typing import Any
 
 import pytest
 
-from tests.faults import proxied
-from tests.flows.project import asked
 from tests.policy.project import (
     NIGHTLY,
     PRODUCTS,
@@ -27,6 +25,8 @@ from tests.policy.project import (
     stray,
 )
 from tests.snapshots.bench import files, fill
+from tests.support.project import asked
+from tests.support.proxy import proxied
 
 
 @pytest.fixture

@@ -15,11 +15,11 @@ import pytest
 from qdrantctl.adapters.local_server import scratch
 from qdrantctl.adapters.qdrant.client import Cluster
 from qdrantctl.flows.cluster import indexing
-from tests.faults import proxied
-from tests.flows.project import asked
 from tests.policy.project import PRODUCTS, policy, sets
 from tests.policy.test_back import back
 from tests.snapshots.bench import names
+from tests.support.project import asked
+from tests.support.proxy import proxied
 
 
 def test_a_good_set_is_verified_and_leaves_nothing(node, shop, kept):

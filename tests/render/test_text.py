@@ -11,8 +11,8 @@ from qdrantctl.model.field_rule import ABSENT, Effect
 from qdrantctl.model.report import Outcome, Status
 from qdrantctl.model.violation import Severity, Violation
 from qdrantctl.render import text
-from tests.engine.worlds import VECTOR, desired, live_collection, question, recorded
 from tests.render.plans import STEP, at, change, field, plan, report
+from tests.support.states import VECTOR, desired, live_collection, question, recorded
 
 HEADER = "qdrantctl plan: shop/prod on http://localhost:6333 (Qdrant 1.16.3, cluster mode)\n"
 

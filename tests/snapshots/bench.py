@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.flows.project import VECTORS, Project, Told, asked, record
-from tests.servers import Node
+from tests.support.cli import CommandResult
+from tests.support.project import VECTORS, Project, asked, record
+from tests.support.servers import Node
 
 SPEC = {
     "vectors": VECTORS,
@@ -66,7 +67,7 @@ def taken(node: Node, address: str = FROM) -> list[dict[str, Any]]:
     return record(node, address).get("snapshots", [])
 
 
-def restored(project: Project, node: Node | str, *words: str, what: str = FROM) -> Told:
+def restored(project: Project, node: Node | str, *words: str, what: str = FROM) -> CommandResult:
     return project.run(node, "snapshots", "restore", what, "--auto-approve", *words)
 
 

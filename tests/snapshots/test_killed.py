@@ -9,8 +9,6 @@ import sys
 
 import pytest
 
-from tests.faults import proxied
-from tests.flows.project import VECTORS, Project, asked, record, upsert
 from tests.snapshots.bench import (
     DELETE,
     FROM,
@@ -24,6 +22,8 @@ from tests.snapshots.bench import (
     restored,
     taken,
 )
+from tests.support.project import VECTORS, Project, asked, record, upsert
+from tests.support.proxy import proxied
 
 
 @pytest.fixture

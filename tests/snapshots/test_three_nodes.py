@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from qdrantctl.model.server import Version
-from tests.flows.project import Project, asked, emptied, record
 from tests.flows.test_three_nodes_one_down import down, peer, wait
 from tests.snapshots.bench import DELETE, FROM, OTHER, SPEC, about, contents, fill, names, restored
+from tests.support.project import Project, asked, emptied, record
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def test_without_every_node_nothing_is_destroyed(nodes, project):
         assert told.code == 3, told.out + told.err
         plan = project.plan(nodes[0], *DELETE)
         assert plan.code == 3
-        assert "has shards on 3 nodes" in plan.said("QC215")
+        assert "has shards on 3 nodes" in plan.message("QC215")
     project.names([*nodes[:2], nodes[0]])  # one of them twice: only apply can tell
     told = project.apply(nodes[0], *DELETE)
     assert told.code == 6, told.out + told.err

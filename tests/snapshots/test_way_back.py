@@ -9,8 +9,6 @@ import pytest
 
 from qdrantctl.adapters.qdrant.ledger import point_id
 from qdrantctl.model.server import Version
-from tests.faults import answer, proxied
-from tests.flows.project import VECTORS, Project, asked, record
 from tests.snapshots.bench import (
     DELETE,
     FROM,
@@ -24,6 +22,8 @@ from tests.snapshots.bench import (
     restored,
     taken,
 )
+from tests.support.project import VECTORS, Project, asked, record
+from tests.support.proxy import answer, proxied
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ def test_without_points_there_is_nothing_to_keep(project, node):
 def test_somebody_may_go_without(project, node):
     flags = (*DELETE, "--no-safety-snapshot", "collection/p*")
     plan = project.plan(node, *flags)
-    assert "no snapshot is taken before" in plan.said("QC210")
+    assert "no snapshot is taken before" in plan.message("QC210")
     assert all("snapshot" not in step for step in plan.change(FROM)["steps"])
     told = project.done(node, *flags)
     assert all(not outcome["way_back"] for outcome in told.document["outcomes"])
@@ -166,7 +166,7 @@ def test_nobody_goes_without_in_a_protected_environment(project, node):
     flag = ("--no-safety-snapshot", FROM)
     plan = project.plan(node, *flag)
     assert "QC210" not in plan.rules
-    assert "--no-safety-snapshot allows nothing in this plan" in plan.said("QC221")
+    assert "--no-safety-snapshot allows nothing in this plan" in plan.message("QC221")
     assert "snapshot" in plan.change(FROM)["steps"][0]
     told = project.apply(node, *flag)
     assert told.code == 0, told.err

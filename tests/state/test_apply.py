@@ -6,8 +6,8 @@ import shutil
 
 import pytest
 
-from tests.state.conftest import PROJECT, collection
 from tests.state.test_lock import FILE
+from tests.support.git_repo import PROJECT, collection
 
 
 def entry(node, address="collection/products"):

@@ -8,8 +8,8 @@ import pytest
 
 from qdrantctl.flows.state.ledger_entry import first
 from qdrantctl.model.change import Change
-from tests.state.conftest import collection
 from tests.state.test_apply import entry
+from tests.support.git_repo import collection
 
 ALIAS = (
     "apiVersion: qdrantctl/v1\nkind: Alias\nmetadata: {name: live}\nspec: {collection: products}\n"

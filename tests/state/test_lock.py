@@ -15,10 +15,10 @@ from qdrantctl.adapters.project import committed_state as edge
 from qdrantctl.adapters.system.actor import identify
 from qdrantctl.adapters.yaml.canonical import text
 from qdrantctl.adapters.yaml.documents import read_documents
-from qdrantctl.cli.main import run
 from qdrantctl.model.address import Address
 from qdrantctl.model.committed_state import path_of
-from tests.state.conftest import PROJECT, collection
+from tests.support.cli import run_cli
+from tests.support.git_repo import PROJECT, collection
 
 FILE = "collection/products.yaml"
 
@@ -174,12 +174,13 @@ def test_an_error_in_one_environment_writes_none(repo):
 
 
 def test_an_embedded_server_has_no_state(repo, tmp_path):
-    assert run(["init", str(tmp_path / "new")]) == 0
-    assert run(["lock", "-C", str(tmp_path / "new")]) == 0
-    assert "dev is embedded" in repo.capsys.readouterr().err
-    assert run(["lock", "--check", "-C", str(tmp_path / "new")]) == 0
+    assert run_cli("init", str(tmp_path / "new")).code == 0
+    locked = run_cli("lock", project=tmp_path / "new")
+    assert locked.code == 0
+    assert "dev is embedded" in locked.err
+    assert run_cli("lock", "--check", project=tmp_path / "new").code == 0
     assert not (tmp_path / "new" / "state").exists()
-    assert run(["lock", "-C", str(tmp_path)]) == 64
+    assert run_cli("lock", project=tmp_path).code == 64
 
 
 def conflicting(repo, one: int, other: int) -> None:

@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from tests.state.conftest import PROJECT, collection
+from tests.support.git_repo import PROJECT, collection
 from tests.test_schemas import errors
 
 KEY = 'prod: {url: "https://qdrant.invalid", api_key: {command: [touch, asked]}'

@@ -23,6 +23,14 @@ from typing import Any
 
 from qdrantctl.adapters.local_server.server import binary
 
+API_KEY = "canary-api-key-of-more-than-32-bytes-7d1f"
+READ_ONLY_KEY = "canary-read-only-key-of-more-than-32-bytes"
+TAKES_TOKENS = {
+    "QDRANT__SERVICE__JWT_RBAC": "true",
+    "QDRANT__SERVICE__READ_ONLY_API_KEY": READ_ONLY_KEY,
+}
+"""What makes a server with API_KEY also take tokens, and a key that only reads."""
+
 STARTED: list[subprocess.Popen[bytes]] = []
 
 

@@ -5,16 +5,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 from qdrantctl.adapters.qdrant.ledger import point_id
-from qdrantctl.cli.main import run
-from tests.servers import Node
+from tests.support.cli import CommandResult, run_cli
+from tests.support.servers import Node
 
 PROJECT = """\
 apiVersion: qdrantctl/v1
@@ -26,33 +22,6 @@ spec:
 """
 VECTORS = {"size": 4, "distance": "Dot"}
 Spec = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Told:
-    """What a command answered."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> dict[str, Any]:
-        return json.loads(self.out)
-
-    @property
-    def rules(self) -> set[str]:
-        return {violation["rule"] for violation in self.document["violations"]}
-
-    def change(self, address: str) -> dict[str, Any]:
-        return next(c for c in self.document["changes"] if c["address"] == address)
-
-    def field(self, address: str, *path: str | int) -> dict[str, Any]:
-        fields = self.change(address)["fields"]
-        return next(f for f in fields if f["path"] == list(path))
-
-    def said(self, rule: str) -> str:
-        return next(v["message"] for v in self.document["violations"] if v["rule"] == rule)
 
 
 class Project:
@@ -80,24 +49,18 @@ class Project:
         text = PROJECT.replace("FLOWS_URL}}", f"FLOWS_URL}}, nodes: {urls}}}")
         (self.folder / "qdrantctl.yaml").write_text(text)
 
-    def run(self, at: Node | str, *words: str) -> Told:
+    def run(self, at: Node | str, *words: str) -> CommandResult:
         url = at if isinstance(at, str) else at.url
-        out, err = StringIO(), StringIO()
-        with (
-            patch.dict("os.environ", FLOWS_URL=url, QDRANTCTL_ACTOR="tester"),
-            redirect_stdout(out),
-            redirect_stderr(err),
-        ):
-            code = run([*words, "-C", str(self.folder)])
-        return Told(code, out.getvalue(), err.getvalue())
+        environ = {"FLOWS_URL": url, "QDRANTCTL_ACTOR": "tester"}
+        return run_cli(*words, project=self.folder, env=environ)
 
-    def plan(self, at: Node | str, *flags: str) -> Told:
+    def plan(self, at: Node | str, *flags: str) -> CommandResult:
         return self.run(at, "plan", "--detailed-exitcode", "--format", "json", *flags)
 
-    def apply(self, at: Node | str, *flags: str) -> Told:
+    def apply(self, at: Node | str, *flags: str) -> CommandResult:
         return self.run(at, "apply", "--auto-approve", "--format", "json", *flags)
 
-    def done(self, at: Node | str, *flags: str) -> Told:
+    def done(self, at: Node | str, *flags: str) -> CommandResult:
         """Apply, which must work, and leave nothing to be planned."""
         told = self.apply(at, *flags)
         assert told.code == 0, told.out + told.err
