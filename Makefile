@@ -20,7 +20,7 @@ $(STAMP): pyproject.toml
 
 clients: setup $(CLIENTS)  ## Install real clients of Qdrant, which tests import from, into .venv/clients
 
-$(CLIENTS): tests/importing/requirements.txt
+$(CLIENTS): tests/e2e/importing/requirements.txt
 	$(PYTHON) -m venv --without-pip .venv/clients
 	$(BIN)/python -m pip --python .venv/clients install --quiet --no-deps --no-compile --requirement $<
 	@touch $@
