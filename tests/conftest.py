@@ -76,6 +76,14 @@ def token_qdrant() -> Iterator[Node]:
         node.stop()
 
 
+@pytest.fixture
+def empty_token_qdrant(token_qdrant: Node) -> Iterator[Node]:
+    """The shared node that takes tokens, without any collection, and left so."""
+    token_qdrant.wipe()
+    yield token_qdrant
+    token_qdrant.wipe()
+
+
 @pytest.fixture(scope="module")
 def three_nodes(request: pytest.FixtureRequest) -> Iterator[list[Node]]:
     """A cluster of three; a module may give words for its nodes as `NODE_WORDS`."""
