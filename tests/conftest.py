@@ -45,8 +45,10 @@ def qdrant() -> Iterator[Node]:
 
 @pytest.fixture
 def empty_qdrant(qdrant: Node) -> Iterator[Node]:
-    """The shared one-node cluster without any collection, and left so."""
+    """The shared one-node cluster without any collection or snapshot, and left so."""
     qdrant.wipe()
+    for file in (qdrant.folder / "snapshots").rglob("*.snapshot*"):
+        file.unlink()  # collections that are gone leave theirs
     yield qdrant
     qdrant.wipe()
 

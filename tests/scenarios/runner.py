@@ -127,7 +127,7 @@ class Runner:
         for text in map(self._fill, step.lacks):
             assert text not in shown, f"said: {text}\n{shown}"
         if step.document is not None:
-            assert contains(result.document, step.document), shown
+            assert contains(result.document, self._fill(step.document)), shown
         if step.stdout:
             self._golden(step.stdout, result.out)
         if step.stderr:
@@ -144,10 +144,11 @@ class Runner:
     def _request(self, step: Request) -> None:
         method, path = self._fill(step.request).split(" ", 1)
         assert self.node
-        status, answer = self.node.request(method, path, step.body, key=self._fill(step.key))
+        body, key = self._fill(step.body), self._fill(step.key)
+        status, answer = self.node.request(method, path, body, key=key)
         assert status == step.status, answer
         if step.contains is not None:
-            assert contains(answer.get("result"), step.contains), answer
+            assert contains(answer.get("result"), self._fill(step.contains)), answer
 
     @perform.register
     def _write(self, step: Write) -> None:
@@ -197,7 +198,8 @@ class Runner:
         assert self.node
         for path, part in step.expect.items():
             status, answer = self.node.request("GET", self._fill(path))
-            assert contains(answer.get("result") if status == 200 else status, part), answer
+            found = answer.get("result") if status == 200 else status
+            assert contains(found, self._fill(part)), answer
 
     @perform.register
     def _file(self, step: File) -> None:
@@ -213,9 +215,18 @@ class Runner:
         if step.golden:
             self._golden(step.golden, text)
 
-    def _fill(self, text: str) -> str:
-        """A text with its variables; `$$` is a dollar, an unknown variable stays as it stands."""
-        return string.Template(text).safe_substitute(self.variables)
+    def _fill(self, value: Any) -> Any:
+        """A text, or a document, with its variables.
+
+        `$$` is a dollar, a variable that is not known stays as it stands.
+        """
+        if isinstance(value, str):
+            return string.Template(value).safe_substitute(self.variables)
+        if isinstance(value, list):
+            return [self._fill(item) for item in value]
+        if isinstance(value, dict):
+            return {key: self._fill(item) for key, item in value.items()}
+        return value
 
     def _golden(self, name: str, text: str) -> None:
         path, text = self.scenario.folder / name, self._scrub(text)

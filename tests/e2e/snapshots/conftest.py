@@ -9,8 +9,6 @@ from tests.support.snapshots import fill
 
 @pytest.fixture
 def node(empty_qdrant):
-    for file in (empty_qdrant.folder / "snapshots").rglob("*.snapshot*"):
-        file.unlink()
     return empty_qdrant
 
 
