@@ -27,6 +27,8 @@ class Run(Model):
     """Texts that stand, or do not stand, in stdout or stderr."""
     document: Any = Field(None, alias="json")
     """Part of stdout, which is JSON."""
+    silent: bool = False
+    """stdout is empty."""
     repeats: bool = False
     """stdout is the same, byte for byte, as when this line was run last."""
     save: dict[str, str] = {}

@@ -132,6 +132,8 @@ class Runner:
             self._golden(step.stdout, result.out)
         if step.stderr:
             self._golden(step.stderr, result.err)
+        if step.silent:
+            assert result.out == ""
         if step.repeats:
             assert result.out == self.printed[line], "the same worlds must give the same plan"
         self.printed[line] = result.out

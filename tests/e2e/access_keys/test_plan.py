@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
-from tests.support.access_keys import READS, Project, asked, registry
+from tests.support.access_keys import READS, Project, asked
 from tests.support.servers import API_KEY, READ_ONLY_KEY
 
 WRITES = {"access": [{"collection": "products", "access": "rw"}], "ttl": "90d"}
@@ -32,34 +30,12 @@ def test_granting_makes_the_registry_and_says_what_that_means(project):
     assert info["config"]["params"]["shard_number"] == 1
 
 
-def test_a_registry_without_its_index_gets_it_back(granted):
-    granted.node.request("DELETE", "/collections/_qdrantctl_keys/index/valid?wait=true")
-    granted.states(reader=READS, second=READS)
-    granted.done()
-    info = granted.node.request("GET", "/collections/_qdrantctl_keys")[1]["result"]
-    assert "valid" in info["payload_schema"]
-
-
 def test_without_a_ledger_nobody_knows_what_was_applied(granted):
     granted.node.request("DELETE", "/collections/_qdrantctl")
     assert "There is no ledger on the cluster" in granted.run("keys", "list").out
     granted.states()
     granted.done()
     assert granted.run("keys", "list").out == "No access key was applied yet.\n"
-
-
-def test_only_keys_that_cannot_be_revoked_need_no_registry(project):
-    project.states(once={**READS, "revocable": False})
-    project.done()
-    assert project.node.request("GET", "/collections/_qdrantctl_keys")[0] == 404
-    project.states(once={**WRITES, "revocable": False})
-    assert project.plan().field("access_key/once", "access", "products")["direction"] == "widens"
-    project.done()
-    project.states()
-    told = project.run("apply", "--auto-approve")
-    assert told.code == 0, told.err
-    assert project.plan().code == 0
-    assert project.run("drift").code == 0
 
 
 @pytest.mark.parametrize(
@@ -92,89 +68,6 @@ def _key(scope):
     if isinstance(scope, str):
         return {"access": scope, "ttl": "90d"}
     return {"access": [{"collection": n, "access": a} for n, a in scope.items()], "ttl": "90d"}
-
-
-def test_the_gate_ends_with_3_and_a_consent_opens_it(granted):
-    granted.states(reader=WRITES)
-    assert granted.run("plan", "--fail-on-widening").code == 3
-    told = granted.run("apply", "--auto-approve", "--fail-on-widening")
-    assert told.code == 3
-    assert "{widen: access_key/reader, until: YYYY-MM-DD" in told.out
-    consent = (
-        "  consents:\n    - {widen: access_key/reader, until: 2099-12-31, reason: asked for}\n"
-    )
-    Project(granted.folder, granted.node, more=consent)
-    assert granted.run("plan", "--fail-on-widening").code == 0
-    assert granted.run("apply", "--auto-approve", "--fail-on-widening").code == 0
-
-
-def test_a_narrowed_scope_says_which_tokens_keep_theirs(project):
-    project.states(writer=WRITES)
-    project.done()
-    old = project.token("issue", "writer")
-    project.states(writer=READS)
-    assert "tokens of generation 1 keep their scope until 1d after" in project.plan().message(
-        "QC148"
-    )
-    project.done()
-    assert project.states_of("writer") == ["valid", "not issued"]
-    assert "has no token yet" in project.plan().message("QC148")
-    new = project.token("issue", "writer")
-    assert project.states_of("writer") == ["ending", "valid"]
-    body = {"points": [1]}
-    path = "/collections/products/points/delete"
-    assert asked(project.node, old, "POST", path, body) == 200
-    assert asked(project.node, new, "POST", path, body) == 403
-
-
-def test_terms_change_in_place_and_the_token_stays(granted):
-    token = granted.token("issue", "reader")
-    granted.states(reader={**READS, "ttl": "30d", "grace": "2h"})
-    change = granted.plan().change("access_key/reader")
-    assert change["action"] == "update"
-    granted.done()
-    assert len(granted.listed("reader")) == 1
-    assert granted.token("issue", "reader") == token
-    granted.states(reader={**READS, "revocable": False})
-    assert granted.plan().change("access_key/reader")["action"] == "refused"
-
-
-def test_a_scope_must_name_something_that_is_there(project):
-    project.states(reader=_key({"prodcuts": "r"}))
-    assert "QC145" in project.plan().rules
-    assert project.run("apply", "--auto-approve").code == 3
-    project.states(reader=_key({"products": "r", "live": "r", "other": "r"}))
-    assert project.plan().rules == set()
-    project.states(reader=_key({"other": "r"}))
-    assert project.plan().rules == {"QC146"}
-    project.done()
-    project.states(world=False, reader=_key({"other": "r"}))
-    assert "QC145" in project.plan().rules
-
-
-def test_removing_the_manifest_kills_the_tokens(granted):
-    token = granted.token("issue", "reader")
-    assert asked(granted.node, token) == 200
-    granted.states()
-    assert granted.plan().change("access_key/reader")["action"] == "delete"
-    granted.done()
-    assert asked(granted.node, token) == 401
-    assert registry(granted.node) == []
-
-
-def test_the_saved_plan_of_a_key_is_applied_as_it_is(project):
-    project.states(reader=READS)
-    path = str(project.folder / "plan.json")
-    assert project.run("plan", "--out", path).code == 0
-    told = project.run("apply", path)
-    assert told.code == 0, told.err
-    assert project.plan().code == 0
-    project.states(reader=WRITES)
-    assert project.run("plan", "--out", path).code == 0
-    granted = project.token("issue", "reader")
-    told = project.run("apply", path)
-    assert told.code == 4, "a token was issued since, so the scope needs a generation of its own"
-    assert asked(project.node, granted) == 200
 
 
 @pytest.mark.parametrize("why", ["read-only", "token", "off", "open"])
@@ -233,38 +126,3 @@ def test_two_teams_have_a_key_of_one_name(granted, tmp_path):
         for event in granted.run("history", "--all-owners", "--format", "json").document["events"]
     }
     assert {"access_key/reader", "access_key/catalog/dev/reader"} <= addresses
-
-
-def test_a_renamed_project_keeps_its_keys(granted):
-    token = granted.token("issue", "reader")
-    file = granted.folder / "qdrantctl.yaml"
-    text = file.read_text()
-    file.write_text(text.replace("{name: shop}", "{name: store, previous_names: [shop]}"))
-    assert granted.plan().change("access_key/reader")["action"] == "adopt"
-    granted.done()
-    assert granted.token("issue", "reader") == token
-    granted.token("revoke", "reader")
-    assert asked(granted.node, token) == 401
-    assert granted.plan().code == 0
-
-
-def test_a_lost_ledger_adopts_keys_with_their_generations(granted):
-    token = granted.token("issue", "reader")
-    granted.node.request("DELETE", "/collections/_qdrantctl")
-    made = granted.plan()
-    assert made.change("access_key/reader")["action"] == "adopt"
-    granted.done()
-    assert granted.token("issue", "reader") == token
-
-
-def test_a_key_is_shown_recorded_and_live(granted):
-    shown = granted.run("show", "access_key/reader", "--format", "json").document
-    assert shown["recorded"]["access"] == shown["live"]["access"] == {"products": "r"}
-    assert shown["owner"] == "shop/dev"
-    assert json.dumps(shown).count("widens") == 0
-
-
-def test_an_alias_that_no_manifest_states_is_told(granted):
-    alias = {"create_alias": {"alias_name": "by-hand", "collection_name": "products"}}
-    granted.node.request("POST", "/collections/aliases", {"actions": [alias]})
-    assert "may know products as by-hand" in granted.plan().message("QC146")

@@ -31,16 +31,6 @@ POINTS = "/collections/products/points?wait=true"
 ONE = {"points": [{"id": 1, "vector": [0, 0, 0, 1]}]}
 
 
-def test_a_token_reads_is_refused_on_write_and_dead_once_revoked(granted):
-    token = granted.token("issue", "reader")
-    assert asked(granted.node, token) == 200
-    assert asked(granted.node, token, "PUT", POINTS, ONE) == 403
-    assert granted.token("issue", "reader") == token, "the same generation, the same token"
-    granted.token("revoke", "reader")
-    assert asked(granted.node, token) == 401, "the very next request"
-    assert granted.states_of("reader") == ["revoked"]
-
-
 def test_what_a_token_claims(granted):
     claims = read(granted.token("issue", "reader"))
     [point] = registry(granted.node)

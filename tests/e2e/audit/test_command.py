@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from tests.e2e.audit.conftest import answers
@@ -119,22 +117,6 @@ def test_a_profile_for_the_whole_cluster(empty_qdrant, audited, tmp_path):
     ]
 
 
-@pytest.mark.parametrize(
-    ("text", "told"),
-    [
-        (MANIFEST, "profile.yaml holds no StrictModeProfile"),
-        (PROFILE.replace("max_query_limit", "max_query_limt"), "profile.yaml:6"),
-        ("a: [", "profile.yaml"),
-    ],
-)
-def test_a_profile_with_errors(text, told, tmp_path):
-    (tmp_path / "profile.yaml").write_text(text)
-    words = ["audit", "--url", "http://127.0.0.1:1", "--profile", str(tmp_path / "profile.yaml")]
-    result = run_cli(*words)
-    assert result.code == 1
-    assert told in result.err
-
-
 def test_a_profile_selects_by_the_labels_of_manifests(project, empty_qdrant, audited):
     (project / "qdrantctl.yaml").write_text(PROJECT % empty_qdrant.url)
     labelled = MANIFEST.replace("{name: products}", "{name: products, labels: {team: search}}")
@@ -167,24 +149,3 @@ def test_a_cap_of_the_projects_own_profile_stands_at_its_line(project, audited):
         "collection/products",
         "manifests/p.yaml",
     )
-
-
-def test_words_that_make_no_sense_together():
-    result = run_cli("audit", "--offline", "--prove")
-    assert result.code == 64
-    assert "--offline asks no server" in result.err
-
-
-def test_the_same_answers_whatever_the_format_is(empty_qdrant, capfd):
-    """Text of an open server, as a person reads it."""
-    assert run_cli("audit", "--url", empty_qdrant.url, "--no-color").code == 2
-    shown = capfd.readouterr().out
-    assert "FAIL  QA201  REST asks for a key [error]" in shown
-    assert "GET /collections without a key: 200" in shown
-    assert shown.rstrip().endswith("cannot be seen.")
-
-
-def test_a_schema_of_its_own():
-    result = run_cli("schema", "audit")
-    assert result.code == 0
-    assert "fail_on" in json.loads(result.out)["properties"]

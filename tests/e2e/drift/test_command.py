@@ -1,7 +1,6 @@
 """`qdrantctl drift` as cron meets it: keys, requests, exit codes, formats, the baseline."""
 
 import json
-import re
 
 import pytest
 
@@ -43,48 +42,6 @@ def test_a_read_only_key_is_enough(tmp_path, fresh_qdrant, monkeypatch):
     shown = run_cli("drift", "--owner", "shop/dev", project=tmp_path)
     assert shown.code == 2
     assert "read-only-key-1" not in shown.out + shown.err
-
-
-def test_it_needs_no_checkout(shop, tmp_path):
-    words = ["drift", "-C", str(tmp_path), "--url", shop.node.url, "--owner", "shop/dev"]
-    code, told, _ = run_cli(*words)
-    assert code == 0
-    assert "not compared, there are no manifests here" in told
-    shop.by_hand(TUNE)
-    code, told, _ = run_cli(*words)
-    assert code == 2
-    assert "hnsw_config.m : 32 -> 48" in told
-    assert told.splitlines()[-1] == (
-        f"Drift: shop/dev on {shop.node.url}: 1 changed since applied, 0 not managed."
-    )
-
-
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["--owner", "shop"], "is not an owner"),
-        (["--owner", "shop/dev", "-f", "x.yaml"], "goes with neither"),
-        (["--owner", "shop/dev"], "no server is named"),
-        (["--update-baseline"], "needs --baseline"),
-        (["--format", "yaml"], "'yaml' is not one of"),
-        (["-e", "nope"], "there is no environment"),
-    ],
-)
-def test_wrong_usage(shop, words, said):
-    code, _, err = shop.run("drift", *words)
-    assert (code, said in err) == (64, True), err
-
-
-def test_no_project_and_no_owner(tmp_path, empty_qdrant):
-    assert run_cli("drift", "--url", empty_qdrant.url, project=tmp_path).code == 64
-
-
-def test_an_owner_that_the_ledger_does_not_know(shop):
-    code, out, _ = shop.run("drift", "--url", shop.node.url, "--owner", "shop/prod")
-    assert code == 2
-    assert "The ledger on the cluster knows no owner shop/prod: " in out
-    assert "the ledger knows nothing of shop/prod; it knows shop/dev" in out
-    assert "was applied" not in out
 
 
 @pytest.mark.parametrize("status", [401, 403, 500])
@@ -156,44 +113,6 @@ def test_the_baseline_keeps_quiet_about_what_is_known(shop, tmp_path):
     code, report = shop.drift(*words)
     assert code == 2
     assert [f["known"] for f in report["changed"][0]["fields"]] == [True, False]
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("nonsense", "is not a baseline"),
-        ("{}", "is not a baseline"),
-        ('{"owner": "shop/prod"}', "is of shop/prod, not of shop/dev"),
-        ('{"owner": "shop/dev", "format_version": "2.0"}', "Its format is 2.0"),
-    ],
-)
-def test_baselines_that_cannot_be_used(shop, tmp_path, text, said):
-    file = tmp_path / "known.json"
-    file.write_text(text)
-    code, out, err = shop.run("drift", "--baseline", str(file))
-    assert (code, out) == (1, "")
-    assert said in err
-
-
-def test_a_baseline_that_cannot_be_written(shop, tmp_path):
-    words = ("--baseline", str(tmp_path / "no" / "known.json"), "--update-baseline")
-    code, _, err = shop.run("drift", *words)
-    assert code == 1
-    assert "cannot be written" in err
-
-
-def test_prometheus(shop):
-    shop.by_hand(TUNE, SCRATCH)
-    _, out, _ = shop.run("drift", "--format", "prometheus")
-    samples = dict(re.findall(r"^(qdrantctl_\S+) (\d+)$", out, re.M))
-    owner = 'project="shop",environment="dev"'
-    products = f'{owner},block="changed",address="collection/products"'
-    assert samples[f"qdrantctl_drift{{{owner}}}"] == "1"
-    assert samples[f'qdrantctl_drift_resources{{{owner},block="changed"}}'] == "1"
-    assert samples[f'qdrantctl_drift_resources{{{owner},block="unmanaged"}}'] == "1"
-    assert samples[f"qdrantctl_drift_changes{{{products}}}"] == "1"
-    assert samples[f"qdrantctl_recorded_resources{{{owner}}}"] == "3"
-    assert samples[f"qdrantctl_ledger_lost{{{owner}}}"] == "0"
 
 
 def test_markdown_is_cut_where_it_must(shop):

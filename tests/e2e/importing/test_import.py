@@ -10,7 +10,7 @@ from qdrantctl.kinds.collection.observe import live_spec
 from qdrantctl.model.errors import QdrantctlError
 from qdrantctl.model.server import Server, Version
 from tests.e2e.importing.conftest import live, rebuilt
-from tests.support.project import VECTORS, Project, asked, config
+from tests.support.project import VECTORS, asked, config
 
 PRODUCTS = """\
 # yaml-language-server: $schema=../schemas/manifest.json
@@ -157,54 +157,6 @@ def test_names_are_refused_before_any_request(project):
             assert told.err.startswith("Error: ")
 
 
-def test_words_that_make_no_sense_together(project, tmp_path):
-    for words in ((), ("--all", "alias/x"), ("--exclude", "alias/*", "alias/x"), ("--update",),
-                  ("--update", "--all"), ("--update", "--force", "alias/x"),
-                  ("--all", "--out", "all.yaml"), ("--all", "--out", "-", "--format", "json"),
-                  ):  # fmt: skip
-        told = project.run("http://127.0.0.1:9", "import", *words)
-        assert told.code == 64, (words, told.err)
-    told = project.run("http://127.0.0.1:9", "import", "--all")
-    assert told.code == 1, "nobody answers there"
-
-
-def test_what_another_owner_has_is_left_to_it(empty_qdrant, project, tmp_path):
-    other = Project(tmp_path / "other")
-    name = other.folder / "qdrantctl.yaml"
-    name.write_text(name.read_text().replace("shop", "catalog"))
-    other.states({"theirs": {"vectors": VECTORS}})
-    other.done(empty_qdrant)
-    made(empty_qdrant, "mine")
-    told = project.run(empty_qdrant, "import", "--all")
-    assert told.code == 0
-    assert "left out collection/theirs: it is owned by catalog/dev\n" in told.out
-    assert list(manifests(project)) == ["mine.yaml"]
-    told = project.run(empty_qdrant, "import", "collection/theirs")
-    assert (told.code, "it is owned by catalog/dev" in told.err) == (1, True)
-    assert project.plan(empty_qdrant).code == 2
-
-
-def test_files_that_exist_are_not_overwritten(empty_qdrant, project):
-    for name in ("a", "b"):
-        made(empty_qdrant, name)
-    there = project.folder / "manifests" / "b.yaml"
-    there.write_text("# mine\n")
-    told = project.run(empty_qdrant, "import", "--all")
-    assert told.code == 1
-    assert "manifests/b.yaml exists already; nothing was written" in told.err
-    assert manifests(project) == {"b.yaml": "# mine\n"}
-    assert project.run(empty_qdrant, "import", "--all", "--force").code == 0
-    assert "name: b" in there.read_text()
-    before = manifests(project)
-    asked(empty_qdrant, "PATCH", "/collections/b", {"hnsw_config": {"m": 5}})
-    assert project.run(empty_qdrant, "import", "collection/b").code == 1
-    assert manifests(project) == before
-    assert project.run(empty_qdrant, "import", "collection/b", "--force").code == 0
-    assert manifests(project) == before | {
-        "b.yaml": before["b.yaml"] + "  hnsw_config: {m: 5}\n",
-    }
-
-
 PROFILE = """\
 apiVersion: qdrantctl/v1
 kind: StrictModeProfile
@@ -213,42 +165,6 @@ spec:
   collections: ["*"]
   config: CONFIG
 """
-
-
-def test_what_another_file_states_is_not_stated_twice(empty_qdrant, project):
-    """Not even with --force, which writes only those files anew that it would write."""
-    made(empty_qdrant, "a")
-    made(empty_qdrant, "b")
-    aliased(empty_qdrant, "live", "a")
-    project.states({"a": {"vectors": VECTORS}})
-    (project.folder / "manifests" / "b.yaml").write_text("# nothing yet\n")
-    told = project.run(empty_qdrant, "import", "--all", "--force")
-    assert told.code == 0, told.err
-    assert "1 resource stated by manifests already, and left alone." in told.out
-    assert set(manifests(project)) == {"all.yaml", "b.yaml", "live.yaml"}
-    told = project.run(empty_qdrant, "import", "collection/a", "--force")
-    assert (told.code, "manifests/all.yaml:1 states collection/a already" in told.err) == (1, True)
-    before = manifests(project)
-    assert project.run(empty_qdrant, "import", "--all", "--force").code == 0
-    assert manifests(project) == before
-    assert project.plan(empty_qdrant).document["summary"]["adopt"] == 3
-
-
-def test_what_else_a_file_holds_is_not_overwritten(empty_qdrant, project):
-    made(empty_qdrant, "a")
-    file = project.folder / "manifests" / "a.yaml"
-    text = PROFILE.replace("CONFIG", "{max_timeout: 30}")
-    file.write_text(text)
-    told = project.run(empty_qdrant, "import", "--all", "--force")
-    assert told.code == 1
-    assert "manifests/a.yaml holds strict_mode_profile/production, which --force" in told.err
-    file.write_text("a: [")
-    told = project.run(empty_qdrant, "import", "--all", "--force")
-    assert told.code == 1
-    assert "nobody can tell what they state already" in told.err
-    told = project.run(empty_qdrant, "import", "--all", "--force", "--out", str(file.parent / ".x"))
-    assert told.code == 1
-    assert manifests(project) == {"a.yaml": "a: ["}
 
 
 @pytest.mark.parametrize(
@@ -278,29 +194,6 @@ def test_a_folder_is_read_by_whatever_path(empty_qdrant, project, pattern, out):
     assert not (there / "a.yaml").exists()
 
 
-def test_what_profiles_lay_under_is_counted(empty_qdrant, project):
-    made(empty_qdrant, "a")
-    (project.folder / "manifests" / "profile.yaml").write_text(
-        PROFILE.replace("CONFIG", "{enabled: true, max_query_limit: 100}")
-    )
-    told = project.run(empty_qdrant, "import", "--all")
-    assert (told.code, told.out) == (0, "wrote manifests/a.yaml\n0 to adopt, 1 to change.\n")
-    assert project.plan(empty_qdrant).change("collection/a")["steps"]
-
-
-def test_what_stops_a_plan_is_told(empty_qdrant, project):
-    locked_out = {"strict_mode_config": {"write_rate_limit": 9, "upsert_max_batchsize": 10}}
-    made(empty_qdrant, "a", locked_out)
-    told = project.run(empty_qdrant, "import", "--all")
-    assert told.code == 0, told.err
-    assert told.out.endswith("No plan can be made before that is put right in the manifests.\n")
-    planned = project.run(empty_qdrant, "plan")
-    assert planned.code == 1
-    rule = planned.err.partition("error[")[2].partition("]")[0]
-    assert f"error[{rule}]" in told.out
-    assert "to adopt" not in told.out
-
-
 def test_all_files_are_written_or_none(tmp_path):
     first, second = tmp_path / "a" / "1.yaml", tmp_path / "2.yaml"
     second.write_text("new\n")
@@ -316,35 +209,6 @@ def test_all_files_are_written_or_none(tmp_path):
     write({link: b"y"}, {link: b"new\n"})
     assert (second.read_bytes(), second.stat().st_mode & 0o777) == (b"y", 0o640)
     assert link.is_symlink()
-
-
-def test_one_resource_printed_or_elsewhere_and_what_is_excluded(empty_qdrant, project, tmp_path):
-    products(empty_qdrant)
-    made(empty_qdrant, "tmp-1")
-    told = project.run(empty_qdrant, "import", "collection/products", "--out", "-")
-    assert told.code == 0
-    assert told.out == PRODUCTS.replace("../schemas", "schemas")
-    assert told.err == "2 to adopt, 0 to change. Adopting writes only the ledger.\n"
-    assert manifests(project) == {}
-    told = project.run(empty_qdrant, "import", "alias/live", "--out", str(tmp_path / "x"))
-    assert told.out.startswith("wrote ../x/live.yaml\n")
-    assert "$schema=../shop/schemas/manifest.json" in (tmp_path / "x" / "live.yaml").read_text()
-    words = ("import", "--all", "--exclude", "collection/prod*", "--format", "json")
-    told = project.run(empty_qdrant, *words)
-    assert told.document == {
-        "files": [{"file": "manifests/tmp-1.yaml", "addresses": ["collection/tmp-1"]}],
-        "left_out": [], "fields": [], "stated": 0, "adopt": 1, "change": 0,
-        "unapplied": [], "errors": [],
-    }  # fmt: skip
-    told = project.run(empty_qdrant, "import", "--all", "--exclude", "collection/nope*")
-    assert (told.code, "matches nothing" in told.err) == (64, True)
-    told = project.run(empty_qdrant, "import", "collection/nope")
-    assert (told.code, "collection/nope is not on the cluster" in told.err) == (1, True)
-    (project.folder / "qdrantctl.yaml").unlink()
-    words = ("import", "--all", "--url", empty_qdrant.url)
-    told = project.run(empty_qdrant, *words)
-    assert (told.code, "--out DIR; --out - prints" in told.err) == (64, True)
-    assert project.run(empty_qdrant, *words, "--out", "-").out.count("kind: Collection") == 2
 
 
 def test_what_no_manifest_can_say_is_told(empty_qdrant, project):

@@ -63,21 +63,6 @@ def test_drift_says_it_too(shop, empty_qdrant, capsys):
     assert free.err == ""
 
 
-def test_leases_are_no_resources(shop, empty_qdrant, capsys):
-    put(empty_qdrant)
-    assert cli(shop, "plan", "--format", "json") == 0
-    assert json.loads(capsys.readouterr().out)["unmanaged"] == []
-
-
-def test_an_apply_without_changes_takes_none(shop, empty_qdrant):
-    assert cli(shop, "apply", "--auto-approve") == 0
-    put(empty_qdrant)
-    assert cli(shop, "apply", "--auto-approve") == 0
-    shop.write(m=32)
-    assert cli(shop, "apply", "--auto-approve") == 5
-    assert m_of(empty_qdrant) == 16
-
-
 def test_show(shop, empty_qdrant, capsys):
     assert cli(shop, "lease", "show") == 0
     assert capsys.readouterr().out == "no apply of shop/dev is running\n"

@@ -71,18 +71,6 @@ def test_every_format_says_that_no_cluster_was_asked(fork):
     )
 
 
-def test_edits_beside_the_newest_commit(fork):
-    code, text, _ = fork.run("plan", "--offline", "-e", "dev", "--detailed-exitcode")
-    assert code == 0
-    assert "No changes. The manifests ask what the committed state says." in text
-    fork.write(orders=collection("orders", 20))
-    plan = fork.plan("--offline")
-    assert plan["summary"]["update"] == 1
-    changed = next(c for c in plan["changes"] if c["action"] == "update")
-    assert changed["schema_version"] == {"recorded": 1, "desired": 2}
-    assert fork.run("plan", "--offline", "-e", "dev", "--detailed-exitcode")[0] == 2
-
-
 def test_it_can_be_shown_and_never_applied(fork):
     path = fork.folder / "plan.json"
     path.write_text(json.dumps(fork.plan("--offline", "--base", "HEAD^1")))
@@ -104,25 +92,3 @@ def test_without_git_the_files_are_compared(fork):
     plan = fork.plan("--offline")
     assert (plan["summary"]["update"], plan["offline"]["commit"]) == (1, "")
     assert "Compared with the committed state, not" in fork.run("plan", "--offline", "-e", "dev")[1]
-
-
-@pytest.mark.parametrize(
-    "words",
-    [("--offline", "--base", "nowhere"), ("--offline", "--base=--all"), ("--base", "HEAD"),
-     ("--offline", "--out", "plan.json"), ("--offline", "-f", "manifests")],
-    ids=" ".join,
-)  # fmt: skip
-def test_wrong_words(fork, words):
-    code, out, err = fork.run("plan", "-e", "dev", *words)
-    assert (code, out) == (64, "")
-    assert "Error: " in err
-
-
-def test_a_state_that_cannot_be_read(fork):
-    file = fork.folder / "state" / "dev" / "collection" / "orders.yaml"
-    file.write_text(file.read_text().replace("format: 1", "format: 2"))
-    fork.keep()
-    code, _, err = fork.run("plan", "--offline", "-e", "dev")
-    assert code == 1
-    assert "state/dev/collection/orders.yaml is no committed state that can be used" in err
-    assert "qdrantctl lock" in err

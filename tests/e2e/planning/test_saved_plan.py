@@ -79,64 +79,6 @@ def by_hand(node, method, path, body):
     assert status == 200, answer
 
 
-def test_exactly_that_plan_is_applied(project, empty_qdrant, capsys):
-    (project / "manifests" / "all.yaml").write_text("nonsense that nobody looks at")
-    assert run_cli("apply", "plan.json", "--receipt", "receipt.json").code == 0
-    (project / "manifests" / "all.yaml").write_text(CHANGED)
-    assert run_cli("plan", "-e", "dev", "--detailed-exitcode").code == 0
-    receipt = json.loads((project / "receipt.json").read_text())
-    assert receipt["plan_digest"] == json.loads((project / "plan.json").read_text())["digest"]
-    assert {o["address"]: o["status"] for o in receipt["outcomes"]} == {
-        "collection/products": "done",
-        "alias/live": "noop",
-        "collection/old": "done",
-    }
-
-
-def test_a_first_plan_is_applied_too(project, empty_qdrant):
-    empty_qdrant.wipe()
-    assert run_cli("plan", "-e", "dev", "--out", "plan.json").code == 0
-    assert run_cli("apply", "plan.json").code == 0
-    assert run_cli("plan", "-e", "dev", "--detailed-exitcode").code == 0
-
-
-def test_a_plan_is_applied_once(project, capsys):
-    assert run_cli("apply", "plan.json").code == 0
-    refused(capsys, "collection/products: another apply has recorded it since")
-
-
-def test_a_live_value_that_moved_is_named(project, empty_qdrant, capsys):
-    by_hand(empty_qdrant, "PATCH", "/collections/products", {"hnsw_config": {"m": 24}})
-    refused(capsys, "collection/products hnsw_config.m: live was 16, is now 24")
-    info = empty_qdrant.request("GET", "/collections/products")[1]["result"]
-    assert list(info["payload_schema"]) == ["a"]
-    assert info["config"]["hnsw_config"]["m"] == 24
-
-
-def test_what_does_not_touch_the_plan_may_move(project, empty_qdrant):
-    body = {"optimizers_config": {"flush_interval_sec": 9}}
-    by_hand(empty_qdrant, "PATCH", "/collections/products", body)
-    assert run_cli("apply", "plan.json").code == 0
-
-
-def test_a_collection_made_again_is_told(project, empty_qdrant, capsys):
-    by_hand(empty_qdrant, "DELETE", "/collections/old", None)
-    body = {"vectors": {"size": 4, "distance": "Dot"}}
-    by_hand(empty_qdrant, "PUT", "/collections/old", body)
-    refused(capsys, "collection/old: it was deleted and made again since")
-
-
-def test_points_that_came_are_not_destroyed(project, empty_qdrant, capsys):
-    points = {"points": [{"id": 1, "vector": [1, 0, 0, 0]}]}
-    by_hand(empty_qdrant, "PUT", "/collections/old/points?wait=true", points)
-    refused(capsys, "collection/old: points came since: 1 of them")
-
-
-def test_what_vanished_is_told(project, empty_qdrant, capsys):
-    by_hand(empty_qdrant, "DELETE", "/collections/products", None)
-    refused(capsys, "collection/products: planned was update, now it is create")
-
-
 def test_another_owner_cluster_or_format(project, fresh_qdrant, monkeypatch, capsys):
     (project / "qdrantctl.yaml").write_text(PROJECT.replace("NAME", "store"))
     refused(capsys, "made for shop/dev, this is store/dev")
@@ -159,36 +101,3 @@ def test_what_is_no_plan(project, capsys, text):
     (project / "plan.json").write_text(text)
     assert run_cli("apply", "plan.json").code in (1, 4)
     assert "Traceback" not in capsys.readouterr().err
-
-
-def test_a_plan_that_may_not_be_applied(project, empty_qdrant, capsys):
-    points = {"points": [{"id": 1, "vector": [1, 0, 0, 0]}]}
-    by_hand(empty_qdrant, "PUT", "/collections/old/points?wait=true", points)
-    assert run_cli("plan", "-e", "dev", "--out", "plan.json").code == 0
-    refused(capsys, "cannot be applied", code=3)
-    flags = ["--allow-delete", "collection/old"]
-    assert run_cli("plan", "-e", "dev", "--out", "plan.json", *flags).code == 0
-    assert run_cli("apply", "plan.json").code == 0
-
-
-def test_a_plan_takes_no_planning_flags(project, capsys):
-    assert run_cli("apply", "plan.json", "--target", "collection/products").code == 64
-    assert run_cli("apply", "plan.json", "--max-deletes", "0").code == 64
-    assert run_cli("apply", "nowhere.json").code == 1
-    assert run_cli("plan", "-e", "dev", "--out", "no/such/folder/plan.json").code == 1
-
-
-@pytest.mark.parametrize(
-    "words", [["apply", "--auto-approve", "--receipt"], ["plan", "--out"]], ids=lambda w: w[0]
-)
-def test_what_cannot_be_written_is_said_before_anything_is_done(
-    project, capsys, empty_qdrant, words
-):
-    capsys.readouterr()
-    assert run_cli(*words, str(project / "missing" / "file.json"), "-e", "dev").code == 1
-    shown = capsys.readouterr()
-    assert shown.out == ""
-    assert "missing/file.json cannot be written: No such file or directory" in shown.err
-    assert "nothing was done" in shown.err
-    config = empty_qdrant.request("GET", "/collections/products")[1]["result"]["config"]
-    assert config["hnsw_config"]["m"] == 16

@@ -62,38 +62,6 @@ def test_plan_and_apply_agree_where_the_state_is_gone(applied, empty_qdrant, env
     assert applied.run("plan", "-e", env, "--detailed-exitcode")[0] == 0
 
 
-def test_locked_refuses_what_is_not_current(applied, empty_qdrant):
-    applied.apply("--locked")
-    applied.write(products=collection("products", 20))
-    told = applied.apply("--locked", code=2)
-    assert f"state/dev/{FILE} is changed" in told
-    assert "qdrantctl lock -e dev" in told
-    assert "nothing was done" in told
-    assert (applied.version(), entry(empty_qdrant)["schema_version"]) == (1, 1)
-    applied.apply("--no-locked")
-    assert (applied.version(), entry(empty_qdrant)["schema_version"]) == (2, 2)
-
-
-def test_a_protected_environment_that_has_state_is_always_locked(applied, empty_qdrant):
-    applied.write(products=collection("products", 20))
-    assert "is not what the manifests ask" in applied.apply(env="prod", code=2)
-    assert "is protected" in applied.apply("--no-locked", env="prod", code=64)
-    plan = applied.plan(env="prod")
-    assert [v["rule"] for v in plan["violations"]] == ["QC231"]
-    assert plan["applicable"] is False
-    applied.run("lock")
-    applied.apply(env="prod")
-    assert entry(empty_qdrant)["owner"] == "shop/prod"
-
-
-def test_a_protected_environment_without_state_gets_some(repo, monkeypatch, empty_qdrant):
-    monkeypatch.setenv("CLUSTER_URL", empty_qdrant.url)
-    repo.write(products=collection("products"))
-    assert repo.apply("--locked", env="prod", code=2)
-    repo.apply(env="prod")
-    assert repo.state("prod").keys() == {FILE}
-
-
 def test_a_saved_plan_of_a_protected_environment(applied):
     saved = str(applied.folder / "plan.json")
     applied.plan("--out", saved, env="prod")
@@ -111,15 +79,6 @@ def test_a_saved_plan_is_applied_as_it_was_counted(applied, empty_qdrant):
     applied.plan("--out", saved)
     assert applied.run("apply", saved)[0] == 0
     assert entry(empty_qdrant)["schema_version"] == 2
-
-
-def test_with_files_there_is_no_state(applied, empty_qdrant):
-    file = str(applied.folder / "manifests" / "products.yaml")
-    assert "with -f there is none" in applied.apply("-f", file, "--locked", code=64)
-    applied.write(products=collection("products", 20))
-    applied.apply("-f", file)
-    assert applied.version() == 1
-    assert entry(empty_qdrant)["schema_version"] == 1
 
 
 def test_an_edit_that_was_never_applied_counts_in_the_record(applied, empty_qdrant):

@@ -18,7 +18,7 @@ from qdrantctl.adapters.yaml.documents import read_documents
 from qdrantctl.model.address import Address
 from qdrantctl.model.committed_state import path_of
 from tests.support.cli import run_cli
-from tests.support.git_repo import PROJECT, collection
+from tests.support.git_repo import collection
 
 FILE = "collection/products.yaml"
 
@@ -48,39 +48,6 @@ def test_the_file_of_a_resource(repo):
     assert repo.state("prod") == repo.state()
 
 
-def test_twice_is_the_same_and_check_says_whether_it_is_current(repo):
-    repo.write(products=collection("products"))
-    code, out, err = repo.run("lock", "--check")
-    assert (code, repo.state()) == (2, {})
-    assert f"state/dev/{FILE}: missing" in out
-    assert "Run qdrantctl lock" in err
-    assert repo.run("lock")[0] == 0
-    before = repo.state(), repo.state("prod")
-    code, out, _ = repo.run("lock")
-    assert (code, out) == (0, "state/dev: current\nstate/prod: current\n")
-    assert (repo.state(), repo.state("prod")) == before
-    assert repo.run("lock", "--check")[0] == 0
-    repo.write(products=collection("products", 32))
-    code, out, _ = repo.run("lock", "--check", "-e", "dev")
-    assert (code, out) == (2, f"state/dev/{FILE}: not what the manifests ask\n")
-    assert (repo.state(), repo.state("prod")) == before
-
-
-def test_the_version_follows_git_however_often_lock_runs(repo):
-    repo.commit(products=collection("products"))
-    for m in (20, 24, 28):
-        repo.write(products=collection("products", m))
-        repo.run("lock")
-        repo.run("lock")
-        assert repo.version() == 2
-    repo.write(products=collection("products"))
-    repo.run("lock")
-    assert (repo.version(), repo.git("status", "--short")) == (1, "")
-    repo.commit(products=collection("products", 32))
-    repo.commit(products=collection("products"))
-    assert repo.version() == 3
-
-
 def test_a_hook_of_another_repository_changes_nothing(repo, tmp_path, monkeypatch):
     """Git tells its hooks where their repository is, which need not be the project's."""
     head = repo.commit(products=collection("products"))
@@ -95,82 +62,6 @@ def test_a_hook_of_another_repository_changes_nothing(repo, tmp_path, monkeypatc
     assert repo.version() == 2
     assert repo.run("lock")[0] == 0
     assert repo.version() == 2
-
-
-def test_without_git_it_follows_the_file(repo):
-    repo.commit(products=collection("products"))
-    shutil.rmtree(repo.folder / ".git")
-    for m in (20, 24):
-        repo.write(products=collection("products", m))
-        repo.run("lock")
-        repo.run("lock")
-    assert repo.version() == 3
-
-
-def test_a_branch_without_a_commit(repo):
-    shutil.rmtree(repo.folder / ".git")
-    repo.git("init", "--quiet")
-    for m in (16, 20):
-        repo.write(products=collection("products", m))
-        assert repo.run("lock")[0] == 0
-        assert repo.version() == 1
-
-
-def test_what_means_the_same_is_the_same_state(repo):
-    repo.commit(products=collection("products"))
-    other = {"vectors": {"distance": "Dot", "size": 4}, "hnsw_config": {"m": 16}}
-    envelope = {"kind": "Collection", "apiVersion": "qdrantctl/v1", "spec": other}
-    repo.write(products=f"# words\n{envelope | {'metadata': {'name': 'products'}}}")
-    assert repo.run("lock", "--check")[0] == 0
-
-
-def test_a_manifest_that_goes_takes_its_file_along(repo):
-    repo.commit(products=collection("products"), users=collection("users"))
-    (repo.folder / "state" / "dev" / "README.md").write_text("ours")
-    (repo.folder / "state" / "dev" / "collection" / "notes.yaml").write_text("ours: 1\n")
-    (repo.folder / "manifests" / "users.yaml").unlink()
-    code, out, _ = repo.run("lock", "--check")
-    assert code == 2
-    assert "state/dev/collection/users.yaml: left over" in out
-    assert "state/dev/collection/users.yaml: removed" in repo.run("lock")[1]
-    assert repo.state().keys() == {FILE, "README.md", "collection/notes.yaml"}
-    (repo.folder / "manifests" / "products.yaml").write_text("# none\n")
-    repo.run("lock")
-    assert not (repo.folder / "state" / "prod").exists()
-
-
-def test_an_environment_with_other_values_has_another_file(repo):
-    values = PROJECT.replace("protected: true", "vars: {m: 64}").replace(
-        "}}\n", "}, vars: {m: 8}}\n", 1
-    )
-    (repo.folder / "qdrantctl.yaml").write_text(values)
-    (repo.folder / "manifests").mkdir()
-    template = collection("products").replace("m: 16", "m: {{ vars.m }}")
-    (repo.folder / "manifests" / "products.yaml.j2").write_text(template)
-    assert repo.run("lock")[0] == 0
-    assert "    m: 8\n" in repo.state()[FILE]
-    assert "    m: 64\n" in repo.state("prod")[FILE]
-
-
-def test_neither_server_nor_key_is_needed(repo):
-    command = f"{{command: [touch, {repo.folder}/asked]}}"
-    stated = f"dev: {{url: 'https://qdrant.invalid', api_key: {command}}}"
-    (repo.folder / "qdrantctl.yaml").write_text(
-        PROJECT.replace("dev: {url: {env: CLUSTER_URL}}", stated)
-    )
-    repo.commit(products=collection("products"))
-    assert not (repo.folder / "asked").exists()
-
-
-def test_an_error_in_one_environment_writes_none(repo):
-    (repo.folder / "manifests").mkdir()
-    (repo.folder / "manifests" / "a.yaml.j2").write_text(
-        collection("products") + "{% if env == 'prod' %}  nonsense: 1\n{% endif %}"
-    )
-    code, _, err = repo.run("lock")
-    assert code == 1
-    assert "QC040" in err
-    assert not (repo.folder / "state").exists()
 
 
 def test_an_embedded_server_has_no_state(repo, tmp_path):
@@ -240,44 +131,6 @@ def test_a_conflict_without_git(repo):
     assert repo.run("lock", "--check")[0] == 0
 
 
-def test_a_rebase(repo):
-    repo.commit(products=collection("products"))
-    repo.git("checkout", "--quiet", "-b", "left")
-    repo.commit(products=collection("products", 20))
-    repo.git("checkout", "--quiet", "main")
-    repo.commit(products=collection("products", 40))
-    repo.git("checkout", "--quiet", "left")
-    repo.git("rebase", "main", code=1)
-    repo.write(products=collection("products", 20))
-    for _ in range(2):
-        assert repo.run("lock")[0] == 0
-        assert repo.version() == 3
-    repo.git("add", "--all")
-    repo.git("-c", "core.editor=true", "rebase", "--continue")
-    assert repo.run("lock", "--check")[0] == 0
-
-
-def test_a_file_that_was_edited_by_hand_is_not_current(repo):
-    repo.commit(products=collection("products"))
-    path = repo.folder / "state" / "dev" / FILE
-    for word, other in (("schema_version: 1", "schema_version: 9"), ("m: 16", "m: 17")):
-        path.write_text(path.read_text().replace(word, other))
-        assert repo.run("lock", "--check")[0] == 2
-        repo.run("lock")
-        assert repo.git("status", "--short") == ""
-
-
-def test_changes_of_two_collections_merge(repo):
-    repo.commit(products=collection("products"), users=collection("users"))
-    repo.git("checkout", "--quiet", "-b", "other")
-    repo.commit(users=collection("users", 32))
-    repo.git("checkout", "--quiet", "main")
-    repo.commit(products=collection("products", 32))
-    repo.git("merge", "--no-edit", "other")
-    assert repo.run("lock", "--check")[0] == 0
-    assert (repo.version(), repo.version("users")) == (2, 2)
-
-
 def test_lines_that_end_as_on_windows_are_current(repo):
     repo.commit(products=collection("products"))
     path = repo.folder / "state" / "dev" / FILE
@@ -324,13 +177,3 @@ def test_what_is_written_is_what_is_read(value):
     documents, problems = read_documents(Page("a.yaml", text({"value": value})))
     assert not problems
     assert documents[0].value == {"value": value}
-
-
-def test_caps_of_a_profile_are_in_the_state(repo):
-    profile = (
-        "apiVersion: qdrantctl/v1\nkind: StrictModeProfile\nmetadata: {name: all}\n"
-        "spec: {collections: ['*'], config: {enabled: true, max_query_limit: 7}}\n"
-    )
-    repo.commit(products=collection("products"), profile=profile)
-    assert repo.state().keys() == {FILE}
-    assert "    max_query_limit: 7\n" in repo.state()[FILE]

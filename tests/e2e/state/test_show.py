@@ -45,19 +45,6 @@ def test_both_worlds_of_a_resource(project, empty_qdrant, capsys):
     assert "managed by shop/dev" in result.out
 
 
-def test_what_nobody_manages_and_what_is_not_there(project, empty_qdrant):
-    body = {"vectors": {"size": 4, "distance": "Dot"}}
-    empty_qdrant.request("PUT", "/collections/theirs", body)
-    result = run_cli("show", "collection/theirs")
-    assert result.code == 0
-    assert "collection/theirs: not managed" in result.out
-    result = run_cli("show", "collection/nowhere")
-    assert result.code == 1
-    assert "neither on" in result.err
-    assert run_cli("show", "collection/..").code == 64
-    assert run_cli("show", "products").code == 64
-
-
 def test_a_saved_plan_needs_no_server(project, monkeypatch, capsys):
     (project / "manifests" / "all.yaml").write_text(CHANGED)
     capsys.readouterr()
