@@ -51,7 +51,12 @@ def documents(path: Path) -> Iterator[Any]:
     """The documents of a file as the loader reads them."""
     source = path.read_text()
     if path.suffix == ".j2":
-        values = {"replicas": 2, "large_tenants": ["acme", "globex"], "max_query_limit": 10}
+        values = {
+            "size": 4,
+            "replicas": 2,
+            "large_tenants": ["acme", "globex"],
+            "max_query_limit": 10,
+        }
         source = Template(source).render(env="prod", vars=values)
     found, problems = read_documents(Page(path.name, source))
     assert not problems
