@@ -101,6 +101,7 @@ LOOPS = [
 
 
 @pytest.mark.parametrize("text", LOOPS, ids=range(len(LOOPS)))
+@pytest.mark.slow
 def test_nothing_runs_away(text, tmp_path, monkeypatch):
     monkeypatch.setattr(templates, "MAX_SECONDS", 0.5)
     [found] = broken("# one\n" + text, tmp_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,13 @@ FILES = ("manifest", "project", "plan", "report", "drift", "state", "audit")
 VECTOR = {"size": 4, "distance": "Dot"}
 
 
+@cache
+def validator(name: str) -> Draft202012Validator:
+    return Draft202012Validator(schema(name))
+
+
 def errors(name: str, document: Any) -> list[str]:
-    found = Draft202012Validator(schema(name)).iter_errors(document)
+    found = validator(name).iter_errors(document)
     return [f"{error.json_path}: {error.message}" for error in found]
 
 
