@@ -2,358 +2,152 @@
 
 from __future__ import annotations
 
-import signal
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from qdrantctl.cli.options import output_options, show, wants_colour
-from qdrantctl.cli.plan import render
-from qdrantctl.cli.plan_options import (
-    clear,
-    on_call,
-    planning_options,
-    progress,
-    settings,
-    starting,
-    wishes,
+from qdrantctl.cli.command import PLANNING, define_command, option
+from qdrantctl.cli.options import (
+    FILE,
+    LeaseArgs,
+    OutputArgs,
+    auto_approve_option,
+    lease_option,
+    output_options,
+)
+from qdrantctl.cli.output import print_document, render
+from qdrantctl.cli.plan_options import PlanningArgs, planning_options
+from qdrantctl.cli.progress import Progress
+from qdrantctl.cli.terminal import (
+    INCOMPLETE,
+    INTERRUPTED,
+    TerminalView,
+    exit_code_of,
+    notify,
+    require_terminal,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from qdrantctl.adapters.project.settings import Settings
-    from qdrantctl.adapters.qdrant.client import Cluster
-    from qdrantctl.flows.planning.plan import Planned, Wishes
-    from qdrantctl.flows.state.desired import Desired
-    from qdrantctl.model.actor import Identity
-    from qdrantctl.model.address import Address
-    from qdrantctl.model.client import Door, NodeDoor
     from qdrantctl.model.plan import Plan
-    from qdrantctl.model.report import Outcome, Report
-
-BLOCKED, PART_WAY, INTERRUPTED = 3, 6, 130
+    from qdrantctl.model.report import Report
 
 
-@click.command()
-@click.argument("planfile", required=False, type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--auto-approve", is_flag=True, help="Do not ask.")
-@click.option("--lease-timeout", type=click.FloatRange(min=0), default=0, metavar="SECONDS",
-              help="Wait that long while another apply is running.")  # fmt: skip
-@click.option(
-    "--locked/--no-locked",
-    default=None,
-    help="Refuse (2) committed state that is not current, or refresh it; the first "
-    "always in a protected environment that has state.",
-)
-@click.option("--wait", is_flag=True, help="Wait until re-indexing has ended.")
-@click.option("--receipt", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-              help="Leave the report there, as JSON.")  # fmt: skip
-@planning_options
-@output_options("text", "json", "markdown")
-def command(**words: Any) -> int:
-    """Carry out what plan shows, and read back that the server took it.
+@dataclass(frozen=True, kw_only=True)
+class ApplyArgs(PlanningArgs, LeaseArgs):
+    """The arguments of `apply`."""
 
-    With PLANFILE, saved by plan --out, exactly that plan: it is the approval, and nothing is done
-    when anything moved since.
+    plan_file: Path | None
+    auto_approve: bool
+    locked: bool | None
+    wait: bool
+    receipt: Path | None
 
-    One apply of a project's environment runs at a time; while another does, this one ends with 5.
-    """
-    starting(words["verbose"])
-    from qdrantctl.flows.cluster.connect import door
-
-    saved = _saved(words)
-    if not (saved or words["auto_approve"] or sys.stdin.isatty()):
+    def check(self) -> None:
+        """Raise UsageError for a saved plan that is to be shaped, and for want of a terminal."""
+        super().check()
         from qdrantctl.model.errors import UsageError
 
-        raise UsageError(
-            "there is no terminal to ask on, and --auto-approve was not given",
-            hint="Look at qdrantctl plan first, then apply with --auto-approve.",
-        )
-    _check_receipt(words)
-    wanted = wishes(words)
-    chosen = settings(words, need_server=True)
-    read = _settled(saved, chosen, words)
-    with door(chosen, on_call(words["verbose"])) as cluster:
-        planned = _planned(saved, chosen, wanted, cluster, words, read)
-        _show(planned, words)
-        if not planned.plan.summary.changes:
-            return report(_nothing(planned), words)
-        if not (saved or words["auto_approve"] or approved(planned.plan)):
-            return 1
-
-        def again(door: NodeDoor) -> Planned:
-            return _planned(saved, chosen, wanted, door, words, planned.desired)
-
-        with stopping() as stop:
-            met = _under_the_lease(planned, again, cluster, stop, words)
-            code = report(met, words)
-            if words["wait"] and not code:
-                code = _wait(met, cluster, stop)
-        return code
+        if self.plan_file and (flags := self.shaping_flags()):
+            raise UsageError(
+                f"{flags[0]} shapes a plan, and {self.plan_file} is a finished one",
+                hint=f"Leave out {', '.join(flags)}, or plan again with it.",
+            )
+        if not self.plan_file and not self.auto_approve:
+            require_terminal("Review `qdrantctl plan` first, then apply with --auto-approve.")
 
 
-def _check_receipt(words: dict[str, Any]) -> None:
-    """Whether the receipt can be left, before anything is changed. Raises QdrantctlError."""
-    if words["receipt"]:
-        from qdrantctl.adapters.project import plan_file
+@define_command(
+    ApplyArgs,
+    examples=(
+        ("qdrantctl apply -e dev", "Show the plan for dev, ask, and carry it out."),
+        ("qdrantctl apply plan.json", "Carry out a saved plan, without asking."),
+        (
+            "qdrantctl apply -e prod --auto-approve --lease-timeout 60 --receipt receipt.json",
+            "Apply in a pipeline: wait for another apply, and keep the report.",
+        ),
+    ),
+)
+@click.argument("plan_file", metavar="[PLANFILE]", required=False, type=FILE)
+@auto_approve_option
+@lease_option("another apply")
+@option("--locked/--no-locked", group=PLANNING, default=None,
+        help="Refuse committed state that is out of date (exit 2), or refresh it. A protected "
+             "environment with committed state always refuses.")  # fmt: skip
+@option("--wait", is_flag=True, help="Wait until the server has indexed every changed collection.")
+@option("--receipt", type=FILE, metavar="FILE",
+        help="Write the report to FILE as JSON.")  # fmt: skip
+@planning_options
+@output_options("report")
+def command(args: ApplyArgs) -> int:
+    """Carry out what plan shows, and verify that the server took it.
 
-        plan_file.check(words["receipt"])
+    With PLANFILE, apply a plan saved with `plan --out`. No confirmation is asked. If the cluster
+    has changed since the plan was saved, nothing is applied.
+
+    One apply runs at a time for each environment of a project; while another one is running, the
+    command exits with 5.
+    """
+    progress = Progress(args.verbose)
+    progress.show_starting()
+    from qdrantctl.flows.applying.apply import ApplyOptions, apply
+    from qdrantctl.flows.planning.documents import ensure_writable
+
+    saved = _read_saved_plan(args.plan_file) if args.plan_file else None
+    ensure_writable(args.receipt)
+    options = ApplyOptions(
+        planning=args.planning(),
+        saved=saved,
+        auto_approve=args.auto_approve,
+        lease_timeout=args.lease_timeout,
+        locked=args.locked,
+        wait=args.wait,
+    )
+    settings = args.settings(environment=_environment_of(saved, args))
+    view = TerminalView(args, progress, print_report=lambda met: _finish(met, args))
+    result = apply(settings, options, view, progress.on_request)
+    for address, status in result.not_green.items():
+        notify(f"{address} is {status}, not green.")
+    if result.report is None:
+        return 1
+    if result.wait_interrupted:
+        return INTERRUPTED
+    return INCOMPLETE if result.not_green else exit_code_of(result.report)
 
 
-def _saved(words: dict[str, Any]) -> Plan | None:
-    """The plan of PLANFILE, and its environment where none is stated. Raises UsageError."""
-    path: Path | None = words["planfile"]
-    if path is None:
-        return None
-    from qdrantctl.adapters.project import plan_file
-    from qdrantctl.cli.plan_options import shaping
+def _read_saved_plan(path: Path) -> Plan:
+    """The plan of a file. Raises UsageError for one that was made without a cluster."""
+    from qdrantctl.flows.planning.documents import read_plan
     from qdrantctl.model.errors import UsageError
     from qdrantctl.model.field_rule import ABSENT
 
-    if given := shaping(words):
-        raise UsageError(
-            f"{given[0]} shapes a plan, and {path} is one already",
-            hint=f"Leave {', '.join(given)} out, or plan again with it.",
-        )
-    saved = plan_file.read(path)
+    saved = read_plan(path)
     if saved.offline is not ABSENT:
         raise UsageError(
             f"{path} was compared with committed state, and not with a cluster",
             hint="Plan again without --offline.",
         )
-    if not words["url"] and not words["environment"] and saved.environment != "-":
-        words["environment"] = saved.environment
     return saved
 
 
-def _settled(saved: Plan | None, chosen: Settings, words: dict[str, Any]) -> Desired | None:
-    """What the manifests ask, the committed state current. A saved plan needs neither, unlocked."""
-    from qdrantctl.flows.state.committed import always_locked, settled
-
-    locked = words["locked"]
-    if saved and not (locked or always_locked(chosen)):
+def _environment_of(saved: Plan | None, args: ApplyArgs) -> str | None:
+    """The environment of a saved plan, for a command line that names none."""
+    if saved is None or args.url or saved.environment == "-":
         return None
-    progress(words["verbose"])("reading manifests")
-    try:
-        wanted, told = settled(chosen, locked=locked)
-    finally:
-        clear()
-    if told:
-        click.echo(f"Note: {told}", err=True)
-    return wanted
+    return saved.environment
 
 
-def _planned(
-    saved: Plan | None,
-    chosen: Settings,
-    wanted: Wishes,
-    door: NodeDoor,
-    words: dict[str, Any],
-    read: Desired | None,
-) -> Planned:
-    """The saved plan, when it still fits, or one made now of the manifests that were `read`."""
-    from datetime import date
+def _finish(report: Report, args: ApplyArgs) -> None:
+    """Write the receipt, and print the report."""
+    if args.receipt:
+        from qdrantctl.flows.planning.documents import write_document
 
-    from qdrantctl.flows.planning.plan import plan_for
-
-    today, telling = date.today(), progress(words["verbose"])
-    try:
-        if saved:
-            from qdrantctl.flows.planning.saved_plan import revive
-
-            return revive(saved, chosen, door, today, telling)
-        assert read is not None
-        return plan_for(read, chosen, wanted, door, today, telling)
-    finally:
-        clear()
+        write_document(args.receipt, render("report", report, args, as_format="json"))
+    print_report(report, args)
 
 
-def _under_the_lease(
-    planned: Planned,
-    again: Callable[[NodeDoor], Planned],
-    cluster: Cluster,
-    stop: Callable[[], bool],
-    words: dict[str, Any],
-) -> Report:
-    """Take the lease, plan again, since another apply may just have ended, and carry it out."""
-    import os
-
-    from qdrantctl.adapters.system.actor import identify
-    from qdrantctl.flows.lease import Wait, leased
-    from qdrantctl.model.errors import StaleError
-
-    chosen = planned.settings
-    identity = identify(chosen.root, os.environ)
-    wait = Wait(words["lease_timeout"], lambda line: click.echo(line, err=True), stop)
-    with leased(cluster, chosen.owner, identity, wait) as fenced:
-        now = again(fenced)
-        if now.plan.changes != planned.plan.changes or not now.plan.applicable:
-            if not words["auto_approve"]:
-                raise StaleError(
-                    "the cluster has changed since you said yes; nothing was done",
-                    hint="Apply again, and look at what is planned now.",
-                )
-            click.echo("The cluster has changed since; this is planned now:", err=True)
-            _show(now, words)
-        if not now.plan.summary.changes:
-            return _nothing(now)
-        return _execute(now, fenced, identity, stop, words)
-
-
-def _show(planned: Planned, words: dict[str, Any]) -> None:
-    """Show the plan, for the person only where stdout is for the report. Raises BlockedError."""
-    shown = sys.stdout if words["output"] == "text" else sys.stderr
-    text = render(planned.plan, {**words, "output": "text"}, shown)
-    show(text, err=shown is sys.stderr)
-    _refuse(planned.plan)
-
-
-def _refuse(made: Plan) -> None:
-    """Stop when the plan may not be applied: one blocked change blocks all.
-
-    Raises StaleError for a checkout that is too old, else BlockedError.
-    """
-    from qdrantctl.flows.state.checkout_age import OLDER
-    from qdrantctl.model.errors import BlockedError, StaleError
-
-    if behind := [found for found in made.blocking if found.rule == OLDER]:
-        raise StaleError(
-            "this checkout does not contain what was applied; nothing was done",
-            why="\n  ".join(found.message for found in behind),
-            hint=behind[0].hint,
-        )
-    if not made.applicable:
-        raise BlockedError(
-            "this plan cannot be applied; nothing was done",
-            hint="Resolve what is told above, or leave a change out with --exclude ADDRESS.",
-        )
-
-
-def approved(made: Plan, verb: str = "Apply") -> bool:
-    """Ask for `yes` on the terminal, naming whose resources change and where."""
-    click.echo(f"\n{verb} this to {made.owner} on {made.server.url}?", err=True)
-    click.echo("  Only 'yes' is taken as approval.", err=True)
-    answer = click.prompt("  Enter a value", default="", show_default=False, err=True)
-    if answer != "yes":
-        click.echo(f"{verb} cancelled; nothing was done.", err=True)
-        return False
-    return True
-
-
-@contextmanager
-def stopping() -> Iterator[Callable[[], bool]]:
-    """SIGINT and SIGTERM ask to stop after the request in flight; a second one is the same."""
-    asked: list[int] = []
-
-    def ask(number: int, _: object) -> None:
-        if not asked:
-            click.echo("Stopping after the request in flight …", err=True)
-        asked.append(number)
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: bool(asked)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _execute(
-    planned: Planned,
-    door: NodeDoor,
-    identity: Identity,
-    stop: Callable[[], bool],
-    words: dict[str, Any],
-) -> Report:
-    from qdrantctl.flows.applying.bookkeeping import apply_plan
-    from qdrantctl.flows.cluster.nodes import Work
-    from qdrantctl.model.report import Status
-    from qdrantctl.render import text
-
-    colour = wants_colour(sys.stderr, no_color=words["no_color"])
-    telling = progress(words["verbose"])
-
-    def tell(outcome: Outcome) -> None:
-        if outcome.status is Status.NOT_REACHED:
-            return  # the report lists them, once
-        clear()
-        show(text.outcome(outcome, colour=colour), err=True)
-
-    return apply_plan(planned, Work(door, telling, stop), identity, tell)
-
-
-def _nothing(planned: Planned) -> Report:
-    """The report of a plan without changes."""
-    from qdrantctl.model.report import Report
-
-    return Report.of(planned.plan)
-
-
-def report(met: Report, words: dict[str, Any]) -> int:
-    """Print the report and leave the receipt; the code is the same in every format."""
-    if words.get("receipt"):
-        from qdrantctl.adapters.project import plan_file
-        from qdrantctl.render import json
-
-        plan_file.write(words["receipt"], json.report(met))
-    if words["output"] == "json":
-        from qdrantctl.render import json
-
-        show(json.report(met))
-    elif words["output"] == "markdown":
-        from qdrantctl.render import markdown
-
-        show(markdown.report(met))
-    elif met.outcomes:
-        from qdrantctl.render import text
-
-        colour = wants_colour(sys.stdout, no_color=words["no_color"])
-        show(text.report(met, colour=colour))
-    return exit_code(met)
-
-
-def exit_code(met: Report) -> int:
-    """The code of what became of a plan; the same in every format."""
-    if met.interrupted and not met.complete:
-        return INTERRUPTED
-    return 0 if met.complete else PART_WAY
-
-
-def _wait(report: Report, door: Door, stop: Callable[[], bool]) -> int:
-    """Wait for re-indexing, telling how far it is."""
-    from qdrantctl.flows.cluster.indexing import wait_green
-    from qdrantctl.model.address import Address
-    from qdrantctl.model.change import Action
-    from qdrantctl.model.report import Status
-
-    touched = [
-        Address.parse(outcome.address)
-        for outcome in report.outcomes
-        if outcome.status is Status.DONE
-        and outcome.action in (Action.CREATE, Action.UPDATE, Action.REPLACE, Action.ADOPT)
-        and outcome.address.startswith("collection/")
-    ]
-    last: dict[Address, str] = {}
-
-    def told(address: Address, status: str, indexed: int, points: int) -> None:
-        words = f"{address}: {status}, {indexed:,} of {points:,} points indexed"
-        if last.get(address) == words:
-            return
-        last[address] = words
-        if sys.stderr.isatty():
-            click.echo(f"\r\x1b[2K{words}", nl=False, err=True)
-        else:
-            click.echo(words, err=True)
-
-    left = wait_green(door, touched, told, stop)
-    clear()
-    for address, status in left.items():
-        click.echo(f"{address} is {status}, not green.", err=True)
-    if stop():
-        return INTERRUPTED
-    return PART_WAY if left else 0
+def print_report(report: Report, args: OutputArgs) -> None:
+    """Print the report of a plan; as text only where there was something to do."""
+    if args.format != "text" or report.outcomes:
+        print_document("report", report, args)

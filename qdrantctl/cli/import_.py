@@ -2,144 +2,158 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import click
 
-from qdrantctl.cli.options import output_options, project_options, show
-from qdrantctl.cli.plan_options import clear, on_call, progress, settings
+from qdrantctl.cli.command import define_command, option
+from qdrantctl.cli.options import OutputArgs, ProjectArgs, output_options, project_options
+from qdrantctl.cli.output import print_document, print_output, render
+from qdrantctl.cli.progress import Progress
 
 if TYPE_CHECKING:
-    from qdrantctl.adapters.project.settings import Settings
-    from qdrantctl.flows.importing.import_resources import Made, Wanted
+    from qdrantctl.flows.importing.import_resources import Made
+    from qdrantctl.flows.importing.write_manifests import ImportOptions
     from qdrantctl.model.address import Address
 
-LEFT = 2
+INCOMPLETE = 2
+STDOUT = "-"
 
 
-@click.command("import")
-@click.argument("addresses", metavar="[ADDRESS]…", nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="Everything that no other owner has.")
-@click.option("--exclude", multiple=True, metavar="GLOB", help="With --all: not these addresses.")
-@click.option(
-    "--out", metavar="DIR", help="Where to; - prints. Default: the first manifests folder."
-)
-@click.option("--force", is_flag=True, help="Write files anew that exist.")
-@click.option("--update", is_flag=True, help="Into the manifests that state ADDRESS.")
-@project_options
-@output_options("text", "json")
-def command(**words: Any) -> int:
-    """Write manifests of what is on the cluster, which is only read.
+@dataclass(frozen=True, kw_only=True)
+class ImportArgs(ProjectArgs, OutputArgs):
+    """The arguments of `import`."""
 
-    One file for each collection, with its aliases, into the project's first folder of manifests;
-    server defaults are left out. What the manifests state already is left alone, files that exist
-    too. The plan right after adopts, and changes nothing.
+    addresses: tuple[str, ...]
+    everything: bool
+    exclude: tuple[str, ...]
+    out: str | None
+    force: bool
+    update: bool
 
-    With --update only what differs goes into the manifest that states ADDRESS; its comments, order
-    and every other byte stay, and edits that were not applied yet. What a template writes, and
-    what was edited and moved on the cluster as well, is told instead, with exit code 2.
-    """
-    from datetime import date
+    def check(self) -> None:
+        """Raise UsageError for options that make no sense together."""
+        super().check()
+        from qdrantctl.model.errors import UsageError
 
-    from qdrantctl.flows.cluster.connect import door
+        if bool(self.addresses) == self.everything:
+            raise UsageError(
+                "name what to import: ADDRESS…, or --all",
+                hint="Addresses are KIND/NAME, as in collection/products.",
+            )
+        if self.exclude and not self.everything:
+            raise UsageError("--exclude needs --all")
+        for flag, value in (
+            ("--all", self.everything),
+            ("--out", self.out),
+            ("--force", self.force),
+        ):
+            if self.update and value:
+                raise UsageError(
+                    f"--update does not go with {flag}",
+                    hint="It takes addresses that manifests declare.",
+                )
+        if self.out and self.out.endswith((".yaml", ".yml")):
+            raise UsageError(
+                f"--out {self.out}: each collection has a file of its own, so this takes a folder",
+                hint=f"For one file: --out - > {self.out}",
+            )
+        if self.out == STDOUT and self.format != "text":
+            raise UsageError("--out - prints manifests, so --format does not go with it")
 
-    wanted = _checked(words)
-    chosen = settings(words, need_server=True)
-    telling = progress(words["verbose"])
-    try:
-        with door(chosen, on_call(words["verbose"])) as cluster:
-            if words["update"]:
-                from qdrantctl.flows.importing.update_manifests import updated
+    def options(self) -> ImportOptions:
+        """The options as the flow takes them. Raises UsageError for an unusable address."""
+        from qdrantctl.flows.importing.write_manifests import ImportOptions
 
-                made = updated(chosen, wanted, cluster, date.today(), telling)
-            else:
-                from qdrantctl.flows.importing.import_resources import imported
-
-                asked = _wanted(words, chosen, wanted)
-                made = imported(chosen, asked, cluster, date.today(), telling)
-    finally:
-        clear()
-    return _done(made, words)
+        return ImportOptions(
+            addresses=tuple(dict.fromkeys(map(_parse_address, self.addresses))),
+            exclude=self.exclude,
+            folder=self.directory / self.out if self.out and self.out != STDOUT else None,
+            force=self.force,
+            update=self.update,
+            printed=self.out == STDOUT,
+        )
 
 
-def _checked(words: dict[str, Any]) -> tuple[Address, ...]:
-    """The addresses, before anything is asked. Raises UsageError."""
+def _parse_address(text: str) -> Address:
+    """The address of a resource that can be imported. Raises UsageError."""
     from qdrantctl.kinds.catalog import BY_NAME
     from qdrantctl.model.address import OWN_PREFIX, Address, unsendable
     from qdrantctl.model.errors import UsageError
 
-    found = []
-    for text in words["addresses"]:
-        try:
-            address = Address.parse(text)
-        except ValueError as error:
-            raise UsageError(str(error)) from None
-        if address.kind not in BY_NAME:
-            raise UsageError(f"{text}: there is no kind {address.kind!r}",
-                             hint=f"Known are {', '.join(BY_NAME)}.")  # fmt: skip
-        if reason := unsendable(address.name):
-            raise UsageError(f"{text!r}: {reason}")
-        if address.name.startswith(OWN_PREFIX):
-            raise UsageError(f"{text}: names that begin with {OWN_PREFIX} are the tool's own")
-        found.append(address)
-    _fit(words)
-    return tuple(dict.fromkeys(found))
+    try:
+        address = Address.parse(text)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    if address.kind not in BY_NAME:
+        raise UsageError(f"{text}: there is no kind {address.kind!r}",
+                         hint=f"Known are {', '.join(BY_NAME)}.")  # fmt: skip
+    if reason := unsendable(address.name):
+        raise UsageError(f"{text!r}: {reason}")
+    if address.name.startswith(OWN_PREFIX):
+        raise UsageError(f"{text}: names that begin with {OWN_PREFIX} are reserved for qdrantctl")
+    return address
 
 
-def _fit(words: dict[str, Any]) -> None:
-    """Whether the flags make sense together. Raises UsageError."""
-    from qdrantctl.model.errors import UsageError
+@define_command(
+    ImportArgs,
+    name="import",
+    examples=(
+        ("qdrantctl import --all -e prod",
+         "Write manifests for everything that no other project manages."),
+        ("qdrantctl import collection/products -e prod --out -",
+         "Print the manifest of one collection."),
+        ("qdrantctl import --update collection/products -e prod",
+         "Take the changes of the cluster over into an existing manifest."),
+    ),
+)  # fmt: skip
+@click.argument("addresses", metavar="[ADDRESS]…", nargs=-1)
+@option("--all", "everything", is_flag=True,
+        help="Import every resource that no other project manages.")  # fmt: skip
+@option("--exclude", multiple=True, metavar="GLOB",
+        help="With --all: leave out the addresses that match GLOB.")  # fmt: skip
+@option("--out", metavar="DIR",
+        help="Write to the folder DIR, or print with -; the default is the first manifests "
+             "folder.")  # fmt: skip
+@option("--force", is_flag=True, help="Overwrite files that exist.")
+@option("--update", is_flag=True, help="Update the manifests that declare ADDRESS.")
+@project_options
+@output_options("imported")
+def command(args: ImportArgs) -> int:
+    """Write manifests for resources that exist on the cluster.
 
-    addresses, everything, out = words["addresses"], words["everything"], words["out"]
-    if bool(addresses) == everything:
-        raise UsageError(
-            "name what to import: ADDRESS…, or --all",
-            hint="Addresses are KIND/NAME, as in collection/products.",
-        )
-    if words["exclude"] and not everything:
-        raise UsageError("--exclude goes with --all")
-    for flag in ("everything", "out", "force"):
-        if words["update"] and words[flag]:
-            name = "all" if flag == "everything" else flag
-            raise UsageError(
-                f"--update goes without --{name}", hint="It takes addresses that manifests state."
-            )
-    if out and out.endswith((".yaml", ".yml")):
-        raise UsageError(
-            f"--out {out}: each collection has a file of its own, so this takes a folder",
-            hint=f"For one file: --out - > {out}",
-        )
-    if out == "-" and words["output"] != "text":
-        raise UsageError("--out - prints manifests, so there is no --format beside it")
+    The cluster is only read. Each collection gets a file, with its aliases, in the project's first
+    folder of manifests; server defaults are left out. Resources that a manifest declares already
+    are skipped, and files that exist are kept. The next plan adopts the resources and changes
+    nothing.
+
+    With --update, only fields that differ are written into the manifest that declares ADDRESS.
+    Comments, order and all other bytes stay, and so do edits that were not applied yet. Values that
+    a template writes, and fields that were changed both in the manifest and on the cluster, are
+    reported instead, and the exit code is 2.
+    """
+    from datetime import date
+
+    from qdrantctl.flows.cluster.connect import door
+    from qdrantctl.flows.importing.write_manifests import import_manifests
+
+    options = args.options()
+    settings = args.settings()
+    progress = Progress(args.verbose)
+    try:
+        with door(settings, progress.on_request) as client:
+            result = import_manifests(settings, options, client, date.today(), progress.report)
+    finally:
+        progress.clear()
+    if options.printed:
+        return _print_manifests(result, args)
+    print_document("imported", result.report, args)
+    return 0 if result.report.complete else INCOMPLETE
 
 
-def _wanted(words: dict[str, Any], chosen: Settings, addresses: tuple[Address, ...]) -> Wanted:
-    from qdrantctl.flows.importing.import_resources import Wanted, target
-
-    out = words["out"]
-    folder = chosen.root if out == "-" else target(chosen) if out is None else _folder(words)
-    return Wanted(folder, addresses, words["exclude"], words["force"], printed=out == "-")
-
-
-def _folder(words: dict[str, Any]) -> Path:
-    return Path(os.path.abspath(Path(words["directory"]) / words["out"]))  # noqa: PTH100
-
-
-def _done(made: Made, words: dict[str, Any]) -> int:
-    """Write the files, or print them, and tell what was done."""
-    from qdrantctl.adapters.manifests import write as manifest_files
-    from qdrantctl.render import json, text
-
-    if words["out"] == "-":
-        show("---\n".join(data.decode() for data in made.texts.values()))
-        if told := text.imported(made.report, printed=True):
-            show(told, err=True)
-        return 0
-    manifest_files.write(made.texts, made.before)
-    if words["output"] == "json":
-        show(json.document(made.report.model_dump(mode="json")))
-    else:
-        show(text.imported(made.report))
-    return 0 if made.report.complete else LEFT
+def _print_manifests(result: Made, args: ImportArgs) -> int:
+    """Print the manifests on stdout, and remarks on stderr."""
+    print_output("---\n".join(data.decode() for data in result.texts.values()))
+    print_output(render("import_remarks", result.report, args), err=True)
+    return 0

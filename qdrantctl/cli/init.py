@@ -3,42 +3,67 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
+from qdrantctl.cli.command import Args, define_command, option
 
-@click.command()
+
+@dataclass(frozen=True, kw_only=True)
+class InitArgs(Args):
+    """The arguments of `init`."""
+
+    folder: Path
+    profile: str | None
+    ci: str | None
+
+
+@define_command(
+    InitArgs,
+    examples=(
+        ("qdrantctl init shop", "Start a project in the folder shop."),
+        ("qdrantctl init shop --profile production --ci github",
+         "Start it with strict-mode limits and GitHub Actions."),
+    ),
+)  # fmt: skip
 @click.argument(
     "folder", metavar="[DIR]", default=".", type=click.Path(file_okay=False, path_type=Path)
 )
-@click.option("--profile", type=click.Choice(["production", "development"]),
-              help="Add strict-mode caps for all collections.")  # fmt: skip
-@click.option("--ci", type=click.Choice(["github", "gitlab"]),
-              help="Pipelines for it, too; a project that exists gets them alone.")  # fmt: skip
-def command(folder: Path, profile: str | None, ci: str | None) -> int:
-    """Start a project in DIR: a project file, a first manifest, and what git should ignore.
+@option("--profile", type=click.Choice(["production", "development"]),
+        help="Add strict-mode limits for all collections.")  # fmt: skip
+@option("--ci", type=click.Choice(["github", "gitlab"]),
+        help="Add pipelines for this CI service; an existing project gets only these.")  # fmt: skip
+def command(args: InitArgs) -> int:
+    """Start a project in a folder.
 
-    With --ci: pipelines that check and plan each change, apply what is merged and look for drift.
+    Writes a project file, a first manifest, and a .gitignore. With --ci also pipelines that check
+    and plan each change, apply what is merged, and look for drift.
     """
     from qdrantctl.flows.project.init import PROJECT_FILE, init
 
-    written = init(folder, profile, ci)
+    written = init(args.folder, args.profile, args.ci)
     for path in written:
         click.echo(f"wrote {path}")
-    if ci:
-        click.echo("The head of the pipelines' file says which variables and keys it reads.")
-    if folder / PROJECT_FILE not in written:
-        return 0
-    click.echo("\nNext:")
-    if folder != Path():
-        click.echo(f"  cd {shlex.quote(str(folder))}")
-    which = " -e dev" if ci else ""  # with pipelines come environments for them
-    for words, about in (
-        ("qdrantctl dev up", "start a real Qdrant on this machine"),
-        (f"qdrantctl plan{which}", "see what would change"),
-        (f"qdrantctl apply{which}", "make it so"),
-        *([("qdrantctl lock", "write the state that the pipelines check")] if ci else []),
-    ):
-        click.echo(f"  {words:<{25 if ci else 18}}# {about}")
+    if args.ci:
+        click.echo("The head of the pipelines' file lists the variables and keys that it reads.")
+    if args.folder / PROJECT_FILE in written:
+        _print_next_steps(args)
     return 0
+
+
+def _print_next_steps(args: InitArgs) -> None:
+    click.echo("\nNext:")
+    if args.folder != Path():
+        click.echo(f"  cd {shlex.quote(str(args.folder))}")
+    environment = " -e dev" if args.ci else ""  # pipelines come with several environments
+    steps = [
+        ("qdrantctl dev up", "start a real Qdrant on this machine"),
+        (f"qdrantctl plan{environment}", "see what would change"),
+        (f"qdrantctl apply{environment}", "carry it out"),
+    ]
+    if args.ci:
+        steps.append(("qdrantctl lock", "write the state that the pipelines check"))
+    for line, meaning in steps:
+        click.echo(f"  {line:<{25 if args.ci else 18}}# {meaning}")

@@ -1,276 +1,297 @@
-"""`qdrantctl keys issue | list | rotate | revoke | check`: tokens of access keys."""
+"""`qdrantctl keys issue | list | rotate | revoke | check | replace-api-key`: tokens."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import click
 
-from qdrantctl.cli.options import output_options, project_options, server_options, show
-from qdrantctl.cli.plan_options import on_call, settings
+from qdrantctl.cli.command import define_command, option
+from qdrantctl.cli.options import (
+    LeaseArgs,
+    OutputArgs,
+    ProjectArgs,
+    ServerArgs,
+    lease_option,
+    output_options,
+    project_options,
+    server_options,
+)
+from qdrantctl.cli.output import print_document
+from qdrantctl.cli.progress import Progress
+from qdrantctl.cli.terminal import notify
 
 if TYPE_CHECKING:
-    from qdrantctl.adapters.project.settings import Settings
-    from qdrantctl.flows.access_keys.tokens import Issued, Keyring
+    from qdrantctl.flows.access_keys.delivery import KeyJob
+    from qdrantctl.flows.lease import Wait
 
-LONGEST = 65_536
+MAX_TOKEN_BYTES = 65_536
 """Bytes of standard input that are read for a token."""
 
 
 @click.group()
 def command() -> None:
-    """Tokens of the access keys that were applied: issue, rotate, revoke and check them.
+    """Issue, rotate, revoke and check tokens of access keys.
 
-    What a token may do stands in its key's manifest and was planned and applied; the token is made
-    from that and the cluster's API key whenever it is asked for, and kept nowhere.
+    A key's manifest defines what its tokens may do; it takes effect with plan and apply. A token is
+    derived from the applied key and the cluster's API key on request, and is not stored.
     """
 
 
-def _leased(function: Callable[..., Any]) -> Callable[..., Any]:
-    option = click.option(
-        "--lease-timeout",
-        type=click.FloatRange(min=0),
-        default=0,
-        metavar="SECONDS",
-        help="Wait that long while an apply is running.",
-    )
-    return option(project_options(output_options("text")(function)))  # fmt: skip
+@dataclass(frozen=True, kw_only=True)
+class KeyArgs(ProjectArgs, OutputArgs, LeaseArgs):
+    """The arguments of commands that write tokens."""
+
+    name: str | None
+
+    def wait(self) -> Wait:
+        """How long to wait for the lease."""
+        from qdrantctl.flows.lease import Wait
+
+        return Wait(self.lease_timeout, notify, lambda: False)
+
+    def job(self) -> KeyJob:
+        """The command as the flow takes it."""
+        from qdrantctl.flows.access_keys.delivery import KeyJob
+
+        on_request = Progress(self.verbose).on_request
+        return KeyJob(self.settings(), self.wait(), notify, click.echo, on_request)
+
+    def check_one(self, *, every: bool, flag: str) -> None:
+        """Raise UsageError unless either a name or the flag for every key is given."""
+        from qdrantctl.model.errors import UsageError
+
+        if bool(self.name) == every:
+            raise UsageError(
+                f"name one key, or give {flag}", hint="`qdrantctl keys list` lists the keys."
+            )
 
 
-@command.command("issue")
+@dataclass(frozen=True, kw_only=True)
+class IssueArgs(KeyArgs):
+    """The arguments of `keys issue`."""
+
+    every: bool
+
+    def check(self) -> None:
+        """Raise UsageError unless one key or all are meant."""
+        super().check()
+        self.check_one(every=self.every, flag="--all")
+
+
+@define_command(
+    IssueArgs,
+    name="issue",
+    parent=command,
+    examples=(
+        ("qdrantctl keys issue analytics -e prod",
+         "Deliver the token of analytics to its sinks, or print it if it has none."),
+        ("qdrantctl keys issue --all -e prod", "Deliver the token of every key that has sinks."),
+    ),
+)  # fmt: skip
 @click.argument("name", required=False)
-@click.option("--all", "every", is_flag=True, help="Every key that has sinks, into them.")
-@_leased
-def issue_key(**words: Any) -> int:
-    """Issue the token of the key NAME, to its sinks or to stdout.
+@option("--all", "every", is_flag=True, help="Deliver the token of every key that has sinks.")
+@lease_option("an apply")
+@project_options
+@output_options()
+def issue_key(args: IssueArgs) -> int:
+    """Issue the token of the key NAME.
 
-    The newest generation's: the same token each time, until the key is rotated or its scope
-    changes.
+    It is delivered to the sinks of the key's manifest, or printed on stdout. The same token is
+    issued each time, until the key is rotated or its scope changes.
     """
-    _one_of(words, "every", "--all")
-    from qdrantctl.flows.access_keys.tokens import able, issuable, issue
+    from qdrantctl.flows.access_keys.delivery import issue_tokens
 
-    chosen = settings(words, need_server=True)
-    places = _sinks(chosen)
-    with _ring(chosen, words) as ring:
-        endpoint = able(chosen.endpoint)
-
-        def deliver(name: str) -> None:
-            _deliver(issue(ring, name, endpoint), ring, chosen, places)
-
-        if not words["every"]:
-            deliver(words["name"])
-            return 0
-        return _each(issuable(ring), places, deliver, "issue")
+    return issue_tokens(args.job(), args.name)
 
 
-@command.command("rotate")
+@dataclass(frozen=True, kw_only=True)
+class RotateArgs(KeyArgs):
+    """The arguments of `keys rotate`."""
+
+    due: bool
+
+    def check(self) -> None:
+        """Raise UsageError unless one key or those that are due are meant."""
+        super().check()
+        self.check_one(every=self.due, flag="--due")
+
+
+@define_command(
+    RotateArgs,
+    name="rotate",
+    parent=command,
+    examples=(
+        ("qdrantctl keys rotate analytics -e prod",
+         "Start a new generation of analytics, and deliver its token."),
+        ("qdrantctl keys rotate --due -e prod", "Rotate every key that is due, from a scheduler."),
+    ),
+)  # fmt: skip
 @click.argument("name", required=False)
-@click.option("--due", "every", is_flag=True,
-              help="Every key whose time has come or whose token has not arrived; end what is past "
-                   "its grace.")  # fmt: skip
-@_leased
-def rotate_key(**words: Any) -> int:
-    """Make a new generation of the key NAME; the one before ends after its grace.
+@option("--due", is_flag=True,
+        help="Rotate every key that is due or whose token was not delivered, and revoke "
+             "generations that are past their grace period.")  # fmt: skip
+@lease_option("an apply")
+@project_options
+@output_options()
+def rotate_key(args: RotateArgs) -> int:
+    """Start a new generation of the key NAME.
 
-    Of a key that was revoked this is the way back.
+    The previous generation ends after its grace period. A revoked key is enabled again this way.
     """
-    _one_of(words, "every", "--due")
-    from qdrantctl.flows.access_keys.tokens import able, due, renew, rotate, sweep
+    from qdrantctl.flows.access_keys.delivery import rotate_tokens
 
-    chosen = settings(words, need_server=True)
-    places = _sinks(chosen)
-    with _ring(chosen, words) as ring:
-        endpoint = able(chosen.endpoint)
-        for line in sweep(ring):
-            click.echo(line, err=True)
-
-        def deliver(name: str) -> None:
-            made = (renew if words["every"] else rotate)(ring, name, endpoint)
-            _deliver(made, ring, chosen, places)
-
-        if not words["every"]:
-            deliver(words["name"])
-            return 0
-        if not due(ring):
-            click.echo("No rotation is due.", err=True)
-        return _each(due(ring), places, deliver, "rotate")
+    return rotate_tokens(args.job(), args.name)
 
 
-@command.command("revoke")
+@dataclass(frozen=True, kw_only=True)
+class RevokeArgs(KeyArgs):
+    """The arguments of `keys revoke`."""
+
+    name: str
+    generation: int | None
+
+
+@define_command(
+    RevokeArgs,
+    name="revoke",
+    parent=command,
+    examples=(
+        ("qdrantctl keys revoke analytics -e prod", "Revoke every token of analytics."),
+        ("qdrantctl keys revoke analytics --generation 2 -e prod",
+         "Revoke only the tokens of its second generation."),
+    ),
+)  # fmt: skip
 @click.argument("name")
-@click.option("--generation", type=click.IntRange(min=1), metavar="N",
-              help="Only this one; all of them without.")  # fmt: skip
-@_leased
-def revoke_key(**words: Any) -> int:
-    """Revoke the tokens of the key NAME: the next request with one is refused, on every node.
+@option("--generation", type=click.IntRange(min=1), metavar="N",
+        help="Revoke only generation N, instead of all.")  # fmt: skip
+@lease_option("an apply")
+@project_options
+@output_options()
+def revoke_key(args: RevokeArgs) -> int:
+    """Revoke the tokens of the key NAME.
 
-    No apply brings them back; `keys rotate` grants a new generation.
+    Every node refuses the next request with one of them. No apply enables them again; `keys rotate`
+    grants a new generation.
     """
+    from qdrantctl.flows.access_keys.delivery import open_keyring
     from qdrantctl.flows.access_keys.tokens import revoke
 
-    chosen = settings(words, need_server=True)
-    with _ring(chosen, words) as ring:
-        numbers = revoke(ring, words["name"], words["generation"])
+    on_request = Progress(args.verbose).on_request
+    with open_keyring(args.settings(), args.wait(), on_request) as keyring:
+        numbers = revoke(keyring, args.name, args.generation)
     word = "generation" if len(numbers) == 1 else "generations"
-    click.echo(f"{words['name']}: revoked {word} {', '.join(map(str, numbers))}")
+    click.echo(f"{args.name}: revoked {word} {', '.join(map(str, numbers))}")
     return 0
 
 
-@command.command("list")
+@dataclass(frozen=True, kw_only=True)
+class ListArgs(ProjectArgs, OutputArgs):
+    """The arguments of `keys list`."""
+
+
+@define_command(
+    ListArgs,
+    name="list",
+    parent=command,
+    examples=(
+        ("qdrantctl keys list -e prod", "List the keys that were applied to prod."),
+        ("qdrantctl keys list -e prod --format json", "The same as JSON, for scripts."),
+    ),
+)
 @project_options
-@output_options("text", "json")
-def list_keys(**words: Any) -> int:
-    """List the keys with their scopes and generations; reads only."""
+@output_options("keys")
+def list_keys(args: ListArgs) -> int:
+    """List the keys with their scopes and generations. Reads only."""
     from qdrantctl.flows.access_keys.tokens import listed, opened
     from qdrantctl.flows.cluster.connect import door
+    from qdrantctl.model.access_keys.report import KeyListing
     from qdrantctl.model.actor import Identity
-    from qdrantctl.render import json, text
 
-    chosen = settings(words, need_server=True)
-    with door(chosen, on_call(words["verbose"])) as cluster:
-        ring = opened(cluster, chosen.owners, Identity("", "", ""), lambda: cluster.now)
-        found = listed(ring)
-    if words["output"] == "json":
-        document = [key.model_dump(mode="json") for key in found]
-        show(json.document({"owner": chosen.owner, "keys": document}))
-    else:
-        show(text.keys(found, ledger=ring.ledger))
+    settings = args.settings()
+    with door(settings, Progress(args.verbose).on_request) as client:
+        keyring = opened(client, settings.owners, Identity("", "", ""), lambda: client.now)
+        listing = KeyListing(settings.owner, listed(keyring), keyring.ledger)
+    print_document("keys", listing, args)
     return 0
 
 
-@command.command("check")
-@click.option("--collection", "also", multiple=True, metavar="NAME",
-              help="Try this name, too; repeatable.")  # fmt: skip
-@server_options
-@output_options("text", "json")
-def check_key(**words: Any) -> int:
-    """Tell what the token on standard input may do, and try it, without changing anything."""
-    from qdrantctl.adapters.project.connection import fit_for_a_token
-    from qdrantctl.flows.access_keys.check_token import check
-    from qdrantctl.flows.cluster.connect import reached
-    from qdrantctl.model.address import unsendable
-    from qdrantctl.model.errors import UsageError
-    from qdrantctl.render import json, text
+@dataclass(frozen=True, kw_only=True)
+class CheckArgs(ServerArgs, OutputArgs):
+    """The arguments of `keys check`."""
 
-    for name in words["also"]:
-        if reason := unsendable(name):
-            raise UsageError(f"--collection {name!r}: {reason}")
+    collections: tuple[str, ...]
+
+    def check(self) -> None:
+        """Raise UsageError for a name that must never be sent to a server."""
+        super().check()
+        from qdrantctl.model.address import unsendable
+        from qdrantctl.model.errors import UsageError
+
+        for name in self.collections:
+            if reason := unsendable(name):
+                raise UsageError(f"--collection {name!r}: {reason}")
+
+
+@define_command(
+    CheckArgs,
+    name="check",
+    parent=command,
+    examples=(
+        ("qdrantctl keys check -e prod < token", "Try what the token in a file may do in prod."),
+        ("qdrantctl keys check -e prod --collection products < token",
+         "Try it also on a collection that the token does not name."),
+    ),
+)  # fmt: skip
+@option("--collection", "collections", multiple=True, metavar="NAME",
+        help="Try the collection NAME, too; repeatable.")  # fmt: skip
+@server_options
+@output_options("checked")
+def check_key(args: CheckArgs) -> int:
+    """Check what the token on standard input may do.
+
+    Its rights are tried with requests that change nothing. The exit code is 1 if the server refuses
+    the token, or if it may do more or less than it claims.
+    """
+    from qdrantctl.flows.access_keys.check_token import check_token
+
     if sys.stdin.isatty():
-        click.echo("Reading a token from standard input …", err=True)
-    token = sys.stdin.read(LONGEST).strip()
-    chosen = settings({**words, "files": ("-",)}, need_server=True)
-    endpoint = reached(chosen)
-    fit_for_a_token(endpoint, os.environ)
-    made = check(token, endpoint, words["also"])
-    if words["output"] == "json":
-        show(json.document(made.model_dump(mode="json") | {"sound": made.sound}))
-    else:
-        show(text.checked(made))
-    return 0 if made.sound else 1
+        notify("Reading a token from standard input …")
+    token = sys.stdin.read(MAX_TOKEN_BYTES).strip()
+    checked = check_token(args.settings(), token, args.collections, os.environ)
+    print_document("checked", checked, args)
+    return 0 if checked.sound else 1
 
 
-@command.command("replace-api-key")
+@dataclass(frozen=True, kw_only=True)
+class ReplaceApiKeyArgs(ServerArgs, OutputArgs):
+    """The arguments of `keys replace-api-key`."""
+
+
+@define_command(
+    ReplaceApiKeyArgs,
+    name="replace-api-key",
+    parent=command,
+    examples=(
+        ("qdrantctl keys replace-api-key -e prod", "Show the steps for the cluster of prod."),
+        ("qdrantctl keys replace-api-key -e prod --format json",
+         "The tokens that a new API key invalidates, as JSON."),
+    ),
+)  # fmt: skip
 @server_options
-@output_options("text", "json")
-def replace_api_key(**words: Any) -> int:
-    """Tell what a new API key of the cluster breaks, and in which order to replace it.
+@output_options("replacing")
+def replace_api_key(args: ReplaceApiKeyArgs) -> int:
+    """Show what a new API key of the cluster breaks, and how to replace it.
 
-    Reads only: the key stands in the configuration of the nodes.
+    Reads only: the API key is part of the configuration of the nodes.
     """
     from qdrantctl.flows.access_keys.api_key_rotation import replacing
     from qdrantctl.flows.cluster.connect import door
-    from qdrantctl.render import json, text
 
-    chosen = settings({**words, "files": ("-",)}, need_server=True)
-    with door(chosen, on_call(words["verbose"])) as cluster:
-        made = replacing(cluster, lambda: cluster.now)
-    if words["output"] == "json":
-        show(json.document(made.model_dump(mode="json")))
-    else:
-        show(text.replacing(made))
+    with door(args.settings(), Progress(args.verbose).on_request) as client:
+        rotation = replacing(client, lambda: client.now)
+    print_document("replacing", rotation, args)
     return 0
-
-
-def _one_of(words: dict[str, Any], flag: str, spelled: str) -> None:
-    from qdrantctl.model.errors import UsageError
-
-    if bool(words["name"]) == words[flag]:
-        raise UsageError(
-            f"name one key, or say {spelled}", hint="`qdrantctl keys list` shows them."
-        )
-
-
-@contextmanager
-def _ring(chosen: Settings, words: dict[str, Any]) -> Iterator[Keyring]:
-    """The keys of this owner, under its lease."""
-    from qdrantctl.adapters.system.actor import identify
-    from qdrantctl.flows.access_keys.tokens import opened
-    from qdrantctl.flows.cluster.connect import door
-    from qdrantctl.flows.lease import Wait, leased
-
-    identity = identify(chosen.root, os.environ)
-    wait = Wait(words["lease_timeout"], lambda line: click.echo(line, err=True), lambda: False)
-    with (
-        door(chosen, on_call(words["verbose"])) as cluster,
-        leased(cluster, chosen.owner, identity, wait) as fenced,
-    ):
-        yield opened(fenced, chosen.owners, identity, lambda: cluster.now)
-
-
-def _sinks(chosen: Settings) -> dict[str, list[dict[str, Any]]]:
-    """Where the manifests want tokens, by the name of their key."""
-    from qdrantctl.flows.state.desired import desired
-
-    if not chosen.manifests:
-        return {}
-    found = desired(chosen).inventory
-    return {a.name: r.declared.get("sinks", []) for a, r in found.items() if a.kind == "access_key"}
-
-
-def _each(
-    names: tuple[str, ...],
-    places: dict[str, list[dict[str, Any]]],
-    deliver: Callable[[str], None],
-    verb: str,
-) -> int:
-    """Do it for every name that has sinks; what goes wrong with one does not stop the others."""
-    from qdrantctl.model.errors import ClusterError, QdrantctlError
-
-    code = 0
-    for name in names:
-        if not places.get(name):
-            told = f"has no sinks; `qdrantctl keys {verb} {name}` prints its token."
-            click.echo(f"{name}: {told}", err=True)
-            continue
-        try:
-            deliver(name)
-        except ClusterError:
-            raise
-        except QdrantctlError as error:
-            click.echo(f"{name}: {error.what}. {error.hint}", err=True)
-            code = error.exit_code
-    return code
-
-
-def _deliver(
-    issued: Issued, ring: Keyring, chosen: Settings, places: dict[str, list[dict[str, Any]]]
-) -> None:
-    """Put a token where it belongs; only without a sink that is stdout."""
-    from qdrantctl.adapters.tokens.sinks import put
-    from qdrantctl.flows.access_keys.tokens import delivered
-    from qdrantctl.model.lease import stamp
-
-    sinks = places.get(issued.name) or []
-    where = [put(issued.token, sink, chosen.root, os.environ) for sink in sinks]
-    until = issued.generation.expires
-    told = f"{issued.name}: generation {issued.generation.number}"
-    told += f", valid until {stamp(until)}" if until else ""
-    click.echo(f"{told}{': ' if where else ''}{', '.join(where)}", err=True)
-    if not sinks:
-        click.echo(issued.token)
-    delivered(ring, issued.name)

@@ -2,88 +2,106 @@
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
 
 import click
 
-from qdrantctl.cli.options import output_options, server_options, show
-from qdrantctl.cli.plan_options import on_call, settings
-
-if TYPE_CHECKING:
-    from qdrantctl.adapters.project.settings import Settings
+from qdrantctl.cli.command import define_command
+from qdrantctl.cli.options import (
+    OutputArgs,
+    ServerArgs,
+    auto_approve_option,
+    output_options,
+    server_options,
+)
+from qdrantctl.cli.output import print_document
+from qdrantctl.cli.progress import Progress
+from qdrantctl.cli.terminal import confirm, require_terminal
 
 
 @click.group()
 def command() -> None:
-    """Who is applying: one apply of a project's environment runs at a time.
+    """Show who is applying, or break a lease that was left behind.
 
-    An apply that dies leaves its lease behind; it can be taken over two minutes later.
+    One apply runs at a time for each environment of a project. An apply that crashes leaves its
+    lease behind; two minutes later another apply may take it over.
     """
 
 
-@command.command("show")
-@server_options
-@output_options("text", "json")
-def show_lease(**words: Any) -> int:
-    """Show who holds the lease of this project and environment, and who that of its snapshots."""
-    from qdrantctl.flows.cluster.connect import door
-    from qdrantctl.flows.lease import current
-    from qdrantctl.model.lease import of_snapshots
-    from qdrantctl.render import json, text
+@dataclass(frozen=True, kw_only=True)
+class ShowArgs(ServerArgs, OutputArgs):
+    """The arguments of `lease show`."""
 
-    chosen = _settings(words)
-    with door(chosen, on_call(words["verbose"])) as cluster:
-        lease = current(cluster, chosen.owner)
-        beside = current(cluster, of_snapshots(chosen.owner))
-        now = cluster.now
-    if words["output"] == "json":
-        found = lease.document(now) if lease else None
-        more = {"snapshots": beside.document(now)} if beside else {}
-        show(json.document({"owner": chosen.owner, "lease": found, **more}))
-    else:
-        show(text.lease(chosen.owner, lease, now))
-        if beside:
-            show("\n" + text.lease(beside.owner, beside, now))
+
+@define_command(
+    ShowArgs,
+    name="show",
+    parent=command,
+    examples=(
+        ("qdrantctl lease show -e prod", "Show who is applying to prod."),
+        ("qdrantctl lease show -e prod --format json", "The same as JSON, for scripts."),
+    ),
+)
+@server_options
+@output_options("leases")
+def show_lease(args: ShowArgs) -> int:
+    """Show who holds the leases of applies and of jobs on snapshots."""
+    from qdrantctl.flows.cluster.connect import door
+    from qdrantctl.flows.lease import lease_report
+
+    settings = args.settings()
+    with door(settings, Progress(args.verbose).on_request) as client:
+        report = lease_report(client, settings.owner)
+    print_document("leases", report, args)
     return 0
 
 
-@command.command("break")
-@click.argument("lease", metavar="ID")
-@click.option("--auto-approve", is_flag=True, help="Do not ask.")
-@server_options
-@output_options("text")
-def break_lease(**words: Any) -> int:
-    """Break the lease ID, its number or its collection's name; its holder stops.
+@dataclass(frozen=True, kw_only=True)
+class BreakArgs(ServerArgs, OutputArgs):
+    """The arguments of `lease break`."""
 
-    A request that it has sent already may still take effect.
+    lease: str
+    auto_approve: bool
+
+    def check(self) -> None:
+        """Raise UsageError for want of a terminal to ask on."""
+        super().check()
+        if not self.auto_approve:
+            require_terminal("Look at `qdrantctl lease show` first.")
+
+
+@define_command(
+    BreakArgs,
+    name="break",
+    parent=command,
+    examples=(
+        ("qdrantctl lease break 7 -e prod", "Break the lease number 7 of an apply, after asking."),
+        (
+            "qdrantctl lease break 7 -e prod --auto-approve",
+            "Break it without asking, in a pipeline.",
+        ),
+    ),
+)
+@click.argument("lease", metavar="ID")
+@auto_approve_option
+@server_options
+@output_options()
+def break_lease(args: BreakArgs) -> int:
+    """Break the lease ID, so that its holder stops.
+
+    ID is the number or the collection's name, as `lease show` reports it. A request that the
+    holder has already sent may still take effect.
     """
     from qdrantctl.flows.cluster.connect import door
     from qdrantctl.flows.lease import broken, named
-    from qdrantctl.model.errors import UsageError
 
-    if not words["auto_approve"] and not sys.stdin.isatty():
-        raise UsageError(
-            "there is no terminal to ask on, and --auto-approve was not given",
-            hint="Look at `qdrantctl lease show` first.",
-        )
-    chosen = _settings(words)
-    with door(chosen, on_call(words["verbose"])) as cluster:
-        lease = named(cluster, chosen.owner, words["lease"])
-        if not words["auto_approve"]:
-            click.echo(f"Break the lease {lease.name} of {lease.who}?", err=True)
-            click.echo(
-                f"  That {lease.work} stops half way. Only 'yes' is taken as approval.", err=True
-            )
-            answer = click.prompt("  Enter a value", default="", show_default=False, err=True)
-            if answer != "yes":
-                click.echo("Cancelled; nothing was done.", err=True)
-                return 1
-        broken(cluster, lease)
+    settings = args.settings()
+    with door(settings, Progress(args.verbose).on_request) as client:
+        lease = named(client, settings.owner, args.lease)
+        question = f"Break the lease {lease.name} of {lease.who}?"
+        warning = f"That {lease.work} will be interrupted. "
+        if not args.auto_approve and not confirm(question, "Break", warning):
+            return 1
+        broken(client, lease)
     click.echo(f"broke {lease.name}, held by {lease.who}")
     return 0
-
-
-def _settings(words: dict[str, Any]) -> Settings:
-    """The settings; no manifest is read, so none needs to be named."""
-    return settings({**words, "files": ("-",)}, need_server=True)

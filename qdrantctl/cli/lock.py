@@ -1,54 +1,69 @@
-"""`qdrantctl lock`: write the committed state, or check that it is current."""
+"""`qdrantctl lock`: write the committed state, or check that it is up to date."""
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
 import click
 
-from qdrantctl.cli.options import environment_options
+from qdrantctl.cli.command import define_command, option
+from qdrantctl.cli.options import EnvironmentArgs, environment_options
+from qdrantctl.cli.terminal import notify
 
-NOT_CURRENT = 2
+OUT_OF_DATE = 2
+_FAULTS = {
+    "changed": ("written", "differs from the manifests"),
+    "missing": ("written", "missing"),
+    "left over": ("removed", "orphaned, no manifest declares it"),
+}
+"""What is printed of a file after it was put right, and what in a check."""
 
 
-@click.command()
-@click.option("--check", is_flag=True, help="Write nothing; exit 2 where it is not current.")
+@dataclass(frozen=True, kw_only=True)
+class LockArgs(EnvironmentArgs):
+    """The arguments of `lock`."""
+
+    check_only: bool
+
+
+@define_command(
+    LockArgs,
+    examples=(
+        ("qdrantctl lock", "Write the committed state of every environment."),
+        ("qdrantctl lock --check", "Check in a pipeline that it is up to date."),
+    ),
+)
+@option("--check", "check_only", is_flag=True,
+        help="Write nothing; exit with 2 if the committed state is out of date.")  # fmt: skip
 @environment_options
-def command(**words: Any) -> int:
-    """Write the committed state: what the manifests ask, in every environment or that of -e.
+def command(args: LockArgs) -> int:
+    """Write or check the committed state, without a server.
 
-    Files stand in state/ENVIRONMENT, one for each resource; commit them with the manifests. Needs
-    no server and no key.
+    The committed state of an environment is in state/ENVIRONMENT, a file for each resource; commit
+    it with the manifests. Without --env, every environment is written.
     """
     from datetime import date
 
     from qdrantctl.flows.project.lock import lock
 
-    found = lock(Path(words["directory"]), words["environment"], date.today(), os.environ)
-    not_current = False
-    for each in found:
-        if each.state is None:
-            if len(found) == 1:
-                click.echo(f"No committed state: {each.why}.", err=True)
+    directory, check_only = args.directory, args.check_only
+    environments = lock(
+        directory, args.environment, date.today(), os.environ, check_only=check_only
+    )
+    out_of_date = False
+    for environment in environments:
+        if environment.state is None:
+            if len(environments) == 1:
+                notify(f"No committed state: {environment.why}.")
             continue
-        stale = each.state.stale
-        if not words["check"]:
-            each.state.write()
-        for name, fault in stale.items():
-            click.echo(f"{each.state.shown}/{name}: {_TOLD[fault][words['check']]}")
-        if not stale:
-            click.echo(f"{each.state.shown}: current")
-        not_current |= bool(stale)
-    if not_current and words["check"]:
-        click.echo("Run qdrantctl lock and commit what it writes.", err=True)
-        return NOT_CURRENT
+        folder = environment.state.shown
+        for name, fault in environment.stale.items():
+            click.echo(f"{folder}/{name}: {_FAULTS[fault][check_only]}")
+        if not environment.stale:
+            click.echo(f"{folder}: current")
+        out_of_date |= bool(environment.stale)
+    if out_of_date and check_only:
+        notify("Run qdrantctl lock, and commit the files that it writes.")
+        return OUT_OF_DATE
     return 0
-
-
-_TOLD = {
-    "changed": ("written", "not what the manifests ask"),
-    "missing": ("written", "missing"),
-    "left over": ("removed", "left over, no manifest asks for it"),
-}

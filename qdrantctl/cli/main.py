@@ -10,41 +10,39 @@ import gc
 import importlib
 import os
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import click
 
 from qdrantctl import __version__
-from qdrantctl.cli.options import show, wants_colour
+from qdrantctl.cli.output import print_output, wants_colour
+from qdrantctl.cli.streams import flush_stdout, protect_streams
 from qdrantctl.model.errors import ManifestError, QdrantctlError, unforeseen
 
 COMMANDS = {
     "init": "Start a project in a folder.",
     "validate": "Check the manifests, without a server.",
     "plan": "Show what apply would change on the cluster.",
-    "apply": "Carry out what plan shows, and read it back.",
-    "show": "Show a resource, recorded and live, or a saved plan.",
-    "history": "Show who applied what, when, from which commit.",
-    "drift": "Tell what moved on the cluster since it was applied.",
-    "audit": "Answer the security checklist for files and server.",
-    "import": "Write manifests of what is on the cluster.",
+    "apply": "Carry out what plan shows, and verify that the server took it.",
+    "show": "Show a resource, last applied and live, or a saved plan.",
+    "history": "Show who applied what, when, and from which commit.",
+    "drift": "Report what changed on the cluster since it was applied.",
+    "audit": "Check files and server against the security checklist.",
+    "import": "Write manifests for resources that exist on the cluster.",
     "lock": "Write or check the committed state, without a server.",
-    "snapshots": "Take snapshots by policy; list, verify, prune and restore them.",
-    "generate": "Print jobs that call snapshots run: cron, systemd, Kubernetes, GitHub.",
-    "lease": "Show who is applying, or break the lease of one that died.",
+    "snapshots": "Take, list, verify, prune and restore snapshots.",
+    "generate": "Print jobs that run snapshot policies on a schedule.",
+    "lease": "Show who is applying, or break a lease that was left behind.",
     "keys": "Issue, rotate, revoke and check tokens of access keys.",
-    "render": "Print the manifests as they are after templates.",
-    "schema": "Print the JSON Schema of what is read and written.",
-    "dev": "Run a real Qdrant on this machine.",
+    "render": "Print the manifests after templates and overlays.",
+    "schema": "Print the JSON Schema of a file that is read or written.",
+    "dev": "Run a real Qdrant server on this machine.",
     "completion": "Print the completion script of a shell.",
     "version": "Print the version.",
 }
-"""Every command with the line that `--help` shows; `cli/<name>.py` holds its `command`."""
+"""Every command with its first line of help; `cli/<name>.py` holds its `command`."""
 FILES = {"import": "import_"}
-"""Where that name is a word of Python's own."""
+"""The file of a command whose name is a keyword of Python."""
 
 USAGE_EXIT = 64
 INTERRUPTED_EXIT = 130
@@ -91,73 +89,15 @@ def root() -> None:
 def main() -> None:
     """Run the command line and exit with its code.
 
-    A command keeps nearly all that it reads until it ends, so looking for garbage finds none.
+    The garbage collector is off: a command keeps nearly all that it reads until it ends.
     """
     gc.disable()
-    # What is closed is opened, or the next file or socket would take its number.
-    sys.stdin = sys.stdin or _nothing("r")
-    closed = sys.stdout is None
-    sys.stdout = Stream(sys.stdout or _nothing("w"), _unwritten)
-    sys.stderr = Stream(sys.stderr or _nothing("w"), _unheard)
-    if closed:
-        _tell(_lost("it is closed"))
-        sys.exit(QdrantctlError.exit_code)
+    if error := protect_streams():
+        print_error(error)
+        sys.exit(error.exit_code)
     code = run(sys.argv[1:])
-    try:
-        sys.stdout.flush()
-    except (OSError, QdrantctlError):
-        # It was told; what is left of the text goes nowhere, or Python would try once more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    flush_stdout()
     sys.exit(code)
-
-
-def _nothing(mode: str) -> Any:
-    return Path(os.devnull).open(mode)
-
-
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """stdout or stderr, with an answer of ours where it cannot be written."""
-
-    stream: TextIO
-    failed: Callable[[OSError], None]
-
-    def write(self, text: str) -> int:
-        """Write a text, as far as the stream takes it."""
-        try:
-            return self.stream.write(text)
-        except OSError as error:
-            self.failed(error)
-            return len(text)
-
-    def flush(self) -> None:
-        """Send on what was written."""
-        try:
-            self.stream.flush()
-        except OSError as error:
-            self.failed(error)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.stream, name)
-
-
-def _unheard(_: OSError) -> None:
-    """An apply does not stop half way because nobody can be told how far it is."""
-
-
-def _unwritten(error: OSError) -> None:
-    """Raises for a product that nobody gets; a reader that went away has had enough of it."""
-    if isinstance(error, BrokenPipeError):
-        raise error
-    raise _lost(str(error.strerror or error)) from None
-
-
-def _lost(why: str) -> QdrantctlError:
-    return QdrantctlError(
-        f"standard output cannot be written: {why}",
-        why="What was done before that is done, and recorded as always.",
-        hint="Send it where there is room, or to /dev/null, and run the command again.",
-    )
 
 
 def run(arguments: list[str]) -> int:
@@ -176,25 +116,23 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         return QdrantctlError.exit_code
     except QdrantctlError as error:
-        _tell(error)
+        print_error(error)
         return error.exit_code
-    except Exception as error:  # a bug of ours must not end in a traceback
+    except Exception as error:  # a bug of qdrantctl must not end in a traceback
         if os.environ.get(DEBUG):
             raise
         bug = unforeseen(error)
-        bug.hint = (
-            f"Report it with what {DEBUG}=1 shows; look through that first, it may hold secrets."
-        )
-        _tell(bug)
+        bug.hint = f"Report it with what {DEBUG}=1 shows; read that first, it may hold secrets."
+        print_error(bug)
         return QdrantctlError.exit_code
 
 
-def _tell(error: QdrantctlError) -> None:
+def print_error(error: QdrantctlError) -> None:
     """Write an error to stderr: what, where, why, and what to do next."""
     if isinstance(error, ManifestError) and error.violations:
         from qdrantctl.render.diagnostics import text
 
-        show(text(error.violations, colour=wants_colour(sys.stderr)), err=True)
+        print_output(text(error.violations, colour=wants_colour(sys.stderr)), err=True)
     click.echo(
         click.style("Error: ", fg="red", bold=True) + error.what,
         err=True,

@@ -1,73 +1,165 @@
-"""Options that several commands share, and how output looks. Imports click only."""
+"""Options that several commands share, with the arguments that they become."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import Any, TextIO
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+from qdrantctl.cli.command import CONSENT, OUTPUT, SERVER, Args, Decorator, add_options, option
+from qdrantctl.cli.output import DEFAULT_FORMAT, formats_of
+from qdrantctl.render.shared.style import PLAIN
+
+if TYPE_CHECKING:
+    from qdrantctl.adapters.project.settings import Settings
+    from qdrantctl.model.address import Address
+
+FILE = click.Path(dir_okay=False, path_type=Path)
 
 
-def wants_colour(stream: TextIO, *, no_color: bool = False) -> bool:
-    """Colour only on a terminal; `NO_COLOR` turns it off, `FORCE_COLOR` on."""
-    if no_color or os.environ.get("NO_COLOR"):
-        return False
-    if os.environ.get("FORCE_COLOR") or os.environ.get("CLICOLOR_FORCE"):
-        return True
-    return stream.isatty()
+@dataclass(frozen=True, kw_only=True)
+class DirectoryArgs(Args):
+    """Where the project is."""
+
+    directory: Path
 
 
-def show(text: str, *, err: bool = False) -> None:
-    """Print what a renderer made. Whether it is coloured was decided there; click asks again."""
-    click.echo(text, nl=not text.endswith("\n"), err=err, color=True)
-
-
-def project_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Where the manifests are, and which environment is meant."""
-    return server_options(
-        click.option("-f", "--file", "files", multiple=True, metavar="FILE",
-                     help="Manifest file, folder, or - for stdin; repeatable. Deletes nothing.")
-        (function)
-    )  # fmt: skip
-
-
-def server_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Which environment or server is meant."""
-    return environment_options(
-        click.option("--url", metavar="URL", help="Server to use without an environment.")
-        (function)
-    )  # fmt: skip
-
-
-def environment_options(function: Callable[..., Any]) -> Callable[..., Any]:
+@dataclass(frozen=True, kw_only=True)
+class EnvironmentArgs(DirectoryArgs):
     """Which environment of the project is meant."""
-    for option in (
-        click.option("-e", "--env", "environment", envvar="QDRANTCTL_ENV", show_envvar=True,
-                     metavar="NAME",
-                     help="Environment of the project file."),
-        click.option("-C", "--directory", default=".", metavar="DIR",
-                     type=click.Path(file_okay=False, exists=True),
-                     help="Run as if started in DIR."),
-    ):  # fmt: skip
-        function = option(function)
-    return function
+
+    environment: str | None
 
 
-def output_options(*formats: str) -> Decorator:
-    """`--format` with the first as default, `--no-color` and `-v`."""
+@dataclass(frozen=True, kw_only=True)
+class ServerArgs(EnvironmentArgs):
+    """Which environment or server is meant. No manifest is read."""
 
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        for option in (
-            click.option("-v", "--verbose", count=True,
-                         help="Tell more on stderr; -vv every request."),
-            click.option("--no-color", is_flag=True, help="No colour, even on a terminal."),
-            click.option("--format", "output", type=click.Choice(formats), default=formats[0],
-                         show_default=True, help="Output format."),
-        ):  # fmt: skip
-            function = option(function)
-        return function
+    url: str | None
 
-    return decorate
+    def settings(self, *, need_server: bool = True, environment: str | None = None) -> Settings:
+        """The settings that the options name, of `environment` where they name none."""
+        return self._resolve(("-",), environment, need_server=need_server)
+
+    def _resolve(
+        self, files: tuple[str, ...], environment: str | None, *, need_server: bool
+    ) -> Settings:
+        from datetime import date
+
+        from qdrantctl.adapters.project.settings import resolve
+
+        return resolve(
+            directory=self.directory,
+            files=files,
+            url=self.url,
+            environment=self.environment or environment,
+            need_server=need_server,
+            today=date.today(),
+            environ=os.environ,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectArgs(ServerArgs):
+    """Where the manifests are, and which environment or server is meant."""
+
+    files: tuple[str, ...]
+
+    def settings(self, *, need_server: bool = True, environment: str | None = None) -> Settings:
+        """The settings that the options name, of `environment` where they name none."""
+        return self._resolve(self.files, environment, need_server=need_server)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputArgs(Args):
+    """What the output looks like."""
+
+    format: str
+    no_color: bool
+    verbose: int
+    max_bytes: int = PLAIN.max_bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeaseArgs(Args):
+    """How long to wait for a lease."""
+
+    lease_timeout: float
+
+
+directory_options = add_options(
+    option("-C", "--directory", group=SERVER, default=".", metavar="DIR",
+           type=click.Path(file_okay=False, exists=True, path_type=Path),
+           help="Run as if started in DIR."),
+)  # fmt: skip
+environment_options = add_options(
+    option("-e", "--env", "environment", group=SERVER, envvar="QDRANTCTL_ENV", show_envvar=True,
+           metavar="NAME", help="Use the environment NAME of the project file."),
+    directory_options,
+)  # fmt: skip
+server_options = add_options(
+    option("--url", group=SERVER, metavar="URL",
+           help="Use the server at URL instead of an environment's."),
+    environment_options,
+)  # fmt: skip
+project_options = add_options(
+    option("-f", "--file", "files", group=SERVER, multiple=True, metavar="FILE",
+           help="Read manifests from FILE, a folder, or - for stdin, and delete nothing; "
+                "repeatable."),
+    server_options,
+)  # fmt: skip
+max_bytes_option = option(
+    "--max-bytes", group=OUTPUT, type=click.IntRange(min=200), default=PLAIN.max_bytes,
+    show_default=True, metavar="N", help="Cut a markdown document to at most N bytes.",
+)  # fmt: skip
+auto_approve_option = option(
+    "--auto-approve", group=CONSENT, is_flag=True, help="Do not ask for confirmation."
+)
+
+
+def lease_option(work: str) -> Decorator:
+    """`--lease-timeout`; `work` is what may hold the lease."""
+    return option("--lease-timeout", type=click.FloatRange(min=0), default=0, metavar="SECONDS",
+                  help=f"Wait up to SECONDS while {work} is running.")  # fmt: skip
+
+
+def output_options(what: str = "") -> Decorator:
+    """`--format` with every format that renders `what`, `--no-color` and `-v`.
+
+    Without `what` the command prints lines of text only.
+    """
+    formats = formats_of(what) if what else (DEFAULT_FORMAT,)
+    return add_options(
+        option("--format", group=OUTPUT, type=click.Choice(formats), default=DEFAULT_FORMAT,
+               show_default=True, help="Print the output in this format."),
+        option("--no-color", group=OUTPUT, is_flag=True,
+               help="Print without colour, even on a terminal."),
+        option("-v", "--verbose", group=OUTPUT, count=True,
+               help="Report more on stderr; -vv also every request."),
+    )  # fmt: skip
+
+
+class AddressType(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4 only
+    """An address such as collection/products, as a value."""
+
+    name = "address"
+
+    def convert(
+        self,
+        value: object,
+        param: click.Parameter | None,  # noqa: ARG002
+        ctx: click.Context | None,  # noqa: ARG002
+    ) -> Address:
+        """Parse an address. Raises UsageError."""
+        from qdrantctl.model.address import Address
+        from qdrantctl.model.errors import UsageError
+
+        if isinstance(value, Address):
+            return value
+        try:
+            return Address.parse(str(value))
+        except ValueError as error:
+            raise UsageError(str(error)) from None

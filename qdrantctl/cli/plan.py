@@ -2,135 +2,142 @@
 
 from __future__ import annotations
 
-import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING
 
-import click
-
-from qdrantctl.cli.options import output_options, show, wants_colour
-from qdrantctl.cli.plan_options import (
-    clear,
-    on_call,
-    planning_options,
-    progress,
-    settings,
-    starting,
-    wishes,
-)
+from qdrantctl.cli.command import define_command, option
+from qdrantctl.cli.options import FILE, max_bytes_option, output_options
+from qdrantctl.cli.output import print_document, render
+from qdrantctl.cli.plan_options import PlanningArgs, planning_options
+from qdrantctl.cli.progress import Progress
+from qdrantctl.cli.terminal import BLOCKED, notify
 
 if TYPE_CHECKING:
     from qdrantctl.model.plan import Plan
 
-CHANGES, BLOCKED = 2, 3
-GATED = frozenset({"QC214", "QC240"})
-"""Rules that speak only where somebody asked for the gate, who wants its code then."""
+CHANGES = 2
+GATES = frozenset({"QC214", "QC240"})
+"""Rules of --fail-on-loosening and --fail-on-widening: who gives one of them wants its code."""
 
 
-@click.command()
-@click.option("--detailed-exitcode", is_flag=True, help="Exit 2 on changes, 3 when blocked.")
-@click.option(
-    "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Save the plan, so that apply FILE does exactly this.",
+@dataclass(frozen=True, kw_only=True)
+class PlanArgs(PlanningArgs):
+    """The arguments of `plan`."""
+
+    detailed_exitcode: bool
+    out: Path | None
+    offline: bool
+    base: str | None
+
+    def check(self) -> None:
+        """Raise UsageError for options that --offline has no use for, or that need it."""
+        super().check()
+        from qdrantctl.model.errors import UsageError
+
+        if self.base and not self.offline:
+            raise UsageError("--base names the state that --offline compares with")
+        for flag, value in (("--url", self.url), ("--out", self.out)):
+            if self.offline and value:
+                raise UsageError(
+                    f"{flag} does not go with --offline, whose plan is of no server and cannot be "
+                    "applied",
+                    hint="Save the output with > FILE.",
+                )
+
+
+@define_command(
+    PlanArgs,
+    examples=(
+        ("qdrantctl plan -e prod", "Show what would change in the environment prod."),
+        (
+            "qdrantctl plan -e prod --out plan.json",
+            "Save the plan, so that `qdrantctl apply plan.json` does exactly this.",
+        ),
+        (
+            "qdrantctl plan -e prod --offline --base origin/main --format markdown",
+            "Describe a pull request's changes as markdown, without server and key.",
+        ),
+    ),
 )
-@click.option("--offline", is_flag=True,
-              help="Compare with the committed state; needs no server and no key.")  # fmt: skip
-@click.option("--base", metavar="REF",
-              help="With --offline: the state in that commit, else in HEAD.")  # fmt: skip
-@click.option("--max-bytes", type=click.IntRange(min=200), default=65000, show_default=True,
-              help="Largest size of the markdown format.")  # fmt: skip
+@option("--detailed-exitcode", is_flag=True,
+        help="Exit with 2 if there are changes, 3 if they are blocked.")  # fmt: skip
+@option("--out", type=FILE, metavar="FILE",
+        help="Save the plan to FILE, for `qdrantctl apply FILE`.")  # fmt: skip
+@option("--offline", is_flag=True,
+        help="Compare with the committed state instead of a server; needs no key.")  # fmt: skip
+@option("--base", metavar="REF",
+        help="With --offline: compare with the state in the commit REF instead of "
+             "HEAD.")  # fmt: skip
 @planning_options
-@output_options("text", "json", "markdown")
-def command(**words: Any) -> int:
-    """Show what apply would change on the cluster. Reads only."""
-    starting(words["verbose"])
-    if words["offline"] or words["base"]:
-        return _offline(words)
+@max_bytes_option
+@output_options("plan")
+def command(args: PlanArgs) -> int:
+    """Show what apply would change on the cluster.
+
+    The plan compares the manifests, the last-applied state and the live cluster. It only reads; a
+    read-only key is enough. The exit code is 0 unless --detailed-exitcode or a --fail-on option is
+    given, or a change cannot be made at all (3).
+    """
+    progress = Progress(args.verbose)
+    progress.show_starting()
+    plan = _plan_offline(args, progress) if args.offline else _plan_live(args, progress)
+    print_document("plan", plan, args)
+    if args.out:
+        _save(plan, args.out, args)
+    gated = any(violation.rule in GATES for violation in plan.blocking)
+    return BLOCKED if gated and not args.offline else _exit_code(plan, args)
+
+
+def _plan_live(args: PlanArgs, progress: Progress) -> Plan:
+    """The plan against the live cluster."""
     from datetime import date
 
     from qdrantctl.flows.cluster.connect import door
     from qdrantctl.flows.lease import note
+    from qdrantctl.flows.planning.documents import ensure_writable
     from qdrantctl.flows.planning.plan import plan
 
-    if words["out"]:
-        from qdrantctl.adapters.project import plan_file
-
-        plan_file.check(words["out"])
-    wanted = wishes(words)
-    chosen = settings(words, need_server=True)
-    telling = progress(words["verbose"])
+    ensure_writable(args.out)
+    settings = args.settings()
     try:
-        with door(chosen, on_call(words["verbose"])) as cluster:
-            made = plan(chosen, wanted, cluster, date.today(), telling).plan
-            running = note(cluster, chosen.owner)
+        with door(settings, progress.on_request) as client:
+            result = plan(settings, args.planning(), client, date.today(), progress.report)
+            running = note(client, settings.owner)
     finally:
-        clear()
+        progress.clear()
     if running:
-        click.echo(f"Note: {running}", err=True)
-    show(render(made, words))
-    if words["out"]:
-        _save(made, words["out"])
-    gated = any(violation.rule in GATED for violation in made.blocking)
-    return BLOCKED if gated else exit_code(made, detailed=words["detailed_exitcode"])
+        notify(f"Note: {running}")
+    return result.plan
 
 
-def _offline(words: dict[str, Any]) -> int:
-    """The plan of manifests beside the committed state. Raises UsageError."""
+def _plan_offline(args: PlanArgs, progress: Progress) -> Plan:
+    """The plan against the committed state."""
     from datetime import date
 
     from qdrantctl.flows.planning.offline_plan import offline
-    from qdrantctl.model.errors import UsageError
 
-    if not words["offline"]:
-        raise UsageError("--base names the state that --offline compares with")
-    for flag in ("url", "out"):
-        if words[flag]:
-            raise UsageError(
-                f"--{flag} is of no use with --offline: no server is asked, nothing can be applied",
-                hint="Save what it shows with > FILE.",
-            )
-    wanted = wishes(words)
-    chosen = settings(words, need_server=False)
+    settings = args.settings(need_server=False)
     try:
-        made = offline(chosen, wanted, words["base"], date.today())
+        return offline(settings, args.planning(), args.base, date.today())
     finally:
-        clear()
-    show(render(made, words))
-    return exit_code(made, detailed=words["detailed_exitcode"])
+        progress.clear()
 
 
-def _save(made: Plan, path: Path) -> None:
-    """Leave the plan for `apply FILE`."""
-    from qdrantctl.adapters.project import plan_file
-    from qdrantctl.render import json
+def _save(plan: Plan, path: Path, args: PlanArgs) -> None:
+    """Save the plan for `apply FILE`."""
+    from qdrantctl.flows.planning.documents import write_document
 
-    plan_file.write(path, json.plan(made))
-    click.echo(f"Saved the plan to {path}. To do exactly this: qdrantctl apply {path}", err=True)
-
-
-def render(made: Plan, words: dict[str, Any], stream: TextIO | None = None) -> str:
-    """The plan in the format that was asked for, as `stream` (stdout) can show it."""
-    if words["output"] == "json":
-        from qdrantctl.render import json
-
-        return json.plan(made)
-    if words["output"] == "markdown":
-        from qdrantctl.render import markdown
-
-        return markdown.plan(made, max_bytes=words["max_bytes"])
-    from qdrantctl.render import text
-
-    return text.plan(made, colour=wants_colour(stream or sys.stdout, no_color=words["no_color"]))
+    write_document(path, render("plan", plan, args, as_format="json"))
+    notify(f"Saved the plan to {path}. To apply exactly this plan: qdrantctl apply {path}")
 
 
-def exit_code(made: Plan, *, detailed: bool) -> int:
-    """The code of a plan that could be rendered; the same in every format."""
-    if made.summary.refused:
+def _exit_code(plan: Plan, args: PlanArgs) -> int:
+    """The exit code of a plan, which is the same in every format."""
+    if plan.summary.refused:
         return BLOCKED
-    if not detailed:
+    if not args.detailed_exitcode:
         return 0
-    if made.blocking:
+    if plan.blocking:
         return BLOCKED
-    return CHANGES if made.summary.changes else 0
+    return CHANGES if plan.summary.changes else 0

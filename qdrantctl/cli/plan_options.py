@@ -1,159 +1,145 @@
-"""What plan and apply share: the flags that shape a plan, and making one."""
+"""The options that shape a plan, as plan and apply share them."""
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import click
 
-from qdrantctl.cli.options import project_options
+from qdrantctl.cli.command import CONSENT, PLANNING, add_options, option
+from qdrantctl.cli.options import OutputArgs, ProjectArgs, project_options
 
 if TYPE_CHECKING:
-    from qdrantctl.adapters.project.settings import Settings
+    from collections.abc import Mapping
+
     from qdrantctl.flows.planning.plan import Wishes
     from qdrantctl.model.consent import Consent
-    from qdrantctl.model.step import Call
-
-CONSENTS = {"adopt": "--adopt", "delete": "--allow-delete", "replace": "--allow-replace",
-            "alias": "--allow-alias"}  # fmt: skip
 
 
-def planning_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Selection and consent."""
-    for option in (
-        click.option("--fail-on-loosening", is_flag=True,
-                     help="Block what gives clients more, without a consent to loosen."),
-        click.option("--fail-on-widening", is_flag=True,
-                     help="Block keys that may do more, without a consent to widen."),
-        click.option("--max-deletes", type=click.IntRange(min=0), metavar="N",
-                     help="Allow that many deletions in one plan."),
-        click.option("--allow-older", "allow_older", multiple=True, metavar="ADDRESS",
-                     help="Change what was applied from a commit that is not in here."),
-        click.option("--no-safety-snapshot", "no_snapshot", multiple=True, metavar="ADDRESS",
-                     help="Destroy its points without a snapshot: there is no way back."),
-        click.option("--revert-drift", "revert_drift", multiple=True, metavar="ADDRESS",
-                     help="Put back what was changed outside, whatever on_drift says."),
-        click.option("--allow-alias", "alias", multiple=True, metavar="ADDRESS",
-                     help="Allow an alias to move to an empty collection."),
-        click.option("--allow-replace", "replace", multiple=True, metavar="ADDRESS",
-                     help="Allow a collection with points to be replaced."),
-        click.option("--allow-delete", "delete", multiple=True, metavar="ADDRESS",
-                     help="Allow a collection with points to be deleted."),
-        click.option("--adopt", "adopt", multiple=True, metavar="ADDRESS",
-                     help="Take over what exists and differs."),
-        click.option("--exclude", multiple=True, metavar="ADDRESS",
-                     help="Leave these out, and what cannot be without them."),
-        click.option("--target", multiple=True, metavar="ADDRESS",
-                     help="Only these, and what they refer to."),
-    ):  # fmt: skip
-        function = option(function)
-    return project_options(function)
+@dataclass(frozen=True, kw_only=True)
+class PlanningArgs(ProjectArgs, OutputArgs):
+    """What is planned, and what the operator consents to."""
+
+    target: tuple[str, ...]
+    exclude: tuple[str, ...]
+    revert_drift: tuple[str, ...]
+    max_deletes: int | None
+    adopt: tuple[str, ...]
+    allow_delete: tuple[str, ...]
+    allow_replace: tuple[str, ...]
+    allow_alias: tuple[str, ...]
+    allow_older: tuple[str, ...]
+    no_safety_snapshot: tuple[str, ...]
+    fail_on_widening: bool
+    fail_on_loosening: bool
+
+    def check(self) -> None:
+        """Raise UsageError for a pattern that can match no address."""
+        super().check()
+        check_patterns(self._patterns)
+
+    def planning(self) -> Wishes:
+        """The options as the flows take them."""
+        from qdrantctl.engine.planning.selection import Selection
+        from qdrantctl.flows.planning.plan import Wishes
+
+        return Wishes(
+            selection=Selection(self.target, self.exclude),
+            consents=consents(
+                {
+                    ("adopt", "--adopt"): self.adopt,
+                    ("delete", "--allow-delete"): self.allow_delete,
+                    ("replace", "--allow-replace"): self.allow_replace,
+                    ("alias", "--allow-alias"): self.allow_alias,
+                }
+            ),
+            revert_drift=self.revert_drift,
+            allow_older=self.allow_older,
+            max_deletes=self.max_deletes,
+            no_snapshot=self.no_safety_snapshot,
+            fail_on_loosening=self.fail_on_loosening,
+            fail_on_widening=self.fail_on_widening,
+        )
+
+    def shaping_flags(self) -> list[str]:
+        """The flags given that shape a plan."""
+        flags = {
+            **self._patterns,
+            "-f": self.files,
+            "--fail-on-loosening": self.fail_on_loosening,
+            "--fail-on-widening": self.fail_on_widening,
+            "--max-deletes": self.max_deletes is not None,
+        }
+        return [flag for flag, value in flags.items() if value]
+
+    @property
+    def _patterns(self) -> dict[str, tuple[str, ...]]:
+        """The addresses and globs that were given, by flag."""
+        return {
+            "--adopt": self.adopt,
+            "--allow-delete": self.allow_delete,
+            "--allow-replace": self.allow_replace,
+            "--allow-alias": self.allow_alias,
+            "--target": self.target,
+            "--exclude": self.exclude,
+            "--revert-drift": self.revert_drift,
+            "--allow-older": self.allow_older,
+            "--no-safety-snapshot": self.no_safety_snapshot,
+        }
 
 
-def wishes(words: dict[str, Any]) -> Wishes:
-    """The planning flags as a value. Raises UsageError for a pattern that names nothing."""
-    from qdrantctl.engine.planning.selection import Selection
-    from qdrantctl.flows.planning.plan import Wishes
-
-    for flag, key in (("--target", "target"), ("--exclude", "exclude"),
-                      ("--revert-drift", "revert_drift"),
-                      ("--allow-older", "allow_older"),
-                      ("--no-safety-snapshot", "no_snapshot")):  # fmt: skip
-        _patterns(flag, words[key])
-    return Wishes(
-        selection=Selection(tuple(words["target"]), tuple(words["exclude"])),
-        consents=consented(words, *CONSENTS),
-        revert_drift=tuple(words["revert_drift"]),
-        allow_older=tuple(words["allow_older"]),
-        max_deletes=words["max_deletes"],
-        no_snapshot=tuple(words["no_snapshot"]),
-        fail_on_loosening=words["fail_on_loosening"],
-        fail_on_widening=words["fail_on_widening"],
-    )
-
-
-def consented(words: dict[str, Any], *verbs: str) -> tuple[Consent, ...]:
-    """The consents that flags give. Raises UsageError."""
+def consents(patterns: Mapping[tuple[str, str], tuple[str, ...]]) -> tuple[Consent, ...]:
+    """A consent for each pattern. The keys are a verb and the flag that gave the patterns."""
     from qdrantctl.model.consent import Consent
 
-    for verb in verbs:
-        _patterns(CONSENTS[verb], words[verb])
     return tuple(
-        Consent(verb, pattern, CONSENTS[verb]) for verb in verbs for pattern in words[verb]
+        Consent(verb, pattern, flag)
+        for (verb, flag), given in patterns.items()
+        for pattern in given
     )
 
 
-def _patterns(flag: str, patterns: tuple[str, ...]) -> None:
-    from qdrantctl.model.consent import unusable
-    from qdrantctl.model.errors import UsageError
+def check_patterns(patterns: Mapping[str, tuple[str, ...]]) -> None:
+    """Raise UsageError for a pattern that can match no address. The keys are flags."""
+    for flag, given in patterns.items():
+        for pattern in given:
+            from qdrantctl.model.consent import unusable
+            from qdrantctl.model.errors import UsageError
 
-    for pattern in patterns:
-        if reason := unusable(pattern):
-            raise UsageError(
-                f"{flag} {pattern!r}: {reason}",
-                hint="Addresses are KIND/NAME, as in collection/products; globs are allowed.",
-            )
-
-
-def shaping(words: dict[str, Any]) -> list[str]:
-    """The flags given that shape a plan."""
-    flags = {**CONSENTS, "target": "--target", "exclude": "--exclude", "files": "-f",
-             "revert_drift": "--revert-drift", "allow_older": "--allow-older",
-             "no_snapshot": "--no-safety-snapshot",
-             "fail_on_loosening": "--fail-on-loosening",
-             "fail_on_widening": "--fail-on-widening"}  # fmt: skip
-    given = [flag for word, flag in flags.items() if words[word]]
-    return given + (["--max-deletes"] if words["max_deletes"] is not None else [])
+            if reason := unusable(pattern):
+                raise UsageError(
+                    f"{flag} {pattern!r}: {reason}",
+                    hint="Addresses are KIND/NAME, as in collection/products; globs are allowed.",
+                )
 
 
-def settings(words: dict[str, Any], *, need_server: bool) -> Settings:
-    """The settings that the common options name."""
-    from datetime import date
-
-    from qdrantctl.adapters.project.settings import resolve
-
-    return resolve(
-        directory=Path(words["directory"]),
-        files=tuple(words["files"]),
-        url=words["url"],
-        environment=words["environment"],
-        need_server=need_server,
-        today=date.today(),
-        environ=os.environ,
-    )
-
-
-def progress(verbose: int) -> Callable[[str], None]:
-    """Tells what goes on: on a terminal in one changing line, with -v in lines of their own."""
-    if verbose:
-        return lambda words: click.echo(f"{words} …", err=True)
-    if not sys.stderr.isatty():
-        return lambda _: None
-    return lambda words: click.echo(f"\r\x1b[2K{words} …", nl=False, err=True)
-
-
-def starting(verbose: int) -> None:
-    """The first words on a terminal, before anything heavy is imported."""
-    progress(verbose)("starting")
-    click.get_current_context().call_on_close(clear)
-
-
-def clear() -> None:
-    """Wipe the progress line."""
-    if sys.stderr.isatty():
-        click.echo("\r\x1b[2K", nl=False, err=True)
-
-
-def on_call(verbose: int) -> Callable[[Call, int, float], None] | None:
-    """With -vv every request is told: method, path, status, milliseconds. Never a header."""
-    if verbose < 2:
-        return None
-
-    def tell(call: Call, status: int, seconds: float) -> None:
-        click.echo(f"{call.method} {call.path} -> {status} ({seconds * 1000:.0f} ms)", err=True)
-
-    return tell
+planning_options = add_options(
+    option("--target", group=PLANNING, multiple=True, metavar="ADDRESS",
+           help="Plan only ADDRESS and the resources that it refers to."),
+    option("--exclude", group=PLANNING, multiple=True, metavar="ADDRESS",
+           help="Leave out ADDRESS and the resources that need it."),
+    option("--revert-drift", group=PLANNING, multiple=True, metavar="ADDRESS",
+           help="Revert external changes of ADDRESS, whatever on_drift says."),
+    option("--max-deletes", group=PLANNING, type=click.IntRange(min=0), metavar="N",
+           help="Allow at most N deletions in one plan."),
+    option("--fail-on-widening", group=PLANNING, is_flag=True,
+           help="Block access keys that gain rights, unless a consent to widen allows it."),
+    option("--fail-on-loosening", group=PLANNING, is_flag=True,
+           help="Block changes that raise a limit on clients, unless a consent to loosen allows "
+                "it."),
+    option("--adopt", group=CONSENT, multiple=True, metavar="ADDRESS",
+           help="Allow adopting ADDRESS, which exists and differs from its manifest."),
+    option("--allow-delete", group=CONSENT, multiple=True, metavar="ADDRESS",
+           help="Allow deleting the collection ADDRESS with its points."),
+    option("--allow-replace", group=CONSENT, multiple=True, metavar="ADDRESS",
+           help="Allow replacing the collection ADDRESS, which deletes its points."),
+    option("--allow-alias", group=CONSENT, multiple=True, metavar="ADDRESS",
+           help="Allow pointing the alias ADDRESS at an empty collection."),
+    option("--allow-older", group=CONSENT, multiple=True, metavar="ADDRESS",
+           help="Allow changing ADDRESS, last applied from a commit that this checkout does not "
+                "contain."),
+    option("--no-safety-snapshot", group=CONSENT, multiple=True, metavar="ADDRESS",
+           help="Destroy the points of ADDRESS without a snapshot; they cannot be restored."),
+    project_options,
+)  # fmt: skip

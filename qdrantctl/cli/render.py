@@ -1,60 +1,64 @@
-"""`qdrantctl render`: the manifests as they are after templates, and after overlays."""
+"""`qdrantctl render`: the manifests after templates, and after overlays."""
 
 from __future__ import annotations
 
 import sys
-from typing import Any
+from dataclasses import dataclass
 
 import click
 
-from qdrantctl.cli.options import project_options, wants_colour
-from qdrantctl.cli.plan_options import settings
+from qdrantctl.cli.command import define_command, option
+from qdrantctl.cli.options import ProjectArgs, project_options
+from qdrantctl.cli.output import wants_colour
 
 
-@click.command()
+@dataclass(frozen=True, kw_only=True)
+class RenderArgs(ProjectArgs):
+    """The arguments of `render`."""
+
+    addresses: tuple[str, ...]
+    numbers: bool
+
+    def check(self) -> None:
+        """Raise UsageError for line numbers of what is no file."""
+        super().check()
+        from qdrantctl.model.errors import UsageError
+
+        if self.addresses and self.numbers:
+            raise UsageError("--numbers is for files, not for addresses")
+
+
+@define_command(
+    RenderArgs,
+    examples=(
+        ("qdrantctl render -e prod", "Print every manifest file as prod sees it."),
+        ("qdrantctl render collection/products -e prod",
+         "Print one resource with its overlays, and where each value is defined."),
+    ),
+)  # fmt: skip
 @click.argument("addresses", metavar="[ADDRESS]…", nargs=-1)
+@option("--numbers", is_flag=True, help="Number the lines of each file, as errors do.")
 @project_options
-@click.option("--numbers", is_flag=True, help="Number the lines of each file, as errors do.")
-def command(**words: Any) -> int:
-    """Print the manifests as they are after templates, each file with its name above it.
+def command(args: RenderArgs) -> int:
+    """Print the manifests after templates and overlays.
 
-    With ADDRESS, a name or a glob, what is asked of that resource in the end: overlays are laid
-    under, and comments say where each of their values stands.
+    Without ADDRESS, each file after templates, below its name. With ADDRESS, a name or a glob, the
+    resource with overlays merged beneath; comments state where each value is defined.
 
-    Exit 1 when a file cannot be read or a template fails; the others are printed all the same.
+    The exit code is 1 if a file cannot be read or a template fails; other files are printed.
     """
-    if words["addresses"]:
-        return _resolved(words)
-    from qdrantctl.adapters.manifests.load import Page, render_text
-    from qdrantctl.flows.state.desired import sources, stdin
-    from qdrantctl.render import diagnostics as violations
+    from qdrantctl.flows.project.resolved_manifests import render_files, resolved
+    from qdrantctl.render import diagnostics
 
-    chosen = settings(words, need_server=False)
-    broken = []
-    for found in render_text(sources(chosen), stdin):
-        if isinstance(found, Page):
-            click.echo(f"--- # {found.file}")
-            click.echo(_numbered(found.text) if words["numbers"] else found.text.rstrip())
-        else:
-            broken.append(found)
-    if broken:
-        click.echo(violations.text(broken, colour=wants_colour(sys.stderr)), err=True)
-    return int(any(found.severity == "error" for found in broken))
-
-
-def _resolved(words: dict[str, Any]) -> int:
-    from qdrantctl.flows.project.resolved_manifests import resolved
-    from qdrantctl.model.errors import UsageError
-
-    if words["numbers"]:
-        raise UsageError("--numbers is for files, not for addresses")
-    made = resolved(settings(words, need_server=False), words["addresses"])
-    click.echo("---\n".join(made), nl=False)
-    return 0
-
-
-def _numbered(text: str) -> str:
-    from qdrantctl.adapters.manifests.load import lines_of
-
-    lines = enumerate(lines_of(text.rstrip()), 1)
-    return "\n".join(f"{number:>4} | {line}".rstrip() for number, line in lines)
+    settings = args.settings(need_server=False)
+    if args.addresses:
+        click.echo("---\n".join(resolved(settings, args.addresses)), nl=False)
+        return 0
+    files = render_files(settings, numbered=args.numbers)
+    for name, text in files.pages:
+        click.echo(f"--- # {name}")
+        click.echo(text)
+    if files.violations:
+        colour = wants_colour(sys.stderr)
+        click.echo(diagnostics.text(files.violations, colour=colour), err=True)
+    return int(any(violation.severity == "error" for violation in files.violations))

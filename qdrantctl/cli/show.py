@@ -1,65 +1,75 @@
-"""`qdrantctl show`: a resource, recorded and live side by side; or a saved plan."""
+"""`qdrantctl show`: a resource, last applied and live side by side; or a saved plan."""
 
 from __future__ import annotations
 
-import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from qdrantctl.cli.options import output_options, project_options, show, wants_colour
-from qdrantctl.cli.plan_options import on_call, settings
+from qdrantctl.cli.command import define_command
+from qdrantctl.cli.options import OutputArgs, ProjectArgs, output_options, project_options
+from qdrantctl.cli.output import print_document
+from qdrantctl.cli.progress import Progress
+
+if TYPE_CHECKING:
+    from qdrantctl.model.address import Address
 
 
-@click.command()
+@dataclass(frozen=True, kw_only=True)
+class ShowArgs(ProjectArgs, OutputArgs):
+    """The arguments of `show`."""
+
+    what: str
+
+    @property
+    def plan_file(self) -> Path | None:
+        """The file of a saved plan; None where an address is meant."""
+        path = Path(self.what)
+        return path if path.suffix == ".json" or path.is_file() else None
+
+    def address(self) -> Address:
+        """The address. Raises UsageError."""
+        from qdrantctl.model.address import Address, unsendable
+        from qdrantctl.model.errors import UsageError
+
+        try:
+            address = Address.parse(self.what)
+        except ValueError as error:
+            raise UsageError(f"{error}", hint="Or name a file that plan --out has saved.") from None
+        if reason := unsendable(address.name):
+            raise UsageError(f"{address.name!r}: {reason}")
+        return address
+
+
+@define_command(
+    ShowArgs,
+    examples=(
+        ("qdrantctl show collection/products -e prod",
+         "Compare the last-applied state of a collection with the live one."),
+        ("qdrantctl show plan.json", "Show a saved plan, without a server."),
+    ),
+)  # fmt: skip
 @click.argument("what", metavar="ADDRESS | PLANFILE")
 @project_options
-@output_options("text", "json", "markdown")
-def command(**words: Any) -> int:
-    """Show a resource, recorded and live side by side, or a saved plan.
+@output_options("resource")
+def command(args: ShowArgs) -> int:
+    """Show a resource, last applied and live, or a saved plan.
 
-    A plan needs no server. ADDRESS is KIND/NAME, as in collection/products.
+    ADDRESS is KIND/NAME, as in collection/products. A plan needs no server.
     """
-    path = Path(words["what"])
-    if path.suffix == ".json" or path.is_file():
-        return _plan(path, words)
+    if args.plan_file:
+        from qdrantctl.flows.planning.documents import read_plan
+
+        print_document("plan", read_plan(args.plan_file), args)
+        return 0
     from qdrantctl.flows.cluster.connect import door
-    from qdrantctl.flows.show import show as flow
-    from qdrantctl.model.address import Address, unsendable
-    from qdrantctl.model.errors import UsageError
+    from qdrantctl.flows.show import show
 
-    try:
-        address = Address.parse(words["what"])
-    except ValueError as error:
-        raise UsageError(f"{error}", hint="Or name a file that plan --out has saved.") from None
-    if reason := unsendable(address.name):
-        raise UsageError(f"{address.name!r}: {reason}")
-    chosen = settings(words, need_server=True)
-    with door(chosen, on_call(words["verbose"])) as cluster:
-        found = flow(cluster, address, chosen.owners)
-    if words["output"] == "text":
-        from qdrantctl.render import text
-
-        show(text.resource(found, colour=_colour(words)))
-    elif words["output"] == "markdown":
-        from qdrantctl.render import markdown
-
-        show(markdown.resource(found))
-    else:
-        from qdrantctl.render import json
-
-        show(json.document(found.model_dump(mode="json")))
+    address = args.address()
+    settings = args.settings()
+    with door(settings, Progress(args.verbose).on_request) as client:
+        resource = show(client, address, settings.owners)
+    print_document("resource", resource, args)
     return 0
-
-
-def _plan(path: Path, words: dict[str, Any]) -> int:
-    from qdrantctl.adapters.project import plan_file
-    from qdrantctl.cli.plan import render
-
-    show(render(plan_file.read(path), {**words, "max_bytes": 65000}))
-    return 0
-
-
-def _colour(words: dict[str, Any]) -> bool:
-    return wants_colour(sys.stdout, no_color=words["no_color"])

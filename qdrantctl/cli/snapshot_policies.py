@@ -1,218 +1,231 @@
-"""`qdrantctl snapshots run | prune`: what snapshot policies ask, done and tidied up."""
+"""`qdrantctl snapshots run | prune | verify`: the work of snapshot policies."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import click
 
-from qdrantctl.cli.apply import PART_WAY, exit_code, report, stopping
-from qdrantctl.cli.options import output_options, server_options, show, wants_colour
-from qdrantctl.cli.plan import render
-from qdrantctl.cli.plan_options import clear, on_call, progress, settings, starting
+from qdrantctl.cli.apply import print_report
+from qdrantctl.cli.command import define_command, option
+from qdrantctl.cli.interrupt import catch_signals
+from qdrantctl.cli.options import (
+    LeaseArgs,
+    OutputArgs,
+    ServerArgs,
+    lease_option,
+    output_options,
+    server_options,
+)
+from qdrantctl.cli.output import print_document, print_for_operator, print_output, render
+from qdrantctl.cli.progress import Progress
+from qdrantctl.cli.terminal import INCOMPLETE, exit_code_of, notify
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from qdrantctl.adapters.project.settings import Settings
-    from qdrantctl.adapters.qdrant.client import Cluster
-    from qdrantctl.flows.cluster.nodes import Work
     from qdrantctl.model.plan import Plan
     from qdrantctl.model.report import Outcome
     from qdrantctl.model.snapshots.snapshot_set import SnapshotSet, VerificationResult
 
-lease_option = click.option(
-    "--lease-timeout",
-    type=click.FloatRange(min=0),
-    default=0,
-    metavar="SECONDS",
-    help="Wait that long while another run is under way.",
-)
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyArgs(ServerArgs, OutputArgs, LeaseArgs):
+    """The arguments that the jobs of policies share."""
+
+    policies: tuple[str, ...]
 
 
-def unread(words: dict[str, Any]) -> Settings:
-    """The settings; no manifest is read, so none needs to be named."""
-    return settings({**words, "files": ("-",)}, need_server=True)
+@dataclass(frozen=True, kw_only=True)
+class RunArgs(PolicyArgs):
+    """The arguments of `snapshots run`."""
+
+    dry_run: bool
 
 
-@contextmanager
-def at_work(
-    cluster: Cluster, chosen: Settings, words: dict[str, Any], stop: Callable[[], bool]
-) -> Iterator[Work]:
-    """Work under the lease of snapshots, which applies do not wait for."""
-    import os
-
-    from qdrantctl.adapters.system.actor import identify
-    from qdrantctl.flows.cluster.nodes import Work
-    from qdrantctl.flows.lease import Wait, leased
-    from qdrantctl.model.lease import of_snapshots
-
-    identity = identify(chosen.root, os.environ)
-    wait = Wait(words["lease_timeout"], lambda line: click.echo(line, err=True), stop)
-    with leased(cluster, of_snapshots(chosen.owner), identity, wait) as fenced:
-        yield Work(fenced, progress(words["verbose"]), stop, chosen.nodes)
-
-
-@click.command("run")
+@define_command(
+    RunArgs,
+    name="run",
+    examples=(
+        ("qdrantctl snapshots run -e prod", "Take every snapshot that is due in prod."),
+        ("qdrantctl snapshots run nightly -e prod --dry-run",
+         "Show what the policy nightly would take and remove now."),
+    ),
+)  # fmt: skip
 @click.argument("policies", nargs=-1, metavar="[POLICY]…")
-@click.option("--dry-run", is_flag=True, help="Show what is due and what would go; do nothing.")
-@lease_option
+@option("--dry-run", is_flag=True,
+        help="Show which snapshots are due and which would be removed; change "
+             "nothing.")  # fmt: skip
+@lease_option("another job on snapshots")
 @server_options
-@output_options("text", "json", "markdown")
-def run_policies(**words: Any) -> int:
-    """Take the snapshots that are due.
+@output_options("report")
+def run_policies(args: RunArgs) -> int:
+    """Take the snapshots that are due by the applied policies.
 
-    By the policies that were applied, and no others. Made to be called every few minutes. What was
-    missed is caught up once, what a run that died has left is finished, and what retention no
-    longer keeps is removed.
+    Meant to be called every few minutes by a scheduler. Missed snapshots are taken once, runs that
+    were interrupted are completed, and sets that retention no longer keeps are removed.
     """
-    starting(words["verbose"])
+    progress = Progress(args.verbose)
+    progress.show_starting()
     from qdrantctl.flows.cluster.connect import door
     from qdrantctl.flows.cluster.nodes import Work
-    from qdrantctl.flows.snapshots.policies.run import execute_run, plan_run
-    from qdrantctl.render import text
+    from qdrantctl.flows.lease import Wait
+    from qdrantctl.flows.snapshots.policies import job
+    from qdrantctl.flows.snapshots.policies.run import plan_run
 
-    chosen = unread(words)
-    with door(chosen, on_call(words["verbose"])) as cluster, stopping() as stop:
-        say = progress(words["verbose"])
-        made = plan_run(chosen, Work(cluster, say, stop, chosen.nodes), words["policies"])
-        clear()
-        if words["dry_run"]:
-            _show_due(made.plan, words)
+    settings = args.settings()
+    with door(settings, progress.on_request) as client, catch_signals() as is_cancelled:
+        if args.dry_run:
+            work = Work(client, progress.report, is_cancelled, settings.nodes)
+            planned = plan_run(settings, work, args.policies)
+            progress.clear()
+            _print_due(planned.plan, args)
             return 0
-        with at_work(cluster, chosen, words, stop) as work:
-            planned = plan_run(chosen, work, words["policies"])
-            met = execute_run(planned, work, _teller(words))
-        clear()
-        if words["output"] != "text":
-            return report(met, words)
-        show(text.ending(met, colour=wants_colour(sys.stdout, no_color=words["no_color"])))
-        return exit_code(met)
 
+        def print_outcome(outcome: Outcome) -> None:
+            _print_outcome(outcome, args, progress)
 
-def _show_due(made: Plan, words: dict[str, Any]) -> None:
-    """Show what is due; where nothing is, when the next is, since no manifest was compared."""
-    from qdrantctl.render import text
-
-    if made.summary.changes or words["output"] == "json":
-        show(render(made, {**words, "max_bytes": 65000}))
+        wait = Wait(args.lease_timeout, notify, is_cancelled)
+        report = job.run_policies(
+            settings, client, args.policies, wait, progress.report, print_outcome
+        )
+        progress.clear()
+    if args.format == "text":
+        print_document("ending", report, args)
     else:
-        show(text.idle(made))
+        print_report(report, args)
+    return exit_code_of(report)
 
 
-@click.command("prune")
+def _print_due(plan: Plan, args: RunArgs) -> None:
+    """Print what is due; where nothing is, when the next is, since no manifest was compared."""
+    if plan.summary.changes or args.format == "json":
+        print_document("plan", plan, args)
+    else:
+        print_output(render("idle", plan, args, as_format="text"))
+
+
+def _print_outcome(outcome: Outcome, args: OutputArgs, progress: Progress) -> None:
+    from qdrantctl.model.report import Status
+
+    if outcome.status is not Status.NOOP:
+        progress.clear()
+        print_for_operator("outcome", outcome, args)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PruneArgs(PolicyArgs):
+    """The arguments of `snapshots prune`."""
+
+    dry_run: bool
+    orphans: tuple[str, ...]
+
+
+@define_command(
+    PruneArgs,
+    name="prune",
+    examples=(
+        ("qdrantctl snapshots prune -e prod --dry-run", "Show which sets would be removed."),
+        ("qdrantctl snapshots prune nightly -e prod",
+         "Remove the sets that the retention of nightly no longer keeps."),
+    ),
+)  # fmt: skip
 @click.argument("policies", nargs=-1, metavar="[POLICY]…")
-@click.option("--dry-run", is_flag=True, help="Show what would be removed, and remove nothing.")
-@click.option(
-    "--orphan",
-    "orphans",
-    multiple=True,
-    metavar="FOLDER",
-    help="Remove this, too, which is no whole set or which no rule counts.",
-)
-@lease_option
+@option("--dry-run", is_flag=True, help="Show which sets would be removed; remove nothing.")
+@option("--orphan", "orphans", multiple=True, metavar="FOLDER",
+        help="Also remove the incomplete or unmatched snapshot set in FOLDER.")  # fmt: skip
+@lease_option("another job on snapshots")
 @server_options
-@output_options("text", "json")
-def prune_sets(**words: Any) -> int:
-    """Remove the sets that retention no longer keeps.
+@output_options("removal")
+def prune_sets(args: PruneArgs) -> int:
+    """Remove the snapshot sets that retention no longer keeps.
 
-    What is no whole set is listed, and removed when it is named with --orphan; what is still
-    unfinished also once a newer one was begun.
+    Incomplete sets and sets of deleted collections are listed; they are removed only when named
+    with --orphan. An unfinished set is also removed once a newer one was begun.
     """
-    starting(words["verbose"])
+    progress = Progress(args.verbose)
+    progress.show_starting()
     from qdrantctl.flows.cluster.connect import door
-    from qdrantctl.flows.cluster.nodes import Work
-    from qdrantctl.flows.snapshots.policies.prune import plan_prune, prune
-    from qdrantctl.render import json, text
+    from qdrantctl.flows.lease import Wait
+    from qdrantctl.flows.snapshots.policies.job import prune_policies
 
-    chosen, only, named = unread(words), words["policies"], words["orphans"]
-    with door(chosen, on_call(words["verbose"])) as cluster, stopping() as stop:
-        work = Work(cluster, progress(words["verbose"]), stop, chosen.nodes)
-        going, loose = plan_prune(chosen, work, only, named)
-        if going and not words["dry_run"]:
-            with at_work(cluster, chosen, words, stop) as work:
-                going, loose = plan_prune(chosen, work, only, named)
-                prune(going, work)
-        now = cluster.now
-    clear()
-    done, sets = "removed" if not words["dry_run"] else "to remove", [each.set for each in going]
-    if words["output"] == "json":
-        documents = {"removed": sets, "left": loose}
-        show(json.document({k: [s.document(now) for s in v] for k, v in documents.items()}))
-        return 0
-    show(f"{done}:\n{text.sets(sets, now)}" if sets else "Nothing to remove.")
-    if loose:
-        show("no whole sets, of collections that are gone, or ahead of the clock; "
-             "--orphan FOLDER removes one:")  # fmt: skip
-        show(text.sets(loose, now))
+    settings = args.settings()
+    with door(settings, progress.on_request) as client, catch_signals() as is_cancelled:
+        report = prune_policies(
+            settings,
+            client,
+            args.policies,
+            args.orphans,
+            Wait(args.lease_timeout, notify, is_cancelled),
+            progress.report,
+            dry_run=args.dry_run,
+        )
+    progress.clear()
+    print_document("removal", report, args)
     return 0
 
 
-@click.command("verify")
+@dataclass(frozen=True, kw_only=True)
+class VerifyArgs(PolicyArgs):
+    """The arguments of `snapshots verify`."""
+
+    scratch: str
+
+
+@define_command(
+    VerifyArgs,
+    name="verify",
+    examples=(
+        ("qdrantctl snapshots verify -e prod", "Restore the newest sets in prod and compare them."),
+        ("qdrantctl snapshots verify nightly -e prod --scratch embedded",
+         "Restore the sets of nightly on temporary servers of this machine."),
+    ),
+)  # fmt: skip
 @click.argument("policies", nargs=-1, metavar="[POLICY]…")
-@click.option(
-    "--scratch",
-    type=click.Choice(("cluster", "embedded")),
-    default="cluster",
-    show_default=True,
-    help="Where they are restored: beside what is there, or on servers of this machine.",
-)
-@lease_option
+@option("--scratch", type=click.Choice(("cluster", "embedded")), default="cluster",
+        show_default=True,
+        help="Restore into temporary collections of the cluster, or on temporary servers of this "
+             "machine.")  # fmt: skip
+@lease_option("another job on snapshots")
 @server_options
-@output_options("text", "json")
-def verify_sets(**words: Any) -> int:
-    """Restore the newest sets and compare.
+@output_options("verification")
+def verify_sets(args: VerifyArgs) -> int:
+    """Restore the newest snapshot sets and compare them.
 
-    Of each collection one, into a collection that is deleted again. Points of each shard, settings,
-    some points themselves and what queries find among them must be what they were. The result is
-    written beside the set; exit code 6 where one is not good or could not be tried. With --scratch
-    embedded nothing is restored in the cluster: all that is written there is the lease, and in the
-    ledger the results of sets that are kept on the cluster. What an earlier verification has left,
-    there or on this machine, is removed first.
+    The newest set of each collection is restored into a temporary collection. The points of each
+    shard, the settings, sampled points and the results of sampled queries must be what they were.
+    The result is written beside the set. The exit code is 6 if a set is not good or cannot be
+    tested.
+
+    With --scratch embedded nothing is restored in the cluster: qdrantctl writes there only the
+    lease and, in the ledger, the results of sets that are kept on the cluster. Collections and
+    servers that an earlier verification left behind are removed first.
     """
-    starting(words["verbose"])
+    progress = Progress(args.verbose)
+    progress.show_starting()
     from qdrantctl.flows.cluster.connect import door
-    from qdrantctl.flows.snapshots.policies.verify import verify
-    from qdrantctl.render import json
+    from qdrantctl.flows.lease import Wait
+    from qdrantctl.flows.snapshots.policies.job import verify_policies
+    from qdrantctl.model.snapshots.reports import VerificationReport
 
-    chosen, done = unread(words), []
+    def print_verified(each: SnapshotSet, result: VerificationResult) -> None:
+        progress.clear()
+        if args.format == "text":
+            print_document("verification", VerificationReport(((each, result),)), args)
 
-    def tell(each: SnapshotSet, met: VerificationResult) -> None:
-        clear()
-        done.append({"destination": each.destination, "folder": each.folder,
-                     **met.model_dump(mode="json")})  # fmt: skip
-        if words["output"] == "text":
-            show(f"{each.destination} {each.folder} {'is good' if met.good else 'is NOT good'}")
-            for line in met.missed:
-                show(f"  {line}")
-
-    with door(chosen, on_call(words["verbose"])) as cluster, stopping() as stop:
-        with at_work(cluster, chosen, words, stop) as work:
-            embedded = words["scratch"] == "embedded"
-            untried = verify(chosen, work, words["policies"], tell, embedded=embedded)
-        clear()
-        for line in untried:
-            click.echo(f"Not verified: {line}", err=True)
-        if words["output"] == "json":
-            show(json.document({"verified": done, "untried": list(untried)}))
-        elif not done and not untried:
-            show("Nothing to verify.")
-    return 0 if all(met["good"] for met in done) and not untried else PART_WAY
-
-
-def _teller(words: dict[str, Any]) -> Callable[[Outcome], None]:
-    def tell(outcome: Outcome) -> None:
-        from qdrantctl.model.report import Status
-        from qdrantctl.render import text
-
-        if outcome.status is Status.NOOP:
-            return
-        clear()
-        shown = sys.stdout if words["output"] == "text" else sys.stderr
-        colour = wants_colour(shown, no_color=words["no_color"])
-        show(text.outcome(outcome, colour=colour), err=shown is sys.stderr)
-
-    return tell
+    settings = args.settings()
+    with door(settings, progress.on_request) as client, catch_signals() as is_cancelled:
+        report = verify_policies(
+            settings,
+            client,
+            args.policies,
+            Wait(args.lease_timeout, notify, is_cancelled),
+            progress.report,
+            print_verified,
+            embedded=args.scratch == "embedded",
+        )
+        progress.clear()
+    for line in report.untried:
+        notify(f"Not verified: {line}")
+    if args.format != "text" or not (report.verified or report.untried):
+        print_document("verification", report, args)
+    return 0 if report.is_good else INCOMPLETE

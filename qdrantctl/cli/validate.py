@@ -3,52 +3,68 @@
 from __future__ import annotations
 
 import os
-import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from qdrantctl.cli.options import output_options, project_options, show, wants_colour
-from qdrantctl.cli.plan_options import settings
+from qdrantctl.cli.command import define_command
+from qdrantctl.cli.options import OutputArgs, ProjectArgs, output_options, project_options
+from qdrantctl.cli.output import print_document
+
+if TYPE_CHECKING:
+    from qdrantctl.flows.project.validate import Validated
 
 
-@click.command()
+@dataclass(frozen=True, kw_only=True)
+class ValidateArgs(ProjectArgs, OutputArgs):
+    """The arguments of `validate`."""
+
+    def environments(self) -> tuple[str | None, ...]:
+        """Every environment, if none is named and there are some; stdin can be read only once."""
+        from qdrantctl.adapters.project.settings import environments, find
+
+        directory = Path(os.path.abspath(self.directory))  # noqa: PTH100  # as the project is found
+        if self.environment or self.url or "-" in self.files or find(directory) is None:
+            return (self.environment,)
+        return environments(directory) or (None,)
+
+
+@define_command(
+    ValidateArgs,
+    examples=(
+        ("qdrantctl validate", "Check the manifests for every environment."),
+        ("qdrantctl validate -e prod --format json", "Check them for prod, with errors as JSON."),
+    ),
+)
 @project_options
-@output_options("text", "json")
-def command(**words: Any) -> int:
-    """Check the manifests, without a server, for every environment or that of -e.
+@output_options("violations")
+def command(args: ValidateArgs) -> int:
+    """Check the manifests, without a server.
 
-    All errors at once; one that not every environment has says which do.
+    They are checked for the environment of --env, or for every one. All errors are reported at
+    once; an error that only some environments have names them.
     """
     from qdrantctl.flows.project.validate import Validated, validate
     from qdrantctl.model.errors import ManifestError
-    from qdrantctl.render import diagnostics as violations
 
     try:
-        chosen = [{**words, "environment": name} for name in _environments(words)]
-        found = validate([settings(each, need_server=False) for each in chosen])
+        result = validate(
+            [args.settings(need_server=False, environment=name) for name in args.environments()]
+        )
     except ManifestError as error:  # of the project file
-        found = Validated(error.violations, {}, valid=False)
-    if words["output"] == "json":
-        show(violations.json(found.violations))
-        return int(not found.valid)
-    if found.violations:
-        colour = wants_colour(sys.stdout, no_color=words["no_color"])
-        show(violations.text(found.violations, colour=colour))
-    for name, count in found.counts.items() if found.valid else ():
-        of = f"{name}: " if len(found.counts) > 1 else ""
-        told = "1 resource is valid" if count == 1 else f"{count} resources are valid"
-        click.echo(f"{of}{told}.")
-    return int(not found.valid)
+        result = Validated(error.violations, {}, valid=False)
+    if args.format != "text" or result.violations:
+        print_document("violations", result.violations, args)
+    if args.format == "text" and result.valid:
+        _print_counts(result)
+    return int(not result.valid)
 
 
-def _environments(words: dict[str, Any]) -> tuple[str | None, ...]:
-    """Every environment, where none is named and there are some; standard input is read once."""
-    from qdrantctl.adapters.project.settings import environments, find
-
-    directory = Path(os.path.abspath(words["directory"]))  # noqa: PTH100  # as the project is found
-    named = words["environment"] or words["url"] or "-" in words["files"]
-    if named or find(directory) is None:
-        return (words["environment"],)
-    return environments(directory) or (None,)
+def _print_counts(result: Validated) -> None:
+    """Print how many resources each environment has."""
+    for name, count in result.counts.items():
+        environment = f"{name}: " if len(result.counts) > 1 else ""
+        resources = "1 resource is valid" if count == 1 else f"{count} resources are valid"
+        click.echo(f"{environment}{resources}.")

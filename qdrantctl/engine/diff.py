@@ -11,13 +11,11 @@ from qdrantctl.model.change import Cause, FieldChange
 from qdrantctl.model.field_rule import ABSENT, Effect, Json, Rule, same
 from qdrantctl.model.resource import Origin
 from qdrantctl.model.server import Server
-from qdrantctl.model.spec import Path, Shape
-
-Tree = Mapping[str | int, Json]
+from qdrantctl.model.spec import Path, Shape, value_inside
 
 
 @dataclass(frozen=True, slots=True)
-class Lens:
+class DiffContext:
     """What a walk needs to know beside the three specs."""
 
     server: Server
@@ -31,43 +29,43 @@ class Lens:
     """Nothing was recorded of the resource, so nobody can say which side moved."""
 
 
-def created(shape: Shape, desired: Json, lens: Lens) -> tuple[FieldChange, ...]:
+def created(shape: Shape, desired: Json, context: DiffContext) -> tuple[FieldChange, ...]:
     """Every stated value of a resource that is to be created, gates checked."""
-    return tuple(_stated((), shape, desired, lens))
+    return tuple(_stated((), shape, desired, context))
 
 
 def diff(
-    shape: Shape, desired: Json, live: Json, recorded: Json, lens: Lens
+    shape: Shape, desired: Json, live: Json, recorded: Json, context: DiffContext
 ) -> tuple[FieldChange, ...]:
     """Every difference between `desired` and `live`, worst and harmless alike, in spec order."""
-    return tuple(_walk((), shape, desired, live, recorded, lens, owned=False))
+    return tuple(_walk((), shape, desired, live, recorded, context, owned=False))
 
 
-def compare(shape: Shape, before: Json, now: Json, lens: Lens) -> tuple[FieldChange, ...]:
+def diff_states(
+    shape: Shape, before: Json, now: Json, context: DiffContext
+) -> tuple[FieldChange, ...]:
     """Every difference between two states of a resource, whoever asked for them."""
-    return tuple(_walk((), shape, before, now, before, lens, owned=True))
-
-
-def keyed(shape: Shape, value: Json) -> Tree:
-    """A section, a map, or a list with identity as a mapping; empty when absent."""
-    if isinstance(value, dict):
-        return value
-    if shape.rule.key and isinstance(value, list):
-        return {entry[shape.rule.key]: entry for entry in value}
-    return {}
+    return tuple(_walk((), shape, before, now, before, context, owned=True))
 
 
 def _walk(
-    path: Path, shape: Shape, desired: Json, live: Json, recorded: Json, lens: Lens, *, owned: bool
+    path: Path,
+    shape: Shape,
+    desired: Json,
+    live: Json,
+    recorded: Json,
+    context: DiffContext,
+    *,
+    owned: bool,
 ) -> Iterator[FieldChange]:
-    if path in lens.ignored or (desired is ABSENT and live is ABSENT):
+    if path in context.ignored or (desired is ABSENT and live is ABSENT):
         return
     if shape.entries is not None:
-        yield from _map(path, shape, desired, live, recorded, lens, owned)
+        yield from _map(path, shape, desired, live, recorded, context, owned)
     elif shape.is_leaf or (shape.rule.whole and (desired is ABSENT or live is ABSENT)):
-        yield from _unit(path, shape, desired, live, recorded, lens, owned)
+        yield from _unit(path, shape, desired, live, recorded, context, owned)
     else:
-        wanted, there, ours = keyed(shape, desired), keyed(shape, live), keyed(shape, recorded)
+        wanted, there, ours = (shape.as_mapping(side) for side in (desired, live, recorded))
         inside = owned or shape.rule.whole
         for name, inner in shape.fields.items():
             if name not in wanted and (
@@ -75,30 +73,36 @@ def _walk(
             ):
                 continue  # most fields of most collections: never asked for and never ours
             want, have, had = (side.get(name, ABSENT) for side in (wanted, there, ours))
-            yield from _walk((*path, name), inner, want, have, had, lens, owned=inside)
+            yield from _walk((*path, name), inner, want, have, had, context, owned=inside)
 
 
 def _map(
-    path: Path, shape: Shape, desired: Json, live: Json, recorded: Json, lens: Lens, owned: bool
+    path: Path,
+    shape: Shape,
+    desired: Json,
+    live: Json,
+    recorded: Json,
+    context: DiffContext,
+    owned: bool,
 ) -> Iterator[FieldChange]:
     """Keys of a map are owned one by one, unless the manifest claims the whole map."""
     assert shape.entries is not None
-    wanted, there, ours = (keyed(shape, side) for side in (desired, live, recorded))
-    claimed = owned or shape.rule.whole or path in lens.exclusive
+    wanted, there, ours = (shape.as_mapping(side) for side in (desired, live, recorded))
+    claimed = owned or shape.rule.whole or path in context.exclusive
     strangers: list[str | int] = []
     for key in sorted({*wanted, *there}, key=lambda word: (isinstance(word, str), word)):
         want, have, had = (side.get(key, ABSENT) for side in (wanted, there, ours))
-        if (*path, key) in lens.ignored:
+        if (*path, key) in context.ignored:
             continue
         if want is ABSENT and had is ABSENT and not claimed:
             strangers.append(key)
         elif want is ABSENT or have is ABSENT:
             unit = Shape(shape.rule, shape.entries.fields, shape.entries.entries)
-            yield from _unit((*path, key), unit, want, have, had, lens, claimed)
+            yield from _unit((*path, key), unit, want, have, had, context, claimed)
         elif shape.entries.is_leaf:
-            yield from _leaf((*path, key), shape.rule, want, have, had, lens)
+            yield from _leaf((*path, key), shape.rule, want, have, had, context)
         else:
-            yield from _walk((*path, key), shape.entries, want, have, had, lens, owned=claimed)
+            yield from _walk((*path, key), shape.entries, want, have, had, context, owned=claimed)
     if strangers:
         yield FieldChange(
             path=path, live=strangers, effect=Effect.KEPT, cause=Cause.EDIT, because="not managed"
@@ -106,26 +110,32 @@ def _map(
 
 
 def _unit(
-    path: Path, shape: Shape, desired: Json, live: Json, recorded: Json, lens: Lens, owned: bool
+    path: Path,
+    shape: Shape,
+    desired: Json,
+    live: Json,
+    recorded: Json,
+    context: DiffContext,
+    owned: bool,
 ) -> Iterator[FieldChange]:
     """A value judged as one: a leaf, or a section or key that is there on one side only."""
-    verdict = judge(shape.rule, desired, live, recorded, lens.server, owned=owned)
-    if verdict.effect > Effect.KEPT and (reason := _closed(shape, desired, lens.server)):
+    verdict = judge(shape.rule, desired, live, recorded, context.server, owned=owned)
+    if verdict.effect > Effect.KEPT and (reason := _closed(shape, desired, context.server)):
         verdict = Verdict(Effect.REFUSED, reason)
     if verdict.effect is Effect.SAME or (verdict.effect is Effect.KEPT and not verdict.because):
         return
-    yield _change(path, shape.rule, (desired, live, recorded), verdict, lens)
+    yield _change(path, shape.rule, (desired, live, recorded), verdict, context)
 
 
 def _leaf(
-    path: Path, rule: Rule, desired: Json, live: Json, recorded: Json, lens: Lens
+    path: Path, rule: Rule, desired: Json, live: Json, recorded: Json, context: DiffContext
 ) -> Iterator[FieldChange]:
     """An opaque value that is there on both sides; nested ones are told apart inside."""
-    verdict = judge(rule, desired, live, recorded, lens.server)
+    verdict = judge(rule, desired, live, recorded, context.server)
     if verdict.effect is Effect.SAME:
         return
     if not (isinstance(desired, dict | list) and type(desired) is type(live)):
-        yield _change(path, rule, (desired, live, recorded), verdict, lens)
+        yield _change(path, rule, (desired, live, recorded), verdict, context)
         return
     from deepdiff import DeepDiff
 
@@ -135,38 +145,29 @@ def _leaf(
             where = tuple(item.path(output_format="list"))
             inside[where] = (_present(item.t2), _present(item.t1))
     for where in sorted(inside, key=str):
-        before = _inside(recorded, where)
-        yield _change((*path, *where), rule, (*inside[where], before), verdict, lens)
+        before = value_inside(recorded, where)
+        yield _change((*path, *where), rule, (*inside[where], before), verdict, context)
 
 
 def _present(value: Any) -> Json:
     return ABSENT if type(value).__name__ == "NotPresent" else value
 
 
-def _inside(value: Json, path: Path) -> Json:
-    for word in path:
-        try:
-            value = value[word]
-        except (KeyError, IndexError, TypeError):
-            return ABSENT
-    return value
-
-
 def _change(
-    path: Path, rule: Rule, sides: tuple[Json, Json, Json], verdict: Verdict, lens: Lens
+    path: Path, rule: Rule, sides: tuple[Json, Json, Json], verdict: Verdict, context: DiffContext
 ) -> FieldChange:
     desired, live, recorded = sides
     told = desired
     if desired is ABSENT and verdict.effect > Effect.KEPT and rule.neutral is not ABSENT:
         told = rule.neutral
-    origin = lens.place(path) if desired is not ABSENT else None
+    origin = context.place(path) if desired is not ABSENT else None
     found = FieldChange(
         path=path,
         recorded=recorded,
         live=live,
         desired=told,
         effect=verdict.effect,
-        cause=_cause(rule, desired, live, recorded, lens),
+        cause=_cause(rule, desired, live, recorded, context),
         because=verdict.because,
         loses=rule.loses and desired is ABSENT and verdict.effect > Effect.KEPT,
     )
@@ -182,9 +183,9 @@ def _looser(rule: Rule, desired: Json, live: Json) -> bool:
     return want is ABSENT or (have is not ABSENT and bool(want > have))
 
 
-def _cause(rule: Rule, desired: Json, live: Json, recorded: Json, lens: Lens) -> Cause:
+def _cause(rule: Rule, desired: Json, live: Json, recorded: Json, context: DiffContext) -> Cause:
     """Which world moved. A field that was never recorded was newly stated."""
-    if lens.new:
+    if context.new:
         return Cause.NEW
     if recorded is ABSENT or equal(rule, recorded, live) or _within(recorded, live):
         return Cause.EDIT
@@ -198,21 +199,21 @@ def _within(part: Json, whole: Json) -> bool:
     return all(key in whole and _within(value, whole[key]) for key, value in part.items())
 
 
-def _stated(path: Path, shape: Shape, desired: Json, lens: Lens) -> Iterator[FieldChange]:
+def _stated(path: Path, shape: Shape, desired: Json, context: DiffContext) -> Iterator[FieldChange]:
     if desired is ABSENT:
         return
     inner = shape.fields or None
     if shape.entries is not None:
-        for key, value in keyed(shape, desired).items():
+        for key, value in shape.as_mapping(desired).items():
             entry = shape.entries
             leaf = Shape(shape.rule) if entry.is_leaf else entry
-            yield from _stated((*path, key), leaf, value, lens)
+            yield from _stated((*path, key), leaf, value, context)
     elif inner and (desired or not path):
         for name, field in inner.items():
-            yield from _stated((*path, name), field, desired.get(name, ABSENT), lens)
+            yield from _stated((*path, name), field, desired.get(name, ABSENT), context)
     else:
-        reason = shape.rule.closed(desired, lens.server)
-        origin = lens.place(path)
+        reason = shape.rule.closed(desired, context.server)
+        origin = context.place(path)
         found = FieldChange(
             path=path,
             desired=desired,
@@ -225,5 +226,5 @@ def _stated(path: Path, shape: Shape, desired: Json, lens: Lens) -> Iterator[Fie
 
 def _closed(shape: Shape, desired: Json, server: Server) -> str:
     """Why this server cannot have something inside `desired`; empty when it can."""
-    found = _stated((), shape, desired, Lens(server))
+    found = _stated((), shape, desired, DiffContext(server))
     return next((change.because for change in found if change.effect is Effect.REFUSED), "")

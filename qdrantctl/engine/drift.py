@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from qdrantctl.engine.diff import Lens, compare, diff, keyed
-from qdrantctl.engine.planning.planner import Question
-from qdrantctl.engine.planning.recorded_spec import ignored
+from qdrantctl.engine.diff import diff_states
+from qdrantctl.engine.planning.compare import Comparison, compare_since_apply, compare_with_record
+from qdrantctl.engine.planning.inputs import PlanInput
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import FieldChange
 from qdrantctl.model.drift import Applied, Baseline, Known, Moved, MovedField, What
@@ -27,9 +27,7 @@ class Pair:
     live: Resource
     desired: Resource | None
     kind: Kind
-    lens: Lens
-    wanted: Mapping[str, Json]
-    """The recorded spec with what it implies."""
+    comparison: Comparison
 
     @property
     def shape(self) -> Shape:
@@ -41,14 +39,14 @@ class Pair:
         return str(path[0]) not in self.live.facts.unread
 
 
-def changed(question: Question, kinds: Mapping[str, Kind]) -> Iterator[Moved]:
+def changed(plan_input: PlanInput, kinds: Mapping[str, Kind]) -> Iterator[Moved]:
     """What moved on the cluster since this owner applied it."""
-    for address, ours in _settled(question):
-        live = question.live.get(address)
+    for address, ours in _settled(plan_input):
+        live = plan_input.live.get(address)
         if live is None:
             yield _moved(address, What.GONE, ours, because="deleted outside qdrantctl")
             continue
-        fields = tuple(_drifted(_pair(ours, live, question, kinds[address.kind])))
+        fields = tuple(_drifted(_pair(ours, live, plan_input, kinds[address.kind])))
         before, now = ours.record.uuid if ours.record else "", live.facts.uuid
         if before and now and before != now:
             because = "deleted and made again outside qdrantctl; its points are not those it had"
@@ -57,46 +55,46 @@ def changed(question: Question, kinds: Mapping[str, Kind]) -> Iterator[Moved]:
             yield _moved(address, What.CHANGED, ours, fields)
 
 
-def not_applied(question: Question, kinds: Mapping[str, Kind]) -> Iterator[Moved]:
+def not_applied(plan_input: PlanInput, kinds: Mapping[str, Kind]) -> Iterator[Moved]:
     """What the manifests ask otherwise than it was applied."""
-    open_ones = {address for address, _ in _open(question)}
-    for address in sorted({*question.desired, *question.recorded} - open_ones):
-        desired, ours = question.desired.get(address), question.recorded.get(address)
-        known = question.remembered.get(address)
+    open_ones = {address for address, _ in _open(plan_input)}
+    for address in sorted({*plan_input.desired, *plan_input.recorded} - open_ones):
+        desired, ours = plan_input.desired.get(address), plan_input.recorded.get(address)
+        known = plan_input.remembered.get(address)
         if desired is None:
-            removed = address in question.removed
+            removed = address in plan_input.removed
             because = "named under removed" if removed else "no manifest states it"
-            if not question.partial:
+            if not plan_input.partial:
                 yield _moved(address, What.LEFT, None, because=because)
         elif ours is None:
             owner = known.record.owner if known and known.record else ""
-            because = f"owned by {owner}" if owner else _there(address, question)
+            because = f"owned by {owner}" if owner else _there(address, plan_input)
             yield _moved(address, What.NEW, None, because=because)
         else:
-            fields = tuple(_edited(desired, ours, question, kinds[address.kind]))
+            fields = tuple(_edited(desired, ours, plan_input, kinds[address.kind]))
             same_life = desired.lifecycle.document() == ours.lifecycle.document()
             if fields or not same_life:
                 because = "" if same_life else "its lifecycle is stated otherwise"
                 yield _moved(address, What.CHANGED, None, fields, because)
 
 
-def unmanaged(question: Question, kinds: Mapping[str, Kind]) -> Iterator[Moved]:
+def unmanaged(plan_input: PlanInput, kinds: Mapping[str, Kind]) -> Iterator[Moved]:
     """What changed on the cluster where nobody states anything."""
-    for address, ours in _settled(question):
-        live = question.live.get(address)
+    for address, ours in _settled(plan_input):
+        live = plan_input.live.get(address)
         if live is not None and ours.record and ours.record.observed is not None:
-            pair = _pair(ours, live, question, kinds[address.kind])
+            pair = _pair(ours, live, plan_input, kinds[address.kind])
             if fields := tuple(_beside(pair, ours.record.observed)):
                 yield _moved(address, What.CHANGED, None, fields)
-    for address, live in question.live.items():
-        if address not in question.remembered and address not in question.desired:
+    for address, live in plan_input.live.items():
+        if address not in plan_input.remembered and address not in plan_input.desired:
             because = "nobody states it or applied it"
             yield _moved(address, What.APPEARED, None, because=because, uuid=live.facts.uuid)
 
 
-def interrupted(question: Question) -> Iterator[Moved]:
+def interrupted(plan_input: PlanInput) -> Iterator[Moved]:
     """Resources of which an apply was not finished. Whatever they differ in is no drift."""
-    for address, ours in _open(question):
+    for address, ours in _open(plan_input):
         assert ours.record is not None
         action = str((ours.record.pending or {}).get("action") or "change")
         because = f"an apply did not finish its {action}; the next one does"
@@ -137,39 +135,31 @@ def _field(address: str, field: MovedField) -> Known:
     return Known(address=address, path=field.path, digest=digest(value))
 
 
-def _settled(question: Question) -> Iterator[tuple[Address, Resource]]:
+def _settled(plan_input: PlanInput) -> Iterator[tuple[Address, Resource]]:
     """What is recorded as applied to the end."""
-    for address, ours in question.recorded.items():
+    for address, ours in plan_input.recorded.items():
         if ours.record and ours.record.pending is None:
             yield address, ours
 
 
-def _open(question: Question) -> Iterator[tuple[Address, Resource]]:
+def _open(plan_input: PlanInput) -> Iterator[tuple[Address, Resource]]:
     """What is recorded as half done."""
-    for address, ours in question.recorded.items():
+    for address, ours in plan_input.recorded.items():
         if ours.record and ours.record.pending is not None:
             yield address, ours
 
 
-def _pair(ours: Resource, live: Resource, question: Question, kind: Kind) -> Pair:
+def _pair(ours: Resource, live: Resource, plan_input: PlanInput, kind: Kind) -> Pair:
     assert ours.record is not None
-    desired = question.desired.get(ours.address)
-    left_alone = ignored(ours, question.today)
-    if desired is not None:
-        left_alone |= ignored(desired, question.today)
-    lens = Lens(
-        server=question.server,
-        exclusive=frozenset(ours.lifecycle.exclusive),
-        ignored=left_alone,
-    )
-    wanted = kind.imply(ours.spec, live.spec, ours.spec)
-    return Pair(ours, ours.record, live, desired, kind, lens, wanted)
+    desired = plan_input.desired.get(ours.address)
+    comparison = compare_since_apply(ours, live, desired, kind, plan_input.server, plan_input.today)
+    return Pair(ours, ours.record, live, desired, kind, comparison)
 
 
 def _drifted(pair: Pair) -> Iterator[MovedField]:
     """The fields that were applied and are not as they were: what a plan of the record would do."""
-    fields = diff(pair.shape, pair.wanted, pair.live.spec, pair.wanted, pair.lens)
-    for found in pair.kind.weigh(fields, pair.recorded, pair.live, pair.recorded):
+    fields = pair.comparison.fields
+    for found in pair.kind.classify_scope(fields, pair.recorded, pair.live, pair.recorded):
         if found.effect > Effect.KEPT and pair.readable(found.path):
             asked = pair.desired is not None and _has(pair.desired.spec, found.path, found.live)
             because = "as the manifests ask by now; apply only records it" if asked else ""
@@ -180,13 +170,11 @@ def _drifted(pair: Pair) -> Iterator[MovedField]:
 
 
 def _edited(
-    desired: Resource, ours: Resource, question: Question, kind: Kind
+    desired: Resource, ours: Resource, plan_input: PlanInput, kind: Kind
 ) -> Iterator[MovedField]:
     """The fields in which the manifest differs from what was applied."""
-    live = question.live.get(ours.address)
-    lens = Lens(question.server, ignored=ignored(desired, question.today), place=desired.place)
-    shape = shape_of(kind.spec)
-    for found in diff(shape, desired.spec, ours.spec, ours.spec, lens):
+    live = plan_input.live.get(ours.address)
+    for found in compare_with_record(desired, ours, kind, plan_input.server, plan_input.today):
         because = found.because if found.effect is Effect.KEPT else ""
         if live is not None and _has(live.spec, found.path, found.desired):
             because = "on the cluster already"
@@ -199,7 +187,7 @@ def _edited(
 
 def _beside(pair: Pair, observed: Mapping[str, Json]) -> Iterator[MovedField]:
     """The fields beside the applied ones that are not as they were seen after apply."""
-    for found in compare(pair.shape, observed, pair.live.spec, pair.lens):
+    for found in diff_states(pair.shape, observed, pair.live.spec, pair.comparison.context):
         told = pair.readable(found.path) and not _came_with_the_server(pair, found)
         if told and not _stated(pair, found.path):
             yield MovedField(path=found.path, before=found.recorded, now=found.live)
@@ -208,11 +196,12 @@ def _beside(pair: Pair, observed: Mapping[str, Json]) -> Iterator[MovedField]:
 def _stated(pair: Pair, path: Path) -> bool:
     """Whether what was applied speaks of `path`: of it, of what it is part of, or of a part."""
     here: Shape | None = pair.shape
-    tree: Json = pair.wanted
+    tree: Json = pair.comparison.expanded
+    exclusive = pair.comparison.context.exclusive
     for place, word in enumerate(path):
-        if here is None or here.is_leaf or here.rule.whole or path[:place] in pair.lens.exclusive:
+        if here is None or here.is_leaf or here.rule.whole or path[:place] in exclusive:
             return True
-        tree = keyed(here, tree).get(word, ABSENT)
+        tree = here.as_mapping(tree).get(word, ABSENT)
         if tree is ABSENT:
             return False
         here = here.below(word)
@@ -224,15 +213,17 @@ def _came_with_the_server(pair: Pair, found: FieldChange) -> bool:
 
     That is true of fields alone. A key of a map (an index, a key of metadata) somebody added.
     """
-    upgraded = pair.record.server and pair.record.server != str(pair.lens.server.version)
+    upgraded = pair.record.server and pair.record.server != str(
+        pair.comparison.context.server.version
+    )
     if not upgraded or found.recorded is not ABSENT:
         return False
     parents = [pair.shape, *pair.shape.along(found.path[:-1])]
     return parents[-1].entries is None
 
 
-def _there(address: Address, question: Question) -> str:
-    return "on the cluster already, to be adopted" if address in question.live else ""
+def _there(address: Address, plan_input: PlanInput) -> str:
+    return "on the cluster already, to be adopted" if address in plan_input.live else ""
 
 
 def _has(spec: Mapping[str, Json], path: Path, value: Json) -> bool:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 from qdrantctl import __version__
+from qdrantctl.adapters.project import drift_baseline
 from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.qdrant import key_registry as registry
 from qdrantctl.adapters.qdrant.ledger import LEDGER
 from qdrantctl.engine import drift as engine
-from qdrantctl.engine.planning.planner import Question
+from qdrantctl.engine.planning.inputs import PlanInput
 from qdrantctl.engine.snapshots.policy_status import KIND as POLICY
 from qdrantctl.engine.snapshots.policy_status import WORDS, PolicyFinding
 from qdrantctl.flows.snapshots.policies.status import check_policies
@@ -39,7 +41,7 @@ def drift(
     progress(f"asking {door.server.url}")
     owners = frozenset({settings.owner, *settings.previous_owners})
     found = worlds(door, wanted, progress, settings.owners, detailed=True)
-    question = Question(
+    question = PlanInput(
         owner=settings.owner,
         server=door.server,
         today=today,
@@ -92,6 +94,16 @@ def beside(made: Drift, baseline: Baseline) -> Drift:
     return made.model_copy(update=marked)
 
 
+def compare_with_baseline(made: Drift, path: Path, *, update: bool) -> Drift:
+    """The report with known drift marked; `update` first writes all drift to the baseline file.
+
+    Raises SettingsError for a file that is no baseline of this owner.
+    """
+    if update:
+        drift_baseline.write(path, known(made))
+    return beside(made, drift_baseline.read(path, made.owner))
+
+
 def _was_applied(settings: Settings) -> bool:
     """Whether something must have been applied, whatever the ledger says.
 
@@ -114,7 +126,7 @@ def _owners(found: Worlds) -> frozenset[str]:
     return frozenset(str(entry["owner"]) for entry in entries.values())
 
 
-def _keys_gone(question: Question, door: Door) -> Iterator[str]:
+def _keys_gone(question: PlanInput, door: Door) -> Iterator[str]:
     """What it means that the registry of keys is gone, and the way back."""
     gone = [
         address

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from qdrantctl.adapters.qdrant import leases
 from qdrantctl.adapters.qdrant.client import Cluster
 from qdrantctl.adapters.qdrant.lease_lock import Fenced, Holding, acquire
+from qdrantctl.adapters.system.actor import identify
 from qdrantctl.model.actor import Identity
 from qdrantctl.model.errors import ClusterError, LeaseError, QdrantctlError
-from qdrantctl.model.lease import Lease, of_snapshots, stamp
+from qdrantctl.model.lease import Lease, LeaseReport, of_snapshots, stamp
+
+if TYPE_CHECKING:
+    from qdrantctl.adapters.project.settings import Settings
 
 POLL = 1.0
 """Seconds after which a lease that another holds is looked at again."""
@@ -75,6 +81,17 @@ def current(door: Cluster, owner: str) -> Lease | None:
     """The lease that counts, expired or not; None where nobody applies. Raises ClusterError."""
     found = leases.standing(door, owner)
     return found[-1] if found else None
+
+
+def current_actor(settings: Settings) -> Identity:
+    """Who runs this command, and from which commit, for the ledger's history and the lease."""
+    return identify(settings.root, os.environ)
+
+
+def lease_report(door: Cluster, owner: str) -> LeaseReport:
+    """The leases of an owner, of applies and of jobs on snapshots. Raises ClusterError."""
+    applies, snapshots = current(door, owner), current(door, of_snapshots(owner))
+    return LeaseReport(owner, applies, snapshots, door.now)
 
 
 def note(door: Cluster, owner: str) -> str:

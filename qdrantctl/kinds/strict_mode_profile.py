@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -16,7 +16,7 @@ from pydantic_core import PydanticCustomError
 from qdrantctl.kinds.collection.caps import exact_count
 from qdrantctl.kinds.collection.observe import pruned
 from qdrantctl.kinds.collection.spec import Acknowledged
-from qdrantctl.kinds.collection.steps import STRICT, put
+from qdrantctl.kinds.collection.steps import STRICT
 from qdrantctl.kinds.collection.strict_mode import StrictMode
 from qdrantctl.kinds.collection_selector import selects
 from qdrantctl.model.field_rule import Json, Rule
@@ -78,23 +78,23 @@ def _apply(documents: Inventory, desired: Inventory) -> Inventory:
 def _laid(documents: list[Resource], resource: Resource) -> Resource:
     if not documents:
         return resource
-    own = resource.spec.get(STRICT, {})
-    stated = set(_leaves(own))
-    caps: dict[str, Any] = {}
+    shape = shape_of(StrictMode)
+    own = shape.leaves(resource.spec.get(STRICT, {}))
+    caps: dict[Path, Json] = {}
     layers: dict[Path, Layer] = {}
     allowed = list(resource.declared.get("acknowledge", ()))
     for document in documents:
         allowed += document.declared.get("acknowledge", ())
-        for path, value in _leaves(document.spec[CONFIG]).items():
-            if path in stated or not _fits(path, resource.spec):
+        for path, value in shape.leaves(document.spec[CONFIG]).items():
+            if path in own or not _fits(path, resource.spec):
                 continue
-            put(caps, path, value)
+            caps[path] = value
             inside = (CONFIG, *path)
             layers[(STRICT, *path)] = Layer(document.address, inside, document.place(inside))
-    for path, value in _leaves(own).items():
-        put(caps, path, value)
+    caps |= own
     # A collection may state an empty section, which is more than none.
-    spec = {**resource.spec, STRICT: caps} if caps or STRICT in resource.spec else resource.spec
+    stated = caps or STRICT in resource.spec
+    spec = {**resource.spec, STRICT: shape.build(caps)} if stated else resource.spec
     declared = {**resource.declared, "acknowledge": allowed}
     return replace(resource, spec=spec, layers=layers, declared=declared)
 
@@ -103,16 +103,6 @@ def _fits(path: Path, spec: Mapping[str, Json]) -> bool:
     """A cap on a vector is for the collections that have it."""
     vectors = _BY_VECTOR.get(str(path[0]))
     return vectors is None or path[1] in spec.get(vectors, {})
-
-
-def _leaves(tree: Mapping[str, Json], above: Path = ()) -> dict[Path, Json]:
-    found: dict[Path, Json] = {}
-    for word, value in tree.items():
-        if isinstance(value, dict):
-            found |= _leaves(value, (*above, word))
-        else:
-            found[(*above, word)] = value
-    return found
 
 
 def _lint(document: Resource, desired: Inventory) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, Literal
@@ -90,6 +90,11 @@ class FieldChange(BaseModel):
     def _named(cls, effect: Any) -> Any:
         """The inverse: a plan is read back from its JSON."""
         return Effect.__members__.get(effect.upper()) if isinstance(effect, str) else effect
+
+
+def worst_effect(fields: Iterable[FieldChange]) -> Effect:
+    """The effect that decides what becomes of a resource."""
+    return max((field.effect for field in fields), default=Effect.SAME)
 
 
 class SchemaVersion(BaseModel):

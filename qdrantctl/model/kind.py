@@ -101,11 +101,11 @@ class Kind:
     """What is wrong with a desired resource beside the others, seen without a server."""
     check: Callable[[Change, Context], Iterable[Violation]] = _nothing
     """What is wrong with a change on this cluster."""
-    imply: Callable[
+    expand: Callable[
         [Mapping[str, Json], Mapping[str, Json], Mapping[str, Json]], Mapping[str, Json]
     ] = _as_stated
     """desired, live, recorded -> desired with what it implies on this live resource."""
-    weigh: Callable[
+    classify_scope: Callable[
         [tuple[FieldChange, ...], Resource, Resource | None, Resource | None],
         tuple[FieldChange, ...],
     ] = _as_judged

@@ -81,6 +81,17 @@ class Lease:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class LeaseReport:
+    """The leases of one owner, expired or not; None where no process holds one."""
+
+    owner: str
+    applies: Lease | None
+    snapshots: Lease | None
+    now: datetime
+    """The server's clock."""
+
+
 def name_of(owner: str, number: int | str) -> str:
     """The collection's name. Environments hold no dot, so it belongs to one owner only."""
     return f"{PREFIX}.{owner.replace('/', '.')}.{number}"

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import AliasChoices, BaseModel, ConfigDict, RootModel, model_validator
 from pydantic.fields import FieldInfo
 
-from qdrantctl.model.field_rule import OPEN, Rule
+from qdrantctl.model.field_rule import ABSENT, OPEN, Json, Rule
 
 Path = tuple[str | int, ...]
 """Where a value stands in a spec: names, map keys (strings, or integers for shard keys)."""
@@ -83,6 +83,51 @@ class Shape:
             return found
         return next((inner for inner in self.fields.values() if word in inner.spellings), None)
 
+    def as_mapping(self, value: Json) -> Mapping[str | int, Json]:
+        """A section, a map, or a list with identity as a mapping; empty for anything else."""
+        if isinstance(value, dict):
+            return value
+        if self.rule.key and isinstance(value, list):
+            return {entry[self.rule.key]: entry for entry in value}
+        return {}
+
+    def leaves(self, spec: Json) -> dict[Path, Json]:
+        """Every value of `spec` that has no parts, by its path, in the order of `spec`.
+
+        That is each value at a leaf of this tree, however deep it is itself (an opaque value), and
+        each section, map or list that is empty. An entry of a list with identity stands under its
+        key. Keys that the tree does not know are leaves. `build` is the inverse.
+        """
+        leaves: dict[Path, Json] = {}
+        for key, value in self.as_mapping(spec).items():
+            below = self.below(key)
+            inside = below.leaves(value) if below and not below.is_leaf else {}
+            leaves |= {(key, *path): leaf for path, leaf in inside.items()} or {(key,): value}
+        return leaves
+
+    def build(self, leaves: Mapping[Path, Json]) -> Json:
+        """The spec that has these leaves. What stands below an empty section fills it."""
+        parts: dict[str | int, dict[Path, Json]] = {}
+        for (key, *path), value in leaves.items():
+            parts.setdefault(key, {})[tuple(path)] = value
+        spec: dict[str | int, Json] = {}
+        for key, inside in parts.items():
+            value = inside.pop((), ABSENT)
+            below = self.below(key)
+            spec[key] = below.build(inside) if below and inside else value
+        return list(spec.values()) if self.is_list else spec
+
+    def field_path(self, path: Path) -> Path:
+        """The path of the field that stands at `path`, or around it: of an opaque value."""
+        return path[: len(list(self.along(path)))]
+
+    def value_at(self, spec: Json, path: Path) -> Json:
+        """The value at `path`, also in lists with identity and inside opaque values; or ABSENT."""
+        field_path, here = self.field_path(path), self
+        for word, below in zip(field_path, self.along(path), strict=True):
+            spec, here = here.as_mapping(spec).get(word, ABSENT), below
+        return value_inside(spec, path[len(field_path) :])
+
     def spelled(self, stated: Any, word: str | int) -> str | int | None:
         """The key or position at which `stated`, as a person wrote it, has what is under `word`.
 
@@ -106,6 +151,16 @@ class Shape:
             return next((spelling for spelling in field.spellings if spelling in stated), None)
         bare = str(word).replace('"', "")
         return next((key for key in stated if key.replace('"', "") == bare), None)
+
+
+def value_inside(value: Json, path: Path) -> Json:
+    """The value at a path of names and positions inside an opaque value; or ABSENT."""
+    for word in path:
+        try:
+            value = value[word]
+        except (KeyError, IndexError, TypeError):
+            return ABSENT
+    return value
 
 
 @cache

@@ -7,40 +7,25 @@ from unicodedata import combining, east_asian_width
 
 from qdrantctl.model.resource import Origin
 from qdrantctl.model.violation import Severity, Violation
-from qdrantctl.render.json import document
 from qdrantctl.render.shared.ansi import Paint, painter
 from qdrantctl.render.shared.escape import clean, counted
 
-_TOLD = (Severity.ERROR, Severity.WARNING, Severity.NOTE)
+REPORTED = (Severity.ERROR, Severity.WARNING, Severity.NOTE)
+"""The severities that are printed."""
 _TAB = "    "
 
 
 def text(violations: Sequence[Violation], *, colour: bool) -> str:
     """Every violation with its place, and how many there are."""
     paint = painter(colour=colour)
-    counts = {severity: _count(violations, severity) for severity in _TOLD}
+    counts = {severity: count(violations, severity) for severity in REPORTED}
     total = ", ".join(counted(number, str(word)) for word, number in counts.items() if number)
     return "\n\n".join([*entries(violations, paint), *([total] if total else [])])
 
 
-def json(violations: Sequence[Violation]) -> str:
-    """The same for machines."""
-    told = [v.model_dump(mode="json") for v in violations if v.severity in _TOLD]
-    errors = _count(violations, Severity.ERROR)
-    return document(
-        {
-            "format_version": "1.0",
-            "valid": not errors,
-            "error_count": errors,
-            "warning_count": _count(violations, Severity.WARNING),
-            "violations": told,
-        }
-    )
-
-
 def entries(violations: Iterable[Violation], paint: Paint) -> list[str]:
     """Each violation as lines of its own."""
-    return ["\n".join(_entry(v, paint)) for v in violations if v.severity in _TOLD]
+    return ["\n".join(_entry(v, paint)) for v in violations if v.severity in REPORTED]
 
 
 def _entry(violation: Violation, paint: Paint) -> Iterator[str]:
@@ -81,5 +66,6 @@ def _width(shown: str) -> int:
     )
 
 
-def _count(violations: Iterable[Violation], severity: Severity) -> int:
+def count(violations: Iterable[Violation], severity: Severity) -> int:
+    """How many violations have a severity."""
     return sum(violation.severity is severity for violation in violations)

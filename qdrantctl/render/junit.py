@@ -8,9 +8,10 @@ from qdrantctl.model.audit.report import Answer, AuditReport, Verdict
 from qdrantctl.model.audit.rules import AUDIT_RULES, AuditRule
 from qdrantctl.render.shared.audit_rows import by_section, finding, proofs, remedy
 from qdrantctl.render.shared.escape import clean
+from qdrantctl.render.shared.style import PLAIN, Style
 
 
-def audit(made: AuditReport) -> str:
+def audit(made: AuditReport, _: Style = PLAIN) -> str:
     """One suite for each head of the checklist."""
     root = Element("testsuites", name=f"qdrantctl audit {clean(made.owner)}")
     for section, rules in by_section(made).items():

@@ -31,6 +31,7 @@ from qdrantctl.render.shared.plan_rows import (
     rows,
     way_back,
 )
+from qdrantctl.render.shared.style import PLAIN, Style
 
 _FIRST = (Action.DELETE, Action.REPLACE, Action.REFUSED)
 """What a reviewer must not miss, in this order."""
@@ -40,13 +41,13 @@ _NOTICE, _DANGER, _ERROR, _CHANGE, _REMARK, _LIST = range(6)
 """Ranks, the last to be cut first."""
 
 
-def plan(made: Plan, *, max_bytes: int) -> str:
-    """The plan in at most `max_bytes` of UTF-8; what is left out is counted in the last line."""
+def plan(made: Plan, style: Style = PLAIN) -> str:
+    """The plan in at most `style.max_bytes` of UTF-8; the last line counts what is left out."""
     marked = marker("plan", made.project, made.environment)
-    return fitted(marked, f"### {numbers.planned(made)}", tuple(_blocks(made)), max_bytes)
+    return fitted(marked, f"### {numbers.planned(made)}", tuple(_blocks(made)), style.max_bytes)
 
 
-def report(made: Report) -> str:
+def report(made: Report, _: Style = PLAIN) -> str:
     """What became of a plan."""
     parts = [f"### {numbers.applied(made)}", f"{_owner(made)} on {code(made.url)}"]
     wrong = [o for o in made.outcomes if o.status in (Status.FAILED, Status.NOT_TAKEN)]
@@ -68,7 +69,7 @@ def _became(met: Outcome) -> list[str]:
     return [numbers.became(met), *(f"  {line}" for line in numbers.stored(met))]
 
 
-def resource(made: Shown) -> str:
+def resource(made: Shown, _: Style = PLAIN) -> str:
     """One resource: what was applied beside what is there."""
     head, *more = beside.facts(made)
     parts = [f"### {code(head)}", fence([*more, *beside.table(made)], "text")]
@@ -77,18 +78,18 @@ def resource(made: Shown) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def drift(made: Drift, *, max_bytes: int) -> str:
-    """The drift report in at most `max_bytes`, for an issue or a chat."""
+def drift(made: Drift, style: Style = PLAIN) -> str:
+    """The drift report in at most `style.max_bytes`, for an issue or a chat."""
     marked = marker("drift", made.project, made.environment)
     title = f"### {drifted.headline(made)}"
-    return fitted(marked, title, tuple(_drift(made)), max_bytes, "drift")
+    return fitted(marked, title, tuple(_drift(made)), style.max_bytes, "drift")
 
 
-def audit(made: AuditReport, *, max_bytes: int) -> str:
-    """The audit in at most `max_bytes`: findings open, all other lines folded."""
+def audit(made: AuditReport, style: Style = PLAIN) -> str:
+    """The audit in at most `style.max_bytes`: findings open, all other lines folded."""
     marked = marker("audit", made.project, made.environment)
     title = f"### {audited.summary(made)}"
-    return fitted(marked, title, tuple(_audit(made)), max_bytes, "audit")
+    return fitted(marked, title, tuple(_audit(made)), style.max_bytes, "audit")
 
 
 def _audit(made: AuditReport) -> Iterator[Block]:

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from qdrantctl.model.drift import Drift, Moved
 from qdrantctl.model.field_rule import ABSENT
 from qdrantctl.render.shared.escape import clean
+from qdrantctl.render.shared.style import PLAIN, Style
 
 Sample = tuple[dict[str, str], int]
 """Labels and a value."""
 
 
-def drift(made: Drift) -> str:
+def drift(made: Drift, _: Style = PLAIN) -> str:
     """The drift report as gauges. What a run does not know (no manifests) is left out."""
     return "\n".join(line for metric in _metrics(made) for line in _lines(*metric)) + "\n"
 

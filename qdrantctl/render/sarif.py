@@ -11,6 +11,7 @@ from qdrantctl.model.resource import Origin
 from qdrantctl.render.json import document
 from qdrantctl.render.shared.audit_rows import remedy
 from qdrantctl.render.shared.escape import clean
+from qdrantctl.render.shared.style import PLAIN, Style
 
 SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -19,7 +20,7 @@ PROJECT_FILE = "qdrantctl.yaml"
 """Where findings of the server are shown, which stand in no file: code scanning wants one."""
 
 
-def audit(made: AuditReport) -> str:
+def audit(made: AuditReport, _: Style = PLAIN) -> str:
     """One run; its results are the findings."""
     rules = list(AUDIT_RULES)
     results = [_result(verdict, rules, made) for verdict in made.verdicts if verdict.failed]

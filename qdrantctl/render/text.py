@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
-from qdrantctl.model.access_keys.report import Checked, ListedKey, Replacing
+from qdrantctl.model.access_keys.report import Checked, KeyListing, Replacing
 from qdrantctl.model.audit.report import Answer, AuditReport
 from qdrantctl.model.change import Action, Change
 from qdrantctl.model.drift import Drift, Moved
 from qdrantctl.model.import_report import Imported, ReceivedField
-from qdrantctl.model.lease import Lease
+from qdrantctl.model.lease import Lease, LeaseReport
 from qdrantctl.model.plan import Plan
 from qdrantctl.model.report import Outcome, Report, Status
 from qdrantctl.model.resource_view import Event, Shown
-from qdrantctl.model.snapshots.snapshot import Listed, Taken
+from qdrantctl.model.snapshots.reports import (
+    RemovalReport,
+    RestoredCollection,
+    SnapshotInventory,
+    VerificationReport,
+)
 from qdrantctl.model.snapshots.snapshot_set import SnapshotSet
+from qdrantctl.model.violation import Violation
 from qdrantctl.render.diagnostics import entries
+from qdrantctl.render.diagnostics import text as diagnostics
 from qdrantctl.render.shared import audit_rows as audited
 from qdrantctl.render.shared import drift_rows as drifted
 from qdrantctl.render.shared import key_tables as tokens
@@ -36,45 +43,52 @@ from qdrantctl.render.shared.plan_rows import (
 from qdrantctl.render.shared.snapshot_set_table import table as sets_table
 from qdrantctl.render.shared.snapshot_table import restored as after_restore
 from qdrantctl.render.shared.snapshot_table import table
+from qdrantctl.render.shared.style import PLAIN, Style
 
 _UNDER = " " * 15
 """In front of what is told of a rule of the audit."""
+OTHER_SNAPSHOTS = "\nSnapshots of no set, taken before points were destroyed or by somebody else:\n"
+NOTHING_TO_REMOVE = "Nothing to remove.\n"
+LEFT_SETS = (
+    "no whole sets, of collections that are gone, or ahead of the clock; "
+    "--orphan FOLDER removes one:\n"
+)
 _TONES = {Status.DONE: "+", Status.FAILED: "error", Status.NOT_TAKEN: "error"}
 
 
-def plan(made: Plan, *, colour: bool) -> str:
+def plan(made: Plan, style: Style = PLAIN) -> str:
     """The plan: every change with its fields, what speaks against it, and the sum."""
-    return "\n\n".join(_plan(made, painter(colour=colour))) + "\n"
+    return "\n\n".join(_plan(made, painter(colour=style.colour))) + "\n"
 
 
-def report(made: Report, *, colour: bool) -> str:
+def report(made: Report, style: Style = PLAIN) -> str:
     """What became of a plan: the sum, and before it whatever is not as planned."""
-    return "\n\n".join(_report(made, painter(colour=colour))) + "\n"
+    return "\n\n".join(_report(made, painter(colour=style.colour))) + "\n"
 
 
-def outcome(made: Outcome, *, colour: bool) -> str:
+def outcome(made: Outcome, style: Style = PLAIN) -> str:
     """What became of one resource, told meanwhile: a line, and one for each set of a policy."""
-    paint = painter(colour=colour)
+    paint = painter(colour=style.colour)
     head = paint(numbers.became(made), _TONES.get(made.status, "faint"))
     return "\n".join([head, *(f"  {paint(line, line[0])}" for line in numbers.stored(made))])
 
 
-def ending(made: Report, *, colour: bool) -> str:
+def ending(made: Report, style: Style = PLAIN) -> str:
     """The sum alone, where what became of each was told meanwhile."""
-    paint = painter(colour=colour)
+    paint = painter(colour=style.colour)
     lines = [paint(numbers.applied(made), "+" if made.complete else "strong")]
     return "\n".join(lines if made.complete else [*lines, numbers.going_on(made)]) + "\n"
 
 
-def idle(made: Plan) -> str:
+def idle(made: Plan, _: Style = PLAIN) -> str:
     """Said of policies of which none is due."""
     lines = [f"{clean(change.address)}: {change.because}" for change in made.changes]
     return "\n".join([numbers.NOTHING_DUE, *lines]) + "\n"
 
 
-def resource(made: Shown, *, colour: bool) -> str:
+def resource(made: Shown, style: Style = PLAIN) -> str:
     """One resource: what was applied beside what is there."""
-    paint = painter(colour=colour)
+    paint = painter(colour=style.colour)
     head, *more = beside.facts(made)
     lines = [paint(head, "strong"), *more, ""]
     lines += [paint(line, "~" if line.startswith("!") else "plain") for line in beside.table(made)]
@@ -83,50 +97,85 @@ def resource(made: Shown, *, colour: bool) -> str:
     return "\n".join(lines) + "\n"
 
 
-def history(made: Iterable[Event]) -> str:
+def history(made: Iterable[Event], _: Style = PLAIN) -> str:
     """What was applied, a line each."""
     lines = list(beside.events(made)) or ["Nothing was applied yet."]
     return "\n".join(lines) + "\n"
 
 
-def snapshots(found: Iterable[Listed]) -> str:
-    """What there is to restore, a line for each file."""
-    lines = list(table(found))
-    return "\n".join(lines if len(lines) > 1 else ["There are no snapshots."]) + "\n"
+def snapshots(made: SnapshotInventory, _: Style = PLAIN) -> str:
+    """What can be restored: a line for each set, then one for each file of no set."""
+    parts = [_sets(made.sets, made.now)] if made.sets else []
+    if made.sets and made.others:
+        parts.append(OTHER_SNAPSHOTS)
+    if made.others or not made.sets:
+        lines = list(table(made.others))
+        parts.append("\n".join(lines if len(lines) > 1 else ["There are no snapshots."]) + "\n")
+    return "".join(parts)
 
 
-def sets(found: Iterable[SnapshotSet], now: datetime) -> str:
-    """The sets at destinations, a line for each, and their sum."""
-    return "\n".join(sets_table(found, now)) + "\n"
+def removal(made: RemovalReport, _: Style = PLAIN) -> str:
+    """The sets that prune removes, and those that it removes only by name."""
+    title = "to remove" if made.dry_run else "removed"
+    parts = [f"{title}:\n{_sets(made.removed, made.now)}" if made.removed else NOTHING_TO_REMOVE]
+    if made.left:
+        parts += [LEFT_SETS, _sets(made.left, made.now)]
+    return "".join(parts)
 
 
-def restored(name: str, taken: Taken, left: Iterable[str], *, managed: bool) -> str:
+def verification(made: VerificationReport, _: Style = PLAIN) -> str:
+    """Sets that were verified, and what was not as it had been."""
+    lines = []
+    for each, result in made.verified:
+        lines.append(
+            f"{each.destination} {each.folder} {'is good' if result.good else 'is NOT good'}"
+        )
+        lines += [f"  {line}" for line in result.missed]
+    if not made.verified and not made.untried:
+        lines = ["Nothing to verify."]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def restored(made: RestoredCollection, _: Style = PLAIN) -> str:
     """What is to be known once a snapshot is a collection again."""
-    return "\n".join(after_restore(name, taken, left, managed=managed)) + "\n"
+    lines = after_restore(made.name, made.snapshot, made.aliases_left, managed=made.managed)
+    return "\n".join(lines) + "\n"
 
 
-def ways_back(met: Report) -> str:
+def ways_back(met: Report, _: Style = PLAIN) -> str:
     """How what was destroyed is had again; empty where nothing was."""
     return "".join(f"{line}\n" for line in numbers.ways_back(met))
 
 
-def drift(made: Drift, *, colour: bool) -> str:
+def drift(made: Drift, style: Style = PLAIN) -> str:
     """What moved, block by block; the last line says it all and is fit for a log."""
-    return "\n\n".join(_drift(made, painter(colour=colour))) + "\n"
+    return "\n\n".join(_drift(made, painter(colour=style.colour))) + "\n"
 
 
-def audit(made: AuditReport, *, colour: bool) -> str:
+def audit(made: AuditReport, style: Style = PLAIN) -> str:
     """The checklist, answered line by line; the last line says it all and is fit for a log."""
-    return "\n\n".join(_audit(made, painter(colour=colour))) + "\n"
+    return "\n\n".join(_audit(made, painter(colour=style.colour))) + "\n"
 
 
-def imported(made: Imported, *, printed: bool = False) -> str:
+def imported(made: Imported, _: Style = PLAIN) -> str:
     """What import wrote, what it left out, and what a plan would make of it."""
-    return "".join(f"{line}\n" for line in _imported(made, printed=printed))
+    return "".join(f"{line}\n" for line in _imported(made, printed=False))
 
 
-def lease(owner: str, held: Lease | None, now: datetime) -> str:
-    """Who applies for an owner."""
+def import_remarks(made: Imported, _: Style = PLAIN) -> str:
+    """The same where the manifests were printed, and not written to files."""
+    return "".join(f"{line}\n" for line in _imported(made, printed=True))
+
+
+def leases(made: LeaseReport, _: Style = PLAIN) -> str:
+    """Who applies for an owner, and who works on its snapshots."""
+    text = _lease(made.owner, made.applies, made.now)
+    if made.snapshots:
+        text += "\n" + _lease(made.snapshots.owner, made.snapshots, made.now)
+    return text
+
+
+def _lease(owner: str, held: Lease | None, now: datetime) -> str:
     if held is None:
         return f"no apply of {clean(owner)} is running\n"
     lines = [f"owner    {clean(owner)}"]
@@ -139,19 +188,29 @@ def lease(owner: str, held: Lease | None, now: datetime) -> str:
     return "\n".join(lines) + "\n"
 
 
-def keys(made: Iterable[ListedKey], *, ledger: bool = True) -> str:
+def keys(made: KeyListing, _: Style = PLAIN) -> str:
     """Access keys, a line for each generation."""
-    return "\n".join(tokens.listed(made, ledger=ledger)) + "\n"
+    return "\n".join(tokens.listed(made.keys, ledger=made.ledger)) + "\n"
 
 
-def checked(made: Checked) -> str:
+def checked(made: Checked, _: Style = PLAIN) -> str:
     """What a token claims, and what the cluster lets it do."""
     return "\n".join(tokens.checked(made)) + "\n"
 
 
-def replacing(made: Replacing) -> str:
+def replacing(made: Replacing, _: Style = PLAIN) -> str:
     """What a new API key breaks, and what to do in which order."""
     return "\n".join(tokens.replacing(made)) + "\n"
+
+
+def violations(made: Sequence[Violation], style: Style = PLAIN) -> str:
+    """Broken rules with their places, and how many there are."""
+    return diagnostics(made, colour=style.colour)
+
+
+def _sets(sets: Iterable[SnapshotSet], now: datetime) -> str:
+    """A line for each set, and their sum."""
+    return "\n".join(sets_table(sets, now)) + "\n"
 
 
 def _plan(made: Plan, paint: Paint) -> Iterator[str]:

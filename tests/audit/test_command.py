@@ -169,7 +169,7 @@ def test_a_cap_of_the_projects_own_profile_stands_at_its_line(project, audited):
 
 def test_words_that_make_no_sense_together(capsys):
     assert run(["audit", "--offline", "--prove"]) == 64
-    assert "--offline asks no server" in capsys.readouterr().err
+    assert "--offline sends no request" in capsys.readouterr().err
 
 
 def test_the_same_answers_whatever_the_format_is(empty_qdrant, capfd):

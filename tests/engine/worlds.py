@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from qdrantctl.engine.planning.planner import Question
+from qdrantctl.engine.planning.inputs import PlanInput
 from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.kinds.collection.observe import live_spec
 from qdrantctl.model.address import Address
@@ -94,9 +94,9 @@ def question(
     live: list[Resource] = (),  # type: ignore[assignment]
     known: list[Resource] = (),  # type: ignore[assignment]
     **more: Any,
-) -> Question:
+) -> PlanInput:
     more.setdefault("server", SERVER)
-    return Question(
+    return PlanInput(
         owner=OWNER,
         today=TODAY,
         desired=Inventory(want),

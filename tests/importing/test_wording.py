@@ -12,9 +12,9 @@ from qdrantctl.adapters.manifests.edit import edited
 from qdrantctl.adapters.manifests.load import Page, load_page
 from qdrantctl.adapters.manifests.validation import validate
 from qdrantctl.adapters.manifests.write import document
-from qdrantctl.engine.diff import Lens, diff
+from qdrantctl.engine.diff import DiffContext, diff
 from qdrantctl.engine.importing.manifest_form import bare, reworded, worded
-from qdrantctl.engine.importing.merge import received
+from qdrantctl.engine.importing.merge import merge_live
 from qdrantctl.kinds.catalog import KINDS
 from qdrantctl.kinds.collection.kind import COLLECTION
 from qdrantctl.model.address import Address
@@ -98,17 +98,17 @@ def test_after_receiving_only_edits_of_the_manifest_are_left_to_change(pair, oth
     def own(of):
         return bare(SHAPE, of.spec, COLLECTION.unset(of.spec, SERVER))
 
-    merged = received(want, have, context, COLLECTION, own)
+    merged = merge_live(want, have, context, COLLECTION, own)
     found = canonical(worded(SHAPE, merged.spec))
     if found is None:
         return  # more indexes than the cap allows, say
     before = ours or {}
-    wanted = COLLECTION.imply(found, live, before)
-    left = diff(SHAPE, wanted, live, before, Lens(SERVER))
+    wanted = COLLECTION.expand(found, live, before)
+    left = diff(SHAPE, wanted, live, before, DiffContext(SERVER))
     told = {change.path for change in (*merged.unapplied, *merged.conflicts)}
     assert {change.path for change in left if change.effect > Effect.KEPT} == told
     assert not told or remembered == "other"
-    unsaid = () if ours else diff(SHAPE, own(have), found, {}, Lens(SERVER))
+    unsaid = () if ours else diff(SHAPE, own(have), found, {}, DiffContext(SERVER))
     assert [change for change in unsaid if change.effect > Effect.KEPT] == []
 
 

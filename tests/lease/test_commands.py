@@ -177,15 +177,15 @@ def test_what_changed_since_yes_is_not_applied(shop, empty_qdrant, monkeypatch, 
     assert cli(shop, "apply", "--auto-approve") == 0
     shop.write(m=32)
 
-    def meanwhile(_):
+    def meanwhile(*_):
         body = {"hnsw_config": {"m": 20}}
         assert empty_qdrant.request("PATCH", "/collections/products", body)[0] == 200
         return True
 
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
-    monkeypatch.setattr("qdrantctl.cli.apply.approved", meanwhile)
+    monkeypatch.setattr("qdrantctl.cli.terminal.confirm", meanwhile)
     assert cli(shop, "apply") == 4
-    assert "has changed since you said yes" in capsys.readouterr().err
+    assert "changed after you approved the plan" in capsys.readouterr().err
     assert m_of(empty_qdrant) == 20
     assert leases(empty_qdrant) == []
     assert cli(shop, "apply") == 0

@@ -157,4 +157,4 @@ def test_three_nodes(three_nodes, tmp_path):
 
 def test_a_name_that_would_be_swept_is_not_taken(node, shop, kept):
     told = back(shop, node, kept, "--as", "qdrantctl-verify-mine")
-    assert (told.code, "deleted when a set is verified" in told.err) == (64, True)
+    assert (told.code, "reserved for temporary collections" in told.err) == (64, True)

@@ -10,16 +10,17 @@ from hypothesis import strategies as st
 
 from qdrantctl.render import diagnostics as violations
 from qdrantctl.render import json, markdown, text
+from qdrantctl.render.shared.style import Style
 from tests.render.plans import plans, quickly, reports
 from tests.render.plans import violations as broken
 
 
 def every_plan(made):
-    return text.plan(made, colour=False), json.plan(made), markdown.plan(made, max_bytes=10**9)
+    return text.plan(made), json.plan(made), markdown.plan(made, Style(max_bytes=10**9))
 
 
 def every_report(made):
-    return text.report(made, colour=False), json.report(made), markdown.report(made)
+    return text.report(made), json.report(made), markdown.report(made)
 
 
 def assert_harmless(found: str) -> None:
@@ -39,7 +40,7 @@ def test_nothing_that_a_terminal_obeys_is_in_a_plan(made):
     for found in every_plan(made):
         assert_harmless(found)
         assert found.endswith("\n")
-    assert_harmless(re.sub(r"\x1b\[[0-9;]*m", "", text.plan(made, colour=True)))
+    assert_harmless(re.sub(r"\x1b\[[0-9;]*m", "", text.plan(made, Style(colour=True))))
 
 
 @quickly
@@ -48,7 +49,7 @@ def test_nothing_that_a_terminal_obeys_is_in_a_report(made):
     for found in every_report(made):
         assert_harmless(found)
     for outcome in made.outcomes:
-        line = text.outcome(outcome, colour=False)
+        line = text.outcome(outcome)
         assert_harmless(line)
         assert "\n" not in line
 
@@ -57,8 +58,8 @@ def test_nothing_that_a_terminal_obeys_is_in_a_report(made):
 @given(st.lists(broken, max_size=3))
 def test_nothing_that_a_terminal_obeys_is_in_violations(found):
     assert_harmless(violations.text(found, colour=False))
-    assert_harmless(violations.json(found))
-    told = plain_json.loads(violations.json(found))["violations"]
+    assert_harmless(json.violations(found))
+    told = plain_json.loads(json.violations(found))["violations"]
     kept = [v.model_dump(mode="json") for v in found if v.severity != "off"]
     assert told == kept
 

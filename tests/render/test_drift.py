@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from qdrantctl.model.drift import Applied, Drift, Moved, MovedField, What
 from qdrantctl.model.field_rule import ABSENT
 from qdrantctl.render import json, markdown, prometheus, text
+from qdrantctl.render.shared.style import Style
 from tests.render.plans import SERVER, names, origins, quickly, values, words
 
 fields = st.builds(
@@ -49,12 +50,12 @@ def assert_harmless(found: str) -> None:
 @quickly
 @given(drifts)
 def test_every_format_is_harmless_and_counts_alike(made):
-    whole = text.drift(made, colour=False)
+    whole = text.drift(made)
     assert_harmless(whole)
     last = whole.splitlines()[-1]
     assert last.startswith(("Drift: " if made.drifted else "No drift: ") + made.owner)
-    assert_harmless(re.sub(r"\x1b\[[0-9;]*m", "", text.drift(made, colour=True)))
-    told = markdown.drift(made, max_bytes=10**9)
+    assert_harmless(re.sub(r"\x1b\[[0-9;]*m", "", text.drift(made, Style(colour=True))))
+    told = markdown.drift(made, Style(max_bytes=10**9))
     assert_harmless(told)
     assert last.rpartition(": ")[2] in told.splitlines()[1]
     document = plain_json.loads(json.drift(made))

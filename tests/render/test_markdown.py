@@ -12,6 +12,7 @@ from qdrantctl.model.field_rule import Effect
 from qdrantctl.model.report import Outcome, Status
 from qdrantctl.model.violation import Violation
 from qdrantctl.render import markdown
+from qdrantctl.render.shared.style import Style
 from tests.render.plans import at, change, field, names, plan, plans, quickly, report, reports
 
 MARKER = re.compile(r"<!-- qdrantctl (plan|apply) project=[\w.~-]+ environment=[\w.~-]+ -->\n?")
@@ -20,7 +21,7 @@ PARSER = MarkdownIt("commonmark")
 
 
 def shown(*changes, max_bytes=65000, **more):
-    return markdown.plan(plan(*changes, **more), max_bytes=max_bytes)
+    return markdown.plan(plan(*changes, **more), Style(max_bytes=max_bytes))
 
 
 def assert_sound(text: str) -> None:
@@ -178,10 +179,10 @@ def test_backticks_make_longer_fences_and_spans():
 @given(plans, st.integers(200, 6000))
 @example(plan(), 200)
 def test_never_larger_than_asked_and_never_cut_inside(made, max_bytes):
-    found = markdown.plan(made, max_bytes=max_bytes)
+    found = markdown.plan(made, Style(max_bytes=max_bytes))
     assert len(found.encode()) <= max_bytes
     assert_sound(found)
-    whole = markdown.plan(made, max_bytes=10**9)
+    whole = markdown.plan(made, Style(max_bytes=10**9))
     assert_sound(whole)
     assert found == whole or re.search(r"(Cut to \d+ bytes: .*|\d+ changes? cut\.)\n$", found)
 
@@ -189,7 +190,7 @@ def test_never_larger_than_asked_and_never_cut_inside(made, max_bytes):
 @quickly
 @given(plans, st.integers(200, 6000))
 def test_what_is_shown_and_what_is_cut_are_all_changes(made, max_bytes):
-    found = markdown.plan(made, max_bytes=max_bytes)
+    found = markdown.plan(made, Style(max_bytes=max_bytes))
     titles = len(re.findall("^#### ", found, re.MULTILINE))
     tail = found.splitlines()[-1]
     cut = re.search(r"(\d+) changes? (?:not shown|cut)", tail)

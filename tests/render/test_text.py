@@ -11,6 +11,7 @@ from qdrantctl.model.field_rule import ABSENT, Effect
 from qdrantctl.model.report import Outcome, Status
 from qdrantctl.model.violation import Severity, Violation
 from qdrantctl.render import text
+from qdrantctl.render.shared.style import Style
 from tests.engine.worlds import VECTOR, desired, live_collection, question, recorded
 from tests.render.plans import STEP, at, change, field, plan, report
 
@@ -18,7 +19,7 @@ HEADER = "qdrantctl plan: shop/prod on http://localhost:6333 (Qdrant 1.16.3, clu
 
 
 def shown(*changes, **more):
-    return text.plan(plan(*changes, **more), colour=False)
+    return text.plan(plan(*changes, **more))
 
 
 def body(*changes, **more):
@@ -231,10 +232,10 @@ def test_colour_changes_nothing_but_colour():
         change(Action.UPDATE, "collection/a", field(("hnsw_config", "m"), 16, 32, origin=at(1))),
         change(Action.DELETE, "collection/b"),
     )
-    coloured = text.plan(made, colour=True)
+    coloured = text.plan(made, Style(colour=True))
     assert "\x1b[33m  ~\x1b[0m collection/a" in coloured
     assert "\x1b[31m  -\x1b[0m collection/b" in coloured
-    assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == text.plan(made, colour=False)
+    assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == text.plan(made)
 
 
 def test_a_plan_of_the_real_planner():
@@ -270,7 +271,7 @@ def done(action, status=Status.DONE, address="collection/a", **more):
     ],
 )  # fmt: skip
 def test_an_outcome_is_one_line(met, expected):
-    assert text.outcome(met, colour=False) == expected
+    assert text.outcome(met) == expected
 
 
 def test_a_complete_report():
@@ -278,9 +279,7 @@ def test_a_complete_report():
         done(Action.CREATE), done(Action.REPLACE), done(Action.UPDATE), done(Action.ADOPT),
         done(Action.NOOP, Status.NOOP),
     )  # fmt: skip
-    assert text.report(made, colour=False) == (
-        "Apply complete! 2 added, 1 changed, 1 destroyed, 1 adopted.\n"
-    )
+    assert text.report(made) == ("Apply complete! 2 added, 1 changed, 1 destroyed, 1 adopted.\n")
 
 
 def test_a_report_of_an_apply_that_stopped_part_way():
@@ -290,7 +289,7 @@ def test_a_report_of_an_apply_that_stopped_part_way():
         done(Action.CREATE, Status.NOT_REACHED, "collection/c"),
         done(Action.CREATE, Status.NOT_REACHED, "collection/d"),
     )
-    assert text.report(made, colour=False) == (
+    assert text.report(made) == (
         """\
 collection/b: update failed: the server answered 500.
 
@@ -305,10 +304,10 @@ The next qdrantctl apply finishes the rest.
 
 def test_a_report_of_an_interrupted_apply():
     made = report(done(Action.CREATE), done(Action.CREATE, Status.NOT_REACHED), interrupted=True)
-    assert "Apply interrupted! 1 added" in text.report(made, colour=False)
+    assert "Apply interrupted! 1 added" in text.report(made)
     late = report(done(Action.CREATE), interrupted=True)
-    assert text.report(late, colour=False).startswith("Apply complete!")
+    assert text.report(late).startswith("Apply complete!")
 
 
 def test_a_report_of_nothing():
-    assert text.report(report(), colour=False) == "No changes. The cluster matches the manifests.\n"
+    assert text.report(report()) == "No changes. The cluster matches the manifests.\n"

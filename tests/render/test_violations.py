@@ -6,6 +6,7 @@ import pytest
 
 from qdrantctl.model.violation import Severity, Violation
 from qdrantctl.render import diagnostics as violations
+from qdrantctl.render import json as as_json
 from tests.render.plans import at
 
 
@@ -75,7 +76,7 @@ def test_all_severities_are_counted_but_off():
 
 def test_json_counts_and_keeps_places():
     found = [made(origin=at(14), column=5), made(severity=Severity.WARNING, address="alias/x")]
-    assert json.loads(violations.json(found)) == {
+    assert json.loads(as_json.violations(found)) == {
         "format_version": "1.0",
         "valid": False,
         "error_count": 1,
@@ -98,5 +99,5 @@ def test_json_counts_and_keeps_places():
             },
         ],
     }
-    assert json.loads(violations.json([made(severity=Severity.WARNING)]))["valid"] is True
-    assert json.loads(violations.json([]))["valid"] is True
+    assert json.loads(as_json.violations([made(severity=Severity.WARNING)]))["valid"] is True
+    assert json.loads(as_json.violations([]))["valid"] is True

@@ -157,7 +157,7 @@ def test_an_older_checkout_is_refused(applied, empty_qdrant):
     told = applied.apply(env="prod", code=4)
     assert f"collection/products was last applied from commit {new[:12]} by ada" in told
     assert "which this checkout does not contain" in told
-    assert "nothing was done" in told
+    assert "no changes were made" in told
     plan = applied.plan(env="prod")
     behind = {v["address"] for v in plan["violations"] if v["rule"] == "QC230"}
     assert behind == {"collection/products", "collection/users"}

@@ -62,7 +62,7 @@ def test_twice_is_the_same_and_check_says_whether_it_is_current(repo):
     assert repo.run("lock", "--check")[0] == 0
     repo.write(products=collection("products", 32))
     code, out, _ = repo.run("lock", "--check", "-e", "dev")
-    assert (code, out) == (2, f"state/dev/{FILE}: not what the manifests ask\n")
+    assert (code, out) == (2, f"state/dev/{FILE}: differs from the manifests\n")
     assert (repo.state(), repo.state("prod")) == before
 
 
@@ -131,7 +131,7 @@ def test_a_manifest_that_goes_takes_its_file_along(repo):
     (repo.folder / "manifests" / "users.yaml").unlink()
     code, out, _ = repo.run("lock", "--check")
     assert code == 2
-    assert "state/dev/collection/users.yaml: left over" in out
+    assert "state/dev/collection/users.yaml: orphaned" in out
     assert "state/dev/collection/users.yaml: removed" in repo.run("lock")[1]
     assert repo.state().keys() == {FILE, "README.md", "collection/notes.yaml"}
     (repo.folder / "manifests" / "products.yaml").write_text("# none\n")

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from qdrantctl.engine.diff import keyed
 from qdrantctl.model.field_rule import ABSENT, Json, same
 from qdrantctl.model.resource import canonical
 from qdrantctl.model.spec import Path, Shape
@@ -44,7 +43,7 @@ def bare(
 ) -> Json:
     """`spec` without what is there by itself; sections that hold nothing else go, too."""
     found: dict[Any, Json] = {}
-    for key, value in keyed(shape, spec).items():
+    for key, value in shape.as_mapping(spec).items():
         here = (*path, key)
         given, inner, left = unset.get(key, ABSENT), shape.below(key), value
         if isinstance(given, Mapping) and inner is not None:
@@ -133,7 +132,7 @@ def _by_key(shape: Shape, stated: Tree, before: Tree, after: Tree) -> Json:
 def _listed(shape: Shape, stated: list[Json], before: Json, after: Json) -> Json:
     """A list with identity, in the order in which it is stated; new entries come last."""
     assert shape.entries is not None
-    was, now = keyed(shape, before), keyed(shape, after)
+    was, now = shape.as_mapping(before), shape.as_mapping(after)
     places = {shape.spelled(stated, word): word for word in was}
     if shape.rule.says:
         words = {places[place]: entry for place, entry in enumerate(stated)}

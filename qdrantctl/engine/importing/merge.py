@@ -1,157 +1,178 @@
-"""What a manifest must say so that it says what the cluster has. Pure."""
+"""The three-way merge of `import --update`: what a manifest must say to match the cluster. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
-from typing import Any
 
-from qdrantctl.engine.diff import Lens, diff, keyed
-from qdrantctl.engine.importing.manifest_form import Tree
 from qdrantctl.engine.judge import equal
-from qdrantctl.engine.planning.planner import applied_by
-from qdrantctl.engine.planning.recorded_spec import ignored
+from qdrantctl.engine.planning.compare import applied_spec, compare
 from qdrantctl.model.change import FieldChange
-from qdrantctl.model.field_rule import ABSENT, Effect, Json, same
+from qdrantctl.model.field_rule import ABSENT, Json, Rule, same
 from qdrantctl.model.kind import Context, Kind
 from qdrantctl.model.resource import Resource
 from qdrantctl.model.spec import Path, Shape, shape_of
 
+Leaves = Mapping[Path, Json]
+
 
 @dataclass(frozen=True, slots=True)
-class Merged:
-    """What a manifest must say, and the fields that are not the cluster's to say."""
+class MergeResult:
+    """What a manifest must say, and the fields that it keeps though the cluster differs."""
 
     spec: Mapping[str, Json]
     unapplied: tuple[FieldChange, ...] = ()
-    """Moved in the manifest alone, which keeps them."""
+    """Changed in the manifest alone."""
     conflicts: tuple[FieldChange, ...] = ()
-    """Moved on both sides: somebody must say which counts."""
+    """Changed on both sides: the operator must say which counts."""
 
 
-class _Moved(Enum):
-    """Which side moved since the last apply."""
+class ChangedSide(Enum):
+    """Which side changed a value since the last apply."""
 
     CLUSTER = auto()
     MANIFEST = auto()
     BOTH = auto()
+    NEITHER = auto()
 
 
-def received(
-    desired: Resource, live: Resource, context: Context, kind: Kind, own: Callable[[Resource], Tree]
-) -> Merged:
-    """The desired spec with what moved on the cluster since the last apply taken from there.
+def merge_live(
+    desired: Resource,
+    live: Resource,
+    context: Context,
+    kind: Kind,
+    user_set: Callable[[Resource], Mapping[str, Json]],
+) -> MergeResult:
+    """The desired spec with what changed on the cluster since the last apply.
 
-    Where nothing was ever applied, all that differs is taken, and what nobody states comes along
-    unless it is there by itself. `own` gives a spec without what is.
+    | changed since the last apply | value in the result                            |
+    |------------------------------|------------------------------------------------|
+    | on the cluster               | the cluster's                                  |
+    | in the manifest              | the manifest's, reported as unapplied          |
+    | on both sides                | the manifest's, reported as a conflict         |
+    | on neither                   | the manifest's; where it has none, what a user |
+    |                              | set on the cluster since the last apply        |
+
+    Without a record every difference is taken from the cluster. `user_set` gives the part of a
+    resource's spec that is not a default of the server.
     """
-    ours = context.recorded.get(desired.address)
-    before = applied_by(ours)
-    left_alone = ignored(desired, context.today)
-    lens = Lens(context.server, frozenset(desired.lifecycle.exclusive), left_alone)
     shape = shape_of(kind.spec)
-    wanted = kind.imply(desired.spec, live.spec, before)
-    differing = [
-        change
-        for change in diff(shape, wanted, live.spec, before, lens)
-        if change.effect > Effect.KEPT
-    ]
-    seen = ours.record.observed if ours and ours.record else None
-    moved = {change.path: _Moved.CLUSTER for change in differing}
-    if ours is not None:
-        worlds = (desired.spec, live.spec, before, seen)
-        moved = {change.path: _moved(shape, change.path, *worlds) for change in differing}
-    taken = frozenset(path for path, who in moved.items() if who is _Moved.CLUSTER)
-    held = frozenset(_unit(shape, path) for path in moved if path not in taken)
-    spec = _taken(shape, desired.spec, live.spec, taken)
-    spec = {} if spec is ABSENT else spec
-    were = own(replace(live, spec=seen)) if seen else {}
-    found = _joined(shape, spec, own(live), were, left_alone | held)
-    assert isinstance(found, dict), "a spec is a section"
-    told = [_stated(shape, change, desired.spec) for change in differing]
-    return Merged(
-        found,
-        tuple(change for change in told if moved[change.path] is _Moved.MANIFEST),
-        tuple(change for change in told if moved[change.path] is _Moved.BOTH),
+    applied = context.recorded.get(desired.address)
+    comparison = compare(desired, live, applied, kind, context.server, context.today)
+    differing = comparison.needed_changes
+    sides = {
+        path: _changed_side(shape, path, desired, live, applied) if applied else ChangedSide.CLUSTER
+        for path in (shape.field_path(field.path) for field in differing)
+    }
+    declared, existing = shape.leaves(desired.spec), shape.leaves(live.spec)
+    observed = applied.record.observed if applied and applied.record else None
+    before = user_set(replace(live, spec=observed)) if observed else {}
+    added = _added(shape, user_set(live), before, declared, comparison.context.ignored)
+    parts = _prefixes(existing)
+    leaves: dict[Path, Json] = {}
+    for path in {**declared, **existing}:
+        match _side(path, sides):
+            case ChangedSide.CLUSTER if path in existing:
+                leaves[path] = existing[path]
+            case ChangedSide.CLUSTER:
+                # The last value of a section may be gone, and the section be there all the same.
+                leaves |= {part: {} for part, _ in _units(shape, path) if part in parts}
+            case _ if path in declared:
+                leaves[path] = declared[path]
+            case ChangedSide.NEITHER if path in added:
+                leaves[path] = added[path]
+    return MergeResult(
+        shape.build(leaves),
+        tuple(_kept(shape, differing, desired.spec, sides, ChangedSide.MANIFEST)),
+        tuple(_kept(shape, differing, desired.spec, sides, ChangedSide.BOTH)),
     )
 
 
-def _moved(
-    shape: Shape, path: Path, desired: Json, live: Json, recorded: Json, seen: Json | None
-) -> _Moved:
-    """Which side moved. What lies inside an opaque value moves with it."""
-    unit = _unit(shape, path)
-    rule = list(shape.along(unit))[-1].rule
-    want, have, had = (_value(shape, side, unit) for side in (desired, live, recorded))
-    if equal(rule, want, had):
-        return _Moved.CLUSTER
-    was = had if seen is None else _value(shape, seen, unit)
-    never = seen is None and had is ABSENT
-    as_it_was = never or equal(rule, have, had) or same(have, was)
-    return _Moved.MANIFEST if as_it_was else _Moved.BOTH
+def changed_side(
+    rule: Rule, desired: Json, live: Json, applied: Json, observed: Json | None
+) -> ChangedSide:
+    """Which side changed a field in which manifest and cluster differ.
+
+    `observed` is its value on the cluster after the last apply; None where that was not recorded.
+    """
+    if equal(rule, desired, applied):
+        return ChangedSide.CLUSTER
+    first = observed is None and applied is ABSENT
+    if first or equal(rule, live, applied) or same(live, observed):
+        return ChangedSide.MANIFEST
+    return ChangedSide.BOTH
 
 
-def _unit(shape: Shape, path: Path) -> Path:
-    """The field that `path` is, or that it lies inside of."""
-    return path[: len(list(shape.along(path)))]
+def _changed_side(
+    shape: Shape, path: Path, desired: Resource, live: Resource, applied: Resource
+) -> ChangedSide:
+    *_, field = shape.along(path)
+    declared, existing, recorded = (
+        shape.value_at(spec, path) for spec in (desired.spec, live.spec, applied_spec(applied))
+    )
+    observed = applied.record.observed if applied.record else None
+    seen = None if observed is None else shape.value_at(observed, path)
+    return changed_side(field.rule, declared, existing, recorded, seen)
 
 
-def _value(shape: Shape, spec: Json, path: Path) -> Json:
-    """What a spec says of a field, in lists with identity as well."""
-    for word, inner in zip(path, shape.along(path), strict=True):
-        spec = keyed(shape, spec).get(word, ABSENT)
-        shape = inner
-    return spec
+def _side(path: Path, sides: Mapping[Path, ChangedSide]) -> ChangedSide:
+    """The side that changed a leaf, or the section or entry that it is part of."""
+    prefixes = (path[:end] for end in range(1, len(path) + 1))
+    return next((sides[prefix] for prefix in prefixes if prefix in sides), ChangedSide.NEITHER)
 
 
-def _stated(shape: Shape, change: FieldChange, desired: Json) -> FieldChange:
-    """A change as the manifest states it: what is dropped is said by nothing."""
-    absent = _value(shape, desired, _unit(shape, change.path)) is ABSENT
-    return change.model_copy(update={"desired": ABSENT}) if absent else change
+def _added(
+    shape: Shape, live: Json, before: Json, declared: Leaves, ignored: frozenset[Path]
+) -> dict[Path, Json]:
+    """The leaves of `live` that are not declared and were not so `before`.
 
-
-def _taken(shape: Shape, desired: Json, live: Json, differing: frozenset[Path]) -> Json:
-    """`desired` with the values of `live` at the paths in which they differ."""
-    if () in differing or (shape.is_leaf and differing):
-        return live
-    if not differing:
-        return desired
-    wanted, there = keyed(shape, desired), keyed(shape, live)
-    found: dict[Any, Json] = {}
-    for key in {**wanted, **there}:
-        inner = shape.below(key)
-        below = frozenset(path[1:] for path in differing if path[0] == key)
-        if inner is not None:
-            value = _taken(inner, wanted.get(key, ABSENT), there.get(key, ABSENT), below)
-            if value is not ABSENT:
-                found[key] = value
-    if not found and not shape.rule.whole:
-        return ABSENT
-    return list(found.values()) if shape.is_list else found
-
-
-def _joined(
-    shape: Shape, stated: Json, live: Json, seen: Json, ignored: frozenset[Path], path: Path = ()
-) -> Json:
-    """`stated` with what of `live` it does not state and what was not `seen` so before."""
-    if path in ignored or live is ABSENT or same(live, seen):
-        return stated
-    if shape.is_leaf or shape.rule.whole:
-        return live if stated is ABSENT else stated
-    says, there, had = keyed(shape, stated), keyed(shape, live), keyed(shape, seen)
-    found: dict[Any, Json] = dict(says)
-    for key, value in there.items():
-        inner, said, was = shape.below(key), says.get(key, ABSENT), had.get(key, ABSENT)
-        if inner is None:
+    An entry of a map and a section that the server replaces as one come as a whole.
+    """
+    stated = _prefixes(declared)
+    added: dict[Path, Json] = {}
+    for path, value in shape.leaves(live).items():
+        part = _undeclared_part(shape, path, stated)
+        if part is None or ignored & {part[:end] for end in range(1, len(part) + 1)}:
             continue
-        if shape.entries is not None and said is ABSENT:
-            moved = (*path, key) not in ignored and not same(value, was)
-            said = value if moved else ABSENT
-        else:
-            said = _joined(inner, said, value, was, ignored, (*path, key))
-        if said is not ABSENT:
-            found[key] = said
-    if not found:
-        return stated
-    return list(found.values()) if shape.is_list else found
+        if not same(shape.value_at(live, part), shape.value_at(before, part)):
+            added[path] = value
+    return added
+
+
+def _undeclared_part(shape: Shape, path: Path, stated: frozenset[Path]) -> Path | None:
+    """The largest unit around `path` that is not declared; None where all of them are."""
+    for part, field in _units(shape, path):
+        if part not in stated:
+            return part
+        if field.rule.whole:
+            return None
+    return None
+
+
+def _units(shape: Shape, path: Path) -> Iterator[tuple[Path, Shape]]:
+    """The parts around `path` that exist or not as one: map entries, whole sections, the leaf."""
+    entry = False
+    for end, field in enumerate(shape.along(path), 1):
+        if entry or field.rule.whole or field.is_leaf:
+            yield path[:end], field
+        entry = field.entries is not None
+
+
+def _prefixes(leaves: Leaves) -> frozenset[Path]:
+    return frozenset(path[:end] for path in leaves for end in range(1, len(path) + 1))
+
+
+def _kept(
+    shape: Shape,
+    differing: Sequence[FieldChange],
+    desired: Json,
+    sides: Mapping[Path, ChangedSide],
+    side: ChangedSide,
+) -> Iterator[FieldChange]:
+    """The differences that one side made, as the manifest declares them, or does not."""
+    for field in differing:
+        path = shape.field_path(field.path)
+        if sides[path] is side:
+            absent = shape.value_at(desired, path) is ABSENT
+            yield field.model_copy(update={"desired": ABSENT}) if absent else field

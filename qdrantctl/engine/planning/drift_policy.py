@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qdrantctl.model.change import Cause, FieldChange
+from qdrantctl.model.change import Cause, FieldChange, worst_effect
 from qdrantctl.model.field_rule import Effect
 from qdrantctl.model.spec import Path, Shape
 
@@ -21,21 +21,23 @@ def left(field: FieldChange) -> bool:
     return field.effect is Effect.KEPT and field.because == KEPT_AS_IT_IS
 
 
-def keep(shape: Shape, fields: Sequence[FieldChange]) -> tuple[FieldChange, ...]:
+def keep_drift(shape: Shape, fields: Sequence[FieldChange]) -> tuple[FieldChange, ...]:
     """The same fields, those that were changed on the cluster left as they are.
 
-    What the server takes only as one is kept as one: not where a part of it was edited.
+    What the server takes only as one is kept as one: not where a part of it was edited. Where a new
+    collection is needed all the same nothing is kept: it is created as declared.
     """
     edited = {_unit(shape, f.path) for f in fields if f.effect > Effect.KEPT and not outside(f)}
-    return tuple(
+    kept = tuple(
         field.model_copy(update={"effect": Effect.KEPT, "because": KEPT_AS_IT_IS})
         if outside(field) and _unit(shape, field.path) not in edited and _can_wait(shape, field)
         else field
         for field in fields
     )
+    return tuple(fields) if worst_effect(kept) is Effect.REPLACE else kept
 
 
-def unrecorded(shape: Shape, fields: Sequence[FieldChange]) -> frozenset[Path]:
+def unapplied_paths(shape: Shape, fields: Sequence[FieldChange]) -> frozenset[Path]:
     """Where a record keeps its value, as what the manifest asks by now was not applied."""
     return frozenset(_unit(shape, f.path) for f in fields if left(f) and f.cause is Cause.BOTH)
 

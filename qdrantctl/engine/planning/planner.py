@@ -1,281 +1,201 @@
-"""Three worlds in, a list of changes out: the planner's table. Pure; every reading came before."""
+"""Desired, live and last-applied state in, a list of changes out. Pure: nothing is read here."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from qdrantctl.engine.diff import Lens, created, diff
-from qdrantctl.engine.planning.drift_policy import KEPT_AS_IT_IS, keep, left, outside, unrecorded
+from qdrantctl.engine.planning.compare import compare, fields_to_create
+from qdrantctl.engine.planning.drift_policy import (
+    KEPT_AS_IT_IS,
+    keep_drift,
+    left,
+    unapplied_paths,
+)
+from qdrantctl.engine.planning.field_adjustments import credit_interrupted_apply, refuse_unreadable
+from qdrantctl.engine.planning.inputs import DraftChange, PlanInput
+from qdrantctl.engine.planning.ledger_record import RECREATED, new_record, reason_to_rewrite
 from qdrantctl.engine.planning.order import ordered
-from qdrantctl.engine.planning.recorded_spec import ignored, stored_spec
 from qdrantctl.engine.planning.safety_snapshot import destroys_points, first
-from qdrantctl.engine.planning.selection import Selection, selected
+from qdrantctl.engine.planning.selection import selected
 from qdrantctl.model.address import Address
-from qdrantctl.model.change import Action, Cause, Change, FieldChange, SchemaVersion
-from qdrantctl.model.field_rule import ABSENT, Effect, Json, same
+from qdrantctl.model.change import Action, Cause, Change, FieldChange, SchemaVersion, worst_effect
+from qdrantctl.model.field_rule import ABSENT, Effect
 from qdrantctl.model.kind import Context, Kind
-from qdrantctl.model.paths import at, merged
-from qdrantctl.model.resource import Inventory, Resource, canonical, digest
-from qdrantctl.model.server import Server
-from qdrantctl.model.spec import Path, Shape, shape_of
+from qdrantctl.model.resource import Resource, canonical
+from qdrantctl.model.spec import Path, shape_of
 from qdrantctl.model.step import Step
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What the planner is asked."""
-
-    owner: str
-    server: Server
-    today: date
-    desired: Inventory
-    live: Inventory
-    remembered: Inventory
-    """Every record of the ledger that is not of a deleted resource, whoever owns it."""
-    previous_owners: frozenset[str] = frozenset()
-    partial: bool = False
-    """The desired world is only a part: nothing is deleted or forgotten."""
-    removed: frozenset[Address] = frozenset()
-    """Resources to stop managing."""
-    versions: Mapping[Address, int] = field(default_factory=dict)
-    """By the committed state. Where that says nothing, the record is counted on from."""
-    selection: Selection = field(default_factory=Selection)
-    may_delete: Callable[[Address], bool] = field(default=lambda _: False)
-    """Whether a consent names the address; tells a rename from a delete and a create."""
-    on_drift: Callable[[Address], str] = field(default=lambda _: "revert")
-    """revert, keep or refuse: what becomes of fields that moved on the cluster."""
-    no_snapshot: Callable[[Address], bool] = field(default=lambda _: False)
-    """Whether points are destroyed without a snapshot."""
-    nodes: tuple[str, ...] = ()
-    """Each node's own address, where stated."""
-
-    @property
-    def recorded(self) -> Inventory:
-        """The records that are this owner's, under its present name or a previous one."""
-        ours = {self.owner, *self.previous_owners}
-        return Inventory(r for r in self.remembered.values() if r.record and r.record.owner in ours)
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A change before its steps are known."""
-
-    address: Address
-    action: Action
-    fields: tuple[FieldChange, ...] = ()
-    because: str = ""
-    unrecorded: frozenset[Path] = frozenset()
-    """Where the record keeps its value."""
-
-
-def plan_changes(question: Question, kinds: Mapping[str, Kind]) -> tuple[Change, ...]:
+def plan_changes(plan_input: PlanInput, kinds: Mapping[str, Kind]) -> tuple[Change, ...]:
     """The changes of a plan in the order of their execution, steps and records included."""
-    recorded = question.recorded
+    recorded = plan_input.recorded
     drafts = {
-        draft.address: draft
-        for address in sorted({*question.desired, *recorded})
-        if (draft := _draft(address, question, recorded, kinds[address.kind]))
+        address: draft
+        for address in sorted({*plan_input.desired, *recorded})
+        if (draft := plan_resource(address, recorded.get(address), plan_input, kinds[address.kind]))
     }
-    drafts = _without_clashes(drafts, question, kinds)
-    drafts = _without_renames(drafts, question, kinds)
-    drafts = selected(drafts, question.selection, question.desired, question.live, kinds)
+    drafts = _without_clashes(drafts, plan_input, kinds)
+    drafts = _without_renames(drafts, plan_input, kinds)
+    drafts = selected(drafts, plan_input.selection, plan_input.desired, plan_input.live, kinds)
     context = Context(
-        server=question.server,
-        today=question.today,
-        desired=question.desired,
-        live=question.live,
+        server=plan_input.server,
+        today=plan_input.today,
+        desired=plan_input.desired,
+        live=plan_input.live,
         recorded=recorded,
         deleted=frozenset(d.address for d in drafts.values() if d.action is Action.DELETE),
-        owner=question.owner,
+        owner=plan_input.owner,
     )
     actions = {address: draft.action for address, draft in drafts.items()}
-    order = ordered(actions, question.desired, question.live, kinds)
-    return tuple(_change(drafts[address], context, question, kinds) for address in order)
+    order = ordered(actions, plan_input.desired, plan_input.live, kinds)
+    return tuple(_change(drafts[address], context, plan_input, kinds) for address in order)
 
 
-def unmanaged(question: Question) -> tuple[str, ...]:
-    """Live resources that no manifest states and nobody recorded."""
-    known = {*question.desired, *question.remembered}
-    return tuple(str(address) for address in question.live if address not in known)
+def unmanaged(plan_input: PlanInput) -> tuple[str, ...]:
+    """Live resources that no manifest declares and no ledger entry names."""
+    known = {*plan_input.desired, *plan_input.remembered}
+    return tuple(str(address) for address in plan_input.live if address not in known)
 
 
-def _draft(address: Address, question: Question, recorded: Inventory, kind: Kind) -> Draft | None:
-    """One row of the planner's table."""
-    desired, live = question.desired.get(address), question.live.get(address)
-    ours, known = recorded.get(address), question.remembered.get(address)
+def plan_resource(
+    address: Address, applied: Resource | None, plan_input: PlanInput, kind: Kind
+) -> DraftChange | None:
+    """What becomes of one resource; `applied` is this owner's record of it.
+
+    | desired | live | recorded         | change                                    |
+    |---------|------|------------------|-------------------------------------------|
+    | no      | any  | by this owner    | none where manifests are only a part      |
+    | no      | no   | by this owner    | forget                                    |
+    | no      | yes  | by this owner    | forget if listed under removed, or delete |
+    | yes     | any  | by another owner | refused                                   |
+    | yes     | no   | any              | create, or refused                        |
+    | yes     | yes  | any              | see `decide`                              |
+    """
+    desired, live = plan_input.desired.get(address), plan_input.live.get(address)
+    known = plan_input.remembered.get(address)
     if desired is None:
-        if question.partial:
-            return None
-        if live is None:
-            return Draft(address, Action.FORGET, because="gone from manifests and cluster")
-        if address in question.removed:
-            return Draft(address, Action.FORGET, because="named under removed; stays as it is")
-        return Draft(address, Action.DELETE, because="no manifest states it")
-    if known is not None and known.record and ours is None:
-        return Draft(address, Action.REFUSED, because=_anothers(known.record.owner, question))
+        return None if plan_input.partial else _plan_removal(address, plan_input)
+    if known is not None and known.record and applied is None:
+        because = _owned_by_another(known.record.owner, plan_input)
+        return DraftChange(address, Action.REFUSED, because=because)
     if live is None:
-        return _creation(desired, ours, question, kind)
-    return _comparison(desired, live, ours, question, kind)
+        return _plan_creation(desired, applied, plan_input, kind)
+    return plan_existing(desired, live, applied, kind, plan_input)
 
 
-def _anothers(owner: str, question: Question) -> str:
-    """Whose it is, and what can be done about it."""
+def _plan_removal(address: Address, plan_input: PlanInput) -> DraftChange:
+    if address not in plan_input.live:
+        return DraftChange(address, Action.FORGET, because="gone from manifests and cluster")
+    if address in plan_input.removed:
+        because = "named under removed; stays as it is"
+        return DraftChange(address, Action.FORGET, because=because)
+    return DraftChange(address, Action.DELETE, because="no manifest states it")
+
+
+def _owned_by_another(owner: str, plan_input: PlanInput) -> str:
+    """Who owns the resource, and what the operator can do about it."""
     project, _, environment = owner.partition("/")
     old = f", or {project} under previous_names here if this project was called so"
-    renamed = old if question.owner.partition("/")[2] == environment else ""
+    renamed = old if plan_input.owner.partition("/")[2] == environment else ""
     return (
         f"owned by {owner}. Give it another name here; or, to take it over, name it under removed "
         f"there and apply that{renamed}"
     )
 
 
-def _creation(desired: Resource, ours: Resource | None, question: Question, kind: Kind) -> Draft:
-    lens = Lens(question.server, place=desired.place, new=True)
-    fields = kind.weigh(created(shape_of(kind.spec), desired.spec, lens), desired, None, ours)
-    if any(change.effect is Effect.REFUSED for change in fields):
-        return Draft(desired.address, Action.REFUSED, _refused(fields), _because(fields))
-    because = _interrupted(ours) or ("vanished outside qdrantctl" if ours else "")
-    return Draft(desired.address, Action.CREATE, fields, because)
+def _plan_creation(
+    desired: Resource, applied: Resource | None, plan_input: PlanInput, kind: Kind
+) -> DraftChange:
+    fields = fields_to_create(desired, kind, plan_input.server)
+    fields = kind.classify_scope(fields, desired, None, applied)
+    if worst_effect(fields) is Effect.REFUSED:
+        return _refuse(desired.address, fields)
+    because = "vanished outside qdrantctl" if applied else ""
+    return DraftChange(desired.address, Action.CREATE, fields, _unfinished(applied) or because)
 
 
-def _interrupted(ours: Resource | None) -> str:
-    """Why something is still to be done, where an apply was interrupted; empty otherwise."""
-    pending = ours is not None and ours.record is not None and ours.record.pending is not None
-    return "an interrupted apply did not finish it" if pending else ""
+def plan_existing(
+    desired: Resource, live: Resource, applied: Resource | None, kind: Kind, plan_input: PlanInput
+) -> DraftChange:
+    """What becomes of a resource that is declared and exists."""
+    shape = shape_of(kind.spec)
+    fields = compare(desired, live, applied, kind, plan_input.server, plan_input.today).fields
+    fields = refuse_unreadable(fields, live.facts.unread)
+    if applied is not None and _unfinished(applied):
+        fields = credit_interrupted_apply(shape, fields, applied)
+    elif plan_input.on_drift(desired.address) == "keep" and not (applied and applied.from_state):
+        fields = keep_drift(shape, fields)
+    fields = kind.classify_scope(fields, desired, live, applied)
+    unapplied = unapplied_paths(shape, fields)
+    return decide(fields, desired, live, applied, unapplied, plan_input)
 
 
-def _comparison(
-    desired: Resource, live: Resource, ours: Resource | None, question: Question, kind: Kind
-) -> Draft:
-    address = desired.address
-    before = applied_by(ours)
-    left_alone = ignored(desired, question.today)
-    lens = Lens(
-        server=question.server,
-        exclusive=frozenset(desired.lifecycle.exclusive),
-        ignored=left_alone,
-        place=desired.place,
-        new=ours is None,
-    )
-    wanted = kind.imply(desired.spec, live.spec, before)
-    fields = diff(shape_of(kind.spec), wanted, live.spec, before, lens)
-    fields = tuple(_unless_unread(change, live.facts.unread) for change in fields)
-    if ours is not None and _interrupted(ours):
-        applied = diff(shape_of(kind.spec), wanted, live.spec, ours.spec, lens)
-        had = {change.path for change in applied if change.recorded is not ABSENT}
-        fields = tuple(_own(c, ours) if c.path in had else _begun(c) for c in fields)
-    elif question.on_drift(address) == "keep" and not (ours and ours.from_state):
-        fields = _kept(shape_of(kind.spec), fields)
-    fields = kind.weigh(fields, desired, live, ours)
-    worst = _worst(fields)
-    if worst is Effect.REFUSED:
-        return Draft(address, Action.REFUSED, _refused(fields), _because(fields))
-    if worst is Effect.REPLACE:
-        return Draft(address, Action.REPLACE, fields, _because(fields))
-    if ours is None:
-        changed = worst > Effect.KEPT
-        because = "exists already and differs" if changed else "exists already and is as stated"
-        return Draft(address, Action.ADOPT, fields if changed else (), because)
-    held = unrecorded(shape_of(kind.spec), fields)
-    if worst > Effect.KEPT:
-        return Draft(address, Action.UPDATE, fields, _interrupted(ours), held)
-    if because := _stale_record(desired, live, ours, question, left_alone, held):
-        dropped = tuple(change for change in fields if change.recorded is not ABSENT)
-        return Draft(address, Action.ADOPT, dropped, because, held)
-    drifted = tuple(change for change in fields if left(change))
-    because = f"{_names(drifted)}: {KEPT_AS_IT_IS}" if drifted else ""
-    return Draft(address, Action.NOOP, drifted, because)
-
-
-def _kept(shape: Shape, fields: tuple[FieldChange, ...]) -> tuple[FieldChange, ...]:
-    """With what moved on the cluster left alone. A new collection is made as it is stated."""
-    kept = keep(shape, fields)
-    return fields if _worst(kept) is Effect.REPLACE else kept
-
-
-def _worst(fields: Sequence[FieldChange]) -> Effect:
-    return max((change.effect for change in fields), default=Effect.SAME)
-
-
-def _own(change: FieldChange, ours: Resource) -> FieldChange:
-    """What an interrupted apply has set already was changed by nobody else."""
-    pending = (ours.record.pending or {}).get("spec") if ours.record else None
-    set_by_it = at(pending, change.path)
-    if not outside(change) or set_by_it is ABSENT or not same(set_by_it, change.live):
-        return change
-    return change.model_copy(update={"cause": Cause.EDIT})
-
-
-def _names(fields: Sequence[FieldChange]) -> str:
-    return ", ".join(".".join(str(word) for word in change.path if word != "") for change in fields)
-
-
-def _unless_unread(change: FieldChange, unread: Mapping[str, str]) -> FieldChange:
-    """What could not be read is not changed."""
-    cause = unread.get(str(change.path[0]))
-    if cause is None or change.effect <= Effect.KEPT:
-        return change
-    because = f"not known while a node is down ({cause})"
-    return change.model_copy(update={"effect": Effect.REFUSED, "because": because})
-
-
-def _begun(change: FieldChange) -> FieldChange:
-    """What only an interrupted apply was to add was never there: nobody else has moved it."""
-    return change.model_copy(update={"recorded": ABSENT, "cause": Cause.EDIT})
-
-
-def applied_by(ours: Resource | None) -> Mapping[str, Json]:
-    """What is ours of a resource: its recorded spec, and what an open apply was setting."""
-    if ours is None or ours.record is None:
-        return {}
-    pending = (ours.record.pending or {}).get("spec") or {}
-    return merged(ours.spec, pending)
-
-
-def _stale_record(
+def decide(
+    fields: tuple[FieldChange, ...],
     desired: Resource,
     live: Resource,
-    ours: Resource,
-    question: Question,
-    ignored: frozenset[Path],
-    held: frozenset[Path],
-) -> str:
-    """Why the record must be rewritten though the cluster is as stated; empty when it need not."""
-    assert ours.record is not None
-    if ours.record.pending is not None:
-        return "finishes an interrupted apply"
-    if ours.record.owner != question.owner:
-        return f"recorded by {ours.record.owner}, a previous name"
-    if ours.record.uuid and live.facts.uuid and ours.record.uuid != live.facts.uuid:
-        return "re-created outside qdrantctl"
-    stored = stored_spec(desired, ours, ignored | held)
-    lifecycle = desired.lifecycle.document()
-    if not same(dict(stored), dict(ours.spec)) or lifecycle != ours.lifecycle.document():
-        return "the cluster is as stated, the record is not"
-    if ours.from_state:
-        return "the ledger knows nothing of it, the committed state does"
-    version = question.versions.get(desired.address, ours.record.schema_version)
-    if version == ours.record.schema_version or held:
-        return ""
-    return f"the committed state is at version {version}, the record is not"
+    applied: Resource | None,
+    unapplied: frozenset[Path],
+    plan_input: PlanInput,
+) -> DraftChange:
+    """What becomes of an existing resource, by the worst of its fields.
+
+    | worst field     | recorded              | action                       |
+    |-----------------|-----------------------|------------------------------|
+    | refused         | any                   | refused                      |
+    | replace         | any                   | replace                      |
+    | rebuild, update | no                    | adopt, and change the fields |
+    | rebuild, update | yes                   | update                       |
+    | kept, same      | no                    | adopt                        |
+    | kept, same      | yes, but out of date  | adopt, to rewrite the record |
+    | kept, same      | yes                   | noop                         |
+
+    `unapplied` are the parts of the spec that the manifest changed and `on_drift: keep` leaves.
+    """
+    address = desired.address
+    match worst_effect(fields):
+        case Effect.REFUSED:
+            return _refuse(address, fields)
+        case Effect.REPLACE:
+            return DraftChange(address, Action.REPLACE, fields, _worst_reason(fields))
+        case Effect.REBUILD | Effect.UPDATE if applied is None:
+            return DraftChange(address, Action.ADOPT, fields, "exists already and differs")
+        case Effect.REBUILD | Effect.UPDATE:
+            return DraftChange(address, Action.UPDATE, fields, _unfinished(applied), unapplied)
+        case _ if applied is None:
+            return DraftChange(address, Action.ADOPT, (), "exists already and is as stated")
+    if because := reason_to_rewrite(desired, live, applied, unapplied, plan_input):
+        dropped = tuple(field for field in fields if field.recorded is not ABSENT)
+        return DraftChange(address, Action.ADOPT, dropped, because, unapplied)
+    drifted = tuple(field for field in fields if left(field))
+    because = f"{_names(drifted)}: {KEPT_AS_IT_IS}" if drifted else ""
+    return DraftChange(address, Action.NOOP, drifted, because)
 
 
-def _refused(fields: Sequence[FieldChange]) -> tuple[FieldChange, ...]:
-    return tuple(change for change in fields if change.effect > Effect.KEPT)
+def _refuse(address: Address, fields: Sequence[FieldChange]) -> DraftChange:
+    changes = tuple(field for field in fields if field.effect > Effect.KEPT)
+    return DraftChange(address, Action.REFUSED, changes, _worst_reason(fields))
 
 
-def _because(fields: Sequence[FieldChange]) -> str:
-    """The reason of the worst field."""
-    worst = max(fields, key=lambda change: change.effect)
+def _worst_reason(fields: Sequence[FieldChange]) -> str:
+    worst = max(fields, key=lambda field: field.effect)
     return f"{_names([worst])}: {worst.because}"
 
 
+def _names(fields: Sequence[FieldChange]) -> str:
+    return ", ".join(".".join(str(word) for word in field.path if word != "") for field in fields)
+
+
+def _unfinished(applied: Resource | None) -> str:
+    """The reason for a change that an interrupted apply had begun; empty otherwise."""
+    pending = applied is not None and applied.record and applied.record.pending is not None
+    return "an interrupted apply did not finish it" if pending else ""
+
+
 def _without_clashes(
-    drafts: Mapping[Address, Draft], question: Question, kinds: Mapping[str, Kind]
-) -> dict[Address, Draft]:
+    drafts: Mapping[Address, DraftChange], plan_input: PlanInput, kinds: Mapping[str, Kind]
+) -> dict[Address, DraftChange]:
     """Refuse creations whose name is taken by another kind that this plan does not delete."""
     found = dict(drafts)
     for address, draft in drafts.items():
@@ -283,55 +203,54 @@ def _without_clashes(
             continue
         for other in kinds.values():
             taken = Address(other.name, address.name)
-            clashes = other.name != address.kind and taken in question.live
+            clashes = other.name != address.kind and taken in plan_input.live
             leaves = taken in drafts and drafts[taken].action is Action.DELETE
             if clashes and not leaves and other.namespace == kinds[address.kind].namespace:
                 because = f"the name is taken by {taken}, which this plan does not delete"
-                found[address] = Draft(address, Action.REFUSED, (), because)
+                found[address] = DraftChange(address, Action.REFUSED, (), because)
     return found
 
 
 def _without_renames(
-    drafts: Mapping[Address, Draft], question: Question, kinds: Mapping[str, Kind]
-) -> dict[Address, Draft]:
+    drafts: Mapping[Address, DraftChange], plan_input: PlanInput, kinds: Mapping[str, Kind]
+) -> dict[Address, DraftChange]:
     """A delete and a create with equal specs look like a rename, which would lose every point."""
     found = dict(drafts)
     leaving = {
-        (old.kind, canonical(question.live[old].spec)): old
+        (old.kind, canonical(plan_input.live[old].spec)): old
         for old, draft in drafts.items()
         if draft.action is Action.DELETE
         and kinds[old.kind].holds_data
-        and not question.may_delete(old)
+        and not plan_input.may_delete(old)
     }
-    recorded = question.recorded
+    recorded = plan_input.recorded
     for old in list(leaving.values()):
         leaving.setdefault((old.kind, canonical(recorded[old].spec)), old)
     for address, draft in drafts.items():
         if draft.action is not Action.CREATE:
             continue
-        leaver = leaving.get((address.kind, canonical(question.desired[address].spec)))
+        leaver = leaving.get((address.kind, canonical(plan_input.desired[address].spec)))
         if leaver and found[leaver].action is Action.DELETE:
             because = (
                 f"looks like a rename of {leaver}, and Qdrant cannot rename a collection. Keep the "
                 f"name and give it an alias; or put {leaver} under removed to keep its points; or "
                 f"allow the loss with --allow-delete {leaver}"
             )
-            found[address] = Draft(address, Action.REFUSED, (), because)
-            found[leaver] = Draft(leaver, Action.NOOP, because=f"see {address}")
+            found[address] = DraftChange(address, Action.REFUSED, (), because)
+            found[leaver] = DraftChange(leaver, Action.NOOP, because=f"see {address}")
     return found
 
 
 def _change(
-    draft: Draft, context: Context, question: Question, kinds: Mapping[str, Kind]
+    draft: DraftChange, context: Context, plan_input: PlanInput, kinds: Mapping[str, Kind]
 ) -> Change:
-    address = draft.address
-    desired, live = question.desired.get(address), question.live.get(address)
-    ours = context.recorded.get(address)
-    before = ours.record if ours else None
-    record = _record(draft, desired, ours, question)
-    if record and kinds[address.kind].owned:
-        record["address"] = str(address.of(question.owner))
-    version: dict[str, Any] = {"recorded": before.schema_version} if before else {}
+    address, kind = draft.address, kinds[draft.address.kind]
+    desired, live = plan_input.desired.get(address), plan_input.live.get(address)
+    applied = context.recorded.get(address)
+    record = new_record(draft, desired, applied, kind, plan_input)
+    version: dict[str, Any] = {}
+    if applied and applied.record:
+        version["recorded"] = applied.record.schema_version
     if record:
         version["desired"] = record["schema_version"]
     optional: dict[str, Any] = {}
@@ -344,7 +263,7 @@ def _change(
     change = Change(
         address=str(address),
         action=draft.action,
-        cause=_overall(draft, ours),
+        cause=_overall_cause(draft, applied),
         because=draft.because,
         schema_version=SchemaVersion(**version),
         fields=() if draft.action is Action.NOOP else draft.fields,
@@ -352,44 +271,18 @@ def _change(
     )
     if draft.action in (Action.NOOP, Action.REFUSED, Action.FORGET):
         return change
-    kind = kinds[address.kind]
     steps = [Step(call=call) for call in kind.steps(change, context)]
-    if destroys_points(change, live, kind) and not question.no_snapshot(address):
-        steps.insert(0, first(change, question.nodes if question.server.peers > 1 else ()))
+    if destroys_points(change, live, kind) and not plan_input.no_snapshot(address):
+        steps.insert(0, first(change, plan_input.nodes if plan_input.server.peers > 1 else ()))
     return change.model_copy(update={"steps": tuple(steps)})
 
 
-def _overall(draft: Draft, ours: Resource | None) -> Cause:
-    """The cause of a change as a whole."""
-    if ours is None:
+def _overall_cause(draft: DraftChange, applied: Resource | None) -> Cause:
+    if applied is None:
         return Cause.NEW
-    causes = {f.cause for f in draft.fields if f.effect > Effect.KEPT or left(f)}
-    if draft.action is Action.CREATE or draft.because == "re-created outside qdrantctl":
+    if draft.action is Action.CREATE or draft.because == RECREATED:
         return Cause.DRIFT
+    causes = {field.cause for field in draft.fields if field.effect > Effect.KEPT or left(field)}
     if len(causes) > 1:
         return Cause.BOTH
     return next(iter(causes), Cause.EDIT)
-
-
-def _record(
-    draft: Draft, desired: Resource | None, ours: Resource | None, question: Question
-) -> dict[str, Json] | None:
-    """What the ledger will hold of a resource that is desired."""
-    if desired is None or draft.action is Action.REFUSED:
-        return None
-    left_alone = ignored(desired, question.today) | draft.unrecorded
-    spec = stored_spec(desired, ours, left_alone)
-    lifecycle = desired.lifecycle.document()
-    mark = digest({"address": str(draft.address), "spec": spec, "lifecycle": lifecycle})
-    version = question.versions.get(draft.address, 1)
-    if ours and ours.record and draft.address not in question.versions:
-        version = ours.record.schema_version + (mark != ours.record.digest)
-    return {
-        "owner": question.owner,
-        "address": str(draft.address),
-        "object": draft.address.name,
-        "schema_version": version,
-        "digest": mark,
-        "spec": spec,
-        "lifecycle": lifecycle,
-    }

@@ -11,9 +11,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from qdrantctl.adapters.project.connection import fit_for_a_token
+from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.qdrant.client import Cluster, Endpoint
 from qdrantctl.adapters.qdrant.exchange import UNAUTHORIZED
 from qdrantctl.adapters.tokens.signer import read
+from qdrantctl.flows.cluster.connect import reached
 from qdrantctl.model.access_keys.generation import EVERYWHERE, GRANTS, REGISTRY, abilities
 from qdrantctl.model.access_keys.report import Checked, Probe
 from qdrantctl.model.address import OWN_PREFIX
@@ -32,6 +35,18 @@ _WHY = {
     "was replaced since",
 }
 _REVOKED = "stateful validation failed"
+
+
+def check_token(
+    settings: Settings, token: str, also: tuple[str, ...], environ: Mapping[str, str]
+) -> Checked:
+    """Check a token on the server of these settings, as `check` does.
+
+    Raises SettingsError for a server to which no token may be sent.
+    """
+    endpoint = reached(settings)
+    fit_for_a_token(endpoint, environ)
+    return check(token, endpoint, also)
 
 
 def check(token: str, endpoint: Endpoint, also: tuple[str, ...]) -> Checked:

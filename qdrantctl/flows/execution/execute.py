@@ -123,19 +123,16 @@ def _outcome(change: Change, status: Status) -> Outcome:
 
 def _outcome_of(progress: ChangeProgress, environment: str, seconds: float) -> Outcome:
     change, restore_point = progress.change, progress.restore_point
-    is_destroyed = progress.is_begun and restore_point
+    status = Status.NOT_TAKEN if progress.missed else Status.DONE
+    may_be_destroyed = progress.is_begun and restore_point
     return Outcome(
         address=change.address,
         action=change.action,
-        status=Status.FAILED
-        if progress.errors
-        else Status.NOT_TAKEN
-        if progress.missed
-        else Status.DONE,
+        status=Status.FAILED if progress.errors else status,
         error=" ".join(progress.errors),
         missed=progress.missed,
         note=progress.note,
-        way_back=way_back(change.where, restore_point, environment) if is_destroyed else "",
+        way_back=way_back(change.where, restore_point, environment) if may_be_destroyed else "",
         seconds=seconds,
         taken=tuple(progress.taken),
         removed=tuple(progress.removed),

@@ -6,19 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-from qdrantctl.engine.diff import Lens, diff
-from qdrantctl.engine.planning.recorded_spec import ignored
+from qdrantctl.engine.planning.compare import compare
 from qdrantctl.flows.execution.context import ExecutionContext, StepFailure
 from qdrantctl.flows.state.live import observe
 from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Change, FieldChange
 from qdrantctl.model.client import Asked
-from qdrantctl.model.field_rule import ABSENT, Effect, Json
+from qdrantctl.model.field_rule import ABSENT, Effect
 from qdrantctl.model.polling import poll
 from qdrantctl.model.resource import Inventory, Resource, canonical
 from qdrantctl.model.server import Server
-from qdrantctl.model.spec import shape_of
 
 SETTLED = 2.0
 """Seconds within which every node of a cluster shows a change that it has answered ok to."""
@@ -83,18 +81,10 @@ def _remaining_differences(
     if live is None:
         return (f"{change.address} is not there",)
     desired = expected.desired[address]
-    kind = BY_NAME[address.kind]
-    last_applied = expected.last_applied.get(address)
-    ours: Mapping[str, Json] = last_applied.spec if last_applied else {}
-    lens = Lens(
-        server=server,
-        exclusive=frozenset(desired.lifecycle.exclusive),
-        ignored=ignored(desired, expected.today),
-    )
-    spec = kind.imply(desired.spec, live.spec, ours)
-    fields = diff(shape_of(kind.spec), spec, live.spec, ours, lens)
+    kind, applied = BY_NAME[address.kind], expected.last_applied.get(address)
+    comparison = compare(desired, live, applied, kind, server, expected.today)
     kept = {field.path for field in change.fields if field.effect is Effect.KEPT}
-    remaining = (f for f in fields if f.effect > Effect.KEPT and f.path not in kept)
+    remaining = (field for field in comparison.needed_changes if field.path not in kept)
     return tuple(_describe_difference(field, live.facts.unread) for field in remaining)
 
 

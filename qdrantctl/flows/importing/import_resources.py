@@ -13,7 +13,8 @@ from qdrantctl.adapters.manifests.sources import NOTHING_THERE, reads
 from qdrantctl.adapters.manifests.write import SUFFIX, document, file_text, stems
 from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.engine.importing.manifest_form import worded
-from qdrantctl.engine.planning.planner import Question, plan_changes
+from qdrantctl.engine.planning.inputs import PlanInput
+from qdrantctl.engine.planning.planner import plan_changes
 from qdrantctl.engine.planning.selection import matching
 from qdrantctl.flows.importing.expressible import set_by_somebody, sound
 from qdrantctl.flows.state.desired import judged, laid, sources
@@ -322,7 +323,7 @@ def _counted(
     settings: Settings, door: Door, today: date, found: Worlds, desired: Inventory
 ) -> tuple[int, int]:
     """How many resources a plan of these manifests would adopt as they are, and how many change."""
-    question = Question(
+    question = PlanInput(
         owner=settings.owner,
         server=door.server,
         today=today,

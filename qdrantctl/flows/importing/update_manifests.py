@@ -6,15 +6,14 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
-from functools import reduce
 from pathlib import Path
 
 from qdrantctl.adapters.manifests.edit import Awkward, edited
 from qdrantctl.adapters.manifests.load import STDIN, Page, load_page
 from qdrantctl.adapters.project.settings import Settings
-from qdrantctl.engine.diff import Lens, compare
 from qdrantctl.engine.importing.manifest_form import reworded, worded
-from qdrantctl.engine.importing.merge import received
+from qdrantctl.engine.importing.merge import merge_live
+from qdrantctl.engine.planning.compare import compare_specs
 from qdrantctl.flows.importing.expressible import set_by_somebody, sound
 from qdrantctl.flows.importing.import_resources import Made
 from qdrantctl.flows.state.desired import Desired, desired, laid
@@ -27,7 +26,6 @@ from qdrantctl.model.errors import QdrantctlError
 from qdrantctl.model.field_rule import ABSENT, Json, same
 from qdrantctl.model.import_report import Imported, ImportedFile, LeftOut, ReceivedField
 from qdrantctl.model.kind import Context
-from qdrantctl.model.paths import at, put
 from qdrantctl.model.resource import Inventory, Resource, canonical
 from qdrantctl.model.server import Server
 from qdrantctl.model.spec import shape_of
@@ -115,7 +113,7 @@ def _received(
     for address in addresses:
         resource, kind = wanted.inventory[address], BY_NAME[address.kind]
         live = _readable(address, found, context)
-        merged = received(resource, live, context, kind, own)
+        merged = merge_live(resource, live, context, kind, own)
         words = worded(shape_of(kind.spec), merged.spec)
         now, faults = sound(kind, words)
         if now is None:
@@ -125,8 +123,10 @@ def _received(
         conflicts = [_field(resource, field, _both(resource, field)) for field in merged.conflicts]
         if fields := (*_fields(resource, now, door.server), *conflicts):
             # What an overlay lays under is not in the manifest, and does not come into it.
-            bare = replace(resource, spec=_bare(resource.spec, resource))
-            yield Received(bare, _bare(now, resource), _laid(now, resource), fields)
+            bare = replace(resource, spec=_without_overlays(resource.spec, resource))
+            yield Received(
+                bare, _without_overlays(now, resource), _with_overlays(now, resource), fields
+            )
 
 
 def _field(resource: Resource, field: FieldChange, because: str = "") -> ReceivedField:
@@ -150,15 +150,21 @@ def _both(resource: Resource, field: FieldChange) -> str:
     )
 
 
-def _bare(spec: Mapping[str, Json], resource: Resource) -> Mapping[str, Json]:
-    """A spec without what overlays lay under this resource."""
-    return reduce(lambda tree, path: put(tree, path, ABSENT), resource.layers, spec)
+def _without_overlays(spec: Mapping[str, Json], resource: Resource) -> Mapping[str, Json]:
+    """A spec without the values that overlays provide for this resource."""
+    shape = shape_of(BY_NAME[resource.address.kind].spec)
+    leaves = shape.leaves(spec).items()
+    own: Mapping[str, Json] = shape.build({p: v for p, v in leaves if p not in resource.layers})
+    return own
 
 
-def _laid(spec: Mapping[str, Json], resource: Resource) -> Mapping[str, Json]:
-    """A spec with what overlays lay under this resource."""
-    layers = resource.layers
-    return reduce(lambda tree, path: put(tree, path, at(resource.spec, path)), layers, spec)
+def _with_overlays(spec: Mapping[str, Json], resource: Resource) -> Mapping[str, Json]:
+    """A spec with the values that overlays provide for this resource."""
+    shape = shape_of(BY_NAME[resource.address.kind].spec)
+    declared = shape.leaves(resource.spec)
+    laid = {path: declared[path] for path in resource.layers}
+    full: Mapping[str, Json] = shape.build(shape.leaves(spec) | laid)
+    return full
 
 
 def _readable(address: Address, found: Worlds, context: Context) -> Resource:
@@ -180,8 +186,8 @@ def _readable(address: Address, found: Worlds, context: Context) -> Resource:
 def _fields(
     resource: Resource, spec: Mapping[str, Json], server: Server
 ) -> Iterator[ReceivedField]:
-    shape = shape_of(BY_NAME[resource.address.kind].spec)
-    for change in compare(shape, resource.spec, spec, Lens(server)):
+    kind = BY_NAME[resource.address.kind]
+    for change in compare_specs(resource.spec, spec, kind, server):
         layer = resource.layers.get(change.path)
         yield ReceivedField(
             address=str(resource.address),

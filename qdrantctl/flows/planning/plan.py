@@ -11,7 +11,8 @@ from qdrantctl import __version__
 from qdrantctl.adapters.qdrant import key_registry as registry
 from qdrantctl.adapters.qdrant import ledger
 from qdrantctl.adapters.tokens.signer import unsigned
-from qdrantctl.engine.planning.planner import Question, plan_changes, unmanaged
+from qdrantctl.engine.planning.inputs import PlanInput
+from qdrantctl.engine.planning.planner import plan_changes, unmanaged
 from qdrantctl.engine.planning.safety_snapshot import SKIP
 from qdrantctl.engine.planning.selection import Selection
 from qdrantctl.engine.safety.context import Scene
@@ -169,9 +170,9 @@ def _question(
     found: Worlds,
     server: Server,
     today: date,
-) -> Question:
+) -> PlanInput:
     allowed = allows(settings, wishes)
-    return Question(
+    return PlanInput(
         owner=settings.owner,
         server=replace(server, unsigned=found.unsigned),
         today=today,

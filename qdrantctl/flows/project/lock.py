@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
@@ -19,17 +19,29 @@ class Locked:
     environment: str
     state: State | None
     why: str = ""
+    stale: Mapping[str, str] = field(default_factory=dict)
+    """What was out of date, by file, before anything was written."""
 
 
 def lock(
-    directory: Path, environment: str | None, today: date, environ: Mapping[str, str]
+    directory: Path,
+    environment: str | None,
+    today: date,
+    environ: Mapping[str, str],
+    *,
+    check_only: bool,
 ) -> tuple[Locked, ...]:
-    """The state of the environment, or of every one; nothing is written yet.
+    """Bring the state of the environment, or of every one, up to date unless it is only checked.
 
-    Raises UsageError without a project, ManifestError for what is wrong in any environment.
+    Raises UsageError without a project, ManifestError for errors in any environment, before
+    anything is written.
     """
     names = (environment,) if environment else environments(directory)
-    return tuple(_locked(directory, name, today, environ) for name in names)
+    locked = tuple(_locked(directory, name, today, environ) for name in names)
+    for each in locked:
+        if each.state and not check_only:
+            each.state.write()
+    return locked
 
 
 def _locked(directory: Path, name: str, today: date, environ: Mapping[str, str]) -> Locked:
@@ -44,4 +56,5 @@ def _locked(directory: Path, name: str, today: date, environ: Mapping[str, str])
     )
     if settings.stateless:
         return Locked(name, None, settings.stateless)
-    return Locked(name, state(settings, desired(settings).inventory))
+    committed = state(settings, desired(settings).inventory)
+    return Locked(name, committed, stale=committed.stale if committed else {})

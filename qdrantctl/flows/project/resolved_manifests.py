@@ -1,18 +1,49 @@
-"""The flow of `render ADDRESS`: resources as they are asked for, after templates and overlays."""
+"""The flows of `render`: files after templates, and resources after templates and overlays."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
+from qdrantctl.adapters.manifests.load import Page, lines_of, render_text
 from qdrantctl.adapters.manifests.write import document
 from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.engine.importing.manifest_form import worded
 from qdrantctl.engine.planning.selection import matching
-from qdrantctl.flows.state.desired import desired
+from qdrantctl.flows.state.desired import desired, sources, stdin
 from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.errors import UsageError
 from qdrantctl.model.resource import Resource
 from qdrantctl.model.spec import shape_of
+from qdrantctl.model.violation import Violation
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedFiles:
+    """The files of manifests after templates."""
+
+    pages: tuple[tuple[str, str], ...]
+    """The name of each file, and its text."""
+    violations: tuple[Violation, ...]
+    """What is wrong with the others."""
+
+
+def render_files(settings: Settings, *, numbered: bool) -> RenderedFiles:
+    """Every file of manifests after templates; `numbered` puts a number before each line."""
+    pages: list[tuple[str, str]] = []
+    violations: list[Violation] = []
+    for part in render_text(sources(settings), stdin):
+        if isinstance(part, Page):
+            text = part.text.rstrip()
+            pages.append((part.file, _with_numbers(text) if numbered else text))
+        else:
+            violations.append(part)
+    return RenderedFiles(tuple(pages), tuple(violations))
+
+
+def _with_numbers(text: str) -> str:
+    lines = enumerate(lines_of(text), 1)
+    return "\n".join(f"{number:>4} | {line}".rstrip() for number, line in lines)
 
 
 def resolved(settings: Settings, patterns: Sequence[str]) -> Iterator[str]:

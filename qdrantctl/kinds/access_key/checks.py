@@ -172,7 +172,7 @@ def _strangers(change: Change, live: Resource, context: Context) -> Iterator[Vio
             )
 
 
-def weigh(
+def classify_scope(
     fields: tuple[FieldChange, ...], desired: Resource, live: Resource | None, ours: Resource | None
 ) -> tuple[FieldChange, ...]:
     """The fields with who gains what; and what was revoked and is back, to be revoked again."""

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from qdrantctl.kinds.access_key.checks import check, lint, weigh
+from qdrantctl.kinds.access_key.checks import check, classify_scope, lint
 from qdrantctl.kinds.access_key.spec import AccessKey, canonical
 from qdrantctl.model.access_keys.generation import REGISTRY, Generation, generations, key_id
 from qdrantctl.model.address import Address
@@ -172,7 +172,7 @@ ACCESS_KEY = Kind(
     steps=_steps,
     lint=lint,
     check=check,
-    weigh=weigh,
+    classify_scope=classify_scope,
     after=("collection", "alias"),
     owned=True,
     signed=True,

@@ -14,7 +14,7 @@ from qdrantctl.model.field_rule import Json
 from qdrantctl.model.kind import Kind
 
 
-def imply(
+def expand(
     desired: Mapping[str, Json], live: Mapping[str, Json], recorded: Mapping[str, Json]
 ) -> Mapping[str, Json]:
     """Strict mode switched off also lifts both rate limits.
@@ -42,7 +42,7 @@ COLLECTION = Kind(
     steps=steps,
     lint=lint,
     check=check,
-    imply=imply,
+    expand=expand,
     unset=unset,
     namespace="collections",
     holds_data=True,

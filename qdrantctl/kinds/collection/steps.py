@@ -11,6 +11,7 @@ from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Change, FieldChange
 from qdrantctl.model.field_rule import ABSENT, Effect, Json
 from qdrantctl.model.kind import Context
+from qdrantctl.model.paths import at, put
 from qdrantctl.model.spec import Path, shape_of
 from qdrantctl.model.step import Call, collection_path
 
@@ -190,13 +191,13 @@ def patch(
         if rule.resend:
             value = _resent(field.path[:end], fields, desired, live)
         elif rule.whole or len(met) < len(field.path):
-            value = _at(desired, path)
+            value = at(desired, path)
         else:
             value = field.desired
         if value is ABSENT:
             value = None if rule.neutral is ABSENT else rule.neutral
-        at = met[0].rule.at
-        put(body, (at, *path) if at else path, value)
+        section = met[0].rule.at
+        body = put(body, (section, *path) if section else path, value)
     return body
 
 
@@ -212,7 +213,7 @@ def _resent(
         and f.desired is ABSENT
         and f.effect > Effect.KEPT
     }
-    there, asked = _at(live, path), _at(desired, path)
+    there, asked = at(live, path), at(desired, path)
     merged = {**(there if there is not ABSENT else {}), **(asked if asked is not ABSENT else {})}
     return {key: value for key, value in merged.items() if key not in gone}
 
@@ -246,18 +247,3 @@ def _index(name: str, field: str, index: Mapping[str, Json]) -> Call:
     schema = index["type"] if set(index) == {"type"} else dict(index)
     body = {"field_name": field, "field_schema": schema}
     return Call(method="PUT", path=collection_path(name, "index"), query=_WAIT, body=body)
-
-
-def _at(tree: Json, path: Path) -> Json:
-    for word in path:
-        if not isinstance(tree, Mapping) or word not in tree:
-            return ABSENT
-        tree = tree[word]
-    return tree
-
-
-def put(tree: dict[Any, Any], path: Path, value: Json) -> None:
-    """Set the value at `path` of a tree, whose sections are made where they are missing."""
-    for word in path[:-1]:
-        tree = tree.setdefault(word, {})
-    tree[path[-1]] = value

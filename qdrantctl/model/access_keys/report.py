@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -31,6 +32,16 @@ class ListedKey(BaseModel):
     name: str = Field(description="As its manifest calls it.")
     revocable: bool = Field(description="Whether the server looks its tokens up.")
     generations: tuple[ListedGeneration, ...] = Field(description="The newest last.")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyListing:
+    """The keys of an owner, as `keys list` reports them."""
+
+    owner: str
+    keys: tuple[ListedKey, ...]
+    ledger: bool
+    """Whether there is a ledger; without one it is not known what was applied."""
 
 
 class Probe(BaseModel):

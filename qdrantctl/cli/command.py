@@ -1,0 +1,112 @@
+"""Commands with typed arguments, options in groups, and examples in their help."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, TypeVar
+
+import click
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+Example = tuple[str, str]
+"""A command line that works, and a sentence that says what it does."""
+
+OPTIONS, PLANNING, CONSENT, SERVER, OUTPUT = "Options", "Planning", "Consent", "Server", "Output"
+GROUPS = (OPTIONS, PLANNING, CONSENT, SERVER, OUTPUT)
+"""Groups of options, in the order in which help shows them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Args:
+    """The arguments of a command. Each field holds the value of one click parameter."""
+
+    def check(self) -> None:
+        """Raise UsageError for arguments that contradict each other."""
+
+
+A = TypeVar("A", bound=Args)
+
+
+class GroupedOption(click.Option):
+    """An option that says in which group help shows it."""
+
+    def __init__(self, *names: Any, group: str = OPTIONS, **attributes: Any) -> None:
+        super().__init__(*names, **attributes)
+        self.group = group
+
+
+class Command(click.Command):
+    """A command whose help shows its options in groups, and examples."""
+
+    def __init__(self, *names: Any, examples: Sequence[Example] = (), **attributes: Any) -> None:
+        super().__init__(*names, **attributes)
+        self.examples = tuple(examples)
+
+    def option_groups(self, ctx: click.Context) -> dict[str, list[click.Parameter]]:
+        """The options by group, in the order of help. Groups without options are left out."""
+        groups: dict[str, list[click.Parameter]] = {group: [] for group in GROUPS}
+        for parameter in self.get_params(ctx):
+            if parameter.param_type_name == "option":
+                groups[getattr(parameter, "group", OPTIONS)].append(parameter)
+        return {group: options for group, options in groups.items() if options}
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write each group of options as a section."""
+        for group, options in self.option_groups(ctx).items():
+            with formatter.section(group):
+                formatter.write_dl([line for o in options if (line := o.get_help_record(ctx))])
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the examples: what each does, and below it the command line as it is."""
+        if not self.examples:
+            return
+        with formatter.section("Examples"):
+            for position, (line, meaning) in enumerate(self.examples):
+                if position:
+                    formatter.write_paragraph()
+                formatter.write_text(meaning)
+                formatter.write(f"{'':>{formatter.current_indent}}$ {line}\n")
+
+
+def option(*names: str, group: str = OPTIONS, **attributes: Any) -> Decorator:
+    """An option of a command, in a group of its help."""
+    return click.option(*names, cls=GroupedOption, group=group, **attributes)
+
+
+def add_options(*options: Decorator) -> Decorator:
+    """All these options, in this order."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        for add in reversed(options):
+            function = add(function)
+        return function
+
+    return decorate
+
+
+def define_command(
+    args: type[A],
+    *,
+    examples: Sequence[Example],
+    name: str | None = None,
+    parent: click.Group | None = None,
+) -> Callable[[Callable[[A], int]], Command]:
+    """Make a command of a function that takes its arguments as one value.
+
+    The options of click stand below this decorator; their names are the fields of `args`.
+    """
+    register: Any = parent.command if parent else click.command
+
+    def decorate(function: Callable[[A], int]) -> Command:
+        @wraps(function)
+        def callback(**values: Any) -> int:
+            parsed = args(**values)
+            parsed.check()
+            return function(parsed)
+
+        command: Command = register(name, cls=Command, examples=examples)(callback)
+        return command
+
+    return decorate

@@ -1,0 +1,86 @@
+"""Prints documents: finds the renderer of a format, and decides about colour."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+from qdrantctl import render as renderers
+
+if TYPE_CHECKING:
+    from qdrantctl.cli.options import OutputArgs
+
+DEFAULT_FORMAT = "text"
+
+
+def render(
+    what: str, value: Any, args: OutputArgs, stream: TextIO | None = None, *, as_format: str = ""
+) -> str:
+    """The text of a value in the format of the arguments, or `as_format`, for `stream` or stdout.
+
+    The renderer is the function `what` of the module `qdrantctl.render.<format>`.
+    """
+    from qdrantctl.render.shared.style import Style
+
+    module = import_module(f"{renderers.__name__}.{as_format or args.format}")
+    colour = wants_colour(stream or sys.stdout, no_color=args.no_color)
+    text: str = getattr(module, what)(value, Style(colour, args.max_bytes))
+    return text
+
+
+def print_document(what: str, value: Any, args: OutputArgs) -> None:
+    """Print a value on stdout in the format of the arguments."""
+    print_output(render(what, value, args))
+
+
+def print_for_operator(what: str, value: Any, args: OutputArgs) -> None:
+    """Print a value as text: on stdout, or on stderr where stdout is for another format."""
+    stream = sys.stdout if args.format == DEFAULT_FORMAT else sys.stderr
+    text = render(what, value, args, stream, as_format=DEFAULT_FORMAT)
+    print_output(text, err=stream is sys.stderr)
+
+
+def print_output(text: str, *, err: bool = False) -> None:
+    """Print a rendered text, if there is any.
+
+    The renderer decided whether it is coloured; click would ask again.
+    """
+    if text:
+        click.echo(text, nl=not text.endswith("\n"), err=err, color=True)
+
+
+def wants_colour(stream: TextIO, *, no_color: bool = False) -> bool:
+    """Whether to colour: on a terminal only; `NO_COLOR` turns it off, `FORCE_COLOR` on."""
+    if no_color or os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR") or os.environ.get("CLICOLOR_FORCE"):
+        return True
+    return stream.isatty()
+
+
+def formats_of(what: str) -> tuple[str, ...]:
+    """The formats whose module defines the function `what`; text comes first, then JSON.
+
+    The source is searched, since importing every renderer would slow `--help` down.
+    """
+    pattern = re.compile(rf"^def {what}\(", re.MULTILINE)
+    formats = (name for name, source in _renderer_sources().items() if pattern.search(source))
+    return tuple(sorted(formats, key=lambda name: (name != DEFAULT_FORMAT, name != "json", name)))
+
+
+@cache
+def _renderer_sources() -> dict[str, str]:
+    sources = {}
+    for module in iter_modules(renderers.__path__):
+        spec = None if module.ispkg else find_spec(f"{renderers.__name__}.{module.name}")
+        if spec and spec.loader:
+            sources[module.name] = spec.loader.get_source(spec.name) or ""  # type: ignore[attr-defined]
+    return sources

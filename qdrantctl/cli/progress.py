@@ -1,0 +1,58 @@
+"""Progress on stderr: on a terminal one line that changes, with -v lines of their own."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qdrantctl.model.step import Call
+
+ERASE_LINE = "\r\x1b[2K"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a command is doing, for an operator who waits for it."""
+
+    verbose: int
+    """How many times -v was given."""
+
+    def show_starting(self) -> None:
+        """Show the first words, before anything heavy is imported; clear them with the command."""
+        self.report("starting")
+        click.get_current_context().call_on_close(self.clear)
+
+    def report(self, text: str) -> None:
+        """Show what is being done, in a few words."""
+        if self.verbose:
+            click.echo(f"{text} …", err=True)
+        elif sys.stderr.isatty():
+            click.echo(f"{ERASE_LINE}{text} …", nl=False, err=True)
+
+    def update(self, text: str) -> None:
+        """Show how far a wait is: in place on a terminal, else in a line of its own."""
+        if sys.stderr.isatty():
+            click.echo(f"{ERASE_LINE}{text}", nl=False, err=True)
+        else:
+            click.echo(text, err=True)
+
+    def clear(self) -> None:
+        """Erase the line, before anything else is printed."""
+        if sys.stderr.isatty():
+            click.echo(ERASE_LINE, nl=False, err=True)
+
+    @property
+    def on_request(self) -> Callable[[Call, int, float], None] | None:
+        """With -vv a function that prints each request: method, path, status, milliseconds."""
+        return _print_request if self.verbose >= 2 else None
+
+
+def _print_request(call: Call, status: int, seconds: float) -> None:
+    """Print a request. Its headers are never printed: one of them holds the API key."""
+    click.echo(f"{call.method} {call.path} -> {status} ({seconds * 1000:.0f} ms)", err=True)

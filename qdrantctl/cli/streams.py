@@ -1,0 +1,83 @@
+"""stdout and stderr that answer in the words of qdrantctl where they cannot be written."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from qdrantctl.model.errors import QdrantctlError
+
+
+@dataclass(frozen=True, slots=True)
+class SafeStream:
+    """A stream of text that hands its write errors to a function."""
+
+    stream: TextIO
+    on_error: Callable[[OSError], None]
+
+    def write(self, text: str) -> int:
+        """Write a text, as far as the stream takes it."""
+        try:
+            return self.stream.write(text)
+        except OSError as error:
+            self.on_error(error)
+            return len(text)
+
+    def flush(self) -> None:
+        """Send on what was written."""
+        try:
+            self.stream.flush()
+        except OSError as error:
+            self.on_error(error)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
+def protect_streams() -> QdrantctlError | None:
+    """Put safe streams in place of stdout and stderr. The error to end with if stdout is closed.
+
+    A stream that is closed is opened on the null device, or the next file or socket would take its
+    number.
+    """
+    sys.stdin = sys.stdin or _open_null("r")
+    is_closed = sys.stdout is None
+    sys.stdout = SafeStream(sys.stdout or _open_null("w"), _raise_unwritten)
+    sys.stderr = SafeStream(sys.stderr or _open_null("w"), _ignore)
+    return _unwritable("it is closed") if is_closed else None
+
+
+def flush_stdout() -> None:
+    """Flush stdout before the process ends. An error was reported when the text was written."""
+    try:
+        sys.stdout.flush()
+    except (OSError, QdrantctlError):
+        # The rest of the text goes to the null device, or Python would try to write it once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _open_null(mode: str) -> Any:
+    return Path(os.devnull).open(mode)
+
+
+def _ignore(_: OSError) -> None:
+    """An apply does not stop half way because its progress cannot be shown."""
+
+
+def _raise_unwritten(error: OSError) -> None:
+    """Raise for output that is lost; a reader that closed the pipe wants no more of it."""
+    if isinstance(error, BrokenPipeError):
+        raise error
+    raise _unwritable(str(error.strerror or error)) from None
+
+
+def _unwritable(why: str) -> QdrantctlError:
+    return QdrantctlError(
+        f"standard output cannot be written: {why}",
+        why="Changes made before that were completed and recorded.",
+        hint="Redirect it to a file on a disk with free space, or to /dev/null, and run again.",
+    )

@@ -1,0 +1,113 @@
+"""What flows show to the operator at the terminal, and ask."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import click
+
+from qdrantctl.cli.interrupt import catch_signals
+from qdrantctl.cli.output import print_for_operator, print_output, render
+from qdrantctl.cli.progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from qdrantctl.cli.options import OutputArgs
+    from qdrantctl.model.address import Address
+    from qdrantctl.model.plan import Plan
+    from qdrantctl.model.report import Outcome, Report
+
+BLOCKED, INCOMPLETE, INTERRUPTED = 3, 6, 130
+
+
+@dataclass(frozen=True, slots=True)
+class TerminalView:
+    """Shows plans and progress of a command, and asks for approval."""
+
+    args: OutputArgs
+    progress: Progress
+    verb: str = "Apply"
+    print_report: Callable[[Report], None] | None = None
+    """Prints the report in the format of the arguments."""
+    _indexing: dict[Address, str] = field(default_factory=dict)
+    """The last line that was shown of a collection, so that none is repeated."""
+
+    def report_progress(self, text: str) -> None:
+        """Show what is being done."""
+        self.progress.report(text)
+
+    def clear_progress(self) -> None:
+        """Erase the line of progress."""
+        self.progress.clear()
+
+    def notify(self, text: str) -> None:
+        """Print a line on stderr."""
+        notify(text)
+
+    def show_plan(self, plan: Plan) -> None:
+        """Print the plan as text, on stderr where stdout is for a report in another format."""
+        print_for_operator("plan", plan, self.args)
+
+    def approve(self, plan: Plan) -> bool:
+        """Ask for `yes`, naming whose resources change and where."""
+        return confirm(f"\n{self.verb} this to {plan.owner} on {plan.server.url}?", self.verb)
+
+    def catch_signals(self) -> AbstractContextManager[Callable[[], bool]]:
+        """Turn signals into a question from now on."""
+        return catch_signals()
+
+    def show_outcome(self, outcome: Outcome) -> None:
+        """Print what became of a change on stderr. What was not reached is listed at the end."""
+        from qdrantctl.model.report import Status
+
+        if outcome.status is Status.NOT_REACHED:
+            return
+        self.progress.clear()
+        print_output(render("outcome", outcome, self.args, sys.stderr, as_format="text"), err=True)
+
+    def show_report(self, report: Report) -> None:
+        """Print the report."""
+        if self.print_report:
+            self.print_report(report)
+
+    def show_indexing(self, address: Address, status: str, indexed: int, points: int) -> None:
+        """Show how far the server is with indexing a collection."""
+        line = f"{address}: {status}, {indexed:,} of {points:,} points indexed"
+        if self._indexing.get(address) != line:
+            self._indexing[address] = line
+            self.progress.update(line)
+
+
+def notify(text: str) -> None:
+    """Print a line on stderr."""
+    click.echo(text, err=True)
+
+
+def confirm(question: str, verb: str, warning: str = "") -> bool:
+    """Ask on the terminal, and take nothing but `yes` for approval."""
+    click.echo(question, err=True)
+    click.echo(f"  {warning}Only 'yes' is accepted as approval.", err=True)
+    answer = click.prompt("  Enter a value", default="", show_default=False, err=True)
+    if answer != "yes":
+        click.echo(f"{verb} cancelled; no changes were made.", err=True)
+        return False
+    return True
+
+
+def require_terminal(hint: str) -> None:
+    """Raise UsageError where no terminal is there to ask on."""
+    if not sys.stdin.isatty():
+        from qdrantctl.model.errors import UsageError
+
+        raise UsageError("confirmation needs a terminal, or --auto-approve", hint=hint)
+
+
+def exit_code_of(report: Report) -> int:
+    """The exit code of a report, which is the same in every format."""
+    if report.interrupted and not report.complete:
+        return INTERRUPTED
+    return 0 if report.complete else INCOMPLETE

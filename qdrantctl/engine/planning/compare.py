@@ -1,0 +1,116 @@
+"""The one comparison of a resource: desired, live and last-applied state, with every difference.
+
+The planner, drift, the merge of `import --update` and the read-back of apply all compare here. So
+the read-back reports what a plan made now would still change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+
+from qdrantctl.engine.diff import DiffContext, created, diff, diff_states
+from qdrantctl.engine.planning.recorded_spec import ignored
+from qdrantctl.model.change import FieldChange
+from qdrantctl.model.field_rule import Effect, Json
+from qdrantctl.model.kind import Kind
+from qdrantctl.model.paths import merged
+from qdrantctl.model.resource import Resource
+from qdrantctl.model.server import Server
+from qdrantctl.model.spec import shape_of
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The differences between a spec and the live resource, and what they were found with."""
+
+    fields: tuple[FieldChange, ...]
+    """Every difference, worst and harmless alike, in the order of the spec."""
+    expanded: Mapping[str, Json]
+    """The spec with what it implies on the live resource."""
+    context: DiffContext
+
+    @property
+    def needed_changes(self) -> tuple[FieldChange, ...]:
+        """The differences that a plan does not leave: it changes or refuses them."""
+        return tuple(field for field in self.fields if field.effect > Effect.KEPT)
+
+
+def compare(
+    desired: Resource,
+    live: Resource,
+    applied: Resource | None,
+    kind: Kind,
+    server: Server,
+    today: date,
+) -> Comparison:
+    """What differs between the manifest and the cluster; `applied` is this owner's record."""
+    context = _context(desired, server, today, new=applied is None)
+    recorded = applied_spec(applied)
+    expanded = kind.expand(desired.spec, live.spec, recorded)
+    fields = diff(shape_of(kind.spec), expanded, live.spec, recorded, context)
+    return Comparison(fields, expanded, context)
+
+
+def compare_since_apply(
+    applied: Resource,
+    live: Resource,
+    desired: Resource | None,
+    kind: Kind,
+    server: Server,
+    today: date,
+) -> Comparison:
+    """What differs between the last apply and the cluster: what a plan of the record would change.
+
+    Fields are left alone that the record or the manifest says to leave. What the record implied
+    was applied, too.
+    """
+    context = _context(applied, server, today)
+    if desired is not None:
+        context = replace(context, ignored=context.ignored | ignored(desired, today))
+    expanded = kind.expand(applied.spec, live.spec, applied.spec)
+    fields = diff(shape_of(kind.spec), expanded, live.spec, expanded, context)
+    return Comparison(fields, expanded, context)
+
+
+def compare_with_record(
+    desired: Resource, applied: Resource, kind: Kind, server: Server, today: date
+) -> tuple[FieldChange, ...]:
+    """The fields in which the manifest differs from what was last applied."""
+    context = _context(desired, server, today)
+    return diff(shape_of(kind.spec), desired.spec, applied.spec, applied.spec, context)
+
+
+def compare_specs(
+    before: Mapping[str, Json], after: Mapping[str, Json], kind: Kind, server: Server
+) -> tuple[FieldChange, ...]:
+    """Every difference between two specs: `desired` is its value before, `live` the one after."""
+    return diff_states(shape_of(kind.spec), before, after, DiffContext(server))
+
+
+def fields_to_create(desired: Resource, kind: Kind, server: Server) -> tuple[FieldChange, ...]:
+    """Every value that a new resource is created with, refused where the server lacks it."""
+    return created(shape_of(kind.spec), desired.spec, DiffContext(server, place=desired.place))
+
+
+def applied_spec(applied: Resource | None) -> Mapping[str, Json]:
+    """What this owner set: the recorded spec, and what an interrupted apply was setting."""
+    return {} if applied is None else merged(applied.spec, pending_spec(applied))
+
+
+def pending_spec(applied: Resource) -> Mapping[str, Json]:
+    """What an interrupted apply was setting; empty where the last apply was finished."""
+    pending = applied.record.pending if applied.record else None
+    spec: Mapping[str, Json] = (pending or {}).get("spec") or {}
+    return spec
+
+
+def _context(desired: Resource, server: Server, today: date, *, new: bool = False) -> DiffContext:
+    return DiffContext(
+        server=server,
+        exclusive=frozenset(desired.lifecycle.exclusive),
+        ignored=ignored(desired, today),
+        place=desired.place,
+        new=new,
+    )

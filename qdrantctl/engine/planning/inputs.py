@@ -1,0 +1,63 @@
+"""What the planner works on, and its changes before their steps are known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from qdrantctl.engine.planning.selection import Selection
+from qdrantctl.model.address import Address
+from qdrantctl.model.change import Action, FieldChange
+from qdrantctl.model.resource import Inventory
+from qdrantctl.model.server import Server
+from qdrantctl.model.spec import Path
+
+
+@dataclass(frozen=True, slots=True)
+class PlanInput:
+    """Everything that a plan is computed from."""
+
+    owner: str
+    server: Server
+    today: date
+    desired: Inventory
+    live: Inventory
+    remembered: Inventory
+    """Every record of the ledger that is not of a deleted resource, whoever owns it."""
+    previous_owners: frozenset[str] = frozenset()
+    partial: bool = False
+    """The desired state is only a part: nothing is deleted or forgotten."""
+    removed: frozenset[Address] = frozenset()
+    """Resources to stop managing."""
+    versions: Mapping[Address, int] = field(default_factory=dict)
+    """By the committed state. Where that says nothing, the record is counted on from."""
+    selection: Selection = field(default_factory=Selection)
+    may_delete: Callable[[Address], bool] = field(default=lambda _: False)
+    """Whether a consent names the address; tells a rename from a delete and a create."""
+    on_drift: Callable[[Address], str] = field(default=lambda _: "revert")
+    """revert, keep or refuse: what becomes of fields that changed on the cluster."""
+    no_snapshot: Callable[[Address], bool] = field(default=lambda _: False)
+    """Whether points are destroyed without a snapshot."""
+    nodes: tuple[str, ...] = ()
+    """Each node's own address, where stated."""
+
+    @property
+    def recorded(self) -> Inventory:
+        """The records of this owner, under its present name or a previous one."""
+        owners = {self.owner, *self.previous_owners}
+        records = self.remembered.values()
+        return Inventory(r for r in records if r.record and r.record.owner in owners)
+
+
+@dataclass(frozen=True, slots=True)
+class DraftChange:
+    """A change before its steps are known."""
+
+    address: Address
+    action: Action
+    fields: tuple[FieldChange, ...] = ()
+    because: str = ""
+    unapplied: frozenset[Path] = frozenset()
+    """Parts of the spec that the manifest changed and this change leaves: the record keeps its
+    value there."""

@@ -1,0 +1,70 @@
+"""The record that the ledger will hold of a resource, and why an existing one is out of date."""
+
+from __future__ import annotations
+
+from qdrantctl.engine.planning.inputs import DraftChange, PlanInput
+from qdrantctl.engine.planning.recorded_spec import ignored, stored_spec
+from qdrantctl.model.change import Action
+from qdrantctl.model.field_rule import Json, same
+from qdrantctl.model.kind import Kind
+from qdrantctl.model.resource import Resource, digest
+from qdrantctl.model.spec import Path
+
+RECREATED = "re-created outside qdrantctl"
+
+
+def new_record(
+    draft: DraftChange,
+    desired: Resource | None,
+    applied: Resource | None,
+    kind: Kind,
+    plan_input: PlanInput,
+) -> dict[str, Json] | None:
+    """What the ledger will hold once `draft` is applied; None where nothing is recorded."""
+    if desired is None or draft.action is Action.REFUSED:
+        return None
+    kept = ignored(desired, plan_input.today) | draft.unapplied
+    spec = stored_spec(desired, applied, kept)
+    lifecycle = desired.lifecycle.document()
+    mark = digest({"address": str(draft.address), "spec": spec, "lifecycle": lifecycle})
+    version = plan_input.versions.get(draft.address, 1)
+    if applied and applied.record and draft.address not in plan_input.versions:
+        version = applied.record.schema_version + (mark != applied.record.digest)
+    address = draft.address.of(plan_input.owner) if kind.owned else draft.address
+    return {
+        "owner": plan_input.owner,
+        "address": str(address),
+        "object": draft.address.name,
+        "schema_version": version,
+        "digest": mark,
+        "spec": spec,
+        "lifecycle": lifecycle,
+    }
+
+
+def reason_to_rewrite(
+    desired: Resource,
+    live: Resource,
+    applied: Resource,
+    unapplied: frozenset[Path],
+    plan_input: PlanInput,
+) -> str:
+    """Why the record must be rewritten though the cluster is as declared; empty if it need not."""
+    record = applied.record
+    assert record is not None
+    if record.pending is not None:
+        return "finishes an interrupted apply"
+    if record.owner != plan_input.owner:
+        return f"recorded by {record.owner}, a previous name"
+    if record.uuid and live.facts.uuid and record.uuid != live.facts.uuid:
+        return RECREATED
+    stored = stored_spec(desired, applied, ignored(desired, plan_input.today) | unapplied)
+    lifecycle = desired.lifecycle.document()
+    if not same(dict(stored), dict(applied.spec)) or lifecycle != applied.lifecycle.document():
+        return "the cluster is as stated, the record is not"
+    if applied.from_state:
+        return "the ledger knows nothing of it, the committed state does"
+    version = plan_input.versions.get(desired.address, record.schema_version)
+    if version == record.schema_version or unapplied:
+        return ""
+    return f"the committed state is at version {version}, the record is not"

@@ -1,0 +1,155 @@
+"""The flows of `keys issue` and `keys rotate`: tokens are made, and delivered to their sinks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from qdrantctl.adapters.project.settings import Settings
+from qdrantctl.adapters.tokens.sinks import put
+from qdrantctl.flows.access_keys.tokens import (
+    Issued,
+    Keyring,
+    able,
+    delivered,
+    due,
+    issuable,
+    issue,
+    opened,
+    renew,
+    rotate,
+    sweep,
+)
+from qdrantctl.flows.cluster.connect import door
+from qdrantctl.flows.lease import Wait, current_actor, leased
+from qdrantctl.flows.state.desired import desired
+from qdrantctl.model.errors import ClusterError, QdrantctlError
+from qdrantctl.model.field_rule import Json
+from qdrantctl.model.lease import stamp
+from qdrantctl.model.step import Call
+
+Sink = Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyJob:
+    """A command that issues or rotates tokens."""
+
+    settings: Settings
+    wait: Wait
+    notify: Callable[[str], None]
+    """Gets a line for the operator; never a token."""
+    print_token: Callable[[str], None]
+    """Gets a token that has no sink."""
+    on_request: Callable[[Call, int, float], None] | None = None
+
+
+def issue_tokens(job: KeyJob, name: str | None) -> int:
+    """Issue and deliver the token of one key, or of every key that has sinks. The exit code.
+
+    Raises QdrantctlError.
+    """
+    sinks = read_sinks(job.settings)
+    with open_keyring(job.settings, job.wait, job.on_request) as keyring:
+        endpoint = able(job.settings.endpoint)
+
+        def deliver(key: str) -> None:
+            deliver_token(issue(keyring, key, endpoint), keyring, job, sinks.get(key, ()))
+
+        if name is None:
+            return _deliver_each(issuable(keyring), sinks, deliver, "issue", job.notify)
+        deliver(name)
+        return 0
+
+
+def rotate_tokens(job: KeyJob, name: str | None) -> int:
+    """Rotate and deliver the token of one key, or of every key that is due. The exit code.
+
+    Generations that are past their grace period are revoked first. Raises QdrantctlError.
+    """
+    sinks = read_sinks(job.settings)
+    with open_keyring(job.settings, job.wait, job.on_request) as keyring:
+        endpoint = able(job.settings.endpoint)
+        for line in sweep(keyring):
+            job.notify(line)
+        make = rotate if name else renew
+
+        def deliver(key: str) -> None:
+            deliver_token(make(keyring, key, endpoint), keyring, job, sinks.get(key, ()))
+
+        if name is None:
+            names = due(keyring)
+            if not names:
+                job.notify("No rotation is due.")
+            return _deliver_each(names, sinks, deliver, "rotate", job.notify)
+        deliver(name)
+        return 0
+
+
+@contextmanager
+def open_keyring(
+    settings: Settings, wait: Wait, on_request: Callable[[Call, int, float], None] | None
+) -> Iterator[Keyring]:
+    """The keys of this owner, under its lease. Raises LeaseError, ClusterError."""
+    actor = current_actor(settings)
+    with (
+        door(settings, on_request) as client,
+        leased(client, settings.owner, actor, wait) as guarded,
+    ):
+        yield opened(guarded, settings.owners, actor, lambda: client.now)
+
+
+def read_sinks(settings: Settings) -> dict[str, Sequence[Sink]]:
+    """Where the manifests want tokens, by the name of their key. Raises ManifestError."""
+    if not settings.manifests:
+        return {}
+    resources = desired(settings).inventory
+    return {
+        address.name: resource.declared.get("sinks", ())
+        for address, resource in resources.items()
+        if address.kind == "access_key"
+    }
+
+
+def deliver_token(issued: Issued, keyring: Keyring, job: KeyJob, sinks: Sequence[Sink]) -> None:
+    """Deliver a token to its sinks, or to the caller if it has none.
+
+    Older generations get their grace period then, and not before: clients that wait for the new
+    token have only the old one. Raises SettingsError where a sink fails.
+    """
+    places = [put(issued.token, sink, job.settings.root, os.environ) for sink in sinks]
+    expires = issued.generation.expires
+    line = f"{issued.name}: generation {issued.generation.number}"
+    line += f", valid until {stamp(expires)}" if expires else ""
+    job.notify(f"{line}{': ' if places else ''}{', '.join(places)}")
+    if not sinks:
+        job.print_token(issued.token)
+    delivered(keyring, issued.name)
+
+
+def _deliver_each(
+    names: Sequence[str],
+    sinks: Mapping[str, Sequence[Sink]],
+    deliver: Callable[[str], None],
+    verb: str,
+    notify: Callable[[str], None],
+) -> int:
+    """Deliver the token of every key that has sinks, the others after a failure too.
+
+    The exit code is that of the last failure. Raises ClusterError.
+    """
+    exit_code = 0
+    for name in names:
+        if not sinks.get(name):
+            notify(f"{name}: has no sinks; `qdrantctl keys {verb} {name}` prints its token.")
+            continue
+        try:
+            deliver(name)
+        except ClusterError:
+            raise
+        except QdrantctlError as error:
+            notify(f"{name}: {error.what}. {error.hint}")
+            exit_code = error.exit_code
+    return exit_code

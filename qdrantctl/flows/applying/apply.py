@@ -1,0 +1,224 @@
+"""The flow of `apply`: plan, approve, take the lease, plan again, compare, execute, wait."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Protocol
+
+from qdrantctl.adapters.project.settings import Settings
+from qdrantctl.adapters.qdrant.client import Cluster
+from qdrantctl.flows.applying.bookkeeping import apply_plan
+from qdrantctl.flows.cluster.connect import door
+from qdrantctl.flows.cluster.indexing import wait_green
+from qdrantctl.flows.cluster.nodes import Work
+from qdrantctl.flows.lease import Wait, current_actor, leased
+from qdrantctl.flows.planning.plan import Planned, Wishes, plan_for
+from qdrantctl.flows.planning.saved_plan import revive
+from qdrantctl.flows.state.checkout_age import OLDER
+from qdrantctl.flows.state.committed import always_locked, settled
+from qdrantctl.flows.state.desired import Desired
+from qdrantctl.model.address import Address
+from qdrantctl.model.change import Action
+from qdrantctl.model.client import NodeDoor
+from qdrantctl.model.errors import BlockedError, StaleError
+from qdrantctl.model.plan import Plan
+from qdrantctl.model.report import Outcome, Report, Status
+from qdrantctl.model.step import Call
+
+_INDEXED_AFTER = (Action.CREATE, Action.UPDATE, Action.REPLACE, Action.ADOPT)
+"""What may make the server index a collection again."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyOptions:
+    """What the operator asks of an apply."""
+
+    planning: Wishes = field(default_factory=Wishes)
+    saved: Plan | None = None
+    """A plan that was approved when it was saved; `planning` is not used then."""
+    auto_approve: bool = False
+    lease_timeout: float = 0
+    """Seconds to wait while another apply is running."""
+    locked: bool | None = None
+    """Whether committed state that is out of date is refused, or refreshed; None is the default."""
+    wait: bool = False
+    """Whether to wait until collections are indexed."""
+
+
+class ApplyView(Protocol):
+    """What an apply shows to the operator, and asks."""
+
+    def report_progress(self, text: str) -> None:
+        """Show what is being done."""
+
+    def clear_progress(self) -> None:
+        """Take that away, before anything else is shown."""
+
+    def notify(self, text: str) -> None:
+        """Show a line beside the results."""
+
+    def show_plan(self, plan: Plan) -> None:
+        """Show what would change."""
+
+    def approve(self, plan: Plan) -> bool:
+        """Whether the operator approves the plan that was shown."""
+
+    def catch_signals(self) -> AbstractContextManager[Callable[[], bool]]:
+        """From now on signals only ask to stop; the value says whether one did."""
+
+    def show_outcome(self, outcome: Outcome) -> None:
+        """Show what became of one change."""
+
+    def show_report(self, report: Report) -> None:
+        """Show what became of the plan."""
+
+    def show_indexing(self, address: Address, status: str, indexed: int, points: int) -> None:
+        """Show how far the server is with indexing a collection."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyResult:
+    """What became of an apply."""
+
+    report: Report | None = None
+    """None where the operator did not approve the plan."""
+    not_green: Mapping[Address, str] = field(default_factory=dict)
+    """The last status of collections that were waited for and are not fully indexed."""
+    wait_interrupted: bool = False
+
+
+def apply(
+    settings: Settings,
+    options: ApplyOptions,
+    view: ApplyView,
+    on_request: Callable[[Call, int, float], None] | None = None,
+) -> ApplyResult:
+    """Make the cluster what the manifests, or the saved plan, ask for.
+
+    Raises BlockedError or StaleError where the plan may not be applied, LeaseError while another
+    apply is running, and ManifestError, StateError, ClusterError.
+    """
+    desired = _load_desired_state(settings, options, view)
+    with door(settings, on_request) as client:
+        planned = _make_plan(settings, options, view, client, desired)
+        view.show_plan(planned.plan)
+        ensure_applicable(planned.plan)
+        if not planned.plan.summary.changes:
+            return _finish(Report.of(planned.plan), view)
+        if not (options.saved or options.auto_approve or view.approve(planned.plan)):
+            return ApplyResult()
+        with view.catch_signals() as is_cancelled:
+            report = _apply_under_lease(planned, options, view, client, is_cancelled)
+            result = _finish(report, view)
+            if not (options.wait and report.complete):
+                return result
+            not_green = wait_green(client, _indexed(report), view.show_indexing, is_cancelled)
+            view.clear_progress()
+            return ApplyResult(report, not_green, wait_interrupted=is_cancelled())
+
+
+def ensure_applicable(plan: Plan) -> None:
+    """Raise where the plan may not be applied: one blocked change blocks all.
+
+    StaleError for a checkout that is behind the last apply, else BlockedError.
+    """
+    if behind := [violation for violation in plan.blocking if violation.rule == OLDER]:
+        raise StaleError(
+            "this checkout is behind the last apply; no changes were made",
+            why="\n  ".join(violation.message for violation in behind),
+            hint=behind[0].hint,
+        )
+    if not plan.applicable:
+        raise BlockedError(
+            "this plan cannot be applied; no changes were made",
+            hint="Resolve the problems above, or leave out a change with --exclude ADDRESS.",
+        )
+
+
+def _load_desired_state(
+    settings: Settings, options: ApplyOptions, view: ApplyView
+) -> Desired | None:
+    """What the manifests ask, with the committed state checked or refreshed.
+
+    None for a saved plan, which needs neither unless the state is locked.
+    """
+    if options.saved and not (options.locked or always_locked(settings)):
+        return None
+    view.report_progress("reading manifests")
+    try:
+        desired, note = settled(settings, locked=options.locked)
+    finally:
+        view.clear_progress()
+    if note:
+        view.notify(f"Note: {note}")
+    return desired
+
+
+def _make_plan(
+    settings: Settings,
+    options: ApplyOptions,
+    view: ApplyView,
+    client: NodeDoor,
+    desired: Desired | None,
+) -> Planned:
+    """The saved plan, if it still matches the cluster, or a plan for the desired state."""
+    today = date.today()
+    try:
+        if options.saved:
+            return revive(options.saved, settings, client, today, view.report_progress)
+        assert desired is not None
+        return plan_for(desired, settings, options.planning, client, today, view.report_progress)
+    finally:
+        view.clear_progress()
+
+
+def _apply_under_lease(
+    planned: Planned,
+    options: ApplyOptions,
+    view: ApplyView,
+    client: Cluster,
+    is_cancelled: Callable[[], bool],
+) -> Report:
+    """Plan again under the lease, since another apply may just have ended, and execute that."""
+    settings = planned.settings
+    actor = current_actor(settings)
+    wait = Wait(options.lease_timeout, view.notify, is_cancelled)
+    with leased(client, settings.owner, actor, wait) as guarded:
+        now = _make_plan(settings, options, view, guarded, planned.desired)
+        if now.plan.changes != planned.plan.changes or not now.plan.applicable:
+            _accept_changed_plan(now.plan, options, view)
+        if not now.plan.summary.changes:
+            return Report.of(now.plan)
+        job = Work(guarded, view.report_progress, is_cancelled)
+        return apply_plan(now, job, actor, view.show_outcome)
+
+
+def _accept_changed_plan(plan: Plan, options: ApplyOptions, view: ApplyView) -> None:
+    """Raise for a plan that is not the one that was approved, unless none had to be."""
+    if not options.auto_approve:
+        raise StaleError(
+            "the cluster changed after you approved the plan; no changes were made",
+            hint="Run apply again and review the new plan.",
+        )
+    view.notify("The cluster changed meanwhile. This is the new plan:")
+    view.show_plan(plan)
+    ensure_applicable(plan)
+
+
+def _finish(report: Report, view: ApplyView) -> ApplyResult:
+    view.show_report(report)
+    return ApplyResult(report)
+
+
+def _indexed(report: Report) -> list[Address]:
+    """The collections that the server may have to index again."""
+    return [
+        Address.parse(outcome.address)
+        for outcome in report.outcomes
+        if outcome.status is Status.DONE
+        and outcome.action in _INDEXED_AFTER
+        and outcome.address.startswith("collection/")
+    ]

@@ -1,0 +1,24 @@
+"""Files that commands leave for other commands: saved plans and receipts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from qdrantctl.adapters.project import plan_file
+from qdrantctl.model.plan import Plan
+
+
+def read_plan(path: Path) -> Plan:
+    """The plan saved in a file. Raises QdrantctlError; StaleError for one of another format."""
+    return plan_file.read(path)
+
+
+def ensure_writable(path: Path | None) -> None:
+    """Raise QdrantctlError where a file that is to be left at the end could not be written."""
+    if path:
+        plan_file.check(path)
+
+
+def write_document(path: Path, text: str) -> None:
+    """Replace a file by a document, in one step. Raises QdrantctlError."""
+    plan_file.write(path, text)

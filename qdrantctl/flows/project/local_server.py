@@ -1,0 +1,43 @@
+"""The flows of `dev`: start, stop and inspect the embedded server of a project."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from qdrantctl.adapters.local_server import scratch, server
+from qdrantctl.adapters.local_server.server import Running
+from qdrantctl.adapters.project.settings import find
+
+LocalServer = Running
+"""A server that runs on this machine."""
+
+
+def start_server(directory: Path, progress: Callable[[str], None]) -> LocalServer:
+    """Start the server unless it runs; downloads the program if there is none.
+
+    Raises ServerError.
+    """
+    return server.start(_project_root(directory), download=True, tell=progress)
+
+
+def stop_server(directory: Path) -> tuple[bool, int]:
+    """Stop the server; its data stays. Also removes servers that verifications left behind.
+
+    Whether it was running, and how many verifications were cleaned up. Raises ServerError.
+    """
+    root = _project_root(directory)
+    return server.stop(root), scratch.swept(root)
+
+
+def running_server(directory: Path) -> LocalServer | None:
+    """The server, if it runs."""
+    return server.status(_project_root(directory))
+
+
+def _project_root(directory: Path) -> Path:
+    """The folder of the project file, as plan finds it, else the directory itself."""
+    start = Path(os.path.abspath(directory))  # noqa: PTH100  # symbolic links stay as written
+    project_file = find(start)
+    return project_file.parent if project_file else start

@@ -1,0 +1,52 @@
+"""The flow of `snapshots list`: sets at destinations, and files that the servers list."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from qdrantctl.adapters.project.settings import Settings
+from qdrantctl.adapters.qdrant.client import Cluster
+from qdrantctl.flows.cluster.nodes import Work
+from qdrantctl.flows.snapshots.listing import listed
+from qdrantctl.flows.snapshots.policies.status import list_policy_sets
+from qdrantctl.flows.snapshots.sets.catalog import files_of_no_set
+from qdrantctl.flows.snapshots.sets.destination import list_cluster_sets, list_sets_at
+from qdrantctl.model.address import Address
+from qdrantctl.model.snapshots.reports import SnapshotInventory
+from qdrantctl.model.snapshots.snapshot_set import SnapshotSet
+
+
+def list_destination(url: str, only: Address | None) -> SnapshotInventory:
+    """The sets at one destination, of every owner. No server is needed.
+
+    Raises UsageError, StoreError.
+    """
+    inventory = SnapshotInventory(tuple(list_sets_at(url)), (), (), (), datetime.now(UTC))
+    return replace(inventory, sets=_sets_of(inventory.sets, only))
+
+
+def list_sets_on_servers(
+    settings: Settings, client: Cluster, work: Work, only: Address | None
+) -> SnapshotInventory:
+    """The sets that this owner's policies left on the servers. Raises ClusterError."""
+    sets = tuple(list_cluster_sets(settings, work))
+    return SnapshotInventory(_sets_of(sets, only), (), (), (), client.now)
+
+
+def list_snapshots(
+    settings: Settings, client: Cluster, work: Work, only: Address | None
+) -> SnapshotInventory:
+    """All that can be restored, or of one collection. Raises ClusterError."""
+    files, unread_files = listed(client, settings.nodes, only)
+    sets, unread_sets = list_policy_sets(settings, work)
+    sets = _sets_of(sets, only)
+    unread = (*unread_files, *unread_sets)
+    return SnapshotInventory(sets, files, files_of_no_set(files, sets), unread, client.now)
+
+
+def _sets_of(sets: tuple[SnapshotSet, ...], only: Address | None) -> tuple[SnapshotSet, ...]:
+    """The sets of one collection, or all of them."""
+    if only is None:
+        return sets
+    return tuple(each for each in sets if each.info.collection == only.name)

@@ -1,0 +1,91 @@
+"""Jobs on the snapshots of policies: plan, take their lease, plan again, do that.
+
+Applies do not wait for that lease, nor it for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from qdrantctl.adapters.project.settings import Settings
+from qdrantctl.adapters.qdrant.client import Cluster
+from qdrantctl.flows.cluster.nodes import Work
+from qdrantctl.flows.lease import Wait, current_actor, leased
+from qdrantctl.flows.snapshots.policies.prune import plan_prune, prune
+from qdrantctl.flows.snapshots.policies.run import execute_run, plan_run
+from qdrantctl.flows.snapshots.policies.verify import verify
+from qdrantctl.model.lease import of_snapshots
+from qdrantctl.model.report import Outcome, Report
+from qdrantctl.model.snapshots.reports import RemovalReport, VerificationReport
+from qdrantctl.model.snapshots.snapshot_set import SnapshotSet, VerificationResult
+
+
+@contextmanager
+def hold_snapshot_lease(
+    settings: Settings, client: Cluster, wait: Wait, report_progress: Callable[[str], None]
+) -> Iterator[Work]:
+    """Work under the lease of snapshots. Raises LeaseError where another job holds it."""
+    owner = of_snapshots(settings.owner)
+    with leased(client, owner, current_actor(settings), wait) as guarded:
+        yield Work(guarded, report_progress, wait.stop, settings.nodes)
+
+
+def run_policies(
+    settings: Settings,
+    client: Cluster,
+    names: tuple[str, ...],
+    wait: Wait,
+    report_progress: Callable[[str], None],
+    on_outcome: Callable[[Outcome], None],
+) -> Report:
+    """Take the snapshots that are due, and remove what retention no longer keeps.
+
+    The first plan finds errors before the lease is taken. Raises QdrantctlError.
+    """
+    plan_run(settings, Work(client, report_progress, wait.stop, settings.nodes), names)
+    with hold_snapshot_lease(settings, client, wait, report_progress) as work:
+        return execute_run(plan_run(settings, work, names), work, on_outcome)
+
+
+def prune_policies(
+    settings: Settings,
+    client: Cluster,
+    names: tuple[str, ...],
+    orphans: tuple[str, ...],
+    wait: Wait,
+    report_progress: Callable[[str], None],
+    *,
+    dry_run: bool,
+) -> RemovalReport:
+    """Remove the sets that retention no longer keeps, and the `orphans`. Raises QdrantctlError."""
+    work = Work(client, report_progress, wait.stop, settings.nodes)
+    removed, left = plan_prune(settings, work, names, orphans)
+    if removed and not dry_run:
+        with hold_snapshot_lease(settings, client, wait, report_progress) as leased_work:
+            removed, left = plan_prune(settings, leased_work, names, orphans)
+            prune(removed, leased_work)
+    sets = tuple(removal.set for removal in removed)
+    return RemovalReport(sets, tuple(left), client.now, dry_run)
+
+
+def verify_policies(
+    settings: Settings,
+    client: Cluster,
+    names: tuple[str, ...],
+    wait: Wait,
+    report_progress: Callable[[str], None],
+    on_verified: Callable[[SnapshotSet, VerificationResult], None],
+    *,
+    embedded: bool,
+) -> VerificationReport:
+    """Restore the newest sets and compare them. Raises QdrantctlError."""
+    verified: list[tuple[SnapshotSet, VerificationResult]] = []
+
+    def add(each: SnapshotSet, result: VerificationResult) -> None:
+        verified.append((each, result))
+        on_verified(each, result)
+
+    with hold_snapshot_lease(settings, client, wait, report_progress) as work:
+        untried = verify(settings, work, names, add, embedded=embedded)
+    return VerificationReport(tuple(verified), untried)
