@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import BinaryIO
 
+from qdrantctl.adapters.files.atomic_write import replace_file
 from qdrantctl.adapters.local_server.process import Process, began, users_of
 from qdrantctl.model.errors import ServerError
 
@@ -163,10 +164,9 @@ def load(folder: Path) -> Process | None:
 
 def save(folder: Path, process: Process) -> None:
     """Write the note, whole or not at all. Raises ServerError."""
-    fresh = folder / f"{NOTE}.new"
+    text = json.dumps(dataclasses.asdict(process), indent=2) + "\n"
     with _usable(folder):
-        fresh.write_text(json.dumps(dataclasses.asdict(process), indent=2) + "\n")
-        fresh.replace(folder / NOTE)
+        replace_file(folder / NOTE, text.encode())
 
 
 @contextmanager

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import tempfile
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack
 from pathlib import Path
 
+from qdrantctl.adapters.files.atomic_write import stage_file
 from qdrantctl.adapters.yaml.pretty import block, lines_of_entry
 from qdrantctl.model.address import Address
 from qdrantctl.model.errors import QdrantctlError
@@ -69,39 +69,23 @@ def file_text(documents: Iterable[str], schema: str) -> str:
 
 
 def write(files: Mapping[Path, bytes], before: Mapping[Path, bytes]) -> None:
-    """Put every file in place, or none: all are written beside first. Raises QdrantctlError.
+    """Put every file in place, or none: all are staged first. Raises QdrantctlError.
 
     A file that is `before` must still hold that; one that is not must not be there.
     """
-    staged: dict[Path, str] = {}
     path = Path()
     try:
-        for path, data in files.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            staged[path] = _beside(path, data)
-        for path in files:
-            _unchanged(path, before.get(path))
-        for path in files:
-            Path(staged[path]).replace(os.path.realpath(path))
-            del staged[path]
+        with ExitStack() as staged:
+            commits = {}
+            for path, data in files.items():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                commits[path] = staged.enter_context(stage_file(path, data))
+            for path in files:
+                _unchanged(path, before.get(path))
+            for path in commits:
+                commits[path]()
     except OSError as error:
         raise QdrantctlError(f"{path} cannot be written: {error.strerror}") from None
-    finally:
-        for temporary in staged.values():
-            with suppress(OSError):
-                Path(temporary).unlink()
-
-
-def _beside(path: Path, data: bytes) -> str:
-    """A file in the same folder with this content and the rights of the one it will replace."""
-    folder = Path(os.path.realpath(path)).parent
-    number, temporary = tempfile.mkstemp(prefix=f".{path.name[:50]}.", dir=folder)
-    with os.fdopen(number, "wb") as file:
-        file.write(data)
-    mask = os.umask(0)
-    os.umask(mask)
-    Path(temporary).chmod(path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~mask)
-    return temporary
 
 
 def _unchanged(path: Path, before: bytes | None) -> None:

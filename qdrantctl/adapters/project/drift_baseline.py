@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from qdrantctl.adapters.files.atomic_write import replace_file
 from qdrantctl.model.drift import FORMAT_VERSION, Baseline
 from qdrantctl.model.errors import SettingsError
 
@@ -39,11 +39,8 @@ def read(path: Path, owner: str) -> Baseline:
 def write(path: Path, baseline: Baseline) -> None:
     """Write it, whole or not at all: the same drift gives the same bytes. Raises SettingsError."""
     text = json.dumps(baseline.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
-    beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(path)
+        replace_file(path, text.encode())
     except OSError as error:
-        beside.unlink(missing_ok=True)
         why = error.strerror or ""
         raise SettingsError(f"the baseline {path} cannot be written", why=why) from None

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-from contextlib import suppress
 from pathlib import Path
 
+from qdrantctl.adapters.files.atomic_write import check_writable, replace_file
 from qdrantctl.model.errors import QdrantctlError, StaleError
 from qdrantctl.model.plan import Plan
 
@@ -41,8 +39,7 @@ def read(path: Path) -> Plan:
 def check(path: Path) -> None:
     """Raise QdrantctlError now for a file that could not be written when all is done."""
     try:
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
+        check_writable(path)
     except OSError as error:
         raise QdrantctlError(
             f"{path} cannot be written: {error.strerror}; nothing was done",
@@ -51,19 +48,10 @@ def check(path: Path) -> None:
 
 
 def write(path: Path, text: str) -> None:
-    """Put `text` in place of what the file held, in one step. Raises QdrantctlError."""
-    temporary = ""
+    """Put `text` in place of what the file held. Raises QdrantctlError."""
     try:
-        number, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(number, "w", encoding="utf-8") as file:
-            file.write(text)
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(temporary).chmod(0o666 & ~mask)
-        Path(temporary).replace(path)
+        replace_file(path, text.encode())
     except OSError as error:
-        with suppress(OSError):
-            Path(temporary).unlink()
         raise QdrantctlError(f"{path} cannot be written: {error.strerror}") from None
 
 

@@ -6,28 +6,37 @@ A token is in no message, and in no argument of a program, where other users of 
 from __future__ import annotations
 
 import json
-import os
-import tempfile
+import re
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
+from qdrantctl.adapters.files.atomic_write import replace_file
 from qdrantctl.adapters.system.commands import run_command
 from qdrantctl.model.errors import SettingsError
 from qdrantctl.model.field_rule import Json
+
+_PRIVATE = 0o600
+_ENTRY = re.compile(
+    rb"^(?P<head>(?:\xef\xbb\xbf)?[ \t]*(?:export[ \t]+)?(?P<name>[^\s=#'\"]+)[ \t]*=)"
+    rb"[ \t]*(?:'[^']*'|\"(?:[^\"\\]|\\.)*\"|[^\n]*?)"
+    rb"(?P<tail>[ \t]*(?:[ \t]#[^\n]*?)?)(?=\r?\n|\r?\Z)",
+    re.MULTILINE | re.DOTALL,
+)
+"""A variable of a dotenv file. A value in quotes may hold lines that look like other variables."""
 
 
 def put(token: str, sink: Mapping[str, Json], root: Path, environ: Mapping[str, str]) -> str:
     """Put a token where a manifest says, and say where that was. Raises SettingsError."""
     if "file" in sink:
-        return _write(root, sink["file"], token + "\n")
+        return _write(root, sink["file"], f"{token}\n".encode())
     if "dotenv" in sink:
         entry = sink["dotenv"]
-        text = _with_line(_there(_path(root, entry["path"]), entry["path"]), entry["name"], token)
-        return f"{entry['name']} in {_write(root, entry['path'], text)}"
+        content = _read(_path(root, entry["path"]), entry["path"])
+        content = _set_variable(content, entry["name"].encode(), token.encode())
+        return f"{entry['name']} in {_write(root, entry['path'], content)}"
     if "kubernetes_secret" in sink:
         entry = sink["kubernetes_secret"]
-        return _write(root, entry["path"], _secret(entry, token))
+        return _write(root, entry["path"], _secret(entry, token).encode())
     return _run(token, sink["command"], root, environ)
 
 
@@ -36,18 +45,13 @@ def _path(root: Path, shown: str) -> Path:
     return root / Path(shown).expanduser()
 
 
-def _write(root: Path, shown: str, text: str) -> str:
-    """A file that only its owner can read, put in place in one step."""
-    path, temporary = _path(root, shown), ""
+def _write(root: Path, shown: str, content: bytes) -> str:
+    """A file that only its owner can read."""
+    path = _path(root, shown)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        number, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(number, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(temporary).replace(path)
+        replace_file(path, content, mode=_PRIVATE)
     except OSError as error:
-        with suppress(OSError):
-            Path(temporary).unlink()
         raise SettingsError(
             f"the token could not be written to {shown}: {error.strerror}",
             hint="Correct that, and run `qdrantctl keys issue`: it gives the same token again.",
@@ -55,28 +59,34 @@ def _write(root: Path, shown: str, text: str) -> str:
     return shown
 
 
-def _there(path: Path, shown: str) -> str:
+def _read(path: Path, shown: str) -> bytes:
+    """What a dotenv file holds; nothing where there is none, and of a pipe or a device."""
     try:
-        return path.read_text("utf-8")
-    except FileNotFoundError:
-        return ""
-    except (OSError, UnicodeDecodeError):
+        return path.read_bytes() if path.is_file() else b""
+    except OSError:
         raise SettingsError(
             f"{shown} cannot be read, so no line of it can be replaced",
-            hint="It must be a text file that you may read.",
+            hint="It must be a file that you may read.",
         ) from None
 
 
-def _with_line(text: str, name: str, token: str) -> str:
-    """The file with one line for the variable, in the place of the first that there was."""
-    lines, placed = [], False
-    for line in text.splitlines():
-        if line.removeprefix("export ").partition("=")[0].strip() != name:
-            lines.append(line)
-        elif not placed:
-            lines.append(f"{line.partition('=')[0].rstrip()}={token}")
-            placed = True
-    return "\n".join([*lines, *([] if placed else [f"{name}={token}"])]) + "\n"
+def _set_variable(content: bytes, name: bytes, value: bytes) -> bytes:
+    """The file with a new value wherever the variable has one; each other byte as it is."""
+    count = 0
+
+    def replaced(entry: re.Match[bytes]) -> bytes:
+        nonlocal count
+        if entry["name"] != name:
+            return entry[0]
+        count += 1
+        return entry["head"] + value + entry["tail"]
+
+    result = _ENTRY.sub(replaced, content)
+    if count:
+        return result
+    line_end = b"\r\n" if b"\r\n" in content else b"\n"
+    between = line_end if content and not content.endswith(b"\n") else b""
+    return content + between + name + b"=" + value + line_end
 
 
 def _secret(entry: Mapping[str, Json], token: str) -> str:

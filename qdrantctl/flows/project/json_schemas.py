@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, TypeAdapter, create_model
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 from pydantic_core import MISSING, core_schema
 
+from qdrantctl.adapters.files.atomic_write import replace_file
 from qdrantctl.kinds.catalog import KINDS, OVERLAYS
 from qdrantctl.kinds.collection.payload_indexes import Stopwords
 from qdrantctl.kinds.collection.spec import Filter, ShardKey
@@ -149,7 +150,7 @@ def write(folder: Path, name: str | None) -> Iterator[Path]:
         path, made = folder / f"{each.lower()}.json", text(schema(each))
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            path.write_text(made, encoding="utf-8")
+            replace_file(path, made.encode())
         except OSError as error:
             raise SettingsError(f"{path} cannot be written", why=error.strerror or "") from None
         yield path

@@ -257,11 +257,11 @@ class TestProcess:
         assert devserver.stop(project)
 
     def test_one_that_nobody_would_know_again_is_ended(self, project: Path) -> None:
-        (project / ".qdrantctl" / "server.json.new").mkdir(parents=True)  # no note can be written
+        (project / ".qdrantctl" / "server.json").mkdir(parents=True)  # no note can be written
         with pytest.raises(ServerError, match="cannot be used"):
             start(project)
         assert not devserver_folder.held(project / ".qdrantctl")
-        (project / ".qdrantctl" / "server.json.new").rmdir()
+        (project / ".qdrantctl" / "server.json").rmdir()
         assert devserver.status(project) is None
         assert start(project).pid
 
