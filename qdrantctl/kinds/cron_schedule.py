@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from qdrantctl.model.field_rule import Json
 
@@ -12,6 +12,10 @@ FIELDS = 5
 AHEAD = timedelta(days=1)
 """What is further ahead than that was written by a clock that was wrong, and counts for nothing."""
 _SOME_DAY = datetime(2028, 3, 1, tzinfo=UTC)
+
+
+class NoTimeZonesError(ValueError):
+    """This machine has no time zone database, so no name is right or wrong."""
 
 
 def readable(text: str) -> None:
@@ -54,6 +58,10 @@ def zone(name: str) -> tzinfo:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
+        if not available_timezones():
+            raise NoTimeZonesError(
+                f"the time zone {name!r} cannot be looked up: there is no time zone database"
+            ) from None
         raise ValueError(f"there is no time zone {name!r}") from None
 
 

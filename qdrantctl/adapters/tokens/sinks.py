@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from qdrantctl.adapters.files.home import expand_path
 from qdrantctl.adapters.system.commands import run_command
 from qdrantctl.model.errors import SettingsError
 from qdrantctl.model.field_rule import Json
@@ -33,7 +34,7 @@ def put(token: str, sink: Mapping[str, Json], root: Path, environ: Mapping[str, 
 
 def _path(root: Path, shown: str) -> Path:
     """A file as a manifest calls it, which may begin with `~`."""
-    return root / Path(shown).expanduser()
+    return expand_path(root, shown, "a sink of the access key")
 
 
 def _write(root: Path, shown: str, text: str) -> str:
