@@ -32,6 +32,9 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the machine says about Qdrant, colours and CI must not reach the tests."""
     for name in ("QDRANT_URL", "QDRANT_API_KEY", "QDRANTCTL_ENV", "NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
 
 
 @pytest.fixture(scope="session")

@@ -44,7 +44,7 @@ class TestTheServer:
     def test_tls_and_nodes(self, tmp_path):
         words = "url: https://h, tls: {ca_file: certs/ca.pem}, nodes: [https://a:1, https://b]"
         found = settle(tmp_path, self.environment(words))
-        assert found.endpoint.ca_file == tmp_path / "certs/ca.pem"
+        assert found.endpoint.tls.ca_file == tmp_path / "certs/ca.pem"
         assert found.nodes == ("https://a:1", "https://b:6333")
 
     @pytest.mark.parametrize(

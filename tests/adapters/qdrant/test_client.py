@@ -6,6 +6,7 @@ import time
 import pytest
 
 from qdrantctl.adapters.qdrant.client import Cluster, Endpoint
+from qdrantctl.adapters.qdrant.http import TlsFiles
 from qdrantctl.model.errors import ClusterError, QdrantctlError
 from qdrantctl.model.step import Call
 from tests.support.proxy import answer, proxied
@@ -218,7 +219,7 @@ def _until_it_listens(port):
 
 def test_tls(tls_node, qdrant):
     node, cert = tls_node
-    assert ask(node.url, GET, ca_file=cert) == {"collections": []}
+    assert ask(node.url, GET, tls=TlsFiles(cert)) == {"collections": []}
     untrusted = failure(node.url, api_key=KEY)
     assert "not trusted" in untrusted.what
     assert "ca_file" in untrusted.hint

@@ -23,6 +23,13 @@ def parser(request, monkeypatch):
     return request.param
 
 
+def test_two_escapes_of_json_are_one_character():
+    assert read(r'{"icon": "\ud83d\ude80 \u00e9 \/"}') == ([{"icon": "🚀 é /"}], [])
+    values, problems = read(r'{"icon": "\ud83d"}')
+    assert "escape" in problems[0].message
+    assert not values
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [
