@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from qdrantctl.adapters.manifests.load import Loaded, Sources, load
+from qdrantctl.adapters.manifests.load import Loaded, load
+from qdrantctl.adapters.manifests.sources import Sources
 from qdrantctl.flows.state import desired as flow
 from qdrantctl.kinds.catalog import KINDS, OVERLAYS
 from qdrantctl.model.violation import Violation

@@ -19,7 +19,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from qdrantctl.adapters.manifests.load import Sources, load
+from qdrantctl.adapters.manifests.load import load
+from qdrantctl.adapters.manifests.sources import Sources
 from qdrantctl.adapters.project.settings import resolve
 from qdrantctl.kinds.catalog import KINDS
 from qdrantctl.model.errors import ManifestError, QdrantctlError

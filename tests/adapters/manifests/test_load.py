@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from qdrantctl.adapters.manifests.load import Page, render_text
+from qdrantctl.adapters.files.source_text import Page
+from qdrantctl.adapters.manifests.load import render_text
 from qdrantctl.kinds.catalog import KINDS
 from qdrantctl.model.address import Address
 from qdrantctl.model.resource import Origin
@@ -365,6 +366,6 @@ def test_render_text_goes_on_after_a_broken_file(tmp_path):
 
 
 def loaded_sources(folder):
-    from qdrantctl.adapters.manifests.load import Sources
+    from qdrantctl.adapters.manifests.sources import Sources
 
     return Sources(folder, (".",), explicit=True)

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qdrantctl.adapters.manifests.load import Sources, load
+from qdrantctl.adapters.manifests.load import load
+from qdrantctl.adapters.manifests.sources import Sources
 from qdrantctl.adapters.secrets.detect import hidden, recognised, secrets_in
 from qdrantctl.kinds.catalog import KINDS, OVERLAYS
 from tests.support.cli import run_cli

@@ -2,9 +2,11 @@
 
 import pytest
 
-from qdrantctl.adapters.manifests.edit import Awkward, edited
-from qdrantctl.adapters.manifests.load import Page, load_page
+from qdrantctl.adapters.files.source_text import Page
+from qdrantctl.adapters.manifests.edit import edited
+from qdrantctl.adapters.manifests.load import load_page
 from qdrantctl.adapters.yaml import nodes as yaml_nodes
+from qdrantctl.adapters.yaml.editor import Awkward
 from qdrantctl.engine.importing.manifest_form import reworded
 from qdrantctl.kinds.catalog import BY_NAME, KINDS
 from qdrantctl.model.address import Address

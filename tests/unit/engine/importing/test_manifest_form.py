@@ -9,8 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from qdrantctl.adapters.files.source_text import Page
 from qdrantctl.adapters.manifests.edit import edited
-from qdrantctl.adapters.manifests.load import Page, load_page
+from qdrantctl.adapters.manifests.load import load_page
 from qdrantctl.adapters.manifests.validation import validate
 from qdrantctl.adapters.manifests.write import document
 from qdrantctl.engine.diff import DiffContext, diff
