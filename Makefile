@@ -5,10 +5,10 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 CLIENTS := .venv/clients/.installed
 
-.PHONY: help setup clients demo test bench lint fix schemas pages pictures clean
+.PHONY: help setup clients demo test test-fast test-server bench lint fix schemas pages pictures clean
 
 help:  ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP)  ## Install qdrantctl and the development tools into .venv
 
@@ -20,7 +20,7 @@ $(STAMP): pyproject.toml
 
 clients: setup $(CLIENTS)  ## Install real clients of Qdrant, which tests import from, into .venv/clients
 
-$(CLIENTS): tests/importing/requirements.txt
+$(CLIENTS): tests/e2e/importing/requirements.txt
 	$(PYTHON) -m venv --without-pip .venv/clients
 	$(BIN)/python -m pip --python .venv/clients install --quiet --no-deps --no-compile --requirement $<
 	@touch $@
@@ -30,6 +30,12 @@ demo: setup  ## Plan, apply and plan again on a real Qdrant on this machine
 
 test: clients  ## Run all tests, most of them on real servers
 	$(BIN)/python -m pytest -n 3  # most of a test is waiting for servers
+
+test-fast: setup  ## Run the tests that need no server, in under a minute
+	QDRANTCTL_QDRANT_BIN=/nonexistent $(BIN)/python -m pytest -n 2 -m "not server and not cluster and not slow"
+
+test-server: clients  ## Run the tests that need a server, or a cluster of three
+	$(BIN)/python -m pytest -n 3 -m "server or cluster"
 
 bench: setup  ## Measure speed on real servers, some 15 minutes; writes docs/reference/benchmarks.md
 	$(BIN)/python -m benchmarks --write docs/reference/benchmarks.md

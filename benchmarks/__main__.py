@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks.ratio import Row
 from qdrantctl import __version__
-from tests.servers import binary
+from tests.support.servers import binary
 
 USUAL = ("help", "validate", "plan", "apply", "keys", "snapshots")
 NAMES = (*USUAL, "doors")

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from benchmarks.ratio import ENVIRON, PYTHON, QDRANTCTL, Row, compare, run
 from benchmarks.world import names, project
 from qdrantctl.model.access_keys.generation import REGISTRY, Generation
-from tests.servers import Node
+from tests.support.servers import Node
 
 KEYS, REQUESTS, BATCH = 20_000, 4_000, 1_000
 API_KEY = "a-benchmark-s-key-of-more-than-32-bytes"

@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks.ratio import ENVIRON, PYTHON, Row, seconds
 from benchmarks.world import server
-from tests.servers import Node
+from tests.support.servers import Node
 
 POINTS, SIZE, BATCH = 200_000, 128, 5_000
 FEW = POINTS // 8

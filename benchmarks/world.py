@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.ratio import QDRANTCTL, run
-from tests.servers import Node
+from tests.support.servers import Node
 
 PROJECT = """\
 apiVersion: qdrantctl/v1

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.snapshots.schedule import Schedule
 
 FIELDS = 5
 _SOME_DAY = datetime(2028, 3, 1, tzinfo=UTC)
+
+
+class NoTimeZonesError(ValueError):
+    """This machine has no time zone database, so no name is right or wrong."""
 
 
 def readable(text: str) -> None:
@@ -54,4 +58,8 @@ def zone(name: str) -> tzinfo:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
+        if not available_timezones():
+            raise NoTimeZonesError(
+                f"the time zone {name!r} cannot be looked up: there is no time zone database"
+            ) from None
         raise ValueError(f"there is no time zone {name!r}") from None

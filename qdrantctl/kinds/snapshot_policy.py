@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, mod
 from pydantic_core import PydanticCustomError
 
 from qdrantctl.kinds.collection_selector import selects
-from qdrantctl.kinds.cron_schedule import readable, zone
+from qdrantctl.kinds.cron_schedule import NoTimeZonesError, readable, zone
 from qdrantctl.model.change import Change
 from qdrantctl.model.client import Asked, Door
 from qdrantctl.model.duration import PATTERN, length
@@ -56,6 +56,9 @@ def _schedule(text: str) -> str:
 def _zone(text: str) -> str:
     try:
         zone(text)
+    except NoTimeZonesError as error:
+        hint = "Install the system's package tzdata, or Python's of the same name."
+        raise _broken(error, "QC163", hint) from None
     except ValueError as error:
         raise _broken(error, "QC163", "Write UTC, or a name as Europe/Berlin.") from None
     return text

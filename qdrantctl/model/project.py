@@ -134,11 +134,25 @@ def _node(value: str) -> str:
 
 
 class Tls(Spec):
-    """How the server's certificate is checked."""
+    """The certificates of a connection: the server's, and the client's own."""
 
     ca_file: Annotated[
         str | None,
         Field(min_length=1, description="PEM file of the authorities to trust instead."),
+    ] = None
+    cert_file: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            description="PEM file of the certificate that a server asks of its clients.",
+        ),
+    ] = None
+    key_file: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            description="PEM file of its private key; left out where cert_file holds it, too.",
+        ),
     ] = None
 
 
@@ -162,7 +176,7 @@ class Environment(Spec):
         bool | None,
         Field(description="Send the API key over plain http to another machine. Default false."),
     ] = None
-    tls: Annotated[Tls | None, Field(description="How the certificate is checked.")] = None
+    tls: Annotated[Tls | None, Field(description="Certificates of the connection.")] = None
     nodes: Annotated[
         list[Annotated[str, AfterValidator(_node)]] | None,
         Field(description="Each node's own address, for snapshots of a cluster."),

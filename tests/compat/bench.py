@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import tarfile
 from collections.abc import Iterable
-from contextlib import chdir, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
-from qdrantctl.cli.main import run
-from tests.flows.project import Told
-from tests.servers import Node
+from tests.support.cli import CommandResult, run_cli
+from tests.support.servers import Node
 
 KEY = "dummy-api-key-for-tests-only-0123456789"
 """That with which the fixtures' tokens were signed."""
@@ -35,18 +32,10 @@ class Left:
     node: Node
     project: Path
 
-    def run(self, *words: str) -> Told:
+    def run(self, *words: str) -> CommandResult:
         """The program in the project's folder, which the destination of its policy is named by."""
-        out, err = StringIO(), StringIO()
         environ = {"COMPAT_URL": self.node.url, "COMPAT_KEY": KEY, "QDRANTCTL_ACTOR": "grace"}
-        with (
-            chdir(self.project),
-            patch.dict("os.environ", environ),
-            redirect_stdout(out),
-            redirect_stderr(err),
-        ):
-            code = run(list(words))
-        return Told(code, out.getvalue(), err.getvalue())
+        return run_cli(*words, cwd=self.project, env=environ)
 
     def told(self, *words: str, code: int = 0) -> dict[str, Any]:
         """The JSON that a command tells, which must end so."""
@@ -92,11 +81,9 @@ def _history(project: Path, bundle: Path) -> None:
 
 
 def _git(project: Path, *words: str) -> str:
-    clean = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
-    with patch.dict("os.environ", clean):
-        done = subprocess.run(
-            ["git", "-C", str(project), *words], check=True, capture_output=True, text=True
-        )
+    clean = os.environ | {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
+    command = ["git", "-C", str(project), *words]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=clean)
     return done.stdout
 
 

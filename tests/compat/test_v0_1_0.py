@@ -14,9 +14,9 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from tests.compat.bench import Left, unpacked, without
-from tests.flows.project import asked, record
-from tests.keys.project import asked as status_of
-from tests.servers import server_folder
+from tests.support.access_keys import asked as status_of
+from tests.support.project import asked, record
+from tests.support.servers import server_folder
 
 ROOT = Path(__file__).parents[2]
 FIXTURES = Path(__file__).parent / "v0_1_0"
@@ -31,7 +31,10 @@ PROSE = ("because", "message", "hint", "notes")
 AGEING = ("QA501", "QA502", "QA703")
 """Rules of the audit that look at the age of snapshots, or at what was asked of the server."""
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="its destination is below /proc")
+pytestmark = [
+    pytest.mark.server,
+    pytest.mark.skipif(sys.platform != "linux", reason="its destination is below /proc"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.console import Command, File, Shell, check_flags, missing_line, steps
-from tests.servers import Node, server_folder
+from tests.support.servers import Node, server_folder
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guides").glob("*.md"))]

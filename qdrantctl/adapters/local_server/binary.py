@@ -17,6 +17,7 @@ from pathlib import Path
 
 import platformdirs
 
+from qdrantctl.adapters.files.home import expand_path
 from qdrantctl.model.errors import ServerError
 
 VARIABLE = "QDRANTCTL_QDRANT_BIN"
@@ -42,7 +43,7 @@ def binary(download: bool, tell: Callable[[str], None] = lambda _: None) -> Path
     download before it begins. Raises ServerError when there is none, or it must not be run.
     """
     if named := os.environ.get(VARIABLE):
-        return _named(Path(named).expanduser().absolute())
+        return _named(expand_path(Path.cwd(), named, VARIABLE))
     if on_path := shutil.which("qdrant"):
         return Path(on_path).absolute()
     program = _cache() / f"qdrant-{VERSION}" / "qdrant"
@@ -74,6 +75,16 @@ def _named(program: Path) -> Path:
 
 
 def _cache() -> Path:
+    """The user's cache folder. Raises ServerError where the user has none."""
+    try:
+        Path.home()
+    except RuntimeError:
+        if not os.environ.get("XDG_CACHE_HOME"):
+            raise ServerError(
+                "the embedded server's program has no place: this user has no home folder",
+                why="HOME is not set, and the system knows no home folder of this user.",
+                hint=f"Set HOME or XDG_CACHE_HOME. {OWN_PROGRAM}",
+            ) from None
     return platformdirs.user_cache_path("qdrantctl", appauthor=False).absolute()
 
 

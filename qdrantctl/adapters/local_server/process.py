@@ -178,7 +178,7 @@ def version_of(process: Process, folder: Path, api_key: str = "") -> str:
     Who answers must be the peer whose storage is in `folder`: a stranger that took the port would
     answer as well. Writes fail until there is a leader.
     """
-    wire = Wire(process.url, api_key or None, None, ANSWER_SECONDS)
+    wire = Wire(process.url, api_key or None, ANSWER_SECONDS)
     try:
         cluster = _result(wire, "/cluster").get("result") or {}
         peer = json.loads((folder / "storage" / "raft_state.json").read_text()).get("this_peer_id")

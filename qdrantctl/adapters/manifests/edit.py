@@ -12,8 +12,6 @@ from qdrantctl.adapters.yaml.nodes import Node, compose
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.spec import Shape
 
-__all__ = ["Awkward", "edited"]
-
 
 def edited(source: Source, spec: Mapping[str, Json], shape: Shape) -> str:
     """The text of the source's file with `spec` as its spec, in the manifest's own words.

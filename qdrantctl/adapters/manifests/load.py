@@ -10,8 +10,8 @@ from pathlib import Path as FilePath
 from typing import NamedTuple
 
 from qdrantctl.adapters.files.read import read_page
-from qdrantctl.adapters.files.source_text import Page, Place, lines_of
-from qdrantctl.adapters.manifests.sources import STDIN, Search, Sources
+from qdrantctl.adapters.files.source_text import Page, Place
+from qdrantctl.adapters.manifests.sources import Search, Sources
 from qdrantctl.adapters.manifests.validation import Fault, validate
 from qdrantctl.adapters.secrets.detect import Secret, hidden, secrets_in
 from qdrantctl.adapters.secrets.redact import hidden_in
@@ -388,6 +388,3 @@ def _as_written(source: Source, shape: Shape, path: Path) -> Path:
             break
         here = below
     return tuple(where)
-
-
-__all__ = ["STDIN", "Loaded", "Page", "Sources", "lines_of", "load", "load_page", "render_text"]

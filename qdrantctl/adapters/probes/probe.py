@@ -16,7 +16,7 @@ from qdrantctl.adapters.probes import grpc
 from qdrantctl.adapters.probes.rest import ask
 from qdrantctl.adapters.probes.tls import handshake
 from qdrantctl.adapters.qdrant.client import Endpoint
-from qdrantctl.adapters.qdrant.http import Cut, Unreachable, Wire
+from qdrantctl.adapters.qdrant.http import Cut, Unreachable
 from qdrantctl.adapters.qdrant.jwt_tokens import encode_token
 from qdrantctl.model.audit.evidence import ORIGIN, Grpc, Posture, Reply
 from qdrantctl.model.server import Version
@@ -51,7 +51,7 @@ def look(
     secure = url.startswith("https:")
     tell("asking without a key, with an empty and a wrong one")
     about = ask(url, "GET", "/", "without a key")
-    trusted = handshake(url, endpoint.ca_file, SECONDS) if secure else None
+    trusted = handshake(url, endpoint.tls.ca_file, SECONDS) if secure else None
     # A token signed with a random key: the server says whether it looks at tokens at all.
     forged = encode_token({"access": "r"}, secrets.token_urlsafe(32))
     bearer = {"authorization": f"Bearer {forged}"}
@@ -105,7 +105,7 @@ def _grpc(endpoint: Endpoint, port: int, wrong: str) -> Grpc:
     """Asks for the list of collections, as `GET /collections` does."""
     address = f"{urlsplit(endpoint.url).netloc.rpartition(':')[0]}:{port}"
     secure = endpoint.url.startswith("https:")
-    roots = grpc.roots(endpoint.ca_file) if secure else None
+    roots = grpc.roots(endpoint.tls.ca_file) if secure else None
     plain = grpc.ask(address, grpc.LIST, "without TLS and without a key")
     first = grpc.ask(address, grpc.LIST, "without a key", roots=roots)
     if not plain.code and not first.code:  # each further try might wait as long
@@ -127,7 +127,7 @@ def _change(endpoint: Endpoint, key: str | None, whose: str) -> Reply | None:
         return None
     path = f"/collections/__qctl_{secrets.token_hex(12)}__"
     request = f"PATCH of a collection that is not there, with {whose}"
-    wire = Wire(endpoint.url, key, endpoint.ca_file, SECONDS)
+    wire = endpoint.connection(key, SECONDS)
     try:
         answer = wire.send("PATCH", path, b'{"optimizers_config":{}}', writes=True)
     except Unreachable as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from qdrantctl.adapters.files.home import expand_path
 from qdrantctl.adapters.files.read import read_bytes
 from qdrantctl.adapters.system.commands import MAX_OUTPUT, run_command
 from qdrantctl.model.errors import SettingsError
@@ -28,7 +29,7 @@ def fetch(source: KeySource, folder: Path, environ: Mapping[str, str], place: st
     if source.env is not None:
         return from_variable(source.env, environ, place)
     if source.file is not None:
-        return _from_file(folder / Path(source.file).expanduser(), source.file, place)
+        return _from_file(expand_path(folder, source.file, place), source.file, place)
     return _from_command(source.command or [], folder, environ, place)
 
 

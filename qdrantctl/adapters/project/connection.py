@@ -6,15 +6,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from qdrantctl.adapters.files.home import expand_path
 from qdrantctl.adapters.project import api_key
 from qdrantctl.adapters.project.environment import Merged, Stated
 from qdrantctl.adapters.qdrant.client import Endpoint
+from qdrantctl.adapters.qdrant.http import TlsFiles
 from qdrantctl.model.consent import matches
 from qdrantctl.model.errors import ManifestError, SettingsError, UsageError
 from qdrantctl.model.project import EMBEDDED, FromVariable
 from qdrantctl.model.url import UrlError, host_of, is_loopback, netloc, normal
 
 ALLOWED_HOSTS = "QDRANTCTL_ALLOWED_HOSTS"
+PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "request_method")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +37,10 @@ def of_url(url: str, source: str, environ: Mapping[str, str]) -> Reach:
         target = normal(url)
     except UrlError as error:
         raise UsageError(f"{source} cannot be used: {error.why}", hint=error.hint) from None
+    proxies = _proxy_variables(environ)
     if not environ.get("QDRANT_API_KEY"):
         hint = "Set QDRANT_API_KEY to the key of this server."
-        return Reach(Endpoint(url=target, key_hint=hint))
+        return Reach(Endpoint(url=target, key_hint=hint, proxies=proxies))
     if _is_open(target):
         raise UsageError(
             f"QDRANT_API_KEY would be sent to {netloc(target)} in the clear",
@@ -45,7 +49,9 @@ def of_url(url: str, source: str, environ: Mapping[str, str]) -> Reach:
     _allowed(target, environ)
     key = api_key.from_variable("QDRANT_API_KEY", environ, f"the environment, beside {source}")
     hint = _key_hint("the environment variable QDRANT_API_KEY")
-    return Reach(Endpoint(url=target, api_key=key, key_hint=hint))
+    return Reach(
+        Endpoint(url=target, api_key=key, key_hint=hint, proxies=_proxy_variables(environ))
+    )
 
 
 def known_key(environment: Merged | None, environ: Mapping[str, str]) -> str | None:
@@ -95,7 +101,8 @@ def of_environment(environment: Merged, environ: Mapping[str, str]) -> Reach:
     return Reach(
         Endpoint(
             url=target,
-            ca_file=_ca_file(environment),
+            tls=_tls_files(environment),
+            proxies=_proxy_variables(environ),
             api_key=api_key.fetch(key.value, key.layer.folder, environ, key.place) if key else None,
             key_hint=_key_hint(f"{api_key.said(key.value)} ({key.place})")
             if key
@@ -173,9 +180,19 @@ def _allowed(address: str, environ: Mapping[str, str]) -> None:
     )
 
 
-def _ca_file(environment: Merged) -> Path | None:
-    """The certificate file, from the folder of the file that states it."""
+def _tls_files(environment: Merged) -> TlsFiles:
+    """The certificate files, from the folder of the file that states them."""
     tls = environment.get("tls")
-    if tls is None or tls.value.ca_file is None:
-        return None
-    return tls.layer.folder / Path(tls.value.ca_file).expanduser()
+    if tls is None:
+        return TlsFiles()
+
+    def path_of(text: str | None) -> Path | None:
+        return expand_path(tls.layer.folder, text, tls.place) if text is not None else None
+
+    stated = tls.value
+    return TlsFiles(path_of(stated.ca_file), path_of(stated.cert_file), path_of(stated.key_file))
+
+
+def _proxy_variables(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """The variables that name proxies. They may hold a password, so nothing else sees them."""
+    return {name: value for name, value in environ.items() if name.lower() in PROXY_VARIABLES}

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from qdrantctl.adapters.qdrant.exchange import PAUSE, TRIES, AnswerReader, request_target
-from qdrantctl.adapters.qdrant.http import Answer, Cut, Unreachable, Wire
+from qdrantctl.adapters.qdrant.http import Answer, Cut, TlsFiles, Unreachable, Wire
+from qdrantctl.adapters.qdrant.http_proxy import find_proxy
 from qdrantctl.adapters.qdrant.prefetch import Ahead
 from qdrantctl.adapters.qdrant.transfer import Transfer
 from qdrantctl.model.errors import ClusterError
@@ -41,9 +41,16 @@ class Endpoint:
     api_key: str | None = field(default=None, repr=False)
     key_hint: str = ""
     """Where the key came from, or can be stated: what to do when the server refuses."""
-    ca_file: Path | None = None
+    tls: TlsFiles = field(default_factory=TlsFiles)
+    proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The environment variables that name proxies; empty where none may be used."""
     timeout: float = 60.0
     """Seconds that one request may take."""
+
+    def connection(self, api_key: str | None, timeout: float) -> Wire:
+        """A connection to it, opened by its first request. Raises SettingsError."""
+        proxy = find_proxy(self.url, self.proxies)
+        return Wire(self.url, api_key, timeout, tls=self.tls, proxy=proxy)
 
 
 class Cluster:
@@ -80,8 +87,7 @@ class Cluster:
         self._wire.close()
 
     def _new_wire(self) -> Wire:
-        at = self._endpoint
-        return Wire(at.url, at.api_key, at.ca_file, at.timeout)
+        return self._endpoint.connection(self._endpoint.api_key, self._endpoint.timeout)
 
     def another(self) -> Cluster:
         """The same cluster through a connection of its own, for another thread."""

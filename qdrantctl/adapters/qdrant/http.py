@@ -12,10 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from qdrantctl.adapters.qdrant.http_proxy import Proxy
+
 IDLE = 2.0
 """Seconds after which a write gets a fresh connection: servers close idle ones unseen."""
 PIECE = 1 << 20
 """Bytes of a file that are held at once."""
+ALERT_SECONDS = 2.0
+"""How long a server may take to say why it broke a connection."""
 HEADERS = {"accept": "application/json", "content-type": "application/json"}
 
 
@@ -58,18 +62,43 @@ class Cut(Exception):
         """No answer within the time that one request may take."""
 
 
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """Files in PEM form for connections with TLS; None where the standard serves."""
+
+    ca_file: Path | None = None
+    """The authorities to trust instead of the system's."""
+    cert_file: Path | None = None
+    """The certificate that a server asks of its clients."""
+    key_file: Path | None = None
+    """Its private key; None where `cert_file` holds it, too."""
+
+
 class Wire:
     """Sends requests to one server, one after the other."""
 
-    def __init__(self, url: str, api_key: str | None, ca_file: Path | None, timeout: float) -> None:
+    def __init__(
+        self,
+        url: str,
+        api_key: str | None,
+        timeout: float,
+        *,
+        tls: TlsFiles | None = None,
+        proxy: Proxy | None = None,
+    ) -> None:
         parts = urlsplit(url)
         self._secure = parts.scheme == "https"
         self._host = parts.hostname or ""
         self._port = parts.port or 6333
         self._prefix = parts.path.rstrip("/")
         self._timeout = timeout
-        self._ca_file = ca_file
+        self._tls = tls or TlsFiles()
+        self._proxy = proxy
         self._headers = dict(HEADERS)
+        if proxy and not self._secure:  # a proxy is given the whole URL, and passes it on
+            self._prefix = f"http://{parts.netloc}{self._prefix}"
+            if proxy.authorization:
+                self._headers["proxy-authorization"] = proxy.authorization
         if api_key is not None:
             self._headers["api-key"] = api_key
         self._connection: http.client.HTTPConnection | None = None
@@ -92,11 +121,12 @@ class Wire:
             response = connection.getresponse()
             date = response.getheader("date") or ""
             answer = Answer(response.status, response.read(), _seconds(response), date)
-        except ssl.SSLError as error:
-            self.close()
-            raise Cut(f"TLS failed: {error.reason or error}") from None
         except (OSError, http.client.HTTPException) as error:
             self.close()
+            if fresh and self._needs_client_certificate(error):
+                raise self._certificate_wanted() from None
+            if isinstance(error, ssl.SSLError):
+                raise Cut(f"TLS failed: {error.reason or error}") from None
             # A kept-alive connection that the server had closed: a read may simply go again.
             if not fresh and not writes and not isinstance(error, TimeoutError):
                 return self.send(method, target, body, writes=writes)
@@ -170,54 +200,115 @@ class Wire:
         spoken = _spoken(error, self._timeout, secure=self._secure)
         return Cut(spoken, slow=isinstance(error, TimeoutError))
 
+    def _needs_client_certificate(self, error: Exception) -> bool:
+        """Whether the server broke the connection because the client showed no certificate.
+
+        With TLS 1.3 it says so after the handshake. What it says is lost where the request was
+        already on its way, so it is asked for once more with a connection that sends nothing.
+        """
+        if not self._secure or self._tls.cert_file:
+            return False
+        if isinstance(error, ConnectionError):
+            try:
+                connection = self._new()
+                connection.connect()
+                connection.sock.settimeout(ALERT_SECONDS)
+                with connection.sock:
+                    connection.sock.recv(1)
+            except (Unreachable, OSError, http.client.HTTPException) as alert:
+                error = alert
+        return isinstance(error, ssl.SSLError) and "CERTIFICATE_REQUIRED" in (error.reason or "")
+
+    def _certificate_wanted(self) -> Unreachable:
+        return Unreachable(
+            "the server wants a certificate of its clients",
+            "It ended the connection: certificate required",
+            "State it in the environment: tls: {cert_file: …, key_file: …}.",
+        )
+
     def _connect(self) -> http.client.HTTPConnection:
         where = f"{self._host}:{self._port}"
         connection = self._new()
         try:
             connection.connect()
-        except ssl.SSLCertVerificationError as error:
-            raise Unreachable(
-                "its certificate is not trusted",
-                error.verify_message,
-                "State the authority that signed it: tls: {ca_file: …}.",
-            ) from None
-        except ssl.SSLError as error:
-            raise Unreachable(
-                "TLS failed",
-                str(error.reason or error),
-                "Does the server speak TLS on this port? If not, write http://.",
-            ) from None
-        except socket.gaierror as error:
-            raise Unreachable(
-                f"the host {self._host} is not known", str(error.strerror), "Is the name right?"
-            ) from None
-        except TimeoutError:
-            raise Unreachable(
-                f"{where} does not answer", "the connection timed out", "Is a firewall between?"
-            ) from None
         except OSError as error:
-            raise Unreachable(
-                "cannot be reached", str(error.strerror or error), "Is Qdrant running there?"
-            ) from None
+            if self._proxy and not isinstance(error, ssl.SSLError):
+                raise self._proxy_failed(error) from None
+            raise self._unreachable(error, where) from None
         assert connection.sock is not None
         connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._connection = connection
         return connection
 
-    def _new(self) -> http.client.HTTPConnection:
-        if not self._secure:
-            return http.client.HTTPConnection(self._host, self._port, timeout=self._timeout)
-        try:
-            context = ssl.create_default_context(cafile=self._ca_file)
-        except (OSError, ssl.SSLError) as error:
-            raise Unreachable(
-                f"the certificate file {self._ca_file} cannot be used",
-                str(error.strerror or error),
-                "It must hold certificates in PEM form.",
-            ) from None
-        return http.client.HTTPSConnection(
-            self._host, self._port, timeout=self._timeout, context=context
+    def _proxy_failed(self, error: OSError) -> Unreachable:
+        assert self._proxy is not None
+        return Unreachable(
+            f"{self._proxy.shown} does not lead there",
+            str(error.strerror or error),
+            f"Correct {self._proxy.variable}, or name the server in NO_PROXY.",
         )
+
+    def _unreachable(self, error: OSError, where: str) -> Unreachable:
+        """Why no connection came about."""
+        match error:
+            case ssl.SSLCertVerificationError():
+                return Unreachable(
+                    "its certificate is not trusted",
+                    error.verify_message,
+                    "State the authority that signed it: tls: {ca_file: …}.",
+                )
+            case ssl.SSLError() if "CERTIFICATE_REQUIRED" in (error.reason or ""):
+                return self._certificate_wanted()
+            case ssl.SSLError():
+                return Unreachable(
+                    "TLS failed",
+                    str(error.reason or error),
+                    "Does the server speak TLS on this port? If not, write http://.",
+                )
+            case socket.gaierror():
+                what = f"the host {self._host} is not known"
+                return Unreachable(what, str(error.strerror), "Is the name right?")
+            case TimeoutError():
+                what = f"{where} does not answer"
+                return Unreachable(what, "the connection timed out", "Is a firewall between?")
+            case _:
+                why = str(error.strerror or error)
+                return Unreachable("cannot be reached", why, "Is Qdrant running there?")
+
+    def _new(self) -> http.client.HTTPConnection:
+        host, port = self._host, self._port
+        if self._proxy:
+            host, port = self._proxy.host, self._proxy.port
+        if not self._secure and not (self._proxy and self._proxy.is_secure):
+            return http.client.HTTPConnection(host, port, timeout=self._timeout)
+        connection = http.client.HTTPSConnection(
+            host, port, timeout=self._timeout, context=self._context()
+        )
+        if self._proxy and self._secure:
+            authorization = self._proxy.authorization
+            headers = {"proxy-authorization": authorization} if authorization else {}
+            name = f"[{self._host}]" if ":" in self._host else self._host
+            connection.set_tunnel(name, self._port, headers)
+        return connection
+
+    def _context(self) -> ssl.SSLContext:
+        """How TLS is spoken. Raises Unreachable."""
+        files = self._tls
+        used = files.ca_file
+        try:
+            context = ssl.create_default_context(cafile=files.ca_file)
+            if files.cert_file:
+                used = files.key_file or files.cert_file
+                # Without a password function OpenSSL would ask for one at the terminal.
+                context.load_cert_chain(files.cert_file, files.key_file, password=lambda: b"")
+        except (OSError, ValueError) as error:
+            raise Unreachable(
+                f"the certificate file {used} cannot be used",
+                str(getattr(error, "strerror", None) or error),
+                "It must hold PEM: certificates in ca_file and cert_file, a key without a "
+                "password in key_file.",
+            ) from None
+        return context
 
 
 def _seconds(response: http.client.HTTPResponse) -> float:

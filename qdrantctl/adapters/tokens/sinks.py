@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from qdrantctl.adapters.files.atomic_write import replace_file
+from qdrantctl.adapters.files.home import expand_path
 from qdrantctl.adapters.system.commands import run_command
 from qdrantctl.model.errors import SettingsError
 from qdrantctl.model.field_rule import Json
@@ -42,7 +43,7 @@ def put(token: str, sink: Mapping[str, Json], root: Path, environ: Mapping[str, 
 
 def _path(root: Path, shown: str) -> Path:
     """A file as a manifest calls it, which may begin with `~`."""
-    return root / Path(shown).expanduser()
+    return expand_path(root, shown, "a sink of the access key")
 
 
 def _write(root: Path, shown: str, content: bytes) -> str:

@@ -6,6 +6,7 @@ the values are made here, by the core schema: `no`, `on`, `12:30` and dates are 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -99,7 +100,8 @@ def read_documents(page: Page) -> tuple[list[Document], list[Violation]]:
     try:
         reader.run(events(page.text))
     except YAMLError as error:
-        if _REFUSED_BY_C not in str(error) or len(page.text) > MAX_REREAD:
+        refused_by_c = any(words in str(error) for words in _REFUSED_BY_C)
+        if not refused_by_c or len(page.text) > MAX_REREAD:
             reader.problems.append(syntax_violation(page, error))
             return reader.documents, reader.problems
         reader = _Reader(page)
@@ -110,8 +112,11 @@ def read_documents(page: Page) -> tuple[list[Document], list[Violation]]:
     return reader.documents, reader.problems
 
 
-_REFUSED_BY_C = "found unexpected ':'"
-"""`{url: http://host}` is YAML, but not to the C parser."""
+_BAD_ESCAPE = "found invalid Unicode character escape code"
+_REFUSED_BY_C = ("found unexpected ':'", _BAD_ESCAPE)
+"""`{url: http://host}` is YAML, but not to the C parser; nor are two escapes for one character."""
+_HALF = re.compile("[\ud800-\udfff]")
+"""One of the two halves in which UTF-16, and so JSON's escapes, write a further character."""
 
 
 class _Stop(Exception):
@@ -332,9 +337,14 @@ def python_events(text: str) -> Callable[[], Any]:
 
 
 def _sound(event: Any) -> Any:
-    """The Python parser lets escapes make lone surrogates, which no UTF-8 can hold."""
-    if type(event) is ScalarEvent and any("\ud800" <= char <= "\udfff" for char in event.value):
-        raise MarkedYAMLError(
-            problem="found invalid Unicode character escape code", problem_mark=event.start_mark
-        )
+    """Two escapes that JSON writes for one character beyond 16 bits are made that character.
+
+    The Python parser leaves them as two halves; a half alone is refused: no UTF-8 can hold it.
+    """
+    if type(event) is not ScalarEvent or not _HALF.search(event.value):
+        return event
+    try:
+        event.value = event.value.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
+    except UnicodeDecodeError:
+        raise MarkedYAMLError(problem=_BAD_ESCAPE, problem_mark=event.start_mark) from None
     return event

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from qdrantctl.adapters.manifests.load import Sources, load
+from qdrantctl.adapters.manifests.load import load
+from qdrantctl.adapters.manifests.sources import Sources
 from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.flows.state.desired import stdin
 from qdrantctl.kinds.catalog import KINDS, OVERLAYS

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from qdrantctl.adapters.manifests.load import Loaded, Page, load, load_page
+from qdrantctl.adapters.files.source_text import Page
+from qdrantctl.adapters.manifests.load import Loaded, load, load_page
 from qdrantctl.adapters.manifests.sources import NOTHING_THERE, reads
 from qdrantctl.adapters.manifests.write import SUFFIX, document, file_text, stems
 from qdrantctl.adapters.project.settings import Settings

@@ -8,9 +8,12 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
-from qdrantctl.adapters.manifests.edit import Awkward, edited
-from qdrantctl.adapters.manifests.load import STDIN, Page, load_page
+from qdrantctl.adapters.files.source_text import Page
+from qdrantctl.adapters.manifests.edit import edited
+from qdrantctl.adapters.manifests.load import load_page
+from qdrantctl.adapters.manifests.sources import STDIN
 from qdrantctl.adapters.project.settings import Settings
+from qdrantctl.adapters.yaml.editor import Awkward
 from qdrantctl.engine.importing.manifest_form import reworded, worded
 from qdrantctl.engine.importing.merge import merge_live
 from qdrantctl.engine.planning.compare import compare_specs

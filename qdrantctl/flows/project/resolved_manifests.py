@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from qdrantctl.adapters.manifests.load import Page, lines_of, render_text
+from qdrantctl.adapters.files.source_text import Page, lines_of
+from qdrantctl.adapters.manifests.load import render_text
 from qdrantctl.adapters.manifests.write import document
 from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.engine.importing.manifest_form import worded

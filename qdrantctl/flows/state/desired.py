@@ -6,7 +6,8 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from qdrantctl.adapters.manifests.load import Declared, Loaded, Sources, load
+from qdrantctl.adapters.manifests.load import Declared, Loaded, load
+from qdrantctl.adapters.manifests.sources import Sources
 from qdrantctl.adapters.project.settings import PROJECT_FILE, Settings
 from qdrantctl.kinds.catalog import BY_NAME, KINDS, OVERLAYS
 from qdrantctl.model.address import Address

@@ -9,7 +9,7 @@ import pytest
 from qdrantctl.model.change import Action
 from qdrantctl.model.field_rule import ABSENT
 from qdrantctl.model.plan import Plan, RecordedOptions
-from tests.render.plans import change, field, plan
+from tests.support.plans import change, field, plan
 
 LOSING = field(("vectors", "eu"), {"size": 4}, ABSENT, destroys_data=True)
 KEEPING = field(("hnsw_config", "m"), 16, 32)

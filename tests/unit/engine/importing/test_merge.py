@@ -10,7 +10,7 @@ from qdrantctl.model.address import Address
 from qdrantctl.model.field_rule import ABSENT, Rule
 from qdrantctl.model.kind import Context
 from qdrantctl.model.resource import Ignored, Inventory, Lifecycle, Record, Resource
-from tests.engine.worlds import SERVER, TODAY
+from tests.support.states import SERVER, TODAY
 
 A = Address("collection", "a")
 

@@ -15,7 +15,7 @@ from qdrantctl.kinds.collection.strict_mode import UNLIMITED
 from qdrantctl.model.change import Cause
 from qdrantctl.model.field_rule import ABSENT, Effect
 from qdrantctl.model.resource import Ignored, Lifecycle
-from tests.engine.worlds import SERVER, TODAY, VECTOR, desired, live_collection, recorded
+from tests.support.states import SERVER, TODAY, VECTOR, desired, live_collection, recorded
 
 A = "collection/a"
 ON = (COLLECTION, SERVER, TODAY)

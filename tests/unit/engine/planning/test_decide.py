@@ -12,7 +12,7 @@ from qdrantctl.kinds.collection.kind import COLLECTION
 from qdrantctl.model.change import Action, Cause, FieldChange
 from qdrantctl.model.field_rule import Effect
 from qdrantctl.model.resource import Lifecycle
-from tests.engine.worlds import VECTOR, desired, live_collection, question, recorded
+from tests.support.states import VECTOR, desired, live_collection, question, recorded
 
 A = "collection/a"
 M = ("hnsw_config", "m")

@@ -8,7 +8,7 @@ from qdrantctl.kinds.collection.kind import COLLECTION
 from qdrantctl.model.change import Cause, FieldChange, worst_effect
 from qdrantctl.model.field_rule import ABSENT, Effect
 from qdrantctl.model.spec import shape_of
-from tests.engine.worlds import VECTOR, recorded
+from tests.support.states import VECTOR, recorded
 
 SHAPE = shape_of(COLLECTION.spec)
 M, INDEX = ("hnsw_config", "m"), ("payload_indexes", "a")

@@ -12,7 +12,7 @@ from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.change import Action, Cause, Change, FieldChange
 from qdrantctl.model.field_rule import ABSENT, Effect
 from qdrantctl.model.resource import Origin, Resource
-from tests.engine.worlds import VECTOR, desired, live_collection, question, recorded
+from tests.support.states import VECTOR, desired, live_collection, question, recorded
 
 A = "collection/a"
 

@@ -17,7 +17,7 @@ from qdrantctl.model.kind import Context
 from qdrantctl.model.resource import Lifecycle, Resource
 from qdrantctl.model.server import Server, Version
 from qdrantctl.model.snapshots.snapshot import Underway
-from tests.engine.worlds import (
+from tests.support.states import (
     SERVER,
     TODAY,
     VECTOR,

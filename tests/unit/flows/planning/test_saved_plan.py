@@ -8,7 +8,7 @@ from qdrantctl.model.change import Action
 from qdrantctl.model.field_rule import Effect
 from qdrantctl.model.plan import RecordedOptions
 from qdrantctl.model.violation import Severity, Violation
-from tests.render.plans import change, field, plan
+from tests.support.plans import change, field, plan
 
 KEPT = field(("hnsw_config", "m"), 48, 32, effect=Effect.KEPT, because=KEPT_AS_IT_IS)
 REVERTED = field(("hnsw_config", "m"), 48, 32)

@@ -1,0 +1,141 @@
+"""A bench: one owner's manifests against a real server, planned and applied in process."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qdrantctl.adapters.project.settings import Settings
+from qdrantctl.adapters.qdrant.client import Cluster, Endpoint
+from qdrantctl.flows.applying.bookkeeping import apply_plan
+from qdrantctl.flows.cluster.nodes import Work
+from qdrantctl.flows.planning.plan import Planned, Wishes, plan
+from qdrantctl.model.actor import Identity
+from qdrantctl.model.change import Action, Change
+from qdrantctl.model.consent import Consent
+from qdrantctl.model.report import Report, Status
+from qdrantctl.model.server import Server, Version
+from qdrantctl.model.step import Call, calls, collection_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from qdrantctl.model.client import Door
+    from tests.support.servers import Node
+
+TODAY = date(2026, 6, 1)
+IDLE = (Action.NOOP,)
+
+
+@dataclass(frozen=True)
+class Disguised:
+    """A door whose server tells the planner another version."""
+
+    door: Door
+    version: str
+
+    @property
+    def server(self) -> Server:
+        real = self.door.server
+        return Server(Version.parse(self.version), real.url, real.distributed, real.peers)
+
+    def ask(self, call: Call) -> Any:
+        return self.door.ask(call)
+
+    def expect(self, calls: Iterable[Call]) -> None:
+        self.door.expect(calls)
+
+
+@dataclass
+class Bench:
+    """Manifests of one owner. `state` is what they say; `apply` makes it so."""
+
+    node: Node
+    folder: Path
+    owner: str
+    door: Door
+    consents: tuple[Consent, ...] = ()
+    sent: list[Call] = field(default_factory=list, repr=False)
+    """Every call of every plan that was applied."""
+
+    def state(self, *manifests: dict[str, Any]) -> None:
+        """Write the manifests. JSON is YAML."""
+        documents = [
+            {"apiVersion": "qdrantctl/v1", **manifest} | {"metadata": {"name": manifest["name"]}}
+            for manifest in manifests
+        ]
+        for document in documents:
+            del document["name"]
+        text = "\n---\n".join(json.dumps(document) for document in documents)
+        (self.folder / "manifests.yaml").write_text(text + "\n")
+
+    @property
+    def settings(self) -> Settings:
+        return Settings(
+            root=self.folder,
+            project="bench",
+            environment=self.owner,
+            manifests=("manifests.yaml",),
+            endpoint=Endpoint(url=self.node.url),
+        )
+
+    def plan(self, version: str = "") -> Planned:
+        door = Disguised(self.door, version) if version else self.door
+        return plan(self.settings, Wishes(consents=self.consents), door, TODAY, lambda _: None)
+
+    def apply(self, planned: Planned | None = None) -> Report:
+        planned = planned or self.plan()
+        self.sent += [call for change in planned.plan.changes for call in calls(change.steps)]
+        job = Work(self.door, lambda _: None, lambda: False)
+        return apply_plan(planned, job, Identity("tester", "", ""), lambda _: None)
+
+    def settle(self) -> Planned:
+        """Plan, apply, and plan again: the second plan is empty. Gives the first."""
+        planned = self.plan()
+        assert planned.plan.applicable, told(planned)
+        report = self.apply(planned)
+        bad = [o for o in report.outcomes if o.status not in (Status.DONE, Status.NOOP)]
+        assert not bad, (told(planned), bad)
+        again = self.plan()
+        assert all(change.action in IDLE for change in again.plan.changes), told(again)
+        return planned
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        status, answer = self.node.request(method, path, body)
+        assert status == 200, (method, path, body, answer)
+        return answer["result"]
+
+    def clear(self, *names: str) -> None:
+        """Delete collections and what the ledger remembers of this owner."""
+        for name in names:
+            self.node.request("DELETE", collection_path(name))
+        match = {"must": [{"key": "owner", "match": {"value": f"bench/{self.owner}"}}]}
+        self.node.request(
+            "POST", "/collections/_qdrantctl/points/delete?wait=true", {"filter": match}
+        )
+
+
+@contextmanager
+def bench(node: Node, folder: Path, owner: str, *consents: str) -> Iterator[Bench]:
+    """A bench whose `consents` are `verb address` each."""
+    given = tuple(Consent(*words.split(" ", 1), "--flag") for words in consents)
+    with Cluster(Endpoint(url=node.url)) as door:
+        yield Bench(node, folder, owner, door, given)
+
+
+def told(planned: Planned) -> str:
+    """The plan in words, for assertions."""
+    lines = [v.message for v in planned.plan.violations]
+    for change in planned.plan.changes:
+        lines.append(f"{change.action} {change.address}: {change.because}")
+        lines += [f"  {f.path} {f.live!r} -> {f.desired!r} {f.effect!r}" for f in change.fields]
+        lines += [f"  {c.method} {c.path} {c.body!r}" for c in calls(change.steps)]
+    return "\n".join(lines)
+
+
+def change_of(planned: Planned, address: str) -> Change:
+    return next(c for c in planned.plan.changes if c.address == address)

@@ -1,0 +1,132 @@
+"""The field reference, `docs/reference/fields.md`, written from the Rules."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+
+from qdrantctl.kinds.collection.payload_indexes import TYPES
+from qdrantctl.model.field_rule import ABSENT, Effect, Gate, Rule
+from qdrantctl.model.spec import Shape
+from tests.conformance.places import SHAPE, Pattern, index_fields, pattern
+from tests.conformance.rows import ROWS
+
+HEAD = """\
+# Fields of a collection
+
+Generated from the rules of the fields and checked by a test (`UPDATE_GOLDEN=1` rewrites the page).
+Every row is tested on a real server. `*` stands for a name of your choice. The columns *adding*,
+*changing* and *dropping* say what the server does:
+
+| word | what happens |
+|---|---|
+| in place | changed at once |
+| re-indexes | changed in place; segments or the payload index are rebuilt meanwhile, points stay |
+| new collection | only a new collection can have it: deleted and created again, with consent |
+| refused | not possible |
+| stays | Qdrant cannot unset it: the value stays, and is no longer managed |
+| with its section | it cannot be left out of its section |
+
+The column *versions* gives the first Qdrant version that has a field and, if it was removed, the
+last one. An empty cell means every supported version.
+"""
+
+WORDS = {
+    Effect.UPDATE: "in place",
+    Effect.REBUILD: "re-indexes",
+    Effect.REPLACE: "new collection",
+    Effect.REFUSED: "refused",
+    Effect.KEPT: "stays",
+}
+REQUIRED = {pattern(row.path) for row in ROWS if row.required}
+
+
+def reference() -> str:
+    """The whole page: fields that stand alone first, then section by section."""
+    alone = {name: shape for name, shape in SHAPE.fields.items() if shape.is_leaf}
+    parts = [HEAD, _table("The collection itself", "", alone)]
+    for name, shape in SHAPE.fields.items():
+        if name not in alone:
+            parts.append(_table(name, shape.about, {name: shape}))
+    return "".join(parts)
+
+
+def _table(title: str, about: str, shapes: Mapping[str, Shape]) -> str:
+    rows = [row for name, shape in shapes.items() for row in _rows((name,), shape)]
+    lines = [
+        f"\n## {title}\n",
+        *([about, ""] if about else []),
+        "| field | type | adding | changing | dropping | versions | about |",
+        "|---|---|---|---|---|---|---|",
+        *(f"| {' | '.join(row)} |" for row in rows),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _rows(path: Pattern, shape: Shape) -> Iterator[tuple[str, ...]]:
+    if shape.entries is not None:
+        words = _escaped(shape.entries.words) if shape.entries.is_leaf else "section"
+        yield _row((*path, "*"), words, shape.rule, shape.about)
+        if not shape.entries.is_leaf:
+            yield from _rows((*path, "*"), shape.entries)
+    elif shape.is_leaf or (shape.rule.whole and path[-1] != "*"):
+        yield _row(path, _escaped(shape.words), shape.rule, shape.about)
+    for name, inner in shape.fields.items():
+        yield from _rows((*path, name), inner)
+
+
+def _row(path: Pattern, words: str, rule: Rule, about: str) -> tuple[str, ...]:
+    required = path in REQUIRED
+    return (
+        f"`{'.'.join(path)}`",
+        words,
+        "with its section" if required else _keyed(rule, rule.add),
+        WORDS[rule.change],
+        "with its section" if required else _dropping(rule),
+        _versions(rule),
+        f"{about}{_types(path)}{_reason(rule)}",
+    )
+
+
+def _reason(rule: Rule) -> str:
+    """What the words of the columns do not say already."""
+    plain = rule.change is not Effect.UPDATE or rule.in_place_since or not rule.because
+    return "" if plain else f" {rule.because[0].upper()}{rule.because[1:]}."
+
+
+def _keyed(rule: Rule, effect: Effect) -> str:
+    if rule.in_place_since:
+        return f"{WORDS[effect]} from {rule.in_place_since} on, before: new collection"
+    return WORDS[effect]
+
+
+def _dropping(rule: Rule) -> str:
+    words = _keyed(rule, rule.drop)
+    if rule.neutral is ABSENT:
+        return words
+    neutral = json.dumps(rule.neutral).strip('"')
+    same = rule.drop is Effect.KEPT
+    return f"{words}; `{neutral}` is the same" if same else f"{words}: `{neutral}`"
+
+
+def _versions(rule: Rule) -> str:
+    found = [_gate(rule.gate)]
+    found += [f"`{value}` {_gate(gate)}" for value, gate in rule.values.items() if _gate(gate)]
+    return "; ".join(filter(None, found))
+
+
+def _gate(gate: Gate) -> str:
+    span = f"{gate.since} to {gate.until}" if gate.until else gate.since
+    return ", ".join(filter(None, [span, "cluster mode" if gate.cluster else ""]))
+
+
+def _types(path: Pattern) -> str:
+    """Of a payload index's parameter, the types that take it, unless all do."""
+    if path[0] != "payload_indexes" or len(path) < 3:
+        return ""
+    having = [kind for kind in TYPES if (kind, *path[2:]) in index_fields()]
+    return "" if len(having) == len(TYPES) else f" Of {', '.join(having)}."
+
+
+def _escaped(words: str) -> str:
+    return words.replace("|", "\\|")

@@ -1,0 +1,107 @@
+"""What holds for any two specs, tried on a real server.
+
+`EXAMPLES=2000 pytest tests/conformance/test_properties.py` tries more of them, and other ones every
+time.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+
+from qdrantctl.model.change import Action
+from qdrantctl.model.errors import ManifestError
+from qdrantctl.model.report import Status
+from qdrantctl.model.step import calls
+from tests.conformance.api import illegal
+from tests.conformance.bench import Bench, bench, change_of, told
+from tests.conformance.specs import doubtful, pairs
+
+MORE = os.environ.get("EXAMPLES", "")
+common = settings(
+    max_examples=int(MORE or 100),
+    derandomize=not MORE,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+NUMBERS = itertools.count()
+SUFFIXES = st.sampled_from(["", " ", "é", "%2F", "#&+", "."])
+TALLY: Counter[str] = Counter()
+
+
+@pytest.fixture
+def on(qdrant, tmp_path, request):
+    with bench(qdrant, tmp_path, request.node.name, "replace *", "adopt *") as found:
+        yield found
+
+
+def manifest(name: str, spec: dict[str, Any]) -> dict[str, Any]:
+    return {"kind": "Collection", "name": name, "spec": spec}
+
+
+def tally(word: str) -> None:
+    TALLY[word] += 1
+    event(word)
+
+
+def accepted(on: Bench, name: str, spec: dict[str, Any]) -> bool:
+    """Whether the tool would apply it. What it accepts is applied, and then nothing is left."""
+    on.state(manifest(name, spec))
+    try:
+        planned = on.plan()
+    except ManifestError:
+        tally("refused by the spec")
+        return False
+    again = on.plan()
+    assert planned.plan.document() == again.plan.document(), "same worlds, same plan"
+    change = change_of(planned, f"collection/{name}")
+    if not planned.plan.applicable:
+        assert change.action is Action.REFUSED or planned.plan.blocking
+        tally("refused by the plan")
+        return False
+    sent = calls(change.steps)
+    assert [words for call in sent for words in illegal(call, "1.16.3")] == []
+    report = on.apply(planned)
+    assert {o.status for o in report.outcomes} <= {Status.DONE, Status.NOOP}, (
+        told(planned),
+        report.outcomes,
+    )
+    left = on.plan()
+    assert change_of(left, f"collection/{name}").action is Action.NOOP, (told(planned), told(left))
+    tally(f"{change.action}")
+    return True
+
+
+@common
+@given(pair=pairs(), suffix=SUFFIXES, forgotten=st.sampled_from([False, False, True]))
+def test_any_spec_becomes_any_other(pair, suffix, forgotten, on):
+    """And back again; also when nobody remembers who made it."""
+    first, second = pair
+    name = f"p{next(NUMBERS)}{suffix}"
+    try:
+        if accepted(on, name, first):
+            if forgotten:
+                on.clear()
+            accepted(on, name, second)
+            accepted(on, name, first)
+    finally:
+        on.clear(name)
+        on.sent.clear()
+
+
+@settings(common, max_examples=2 * common.max_examples)
+@given(spec=doubtful())
+def test_what_the_tool_accepts_the_server_accepts(spec, on):
+    name = f"p{next(NUMBERS)}"
+    try:
+        accepted(on, name, spec)
+    finally:
+        on.clear(name)
+        on.sent.clear()
