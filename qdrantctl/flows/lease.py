@@ -17,6 +17,7 @@ from qdrantctl.adapters.system.actor import identify
 from qdrantctl.model.actor import Identity
 from qdrantctl.model.errors import ClusterError, LeaseError, QdrantctlError
 from qdrantctl.model.lease import Lease, LeaseReport, of_snapshots, stamp
+from qdrantctl.model.polling import poll
 
 if TYPE_CHECKING:
     from qdrantctl.adapters.project.settings import Settings
@@ -70,11 +71,8 @@ def _acquired(door: Cluster, owner: str, identity: Identity, wait: Wait) -> Hold
             if error.why != told:
                 told = error.why
                 wait.tell(f"Waiting up to {wait.seconds:g} s. {told}")
-        again = time.monotonic() + min(POLL, left)
-        while time.monotonic() < again:
-            if wait.stop():
-                raise KeyboardInterrupt
-            time.sleep(0.05)
+        if poll(wait.stop, timeout=min(POLL, left)):
+            raise KeyboardInterrupt
 
 
 def current(door: Cluster, owner: str) -> Lease | None:

@@ -88,7 +88,7 @@ class NodeDoor(Door, Protocol):
 
 
 def get_or_none(client: Door, call: Call) -> Json:
-    """The `result` of a GET, None where the server has no such thing. Raises ClusterError."""
+    """The `result` of a read, None where the server has no such thing. Raises ClusterError."""
     try:
         return client.ask(call)
     except ClusterError as error:

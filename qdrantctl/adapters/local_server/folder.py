@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import BinaryIO
@@ -16,6 +17,7 @@ from typing import BinaryIO
 from qdrantctl.adapters.files.atomic_write import replace_file
 from qdrantctl.adapters.local_server.process import Process, began, users_of
 from qdrantctl.model.errors import ServerError
+from qdrantctl.model.polling import poll
 
 FOLDER = ".qdrantctl"
 LOG = "log"
@@ -87,11 +89,9 @@ def take(folder: Path) -> Iterator[BinaryIO]:
     with _usable(folder):
         lock = (folder / SERVING).open("ab")
     with lock:
-        until = time.monotonic() + UNKNOWN_SECONDS
-        while not _locked(folder, lock, fcntl.LOCK_EX):
-            if time.monotonic() > until:
-                raise _stranger(folder)
-            time.sleep(POLL_SECONDS)
+        lock_it = partial(_locked, folder, lock, fcntl.LOCK_EX)
+        if not poll(lock_it, timeout=UNKNOWN_SECONDS, interval=POLL_SECONDS):
+            raise _stranger(folder)
         yield lock
 
 

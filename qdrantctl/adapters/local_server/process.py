@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from typing import BinaryIO
 from qdrantctl.adapters.qdrant.http import Cut, Unreachable, Wire
 from qdrantctl.model.errors import ServerError
 from qdrantctl.model.field_rule import Json
+from qdrantctl.model.polling import poll
 
 HOST = "127.0.0.1"
 PEER_URI = f"http://{HOST}:1"
@@ -213,9 +213,6 @@ def end(process: Process, gone: Callable[[], bool]) -> None:
             raise ServerError(
                 f"the embedded server (pid {process.pid}) is another user's"
             ) from None
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            if gone():
-                return
-            time.sleep(POLL_SECONDS)
+        if poll(gone, timeout=seconds, interval=POLL_SECONDS):
+            return
     raise ServerError(f"the embedded server (pid {process.pid}) does not end")

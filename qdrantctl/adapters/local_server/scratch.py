@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import secrets
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 from qdrantctl.adapters.local_server import folder as place
@@ -17,6 +17,7 @@ from qdrantctl.adapters.local_server import server as devserver
 from qdrantctl.adapters.local_server.process import Manner, peer_uri
 from qdrantctl.adapters.qdrant.client import Cluster, Endpoint
 from qdrantctl.model.errors import ServerError
+from qdrantctl.model.polling import poll
 from qdrantctl.model.step import Call
 
 FOLDER = "scratch"
@@ -72,16 +73,18 @@ def _started(folder: Path, count: int, tell: Callable[[str], None]) -> tuple[End
 
 
 def _joined(endpoints: list[Endpoint]) -> None:
-    until = time.monotonic() + JOINED
     for endpoint in endpoints:
-        with Cluster(endpoint) as door:
-            while len(door.ask(Call(method="GET", path="/cluster"))["peers"]) < len(endpoints):
-                if time.monotonic() > until:
-                    raise ServerError(
-                        f"{endpoint.url} did not join the other servers",
-                        hint="Verify again. It was started on this machine for that.",
-                    )
-                time.sleep(0.05)
+        with Cluster(endpoint) as client:
+            count = poll(partial(_peers, client), lambda c: c >= len(endpoints), timeout=JOINED)
+        if count < len(endpoints):
+            raise ServerError(
+                f"{endpoint.url} did not join the other servers",
+                hint="Verify again. It was started on this machine for that.",
+            )
+
+
+def _peers(client: Cluster) -> int:
+    return len(client.ask(Call(method="GET", path="/cluster"))["peers"])
 
 
 def _removed(folder: Path) -> None:

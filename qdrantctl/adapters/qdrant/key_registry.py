@@ -10,11 +10,9 @@ from collections.abc import Iterable, Iterator
 
 from qdrantctl.adapters.qdrant import internal_collection as own_collection
 from qdrantctl.model.access_keys.generation import MATCHED, REGISTRY, Generation
-from qdrantctl.model.client import Door
-from qdrantctl.model.errors import ClusterError
+from qdrantctl.model.client import Door, get_or_none
 from qdrantctl.model.step import Call, collection_path
 
-_NOT_FOUND = 404
 _AND_WAIT = {"wait": "true"}
 
 
@@ -28,11 +26,8 @@ def missing(door: Door) -> Iterator[Call]:
 
     Each node has all of it, and finds a token by an index.
     """
-    try:
-        found = door.ask(Call(method="GET", path=collection_path(REGISTRY)))
-    except ClusterError as error:
-        if error.status != _NOT_FOUND:
-            raise
+    found = get_or_none(door, Call(method="GET", path=collection_path(REGISTRY)))
+    if found is None:
         yield own_collection.creation(door.server, REGISTRY, everywhere=True)
         found = {}
     if MATCHED not in (found.get("payload_schema") or {}):

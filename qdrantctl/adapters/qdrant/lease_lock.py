@@ -23,6 +23,7 @@ from qdrantctl.model.actor import Identity
 from qdrantctl.model.errors import ClusterError, LeaseError
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.lease import Lease, stamp
+from qdrantctl.model.polling import poll
 from qdrantctl.model.server import Server
 from qdrantctl.model.step import Call
 
@@ -36,7 +37,6 @@ PAUSE = 0.25
 """Seconds until every node of a cluster shows what one of them has answered."""
 LEAVING = 2.0
 """Seconds that a renewal under way may take before the lease is given back regardless."""
-CONFLICT = 409
 
 
 class Holding:
@@ -95,10 +95,8 @@ class Holding:
 
     def _check(self, door: Cluster) -> None:
         """Raises LeaseError when it is lost; nodes of a cluster may answer late, so asks twice."""
-        if not self._stands(door):
-            time.sleep(PAUSE)
-            if not self._stands(door):
-                raise self._lost(door)
+        if not poll(lambda: self._stands(door), timeout=PAUSE, interval=PAUSE):
+            raise self._lost(door)
 
     def _stands(self, door: Cluster) -> bool:
         owner, number = self.lease.owner, self.lease.number
@@ -221,7 +219,7 @@ def _made(door: Cluster, mine: Lease) -> bool:
     try:
         leases.create(door, mine)
     except ClusterError as error:
-        if error.status == CONFLICT:
+        if error.conflict:
             return False
         found = leases.read(door, mine.owner, mine.number) if error.maybe_applied else None
         if found is None or found.id != mine.id:

@@ -15,6 +15,7 @@ from datetime import datetime
 
 from qdrantctl.adapters.qdrant.client import Cluster
 from qdrantctl.adapters.qdrant.internal_collection import creation, has_metadata
+from qdrantctl.model.client import get_or_none
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.lease import Lease, name_of, stamp
@@ -26,7 +27,6 @@ LONGEST = 200
 """Characters of what a lease says of its holder that are shown."""
 _NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 _POINT = 1
-_NOT_FOUND = 404
 
 
 def standing(door: Cluster, owner: str) -> list[Lease]:
@@ -41,18 +41,15 @@ def standing(door: Cluster, owner: str) -> list[Lease]:
 def read(door: Cluster, owner: str, number: int) -> Lease | None:
     """One lease; None where there is none. Raises ClusterError."""
     name = name_of(owner, number)
-    try:
-        if has_metadata(door.server):
-            found = door.ask(Call(method="GET", path=collection_path(name)))
-            terms = found["config"].get("metadata")
-        else:
-            path = collection_path(name, "points", "scroll")
-            page = door.ask(Call(method="POST", path=path, body={"limit": 1}))
-            terms = page["points"][0].get("payload") if page["points"] else None
-    except ClusterError as error:
-        if error.status == _NOT_FOUND:
-            return None
-        raise
+    if has_metadata(door.server):
+        found = get_or_none(door, Call(method="GET", path=collection_path(name)))
+        terms = found and found["config"].get("metadata")
+    else:
+        path = collection_path(name, "points", "scroll")
+        found = get_or_none(door, Call(method="POST", path=path, body={"limit": 1}))
+        terms = found and found["points"] and found["points"][0].get("payload")
+    if found is None:
+        return None
     return _lease(owner, number, terms if isinstance(terms, dict) else {})
 
 

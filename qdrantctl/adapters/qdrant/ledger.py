@@ -11,7 +11,7 @@ from uuid import UUID, uuid5
 
 from qdrantctl.adapters.qdrant import internal_collection as own_collection
 from qdrantctl.model.address import OWN_PREFIX, Address, unsendable
-from qdrantctl.model.client import Door
+from qdrantctl.model.client import Door, get_or_none
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.field_rule import ABSENT, Json
 from qdrantctl.model.resource import Lifecycle, Record, Resource
@@ -22,7 +22,6 @@ LEDGER = OWN_PREFIX
 _SPACE = UUID("5a6f3b0e-6d0f-4f57-9a53-0c1f0b4c7f11")
 _CLUSTER = "cluster"
 _PAGE = 1000
-_NOT_FOUND = 404
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +52,10 @@ def read(door: Door) -> Memory:
         body = {"limit": _PAGE, "with_payload": True, "with_vector": False}
         if offset is not ABSENT:
             body["offset"] = offset
-        try:
-            page = door.ask(
-                Call(
-                    method="POST",
-                    path=collection_path(LEDGER, "points", "scroll"),
-                    body=body,
-                )
-            )
-        except ClusterError as error:
-            if error.status == _NOT_FOUND:
-                return Memory()
-            raise
+        path = collection_path(LEDGER, "points", "scroll")
+        page = get_or_none(door, Call(method="POST", path=path, body=body))
+        if page is None:
+            return Memory()
         for point in page["points"]:
             payload = point.get("payload") or {}
             if "address" in payload:

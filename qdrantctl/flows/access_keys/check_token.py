@@ -20,7 +20,7 @@ from qdrantctl.flows.cluster.connect import reached
 from qdrantctl.model.access_keys.generation import EVERYWHERE, GRANTS, REGISTRY, abilities
 from qdrantctl.model.access_keys.report import Checked, Probe
 from qdrantctl.model.address import OWN_PREFIX
-from qdrantctl.model.errors import FORBIDDEN, NOT_FOUND, ClusterError
+from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.lease import stamp
 from qdrantctl.model.step import Call, collection_path
@@ -108,9 +108,9 @@ def _refused(door: Cluster) -> str:
     try:
         door.ask(Call(method="GET", path="/collections"))
     except ClusterError as error:
-        if error.status not in (UNAUTHORIZED, FORBIDDEN):
+        if not (error.forbidden or error.status == UNAUTHORIZED):
             raise
-        if _REVOKED in error.why and error.status == FORBIDDEN:
+        if _REVOKED in error.why and error.forbidden:
             return f"the registry it depends on is missing ({REGISTRY})"
         if _REVOKED in error.why:
             return "it was revoked: what it names is no longer in the registry"
@@ -158,7 +158,7 @@ def _there(door: Cluster, name: str) -> bool:
     try:
         door.ask(Call(method="GET", path=collection_path(name)))
     except ClusterError as error:
-        return error.status != NOT_FOUND
+        return not error.not_found
     return True
 
 
@@ -176,7 +176,7 @@ def _probe(
     try:
         door.ask(call)
     except ClusterError as error:
-        if error.status in (UNAUTHORIZED, FORBIDDEN):
+        if error.forbidden or error.status == UNAUTHORIZED:
             allowed = False
         elif not error.status or error.status >= 429:
             allowed = None

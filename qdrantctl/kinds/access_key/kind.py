@@ -12,7 +12,7 @@ from qdrantctl.kinds.access_key.spec import AccessKey, canonical
 from qdrantctl.model.access_keys.generation import REGISTRY, Generation, generations, key_id
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Change
-from qdrantctl.model.client import Asked, Door
+from qdrantctl.model.client import Asked, Door, get_or_none
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.field_rule import ABSENT, Effect, Json
 from qdrantctl.model.kind import Context, Kind
@@ -22,7 +22,6 @@ from qdrantctl.model.step import Call, collection_path
 _NAME = "access_key"
 _TERMS = ("ttl", "rotate_before", "grace")
 _PAGE = 1000
-_NOT_FOUND = 404
 _AND_WAIT = {"wait": "true"}
 
 
@@ -70,12 +69,9 @@ def _registered(door: Door, sought: Mapping[str, Json]) -> Iterator[Mapping[str,
         if offset is not ABSENT:
             body["offset"] = offset
         path = collection_path(REGISTRY, "points", "scroll")
-        try:
-            page = door.ask(Call(method="POST", path=path, body=body))
-        except ClusterError as error:
-            if error.status == _NOT_FOUND:
-                return
-            raise
+        page = get_or_none(door, Call(method="POST", path=path, body=body))
+        if page is None:
+            return
         for point in page["points"]:
             yield _registration(point, door).document()
         offset = page.get("next_page_offset")

@@ -10,7 +10,7 @@ from typing import Any
 from qdrantctl.kinds.collection.payload_indexes import canonical_index
 from qdrantctl.kinds.collection.spec import Collection
 from qdrantctl.model.address import OWN_PREFIX, Address
-from qdrantctl.model.client import Asked, Door
+from qdrantctl.model.client import Asked, Door, get_or_none
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.resource import Facts, Resource
@@ -18,7 +18,7 @@ from qdrantctl.model.spec import Path, Shape, Spec, shape_of
 from qdrantctl.model.step import Call, collection_path
 
 KIND = "collection"
-NOT_FOUND, BROKEN = 404, 500
+BROKEN = 500
 
 _TOP_LEVEL = ("hnsw_config", "quantization_config", "wal_config", "strict_mode_config", "metadata")
 
@@ -108,12 +108,7 @@ def _details(name: str) -> Call:
 
 
 def _info(door: Door, name: str) -> Mapping[str, Any] | None:
-    try:
-        found: Mapping[str, Any] = door.ask(_details(name))
-    except ClusterError as error:
-        if error.status == NOT_FOUND:
-            return None
-        raise
+    found: Mapping[str, Any] | None = get_or_none(door, _details(name))
     return found
 
 
