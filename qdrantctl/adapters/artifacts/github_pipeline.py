@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from qdrantctl.adapters.artifacts.targets import INSTALL, Target, handed_over
+from qdrantctl.adapters.artifacts.targets import INSTALL, Target, describe_variables
 
 FILE = ".github/workflows/qdrantctl.yml"
 
@@ -242,7 +242,7 @@ defaults:
 def _words(targets: Sequence[Target]) -> dict[str, str]:
     """What of the head speaks of every environment."""
     return {
-        "handed_over": handed_over(targets),
+        "handed_over": describe_variables(targets),
         "names": ", ".join(target.name for target in targets),
         "urls": ", ".join(f"QDRANT_URL_{target.suffix}" for target in targets),
         "keys": ", ".join(f"QDRANT_READ_API_KEY_{target.suffix}" for target in targets),

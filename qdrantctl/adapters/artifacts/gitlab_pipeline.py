@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qdrantctl.adapters.artifacts.targets import INSTALL, Target, handed_over
+from qdrantctl.adapters.artifacts.targets import INSTALL, Target, describe_variables
 
 FILE = ".gitlab-ci.yml"
 
@@ -143,7 +143,7 @@ def text(targets: Sequence[Target], folder: str) -> str:
     """The jobs of a project that stands in `folder` of its repository."""
     made = _HEAD.format(
         install=INSTALL,
-        handed_over=handed_over(targets),
+        handed_over=describe_variables(targets),
         urls=", ".join(f"QDRANT_URL_{target.suffix}" for target in targets),
         read_keys=", ".join(f"QDRANT_READ_API_KEY_{target.suffix}" for target in targets),
         keys=", ".join(f"QDRANT_API_KEY_{target.suffix}" for target in targets),

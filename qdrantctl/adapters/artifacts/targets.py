@@ -26,12 +26,12 @@ class Target(NamedTuple):
         return self.name.upper().replace("-", "_")
 
 
-def handed_over(targets: Sequence[Target]) -> str:
+def describe_variables(targets: Sequence[Target]) -> str:
     """The lines of a head that say how the project file finds url and key."""
-    return "\n".join(_handed_over(targets))
+    return "\n".join(_variable_lines(targets))
 
 
-def _handed_over(targets: Sequence[Target]) -> Iterator[str]:
+def _variable_lines(targets: Sequence[Target]) -> Iterator[str]:
     yield "# Jobs hand them over for url: {env: QDRANT_URL} and api_key: {env: QDRANT_API_KEY}."
     usual = {"url": "QDRANT_URL", "api_key": "QDRANT_API_KEY"}
     for target in targets:

@@ -13,25 +13,30 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from qdrantctl.adapters.qdrant.client import Cluster, Endpoint
+from qdrantctl.adapters.qdrant.client import Endpoint, RestClient
 from qdrantctl.adapters.qdrant.exchange import UNAUTHORIZED
-from qdrantctl.model.access_keys.generation import MATCHED, REGISTRY, Generation, claim
+from qdrantctl.model.access_keys.generation import (
+    MATCHED,
+    REGISTRY_COLLECTION,
+    Generation,
+    access_claim,
+)
 from qdrantctl.model.errors import FORBIDDEN, ClusterError, QdrantctlError
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.step import Call
 
 _ALGORITHM = "HS256"
-_TOKEN = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
-_LONGEST = 65_536
+_TOKEN_FORM = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
+_LONGEST_TOKEN = 65_536
 _PROBED = timedelta(minutes=5)
-_TAKEN = 200
+_ACCEPTED = 200
 
 
-def sign(generation: Generation, endpoint: Endpoint, *, revocable: bool) -> str:
+def sign_token(generation: Generation, endpoint: Endpoint, *, revocable: bool) -> str:
     """The token of a generation that was issued: the same one each time."""
     assert generation.expires is not None
     claims: dict[str, Json] = {
-        "access": claim(generation.access),
+        "access": access_claim(generation.access),
         "exp": int(generation.expires.timestamp()),
         "sub": generation.subject or generation.key,
     }
@@ -39,13 +44,13 @@ def sign(generation: Generation, endpoint: Endpoint, *, revocable: bool) -> str:
         claims["iat"] = int(generation.issued.timestamp())
     if revocable:
         found = {"key": MATCHED, "value": generation.id}
-        claims["value_exists"] = {"collection": REGISTRY, "matches": [found]}
-    return _signed(claims, endpoint.api_key or "")
+        claims["value_exists"] = {"collection": REGISTRY_COLLECTION, "matches": [found]}
+    return _encode_token(claims, endpoint.api_key or "")
 
 
-def read(token: str) -> Mapping[str, Json]:
+def read_claims(token: str) -> Mapping[str, Json]:
     """What a token claims, whoever signed it. Raises QdrantctlError for what is none."""
-    claims = _claims(token)
+    claims = _decode_claims(token)
     if claims is None:
         raise QdrantctlError(
             "this is not a token",
@@ -55,24 +60,24 @@ def read(token: str) -> Mapping[str, Json]:
     return claims
 
 
-def unsigned(endpoint: Endpoint | None) -> str:
+def signing_problem(endpoint: Endpoint | None) -> str:
     """Why the cluster takes no token signed with this key; empty when it does.
 
     Asks with tokens that may see nothing. Raises ClusterError where nobody answers.
     """
     if endpoint is None or endpoint.api_key is None:
         return "no API key is given, and the cluster may ask for none"
-    if _claims(endpoint.api_key) is not None:
+    if _decode_claims(endpoint.api_key) is not None:
         return (
             "the API key given is itself a token, as Qdrant Cloud hands out; only the key that the "
             "server was started with can sign"
         )
-    forged = _answer(endpoint, os.urandom(32).hex())
+    forged = _request_with_token(endpoint, os.urandom(32).hex())
     if forged == UNAUTHORIZED:
         return "the server takes no tokens: service.jwt_rbac is not switched on"
     if forged != FORBIDDEN:
         return "the server takes any token, as no API key is set there"
-    if _answer(endpoint, endpoint.api_key) != _TAKEN:
+    if _request_with_token(endpoint, endpoint.api_key) != _ACCEPTED:
         return (
             "the API key given is a read-only one, or not the one that the server was started "
             "with; tokens signed with it are refused"
@@ -80,21 +85,21 @@ def unsigned(endpoint: Endpoint | None) -> str:
     return ""
 
 
-def _answer(endpoint: Endpoint, secret: str) -> int:
+def _request_with_token(endpoint: Endpoint, secret: str) -> int:
     """The status for a token that is signed with `secret` and may see nothing."""
     ends = datetime.now(UTC) + _PROBED
-    token = _signed({"access": [], "exp": int(ends.timestamp()), "sub": "qdrantctl"}, secret)
-    with Cluster(replace(endpoint, api_key=token)) as door:
+    token = _encode_token({"access": [], "exp": int(ends.timestamp()), "sub": "qdrantctl"}, secret)
+    with RestClient(replace(endpoint, api_key=token)) as door:
         try:
-            door.ask(Call(method="GET", path="/collections"))
+            door.request(Call(method="GET", path="/collections"))
         except ClusterError as error:
             if error.status not in (UNAUTHORIZED, FORBIDDEN):
                 raise
             return error.status
-    return _TAKEN
+    return _ACCEPTED
 
 
-def _signed(claims: Mapping[str, Json], secret: str) -> str:
+def _encode_token(claims: Mapping[str, Json], secret: str) -> str:
     import warnings
 
     import jwt
@@ -105,9 +110,9 @@ def _signed(claims: Mapping[str, Json], secret: str) -> str:
         return jwt.encode(dict(claims), secret, algorithm=_ALGORITHM)
 
 
-def _claims(token: str) -> Mapping[str, Json] | None:
+def _decode_claims(token: str) -> Mapping[str, Json] | None:
     """The middle part; None where it is no token. The signature is for the server to check."""
-    if len(token) > _LONGEST or not _TOKEN.fullmatch(token):
+    if len(token) > _LONGEST_TOKEN or not _TOKEN_FORM.fullmatch(token):
         return None
     header, body, _ = token.split(".")
     try:
