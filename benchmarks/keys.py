@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from benchmarks.ratio import ENVIRON, PYTHON, QDRANTCTL, Row, compare, run
 from benchmarks.world import names, project
-from qdrantctl.model.access_keys.generation import REGISTRY, Generation
+from qdrantctl.model.access_keys.generation import REGISTRY_COLLECTION, Generation
 from tests.support.servers import Node
 
 KEYS, REQUESTS, BATCH = 20_000, 4_000, 1_000
@@ -66,7 +66,7 @@ def _token(folder: Path, node: Node) -> str:
 
 def _filled(node: Node) -> None:
     """As many generations as there would be keys."""
-    path = f"/collections/{REGISTRY}/points?wait=true"
+    path = f"/collections/{REGISTRY_COLLECTION}/points?wait=true"
     for start in range(1, KEYS, BATCH):
         made = [
             Generation(f"bench/local/k{number}", 1, {"*": "r"}, id=f"id-{number}", live=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from qdrantctl.flows.project.json_schemas import schema
+from qdrantctl.flows.project.json_schemas import build_schema
 
 MARKED = re.compile(
     r"(<!-- fields: (?P<schema>\S+) (?P<definition>\S+) -->\n).*?(<!-- end of fields -->)", re.S
@@ -26,7 +26,7 @@ def fill(text: str) -> str:
 
 def table(name: str, definition: str) -> str:
     """The fields of one definition, as a table."""
-    document = schema(name)
+    document = build_schema(name)
     section = document if definition == "." else document["$defs"][definition]
     required = set(section.get("required", ()))
     rows = [

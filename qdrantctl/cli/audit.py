@@ -22,7 +22,7 @@ from qdrantctl.cli.output import print_document
 from qdrantctl.cli.progress import Progress
 
 if TYPE_CHECKING:
-    from qdrantctl.flows.audit.audit import Wishes
+    from qdrantctl.flows.audit.audit import AuditOptions
 
 FINDINGS = 2
 PORT = click.IntRange(1, 65535)
@@ -53,12 +53,12 @@ class AuditArgs(ProjectArgs, OutputArgs):
                 hint="Leave out --offline.",
             )
 
-    def options(self) -> Wishes:
+    def options(self) -> AuditOptions:
         """The options as the flow takes them."""
-        from qdrantctl.flows.audit.audit import Wishes
+        from qdrantctl.flows.audit.audit import AuditOptions
         from qdrantctl.model.violation import Severity
 
-        return Wishes(
+        return AuditOptions(
             prove=self.prove or self.prove_writes,
             prove_writes=self.prove_writes,
             offline=self.offline,
@@ -113,16 +113,16 @@ def command(args: AuditArgs) -> int:
     """
     from datetime import UTC, datetime
 
-    from qdrantctl.flows.audit.audit import audit
+    from qdrantctl.flows.audit.audit import audit_project
 
     options = args.options()
     settings = args.settings(need_server=not args.offline)
     progress = Progress(args.verbose)
     try:
-        report = audit(
+        report = audit_project(
             settings, options, os.environ, datetime.now(UTC), progress.report, progress.on_request
         )
     finally:
         progress.clear()
     print_document("audit", report, args)
-    return FINDINGS if report.found else 0
+    return FINDINGS if report.has_findings else 0

@@ -53,11 +53,11 @@ class DriftArgs(ProjectArgs, OutputArgs):
 
     def project_settings(self) -> Settings:
         """The settings of the project, or those of an owner alone. Raises UsageError."""
-        from qdrantctl.adapters.project.settings import of_ledger
+        from qdrantctl.adapters.project.settings import settings_for_owner
         from qdrantctl.model.errors import UsageError
 
         if self.owner is not None:
-            return of_ledger(
+            return settings_for_owner(
                 directory=self.directory, url=self.url, owner=self.owner, environ=os.environ
             )
         settings = self.settings()
@@ -98,16 +98,18 @@ def command(args: DriftArgs) -> int:
     """
     from datetime import date
 
-    from qdrantctl.flows.cluster.connect import door
-    from qdrantctl.flows.drift import compare_with_baseline, drift
-    from qdrantctl.flows.lease import note
+    from qdrantctl.flows.cluster.connect import connect
+    from qdrantctl.flows.drift import compare_with_baseline, detect_drift
+    from qdrantctl.flows.lease import lease_note
 
     settings = args.project_settings()
     progress = Progress(args.verbose)
     try:
-        with door(settings, progress.on_request) as client:
-            report = drift(settings, client, date.today(), progress.report, strict=args.unmanaged)
-            running = note(client, settings.owner)
+        with connect(settings, progress.on_request) as client:
+            report = detect_drift(
+                settings, client, date.today(), progress.report, strict=args.unmanaged
+            )
+            running = lease_note(client, settings.owner)
     finally:
         progress.clear()
     if running:
@@ -115,4 +117,4 @@ def command(args: DriftArgs) -> int:
     if args.baseline:
         report = compare_with_baseline(report, args.baseline, update=args.update_baseline)
     print_document("drift", report, args)
-    return DRIFT if report.drifted else 0
+    return DRIFT if report.has_drifted else 0

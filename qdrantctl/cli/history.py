@@ -48,11 +48,11 @@ def command(args: HistoryArgs) -> int:
 
     The newest apply comes first. The ledger keeps the last 20 applies of each resource.
     """
-    from qdrantctl.flows.cluster.connect import door
-    from qdrantctl.flows.show import history
+    from qdrantctl.flows.cluster.connect import connect
+    from qdrantctl.flows.show import read_history
 
     settings = args.settings()
-    with door(settings, Progress(args.verbose).on_request) as client:
-        events = history(client, settings.owners, args.address, everybody=args.all_owners)
+    with connect(settings, Progress(args.verbose).on_request) as client:
+        events = read_history(client, settings.owners, args.address, everybody=args.all_owners)
     print_document("history", events, args)
     return 0

@@ -13,7 +13,7 @@ from qdrantctl.cli.output import print_document, print_output, render
 from qdrantctl.cli.progress import Progress
 
 if TYPE_CHECKING:
-    from qdrantctl.flows.importing.import_resources import Made
+    from qdrantctl.flows.importing.import_resources import ImportResult
     from qdrantctl.flows.importing.write_manifests import ImportOptions
     from qdrantctl.model.address import Address
 
@@ -79,7 +79,7 @@ class ImportArgs(ProjectArgs, OutputArgs):
 def _parse_address(text: str) -> Address:
     """The address of a resource that can be imported. Raises UsageError."""
     from qdrantctl.kinds.catalog import BY_NAME
-    from qdrantctl.model.address import OWN_PREFIX, Address, unsendable
+    from qdrantctl.model.address import OWN_PREFIX, Address, unsendable_reason
     from qdrantctl.model.errors import UsageError
 
     try:
@@ -89,7 +89,7 @@ def _parse_address(text: str) -> Address:
     if address.kind not in BY_NAME:
         raise UsageError(f"{text}: there is no kind {address.kind!r}",
                          hint=f"Known are {', '.join(BY_NAME)}.")  # fmt: skip
-    if reason := unsendable(address.name):
+    if reason := unsendable_reason(address.name):
         raise UsageError(f"{text!r}: {reason}")
     if address.name.startswith(OWN_PREFIX):
         raise UsageError(f"{text}: names that begin with {OWN_PREFIX} are reserved for qdrantctl")
@@ -135,14 +135,14 @@ def command(args: ImportArgs) -> int:
     """
     from datetime import date
 
-    from qdrantctl.flows.cluster.connect import door
+    from qdrantctl.flows.cluster.connect import connect
     from qdrantctl.flows.importing.write_manifests import import_manifests
 
     options = args.options()
     settings = args.settings()
     progress = Progress(args.verbose)
     try:
-        with door(settings, progress.on_request) as client:
+        with connect(settings, progress.on_request) as client:
             result = import_manifests(settings, options, client, date.today(), progress.report)
     finally:
         progress.clear()
@@ -152,7 +152,7 @@ def command(args: ImportArgs) -> int:
     return 0 if result.report.complete else INCOMPLETE
 
 
-def _print_manifests(result: Made, args: ImportArgs) -> int:
+def _print_manifests(result: ImportResult, args: ImportArgs) -> int:
     """Print the manifests on stdout, and remarks on stderr."""
     print_output("---\n".join(data.decode() for data in result.texts.values()))
     print_output(render("import_remarks", result.report, args), err=True)

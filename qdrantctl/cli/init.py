@@ -41,9 +41,9 @@ def command(args: InitArgs) -> int:
     Writes a project file, a first manifest, and a .gitignore. With --ci also pipelines that check
     and plan each change, apply what is merged, and look for drift.
     """
-    from qdrantctl.flows.project.init import PROJECT_FILE, init
+    from qdrantctl.flows.project.init import PROJECT_FILE, create_project
 
-    written = init(args.folder, args.profile, args.ci)
+    written = create_project(args.folder, args.profile, args.ci)
     for path in written:
         click.echo(f"wrote {path}")
     if args.ci:

@@ -26,7 +26,7 @@ from qdrantctl.cli.terminal import notify
 
 if TYPE_CHECKING:
     from qdrantctl.flows.access_keys.delivery import KeyJob
-    from qdrantctl.flows.lease import Wait
+    from qdrantctl.flows.lease import LeaseWait
 
 MAX_TOKEN_BYTES = 65_536
 """Bytes of standard input that are read for a token."""
@@ -47,11 +47,11 @@ class KeyArgs(ProjectArgs, OutputArgs, LeaseArgs):
 
     name: str | None
 
-    def wait(self) -> Wait:
+    def wait(self) -> LeaseWait:
         """How long to wait for the lease."""
-        from qdrantctl.flows.lease import Wait
+        from qdrantctl.flows.lease import LeaseWait
 
-        return Wait(self.lease_timeout, notify, lambda: False)
+        return LeaseWait(self.lease_timeout, notify, lambda: False)
 
     def job(self) -> KeyJob:
         """The command as the flow takes it."""
@@ -178,11 +178,11 @@ def revoke_key(args: RevokeArgs) -> int:
     grants a new generation.
     """
     from qdrantctl.flows.access_keys.delivery import open_keyring
-    from qdrantctl.flows.access_keys.tokens import revoke
+    from qdrantctl.flows.access_keys.tokens import revoke_generations
 
     on_request = Progress(args.verbose).on_request
     with open_keyring(args.settings(), args.wait(), on_request) as keyring:
-        numbers = revoke(keyring, args.name, args.generation)
+        numbers = revoke_generations(keyring, args.name, args.generation)
     word = "generation" if len(numbers) == 1 else "generations"
     click.echo(f"{args.name}: revoked {word} {', '.join(map(str, numbers))}")
     return 0
@@ -206,15 +206,17 @@ class ListArgs(ProjectArgs, OutputArgs):
 @output_options("keys")
 def list_keys(args: ListArgs) -> int:
     """List the keys with their scopes and generations. Reads only."""
-    from qdrantctl.flows.access_keys.tokens import listed, opened
-    from qdrantctl.flows.cluster.connect import door
+    from qdrantctl.flows.access_keys.tokens import list_keys, load_keyring
+    from qdrantctl.flows.cluster.connect import connect
     from qdrantctl.model.access_keys.report import KeyListing
-    from qdrantctl.model.actor import Identity
+    from qdrantctl.model.actor import Actor
 
     settings = args.settings()
-    with door(settings, Progress(args.verbose).on_request) as client:
-        keyring = opened(client, settings.owners, Identity("", "", ""), lambda: client.now)
-        listing = KeyListing(settings.owner, listed(keyring), keyring.ledger)
+    with connect(settings, Progress(args.verbose).on_request) as client:
+        keyring = load_keyring(
+            client, settings.owners, Actor("", "", ""), lambda: client.server_time
+        )
+        listing = KeyListing(settings.owner, list_keys(keyring), keyring.ledger)
     print_document("keys", listing, args)
     return 0
 
@@ -228,11 +230,11 @@ class CheckArgs(ServerArgs, OutputArgs):
     def check(self) -> None:
         """Raise UsageError for a name that must never be sent to a server."""
         super().check()
-        from qdrantctl.model.address import unsendable
+        from qdrantctl.model.address import unsendable_reason
         from qdrantctl.model.errors import UsageError
 
         for name in self.collections:
-            if reason := unsendable(name):
+            if reason := unsendable_reason(name):
                 raise UsageError(f"--collection {name!r}: {reason}")
 
 
@@ -263,7 +265,7 @@ def check_key(args: CheckArgs) -> int:
     token = sys.stdin.read(MAX_TOKEN_BYTES).strip()
     checked = check_token(args.settings(), token, args.collections, os.environ)
     print_document("checked", checked, args)
-    return 0 if checked.sound else 1
+    return 0 if checked.is_sound else 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -288,10 +290,10 @@ def replace_api_key(args: ReplaceApiKeyArgs) -> int:
 
     Reads only: the API key is part of the configuration of the nodes.
     """
-    from qdrantctl.flows.access_keys.api_key_rotation import replacing
-    from qdrantctl.flows.cluster.connect import door
+    from qdrantctl.flows.access_keys.api_key_rotation import plan_api_key_rotation
+    from qdrantctl.flows.cluster.connect import connect
 
-    with door(args.settings(), Progress(args.verbose).on_request) as client:
-        rotation = replacing(client, lambda: client.now)
+    with connect(args.settings(), Progress(args.verbose).on_request) as client:
+        rotation = plan_api_key_rotation(client, lambda: client.server_time)
     print_document("replacing", rotation, args)
     return 0

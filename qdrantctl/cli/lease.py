@@ -46,11 +46,11 @@ class ShowArgs(ServerArgs, OutputArgs):
 @output_options("leases")
 def show_lease(args: ShowArgs) -> int:
     """Show who holds the leases of applies and of jobs on snapshots."""
-    from qdrantctl.flows.cluster.connect import door
+    from qdrantctl.flows.cluster.connect import connect
     from qdrantctl.flows.lease import lease_report
 
     settings = args.settings()
-    with door(settings, Progress(args.verbose).on_request) as client:
+    with connect(settings, Progress(args.verbose).on_request) as client:
         report = lease_report(client, settings.owner)
     print_document("leases", report, args)
     return 0
@@ -92,16 +92,16 @@ def break_lease(args: BreakArgs) -> int:
     ID is the number or the collection's name, as `lease show` reports it. A request that the
     holder has already sent may still take effect.
     """
-    from qdrantctl.flows.cluster.connect import door
-    from qdrantctl.flows.lease import broken, named
+    from qdrantctl.flows.cluster.connect import connect
+    from qdrantctl.flows.lease import break_lease, find_named_lease
 
     settings = args.settings()
-    with door(settings, Progress(args.verbose).on_request) as client:
-        lease = named(client, settings.owner, args.lease)
+    with connect(settings, Progress(args.verbose).on_request) as client:
+        lease = find_named_lease(client, settings.owner, args.lease)
         question = f"Break the lease {lease.name} of {lease.who}?"
         warning = f"That {lease.work} will be interrupted. "
         if not args.auto_approve and not confirm(question, "Break", warning):
             return 1
-        broken(client, lease)
+        break_lease(client, lease)
     click.echo(f"broke {lease.name}, held by {lease.who}")
     return 0

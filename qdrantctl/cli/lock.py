@@ -45,10 +45,10 @@ def command(args: LockArgs) -> int:
     """
     from datetime import date
 
-    from qdrantctl.flows.project.lock import lock
+    from qdrantctl.flows.project.lock import lock_environments
 
     directory, check_only = args.directory, args.check_only
-    environments = lock(
+    environments = lock_environments(
         directory, args.environment, date.today(), os.environ, check_only=check_only
     )
     out_of_date = False

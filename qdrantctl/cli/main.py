@@ -17,7 +17,7 @@ import click
 from qdrantctl import __version__
 from qdrantctl.cli.output import print_output, wants_colour
 from qdrantctl.cli.streams import flush_stdout, protect_streams
-from qdrantctl.model.errors import ManifestError, QdrantctlError, unforeseen
+from qdrantctl.model.errors import ManifestError, QdrantctlError, unexpected_error
 
 COMMANDS = {
     "init": "Start a project in a folder.",
@@ -121,7 +121,7 @@ def run(arguments: list[str]) -> int:
     except Exception as error:  # a bug of qdrantctl must not end in a traceback
         if os.environ.get(DEBUG):
             raise
-        bug = unforeseen(error)
+        bug = unexpected_error(error)
         bug.hint = f"Report it with what {DEBUG}=1 shows; read that first, it may hold secrets."
         print_error(bug)
         return QdrantctlError.exit_code
@@ -130,9 +130,9 @@ def run(arguments: list[str]) -> int:
 def print_error(error: QdrantctlError) -> None:
     """Write an error to stderr: what, where, why, and what to do next."""
     if isinstance(error, ManifestError) and error.violations:
-        from qdrantctl.render.diagnostics import text
+        from qdrantctl.render.diagnostics import violations_text
 
-        print_output(text(error.violations, colour=wants_colour(sys.stderr)), err=True)
+        print_output(violations_text(error.violations, colour=wants_colour(sys.stderr)), err=True)
     click.echo(
         click.style("Error: ", fg="red", bold=True) + error.what,
         err=True,

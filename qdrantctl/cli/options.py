@@ -49,9 +49,9 @@ class ServerArgs(EnvironmentArgs):
     ) -> Settings:
         from datetime import date
 
-        from qdrantctl.adapters.project.settings import resolve
+        from qdrantctl.adapters.project.settings import resolve_settings
 
-        return resolve(
+        return resolve_settings(
             directory=self.directory,
             files=files,
             url=self.url,

@@ -93,17 +93,17 @@ def _plan_live(args: PlanArgs, progress: Progress) -> Plan:
     """The plan against the live cluster."""
     from datetime import date
 
-    from qdrantctl.flows.cluster.connect import door
-    from qdrantctl.flows.lease import note
+    from qdrantctl.flows.cluster.connect import connect
+    from qdrantctl.flows.lease import lease_note
     from qdrantctl.flows.planning.documents import ensure_writable
     from qdrantctl.flows.planning.plan import plan
 
     ensure_writable(args.out)
     settings = args.settings()
     try:
-        with door(settings, progress.on_request) as client:
+        with connect(settings, progress.on_request) as client:
             result = plan(settings, args.planning(), client, date.today(), progress.report)
-            running = note(client, settings.owner)
+            running = lease_note(client, settings.owner)
     finally:
         progress.clear()
     if running:
@@ -115,11 +115,11 @@ def _plan_offline(args: PlanArgs, progress: Progress) -> Plan:
     """The plan against the committed state."""
     from datetime import date
 
-    from qdrantctl.flows.planning.offline_plan import offline
+    from qdrantctl.flows.planning.offline_plan import plan_offline
 
     settings = args.settings(need_server=False)
     try:
-        return offline(settings, args.planning(), args.base, date.today())
+        return plan_offline(settings, args.planning(), args.base, date.today())
     finally:
         progress.clear()
 

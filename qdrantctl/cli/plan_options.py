@@ -13,7 +13,7 @@ from qdrantctl.cli.options import OutputArgs, ProjectArgs, project_options
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from qdrantctl.flows.planning.plan import Wishes
+    from qdrantctl.flows.planning.plan import PlanOptions
     from qdrantctl.model.consent import Consent
 
 
@@ -39,12 +39,12 @@ class PlanningArgs(ProjectArgs, OutputArgs):
         super().check()
         check_patterns(self._patterns)
 
-    def planning(self) -> Wishes:
+    def planning(self) -> PlanOptions:
         """The options as the flows take them."""
         from qdrantctl.engine.planning.selection import Selection
-        from qdrantctl.flows.planning.plan import Wishes
+        from qdrantctl.flows.planning.plan import PlanOptions
 
-        return Wishes(
+        return PlanOptions(
             selection=Selection(self.target, self.exclude),
             consents=consents(
                 {
@@ -104,10 +104,10 @@ def check_patterns(patterns: Mapping[str, tuple[str, ...]]) -> None:
     """Raise UsageError for a pattern that can match no address. The keys are flags."""
     for flag, given in patterns.items():
         for pattern in given:
-            from qdrantctl.model.consent import unusable
+            from qdrantctl.model.consent import unusable_pattern_reason
             from qdrantctl.model.errors import UsageError
 
-            if reason := unusable(pattern):
+            if reason := unusable_pattern_reason(pattern):
                 raise UsageError(
                     f"{flag} {pattern!r}: {reason}",
                     hint="Addresses are KIND/NAME, as in collection/products; globs are allowed.",

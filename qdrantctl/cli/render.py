@@ -47,12 +47,12 @@ def command(args: RenderArgs) -> int:
 
     The exit code is 1 if a file cannot be read or a template fails; other files are printed.
     """
-    from qdrantctl.flows.project.resolved_manifests import render_files, resolved
+    from qdrantctl.flows.project.resolved_manifests import render_files, resolve_manifests
     from qdrantctl.render import diagnostics
 
     settings = args.settings(need_server=False)
     if args.addresses:
-        click.echo("---\n".join(resolved(settings, args.addresses)), nl=False)
+        click.echo("---\n".join(resolve_manifests(settings, args.addresses)), nl=False)
         return 0
     files = render_files(settings, numbered=args.numbers)
     for name, text in files.pages:
@@ -60,5 +60,5 @@ def command(args: RenderArgs) -> int:
         click.echo(text)
     if files.violations:
         colour = wants_colour(sys.stderr)
-        click.echo(diagnostics.text(files.violations, colour=colour), err=True)
+        click.echo(diagnostics.violations_text(files.violations, colour=colour), err=True)
     return int(any(violation.severity == "error" for violation in files.violations))

@@ -38,8 +38,8 @@ def command(args: SchemaArgs) -> int:
     from qdrantctl.flows.project import json_schemas as schema
 
     if args.out is None:
-        click.echo(schema.text(schema.schema(args.name or "manifest")), nl=False)
+        click.echo(schema.schema_text(schema.build_schema(args.name or "manifest")), nl=False)
         return 0
-    for path in schema.write(args.out, args.name):
+    for path in schema.write_schemas(args.out, args.name):
         click.echo(f"wrote {path}")
     return 0

@@ -31,14 +31,14 @@ class ShowArgs(ProjectArgs, OutputArgs):
 
     def address(self) -> Address:
         """The address. Raises UsageError."""
-        from qdrantctl.model.address import Address, unsendable
+        from qdrantctl.model.address import Address, unsendable_reason
         from qdrantctl.model.errors import UsageError
 
         try:
             address = Address.parse(self.what)
         except ValueError as error:
             raise UsageError(f"{error}", hint="Or name a file that plan --out has saved.") from None
-        if reason := unsendable(address.name):
+        if reason := unsendable_reason(address.name):
             raise UsageError(f"{address.name!r}: {reason}")
         return address
 
@@ -64,12 +64,12 @@ def command(args: ShowArgs) -> int:
 
         print_document("plan", read_plan(args.plan_file), args)
         return 0
-    from qdrantctl.flows.cluster.connect import door
-    from qdrantctl.flows.show import show
+    from qdrantctl.flows.cluster.connect import connect
+    from qdrantctl.flows.show import show_resource
 
     address = args.address()
     settings = args.settings()
-    with door(settings, Progress(args.verbose).on_request) as client:
-        resource = show(client, address, settings.owners)
+    with connect(settings, Progress(args.verbose).on_request) as client:
+        resource = show_resource(client, address, settings.owners)
     print_document("resource", resource, args)
     return 0

@@ -66,16 +66,16 @@ def run_policies(args: RunArgs) -> int:
     """
     progress = Progress(args.verbose)
     progress.show_starting()
-    from qdrantctl.flows.cluster.connect import door
-    from qdrantctl.flows.cluster.nodes import Work
-    from qdrantctl.flows.lease import Wait
+    from qdrantctl.flows.cluster.connect import connect
+    from qdrantctl.flows.cluster.nodes import JobContext
+    from qdrantctl.flows.lease import LeaseWait
     from qdrantctl.flows.snapshots.policies import job
     from qdrantctl.flows.snapshots.policies.run import plan_run
 
     settings = args.settings()
-    with door(settings, progress.on_request) as client, catch_signals() as is_cancelled:
+    with connect(settings, progress.on_request) as client, catch_signals() as is_cancelled:
         if args.dry_run:
-            work = Work(client, progress.report, is_cancelled, settings.nodes)
+            work = JobContext(client, progress.report, is_cancelled, settings.nodes)
             planned = plan_run(settings, work, args.policies)
             progress.clear()
             _print_due(planned.plan, args)
@@ -84,7 +84,7 @@ def run_policies(args: RunArgs) -> int:
         def print_outcome(outcome: Outcome) -> None:
             _print_outcome(outcome, args, progress)
 
-        wait = Wait(args.lease_timeout, notify, is_cancelled)
+        wait = LeaseWait(args.lease_timeout, notify, is_cancelled)
         report = job.run_policies(
             settings, client, args.policies, wait, progress.report, print_outcome
         )
@@ -105,9 +105,9 @@ def _print_due(plan: Plan, args: RunArgs) -> None:
 
 
 def _print_outcome(outcome: Outcome, args: OutputArgs, progress: Progress) -> None:
-    from qdrantctl.model.report import Status
+    from qdrantctl.model.report import OutcomeStatus
 
-    if outcome.status is not Status.NOOP:
+    if outcome.status is not OutcomeStatus.NOOP:
         progress.clear()
         print_for_operator("outcome", outcome, args)
 
@@ -144,18 +144,18 @@ def prune_sets(args: PruneArgs) -> int:
     """
     progress = Progress(args.verbose)
     progress.show_starting()
-    from qdrantctl.flows.cluster.connect import door
-    from qdrantctl.flows.lease import Wait
+    from qdrantctl.flows.cluster.connect import connect
+    from qdrantctl.flows.lease import LeaseWait
     from qdrantctl.flows.snapshots.policies.job import prune_policies
 
     settings = args.settings()
-    with door(settings, progress.on_request) as client, catch_signals() as is_cancelled:
+    with connect(settings, progress.on_request) as client, catch_signals() as is_cancelled:
         report = prune_policies(
             settings,
             client,
             args.policies,
             args.orphans,
-            Wait(args.lease_timeout, notify, is_cancelled),
+            LeaseWait(args.lease_timeout, notify, is_cancelled),
             progress.report,
             dry_run=args.dry_run,
         )
@@ -202,8 +202,8 @@ def verify_sets(args: VerifyArgs) -> int:
     """
     progress = Progress(args.verbose)
     progress.show_starting()
-    from qdrantctl.flows.cluster.connect import door
-    from qdrantctl.flows.lease import Wait
+    from qdrantctl.flows.cluster.connect import connect
+    from qdrantctl.flows.lease import LeaseWait
     from qdrantctl.flows.snapshots.policies.job import verify_policies
     from qdrantctl.model.snapshots.reports import VerificationReport
 
@@ -213,12 +213,12 @@ def verify_sets(args: VerifyArgs) -> int:
             print_document("verification", VerificationReport(((each, result),)), args)
 
     settings = args.settings()
-    with door(settings, progress.on_request) as client, catch_signals() as is_cancelled:
+    with connect(settings, progress.on_request) as client, catch_signals() as is_cancelled:
         report = verify_policies(
             settings,
             client,
             args.policies,
-            Wait(args.lease_timeout, notify, is_cancelled),
+            LeaseWait(args.lease_timeout, notify, is_cancelled),
             progress.report,
             print_verified,
             embedded=args.scratch == "embedded",

@@ -140,11 +140,11 @@ def restore_snapshot(args: RestoreArgs) -> int:
     progress.show_starting()
     import os
 
-    from qdrantctl.adapters.project.settings import with_nodes
+    from qdrantctl.adapters.project.settings import add_nodes
     from qdrantctl.flows.snapshots.restore import restore
 
     options = args.options()
-    settings = with_nodes(args.settings(), args.nodes, args.url, os.environ)
+    settings = add_nodes(args.settings(), args.nodes, args.url, os.environ)
     view = TerminalView(args, progress, "Restore")
     result = restore.restore_snapshot(settings, options, view, progress.on_request)
     if result is None:
@@ -161,7 +161,7 @@ def _print_result(result: RestoreResult, args: RestoreArgs) -> None:
             print_document("outcome", outcome, args)
     else:
         print_report(report, args)
-    if report.complete:
+    if report.is_complete:
         print_for_operator("restored", result.restored, args)
     elif args.format == "text":
         print_document("ending", report, args)
@@ -209,16 +209,16 @@ def list_snapshots(args: ListArgs) -> int:
 
 
 def _inventory(args: ListArgs, progress: Progress) -> SnapshotInventory:
-    from qdrantctl.flows.cluster.connect import door
-    from qdrantctl.flows.cluster.nodes import Work
+    from qdrantctl.flows.cluster.connect import connect
+    from qdrantctl.flows.cluster.nodes import JobContext
     from qdrantctl.flows.snapshots.policies import inventory
     from qdrantctl.model.snapshots.destination import CLUSTER
 
     if args.source not in (None, CLUSTER):
         return inventory.list_destination(str(args.source), args.address)
     settings = args.settings()
-    with door(settings, progress.on_request) as client:
-        work = Work(client, progress.report, lambda: False, settings.nodes)
+    with connect(settings, progress.on_request) as client:
+        work = JobContext(client, progress.report, lambda: False, settings.nodes)
         if args.source:
             return inventory.list_sets_on_servers(settings, client, work, args.address)
         return inventory.list_snapshots(settings, client, work, args.address)

@@ -62,9 +62,9 @@ class TerminalView:
 
     def show_outcome(self, outcome: Outcome) -> None:
         """Print what became of a change on stderr. What was not reached is listed at the end."""
-        from qdrantctl.model.report import Status
+        from qdrantctl.model.report import OutcomeStatus
 
-        if outcome.status is Status.NOT_REACHED:
+        if outcome.status is OutcomeStatus.NOT_REACHED:
             return
         self.progress.clear()
         print_output(render("outcome", outcome, self.args, sys.stderr, as_format="text"), err=True)
@@ -108,6 +108,6 @@ def require_terminal(hint: str) -> None:
 
 def exit_code_of(report: Report) -> int:
     """The exit code of a report, which is the same in every format."""
-    if report.interrupted and not report.complete:
+    if report.interrupted and not report.is_complete:
         return INTERRUPTED
-    return 0 if report.complete else INCOMPLETE
+    return 0 if report.is_complete else INCOMPLETE

@@ -14,7 +14,7 @@ from qdrantctl.cli.options import OutputArgs, ProjectArgs, output_options, proje
 from qdrantctl.cli.output import print_document
 
 if TYPE_CHECKING:
-    from qdrantctl.flows.project.validate import Validated
+    from qdrantctl.flows.project.validate import ValidationResult
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,12 +23,17 @@ class ValidateArgs(ProjectArgs, OutputArgs):
 
     def environments(self) -> tuple[str | None, ...]:
         """Every environment, if none is named and there are some; stdin can be read only once."""
-        from qdrantctl.adapters.project.settings import environments, find
+        from qdrantctl.adapters.project.settings import find_project_file, list_environments
 
         directory = Path(os.path.abspath(self.directory))  # noqa: PTH100  # as the project is found
-        if self.environment or self.url or "-" in self.files or find(directory) is None:
+        if (
+            self.environment
+            or self.url
+            or "-" in self.files
+            or find_project_file(directory) is None
+        ):
             return (self.environment,)
-        return environments(directory) or (None,)
+        return list_environments(directory) or (None,)
 
 
 @define_command(
@@ -46,15 +51,15 @@ def command(args: ValidateArgs) -> int:
     They are checked for the environment of --env, or for every one. All errors are reported at
     once; an error that only some environments have names them.
     """
-    from qdrantctl.flows.project.validate import Validated, validate
+    from qdrantctl.flows.project.validate import ValidationResult, validate_environments
     from qdrantctl.model.errors import ManifestError
 
     try:
-        result = validate(
+        result = validate_environments(
             [args.settings(need_server=False, environment=name) for name in args.environments()]
         )
     except ManifestError as error:  # of the project file
-        result = Validated(error.violations, {}, valid=False)
+        result = ValidationResult(error.violations, {}, valid=False)
     if args.format != "text" or result.violations:
         print_document("violations", result.violations, args)
     if args.format == "text" and result.valid:
@@ -62,7 +67,7 @@ def command(args: ValidateArgs) -> int:
     return int(not result.valid)
 
 
-def _print_counts(result: Validated) -> None:
+def _print_counts(result: ValidationResult) -> None:
     """Print how many resources each environment has."""
     for name, count in result.counts.items():
         environment = f"{name}: " if len(result.counts) > 1 else ""

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from qdrantctl.engine.judge import Verdict, equal, judge
+from qdrantctl.engine.judge import FieldVerdict, is_equal, judge_field
 from qdrantctl.model.change import Cause, FieldChange
-from qdrantctl.model.field_rule import ABSENT, Effect, Json, Rule, same
+from qdrantctl.model.field_rule import ABSENT, Effect, FieldRule, Json, json_equal
 from qdrantctl.model.resource import Origin
 from qdrantctl.model.server import Server
-from qdrantctl.model.spec import Path, Shape, value_inside
+from qdrantctl.model.spec import FieldTree, Path, value_inside
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,28 +29,30 @@ class DiffContext:
     """Nothing was recorded of the resource, so nobody can say which side moved."""
 
 
-def created(shape: Shape, desired: Json, context: DiffContext) -> tuple[FieldChange, ...]:
+def created_fields(
+    shape: FieldTree, desired: Json, context: DiffContext
+) -> tuple[FieldChange, ...]:
     """Every stated value of a resource that is to be created, gates checked."""
-    return tuple(_stated((), shape, desired, context))
+    return tuple(_stated_fields((), shape, desired, context))
 
 
 def diff(
-    shape: Shape, desired: Json, live: Json, recorded: Json, context: DiffContext
+    shape: FieldTree, desired: Json, live: Json, recorded: Json, context: DiffContext
 ) -> tuple[FieldChange, ...]:
     """Every difference between `desired` and `live`, worst and harmless alike, in spec order."""
-    return tuple(_walk((), shape, desired, live, recorded, context, owned=False))
+    return tuple(_diff_section((), shape, desired, live, recorded, context, owned=False))
 
 
 def diff_states(
-    shape: Shape, before: Json, now: Json, context: DiffContext
+    shape: FieldTree, before: Json, now: Json, context: DiffContext
 ) -> tuple[FieldChange, ...]:
     """Every difference between two states of a resource, whoever asked for them."""
-    return tuple(_walk((), shape, before, now, before, context, owned=True))
+    return tuple(_diff_section((), shape, before, now, before, context, owned=True))
 
 
-def _walk(
+def _diff_section(
     path: Path,
-    shape: Shape,
+    shape: FieldTree,
     desired: Json,
     live: Json,
     recorded: Json,
@@ -61,24 +63,24 @@ def _walk(
     if path in context.ignored or (desired is ABSENT and live is ABSENT):
         return
     if shape.entries is not None:
-        yield from _map(path, shape, desired, live, recorded, context, owned)
-    elif shape.is_leaf or (shape.rule.whole and (desired is ABSENT or live is ABSENT)):
-        yield from _unit(path, shape, desired, live, recorded, context, owned)
+        yield from _diff_map(path, shape, desired, live, recorded, context, owned)
+    elif shape.is_leaf or (shape.rule.replaced_as_unit and (desired is ABSENT or live is ABSENT)):
+        yield from _diff_unit(path, shape, desired, live, recorded, context, owned)
     else:
         wanted, there, ours = (shape.as_mapping(side) for side in (desired, live, recorded))
-        inside = owned or shape.rule.whole
+        inside = owned or shape.rule.replaced_as_unit
         for name, inner in shape.fields.items():
             if name not in wanted and (
                 name not in there or (name not in ours and inner.is_leaf and not inside)
             ):
                 continue  # most fields of most collections: never asked for and never ours
             want, have, had = (side.get(name, ABSENT) for side in (wanted, there, ours))
-            yield from _walk((*path, name), inner, want, have, had, context, owned=inside)
+            yield from _diff_section((*path, name), inner, want, have, had, context, owned=inside)
 
 
-def _map(
+def _diff_map(
     path: Path,
-    shape: Shape,
+    shape: FieldTree,
     desired: Json,
     live: Json,
     recorded: Json,
@@ -88,7 +90,7 @@ def _map(
     """Keys of a map are owned one by one, unless the manifest claims the whole map."""
     assert shape.entries is not None
     wanted, there, ours = (shape.as_mapping(side) for side in (desired, live, recorded))
-    claimed = owned or shape.rule.whole or path in context.exclusive
+    claimed = owned or shape.rule.replaced_as_unit or path in context.exclusive
     strangers: list[str | int] = []
     for key in sorted({*wanted, *there}, key=lambda word: (isinstance(word, str), word)):
         want, have, had = (side.get(key, ABSENT) for side in (wanted, there, ours))
@@ -97,21 +99,23 @@ def _map(
         if want is ABSENT and had is ABSENT and not claimed:
             strangers.append(key)
         elif want is ABSENT or have is ABSENT:
-            unit = Shape(shape.rule, shape.entries.fields, shape.entries.entries)
-            yield from _unit((*path, key), unit, want, have, had, context, claimed)
+            unit = FieldTree(shape.rule, shape.entries.fields, shape.entries.entries)
+            yield from _diff_unit((*path, key), unit, want, have, had, context, claimed)
         elif shape.entries.is_leaf:
-            yield from _leaf((*path, key), shape.rule, want, have, had, context)
+            yield from _diff_leaf((*path, key), shape.rule, want, have, had, context)
         else:
-            yield from _walk((*path, key), shape.entries, want, have, had, context, owned=claimed)
+            yield from _diff_section(
+                (*path, key), shape.entries, want, have, had, context, owned=claimed
+            )
     if strangers:
         yield FieldChange(
             path=path, live=strangers, effect=Effect.KEPT, cause=Cause.EDIT, because="not managed"
         )
 
 
-def _unit(
+def _diff_unit(
     path: Path,
-    shape: Shape,
+    shape: FieldTree,
     desired: Json,
     live: Json,
     recorded: Json,
@@ -119,23 +123,25 @@ def _unit(
     owned: bool,
 ) -> Iterator[FieldChange]:
     """A value judged as one: a leaf, or a section or key that is there on one side only."""
-    verdict = judge(shape.rule, desired, live, recorded, context.server, owned=owned)
-    if verdict.effect > Effect.KEPT and (reason := _closed(shape, desired, context.server)):
-        verdict = Verdict(Effect.REFUSED, reason)
+    verdict = judge_field(shape.rule, desired, live, recorded, context.server, owned=owned)
+    if verdict.effect > Effect.KEPT and (
+        reason := _unsupported_inside(shape, desired, context.server)
+    ):
+        verdict = FieldVerdict(Effect.REFUSED, reason)
     if verdict.effect is Effect.SAME or (verdict.effect is Effect.KEPT and not verdict.because):
         return
-    yield _change(path, shape.rule, (desired, live, recorded), verdict, context)
+    yield _field_change(path, shape.rule, (desired, live, recorded), verdict, context)
 
 
-def _leaf(
-    path: Path, rule: Rule, desired: Json, live: Json, recorded: Json, context: DiffContext
+def _diff_leaf(
+    path: Path, rule: FieldRule, desired: Json, live: Json, recorded: Json, context: DiffContext
 ) -> Iterator[FieldChange]:
     """An opaque value that is there on both sides; nested ones are told apart inside."""
-    verdict = judge(rule, desired, live, recorded, context.server)
+    verdict = judge_field(rule, desired, live, recorded, context.server)
     if verdict.effect is Effect.SAME:
         return
     if not (isinstance(desired, dict | list) and type(desired) is type(live)):
-        yield _change(path, rule, (desired, live, recorded), verdict, context)
+        yield _field_change(path, rule, (desired, live, recorded), verdict, context)
         return
     from deepdiff import DeepDiff
 
@@ -143,23 +149,27 @@ def _leaf(
     for group in DeepDiff(live, desired, view="tree").values():
         for item in group:
             where = tuple(item.path(output_format="list"))
-            inside[where] = (_present(item.t2), _present(item.t1))
+            inside[where] = (_is_present(item.t2), _is_present(item.t1))
     for where in sorted(inside, key=str):
         before = value_inside(recorded, where)
-        yield _change((*path, *where), rule, (*inside[where], before), verdict, context)
+        yield _field_change((*path, *where), rule, (*inside[where], before), verdict, context)
 
 
-def _present(value: Any) -> Json:
+def _is_present(value: Any) -> Json:
     return ABSENT if type(value).__name__ == "NotPresent" else value
 
 
-def _change(
-    path: Path, rule: Rule, sides: tuple[Json, Json, Json], verdict: Verdict, context: DiffContext
+def _field_change(
+    path: Path,
+    rule: FieldRule,
+    sides: tuple[Json, Json, Json],
+    verdict: FieldVerdict,
+    context: DiffContext,
 ) -> FieldChange:
     desired, live, recorded = sides
     told = desired
-    if desired is ABSENT and verdict.effect > Effect.KEPT and rule.neutral is not ABSENT:
-        told = rule.neutral
+    if desired is ABSENT and verdict.effect > Effect.KEPT and rule.unset_value is not ABSENT:
+        told = rule.unset_value
     origin = context.place(path) if desired is not ABSENT else None
     found = FieldChange(
         path=path,
@@ -167,52 +177,56 @@ def _change(
         live=live,
         desired=told,
         effect=verdict.effect,
-        cause=_cause(rule, desired, live, recorded, context),
+        cause=_find_cause(rule, desired, live, recorded, context),
         because=verdict.because,
-        destroys_data=rule.loses and desired is ABSENT and verdict.effect > Effect.KEPT,
+        destroys_data=rule.destroys_data and desired is ABSENT and verdict.effect > Effect.KEPT,
     )
     more: dict[str, Any] = {"origin": origin} if origin else {}
-    if rule.cap and verdict.effect > Effect.KEPT:
-        more["direction"] = "loosens" if _looser(rule, desired, live) else "tightens"
+    if rule.is_limit and verdict.effect > Effect.KEPT:
+        more["direction"] = "loosens" if _is_looser(rule, desired, live) else "tightens"
     return found.model_copy(update=more) if more else found
 
 
-def _looser(rule: Rule, desired: Json, live: Json) -> bool:
+def _is_looser(rule: FieldRule, desired: Json, live: Json) -> bool:
     """Whether a cap gives way. One that means the same as none is none."""
-    want, have = rule.meaning(desired), rule.meaning(live)
+    want, have = rule.normalize(desired), rule.normalize(live)
     return want is ABSENT or (have is not ABSENT and bool(want > have))
 
 
-def _cause(rule: Rule, desired: Json, live: Json, recorded: Json, context: DiffContext) -> Cause:
+def _find_cause(
+    rule: FieldRule, desired: Json, live: Json, recorded: Json, context: DiffContext
+) -> Cause:
     """Which world moved. A field that was never recorded was newly stated."""
     if context.new:
         return Cause.NEW
-    if recorded is ABSENT or equal(rule, recorded, live) or _within(recorded, live):
+    if recorded is ABSENT or is_equal(rule, recorded, live) or _is_within(recorded, live):
         return Cause.EDIT
-    return Cause.DRIFT if equal(rule, recorded, desired) else Cause.BOTH
+    return Cause.DRIFT if is_equal(rule, recorded, desired) else Cause.BOTH
 
 
-def _within(part: Json, whole: Json) -> bool:
+def _is_within(part: Json, whole: Json) -> bool:
     """Whether a section holds what was recorded of it; the server fills in what nobody stated."""
     if not (isinstance(part, Mapping) and isinstance(whole, Mapping)):
-        return same(part, whole)
-    return all(key in whole and _within(value, whole[key]) for key, value in part.items())
+        return json_equal(part, whole)
+    return all(key in whole and _is_within(value, whole[key]) for key, value in part.items())
 
 
-def _stated(path: Path, shape: Shape, desired: Json, context: DiffContext) -> Iterator[FieldChange]:
+def _stated_fields(
+    path: Path, shape: FieldTree, desired: Json, context: DiffContext
+) -> Iterator[FieldChange]:
     if desired is ABSENT:
         return
     inner = shape.fields or None
     if shape.entries is not None:
         for key, value in shape.as_mapping(desired).items():
             entry = shape.entries
-            leaf = Shape(shape.rule) if entry.is_leaf else entry
-            yield from _stated((*path, key), leaf, value, context)
+            leaf = FieldTree(shape.rule) if entry.is_leaf else entry
+            yield from _stated_fields((*path, key), leaf, value, context)
     elif inner and (desired or not path):
         for name, field in inner.items():
-            yield from _stated((*path, name), field, desired.get(name, ABSENT), context)
+            yield from _stated_fields((*path, name), field, desired.get(name, ABSENT), context)
     else:
-        reason = shape.rule.closed(desired, context.server)
+        reason = shape.rule.unsupported_reason(desired, context.server)
         origin = context.place(path)
         found = FieldChange(
             path=path,
@@ -224,7 +238,7 @@ def _stated(path: Path, shape: Shape, desired: Json, context: DiffContext) -> It
         yield found.model_copy(update={"origin": origin}) if origin else found
 
 
-def _closed(shape: Shape, desired: Json, server: Server) -> str:
+def _unsupported_inside(shape: FieldTree, desired: Json, server: Server) -> str:
     """Why this server cannot have something inside `desired`; empty when it can."""
-    found = _stated((), shape, desired, DiffContext(server))
+    found = _stated_fields((), shape, desired, DiffContext(server))
     return next((change.because for change in found if change.effect is Effect.REFUSED), "")

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from qdrantctl.model.field_rule import ABSENT, Effect, Json, Rule, same
+from qdrantctl.model.field_rule import ABSENT, Effect, FieldRule, Json, json_equal
 from qdrantctl.model.server import Server, Version
 
 
-class Verdict(NamedTuple):
+class FieldVerdict(NamedTuple):
     """An effect and its reason."""
 
     effect: Effect
     because: str = ""
 
 
-SAME = Verdict(Effect.SAME)
-FOREIGN = Verdict(Effect.KEPT)
+SAME = FieldVerdict(Effect.SAME)
+FOREIGN = FieldVerdict(Effect.KEPT)
 """Never asked for and never ours."""
 
 
-def judge(
-    rule: Rule, desired: Json, live: Json, recorded: Json, server: Server, *, owned: bool = False
-) -> Verdict:
+def judge_field(
+    rule: FieldRule,
+    desired: Json,
+    live: Json,
+    recorded: Json,
+    server: Server,
+    *,
+    owned: bool = False,
+) -> FieldVerdict:
     """The verdict on one field.
 
     | desired             | live       | recorded | verdict                        |
@@ -38,35 +44,35 @@ def judge(
     """
     if rule.write_only:
         live = recorded if recorded is not ABSENT else desired
-    if equal(rule, desired, live):
+    if is_equal(rule, desired, live):
         return SAME
     if desired is ABSENT and recorded is ABSENT and not owned:
         return FOREIGN
-    if desired is not ABSENT and (reason := rule.closed(desired, server)):
-        return Verdict(Effect.REFUSED, reason)
+    if desired is not ABSENT and (reason := rule.unsupported_reason(desired, server)):
+        return FieldVerdict(Effect.REFUSED, reason)
     if desired is ABSENT:
-        return _drop(rule, server)
+        return _judge_drop(rule, server)
     if live is ABSENT:
-        return Verdict(*_keyed(rule, rule.add, server))
-    return Verdict(rule.change, rule.because)
+        return FieldVerdict(*_judge_keyed(rule, rule.add, server))
+    return FieldVerdict(rule.change, rule.because)
 
 
-def equal(rule: Rule, one: Json, other: Json) -> bool:
+def is_equal(rule: FieldRule, one: Json, other: Json) -> bool:
     """Whether two values of a field mean the same to the server."""
-    return same(rule.meaning(one), rule.meaning(other))
+    return json_equal(rule.normalize(one), rule.normalize(other))
 
 
-def _drop(rule: Rule, server: Server) -> Verdict:
+def _judge_drop(rule: FieldRule, server: Server) -> FieldVerdict:
     if rule.drop is Effect.KEPT:
-        return Verdict(
+        return FieldVerdict(
             Effect.KEPT, "no longer managed; Qdrant cannot unset it, state a value to change it"
         )
-    effect, because = _keyed(rule, rule.drop, server)
+    effect, because = _judge_keyed(rule, rule.drop, server)
     in_place = effect is rule.drop
-    return Verdict(effect, (rule.drop_because if in_place else because) or rule.because)
+    return FieldVerdict(effect, (rule.drop_because if in_place else because) or rule.because)
 
 
-def _keyed(rule: Rule, effect: Effect, server: Server) -> tuple[Effect, str]:
+def _judge_keyed(rule: FieldRule, effect: Effect, server: Server) -> tuple[Effect, str]:
     """The effect of adding or dropping, which for some keys depends on the server's version."""
     if not rule.in_place_since:
         return effect, rule.because

@@ -12,40 +12,40 @@ from qdrantctl import __version__
 from qdrantctl.adapters.project import drift_baseline
 from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.qdrant import key_registry as registry
-from qdrantctl.adapters.qdrant.ledger import LEDGER
+from qdrantctl.adapters.qdrant.ledger import LEDGER_COLLECTION
 from qdrantctl.engine import drift as engine
 from qdrantctl.engine.planning.inputs import PlanInput
 from qdrantctl.engine.snapshots.policy_status import KIND as POLICY
 from qdrantctl.engine.snapshots.policy_status import WORDS, PolicyFinding
 from qdrantctl.flows.snapshots.policies.status import check_policies
-from qdrantctl.flows.state.desired import desired, widened
-from qdrantctl.flows.state.live import Progress, Worlds, worlds
+from qdrantctl.flows.state.desired import load_desired_state, merge_unselected
+from qdrantctl.flows.state.live import ClusterState, Progress, read_cluster_state
 from qdrantctl.kinds.catalog import BY_NAME
-from qdrantctl.model.access_keys.generation import REGISTRY
-from qdrantctl.model.client import Door, NodeDoor
+from qdrantctl.model.access_keys.generation import REGISTRY_COLLECTION
+from qdrantctl.model.client import Client, NodeClient
 from qdrantctl.model.drift import Baseline, Drift
 from qdrantctl.model.field_rule import ABSENT
 from qdrantctl.model.plan import PlannedServer
 from qdrantctl.model.resource import Inventory
 
 
-def drift(
-    settings: Settings, door: NodeDoor, today: date, progress: Progress, *, strict: bool
+def detect_drift(
+    settings: Settings, door: NodeClient, today: date, progress: Progress, *, strict: bool
 ) -> Drift:
     """What moved since it was applied, and what was not applied yet.
 
     Without manifests the ledger's records are compared with the cluster, and nothing else. With
     `strict` what is not managed counts as drift. Raises ClusterError, and ManifestError.
     """
-    wanted = desired(settings).inventory if settings.manifests else Inventory()
+    wanted = load_desired_state(settings).inventory if settings.manifests else Inventory()
     progress(f"asking {door.server.url}")
     owners = frozenset({settings.owner, *settings.previous_owners})
-    found = worlds(door, wanted, progress, settings.owners, detailed=True)
+    found = read_cluster_state(door, wanted, progress, settings.owners, detailed=True)
     question = PlanInput(
         owner=settings.owner,
         server=door.server,
         today=today,
-        desired=widened(wanted, found.remembered) if settings.partial else wanted,
+        desired=merge_unselected(wanted, found.remembered) if settings.partial else wanted,
         live=found.live,
         remembered=found.remembered,
         previous_owners=settings.previous_owners,
@@ -54,8 +54,8 @@ def drift(
     )
     policed = any(address.kind == POLICY for address in question.recorded)
     unkept = check_policies(settings, door, found.remembered)
-    known = _owners(found)
-    lost = not known & owners and _was_applied(settings)
+    known = _recorded_owners(found)
+    lost = not known & owners and _must_have_applied(settings)
     made = Drift(
         qdrantctl_version=__version__,
         project=settings.project,
@@ -64,32 +64,32 @@ def drift(
         recorded=len(question.recorded),
         lost=lost,
         strict=strict,
-        changed=tuple(engine.changed(question, BY_NAME)),
-        unmanaged=tuple(engine.unmanaged(question, BY_NAME)),
-        interrupted=tuple(engine.interrupted(question)),
+        changed=tuple(engine.drifted_resources(question, BY_NAME)),
+        unmanaged=tuple(engine.unmanaged_resources(question, BY_NAME)),
+        interrupted=tuple(engine.interrupted_addresses(question)),
         notes=(
-            *_notes(settings, found, known & owners, known),
-            *_keys_gone(question, door),
+            *_drift_notes(settings, found, known & owners, known),
+            *_registry_notes(question, door),
             *(each.message for each in unkept),
         ),
-        snapshots=_counted(unkept) if policed else ABSENT,
+        snapshots=_count_by_kind(unkept) if policed else ABSENT,
     )
     if not settings.manifests:
         return made
-    pending = tuple(engine.not_applied(question, BY_NAME))
+    pending = tuple(engine.unapplied_resources(question, BY_NAME))
     return made.model_copy(update={"not_applied": pending})
 
 
-def known(made: Drift) -> Baseline:
+def baseline_of(made: Drift) -> Baseline:
     """All drift of a report, as a baseline."""
-    return engine.baseline(made.owner, (*made.changed, *made.unmanaged))
+    return engine.make_baseline(made.owner, (*made.changed, *made.unmanaged))
 
 
-def beside(made: Drift, baseline: Baseline) -> Drift:
+def with_baseline(made: Drift, baseline: Baseline) -> Drift:
     """The report with what the baseline holds marked as known."""
     marked = {
-        "changed": engine.marked(made.changed, baseline),
-        "unmanaged": engine.marked(made.unmanaged, baseline),
+        "changed": engine.mark_known(made.changed, baseline),
+        "unmanaged": engine.mark_known(made.unmanaged, baseline),
     }
     return made.model_copy(update=marked)
 
@@ -100,11 +100,11 @@ def compare_with_baseline(made: Drift, path: Path, *, update: bool) -> Drift:
     Raises SettingsError for a file that is no baseline of this owner.
     """
     if update:
-        drift_baseline.write(path, known(made))
-    return beside(made, drift_baseline.read(path, made.owner))
+        drift_baseline.write_baseline(path, baseline_of(made))
+    return with_baseline(made, drift_baseline.read_baseline(path, made.owner))
 
 
-def _was_applied(settings: Settings) -> bool:
+def _must_have_applied(settings: Settings) -> bool:
     """Whether something must have been applied, whatever the ledger says.
 
     Either the committed state says so, or whoever runs this from the owner's name alone.
@@ -115,39 +115,40 @@ def _was_applied(settings: Settings) -> bool:
     return folder is not None and any(folder.rglob("*.yaml"))
 
 
-def _counted(found: Iterable[PolicyFinding]) -> dict[str, int]:
+def _count_by_kind(found: Iterable[PolicyFinding]) -> dict[str, int]:
     """How many there are of each kind, none of a kind included."""
     return dict.fromkeys(WORDS, 0) | Counter(each.word for each in found)
 
 
-def _owners(found: Worlds) -> frozenset[str]:
+def _recorded_owners(found: ClusterState) -> frozenset[str]:
     """Everybody of whom the ledger holds an entry, were it of a deleted resource."""
     entries: Mapping[Any, Mapping[str, Any]] = found.memory.entries
     return frozenset(str(entry["owner"]) for entry in entries.values())
 
 
-def _keys_gone(question: PlanInput, door: Door) -> Iterator[str]:
+def _registry_notes(question: PlanInput, door: Client) -> Iterator[str]:
     """What it means that the registry of keys is gone, and the way back."""
     gone = [
         address
         for address, ours in question.recorded.items()
         if ours.spec.get("revocable") and address not in question.live
     ]
-    if gone and not registry.exists(door):
+    if gone and not registry.registry_exists(door):
         yield (
-            f"the registry of keys ({REGISTRY}) is gone: every token that can be revoked is "
+            f"the registry of keys ({REGISTRY_COLLECTION}) is gone: every token that can be "
+            "revoked is "
             "refused. `qdrantctl apply` makes it again with new generations, "
             "`qdrantctl keys issue --all` their tokens"
         )
 
 
-def _notes(
-    settings: Settings, found: Worlds, ours: frozenset[str], known: frozenset[str]
+def _drift_notes(
+    settings: Settings, found: ClusterState, ours: frozenset[str], known: frozenset[str]
 ) -> Iterator[str]:
     """What a reader must know to trust the report."""
     yield from settings.notes
     if not found.memory.exists:
-        yield f"no ledger ({LEDGER}): nothing was ever applied, or it was deleted"
+        yield f"no ledger ({LEDGER_COLLECTION}): nothing was ever applied, or it was deleted"
     elif not ours:
         others = f"; it knows {', '.join(sorted(known))}" if known else ""
         yield f"the ledger knows nothing of {settings.owner}{others}"

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from qdrantctl.adapters.qdrant import leases
-from qdrantctl.adapters.qdrant.client import Cluster
-from qdrantctl.adapters.qdrant.lease_lock import Fenced, Holding, acquire
-from qdrantctl.adapters.system.actor import identify
-from qdrantctl.model.actor import Identity
+from qdrantctl.adapters.qdrant.client import RestClient
+from qdrantctl.adapters.qdrant.lease_lock import HeldLease, LeaseGuardedClient, acquire_lease
+from qdrantctl.adapters.system.actor import find_actor
+from qdrantctl.model.actor import Actor
 from qdrantctl.model.errors import ClusterError, LeaseError, QdrantctlError
-from qdrantctl.model.lease import Lease, LeaseReport, of_snapshots, stamp
+from qdrantctl.model.lease import Lease, LeaseReport, format_time, snapshots_owner
 from qdrantctl.model.polling import poll
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ POLL = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Wait:
+class LeaseWait:
     """How long to wait for the lease, and whom to tell."""
 
     seconds: float
@@ -37,18 +37,20 @@ class Wait:
 
 
 @contextmanager
-def leased(door: Cluster, owner: str, identity: Identity, wait: Wait) -> Iterator[Fenced]:
+def hold_lease(
+    door: RestClient, owner: str, identity: Actor, wait: LeaseWait
+) -> Iterator[LeaseGuardedClient]:
     """A door that writes under the owner's lease; it is given back at the end, whatever happens.
 
     Raises LeaseError where another holds it, KeyboardInterrupt when asked to stop waiting.
     """
-    holding = _acquired(door, owner, identity, wait)
+    holding = _acquire_or_wait(door, owner, identity, wait)
     for other in holding.taken:
         words = f"The lease {other.name} of {other.who}, expired"
-        words += f" at {stamp(other.expires)}" if other.expires else ""
+        words += f" at {format_time(other.expires)}" if other.expires else ""
         wait.tell(f"{words}; taken over as {holding.lease.name}.")
     try:
-        yield Fenced(door, holding)
+        yield LeaseGuardedClient(door, holding)
     finally:
         try:
             holding.release()
@@ -58,12 +60,12 @@ def leased(door: Cluster, owner: str, identity: Identity, wait: Wait) -> Iterato
             wait.tell("It expires by itself.")
 
 
-def _acquired(door: Cluster, owner: str, identity: Identity, wait: Wait) -> Holding:
+def _acquire_or_wait(door: RestClient, owner: str, identity: Actor, wait: LeaseWait) -> HeldLease:
     until = time.monotonic() + wait.seconds
     told = ""
     while True:
         try:
-            return acquire(door, owner, identity, str(uuid4()))
+            return acquire_lease(door, owner, identity, str(uuid4()))
         except LeaseError as error:
             left = until - time.monotonic()
             if left <= 0:
@@ -75,37 +77,40 @@ def _acquired(door: Cluster, owner: str, identity: Identity, wait: Wait) -> Hold
             raise KeyboardInterrupt
 
 
-def current(door: Cluster, owner: str) -> Lease | None:
+def find_current_lease(door: RestClient, owner: str) -> Lease | None:
     """The lease that counts, expired or not; None where nobody applies. Raises ClusterError."""
-    found = leases.standing(door, owner)
+    found = leases.list_leases(door, owner)
     return found[-1] if found else None
 
 
-def current_actor(settings: Settings) -> Identity:
+def current_actor(settings: Settings) -> Actor:
     """Who runs this command, and from which commit, for the ledger's history and the lease."""
-    return identify(settings.root, os.environ)
+    return find_actor(settings.root, os.environ)
 
 
-def lease_report(door: Cluster, owner: str) -> LeaseReport:
+def lease_report(door: RestClient, owner: str) -> LeaseReport:
     """The leases of an owner, of applies and of jobs on snapshots. Raises ClusterError."""
-    applies, snapshots = current(door, owner), current(door, of_snapshots(owner))
-    return LeaseReport(owner, applies, snapshots, door.now)
+    applies, snapshots = (
+        find_current_lease(door, owner),
+        find_current_lease(door, snapshots_owner(owner)),
+    )
+    return LeaseReport(owner, applies, snapshots, door.server_time)
 
 
-def note(door: Cluster, owner: str) -> str:
+def lease_note(door: RestClient, owner: str) -> str:
     """What to say beside a plan while an apply is running; empty when none is."""
-    lease = current(door, owner)
-    if lease is None or lease.expired(door.now):
+    lease = find_current_lease(door, owner)
+    if lease is None or lease.is_expired(door.server_time):
         return ""
     return f"An apply of {owner} is running: {lease.who}. This may change meanwhile."
 
 
-def named(door: Cluster, owner: str, name: str) -> Lease:
+def find_named_lease(door: RestClient, owner: str, name: str) -> Lease:
     """The lease that counts and is meant, of an apply or of a job on snapshots.
 
     Raises QdrantctlError.
     """
-    both = (current(door, one) for one in (owner, of_snapshots(owner)))
+    both = (find_current_lease(door, one) for one in (owner, snapshots_owner(owner)))
     found = [lease for lease in both if lease]
     for lease in found:
         if name in (lease.name, lease.word):
@@ -121,17 +126,17 @@ def named(door: Cluster, owner: str, name: str) -> Lease:
     )
 
 
-def broken(door: Cluster, lease: Lease) -> None:
+def break_lease(door: RestClient, lease: Lease) -> None:
     """Break a lease: whoever holds it stops before the next write.
 
     Raises QdrantctlError when it is no longer the one that was looked at.
     """
-    now = current(door, lease.owner)
+    now = find_current_lease(door, lease.owner)
     if now is None or (now.number, now.id) != (lease.number, lease.id):
         raise QdrantctlError(
             f"the lease {lease.name} was released or taken over meanwhile; nothing was broken",
             hint="Look again with `qdrantctl lease show`.",
         )
-    for other in leases.standing(door, lease.owner):
+    for other in leases.list_leases(door, lease.owner):
         if other.number <= lease.number:
-            leases.delete(door, other)
+            leases.delete_lease(door, other)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from qdrantctl.model.errors import MISREAD, LeaseError, QdrantctlError, unforeseen
+from qdrantctl.model.errors import MISREAD, LeaseError, QdrantctlError, unexpected_error
 
 
 @contextmanager
-def noted(what: str) -> Iterator[list[str]]:
+def collect_errors(what: str) -> Iterator[list[str]]:
     """Turns an error about `what` into words. Raises LeaseError: nothing more may be done.
 
     Nor does an answer of a shape that nobody foresaw keep others from being done.
@@ -22,4 +22,4 @@ def noted(what: str) -> Iterator[list[str]]:
     except QdrantctlError as error:
         errors.append(f"{what}: {error.line}")
     except MISREAD as error:
-        errors.append(f"{what}: {unforeseen(error).line}")
+        errors.append(f"{what}: {unexpected_error(error).line}")

@@ -6,32 +6,32 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from qdrantctl.adapters.qdrant import ledger
-from qdrantctl.flows.state.live import observe, remembering
+from qdrantctl.flows.state.live import read_live, read_recorded_resources
 from qdrantctl.model.address import Address
-from qdrantctl.model.client import Asked, Door
+from qdrantctl.model.client import Client, ReadRequest
 from qdrantctl.model.errors import QdrantctlError
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.resource import Inventory
-from qdrantctl.model.resource_view import Event, Shown
-from qdrantctl.model.snapshots.snapshot import way_back
+from qdrantctl.model.resource_view import HistoryEntry, ResourceView
+from qdrantctl.model.snapshots.snapshot import restore_command
 
 
-def show(door: Door, address: Address, owners: tuple[str, ...]) -> Shown:
+def show_resource(door: Client, address: Address, owners: tuple[str, ...]) -> ResourceView:
     """One resource, recorded and live. Raises QdrantctlError for one that is neither."""
-    memory = remembering(door, owners)
+    memory = read_recorded_resources(door, owners)
     entry = memory.entries.get(address, {})
     known = bool(entry) and not entry.get("deleted")
-    recorded = replace(ledger.resource_of(entry), address=address) if known else None
+    recorded = replace(ledger.parse_entry(entry), address=address) if known else None
     remembered = Inventory([recorded] if recorded else [])
     only = frozenset({address})
-    asked = Asked(Inventory(), remembered, details=only, only=only, owners=owners)
-    live = observe(door, asked).get(address)
+    asked = ReadRequest(Inventory(), remembered, details=only, only=only, owners=owners)
+    live = read_live(door, asked).get(address)
     if live is None and not entry:
         raise QdrantctlError(
             f"{address} is neither on {door.server.url} nor in its ledger",
             hint="Addresses are KIND/NAME, as in collection/products.",
         )
-    return Shown(
+    return ResourceView(
         address=str(address),
         owner=str(entry.get("owner", "")),
         schema_version=int(entry.get("schema_version") or 0),
@@ -42,28 +42,28 @@ def show(door: Door, address: Address, owners: tuple[str, ...]) -> Shown:
         status=live.facts.status if live else "",
         aliases=live.facts.aliases if live else (),
         uuid=live.facts.uuid if live else "",
-        events=_newest_first(_events(address, entry)),
+        events=_sort_newest_first(_entry_events(address, entry)),
     )
 
 
-def history(
-    door: Door, owners: tuple[str, ...], address: Address | None, *, everybody: bool
-) -> tuple[Event, ...]:
+def read_history(
+    door: Client, owners: tuple[str, ...], address: Address | None, *, everybody: bool
+) -> tuple[HistoryEntry, ...]:
     """What was done, newest first: of one resource, of the first owner, or of everybody."""
-    entries = remembering(door, owners).entries
-    return _newest_first(
+    entries = read_recorded_resources(door, owners).entries
+    return _sort_newest_first(
         event
         for where, entry in entries.items()
         if (address is None or where == address) and (everybody or entry["owner"] == owners[0])
-        for event in _events(where, entry)
+        for event in _entry_events(where, entry)
     )
 
 
-def _events(where: Address, entry: Mapping[str, Json]) -> Iterator[Event]:
+def _entry_events(where: Address, entry: Mapping[str, Json]) -> Iterator[HistoryEntry]:
     for line in entry.get("history") or ():
         snapshot, owner = str(line.get("snapshot", "")), str(entry["owner"])
         environment = owner.partition("/")[2]
-        yield Event(
+        yield HistoryEntry(
             address=str(where),
             owner=owner,
             when=str(line.get("when", "")),
@@ -72,9 +72,9 @@ def _events(where: Address, entry: Mapping[str, Json]) -> Iterator[Event]:
             run=str(line.get("run", "")),
             action=str(line.get("action", "")),
             schema_version=int(line.get("schema_version") or 0),
-            way_back=way_back(entry["address"], snapshot, environment) if snapshot else "",
+            way_back=restore_command(entry["address"], snapshot, environment) if snapshot else "",
         )
 
 
-def _newest_first(events: Iterator[Event]) -> tuple[Event, ...]:
+def _sort_newest_first(events: Iterator[HistoryEntry]) -> tuple[HistoryEntry, ...]:
     return tuple(sorted(events, key=lambda event: (event.when, event.address), reverse=True))

@@ -7,10 +7,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from qdrantctl.model.address import OWN_PREFIX, Address, unsendable
+from qdrantctl.model.address import OWN_PREFIX, Address, unsendable_reason
 from qdrantctl.model.change import Action, Change
-from qdrantctl.model.client import Asked, Door
-from qdrantctl.model.field_rule import Json, Rule
+from qdrantctl.model.client import Client, ReadRequest
+from qdrantctl.model.field_rule import FieldRule, Json
 from qdrantctl.model.kind import Context, Kind
 from qdrantctl.model.resource import Inventory, Resource
 from qdrantctl.model.spec import Spec
@@ -22,43 +22,47 @@ class Alias(Spec):
     """What a manifest says of an alias."""
 
     collection: Annotated[
-        str, Rule(because="moves the alias"), Field(description="The collection that it points to.")
+        str,
+        FieldRule(because="moves the alias"),
+        Field(description="The collection that it points to."),
     ]
 
 
-def _canonical(spec: Spec) -> Mapping[str, Json]:
+def _canonical_alias(spec: Spec) -> Mapping[str, Json]:
     return spec.model_dump()
 
 
-def _observe(door: Door, asked: Asked) -> Iterator[Resource]:
-    for entry in door.ask(Call(method="GET", path="/aliases"))["aliases"]:
+def _observe_aliases(door: Client, asked: ReadRequest) -> Iterator[Resource]:
+    for entry in door.request(Call(method="GET", path="/aliases"))["aliases"]:
         address = Address("alias", entry["alias_name"])
-        if asked.wants(address) and not address.name.startswith(OWN_PREFIX):
+        if asked.includes(address) and not address.name.startswith(OWN_PREFIX):
             yield Resource(address, {"collection": entry["collection_name"]})
 
 
-def _steps(change: Change, context: Context) -> Iterator[Call]:
+def _alias_steps(change: Change, context: Context) -> Iterator[Call]:
     """One action: creating an alias that exists moves it, and a failure leaves it where it was."""
     if change.action is Action.ADOPT and not change.fields:
         return
     if change.action is Action.DELETE:
-        yield _call({"delete_alias": {"alias_name": change.where.name}})
+        yield _alias_call({"delete_alias": {"alias_name": change.parsed_address.name}})
     else:
-        yield pointing(change.where.name, context.desired[change.where].spec["collection"])
+        yield point_alias(
+            change.parsed_address.name, context.desired[change.parsed_address].spec["collection"]
+        )
 
 
-def pointing(alias: str, collection: str) -> Call:
+def point_alias(alias: str, collection: str) -> Call:
     """The request that makes an alias stand for a collection, wherever it was."""
-    return _call({"create_alias": {"alias_name": alias, "collection_name": collection}})
+    return _alias_call({"create_alias": {"alias_name": alias, "collection_name": collection}})
 
 
-def _call(action: Mapping[str, Json]) -> Call:
+def _alias_call(action: Mapping[str, Json]) -> Call:
     return Call(method="POST", path="/collections/aliases", body={"actions": [action]})
 
 
-def _lint(resource: Resource, desired: Inventory) -> Iterator[Finding]:
+def _lint_alias(resource: Resource, desired: Inventory) -> Iterator[Finding]:
     target = resource.spec["collection"]
-    reason = unsendable(target)
+    reason = unsendable_reason(target)
     if not reason and target == resource.address.name:
         reason = "an alias cannot stand for itself"
     if not reason and Address("alias", target) in desired:
@@ -67,10 +71,10 @@ def _lint(resource: Resource, desired: Inventory) -> Iterator[Finding]:
         yield Finding("QC103", ("collection",), reason, "Name the collection it stands for.")
 
 
-def _check(change: Change, context: Context) -> Iterator[Violation]:
+def _check_alias(change: Change, context: Context) -> Iterator[Violation]:
     if change.action not in (Action.CREATE, Action.UPDATE, Action.ADOPT):
         return
-    target = Address("collection", context.desired[change.where].spec["collection"])
+    target = Address("collection", context.desired[change.parsed_address].spec["collection"])
     if target in context.deleted:
         reason = f"{target} is deleted by this plan"
     elif target not in context.live and target not in context.desired:
@@ -85,20 +89,20 @@ def _check(change: Change, context: Context) -> Iterator[Violation]:
     )
 
 
-def _refs(spec: Mapping[str, Json]) -> Iterable[Address]:
+def _alias_references(spec: Mapping[str, Json]) -> Iterable[Address]:
     yield Address("collection", spec["collection"])
 
 
-ALIAS = Kind(
+ALIAS_KIND = Kind(
     name="alias",
     manifest="Alias",
     spec=Alias,
-    canonical=_canonical,
-    observe=_observe,
-    steps=_steps,
-    lint=_lint,
-    check=_check,
-    refs=_refs,
+    canonical=_canonical_alias,
+    observe=_observe_aliases,
+    steps=_alias_steps,
+    lint=_lint_alias,
+    check=_check_alias,
+    references=_alias_references,
     after=("collection",),
     namespace="collections",
 )

@@ -17,16 +17,16 @@ class NoTimeZonesError(ValueError):
     """This machine has no time zone database, so no name is right or wrong."""
 
 
-def readable(text: str) -> None:
+def check_schedule(text: str) -> None:
     """Read a schedule as `0 3 * * *`. Raises ValueError saying what is wrong with it."""
     words = text.split()
     if len(words) != FIELDS:
         raise ValueError(f"a schedule has {FIELDS} fields, not {len(words)}")
-    if latest(text, UTC, _SOME_DAY) is None:
+    if latest_due(text, UTC, _SOME_DAY) is None:
         raise ValueError("no day of any year is one of its days")
 
 
-def latest(text: str, zone: tzinfo, now: datetime) -> datetime | None:
+def latest_due(text: str, zone: tzinfo, now: datetime) -> datetime | None:
     """The last time that was due, `now` included, as UTC; None where there is none.
 
     Raises ValueError for what is no schedule.
@@ -46,12 +46,12 @@ def schedule_at(policy: Mapping[str, Json], now: datetime) -> Schedule:
     """When a policy was and will be due, seen from `now`."""
     from cronsim import CronSim
 
-    cron, local = policy["schedule"], zone(policy["timezone"])
+    cron, local = policy["schedule"], load_time_zone(policy["timezone"])
     after = next(CronSim(cron, now.astimezone(local)), None)
-    return Schedule(latest(cron, local, now), after and after.astimezone(UTC), local)
+    return Schedule(latest_due(cron, local, now), after and after.astimezone(UTC), local)
 
 
-def zone(name: str) -> tzinfo:
+def load_time_zone(name: str) -> tzinfo:
     """A time zone by its name. Raises ValueError."""
     if name == "UTC":
         return UTC

@@ -12,88 +12,102 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from qdrantctl.kinds.collection_selector import selects
-from qdrantctl.kinds.cron_schedule import NoTimeZonesError, readable, zone
+from qdrantctl.kinds.collection_selector import selects_collection
+from qdrantctl.kinds.cron_schedule import NoTimeZonesError, check_schedule, load_time_zone
 from qdrantctl.model.change import Change
-from qdrantctl.model.client import Asked, Door
-from qdrantctl.model.duration import PATTERN, length
-from qdrantctl.model.field_rule import Effect, Json, Rule
+from qdrantctl.model.client import Client, ReadRequest
+from qdrantctl.model.duration import PATTERN, parse_duration
+from qdrantctl.model.field_rule import Effect, FieldRule, Json
 from qdrantctl.model.kind import Context, Kind
 from qdrantctl.model.resource import Inventory, Resource
-from qdrantctl.model.snapshots.destination import CLUSTER, unusable
+from qdrantctl.model.snapshots.destination import CLUSTER, unusable_destination_reason
 from qdrantctl.model.spec import Spec
 from qdrantctl.model.step import Call
 from qdrantctl.model.violation import Finding, Severity
 
-_NAME = "snapshot_policy"
-_DROPPED = Rule(drop=Effect.UPDATE)
+_POLICY_NAME = "snapshot_policy"
+_DROPPED = FieldRule(drop=Effect.UPDATE)
 """What a manifest no longer says of a policy no longer holds."""
 
 
-def _broken(reason: ValueError | str, rule: str, hint: str) -> PydanticCustomError:
+def _policy_error(reason: ValueError | str, rule: str, hint: str) -> PydanticCustomError:
     return PydanticCustomError(
         "policy", "{reason}", {"reason": str(reason), "rule": rule, "hint": hint}
     )
 
 
-def _duration(text: str) -> str:
+def _check_policy_duration(text: str) -> str:
     try:
-        length(text)
+        parse_duration(text)
     except ValueError as error:
-        raise _broken(error, "QC163", "Write days, hours or minutes, as in 7d or 12h.") from None
+        raise _policy_error(
+            error, "QC163", "Write days, hours or minutes, as in 7d or 12h."
+        ) from None
     return text
 
 
-def _schedule(text: str) -> str:
+def _check_policy_schedule(text: str) -> str:
     try:
-        readable(text)
+        check_schedule(text)
     except ValueError as error:
         hint = 'Write minute, hour, day, month and weekday, as in "0 3 * * *".'
-        raise _broken(error, "QC163", hint) from None
+        raise _policy_error(error, "QC163", hint) from None
     return text
 
 
-def _zone(text: str) -> str:
+def _check_time_zone(text: str) -> str:
     try:
-        zone(text)
+        load_time_zone(text)
     except NoTimeZonesError as error:
         hint = "Install the system's package tzdata, or Python's of the same name."
-        raise _broken(error, "QC163", hint) from None
+        raise _policy_error(error, "QC163", hint) from None
     except ValueError as error:
-        raise _broken(error, "QC163", "Write UTC, or a name as Europe/Berlin.") from None
+        raise _policy_error(error, "QC163", "Write UTC, or a name as Europe/Berlin.") from None
     return text
 
 
-def _destination(text: str) -> str:
-    if reason := unusable(text):
+def _check_destination(text: str) -> str:
+    if reason := unusable_destination_reason(text):
         hint = "Write s3://, gs:// or az://BUCKET/PREFIX, file:///FOLDER or cluster; credentials "
         hint += "come from the environment of whoever runs it."
-        raise _broken(reason, "QC161", hint)
+        raise _policy_error(reason, "QC161", hint)
     return text.rstrip("/")
 
 
-Duration = Annotated[
-    str, AfterValidator(_duration), WithJsonSchema({"type": "string", "pattern": PATTERN})
+PolicyDuration = Annotated[
+    str,
+    AfterValidator(_check_policy_duration),
+    WithJsonSchema({"type": "string", "pattern": PATTERN}),
 ]
-Destination = Annotated[str, AfterValidator(_destination)]
-Count = Annotated[int | None, _DROPPED, Field(ge=1, le=100_000)]
+Destination = Annotated[str, AfterValidator(_check_destination)]
+RetentionCount = Annotated[int | None, _DROPPED, Field(ge=1, le=100_000)]
 
 
-def _listed(value: Any) -> Any:
+def _as_destinations(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
 class Retention(Spec):
     """Which snapshots are kept. One that any of these keeps stays, as restic has it."""
 
-    keep_last: Annotated[Count, Field(description="The last so many.")] = None
-    keep_hourly: Annotated[Count, Field(description="The last of each of so many hours.")] = None
-    keep_daily: Annotated[Count, Field(description="The last of each of so many days.")] = None
-    keep_weekly: Annotated[Count, Field(description="The last of each of so many weeks.")] = None
-    keep_monthly: Annotated[Count, Field(description="The last of each of so many months.")] = None
-    keep_yearly: Annotated[Count, Field(description="The last of each of so many years.")] = None
+    keep_last: Annotated[RetentionCount, Field(description="The last so many.")] = None
+    keep_hourly: Annotated[
+        RetentionCount, Field(description="The last of each of so many hours.")
+    ] = None
+    keep_daily: Annotated[
+        RetentionCount, Field(description="The last of each of so many days.")
+    ] = None
+    keep_weekly: Annotated[
+        RetentionCount, Field(description="The last of each of so many weeks.")
+    ] = None
+    keep_monthly: Annotated[
+        RetentionCount, Field(description="The last of each of so many months.")
+    ] = None
+    keep_yearly: Annotated[
+        RetentionCount, Field(description="The last of each of so many years.")
+    ] = None
     max_age: Annotated[
-        Duration | None,
+        PolicyDuration | None,
         _DROPPED,
         Field(
             description="None is kept longer than that, but the last good one and the last one "
@@ -105,7 +119,7 @@ class Retention(Spec):
     def _keeps(self) -> Self:
         if not self.model_fields_set - {"max_age"}:
             hint = "State how many, as in keep_daily: 7."
-            raise _broken("the policy says of no snapshot that it is kept", "QC164", hint)
+            raise _policy_error("the policy says of no snapshot that it is kept", "QC164", hint)
         return self
 
 
@@ -113,7 +127,7 @@ class Verify(Spec):
     """How often a snapshot is restored to see whether it can be."""
 
     every: Annotated[
-        Duration, _DROPPED, Field(description="At least one within that time, as in 7d.")
+        PolicyDuration, _DROPPED, Field(description="At least one within that time, as in 7d.")
     ]
 
 
@@ -134,15 +148,17 @@ class SnapshotPolicy(Spec):
         ),
     ] = None
     schedule: Annotated[
-        str, AfterValidator(_schedule), Field(description="When, as cron writes it: `0 3 * * *`.")
+        str,
+        AfterValidator(_check_policy_schedule),
+        Field(description="When, as cron writes it: `0 3 * * *`."),
     ]
     timezone: Annotated[
-        str, AfterValidator(_zone), Field(description="Where that is the time of day.")
+        str, AfterValidator(_check_time_zone), Field(description="Where that is the time of day.")
     ] = "UTC"
     retention: Annotated[Retention, Field(description="Which snapshots are kept.")]
     destination: Annotated[
         list[Destination],
-        BeforeValidator(_listed, json_schema_input_type=str | list[str]),
+        BeforeValidator(_as_destinations, json_schema_input_type=str | list[str]),
         Field(
             min_length=1,
             description="Where they are put: s3://, gs:// or az://BUCKET/PREFIX, file:///FOLDER, "
@@ -162,23 +178,23 @@ class SnapshotPolicy(Spec):
     def _selects(self) -> Self:
         if not self.collections and not self.match_labels:
             hint = 'State collections: ["*"], or match_labels: {team: search}.'
-            raise _broken("the policy says of no collection that it is meant", "QC166", hint)
+            raise _policy_error("the policy says of no collection that it is meant", "QC166", hint)
         return self
 
 
-def _canonical(spec: Spec) -> Mapping[str, Json]:
+def _canonical_policy(spec: Spec) -> Mapping[str, Json]:
     return spec.model_dump(exclude_none=True)
 
 
-def _resolve(resource: Resource, desired: Inventory) -> Resource:
+def _resolve_labels(resource: Resource, desired: Inventory) -> Resource:
     """Labels as the names they come to: whoever runs it later sees no manifest."""
     if "match_labels" not in resource.spec:
         return resource
-    names = [a.name for a, other in desired.items() if selects(resource.spec, other)]
+    names = [a.name for a, other in desired.items() if selects_collection(resource.spec, other)]
     return replace(resource, spec={**resource.spec, "collections": names})
 
 
-def _widen(resource: Resource, desired: Inventory, recorded: Resource) -> Resource:
+def _merge_unselected(resource: Resource, desired: Inventory, recorded: Resource) -> Resource:
     """Names that labels came to before stay, but of collections whose labels are known now."""
     if not {"match_labels"} <= resource.spec.keys() & recorded.spec.keys():
         return resource
@@ -187,18 +203,18 @@ def _widen(resource: Resource, desired: Inventory, recorded: Resource) -> Resour
     return replace(resource, spec={**resource.spec, "collections": sorted(names)})
 
 
-def _observe(_: Door, asked: Asked) -> Iterator[Resource]:
+def _observe_policies(_: Client, asked: ReadRequest) -> Iterator[Resource]:
     """What is recorded, since a server knows nothing of it."""
     for address, recorded in asked.recorded.items():
-        if address.kind == _NAME and asked.wants(address):
+        if address.kind == _POLICY_NAME and asked.includes(address):
             yield replace(recorded, record=None)
 
 
-def _steps(_change: Change, _context: Context) -> Iterable[Call]:
+def _no_steps(_change: Change, _context: Context) -> Iterable[Call]:
     return ()
 
 
-def _lint(resource: Resource, _: Inventory) -> Iterator[Finding]:
+def _lint_policy(resource: Resource, _: Inventory) -> Iterator[Finding]:
     if not resource.spec["collections"]:
         told = "no collection that is stated here has the labels of the policy"
         hint = "Correct its labels, or leave it out here."
@@ -214,16 +230,16 @@ def _lint(resource: Resource, _: Inventory) -> Iterator[Finding]:
 
 
 SNAPSHOT_POLICY = Kind(
-    name=_NAME,
+    name=_POLICY_NAME,
     manifest="SnapshotPolicy",
     spec=SnapshotPolicy,
-    canonical=_canonical,
-    observe=_observe,
-    steps=_steps,
-    resolve=_resolve,
-    widen=_widen,
-    lint=_lint,
+    canonical=_canonical_policy,
+    observe=_observe_policies,
+    steps=_no_steps,
+    resolve_selectors=_resolve_labels,
+    merge_unselected=_merge_unselected,
+    lint=_lint_policy,
     after=("collection",),
-    owned=True,
+    scoped_to_owner=True,
 )
 """When snapshots are taken, where they are put and how long they are kept."""

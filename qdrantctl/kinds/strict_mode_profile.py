@@ -13,16 +13,16 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from qdrantctl.kinds.collection.caps import exact_count
-from qdrantctl.kinds.collection.observe import pruned
+from qdrantctl.kinds.collection.caps import forbids_exact_count
+from qdrantctl.kinds.collection.observe import prune_empty
 from qdrantctl.kinds.collection.spec import Acknowledged
-from qdrantctl.kinds.collection.steps import STRICT
+from qdrantctl.kinds.collection.steps import STRICT_MODE_SECTION
 from qdrantctl.kinds.collection.strict_mode import StrictMode
-from qdrantctl.kinds.collection_selector import selects
-from qdrantctl.model.field_rule import Json, Rule
+from qdrantctl.kinds.collection_selector import selects_collection
+from qdrantctl.model.field_rule import FieldRule, Json
 from qdrantctl.model.kind import Overlay
-from qdrantctl.model.resource import Inventory, Layer, Resource
-from qdrantctl.model.spec import Path, Spec, shape_of
+from qdrantctl.model.resource import Inventory, OverlayOrigin, Resource
+from qdrantctl.model.spec import Path, Spec, field_tree_of
 from qdrantctl.model.violation import Finding, Severity
 
 CONFIG = "config"
@@ -44,7 +44,7 @@ class StrictModeProfile(Spec):
     config: Annotated[StrictMode, Field(description="The caps, as in strict_mode_config.")]
     acknowledge: Annotated[
         list[Acknowledged] | None,
-        Rule(local=True),
+        FieldRule(client_side=True),
         Field(description="Caps that may lock clients out, because that is meant."),
     ] = None
 
@@ -62,62 +62,66 @@ class StrictModeProfile(Spec):
         return self
 
 
-def _canonical(spec: Spec) -> Mapping[str, Json]:
+def _canonical_profile(spec: Spec) -> Mapping[str, Json]:
     plain = spec.model_dump(exclude_none=True)
-    plain[CONFIG] = pruned(shape_of(StrictMode), plain[CONFIG])
+    plain[CONFIG] = prune_empty(field_tree_of(StrictMode), plain[CONFIG])
     return plain
 
 
-def _apply(documents: Inventory, desired: Inventory) -> Inventory:
+def _apply_profiles(documents: Inventory, desired: Inventory) -> Inventory:
     return Inventory(
-        _laid([d for d in documents.values() if selects(d.spec, resource)], resource)
+        _merge_beneath(
+            [d for d in documents.values() if selects_collection(d.spec, resource)], resource
+        )
         for resource in desired.values()
     )
 
 
-def _laid(documents: list[Resource], resource: Resource) -> Resource:
+def _merge_beneath(documents: list[Resource], resource: Resource) -> Resource:
     if not documents:
         return resource
-    shape = shape_of(StrictMode)
-    own = shape.leaves(resource.spec.get(STRICT, {}))
+    shape = field_tree_of(StrictMode)
+    own = shape.leaves(resource.spec.get(STRICT_MODE_SECTION, {}))
     caps: dict[Path, Json] = {}
-    layers: dict[Path, Layer] = {}
+    layers: dict[Path, OverlayOrigin] = {}
     allowed = list(resource.declared.get("acknowledge", ()))
     for document in documents:
         allowed += document.declared.get("acknowledge", ())
         for path, value in shape.leaves(document.spec[CONFIG]).items():
-            if path in own or not _fits(path, resource.spec):
+            if path in own or not _is_applicable(path, resource.spec):
                 continue
             caps[path] = value
             inside = (CONFIG, *path)
-            layers[(STRICT, *path)] = Layer(document.address, inside, document.place(inside))
+            layers[(STRICT_MODE_SECTION, *path)] = OverlayOrigin(
+                document.address, inside, document.origin_of(inside)
+            )
     caps |= own
     # A collection may state an empty section, which is more than none.
-    stated = caps or STRICT in resource.spec
-    spec = {**resource.spec, STRICT: shape.build(caps)} if stated else resource.spec
+    stated = caps or STRICT_MODE_SECTION in resource.spec
+    spec = {**resource.spec, STRICT_MODE_SECTION: shape.build(caps)} if stated else resource.spec
     declared = {**resource.declared, "acknowledge": allowed}
     return replace(resource, spec=spec, layers=layers, declared=declared)
 
 
-def _fits(path: Path, spec: Mapping[str, Json]) -> bool:
+def _is_applicable(path: Path, spec: Mapping[str, Json]) -> bool:
     """A cap on a vector is for the collections that have it."""
     vectors = _BY_VECTOR.get(str(path[0]))
     return vectors is None or path[1] in spec.get(vectors, {})
 
 
-def _lint(document: Resource, desired: Inventory) -> Iterator[Finding]:
-    if not any(selects(document.spec, resource) for resource in desired.values()):
+def _lint_profile(document: Resource, desired: Inventory) -> Iterator[Finding]:
+    if not any(selects_collection(document.spec, resource) for resource in desired.values()):
         told = "the profile covers no collection of this project"
         hint = "Correct its globs or labels, or leave it out here."
-        yield Finding("QC131", _selector(document.spec), told, hint, Severity.WARNING)
-    yield from _inside(exact_count(document.spec[CONFIG]))
+        yield Finding("QC131", _profile_selector(document.spec), told, hint, Severity.WARNING)
+    yield from _move_findings(forbids_exact_count(document.spec[CONFIG]))
 
 
-def _selector(spec: Mapping[str, Json]) -> Path:
+def _profile_selector(spec: Mapping[str, Json]) -> Path:
     return ("collections",) if "collections" in spec else ("match_labels",)
 
 
-def _inside(findings: Iterable[Finding]) -> Iterator[Finding]:
+def _move_findings(findings: Iterable[Finding]) -> Iterator[Finding]:
     """Findings about caps, at their places in a profile."""
     for finding in findings:
         yield replace(finding, path=(CONFIG, *finding.path[1:]))
@@ -127,8 +131,8 @@ STRICT_MODE_PROFILE = Overlay(
     name="strict_mode_profile",
     manifest="StrictModeProfile",
     spec=StrictModeProfile,
-    canonical=_canonical,
-    apply=_apply,
-    lint=_lint,
+    canonical=_canonical_profile,
+    apply=_apply_profiles,
+    lint=_lint_profile,
 )
 """Caps laid under collections."""

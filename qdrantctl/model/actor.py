@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class Actor:
     """Who acts. Each is one printable line of at most 200 characters, empty where not known."""
 
     who: str

@@ -30,12 +30,12 @@ class Address(NamedTuple):
             )
         return cls(kind, name)
 
-    def of(self, owner: str) -> Address:
+    def qualified(self, owner: str) -> Address:
         """The same among all owners: `access_key/shop/prod/analytics`."""
         return Address(self.kind, f"{owner}/{self.name}")
 
 
-def unsendable(name: str) -> str:
+def unsendable_reason(name: str) -> str:
     """Why Qdrant must never be asked for a collection or alias of this name; empty when it may.
 
     `.` and `..` reach the server percent-encoded and make it wipe its storage (1.13 to 1.19, the

@@ -134,7 +134,7 @@ class Change(BaseModel):
     )
 
     @cached_property
-    def where(self) -> Address:
+    def parsed_address(self) -> Address:
         """The address as a value."""
         return Address.parse(self.address)
 

@@ -15,7 +15,7 @@ from qdrantctl.model.server import Server
 from qdrantctl.model.step import Call
 
 
-class Door(Protocol):
+class Client(Protocol):
     """The only thing a kind knows of the outside: it answers requests."""
 
     @property
@@ -23,17 +23,17 @@ class Door(Protocol):
         """The server behind the door."""
         ...
 
-    def ask(self, call: Call) -> Json:
+    def request(self, call: Call) -> Json:
         """The `result` of the server's answer. Raises ClusterError."""
         ...
 
-    def expect(self, calls: Iterable[Call]) -> None:
+    def prefetch(self, calls: Iterable[Call]) -> None:
         """A hint: these GETs will be asked for next, in this order."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ReadRequest:
     """What an observation is for."""
 
     desired: Inventory
@@ -46,20 +46,20 @@ class Asked:
     """Whose resources of an owned kind are called by their name alone: the owner, then its
     previous names."""
 
-    def wants(self, address: Address) -> bool:
+    def includes(self, address: Address) -> bool:
         """Whether `address` is to be read at all."""
         return self.only is None or address in self.only
 
 
-class NodeDoor(Door, Protocol):
+class NodeClient(Client, Protocol):
     """A door that leads to every node, and through which files go."""
 
     @property
-    def now(self) -> datetime:
+    def server_time(self) -> datetime:
         """What the server's clock said with the last answer. Raises ClusterError."""
         ...
 
-    def at(self, url: str = "", *, timeout: float) -> Self:
+    def for_node(self, url: str = "", *, timeout: float) -> Self:
         """One node; without a URL the same one, for slow requests."""
         ...
 
@@ -87,10 +87,10 @@ class NodeDoor(Door, Protocol):
         ...
 
 
-def get_or_none(client: Door, call: Call) -> Json:
+def get_or_none(client: Client, call: Call) -> Json:
     """The `result` of a read, None where the server has no such thing. Raises ClusterError."""
     try:
-        return client.ask(call)
+        return client.request(call)
     except ClusterError as error:
         if error.not_found:
             return None

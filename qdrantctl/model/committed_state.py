@@ -17,16 +17,16 @@ from qdrantctl.model.resource import Record, Resource
 from qdrantctl.model.spec import Spec
 
 FORMAT = 1
-SUFFIX = ".yaml"
+STATE_SUFFIX = ".yaml"
 
-_PLAIN = re.compile(r"[a-z0-9_][a-z0-9._-]*")
+_PLAIN_NAME = re.compile(r"[a-z0-9_][a-z0-9._-]*")
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)")
 """Names that are no files on Windows, whatever follows the dot."""
-_LONGEST = 190
-_CUT = 150
+_LONGEST_NAME = 190
+_CUT_MARK = 150
 
 
-class Committed(Spec):
+class CommittedFile(Spec):
     """A file of the committed state, `state/<environment>/<kind>/<name>.yaml`."""
 
     format: Annotated[Literal[1], Field(description="Version of this format.")]
@@ -46,42 +46,44 @@ class Committed(Spec):
         LifecycleSpec, Field(description="What may happen to it; defaults are left out.")
     ]
 
-    def resource(self, owner: str) -> Resource:
+    def to_resource(self, owner: str) -> Resource:
         """What it says as a resource that `owner` recorded."""
         return Resource(
             address=Address.parse(self.address),
             spec=self.spec,
-            lifecycle=self.lifecycle.lifecycle(),
+            lifecycle=self.lifecycle.to_lifecycle(),
             record=Record(owner, self.schema_version, self.digest),
         )
 
 
-def document(resource: Resource, version: int) -> dict[str, Json]:
+def state_document(resource: Resource, version: int) -> dict[str, Json]:
     """What the file of a resource holds, keys sorted where people chose their order."""
     return {
         "format": FORMAT,
         "address": str(resource.address),
         "schema_version": version,
         "digest": resource.digest,
-        "spec": _sorted(resource.spec),
-        "lifecycle": _sorted(resource.lifecycle.document()),
+        "spec": _sort_keys(resource.spec),
+        "lifecycle": _sort_keys(resource.lifecycle.document()),
     }
 
 
-def _sorted(value: Json) -> Json:
+def _sort_keys(value: Json) -> Json:
     if isinstance(value, Mapping):
-        return {key: _sorted(value[key]) for key in sorted(value)}
-    return [_sorted(inner) for inner in value] if isinstance(value, list) else value
+        return {key: _sort_keys(value[key]) for key in sorted(value)}
+    return [_sort_keys(inner) for inner in value] if isinstance(value, list) else value
 
 
-def path_of(address: Address) -> str:
+def state_path(address: Address) -> str:
     """Where the file of a resource stands below the environment's folder.
 
     Names differ on every file system, also where case does not count; the address alone says
     which, so that branches that know nothing of each other name the same file alike.
     """
     name = address.name
-    if not _PLAIN.fullmatch(name) or _DEVICE.match(name) or len(name) > _LONGEST:
+    if not _PLAIN_NAME.fullmatch(name) or _DEVICE.match(name) or len(name) > _LONGEST_NAME:
         mark = hashlib.sha256(name.encode()).hexdigest()[:8]
-        name = f"{quote(name, safe='')[:_CUT].replace('.', '%2E', name.startswith('.'))}~{mark}"
-    return f"{address.kind}/{name}{SUFFIX}"
+        name = (
+            f"{quote(name, safe='')[:_CUT_MARK].replace('.', '%2E', name.startswith('.'))}~{mark}"
+        )
+    return f"{address.kind}/{name}{STATE_SUFFIX}"

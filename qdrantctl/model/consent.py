@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from qdrantctl.model.address import Address, unsendable
+from qdrantctl.model.address import Address, unsendable_reason
 from qdrantctl.model.spec import Spec
 
 Verb = Literal["delete", "replace", "adopt", "loosen", "widen", "alias"]
@@ -22,7 +22,7 @@ VERBS: tuple[Verb, ...] = ("delete", "replace", "adopt", "loosen", "widen", "ali
 ADDRESS_HINT = "Addresses are KIND/NAME, as in collection/products."
 
 
-def _day(value: Any) -> date:
+def _check_day(value: Any) -> date:
     """Only `YYYY-MM-DD`: pydantic would take a number for seconds since 1970."""
     if type(value) is date:
         return value
@@ -36,7 +36,7 @@ def _day(value: Any) -> date:
     )
 
 
-Day = Annotated[date, BeforeValidator(_day)]
+Day = Annotated[date, BeforeValidator(_check_day)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Consent:
 
     def covers(self, verb: str, address: Address) -> bool:
         """Whether it allows `verb` on `address`. Every character but `*` and `?` is literal."""
-        return verb == self.verb and matches(self.pattern, str(address))
+        return verb == self.verb and matches_glob(self.pattern, str(address))
 
 
 def is_allowed(consents: Iterable[Consent], verb: Verb, address: Address) -> bool:
@@ -101,7 +101,7 @@ class ConsentEntry(Spec):
                     "hint": "For instance {delete: collection/old, until: 2027-01-31}.",
                 },
             )
-        if why := unusable(self.pattern):
+        if why := unusable_pattern_reason(self.pattern):
             raise PydanticCustomError(
                 "consent",
                 "{why}",
@@ -119,12 +119,12 @@ class ConsentEntry(Spec):
         """The address or glob it allows it on."""
         return str(getattr(self, self.verb))
 
-    def holds(self, today: date) -> bool:
+    def is_valid(self, today: date) -> bool:
         """Whether it is still in force; the last day counts."""
         return today <= self.until
 
 
-def unusable(pattern: str) -> str:
+def unusable_pattern_reason(pattern: str) -> str:
     """Why `pattern` can name no resource; empty when it is an address or a glob of addresses."""
     try:
         address = Address.parse(pattern)
@@ -134,16 +134,16 @@ def unusable(pattern: str) -> str:
         return f"{address.kind!r} is not a kind; kinds are written like collection or access_key"
     plain = address.kind in ("collection", "alias")
     words = [address.name] if plain else address.name.split("/")
-    reasons = (unsendable(re.sub(r"[*?]+", "x", word)) for word in words)
+    reasons = (unsendable_reason(re.sub(r"[*?]+", "x", word)) for word in words)
     return next(filter(None, reasons), "")
 
 
-def matches(pattern: str, text: str) -> bool:
+def matches_glob(pattern: str, text: str) -> bool:
     """Whether a glob stands for `text`. Every character but `*` and `?` is literal."""
-    return bool(_glob(pattern).fullmatch(text))
+    return bool(_compile_glob(pattern).fullmatch(text))
 
 
 @cache
-def _glob(pattern: str) -> re.Pattern[str]:
+def _compile_glob(pattern: str) -> re.Pattern[str]:
     words = {"*": ".*", "?": "."}
     return re.compile("".join(words.get(c) or re.escape(c) for c in pattern), re.DOTALL)

@@ -12,11 +12,11 @@ from qdrantctl.model.field_rule import ABSENT
 from qdrantctl.model.plan import PlannedServer
 from qdrantctl.model.resource import Origin
 
-FORMAT_VERSION = "1.0"
+DRIFT_FORMAT = "1.0"
 """Of the report and of the baseline: additions raise the minor number, anything else the major."""
 
 
-class What(StrEnum):
+class DriftKind(StrEnum):
     """What is told of a resource."""
 
     CHANGED = "changed"
@@ -35,7 +35,7 @@ class What(StrEnum):
     """An apply of it was not finished."""
 
 
-class MovedField(BaseModel):
+class DriftedField(BaseModel):
     """One field that differs."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -51,7 +51,7 @@ class MovedField(BaseModel):
     known: bool = Field(default=False, description="Whether the baseline holds it.")
 
 
-class Applied(BaseModel):
+class LastApply(BaseModel):
     """The last apply of a resource."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -61,25 +61,27 @@ class Applied(BaseModel):
     commit: str = Field(default="", description="What was checked out.")
 
 
-class Moved(BaseModel):
+class DriftedResource(BaseModel):
     """One resource that differs, or fields of it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     address: str = Field(description="`kind/name`.")
-    what: What = Field(description="changed, gone, recreated, appeared, new, left or interrupted.")
+    what: DriftKind = Field(
+        description="changed, gone, recreated, appeared, new, left or interrupted."
+    )
     because: str = Field(default="", description="Further notes.")
     uuid: str | MISSING = Field(
         default=ABSENT, description="The live collection's identity, where the cluster gives one."
     )
-    fields: tuple[MovedField, ...] = Field(default=(), description="What differs.")
-    applied: Applied | MISSING = Field(
+    fields: tuple[DriftedField, ...] = Field(default=(), description="What differs.")
+    applied: LastApply | MISSING = Field(
         default=ABSENT, description="The last apply of it, where what was applied moved."
     )
     known: bool = Field(default=False, description="Whether the baseline holds all of it.")
 
 
-class Counts(BaseModel):
+class DriftCounts(BaseModel):
     """How many resources there are in each block."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -96,7 +98,7 @@ class Drift(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    format_version: str = Field(default=FORMAT_VERSION, description="Version of this format.")
+    format_version: str = Field(default=DRIFT_FORMAT, description="Version of this format.")
     qdrantctl_version: str = Field(description="Version of the program that created it.")
     project: str = Field(description="`-` without a project file.")
     environment: str = Field(description="`-` without an environment.")
@@ -104,12 +106,16 @@ class Drift(BaseModel):
     recorded: int = Field(description="Resources that the ledger holds of this owner.")
     lost: bool = Field(description="Whether ledger entries are missing that must have existed.")
     strict: bool = Field(description="Whether what is not managed counts as drift (--unmanaged).")
-    changed: tuple[Moved, ...] = Field(default=(), description="Changed since it was applied.")
-    not_applied: tuple[Moved, ...] | MISSING = Field(
+    changed: tuple[DriftedResource, ...] = Field(
+        default=(), description="Changed since it was applied."
+    )
+    not_applied: tuple[DriftedResource, ...] | MISSING = Field(
         default=ABSENT, description="Merged but not yet applied; left out without manifests."
     )
-    unmanaged: tuple[Moved, ...] = Field(default=(), description="Changed but not managed.")
-    interrupted: tuple[Moved, ...] = Field(
+    unmanaged: tuple[DriftedResource, ...] = Field(
+        default=(), description="Changed but not managed."
+    )
+    interrupted: tuple[DriftedResource, ...] = Field(
         default=(),
         description="Left incomplete by an apply; the next one finishes them.",
     )
@@ -126,9 +132,9 @@ class Drift(BaseModel):
         return f"{self.project}/{self.environment}"
 
     @property
-    def counts(self) -> Counts:
+    def counts(self) -> DriftCounts:
         """The blocks, counted."""
-        return Counts(
+        return DriftCounts(
             changed=sum(not moved.known for moved in self.changed),
             not_applied=0 if self.not_applied is MISSING else len(self.not_applied),
             unmanaged=sum(not moved.known for moved in self.unmanaged),
@@ -137,7 +143,7 @@ class Drift(BaseModel):
         )
 
     @property
-    def drifted(self) -> bool:
+    def has_drifted(self) -> bool:
         """Whether there is something to raise an alarm about."""
         counts = self.counts
         return self.lost or bool(counts.changed) or (self.strict and bool(counts.unmanaged))
@@ -145,10 +151,10 @@ class Drift(BaseModel):
     def document(self) -> dict[str, Any]:
         """The report as JSON (`schemas/drift.json`)."""
         plain = self.model_dump(mode="json")
-        return plain | {"summary": self.counts.model_dump(mode="json"), "drift": self.drifted}
+        return plain | {"summary": self.counts.model_dump(mode="json"), "drift": self.has_drifted}
 
 
-class Known(BaseModel):
+class KnownDrift(BaseModel):
     """One difference that is no news: where it is, and what the cluster had there."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -163,6 +169,6 @@ class Baseline(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    format_version: str = Field(default=FORMAT_VERSION, description="Version of this format.")
+    format_version: str = Field(default=DRIFT_FORMAT, description="Version of this format.")
     owner: str = Field(description="Project and environment, `shop/prod`.")
-    known: tuple[Known, ...] = Field(default=(), description="In the order of addresses.")
+    known: tuple[KnownDrift, ...] = Field(default=(), description="In the order of addresses.")

@@ -11,7 +11,7 @@ PATTERN = "^[1-9][0-9]{0,5}[mhd]$"
 _DURATION = re.compile(PATTERN, re.ASCII)
 
 
-def length(text: str) -> timedelta:
+def parse_duration(text: str) -> timedelta:
     """`90d`, `12h` or `30m` as a length of time. Raises ValueError."""
     if re.fullmatch("0+[mhd]", text):
         raise ValueError(f"{text!r} must be more than nothing")

@@ -34,7 +34,7 @@ class QdrantctlError(Exception):
         return ". ".join(word.rstrip(".") for word in words if word) + "."
 
 
-def unforeseen(error: Exception) -> QdrantctlError:
+def unexpected_error(error: Exception) -> QdrantctlError:
     """What to say of an error that nobody foresaw. Its own words may hold anything, a key too."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:

@@ -42,7 +42,7 @@ class Effect(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class Availability:
     """The servers on which something exists. Empty words mean no bound."""
 
     since: str = ""
@@ -54,7 +54,7 @@ class Gate:
     signed: bool = False
     """Only where tokens can be signed with the given key."""
 
-    def closed(self, server: Server) -> str:
+    def unsupported_reason(self, server: Server) -> str:
         """Why `server` cannot have it; empty when it can."""
         if server.version == UNKNOWN:
             return ""
@@ -69,11 +69,11 @@ class Gate:
         return ""
 
 
-OPEN = Gate()
+OPEN = Availability()
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class FieldRule:
     """How one field behaves. One triple add / change / drop covers scalars and keyed maps alike.
 
     On a map the triple speaks of its keys; on a section (a nested spec) the fields inside speak
@@ -90,57 +90,59 @@ class Rule:
     """The reason shown for an add or a change."""
     drop_because: str = ""
     """The reason shown for a drop."""
-    neutral: Json = ABSENT
+    unset_value: Json = ABSENT
     """The value that means the same as absent; told to the server when a drop must be sent."""
-    gate: Gate = OPEN
-    values: Mapping[Json, Gate] = field(default_factory=dict, hash=False)
+    gate: Availability = OPEN
+    values: Mapping[Json, Availability] = field(default_factory=dict, hash=False)
     """Values that only some servers know."""
     in_place_since: str = ""
     """Before this version an add or a drop of a key forces replacement."""
-    whole: bool = False
+    replaced_as_unit: bool = False
     """Stating any of it states all of it: the server replaces it as one."""
-    resend: bool = False
+    merge_before_send: bool = False
     """A map that the server replaces as one, though its keys are owned one by one."""
     key: str = ""
     """A list with identity: the name of the member that identifies an entry."""
-    says: str = ""
+    value_member: str = ""
     """A list with identity whose entries say one thing: the member that says it. It is compared
     as a map of that."""
     write_only: bool = False
     """Not reported back: compared with what was recorded, taken on trust where nothing was."""
-    single: bool = False
+    float32: bool = False
     """The server keeps 32-bit floats: values are compared after rounding to one."""
-    at: str = ""
+    patch_section: str = ""
     """The section of PATCH's body that takes it, when that differs from the spec's place."""
     create: bool = True
     """Whether creation takes it; otherwise it is set right after."""
-    short: str | None = None
+    shorthand_key: str | None = None
     """The key that need not be written where it is the only one: `keyword` for `{type: keyword}`.
     The value may stand for a list of it, too."""
-    loses: bool = False
+    destroys_data: bool = False
     """Dropping a key of this map destroys stored data."""
-    cap: bool = False
+    is_limit: bool = False
     """A cap on clients: a smaller value is tighter, and none at all the loosest."""
-    local: bool = False
+    client_side: bool = False
     """Said to qdrantctl alone: no server has it, so it is neither compared nor recorded."""
 
-    def meaning(self, value: Json) -> Json:
+    def normalize(self, value: Json) -> Json:
         """`value` in the form that is compared: neutral is absent, floats are rounded."""
-        if value is ABSENT or (self.neutral is not ABSENT and same(value, self.neutral)):
+        if value is ABSENT or (
+            self.unset_value is not ABSENT and json_equal(value, self.unset_value)
+        ):
             return ABSENT
-        if self.single and isinstance(value, int | float):
+        if self.float32 and isinstance(value, int | float):
             return struct.unpack("f", struct.pack("f", value))[0]
         return value
 
-    def closed(self, value: Json, server: Server) -> str:
+    def unsupported_reason(self, value: Json, server: Server) -> str:
         """Why this server cannot have `value` here; empty when it can."""
-        if reason := self.gate.closed(server):
+        if reason := self.gate.unsupported_reason(server):
             return reason
         gate = self.values.get(value) if self.values and isinstance(value, str) else None
-        return f"{value} {reason}" if gate and (reason := gate.closed(server)) else ""
+        return f"{value} {reason}" if gate and (reason := gate.unsupported_reason(server)) else ""
 
 
-def same(one: Json, other: Json) -> bool:
+def json_equal(one: Json, other: Json) -> bool:
     """Equality of JSON values: `1` equals `1.0`, but neither equals `true`.
 
     The server reads a number of 17 digits as one of its neighbours now and then (1.16.3 gives
@@ -149,9 +151,9 @@ def same(one: Json, other: Json) -> bool:
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
     if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+        return one.keys() == other.keys() and all(json_equal(one[key], other[key]) for key in one)
     if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(same, one, other))
+        return len(one) == len(other) and all(map(json_equal, one, other))
     if isinstance(one, float) and isinstance(other, float):
         return math.isclose(one, other, rel_tol=NEIGHBOURS, abs_tol=sys.float_info.min)
     return bool(one == other)

@@ -19,7 +19,7 @@ class ImportedFile(BaseModel):
     addresses: tuple[str, ...] = Field(description="The resources in it that were written.")
 
 
-class LeftOut(BaseModel):
+class SkippedField(BaseModel):
     """Something on the cluster that no file says."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -42,13 +42,15 @@ class ReceivedField(BaseModel):
     because: str = Field(default="", description="Why it was not written; empty when it was.")
 
 
-class Imported(BaseModel):
+class ImportReport(BaseModel):
     """The report of one import."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     files: tuple[ImportedFile, ...] = Field(default=(), description="What was written.")
-    left_out: tuple[LeftOut, ...] = Field(default=(), description="What no file says, and why.")
+    left_out: tuple[SkippedField, ...] = Field(
+        default=(), description="What no file says, and why."
+    )
     stated: int = Field(default=0, description="Resources that the manifests state already.")
     fields: tuple[ReceivedField, ...] = Field(default=(), description="What --update received.")
     unapplied: tuple[ReceivedField, ...] = Field(

@@ -8,7 +8,7 @@ from datetime import date
 
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Change, FieldChange
-from qdrantctl.model.client import Asked, Door
+from qdrantctl.model.client import Client, ReadRequest
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.resource import Inventory, Resource
 from qdrantctl.model.server import Server
@@ -48,31 +48,31 @@ class Overlay:
     """What is wrong with a document beside the resources it may be laid under."""
 
 
-def _nothing(*_: object) -> Iterable[Violation]:
+def _no_violations(*_: object) -> Iterable[Violation]:
     return ()
 
 
-def _clean(*_: object) -> Iterable[Finding]:
+def _no_findings(*_: object) -> Iterable[Finding]:
     return ()
 
 
-def _as_stated(desired: Mapping[str, Json], *_: object) -> Mapping[str, Json]:
+def _unexpanded(desired: Mapping[str, Json], *_: object) -> Mapping[str, Json]:
     return desired
 
 
-def _as_judged(fields: tuple[FieldChange, ...], *_: object) -> tuple[FieldChange, ...]:
+def _unclassified(fields: tuple[FieldChange, ...], *_: object) -> tuple[FieldChange, ...]:
     return fields
 
 
-def _nothing_by_itself(*_: object) -> Mapping[str, Json]:
+def _no_defaults(*_: object) -> Mapping[str, Json]:
     return {}
 
 
-def _no_refs(_: Mapping[str, Json]) -> Iterable[Address]:
+def _no_references(_: Mapping[str, Json]) -> Iterable[Address]:
     return ()
 
 
-def _by_itself(resource: Resource, *_: object) -> Resource:
+def _unresolved(resource: Resource, *_: object) -> Resource:
     return resource
 
 
@@ -88,39 +88,39 @@ class Kind:
     """What `spec:` may hold."""
     canonical: Callable[[Spec], Mapping[str, Json]]
     """A validated spec as canonical JSON: one tree for one meaning."""
-    observe: Callable[[Door, Asked], Iterable[Resource]]
+    observe: Callable[[Client, ReadRequest], Iterable[Resource]]
     """The live resources of this kind, their specs canonical."""
     steps: Callable[[Change, Context], Iterable[Call]]
     """The requests that carry out a change."""
-    resolve: Callable[[Resource, Inventory], Resource] = _by_itself
+    resolve_selectors: Callable[[Resource, Inventory], Resource] = _unresolved
     """A desired resource and the others -> with what it says of them by their labels spelt out."""
-    widen: Callable[[Resource, Inventory, Resource], Resource] = _by_itself
+    merge_unselected: Callable[[Resource, Inventory, Resource], Resource] = _unresolved
     """A desired resource, the others that -f names, what is recorded of it -> with what it said of
     resources that -f does not name."""
-    lint: Callable[[Resource, Inventory], Iterable[Finding]] = _clean
+    lint: Callable[[Resource, Inventory], Iterable[Finding]] = _no_findings
     """What is wrong with a desired resource beside the others, seen without a server."""
-    check: Callable[[Change, Context], Iterable[Violation]] = _nothing
+    check: Callable[[Change, Context], Iterable[Violation]] = _no_violations
     """What is wrong with a change on this cluster."""
     expand: Callable[
         [Mapping[str, Json], Mapping[str, Json], Mapping[str, Json]], Mapping[str, Json]
-    ] = _as_stated
+    ] = _unexpanded
     """desired, live, recorded -> desired with what it implies on this live resource."""
     classify_scope: Callable[
         [tuple[FieldChange, ...], Resource, Resource | None, Resource | None],
         tuple[FieldChange, ...],
-    ] = _as_judged
+    ] = _unclassified
     """fields, desired, live, recorded -> the fields with what no rule of one field can tell."""
-    unset: Callable[[Mapping[str, Json], Server], Mapping[str, Json]] = _nothing_by_itself
+    server_defaults: Callable[[Mapping[str, Json], Server], Mapping[str, Json]] = _no_defaults
     """live, server -> what the server reports of such a resource where nobody set anything."""
-    refs: Callable[[Mapping[str, Json]], Iterable[Address]] = _no_refs
+    references: Callable[[Mapping[str, Json]], Iterable[Address]] = _no_references
     """The resources that a spec refers to: they come first, and go last."""
     after: tuple[str, ...] = ()
     """Kinds that are settled before this one."""
     namespace: str = ""
     """Kinds of one namespace cannot share a name."""
-    owned: bool = False
+    scoped_to_owner: bool = False
     """Whether it is addressed per owner: two owners may both have one of a name."""
-    signed: bool = False
+    needs_signing_key: bool = False
     """Whether tokens are made of it, which takes the key that the server signs with."""
     holds_data: bool = False
     """Whether removing one destroys points."""

@@ -9,7 +9,7 @@ from qdrantctl.model.address import OWN_PREFIX
 from qdrantctl.model.field_rule import Json
 
 PREFIX = f"{OWN_PREFIX}_lease"
-_SNAPSHOTS = "/~snapshots"
+_SNAPSHOTS_SUFFIX = "/~snapshots"
 """Ends the owner of the lease that is taken at once with applies. No environment is called so."""
 
 
@@ -33,32 +33,32 @@ class Lease:
     @property
     def name(self) -> str:
         """The collection's name."""
-        return name_of(self.owner, self.number)
+        return lease_name(self.owner, self.number)
 
     @property
     def word(self) -> str:
         """What `lease break` takes it by: its number, unless that is the apply's."""
-        return self.name if self.owner.endswith(_SNAPSHOTS) else str(self.number)
+        return self.name if self.owner.endswith(_SNAPSHOTS_SUFFIX) else str(self.number)
 
     @property
     def work(self) -> str:
         """What its holder does."""
-        return "job on snapshots" if self.owner.endswith(_SNAPSHOTS) else "apply"
+        return "job on snapshots" if self.owner.endswith(_SNAPSHOTS_SUFFIX) else "apply"
 
     @property
     def whose(self) -> str:
         """Project and environment."""
-        return self.owner.removesuffix(_SNAPSHOTS)
+        return self.owner.removesuffix(_SNAPSHOTS_SUFFIX)
 
     @property
     def who(self) -> str:
         """`ada, run https://…, since 2026-11-23T14:38:27Z`."""
         words = [self.holder or "somebody who left no name"]
         words += [f"run {self.run}"] if self.run else []
-        words += [f"since {stamp(self.acquired)}"] if self.acquired else []
+        words += [f"since {format_time(self.acquired)}"] if self.acquired else []
         return ", ".join(words)
 
-    def expired(self, now: datetime) -> bool:
+    def is_expired(self, now: datetime) -> bool:
         """Whether it may be taken over. Dates are whole seconds, so equal is not yet over."""
         return self.expires is not None and now > self.expires
 
@@ -74,10 +74,10 @@ class Lease:
             "holder": self.holder,
             "run": self.run,
             "commit": self.commit,
-            "since": stamp(self.acquired) if self.acquired else None,
-            "expires": stamp(self.expires) if self.expires else None,
+            "since": format_time(self.acquired) if self.acquired else None,
+            "expires": format_time(self.expires) if self.expires else None,
             "remaining_seconds": self.remaining(now),
-            "expired": self.expired(now),
+            "expired": self.is_expired(now),
         }
 
 
@@ -92,16 +92,16 @@ class LeaseReport:
     """The server's clock."""
 
 
-def name_of(owner: str, number: int | str) -> str:
+def lease_name(owner: str, number: int | str) -> str:
     """The collection's name. Environments hold no dot, so it belongs to one owner only."""
     return f"{PREFIX}.{owner.replace('/', '.')}.{number}"
 
 
-def of_snapshots(owner: str) -> str:
+def snapshots_owner(owner: str) -> str:
     """Whose lease it is that jobs on the snapshots of an owner take."""
-    return owner + _SNAPSHOTS
+    return owner + _SNAPSHOTS_SUFFIX
 
 
-def stamp(when: datetime) -> str:
+def format_time(when: datetime) -> str:
     """`2026-11-23T14:38:27Z`."""
     return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from qdrantctl.model.consent import Day
-from qdrantctl.model.field_rule import Rule
-from qdrantctl.model.resource import Ignored, Lifecycle
+from qdrantctl.model.field_rule import FieldRule
+from qdrantctl.model.resource import IgnoredField, Lifecycle
 from qdrantctl.model.spec import Path, Spec
 
 API_VERSION = "qdrantctl/v1"
@@ -52,21 +52,23 @@ class LifecycleSpec(Spec):
     exclusive: list[str | list[str | int]] = Field(
         default_factory=list, description="Maps from which unmanaged keys are removed."
     )
-    ignore: Annotated[list[IgnoreEntry], Rule(key="path")] = Field(
+    ignore: Annotated[list[IgnoreEntry], FieldRule(key="path")] = Field(
         default_factory=list, description="Fields left alone."
     )
 
-    def lifecycle(self) -> Lifecycle:
+    def to_lifecycle(self) -> Lifecycle:
         """The same as a plain value."""
         return Lifecycle(
             protect=self.protect,
             replace=self.replace,
-            exclusive=tuple(field_path(path) for path in self.exclusive),
-            ignore=tuple(Ignored(field_path(i.path), i.reason, i.until) for i in self.ignore),
+            exclusive=tuple(parse_field_path(path) for path in self.exclusive),
+            ignore=tuple(
+                IgnoredField(parse_field_path(i.path), i.reason, i.until) for i in self.ignore
+            ),
         )
 
 
-def field_path(path: str | list[str | int]) -> Path:
+def parse_field_path(path: str | list[str | int]) -> Path:
     """`a.b` or `[a, b]` as a path."""
     return tuple(path.split(".")) if isinstance(path, str) else tuple(path)
 

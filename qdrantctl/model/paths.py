@@ -8,7 +8,7 @@ from qdrantctl.model.field_rule import ABSENT, Json
 from qdrantctl.model.spec import Path
 
 
-def at(tree: Json, path: Path) -> Json:
+def get_at(tree: Json, path: Path) -> Json:
     """The value at `path`, or ABSENT."""
     for word in path:
         if not isinstance(tree, Mapping) or word not in tree:
@@ -17,23 +17,23 @@ def at(tree: Json, path: Path) -> Json:
     return tree
 
 
-def put(tree: Mapping[str, Json], path: Path, value: Json) -> dict[str, Json]:
+def put_at(tree: Mapping[str, Json], path: Path, value: Json) -> dict[str, Json]:
     """A copy of `tree` with `value` at `path`, or without it; empty sections go."""
     head, rest = str(path[0]), path[1:]
     inner = tree.get(head, {})
     if rest:
         below = inner if isinstance(inner, Mapping) else {}
-        value = put(below, rest, value) or ABSENT
+        value = put_at(below, rest, value) or ABSENT
     return {k: v for k, v in {**tree, head: value}.items() if v is not ABSENT}
 
 
-def merged(spec: Mapping[str, Json], other: Mapping[str, Json]) -> Mapping[str, Json]:
+def merge_trees(spec: Mapping[str, Json], other: Mapping[str, Json]) -> Mapping[str, Json]:
     """Both trees as one; where they differ in a value, that of `spec`."""
     found = dict(other)
     for key, value in spec.items():
         beside = other.get(key)
         if isinstance(value, Mapping) and isinstance(beside, Mapping):
-            found[key] = merged(value, beside)
+            found[key] = merge_trees(value, beside)
         elif isinstance(value, list) and isinstance(beside, list):
             found[key] = value + [entry for entry in beside if entry not in value]
         else:

@@ -9,12 +9,12 @@ from pydantic import MISSING, BaseModel, ConfigDict, Field
 
 from qdrantctl.model.change import Action, Change
 from qdrantctl.model.field_rule import ABSENT
-from qdrantctl.model.resource import digest
+from qdrantctl.model.resource import json_digest
 from qdrantctl.model.server import Server
 from qdrantctl.model.step import Step
 from qdrantctl.model.violation import Severity, Violation
 
-FORMAT_VERSION = "1.1"
+PLAN_FORMAT = "1.1"
 """Of plan JSON: additions raise the minor number, anything else the major one."""
 _NOT_IN_1_0 = {"changes": {"__all__": {"fields": {"__all__": {"destroys_data"}}}}}
 """So that a plan of format 1.0 keeps the digest that it was saved with."""
@@ -39,7 +39,7 @@ class PlannedServer(BaseModel):
         return planned.model_copy(update={"cluster_id": cluster_id}) if cluster_id else planned
 
 
-class Offline(BaseModel):
+class OfflineSource(BaseModel):
     """The committed state that a plan was made from, where no server was asked."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -71,7 +71,7 @@ class RecordedOptions(BaseModel):
     )
 
 
-class Summary(BaseModel):
+class PlanSummary(BaseModel):
     """How many changes there are of each action."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -105,14 +105,14 @@ class Plan(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    format_version: str = Field(default=FORMAT_VERSION, description="Version of this format.")
+    format_version: str = Field(default=PLAN_FORMAT, description="Version of this format.")
     qdrantctl_version: str = Field(description="Version of the program that created it.")
     project: str = Field(description="`-` without a project file.")
     environment: str = Field(description="`-` without an environment.")
     server: PlannedServer = Field(
         description="The server that it was made for; its values are empty in an offline plan."
     )
-    offline: Offline | MISSING = Field(
+    offline: OfflineSource | MISSING = Field(
         default=ABSENT, description="Only in an offline plan, which can never be applied."
     )
     manifests_digest: str = Field(description="sha256 over every resource that is desired.")
@@ -134,10 +134,10 @@ class Plan(BaseModel):
         return f"{self.project}/{self.environment}"
 
     @property
-    def summary(self) -> Summary:
+    def summary(self) -> PlanSummary:
         """The changes, counted."""
         counted = Counter(change.action for change in self.changes)
-        return Summary(**{str(action): counted.get(action, 0) for action in Action})
+        return PlanSummary(**{str(action): counted.get(action, 0) for action in Action})
 
     @property
     def blocking(self) -> tuple[Violation, ...]:
@@ -145,7 +145,7 @@ class Plan(BaseModel):
         return tuple(v for v in self.violations if v.severity is Severity.ERROR)
 
     @property
-    def applicable(self) -> bool:
+    def is_applicable(self) -> bool:
         """Whether apply may carry it out."""
         blocked = self.blocking or self.summary.refused
         return self.offline is ABSENT and not blocked
@@ -156,10 +156,10 @@ class Plan(BaseModel):
         if not isinstance(document, dict) or "format_version" not in document:
             raise ValueError("it is not a plan")
         version = str(document["format_version"])
-        if version.partition(".")[0] != FORMAT_VERSION.partition(".")[0]:
-            raise ValueError(f"its format is {version}, this version knows {FORMAT_VERSION}")
+        if version.partition(".")[0] != PLAN_FORMAT.partition(".")[0]:
+            raise ValueError(f"its format is {version}, this version knows {PLAN_FORMAT}")
         plain = {word: value for word, value in document.items() if word != "digest"}
-        if document.get("digest") != digest(plain):
+        if document.get("digest") != json_digest(plain):
             raise ValueError("its digest does not fit: it was changed since it was made")
         derived = ("summary", "applicable")
         return cls.model_validate({k: v for k, v in plain.items() if k not in derived})
@@ -174,5 +174,5 @@ class Plan(BaseModel):
         words = (*head, "offline", "manifests_digest", "options")
         found = {key: plain.pop(key) for key in words if key in plain}
         found["summary"] = self.summary.model_dump(mode="json")
-        found |= plain | {"applicable": self.applicable}
-        return found | {"digest": digest(found)}
+        found |= plain | {"applicable": self.is_applicable}
+        return found | {"digest": json_digest(found)}

@@ -9,17 +9,17 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from qdrantctl.model.address import Address
-from qdrantctl.model.consent import ADDRESS_HINT, ConsentEntry, unusable
-from qdrantctl.model.field_rule import Rule
+from qdrantctl.model.consent import ADDRESS_HINT, ConsentEntry, unusable_pattern_reason
+from qdrantctl.model.field_rule import FieldRule
 from qdrantctl.model.spec import Spec
-from qdrantctl.model.url import UrlError, normal
+from qdrantctl.model.url import UrlError, normalize_url
 from qdrantctl.model.violation import Severity
 
 EMBEDDED = "embedded"
 NAME_LENGTH = 64
 
 
-def _name(allowed: str) -> AfterValidator:
+def _name_validator(allowed: str) -> AfterValidator:
     """Names become part of owners (`shop/prod`), folders and lease names (`….shop.prod.1`)."""
 
     def check(name: str) -> str:
@@ -39,8 +39,8 @@ def _name(allowed: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-ProjectName = Annotated[str, _name(".-")]
-EnvironmentName = Annotated[str, _name("-")]
+ProjectName = Annotated[str, _name_validator(".-")]
+EnvironmentName = Annotated[str, _name_validator("-")]
 """No dot: a lease is called `_qdrantctl_lease.<project>.<environment>.<n>`."""
 
 
@@ -79,7 +79,7 @@ class KeySource(Spec):
         return self
 
 
-def _no_literal(value: Any) -> Any:
+def _refuse_literal_key(value: Any) -> Any:
     if value is None or isinstance(value, dict | KeySource):
         return value
     raise PydanticCustomError(
@@ -93,9 +93,9 @@ def _no_literal(value: Any) -> Any:
     )
 
 
-def _server(value: str) -> str:
+def _check_server(value: str) -> str:
     try:
-        return value if value == EMBEDDED else normal(value)
+        return value if value == EMBEDDED else normalize_url(value)
     except UrlError as error:
         raise PydanticCustomError(
             "url",
@@ -108,7 +108,7 @@ def _server(value: str) -> str:
         ) from None
 
 
-def _server_or_variable(value: Any) -> Any:
+def _check_server_or_variable(value: Any) -> Any:
     """Said here in one sentence; a union would complain once for each of its members."""
     if isinstance(value, FromVariable) or value is None:
         return value
@@ -116,7 +116,7 @@ def _server_or_variable(value: Any) -> Any:
         if value.keys() == {"env"} and isinstance(value["env"], str) and value["env"]:
             return value
     elif isinstance(value, str):
-        return _server(value)
+        return _check_server(value)
     raise PydanticCustomError(
         "url",
         "not a URL",
@@ -127,13 +127,13 @@ def _server_or_variable(value: Any) -> Any:
     )
 
 
-def _node(value: str) -> str:
+def _check_node_url(value: str) -> str:
     if value == EMBEDDED:
         value = ""
-    return _server(value)
+    return _check_server(value)
 
 
-class Tls(Spec):
+class TlsSpec(Spec):
     """The certificates of a connection: the server's, and the client's own."""
 
     ca_file: Annotated[
@@ -156,12 +156,12 @@ class Tls(Spec):
     ] = None
 
 
-class Environment(Spec):
+class EnvironmentSpec(Spec):
     """One cluster that the project's manifests are applied to."""
 
     url: Annotated[
         str | FromVariable | None,
-        BeforeValidator(_server_or_variable),
+        BeforeValidator(_check_server_or_variable),
         Field(
             description="The server's REST address, {env: NAME}, or `embedded` for a real Qdrant "
             "on this machine. Without a port 6333 is used."
@@ -169,16 +169,16 @@ class Environment(Spec):
     ] = None
     api_key: Annotated[
         KeySource | None,
-        BeforeValidator(_no_literal),
+        BeforeValidator(_refuse_literal_key),
         Field(description="Source of the API key. Leave it out if the server needs none."),
     ] = None
     allow_http: Annotated[
         bool | None,
         Field(description="Send the API key over plain http to another machine. Default false."),
     ] = None
-    tls: Annotated[Tls | None, Field(description="Certificates of the connection.")] = None
+    tls: Annotated[TlsSpec | None, Field(description="Certificates of the connection.")] = None
     nodes: Annotated[
-        list[Annotated[str, AfterValidator(_node)]] | None,
+        list[Annotated[str, AfterValidator(_check_node_url)]] | None,
         Field(description="Each node's own address, for snapshots of a cluster."),
     ] = None
     vars: Annotated[
@@ -201,7 +201,7 @@ class Environment(Spec):
     ] = None
 
     @model_validator(mode="after")
-    def _consistent(self) -> Environment:
+    def _consistent(self) -> EnvironmentSpec:
         if self.url == EMBEDDED:
             for word in ("api_key", "tls", "nodes", "allow_http"):
                 if getattr(self, word) is not None:
@@ -224,28 +224,32 @@ class Environment(Spec):
         return self
 
 
-def _address(text: str) -> str:
-    if why := unusable(text) or ("globs are not allowed here" if set("*?") & set(text) else ""):
+def _check_address(text: str) -> str:
+    if why := unusable_pattern_reason(text) or (
+        "globs are not allowed here" if set("*?") & set(text) else ""
+    ):
         raise PydanticCustomError(
             "address", "{why}", {"why": why, "rule": "QC074", "hint": ADDRESS_HINT}
         )
     return text
 
 
-class Removed(Spec):
+class RemovedEntry(Spec):
     """A resource that is no longer managed and not destroyed either."""
 
     address: Annotated[
-        str, AfterValidator(_address), Field(description="KIND/NAME of the resource to forget.")
+        str,
+        AfterValidator(_check_address),
+        Field(description="KIND/NAME of the resource to forget."),
     ]
 
     @property
-    def where(self) -> Address:
+    def parsed_address(self) -> Address:
         """The address as a value."""
         return Address.parse(self.address)
 
 
-def _severity(value: Any) -> Any:
+def _parse_severity(value: Any) -> Any:
     """YAML 1.1 habits: `off` may arrive quoted or not, both are the word."""
     try:
         return Severity(value)
@@ -257,7 +261,7 @@ def _severity(value: Any) -> Any:
         ) from None
 
 
-def _rule_id(value: str) -> str:
+def _check_rule_id(value: str) -> str:
     if not re.fullmatch(r"Q[AC]\d{3}", value, re.ASCII):
         raise PydanticCustomError(
             "rule_id",
@@ -283,23 +287,23 @@ class SharedSpec(Spec):
         Field(min_length=1, description="Files, folders and globs. Default [manifests]."),
     ] = None
     environments: Annotated[
-        dict[EnvironmentName, Environment],
+        dict[EnvironmentName, EnvironmentSpec],
         Field(default_factory=dict, description="Clusters by the name given with -e."),
     ]
     consents: Annotated[
         list[ConsentEntry],
-        Rule(key="until"),
+        FieldRule(key="until"),
         Field(default_factory=list, description="What may be deleted or changed, and until when."),
     ]
     removed: Annotated[
-        list[Removed],
-        Rule(key="address"),
+        list[RemovedEntry],
+        FieldRule(key="address"),
         Field(default_factory=list, description="Resources to forget without destroying them."),
     ]
     rules: Annotated[
         dict[
-            Annotated[str, AfterValidator(_rule_id)],
-            Annotated[Severity, BeforeValidator(_severity)],
+            Annotated[str, AfterValidator(_check_rule_id)],
+            Annotated[Severity, BeforeValidator(_parse_severity)],
         ],
         Field(default_factory=dict, description="Severities of rules: error, warning, note, off."),
     ]

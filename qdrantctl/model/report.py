@@ -11,12 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from qdrantctl.model.change import Action
 from qdrantctl.model.plan import Plan
 
-FORMAT_VERSION = "1.1"
+REPORT_FORMAT = "1.1"
 """Additions raise the minor number, anything else the major one."""
 Command = Literal["apply", "snapshots run", "snapshots restore"]
 
 
-class Status(StrEnum):
+class OutcomeStatus(StrEnum):
     """What became of one change."""
 
     DONE = "done"
@@ -30,7 +30,7 @@ class Status(StrEnum):
     """The command stopped before it."""
 
 
-class Stored(BaseModel):
+class StoredSet(BaseModel):
     """A set of snapshots at one destination of a policy."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -49,7 +49,7 @@ class Outcome(BaseModel):
 
     address: str = Field(description="`kind/name`.")
     action: Action = Field(description="What was planned.")
-    status: Status = Field(description="What became of it.")
+    status: OutcomeStatus = Field(description="What became of it.")
     error: str = Field(default="", description="What happened, without secrets.")
     missed: tuple[str, ...] = Field(
         default=(), description="Settings the server answered ok to and does not show."
@@ -59,10 +59,10 @@ class Outcome(BaseModel):
         default="", description="The command that brings back the points that were destroyed."
     )
     seconds: float = Field(default=0.0, description="Wall time of its steps and read-back.")
-    taken: tuple[Stored, ...] = Field(
+    taken: tuple[StoredSet, ...] = Field(
         default=(), description="By `snapshots run`: sets that are whole now and were not before."
     )
-    removed: tuple[Stored, ...] = Field(
+    removed: tuple[StoredSet, ...] = Field(
         default=(), description="By `snapshots run`: sets that retention no longer keeps."
     )
 
@@ -72,7 +72,7 @@ class Report(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    format_version: str = Field(default=FORMAT_VERSION, description="Version of this format.")
+    format_version: str = Field(default=REPORT_FORMAT, description="Version of this format.")
     command: Command = Field(default="apply", description="What carried the plan out.")
     project: str = Field(description="`-` without a project file.")
     environment: str = Field(description="`-` without an environment.")
@@ -101,7 +101,7 @@ class Report(BaseModel):
             interrupted=interrupted,
         )
 
-    def count(self, status: Status, *actions: Action) -> int:
+    def count(self, status: OutcomeStatus, *actions: Action) -> int:
         """Outcomes of a status, of these actions or of all."""
         return sum(
             outcome.status is status and (not actions or outcome.action in actions)
@@ -109,6 +109,6 @@ class Report(BaseModel):
         )
 
     @property
-    def complete(self) -> bool:
+    def is_complete(self) -> bool:
         """Whether everything that was planned has been done and seen on the server."""
-        return all(o.status in (Status.DONE, Status.NOOP) for o in self.outcomes)
+        return all(o.status in (OutcomeStatus.DONE, OutcomeStatus.NOOP) for o in self.outcomes)

@@ -29,7 +29,7 @@ class Origin(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Ignored:
+class IgnoredField:
     """A field that plans leave alone (`lifecycle.ignore`)."""
 
     path: Path
@@ -45,7 +45,7 @@ class Lifecycle:
     replace: str = "refuse"
     exclusive: tuple[Path, ...] = ()
     """Maps from which unmanaged keys are removed."""
-    ignore: tuple[Ignored, ...] = ()
+    ignore: tuple[IgnoredField, ...] = ()
 
     def document(self) -> dict[str, Json]:
         """The canonical JSON form, defaults left out, so that stating a default changes nothing."""
@@ -72,7 +72,7 @@ class Lifecycle:
             replace=str(document.get("replace", "refuse")),
             exclusive=tuple(tuple(path) for path in document.get("exclusive", ())),
             ignore=tuple(
-                Ignored(
+                IgnoredField(
                     tuple(i["path"]),
                     i.get("reason", ""),
                     date.fromisoformat(i["until"]) if i.get("until") else None,
@@ -130,7 +130,7 @@ class Record:
     """Taken from the committed state, because the ledger holds nothing of this owner."""
 
 
-class Layer(NamedTuple):
+class OverlayOrigin(NamedTuple):
     """Where a value comes from that an overlay laid under a manifest's own."""
 
     document: Address
@@ -158,13 +158,13 @@ class Resource:
     nearest thing above it; only in the desired world."""
     declared: Mapping[str, Json] = field(default_factory=dict)
     """What the manifest says to qdrantctl alone; only in the desired world."""
-    layers: Mapping[Path, Layer] = field(default_factory=dict, compare=False, repr=False)
+    layers: Mapping[Path, OverlayOrigin] = field(default_factory=dict, compare=False, repr=False)
     """Values of the spec that come from overlays; only in the desired world."""
 
     @property
     def digest(self) -> str:
         """sha256 over address, spec and lifecycle: what the resource is asked to be."""
-        return digest(
+        return json_digest(
             {
                 "address": str(self.address),
                 "spec": self.spec,
@@ -173,11 +173,11 @@ class Resource:
         )
 
     @property
-    def from_state(self) -> bool:
+    def is_from_state(self) -> bool:
         """Whether only the committed state says whose it is, and not the cluster's ledger."""
         return self.record is not None and self.record.committed
 
-    def place(self, path: Path) -> Origin | None:
+    def origin_of(self, path: Path) -> Origin | None:
         """The line on which the value at `path` is stated."""
         if self.layers:
             for where, layer in self.layers.items():
@@ -208,11 +208,11 @@ class Inventory(Mapping[Address, Resource]):
         return len(self._resources)
 
 
-def canonical(value: Json) -> str:
+def canonical_json(value: Json) -> str:
     """JSON with sorted keys and no spaces: equal values give equal text."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def digest(value: Json) -> str:
+def json_digest(value: Json) -> str:
     """`sha256:…` of the canonical JSON."""
-    return "sha256:" + hashlib.sha256(canonical(value).encode()).hexdigest()
+    return "sha256:" + hashlib.sha256(canonical_json(value).encode()).hexdigest()

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from qdrantctl.model.field_rule import Json
 
 
-class Event(BaseModel):
+class HistoryEntry(BaseModel):
     """One apply of one resource, as the ledger remembers it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -27,7 +27,7 @@ class Event(BaseModel):
     )
 
 
-class Shown(BaseModel):
+class ResourceView(BaseModel):
     """One resource: what was last applied, and what is there."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -42,4 +42,6 @@ class Shown(BaseModel):
     status: str = Field(default="", description="green, yellow, grey or red.")
     aliases: tuple[str, ...] = Field(default=(), description="Its live aliases.")
     uuid: str = Field(default="", description="The live collection's identity.")
-    events: tuple[Event, ...] = Field(default=(), description="The last applies, newest first.")
+    events: tuple[HistoryEntry, ...] = Field(
+        default=(), description="The last applies, newest first."
+    )

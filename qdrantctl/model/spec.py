@@ -11,7 +11,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import AliasChoices, BaseModel, ConfigDict, RootModel, model_validator
 from pydantic.fields import FieldInfo
 
-from qdrantctl.model.field_rule import ABSENT, OPEN, Json, Rule
+from qdrantctl.model.field_rule import ABSENT, OPEN, FieldRule, Json
 
 Path = tuple[str | int, ...]
 """Where a value stands in a spec: names, map keys (strings, or integers for shard keys)."""
@@ -27,11 +27,13 @@ class Spec(BaseModel):
     def _null_is_absent(cls, value: Any) -> Any:
         if not isinstance(value, dict) or None not in value.values():
             return value
-        known = {word for name, info in cls.model_fields.items() for word in spellings(name, info)}
+        known = {
+            word for name, info in cls.model_fields.items() for word in field_spellings(name, info)
+        }
         return {k: v for k, v in value.items() if v is not None or k not in known}
 
 
-def spellings(name: str, info: FieldInfo) -> tuple[str, ...]:
+def field_spellings(name: str, info: FieldInfo) -> tuple[str, ...]:
     """The keys under which a field may be stated, the usual one first."""
     alias = info.validation_alias
     if isinstance(alias, AliasChoices):
@@ -40,13 +42,13 @@ def spellings(name: str, info: FieldInfo) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class FieldTree:
     """One place in a spec: its rule and what lies below it."""
 
-    rule: Rule
-    fields: Mapping[str, Shape] = field(default_factory=dict)
+    rule: FieldRule
+    fields: Mapping[str, FieldTree] = field(default_factory=dict)
     """Of a section: its fields by name."""
-    entries: Shape | None = None
+    entries: FieldTree | None = None
     """Of a map, or of a list with identity: the shape of every entry."""
     about: str = ""
     """The field's description, from its docstring or `Field(description=…)`."""
@@ -63,19 +65,19 @@ class Shape:
     @property
     def is_list(self) -> bool:
         """Whether it is a list with identity that is compared as one, and not as a map."""
-        return bool(self.rule.key) and not self.rule.says
+        return bool(self.rule.key) and not self.rule.value_member
 
-    def along(self, path: Path) -> Iterator[Shape]:
+    def walk(self, path: Path) -> Iterator[FieldTree]:
         """The shapes met on the way to `path`, this one left out, that of `path` last."""
-        here: Shape | None = self
+        here: FieldTree | None = self
         for word in path:
             if here is None:
                 return
-            here = here.below(word)
+            here = here.child(word)
             if here is not None:
                 yield here
 
-    def below(self, word: str | int) -> Shape | None:
+    def child(self, word: str | int) -> FieldTree | None:
         """What stands under a key, whichever of its spellings that is; None for an unknown one."""
         if self.entries is not None:
             return self.entries
@@ -100,7 +102,7 @@ class Shape:
         """
         leaves: dict[Path, Json] = {}
         for key, value in self.as_mapping(spec).items():
-            below = self.below(key)
+            below = self.child(key)
             inside = below.leaves(value) if below and not below.is_leaf else {}
             leaves |= {(key, *path): leaf for path, leaf in inside.items()} or {(key,): value}
         return leaves
@@ -113,22 +115,22 @@ class Shape:
         spec: dict[str | int, Json] = {}
         for key, inside in parts.items():
             value = inside.pop((), ABSENT)
-            below = self.below(key)
+            below = self.child(key)
             spec[key] = below.build(inside) if below and inside else value
         return list(spec.values()) if self.is_list else spec
 
     def field_path(self, path: Path) -> Path:
         """The path of the field that stands at `path`, or around it: of an opaque value."""
-        return path[: len(list(self.along(path)))]
+        return path[: len(list(self.walk(path)))]
 
     def value_at(self, spec: Json, path: Path) -> Json:
         """The value at `path`, also in lists with identity and inside opaque values; or ABSENT."""
         field_path, here = self.field_path(path), self
-        for word, below in zip(field_path, self.along(path), strict=True):
+        for word, below in zip(field_path, self.walk(path), strict=True):
             spec, here = here.as_mapping(spec).get(word, ABSENT), below
         return value_inside(spec, path[len(field_path) :])
 
-    def spelled(self, stated: Any, word: str | int) -> str | int | None:
+    def key_in(self, stated: Any, word: str | int) -> str | int | None:
         """The key or position at which `stated`, as a person wrote it, has what is under `word`.
 
         A manifest may say the same in other words: another spelling of a key, a bare entry of a
@@ -164,100 +166,102 @@ def value_inside(value: Json, path: Path) -> Json:
 
 
 @cache
-def shape_of(spec: type[Spec]) -> Shape:
+def field_tree_of(spec: type[Spec]) -> FieldTree:
     """The shape of a spec type, gates of sections handed down to what they hold."""
-    return _section([spec], Rule())
+    return _section_tree([spec], FieldRule())
 
 
-def _section(specs: list[type[Spec]], rule: Rule) -> Shape:
+def _section_tree(specs: list[type[Spec]], rule: FieldRule) -> FieldTree:
     """One section for a spec, or for a union of specs told apart by their `type`."""
-    fields: dict[str, Shape] = {}
+    fields: dict[str, FieldTree] = {}
     for spec in specs:
         for name, info in spec.model_fields.items():
-            own = _own_rule(info)
-            if own.local:
+            own = _rule_of(info)
+            if own.client_side:
                 continue
-            found = _shape(info.annotation, _inherit(own, rule), info.description or "")
-            found = replace(found, spellings=spellings(name, info))
+            found = _tree_of(info.annotation, _inherit_rule(own, rule), info.description or "")
+            found = replace(found, spellings=field_spellings(name, info))
             known = fields.get(name)
             if known is not None and known.words != found.words:
                 known = replace(known, words=f"{known.words} | {found.words}")
             fields[name] = known or found
-    return Shape(rule, fields, None, "", "section")
+    return FieldTree(rule, fields, None, "", "section")
 
 
-def _own_rule(info: FieldInfo) -> Rule:
-    return next((mark for mark in info.metadata if isinstance(mark, Rule)), None) or Rule()
+def _rule_of(info: FieldInfo) -> FieldRule:
+    return (
+        next((mark for mark in info.metadata if isinstance(mark, FieldRule)), None) or FieldRule()
+    )
 
 
-def local_fields(spec: Spec) -> dict[str, Any]:
+def client_side_fields(spec: Spec) -> dict[str, Any]:
     """What a spec says to qdrantctl alone, by name; it has no place in the shape."""
-    stated = {name for name in _local_names(type(spec)) if getattr(spec, name) is not None}
+    stated = {name for name in _client_side_names(type(spec)) if getattr(spec, name) is not None}
     return spec.model_dump(include=stated, exclude_none=True) if stated else {}
 
 
 @cache
-def _local_names(spec: type[Spec]) -> tuple[str, ...]:
-    return tuple(name for name, info in spec.model_fields.items() if _own_rule(info).local)
+def _client_side_names(spec: type[Spec]) -> tuple[str, ...]:
+    return tuple(name for name, info in spec.model_fields.items() if _rule_of(info).client_side)
 
 
-def _inherit(rule: Rule, parent: Rule) -> Rule:
+def _inherit_rule(rule: FieldRule, parent: FieldRule) -> FieldRule:
     if rule.gate == OPEN and parent.gate != OPEN:
         return replace(rule, gate=replace(parent.gate))
     return rule
 
 
-def _shape(annotation: Any, rule: Rule, about: str) -> Shape:
-    members, inner = _unwrap(annotation)
-    rule = replace(inner, gate=rule.gate) if inner and rule == Rule(gate=rule.gate) else rule
+def _tree_of(annotation: Any, rule: FieldRule, about: str) -> FieldTree:
+    members, inner = _unwrap_annotation(annotation)
+    rule = replace(inner, gate=rule.gate) if inner and rule == FieldRule(gate=rule.gate) else rule
     specs = [member for member in members if isinstance(member, type) and issubclass(member, Spec)]
     if specs:
-        return replace(_section(specs, rule), about=about)
+        return replace(_section_tree(specs, rule), about=about)
     for member in members:
         origin = get_origin(member)
         if origin is dict or (origin is list and rule.key):
             entry = get_args(member)[-1]
-            inside = Shape(rule) if rule.says else _entry(entry, rule)
-            return Shape(rule, {}, inside, about, "map")
-    return Shape(rule, {}, None, about, " or ".join(_words(member) for member in members))
+            inside = FieldTree(rule) if rule.value_member else _entry_tree(entry, rule)
+            return FieldTree(rule, {}, inside, about, "map")
+    return FieldTree(rule, {}, None, about, " or ".join(_type_words(member) for member in members))
 
 
-def _entry(annotation: Any, rule: Rule) -> Shape:
+def _entry_tree(annotation: Any, rule: FieldRule) -> FieldTree:
     """What a map holds: a section of its own, or a leaf judged by the map's own rule."""
-    members, inner = _unwrap(annotation)
+    members, inner = _unwrap_annotation(annotation)
     specs = [member for member in members if isinstance(member, type) and issubclass(member, Spec)]
     if specs:
-        return _section(specs, inner or Rule(gate=rule.gate))
-    return Shape(rule, {}, None, "", " or ".join(_words(member) for member in members))
+        return _section_tree(specs, inner or FieldRule(gate=rule.gate))
+    return FieldTree(rule, {}, None, "", " or ".join(_type_words(member) for member in members))
 
 
-def _unwrap(annotation: Any) -> tuple[list[Any], Rule | None]:
+def _unwrap_annotation(annotation: Any) -> tuple[list[Any], FieldRule | None]:
     """The alternatives of a type without null, and the rule written beside it, if any."""
     if get_origin(annotation) is Annotated:
         base, *marks = get_args(annotation)
-        members, inner = _unwrap(base)
-        return members, next((m for m in marks if isinstance(m, Rule)), inner)
+        members, inner = _unwrap_annotation(base)
+        return members, next((m for m in marks if isinstance(m, FieldRule)), inner)
     if get_origin(annotation) in (Union, types.UnionType):
         found: list[Any] = []
-        rule: Rule | None = None
+        rule: FieldRule | None = None
         for member in get_args(annotation):
             if member is not type(None):
-                members, inner = _unwrap(member)
+                members, inner = _unwrap_annotation(member)
                 found += members
                 rule = rule or inner
         return found, rule
     if isinstance(annotation, type) and issubclass(annotation, RootModel):
-        return _unwrap(annotation.model_fields["root"].annotation)
+        return _unwrap_annotation(annotation.model_fields["root"].annotation)
     return [annotation], None
 
 
 _PLAIN_WORDS = {"str": "string", "int": "integer", "float": "number", "Any": "anything"}
 
 
-def _words(member: Any) -> str:
+def _type_words(member: Any) -> str:
     if get_origin(member) is list:
-        entries, _ = _unwrap(get_args(member)[0])
-        return "list of " + " or ".join(_words(entry) for entry in entries)
+        entries, _ = _unwrap_annotation(get_args(member)[0])
+        return "list of " + " or ".join(_type_words(entry) for entry in entries)
     if get_args(member):
         return " | ".join(str(value) for value in get_args(member))
     name = getattr(member, "__name__", str(member))

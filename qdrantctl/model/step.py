@@ -140,7 +140,7 @@ class Step(BaseModel):
         return next(value for value in values if value is not ABSENT)
 
 
-def calls(steps: Iterable[Step]) -> list[Call]:
+def list_calls(steps: Iterable[Step]) -> list[Call]:
     """The requests among steps, in their order."""
     return [step.call for step in steps if isinstance(step.call, Call)]
 

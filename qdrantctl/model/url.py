@@ -22,7 +22,7 @@ class UrlError(ValueError):
         """Whether the address may hold a secret and must not be shown."""
 
 
-def normal(text: str) -> str:
+def normalize_url(text: str) -> str:
     """`https://host:port[/path]`, the port always stated. Raises UrlError."""
     if not text.isprintable() or " " in text or not text.isascii():
         raise UrlError(
@@ -68,19 +68,19 @@ def _refuse_secrets(parts: SplitResult) -> None:
         )
 
 
-def netloc(url: str) -> str:
+def url_netloc(url: str) -> str:
     """`host:port` of a normal URL."""
     return urlsplit(url).netloc
 
 
-def host_of(url: str) -> str:
+def url_host(url: str) -> str:
     """The host alone, IPv6 in brackets."""
-    return netloc(url).rpartition(":")[0]
+    return url_netloc(url).rpartition(":")[0]
 
 
 def is_loopback(url: str) -> bool:
     """Whether a normal URL stays on this machine."""
-    host = host_of(url).strip("[]")
+    host = url_host(url).strip("[]")
     if host == "localhost" or host.endswith(".localhost"):
         return True
     with suppress(ValueError):

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 
-from qdrantctl.model.access_keys.report import Checked, KeyListing, Replacing
+from qdrantctl.model.access_keys.report import ApiKeyRotation, CheckedToken, KeyListing
 from qdrantctl.model.audit.report import AuditReport
 from qdrantctl.model.drift import Drift
 from qdrantctl.model.field_rule import Json
-from qdrantctl.model.import_report import Imported
+from qdrantctl.model.import_report import ImportReport
 from qdrantctl.model.lease import LeaseReport
 from qdrantctl.model.plan import Plan
 from qdrantctl.model.report import Report
-from qdrantctl.model.resource_view import Event, Shown
+from qdrantctl.model.resource_view import HistoryEntry, ResourceView
 from qdrantctl.model.snapshots.reports import (
     RemovalReport,
     SnapshotInventory,
@@ -21,78 +21,78 @@ from qdrantctl.model.snapshots.reports import (
 )
 from qdrantctl.model.violation import Severity, Violation
 from qdrantctl.render.diagnostics import REPORTED, count
-from qdrantctl.render.shared.escape import clean
+from qdrantctl.render.shared.escape import escape_line
 from qdrantctl.render.shared.style import PLAIN, Style
 
 
 def plan(made: Plan, _: Style = PLAIN) -> str:
     """The plan as JSON, its digest last."""
-    return document(made.document())
+    return render_json(made.document())
 
 
 def report(made: Report, _: Style = PLAIN) -> str:
     """The report as JSON."""
-    return document(made.model_dump(mode="json"))
+    return render_json(made.model_dump(mode="json"))
 
 
 def drift(made: Drift, _: Style = PLAIN) -> str:
     """The drift report as JSON."""
-    return document(made.document())
+    return render_json(made.document())
 
 
 def audit(made: AuditReport, _: Style = PLAIN) -> str:
     """The audit as JSON."""
-    return document(made.document())
+    return render_json(made.document())
 
 
-def resource(made: Shown, _: Style = PLAIN) -> str:
+def resource(made: ResourceView, _: Style = PLAIN) -> str:
     """One resource as JSON: what was applied, and what exists."""
-    return document(made.model_dump(mode="json"))
+    return render_json(made.model_dump(mode="json"))
 
 
-def history(made: Iterable[Event], _: Style = PLAIN) -> str:
+def history(made: Iterable[HistoryEntry], _: Style = PLAIN) -> str:
     """What was applied, as JSON."""
-    return document({"events": [event.model_dump(mode="json") for event in made]})
+    return render_json({"events": [event.model_dump(mode="json") for event in made]})
 
 
-def imported(made: Imported, _: Style = PLAIN) -> str:
+def imported(made: ImportReport, _: Style = PLAIN) -> str:
     """What import wrote, as JSON."""
-    return document(made.model_dump(mode="json"))
+    return render_json(made.model_dump(mode="json"))
 
 
 def leases(made: LeaseReport, _: Style = PLAIN) -> str:
     """The leases of an owner as JSON; that of snapshots only while it is held."""
     lease = made.applies.document(made.now) if made.applies else None
     more = {"snapshots": made.snapshots.document(made.now)} if made.snapshots else {}
-    return document({"owner": made.owner, "lease": lease, **more})
+    return render_json({"owner": made.owner, "lease": lease, **more})
 
 
 def keys(made: KeyListing, _: Style = PLAIN) -> str:
     """Access keys with their generations, as JSON."""
     listed = [key.model_dump(mode="json") for key in made.keys]
-    return document({"owner": made.owner, "keys": listed})
+    return render_json({"owner": made.owner, "keys": listed})
 
 
-def checked(made: Checked, _: Style = PLAIN) -> str:
+def checked(made: CheckedToken, _: Style = PLAIN) -> str:
     """What a token claims and may do, as JSON."""
-    return document(made.model_dump(mode="json") | {"sound": made.sound})
+    return render_json(made.model_dump(mode="json") | {"sound": made.is_sound})
 
 
-def replacing(made: Replacing, _: Style = PLAIN) -> str:
+def replacing(made: ApiKeyRotation, _: Style = PLAIN) -> str:
     """What a new API key breaks, as JSON."""
-    return document(made.model_dump(mode="json"))
+    return render_json(made.model_dump(mode="json"))
 
 
 def snapshots(made: SnapshotInventory, _: Style = PLAIN) -> str:
     """What can be restored, as JSON."""
     files = [file.model_dump(mode="json") for file in made.files]
-    return document({"snapshots": files, "sets": [s.document(made.now) for s in made.sets]})
+    return render_json({"snapshots": files, "sets": [s.document(made.now) for s in made.sets]})
 
 
 def removal(made: RemovalReport, _: Style = PLAIN) -> str:
     """The sets that prune removed, and those that it left, as JSON."""
     parts = {"removed": made.removed, "left": made.left}
-    return document({word: [s.document(made.now) for s in sets] for word, sets in parts.items()})
+    return render_json({word: [s.document(made.now) for s in sets] for word, sets in parts.items()})
 
 
 def verification(made: VerificationReport, _: Style = PLAIN) -> str:
@@ -101,14 +101,14 @@ def verification(made: VerificationReport, _: Style = PLAIN) -> str:
         {"destination": each.destination, "folder": each.folder, **result.model_dump(mode="json")}
         for each, result in made.verified
     ]
-    return document({"verified": verified, "untried": list(made.untried)})
+    return render_json({"verified": verified, "untried": list(made.untried)})
 
 
 def violations(made: Sequence[Violation], _: Style = PLAIN) -> str:
     """Broken rules as JSON."""
     reported = [v.model_dump(mode="json") for v in made if v.severity in REPORTED]
     errors = count(made, Severity.ERROR)
-    return document(
+    return render_json(
         {
             "format_version": "1.0",
             "valid": not errors,
@@ -119,7 +119,7 @@ def violations(made: Sequence[Violation], _: Style = PLAIN) -> str:
     )
 
 
-def document(value: Json) -> str:
+def render_json(value: Json) -> str:
     """Indented JSON. What a terminal would obey is escaped, which means the same to a parser."""
     lines = json.dumps(value, indent=2, ensure_ascii=False).split("\n")
-    return "\n".join(map(clean, lines)) + "\n"
+    return "\n".join(map(escape_line, lines)) + "\n"

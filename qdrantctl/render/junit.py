@@ -6,44 +6,51 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from qdrantctl.model.audit.report import Answer, AuditReport, Verdict
 from qdrantctl.model.audit.rules import AUDIT_RULES, AuditRule
-from qdrantctl.render.shared.audit_rows import by_section, finding, proofs, remedy
-from qdrantctl.render.shared.escape import clean
+from qdrantctl.render.shared.audit_rows import (
+    finding_line,
+    group_by_section,
+    proof_lines,
+    remedy_line,
+)
+from qdrantctl.render.shared.escape import escape_line
 from qdrantctl.render.shared.style import PLAIN, Style
 
 
 def audit(made: AuditReport, _: Style = PLAIN) -> str:
     """One suite for each head of the checklist."""
-    root = Element("testsuites", name=f"qdrantctl audit {clean(made.owner)}")
-    for section, rules in by_section(made).items():
+    root = Element("testsuites", name=f"qdrantctl audit {escape_line(made.owner)}")
+    for section, rules in group_by_section(made).items():
         suite = SubElement(root, "testsuite", name=section)
         for rule, about, verdicts in rules:
             for verdict in verdicts:
-                _case(suite, rule, about, verdict, made)
-        _count(suite, suite)
-    if tried := proofs(made):
+                _test_case(suite, rule, about, verdict, made)
+        _set_counts(suite, suite)
+    if tried := proof_lines(made):
         lines = [line for name, caps in tried.items() for line in (name, *caps)]
         SubElement(root[-1], "system-out").text = "\n".join(lines)
-    _count(root, root)
+    _set_counts(root, root)
     indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(root, encoding="unicode") + "\n"
 
 
-def _case(suite: Element, rule: str, about: AuditRule, verdict: Verdict, made: AuditReport) -> None:
-    subject = f" ({clean(verdict.subject)})" if isinstance(verdict.subject, str) else ""
+def _test_case(
+    suite: Element, rule: str, about: AuditRule, verdict: Verdict, made: AuditReport
+) -> None:
+    subject = f" ({escape_line(verdict.subject)})" if isinstance(verdict.subject, str) else ""
     name = f"{rule} {about.title}{subject}"
     case = SubElement(suite, "testcase", classname=f"qdrantctl.audit.{rule}", name=name)
-    said = finding(verdict)
+    said = finding_line(verdict)
     if made.counts(verdict):
         failure = SubElement(case, "failure", type=str(verdict.severity), message=said)
-        failure.text = remedy(rule, AUDIT_RULES[rule])
-    elif verdict.failed:
+        failure.text = remedy_line(rule, AUDIT_RULES[rule])
+    elif verdict.is_finding:
         SubElement(case, "system-out").text = f"{verdict.severity}: {said}"
     elif verdict.answer is not Answer.PASS:
         word = verdict.answer.replace("_", " ")
-        SubElement(case, "skipped", message=f"{word}: {clean(verdict.message)}")
+        SubElement(case, "skipped", message=f"{word}: {escape_line(verdict.message)}")
 
 
-def _count(element: Element, below: Element) -> None:
+def _set_counts(element: Element, below: Element) -> None:
     """Tests, failures and skipped ones, as readers of the format want them."""
     element.set("tests", str(sum(1 for _ in below.iter("testcase"))))
     element.set("failures", str(sum(1 for _ in below.iter("failure"))))

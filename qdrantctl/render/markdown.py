@@ -11,25 +11,32 @@ from qdrantctl.model.audit.report import Answer, AuditReport
 from qdrantctl.model.change import Action, Change
 from qdrantctl.model.drift import Drift
 from qdrantctl.model.plan import Plan
-from qdrantctl.model.report import Outcome, Report, Status
-from qdrantctl.model.resource_view import Shown
+from qdrantctl.model.report import Outcome, OutcomeStatus, Report
+from qdrantctl.model.resource_view import ResourceView
 from qdrantctl.model.violation import Severity
-from qdrantctl.render.diagnostics import entries
+from qdrantctl.render.diagnostics import violation_lines
 from qdrantctl.render.shared import audit_rows as audited
 from qdrantctl.render.shared import drift_rows as drifted
 from qdrantctl.render.shared import side_by_side as beside
 from qdrantctl.render.shared import summaries as numbers
-from qdrantctl.render.shared.ansi import plain
-from qdrantctl.render.shared.escape import clean, counted
-from qdrantctl.render.shared.markdown_blocks import Block, code, fence, fitted, folded, marker
+from qdrantctl.render.shared.ansi import paint_plain
+from qdrantctl.render.shared.escape import count_noun, escape_line
+from qdrantctl.render.shared.markdown_blocks import (
+    MarkdownBlock,
+    code_fence,
+    code_span,
+    comment_marker,
+    fit_blocks,
+    folded_block,
+)
 from qdrantctl.render.shared.plan_rows import (
-    SIGNS,
-    heading,
-    lined_up,
-    place,
-    reason,
-    rows,
-    way_back,
+    PLAN_SIGNS,
+    align_rows,
+    change_heading,
+    change_reason,
+    change_rows,
+    origin_text,
+    snapshot_note,
 )
 from qdrantctl.render.shared.style import PLAIN, Style
 
@@ -43,140 +50,154 @@ _NOTICE, _DANGER, _ERROR, _CHANGE, _REMARK, _LIST = range(6)
 
 def plan(made: Plan, style: Style = PLAIN) -> str:
     """The plan in at most `style.max_bytes` of UTF-8; the last line counts what is left out."""
-    marked = marker("plan", made.project, made.environment)
-    return fitted(marked, f"### {numbers.planned(made)}", tuple(_blocks(made)), style.max_bytes)
+    marked = comment_marker("plan", made.project, made.environment)
+    return fit_blocks(
+        marked, f"### {numbers.plan_summary(made)}", tuple(_plan_blocks(made)), style.max_bytes
+    )
 
 
 def report(made: Report, _: Style = PLAIN) -> str:
     """What became of a plan."""
-    parts = [f"### {numbers.applied(made)}", f"{_owner(made)} on {code(made.url)}"]
-    wrong = [o for o in made.outcomes if o.status in (Status.FAILED, Status.NOT_TAKEN)]
+    parts = [
+        f"### {numbers.report_summary(made)}",
+        f"{_owner_title(made)} on {code_span(made.url)}",
+    ]
+    wrong = [
+        o for o in made.outcomes if o.status in (OutcomeStatus.FAILED, OutcomeStatus.NOT_TAKEN)
+    ]
     if wrong:
-        parts.append(fence([line for met in wrong for line in _became(met)], "text"))
-    if backs := numbers.ways_back(made):
-        parts.append(fence(backs, "text"))
-    for status, title in ((Status.NOT_REACHED, "not reached"), (Status.DONE, "done")):
+        parts.append(code_fence([line for met in wrong for line in _outcome_line(met)], "text"))
+    if backs := numbers.restore_lines(made):
+        parts.append(code_fence(backs, "text"))
+    for status, title in ((OutcomeStatus.NOT_REACHED, "not reached"), (OutcomeStatus.DONE, "done")):
         if met := [o for o in made.outcomes if o.status is status]:
-            lines = [line for each in met for line in _became(each)]
-            parts.append(folded(f"{len(met)} {title}", _some(lines)))
-    if not made.complete:
-        parts.append(numbers.going_on(made))
-    marked = marker(made.command.replace(" ", "-"), made.project, made.environment)
+            lines = [line for each in met for line in _outcome_line(each)]
+            parts.append(folded_block(f"{len(met)} {title}", _first_names(lines)))
+    if not made.is_complete:
+        parts.append(numbers.continuation_note(made))
+    marked = comment_marker(made.command.replace(" ", "-"), made.project, made.environment)
     return f"{marked}\n" + "\n\n".join(parts) + "\n"
 
 
-def _became(met: Outcome) -> list[str]:
-    return [numbers.became(met), *(f"  {line}" for line in numbers.stored(met))]
+def _outcome_line(met: Outcome) -> list[str]:
+    return [numbers.outcome_sentence(met), *(f"  {line}" for line in numbers.stored_lines(met))]
 
 
-def resource(made: Shown, _: Style = PLAIN) -> str:
+def resource(made: ResourceView, _: Style = PLAIN) -> str:
     """One resource: what was applied beside what is there."""
-    head, *more = beside.facts(made)
-    parts = [f"### {code(head)}", fence([*more, *beside.table(made)], "text")]
+    head, *more = beside.resource_facts(made)
+    parts = [f"### {code_span(head)}", code_fence([*more, *beside.comparison_table(made)], "text")]
     if made.events:
-        parts.append(folded("history", beside.events(made.events)))
+        parts.append(folded_block("history", beside.history_lines(made.events)))
     return "\n\n".join(parts) + "\n"
 
 
 def drift(made: Drift, style: Style = PLAIN) -> str:
     """The drift report in at most `style.max_bytes`, for an issue or a chat."""
-    marked = marker("drift", made.project, made.environment)
-    title = f"### {drifted.headline(made)}"
-    return fitted(marked, title, tuple(_drift(made)), style.max_bytes, "drift")
+    marked = comment_marker("drift", made.project, made.environment)
+    title = f"### {drifted.drift_headline(made)}"
+    return fit_blocks(marked, title, tuple(_drift_blocks(made)), style.max_bytes, "drift")
 
 
 def audit(made: AuditReport, style: Style = PLAIN) -> str:
     """The audit in at most `style.max_bytes`: findings open, all other lines folded."""
-    marked = marker("audit", made.project, made.environment)
-    title = f"### {audited.summary(made)}"
-    return fitted(marked, title, tuple(_audit(made)), style.max_bytes, "audit")
+    marked = comment_marker("audit", made.project, made.environment)
+    title = f"### {audited.audit_summary(made)}"
+    return fit_blocks(marked, title, tuple(_audit_blocks(made)), style.max_bytes, "audit")
 
 
-def _audit(made: AuditReport) -> Iterator[Block]:
-    yield Block(_NOTICE, f"{_owner(made)} on {code(audited.place(made))}")
-    rest: dict[Answer, list[str]] = {answer: [] for answer in audited.SIGNS}
-    for rule, about, verdicts in audited.by_rule(made):
-        answer, lines = audited.whole(verdicts), list(audited.told(verdicts))
+def _audit_blocks(made: AuditReport) -> Iterator[MarkdownBlock]:
+    yield MarkdownBlock(
+        _NOTICE, f"{_owner_title(made)} on {code_span(audited.audited_place(made))}"
+    )
+    rest: dict[Answer, list[str]] = {answer: [] for answer in audited.AUDIT_SIGNS}
+    for rule, about, verdicts in audited.group_by_rule(made):
+        answer, lines = audited.overall_answer(verdicts), list(audited.verdict_lines(verdicts))
         if answer is not Answer.FAIL:
             rest[answer] += [f"{rule} {about.title}", *(f"  {line}" for line in lines)]
             continue
-        weight = audited.weight(verdicts)
+        weight = audited.heaviest_severity(verdicts)
         head = f"#### {weight} {rule}: {about.title}"
-        body = fence([*lines, audited.remedy(rule, about)], "text")
+        body = code_fence([*lines, audited.remedy_line(rule, about)], "text")
         rank = _DANGER if weight is Severity.ERROR else _CHANGE
-        yield Block(rank, f"{head}\n\n{body}", head, "message")
-    for name, caps in audited.proofs(made).items():
-        yield Block(_REMARK, folded(f"{audited.PROOFS}: {name}", _some(caps)))
+        yield MarkdownBlock(rank, f"{head}\n\n{body}", head, "message")
+    for name, caps in audited.proof_lines(made).items():
+        yield MarkdownBlock(_REMARK, folded_block(f"{audited.PROOFS}: {name}", _first_names(caps)))
     for answer, lines in rest.items():
         if lines:
-            yield Block(_LIST, folded(answer.replace("_", " "), lines))
+            yield MarkdownBlock(_LIST, folded_block(answer.replace("_", " "), lines))
 
 
-def _drift(made: Drift) -> Iterator[Block]:
-    server = f"Qdrant {code(made.server.version)}"
-    yield Block(_NOTICE, f"{_owner(made)} on {code(made.server.url)} ({server})")
-    for rank, (title, block) in enumerate(drifted.blocks(made), _DANGER):
-        yield Block(rank, f"**{title}**")
+def _drift_blocks(made: Drift) -> Iterator[MarkdownBlock]:
+    server = f"Qdrant {code_span(made.server.version)}"
+    yield MarkdownBlock(_NOTICE, f"{_owner_title(made)} on {code_span(made.server.url)} ({server})")
+    for rank, (title, block) in enumerate(drifted.drift_blocks(made), _DANGER):
+        yield MarkdownBlock(rank, f"**{title}**")
         for moved in block:
-            head = f"#### {code(drifted.sign(moved))} {code(moved.address)}"
-            lines = [f"# {word}" for word in (drifted.told(moved),) if word]
-            lines += lined_up(drifted.rows(moved))
-            full = f"{head}\n\n{fence(lines, 'diff')}" if lines else head
-            yield Block(rank, full, head, "change")
-    for remark in drifted.remarks(made):
-        yield Block(_ERROR, fence([remark], "text"), of="message")
+            head = f"#### {code_span(drifted.drift_sign(moved))} {code_span(moved.address)}"
+            lines = [f"# {word}" for word in (drifted.drift_suffix(moved),) if word]
+            lines += align_rows(drifted.drift_field_rows(moved))
+            full = f"{head}\n\n{code_fence(lines, 'diff')}" if lines else head
+            yield MarkdownBlock(rank, full, head, "change")
+    for remark in drifted.drift_remarks(made):
+        yield MarkdownBlock(_ERROR, code_fence([remark], "text"), of="message")
 
 
-def _blocks(made: Plan) -> Iterator[Block]:
+def _plan_blocks(made: Plan) -> Iterator[MarkdownBlock]:
     """The parts of a plan in the order in which they are read."""
     mode = "cluster mode" if made.server.distributed else "standalone"
-    server = f"Qdrant {code(made.server.version)}, {mode}"
-    if offline := numbers.compared(made, code):
-        yield Block(_NOTICE, f"{_owner(made)}: **{offline}**")
+    server = f"Qdrant {code_span(made.server.version)}, {mode}"
+    if offline := numbers.offline_note(made, code_span):
+        yield MarkdownBlock(_NOTICE, f"{_owner_title(made)}: **{offline}**")
     else:
-        yield Block(_NOTICE, f"{_owner(made)} on {code(made.server.url)} ({server})")
-    for words in numbers.prepared(made):
-        yield Block(_NOTICE, f"{words[0].upper()}{words[1:]}.")
+        yield MarkdownBlock(
+            _NOTICE, f"{_owner_title(made)} on {code_span(made.server.url)} ({server})"
+        )
+    for words in numbers.preparation_note(made):
+        yield MarkdownBlock(_NOTICE, f"{words[0].upper()}{words[1:]}.")
     for action in _FIRST:
         for change in made.changes:
             if change.action is action:
-                yield _change(change, _DANGER, made.environment)
+                yield _change_block(change, _DANGER, made.environment)
     for change in made.changes:
         if change.action not in (*_FIRST, Action.NOOP):
-            yield _change(change, _CHANGE, made.environment)
+            yield _change_block(change, _CHANGE, made.environment)
     for violation in made.violations:
         rank = _ERROR if violation.severity is Severity.ERROR else _REMARK
-        for entry in entries([violation], plain):
-            yield Block(rank, fence(entry.split("\n"), "text"), of="message")
-    if why := numbers.blocked(made):
-        yield Block(_NOTICE, f"**{why}**")
-    idle = [_idle(change) for change in made.changes if change.action is Action.NOOP]
+        for entry in violation_lines([violation], paint_plain):
+            yield MarkdownBlock(rank, code_fence(entry.split("\n"), "text"), of="message")
+    if why := numbers.blocked_note(made):
+        yield MarkdownBlock(_NOTICE, f"**{why}**")
+    idle = [_idle_line(change) for change in made.changes if change.action is Action.NOOP]
     for title, names in (
         (f"{len(idle)} unchanged", idle),
-        (f"{counted(len(made.unmanaged), 'unmanaged resource')}, left alone", made.unmanaged),
+        (f"{count_noun(len(made.unmanaged), 'unmanaged resource')}, left alone", made.unmanaged),
     ):
         if names:
-            yield Block(_LIST, folded(title, _some(list(map(clean, names)))), f"{title}.")
+            yield MarkdownBlock(
+                _LIST, folded_block(title, _first_names(list(map(escape_line, names)))), f"{title}."
+            )
 
 
-def _change(change: Change, rank: int, environment: str) -> Block:
-    title = f"#### {code(SIGNS[change.action])} {code(change.address)} {heading(change)}"
-    above = (place(change.origin), reason(change), way_back(change, environment))
-    lines = [*(f"# {word}" for word in above if word), *lined_up(rows(change))]
+def _change_block(change: Change, rank: int, environment: str) -> MarkdownBlock:
+    sign, address = code_span(PLAN_SIGNS[change.action]), code_span(change.address)
+    title = f"#### {sign} {address} {change_heading(change)}"
+    above = (origin_text(change.origin), change_reason(change), snapshot_note(change, environment))
+    lines = [*(f"# {word}" for word in above if word), *align_rows(change_rows(change))]
     if not lines:
-        return Block(rank, title, of="change")
-    return Block(rank, f"{title}\n\n{fence(lines, 'diff')}", title, "change")
+        return MarkdownBlock(rank, title, of="change")
+    return MarkdownBlock(rank, f"{title}\n\n{code_fence(lines, 'diff')}", title, "change")
 
 
-def _idle(change: Change) -> str:
+def _idle_line(change: Change) -> str:
     return f"{change.address} ({change.because})" if change.because else change.address
 
 
-def _owner(made: Plan | Report | Drift | AuditReport) -> str:
-    return code(f"{made.project}/{made.environment}")
+def _owner_title(made: Plan | Report | Drift | AuditReport) -> str:
+    return code_span(f"{made.project}/{made.environment}")
 
 
-def _some(names: list[str]) -> list[str]:
+def _first_names(names: list[str]) -> list[str]:
     """The first of many lines, and how many more there are."""
     more = len(names) - _MOST_NAMES
     return names if more <= 0 else [*names[:_MOST_NAMES], f"… and {more} more"]

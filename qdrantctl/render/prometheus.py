@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from qdrantctl.model.drift import Drift, Moved
+from qdrantctl.model.drift import Drift, DriftedResource
 from qdrantctl.model.field_rule import ABSENT
-from qdrantctl.render.shared.escape import clean
+from qdrantctl.render.shared.escape import escape_line
 from qdrantctl.render.shared.style import PLAIN, Style
 
 Sample = tuple[dict[str, str], int]
@@ -15,13 +15,19 @@ Sample = tuple[dict[str, str], int]
 
 def drift(made: Drift, _: Style = PLAIN) -> str:
     """The drift report as gauges. What a run does not know (no manifests) is left out."""
-    return "\n".join(line for metric in _metrics(made) for line in _lines(*metric)) + "\n"
+    return (
+        "\n".join(line for metric in _drift_metrics(made) for line in _metric_lines(*metric)) + "\n"
+    )
 
 
-def _metrics(made: Drift) -> Iterator[tuple[str, str, Sequence[Sample]]]:
+def _drift_metrics(made: Drift) -> Iterator[tuple[str, str, Sequence[Sample]]]:
     owner = {"project": made.project, "environment": made.environment}
     counts = made.counts
-    yield "drift", "Whether there is drift: what exit code 2 says.", [(owner, int(made.drifted))]
+    yield (
+        "drift",
+        "Whether there is drift: what exit code 2 says.",
+        [(owner, int(made.has_drifted))],
+    )
     blocks = {
         "changed": counts.changed,
         "not_applied": counts.not_applied,
@@ -40,7 +46,7 @@ def _metrics(made: Drift) -> Iterator[tuple[str, str, Sequence[Sample]]]:
         "drift_changes",
         "Differences of a resource that are not in the baseline.",
         [
-            ({**owner, "block": block, "address": moved.address}, _news(moved))
+            ({**owner, "block": block, "address": moved.address}, _new_differences(moved))
             for block, found in (("changed", made.changed), ("unmanaged", made.unmanaged))
             for moved in found
             if not moved.known
@@ -56,21 +62,21 @@ def _metrics(made: Drift) -> Iterator[tuple[str, str, Sequence[Sample]]]:
     yield "ledger_lost", "Whether records are missing.", [(owner, int(made.lost))]
 
 
-def _news(moved: Moved) -> int:
+def _new_differences(moved: DriftedResource) -> int:
     """Differences that are not in the baseline; a resource that came or went is one."""
     return max(1, sum(not field.known for field in moved.fields))
 
 
-def _lines(name: str, about: str, samples: Sequence[Sample]) -> Iterator[str]:
+def _metric_lines(name: str, about: str, samples: Sequence[Sample]) -> Iterator[str]:
     if not samples:
         return
     yield f"# HELP qdrantctl_{name} {about}"
     yield f"# TYPE qdrantctl_{name} gauge"
     for labels, value in samples:
-        said = ",".join(f'{label}="{_escaped(word)}"' for label, word in labels.items())
+        said = ",".join(f'{label}="{_escape_label(word)}"' for label, word in labels.items())
         yield f"qdrantctl_{name}{{{said}}} {value}"
 
 
-def _escaped(word: str) -> str:
+def _escape_label(word: str) -> str:
     r"""A label's value, in which only `\\`, `\"` and `\n` are escapes."""
-    return clean(word).replace("\\", "\\\\").replace('"', '\\"')
+    return escape_line(word).replace("\\", "\\\\").replace('"', '\\"')

@@ -4,30 +4,32 @@ from __future__ import annotations
 
 from typing import Any
 
-from qdrantctl.model.audit.report import AuditReport, Verdict, docs
+from qdrantctl.model.audit.report import AuditReport, Verdict, audit_docs_url
 from qdrantctl.model.audit.rules import AUDIT_RULES
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.resource import Origin
-from qdrantctl.render.json import document
-from qdrantctl.render.shared.audit_rows import remedy
-from qdrantctl.render.shared.escape import clean
+from qdrantctl.render.json import render_json
+from qdrantctl.render.shared.audit_rows import remedy_line
+from qdrantctl.render.shared.escape import escape_line
 from qdrantctl.render.shared.style import PLAIN, Style
 
-SCHEMA = (
+SARIF_SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 )
-PROJECT_FILE = "qdrantctl.yaml"
+DEFAULT_LOCATION = "qdrantctl.yaml"
 """Where findings of the server are shown, which stand in no file: code scanning wants one."""
 
 
 def audit(made: AuditReport, _: Style = PLAIN) -> str:
     """One run; its results are the findings."""
     rules = list(AUDIT_RULES)
-    results = [_result(verdict, rules, made) for verdict in made.verdicts if verdict.failed]
+    results = [
+        _sarif_result(verdict, rules, made) for verdict in made.verdicts if verdict.is_finding
+    ]
     driver = {
         "name": "qdrantctl",
         "semanticVersion": made.qdrantctl_version,
-        "rules": [_rule(rule) for rule in rules],
+        "rules": [_sarif_rule(rule) for rule in rules],
     }
     run = {
         "tool": {"driver": driver},
@@ -35,31 +37,31 @@ def audit(made: AuditReport, _: Style = PLAIN) -> str:
         "columnKind": "unicodeCodePoints",
         "results": results,
     }
-    return document({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]})
+    return render_json({"$schema": SARIF_SCHEMA, "version": "2.1.0", "runs": [run]})
 
 
-def _rule(rule: str) -> dict[str, Json]:
+def _sarif_rule(rule: str) -> dict[str, Json]:
     about = AUDIT_RULES[rule]
-    said = remedy(rule, about)
+    said = remedy_line(rule, about)
     return {
         "id": rule,
         "shortDescription": {"text": about.title},
         "fullDescription": {"text": f"{about.section}: {about.title}."},
         "help": {"text": said, "markdown": said},
         "defaultConfiguration": {"level": str(about.severity)},
-        "properties": {"tags": ["security"], "docs": docs(rule)},
+        "properties": {"tags": ["security"], "docs": audit_docs_url(rule)},
     }
 
 
-def _result(verdict: Verdict, rules: list[str], made: AuditReport) -> dict[str, Any]:
+def _sarif_result(verdict: Verdict, rules: list[str], made: AuditReport) -> dict[str, Any]:
     about = AUDIT_RULES[verdict.rule]
-    subject = f"{clean(verdict.subject)}: " if isinstance(verdict.subject, str) else ""
-    text = f"{subject}{clean(verdict.message)}. {about.remedy}"
+    subject = f"{escape_line(verdict.subject)}: " if isinstance(verdict.subject, str) else ""
+    text = f"{subject}{escape_line(verdict.message)}. {about.remedy}"
     location: dict[str, Any] = {}
     if isinstance(verdict.origin, Origin):
-        location["physicalLocation"] = _physical(verdict.origin.file, verdict.origin.line)
+        location["physicalLocation"] = _physical_location(verdict.origin.file, verdict.origin.line)
     elif made.project != "-":
-        location["physicalLocation"] = _physical(PROJECT_FILE, 1)
+        location["physicalLocation"] = _physical_location(DEFAULT_LOCATION, 1)
     if isinstance(verdict.subject, str):
         name = {"fullyQualifiedName": verdict.subject, "kind": "resource"}
         location["logicalLocations"] = [name]
@@ -77,7 +79,7 @@ def _result(verdict: Verdict, rules: list[str], made: AuditReport) -> dict[str, 
     return found
 
 
-def _physical(file: str, line: int) -> dict[str, Json]:
+def _physical_location(file: str, line: int) -> dict[str, Json]:
     from urllib.parse import quote
 
     return {"artifactLocation": {"uri": quote(file)}, "region": {"startLine": line}}

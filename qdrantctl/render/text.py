@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
-from qdrantctl.model.access_keys.report import Checked, KeyListing, Replacing
+from qdrantctl.model.access_keys.report import ApiKeyRotation, CheckedToken, KeyListing
 from qdrantctl.model.audit.report import Answer, AuditReport
 from qdrantctl.model.change import Action, Change
-from qdrantctl.model.drift import Drift, Moved
-from qdrantctl.model.import_report import Imported, ReceivedField
+from qdrantctl.model.drift import Drift, DriftedResource
+from qdrantctl.model.import_report import ImportReport, ReceivedField
 from qdrantctl.model.lease import Lease, LeaseReport
 from qdrantctl.model.plan import Plan
-from qdrantctl.model.report import Outcome, Report, Status
-from qdrantctl.model.resource_view import Event, Shown
+from qdrantctl.model.report import Outcome, OutcomeStatus, Report
+from qdrantctl.model.resource_view import HistoryEntry, ResourceView
 from qdrantctl.model.snapshots.reports import (
     RemovalReport,
     RestoredCollection,
@@ -22,27 +22,33 @@ from qdrantctl.model.snapshots.reports import (
 )
 from qdrantctl.model.snapshots.snapshot_set import SnapshotSet
 from qdrantctl.model.violation import Violation
-from qdrantctl.render.diagnostics import entries
-from qdrantctl.render.diagnostics import text as diagnostics
+from qdrantctl.render.diagnostics import violation_lines
+from qdrantctl.render.diagnostics import violations_text as diagnostics
 from qdrantctl.render.shared import audit_rows as audited
 from qdrantctl.render.shared import drift_rows as drifted
 from qdrantctl.render.shared import key_tables as tokens
 from qdrantctl.render.shared import side_by_side as beside
 from qdrantctl.render.shared import summaries as numbers
-from qdrantctl.render.shared.ansi import Paint, painter
-from qdrantctl.render.shared.escape import clean, counted, dotted, listed, shown
-from qdrantctl.render.shared.plan_rows import (
-    SIGNS,
-    heading,
-    lined_up,
-    place,
-    reason,
-    rows,
-    way_back,
+from qdrantctl.render.shared.ansi import Paint, choose_painter
+from qdrantctl.render.shared.escape import (
+    count_noun,
+    escape_line,
+    format_path,
+    format_value,
+    join_names,
 )
-from qdrantctl.render.shared.snapshot_set_table import table as sets_table
-from qdrantctl.render.shared.snapshot_table import restored as after_restore
-from qdrantctl.render.shared.snapshot_table import table
+from qdrantctl.render.shared.plan_rows import (
+    PLAN_SIGNS,
+    align_rows,
+    change_heading,
+    change_reason,
+    change_rows,
+    origin_text,
+    snapshot_note,
+)
+from qdrantctl.render.shared.snapshot_set_table import set_table as sets_table
+from qdrantctl.render.shared.snapshot_table import restored_notes as after_restore
+from qdrantctl.render.shared.snapshot_table import snapshot_table
 from qdrantctl.render.shared.style import PLAIN, Style
 
 _UNDER = " " * 15
@@ -53,53 +59,58 @@ LEFT_SETS = (
     "no whole sets, of collections that are gone, or ahead of the clock; "
     "--orphan FOLDER removes one:\n"
 )
-_TONES = {Status.DONE: "+", Status.FAILED: "error", Status.NOT_TAKEN: "error"}
+_TONES = {OutcomeStatus.DONE: "+", OutcomeStatus.FAILED: "error", OutcomeStatus.NOT_TAKEN: "error"}
 
 
 def plan(made: Plan, style: Style = PLAIN) -> str:
     """The plan: every change with its fields, what speaks against it, and the sum."""
-    return "\n\n".join(_plan(made, painter(colour=style.colour))) + "\n"
+    return "\n\n".join(_plan_lines(made, choose_painter(colour=style.colour))) + "\n"
 
 
 def report(made: Report, style: Style = PLAIN) -> str:
     """What became of a plan: the sum, and before it whatever is not as planned."""
-    return "\n\n".join(_report(made, painter(colour=style.colour))) + "\n"
+    return "\n\n".join(_report_lines(made, choose_painter(colour=style.colour))) + "\n"
 
 
 def outcome(made: Outcome, style: Style = PLAIN) -> str:
     """What became of one resource, told meanwhile: a line, and one for each set of a policy."""
-    paint = painter(colour=style.colour)
-    head = paint(numbers.became(made), _TONES.get(made.status, "faint"))
-    return "\n".join([head, *(f"  {paint(line, line[0])}" for line in numbers.stored(made))])
+    paint = choose_painter(colour=style.colour)
+    head = paint(numbers.outcome_sentence(made), _TONES.get(made.status, "faint"))
+    return "\n".join([head, *(f"  {paint(line, line[0])}" for line in numbers.stored_lines(made))])
 
 
-def ending(made: Report, style: Style = PLAIN) -> str:
+def report_ending(made: Report, style: Style = PLAIN) -> str:
     """The sum alone, where what became of each was told meanwhile."""
-    paint = painter(colour=style.colour)
-    lines = [paint(numbers.applied(made), "+" if made.complete else "strong")]
-    return "\n".join(lines if made.complete else [*lines, numbers.going_on(made)]) + "\n"
+    paint = choose_painter(colour=style.colour)
+    lines = [paint(numbers.report_summary(made), "+" if made.is_complete else "strong")]
+    return (
+        "\n".join(lines if made.is_complete else [*lines, numbers.continuation_note(made)]) + "\n"
+    )
 
 
-def idle(made: Plan, _: Style = PLAIN) -> str:
+def idle_policies(made: Plan, _: Style = PLAIN) -> str:
     """Said of policies of which none is due."""
-    lines = [f"{clean(change.address)}: {change.because}" for change in made.changes]
+    lines = [f"{escape_line(change.address)}: {change.because}" for change in made.changes]
     return "\n".join([numbers.NOTHING_DUE, *lines]) + "\n"
 
 
-def resource(made: Shown, style: Style = PLAIN) -> str:
+def resource(made: ResourceView, style: Style = PLAIN) -> str:
     """One resource: what was applied beside what is there."""
-    paint = painter(colour=style.colour)
-    head, *more = beside.facts(made)
+    paint = choose_painter(colour=style.colour)
+    head, *more = beside.resource_facts(made)
     lines = [paint(head, "strong"), *more, ""]
-    lines += [paint(line, "~" if line.startswith("!") else "plain") for line in beside.table(made)]
+    lines += [
+        paint(line, "~" if line.startswith("!") else "plain")
+        for line in beside.comparison_table(made)
+    ]
     if made.events:
-        lines += ["", *beside.events(made.events)]
+        lines += ["", *beside.history_lines(made.events)]
     return "\n".join(lines) + "\n"
 
 
-def history(made: Iterable[Event], _: Style = PLAIN) -> str:
+def history(made: Iterable[HistoryEntry], _: Style = PLAIN) -> str:
     """What was applied, a line each."""
-    lines = list(beside.events(made)) or ["Nothing was applied yet."]
+    lines = list(beside.history_lines(made)) or ["Nothing was applied yet."]
     return "\n".join(lines) + "\n"
 
 
@@ -109,7 +120,7 @@ def snapshots(made: SnapshotInventory, _: Style = PLAIN) -> str:
     if made.sets and made.others:
         parts.append(OTHER_SNAPSHOTS)
     if made.others or not made.sets:
-        lines = list(table(made.others))
+        lines = list(snapshot_table(made.others))
         parts.append("\n".join(lines if len(lines) > 1 else ["There are no snapshots."]) + "\n")
     return "".join(parts)
 
@@ -136,35 +147,35 @@ def verification(made: VerificationReport, _: Style = PLAIN) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def restored(made: RestoredCollection, _: Style = PLAIN) -> str:
+def restored_collection(made: RestoredCollection, _: Style = PLAIN) -> str:
     """What is to be known once a snapshot is a collection again."""
     lines = after_restore(made.name, made.snapshot, made.aliases_left, managed=made.managed)
     return "\n".join(lines) + "\n"
 
 
-def ways_back(met: Report, _: Style = PLAIN) -> str:
+def restore_hints(met: Report, _: Style = PLAIN) -> str:
     """How what was destroyed is had again; empty where nothing was."""
-    return "".join(f"{line}\n" for line in numbers.ways_back(met))
+    return "".join(f"{line}\n" for line in numbers.restore_lines(met))
 
 
 def drift(made: Drift, style: Style = PLAIN) -> str:
     """What moved, block by block; the last line says it all and is fit for a log."""
-    return "\n\n".join(_drift(made, painter(colour=style.colour))) + "\n"
+    return "\n\n".join(_drift_lines(made, choose_painter(colour=style.colour))) + "\n"
 
 
 def audit(made: AuditReport, style: Style = PLAIN) -> str:
     """The checklist, answered line by line; the last line says it all and is fit for a log."""
-    return "\n\n".join(_audit(made, painter(colour=style.colour))) + "\n"
+    return "\n\n".join(_audit_lines(made, choose_painter(colour=style.colour))) + "\n"
 
 
-def imported(made: Imported, _: Style = PLAIN) -> str:
+def import_report(made: ImportReport, _: Style = PLAIN) -> str:
     """What import wrote, what it left out, and what a plan would make of it."""
-    return "".join(f"{line}\n" for line in _imported(made, printed=False))
+    return "".join(f"{line}\n" for line in _import_lines(made, printed=False))
 
 
-def import_remarks(made: Imported, _: Style = PLAIN) -> str:
+def import_remarks(made: ImportReport, _: Style = PLAIN) -> str:
     """The same where the manifests were printed, and not written to files."""
-    return "".join(f"{line}\n" for line in _imported(made, printed=True))
+    return "".join(f"{line}\n" for line in _import_lines(made, printed=True))
 
 
 def leases(made: LeaseReport, _: Style = PLAIN) -> str:
@@ -177,30 +188,30 @@ def leases(made: LeaseReport, _: Style = PLAIN) -> str:
 
 def _lease(owner: str, held: Lease | None, now: datetime) -> str:
     if held is None:
-        return f"no apply of {clean(owner)} is running\n"
-    lines = [f"owner    {clean(owner)}"]
+        return f"no apply of {escape_line(owner)} is running\n"
+    lines = [f"owner    {escape_line(owner)}"]
     for word, value in held.document(now).items():
         if word in ("remaining_seconds", "expired"):
             continue
         if word == "expires" and value:
-            value += " (expired)" if held.expired(now) else f" (in {held.remaining(now)} s)"
-        lines.append(f"{word:<8} {clean(str(value)) if value else 'unknown'}")
+            value += " (expired)" if held.is_expired(now) else f" (in {held.remaining(now)} s)"
+        lines.append(f"{word:<8} {escape_line(str(value)) if value else 'unknown'}")
     return "\n".join(lines) + "\n"
 
 
 def keys(made: KeyListing, _: Style = PLAIN) -> str:
     """Access keys, a line for each generation."""
-    return "\n".join(tokens.listed(made.keys, ledger=made.ledger)) + "\n"
+    return "\n".join(tokens.key_list_lines(made.keys, ledger=made.ledger)) + "\n"
 
 
-def checked(made: Checked, _: Style = PLAIN) -> str:
+def token_check(made: CheckedToken, _: Style = PLAIN) -> str:
     """What a token claims, and what the cluster lets it do."""
-    return "\n".join(tokens.checked(made)) + "\n"
+    return "\n".join(tokens.token_check_lines(made)) + "\n"
 
 
-def replacing(made: Replacing, _: Style = PLAIN) -> str:
+def api_key_rotation(made: ApiKeyRotation, _: Style = PLAIN) -> str:
     """What a new API key breaks, and what to do in which order."""
-    return "\n".join(tokens.replacing(made)) + "\n"
+    return "\n".join(tokens.rotation_lines(made)) + "\n"
 
 
 def violations(made: Sequence[Violation], style: Style = PLAIN) -> str:
@@ -213,102 +224,107 @@ def _sets(sets: Iterable[SnapshotSet], now: datetime) -> str:
     return "\n".join(sets_table(sets, now)) + "\n"
 
 
-def _plan(made: Plan, paint: Paint) -> Iterator[str]:
-    yield f"qdrantctl plan: {paint(clean(made.owner), 'strong')}{_server(made, paint)}"
-    for words in numbers.prepared(made):
+def _plan_lines(made: Plan, paint: Paint) -> Iterator[str]:
+    yield f"qdrantctl plan: {paint(escape_line(made.owner), 'strong')}{_server_lines(made, paint)}"
+    for words in numbers.preparation_note(made):
         yield paint(f"  # {words}", "strong")
     for change in made.changes:
         if change.action is not Action.NOOP:
-            yield "\n".join(_change(change, made.environment, paint))
-    yield from entries(made.violations, paint)
-    if others := numbers.unmanaged(made):
+            yield "\n".join(_change_lines(change, made.environment, paint))
+    yield from violation_lines(made.violations, paint)
+    if others := numbers.unmanaged_note(made):
         yield others
-    yield paint(numbers.planned(made), "strong")
-    if why := numbers.blocked(made):
+    yield paint(numbers.plan_summary(made), "strong")
+    if why := numbers.blocked_note(made):
         yield paint(why, "error")
 
 
-def _server(made: Plan, paint: Paint) -> str:
+def _server_lines(made: Plan, paint: Paint) -> str:
     """What a plan was made against."""
-    if offline := numbers.compared(made):
+    if offline := numbers.offline_note(made):
         return f"\n{paint(offline, 'strong')}"
     server, mode = made.server, "cluster mode" if made.server.distributed else "standalone"
-    return f" on {paint(clean(server.url), 'strong')} (Qdrant {clean(server.version)}, {mode})"
+    url, version = paint(escape_line(server.url), "strong"), escape_line(server.version)
+    return f" on {url} (Qdrant {version}, {mode})"
 
 
-def _change(change: Change, environment: str, paint: Paint) -> Iterator[str]:
-    address, sign = clean(change.address), SIGNS[change.action]
-    yield paint(f"  # {address} {heading(change)}", "strong")
-    if why := reason(change):
+def _change_lines(change: Change, environment: str, paint: Paint) -> Iterator[str]:
+    address, sign = escape_line(change.address), PLAN_SIGNS[change.action]
+    yield paint(f"  # {address} {change_heading(change)}", "strong")
+    if why := change_reason(change):
         yield f"  # ({why})"
-    if back := way_back(change, environment):
+    if back := snapshot_note(change, environment):
         yield f"  # {back}"
-    origin = place(change.origin)
+    origin = origin_text(change.origin)
     beside = "   " + paint(origin, "faint") if origin else ""
     yield f"{paint(f'{sign:>3}', sign)} {address}{beside}"
-    for line in lined_up(rows(change), paint):
+    for line in align_rows(change_rows(change), paint):
         yield f"      {line}"
 
 
-def _drift(made: Drift, paint: Paint) -> Iterator[str]:
+def _drift_lines(made: Drift, paint: Paint) -> Iterator[str]:
     server = made.server
     yield (
-        f"qdrantctl drift: {paint(clean(made.owner), 'strong')} on "
-        f"{paint(clean(server.url), 'strong')} (Qdrant {clean(server.version)})"
+        f"qdrantctl drift: {paint(escape_line(made.owner), 'strong')} on "
+        f"{paint(escape_line(server.url), 'strong')} (Qdrant {escape_line(server.version)})"
     )
-    for title, block in drifted.blocks(made):
-        lines = [line for moved in block for line in _moved(moved, paint)]
+    for title, block in drifted.drift_blocks(made):
+        lines = [line for moved in block for line in _drifted_lines(moved, paint)]
         yield "\n".join([paint(f"{title}:", "strong"), *lines])
-    yield from drifted.remarks(made)
-    yield paint(drifted.summary(made), "error" if made.drifted else "strong")
+    yield from drifted.drift_remarks(made)
+    yield paint(drifted.drift_summary(made), "error" if made.has_drifted else "strong")
 
 
-def _moved(moved: Moved, paint: Paint) -> Iterator[str]:
-    sign, told = drifted.sign(moved), drifted.told(moved)
+def _drifted_lines(moved: DriftedResource, paint: Paint) -> Iterator[str]:
+    sign, told = drifted.drift_sign(moved), drifted.drift_suffix(moved)
     beside = "   " + paint(told, "faint") if told else ""
-    yield f"{paint(f'{sign:>3}', sign)} {clean(moved.address)}{beside}"
-    for line in lined_up(drifted.rows(moved), paint):
+    yield f"{paint(f'{sign:>3}', sign)} {escape_line(moved.address)}{beside}"
+    for line in align_rows(drifted.drift_field_rows(moved), paint):
         yield f"      {line}"
 
 
-def _audit(made: AuditReport, paint: Paint) -> Iterator[str]:
-    yield f"qdrantctl audit: {paint(clean(made.owner), 'strong')} on {audited.place(made)}"
-    for section, rules in audited.by_section(made).items():
+def _audit_lines(made: AuditReport, paint: Paint) -> Iterator[str]:
+    owner = paint(escape_line(made.owner), "strong")
+    yield f"qdrantctl audit: {owner} on {audited.audited_place(made)}"
+    for section, rules in audited.group_by_section(made).items():
         lines = [paint(section, "strong")]
         for rule, about, verdicts in rules:
-            answer = audited.whole(verdicts)
+            answer = audited.overall_answer(verdicts)
             failed = answer is Answer.FAIL
-            tone = str(audited.weight(verdicts)) if failed else "faint"
+            tone = str(audited.heaviest_severity(verdicts)) if failed else "faint"
             weight = f" [{tone}]" if failed else ""
-            sign = paint(f"{audited.SIGNS[answer]:<4}", tone)
-            below = list(audited.told(verdicts))
+            sign = paint(f"{audited.AUDIT_SIGNS[answer]:<4}", tone)
+            below = list(audited.verdict_lines(verdicts))
             beside = f": {below.pop()}" if not failed and len(below) == 1 else weight
             lines.append(f"  {sign}  {rule}  {about.title}{beside}")
             lines += [f"{_UNDER}{line}" for line in below]
-            lines += [f"{_UNDER}{audited.remedy(rule, about)}"] if failed else []
+            lines += [f"{_UNDER}{audited.remedy_line(rule, about)}"] if failed else []
         yield "\n".join(lines)
-    if tried := audited.proofs(made):
+    if tried := audited.proof_lines(made):
         lines = [paint(audited.PROOFS, "strong")]
         for name, caps in tried.items():
             lines += [f"  {name}", *(f"    {cap}" for cap in caps)]
         yield "\n".join(lines)
-    yield paint(audited.summary(made), "error" if made.found else "strong")
+    yield paint(audited.audit_summary(made), "error" if made.has_findings else "strong")
 
 
-def _imported(made: Imported, *, printed: bool) -> Iterator[str]:
+def _import_lines(made: ImportReport, *, printed: bool) -> Iterator[str]:
     for field in made.fields:
-        why = f" ({clean(field.because)})" if field.because else ""
-        values = f"{shown(field.before, field.path)} -> {shown(field.now, field.path)}"
-        yield f"{_place(field)}: {values}{why}"
+        why = f" ({escape_line(field.because)})" if field.because else ""
+        values = (
+            f"{format_value(field.before, field.path)} -> {format_value(field.now, field.path)}"
+        )
+        yield f"{_field_place(field)}: {values}{why}"
     for field in made.unapplied:
-        yield f"{_place(field)}: {shown(field.before, field.path)} (not applied yet; left)"
+        value = format_value(field.before, field.path)
+        yield f"{_field_place(field)}: {value} (not applied yet; left)"
     for left in made.left_out:
-        name = f" {dotted(left.path)}" if left.path else ""
-        yield f"left out {clean(left.address)}{name}: {clean(left.because)}"
+        name = f" {format_path(left.path)}" if left.path else ""
+        yield f"left out {escape_line(left.address)}{name}: {escape_line(left.because)}"
     if not printed:
-        yield from (f"wrote {clean(file.file)}" for file in made.files)
+        yield from (f"wrote {escape_line(file.file)}" for file in made.files)
     if made.errors:
-        yield from entries(made.errors, painter(colour=False))
+        yield from violation_lines(made.errors, choose_painter(colour=False))
         yield "No plan can be made before that is put right in the manifests."
     elif made.adopt or made.change:
         tail = "" if made.change else " Adopting writes only the ledger."
@@ -321,23 +337,23 @@ def _imported(made: Imported, *, printed: bool) -> Iterator[str]:
             why = "nothing moved on the cluster since it was applied"
         yield f"Nothing to write: {why}."
     if made.stated:
-        yield f"{counted(made.stated, 'resource')} stated by manifests already, and left alone."
+        yield f"{count_noun(made.stated, 'resource')} stated by manifests already, and left alone."
 
 
-def _place(field: ReceivedField) -> str:
+def _field_place(field: ReceivedField) -> str:
     """The line of a field, whose it is, and its name."""
-    origin = f"{clean(str(field.origin))}: " if field.origin else ""
-    return f"{origin}{clean(field.address)} {dotted(field.path)}"
+    origin = f"{escape_line(str(field.origin))}: " if field.origin else ""
+    return f"{origin}{escape_line(field.address)} {format_path(field.path)}"
 
 
-def _report(made: Report, paint: Paint) -> Iterator[str]:
+def _report_lines(made: Report, paint: Paint) -> Iterator[str]:
     for met in made.outcomes:
-        if met.status in (Status.FAILED, Status.NOT_TAKEN):
-            yield paint(numbers.became(met), "error")
-    if left := [o.address for o in made.outcomes if o.status is Status.NOT_REACHED]:
-        yield f"Not reached: {listed(left)}."
-    yield paint(numbers.applied(made), "+" if made.complete else "strong")
-    if backs := numbers.ways_back(made):
+        if met.status in (OutcomeStatus.FAILED, OutcomeStatus.NOT_TAKEN):
+            yield paint(numbers.outcome_sentence(met), "error")
+    if left := [o.address for o in made.outcomes if o.status is OutcomeStatus.NOT_REACHED]:
+        yield f"Not reached: {join_names(left)}."
+    yield paint(numbers.report_summary(made), "+" if made.is_complete else "strong")
+    if backs := numbers.restore_lines(made):
         yield "\n".join(backs)
-    if not made.complete:
-        yield numbers.going_on(made)
+    if not made.is_complete:
+        yield numbers.continuation_note(made)

@@ -10,21 +10,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qdrantctl.adapters.project.settings import Settings
-from qdrantctl.adapters.qdrant.client import Cluster, Endpoint
+from qdrantctl.adapters.qdrant.client import Endpoint, RestClient
 from qdrantctl.flows.applying.bookkeeping import apply_plan
-from qdrantctl.flows.cluster.nodes import Work
-from qdrantctl.flows.planning.plan import Planned, Wishes, plan
-from qdrantctl.model.actor import Identity
+from qdrantctl.flows.cluster.nodes import JobContext
+from qdrantctl.flows.planning.plan import PlanOptions, PlanResult, plan
+from qdrantctl.model.actor import Actor
 from qdrantctl.model.change import Action, Change
 from qdrantctl.model.consent import Consent
-from qdrantctl.model.report import Report, Status
+from qdrantctl.model.report import OutcomeStatus, Report
 from qdrantctl.model.server import Server, Version
-from qdrantctl.model.step import Call, calls, collection_path
+from qdrantctl.model.step import Call, collection_path, list_calls
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from qdrantctl.model.client import Door
+    from qdrantctl.model.client import Client
     from tests.support.servers import Node
 
 TODAY = date(2026, 6, 1)
@@ -35,7 +35,7 @@ IDLE = (Action.NOOP,)
 class Disguised:
     """A door whose server tells the planner another version."""
 
-    door: Door
+    door: Client
     version: str
 
     @property
@@ -44,10 +44,10 @@ class Disguised:
         return Server(Version.parse(self.version), real.url, real.distributed, real.peers)
 
     def ask(self, call: Call) -> Any:
-        return self.door.ask(call)
+        return self.door.request(call)
 
     def expect(self, calls: Iterable[Call]) -> None:
-        self.door.expect(calls)
+        self.door.prefetch(calls)
 
 
 @dataclass
@@ -57,7 +57,7 @@ class Bench:
     node: Node
     folder: Path
     owner: str
-    door: Door
+    door: Client
     consents: tuple[Consent, ...] = ()
     sent: list[Call] = field(default_factory=list, repr=False)
     """Every call of every plan that was applied."""
@@ -83,22 +83,24 @@ class Bench:
             endpoint=Endpoint(url=self.node.url),
         )
 
-    def plan(self, version: str = "") -> Planned:
+    def plan(self, version: str = "") -> PlanResult:
         door = Disguised(self.door, version) if version else self.door
-        return plan(self.settings, Wishes(consents=self.consents), door, TODAY, lambda _: None)
+        return plan(self.settings, PlanOptions(consents=self.consents), door, TODAY, lambda _: None)
 
-    def apply(self, planned: Planned | None = None) -> Report:
+    def apply(self, planned: PlanResult | None = None) -> Report:
         planned = planned or self.plan()
-        self.sent += [call for change in planned.plan.changes for call in calls(change.steps)]
-        job = Work(self.door, lambda _: None, lambda: False)
-        return apply_plan(planned, job, Identity("tester", "", ""), lambda _: None)
+        self.sent += [call for change in planned.plan.changes for call in list_calls(change.steps)]
+        job = JobContext(self.door, lambda _: None, lambda: False)
+        return apply_plan(planned, job, Actor("tester", "", ""), lambda _: None)
 
-    def settle(self) -> Planned:
+    def settle(self) -> PlanResult:
         """Plan, apply, and plan again: the second plan is empty. Gives the first."""
         planned = self.plan()
-        assert planned.plan.applicable, told(planned)
+        assert planned.plan.is_applicable, told(planned)
         report = self.apply(planned)
-        bad = [o for o in report.outcomes if o.status not in (Status.DONE, Status.NOOP)]
+        bad = [
+            o for o in report.outcomes if o.status not in (OutcomeStatus.DONE, OutcomeStatus.NOOP)
+        ]
         assert not bad, (told(planned), bad)
         again = self.plan()
         assert all(change.action in IDLE for change in again.plan.changes), told(again)
@@ -123,19 +125,19 @@ class Bench:
 def bench(node: Node, folder: Path, owner: str, *consents: str) -> Iterator[Bench]:
     """A bench whose `consents` are `verb address` each."""
     given = tuple(Consent(*words.split(" ", 1), "--flag") for words in consents)
-    with Cluster(Endpoint(url=node.url)) as door:
+    with RestClient(Endpoint(url=node.url)) as door:
         yield Bench(node, folder, owner, door, given)
 
 
-def told(planned: Planned) -> str:
+def told(planned: PlanResult) -> str:
     """The plan in words, for assertions."""
     lines = [v.message for v in planned.plan.violations]
     for change in planned.plan.changes:
         lines.append(f"{change.action} {change.address}: {change.because}")
         lines += [f"  {f.path} {f.live!r} -> {f.desired!r} {f.effect!r}" for f in change.fields]
-        lines += [f"  {c.method} {c.path} {c.body!r}" for c in calls(change.steps)]
+        lines += [f"  {c.method} {c.path} {c.body!r}" for c in list_calls(change.steps)]
     return "\n".join(lines)
 
 
-def change_of(planned: Planned, address: str) -> Change:
+def change_of(planned: PlanResult, address: str) -> Change:
     return next(c for c in planned.plan.changes if c.address == address)

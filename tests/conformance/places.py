@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from qdrantctl.kinds.collection import payload_indexes
 from qdrantctl.kinds.collection.spec import Collection
-from qdrantctl.model.spec import Path, Shape, Spec, shape_of
+from qdrantctl.model.spec import FieldTree, Path, Spec, field_tree_of
 
 Pattern = tuple[str, ...]
-SHAPE = shape_of(Collection)
+SHAPE = field_tree_of(Collection)
 
 
-def patterns(shape: Shape, path: Pattern = ()) -> set[Pattern]:
+def patterns(shape: FieldTree, path: Pattern = ()) -> set[Pattern]:
     """Every leaf, every section that the server takes as one, and every map's keys."""
-    found = {path} if shape.is_leaf or (shape.rule.whole and path[-1:] != ("*",)) else set()
+    found = (
+        {path} if shape.is_leaf or (shape.rule.replaced_as_unit and path[-1:] != ("*",)) else set()
+    )
     for name, inner in shape.fields.items():
         found |= patterns(inner, (*path, name))
     if shape.entries is not None:
@@ -23,7 +25,7 @@ def patterns(shape: Shape, path: Pattern = ()) -> set[Pattern]:
 def pattern(path: Path) -> Pattern:
     """A path with `*` for the keys of maps."""
     found: list[str] = []
-    here: Shape = SHAPE
+    here: FieldTree = SHAPE
     for word in path:
         found.append("*" if here.entries is not None else str(word))
         here = here.entries or here.fields[str(word)]
@@ -39,5 +41,5 @@ def index_fields() -> set[Pattern]:
     }
     found: set[Pattern] = set()
     for kind in payload_indexes.TYPES:
-        found |= {(kind,)} | {(kind, *below) for below in patterns(shape_of(specs[kind]))}
+        found |= {(kind,)} | {(kind, *below) for below in patterns(field_tree_of(specs[kind]))}
     return found

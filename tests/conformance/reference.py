@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator, Mapping
 
 from qdrantctl.kinds.collection.payload_indexes import TYPES
-from qdrantctl.model.field_rule import ABSENT, Effect, Gate, Rule
-from qdrantctl.model.spec import Shape
+from qdrantctl.model.field_rule import ABSENT, Availability, Effect, FieldRule
+from qdrantctl.model.spec import FieldTree
 from tests.conformance.places import SHAPE, Pattern, index_fields, pattern
 from tests.conformance.rows import ROWS
 
@@ -51,7 +51,7 @@ def reference() -> str:
     return "".join(parts)
 
 
-def _table(title: str, about: str, shapes: Mapping[str, Shape]) -> str:
+def _table(title: str, about: str, shapes: Mapping[str, FieldTree]) -> str:
     rows = [row for name, shape in shapes.items() for row in _rows((name,), shape)]
     lines = [
         f"\n## {title}\n",
@@ -63,19 +63,19 @@ def _table(title: str, about: str, shapes: Mapping[str, Shape]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _rows(path: Pattern, shape: Shape) -> Iterator[tuple[str, ...]]:
+def _rows(path: Pattern, shape: FieldTree) -> Iterator[tuple[str, ...]]:
     if shape.entries is not None:
         words = _escaped(shape.entries.words) if shape.entries.is_leaf else "section"
         yield _row((*path, "*"), words, shape.rule, shape.about)
         if not shape.entries.is_leaf:
             yield from _rows((*path, "*"), shape.entries)
-    elif shape.is_leaf or (shape.rule.whole and path[-1] != "*"):
+    elif shape.is_leaf or (shape.rule.replaced_as_unit and path[-1] != "*"):
         yield _row(path, _escaped(shape.words), shape.rule, shape.about)
     for name, inner in shape.fields.items():
         yield from _rows((*path, name), inner)
 
 
-def _row(path: Pattern, words: str, rule: Rule, about: str) -> tuple[str, ...]:
+def _row(path: Pattern, words: str, rule: FieldRule, about: str) -> tuple[str, ...]:
     required = path in REQUIRED
     return (
         f"`{'.'.join(path)}`",
@@ -88,34 +88,34 @@ def _row(path: Pattern, words: str, rule: Rule, about: str) -> tuple[str, ...]:
     )
 
 
-def _reason(rule: Rule) -> str:
+def _reason(rule: FieldRule) -> str:
     """What the words of the columns do not say already."""
     plain = rule.change is not Effect.UPDATE or rule.in_place_since or not rule.because
     return "" if plain else f" {rule.because[0].upper()}{rule.because[1:]}."
 
 
-def _keyed(rule: Rule, effect: Effect) -> str:
+def _keyed(rule: FieldRule, effect: Effect) -> str:
     if rule.in_place_since:
         return f"{WORDS[effect]} from {rule.in_place_since} on, before: new collection"
     return WORDS[effect]
 
 
-def _dropping(rule: Rule) -> str:
+def _dropping(rule: FieldRule) -> str:
     words = _keyed(rule, rule.drop)
-    if rule.neutral is ABSENT:
+    if rule.unset_value is ABSENT:
         return words
-    neutral = json.dumps(rule.neutral).strip('"')
+    neutral = json.dumps(rule.unset_value).strip('"')
     same = rule.drop is Effect.KEPT
     return f"{words}; `{neutral}` is the same" if same else f"{words}: `{neutral}`"
 
 
-def _versions(rule: Rule) -> str:
+def _versions(rule: FieldRule) -> str:
     found = [_gate(rule.gate)]
     found += [f"`{value}` {_gate(gate)}" for value, gate in rule.values.items() if _gate(gate)]
     return "; ".join(filter(None, found))
 
 
-def _gate(gate: Gate) -> str:
+def _gate(gate: Availability) -> str:
     span = f"{gate.since} to {gate.until}" if gate.until else gate.since
     return ", ".join(filter(None, [span, "cluster mode" if gate.cluster else ""]))
 

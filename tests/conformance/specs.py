@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 
 from qdrantctl.kinds.collection.payload_indexes import _STEMMED, _STOPPED
 from qdrantctl.kinds.collection.spec import Collection
-from qdrantctl.model.field_rule import Rule
+from qdrantctl.model.field_rule import FieldRule
 from qdrantctl.model.server import Server, Version
 from qdrantctl.model.spec import Spec
 
@@ -102,17 +102,19 @@ def sections(spec: type[Spec]) -> st.SearchStrategy:
     required, optional = {}, {}
     for name, info in spec.model_fields.items():
         rule = _rule(info)
-        if rule.gate.closed(SERVER) or name == "placement":
+        if rule.gate.unsupported_reason(SERVER) or name == "placement":
             continue
         found = values(info.annotation, name, *_bounds(info))
-        if late := [value for value, gate in rule.values.items() if gate.closed(SERVER)]:
+        if late := [
+            value for value, gate in rule.values.items() if gate.unsupported_reason(SERVER)
+        ]:
             found = found.filter(lambda value, late=late: value not in late)
         (required if info.is_required() else optional)[name] = found
     return st.fixed_dictionaries(required, optional=optional)
 
 
-def _rule(info: FieldInfo) -> Rule:
-    return next((mark for mark in info.metadata if isinstance(mark, Rule)), Rule())
+def _rule(info: FieldInfo) -> FieldRule:
+    return next((mark for mark in info.metadata if isinstance(mark, FieldRule)), FieldRule())
 
 
 def _bounds(info: FieldInfo) -> tuple[float, float]:

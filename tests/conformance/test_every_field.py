@@ -14,10 +14,10 @@ import pytest
 from qdrantctl.kinds.catalog import KINDS
 from qdrantctl.model.change import Action
 from qdrantctl.model.errors import ManifestError
-from qdrantctl.model.field_rule import ABSENT, Effect, Rule
+from qdrantctl.model.field_rule import ABSENT, Effect, FieldRule
 from qdrantctl.model.server import Version
-from qdrantctl.model.spec import shape_of
-from qdrantctl.model.step import calls
+from qdrantctl.model.spec import field_tree_of
+from qdrantctl.model.step import list_calls
 from tests.conformance.api import illegal
 from tests.conformance.bench import Bench, bench, change_of, told
 from tests.conformance.evidence import NOTHING, Seen, ask, fill, look
@@ -42,9 +42,9 @@ def manifest(name: str, spec: dict[str, Any]) -> dict[str, Any]:
     return {"kind": "Collection", "name": name, "spec": spec}
 
 
-def rule_of(row: Row) -> Rule:
+def rule_of(row: Row) -> FieldRule:
     """The rule that speaks of a drop: a map's own for its keys, else the field's."""
-    met = [SHAPE, *SHAPE.along(row.path)]
+    met = [SHAPE, *SHAPE.walk(row.path)]
     return met[-2].rule if met[-2].entries is not None else met[-1].rule
 
 
@@ -81,7 +81,7 @@ def live(row: Row, on: Bench) -> None:
         assert all(f.path[: len(row.path)] == row.path[: len(f.path)] for f in change.fields)
         if effect is Effect.REFUSED:
             assert not change.steps
-            assert not planned.plan.applicable
+            assert not planned.plan.is_applicable
         else:
             on.settle()
         after = look(on.node, "grown", row.path)
@@ -104,10 +104,10 @@ def compare(row: Row, value: Any, effect: Effect, before: Seen, after: Seen) -> 
         assert after == before
         assert value is None or effect is Effect.REFUSED or means(row, after.value, value)
         if value is None and row.path[0] == "strict_mode_config":
-            assert rule_of(row).meaning(before.value) is ABSENT, "a cap that is dropped is lifted"
+            assert rule_of(row).normalize(before.value) is ABSENT, "a cap that is dropped is lifted"
         return
     if value is None:
-        assert after.value is NOTHING or rule_of(row).meaning(after.value) is ABSENT
+        assert after.value is NOTHING or rule_of(row).normalize(after.value) is ABSENT
     else:
         assert means(row, after.value, value)
     if row.path[0] == "payload_indexes":
@@ -156,7 +156,7 @@ def test_newer_fields_are_refused_with_the_version_they_need(row, qdrant, tmp_pa
         on.state(manifest("grown", row.spec()))
         try:
             versions = [before(row.since)]
-            if on.plan().plan.applicable:  # else the field stands in a section that is newer too
+            if on.plan().plan.is_applicable:  # else the field stands in a section that is newer too
                 on.settle()
                 versions.append("")
             on.state(manifest("grown", row.spec(row.first)))
@@ -167,8 +167,8 @@ def test_newer_fields_are_refused_with_the_version_they_need(row, qdrant, tmp_pa
                 assert row.since in change.because
                 assert f"this server is {version or '1.16.3'}" in change.because
             planned = on.plan(row.since)
-            assert planned.plan.applicable, told(planned)
-            sent = calls(change_of(planned, ADDRESS).steps)
+            assert planned.plan.is_applicable, told(planned)
+            sent = list_calls(change_of(planned, ADDRESS).steps)
             assert sent
             assert [words for call in sent for words in illegal(call, row.since)] == []
             if row.until:
@@ -181,7 +181,7 @@ def test_newer_fields_are_refused_with_the_version_they_need(row, qdrant, tmp_pa
 
 def since(row: Row) -> str:
     """The version that the field needs, and what is stated below it."""
-    met = list(SHAPE.along(row.path))
+    met = list(SHAPE.walk(row.path))
     below = row.first if isinstance(row.first, dict) else {}
     gates = [shape.rule.gate.since for shape in met]
     gates += [shape.rule.gate.since for name, shape in met[-1].fields.items() if name in below]
@@ -200,8 +200,8 @@ def test_older_servers_are_told_which_version_a_field_needs(row, qdrant, here, t
         assert change.action is Action.REFUSED
         assert f"needs Qdrant {needed} or newer" in change.because
         planned = on.plan(needed)
-        assert planned.plan.applicable, told(planned)
-        sent = calls(change_of(planned, ADDRESS).steps)
+        assert planned.plan.is_applicable, told(planned)
+        sent = list_calls(change_of(planned, ADDRESS).steps)
         assert [words for call in sent for words in illegal(call, needed)] == []
 
 
@@ -217,14 +217,14 @@ def test_vector_names_come_and_go_in_place_from_1_18_on(kind, qdrant, tmp_path, 
             assert change_of(on.plan("1.17.1"), ADDRESS).action is Action.REPLACE
             change = change_of(on.plan("1.18.0"), ADDRESS)
             assert change.action is Action.UPDATE
-            sent = calls(change.steps)
+            sent = list_calls(change.steps)
             assert (sent[0].method, sent[0].path) == ("PUT", "/collections/grown/vectors/x")
             assert [words for call in sent for words in illegal(call, "1.18.0")] == []
             on.clear("grown")
             on.settle()
             on.state(manifest("grown", row.spec()))
             assert change_of(on.plan(), ADDRESS).action is Action.REPLACE
-            (call,) = calls(change_of(on.plan("1.18.0"), ADDRESS).steps)
+            (call,) = list_calls(change_of(on.plan("1.18.0"), ADDRESS).steps)
             assert (call.method, call.path) == ("DELETE", "/collections/grown/vectors/x")
         finally:
             on.clear("grown")
@@ -246,6 +246,6 @@ def test_an_alias_moves_and_its_collections_stay(qdrant, tmp_path, request):
                 assert found.get("live") == target
             assert [words for call in on.sent for words in illegal(call, "1.16.3")] == []
             (kind,) = [kind for kind in KINDS if kind.name == "alias"]
-            assert set(shape_of(kind.spec).fields) == {"collection"}
+            assert set(field_tree_of(kind.spec).fields) == {"collection"}
         finally:
             on.clear("made", "grown")

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from qdrantctl.model.field_rule import Gate
+from qdrantctl.model.field_rule import Availability
 from qdrantctl.model.server import Version
-from qdrantctl.model.spec import Shape
+from qdrantctl.model.spec import FieldTree
 from tests.conformance.api import known
 from tests.conformance.places import SHAPE
 
@@ -21,7 +21,7 @@ UNKNOWN = Version.parse("1.20.0")
 Place = tuple[str, ...]
 
 
-def gates(shape: Shape, path: Place = ()) -> Iterator[tuple[Place, str, Gate]]:
+def gates(shape: FieldTree, path: Place = ()) -> Iterator[tuple[Place, str, Availability]]:
     """Every field and every value of its own gate, with where it stands."""
     for name, inner in shape.fields.items():
         here = (*path, name)

@@ -8,11 +8,11 @@ import os
 import pytest
 from hypothesis import HealthCheck, event, given, settings
 
-from qdrantctl.flows.importing.import_resources import Wanted, imported
+from qdrantctl.flows.importing.import_resources import ImportSelection, import_resources
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action
 from qdrantctl.model.errors import ManifestError
-from qdrantctl.model.field_rule import same
+from qdrantctl.model.field_rule import json_equal
 from tests.conformance.bench import TODAY, bench, change_of, told
 from tests.conformance.specs import collections
 
@@ -48,8 +48,8 @@ def test_what_was_made_is_imported_adopted_and_made_again(spec, on):
             return
         on.apply(planned)
         on.clear()
-        wanted = Wanted(on.folder, (where,), printed=True)
-        found = imported(on.settings, wanted, on.door, TODAY, lambda _: None)
+        wanted = ImportSelection(on.folder, (where,), printed=True)
+        found = import_resources(on.settings, wanted, on.door, TODAY, lambda _: None)
         assert (found.report.left_out, found.report.adopt, found.report.change) == ((), 1, 0)
         [text] = found.texts.values()
         (on.folder / "manifests.yaml").write_bytes(text)
@@ -60,7 +60,7 @@ def test_what_was_made_is_imported_adopted_and_made_again(spec, on):
         on.clear(where.name)
         on.settle()
         after = on.plan().worlds.live[where].spec
-        assert same(dict(before), dict(after)), text.decode()
+        assert json_equal(dict(before), dict(after)), text.decode()
         event("made again")
     finally:
         on.clear(where.name)

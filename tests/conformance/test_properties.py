@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from qdrantctl.model.change import Action
 from qdrantctl.model.errors import ManifestError
-from qdrantctl.model.report import Status
-from qdrantctl.model.step import calls
+from qdrantctl.model.report import OutcomeStatus
+from qdrantctl.model.step import list_calls
 from tests.conformance.api import illegal
 from tests.conformance.bench import Bench, bench, change_of, told
 from tests.conformance.specs import doubtful, pairs
@@ -62,14 +62,14 @@ def accepted(on: Bench, name: str, spec: dict[str, Any]) -> bool:
     again = on.plan()
     assert planned.plan.document() == again.plan.document(), "same worlds, same plan"
     change = change_of(planned, f"collection/{name}")
-    if not planned.plan.applicable:
+    if not planned.plan.is_applicable:
         assert change.action is Action.REFUSED or planned.plan.blocking
         tally("refused by the plan")
         return False
-    sent = calls(change.steps)
+    sent = list_calls(change.steps)
     assert [words for call in sent for words in illegal(call, "1.16.3")] == []
     report = on.apply(planned)
-    assert {o.status for o in report.outcomes} <= {Status.DONE, Status.NOOP}, (
+    assert {o.status for o in report.outcomes} <= {OutcomeStatus.DONE, OutcomeStatus.NOOP}, (
         told(planned),
         report.outcomes,
     )

@@ -67,10 +67,10 @@ def store(s3, monkeypatch):
              "AWS_SECRET_ACCESS_KEY": "canary-secret"}  # fmt: skip
     for name, value in words.items():
         monkeypatch.setenv(name, value)
-    from qdrantctl.adapters.stores.store import opened
+    from qdrantctl.adapters.stores.store import open_store
 
-    found = opened("s3://backups")
-    for name, _ in list(found.names("")):
+    found = open_store("s3://backups")
+    for name, _ in list(found.list_files("")):
         found.delete(name)
     return found
 

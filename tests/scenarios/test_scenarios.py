@@ -29,7 +29,7 @@ def name(scenario: Scenario) -> str:
     ],
 )
 def test_scenario(scenario, tmp_path, monkeypatch, request):
-    for variable in (*actor._WHO, *actor._COMMIT, *actor._RUN):
+    for variable in (*actor._ACTOR_VARIABLES, *actor._COMMIT_VARIABLES, *actor._RUN_VARIABLES):
         monkeypatch.delenv(variable, raising=False)
     if isinstance(scenario.server, OwnServer):
         words = scenario.server.model_dump()

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-from qdrantctl.model.access_keys.generation import REGISTRY
+from qdrantctl.model.access_keys.generation import REGISTRY_COLLECTION
 from tests.support.cli import CommandResult, run_cli
 from tests.support.servers import API_KEY, Node
 
@@ -105,5 +105,5 @@ def asked(
 def registry(node: Node) -> list[dict[str, Any]]:
     """The points of the registry, as they are."""
     body = {"limit": 100, "with_payload": True}
-    status, answer = node.request("POST", f"/collections/{REGISTRY}/points/scroll", body)
+    status, answer = node.request("POST", f"/collections/{REGISTRY_COLLECTION}/points/scroll", body)
     return answer["result"]["points"] if status == 200 else []

@@ -6,9 +6,18 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from qdrantctl.engine.audit.checklist import judge
+from qdrantctl.engine.audit.checklist import judge_evidence
 from qdrantctl.model.address import Address
-from qdrantctl.model.audit.evidence import ORIGIN, Evidence, Grpc, Inside, Leak, Posture, Reply, Tls
+from qdrantctl.model.audit.evidence import (
+    ORIGIN,
+    Evidence,
+    GrpcExposure,
+    LeakedSecret,
+    ProbeResult,
+    ServerExposure,
+    ServerReport,
+    TlsExposure,
+)
 from qdrantctl.model.audit.report import Proof, Result, Verdict
 from qdrantctl.model.resource import Facts, Inventory, Resource
 from qdrantctl.model.server import Version
@@ -25,8 +34,10 @@ TIGHT = {
 }
 
 
-def reply(code: str, said: str = "", **headers: str) -> Reply:
-    return Reply("a request", code, said, {k.replace("_", "-"): v for k, v in headers.items()})
+def reply(code: str, said: str = "", **headers: str) -> ProbeResult:
+    return ProbeResult(
+        "a request", code, said, {k.replace("_", "-"): v for k, v in headers.items()}
+    )
 
 
 def collection(name: str = "products", points: int = 3, **spec: Any) -> Resource:
@@ -42,10 +53,10 @@ def key(name: str, **scope: str) -> Resource:
     return Resource(Address("access_key", name), {"access": scope})
 
 
-GOOD_POSTURE = Posture(
+GOOD_POSTURE = ServerExposure(
     url=URL,
     version=Version(1, 19, 0),
-    tls=Tls("TLSv1.3", "", datetime(2027, 1, 1, tzinfo=UTC), ()),
+    tls=TlsExposure("TLSv1.3", "", datetime(2027, 1, 1, tzinfo=UTC), ()),
     plain_http=(reply(""),),
     no_key=reply("401"),
     empty_key=reply("401"),
@@ -54,7 +65,7 @@ GOOD_POSTURE = Posture(
     dashboard=reply("404"),
     cors=reply("404"),
     metrics=(reply("401"), reply("")),
-    grpc=Grpc("h:6334", reply(""), *[reply("UNAUTHENTICATED")] * 3),
+    grpc=GrpcExposure("h:6334", reply(""), *[reply("UNAUTHENTICATED")] * 3),
     peers=(reply(""),),
     own_key=reply("403"),
     read_only_key=reply("403"),
@@ -71,7 +82,7 @@ def proof(result: Result, cap: str = "max_timeout") -> Proof:
 GOOD = Evidence(
     desired=Inventory([key("analytics", products="r")]),
     posture=GOOD_POSTURE,
-    inside=Inside(
+    inside=ServerReport(
         NOW, True, Inventory([GOOD_LIVE]), {"app": {"audit": {"enabled": True}}},
         {"products": datetime(2026, 5, 30, tzinfo=UTC)},
     ),
@@ -84,7 +95,9 @@ GOOD = Evidence(
 BAD_POSTURE = replace(
     GOOD_POSTURE,
     version=Version(1, 17, 0),
-    tls=Tls("TLSv1.1", "self-signed certificate", datetime(2026, 6, 2, tzinfo=UTC), ("TLS 1.0",)),
+    tls=TlsExposure(
+        "TLSv1.1", "self-signed certificate", datetime(2026, 6, 2, tzinfo=UTC), ("TLS 1.0",)
+    ),
     plain_http=(reply("200", '{"title":"qdrant","version":"1.17.0"}'),),
     no_key=reply("200"),
     empty_key=reply("200"),
@@ -93,7 +106,7 @@ BAD_POSTURE = replace(
     dashboard=reply("200"),
     cors=reply("200", access_control_allow_origin=ORIGIN),
     metrics=(reply("401"), reply("200")),
-    grpc=Grpc("h:6334", reply("OK"), reply("OK"), reply("OK"), reply("OK")),
+    grpc=GrpcExposure("h:6334", reply("OK"), reply("OK"), reply("OK"), reply("OK")),
     peers=(reply(""), reply("OK")),
     own_key=reply("404"),
     read_only_key=reply("404"),
@@ -104,12 +117,12 @@ REFUSED = {
 BAD = Evidence(
     desired=Inventory([key("reports", **{"*": "r"})]),
     posture=BAD_POSTURE,
-    inside=Inside(
+    inside=ServerReport(
         NOW, True, Inventory([collection(**tenants()), collection("t", **tenants(is_tenant=True))]),
         REFUSED, {"products": datetime(2026, 5, 1, tzinfo=UTC), "t": None},
     ),
     proofs=(proof(Result.NOT_ENFORCED), proof(Result.ENFORCED, "max_query_limit")),
-    leaks=(Leak("compose.yaml", 7, "what stands here looks like an API key"),),
+    leaks=(LeakedSecret("compose.yaml", 7, "what stands here looks like an API key"),),
     files=3,
     profile={GOOD_LIVE.address: {"enabled": True}},
 )  # fmt: skip
@@ -118,7 +131,7 @@ BAD = Evidence(
 def judged(evidence: Evidence, **severities: Any) -> dict[str, list[Verdict]]:
     """The verdicts of each rule."""
     found: dict[str, list[Verdict]] = {}
-    for verdict in judge(evidence, severities, NOW):
+    for verdict in judge_evidence(evidence, severities, NOW):
         found.setdefault(verdict.rule, []).append(verdict)
     return found
 

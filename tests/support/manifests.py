@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from qdrantctl.adapters.manifests.load import Loaded, load
+from qdrantctl.adapters.manifests.load import LoadedManifests, load_manifests
 from qdrantctl.adapters.manifests.sources import Sources
 from qdrantctl.flows.state import desired as flow
 from qdrantctl.kinds.catalog import KINDS, OVERLAYS
@@ -23,14 +23,17 @@ spec:
 
 def loaded(
     folder: Path, *patterns: str, stdin: bytes = b"", env: str = "-", **variables: Any
-) -> Loaded:
+) -> LoadedManifests:
     sources = Sources(folder, patterns or ("a.yaml",), env, variables, explicit=True)
-    return load(sources, (*KINDS, *OVERLAYS), lambda: stdin)
+    return load_manifests(sources, (*KINDS, *OVERLAYS), lambda: stdin)
 
 
-def linted(found: Loaded) -> list[Violation]:
+def linted(found: LoadedManifests) -> list[Violation]:
     """Everything wrong with what was loaded, kinds' own rules included."""
-    return [*found.violations, *dict.fromkeys(flow.linted(found, flow.laid(found)))]
+    return [
+        *found.violations,
+        *dict.fromkeys(flow.lint_manifests(found, flow.apply_overlays(found))),
+    ]
 
 
 def violations(text: str, folder: Path, file: str = "a.yaml", **words: Any) -> list[Violation]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from qdrantctl.model.change import Action, Cause, Change, FieldChange
 from qdrantctl.model.field_rule import ABSENT, Effect
 from qdrantctl.model.plan import Plan, PlannedServer
-from qdrantctl.model.report import Outcome, Report, Status
+from qdrantctl.model.report import Outcome, OutcomeStatus, Report
 from qdrantctl.model.resource import Origin
 from qdrantctl.model.step import Call, Step
 from qdrantctl.model.violation import Severity, Violation
@@ -108,7 +108,7 @@ outcomes = st.builds(
     Outcome,
     address=words,
     action=st.sampled_from(list(Action)),
-    status=st.sampled_from(list(Status)),
+    status=st.sampled_from(list(OutcomeStatus)),
     error=st.just("") | words,
     missed=st.lists(words, max_size=2).map(tuple),
     seconds=st.floats(0, 1000),

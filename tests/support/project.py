@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from qdrantctl.adapters.qdrant.ledger import point_id
+from qdrantctl.adapters.qdrant.ledger import ledger_point_id
 from tests.support.cli import CommandResult, run_cli
 from tests.support.servers import Node
 
@@ -88,7 +88,7 @@ def config(node: Node, name: str) -> dict[str, Any]:
 
 def record(node: Node, address: str) -> dict[str, Any]:
     """What the ledger holds of an address; empty when it holds nothing."""
-    body = {"ids": [point_id(address)], "with_payload": True}
+    body = {"ids": [ledger_point_id(address)], "with_payload": True}
     found = asked(node, "POST", "/collections/_qdrantctl/points", body)
     return found[0]["payload"] if found else {}
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from qdrantctl.adapters.qdrant.ledger import point_id
+from qdrantctl.adapters.qdrant.ledger import ledger_point_id
 from tests.support.project import VECTORS, Project, asked, record
 from tests.support.servers import Node
 
@@ -59,7 +59,7 @@ def backdate_ledger(node: Node, days: float) -> None:
 
 def ledger_holds(node: Node, held: dict[str, Any], name: str = "nightly") -> None:
     """Have the ledger tell so of a policy's sets on the cluster."""
-    point = point_id(f"snapshot_sets/shop/dev/{name}")
+    point = ledger_point_id(f"snapshot_sets/shop/dev/{name}")
     body = {"payload": {"files": held}, "points": [point]}
     asked(node, "POST", "/collections/_qdrantctl/points/payload?wait=true", body)
 

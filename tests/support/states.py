@@ -7,7 +7,7 @@ from typing import Any
 
 from qdrantctl.engine.planning.inputs import PlanInput
 from qdrantctl.kinds.catalog import BY_NAME
-from qdrantctl.kinds.collection.observe import live_spec
+from qdrantctl.kinds.collection.observe import parse_live_spec
 from qdrantctl.model.address import Address
 from qdrantctl.model.resource import Facts, Inventory, Lifecycle, Record, Resource
 from qdrantctl.model.server import Server, Version
@@ -78,7 +78,7 @@ def live_collection(
 ) -> Resource:
     merged = {**LIVE_DEFAULTS, **config}
     merged["params"] = {**LIVE_DEFAULTS["params"], **config.get("params", {})}
-    spec = dict(live_spec(merged))
+    spec = dict(parse_live_spec(merged))
     if indexes:
         spec["payload_indexes"] = indexes
     facts = Facts(points=points, aliases=aliases, status=status, uuid=uuid)

@@ -8,36 +8,42 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from qdrantctl.adapters.files.source_text import Page
+from qdrantctl.adapters.files.source_text import SourceText
 from qdrantctl.model.violation import Violation
 
-MAX_BYTES = 10_000_000
+MAX_SOURCE_BYTES = 10_000_000
 """The largest manifest or project file that is read."""
-ACCESS = "See that it is a file that may be read; what another program writes is piped to `-f -`."
+READABLE_HINT = (
+    "See that it is a file that may be read; what another program writes is piped to `-f -`."
+)
 
 
-def read_page(path: Path | None, shown: str, stdin: Callable[[], bytes]) -> Page | Violation:
+def read_source(
+    path: Path | None, shown: str, stdin: Callable[[], bytes]
+) -> SourceText | Violation:
     """The text of a file, or of standard input for None; read once, never beyond the bound."""
-    blank = Page(shown, "")
+    blank = SourceText(shown, "")
     try:
-        data = stdin() if path is None else read_bytes(path, MAX_BYTES)
+        data = stdin() if path is None else read_regular_file(path, MAX_SOURCE_BYTES)
     except OSError as error:
-        return blank.violation("QC001", f"cannot be read: {reason(error)}", ACCESS)
-    if data is None or len(data) > MAX_BYTES:
-        return blank.violation("QC003", "larger than 10 MB", "Split it into several files.")
+        return blank.make_violation(
+            "QC001", f"cannot be read: {describe_os_error(error)}", READABLE_HINT
+        )
+    if data is None or len(data) > MAX_SOURCE_BYTES:
+        return blank.make_violation("QC003", "larger than 10 MB", "Split it into several files.")
     try:
-        return Page(shown, data.decode().removeprefix("\ufeff"))
+        return SourceText(shown, data.decode().removeprefix("\ufeff"))
     except UnicodeDecodeError as error:
-        text = Page(shown, data.decode(errors="replace"))
+        text = SourceText(shown, data.decode(errors="replace"))
         good = data[: error.start].decode()
         hint = "Save it as UTF-8."
         if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
             hint = "It looks like UTF-16; save it as UTF-8."
         message = f"not UTF-8: byte 0x{data[error.start]:02x}"
-        return text.violation("QC004", message, hint, text.place(len(good)))
+        return text.make_violation("QC004", message, hint, text.position_at(len(good)))
 
 
-def read_bytes(path: Path, most: int) -> bytes | None:
+def read_regular_file(path: Path, most: int) -> bytes | None:
     """The bytes of a regular file, None where there are more than `most`. Raises OSError."""
     # O_NONBLOCK: opening a fifo that nobody writes to would wait for ever.
     number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
@@ -61,7 +67,7 @@ def read_bytes(path: Path, most: int) -> bytes | None:
     return b"".join(parts) if left else None
 
 
-def reason(error: OSError) -> str:
+def describe_os_error(error: OSError) -> str:
     """What the system says is wrong, as the end of a sentence."""
     words = error.strerror or str(error)
     return words[:1].lower() + words[1:]

@@ -13,7 +13,7 @@ from qdrantctl.model.field_rule import ABSENT
 from qdrantctl.model.resource import Origin
 from qdrantctl.model.violation import Severity, Violation
 
-Place = tuple[int, int]
+Position = tuple[int, int]
 """Line and column, both from 1; column 0 where only the line is known."""
 
 BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
@@ -23,7 +23,7 @@ _LONGEST_MESSAGE = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class TemplateTrace:
     """How a template made a page."""
 
     template: str
@@ -37,26 +37,26 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class SourceText:
     """The text of one file under the name that output shows."""
 
     file: str
     text: str
-    made: Made | None = None
+    made: TemplateTrace | None = None
     """Set when a template made the text, so that its lines are not those of the file."""
 
-    def line(self, number: int) -> str | None:
+    def get_line(self, number: int) -> str | None:
         """The line `number` (from 1) without its end, cut when very long; None past the end."""
-        return _line(self.text, number)
+        return _line_at(self.text, number)
 
-    def place(self, index: int) -> Place:
+    def position_at(self, index: int) -> Position:
         """Line and column of the character at `index`."""
         line, start = 1, 0
         for found in BREAK.finditer(self.text, 0, index):
             line, start = line + 1, found.end()
         return line, index - start + 1
 
-    def in_file(self, place: Place) -> Place | None:
+    def position_in_file(self, place: Position) -> Position | None:
         """Where in the file stands what is at `place` of the text; None where nobody can know.
 
         The column is kept where the template's line begins like the line that it wrote.
@@ -69,50 +69,52 @@ class Page:
         index = min(number, len(self.made.lines)) - 1
         return self.made.lines[index], column if column <= self.made.alike[index] + 1 else 0
 
-    def line_words(self, number: int) -> str:
+    def describe_line(self, number: int) -> str:
         """`line 7`, or whose line 7 it is."""
-        if found := self.in_file((number, 1)):
+        if found := self.position_in_file((number, 1)):
             return f"line {found[0]}"
         return f"line {number} of the rendered text"
 
-    def violation(
+    def make_violation(
         self,
         rule: str,
         message: str,
         hint: str = "",
-        place: Place | None = None,
+        place: Position | None = None,
         *,
         severity: Severity = Severity.ERROR,
         address: str = "",
     ) -> Violation:
         """A broken rule at `place`, its line quoted; without a place, about the file as a whole."""
-        found = self.in_file(place) if place else None
+        found = self.position_in_file(place) if place else None
         if place and self.made:
-            hint = f"{hint} {self._rendering(self.made, place, found)}".strip()
+            hint = f"{hint} {self._describe_rendering(self.made, place, found)}".strip()
         line, column = found or (1, 0)
         text = self.made.template if self.made else self.text
-        snippet = _line(text, line) if found else None
+        snippet = _line_at(text, line) if found else None
         return Violation(
             rule=rule,
             severity=severity,
-            address=_plain(address) if address else ABSENT,
-            message=_plain(message),
-            hint=_plain(hint),
+            address=_make_printable(address) if address else ABSENT,
+            message=_make_printable(message),
+            hint=_make_printable(hint),
             origin=Origin(file=self.file, line=line),
             column=column or ABSENT,
-            snippet=ABSENT if snippet is None else _plain(snippet),
+            snippet=ABSENT if snippet is None else _make_printable(snippet),
         )
 
-    def _rendering(self, made: Made, place: Place, found: Place | None) -> str:
+    def _describe_rendering(
+        self, made: TemplateTrace, place: Position, found: Position | None
+    ) -> str:
         """What the template wrote at `place`, and how to see it; empty where it wrote itself."""
-        written = self.line(place[0]) or ""
-        if found and found[1] and written == _line(made.template, found[0]):
+        written = self.get_line(place[0]) or ""
+        if found and found[1] and written == _line_at(made.template, found[0]):
             return ""
         shown = written.strip()
         return f"After the template it is `{shown}`, line {place[0]} of `{made.command}`."
 
 
-def lines_of(text: str) -> Iterator[str]:
+def split_lines(text: str) -> Iterator[str]:
     """The lines of a text without their ends, one at a time."""
     start = 0
     for found in BREAK.finditer(text):
@@ -121,8 +123,8 @@ def lines_of(text: str) -> Iterator[str]:
     yield text[start:]
 
 
-def _line(text: str, number: int) -> str | None:
-    starts = _starts(text)
+def _line_at(text: str, number: int) -> str | None:
+    starts = _find_line_starts(text)
     if number > len(starts):
         return None
     start = starts[number - 1]
@@ -132,12 +134,12 @@ def _line(text: str, number: int) -> str | None:
 
 
 @lru_cache(maxsize=4)
-def _starts(text: str) -> Sequence[int]:
+def _find_line_starts(text: str) -> Sequence[int]:
     """Where each line begins; a page with errors is asked for many of its lines."""
     return array("I", chain([0], (found.end() for found in BREAK.finditer(text))))
 
 
-def _plain(text: str) -> str:
+def _make_printable(text: str) -> str:
     """`text` as it can be printed and written as JSON: no lone surrogates, no endless values."""
     text = text if len(text) <= _LONGEST_MESSAGE else text[:_LONGEST_MESSAGE] + "…"
     return text.encode("utf-8", "replace").decode()

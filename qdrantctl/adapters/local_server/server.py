@@ -13,27 +13,29 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from qdrantctl.adapters.local_server import folder as place
-from qdrantctl.adapters.local_server.binary import binary as binary  # part of what this door offers
+from qdrantctl.adapters.local_server.binary import (
+    find_binary as binary,  # part of what this door offers
+)
 from qdrantctl.adapters.local_server.process import (
-    Manner,
+    LaunchOptions,
     Ports,
-    Process,
-    end,
-    free_ports,
-    launch,
-    version_of,
+    ServerProcess,
+    end_process,
+    find_free_ports,
+    launch_server,
+    request_version,
 )
 from qdrantctl.model.errors import ServerError
 
 READY_SECONDS = 30.0
-TRIES = 4
+START_TRIES = 4
 """How often ports are tried: between finding them free and using them somebody may be quicker."""
-POLL_SECONDS = 0.03
-OWN = Manner()
+START_POLL_SECONDS = 0.03
+OWN = LaunchOptions()
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class LocalServer:
     """A server that runs."""
 
     url: str
@@ -47,107 +49,107 @@ class Running:
     """REST, gRPC, peers."""
 
 
-def start(
+def start_server(
     root: Path,
     *,
     download: bool = False,
     tell: Callable[[str], None] = lambda _: None,
-    manner: Manner = OWN,
-) -> Running:
+    manner: LaunchOptions = OWN,
+) -> LocalServer:
     """The project's server, ready for requests; started unless it runs already.
 
     `root` is the folder of the project file. Only with `download` the program may be fetched;
     `tell` hears what takes long. Raises ServerError.
     """
-    folder = place.of(root)
-    place.prepare(folder)
-    with place.alone(folder):
+    folder = place.server_folder(root)
+    place.prepare_folder(folder)
+    with place.lock_commands(folder):
         # One that runs is waited for too: its start may have been interrupted.
-        if process := place.running(folder):
+        if process := place.find_running_process(folder):
             try:
-                return _told(folder, _ready(folder, process, manner))
+                return _describe_process(folder, _wait_until_ready(folder, process, manner))
             except ServerError:
-                if place.held(folder):
+                if place.is_server_locked(folder):
                     raise
                 # It was about to end; it is replaced as if it had ended before.
         program = binary(download, tell)
         tell("starting Qdrant")
-        return _told(folder, _start(folder, program, manner))
+        return _describe_process(folder, _start_process(folder, program, manner))
 
 
-def status(root: Path) -> Running | None:
+def find_server(root: Path) -> LocalServer | None:
     """The project's server if it runs. Raises ServerError when a stranger uses its storage."""
-    folder = place.of(root)
-    process = place.running(folder)
-    return _told(folder, process) if process else None
+    folder = place.server_folder(root)
+    process = place.find_running_process(folder)
+    return _describe_process(folder, process) if process else None
 
 
-def stop(root: Path) -> bool:
+def stop_server(root: Path) -> bool:
     """End the project's server, within seconds; false when none ran. Raises ServerError."""
-    folder = place.of(root)
+    folder = place.server_folder(root)
     if not folder.is_dir():
         return False
-    with place.alone(folder):
-        process = place.running(folder)
+    with place.lock_commands(folder):
+        process = place.find_running_process(folder)
         if process is None:
             return False
         # The note about it stays, so that the next start takes the same ports.
-        end(process, lambda: not place.held(folder))
+        end_process(process, lambda: not place.is_server_locked(folder))
         return True
 
 
-def _told(folder: Path, process: Process) -> Running:
-    return Running(process.url, process.pid, folder, process.version, process.ports)
+def _describe_process(folder: Path, process: ServerProcess) -> LocalServer:
+    return LocalServer(process.url, process.pid, folder, process.version, process.ports)
 
 
-def _start(folder: Path, program: Path, manner: Manner) -> Process:
+def _start_process(folder: Path, program: Path, manner: LaunchOptions) -> ServerProcess:
     """Start the server and wait for it. Nobody else starts one meanwhile. Raises ServerError."""
-    before = place.load(folder)
+    before = place.read_note(folder)
     wished = before.ports if before else (0, 0, 0)
-    for left in range(TRIES - 1, -1, -1):
-        with place.take(folder) as lock, place.fresh_log(folder) as log:
-            process = launch(program, folder, free_ports(wished), lock, log, manner)
+    for left in range(START_TRIES - 1, -1, -1):
+        with place.open_server_lock(folder) as lock, place.clear_log(folder) as log:
+            process = launch_server(program, folder, find_free_ports(wished), lock, log, manner)
         try:
-            place.save(folder, process)
+            place.write_note(folder, process)
         except BaseException:
             # Without a note nobody would know it again, and it would hold the storage for good.
-            end(process, lambda: not place.held(folder))
+            end_process(process, lambda: not place.is_server_locked(folder))
             raise
         try:
-            process = _ready(folder, process, manner)
+            process = _wait_until_ready(folder, process, manner)
         except ServerError:
             if not left or not place.port_was_taken(folder):
                 raise
         # A server that could not have its port for gRPC is ready all the same, without it.
         if not left or not place.port_was_taken(folder):
             return process
-        end(process, lambda: not place.held(folder))
+        end_process(process, lambda: not place.is_server_locked(folder))
         wished = (0, 0, 0)
     raise AssertionError("the last try returns or raises")
 
 
-def _ready(folder: Path, process: Process, manner: Manner) -> Process:
+def _wait_until_ready(folder: Path, process: ServerProcess, manner: LaunchOptions) -> ServerProcess:
     """The process with its version, as soon as it takes requests. Raises ServerError."""
     log = folder / place.LOG
     until = time.monotonic() + READY_SECONDS
     while time.monotonic() < until:
-        alive = place.held(folder)
-        if version := version_of(process, folder, manner.api_key):
+        alive = place.is_server_locked(folder)
+        if version := request_version(process, folder, manner.api_key):
             if version != process.version:
                 process = replace(process, version=version)
-                place.save(folder, process)
+                place.write_note(folder, process)
             return process
         if not alive:
             raise ServerError(
                 "the embedded server ended while it started",
-                why=place.complaint(folder),
+                why=place.read_log_errors(folder),
                 hint=f"Its whole log is {log}",
             )
         if place.port_was_taken(folder):
             break  # it lives on without REST
-        time.sleep(POLL_SECONDS)
+        time.sleep(START_POLL_SECONDS)
     raise ServerError(
         f"the embedded server (pid {process.pid}) is not ready for requests at {process.url}",
-        why=place.complaint(folder),
+        why=place.read_log_errors(folder),
         hint=f"Try again, or end it with qdrantctl dev down. Its whole log is {log}",
     )

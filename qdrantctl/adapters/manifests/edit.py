@@ -6,43 +6,43 @@ from collections.abc import Mapping
 
 from ruamel.yaml.error import YAMLError
 
-from qdrantctl.adapters.manifests.load import Source
-from qdrantctl.adapters.yaml.editor import Awkward, Editor
-from qdrantctl.adapters.yaml.nodes import Node, compose
+from qdrantctl.adapters.manifests.load import ManifestSource
+from qdrantctl.adapters.yaml.editor import CannotEdit, YamlEditor
+from qdrantctl.adapters.yaml.nodes import YamlNode, compose_nodes
 from qdrantctl.model.field_rule import Json
-from qdrantctl.model.spec import Shape
+from qdrantctl.model.spec import FieldTree
 
 
-def edited(source: Source, spec: Mapping[str, Json], shape: Shape) -> str:
+def edit_spec(source: ManifestSource, spec: Mapping[str, Json], shape: FieldTree) -> str:
     """The text of the source's file with `spec` as its spec, in the manifest's own words.
 
     Raises Awkward where the text is not one that can be changed. Whoever asks loads the result to
     see that it says what was meant: anchors reach further than their place.
     """
     text = source.page.text
-    manifest = _manifest(text, source)
+    manifest = _find_manifest(text, source)
     if manifest is None or manifest.entries is None or "spec" not in manifest.entries:
-        raise Awkward("its place in the file was not found")
+        raise CannotEdit("its place in the file was not found")
     key, value = manifest.entries["spec"]
     first = next(iter(value.entries.values()))[0] if value.entries else key
-    editor = Editor(text, max(2, first.column - key.column) if not value.flow else 2)
-    editor.entry(manifest, "spec", source.value["spec"], spec, shape)
-    return editor.text_after()
+    editor = YamlEditor(text, max(2, first.column - key.column) if not value.flow else 2)
+    editor.change_entry(manifest, "spec", source.value["spec"], spec, shape)
+    return editor.edited_text()
 
 
-def _manifest(text: str, source: Source) -> Node | None:
+def _find_manifest(text: str, source: ManifestSource) -> YamlNode | None:
     """The mapping that is the manifest; None where it stands for another."""
     try:
-        roots = compose(text)
+        roots = compose_nodes(text)
     except YAMLError:
         return None
     found = next((r for r in roots if r.line == source.document.line and r.entries), None)
     for word in source.prefix:
-        found = found and _below(found, word)
+        found = found and _child_node(found, word)
     return found
 
 
-def _below(node: Node, word: str | int) -> Node | None:
+def _child_node(node: YamlNode, word: str | int) -> YamlNode | None:
     if isinstance(word, int):
         return node.items[word] if node.items and word < len(node.items) else None
     found = (node.entries or {}).get(word)

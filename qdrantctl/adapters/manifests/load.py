@@ -9,160 +9,166 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
 from typing import NamedTuple
 
-from qdrantctl.adapters.files.read import read_page
-from qdrantctl.adapters.files.source_text import Page, Place
-from qdrantctl.adapters.manifests.sources import Search, Sources
-from qdrantctl.adapters.manifests.validation import Fault, validate
-from qdrantctl.adapters.secrets.detect import Secret, hidden, secrets_in
-from qdrantctl.adapters.secrets.redact import hidden_in
-from qdrantctl.adapters.yaml.documents import MAX_PROBLEMS, Document, read_documents
-from qdrantctl.model.address import OWN_PREFIX, Address, unsendable
+from qdrantctl.adapters.files.read import read_source
+from qdrantctl.adapters.files.source_text import Position, SourceText
+from qdrantctl.adapters.manifests.sources import ManifestSearch, Sources
+from qdrantctl.adapters.manifests.validation import FieldError, validate_document
+from qdrantctl.adapters.secrets.detect import DetectedSecret, find_secrets, redact
+from qdrantctl.adapters.secrets.redact import redact_secrets
+from qdrantctl.adapters.yaml.documents import MAX_PROBLEMS, YamlDocument, read_documents
+from qdrantctl.model.address import OWN_PREFIX, Address, unsendable_reason
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.kind import Kind, Overlay
 from qdrantctl.model.manifest import API_VERSION, Envelope
 from qdrantctl.model.resource import Inventory, Lifecycle, Origin, Resource
-from qdrantctl.model.spec import Path, Shape, local_fields, shape_of
+from qdrantctl.model.spec import FieldTree, Path, client_side_fields, field_tree_of
 from qdrantctl.model.violation import Finding, Severity, Violation
 
 TEMPLATES = (".j2",)
-PROJECT_FILE = "qdrantctl.yaml"
+_NOT_A_MANIFEST = "qdrantctl.yaml"
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 
 Stdin = Callable[[], bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedManifests:
     """What the manifests say, and what is wrong with them."""
 
     desired: Inventory
     overlays: Inventory
     """Documents that are laid under the resources."""
     violations: tuple[Violation, ...]
-    declared: Mapping[Address, Declared] = field(default_factory=dict)
+    declared: Mapping[Address, DeclaredResource] = field(default_factory=dict)
 
-    def place(self, resource: Resource, finding: Finding) -> Violation:
+    def locate_finding(self, resource: Resource, finding: Finding) -> Violation:
         """A finding at the line that it speaks of, which may be that of an overlay."""
         if layer := resource.layers.get(finding.path):
             resource, finding = self.overlays[layer.document], replace(finding, path=layer.path)
         source, shape = self.declared[resource.address]
-        where = _as_written(source, shape, finding.path)
-        fault = Fault(where, finding.rule, finding.message, finding.hint)
-        return source.violation(fault, finding.severity, str(resource.address))
+        where = _path_as_written(source, shape, finding.path)
+        fault = FieldError(where, finding.rule, finding.message, finding.hint)
+        return source.make_violation(fault, finding.severity, str(resource.address))
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ManifestSource:
     """One manifest: its document, and where in the document it stands (in a List: below it)."""
 
-    page: Page
-    document: Document
+    page: SourceText
+    document: YamlDocument
     value: Json
     prefix: Path = ()
-    secrets: tuple[Secret, ...] = ()
+    secrets: tuple[DetectedSecret, ...] = ()
     """What in the document must not be told."""
     api_key: str | None = field(default=None, repr=False)
     """The key in use, as far as it is known."""
 
-    def place(self, path: Path, *, key: bool = False) -> Place:
+    def position_of(self, path: Path, *, key: bool = False) -> Position:
         """Line and column of what stands at a path of the manifest."""
-        return self.document.place((*self.prefix, *path), key=key)
+        return self.document.position_of((*self.prefix, *path), key=key)
 
-    def in_file(self, path: Path) -> Place | None:
+    def position_in_file(self, path: Path) -> Position | None:
         """The same in the file, which a template may have turned into another text."""
-        return self.page.in_file(self.place(path))
+        return self.page.position_in_file(self.position_of(path))
 
-    def violation(
-        self, fault: Fault, severity: Severity = Severity.ERROR, address: str = ""
+    def make_violation(
+        self, fault: FieldError, severity: Severity = Severity.ERROR, address: str = ""
     ) -> Violation:
         """A fault of the manifest as a violation at its line."""
-        found = self.page.violation(
+        found = self.page.make_violation(
             fault.rule,
             fault.message,
             fault.hint,
-            self.place(fault.path, key=fault.key),
+            self.position_of(fault.path, key=fault.key),
             severity=severity,
             address=address,
         )
         written = None if self.page.made else self.document
-        return hidden_in(found, self.secrets, self.api_key, written)
+        return redact_secrets(found, self.secrets, self.api_key, written)
 
 
-class Declared(NamedTuple):
+class DeclaredResource(NamedTuple):
     """Where a resource is declared, and the shape of its spec."""
 
-    source: Source
-    shape: Shape
+    source: ManifestSource
+    shape: FieldTree
 
 
-def load(sources: Sources, kinds: Iterable[Kind | Overlay], stdin: Stdin) -> Loaded:
+def load_manifests(
+    sources: Sources, kinds: Iterable[Kind | Overlay], stdin: Stdin
+) -> LoadedManifests:
     """Every manifest of the sources. Never raises for what stands in a file; `violations` says."""
-    reading = _Reading({kind.manifest: kind for kind in kinds}, sources.api_key)
-    search = Search(sources)
+    reading = _ManifestReader({kind.manifest: kind for kind in kinds}, sources.api_key)
+    search = ManifestSearch(sources)
     unread: list[Violation] = []
-    for page in _pages(search, stdin, unread):
-        reading.page(page)
+    for page in _read_sources(search, stdin, unread):
+        reading.read_source(page)
     unread += search.problems
-    reading.problems += [hidden_in(found, (), sources.api_key) for found in unread]
-    reading.namespaces()
+    reading.problems += [redact_secrets(found, (), sources.api_key) for found in unread]
+    reading.check_namespaces()
     # A template's loop breaks the same rule on the same line many times; that is told once.
-    reading.problems = list(dict.fromkeys(sorted(reading.problems, key=_where)))
-    return reading.loaded()
+    reading.problems = list(dict.fromkeys(sorted(reading.problems, key=_describe_position)))
+    return reading.result()
 
 
-def load_page(page: Page, kinds: Iterable[Kind | Overlay]) -> Loaded:
+def load_source(page: SourceText, kinds: Iterable[Kind | Overlay]) -> LoadedManifests:
     """What one page says, beside nothing else."""
-    reading = _Reading({kind.manifest: kind for kind in kinds})
-    reading.page(page)
-    reading.namespaces()
-    return reading.loaded()
+    reading = _ManifestReader({kind.manifest: kind for kind in kinds})
+    reading.read_source(page)
+    reading.check_namespaces()
+    return reading.result()
 
 
-def _where(problem: Violation) -> tuple[str, int, int]:
+def _describe_position(problem: Violation) -> tuple[str, int, int]:
     origin = problem.origin
     column = problem.column if isinstance(problem.column, int) else 0
     return (origin.file, origin.line, column) if isinstance(origin, Origin) else ("", 0, 0)
 
 
-def render_text(sources: Sources, stdin: Stdin) -> Iterator[Page | Violation]:
+def render_sources(sources: Sources, stdin: Stdin) -> Iterator[SourceText | Violation]:
     """The text of every file as it is after templates, or what is wrong with the file."""
     problems: list[Violation] = []
-    search = Search(sources)
-    for page in _pages(search, stdin, problems):
-        yield replace(page, text=hidden(page.text, sources.api_key))
-    yield from (hidden_in(found, (), sources.api_key) for found in (*problems, *search.problems))
+    search = ManifestSearch(sources)
+    for page in _read_sources(search, stdin, problems):
+        yield replace(page, text=redact(page.text, sources.api_key))
+    yield from (
+        redact_secrets(found, (), sources.api_key) for found in (*problems, *search.problems)
+    )
 
 
-def _pages(search: Search, stdin: Stdin, problems: list[Violation]) -> Iterator[Page]:
+def _read_sources(
+    search: ManifestSearch, stdin: Stdin, problems: list[Violation]
+) -> Iterator[SourceText]:
     """The readable files, templates rendered; the others go to `problems`."""
-    for path in search.files():
-        page = read_page(path, search.shown(path), stdin)
-        if isinstance(page, Page) and path is not None and path.name.endswith(TEMPLATES):
-            from qdrantctl.adapters.manifests.templates import render
+    for path in search.find_files():
+        page = read_source(path, search.shown_path(path), stdin)
+        if isinstance(page, SourceText) and path is not None and path.name.endswith(TEMPLATES):
+            from qdrantctl.adapters.manifests.templates import render_template
 
             env = search.sources.env
-            page = render(page, env, search.sources.vars, _command(page, env))
+            page = render_template(page, env, search.sources.vars, _render_command(page, env))
         if isinstance(page, Violation):
             problems.append(page)
         else:
             yield page
 
 
-def _command(page: Page, env: str) -> str:
+def _render_command(page: SourceText, env: str) -> str:
     """Shows a person what a template made."""
     chosen = "" if env == "-" else f" -e {shlex.quote(env)}"
     return f"qdrantctl render --numbers{chosen} -f {shlex.quote(page.file)}"
 
 
 @dataclass(slots=True)
-class _Reading:
+class _ManifestReader:
     """Manifests read so far."""
 
     kinds: Mapping[str, Kind | Overlay]
     api_key: str | None = field(default=None, repr=False)
     """The key in use, as far as it is known."""
     found: dict[Address, Resource] = field(default_factory=dict)
-    declared: dict[Address, Declared] = field(default_factory=dict)
+    declared: dict[Address, DeclaredResource] = field(default_factory=dict)
     problems: list[Violation] = field(default_factory=list)
     doubtful: set[tuple[str, int, int]] = field(default_factory=set)
     """Places of the page that is read about which its YAML has said enough."""
@@ -174,33 +180,33 @@ class _Reading:
         """The words in addresses of what is no resource."""
         return frozenset(k.name for k in self.kinds.values() if isinstance(k, Overlay))
 
-    def loaded(self) -> Loaded:
+    def result(self) -> LoadedManifests:
         """What was found."""
         words = self.overlays
-        return Loaded(
+        return LoadedManifests(
             Inventory(r for r in self.found.values() if r.address.kind not in words),
             Inventory(r for r in self.found.values() if r.address.kind in words),
             tuple(self.problems),
             self.declared,
         )
 
-    def page(self, page: Page) -> None:
+    def read_source(self, page: SourceText) -> None:
         """Every manifest of a page; when a hundred errors are told, the rest is left."""
         documents, problems = read_documents(page)
-        self.problems += [hidden_in(problem, (), self.api_key) for problem in problems]
-        self.doubtful = {_where(p) for p in problems if isinstance(p.column, int)}
+        self.problems += [redact_secrets(problem, (), self.api_key) for problem in problems]
+        self.doubtful = {_describe_position(p) for p in problems if isinstance(p.column, int)}
         self.room = MAX_PROBLEMS - len(problems)
         for document in documents:
-            secrets = tuple(secrets_in(document.value, self.api_key))
-            source = Source(page, document, document.value, (), secrets, self.api_key)
-            self._broken(source, *map(_given_away, secrets))
-            self.document(source)
+            secrets = tuple(find_secrets(document.value, self.api_key))
+            source = ManifestSource(page, document, document.value, (), secrets, self.api_key)
+            self._mark_broken(source, *map(_describe_secret, secrets))
+            self.read_document(source)
         if self.room <= 0:
             last = self.problems[-1]
             hint = f"{last.hint} There is more wrong in this file than is told here.".strip()
             self.problems[-1] = last.model_copy(update={"hint": hint})
 
-    def document(self, source: Source) -> None:
+    def read_document(self, source: ManifestSource) -> None:
         """A manifest, or a List of them."""
         if self.room <= 0:
             return
@@ -209,25 +215,27 @@ class _Reading:
             items = value.get("items")
             if not isinstance(items, list):
                 message, hint = "items of a List must be a list", "Put the manifests under items."
-                self._broken(source, Fault(("items",), "QC042", message, hint))
+                self._mark_broken(source, FieldError(("items",), "QC042", message, hint))
                 return
             for position, item in enumerate(items):
                 inner = (*source.prefix, "items", position)
-                self.document(replace(source, value=item, prefix=inner))
+                self.read_document(replace(source, value=item, prefix=inner))
         elif isinstance(value, dict) and value.get("kind") == "Project":
-            if FilePath(source.page.file).name != PROJECT_FILE:
+            if FilePath(source.page.file).name != _NOT_A_MANIFEST:
                 message = "a project file stands among the manifests"
-                hint = f"It must be called {PROJECT_FILE}, and is found from the folder it is in."
-                self._broken(source, Fault(("kind",), "QC033", message, hint))
-        elif kind := self._kind(source):
-            self._manifest(source, kind)
+                hint = (
+                    f"It must be called {_NOT_A_MANIFEST}, and is found from the folder it is in."
+                )
+                self._mark_broken(source, FieldError(("kind",), "QC033", message, hint))
+        elif kind := self._find_kind(source):
+            self._read_manifest(source, kind)
 
-    def _kind(self, source: Source) -> Kind | Overlay | None:
+    def _find_kind(self, source: ManifestSource) -> Kind | Overlay | None:
         """The kind of a manifest; None when that is already wrong."""
         value = source.value
         if not isinstance(value, dict) or not {"apiVersion", "kind"} <= value.keys():
             hint = f"It begins with apiVersion: {API_VERSION} and kind: {next(iter(self.kinds))}."
-            self._broken(source, Fault((), "QC030", "this is not a manifest", hint))
+            self._mark_broken(source, FieldError((), "QC030", "this is not a manifest", hint))
             return None
         name = value["kind"]
         if isinstance(name, str) and name in self.kinds:
@@ -236,68 +244,72 @@ class _Reading:
 
         close = get_close_matches(str(name), self.kinds, 1)
         hint = f"Did you mean {close[0]}?" if close else f"Known are {', '.join(self.kinds)}."
-        self._broken(source, Fault(("kind",), "QC032", f"there is no kind {name!r}", hint))
+        self._mark_broken(
+            source, FieldError(("kind",), "QC032", f"there is no kind {name!r}", hint)
+        )
         return None
 
-    def _manifest(self, source: Source, kind: Kind | Overlay) -> None:
-        envelope, faults = validate(Envelope, source.value)
+    def _read_manifest(self, source: ManifestSource, kind: Kind | Overlay) -> None:
+        envelope, faults = validate_document(Envelope, source.value)
         stated = source.value.get("spec")
         spec = None
         if isinstance(stated, dict):
-            spec, inner = validate(kind.spec, stated)
+            spec, inner = validate_document(kind.spec, stated)
             faults += [replace(fault, path=("spec", *fault.path)) for fault in inner]
-        self._broken(source, *_versions(faults, source.value))
-        name = envelope.metadata.name if envelope else _name(source.value)
-        if not isinstance(name, str) or not self._usable(source, kind, name):
+        self._mark_broken(source, *_explain_versions(faults, source.value))
+        name = envelope.metadata.name if envelope else _name_of(source.value)
+        if not isinstance(name, str) or not self._check_name(source, kind, name):
             return
         address = Address(kind.name, name)
         if address in self.found:
-            self._twice(source, address)
+            self._report_duplicate(source, address)
             return
         if envelope is None or spec is None:
             return
-        lifecycle = envelope.lifecycle.lifecycle()
-        shape = shape_of(kind.spec)
-        self._broken(source, *_lifecycle(lifecycle, shape))
+        lifecycle = envelope.lifecycle.to_lifecycle()
+        shape = field_tree_of(kind.spec)
+        self._mark_broken(source, *_check_lifecycle(lifecycle, shape))
         if isinstance(kind, Overlay) and source.value.get("lifecycle"):
             message = f"a {kind.manifest} is no resource, so nothing may happen to it"
             hint = "State lifecycle in the manifests of the resources."
-            self._broken(source, Fault(("lifecycle",), "QC040", message, hint, key=True))
-        self.declared[address] = Declared(source, shape)
+            self._mark_broken(source, FieldError(("lifecycle",), "QC040", message, hint, key=True))
+        self.declared[address] = DeclaredResource(source, shape)
         self.found[address] = Resource(
             address=address,
             spec=kind.canonical(spec),
-            origin=Origin(file=source.page.file, line=(source.in_file(()) or (1, 1))[0]),
+            origin=Origin(file=source.page.file, line=(source.position_in_file(()) or (1, 1))[0]),
             lifecycle=lifecycle,
             labels=envelope.metadata.labels,
-            declared=local_fields(spec),
-            locate=lambda path: source.in_file(_as_written(source, shape, path)),
+            declared=client_side_fields(spec),
+            locate=lambda path: source.position_in_file(_path_as_written(source, shape, path)),
         )
 
-    def _usable(self, source: Source, kind: Kind | Overlay, name: str) -> bool:
+    def _check_name(self, source: ManifestSource, kind: Kind | Overlay, name: str) -> bool:
         """Whether a server may be asked for a resource of this name; odd ones get a warning."""
         where = ("metadata", "name")
-        if reason := unsendable(name):
-            self._broken(source, Fault(where, "QC050", reason, "Give it another name."))
+        if reason := unsendable_reason(name):
+            self._mark_broken(source, FieldError(where, "QC050", reason, "Give it another name."))
             return False
         if name.startswith(OWN_PREFIX):
             message = f"names that begin with {OWN_PREFIX} are the tool's own"
-            self._broken(source, Fault(where, "QC051", message, "Give it another name."))
+            self._mark_broken(source, FieldError(where, "QC051", message, "Give it another name."))
             return False
         if not _PLAIN_NAME.fullmatch(name):
             message = f"the name {name!r} holds characters that many tools choke on"
             hint = "Letters, digits, dots, dashes and underscores are safe."
-            fault = Fault(where, "QC052", message, hint)
+            fault = FieldError(where, "QC052", message, hint)
             address = str(Address(kind.name, name))
-            self.problems.append(source.violation(fault, Severity.WARNING, address))
+            self.problems.append(source.make_violation(fault, Severity.WARNING, address))
         return True
 
-    def _twice(self, source: Source, address: Address) -> None:
+    def _report_duplicate(self, source: ManifestSource, address: Address) -> None:
         origin = self.found[address].origin
         message = f"{address} is declared twice; the first is in {origin}"
-        self._broken(source, Fault(("metadata", "name"), "QC053", message, "Keep one of the two."))
+        self._mark_broken(
+            source, FieldError(("metadata", "name"), "QC053", message, "Keep one of the two.")
+        )
 
-    def namespaces(self) -> None:
+    def check_namespaces(self) -> None:
         """Collections and aliases cannot share a name."""
         by_name = {k.name: k for k in self.kinds.values() if isinstance(k, Kind)}
         taken: dict[tuple[str, str], Address] = {}
@@ -307,68 +319,72 @@ class _Reading:
             if other != address:
                 message = f"{address} has the name of {other} ({self.found[other].origin})"
                 hint = "Qdrant keeps them in one namespace; rename one of the two."
-                fault = Fault(("metadata", "name"), "QC054", message, hint)
-                self._broken(self.declared[address].source, fault)
+                fault = FieldError(("metadata", "name"), "QC054", message, hint)
+                self._mark_broken(self.declared[address].source, fault)
 
-    def _broken(self, source: Source, *faults: Fault) -> None:
-        found = (source.violation(fault) for fault in faults)
-        told = [violation for violation in found if _where(violation) not in self.doubtful]
+    def _mark_broken(self, source: ManifestSource, *faults: FieldError) -> None:
+        found = (source.make_violation(fault) for fault in faults)
+        told = [
+            violation for violation in found if _describe_position(violation) not in self.doubtful
+        ]
         self.problems += told
         self.room -= len(told)
 
 
-def _given_away(secret: Secret) -> Fault:
-    return Fault(secret.path, "QC055", secret.what, _REPLACE, secret.key)
+def _describe_secret(secret: DetectedSecret) -> FieldError:
+    return FieldError(secret.path, "QC055", secret.what, _REPLACED_VERSION, secret.key)
 
 
-_REPLACE = (
+_REPLACED_VERSION = (
     "Take it out, and replace it on the server: manifests are committed, and plans and state show "
     "what they hold."
 )
 
 
-def _versions(faults: list[Fault], value: Mapping[str, Json]) -> Iterator[Fault]:
+def _explain_versions(faults: list[FieldError], value: Mapping[str, Json]) -> Iterator[FieldError]:
     """A wrong apiVersion in words of its own."""
     for fault in faults:
         if fault.path != ("apiVersion",):
             yield fault
             continue
         message = f"apiVersion {value['apiVersion']!r} is not known to this version"
-        yield Fault(fault.path, "QC031", message, f"Write {API_VERSION}.")
+        yield FieldError(fault.path, "QC031", message, f"Write {API_VERSION}.")
 
 
-def _name(value: Mapping[str, Json]) -> Json:
+def _name_of(value: Mapping[str, Json]) -> Json:
     metadata = value.get("metadata")
     return metadata.get("name") if isinstance(metadata, dict) else None
 
 
-def _lifecycle(lifecycle: Lifecycle, shape: Shape) -> Iterator[Fault]:
+def _check_lifecycle(lifecycle: Lifecycle, shape: FieldTree) -> Iterator[FieldError]:
     """Paths that lead nowhere, and ways that are not there."""
     if lifecycle.replace == "blue_green":
         message = "replace: blue_green is not supported by this version yet"
         hint = "Use refuse, or recreate where the points can be written again."
-        yield Fault(("lifecycle", "replace"), "QC061", message, hint)
+        yield FieldError(("lifecycle", "replace"), "QC061", message, hint)
     for position, path in enumerate(lifecycle.exclusive):
-        met = list(shape.along(path))
+        met = list(shape.walk(path))
         if len(met) != len(path) or met[-1].entries is None:
             maps = ", ".join(sorted(n for n, s in shape.fields.items() if s.entries is not None))
             message = f"{'.'.join(map(str, path))} is not a map whose keys could be claimed"
             where = ("lifecycle", "exclusive", position)
-            yield Fault(where, "QC060", message, f"Maps of this kind are {maps}." if maps else "")
+            yield FieldError(
+                where, "QC060", message, f"Maps of this kind are {maps}." if maps else ""
+            )
     for position, entry in enumerate(lifecycle.ignore):
         if not _leads_somewhere(shape, entry.path):
             message = f"{'.'.join(map(str, entry.path))} is not a field of this kind"
             hint = "Split at dots, or a list where a name holds dots: [payload_indexes, a.b]."
-            yield Fault(("lifecycle", "ignore", position, "path"), "QC060", message, hint)
+            yield FieldError(("lifecycle", "ignore", position, "path"), "QC060", message, hint)
 
 
-def _leads_somewhere(shape: Shape, path: Path) -> bool:
+def _leads_somewhere(shape: FieldTree, path: Path) -> bool:
     """Whether a path leads to a field; what lies below an opaque value is anybody's guess."""
-    met = list(shape.along(path))
+    met = list(shape.walk(path))
     return bool(met) and (len(met) == len(path) or (met[-1].is_leaf and not met[-1].fields))
 
 
-def _as_written(source: Source, shape: Shape, path: Path) -> Path:
+def _path_as_written(source: ManifestSource, shape: FieldTree, path: Path) -> Path:
     """A path of the canonical spec as the manifest spells it, as far as the manifest states it.
 
     A manifest may say the same in other words: another spelling of a key, an unnamed vector, a
@@ -377,8 +393,8 @@ def _as_written(source: Source, shape: Shape, path: Path) -> Path:
     where: list[str | int] = ["spec"]
     value, here = source.value["spec"], shape
     for position, word in enumerate(path):
-        key = here.spelled(value, word)
-        below = here.below(word)
+        key = here.key_in(value, word)
+        below = here.child(word)
         if key is not None:
             where.append(key)
             value = value[key]

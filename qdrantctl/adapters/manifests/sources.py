@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from qdrantctl.adapters.files.read import ACCESS, reason
-from qdrantctl.adapters.files.source_text import Page
+from qdrantctl.adapters.files.read import READABLE_HINT, describe_os_error
+from qdrantctl.adapters.files.source_text import SourceText
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.violation import Severity, Violation
 
@@ -22,7 +22,7 @@ STDIN = "<stdin>"
 """The name of standard input in output."""
 _MAGIC = frozenset("*?[")
 
-Identity = tuple[int, int]
+FileId = tuple[int, int]
 """Device and inode: the same for every name of a file."""
 
 
@@ -45,71 +45,78 @@ class Sources:
 
 
 @dataclass(slots=True)
-class Search:
+class ManifestSearch:
     """Finds the files of some sources. `problems` fills while `files` is walked through."""
 
     sources: Sources
     problems: list[Violation] = field(default_factory=list)
-    _seen: set[Identity | Path | None] = field(default_factory=set)
+    _seen: set[FileId | Path | None] = field(default_factory=set)
 
-    def files(self) -> Iterator[Path | None]:
+    def find_files(self) -> Iterator[Path | None]:
         """Paths in the order of the patterns, folders sorted, every real file once; None: stdin."""
         for pattern in self.sources.patterns:
             count, told = 0, len(self.problems)
-            for path in [None] if pattern == "-" else self._matching(pattern):
+            for path in [None] if pattern == "-" else self._match_pattern(pattern):
                 count += 1
-                if self._first_time(path):
+                if self._is_first_visit(path):
                     yield path
                 if len(self._seen) > MAX_FILES:
-                    self._problem(
+                    self._add_problem(
                         None, NOTHING_THERE, f"more than {MAX_FILES:,} manifests", "Name less."
                     )
                     return
             if not count and len(self.problems) == told:
-                self._nothing(pattern)
+                self._report_no_match(pattern)
 
-    def shown(self, path: Path | None) -> str:
+    def shown_path(self, path: Path | None) -> str:
         """How output names a path: relative to the base, with forward slashes."""
         if path is None:
             return STDIN
         name, base = str(path), str(self.sources.base) + os.sep
         if name.startswith(base) and ".." not in path.parts:
-            return _printable(name.removeprefix(base))
+            return _is_printable(name.removeprefix(base))
         try:
             name = os.path.relpath(path, self.sources.base)
         except ValueError:  # on another drive
             name = str(path)
-        return _printable(name)
+        return _is_printable(name)
 
-    def _matching(self, pattern: str) -> Iterator[Path]:
+    def _match_pattern(self, pattern: str) -> Iterator[Path]:
         if "\0" in pattern:
             return
         literal = self.sources.base / pattern
         named = os.path.lexists(literal)
-        for path in [literal] if named else sorted(set(_expand(self.sources.base, pattern))):
+        for path in (
+            [literal] if named else sorted(set(_expand_pattern(self.sources.base, pattern)))
+        ):
             if _is_folder(path):
-                yield from self._below(path)
+                yield from self._list_folder(path)
             elif named or path.name.endswith(SUFFIXES):
                 yield path
 
-    def _below(self, folder: Path) -> Iterator[Path]:
+    def _list_folder(self, folder: Path) -> Iterator[Path]:
         """The manifests in a folder and the folders in it, each real folder once."""
 
         def failed(path: Path, error: OSError) -> None:
-            self._problem(path, "QC001", f"the folder cannot be read: {reason(error)}", ACCESS)
+            self._add_problem(
+                path,
+                "QC001",
+                f"the folder cannot be read: {describe_os_error(error)}",
+                READABLE_HINT,
+            )
 
-        for path in _walk(folder, failed):
+        for path in _walk_folder(folder, failed):
             if not path.name.endswith(SUFFIXES):
                 continue
             if _is_folder(path):
                 message = "a folder stands where a manifest should be"
-                self._problem(path, "QC001", message, "Rename it.")
+                self._add_problem(path, "QC001", message, "Rename it.")
             else:
                 yield path
 
-    def _first_time(self, path: Path | None) -> bool:
+    def _is_first_visit(self, path: Path | None) -> bool:
         try:
-            mark = path and _identity(path)
+            mark = path and _file_id(path)
         except OSError:
             mark = path
         if mark in self._seen:
@@ -117,10 +124,10 @@ class Search:
         self._seen.add(mark)
         return True
 
-    def _nothing(self, pattern: str) -> None:
+    def _report_no_match(self, pattern: str) -> None:
         literal = self.sources.base / pattern
         if _is_folder(literal):
-            self._problem(
+            self._add_problem(
                 literal,
                 NOTHING_THERE,
                 "the folder holds no manifests",
@@ -128,16 +135,20 @@ class Search:
                 Severity.ERROR if self.sources.explicit else Severity.WARNING,
             )
         elif any(char in _MAGIC for char in pattern):
-            self._problem(None, NOTHING_THERE, f"{pattern} matches no manifests", self._where())
+            self._add_problem(
+                None, NOTHING_THERE, f"{pattern} matches no manifests", self._describe_base()
+            )
         else:
-            self._problem(None, NOTHING_THERE, f"{pattern} does not exist", self._where())
+            self._add_problem(
+                None, NOTHING_THERE, f"{pattern} does not exist", self._describe_base()
+            )
 
-    def _where(self) -> str:
+    def _describe_base(self) -> str:
         if self.sources.explicit:
             return "-f takes a file, a folder, a glob in quotes, or - for standard input."
         return "Correct it under `spec.manifests` of the project file; it is relative to that file."
 
-    def _problem(
+    def _add_problem(
         self,
         path: Path | None,
         rule: str,
@@ -150,43 +161,45 @@ class Search:
                 Violation(rule=rule, severity=severity, message=message, hint=hint)
             )
         else:
-            page = Page(self.shown(path), "")
-            self.problems.append(page.violation(rule, message, hint, severity=severity))
+            page = SourceText(self.shown_path(path), "")
+            self.problems.append(page.make_violation(rule, message, hint, severity=severity))
 
 
-def reads(sources: Sources, folder: Path) -> bool:
+def is_read_by(sources: Sources, folder: Path) -> bool:
     """Whether manifests that are put into a folder are among the sources, by whatever path."""
     there = os.path.realpath(folder)
     return any(
         Path(there).is_relative_to(os.path.realpath(above))
         for pattern in sources.patterns
-        for above in _folders(sources.base, pattern)
+        for above in _folders_of_pattern(sources.base, pattern)
     )
 
 
-def _folders(base: Path, pattern: str) -> Iterator[Path]:
+def _folders_of_pattern(base: Path, pattern: str) -> Iterator[Path]:
     """The folders that a pattern reads, were they not made yet."""
     if os.path.lexists(base / pattern) or not _MAGIC & set(pattern):
         yield base / pattern
         return
-    yield from _expand(base, pattern)
+    yield from _expand_pattern(base, pattern)
     if _MAGIC & set(Path(pattern).name):
-        yield from _expand(base, str(Path(pattern).parent))
+        yield from _expand_pattern(base, str(Path(pattern).parent))
 
 
-def _printable(name: str) -> str:
+def _is_printable(name: str) -> str:
     return name.replace(os.sep, "/").encode("utf-8", "replace").decode()
 
 
-def _expand(base: Path, pattern: str) -> Iterator[Path]:
+def _expand_pattern(base: Path, pattern: str) -> Iterator[Path]:
     """What a glob matches; hidden names only where the pattern itself begins with a dot."""
     words = Path(pattern).parts
     if anchor := Path(pattern).anchor:
-        return _match(Path(anchor), words[1:], set())
-    return _match(base, words, set())
+        return _match_parts(Path(anchor), words[1:], set())
+    return _match_parts(base, words, set())
 
 
-def _match(folder: Path, words: tuple[str, ...], seen: set[tuple[Identity, int]]) -> Iterator[Path]:
+def _match_parts(
+    folder: Path, words: tuple[str, ...], seen: set[tuple[FileId, int]]
+) -> Iterator[Path]:
     """Own matching, because the library's walks in circles where folders link to each other."""
     if not words:
         yield folder
@@ -194,10 +207,10 @@ def _match(folder: Path, words: tuple[str, ...], seen: set[tuple[Identity, int]]
     word, rest = words[0], words[1:]
     if not any(char in _MAGIC for char in word):
         if os.path.lexists(folder / word):
-            yield from _match(folder / word, rest, seen)
+            yield from _match_parts(folder / word, rest, seen)
         return
     try:
-        here = (_identity(folder), len(words))
+        here = (_file_id(folder), len(words))
         inner = sorted(folder.iterdir())
     except OSError:
         return
@@ -205,18 +218,18 @@ def _match(folder: Path, words: tuple[str, ...], seen: set[tuple[Identity, int]]
         return
     seen.add(here)
     if word == "**":
-        for path in _walk(folder, lambda *_: None):
+        for path in _walk_folder(folder, lambda *_: None):
             if _is_folder(path):
-                yield from _match(path, rest, seen)
+                yield from _match_parts(path, rest, seen)
         return
     for path in inner:
         if fnmatchcase(path.name, word) and (word.startswith(".") or not path.name.startswith(".")):
-            yield from _match(path, rest, seen)
+            yield from _match_parts(path, rest, seen)
 
 
-def _walk(folder: Path, failed: Callable[[Path, OSError], None]) -> Iterator[Path]:
+def _walk_folder(folder: Path, failed: Callable[[Path, OSError], None]) -> Iterator[Path]:
     """A folder and everything below it, sorted, without hidden names; each real folder once."""
-    seen: set[Identity] = set()
+    seen: set[FileId] = set()
     waiting = [folder]
     while waiting:
         path = waiting.pop()
@@ -224,8 +237,8 @@ def _walk(folder: Path, failed: Callable[[Path, OSError], None]) -> Iterator[Pat
             yield path
             continue
         try:
-            here = _identity(path)
-            inner = sorted(path.iterdir(), key=_name, reverse=True)
+            here = _file_id(path)
+            inner = sorted(path.iterdir(), key=_file_name, reverse=True)
         except OSError as error:
             failed(path, error)
             continue
@@ -235,11 +248,11 @@ def _walk(folder: Path, failed: Callable[[Path, OSError], None]) -> Iterator[Pat
             waiting += [inside for inside in inner if not inside.name.startswith(".")]
 
 
-def _name(path: Path) -> str:
+def _file_name(path: Path) -> str:
     return path.name
 
 
-def _identity(path: Path) -> Identity:
+def _file_id(path: Path) -> FileId:
     status = path.stat()
     return status.st_dev, status.st_ino
 

@@ -29,11 +29,11 @@ from jinja2.lexer import Token, TokenStream
 from jinja2.loaders import DictLoader
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from qdrantctl.adapters.files.source_text import Made, Page, lines_of
+from qdrantctl.adapters.files.source_text import SourceText, TemplateTrace, split_lines
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.violation import Violation
 
-MAX_OUTPUT = 10_000_000
+MAX_TEMPLATE_OUTPUT = 10_000_000
 """Characters."""
 MAX_SECONDS = 5.0
 MAX_MEMORY = 256 * 2**20
@@ -44,7 +44,7 @@ _FILE = "<template>"
 """What Jinja2 calls a template without a file in tracebacks."""
 
 
-class _Bound(Exception):
+class _BoundExceeded(Exception):
     """A template ran past a bound."""
 
 
@@ -58,7 +58,7 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         if isinstance(left, int) and isinstance(right, int):
             by = right if name == "**" else 1
             if left.bit_length() * by + right.bit_length() > _MAX_BITS:
-                raise _Bound("a number in it grows too large")
+                raise _BoundExceeded("a number in it grows too large")
         return (operator.pow if name == "**" else operator.mul)(left, right)
 
 
@@ -69,10 +69,10 @@ class _Marks(Extension):
         """The template's tokens with marks in them."""
         for token in stream:
             if token.type == "data":
-                yield Token(token.lineno, "data", _marked(token.value, token.lineno))
+                yield Token(token.lineno, "data", _mark_lines(token.value, token.lineno))
                 continue
             if token.type == "variable_begin":
-                yield Token(token.lineno, "data", _mark(token.lineno))
+                yield Token(token.lineno, "data", _line_mark(token.lineno))
             yield token
 
 
@@ -83,22 +83,22 @@ _NEWLINE = re.compile("\r\n|\r|\n")
 """What Jinja2 counts as the end of a line."""
 
 
-def _marked(text: str, line: int) -> str:
+def _mark_lines(text: str, line: int) -> str:
     """Text that begins on `line`, with a mark in each of its lines behind the indentation."""
     marked = []
     for number, words in enumerate(text.split("\n"), line):
         bare = words.lstrip(" ")
         indent = words[: len(words) - len(bare)]
-        marked.append(f"{indent}{_mark(number)}{bare}" if bare else words)
+        marked.append(f"{indent}{_line_mark(number)}{bare}" if bare else words)
     return "\n".join(marked)
 
 
-def _mark(line: int) -> str:
+def _line_mark(line: int) -> str:
     return f"\x02{line}\x03"
 
 
 @cache
-def _environment(*, marks: bool) -> _Sandbox:
+def _template_environment(*, marks: bool) -> _Sandbox:
     return _Sandbox(
         undefined=StrictUndefined,
         keep_trailing_newline=True,
@@ -108,65 +108,75 @@ def _environment(*, marks: bool) -> _Sandbox:
     )
 
 
-def render(page: Page, env: str, variables: Mapping[str, Json], command: str) -> Page | Violation:
+def render_template(
+    page: SourceText, env: str, variables: Mapping[str, Json], command: str
+) -> SourceText | Violation:
     """The page after its template, or what is wrong with the template and where.
 
     `command` is what shows a person the text.
     """
     values = {"env": env, "vars": variables}
     try:
-        text = _output(page.text, values, marks=False)
+        text = _run_template(page.text, values, marks=False)
     except TemplateSyntaxError as error:
         message = f"template: {error.message}"
-        return page.violation("QC020", message, _SYNTAX_HINT, (error.lineno, 1))
+        return page.make_violation("QC020", message, _SYNTAX_HINT, (error.lineno, 1))
     except Exception as error:
-        line = _line(error.__traceback__)
-        rule, message, hint = _words(error, values)
-        return page.violation(rule, message, hint, (line, 1) if line else None)
-    made = Page(page.file, text, _made(page.text, text, values, command))
+        line = _error_line(error.__traceback__)
+        rule, message, hint = _explain_template_error(error, values)
+        return page.make_violation(rule, message, hint, (line, 1) if line else None)
+    made = SourceText(page.file, text, _trace_lines(page.text, text, values, command))
     try:
         text.encode()
     except UnicodeEncodeError as error:
         message = "template: it writes half a character, which UTF-8 cannot hold"
-        return made.violation("QC004", message, "Write it whole.", made.place(error.start))
+        return made.make_violation(
+            "QC004", message, "Write it whole.", made.position_at(error.start)
+        )
     return made
 
 
-def _output(template: str, values: Mapping[str, Json], *, marks: bool) -> str:
+def _run_template(template: str, values: Mapping[str, Json], *, marks: bool) -> str:
     """What a template writes. Raises whatever it raises, and _Bound."""
     parts: list[str] = []
     size = 0
-    with _bounded_memory(), _bounded_time():  # in this order: the clock must not stop the clean-up
-        for part in _environment(marks=marks).from_string(template).generate(values):
+    with _limit_memory(), _limit_time():  # in this order: the clock must not stop the clean-up
+        for part in _template_environment(marks=marks).from_string(template).generate(values):
             size += len(part)
-            if size > MAX_OUTPUT:
-                raise _Bound(f"its output passes {MAX_OUTPUT:,} characters")
+            if size > MAX_TEMPLATE_OUTPUT:
+                raise _BoundExceeded(f"its output passes {MAX_TEMPLATE_OUTPUT:,} characters")
             parts.append(part)
         return "".join(parts)
 
 
-def _made(template: str, text: str, values: Mapping[str, Json], command: str) -> Made:
+def _trace_lines(
+    template: str, text: str, values: Mapping[str, Json], command: str
+) -> TemplateTrace:
     """Which line of the template wrote which line of `text`."""
     lines, alike = array("I"), array("I")
     try:
-        marked = _output(template, values, marks=True)
+        marked = _run_template(template, values, marks=True)
     except Exception:
-        return Made(template, lines, alike, command)
+        return TemplateTrace(template, lines, alike, command)
     if _MARK.sub("", marked) != text:  # it looks at its own text, or rolls dice
-        return Made(template, lines, alike, command)
+        return TemplateTrace(template, lines, alike, command)
     own = _NEWLINE.split(template)
     going_on = 1
-    for written in lines_of(marked):
+    for written in split_lines(marked):
         begins = _BEGINS.match(written)
         line = int(begins[1]) if begins else going_on
         for found in _MARK.finditer(written):
             going_on = int(found[1])
         lines.append(line)
-        alike.append(_alike(_MARK.sub("", written), own[line - 1] if line <= len(own) else ""))
-    return Made(template, lines, alike, command)
+        alike.append(
+            _count_common_characters(
+                _MARK.sub("", written), own[line - 1] if line <= len(own) else ""
+            )
+        )
+    return TemplateTrace(template, lines, alike, command)
 
 
-def _alike(one: str, other: str) -> int:
+def _count_common_characters(one: str, other: str) -> int:
     """With how many of the same characters two lines begin."""
     if one == other:
         return len(one)
@@ -174,7 +184,7 @@ def _alike(one: str, other: str) -> int:
                 min(len(one), len(other)))  # fmt: skip
 
 
-def _line(trace: TracebackType | None) -> int:
+def _error_line(trace: TracebackType | None) -> int:
     """The template's line that an error came from; 0 when none of its lines ran."""
     line = 0
     while trace is not None:
@@ -184,16 +194,16 @@ def _line(trace: TracebackType | None) -> int:
     return line
 
 
-def _words(error: Exception, known: Mapping[str, Any]) -> tuple[str, str, str]:
+def _explain_template_error(error: Exception, known: Mapping[str, Any]) -> tuple[str, str, str]:
     """Rule, message and hint for what a template raised."""
     said = str(error)
     if isinstance(error, UndefinedError):
-        return "QC021", f"template: {said}", _undefined_hint(said, known)
+        return "QC021", f"template: {said}", _explain_undefined(said, known)
     if isinstance(error, SecurityError):
         return "QC022", f"template: {said}", "Templates see `env` and `vars`, and nothing else."
     if isinstance(error, TemplateNotFound):
         return "QC022", "template: other files cannot be included", "Use `vars` instead."
-    if isinstance(error, _Bound):
+    if isinstance(error, _BoundExceeded):
         return "QC023", f"template stopped: {said}", "Make it simpler."
     if isinstance(error, OverflowError) and said:
         return "QC023", f"template stopped: {said[:1].lower()}{said[1:]}", "Make it simpler."
@@ -204,7 +214,7 @@ def _words(error: Exception, known: Mapping[str, Any]) -> tuple[str, str, str]:
     return "QC020", f"template: {said or type(error).__name__}", "Check the types of its values."
 
 
-def _undefined_hint(said: str, known: Mapping[str, Any]) -> str:
+def _explain_undefined(said: str, known: Mapping[str, Any]) -> str:
     if found := re.fullmatch(r"'(\w+)' is undefined", said):
         word, names, prefix = found[1], list(known), ""
     elif found := re.search(r"has no attribute '([^']{1,64})'", said):
@@ -220,7 +230,7 @@ def _undefined_hint(said: str, known: Mapping[str, Any]) -> str:
 
 
 @contextmanager
-def _bounded_time() -> Iterator[None]:
+def _limit_time() -> Iterator[None]:
     """Raises _Bound from inside a template that runs for too long.
 
     It looks at the clock at each of the template's lines, and at each call of what they use.
@@ -229,7 +239,7 @@ def _bounded_time() -> Iterator[None]:
 
     def trace(frame: FrameType, event: str, argument: Any) -> Any:  # noqa: ARG001
         if time.monotonic() > end:
-            raise _Bound(f"it runs longer than {MAX_SECONDS:g} seconds")
+            raise _BoundExceeded(f"it runs longer than {MAX_SECONDS:g} seconds")
         return trace if frame.f_code.co_filename == _FILE else None
 
     before = sys.gettrace()
@@ -241,7 +251,7 @@ def _bounded_time() -> Iterator[None]:
 
 
 @contextmanager
-def _bounded_memory() -> Iterator[None]:
+def _limit_memory() -> Iterator[None]:
     """Lets allocations fail (MemoryError) beyond the bound, where the system can."""
     try:
         import resource

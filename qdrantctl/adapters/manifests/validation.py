@@ -16,16 +16,16 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from qdrantctl.model.field_rule import Json
-from qdrantctl.model.spec import Path, Shape, Spec, shape_of
+from qdrantctl.model.spec import FieldTree, Path, Spec, field_tree_of
 
-Model = TypeVar("Model", bound=Spec)
+DocumentModel = TypeVar("DocumentModel", bound=Spec)
 MAX_FAULTS = 100
 """Of one document; whoever repairs a hundred can run it again."""
 _LONGEST_QUOTE = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class FieldError:
     """One thing that is wrong with a document."""
 
     path: Path
@@ -37,31 +37,33 @@ class Fault:
     """Whether the key is wrong rather than what it stands for."""
 
 
-def validate(model: type[Model], value: Json) -> tuple[Model | None, list[Fault]]:
+def validate_document(
+    model: type[DocumentModel], value: Json
+) -> tuple[DocumentModel | None, list[FieldError]]:
     """`value` as a `model`, or everything that is wrong with it."""
     try:
         return model.model_validate(value), []
     except ValidationError as error:
-        shape = shape_of(model)
-        faults = _faults(shape, value, error.errors(include_url=False))
+        shape = field_tree_of(model)
+        faults = _collect_errors(shape, value, error.errors(include_url=False))
         return None, list(islice(faults, MAX_FAULTS))
     except RecursionError:
-        return None, [Fault((), "QC010", "nested too deep to be checked", "Make it flatter.")]
+        return None, [FieldError((), "QC010", "nested too deep to be checked", "Make it flatter.")]
 
 
-def _faults(shape: Shape, value: Json, errors: Iterable[Any]) -> Iterator[Fault]:
+def _collect_errors(shape: FieldTree, value: Json, errors: Iterable[Any]) -> Iterator[FieldError]:
     """One fault for each place: the members of a union complain together."""
     places: dict[Path, list[Any]] = {}
     for error in errors:
-        where = (*_stated(value, error["loc"]), *error.get("ctx", {}).get("path", ()))
+        where = (*_document_path(value, error["loc"]), *error.get("ctx", {}).get("path", ()))
         if error["type"] in ("extra_forbidden", "missing"):
-            where = (*_stated(value, error["loc"][:-1]), error["loc"][-1])
+            where = (*_document_path(value, error["loc"][:-1]), error["loc"][-1])
         places.setdefault(where, []).append(error)
     for where, found in places.items():
-        yield _fault(shape, value, where, found)
+        yield _explain_error(shape, value, where, found)
 
 
-def _stated(value: Json, location: Iterable[str | int]) -> Path:
+def _document_path(value: Json, location: Iterable[str | int]) -> Path:
     """The words of a location that stand in the document.
 
     Pydantic adds others: members of unions, and names that validation put there.
@@ -78,67 +80,69 @@ def _stated(value: Json, location: Iterable[str | int]) -> Path:
     return tuple(path)
 
 
-def _fault(shape: Shape, value: Json, path: Path, errors: list[Any]) -> Fault:
-    error = _most_telling(errors)
+def _explain_error(shape: FieldTree, value: Json, path: Path, errors: list[Any]) -> FieldError:
+    error = _pick_best_error(errors)
     kind, context, location = error["type"], error.get("ctx", {}), error["loc"]
     if kind == "extra_forbidden":
-        message, hint = _unknown_key(shape, value, path, location)
-        return Fault(path, "QC040", message, hint, key=True)
+        message, hint = _explain_unknown_key(shape, value, path, location)
+        return FieldError(path, "QC040", message, hint, key=True)
     if kind == "missing":
-        hint = _add(str(path[-1]), _about(shape, location))
-        return Fault(path[:-1], "QC041", f"{path[-1]} is required here", hint)
+        hint = _append_sentence(str(path[-1]), _field_description(shape, location))
+        return FieldError(path[:-1], "QC041", f"{path[-1]} is required here", hint)
     if rule := context.get("rule"):
         key = location[-1:] == ("[key]",)
-        return Fault(path, rule, error["msg"], context.get("hint", ""), key)
+        return FieldError(path, rule, error["msg"], context.get("hint", ""), key)
     if kind == "union_tag_not_found":
-        near = _closest("type", _below(value, path))
+        near = _find_closest("type", _value_below(value, path))
         hint = f"Did you mean 'type' by {near!r}?" if near else "Add it."
-        return Fault(path, "QC041", f"type is required in {_name(path)}", hint)
-    about = _about(shape, location) or "Write a mapping: `key: value`."
-    return _wrong_value(path, errors, error, about)
+        return FieldError(path, "QC041", f"type is required in {_field_name(path)}", hint)
+    about = _field_description(shape, location) or "Write a mapping: `key: value`."
+    return _explain_wrong_value(path, errors, error, about)
 
 
-def _wrong_value(path: Path, errors: list[Any], error: Any, about: str) -> Fault:
+def _explain_wrong_value(path: Path, errors: list[Any], error: Any, about: str) -> FieldError:
     """A value of the wrong type, out of its bounds, or none of the words that may stand there."""
-    kind, context, name = error["type"], error.get("ctx", {}), _name(path)
+    kind, context, name = error["type"], error.get("ctx", {}), _field_name(path)
     found = context.get("tag", error["input"])
     if kind in _BOUNDS:
         words = _BOUNDS[kind].format(**context)
-        return Fault(path, "QC043", f"{name} must {words}, found {_quoted(found)}", about)
-    choices = [choice for one in errors for choice in _choices(one)]
+        return FieldError(path, "QC043", f"{name} must {words}, found {_quote_value(found)}", about)
+    choices = [choice for one in errors for choice in _list_choices(one)]
     if choices and isinstance(found, str):
-        message = f"{name} cannot be {_quoted(found)}"
-        return Fault(path, "QC044", message, _among(found, choices))
+        message = f"{name} cannot be {_quote_value(found)}"
+        return FieldError(path, "QC044", message, _describe_choices(found, choices))
     if wanted := [_TYPES[one["type"]] for one in errors if one["type"] in _TYPES]:
         wanted += [f"one of {', '.join(choices)}"] if choices else []
-        message = f"{name} must be {' or '.join(dict.fromkeys(wanted))}, found {_shown(found)}"
-        return Fault(path, "QC042", message, _slip(wanted, found) or about)
+        message = (
+            f"{name} must be {' or '.join(dict.fromkeys(wanted))}, found {_describe_value(found)}"
+        )
+        return FieldError(path, "QC042", message, _explain_yaml_slip(wanted, found) or about)
     if choices:
-        message = f"{name} must be one of {', '.join(choices)}, found {_shown(found)}"
-        return Fault(path, "QC042", message, about)
+        message = f"{name} must be one of {', '.join(choices)}, found {_describe_value(found)}"
+        return FieldError(path, "QC042", message, about)
     message = f"{name}: {error['msg'][:1].lower()}{error['msg'][1:]}"
-    return Fault(path, "QC045", message, about)
+    return FieldError(path, "QC045", message, about)
 
 
-def _met(shape: Shape, location: Iterable[str | int]) -> list[Shape]:
+def _trees_along(shape: FieldTree, location: Iterable[str | int]) -> list[FieldTree]:
     """The shapes along a location of pydantic's; members of unions, named in it, lead nowhere."""
     met = [shape]
     for word in location:
-        if (inner := met[-1].below(word)) is not None:
+        if (inner := met[-1].child(word)) is not None:
             met.append(inner)
     return met
 
 
-def _about(shape: Shape, location: Iterable[str | int]) -> str:
+def _field_description(shape: FieldTree, location: Iterable[str | int]) -> str:
     """What the field is, or the nearest above it that says so: with its bounds and its default."""
-    return next((met.about for met in reversed(_met(shape, location)) if met.about), "")
+    return next((met.about for met in reversed(_trees_along(shape, location)) if met.about), "")
 
 
-def _add(word: str, about: str) -> str:
+def _append_sentence(word: str, about: str) -> str:
     return f"Add {word}: {about[:1].lower()}{about[1:]}" if about else "Add it."
 
 
-def _most_telling(errors: list[Any]) -> Any:
+def _pick_best_error(errors: list[Any]) -> Any:
     """Of the complaints about one place the one that took the value's type for right."""
     return min(errors, key=lambda error: error["type"] in _TYPES or error["type"] in _LITERALS)
 
@@ -170,7 +174,7 @@ _BOUNDS = {
 }
 
 
-def _choices(error: Any) -> list[str]:
+def _list_choices(error: Any) -> list[str]:
     """The words that a field may say, as pydantic lists them: `'a', 'b' or 'c'`."""
     context = error.get("ctx", {})
     listed = context.get("expected_tags") or context.get("expected") or ""
@@ -179,14 +183,14 @@ def _choices(error: Any) -> list[str]:
     return [word.strip(" '") for word in str(listed).replace(" or ", ", ").split(",") if word]
 
 
-def _unknown_key(
-    shape: Shape, value: Json, path: Path, location: Sequence[str | int]
+def _explain_unknown_key(
+    shape: FieldTree, value: Json, path: Path, location: Sequence[str | int]
 ) -> tuple[str, str]:
     """What to say of a key that nobody knows, or not here."""
     word = str(path[-1])
-    here = _met(shape, location[:-1])[-1]
-    stated = _below(value, path[:-1])
-    message = f"{word!r} is not a key" + (f" of {_name(path[:-1])}" if len(path) > 1 else "")
+    here = _trees_along(shape, location[:-1])[-1]
+    stated = _value_below(value, path[:-1])
+    message = f"{word!r} is not a key" + (f" of {_field_name(path[:-1])}" if len(path) > 1 else "")
     for inner in here.fields.values():
         if word in inner.spellings:
             other = next((s for s in inner.spellings if s != word and s in stated), "")
@@ -195,43 +199,44 @@ def _unknown_key(
             which = f" of type {stated['type']}" if "type" in stated else ""
             return message + which, "Leave it out."
     known = [spelling for inner in here.fields.values() for spelling in inner.spellings]
-    if close := _closest(word, known):
+    if close := _find_closest(word, known):
         return message, f"Did you mean {close!r}?"
-    if deeper := _elsewhere(shape, word):
+    if deeper := _section_with_field(shape, word):
         return message, f"It belongs under {'.'.join(deeper)}."
     listed = ", ".join(sorted(inner.spellings[0] for inner in here.fields.values()))
     return message, f"Known here: {listed}." if listed else "Leave it out."
 
 
-def _elsewhere(shape: Shape, word: str) -> tuple[str, ...]:
+def _section_with_field(shape: FieldTree, word: str) -> tuple[str, ...]:
     """The section below `shape` that has a field of this name."""
     for name, inner in shape.fields.items():
         if word in inner.fields:
             return (name,)
     return next(
-        ((n, *found) for n, s in shape.fields.items() if (found := _elsewhere(s, word))), ()
+        ((n, *found) for n, s in shape.fields.items() if (found := _section_with_field(s, word))),
+        (),
     )
 
 
-def _below(value: Json, path: Path) -> Mapping[str, Json]:
+def _value_below(value: Json, path: Path) -> Mapping[str, Json]:
     for word in path:
         value = value[word]
     return value if isinstance(value, Mapping) else {}
 
 
-def _name(path: Path) -> str:
+def _field_name(path: Path) -> str:
     """The field as a person calls it."""
     words = "".join(f"[{w}]" if isinstance(w, int) else f".{w}" for w in path).lstrip(".")
     return words or "the document"
 
 
-def _among(found: str, choices: list[str]) -> str:
-    if close := _closest(found, choices):
+def _describe_choices(found: str, choices: list[str]) -> str:
+    if close := _find_closest(found, choices):
         return f"Did you mean {close}?"
     return f"One of {', '.join(choices)}."
 
 
-def _closest(word: str, known: Iterable[str]) -> str:
+def _find_closest(word: str, known: Iterable[str]) -> str:
     """The known word that was probably meant; empty when none is near."""
     folded = {name.casefold().replace("-", "_"): name for name in known}
     word = word.casefold().replace("-", "_")
@@ -240,7 +245,7 @@ def _closest(word: str, known: Iterable[str]) -> str:
     return folded[close[0]] if close else ""
 
 
-def _slip(wanted: list[str], found: Json) -> str:
+def _explain_yaml_slip(wanted: list[str], found: Json) -> str:
     """How YAML led there."""
     numeric = "a whole number" in wanted or "a number" in wanted
     if isinstance(found, str):
@@ -260,7 +265,7 @@ def _slip(wanted: list[str], found: Json) -> str:
     return ""
 
 
-def _shown(found: Json) -> str:
+def _describe_value(found: Json) -> str:
     if found is None:
         return "nothing"
     if isinstance(found, Mapping):
@@ -268,11 +273,11 @@ def _shown(found: Json) -> str:
     if isinstance(found, list):
         return "a list"
     if isinstance(found, str):
-        return f"the string {_quoted(found)}"
-    return _quoted(found)
+        return f"the string {_quote_value(found)}"
+    return _quote_value(found)
 
 
-def _quoted(found: Json) -> str:
+def _quote_value(found: Json) -> str:
     if isinstance(found, Mapping | list):
         return f"{len(found)} entries" if len(found) != 1 else "1 entry"
     words = {True: "true", False: "false", None: "null"}

@@ -6,7 +6,7 @@ import os
 import ssl
 from pathlib import Path
 
-from qdrantctl.model.audit.evidence import Reply
+from qdrantctl.model.audit.evidence import ProbeResult
 
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # else it writes to stderr, read when imported
 
@@ -15,11 +15,11 @@ import grpc
 LIST = "/qdrant.Collections/List"
 PEER = "/qdrant.QdrantInternal/GetConsensusCommit"
 """Answered by the port for peers; changes nothing."""
-SECONDS = 5.0
+GRPC_SECONDS = 5.0
 _OPTIONS = (("grpc.enable_http_proxy", 0),)
 
 
-def roots(ca_file: Path | None) -> bytes:
+def load_roots(ca_file: Path | None) -> bytes:
     """The authorities to trust, as for REST; empty where only gRPC's own are to be had."""
     file = ca_file or ssl.get_default_verify_paths().cafile
     try:
@@ -28,30 +28,30 @@ def roots(ca_file: Path | None) -> bytes:
         return b""
 
 
-def ask(
+def probe_grpc(
     address: str, method: str, how: str, key: str | None = None, *, roots: bytes | None = None
-) -> Reply:
+) -> ProbeResult:
     """The status of one call. Without `roots` it is sent in the clear."""
     request = f"gRPC {method.removeprefix('/qdrant.')} {how} on {address}"
     metadata = () if key is None else (("api-key", key),)
-    with _channel(address, roots) as channel:
+    with _open_channel(address, roots) as channel:
         call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(method)
         try:
-            call(b"", timeout=SECONDS, metadata=metadata)
+            call(b"", timeout=GRPC_SECONDS, metadata=metadata)
         except grpc.RpcError as error:
-            return _refused(request, error)
-    return Reply(request, "OK")
+            return _explain_refusal(request, error)
+    return ProbeResult(request, "OK")
 
 
-def _channel(address: str, roots: bytes | None) -> grpc.Channel:
+def _open_channel(address: str, roots: bytes | None) -> grpc.Channel:
     if roots is None:
         return grpc.insecure_channel(address, options=_OPTIONS)
     trusted = grpc.ssl_channel_credentials(roots or None)
     return grpc.secure_channel(address, trusted, options=_OPTIONS)
 
 
-def _refused(request: str, error: grpc.RpcError) -> Reply:
+def _explain_refusal(request: str, error: grpc.RpcError) -> ProbeResult:
     status, said = error.code(), str(error.details() or "")
     if status in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
-        return Reply(request, said=said.rpartition("last error: ")[2])
-    return Reply(request, status.name, said)
+        return ProbeResult(request, said=said.rpartition("last error: ")[2])
+    return ProbeResult(request, status.name, said)

@@ -7,16 +7,16 @@ import ssl
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from qdrantctl.model.audit.evidence import Reply
+from qdrantctl.model.audit.evidence import ProbeResult
 
-SECONDS = 5.0
+REST_SECONDS = 5.0
 MOST = 4096
 """Bytes of an answer that are looked at."""
 
 
-def ask(
+def probe_rest(
     url: str, method: str, path: str, how: str, headers: Mapping[str, str] | None = None
-) -> Reply:
+) -> ProbeResult:
     """The answer, or why there was none. `how` says in words what is special about it.
 
     A certificate is not checked: what is sent is no secret, and whether it is trusted is a
@@ -24,31 +24,31 @@ def ask(
     """
     parts = urlsplit(url)
     request = f"{method} {path} {how}"
-    connection = _connection(parts.scheme, parts.hostname or "", parts.port)
+    connection = _open_unverified(parts.scheme, parts.hostname or "", parts.port)
     try:
         connection.request(method, parts.path.rstrip("/") + path, None, dict(headers or {}))
         response = connection.getresponse()
         said = response.read(MOST).decode("utf-8", "replace")
         kept = {name.lower(): value for name, value in response.getheaders()}
-        return Reply(request, str(response.status), said, kept)
+        return ProbeResult(request, str(response.status), said, kept)
     except (OSError, http.client.HTTPException) as error:
-        return Reply(request, said=_why(error))
+        return ProbeResult(request, said=_explain_failure(error))
     finally:
         connection.close()
 
 
-def _connection(scheme: str, host: str, port: int | None) -> http.client.HTTPConnection:
+def _open_unverified(scheme: str, host: str, port: int | None) -> http.client.HTTPConnection:
     if scheme == "http":
-        return http.client.HTTPConnection(host, port, timeout=SECONDS)
+        return http.client.HTTPConnection(host, port, timeout=REST_SECONDS)
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    return http.client.HTTPSConnection(host, port, timeout=SECONDS, context=context)
+    return http.client.HTTPSConnection(host, port, timeout=REST_SECONDS, context=context)
 
 
-def _why(error: Exception) -> str:
+def _explain_failure(error: Exception) -> str:
     if isinstance(error, TimeoutError):
-        return f"no answer within {SECONDS:.0f} seconds"
+        return f"no answer within {REST_SECONDS:.0f} seconds"
     if isinstance(error, http.client.BadStatusLine):
         return "the answer is not HTTP"
     return str(getattr(error, "strerror", None) or error) or type(error).__name__

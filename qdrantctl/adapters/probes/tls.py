@@ -10,19 +10,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from qdrantctl.model.audit.evidence import Tls
+from qdrantctl.model.audit.evidence import TlsExposure
 
 _OLD = ((ssl.TLSVersion.TLSv1, "TLS 1.0"), (ssl.TLSVersion.TLSv1_1, "TLS 1.1"))
 
 
-def handshake(url: str, ca_file: Path | None, seconds: float) -> Tls:
+def probe_tls(url: str, ca_file: Path | None, seconds: float) -> TlsExposure:
     """Shake hands as any client would, then as an old one. Nothing else is sent."""
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or 443
     untrusted = ""
     try:
         checked = ssl.create_default_context(cafile=ca_file)
-        with _shaken(checked, host, port, seconds):
+        with _shake_hands(checked, host, port, seconds):
             pass
     except ssl.SSLCertVerificationError as error:
         untrusted = error.verify_message or "not trusted"
@@ -32,19 +32,19 @@ def handshake(url: str, ca_file: Path | None, seconds: float) -> Tls:
     unchecked.check_hostname = False
     unchecked.verify_mode = ssl.CERT_NONE
     try:
-        with _shaken(unchecked, host, port, seconds) as met:
+        with _shake_hands(unchecked, host, port, seconds) as met:
             version, certificate = met.version() or "", met.getpeercert(binary_form=True)
     except OSError:
-        return Tls(untrusted=untrusted)
-    return Tls(
+        return TlsExposure(untrusted=untrusted)
+    return TlsExposure(
         version,
         untrusted,
-        _expiry(certificate, host, port, seconds),
-        _old_versions(host, port, seconds),
+        _read_expiry(certificate, host, port, seconds),
+        _probe_old_versions(host, port, seconds),
     )
 
 
-def _shaken(context: ssl.SSLContext, host: str, port: int, seconds: float) -> ssl.SSLSocket:
+def _shake_hands(context: ssl.SSLContext, host: str, port: int, seconds: float) -> ssl.SSLSocket:
     """A connection with TLS. Raises OSError."""
     raw = socket.create_connection((host, port), seconds)
     try:
@@ -54,7 +54,9 @@ def _shaken(context: ssl.SSLContext, host: str, port: int, seconds: float) -> ss
         raise
 
 
-def _expiry(certificate: bytes | None, host: str, port: int, seconds: float) -> datetime | None:
+def _read_expiry(
+    certificate: bytes | None, host: str, port: int, seconds: float
+) -> datetime | None:
     """The last moment of a certificate. Only one that was checked is told in full.
 
     So it is checked against itself.
@@ -64,14 +66,14 @@ def _expiry(certificate: bytes | None, host: str, port: int, seconds: float) -> 
     itself = ssl.create_default_context(cadata=ssl.DER_cert_to_PEM_cert(certificate))
     itself.check_hostname = False
     itself.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    with suppress(OSError), _shaken(itself, host, port, seconds) as met:
+    with suppress(OSError), _shake_hands(itself, host, port, seconds) as met:
         told = (met.getpeercert() or {}).get("notAfter")
         if isinstance(told, str):
             return datetime.fromtimestamp(ssl.cert_time_to_seconds(told), UTC)
     return None
 
 
-def _old_versions(host: str, port: int, seconds: float) -> tuple[str, ...] | None:
+def _probe_old_versions(host: str, port: int, seconds: float) -> tuple[str, ...] | None:
     """The old versions that are taken; None where OpenSSL here was built without them."""
     taken = []
     for version, name in _OLD:
@@ -86,7 +88,7 @@ def _old_versions(host: str, port: int, seconds: float) -> tuple[str, ...] | Non
         except (ValueError, ssl.SSLError):
             return None
         try:
-            with _shaken(context, host, port, seconds):
+            with _shake_hands(context, host, port, seconds):
                 taken.append(name)
         except ssl.SSLError as error:
             if error.reason == "NO_PROTOCOLS_AVAILABLE":

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from qdrantctl.adapters.files.home import expand_path
-from qdrantctl.adapters.files.read import read_bytes
+from qdrantctl.adapters.files.read import read_regular_file
 from qdrantctl.adapters.system.commands import MAX_OUTPUT, run_command
 from qdrantctl.model.errors import SettingsError
 from qdrantctl.model.project import KeySource
 
 
-def said(source: KeySource) -> str:
+def describe_source(source: KeySource) -> str:
     """Where a key is found, in words. What a command is given may hold a secret."""
     if source.env is not None:
         return f"the environment variable {source.env}"
@@ -21,19 +21,19 @@ def said(source: KeySource) -> str:
     return "the command " + repr(next(iter(source.command or ())))
 
 
-def fetch(source: KeySource, folder: Path, environ: Mapping[str, str], place: str) -> str:
+def fetch_key(source: KeySource, folder: Path, environ: Mapping[str, str], place: str) -> str:
     """The key, fit for a header. `file` and `command` start from `folder`.
 
     `place` (`qdrantctl.yaml:12`) is where messages point. Raises SettingsError.
     """
     if source.env is not None:
-        return from_variable(source.env, environ, place)
+        return read_variable(source.env, environ, place)
     if source.file is not None:
-        return _from_file(expand_path(folder, source.file, place), source.file, place)
-    return _from_command(source.command or [], folder, environ, place)
+        return _read_key_file(expand_path(folder, source.file, place), source.file, place)
+    return _run_key_command(source.command or [], folder, environ, place)
 
 
-def from_variable(name: str, environ: Mapping[str, str], place: str) -> str:
+def read_variable(name: str, environ: Mapping[str, str], place: str) -> str:
     """The key that stands in an environment variable."""
     if name not in environ:
         raise SettingsError(
@@ -41,23 +41,23 @@ def from_variable(name: str, environ: Mapping[str, str], place: str) -> str:
             why=f"The API key is to be found there ({place}).",
             hint=f"Set {name} where qdrantctl runs.",
         )
-    return _checked(environ[name], f"the environment variable {name}", place)
+    return _check_key(environ[name], f"the environment variable {name}", place)
 
 
-def _from_file(path: Path, shown: str, place: str) -> str:
+def _read_key_file(path: Path, shown: str, place: str) -> str:
     try:
-        content = read_bytes(path, MAX_OUTPUT)
+        content = read_regular_file(path, MAX_OUTPUT)
     except OSError as error:
         raise SettingsError(
             f"the API key's file {shown} cannot be read: {error.strerror}",
             why=f"It is named in {place}.",
             hint="Relative paths start at the folder of the file that states them.",
         ) from None
-    text = "x" * (MAX_OUTPUT + 1) if content is None else _decoded(content)
-    return _checked(text, f"the file {shown}", place)
+    text = "x" * (MAX_OUTPUT + 1) if content is None else _decode_output(content)
+    return _check_key(text, f"the file {shown}", place)
 
 
-def _from_command(argv: list[str], folder: Path, environ: Mapping[str, str], place: str) -> str:
+def _run_key_command(argv: list[str], folder: Path, environ: Mapping[str, str], place: str) -> str:
     name = f"the API key's command {argv[0]!r}"
     output = run_command(
         argv,
@@ -67,17 +67,17 @@ def _from_command(argv: list[str], folder: Path, environ: Mapping[str, str], pla
         why=f"It is defined in {place}.",
         instead="Give the key by {env: NAME} or {file: path} where commands are not allowed.",
     )
-    stdout, stderr = _decoded(output.stdout), _decoded(output.stderr)
+    stdout, stderr = _decode_output(output.stdout), _decode_output(output.stderr)
     if output.exit_code:
         raise SettingsError(
             f"{name} failed with exit code {output.exit_code}",
-            why=_last_words(stderr, stdout) or f"It is defined in {place}.",
+            why=_last_error_line(stderr, stdout) or f"It is defined in {place}.",
             hint="Run it by hand to see what it needs.",
         )
-    return _checked(stdout, f"the output of {argv[0]!r}", place)
+    return _check_key(stdout, f"the output of {argv[0]!r}", place)
 
 
-def _last_words(told: str, out: str) -> str:
+def _last_error_line(told: str, out: str) -> str:
     """The last line of stderr, unless it may hold what stdout said."""
     line = next((line for line in reversed(told.splitlines()) if line.strip()), "")
     if any(word in told for word in out.split()):
@@ -85,11 +85,11 @@ def _last_words(told: str, out: str) -> str:
     return "".join(c for c in line if c.isprintable()).strip()[:200]
 
 
-def _decoded(content: bytes) -> str:
+def _decode_output(content: bytes) -> str:
     return content.decode("utf-8", errors="replace")
 
 
-def _checked(text: str, source: str, place: str) -> str:
+def _check_key(text: str, source: str, place: str) -> str:
     """The key without one line ending. Refuses what cannot be sent as a header."""
     key = text.removesuffix("\n").removesuffix("\r")
     why = ""

@@ -8,20 +8,20 @@ from pathlib import Path
 
 from qdrantctl.adapters.files.home import expand_path
 from qdrantctl.adapters.project import api_key
-from qdrantctl.adapters.project.environment import Merged, Stated
+from qdrantctl.adapters.project.environment import MergedEnvironment, SourcedValue
 from qdrantctl.adapters.qdrant.client import Endpoint
 from qdrantctl.adapters.qdrant.http import TlsFiles
-from qdrantctl.model.consent import matches
+from qdrantctl.model.consent import matches_glob
 from qdrantctl.model.errors import ManifestError, SettingsError, UsageError
 from qdrantctl.model.project import EMBEDDED, FromVariable
-from qdrantctl.model.url import UrlError, host_of, is_loopback, netloc, normal
+from qdrantctl.model.url import UrlError, is_loopback, normalize_url, url_host, url_netloc
 
 ALLOWED_HOSTS = "QDRANTCTL_ALLOWED_HOSTS"
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "request_method")
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class Connection:
     """How a server is reached."""
 
     endpoint: Endpoint | None = None
@@ -29,61 +29,64 @@ class Reach:
     nodes: tuple[str, ...] = ()
 
 
-def of_url(url: str, source: str, environ: Mapping[str, str]) -> Reach:
+def connect_by_url(url: str, source: str, environ: Mapping[str, str]) -> Connection:
     """The server named by `source` (--url or QDRANT_URL). Its key stands in QDRANT_API_KEY."""
     if url == EMBEDDED:
-        return Reach(embedded=True)
+        return Connection(embedded=True)
     try:
-        target = normal(url)
+        target = normalize_url(url)
     except UrlError as error:
         raise UsageError(f"{source} cannot be used: {error.why}", hint=error.hint) from None
     proxies = _proxy_variables(environ)
     if not environ.get("QDRANT_API_KEY"):
         hint = "Set QDRANT_API_KEY to the key of this server."
-        return Reach(Endpoint(url=target, key_hint=hint, proxies=proxies))
-    if _is_open(target):
+        return Connection(Endpoint(url=target, key_hint=hint, proxies=proxies))
+    if _is_unencrypted(target):
         raise UsageError(
-            f"QDRANT_API_KEY would be sent to {netloc(target)} in the clear",
+            f"QDRANT_API_KEY would be sent to {url_netloc(target)} in the clear",
             hint="Use https, or an environment of a project file that says allow_http: true.",
         )
-    _allowed(target, environ)
-    key = api_key.from_variable("QDRANT_API_KEY", environ, f"the environment, beside {source}")
+    _check_allowed_host(target, environ)
+    key = api_key.read_variable("QDRANT_API_KEY", environ, f"the environment, beside {source}")
     hint = _key_hint("the environment variable QDRANT_API_KEY")
-    return Reach(
+    return Connection(
         Endpoint(url=target, api_key=key, key_hint=hint, proxies=_proxy_variables(environ))
     )
 
 
-def known_key(environment: Merged | None, environ: Mapping[str, str]) -> str | None:
+def find_known_key(environment: MergedEnvironment | None, environ: Mapping[str, str]) -> str | None:
     """The key that stands in the variable where the environment, or nobody, says it does."""
     stated = environment.get("api_key") if environment else None
     variable = stated.value.env if stated else "QDRANT_API_KEY"
     return environ.get(variable or "", "").strip() or None
 
 
-def fit_for_a_token(endpoint: Endpoint, environ: Mapping[str, str]) -> None:
+def check_token_target(endpoint: Endpoint, environ: Mapping[str, str]) -> None:
     """Raises where a token that a person brought must not go. Where a key goes, it may go too."""
     if endpoint.api_key is not None:
         return
-    if _is_open(endpoint.url):
+    if _is_unencrypted(endpoint.url):
         raise UsageError(
-            f"the token would be sent to {netloc(endpoint.url)} in the clear",
+            f"the token would be sent to {url_netloc(endpoint.url)} in the clear",
             hint="Use https, or an environment of a project file that says allow_http: true.",
         )
-    _allowed(endpoint.url, environ)
+    _check_allowed_host(endpoint.url, environ)
 
 
-def another_key(variable: str, url: str, environ: Mapping[str, str]) -> str:
+def read_further_key(variable: str, url: str, environ: Mapping[str, str]) -> str:
     """A further key for a server, from a variable. Raises where it may not be sent there."""
-    if _is_open(url):
+    if _is_unencrypted(url):
         raise UsageError(
-            f"the key in {variable} would be sent to {netloc(url)} in the clear", hint="Use https."
+            f"the key in {variable} would be sent to {url_netloc(url)} in the clear",
+            hint="Use https.",
         )
-    _allowed(url, environ)
-    return api_key.from_variable(variable, environ, "the command line")
+    _check_allowed_host(url, environ)
+    return api_key.read_variable(variable, environ, "the command line")
 
 
-def of_environment(environment: Merged, environ: Mapping[str, str]) -> Reach:
+def connect_by_environment(
+    environment: MergedEnvironment, environ: Mapping[str, str]
+) -> Connection:
     """The server of an environment. The key is fetched last, once it is known where it may go."""
     url = environment.get("url")
     if url is None:
@@ -91,20 +94,22 @@ def of_environment(environment: Merged, environ: Mapping[str, str]) -> Reach:
             f"environment {environment.name} states no url",
             hint="Add url: https://host:6333, {env: NAME} or embedded.",
         )
-    target = _target(url, environ)
+    target = _resolve_url(url, environ)
     if target == EMBEDDED:
-        return Reach(embedded=True)
+        return Connection(embedded=True)
     key = environment.get("api_key")
     nodes = environment.get("nodes")
-    for stated, address in _addresses(url, target, nodes) if key else ():
-        _fit_for_a_key(environment, stated, address, environ)
-    return Reach(
+    for stated, address in _key_targets(url, target, nodes) if key else ():
+        _check_key_target(environment, stated, address, environ)
+    return Connection(
         Endpoint(
             url=target,
             tls=_tls_files(environment),
             proxies=_proxy_variables(environ),
-            api_key=api_key.fetch(key.value, key.layer.folder, environ, key.place) if key else None,
-            key_hint=_key_hint(f"{api_key.said(key.value)} ({key.place})")
+            api_key=api_key.fetch_key(key.value, key.layer.folder, environ, key.place)
+            if key
+            else None,
+            key_hint=_key_hint(f"{api_key.describe_source(key.value)} ({key.place})")
             if key
             else f"State api_key in environment {environment.name} ({url.place}), for instance "
             "{env: QDRANT_API_KEY}.",
@@ -117,14 +122,16 @@ def _key_hint(source: str) -> str:
     return f"It came from {source}: is that the key of this server?"
 
 
-def _addresses(url: Stated, target: str, nodes: Stated | None) -> Iterator[tuple[Stated, str]]:
+def _key_targets(
+    url: SourcedValue, target: str, nodes: SourcedValue | None
+) -> Iterator[tuple[SourcedValue, str]]:
     """Every place that gets the key, with where it is stated."""
     yield url, target
     if nodes:
         yield from ((nodes, node) for node in nodes.value)
 
 
-def _target(url: Stated, environ: Mapping[str, str]) -> str:
+def _resolve_url(url: SourcedValue, environ: Mapping[str, str]) -> str:
     """The stated URL, from its variable where it names one."""
     if not isinstance(url.value, FromVariable):
         return str(url.value)
@@ -138,7 +145,7 @@ def _target(url: Stated, environ: Mapping[str, str]) -> str:
     if environ[name] == EMBEDDED:
         return EMBEDDED
     try:
-        return normal(environ[name])
+        return normalize_url(environ[name])
     except UrlError as error:
         raise SettingsError(
             f"the environment variable {name} holds no usable URL: {error.why}",
@@ -147,31 +154,31 @@ def _target(url: Stated, environ: Mapping[str, str]) -> str:
         ) from None
 
 
-def _fit_for_a_key(
-    environment: Merged, stated: Stated, address: str, environ: Mapping[str, str]
+def _check_key_target(
+    environment: MergedEnvironment, stated: SourcedValue, address: str, environ: Mapping[str, str]
 ) -> None:
     """Raises where a key would travel in the clear, or to a host that is not allowed."""
-    if _is_open(address) and not environment.value("allow_http"):
-        message = f"the API key would be sent to {netloc(address)} in the clear"
+    if _is_unencrypted(address) and not environment.value("allow_http"):
+        message = f"the API key would be sent to {url_netloc(address)} in the clear"
         hint = "Use https, or say allow_http: true if the network between is trusted."
         raise ManifestError(
             "the project file has errors; nothing was done",
-            (stated.violation("QC070", message, hint),),
+            (stated.make_violation("QC070", message, hint),),
         )
-    _allowed(address, environ)
+    _check_allowed_host(address, environ)
 
 
-def _is_open(address: str) -> bool:
+def _is_unencrypted(address: str) -> bool:
     """Whether others can read what is sent there."""
     return address.startswith("http://") and not is_loopback(address)
 
 
-def _allowed(address: str, environ: Mapping[str, str]) -> None:
+def _check_allowed_host(address: str, environ: Mapping[str, str]) -> None:
     """Raises where QDRANTCTL_ALLOWED_HOSTS is set and does not name the host."""
     patterns = environ.get(ALLOWED_HOSTS, "").replace(",", " ").split()
-    host = host_of(address)
-    if not patterns or any(matches(pattern, word) for pattern in patterns
-                           for word in (host, netloc(address))):  # fmt: skip
+    host = url_host(address)
+    if not patterns or any(matches_glob(pattern, word) for pattern in patterns
+                           for word in (host, url_netloc(address))):  # fmt: skip
         return
     raise SettingsError(
         f"the API key may not be sent to {host}",
@@ -180,7 +187,7 @@ def _allowed(address: str, environ: Mapping[str, str]) -> None:
     )
 
 
-def _tls_files(environment: Merged) -> TlsFiles:
+def _tls_files(environment: MergedEnvironment) -> TlsFiles:
     """The certificate files, from the folder of the file that states them."""
     tls = environment.get("tls")
     if tls is None:

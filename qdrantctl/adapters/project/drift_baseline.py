@@ -8,11 +8,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from qdrantctl.adapters.files.atomic_write import replace_file
-from qdrantctl.model.drift import FORMAT_VERSION, Baseline
+from qdrantctl.model.drift import DRIFT_FORMAT, Baseline
 from qdrantctl.model.errors import SettingsError
 
 
-def read(path: Path, owner: str) -> Baseline:
+def read_baseline(path: Path, owner: str) -> Baseline:
     """The baseline of an owner. Raises SettingsError for a file that is none, or another's."""
     hint = "drift --baseline FILE --update-baseline writes it."
     try:
@@ -25,8 +25,8 @@ def read(path: Path, owner: str) -> Baseline:
         where = ".".join(str(word) for word in first["loc"])
         why = f"{where}: {first['msg']}" if where else first["msg"]
         raise SettingsError(f"{path} is not a baseline", why=why, hint=hint) from None
-    if found.format_version.partition(".")[0] != FORMAT_VERSION.partition(".")[0]:
-        why = f"Its format is {found.format_version}, this version knows {FORMAT_VERSION}."
+    if found.format_version.partition(".")[0] != DRIFT_FORMAT.partition(".")[0]:
+        why = f"Its format is {found.format_version}, this version knows {DRIFT_FORMAT}."
         raise SettingsError(f"the baseline {path} cannot be read", why=why, hint=hint)
     if found.owner != owner:
         raise SettingsError(
@@ -36,7 +36,7 @@ def read(path: Path, owner: str) -> Baseline:
     return found
 
 
-def write(path: Path, baseline: Baseline) -> None:
+def write_baseline(path: Path, baseline: Baseline) -> None:
     """Write it, whole or not at all: the same drift gives the same bytes. Raises SettingsError."""
     text = json.dumps(baseline.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
     try:

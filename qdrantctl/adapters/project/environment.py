@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any
 
-from qdrantctl.adapters.project.project_file import Chain, Layer, read_values
+from qdrantctl.adapters.project.project_file import ProjectFileLayer, ProjectFiles, read_values_file
 from qdrantctl.model.errors import ManifestError
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.spec import Path
@@ -18,33 +18,33 @@ _OF_A_SERVER = ("url", "api_key", "allow_http", "tls", "nodes")
 
 
 @dataclass(frozen=True, slots=True)
-class Stated:
+class SourcedValue:
     """A value, and the file that states it."""
 
     value: Any
-    layer: Layer
+    layer: ProjectFileLayer
     path: Path
 
     @property
     def place(self) -> str:
         """`qdrantctl.yaml:12`."""
-        return self.layer.place(self.path)
+        return self.layer.locate(self.path)
 
-    def violation(self, rule: str, message: str, hint: str) -> Violation:
+    def make_violation(self, rule: str, message: str, hint: str) -> Violation:
         """What is wrong with the value, at its line."""
-        return self.layer.violation(self.path, rule, message, hint)
+        return self.layer.make_violation(self.path, rule, message, hint)
 
 
 @dataclass(frozen=True, slots=True)
-class Merged:
+class MergedEnvironment:
     """An environment after all files that speak of it."""
 
     name: str
-    stated: Mapping[str, Stated] = field(default_factory=dict)
-    vars: tuple[Stated, ...] = ()
+    stated: Mapping[str, SourcedValue] = field(default_factory=dict)
+    vars: tuple[SourcedValue, ...] = ()
     """Every file's `vars`, the first one's first."""
 
-    def get(self, word: str) -> Stated | None:
+    def get(self, word: str) -> SourcedValue | None:
         """The last word on a key; None where nobody states it."""
         return self.stated.get(word)
 
@@ -54,10 +54,10 @@ class Merged:
         return found.value if found else None
 
 
-def merge(chain: Chain, name: str) -> Merged:
+def merge_environment(chain: ProjectFiles, name: str) -> MergedEnvironment:
     """The environment `name`; an empty one where no file speaks of it."""
-    stated: dict[str, Stated] = {}
-    values: list[Stated] = []
+    stated: dict[str, SourcedValue] = {}
+    values: list[SourcedValue] = []
     for layer in chain.layers:
         environment = layer.spec.environments.get(name)
         if environment is None:
@@ -67,15 +67,15 @@ def merge(chain: Chain, name: str) -> Merged:
         for word in type(environment).model_fields:
             value = getattr(environment, word)
             if value is not None:
-                stated[word] = Stated(value, layer, ("spec", "environments", name, word))
+                stated[word] = SourcedValue(value, layer, ("spec", "environments", name, word))
         if environment.vars is not None:
             values.append(stated["vars"])
-    merged = Merged(name, stated, tuple(values))
-    _contradictions(merged)
+    merged = MergedEnvironment(name, stated, tuple(values))
+    _find_contradictions(merged)
     return merged
 
 
-def template_values(merged: Merged, root: FilePath) -> dict[str, Json]:
+def load_template_values(merged: MergedEnvironment, root: FilePath) -> dict[str, Json]:
     """`vars` for templates: the files in their order, then what is stated in place.
 
     Mappings are merged key by key, everything else is replaced. Raises ManifestError.
@@ -83,28 +83,30 @@ def template_values(merged: Merged, root: FilePath) -> dict[str, Json]:
     found: dict[str, Json] = {}
     if files := merged.get("vars_files"):
         for position, file in enumerate(files.value):
-            found = _laid_over(found, read_values(files.layer, file, (*files.path, position), root))
+            found = _merge_values(
+                found, read_values_file(files.layer, file, (*files.path, position), root)
+            )
     for stated in merged.vars:
-        found = _laid_over(found, stated.value)
+        found = _merge_values(found, stated.value)
     return found
 
 
-def _laid_over(below: Mapping[str, Json], above: Mapping[str, Json]) -> dict[str, Json]:
+def _merge_values(below: Mapping[str, Json], above: Mapping[str, Json]) -> dict[str, Json]:
     found = dict(below)
     for key, value in above.items():
         under = found.get(key)
         if isinstance(under, dict) and isinstance(value, dict):
-            found[key] = _laid_over(under, value)
+            found[key] = _merge_values(under, value)
         else:
             found[key] = value
     return found
 
 
-def _contradictions(merged: Merged) -> None:
+def _find_contradictions(merged: MergedEnvironment) -> None:
     """What each file may say alone but not all together."""
     on_drift = merged.get("on_drift")
     if on_drift and on_drift.value != "refuse" and merged.value("protected"):
         message = f"environment {merged.name} is protected, which refuses drift"
         hint = f"Leave on_drift: {on_drift.value} out, or protected."
-        violation = on_drift.violation("QC077", message, hint)
+        violation = on_drift.make_violation("QC077", message, hint)
         raise ManifestError("the project file contradicts itself", (violation,))

@@ -9,13 +9,13 @@ from qdrantctl.adapters.files.atomic_write import check_writable, replace_file
 from qdrantctl.model.errors import QdrantctlError, StaleError
 from qdrantctl.model.plan import Plan
 
-MAX_BYTES = 200_000_000
+MAX_PLAN_BYTES = 200_000_000
 
 
-def read(path: Path) -> Plan:
+def read_plan_file(path: Path) -> Plan:
     """The plan saved in a file. Raises QdrantctlError; StaleError for one that must not be used."""
     try:
-        if path.stat().st_size > MAX_BYTES:
+        if path.stat().st_size > MAX_PLAN_BYTES:
             raise QdrantctlError(f"{path} is too large to be a saved plan")
         text = path.read_text("utf-8")
     except OSError as error:
@@ -24,11 +24,11 @@ def read(path: Path) -> Plan:
             hint="A plan is saved by `qdrantctl plan --out FILE`.",
         ) from None
     except UnicodeDecodeError:
-        raise _no_plan(path, "it is not text") from None
+        raise _not_a_plan(path, "it is not text") from None
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
-        raise _no_plan(path, "it is not JSON") from None
+        raise _not_a_plan(path, "it is not JSON") from None
     try:
         return Plan.parse(document)
     except ValueError as error:
@@ -36,7 +36,7 @@ def read(path: Path) -> Plan:
         raise StaleError(f"{path} cannot be used: {why}", hint="Plan again.") from None
 
 
-def check(path: Path) -> None:
+def require_writable(path: Path) -> None:
     """Raise QdrantctlError now for a file that could not be written when all is done."""
     try:
         check_writable(path)
@@ -47,7 +47,7 @@ def check(path: Path) -> None:
         ) from None
 
 
-def write(path: Path, text: str) -> None:
+def write_plan_file(path: Path, text: str) -> None:
     """Put `text` in place of what the file held. Raises QdrantctlError."""
     try:
         replace_file(path, text.encode())
@@ -55,7 +55,7 @@ def write(path: Path, text: str) -> None:
         raise QdrantctlError(f"{path} cannot be written: {error.strerror}") from None
 
 
-def _no_plan(path: Path, why: str) -> QdrantctlError:
+def _not_a_plan(path: Path, why: str) -> QdrantctlError:
     return QdrantctlError(
         f"{path} is no saved plan: {why}", hint="A plan is saved by `qdrantctl plan --out FILE`."
     )

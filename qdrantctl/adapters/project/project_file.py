@@ -8,24 +8,24 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import TypeVar
 
-from qdrantctl.adapters.files.read import read_page
-from qdrantctl.adapters.files.source_text import Page
-from qdrantctl.adapters.manifests.validation import validate
-from qdrantctl.adapters.secrets.detect import secrets_in
-from qdrantctl.adapters.secrets.redact import concealed
-from qdrantctl.adapters.yaml.documents import Document, read_documents
+from qdrantctl.adapters.files.read import read_source
+from qdrantctl.adapters.files.source_text import SourceText
+from qdrantctl.adapters.manifests.validation import validate_document
+from qdrantctl.adapters.secrets.detect import find_secrets
+from qdrantctl.adapters.secrets.redact import redact_violation
+from qdrantctl.adapters.yaml.documents import YamlDocument, read_documents
 from qdrantctl.model.errors import ManifestError
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.project import Project, SharedFile, SharedSpec
 from qdrantctl.model.spec import Path, Spec
 from qdrantctl.model.violation import Violation
 
-Model = TypeVar("Model", bound=Spec)
+FileModel = TypeVar("FileModel", bound=Spec)
 
 MAX_CHARACTERS = 1_000_000
 """Of a project file or a file of values; a larger one is refused."""
 _EXTENDS: Path = ("spec", "extends")
-_REPLACE = "It must be a text file that may be read by who runs qdrantctl."
+_REPLACED_ERROR = "It must be a text file that may be read by who runs qdrantctl."
 _FETCHED = (
     "Take it out, and replace it on the server: the file is committed, and what templates make of "
     "it is shown."
@@ -34,60 +34,60 @@ _RELATIVE = "Relative paths start at the folder of the file that states them."
 
 
 @dataclass(frozen=True, slots=True)
-class Layer:
+class ProjectFileLayer:
     """One file of the chain."""
 
     path: FilePath
     spec: SharedSpec
-    page: Page
-    document: Document
+    page: SourceText
+    document: YamlDocument
 
     @property
     def folder(self) -> FilePath:
         """Where its relative paths start."""
         return self.path.parent
 
-    def place(self, path: Path) -> str:
+    def locate(self, path: Path) -> str:
         """`qdrantctl.yaml:12`: where the value at `path` stands."""
-        return f"{self.page.file}:{self.document.place(path)[0]}"
+        return f"{self.page.file}:{self.document.position_of(path)[0]}"
 
-    def violation(self, path: Path, rule: str, message: str, hint: str = "") -> Violation:
+    def make_violation(self, path: Path, rule: str, message: str, hint: str = "") -> Violation:
         """What is wrong with the value at `path`, its line quoted."""
-        found = self.page.violation(rule, message, hint, self.document.place(path))
-        return concealed(found, self.document)
+        found = self.page.make_violation(rule, message, hint, self.document.position_of(path))
+        return redact_violation(found, self.document)
 
-    def given_away(self, api_key: str | None) -> Iterator[Violation]:
+    def find_secrets(self, api_key: str | None) -> Iterator[Violation]:
         """Every secret in the file. `api_key` is the one in use, as far as it is known."""
-        for secret in secrets_in(self.document.value, api_key):
-            place = self.document.place(secret.path, key=secret.key)
-            found = self.page.violation("QC071", secret.what, _FETCHED, place)
-            yield concealed(found, self.document, api_key)
+        for secret in find_secrets(self.document.value, api_key):
+            place = self.document.position_of(secret.path, key=secret.key)
+            found = self.page.make_violation("QC071", secret.what, _FETCHED, place)
+            yield redact_violation(found, self.document, api_key)
 
 
 @dataclass(frozen=True, slots=True)
-class Chain:
+class ProjectFiles:
     """The project file and everything it extends."""
 
     project: Project
-    layers: tuple[Layer, ...]
+    layers: tuple[ProjectFileLayer, ...]
     """From the most general file to the project file."""
 
     @property
-    def environments(self) -> tuple[str, ...]:
+    def environment_names(self) -> tuple[str, ...]:
         """The name of every environment, in the order of the files."""
         names = (name for layer in self.layers for name in layer.spec.environments)
         return tuple(dict.fromkeys(names))
 
 
-def load(path: FilePath) -> Chain:
+def load_project_files(path: FilePath) -> ProjectFiles:
     """The chain that begins at the project file `path`, an absolute path.
 
     Raises ManifestError with everything that is wrong in the first file that has errors.
     """
     root = path.parent
-    page, document = _read(path, root)
-    project = _checked(Project, page, document)
-    layers = [Layer(path, project.spec, page, document)]
+    page, document = _read_layer(path, root)
+    project = _validate_layer(Project, page, document)
+    layers = [ProjectFileLayer(path, project.spec, page, document)]
     seen = {os.path.realpath(path): page.file}
     while (layer := layers[0]).spec.extends is not None:
         base = layer.folder / layer.spec.extends
@@ -95,52 +95,60 @@ def load(path: FilePath) -> Chain:
         if real in seen:
             names = " -> ".join([*seen.values(), seen[real]])
             hint = "Leave extends out of one of them."
-            raise _broken(
-                layer.violation(_EXTENDS, "QC075", f"extends goes in a circle: {names}", hint)
+            raise _project_file_error(
+                layer.make_violation(_EXTENDS, "QC075", f"extends goes in a circle: {names}", hint)
             )
-        page, document = _read(base, root, (layer, _EXTENDS))
-        shared = _checked(SharedFile, page, document)
+        page, document = _read_layer(base, root, (layer, _EXTENDS))
+        shared = _validate_layer(SharedFile, page, document)
         seen[real] = page.file
-        layers.insert(0, Layer(base, shared.spec, page, document))
-    return Chain(project, tuple(layers))
+        layers.insert(0, ProjectFileLayer(base, shared.spec, page, document))
+    return ProjectFiles(project, tuple(layers))
 
 
-def read_values(layer: Layer, file: str, path: Path, root: FilePath) -> dict[str, Json]:
+def read_values_file(
+    layer: ProjectFileLayer, file: str, path: Path, root: FilePath
+) -> dict[str, Json]:
     """The values in a file that `layer` names at `path`. Raises ManifestError."""
-    page, document = _read(layer.folder / file, root, (layer, path))
+    page, document = _read_layer(layer.folder / file, root, (layer, path))
     if not isinstance(document.value, dict):
         place = (document.line, 1)
-        raise _broken(
-            page.violation("QC042", "values are a mapping", "Write `name: value`.", place)
+        raise _project_file_error(
+            page.make_violation("QC042", "values are a mapping", "Write `name: value`.", place)
         )
     return document.value
 
 
-def _read(
-    path: FilePath, root: FilePath, named: tuple[Layer, Path] | None = None
-) -> tuple[Page, Document]:
+def _read_layer(
+    path: FilePath, root: FilePath, named: tuple[ProjectFileLayer, Path] | None = None
+) -> tuple[SourceText, YamlDocument]:
     """The one document of a file. `named` is where another file names this one."""
     shown = os.path.relpath(path, root)
-    text, why = _text(path)
+    text, why = _read_small_file(path)
     if why:
         if named:
             layer, place = named
-            raise _broken(layer.violation(place, "QC075", f"{shown} {why}", _RELATIVE))
-        raise _broken(Page(shown, "").violation("QC001", f"{shown} {why}", _REPLACE))
-    page = Page(shown, text)
+            raise _project_file_error(
+                layer.make_violation(place, "QC075", f"{shown} {why}", _RELATIVE)
+            )
+        raise _project_file_error(
+            SourceText(shown, "").make_violation("QC001", f"{shown} {why}", _REPLACED_ERROR)
+        )
+    page = SourceText(shown, text)
     documents, problems = read_documents(page)
     if problems:
-        raise _broken(*(concealed(problem, None) for problem in problems))
+        raise _project_file_error(*(redact_violation(problem, None) for problem in problems))
     if len(documents) != 1:
         line = documents[1].line if documents else 1
         found = "holds more than one document" if documents else "is empty"
-        raise _broken(page.violation("QC030", f"{shown} {found}", "It holds one.", (line, 1)))
+        raise _project_file_error(
+            page.make_violation("QC030", f"{shown} {found}", "It holds one.", (line, 1))
+        )
     return page, documents[0]
 
 
-def _text(path: FilePath) -> tuple[str, str]:
+def _read_small_file(path: FilePath) -> tuple[str, str]:
     """The text of a small regular file, or why there is none."""
-    found = read_page(path, path.name, bytes)
+    found = read_source(path, path.name, bytes)
     if isinstance(found, Violation):
         return "", found.message if found.rule == "QC001" else f"is {found.message}"
     if len(found.text) > MAX_CHARACTERS:
@@ -148,19 +156,19 @@ def _text(path: FilePath) -> tuple[str, str]:
     return found.text, ""
 
 
-def _checked(model: type[Model], page: Page, document: Document) -> Model:
+def _validate_layer(model: type[FileModel], page: SourceText, document: YamlDocument) -> FileModel:
     """The document as a model. Raises ManifestError with everything that is wrong with it."""
-    found, faults = validate(model, document.value)
+    found, faults = validate_document(model, document.value)
     if found is not None:
         return found
-    raise _broken(
+    raise _project_file_error(
         *(
-            concealed(
-                page.violation(
+            redact_violation(
+                page.make_violation(
                     fault.rule,
                     fault.message,
                     fault.hint,
-                    document.place(fault.path, key=fault.key),
+                    document.position_of(fault.path, key=fault.key),
                 ),
                 document,
             )
@@ -169,5 +177,5 @@ def _checked(model: type[Model], page: Page, document: Document) -> Model:
     )
 
 
-def _broken(*violations: Violation) -> ManifestError:
+def _project_file_error(*violations: Violation) -> ManifestError:
     return ManifestError("the project file has errors; nothing was done", violations)

@@ -9,9 +9,18 @@ from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
 
-from qdrantctl.adapters.project.connection import Reach, known_key, of_environment, of_url
-from qdrantctl.adapters.project.environment import Merged, merge, template_values
-from qdrantctl.adapters.project.project_file import Chain, load
+from qdrantctl.adapters.project.connection import (
+    Connection,
+    connect_by_environment,
+    connect_by_url,
+    find_known_key,
+)
+from qdrantctl.adapters.project.environment import (
+    MergedEnvironment,
+    load_template_values,
+    merge_environment,
+)
+from qdrantctl.adapters.project.project_file import ProjectFiles, load_project_files
 from qdrantctl.adapters.qdrant.client import Endpoint
 from qdrantctl.model.address import Address
 from qdrantctl.model.consent import Consent
@@ -80,12 +89,12 @@ class Settings:
     @property
     def state_folder(self) -> Path | None:
         """Folder of this environment's committed state; None where it has none."""
-        if self.stateless:
+        if self.no_state_reason:
             return None
         return self.state / self.environment
 
     @property
-    def stateless(self) -> str:
+    def no_state_reason(self) -> str:
         """Why there is no committed state here; empty where there may be some."""
         if self.embedded:
             return f"{self.environment} is embedded, and an embedded server has none"
@@ -94,7 +103,7 @@ class Settings:
         return "with -f there is none" if self.partial else ""
 
 
-def resolve(
+def resolve_settings(
     *,
     directory: Path,
     files: tuple[str, ...],
@@ -111,23 +120,27 @@ def resolve(
     ManifestError for what is wrong with the project file, SettingsError for what it refers to.
     """
     directory = Path(os.path.abspath(directory))  # noqa: PTH100  # symbolic links stay as written
-    _one_server(url, environment)
-    project_file = find(directory)
+    _require_one_server(url, environment)
+    project_file = find_project_file(directory)
     if project_file is None:
-        return _without_project(directory, files, url, environment, need_server, environ)
-    chain = load(project_file)
+        return _settings_without_project(directory, files, url, environment, need_server, environ)
+    chain = load_project_files(project_file)
     root = project_file.parent
-    name = NONE if url is not None else choose(chain, environment, need_server=need_server)
-    chosen = merge(chain, name)
-    consents, notes = _consents(chain, name, today)
-    values = template_values(chosen, root)
-    reach, api_key = _reach(url, chosen, environ, need_server=need_server)
+    name = (
+        NONE if url is not None else choose_environment(chain, environment, need_server=need_server)
+    )
+    chosen = merge_environment(chain, name)
+    consents, notes = _valid_consents(chain, name, today)
+    values = load_template_values(chosen, root)
+    reach, api_key = _resolve_connection(url, chosen, environ, need_server=need_server)
     return Settings(
         root=root,
         project=chain.project.metadata.name,
         environment=name,
         previous_owners=frozenset(f"{old}/{name}" for old in chain.project.metadata.previous_names),
-        manifests=_named(directory, files, root) if files else _manifests(chain, root),
+        manifests=_named_files(directory, files, root)
+        if files
+        else _manifest_patterns(chain, root),
         partial=bool(files),
         vars=values,
         endpoint=reach.endpoint,
@@ -135,37 +148,39 @@ def resolve(
         embedded=reach.embedded or chosen.value("url") == EMBEDDED,
         nodes=reach.nodes,
         protected=bool(chosen.value("protected")),
-        on_drift=_on_drift(chosen),
+        on_drift=_drift_policy(chosen),
         state=root / chain.project.spec.state,
         consents=consents,
-        removed=frozenset(r.where for layer in chain.layers for r in layer.spec.removed),
+        removed=frozenset(r.parsed_address for layer in chain.layers for r in layer.spec.removed),
         rules={rule: how for layer in chain.layers for rule, how in layer.spec.rules.items()},
         notes=notes,
-        given_away=tuple(v for layer in chain.layers for v in layer.given_away(api_key)),
+        given_away=tuple(v for layer in chain.layers for v in layer.find_secrets(api_key)),
     )
 
 
-def _one_server(url: str | None, environment: str | None) -> None:
+def _require_one_server(url: str | None, environment: str | None) -> None:
     if url is not None and environment is not None:
         words = "--url and an environment name two servers"
         raise UsageError(words, hint="Leave out --url, or -e and QDRANTCTL_ENV.")
 
 
-def _on_drift(chosen: Merged) -> str:
+def _drift_policy(chosen: MergedEnvironment) -> str:
     return "refuse" if chosen.value("protected") else chosen.value("on_drift") or "revert"
 
 
-def _reach(
-    url: str | None, chosen: Merged, environ: Mapping[str, str], *, need_server: bool
-) -> tuple[Reach, str | None]:
+def _resolve_connection(
+    url: str | None, chosen: MergedEnvironment, environ: Mapping[str, str], *, need_server: bool
+) -> tuple[Connection, str | None]:
     """The server and the key. Comes last, because a command may be run for it."""
     if not need_server:
-        return Reach(), known_key(chosen, environ)
-    reach = of_url(url, "--url", environ) if url else of_environment(chosen, environ)
-    return reach, reach.endpoint.api_key if reach.endpoint else known_key(chosen, environ)
+        return Connection(), find_known_key(chosen, environ)
+    reach = (
+        connect_by_url(url, "--url", environ) if url else connect_by_environment(chosen, environ)
+    )
+    return reach, reach.endpoint.api_key if reach.endpoint else find_known_key(chosen, environ)
 
 
-def of_ledger(
+def settings_for_owner(
     *, directory: Path, url: str | None, owner: str, environ: Mapping[str, str]
 ) -> Settings:
     """Settings for the records of one owner, without a project: its name and a server are enough.
@@ -178,7 +193,7 @@ def of_ledger(
             f"--owner {owner!r} is not an owner",
             hint="Write PROJECT/ENVIRONMENT, as in shop/prod; every plan names it in its head.",
         )
-    reach = _stated_server(url, environ)
+    reach = _named_server(url, environ)
     return Settings(
         root=Path(os.path.abspath(directory)),  # noqa: PTH100  # as in resolve
         project=project,
@@ -188,17 +203,17 @@ def of_ledger(
     )
 
 
-def with_nodes(
+def add_nodes(
     settings: Settings, nodes: tuple[str, ...], url: str | None, environ: Mapping[str, str]
 ) -> Settings:
     """With the nodes that the command line names beside --url. Raises UsageError."""
     if nodes and not url:
         raise UsageError("--node goes with --url; an environment states its nodes itself")
-    reached = (of_url(node, "--node", environ).endpoint for node in nodes)
+    reached = (connect_by_url(node, "--node", environ).endpoint for node in nodes)
     return replace(settings, nodes=tuple(e.url for e in reached if e)) if nodes else settings
 
 
-def find(directory: Path) -> Path | None:
+def find_project_file(directory: Path) -> Path | None:
     """The project file in `directory`, or in the nearest folder above that has one."""
     for folder in (directory, *directory.parents):
         if os.path.lexists(folder / PROJECT_FILE):
@@ -206,46 +221,46 @@ def find(directory: Path) -> Path | None:
     return None
 
 
-def environments(directory: Path) -> tuple[str, ...]:
+def list_environments(directory: Path) -> tuple[str, ...]:
     """Every environment of the project. Raises UsageError without a project, ManifestError."""
-    return _project(directory).environments
+    return _load_project(directory).environment_names
 
 
-def deployments(directory: Path) -> dict[str, bool]:
+def list_deployments(directory: Path) -> dict[str, bool]:
     """Every environment with a cluster of its own, and whether it is protected.
 
     Raises UsageError without a project, ManifestError.
     """
-    chain = _project(directory)
-    merged = [merge(chain, name) for name in chain.environments]
+    chain = _load_project(directory)
+    merged = [merge_environment(chain, name) for name in chain.environment_names]
     return {e.name: bool(e.value("protected")) for e in merged if e.value("url") != EMBEDDED}
 
 
-def variables(directory: Path, environment: str) -> dict[str, str]:
+def list_connection_variables(directory: Path, environment: str) -> dict[str, str]:
     """The variables that an environment's `url` and `api_key` stand in, where they do.
 
     Raises UsageError without a project, ManifestError.
     """
     if environment == NONE:
         return {"url": "QDRANT_URL", "api_key": "QDRANT_API_KEY"}
-    stated = merge(_project(directory), environment)
+    stated = merge_environment(_load_project(directory), environment)
     named = {word: getattr(stated.value(word), "env", None) for word in ("url", "api_key")}
     return {word: name for word, name in named.items() if name}
 
 
-def _project(directory: Path) -> Chain:
-    project_file = find(Path(os.path.abspath(directory)))  # noqa: PTH100  # as in resolve
+def _load_project(directory: Path) -> ProjectFiles:
+    project_file = find_project_file(Path(os.path.abspath(directory)))  # noqa: PTH100  # as in resolve
     if project_file is None:
         raise UsageError(
             f"there is no {PROJECT_FILE} in {directory} or above",
             hint="Run `qdrantctl init` to start a project.",
         )
-    return load(project_file)
+    return load_project_files(project_file)
 
 
-def choose(chain: Chain, stated: str | None, *, need_server: bool) -> str:
+def choose_environment(chain: ProjectFiles, stated: str | None, *, need_server: bool) -> str:
     """The environment that is meant: the one stated, or the only one. Raises UsageError."""
-    known = chain.environments
+    known = chain.environment_names
     if stated is not None:
         if stated in known:
             return stated
@@ -271,7 +286,7 @@ def choose(chain: Chain, stated: str | None, *, need_server: bool) -> str:
     )
 
 
-def _without_project(
+def _settings_without_project(
     directory: Path,
     files: tuple[str, ...],
     url: str | None,
@@ -285,21 +300,21 @@ def _without_project(
             f"environment {environment!r} is stated, and there is no {PROJECT_FILE}",
             hint="Run `qdrantctl init`, or change to the project's folder (-C DIR).",
         )
-    reach = Reach()
+    reach = Connection()
     if need_server:
         where = f"there is no {PROJECT_FILE} in {directory} or above, and "
-        reach = _stated_server(url, environ, where)
+        reach = _named_server(url, environ, where)
     return Settings(
         root=directory,
         manifests=files,
         partial=True,
         endpoint=reach.endpoint,
-        api_key=reach.endpoint.api_key if reach.endpoint else known_key(None, environ),
+        api_key=reach.endpoint.api_key if reach.endpoint else find_known_key(None, environ),
         embedded=reach.embedded,
     )
 
 
-def _stated_server(url: str | None, environ: Mapping[str, str], where: str = "") -> Reach:
+def _named_server(url: str | None, environ: Mapping[str, str], where: str = "") -> Connection:
     """The server that the command line or QDRANT_URL names. Raises UsageError."""
     stated = url or environ.get("QDRANT_URL")
     if not stated:
@@ -308,15 +323,15 @@ def _stated_server(url: str | None, environ: Mapping[str, str], where: str = "")
             f"{where}no server is named",
             hint=f"{start} a server with --url https://host:6333 or QDRANT_URL.",
         )
-    return of_url(stated, "--url" if url else "QDRANT_URL", environ)
+    return connect_by_url(stated, "--url" if url else "QDRANT_URL", environ)
 
 
-def _named(directory: Path, files: tuple[str, ...], root: Path) -> tuple[str, ...]:
+def _named_files(directory: Path, files: tuple[str, ...], root: Path) -> tuple[str, ...]:
     """The files of -f, seen from the project's folder."""
     return tuple(f if f == "-" else os.path.relpath(directory / f, root) for f in files)
 
 
-def _manifests(chain: Chain, root: Path) -> tuple[str, ...]:
+def _manifest_patterns(chain: ProjectFiles, root: Path) -> tuple[str, ...]:
     """Every file's manifests, seen from the project's folder.
 
     The project's own default is the folder `manifests`, which it may lack where others state some.
@@ -331,8 +346,8 @@ def _manifests(chain: Chain, root: Path) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _consents(
-    chain: Chain, environment: str, today: date
+def _valid_consents(
+    chain: ProjectFiles, environment: str, today: date
 ) -> tuple[tuple[Consent, ...], tuple[str, ...]]:
     """Consents in force, and a note for each that has expired."""
     given: list[Consent] = []
@@ -341,8 +356,8 @@ def _consents(
         for position, entry in enumerate(layer.spec.consents):
             if entry.environments is not None and environment not in entry.environments:
                 continue
-            place = layer.place(("spec", "consents", position))
-            if entry.holds(today):
+            place = layer.locate(("spec", "consents", position))
+            if entry.is_valid(today):
                 given.append(Consent(entry.verb, entry.pattern, place))
             else:
                 words = f"the consent to {entry.verb} {entry.pattern} ({place})"

@@ -16,9 +16,15 @@ from types import TracebackType
 from typing import Self
 
 from qdrantctl.adapters.qdrant.exchange import PAUSE, TRIES, AnswerReader, request_target
-from qdrantctl.adapters.qdrant.http import Answer, Cut, TlsFiles, Unreachable, Wire
+from qdrantctl.adapters.qdrant.http import (
+    ConnectionFailed,
+    HttpConnection,
+    HttpResponse,
+    ResponseLost,
+    TlsFiles,
+)
 from qdrantctl.adapters.qdrant.http_proxy import find_proxy
-from qdrantctl.adapters.qdrant.prefetch import Ahead
+from qdrantctl.adapters.qdrant.prefetch import Prefetcher
 from qdrantctl.adapters.qdrant.transfer import Transfer
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.field_rule import ABSENT, Json
@@ -27,7 +33,7 @@ from qdrantctl.model.step import Call
 
 LONGEST_PAUSE = 5.0
 RETRIED = frozenset({429, 500, 502, 503, 504})
-BROKEN = 500
+SERVER_FAILED = 500
 """The server itself failed, as it does at every read of a shard whose node is down: such a read
 is tried once more and no longer."""
 
@@ -47,13 +53,13 @@ class Endpoint:
     timeout: float = 60.0
     """Seconds that one request may take."""
 
-    def connection(self, api_key: str | None, timeout: float) -> Wire:
+    def connection(self, api_key: str | None, timeout: float) -> HttpConnection:
         """A connection to it, opened by its first request. Raises SettingsError."""
         proxy = find_proxy(self.url, self.proxies)
-        return Wire(self.url, api_key, timeout, tls=self.tls, proxy=proxy)
+        return HttpConnection(self.url, api_key, timeout, tls=self.tls, proxy=proxy)
 
 
-class Cluster:
+class RestClient:
     """One cluster, through one kept-alive connection, and a few more for reads that are expected.
 
     A `Door` of the ground floor.
@@ -63,11 +69,11 @@ class Cluster:
         self, endpoint: Endpoint, *, on_call: Callable[[Call, int, float], None] | None = None
     ) -> None:
         self._endpoint = endpoint
-        self._wire = self._new_wire()
-        self._ahead = Ahead(self._new_wire)
+        self._wire = self._open_connection()
+        self._ahead = Prefetcher(self._open_connection)
         self._on_call = on_call
         self._answers = AnswerReader(endpoint.url, endpoint.api_key, endpoint.key_hint)
-        self._transfer = Transfer(self._new_wire, self._answers, self._told)
+        self._transfer = Transfer(self._open_connection, self._answers, self._report_request)
         self._date = ""
 
     def __enter__(self) -> Self:
@@ -83,20 +89,20 @@ class Cluster:
 
     def close(self) -> None:
         """Close the connections."""
-        self._ahead.forget()
+        self._ahead.drop_pending()
         self._wire.close()
 
-    def _new_wire(self) -> Wire:
+    def _open_connection(self) -> HttpConnection:
         return self._endpoint.connection(self._endpoint.api_key, self._endpoint.timeout)
 
-    def another(self) -> Cluster:
+    def clone(self) -> RestClient:
         """The same cluster through a connection of its own, for another thread."""
-        return Cluster(self._endpoint, on_call=self._on_call)
+        return RestClient(self._endpoint, on_call=self._on_call)
 
-    def at(self, url: str = "", *, timeout: float) -> Cluster:
+    def for_node(self, url: str = "", *, timeout: float) -> RestClient:
         """One node of this cluster, or what answers at the same address; for slow requests."""
         there = replace(self._endpoint, url=url or self._endpoint.url, timeout=timeout)
-        return Cluster(there, on_call=self._on_call)
+        return RestClient(there, on_call=self._on_call)
 
     @property
     def url(self) -> str:
@@ -104,7 +110,7 @@ class Cluster:
         return self._endpoint.url
 
     @property
-    def now(self) -> datetime:
+    def server_time(self) -> datetime:
         """What the server's clock said with the last answer that told. Raises ClusterError."""
         try:
             return parsedate_to_datetime(self._date)
@@ -121,11 +127,11 @@ class Cluster:
         `GET /cluster` needs a key that sees the whole cluster; with any other key every list
         would silently leave things out.
         """
-        about = self.ask(Call(method="GET", path="/"))
+        about = self.request(Call(method="GET", path="/"))
         if not isinstance(about, dict) or "version" not in about:
             raise self._answers.error("what answers there is not Qdrant", hint="Is the port right?")
         try:
-            cluster = self.ask(Call(method="GET", path="/cluster"))
+            cluster = self.request(Call(method="GET", path="/cluster"))
         except ClusterError as error:
             if error.forbidden:
                 raise self._answers.error(
@@ -142,11 +148,11 @@ class Cluster:
             peers=max(1, len(cluster.get("peers") or {})) if distributed else 1,
         )
 
-    def expect(self, calls: Iterable[Call]) -> None:
+    def prefetch(self, calls: Iterable[Call]) -> None:
         """GETs that will be asked for, in this order; some are sent at once."""
-        self._ahead.expect(request_target(call) for call in calls)
+        self._ahead.announce(request_target(call) for call in calls)
 
-    def ask(self, call: Call) -> Json:
+    def request(self, call: Call) -> Json:
         """The `result` of the answer, or the whole answer where there is none.
 
         Reads are tried again; a write is sent once, and its error says whether it may have been
@@ -155,16 +161,16 @@ class Cluster:
         target = request_target(call)
         body = b"" if call.body is ABSENT else json.dumps(call.body).encode()
         if call.writes:
-            return self._answers.result(self._send(call, target, body), call)
+            return self._answers.result(self._exchange(call, target, body), call)
         pause = PAUSE
         for left in range(TRIES - 1, -1, -1):
             try:
-                answer = self._send(call, target, body)
+                answer = self._exchange(call, target, body)
             except ClusterError as error:
                 if not left or not error.maybe_applied:
                     raise
             else:
-                done = not left or (answer.status == BROKEN and left < TRIES - 1)
+                done = not left or (answer.status == SERVER_FAILED and left < TRIES - 1)
                 if answer.status not in RETRIED or done:
                     return self._answers.result(answer, call)
                 pause = max(pause, min(answer.retry_after, LONGEST_PAUSE))
@@ -194,22 +200,22 @@ class Cluster:
         """
         self._transfer.upload_snapshot(collection, file_name, checksum, priority, chunks, size)
 
-    def _send(self, call: Call, target: str, body: bytes) -> Answer:
+    def _exchange(self, call: Call, target: str, body: bytes) -> HttpResponse:
         """One exchange. Raises ClusterError when there is no whole answer."""
         started = time.monotonic()
         try:
             ahead = None
             if call.writes:
-                self._ahead.forget()
+                self._ahead.drop_pending()
             elif call.method == "GET":
-                ahead = self._ahead.take(target)
+                ahead = self._ahead.take_response(target)
             answer = ahead or self._wire.send(call.method, target, body, writes=call.writes)
-        except (Unreachable, Cut) as error:
+        except (ConnectionFailed, ResponseLost) as error:
             raise self._answers.unanswered(error, call) from None
         self._date = answer.date or self._date
-        self._told(call, answer.status, started)
+        self._report_request(call, answer.status, started)
         return answer
 
-    def _told(self, call: Call, status: int, started: float) -> None:
+    def _report_request(self, call: Call, status: int, started: float) -> None:
         if self._on_call:
             self._on_call(call, status, time.monotonic() - started)

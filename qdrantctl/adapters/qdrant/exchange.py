@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlencode
 
-from qdrantctl.adapters.qdrant.http import Answer, Cut, Unreachable
+from qdrantctl.adapters.qdrant.http import ConnectionFailed, HttpResponse, ResponseLost
 from qdrantctl.model.errors import FORBIDDEN, ClusterError, QdrantctlError
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.step import Call
@@ -32,9 +32,9 @@ class AnswerReader:
     key_hint: str
     """What to do when the server refuses the key."""
 
-    def unanswered(self, error: Unreachable | Cut, call: Call) -> ClusterError:
+    def unanswered(self, error: ConnectionFailed | ResponseLost, call: Call) -> ClusterError:
         """The error of a request that got no whole answer."""
-        if isinstance(error, Unreachable):
+        if isinstance(error, ConnectionFailed):
             return self.error(error.what, why=error.why, hint=error.hint)
         return self.error(
             f"no whole answer to {call.method} {call.path}",
@@ -44,7 +44,7 @@ class AnswerReader:
             maybe=call.writes or not error.slow,
         )
 
-    def result(self, answer: Answer, call: Call) -> Json:
+    def result(self, answer: HttpResponse, call: Call) -> Json:
         """What the answer holds. Raises ClusterError for anything but success."""
         if 300 <= answer.status < 400:
             raise self.error(
@@ -67,7 +67,7 @@ class AnswerReader:
             raise self._refusal(answer, parsed, call)
         return parsed["result"] if isinstance(parsed, dict) and "result" in parsed else parsed
 
-    def _refusal(self, answer: Answer, parsed: Json, call: Call) -> ClusterError:
+    def _refusal(self, answer: HttpResponse, parsed: Json, call: Call) -> ClusterError:
         """The error that the server answered with, and what to do about it."""
         said = parsed.get("status") if isinstance(parsed, dict) else None
         said = said.get("error") if isinstance(said, dict) else said

@@ -16,7 +16,7 @@ from qdrantctl.adapters.qdrant.http_proxy import Proxy
 
 IDLE = 2.0
 """Seconds after which a write gets a fresh connection: servers close idle ones unseen."""
-PIECE = 1 << 20
+CHUNK_SIZE = 1 << 20
 """Bytes of a file that are held at once."""
 ALERT_SECONDS = 2.0
 """How long a server may take to say why it broke a connection."""
@@ -24,7 +24,7 @@ HEADERS = {"accept": "application/json", "content-type": "application/json"}
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpResponse:
     """A whole answer."""
 
     status: int
@@ -36,7 +36,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Stream:
+class StreamedResponse:
     """An answer whose body is still to come."""
 
     status: int
@@ -44,7 +44,7 @@ class Stream:
     pieces: Iterator[bytes]
 
 
-class Unreachable(Exception):
+class ConnectionFailed(Exception):
     """Nothing was sent."""
 
     def __init__(self, what: str, why: str, hint: str) -> None:
@@ -52,7 +52,7 @@ class Unreachable(Exception):
         self.what, self.why, self.hint = what, why, hint
 
 
-class Cut(Exception):
+class ResponseLost(Exception):
     """Something was sent and no whole answer came."""
 
     def __init__(self, why: str, *, slow: bool = False) -> None:
@@ -74,7 +74,7 @@ class TlsFiles:
     """Its private key; None where `cert_file` holds it, too."""
 
 
-class Wire:
+class HttpConnection:
     """Sends requests to one server, one after the other."""
 
     def __init__(
@@ -110,47 +110,47 @@ class Wire:
             self._connection.close()
             self._connection = None
 
-    def send(self, method: str, target: str, body: bytes, *, writes: bool) -> Answer:
+    def send(self, method: str, target: str, body: bytes, *, writes: bool) -> HttpResponse:
         """One request and its answer. Raises Unreachable or Cut."""
         if writes and time.monotonic() - self._used > IDLE:
             self.close()
         fresh = self._connection is None
-        connection = self._connection or self._connect()
+        connection = self._connection or self._open()
         try:
             connection.request(method, self._prefix + target, body or None, self._headers)
             response = connection.getresponse()
             date = response.getheader("date") or ""
-            answer = Answer(response.status, response.read(), _seconds(response), date)
+            answer = HttpResponse(response.status, response.read(), _retry_after(response), date)
         except (OSError, http.client.HTTPException) as error:
             self.close()
             if fresh and self._needs_client_certificate(error):
                 raise self._certificate_wanted() from None
             if isinstance(error, ssl.SSLError):
-                raise Cut(f"TLS failed: {error.reason or error}") from None
+                raise ResponseLost(f"TLS failed: {error.reason or error}") from None
             # A kept-alive connection that the server had closed: a read may simply go again.
             if not fresh and not writes and not isinstance(error, TimeoutError):
                 return self.send(method, target, body, writes=writes)
-            raise self._cut(error) from None
+            raise self._response_lost(error) from None
         if response.will_close:
             self.close()
         self._used = time.monotonic()
         return answer
 
-    def begin(self, target: str) -> bool:
+    def send_get(self, target: str) -> bool:
         """Send a GET without waiting for its answer; False where it could not be sent."""
         try:
-            connection = self._connection or self._connect()
+            connection = self._connection or self._open()
             connection.request("GET", self._prefix + target, None, self._headers)
-        except (Unreachable, OSError, http.client.HTTPException):
+        except (ConnectionFailed, OSError, http.client.HTTPException):
             return False
         return True
 
-    def finish(self) -> Answer | None:
+    def receive(self) -> HttpResponse | None:
         """The answer to what was begun; None where no whole answer came."""
         assert self._connection is not None
         try:
             response = self._connection.getresponse()
-            answer = Answer(response.status, response.read(), _seconds(response))
+            answer = HttpResponse(response.status, response.read(), _retry_after(response))
         except (OSError, http.client.HTTPException):
             self.close()
             return None
@@ -158,7 +158,7 @@ class Wire:
             self.close()
         return answer
 
-    def stream(self, target: str, begin: int = 0, etag: str = "") -> Stream:
+    def stream(self, target: str, begin: int = 0, etag: str = "") -> StreamedResponse:
         """The answer to a GET, piece by piece. Raises Unreachable or Cut, also later on.
 
         The standard library asks for no encoding but `identity`, so the pieces are the file's.
@@ -166,39 +166,41 @@ class Wire:
         """
         headers = self._headers | ({"range": f"bytes={begin}-"} if begin else {})
         headers |= {"if-range": etag} if begin and etag else {}
-        connection = self._connect()
+        connection = self._open()
         try:
             connection.request("GET", self._prefix + target, None, headers)
             response = connection.getresponse()
         except (OSError, http.client.HTTPException) as error:
-            raise self._cut(error) from None
-        return Stream(response.status, response.getheader("etag") or "", self._pieces(response))
+            raise self._response_lost(error) from None
+        return StreamedResponse(
+            response.status, response.getheader("etag") or "", self._read_chunks(response)
+        )
 
-    def _pieces(self, response: http.client.HTTPResponse) -> Iterator[bytes]:
+    def _read_chunks(self, response: http.client.HTTPResponse) -> Iterator[bytes]:
         try:
-            while piece := response.read(PIECE):
+            while piece := response.read(CHUNK_SIZE):
                 yield piece
             if response.length:  # of a body that ends too early nothing else is told
                 raise http.client.IncompleteRead(b"", response.length)
         except (OSError, http.client.HTTPException) as error:
-            raise self._cut(error) from None
+            raise self._response_lost(error) from None
 
-    def push(self, target: str, pieces: Iterable[bytes], length: int, kind: str) -> Answer:
+    def upload(self, target: str, pieces: Iterable[bytes], length: int, kind: str) -> HttpResponse:
         """POST a body of `length` bytes piece by piece. Raises Unreachable or Cut."""
         headers = self._headers | {"content-type": kind, "content-length": str(length)}
-        connection = self._connect()
+        connection = self._open()
         try:
             # A server that refuses need not read to the end; its answer is there all the same.
             with suppress(BrokenPipeError, ConnectionResetError):
                 connection.request("POST", self._prefix + target, pieces, headers)
             response = connection.getresponse()
-            return Answer(response.status, response.read())
+            return HttpResponse(response.status, response.read())
         except (OSError, http.client.HTTPException) as error:
-            raise self._cut(error) from None
+            raise self._response_lost(error) from None
 
-    def _cut(self, error: Exception) -> Cut:
-        spoken = _spoken(error, self._timeout, secure=self._secure)
-        return Cut(spoken, slow=isinstance(error, TimeoutError))
+    def _response_lost(self, error: Exception) -> ResponseLost:
+        spoken = _describe_failure(error, self._timeout, secure=self._secure)
+        return ResponseLost(spoken, slow=isinstance(error, TimeoutError))
 
     def _needs_client_certificate(self, error: Exception) -> bool:
         """Whether the server broke the connection because the client showed no certificate.
@@ -210,49 +212,49 @@ class Wire:
             return False
         if isinstance(error, ConnectionError):
             try:
-                connection = self._new()
+                connection = self._new_connection()
                 connection.connect()
                 connection.sock.settimeout(ALERT_SECONDS)
                 with connection.sock:
                     connection.sock.recv(1)
-            except (Unreachable, OSError, http.client.HTTPException) as alert:
+            except (ConnectionFailed, OSError, http.client.HTTPException) as alert:
                 error = alert
         return isinstance(error, ssl.SSLError) and "CERTIFICATE_REQUIRED" in (error.reason or "")
 
-    def _certificate_wanted(self) -> Unreachable:
-        return Unreachable(
+    def _certificate_wanted(self) -> ConnectionFailed:
+        return ConnectionFailed(
             "the server wants a certificate of its clients",
             "It ended the connection: certificate required",
             "State it in the environment: tls: {cert_file: …, key_file: …}.",
         )
 
-    def _connect(self) -> http.client.HTTPConnection:
+    def _open(self) -> http.client.HTTPConnection:
         where = f"{self._host}:{self._port}"
-        connection = self._new()
+        connection = self._new_connection()
         try:
             connection.connect()
         except OSError as error:
             if self._proxy and not isinstance(error, ssl.SSLError):
                 raise self._proxy_failed(error) from None
-            raise self._unreachable(error, where) from None
+            raise self._connection_failed(error, where) from None
         assert connection.sock is not None
         connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._connection = connection
         return connection
 
-    def _proxy_failed(self, error: OSError) -> Unreachable:
+    def _proxy_failed(self, error: OSError) -> ConnectionFailed:
         assert self._proxy is not None
-        return Unreachable(
+        return ConnectionFailed(
             f"{self._proxy.shown} does not lead there",
             str(error.strerror or error),
             f"Correct {self._proxy.variable}, or name the server in NO_PROXY.",
         )
 
-    def _unreachable(self, error: OSError, where: str) -> Unreachable:
+    def _connection_failed(self, error: OSError, where: str) -> ConnectionFailed:
         """Why no connection came about."""
         match error:
             case ssl.SSLCertVerificationError():
-                return Unreachable(
+                return ConnectionFailed(
                     "its certificate is not trusted",
                     error.verify_message,
                     "State the authority that signed it: tls: {ca_file: …}.",
@@ -260,29 +262,29 @@ class Wire:
             case ssl.SSLError() if "CERTIFICATE_REQUIRED" in (error.reason or ""):
                 return self._certificate_wanted()
             case ssl.SSLError():
-                return Unreachable(
+                return ConnectionFailed(
                     "TLS failed",
                     str(error.reason or error),
                     "Does the server speak TLS on this port? If not, write http://.",
                 )
             case socket.gaierror():
                 what = f"the host {self._host} is not known"
-                return Unreachable(what, str(error.strerror), "Is the name right?")
+                return ConnectionFailed(what, str(error.strerror), "Is the name right?")
             case TimeoutError():
                 what = f"{where} does not answer"
-                return Unreachable(what, "the connection timed out", "Is a firewall between?")
+                return ConnectionFailed(what, "the connection timed out", "Is a firewall between?")
             case _:
                 why = str(error.strerror or error)
-                return Unreachable("cannot be reached", why, "Is Qdrant running there?")
+                return ConnectionFailed("cannot be reached", why, "Is Qdrant running there?")
 
-    def _new(self) -> http.client.HTTPConnection:
+    def _new_connection(self) -> http.client.HTTPConnection:
         host, port = self._host, self._port
         if self._proxy:
             host, port = self._proxy.host, self._proxy.port
         if not self._secure and not (self._proxy and self._proxy.is_secure):
             return http.client.HTTPConnection(host, port, timeout=self._timeout)
         connection = http.client.HTTPSConnection(
-            host, port, timeout=self._timeout, context=self._context()
+            host, port, timeout=self._timeout, context=self._tls_context()
         )
         if self._proxy and self._secure:
             authorization = self._proxy.authorization
@@ -291,7 +293,7 @@ class Wire:
             connection.set_tunnel(name, self._port, headers)
         return connection
 
-    def _context(self) -> ssl.SSLContext:
+    def _tls_context(self) -> ssl.SSLContext:
         """How TLS is spoken. Raises Unreachable."""
         files = self._tls
         used = files.ca_file
@@ -302,7 +304,7 @@ class Wire:
                 # Without a password function OpenSSL would ask for one at the terminal.
                 context.load_cert_chain(files.cert_file, files.key_file, password=lambda: b"")
         except (OSError, ValueError) as error:
-            raise Unreachable(
+            raise ConnectionFailed(
                 f"the certificate file {used} cannot be used",
                 str(getattr(error, "strerror", None) or error),
                 "It must hold PEM: certificates in ca_file and cert_file, a key without a "
@@ -311,14 +313,14 @@ class Wire:
         return context
 
 
-def _seconds(response: http.client.HTTPResponse) -> float:
+def _retry_after(response: http.client.HTTPResponse) -> float:
     try:
         return max(0.0, float(response.getheader("retry-after") or 0))
     except ValueError:
         return 0.0
 
 
-def _spoken(error: Exception, timeout: float, *, secure: bool) -> str:
+def _describe_failure(error: Exception, timeout: float, *, secure: bool) -> str:
     """Why there is no answer, in words."""
     if isinstance(error, TimeoutError):
         return f"no answer within {timeout:.0f} seconds"

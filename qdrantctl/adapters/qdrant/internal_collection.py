@@ -13,12 +13,12 @@ _MOST_REPLICAS = 3
 _METADATA_SINCE = Version(1, 15, 4)
 
 
-def has_metadata(server: Server) -> bool:
+def supports_metadata(server: Server) -> bool:
     """Whether collections of this server can carry metadata."""
     return server.version >= _METADATA_SINCE
 
 
-def creation(
+def internal_collection_request(
     server: Server,
     name: str,
     metadata: Mapping[str, Json] | None = None,
@@ -42,6 +42,6 @@ def creation(
             "write_rate_limit": _UNLIMITED,
         },
     }
-    if has_metadata(server):
+    if supports_metadata(server):
         body["metadata"] = {"managed_by": "qdrantctl", **(metadata or {})}
     return Call(method="PUT", path=collection_path(name), body=body)

@@ -9,40 +9,44 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from qdrantctl.adapters.qdrant import internal_collection as own_collection
-from qdrantctl.model.access_keys.generation import MATCHED, REGISTRY, Generation
-from qdrantctl.model.client import Door, get_or_none
+from qdrantctl.model.access_keys.generation import MATCHED, REGISTRY_COLLECTION, Generation
+from qdrantctl.model.client import Client, get_or_none
 from qdrantctl.model.step import Call, collection_path
 
-_AND_WAIT = {"wait": "true"}
+_WRITE_QUERY = {"wait": "true"}
 
 
-def needed(call: Call) -> bool:
+def writes_registry(call: Call) -> bool:
     """Whether a request writes to the registry."""
-    return call.path.startswith(collection_path(REGISTRY, ""))
+    return call.path.startswith(collection_path(REGISTRY_COLLECTION, ""))
 
 
-def missing(door: Door) -> Iterator[Call]:
+def registry_creation_requests(door: Client) -> Iterator[Call]:
     """The requests that make the registry as it should be; none where it is. Raises ClusterError.
 
     Each node has all of it, and finds a token by an index.
     """
-    found = get_or_none(door, Call(method="GET", path=collection_path(REGISTRY)))
+    found = get_or_none(door, Call(method="GET", path=collection_path(REGISTRY_COLLECTION)))
     if found is None:
-        yield own_collection.creation(door.server, REGISTRY, everywhere=True)
+        yield own_collection.internal_collection_request(
+            door.server, REGISTRY_COLLECTION, everywhere=True
+        )
         found = {}
     if MATCHED not in (found.get("payload_schema") or {}):
         body = {"field_name": MATCHED, "field_schema": "keyword"}
-        path = collection_path(REGISTRY, "index")
-        yield Call(method="PUT", path=path, query=_AND_WAIT, body=body)
+        path = collection_path(REGISTRY_COLLECTION, "index")
+        yield Call(method="PUT", path=path, query=_WRITE_QUERY, body=body)
 
 
-def exists(door: Door) -> bool:
+def registry_exists(door: Client) -> bool:
     """Whether there is one. Raises ClusterError."""
-    path = collection_path(REGISTRY, "exists")
-    return bool(door.ask(Call(method="GET", path=path))["exists"])
+    path = collection_path(REGISTRY_COLLECTION, "exists")
+    return bool(door.request(Call(method="GET", path=path))["exists"])
 
 
-def write(door: Door, changed: Iterable[Generation], gone: Iterable[Generation] = ()) -> None:
+def write_generations(
+    door: Client, changed: Iterable[Generation], gone: Iterable[Generation] = ()
+) -> None:
     """Put generations in the place of what stood there, and take out others.
 
     The next request with a token that went is refused, on every node. Raises ClusterError.
@@ -50,8 +54,8 @@ def write(door: Door, changed: Iterable[Generation], gone: Iterable[Generation] 
     points = [{"id": g.point, "vector": {}, "payload": g.document()} for g in changed]
     old = [generation.point for generation in gone]
     if points:
-        path = collection_path(REGISTRY, "points")
-        door.ask(Call(method="PUT", path=path, query=_AND_WAIT, body={"points": points}))
+        path = collection_path(REGISTRY_COLLECTION, "points")
+        door.request(Call(method="PUT", path=path, query=_WRITE_QUERY, body={"points": points}))
     if old:
-        path = collection_path(REGISTRY, "points", "delete")
-        door.ask(Call(method="POST", path=path, query=_AND_WAIT, body={"points": old}))
+        path = collection_path(REGISTRY_COLLECTION, "points", "delete")
+        door.request(Call(method="POST", path=path, query=_WRITE_QUERY, body={"points": old}))

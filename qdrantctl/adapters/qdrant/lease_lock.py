@@ -15,14 +15,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from threading import Event, Thread
 
 from qdrantctl.adapters.qdrant import leases
-from qdrantctl.adapters.qdrant.client import Cluster
-from qdrantctl.model.actor import Identity
+from qdrantctl.adapters.qdrant.client import RestClient
+from qdrantctl.model.actor import Actor
 from qdrantctl.model.errors import ClusterError, LeaseError
 from qdrantctl.model.field_rule import Json
-from qdrantctl.model.lease import Lease, stamp
+from qdrantctl.model.lease import Lease, format_time
 from qdrantctl.model.polling import poll
 from qdrantctl.model.server import Server
 from qdrantctl.model.step import Call
@@ -31,25 +32,27 @@ LASTS = 120.0
 """Seconds after which a lease may be taken over that nobody renewed."""
 RENEWED = 20.0
 """Seconds between two renewals."""
-TRIES = 4
+ACQUIRE_TRIES = 4
 """How often a lease is tried to be made when the cluster's answers do not fit together."""
-PAUSE = 0.25
+SETTLE_SECONDS = 0.25
 """Seconds until every node of a cluster shows what one of them has answered."""
 LEAVING = 2.0
 """Seconds that a renewal under way may take before the lease is given back regardless."""
 
 
-class Holding:
+class HeldLease:
     """A lease that this process holds."""
 
-    def __init__(self, door: Cluster, lease: Lease, since: float, taken: tuple[Lease, ...]) -> None:
+    def __init__(
+        self, door: RestClient, lease: Lease, since: float, taken: tuple[Lease, ...]
+    ) -> None:
         self._door = door
         self.lease = lease
         self.taken = taken
         """The expired leases that it was taken over from."""
         self._renewed = since
         self._leaving = Event()
-        self._renewing = Thread(target=self._keep, name="lease", daemon=True)
+        self._renewing = Thread(target=self._renew_repeatedly, name="lease", daemon=True)
         self._renewing.start()
 
     def confirm(self) -> None:
@@ -62,8 +65,8 @@ class Holding:
         while late:
             started = time.monotonic()
             if started - self._renewed > LASTS / 2:
-                self._renew(self._door)
-            self._check(self._door)
+                self._renew_once(self._door)
+            self._check_once(self._door)
             late = time.monotonic() - started > RENEWED
 
     def release(self) -> None:
@@ -71,42 +74,43 @@ class Holding:
         self._leaving.set()
         self._renewing.join(LEAVING)
         with suppress(LeaseError):
-            self._check(self._door)
-            leases.delete(self._door, self.lease)
+            self._check_once(self._door)
+            leases.delete_lease(self._door, self.lease)
 
-    def _keep(self) -> None:
+    def _renew_repeatedly(self) -> None:
         """Renew from time to time: a single request of an apply may take minutes."""
-        with self._door.another() as door:
+        with self._door.clone() as door:
             pause = RENEWED
             while not self._leaving.wait(pause):
                 try:
-                    self._renew(door)
+                    self._renew_once(door)
                     pause = RENEWED
                 except LeaseError:
                     return  # the next confirmation says so
                 except ClusterError:
                     pause = RENEWED / 4
 
-    def _renew(self, door: Cluster) -> None:
+    def _renew_once(self, door: RestClient) -> None:
         started = time.monotonic()
-        self._check(door)
-        leases.renew(door, self.lease, _end(door.now))
+        self._check_once(door)
+        leases.renew_lease(door, self.lease, _expiry_time(door.server_time))
         self._renewed = started
 
-    def _check(self, door: Cluster) -> None:
+    def _check_once(self, door: RestClient) -> None:
         """Raises LeaseError when it is lost; nodes of a cluster may answer late, so asks twice."""
-        if not poll(lambda: self._stands(door), timeout=PAUSE, interval=PAUSE):
-            raise self._lost(door)
+        still_held = partial(self._is_still_held, door)
+        if not poll(still_held, timeout=SETTLE_SECONDS, interval=SETTLE_SECONDS):
+            raise self._lease_lost(door)
 
-    def _stands(self, door: Cluster) -> bool:
+    def _is_still_held(self, door: RestClient) -> bool:
         owner, number = self.lease.owner, self.lease.number
-        found = leases.read(door, owner, number)
+        found = leases.read_lease(door, owner, number)
         return bool(
-            found and found.id == self.lease.id and not leases.exists(door, owner, number + 1)
+            found and found.id == self.lease.id and not leases.lease_exists(door, owner, number + 1)
         )
 
-    def _lost(self, door: Cluster) -> LeaseError:
-        others = [lease for lease in leases.standing(door, self.lease.owner)
+    def _lease_lost(self, door: RestClient) -> LeaseError:
+        others = [lease for lease in leases.list_leases(door, self.lease.owner)
                   if lease.id != self.lease.id]  # fmt: skip
         why = f"{others[-1].who}, as {others[-1].name}." if others else ""
         return LeaseError(
@@ -118,35 +122,35 @@ class Holding:
 
 
 @dataclass(frozen=True, slots=True)
-class Fenced:
+class LeaseGuardedClient:
     """A door whose every write is let through only while the lease is held."""
 
-    door: Cluster
-    holding: Holding
+    door: RestClient
+    holding: HeldLease
 
     @property
     def server(self) -> Server:
         """The server behind the door."""
         return self.door.server
 
-    def ask(self, call: Call) -> Json:
+    def request(self, call: Call) -> Json:
         """The answer. Raises LeaseError instead of writing when the lease is lost."""
         if call.writes:
             self.holding.confirm()
-        return self.door.ask(call)
+        return self.door.request(call)
 
-    def expect(self, calls: Iterable[Call]) -> None:
+    def prefetch(self, calls: Iterable[Call]) -> None:
         """A hint for the door behind."""
-        self.door.expect(calls)
+        self.door.prefetch(calls)
 
     @property
-    def now(self) -> datetime:
+    def server_time(self) -> datetime:
         """What the server's clock said with the last answer. Raises ClusterError."""
-        return self.door.now
+        return self.door.server_time
 
-    def at(self, url: str = "", *, timeout: float) -> Fenced:
+    def for_node(self, url: str = "", *, timeout: float) -> LeaseGuardedClient:
         """One node of the cluster, under the same lease."""
-        return Fenced(self.door.at(url, timeout=timeout), self.holding)
+        return LeaseGuardedClient(self.door.for_node(url, timeout=timeout), self.holding)
 
     def download(self, call: Call) -> Iterator[bytes]:
         """The bytes that answer a GET, piece by piece. Raises ClusterError."""
@@ -170,25 +174,25 @@ class Fenced:
         self.door.close()
 
 
-def acquire(door: Cluster, owner: str, identity: Identity, unique: str) -> Holding:
+def acquire_lease(door: RestClient, owner: str, identity: Actor, unique: str) -> HeldLease:
     """Take the owner's lease. Raises LeaseError where another holds it.
 
     `unique` is random, and tells this lease from every other.
     """
-    for _ in range(TRIES):
-        expired = tuple(leases.standing(door, owner))
+    for _ in range(ACQUIRE_TRIES):
+        expired = tuple(leases.list_leases(door, owner))
         for other in expired:
-            if not other.expired(door.now):
-                raise held(other, door)
+            if not other.is_expired(door.server_time):
+                raise lease_held_error(other, door)
         since, number = time.monotonic(), expired[-1].number + 1 if expired else 1
         mine = Lease(owner, number, unique, identity.who, identity.commit, identity.run,
-                     acquired=door.now, expires=_end(door.now))  # fmt: skip
-        if _made(door, mine):
-            if _alone(door, mine, expired):
-                _remove(door, expired, mine)
-                return Holding(door, mine, since, expired)
-            leases.delete(door, mine)
-        time.sleep(PAUSE)
+                     acquired=door.server_time, expires=_expiry_time(door.server_time))  # fmt: skip
+        if _create_lease(door, mine):
+            if _is_only_lease(door, mine, expired):
+                _remove_expired(door, expired, mine)
+                return HeldLease(door, mine, since, expired)
+            leases.delete_lease(door, mine)
+        time.sleep(SETTLE_SECONDS)
     raise LeaseError(
         f"{door.server.url}: the lease of {owner} could not be taken",
         why="Others took it and gave it back at the same time.",
@@ -196,12 +200,12 @@ def acquire(door: Cluster, owner: str, identity: Identity, unique: str) -> Holdi
     )
 
 
-def held(lease: Lease, door: Cluster) -> LeaseError:
+def lease_held_error(lease: Lease, door: RestClient) -> LeaseError:
     """What to say to whoever wants a lease that another holds."""
     words = f"run `qdrantctl lease break {lease.word}` if that {lease.work} is dead."
     if lease.expires:
-        until = f"If it dies it can be taken over after {stamp(lease.expires)}"
-        until += f" ({lease.remaining(door.now)} s)"
+        until = f"If it dies it can be taken over after {format_time(lease.expires)}"
+        until += f" ({lease.remaining(door.server_time)} s)"
         words = f"Wait with --lease-timeout SECONDS. {until}; {words}"
     return LeaseError(
         f"{door.server.url}: another {lease.work} of {lease.whose} is running; nothing was done",
@@ -210,18 +214,18 @@ def held(lease: Lease, door: Cluster) -> LeaseError:
     )
 
 
-def _end(now: datetime) -> datetime:
+def _expiry_time(now: datetime) -> datetime:
     return now + timedelta(seconds=LASTS)
 
 
-def _made(door: Cluster, mine: Lease) -> bool:
+def _create_lease(door: RestClient, mine: Lease) -> bool:
     """Whether the lease was made. Where it may have been, looking tells."""
     try:
-        leases.create(door, mine)
+        leases.create_lease(door, mine)
     except ClusterError as error:
         if error.conflict:
             return False
-        found = leases.read(door, mine.owner, mine.number) if error.maybe_applied else None
+        found = leases.read_lease(door, mine.owner, mine.number) if error.maybe_applied else None
         if found is None or found.id != mine.id:
             if error.maybe_applied:
                 error.hint += f" Should {mine.name} appear later, it stands until it expires."
@@ -229,18 +233,18 @@ def _made(door: Cluster, mine: Lease) -> bool:
     return True
 
 
-def _alone(door: Cluster, mine: Lease, expired: tuple[Lease, ...]) -> bool:
+def _is_only_lease(door: RestClient, mine: Lease, expired: tuple[Lease, ...]) -> bool:
     """Whether no lease has come that was not there, expired, before this one was made."""
     known = {(lease.number, lease.id) for lease in (*expired, mine)}
-    return {(other.number, other.id) for other in leases.standing(door, mine.owner)} <= known
+    return {(other.number, other.id) for other in leases.list_leases(door, mine.owner)} <= known
 
 
-def _remove(door: Cluster, expired: tuple[Lease, ...], mine: Lease) -> None:
+def _remove_expired(door: RestClient, expired: tuple[Lease, ...], mine: Lease) -> None:
     """Remove what was taken over, so that who held it stops. Raises ClusterError, holding none."""
     try:
         for other in expired:
-            leases.delete(door, other)
+            leases.delete_lease(door, other)
     except ClusterError:
         with suppress(ClusterError):
-            leases.delete(door, mine)
+            leases.delete_lease(door, mine)
         raise

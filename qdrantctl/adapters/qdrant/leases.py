@@ -13,35 +13,38 @@ import re
 from contextlib import suppress
 from datetime import datetime
 
-from qdrantctl.adapters.qdrant.client import Cluster
-from qdrantctl.adapters.qdrant.internal_collection import creation, has_metadata
+from qdrantctl.adapters.qdrant.client import RestClient
+from qdrantctl.adapters.qdrant.internal_collection import (
+    internal_collection_request,
+    supports_metadata,
+)
 from qdrantctl.model.client import get_or_none
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.field_rule import Json
-from qdrantctl.model.lease import Lease, name_of, stamp
+from qdrantctl.model.lease import Lease, format_time, lease_name
 from qdrantctl.model.step import Call, collection_path
 
-TRIES = 3
+LEASE_READ_TRIES = 3
 """How often a deletion is sent whose effect is not known."""
-LONGEST = 200
+LONGEST_TERM = 200
 """Characters of what a lease says of its holder that are shown."""
 _NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 _POINT = 1
 
 
-def standing(door: Cluster, owner: str) -> list[Lease]:
+def list_leases(door: RestClient, owner: str) -> list[Lease]:
     """The leases of an owner, the lowest number first. Raises ClusterError."""
-    prefix = name_of(owner, "")
-    listed = door.ask(Call(method="GET", path="/collections"))["collections"]
+    prefix = lease_name(owner, "")
+    listed = door.request(Call(method="GET", path="/collections"))["collections"]
     rests = [entry["name"][len(prefix) :] for entry in listed if entry["name"].startswith(prefix)]
     numbers = sorted(int(rest) for rest in rests if _NUMBER.fullmatch(rest))
-    return [lease for number in numbers if (lease := read(door, owner, number))]
+    return [lease for number in numbers if (lease := read_lease(door, owner, number))]
 
 
-def read(door: Cluster, owner: str, number: int) -> Lease | None:
+def read_lease(door: RestClient, owner: str, number: int) -> Lease | None:
     """One lease; None where there is none. Raises ClusterError."""
-    name = name_of(owner, number)
-    if has_metadata(door.server):
+    name = lease_name(owner, number)
+    if supports_metadata(door.server):
         found = get_or_none(door, Call(method="GET", path=collection_path(name)))
         terms = found and found["config"].get("metadata")
     else:
@@ -50,42 +53,44 @@ def read(door: Cluster, owner: str, number: int) -> Lease | None:
         terms = found and found["points"] and found["points"][0].get("payload")
     if found is None:
         return None
-    return _lease(owner, number, terms if isinstance(terms, dict) else {})
+    return _parse_lease(owner, number, terms if isinstance(terms, dict) else {})
 
 
-def exists(door: Cluster, owner: str, number: int) -> bool:
+def lease_exists(door: RestClient, owner: str, number: int) -> bool:
     """Whether there is a lease of this number. Raises ClusterError."""
-    path = collection_path(name_of(owner, number), "exists")
-    return bool(door.ask(Call(method="GET", path=path))["exists"])
+    path = collection_path(lease_name(owner, number), "exists")
+    return bool(door.request(Call(method="GET", path=path))["exists"])
 
 
-def create(door: Cluster, lease: Lease) -> None:
+def create_lease(door: RestClient, lease: Lease) -> None:
     """Make a lease. Of several at once the server lets one; ClusterError 409 for the others."""
-    terms = _terms(lease)
-    door.ask(creation(door.server, lease.name, terms))
-    if not has_metadata(door.server):
+    terms = _lease_terms(lease)
+    door.request(internal_collection_request(door.server, lease.name, terms))
+    if not supports_metadata(door.server):
         try:
-            _put_point(door, lease.name, terms)
+            _write_lease_point(door, lease.name, terms)
         except ClusterError:
             with suppress(ClusterError):
-                delete(door, lease)
+                delete_lease(door, lease)
             raise
 
 
-def renew(door: Cluster, lease: Lease, expires: datetime) -> None:
+def renew_lease(door: RestClient, lease: Lease, expires: datetime) -> None:
     """Give a lease a new end. Raises ClusterError."""
-    if has_metadata(door.server):
-        body = {"metadata": {"expires": stamp(expires)}}
-        door.ask(Call(method="PATCH", path=collection_path(lease.name), body=body))
+    if supports_metadata(door.server):
+        body = {"metadata": {"expires": format_time(expires)}}
+        door.request(Call(method="PATCH", path=collection_path(lease.name), body=body))
     else:
-        _put_point(door, lease.name, _terms(lease) | {"expires": stamp(expires)})
+        _write_lease_point(
+            door, lease.name, _lease_terms(lease) | {"expires": format_time(expires)}
+        )
 
 
-def delete(door: Cluster, lease: Lease) -> None:
+def delete_lease(door: RestClient, lease: Lease) -> None:
     """Remove a lease; it may be gone already. Raises ClusterError."""
-    for left in range(TRIES - 1, -1, -1):
+    for left in range(LEASE_READ_TRIES - 1, -1, -1):
         try:
-            door.ask(Call(method="DELETE", path=collection_path(lease.name)))
+            door.request(Call(method="DELETE", path=collection_path(lease.name)))
         except ClusterError as error:
             if not error.maybe_applied or not left:
                 raise
@@ -93,13 +98,13 @@ def delete(door: Cluster, lease: Lease) -> None:
             return
 
 
-def _put_point(door: Cluster, name: str, terms: dict[str, Json]) -> None:
+def _write_lease_point(door: RestClient, name: str, terms: dict[str, Json]) -> None:
     query = {"wait": "true", "ordering": "strong"}
     body = {"points": [{"id": _POINT, "vector": {}, "payload": terms}]}
-    door.ask(Call(method="PUT", path=collection_path(name, "points"), query=query, body=body))
+    door.request(Call(method="PUT", path=collection_path(name, "points"), query=query, body=body))
 
 
-def _terms(lease: Lease) -> dict[str, Json]:
+def _lease_terms(lease: Lease) -> dict[str, Json]:
     assert lease.acquired is not None
     assert lease.expires is not None
     return {
@@ -107,31 +112,31 @@ def _terms(lease: Lease) -> dict[str, Json]:
         "holder": lease.holder,
         "commit": lease.commit,
         "run": lease.run,
-        "acquired": stamp(lease.acquired),
-        "expires": stamp(lease.expires),
+        "acquired": format_time(lease.acquired),
+        "expires": format_time(lease.expires),
     }
 
 
-def _lease(owner: str, number: int, terms: dict[str, Json]) -> Lease:
+def _parse_lease(owner: str, number: int, terms: dict[str, Json]) -> Lease:
     return Lease(
         owner,
         number,
         id=str(terms.get("id", "")),
-        holder=_line(terms.get("holder")),
-        commit=_line(terms.get("commit")),
-        run=_line(terms.get("run")),
-        acquired=_when(terms.get("acquired")),
-        expires=_when(terms.get("expires")),
+        holder=_printable_line(terms.get("holder")),
+        commit=_printable_line(terms.get("commit")),
+        run=_printable_line(terms.get("run")),
+        acquired=_parse_lease_time(terms.get("acquired")),
+        expires=_parse_lease_time(terms.get("expires")),
     )
 
 
-def _line(value: Json) -> str:
+def _printable_line(value: Json) -> str:
     """One printable line, whoever wrote it: it will stand in terminals and logs."""
     text = value if isinstance(value, str) else ""
-    return "".join(char for char in text if char.isprintable())[:LONGEST]
+    return "".join(char for char in text if char.isprintable())[:LONGEST_TERM]
 
 
-def _when(value: Json) -> datetime | None:
+def _parse_lease_time(value: Json) -> datetime | None:
     try:
         when = datetime.fromisoformat(value)
     except (TypeError, ValueError):

@@ -10,22 +10,22 @@ from dataclasses import dataclass, field
 from uuid import UUID, uuid5
 
 from qdrantctl.adapters.qdrant import internal_collection as own_collection
-from qdrantctl.model.address import OWN_PREFIX, Address, unsendable
-from qdrantctl.model.client import Door, get_or_none
+from qdrantctl.model.address import OWN_PREFIX, Address, unsendable_reason
+from qdrantctl.model.client import Client, get_or_none
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.field_rule import ABSENT, Json
 from qdrantctl.model.resource import Lifecycle, Record, Resource
 from qdrantctl.model.server import Server
 from qdrantctl.model.step import Call, collection_path
 
-LEDGER = OWN_PREFIX
-_SPACE = UUID("5a6f3b0e-6d0f-4f57-9a53-0c1f0b4c7f11")
+LEDGER_COLLECTION = OWN_PREFIX
+_ID_NAMESPACE = UUID("5a6f3b0e-6d0f-4f57-9a53-0c1f0b4c7f11")
 _CLUSTER = "cluster"
-_PAGE = 1000
+_LEDGER_PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class LedgerContents:
     """What the ledger holds."""
 
     exists: bool = False
@@ -35,12 +35,12 @@ class Memory:
     """Payloads by address, those of deleted resources included."""
 
 
-def creation(server: Server) -> Call:
+def ledger_creation_request(server: Server) -> Call:
     """The request that creates the ledger."""
-    return own_collection.creation(server, LEDGER)
+    return own_collection.internal_collection_request(server, LEDGER_COLLECTION)
 
 
-def read(door: Door) -> Memory:
+def read_ledger(door: Client) -> LedgerContents:
     """Everything the ledger holds. Only 404 means that there is none; other errors are raised.
 
     One replica is asked: a write is only answered once every replica that is up has it, and the
@@ -49,47 +49,47 @@ def read(door: Door) -> Memory:
     entries: dict[Address, Mapping[str, Json]] = {}
     cluster_id, offset = "", ABSENT
     while True:
-        body = {"limit": _PAGE, "with_payload": True, "with_vector": False}
+        body = {"limit": _LEDGER_PAGE, "with_payload": True, "with_vector": False}
         if offset is not ABSENT:
             body["offset"] = offset
-        path = collection_path(LEDGER, "points", "scroll")
+        path = collection_path(LEDGER_COLLECTION, "points", "scroll")
         page = get_or_none(door, Call(method="POST", path=path, body=body))
         if page is None:
-            return Memory()
+            return LedgerContents()
         for point in page["points"]:
             payload = point.get("payload") or {}
             if "address" in payload:
-                entries[_address(payload, door)] = payload
+                entries[_parse_address(payload, door)] = payload
             else:
                 cluster_id = str(payload.get("cluster_id") or cluster_id)
         offset = page.get("next_page_offset")
         if offset is None:
-            return Memory(True, cluster_id, entries)
+            return LedgerContents(True, cluster_id, entries)
 
 
-def write(door: Door, entries: Iterable[Mapping[str, Json]]) -> None:
+def write_entries(door: Client, entries: Iterable[Mapping[str, Json]]) -> None:
     """Write entries, each in place of what was remembered of its address. Raises ClusterError."""
-    _upsert(door, [(str(entry["address"]), dict(entry)) for entry in entries])
+    _upsert_points(door, [(str(entry["address"]), dict(entry)) for entry in entries])
 
 
-def remove(door: Door, address: str) -> None:
+def remove_entry(door: Client, address: str) -> None:
     """Forget an address; nothing where it is not known. Raises ClusterError."""
-    path = collection_path(LEDGER, "points", "delete")
-    body = {"points": [point_id(address)]}
-    door.ask(Call(method="POST", path=path, query={"wait": "true"}, body=body))
+    path = collection_path(LEDGER_COLLECTION, "points", "delete")
+    body = {"points": [ledger_point_id(address)]}
+    door.request(Call(method="POST", path=path, query={"wait": "true"}, body=body))
 
 
-def identify(door: Door, cluster_id: str) -> None:
+def write_cluster_id(door: Client, cluster_id: str) -> None:
     """Give the cluster its random id. Raises ClusterError."""
-    _upsert(door, [(_CLUSTER, {"cluster_id": cluster_id})])
+    _upsert_points(door, [(_CLUSTER, {"cluster_id": cluster_id})])
 
 
-def point_id(address: str) -> str:
+def ledger_point_id(address: str) -> str:
     """The id of an address's point: one address has one owner in the whole cluster."""
-    return str(uuid5(_SPACE, address))
+    return str(uuid5(_ID_NAMESPACE, address))
 
 
-def resource_of(payload: Mapping[str, Json]) -> Resource:
+def parse_entry(payload: Mapping[str, Json]) -> Resource:
     """An entry as a recorded resource."""
     return Resource(
         address=Address.parse(payload["address"]),
@@ -111,24 +111,25 @@ def resource_of(payload: Mapping[str, Json]) -> Resource:
     )
 
 
-def _names(address: Address) -> list[str]:
+def _name_parts(address: Address) -> list[str]:
     """The words of a name; what is owned begins with its owner."""
     held = address.kind in ("collection", "alias")
     return [address.name] if held else address.name.split("/")
 
 
-def _upsert(door: Door, points: list[tuple[str, dict[str, Json]]]) -> None:
+def _upsert_points(door: Client, points: list[tuple[str, dict[str, Json]]]) -> None:
     """Write points. The stricter orderings need one certain node, which may be down."""
     body = {
         "points": [
-            {"id": point_id(name), "vector": {}, "payload": payload} for name, payload in points
+            {"id": ledger_point_id(name), "vector": {}, "payload": payload}
+            for name, payload in points
         ]
     }
-    path = collection_path(LEDGER, "points")
-    door.ask(Call(method="PUT", path=path, query={"wait": "true"}, body=body))
+    path = collection_path(LEDGER_COLLECTION, "points")
+    door.request(Call(method="PUT", path=path, query={"wait": "true"}, body=body))
 
 
-def _address(payload: Mapping[str, Json], door: Door) -> Address:
+def _parse_address(payload: Mapping[str, Json], door: Client) -> Address:
     """The address of an entry that can be used. Raises ClusterError for one that was tampered."""
     try:
         address = Address.parse(str(payload["address"]))
@@ -136,11 +137,11 @@ def _address(payload: Mapping[str, Json], door: Door) -> Address:
         sound = isinstance(payload.get("spec"), dict) and bool(payload.get("owner"))
     except (ValueError, TypeError, KeyError, AttributeError):
         sound = False
-    if not sound or any(map(unsendable, _names(address))):
+    if not sound or any(map(unsendable_reason, _name_parts(address))):
         raise ClusterError(
             f"{door.server.url}: the ledger holds an entry for "
             f"{str(payload.get('address'))[:100]!r} that qdrantctl did not write",
-            hint=f"Look at the points of the collection {LEDGER} and delete the one with this "
+            hint=f"Look at the points of {LEDGER_COLLECTION} and delete the one with this "
             "address; the resource itself is not touched.",
         )
     return address

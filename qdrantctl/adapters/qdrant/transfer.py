@@ -7,7 +7,12 @@ from collections.abc import Callable, Iterable, Iterator
 from uuid import uuid4
 
 from qdrantctl.adapters.qdrant.exchange import PAUSE, TRIES, AnswerReader, request_target
-from qdrantctl.adapters.qdrant.http import Answer, Cut, Unreachable, Wire
+from qdrantctl.adapters.qdrant.http import (
+    ConnectionFailed,
+    HttpConnection,
+    HttpResponse,
+    ResponseLost,
+)
 from qdrantctl.model.errors import ClusterError, SnapshotRejected
 from qdrantctl.model.step import Call, collection_path
 
@@ -22,7 +27,7 @@ class Transfer:
 
     def __init__(
         self,
-        connect: Callable[[], Wire],
+        connect: Callable[[], HttpConnection],
         answers: AnswerReader,
         report: Callable[[Call, int, float], None],
     ) -> None:
@@ -43,14 +48,14 @@ class Transfer:
                 found = wire.stream(request_target(call), got, etag)
                 self._report(call, found.status, started)
                 if found.status not in (OK, PARTIAL):
-                    self._answers.result(Answer(found.status, b"".join(found.pieces)), call)
+                    self._answers.result(HttpResponse(found.status, b"".join(found.pieces)), call)
                 etag = etag or found.etag
                 # Object storage knows no ranges: it begins anew.
                 for piece in _after(found.pieces, got if found.status == OK else 0):
                     got, failed = got + len(piece), 0
                     yield piece
                 return
-            except (Unreachable, Cut) as error:
+            except (ConnectionFailed, ResponseLost) as error:
                 failed += 1
                 if failed == TRIES or not got:
                     raise self._answers.unanswered(error, call) from None
@@ -77,10 +82,10 @@ class Transfer:
         form = _Form(file_name, chunks, size)
         wire, started = self._connect(), time.monotonic()
         try:
-            answer = wire.push(request_target(call), form, form.length, form.content_type)
+            answer = wire.upload(request_target(call), form, form.length, form.content_type)
             self._report(call, answer.status, started)
             self._answers.result(answer, call)
-        except (Unreachable, Cut) as error:
+        except (ConnectionFailed, ResponseLost) as error:
             raise self._answers.unanswered(error, call) from None
         except ClusterError as error:
             if form.is_sent and error.status in UNFIT and NO_ROOM not in error.why:

@@ -16,15 +16,15 @@ SHORTEST = 6
 UNMISTAKABLE = 16
 """Characters of a key that stands in no other word by chance."""
 
-_TOKEN = re.compile(r"\beyJ[\w-]{8,}\.eyJ[\w-]{4,}\.[\w-]{16,}")
-_NAME = r"(?: \w*qdrant\w* | read[_-]?only[_-] | alt[_-] )? api[_-]?key"
+_JWT = re.compile(r"\beyJ[\w-]{8,}\.eyJ[\w-]{4,}\.[\w-]{16,}")
+_KEY_NAME = r"(?: \w*qdrant\w* | read[_-]?only[_-] | alt[_-] )? api[_-]?key"
 _SETTING = re.compile(
-    rf"""(?ix) (?<![\w-]) {_NAME} ["']?
+    rf"""(?ix) (?<![\w-]) {_KEY_NAME} ["']?
         [ \t]* (?: = | : (?! [ \t]* [^\s"'\#,}}\]]+ [ ]+ [^\s\#] ) ) [ \t]*
         (?: (["']) ([^"'\n]*) (?: \1 | $ | (?=\n) ) | ([^\s"'\#,}}\]]+) )"""
 )
 """A name with its value. Behind a colon and with more words behind, it is prose."""
-_NAMES = re.compile(_NAME, re.IGNORECASE | re.VERBOSE)
+_NAMES = re.compile(_KEY_NAME, re.IGNORECASE | re.VERBOSE)
 _REFERENCE = re.compile(
     r"^[$%<{\[|>&*!@]|^/dev/|\s|^(?:null|none|true|false|~|\.{3}|…|x+|\*+)$"
     r"|^(?:keyword|integer|datetime)$",
@@ -33,11 +33,11 @@ _REFERENCE = re.compile(
 """A variable, a template, a placeholder in brackets, a file, YAML that goes on below, or the index
 of a payload field that is called so."""
 _BEGUN = re.compile(r"\beyJ[\w-]{8,}(?:\.[\w.-]*…?|…)")
-_CUT = re.compile(rf"\S{{{SHORTEST},}}(?=…)")
+_ELLIPSIS = re.compile(rf"\S{{{SHORTEST},}}(?=…)")
 """Words whose end was cut off, which may be the beginning of a secret."""
 
 
-class Secret(NamedTuple):
+class DetectedSecret(NamedTuple):
     """A string of a document that is, or holds, a key or a token."""
 
     path: Path
@@ -48,59 +48,59 @@ class Secret(NamedTuple):
     """`the key in use stands here`, and the like."""
 
 
-def recognised(text: str, api_key: str | None, *, settings: bool = True) -> str:
+def find_secret(text: str, api_key: str | None, *, settings: bool = True) -> str:
     """What a text gives away, in words; empty where that is nothing.
 
     `api_key` is the one in use, which is found wherever it stands. Without `settings` a name beside
     a value tells nothing: in source code it is mostly a variable.
     """
-    if (whole := _in_use(api_key)) and whole.search(text):
+    if (whole := _key_pattern(api_key)) and whole.search(text):
         return "the key in use stands here"
     # Of ten thousand words hardly one gets past these; the patterns cost far more.
     if "eyJ" not in text and "key" not in text.lower():
         return ""
-    if _TOKEN.search(text):
+    if _JWT.search(text):
         return "what stands here looks like a token (JWT)"
-    if settings and any(_may_be_one(f[2] or f[3] or "") for f in _SETTING.finditer(text)):
+    if settings and any(_may_be_secret(f[2] or f[3] or "") for f in _SETTING.finditer(text)):
         return "what stands here looks like an API key"
     return ""
 
 
-def secrets_in(value: Json, api_key: str | None) -> Iterator[Secret]:
+def find_secrets(value: Json, api_key: str | None) -> Iterator[DetectedSecret]:
     """Every key and token in a document, among the names as well as among the values."""
-    return _below(value, (), api_key)
+    return _secrets_below(value, (), api_key)
 
 
-def _below(value: Json, path: Path, api_key: str | None) -> Iterator[Secret]:
+def _secrets_below(value: Json, path: Path, api_key: str | None) -> Iterator[DetectedSecret]:
     if isinstance(value, dict):
         for name, inner in value.items():
             here = (*path, name)
-            if what := recognised(name, api_key):
-                yield Secret(here, True, name, what)
-            yield from _below(inner, here, api_key)
+            if what := find_secret(name, api_key):
+                yield DetectedSecret(here, True, name, what)
+            yield from _secrets_below(inner, here, api_key)
     elif isinstance(value, list):
         for position, inner in enumerate(value):
-            yield from _below(inner, (*path, position), api_key)
+            yield from _secrets_below(inner, (*path, position), api_key)
     elif isinstance(value, str | int) and not isinstance(value, bool):
         text = str(value)
-        what = recognised(text, api_key)
-        if not what and path and _NAMES.fullmatch(str(path[-1])) and _may_be_one(text):
+        what = find_secret(text, api_key)
+        if not what and path and _NAMES.fullmatch(str(path[-1])) and _may_be_secret(text):
             what = "what stands here looks like an API key"
         if what:
-            yield Secret(path, False, text, what)
+            yield DetectedSecret(path, False, text, what)
 
 
-def hidden(text: str, api_key: str | None, known: tuple[Secret, ...] = ()) -> str:
+def redact(text: str, api_key: str | None, known: tuple[DetectedSecret, ...] = ()) -> str:
     """The text without anything that is recognised, or the beginning of it where it was cut."""
     for secret in known:
         if secret.text:
-            text = _unbegun(text.replace(secret.text, HIDDEN), secret.text)
-    if whole := _in_use(api_key):
-        text = _unbegun(whole.sub(HIDDEN, text), str(api_key))
-    return _BEGUN.sub(HIDDEN, _SETTING.sub(_value_hidden, text))
+            text = _redact_beginning(text.replace(secret.text, HIDDEN), secret.text)
+    if whole := _key_pattern(api_key):
+        text = _redact_beginning(whole.sub(HIDDEN, text), str(api_key))
+    return _BEGUN.sub(HIDDEN, _SETTING.sub(_redact_match, text))
 
 
-def _unbegun(text: str, secret: str) -> str:
+def _redact_beginning(text: str, secret: str) -> str:
     """The text without the beginning of a secret in front of an ellipsis."""
 
     def begun(found: re.Match[str]) -> str:
@@ -110,19 +110,19 @@ def _unbegun(text: str, secret: str) -> str:
                 return word[:start] + HIDDEN
         return word
 
-    return _CUT.sub(begun, text)
+    return _ELLIPSIS.sub(begun, text)
 
 
-def _value_hidden(found: re.Match[str]) -> str:
+def _redact_match(found: re.Match[str]) -> str:
     group = 2 if found[2] is not None else 3
-    if not _may_be_one(found[group]):
+    if not _may_be_secret(found[group]):
         return found[0]
     start, end = (edge - found.start() for edge in found.span(group))
     return found[0][:start] + HIDDEN + found[0][end:]
 
 
 @lru_cache(maxsize=1)
-def _in_use(api_key: str | None) -> re.Pattern[str] | None:
+def _key_pattern(api_key: str | None) -> re.Pattern[str] | None:
     """Finds the key; a short one as a word of its own, since it may be a part of ordinary ones."""
     if not api_key or len(api_key) < SHORTEST:
         return None
@@ -131,5 +131,5 @@ def _in_use(api_key: str | None) -> re.Pattern[str] | None:
     return re.compile(rf"(?<![A-Za-z0-9]){re.escape(api_key)}(?![A-Za-z0-9])")
 
 
-def _may_be_one(value: str) -> bool:
+def _may_be_secret(value: str) -> bool:
     return len(value) >= SHORTEST and not _REFERENCE.search(value) and value != HIDDEN

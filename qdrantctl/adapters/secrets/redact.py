@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from qdrantctl.adapters.secrets.detect import HIDDEN, Secret, hidden, secrets_in
-from qdrantctl.adapters.yaml.documents import Document, Marks
+from qdrantctl.adapters.secrets.detect import HIDDEN, DetectedSecret, find_secrets, redact
+from qdrantctl.adapters.yaml.documents import NodePositions, YamlDocument
 from qdrantctl.model.field_rule import ABSENT, Json
 from qdrantctl.model.resource import Origin
 from qdrantctl.model.spec import Path
@@ -22,22 +22,22 @@ _SOURCES: dict[str, type] = {"env": str, "file": str, "command": list}
 _SHORTEST = 4
 
 
-def concealed(
-    violation: Violation, document: Document | None, api_key: str | None = None
+def redact_violation(
+    violation: Violation, document: YamlDocument | None, api_key: str | None = None
 ) -> Violation:
     """What is wrong with a project file, with nothing in it that may be a secret."""
-    secrets = (*_literals(document), *secrets_in(document.value, api_key)) if document else ()
-    found = hidden_in(violation, secrets, api_key, document)
+    secrets = (*_literal_keys(document), *find_secrets(document.value, api_key)) if document else ()
+    found = redact_secrets(violation, secrets, api_key, document)
     if found.snippet is ABSENT:
         return found
     return found.model_copy(update={"snippet": _KEY.sub(rf"\1{HIDDEN}", str(found.snippet))})
 
 
-def hidden_in(
+def redact_secrets(
     violation: Violation,
-    secrets: tuple[Secret, ...],
+    secrets: tuple[DetectedSecret, ...],
     api_key: str | None,
-    document: Document | None = None,
+    document: YamlDocument | None = None,
 ) -> Violation:
     """The violation without the secrets that were recognised, nor what a URL may hold of them.
 
@@ -48,19 +48,19 @@ def hidden_in(
         text = getattr(violation, word)
         if isinstance(text, str):
             if word == "snippet" and document:
-                text = _line(text, violation, secrets, document)
-            changed[word] = _IN_URL.sub(rf"\1\2{HIDDEN}", hidden(text, api_key, secrets))
+                text = _redact_line(text, violation, secrets, document)
+            changed[word] = _IN_URL.sub(rf"\1\2{HIDDEN}", redact(text, api_key, secrets))
     return violation.model_copy(update=changed)
 
 
-def _line(
-    snippet: str, violation: Violation, secrets: tuple[Secret, ...], document: Document
+def _redact_line(
+    snippet: str, violation: Violation, secrets: tuple[DetectedSecret, ...], document: YamlDocument
 ) -> str:
     """A line without what stands of a secret in it, in whatever way it is written there."""
     line = violation.origin.line if isinstance(violation.origin, Origin) else 0
     for secret in secrets:
-        first, column = document.place(secret.path, key=secret.key)
-        after = (number for number in _key_lines(document.marks) if number > first)
+        first, column = document.position_of(secret.path, key=secret.key)
+        after = (number for number in _lines_with_keys(document.marks) if number > first)
         if line == first:
             snippet = snippet[: column - 1] + HIDDEN
         elif first < line < min(after, default=line + 1):
@@ -68,16 +68,16 @@ def _line(
     return snippet
 
 
-def _key_lines(marks: Marks | None) -> Iterator[int]:
+def _lines_with_keys(marks: NodePositions | None) -> Iterator[int]:
     for mark in (marks or {}).values():
-        yield mark.key[0]
-        yield from _key_lines(mark.below)
+        yield mark.key_position[0]
+        yield from _lines_with_keys(mark.below)
 
 
-def _literal_paths(document: Document) -> Iterator[Path]:
+def _paths_of_literals(document: YamlDocument) -> Iterator[Path]:
     """Where a key stands instead of the place to find it."""
-    for name, environment in _below(document.value, "spec", "environments").items():
-        source = _below(environment).get("api_key")
+    for name, environment in _scalars_below(document.value, "spec", "environments").items():
+        source = _scalars_below(environment).get("api_key")
         here = ("spec", "environments", name, "api_key")
         if isinstance(source, dict):
             for word, value in source.items():
@@ -87,25 +87,25 @@ def _literal_paths(document: Document) -> Iterator[Path]:
             yield here
 
 
-def _literals(document: Document) -> Iterator[Secret]:
+def _literal_keys(document: YamlDocument) -> Iterator[DetectedSecret]:
     """The keys themselves, those that are long enough to be told from ordinary words as text."""
-    for path in _literal_paths(document):
+    for path in _paths_of_literals(document):
         value = document.value
         for word in path:
             value = value[word]
-        for text in _scalars(value):
-            yield Secret(path, False, text if len(text) >= _SHORTEST else "", "")
+        for text in _all_scalars(value):
+            yield DetectedSecret(path, False, text if len(text) >= _SHORTEST else "", "")
 
 
-def _scalars(value: Json) -> Iterator[str]:
+def _all_scalars(value: Json) -> Iterator[str]:
     if isinstance(value, dict | list):
         for inner in value.values() if isinstance(value, dict) else value:
-            yield from _scalars(inner)
+            yield from _all_scalars(inner)
     else:
         yield str(value)
 
 
-def _below(value: Json, *path: str) -> dict[str, Json]:
+def _scalars_below(value: Json, *path: str) -> dict[str, Json]:
     for word in path:
         value = value.get(word) if isinstance(value, dict) else None
     return value if isinstance(value, dict) else {}

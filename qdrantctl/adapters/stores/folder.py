@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from qdrantctl.model.errors import StoreError
 
-PIECE = 1 << 20
+WRITE_SIZE = 1 << 20
 PART = ".part"
 """How the name of a file ends that is not whole."""
 
@@ -29,37 +29,37 @@ class FolderStore:
     def _root(self) -> Path:
         return Path(unquote(urlsplit(self.url).path))
 
-    def names(self, prefix: str) -> Iterator[tuple[str, int]]:
+    def list_files(self, prefix: str) -> Iterator[tuple[str, int]]:
         """Every file under a prefix that ends with `/`, or all with none, with its size."""
         try:
-            for folder, _, files in os.walk(self._root / prefix, onerror=self._raise):
+            for folder, _, files in os.walk(self._root / prefix, onerror=self._raise_store_error):
                 for name in sorted(files):
                     path = Path(folder, name)
                     with suppress(FileNotFoundError):
                         yield path.relative_to(self._root).as_posix(), path.stat().st_size
         except OSError as error:
-            raise self._error("cannot be read", error) from None
+            raise self._store_error("cannot be read", error) from None
 
     def read(self, name: str) -> Iterator[bytes]:
         """The bytes of a file. Raises StoreError."""
         try:
             with (self._root / name).open("rb") as file:
-                while piece := file.read(PIECE):
+                while piece := file.read(WRITE_SIZE):
                     yield piece
         except OSError as error:
-            raise self._error(f"{name} cannot be read", error) from None
+            raise self._store_error(f"{name} cannot be read", error) from None
 
     def write(self, name: str, pieces: Iterable[bytes]) -> None:
         """Write a file whole or not at all. Raises StoreError, and what `pieces` raises."""
         path = self._root / name
         part = path.with_name(path.name + PART)
         try:
-            _make(path.parent)
-            _written(part, pieces)
+            _make_folder(path.parent)
+            _write_file(part, pieces)
             part.replace(path)
-            _sync(path.parent)
+            _sync_folder(path.parent)
         except OSError as error:
-            raise self._error(f"{name} cannot be written", error) from None
+            raise self._store_error(f"{name} cannot be written", error) from None
         finally:
             part.unlink(missing_ok=True)
 
@@ -74,18 +74,18 @@ class FolderStore:
             return
         except OSError as error:
             if path.exists():
-                raise self._error(f"{name} cannot be deleted", error) from None
+                raise self._store_error(f"{name} cannot be deleted", error) from None
 
-    def _raise(self, error: OSError) -> None:
+    def _raise_store_error(self, error: OSError) -> None:
         if not isinstance(error, FileNotFoundError):
             raise error
 
-    def _error(self, what: str, error: OSError) -> StoreError:
+    def _store_error(self, what: str, error: OSError) -> StoreError:
         hint = "Look at its rights and at the room on its disk."
         return StoreError(f"{self.url}: {what}", why=str(error.strerror or error), hint=hint)
 
 
-def _written(path: Path, pieces: Iterable[bytes]) -> None:
+def _write_file(path: Path, pieces: Iterable[bytes]) -> None:
     """Write a file to the disk, which begins with that while more is still to come."""
     # Only who writes needs it; a plan only looks.
     from concurrent.futures import Future, ThreadPoolExecutor
@@ -106,13 +106,13 @@ def _written(path: Path, pieces: Iterable[bytes]) -> None:
         os.fsync(file.fileno())
 
 
-def _make(folder: Path) -> None:
+def _make_folder(folder: Path) -> None:
     """Make a folder, and those above it, for its user alone. What is there stays as it is."""
     for each in (*reversed(folder.parents), folder):
         each.mkdir(mode=0o700, exist_ok=True)
 
 
-def _sync(folder: Path) -> None:
+def _sync_folder(folder: Path) -> None:
     """Have the disk know the new name. Not every file system can."""
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)

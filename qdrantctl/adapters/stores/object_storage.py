@@ -20,7 +20,7 @@ from obstore.store import AzureStore, GCSStore, S3Store
 
 from qdrantctl.model.errors import StoreError
 
-PIECE = 8 << 20
+PART_SIZE = 8 << 20
 AT_ONCE = 4
 """Parts that are under way together; with their size this bounds the memory."""
 _RETRIES = {"max_retries": 3, "retry_timeout": timedelta(seconds=30)}
@@ -44,24 +44,24 @@ class ObjectStore:
                 bucket, prefix=prefix or None, client_options=options, retry_config=_RETRIES
             )
         except (*_ERRORS, ValueError) as error:
-            raise self._error("cannot be used", error) from None
+            raise self._store_error("cannot be used", error) from None
 
-    def names(self, prefix: str) -> Iterator[tuple[str, int]]:
+    def list_files(self, prefix: str) -> Iterator[tuple[str, int]]:
         """Every file under a prefix that ends with `/`, or all with none, with its size."""
         try:
             for page in self._store.list(prefix or None):
                 for found in page:
                     yield found["path"], found["size"]
         except _ERRORS as error:
-            raise self._error("cannot be listed", error) from None
+            raise self._store_error("cannot be listed", error) from None
 
     def read(self, name: str) -> Iterator[bytes]:
         """The bytes of a file. Raises StoreError."""
         try:
-            for piece in self._store.get(name).stream(min_chunk_size=PIECE):
+            for piece in self._store.get(name).stream(min_chunk_size=PART_SIZE):
                 yield bytes(piece)
         except _ERRORS as error:
-            raise self._error(f"{name} cannot be read", error) from None
+            raise self._store_error(f"{name} cannot be read", error) from None
 
     def write(self, name: str, pieces: Iterable[bytes]) -> None:
         """Write a file whole or not at all. Raises StoreError, and what `pieces` raises."""
@@ -70,13 +70,15 @@ class ObjectStore:
             obstore.put(
                 self._store,
                 name,
-                _holding(pieces, held),
+                _keep_error(pieces, held),
                 use_multipart=True,
-                chunk_size=PIECE,
+                chunk_size=PART_SIZE,
                 max_concurrency=AT_ONCE,
             )
         except _ERRORS as error:
-            raise (held[0] if held else self._error(f"{name} cannot be written", error)) from None
+            raise (
+                held[0] if held else self._store_error(f"{name} cannot be written", error)
+            ) from None
 
     def delete(self, name: str) -> None:
         """Delete a file; nothing where there is none. Raises StoreError."""
@@ -85,9 +87,9 @@ class ObjectStore:
         except FileNotFoundError:
             return
         except _ERRORS as error:
-            raise self._error(f"{name} cannot be deleted", error) from None
+            raise self._store_error(f"{name} cannot be deleted", error) from None
 
-    def _error(self, what: str, error: Exception) -> StoreError:
+    def _store_error(self, what: str, error: Exception) -> StoreError:
         """In our own words: the store's may hold the name of a key."""
         status = re.search(r"\b([45]\d\d) [A-Z]", str(error))
         if isinstance(error, FileNotFoundError) or (status and status[1] == "404"):
@@ -107,7 +109,7 @@ _ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT")
 """Whoever names one without TLS means it."""
 
 
-def _holding(pieces: Iterable[bytes], held: list[BaseException]) -> Iterator[bytes]:
+def _keep_error(pieces: Iterable[bytes], held: list[BaseException]) -> Iterator[bytes]:
     """The pieces; what they raise is kept, since it comes back as another error."""
     try:
         yield from pieces

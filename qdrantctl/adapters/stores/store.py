@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from qdrantctl.adapters.stores.folder import FolderStore
-from qdrantctl.model.snapshots.destination import FOLDER
+from qdrantctl.model.snapshots.destination import FOLDER_SCHEME
 
 
 class Store(Protocol):
@@ -17,7 +17,7 @@ class Store(Protocol):
         """How it is called."""
         ...
 
-    def names(self, prefix: str) -> Iterator[tuple[str, int]]:
+    def list_files(self, prefix: str) -> Iterator[tuple[str, int]]:
         """Every file under a prefix that ends with `/`, or all with none, with its size."""
         ...
 
@@ -34,9 +34,9 @@ class Store(Protocol):
         ...
 
 
-def opened(url: str) -> Store:
+def open_store(url: str) -> Store:
     """The store that a destination names. Raises StoreError."""
-    if url.startswith(f"{FOLDER}:"):
+    if url.startswith(f"{FOLDER_SCHEME}:"):
         return FolderStore(url)
     # Loading it takes longer than all the rest.
     from qdrantctl.adapters.stores.object_storage import ObjectStore

@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-SECONDS = 10.0
+GIT_SECONDS = 10.0
 """What git may take for one answer."""
 HEAD = "HEAD"
 
-_SHA = re.compile(r"[0-9a-f]{7,64}")
-_FILES = ("100644", "100755")
+_FULL_SHA = re.compile(r"[0-9a-f]{7,64}")
+_TREE_ENTRY = ("100644", "100755")
 _ELSEWHERE = frozenset(
     ("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY",
      "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_SHALLOW_FILE", "GIT_NAMESPACE", "GIT_PREFIX")
@@ -25,7 +25,7 @@ _ELSEWHERE = frozenset(
 """What git sets for its hooks: it would answer for the repository of the hook, not for `root`'s."""
 
 
-def ask(
+def run_git(
     root: Path, *arguments: str, environ: Mapping[str, str] | None = None, stdin: bytes = b""
 ) -> tuple[int, bytes] | None:
     """Exit code and output of git in `root`; None where it cannot be run."""
@@ -37,87 +37,89 @@ def ask(
             env={**clean, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"},
             input=stdin,
             capture_output=True,
-            timeout=SECONDS,
+            timeout=GIT_SECONDS,
             check=False,
         )
         return done.returncode, done.stdout
     return None
 
 
-def said(root: Path, environ: Mapping[str, str], *arguments: str) -> str:
+def git_output(root: Path, environ: Mapping[str, str], *arguments: str) -> str:
     """What git says; empty when it fails."""
-    answer = ask(root, *arguments, environ=environ)
+    answer = run_git(root, *arguments, environ=environ)
     return answer[1].decode(errors="replace").strip() if answer and answer[0] == 0 else ""
 
 
-def commit_of(root: Path, ref: str) -> str:
+def resolve_commit(root: Path, ref: str) -> str:
     """The full sha of a branch, tag or commit; empty where there is none."""
     if ref.startswith("-"):
         return ""
-    answer = ask(root, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
+    answer = run_git(root, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
     return answer[1].decode().strip() if answer and answer[0] == 0 else ""
 
 
-def toplevel(folder: Path) -> Path | None:
+def find_toplevel(folder: Path) -> Path | None:
     """The root of the repository that a folder lies in, were it not made yet; None for none."""
     there = next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
-    answer = ask(there, "rev-parse", "--show-toplevel")
+    answer = run_git(there, "rev-parse", "--show-toplevel")
     return Path(os.fsdecode(answer[1]).rstrip("\n")) if answer and answer[0] == 0 else None
 
 
 def is_repository(root: Path) -> bool:
     """Whether `root` lies in the work tree of a repository."""
-    return ask(root, "rev-parse", "--is-inside-work-tree") == (0, b"true\n")
+    return run_git(root, "rev-parse", "--is-inside-work-tree") == (0, b"true\n")
 
 
 def is_merging(root: Path) -> bool:
     """Whether a merge, a rebase or the like waits for somebody to resolve and commit it."""
     heads = ("MERGE_HEAD", "REBASE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD")
-    return any(commit_of(root, head) for head in heads)
+    return any(resolve_commit(root, head) for head in heads)
 
 
-def files(root: Path, folder: Path, ref: str = HEAD) -> Mapping[str, bytes] | None:
+def read_committed_files(root: Path, folder: Path, ref: str = HEAD) -> Mapping[str, bytes] | None:
     """Every file below `folder` in a commit, by its path from there.
 
     None where git cannot tell; nothing where the branch has no commit yet.
     """
     if not is_repository(root):
         return None
-    commit = commit_of(root, ref)
+    commit = resolve_commit(root, ref)
     if not commit:
         return {}
     below = os.path.relpath(folder, root).replace(os.sep, "/") + "/"
-    listed = ask(root, "ls-tree", "-r", "-z", commit, "--", below)
+    listed = run_git(root, "ls-tree", "-r", "-z", commit, "--", below)
     if listed is None or listed[0] != 0:
         return None
     entries = (line.split(b"\t", 1) for line in listed[1].split(b"\0") if line)
     found = {
         name.decode(errors="replace").removeprefix(below): about.split()[2]
         for about, name in entries
-        if about.split()[0].decode() in _FILES
+        if about.split()[0].decode() in _TREE_ENTRY
     }
-    contents = _blobs(root, list(found.values()))
+    contents = _read_blobs(root, list(found.values()))
     return None if contents is None else dict(zip(found, contents, strict=True))
 
 
-def contains(root: Path, commit: str) -> bool | None:
+def head_contains(root: Path, commit: str) -> bool | None:
     """Whether HEAD is `commit` or comes after it; None where git cannot tell.
 
     A shallow clone knows only its newest commits, so a `no` of it means nothing.
     """
-    if not _SHA.fullmatch(commit) or not is_repository(root):
+    if not _FULL_SHA.fullmatch(commit) or not is_repository(root):
         return None
-    answer = ask(root, "merge-base", "--is-ancestor", commit, HEAD)
+    answer = run_git(root, "merge-base", "--is-ancestor", commit, HEAD)
     if answer is None:
         return None
     if answer[0] == 0:
         return True
-    return False if ask(root, "rev-parse", "--is-shallow-repository") == (0, b"false\n") else None
+    return (
+        False if run_git(root, "rev-parse", "--is-shallow-repository") == (0, b"false\n") else None
+    )
 
 
-def _blobs(root: Path, ids: list[bytes]) -> list[bytes] | None:
+def _read_blobs(root: Path, ids: list[bytes]) -> list[bytes] | None:
     """The contents of objects, in their order."""
-    answer = ask(root, "cat-file", "--batch", stdin=b"".join(each + b"\n" for each in ids))
+    answer = run_git(root, "cat-file", "--batch", stdin=b"".join(each + b"\n" for each in ids))
     if answer is None or answer[0] != 0:
         return None
     found, rest = [], memoryview(answer[1])

@@ -10,23 +10,28 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from qdrantctl.adapters.qdrant.client import Cluster, Endpoint
+from qdrantctl.adapters.qdrant.client import Endpoint, RestClient
 from qdrantctl.adapters.qdrant.exchange import UNAUTHORIZED
 from qdrantctl.adapters.qdrant.jwt_tokens import decode_token, encode_token
-from qdrantctl.model.access_keys.generation import MATCHED, REGISTRY, Generation, claim
+from qdrantctl.model.access_keys.generation import (
+    MATCHED,
+    REGISTRY_COLLECTION,
+    Generation,
+    access_claim,
+)
 from qdrantctl.model.errors import FORBIDDEN, ClusterError, QdrantctlError
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.step import Call
 
 _PROBED = timedelta(minutes=5)
-_TAKEN = 200
+_ACCEPTED = 200
 
 
-def sign(generation: Generation, endpoint: Endpoint, *, revocable: bool) -> str:
+def sign_token(generation: Generation, endpoint: Endpoint, *, revocable: bool) -> str:
     """The token of a generation that was issued: the same one each time."""
     assert generation.expires is not None
     claims: dict[str, Json] = {
-        "access": claim(generation.access),
+        "access": access_claim(generation.access),
         "exp": int(generation.expires.timestamp()),
         "sub": generation.subject or generation.key,
     }
@@ -34,11 +39,11 @@ def sign(generation: Generation, endpoint: Endpoint, *, revocable: bool) -> str:
         claims["iat"] = int(generation.issued.timestamp())
     if revocable:
         found = {"key": MATCHED, "value": generation.id}
-        claims["value_exists"] = {"collection": REGISTRY, "matches": [found]}
+        claims["value_exists"] = {"collection": REGISTRY_COLLECTION, "matches": [found]}
     return encode_token(claims, endpoint.api_key or "")
 
 
-def read(token: str) -> Mapping[str, Json]:
+def read_claims(token: str) -> Mapping[str, Json]:
     """What a token claims, whoever signed it. Raises QdrantctlError for what is none."""
     claims = decode_token(token)
     if claims is None:
@@ -50,7 +55,7 @@ def read(token: str) -> Mapping[str, Json]:
     return claims
 
 
-def unsigned(endpoint: Endpoint | None) -> str:
+def signing_problem(endpoint: Endpoint | None) -> str:
     """Why the cluster takes no token signed with this key; empty when it does.
 
     Asks with tokens that may see nothing. Raises ClusterError where nobody answers.
@@ -62,12 +67,12 @@ def unsigned(endpoint: Endpoint | None) -> str:
             "the API key given is itself a token, as Qdrant Cloud hands out; only the key that the "
             "server was started with can sign"
         )
-    forged = _answer(endpoint, os.urandom(32).hex())
+    forged = _request_with_token(endpoint, os.urandom(32).hex())
     if forged == UNAUTHORIZED:
         return "the server takes no tokens: service.jwt_rbac is not switched on"
     if forged != FORBIDDEN:
         return "the server takes any token, as no API key is set there"
-    if _answer(endpoint, endpoint.api_key) != _TAKEN:
+    if _request_with_token(endpoint, endpoint.api_key) != _ACCEPTED:
         return (
             "the API key given is a read-only one, or not the one that the server was started "
             "with; tokens signed with it are refused"
@@ -75,15 +80,15 @@ def unsigned(endpoint: Endpoint | None) -> str:
     return ""
 
 
-def _answer(endpoint: Endpoint, secret: str) -> int:
+def _request_with_token(endpoint: Endpoint, secret: str) -> int:
     """The status for a token that is signed with `secret` and may see nothing."""
     ends = datetime.now(UTC) + _PROBED
     token = encode_token({"access": [], "exp": int(ends.timestamp()), "sub": "qdrantctl"}, secret)
-    with Cluster(replace(endpoint, api_key=token)) as door:
+    with RestClient(replace(endpoint, api_key=token)) as door:
         try:
-            door.ask(Call(method="GET", path="/collections"))
+            door.request(Call(method="GET", path="/collections"))
         except ClusterError as error:
             if error.status not in (UNAUTHORIZED, FORBIDDEN):
                 raise
             return error.status
-    return _TAKEN
+    return _ACCEPTED

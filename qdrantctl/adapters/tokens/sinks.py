@@ -26,29 +26,31 @@ _ENTRY = re.compile(
 """A variable of a dotenv file. A value in quotes may hold lines that look like other variables."""
 
 
-def put(token: str, sink: Mapping[str, Json], root: Path, environ: Mapping[str, str]) -> str:
+def write_to_sink(
+    token: str, sink: Mapping[str, Json], root: Path, environ: Mapping[str, str]
+) -> str:
     """Put a token where a manifest says, and say where that was. Raises SettingsError."""
     if "file" in sink:
-        return _write(root, sink["file"], f"{token}\n".encode())
+        return _write_private_file(root, sink["file"], f"{token}\n".encode())
     if "dotenv" in sink:
         entry = sink["dotenv"]
-        content = _read(_path(root, entry["path"]), entry["path"])
+        content = _read(_sink_path(root, entry["path"]), entry["path"])
         content = _set_variable(content, entry["name"].encode(), token.encode())
-        return f"{entry['name']} in {_write(root, entry['path'], content)}"
+        return f"{entry['name']} in {_write_private_file(root, entry['path'], content)}"
     if "kubernetes_secret" in sink:
         entry = sink["kubernetes_secret"]
-        return _write(root, entry["path"], _secret(entry, token).encode())
-    return _run(token, sink["command"], root, environ)
+        return _write_private_file(root, entry["path"], _render_secret(entry, token).encode())
+    return _run_sink_command(token, sink["command"], root, environ)
 
 
-def _path(root: Path, shown: str) -> Path:
+def _sink_path(root: Path, shown: str) -> Path:
     """A file as a manifest calls it, which may begin with `~`."""
     return expand_path(root, shown, "a sink of the access key")
 
 
-def _write(root: Path, shown: str, content: bytes) -> str:
+def _write_private_file(root: Path, shown: str, content: bytes) -> str:
     """A file that only its owner can read."""
-    path = _path(root, shown)
+    path = _sink_path(root, shown)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path, content, mode=_PRIVATE)
@@ -90,7 +92,7 @@ def _set_variable(content: bytes, name: bytes, value: bytes) -> bytes:
     return content + between + name + b"=" + value + line_end
 
 
-def _secret(entry: Mapping[str, Json], token: str) -> str:
+def _render_secret(entry: Mapping[str, Json], token: str) -> str:
     """The manifest; every JSON scalar is one of YAML."""
     space = [f"  namespace: {json.dumps(entry['namespace'])}"] if entry.get("namespace") else []
     lines = [
@@ -106,7 +108,7 @@ def _secret(entry: Mapping[str, Json], token: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _run(token: str, argv: list[str], root: Path, environ: Mapping[str, str]) -> str:
+def _run_sink_command(token: str, argv: list[str], root: Path, environ: Mapping[str, str]) -> str:
     name = f"the command {argv[0]!r}"
     output = run_command(
         argv,

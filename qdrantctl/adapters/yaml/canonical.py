@@ -8,49 +8,49 @@ from collections.abc import Iterator, Mapping
 
 from qdrantctl.model.field_rule import Json
 
-_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*(?::[A-Za-z0-9_./-]+)*")
-_WORDS = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
+_PLAIN_STRING = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*(?::[A-Za-z0-9_./-]+)*")
+_RESERVED_WORDS = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
 """Something else than text to some reader of YAML, in any case."""
 _UNPRINTABLE = re.compile("[^\x20-\x7e\xa1-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd"
                           "\U00010000-\U0010ffff]")  # fmt: skip
 
 
-def text(value: Mapping[str, Json]) -> str:
+def render_canonical(value: Mapping[str, Json]) -> str:
     """A mapping in block style, its keys in their order."""
-    return "".join(f"{line}\n" for line in _mapping(value))
+    return "".join(f"{line}\n" for line in _render_mapping(value))
 
 
-def _mapping(value: Mapping[str, Json]) -> Iterator[str]:
+def _render_mapping(value: Mapping[str, Json]) -> Iterator[str]:
     for key, inner in value.items():
         if isinstance(inner, Mapping | list) and inner:
-            yield f"{_string(key)}:"
-            yield from (f"  {line}" for line in _lines(inner))
+            yield f"{_render_string(key)}:"
+            yield from (f"  {line}" for line in _render_lines(inner))
         else:
-            yield f"{_string(key)}: {_scalar(inner)}"
+            yield f"{_render_string(key)}: {_render_scalar(inner)}"
 
 
-def _lines(value: Json) -> Iterator[str]:
+def _render_lines(value: Json) -> Iterator[str]:
     if isinstance(value, Mapping) and value:
-        yield from _mapping(value)
+        yield from _render_mapping(value)
     elif isinstance(value, list) and value:
         for inner in value:
-            first, *rest = _lines(inner)
+            first, *rest = _render_lines(inner)
             yield f"- {first}"
             yield from (f"  {line}" for line in rest)
     else:
-        yield _scalar(value)
+        yield _render_scalar(value)
 
 
-def _scalar(value: Json) -> str:
-    return _string(value) if isinstance(value, str) else json.dumps(value)
+def _render_scalar(value: Json) -> str:
+    return _render_string(value) if isinstance(value, str) else json.dumps(value)
 
 
-def _string(value: str) -> str:
+def _render_string(value: str) -> str:
     """Plain where every reader takes it for text, else in double quotes."""
-    if _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
+    if _PLAIN_STRING.fullmatch(value) and value.lower() not in _RESERVED_WORDS:
         return value
-    return _UNPRINTABLE.sub(_escaped, json.dumps(value, ensure_ascii=False))
+    return _UNPRINTABLE.sub(_escape_character, json.dumps(value, ensure_ascii=False))
 
 
-def _escaped(found: re.Match[str]) -> str:
+def _escape_character(found: re.Match[str]) -> str:
     return f"\\u{ord(found[0]):04x}"

@@ -23,9 +23,9 @@ from ruamel.yaml.events import (
     StreamEndEvent,
 )
 
-from qdrantctl.adapters.files.source_text import Page, Place
-from qdrantctl.adapters.yaml.scalars import Doubtful, plain_value
-from qdrantctl.adapters.yaml.syntax_errors import syntax_violation
+from qdrantctl.adapters.files.source_text import Position, SourceText
+from qdrantctl.adapters.yaml.scalars import AmbiguousScalar, parse_plain_scalar
+from qdrantctl.adapters.yaml.syntax_errors import explain_syntax_error
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.spec import Path
 from qdrantctl.model.violation import Violation
@@ -43,7 +43,7 @@ MAX_PROBLEMS = 100
 _STR_TAGS = ("!", "tag:yaml.org,2002:str")
 
 
-class Mark(NamedTuple):
+class NodePosition(NamedTuple):
     """Where an entry of a mapping or a list stands, and what is in it.
 
     Holds the parser's own marks: most of them nobody ever asks for.
@@ -52,63 +52,63 @@ class Mark(NamedTuple):
     start: Any
     inner: Any
     """The same as `start` in a list."""
-    below: Marks | None
+    below: NodePositions | None
 
     @property
-    def key(self) -> Place:
+    def key_position(self) -> Position:
         """Where the entry begins."""
-        return _place(self.start)
+        return _position_of(self.start)
 
     @property
-    def value(self) -> Place:
+    def value_position(self) -> Position:
         """Where its value begins."""
-        return _place(self.inner)
+        return _position_of(self.inner)
 
 
-Marks = dict[str | int, Mark]
+NodePositions = dict[str | int, NodePosition]
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class YamlDocument:
     """One YAML document: a plain value, and where each part of it stands."""
 
     value: Json
     line: int
     """Where it begins, from 1."""
-    marks: Marks | None
+    marks: NodePositions | None
 
-    def place(self, path: Path, *, key: bool = False) -> Place:
+    def position_of(self, path: Path, *, key: bool = False) -> Position:
         """Where the value at `path` stands (or its key), or the nearest thing above it."""
-        found: Place = (self.line, 1)
+        found: Position = (self.line, 1)
         marks = self.marks
         for position, word in enumerate(path, 1):
             mark = marks.get(word) if marks else None
             if mark is None:
                 break
-            found = mark.key if key or position < len(path) else mark.value
+            found = mark.key_position if key or position < len(path) else mark.value_position
             marks = mark.below
         return found
 
 
-def read_documents(page: Page) -> tuple[list[Document], list[Violation]]:
+def read_documents(page: SourceText) -> tuple[list[YamlDocument], list[Violation]]:
     """The documents of a page, empty ones left out, and everything wrong with its YAML.
 
     Documents with a wrong value are given all the same, so that the rest of them is checked too;
     after a syntax error or a broken bound the rest of the page is lost.
     """
-    reader = _Reader(page)
+    reader = _DocumentReader(page)
     try:
-        reader.run(events(page.text))
+        reader.read_all(parse_events(page.text))
     except YAMLError as error:
         refused_by_c = any(words in str(error) for words in _REFUSED_BY_C)
         if not refused_by_c or len(page.text) > MAX_REREAD:
-            reader.problems.append(syntax_violation(page, error))
+            reader.problems.append(explain_syntax_error(page, error))
             return reader.documents, reader.problems
-        reader = _Reader(page)
+        reader = _DocumentReader(page)
         try:
-            reader.run(python_events(page.text))
+            reader.read_all(parse_events_slowly(page.text))
         except YAMLError as again:
-            reader.problems.append(syntax_violation(page, again))
+            reader.problems.append(explain_syntax_error(page, again))
     return reader.documents, reader.problems
 
 
@@ -119,14 +119,14 @@ _HALF = re.compile("[\ud800-\udfff]")
 """One of the two halves in which UTF-16, and so JSON's escapes, write a further character."""
 
 
-class _Stop(Exception):
+class _StopReading(Exception):
     """Reading on would make no sense, or break a bound. The problem is already noted."""
 
 
 @dataclass(slots=True)
-class _Reader:
-    page: Page
-    documents: list[Document] = field(default_factory=list)
+class _DocumentReader:
+    page: SourceText
+    documents: list[YamlDocument] = field(default_factory=list)
     problems: list[Violation] = field(default_factory=list)
     anchors: dict[str, tuple[Json, int]] = field(default_factory=dict)
     open_anchors: set[str] = field(default_factory=set)
@@ -134,36 +134,36 @@ class _Reader:
     expanded: int = 0
     next_event: Callable[[], Any] = lambda: None
 
-    def run(self, next_event: Callable[[], Any]) -> None:
+    def read_all(self, next_event: Callable[[], Any]) -> None:
         """Read all documents. Raises YAMLError."""
         self.next_event = next_event
-        with suppress(_Stop):
+        with suppress(_StopReading):
             while (event := next_event()) is not None:
                 if type(event) is DocumentStartEvent:
-                    self._document()
+                    self._read_document()
                 elif type(event) is StreamEndEvent:
                     return
 
-    def _document(self) -> None:
+    def _read_document(self) -> None:
         self.anchors = {}
         self.expanded = 0
         event = self.next_event()
-        value, marks = self._value(event, 0)
+        value, marks = self._read_value(event, 0)
         if value is not None:
-            self.documents.append(Document(value, event.start_mark.line + 1, marks))
+            self.documents.append(YamlDocument(value, event.start_mark.line + 1, marks))
 
-    def _value(self, event: Any, depth: int) -> tuple[Json, Marks | None]:
+    def _read_value(self, event: Any, depth: int) -> tuple[Json, NodePositions | None]:
         self.count += 1
         if self.count > MAX_VALUES:
             self._stop(event, "QC010", f"more than {MAX_VALUES:,} values in one file", "Split it.")
         kind = type(event)
         if kind is ScalarEvent:
-            value = self._scalar(event)
+            value = self._read_scalar(event)
             if event.anchor is not None:
                 self.anchors[event.anchor] = (value, 1 + (len(event.value) >> 4))
             return value, None
         if kind is AliasEvent:
-            return self._alias(event), None
+            return self._read_alias(event), None
         if depth >= MAX_DEPTH:
             self._stop(event, "QC010", f"nested deeper than {MAX_DEPTH} levels", "Make it flatter.")
         before, anchor = self.count + self.expanded, event.anchor
@@ -172,62 +172,66 @@ class _Reader:
             self.open_anchors.add(anchor)
         is_mapping = kind is MappingStartEvent
         if not event.implicit:
-            self._tagged(event, "map" if is_mapping else "seq")
-        marks: Marks = {}
+            self._apply_tag(event, "map" if is_mapping else "seq")
+        marks: NodePositions = {}
         inner = depth + 1
-        value = self._mapping(event, marks, inner) if is_mapping else self._sequence(marks, inner)
+        value = (
+            self._read_mapping(event, marks, inner)
+            if is_mapping
+            else self._read_sequence(marks, inner)
+        )
         if anchor is not None:
             self.open_anchors.discard(anchor)
             self.anchors[anchor] = (value, self.count + self.expanded - before + 1)
         return value, marks
 
-    def _mapping(self, start: Any, marks: Marks, depth: int) -> dict[str, Json]:
+    def _read_mapping(self, start: Any, marks: NodePositions, depth: int) -> dict[str, Json]:
         found: dict[str, Json] = {}
         merges: list[tuple[Json, Any]] = []
         next_event = self.next_event
         while type(event := next_event()) is not MappingEndEvent:
-            key = self._key(event, start)
+            key = self._read_key(event, start)
             inner = next_event()
             if key == "<<" and event.implicit[0]:
-                merges.append((self._value(inner, depth)[0], event))
+                merges.append((self._read_value(inner, depth)[0], event))
                 continue
             if key in found:
-                self._twice(event, key, marks[key].key)
-            value, below = self._value(inner, depth)
-            marks[key] = Mark(event.start_mark, inner.start_mark, below)
+                self._report_duplicate_key(event, key, marks[key].key_position)
+            value, below = self._read_value(inner, depth)
+            marks[key] = NodePosition(event.start_mark, inner.start_mark, below)
             found[key] = value
         for value, event in merges:
-            self._merge(found, value, event, marks)
+            self._merge_keys(found, value, event, marks)
         return found
 
-    def _sequence(self, marks: Marks, depth: int) -> list[Json]:
+    def _read_sequence(self, marks: NodePositions, depth: int) -> list[Json]:
         found: list[Json] = []
         while type(event := self.next_event()) is not SequenceEndEvent:
-            value, below = self._value(event, depth)
-            marks[len(found)] = Mark(event.start_mark, event.start_mark, below)
+            value, below = self._read_value(event, depth)
+            marks[len(found)] = NodePosition(event.start_mark, event.start_mark, below)
             found.append(value)
         return found
 
-    def _scalar(self, event: Any) -> Json:
+    def _read_scalar(self, event: Any) -> Json:
         plain, quoted = event.implicit
         if quoted:
             return event.value
         if not plain:
             if event.tag not in _STR_TAGS:
-                self._tagged(event, "str")
+                self._apply_tag(event, "str")
             return event.value
         try:
-            return plain_value(event.value)
-        except Doubtful as doubt:
-            self._problem(event, "QC011", doubt.message, doubt.hint)
+            return parse_plain_scalar(event.value)
+        except AmbiguousScalar as doubt:
+            self._add_problem(event, "QC011", doubt.message, doubt.hint)
             return doubt.value
 
-    def _key(self, event: Any, start: Any) -> str:
+    def _read_key(self, event: Any, start: Any) -> str:
         self.count += 1
         if type(event) is AliasEvent:
-            key = self._alias(event)
+            key = self._read_alias(event)
         elif type(event) is ScalarEvent:
-            key = event.value if event.value == "<<" else self._scalar(event)
+            key = event.value if event.value == "<<" else self._read_scalar(event)
             if event.anchor is not None:
                 self.anchors[event.anchor] = (key, 1 + (len(event.value) >> 4))
         else:
@@ -238,7 +242,7 @@ class _Reader:
         if isinstance(key, str):
             return key
         written = event.value if type(event) is ScalarEvent else str(key)
-        self._problem(
+        self._add_problem(
             event,
             "QC007",
             f"the key {written or 'null'} is not a string",
@@ -246,14 +250,14 @@ class _Reader:
         )
         return str(written)
 
-    def _alias(self, event: Any) -> Json:
+    def _read_alias(self, event: Any) -> Json:
         name = event.anchor
         if name in self.open_anchors:
             message = f"the alias *{name} stands inside what it stands for"
             self._stop(event, "QC009", message, "Write it out.")
         if name not in self.anchors:
             known = ", ".join(sorted(self.anchors)[:9])
-            self._problem(
+            self._add_problem(
                 event,
                 "QC009",
                 f"the alias *{name} is not defined in this document",
@@ -273,12 +277,14 @@ class _Reader:
             )
         return value
 
-    def _merge(self, found: dict[str, Json], value: Json, event: Any, marks: Marks) -> None:
+    def _merge_keys(
+        self, found: dict[str, Json], value: Json, event: Any, marks: NodePositions
+    ) -> None:
         """`<<: *defaults` lays a mapping, or several, under the keys that are stated."""
         mark = event.start_mark
         for source in value if isinstance(value, list) else [value]:
             if not isinstance(source, dict):
-                self._problem(
+                self._add_problem(
                     event, "QC009", "<< takes a mapping, or a list of mappings", "As in <<: *name."
                 )
                 return
@@ -286,57 +292,59 @@ class _Reader:
             for key, inner in source.items():
                 if key not in found:
                     found[key] = inner
-                    marks[key] = Mark(mark, mark, None)
+                    marks[key] = NodePosition(mark, mark, None)
 
-    def _tagged(self, event: Any, natural: str) -> None:
+    def _apply_tag(self, event: Any, natural: str) -> None:
         tag = str(event.tag)
         if tag not in ("!", f"tag:yaml.org,2002:{natural}"):
             shown = tag.replace("tag:yaml.org,2002:", "!!")
-            self._problem(
+            self._add_problem(
                 event, "QC008", f"the tag {shown} is not supported", "Write the value without it."
             )
 
-    def _twice(self, event: Any, key: str, first: Place) -> None:
-        self._problem(
+    def _report_duplicate_key(self, event: Any, key: str, first: Position) -> None:
+        self._add_problem(
             event,
             "QC006",
-            f"the key {key!r} is stated twice; the first is on {self.page.line_words(first[0])}",
+            f"the key {key!r} is stated twice; the first is on {self.page.describe_line(first[0])}",
             "Keep one of the two.",
         )
 
-    def _problem(self, event: Any, rule: str, message: str, hint: str = "") -> None:
-        self.problems.append(self.page.violation(rule, message, hint, _place(event.start_mark)))
+    def _add_problem(self, event: Any, rule: str, message: str, hint: str = "") -> None:
+        self.problems.append(
+            self.page.make_violation(rule, message, hint, _position_of(event.start_mark))
+        )
         if len(self.problems) >= MAX_PROBLEMS:
-            raise _Stop
+            raise _StopReading
 
     def _stop(self, event: Any, rule: str, message: str, hint: str = "") -> NoReturn:
-        self._problem(event, rule, message, hint)
-        raise _Stop
+        self._add_problem(event, rule, message, hint)
+        raise _StopReading
 
 
-def _place(mark: Any) -> Place:
+def _position_of(mark: Any) -> Position:
     return mark.line + 1, mark.column + 1
 
 
-def events(text: str) -> Callable[[], Any]:
+def parse_events(text: str) -> Callable[[], Any]:
     """A function that gives the next event of `text`, and None after the last."""
     try:
         from _ruamel_yaml import CParser  # type: ignore[import-not-found]
     except ImportError:
-        return python_events(text)
+        return parse_events_slowly(text)
     parsed: Callable[[], Any] = CParser(text).get_event
     return parsed
 
 
-def python_events(text: str) -> Callable[[], Any]:
+def parse_events_slowly(text: str) -> Callable[[], Any]:
     """The same from the slow parser, which takes some YAML that the other refuses."""
     from ruamel.yaml import YAML
 
-    events = map(_sound, YAML(typ="safe", pure=True).parse(text))
+    events = map(_join_halves, YAML(typ="safe", pure=True).parse(text))
     return lambda: next(events, None)
 
 
-def _sound(event: Any) -> Any:
+def _join_halves(event: Any) -> Any:
     """Two escapes that JSON writes for one character beyond 16 bits are made that character.
 
     The Python parser leaves them as two halves; a half alone is refused: no UTF-8 can hold it.

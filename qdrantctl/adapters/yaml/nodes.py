@@ -22,14 +22,14 @@ from ruamel.yaml.events import (
     StreamEndEvent,
 )
 
-from qdrantctl.adapters.yaml.documents import events, python_events
+from qdrantctl.adapters.yaml.documents import parse_events, parse_events_slowly
 
 COLON = re.compile(r"\s*:")
 """What stands between a key and its value."""
 
 
 @dataclass(slots=True)
-class Node:
+class YamlNode:
     """A value in the text: characters `start` to `end`."""
 
     start: int
@@ -40,53 +40,53 @@ class Node:
     """In which it begins, from 0."""
     flow: bool = False
     """Whether it is a mapping or a list in braces or brackets."""
-    entries: dict[str, tuple[Node, Node]] | None = None
+    entries: dict[str, tuple[YamlNode, YamlNode]] | None = None
     """Of a mapping: key and value by the key's text."""
-    items: list[Node] | None = field(default=None)
+    items: list[YamlNode] | None = field(default=None)
     """Of a list."""
 
 
-def compose(text: str) -> list[Node]:
+def compose_nodes(text: str) -> list[YamlNode]:
     """The root of each document. Raises YAMLError for what read_documents refused, too."""
     try:
-        return _documents(text, events(text))
+        return _compose_documents(text, parse_events(text))
     except YAMLError:
-        return _documents(text, python_events(text))
+        return _compose_documents(text, parse_events_slowly(text))
 
 
-def _documents(text: str, next_event: Callable[[], Any]) -> list[Node]:
-    found: list[Node] = []
+def _compose_documents(text: str, next_event: Callable[[], Any]) -> list[YamlNode]:
+    found: list[YamlNode] = []
     while type(event := next_event()) is not StreamEndEvent:
         if type(event) is DocumentStartEvent:
-            found.append(_node(text, next_event(), next_event))
+            found.append(_compose_node(text, next_event(), next_event))
     return found
 
 
-def _node(text: str, event: Any, next_event: Callable[[], Any]) -> Node:
+def _compose_node(text: str, event: Any, next_event: Callable[[], Any]) -> YamlNode:
     start = event.start_mark
-    node = Node(start.index, event.end_mark.index, start.line + 1, start.column)
+    node = YamlNode(start.index, event.end_mark.index, start.line + 1, start.column)
     if type(event) in (ScalarEvent, AliasEvent):
         return node
     node.flow = bool(event.flow_style)
     if type(event) is MappingStartEvent:
         node.entries = {}
         while type(event := next_event()) is not MappingEndEvent:
-            key = _node(text, event, next_event)
-            value = _node(text, next_event(), next_event)
+            key = _compose_node(text, event, next_event)
+            value = _compose_node(text, next_event(), next_event)
             if value.start == value.end:  # nothing, which the parsers see in different places
-                value.start = value.end = _behind_the_colon(text, key.end)
+                value.start = value.end = _skip_colon(text, key.end)
             node.entries[getattr(event, "value", "")] = (key, value)
             node.end = max(key.end, value.end)
     else:
         node.items = []
         while type(event := next_event()) is not SequenceEndEvent:
-            node.items.append(_node(text, event, next_event))
+            node.items.append(_compose_node(text, event, next_event))
             node.end = node.items[-1].end
     if node.flow:
         node.end = event.end_mark.index
     return node
 
 
-def _behind_the_colon(text: str, index: int) -> int:
+def _skip_colon(text: str, index: int) -> int:
     found = COLON.match(text, index)
     return found.end() if found else index

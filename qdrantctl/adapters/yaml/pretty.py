@@ -7,18 +7,18 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from qdrantctl.adapters.yaml.scalars import Doubtful, plain_value
+from qdrantctl.adapters.yaml.scalars import AmbiguousScalar, parse_plain_scalar
 from qdrantctl.model.field_rule import Json
-from qdrantctl.model.spec import Shape
+from qdrantctl.model.spec import FieldTree
 
 WIDTH = 100
-_PLAIN = re.compile(r"[^\W\d]([\w ./@+-]*[\w./@+-])?|\d[\w./@+-]*[g-zG-Z][\w./@+-]*")
+_PLAIN_SCALAR = re.compile(r"[^\W\d]([\w ./@+-]*[\w./@+-])?|\d[\w./@+-]*[g-zG-Z][\w./@+-]*")
 """Words that need no quotes, in one line as little as in a block."""
 _TOLD_APART = frozenset(("y", "n", "yes", "no", "on", "off"))
 """Strings to us, truth values to readers of YAML 1.1."""
 
 
-def scalar(value: Json, quote: str = "") -> str:
+def render_scalar(value: Json, quote: str = "") -> str:
     """A value that is no mapping and no list; a string in `quote` where that can hold it."""
     if not isinstance(value, str):
         return json.dumps(value)
@@ -26,20 +26,22 @@ def scalar(value: Json, quote: str = "") -> str:
         return value
     single = quote == "'" or (not quote and '"' in value)
     return (
-        "'" + value.replace("'", "''") + "'" if single and value.isprintable() else _quoted(value)
+        "'" + value.replace("'", "''") + "'"
+        if single and value.isprintable()
+        else _quote_scalar(value)
     )
 
 
 def _is_plain(text: str) -> bool:
-    if not _PLAIN.fullmatch(text) or text.lower() in _TOLD_APART or not text.isprintable():
+    if not _PLAIN_SCALAR.fullmatch(text) or text.lower() in _TOLD_APART or not text.isprintable():
         return False
     try:
-        return isinstance(plain_value(text), str)
-    except Doubtful:
+        return isinstance(parse_plain_scalar(text), str)
+    except AmbiguousScalar:
         return False
 
 
-def _quoted(text: str) -> str:
+def _quote_scalar(text: str) -> str:
     """Between double quotes, where YAML reads what JSON writes; invisible characters by number."""
     return "".join(
         char if char.isprintable() else f"\\U{ord(char):08x}"
@@ -47,59 +49,65 @@ def _quoted(text: str) -> str:
     )
 
 
-def flow(value: Json) -> str:
+def render_flow(value: Json) -> str:
     """A value on one line."""
     if isinstance(value, Mapping):
         return (
-            "{" + ", ".join(f"{scalar(key)}: {flow(inner)}" for key, inner in value.items()) + "}"
+            "{"
+            + ", ".join(
+                f"{render_scalar(key)}: {render_flow(inner)}" for key, inner in value.items()
+            )
+            + "}"
         )
     if isinstance(value, list):
-        return "[" + ", ".join(map(flow, value)) + "]"
-    return scalar(value)
+        return "[" + ", ".join(map(render_flow, value)) + "]"
+    return render_scalar(value)
 
 
-def lines_of_entry(
-    key: str, value: Json, shape: Shape | None, indent: int, step: int
+def render_entry(
+    key: str, value: Json, shape: FieldTree | None, indent: int, step: int
 ) -> Iterator[str]:
     """The lines of `key: value` in a block, each indented by `indent` columns."""
-    head = f"{' ' * indent}{scalar(key)}:"
-    line = f"{head} {flow(value)}"
-    if _on_one_line(value, shape) and len(line) <= WIDTH:
+    head = f"{' ' * indent}{render_scalar(key)}:"
+    line = f"{head} {render_flow(value)}"
+    if _fits_one_line(value, shape) and len(line) <= WIDTH:
         yield line
     elif isinstance(value, Mapping) and value:
         yield head
-        yield from block(value, shape, indent + step, step)
+        yield from render_block(value, shape, indent + step, step)
     elif isinstance(value, list) and value:
         yield head
-        yield from (item(inner, indent + step) for inner in value)
+        yield from (render_item(inner, indent + step) for inner in value)
     else:
         yield line
 
 
-def block(value: Mapping[str, Json], shape: Shape | None, indent: int, step: int) -> Iterator[str]:
+def render_block(
+    value: Mapping[str, Json], shape: FieldTree | None, indent: int, step: int
+) -> Iterator[str]:
     """The lines of a mapping, one entry after the other."""
     for key, inner in value.items():
-        yield from lines_of_entry(key, inner, shape.below(key) if shape else None, indent, step)
+        yield from render_entry(key, inner, shape.child(key) if shape else None, indent, step)
 
 
-def item(value: Json, indent: int) -> str:
+def render_item(value: Json, indent: int) -> str:
     """The line of an entry of a list."""
-    return f"{' ' * indent}- {flow(value)}"
+    return f"{' ' * indent}- {render_flow(value)}"
 
 
-def _on_one_line(value: Json, shape: Shape | None) -> bool:
+def _fits_one_line(value: Json, shape: FieldTree | None) -> bool:
     """Scalars, and what holds nothing but them. What comes and goes has lines of its own."""
     if isinstance(value, list):
         return not any(isinstance(inner, Mapping | list) for inner in value)
     if not isinstance(value, Mapping):
         return True
     coming_and_going = shape is not None and shape.entries is not None
-    if coming_and_going and not _is_entry(value, shape):
+    if coming_and_going and not _is_single_entry(value, shape):
         return False
     return not any(isinstance(inner, Mapping) for inner in value.values())
 
 
-def _is_entry(value: Mapping[str, Any], shape: Shape | None) -> bool:
+def _is_single_entry(value: Mapping[str, Any], shape: FieldTree | None) -> bool:
     """Whether a map is written as its only entry, as one vector without a name is."""
     fields = shape.entries.fields if shape and shape.entries else {}
     return value.keys() <= fields.keys()

@@ -7,7 +7,7 @@ import re
 
 from qdrantctl.model.field_rule import Json
 
-_WORDS: dict[str, bool | None] = {
+_AMBIGUOUS_WORDS: dict[str, bool | None] = {
     "": None, "~": None, "null": None, "Null": None, "NULL": None,
     "true": True, "True": True, "TRUE": True,
     "false": False, "False": False, "FALSE": False,
@@ -16,11 +16,11 @@ _NUMERIC = frozenset("0123456789+-.")
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _NO_NUMBER = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
-_LONGEST = 400
+_LONGEST_NUMBER = 400
 """Digits beyond this make no number that anything here could mean."""
 
 
-class Doubtful(Exception):
+class AmbiguousScalar(Exception):
     """A scalar that readers of YAML take differently, or that JSON cannot hold."""
 
     def __init__(self, message: str, hint: str, value: Json) -> None:
@@ -31,35 +31,39 @@ class Doubtful(Exception):
         """What to go on with."""
 
 
-def plain_value(text: str) -> Json:
+def parse_plain_scalar(text: str) -> Json:
     """The value of an unquoted scalar. Raises Doubtful."""
-    if text in _WORDS:
-        return _WORDS[text]
+    if text in _AMBIGUOUS_WORDS:
+        return _AMBIGUOUS_WORDS[text]
     if text[0] not in _NUMERIC:
         return text
     if _INT.fullmatch(text):
-        return _int(text)
+        return _parse_int(text)
     if _FLOAT.fullmatch(text):
-        value = float(text) if len(text) <= _LONGEST else math.inf
+        value = float(text) if len(text) <= _LONGEST_NUMBER else math.inf
         if math.isinf(value):
-            raise Doubtful("the number is too large", "Write a smaller one, or quote it.", text)
+            raise AmbiguousScalar(
+                "the number is too large", "Write a smaller one, or quote it.", text
+            )
         return value
     if _NO_NUMBER.fullmatch(text):
-        raise Doubtful(
+        raise AmbiguousScalar(
             f"{text} is not a number that JSON can hold", "Leave it out, or quote it.", text
         )
     return text
 
 
-def _int(text: str) -> int:
-    if len(text) > _LONGEST:
-        raise Doubtful("the number is too long", "Put it in quotes, or write a smaller one.", text)
+def _parse_int(text: str) -> int:
+    if len(text) > _LONGEST_NUMBER:
+        raise AmbiguousScalar(
+            "the number is too long", "Put it in quotes, or write a smaller one.", text
+        )
     if text[:2] in ("0o", "0x"):
         return int(text, 0)
     digits = text.lstrip("+-")
     if len(digits) > 1 and digits[0] == "0":
         bare = text.replace(digits, digits.lstrip("0") or "0")
-        raise Doubtful(
+        raise AmbiguousScalar(
             f"{text} is octal to some readers of YAML and decimal to others",
             f'Write {bare}, or "{text}" if it is a string.',
             int(bare),

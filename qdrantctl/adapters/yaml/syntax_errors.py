@@ -6,14 +6,14 @@ import re
 
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from qdrantctl.adapters.files.source_text import Page, Place
+from qdrantctl.adapters.files.source_text import Position, SourceText
 from qdrantctl.model.violation import Violation
 
 _TEMPLATE = re.compile(r"\{\{|\{%|\{#")
 _TEMPLATE_HINT = "Templates work in files named *.yaml.j2 only; otherwise quote the text."
 
 _COLUMNS = "Check the indentation: the keys of a mapping, or dashes of a list, stand in one column."
-_HINTS = {
+_SYNTAX_HINTS = {
     "mapping values are not allowed": "Put the value in quotes if it holds a colon; otherwise "
     "check the indentation: keys of one mapping stand in one column.",
     "could not find expected ':'": "A key needs a colon and a space: `key: value`. Text of several "
@@ -38,38 +38,38 @@ _HINTS = {
 _ANY_HINT = "Look at this line and the one above: quotes, brackets, colons and indentation."
 
 
-def syntax_violation(page: Page, error: YAMLError) -> Violation:
+def explain_syntax_error(page: SourceText, error: YAMLError) -> Violation:
     """What the parser says, where, and what is usually meant."""
     problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "not YAML"
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    place: Place = (mark.line + 1, mark.column + 1) if mark else _after_the_text(page, error)
-    line = page.line(place[0])
+    place: Position = (mark.line + 1, mark.column + 1) if mark else _is_after_text(page, error)
+    line = page.get_line(place[0])
     if line is None or (not line.strip() and place[0] > 1):
-        place = _last_place(page)
-        line = page.line(place[0]) or ""
+        place = _last_position(page)
+        line = page.get_line(place[0]) or ""
     char = line[place[1] - 1 : place[1]]
-    message, hint = _words(str(problem), line, char)
+    message, hint = _explain_problem(str(problem), line, char)
     if isinstance(error, MarkedYAMLError) and error.context_mark is not None:
         begins = error.context_mark.line + 1
         if begins < place[0]:
-            message += f", {error.context} that begins on {page.line_words(begins)}"
-    return page.violation("QC005", f"not valid YAML: {message}", hint, place)
+            message += f", {error.context} that begins on {page.describe_line(begins)}"
+    return page.make_violation("QC005", f"not valid YAML: {message}", hint, place)
 
 
-def _words(problem: str, line: str, char: str) -> tuple[str, str]:
+def _explain_problem(problem: str, line: str, char: str) -> tuple[str, str]:
     if "\t" in line[: len(line) - len(line.lstrip())] or char == "\t":
         return "a tab stands where YAML allows spaces only", "Indent with spaces."
-    hint = next((hint for words, hint in _HINTS.items() if words in problem), _ANY_HINT)
+    hint = next((hint for words, hint in _SYNTAX_HINTS.items() if words in problem), _ANY_HINT)
     if "cannot start any token" in problem:
         problem, hint = f"a plain value cannot begin with {char!r}", "Put the value in quotes."
     return problem, _TEMPLATE_HINT if _TEMPLATE.search(line) else hint
 
 
-def _after_the_text(page: Page, error: YAMLError) -> Place:
+def _is_after_text(page: SourceText, error: YAMLError) -> Position:
     position = getattr(error, "position", None)
-    return page.place(position) if isinstance(position, int) else _last_place(page)
+    return page.position_at(position) if isinstance(position, int) else _last_position(page)
 
 
-def _last_place(page: Page) -> Place:
+def _last_position(page: SourceText) -> Position:
     """The end of the last line that holds anything."""
-    return page.place(len(page.text.rstrip()))
+    return page.position_at(len(page.text.rstrip()))

@@ -7,7 +7,13 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from typing import NamedTuple
 
-from qdrantctl.engine.audit.text import Check, failed, idle, passed, unseen
+from qdrantctl.engine.audit.text import (
+    Check,
+    fail_verdict,
+    not_applicable,
+    not_visible,
+    pass_verdict,
+)
 from qdrantctl.model.address import Address
 from qdrantctl.model.audit.evidence import Evidence
 from qdrantctl.model.audit.report import Answer, Verdict
@@ -16,18 +22,18 @@ from qdrantctl.model.resource import Resource
 from qdrantctl.model.spec import Path
 from qdrantctl.model.violation import Severity
 
-KIND = "collection"
-UNLIMITED = 2**63 - 1
+_COLLECTION = "collection"
+_NO_LIMIT = 2**63 - 1
 """What lifts a cap, which Qdrant cannot unset; more means no more."""
 OLDEST_SNAPSHOT = timedelta(days=7)
 OLDEST_TRIAL = timedelta(days=31)
-_STRICT = "strict_mode_config"
+_STRICT_SECTION = "strict_mode_config"
 _TENANT_TYPES = ("keyword", "uuid")
 """Types of index that take is_tenant."""
-_SAY = {Answer.PASS: passed, Answer.FAIL: failed, Answer.NOT_APPLICABLE: idle}
+_SAY = {Answer.PASS: pass_verdict, Answer.FAIL: fail_verdict, Answer.NOT_APPLICABLE: not_applicable}
 
 
-class Found(NamedTuple):
+class CollectionVerdict(NamedTuple):
     """What is to be said of one collection, as a manifest states it or as it is."""
 
     answer: Answer
@@ -36,26 +42,28 @@ class Found(NamedTuple):
     severity: Severity | None = None
 
 
-Judge = Callable[[Mapping[str, Json]], Found]
+Judge = Callable[[Mapping[str, Json]], CollectionVerdict]
 
 
-def _each(rule: str, judge: Judge) -> Check:
+def _for_each_collection(rule: str, judge: Judge) -> Check:
     """Judges every collection in both worlds; what is the same in both is said once."""
 
     def check(evidence: Evidence) -> Iterator[Verdict]:
         live = evidence.inside.live if evidence.inside else {}
-        names = sorted(a for a in {*evidence.desired, *live} if a.kind == KIND)
+        names = sorted(a for a in {*evidence.desired, *live} if a.kind == _COLLECTION)
         for address in names:
-            yield from _one(rule, judge, address, evidence.desired.get(address), live.get(address))
+            yield from _judge_collection(
+                rule, judge, address, evidence.desired.get(address), live.get(address)
+            )
         if evidence.inside is None:
-            yield unseen(rule, f"on the cluster: {evidence.unseen}")
+            yield not_visible(rule, f"on the cluster: {evidence.unseen}")
         elif not names:
-            yield idle(rule, "there are no collections")
+            yield not_applicable(rule, "there are no collections")
 
     return check
 
 
-def _one(
+def _judge_collection(
     rule: str, judge: Judge, address: Address, stated: Resource | None, live: Resource | None
 ) -> Iterator[Verdict]:
     found = [judge(resource.spec) if resource else None for resource in (stated, live)]
@@ -65,49 +73,49 @@ def _one(
         if resource is None or met is None:
             continue
         more = {"severity": met.severity} if met.severity else {}
-        if stated is not None and (origin := stated.place(met.path)):
+        if stated is not None and (origin := stated.origin_of(met.path)):
             more |= {"origin": origin}  # type: ignore[dict-item]
         message = met.message + (where if differ else "")
         yield _SAY[met.answer](rule, message, subject=str(address), **more)
 
 
-def _caps(spec: Mapping[str, Json]) -> Mapping[str, Json]:
-    return spec.get(_STRICT) or {}
+def _limits_of(spec: Mapping[str, Json]) -> Mapping[str, Json]:
+    return spec.get(_STRICT_SECTION) or {}
 
 
-def _enabled(spec: Mapping[str, Json]) -> Found:
-    if _caps(spec).get("enabled"):
-        return Found(Answer.PASS, "strict mode is on", (_STRICT, "enabled"))
-    caps = [cap for cap in _caps(spec) if cap != "enabled"]
+def _judge_strict_mode(spec: Mapping[str, Json]) -> CollectionVerdict:
+    if _limits_of(spec).get("enabled"):
+        return CollectionVerdict(Answer.PASS, "strict mode is on", (_STRICT_SECTION, "enabled"))
+    caps = [cap for cap in _limits_of(spec) if cap != "enabled"]
     less = f", so {len(caps)} caps do nothing" if caps else ""
-    return Found(Answer.FAIL, f"strict mode is off{less}", (_STRICT, "enabled"))
+    return CollectionVerdict(Answer.FAIL, f"strict mode is off{less}", (_STRICT_SECTION, "enabled"))
 
 
-def _range(cap: str, low: int, high: int) -> Judge:
-    def judge(spec: Mapping[str, Json]) -> Found:
-        value, path = _caps(spec).get(cap), (_STRICT, cap)
-        if value is None or value >= UNLIMITED:
-            return Found(Answer.FAIL, f"{cap} is not capped", path)
+def _judge_range(cap: str, low: int, high: int) -> Judge:
+    def judge(spec: Mapping[str, Json]) -> CollectionVerdict:
+        value, path = _limits_of(spec).get(cap), (_STRICT_SECTION, cap)
+        if value is None or value >= _NO_LIMIT:
+            return CollectionVerdict(Answer.FAIL, f"{cap} is not capped", path)
         if value > high:
-            return Found(Answer.FAIL, f"{cap}: {value} is more than {high}", path)
+            return CollectionVerdict(Answer.FAIL, f"{cap}: {value} is more than {high}", path)
         if value < low:
             less = f"{cap}: {value} is less than {low}; fine where no client asks for more"
-            return Found(Answer.FAIL, less, path, Severity.NOTE)
-        return Found(Answer.PASS, f"{cap}: {value}", path)
+            return CollectionVerdict(Answer.FAIL, less, path, Severity.NOTE)
+        return CollectionVerdict(Answer.PASS, f"{cap}: {value}", path)
 
     return judge
 
 
-def _switched_off(cap: str, otherwise: str) -> Judge:
-    def judge(spec: Mapping[str, Json]) -> Found:
-        if _caps(spec).get(cap) is False:
-            return Found(Answer.PASS, f"{cap}: false", (_STRICT, cap))
-        return Found(Answer.FAIL, otherwise, (_STRICT, cap))
+def _judge_switch(cap: str, otherwise: str) -> Judge:
+    def judge(spec: Mapping[str, Json]) -> CollectionVerdict:
+        if _limits_of(spec).get(cap) is False:
+            return CollectionVerdict(Answer.PASS, f"{cap}: false", (_STRICT_SECTION, cap))
+        return CollectionVerdict(Answer.FAIL, otherwise, (_STRICT_SECTION, cap))
 
     return judge
 
 
-def _tenant_indexes(spec: Mapping[str, Json]) -> list[str]:
+def _judge_tenant_indexes(spec: Mapping[str, Json]) -> list[str]:
     indexes = spec.get("payload_indexes") or {}
     return [field for field, index in indexes.items() if index.get("is_tenant")]
 
@@ -119,11 +127,11 @@ def _graph_per_tenant(spec: Mapping[str, Json]) -> bool:
     return any((graph or {}).get("payload_m") for graph in graphs)
 
 
-def _tenant_index(spec: Mapping[str, Json]) -> Found:
-    indexes, tenants = spec.get("payload_indexes") or {}, _tenant_indexes(spec)
+def _find_tenant_index(spec: Mapping[str, Json]) -> CollectionVerdict:
+    indexes, tenants = spec.get("payload_indexes") or {}, _judge_tenant_indexes(spec)
     if tenants:
         where = ("payload_indexes", tenants[0])
-        return Found(Answer.PASS, f"{tenants[0]} has is_tenant: true", where)
+        return CollectionVerdict(Answer.PASS, f"{tenants[0]} has is_tenant: true", where)
     named = [
         field
         for field, index in indexes.items()
@@ -131,54 +139,56 @@ def _tenant_index(spec: Mapping[str, Json]) -> Found:
     ]
     if named:
         where = ("payload_indexes", named[0])
-        return Found(Answer.FAIL, f"the index of {named[0]} lacks is_tenant: true", where)
+        return CollectionVerdict(
+            Answer.FAIL, f"the index of {named[0]} lacks is_tenant: true", where
+        )
     if _graph_per_tenant(spec):
-        return Found(Answer.FAIL, "payload_m is set and no index has is_tenant: true",
+        return CollectionVerdict(Answer.FAIL, "payload_m is set and no index has is_tenant: true",
                      ("hnsw_config", "payload_m"))  # fmt: skip
-    return Found(Answer.NOT_APPLICABLE, "nothing says that it holds several tenants")
+    return CollectionVerdict(Answer.NOT_APPLICABLE, "nothing says that it holds several tenants")
 
 
-def _tenant_graph(spec: Mapping[str, Json]) -> Found:
-    if not _tenant_indexes(spec):
-        return Found(Answer.NOT_APPLICABLE, "it has no tenant index")
+def _judge_tenant_graph(spec: Mapping[str, Json]) -> CollectionVerdict:
+    if not _judge_tenant_indexes(spec):
+        return CollectionVerdict(Answer.NOT_APPLICABLE, "it has no tenant index")
     if _graph_per_tenant(spec):
-        return Found(Answer.PASS, "payload_m builds a graph for each tenant",
+        return CollectionVerdict(Answer.PASS, "payload_m builds a graph for each tenant",
                      ("hnsw_config", "payload_m"))  # fmt: skip
-    return Found(Answer.FAIL, "one graph goes over all tenants: payload_m is not set",
+    return CollectionVerdict(Answer.FAIL, "one graph goes over all tenants: payload_m is not set",
                  ("hnsw_config",))  # fmt: skip
 
 
-def _profile(evidence: Evidence) -> Iterator[Verdict]:
+def _judge_profile(evidence: Evidence) -> Iterator[Verdict]:
     if evidence.profile is None:
-        yield idle("QA407", "no profile was named (--profile FILE)")
+        yield not_applicable("QA407", "no profile was named (--profile FILE)")
         return
     if evidence.inside is None:
-        yield unseen("QA407", f"on the cluster: {evidence.unseen}")
+        yield not_visible("QA407", f"on the cluster: {evidence.unseen}")
         return
     for address, caps in evidence.profile.items():
-        loose = list(_looser(caps, _caps(evidence.inside.live[address].spec)))
+        loose = list(_looser_limits(caps, _limits_of(evidence.inside.live[address].spec)))
         if loose:
-            yield failed("QA407", "; ".join(loose), subject=str(address))
+            yield fail_verdict("QA407", "; ".join(loose), subject=str(address))
         else:
-            yield passed("QA407", "every cap of the profile", subject=str(address))
+            yield pass_verdict("QA407", "every cap of the profile", subject=str(address))
     if not evidence.profile:
-        yield idle("QA407", "the profile speaks of no collection that is there")
+        yield not_applicable("QA407", "the profile speaks of no collection that is there")
 
 
-def _looser(
+def _looser_limits(
     profile: Mapping[str, Json], caps: Mapping[str, Json], above: str = ""
 ) -> Iterator[str]:
     """The caps that are not as tight as the profile's."""
     for cap, wanted in profile.items():
         has, name = caps.get(cap), above + cap
         if isinstance(wanted, Mapping):
-            yield from _looser(wanted, has or {}, f"{name}.")
-        elif not _as_tight(cap, wanted, has):
+            yield from _looser_limits(wanted, has or {}, f"{name}.")
+        elif not _is_as_tight(cap, wanted, has):
             shown = "absent" if has is None else str(has).lower()
             yield f"{name} is {shown}, the profile says {str(wanted).lower()}"
 
 
-def _as_tight(cap: str, wanted: Json, has: Json) -> bool:
+def _is_as_tight(cap: str, wanted: Json, has: Json) -> bool:
     if cap == "enabled":
         return bool(has) or not wanted
     if isinstance(wanted, bool):
@@ -187,67 +197,67 @@ def _as_tight(cap: str, wanted: Json, has: Json) -> bool:
     return bool(limit <= wanted)
 
 
-def _recent(evidence: Evidence) -> Iterator[Verdict]:
+def _judge_recent_snapshots(evidence: Evidence) -> Iterator[Verdict]:
     if evidence.inside is None:
-        yield unseen("QA501", f"on the cluster: {evidence.unseen}")
+        yield not_visible("QA501", f"on the cluster: {evidence.unseen}")
         return
     if not evidence.inside.live:
-        yield idle("QA501", "there are no collections")
+        yield not_applicable("QA501", "there are no collections")
     for address, resource in evidence.inside.live.items():
-        if address.kind == KIND:
-            yield _snapshot(evidence, address, resource.facts.points)
+        if address.kind == _COLLECTION:
+            yield _judge_snapshot(evidence, address, resource.facts.points)
 
 
-def _snapshot(evidence: Evidence, address: Address, points: int | None) -> Verdict:
+def _judge_snapshot(evidence: Evidence, address: Address, points: int | None) -> Verdict:
     assert evidence.inside is not None
     subject = str(address)
     if points == 0:
-        return idle("QA501", "it holds no points", subject=subject)
+        return not_applicable("QA501", "it holds no points", subject=subject)
     listed, kept = evidence.inside.snapshots, evidence.inside.kept.get(address.name)
     if address.name not in listed and kept is None:
-        return unseen("QA501", "the server does not list its snapshots", subject=subject)
+        return not_visible("QA501", "the server does not list its snapshots", subject=subject)
     newest = max((t for t in (listed.get(address.name), kept) if t), default=None)
     if newest is None:
-        return failed("QA501", "there is no snapshot of it on the server", subject=subject)
+        return fail_verdict("QA501", "there is no snapshot of it on the server", subject=subject)
     days = (evidence.inside.now - newest).days
     told = f"the newest is of {newest.date().isoformat()}"
     if evidence.inside.now - newest > OLDEST_SNAPSHOT:
-        return failed("QA501", f"{told}, {days} days ago", subject=subject)
-    return passed("QA501", told, subject=subject)
+        return fail_verdict("QA501", f"{told}, {days} days ago", subject=subject)
+    return pass_verdict("QA501", told, subject=subject)
 
 
-def _restored(evidence: Evidence) -> Iterator[Verdict]:
+def _judge_verification(evidence: Evidence) -> Iterator[Verdict]:
     inside = evidence.inside
     if inside is None or not (inside.kept or inside.tried):
-        yield unseen("QA502", "a restore leaves no trace on the server")
+        yield not_visible("QA502", "a restore leaves no trace on the server")
         return
     for name in sorted({*inside.kept, *inside.tried}):
         subject = f"collection/{name}"
         if name not in inside.tried:
-            yield failed("QA502", "no set of it was ever verified", subject=subject)
+            yield fail_verdict("QA502", "no set of it was ever verified", subject=subject)
             continue
         when, good = inside.tried[name]
         told = f"verified on {when.date().isoformat()}"
         if not good:
-            yield failed("QA502", f"{told}, and was not as it had been", subject=subject)
+            yield fail_verdict("QA502", f"{told}, and was not as it had been", subject=subject)
         elif inside.now - when > OLDEST_TRIAL:
-            yield failed("QA502", f"last {told}", subject=subject)
+            yield fail_verdict("QA502", f"last {told}", subject=subject)
         else:
-            yield passed("QA502", told, subject=subject)
+            yield pass_verdict("QA502", told, subject=subject)
 
 
-CHECKS: dict[str, Check] = {
-    "QA301": _each("QA301", _tenant_index),
-    "QA302": _each("QA302", _tenant_graph),
-    "QA401": _each("QA401", _enabled),
-    "QA402": _each("QA402", _range("max_query_limit", 5_000, 20_000)),
-    "QA403": _each("QA403", _range("max_timeout", 15, 60)),
-    "QA404": _each("QA404", _switched_off(
+COLLECTION_CHECKS: dict[str, Check] = {
+    "QA301": _for_each_collection("QA301", _find_tenant_index),
+    "QA302": _for_each_collection("QA302", _judge_tenant_graph),
+    "QA401": _for_each_collection("QA401", _judge_strict_mode),
+    "QA402": _for_each_collection("QA402", _judge_range("max_query_limit", 5_000, 20_000)),
+    "QA403": _for_each_collection("QA403", _judge_range("max_timeout", 15, 60)),
+    "QA404": _for_each_collection("QA404", _judge_switch(
         "unindexed_filtering_retrieve", "reads may filter on fields without an index")),
-    "QA405": _each("QA405", _range("search_max_hnsw_ef", 500, 2_000)),
-    "QA406": _each("QA406", _switched_off(
+    "QA405": _for_each_collection("QA405", _judge_range("search_max_hnsw_ef", 500, 2_000)),
+    "QA406": _for_each_collection("QA406", _judge_switch(
         "search_allow_exact", "one exact search may go over every point")),
-    "QA407": _profile,
-    "QA501": _recent,
-    "QA502": _restored,
+    "QA407": _judge_profile,
+    "QA501": _judge_recent_snapshots,
+    "QA502": _judge_verification,
 }  # fmt: skip

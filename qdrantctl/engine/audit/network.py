@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from qdrantctl.engine.audit.text import Check, failed, idle, met, passed, unseen
+from qdrantctl.engine.audit.text import (
+    Check,
+    fail_verdict,
+    get_exposure,
+    not_applicable,
+    not_visible,
+    pass_verdict,
+)
 from qdrantctl.model.audit.evidence import ORIGIN, Evidence
 from qdrantctl.model.audit.report import Verdict
 from qdrantctl.model.server import Version
@@ -25,31 +32,31 @@ WEAKNESSES: tuple[tuple[Version, str], ...] = (
 """What a version has that is older than the one named."""
 
 
-def _peers(evidence: Evidence) -> Iterator[Verdict]:
-    peers = met(evidence).peers
+def _judge_peers(evidence: Evidence) -> Iterator[Verdict]:
+    peers = get_exposure(evidence).peers
     if evidence.inside is not None and not evidence.inside.distributed:
-        yield idle("QA601", "the server runs standalone and has no port for peers")
+        yield not_applicable("QA601", "the server runs standalone and has no port for peers")
     elif peers is None:
-        yield unseen("QA601", "the port for peers is not known; name it with --p2p-port")
-    elif open_ones := [reply for reply in peers if reply.welcome]:
-        yield failed(
+        yield not_visible("QA601", "the port for peers is not known; name it with --p2p-port")
+    elif open_ones := [reply for reply in peers if reply.is_granted]:
+        yield fail_verdict(
             "QA601", "the port for peers can be reached from here and asks for no key", *open_ones
         )
     else:
-        yield passed("QA601", "no answer without a key", *peers)
+        yield pass_verdict("QA601", "no answer without a key", *peers)
 
 
-def _metrics(evidence: Evidence) -> Iterator[Verdict]:
-    seen = met(evidence)
+def _judge_metrics(evidence: Evidence) -> Iterator[Verdict]:
+    seen = get_exposure(evidence)
     rest, *own = seen.metrics
-    if told := [reply for reply in seen.metrics if reply.welcome]:
-        yield failed("QA602", "metrics are told to everybody", *told)
-    elif not rest.turned_away and rest.code != "404":
-        yield unseen("QA602", f"the server answered {rest.code or rest.said}", rest)
+    if told := [reply for reply in seen.metrics if reply.is_granted]:
+        yield fail_verdict("QA602", "metrics are told to everybody", *told)
+    elif not rest.is_refused and rest.code != "404":
+        yield not_visible("QA602", f"the server answered {rest.code or rest.said}", rest)
     elif own or (seen.version and seen.version < METRICS_SINCE):
-        yield passed("QA602", "refused without a key", *seen.metrics)
+        yield pass_verdict("QA602", "refused without a key", *seen.metrics)
     else:
-        yield unseen(
+        yield not_visible(
             "QA602",
             "/metrics is refused without a key; whether there is a port for metrics alone, which "
             "asks for none, is not known: name it with --metrics-port",
@@ -57,68 +64,72 @@ def _metrics(evidence: Evidence) -> Iterator[Verdict]:
         )
 
 
-def _dashboard(evidence: Evidence) -> Iterator[Verdict]:
-    reply = met(evidence).dashboard
+def _judge_dashboard(evidence: Evidence) -> Iterator[Verdict]:
+    reply = get_exposure(evidence).dashboard
     if not reply.code:
-        yield unseen("QA603", f"no answer ({reply.said})", reply)
+        yield not_visible("QA603", f"no answer ({reply.said})", reply)
     elif reply.code[0] in "23":
-        yield failed("QA603", "it is served to everybody", reply)
+        yield fail_verdict("QA603", "it is served to everybody", reply)
     else:
-        yield passed("QA603", "not served without a key", reply)
+        yield pass_verdict("QA603", "not served without a key", reply)
 
 
-def _cors(evidence: Evidence) -> Iterator[Verdict]:
-    reply = met(evidence).cors
+def _judge_cors(evidence: Evidence) -> Iterator[Verdict]:
+    reply = get_exposure(evidence).cors
     allowed = reply.headers.get("access-control-allow-origin", "")
     if not reply.code:
-        yield unseen("QA604", f"no answer ({reply.said})", reply)
+        yield not_visible("QA604", f"no answer ({reply.said})", reply)
     elif allowed in ("*", ORIGIN):
-        yield failed("QA604", "a page of any site may send requests from a user's browser", reply)
+        yield fail_verdict(
+            "QA604", "a page of any site may send requests from a user's browser", reply
+        )
     else:
-        yield passed("QA604", "a page of another site is not let in", reply)
+        yield pass_verdict("QA604", "a page of another site is not let in", reply)
 
 
-def _weaknesses(evidence: Evidence) -> Iterator[Verdict]:
-    version = met(evidence).version
+def _judge_weaknesses(evidence: Evidence) -> Iterator[Verdict]:
+    version = get_exposure(evidence).version
     if version is None:
-        yield unseen("QA701", "the server does not tell its version")
+        yield not_visible("QA701", "the server does not tell its version")
         return
     for fixed, weakness in WEAKNESSES:
         if version < fixed:
-            yield failed("QA701", f"{weakness} (Qdrant {version}, better from {fixed} on)")
+            yield fail_verdict("QA701", f"{weakness} (Qdrant {version}, better from {fixed} on)")
     if version >= WEAKNESSES[-1][0]:
-        yield passed("QA701", f"none is known of Qdrant {version}")
+        yield pass_verdict("QA701", f"none is known of Qdrant {version}")
 
 
-def _audit_log(evidence: Evidence) -> Iterator[Verdict]:
-    version = met(evidence).version
+def _judge_audit_log(evidence: Evidence) -> Iterator[Verdict]:
+    version = get_exposure(evidence).version
     if version is None:
-        yield unseen("QA702", "the server does not tell its version")
+        yield not_visible("QA702", "the server does not tell its version")
     elif version < AUDIT_LOG_SINCE:
-        yield idle("QA702", f"Qdrant {version} has none, it came with {AUDIT_LOG_SINCE}")
+        yield not_applicable("QA702", f"Qdrant {version} has none, it came with {AUDIT_LOG_SINCE}")
     elif version < AUDIT_LOG_TOLD:
-        yield unseen("QA702", f"Qdrant {version} does not tell; {AUDIT_LOG_TOLD} does")
+        yield not_visible("QA702", f"Qdrant {version} does not tell; {AUDIT_LOG_TOLD} does")
     elif evidence.inside is None:
-        yield unseen("QA702", evidence.unseen)
+        yield not_visible("QA702", evidence.unseen)
     elif (evidence.inside.telemetry.get("app") or {}).get("audit"):
-        yield passed("QA702", "it is on")
+        yield pass_verdict("QA702", "it is on")
     else:
-        yield failed("QA702", "nothing records who did what")
+        yield fail_verdict("QA702", "nothing records who did what")
 
 
-def _refusals(evidence: Evidence) -> Iterator[Verdict]:
+def _judge_refusals(evidence: Evidence) -> Iterator[Verdict]:
     if evidence.inside is None:
-        yield unseen("QA703", evidence.unseen)
+        yield not_visible("QA703", evidence.unseen)
         return
-    counted = _counted(evidence.inside.telemetry)
+    counted = _count_refusals(evidence.inside.telemetry)
     told = ", ".join(f"{count} of {status}" for status, count in counted.items() if count)
     if told:
-        yield failed("QA703", f"answers since the server started: {told} (earlier audits count)")
+        yield fail_verdict(
+            "QA703", f"answers since the server started: {told} (earlier audits count)"
+        )
     else:
-        yield passed("QA703", f"no answer {', '.join(REFUSALS)} since the server started")
+        yield pass_verdict("QA703", f"no answer {', '.join(REFUSALS)} since the server started")
 
 
-def _counted(telemetry: Mapping[str, object]) -> dict[str, int]:
+def _count_refusals(telemetry: Mapping[str, object]) -> dict[str, int]:
     """How often each refusal was answered over REST; gRPC's are not counted by status."""
     found = dict.fromkeys(REFUSALS, 0)
     requests = telemetry.get("requests")
@@ -130,12 +141,12 @@ def _counted(telemetry: Mapping[str, object]) -> dict[str, int]:
     return found
 
 
-CHECKS: dict[str, Check] = {
-    "QA601": _peers,
-    "QA602": _metrics,
-    "QA603": _dashboard,
-    "QA604": _cors,
-    "QA701": _weaknesses,
-    "QA702": _audit_log,
-    "QA703": _refusals,
+NETWORK_CHECKS: dict[str, Check] = {
+    "QA601": _judge_peers,
+    "QA602": _judge_metrics,
+    "QA603": _judge_dashboard,
+    "QA604": _judge_cors,
+    "QA701": _judge_weaknesses,
+    "QA702": _judge_audit_log,
+    "QA703": _judge_refusals,
 }

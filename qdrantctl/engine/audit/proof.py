@@ -12,27 +12,33 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from qdrantctl.engine.audit.text import Check, failed, idle, passed, unseen
+from qdrantctl.engine.audit.text import (
+    Check,
+    fail_verdict,
+    not_applicable,
+    not_visible,
+    pass_verdict,
+)
 from qdrantctl.model.audit.evidence import Evidence
 from qdrantctl.model.audit.report import Proof, Result, Verdict
 from qdrantctl.model.field_rule import ABSENT, Json
 from qdrantctl.model.resource import Resource
 from qdrantctl.model.step import Call, collection_path
 
-UNLIMITED = 2**63 - 1
+_LIFTED = 2**63 - 1
 MOST_ITEMS = 100_000
 """Conditions, ids or points of one request: some megabytes."""
 MOST_NUMBERS = 2_000_000
 """Numbers in the vectors of one request, for the same reason."""
-SHOWN = 120
+QUOTED_WORDS = 120
 """Characters of a request's body that are told."""
-BAD_REQUEST, NOT_FOUND, TOO_MANY, OK = 400, 404, 429, 200
+BAD_REQUEST, _ANSWERED_404, _ANSWERED_429, _ANSWERED_200 = 400, 404, 429, 200
 NOTHING: Json = {"has_id": []}
 """A condition that no point meets and that needs no index."""
 
 
 @dataclass(frozen=True, slots=True)
-class Probe:
+class LimitProbe:
     """A request that only an enforced cap refuses with these words."""
 
     address: str
@@ -41,12 +47,12 @@ class Probe:
     call: Call
     words: str
     status: int = BAD_REQUEST
-    harmless: tuple[int, ...] = (OK,)
+    harmless: tuple[int, ...] = (_ANSWERED_200,)
     """What is answered where the cap is not enforced."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Case:
+class _LimitCase:
     """One cap of one collection."""
 
     name: str
@@ -59,95 +65,101 @@ class _Case:
     def ids(self, count: int) -> list[str]:
         return [str(uuid5(NAMESPACE_URL, f"{self.token}/{number}")) for number in range(count)]
 
-    def probe(self, words: str, path: str, body: Json, **more: Any) -> Probe:
+    def make_probe(self, words: str, path: str, body: Json, **more: Any) -> LimitProbe:
         """A request to `points…` of the collection."""
         method, query = more.pop("method", "POST"), more.pop("query", {})
         where = collection_path(self.name) + "/" + path
         call = Call(method=method, path=where, query=query, body=body)
-        return Probe(f"collection/{self.name}", self.cap, self.value, call, words, **more)
+        return LimitProbe(f"collection/{self.name}", self.cap, self.value, call, words, **more)
 
-    def scroll(self, words: str, conditions: list[Json] | None = None, **more: Any) -> Probe:
+    def scroll_probe(
+        self, words: str, conditions: list[Json] | None = None, **more: Any
+    ) -> LimitProbe:
         """A scroll of one point, the likeliest to be answered at once."""
         body: dict[str, Json] = {"limit": more.pop("limit", 1), "with_payload": False}
         if conditions is not None:
             body["filter"] = {"must": conditions}
-        return self.probe(words, "points/scroll", body, **more)
+        return self.make_probe(words, "points/scroll", body, **more)
 
 
-Maker = Callable[[_Case], Probe | str]
+Maker = Callable[[_LimitCase], LimitProbe | str]
 """The request, or why there is none."""
 
 
-def _query_limit(case: _Case) -> Probe:
-    return case.scroll('for "limit"', [NOTHING], limit=case.value + 1)
+def _probe_query_limit(case: _LimitCase) -> LimitProbe:
+    return case.scroll_probe('for "limit"', [NOTHING], limit=case.value + 1)
 
 
-def _timeout(case: _Case) -> Probe:
-    return case.scroll('for "timeout"', query={"timeout": str(case.value + 1)})
+def _probe_timeout(case: _LimitCase) -> LimitProbe:
+    return case.scroll_probe('for "timeout"', query={"timeout": str(case.value + 1)})
 
 
-def _unindexed(case: _Case) -> list[Json]:
+def _probe_unindexed(case: _LimitCase) -> list[Json]:
     return [NOTHING, {"key": f"__qctl_{case.token}", "match": {"value": "x"}}]
 
 
-def _unindexed_read(case: _Case) -> Probe:
-    return case.scroll("Index required", _unindexed(case))
+def _probe_unindexed_read(case: _LimitCase) -> LimitProbe:
+    return case.scroll_probe("Index required", _probe_unindexed(case))
 
 
-def _hnsw_ef(case: _Case) -> Probe:
+def _probe_hnsw_ef(case: _LimitCase) -> LimitProbe:
     body = {"limit": 1, "params": {"hnsw_ef": case.value + 1}, "filter": {"must": [NOTHING]}}
-    return case.probe('for "hnsw_ef"', "points/query", body)
+    return case.make_probe('for "hnsw_ef"', "points/query", body)
 
 
-def _oversampling(case: _Case) -> Probe:
+def _probe_oversampling(case: _LimitCase) -> LimitProbe:
     params = {"quantization": {"oversampling": max(1.0, case.value + 0.5)}}
     body = {"limit": 1, "params": params, "filter": {"must": [NOTHING]}}
-    return case.probe('for "oversampling"', "points/query", body)
+    return case.make_probe('for "oversampling"', "points/query", body)
 
 
-def _exact(case: _Case) -> Probe:
+def _probe_exact(case: _LimitCase) -> LimitProbe:
     body = {"exact": True, "filter": {"must": [NOTHING]}}
-    return case.probe("Exact search disabled", "points/count", body)
+    return case.make_probe("Exact search disabled", "points/count", body)
 
 
-def _conditions(case: _Case) -> Probe | str:
+def _probe_conditions(case: _LimitCase) -> LimitProbe | str:
     if case.value >= MOST_ITEMS:
-        return _too_large(case)
-    return case.scroll("Filter condition limit", [NOTHING] * (case.value + 1))
+        return _body_too_large(case)
+    return case.scroll_probe("Filter condition limit", [NOTHING] * (case.value + 1))
 
 
-def _condition_size(case: _Case) -> Probe | str:
+def _probe_condition_size(case: _LimitCase) -> LimitProbe | str:
     if case.value >= MOST_ITEMS:
-        return _too_large(case)
-    return case.scroll("Condition size limit", [{"has_id": case.ids(case.value + 1)}])
+        return _body_too_large(case)
+    return case.scroll_probe("Condition size limit", [{"has_id": case.ids(case.value + 1)}])
 
 
-def _read_rate(case: _Case) -> Probe | str:
+def _probe_read_rate(case: _LimitCase) -> LimitProbe | str:
     if case.value >= MOST_ITEMS:
-        return _too_large(case)
+        return _body_too_large(case)
     body = {"ids": case.ids(case.value + 1), "with_payload": False}
-    return case.probe("larger than rate limiter capacity", "points", body, status=TOO_MANY)
+    return case.make_probe(
+        "larger than rate limiter capacity", "points", body, status=_ANSWERED_429
+    )
 
 
-def _write_rate(case: _Case) -> Probe | str:
+def _probe_write_rate(case: _LimitCase) -> LimitProbe | str:
     if case.value >= MOST_ITEMS:
-        return _too_large(case)
+        return _body_too_large(case)
     if case.spec.get("shard_number", 1) != 1 or case.spec.get("sharding_method") == "custom":
         return "with several shards the request would spend tokens of some of them"
     words, body = "larger than rate limiter capacity", {"points": case.ids(case.value + 1)}
-    return case.probe(words, "points/delete", body, status=TOO_MANY, query={"wait": "true"})
+    return case.make_probe(
+        words, "points/delete", body, status=_ANSWERED_429, query={"wait": "true"}
+    )
 
 
-def _batch(case: _Case) -> Probe | str:
+def _probe_batch(case: _LimitCase) -> LimitProbe | str:
     if case.spec.get("sharding_method") == "custom":
         return _ROUTED
     if not (case.spec.get("vectors") or case.spec.get("sparse_vectors")):
         return "the collection has no vectors"
     vector, numbers = _small_vector(case.spec)
     if case.value >= MOST_ITEMS or (case.value + 1) * numbers > MOST_NUMBERS:
-        return _too_large(case)
+        return _body_too_large(case)
     points = [{"id": point, "vector": vector} for point in case.ids(case.value + 1)]
-    return _vectors(case, "update limit", points)
+    return _probe_vectors(case, "update limit", points)
 
 
 def _small_vector(spec: Mapping[str, Json]) -> tuple[Json, int]:
@@ -163,29 +175,31 @@ def _small_vector(spec: Mapping[str, Json]) -> tuple[Json, int]:
     return (vector if name == "" else {name: vector}), size
 
 
-def _sparse_length(case: _Case) -> Probe | str:
+def _probe_sparse_length(case: _LimitCase) -> LimitProbe | str:
     if case.spec.get("sharding_method") == "custom":
         return _ROUTED
     vector, count = case.cap[1], case.value + 1
     if vector not in (case.spec.get("sparse_vectors") or {}):
         return "the collection has no sparse vector of that name"
     if count > MOST_ITEMS:
-        return _too_large(case)
+        return _body_too_large(case)
     sparse = {"indices": list(range(count)), "values": [1.0] * count}
-    return _vectors(case, "has a limit of", [{"id": case.ids(1)[0], "vector": {vector: sparse}}])
+    return _probe_vectors(
+        case, "has a limit of", [{"id": case.ids(1)[0], "vector": {vector: sparse}}]
+    )
 
 
-def _vectors(case: _Case, words: str, points: Json) -> Probe:
+def _probe_vectors(case: _LimitCase, words: str, points: Json) -> LimitProbe:
     """An update of vectors, which only touches points that are there."""
-    return case.probe(words, "points/vectors", {"points": points}, method="PUT",
-                      query={"wait": "true"}, harmless=(NOT_FOUND, OK))  # fmt: skip
+    return case.make_probe(words, "points/vectors", {"points": points}, method="PUT",
+                      query={"wait": "true"}, harmless=(_ANSWERED_404, _ANSWERED_200))  # fmt: skip
 
 
-def _unindexed_write(case: _Case) -> Probe | str:
+def _probe_unindexed_write(case: _LimitCase) -> LimitProbe | str:
     if case.spec.get("sharding_method") == "custom":
         return _ROUTED
-    body = {"keys": ["__qctl"], "filter": {"must": _unindexed(case)}}
-    return case.probe("Index required", "points/payload/delete", body, query={"wait": "true"})
+    body = {"keys": ["__qctl"], "filter": {"must": _probe_unindexed(case)}}
+    return case.make_probe("Index required", "points/payload/delete", body, query={"wait": "true"})
 
 
 _EMPTY = "it has no shard key yet, so there is no shard that could refuse"
@@ -195,21 +209,21 @@ _FILLING = "only a write that takes effect would tell"
 _FULL = "a node would have to be that full"
 
 _READS: dict[str, Maker] = {
-    "max_query_limit": _query_limit,
-    "max_timeout": _timeout,
-    "unindexed_filtering_retrieve": _unindexed_read,
-    "search_max_hnsw_ef": _hnsw_ef,
-    "search_allow_exact": _exact,
-    "search_max_oversampling": _oversampling,
-    "filter_max_conditions": _conditions,
-    "condition_max_size": _condition_size,
-    "read_rate_limit": _read_rate,
+    "max_query_limit": _probe_query_limit,
+    "max_timeout": _probe_timeout,
+    "unindexed_filtering_retrieve": _probe_unindexed_read,
+    "search_max_hnsw_ef": _probe_hnsw_ef,
+    "search_allow_exact": _probe_exact,
+    "search_max_oversampling": _probe_oversampling,
+    "filter_max_conditions": _probe_conditions,
+    "condition_max_size": _probe_condition_size,
+    "read_rate_limit": _probe_read_rate,
 }
 _WRITES: dict[str, Maker] = {
-    "upsert_max_batchsize": _batch,
-    "unindexed_filtering_update": _unindexed_write,
-    "sparse_config": _sparse_length,
-    "write_rate_limit": _write_rate,
+    "upsert_max_batchsize": _probe_batch,
+    "unindexed_filtering_update": _probe_unindexed_write,
+    "sparse_config": _probe_sparse_length,
+    "write_rate_limit": _probe_write_rate,
 }
 _UNPROVABLE = {
     "max_points_count": _FILLING,
@@ -222,24 +236,24 @@ _UNPROVABLE = {
 }
 
 
-def _too_large(case: _Case) -> str:
+def _body_too_large(case: _LimitCase) -> str:
     return f"a request beyond {case.value} would be very large"
 
 
-def probes(resource: Resource, token: str, *, writes: bool) -> Iterator[Probe | Proof]:
+def make_probes(resource: Resource, token: str, *, writes: bool) -> Iterator[LimitProbe | Proof]:
     """A probe for each cap of a live collection, or at once what is to be said of it."""
     name, caps = resource.address.name, resource.spec.get("strict_mode_config") or {}
-    for cap, value in _flat(caps):
-        case = _Case(name, resource.spec, cap, value, token)
-        made = _made(case, writes=writes)
-        if isinstance(made, Probe):
+    for cap, value in _flat_limits(caps):
+        case = _LimitCase(name, resource.spec, cap, value, token)
+        made = _make_probe(case, writes=writes)
+        if isinstance(made, LimitProbe):
             yield made
         else:
             yield Proof(address=str(resource.address), cap=cap, value=value,
                         result=Result.NOT_PROVABLE, because=made)  # fmt: skip
 
 
-def _flat(caps: Mapping[str, Json]) -> Iterator[tuple[tuple[str, ...], Any]]:
+def _flat_limits(caps: Mapping[str, Json]) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Every cap that caps something, with its path."""
     for cap, value in caps.items():
         if isinstance(value, Mapping):
@@ -251,10 +265,10 @@ def _flat(caps: Mapping[str, Json]) -> Iterator[tuple[tuple[str, ...], Any]]:
 
 def _caps_something(value: Json) -> bool:
     """`True` allows, and the largest numbers lift a cap."""
-    return value is False if isinstance(value, bool) else bool(value < UNLIMITED)
+    return value is False if isinstance(value, bool) else bool(value < _LIFTED)
 
 
-def _made(case: _Case, *, writes: bool) -> Probe | str:
+def _make_probe(case: _LimitCase, *, writes: bool) -> LimitProbe | str:
     cap = case.cap[0]
     if case.spec.get("sharding_method") == "custom" and not case.spec.get("shard_keys"):
         return _EMPTY
@@ -265,7 +279,7 @@ def _made(case: _Case, *, writes: bool) -> Probe | str:
     return _UNPROVABLE.get(cap, "no harmless request is known that tells")
 
 
-def proved(probe: Probe, status: int, said: str, *, enabled: bool) -> Proof:
+def judge_proof(probe: LimitProbe, status: int, said: str, *, enabled: bool) -> Proof:
     """What the answer to a probe means. `said` are the server's own words."""
     said = said.removeprefix("Bad request: ").partition(". Help: ")[0]
     if status == probe.status and probe.words in said:
@@ -278,42 +292,42 @@ def proved(probe: Probe, status: int, said: str, *, enabled: bool) -> Proof:
     else:
         result, because = Result.NOT_PROVABLE, f"{status}: {said or 'no answer'}"
     return Proof(address=probe.address, cap=probe.cap, value=probe.value, result=result,
-                 request=_words(probe.call), because=because)  # fmt: skip
+                 request=_describe_call(probe.call), because=because)  # fmt: skip
 
 
-def _words(call: Call) -> str:
+def _describe_call(call: Call) -> str:
     """`POST /collections/c/points/scroll {"limit": 11, …}`."""
     query = "&".join(f"{word}={value}" for word, value in call.query.items())
     body = "" if call.body is ABSENT else json.dumps(call.body, ensure_ascii=False)
-    body = body if len(body) <= SHOWN else body[: SHOWN - 1] + "…"
+    body = body if len(body) <= QUOTED_WORDS else body[: QUOTED_WORDS - 1] + "…"
     return f"{call.method} {call.path}{'?' + query if query else ''} {body}".rstrip()
 
 
-def _enforced(evidence: Evidence) -> Iterator[Verdict]:
+def _judge_proofs(evidence: Evidence) -> Iterator[Verdict]:
     """QA408 from the proofs, for each collection."""
     if evidence.proofs is None:
-        yield unseen("QA408", evidence.unseen or "nothing was tried; audit --prove does")
+        yield not_visible("QA408", evidence.unseen or "nothing was tried; audit --prove does")
         return
     live = [] if evidence.inside is None else [str(a) for a in evidence.inside.live]
     addresses = [address for address in live if address.startswith("collection/")]
     if not addresses:
-        yield idle("QA408", "there are no collections")
+        yield not_applicable("QA408", "there are no collections")
     for address in addresses:
-        yield _summed(address, [p for p in evidence.proofs if p.address == address])
+        yield _sum_proofs(address, [p for p in evidence.proofs if p.address == address])
 
 
-def _summed(address: str, proofs: list[Proof]) -> Verdict:
+def _sum_proofs(address: str, proofs: list[Proof]) -> Verdict:
     by_result = {result: [p for p in proofs if p.result is result] for result in Result}
     if not proofs:
-        return idle("QA408", "it has no caps", subject=address)
+        return not_applicable("QA408", "it has no caps", subject=address)
     if loose := by_result[Result.NOT_ENFORCED]:
         caps = ", ".join(".".join(proof.cap) for proof in loose)
-        return failed("QA408", f"configured and not enforced: {caps}", subject=address)
+        return fail_verdict("QA408", f"configured and not enforced: {caps}", subject=address)
     good, rest = len(by_result[Result.ENFORCED]), len(by_result[Result.NOT_PROVABLE])
     more = f", {rest} cannot be proved" if rest else ""
     if not good:
-        return unseen("QA408", f"none of its {rest} caps can be proved", subject=address)
-    return passed("QA408", f"{good} caps are enforced{more}", subject=address)
+        return not_visible("QA408", f"none of its {rest} caps can be proved", subject=address)
+    return pass_verdict("QA408", f"{good} caps are enforced{more}", subject=address)
 
 
-CHECKS: dict[str, Check] = {"QA408": _enforced}
+LIMIT_PROBES: dict[str, Check] = {"QA408": _judge_proofs}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from qdrantctl.model.audit.evidence import Evidence, Posture, Reply
+from qdrantctl.model.audit.evidence import Evidence, ProbeResult, ServerExposure
 from qdrantctl.model.audit.report import Answer, Verdict
 from qdrantctl.model.audit.rules import AUDIT_RULES
 
@@ -13,14 +13,14 @@ Check = Callable[[Evidence], Iterator[Verdict]]
 """Answers one rule."""
 
 
-def met(evidence: Evidence) -> Posture:
+def get_exposure(evidence: Evidence) -> ServerExposure:
     """What the probes brought; only asked for where a server was looked at."""
     assert evidence.posture is not None
     return evidence.posture
 
 
-def _verdict(
-    answer: Answer, rule: str, message: str, requests: Iterable[Reply] = (), **more: Any
+def _make_verdict(
+    answer: Answer, rule: str, message: str, requests: Iterable[ProbeResult] = (), **more: Any
 ) -> Verdict:
     severity = more.pop("severity", AUDIT_RULES[rule].severity)
     told = tuple(str(reply) for reply in requests)
@@ -29,21 +29,21 @@ def _verdict(
     )
 
 
-def passed(rule: str, message: str, *requests: Reply, **more: Any) -> Verdict:
+def pass_verdict(rule: str, message: str, *requests: ProbeResult, **more: Any) -> Verdict:
     """It is as it should be."""
-    return _verdict(Answer.PASS, rule, message, requests, **more)
+    return _make_verdict(Answer.PASS, rule, message, requests, **more)
 
 
-def failed(rule: str, message: str, *requests: Reply, **more: Any) -> Verdict:
+def fail_verdict(rule: str, message: str, *requests: ProbeResult, **more: Any) -> Verdict:
     """A finding."""
-    return _verdict(Answer.FAIL, rule, message, requests, **more)
+    return _make_verdict(Answer.FAIL, rule, message, requests, **more)
 
 
-def idle(rule: str, message: str, *requests: Reply, **more: Any) -> Verdict:
+def not_applicable(rule: str, message: str, *requests: ProbeResult, **more: Any) -> Verdict:
     """The line does not apply here."""
-    return _verdict(Answer.NOT_APPLICABLE, rule, message, requests, **more)
+    return _make_verdict(Answer.NOT_APPLICABLE, rule, message, requests, **more)
 
 
-def unseen(rule: str, message: str, *requests: Reply, **more: Any) -> Verdict:
+def not_visible(rule: str, message: str, *requests: ProbeResult, **more: Any) -> Verdict:
     """Nobody can tell from here."""
-    return _verdict(Answer.CANNOT_BE_SEEN, rule, message, requests, **more)
+    return _make_verdict(Answer.CANNOT_BE_SEEN, rule, message, requests, **more)

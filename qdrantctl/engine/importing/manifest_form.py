@@ -6,17 +6,19 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from qdrantctl.model.field_rule import ABSENT, Json, same
-from qdrantctl.model.resource import canonical
-from qdrantctl.model.spec import Path, Shape
+from qdrantctl.model.field_rule import ABSENT, Json, json_equal
+from qdrantctl.model.resource import canonical_json
+from qdrantctl.model.spec import FieldTree, Path
 
 ENOUGH = 3
 """Resources that must be there before what nearly all of them have tells of the server."""
 
-Tree = Mapping[Any, Json]
+JsonTree = Mapping[Any, Json]
 
 
-def distrusted(unset: Tree, witnesses: Sequence[Tree], path: Path = ()) -> frozenset[Path]:
+def unreliable_defaults(
+    unset: JsonTree, witnesses: Sequence[JsonTree], path: Path = ()
+) -> frozenset[Path]:
     """Where this server, by what is on it, gives something else by itself than `unset` says.
 
     A server may have defaults of its own, which it tells nobody. They show in a resource that
@@ -26,62 +28,68 @@ def distrusted(unset: Tree, witnesses: Sequence[Tree], path: Path = ()) -> froze
     for key, value in unset.items():
         seen = [witness[key] for witness in witnesses if key in witness]
         if isinstance(value, Mapping):
-            found |= distrusted(value, seen, (*path, key))
-        elif _contradicted(value, seen):
+            found |= unreliable_defaults(value, seen, (*path, key))
+        elif _is_contradicted(value, seen):
             found.add((*path, key))
     return frozenset(found)
 
 
-def _contradicted(value: Json, seen: Sequence[Json]) -> bool:
-    others = Counter(canonical(one) for one in seen if not same(one, value))
+def _is_contradicted(value: Json, seen: Sequence[Json]) -> bool:
+    others = Counter(canonical_json(one) for one in seen if not json_equal(one, value))
     most = max(others.values(), default=0)
     return 0 < most >= len(seen) - (len(seen) >= ENOUGH)
 
 
-def bare(
-    shape: Shape, spec: Json, unset: Tree, doubts: frozenset[Path] = frozenset(), path: Path = ()
+def without_defaults(
+    shape: FieldTree,
+    spec: Json,
+    unset: JsonTree,
+    doubts: frozenset[Path] = frozenset(),
+    path: Path = (),
 ) -> Json:
     """`spec` without what is there by itself; sections that hold nothing else go, too."""
     found: dict[Any, Json] = {}
     for key, value in shape.as_mapping(spec).items():
         here = (*path, key)
-        given, inner, left = unset.get(key, ABSENT), shape.below(key), value
+        given, inner, left = unset.get(key, ABSENT), shape.child(key), value
         if isinstance(given, Mapping) and inner is not None:
-            left = bare(inner, value, given, doubts, here) or ABSENT
-        elif given is not ABSENT and same(value, given) and here not in doubts:
+            left = without_defaults(inner, value, given, doubts, here) or ABSENT
+        elif given is not ABSENT and json_equal(value, given) and here not in doubts:
             left = ABSENT
         if left is not ABSENT:
             found[key] = left
     return list(found.values()) if shape.is_list else found
 
 
-def worded(shape: Shape, value: Json) -> Json:
+def to_manifest_form(shape: FieldTree, value: Json) -> Json:
     """A canonical value as a person would write it: short where that says the same, maps sorted."""
     found: Json
     if shape.fields and isinstance(value, Mapping):
         found = {
-            key: worded(inner, value[key]) for key, inner in shape.fields.items() if key in value
+            key: to_manifest_form(inner, value[key])
+            for key, inner in shape.fields.items()
+            if key in value
         }
     elif shape.entries is not None and isinstance(value, Mapping):
-        found = {key: worded(shape.entries, value[key]) for key in sorted(value)}
+        found = {key: to_manifest_form(shape.entries, value[key]) for key in sorted(value)}
     elif shape.entries is not None and isinstance(value, list):
-        found = [worded(shape.entries, entry) for entry in value]
+        found = [to_manifest_form(shape.entries, entry) for entry in value]
     else:
-        return _in_order(value)
-    short = shape.rule.short
+        return _sort_opaque(value)
+    short = shape.rule.shorthand_key
     if isinstance(found, dict) and short is not None and found.keys() == {short}:
-        return _alone(found)
-    if shape.rule.says and isinstance(found, dict):
-        return [_saying(shape, {}, *entry) for entry in found.items()]
+        return _single_value(found)
+    if shape.rule.value_member and isinstance(found, dict):
+        return [_single_member(shape, {}, *entry) for entry in found.items()]
     return found
 
 
-def _saying(shape: Shape, stated: Tree, word: Json, what: Json) -> Json:
+def _single_member(shape: FieldTree, stated: JsonTree, word: Json, what: Json) -> Json:
     """An entry of a list whose entries say one thing."""
-    return {**stated, shape.rule.key: word, shape.rule.says: what}
+    return {**stated, shape.rule.key: word, shape.rule.value_member: what}
 
 
-def _alone(section: Mapping[Any, Json]) -> Json:
+def _single_value(section: Mapping[Any, Json]) -> Json:
     """The value of the one key, out of its list where it is a list of one."""
     [value] = section.values()
     if not isinstance(value, list):
@@ -89,59 +97,61 @@ def _alone(section: Mapping[Any, Json]) -> Json:
     return value[0] if len(value) == 1 else dict(section)
 
 
-def _in_order(value: Json) -> Json:
+def _sort_opaque(value: Json) -> Json:
     """What nobody looks into, its keys sorted: the server tells them in any order."""
     if isinstance(value, Mapping):
-        return {key: _in_order(value[key]) for key in sorted(value)}
-    return [_in_order(entry) for entry in value] if isinstance(value, list) else value
+        return {key: _sort_opaque(value[key]) for key in sorted(value)}
+    return [_sort_opaque(entry) for entry in value] if isinstance(value, list) else value
 
 
-def reworded(shape: Shape, stated: Json, before: Json, after: Json) -> Json:
+def rewrite_in_place(shape: FieldTree, stated: Json, before: Json, after: Json) -> Json:
     """`after` in the words of `stated`, which says `before`: what is the same stays as written."""
-    if after is ABSENT or same(before, after):
+    if after is ABSENT or json_equal(before, after):
         return after if after is ABSENT else stated
     if isinstance(stated, Mapping) and isinstance(before, Mapping) and isinstance(after, Mapping):
-        short = shape.rule.short
-        if short is None or short not in before or shape.spelled(stated, short) is not None:
-            return _by_key(shape, stated, before, after)
+        short = shape.rule.shorthand_key
+        if short is None or short not in before or shape.key_in(stated, short) is not None:
+            return _rewrite_mapping(shape, stated, before, after)
         if shape.entries is not None and after.keys() == {short}:
-            return reworded(shape.entries, stated, before[short], after[short])
+            return rewrite_in_place(shape.entries, stated, before[short], after[short])
     if shape.rule.key and isinstance(stated, list):
-        return _listed(shape, stated, before, after)
-    return worded(shape, after)
+        return _rewrite_list(shape, stated, before, after)
+    return to_manifest_form(shape, after)
 
 
-def _by_key(shape: Shape, stated: Tree, before: Tree, after: Tree) -> Json:
+def _rewrite_mapping(shape: FieldTree, stated: JsonTree, before: JsonTree, after: JsonTree) -> Json:
     """A section or a map, its keys in the order in which they are stated; new ones come last."""
-    words: dict[Any, Any] = {shape.spelled(stated, word): word for word in before}
+    words: dict[Any, Any] = {shape.key_in(stated, word): word for word in before}
     found: dict[Any, Json] = {}
     for key, value in stated.items():
         word: Any = words.get(key, key)
-        inner, was, now = shape.below(word), before.get(word), after.get(word, ABSENT)
+        inner, was, now = shape.child(word), before.get(word), after.get(word, ABSENT)
         if key in words:
-            value = reworded(inner, value, was, now) if inner else now
+            value = rewrite_in_place(inner, value, was, now) if inner else now
         if value is not ABSENT:
             found[key] = value
     for word, value in after.items():
         if word not in before:
-            key, inner = shape.spelled(stated, word), shape.below(word)
-            found[word if key is None else key] = worded(inner, value) if inner else value
+            key, inner = shape.key_in(stated, word), shape.child(word)
+            found[word if key is None else key] = to_manifest_form(inner, value) if inner else value
     return found
 
 
-def _listed(shape: Shape, stated: list[Json], before: Json, after: Json) -> Json:
+def _rewrite_list(shape: FieldTree, stated: list[Json], before: Json, after: Json) -> Json:
     """A list with identity, in the order in which it is stated; new entries come last."""
     assert shape.entries is not None
     was, now = shape.as_mapping(before), shape.as_mapping(after)
-    places = {shape.spelled(stated, word): word for word in was}
-    if shape.rule.says:
+    places = {shape.key_in(stated, word): word for word in was}
+    if shape.rule.value_member:
         words = {places[place]: entry for place, entry in enumerate(stated)}
         known = [word for word in words if word in now]
         more = [word for word in now if word not in was]
-        return [_saying(shape, words.get(w, {}), w, now[w]) for w in (*known, *more)]
+        return [_single_member(shape, words.get(w, {}), w, now[w]) for w in (*known, *more)]
     kept = [
-        reworded(shape.entries, entry, was[places[place]], now[places[place]])
+        rewrite_in_place(shape.entries, entry, was[places[place]], now[places[place]])
         for place, entry in enumerate(stated)
         if places[place] in now
     ]
-    return kept + [worded(shape.entries, entry) for word, entry in now.items() if word not in was]
+    return kept + [
+        to_manifest_form(shape.entries, entry) for word, entry in now.items() if word not in was
+    ]

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
-from qdrantctl.engine.judge import equal
+from qdrantctl.engine.judge import is_equal
 from qdrantctl.engine.planning.compare import applied_spec, compare
 from qdrantctl.model.change import FieldChange
-from qdrantctl.model.field_rule import ABSENT, Json, Rule, same
+from qdrantctl.model.field_rule import ABSENT, FieldRule, Json, json_equal
 from qdrantctl.model.kind import Context, Kind
 from qdrantctl.model.resource import Resource
-from qdrantctl.model.spec import Path, Shape, shape_of
+from qdrantctl.model.spec import FieldTree, Path, field_tree_of
 
 Leaves = Mapping[Path, Json]
 
@@ -57,7 +57,7 @@ def merge_live(
     Without a record every difference is taken from the cluster. `user_set` gives the part of a
     resource's spec that is not a default of the server.
     """
-    shape = shape_of(kind.spec)
+    shape = field_tree_of(kind.spec)
     applied = context.recorded.get(desired.address)
     comparison = compare(desired, live, applied, kind, context.server, context.today)
     differing = comparison.needed_changes
@@ -90,24 +90,24 @@ def merge_live(
 
 
 def changed_side(
-    rule: Rule, desired: Json, live: Json, applied: Json, observed: Json | None
+    rule: FieldRule, desired: Json, live: Json, applied: Json, observed: Json | None
 ) -> ChangedSide:
     """Which side changed a field in which manifest and cluster differ.
 
     `observed` is its value on the cluster after the last apply; None where that was not recorded.
     """
-    if equal(rule, desired, applied):
+    if is_equal(rule, desired, applied):
         return ChangedSide.CLUSTER
     first = observed is None and applied is ABSENT
-    if first or equal(rule, live, applied) or same(live, observed):
+    if first or is_equal(rule, live, applied) or json_equal(live, observed):
         return ChangedSide.MANIFEST
     return ChangedSide.BOTH
 
 
 def _changed_side(
-    shape: Shape, path: Path, desired: Resource, live: Resource, applied: Resource
+    shape: FieldTree, path: Path, desired: Resource, live: Resource, applied: Resource
 ) -> ChangedSide:
-    *_, field = shape.along(path)
+    *_, field = shape.walk(path)
     declared, existing, recorded = (
         shape.value_at(spec, path) for spec in (desired.spec, live.spec, applied_spec(applied))
     )
@@ -123,7 +123,7 @@ def _side(path: Path, sides: Mapping[Path, ChangedSide]) -> ChangedSide:
 
 
 def _added(
-    shape: Shape, live: Json, before: Json, declared: Leaves, ignored: frozenset[Path]
+    shape: FieldTree, live: Json, before: Json, declared: Leaves, ignored: frozenset[Path]
 ) -> dict[Path, Json]:
     """The leaves of `live` that are not declared and were not so `before`.
 
@@ -135,26 +135,26 @@ def _added(
         part = _undeclared_part(shape, path, stated)
         if part is None or ignored & {part[:end] for end in range(1, len(part) + 1)}:
             continue
-        if not same(shape.value_at(live, part), shape.value_at(before, part)):
+        if not json_equal(shape.value_at(live, part), shape.value_at(before, part)):
             added[path] = value
     return added
 
 
-def _undeclared_part(shape: Shape, path: Path, stated: frozenset[Path]) -> Path | None:
+def _undeclared_part(shape: FieldTree, path: Path, stated: frozenset[Path]) -> Path | None:
     """The largest unit around `path` that is not declared; None where all of them are."""
     for part, field in _units(shape, path):
         if part not in stated:
             return part
-        if field.rule.whole:
+        if field.rule.replaced_as_unit:
             return None
     return None
 
 
-def _units(shape: Shape, path: Path) -> Iterator[tuple[Path, Shape]]:
+def _units(shape: FieldTree, path: Path) -> Iterator[tuple[Path, FieldTree]]:
     """The parts around `path` that exist or not as one: map entries, whole sections, the leaf."""
     entry = False
-    for end, field in enumerate(shape.along(path), 1):
-        if entry or field.rule.whole or field.is_leaf:
+    for end, field in enumerate(shape.walk(path), 1):
+        if entry or field.rule.replaced_as_unit or field.is_leaf:
             yield path[:end], field
         entry = field.entries is not None
 
@@ -164,7 +164,7 @@ def _prefixes(leaves: Leaves) -> frozenset[Path]:
 
 
 def _kept(
-    shape: Shape,
+    shape: FieldTree,
     differing: Sequence[FieldChange],
     desired: Json,
     sides: Mapping[Path, ChangedSide],

@@ -10,15 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 
-from qdrantctl.engine.diff import DiffContext, created, diff, diff_states
-from qdrantctl.engine.planning.recorded_spec import ignored
+from qdrantctl.engine.diff import DiffContext, created_fields, diff, diff_states
+from qdrantctl.engine.planning.recorded_spec import ignored_paths
 from qdrantctl.model.change import FieldChange
 from qdrantctl.model.field_rule import Effect, Json
 from qdrantctl.model.kind import Kind
-from qdrantctl.model.paths import merged
+from qdrantctl.model.paths import merge_trees
 from qdrantctl.model.resource import Resource
 from qdrantctl.model.server import Server
-from qdrantctl.model.spec import shape_of
+from qdrantctl.model.spec import field_tree_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def compare(
     context = _context(desired, server, today, new=applied is None)
     recorded = applied_spec(applied)
     expanded = kind.expand(desired.spec, live.spec, recorded)
-    fields = diff(shape_of(kind.spec), expanded, live.spec, recorded, context)
+    fields = diff(field_tree_of(kind.spec), expanded, live.spec, recorded, context)
     return Comparison(fields, expanded, context)
 
 
@@ -68,9 +68,9 @@ def compare_since_apply(
     """
     context = _context(applied, server, today)
     if desired is not None:
-        context = replace(context, ignored=context.ignored | ignored(desired, today))
+        context = replace(context, ignored=context.ignored | ignored_paths(desired, today))
     expanded = kind.expand(applied.spec, live.spec, applied.spec)
-    fields = diff(shape_of(kind.spec), expanded, live.spec, expanded, context)
+    fields = diff(field_tree_of(kind.spec), expanded, live.spec, expanded, context)
     return Comparison(fields, expanded, context)
 
 
@@ -79,24 +79,26 @@ def compare_with_record(
 ) -> tuple[FieldChange, ...]:
     """The fields in which the manifest differs from what was last applied."""
     context = _context(desired, server, today)
-    return diff(shape_of(kind.spec), desired.spec, applied.spec, applied.spec, context)
+    return diff(field_tree_of(kind.spec), desired.spec, applied.spec, applied.spec, context)
 
 
 def compare_specs(
     before: Mapping[str, Json], after: Mapping[str, Json], kind: Kind, server: Server
 ) -> tuple[FieldChange, ...]:
     """Every difference between two specs: `desired` is its value before, `live` the one after."""
-    return diff_states(shape_of(kind.spec), before, after, DiffContext(server))
+    return diff_states(field_tree_of(kind.spec), before, after, DiffContext(server))
 
 
 def fields_to_create(desired: Resource, kind: Kind, server: Server) -> tuple[FieldChange, ...]:
     """Every value that a new resource is created with, refused where the server lacks it."""
-    return created(shape_of(kind.spec), desired.spec, DiffContext(server, place=desired.place))
+    return created_fields(
+        field_tree_of(kind.spec), desired.spec, DiffContext(server, place=desired.origin_of)
+    )
 
 
 def applied_spec(applied: Resource | None) -> Mapping[str, Json]:
     """What this owner set: the recorded spec, and what an interrupted apply was setting."""
-    return {} if applied is None else merged(applied.spec, pending_spec(applied))
+    return {} if applied is None else merge_trees(applied.spec, pending_spec(applied))
 
 
 def pending_spec(applied: Resource) -> Mapping[str, Json]:
@@ -110,7 +112,7 @@ def _context(desired: Resource, server: Server, today: date, *, new: bool = Fals
     return DiffContext(
         server=server,
         exclusive=frozenset(desired.lifecycle.exclusive),
-        ignored=ignored(desired, today),
-        place=desired.place,
+        ignored=ignored_paths(desired, today),
+        place=desired.origin_of,
         new=new,
     )

@@ -6,49 +6,60 @@ from collections.abc import Sequence
 
 from qdrantctl.model.change import Cause, FieldChange, worst_effect
 from qdrantctl.model.field_rule import Effect
-from qdrantctl.model.spec import Path, Shape
+from qdrantctl.model.spec import FieldTree, Path
 
 KEPT_AS_IT_IS = "changed outside qdrantctl, on_drift: keep"
 
 
-def outside(field: FieldChange) -> bool:
+def is_external_change(field: FieldChange) -> bool:
     """Whether a plan would put back what somebody changed on the cluster."""
     return field.effect > Effect.KEPT and field.cause in (Cause.DRIFT, Cause.BOTH)
 
 
-def left(field: FieldChange) -> bool:
+def is_kept_drift(field: FieldChange) -> bool:
     """Whether a plan leaves the field as somebody changed it."""
     return field.effect is Effect.KEPT and field.because == KEPT_AS_IT_IS
 
 
-def keep_drift(shape: Shape, fields: Sequence[FieldChange]) -> tuple[FieldChange, ...]:
+def keep_drift(shape: FieldTree, fields: Sequence[FieldChange]) -> tuple[FieldChange, ...]:
     """The same fields, those that were changed on the cluster left as they are.
 
     What the server takes only as one is kept as one: not where a part of it was edited. Where a new
     collection is needed all the same nothing is kept: it is created as declared.
     """
-    edited = {_unit(shape, f.path) for f in fields if f.effect > Effect.KEPT and not outside(f)}
+    edited = {
+        _sent_unit(shape, f.path)
+        for f in fields
+        if f.effect > Effect.KEPT and not is_external_change(f)
+    }
     kept = tuple(
         field.model_copy(update={"effect": Effect.KEPT, "because": KEPT_AS_IT_IS})
-        if outside(field) and _unit(shape, field.path) not in edited and _can_wait(shape, field)
+        if is_external_change(field)
+        and _sent_unit(shape, field.path) not in edited
+        and _can_keep_record(shape, field)
         else field
         for field in fields
     )
     return tuple(fields) if worst_effect(kept) is Effect.REPLACE else kept
 
 
-def unapplied_paths(shape: Shape, fields: Sequence[FieldChange]) -> frozenset[Path]:
+def unapplied_paths(shape: FieldTree, fields: Sequence[FieldChange]) -> frozenset[Path]:
     """Where a record keeps its value, as what the manifest asks by now was not applied."""
-    return frozenset(_unit(shape, f.path) for f in fields if left(f) and f.cause is Cause.BOTH)
+    return frozenset(
+        _sent_unit(shape, f.path) for f in fields if is_kept_drift(f) and f.cause is Cause.BOTH
+    )
 
 
-def _unit(shape: Shape, path: Path) -> Path:
+def _sent_unit(shape: FieldTree, path: Path) -> Path:
     """The part of a spec that is sent, and recorded, as one with what stands at `path`."""
-    met = list(shape.along(path))
-    end = next((i for i, s in enumerate(met, 1) if s.rule.whole or s.rule.resend), len(met))
+    met = list(shape.walk(path))
+    end = next(
+        (i for i, s in enumerate(met, 1) if s.rule.replaced_as_unit or s.rule.merge_before_send),
+        len(met),
+    )
     return path[:end]
 
 
-def _can_wait(shape: Shape, field: FieldChange) -> bool:
+def _can_keep_record(shape: FieldTree, field: FieldChange) -> bool:
     """Whether the record can keep its value: a list with identity has no place of its own."""
-    return field.cause is Cause.DRIFT or not any(s.rule.key for s in shape.along(field.path))
+    return field.cause is Cause.DRIFT or not any(s.rule.key for s in shape.walk(field.path))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from qdrantctl.engine.planning.compare import pending_spec
-from qdrantctl.engine.planning.drift_policy import outside
+from qdrantctl.engine.planning.drift_policy import is_external_change
 from qdrantctl.model.change import Cause, FieldChange
-from qdrantctl.model.field_rule import ABSENT, Effect, Json, same
+from qdrantctl.model.field_rule import ABSENT, Effect, Json, json_equal
 from qdrantctl.model.resource import Resource
-from qdrantctl.model.spec import Shape
+from qdrantctl.model.spec import FieldTree
 
 
 def refuse_unreadable(
@@ -33,7 +33,7 @@ def refuse_unreadable(
 
 
 def credit_interrupted_apply(
-    shape: Shape, fields: Iterable[FieldChange], applied: Resource
+    shape: FieldTree, fields: Iterable[FieldChange], applied: Resource
 ) -> tuple[FieldChange, ...]:
     """What an interrupted apply has set, or was to add, counts as an edit and not as drift."""
     pending = pending_spec(applied)
@@ -41,12 +41,12 @@ def credit_interrupted_apply(
 
 
 def _credit(
-    shape: Shape, field: FieldChange, finished: Mapping[str, Json], pending: Mapping[str, Json]
+    shape: FieldTree, field: FieldChange, finished: Mapping[str, Json], pending: Mapping[str, Json]
 ) -> FieldChange:
     if shape.value_at(finished, field.path) is ABSENT:
         # Only the interrupted apply was to add it, so another user cannot have changed it.
         return field.model_copy(update={"recorded": ABSENT, "cause": Cause.EDIT})
     value = shape.value_at(pending, field.path)
-    if outside(field) and value is not ABSENT and same(value, field.live):
+    if is_external_change(field) and value is not ABSENT and json_equal(value, field.live):
         return field.model_copy(update={"cause": Cause.EDIT})
     return field

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from qdrantctl.engine.planning.inputs import DraftChange, PlanInput
-from qdrantctl.engine.planning.recorded_spec import ignored, stored_spec
+from qdrantctl.engine.planning.recorded_spec import ignored_paths, spec_to_record
 from qdrantctl.model.change import Action
-from qdrantctl.model.field_rule import Json, same
+from qdrantctl.model.field_rule import Json, json_equal
 from qdrantctl.model.kind import Kind
-from qdrantctl.model.resource import Resource, digest
+from qdrantctl.model.resource import Resource, json_digest
 from qdrantctl.model.spec import Path
 
 RECREATED = "re-created outside qdrantctl"
@@ -23,14 +23,14 @@ def new_record(
     """What the ledger will hold once `draft` is applied; None where nothing is recorded."""
     if desired is None or draft.action is Action.REFUSED:
         return None
-    kept = ignored(desired, plan_input.today) | draft.unapplied
-    spec = stored_spec(desired, applied, kept)
+    kept = ignored_paths(desired, plan_input.today) | draft.unapplied
+    spec = spec_to_record(desired, applied, kept)
     lifecycle = desired.lifecycle.document()
-    mark = digest({"address": str(draft.address), "spec": spec, "lifecycle": lifecycle})
+    mark = json_digest({"address": str(draft.address), "spec": spec, "lifecycle": lifecycle})
     version = plan_input.versions.get(draft.address, 1)
     if applied and applied.record and draft.address not in plan_input.versions:
         version = applied.record.schema_version + (mark != applied.record.digest)
-    address = draft.address.of(plan_input.owner) if kind.owned else draft.address
+    address = draft.address.qualified(plan_input.owner) if kind.scoped_to_owner else draft.address
     return {
         "owner": plan_input.owner,
         "address": str(address),
@@ -58,11 +58,14 @@ def reason_to_rewrite(
         return f"recorded by {record.owner}, a previous name"
     if record.uuid and live.facts.uuid and record.uuid != live.facts.uuid:
         return RECREATED
-    stored = stored_spec(desired, applied, ignored(desired, plan_input.today) | unapplied)
+    stored = spec_to_record(desired, applied, ignored_paths(desired, plan_input.today) | unapplied)
     lifecycle = desired.lifecycle.document()
-    if not same(dict(stored), dict(applied.spec)) or lifecycle != applied.lifecycle.document():
+    if (
+        not json_equal(dict(stored), dict(applied.spec))
+        or lifecycle != applied.lifecycle.document()
+    ):
         return "the cluster is as stated, the record is not"
-    if applied.from_state:
+    if applied.is_from_state:
         return "the ledger knows nothing of it, the committed state does"
     version = plan_input.versions.get(desired.address, record.schema_version)
     if version == record.schema_version or unapplied:

@@ -11,7 +11,7 @@ from qdrantctl.model.kind import Kind
 from qdrantctl.model.resource import Inventory
 
 
-def ordered(
+def order_changes(
     actions: Mapping[Address, Action],
     desired: Inventory,
     live: Inventory,
@@ -22,7 +22,7 @@ def ordered(
     One exception: a delete that frees a name goes before the create that takes it. Among changes
     that are ready the one first in the table of kinds, then in the alphabet, goes first.
     """
-    before = _edges(actions, desired, live, kinds)
+    before = _dependencies(actions, desired, live, kinds)
     level = {name: place for place, name in enumerate(kinds)}
 
     def rank(address: Address) -> tuple[int, int, Address]:
@@ -48,7 +48,7 @@ def ordered(
     return found + sorted(set(actions) - set(found))
 
 
-def _edges(
+def _dependencies(
     actions: Mapping[Address, Action],
     desired: Inventory,
     live: Inventory,
@@ -59,11 +59,11 @@ def _edges(
     for address, action in actions.items():
         kind = kinds[address.kind]
         if action is not Action.DELETE and address in desired:
-            for ref in kind.refs(desired[address].spec):
+            for ref in kind.references(desired[address].spec):
                 if ref in actions and actions[ref] is not Action.DELETE:
                     before[address].add(ref)
         if address in live:
-            for ref in kind.refs(live[address].spec):
+            for ref in kind.references(live[address].spec):
                 if ref in actions and actions[ref] is Action.DELETE:
                     before[ref].add(address)
         if action is Action.CREATE and kind.namespace:

@@ -8,7 +8,7 @@ from typing import Any
 
 from qdrantctl.model.change import Change
 from qdrantctl.model.field_rule import ABSENT, Json
-from qdrantctl.model.resource import canonical
+from qdrantctl.model.resource import canonical_json
 from qdrantctl.model.spec import Path
 
 Document = Mapping[str, Any]
@@ -30,7 +30,7 @@ def changed_values(before: Mapping[str, Change], now: Mapping[str, Change]) -> I
             yield f"{address}: planned was {change.action}, now it is nothing to do"
             continue
         old, new = _document(change), _document(now[address])
-        if canonical(old) == canonical(new):
+        if canonical_json(old) == canonical_json(new):
             continue
         differences = _differences(old, new)
         causes = {path: sides for path, sides in differences.items() if _is_cause(path)}
@@ -42,7 +42,7 @@ def _document(change: Change) -> Document:
     """A change as its JSON, without derived values, its fields keyed by their path as JSON."""
     document = change.model_dump(mode="json", exclude=_DERIVED)
     fields = (field.model_dump(mode="json", exclude=_DERIVED) for field in change.fields)
-    return document | {"fields": {canonical(field.pop("path")): field for field in fields}}
+    return document | {"fields": {canonical_json(field.pop("path")): field for field in fields}}
 
 
 def _differences(before: Document, now: Document) -> dict[Path, tuple[Json, Json]]:
@@ -102,4 +102,4 @@ def _dotted(path: Iterable[str | int]) -> str:
 
 
 def _show(value: Json) -> str:
-    return "absent" if value is ABSENT else canonical(value)
+    return "absent" if value is ABSENT else canonical_json(value)

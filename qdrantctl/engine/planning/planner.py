@@ -8,23 +8,23 @@ from typing import Any
 from qdrantctl.engine.planning.compare import compare, fields_to_create
 from qdrantctl.engine.planning.drift_policy import (
     KEPT_AS_IT_IS,
+    is_kept_drift,
     keep_drift,
-    left,
     unapplied_paths,
 )
 from qdrantctl.engine.planning.field_adjustments import credit_interrupted_apply, refuse_unreadable
 from qdrantctl.engine.planning.inputs import DraftChange, PlanInput
 from qdrantctl.engine.planning.ledger_record import RECREATED, new_record, reason_to_rewrite
-from qdrantctl.engine.planning.order import ordered
-from qdrantctl.engine.planning.safety_snapshot import destroys_points, first
-from qdrantctl.engine.planning.selection import selected
+from qdrantctl.engine.planning.order import order_changes
+from qdrantctl.engine.planning.safety_snapshot import destroys_points, snapshot_step
+from qdrantctl.engine.planning.selection import select_drafts
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Cause, Change, FieldChange, SchemaVersion, worst_effect
 from qdrantctl.model.consent import is_allowed
 from qdrantctl.model.field_rule import ABSENT, Effect
 from qdrantctl.model.kind import Context, Kind
-from qdrantctl.model.resource import Resource, canonical
-from qdrantctl.model.spec import Path, shape_of
+from qdrantctl.model.resource import Resource, canonical_json
+from qdrantctl.model.spec import Path, field_tree_of
 from qdrantctl.model.step import Step
 
 
@@ -38,7 +38,7 @@ def plan_changes(plan_input: PlanInput, kinds: Mapping[str, Kind]) -> tuple[Chan
     }
     drafts = _without_clashes(drafts, plan_input, kinds)
     drafts = _without_renames(drafts, plan_input, kinds)
-    drafts = selected(drafts, plan_input.selection, plan_input.desired, plan_input.live, kinds)
+    drafts = select_drafts(drafts, plan_input.selection, plan_input.desired, plan_input.live, kinds)
     context = Context(
         server=plan_input.server,
         today=plan_input.today,
@@ -49,7 +49,7 @@ def plan_changes(plan_input: PlanInput, kinds: Mapping[str, Kind]) -> tuple[Chan
         owner=plan_input.owner,
     )
     actions = {address: draft.action for address, draft in drafts.items()}
-    order = ordered(actions, plan_input.desired, plan_input.live, kinds)
+    order = order_changes(actions, plan_input.desired, plan_input.live, kinds)
     return tuple(_change(drafts[address], context, plan_input, kinds) for address in order)
 
 
@@ -120,12 +120,12 @@ def plan_existing(
     desired: Resource, live: Resource, applied: Resource | None, kind: Kind, plan_input: PlanInput
 ) -> DraftChange:
     """What becomes of a resource that is declared and exists."""
-    shape = shape_of(kind.spec)
+    shape = field_tree_of(kind.spec)
     fields = compare(desired, live, applied, kind, plan_input.server, plan_input.today).fields
     fields = refuse_unreadable(fields, live.facts.unread)
     if applied is not None and _unfinished(applied):
         fields = credit_interrupted_apply(shape, fields, applied)
-    elif plan_input.on_drift(desired.address) == "keep" and not (applied and applied.from_state):
+    elif plan_input.on_drift(desired.address) == "keep" and not (applied and applied.is_from_state):
         fields = keep_drift(shape, fields)
     fields = kind.classify_scope(fields, desired, live, applied)
     unapplied = unapplied_paths(shape, fields)
@@ -169,7 +169,7 @@ def decide(
     if because := reason_to_rewrite(desired, live, applied, unapplied, plan_input):
         dropped = tuple(field for field in fields if field.recorded is not ABSENT)
         return DraftChange(address, Action.ADOPT, dropped, because, unapplied)
-    drifted = tuple(field for field in fields if left(field))
+    drifted = tuple(field for field in fields if is_kept_drift(field))
     because = f"{_names(drifted)}: {KEPT_AS_IT_IS}" if drifted else ""
     return DraftChange(address, Action.NOOP, drifted, because)
 
@@ -218,7 +218,7 @@ def _without_renames(
     """A delete and a create with equal specs look like a rename, which would lose every point."""
     found = dict(drafts)
     leaving = {
-        (old.kind, canonical(plan_input.live[old].spec)): old
+        (old.kind, canonical_json(plan_input.live[old].spec)): old
         for old, draft in drafts.items()
         if draft.action is Action.DELETE
         and kinds[old.kind].holds_data
@@ -226,11 +226,11 @@ def _without_renames(
     }
     recorded = plan_input.recorded
     for old in list(leaving.values()):
-        leaving.setdefault((old.kind, canonical(recorded[old].spec)), old)
+        leaving.setdefault((old.kind, canonical_json(recorded[old].spec)), old)
     for address, draft in drafts.items():
         if draft.action is not Action.CREATE:
             continue
-        leaver = leaving.get((address.kind, canonical(plan_input.desired[address].spec)))
+        leaver = leaving.get((address.kind, canonical_json(plan_input.desired[address].spec)))
         if leaver and found[leaver].action is Action.DELETE:
             because = (
                 f"looks like a rename of {leaver}, and Qdrant cannot rename a collection. Keep the "
@@ -274,7 +274,9 @@ def _change(
         return change
     steps = [Step(call=call) for call in kind.steps(change, context)]
     if destroys_points(change, live, kind) and not plan_input.no_snapshot(address):
-        steps.insert(0, first(change, plan_input.nodes if plan_input.server.peers > 1 else ()))
+        steps.insert(
+            0, snapshot_step(change, plan_input.nodes if plan_input.server.peers > 1 else ())
+        )
     return change.model_copy(update={"steps": tuple(steps)})
 
 
@@ -283,7 +285,9 @@ def _overall_cause(draft: DraftChange, applied: Resource | None) -> Cause:
         return Cause.NEW
     if draft.action is Action.CREATE or draft.because == RECREATED:
         return Cause.DRIFT
-    causes = {field.cause for field in draft.fields if field.effect > Effect.KEPT or left(field)}
+    causes = {
+        field.cause for field in draft.fields if field.effect > Effect.KEPT or is_kept_drift(field)
+    }
     if len(causes) > 1:
         return Cause.BOTH
     return next(iter(causes), Cause.EDIT)

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from datetime import date
 
 from qdrantctl.model.field_rule import Json
-from qdrantctl.model.paths import at, put
+from qdrantctl.model.paths import get_at, put_at
 from qdrantctl.model.resource import Resource
 from qdrantctl.model.spec import Path
 
 
-def ignored(desired: Resource, today: date) -> frozenset[Path]:
+def ignored_paths(desired: Resource, today: date) -> frozenset[Path]:
     """Fields that plans leave alone today."""
     return frozenset(
         entry.path
@@ -20,12 +20,12 @@ def ignored(desired: Resource, today: date) -> frozenset[Path]:
     )
 
 
-def stored_spec(
+def spec_to_record(
     desired: Resource, ours: Resource | None, ignored: frozenset[Path]
 ) -> Mapping[str, Json]:
     """The spec for the record: as desired, ignored fields as they were recorded."""
     stored = dict(desired.spec)
     if ours is not None:
         for path in ignored:
-            stored = put(stored, path, at(ours.spec, path))
+            stored = put_at(stored, path, get_at(ours.spec, path))
     return stored

@@ -16,22 +16,22 @@ def destroys_points(change: Change, live: Resource | None, kind: Kind) -> bool:
     if not kind.holds_data or live is None or live.facts.points == 0:
         return False
     lost = (field for field in change.fields if field.destroys_data)
-    return change.destroys or any(held(live, field) != 0 for field in lost)
+    return change.destroys or any(points_at_risk(live, field) != 0 for field in lost)
 
 
-def held(live: Resource | None, lost: FieldChange) -> int | None:
+def points_at_risk(live: Resource | None, lost: FieldChange) -> int | None:
     """Points that are lost with a shard key or a vector; None where that is not known."""
     if live is None or live.facts.points == 0:
         return 0
     return live.facts.points_by_key.get(lost.path, live.facts.points)
 
 
-def first(change: Change, nodes: tuple[str, ...]) -> Step:
+def snapshot_step(change: Change, nodes: tuple[str, ...]) -> Step:
     """The step before all others of a change that destroys points."""
-    return Step(snapshot=Snapshot(collection=change.where.name, nodes=nodes))
+    return Step(snapshot=Snapshot(collection=change.parsed_address.name, nodes=nodes))
 
 
-def skipped(change: Change) -> Violation:
+def skipped_snapshot(change: Change) -> Violation:
     """What is said where no snapshot is taken."""
     return Violation(
         rule="QC210",
@@ -42,7 +42,7 @@ def skipped(change: Change) -> Violation:
     )
 
 
-def nodes_missing(
+def missing_nodes_violation(
     change: Change, live: Resource, nodes: tuple[str, ...], *, protected: bool
 ) -> Violation | None:
     """What is said where not every node that holds shards can be asked for its part."""

@@ -23,7 +23,7 @@ class Selection:
     excludes: tuple[str, ...] = ()
 
 
-def matching(patterns: Iterable[str], addresses: Iterable[Address]) -> frozenset[Address]:
+def matching_addresses(patterns: Iterable[str], addresses: Iterable[Address]) -> frozenset[Address]:
     """The addresses that a pattern names. A pattern that is itself an address matches only it."""
     known = list(addresses)
     found: set[Address] = set()
@@ -33,7 +33,7 @@ def matching(patterns: Iterable[str], addresses: Iterable[Address]) -> frozenset
     return frozenset(found)
 
 
-def selected(
+def select_drafts(
     drafts: Mapping[Address, Value],
     selection: Selection,
     desired: Inventory,
@@ -47,14 +47,16 @@ def selected(
     """
     for flag, patterns in (("--target", selection.targets), ("--exclude", selection.excludes)):
         for pattern in patterns:
-            if not matching([pattern], drafts):
+            if not matching_addresses([pattern], drafts):
                 raise UsageError(
                     f"{flag} {pattern} matches nothing",
                     hint="Addresses are KIND/NAME, as in collection/products; globs are allowed.",
                 )
-    kept = set(matching(selection.targets, drafts)) if selection.targets else set(drafts)
+    kept = set(matching_addresses(selection.targets, drafts)) if selection.targets else set(drafts)
     refs = {
-        address: [ref for ref in kinds[address.kind].refs(desired[address].spec) if ref in drafts]
+        address: [
+            ref for ref in kinds[address.kind].references(desired[address].spec) if ref in drafts
+        ]
         for address in drafts
         if address in desired
     }
@@ -63,7 +65,7 @@ def selected(
         news = [ref for ref in refs.get(reach.pop(), ()) if ref not in kept]
         kept.update(news)
         reach += news
-    gone = set(matching(selection.excludes, drafts))
+    gone = set(matching_addresses(selection.excludes, drafts))
     spreading = True
     while spreading:
         more = {a for a, need in refs.items() for r in need if r in gone and r not in live} - gone

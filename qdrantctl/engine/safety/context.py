@@ -9,7 +9,7 @@ from qdrantctl.model.address import Address
 from qdrantctl.model.change import Change
 from qdrantctl.model.consent import Verb
 from qdrantctl.model.kind import Context, Kind
-from qdrantctl.model.snapshots.snapshot import Underway
+from qdrantctl.model.snapshots.snapshot import UnfinishedRestore
 from qdrantctl.model.violation import Violation
 
 
@@ -38,7 +38,7 @@ class SafetyInput:
     """Whether the operator skips the snapshot before points are destroyed."""
     nodes: tuple[str, ...] = ()
     """Each node's own address, where stated."""
-    unfinished_restores: Mapping[Address, Underway] = field(default_factory=dict)
+    unfinished_restores: Mapping[Address, UnfinishedRestore] = field(default_factory=dict)
     """Restores to these collections that the ledger has as begun and not as ended."""
     max_deletes: int | None = None
     fail_on_loosening: bool = False
@@ -75,10 +75,10 @@ def require_consent(
         message=message,
         hint=f"{hint} {alternative}".rstrip(),
     )
-    return Problem(violation, allowed_by=(verb, change.where))
+    return Problem(violation, allowed_by=(verb, change.parsed_address))
 
 
 def from_state(change: Change, inputs: SafetyInput) -> bool:
     """Whether only the committed state says that it is ours, and not the cluster's ledger."""
-    ours = inputs.context.recorded.get(change.where)
-    return ours is not None and ours.from_state
+    ours = inputs.context.recorded.get(change.parsed_address)
+    return ours is not None and ours.is_from_state

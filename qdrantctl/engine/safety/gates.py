@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from qdrantctl.engine.planning.drift_policy import outside
+from qdrantctl.engine.planning.drift_policy import is_external_change
 from qdrantctl.engine.safety.context import Problem, SafetyInput, from_state
 from qdrantctl.model.change import Action, Cause, Change, FieldChange
 from qdrantctl.model.consent import Verb
 from qdrantctl.model.field_rule import ABSENT
-from qdrantctl.model.resource import canonical
+from qdrantctl.model.resource import canonical_json
 from qdrantctl.model.violation import Severity, Violation
 
 
 def check_refused_drift(inputs: SafetyInput) -> Iterator[Problem]:
     """QC212: where on_drift is refuse, the operator decides what becomes of drift."""
     for change in inputs.changes:
-        drifted = [field for field in change.fields if outside(field)]
+        drifted = [field for field in change.fields if is_external_change(field)]
         gone = change.action is Action.CREATE and change.cause is Cause.DRIFT
         by_qc204 = from_state(change, inputs)
-        refuses = inputs.on_drift(change.where) == "refuse"
+        refuses = inputs.on_drift(change.parsed_address) == "refuse"
         if refuses and (drifted or gone) and not (_is_interrupted(change, inputs) or by_qc204):
             what = "deleted" if gone else "changed"
             details = f" ({'; '.join(map(_describe_drift, drifted))})" if drifted else ""
@@ -68,12 +68,12 @@ def check_loosened_limits(inputs: SafetyInput) -> Iterator[Problem]:
                 message=f"{change.address} would {verb} {_dotted(field)}{gains}",
                 hint=f"If that is meant, add to consents in qdrantctl.yaml {entry}.",
             )
-            yield Problem(violation, allowed_by=(verb, change.where))
+            yield Problem(violation, allowed_by=(verb, change.parsed_address))
 
 
 def _is_interrupted(change: Change, inputs: SafetyInput) -> bool:
     """Whether an apply was interrupted in it: that is finished first, whatever else changed."""
-    ours = inputs.context.recorded.get(change.where)
+    ours = inputs.context.recorded.get(change.parsed_address)
     return ours is not None and ours.record is not None and ours.record.pending is not None
 
 
@@ -86,7 +86,8 @@ def _drift_hint(change: Change) -> str:
 
 def _describe_drift(field: FieldChange) -> str:
     was, now = (
-        "nothing" if value is ABSENT else canonical(value) for value in (field.recorded, field.live)
+        "nothing" if value is ABSENT else canonical_json(value)
+        for value in (field.recorded, field.live)
     )
     return f"{_dotted(field)}: {was} -> {now}"
 

@@ -6,21 +6,23 @@ from collections.abc import Iterator
 
 from qdrantctl.engine.safety.context import Problem, SafetyInput
 from qdrantctl.model.change import Action
-from qdrantctl.model.snapshots.snapshot import way_back
+from qdrantctl.model.snapshots.snapshot import restore_command
 from qdrantctl.model.violation import Violation
 
 
 def check_unfinished_restores(inputs: SafetyInput) -> Iterator[Problem]:
     """A problem for each change of a collection whose restore has not ended, or was cut off."""
     for change in inputs.changes:
-        restore = inputs.unfinished_restores.get(change.where)
-        exists = change.where in inputs.context.live
+        restore = inputs.unfinished_restores.get(change.parsed_address)
+        exists = change.parsed_address in inputs.context.live
         idle = change.action in (Action.NOOP, Action.REFUSED)
         if restore is None or idle or not (exists or restore.replaced):
             continue
-        name, env = change.where.name, inputs.environment
-        again = restore.again(name, env) + (f" --allow-replace {change.address}" if exists else "")
-        back = way_back(change.where, restore.replaced, env) + f" --as {name}"
+        name, env = change.parsed_address.name, inputs.environment
+        again = restore.resume_command(name, env) + (
+            f" --allow-replace {change.address}" if exists else ""
+        )
+        back = restore_command(change.parsed_address, restore.replaced, env) + f" --as {name}"
         consent = f"--allow-replace {change.address}"
         if inputs.protected:
             consent = f"{{replace: {change.address}, until: YYYY-MM-DD}} under consents"
@@ -34,4 +36,4 @@ def check_unfinished_restores(inputs: SafetyInput) -> Iterator[Problem]:
             + (f" What stood there before: {back}." if restore.replaced else "")
             + f" With {consent} this plan takes what is there.",
         )
-        yield Problem(violation, allowed_by=("replace", change.where))
+        yield Problem(violation, allowed_by=("replace", change.parsed_address))

@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from qdrantctl.engine.planning.drift_policy import outside
-from qdrantctl.engine.planning.safety_snapshot import destroys_points, held, nodes_missing, skipped
+from qdrantctl.engine.planning.drift_policy import is_external_change
+from qdrantctl.engine.planning.safety_snapshot import (
+    destroys_points,
+    missing_nodes_violation,
+    points_at_risk,
+    skipped_snapshot,
+)
 from qdrantctl.engine.safety.context import Problem, SafetyInput, from_state, require_consent
 from qdrantctl.engine.safety.gates import (
     check_kept_drift,
@@ -54,9 +59,9 @@ def needs_details(inputs: SafetyInput) -> frozenset[Address]:
     involved: set[Address] = set()
     lost: set[Address] = set()
     for change in inputs.changes:
-        kind = inputs.kinds[change.where.kind]
+        kind = inputs.kinds[change.parsed_address.kind]
         if kind.holds_data and (change.destroys or any(f.destroys_data for f in change.fields)):
-            lost.add(change.where)
+            lost.add(change.parsed_address)
         if targets := _alias_targets(change, inputs):
             involved.update(targets)
     live, several = inputs.context.live, inputs.context.server.peers > 1
@@ -73,7 +78,9 @@ def check_protection(inputs: SafetyInput) -> Iterator[Problem]:
     """QC201: lifecycle.protect forbids deletion and replacement, whatever consent there is."""
     for change in inputs.changes:
         context = inputs.context
-        stated = context.desired.get(change.where) or context.recorded.get(change.where)
+        stated = context.desired.get(change.parsed_address) or context.recorded.get(
+            change.parsed_address
+        )
         if change.destroys and stated and stated.lifecycle.protect:
             yield Problem(
                 Violation(
@@ -92,8 +99,8 @@ def check_deletions(inputs: SafetyInput) -> Iterator[Problem]:
     for change in inputs.changes:
         if change.action is not Action.DELETE:
             continue
-        kind = inputs.kinds[change.where.kind]
-        live = inputs.context.live.get(change.where)
+        kind = inputs.kinds[change.parsed_address.kind]
+        live = inputs.context.live.get(change.parsed_address)
         doubtful = from_state(change, inputs)
         if inputs.protected or doubtful or (kind.holds_data and _may_hold_points(live)):
             where = "in a protected environment" if inputs.protected else "without a ledger"
@@ -110,8 +117,8 @@ def check_replacements(inputs: SafetyInput) -> Iterator[Problem]:
     for change in inputs.changes:
         if change.action is not Action.REPLACE:
             continue
-        live = inputs.context.live.get(change.where)
-        desired = inputs.context.desired.get(change.where)
+        live = inputs.context.live.get(change.parsed_address)
+        desired = inputs.context.desired.get(change.parsed_address)
         recreate = desired is not None and desired.lifecycle.replace == "recreate"
         if not recreate or inputs.protected or _may_hold_points(live):
             yield require_consent(
@@ -128,8 +135,8 @@ def check_adoptions(inputs: SafetyInput) -> Iterator[Problem]:
     """QC204: a resource that differs, and that the ledger does not have as this project's."""
     for change in inputs.changes:
         adopts = change.action is Action.ADOPT and change.steps
-        foreign = change.where not in inputs.context.recorded
-        doubtful = from_state(change, inputs) and any(map(outside, change.fields))
+        foreign = change.parsed_address not in inputs.context.recorded
+        doubtful = from_state(change, inputs) and any(map(is_external_change, change.fields))
         if (foreign and (adopts or change.action is Action.REPLACE)) or doubtful:
             why = (
                 "was not made by this project, and differs"
@@ -148,13 +155,13 @@ def check_adoptions(inputs: SafetyInput) -> Iterator[Problem]:
 
 def check_vanishing_aliases(inputs: SafetyInput) -> Iterator[Problem]:
     """QC205: an alias of a deleted collection vanishes with it, and is not part of the plan."""
-    deleted = {c.where for c in inputs.changes if c.action is Action.DELETE}
-    moving = {c.where for c in inputs.changes if c.action in (Action.UPDATE, Action.ADOPT)}
+    deleted = {c.parsed_address for c in inputs.changes if c.action is Action.DELETE}
+    moving = {c.parsed_address for c in inputs.changes if c.action in (Action.UPDATE, Action.ADOPT)}
     vanishing = [
         (ref, other)
         for other, resource in inputs.context.live.items()
         if deleted and other not in deleted and other not in moving and other.kind in inputs.kinds
-        for ref in inputs.kinds[other.kind].refs(resource.spec)
+        for ref in inputs.kinds[other.kind].references(resource.spec)
         if ref in deleted
     ]
     for address, other in sorted(vanishing):
@@ -178,7 +185,7 @@ def check_moved_aliases(inputs: SafetyInput) -> Iterator[Problem]:
         old, new = (inputs.context.live.get(address) for address in targets)
         if old is None or not _may_hold_points(old):
             continue
-        replaced = any(c.where == targets[1] and c.destroys for c in inputs.changes)
+        replaced = any(c.parsed_address == targets[1] and c.destroys for c in inputs.changes)
         empty = new is None or replaced or not _may_hold_points(new)
         if empty or (new is not None and new.facts.status != "green"):
             state = "empty" if empty or new is None else new.facts.status or "not to be read"
@@ -191,12 +198,12 @@ def check_moved_aliases(inputs: SafetyInput) -> Iterator[Problem]:
 
 def _alias_targets(change: Change, inputs: SafetyInput) -> tuple[Address, Address] | None:
     """What a change stops referring to, and what it refers to instead."""
-    kind = inputs.kinds[change.where.kind]
-    desired = inputs.context.desired.get(change.where)
-    live = inputs.context.live.get(change.where)
+    kind = inputs.kinds[change.parsed_address.kind]
+    desired = inputs.context.desired.get(change.parsed_address)
+    live = inputs.context.live.get(change.parsed_address)
     if change.action not in (Action.UPDATE, Action.ADOPT) or not desired or not live:
         return None
-    old, new = tuple(kind.refs(live.spec)), tuple(kind.refs(desired.spec))
+    old, new = tuple(kind.references(live.spec)), tuple(kind.references(desired.spec))
     return (old[0], new[0]) if old and new and old != new else None
 
 
@@ -224,9 +231,9 @@ def check_dropped_parts(inputs: SafetyInput) -> Iterator[Problem]:
     for change in inputs.changes:
         if change.destroys:
             continue
-        live = inputs.context.live.get(change.where)
+        live = inputs.context.live.get(change.parsed_address)
         for lost in (field for field in change.fields if field.destroys_data):
-            points = held(live, lost)
+            points = points_at_risk(live, lost)
             if points == 0:
                 continue
             message = (
@@ -257,20 +264,24 @@ def check_snapshots(inputs: SafetyInput) -> Iterator[Problem]:
     """QC210 and QC215: points that are destroyed without a whole snapshot of them."""
     several = inputs.context.server.peers > 1
     for change in inputs.changes:
-        live = inputs.context.live.get(change.where)
-        if live is None or not destroys_points(change, live, inputs.kinds[change.where.kind]):
+        live = inputs.context.live.get(change.parsed_address)
+        if live is None or not destroys_points(
+            change, live, inputs.kinds[change.parsed_address.kind]
+        ):
             continue
-        if inputs.no_snapshot(change.where):
-            yield Problem(skipped(change))
+        if inputs.no_snapshot(change.parsed_address):
+            yield Problem(skipped_snapshot(change))
         elif several:
-            missing = nodes_missing(change, live, inputs.nodes, protected=inputs.protected)
+            missing = missing_nodes_violation(
+                change, live, inputs.nodes, protected=inputs.protected
+            )
             yield from [Problem(missing)] if missing else []
 
 
 def check_recreated_aliases(inputs: SafetyInput) -> Iterator[Problem]:
     """QC211: a replaced collection is created again with its aliases."""
     for change in inputs.changes:
-        live = inputs.context.live.get(change.where)
+        live = inputs.context.live.get(change.parsed_address)
         if change.action is Action.REPLACE and live and live.facts.aliases:
             yield Problem(
                 Violation(
@@ -285,7 +296,9 @@ def check_recreated_aliases(inputs: SafetyInput) -> Iterator[Problem]:
 def check_kinds(inputs: SafetyInput) -> Iterator[Problem]:
     """The rules that a kind has for its own resources."""
     for change in inputs.changes:
-        yield from map(Problem, inputs.kinds[change.where.kind].check(change, inputs.context))
+        yield from map(
+            Problem, inputs.kinds[change.parsed_address.kind].check(change, inputs.context)
+        )
 
 
 RULES: tuple[Callable[[SafetyInput], Iterator[Problem]], ...] = (

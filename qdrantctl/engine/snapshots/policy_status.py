@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from qdrantctl.engine.snapshots.retention import TOO_NEW, expired_sets
 from qdrantctl.model.address import OWN_PREFIX
-from qdrantctl.model.consent import matches
-from qdrantctl.model.duration import length
+from qdrantctl.model.consent import matches_glob
+from qdrantctl.model.duration import parse_duration
 from qdrantctl.model.snapshots.schedule import Schedule
 from qdrantctl.model.snapshots.snapshot_set import SetInfo
 from qdrantctl.model.violation import Severity, Violation
@@ -174,8 +174,8 @@ class PolicyStatus:
             return
         tried = [each.verified.when for each in complete if each.verified]
         first = min(each.taken for each in complete if each.taken)
-        until = max(tried) + length(every) if tried else first + min(
-            _FIRST_VERIFICATION, length(every)
+        until = max(tried) + parse_duration(every) if tried else first + min(
+            _FIRST_VERIFICATION, parse_duration(every)
         )  # fmt: skip
         if until < now:
             yield (
@@ -188,7 +188,7 @@ def policy_covers(spec: Mapping[str, Any], collection: str) -> bool:
     """Whether a policy is about a collection of this name."""
     if collection.startswith((OWN_PREFIX, SCRATCH)):
         return False
-    return any(matches(glob, collection) for glob in spec["collections"])
+    return any(matches_glob(glob, collection) for glob in spec["collections"])
 
 
 def restoring_notice(collection: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, tzinfo
 from typing import Any
 
-from qdrantctl.model.duration import length
+from qdrantctl.model.duration import parse_duration
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.snapshots.schedule import CLOCK_SKEW
 from qdrantctl.model.snapshots.snapshot_set import SetInfo
@@ -55,7 +55,7 @@ def apply_retention(
         reasons[folder].append(LAST_VERIFIED)
     if age := retention.get("max_age"):
         for folder in ordered:
-            if times[folder] < now - length(age):
+            if times[folder] < now - parse_duration(age):
                 reasons[folder].clear()
     with_points = [folder for folder in ordered if folder in filled]
     for folders, word in ((ordered, LAST_GOOD), (with_points, LAST_FILLED)):

@@ -10,10 +10,10 @@ from datetime import datetime
 
 from qdrantctl.adapters.qdrant import ledger
 from qdrantctl.flows.access_keys.tokens import KIND
-from qdrantctl.model.access_keys.generation import generations
-from qdrantctl.model.access_keys.report import BrokenToken, Replacing
-from qdrantctl.model.client import Door
-from qdrantctl.model.lease import stamp
+from qdrantctl.model.access_keys.generation import parse_generations
+from qdrantctl.model.access_keys.report import ApiKeyRotation, InvalidatedToken
+from qdrantctl.model.client import Client
+from qdrantctl.model.lease import format_time
 from qdrantctl.model.server import Version
 
 SECOND_KEY = Version(1, 17, 0)
@@ -38,31 +38,31 @@ _AT_ONCE = (
 )
 
 
-def replacing(door: Door, clock: Callable[[], datetime]) -> Replacing:
+def plan_api_key_rotation(door: Client, clock: Callable[[], datetime]) -> ApiKeyRotation:
     """What a new API key means here. Raises ClusterError."""
-    memory = ledger.read(door)
+    memory = ledger.read_ledger(door)
     rolling = door.server.version >= SECOND_KEY
-    return Replacing(
+    return ApiKeyRotation(
         url=door.server.url,
         version=str(door.server.version),
         nodes=door.server.peers,
         rolling=rolling,
-        broken=tuple(_broken(memory, clock())),
+        broken=tuple(_invalidated_tokens(memory, clock())),
         steps=_ROLLING if rolling else _AT_ONCE,
     )
 
 
-def _broken(memory: ledger.Memory, now: datetime) -> Iterator[BrokenToken]:
+def _invalidated_tokens(memory: ledger.LedgerContents, now: datetime) -> Iterator[InvalidatedToken]:
     """Every token of every owner that holds now, as the ledger remembers them."""
     for address, entry in sorted(memory.entries.items()):
         if address.kind != KIND or entry.get("deleted"):
             continue
         owner = str(entry["owner"])
-        for one in generations(entry.get("generations") or ()):
+        for one in parse_generations(entry.get("generations") or ()):
             if one.id and not one.revoked and one.expires and now < one.expires:
-                yield BrokenToken(
+                yield InvalidatedToken(
                     owner=owner,
                     name=address.name.removeprefix(f"{owner}/"),
                     generation=one.number,
-                    expires=stamp(one.expires),
+                    expires=format_time(one.expires),
                 )

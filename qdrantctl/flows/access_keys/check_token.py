@@ -11,18 +11,23 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from qdrantctl.adapters.project.connection import fit_for_a_token
+from qdrantctl.adapters.project.connection import check_token_target
 from qdrantctl.adapters.project.settings import Settings
-from qdrantctl.adapters.qdrant.client import Cluster, Endpoint
+from qdrantctl.adapters.qdrant.client import Endpoint, RestClient
 from qdrantctl.adapters.qdrant.exchange import UNAUTHORIZED
-from qdrantctl.adapters.tokens.signer import read
-from qdrantctl.flows.cluster.connect import reached
-from qdrantctl.model.access_keys.generation import EVERYWHERE, GRANTS, REGISTRY, abilities
-from qdrantctl.model.access_keys.report import Checked, Probe
+from qdrantctl.adapters.tokens.signer import read_claims
+from qdrantctl.flows.cluster.connect import find_endpoint
+from qdrantctl.model.access_keys.generation import (
+    EVERYWHERE,
+    GRANTS,
+    REGISTRY_COLLECTION,
+    list_abilities,
+)
+from qdrantctl.model.access_keys.report import CheckedToken, TokenProbe
 from qdrantctl.model.address import OWN_PREFIX
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.field_rule import Json
-from qdrantctl.model.lease import stamp
+from qdrantctl.model.lease import format_time
 from qdrantctl.model.step import Call, collection_path
 
 _NONE = f"{OWN_PREFIX}_check"
@@ -39,47 +44,47 @@ _REVOKED = "stateful validation failed"
 
 def check_token(
     settings: Settings, token: str, also: tuple[str, ...], environ: Mapping[str, str]
-) -> Checked:
+) -> CheckedToken:
     """Check a token on the server of these settings, as `check` does.
 
     Raises SettingsError for a server to which no token may be sent.
     """
-    endpoint = reached(settings)
-    fit_for_a_token(endpoint, environ)
-    return check(token, endpoint, also)
+    endpoint = find_endpoint(settings)
+    check_token_target(endpoint, environ)
+    return inspect_token(token, endpoint, also)
 
 
-def check(token: str, endpoint: Endpoint, also: tuple[str, ...]) -> Checked:
+def inspect_token(token: str, endpoint: Endpoint, also: tuple[str, ...]) -> CheckedToken:
     """What a token claims and may do; `also` are names to try beside those that it names.
 
     Raises QdrantctlError for what is no token, ClusterError where nobody answers.
     """
-    claims = read(token)
-    access = _access(claims.get("access", "m"))
+    claims = read_claims(token)
+    access = _parse_access(claims.get("access", "m"))
     expires = claims.get("exp", 0)
-    made = Checked(
+    made = CheckedToken(
         subject=str(claims.get("sub") or ""),
-        expires=_time(expires),
+        expires=_format_seconds(expires),
         revocable="value_exists" in claims,
         access=access,
-        warnings=tuple(_warnings(claims)),
+        warnings=tuple(_token_warnings(claims)),
     )
-    with Cluster(replace(endpoint, api_key=token)) as door:
-        if refused := _refused(door):
+    with RestClient(replace(endpoint, api_key=token)) as door:
+        if refused := _refusal_reason(door):
             return made.model_copy(update={"refused": refused})
-        probes = list(_cluster(door, access))
+        probes = list(_probe_cluster(door, access))
         names = [name for name in access if name != EVERYWHERE]
         for name in dict.fromkeys([*names, *also]):
-            probes += _collection(door, access, name)
+            probes += _probe_collection(door, access, name)
     return made.model_copy(update={"probes": tuple(probes)})
 
 
-def _time(seconds: Json) -> str:
+def _format_seconds(seconds: Json) -> str:
     usual = type(seconds) is int and 0 < seconds < 2**37
-    return stamp(datetime.fromtimestamp(seconds, UTC)) if usual else ""
+    return format_time(datetime.fromtimestamp(seconds, UTC)) if usual else ""
 
 
-def _access(stated: Json) -> Mapping[str, str]:
+def _parse_access(stated: Json) -> Mapping[str, str]:
     """The claim as a scope; what the server would not read is left out, and it refuses it."""
     if isinstance(stated, str):
         return {EVERYWHERE: stated} if stated in GRANTS else {}
@@ -91,7 +96,7 @@ def _access(stated: Json) -> Mapping[str, str]:
     }
 
 
-def _warnings(claims: Mapping[str, Json]) -> Iterator[str]:
+def _token_warnings(claims: Mapping[str, Json]) -> Iterator[str]:
     if "access" not in claims:
         yield "it says nothing of access, which to the server means that it may do everything"
     if "exp" not in claims:
@@ -103,15 +108,15 @@ def _warnings(claims: Mapping[str, Json]) -> Iterator[str]:
         yield "its value_exists matches anything, so nobody can revoke it"
 
 
-def _refused(door: Cluster) -> str:
+def _refusal_reason(door: RestClient) -> str:
     """Why the server does not take the token at all; empty when it does."""
     try:
-        door.ask(Call(method="GET", path="/collections"))
+        door.request(Call(method="GET", path="/collections"))
     except ClusterError as error:
         if not (error.forbidden or error.status == UNAUTHORIZED):
             raise
         if _REVOKED in error.why and error.forbidden:
-            return f"the registry it depends on is missing ({REGISTRY})"
+            return f"the registry it depends on is missing ({REGISTRY_COLLECTION})"
         if _REVOKED in error.why:
             return "it was revoked: what it names is no longer in the registry"
         why = next((why for word, why in _WHY.items() if word in error.why), "")
@@ -119,18 +124,20 @@ def _refused(door: Cluster) -> str:
     return ""
 
 
-def _cluster(door: Cluster, access: Mapping[str, str]) -> Iterator[Probe]:
-    may = abilities(access, EVERYWHERE)
-    yield _probe(
+def _probe_cluster(door: RestClient, access: Mapping[str, str]) -> Iterator[TokenProbe]:
+    may = list_abilities(access, EVERYWHERE)
+    yield _run_probe(
         door, EVERYWHERE, "see the whole cluster", may, Call(method="GET", path="/cluster")
     )
     manage = "make, change and delete collections and aliases"
     change = Call(method="PATCH", path=collection_path(_NONE), body={"optimizers_config": {}})
-    yield _probe(door, EVERYWHERE, manage, may, change)
+    yield _run_probe(door, EVERYWHERE, manage, may, change)
 
 
-def _collection(door: Cluster, access: Mapping[str, str], name: str) -> Iterator[Probe]:
-    may = abilities(access, name)
+def _probe_collection(
+    door: RestClient, access: Mapping[str, str], name: str
+) -> Iterator[TokenProbe]:
+    may = list_abilities(access, name)
     calls = {
         "read points and settings": Call(
             method="POST",
@@ -148,38 +155,38 @@ def _collection(door: Cluster, access: Mapping[str, str], name: str) -> Iterator
             method="DELETE", path=collection_path(name, "snapshots", _NONE)
         ),
     }
-    there = _there(door, name)
+    there = _name_exists(door, name)
     for action, call in calls.items():
-        yield _probe(door, name, action, may, call, there=there)
+        yield _run_probe(door, name, action, may, call, there=there)
 
 
-def _there(door: Cluster, name: str) -> bool:
+def _name_exists(door: RestClient, name: str) -> bool:
     """Whether the name stands for something, as far as this token is told."""
     try:
-        door.ask(Call(method="GET", path=collection_path(name)))
+        door.request(Call(method="GET", path=collection_path(name)))
     except ClusterError as error:
         return not error.not_found
     return True
 
 
-def _probe(
-    door: Cluster,
+def _run_probe(
+    door: RestClient,
     name: str,
     action: str,
     may: tuple[str, ...],
     call: Call,
     *,
     there: bool = True,
-) -> Probe:
+) -> TokenProbe:
     """Whether the server lets the token do it. That something is missing comes after that."""
     allowed: bool | None = True
     try:
-        door.ask(call)
+        door.request(call)
     except ClusterError as error:
         if error.forbidden or error.status == UNAUTHORIZED:
             allowed = False
         elif not error.status or error.status >= 429:
             allowed = None
-    return Probe(
+    return TokenProbe(
         name=name, action=action, claimed=action in may, allowed=allowed if there else None
     )

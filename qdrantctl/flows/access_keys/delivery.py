@@ -8,26 +8,26 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from qdrantctl.adapters.project.settings import Settings
-from qdrantctl.adapters.tokens.sinks import put
+from qdrantctl.adapters.tokens.sinks import write_to_sink
 from qdrantctl.flows.access_keys.tokens import (
-    Issued,
+    IssuedToken,
     Keyring,
-    able,
-    delivered,
-    due,
-    issuable,
-    issue,
-    opened,
-    renew,
-    rotate,
-    sweep,
+    end_grace_periods,
+    issuable_keys,
+    issue_token,
+    keys_due,
+    load_keyring,
+    renew_due,
+    require_signing_key,
+    rotate_token,
+    start_grace_period,
 )
-from qdrantctl.flows.cluster.connect import door
-from qdrantctl.flows.lease import Wait, current_actor, leased
-from qdrantctl.flows.state.desired import desired
+from qdrantctl.flows.cluster.connect import connect
+from qdrantctl.flows.lease import LeaseWait, current_actor, hold_lease
+from qdrantctl.flows.state.desired import load_desired_state
 from qdrantctl.model.errors import ClusterError, QdrantctlError
 from qdrantctl.model.field_rule import Json
-from qdrantctl.model.lease import stamp
+from qdrantctl.model.lease import format_time
 from qdrantctl.model.step import Call
 
 Sink = Mapping[str, Json]
@@ -38,7 +38,7 @@ class KeyJob:
     """A command that issues or rotates tokens."""
 
     settings: Settings
-    wait: Wait
+    wait: LeaseWait
     notify: Callable[[str], None]
     """Gets a line for the operator; never a token."""
     print_token: Callable[[str], None]
@@ -53,13 +53,13 @@ def issue_tokens(job: KeyJob, name: str | None) -> int:
     """
     sinks = read_sinks(job.settings)
     with open_keyring(job.settings, job.wait, job.on_request) as keyring:
-        endpoint = able(job.settings.endpoint)
+        endpoint = require_signing_key(job.settings.endpoint)
 
         def deliver(key: str) -> None:
-            deliver_token(issue(keyring, key, endpoint), keyring, job, sinks.get(key, ()))
+            deliver_token(issue_token(keyring, key, endpoint), keyring, job, sinks.get(key, ()))
 
         if name is None:
-            return _deliver_each(issuable(keyring), sinks, deliver, "issue", job.notify)
+            return _deliver_each(issuable_keys(keyring), sinks, deliver, "issue", job.notify)
         deliver(name)
         return 0
 
@@ -71,16 +71,16 @@ def rotate_tokens(job: KeyJob, name: str | None) -> int:
     """
     sinks = read_sinks(job.settings)
     with open_keyring(job.settings, job.wait, job.on_request) as keyring:
-        endpoint = able(job.settings.endpoint)
-        for line in sweep(keyring):
+        endpoint = require_signing_key(job.settings.endpoint)
+        for line in end_grace_periods(keyring):
             job.notify(line)
-        make = rotate if name else renew
+        make = rotate_token if name else renew_due
 
         def deliver(key: str) -> None:
             deliver_token(make(keyring, key, endpoint), keyring, job, sinks.get(key, ()))
 
         if name is None:
-            names = due(keyring)
+            names = keys_due(keyring)
             if not names:
                 job.notify("No rotation is due.")
             return _deliver_each(names, sinks, deliver, "rotate", job.notify)
@@ -90,22 +90,22 @@ def rotate_tokens(job: KeyJob, name: str | None) -> int:
 
 @contextmanager
 def open_keyring(
-    settings: Settings, wait: Wait, on_request: Callable[[Call, int, float], None] | None
+    settings: Settings, wait: LeaseWait, on_request: Callable[[Call, int, float], None] | None
 ) -> Iterator[Keyring]:
     """The keys of this owner, under its lease. Raises LeaseError, ClusterError."""
     actor = current_actor(settings)
     with (
-        door(settings, on_request) as client,
-        leased(client, settings.owner, actor, wait) as guarded,
+        connect(settings, on_request) as client,
+        hold_lease(client, settings.owner, actor, wait) as guarded,
     ):
-        yield opened(guarded, settings.owners, actor, lambda: client.now)
+        yield load_keyring(guarded, settings.owners, actor, lambda: client.server_time)
 
 
 def read_sinks(settings: Settings) -> dict[str, Sequence[Sink]]:
     """Where the manifests want tokens, by the name of their key. Raises ManifestError."""
     if not settings.manifests:
         return {}
-    resources = desired(settings).inventory
+    resources = load_desired_state(settings).inventory
     return {
         address.name: resource.declared.get("sinks", ())
         for address, resource in resources.items()
@@ -113,20 +113,22 @@ def read_sinks(settings: Settings) -> dict[str, Sequence[Sink]]:
     }
 
 
-def deliver_token(issued: Issued, keyring: Keyring, job: KeyJob, sinks: Sequence[Sink]) -> None:
+def deliver_token(
+    issued: IssuedToken, keyring: Keyring, job: KeyJob, sinks: Sequence[Sink]
+) -> None:
     """Deliver a token to its sinks, or to the caller if it has none.
 
     Older generations get their grace period then, and not before: clients that wait for the new
     token have only the old one. Raises SettingsError where a sink fails.
     """
-    places = [put(issued.token, sink, job.settings.root, os.environ) for sink in sinks]
+    places = [write_to_sink(issued.token, sink, job.settings.root, os.environ) for sink in sinks]
     expires = issued.generation.expires
     line = f"{issued.name}: generation {issued.generation.number}"
-    line += f", valid until {stamp(expires)}" if expires else ""
+    line += f", valid until {format_time(expires)}" if expires else ""
     job.notify(f"{line}{': ' if places else ''}{', '.join(places)}")
     if not sinks:
         job.print_token(issued.token)
-    delivered(keyring, issued.name)
+    start_grace_period(keyring, issued.name)
 
 
 def _deliver_each(

@@ -13,16 +13,21 @@ from uuid import uuid4
 from qdrantctl.adapters.qdrant import key_registry as registry
 from qdrantctl.adapters.qdrant import ledger
 from qdrantctl.adapters.qdrant.client import Endpoint
-from qdrantctl.adapters.tokens.signer import sign, unsigned
+from qdrantctl.adapters.tokens.signer import sign_token, signing_problem
 from qdrantctl.flows.state.ledger_entry import HISTORY
-from qdrantctl.flows.state.live import observe, remembering
-from qdrantctl.model.access_keys.generation import Generation, generations, key_id, seconds
+from qdrantctl.flows.state.live import read_live, read_recorded_resources
+from qdrantctl.model.access_keys.generation import (
+    Generation,
+    duration_seconds,
+    parse_generations,
+    registry_key_id,
+)
 from qdrantctl.model.access_keys.report import ListedGeneration, ListedKey
-from qdrantctl.model.actor import Identity
-from qdrantctl.model.client import Asked, Door
+from qdrantctl.model.actor import Actor
+from qdrantctl.model.client import Client, ReadRequest
 from qdrantctl.model.errors import QdrantctlError
 from qdrantctl.model.field_rule import Json
-from qdrantctl.model.lease import stamp
+from qdrantctl.model.lease import format_time
 from qdrantctl.model.resource import Inventory
 
 KIND = "access_key"
@@ -31,7 +36,7 @@ FORGOTTEN = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class AppliedKey:
     """A key as it was applied: its entry in the ledger, and its generations."""
 
     name: str
@@ -40,13 +45,13 @@ class Held:
     """Of the registry, or of the ledger where it cannot be revoked; the newest last."""
 
     @property
-    def revocable(self) -> bool:
+    def is_revocable(self) -> bool:
         """Whether the server looks its tokens up."""
         return bool(self.entry["spec"].get("revocable", True))
 
 
 @dataclass(frozen=True, slots=True)
-class Issued:
+class IssuedToken:
     """A token, on its way to where it belongs. Nothing prints one of these."""
 
     name: str
@@ -61,17 +66,17 @@ class Issued:
 class Keyring:
     """The keys of one owner, on one cluster, at one time."""
 
-    door: Door
+    door: Client
     owner: str
-    identity: Identity
+    identity: Actor
     now: datetime
     """The server's clock."""
-    keys: dict[str, Held]
+    keys: dict[str, AppliedKey]
     """By name, as they stand after whatever was done with this keyring."""
     ledger: bool
     """Whether there is one: without it nobody knows what was applied."""
 
-    def held(self, name: str) -> Held:
+    def find_key(self, name: str) -> AppliedKey:
         """The key of a name. Raises QdrantctlError."""
         if name in self.keys:
             return self.keys[name]
@@ -83,33 +88,35 @@ class Keyring:
         )
 
 
-def opened(
-    door: Door, owners: tuple[str, ...], identity: Identity, clock: Callable[[], datetime]
+def load_keyring(
+    door: Client, owners: tuple[str, ...], identity: Actor, clock: Callable[[], datetime]
 ) -> Keyring:
     """Every key of the first owner that was applied; `clock` is the server's, once it was asked.
 
     Raises ClusterError.
     """
-    memory = remembering(door, owners)
+    memory = read_recorded_resources(door, owners)
     entries = {
         address: entry
         for address, entry in memory.entries.items()
         if address.kind == KIND and not entry.get("deleted") and entry["owner"] in owners
     }
     recorded = Inventory(
-        replace(ledger.resource_of(entry), address=address) for address, entry in entries.items()
+        replace(ledger.parse_entry(entry), address=address) for address, entry in entries.items()
     )
-    live = observe(door, Asked(Inventory(), recorded, only=frozenset(entries), owners=owners))
+    live = read_live(
+        door, ReadRequest(Inventory(), recorded, only=frozenset(entries), owners=owners)
+    )
     found = {}
     for address, entry in sorted(entries.items()):
         known = live[address].facts.generations if address in live else ()
-        found[address.name] = Held(address.name, entry, generations(known))
+        found[address.name] = AppliedKey(address.name, entry, parse_generations(known))
     return Keyring(door, owners[0], identity, clock(), found, memory.exists)
 
 
-def able(endpoint: Endpoint | None) -> Endpoint:
+def require_signing_key(endpoint: Endpoint | None) -> Endpoint:
     """The place whose key can sign. Raises QdrantctlError saying why none can."""
-    if reason := unsigned(endpoint):
+    if reason := signing_problem(endpoint):
         raise QdrantctlError(
             "no token can be issued",
             why=f"{reason[0].upper()}{reason[1:]}.",
@@ -119,91 +126,91 @@ def able(endpoint: Endpoint | None) -> Endpoint:
     return endpoint
 
 
-def issue(ring: Keyring, name: str, endpoint: Endpoint) -> Issued:
+def issue_token(ring: Keyring, name: str, endpoint: Endpoint) -> IssuedToken:
     """The token of the newest generation; the same one each time. Raises QdrantctlError."""
-    held = ring.held(name)
-    newest = _newest(ring, held)
+    held = ring.find_key(name)
+    newest = _newest_generation(ring, held)
     if newest.revoked or (newest.expires and ring.now >= newest.expires):
         raise QdrantctlError(
             f"generation {newest.number} of {name} is {newest.state(ring.now)}",
             hint=f"`qdrantctl keys rotate {name}` grants a new one.",
         )
     if not newest.id:
-        newest = _activated(ring, held, newest, "issue")
-    return Issued(name, newest, sign(newest, endpoint, revocable=held.revocable))
+        newest = _activate_generation(ring, held, newest, "issue")
+    return IssuedToken(name, newest, sign_token(newest, endpoint, revocable=held.is_revocable))
 
 
-def rotate(ring: Keyring, name: str, endpoint: Endpoint) -> Issued:
+def rotate_token(ring: Keyring, name: str, endpoint: Endpoint) -> IssuedToken:
     """A new generation beside the old ones, which have their grace once it is delivered."""
-    held = ring.held(name)
-    newest = _newest(ring, held)
+    held = ring.find_key(name)
+    newest = _newest_generation(ring, held)
     if newest.id or newest.revoked:
         newest = replace(
             newest, number=newest.number + 1, id="", issued=None, expires=None, ends=None,
             revoked=False, live=False,
         )  # fmt: skip
-    made = _activated(ring, held, newest, "rotate")
-    return Issued(name, made, sign(made, endpoint, revocable=held.revocable))
+    made = _activate_generation(ring, held, newest, "rotate")
+    return IssuedToken(name, made, sign_token(made, endpoint, revocable=held.is_revocable))
 
 
-def renew(ring: Keyring, name: str, endpoint: Endpoint) -> Issued:
+def renew_due(ring: Keyring, name: str, endpoint: Endpoint) -> IssuedToken:
     """What is due: a new generation, or once more the token of one that was not delivered."""
-    late = ring.held(name).known[-1].due(ring.now)
-    return (rotate if late else issue)(ring, name, endpoint)
+    late = ring.find_key(name).known[-1].is_due(ring.now)
+    return (rotate_token if late else issue_token)(ring, name, endpoint)
 
 
-def delivered(ring: Keyring, name: str) -> None:
+def start_grace_period(ring: Keyring, name: str) -> None:
     """Give the older generations their grace: the newest token is where it belongs.
 
     Not before that: whoever waits for the new token has only the old one.
     """
-    held = ring.held(name)
-    if older := _endless(held):
-        grace = timedelta(seconds=seconds(held.known[-1].terms["grace"]))
+    held = ring.find_key(name)
+    if older := _superseded_without_end(held):
+        grace = timedelta(seconds=duration_seconds(held.known[-1].terms["grace"]))
         ends = ring.now.replace(microsecond=0) + grace
-        _write(ring, held, [replace(one, ends=ends) for one in older], "deliver")
+        _save_generations(ring, held, [replace(one, ends=ends) for one in older], "deliver")
 
 
-def issuable(ring: Keyring) -> tuple[str, ...]:
+def issuable_keys(ring: Keyring) -> tuple[str, ...]:
     """The keys that somebody may have a token of: all but the revoked."""
     return tuple(
         name for name, held in ring.keys.items() if not (held.known and held.known[-1].revoked)
     )
 
 
-def due(ring: Keyring) -> tuple[str, ...]:
+def keys_due(ring: Keyring) -> tuple[str, ...]:
     """The keys whose newest generation should be followed by another, or was not delivered."""
     return tuple(
         name
         for name, held in ring.keys.items()
         if held.known
         and not held.known[-1].revoked
-        and (held.known[-1].due(ring.now) or _endless(held))
+        and (held.known[-1].is_due(ring.now) or _superseded_without_end(held))
     )
 
 
-def sweep(ring: Keyring) -> tuple[str, ...]:
+def end_grace_periods(ring: Keyring) -> tuple[str, ...]:
     """Revoke what stands beside a newer one for longer than its grace; what was, in words.
 
     What expired long ago is forgotten: no server takes such a token, revoked or not.
     """
     told: list[str] = []
     for held in list(ring.keys.values()):
-        over = [one for one in held.known if one.over(ring.now) and not one.revoked]
-        over = over if held.revocable else []
+        over = [one for one in held.known if one.is_over(ring.now) and not one.revoked]
+        over = over if held.is_revocable else []
         gone = [
             one for one in held.known[:-1] if one.expires and ring.now > one.expires + FORGOTTEN
         ]
         if over or gone:
-            _write(ring, held, [_dead(one) for one in over], "revoke", gone)
+            _save_generations(ring, held, [_revoked_copy(one) for one in over], "revoke", gone)
             told += [f"{held.name}: generation {one.number} has ended" for one in over]
     return tuple(told)
 
 
-def revoke(ring: Keyring, name: str, number: int | None) -> tuple[int, ...]:
+def revoke_generations(ring: Keyring, name: str, number: int | None) -> tuple[int, ...]:
     """Revoke one generation, or all; what is revoked stays so. Raises QdrantctlError."""
-    held = ring.held(name)
-    if not held.revocable:
+    held = ring.find_key(name)
+    if not held.is_revocable:
         raise QdrantctlError(
             f"the tokens of {name} cannot be revoked: it says revocable: false",
             hint="They end when they expire, or when the server's API key is replaced.",
@@ -215,51 +222,51 @@ def revoke(ring: Keyring, name: str, number: int | None) -> tuple[int, ...]:
             f"{name} has no generation {number}" if number else f"{name} has no generation",
             why=f"The registry has: {known}.",
         )
-    _write(ring, held, [_dead(one) for one in chosen], "revoke")
+    _save_generations(ring, held, [_revoked_copy(one) for one in chosen], "revoke")
     return tuple(one.number for one in chosen)
 
 
-def listed(ring: Keyring) -> tuple[ListedKey, ...]:
+def list_keys(ring: Keyring) -> tuple[ListedKey, ...]:
     """Every key with its generations."""
     return tuple(
         ListedKey(
             name=held.name,
-            revocable=held.revocable,
-            generations=tuple(_listed(held, ring.now)),
+            revocable=held.is_revocable,
+            generations=tuple(_list_key(held, ring.now)),
         )
         for held in ring.keys.values()
     )
 
 
-def _listed(held: Held, now: datetime) -> Iterator[ListedGeneration]:
+def _list_key(held: AppliedKey, now: datetime) -> Iterator[ListedGeneration]:
     there = {one.number: one for one in held.known}
-    remembered = {one.number: one for one in generations(held.entry.get("generations") or ())}
+    remembered = {one.number: one for one in parse_generations(held.entry.get("generations") or ())}
     for number in sorted({*there, *remembered}):
         one = there.get(number) or remembered[number]
         yield ListedGeneration(
             number=number,
             state=one.state(now) if number in there else "missing",
             access=one.access,
-            issued=stamp(one.issued) if one.issued else "",
-            expires=stamp(one.expires) if one.expires else "",
-            ends=stamp(one.ends) if one.ends else "",
+            issued=format_time(one.issued) if one.issued else "",
+            expires=format_time(one.expires) if one.expires else "",
+            ends=format_time(one.ends) if one.ends else "",
         )
 
 
-def _newest(ring: Keyring, held: Held) -> Generation:
+def _newest_generation(ring: Keyring, held: AppliedKey) -> Generation:
     """The generation whose token is meant. Raises QdrantctlError where apply comes first."""
     if held.entry.get("pending"):
         raise QdrantctlError(
             f"an apply of {held.name} was interrupted", hint="Apply again, then issue its token."
         )
-    if held.revocable and not held.known:
+    if held.is_revocable and not held.known:
         raise QdrantctlError(
             f"the registry of {ring.door.server.url} does not have {held.name}",
             why="Somebody deleted it there; every token of it is refused.",
             hint="Apply grants a new generation; then issue its token.",
         )
     spec = held.entry["spec"]
-    if held.revocable:
+    if held.is_revocable:
         newest = held.known[-1]
         if (newest.access, newest.subject) != (spec["access"], spec.get("subject", "")):
             raise QdrantctlError(
@@ -269,7 +276,7 @@ def _newest(ring: Keyring, held: Held) -> Generation:
             )
         return newest
     asked = Generation(
-        key=key_id(ring.owner, held.name),
+        key=registry_key_id(ring.owner, held.name),
         number=1,
         access=spec["access"],
         subject=spec.get("subject", ""),
@@ -283,29 +290,31 @@ def _newest(ring: Keyring, held: Held) -> Generation:
     return last if same and not ended else replace(asked, number=last.number + 1)
 
 
-def _activated(ring: Keyring, held: Held, newest: Generation, action: str) -> Generation:
+def _activate_generation(
+    ring: Keyring, held: AppliedKey, newest: Generation, action: str
+) -> Generation:
     """A generation with an id and an end; written."""
-    length = timedelta(seconds=seconds(newest.terms["ttl"]))
+    length = timedelta(seconds=duration_seconds(newest.terms["ttl"]))
     now = ring.now.replace(microsecond=0)
     made = replace(newest, id=str(uuid4()), issued=now, expires=now + length, live=True)
-    _write(ring, held, [made], action)
+    _save_generations(ring, held, [made], action)
     return made
 
 
-def _endless(held: Held) -> list[Generation]:
+def _superseded_without_end(held: AppliedKey) -> list[Generation]:
     """What stands beside a newer generation whose token is not known to be delivered."""
-    if not held.revocable or not held.known[-1].id:
+    if not held.is_revocable or not held.known[-1].id:
         return []
     return [one for one in held.known[:-1] if one.id and not one.revoked and one.ends is None]
 
 
-def _dead(one: Generation) -> Generation:
+def _revoked_copy(one: Generation) -> Generation:
     return replace(one, revoked=True, live=False)
 
 
-def _write(
+def _save_generations(
     ring: Keyring,
-    held: Held,
+    held: AppliedKey,
     changed: list[Generation],
     action: str,
     gone: Sequence[Generation] = (),
@@ -316,7 +325,7 @@ def _write(
     write may take ten seconds.
     """
     who, entry = ring.identity, dict(held.entry)
-    before = generations(entry.get("generations") or ())
+    before = parse_generations(entry.get("generations") or ())
     after = {one.number: one for one in (*before, *held.known, *changed)}
     for one in gone:
         after.pop(one.number, None)
@@ -329,11 +338,11 @@ def _write(
     entry["generations"] = [after[number].document() for number in sorted(after)]
     entry["history"] = [*(entry.get("history") or ()), line][-HISTORY:]
     revoking = all(one.revoked for one in changed)
-    if held.revocable and revoking:
-        registry.write(ring.door, changed, gone)
-    ledger.write(ring.door, [entry])
-    if held.revocable and not revoking:
-        registry.write(ring.door, changed, gone)
+    if held.is_revocable and revoking:
+        registry.write_generations(ring.door, changed, gone)
+    ledger.write_entries(ring.door, [entry])
+    if held.is_revocable and not revoking:
+        registry.write_generations(ring.door, changed, gone)
     numbers = {one.number for one in (*held.known, *changed)} & after.keys()
     known = tuple(after[number] for number in sorted(numbers))
-    ring.keys[held.name] = Held(held.name, entry, known)
+    ring.keys[held.name] = AppliedKey(held.name, entry, known)

@@ -9,23 +9,23 @@ from datetime import date
 from typing import Protocol
 
 from qdrantctl.adapters.project.settings import Settings
-from qdrantctl.adapters.qdrant.client import Cluster
+from qdrantctl.adapters.qdrant.client import RestClient
 from qdrantctl.flows.applying.bookkeeping import apply_plan
-from qdrantctl.flows.cluster.connect import door
-from qdrantctl.flows.cluster.indexing import wait_green
-from qdrantctl.flows.cluster.nodes import Work
-from qdrantctl.flows.lease import Wait, current_actor, leased
-from qdrantctl.flows.planning.plan import Planned, Wishes, plan_for
+from qdrantctl.flows.cluster.connect import connect
+from qdrantctl.flows.cluster.indexing import wait_until_green
+from qdrantctl.flows.cluster.nodes import JobContext
+from qdrantctl.flows.lease import LeaseWait, current_actor, hold_lease
+from qdrantctl.flows.planning.plan import PlanOptions, PlanResult, plan_for
 from qdrantctl.flows.planning.saved_plan import revive
 from qdrantctl.flows.state.checkout_age import OLDER
-from qdrantctl.flows.state.committed import always_locked, settled
-from qdrantctl.flows.state.desired import Desired
+from qdrantctl.flows.state.committed import is_state_locked, refresh_or_check_lock
+from qdrantctl.flows.state.desired import DesiredState
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action
-from qdrantctl.model.client import NodeDoor
+from qdrantctl.model.client import NodeClient
 from qdrantctl.model.errors import BlockedError, StaleError
 from qdrantctl.model.plan import Plan
-from qdrantctl.model.report import Outcome, Report, Status
+from qdrantctl.model.report import Outcome, OutcomeStatus, Report
 from qdrantctl.model.step import Call
 
 _INDEXED_AFTER = (Action.CREATE, Action.UPDATE, Action.REPLACE, Action.ADOPT)
@@ -36,7 +36,7 @@ _INDEXED_AFTER = (Action.CREATE, Action.UPDATE, Action.REPLACE, Action.ADOPT)
 class ApplyOptions:
     """What the operator asks of an apply."""
 
-    planning: Wishes = field(default_factory=Wishes)
+    planning: PlanOptions = field(default_factory=PlanOptions)
     saved: Plan | None = None
     """A plan that was approved when it was saved; `planning` is not used then."""
     auto_approve: bool = False
@@ -102,7 +102,7 @@ def apply(
     apply is running, and ManifestError, StateError, ClusterError.
     """
     desired = _load_desired_state(settings, options, view)
-    with door(settings, on_request) as client:
+    with connect(settings, on_request) as client:
         planned = _make_plan(settings, options, view, client, desired)
         view.show_plan(planned.plan)
         ensure_applicable(planned.plan)
@@ -113,9 +113,9 @@ def apply(
         with view.catch_signals() as is_cancelled:
             report = _apply_under_lease(planned, options, view, client, is_cancelled)
             result = _finish(report, view)
-            if not (options.wait and report.complete):
+            if not (options.wait and report.is_complete):
                 return result
-            not_green = wait_green(client, _indexed(report), view.show_indexing, is_cancelled)
+            not_green = wait_until_green(client, _indexed(report), view.show_indexing, is_cancelled)
             view.clear_progress()
             return ApplyResult(report, not_green, wait_interrupted=is_cancelled())
 
@@ -131,7 +131,7 @@ def ensure_applicable(plan: Plan) -> None:
             why="\n  ".join(violation.message for violation in behind),
             hint=behind[0].hint,
         )
-    if not plan.applicable:
+    if not plan.is_applicable:
         raise BlockedError(
             "this plan cannot be applied; no changes were made",
             hint="Resolve the problems above, or leave out a change with --exclude ADDRESS.",
@@ -140,16 +140,16 @@ def ensure_applicable(plan: Plan) -> None:
 
 def _load_desired_state(
     settings: Settings, options: ApplyOptions, view: ApplyView
-) -> Desired | None:
+) -> DesiredState | None:
     """What the manifests ask, with the committed state checked or refreshed.
 
     None for a saved plan, which needs neither unless the state is locked.
     """
-    if options.saved and not (options.locked or always_locked(settings)):
+    if options.saved and not (options.locked or is_state_locked(settings)):
         return None
     view.report_progress("reading manifests")
     try:
-        desired, note = settled(settings, locked=options.locked)
+        desired, note = refresh_or_check_lock(settings, locked=options.locked)
     finally:
         view.clear_progress()
     if note:
@@ -161,9 +161,9 @@ def _make_plan(
     settings: Settings,
     options: ApplyOptions,
     view: ApplyView,
-    client: NodeDoor,
-    desired: Desired | None,
-) -> Planned:
+    client: NodeClient,
+    desired: DesiredState | None,
+) -> PlanResult:
     """The saved plan, if it still matches the cluster, or a plan for the desired state."""
     today = date.today()
     try:
@@ -176,23 +176,23 @@ def _make_plan(
 
 
 def _apply_under_lease(
-    planned: Planned,
+    planned: PlanResult,
     options: ApplyOptions,
     view: ApplyView,
-    client: Cluster,
+    client: RestClient,
     is_cancelled: Callable[[], bool],
 ) -> Report:
     """Plan again under the lease, since another apply may just have ended, and execute that."""
     settings = planned.settings
     actor = current_actor(settings)
-    wait = Wait(options.lease_timeout, view.notify, is_cancelled)
-    with leased(client, settings.owner, actor, wait) as guarded:
+    wait = LeaseWait(options.lease_timeout, view.notify, is_cancelled)
+    with hold_lease(client, settings.owner, actor, wait) as guarded:
         now = _make_plan(settings, options, view, guarded, planned.desired)
-        if now.plan.changes != planned.plan.changes or not now.plan.applicable:
+        if now.plan.changes != planned.plan.changes or not now.plan.is_applicable:
             _accept_changed_plan(now.plan, options, view)
         if not now.plan.summary.changes:
             return Report.of(now.plan)
-        job = Work(guarded, view.report_progress, is_cancelled)
+        job = JobContext(guarded, view.report_progress, is_cancelled)
         return apply_plan(now, job, actor, view.show_outcome)
 
 
@@ -218,7 +218,7 @@ def _indexed(report: Report) -> list[Address]:
     return [
         Address.parse(outcome.address)
         for outcome in report.outcomes
-        if outcome.status is Status.DONE
+        if outcome.status is OutcomeStatus.DONE
         and outcome.action in _INDEXED_AFTER
         and outcome.address.startswith("collection/")
     ]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from qdrantctl.adapters.qdrant import ledger
-from qdrantctl.engine.planning.safety_snapshot import held
-from qdrantctl.flows.cluster.nodes import Work
+from qdrantctl.engine.planning.safety_snapshot import points_at_risk
+from qdrantctl.flows.cluster.nodes import JobContext
 from qdrantctl.flows.execution.context import (
     Bookkeeping,
     ChangeProgress,
@@ -19,13 +19,13 @@ from qdrantctl.flows.execution.context import (
 from qdrantctl.flows.execution.execute import execute
 from qdrantctl.flows.execution.read_back import Expected, read_back
 from qdrantctl.flows.execution.send import send_call
-from qdrantctl.flows.planning.plan import Planned
+from qdrantctl.flows.planning.plan import PlanResult
 from qdrantctl.flows.snapshots.take import take_safety_snapshot
-from qdrantctl.flows.state.ledger_entry import applied, first, pending
-from qdrantctl.flows.state.live import observe
-from qdrantctl.model.actor import Identity
+from qdrantctl.flows.state.ledger_entry import applied_entry, new_ledger_entry, pending_entry
+from qdrantctl.flows.state.live import read_live
+from qdrantctl.model.actor import Actor
 from qdrantctl.model.change import Action, Change
-from qdrantctl.model.client import Asked
+from qdrantctl.model.client import ReadRequest
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.report import Outcome, Report
@@ -37,7 +37,7 @@ _BY_RECORD = (Action.CREATE, Action.UPDATE, Action.DELETE)
 
 
 def apply_plan(
-    planned: Planned, job: Work, actor: Identity, on_outcome: Callable[[Outcome], None]
+    planned: PlanResult, job: JobContext, actor: Actor, on_outcome: Callable[[Outcome], None]
 ) -> Report:
     """Carry out the plan of an apply. The report says what became of each change.
 
@@ -58,14 +58,14 @@ def apply_plan(
 class ApplyRecords:
     """What the ledger holds of a change before, while and after it is carried out."""
 
-    planned: Planned
+    planned: PlanResult
     context: ExecutionContext
-    actor: Identity
+    actor: Actor
 
     def ensure_unchanged(self, progress: ChangeProgress) -> None:
         """What came since the plan was made is not destroyed by it. Raises ClusterError."""
         change = progress.change
-        planned = self.context.live.get(change.where)
+        planned = self.context.live.get(change.parsed_address)
         losing = [field for field in change.fields if field.destroys_data]
         if planned is None or not (change.destroys or losing):
             return
@@ -76,7 +76,11 @@ class ApplyRecords:
             came = "it was deleted and made again since"
         elif now.facts.points and planned.facts.points == 0 and change.destroys:
             came = f"points came since: {now.facts.points} of them"
-        elif keys := [field for field in losing if held(planned, field) == 0 != held(now, field)]:
+        elif keys := [
+            field
+            for field in losing
+            if points_at_risk(planned, field) == 0 != points_at_risk(now, field)
+        ]:
             came = f"points came since, under {keys[0].path[-1]!r}"
         else:
             return
@@ -87,16 +91,16 @@ class ApplyRecords:
         if progress.snapshot:  # something may have come while it was written
             self.ensure_unchanged(progress)
         change, owner = progress.change, self.planned.settings.owner
-        live = self.context.live.get(change.where)
-        progress.entry = pending(change, self._entry(change), live, owner, progress.snapshot)
-        ledger.write(self.context.client, [progress.entry])
+        live = self.context.live.get(change.parsed_address)
+        progress.entry = pending_entry(change, self._entry(change), live, owner, progress.snapshot)
+        ledger.write_entries(self.context.client, [progress.entry])
 
     def read_back(self, progress: ChangeProgress, failure: StepFailure | None) -> None:
         """What the resource has become. Raises ClusterError."""
         change, planned = progress.change, self.planned
         if not change.steps and change.action in _BY_RECORD:
             # Nothing of it is on the server: what is recorded is all there is.
-            progress.live = planned.desired.inventory.get(change.where)
+            progress.live = planned.desired.inventory.get(change.parsed_address)
             return
         expected = Expected(
             planned.desired.inventory,
@@ -111,17 +115,17 @@ class ApplyRecords:
         change, client = progress.change, self.context.client
         before = progress.entry or self._entry(change)
         when = datetime.now(UTC).isoformat(timespec="seconds")
-        entry = applied(change, before, progress.live, client.server, self.actor, when)
-        ledger.write(client, [entry])
+        entry = applied_entry(change, before, progress.live, client.server, self.actor, when)
+        ledger.write_entries(client, [entry])
 
     def _entry(self, change: Change) -> Mapping[str, Json]:
         """The ledger's entry before the change."""
-        return self.planned.worlds.payload(change.where) or first(
+        return self.planned.worlds.ledger_entry(change.parsed_address) or new_ledger_entry(
             change, self.planned.settings.owner
         )
 
     def _read_live(self, change: Change) -> Resource | None:
-        only = frozenset({change.where})
+        only = frozenset({change.parsed_address})
         desired, owners = self.planned.desired.inventory, self.planned.worlds.owners
-        asked = Asked(desired, Inventory(), details=only, only=only, owners=owners)
-        return observe(self.context.client, asked).get(change.where)
+        asked = ReadRequest(desired, Inventory(), details=only, only=only, owners=owners)
+        return read_live(self.context.client, asked).get(change.parsed_address)

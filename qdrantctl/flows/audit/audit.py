@@ -14,23 +14,23 @@ from urllib.parse import urlsplit
 
 from qdrantctl import __version__
 from qdrantctl.adapters.probes import probe as posture
-from qdrantctl.adapters.probes.probe import Ports, usual
+from qdrantctl.adapters.probes.probe import ProbePorts, port_or_default
 from qdrantctl.adapters.project import connection as reach
-from qdrantctl.adapters.project.project_file import load
-from qdrantctl.adapters.project.secret_scan import files, leaks
-from qdrantctl.adapters.project.settings import Settings, find
-from qdrantctl.adapters.qdrant.client import Cluster, Endpoint
-from qdrantctl.engine.audit.checklist import OFFLINE, judge
-from qdrantctl.engine.audit.proof import Probe, probes, proved
-from qdrantctl.flows.audit.profile_caps import profiles, wanted
-from qdrantctl.flows.cluster.nodes import Work
+from qdrantctl.adapters.project.project_file import load_project_files
+from qdrantctl.adapters.project.secret_scan import find_leaks, list_project_files
+from qdrantctl.adapters.project.settings import Settings, find_project_file
+from qdrantctl.adapters.qdrant.client import Endpoint, RestClient
+from qdrantctl.engine.audit.checklist import OFFLINE, judge_evidence
+from qdrantctl.engine.audit.proof import LimitProbe, judge_proof, make_probes
+from qdrantctl.flows.audit.profile_caps import limits_by_collection, load_profiles
+from qdrantctl.flows.cluster.nodes import JobContext
 from qdrantctl.flows.snapshots.policies.status import read_policies
-from qdrantctl.flows.state.desired import GIVEN_AWAY, desired
-from qdrantctl.flows.state.live import Progress, observe
+from qdrantctl.flows.state.desired import GIVEN_AWAY, load_desired_state
+from qdrantctl.flows.state.live import Progress, read_live
 from qdrantctl.model.address import Address
-from qdrantctl.model.audit.evidence import Evidence, Inside, Leak, Posture
+from qdrantctl.model.audit.evidence import Evidence, LeakedSecret, ServerExposure, ServerReport
 from qdrantctl.model.audit.report import AuditedServer, AuditReport, Proof
-from qdrantctl.model.client import Asked
+from qdrantctl.model.client import ReadRequest
 from qdrantctl.model.errors import ClusterError, SettingsError
 from qdrantctl.model.field_rule import ABSENT, Json
 from qdrantctl.model.resource import Inventory, Resource
@@ -42,7 +42,7 @@ _MADE = re.compile(r"-(\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d)\.snapshot$")
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class AuditOptions:
     """What the command line asks of an audit."""
 
     prove: bool = False
@@ -58,7 +58,7 @@ class Wishes:
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _ServerPlace:
     """Where the server is, and its other ports where it is the embedded one."""
 
     endpoint: Endpoint
@@ -66,9 +66,9 @@ class _Place:
     peers: int | None = None
 
 
-def audit(
+def audit_project(
     settings: Settings,
-    wishes: Wishes,
+    wishes: AuditOptions,
     environ: Mapping[str, str],
     now: datetime,
     tell: Progress,
@@ -77,45 +77,53 @@ def audit(
     """Every line of the checklist, answered. Raises ManifestError, SettingsError, ClusterError."""
     tell("reading manifests")
     # Secrets in files are an answer of the audit (QA208), and no reason to give none.
-    stated = desired(settings, but=GIVEN_AWAY).inventory if settings.manifests else Inventory()
-    documents = profiles(wishes.profile, settings) if wishes.profile else None
-    found, looked_at = _leaks(settings, stated)
+    stated = (
+        load_desired_state(settings, but=GIVEN_AWAY).inventory
+        if settings.manifests
+        else Inventory()
+    )
+    documents = load_profiles(wishes.profile, settings) if wishes.profile else None
+    found, looked_at = _find_project_leaks(settings, stated)
     evidence = Evidence(
         desired=stated, posture=None, inside=None, unseen=OFFLINE, leaks=found, files=looked_at
     )
     if not wishes.offline:
-        evidence = _asked(evidence, settings, wishes, environ, now, tell, on_call)
+        evidence = _with_server_evidence(evidence, settings, wishes, environ, now, tell, on_call)
     if documents is not None:
         live = evidence.inside.live if evidence.inside else Inventory()
-        evidence = replace(evidence, profile=wanted(documents, live, stated))
+        evidence = replace(evidence, profile=limits_by_collection(documents, live, stated))
     return AuditReport(
         qdrantctl_version=__version__,
         project=settings.project,
         environment=settings.environment,
-        server=_server(evidence.posture) if evidence.posture else ABSENT,
+        server=_audited_server(evidence.posture) if evidence.posture else ABSENT,
         fail_on=wishes.fail_on,
-        verdicts=judge(evidence, settings.rules, now),
+        verdicts=judge_evidence(evidence, settings.rules, now),
         proofs=ABSENT if evidence.proofs is None else evidence.proofs,
     )
 
 
-def _server(seen: Posture) -> AuditedServer:
+def _audited_server(seen: ServerExposure) -> AuditedServer:
     return AuditedServer(url=seen.url, version=str(seen.version) if seen.version else "")
 
 
-def _leaks(settings: Settings, stated: Inventory) -> tuple[tuple[Leak, ...] | None, int]:
+def _find_project_leaks(
+    settings: Settings, stated: Inventory
+) -> tuple[tuple[LeakedSecret, ...] | None, int]:
     """Keys in files, and how many files there are; None where there is no project."""
     if not settings.manifests:
         return None, 0
-    file = find(settings.root)
+    file = find_project_file(settings.root)
     named = {resource.origin.file for resource in stated.values() if resource.origin}
-    paths = files(settings.root, load(file) if file else None, sorted(named))
-    sinks = {path: str(key.address) for key in stated.values() for path in _sinks(key)}
-    found = leaks(paths, settings.root, settings.api_key)
+    paths = list_project_files(
+        settings.root, load_project_files(file) if file else None, sorted(named)
+    )
+    sinks = {path: str(key.address) for key in stated.values() for path in _sink_files(key)}
+    found = find_leaks(paths, settings.root, settings.api_key)
     return tuple(replace(leak, sink=sinks.get(leak.file, "")) for leak in found), len(paths)
 
 
-def _sinks(key: Resource) -> Iterator[str]:
+def _sink_files(key: Resource) -> Iterator[str]:
     """The files that the tokens of a key are put in, from the project's folder."""
     for sink in key.declared.get("sinks") or ():
         inner = sink.get("dotenv") or sink.get("kubernetes_secret") or {}
@@ -123,87 +131,89 @@ def _sinks(key: Resource) -> Iterator[str]:
             yield os.path.normpath(path)
 
 
-def _asked(
+def _with_server_evidence(
     evidence: Evidence,
     settings: Settings,
-    wishes: Wishes,
+    wishes: AuditOptions,
     environ: Mapping[str, str],
     now: datetime,
     tell: Progress,
     on_call: Callable[[Call, int, float], None] | None,
 ) -> Evidence:
     """The evidence with what the server tells and shows. Raises ClusterError."""
-    place = _place(settings)
+    place = _find_server(settings)
     read_only = None
     if wishes.read_only_key:
-        read_only = reach.another_key(wishes.read_only_key, place.endpoint.url, environ)
+        read_only = reach.read_further_key(wishes.read_only_key, place.endpoint.url, environ)
     why: ClusterError | None = None
     peers: tuple[str, ...] | None = None
-    with Cluster(place.endpoint, on_call=on_call) as door:
+    with RestClient(place.endpoint, on_call=on_call) as door:
         try:
-            inside = _policed(settings, door, _inside(door, now, tell))
+            inside = _with_policy_evidence(settings, door, _read_server_report(door, now, tell))
             evidence = replace(evidence, inside=inside, unseen="")
             if wishes.prove:
-                proofs = tuple(_proofs(door, inside.live, wishes, tell))
+                proofs = tuple(_prove_limits(door, inside.live, wishes, tell))
                 evidence = replace(evidence, proofs=proofs)
-            peers = _peers(door, inside, settings, place, wishes)
+            peers = _peer_ports(door, inside, settings, place, wishes)
         except ClusterError as error:
             why = error
             evidence = replace(evidence, unseen=error.what.removeprefix(f"{door.url}: "))
     if peers is None:
-        peers = _guessed(place, settings, wishes)
-    grpc = place.grpc or usual(place.endpoint.url, wishes.grpc_port, posture.GRPC_PORT)
-    ports = Ports(grpc, peers, wishes.metrics_port)
-    seen = posture.look(place.endpoint, ports, read_only, tell)
+        peers = _guess_peer_ports(place, settings, wishes)
+    grpc = place.grpc or port_or_default(place.endpoint.url, wishes.grpc_port, posture.GRPC_PORT)
+    ports = ProbePorts(grpc, peers, wishes.metrics_port)
+    seen = posture.probe_server(place.endpoint, ports, read_only, tell)
     if why and not seen.no_key.code:
         raise why
     return replace(evidence, posture=seen)
 
 
-def _place(settings: Settings) -> _Place:
+def _find_server(settings: Settings) -> _ServerPlace:
     """The server of these settings. An embedded one is started. Raises SettingsError."""
     if settings.embedded:
         from qdrantctl.adapters.local_server import server as devserver
 
-        running = devserver.start(settings.root)
-        return _Place(Endpoint(url=running.url), running.ports[1], running.ports[2])
+        running = devserver.start_server(settings.root)
+        return _ServerPlace(Endpoint(url=running.url), running.ports[1], running.ports[2])
     if settings.endpoint is None:
         raise SettingsError("no server is named", hint="State url in the environment, or --url.")
-    return _Place(settings.endpoint)
+    return _ServerPlace(settings.endpoint)
 
 
-def _inside(door: Cluster, now: datetime, tell: Progress) -> Inside:
+def _read_server_report(door: RestClient, now: datetime, tell: Progress) -> ServerReport:
     """What the server tells who has a key. Raises ClusterError.
 
     `now` stands in where a proxy takes the server's own time out of its answers.
     """
     tell("reading the cluster")
     query = {"details_level": "2"}
-    telemetry = door.ask(Call(method="GET", path="/telemetry", query=query))
+    telemetry = door.request(Call(method="GET", path="/telemetry", query=query))
     distributed = door.server.distributed
     names = [entry["id"] for entry in telemetry["collections"]["collections"]]
     details = frozenset(Address("collection", name) for name in names)
-    live = observe(door, Asked(Inventory(), Inventory(), details=details))
+    live = read_live(door, ReadRequest(Inventory(), Inventory(), details=details))
     calls = {
         a.name: Call(method="GET", path=collection_path(a.name, "snapshots"))
         for a, resource in live.items()
         if a.kind == "collection" and resource.facts.points != 0
     }
-    door.expect(calls.values())
+    door.prefetch(calls.values())
     snapshots: dict[str, datetime | None] = {}
     for name, call in calls.items():
         with suppress(ClusterError):  # a storage of snapshots that fails is no reason to stop
-            snapshots[name] = _newest(door.ask(call))
+            snapshots[name] = _newest_snapshot_time(door.request(call))
     with suppress(ClusterError):
-        now = door.now
-    return Inside(now, distributed, live, telemetry, snapshots)
+        now = door.server_time
+    return ServerReport(now, distributed, live, telemetry, snapshots)
 
 
-def _policed(settings: Settings, door: Cluster, inside: Inside) -> Inside:
+def _with_policy_evidence(
+    settings: Settings, door: RestClient, inside: ServerReport
+) -> ServerReport:
     """With what the policies of these settings have put away. Raises ClusterError."""
     kept: dict[str, datetime] = {}
     tried: dict[str, tuple[datetime, bool]] = {}
-    work = Work(door, lambda _: None, lambda: False, settings.nodes)
+    work = JobContext(door, lambda _: None, lambda: False, settings.nodes)
     for policy in read_policies(settings, work):
         for each in policy.sets.values():
             if each.manifest is None or each.state not in ("complete", "bad"):
@@ -216,7 +226,7 @@ def _policed(settings: Settings, door: Cluster, inside: Inside) -> Inside:
     return replace(inside, kept=kept, tried=tried)
 
 
-def _newest(listed: Json) -> datetime | None:
+def _newest_snapshot_time(listed: Json) -> datetime | None:
     """When the newest snapshot of a list was made."""
     times = []
     for entry in listed:
@@ -227,54 +237,64 @@ def _newest(listed: Json) -> datetime | None:
     return max(times, default=None)
 
 
-def _proofs(door: Cluster, live: Inventory, wishes: Wishes, tell: Progress) -> list[Proof]:
+def _prove_limits(
+    door: RestClient, live: Inventory, wishes: AuditOptions, tell: Progress
+) -> list[Proof]:
     found: list[Proof] = []
     for address, resource in live.items():
         if address.kind == "collection":
             tell(f"trying the caps of {address}")
-            found += _tried(door, resource, writes=wishes.prove_writes)
+            found += _try_limit(door, resource, writes=wishes.prove_writes)
     return found
 
 
-def _tried(door: Cluster, resource: Resource, *, writes: bool) -> list[Proof]:
+def _try_limit(door: RestClient, resource: Resource, *, writes: bool) -> list[Proof]:
     enabled = bool((resource.spec.get("strict_mode_config") or {}).get("enabled"))
     found: list[Proof] = []
-    for probe in probes(resource, secrets.token_hex(8), writes=writes):
-        if isinstance(probe, Probe):
-            found.append(proved(probe, *_answer(door, probe.call), enabled=enabled))
+    for probe in make_probes(resource, secrets.token_hex(8), writes=writes):
+        if isinstance(probe, LimitProbe):
+            found.append(judge_proof(probe, *_send_probe(door, probe.call), enabled=enabled))
         else:
             found.append(probe)
     return found
 
 
-def _answer(door: Cluster, call: Call) -> tuple[int, str]:
+def _send_probe(door: RestClient, call: Call) -> tuple[int, str]:
     """Status and words of the answer; 0 where there was none."""
     try:
-        door.ask(call)
+        door.request(call)
     except ClusterError as error:
         return error.status, error.why
     return 200, ""
 
 
-def _peers(
-    door: Cluster, inside: Inside, settings: Settings, place: _Place, wishes: Wishes
+def _peer_ports(
+    door: RestClient,
+    inside: ServerReport,
+    settings: Settings,
+    place: _ServerPlace,
+    wishes: AuditOptions,
 ) -> tuple[str, ...] | None:
     """The ports for peers as the cluster tells them; None: it does not. Raises ClusterError."""
     if not inside.distributed:
         return ()
     if place.peers or wishes.p2p_port:
         return None
-    told = door.ask(Call(method="GET", path="/cluster")).get("peers") or {}
+    told = door.request(Call(method="GET", path="/cluster")).get("peers") or {}
     ports = {urlsplit(str(peer.get("uri"))).port for peer in told.values()}
-    return _at_every_node(place, settings, ports) or None
+    return _node_addresses(place, settings, ports) or None
 
 
-def _guessed(place: _Place, settings: Settings, wishes: Wishes) -> tuple[str, ...] | None:
-    port = place.peers or usual(place.endpoint.url, wishes.p2p_port, posture.PEER_PORT)
-    return _at_every_node(place, settings, {port}) or None
+def _guess_peer_ports(
+    place: _ServerPlace, settings: Settings, wishes: AuditOptions
+) -> tuple[str, ...] | None:
+    port = place.peers or port_or_default(place.endpoint.url, wishes.p2p_port, posture.PEER_PORT)
+    return _node_addresses(place, settings, {port}) or None
 
 
-def _at_every_node(place: _Place, settings: Settings, ports: set[int | None]) -> tuple[str, ...]:
+def _node_addresses(
+    place: _ServerPlace, settings: Settings, ports: set[int | None]
+) -> tuple[str, ...]:
     """`host:port` for each node whose address is known, the server's own first."""
     urls = (place.endpoint.url, *settings.nodes)
     hosts = dict.fromkeys(urlsplit(url).netloc.rpartition(":")[0] for url in urls)

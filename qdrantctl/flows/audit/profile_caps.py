@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from qdrantctl.adapters.manifests.load import load
+from qdrantctl.adapters.manifests.load import load_manifests
 from qdrantctl.adapters.manifests.sources import Sources
 from qdrantctl.adapters.project.settings import Settings
-from qdrantctl.flows.state.desired import stdin
+from qdrantctl.flows.state.desired import read_stdin
 from qdrantctl.kinds.catalog import KINDS, OVERLAYS
 from qdrantctl.kinds.strict_mode_profile import STRICT_MODE_PROFILE
 from qdrantctl.model.address import Address
@@ -21,7 +21,7 @@ from qdrantctl.model.violation import Severity
 STRICT = "strict_mode_config"
 
 
-def profiles(path: Path, settings: Settings) -> Inventory:
+def load_profiles(path: Path, settings: Settings) -> Inventory:
     """The StrictModeProfiles of a file. Raises ManifestError."""
     sources = Sources(
         path.parent,
@@ -31,7 +31,7 @@ def profiles(path: Path, settings: Settings) -> Inventory:
         explicit=True,
         api_key=settings.api_key,
     )
-    loaded = load(sources, (*KINDS, *OVERLAYS), stdin)
+    loaded = load_manifests(sources, (*KINDS, *OVERLAYS), read_stdin)
     if any(violation.severity is Severity.ERROR for violation in loaded.violations):
         raise ManifestError("the profile has errors; no server was asked", loaded.violations)
     found = [d for d in loaded.overlays.values() if d.address.kind == STRICT_MODE_PROFILE.name]
@@ -43,7 +43,7 @@ def profiles(path: Path, settings: Settings) -> Inventory:
     return Inventory(found)
 
 
-def wanted(
+def limits_by_collection(
     documents: Inventory, live: Inventory, desired: Inventory
 ) -> Mapping[Address, Mapping[str, Json]]:
     """The caps that profiles ask of each collection that they cover.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from qdrantctl.adapters.qdrant.client import Cluster, Endpoint
+from qdrantctl.adapters.qdrant.client import Endpoint, RestClient
 from qdrantctl.model.errors import SettingsError
 from qdrantctl.model.step import Call
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def door(
+def connect(
     settings: Settings, on_call: Callable[[Call, int, float], None] | None
-) -> Iterator[Cluster]:
+) -> Iterator[RestClient]:
     """The door to the cluster of these settings. An embedded server that is there is started."""
-    with Cluster(reached(settings), on_call=on_call) as cluster:
+    with RestClient(find_endpoint(settings), on_call=on_call) as cluster:
         yield cluster
 
 
-def reached(settings: Settings) -> Endpoint:
+def find_endpoint(settings: Settings) -> Endpoint:
     """Where the cluster is. An embedded server that is there is started."""
     if settings.embedded:
         from qdrantctl.adapters.local_server import server as devserver
 
-        return Endpoint(url=devserver.start(settings.root).url)
+        return Endpoint(url=devserver.start_server(settings.root).url)
     if settings.endpoint is None:
         raise SettingsError("no server is named", hint="State url in the environment, or --url.")
     return settings.endpoint

@@ -6,9 +6,9 @@ import math
 from collections.abc import Callable
 from functools import partial
 
-from qdrantctl.flows.cluster.nodes import Work
+from qdrantctl.flows.cluster.nodes import JobContext
 from qdrantctl.model.address import Address
-from qdrantctl.model.client import Door
+from qdrantctl.model.client import Client
 from qdrantctl.model.polling import poll
 from qdrantctl.model.step import Call, collection_path
 
@@ -18,12 +18,12 @@ server never ends."""
 POLL = 0.2
 YELLOW = "yellow"
 
-Told = Callable[[Address, str, int, int], None]
+StatusListener = Callable[[Address, str, int, int], None]
 """Gets address, status, indexed vectors and points."""
 
 
-def wait_green(
-    door: Door, addresses: list[Address], told: Told, stop: Callable[[], bool]
+def wait_until_green(
+    door: Client, addresses: list[Address], told: StatusListener, stop: Callable[[], bool]
 ) -> dict[Address, str]:
     """Wait until indexing has ended. The last status of those that were seen and are not green.
 
@@ -34,7 +34,7 @@ def wait_green(
         if stop():
             break
         last[address] = poll(
-            partial(_status, door, address, told),
+            partial(_read_status, door, address, told),
             _is_settled,
             timeout=math.inf,
             interval=POLL,
@@ -43,7 +43,7 @@ def wait_green(
     return {address: status for address, status in last.items() if status != "green"}
 
 
-def awhile(work: Work, address: Address) -> str:
+def wait_for_index(work: JobContext, address: Address) -> str:
     """Wait until indexing has ended, but not for long: the last status. Raises ClusterError.
 
     Who asks to stop only ends the wait: little is left to be done, such as putting aliases back.
@@ -53,7 +53,7 @@ def awhile(work: Work, address: Address) -> str:
         work.say(f"{address}: {status}, {indexed:,} of {points:,} points indexed")
 
     return poll(
-        partial(_status, work.door, address, told),
+        partial(_read_status, work.door, address, told),
         _is_settled,
         timeout=AWHILE,
         interval=POLL,
@@ -65,8 +65,8 @@ def _is_settled(status: str) -> bool:
     return status != YELLOW
 
 
-def _status(door: Door, address: Address, told: Told) -> str:
-    info = door.ask(Call(method="GET", path=collection_path(address.name)))
+def _read_status(door: Client, address: Address, told: StatusListener) -> str:
+    info = door.request(Call(method="GET", path=collection_path(address.name)))
     status = str(info["status"])
     told(address, status, info.get("indexed_vectors_count") or 0, info["points_count"] or 0)
     return status

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from qdrantctl.model.client import Door, NodeDoor, get_or_none
+from qdrantctl.model.client import Client, NodeClient, get_or_none
 from qdrantctl.model.errors import ClusterError, QdrantctlError
 from qdrantctl.model.step import Call, collection_path
 
@@ -18,35 +18,35 @@ ACTIVE = "Active"
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class JobContext:
     """What work on snapshots needs: a door, whom to tell, and whether to stop."""
 
-    door: NodeDoor
+    door: NodeClient
     say: Callable[[str], None]
     stop: Callable[[], bool]
     nodes: tuple[str, ...] = ()
     """Each node's own address, as the environment states them."""
 
-    def go_on(self) -> None:
+    def raise_if_cancelled(self) -> None:
         """Raises QdrantctlError when somebody asked to stop."""
         if self.stop():
             raise QdrantctlError("interrupted")
 
 
 @contextmanager
-def reached(
-    door: NodeDoor, urls: tuple[str, ...], peers: frozenset[str], what: str
-) -> Iterator[Mapping[str, NodeDoor]]:
+def connect_nodes(
+    door: NodeClient, urls: tuple[str, ...], peers: frozenset[str], what: str
+) -> Iterator[Mapping[str, NodeClient]]:
     """A door to each of the nodes `peers`. Raises ClusterError naming those not reached."""
-    found: dict[str, NodeDoor] = {}
-    opened: list[NodeDoor] = []
+    found: dict[str, NodeClient] = {}
+    opened: list[NodeClient] = []
     failures: list[str] = []
     try:
         for url in urls or ("",):
-            node = door.at(url, timeout=SLOW)
+            node = door.for_node(url, timeout=SLOW)
             opened.append(node)
             try:
-                found[_peer(node, peers, alone=not urls)] = node
+                found[_identify_node(node, peers, alone=not urls)] = node
             except ClusterError as error:
                 failures.append(". ".join(filter(None, (error.what, error.why))))
         if missing := sorted(peers - found.keys()):
@@ -63,14 +63,14 @@ def reached(
                 node.close()
 
 
-def _peer(node: NodeDoor, peers: frozenset[str], *, alone: bool) -> str:
+def _identify_node(node: NodeClient, peers: frozenset[str], *, alone: bool) -> str:
     """Which node answers there. A server that is the only one needs no name."""
     if alone and len(peers) == 1 and node.server.peers == 1:
         return next(iter(peers))
-    return str(node.ask(Call(method="GET", path="/cluster")).get("peer_id", ""))
+    return str(node.request(Call(method="GET", path="/cluster")).get("peer_id", ""))
 
 
-def members(door: Door, peers: Iterable[str]) -> frozenset[str]:
+def current_members(door: Client, peers: Iterable[str]) -> frozenset[str]:
     """Those of the nodes that the cluster still has; others are gone for good. Raises ClusterError.
 
     A server that is the only one needs no name.
@@ -78,19 +78,19 @@ def members(door: Door, peers: Iterable[str]) -> frozenset[str]:
     found = frozenset(peers)
     if door.server.peers == 1 and len(found) == 1:
         return found
-    told = door.ask(Call(method="GET", path="/cluster"))
+    told = door.request(Call(method="GET", path="/cluster"))
     return found & (told.get("peers") or {}).keys()
 
 
-def topology(door: Door, collection: str) -> Mapping[str, Any]:
+def read_topology(door: Client, collection: str) -> Mapping[str, Any]:
     """Where the shards of a collection are, as this node knows it. Raises ClusterError."""
-    found: Mapping[str, Any] = door.ask(
+    found: Mapping[str, Any] = door.request(
         Call(method="GET", path=collection_path(collection, "cluster"))
     )
     return found
 
 
-def replicas(told: Mapping[str, Any]) -> Iterator[tuple[int, str, str]]:
+def list_replicas(told: Mapping[str, Any]) -> Iterator[tuple[int, str, str]]:
     """Shard, node and state of every replica."""
     for shard in told["local_shards"]:
         yield shard["shard_id"], str(told["peer_id"]), shard["state"]
@@ -98,31 +98,31 @@ def replicas(told: Mapping[str, Any]) -> Iterator[tuple[int, str, str]]:
         yield shard["shard_id"], str(shard["peer_id"]), shard["state"]
 
 
-def shard_keys(told: Mapping[str, Any]) -> list[str | int]:
+def list_shard_keys(told: Mapping[str, Any]) -> list[str | int]:
     """Every shard key once."""
     shards = (*told["local_shards"], *told["remote_shards"])
     return list(dict.fromkeys(shard["shard_key"] for shard in shards if "shard_key" in shard))
 
 
-def points(node: Door, collection: str) -> dict[int, int]:
+def count_shard_points(node: Client, collection: str) -> dict[int, int]:
     """Points of each shard that is active on this very node. Raises ClusterError."""
-    local = topology(node, collection)["local_shards"]
+    local = read_topology(node, collection)["local_shards"]
     return {shard["shard_id"]: shard["points_count"] for shard in local if shard["state"] == ACTIVE}
 
 
-def snapshots(node: Door, collection: str) -> Mapping[str, Mapping[str, Any]]:
+def list_node_snapshots(node: Client, collection: str) -> Mapping[str, Mapping[str, Any]]:
     """The snapshots that this node lists, by name. Raises ClusterError."""
-    listed = node.ask(Call(method="GET", path=collection_path(collection, "snapshots")))
+    listed = node.request(Call(method="GET", path=collection_path(collection, "snapshots")))
     return {entry["name"]: entry for entry in listed}
 
 
-def exists(door: Door, collection: str) -> bool:
+def collection_exists(door: Client, collection: str) -> bool:
     """Whether this node knows a collection. Raises ClusterError."""
     call = Call(method="GET", path=collection_path(collection))
     return get_or_none(door, call) is not None
 
 
-def pieces(node: NodeDoor, collection: str, name: str) -> Generator[bytes]:
+def download_snapshot(node: NodeClient, collection: str, name: str) -> Generator[bytes]:
     """The bytes of a snapshot, also of a collection that is gone. Raises ClusterError.
 
     What such a one has left is not listed, but is there among the snapshots of the whole storage;

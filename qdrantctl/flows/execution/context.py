@@ -8,14 +8,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from qdrantctl.flows.cluster.nodes import Work
+from qdrantctl.flows.cluster.nodes import JobContext
 from qdrantctl.model.change import Change
-from qdrantctl.model.client import NodeDoor
+from qdrantctl.model.client import NodeClient
 from qdrantctl.model.errors import QdrantctlError
 from qdrantctl.model.field_rule import Json
-from qdrantctl.model.report import Outcome, Status, Stored
+from qdrantctl.model.report import Outcome, OutcomeStatus, StoredSet
 from qdrantctl.model.resource import Inventory, Resource
-from qdrantctl.model.snapshots.snapshot import Taken
+from qdrantctl.model.snapshots.snapshot import SnapshotRecord
 
 
 class StepFailure(QdrantctlError):
@@ -31,7 +31,7 @@ class StepFailure(QdrantctlError):
 class ExecutionContext:
     """One execution of a plan: on which cluster, and who is told."""
 
-    job: Work
+    job: JobContext
     """The client, progress, cancellation and each node's own address."""
     live: Inventory = field(default_factory=Inventory)
     """The existing resources as the plan saw them."""
@@ -39,7 +39,7 @@ class ExecutionContext:
     """Gets the outcome of each change that was not a noop, once it is known."""
 
     @property
-    def client(self) -> NodeDoor:
+    def client(self) -> NodeClient:
         """The client of the cluster."""
         return self.job.door
 
@@ -55,7 +55,7 @@ class ChangeProgress:
     change: Change
     is_begun: bool = False
     """Whether a step that changes resources may have been sent."""
-    snapshot: Taken | None = None
+    snapshot: SnapshotRecord | None = None
     """The safety snapshot that one of its steps has taken."""
     restore_point: str = ""
     """Id of the snapshot that brings back what the change destroys; empty for none."""
@@ -68,8 +68,8 @@ class ChangeProgress:
     errors: list[str] = field(default_factory=list)
     """What failed without ending the change: it is told, and the other steps are carried out."""
     note: str = ""
-    taken: list[Stored] = field(default_factory=list)
-    removed: list[Stored] = field(default_factory=list)
+    taken: list[StoredSet] = field(default_factory=list)
+    removed: list[StoredSet] = field(default_factory=list)
 
 
 Performer = Callable[[Any, ChangeProgress, ExecutionContext], None]
@@ -81,7 +81,7 @@ Performers = Mapping[type[BaseModel], Performer]
 
 def can_start_next(_: Change, outcomes: Sequence[Outcome], context: ExecutionContext) -> bool:
     """Whether a change may be begun: all before it are done, and nothing was cancelled."""
-    done = all(outcome.status in (Status.DONE, Status.NOOP) for outcome in outcomes)
+    done = all(outcome.status in (OutcomeStatus.DONE, OutcomeStatus.NOOP) for outcome in outcomes)
     return done and not context.is_cancelled()
 
 

@@ -14,13 +14,13 @@ from qdrantctl.flows.execution.context import (
     StepFailure,
 )
 from qdrantctl.model.change import Action, Change
-from qdrantctl.model.client import Door
-from qdrantctl.model.errors import MISREAD, ClusterError, QdrantctlError, unforeseen
+from qdrantctl.model.client import Client
+from qdrantctl.model.errors import MISREAD, ClusterError, QdrantctlError, unexpected_error
 from qdrantctl.model.field_rule import ABSENT
 from qdrantctl.model.plan import Plan
-from qdrantctl.model.report import Command, Outcome, Report, Status
-from qdrantctl.model.snapshots.snapshot import way_back
-from qdrantctl.model.step import calls
+from qdrantctl.model.report import Command, Outcome, OutcomeStatus, Report
+from qdrantctl.model.snapshots.snapshot import restore_command
+from qdrantctl.model.step import list_calls
 
 
 def execute(
@@ -39,30 +39,30 @@ def execute(
     outcomes: list[Outcome] = []
     for change in plan.changes:
         if change.action is Action.NOOP:
-            outcomes.append(_outcome(change, Status.NOOP))
+            outcomes.append(_outcome(change, OutcomeStatus.NOOP))
             continue
         if bookkeeping.can_start(change, outcomes, context):
             context.job.say(f"{change.address}: {change.action}")
             outcome = _execute_change(change, plan, context, performers, bookkeeping)
         else:
-            outcome = _outcome(change, Status.NOT_REACHED)
+            outcome = _outcome(change, OutcomeStatus.NOT_REACHED)
         outcomes.append(outcome)
         context.on_outcome(outcome)
     return Report.of(plan, outcomes, command=command, interrupted=context.is_cancelled())
 
 
-def _create_ledger(plan: Plan, client: Door) -> None:
+def _create_ledger(plan: Plan, client: Client) -> None:
     """Create the ledger where the plan says so; another process may have been first."""
-    for call in calls(plan.prepare):
+    for call in list_calls(plan.prepare):
         try:
-            client.ask(call)
+            client.request(call)
         except ClusterError as error:
-            if not error.conflict and not ledger.read(client).exists:
+            if not error.conflict and not ledger.read_ledger(client).exists:
                 raise
     if plan.summary.changes and plan.server.cluster_id is ABSENT:
-        contents = ledger.read(client)
+        contents = ledger.read_ledger(client)
         if contents.exists and not contents.cluster_id:
-            ledger.identify(client, str(uuid4()))
+            ledger.write_cluster_id(client, str(uuid4()))
 
 
 def _execute_change(
@@ -84,7 +84,7 @@ def _execute_change(
     except QdrantctlError as error:
         progress.errors.append(error.line)
     except MISREAD as error:
-        progress.errors.append(unforeseen(error).line)
+        progress.errors.append(unexpected_error(error).line)
     return _outcome_of(progress, plan.environment, round(time.monotonic() - started, 3))
 
 
@@ -117,22 +117,24 @@ def _perform_steps(
     return None
 
 
-def _outcome(change: Change, status: Status) -> Outcome:
+def _outcome(change: Change, status: OutcomeStatus) -> Outcome:
     return Outcome(address=change.address, action=change.action, status=status)
 
 
 def _outcome_of(progress: ChangeProgress, environment: str, seconds: float) -> Outcome:
     change, restore_point = progress.change, progress.restore_point
-    status = Status.NOT_TAKEN if progress.missed else Status.DONE
+    status = OutcomeStatus.NOT_TAKEN if progress.missed else OutcomeStatus.DONE
     may_be_destroyed = progress.is_begun and restore_point
     return Outcome(
         address=change.address,
         action=change.action,
-        status=Status.FAILED if progress.errors else status,
+        status=OutcomeStatus.FAILED if progress.errors else status,
         error=" ".join(progress.errors),
         missed=progress.missed,
         note=progress.note,
-        way_back=way_back(change.where, restore_point, environment) if may_be_destroyed else "",
+        way_back=restore_command(change.parsed_address, restore_point, environment)
+        if may_be_destroyed
+        else "",
         seconds=seconds,
         taken=tuple(progress.taken),
         removed=tuple(progress.removed),

@@ -8,14 +8,14 @@ from datetime import date
 
 from qdrantctl.engine.planning.compare import compare
 from qdrantctl.flows.execution.context import ExecutionContext, StepFailure
-from qdrantctl.flows.state.live import observe
+from qdrantctl.flows.state.live import read_live
 from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Change, FieldChange
-from qdrantctl.model.client import Asked
+from qdrantctl.model.client import ReadRequest
 from qdrantctl.model.field_rule import ABSENT, Effect
 from qdrantctl.model.polling import poll
-from qdrantctl.model.resource import Inventory, Resource, canonical
+from qdrantctl.model.resource import Inventory, Resource, canonical_json
 from qdrantctl.model.server import Server
 
 SETTLED = 2.0
@@ -48,7 +48,7 @@ def read_back(
     """
 
     def look() -> tuple[Resource | None, tuple[str, ...]]:
-        live = _read_live(change.where, expected, context)
+        live = _read_live(change.parsed_address, expected, context)
         return live, _remaining_differences(change, live, expected, context.client.server)
 
     live, missed = poll(look, _nothing_missed, timeout=SETTLED)
@@ -63,17 +63,17 @@ def _nothing_missed(found: tuple[Resource | None, tuple[str, ...]]) -> bool:
 
 def _read_live(address: Address, expected: Expected, context: ExecutionContext) -> Resource | None:
     only = frozenset({address})
-    asked = Asked(
+    asked = ReadRequest(
         expected.desired, expected.last_applied, details=only, only=only, owners=expected.owners
     )
-    return observe(context.client, asked).get(address)
+    return read_live(context.client, asked).get(address)
 
 
 def _remaining_differences(
     change: Change, live: Resource | None, expected: Expected, server: Server
 ) -> tuple[str, ...]:
     """What a plan made now would still want."""
-    address = change.where
+    address = change.parsed_address
     if change.action is Action.DELETE:
         return (f"{change.address} is still there",) if live else ()
     if change.action is Action.FORGET:
@@ -89,7 +89,7 @@ def _remaining_differences(
 
 
 def _describe_difference(field: FieldChange, unread: Mapping[str, str]) -> str:
-    asked = "nothing" if field.desired is ABSENT else canonical(field.desired)
-    shown = "shows " + ("nothing" if field.live is ABSENT else canonical(field.live))
+    asked = "nothing" if field.desired is ABSENT else canonical_json(field.desired)
+    shown = "shows " + ("nothing" if field.live is ABSENT else canonical_json(field.live))
     shown = "cannot be read" if field.path[0] in unread else shown
     return f"{'.'.join(str(word) for word in field.path)} (asked {asked}, {shown})"

@@ -29,12 +29,12 @@ def _send(call: Call, context: ExecutionContext) -> None:
     ClusterError.
     """
     try:
-        context.client.ask(call)
+        context.client.request(call)
     except ClusterError as error:
         if not (_is_unanswered(error) and _is_repeatable(call)) or context.is_cancelled():
             raise
         with suppress(ClusterError):
-            context.client.ask(call)
+            context.client.request(call)
             return
         raise
 

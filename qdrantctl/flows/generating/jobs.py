@@ -8,8 +8,8 @@ from __future__ import annotations
 from hashlib import sha256
 
 from qdrantctl.adapters.artifacts.scheduled_jobs import SnapshotJobs, render_jobs
-from qdrantctl.adapters.project.connection import Reach, of_url
-from qdrantctl.adapters.project.settings import NONE, Settings, variables
+from qdrantctl.adapters.project.connection import Connection, connect_by_url
+from qdrantctl.adapters.project.settings import NONE, Settings, list_connection_variables
 from qdrantctl.adapters.system.program import find_program
 from qdrantctl.model.errors import UsageError
 
@@ -21,7 +21,7 @@ _LONGEST = 52 - len("-verify")
 
 def generate(kind: str, settings: Settings, url: str | None) -> str:
     """The jobs of an environment, or of the server at a URL. Raises ManifestError, UsageError."""
-    reach = of_url(url, "--url", {}) if url else Reach(embedded=settings.embedded)
+    reach = connect_by_url(url, "--url", {}) if url else Connection(embedded=settings.embedded)
     if reach.embedded:
         raise UsageError(
             "an embedded server is for development, and no job looks after its snapshots",
@@ -33,7 +33,7 @@ def generate(kind: str, settings: Settings, url: str | None) -> str:
             hint="Run this in the folder of a project that has environments (-C DIR), or name a "
             "server with --url https://host:6333.",
         )
-    named = variables(settings.root, settings.environment)
+    named = list_connection_variables(settings.root, settings.environment)
     if reach.endpoint:
         named.pop("url")
     server_url = reach.endpoint.url if reach.endpoint else ""

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from qdrantctl.adapters.manifests.validation import Fault, validate
+from qdrantctl.adapters.manifests.validation import FieldError, validate_document
 from qdrantctl.adapters.qdrant import ledger
-from qdrantctl.adapters.secrets.detect import secrets_in
-from qdrantctl.engine.importing.manifest_form import ENOUGH, bare, distrusted
-from qdrantctl.flows.state.live import Worlds
+from qdrantctl.adapters.secrets.detect import find_secrets
+from qdrantctl.engine.importing.manifest_form import ENOUGH, unreliable_defaults, without_defaults
+from qdrantctl.flows.state.live import ClusterState
 from qdrantctl.kinds.catalog import BY_NAME, KINDS
 from qdrantctl.kinds.collection.kind import COLLECTION
-from qdrantctl.kinds.collection.observe import live_spec
-from qdrantctl.model.client import Door
+from qdrantctl.kinds.collection.observe import parse_live_spec
+from qdrantctl.model.client import Client
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.kind import Kind
 from qdrantctl.model.resource import Resource
-from qdrantctl.model.spec import Path, shape_of
+from qdrantctl.model.spec import Path, field_tree_of
 from qdrantctl.model.step import Call, collection_path
 
 Spec = Mapping[str, Json]
@@ -25,55 +25,57 @@ MOST_FAULTS = 20
 """How often what no manifest can say is taken out of a spec, before it is given up."""
 
 
-def set_by_somebody(door: Door, found: Worlds) -> Callable[[Resource], Spec]:
+def user_set_fields(door: Client, found: ClusterState) -> Callable[[Resource], Spec]:
     """Gives the part of a resource's spec that is not there by itself. Raises ClusterError."""
     doubts = {
-        kind.name: distrusted(kind.unset({}, door.server), _witnesses(door, found, kind.name))
+        kind.name: unreliable_defaults(
+            kind.server_defaults({}, door.server), _default_witnesses(door, found, kind.name)
+        )
         for kind in KINDS
     }
 
     def of(resource: Resource) -> Spec:
         kind = BY_NAME[resource.address.kind]
-        given = kind.unset(resource.spec, door.server)
-        shape = shape_of(kind.spec)
-        spec: Spec = bare(shape, resource.spec, given, doubts[kind.name])
+        given = kind.server_defaults(resource.spec, door.server)
+        shape = field_tree_of(kind.spec)
+        spec: Spec = without_defaults(shape, resource.spec, given, doubts[kind.name])
         return spec
 
     return of
 
 
-def _witnesses(door: Door, found: Worlds, kind: str) -> Sequence[Spec]:
+def _default_witnesses(door: Client, found: ClusterState, kind: str) -> Sequence[Spec]:
     """Specs in which the defaults of this server show: the ledger's, which sets little, or all."""
     if kind == COLLECTION.name and found.memory.exists:
-        info = door.ask(Call(method="GET", path=collection_path(ledger.LEDGER)))
-        stated = ledger.creation(door.server).body
-        return [{k: v for k, v in live_spec(info["config"]).items() if k not in stated}]
+        info = door.request(Call(method="GET", path=collection_path(ledger.LEDGER_COLLECTION)))
+        stated = ledger.ledger_creation_request(door.server).body
+        return [{k: v for k, v in parse_live_spec(info["config"]).items() if k not in stated}]
     live = [resource.spec for resource in found.live.values() if resource.address.kind == kind]
     return live if len(live) >= ENOUGH else ()
 
 
-def sound(kind: Kind, words: Any) -> tuple[Spec | None, list[Fault]]:
+def expressible_spec(kind: Kind, words: Any) -> tuple[Spec | None, list[FieldError]]:
     """The canonical spec of `words`, and what had to be taken out of them; None where all had to.
 
     A server takes and keeps some things that manifests refuse, as they lead to trouble.
     """
-    secrets = {secret.path: secret for secret in secrets_in(words, None)}
-    left = [Fault(path, "QC055", secret.what) for path, secret in secrets.items()]
+    secrets = {secret.path: secret for secret in find_secrets(words, None)}
+    left = [FieldError(path, "QC055", secret.what) for path, secret in secrets.items()]
     for path in reversed(secrets):
-        _take_out(words, path)
+        _remove_path(words, path)
     for _ in range(MOST_FAULTS):
-        spec, faults = validate(kind.spec, words)
+        spec, faults = validate_document(kind.spec, words)
         if spec is not None:
             return kind.canonical(spec), left
         for fault in faults:
             if not fault.path:
                 return None, [fault]
-            _take_out(words, fault.path)
+            _remove_path(words, fault.path)
         left += faults
     return None, left
 
 
-def _take_out(words: Any, path: Path) -> None:
+def _remove_path(words: Any, path: Path) -> None:
     for word in path[:-1]:
         words = words[word]
     del words[path[-1]]

@@ -8,34 +8,39 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from qdrantctl.adapters.files.source_text import Page
-from qdrantctl.adapters.manifests.load import Loaded, load, load_page
-from qdrantctl.adapters.manifests.sources import NOTHING_THERE, reads
-from qdrantctl.adapters.manifests.write import SUFFIX, document, file_text, stems
+from qdrantctl.adapters.files.source_text import SourceText
+from qdrantctl.adapters.manifests.load import LoadedManifests, load_manifests, load_source
+from qdrantctl.adapters.manifests.sources import NOTHING_THERE, is_read_by
+from qdrantctl.adapters.manifests.write import (
+    MANIFEST_SUFFIX,
+    make_file_stems,
+    render_file,
+    render_manifest,
+)
 from qdrantctl.adapters.project.settings import Settings
-from qdrantctl.engine.importing.manifest_form import worded
+from qdrantctl.engine.importing.manifest_form import to_manifest_form
 from qdrantctl.engine.planning.inputs import PlanInput
 from qdrantctl.engine.planning.planner import plan_changes
-from qdrantctl.engine.planning.selection import matching
-from qdrantctl.flows.importing.expressible import set_by_somebody, sound
-from qdrantctl.flows.state.desired import judged, laid, sources
-from qdrantctl.flows.state.live import Progress, Worlds, detailed, worlds
+from qdrantctl.engine.planning.selection import matching_addresses
+from qdrantctl.flows.importing.expressible import expressible_spec, user_set_fields
+from qdrantctl.flows.state.desired import apply_overlays, check_manifests, manifest_sources
+from qdrantctl.flows.state.live import ClusterState, Progress, read_cluster_state, with_details
 from qdrantctl.kinds.catalog import BY_NAME, KINDS, OVERLAYS
-from qdrantctl.model.address import Address, unsendable
+from qdrantctl.model.address import Address, unsendable_reason
 from qdrantctl.model.change import Action
-from qdrantctl.model.client import Door
+from qdrantctl.model.client import Client
 from qdrantctl.model.errors import ManifestError, QdrantctlError, UsageError
-from qdrantctl.model.field_rule import Json, same
-from qdrantctl.model.import_report import Imported, ImportedFile, LeftOut
+from qdrantctl.model.field_rule import Json, json_equal
+from qdrantctl.model.import_report import ImportedFile, ImportReport, SkippedField
 from qdrantctl.model.resource import Inventory, Origin, Resource
-from qdrantctl.model.spec import shape_of
+from qdrantctl.model.spec import field_tree_of
 from qdrantctl.model.violation import Severity
 
 SCHEMA = os.path.join("schemas", "manifest.json")  # noqa: PTH118  # relpath's partner
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ImportSelection:
     """What to import, and where to."""
 
     folder: Path
@@ -49,23 +54,23 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class ImportResult:
     """Texts of files, what the files hold until they are written, and the report."""
 
     texts: Mapping[Path, bytes]
     before: Mapping[Path, bytes]
-    report: Imported
+    report: ImportReport
 
 
-def target(settings: Settings) -> Path:
+def import_folder(settings: Settings) -> Path:
     """The project's first folder of manifests. Raises UsageError."""
     for pattern in settings.manifests:
         inside = Path(pattern)
-        folder = inside.parent if inside.name == f"*{SUFFIX}" else inside
+        folder = inside.parent if inside.name == f"*{MANIFEST_SUFFIX}" else inside
         path = settings.root / folder
         if ".." in folder.parts or set("*?[") & set(str(folder)) or path.is_file():
             continue
-        if not path.name.endswith(SUFFIX):
+        if not path.name.endswith(MANIFEST_SUFFIX):
             return path
     raise UsageError(
         "there is no folder of manifests to write to",
@@ -73,57 +78,59 @@ def target(settings: Settings) -> Path:
     )
 
 
-def imported(
-    settings: Settings, wanted: Wanted, door: Door, today: date, progress: Progress
-) -> Made:
+def import_resources(
+    settings: Settings, wanted: ImportSelection, door: Client, today: date, progress: Progress
+) -> ImportResult:
     """The manifests of what is wanted. Raises ClusterError, UsageError, QdrantctlError."""
     progress("reading manifests")
-    project = _project(settings, wanted)
+    project = _load_stated(settings, wanted)
     progress(f"asking {door.server.url}")
-    found = worlds(door, Inventory(), progress, settings.owners)
-    chosen, left, stated = _chosen(settings, wanted, found, project.desired)
+    found = read_cluster_state(door, Inventory(), progress, settings.owners)
+    chosen, left, stated = _choose_resources(settings, wanted, found, project.desired)
     progress("reading each resource")
     if chosen:
-        found = detailed(door, found, Inventory(), frozenset(chosen))
-    own = set_by_somebody(door, found)
+        found = with_details(door, found, Inventory(), frozenset(chosen))
+    own = user_set_fields(door, found)
     files: dict[Path, list[str]] = {}
-    names = stems({address.name for address in found.live})
-    for address in _together(chosen, found.live):
-        text, told = _stated(found.live[address], own)
+    names = make_file_stems({address.name for address in found.live})
+    for address in _group_by_file(chosen, found.live):
+        text, told = _as_manifest(found.live[address], own)
         left += told
         if not text and address in wanted.addresses:
             raise QdrantctlError(f"{address} is not imported: {told[0].because}")
         if text:
-            path = _file(names[_leader(address, found.live, chosen).name], wanted)
+            path = _import_file(names[_file_leader(address, found.live, chosen).name], wanted)
             files.setdefault(path, []).append(text)
-    schema = _schema(settings, wanted)
-    texts = {path: file_text(parts, schema) for path, parts in files.items()}
-    pages = {path: _page(path, text, settings) for path, text in texts.items()}
-    whole = _together_with(project, pages.values())
-    resources = laid(whole)
+    schema = _schema_location(settings, wanted)
+    texts = {path: render_file(parts, schema) for path, parts in files.items()}
+    pages = {path: _make_source(path, text, settings) for path, text in texts.items()}
+    whole = _merge_sources(project, pages.values())
+    resources = apply_overlays(whole)
     new = Inventory(resources[address] for page in pages.values() for address in page.desired)
-    errors = tuple(v for v in judged(whole, resources, settings) if v.severity is Severity.ERROR)
-    adopt, change = (0, 0) if errors else _counted(settings, door, today, found, new)
-    report = Imported(
-        files=tuple(_listed(path, page, settings) for path, page in pages.items()),
+    errors = tuple(
+        v for v in check_manifests(whole, resources, settings) if v.severity is Severity.ERROR
+    )
+    adopt, change = (0, 0) if errors else _count_changes(settings, door, today, found, new)
+    report = ImportReport(
+        files=tuple(_list_imported(path, page, settings) for path, page in pages.items()),
         left_out=tuple(left),
         stated=stated,
         adopt=adopt,
         change=change,
         errors=errors,
     )
-    before = _there(texts, wanted, settings, new)
-    return Made({path: text.encode() for path, text in texts.items()}, before, report)
+    before = _existing_files(texts, wanted, settings, new)
+    return ImportResult({path: text.encode() for path, text in texts.items()}, before, report)
 
 
-def _project(settings: Settings, wanted: Wanted) -> Loaded:
+def _load_stated(settings: Settings, wanted: ImportSelection) -> LoadedManifests:
     """What the project states beside what is imported. Raises ManifestError.
 
     Nothing where it does not read what this import writes.
     """
-    if wanted.printed or not reads(sources(settings), wanted.folder):
-        return Loaded(Inventory(), Inventory(), ())
-    loaded = load(sources(settings), (*KINDS, *OVERLAYS), bytes)
+    if wanted.printed or not is_read_by(manifest_sources(settings), wanted.folder):
+        return LoadedManifests(Inventory(), Inventory(), ())
+    loaded = load_manifests(manifest_sources(settings), (*KINDS, *OVERLAYS), bytes)
     broken = tuple(
         v for v in loaded.violations if v.severity is Severity.ERROR and v.rule != NOTHING_THERE
     )
@@ -136,10 +143,10 @@ def _project(settings: Settings, wanted: Wanted) -> Loaded:
     return loaded
 
 
-def _together_with(project: Loaded, pages: Iterable[Loaded]) -> Loaded:
+def _merge_sources(project: LoadedManifests, pages: Iterable[LoadedManifests]) -> LoadedManifests:
     """The project's manifests once the new ones are among them."""
     parts = (project, *pages)
-    return Loaded(
+    return LoadedManifests(
         Inventory(resource for part in parts for resource in part.desired.values()),
         project.overlays,
         (),
@@ -147,12 +154,12 @@ def _together_with(project: Loaded, pages: Iterable[Loaded]) -> Loaded:
     )
 
 
-def _chosen(
-    settings: Settings, wanted: Wanted, found: Worlds, project: Inventory
-) -> tuple[frozenset[Address], list[LeftOut], int]:
+def _choose_resources(
+    settings: Settings, wanted: ImportSelection, found: ClusterState, project: Inventory
+) -> tuple[frozenset[Address], list[SkippedField], int]:
     """What is to be imported, what is not for some reason, and how many are stated already."""
     for pattern in wanted.exclude:
-        if not matching([pattern], found.live):
+        if not matching_addresses([pattern], found.live):
             raise UsageError(f"--exclude {pattern} matches nothing on the cluster")
     for address in wanted.addresses:
         if address not in found.live:
@@ -160,12 +167,12 @@ def _chosen(
                 f"{address} is not on the cluster",
                 hint="`qdrantctl import --all --out -` shows what is.",
             )
-    gone = _with_their_own(matching(wanted.exclude, found.live), found.live)
-    asked = _with_their_own(frozenset(wanted.addresses or found.live), found.live) - gone
-    there = _elsewhere(asked, settings, wanted, found.live, project)
+    gone = _with_dependents(matching_addresses(wanted.exclude, found.live), found.live)
+    asked = _with_dependents(frozenset(wanted.addresses or found.live), found.live) - gone
+    there = _stated_elsewhere(asked, settings, wanted, found.live, project)
     left: dict[Address, str] = {}
     for address in sorted(asked - there.keys()):
-        if reason := _foreign(address, settings, found) or unsendable(address.name):
+        if reason := _foreign_owner(address, settings, found) or unsendable_reason(address.name):
             left[address] = reason
     for address in wanted.addresses:
         if address in there:
@@ -175,11 +182,11 @@ def _chosen(
             )
         if address in left:
             raise QdrantctlError(f"{address} is not imported: {left[address]}")
-    told = [LeftOut(address=str(address), because=reason) for address, reason in left.items()]
+    told = [SkippedField(address=str(address), because=reason) for address, reason in left.items()]
     return asked - there.keys() - left.keys(), told, len(asked & there.keys())
 
 
-def _foreign(address: Address, settings: Settings, found: Worlds) -> str:
+def _foreign_owner(address: Address, settings: Settings, found: ClusterState) -> str:
     """Whose a resource is that is another owner's; empty when it is not."""
     known = found.remembered.get(address)
     owner = known.record.owner if known and known.record else settings.owner
@@ -187,32 +194,34 @@ def _foreign(address: Address, settings: Settings, found: Worlds) -> str:
     return "" if ours else f"it is owned by {owner}"
 
 
-def _with_their_own(addresses: frozenset[Address], live: Inventory) -> frozenset[Address]:
+def _with_dependents(addresses: frozenset[Address], live: Inventory) -> frozenset[Address]:
     """With what refers to them and to nothing else, as aliases do."""
-    return addresses | {address for address in live if set(_refs(address, live)) & addresses}
+    return addresses | {
+        address for address in live if set(_live_references(address, live)) & addresses
+    }
 
 
-def _refs(address: Address, live: Inventory) -> tuple[Address, ...]:
-    return tuple(BY_NAME[address.kind].refs(live[address].spec))
+def _live_references(address: Address, live: Inventory) -> tuple[Address, ...]:
+    return tuple(BY_NAME[address.kind].references(live[address].spec))
 
 
-def _leader(address: Address, live: Inventory, chosen: frozenset[Address]) -> Address:
+def _file_leader(address: Address, live: Inventory, chosen: frozenset[Address]) -> Address:
     """The resource in whose file another one stands."""
-    return next((ref for ref in _refs(address, live) if ref in chosen), address)
+    return next((ref for ref in _live_references(address, live) if ref in chosen), address)
 
 
-def _together(chosen: frozenset[Address], live: Inventory) -> list[Address]:
+def _group_by_file(chosen: frozenset[Address], live: Inventory) -> list[Address]:
     """In the order of the files: each resource before what refers to it."""
-    leaders = {address: _leader(address, live, chosen) for address in chosen}
+    leaders = {address: _file_leader(address, live, chosen) for address in chosen}
     return sorted(
         chosen, key=lambda address: (leaders[address], leaders[address] != address, address)
     )
 
 
-def _elsewhere(
+def _stated_elsewhere(
     asked: frozenset[Address],
     settings: Settings,
-    wanted: Wanted,
+    wanted: ImportSelection,
     live: Inventory,
     project: Inventory,
 ) -> dict[Address, Origin]:
@@ -220,15 +229,15 @@ def _elsewhere(
 
     Whatever is left out may give what refers to it a file of its own, so it is asked again.
     """
-    names = stems({address.name for address in live})
+    names = make_file_stems({address.name for address in live})
     there: dict[Address, Origin] = {}
     while True:
         chosen = asked - there.keys()
         more: dict[Address, Origin] = {}
         for address in chosen & project.keys():
             origin = project[address].origin
-            path = _file(names[_leader(address, live, chosen).name], wanted)
-            anew = wanted.force and origin and _is_one(settings.root / origin.file, path)
+            path = _import_file(names[_file_leader(address, live, chosen).name], wanted)
+            anew = wanted.force and origin and _is_same_path(settings.root / origin.file, path)
             if origin and not anew:
                 more[address] = origin
         if not more:
@@ -236,63 +245,63 @@ def _elsewhere(
         there |= more
 
 
-def _file(stem: str, wanted: Wanted) -> Path:
-    return wanted.folder / f"{stem}{SUFFIX}"
+def _import_file(stem: str, wanted: ImportSelection) -> Path:
+    return wanted.folder / f"{stem}{MANIFEST_SUFFIX}"
 
 
-def _is_one(path: Path, other: Path) -> bool:
+def _is_same_path(path: Path, other: Path) -> bool:
     """Whether two paths lead to one file."""
     return os.path.realpath(path) == os.path.realpath(other)
 
 
-def _stated(
+def _as_manifest(
     live: Resource, own: Callable[[Resource], Mapping[str, Json]]
-) -> tuple[str, list[LeftOut]]:
+) -> tuple[str, list[SkippedField]]:
     """A live resource as a manifest, and what no manifest can say of it."""
     kind = BY_NAME[live.address.kind]
     address = str(live.address)
     if live.facts.unread:
         cause = "; ".join(f"{word}: {why}" for word, why in sorted(live.facts.unread.items()))
-        return "", [LeftOut(address=address, because=f"it cannot be read whole ({cause})")]
-    words = worded(shape_of(kind.spec), own(live))
-    spec, faults = sound(kind, words)
-    left = [LeftOut(address=address, path=f.path, because=f.message) for f in faults]
+        return "", [SkippedField(address=address, because=f"it cannot be read whole ({cause})")]
+    words = to_manifest_form(field_tree_of(kind.spec), own(live))
+    spec, faults = expressible_spec(kind, words)
+    left = [SkippedField(address=address, path=f.path, because=f.message) for f in faults]
     if spec is None:
         return "", [left[0].model_copy(update={"path": ()})]
-    text = document(kind.manifest, live.address, words, shape_of(kind.spec))
-    read = load_page(Page(address, text), KINDS)
+    text = render_manifest(kind.manifest, live.address, words, field_tree_of(kind.spec))
+    read = load_source(SourceText(address, text), KINDS)
     resource = read.desired.get(live.address)
-    if resource is None or not same(dict(resource.spec), dict(spec)):
+    if resource is None or not json_equal(dict(resource.spec), dict(spec)):
         because = "; ".join(problem.message for problem in read.violations)
-        return "", [LeftOut(address=address, because=because or "YAML cannot say it")]
+        return "", [SkippedField(address=address, because=because or "YAML cannot say it")]
     return text, left
 
 
-def _schema(settings: Settings, wanted: Wanted) -> str:
+def _schema_location(settings: Settings, wanted: ImportSelection) -> str:
     """The schema's file, seen from a manifest."""
     return os.path.relpath(settings.root / SCHEMA, wanted.folder).replace(os.sep, "/")
 
 
-def _page(path: Path, text: str, settings: Settings) -> Loaded:
-    return load_page(Page(shown(path, settings), text), KINDS)
+def _make_source(path: Path, text: str, settings: Settings) -> LoadedManifests:
+    return load_source(SourceText(shown_path(path, settings), text), KINDS)
 
 
-def _listed(path: Path, page: Loaded, settings: Settings) -> ImportedFile:
-    return ImportedFile(file=shown(path, settings), addresses=tuple(map(str, page.desired)))
+def _list_imported(path: Path, page: LoadedManifests, settings: Settings) -> ImportedFile:
+    return ImportedFile(file=shown_path(path, settings), addresses=tuple(map(str, page.desired)))
 
 
-def shown(path: Path, settings: Settings) -> str:
+def shown_path(path: Path, settings: Settings) -> str:
     """How output names a file: from the project's folder."""
     return os.path.relpath(path, settings.root).replace(os.sep, "/")
 
 
-def _there(
-    texts: Mapping[Path, str], wanted: Wanted, settings: Settings, new: Inventory
+def _existing_files(
+    texts: Mapping[Path, str], wanted: ImportSelection, settings: Settings, new: Inventory
 ) -> dict[Path, bytes]:
     """What stands in files that are to be written anew. Raises QdrantctlError without --force."""
     there = [path for path in texts if os.path.lexists(path) and not wanted.printed]
     if there and not wanted.force:
-        names = ", ".join(shown(path, settings) for path in there[:9])
+        names = ", ".join(shown_path(path, settings) for path in there[:9])
         more = f" and {len(there) - 9} more" if len(there) > 9 else ""
         raise QdrantctlError(
             f"{names}{more} exist{'s' * (len(there) == 1)} already; nothing was written",
@@ -303,25 +312,26 @@ def _there(
     except OSError as error:
         raise QdrantctlError(f"{error.filename} cannot be written: {error.strerror}") from None
     for path, data in before.items():
-        if lost := _lost(shown(path, settings), data, new):
+        if lost := _find_lost(shown_path(path, settings), data, new):
             raise QdrantctlError(
-                f"{shown(path, settings)} holds {lost}, which --force would take out; nothing was "
+                f"{shown_path(path, settings)} holds {lost}, which --force would take out; "
+                "nothing was "
                 "written",
                 hint="Move that to another file first, or write elsewhere with --out DIR.",
             )
     return before
 
 
-def _lost(file: str, data: bytes, new: Inventory) -> str:
+def _find_lost(file: str, data: bytes, new: Inventory) -> str:
     """What a file says that none of the new ones does; empty when that is nothing."""
-    found = load_page(Page(file, data.decode(errors="replace")), (*KINDS, *OVERLAYS))
+    found = load_source(SourceText(file, data.decode(errors="replace")), (*KINDS, *OVERLAYS))
     left = sorted({*found.desired, *found.overlays} - new.keys())
     broken = any(problem.severity is Severity.ERROR for problem in found.violations)
     return str(left[0]) if left else "what is no manifest" if broken else ""
 
 
-def _counted(
-    settings: Settings, door: Door, today: date, found: Worlds, desired: Inventory
+def _count_changes(
+    settings: Settings, door: Client, today: date, found: ClusterState, desired: Inventory
 ) -> tuple[int, int]:
     """How many resources a plan of these manifests would adopt as they are, and how many change."""
     question = PlanInput(

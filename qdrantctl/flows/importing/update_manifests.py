@@ -8,37 +8,37 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
-from qdrantctl.adapters.files.source_text import Page
-from qdrantctl.adapters.manifests.edit import edited
-from qdrantctl.adapters.manifests.load import load_page
+from qdrantctl.adapters.files.source_text import SourceText
+from qdrantctl.adapters.manifests.edit import edit_spec
+from qdrantctl.adapters.manifests.load import load_source
 from qdrantctl.adapters.manifests.sources import STDIN
 from qdrantctl.adapters.project.settings import Settings
-from qdrantctl.adapters.yaml.editor import Awkward
-from qdrantctl.engine.importing.manifest_form import reworded, worded
+from qdrantctl.adapters.yaml.editor import CannotEdit
+from qdrantctl.engine.importing.manifest_form import rewrite_in_place, to_manifest_form
 from qdrantctl.engine.importing.merge import merge_live
 from qdrantctl.engine.planning.compare import compare_specs
-from qdrantctl.flows.importing.expressible import set_by_somebody, sound
-from qdrantctl.flows.importing.import_resources import Made
-from qdrantctl.flows.state.desired import Desired, desired, laid
-from qdrantctl.flows.state.live import Progress, Worlds, detailed, worlds
+from qdrantctl.flows.importing.expressible import expressible_spec, user_set_fields
+from qdrantctl.flows.importing.import_resources import ImportResult
+from qdrantctl.flows.state.desired import DesiredState, apply_overlays, load_desired_state
+from qdrantctl.flows.state.live import ClusterState, Progress, read_cluster_state, with_details
 from qdrantctl.kinds.catalog import BY_NAME, KINDS, OVERLAYS
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import FieldChange
-from qdrantctl.model.client import Door
+from qdrantctl.model.client import Client
 from qdrantctl.model.errors import QdrantctlError
-from qdrantctl.model.field_rule import ABSENT, Json, same
-from qdrantctl.model.import_report import Imported, ImportedFile, LeftOut, ReceivedField
+from qdrantctl.model.field_rule import ABSENT, Json, json_equal
+from qdrantctl.model.import_report import ImportedFile, ImportReport, ReceivedField, SkippedField
 from qdrantctl.model.kind import Context
-from qdrantctl.model.resource import Inventory, Resource, canonical
+from qdrantctl.model.resource import Inventory, Resource, canonical_json
 from qdrantctl.model.server import Server
-from qdrantctl.model.spec import shape_of
+from qdrantctl.model.spec import field_tree_of
 from qdrantctl.model.violation import Severity
 
 _EXPRESSION = re.compile(r"\{\{.*?\}\}|\{%.*?%\}")
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
+class ManifestUpdate:
     """A resource as its manifest states it, and what it must state to be as the cluster has it."""
 
     resource: Resource
@@ -48,28 +48,30 @@ class Received:
     fields: tuple[ReceivedField, ...]
 
 
-def updated(
+def update_manifests(
     settings: Settings,
     addresses: tuple[Address, ...],
-    door: Door,
+    door: Client,
     today: date,
     progress: Progress,
-) -> Made:
+) -> ImportResult:
     """The files that must change, and what was received. Raises QdrantctlError and its kind."""
     progress("reading manifests")
-    wanted = desired(settings)
+    wanted = load_desired_state(settings)
     for address in addresses:
         if address not in wanted.inventory:
             raise QdrantctlError(
                 f"no manifest states {address}", hint=f"`qdrantctl import {address}` writes one."
             )
     progress(f"asking {door.server.url}")
-    found = worlds(door, wanted.inventory, progress, settings.owners)
-    found = detailed(door, found, wanted.inventory, frozenset(addresses) & frozenset(found.live))
-    files: dict[str, list[Received]] = {}
-    left: list[LeftOut] = []
+    found = read_cluster_state(door, wanted.inventory, progress, settings.owners)
+    found = with_details(
+        door, found, wanted.inventory, frozenset(addresses) & frozenset(found.live)
+    )
+    files: dict[str, list[ManifestUpdate]] = {}
+    left: list[SkippedField] = []
     unapplied: list[ReceivedField] = []
-    for one in _received(settings, addresses, wanted, found, door, today, left, unapplied):
+    for one in _receive_changes(settings, addresses, wanted, found, door, today, left, unapplied):
         assert one.resource.origin is not None, "it stands in a manifest"
         files.setdefault(one.resource.origin.file, []).append(one)
     texts: dict[Path, bytes] = {}
@@ -78,75 +80,78 @@ def updated(
     listed: list[ImportedFile] = []
     for file, ones in files.items():
         page = wanted.declared[ones[0].resource.address].source.page
-        text, told, written = _rewritten(page, ones, wanted.overlays)
+        text, told, written = _rewrite_source(page, ones, wanted.overlays)
         fields += told
         if written:
             path = settings.root / file
-            before[path] = _as_read(path, page)
+            before[path] = _require_unchanged(path, page)
             bom = before[path][:3] if before[path].startswith(b"\xef\xbb\xbf") else b""
             texts[path] = bom + text.encode()
             listed.append(ImportedFile(file=file, addresses=tuple(written)))
-    report = Imported(
+    report = ImportReport(
         files=tuple(listed),
         left_out=tuple(left),
         fields=tuple(fields),
         unapplied=tuple(unapplied),
     )
-    return Made(texts, before, report)
+    return ImportResult(texts, before, report)
 
 
-def _received(
+def _receive_changes(
     settings: Settings,
     addresses: tuple[Address, ...],
-    wanted: Desired,
-    found: Worlds,
-    door: Door,
+    wanted: DesiredState,
+    found: ClusterState,
+    door: Client,
     today: date,
-    left: list[LeftOut],
+    left: list[SkippedField],
     unapplied: list[ReceivedField],
-) -> Iterator[Received]:
+) -> Iterator[ManifestUpdate]:
     """What each manifest must say, where that differs.
 
     `left` takes what none can say, `unapplied` what only the manifest says yet.
     """
-    own = set_by_somebody(door, found)
+    own = user_set_fields(door, found)
     owners = {settings.owner, *settings.previous_owners}
     ours = [r for r in found.remembered.values() if r.record and r.record.owner in owners]
     context = Context(door.server, today, wanted.inventory, found.live, Inventory(ours))
     for address in addresses:
         resource, kind = wanted.inventory[address], BY_NAME[address.kind]
-        live = _readable(address, found, context)
+        live = _require_readable(address, found, context)
         merged = merge_live(resource, live, context, kind, own)
-        words = worded(shape_of(kind.spec), merged.spec)
-        now, faults = sound(kind, words)
+        words = to_manifest_form(field_tree_of(kind.spec), merged.spec)
+        now, faults = expressible_spec(kind, words)
         if now is None:
             raise QdrantctlError(f"no manifest can state {address}", why=faults[0].message)
-        left += [LeftOut(address=str(address), path=f.path, because=f.message) for f in faults]
-        unapplied += [_field(resource, field) for field in merged.unapplied]
-        conflicts = [_field(resource, field, _both(resource, field)) for field in merged.conflicts]
+        left += [SkippedField(address=str(address), path=f.path, because=f.message) for f in faults]
+        unapplied += [_kept_field(resource, field) for field in merged.unapplied]
+        conflicts = [
+            _kept_field(resource, field, _conflict_hint(resource, field))
+            for field in merged.conflicts
+        ]
         if fields := (*_fields(resource, now, door.server), *conflicts):
             # What an overlay lays under is not in the manifest, and does not come into it.
             bare = replace(resource, spec=_without_overlays(resource.spec, resource))
-            yield Received(
+            yield ManifestUpdate(
                 bare, _without_overlays(now, resource), _with_overlays(now, resource), fields
             )
 
 
-def _field(resource: Resource, field: FieldChange, because: str = "") -> ReceivedField:
+def _kept_field(resource: Resource, field: FieldChange, because: str = "") -> ReceivedField:
     """A field that the manifest keeps."""
     return ReceivedField(
         address=str(resource.address),
         path=field.path,
         before=field.desired,
         now=field.live,
-        origin=resource.place(field.path),
+        origin=resource.origin_of(field.path),
         because=because,
     )
 
 
-def _both(resource: Resource, field: FieldChange) -> str:
+def _conflict_hint(resource: Resource, field: FieldChange) -> str:
     """Why somebody must say what counts, and how."""
-    was = "nothing" if field.recorded is ABSENT else canonical(field.recorded)
+    was = "nothing" if field.recorded is ABSENT else canonical_json(field.recorded)
     return (
         f"both moved since it was applied as {was}: write the cluster's value here, or put the "
         f"manifest's there with apply --revert-drift {resource.address}"
@@ -155,7 +160,7 @@ def _both(resource: Resource, field: FieldChange) -> str:
 
 def _without_overlays(spec: Mapping[str, Json], resource: Resource) -> Mapping[str, Json]:
     """A spec without the values that overlays provide for this resource."""
-    shape = shape_of(BY_NAME[resource.address.kind].spec)
+    shape = field_tree_of(BY_NAME[resource.address.kind].spec)
     leaves = shape.leaves(spec).items()
     own: Mapping[str, Json] = shape.build({p: v for p, v in leaves if p not in resource.layers})
     return own
@@ -163,14 +168,14 @@ def _without_overlays(spec: Mapping[str, Json], resource: Resource) -> Mapping[s
 
 def _with_overlays(spec: Mapping[str, Json], resource: Resource) -> Mapping[str, Json]:
     """A spec with the values that overlays provide for this resource."""
-    shape = shape_of(BY_NAME[resource.address.kind].spec)
+    shape = field_tree_of(BY_NAME[resource.address.kind].spec)
     declared = shape.leaves(resource.spec)
     laid = {path: declared[path] for path in resource.layers}
     full: Mapping[str, Json] = shape.build(shape.leaves(spec) | laid)
     return full
 
 
-def _readable(address: Address, found: Worlds, context: Context) -> Resource:
+def _require_readable(address: Address, found: ClusterState, context: Context) -> Resource:
     """The live resource. Raises QdrantctlError where it is gone, another's or not to be read."""
     live, known = found.live.get(address), found.remembered.get(address)
     if live is None:
@@ -197,13 +202,13 @@ def _fields(
             path=change.path,
             before=change.desired,
             now=change.live,
-            origin=resource.place(change.path),
+            origin=resource.origin_of(change.path),
             because=f"it comes from {layer.document}" if layer else "",
         )
 
 
-def _rewritten(
-    page: Page, ones: list[Received], overlays: Inventory
+def _rewrite_source(
+    page: SourceText, ones: list[ManifestUpdate], overlays: Inventory
 ) -> tuple[str, list[ReceivedField], list[str]]:
     """The text of a file with what was received, one resource after the other.
 
@@ -219,33 +224,35 @@ def _rewritten(
         if not own:
             continue
         try:
-            text = _text(Page(page.file, text), page, one, overlays)
-        except Awkward as reason:
-            fields += [_unwritten(field, page, str(reason)) for field in own]
+            text = _rewrite_one(SourceText(page.file, text), page, one, overlays)
+        except CannotEdit as reason:
+            fields += [_unwritten_field(field, page, str(reason)) for field in own]
         else:
             fields += own
             written.append(str(one.resource.address))
     return text, fields, written
 
 
-def _text(now: Page, page: Page, one: Received, overlays: Inventory) -> str:
+def _rewrite_one(
+    now: SourceText, page: SourceText, one: ManifestUpdate, overlays: Inventory
+) -> str:
     """The text in which one more resource says what the cluster has. Raises Awkward."""
     if page.made is not None:
-        raise Awkward("it comes from a template")
+        raise CannotEdit("it comes from a template")
     if page.file == STDIN:
-        raise Awkward("it comes from standard input")
+        raise CannotEdit("it comes from standard input")
     address = one.resource.address
-    before = load_page(now, (*KINDS, *OVERLAYS))
+    before = load_source(now, (*KINDS, *OVERLAYS))
     source, shape = before.declared[address]
-    words = reworded(shape, source.value["spec"], one.resource.spec, one.spec)
-    text = edited(source, words, shape)
-    after = load_page(Page(page.file, text), (*KINDS, *OVERLAYS))
+    words = rewrite_in_place(shape, source.value["spec"], one.resource.spec, one.spec)
+    text = edit_spec(source, words, shape)
+    after = load_source(SourceText(page.file, text), (*KINDS, *OVERLAYS))
     broken = any(problem.severity is Severity.ERROR for problem in after.violations)
-    wanted = laid(replace(before, overlays=overlays))
+    wanted = apply_overlays(replace(before, overlays=overlays))
     wanted = Inventory([*wanted.values(), replace(wanted[address], spec=one.laid)])
-    says = laid(replace(after, overlays=overlays))
+    says = apply_overlays(replace(after, overlays=overlays))
     if broken or not (_same(says, wanted) and _same(after.overlays, before.overlays)):
-        raise Awkward(
+        raise CannotEdit(
             "its part of the file cannot be changed by itself; is it shared by an anchor, or "
             "stated by a profile, too?"
         )
@@ -255,14 +262,14 @@ def _text(now: Page, page: Page, one: Received, overlays: Inventory) -> str:
 def _same(found: Inventory, wanted: Inventory) -> bool:
     """Whether manifests say just this, wherever in the file they do."""
     return found.keys() == wanted.keys() and all(
-        same(dict(now.spec), dict(then.spec))
+        json_equal(dict(now.spec), dict(then.spec))
         and (now.lifecycle, now.labels, now.declared)
         == (then.lifecycle, then.labels, then.declared)
         for now, then in zip(found.values(), wanted.values(), strict=True)
     )
 
 
-def _unwritten(field: ReceivedField, page: Page, reason: str) -> ReceivedField:
+def _unwritten_field(field: ReceivedField, page: SourceText, reason: str) -> ReceivedField:
     """A field with why it was not written, and what stands in its place."""
     lines = (page.made.template if page.made else page.text).splitlines()
     line = lines[field.origin.line - 1].strip() if field.origin else ""
@@ -270,7 +277,7 @@ def _unwritten(field: ReceivedField, page: Page, reason: str) -> ReceivedField:
     return field.model_copy(update={"because": f"{reason}: {line}" if line else reason})
 
 
-def _as_read(path: Path, page: Page) -> bytes:
+def _require_unchanged(path: Path, page: SourceText) -> bytes:
     """The bytes of a file that still holds what was read. Raises QdrantctlError."""
     try:
         data = path.read_bytes()

@@ -9,11 +9,16 @@ from pathlib import Path
 
 from qdrantctl.adapters.manifests import write as manifest_files
 from qdrantctl.adapters.project.settings import Settings
-from qdrantctl.flows.importing.import_resources import Made, Wanted, imported, target
-from qdrantctl.flows.importing.update_manifests import updated
+from qdrantctl.flows.importing.import_resources import (
+    ImportResult,
+    ImportSelection,
+    import_folder,
+    import_resources,
+)
+from qdrantctl.flows.importing.update_manifests import update_manifests
 from qdrantctl.flows.state.live import Progress
 from qdrantctl.model.address import Address
-from qdrantctl.model.client import Door
+from qdrantctl.model.client import Client
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,28 +39,28 @@ class ImportOptions:
 
 
 def import_manifests(
-    settings: Settings, options: ImportOptions, client: Door, today: date, progress: Progress
-) -> Made:
+    settings: Settings, options: ImportOptions, client: Client, today: date, progress: Progress
+) -> ImportResult:
     """The manifests of live resources, written unless they are printed.
 
     Raises ClusterError, ManifestError, UsageError, QdrantctlError.
     """
     if options.update:
-        result = updated(settings, options.addresses, client, today, progress)
+        result = update_manifests(settings, options.addresses, client, today, progress)
     else:
-        result = imported(settings, _request(settings, options), client, today, progress)
+        result = import_resources(settings, _request(settings, options), client, today, progress)
     if not options.printed:
-        manifest_files.write(result.texts, result.before)
+        manifest_files.write_files(result.texts, result.before)
     return result
 
 
-def _request(settings: Settings, options: ImportOptions) -> Wanted:
+def _request(settings: Settings, options: ImportOptions) -> ImportSelection:
     if options.printed:
         folder = settings.root
     elif options.folder is None:
-        folder = target(settings)
+        folder = import_folder(settings)
     else:
         folder = Path(os.path.abspath(options.folder))  # noqa: PTH100  # links stay as written
-    return Wanted(
+    return ImportSelection(
         folder, options.addresses, options.exclude, options.force, printed=options.printed
     )

@@ -10,15 +10,15 @@ from qdrantctl.model.plan import Plan
 
 def read_plan(path: Path) -> Plan:
     """The plan saved in a file. Raises QdrantctlError; StaleError for one of another format."""
-    return plan_file.read(path)
+    return plan_file.read_plan_file(path)
 
 
 def ensure_writable(path: Path | None) -> None:
     """Raise QdrantctlError where a file that is to be left at the end could not be written."""
     if path:
-        plan_file.check(path)
+        plan_file.require_writable(path)
 
 
 def write_document(path: Path, text: str) -> None:
     """Replace a file by a document, in one step. Raises QdrantctlError."""
-    plan_file.write(path, text)
+    plan_file.write_plan_file(path, text)

@@ -8,21 +8,21 @@ from datetime import date
 from qdrantctl import __version__
 from qdrantctl.adapters.project import committed_state as edge
 from qdrantctl.adapters.project.settings import Settings
-from qdrantctl.adapters.qdrant.ledger import Memory
+from qdrantctl.adapters.qdrant.ledger import LedgerContents
 from qdrantctl.adapters.system import git
 from qdrantctl.engine.safety.rules import check_safety
-from qdrantctl.flows.planning.plan import Wishes, notes, recorded_options, think
-from qdrantctl.flows.state.committed import committed, with_state
-from qdrantctl.flows.state.desired import desired
-from qdrantctl.flows.state.live import Worlds
+from qdrantctl.flows.planning.plan import PlanOptions, notes, recorded_options, think
+from qdrantctl.flows.state.committed import read_commit, with_locked_versions
+from qdrantctl.flows.state.desired import load_desired_state
+from qdrantctl.flows.state.live import ClusterState
 from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.errors import UsageError
-from qdrantctl.model.plan import Offline, Plan, PlannedServer
+from qdrantctl.model.plan import OfflineSource, Plan, PlannedServer
 from qdrantctl.model.resource import Inventory
 from qdrantctl.model.server import UNKNOWN, Server
 
 
-def offline(settings: Settings, wishes: Wishes, base: str | None, today: date) -> Plan:
+def plan_offline(settings: Settings, wishes: PlanOptions, base: str | None, today: date) -> Plan:
     """What the manifests change beside the state committed at `base`, else at HEAD.
 
     The state stands for the recorded and the live world. What only a cluster could say is not in
@@ -30,13 +30,13 @@ def offline(settings: Settings, wishes: Wishes, base: str | None, today: date) -
 
     Raises ManifestError, UsageError, SettingsError.
     """
-    if settings.stateless:
+    if settings.no_state_reason:
         raise UsageError(
-            "--offline compares with committed state", why=f"Of that {settings.stateless}."
+            "--offline compares with committed state", why=f"Of that {settings.no_state_reason}."
         )
-    wanted = with_state(settings, desired(settings))
-    known = _committed(settings, base)
-    found = Worlds(known, known, Memory(exists=True))
+    wanted = with_locked_versions(settings, load_desired_state(settings))
+    known = _committed_state(settings, base)
+    found = ClusterState(known, known, LedgerContents(exists=True))
     changes, inputs = think(settings, wishes, wanted, found, Server(UNKNOWN, ""), today)
     safety = check_safety(inputs, settings.valid_consents(wishes.consents))
     ref = base or git.HEAD
@@ -45,7 +45,7 @@ def offline(settings: Settings, wishes: Wishes, base: str | None, today: date) -
         project=settings.project,
         environment=settings.environment,
         server=PlannedServer(version="", url="", distributed=False),
-        offline=Offline(ref=ref, commit=git.commit_of(settings.root, ref)),
+        offline=OfflineSource(ref=ref, commit=git.resolve_commit(settings.root, ref)),
         manifests_digest=wanted.digest,
         options=recorded_options(settings, wishes),
         changes=tuple(change.model_copy(update={"steps": ()}) for change in changes),
@@ -57,16 +57,16 @@ def offline(settings: Settings, wishes: Wishes, base: str | None, today: date) -
     )
 
 
-def _committed(settings: Settings, base: str | None) -> Inventory:
+def _committed_state(settings: Settings, base: str | None) -> Inventory:
     """The state in a commit. Raises UsageError for one that is not here."""
     folder = settings.state_folder
     assert folder is not None
-    if base and not git.commit_of(settings.root, base):
+    if base and not git.resolve_commit(settings.root, base):
         raise UsageError(
             f"--base {base}: there is no such commit here",
             hint="Name a branch, a tag or a commit that was fetched, as in --base origin/main.",
         )
-    texts = committed(settings, edge.read(folder), base or git.HEAD)
+    texts = read_commit(settings, edge.read_state(folder), base or git.HEAD)
     shown = os.path.relpath(folder, settings.root)
-    made = edge.resources(texts, shown, settings.owner)
+    made = edge.parse_resources(texts, shown, settings.owner)
     return Inventory(resource for resource in made if resource.address.kind in BY_NAME)

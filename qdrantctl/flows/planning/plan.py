@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from qdrantctl import __version__
 from qdrantctl.adapters.qdrant import key_registry as registry
 from qdrantctl.adapters.qdrant import ledger
-from qdrantctl.adapters.tokens.signer import unsigned
+from qdrantctl.adapters.tokens.signer import signing_problem
 from qdrantctl.engine.planning.inputs import PlanInput
 from qdrantctl.engine.planning.planner import plan_changes, unmanaged
 from qdrantctl.engine.planning.safety_snapshot import SKIP
@@ -19,32 +19,32 @@ from qdrantctl.engine.safety.context import SafetyInput
 from qdrantctl.engine.safety.rules import check_safety, needs_details
 from qdrantctl.engine.snapshots.policy_status import finding_violations
 from qdrantctl.flows.snapshots.policies.status import check_policies
-from qdrantctl.flows.state.checkout_age import older
-from qdrantctl.flows.state.committed import with_state
-from qdrantctl.flows.state.desired import Desired, desired, widened
-from qdrantctl.flows.state.ledger_fallback import recalled, told
-from qdrantctl.flows.state.live import Progress, Worlds, detailed, worlds
+from qdrantctl.flows.state.checkout_age import check_checkout_is_current
+from qdrantctl.flows.state.committed import with_locked_versions
+from qdrantctl.flows.state.desired import DesiredState, load_desired_state, merge_unselected
+from qdrantctl.flows.state.ledger_fallback import fallback_notice, with_committed_state_as_fallback
+from qdrantctl.flows.state.live import ClusterState, Progress, read_cluster_state, with_details
 from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Change
-from qdrantctl.model.client import NodeDoor
-from qdrantctl.model.consent import Consent, matches
+from qdrantctl.model.client import NodeClient
+from qdrantctl.model.consent import Consent, matches_glob
 from qdrantctl.model.kind import Context
 from qdrantctl.model.plan import Plan, PlannedServer, RecordedOptions
 from qdrantctl.model.server import Server
-from qdrantctl.model.snapshots.snapshot import underway
-from qdrantctl.model.step import Call, Step, calls
+from qdrantctl.model.snapshots.snapshot import find_unfinished_restore
+from qdrantctl.model.step import Call, Step, list_calls
 from qdrantctl.model.violation import Severity, Violation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from qdrantctl.adapters.project.settings import Settings
-    from qdrantctl.model.client import Door
+    from qdrantctl.model.client import Client
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class PlanOptions:
     """What the command line asks of a plan."""
 
     selection: Selection = field(default_factory=Selection)
@@ -62,47 +62,52 @@ class Wishes:
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class PlanResult:
     """A plan, and the worlds it was made from."""
 
     plan: Plan
-    worlds: Worlds
-    desired: Desired
+    worlds: ClusterState
+    desired: DesiredState
     settings: Settings
     today: date
 
 
 def plan(
-    settings: Settings, wishes: Wishes, door: NodeDoor, today: date, progress: Progress
-) -> Planned:
+    settings: Settings, wishes: PlanOptions, door: NodeClient, today: date, progress: Progress
+) -> PlanResult:
     """The plan for these settings. Raises ManifestError, ClusterError, UsageError."""
     progress("reading manifests")
     return plan_for(
-        with_state(settings, desired(settings)), settings, wishes, door, today, progress
+        with_locked_versions(settings, load_desired_state(settings)),
+        settings,
+        wishes,
+        door,
+        today,
+        progress,
     )
 
 
 def plan_for(
-    wanted: Desired,
+    wanted: DesiredState,
     settings: Settings,
-    wishes: Wishes,
-    door: NodeDoor,
+    wishes: PlanOptions,
+    door: NodeClient,
     today: date,
     progress: Progress,
-) -> Planned:
+) -> PlanResult:
     """The plan for manifests that were read before. Raises ClusterError, UsageError."""
     progress(f"asking {door.server.url}")
-    found = worlds(door, wanted.inventory, progress, settings.owners)
-    found = recalled(settings, door, wanted, found)
+    found = read_cluster_state(door, wanted.inventory, progress, settings.owners)
+    found = with_committed_state_as_fallback(settings, door, wanted, found)
     if settings.partial:
-        wanted = replace(wanted, inventory=widened(wanted.inventory, found.remembered))
-    if any(BY_NAME[address.kind].signed for address in wanted.inventory):
+        wanted = replace(wanted, inventory=merge_unselected(wanted.inventory, found.remembered))
+    if any(BY_NAME[address.kind].needs_signing_key for address in wanted.inventory):
         progress("trying whether tokens can be signed")
-        found = replace(found, unsigned=unsigned(settings.endpoint))
+        found = replace(found, unsigned=signing_problem(settings.endpoint))
     changes, inputs = think(settings, wishes, wanted, found, door.server, today)
     if more := needs_details(inputs):
         progress("counting points")
-        found = detailed(door, found, wanted.inventory, more)
+        found = with_details(door, found, wanted.inventory, more)
         changes, inputs = think(settings, wishes, wanted, found, door.server, today)
     safety = check_safety(inputs, settings.valid_consents(wishes.consents))
     made = Plan(
@@ -118,16 +123,18 @@ def plan_for(
             *wanted.violations,
             *safety.violations,
             *finding_violations(check_policies(settings, door, found.remembered)),
-            *told(settings, found),
-            *older(settings, wishes.allow_older, changes, found, wanted.versions),
+            *fallback_notice(settings, found),
+            *check_checkout_is_current(
+                settings, wishes.allow_older, changes, found, wanted.versions
+            ),
             *notes(settings, wishes, safety.used),
         ),
         unmanaged=unmanaged(_question(settings, wishes, wanted, found, door.server, today)),
     )
-    return Planned(made, found, wanted, settings, today)
+    return PlanResult(made, found, wanted, settings, today)
 
 
-def recorded_options(settings: Settings, wishes: Wishes) -> RecordedOptions:
+def recorded_options(settings: Settings, wishes: PlanOptions) -> RecordedOptions:
     """The options of a plan as its document keeps them."""
     return RecordedOptions(
         target=wishes.selection.targets,
@@ -141,9 +148,9 @@ def recorded_options(settings: Settings, wishes: Wishes) -> RecordedOptions:
 
 def think(
     settings: Settings,
-    wishes: Wishes,
-    wanted: Desired,
-    found: Worlds,
+    wishes: PlanOptions,
+    wanted: DesiredState,
+    found: ClusterState,
     server: Server,
     today: date,
 ) -> tuple[tuple[Change, ...], SafetyInput]:
@@ -156,7 +163,7 @@ def think(
         desired=question.desired,
         live=question.live,
         recorded=question.recorded,
-        deleted=frozenset(c.where for c in changes if c.action is Action.DELETE),
+        deleted=frozenset(c.parsed_address for c in changes if c.action is Action.DELETE),
         owner=question.owner,
     )
     inputs = SafetyInput(
@@ -169,9 +176,9 @@ def think(
         no_snapshot=_no_snapshot(settings, wishes),
         nodes=settings.nodes,
         unfinished_restores={
-            change.where: restore
+            change.parsed_address: restore
             for change in changes
-            if (restore := underway(found.payload(change.where)))
+            if (restore := find_unfinished_restore(found.ledger_entry(change.parsed_address)))
         },
         max_deletes=wishes.max_deletes,
         fail_on_loosening=wishes.fail_on_loosening,
@@ -183,9 +190,9 @@ def think(
 
 def _question(
     settings: Settings,
-    wishes: Wishes,
-    wanted: Desired,
-    found: Worlds,
+    wishes: PlanOptions,
+    wanted: DesiredState,
+    found: ClusterState,
     server: Server,
     today: date,
 ) -> PlanInput:
@@ -208,34 +215,36 @@ def _question(
     )
 
 
-def _no_snapshot(settings: Settings, wishes: Wishes) -> Callable[[Address], bool]:
+def _no_snapshot(settings: Settings, wishes: PlanOptions) -> Callable[[Address], bool]:
     """Where points go without a way back; nowhere in a protected environment."""
     named = () if settings.protected else wishes.no_snapshot
-    return lambda address: any(matches(pattern, str(address)) for pattern in named)
+    return lambda address: any(matches_glob(pattern, str(address)) for pattern in named)
 
 
-def _on_drift(settings: Settings, wishes: Wishes) -> Callable[[Address], str]:
+def _on_drift(settings: Settings, wishes: PlanOptions) -> Callable[[Address], str]:
     """What becomes of drift at an address: what the environment says, unless it was named."""
 
     def settled(address: Address) -> str:
-        named = any(matches(pattern, str(address)) for pattern in wishes.revert_drift)
+        named = any(matches_glob(pattern, str(address)) for pattern in wishes.revert_drift)
         return "revert" if named else settings.on_drift
 
     return settled
 
 
-def _prepare(changes: Sequence[Change], found: Worlds, door: Door) -> tuple[Step, ...]:
+def _prepare(changes: Sequence[Change], found: ClusterState, door: Client) -> tuple[Step, ...]:
     """The first creation of the ledger and of the registry of keys, where something needs them."""
     idle = (Action.NOOP, Action.REFUSED)
     made: list[Call] = []
     if not found.memory.exists and any(change.action not in idle for change in changes):
-        made.append(ledger.creation(door.server))
-    if any(registry.needed(call) for change in changes for call in calls(change.steps)):
-        made += registry.missing(door)
+        made.append(ledger.ledger_creation_request(door.server))
+    if any(
+        registry.writes_registry(call) for change in changes for call in list_calls(change.steps)
+    ):
+        made += registry.registry_creation_requests(door)
     return tuple(Step(call=call) for call in made)
 
 
-def notes(settings: Settings, wishes: Wishes, used: frozenset[Consent]) -> Iterator[Violation]:
+def notes(settings: Settings, wishes: PlanOptions, used: frozenset[Consent]) -> Iterator[Violation]:
     """What the settings have to say, and the consents that allow nothing: all but those `used`."""
     for note in settings.notes:
         yield Violation(rule="QC220", severity=Severity.NOTE, message=note)

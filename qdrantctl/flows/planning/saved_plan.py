@@ -7,19 +7,19 @@ from dataclasses import replace
 from datetime import date
 
 from qdrantctl.adapters.project.settings import Settings
-from qdrantctl.engine.planning.drift_policy import left
+from qdrantctl.engine.planning.drift_policy import is_kept_drift
 from qdrantctl.engine.planning.plan_comparison import changed_values
 from qdrantctl.engine.planning.safety_snapshot import destroys_points
 from qdrantctl.engine.safety.rules import needs_details
-from qdrantctl.flows.planning.plan import Planned, Wishes, think
-from qdrantctl.flows.state.committed import before
-from qdrantctl.flows.state.desired import Desired
-from qdrantctl.flows.state.ledger_fallback import recalled
-from qdrantctl.flows.state.live import Progress, Worlds, detailed, worlds
+from qdrantctl.flows.planning.plan import PlanOptions, PlanResult, think
+from qdrantctl.flows.state.committed import committed_files
+from qdrantctl.flows.state.desired import DesiredState
+from qdrantctl.flows.state.ledger_fallback import with_committed_state_as_fallback
+from qdrantctl.flows.state.live import ClusterState, Progress, read_cluster_state, with_details
 from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Change
-from qdrantctl.model.client import Door
+from qdrantctl.model.client import Client
 from qdrantctl.model.consent import Consent
 from qdrantctl.model.errors import StaleError
 from qdrantctl.model.field_rule import ABSENT, Json
@@ -31,7 +31,9 @@ _MAX_LINES = 20
 """Differences that an error names."""
 
 
-def revive(saved: Plan, settings: Settings, door: Door, today: date, progress: Progress) -> Planned:
+def revive(
+    saved: Plan, settings: Settings, door: Client, today: date, progress: Progress
+) -> PlanResult:
     """A saved plan with the state of now, where computing it again gives the same plan.
 
     Raises StaleError naming every value that has changed in what the plan touches.
@@ -40,26 +42,28 @@ def revive(saved: Plan, settings: Settings, door: Door, today: date, progress: P
         raise StaleError(
             f"the plan was made for {saved.owner}, this is {settings.owner}", hint="Plan again."
         )
-    desired = Desired(
+    desired = DesiredState(
         Inventory(_desired_resources(saved)),
         (),
         versions=_desired_versions(saved),
-        committed=before(settings),
+        committed=committed_files(settings),
     )
     progress(f"asking {door.server.url}")
-    cluster_state = worlds(door, desired.inventory, progress, settings.owners)
-    cluster_state = recalled(settings, door, desired, cluster_state)
+    cluster_state = read_cluster_state(door, desired.inventory, progress, settings.owners)
+    cluster_state = with_committed_state_as_fallback(settings, door, desired, cluster_state)
     _check_cluster(saved, cluster_state, door)
     changes, cluster_state = _plan_again(saved, settings, desired, cluster_state, door, today)
     _check_values(saved, changes, cluster_state)
     plan = saved if saved.options is not ABSENT else _with_destroyed_data(saved, changes)
-    return Planned(plan, cluster_state, desired, settings, today)
+    return PlanResult(plan, cluster_state, desired, settings, today)
 
 
 def options_of_1_0(saved: Plan) -> RecordedOptions:
     """The options of a plan of format 1.0, which did not record them, as far as it shows them."""
     return RecordedOptions(
-        revert_drift=tuple(c.address for c in saved.changes if not any(map(left, c.fields))),
+        revert_drift=tuple(
+            c.address for c in saved.changes if not any(map(is_kept_drift, c.fields))
+        ),
         no_snapshot=tuple(_without_snapshot(saved)),
         removed=tuple(c.address for c in saved.changes if c.action is Action.FORGET),
     )
@@ -75,19 +79,19 @@ def _desired_resources(saved: Plan) -> Iterator[Resource]:
         if change.record is not ABSENT:
             record: Mapping[str, Json] = dict(change.record)  # type: ignore[arg-type]
             lifecycle = Lifecycle.parse(record["lifecycle"])
-            yield Resource(change.where, record["spec"], lifecycle=lifecycle)
+            yield Resource(change.parsed_address, record["spec"], lifecycle=lifecycle)
 
 
 def _desired_versions(saved: Plan) -> dict[Address, int]:
     """The versions that the plan's records will hold."""
     return {
-        change.where: change.record["schema_version"]
+        change.parsed_address: change.record["schema_version"]
         for change in saved.changes
         if isinstance(change.record, Mapping)
     }
 
 
-def _check_cluster(saved: Plan, cluster_state: Worlds, door: Door) -> None:
+def _check_cluster(saved: Plan, cluster_state: ClusterState, door: Client) -> None:
     """Raises StaleError for another cluster than the one that the plan was made for."""
     planned = saved.server
     if planned.cluster_id is ABSENT:
@@ -105,11 +109,11 @@ def _check_cluster(saved: Plan, cluster_state: Worlds, door: Door) -> None:
 def _plan_again(
     saved: Plan,
     settings: Settings,
-    desired: Desired,
-    cluster_state: Worlds,
-    door: Door,
+    desired: DesiredState,
+    cluster_state: ClusterState,
+    door: Client,
     today: date,
-) -> tuple[Mapping[str, Change], Worlds]:
+) -> tuple[Mapping[str, Change], ClusterState]:
     """The changes by address, computed with the plan's options, and the state they rest on.
 
     Only what the plan touches is planned: that is already what its targets select. That it may
@@ -117,7 +121,7 @@ def _plan_again(
     """
     recorded = saved.options
     options = recorded if isinstance(recorded, RecordedOptions) else options_of_1_0(saved)
-    touched = {change.where for change in _touching(saved)}
+    touched = {change.parsed_address for change in _touching(saved)}
     records = cluster_state.remembered.items()
     part = replace(
         cluster_state, remembered=Inventory(r for address, r in records if address in touched)
@@ -132,20 +136,20 @@ def _plan_again(
             if change.action is Action.DELETE
         ),
     )
-    wishes = Wishes(
+    wishes = PlanOptions(
         revert_drift=options.revert_drift,
         allow_older=options.allow_older,
         no_snapshot=options.no_snapshot,
     )
     changes, inputs = think(settings, wishes, desired, part, door.server, today)
     if addresses := needs_details(inputs):
-        part = detailed(door, part, desired.inventory, addresses)
+        part = with_details(door, part, desired.inventory, addresses)
         changes, inputs = think(settings, wishes, desired, part, door.server, today)
     by_address = {change.address: change for change in changes}
     return by_address, replace(cluster_state, live=part.live)
 
 
-def _check_values(saved: Plan, changes: Mapping[str, Change], cluster_state: Worlds) -> None:
+def _check_values(saved: Plan, changes: Mapping[str, Change], cluster_state: ClusterState) -> None:
     """Raises StaleError naming every value that is not as it was when the plan was made."""
     touching = {change.address: change for change in _touching(saved)}
     lines = [*_new_points(saved, changes, cluster_state), *changed_values(touching, changes)]
@@ -158,15 +162,17 @@ def _check_values(saved: Plan, changes: Mapping[str, Change], cluster_state: Wor
         )
 
 
-def _new_points(saved: Plan, changes: Mapping[str, Change], cluster_state: Worlds) -> Iterator[str]:
+def _new_points(
+    saved: Plan, changes: Mapping[str, Change], cluster_state: ClusterState
+) -> Iterator[str]:
     """Points that the plan would destroy unseen: when it was made, there were none."""
     skipped = set(_without_snapshot(saved))
     for planned in _touching(saved):
-        live, change = cluster_state.live.get(planned.where), changes.get(planned.address)
+        live, change = cluster_state.live.get(planned.parsed_address), changes.get(planned.address)
         expected = any(step.snapshot is not ABSENT for step in planned.steps)
         if live is None or change is None or expected or planned.address in skipped:
             continue
-        if destroys_points(change, live, BY_NAME[planned.where.kind]):
+        if destroys_points(change, live, BY_NAME[planned.parsed_address.kind]):
             points = "some" if live.facts.points is None else live.facts.points
             yield f"{planned.address}: points came since: {points} of them"
 

@@ -16,7 +16,7 @@ from qdrantctl.adapters.artifacts.starter_project import (
     render_project_file,
 )
 from qdrantctl.adapters.files.atomic_write import replace_file
-from qdrantctl.adapters.project.settings import deployments, variables
+from qdrantctl.adapters.project.settings import list_connection_variables, list_deployments
 from qdrantctl.adapters.system import git
 from qdrantctl.model.errors import SettingsError
 from qdrantctl.model.project import NAME_LENGTH
@@ -28,7 +28,9 @@ IGNORED = ".qdrantctl/"
 _WORDS = ("null", "true", "false", "yes", "no", "on", "off", "y", "n")
 
 
-def init(folder: Path, profile: str | None = None, ci: str | None = None) -> tuple[Path, ...]:
+def create_project(
+    folder: Path, profile: str | None = None, ci: str | None = None
+) -> tuple[Path, ...]:
     """Make a starter project and give the files that were written. Nothing is overwritten.
 
     With `ci` (github or gitlab) it gets pipelines, too; a project that exists gets them alone.
@@ -38,13 +40,13 @@ def init(folder: Path, profile: str | None = None, ci: str | None = None) -> tup
     project = folder / PROJECT_FILE
     if ci and project.exists() and not profile:
         wanted = {}
-        clusters = deployments(folder)
-        stated = {name: variables(folder, name) for name in clusters}
+        clusters = list_deployments(folder)
+        stated = {name: list_connection_variables(folder, name) for name in clusters}
     else:
-        wanted = _starter(folder, profile, with_clusters=bool(ci))
+        wanted = _starter_files(folder, profile, with_clusters=bool(ci))
         clusters, stated = {name: name == "production" for name in CLUSTERS}, {}
     if ci:
-        path, text = _pipelines(folder, clusters, stated, ci)
+        path, text = _pipeline_file(folder, clusters, stated, ci)
         wanted[path] = text
     try:
         for path, text in wanted.items():
@@ -55,11 +57,11 @@ def init(folder: Path, profile: str | None = None, ci: str | None = None) -> tup
     return tuple(wanted)
 
 
-def _starter(folder: Path, profile: str | None, *, with_clusters: bool) -> dict[Path, str]:
+def _starter_files(folder: Path, profile: str | None, *, with_clusters: bool) -> dict[Path, str]:
     """The files of a new project. Raises SettingsError where there is one."""
     project, manifest = folder / PROJECT_FILE, folder / "manifests" / "products.yaml"
-    _new(project)
-    name = quoted(project_name(folder.resolve().name))
+    _require_absent(project)
+    name = quote_if_needed(project_name(folder.resolve().name))
     wanted = {project: render_project_file(name, with_clusters=with_clusters)}
     if not manifest.exists():
         wanted[manifest] = render_first_manifest()
@@ -77,7 +79,7 @@ def _starter(folder: Path, profile: str | None, *, with_clusters: bool) -> dict[
     return wanted
 
 
-def _pipelines(
+def _pipeline_file(
     folder: Path, clusters: Mapping[str, bool], stated: Mapping[str, Mapping[str, str]], ci: str
 ) -> tuple[Path, str]:
     """The file of a CI's pipelines, at the root of the repository. Raises SettingsError.
@@ -89,7 +91,7 @@ def _pipelines(
             f"{folder / PROJECT_FILE} names no environment that a pipeline could apply to",
             hint="Add one with the url of a cluster under spec.environments.",
         )
-    top = git.toplevel(folder)
+    top = git.find_toplevel(folder)
     below = os.path.relpath(folder.resolve(), top.resolve()).replace(os.sep, "/") if top else "."
     if not re.fullmatch(r"[\w./-]+", below, re.ASCII):
         raise SettingsError(
@@ -98,15 +100,16 @@ def _pipelines(
         )
     in_order = sorted(clusters, key=lambda name: clusters[name])  # what is protected comes last
     targets = [
-        Target(name, quoted(name), clusters[name], stated.get(name, {})) for name in in_order
+        Target(name, quote_if_needed(name), clusters[name], stated.get(name, {}))
+        for name in in_order
     ]
     root = folder if top is None or below == "." else Path(os.path.relpath(top))
     path = root / PIPELINE_FILES[ci]
-    _new(path)
+    _require_absent(path)
     return path, render_pipeline(ci, targets, below)
 
 
-def _new(path: Path) -> None:
+def _require_absent(path: Path) -> None:
     if path.exists():
         raise SettingsError(
             f"{path} exists already; nothing was changed",
@@ -121,7 +124,7 @@ def project_name(folder: str) -> str:
     return words or "project"
 
 
-def quoted(name: str) -> str:
+def quote_if_needed(name: str) -> str:
     """In quotes where YAML would read a number, a boolean or null."""
     plain = name[0].isalpha() and name.lower() not in _WORDS
     return name if plain else f'"{name}"'

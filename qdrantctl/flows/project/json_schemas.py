@@ -17,17 +17,17 @@ from qdrantctl.adapters.files.atomic_write import replace_file
 from qdrantctl.kinds.catalog import KINDS, OVERLAYS
 from qdrantctl.kinds.collection.payload_indexes import Stopwords
 from qdrantctl.kinds.collection.spec import Filter, ShardKey
-from qdrantctl.model.audit.report import AuditReport, Tally, ToldRule
-from qdrantctl.model.committed_state import Committed
-from qdrantctl.model.drift import Counts, Drift
+from qdrantctl.model.audit.report import AuditReport, RenderedRule, Tally
+from qdrantctl.model.committed_state import CommittedFile
+from qdrantctl.model.drift import Drift, DriftCounts
 from qdrantctl.model.errors import SettingsError, UsageError
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.kind import Kind, Overlay
 from qdrantctl.model.manifest import Envelope
-from qdrantctl.model.plan import Plan, Summary
+from qdrantctl.model.plan import Plan, PlanSummary
 from qdrantctl.model.project import Project
 from qdrantctl.model.report import Report
-from qdrantctl.model.spec import Spec, spellings
+from qdrantctl.model.spec import Spec, field_spellings
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -78,9 +78,9 @@ class _Generator(GenerateJsonSchema):
             return made
         properties = made["properties"]
         for word in properties.keys() - set(made.get("required", ())):
-            properties[word] = _or_null(properties[word])
+            properties[word] = _allow_null(properties[word])
         for name, field in spec.model_fields.items():
-            first, *others = spellings(name, field)
+            first, *others = field_spellings(name, field)
             for other in others:
                 about = f"Another name of {first}. {field.description}"
                 properties[other] = properties[first] | {"description": about}
@@ -88,7 +88,7 @@ class _Generator(GenerateJsonSchema):
         return {"anyOf": [_SHORT_FORMS[spec], made]} if spec in _SHORT_FORMS else made
 
 
-def _or_null(made: dict[str, Any]) -> dict[str, Any]:
+def _allow_null(made: dict[str, Any]) -> dict[str, Any]:
     """A stated null is the same as absent, wherever something may be absent."""
     null = {"type": "null"}
     if null in made.get("anyOf", ()):
@@ -101,53 +101,55 @@ def _or_null(made: dict[str, Any]) -> dict[str, Any]:
 class _DriftEnding(BaseModel):
     """What `Drift.document()` adds to the fields of a drift report."""
 
-    summary: Counts = Field(description="How many resources there are in each block.")
+    summary: DriftCounts = Field(description="How many resources there are in each block.")
     drift: bool = Field(description="Whether there is drift, as exit code 2 says.")
 
 
 class _AuditEnding(BaseModel):
     """What `AuditReport.document()` adds to the fields of an audit."""
 
-    rules: dict[str, ToldRule] = Field(description="Every rule by its id.")
+    rules: dict[str, RenderedRule] = Field(description="Every rule by its id.")
     summary: Tally = Field(description="How often each answer was given.")
     findings: bool = Field(description="Whether findings reach fail_on, as exit code 2 says.")
 
 
-class _Ending(BaseModel):
+class _PlanEnding(BaseModel):
     """What `Plan.document()` adds to the fields of a plan."""
 
-    summary: Summary = Field(description="How many changes there are of each action.")
+    summary: PlanSummary = Field(description="How many changes there are of each action.")
     applicable: bool = Field(description="Whether apply may carry it out.")
     digest: str = Field(description="sha256 of the canonical JSON of all the rest.")
 
 
-def names() -> tuple[str, ...]:
+def schema_names() -> tuple[str, ...]:
     """What there is a schema of: files of `--out` first, then single kinds."""
     return (*_FILES, *(kind.manifest for kind in _MANIFESTS))
 
 
-def schema(name: str) -> dict[str, Json]:
+def build_schema(name: str) -> dict[str, Json]:
     """The schema called `name`, in any case. Raises UsageError."""
     for kind in _MANIFESTS:
         if name.lower() in (kind.manifest.lower(), kind.name):
-            return _of(_envelope(kind), "validation")
+            return _model_schema(_envelope_schema(kind), "validation")
     if name.lower() not in _FILES:
-        raise UsageError(f"there is no schema of {name!r}", hint=f"One of {', '.join(names())}.")
+        raise UsageError(
+            f"there is no schema of {name!r}", hint=f"One of {', '.join(schema_names())}."
+        )
     return _FILES[name.lower()]()
 
 
-def text(made: dict[str, Json]) -> str:
+def schema_text(made: dict[str, Json]) -> str:
     """A schema as it stands in its file: the same models give the same bytes."""
     return json.dumps(made, indent=2, ensure_ascii=False) + "\n"
 
 
-def write(folder: Path, name: str | None) -> Iterator[Path]:
+def write_schemas(folder: Path, name: str | None) -> Iterator[Path]:
     """Write one schema, or all that have a file of their own; gives each path when it is written.
 
     Raises SettingsError when the folder cannot be written.
     """
     for each in (name,) if name else tuple(_FILES):
-        path, made = folder / f"{each.lower()}.json", text(schema(each))
+        path, made = folder / f"{each.lower()}.json", schema_text(build_schema(each))
         try:
             folder.mkdir(parents=True, exist_ok=True)
             replace_file(path, made.encode())
@@ -156,9 +158,9 @@ def write(folder: Path, name: str | None) -> Iterator[Path]:
         yield path
 
 
-def _manifest() -> dict[str, Json]:
+def _manifest_schema() -> dict[str, Json]:
     """Any manifest: one branch for each kind, told apart by `kind`, and lists of them."""
-    kinds = tuple(_envelope(kind) for kind in _MANIFESTS)
+    kinds = tuple(_envelope_schema(kind) for kind in _MANIFESTS)
     fields: dict[str, Any] = {
         "api_version": (str, Field(alias="apiVersion", description="v1, or qdrantctl/v1.")),
         "kind": (Literal["List"], Field(description="Always List.")),
@@ -166,23 +168,23 @@ def _manifest() -> dict[str, Json]:
         "items": (list[reduce(or_, kinds)], Field(description="The manifests.")),  # type: ignore[misc]
     }
     listed = create_model("List", __base__=Spec, __doc__="Manifests in one document.", **fields)
-    made = _of(reduce(or_, (*kinds, listed)), "validation")
+    made = _model_schema(reduce(or_, (*kinds, listed)), "validation")
     return made | {"title": "Manifest", "description": "A manifest of qdrantctl."}
 
 
-def _plan() -> dict[str, Json]:
-    made = _ended(Plan, _Ending)
+def _plan_schema() -> dict[str, Json]:
+    made = _schema_with_ending(Plan, _PlanEnding)
     made["required"].remove("prepare")  # left out when there is nothing to prepare
     return made
 
 
-def _drift() -> dict[str, Json]:
-    return _ended(Drift, _DriftEnding)
+def _drift_schema() -> dict[str, Json]:
+    return _schema_with_ending(Drift, _DriftEnding)
 
 
-def _ended(model: type[BaseModel], ending: type[BaseModel]) -> dict[str, Json]:
+def _schema_with_ending(model: type[BaseModel], ending: type[BaseModel]) -> dict[str, Json]:
     """The schema of a model whose document says more at its end than the model holds."""
-    made, more = _of(model, "serialization"), _of(ending, "serialization")
+    made, more = _model_schema(model, "serialization"), _model_schema(ending, "serialization")
     made["properties"] |= more["properties"]
     made["required"] += more["required"]
     made["$defs"] |= more["$defs"]
@@ -190,7 +192,7 @@ def _ended(model: type[BaseModel], ending: type[BaseModel]) -> dict[str, Json]:
 
 
 @cache
-def _envelope(kind: Kind | Overlay) -> type[Spec]:
+def _envelope_schema(kind: Kind | Overlay) -> type[Spec]:
     """The whole manifest of a kind."""
     word, about = kind.manifest, (kind.spec.__doc__ or "").partition("\n")[0]
     fields: dict[str, Any] = {
@@ -201,17 +203,17 @@ def _envelope(kind: Kind | Overlay) -> type[Spec]:
     return create_model(f"{word}Manifest", __base__=Envelope, __doc__=about, **fields)
 
 
-def _of(model: Any, mode: JsonSchemaMode) -> dict[str, Json]:
+def _model_schema(model: Any, mode: JsonSchemaMode) -> dict[str, Json]:
     made = TypeAdapter(model).json_schema(schema_generator=_Generator, mode=mode)
     return {"$schema": DIALECT, **made}
 
 
 _FILES: dict[str, Callable[[], dict[str, Json]]] = {
-    "manifest": _manifest,
-    "project": lambda: _of(Project, "validation"),
-    "plan": _plan,
-    "report": lambda: _of(Report, "serialization"),
-    "drift": _drift,
-    "audit": lambda: _ended(AuditReport, _AuditEnding),
-    "state": lambda: _of(Committed, "validation"),
+    "manifest": _manifest_schema,
+    "project": lambda: _model_schema(Project, "validation"),
+    "plan": _plan_schema,
+    "report": lambda: _model_schema(Report, "serialization"),
+    "drift": _drift_schema,
+    "audit": lambda: _schema_with_ending(AuditReport, _AuditEnding),
+    "state": lambda: _model_schema(CommittedFile, "validation"),
 }

@@ -7,11 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from qdrantctl.adapters.local_server import scratch, server
-from qdrantctl.adapters.local_server.server import Running
-from qdrantctl.adapters.project.settings import find
-
-LocalServer = Running
-"""A server that runs on this machine."""
+from qdrantctl.adapters.local_server.server import LocalServer as LocalServer
+from qdrantctl.adapters.project.settings import find_project_file
 
 
 def start_server(directory: Path, progress: Callable[[str], None]) -> LocalServer:
@@ -19,7 +16,7 @@ def start_server(directory: Path, progress: Callable[[str], None]) -> LocalServe
 
     Raises ServerError.
     """
-    return server.start(_project_root(directory), download=True, tell=progress)
+    return server.start_server(_project_root(directory), download=True, tell=progress)
 
 
 def stop_server(directory: Path) -> tuple[bool, int]:
@@ -28,16 +25,16 @@ def stop_server(directory: Path) -> tuple[bool, int]:
     Whether it was running, and how many verifications were cleaned up. Raises ServerError.
     """
     root = _project_root(directory)
-    return server.stop(root), scratch.swept(root)
+    return server.stop_server(root), scratch.remove_dead_scratch(root)
 
 
 def running_server(directory: Path) -> LocalServer | None:
     """The server, if it runs."""
-    return server.status(_project_root(directory))
+    return server.find_server(_project_root(directory))
 
 
 def _project_root(directory: Path) -> Path:
     """The folder of the project file, as plan finds it, else the directory itself."""
     start = Path(os.path.abspath(directory))  # noqa: PTH100  # symbolic links stay as written
-    project_file = find(start)
+    project_file = find_project_file(start)
     return project_file.parent if project_file else start

@@ -7,45 +7,47 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
-from qdrantctl.adapters.project.settings import environments, resolve
-from qdrantctl.flows.state.committed import State, state
-from qdrantctl.flows.state.desired import desired
+from qdrantctl.adapters.project.settings import list_environments, resolve_settings
+from qdrantctl.flows.state.committed import CommittedState, compute_committed_state
+from qdrantctl.flows.state.desired import load_desired_state
 
 
 @dataclass(frozen=True, slots=True)
-class Locked:
+class LockedEnvironment:
     """One environment and its state; None where it has none, with the reason."""
 
     environment: str
-    state: State | None
+    state: CommittedState | None
     why: str = ""
     stale: Mapping[str, str] = field(default_factory=dict)
     """What was out of date, by file, before anything was written."""
 
 
-def lock(
+def lock_environments(
     directory: Path,
     environment: str | None,
     today: date,
     environ: Mapping[str, str],
     *,
     check_only: bool,
-) -> tuple[Locked, ...]:
+) -> tuple[LockedEnvironment, ...]:
     """Bring the state of the environment, or of every one, up to date unless it is only checked.
 
     Raises UsageError without a project, ManifestError for errors in any environment, before
     anything is written.
     """
-    names = (environment,) if environment else environments(directory)
-    locked = tuple(_locked(directory, name, today, environ) for name in names)
+    names = (environment,) if environment else list_environments(directory)
+    locked = tuple(_lock_environment(directory, name, today, environ) for name in names)
     for each in locked:
         if each.state and not check_only:
             each.state.write()
     return locked
 
 
-def _locked(directory: Path, name: str, today: date, environ: Mapping[str, str]) -> Locked:
-    settings = resolve(
+def _lock_environment(
+    directory: Path, name: str, today: date, environ: Mapping[str, str]
+) -> LockedEnvironment:
+    settings = resolve_settings(
         directory=directory,
         files=(),
         url=None,
@@ -54,7 +56,7 @@ def _locked(directory: Path, name: str, today: date, environ: Mapping[str, str])
         today=today,
         environ=environ,
     )
-    if settings.stateless:
-        return Locked(name, None, settings.stateless)
-    committed = state(settings, desired(settings).inventory)
-    return Locked(name, committed, stale=committed.stale if committed else {})
+    if settings.no_state_reason:
+        return LockedEnvironment(name, None, settings.no_state_reason)
+    committed = compute_committed_state(settings, load_desired_state(settings).inventory)
+    return LockedEnvironment(name, committed, stale=committed.out_of_date if committed else {})

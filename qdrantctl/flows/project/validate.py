@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from qdrantctl.adapters.project.settings import Settings
-from qdrantctl.flows.state.desired import desired
+from qdrantctl.flows.state.desired import load_desired_state
 from qdrantctl.model.errors import ManifestError
 from qdrantctl.model.violation import Violation
 
 
 @dataclass(frozen=True, slots=True)
-class Validated:
+class ValidationResult:
     """What is wrong, and how many resources each environment has without an error."""
 
     violations: tuple[Violation, ...]
@@ -20,7 +20,7 @@ class Validated:
     valid: bool
 
 
-def validate(environments: Sequence[Settings]) -> Validated:
+def validate_environments(environments: Sequence[Settings]) -> ValidationResult:
     """The manifests of every environment, all errors at once.
 
     What is wrong in each of them is told once; what is not says where.
@@ -29,18 +29,18 @@ def validate(environments: Sequence[Settings]) -> Validated:
     counts: dict[str, int] = {}
     for each in environments:
         try:
-            wanted = desired(each)
+            wanted = load_desired_state(each)
             violations, counts[each.environment] = wanted.violations, len(wanted.inventory)
         except ManifestError as error:
             violations = error.violations
         for violation in violations:
             same = violation.model_copy(update={"hint": ""})  # which may name the environment
             found.setdefault(same, {}).setdefault(each.environment, violation)
-    told = tuple(_told(by_name, len(environments)) for by_name in found.values())
-    return Validated(told, counts, valid=len(counts) == len(environments))
+    told = tuple(_merge_violations(by_name, len(environments)) for by_name in found.values())
+    return ValidationResult(told, counts, valid=len(counts) == len(environments))
 
 
-def _told(found: Mapping[str, Violation], environments: int) -> Violation:
+def _merge_violations(found: Mapping[str, Violation], environments: int) -> Violation:
     """What is wrong, by environment, as one."""
     first = next(iter(found.values()))
     if len(found) == environments:

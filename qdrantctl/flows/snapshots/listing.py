@@ -6,29 +6,29 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 
 from qdrantctl.adapters.qdrant import ledger
-from qdrantctl.flows.cluster.nodes import SLOW, snapshots
+from qdrantctl.flows.cluster.nodes import SLOW, list_node_snapshots
 from qdrantctl.model.address import OWN_PREFIX, Address
-from qdrantctl.model.client import NodeDoor
+from qdrantctl.model.client import NodeClient
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.field_rule import Json
-from qdrantctl.model.snapshots.snapshot import Listed, Taken, kept
+from qdrantctl.model.snapshots.snapshot import SnapshotListing, SnapshotRecord, recorded_snapshots
 from qdrantctl.model.step import Call
 
 KIND = "collection"
 
 
 def listed(
-    door: NodeDoor, nodes: tuple[str, ...], only: Address | None
-) -> tuple[tuple[Listed, ...], tuple[str, ...]]:
+    door: NodeClient, nodes: tuple[str, ...], only: Address | None
+) -> tuple[tuple[SnapshotListing, ...], tuple[str, ...]]:
     """Every snapshot of all collections, or of one; what cannot be read. Raises ClusterError."""
-    entries = ledger.read(door).entries
+    entries = ledger.read_ledger(door).entries
     with ExitStack() as stack:
-        doors: dict[str, NodeDoor] = {}
+        doors: dict[str, NodeClient] = {}
         for url in nodes or (door.server.url,):
-            node = doors[url] = door.at(url, timeout=SLOW)
+            node = doors[url] = door.for_node(url, timeout=SLOW)
             stack.callback(node.close)
         there = {
-            e["name"] for e in door.ask(Call(method="GET", path="/collections"))["collections"]
+            e["name"] for e in door.request(Call(method="GET", path="/collections"))["collections"]
         }
         live = {Address(KIND, name) for name in there if not name.startswith(OWN_PREFIX)}
         asked = (live | entries.keys()) if only is None else {only}
@@ -50,13 +50,13 @@ def listed(
 
 def _known(
     entries: Mapping[Address, Mapping[str, Json]], asked: Iterable[Address]
-) -> tuple[Mapping[Address, tuple[Taken, ...]], tuple[str, ...]]:
+) -> tuple[Mapping[Address, tuple[SnapshotRecord, ...]], tuple[str, ...]]:
     """The snapshots that the ledger tells of, and where what it tells cannot be read."""
-    known: dict[Address, tuple[Taken, ...]] = {}
+    known: dict[Address, tuple[SnapshotRecord, ...]] = {}
     unread: list[str] = []
     for address in sorted(asked):
         try:
-            known[address] = tuple(kept(entries.get(address, {})))
+            known[address] = tuple(recorded_snapshots(entries.get(address, {})))
         except ValueError:
             unread.append(f"what the ledger's entry of {address} tells of snapshots cannot be read")
     return known, tuple(unread)
@@ -65,11 +65,11 @@ def _known(
 def _of(
     address: Address,
     entry: Mapping[str, Json],
-    kept_of: Iterable[Taken],
-    doors: Mapping[str, NodeDoor],
+    kept_of: Iterable[SnapshotRecord],
+    doors: Mapping[str, NodeClient],
     *,
     everywhere: bool,
-) -> Iterator[Listed]:
+) -> Iterator[SnapshotListing]:
     """The files of one collection: those that servers list, then those that they do not."""
     known = {file.name: (taken, file) for taken in kept_of for file in taken.files}
     seen: set[str] = set()
@@ -77,7 +77,7 @@ def _of(
         for name, words in sorted(_told(node, address.name).items()):
             taken = known[name][0] if name in known else None
             seen.add(name)
-            yield Listed(
+            yield SnapshotListing(
                 address=str(address),
                 id=taken.id if taken else "",
                 owner=str(entry["owner"]) if taken else "",
@@ -90,7 +90,7 @@ def _of(
             )
     for name, (taken, file) in known.items():
         if name not in seen:
-            yield Listed(
+            yield SnapshotListing(
                 address=str(address),
                 id=taken.id,
                 owner=str(entry["owner"]),
@@ -102,9 +102,9 @@ def _of(
             )
 
 
-def _told(node: NodeDoor, collection: str) -> Mapping[str, Mapping[str, Json]]:
+def _told(node: NodeClient, collection: str) -> Mapping[str, Mapping[str, Json]]:
     try:
-        return snapshots(node, collection)
+        return list_node_snapshots(node, collection)
     except ClusterError as error:
         if error.not_found:  # deleted meanwhile, or not yet on this node
             return {}

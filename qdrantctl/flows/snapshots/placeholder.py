@@ -11,7 +11,7 @@ from functools import partial
 
 from qdrantctl.adapters.qdrant import internal_collection as own_collection
 from qdrantctl.model.address import Address
-from qdrantctl.model.client import Door, NodeDoor, get_or_none
+from qdrantctl.model.client import Client, NodeClient, get_or_none
 from qdrantctl.model.errors import ClusterError, QdrantctlError
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.polling import poll
@@ -38,7 +38,7 @@ def unread(server: Server, address: Address) -> QdrantctlError:
     )
 
 
-def is_one(door: Door, collection: str) -> bool:
+def is_one(door: Client, collection: str) -> bool:
     """Whether a collection is there that has no vectors and no points. Raises ClusterError."""
     found = get_or_none(door, Call(method="GET", path=collection_path(collection)))
     if found is None:
@@ -48,13 +48,13 @@ def is_one(door: Door, collection: str) -> bool:
 
 
 @contextmanager
-def standing(door: Door, nodes: Iterable[NodeDoor], collection: str) -> Iterator[None]:
+def standing(door: Client, nodes: Iterable[NodeClient], collection: str) -> Iterator[None]:
     """A stand-in for as long as this lasts. Raises ClusterError.
 
     One that a killed run has left is used. Whatever is no longer empty is not deleted.
     """
     try:
-        door.ask(own_collection.creation(door.server, collection, _ABOUT))
+        door.request(own_collection.internal_collection_request(door.server, collection, _ABOUT))
     except ClusterError as error:
         if not error.conflict:
             raise
@@ -63,10 +63,10 @@ def standing(door: Door, nodes: Iterable[NodeDoor], collection: str) -> Iterator
         yield
     finally:
         if is_one(door, collection):
-            door.ask(Call(method="DELETE", path=collection_path(collection)))
+            door.request(Call(method="DELETE", path=collection_path(collection)))
 
 
-def _known(nodes: Iterable[NodeDoor], collection: str) -> None:
+def _known(nodes: Iterable[NodeClient], collection: str) -> None:
     """Wait until every node lists the snapshots. Raises ClusterError."""
     call = Call(method="GET", path=collection_path(collection, "snapshots"))
     for node in nodes:

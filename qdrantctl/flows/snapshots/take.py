@@ -9,13 +9,20 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
-from qdrantctl.flows.cluster.nodes import Work, points, reached, replicas, snapshots, topology
+from qdrantctl.flows.cluster.nodes import (
+    JobContext,
+    connect_nodes,
+    count_shard_points,
+    list_node_snapshots,
+    list_replicas,
+    read_topology,
+)
 from qdrantctl.flows.execution.context import ChangeProgress, ExecutionContext
 from qdrantctl.model.address import Address
-from qdrantctl.model.client import NodeDoor
+from qdrantctl.model.client import NodeClient
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.resource import Resource
-from qdrantctl.model.snapshots.snapshot import File, Taken
+from qdrantctl.model.snapshots.snapshot import NodeSnapshotFile, SnapshotRecord
 from qdrantctl.model.step import Call, Snapshot, collection_path
 
 SECOND = 1.0
@@ -32,11 +39,11 @@ def take_safety_snapshot(
         progress.restore_point = progress.snapshot.id
 
 
-def _take(step: Snapshot, live: Resource, work: Work) -> Taken:
+def _take(step: Snapshot, live: Resource, work: JobContext) -> SnapshotRecord:
     """A snapshot on every node that holds shards. Raises QdrantctlError; nothing was destroyed."""
-    told = topology(work.door, step.collection)
-    holders = frozenset(peer for _, peer, _ in replicas(told))
-    with reached(work.door, step.nodes, holders, f"snapshot of {step.collection}") as nodes:
+    told = read_topology(work.door, step.collection)
+    holders = frozenset(peer for _, peer, _ in list_replicas(told))
+    with connect_nodes(work.door, step.nodes, holders, f"snapshot of {step.collection}") as nodes:
         taken = begun(step.collection, live, told, nodes, work)
         files = (_read_back(file, nodes[file.peer], step.collection, work) for file in taken.files)
         return taken.model_copy(update={"files": tuple(files)})
@@ -46,16 +53,16 @@ def begun(
     collection: str,
     live: Resource,
     told: Mapping[str, Any],
-    nodes: Mapping[str, NodeDoor],
-    work: Work,
-) -> Taken:
+    nodes: Mapping[str, NodeClient],
+    work: JobContext,
+) -> SnapshotRecord:
     """A snapshot on each node that holds shards, not yet read. Raises QdrantctlError.
 
     `told` says which do. A collection with shard keys may have no shard yet: then all have a part.
     """
-    holders = {peer for _, peer, _ in replicas(told)} or nodes.keys()
+    holders = {peer for _, peer, _ in list_replicas(told)} or nodes.keys()
     files = tuple(_file(peer, nodes[peer], collection, work) for peer in sorted(holders))
-    wanted = {shard for shard, _, _ in replicas(told)}
+    wanted = {shard for shard, _, _ in list_replicas(told)}
     if missing := wanted - {shard for file in files for shard in file.shards}:
         raise ClusterError(
             f"{work.door.server.url}: no replica of shard {min(missing)} of {collection} is "
@@ -63,7 +70,7 @@ def begun(
             hint="See that every node is up and its replicas are active.",
         )
     found = _TIME.search(files[0].name)
-    return Taken(
+    return SnapshotRecord(
         id=found[1] if found else files[0].name,
         collection=collection,
         server=str(work.door.server.version),
@@ -84,23 +91,25 @@ def _keys(told: Mapping[str, Any]) -> tuple[tuple[str | int, tuple[int, ...]], .
     return tuple(sorted(made, key=lambda entry: entry[1]))
 
 
-def _of_its_own_second(node: NodeDoor, collection: str) -> None:
+def _of_its_own_second(node: NodeClient, collection: str) -> None:
     """A snapshot is named after its second, and would take the place of one of the same."""
-    times = [found[1] for name in snapshots(node, collection) if (found := _TIME.search(name))]
-    if any(made >= f"{node.now:%Y-%m-%d-%H-%M-%S}" for made in times):
+    times = [
+        found[1] for name in list_node_snapshots(node, collection) if (found := _TIME.search(name))
+    ]
+    if any(made >= f"{node.server_time:%Y-%m-%d-%H-%M-%S}" for made in times):
         time.sleep(SECOND)
 
 
-def _file(peer: str, node: NodeDoor, collection: str, work: Work) -> File:
+def _file(peer: str, node: NodeClient, collection: str, work: JobContext) -> NodeSnapshotFile:
     """One node's part, as the server tells of it."""
     work.say(f"collection/{collection}: taking a snapshot on {node.server.url}")
     _of_its_own_second(node, collection)
-    before = points(node, collection)
+    before = count_shard_points(node, collection)
     path = collection_path(collection, "snapshots")
-    made = node.ask(Call(method="POST", path=path, query={"wait": "true"}))
-    after = points(node, collection)
+    made = node.request(Call(method="POST", path=path, query={"wait": "true"}))
+    after = count_shard_points(node, collection)
     shards = {shard: (before.get(shard, count), count) for shard, count in after.items()}
-    return File(
+    return NodeSnapshotFile(
         peer=peer,
         name=str(made["name"]),
         size=int(made["size"]),
@@ -110,14 +119,16 @@ def _file(peer: str, node: NodeDoor, collection: str, work: Work) -> File:
     )
 
 
-def _read_back(file: File, node: NodeDoor, collection: str, work: Work) -> File:
+def _read_back(
+    file: NodeSnapshotFile, node: NodeClient, collection: str, work: JobContext
+) -> NodeSnapshotFile:
     """The file with its checksum. The server's word is not taken for it: it is read back whole."""
     name, size = file.name, file.size
-    listed = snapshots(node, collection).get(name, {})
+    listed = list_node_snapshots(node, collection).get(name, {})
     call = Call(method="GET", path=collection_path(collection, "snapshots", name))
     checksum, length = sha256(), 0
     for piece in node.download(call):
-        work.go_on()
+        work.raise_if_cancelled()
         checksum.update(piece)
         length += len(piece)
         work.say(

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 
 from qdrantctl.adapters.project.settings import NONE, Settings
-from qdrantctl.adapters.qdrant.ledger import resource_of
+from qdrantctl.adapters.qdrant.ledger import parse_entry
 from qdrantctl.adapters.system import git
-from qdrantctl.flows.state.live import Worlds
+from qdrantctl.flows.state.live import ClusterState
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Change
-from qdrantctl.model.consent import matches
+from qdrantctl.model.consent import matches_glob
 from qdrantctl.model.resource import Record
 from qdrantctl.model.violation import Severity, Violation
 
@@ -19,11 +19,11 @@ OLDER = "QC230"
 _SHA = 12
 
 
-def older(
+def check_checkout_is_current(
     settings: Settings,
     allowed: Sequence[str],
     changes: Sequence[Change],
-    found: Worlds,
+    found: ClusterState,
     versions: Mapping[Address, int],
 ) -> Iterator[Violation]:
     """A violation for each change of what was applied from a commit that HEAD does not contain.
@@ -34,16 +34,16 @@ def older(
     if settings.embedded or NONE in (settings.project, settings.environment):
         return
     ours = {settings.owner, *settings.previous_owners}
-    contained = cache(lambda commit: git.contains(settings.root, commit))
+    contained = cache(lambda commit: git.head_contains(settings.root, commit))
     for change in changes:
-        record = _record(change.where, found)
+        record = _last_record(change.parsed_address, found)
         idle = change.action in (Action.NOOP, Action.REFUSED)
         if idle or record is None or record.owner not in ours:
             continue
-        if any(matches(pattern, change.address) for pattern in allowed):
+        if any(matches_glob(pattern, change.address) for pattern in allowed):
             continue
         known = contained(record.commit)
-        version = versions.get(change.where)
+        version = versions.get(change.parsed_address)
         if known is False:
             why, way = "which this checkout does not contain", "Update the checkout"
         elif known is None and version is not None and record.schema_version > version:
@@ -55,19 +55,19 @@ def older(
             rule=OLDER,
             severity=Severity.ERROR if settings.protected else Severity.WARNING,
             address=change.address,
-            message=f"{change.address} was last applied from {_told(record)}, {why}",
+            message=f"{change.address} was last applied from {_describe_record(record)}, {why}",
             hint=f"{way}, or go on with --allow-older {change.address}. To go back, apply a git "
             "revert.",
         )
 
 
-def _record(address: Address, found: Worlds) -> Record | None:
+def _last_record(address: Address, found: ClusterState) -> Record | None:
     """What the ledger remembers of an address, were it deleted by now."""
     known = found.remembered.get(address)
-    payload = found.payload(address)
-    return known.record if known else resource_of(payload).record if payload else None
+    payload = found.ledger_entry(address)
+    return known.record if known else parse_entry(payload).record if payload else None
 
 
-def _told(record: Record) -> str:
+def _describe_record(record: Record) -> str:
     commit = f"commit {record.commit[:_SHA]}" if record.commit else "no commit that is known"
     return f"{commit} by {record.who or 'somebody'} ({record.when})".replace(" ()", "")

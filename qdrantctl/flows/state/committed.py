@@ -11,9 +11,9 @@ from pathlib import Path
 from qdrantctl.adapters.project import committed_state as edge
 from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.system import git
-from qdrantctl.flows.state.desired import Desired, desired
+from qdrantctl.flows.state.desired import DesiredState, load_desired_state
 from qdrantctl.model.address import Address
-from qdrantctl.model.committed_state import path_of
+from qdrantctl.model.committed_state import state_path
 from qdrantctl.model.errors import StateError, UsageError
 from qdrantctl.model.resource import Inventory
 from qdrantctl.model.violation import Severity, Violation
@@ -23,7 +23,7 @@ _MOST = 20
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class CommittedState:
     """The committed state of one environment: as it is on disk, and as the manifests ask."""
 
     folder: Path
@@ -37,12 +37,12 @@ class State:
     """What was committed; without git as it is on disk."""
 
     @property
-    def stale(self) -> Mapping[str, str]:
+    def out_of_date(self) -> Mapping[str, str]:
         """What is wrong with each file that is not current: `changed`, `missing` or `left over`."""
         names = sorted({*self.found, *self.wanted})
-        return {name: self._fault(name) for name in names if self._fault(name)}
+        return {name: self._file_fault(name) for name in names if self._file_fault(name)}
 
-    def _fault(self, name: str) -> str:
+    def _file_fault(self, name: str) -> str:
         if name not in self.wanted:
             return "left over"
         if name not in self.found:
@@ -51,11 +51,11 @@ class State:
 
     def write(self) -> None:
         """Put the files right. Raises QdrantctlError."""
-        texts = {name: self.wanted[name] for name in self.stale if name in self.wanted}
-        edge.write(self.folder, texts, [n for n in self.stale if n not in self.wanted])
+        texts = {name: self.wanted[name] for name in self.out_of_date if name in self.wanted}
+        edge.write_state(self.folder, texts, [n for n in self.out_of_date if n not in self.wanted])
 
 
-def state(settings: Settings, wanted: Inventory) -> State | None:
+def compute_committed_state(settings: Settings, wanted: Inventory) -> CommittedState | None:
     """The state of these settings' environment; None where it has none. Needs no server.
 
     A version is the one at git's HEAD, plus 1 where what is asked differs from there. Without git
@@ -64,38 +64,40 @@ def state(settings: Settings, wanted: Inventory) -> State | None:
     folder = settings.state_folder
     if folder is None:
         return None
-    found = edge.read(folder)
-    before = committed(settings, found)
+    found = edge.read_state(folder)
+    before = read_commit(settings, found)
     merging = cache(lambda: git.is_merging(settings.root))
     versions, texts = {}, {}
     for address, resource in wanted.items():
-        name = path_of(address)
+        name = state_path(address)
         mark = resource.digest
-        versions[address] = _version(mark, before.get(name, ""), found.get(name, ""), merging)
-        texts[name] = edge.text_of(resource, versions[address])
+        versions[address] = _next_version(mark, before.get(name, ""), found.get(name, ""), merging)
+        texts[name] = edge.render_state_file(resource, versions[address])
     shown = os.path.relpath(folder, settings.root).replace(os.sep, "/")
-    return State(folder, shown, found, texts, versions, before)
+    return CommittedState(folder, shown, found, texts, versions, before)
 
 
-def before(settings: Settings) -> dict[str, str]:
+def committed_files(settings: Settings) -> dict[str, str]:
     """What was committed; nothing where these settings have no state."""
     folder = settings.state_folder
-    return committed(settings, edge.read(folder)) if folder else {}
+    return read_commit(settings, edge.read_state(folder)) if folder else {}
 
 
-def committed(settings: Settings, found: Mapping[str, str], ref: str = git.HEAD) -> dict[str, str]:
+def read_commit(
+    settings: Settings, found: Mapping[str, str], ref: str = git.HEAD
+) -> dict[str, str]:
     """The files of the state in a commit; those `found` on disk where git cannot tell."""
     folder = settings.state_folder
     assert folder is not None
-    files = git.files(settings.root, folder, ref)
+    files = git.read_committed_files(settings.root, folder, ref)
     if files is None:
         return dict(found)
-    return {name: text for name, data in files.items() if (text := edge.decoded(data))}
+    return {name: text for name, data in files.items() if (text := edge.decode_state_file(data))}
 
 
-def _version(digest: str, before: str, here: str, merging: Callable[[], bool]) -> int:
+def _next_version(digest: str, before: str, here: str, merging: Callable[[], bool]) -> int:
     """The version of what has this digest now: `before` is what was committed, `here` the file."""
-    base, mark = edge.mark(before), edge.mark(here)
+    base, mark = edge.read_stamp(before), edge.read_stamp(here)
     version = base.version + (base.digest != digest) if base else 1
     if mark is None:
         return version
@@ -107,16 +109,16 @@ def _version(digest: str, before: str, here: str, merging: Callable[[], bool]) -
     return version
 
 
-def with_state(settings: Settings, wanted: Desired) -> Desired:
+def with_locked_versions(settings: Settings, wanted: DesiredState) -> DesiredState:
     """What is desired with the versions that apply would give it, which begins a state.
 
     Where a protected environment has state, it is an error when that is not current.
     """
-    made = state(settings, wanted.inventory)
+    made = compute_committed_state(settings, wanted.inventory)
     if made is None:
         return wanted
     locked = settings.protected and made.found
-    more = tuple(_not_current(settings, made)) if locked else ()
+    more = tuple(_out_of_date_message(settings, made)) if locked else ()
     return replace(
         wanted,
         versions=made.versions,
@@ -125,7 +127,7 @@ def with_state(settings: Settings, wanted: Desired) -> Desired:
     )
 
 
-def settled(settings: Settings, *, locked: bool | None) -> tuple[Desired, str]:
+def refresh_or_check_lock(settings: Settings, *, locked: bool | None) -> tuple[DesiredState, str]:
     """What apply works with, and what it has to say of the state, which is current afterwards.
 
     Where the ledger is gone the state as it was before tells what was applied.
@@ -133,12 +135,12 @@ def settled(settings: Settings, *, locked: bool | None) -> tuple[Desired, str]:
     Locked, a state that is not current is refused. A protected environment that has state is
     always locked. Raises StateError, UsageError, ManifestError.
     """
-    wanted = desired(settings)
-    made = state(settings, wanted.inventory)
+    wanted = load_desired_state(settings)
+    made = compute_committed_state(settings, wanted.inventory)
     if made is None:
         if locked:
             raise UsageError(
-                "--locked needs committed state", why=f"Of that {settings.stateless}.",
+                "--locked needs committed state", why=f"Of that {settings.no_state_reason}.",
                 hint="Leave --locked out.",
             )  # fmt: skip
         return wanted, ""
@@ -149,24 +151,24 @@ def settled(settings: Settings, *, locked: bool | None) -> tuple[Desired, str]:
             hint="Leave --no-locked out; `qdrantctl lock` makes the state current.",
         )
     told = ""
-    if stale := len(made.stale):
+    if stale := len(made.out_of_date):
         if always or locked:
-            raise not_current(settings, made)
+            raise out_of_date_error(settings, made)
         made.write()
         files = f"{stale} file{'s' * (stale > 1)}"
         told = f"{made.shown}: {files} refreshed; commit it with the manifests."
     return replace(wanted, versions=made.versions, committed=made.before), told
 
 
-def always_locked(settings: Settings) -> bool:
+def is_state_locked(settings: Settings) -> bool:
     """Whether apply must not write the state: it is reviewed where the environment is protected."""
     folder = settings.state_folder
-    return settings.protected and folder is not None and bool(edge.read(folder))
+    return settings.protected and folder is not None and bool(edge.read_state(folder))
 
 
-def not_current(settings: Settings, made: State) -> StateError:
+def out_of_date_error(settings: Settings, made: CommittedState) -> StateError:
     """The error that names what is not current."""
-    lines = [f"{made.shown}/{name} is {fault}" for name, fault in made.stale.items()]
+    lines = [f"{made.shown}/{name} is {fault}" for name, fault in made.out_of_date.items()]
     more = f"\n  and {len(lines) - _MOST} more" if len(lines) > _MOST else ""
     return StateError(
         f"the committed state of {settings.owner} is not what the manifests ask; nothing was done",
@@ -175,8 +177,8 @@ def not_current(settings: Settings, made: State) -> StateError:
     )
 
 
-def _not_current(settings: Settings, made: State) -> Iterator[Violation]:
-    if stale := list(made.stale):
+def _out_of_date_message(settings: Settings, made: CommittedState) -> Iterator[Violation]:
+    if stale := list(made.out_of_date):
         more = f" and {len(stale) - 1} more" if len(stale) > 1 else ""
         yield Violation(
             rule="QC231",

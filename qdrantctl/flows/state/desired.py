@@ -6,24 +6,24 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from qdrantctl.adapters.manifests.load import Declared, Loaded, load
+from qdrantctl.adapters.manifests.load import DeclaredResource, LoadedManifests, load_manifests
 from qdrantctl.adapters.manifests.sources import Sources
 from qdrantctl.adapters.project.settings import PROJECT_FILE, Settings
 from qdrantctl.kinds.catalog import BY_NAME, KINDS, OVERLAYS
 from qdrantctl.model.address import Address
 from qdrantctl.model.errors import ManifestError, UsageError
 from qdrantctl.model.kind import Overlay
-from qdrantctl.model.resource import Inventory, digest
+from qdrantctl.model.resource import Inventory, json_digest
 from qdrantctl.model.violation import Severity, Violation
 
 
 @dataclass(frozen=True, slots=True)
-class Desired:
+class DesiredState:
     """What the manifests ask, and what is doubtful about them."""
 
     inventory: Inventory
     violations: tuple[Violation, ...]
-    declared: Mapping[Address, Declared] = field(default_factory=dict)
+    declared: Mapping[Address, DeclaredResource] = field(default_factory=dict)
     """Where each resource is declared."""
     versions: Mapping[Address, int] = field(default_factory=dict)
     """By the committed state; of nothing where there is none."""
@@ -35,14 +35,14 @@ class Desired:
     @property
     def digest(self) -> str:
         """sha256 over every resource, whatever file it stands in."""
-        return digest({str(address): r.digest for address, r in self.inventory.items()})
+        return json_digest({str(address): r.digest for address, r in self.inventory.items()})
 
 
 GIVEN_AWAY = frozenset({"QC055", "QC071"})
 """Secrets in manifests and in the project file."""
 
 
-def desired(settings: Settings, but: frozenset[str] = frozenset()) -> Desired:
+def load_desired_state(settings: Settings, but: frozenset[str] = frozenset()) -> DesiredState:
     """The desired world. Raises ManifestError with every error at once.
 
     Errors of the rules `but` do not stop whoever tells of them in another way.
@@ -52,21 +52,25 @@ def desired(settings: Settings, but: frozenset[str] = frozenset()) -> Desired:
             f"there is no {PROJECT_FILE} in {settings.root} or above, and no -f",
             hint="Run `qdrantctl init` to start a project, or name manifests with -f FILE.",
         )
-    loaded = load(sources(settings), (*KINDS, *OVERLAYS), stdin)
-    wanted = laid(loaded)
-    violations = (*settings.given_away, *judged(loaded, wanted, settings))
+    loaded = load_manifests(manifest_sources(settings), (*KINDS, *OVERLAYS), read_stdin)
+    wanted = apply_overlays(loaded)
+    violations = (*settings.given_away, *check_manifests(loaded, wanted, settings))
     if any(v.severity is Severity.ERROR and v.rule not in but for v in violations):
         raise ManifestError("the manifests have errors; nothing was sent", violations)
-    return Desired(wanted, violations, loaded.declared, overlays=loaded.overlays)
+    return DesiredState(wanted, violations, loaded.declared, overlays=loaded.overlays)
 
 
-def judged(loaded: Loaded, wanted: Inventory, settings: Settings) -> tuple[Violation, ...]:
+def check_manifests(
+    loaded: LoadedManifests, wanted: Inventory, settings: Settings
+) -> tuple[Violation, ...]:
     """All that is wrong with manifests, each as much as the project says."""
-    found = dict.fromkeys(linted(loaded, wanted))  # what an overlay is guilty of is told once
-    return tuple(_weighed([*loaded.violations, *found], settings.rules))
+    found = dict.fromkeys(
+        lint_manifests(loaded, wanted)
+    )  # what an overlay is guilty of is told once
+    return tuple(_set_severities([*loaded.violations, *found], settings.rules))
 
 
-def sources(settings: Settings) -> Sources:
+def manifest_sources(settings: Settings) -> Sources:
     """Where the manifests of these settings are."""
     return Sources(
         base=settings.root,
@@ -78,50 +82,52 @@ def sources(settings: Settings) -> Sources:
     )
 
 
-def stdin() -> bytes:
+def read_stdin() -> bytes:
     """What `-f -` reads."""
     return sys.stdin.buffer.read()
 
 
-def laid(loaded: Loaded) -> Inventory:
+def apply_overlays(loaded: LoadedManifests) -> Inventory:
     """The resources with every overlay laid under them, and what they say of others spelt out."""
     wanted = loaded.desired
     for overlay in OVERLAYS:
-        if documents := _of(loaded, overlay):
+        if documents := _overlay_documents(loaded, overlay):
             wanted = overlay.apply(documents, wanted)
-    return Inventory(BY_NAME[a.kind].resolve(resource, wanted) for a, resource in wanted.items())
+    return Inventory(
+        BY_NAME[a.kind].resolve_selectors(resource, wanted) for a, resource in wanted.items()
+    )
 
 
-def widened(wanted: Inventory, remembered: Inventory) -> Inventory:
+def merge_unselected(wanted: Inventory, remembered: Inventory) -> Inventory:
     """The resources that -f names, with what they said of others: naming fewer takes nothing away.
 
     What is `remembered` under the address of one is this owner's, or nothing comes of it.
     """
     return Inventory(
-        BY_NAME[address.kind].widen(resource, wanted, remembered[address])
+        BY_NAME[address.kind].merge_unselected(resource, wanted, remembered[address])
         if address in remembered
         else resource
         for address, resource in wanted.items()
     )
 
 
-def _of(loaded: Loaded, overlay: Overlay) -> Inventory:
+def _overlay_documents(loaded: LoadedManifests, overlay: Overlay) -> Inventory:
     found = loaded.overlays.values()
     return Inventory(document for document in found if document.address.kind == overlay.name)
 
 
-def linted(loaded: Loaded, wanted: Inventory) -> Iterator[Violation]:
+def lint_manifests(loaded: LoadedManifests, wanted: Inventory) -> Iterator[Violation]:
     """What the kinds and overlays themselves say of what was loaded."""
     for address, resource in wanted.items():
         for finding in BY_NAME[address.kind].lint(resource, wanted):
-            yield loaded.place(resource, finding)
+            yield loaded.locate_finding(resource, finding)
     for overlay in OVERLAYS:
-        for document in _of(loaded, overlay).values():
+        for document in _overlay_documents(loaded, overlay).values():
             for finding in overlay.lint(document, wanted):
-                yield loaded.place(document, finding)
+                yield loaded.locate_finding(document, finding)
 
 
-def _weighed(
+def _set_severities(
     violations: Iterable[Violation], severities: Mapping[str, Severity]
 ) -> Iterator[Violation]:
     """Each with the severity that the project gives its rule.

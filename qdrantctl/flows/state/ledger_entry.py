@@ -8,21 +8,21 @@ from typing import Any
 from pydantic import MISSING
 
 from qdrantctl.kinds.catalog import BY_NAME
-from qdrantctl.model.actor import Identity
+from qdrantctl.model.actor import Actor
 from qdrantctl.model.change import Action, Change
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.resource import Resource
 from qdrantctl.model.server import Server
-from qdrantctl.model.snapshots.snapshot import Taken
+from qdrantctl.model.snapshots.snapshot import SnapshotRecord
 
 HISTORY = 20
 """Entries of a record's history that are kept."""
 
 
-def first(change: Change, owner: str) -> dict[str, Json]:
+def new_ledger_entry(change: Change, owner: str) -> dict[str, Json]:
     """The record of a resource of which the ledger knows nothing: ours, with nothing in it yet."""
-    address = change.where
-    named = address.of(owner) if BY_NAME[address.kind].owned else address
+    address = change.parsed_address
+    named = address.qualified(owner) if BY_NAME[address.kind].scoped_to_owner else address
     return {
         "owner": owner,
         "address": str(named),
@@ -34,12 +34,12 @@ def first(change: Change, owner: str) -> dict[str, Json]:
     }
 
 
-def pending(
+def pending_entry(
     change: Change,
     before: Mapping[str, Json],
     live: Resource | None,
     owner: str,
-    taken: Taken | None = None,
+    taken: SnapshotRecord | None = None,
 ) -> dict[str, Json]:
     """The record while a change is under way: what was, and what is being applied.
 
@@ -47,9 +47,9 @@ def pending(
     done, so that whoever finishes it can make them again. Every snapshot that was taken stays in
     the record, also of a resource that is deleted: what it says of a file is not to be had again.
     """
-    after = _after(change)
+    after = _recorded_state(change)
     known = bool(before) and not before.get("deleted")
-    entry = dict(before) if known else first(change, owner)
+    entry = dict(before) if known else new_ledger_entry(change, owner)
     if "generations" in before:
         entry["generations"] = before["generations"]
     entry["history"] = list(before.get("history", ()))
@@ -72,16 +72,16 @@ def pending(
     return entry
 
 
-def applied(
+def applied_entry(
     change: Change,
     before: Mapping[str, Json],
     live: Resource | None,
     server: Server,
-    identity: Identity,
+    identity: Actor,
     when: str,
 ) -> dict[str, Json]:
     """The record once a change has been read back."""
-    entry = {**before, **_after(change)}
+    entry = {**before, **_recorded_state(change)}
     for word in ("pending", "restoring"):
         entry.pop(word, None)
     entry["deleted"] = change.action in (Action.DELETE, Action.FORGET)
@@ -98,5 +98,5 @@ def applied(
     return entry
 
 
-def _after(change: Change) -> Mapping[str, Any]:
+def _recorded_state(change: Change) -> Mapping[str, Any]:
     return {} if change.record is MISSING else change.record

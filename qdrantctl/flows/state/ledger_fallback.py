@@ -8,15 +8,17 @@ from dataclasses import replace
 
 from qdrantctl.adapters.project import committed_state as edge
 from qdrantctl.adapters.project.settings import Settings
-from qdrantctl.flows.state.desired import Desired
-from qdrantctl.flows.state.live import Worlds, detailed
+from qdrantctl.flows.state.desired import DesiredState
+from qdrantctl.flows.state.live import ClusterState, with_details
 from qdrantctl.kinds.catalog import BY_NAME
-from qdrantctl.model.client import Door
+from qdrantctl.model.client import Client
 from qdrantctl.model.resource import Inventory
 from qdrantctl.model.violation import Severity, Violation
 
 
-def recalled(settings: Settings, door: Door, wanted: Desired, found: Worlds) -> Worlds:
+def with_committed_state_as_fallback(
+    settings: Settings, door: Client, wanted: DesiredState, found: ClusterState
+) -> ClusterState:
     """The same worlds; where the ledger knows nothing of this owner, the state is its memory.
 
     Of a resource that is not there the state alone cannot tell whether it ever was, so only what
@@ -29,7 +31,7 @@ def recalled(settings: Settings, door: Door, wanted: Desired, found: Worlds) -> 
     shown = os.path.relpath(folder, settings.root)
     ours = Inventory(
         replace(resource, record=replace(resource.record, committed=True))
-        for resource in edge.resources(wanted.committed, shown, settings.owner)
+        for resource in edge.parse_resources(wanted.committed, shown, settings.owner)
         if resource.record
         and resource.address.kind in BY_NAME
         and resource.address in found.live
@@ -39,13 +41,13 @@ def recalled(settings: Settings, door: Door, wanted: Desired, found: Worlds) -> 
         return found
     remembered = Inventory([*found.remembered.values(), *ours.values()])
     found = replace(found, remembered=remembered)
-    again = detailed(door, found, wanted.inventory, frozenset(ours))
+    again = with_details(door, found, wanted.inventory, frozenset(ours))
     return replace(again, remembered=remembered)
 
 
-def told(settings: Settings, found: Worlds) -> Iterator[Violation]:
+def fallback_notice(settings: Settings, found: ClusterState) -> Iterator[Violation]:
     """That the committed state stands in for the ledger."""
-    if any(known.from_state for known in found.remembered.values()):
+    if any(known.is_from_state for known in found.remembered.values()):
         yield Violation(
             rule="QC232",
             severity=Severity.NOTE,

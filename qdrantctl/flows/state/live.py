@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from qdrantctl.adapters.qdrant.ledger import Memory, read, resource_of
+from qdrantctl.adapters.qdrant.ledger import LedgerContents, parse_entry, read_ledger
 from qdrantctl.kinds.catalog import BY_NAME, KINDS
 from qdrantctl.model.address import Address
-from qdrantctl.model.client import Asked, Door
+from qdrantctl.model.client import Client, ReadRequest
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.resource import Inventory, Resource
 from qdrantctl.model.server import Server
@@ -19,29 +19,29 @@ Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Worlds:
+class ClusterState:
     """What was read of one cluster at one time."""
 
     live: Inventory
     remembered: Inventory
     """Records of every owner, those of deleted resources left out."""
-    memory: Memory
+    memory: LedgerContents
     owners: tuple[str, ...] = ()
     """Whose resources of owned kinds are called by their name alone."""
     unsigned: str = ""
     """Why no token can be signed with the given key; empty when one can, or none is asked for."""
 
-    def payload(self, address: Address) -> Mapping[str, Json]:
+    def ledger_entry(self, address: Address) -> Mapping[str, Json]:
         """The ledger's entry for an address as it stands there; empty when there is none."""
         found: Mapping[str, Json] = self.memory.entries.get(address, {})
         return found
 
 
 @dataclass(frozen=True, slots=True)
-class Remembering:
+class CachingClient:
     """A door that asks each GET once, so that all kinds see the same answer."""
 
-    door: Door
+    door: Client
     answers: dict[str, Json]
 
     @property
@@ -49,41 +49,41 @@ class Remembering:
         """The server behind the door."""
         return self.door.server
 
-    def ask(self, call: Call) -> Json:
+    def request(self, call: Call) -> Json:
         """The answer, from memory where the same was asked before. Raises ClusterError."""
         if call.method != "GET":
-            return self.door.ask(call)
-        key = _key(call)
+            return self.door.request(call)
+        key = _cache_key(call)
         if key not in self.answers:
-            self.answers[key] = self.door.ask(call)
+            self.answers[key] = self.door.request(call)
         return self.answers[key]
 
-    def expect(self, calls: Iterable[Call]) -> None:
+    def prefetch(self, calls: Iterable[Call]) -> None:
         """A hint for the door behind."""
-        self.door.expect(call for call in calls if _key(call) not in self.answers)
+        self.door.prefetch(call for call in calls if _cache_key(call) not in self.answers)
 
 
-def _key(call: Call) -> str:
+def _cache_key(call: Call) -> str:
     return f"{call.path}?{sorted(call.query.items())}"
 
 
-def worlds(
-    door: Door,
+def read_cluster_state(
+    door: Client,
     desired: Inventory,
     progress: Progress,
     owners: tuple[str, ...],
     *,
     detailed: bool = False,
-) -> Worlds:
+) -> ClusterState:
     """The live and the recorded world. Raises ClusterError; only 404 means that there is none.
 
     `owners` are this one and its previous names. With `detailed` what they have recorded is read
     with all its details, not only with those that are stated.
     """
     progress("reading the ledger")
-    memory = remembering(door, owners)
+    memory = read_recorded_resources(door, owners)
     remembered = Inventory(
-        replace(resource_of(payload), address=address)
+        replace(parse_entry(payload), address=address)
         for address, payload in memory.entries.items()
         if address.kind in BY_NAME and not payload.get("deleted")
     )
@@ -93,20 +93,20 @@ def worlds(
         if address not in desired or (detailed and entry.record and entry.record.owner in owners)
     )
     progress("reading the cluster")
-    live = observe(door, Asked(desired, remembered, details=details, owners=owners))
-    return Worlds(live, remembered, memory, owners)
+    live = read_live(door, ReadRequest(desired, remembered, details=details, owners=owners))
+    return ClusterState(live, remembered, memory, owners)
 
 
-def remembering(door: Door, owners: tuple[str, ...]) -> Memory:
+def read_recorded_resources(door: Client, owners: tuple[str, ...]) -> LedgerContents:
     """What the ledger holds; of owned kinds what these owners have is called by its name alone.
 
     Where it was recorded under a previous name, too, the present one counts.
     """
-    memory = read(door)
+    memory = read_ledger(door)
     entries: dict[Address, Mapping[str, Json]] = {}
     for owner in ("", *reversed(owners)):
         for address, payload in memory.entries.items():
-            owned = address.kind in BY_NAME and BY_NAME[address.kind].owned
+            owned = address.kind in BY_NAME and BY_NAME[address.kind].scoped_to_owner
             mine = owned and payload["owner"] in owners
             if mine and payload["owner"] == owner:
                 entries[Address(address.kind, address.name.removeprefix(f"{owner}/"))] = payload
@@ -115,9 +115,9 @@ def remembering(door: Door, owners: tuple[str, ...]) -> Memory:
     return replace(memory, entries=entries)
 
 
-def observe(door: Door, asked: Asked) -> Inventory:
+def read_live(door: Client, asked: ReadRequest) -> Inventory:
     """The live resources of every kind that are asked for."""
-    once = Remembering(door, {})
+    once = CachingClient(door, {})
     found: list[Resource] = []
     for kind in KINDS:
         if asked.only is None or any(address.kind == kind.name for address in asked.only):
@@ -125,8 +125,10 @@ def observe(door: Door, asked: Asked) -> Inventory:
     return Inventory(found)
 
 
-def detailed(door: Door, worlds: Worlds, desired: Inventory, more: frozenset[Address]) -> Worlds:
+def with_details(
+    door: Client, worlds: ClusterState, desired: Inventory, more: frozenset[Address]
+) -> ClusterState:
     """The same worlds with points and status of `more` read too."""
-    asked = Asked(desired, worlds.remembered, details=more, only=more, owners=worlds.owners)
-    fresh = observe(door, asked)
+    asked = ReadRequest(desired, worlds.remembered, details=more, only=more, owners=worlds.owners)
+    fresh = read_live(door, asked)
     return replace(worlds, live=Inventory([*worlds.live.values(), *fresh.values()]))

@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, time
 
-from qdrantctl.model.access_keys.generation import EVERYWHERE, Generation, abilities, generations
-from qdrantctl.model.address import OWN_PREFIX, Address, unsendable
+from qdrantctl.model.access_keys.generation import (
+    EVERYWHERE,
+    Generation,
+    list_abilities,
+    parse_generations,
+)
+from qdrantctl.model.address import OWN_PREFIX, Address, unsendable_reason
 from qdrantctl.model.change import Action, Cause, Change, FieldChange
 from qdrantctl.model.field_rule import Effect, Json
 from qdrantctl.model.kind import Context
-from qdrantctl.model.lease import stamp
+from qdrantctl.model.lease import format_time
 from qdrantctl.model.resource import Inventory, Resource
 from qdrantctl.model.violation import Finding, Severity, Violation
 
-_MADE = (Action.CREATE, Action.UPDATE, Action.ADOPT)
+_GRANTED_NOW = (Action.CREATE, Action.UPDATE, Action.ADOPT)
 _LEAVING = (Action.DELETE, Action.FORGET)
 
 
-def lint(resource: Resource, desired: Inventory) -> Iterator[Finding]:
+def lint_access_key(resource: Resource, desired: Inventory) -> Iterator[Finding]:
     """What no server needs to be asked for."""
     scope: Mapping[str, str] = resource.spec["access"]
     if scope.get(EVERYWHERE) == "m" and "manage" not in resource.declared.get("acknowledge", ()):
@@ -29,22 +34,22 @@ def lint(resource: Resource, desired: Inventory) -> Iterator[Finding]:
             "Name collections instead, or state acknowledge: [manage].",
         )
     for name in scope:
-        if name != EVERYWHERE and (reason := _unusable(name)):
+        if name != EVERYWHERE and (reason := _explain_unusable(name)):
             hint = "Name each collection or alias as it stands in the URL."
             yield Finding("QC141", ("access", name), reason, hint)
-    for name, alias in _beside(scope, desired):
-        yield Finding("QC146", ("access", name), *_aliased(name, alias), Severity.WARNING)
+    for name, alias in _aliases_beside(scope, desired):
+        yield Finding("QC146", ("access", name), *_report_alias(name, alias), Severity.WARNING)
 
 
-def _unusable(name: str) -> str:
+def _explain_unusable(name: str) -> str:
     if set(name) & set("*?"):
         return f"{name!r} is a literal name to Qdrant: there are no wildcards in tokens"
     if name.startswith(OWN_PREFIX):
         return f"{name!r} is qdrantctl's own: whoever may write there may take back a revocation"
-    return unsendable(name)
+    return unsendable_reason(name)
 
 
-def _beside(scope: Mapping[str, str], world: Inventory) -> Iterator[tuple[str, str]]:
+def _aliases_beside(scope: Mapping[str, str], world: Inventory) -> Iterator[tuple[str, str]]:
     """Collections of a scope that have an alias which the scope does not name."""
     for address, alias in world.items():
         if address.kind == "alias" and address.name not in scope:
@@ -53,65 +58,69 @@ def _beside(scope: Mapping[str, str], world: Inventory) -> Iterator[tuple[str, s
                 yield target, address.name
 
 
-def _aliased(name: str, alias: str) -> tuple[str, str]:
+def _report_alias(name: str, alias: str) -> tuple[str, str]:
     return (
         f"applications may know {name} as {alias}, and this key is refused there",
         f"Name the alias {alias}: Qdrant compares names literally, and the key then follows it.",
     )
 
 
-def check(change: Change, context: Context) -> Iterator[Violation]:
+def check_access_key(change: Change, context: Context) -> Iterator[Violation]:
     """What this cluster says of a key."""
-    desired = context.desired.get(change.where)
-    live = context.live.get(change.where)
+    desired = context.desired.get(change.parsed_address)
+    live = context.live.get(change.parsed_address)
     if change.action in _LEAVING:
         if live is not None and not live.spec.get("revocable"):
-            yield from _outliving(change, live)
+            yield from _outliving_tokens(change, live)
         return
     if desired is None or change.action is Action.REFUSED:
         return
-    yield from _nameless(change, desired, context)
-    yield from _nameable(change, desired, context)
+    yield from _unnamed_collections(change, desired, context)
+    yield from _unstated_aliases(change, desired, context)
     if live is not None:
-        yield from _still_wider(change, live, desired)
-        yield from _life(change, live, context)
-        yield from _strangers(change, live, context)
+        yield from _report_wider_tokens(change, live, desired)
+        yield from _check_lifetimes(change, live, context)
+        yield from _unknown_generations(change, live, context)
 
 
-def _nameless(change: Change, desired: Resource, context: Context) -> Iterator[Violation]:
+def _unnamed_collections(
+    change: Change, desired: Resource, context: Context
+) -> Iterator[Violation]:
     for name in desired.spec["access"]:
         places = [Address(kind, name) for kind in ("collection", "alias")]
         there = [a for a in places if a in context.live or a in context.desired]
         if name != EVERYWHERE and all(address in context.deleted for address in there):
-            yield _told(
+            yield _key_violation(
                 "QC145",
                 change,
                 f"{change.address} names {name!r}, which neither the manifests nor the cluster "
                 "have; whoever makes it later would be read by this key's holders",
                 "Correct the name, or state the collection or alias.",
-                Severity.ERROR if change.action in _MADE else Severity.WARNING,
+                Severity.ERROR if change.action in _GRANTED_NOW else Severity.WARNING,
             )
 
 
-def _nameable(change: Change, desired: Resource, context: Context) -> Iterator[Violation]:
+def _unstated_aliases(change: Change, desired: Resource, context: Context) -> Iterator[Violation]:
     """Aliases on the cluster that no manifest states; of those that one does, lint tells."""
     scope: Mapping[str, str] = desired.spec["access"]
     for name in scope:
         target = context.live.get(Address("collection", name))
         for alias in target.facts.aliases if target else ():
             if alias not in scope and Address("alias", alias) not in context.desired:
-                message, hint = _aliased(name, alias)
-                yield _told("QC146", change, message, hint)
+                message, hint = _report_alias(name, alias)
+                yield _key_violation("QC146", change, message, hint)
 
 
-def _still_wider(change: Change, live: Resource, desired: Resource) -> Iterator[Violation]:
+def _report_wider_tokens(change: Change, live: Resource, desired: Resource) -> Iterator[Violation]:
     """A scope that narrows is written in the next token; those there are keep theirs."""
     valid = [
-        one.number for one in generations(live.facts.generations) if one.id and not one.revoked
+        one.number
+        for one in parse_generations(live.facts.generations)
+        if one.id and not one.revoked
     ]
     if valid and any(field.direction == "narrows" for field in change.fields):
-        numbers, name = ", ".join(map(str, valid)), change.where.name
-        yield _told(
+        numbers, name = ", ".join(map(str, valid)), change.parsed_address.name
+        yield _key_violation(
             "QC148",
             change,
             f"{change.address}: tokens of generation {numbers} keep their scope until "
@@ -122,52 +131,58 @@ def _still_wider(change: Change, live: Resource, desired: Resource) -> Iterator[
         )
 
 
-def _life(change: Change, live: Resource, context: Context) -> Iterator[Violation]:
+def _check_lifetimes(change: Change, live: Resource, context: Context) -> Iterator[Violation]:
     """Where the tokens of a key are in their lives."""
-    found = generations(live.facts.generations)
+    found = parse_generations(live.facts.generations)
     if not found:
         return
-    now, newest, name = _evening(context), found[-1], change.where.name
+    now, newest, name = _end_of_day(context), found[-1], change.parsed_address.name
     state, rotate = newest.state(now), f"qdrantctl keys rotate {name}"
     told = f"{change.address}: generation {newest.number}"
     if state == "revoked":
         hint = f"Apply leaves it so; `{rotate}` grants a new generation."
-        yield _told("QC148", change, f"{told} was revoked", hint, Severity.NOTE)
+        yield _key_violation("QC148", change, f"{told} was revoked", hint, Severity.NOTE)
     elif state == "not issued" and change.action is Action.NOOP:
         hint = f"`qdrantctl keys issue {name}` makes it."
-        yield _told("QC148", change, f"{told} has no token yet", hint, Severity.NOTE)
+        yield _key_violation("QC148", change, f"{told} has no token yet", hint, Severity.NOTE)
     elif state == "expired":
-        yield _told("QC148", change, f"{told} expired on {_day(newest)}", f"Run `{rotate}`.")
+        yield _key_violation(
+            "QC148", change, f"{told} expired on {_day_of(newest)}", f"Run `{rotate}`."
+        )
     elif state == "due":
-        message = f"{told} expires on {_day(newest)}: its rotation is due"
-        yield _told("QC148", change, message, f"Run `{rotate}`, or `qdrantctl keys rotate --due`.")
+        message = f"{told} expires on {_day_of(newest)}: its rotation is due"
+        yield _key_violation(
+            "QC148", change, message, f"Run `{rotate}`, or `qdrantctl keys rotate --due`."
+        )
     for old in found[:-1] if live.spec.get("revocable") else ():
-        if old.state(now) == "ending" and old.over(now):
+        if old.state(now) == "ending" and old.is_over(now):
             message = f"{change.address}: generation {old.number} is past its grace and still valid"
-            yield _told("QC148", change, message, "Run `qdrantctl keys rotate --due`.")
+            yield _key_violation("QC148", change, message, "Run `qdrantctl keys rotate --due`.")
 
 
-def _outliving(change: Change, live: Resource) -> Iterator[Violation]:
-    for one in generations(live.facts.generations):
+def _outliving_tokens(change: Change, live: Resource) -> Iterator[Violation]:
+    for one in parse_generations(live.facts.generations):
         if one.expires:
-            message = f"{change.address}: its tokens hold until {_day(one)}, and cannot be revoked"
+            message = (
+                f"{change.address}: its tokens hold until {_day_of(one)}, and cannot be revoked"
+            )
             hint = "Only a new API key ends them: docs/concepts/access-keys.md, Rotating the key."
-            yield _told("QC148", change, message, hint)
+            yield _key_violation("QC148", change, message, hint)
 
 
-def _strangers(change: Change, live: Resource, context: Context) -> Iterator[Violation]:
+def _unknown_generations(change: Change, live: Resource, context: Context) -> Iterator[Violation]:
     """Generations that the registry has and the ledger does not know."""
-    ours = context.recorded.get(change.where)
+    ours = context.recorded.get(change.parsed_address)
     if ours is None or ours.record is None or not live.spec.get("revocable"):
         return
     known = {str(document.get("id") or "") for document in ours.record.generations}
-    for one in generations(live.facts.generations):
+    for one in parse_generations(live.facts.generations):
         if one.id and one.id not in known:
-            yield _told(
+            yield _key_violation(
                 "QC149",
                 change,
                 f"{change.address}: nobody recorded generation {one.number} of the registry",
-                f"If it is not yours: qdrantctl keys revoke {change.where.name} "
+                f"If it is not yours: qdrantctl keys revoke {change.parsed_address.name} "
                 f"--generation {one.number}.",
             )
 
@@ -178,17 +193,19 @@ def classify_scope(
     """The fields with who gains what; and what was revoked and is back, to be revoked again."""
     had: Mapping[str, str] = live.spec.get("access", {}) if live else {}
     found = [
-        _measured(field, desired.spec["access"], had) if field.path[0] == "access" else field
+        _measure_field(field, desired.spec["access"], had) if field.path[0] == "access" else field
         for field in fields
     ]
-    return (*found, *_back(live, ours))
+    return (*found, *_revived_generations(live, ours))
 
 
-def _measured(field: FieldChange, wanted: Mapping[str, str], had: Mapping[str, str]) -> FieldChange:
+def _measure_field(
+    field: FieldChange, wanted: Mapping[str, str], had: Mapping[str, str]
+) -> FieldChange:
     if field.effect in (Effect.KEPT, Effect.REFUSED) or len(field.path) < 2:
         return field
     name = str(field.path[1])
-    before, after = abilities(had, name), abilities(wanted, name)
+    before, after = list_abilities(had, name), list_abilities(wanted, name)
     gains = [word for word in after if word not in before]
     loses = [word for word in before if word not in after]
     if gains and wanted.get(name) == "m":
@@ -201,10 +218,10 @@ def _measured(field: FieldChange, wanted: Mapping[str, str], had: Mapping[str, s
     return field.model_copy(update=more)
 
 
-def _back(live: Resource | None, ours: Resource | None) -> Iterator[FieldChange]:
+def _revived_generations(live: Resource | None, ours: Resource | None) -> Iterator[FieldChange]:
     remembered = ours.record.generations if ours and ours.record else ()
     revoked = {str(d["id"]) for d in remembered if d.get("revoked") and d.get("id")}
-    for one in generations(live.facts.generations) if live else ():
+    for one in parse_generations(live.facts.generations) if live else ():
         if one.id in revoked and not one.revoked:
             yield FieldChange(
                 path=("generations", one.number),
@@ -217,7 +234,7 @@ def _back(live: Resource | None, ours: Resource | None) -> Iterator[FieldChange]
             )
 
 
-def _told(
+def _key_violation(
     rule: str, change: Change, message: str, hint: str, severity: Severity = Severity.WARNING
 ) -> Violation:
     return Violation(
@@ -225,10 +242,10 @@ def _told(
     )
 
 
-def _evening(context: Context) -> datetime:
+def _end_of_day(context: Context) -> datetime:
     """What ends today has ended."""
     return datetime.combine(context.today, time.max, UTC)
 
 
-def _day(one: Generation) -> str:
-    return stamp(one.expires)[:10] if one.expires else "?"
+def _day_of(one: Generation) -> str:
+    return format_time(one.expires)[:10] if one.expires else "?"

@@ -7,77 +7,86 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from qdrantctl.kinds.access_key.checks import check, classify_scope, lint
-from qdrantctl.kinds.access_key.spec import AccessKey, canonical
-from qdrantctl.model.access_keys.generation import REGISTRY, Generation, generations, key_id
+from qdrantctl.kinds.access_key.checks import check_access_key, classify_scope, lint_access_key
+from qdrantctl.kinds.access_key.spec import AccessKey, canonical_access_key
+from qdrantctl.model.access_keys.generation import (
+    REGISTRY_COLLECTION,
+    Generation,
+    parse_generations,
+    registry_key_id,
+)
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Change
-from qdrantctl.model.client import Asked, Door, get_or_none
+from qdrantctl.model.client import Client, ReadRequest, get_or_none
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.field_rule import ABSENT, Effect, Json
 from qdrantctl.model.kind import Context, Kind
 from qdrantctl.model.resource import Facts, Resource
 from qdrantctl.model.step import Call, collection_path
 
-_NAME = "access_key"
+_NAME_FIELD = "access_key"
 _TERMS = ("ttl", "rotate_before", "grace")
-_PAGE = 1000
-_AND_WAIT = {"wait": "true"}
+_REGISTRY_PAGE = 1000
+_WAIT_QUERY = {"wait": "true"}
 
 
-def _observe(door: Door, asked: Asked) -> Iterator[Resource]:
+def _observe_keys(door: Client, asked: ReadRequest) -> Iterator[Resource]:
     """Keys that can be revoked from the registry; of the others there is only a record."""
     if asked.only is None and not any(
-        address.kind == _NAME for world in (asked.desired, asked.recorded) for address in world
+        address.kind == _NAME_FIELD
+        for world in (asked.desired, asked.recorded)
+        for address in world
     ):
         return
     by_key: dict[str, list[Mapping[str, Json]]] = {}
-    for payload in _registered(door, _sought(asked)):
+    for payload in _read_registry(door, _registry_filter(asked)):
         by_key.setdefault(str(payload["key"]), []).append(payload)
     prefixes = [f"{owner}/" for owner in reversed(asked.owners)]
     # A previous name first: what stands under the present one is what counts.
-    for key in sorted(by_key, key=lambda key: _rank(key, prefixes)):
-        rank = _rank(key, prefixes)
+    for key in sorted(by_key, key=lambda key: _owner_rank(key, prefixes)):
+        rank = _owner_rank(key, prefixes)
         name = key.removeprefix(prefixes[rank]) if rank < len(prefixes) else key
-        address = Address(_NAME, name)
-        if asked.wants(address):
-            yield _live(address, by_key[key])
+        address = Address(_NAME_FIELD, name)
+        if asked.includes(address):
+            yield _live_key(address, by_key[key])
     for address, recorded in asked.recorded.items():
-        if address.kind == _NAME and asked.wants(address) and _forever(recorded):
-            yield replace(recorded, record=None, facts=Facts(generations=_remembered(recorded)))
+        if address.kind == _NAME_FIELD and asked.includes(address) and _is_irrevocable(recorded):
+            yield replace(
+                recorded, record=None, facts=Facts(generations=_recorded_generations(recorded))
+            )
 
 
-def _rank(key: str, prefixes: list[str]) -> int:
+def _owner_rank(key: str, prefixes: list[str]) -> int:
     found = (place for place, prefix in enumerate(prefixes) if key.startswith(prefix))
     return next(found, len(prefixes))
 
 
-def _sought(asked: Asked) -> dict[str, Json]:
+def _registry_filter(asked: ReadRequest) -> dict[str, Json]:
     """The filter for what is asked for; nothing where that is everything."""
     if asked.only is None:
         return {}
-    names = [address.name for address in asked.only if address.kind == _NAME]
-    keys = [*names, *(key_id(owner, name) for owner in asked.owners for name in names)]
+    names = [address.name for address in asked.only if address.kind == _NAME_FIELD]
+    keys = [*names, *(registry_key_id(owner, name) for owner in asked.owners for name in names)]
     return {"filter": {"must": [{"key": "key", "match": {"any": sorted(keys)}}]}}
 
 
-def _registered(door: Door, sought: Mapping[str, Json]) -> Iterator[Mapping[str, Any]]:
+def _read_registry(door: Client, sought: Mapping[str, Json]) -> Iterator[Mapping[str, Any]]:
     """The generations that the registry holds. Raises ClusterError for what is none."""
     offset: Json = ABSENT
     while offset is not None:
-        body = {"limit": _PAGE, "with_payload": True, "with_vector": False, **sought}
+        body = {"limit": _REGISTRY_PAGE, "with_payload": True, "with_vector": False, **sought}
         if offset is not ABSENT:
             body["offset"] = offset
-        path = collection_path(REGISTRY, "points", "scroll")
+        path = collection_path(REGISTRY_COLLECTION, "points", "scroll")
         page = get_or_none(door, Call(method="POST", path=path, body=body))
         if page is None:
             return
         for point in page["points"]:
-            yield _registration(point, door).document()
+            yield _parse_registration(point, door).document()
         offset = page.get("next_page_offset")
 
 
-def _registration(point: Mapping[str, Any], door: Door) -> Generation:
+def _parse_registration(point: Mapping[str, Any], door: Client) -> Generation:
     """The generation of a point. One in a place of its own could not be revoked."""
     with suppress(ValueError):
         found = Generation.parse(point.get("payload") or {})
@@ -86,13 +95,13 @@ def _registration(point: Mapping[str, Any], door: Door) -> Generation:
     raise ClusterError(
         f"{door.server.url}: the registry of keys holds a point {point['id']} that qdrantctl did "
         "not write",
-        hint=f"Look at it, and delete it from the collection {REGISTRY}.",
+        hint=f"Look at it, and delete it from the collection {REGISTRY_COLLECTION}.",
     )
 
 
-def _live(address: Address, documents: list[Mapping[str, Json]]) -> Resource:
+def _live_key(address: Address, documents: list[Mapping[str, Json]]) -> Resource:
     """A key as its newest generation has it, revoked or not."""
-    found = generations(documents)
+    found = parse_generations(documents)
     newest = found[-1]
     spec: dict[str, Json] = {"access": dict(newest.access), **newest.terms, "revocable": True}
     if newest.subject:
@@ -100,30 +109,30 @@ def _live(address: Address, documents: list[Mapping[str, Json]]) -> Resource:
     return Resource(address, spec, facts=Facts(generations=tuple(one.document() for one in found)))
 
 
-def _remembered(resource: Resource | None) -> tuple[Mapping[str, Json], ...]:
+def _recorded_generations(resource: Resource | None) -> tuple[Mapping[str, Json], ...]:
     return resource.record.generations if resource and resource.record else ()
 
 
-def _steps(change: Change, context: Context) -> Iterator[Call]:
+def _key_steps(change: Change, context: Context) -> Iterator[Call]:
     """A changed scope makes a new generation, since what a token may do is written in it."""
-    live = context.live.get(change.where)
-    there = generations(live.facts.generations) if live else ()
+    live = context.live.get(change.parsed_address)
+    there = parse_generations(live.facts.generations) if live else ()
     if change.action is Action.DELETE:
-        if there and not _forever(live):
-            yield _delete(there[-1].key)
+        if there and not _is_irrevocable(live):
+            yield _delete_key(there[-1].key)
         return
-    desired = context.desired[change.where].spec
+    desired = context.desired[change.parsed_address].spec
     if not desired["revocable"]:
         return
     for number in (f.path[1] for f in change.fields if f.path[0] == "generations"):
         again = next(one for one in there if one.number == number)
-        yield _put(replace(again, revoked=True, live=False))
+        yield _put_generation(replace(again, revoked=True, live=False))
     moved = {str(f.path[0]) for f in change.fields if f.effect > Effect.KEPT} - {"generations"}
     if there and not moved:
         return
-    known = generations(_remembered(context.recorded.get(change.where)))
+    known = parse_generations(_recorded_generations(context.recorded.get(change.parsed_address)))
     newest = there[-1] if there else known[-1] if known else None
-    key = newest.key if newest else key_id(context.owner, change.where.name)
+    key = newest.key if newest else registry_key_id(context.owner, change.parsed_address.name)
     made = Generation(
         key=key,
         number=newest.number if newest else 1,
@@ -134,43 +143,43 @@ def _steps(change: Change, context: Context) -> Iterator[Call]:
         revoked=bool(newest and newest.revoked),
     )
     if there and not moved & {"access", "subject"}:
-        yield _put(replace(there[-1], terms=made.terms))
+        yield _put_generation(replace(there[-1], terms=made.terms))
     elif newest and (newest.id or newest.revoked or not there):
-        yield _put(replace(made, number=max(one.number for one in (*there, *known)) + 1))
+        yield _put_generation(replace(made, number=max(one.number for one in (*there, *known)) + 1))
     else:
-        yield _put(made)
+        yield _put_generation(made)
 
 
-def _forever(resource: Resource | None) -> bool:
+def _is_irrevocable(resource: Resource | None) -> bool:
     """Whether nobody looks its tokens up. Of an apply that was interrupted nothing is known yet."""
     return resource is not None and resource.spec.get("revocable") is False
 
 
-def _put(generation: Generation) -> Call:
+def _put_generation(generation: Generation) -> Call:
     point = {"id": generation.point, "vector": {}, "payload": generation.document()}
-    path = collection_path(REGISTRY, "points")
-    return Call(method="PUT", path=path, query=_AND_WAIT, body={"points": [point]})
+    path = collection_path(REGISTRY_COLLECTION, "points")
+    return Call(method="PUT", path=path, query=_WAIT_QUERY, body={"points": [point]})
 
 
-def _delete(key: str) -> Call:
+def _delete_key(key: str) -> Call:
     """Without a point each token of the key is refused from the next request on."""
-    path = collection_path(REGISTRY, "points", "delete")
+    path = collection_path(REGISTRY_COLLECTION, "points", "delete")
     only = {"must": [{"key": "key", "match": {"value": key}}]}
-    return Call(method="POST", path=path, query=_AND_WAIT, body={"filter": only})
+    return Call(method="POST", path=path, query=_WAIT_QUERY, body={"filter": only})
 
 
 ACCESS_KEY = Kind(
-    name=_NAME,
+    name=_NAME_FIELD,
     manifest="AccessKey",
     spec=AccessKey,
-    canonical=canonical,
-    observe=_observe,
-    steps=_steps,
-    lint=lint,
-    check=check,
+    canonical=canonical_access_key,
+    observe=_observe_keys,
+    steps=_key_steps,
+    lint=lint_access_key,
+    check=check_access_key,
     classify_scope=classify_scope,
     after=("collection", "alias"),
-    owned=True,
-    signed=True,
+    scoped_to_owner=True,
+    needs_signing_key=True,
 )
 """A key whose tokens the server checks; each owner has names of its own."""

@@ -8,14 +8,14 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from qdrantctl.model.access_keys.generation import EVERYWHERE, seconds, spelled
-from qdrantctl.model.field_rule import Effect, Gate, Json, Rule
+from qdrantctl.model.access_keys.generation import EVERYWHERE, duration_seconds, spell_duration
+from qdrantctl.model.field_rule import Availability, Effect, FieldRule, Json
 from qdrantctl.model.spec import Spec
 
 
-def _duration(text: str) -> str:
+def _check_key_duration(text: str) -> str:
     try:
-        return spelled(text)
+        return spell_duration(text)
     except ValueError as error:
         raise PydanticCustomError(
             "duration",
@@ -29,9 +29,9 @@ def _duration(text: str) -> str:
         ) from None
 
 
-Duration = Annotated[
+KeyDuration = Annotated[
     str,
-    AfterValidator(_duration),
+    AfterValidator(_check_key_duration),
     WithJsonSchema({"type": "string", "pattern": "^[1-9][0-9]{0,5}[mhd]$"}),
 ]
 
@@ -116,15 +116,15 @@ class Sink(Spec):
         return self
 
 
-_SCOPE = Rule(
+_SCOPE = FieldRule(
     key="collection",
-    says="access",
-    short=EVERYWHERE,
-    whole=True,
+    value_member="access",
+    shorthand_key=EVERYWHERE,
+    replaced_as_unit=True,
     drop=Effect.UPDATE,
-    gate=Gate(signed=True),
+    gate=Availability(signed=True),
 )
-_TERM = Rule(drop=Effect.UPDATE)
+_TERM = FieldRule(drop=Effect.UPDATE)
 
 
 Scope = Annotated[
@@ -146,21 +146,21 @@ class AccessKey(Spec):
         ),
     ]
     ttl: Annotated[
-        Duration, _TERM, Field(description="How long a token holds once issued: 90d, 12h, 30m.")
+        KeyDuration, _TERM, Field(description="How long a token holds once issued: 90d, 12h, 30m.")
     ]
     rotate_before: Annotated[
-        Duration | None,
+        KeyDuration | None,
         _TERM,
         Field(description="How long before its expiry `keys rotate --due` creates the next one."),
     ] = None
     grace: Annotated[
-        Duration,
+        KeyDuration,
         _TERM,
         Field(description="How long the old token holds on beside a new one."),
     ] = "1d"
     revocable: Annotated[
         bool,
-        Rule(change=Effect.REFUSED, because="tokens cannot change that; give it another name"),
+        FieldRule(change=Effect.REFUSED, because="tokens cannot change that; give it another name"),
         Field(
             description="Whether the server looks its tokens up at each request, so that they can "
             "be revoked."
@@ -168,7 +168,7 @@ class AccessKey(Spec):
     ] = True
     subject: Annotated[
         str | None,
-        Rule(drop=Effect.UPDATE),
+        FieldRule(drop=Effect.UPDATE),
         Field(
             min_length=1,
             max_length=255,
@@ -177,12 +177,12 @@ class AccessKey(Spec):
     ] = None
     sinks: Annotated[
         list[Sink] | None,
-        Rule(local=True),
+        FieldRule(client_side=True),
         Field(min_length=1, description="Where `keys issue` writes tokens. Default stdout."),
     ] = None
     acknowledge: Annotated[
         list[Literal["manage"]] | None,
-        Rule(local=True),
+        FieldRule(client_side=True),
         Field(description="That it may manage the cluster, because that is meant."),
     ] = None
 
@@ -191,16 +191,18 @@ class AccessKey(Spec):
         if isinstance(self.access, str):
             return self
         if not self.access:
-            raise _scope("access names nothing", "Name a collection, or leave the key out.", ())
+            raise _scope_error(
+                "access names nothing", "Name a collection, or leave the key out.", ()
+            )
         names = [grant.collection for grant in self.access]
         for position, name in enumerate(names):
             place = (position, "collection")
             if name == EVERYWHERE:
                 hint = "Name each collection or alias, or write access: r for the whole cluster."
-                raise _scope("there are no wildcards in tokens", hint, place, "QC141")
+                raise _scope_error("there are no wildcards in tokens", hint, place, "QC141")
             if name in names[:position]:
                 hint = "Keep one of the two; Qdrant refuses such a token."
-                raise _scope(f"access names {name!r} twice", hint, place)
+                raise _scope_error(f"access names {name!r} twice", hint, place)
         return self
 
     @model_validator(mode="after")
@@ -208,7 +210,7 @@ class AccessKey(Spec):
         for word in ("rotate_before", "grace"):
             stated = getattr(self, word)
             default = word not in self.model_fields_set
-            if stated and not default and seconds(stated) >= seconds(self.ttl):
+            if stated and not default and duration_seconds(stated) >= duration_seconds(self.ttl):
                 raise PydanticCustomError(
                     "terms",
                     "{word} {stated} is not shorter than ttl {ttl}",
@@ -224,14 +226,14 @@ class AccessKey(Spec):
         return self
 
 
-def _scope(
+def _scope_error(
     message: str, hint: str, path: tuple[str | int, ...], rule: str = "QC140"
 ) -> PydanticCustomError:
     context = {"words": message, "path": ("access", *path), "rule": rule, "hint": hint}
     return PydanticCustomError("scope", "{words}", context)
 
 
-def canonical(spec: Spec) -> Mapping[str, Json]:
+def canonical_access_key(spec: Spec) -> Mapping[str, Json]:
     """The scope as a mapping of names, `*` for the whole cluster; defaults stated."""
     assert isinstance(spec, AccessKey)
     plain = spec.model_dump(exclude_none=True, exclude={"sinks", "acknowledge"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from qdrantctl.kinds.collection.steps import INDEX_TOKENS, INDEXES, STRICT
+from qdrantctl.kinds.collection.steps import INDEX_TOKENS, INDEXES, STRICT_MODE_SECTION
 from qdrantctl.kinds.collection.strict_mode import UNLIMITED
 from qdrantctl.model.change import Change
 from qdrantctl.model.field_rule import ABSENT, Effect, Json
@@ -34,17 +34,17 @@ _SERVES = {
 _UNINDEXED = ("unindexed_filtering_retrieve", "unindexed_filtering_update")
 
 
-def lock_outs(resource: Resource) -> Iterator[Finding]:
+def find_lock_outs(resource: Resource) -> Iterator[Finding]:
     """Caps under which the owner's own work is refused, unless the manifest says it is meant."""
-    strict = resource.spec.get(STRICT, {})
+    strict = resource.spec.get(STRICT_MODE_SECTION, {})
     meant = resource.declared.get("acknowledge", ())
-    for cap, told, hint, rule in _locking(strict, resource.spec):
+    for cap, told, hint, rule in _locking_limits(strict, resource.spec):
         if cap not in meant:
             either = f"{hint}, or say that it is meant: acknowledge: [{cap}]."
-            yield Finding(rule, (STRICT, cap), told, either)
+            yield Finding(rule, (STRICT_MODE_SECTION, cap), told, either)
 
 
-def _locking(
+def _locking_limits(
     strict: Mapping[str, Json], spec: Mapping[str, Json]
 ) -> Iterator[tuple[str, str, str, str]]:
     """Cap, what it does, what to do, and the rule it breaks."""
@@ -67,29 +67,29 @@ def _locking(
         yield INDEX_CAP, told, "Raise the cap or drop an index", "QC118"
 
 
-def exact_count(strict: Mapping[str, Json]) -> Iterator[Finding]:
+def forbids_exact_count(strict: Mapping[str, Json]) -> Iterator[Finding]:
     """What forbidding exact searches forbids beside."""
     if strict.get("search_allow_exact") is False and strict.get("enabled") is not False:
         yield Finding(
             "QC105",
-            (STRICT, "search_allow_exact"),
+            (STRICT_MODE_SECTION, "search_allow_exact"),
             "counting points is exact unless a request says otherwise, so a plain count is refused",
             "Let applications send exact: false with POST /collections/{name}/points/count.",
             Severity.WARNING,
         )
 
 
-def caps_of(desired: Mapping[str, Json], live: Mapping[str, Json]) -> Mapping[str, Json]:
+def resulting_limits(desired: Mapping[str, Json], live: Mapping[str, Json]) -> Mapping[str, Json]:
     """The caps as they will be."""
-    return {**live.get(STRICT, {}), **desired.get(STRICT, {})}
+    return {**live.get(STRICT_MODE_SECTION, {}), **desired.get(STRICT_MODE_SECTION, {})}
 
 
-def filters_served(
+def check_filters_served(
     change: Change, context: Context, live: Mapping[str, Json]
 ) -> Iterator[Violation]:
     """What the application filters on needs an index once unindexed filters are refused."""
-    desired = context.desired[change.where]
-    caps = caps_of(desired.spec, live)
+    desired = context.desired[change.parsed_address]
+    caps = resulting_limits(desired.spec, live)
     off = [cap for cap in _UNINDEXED if caps.get(cap) is False]
     if not off or not caps.get("enabled"):
         return
@@ -100,7 +100,7 @@ def filters_served(
             indexes.pop(str(field.path[1]), None)
     for wanted in desired.declared.get("filters", ()):
         key, by = wanted["key"], wanted.get("by")
-        if reason := _unserved(indexes.get(key), by):
+        if reason := _explain_unserved(indexes.get(key), by):
             yield Violation(
                 rule="QC132",
                 address=change.address,
@@ -111,7 +111,7 @@ def filters_served(
             )
 
 
-def _unserved(index: Json, by: str | None) -> str:
+def _explain_unserved(index: Json, by: str | None) -> str:
     """Why an index does not serve a condition; empty when it does."""
     if index is None:
         return "which has no payload index"

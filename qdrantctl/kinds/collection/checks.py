@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 
 from qdrantctl.kinds.collection.caps import (
     INDEX_CAP,
-    caps_of,
-    exact_count,
-    filters_served,
-    lock_outs,
+    check_filters_served,
+    find_lock_outs,
+    forbids_exact_count,
+    resulting_limits,
 )
-from qdrantctl.kinds.collection.steps import INDEXES, KEYS, STRICT
+from qdrantctl.kinds.collection.steps import INDEXES, KEYS, STRICT_MODE_SECTION
 from qdrantctl.kinds.collection.strict_mode import UNLIMITED
 from qdrantctl.model.change import Action, Change
 from qdrantctl.model.field_rule import ABSENT, Effect, Json
@@ -21,23 +21,23 @@ from qdrantctl.model.server import Version
 from qdrantctl.model.violation import Finding, Severity, Violation
 
 _NAMES_CHECKED = Version(1, 18, 0)
-_FORBIDDEN = frozenset('<>:"/\\|?*\0\x1f')
+_FORBIDDEN_VECTOR_NAMES = frozenset('<>:"/\\|?*\0\x1f')
 _WORKING = (Action.CREATE, Action.UPDATE, Action.REPLACE, Action.ADOPT)
 
 
-def lint(resource: Resource, desired: Inventory) -> Iterator[Finding]:  # noqa: ARG001
+def lint_collection(resource: Resource, desired: Inventory) -> Iterator[Finding]:  # noqa: ARG001
     """What no server is needed to see."""
     spec = resource.spec
-    strict = spec.get(STRICT, {})
-    yield from lock_outs(resource)
-    if (STRICT, "search_allow_exact") not in resource.layers:
-        yield from exact_count(strict)
+    strict = spec.get(STRICT_MODE_SECTION, {})
+    yield from find_lock_outs(resource)
+    if (STRICT_MODE_SECTION, "search_allow_exact") not in resource.layers:
+        yield from forbids_exact_count(strict)
     for cap, vectors in (("multivector_config", "vectors"), ("sparse_config", "sparse_vectors")):
         for name in strict.get(cap, {}):
             if name not in spec.get(vectors, {}):
                 yield Finding(
                     "QC101",
-                    (STRICT, cap, name),
+                    (STRICT_MODE_SECTION, cap, name),
                     f"{cap} caps {name!r}, which is not among {vectors}; Qdrant takes it and it "
                     "does nothing",
                     "Correct the name.",
@@ -54,25 +54,25 @@ def lint(resource: Resource, desired: Inventory) -> Iterator[Finding]:  # noqa: 
         )
 
 
-def check(change: Change, context: Context) -> Iterator[Violation]:
+def check_collection(change: Change, context: Context) -> Iterator[Violation]:
     """What this cluster would refuse, hides, or does behind a change that looks harmless."""
-    yield from _unread(change, context.live.get(change.where))
-    if change.action not in _WORKING or change.where not in context.desired:
+    yield from _check_unread(change, context.live.get(change.parsed_address))
+    if change.action not in _WORKING or change.parsed_address not in context.desired:
         return
-    desired = context.desired[change.where]
-    live = context.live.get(change.where)
+    desired = context.desired[change.parsed_address]
+    live = context.live.get(change.parsed_address)
     there = live.spec if live and change.action is not Action.REPLACE else {}
-    yield from _vector_names(change, desired, context)
-    yield from _keyless(change, desired.spec, there)
+    yield from _check_vector_names(change, desired, context)
+    yield from _check_shard_keys(change, desired.spec, there)
     if INDEX_CAP not in desired.declared.get("acknowledge", ()):
-        yield from _index_cap(change, desired.spec, there)
-    yield from filters_served(change, context, there)
-    yield from _index_needed(change, desired.spec, there)
-    yield from _graph_lost(change, desired.spec, there)
-    yield from _replicas(change, live)
+        yield from _check_index_limit(change, desired.spec, there)
+    yield from check_filters_served(change, context, there)
+    yield from _check_needed_indexes(change, desired.spec, there)
+    yield from _check_graph_loss(change, desired.spec, there)
+    yield from _check_replicas(change, live)
 
 
-def _unread(change: Change, live: Resource | None) -> Iterator[Violation]:
+def _check_unread(change: Change, live: Resource | None) -> Iterator[Violation]:
     cause = live.facts.unread.get(INDEXES) if live else None
     if cause is not None:
         yield Violation(
@@ -85,11 +85,11 @@ def _unread(change: Change, live: Resource | None) -> Iterator[Violation]:
         )
 
 
-def _vector_names(change: Change, desired: Resource, context: Context) -> Iterator[Violation]:
+def _check_vector_names(change: Change, desired: Resource, context: Context) -> Iterator[Violation]:
     if context.server.version < _NAMES_CHECKED:
         return
     for name in (*desired.spec.get("vectors", {}), *desired.spec.get("sparse_vectors", {})):
-        if set(name) & _FORBIDDEN:
+        if set(name) & _FORBIDDEN_VECTOR_NAMES:
             yield Violation(
                 rule="QC120",
                 address=change.address,
@@ -98,7 +98,7 @@ def _vector_names(change: Change, desired: Resource, context: Context) -> Iterat
             )
 
 
-def _keyless(
+def _check_shard_keys(
     change: Change, desired: Mapping[str, Json], live: Mapping[str, Json]
 ) -> Iterator[Violation]:
     custom = desired.get("sharding_method", live.get("sharding_method")) == "custom"
@@ -112,10 +112,10 @@ def _keyless(
         )
 
 
-def _index_cap(
+def _check_index_limit(
     change: Change, desired: Mapping[str, Json], live: Mapping[str, Json]
 ) -> Iterator[Violation]:
-    caps = caps_of(desired, live)
+    caps = resulting_limits(desired, live)
     cap = caps.get(INDEX_CAP, UNLIMITED)
     indexes = {*live.get(INDEXES, {}), *desired.get(INDEXES, {})}
     for field in change.fields:
@@ -134,10 +134,10 @@ def _index_cap(
         )
 
 
-def _index_needed(
+def _check_needed_indexes(
     change: Change, desired: Mapping[str, Json], live: Mapping[str, Json]
 ) -> Iterator[Violation]:
-    caps = caps_of(desired, live)
+    caps = resulting_limits(desired, live)
     if not caps.get("enabled") or caps.get("unindexed_filtering_retrieve", True):
         return
     for field in change.fields:
@@ -152,7 +152,7 @@ def _index_needed(
             )
 
 
-def _graph_lost(
+def _check_graph_loss(
     change: Change, desired: Mapping[str, Json], live: Mapping[str, Json]
 ) -> Iterator[Violation]:
     tuning = {**live.get("optimizers_config", {}), **desired.get("optimizers_config", {})}
@@ -179,7 +179,7 @@ def _graph_lost(
         )
 
 
-def _replicas(change: Change, live: Resource | None) -> Iterator[Violation]:
+def _check_replicas(change: Change, live: Resource | None) -> Iterator[Violation]:
     for field in change.fields:
         wanted = field.path == ("replication_factor",) and field.desired is not ABSENT
         if wanted and live and live.facts.replicas:

@@ -6,21 +6,21 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from qdrantctl.model.field_rule import Effect, Gate, Rule
+from qdrantctl.model.field_rule import Availability, Effect, FieldRule
 
 U32 = 2**32 - 1
 U64 = 2**64 - 1
 
-FIXED = Rule(
+FIXED = FieldRule(
     add=Effect.REPLACE,
     change=Effect.REPLACE,
     because="fixed when the collection is created",
 )
-REINDEX = Rule(
+REINDEX = FieldRule(
     add=Effect.REBUILD,
     change=Effect.REBUILD,
     because="re-indexes the collection",
 )
 Memory = Literal["cold", "cached", "pinned"]
-MEMORY_GATE = Gate(since="1.19.0")
+MEMORY_GATE = Availability(since="1.19.0")
 Count = Annotated[int, Field(ge=0, le=U64)]

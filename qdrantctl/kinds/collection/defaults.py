@@ -13,7 +13,7 @@ from qdrantctl.model.server import Server, Version
 _INDEXED_SOONER = Version(1, 15, 0)
 
 
-def unset(spec: Mapping[str, Json], server: Server) -> Mapping[str, Json]:
+def collection_defaults(spec: Mapping[str, Json], server: Server) -> Mapping[str, Json]:
     """The part of a live collection's `spec` that is there by itself; lists with identity by key.
 
     On several nodes the number of shards follows their number, which changes: it is left out here,

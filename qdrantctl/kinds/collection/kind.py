@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from qdrantctl.kinds.collection.checks import check, lint
-from qdrantctl.kinds.collection.defaults import unset
-from qdrantctl.kinds.collection.observe import KIND, canonical, observe
+from qdrantctl.kinds.collection.checks import check_collection, lint_collection
+from qdrantctl.kinds.collection.defaults import collection_defaults
+from qdrantctl.kinds.collection.observe import KIND, canonical_collection, observe_collections
 from qdrantctl.kinds.collection.spec import Collection
-from qdrantctl.kinds.collection.steps import STRICT, steps
+from qdrantctl.kinds.collection.steps import STRICT_MODE_SECTION, collection_steps
 from qdrantctl.kinds.collection.strict_mode import RATES, UNLIMITED
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.kind import Kind
@@ -22,28 +22,30 @@ def expand(
     Their limiter ignores `enabled` at creation and after a restart, so limits that only sleep
     come back.
     """
-    strict = desired.get(STRICT, {})
-    was_ours = recorded.get(STRICT, {}).get("enabled")
+    strict = desired.get(STRICT_MODE_SECTION, {})
+    was_ours = recorded.get(STRICT_MODE_SECTION, {}).get("enabled")
     off = strict.get("enabled") is False or ("enabled" not in strict and was_ours)
     sleeping = {
-        cap: UNLIMITED for cap in RATES if cap in live.get(STRICT, {}) and cap not in strict
+        cap: UNLIMITED
+        for cap in RATES
+        if cap in live.get(STRICT_MODE_SECTION, {}) and cap not in strict
     }
     if not off or not sleeping:
         return desired
-    return {**desired, STRICT: {**strict, **sleeping}}
+    return {**desired, STRICT_MODE_SECTION: {**strict, **sleeping}}
 
 
 COLLECTION = Kind(
     name=KIND,
     manifest="Collection",
     spec=Collection,
-    canonical=canonical,
-    observe=observe,
-    steps=steps,
-    lint=lint,
-    check=check,
+    canonical=canonical_collection,
+    observe=observe_collections,
+    steps=collection_steps,
+    lint=lint_collection,
+    check=check_collection,
     expand=expand,
-    unset=unset,
+    server_defaults=collection_defaults,
     namespace="collections",
     holds_data=True,
 )

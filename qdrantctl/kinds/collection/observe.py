@@ -7,58 +7,60 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from qdrantctl.kinds.collection.payload_indexes import canonical_index
+from qdrantctl.kinds.collection.payload_indexes import canonical_payload_index
 from qdrantctl.kinds.collection.spec import Collection
 from qdrantctl.model.address import OWN_PREFIX, Address
-from qdrantctl.model.client import Asked, Door, get_or_none
+from qdrantctl.model.client import Client, ReadRequest, get_or_none
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.resource import Facts, Resource
-from qdrantctl.model.spec import Path, Shape, Spec, shape_of
+from qdrantctl.model.spec import FieldTree, Path, Spec, field_tree_of
 from qdrantctl.model.step import Call, collection_path
 
 KIND = "collection"
-BROKEN = 500
+_SHARD_DOWN = 500
 
 _TOP_LEVEL = ("hnsw_config", "quantization_config", "wal_config", "strict_mode_config", "metadata")
 
 
-def canonical(spec: Spec) -> Mapping[str, Json]:
+def canonical_collection(spec: Spec) -> Mapping[str, Json]:
     """A manifest's spec as the one tree that stands for its meaning."""
     plain = spec.model_dump(exclude_none=True)
     if indexes := plain.get("payload_indexes"):
-        plain["payload_indexes"] = {path: canonical_index(i) for path, i in indexes.items()}
+        plain["payload_indexes"] = {path: canonical_payload_index(i) for path, i in indexes.items()}
     if keys := plain.get("shard_keys"):
-        plain["shard_keys"] = sorted(keys, key=_key_order)
-    return pruned(shape_of(Collection), plain)
+        plain["shard_keys"] = sorted(keys, key=_shard_key_order)
+    return prune_empty(field_tree_of(Collection), plain)
 
 
-def observe(door: Door, asked: Asked) -> Iterator[Resource]:
+def observe_collections(door: Client, asked: ReadRequest) -> Iterator[Resource]:
     """The live collections, the tool's own left out."""
     aliases: dict[str, list[str]] = defaultdict(list)
-    for entry in door.ask(Call(method="GET", path="/aliases"))["aliases"]:
+    for entry in door.request(Call(method="GET", path="/aliases"))["aliases"]:
         aliases[entry["collection_name"]].append(entry["alias_name"])
-    found = {n: config for n, config in _configs(door, asked) if not n.startswith(OWN_PREFIX)}
-    details = {n: _details(n) for n in found if _wants_details(asked, Address(KIND, n))}
-    door.expect(details.values())
+    found = {
+        n: config for n, config in _read_configurations(door, asked) if not n.startswith(OWN_PREFIX)
+    }
+    details = {n: _detail_request(n) for n in found if _needs_details(asked, Address(KIND, n))}
+    door.prefetch(details.values())
     for name, config in found.items():
         address = Address(KIND, name)
         facts = Facts(uuid=config.get("uuid") or "", aliases=tuple(sorted(aliases[name])))
-        spec = live_spec(config)
+        spec = parse_live_spec(config)
         if name in details:
             try:
-                spec, facts = _with_details(door, name, spec, facts)
+                spec, facts = _add_details(door, name, spec, facts)
             except ClusterError as error:
-                if error.status != BROKEN or door.server.peers == 1:
+                if error.status != _SHARD_DOWN or door.server.peers == 1:
                     raise
-                spec, facts = _as_applied(asked.recorded.get(address), error, spec, facts)
+                spec, facts = _assume_as_applied(asked.recorded.get(address), error, spec, facts)
         several = door.server.peers > 1 and asked.only is not None and address in asked.details
-        if door.server.distributed and (several or _wants_topology(asked, address, spec)):
-            spec, facts = _with_topology(door, name, spec, facts)
+        if door.server.distributed and (several or _needs_topology(asked, address, spec)):
+            spec, facts = _add_topology(door, name, spec, facts)
         yield Resource(address, spec, facts=facts)
 
 
-def live_spec(config: Mapping[str, Any]) -> Mapping[str, Json]:
+def parse_live_spec(config: Mapping[str, Any]) -> Mapping[str, Json]:
     """The `config` of GET /collections/{name} as a canonical spec.
 
     GET says `optimizer_config` where every other place says `optimizers_config`, and puts what
@@ -69,10 +71,10 @@ def live_spec(config: Mapping[str, Any]) -> Mapping[str, Json]:
     found["optimizers_config"] = config.get("optimizer_config") or {}
     vectors = found.get("vectors") or {}
     found["vectors"] = {"": vectors} if isinstance(vectors.get("size"), int) else vectors
-    return pruned(shape_of(Collection), found)
+    return prune_empty(field_tree_of(Collection), found)
 
 
-def pruned(shape: Shape, tree: Mapping[str, Any]) -> dict[str, Json]:
+def prune_empty(shape: FieldTree, tree: Mapping[str, Any]) -> dict[str, Json]:
     """A section without nulls and empty sections; what the server knows and we do not goes too."""
     found: dict[str, Json] = {}
     for name, inner in shape.fields.items():
@@ -80,44 +82,46 @@ def pruned(shape: Shape, tree: Mapping[str, Any]) -> dict[str, Json]:
             continue
         if inner.entries is not None and isinstance(value, Mapping):
             leaf = inner.entries.is_leaf
-            value = {k: v if leaf else pruned(inner.entries, v) for k, v in value.items()}
+            value = {k: v if leaf else prune_empty(inner.entries, v) for k, v in value.items()}
         elif inner.fields and isinstance(value, Mapping):
-            value = pruned(inner, value)
-        if value or inner.is_leaf or (inner.rule.whole and inner.fields):
+            value = prune_empty(inner, value)
+        if value or inner.is_leaf or (inner.rule.replaced_as_unit and inner.fields):
             found[name] = value
     return found
 
 
-def _configs(door: Door, asked: Asked) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _read_configurations(
+    door: Client, asked: ReadRequest
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Names and configurations: one answer of telemetry carries all of them."""
     if asked.only is not None and not door.server.distributed:
         for address in sorted(asked.only):
-            if address.kind == KIND and (info := _info(door, address.name)):
+            if address.kind == KIND and (info := _read_details(door, address.name)):
                 yield address.name, info["config"]
         return
     query = {"details_level": "2"}
-    telemetry = door.ask(Call(method="GET", path="/telemetry", query=query))
+    telemetry = door.request(Call(method="GET", path="/telemetry", query=query))
     found = {entry["id"]: entry["config"] for entry in telemetry["collections"]["collections"]}
     for name in sorted(found):
-        if asked.wants(Address(KIND, name)):
+        if asked.includes(Address(KIND, name)):
             yield name, found[name]
 
 
-def _details(name: str) -> Call:
+def _detail_request(name: str) -> Call:
     return Call(method="GET", path=collection_path(name))
 
 
-def _info(door: Door, name: str) -> Mapping[str, Any] | None:
-    found: Mapping[str, Any] | None = get_or_none(door, _details(name))
+def _read_details(door: Client, name: str) -> Mapping[str, Any] | None:
+    found: Mapping[str, Any] | None = get_or_none(door, _detail_request(name))
     return found
 
 
-def _wants_details(asked: Asked, address: Address) -> bool:
+def _needs_details(asked: ReadRequest, address: Address) -> bool:
     """Whether payload indexes, points or status matter."""
-    return address in asked.details or _states(asked, address, "payload_indexes")
+    return address in asked.details or _is_stated(asked, address, "payload_indexes")
 
 
-def _states(asked: Asked, address: Address, field: str) -> bool:
+def _is_stated(asked: ReadRequest, address: Address, field: str) -> bool:
     """Whether the manifests or the records speak of a field."""
     worlds = (asked.desired.get(address), asked.recorded.get(address))
     return any(
@@ -129,15 +133,15 @@ def _states(asked: Asked, address: Address, field: str) -> bool:
     )
 
 
-def _with_details(
-    door: Door, name: str, spec: Mapping[str, Json], facts: Facts
+def _add_details(
+    door: Client, name: str, spec: Mapping[str, Json], facts: Facts
 ) -> tuple[Mapping[str, Json], Facts]:
     """Payload indexes, points and status, which cost a request of their own."""
-    info = _info(door, name)
+    info = _read_details(door, name)
     if info is None:
         return spec, facts
     indexes = {
-        field: canonical_index(entry.get("params") or {"type": entry["data_type"]})
+        field: canonical_payload_index(entry.get("params") or {"type": entry["data_type"]})
         for field, entry in sorted(info["payload_schema"].items())
     }
     if indexes:
@@ -146,7 +150,7 @@ def _with_details(
     return spec, facts
 
 
-def _as_applied(
+def _assume_as_applied(
     recorded: Resource | None, error: ClusterError, spec: Mapping[str, Json], facts: Facts
 ) -> tuple[Mapping[str, Json], Facts]:
     """The server tells nothing of a collection while a shard has no replica that is up.
@@ -158,7 +162,7 @@ def _as_applied(
     return spec, replace(facts, unread={"payload_indexes": error.why})
 
 
-def _wants_topology(asked: Asked, address: Address, spec: Mapping[str, Json]) -> bool:
+def _needs_topology(asked: ReadRequest, address: Address, spec: Mapping[str, Json]) -> bool:
     """Whether shards matter: shard keys, or replicas that a manifest wants more of."""
     desired = asked.desired.get(address)
     wanted = desired.spec.get("replication_factor", 0) if desired else 0
@@ -166,11 +170,11 @@ def _wants_topology(asked: Asked, address: Address, spec: Mapping[str, Json]) ->
     return more or spec.get("sharding_method") == "custom"
 
 
-def _with_topology(
-    door: Door, name: str, spec: Mapping[str, Json], facts: Facts
+def _add_topology(
+    door: Client, name: str, spec: Mapping[str, Json], facts: Facts
 ) -> tuple[Mapping[str, Json], Facts]:
     """Shard keys with their shards, how many replicas each shard has, and where they are."""
-    topology = door.ask(Call(method="GET", path=collection_path(name, "cluster")))
+    topology = door.request(Call(method="GET", path=collection_path(name, "cluster")))
     shards: dict[str | int, set[int]] = defaultdict(set)
     replicas: dict[str, int] = defaultdict(int)
     points: dict[str | int, dict[int, int]] = defaultdict(dict)
@@ -183,7 +187,7 @@ def _with_topology(
                 points[key][number] = shard["points_count"]
     if spec.get("sharding_method") == "custom" and shards:
         entries = [{"key": key, "shards_number": len(ids)} for key, ids in shards.items()]
-        spec = {**spec, "shard_keys": sorted(entries, key=_key_order)}
+        spec = {**spec, "shard_keys": sorted(entries, key=_shard_key_order)}
     held: dict[Path, int | None] = {
         ("shard_keys", key): sum(points[key].values()) if ids == set(points[key]) else None
         for key, ids in shards.items()
@@ -194,6 +198,6 @@ def _with_topology(
     return spec, facts
 
 
-def _key_order(entry: Mapping[str, Json]) -> tuple[bool, Json]:
+def _shard_key_order(entry: Mapping[str, Json]) -> tuple[bool, Json]:
     """Numbers before strings: 7 and "7" are different keys."""
     return isinstance(entry["key"], str), entry["key"]

@@ -16,7 +16,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
 from qdrantctl.kinds.collection.common import MEMORY_GATE, U64, Memory
-from qdrantctl.model.field_rule import ABSENT, Effect, Gate, Json, Rule
+from qdrantctl.model.field_rule import ABSENT, Availability, Effect, FieldRule, Json
 from qdrantctl.model.spec import Spec
 
 TYPES = ("keyword", "integer", "float", "bool", "geo", "text", "datetime", "uuid")
@@ -34,41 +34,41 @@ _STOPPED = {code: name for code, name in _STEMMED.items() if code not in ("ta", 
 }  # fmt: skip
 
 
-def _rebuild(
+def _rebuilding_rule(
     neutral: Json = ABSENT,
     since: str = "",
-    values: Mapping[str, Gate] | None = None,
+    values: Mapping[str, Availability] | None = None,
     whole: bool = False,
     short: str | None = None,
-) -> Rule:
-    return Rule(
+) -> FieldRule:
+    return FieldRule(
         add=Effect.REBUILD,
         change=Effect.REBUILD,
         drop=Effect.REBUILD,
         because="rebuilds the payload index; filters on it are slow meanwhile",
         drop_because="rebuilds the payload index; filters on it are slow meanwhile",
-        neutral=neutral,
-        gate=Gate(since=since),
+        unset_value=neutral,
+        gate=Availability(since=since),
         values=values or {},
-        whole=whole,
-        short=short,
+        replaced_as_unit=whole,
+        shorthand_key=short,
     )
 
 
-_TYPE = _rebuild(values={"uuid": Gate(since="1.11.0")})
+_TYPE = _rebuilding_rule(values={"uuid": Availability(since="1.11.0")})
 _OnDisk = Annotated[
     bool | None,
-    _rebuild(False, "1.11.0"),
+    _rebuilding_rule(False, "1.11.0"),
     Field(description="Keep the index on disk. Default false."),
 ]
 _Hnsw = Annotated[
     bool | None,
-    _rebuild(True, "1.17.0"),
+    _rebuilding_rule(True, "1.17.0"),
     Field(description="Build the extra graph links that filtering uses. Default true."),
 ]
 _Memory = Annotated[
     Memory | None,
-    Rule(
+    FieldRule(
         add=Effect.REBUILD,
         change=Effect.REBUILD,
         drop=Effect.REBUILD,
@@ -80,12 +80,12 @@ _Memory = Annotated[
 ]
 _Principal = Annotated[
     bool | None,
-    _rebuild(False, "1.11.0"),
+    _rebuilding_rule(False, "1.11.0"),
     Field(description="Lay storage out by this field, as time series want it. Default false."),
 ]
 _Tenant = Annotated[
     bool | None,
-    _rebuild(False, "1.11.0"),
+    _rebuilding_rule(False, "1.11.0"),
     Field(description="Lay storage out by tenant. Default false."),
 ]
 
@@ -103,7 +103,7 @@ class Keyword(Spec):
     memory: _Memory = None
     prefix: Annotated[
         bool | None,
-        _rebuild(False, "1.19.0"),
+        _rebuilding_rule(False, "1.19.0"),
         Field(description="Also match prefixes. Default false."),
     ] = None
 
@@ -113,10 +113,10 @@ class Integer(Spec):
 
     type: Annotated[Literal["integer"], _TYPE, Field(description="The type of index.")]
     lookup: Annotated[
-        bool | None, _rebuild(True), Field(description="Serve exact matches. Default true.")
+        bool | None, _rebuilding_rule(True), Field(description="Serve exact matches. Default true.")
     ] = None
     range: Annotated[
-        bool | None, _rebuild(True), Field(description="Serve ranges. Default true.")
+        bool | None, _rebuilding_rule(True), Field(description="Serve ranges. Default true.")
     ] = None
     is_principal: _Principal = None
     on_disk: _OnDisk = None
@@ -182,7 +182,7 @@ class Uuid(Spec):
     memory: _Memory = None
 
 
-def _known_to(codes: Mapping[str, str]) -> AfterValidator:
+def _language_validator(codes: Mapping[str, str]) -> AfterValidator:
     """A language by its code or its name; the server answers with the name."""
 
     def named(value: str) -> str:
@@ -201,8 +201,8 @@ def _known_to(codes: Mapping[str, str]) -> AfterValidator:
     return AfterValidator(named)
 
 
-_StemmedLanguage = Annotated[str, _known_to(_STEMMED)]
-_StoppedLanguage = Annotated[str, _known_to(_STOPPED)]
+_StemmedLanguage = Annotated[str, _language_validator(_STEMMED)]
+_StoppedLanguage = Annotated[str, _language_validator(_STOPPED)]
 
 
 class Stopwords(Spec):
@@ -210,11 +210,11 @@ class Stopwords(Spec):
 
     languages: Annotated[
         list[_StoppedLanguage] | None,
-        _rebuild(),
+        _rebuilding_rule(),
         Field(description="Languages whose usual stop words are left out."),
     ] = None
     custom: Annotated[
-        list[str] | None, _rebuild(), Field(description="Further words to leave out.")
+        list[str] | None, _rebuilding_rule(), Field(description="Further words to leave out.")
     ] = None
 
 
@@ -223,12 +223,12 @@ class Stemmer(Spec):
 
     type: Annotated[
         Literal["snowball", "none"],
-        _rebuild(values={"none": Gate(since="1.19.0")}),
+        _rebuilding_rule(values={"none": Availability(since="1.19.0")}),
         Field(description="snowball, or none."),
     ]
-    language: Annotated[_StemmedLanguage | None, _rebuild(), Field(description="The language.")] = (
-        None
-    )
+    language: Annotated[
+        _StemmedLanguage | None, _rebuilding_rule(), Field(description="The language.")
+    ] = None
 
     @model_validator(mode="after")
     def _spoken(self) -> Self:
@@ -241,7 +241,7 @@ class Stemmer(Spec):
         return self
 
 
-def _listed(value: Any) -> Any:
+def _as_stopwords(value: Any) -> Any:
     """One language stands for a list of it."""
     return {"languages": [value]} if isinstance(value, str) else value
 
@@ -252,32 +252,34 @@ class Text(Spec):
     type: Annotated[Literal["text"], _TYPE, Field(description="The type of index.")]
     tokenizer: Annotated[
         Literal["word", "whitespace", "prefix", "multilingual"] | None,
-        _rebuild("word"),
+        _rebuilding_rule("word"),
         Field(description="How text is cut into words. Default word."),
     ] = None
     lowercase: Annotated[
-        bool | None, _rebuild(True), Field(description="Ignore case. Default true.")
+        bool | None, _rebuilding_rule(True), Field(description="Ignore case. Default true.")
     ] = None
     min_token_len: Annotated[
-        _Length | None, _rebuild(), Field(description="Shorter words are left out.")
+        _Length | None, _rebuilding_rule(), Field(description="Shorter words are left out.")
     ] = None
     max_token_len: Annotated[
-        _Length | None, _rebuild(), Field(description="Longer words are left out.")
+        _Length | None, _rebuilding_rule(), Field(description="Longer words are left out.")
     ] = None
     phrase_matching: Annotated[
-        bool | None, _rebuild(False, "1.15.0"), Field(description="Serve phrases. Default false.")
+        bool | None,
+        _rebuilding_rule(False, "1.15.0"),
+        Field(description="Serve phrases. Default false."),
     ] = None
     ascii_folding: Annotated[
-        bool | None, _rebuild(False, "1.16.0"), Field(description="é as e. Default false.")
+        bool | None, _rebuilding_rule(False, "1.16.0"), Field(description="é as e. Default false.")
     ] = None
     stopwords: Annotated[
-        Annotated[Stopwords, BeforeValidator(_listed)] | None,
-        _rebuild(since="1.15.0", whole=True, short="languages"),
+        Annotated[Stopwords, BeforeValidator(_as_stopwords)] | None,
+        _rebuilding_rule(since="1.15.0", whole=True, short="languages"),
         Field(description="A language, or languages and custom words."),
     ] = None
     stemmer: Annotated[
         Stemmer | None,
-        _rebuild(since="1.15.0", whole=True),
+        _rebuilding_rule(since="1.15.0", whole=True),
         Field(description="Search by word stems."),
     ] = None
     on_disk: _OnDisk = None
@@ -285,7 +287,7 @@ class Text(Spec):
     memory: _Memory = None
 
 
-def _long_form(value: Any) -> Any:
+def _expand_index(value: Any) -> Any:
     """`keyword` is short for `{type: keyword}`; to the server they are the same index."""
     return {"type": value} if isinstance(value, str) else value
 
@@ -305,19 +307,19 @@ PayloadIndex = Annotated[
         Keyword | Integer | Float | Bool | Geo | Text | Datetime | Uuid,
         Field(discriminator="type"),
     ],
-    BeforeValidator(_long_form),
+    BeforeValidator(_expand_index),
     _ShortOrLong,
-    Rule(
+    FieldRule(
         add=Effect.REBUILD,
         change=Effect.REBUILD,
         drop=Effect.UPDATE,
         because="builds a payload index",
-        whole=True,
-        short="type",
+        replaced_as_unit=True,
+        shorthand_key="type",
     ),
 ]
 
-PAYLOAD_INDEXES = Rule(
+PAYLOAD_INDEXES = FieldRule(
     add=Effect.REBUILD,
     change=Effect.REBUILD,
     drop=Effect.UPDATE,
@@ -326,7 +328,7 @@ PAYLOAD_INDEXES = Rule(
 )
 
 
-def canonical_index(params: Mapping[str, Json]) -> dict[str, Json]:
+def canonical_payload_index(params: Mapping[str, Json]) -> dict[str, Json]:
     """One tree for one index: nulls gone, stop words as sorted sets, languages by name."""
     index = {key: value for key, value in params.items() if value is not None}
     if stopwords := index.pop("stopwords", None):

@@ -8,22 +8,22 @@ from typing import Annotated, Any
 from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
-_PLAIN = re.compile(r"[\w-]+", re.UNICODE)
-_WORD = re.compile(r'(?:"([^"\\]*)"|([\w-]+))((?:\[\d*\])*)', re.UNICODE)
+_PLAIN_PART = re.compile(r"[\w-]+", re.UNICODE)
+_PATH_PART = re.compile(r'(?:"([^"\\]*)"|([\w-]+))((?:\[\d*\])*)', re.UNICODE)
 _PADDED = re.compile(r"\[0+(?=\d)")
 
 
-def field_name(path: str) -> str:
+def reported_field_name(path: str) -> str:
     """A payload path as the server reports it: quoted only where quotes are needed.
 
     Raises ValueError when Qdrant would refuse it (`lib/segment/src/json_path/parse.rs`).
     """
     words, at = [], 0
-    while found := _WORD.match(path, at):
+    while found := _PATH_PART.match(path, at):
         quoted, plain, brackets = found.groups()
         key = plain or quoted
         brackets = _PADDED.sub("[", brackets)
-        words.append((key if _PLAIN.fullmatch(key) else f'"{key}"') + brackets)
+        words.append((key if _PLAIN_PART.fullmatch(key) else f'"{key}"') + brackets)
         at = found.end()
         if at == len(path):
             return ".".join(words)
@@ -33,9 +33,9 @@ def field_name(path: str) -> str:
     raise ValueError(path)
 
 
-def _reported(path: str) -> str:
+def _reported_part(path: str) -> str:
     try:
-        return field_name(path)
+        return reported_field_name(path)
     except ValueError:
         raise PydanticCustomError(
             "payload_path",
@@ -49,16 +49,16 @@ def _reported(path: str) -> str:
         ) from None
 
 
-PayloadPath = Annotated[str, AfterValidator(_reported)]
+PayloadPath = Annotated[str, AfterValidator(_reported_part)]
 """A field path, by the name that the server reports."""
 
 
-def distinct_paths(indexes: Any) -> Any:
+def refuse_duplicate_paths(indexes: Any) -> Any:
     """Refuse one field under two spellings. Raises PydanticCustomError."""
     seen: set[str] = set()
     for path in indexes if isinstance(indexes, dict) else ():
         try:
-            name = field_name(path)
+            name = reported_field_name(path)
         except (ValueError, TypeError):
             continue  # said of the path itself
         if name in seen:

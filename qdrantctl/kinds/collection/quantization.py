@@ -8,10 +8,10 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from qdrantctl.kinds.collection.common import MEMORY_GATE, Memory
-from qdrantctl.model.field_rule import Effect, Gate, Rule
+from qdrantctl.model.field_rule import Availability, Effect, FieldRule
 from qdrantctl.model.spec import Spec
 
-QUANTIZE = Rule(
+QUANTIZE = FieldRule(
     add=Effect.REBUILD,
     change=Effect.REBUILD,
     drop=Effect.REBUILD,
@@ -19,7 +19,7 @@ QUANTIZE = Rule(
     drop_because="quantizes and re-indexes the collection again",
 )
 
-_QUANTIZED_MEMORY = Rule(
+_QUANTIZED_MEMORY = FieldRule(
     add=Effect.REBUILD,
     change=Effect.REBUILD,
     drop=Effect.REBUILD,
@@ -29,15 +29,15 @@ _QUANTIZED_MEMORY = Rule(
 )
 
 
-def _quantize(neutral: Any, since: str = "") -> Rule:
-    return Rule(
+def _quantizing_rule(neutral: Any, since: str = "") -> FieldRule:
+    return FieldRule(
         add=Effect.REBUILD,
         change=Effect.REBUILD,
         drop=Effect.REBUILD,
         because=QUANTIZE.because,
         drop_because=QUANTIZE.drop_because,
-        neutral=neutral,
-        gate=Gate(since=since),
+        unset_value=neutral,
+        gate=Availability(since=since),
     )
 
 
@@ -47,18 +47,18 @@ class Scalar(Spec):
     type: Annotated[Literal["int8"], QUANTIZE, Field(description="int8, the only one.")]
     quantile: Annotated[
         Annotated[float, Field(ge=0.5, le=1)] | None,
-        Rule(
+        FieldRule(
             add=Effect.REBUILD,
             change=Effect.REBUILD,
             drop=Effect.REBUILD,
             because=QUANTIZE.because,
             drop_because=QUANTIZE.drop_because,
-            single=True,
+            float32=True,
         ),
         Field(description="Share of values kept inside the range, 0.5 to 1; a 32-bit float."),
     ] = None
     always_ram: Annotated[
-        bool | None, _quantize(False), Field(description="Keep quantized vectors in memory.")
+        bool | None, _quantizing_rule(False), Field(description="Keep quantized vectors in memory.")
     ] = None
     memory: Annotated[
         Memory | None, _QUANTIZED_MEMORY, Field(description="Where quantized vectors live.")
@@ -72,7 +72,7 @@ class Product(Spec):
         Literal["x4", "x8", "x16", "x32", "x64"], QUANTIZE, Field(description="The ratio.")
     ]
     always_ram: Annotated[
-        bool | None, _quantize(False), Field(description="Keep quantized vectors in memory.")
+        bool | None, _quantizing_rule(False), Field(description="Keep quantized vectors in memory.")
     ] = None
     memory: Annotated[
         Memory | None, _QUANTIZED_MEMORY, Field(description="Where quantized vectors live.")
@@ -83,16 +83,16 @@ class Binary(Spec):
     """Binary quantization."""
 
     always_ram: Annotated[
-        bool | None, _quantize(False), Field(description="Keep quantized vectors in memory.")
+        bool | None, _quantizing_rule(False), Field(description="Keep quantized vectors in memory.")
     ] = None
     encoding: Annotated[
         Literal["one_bit", "two_bits", "one_and_half_bits"] | None,
-        _quantize("one_bit", "1.15.0"),
+        _quantizing_rule("one_bit", "1.15.0"),
         Field(description="Bits per value. Default one_bit."),
     ] = None
     query_encoding: Annotated[
         Literal["default", "binary", "scalar4bits", "scalar8bits"] | None,
-        _quantize("default", "1.15.0"),
+        _quantizing_rule("default", "1.15.0"),
         Field(description="How queries are encoded. Default default."),
     ] = None
     memory: Annotated[
@@ -109,22 +109,22 @@ class Turbo(Spec):
         Field(description="Bits per value."),
     ] = None
     always_ram: Annotated[
-        bool | None, _quantize(False), Field(description="Keep quantized vectors in memory.")
+        bool | None, _quantizing_rule(False), Field(description="Keep quantized vectors in memory.")
     ] = None
     memory: Annotated[
         Memory | None, _QUANTIZED_MEMORY, Field(description="Where quantized vectors live.")
     ] = None
 
 
-def _kind_of_quantization(since: str = "") -> Rule:
-    return Rule(
+def _quantization_kind_rule(since: str = "") -> FieldRule:
+    return FieldRule(
         add=Effect.REBUILD,
         change=Effect.REBUILD,
         drop=Effect.REBUILD,
         because=QUANTIZE.because,
         drop_because=QUANTIZE.drop_because,
-        whole=True,
-        gate=Gate(since=since),
+        replaced_as_unit=True,
+        gate=Availability(since=since),
     )
 
 
@@ -132,16 +132,16 @@ class Quantization(Spec):
     """One kind of quantization. If two are given, the server returns ok and keeps one."""
 
     scalar: Annotated[
-        Scalar | None, _kind_of_quantization(), Field(description="Scalar quantization.")
+        Scalar | None, _quantization_kind_rule(), Field(description="Scalar quantization.")
     ] = None
     product: Annotated[
-        Product | None, _kind_of_quantization(), Field(description="Product quantization.")
+        Product | None, _quantization_kind_rule(), Field(description="Product quantization.")
     ] = None
     binary: Annotated[
-        Binary | None, _kind_of_quantization(), Field(description="Binary quantization.")
+        Binary | None, _quantization_kind_rule(), Field(description="Binary quantization.")
     ] = None
     turbo: Annotated[
-        Turbo | None, _kind_of_quantization("1.18.0"), Field(description="Turbo quantization.")
+        Turbo | None, _quantization_kind_rule("1.18.0"), Field(description="Turbo quantization.")
     ] = None
 
     @model_validator(mode="after")
@@ -161,12 +161,12 @@ class Quantization(Spec):
         return self
 
 
-QUANTIZATION_RULE = Rule(
+QUANTIZATION_RULE = FieldRule(
     add=Effect.REBUILD,
     change=Effect.REBUILD,
     drop=Effect.REBUILD,
     because=QUANTIZE.because,
     drop_because="removes quantization and re-indexes the collection",
-    neutral="Disabled",
-    whole=True,
+    unset_value="Disabled",
+    replaced_as_unit=True,
 )

@@ -12,11 +12,17 @@ from pydantic_core import PydanticCustomError
 
 from qdrantctl.kinds.collection.common import FIXED, MEMORY_GATE, U32, U64, Count, Memory
 from qdrantctl.kinds.collection.payload_indexes import PAYLOAD_INDEXES, PayloadIndex
-from qdrantctl.kinds.collection.payload_paths import PayloadPath, distinct_paths
+from qdrantctl.kinds.collection.payload_paths import PayloadPath, refuse_duplicate_paths
 from qdrantctl.kinds.collection.quantization import QUANTIZATION_RULE, Quantization
 from qdrantctl.kinds.collection.strict_mode import StrictMode
-from qdrantctl.kinds.collection.vectors import UNNAMED, Hnsw, SparseVector, Vectors, vector_names
-from qdrantctl.model.field_rule import Effect, Gate, Rule
+from qdrantctl.kinds.collection.vectors import (
+    UNNAMED,
+    Hnsw,
+    SparseVector,
+    Vectors,
+    vector_names_validator,
+)
+from qdrantctl.model.field_rule import Availability, Effect, FieldRule
 from qdrantctl.model.spec import Spec
 
 PositiveU32 = Annotated[int, Field(ge=1, le=U32)]
@@ -41,11 +47,11 @@ class Wal(Spec):
     ] = None
     wal_retain_closed: Annotated[
         Annotated[int, Field(ge=1, le=U64)] | None,
-        Rule(
+        FieldRule(
             add=Effect.REPLACE,
             change=Effect.REPLACE,
             because=FIXED.because,
-            gate=Gate(since="1.15.2"),
+            gate=Availability(since="1.15.2"),
         ),
         Field(description="Closed segments that are kept, at least 1. Default 1."),
     ] = None
@@ -56,24 +62,24 @@ class Optimizers(Spec):
 
     deleted_threshold: Annotated[
         Annotated[float, Field(ge=0, le=1)] | None,
-        Rule(),
+        FieldRule(),
         Field(
             description="Share of deleted vectors above which a segment is cleaned. Default 0.2."
         ),
     ] = None
     vacuum_min_vector_number: Annotated[
         Annotated[int, Field(ge=100, le=U64)] | None,
-        Rule(),
+        FieldRule(),
         Field(description="Vectors a segment must hold to be cleaned, at least 100. Default 1000."),
     ] = None
     default_segment_number: Annotated[
         Annotated[int, Field(ge=0, le=1000)] | None,
-        Rule(),
+        FieldRule(),
         Field(description="Segments to aim for, at most 1000; 0 chooses. Default 0."),
     ] = None
     max_segment_size: Annotated[
         Annotated[int, Field(ge=1, le=U64)] | None,
-        Rule(),
+        FieldRule(),
         Field(
             description="Largest segment in kilobytes. By default it follows from the machine.",
             validation_alias=AliasChoices("max_segment_size", "max_segment_size_kb"),
@@ -81,7 +87,7 @@ class Optimizers(Spec):
     ] = None
     memmap_threshold: Annotated[
         Count | None,
-        Rule(),
+        FieldRule(),
         Field(
             description="Kilobytes above which a segment is memory-mapped; deprecated by Qdrant.",
             validation_alias=AliasChoices("memmap_threshold", "memmap_threshold_kb"),
@@ -89,28 +95,28 @@ class Optimizers(Spec):
     ] = None
     indexing_threshold: Annotated[
         Count | None,
-        Rule(because="segments that it covers now are indexed in the background"),
+        FieldRule(because="segments that it covers now are indexed in the background"),
         Field(
             description="Kilobytes above which a segment is indexed; 0 stops indexing.",
             validation_alias=AliasChoices("indexing_threshold", "indexing_threshold_kb"),
         ),
     ] = None
     flush_interval_sec: Annotated[
-        Count | None, Rule(), Field(description="Seconds between flushes. Default 5.")
+        Count | None, FieldRule(), Field(description="Seconds between flushes. Default 5.")
     ] = None
     max_optimization_threads: Annotated[
         Count | Literal["auto"] | None,
-        Rule(
-            neutral="auto",
+        FieldRule(
+            unset_value="auto",
             drop=Effect.UPDATE,
             drop_because="goes back to auto",
-            values={"auto": Gate(since="1.12.6")},
+            values={"auto": Availability(since="1.12.6")},
         ),
         Field(description="Threads per shard that optimize; 0 stops optimization; or auto."),
     ] = None
     prevent_unoptimized: Annotated[
         bool | None,
-        Rule(gate=Gate(since="1.17.0")),
+        FieldRule(gate=Availability(since="1.17.0")),
         Field(description="Slow writes down rather than let unoptimized data grow."),
     ] = None
 
@@ -120,7 +126,7 @@ class PayloadStorage(Spec):
 
     memory: Annotated[
         Memory | None,
-        Rule(
+        FieldRule(
             add=Effect.REBUILD,
             change=Effect.REBUILD,
             because="rewrites the collection's segments",
@@ -131,8 +137,10 @@ class PayloadStorage(Spec):
 
 
 _KEY_FIXED = "fixed when the shard key is created; give the new layout to a new shard key"
-_SHARDS = Rule(add=Effect.REFUSED, change=Effect.REFUSED, because=_KEY_FIXED)
-_REPLICAS = Rule(add=Effect.REFUSED, change=Effect.REFUSED, because=_KEY_FIXED, write_only=True)
+_SHARDS = FieldRule(add=Effect.REFUSED, change=Effect.REFUSED, because=_KEY_FIXED)
+_REPLICAS = FieldRule(
+    add=Effect.REFUSED, change=Effect.REFUSED, because=_KEY_FIXED, write_only=True
+)
 
 
 class ShardKey(Spec):
@@ -155,11 +163,11 @@ class ShardKey(Spec):
     ] = None
 
 
-_KEYED = Gate(since="1.7.0", cluster=True)
-BareOrNot = Annotated[ShardKey, Rule(short="key", gate=_KEYED)]
+_KEYED = Availability(since="1.7.0", cluster=True)
+BareOrNot = Annotated[ShardKey, FieldRule(shorthand_key="key", gate=_KEYED)]
 
 
-def _long_keys(value: Any) -> Any:
+def _expand_shard_keys(value: Any) -> Any:
     """A bare key is short for `{key: …}`."""
     if not isinstance(value, list):
         return value
@@ -169,7 +177,7 @@ def _long_keys(value: Any) -> Any:
     ]
 
 
-def _distinct(keys: list[ShardKey]) -> list[ShardKey]:
+def _refuse_duplicate_keys(keys: list[ShardKey]) -> list[ShardKey]:
     seen: set[tuple[str, str | int]] = set()
     for entry in keys:
         if (mark := (type(entry.key).__name__, entry.key)) in seen:
@@ -182,7 +190,7 @@ def _distinct(keys: list[ShardKey]) -> list[ShardKey]:
     return keys
 
 
-def _no_null(value: dict[str, Any]) -> dict[str, Any]:
+def _refuse_null(value: dict[str, Any]) -> dict[str, Any]:
     for key, inner in value.items():
         if inner is None:
             raise PydanticCustomError(
@@ -218,7 +226,7 @@ class Filter(Spec):
     ] = None
 
 
-def _long_filters(value: Any) -> Any:
+def _expand_filters(value: Any) -> Any:
     """A bare path is short for `{key: …}`."""
     if not isinstance(value, list):
         return value
@@ -230,26 +238,26 @@ class Collection(Spec):
 
     vectors: Annotated[
         Vectors | None,
-        Rule(
+        FieldRule(
             add=Effect.UPDATE,
             drop=Effect.UPDATE,
             because="vector names are fixed when the collection is created, before Qdrant 1.18",
             drop_because="removes the vectors of that name from every point",
             in_place_since="1.18.0",
-            short=UNNAMED,
-            loses=True,
+            shorthand_key=UNNAMED,
+            destroys_data=True,
         ),
         Field(description="One unnamed vector, or vectors by name."),
     ] = None
     sparse_vectors: Annotated[
         dict[str, SparseVector] | None,
-        Rule(
+        FieldRule(
             add=Effect.UPDATE,
             drop=Effect.UPDATE,
             because="vector names are fixed when the collection is created, before Qdrant 1.18",
             drop_because="removes the vectors of that name from every point",
             in_place_since="1.18.0",
-            loses=True,
+            destroys_data=True,
         ),
         Field(description="Sparse vectors by name."),
     ] = None
@@ -272,7 +280,7 @@ class Collection(Spec):
     wal_config: Annotated[Wal | None, Field(description="The write-ahead log.")] = None
     shard_number: Annotated[
         PositiveU32 | None,
-        Rule(
+        FieldRule(
             add=Effect.REPLACE,
             change=Effect.REPLACE,
             because="fixed when the collection is created; resharding is for Qdrant Cloud alone",
@@ -281,39 +289,42 @@ class Collection(Spec):
     ] = None
     sharding_method: Annotated[
         Literal["auto", "custom"] | None,
-        Rule(
+        FieldRule(
             add=Effect.REPLACE,
             change=Effect.REPLACE,
             because="fixed when the collection is created",
-            neutral="auto",
-            values={"custom": Gate(since="1.7.0", cluster=True)},
+            unset_value="auto",
+            values={"custom": Availability(since="1.7.0", cluster=True)},
         ),
         Field(description="custom places points by shard keys; cluster mode only. Default auto."),
     ] = None
     replication_factor: Annotated[
         PositiveU32 | None,
-        Rule(at="params", because="moves no replica by itself: it counts for shards made later"),
+        FieldRule(
+            patch_section="params",
+            because="moves no replica by itself: it counts for shards made later",
+        ),
         Field(description="Replicas of each shard. Default 1."),
     ] = None
     write_consistency_factor: Annotated[
         PositiveU32 | None,
-        Rule(at="params"),
+        FieldRule(patch_section="params"),
         Field(description="Replicas that must confirm a write. Default 1."),
     ] = None
     read_fan_out_factor: Annotated[
         Annotated[int, Field(ge=0, le=U32)] | None,
-        Rule(at="params", create=False),
+        FieldRule(patch_section="params", create=False),
         Field(description="Further replicas that each read is sent to. Absent: automatic."),
     ] = None
     read_fan_out_delay_ms: Annotated[
         Count | None,
-        Rule(at="params", create=False, gate=Gate(since="1.17.0")),
+        FieldRule(patch_section="params", create=False, gate=Availability(since="1.17.0")),
         Field(description="Milliseconds before a read is sent to further replicas."),
     ] = None
     on_disk_payload: Annotated[
         bool | None,
-        Rule(
-            at="params",
+        FieldRule(
+            patch_section="params",
             add=Effect.REBUILD,
             change=Effect.REBUILD,
             because="rewrites the collection's segments",
@@ -322,38 +333,45 @@ class Collection(Spec):
     ] = None
     payload: Annotated[
         PayloadStorage | None,
-        Rule(at="params", gate=MEMORY_GATE),
+        FieldRule(patch_section="params", gate=MEMORY_GATE),
         Field(description="Where payload lives."),
     ] = None
     strict_mode_config: Annotated[
         StrictMode | None,
-        Rule(gate=Gate(since="1.12.2")),
+        FieldRule(gate=Availability(since="1.12.2")),
         Field(description="Caps on what clients may ask of the collection."),
     ] = None
     metadata: Annotated[
-        Annotated[dict[str, Any], AfterValidator(_no_null)] | None,
-        Rule(drop=Effect.UPDATE, drop_because="removes the key", gate=Gate(since="1.15.4")),
+        Annotated[dict[str, Any], AfterValidator(_refuse_null)] | None,
+        FieldRule(
+            drop=Effect.UPDATE, drop_because="removes the key", gate=Availability(since="1.15.4")
+        ),
         Field(description="Qdrant's own metadata of the collection, key by key."),
     ] = None
     payload_indexes: Annotated[
-        Annotated[dict[PayloadPath, PayloadIndex], BeforeValidator(distinct_paths)] | None,
+        Annotated[dict[PayloadPath, PayloadIndex], BeforeValidator(refuse_duplicate_paths)] | None,
         PAYLOAD_INDEXES,
         Field(description="Payload indexes by field path; a bare type is short for {type: …}."),
     ] = None
     shard_keys: Annotated[
-        Annotated[list[BareOrNot], BeforeValidator(_long_keys), AfterValidator(_distinct)] | None,
-        Rule(
+        Annotated[
+            list[BareOrNot],
+            BeforeValidator(_expand_shard_keys),
+            AfterValidator(_refuse_duplicate_keys),
+        ]
+        | None,
+        FieldRule(
             key="key",
             drop=Effect.UPDATE,
             drop_because="drops the shard key and the points in it",
             gate=_KEYED,
-            loses=True,
+            destroys_data=True,
         ),
         Field(description="Shard keys, with sharding_method custom."),
     ] = None
     filters: Annotated[
-        Annotated[list[Filter], BeforeValidator(_long_filters)] | None,
-        Rule(local=True),
+        Annotated[list[Filter], BeforeValidator(_expand_filters)] | None,
+        FieldRule(client_side=True),
         Field(
             description="Payload fields that the application filters on. They must have an index "
             "before strict mode refuses filters without one. A bare path is short for {key: …}."
@@ -361,13 +379,15 @@ class Collection(Spec):
     ] = None
     acknowledge: Annotated[
         list[Acknowledged] | None,
-        Rule(local=True),
+        FieldRule(client_side=True),
         Field(description="Caps that may lock clients out, because that is meant."),
     ] = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        vector_names("QC116", vectors=self.vectors or {}, sparse_vectors=self.sparse_vectors or {})
+        vector_names_validator(
+            "QC116", vectors=self.vectors or {}, sparse_vectors=self.sparse_vectors or {}
+        )
         if self.shard_keys and self.sharding_method != "custom":
             raise PydanticCustomError(
                 "shard_keys",

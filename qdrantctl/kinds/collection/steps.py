@@ -11,11 +11,11 @@ from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Change, FieldChange
 from qdrantctl.model.field_rule import ABSENT, Effect, Json
 from qdrantctl.model.kind import Context
-from qdrantctl.model.paths import at, put
-from qdrantctl.model.spec import Path, shape_of
+from qdrantctl.model.paths import get_at, put_at
+from qdrantctl.model.spec import Path, field_tree_of
 from qdrantctl.model.step import Call, collection_path
 
-STRICT = "strict_mode_config"
+STRICT_MODE_SECTION = "strict_mode_config"
 INDEXES = "payload_indexes"
 KEYS = "shard_keys"
 NAMED = ("vectors", "sparse_vectors")
@@ -25,121 +25,126 @@ _LIFTED = {"enabled": False, "max_payload_index_count": UNLIMITED, "write_rate_l
 _WAIT = {"wait": "true"}
 
 
-def steps(change: Change, context: Context) -> Iterator[Call]:
+def collection_steps(change: Change, context: Context) -> Iterator[Call]:
     """What carries out a change of one collection."""
-    name = change.where.name
+    name = change.parsed_address.name
     if change.action is Action.CREATE:
-        yield from _create(name, context.desired[change.where].spec)
+        yield from _creation_steps(name, context.desired[change.parsed_address].spec)
     elif change.action is Action.DELETE:
         yield Call(method="DELETE", path=collection_path(name))
     elif change.action is Action.REPLACE:
         yield Call(method="DELETE", path=collection_path(name))
-        yield from _create(name, context.desired[change.where].spec)
+        yield from _creation_steps(name, context.desired[change.parsed_address].spec)
     else:
-        yield from _update(change, context)
+        yield from _update_steps(change, context)
     if change.action is not Action.DELETE:
-        yield from _aliases_again(change, context)
+        yield from _restore_aliases(change, context)
 
 
-def _create(name: str, spec: Mapping[str, Json]) -> Iterator[Call]:
+def _creation_steps(name: str, spec: Mapping[str, Json]) -> Iterator[Call]:
     """Shard keys before indexes, which need one; strict mode last, as it can forbid indexes.
 
     A server may have caps for every new collection, so those that are stated and can forbid
     indexes are lifted until then. Its own are left: nobody can tell what they are.
     """
-    shape = shape_of(Collection)
+    shape = field_tree_of(Collection)
     body = {
         field: value
         for field, value in spec.items()
         if shape.fields[field].rule.create and field not in (INDEXES, KEYS)
     }
     later: dict[str, Any] = {}
-    strict = body.pop(STRICT, {})
+    strict = body.pop(STRICT_MODE_SECTION, {})
     if strict.get("enabled") is False:
         strict = dict.fromkeys(RATES, UNLIMITED) | strict
     if strict and spec.get(INDEXES):
-        later = {STRICT: strict}
+        later = {STRICT_MODE_SECTION: strict}
         strict = {cap: value for cap, value in _LIFTED.items() if cap in strict}
     if strict:
-        body[STRICT] = strict
+        body[STRICT_MODE_SECTION] = strict
     if set(body.get("vectors", ())) == {""}:
         body["vectors"] = body["vectors"][""]
     yield Call(method="PUT", path=collection_path(name), body=body)
-    yield from (_shard_key(name, entry) for entry in spec.get(KEYS, ()))
+    yield from (_shard_key_call(name, entry) for entry in spec.get(KEYS, ()))
     for field, index in spec.get(INDEXES, {}).items():
-        yield _index(name, field, index)
+        yield _index_call(name, field, index)
     for field, value in spec.items():
         if not shape.fields[field].rule.create:
-            later.setdefault(shape.fields[field].rule.at, {})[field] = value
+            later.setdefault(shape.fields[field].rule.patch_section, {})[field] = value
     if later:
         yield Call(method="PATCH", path=collection_path(name), body=later)
 
 
-def _aliases_again(change: Change, context: Context) -> Iterator[Call]:
+def _restore_aliases(change: Change, context: Context) -> Iterator[Call]:
     """The aliases that a replacement takes down, its own or one's that did not finish."""
-    name = change.where.name
-    lost = {a for a in _remembered(change, context) if Address("alias", a) not in context.live}
+    name = change.parsed_address.name
+    lost = {
+        a for a in _aliases_to_restore(change, context) if Address("alias", a) not in context.live
+    }
     if change.action is Action.REPLACE:
-        lost.update(context.live[change.where].facts.aliases)
+        lost.update(context.live[change.parsed_address].facts.aliases)
     actions = [
         {"create_alias": {"alias_name": alias, "collection_name": name}}
         for alias in sorted(lost)
-        if not _elsewhere(Address("alias", alias), name, context)
+        if not _is_alias_taken(Address("alias", alias), name, context)
     ]
     if actions:
         yield Call(method="POST", path="/collections/aliases", body={"actions": actions})
 
 
-def _remembered(change: Change, context: Context) -> Iterable[str]:
+def _aliases_to_restore(change: Change, context: Context) -> Iterable[str]:
     """Aliases of a replacement that was interrupted."""
-    recorded = context.recorded.get(change.where)
+    recorded = context.recorded.get(change.parsed_address)
     pending = recorded.record.pending if recorded and recorded.record else None
     aliases: Iterable[str] = (pending or {}).get("aliases", ())
     return aliases
 
 
-def _elsewhere(alias: Address, name: str, context: Context) -> bool:
+def _is_alias_taken(alias: Address, name: str, context: Context) -> bool:
     """Whether this plan deletes an alias, or gives it to another collection."""
     desired = context.desired.get(alias)
     moves = desired is not None and desired.spec["collection"] != name
     return alias in context.deleted or moves
 
 
-def _update(change: Change, context: Context) -> Iterator[Call]:
+def _update_steps(change: Change, context: Context) -> Iterator[Call]:
     """Only what changed, in the order that the server can take it."""
-    name = change.where.name
-    desired, live = context.desired[change.where].spec, context.live[change.where].spec
+    name = change.parsed_address.name
+    desired, live = (
+        context.desired[change.parsed_address].spec,
+        context.live[change.parsed_address].spec,
+    )
     moving = [field for field in change.fields if field.effect > Effect.KEPT]
     keys = [field for field in moving if field.path[0] == KEYS]
-    indexes = _by_key(field for field in moving if field.path[0] == INDEXES)
+    indexes = _changed_indexes(field for field in moving if field.path[0] == INDEXES)
     vectors = [f for f in moving if f.path[0] in NAMED and len(f.path) == 2]
     rest = [f for f in moving if f.path[0] not in (KEYS, INDEXES) and f not in vectors]
 
     wanted = {entry["key"]: entry for entry in desired.get(KEYS, ())}
-    yield from (_shard_key(name, wanted[f.path[1]]) for f in keys if f.desired is not ABSENT)
-    yield from _vector_names(name, vectors)
-    body = patch(rest, desired, live)
-    strict = body.pop(STRICT, {})
+    yield from (_shard_key_call(name, wanted[f.path[1]]) for f in keys if f.desired is not ABSENT)
+    yield from _vector_name_calls(name, vectors)
+    body = patch_body(rest, desired, live)
+    strict = body.pop(STRICT_MODE_SECTION, {})
     if body:
         yield Call(method="PATCH", path=collection_path(name), body=body)
-    room = _room(live, indexes, strict)
+    room = _make_room(live, indexes, strict)
     if room:
-        yield Call(method="PATCH", path=collection_path(name), body={STRICT: room})
+        yield Call(method="PATCH", path=collection_path(name), body={STRICT_MODE_SECTION: room})
     for index in sorted(index for index, gone in indexes.items() if gone):
         yield Call(method="DELETE", path=collection_path(name, "index", index), query=_WAIT)
     for index in sorted(index for index, gone in indexes.items() if not gone):
-        yield _index(name, index, desired[INDEXES][index])
-    settled = {cap: live.get(STRICT, {}).get(cap) for cap in room} | strict
+        yield _index_call(name, index, desired[INDEXES][index])
+    settled = {cap: live.get(STRICT_MODE_SECTION, {}).get(cap) for cap in room} | strict
     settled = {cap: value for cap, value in settled.items() if room.get(cap) != value}
     if settled:
-        yield Call(method="PATCH", path=collection_path(name), body={STRICT: settled})
+        yield Call(method="PATCH", path=collection_path(name), body={STRICT_MODE_SECTION: settled})
     for field in keys:
         if field.desired is ABSENT:
             path, body = collection_path(name, "shards", "delete"), {"shard_key": field.path[1]}
             yield Call(method="POST", path=path, body=body)
 
 
-def _by_key(fields: Iterable[FieldChange]) -> dict[str, bool]:
+def _changed_indexes(fields: Iterable[FieldChange]) -> dict[str, bool]:
     """Index names with whether they are dropped."""
     found: dict[str, bool] = {}
     for field in fields:
@@ -148,7 +153,7 @@ def _by_key(fields: Iterable[FieldChange]) -> dict[str, bool]:
     return found
 
 
-def _room(
+def _make_room(
     live: Mapping[str, Json], indexes: Mapping[str, bool], strict: Mapping[str, Json]
 ) -> dict[str, Json]:
     """Caps that must give way while indexes are made, and the values that let them.
@@ -156,7 +161,7 @@ def _room(
     At the index cap the server refuses even to make an existing index again, and each index
     costs 3 write tokens of a bucket that may hold less, and that is there with strict mode off.
     """
-    caps = live.get(STRICT, {})
+    caps = live.get(STRICT_MODE_SECTION, {})
     made = sum(not gone for gone in indexes.values())
     if not made:
         return {}
@@ -175,33 +180,40 @@ def _room(
     return room
 
 
-def patch(
+def patch_body(
     fields: Iterable[FieldChange], desired: Mapping[str, Json], live: Mapping[str, Json]
 ) -> dict[str, Any]:
     """The body of PATCH that changes these fields and nothing else.
 
     A section that the server replaces whole is sent whole; parameters go where PATCH reads them.
     """
-    shape = shape_of(Collection)
+    shape = field_tree_of(Collection)
     body: dict[str, Any] = {}
     for field in fields:
-        met = list(shape.along(field.path))
-        end = next((i for i, s in enumerate(met, 1) if s.rule.whole or s.rule.resend), len(met))
+        met = list(shape.walk(field.path))
+        end = next(
+            (
+                i
+                for i, s in enumerate(met, 1)
+                if s.rule.replaced_as_unit or s.rule.merge_before_send
+            ),
+            len(met),
+        )
         path, rule = field.path[:end], met[end - 1].rule
-        if rule.resend:
-            value = _resent(field.path[:end], fields, desired, live)
-        elif rule.whole or len(met) < len(field.path):
-            value = at(desired, path)
+        if rule.merge_before_send:
+            value = _merged_map(field.path[:end], fields, desired, live)
+        elif rule.replaced_as_unit or len(met) < len(field.path):
+            value = get_at(desired, path)
         else:
             value = field.desired
         if value is ABSENT:
-            value = None if rule.neutral is ABSENT else rule.neutral
-        section = met[0].rule.at
-        body = put(body, (section, *path) if section else path, value)
+            value = None if rule.unset_value is ABSENT else rule.unset_value
+        section = met[0].rule.patch_section
+        body = put_at(body, (section, *path) if section else path, value)
     return body
 
 
-def _resent(
+def _merged_map(
     path: Path, fields: Iterable[FieldChange], desired: Mapping[str, Json], live: Mapping[str, Json]
 ) -> Json:
     """A map that the server replaces as one: what is there, what is asked, less what goes."""
@@ -213,12 +225,12 @@ def _resent(
         and f.desired is ABSENT
         and f.effect > Effect.KEPT
     }
-    there, asked = at(live, path), at(desired, path)
+    there, asked = get_at(live, path), get_at(desired, path)
     merged = {**(there if there is not ABSENT else {}), **(asked if asked is not ABSENT else {})}
     return {key: value for key, value in merged.items() if key not in gone}
 
 
-def _vector_names(name: str, fields: Iterable[FieldChange]) -> Iterator[Call]:
+def _vector_name_calls(name: str, fields: Iterable[FieldChange]) -> Iterator[Call]:
     """Vector names come and go one by one, from 1.18 on; their tuning follows by PATCH."""
     for field in fields:
         path = collection_path(name, "vectors", str(field.path[1]))
@@ -238,12 +250,12 @@ def _vector_names(name: str, fields: Iterable[FieldChange]) -> Iterator[Call]:
             yield Call(method="PATCH", path=collection_path(name), body=patched)
 
 
-def _shard_key(name: str, entry: Mapping[str, Json]) -> Call:
+def _shard_key_call(name: str, entry: Mapping[str, Json]) -> Call:
     body = {"shard_key" if word == "key" else word: value for word, value in entry.items()}
     return Call(method="PUT", path=collection_path(name, "shards"), body=body)
 
 
-def _index(name: str, field: str, index: Mapping[str, Json]) -> Call:
+def _index_call(name: str, field: str, index: Mapping[str, Json]) -> Call:
     schema = index["type"] if set(index) == {"type"} else dict(index)
     body = {"field_name": field, "field_schema": schema}
     return Call(method="PUT", path=collection_path(name, "index"), query=_WAIT, body=body)

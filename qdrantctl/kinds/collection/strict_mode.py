@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from qdrantctl.kinds.collection.common import U64, Count
-from qdrantctl.model.field_rule import Effect, Gate, Rule
+from qdrantctl.model.field_rule import Availability, Effect, FieldRule
 from qdrantctl.model.spec import Spec
 
 UNLIMITED = 2**63 - 1
@@ -21,23 +21,23 @@ RATES = ("read_rate_limit", "write_rate_limit")
 _GONE = "unlimited (Qdrant cannot unset a cap)"
 
 
-def _cap(since: str = "", neutral: Any = UNLIMITED, until: str = "") -> Rule:
-    return Rule(
+def _limit_rule(since: str = "", neutral: Any = UNLIMITED, until: str = "") -> FieldRule:
+    return FieldRule(
         drop=Effect.UPDATE,
         drop_because=_GONE,
-        neutral=neutral,
-        gate=Gate(since=since, until=until),
-        cap=True,
+        unset_value=neutral,
+        gate=Availability(since=since, until=until),
+        is_limit=True,
     )
 
 
-def _each(since: str) -> Rule:
-    return Rule(
+def _keyed_limit_rule(since: str) -> FieldRule:
+    return FieldRule(
         drop=Effect.UPDATE,
         drop_because="removes the cap",
-        gate=Gate(since=since),
-        resend=True,
-        cap=True,
+        gate=Availability(since=since),
+        merge_before_send=True,
+        is_limit=True,
     )
 
 
@@ -50,7 +50,7 @@ class MultivectorCap(Spec):
 
     max_vectors: Annotated[
         Positive,
-        Rule(gate=Gate(since="1.13.2"), cap=True),
+        FieldRule(gate=Availability(since="1.13.2"), is_limit=True),
         Field(description="Vectors that one point may have under this name."),
     ]
 
@@ -60,7 +60,7 @@ class SparseCap(Spec):
 
     max_length: Annotated[
         Positive,
-        Rule(gate=Gate(since="1.13.2"), cap=True),
+        FieldRule(gate=Availability(since="1.13.2"), is_limit=True),
         Field(description="Values that one sparse vector may have."),
     ]
 
@@ -70,89 +70,101 @@ class StrictMode(Spec):
 
     enabled: Annotated[
         bool | None,
-        Rule(
+        FieldRule(
             drop=Effect.UPDATE,
             drop_because="switched off (Qdrant cannot unset it)",
-            neutral=False,
-            gate=Gate(since="1.12.2"),
-            cap=True,
+            unset_value=False,
+            gate=Availability(since="1.12.2"),
+            is_limit=True,
         ),
         Field(description="Whether any cap is enforced."),
     ] = None
     max_query_limit: Annotated[
-        Positive | None, _cap("1.12.2"), Field(description="Largest `limit` of a read.")
+        Positive | None, _limit_rule("1.12.2"), Field(description="Largest `limit` of a read.")
     ] = None
     max_timeout: Annotated[
-        Positive | None, _cap("1.12.2"), Field(description="Largest `timeout` of a read, seconds.")
+        Positive | None,
+        _limit_rule("1.12.2"),
+        Field(description="Largest `timeout` of a read, seconds."),
     ] = None
     unindexed_filtering_retrieve: Annotated[
-        bool | None, _cap("1.12.2", True), Field(description="Allow reads to filter unindexed.")
+        bool | None,
+        _limit_rule("1.12.2", True),
+        Field(description="Allow reads to filter unindexed."),
     ] = None
     unindexed_filtering_update: Annotated[
-        bool | None, _cap("1.12.2", True), Field(description="Allow writes to filter unindexed.")
+        bool | None,
+        _limit_rule("1.12.2", True),
+        Field(description="Allow writes to filter unindexed."),
     ] = None
     search_max_hnsw_ef: Annotated[
-        Count | None, _cap("1.12.2"), Field(description="Largest `hnsw_ef` of a search.")
+        Count | None, _limit_rule("1.12.2"), Field(description="Largest `hnsw_ef` of a search.")
     ] = None
     search_allow_exact: Annotated[
         bool | None,
-        _cap("1.12.2", True),
+        _limit_rule("1.12.2", True),
         Field(description="Allow exact search; a count is exact unless it says otherwise."),
     ] = None
     search_max_oversampling: Annotated[
         Annotated[float, Field(ge=0, allow_inf_nan=False)] | None,
-        _cap("1.12.2", OVERSAMPLING_UNLIMITED),
+        _limit_rule("1.12.2", OVERSAMPLING_UNLIMITED),
         Field(description="Largest `oversampling` of a search."),
     ] = None
     search_max_batchsize: Annotated[
-        Count | None, _cap("1.17.1"), Field(description="Searches in one batch.")
+        Count | None, _limit_rule("1.17.1"), Field(description="Searches in one batch.")
     ] = None
     upsert_max_batchsize: Annotated[
-        Count | None, _cap("1.12.5"), Field(description="Points in one upsert.")
+        Count | None, _limit_rule("1.12.5"), Field(description="Points in one upsert.")
     ] = None
     max_collection_vector_size_bytes: Annotated[
-        Count | None, _cap("1.12.5"), Field(description="Bytes of vectors, checked now and then.")
+        Count | None,
+        _limit_rule("1.12.5"),
+        Field(description="Bytes of vectors, checked now and then."),
     ] = None
     max_collection_payload_size_bytes: Annotated[
-        Count | None, _cap("1.12.6"), Field(description="Bytes of payload, checked now and then.")
+        Count | None,
+        _limit_rule("1.12.6"),
+        Field(description="Bytes of payload, checked now and then."),
     ] = None
     max_points_count: Annotated[
-        Positive | None, _cap("1.13.4"), Field(description="Points, checked now and then.")
+        Positive | None, _limit_rule("1.13.4"), Field(description="Points, checked now and then.")
     ] = None
     max_payload_index_count: Annotated[
-        Count | None, _cap("1.15.5"), Field(description="Payload indexes.")
+        Count | None, _limit_rule("1.15.5"), Field(description="Payload indexes.")
     ] = None
     read_rate_limit: Annotated[
-        Positive | None, _cap("1.12.6"), Field(description="Read tokens per minute and replica.")
+        Positive | None,
+        _limit_rule("1.12.6"),
+        Field(description="Read tokens per minute and replica."),
     ] = None
     write_rate_limit: Annotated[
         Positive | None,
-        _cap("1.12.6"),
+        _limit_rule("1.12.6"),
         Field(description="Write tokens per minute and replica; making an index costs 3."),
     ] = None
     filter_max_conditions: Annotated[
-        Count | None, _cap("1.13.0"), Field(description="Conditions in one filter.")
+        Count | None, _limit_rule("1.13.0"), Field(description="Conditions in one filter.")
     ] = None
     condition_max_size: Annotated[
-        Count | None, _cap("1.13.0"), Field(description="Values in one condition.")
+        Count | None, _limit_rule("1.13.0"), Field(description="Values in one condition.")
     ] = None
     multivector_config: Annotated[
         dict[str, MultivectorCap] | None,
-        _each("1.13.1"),
+        _keyed_limit_rule("1.13.1"),
         Field(description="Caps by multivector name."),
     ] = None
     sparse_config: Annotated[
         dict[str, SparseCap] | None,
-        _each("1.13.2"),
+        _keyed_limit_rule("1.13.2"),
         Field(description="Caps by sparse vector name."),
     ] = None
     max_resident_memory_percent: Annotated[
         Percent | None,
-        _cap("1.18.0", 100),
+        _limit_rule("1.18.0", 100),
         Field(description="Share of memory in use above which writes are refused."),
     ] = None
     max_disk_usage_percent: Annotated[
         Percent | None,
-        _cap("1.18.2", 100, "1.18.3"),
+        _limit_rule("1.18.2", 100, "1.18.3"),
         Field(description="Share of disk in use above which writes are refused."),
     ] = None

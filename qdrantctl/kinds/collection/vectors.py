@@ -13,7 +13,7 @@ from pydantic_core import CoreSchema, PydanticCustomError
 
 from qdrantctl.kinds.collection.common import FIXED, MEMORY_GATE, REINDEX, U64, Count, Memory
 from qdrantctl.kinds.collection.quantization import QUANTIZATION_RULE, Quantization
-from qdrantctl.model.field_rule import Effect, Gate, Rule
+from qdrantctl.model.field_rule import Availability, Effect, FieldRule
 from qdrantctl.model.spec import Spec
 
 MAX_VECTOR_SIZE = 65536
@@ -42,7 +42,7 @@ class Hnsw(Spec):
         Field(description="Kilobytes of vectors below which a full scan is used. Default 10000."),
     ] = None
     max_indexing_threads: Annotated[
-        Count | None, Rule(), Field(description="Threads that build the graph; 0 chooses.")
+        Count | None, FieldRule(), Field(description="Threads that build the graph; 0 chooses.")
     ] = None
     on_disk: Annotated[
         bool | None, REINDEX, Field(description="Keep the graph on disk. Default false.")
@@ -54,17 +54,17 @@ class Hnsw(Spec):
     ] = None
     inline_storage: Annotated[
         bool | None,
-        Rule(
+        FieldRule(
             add=Effect.REBUILD,
             change=Effect.REBUILD,
             because="re-indexes the collection",
-            gate=Gate(since="1.16.0"),
+            gate=Availability(since="1.16.0"),
         ),
         Field(description="Store quantized vectors in the graph; needs quantization."),
     ] = None
     memory: Annotated[
         Memory | None,
-        Rule(
+        FieldRule(
             add=Effect.REBUILD,
             change=Effect.REBUILD,
             because="re-indexes the collection",
@@ -101,35 +101,35 @@ class Vector(Spec):
     ] = None
     on_disk: Annotated[
         bool | None,
-        Rule(
+        FieldRule(
             add=Effect.REBUILD, change=Effect.REBUILD, because="rewrites the collection's segments"
         ),
         Field(description="Keep the original vectors on disk."),
     ] = None
     datatype: Annotated[
         Literal["float32", "float16", "uint8", "turbo4"] | None,
-        Rule(
+        FieldRule(
             add=Effect.REPLACE,
             change=Effect.REPLACE,
             because="fixed when the collection is created",
-            neutral="float32",
-            values={"turbo4": Gate(since="1.18.2")},
+            unset_value="float32",
+            values={"turbo4": Availability(since="1.18.2")},
         ),
         Field(description="How values are stored. Default float32."),
     ] = None
     multivector_config: Annotated[
         Multivector | None,
-        Rule(
+        FieldRule(
             add=Effect.REPLACE,
             change=Effect.REPLACE,
             because="fixed when the collection is created",
-            whole=True,
+            replaced_as_unit=True,
         ),
         Field(description="Makes it a multivector, as ColBERT needs."),
     ] = None
     memory: Annotated[
         Memory | None,
-        Rule(
+        FieldRule(
             add=Effect.REBUILD,
             change=Effect.REBUILD,
             because="rewrites the collection's segments",
@@ -150,23 +150,23 @@ class SparseIndex(Spec):
     ] = None
     full_scan_threshold: Annotated[
         Count | None,
-        Rule(because=_OLD_SEGMENTS),
+        FieldRule(because=_OLD_SEGMENTS),
         Field(description="Vectors below which a full scan is used."),
     ] = None
     datatype: Annotated[
         Literal["float32", "float16", "uint8", "turbo4"] | None,
-        Rule(
+        FieldRule(
             because=_OLD_SEGMENTS,
-            neutral="float32",
+            unset_value="float32",
             drop=Effect.UPDATE,
             drop_because="goes back to float32; " + _OLD_SEGMENTS,
-            values={"turbo4": Gate(since="1.18.2")},
+            values={"turbo4": Availability(since="1.18.2")},
         ),
         Field(description="How values are stored. Default float32."),
     ] = None
     memory: Annotated[
         Memory | None,
-        Rule(
+        FieldRule(
             add=Effect.REBUILD,
             change=Effect.REBUILD,
             because="re-indexes the collection",
@@ -182,8 +182,8 @@ class SparseVector(Spec):
     index: Annotated[SparseIndex | None, Field(description="Its index.")] = None
     modifier: Annotated[
         Literal["none", "idf"] | None,
-        Rule(
-            neutral="none",
+        FieldRule(
+            unset_value="none",
             drop=Effect.UPDATE,
             because="takes effect on the next query",
             drop_because="goes back to none",
@@ -192,7 +192,7 @@ class SparseVector(Spec):
     ] = None
 
 
-def _named(value: Any) -> Any:
+def _name_vectors(value: Any) -> Any:
     """The unnamed vector is the vector named `""`."""
     if isinstance(value, dict) and any(
         key in value and not isinstance(value[key], dict) for key in ("size", "distance")
@@ -215,11 +215,11 @@ class _OneOrNamed:
 UNNAMED = ""
 """How the server calls the vector without a name."""
 
-Vectors = Annotated[dict[str, Vector], BeforeValidator(_named), _OneOrNamed]
+Vectors = Annotated[dict[str, Vector], BeforeValidator(_name_vectors), _OneOrNamed]
 """Vectors by name; one unnamed vector may be written without a name."""
 
 
-def vector_names(rule: str, **maps: dict[str, Any]) -> None:
+def vector_names_validator(rule: str, **maps: dict[str, Any]) -> None:
     """Refuse names that Qdrant chokes on, and names used twice. Raises PydanticCustomError."""
     seen: set[str] = set()
     for field, names in maps.items():

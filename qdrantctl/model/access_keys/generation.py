@@ -14,11 +14,11 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from qdrantctl.model.address import OWN_PREFIX
-from qdrantctl.model.duration import UNITS, length
+from qdrantctl.model.duration import UNITS, parse_duration
 from qdrantctl.model.field_rule import Json
-from qdrantctl.model.lease import stamp
+from qdrantctl.model.lease import format_time
 
-REGISTRY = f"{OWN_PREFIX}_keys"
+REGISTRY_COLLECTION = f"{OWN_PREFIX}_keys"
 """The collection that holds a point for each generation of each key that can be revoked."""
 MATCHED = "valid"
 """The field of such a point that a token names with its id; whoever takes it out revokes."""
@@ -44,29 +44,29 @@ GRANTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """What each level of access lets its holder do, as the server checks it."""
 
-_SPACE = UUID("0f3c6c86-0d1c-4a39-8d0c-7be2d7a3a9f5")
+_REGISTRY_NAMESPACE = UUID("0f3c6c86-0d1c-4a39-8d0c-7be2d7a3a9f5")
 
 
-def seconds(duration: str) -> int:
+def duration_seconds(duration: str) -> int:
     """`90d`, `12h` or `30m` in seconds. Raises ValueError."""
-    return int(length(duration).total_seconds())
+    return int(parse_duration(duration).total_seconds())
 
 
-def spelled(duration: str) -> str:
+def spell_duration(duration: str) -> str:
     """The same duration in its largest unit: `48h` and `2d` are one."""
-    whole = seconds(duration)
+    whole = duration_seconds(duration)
     unit = next(unit for unit in ("d", "h", "m") if whole % UNITS[unit] == 0)
     return f"{whole // UNITS[unit]}{unit}"
 
 
-def key_id(owner: str, name: str) -> str:
+def registry_key_id(owner: str, name: str) -> str:
     """How a key is called in the registry: two owners may have one of the same name."""
     return f"{owner}/{name}"
 
 
-def point_id(key: str, generation: int) -> str:
+def registry_point_id(key: str, generation: int) -> str:
     """The id of a generation's point."""
-    return str(uuid5(_SPACE, f"{key}/{generation}"))
+    return str(uuid5(_REGISTRY_NAMESPACE, f"{key}/{generation}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +105,9 @@ class Generation:
                 subject=str(payload.get("subject") or ""),
                 terms={str(k): str(v) for k, v in (payload.get("terms") or {}).items()},
                 id=made,
-                issued=_when(payload.get("issued")),
-                expires=_when(payload.get("expires")),
-                ends=_when(payload.get("ends")),
+                issued=_parse_time(payload.get("issued")),
+                expires=_parse_time(payload.get("expires")),
+                ends=_parse_time(payload.get("ends")),
                 # Taken out by hand is taken back, too.
                 revoked=bool(payload.get("revoked")) or (bool(made) and not live),
                 live=live,
@@ -134,21 +134,21 @@ class Generation:
             plain[MATCHED] = self.id
         for word in ("issued", "expires", "ends"):
             if when := getattr(self, word):
-                plain[word] = stamp(when)
+                plain[word] = format_time(when)
         return plain
 
     @property
     def point(self) -> str:
         """The id of its point in the registry."""
-        return point_id(self.key, self.number)
+        return registry_point_id(self.key, self.number)
 
-    def due(self, now: datetime) -> bool:
+    def is_due(self, now: datetime) -> bool:
         """Whether it is time for the next one."""
         before = self.terms.get("rotate_before")
-        early = timedelta(seconds=seconds(before)) if before else timedelta()
+        early = timedelta(seconds=duration_seconds(before)) if before else timedelta()
         return self.expires is not None and now >= self.expires - early
 
-    def over(self, now: datetime) -> bool:
+    def is_over(self, now: datetime) -> bool:
         """Whether the time is up in which it stood beside a newer one."""
         return self.ends is not None and now >= self.ends
 
@@ -162,10 +162,10 @@ class Generation:
             return "expired"
         if self.ends:
             return "ending"
-        return "due" if self.due(now) else "valid"
+        return "due" if self.is_due(now) else "valid"
 
 
-def abilities(access: Mapping[str, str], name: str) -> tuple[str, ...]:
+def list_abilities(access: Mapping[str, str], name: str) -> tuple[str, ...]:
     """What a scope lets its holder do with one collection, or with `*` beside them all."""
     every = access.get(EVERYWHERE)
     whole = GRANTS.get(every or "", ()) + (_EVERY if every else ())
@@ -174,7 +174,7 @@ def abilities(access: Mapping[str, str], name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(GRANTS.get(access.get(name, ""), ()) + whole))
 
 
-def claim(access: Mapping[str, str]) -> Json:
+def access_claim(access: Mapping[str, str]) -> Json:
     """The `access` claim of a token. Never empty: the server takes none for every right."""
     if not access:
         raise ValueError("a scope cannot be empty")
@@ -183,12 +183,12 @@ def claim(access: Mapping[str, str]) -> Json:
     return [{"collection": name, "access": level} for name, level in sorted(access.items())]
 
 
-def generations(documents: Iterable[Mapping[str, Json]]) -> tuple[Generation, ...]:
+def parse_generations(documents: Iterable[Mapping[str, Json]]) -> tuple[Generation, ...]:
     """The generations of a key, the newest last."""
     return tuple(sorted(map(Generation.parse, documents), key=lambda one: one.number))
 
 
-def _when(value: Any) -> datetime | None:
+def _parse_time(value: Any) -> datetime | None:
     if not isinstance(value, str):
         return None
     try:

@@ -44,7 +44,7 @@ class KeyListing:
     """Whether there is a ledger; without one it is not known what was applied."""
 
 
-class Probe(BaseModel):
+class TokenProbe(BaseModel):
     """One thing that was tried with a token."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -55,7 +55,7 @@ class Probe(BaseModel):
     allowed: bool | None = Field(description="Whether the server lets it; null where not known.")
 
 
-class Checked(BaseModel):
+class CheckedToken(BaseModel):
     """What a token claims, and what the cluster says to it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -66,16 +66,16 @@ class Checked(BaseModel):
     access: Mapping[str, str] = Field(description="Name -> level; `*` is the whole cluster.")
     warnings: tuple[str, ...] = Field(default=(), description="What is wrong with its claims.")
     refused: str = Field(default="", description="Why the server does not take it at all.")
-    probes: tuple[Probe, ...] = Field(default=(), description="What was tried.")
+    probes: tuple[TokenProbe, ...] = Field(default=(), description="What was tried.")
 
     @property
-    def sound(self) -> bool:
+    def is_sound(self) -> bool:
         """Whether it is taken, and may what it claims."""
         as_claimed = all(probe.allowed in (probe.claimed, None) for probe in self.probes)
         return not self.refused and as_claimed
 
 
-class BrokenToken(BaseModel):
+class InvalidatedToken(BaseModel):
     """A token that a new API key breaks."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -86,7 +86,7 @@ class BrokenToken(BaseModel):
     expires: str = Field(description="UTC.")
 
 
-class Replacing(BaseModel):
+class ApiKeyRotation(BaseModel):
     """What replacing a cluster's API key means."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -95,5 +95,5 @@ class Replacing(BaseModel):
     version: str = Field(description="Its version.")
     nodes: int = Field(description="How many there are to restart.")
     rolling: bool = Field(description="Whether it takes two keys at a time, so that nobody waits.")
-    broken: tuple[BrokenToken, ...] = Field(description="Tokens that are refused afterwards.")
+    broken: tuple[InvalidatedToken, ...] = Field(description="Tokens that are refused afterwards.")
     steps: tuple[str, ...] = Field(description="What to do, in this order.")

@@ -17,7 +17,7 @@ ORIGIN = "https://qdrantctl.invalid"
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class ProbeResult:
     """What came back of one probe."""
 
     request: str
@@ -33,18 +33,18 @@ class Reply:
         return f"{self.request}: {self.code or 'no answer'}"
 
     @property
-    def welcome(self) -> bool:
+    def is_granted(self) -> bool:
         """Whether what was asked was given."""
         return self.code in ("200", "OK")
 
     @property
-    def turned_away(self) -> bool:
+    def is_refused(self) -> bool:
         """Whether it was refused for want of a right key."""
         return self.code in ("401", "403", "UNAUTHENTICATED", "PERMISSION_DENIED")
 
 
 @dataclass(frozen=True, slots=True)
-class Tls:
+class TlsExposure:
     """A handshake with the REST port."""
 
     version: str = ""
@@ -57,49 +57,49 @@ class Tls:
 
 
 @dataclass(frozen=True, slots=True)
-class Grpc:
+class GrpcExposure:
     """The gRPC port."""
 
     address: str
-    plain: Reply
+    plain: ProbeResult
     """Without TLS and without a key."""
-    no_key: Reply
-    empty_key: Reply
-    wrong_key: Reply
+    no_key: ProbeResult
+    empty_key: ProbeResult
+    wrong_key: ProbeResult
     """These over TLS where the REST port speaks it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Posture:
+class ServerExposure:
     """What everybody sees who can reach the server."""
 
     url: str
     version: Version | None
-    tls: Tls | None
+    tls: TlsExposure | None
     """None where the address is plain http."""
-    plain_http: tuple[Reply, ...]
+    plain_http: tuple[ProbeResult, ...]
     """Where the address is https: plain requests to its port and to Qdrant's usual one."""
-    no_key: Reply
-    empty_key: Reply
-    wrong_key: Reply
-    forged_token: Reply
+    no_key: ProbeResult
+    empty_key: ProbeResult
+    wrong_key: ProbeResult
+    forged_token: ProbeResult
     """A JWT that nobody signed."""
-    dashboard: Reply
-    cors: Reply
-    metrics: tuple[Reply, ...]
-    grpc: Grpc | None = None
+    dashboard: ProbeResult
+    cors: ProbeResult
+    metrics: tuple[ProbeResult, ...]
+    grpc: GrpcExposure | None = None
     """None where its port is not known."""
-    peers: tuple[Reply, ...] | None = None
+    peers: tuple[ProbeResult, ...] | None = None
     """The ports of the nodes among each other, asked without a key; None where not known."""
-    own_key: Reply | None = None
+    own_key: ProbeResult | None = None
     """A change of a collection that is not there, tried with the key in use; None with one of
     those below."""
-    read_only_key: Reply | None = None
+    read_only_key: ProbeResult | None = None
     """The same with the read-only key, where one was named."""
 
 
 @dataclass(frozen=True, slots=True)
-class Inside:
+class ServerReport:
     """What the server tells who has a key."""
 
     now: datetime
@@ -117,7 +117,7 @@ class Inside:
 
 
 @dataclass(frozen=True, slots=True)
-class Leak:
+class LeakedSecret:
     """A secret in a file. What it is stays there."""
 
     file: str
@@ -133,13 +133,13 @@ class Evidence:
     """All that an audit judges. What could not be read is None, or says why."""
 
     desired: Inventory
-    posture: Posture | None
-    inside: Inside | None
+    posture: ServerExposure | None
+    inside: ServerReport | None
     unseen: str = ""
     """Why `inside` is None."""
     proofs: tuple[Proof, ...] | None = None
     """None without --prove, or where it was not possible."""
-    leaks: tuple[Leak, ...] | None = None
+    leaks: tuple[LeakedSecret, ...] | None = None
     """None where there are no files to look at."""
     files: int = 0
     """How many files were looked at."""

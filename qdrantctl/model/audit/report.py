@@ -13,7 +13,7 @@ from qdrantctl.model.field_rule import ABSENT
 from qdrantctl.model.resource import Origin
 from qdrantctl.model.violation import Severity
 
-FORMAT_VERSION = "1.0"
+AUDIT_FORMAT = "1.0"
 """Of the report: additions raise the minor number, anything else the major."""
 DOCS = "docs/reference/audit-rules.md"
 WEIGHTS = (Severity.NOTE, Severity.WARNING, Severity.ERROR)
@@ -45,7 +45,7 @@ class Verdict(BaseModel):
     origin: Origin | MISSING = Field(default=ABSENT, description="The line that it is about.")
 
     @property
-    def failed(self) -> bool:
+    def is_finding(self) -> bool:
         """Whether it is a finding."""
         return self.answer is Answer.FAIL
 
@@ -83,7 +83,7 @@ class AuditedServer(BaseModel):
     version: str = Field(description="Its version; empty if it does not report it.")
 
 
-class ToldRule(BaseModel):
+class RenderedRule(BaseModel):
     """What is told of a rule."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -94,10 +94,12 @@ class ToldRule(BaseModel):
     docs: str = Field(description="The page that explains it, from the top of the repository.")
 
     @classmethod
-    def of(cls, rule: str) -> ToldRule:
+    def of(cls, rule: str) -> RenderedRule:
         """What the table of rules says."""
         about = AUDIT_RULES[rule]
-        return cls(title=about.title, section=about.section, remedy=about.remedy, docs=docs(rule))
+        return cls(
+            title=about.title, section=about.section, remedy=about.remedy, docs=audit_docs_url(rule)
+        )
 
 
 class Tally(BaseModel):
@@ -118,7 +120,7 @@ class AuditReport(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    format_version: str = Field(default=FORMAT_VERSION, description="Version of this format.")
+    format_version: str = Field(default=AUDIT_FORMAT, description="Version of this format.")
     qdrantctl_version: str = Field(description="Version of the program that created it.")
     project: str = Field(description="`-` without a project file.")
     environment: str = Field(description="`-` without an environment.")
@@ -140,7 +142,7 @@ class AuditReport(BaseModel):
     def tally(self) -> Tally:
         """The answers, counted."""
         answers = Counter(verdict.answer for verdict in self.verdicts)
-        weights = Counter(verdict.severity for verdict in self.verdicts if verdict.failed)
+        weights = Counter(verdict.severity for verdict in self.verdicts if verdict.is_finding)
         return Tally(
             errors=weights[Severity.ERROR],
             warnings=weights[Severity.WARNING],
@@ -153,21 +155,21 @@ class AuditReport(BaseModel):
     def counts(self, verdict: Verdict) -> bool:
         """Whether a verdict is a finding that reaches `fail_on`."""
         reached = WEIGHTS.index(verdict.severity) >= WEIGHTS.index(self.fail_on)
-        return verdict.failed and reached
+        return verdict.is_finding and reached
 
     @property
-    def found(self) -> bool:
+    def has_findings(self) -> bool:
         """Whether there are findings: what exit code 2 says."""
         return any(self.counts(verdict) for verdict in self.verdicts)
 
     def document(self) -> dict[str, Any]:
         """The report as JSON (`schemas/audit.json`)."""
         plain = self.model_dump(mode="json")
-        rules = {rule: ToldRule.of(rule).model_dump(mode="json") for rule in AUDIT_RULES}
+        rules = {rule: RenderedRule.of(rule).model_dump(mode="json") for rule in AUDIT_RULES}
         summary = self.tally.model_dump(mode="json")
-        return plain | {"rules": rules, "summary": summary, "findings": self.found}
+        return plain | {"rules": rules, "summary": summary, "findings": self.has_findings}
 
 
-def docs(rule: str) -> str:
+def audit_docs_url(rule: str) -> str:
     """The page that tells of a rule."""
     return f"{DOCS}#{rule.lower()}"

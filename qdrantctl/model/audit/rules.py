@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from qdrantctl.model.violation import Severity
 
-_ERROR, _WARNING, _NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
+_AS_ERROR, _WARNING, _NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,22 +22,24 @@ class AuditRule:
     section: str = ""
 
 
-HTTPS, ACCESS, TENANTS = "HTTPS", "Access", "Tenants"
-STRICT, SNAPSHOTS, NETWORK, SERVER = "Strict mode", "Snapshots", "Network", "Server"
-_SECTIONS = {"1": HTTPS, "2": ACCESS, "3": TENANTS, "4": STRICT, "5": SNAPSHOTS, "6": NETWORK,
+HTTPS, ACCESS_SECTION, TENANTS = "HTTPS", "Access", "Tenants"
+LIMITS_SECTION, SNAPSHOTS, NETWORK, SERVER = "Strict mode", "Snapshots", "Network", "Server"
+_SECTIONS = {"1": HTTPS, "2": ACCESS_SECTION, "3": TENANTS, "4": LIMITS_SECTION, "5": SNAPSHOTS,
+             "6": NETWORK,
              "7": SERVER}  # fmt: skip
 
 _TLS = "Set service.enable_tls with tls.cert and tls.key, or put a proxy with TLS before Qdrant"
-_KEY = "Set service.api_key to a long random value and restart every node"
+_KEY_REMEDY = "Set service.api_key to a long random value and restart every node"
 _CAP = "State it in strict_mode_config of the collection or in a StrictModeProfile, and apply"
 
 _RULES: dict[str, AuditRule] = {
-    "QA101": AuditRule("The REST API is reached over HTTPS", _ERROR, f"{_TLS}; then write https."),
+    "QA101": AuditRule(
+        "The REST API is reached over HTTPS", _AS_ERROR, f"{_TLS}; then write https."),
     "QA102": AuditRule(
-        "Plain HTTP is refused where HTTPS is used", _ERROR,
+        "Plain HTTP is refused where HTTPS is used", _AS_ERROR,
         "Close the port that answers plain HTTP, or set service.enable_tls."),
     "QA103": AuditRule(
-        "The certificate is valid, trusted and made for this host", _ERROR,
+        "The certificate is valid, trusted and made for this host", _AS_ERROR,
         "Install a certificate for this host, or name the authority that signed it: "
         "tls: {ca_file: …}."),
     "QA104": AuditRule(
@@ -46,16 +48,16 @@ _RULES: dict[str, AuditRule] = {
     "QA105": AuditRule(
         "TLS 1.0 and 1.1 are refused", _WARNING,
         "Allow TLS 1.2 and 1.3 only, in the proxy before Qdrant."),
-    "QA106": AuditRule("gRPC is reached over TLS", _ERROR, f"{_TLS}, for the gRPC port too."),
-    "QA201": AuditRule("REST asks for a key", _ERROR, f"{_KEY}."),
+    "QA106": AuditRule("gRPC is reached over TLS", _AS_ERROR, f"{_TLS}, for the gRPC port too."),
+    "QA201": AuditRule("REST asks for a key", _AS_ERROR, f"{_KEY_REMEDY}."),
     "QA202": AuditRule(
-        "An empty key is refused", _ERROR,
-        f"{_KEY}; look for a variable that is set and empty. Before 1.19.0 an empty "
+        "An empty key is refused", _AS_ERROR,
+        f"{_KEY_REMEDY}; look for a variable that is set and empty. Before 1.19.0 an empty "
         "service.api_key is a key that everybody knows."),
-    "QA203": AuditRule("A wrong key is refused", _ERROR, f"{_KEY}."),
-    "QA204": AuditRule("gRPC asks for a key", _ERROR, f"{_KEY}, or close the gRPC port."),
+    "QA203": AuditRule("A wrong key is refused", _AS_ERROR, f"{_KEY_REMEDY}."),
+    "QA204": AuditRule("gRPC asks for a key", _AS_ERROR, f"{_KEY_REMEDY}, or close the gRPC port."),
     "QA205": AuditRule(
-        "The read-only key can only read", _ERROR,
+        "The read-only key can only read", _AS_ERROR,
         "Set service.read_only_api_key to a value of its own: where it equals api_key, it may "
         "write."),
     "QA206": AuditRule(
@@ -65,7 +67,7 @@ _RULES: dict[str, AuditRule] = {
         "Keys have no more rights than they need", _WARNING,
         "Name in each AccessKey manifest the collections and aliases that its holder uses."),
     "QA208": AuditRule(
-        "No key stands in a file of the project", _ERROR,
+        "No key stands in a file of the project", _AS_ERROR,
         "Name a sink of an AccessKey in .gitignore. Replace any other key on the server, since "
         "whoever read the file knows it; then refer to it: {env: …}, {file: …} or {command: …}."),
     "QA301": AuditRule(
@@ -75,7 +77,7 @@ _RULES: dict[str, AuditRule] = {
         "A tenant index comes with a graph for each tenant", _NOTE,
         "State hnsw_config: {m: 0, payload_m: 16}, where every search filters on the tenant."),
     "QA401": AuditRule(
-        "Strict mode is on", _ERROR,
+        "Strict mode is on", _AS_ERROR,
         "State strict_mode_config: {enabled: true}, or a StrictModeProfile, and apply."),
     "QA402": AuditRule(
         "max_query_limit is 5,000 to 20,000", _WARNING, f"{_CAP}: max_query_limit: 10000."),
@@ -91,10 +93,10 @@ _RULES: dict[str, AuditRule] = {
         "Exact search is off", _WARNING,
         f"{_CAP}: search_allow_exact: false. A count is exact unless it says exact: false."),
     "QA407": AuditRule(
-        "Every collection has the caps of the profile", _ERROR,
+        "Every collection has the caps of the profile", _AS_ERROR,
         "Apply the profile to the collection, or take the collection out of it."),
     "QA408": AuditRule(
-        "Caps that are configured are enforced", _ERROR,
+        "Caps that are configured are enforced", _AS_ERROR,
         "State enabled: true beside the caps; read the setting back from every node."),
     "QA501": AuditRule(
         "Collections have a snapshot of the last 7 days", _WARNING,
@@ -104,7 +106,7 @@ _RULES: dict[str, AuditRule] = {
         "Restoring a snapshot is tested", _WARNING,
         "Restore the newest snapshot into a collection of another name and compare, regularly."),
     "QA601": AuditRule(
-        "The port for peers is closed", _ERROR,
+        "The port for peers is closed", _AS_ERROR,
         "Let only the nodes reach it (firewall, network policy): it gives all rights. From "
         "1.18.0 on also set enforce_internal_auth."),
     "QA602": AuditRule(

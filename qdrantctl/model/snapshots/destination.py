@@ -7,10 +7,10 @@ from urllib.parse import unquote, urlsplit
 CLUSTER = "cluster"
 """Left on the server."""
 BUCKETS = ("s3", "gs", "az")
-FOLDER = "file"
+FOLDER_SCHEME = "file"
 
 
-def unusable(text: str) -> str:
+def unusable_destination_reason(text: str) -> str:
     """Why snapshots cannot be put there; empty when they can. Quotes nothing secret."""
     if text == CLUSTER:
         return ""
@@ -21,7 +21,7 @@ def unusable(text: str) -> str:
         return "this is not a URL"
     if secret or parts.query or parts.fragment:
         return "a destination holds no credentials, no query and no fragment"
-    if parts.scheme == FOLDER:
+    if parts.scheme == FOLDER_SCHEME:
         if parts.netloc or not parts.path.startswith("/"):
             return "a folder is named by its whole path, as in file:///var/backups"
     elif parts.scheme not in BUCKETS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from qdrantctl.model.snapshots.snapshot import Listed, Taken
+from qdrantctl.model.snapshots.snapshot import SnapshotListing, SnapshotRecord
 from qdrantctl.model.snapshots.snapshot_set import SnapshotSet, VerificationResult
 
 
@@ -15,9 +15,9 @@ class SnapshotInventory:
 
     sets: tuple[SnapshotSet, ...]
     """Sets at destinations."""
-    files: tuple[Listed, ...]
+    files: tuple[SnapshotListing, ...]
     """Snapshot files that the ledger or the servers list, those of the sets included."""
-    others: tuple[Listed, ...]
+    others: tuple[SnapshotListing, ...]
     """Those of the files that belong to none of the sets."""
     unread: tuple[str, ...]
     """What could not be read, a sentence each."""
@@ -55,7 +55,7 @@ class RestoredCollection:
     """A snapshot that is a collection again."""
 
     name: str
-    snapshot: Taken
+    snapshot: SnapshotRecord
     aliases_left: tuple[str, ...]
     """Aliases of the old collection that were not put at the new one."""
     managed: bool

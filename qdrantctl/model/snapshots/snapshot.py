@@ -11,7 +11,7 @@ from qdrantctl.model.address import Address
 from qdrantctl.model.field_rule import Json
 
 
-class File(BaseModel):
+class NodeSnapshotFile(BaseModel):
     """One node's part: a file that holds the shards of that node and no others."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -25,7 +25,7 @@ class File(BaseModel):
     )
 
 
-class Taken(BaseModel):
+class SnapshotRecord(BaseModel):
     """A collection snapshot on every node that held shards of it."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -38,13 +38,13 @@ class Taken(BaseModel):
     keys: tuple[tuple[str | int, tuple[int, ...]], ...] = Field(
         default=(), description="Shard keys, each with its shards."
     )
-    files: tuple[File, ...] = Field(description="One for each node.")
+    files: tuple[NodeSnapshotFile, ...] = Field(description="One for each node.")
     manifest: Mapping[str, Json] = Field(
         default_factory=dict, description="What was last applied of it; empty for nothing."
     )
     schema_version: int = Field(default=0, description="Of that; 0 for none.")
 
-    def of(self, entry: Mapping[str, Json]) -> Taken:
+    def of(self, entry: Mapping[str, Json]) -> SnapshotRecord:
         """With what the ledger's entry tells of the collection now."""
         if entry.get("deleted") or not entry.get("spec"):
             return self
@@ -77,20 +77,20 @@ class Taken(BaseModel):
         return frozenset((shard, file.peer) for file in self.files for shard in file.shards)
 
 
-def kept(entry: Mapping[str, Json]) -> Iterator[Taken]:
+def recorded_snapshots(entry: Mapping[str, Json]) -> Iterator[SnapshotRecord]:
     """The snapshots that a ledger entry tells of, oldest first. Raises ValueError."""
     for found in entry.get("snapshots") or ():
-        yield Taken.model_validate(found)
+        yield SnapshotRecord.model_validate(found)
 
 
-def way_back(address: Address | str, snapshot: str = "", environment: str = "") -> str:
+def restore_command(address: Address | str, snapshot: str = "", environment: str = "") -> str:
     """The command that makes a collection of a snapshot; of the latest where none is named."""
     what = f"{address}@{snapshot}" if snapshot else str(address)
     where = f" -e {shlex.quote(environment)}" if environment not in ("", "-") else ""
     return f"qdrantctl snapshots restore {shlex.quote(what)}{where}"
 
 
-class Underway(BaseModel):
+class UnfinishedRestore(BaseModel):
     """A restore that was begun, as the ledger's entry of the new name remembers it."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -110,22 +110,24 @@ class Underway(BaseModel):
     who: str = Field(default="", description="Who began it.")
     when: str = Field(default="", description="When.")
 
-    def again(self, name: str, environment: str) -> str:
+    def resume_command(self, name: str, environment: str) -> str:
         """The command that does it once more."""
         at = f" --from {shlex.quote(self.source)}" if self.source else ""
-        words = way_back(f"collection/{self.collection}", self.snapshot, environment)
+        words = restore_command(f"collection/{self.collection}", self.snapshot, environment)
         return f"{words}{at} --as {shlex.quote(name)}"
 
 
-def underway(entry: Mapping[str, Json]) -> Underway | None:
+def find_unfinished_restore(entry: Mapping[str, Json]) -> UnfinishedRestore | None:
     """What a ledger entry tells of a restore that did not end."""
     try:
-        return Underway.model_validate(entry["restoring"]) if entry.get("restoring") else None
+        return (
+            UnfinishedRestore.model_validate(entry["restoring"]) if entry.get("restoring") else None
+        )
     except ValueError:
         return None
 
 
-class Listed(BaseModel):
+class SnapshotListing(BaseModel):
     """One file of a snapshot, as the ledger or the server tells of it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

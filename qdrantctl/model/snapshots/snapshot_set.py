@@ -16,7 +16,7 @@ from typing import Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from qdrantctl.model.field_rule import Json
-from qdrantctl.model.snapshots.snapshot import Taken
+from qdrantctl.model.snapshots.snapshot import SnapshotRecord
 
 BEGUN_FILE = "begun.json"
 """The manifest of a set of which the servers hold files that are still to be copied, or to be
@@ -25,7 +25,7 @@ MANIFEST_FILE = "set.json"
 VERIFIED_FILE = "verified.json"
 PRUNED_FILE = "pruned.json"
 """Marks a set that is being removed."""
-_SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
+_STORE_CHARACTERS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 
 class SampleQuery(BaseModel):
@@ -48,7 +48,7 @@ class SetManifest(BaseModel):
     id: str = Field(description="Name of the set among those of its collection.")
     scheduled: AwareDatetime = Field(description="The time for which it was taken.")
     taken: AwareDatetime = Field(description="When it was begun, by the server's clock.")
-    snapshot: Taken = Field(
+    snapshot: SnapshotRecord = Field(
         description="The files, with settings, aliases, points of shards and what was applied."
     )
     sample: Mapping[str, str] = Field(
@@ -226,7 +226,7 @@ def set_folder(owner: str, policy: str = "", collection: str = "") -> str:
 
 def _portable_name(word: str) -> str:
     """A name that every store accepts; other characters are replaced, and a digest is added."""
-    if _SAFE.fullmatch(word):
+    if _STORE_CHARACTERS.fullmatch(word):
         return word
     plain = re.sub(r"[^A-Za-z0-9_-]+", "-", word)[:80]
     return f"{plain}-{hashlib.sha256(word.encode()).hexdigest()[:8]}"

@@ -24,17 +24,17 @@ _CODES = {
 }
 
 
-def plain(text: str, tone: str) -> str:  # noqa: ARG001
+def paint_plain(text: str, tone: str) -> str:  # noqa: ARG001
     """No colour."""
     return text
 
 
-def ansi(text: str, tone: str) -> str:
+def paint_ansi(text: str, tone: str) -> str:
     """ANSI colour."""
     code = _CODES.get(tone)
     return f"\x1b[{code}m{text}\x1b[0m" if code and text else text
 
 
-def painter(*, colour: bool) -> Paint:
+def choose_painter(*, colour: bool) -> Paint:
     """The way of painting that is wanted."""
-    return ansi if colour else plain
+    return paint_ansi if colour else paint_plain

@@ -4,51 +4,58 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from qdrantctl.model.drift import Applied, Drift, Moved, MovedField, What
+from qdrantctl.model.drift import Drift, DriftedField, DriftedResource, DriftKind, LastApply
 from qdrantctl.model.field_rule import ABSENT
 from qdrantctl.model.resource import Origin
-from qdrantctl.render.shared.escape import clean, dotted, shown
-from qdrantctl.render.shared.plan_rows import Row, place
+from qdrantctl.render.shared.escape import escape_line, format_path, format_value
+from qdrantctl.render.shared.plan_rows import FieldRow, origin_text
 
 CHANGED = "Changed since it was applied"
 NOT_APPLIED = "Merged but not yet applied"
 UNMANAGED = "Changed but not managed"
-INTERRUPTED = "Interrupted apply"
+INTERRUPTED_TITLE = "Interrupted apply"
 
-_SIGNS = {What.GONE: "-", What.RECREATED: "-/+", What.NEW: "+", What.APPEARED: "+", What.LEFT: "-"}
-_SHA = 12
+_SIGNS = {
+    DriftKind.GONE: "-",
+    DriftKind.RECREATED: "-/+",
+    DriftKind.NEW: "+",
+    DriftKind.APPEARED: "+",
+    DriftKind.LEFT: "-",
+}
+_SHORT_SHA = 12
 
 
-def blocks(made: Drift) -> Iterator[tuple[str, tuple[Moved, ...]]]:
+def drift_blocks(made: Drift) -> Iterator[tuple[str, tuple[DriftedResource, ...]]]:
     """The blocks that hold anything, each with its title."""
     pending = made.not_applied if isinstance(made.not_applied, tuple) else ()
     found = (
         (CHANGED, made.changed),
         (NOT_APPLIED, pending),
         (UNMANAGED, made.unmanaged),
-        (INTERRUPTED, made.interrupted),
+        (INTERRUPTED_TITLE, made.interrupted),
     )
     yield from ((title, block) for title, block in found if block)
 
 
-def remarks(made: Drift) -> Iterator[str]:
+def drift_remarks(made: Drift) -> Iterator[str]:
     """What is to be known beside the blocks, a line each."""
     if made.lost and made.not_applied is ABSENT:
         yield (
-            f"The ledger on the cluster knows no owner {clean(made.owner)}: nothing was ever "
+            f"The ledger on the cluster knows no owner {escape_line(made.owner)}: nothing was ever "
             "applied by that name, or its records are gone."
         )
     elif made.lost:
         yield (
-            f"Records are missing: {clean(made.owner)} was applied, and the ledger on the cluster "
+            f"Records are missing: {escape_line(made.owner)} was applied, and the ledger on the "
+            "cluster "
             "does not remember it. The next qdrantctl apply records anew what is as it is stated."
         )
     if made.not_applied is ABSENT:
         yield f"{NOT_APPLIED}: not compared, there are no manifests here."
-    yield from (f"Note: {clean(note)}." for note in made.notes)
+    yield from (f"Note: {escape_line(note)}." for note in made.notes)
 
 
-def headline(made: Drift) -> str:
+def drift_headline(made: Drift) -> str:
     """`Drift: 2 changed since applied, 1 not yet applied, 3 not managed.` Counts resources."""
     counts = made.counts
     parts = [f"{counts.changed} changed since applied"]
@@ -59,43 +66,43 @@ def headline(made: Drift) -> str:
     parts += [f"{number} {words}" for number, words in more if number]
     if made.lost:
         parts.append("the ledger is gone" if made.not_applied is not ABSENT else "no such owner")
-    return f"{'Drift' if made.drifted else 'No drift'}: {', '.join(parts)}."
+    return f"{'Drift' if made.has_drifted else 'No drift'}: {', '.join(parts)}."
 
 
-def summary(made: Drift) -> str:
+def drift_summary(made: Drift) -> str:
     """The same in one line of a log, that says whose drift and where."""
-    verdict, _, counts = headline(made).partition(": ")
-    return f"{verdict}: {clean(made.owner)} on {clean(made.server.url)}: {counts}"
+    verdict, _, counts = drift_headline(made).partition(": ")
+    return f"{verdict}: {escape_line(made.owner)} on {escape_line(made.server.url)}: {counts}"
 
 
-def sign(moved: Moved) -> str:
+def drift_sign(moved: DriftedResource) -> str:
     """What happened to a resource, in the signs of a plan."""
     return _SIGNS.get(moved.what, "~")
 
 
-def told(moved: Moved) -> str:
+def drift_suffix(moved: DriftedResource) -> str:
     """What else is to be known of a resource, to be read after its address."""
-    words = [clean(moved.because)] if moved.because else []
-    if isinstance(last := moved.applied, Applied):
-        who = f" by {clean(last.who)}" if last.who else ""
-        commit = f" from {clean(last.commit[:_SHA])}" if last.commit else ""
-        words.append(f"applied {clean(last.when)}{who}{commit}")
+    words = [escape_line(moved.because)] if moved.because else []
+    if isinstance(last := moved.applied, LastApply):
+        who = f" by {escape_line(last.who)}" if last.who else ""
+        commit = f" from {escape_line(last.commit[:_SHORT_SHA])}" if last.commit else ""
+        words.append(f"applied {escape_line(last.when)}{who}{commit}")
     words += ["in the baseline"] if moved.known and not moved.fields else []
     return "; ".join(words)
 
 
-def rows(moved: Moved) -> tuple[Row, ...]:
+def drift_field_rows(moved: DriftedResource) -> tuple[FieldRow, ...]:
     """The fields of a resource: what was, and what is."""
-    return tuple(_row(field) for field in moved.fields)
+    return tuple(_drift_row(field) for field in moved.fields)
 
 
-def _row(field: MovedField) -> Row:
-    before, now = shown(field.before, field.path), shown(field.now, field.path)
+def _drift_row(field: DriftedField) -> FieldRow:
+    before, now = format_value(field.before, field.path), format_value(field.now, field.path)
     if field.before is ABSENT:
         mark, said = "+", f"= {now}"
     else:
         mark, said = "-" if field.now is ABSENT else "~", f": {before} -> {now}"
-    notes = [clean(field.because)] if field.because else []
+    notes = [escape_line(field.because)] if field.because else []
     notes += ["in the baseline"] if field.known else []
     origin = field.origin if isinstance(field.origin, Origin) else None
-    return Row(mark, dotted(field.path), said, tuple(notes), place(origin))
+    return FieldRow(mark, format_path(field.path), said, tuple(notes), origin_text(origin))

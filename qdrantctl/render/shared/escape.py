@@ -9,59 +9,63 @@ from json import dumps
 from qdrantctl.model.field_rule import ABSENT, Json
 from qdrantctl.model.spec import Path
 
-LONGEST = 100
+LONGEST_VALUE = 100
 """Characters of a value that are shown."""
 LISTED = 5
 """Names of a list that are shown in a sentence."""
 
-_WORD = re.compile(r"[^\W\d][\w-]*")
-_UNLIMITED = (2**63 - 1, 1e300)
+_PLAIN_WORD = re.compile(r"[^\W\d][\w-]*")
+_UNLIMITED_CAP = (2**63 - 1, 1e300)
 """What lifts a strict-mode cap, which Qdrant cannot unset."""
 
 
-def clean(text: str) -> str:
+def escape_line(text: str) -> str:
     """`text` on one line: what a terminal would obey, or nobody would see, as JSON escapes."""
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else dumps(char)[1:-1] for char in text)
 
 
-def dotted(path: Path) -> str:
+def format_path(path: Path) -> str:
     """`hnsw_config.m`; names with dots or odd characters quoted, so that 7 and "7" differ.
 
     The unnamed vector, whose name is empty, is written as in a manifest: `vectors.size`.
     """
     words = (path[0], *path[2:]) if path[:2] == ("vectors", "") and path[2:] else path
     return ".".join(
-        str(word) if isinstance(word, int) or _WORD.fullmatch(word) else _json(word)
+        str(word) if isinstance(word, int) or _PLAIN_WORD.fullmatch(word) else _format_json(word)
         for word in words
     )
 
 
-def shown(value: Json, path: Path = ()) -> str:
+def format_value(value: Json, path: Path = ()) -> str:
     """A value as compact JSON, cut where it is very long."""
     if value is ABSENT:
         return "nothing"
-    if path[:1] == ("strict_mode_config",) and type(value) in (int, float) and value in _UNLIMITED:
+    if (
+        path[:1] == ("strict_mode_config",)
+        and type(value) in (int, float)
+        and value in _UNLIMITED_CAP
+    ):
         return "unlimited"
-    return shortened(_json(value))
+    return shorten_text(_format_json(value))
 
 
-def shortened(text: str) -> str:
+def shorten_text(text: str) -> str:
     """`text`, or its beginning and an ellipsis."""
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+    return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"
 
 
-def listed(names: Sequence[str], most: int = LISTED) -> str:
+def join_names(names: Sequence[str], most: int = LISTED) -> str:
     """`a, b, c and 12 more`."""
-    head = ", ".join(clean(name) for name in names[:most])
+    head = ", ".join(escape_line(name) for name in names[:most])
     return head if len(names) <= most else f"{head} and {len(names) - most} more"
 
 
-def counted(number: int, word: str) -> str:
+def count_noun(number: int, word: str) -> str:
     """`1 error`, `2 errors`."""
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
-def _json(value: Json) -> str:
-    return clean(dumps(value, ensure_ascii=False))
+def _format_json(value: Json) -> str:
+    return escape_line(dumps(value, ensure_ascii=False))

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from qdrantctl.model.access_keys.report import (
-    Checked,
+    ApiKeyRotation,
+    CheckedToken,
     ListedGeneration,
     ListedKey,
-    Probe,
-    Replacing,
+    TokenProbe,
 )
-from qdrantctl.render.shared.escape import clean, counted
+from qdrantctl.render.shared.escape import count_noun, escape_line
 
 
-def listed(keys: Iterable[ListedKey], *, ledger: bool) -> list[str]:
+def key_list_lines(keys: Iterable[ListedKey], *, ledger: bool) -> list[str]:
     """A line for each generation."""
     head = ("KEY", "GENERATION", "STATE", "SCOPE", "ISSUED", "EXPIRES", "REVOCABLE")
-    cells = [head, *(line for key in keys for line in _lines(key))]
+    cells = [head, *(line for key in keys for line in _key_lines(key))]
     if len(cells) == 1:
         if not ledger:
             return ["There is no ledger on the cluster: nothing was applied, or it was deleted."]
@@ -29,30 +29,34 @@ def listed(keys: Iterable[ListedKey], *, ledger: bool) -> list[str]:
     ]
 
 
-def _lines(key: ListedKey) -> Iterator[tuple[str, ...]]:
+def _key_lines(key: ListedKey) -> Iterator[tuple[str, ...]]:
     revocable = "yes" if key.revocable else "no"
     for one in key.generations:
-        yield (clean(key.name), str(one.number), _state(one), scope(one.access), one.issued or "-",
+        yield (escape_line(key.name), str(one.number), _generation_state(one),
+               format_scope(one.access), one.issued or "-",
                one.expires or "-", revocable)  # fmt: skip
     if not key.generations:
-        yield (clean(key.name), "-", "missing" if key.revocable else "not issued", "-", "-", "-",
+        yield (escape_line(key.name), "-", "missing" if key.revocable else "not issued",
+               "-", "-", "-",
                revocable)  # fmt: skip
 
 
-def _state(one: ListedGeneration) -> str:
+def _generation_state(one: ListedGeneration) -> str:
     return f"{one.state} at {one.ends}" if one.state == "ending" else one.state
 
 
-def scope(access: Mapping[str, str]) -> str:
+def format_scope(access: Mapping[str, str]) -> str:
     """`products-live: r, events: rw`; `all: r` for the whole cluster."""
-    words = (f"{'all' if name == '*' else clean(name)}: {level}" for name, level in access.items())
+    words = (
+        f"{'all' if name == '*' else escape_line(name)}: {level}" for name, level in access.items()
+    )
     return ", ".join(words) or "nothing"
 
 
-def checked(made: Checked) -> Iterator[str]:
+def token_check_lines(made: CheckedToken) -> Iterator[str]:
     """What a token claims, and a line for each thing that was tried."""
-    yield f"subject    {clean(made.subject) or 'none'}"
-    yield f"scope      {scope(made.access)}"
+    yield f"subject    {escape_line(made.subject) or 'none'}"
+    yield f"scope      {format_scope(made.access)}"
     yield f"expires    {made.expires or 'never'}"
     yield f"revocable  {'yes' if made.revocable else 'no'}"
     for warning in made.warnings:
@@ -61,25 +65,27 @@ def checked(made: Checked) -> Iterator[str]:
     if made.refused:
         yield f"The cluster refuses it: {made.refused}."
         return
-    width = max((len(_name(probe)) for probe in made.probes), default=0)
+    width = max((len(_probe_name(probe)) for probe in made.probes), default=0)
     longest = max((len(probe.action) for probe in made.probes), default=0)
     for probe in made.probes:
-        yield f"{_name(probe):<{width}}  {probe.action:<{longest}}  {_answer(probe)}"
-    names = [clean(name) for name in made.access if name != "*"]
+        yield f"{_probe_name(probe):<{width}}  {probe.action:<{longest}}  {_probe_answer(probe)}"
+    names = [escape_line(name) for name in made.access if name != "*"]
     if names:
         yield ""
         yield f"Names are literal: by any other than {', '.join(names)} it is refused with 403."
 
 
-def replacing(made: Replacing) -> Iterator[str]:
+def rotation_lines(made: ApiKeyRotation) -> Iterator[str]:
     """What a new API key breaks, and what to do in which order."""
-    nodes = counted(made.nodes, "node")
-    yield f"A new API key on {clean(made.url)} (Qdrant {clean(made.version)}, {nodes}) breaks:"
+    nodes = count_noun(made.nodes, "node")
+    server = f"{escape_line(made.url)} (Qdrant {escape_line(made.version)}, {nodes})"
+    yield f"A new API key on {server} breaks:"
     yield "- whoever uses the old one itself, qdrantctl among them"
     yield "- tokens that were made without qdrantctl, which nobody here knows of"
     for one in made.broken:
         yield (
-            f"- {clean(one.owner)} {clean(one.name)}, generation {one.generation}, which would "
+            f"- {escape_line(one.owner)} {escape_line(one.name)}, generation "
+            f"{one.generation}, which would "
             f"hold until {one.expires}"
         )
     yield ""
@@ -91,11 +97,11 @@ def replacing(made: Replacing) -> Iterator[str]:
         yield f"{number}. {step}"
 
 
-def _name(probe: Probe) -> str:
-    return "the cluster" if probe.name == "*" else clean(probe.name)
+def _probe_name(probe: TokenProbe) -> str:
+    return "the cluster" if probe.name == "*" else escape_line(probe.name)
 
 
-def _answer(probe: Probe) -> str:
+def _probe_answer(probe: TokenProbe) -> str:
     if probe.allowed is None:
         return "not known: it is not there, or did not answer"
     word = "allowed" if probe.allowed else "refused"

@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from qdrantctl.render.shared.escape import clean, counted
+from qdrantctl.render.shared.escape import count_noun, escape_line
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class MarkdownBlock:
     """A part of a document that is shown whole, in short, or not at all; never cut inside."""
 
     rank: int
@@ -23,63 +23,65 @@ class Block:
     """What the reader misses without it: `change`, `message`; empty for what is not counted."""
 
 
-def code(text: str) -> str:
+def code_span(text: str) -> str:
     """`text` as a code span, in which no HTML, mention or link is anything but its letters."""
-    text = clean(text)
+    text = escape_line(text)
     ticks = "`" * (_longest_run(text) + 1)
     space = " " if "`" in text or text[:1] == " " or text[-1:] == " " else ""
     return f"{ticks}{space}{text}{space}{ticks}"
 
 
-def fence(lines: Iterable[str], language: str) -> str:
+def code_fence(lines: Iterable[str], language: str) -> str:
     """Lines as a fenced block, its fence longer than any run of backticks inside."""
     body = "\n".join(lines)
     ticks = "`" * max(3, _longest_run(body) + 1)
     return f"{ticks}{language}\n{body}\n{ticks}"
 
 
-def folded(title: str, lines: Iterable[str]) -> str:
+def folded_block(title: str, lines: Iterable[str]) -> str:
     """Lines behind a title that opens them."""
-    inner = fence(lines, "text")
+    inner = code_fence(lines, "text")
     return f"<details><summary>{title}</summary>\n\n{inner}\n\n</details>"
 
 
-def marker(command: str, project: str, environment: str) -> str:
+def comment_marker(command: str, project: str, environment: str) -> str:
     """An HTML comment by which a bot finds its own comment.
 
     `--` must not stand in a comment. No name holds a `~`, so it takes the place of every second
     dash and the marker stays as long, and as unambiguous, as the names.
     """
-    names = f"project={_named(project)} environment={_named(environment)}"
+    names = f"project={_comment_name(project)} environment={_comment_name(environment)}"
     return f"<!-- qdrantctl {command} {names} -->"
 
 
-def fitted(
-    marked: str, title: str, blocks: Sequence[Block], max_bytes: int, command: str = "plan"
+def fit_blocks(
+    marked: str, title: str, blocks: Sequence[MarkdownBlock], max_bytes: int, command: str = "plan"
 ) -> str:
     """Marker, title and as many blocks as fit; what is missing is told in the last line."""
-    whole = _joined([marked, title, *(block.full for block in blocks)])
-    if _size(whole) <= max_bytes:
+    whole = _join_parts([marked, title, *(block.full for block in blocks)])
+    if _byte_size(whole) <= max_bytes:
         return whole
     totals = Counter(block.of for block in blocks)
-    most = _told(totals["change"], totals["message"], totals["change"], max_bytes, command)
-    room = max_bytes - _size(_joined([marked, title, most]))
+    most = _cut_notice(totals["change"], totals["message"], totals["change"], max_bytes, command)
+    room = max_bytes - _byte_size(_join_parts([marked, title, most]))
     if room < 0:
-        return _smallest(marked, title, f"{counted(totals['change'], 'change')} cut.", max_bytes)
-    kept = _chosen(blocks, room)
+        return _smallest_text(
+            marked, title, f"{count_noun(totals['change'], 'change')} cut.", max_bytes
+        )
+    kept = _choose_blocks(blocks, room)
     met = list(zip(blocks, kept, strict=True))
     gone = Counter(block.of for block, text in met if not text)
     brief = sum(block.of == "change" and text not in ("", block.full) for block, text in met)
-    tail = _told(gone["change"], gone["message"], brief, max_bytes, command)
-    return _joined([marked, title, *filter(None, kept), tail])
+    tail = _cut_notice(gone["change"], gone["message"], brief, max_bytes, command)
+    return _join_parts([marked, title, *filter(None, kept), tail])
 
 
-def _chosen(blocks: Sequence[Block], room: int) -> list[str]:
+def _choose_blocks(blocks: Sequence[MarkdownBlock], room: int) -> list[str]:
     """All of a block, its short form or nothing, for each; room goes to the lowest rank first."""
     kept = [""] * len(blocks)
     for number in sorted(range(len(blocks)), key=lambda number: blocks[number].rank):
         for text in (blocks[number].full, blocks[number].short):
-            cost = _size(text) + 2  # a blank line between blocks
+            cost = _byte_size(text) + 2  # a blank line between blocks
             if text and cost <= room:
                 kept[number] = text
                 room -= cost
@@ -87,30 +89,30 @@ def _chosen(blocks: Sequence[Block], room: int) -> list[str]:
     return kept
 
 
-def _told(changes: int, messages: int, brief: int, max_bytes: int, command: str) -> str:
+def _cut_notice(changes: int, messages: int, brief: int, max_bytes: int, command: str) -> str:
     """What was cut. Larger numbers never make it shorter."""
     counts = (
         (changes, "change", "not shown"),
         (brief, "change", "shown without fields"),
         (messages, "message", "not shown"),
     )
-    parts = [f"{counted(number, word)} {how}" for number, word, how in counts if number]
+    parts = [f"{count_noun(number, word)} {how}" for number, word, how in counts if number]
     said = ", ".join(parts) or "lists not shown"
     return f"_Cut to {max_bytes} bytes: {said}. `qdrantctl {command}` shows all._"
 
 
-def _smallest(marked: str, title: str, cut: str, max_bytes: int) -> str:
+def _smallest_text(marked: str, title: str, cut: str, max_bytes: int) -> str:
     """Where there is room for hardly more than the marker."""
     with_title = f"{marked}\n{title}\n\n{cut}\n"
-    return with_title if _size(with_title) <= max_bytes else f"{marked}\n{cut}\n"
+    return with_title if _byte_size(with_title) <= max_bytes else f"{marked}\n{cut}\n"
 
 
-def _joined(parts: Sequence[str]) -> str:
+def _join_parts(parts: Sequence[str]) -> str:
     marked, *rest = parts
     return f"{marked}\n" + "\n\n".join(rest) + "\n"
 
 
-def _named(name: str) -> str:
+def _comment_name(name: str) -> str:
     word = re.sub(r"[^\w.-]", "_", name, flags=re.ASCII)
     return re.sub(r"(?<=-)-+", lambda run: "~" * len(run[0]), word)
 
@@ -119,5 +121,5 @@ def _longest_run(text: str) -> int:
     return max(map(len, re.findall("`+", text)), default=0)
 
 
-def _size(text: str) -> int:
+def _byte_size(text: str) -> int:
     return len(text.encode())

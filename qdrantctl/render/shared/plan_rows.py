@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from qdrantctl.model.change import Action, Cause, Change, FieldChange
 from qdrantctl.model.field_rule import ABSENT, Effect
 from qdrantctl.model.resource import Origin
-from qdrantctl.model.snapshots.snapshot import way_back as command
+from qdrantctl.model.snapshots.snapshot import restore_command as command
 from qdrantctl.model.step import Snapshot, TakeSet
-from qdrantctl.render.shared.ansi import Paint, plain
-from qdrantctl.render.shared.escape import clean, dotted, shown
+from qdrantctl.render.shared.ansi import Paint, paint_plain
+from qdrantctl.render.shared.escape import escape_line, format_path, format_value
 
-SIGNS = {
+PLAN_SIGNS = {
     Action.CREATE: "+",
     Action.UPDATE: "~",
     Action.REPLACE: "-/+",
@@ -42,7 +42,7 @@ _WIDEST = 48
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class FieldRow:
     """One field of a change: what happens to it, why, and who asks for it."""
 
     sign: str
@@ -53,7 +53,7 @@ class Row:
     place: str
 
 
-def heading(change: Change) -> str:
+def change_heading(change: Change) -> str:
     """What will become of a resource, to be read after its address."""
     if change.action is not Action.ADOPT:
         return _HEADINGS[change.action]
@@ -62,37 +62,37 @@ def heading(change: Change) -> str:
     return "will be adopted: only the ledger is written"
 
 
-def reason(change: Change) -> str:
+def change_reason(change: Change) -> str:
     """Why, unless a field of the change says the same; empty where there is nothing to say."""
     told = any(f.because and change.because.endswith(f.because) for f in change.fields)
-    return "" if told else clean(change.because)
+    return "" if told else escape_line(change.because)
 
 
-def way_back(change: Change, environment: str) -> str:
+def snapshot_note(change: Change, environment: str) -> str:
     """Where snapshots go, or what is done before points are destroyed; empty where nothing is."""
     snapshots = [step.snapshot for step in change.steps]
     if sets := [each for each in snapshots if isinstance(each, TakeSet)]:
         destinations = dict.fromkeys(url for each in sets for url in each.to)
-        return f"to {clean(', '.join(destinations))}"
+        return f"to {escape_line(', '.join(destinations))}"
     if not any(isinstance(each, Snapshot) for each in snapshots):
         return ""
-    told = clean(command(change.address, environment=environment))
+    told = escape_line(command(change.address, environment=environment))
     return f"a snapshot is taken first; way back: {told}"
 
 
-def place(origin: object) -> str:
+def origin_text(origin: object) -> str:
     """`file:line`; empty where nothing states it."""
-    return clean(str(origin)) if isinstance(origin, Origin) else ""
+    return escape_line(str(origin)) if isinstance(origin, Origin) else ""
 
 
-def rows(change: Change) -> tuple[Row, ...]:
+def change_rows(change: Change) -> tuple[FieldRow, ...]:
     """The fields of a change, in their order."""
     return tuple(
-        _row(field, change.action) for field in change.fields if field.effect > Effect.SAME
+        _field_row(field, change.action) for field in change.fields if field.effect > Effect.SAME
     )
 
 
-def lined_up(found: Sequence[Row], paint: Paint = plain) -> list[str]:
+def align_rows(found: Sequence[FieldRow], paint: Paint = paint_plain) -> list[str]:
     """Rows as lines, the cells of each column under each other."""
     cells = [
         (
@@ -121,9 +121,9 @@ def lined_up(found: Sequence[Row], paint: Paint = plain) -> list[str]:
     return lines
 
 
-def _row(field: FieldChange, action: Action) -> Row:
-    before, after = shown(field.live, field.path), shown(field.desired, field.path)
-    notes = _notes(field, action)
+def _field_row(field: FieldChange, action: Action) -> FieldRow:
+    before, after = format_value(field.live, field.path), format_value(field.desired, field.path)
+    notes = _field_notes(field, action)
     if after == "unlimited" and notes and notes[0].startswith(after):
         after, *notes = notes
     if field.effect is Effect.KEPT and action is not Action.REPLACE:
@@ -135,11 +135,11 @@ def _row(field: FieldChange, action: Action) -> Row:
     else:
         sign, said = "-" if field.desired is ABSENT else "~", f": {before} -> {after}"
     sign = "!" if field.effect is Effect.REFUSED else sign
-    return Row(sign, dotted(field.path), said, tuple(notes), place(field.origin))
+    return FieldRow(sign, format_path(field.path), said, tuple(notes), origin_text(field.origin))
 
 
-def _notes(field: FieldChange, action: Action) -> list[str]:
-    because = clean(field.because)
+def _field_notes(field: FieldChange, action: Action) -> list[str]:
+    because = escape_line(field.because)
     if field.effect is Effect.REPLACE:
         because = f"forces replacement: {because}" if because else "forces replacement"
     elif action is Action.REPLACE and field.effect is Effect.KEPT:
@@ -152,6 +152,6 @@ def _notes(field: FieldChange, action: Action) -> list[str]:
     if isinstance(field.direction, str) and field.effect in (Effect.UPDATE, Effect.REBUILD):
         notes.append(field.direction)
     if field.cause in (Cause.DRIFT, Cause.BOTH):
-        was = f"was {shown(field.recorded, field.path)}"
+        was = f"was {format_value(field.recorded, field.path)}"
         notes.append(was if because.startswith(_OUTSIDE) else f"{_OUTSIDE}: {was}")
     return notes

@@ -7,24 +7,24 @@ from contextlib import suppress
 from datetime import datetime
 from json import dumps
 
-from qdrantctl.model.snapshots.snapshot import Listed, Taken
-from qdrantctl.render.shared.escape import clean
+from qdrantctl.model.snapshots.snapshot import SnapshotListing, SnapshotRecord
+from qdrantctl.render.shared.escape import escape_line
 
 _CHECKSUM = 12
 _STATES = {True: "listed", False: "no longer there", None: "not listed"}
 
 
-def table(found: Iterable[Listed]) -> Iterator[str]:
+def snapshot_table(found: Iterable[SnapshotListing]) -> Iterator[str]:
     """A line for each file, its columns under each other."""
     rows = [("snapshot", "created", "bytes", "sha256", "node", "owner", "state")]
     rows += [
         (
-            clean(f"{each.address}@{each.id}" if each.id else f"{each.address}  {each.name}"),
-            clean(each.created or _created(each.id)),
+            escape_line(f"{each.address}@{each.id}" if each.id else f"{each.address}  {each.name}"),
+            escape_line(each.created or _creation_time(each.id)),
             f"{each.size:,}",
-            clean(each.checksum[:_CHECKSUM]),
-            clean(each.node),
-            clean(each.owner),
+            escape_line(each.checksum[:_CHECKSUM]),
+            escape_line(each.node),
+            escape_line(each.owner),
             _STATES[each.listed],
         )
         for each in found
@@ -35,21 +35,23 @@ def table(found: Iterable[Listed]) -> Iterator[str]:
         yield "  ".join(cells).rstrip()
 
 
-def _created(mark: str) -> str:
+def _creation_time(mark: str) -> str:
     """The time that is the id of a snapshot, as servers tell of it; of any other nothing."""
     with suppress(ValueError):
         return datetime.strptime(mark, "%Y-%m-%d-%H-%M-%S").isoformat()
     return ""
 
 
-def restored(name: str, taken: Taken, left: Iterable[str], *, managed: bool) -> Iterator[str]:
+def restored_notes(
+    name: str, taken: SnapshotRecord, left: Iterable[str], *, managed: bool
+) -> Iterator[str]:
     """What is to be known of a collection that was made of a snapshot.
 
     `left` are aliases that stood for it then and do not now.
     """
     points = f"{taken.points:,} point{'s' * (taken.points != 1)}"
-    had = f"as many as {clean(taken.collection)} had when {clean(taken.id)} was taken"
-    yield f"{clean(name)} holds {points}, {had}."
+    had = f"as many as {escape_line(taken.collection)} had when {escape_line(taken.id)} was taken"
+    yield f"{escape_line(name)} holds {points}, {had}."
     if managed:
         yield "It is recorded as what was applied then; a plan shows what has come since."
     else:
@@ -63,4 +65,4 @@ def restored(name: str, taken: Taken, left: Iterable[str], *, managed: bool) -> 
             "metadata": {"name": alias},
             "spec": {"collection": name},
         }
-        yield f"  {clean(dumps(manifest, ensure_ascii=False))}"
+        yield f"  {escape_line(dumps(manifest, ensure_ascii=False))}"

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from qdrantctl.model.change import Action, Cause
 from qdrantctl.model.field_rule import ABSENT
-from qdrantctl.model.plan import Offline, Plan
-from qdrantctl.model.report import Outcome, Report, Status, Stored
-from qdrantctl.model.step import calls
-from qdrantctl.render.shared.escape import clean, counted, listed
+from qdrantctl.model.plan import OfflineSource, Plan
+from qdrantctl.model.report import Outcome, OutcomeStatus, Report, StoredSet
+from qdrantctl.model.step import list_calls
+from qdrantctl.render.shared.escape import count_noun, escape_line, join_names
 
 _DONE = {
     Action.CREATE: ("created", "creation"),
@@ -22,11 +22,11 @@ _DONE = {
     Action.NOOP: ("unchanged", "check"),
     Action.REFUSED: ("refused", "change"),
 }
-_SHA = 12
+_COMMIT_FORM = 12
 _MOVED = (Cause.DRIFT, Cause.BOTH)
 
-LEDGER = "the ledger (collection _qdrantctl) will be created"
-REGISTRY = (
+LEDGER_NOTE = "the ledger (collection _qdrantctl) will be created"
+REGISTRY_NOTE = (
     "the registry of keys (collection _qdrantctl_keys) will be created: every token that can be "
     "revoked depends on it, and is refused where it is missing"
 )
@@ -41,7 +41,7 @@ _NEXT = {
 NOTHING_DUE = "Nothing is due."
 
 
-def planned(made: Plan) -> str:
+def plan_summary(made: Plan) -> str:
     """`Plan: 1 to add, 2 to change, 0 to destroy.` A replacement adds one and destroys one."""
     counts = made.summary
     offline = made.offline is not ABSENT
@@ -53,11 +53,13 @@ def planned(made: Plan) -> str:
         kept = any(c.action is Action.NOOP and c.cause in _MOVED for c in made.changes)
         return KEPT if kept else NO_CHANGES
     parts = [
-        *_stated((counts.adopt, "to adopt"), (counts.forget, "to forget"), (counts.run, "to run")),
+        *_stated_note(
+            (counts.adopt, "to adopt"), (counts.forget, "to forget"), (counts.run, "to run")
+        ),
         f"{counts.create + counts.replace} to add",
         f"{counts.update} to change",
         f"{counts.delete + counts.replace} to destroy",
-        *_stated((counts.refused, "refused")),
+        *_stated_note((counts.refused, "refused")),
     ]
     only = counts.adopt == counts.changes + counts.refused
     free = only and not offline and not any(change.steps for change in made.changes)
@@ -65,12 +67,12 @@ def planned(made: Plan) -> str:
     return f"{word}: {', '.join(parts)}." + (" Adopting writes only the ledger." if free else "")
 
 
-def compared(made: Plan, named: Callable[[str], str] = clean) -> str:
+def offline_note(made: Plan, named: Callable[[str], str] = escape_line) -> str:
     """Said of an offline plan: with what it was compared, and what it cannot know."""
-    if not isinstance(made.offline, Offline):
+    if not isinstance(made.offline, OfflineSource):
         return ""
     ref, commit = made.offline.ref, made.offline.commit
-    sha = "" if commit.startswith(ref) else f" ({commit[:_SHA]})"
+    sha = "" if commit.startswith(ref) else f" ({commit[:_COMMIT_FORM]})"
     where = f" at {named(ref)}{sha}" if commit else ""
     return (
         f"Compared with the committed state{where}, not with a cluster: "
@@ -78,129 +80,133 @@ def compared(made: Plan, named: Callable[[str], str] = clean) -> str:
     )
 
 
-def prepared(made: Plan) -> list[str]:
+def preparation_note(made: Plan) -> list[str]:
     """What is made before the first change."""
-    paths = [call.path for call in calls(made.prepare) if not call.path.endswith("/index")]
-    return [REGISTRY if path.endswith("_keys") else LEDGER for path in paths]
+    paths = [call.path for call in list_calls(made.prepare) if not call.path.endswith("/index")]
+    return [REGISTRY_NOTE if path.endswith("_keys") else LEDGER_NOTE for path in paths]
 
 
-def blocked(made: Plan) -> str:
+def blocked_note(made: Plan) -> str:
     """That apply would do nothing, and how to go on; empty for a plan that may be applied."""
     refused, errors = made.summary.refused, len(made.blocking)
     if not refused and not errors:
         return ""
-    whys = [counted(refused, "refused change")] if refused else []
-    whys += [counted(errors, "error")] if errors else []
+    whys = [count_noun(refused, "refused change")] if refused else []
+    whys += [count_noun(errors, "error")] if errors else []
     return (
         f"Apply is blocked by {' and '.join(whys)}: it would do nothing of this plan. "
         "Resolve what is told above, or leave a change out with --exclude ADDRESS."
     )
 
 
-def unmanaged(made: Plan) -> str:
+def unmanaged_note(made: Plan) -> str:
     """How many live resources are nobody's, and some of their names; empty for none."""
     if not made.unmanaged:
         return ""
-    resources = counted(len(made.unmanaged), "unmanaged resource")
-    return f"{resources}, left alone: {listed(made.unmanaged)}."
+    resources = count_noun(len(made.unmanaged), "unmanaged resource")
+    return f"{resources}, left alone: {join_names(made.unmanaged)}."
 
 
-def applied(report: Report) -> str:
+def report_summary(report: Report) -> str:
     """`Apply complete! 2 added, 1 changed, 0 destroyed.` Counts what was done and seen."""
 
     def done(*actions: Action) -> int:
-        return report.count(Status.DONE, *actions)
+        return report.count(OutcomeStatus.DONE, *actions)
 
     if report.command == "snapshots run":
-        return _ran(report)
-    if report.complete and not report.count(Status.DONE):
+        return _run_summary(report)
+    if report.is_complete and not report.count(OutcomeStatus.DONE):
         return NO_CHANGES
     parts = [
         f"{done(Action.CREATE, Action.REPLACE)} added",
         f"{done(Action.UPDATE)} changed",
         f"{done(Action.DELETE, Action.REPLACE)} destroyed",
-        *_stated(
+        *_stated_note(
             (done(Action.ADOPT), "adopted"),
             (done(Action.FORGET), "forgotten"),
-            (report.count(Status.FAILED), "failed"),
-            (report.count(Status.NOT_TAKEN), "not taken"),
-            (report.count(Status.NOT_REACHED), "not reached"),
+            (report.count(OutcomeStatus.FAILED), "failed"),
+            (report.count(OutcomeStatus.NOT_TAKEN), "not taken"),
+            (report.count(OutcomeStatus.NOT_REACHED), "not reached"),
         ),
     ]
-    return f"{_ending(report)} {', '.join(parts)}."
+    return f"{_report_ending(report)} {', '.join(parts)}."
 
 
-def _ran(report: Report) -> str:
+def _run_summary(report: Report) -> str:
     """`Run complete! 2 taken (174,920 bytes), 1 removed (87,460 bytes).` Counts sets."""
-    failed, left = report.count(Status.FAILED), report.count(Status.NOT_REACHED)
-    if report.complete and not report.count(Status.DONE):
+    failed, left = report.count(OutcomeStatus.FAILED), report.count(OutcomeStatus.NOT_REACHED)
+    if report.is_complete and not report.count(OutcomeStatus.DONE):
         return NOTHING_DUE
 
     def policies(number: int) -> str:
         return "policy" if number == 1 else "policies"
 
     parts = [
-        _summed([each for met in report.outcomes for each in met.taken], "taken"),
-        _summed([each for met in report.outcomes for each in met.removed], "removed"),
-        *_stated((failed, f"{policies(failed)} failed"), (left, f"{policies(left)} not reached")),
+        _sum_sets([each for met in report.outcomes for each in met.taken], "taken"),
+        _sum_sets([each for met in report.outcomes for each in met.removed], "removed"),
+        *_stated_note(
+            (failed, f"{policies(failed)} failed"), (left, f"{policies(left)} not reached")
+        ),
     ]
-    return f"{_ending(report)} {', '.join(parts)}."
+    return f"{_report_ending(report)} {', '.join(parts)}."
 
 
-def _summed(sets: list[Stored], word: str) -> str:
+def _sum_sets(sets: list[StoredSet], word: str) -> str:
     size = f" ({sum(each.size for each in sets):,} bytes)" if sets else ""
     return f"{len(sets)} {word}{size}"
 
 
-def stored(outcome: Outcome) -> list[str]:
+def stored_lines(outcome: Outcome) -> list[str]:
     """The sets that a run has put somewhere or removed, a line each."""
     return [
-        f"{sign} {clean(f'{each.address}@{each.id}' if each.id else each.folder)}, "
-        f"{each.size:,} bytes, {word} {clean(each.destination)}"
+        f"{sign} {escape_line(f'{each.address}@{each.id}' if each.id else each.folder)}, "
+        f"{each.size:,} bytes, {word} {escape_line(each.destination)}"
         for sign, word, sets in (("+", "to", outcome.taken), ("-", "from", outcome.removed))
         for each in sets
     ]
 
 
-def going_on(report: Report) -> str:
+def continuation_note(report: Report) -> str:
     """How what was not done is done after all."""
     return _NEXT[report.command]
 
 
-def ways_back(report: Report) -> list[str]:
+def restore_lines(report: Report) -> list[str]:
     """How what was destroyed is had again, a line each."""
     return [
-        f"Way back to {clean(met.address)} as it was: {clean(met.way_back)}"
+        f"Way back to {escape_line(met.address)} as it was: {escape_line(met.way_back)}"
         for met in report.outcomes
         if met.way_back
     ]
 
 
-def became(outcome: Outcome) -> str:
+def outcome_sentence(outcome: Outcome) -> str:
     """What became of one resource, in one line."""
-    address = clean(outcome.address)
+    address = escape_line(outcome.address)
     past, noun = _DONE[outcome.action]
-    missed = clean("; ".join(outcome.missed))
-    if outcome.status is Status.DONE:
+    missed = escape_line("; ".join(outcome.missed))
+    if outcome.status is OutcomeStatus.DONE:
         took = f" ({outcome.seconds:.1f} s)" if outcome.seconds >= 0.05 else ""
-        return f"{address}: {past}{took}" + (f"; {clean(outcome.note)}" if outcome.note else "")
-    if outcome.status is Status.NOOP:
+        return f"{address}: {past}{took}" + (
+            f"; {escape_line(outcome.note)}" if outcome.note else ""
+        )
+    if outcome.status is OutcomeStatus.NOOP:
         return f"{address}: unchanged"
-    if outcome.status is Status.NOT_REACHED:
+    if outcome.status is OutcomeStatus.NOT_REACHED:
         return f"{address}: {noun} not reached"
-    if outcome.status is Status.NOT_TAKEN:
-        missed = missed or clean(outcome.error)
+    if outcome.status is OutcomeStatus.NOT_TAKEN:
+        missed = missed or escape_line(outcome.error)
         return f"{address}: the server answered ok and does not show it: {missed}"
-    failed = f"{address}: {noun} failed: {clean(outcome.error)}"
+    failed = f"{address}: {noun} failed: {escape_line(outcome.error)}"
     return f"{failed} Not there: {missed}" if missed else failed
 
 
-def _ending(report: Report) -> str:
+def _report_ending(report: Report) -> str:
     word = report.command.rpartition(" ")[2].capitalize()
-    if report.complete:
+    if report.is_complete:
         return f"{word} complete!"
     return f"{word} interrupted!" if report.interrupted else f"{word} stopped part-way!"
 
 
-def _stated(*counts: tuple[int, str]) -> list[str]:
+def _stated_note(*counts: tuple[int, str]) -> list[str]:
     return [f"{number} {words}" for number, words in counts if number]

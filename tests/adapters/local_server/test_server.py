@@ -21,7 +21,7 @@ from qdrantctl.adapters.local_server import binary as binary_file
 from qdrantctl.adapters.local_server import folder as devserver_folder
 from qdrantctl.adapters.local_server import process as devserver_process
 from qdrantctl.adapters.local_server import server as devserver
-from qdrantctl.adapters.qdrant.client import Cluster, Endpoint
+from qdrantctl.adapters.qdrant.client import Endpoint, RestClient
 from qdrantctl.model.errors import ClusterError, ServerError
 from qdrantctl.model.step import Call
 
@@ -37,7 +37,7 @@ def project(tmp_path: Path) -> Iterator[Path]:
     yield root
     for folder in tmp_path.rglob(".qdrantctl"):
         if folder.is_dir():
-            devserver.stop(folder.parent)
+            devserver.stop_server(folder.parent)
 
 
 @pytest.fixture
@@ -67,22 +67,22 @@ def script(file: Path, text: str) -> Path:
     return file
 
 
-def start(root: Path) -> devserver.Running:
-    return devserver.start(root, download=True)
+def start(root: Path) -> devserver.LocalServer:
+    return devserver.start_server(root, download=True)
 
 
-def ask(running: devserver.Running, method: str, path: str, body: object = None) -> object:
-    with Cluster(Endpoint(running.url)) as cluster:
-        return cluster.ask(
+def ask(running: devserver.LocalServer, method: str, path: str, body: object = None) -> object:
+    with RestClient(Endpoint(running.url)) as cluster:
+        return cluster.request(
             Call(method=method, path=path, body=body) if body else Call(method=method, path=path)
         )
 
 
-def names(running: devserver.Running) -> set[str]:
+def names(running: devserver.LocalServer) -> set[str]:
     return {one["name"] for one in ask(running, "GET", "/collections")["collections"]}  # type: ignore[index]
 
 
-def create(running: devserver.Running, name: str) -> None:
+def create(running: devserver.LocalServer, name: str) -> None:
     """A collection with a shard key: both need a leader."""
     assert ask(running, "PUT", f"/collections/{name}", SHARDED) is True
     assert ask(running, "PUT", f"/collections/{name}/shards", {"shard_key": "eu"}) is True
@@ -112,14 +112,14 @@ class TestServer:
 
     def test_is_reused_while_it_runs(self, project: Path) -> None:
         first = start(project)
-        assert start(project) == first == devserver.status(project)
+        assert start(project) == first == devserver.find_server(project)
 
     def test_keeps_its_data_and_its_address(self, project: Path) -> None:
         first = start(project)
         create(first, "products")
-        assert devserver.stop(project)
-        assert devserver.status(project) is None
-        assert not devserver.stop(project)
+        assert devserver.stop_server(project)
+        assert devserver.find_server(project) is None
+        assert not devserver.stop_server(project)
         second = start(project)
         assert (second.url, names(second)) == (first.url, {"products"})
         assert second.pid != first.pid
@@ -127,7 +127,7 @@ class TestServer:
     def test_takes_other_ports_when_its_own_are_taken(self, project: Path) -> None:
         first = start(project)
         create(first, "products")
-        devserver.stop(project)
+        devserver.stop_server(project)
         known = json.loads(note(project).read_text())
         with ExitStack() as taken:
             for port in ("http_port", "grpc_port", "p2p_port"):
@@ -176,8 +176,8 @@ class TestServer:
         other.mkdir()
         one, two = start(project), start(other)
         assert one.url != two.url
-        devserver.stop(other)
-        assert devserver.status(project) == one
+        devserver.stop_server(other)
+        assert devserver.find_server(project) == one
 
 
 @pytest.mark.server
@@ -190,7 +190,7 @@ class TestProcess:
         words = [sys.executable, "-c", code, str(project)]
         starters = [subprocess.Popen(words, stdout=subprocess.PIPE) for _ in range(4)]
         pids = {starter.communicate(timeout=60)[0] for starter in starters}
-        running = devserver.status(project)
+        running = devserver.find_server(project)
         assert running is not None
         assert {int(pid) for pid in pids} == {running.pid}
         assert os.getsid(running.pid) == running.pid  # a terminal's Ctrl-C does not reach it
@@ -210,7 +210,7 @@ class TestProcess:
         with monkeypatch.context() as patch, pytest.raises(ServerError, match="is not ready"):
             patch.setattr(devserver, "READY_SECONDS", 0.0)  # as if the command had been killed
             start(project)
-        before = devserver.status(project)
+        before = devserver.find_server(project)
         assert before is not None
         after = start(project)
         assert (after.pid, before.version, after.version != "") == (before.pid, "", True)
@@ -220,12 +220,15 @@ class TestProcess:
         self, project: Path, bystander: subprocess.Popen[bytes], began: str | None
     ) -> None:
         start(project)
-        devserver.stop(project)
+        devserver.stop_server(project)
         known = json.loads(note(project).read_text())
-        known |= {"pid": bystander.pid, "began": began or devserver_process.began(bystander.pid)}
+        known |= {
+            "pid": bystander.pid,
+            "began": began or devserver_process.process_start_time(bystander.pid),
+        }
         note(project).write_text(json.dumps(known))
-        assert devserver.status(project) is None
-        assert not devserver.stop(project)
+        assert devserver.find_server(project) is None
+        assert not devserver.stop_server(project)
         assert start(project).pid != bystander.pid
         assert bystander.poll() is None
 
@@ -233,8 +236,8 @@ class TestProcess:
     def test_a_broken_note_is_no_note(self, project: Path, text: str) -> None:
         (project / ".qdrantctl").mkdir()
         note(project).write_text(text)
-        assert devserver.status(project) is None
-        assert not devserver.stop(project)
+        assert devserver.find_server(project) is None
+        assert not devserver.stop_server(project)
         assert start(project).pid
 
     def test_a_server_that_the_note_does_not_tell_of_is_not_touched(
@@ -247,22 +250,22 @@ class TestProcess:
         start(project)
         kept = note(project).read_text()
         note(project).write_text(json.dumps(json.loads(kept) | {"pid": bystander.pid}))
-        for verb in (devserver.status, devserver.stop, devserver.start):
+        for verb in (devserver.find_server, devserver.stop_server, devserver.start_server):
             with pytest.raises(ServerError, match="does not tell of") as told:
                 verb(project)
             if sys.platform == "linux":
                 assert f"the process {json.loads(kept)['pid']} (qdrant)" in told.value.hint
         assert bystander.poll() is None
         note(project).write_text(kept)
-        assert devserver.stop(project)
+        assert devserver.stop_server(project)
 
     def test_one_that_nobody_would_know_again_is_ended(self, project: Path) -> None:
         (project / ".qdrantctl" / "server.json").mkdir(parents=True)  # no note can be written
         with pytest.raises(ServerError, match="cannot be used"):
             start(project)
-        assert not devserver_folder.held(project / ".qdrantctl")
+        assert not devserver_folder.is_server_locked(project / ".qdrantctl")
         (project / ".qdrantctl" / "server.json").rmdir()
-        assert devserver.status(project) is None
+        assert devserver.find_server(project) is None
         assert start(project).pid
 
     def test_a_copied_project_has_a_server_of_its_own(self, project: Path, tmp_path: Path) -> None:
@@ -270,10 +273,10 @@ class TestProcess:
         quiet(project)  # a file that goes while it is copied would end the copying
         copy = tmp_path / "copy"
         shutil.copytree(project, copy)
-        assert devserver.status(copy) is None
-        assert not devserver.stop(copy)
+        assert devserver.find_server(copy) is None
+        assert not devserver.stop_server(copy)
         assert start(copy).url != running.url
-        assert devserver.status(project) == running
+        assert devserver.find_server(project) == running
 
     def test_a_moved_project_keeps_its_server(self, project: Path, tmp_path: Path) -> None:
         running = start(project)
@@ -282,7 +285,7 @@ class TestProcess:
         found = start(moved)
         assert (found.pid, found.url) == (running.pid, running.url)
         create(found, "products")
-        assert devserver.stop(moved)
+        assert devserver.stop_server(moved)
 
     def test_one_that_cannot_write_is_not_handed_out(
         self, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -293,15 +296,15 @@ class TestProcess:
         shutil.copy(storage / "raft_state.json", tmp_path)
         shutil.rmtree(storage)
         write = Call(method="PUT", path="/collections/a", query={"timeout": "1"}, body=SHARDED)
-        with Cluster(Endpoint(running.url)) as cluster, pytest.raises(ClusterError):
-            cluster.ask(write)
+        with RestClient(Endpoint(running.url)) as cluster, pytest.raises(ClusterError):
+            cluster.request(write)
         storage.mkdir()  # as it was, but consensus has stopped
         shutil.copy(tmp_path / "raft_state.json", storage)
         monkeypatch.setattr(devserver, "READY_SECONDS", 0.5)  # else 30
         with pytest.raises(ServerError, match="is not ready") as told:
             start(project)
         assert "Consensus stopped" in told.value.why
-        assert devserver.stop(project)
+        assert devserver.stop_server(project)
 
     def test_one_that_does_not_listen_is_killed(
         self, project: Path, monkeypatch: pytest.MonkeyPatch
@@ -309,8 +312,8 @@ class TestProcess:
         running = start(project)
         os.kill(running.pid, signal.SIGSTOP)
         monkeypatch.setattr(devserver_process, "TERM_SECONDS", 0.3)  # else 20 seconds
-        assert devserver.stop(project)
-        assert devserver.status(project) is None
+        assert devserver.stop_server(project)
+        assert devserver.find_server(project) is None
 
 
 class TestFailures:
@@ -340,9 +343,9 @@ class TestFailures:
             program.chmod(mode)
         monkeypatch.setenv("QDRANTCTL_QDRANT_BIN", str(program))
         with pytest.raises(ServerError) as told:
-            devserver.start(project)
+            devserver.start_server(project)
         assert words in f"{told.value.what}\n{told.value.why}"
-        assert devserver.status(project) is None
+        assert devserver.find_server(project) is None
         monkeypatch.delenv("QDRANTCTL_QDRANT_BIN")
         assert start(project)
 
@@ -353,26 +356,26 @@ class TestFailures:
         monkeypatch.setenv("QDRANTCTL_QDRANT_BIN", str(program))
         monkeypatch.setattr(devserver, "READY_SECONDS", 0.5)  # else 30
         with pytest.raises(ServerError, match="is not ready") as told:
-            devserver.start(project)
+            devserver.start_server(project)
         assert "still thinking" in told.value.why
         assert "dev down" in told.value.hint
-        assert devserver.stop(project)  # the shell and what it started
+        assert devserver.stop_server(project)  # the shell and what it started
 
     def test_a_folder_that_is_none(self, project: Path) -> None:
         (project / ".qdrantctl").write_text("")
-        for verb in (devserver.start, devserver.status):
+        for verb in (devserver.start_server, devserver.find_server):
             with pytest.raises(ServerError, match="cannot be used"):
                 verb(project)
-        assert not devserver.stop(project)
+        assert not devserver.stop_server(project)
         with pytest.raises(ServerError, match="cannot be used"):
-            devserver.start(project / "missing")
+            devserver.start_server(project / "missing")
 
     @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
     def test_a_folder_that_is_not_writable(self, project: Path) -> None:
         project.chmod(0o500)
         try:
             with pytest.raises(ServerError, match="cannot be used"):
-                devserver.start(project)
+                devserver.start_server(project)
         finally:
             project.chmod(0o700)
 
@@ -390,7 +393,7 @@ class TestBinary:
 
     def test_nothing_there_names_dev_up(self, no_program: Path, project: Path) -> None:
         with pytest.raises(ServerError) as told:
-            devserver.start(project)
+            devserver.start_server(project)
         assert "qdrantctl dev up" in told.value.hint
 
     def test_a_changed_program_in_the_cache_is_not_run(

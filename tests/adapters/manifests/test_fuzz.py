@@ -19,14 +19,14 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from qdrantctl.adapters.manifests.load import load
+from qdrantctl.adapters.manifests.load import load_manifests
 from qdrantctl.adapters.manifests.sources import Sources
-from qdrantctl.adapters.project.settings import resolve
+from qdrantctl.adapters.project.settings import resolve_settings
 from qdrantctl.kinds.catalog import KINDS
 from qdrantctl.model.errors import ManifestError, QdrantctlError
 from qdrantctl.model.project import Project
 from qdrantctl.model.rule_catalog import RULES
-from qdrantctl.model.spec import Shape, shape_of
+from qdrantctl.model.spec import FieldTree, field_tree_of
 from qdrantctl.model.violation import Violation
 from qdrantctl.render import diagnostics as told
 from tests.support.manifests import HEAD, linted
@@ -128,7 +128,7 @@ anything = st.recursive(
 )
 
 
-def shaped(shape: Shape, depth: int = 0) -> st.SearchStrategy[Any]:
+def shaped(shape: FieldTree, depth: int = 0) -> st.SearchStrategy[Any]:
     """Values that mostly have the shape that is asked for."""
     if shape.entries is not None:
         keys = st.one_of(st.sampled_from(["a", "b.c", "a[]", "", "."]), st.text(max_size=4))
@@ -156,19 +156,21 @@ def sound(found: tuple[Violation, ...] | list[Violation], texts: dict[str, str])
             assert violation.origin.line >= 1
             assert isinstance(violation.column, int) or "After the template" in violation.hint
     json.loads(told.json(found))
-    told.text(found, colour=True)
+    told.violations_text(found, colour=True)
 
 
 def loads(data: bytes, file: str = "-", **variables: Any) -> None:
     with counted(), tempfile.TemporaryDirectory() as folder:
         if file != "-":
             (Path(folder) / file).write_bytes(data)
-        found = load(Sources(Path(folder), (file,), "prod", variables, True), KINDS, lambda: data)
+        found = load_manifests(
+            Sources(Path(folder), (file,), "prod", variables, True), KINDS, lambda: data
+        )
         sound(linted(found), {file: "", "<stdin>": ""})
         for resource in found.desired.values():
             assert resource.digest
             for path in (("vectors", "", "size"), ("payload_indexes", "a"), ("shard_keys", 7)):
-                assert resource.place(path).line >= 1
+                assert resource.origin_of(path).line >= 1
 
 
 def settles(project: bytes, values: bytes = b"x: 1\n") -> None:
@@ -177,7 +179,7 @@ def settles(project: bytes, values: bytes = b"x: 1\n") -> None:
         (folder / "qdrantctl.yaml").write_bytes(project)
         (folder / "v.yaml").write_bytes(values)
         try:
-            resolve(
+            resolve_settings(
                 directory=folder,
                 files=(),
                 url=None,
@@ -220,7 +222,7 @@ def test_mutated_project_files(text):
 
 ENVELOPE = {"apiVersion": "qdrantctl/v1", "metadata": {"name": "x"}}
 SPECS = st.one_of(
-    [st.tuples(st.just(kind.manifest), shaped(shape_of(kind.spec))) for kind in KINDS]
+    [st.tuples(st.just(kind.manifest), shaped(field_tree_of(kind.spec))) for kind in KINDS]
 )
 LIFECYCLE = st.fixed_dictionaries(
     {},
@@ -248,9 +250,9 @@ def test_random_specs(spec, lifecycle, metadata):
     loads(json.dumps(manifest | {"metadata": metadata}).encode())
 
 
-@pytest.mark.parametrize("field", sorted(shape_of(KINDS[0].spec).fields))
+@pytest.mark.parametrize("field", sorted(field_tree_of(KINDS[0].spec).fields))
 def test_random_values_of_every_field(field):
-    shape = shape_of(KINDS[0].spec).fields[field]
+    shape = field_tree_of(KINDS[0].spec).fields[field]
 
     @settings(many, max_examples=max(20, EXAMPLES // 8))
     @given(shaped(shape))
@@ -262,7 +264,7 @@ def test_random_values_of_every_field(field):
 
 
 @many
-@given(shaped(shape_of(Project)), st.booleans())
+@given(shaped(field_tree_of(Project)), st.booleans())
 def test_random_project_files(value, whole):
     if whole and isinstance(value, dict):
         value |= {"apiVersion": "qdrantctl/v1", "kind": "Project", "metadata": {"name": "shop"}}

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from qdrantctl.adapters.files.source_text import Page
+from qdrantctl.adapters.files.source_text import SourceText
 from qdrantctl.adapters.manifests import sources
 from qdrantctl.adapters.yaml.documents import MAX_PROBLEMS, read_documents
 from qdrantctl.model.address import Address
@@ -363,10 +363,12 @@ def test_many_files_take_no_longer_than_reading_them_three_times(tmp_path):
 
 
 def test_places_of_a_large_page_are_found_quickly():
-    documents, _ = read_documents(Page("a.yaml", "\n".join(f"- k{n}: 1" for n in range(50_000))))
+    documents, _ = read_documents(
+        SourceText("a.yaml", "\n".join(f"- k{n}: 1" for n in range(50_000)))
+    )
     begun = time.process_time()
     for n in range(50_000):
-        assert documents[0].place((n, f"k{n}")) == (n + 1, 3 + len(f"k{n}") + 2)
+        assert documents[0].position_of((n, f"k{n}")) == (n + 1, 3 + len(f"k{n}") + 2)
     assert time.process_time() - begun < 30
 
 

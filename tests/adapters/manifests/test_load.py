@@ -6,12 +6,12 @@ import re
 
 import pytest
 
-from qdrantctl.adapters.files.source_text import Page
-from qdrantctl.adapters.manifests.load import render_text
+from qdrantctl.adapters.files.source_text import SourceText
+from qdrantctl.adapters.manifests.load import render_sources
 from qdrantctl.kinds.catalog import KINDS
 from qdrantctl.model.address import Address
 from qdrantctl.model.resource import Origin
-from qdrantctl.model.spec import Shape, shape_of
+from qdrantctl.model.spec import FieldTree, field_tree_of
 from qdrantctl.model.violation import Severity
 from tests.support.cli import run_cli
 from tests.support.manifests import HEAD, linted, loaded, place, violations
@@ -228,7 +228,7 @@ def test_all_errors_are_told_at_once_in_the_order_of_the_files(tmp_path):
     ]
 
 
-def unknown_keys(shape: Shape, path: tuple[str, ...] = ()):
+def unknown_keys(shape: FieldTree, path: tuple[str, ...] = ()):
     """A path to an unknown key in every section that a spec has."""
     if shape.fields:
         yield (*path, "hopefully_unknown")
@@ -240,7 +240,7 @@ def unknown_keys(shape: Shape, path: tuple[str, ...] = ()):
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_unknown_keys_are_errors_at_every_depth(kind, tmp_path):
-    paths = list(unknown_keys(shape_of(kind.spec)))
+    paths = list(unknown_keys(field_tree_of(kind.spec)))
     assert len(paths) > (20 if kind.name == "collection" else 0)
     for path in paths:
         tree = ": {".join(path) + ": 1" + "}" * (len(path) - 1)
@@ -272,7 +272,7 @@ def test_where_resources_and_fields_stand(tmp_path):
         ("shard_keys", 7, "shards_number"): 13,
         ("hnsw_config", "m"): 5,
     }
-    assert {path: resource.place(path).line for path in lines} == lines
+    assert {path: resource.origin_of(path).line for path in lines} == lines
 
 
 def test_a_list_is_unpacked(tmp_path):
@@ -359,9 +359,9 @@ class TestFiles:
 def test_render_text_goes_on_after_a_broken_file(tmp_path):
     (tmp_path / "a.yaml.j2").write_text("{{ nope }}")
     (tmp_path / "b.yaml").write_text(HEAD)
-    found = list(render_text(loaded_sources(tmp_path), lambda: b""))
+    found = list(render_sources(loaded_sources(tmp_path), lambda: b""))
     assert [type(one).__name__ for one in found] == ["Page", "Violation"]
-    assert isinstance(found[0], Page)
+    assert isinstance(found[0], SourceText)
     assert found[0].text == HEAD
 
 

@@ -172,9 +172,9 @@ def test_origins_are_lines_of_the_template(tmp_path):
     for name in ("a", "b"):
         resource = found.desired[Address("collection", name)]
         assert resource.origin.line == 6
-        assert resource.place(("vectors", "", "size")).line == 10
-        assert resource.place(("payload_indexes", name)).line == 2
-        assert resource.place(("hnsw_config", "m")).line == 14
+        assert resource.origin_of(("vectors", "", "size")).line == 10
+        assert resource.origin_of(("payload_indexes", name)).line == 2
+        assert resource.origin_of(("hnsw_config", "m")).line == 14
 
 
 @pytest.mark.parametrize(

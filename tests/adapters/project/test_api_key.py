@@ -18,7 +18,7 @@ PLACE = "qdrantctl.yaml:12"
 
 
 def fetch(folder, environ=None, **source):
-    return api_key.fetch(KeySource(**source), folder, environ or {}, PLACE)
+    return api_key.fetch_key(KeySource(**source), folder, environ or {}, PLACE)
 
 
 def refused(folder, environ=None, **source):

@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from qdrantctl.adapters.project.settings import Settings, resolve
+from qdrantctl.adapters.project.settings import Settings, resolve_settings
 from qdrantctl.model.address import Address
 from qdrantctl.model.consent import Consent
 from qdrantctl.model.errors import ManifestError, UsageError
@@ -34,7 +34,7 @@ def settle(folder, text=None, *, need_server=True, environ=None, **words) -> Set
         (folder / "qdrantctl.yaml").write_text(text)
     words.setdefault("directory", folder)
     words = {"files": (), "url": None, "environment": None, "today": TODAY, **words}
-    return resolve(need_server=need_server, environ=environ or {}, **words)
+    return resolve_settings(need_server=need_server, environ=environ or {}, **words)
 
 
 def refused(folder, text, error=ManifestError, **words):

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from qdrantctl.adapters.qdrant.client import Cluster, Endpoint
+from qdrantctl.adapters.qdrant.client import Endpoint, RestClient
 from qdrantctl.adapters.qdrant.http import TlsFiles
 from qdrantctl.model.errors import ClusterError, QdrantctlError
 from qdrantctl.model.step import Call
@@ -18,8 +18,8 @@ PATCH = Call(method="PATCH", path="/collections/c", body={"hnsw_config": {"m": 3
 
 
 def ask(url, call, **words):
-    with Cluster(Endpoint(url=url, **words)) as cluster:
-        return cluster.ask(call)
+    with RestClient(Endpoint(url=url, **words)) as cluster:
+        return cluster.request(call)
 
 
 def failure(url, call=GET, **words) -> ClusterError:
@@ -32,9 +32,9 @@ def failure(url, call=GET, **words) -> ClusterError:
 
 
 def test_the_server_is_told_apart(qdrant, fresh_qdrant):
-    with Cluster(Endpoint(url=qdrant.url)) as cluster:
+    with RestClient(Endpoint(url=qdrant.url)) as cluster:
         assert (str(cluster.server.version), cluster.server.distributed) == ("1.16.3", True)
-    with Cluster(Endpoint(url=fresh_qdrant(cluster=False).url)) as cluster:
+    with RestClient(Endpoint(url=fresh_qdrant(cluster=False).url)) as cluster:
         assert (cluster.server.distributed, cluster.server.peers) == (False, 1)
 
 
@@ -72,7 +72,7 @@ def test_a_key_that_sees_a_part_is_recognised(fresh_qdrant):
         encoded(json.dumps(part).encode()) for part in ({"alg": "HS256", "typ": "JWT"}, claims)
     )
     token = text + b"." + encoded(hmac.new(KEY.encode(), text, hashlib.sha256).digest())
-    door = Cluster(Endpoint(url=node.url, api_key=token.decode()))
+    door = RestClient(Endpoint(url=node.url, api_key=token.decode()))
     with door, pytest.raises(ClusterError, match="only a part") as caught:
         _ = door.server
     assert "read-only one is enough" in caught.value.hint
@@ -134,9 +134,9 @@ def test_a_write_is_sent_once_and_may_have_been_applied(empty_qdrant, fault):
 def test_a_write_after_an_idle_time_gets_a_fresh_connection(empty_qdrant, monkeypatch):
     monkeypatch.setattr("qdrantctl.adapters.qdrant.http.IDLE", -1.0)
     empty_qdrant.request("PUT", "/collections/c", {"vectors": {"size": 4, "distance": "Dot"}})
-    with Cluster(Endpoint(url=empty_qdrant.url)) as cluster:
-        assert cluster.ask(PATCH) is True
-        assert cluster.ask(PATCH) is True
+    with RestClient(Endpoint(url=empty_qdrant.url)) as cluster:
+        assert cluster.request(PATCH) is True
+        assert cluster.request(PATCH) is True
 
 
 def test_the_servers_own_words_are_quoted(empty_qdrant):
@@ -153,7 +153,7 @@ def test_an_answer_that_is_not_qdrants(qdrant):
     with proxied(qdrant.http_port, lambda *_: answer(302, b"", "location: http://x/")) as proxy:
         assert "redirected" in failure(proxy.url, api_key=KEY).what
     with proxied(qdrant.http_port, lambda *_: answer(200, b"{}")) as proxy:
-        door = Cluster(Endpoint(url=proxy.url))
+        door = RestClient(Endpoint(url=proxy.url))
         with door, pytest.raises(ClusterError, match="not Q"):
             _ = door.server
 
@@ -245,12 +245,12 @@ def test_reads_that_are_expected_are_sent_ahead_and_answered_in_any_order(empty_
     for name in names:
         empty_qdrant.request("PUT", f"/collections/{name}", {"vectors": {}, "shard_number": 1})
     calls = [Call(method="GET", path=f"/collections/{name}") for name in [*names, "missing"]]
-    with Cluster(Endpoint(url=empty_qdrant.url)) as cluster:
-        cluster.expect(calls)
-        cluster.ask(calls[20])
-        assert all(cluster.ask(call)["config"] for call in calls[:-1])
+    with RestClient(Endpoint(url=empty_qdrant.url)) as cluster:
+        cluster.prefetch(calls)
+        cluster.request(calls[20])
+        assert all(cluster.request(call)["config"] for call in calls[:-1])
         with pytest.raises(ClusterError) as caught:
-            cluster.ask(calls[-1])
+            cluster.request(calls[-1])
         assert caught.value.status == 404
 
 
@@ -259,10 +259,10 @@ def test_no_answer_from_before_a_write_is_given_after_it(empty_qdrant):
     for number in range(8):
         empty_qdrant.request("PUT", f"/collections/c{number}", {"vectors": {}, "shard_number": 1})
     calls = [Call(method="GET", path=f"/collections/c{number}") for number in range(8)]
-    with Cluster(Endpoint(url=empty_qdrant.url)) as cluster:
-        cluster.expect(calls)
-        cluster.ask(Call(method="PATCH", path="/collections/c0", body=patch))
-        assert cluster.ask(calls[0])["config"]["hnsw_config"]["m"] == 32
+    with RestClient(Endpoint(url=empty_qdrant.url)) as cluster:
+        cluster.prefetch(calls)
+        cluster.request(Call(method="PATCH", path="/collections/c0", body=patch))
+        assert cluster.request(calls[0])["config"]["hnsw_config"]["m"] == 32
 
 
 def test_an_expected_read_that_breaks_is_asked_for_again(empty_qdrant):
@@ -275,7 +275,7 @@ def test_an_expected_read_that_breaks_is_asked_for_again(empty_qdrant):
 
     with (
         proxied(empty_qdrant.http_port, twice) as proxy,
-        Cluster(Endpoint(url=proxy.url)) as cluster,
+        RestClient(Endpoint(url=proxy.url)) as cluster,
     ):
-        cluster.expect(calls)
-        assert all(cluster.ask(call)["config"] for call in calls)
+        cluster.prefetch(calls)
+        assert all(cluster.request(call)["config"] for call in calls)

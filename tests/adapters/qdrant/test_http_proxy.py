@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from qdrantctl.adapters.qdrant.client import Cluster, Endpoint
+from qdrantctl.adapters.qdrant.client import Endpoint, RestClient
 from qdrantctl.adapters.qdrant.http_proxy import find_proxy
 from qdrantctl.model.errors import ClusterError, SettingsError
 from qdrantctl.model.step import Call
@@ -111,9 +111,9 @@ def test_requests_go_through_it_and_its_password_is_nowhere(qdrant, proxy):
     port = proxy.server_address[1]
     variables = {"http_proxy": f"http://user:{PASSWORD}@127.0.0.1:{port}"}
     endpoint = Endpoint(f"http://qdrant.invalid:{qdrant.http_port}", proxies=variables)
-    with Cluster(endpoint) as cluster:
+    with RestClient(endpoint) as cluster:
         assert cluster.server.version.major == 1
-        cluster.ask(Call(method="GET", path="/collections"))
+        cluster.request(Call(method="GET", path="/collections"))
     command, path, authorization = proxy.requests[0]
     assert (command, path) == ("GET", f"http://qdrant.invalid:{qdrant.http_port}/")
     assert authorization.startswith("Basic ")
@@ -124,6 +124,6 @@ def test_a_proxy_that_is_not_there_is_named(proxy):
     proxy.server_close()
     port = proxy.server_address[1]
     endpoint = Endpoint("http://q.invalid:6333", proxies={"HTTP_PROXY": f"http://127.0.0.1:{port}"})
-    with Cluster(endpoint) as cluster, pytest.raises(ClusterError) as caught:
-        cluster.ask(Call(method="GET", path="/"))
+    with RestClient(endpoint) as cluster, pytest.raises(ClusterError) as caught:
+        cluster.request(Call(method="GET", path="/"))
     assert f"the proxy 127.0.0.1:{port} (HTTP_PROXY) does not lead there" in caught.value.what

@@ -13,9 +13,9 @@ import pytest
 
 from qdrantctl.adapters.qdrant import lease_lock as held
 from qdrantctl.adapters.qdrant import leases
-from qdrantctl.adapters.qdrant.client import Cluster, Endpoint
-from qdrantctl.adapters.qdrant.lease_lock import Fenced, acquire
-from qdrantctl.model.actor import Identity
+from qdrantctl.adapters.qdrant.client import Endpoint, RestClient
+from qdrantctl.adapters.qdrant.lease_lock import LeaseGuardedClient, acquire_lease
+from qdrantctl.model.actor import Actor
 from qdrantctl.model.errors import ClusterError, LeaseError
 from qdrantctl.model.step import Call
 from tests.support.leases import until
@@ -24,7 +24,7 @@ from tests.support.proxy import answer, proxied
 OWNER = "shop/prod"
 ROUNDS = 200 if os.environ.get("QDRANTCTL_ENDURANCE") == "full" else 15
 RACERS = 6
-ADA, BOB = Identity("ada", "c0ffee", "https://ci.example/1"), Identity("bob", "", "")
+ADA, BOB = Actor("ada", "c0ffee", "https://ci.example/1"), Actor("bob", "", "")
 WRITE = Call(method="PUT", path="/collections/written", body={"vectors": {}})
 
 
@@ -54,11 +54,11 @@ def short(monkeypatch):
 
 
 def door(node):
-    return Cluster(Endpoint(url=node.url))
+    return RestClient(Endpoint(url=node.url))
 
 
 def take(cluster, who=ADA, owner=OWNER):
-    return acquire(cluster, owner, who, str(uuid4()))
+    return acquire_lease(cluster, owner, who, str(uuid4()))
 
 
 def names(node):
@@ -83,18 +83,18 @@ PAST, FUTURE = "2020-01-01T00:00:00Z", "2100-01-01T00:00:00Z"
 def test_it_says_who_and_until_when(nodes):
     with door(nodes[0]) as one, door(nodes[-1]) as other:
         holding = take(one)
-        (seen,) = leases.standing(other, OWNER)
+        (seen,) = leases.list_leases(other, OWNER)
         assert seen == holding.lease
         assert (seen.name, seen.holder, seen.run) == (
             "_qdrantctl_lease.shop.prod.1", "ada", "https://ci.example/1",
         )  # fmt: skip
-        assert 115 <= seen.remaining(other.now) <= 120
+        assert 115 <= seen.remaining(other.server_time) <= 120
         with pytest.raises(LeaseError, match="another apply of shop/prod is running") as caught:
             take(other, BOB)
         assert "held by ada, run https://ci.example/1, since" in caught.value.why
         holding.release()
         # Deleting ends before the other nodes know.
-        until(lambda: leases.standing(other, OWNER) == [], 5)
+        until(lambda: leases.list_leases(other, OWNER) == [], 5)
         take(other, BOB).release()
     until(lambda: names(nodes[0]) == [], 5)
 
@@ -107,7 +107,7 @@ def test_of_six_at_once_one_wins(nodes, after, capsys):
 
     def race(number):
         try:
-            return take(doors[number], Identity(f"racer {number}", "", ""))
+            return take(doors[number], Actor(f"racer {number}", "", ""))
         except LeaseError as error:
             assert "held by racer" in error.why, error.why
             return None
@@ -123,7 +123,7 @@ def test_of_six_at_once_one_wins(nodes, after, capsys):
             winner.confirm()
             assert winner.lease.number == (1 if after == "nothing" else 8)
             assert [lease.holder for lease in winner.taken] == ["the dead"] * (after != "nothing")
-            assert leases.standing(doors[-1], OWNER) == [winner.lease]
+            assert leases.list_leases(doors[-1], OWNER) == [winner.lease]
             won.append(winner.lease.holder)
             winner.release()
     with capsys.disabled():
@@ -136,14 +136,15 @@ def test_of_six_at_once_one_wins(nodes, after, capsys):
 def test_writes_pass_while_it_is_held_and_not_when_a_higher_one_stands(nodes):
     with door(nodes[0]) as cluster:
         holding = take(cluster)
-        fenced = Fenced(cluster, holding)
-        fenced.ask(WRITE)
+        fenced = LeaseGuardedClient(cluster, holding)
+        fenced.request(WRITE)
         put(nodes[-1], 2, id="other", holder="eve", expires=FUTURE)
         assert "written" in [
-            c["name"] for c in fenced.ask(Call(method="GET", path="/collections"))["collections"]
+            c["name"]
+            for c in fenced.request(Call(method="GET", path="/collections"))["collections"]
         ]
         with pytest.raises(LeaseError, match="was taken over") as caught:
-            fenced.ask(Call(method="DELETE", path="/collections/written"))
+            fenced.request(Call(method="DELETE", path="/collections/written"))
         assert "held by eve, as _qdrantctl_lease.shop.prod.2" in caught.value.why
         assert "written" in names(nodes[0])
         holding.release()
@@ -157,11 +158,11 @@ def test_a_lease_that_is_gone_or_anothers_lets_nothing_through(nodes):
     for other in (None, "other"):
         with door(nodes[0]) as cluster:
             holding = take(cluster)
-            leases.delete(cluster, holding.lease)
+            leases.delete_lease(cluster, holding.lease)
             if other:
                 put(nodes[-1], 1, id=other, holder="eve", expires=FUTURE)
             with pytest.raises(LeaseError, match="taken over" if other else "broken"):
-                Fenced(cluster, holding).ask(WRITE)
+                LeaseGuardedClient(cluster, holding).request(WRITE)
             holding.release()
             assert names(nodes[0]) == ["_qdrantctl_lease.shop.prod.1"] * bool(other)
 
@@ -185,9 +186,9 @@ def test_who_was_asleep_renews_before_he_writes(nodes, short):
     with door(nodes[0]) as cluster, door(nodes[-1]) as other:
         holding = take(cluster)
         time.sleep(3)
-        assert leases.standing(other, OWNER)[0].expired(other.now)
-        Fenced(cluster, holding).ask(WRITE)
-        assert not leases.standing(other, OWNER)[0].expired(other.now)
+        assert leases.list_leases(other, OWNER)[0].is_expired(other.server_time)
+        LeaseGuardedClient(cluster, holding).request(WRITE)
+        assert not leases.list_leases(other, OWNER)[0].is_expired(other.server_time)
         holding.release()
 
 
@@ -215,7 +216,7 @@ def test_a_lease_that_says_nothing_is_held(node, metadata):
 def test_what_a_lease_says_is_printable(node):
     put(node, 1, holder="e\x1b[31mve\n" * 200, run=["x"], expires=FUTURE)
     with door(node) as cluster:
-        (seen,) = leases.standing(cluster, OWNER)
+        (seen,) = leases.list_leases(cluster, OWNER)
     assert seen.holder.isprintable()
     assert len(seen.holder) == 200
     assert seen.run == ""
@@ -226,7 +227,7 @@ def test_owners_whose_names_look_alike_are_apart(node):
     with door(node) as cluster:
         held_by = {owner: take(cluster, owner=owner) for owner in owners}
         for owner, holding in held_by.items():
-            assert leases.standing(cluster, owner) == [holding.lease]
+            assert leases.list_leases(cluster, owner) == [holding.lease]
         assert len(names(node)) == len(owners)
         for holding in held_by.values():
             holding.release()
@@ -246,7 +247,10 @@ def test_every_request_may_fail_once(node, metadata, way, monkeypatch):
         node.wipe()
         put(node, 1, id="old", holder="the dead", expires=PAST)
         fault = fails(number, way, metadata=metadata)
-        with proxied(node.http_port, fault) as proxy, Cluster(Endpoint(url=proxy.url)) as cluster:
+        with (
+            proxied(node.http_port, fault) as proxy,
+            RestClient(Endpoint(url=proxy.url)) as cluster,
+        ):
             try:
                 holding = take(cluster)
             except ClusterError as error:
@@ -276,10 +280,10 @@ def fails(number, way, *, metadata):
 
 def test_a_server_without_metadata_keeps_it_in_a_point(node, short):
     fault = fails(0, None, metadata=False)
-    with proxied(node.http_port, fault) as proxy, Cluster(Endpoint(url=proxy.url)) as cluster:
+    with proxied(node.http_port, fault) as proxy, RestClient(Endpoint(url=proxy.url)) as cluster:
         holding = take(cluster)
         assert "metadata" not in node.request("GET", path(1))[1]["result"]["config"]
-        assert leases.standing(cluster, OWNER) == [holding.lease]
+        assert leases.list_leases(cluster, OWNER) == [holding.lease]
         time.sleep(3)
         holding.confirm()
         with pytest.raises(LeaseError, match="another apply"):
@@ -288,7 +292,7 @@ def test_a_server_without_metadata_keeps_it_in_a_point(node, short):
         other = take(cluster, BOB)
         assert other.lease.number == 2
         with pytest.raises(LeaseError, match="taken over"):
-            Fenced(cluster, holding).ask(WRITE)
+            LeaseGuardedClient(cluster, holding).request(WRITE)
         holding.release()
         other.release()
     assert names(node) == []
@@ -304,7 +308,7 @@ def test_without_the_servers_clock_there_is_no_lease(node):
 
     with (
         proxied(node.http_port, fault) as proxy,
-        Cluster(Endpoint(url=proxy.url)) as cluster,
+        RestClient(Endpoint(url=proxy.url)) as cluster,
         pytest.raises(ClusterError, match="no Date header"),
     ):
         take(cluster)

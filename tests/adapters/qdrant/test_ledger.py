@@ -1,7 +1,7 @@
 import pytest
 
 from qdrantctl.adapters.qdrant import ledger
-from qdrantctl.adapters.qdrant.client import Cluster, Endpoint
+from qdrantctl.adapters.qdrant.client import Endpoint, RestClient
 from qdrantctl.model.address import Address
 from qdrantctl.model.errors import ClusterError
 
@@ -24,36 +24,38 @@ def cluster(request):
     else:
         node = request.getfixturevalue("three_nodes")[1]
         node.wipe()
-    with Cluster(Endpoint(url=node.url)) as door:
+    with RestClient(Endpoint(url=node.url)) as door:
         yield door
 
 
 def test_what_is_written_is_read_exactly(cluster):
-    assert ledger.read(cluster) == ledger.Memory()
-    cluster.ask(ledger.creation(cluster.server))
-    assert ledger.read(cluster) == ledger.Memory(exists=True)
-    ledger.identify(cluster, "some-id")
-    ledger.write(cluster, [entry("collection/a", pending={"action": "create"}, schema_version=3)])
-    found = ledger.read(cluster)
+    assert ledger.read_ledger(cluster) == ledger.LedgerContents()
+    cluster.ask(ledger.ledger_creation_request(cluster.server))
+    assert ledger.read_ledger(cluster) == ledger.LedgerContents(exists=True)
+    ledger.write_cluster_id(cluster, "some-id")
+    ledger.write_entries(
+        cluster, [entry("collection/a", pending={"action": "create"}, schema_version=3)]
+    )
+    found = ledger.read_ledger(cluster)
     assert (found.exists, found.cluster_id) == (True, "some-id")
-    resource = ledger.resource_of(found.entries[Address("collection", "a")])
+    resource = ledger.parse_entry(found.entries[Address("collection", "a")])
     assert resource.spec == SPEC
     assert resource.record.pending == {"action": "create"}
     assert resource.record.schema_version == 3
 
 
 def test_an_address_has_one_entry(cluster):
-    cluster.ask(ledger.creation(cluster.server))
-    ledger.write(cluster, [entry("collection/a", schema_version=1)])
-    ledger.write(cluster, [entry("collection/a", schema_version=2, owner="x/y")])
-    (only,) = ledger.read(cluster).entries.values()
+    cluster.ask(ledger.ledger_creation_request(cluster.server))
+    ledger.write_entries(cluster, [entry("collection/a", schema_version=1)])
+    ledger.write_entries(cluster, [entry("collection/a", schema_version=2, owner="x/y")])
+    (only,) = ledger.read_ledger(cluster).entries.values()
     assert (only["owner"], only["schema_version"]) == ("x/y", 2)
 
 
 def test_more_entries_than_a_page(cluster):
-    cluster.ask(ledger.creation(cluster.server))
-    ledger.write(cluster, [entry(f"collection/c{i}") for i in range(2500)])
-    assert len(ledger.read(cluster).entries) == 2500
+    cluster.ask(ledger.ledger_creation_request(cluster.server))
+    ledger.write_entries(cluster, [entry(f"collection/c{i}") for i in range(2500)])
+    assert len(ledger.read_ledger(cluster).entries) == 2500
 
 
 @pytest.mark.parametrize(
@@ -68,17 +70,17 @@ def test_more_entries_than_a_page(cluster):
     ],
 )
 def test_an_entry_that_was_tampered_with_is_named(empty_qdrant, broken):
-    with Cluster(Endpoint(url=empty_qdrant.url)) as door:
-        door.ask(ledger.creation(door.server))
-        ledger.write(door, [broken])
+    with RestClient(Endpoint(url=empty_qdrant.url)) as door:
+        door.request(ledger.ledger_creation_request(door.server))
+        ledger.write_entries(door, [broken])
         with pytest.raises(ClusterError, match="did not write"):
-            ledger.read(door)
+            ledger.read_ledger(door)
 
 
 def test_only_404_means_that_there_is_none(fresh_qdrant):
     node = fresh_qdrant(api_key="key")
-    with Cluster(Endpoint(url=node.url)) as door, pytest.raises(ClusterError) as caught:
-        ledger.read(door)
+    with RestClient(Endpoint(url=node.url)) as door, pytest.raises(ClusterError) as caught:
+        ledger.read_ledger(door)
     assert caught.value.status == 401
 
 
@@ -89,8 +91,8 @@ def test_a_server_that_caps_every_collection_leaves_the_ledger_free(fresh_qdrant
         "QDRANT__STORAGE__COLLECTION__STRICT_MODE__WRITE_RATE_LIMIT": "1",
     }
     node = fresh_qdrant(environ=environ)
-    with Cluster(Endpoint(url=node.url)) as door:
-        door.ask(ledger.creation(door.server))
+    with RestClient(Endpoint(url=node.url)) as door:
+        door.request(ledger.ledger_creation_request(door.server))
         for _ in range(5):
-            ledger.write(door, [entry("collection/a"), entry("collection/b")])
-        assert len(ledger.read(door).entries) == 2
+            ledger.write_entries(door, [entry("collection/a"), entry("collection/b")])
+        assert len(ledger.read_ledger(door).entries) == 2

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qdrantctl.adapters.manifests.load import load
+from qdrantctl.adapters.manifests.load import load_manifests
 from qdrantctl.adapters.manifests.sources import Sources
-from qdrantctl.adapters.secrets.detect import hidden, recognised, secrets_in
+from qdrantctl.adapters.secrets.detect import find_secret, find_secrets, redact
 from qdrantctl.kinds.catalog import KINDS, OVERLAYS
 from tests.support.cli import run_cli
 from tests.support.manifests import HEAD, loaded, place, violations
@@ -26,7 +26,7 @@ NAMES = ["owner", "token", "secret", "password", "id", "sha256", "key", "api_key
 
 
 def found(value, key=None):
-    return [secret.path for secret in secrets_in(value, key)]
+    return [secret.path for secret in find_secrets(value, key)]
 
 
 @given(st.dictionaries(st.sampled_from(NAMES), WORDS | st.lists(WORDS)))
@@ -63,7 +63,7 @@ def test_what_only_speaks_of_keys_is_none(value):
 
 def test_a_short_key_is_no_part_of_a_longer_word():
     assert found({"a": "https://devkeys.example.com", "b": "is devkey."}, "devkey") == [("b",)]
-    assert hidden("devkeys: devkey", "devkey") == "devkeys: (hidden)"
+    assert redact("devkeys: devkey", "devkey") == "devkeys: (hidden)"
 
 
 @given(st.lists(st.sampled_from(["a", "b", 0]), max_size=4), st.sampled_from([TOKEN, IN_USE]))
@@ -81,14 +81,14 @@ def test_they_are_found_wherever_they_stand(path, secret):
 def test_beside_their_name(name):
     assert found({"metadata": {name: "s3cret-key"}}) == [("metadata", name)]
     assert found({"metadata": {name: 12345678}}) == [("metadata", name)]
-    assert recognised(f'{{{name}: "s3cret-key", b: 1}}', None)
+    assert find_secret(f'{{{name}: "s3cret-key", b: 1}}', None)
 
 
 @given(st.integers(0, 400), st.sampled_from([LONG, IN_USE]))
 def test_nothing_is_left_where_a_line_is_cut(end, secret):
     text = f"here: {secret}"
     cut = text[:end] + "…" if end < len(text) else text
-    left = hidden(cut, IN_USE)
+    left = redact(cut, IN_USE)
     assert not any(secret[at : at + 12] in left for at in range(len(secret) - 11))
 
 
@@ -129,7 +129,7 @@ def test_refused_and_not_told(manifest, secret, tmp_path):
 
 def violations_with(key, folder, *files, **words):
     sources = Sources(folder, files, "-", words, explicit=True, api_key=key)
-    return load(sources, (*KINDS, *OVERLAYS), bytes).violations
+    return load_manifests(sources, (*KINDS, *OVERLAYS), bytes).violations
 
 
 def leaking(told, secret):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from qdrantctl.adapters.files.source_text import Page
+from qdrantctl.adapters.files.source_text import SourceText
 from qdrantctl.adapters.yaml import documents as yaml_documents
 from qdrantctl.adapters.yaml.documents import read_documents
 from tests.support.manifests import place
 
 
 def read(text):
-    documents, problems = read_documents(Page("a.yaml", text))
+    documents, problems = read_documents(SourceText("a.yaml", text))
     return [document.value for document in documents], problems
 
 
@@ -19,7 +19,7 @@ def read(text):
 def parser(request, monkeypatch):
     """Both parsers: the C one is missing on some systems."""
     if request.param == "Python":
-        monkeypatch.setattr(yaml_documents, "events", yaml_documents.python_events)
+        monkeypatch.setattr(yaml_documents, "events", yaml_documents.parse_events_slowly)
     return request.param
 
 
@@ -79,15 +79,15 @@ def test_values(text, value):
 
 def test_documents():
     assert read("a: 1\n---\n---\n# none\n---\nb: 2\n...\n") == ([{"a": 1}, {"b": 2}], [])
-    documents, _ = read_documents(Page("a.yaml", "# one\na: 1\n---\n\nb:\n  - c: 2\n"))
+    documents, _ = read_documents(SourceText("a.yaml", "# one\na: 1\n---\n\nb:\n  - c: 2\n"))
     assert [document.line for document in documents] == [2, 5]
     second = documents[1]
-    assert second.place(("b",)) == (6, 3)
-    assert second.place(("b",), key=True) == (5, 1)
-    assert second.place(("b", 0, "c")) == (6, 8)
-    assert second.place(("b", 0, "c"), key=True) == (6, 5)
-    assert second.place(("b", 0, "d", "e")) == (6, 5)
-    assert second.place(("q",)) == (5, 1)
+    assert second.position_of(("b",)) == (6, 3)
+    assert second.position_of(("b",), key=True) == (5, 1)
+    assert second.position_of(("b", 0, "c")) == (6, 8)
+    assert second.position_of(("b", 0, "c"), key=True) == (6, 5)
+    assert second.position_of(("b", 0, "d", "e")) == (6, 5)
+    assert second.position_of(("q",)) == (5, 1)
 
 
 PROBLEMS = [

@@ -2,15 +2,15 @@
 
 import pytest
 
-from qdrantctl.adapters.files.source_text import Page
-from qdrantctl.adapters.manifests.edit import edited
-from qdrantctl.adapters.manifests.load import load_page
+from qdrantctl.adapters.files.source_text import SourceText
+from qdrantctl.adapters.manifests.edit import edit_spec
+from qdrantctl.adapters.manifests.load import load_source
 from qdrantctl.adapters.yaml import nodes as yaml_nodes
-from qdrantctl.adapters.yaml.editor import Awkward
-from qdrantctl.engine.importing.manifest_form import reworded
+from qdrantctl.adapters.yaml.editor import CannotEdit
+from qdrantctl.engine.importing.manifest_form import rewrite_in_place
 from qdrantctl.kinds.catalog import BY_NAME, KINDS
 from qdrantctl.model.address import Address
-from qdrantctl.model.field_rule import same
+from qdrantctl.model.field_rule import json_equal
 
 
 @pytest.fixture(params=["C", "Python"], autouse=True)
@@ -30,17 +30,17 @@ C = Address("collection", "c")
 
 def changed(text, **spec):
     """`text` after its collection says `spec`; a part of None is gone."""
-    source, shape = load_page(Page("a.yaml", text), KINDS).declared[C]
-    before = load_page(Page("a.yaml", text), KINDS).desired[C].spec
+    source, shape = load_source(SourceText("a.yaml", text), KINDS).declared[C]
+    before = load_source(SourceText("a.yaml", text), KINDS).desired[C].spec
     kind = BY_NAME["collection"]
     stated = {**before, **spec}
     wanted = kind.canonical(
         kind.spec.model_validate({k: v for k, v in stated.items() if v is not None})
     )
-    made = edited(source, reworded(shape, source.value["spec"], before, wanted), shape)
-    found = load_page(Page("a.yaml", made), KINDS)
+    made = edit_spec(source, rewrite_in_place(shape, source.value["spec"], before, wanted), shape)
+    found = load_source(SourceText("a.yaml", made), KINDS)
     assert found.violations == (), made
-    assert same(dict(found.desired[C].spec), dict(wanted)), made
+    assert json_equal(dict(found.desired[C].spec), dict(wanted)), made
     return made
 
 
@@ -238,7 +238,7 @@ def test_a_manifest_in_a_list():
 
 def test_a_spec_that_is_an_alias_of_another():
     text = HEAD + "metadata_: 1\n"
-    assert load_page(Page("a.yaml", text), KINDS).desired == {}
+    assert load_source(SourceText("a.yaml", text), KINDS).desired == {}
     shared = HEAD.replace("{name: c}", "{name: c, labels: &l {}}") + "spec: *l\n"
     assert changed(shared, shard_number=2) == shared.replace("*l", "{shard_number: 2}")
 
@@ -253,13 +253,13 @@ def test_a_spec_that_is_an_alias_of_another():
     ],
 )
 def test_what_would_lose_a_comment_is_awkward(before, spec):
-    with pytest.raises(Awkward, match="a comment in it would be lost"):
+    with pytest.raises(CannotEdit, match="a comment in it would be lost"):
         changed(HEAD + before, **spec)
 
 
 def test_what_is_not_found_is_awkward():
     text = HEAD + "spec: {}\n"
-    source, shape = load_page(Page("a.yaml", text), KINDS).declared[C]
+    source, shape = load_source(SourceText("a.yaml", text), KINDS).declared[C]
     object.__setattr__(source, "prefix", ("items", 3))
-    with pytest.raises(Awkward):
-        edited(source, {"shard_number": 1}, shape)
+    with pytest.raises(CannotEdit):
+        edit_spec(source, {"shard_number": 1}, shape)

@@ -38,7 +38,7 @@ def test_a_new_api_key_breaks_every_token_until_they_are_issued_again(fresh_qdra
 def test_a_server_that_takes_two_keys_is_told_so(project, monkeypatch):
     # No server of 1.17 comes as a package; what is asked of this one is its version alone.
     newer = Server(Version(1, 17, 0), "http://cluster:6333", peers=3)
-    monkeypatch.setattr("qdrantctl.adapters.qdrant.client.Cluster.server", newer)
+    monkeypatch.setattr("qdrantctl.adapters.qdrant.client.RestClient.server", newer)
     told = project.run("keys", "replace-api-key")
     assert told.code == 0, told.err
     assert "alt_api_key, so nobody needs to notice" in told.out

@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 
 from qdrantctl.adapters.qdrant import ledger
-from qdrantctl.adapters.qdrant.client import Cluster, Endpoint
-from qdrantctl.adapters.qdrant.key_registry import write
-from qdrantctl.adapters.tokens.signer import read, sign
-from qdrantctl.adapters.tokens.sinks import put
-from qdrantctl.model.access_keys.generation import REGISTRY, Generation
+from qdrantctl.adapters.qdrant.client import Endpoint, RestClient
+from qdrantctl.adapters.qdrant.key_registry import write_generations
+from qdrantctl.adapters.tokens.signer import read_claims, sign_token
+from qdrantctl.adapters.tokens.sinks import write_to_sink
+from qdrantctl.model.access_keys.generation import REGISTRY_COLLECTION, Generation
 from qdrantctl.model.errors import QdrantctlError
 from tests.support.access_keys import READS, Project, asked, registry
 from tests.support.cli import run_cli
@@ -32,17 +32,17 @@ ONE = {"points": [{"id": 1, "vector": [0, 0, 0, 1]}]}
 
 
 def test_what_a_token_claims(granted):
-    claims = read(granted.token("issue", "reader"))
+    claims = read_claims(granted.token("issue", "reader"))
     [point] = registry(granted.node)
     assert claims["access"] == [{"collection": "products", "access": "r"}]
     assert claims["sub"] == "shop/dev/reader"
     assert type(claims["exp"]) is int
     assert claims["exp"] - claims["iat"] == 90 * 86400
     matches = [{"key": "valid", "value": point["payload"]["id"]}]
-    assert claims["value_exists"] == {"collection": REGISTRY, "matches": matches}
+    assert claims["value_exists"] == {"collection": REGISTRY_COLLECTION, "matches": matches}
     granted.states(named={**READS, "subject": "bi", "revocable": False})
     granted.done()
-    claims = read(granted.token("issue", "named"))
+    claims = read_claims(granted.token("issue", "named"))
     assert claims["sub"] == "bi"
     assert "value_exists" not in claims
 
@@ -50,7 +50,7 @@ def test_what_a_token_claims(granted):
 def test_only_a_point_keeps_a_token_alive(granted):
     token = granted.token("issue", "reader")
     [point] = registry(granted.node)
-    path = f"/collections/{REGISTRY}/points/delete?wait=true"
+    path = f"/collections/{REGISTRY_COLLECTION}/points/delete?wait=true"
     granted.node.request("POST", path, {"points": [point["id"]]})
     assert asked(granted.node, token) == 401
 
@@ -59,7 +59,7 @@ def test_taken_out_by_hand_is_revoked(granted):
     token = granted.token("issue", "reader")
     [point] = registry(granted.node)
     body = {"keys": ["valid"], "points": [point["id"]]}
-    path = f"/collections/{REGISTRY}/points/payload/delete?wait=true"
+    path = f"/collections/{REGISTRY_COLLECTION}/points/payload/delete?wait=true"
     granted.node.request("POST", path, body)
     assert asked(granted.node, token) == 401
     assert granted.states_of("reader") == ["revoked"]
@@ -70,8 +70,8 @@ def test_keys_of_an_interrupted_apply_are_finished_first(granted):
     granted.token("issue", "reader")
     entry = record(granted.node, "access_key/shop/dev/reader")
     entry |= {"spec": {}, "pending": {"action": "create"}}
-    with Cluster(Endpoint(granted.node.url, API_KEY)) as door:
-        ledger.write(door, [entry])
+    with RestClient(Endpoint(granted.node.url, API_KEY)) as door:
+        ledger.write_entries(door, [entry])
     assert granted.states_of("reader") == ["valid"]
     told = granted.run("keys", "issue", "reader")
     assert (told.code, "was interrupted" in told.err) == (1, True)
@@ -90,7 +90,9 @@ def test_revoked_stays_revoked(granted):
     assert told.code == 1
     assert "keys rotate reader" in told.err
     points = [{"id": p["id"], "vector": {}, "payload": p["payload"]} for p in before]
-    granted.node.request("PUT", f"/collections/{REGISTRY}/points?wait=true", {"points": points})
+    granted.node.request(
+        "PUT", f"/collections/{REGISTRY_COLLECTION}/points?wait=true", {"points": points}
+    )
     assert asked(granted.node, token) == 200, "as after a restore"
     assert granted.run("drift").code == 2
     made = granted.plan()
@@ -187,8 +189,8 @@ def _past(project: Project, *, number: int, only: str = "", **moved: timedelta) 
     times = {word: now + length for word, length in moved.items()}
     found = [Generation.parse(point["payload"]) for point in registry(project.node)]
     chosen = [g for g in found if g.number == number and only in (g.key, "")]
-    with Cluster(Endpoint(project.node.url, API_KEY)) as door:
-        write(door, [replace(one, **times) for one in chosen])
+    with RestClient(Endpoint(project.node.url, API_KEY)) as door:
+        write_generations(door, [replace(one, **times) for one in chosen])
 
 
 @pytest.mark.parametrize(
@@ -199,7 +201,7 @@ def _past(project: Project, *, number: int, only: str = "", **moved: timedelta) 
 def test_the_end_of_a_token(granted, moved, status):
     ends = datetime.now(UTC) + timedelta(seconds=moved)
     one = Generation("shop/dev/x", 1, {"products": "r"}, expires=ends, id="x")
-    token = sign(one, Endpoint(granted.node.url, API_KEY), revocable=False)
+    token = sign_token(one, Endpoint(granted.node.url, API_KEY), revocable=False)
     assert asked(granted.node, token) == status
 
 
@@ -207,14 +209,14 @@ def test_a_clock_that_is_ahead_does_no_harm(granted):
     """The server looks neither at iat nor at nbf; the times of a token are those of its clock."""
     later = datetime.now(UTC) + timedelta(hours=1)
     one = Generation("k", 1, {"products": "r"}, issued=later, expires=later, id="x")
-    token = sign(one, Endpoint(granted.node.url, API_KEY), revocable=False)
+    token = sign_token(one, Endpoint(granted.node.url, API_KEY), revocable=False)
     assert asked(granted.node, token) == 200
 
 
 def test_another_secret_is_refused_and_check_says_so(granted):
     ends = datetime.now(UTC) + timedelta(hours=1)
     one = Generation("k", 1, {"products": "r"}, expires=ends, id="x")
-    token = sign(one, Endpoint(granted.node.url, "another-key-of-more-than-32-bytes-000"),
+    token = sign_token(one, Endpoint(granted.node.url, "another-key-of-more-than-32-bytes-000"),
                  revocable=False)  # fmt: skip
     assert asked(granted.node, token) == 403
     told = granted.run("keys", "check", stdin=token)
@@ -233,11 +235,11 @@ def test_check_tells_why(granted):
     assert token not in told.out + told.err
     granted.token("revoke", "reader")
     assert "it was revoked" in granted.run("keys", "check", stdin=token).out
-    granted.node.request("DELETE", f"/collections/{REGISTRY}")
+    granted.node.request("DELETE", f"/collections/{REGISTRY_COLLECTION}")
     assert "the registry it depends on is missing" in granted.run("keys", "check", stdin=token).out
     assert granted.run("keys", "check", stdin="no token").code == 1
     with pytest.raises(QdrantctlError):
-        read("a.b.c")
+        read_claims("a.b.c")
 
 
 def test_a_token_is_not_sent_where_others_read_it(granted, tmp_path, monkeypatch, capsys):
@@ -253,7 +255,7 @@ def test_a_token_is_not_sent_where_others_read_it(granted, tmp_path, monkeypatch
 def test_check_warns_of_claims_that_mean_more_than_they_say(granted):
     import jwt
 
-    claims = {"nbf": 1, "value_exists": {"collection": REGISTRY, "matches": []}}
+    claims = {"nbf": 1, "value_exists": {"collection": REGISTRY_COLLECTION, "matches": []}}
     granted.token("issue", "reader")
     token = jwt.encode(claims, API_KEY, algorithm="HS256")
     told = granted.run("keys", "check", stdin=token)
@@ -265,7 +267,7 @@ def test_check_warns_of_claims_that_mean_more_than_they_say(granted):
 
 def test_a_registry_dropped_by_hand_fails_closed_and_drift_knows_the_way_back(granted):
     token = granted.token("issue", "reader")
-    granted.node.request("DELETE", f"/collections/{REGISTRY}")
+    granted.node.request("DELETE", f"/collections/{REGISTRY_COLLECTION}")
     assert asked(granted.node, token) == 403
     told = granted.run("drift")
     assert told.code == 2
@@ -282,8 +284,8 @@ def test_a_registry_dropped_by_hand_fails_closed_and_drift_knows_the_way_back(gr
 def test_a_generation_that_nobody_recorded_is_told(granted):
     granted.token("issue", "reader")
     [found] = [Generation.parse(point["payload"]) for point in registry(granted.node)]
-    with Cluster(Endpoint(granted.node.url, API_KEY)) as door:
-        write(door, [replace(found, number=9, id="stranger")])
+    with RestClient(Endpoint(granted.node.url, API_KEY)) as door:
+        write_generations(door, [replace(found, number=9, id="stranger")])
     made = granted.plan()
     assert "nobody recorded generation 9" in made.message("QC149")
     granted.token("revoke", "reader", "--generation", "9")
@@ -292,15 +294,15 @@ def test_a_generation_that_nobody_recorded_is_told(granted):
 
 def test_a_scope_that_nobody_applied_is_not_minted(granted):
     [found] = [Generation.parse(point["payload"]) for point in registry(granted.node)]
-    with Cluster(Endpoint(granted.node.url, API_KEY)) as door:
-        write(door, [replace(found, access={"*": "m"})])
+    with RestClient(Endpoint(granted.node.url, API_KEY)) as door:
+        write_generations(door, [replace(found, access={"*": "m"})])
     assert granted.run("drift").code == 2
     for words in (["issue"], ["rotate"]):
         told = granted.run("keys", *words, "reader")
         assert (told.code, told.out) == (1, "")
         assert "no token is made of that" in told.err
     granted.done()
-    claims = read(granted.token("issue", "reader"))
+    claims = read_claims(granted.token("issue", "reader"))
     assert claims["access"] == [{"collection": "products", "access": "r"}]
 
 
@@ -309,7 +311,7 @@ def test_a_point_that_is_none_is_told_and_nothing_is_done(granted, odd):
     [point] = registry(granted.node)
     payload = {**point["payload"], **odd} if odd else {}
     stranger = {"id": 1, "vector": {}, "payload": payload}
-    path = f"/collections/{REGISTRY}/points?wait=true"
+    path = f"/collections/{REGISTRY_COLLECTION}/points?wait=true"
     granted.node.request("PUT", path, {"points": [stranger]})
     for words in (["plan"], ["apply", "--auto-approve"], ["drift"]):
         told = granted.run(*words)
@@ -340,11 +342,11 @@ def test_two_rotations_at_once(granted):
 
 
 def test_a_key_command_waits_for_nobody_and_says_who_holds_the_lease(granted):
-    from qdrantctl.adapters.qdrant.lease_lock import acquire
-    from qdrantctl.model.actor import Identity
+    from qdrantctl.adapters.qdrant.lease_lock import acquire_lease
+    from qdrantctl.model.actor import Actor
 
-    with Cluster(Endpoint(granted.node.url, API_KEY)) as door:
-        holding = acquire(door, "shop/dev", Identity("ada", "", ""), "unique")
+    with RestClient(Endpoint(granted.node.url, API_KEY)) as door:
+        holding = acquire_lease(door, "shop/dev", Actor("ada", "", ""), "unique")
         told = granted.run("keys", "revoke", "reader")
         holding.release()
     assert told.code == 5
@@ -375,7 +377,7 @@ def test_sinks(project):
 def test_a_dotenv_file_at_home_keeps_its_other_lines(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / ".env").write_text("A=1\nTOKEN=old\n")
-    put("new", {"dotenv": {"path": "~/.env", "name": "TOKEN"}}, tmp_path / "shop", {})
+    write_to_sink("new", {"dotenv": {"path": "~/.env", "name": "TOKEN"}}, tmp_path / "shop", {})
     assert (tmp_path / ".env").read_text() == "A=1\nTOKEN=new\n"
 
 

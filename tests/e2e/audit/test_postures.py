@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from qdrantctl.adapters.probes.probe import Ports, look
+from qdrantctl.adapters.probes.probe import ProbePorts, probe_server
 from qdrantctl.adapters.qdrant.client import Endpoint
 from qdrantctl.model.audit.rules import AUDIT_RULES
 from tests.e2e.audit.conftest import answers, held
@@ -238,7 +238,9 @@ def test_a_key_is_sent_to_nobody_who_cannot_show_who_he_is():
         threading.Thread(target=listen, args=(listening,), daemon=True).start()
         port = listening.getsockname()[1]
         endpoint = Endpoint(f"https://127.0.0.1:{port}", KEY)
-        look(endpoint, Ports(grpc=port, peers=(f"127.0.0.1:{port}",)), READ_ONLY, lambda _: None)
+        probe_server(
+            endpoint, ProbePorts(grpc=port, peers=(f"127.0.0.1:{port}",)), READ_ONLY, lambda _: None
+        )
     assert any(b"GET / " in sent for sent in came)
     assert not any(KEY.encode() in sent or READ_ONLY.encode() in sent for sent in came)
 

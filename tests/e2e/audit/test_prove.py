@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from qdrantctl.engine.audit.proof import Probe, probes, proved
+from qdrantctl.engine.audit.proof import LimitProbe, judge_proof, make_probes
 from qdrantctl.model.audit.report import Proof, Result
 from tests.e2e.audit.conftest import answers, held
 from tests.support.audit_evidence import collection
@@ -151,9 +151,9 @@ def test_a_limiter_that_ignores_enabled_is_enforced(empty_qdrant, audited):
 
 
 class TestRequests:
-    def made(self, caps: dict[str, Any], **spec: Any) -> list[Probe | Proof]:
+    def made(self, caps: dict[str, Any], **spec: Any) -> list[LimitProbe | Proof]:
         resource = collection(strict_mode_config={"enabled": True, **caps}, **spec)
-        return list(probes(resource, "token", writes=True))
+        return list(make_probes(resource, "token", writes=True))
 
     def reason(self, caps: dict[str, Any], **spec: Any) -> str:
         [found] = self.made(caps, **spec)
@@ -209,22 +209,22 @@ class TestRequests:
     )
     def test_vectors_fit_the_collection(self, vectors, vector):
         [probe] = self.made({"upsert_max_batchsize": 1}, vectors=vectors)
-        assert isinstance(probe, Probe)
+        assert isinstance(probe, LimitProbe)
         assert [point["vector"] for point in probe.call.body["points"]] == [vector] * 2
 
     def test_another_answer_proves_nothing(self):
         [probe] = self.made({"max_timeout": 3})
-        assert isinstance(probe, Probe)
-        found = proved(probe, 503, "no quorum", enabled=True)
+        assert isinstance(probe, LimitProbe)
+        found = judge_proof(probe, 503, "no quorum", enabled=True)
         assert (found.result, found.because) == (Result.NOT_PROVABLE, "503: no quorum")
         # Refused for another cap: that says nothing of this one.
-        other = proved(probe, 400, "Bad request: Filter condition limit reached", enabled=True)
+        other = judge_proof(probe, 400, "Bad request: Filter condition limit reached", enabled=True)
         assert other.result is Result.NOT_PROVABLE
-        assert "no answer" in proved(probe, 0, "", enabled=True).because
+        assert "no answer" in judge_proof(probe, 0, "", enabled=True).because
 
     def test_the_same_collection_gives_the_same_requests(self):
         first, second = (
-            [p.call.model_dump() for p in self.made(READS) if isinstance(p, Probe)]
+            [p.call.model_dump() for p in self.made(READS) if isinstance(p, LimitProbe)]
             for _ in range(2)
         )
         assert json.dumps(first) == json.dumps(second)

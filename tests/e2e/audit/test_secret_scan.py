@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from qdrantctl.adapters.project.secret_scan import leaks
+from qdrantctl.adapters.project.secret_scan import find_leaks
 from tests.e2e.audit.conftest import answers
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJhY2Nlc3MiOiJyIn0.c2lnbmF0dXJlLW9mLXRlc3Q"
@@ -27,7 +27,7 @@ spec:
 
 def found(tmp_path, name, text, key=None):
     (tmp_path / name).write_text(text)
-    return [(leak.file, leak.line) for leak in leaks([tmp_path / name], tmp_path, key)]
+    return [(leak.file, leak.line) for leak in find_leaks([tmp_path / name], tmp_path, key)]
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_not_found(name, line, tmp_path):
 def test_what_is_no_text_is_left_alone(tmp_path):
     (tmp_path / "a.bin").write_bytes(b"\xff\xfe" + KEY.encode())
     (tmp_path / "big.env").write_text(f"QDRANT_API_KEY={KEY}\n" * 50_000)
-    assert list(leaks([tmp_path / "a.bin", tmp_path / "big.env"], tmp_path, KEY)) == []
+    assert list(find_leaks([tmp_path / "a.bin", tmp_path / "big.env"], tmp_path, KEY)) == []
 
 
 def test_every_file_of_a_project_and_none_that_git_ignores(tmp_path, audited, capfd):

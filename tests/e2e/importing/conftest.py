@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from qdrantctl.adapters.qdrant.client import Cluster, Endpoint
-from qdrantctl.flows.state.live import observe
-from qdrantctl.model.client import Asked
+from qdrantctl.adapters.qdrant.client import Endpoint, RestClient
+from qdrantctl.flows.state.live import read_live
+from qdrantctl.model.client import ReadRequest
 from qdrantctl.model.resource import Inventory
 from tests.support.project import Project
 
@@ -18,10 +18,10 @@ def project(tmp_path):
 
 def live(node):
     """Every resource of a server with its whole spec."""
-    with Cluster(Endpoint(url=node.url)) as door:
-        found = observe(door, Asked(Inventory(), Inventory()))
-        asked = Asked(Inventory(), Inventory(), details=frozenset(found))
-        return {str(a): r.spec for a, r in observe(door, asked).items()}
+    with RestClient(Endpoint(url=node.url)) as door:
+        found = read_live(door, ReadRequest(Inventory(), Inventory()))
+        asked = ReadRequest(Inventory(), Inventory(), details=frozenset(found))
+        return {str(a): r.spec for a, r in read_live(door, asked).items()}
 
 
 def rebuilt(project, node, other):

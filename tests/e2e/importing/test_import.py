@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from qdrantctl.adapters.manifests.write import stems, write
-from qdrantctl.kinds.collection.defaults import unset
-from qdrantctl.kinds.collection.observe import live_spec
+from qdrantctl.adapters.manifests.write import make_file_stems, write_files
+from qdrantctl.kinds.collection.defaults import collection_defaults
+from qdrantctl.kinds.collection.observe import parse_live_spec
 from qdrantctl.model.errors import QdrantctlError
 from qdrantctl.model.server import Server, Version
 from tests.e2e.importing.conftest import live, rebuilt
@@ -112,16 +112,20 @@ def test_everything_is_imported_adopted_and_rebuilt(empty_qdrant, fresh_qdrant, 
 def test_what_a_server_reports_where_nothing_was_set(empty_qdrant, fresh_qdrant):
     for node in (empty_qdrant, fresh_qdrant(cluster=False)):
         made(node, "c")
-        found = live_spec(config(node, "c"))
+        found = parse_live_spec(config(node, "c"))
         server = Server(Version(1, 16, 3), node.url)
-        by_itself = {key: value for key, value in unset(found, server).items() if value}
+        by_itself = {
+            key: value for key, value in collection_defaults(found, server).items() if value
+        }
         assert found == by_itself | {"vectors": {"": VECTORS}}
 
 
 def test_defaults_of_older_servers_and_of_several_nodes():
     old = Server(Version(1, 14, 1), "")
-    assert unset({}, old)["optimizers_config"]["indexing_threshold"] == 20000
-    assert "shard_number" not in unset({}, Server(Version(1, 16, 3), "", True, peers=3))
+    assert collection_defaults({}, old)["optimizers_config"]["indexing_threshold"] == 20000
+    assert "shard_number" not in collection_defaults(
+        {}, Server(Version(1, 16, 3), "", True, peers=3)
+    )
 
 
 @pytest.mark.parametrize("witness", ["the ledger", "other collections"])
@@ -198,15 +202,15 @@ def test_all_files_are_written_or_none(tmp_path):
     first, second = tmp_path / "a" / "1.yaml", tmp_path / "2.yaml"
     second.write_text("new\n")
     with pytest.raises(QdrantctlError, match="was changed meanwhile; nothing was written"):
-        write({first: b"x", second: b"y"}, {second: b"old\n"})
+        write_files({first: b"x", second: b"y"}, {second: b"old\n"})
     blocked = tmp_path / "2.yaml" / "3.yaml"
     with pytest.raises(QdrantctlError, match="cannot be written"):
-        write({first: b"x", blocked: b"y"}, {})
+        write_files({first: b"x", blocked: b"y"}, {})
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["2.yaml"]
     second.chmod(0o640)
     link = tmp_path / "link.yaml"
     link.symlink_to(second)
-    write({link: b"y"}, {link: b"new\n"})
+    write_files({link: b"y"}, {link: b"new\n"})
     assert (second.read_bytes(), second.stat().st_mode & 0o777) == (b"y", 0o640)
     assert link.is_symlink()
 
@@ -231,7 +235,7 @@ def test_what_no_manifest_can_say_is_told(empty_qdrant, project):
 
 def test_file_names_are_safe():
     names = ["a", "A", "a b", ".x", "-x", "é", "con", "com1.x", "qdrantctl", "x" * 255, "..."]
-    found = stems(names)
+    found = make_file_stems(names)
     assert (found["A"], found["a"][:2]) == ("A", "a-")
     assert len({stem.casefold() for stem in found.values()}) == len(names)
     for stem in found.values():

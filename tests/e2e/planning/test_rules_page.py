@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 
-from qdrantctl.adapters.files.source_text import Page
-from qdrantctl.adapters.project.settings import resolve
-from qdrantctl.adapters.qdrant.ledger import Memory
+from qdrantctl.adapters.files.source_text import SourceText
+from qdrantctl.adapters.project.settings import resolve_settings
+from qdrantctl.adapters.qdrant.ledger import LedgerContents
 from qdrantctl.adapters.yaml.documents import read_documents
 from qdrantctl.engine.snapshots.policy_status import KIND as POLICY
 from qdrantctl.engine.snapshots.policy_status import DestinationStatus, PolicyStatus
@@ -27,9 +27,9 @@ from qdrantctl.flows.planning import plan as flow
 from qdrantctl.flows.snapshots.policies import status as kept
 from qdrantctl.flows.snapshots.policies.status import AppliedPolicy
 from qdrantctl.flows.state import ledger_fallback as recall
-from qdrantctl.flows.state.desired import desired
-from qdrantctl.flows.state.live import Worlds
-from qdrantctl.kinds.collection.observe import live_spec
+from qdrantctl.flows.state.desired import load_desired_state
+from qdrantctl.flows.state.live import ClusterState
+from qdrantctl.kinds.collection.observe import parse_live_spec
 from qdrantctl.kinds.cron_schedule import schedule_at
 from qdrantctl.model.address import Address
 from qdrantctl.model.errors import ManifestError
@@ -80,7 +80,7 @@ def section(title: str, body: str) -> Told:
         if language == "sh":
             found.shell = block
         elif name == "the cluster":
-            [document], problems = read_documents(Page("cluster", block))
+            [document], problems = read_documents(SourceText("cluster", block))
             assert not problems
             found.cluster = document.value
         else:
@@ -91,7 +91,7 @@ def section(title: str, body: str) -> Told:
 TOLD = page()
 
 
-def worlds(cluster: dict[str, Any]) -> Worlds:
+def worlds(cluster: dict[str, Any]) -> ClusterState:
     """The live and the recorded world that an example tells of."""
     live, known = [], []
     for name, words in cluster.items():
@@ -99,7 +99,7 @@ def worlds(cluster: dict[str, Any]) -> Worlds:
         stated = canonical(where.kind, words.get("live") or words["ours"])
         facts = {"points": 0, "status": "green", **words.get("facts", {})}
         held = where.kind == "collection"
-        whole = laid_over(live_spec(LIVE_DEFAULTS), stated) if held else stated
+        whole = laid_over(parse_live_spec(LIVE_DEFAULTS), stated) if held else stated
         live.append(Resource(where, whole, facts=Facts(**facts)))
         if "ours" in words:
             ours = canonical(where.kind, words["ours"])
@@ -110,11 +110,11 @@ def worlds(cluster: dict[str, Any]) -> Worlds:
             )
     marks = {Address.parse(n): {"restoring": w["restoring"]} for n, w in cluster.items()
              if "restoring" in w}  # fmt: skip
-    memory = Memory(exists=True, cluster_id="c", entries=marks)
-    return Worlds(Inventory(live), Inventory(known), memory)
+    memory = LedgerContents(exists=True, cluster_id="c", entries=marks)
+    return ClusterState(Inventory(live), Inventory(known), memory)
 
 
-def policies(found: Worlds) -> list[AppliedPolicy]:
+def policies(found: ClusterState) -> list[AppliedPolicy]:
     """The recorded policies, of a collection of which nothing was ever taken."""
     return [
         AppliedPolicy(
@@ -147,7 +147,7 @@ def violations(told: Told, project: Path, monkeypatch: pytest.MonkeyPatch) -> li
         subprocess.run(["bash", "-euc", told.shell], cwd=project, check=True)
     today = date.today()
     try:
-        settings = resolve(
+        settings = resolve_settings(
             directory=project,
             files=(),
             url=None,
@@ -157,13 +157,13 @@ def violations(told: Told, project: Path, monkeypatch: pytest.MonkeyPatch) -> li
             environ={},
         )
         if told.cluster is None:
-            return list(desired(settings).violations)
+            return list(load_desired_state(settings).violations)
         cluster = dict(told.cluster)
         server = SERVER
         if version := cluster.pop("server", ""):
             server = replace(server, version=Version.parse(version))
         server = replace(server, peers=cluster.pop("peers", 1))
-        wishes = flow.Wishes(**cluster.pop("wishes", {}))
+        wishes = flow.PlanOptions(**cluster.pop("wishes", {}))
         found = worlds(cluster)
         # Told instead of read: planning is pure, and many of these worlds need days or nodes to
         # come about. The scenarios, which this page names, are the same on real servers.

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from qdrantctl.cli.main import run
-from qdrantctl.model.resource import digest
+from qdrantctl.model.resource import json_digest
 
 MANIFEST = """\
 apiVersion: qdrantctl/v1
@@ -182,7 +182,7 @@ def as_format_1_0(path):
     for change in document["changes"]:
         for field in change["fields"]:
             field.pop("destroys_data", None)
-    document["digest"] = digest(document)
+    document["digest"] = json_digest(document)
     path.write_text(json.dumps(document))
     return document["digest"]
 

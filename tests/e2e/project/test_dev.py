@@ -20,7 +20,7 @@ def project(tmp_path: Path) -> Iterator[Path]:
     (tmp_path / "qdrantctl.yaml").touch()
     (tmp_path / "deep" / "down").mkdir(parents=True)
     yield tmp_path
-    devserver.stop(tmp_path)
+    devserver.stop_server(tmp_path)
 
 
 @pytest.mark.server
@@ -32,7 +32,7 @@ def test_up_status_down(project: Path) -> None:
 
     told = run_cli("dev", "up", *inside)
     assert told.code == 0
-    running = devserver.status(project)
+    running = devserver.find_server(project)
     assert running is not None
     for words in (running.url, str(running.pid), running.version, f"{project}/.qdrantctl/storage"):
         assert words in told.out

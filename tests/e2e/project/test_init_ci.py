@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from qdrantctl.adapters.files.source_text import Page
+from qdrantctl.adapters.files.source_text import SourceText
 from qdrantctl.adapters.yaml.documents import read_documents
 from tests.support.cli import run_cli
 
@@ -38,7 +38,7 @@ spec:
 
 
 def pipeline(path: Path) -> dict[str, Any]:
-    (document,), problems = read_documents(Page(path.name, path.read_text()))
+    (document,), problems = read_documents(SourceText(path.name, path.read_text()))
     assert not problems
     return document.value
 

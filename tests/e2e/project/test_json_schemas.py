@@ -12,15 +12,20 @@ import pytest
 from jinja2 import Template
 from jsonschema import Draft202012Validator
 
-from qdrantctl.adapters.files.source_text import Page
+from qdrantctl.adapters.files.source_text import SourceText
 from qdrantctl.adapters.yaml.documents import read_documents
 from qdrantctl.engine.planning.planner import plan_changes
-from qdrantctl.flows.project.json_schemas import names, schema, text, write
+from qdrantctl.flows.project.json_schemas import (
+    build_schema,
+    schema_names,
+    schema_text,
+    write_schemas,
+)
 from qdrantctl.kinds.catalog import BY_NAME, KINDS
 from qdrantctl.model import committed_state as state
 from qdrantctl.model.plan import Plan, PlannedServer
 from qdrantctl.model.project import Project
-from qdrantctl.model.report import Outcome, Report, Status
+from qdrantctl.model.report import Outcome, OutcomeStatus, Report
 from qdrantctl.model.resource import Lifecycle, Origin
 from qdrantctl.model.step import Call, Step
 from qdrantctl.model.violation import Severity, Violation
@@ -35,7 +40,7 @@ VECTOR = {"size": 4, "distance": "Dot"}
 
 @cache
 def validator(name: str) -> Draft202012Validator:
-    return Draft202012Validator(schema(name))
+    return Draft202012Validator(build_schema(name))
 
 
 def errors(name: str, document: Any) -> list[str]:
@@ -64,7 +69,7 @@ def documents(path: Path) -> Iterator[Any]:
             "max_query_limit": 10,
         }
         source = Template(source).render(env="prod", vars=values)
-    found, problems = read_documents(Page(path.name, source))
+    found, problems = read_documents(SourceText(path.name, source))
     assert not problems
     for document in found:
         yield document.value
@@ -73,7 +78,7 @@ def documents(path: Path) -> Iterator[Any]:
 @pytest.mark.parametrize("name", FILES)
 def test_files_are_current(name):
     written = (FOLDER / f"{name}.json").read_text()
-    assert written == text(schema(name)), "run `make schemas`"
+    assert written == schema_text(build_schema(name)), "run `make schemas`"
 
 
 def test_out_writes_every_file_and_nothing_else(tmp_path, capsys):
@@ -85,7 +90,7 @@ def test_out_writes_every_file_and_nothing_else(tmp_path, capsys):
 
 
 def test_out_with_a_name_writes_one(tmp_path):
-    assert [path.name for path in write(tmp_path, "plan")] == ["plan.json"]
+    assert [path.name for path in write_schemas(tmp_path, "plan")] == ["plan.json"]
 
 
 def test_a_kind_is_printed_alone():
@@ -100,9 +105,9 @@ def test_an_unknown_name_is_wrong_usage():
     assert "Collection" in result.err
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", schema_names())
 def test_valid_under_the_metaschema(name):
-    Draft202012Validator.check_schema(schema(name))
+    Draft202012Validator.check_schema(build_schema(name))
 
 
 def described(root: dict[str, Any], node: Any, path: str = "") -> Iterator[tuple[str, bool]]:
@@ -117,9 +122,9 @@ def described(root: dict[str, Any], node: Any, path: str = "") -> Iterator[tuple
             yield from described(root, inner, f"{path}/{key}")
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", schema_names())
 def test_every_property_has_a_description(name):
-    whole = schema(name)
+    whole = build_schema(name)
     found = list(described(whole, whole))
     assert len(found) > 5
     assert [path for path, told in found if not told] == []
@@ -129,7 +134,7 @@ def test_unknown_keys_are_refused_in_every_section():
     open_ones = [
         f"{name}: {title}"
         for name in FILES
-        for title, node in schema(name)["$defs"].items()
+        for title, node in build_schema(name)["$defs"].items()
         for part in node.get("anyOf", [node])
         if "properties" in part and part.get("additionalProperties") is not False
     ]
@@ -329,10 +334,10 @@ def test_committed_state_is_described():
     made = desired(
         "collection/a", Lifecycle(protect=True, exclusive=(("metadata",),)), vectors=VECTOR
     )
-    assert errors("state", state.document(made, 3)) == []
-    assert errors("state", state.document(made, 0))
-    assert errors("state", state.document(made, 3) | {"digest": "sha256:0"})
-    assert errors("state", state.document(made, 3) | {"host": "a"})
+    assert errors("state", state.state_document(made, 3)) == []
+    assert errors("state", state.state_document(made, 0))
+    assert errors("state", state.state_document(made, 3) | {"digest": "sha256:0"})
+    assert errors("state", state.state_document(made, 3) | {"host": "a"})
 
 
 def test_a_report_is_described():
@@ -341,7 +346,7 @@ def test_a_report_is_described():
         environment="dev",
         url="http://localhost:6333",
         plan_digest="sha256:0",
-        outcomes=(Outcome(address="collection/a", action="create", status=Status.DONE),),
+        outcomes=(Outcome(address="collection/a", action="create", status=OutcomeStatus.DONE),),
     )
     document = made.model_dump(mode="json")
     assert errors("report", document) == []

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from qdrantctl.adapters.files.source_text import Page
+from qdrantctl.adapters.files.source_text import SourceText
 from qdrantctl.adapters.yaml.documents import read_documents
-from qdrantctl.kinds.cron_schedule import latest, readable
+from qdrantctl.kinds.cron_schedule import check_schedule, latest_due
 from tests.support.snapshot_policies import Shop
 
 CHECK = Path(sys.executable).parent / "check-jsonschema"
@@ -40,7 +40,7 @@ def test_cron(made, shop):
     assert len(lines) == 2
     for line, verb in zip(lines, ("run", "verify"), strict=True):
         words = line.split(" ", 5)
-        readable(" ".join(words[:5]))
+        check_schedule(" ".join(words[:5]))
         subprocess.run(["sh", "-nc", words[5]], check=True)
         said = f"qdrantctl snapshots {verb} -e dev{WAITS[verb]} -C {shop.folder}"
         assert words[5].endswith(said)
@@ -52,7 +52,7 @@ def minutes(line: str) -> list[int]:
     start = datetime(2026, 11, 29, 4, tzinfo=UTC)  # a Sunday
     times = (start + timedelta(minutes=n) for n in range(60))
     when = " ".join(line.split(" ", 5)[:5])
-    return [time.minute for time in times if latest(when, UTC, time) == time]
+    return [time.minute for time in times if latest_due(when, UTC, time) == time]
 
 
 def test_systemd(made, tmp_path):
@@ -106,7 +106,7 @@ def test_two_environments_never_share_a_name(kind, shop):
 
 
 def test_kubernetes(made):
-    documents, problems = read_documents(Page("jobs.yaml", made("k8s-cronjob")))
+    documents, problems = read_documents(SourceText("jobs.yaml", made("k8s-cronjob")))
     assert not problems
     assert [d.value["metadata"]["name"] for d in documents] == [
         "qdrantctl-shop-dev-run",
@@ -115,7 +115,7 @@ def test_kubernetes(made):
     for document, verb in zip(documents, ("run", "verify"), strict=True):
         value = document.value
         assert (value["apiVersion"], value["kind"]) == ("batch/v1", "CronJob")
-        readable(value["spec"]["schedule"])
+        check_schedule(value["spec"]["schedule"])
         pod = value["spec"]["jobTemplate"]["spec"]["template"]["spec"]
         said = f"qdrantctl snapshots {verb} -e dev{WAITS[verb]}"
         command = pod["containers"][0]["command"]
@@ -132,7 +132,7 @@ def test_github(made, tmp_path):
     path.write_text(made("github-actions"))
     words = [CHECK, "--builtin-schema", "vendor.github-workflows", path]
     subprocess.run(words, check=True, capture_output=True)
-    [document], _ = read_documents(Page("snapshots.yml", path.read_text()))
+    [document], _ = read_documents(SourceText("snapshots.yml", path.read_text()))
     run, verify = document.value["jobs"].values()
     assert run["concurrency"]["group"] != verify["concurrency"]["group"]
     assert "|| [ $? -eq 5 ]" in run["steps"][-1]["run"]
@@ -152,7 +152,7 @@ def test_github(made, tmp_path):
 def test_github_hands_over_the_variables_that_the_environment_names(made, shop, stated, server):
     project = shop.folder / "qdrantctl.yaml"
     project.write_text(project.read_text().replace("url: {env: FLOWS_URL}", stated))
-    [document], _ = read_documents(Page("snapshots.yml", made("github-actions")))
+    [document], _ = read_documents(SourceText("snapshots.yml", made("github-actions")))
     for job in document.value["jobs"].values():
         env = job["env"].items()
         assert {k: v for k, v in env if not k.startswith("AWS_")} == server

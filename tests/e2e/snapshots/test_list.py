@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from qdrantctl.adapters.qdrant.ledger import point_id
+from qdrantctl.adapters.qdrant.ledger import ledger_point_id
 from qdrantctl.adapters.stores.folder import FolderStore
 from qdrantctl.engine.snapshots.retention import expired_sets
 from qdrantctl.flows.snapshots.sets.catalog import list_sets
@@ -195,7 +195,10 @@ def test_a_time_without_a_zone_makes_an_orphan_and_breaks_nothing(node, shop, ke
 
 
 def test_what_the_ledger_tells_of_snapshots_and_nobody_can_read(node, shop, kept):
-    body = {"payload": {"snapshots": [{"id": 1}]}, "points": [point_id("collection/products")]}
+    body = {
+        "payload": {"snapshots": [{"id": 1}]},
+        "points": [ledger_point_id("collection/products")],
+    }
     asked(node, "POST", "/collections/_qdrantctl/points/payload?wait=true", body)
     told = shop.run(node, "snapshots", "list", "--format", "json")
     assert (told.code, len(told.document["sets"])) == (0, 2), told.err

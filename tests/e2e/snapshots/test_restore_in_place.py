@@ -11,7 +11,7 @@ import threading
 
 import pytest
 
-from qdrantctl.adapters.qdrant.ledger import point_id
+from qdrantctl.adapters.qdrant.ledger import ledger_point_id
 from qdrantctl.model.server import Version
 from tests.support.project import VECTORS, asked, emptied, record
 from tests.support.proxy import answer, proxied
@@ -365,7 +365,7 @@ def test_a_record_without_an_end_is_left_as_it_was(node, shop, kept):
     """What an apply began that died before it had made anything; then a restore fails, too."""
     entry = record(node, FROM) | {"address": "collection/again", "object": "again"}
     del entry["deleted"]
-    points = [{"id": point_id("collection/again"), "vector": {}, "payload": entry}]
+    points = [{"id": ledger_point_id("collection/again"), "vector": {}, "payload": entry}]
     asked(node, "PUT", "/collections/_qdrantctl/points?wait=true", {"points": points})
     [file] = sets(kept)[0].glob("*.snapshot")
     data = bytearray(file.read_bytes())

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from qdrantctl.adapters.qdrant.ledger import point_id
+from qdrantctl.adapters.qdrant.ledger import ledger_point_id
 from qdrantctl.model.server import Version
 from tests.support.project import VECTORS, Project, asked, record
 from tests.support.proxy import answer, proxied
@@ -258,7 +258,7 @@ def test_a_server_that_gives_out_only_what_it_lists(project, node, monkeypatch):
     # One that a killed run has left is used and goes, and so does nothing that is not empty.
     mark = {"collection": "products", "snapshot": "y", "stand_in": True}
     entry = record(node, FROM) | {"address": "collection/x", "restoring": mark}
-    points = [{"id": point_id("collection/x"), "vector": {}, "payload": entry}]
+    points = [{"id": ledger_point_id("collection/x"), "vector": {}, "payload": entry}]
     asked(node, "PUT", "/collections/_qdrantctl/points?wait=true", {"points": points})
     asked(node, "PUT", "/collections/products", {"vectors": {}})
     told = restored(project, node, "--as", "third")

@@ -13,7 +13,7 @@ from hashlib import sha256
 import pytest
 
 from qdrantctl.adapters.local_server import scratch
-from qdrantctl.adapters.qdrant.client import Cluster
+from qdrantctl.adapters.qdrant.client import RestClient
 from qdrantctl.flows.cluster import indexing
 from tests.e2e.snapshots.test_restore_set import back
 from tests.support.project import asked
@@ -312,11 +312,11 @@ def test_what_a_killed_verification_has_left_is_ended(node, shop, kept, by):
 
 
 def test_servers_that_another_verification_uses_are_left_alone(node, shop, kept):
-    with scratch.servers(shop.folder, 1, lambda _: None) as [endpoint]:
+    with scratch.run_scratch_servers(shop.folder, 1, lambda _: None) as [endpoint]:
         for words in (("dev", "down"), ("snapshots", "verify", "--scratch", "embedded")):
             told = shop.run(node, *words)
             assert told.code == 0, told.err
-        with Cluster(endpoint) as door:
+        with RestClient(endpoint) as door:
             assert door.server.peers == 1
         [folder] = (shop.folder / ".qdrantctl" / "scratch").iterdir()
         assert folder.stat().st_mode & 0o777 == 0o700

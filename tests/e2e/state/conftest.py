@@ -11,7 +11,7 @@ from tests.support.git_repo import PROJECT, Repo, collection
 @pytest.fixture
 def repo(tmp_path, monkeypatch) -> Repo:
     """Without any manifest, and committed once."""
-    for name in (*identity._WHO, *identity._COMMIT, *identity._RUN):
+    for name in (*identity._ACTOR_VARIABLES, *identity._COMMIT_VARIABLES, *identity._RUN_VARIABLES):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
     for role in ("AUTHOR", "COMMITTER"):

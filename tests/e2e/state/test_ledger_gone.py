@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from qdrantctl.flows.state.ledger_entry import first
+from qdrantctl.flows.state.ledger_entry import new_ledger_entry
 from qdrantctl.model.change import Change
 from tests.e2e.state.test_committed_state import entry
 from tests.support.git_repo import collection
@@ -48,7 +48,7 @@ def test_what_is_named_under_removed_is_forgotten(lost, empty_qdrant):
 
 def test_what_is_named_per_owner_is_recorded_under_its_owner():
     gone = Change(address="access_key/analytics", action="delete", cause="edit")
-    found = first(gone, "shop/dev")
+    found = new_ledger_entry(gone, "shop/dev")
     assert (found["address"], found["object"]) == ("access_key/shop/dev/analytics", "analytics")
 
 

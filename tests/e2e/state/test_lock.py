@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qdrantctl.adapters.files.source_text import Page
+from qdrantctl.adapters.files.source_text import SourceText
 from qdrantctl.adapters.project import committed_state as edge
-from qdrantctl.adapters.system.actor import identify
-from qdrantctl.adapters.yaml.canonical import text
+from qdrantctl.adapters.system.actor import find_actor
+from qdrantctl.adapters.yaml.canonical import render_canonical
 from qdrantctl.adapters.yaml.documents import read_documents
 from qdrantctl.model.address import Address
-from qdrantctl.model.committed_state import path_of
+from qdrantctl.model.committed_state import state_path
 from tests.support.cli import run_cli
 from tests.support.git_repo import collection
 
@@ -43,7 +43,7 @@ def test_the_file_of_a_resource(repo):
         "lifecycle:\n"
         "  protect: true\n"
     )
-    (made,) = edge.resources({FILE: found}, "state/dev", "shop/dev")
+    (made,) = edge.parse_resources({FILE: found}, "state/dev", "shop/dev")
     assert made.digest == made.record.digest == digest
     assert repo.state("prod") == repo.state()
 
@@ -56,7 +56,7 @@ def test_a_hook_of_another_repository_changes_nothing(repo, tmp_path, monkeypatc
     monkeypatch.setenv("GIT_DIR", str(other / ".git"))
     monkeypatch.setenv("GIT_WORK_TREE", str(other))
     monkeypatch.setenv("GIT_INDEX_FILE", str(other / ".git" / "index"))
-    assert identify(repo.folder, os.environ).commit == head
+    assert find_actor(repo.folder, os.environ).commit == head
     repo.write(products=collection("products", 20))
     assert repo.run("lock")[0] == 0
     assert repo.version() == 2
@@ -153,7 +153,7 @@ NAMES = ["products", "Products", "PRODUCTS", "a.b-c_d", ".hidden", "Mon Café", 
 
 
 def test_file_names_are_short_plain_and_differ_whatever_the_case():
-    paths = [path_of(Address("collection", name)) for name in NAMES]
+    paths = [state_path(Address("collection", name)) for name in NAMES]
     assert len({path.lower() for path in paths}) == len(NAMES)
     for path in paths:
         kind, name = path.split("/")
@@ -174,6 +174,6 @@ VALUES = st.recursive(
 @given(VALUES)
 @settings(max_examples=100, deadline=None)
 def test_what_is_written_is_what_is_read(value):
-    documents, problems = read_documents(Page("a.yaml", text({"value": value})))
+    documents, problems = read_documents(SourceText("a.yaml", render_canonical({"value": value})))
     assert not problems
     assert documents[0].value == {"value": value}

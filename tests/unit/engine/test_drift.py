@@ -5,8 +5,8 @@ import pytest
 
 from qdrantctl.engine import drift
 from qdrantctl.kinds.catalog import BY_NAME
-from qdrantctl.model.drift import Known, What
-from qdrantctl.model.resource import Ignored, Lifecycle, digest
+from qdrantctl.model.drift import DriftKind, KnownDrift
+from qdrantctl.model.resource import IgnoredField, Lifecycle, json_digest
 from tests.support.states import (
     VECTOR,
     canonical,
@@ -38,7 +38,8 @@ def told(block):
 
 def blocks(asked):
     return tuple(
-        told(block(asked, BY_NAME)) for block in (drift.changed, drift.not_applied, drift.unmanaged)
+        told(block(asked, BY_NAME))
+        for block in (drift.drifted_resources, drift.unapplied_resources, drift.unmanaged_resources)
     )
 
 
@@ -111,15 +112,15 @@ def test_an_open_record_is_interrupted_whatever_it_differs_in():
         known = applied(live, pending={"action": "update"}, **VECTOR, hnsw_config={"m": 32})
         asked = question([desired(A, **VECTOR)], now, [known])
         assert blocks(asked) == ({}, {}, {})
-        (only,) = drift.interrupted(asked)
-        assert only.what is What.INTERRUPTED
+        (only,) = drift.interrupted_addresses(asked)
+        assert only.what is DriftKind.INTERRUPTED
 
 
 @pytest.mark.parametrize(("until", "quiet"), [(None, True), ("2026-06-01", True),
                                               ("2026-05-31", False)])  # fmt: skip
 def test_ignored_fields(until, quiet):
     day = date.fromisoformat(until) if until else None
-    life = Lifecycle(ignore=(Ignored(("hnsw_config", "m"), "tuned by a job", day),))
+    life = Lifecycle(ignore=(IgnoredField(("hnsw_config", "m"), "tuned by a job", day),))
     live = live_collection("a", hnsw_config={"m": 48})
     known = applied(live_collection("a"), lifecycle=life, **VECTOR, hnsw_config={"m": 32})
     assert (blocks(question([], [live], [known]))[0] == {}) is quiet
@@ -138,7 +139,7 @@ def test_what_could_not_be_read_is_not_compared():
 def test_a_recreated_collection():
     live = live_collection("a", uuid="new")
     known = applied(live, uuid="old", **VECTOR)
-    assert blocks(question([], [live], [known]))[0] == {A: What.RECREATED}
+    assert blocks(question([], [live], [known]))[0] == {A: DriftKind.RECREATED}
     standalone = live_collection("a")
     assert blocks(question([], [standalone], [known]))[0] == {}
 
@@ -146,14 +147,16 @@ def test_a_recreated_collection():
 def test_the_record_of_the_manifest_that_is_gone():
     live = live_collection("a")
     known = applied(live, **VECTOR)
-    assert blocks(question([], [live], [known]))[1] == {A: What.LEFT}
+    assert blocks(question([], [live], [known]))[1] == {A: DriftKind.LEFT}
     assert blocks(question([], [live], [known], partial=True))[1] == {}
 
 
 def test_only_its_own_lifecycle():
     want = desired(A, Lifecycle(protect=True), **VECTOR)
     live = live_collection("a")
-    (moved,) = drift.not_applied(question([want], [live], [applied(live, **VECTOR)]), BY_NAME)
+    (moved,) = drift.unapplied_resources(
+        question([want], [live], [applied(live, **VECTOR)]), BY_NAME
+    )
     assert (moved.because, moved.fields) == ("its lifecycle is stated otherwise", ())
 
 
@@ -162,9 +165,11 @@ def test_a_baseline_is_stable_and_marks_what_it_holds():
     known = [applied(before, **VECTOR, hnsw_config={"m": 16}),
              applied(live_alias("live", "a"), collection="a")]  # fmt: skip
     asked = question([], [after, live_collection("new", uuid="u")], known)
-    moved = [*drift.changed(asked, BY_NAME), *drift.unmanaged(asked, BY_NAME)]
-    found = drift.baseline("shop/dev", moved)
-    assert found == drift.baseline("shop/dev", reversed(moved))
-    assert all(one.known for one in drift.marked(moved, found))
-    assert not any(one.known for one in drift.marked(moved, drift.baseline("shop/dev", ())))
-    assert Known(address=A, path=("hnsw_config", "m"), digest=digest(48)) in found.known
+    moved = [*drift.drifted_resources(asked, BY_NAME), *drift.unmanaged_resources(asked, BY_NAME)]
+    found = drift.make_baseline("shop/dev", moved)
+    assert found == drift.make_baseline("shop/dev", reversed(moved))
+    assert all(one.known for one in drift.mark_known(moved, found))
+    assert not any(
+        one.known for one in drift.mark_known(moved, drift.make_baseline("shop/dev", ()))
+    )
+    assert KnownDrift(address=A, path=("hnsw_config", "m"), digest=json_digest(48)) in found.known

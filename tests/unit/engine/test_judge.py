@@ -1,19 +1,19 @@
 import pytest
 
-from qdrantctl.engine.judge import judge
-from qdrantctl.model.field_rule import ABSENT, Effect, Gate, Rule
+from qdrantctl.engine.judge import judge_field
+from qdrantctl.model.field_rule import ABSENT, Availability, Effect, FieldRule
 from qdrantctl.model.server import Server, Version
 
 E = Effect
-PLAIN = Rule(change=E.REBUILD, because="re-indexes", drop_because="gone")
-CAP = Rule(neutral=9, drop=E.UPDATE, drop_because="unlimited")
-FIXED = Rule(add=E.REPLACE, change=E.REPLACE)
-NEW = Rule(gate=Gate(since="1.17.0"))
-OLD = Rule(gate=Gate(until="1.15.0"))
-CLUSTERED = Rule(values={"custom": Gate(cluster=True)})
-NAMED = Rule(add=E.UPDATE, drop=E.UPDATE, in_place_since="1.18.0")
-FLOAT = Rule(single=True)
-BLIND = Rule(change=E.REFUSED, write_only=True)
+PLAIN = FieldRule(change=E.REBUILD, because="re-indexes", drop_because="gone")
+CAP = FieldRule(unset_value=9, drop=E.UPDATE, drop_because="unlimited")
+FIXED = FieldRule(add=E.REPLACE, change=E.REPLACE)
+NEW = FieldRule(gate=Availability(since="1.17.0"))
+OLD = FieldRule(gate=Availability(until="1.15.0"))
+CLUSTERED = FieldRule(values={"custom": Availability(cluster=True)})
+NAMED = FieldRule(add=E.UPDATE, drop=E.UPDATE, in_place_since="1.18.0")
+FLOAT = FieldRule(float32=True)
+BLIND = FieldRule(change=E.REFUSED, write_only=True)
 
 TABLE = [
     # rule, desired, live, recorded, owned, effect
@@ -50,23 +50,23 @@ TABLE = [
 @pytest.mark.parametrize(("rule", "desired", "live", "recorded", "owned", "effect"), TABLE)
 def test_truth_table(rule, desired, live, recorded, owned, effect):
     server = Server(Version(1, 16, 3), "http://localhost")
-    assert judge(rule, desired, live, recorded, server, owned=owned).effect is effect
+    assert judge_field(rule, desired, live, recorded, server, owned=owned).effect is effect
 
 
 def test_keys_are_added_in_place_where_the_server_can():
     server = Server(Version(1, 18, 0), "http://localhost")
-    assert judge(NAMED, 1, ABSENT, ABSENT, server).effect is E.UPDATE
-    assert judge(NAMED, ABSENT, 1, 1, server).effect is E.UPDATE
+    assert judge_field(NAMED, 1, ABSENT, ABSENT, server).effect is E.UPDATE
+    assert judge_field(NAMED, ABSENT, 1, 1, server).effect is E.UPDATE
 
 
 def test_a_refusal_names_both_versions():
     server = Server(Version(1, 16, 3), "http://localhost")
-    because = judge(NEW, 1, ABSENT, ABSENT, server).because
+    because = judge_field(NEW, 1, ABSENT, ABSENT, server).because
     assert "1.17.0" in because
     assert "1.16.3" in because
 
 
 def test_a_dropped_field_says_that_it_stays():
     server = Server(Version(1, 16, 3), "http://localhost")
-    assert "no longer managed" in judge(PLAIN, ABSENT, 5, 5, server).because
-    assert judge(PLAIN, ABSENT, 5, ABSENT, server).because == ""
+    assert "no longer managed" in judge_field(PLAIN, ABSENT, 5, 5, server).because
+    assert judge_field(PLAIN, ABSENT, 5, ABSENT, server).because == ""

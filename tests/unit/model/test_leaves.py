@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from qdrantctl.kinds.catalog import KINDS, OVERLAYS
 from qdrantctl.kinds.collection.kind import COLLECTION
 from qdrantctl.model.field_rule import ABSENT
-from qdrantctl.model.spec import Shape, shape_of
+from qdrantctl.model.spec import FieldTree, field_tree_of
 
 MORE = os.environ.get("EXAMPLES", "")
-COLLECTION_SHAPE = shape_of(COLLECTION.spec)
+COLLECTION_SHAPE = field_tree_of(COLLECTION.spec)
 KEYS = st.text(max_size=2) | st.integers(0, 9)
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=2),
@@ -23,7 +23,7 @@ VALUES = st.recursive(
 )
 
 
-def specs(shape: Shape) -> st.SearchStrategy:
+def specs(shape: FieldTree) -> st.SearchStrategy:
     """Any value that a tree of fields allows, sections and maps without entries included."""
     if shape.is_leaf:
         return VALUES
@@ -48,7 +48,7 @@ def specs(shape: Shape) -> st.SearchStrategy:
 )
 @given(data=st.data())
 def test_a_spec_is_built_from_its_leaves(kind, data):
-    shape = shape_of(kind.spec)
+    shape = field_tree_of(kind.spec)
     spec = data.draw(specs(shape))
     leaves = shape.leaves(spec)
     assert shape.build(leaves) == spec

@@ -57,7 +57,7 @@ def test_nothing_that_a_terminal_obeys_is_in_a_report(made):
 @quickly
 @given(st.lists(broken, max_size=3))
 def test_nothing_that_a_terminal_obeys_is_in_violations(found):
-    assert_harmless(violations.text(found, colour=False))
+    assert_harmless(violations.violations_text(found, colour=False))
     assert_harmless(json.violations(found))
     told = plain_json.loads(json.violations(found))["violations"]
     kept = [v.model_dump(mode="json") for v in found if v.severity != "off"]

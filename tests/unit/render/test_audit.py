@@ -10,9 +10,9 @@ from xml.etree import ElementTree
 import pytest
 from jsonschema import Draft4Validator, Draft202012Validator
 
-from qdrantctl.engine.audit.checklist import judge
-from qdrantctl.flows.project.json_schemas import schema
-from qdrantctl.model.audit.evidence import Leak
+from qdrantctl.engine.audit.checklist import judge_evidence
+from qdrantctl.flows.project.json_schemas import build_schema
+from qdrantctl.model.audit.evidence import LeakedSecret
 from qdrantctl.model.audit.report import AuditedServer, AuditReport
 from qdrantctl.model.audit.rules import AUDIT_RULES
 from qdrantctl.model.field_rule import ABSENT
@@ -34,26 +34,26 @@ def report(evidence=BAD, fail_on=Severity.ERROR, project="shop") -> AuditReport:
         environment="prod",
         server=AuditedServer(url=URL, version="1.17.0"),
         fail_on=fail_on,
-        verdicts=judge(evidence, {}, NOW),
+        verdicts=judge_evidence(evidence, {}, NOW),
         proofs=evidence.proofs,
     )
 
 
 def hostile() -> AuditReport:
     stated = replace(collection(HOSTILE), origin=Origin(file="manifests/a b.yaml", line=4))
-    leak = Leak(HOSTILE, 1, "x")
+    leak = LeakedSecret(HOSTILE, 1, "x")
     return report(replace(BAD, desired=Inventory([stated]), leaks=(leak,)))
 
 
 def test_json_fits_its_schema():
     for made in (report(), report(GOOD), hostile()):
         document = json.loads(as_json.audit(made))
-        Draft202012Validator(schema("audit")).validate(document)
-        assert document["findings"] is made.found
+        Draft202012Validator(build_schema("audit")).validate(document)
+        assert document["findings"] is made.has_findings
         assert document["rules"].keys() == AUDIT_RULES.keys()
     offline = report().model_copy(update={"proofs": ABSENT, "server": ABSENT})
     document = json.loads(as_json.audit(offline))
-    Draft202012Validator(schema("audit")).validate(document)
+    Draft202012Validator(build_schema("audit")).validate(document)
     assert not document.keys() & {"proofs", "server"}
 
 
@@ -66,7 +66,7 @@ class TestSarif:
         stated = replace(collection(), origin=Origin(file="manifests/a b.yaml", line=4))
         made = report(replace(BAD, desired=Inventory([stated])))
         [run] = json.loads(sarif.audit(made))["runs"]
-        failed = [verdict for verdict in made.verdicts if verdict.failed]
+        failed = [verdict for verdict in made.verdicts if verdict.is_finding]
         assert [result["ruleId"] for result in run["results"]] == [v.rule for v in failed]
         results = [r for r in run["results"] if r["ruleId"] == "QA401"]
         place = results[0]["locations"][0]

@@ -15,7 +15,7 @@ def made(**more):
 
 
 def told(*found):
-    return violations.text(found, colour=False)
+    return violations.violations_text(found, colour=False)
 
 
 def test_place_snippet_caret_and_hint():

@@ -8,24 +8,24 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qdrantctl.model.drift import Applied, Drift, Moved, MovedField, What
+from qdrantctl.model.drift import Drift, DriftedField, DriftedResource, DriftKind, LastApply
 from qdrantctl.model.field_rule import ABSENT
 from qdrantctl.render import json, markdown, prometheus, text
 from qdrantctl.render.shared.style import Style
 from tests.support.plans import SERVER, names, origins, quickly, values, words
 
 fields = st.builds(
-    MovedField,
+    DriftedField,
     path=st.lists(words | st.integers(0, 9), min_size=1, max_size=3).map(tuple),
     before=values, now=values, because=st.just("") | words, origin=origins, known=st.booleans(),
 )  # fmt: skip
 moved = st.builds(
-    Moved,
+    DriftedResource,
     address=words.map("collection/{}".format),
-    what=st.sampled_from(list(What)),
+    what=st.sampled_from(list(DriftKind)),
     because=st.just("") | words,
     fields=st.lists(fields, max_size=3).map(tuple),
-    applied=st.just(ABSENT) | st.builds(Applied, when=words, who=words, commit=words),
+    applied=st.just(ABSENT) | st.builds(LastApply, when=words, who=words, commit=words),
     known=st.booleans(),
 )
 blocks = st.lists(moved, max_size=3).map(tuple)
@@ -83,7 +83,9 @@ def test_prometheus_is_what_its_format_allows(made):
 
 
 def test_samples_of_one_metric_are_told_apart():
-    twice = tuple(Moved(address=f"collection/{name}", what=What.GONE) for name in ("a", 'b"\\'))
+    twice = tuple(
+        DriftedResource(address=f"collection/{name}", what=DriftKind.GONE) for name in ("a", 'b"\\')
+    )
     made = Drift(
         qdrantctl_version="0", project="shop", environment="prod", server=SERVER, recorded=2,
         lost=False, strict=False, changed=twice,

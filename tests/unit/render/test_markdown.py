@@ -9,7 +9,7 @@ from markdown_it import MarkdownIt
 
 from qdrantctl.model.change import Action
 from qdrantctl.model.field_rule import Effect
-from qdrantctl.model.report import Outcome, Status
+from qdrantctl.model.report import Outcome, OutcomeStatus
 from qdrantctl.model.violation import Violation
 from qdrantctl.render import markdown
 from qdrantctl.render.shared.style import Style
@@ -200,9 +200,11 @@ def test_what_is_shown_and_what_is_cut_are_all_changes(made, max_bytes):
 
 def test_a_report_in_full():
     made = report(
-        Outcome(address="collection/a", action=Action.CREATE, status=Status.DONE),
-        Outcome(address="collection/b", action=Action.UPDATE, status=Status.FAILED, error="500."),
-        Outcome(address="collection/c", action=Action.CREATE, status=Status.NOT_REACHED),
+        Outcome(address="collection/a", action=Action.CREATE, status=OutcomeStatus.DONE),
+        Outcome(
+            address="collection/b", action=Action.UPDATE, status=OutcomeStatus.FAILED, error="500."
+        ),
+        Outcome(address="collection/c", action=Action.CREATE, status=OutcomeStatus.NOT_REACHED),
     )
     assert markdown.report(made) == (
         """\

@@ -8,7 +8,7 @@ from qdrantctl.engine.planning.planner import plan_changes
 from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.change import Action, Cause
 from qdrantctl.model.field_rule import ABSENT, Effect
-from qdrantctl.model.report import Outcome, Status
+from qdrantctl.model.report import Outcome, OutcomeStatus
 from qdrantctl.model.violation import Severity, Violation
 from qdrantctl.render import text
 from qdrantctl.render.shared.style import Style
@@ -252,7 +252,7 @@ def test_a_plan_of_the_real_planner():
     )
 
 
-def done(action, status=Status.DONE, address="collection/a", **more):
+def done(action, status=OutcomeStatus.DONE, address="collection/a", **more):
     return Outcome(address=address, action=action, status=status, **more)
 
 
@@ -261,13 +261,14 @@ def done(action, status=Status.DONE, address="collection/a", **more):
     [
         (done(Action.CREATE, seconds=0.42), "collection/a: created (0.4 s)"),
         (done(Action.DELETE), "collection/a: destroyed"),
-        (done(Action.UPDATE, Status.FAILED, error="500\nno"),
+        (done(Action.UPDATE, OutcomeStatus.FAILED, error="500\nno"),
          r"collection/a: update failed: 500\nno"),
-        (done(Action.UPDATE, Status.FAILED, error="Cut.", missed=("m (asked 32, shows 16)",)),
+        (done(Action.UPDATE, OutcomeStatus.FAILED, error="Cut.",
+              missed=("m (asked 32, shows 16)",)),
          "collection/a: update failed: Cut. Not there: m (asked 32, shows 16)"),
-        (done(Action.UPDATE, Status.NOT_TAKEN, missed=("m (asked 32, shows 16)",)),
+        (done(Action.UPDATE, OutcomeStatus.NOT_TAKEN, missed=("m (asked 32, shows 16)",)),
          "collection/a: the server answered ok and does not show it: m (asked 32, shows 16)"),
-        (done(Action.CREATE, Status.NOT_REACHED), "collection/a: creation not reached"),
+        (done(Action.CREATE, OutcomeStatus.NOT_REACHED), "collection/a: creation not reached"),
     ],
 )  # fmt: skip
 def test_an_outcome_is_one_line(met, expected):
@@ -277,7 +278,7 @@ def test_an_outcome_is_one_line(met, expected):
 def test_a_complete_report():
     made = report(
         done(Action.CREATE), done(Action.REPLACE), done(Action.UPDATE), done(Action.ADOPT),
-        done(Action.NOOP, Status.NOOP),
+        done(Action.NOOP, OutcomeStatus.NOOP),
     )  # fmt: skip
     assert text.report(made) == ("Apply complete! 2 added, 1 changed, 1 destroyed, 1 adopted.\n")
 
@@ -285,9 +286,9 @@ def test_a_complete_report():
 def test_a_report_of_an_apply_that_stopped_part_way():
     made = report(
         done(Action.CREATE),
-        done(Action.UPDATE, Status.FAILED, "collection/b", error="the server answered 500."),
-        done(Action.CREATE, Status.NOT_REACHED, "collection/c"),
-        done(Action.CREATE, Status.NOT_REACHED, "collection/d"),
+        done(Action.UPDATE, OutcomeStatus.FAILED, "collection/b", error="the server answered 500."),
+        done(Action.CREATE, OutcomeStatus.NOT_REACHED, "collection/c"),
+        done(Action.CREATE, OutcomeStatus.NOT_REACHED, "collection/d"),
     )
     assert text.report(made) == (
         """\
@@ -303,7 +304,9 @@ The next qdrantctl apply finishes the rest.
 
 
 def test_a_report_of_an_interrupted_apply():
-    made = report(done(Action.CREATE), done(Action.CREATE, Status.NOT_REACHED), interrupted=True)
+    made = report(
+        done(Action.CREATE), done(Action.CREATE, OutcomeStatus.NOT_REACHED), interrupted=True
+    )
     assert "Apply interrupted! 1 added" in text.report(made)
     late = report(done(Action.CREATE), interrupted=True)
     assert text.report(late).startswith("Apply complete!")

@@ -12,27 +12,27 @@ from hashlib import sha256
 
 from qdrantctl.adapters.stores.store import Store
 from qdrantctl.flows.cluster.nodes import (
-    Work,
-    members,
-    reached,
-    replicas,
-    shard_keys,
-    snapshots,
-    topology,
+    JobContext,
+    connect_nodes,
+    current_members,
+    list_node_snapshots,
+    list_replicas,
+    list_shard_keys,
+    read_topology,
 )
 from qdrantctl.flows.snapshots.policies.progress import PolicyRun, stored
 from qdrantctl.flows.snapshots.policies.sample import sample
 from qdrantctl.flows.snapshots.sets.catalog import list_sets, write_json
 from qdrantctl.flows.snapshots.sets.cluster_store import delete_server_file
 from qdrantctl.flows.snapshots.take import begun
-from qdrantctl.flows.state.live import observe
+from qdrantctl.flows.state.live import read_live
 from qdrantctl.kinds.cron_schedule import schedule_at
 from qdrantctl.model.address import Address
-from qdrantctl.model.client import Asked, NodeDoor
+from qdrantctl.model.client import NodeClient, ReadRequest
 from qdrantctl.model.errors import ClusterError, StoreError
 from qdrantctl.model.resource import Inventory
 from qdrantctl.model.snapshots.destination import CLUSTER
-from qdrantctl.model.snapshots.snapshot import File
+from qdrantctl.model.snapshots.snapshot import NodeSnapshotFile
 from qdrantctl.model.snapshots.snapshot_set import (
     BEGUN_FILE,
     MANIFEST_FILE,
@@ -89,13 +89,15 @@ def create_set(step: TakeSet, run: PolicyRun) -> SetManifest:
     work, status = run.work, run.policy.status
     address = Address("collection", step.collection)
     only = frozenset({address})
-    live = observe(work.door, Asked(Inventory(), Inventory(), details=only, only=only)).get(address)
+    live = read_live(work.door, ReadRequest(Inventory(), Inventory(), details=only, only=only)).get(
+        address
+    )
     if live is None:
         raise ClusterError(f"{work.door.server.url}: {address} is gone")
-    shards = topology(work.door, step.collection)
-    holders = frozenset(peer for _, peer, _ in replicas(shards))
-    keys = shard_keys(shards)
-    with reached(work.door, step.nodes, holders, str(address)) as nodes:
+    shards = read_topology(work.door, step.collection)
+    holders = frozenset(peer for _, peer, _ in list_replicas(shards))
+    keys = list_shard_keys(shards)
+    with connect_nodes(work.door, step.nodes, holders, str(address)) as nodes:
         before = sample(work.door, step.collection, live.spec, keys)
         taken = begun(step.collection, live, shards, nodes, work)
         # What was written meanwhile may be in the snapshot or not.
@@ -105,7 +107,7 @@ def create_set(step: TakeSet, run: PolicyRun) -> SetManifest:
         policy=status.name,
         scheduled=_latest_slot(run),
         id=taken.id,
-        taken=work.door.now,
+        taken=work.door.server_time,
         snapshot=taken.of(run.entry(step.collection)),
         sample=unchanged.points,
         queries=unchanged.queries,
@@ -115,7 +117,7 @@ def create_set(step: TakeSet, run: PolicyRun) -> SetManifest:
 
 def _latest_slot(run: PolicyRun) -> datetime:
     """The time for which a set is taken now: others may have become due since the plan was made."""
-    slot = schedule_at(run.policy.status.spec, run.work.door.now).last
+    slot = schedule_at(run.policy.status.spec, run.work.door.server_time).last
     assert slot  # a step to take a set is planned only where there is one
     return slot
 
@@ -151,7 +153,7 @@ def conclude_set(
 
 
 def copy_to_destination(
-    store: Store, manifest: SetManifest, existing: Mapping[str, int], work: Work
+    store: Store, manifest: SetManifest, existing: Mapping[str, int], work: JobContext
 ) -> SetManifest:
     """Copy every file to a destination, then write the manifest. Raises QdrantctlError.
 
@@ -159,8 +161,8 @@ def copy_to_destination(
     """
     taken = manifest.snapshot
     peers = frozenset(file.peer for file in taken.files)
-    files: list[File] = []
-    with reached(work.door, _nodes(work), peers, manifest.address) as nodes:
+    files: list[NodeSnapshotFile] = []
+    with connect_nodes(work.door, _nodes(work), peers, manifest.address) as nodes:
         for file in taken.files:
             if not file.checksum or existing.get(node_file(file.peer)) != file.size:
                 chunks = VerifiedChunks(file, taken.collection, nodes[file.peer], work)
@@ -173,14 +175,16 @@ def copy_to_destination(
     return complete
 
 
-def _nodes(work: Work) -> tuple[str, ...]:
+def _nodes(work: JobContext) -> tuple[str, ...]:
     return work.nodes if work.door.server.peers > 1 else ()
 
 
 class VerifiedChunks:
     """The bytes of one node's file, compared at their end with what the server has written."""
 
-    def __init__(self, file: File, collection: str, node: NodeDoor, work: Work) -> None:
+    def __init__(
+        self, file: NodeSnapshotFile, collection: str, node: NodeClient, work: JobContext
+    ) -> None:
         self.file, self.collection, self.node, self.work = file, collection, node, work
         self.digest = sha256()
 
@@ -188,7 +192,7 @@ class VerifiedChunks:
         path = collection_path(self.collection, "snapshots", self.file.name)
         length = 0
         for piece in self.node.download(Call(method="GET", path=path)):
-            self.work.go_on()
+            self.work.raise_if_cancelled()
             self.digest.update(piece)
             length += len(piece)
             self.work.say(
@@ -205,7 +209,7 @@ class VerifiedChunks:
             )
 
 
-def finish_set(sets: Sequence[tuple[Store, SnapshotSet]], work: Work, *, keep: bool) -> None:
+def finish_set(sets: Sequence[tuple[Store, SnapshotSet]], work: JobContext, *, keep: bool) -> None:
     """Remove the servers' own copies of a set that is complete at all its destinations.
 
     `keep` leaves them, as the set's files. Until then what was begun stays written down. Raises
@@ -220,24 +224,24 @@ def finish_set(sets: Sequence[tuple[Store, SnapshotSet]], work: Work, *, keep: b
         store.delete(each.folder + BEGUN_FILE)
 
 
-def delete_server_copies(manifest: SetManifest, work: Work) -> None:
+def delete_server_copies(manifest: SetManifest, work: JobContext) -> None:
     """Delete the servers' own copies of a set. Raises QdrantctlError."""
-    peers = members(work.door, (file.peer for file in manifest.snapshot.files))
-    with reached(work.door, _nodes(work), peers, manifest.address) as nodes:
+    peers = current_members(work.door, (file.peer for file in manifest.snapshot.files))
+    with connect_nodes(work.door, _nodes(work), peers, manifest.address) as nodes:
         for file in manifest.snapshot.files:
             if file.peer in nodes:
                 delete_server_file(nodes[file.peer], manifest, file)
 
 
-def source_is_gone(manifest: SetManifest, work: Work) -> bool:
+def source_is_gone(manifest: SetManifest, work: JobContext) -> bool:
     """Whether the servers no longer hold the files of a set. Raises QdrantctlError."""
     taken = manifest.snapshot
-    peers = members(work.door, (file.peer for file in taken.files))
+    peers = current_members(work.door, (file.peer for file in taken.files))
     try:
-        with reached(work.door, _nodes(work), peers, manifest.address) as nodes:
+        with connect_nodes(work.door, _nodes(work), peers, manifest.address) as nodes:
             return any(
                 file.peer not in nodes
-                or file.name not in snapshots(nodes[file.peer], taken.collection)
+                or file.name not in list_node_snapshots(nodes[file.peer], taken.collection)
                 for file in taken.files
             )
     except ClusterError as error:

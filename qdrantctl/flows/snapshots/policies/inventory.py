@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from qdrantctl.adapters.project.settings import Settings
-from qdrantctl.adapters.qdrant.client import Cluster
-from qdrantctl.flows.cluster.nodes import Work
+from qdrantctl.adapters.qdrant.client import RestClient
+from qdrantctl.flows.cluster.nodes import JobContext
 from qdrantctl.flows.snapshots.listing import listed
 from qdrantctl.flows.snapshots.policies.status import list_policy_sets
 from qdrantctl.flows.snapshots.sets.catalog import files_of_no_set
@@ -27,22 +27,22 @@ def list_destination(url: str, only: Address | None) -> SnapshotInventory:
 
 
 def list_sets_on_servers(
-    settings: Settings, client: Cluster, work: Work, only: Address | None
+    settings: Settings, client: RestClient, work: JobContext, only: Address | None
 ) -> SnapshotInventory:
     """The sets that this owner's policies left on the servers. Raises ClusterError."""
     sets = tuple(list_cluster_sets(settings, work))
-    return SnapshotInventory(_sets_of(sets, only), (), (), (), client.now)
+    return SnapshotInventory(_sets_of(sets, only), (), (), (), client.server_time)
 
 
 def list_snapshots(
-    settings: Settings, client: Cluster, work: Work, only: Address | None
+    settings: Settings, client: RestClient, work: JobContext, only: Address | None
 ) -> SnapshotInventory:
     """All that can be restored, or of one collection. Raises ClusterError."""
     files, unread_files = listed(client, settings.nodes, only)
     sets, unread_sets = list_policy_sets(settings, work)
     sets = _sets_of(sets, only)
     unread = (*unread_files, *unread_sets)
-    return SnapshotInventory(sets, files, files_of_no_set(files, sets), unread, client.now)
+    return SnapshotInventory(sets, files, files_of_no_set(files, sets), unread, client.server_time)
 
 
 def _sets_of(sets: tuple[SnapshotSet, ...], only: Address | None) -> tuple[SnapshotSet, ...]:

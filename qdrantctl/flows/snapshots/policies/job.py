@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from qdrantctl.adapters.project.settings import Settings
-from qdrantctl.adapters.qdrant.client import Cluster
-from qdrantctl.flows.cluster.nodes import Work
-from qdrantctl.flows.lease import Wait, current_actor, leased
+from qdrantctl.adapters.qdrant.client import RestClient
+from qdrantctl.flows.cluster.nodes import JobContext
+from qdrantctl.flows.lease import LeaseWait, current_actor, hold_lease
 from qdrantctl.flows.snapshots.policies.prune import plan_prune, prune
 from qdrantctl.flows.snapshots.policies.run import execute_run, plan_run
 from qdrantctl.flows.snapshots.policies.verify import verify
-from qdrantctl.model.lease import of_snapshots
+from qdrantctl.model.lease import snapshots_owner
 from qdrantctl.model.report import Outcome, Report
 from qdrantctl.model.snapshots.reports import RemovalReport, VerificationReport
 from qdrantctl.model.snapshots.snapshot_set import SnapshotSet, VerificationResult
@@ -23,19 +23,19 @@ from qdrantctl.model.snapshots.snapshot_set import SnapshotSet, VerificationResu
 
 @contextmanager
 def hold_snapshot_lease(
-    settings: Settings, client: Cluster, wait: Wait, report_progress: Callable[[str], None]
-) -> Iterator[Work]:
+    settings: Settings, client: RestClient, wait: LeaseWait, report_progress: Callable[[str], None]
+) -> Iterator[JobContext]:
     """Work under the lease of snapshots. Raises LeaseError where another job holds it."""
-    owner = of_snapshots(settings.owner)
-    with leased(client, owner, current_actor(settings), wait) as guarded:
-        yield Work(guarded, report_progress, wait.stop, settings.nodes)
+    owner = snapshots_owner(settings.owner)
+    with hold_lease(client, owner, current_actor(settings), wait) as guarded:
+        yield JobContext(guarded, report_progress, wait.stop, settings.nodes)
 
 
 def run_policies(
     settings: Settings,
-    client: Cluster,
+    client: RestClient,
     names: tuple[str, ...],
-    wait: Wait,
+    wait: LeaseWait,
     report_progress: Callable[[str], None],
     on_outcome: Callable[[Outcome], None],
 ) -> Report:
@@ -43,37 +43,37 @@ def run_policies(
 
     The first plan finds errors before the lease is taken. Raises QdrantctlError.
     """
-    plan_run(settings, Work(client, report_progress, wait.stop, settings.nodes), names)
+    plan_run(settings, JobContext(client, report_progress, wait.stop, settings.nodes), names)
     with hold_snapshot_lease(settings, client, wait, report_progress) as work:
         return execute_run(plan_run(settings, work, names), work, on_outcome)
 
 
 def prune_policies(
     settings: Settings,
-    client: Cluster,
+    client: RestClient,
     names: tuple[str, ...],
     orphans: tuple[str, ...],
-    wait: Wait,
+    wait: LeaseWait,
     report_progress: Callable[[str], None],
     *,
     dry_run: bool,
 ) -> RemovalReport:
     """Remove the sets that retention no longer keeps, and the `orphans`. Raises QdrantctlError."""
-    work = Work(client, report_progress, wait.stop, settings.nodes)
+    work = JobContext(client, report_progress, wait.stop, settings.nodes)
     removed, left = plan_prune(settings, work, names, orphans)
     if removed and not dry_run:
         with hold_snapshot_lease(settings, client, wait, report_progress) as leased_work:
             removed, left = plan_prune(settings, leased_work, names, orphans)
             prune(removed, leased_work)
     sets = tuple(removal.set for removal in removed)
-    return RemovalReport(sets, tuple(left), client.now, dry_run)
+    return RemovalReport(sets, tuple(left), client.server_time, dry_run)
 
 
 def verify_policies(
     settings: Settings,
-    client: Cluster,
+    client: RestClient,
     names: tuple[str, ...],
-    wait: Wait,
+    wait: LeaseWait,
     report_progress: Callable[[str], None],
     on_verified: Callable[[SnapshotSet, VerificationResult], None],
     *,

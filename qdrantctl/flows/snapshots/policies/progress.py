@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 
 from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.engine.snapshots.policy_status import restoring_notice
-from qdrantctl.flows.cluster.nodes import Work
-from qdrantctl.flows.partial_failure import noted
+from qdrantctl.flows.cluster.nodes import JobContext
+from qdrantctl.flows.partial_failure import collect_errors
 from qdrantctl.flows.snapshots.policies.status import AppliedPolicy, read_destinations
 from qdrantctl.model.address import Address
 from qdrantctl.model.field_rule import Json
-from qdrantctl.model.report import Stored
+from qdrantctl.model.report import StoredSet
 from qdrantctl.model.snapshots.snapshot_set import BEGUN_FILE, SnapshotSet
 
 
@@ -21,15 +21,15 @@ from qdrantctl.model.snapshots.snapshot_set import BEGUN_FILE, SnapshotSet
 class RunProgress:
     """What became of a policy, as it is found out."""
 
-    taken: list[Stored] = field(default_factory=list)
-    removed: list[Stored] = field(default_factory=list)
+    taken: list[StoredSet] = field(default_factory=list)
+    removed: list[StoredSet] = field(default_factory=list)
     errors: dict[str, list[str]] = field(default_factory=dict)
     """Each cause, with what it befell: a node that is down befalls every collection alike."""
 
     @contextmanager
     def collect_errors(self, about: str) -> Iterator[list[str]]:
         """Turns an error into a message, which it also gives. Raises LeaseError."""
-        with noted(about) as errors:
+        with collect_errors(about) as errors:
             yield errors
         for line in errors:
             # A cause that names what it befell would be another one for each.
@@ -49,7 +49,7 @@ class PolicyRun:
 
     policy: AppliedPolicy
     settings: Settings
-    work: Work
+    work: JobContext
     entries: Mapping[Address, Mapping[str, Json]]
     """The ledger's, by address."""
     progress: RunProgress = field(default_factory=RunProgress)
@@ -74,10 +74,10 @@ class PolicyRun:
         return self.policy
 
 
-def stored(snapshot_set: SnapshotSet) -> Stored:
+def stored(snapshot_set: SnapshotSet) -> StoredSet:
     """A set as reports name it."""
     manifest = snapshot_set.any_manifest
-    return Stored(
+    return StoredSet(
         destination=snapshot_set.destination,
         folder=snapshot_set.folder,
         address=manifest.address if manifest else "",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.stores.store import Store
-from qdrantctl.flows.cluster.nodes import Work
+from qdrantctl.flows.cluster.nodes import JobContext
 from qdrantctl.flows.snapshots.policies.backup import delete_server_copies
 from qdrantctl.flows.snapshots.policies.progress import PolicyRun, stored
 from qdrantctl.flows.snapshots.policies.status import AppliedPolicy, read_policies
@@ -27,7 +27,7 @@ class PendingRemoval:
     has_server_copies: bool
     """Whether the servers hold files of it that no destination needs any more."""
 
-    def remove(self, work: Work) -> None:
+    def remove(self, work: JobContext) -> None:
         """Remove it, the servers' files first: only the set says which they are.
 
         Raises QdrantctlError.
@@ -38,7 +38,7 @@ class PendingRemoval:
 
 
 def plan_prune(
-    settings: Settings, work: Work, only: tuple[str, ...], named: Sequence[str]
+    settings: Settings, work: JobContext, only: tuple[str, ...], named: Sequence[str]
 ) -> tuple[list[PendingRemoval], list[SnapshotSet]]:
     """The sets to be removed, and those that would be if they were named. Raises QdrantctlError."""
     removals: list[PendingRemoval] = []
@@ -86,10 +86,10 @@ def removable_sets(
     }
 
 
-def prune(removals: Sequence[PendingRemoval], work: Work) -> None:
+def prune(removals: Sequence[PendingRemoval], work: JobContext) -> None:
     """Remove them. Raises QdrantctlError."""
     for each in removals:
-        work.go_on()
+        work.raise_if_cancelled()
         each.remove(work)
 
 
@@ -103,7 +103,7 @@ def remove_set(step: RemoveSet, run: PolicyRun) -> None:
         return
     manifest = removal.set.any_manifest
     with run.progress.collect_errors(manifest.address if manifest else ""):
-        run.work.go_on()
+        run.work.raise_if_cancelled()
         address = run.policy.status.address
         run.work.say(f"{address}: removing {step.folder} from {step.destination}")
         removal.remove(run.work)

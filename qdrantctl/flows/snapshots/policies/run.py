@@ -16,7 +16,7 @@ from qdrantctl.engine.snapshots.policy_run import (
     explain_run,
     plan_policy_run,
 )
-from qdrantctl.flows.cluster.nodes import Work
+from qdrantctl.flows.cluster.nodes import JobContext
 from qdrantctl.flows.execution.context import (
     Bookkeeping,
     ChangeProgress,
@@ -30,7 +30,7 @@ from qdrantctl.flows.snapshots.policies.backup import resume_set, source_is_gone
 from qdrantctl.flows.snapshots.policies.progress import PolicyRun
 from qdrantctl.flows.snapshots.policies.prune import remove_set
 from qdrantctl.flows.snapshots.policies.status import AppliedPolicy, read_policies
-from qdrantctl.flows.state.desired import Desired
+from qdrantctl.flows.state.desired import DesiredState
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Cause, Change
 from qdrantctl.model.errors import ClusterError, LeaseError, QdrantctlError
@@ -53,26 +53,26 @@ class PlannedRun:
     settings: Settings
 
 
-def plan_run(settings: Settings, work: Work, only: tuple[str, ...]) -> PlannedRun:
+def plan_run(settings: Settings, work: JobContext, only: tuple[str, ...]) -> PlannedRun:
     """What is due by the applied policies, or those named. Reads only.
 
     Raises ClusterError, UsageError.
     """
     policies = tuple(read_policies(settings, work, only))
-    memory = ledger.read(work.door)
+    memory = ledger.read_ledger(work.door)
     plan = Plan(
         qdrantctl_version=__version__,
         project=settings.project,
         environment=settings.environment,
         server=PlannedServer.of(work.door.server, memory.cluster_id),
-        manifests_digest=Desired(Inventory(), ()).digest,
+        manifests_digest=DesiredState(Inventory(), ()).digest,
         changes=tuple(_plan_change(policy, work) for policy in policies),
     )
     return PlannedRun(plan, policies, memory.entries, settings)
 
 
-def _plan_change(policy: AppliedPolicy, work: Work) -> Change:
-    status, now = policy.status, work.door.now
+def _plan_change(policy: AppliedPolicy, work: JobContext) -> Change:
+    status, now = policy.status, work.door.server_time
     resumable = _resumable_sets(policy, work)
     due = due_collections(status, resumable, now)
     live = LiveFacts(resumable, {name for name in due if _has_points(name, work)})
@@ -103,7 +103,7 @@ def _step(step: SetStep) -> Step:
             return Step(remove=step)
 
 
-def _resumable_sets(policy: AppliedPolicy, work: Work) -> set[str]:
+def _resumable_sets(policy: AppliedPolicy, work: JobContext) -> set[str]:
     """The folders of sets that are to be finished, so that no other is taken for the same time.
 
     Else a run into a full store every few minutes would fill the disks of the servers, too.
@@ -112,23 +112,25 @@ def _resumable_sets(policy: AppliedPolicy, work: Work) -> set[str]:
             if each.state == "unfinished" and _may_be_resumed(each, work)}  # fmt: skip
 
 
-def _may_be_resumed(each: SnapshotSet, work: Work) -> bool:
+def _may_be_resumed(each: SnapshotSet, work: JobContext) -> bool:
     try:
         return each.begun_manifest is not None and not source_is_gone(each.begun_manifest, work)
     except QdrantctlError:
         return True  # as long as it is unknown
 
 
-def _has_points(collection: str, work: Work) -> bool:
+def _has_points(collection: str, work: JobContext) -> bool:
     """Whether a collection has points; where the server does not tell, it counts as empty."""
     try:
         path = collection_path(collection)
-        return bool(work.door.ask(Call(method="GET", path=path)).get("points_count"))
+        return bool(work.door.request(Call(method="GET", path=path)).get("points_count"))
     except ClusterError:
         return False
 
 
-def execute_run(planned: PlannedRun, work: Work, on_outcome: Callable[[Outcome], None]) -> Report:
+def execute_run(
+    planned: PlannedRun, work: JobContext, on_outcome: Callable[[Outcome], None]
+) -> Report:
     """Carry a run out, under the lease. What fails leaves the rest of it alone.
 
     Raises LeaseError where another process has taken the lease.

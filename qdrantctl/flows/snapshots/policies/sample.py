@@ -10,10 +10,10 @@ from hashlib import sha256
 from typing import Any
 
 from qdrantctl.kinds.collection.strict_mode import RATES, UNLIMITED
-from qdrantctl.model.client import Door
+from qdrantctl.model.client import Client
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.field_rule import Json
-from qdrantctl.model.resource import canonical
+from qdrantctl.model.resource import canonical_json
 from qdrantctl.model.snapshots.snapshot_set import SampleQuery, SetManifest
 from qdrantctl.model.step import Call, collection_path
 
@@ -40,7 +40,7 @@ class Sample:
         return Sample(points, same if points == self.points else {})
 
 
-def sample(door: Door, collection: str, spec: Mapping[str, Json], keys: Sequence[Json]) -> Sample:
+def sample(door: Client, collection: str, spec: Mapping[str, Json], keys: Sequence[Json]) -> Sample:
     """The first points; nothing where the server's caps forbid to look. Raises ClusterError.
 
     `spec` is the live one, `keys` are the shard keys. A query among the sampled points compares
@@ -68,7 +68,7 @@ def sample(door: Door, collection: str, spec: Mapping[str, Json], keys: Sequence
     return Sample({json.dumps(point["id"]): _mark(point) for point in points}, queries)
 
 
-def unlike_sample(manifest: SetManifest, collection: str, door: Door) -> Iterator[str]:
+def unlike_sample(manifest: SetManifest, collection: str, door: Client) -> Iterator[str]:
     """What of the sample is not as it was. Raises ClusterError.
 
     The caps of the collection, which stands only for this, are lifted: its own readers are none.
@@ -77,7 +77,7 @@ def unlike_sample(manifest: SetManifest, collection: str, door: Door) -> Iterato
         return
     if _STRICT in manifest.snapshot.spec:
         body = {_STRICT: {"enabled": False} | dict.fromkeys(RATES, UNLIMITED)}
-        door.ask(Call(method="PATCH", path=collection_path(collection), body=body))
+        door.request(Call(method="PATCH", path=collection_path(collection), body=body))
     ids = [json.loads(point) for point in manifest.sample]
     about = {"ids": ids, "with_payload": True, "with_vector": True}
     points = {json.dumps(point["id"]): point for point in _asked(door, collection, "", about)}
@@ -98,14 +98,14 @@ def unlike_sample(manifest: SetManifest, collection: str, door: Door) -> Iterato
             yield f"the query for point {query.point}{using} (finds {now}, found {query.scores})"
 
 
-def _asked(door: Door, collection: str, what: str, body: Mapping[str, Json]) -> Any:
+def _asked(door: Client, collection: str, what: str, body: Mapping[str, Json]) -> Any:
     path = collection_path(collection, "points", *([what] if what else []))
-    return door.ask(Call(method="POST", path=path, body=dict(body)))
+    return door.request(Call(method="POST", path=path, body=dict(body)))
 
 
 def _mark(point: Mapping[str, Json]) -> str:
     about = [point.get("vector"), point.get("payload")]
-    return sha256(canonical(about).encode()).hexdigest()
+    return sha256(canonical_json(about).encode()).hexdigest()
 
 
 def _vectors(point: Mapping[str, Json]) -> Mapping[str, Json]:
@@ -114,7 +114,7 @@ def _vectors(point: Mapping[str, Json]) -> Mapping[str, Json]:
 
 
 def _scores(
-    door: Door,
+    door: Client,
     collection: str,
     name: str,
     vector: Json,

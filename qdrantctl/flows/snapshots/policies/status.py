@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from qdrantctl.adapters.project.settings import Settings
-from qdrantctl.adapters.stores.store import Store, opened
+from qdrantctl.adapters.stores.store import Store, open_store
 from qdrantctl.engine.snapshots.policy_status import (
     KIND,
     DestinationStatus,
@@ -16,18 +16,18 @@ from qdrantctl.engine.snapshots.policy_status import (
     policy_covers,
 )
 from qdrantctl.engine.snapshots.retention import with_retention
-from qdrantctl.flows.cluster.nodes import Work
+from qdrantctl.flows.cluster.nodes import JobContext
 from qdrantctl.flows.snapshots.sets.catalog import list_sets
 from qdrantctl.flows.snapshots.sets.cluster_store import ClusterStore
-from qdrantctl.flows.state.live import remembering
+from qdrantctl.flows.state.live import read_recorded_resources
 from qdrantctl.kinds.cron_schedule import schedule_at
 from qdrantctl.model.address import Address
-from qdrantctl.model.client import NodeDoor
+from qdrantctl.model.client import NodeClient
 from qdrantctl.model.errors import QdrantctlError, UsageError
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.resource import Inventory
 from qdrantctl.model.snapshots.destination import CLUSTER
-from qdrantctl.model.snapshots.snapshot import underway
+from qdrantctl.model.snapshots.snapshot import find_unfinished_restore
 from qdrantctl.model.snapshots.snapshot_set import SnapshotSet, set_folder
 from qdrantctl.model.step import Call
 
@@ -44,7 +44,7 @@ class AppliedPolicy:
 
 
 def check_policies(
-    settings: Settings, door: NodeDoor, remembered: Inventory
+    settings: Settings, door: NodeClient, remembered: Inventory
 ) -> list[PolicyFinding]:
     """What is not as the applied policies say; without one no request is sent.
 
@@ -53,16 +53,16 @@ def check_policies(
     recorded = (r for a, r in remembered.items() if a.kind == KIND and r.record)
     if not any(r.record and r.record.owner in settings.owners for r in recorded):
         return []
-    work = Work(door, lambda _: None, lambda: False, settings.nodes)
+    work = JobContext(door, lambda _: None, lambda: False, settings.nodes)
     return [
         finding
         for policy in read_policies(settings, work)
-        for finding in policy.status.findings(door.now)
+        for finding in policy.status.findings(door.server_time)
     ]
 
 
 def list_policy_sets(
-    settings: Settings, work: Work
+    settings: Settings, work: JobContext
 ) -> tuple[tuple[SnapshotSet, ...], tuple[str, ...]]:
     """Every set at every destination of every policy, and why others cannot be read.
 
@@ -74,10 +74,10 @@ def list_policy_sets(
 
 
 def read_policies(
-    settings: Settings, work: Work, only: tuple[str, ...] = ()
+    settings: Settings, work: JobContext, only: tuple[str, ...] = ()
 ) -> list[AppliedPolicy]:
     """The applied policies, or those named. Raises ClusterError, UsageError."""
-    memory = remembering(work.door, settings.owners)
+    memory = read_recorded_resources(work.door, settings.owners)
     specs = {
         address.name: entry["spec"]
         for address, entry in memory.entries.items()
@@ -89,7 +89,7 @@ def read_policies(
         raise UsageError(
             f"no policy {unknown[0]} of {settings.owner} is applied", hint=f"{applied} Apply first."
         )
-    listed = work.door.ask(Call(method="GET", path="/collections"))["collections"]
+    listed = work.door.request(Call(method="GET", path="/collections"))["collections"]
     entries = {a.name: entry for a, entry in memory.entries.items() if a.kind == "collection"}
     existing = frozenset(entry["name"] for entry in listed)
     return [
@@ -109,7 +109,7 @@ def _status(
     spec: Mapping[str, Any],
     existing: frozenset[str],
     entries: Mapping[str, Mapping[str, Json]],
-    work: Work,
+    work: JobContext,
 ) -> PolicyStatus:
     """A policy with what it covers; `entries` are the ledger's, by collection."""
     others = {
@@ -118,12 +118,14 @@ def _status(
         if entry["owner"] not in settings.owners and not entry.get("deleted")
     }
     covered = [each for each in sorted(existing - others) if policy_covers(spec, each)]
-    restoring = [each for each in covered if each in entries and underway(entries[each])]
+    restoring = [
+        each for each in covered if each in entries and find_unfinished_restore(entries[each])
+    ]
     return PolicyStatus(
         settings.owner,
         name,
         spec,
-        schedule_at(spec, work.door.now),
+        schedule_at(spec, work.door.server_time),
         collections=tuple(each for each in covered if each not in restoring),
         destinations=(),
         restoring=tuple(restoring),
@@ -131,7 +133,7 @@ def _status(
     )
 
 
-def read_destinations(status: PolicyStatus, settings: Settings, work: Work) -> AppliedPolicy:
+def read_destinations(status: PolicyStatus, settings: Settings, work: JobContext) -> AppliedPolicy:
     """The policy with its destinations as they are now."""
     destinations: list[DestinationStatus] = []
     stores: dict[str, Store] = {}
@@ -144,7 +146,7 @@ def read_destinations(status: PolicyStatus, settings: Settings, work: Work) -> A
             destinations.append(DestinationStatus(url, error=error.line))
             stores.pop(url, None)
             continue
-        zone, now = status.schedule.zone, work.door.now
+        zone, now = status.schedule.zone, work.door.server_time
         infos = (each.info for each in found.values())
         kept = tuple(with_retention(infos, status.spec["retention"], zone, now))
         destinations.append(DestinationStatus(url, kept))
@@ -153,10 +155,10 @@ def read_destinations(status: PolicyStatus, settings: Settings, work: Work) -> A
     return AppliedPolicy(replace(status, destinations=tuple(destinations)), stores, sets)
 
 
-def _open_store(settings: Settings, work: Work, policy: str, url: str) -> Store:
+def _open_store(settings: Settings, work: JobContext, policy: str, url: str) -> Store:
     if url == CLUSTER:
         return ClusterStore(work, settings.nodes, settings.owners, policy)
-    return opened(url)
+    return open_store(url)
 
 
 def _folders(settings: Settings, status: PolicyStatus) -> tuple[str, ...]:

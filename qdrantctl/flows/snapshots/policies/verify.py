@@ -11,17 +11,17 @@ from datetime import datetime
 from hashlib import sha256
 from uuid import uuid4
 
-from qdrantctl.adapters.local_server.scratch import servers, swept
+from qdrantctl.adapters.local_server.scratch import remove_dead_scratch, run_scratch_servers
 from qdrantctl.adapters.project.settings import Settings
-from qdrantctl.adapters.qdrant.client import Cluster
+from qdrantctl.adapters.qdrant.client import RestClient
 from qdrantctl.engine.snapshots.policy_status import SCRATCH
-from qdrantctl.flows.cluster.nodes import Work, snapshots
-from qdrantctl.flows.partial_failure import noted
+from qdrantctl.flows.cluster.nodes import JobContext, list_node_snapshots
+from qdrantctl.flows.partial_failure import collect_errors
 from qdrantctl.flows.snapshots.policies.sample import unlike_sample
 from qdrantctl.flows.snapshots.policies.status import AppliedPolicy, read_policies
 from qdrantctl.flows.snapshots.restore.from_set import SelectedSet, restoring
 from qdrantctl.flows.snapshots.restore.run import carried_out
-from qdrantctl.flows.snapshots.restore.target import Wish
+from qdrantctl.flows.snapshots.restore.target import TargetOptions
 from qdrantctl.flows.snapshots.sets.catalog import write_json
 from qdrantctl.model.errors import ClusterError, DamagedError, SnapshotRejected
 from qdrantctl.model.snapshots.snapshot_set import VERIFIED_FILE, SnapshotSet, VerificationResult
@@ -31,7 +31,12 @@ OnResult = Callable[[SnapshotSet, VerificationResult], None]
 
 
 def verify(
-    settings: Settings, work: Work, only: tuple[str, ...], on_result: OnResult, *, embedded: bool
+    settings: Settings,
+    work: JobContext,
+    only: tuple[str, ...],
+    on_result: OnResult,
+    *,
+    embedded: bool,
 ) -> tuple[str, ...]:
     """Restore the newest set of each collection at each place; why others could not be tried.
 
@@ -43,16 +48,16 @@ def verify(
     for policy in read_policies(settings, work, only):
         untried += policy.status.errors
         for selected in _newest_sets(policy):
-            work.go_on()
+            work.raise_if_cancelled()
             what = f"{selected.set.folder} at {selected.store.url}"
             work.say(f"{policy.status.address}: verifying {what}")
-            with noted(what) as errors:
+            with collect_errors(what) as errors:
                 result = _verify_set(settings, work, selected, embedded=embedded)
                 if selected.set.state == "complete" or selected.set.verified:
                     write_json(selected.store, selected.set.folder + VERIFIED_FILE, result)
                 on_result(selected.set, result)
             if errors:
-                work.go_on()
+                work.raise_if_cancelled()
             untried += errors
     return tuple(untried)
 
@@ -71,9 +76,9 @@ def _newest_sets(policy: AppliedPolicy) -> Iterator[SelectedSet]:
 
 
 def _verify_set(
-    settings: Settings, work: Work, selected: SelectedSet, *, embedded: bool
+    settings: Settings, work: JobContext, selected: SelectedSet, *, embedded: bool
 ) -> VerificationResult:
-    now, server = work.door.now, work.door.server.version
+    now, server = work.door.server_time, work.door.server.version
     if reason := selected.set.missing_or_truncated_file:
         missed: tuple[str, ...] = (reason,)
     else:
@@ -86,14 +91,17 @@ def _verify_set(
 
 
 @contextmanager
-def _embedded(settings: Settings, work: Work, count: int) -> Iterator[Work]:
+def _embedded(settings: Settings, work: JobContext, count: int) -> Iterator[JobContext]:
     """Work on as many servers of this machine."""
-    with servers(settings.root, count, work.say) as endpoints, Cluster(endpoints[0]) as door:
-        yield Work(door, work.say, work.stop, tuple(endpoint.url for endpoint in endpoints))
+    with (
+        run_scratch_servers(settings.root, count, work.say) as endpoints,
+        RestClient(endpoints[0]) as door,
+    ):
+        yield JobContext(door, work.say, work.stop, tuple(endpoint.url for endpoint in endpoints))
 
 
 def _differences(
-    settings: Settings, now: datetime, work: Work, selected: SelectedSet
+    settings: Settings, now: datetime, work: JobContext, selected: SelectedSet
 ) -> tuple[str, ...]:
     """What is not as it was. Of a server that refuses once it may have been a bad moment."""
     try:
@@ -106,11 +114,11 @@ def _differences(
 
 
 def _restore_and_compare(
-    settings: Settings, now: datetime, work: Work, selected: SelectedSet
+    settings: Settings, now: datetime, work: JobContext, selected: SelectedSet
 ) -> tuple[str, ...]:
     """Restore a set through this door and compare; what was made is deleted again."""
     name = f"{_ours(settings)}{uuid4().hex[:12]}"
-    made = restoring(settings, work, selected, Wish(name, lambda _: False, False), now)
+    made = restoring(settings, work, selected, TargetOptions(name, lambda _: False, False), now)
     try:
         missed, _ = carried_out(made, work)
         return (*missed, *unlike_sample(selected.manifest, name, work.door))
@@ -118,25 +126,25 @@ def _restore_and_compare(
         _drop(name, work)
 
 
-def _drop(name: str, work: Work) -> None:
+def _drop(name: str, work: JobContext) -> None:
     """Its snapshots first: those of a collection that is gone can be deleted by nobody."""
     nodes = work.nodes if work.door.server.peers > 1 else ()
     for url in nodes or ("",):
-        node = work.door.at(url, timeout=60)
+        node = work.door.for_node(url, timeout=60)
         try:
             with suppress(ClusterError):
-                for left in snapshots(node, name):
+                for left in list_node_snapshots(node, name):
                     path = collection_path(name, "snapshots", left)
-                    node.ask(Call(method="DELETE", path=path, query={"wait": "true"}))
+                    node.request(Call(method="DELETE", path=path, query={"wait": "true"}))
         finally:
             node.close()
-    work.door.ask(Call(method="DELETE", path=collection_path(name)))
+    work.door.request(Call(method="DELETE", path=collection_path(name)))
 
 
-def _sweep(settings: Settings, work: Work) -> None:
+def _sweep(settings: Settings, work: JobContext) -> None:
     """What a verification that died has left, on this machine and in the cluster."""
-    swept(settings.root)
-    listed = work.door.ask(Call(method="GET", path="/collections"))["collections"]
+    remove_dead_scratch(settings.root)
+    listed = work.door.request(Call(method="GET", path="/collections"))["collections"]
     for entry in listed:
         if entry["name"].startswith(_ours(settings)):
             _drop(entry["name"], work)

@@ -13,19 +13,19 @@ from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.qdrant import ledger
 from qdrantctl.adapters.stores.store import Store
 from qdrantctl.engine.snapshots.set_choice import RestoreRequest, choose_set
-from qdrantctl.flows.cluster.nodes import Work
+from qdrantctl.flows.cluster.nodes import JobContext
 from qdrantctl.flows.snapshots import placeholder as stand_in
-from qdrantctl.flows.snapshots.restore.plan import Restoring, planned, whole
-from qdrantctl.flows.snapshots.restore.target import Wish, standing
-from qdrantctl.flows.snapshots.restore.upload import Source
+from qdrantctl.flows.snapshots.restore.plan import PlannedRestore, planned, whole
+from qdrantctl.flows.snapshots.restore.target import TargetOptions, standing
+from qdrantctl.flows.snapshots.restore.upload import ByteSource
 from qdrantctl.flows.snapshots.sets.catalog import list_sets
 from qdrantctl.flows.snapshots.sets.cluster_store import cluster_stores
 from qdrantctl.flows.snapshots.sets.destination import open_destination
-from qdrantctl.model.client import Door, NodeDoor
+from qdrantctl.model.client import Client, NodeClient
 from qdrantctl.model.errors import QdrantctlError
 from qdrantctl.model.server import Version
 from qdrantctl.model.snapshots.destination import CLUSTER
-from qdrantctl.model.snapshots.snapshot import File, Taken
+from qdrantctl.model.snapshots.snapshot import NodeSnapshotFile, SnapshotRecord
 from qdrantctl.model.snapshots.snapshot_set import SetInfo, SetManifest, SnapshotSet, node_file
 from qdrantctl.model.step import Call, Restore
 
@@ -42,7 +42,12 @@ class SelectedSet:
 
 
 def select_set(
-    settings: Settings, work: Work, reference: str, url: str, at: datetime | None, now: datetime
+    settings: Settings,
+    work: JobContext,
+    reference: str,
+    url: str,
+    at: datetime | None,
+    now: datetime,
 ) -> SelectedSet:
     """The set that `reference` means. Raises QdrantctlError where there is none, or it is damaged.
 
@@ -58,8 +63,8 @@ def select_set(
 
 
 def restoring(
-    settings: Settings, work: Work, selected: SelectedSet, wish: Wish, now: datetime
-) -> Restoring:
+    settings: Settings, work: JobContext, selected: SelectedSet, wish: TargetOptions, now: datetime
+) -> PlannedRestore:
     """What restoring a set would do. Reads only. Raises QdrantctlError."""
     door, manifest = work.door, selected.manifest
     check_version(manifest, door)
@@ -79,12 +84,12 @@ def restoring(
         states = ", ".join(f"{each.id} is {each.state}" for each in selected.skipped)
         because += f"; {len(selected.skipped)} newer passed over: {states}"
     ours = manifest.owner in settings.owners
-    memory = ledger.read(door)
+    memory = ledger.read_ledger(door)
     plan = planned(settings, door, memory, target, taken, step, because, ours=ours)
-    return Restoring(plan, step, taken, target, False, source, selected.store.url)
+    return PlannedRestore(plan, step, taken, target, False, source, selected.store.url)
 
 
-def check_version(manifest: SetManifest, door: Door) -> None:
+def check_version(manifest: SetManifest, door: Client) -> None:
     """Raises QdrantctlError where this server cannot take what another version has written."""
     then, now = Version.parse(manifest.snapshot.server), door.server.version
     if (then.major, then.minor) != (now.major, now.minor):
@@ -95,7 +100,7 @@ def check_version(manifest: SetManifest, door: Door) -> None:
         )
 
 
-def assign_files_to_nodes(selected: SelectedSet, door: Door) -> tuple[Taken, Source]:
+def assign_files_to_nodes(selected: SelectedSet, door: Client) -> tuple[SnapshotRecord, ByteSource]:
     """The files on nodes of this cluster, and where their bytes come from.
 
     On another cluster than the one they are from each goes to a node of its own. Raises
@@ -115,13 +120,13 @@ def assign_files_to_nodes(selected: SelectedSet, door: Door) -> tuple[Taken, Sou
         taken = taken.model_copy(update={"files": tuple(files)})
     of: Mapping[str, str] = {f.peer: name for f, name in zip(taken.files, names, strict=True)}
 
-    def source(file: File, _: NodeDoor) -> Iterator[bytes]:
+    def source(file: NodeSnapshotFile, _: NodeClient) -> Iterator[bytes]:
         return selected.store.read(selected.set.folder + node_file(of[file.peer]))
 
     return taken, source
 
 
-def _node_names(door: Door) -> list[str]:
+def _node_names(door: Client) -> list[str]:
     """Every node; a server that stands alone has no name that matters."""
-    told = door.ask(Call(method="GET", path="/cluster"))
+    told = door.request(Call(method="GET", path="/cluster"))
     return sorted(told.get("peers") or {"0": {}})

@@ -8,35 +8,35 @@ from datetime import datetime
 from qdrantctl import __version__
 from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.qdrant import ledger
-from qdrantctl.flows.cluster.nodes import exists, reached
+from qdrantctl.flows.cluster.nodes import collection_exists, connect_nodes
 from qdrantctl.flows.snapshots import placeholder as stand_in
-from qdrantctl.flows.snapshots.restore.target import Standing, Wish, standing
-from qdrantctl.flows.snapshots.restore.upload import Source
-from qdrantctl.flows.state.desired import Desired
+from qdrantctl.flows.snapshots.restore.target import RestoreTarget, TargetOptions, standing
+from qdrantctl.flows.snapshots.restore.upload import ByteSource
+from qdrantctl.flows.state.desired import DesiredState
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Cause, Change
-from qdrantctl.model.client import Door, NodeDoor
+from qdrantctl.model.client import Client, NodeClient
 from qdrantctl.model.errors import ClusterError, QdrantctlError, UsageError
 from qdrantctl.model.field_rule import ABSENT
 from qdrantctl.model.plan import Plan, PlannedServer
 from qdrantctl.model.resource import Inventory
-from qdrantctl.model.snapshots.snapshot import Taken, underway
-from qdrantctl.model.snapshots.snapshot import kept as known_snapshots
+from qdrantctl.model.snapshots.snapshot import SnapshotRecord, find_unfinished_restore
+from qdrantctl.model.snapshots.snapshot import recorded_snapshots as known_snapshots
 from qdrantctl.model.step import Call, Restore, Snapshot, Step, collection_path
 
 
 @dataclass(frozen=True, slots=True)
-class Restoring:
+class PlannedRestore:
     """A restore that is planned."""
 
     plan: Plan
     step: Restore
-    taken: Taken
-    standing: Standing
+    taken: SnapshotRecord
+    standing: RestoreTarget
     """What is under the new name, and what must be there again."""
     listed: bool
     """Whether a collection of the old name exists."""
-    source: Source | None = None
+    source: ByteSource | None = None
     """Where the bytes come from; None where they are the ledger's snapshot."""
     url: str = ""
     """What that destination is called."""
@@ -53,18 +53,20 @@ class Restoring:
 
 
 def restoring(
-    settings: Settings, door: NodeDoor, words: str, wish: Wish, now: datetime
-) -> Restoring:
+    settings: Settings, door: NodeClient, words: str, wish: TargetOptions, now: datetime
+) -> PlannedRestore:
     """What restoring `words` (`collection/NAME` or `collection/NAME@ID`) would do. Reads only.
 
     Raises QdrantctlError where there is no such snapshot, or the name is taken.
     """
-    memory = ledger.read(door)
+    memory = ledger.read_ledger(door)
     address, taken = _found(memory, settings, words)
     name = wish.name or f"{address.name}-restored-{now:%Y%m%d-%H%M%S}"
-    marks = filter(None, (underway(entry) for entry in memory.entries.values()))
+    marks = filter(None, (find_unfinished_restore(entry) for entry in memory.entries.values()))
     left = any(mark.stand_in and mark.collection == address.name for mark in marks)
-    listed = exists(door, address.name) and not (left and stand_in.is_one(door, address.name))
+    listed = collection_exists(door, address.name) and not (
+        left and stand_in.is_one(door, address.name)
+    )
     if name == address.name and stand_in.needed(door.server):
         raise stand_in.unread(door.server, address)
     found = standing(settings, door, name, wish, taken.aliases)
@@ -74,14 +76,14 @@ def restoring(
     points = "1 point" if taken.points == 1 else f"{taken.points:,} points"
     because = f"from {address}@{taken.id}: {points}, {taken.size:,} bytes"
     made = planned(settings, door, memory, found, taken, step, because)
-    return Restoring(made, step, taken, found, listed)
+    return PlannedRestore(made, step, taken, found, listed)
 
 
-def whole(step: Restore, taken: Taken, door: NodeDoor) -> None:
+def whole(step: Restore, taken: SnapshotRecord, door: NodeClient) -> None:
     """Raises ClusterError where a node is not reached that a file is for."""
     peers = frozenset(file.peer for file in taken.files)
     try:
-        with reached(door, step.nodes, peers, f"snapshot {taken.id}"):
+        with connect_nodes(door, step.nodes, peers, f"snapshot {taken.id}"):
             pass
     except ClusterError as error:
         error.hint = f"{error.hint} Beside --url name each with --node."
@@ -90,10 +92,10 @@ def whole(step: Restore, taken: Taken, door: NodeDoor) -> None:
 
 def planned(
     settings: Settings,
-    door: Door,
-    memory: ledger.Memory,
-    found: Standing,
-    taken: Taken,
+    door: Client,
+    memory: ledger.LedgerContents,
+    found: RestoreTarget,
+    taken: SnapshotRecord,
     step: Restore,
     because: str,
     *,
@@ -108,7 +110,7 @@ def planned(
         down = Call(method="DELETE", path=collection_path(step.name))
         steps = [Step(snapshot=snapshot), Step(call=down), *steps]
         if not memory.exists:  # which must know of the snapshot
-            prepare = (Step(call=ledger.creation(door.server)),)
+            prepare = (Step(call=ledger.ledger_creation_request(door.server)),)
     change = Change(
         address=str(found.address),
         action=Action.REPLACE if live else Action.CREATE,
@@ -123,13 +125,15 @@ def planned(
         project=settings.project,
         environment=settings.environment,
         server=PlannedServer.of(door.server, memory.cluster_id),
-        manifests_digest=Desired(Inventory(), ()).digest,
+        manifests_digest=DesiredState(Inventory(), ()).digest,
         prepare=prepare,
         changes=(change, *found.moves()),
     )
 
 
-def _found(memory: ledger.Memory, settings: Settings, words: str) -> tuple[Address, Taken]:
+def _found(
+    memory: ledger.LedgerContents, settings: Settings, words: str
+) -> tuple[Address, SnapshotRecord]:
     """Whose snapshot is meant, and which: without an id the latest. Raises QdrantctlError."""
     name, at, mark = words.rpartition("@")
     for text, wanted in ((words, ""), (name, mark)) if at else ((words, ""),):

@@ -9,19 +9,19 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from qdrantctl.adapters.project.settings import Settings
-from qdrantctl.adapters.qdrant.client import Cluster
-from qdrantctl.flows.cluster.connect import door
-from qdrantctl.flows.cluster.nodes import Work
-from qdrantctl.flows.lease import Wait, current_actor, leased
+from qdrantctl.adapters.qdrant.client import RestClient
+from qdrantctl.flows.cluster.connect import connect
+from qdrantctl.flows.cluster.nodes import JobContext
+from qdrantctl.flows.lease import LeaseWait, current_actor, hold_lease
 from qdrantctl.flows.snapshots.restore import from_set
 from qdrantctl.flows.snapshots.restore import plan as from_ledger
-from qdrantctl.flows.snapshots.restore.plan import Restoring
+from qdrantctl.flows.snapshots.restore.plan import PlannedRestore
 from qdrantctl.flows.snapshots.restore.run import restore
-from qdrantctl.flows.snapshots.restore.target import Wish
-from qdrantctl.model.client import NodeDoor
+from qdrantctl.flows.snapshots.restore.target import TargetOptions
+from qdrantctl.model.client import NodeClient
 from qdrantctl.model.consent import Consent, is_allowed
 from qdrantctl.model.errors import StaleError
-from qdrantctl.model.lease import of_snapshots
+from qdrantctl.model.lease import snapshots_owner
 from qdrantctl.model.plan import Plan
 from qdrantctl.model.report import Report
 from qdrantctl.model.snapshots.reports import RestoredCollection
@@ -89,7 +89,7 @@ def restore_snapshot(
     Raises QdrantctlError where there is no such snapshot or the name is taken, StaleError where
     the cluster changed after the plan was shown.
     """
-    with door(settings, on_request) as client:
+    with connect(settings, on_request) as client:
         planned = _plan_restore(settings, options, client)
         view.clear_progress()
         view.show_plan(planned.plan)
@@ -104,28 +104,30 @@ def restore_snapshot(
     return RestoreResult(report, restored)
 
 
-def _plan_restore(settings: Settings, options: RestoreOptions, client: NodeDoor) -> Restoring:
+def _plan_restore(
+    settings: Settings, options: RestoreOptions, client: NodeClient
+) -> PlannedRestore:
     """What the restore would do, from the ledger's snapshots or from a destination. Reads only."""
     now = datetime.now(UTC)
     consents = settings.valid_consents(options.consents)
-    wish = Wish(
+    wish = TargetOptions(
         options.name,
         lambda address: is_allowed(consents, "replace", address),
         options.with_aliases,
     )
     if not options.source:
         return from_ledger.restoring(settings, client, options.snapshot, wish, now)
-    work = Work(client, lambda _: None, lambda: False, settings.nodes)
+    work = JobContext(client, lambda _: None, lambda: False, settings.nodes)
     chosen = from_set.select_set(settings, work, options.snapshot, options.source, options.at, now)
     return from_set.restoring(settings, work, chosen, wish, now)
 
 
 def _restore_under_leases(
-    planned: Restoring,
+    planned: PlannedRestore,
     settings: Settings,
     options: RestoreOptions,
     view: RestoreView,
-    client: Cluster,
+    client: RestClient,
     is_cancelled: Callable[[], bool],
 ) -> Report:
     """Take both leases, ensure that nothing has changed meanwhile, and restore.
@@ -134,12 +136,12 @@ def _restore_under_leases(
     might remove the set that is being restored.
     """
     actor = current_actor(settings)
-    wait = Wait(options.lease_timeout, view.notify, is_cancelled)
+    wait = LeaseWait(options.lease_timeout, view.notify, is_cancelled)
     snapshot = f"collection/{planned.step.collection}@{planned.step.snapshot}"
     exact = replace(options, snapshot=snapshot, at=None, name=planned.step.name)
     with (
-        leased(client, of_snapshots(settings.owner), actor, wait),
-        leased(client, settings.owner, actor, wait) as guarded,
+        hold_lease(client, snapshots_owner(settings.owner), actor, wait),
+        hold_lease(client, settings.owner, actor, wait) as guarded,
     ):
         now = _plan_restore(settings, exact, guarded)
         if now.approved != planned.approved:
@@ -148,6 +150,6 @@ def _restore_under_leases(
                 hint="Run restore again and review the new plan.",
             )
         try:
-            return restore(now, Work(guarded, view.report_progress, is_cancelled), actor)
+            return restore(now, JobContext(guarded, view.report_progress, is_cancelled), actor)
         finally:
             view.clear_progress()

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from qdrantctl.adapters.qdrant import ledger
-from qdrantctl.flows.cluster.indexing import YELLOW, awhile
-from qdrantctl.flows.cluster.nodes import Work, exists
+from qdrantctl.flows.cluster.indexing import YELLOW, wait_for_index
+from qdrantctl.flows.cluster.nodes import JobContext, collection_exists
 from qdrantctl.flows.execution.context import (
     Bookkeeping,
     ChangeProgress,
@@ -21,7 +21,7 @@ from qdrantctl.flows.execution.execute import execute
 from qdrantctl.flows.execution.read_back import Expected, read_back
 from qdrantctl.flows.execution.send import send_call
 from qdrantctl.flows.snapshots import placeholder as stand_in
-from qdrantctl.flows.snapshots.restore.plan import Restoring
+from qdrantctl.flows.snapshots.restore.plan import PlannedRestore
 from qdrantctl.flows.snapshots.restore.target import (
     delete_upload_copies,
     seen,
@@ -30,19 +30,19 @@ from qdrantctl.flows.snapshots.restore.target import (
 )
 from qdrantctl.flows.snapshots.restore.upload import patiently, readable, recover
 from qdrantctl.flows.snapshots.take import take_safety_snapshot
-from qdrantctl.flows.state.ledger_entry import applied, first, pending
-from qdrantctl.model.actor import Identity
+from qdrantctl.flows.state.ledger_entry import applied_entry, new_ledger_entry, pending_entry
+from qdrantctl.model.actor import Actor
 from qdrantctl.model.change import Change
-from qdrantctl.model.client import Door
+from qdrantctl.model.client import Client
 from qdrantctl.model.errors import ClusterError, QdrantctlError
 from qdrantctl.model.field_rule import Json
-from qdrantctl.model.report import Outcome, Report, Status
+from qdrantctl.model.report import Outcome, OutcomeStatus, Report
 from qdrantctl.model.resource import Inventory, Resource
-from qdrantctl.model.snapshots.snapshot import Underway, underway
+from qdrantctl.model.snapshots.snapshot import UnfinishedRestore, find_unfinished_restore
 from qdrantctl.model.step import Call, Restore, Snapshot
 
 
-def restore(made: Restoring, work: Work, identity: Identity) -> Report:
+def restore(made: PlannedRestore, work: JobContext, identity: Actor) -> Report:
     """Carry the plan of a restore out: the collection, then its aliases."""
     target = made.standing
     live = Inventory([target.live] if target.live else [])
@@ -70,9 +70,9 @@ class RestoreRecords:
     The entry says that a restore is under way until the aliases are put back, too.
     """
 
-    made: Restoring
+    made: PlannedRestore
     context: ExecutionContext
-    actor: Identity
+    actor: Actor
     entry: dict[str, Json]
     """As it was written last; empty where the ledger knows nothing of the name."""
 
@@ -85,8 +85,10 @@ class RestoreRecords:
         if not outcomes:
             return not self.context.is_cancelled()
         status = outcomes[0].status
-        was_taken_down = change.where.name in self.made.standing.down
-        return status is Status.DONE or (status is Status.NOT_TAKEN and was_taken_down)
+        was_taken_down = change.parsed_address.name in self.made.standing.down
+        return status is OutcomeStatus.DONE or (
+            status is OutcomeStatus.NOT_TAKEN and was_taken_down
+        )
 
     def check_source(self, progress: ChangeProgress) -> None:
         """See that the snapshot is sound before another collection is deleted for it."""
@@ -105,14 +107,16 @@ class RestoreRecords:
             return
         change, entry = progress.change, self.entry
         if progress.snapshot:
-            entry = pending(change, entry, target.live, self.made.plan.owner, progress.snapshot)
+            entry = pending_entry(
+                change, entry, target.live, self.made.plan.owner, progress.snapshot
+            )
         mark = self._mark(progress.restore_point)
-        entry = entry or first(change, self.made.plan.owner)
+        entry = entry or new_ledger_entry(change, self.made.plan.owner)
         entry = {word: value for word, value in entry.items() if word != "pending"}
         if not target.ours:
             entry["deleted"] = True  # else the next apply finds it managed, and in no manifest
         entry["restoring"] = mark.model_dump(mode="json")
-        ledger.write(client, [entry])
+        ledger.write_entries(client, [entry])
         self.entry, progress.restore_point = entry, mark.replaced
         if target.live:
             delete_upload_copies(self.made.address, self.context.job)
@@ -127,8 +131,8 @@ class RestoreRecords:
         """Whether an alias stands for the collection; a collection was compared by its step."""
         if self._is_collection(progress):
             return
-        alias = Resource(progress.change.where, {"collection": self.made.step.name})
-        expected = Expected(Inventory([alias]), self.context.client.now.date())
+        alias = Resource(progress.change.parsed_address, {"collection": self.made.step.name})
+        expected = Expected(Inventory([alias]), self.context.client.server_time.date())
         _, progress.missed = read_back(progress.change, expected, self.context, failure)
 
     def close(self, report: Report) -> Report:
@@ -137,25 +141,28 @@ class RestoreRecords:
         It stays where something is left to be put back.
         """
         collection, *aliases = report.outcomes
-        if collection.status is Status.FAILED:
+        if collection.status is OutcomeStatus.FAILED:
             self._forget_unless_begun()
-        elif collection.status is not Status.NOT_REACHED and report.count(Status.FAILED) == 0:
+        elif (
+            collection.status is not OutcomeStatus.NOT_REACHED
+            and report.count(OutcomeStatus.FAILED) == 0
+        ):
             try:
                 self._record()
             except QdrantctlError as error:  # what was done is told all the same
-                failed = {"status": Status.FAILED, "error": error.line}
+                failed = {"status": OutcomeStatus.FAILED, "error": error.line}
                 outcomes = (collection.model_copy(update=failed), *aliases)
                 return report.model_copy(update={"outcomes": outcomes})
         return report
 
     def _is_collection(self, progress: ChangeProgress) -> bool:
-        return progress.change.where == self.made.address
+        return progress.change.parsed_address == self.made.address
 
-    def _mark(self, safe: str) -> Underway:
+    def _mark(self, safe: str) -> UnfinishedRestore:
         """What is being restored. `safe` is the snapshot of what is replaced; empty for none."""
         made, target = self.made, self.made.standing
-        left = underway(target.entry)
-        return Underway(
+        left = find_unfinished_restore(target.entry)
+        return UnfinishedRestore(
             collection=made.step.collection,
             snapshot=made.taken.id,
             source=made.url,
@@ -174,13 +181,13 @@ class RestoreRecords:
         if not self.entry:
             return
         made, client = self.made, self.context.client
-        mark = underway(self.entry)
+        mark = find_unfinished_restore(self.entry)
         entry = _without_mark(self.entry)
         if made.standing.ours:
             live = seen(client, made.address).get(made.address)
             replaced = {"pending": {"snapshot": mark.replaced}} if mark and mark.replaced else {}
             change, actor = made.plan.changes[0], self.actor
-            entry = applied(change, entry | replaced, live, client.server, actor, _now())
+            entry = applied_entry(change, entry | replaced, live, client.server, actor, _now())
         _write_or_remove(client, entry)
 
     def _forget_unless_begun(self) -> None:
@@ -189,10 +196,10 @@ class RestoreRecords:
         So does one with which something is left to be put back.
         """
         target, client = self.made.standing, self.context.client
-        if not self.entry or target.live or underway(target.entry):
+        if not self.entry or target.live or find_unfinished_restore(target.entry):
             return
         with suppress(ClusterError):
-            if not exists(client, self.made.step.name):
+            if not collection_exists(client, self.made.step.name):
                 _write_or_remove(client, _without_mark(target.entry or self.entry))
 
 
@@ -200,19 +207,19 @@ def _without_mark(entry: Mapping[str, Json]) -> dict[str, Json]:
     return {word: value for word, value in entry.items() if word != "restoring"}
 
 
-def _write_or_remove(client: Door, entry: Mapping[str, Json]) -> None:
+def _write_or_remove(client: Client, entry: Mapping[str, Json]) -> None:
     """Write an entry; remove it where it tells of nothing but that the name is not managed."""
     if entry.get("deleted") and not (entry.get("snapshots") or entry.get("history")):
-        ledger.remove(client, str(entry["address"]))
+        ledger.remove_entry(client, str(entry["address"]))
     else:
-        ledger.write(client, [entry])
+        ledger.write_entries(client, [entry])
 
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def carried_out(made: Restoring, work: Work) -> tuple[tuple[str, ...], str]:
+def carried_out(made: PlannedRestore, work: JobContext) -> tuple[tuple[str, ...], str]:
     """Make the collection: what is not as it was, and a note. Raises QdrantctlError.
 
     Whether all is indexed says nothing of what was restored.
@@ -220,14 +227,14 @@ def carried_out(made: Restoring, work: Work) -> tuple[tuple[str, ...], str]:
     replaced = made.standing.live is not None and made.step.name == made.step.collection
     listed = made.listed and not replaced
     missed = recover(made.step, made.taken, work, listed=listed, source=made.source)
-    status = awhile(work, made.address)
+    status = wait_for_index(work, made.address)
     settings = patiently(lambda: _settings_missed(made, work.door))
     broken = ("status (red)",) if status == "red" else ()
     note = "the server is still indexing it (yellow)" if status == YELLOW else ""
     return (*missed, *settings, *broken), note
 
 
-def _settings_missed(made: Restoring, door: Door) -> tuple[str, ...]:
+def _settings_missed(made: PlannedRestore, door: Client) -> tuple[str, ...]:
     """Settings that are not as they were when the snapshot was taken."""
     found = seen(door, made.address).get(made.address)
     return unlike(found.spec if found else {}, made.taken.spec)

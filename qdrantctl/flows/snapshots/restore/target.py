@@ -10,18 +10,18 @@ from functools import partial
 
 from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.qdrant import ledger
-from qdrantctl.flows.cluster.nodes import SLOW, Work, exists, snapshots
+from qdrantctl.flows.cluster.nodes import SLOW, JobContext, collection_exists, list_node_snapshots
 from qdrantctl.flows.snapshots.restore.upload import UPLOADED, forget_upload
-from qdrantctl.flows.state.live import observe
-from qdrantctl.kinds.alias import pointing
-from qdrantctl.model.address import OWN_PREFIX, Address, unsendable
+from qdrantctl.flows.state.live import read_live
+from qdrantctl.kinds.alias import point_alias
+from qdrantctl.model.address import OWN_PREFIX, Address, unsendable_reason
 from qdrantctl.model.change import Action, Cause, Change, FieldChange
-from qdrantctl.model.client import Asked, Door, NodeDoor
+from qdrantctl.model.client import Client, NodeClient, ReadRequest
 from qdrantctl.model.errors import ClusterError, QdrantctlError, UsageError
-from qdrantctl.model.field_rule import ABSENT, Effect, Json, same
+from qdrantctl.model.field_rule import ABSENT, Effect, Json, json_equal
 from qdrantctl.model.polling import poll
-from qdrantctl.model.resource import Inventory, Lifecycle, Resource, canonical
-from qdrantctl.model.snapshots.snapshot import Taken, underway
+from qdrantctl.model.resource import Inventory, Lifecycle, Resource, canonical_json
+from qdrantctl.model.snapshots.snapshot import SnapshotRecord, find_unfinished_restore
 from qdrantctl.model.step import Call, Step
 
 KIND, ALIAS = "collection", "alias"
@@ -30,7 +30,7 @@ GONE = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class TargetOptions:
     """How somebody wants a snapshot back."""
 
     name: str | None
@@ -41,7 +41,7 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class RestoreTarget:
     """One name, as it is before the restore."""
 
     address: Address
@@ -75,10 +75,10 @@ class Standing:
                 cause=Cause.EDIT,
                 because="" if moved else "it stood for the collection",
                 fields=(field,),
-                steps=(Step(call=pointing(alias, self.address.name)),),
+                steps=(Step(call=point_alias(alias, self.address.name)),),
             )
 
-    def record(self, taken: Taken | None) -> Mapping[str, Json]:
+    def record(self, taken: SnapshotRecord | None) -> Mapping[str, Json]:
         """What the ledger will hold: what was applied then, where the snapshot tells of it."""
         known = {word: self.entry[word] for word in _RECORDED if word in self.entry}
         if taken and taken.manifest:
@@ -92,15 +92,15 @@ _RECORDED = ("owner", "address", "object", "schema_version", "spec", "lifecycle"
 
 
 def standing(
-    settings: Settings, door: Door, name: str, wish: Wish, aliases: tuple[str, ...]
-) -> Standing:
+    settings: Settings, door: Client, name: str, wish: TargetOptions, aliases: tuple[str, ...]
+) -> RestoreTarget:
     """What is there. Reads only. Raises QdrantctlError when the collection may not be made.
 
     `aliases` stood for it when the snapshot was taken. What a restore that died has left counts as
     any other collection: somebody may have written into it since.
     """
     _usable(name)
-    address, memory = Address(KIND, name), ledger.read(door)
+    address, memory = Address(KIND, name), ledger.read_ledger(door)
     there = seen(door, address, Address(ALIAS, name))
     if Address(ALIAS, name) in there:
         raise QdrantctlError(
@@ -110,7 +110,7 @@ def standing(
     entry: Mapping[str, Json] = memory.entries.get(address, {})
     stays = bool(entry) and not entry.get("deleted")
     ours = stays and entry["owner"] in settings.owners
-    live, left = there.get(address), underway(entry)
+    live, left = there.get(address), find_unfinished_restore(entry)
     if live:
         _replaceable(address, entry, ours, wish, settings, door)
     where = _aliases(door)
@@ -120,11 +120,11 @@ def standing(
     wanted = set(aliases if wish.with_aliases else ())
     put = {alias: where.get(alias, "") for alias in sorted(down | wanted)}
     _movable(name, {*wanted} - down, memory, settings, door)
-    return Standing(address, live, entry, ours, put, frozenset(down), memory.exists)
+    return RestoreTarget(address, live, entry, ours, put, frozenset(down), memory.exists)
 
 
 def _usable(name: str) -> None:
-    reason = unsendable(name)
+    reason = unsendable_reason(name)
     if not reason and name.startswith(OWN_PREFIX):
         reason = f"names that begin with {OWN_PREFIX} are the tool's own"
     if reason:
@@ -135,13 +135,13 @@ def _replaceable(
     address: Address,
     entry: Mapping[str, Json],
     ours: bool,
-    wish: Wish,
+    wish: TargetOptions,
     settings: Settings,
-    door: Door,
+    door: Client,
 ) -> None:
     """Raises QdrantctlError where what stands there is not to be taken down."""
     hint = "Restore under another name with --as NAME, and move an alias or the data then"
-    left = underway(entry)
+    left = find_unfinished_restore(entry)
     why = f"A restore to it was begun by {left.who} at {left.when} and did not end." if left else ""
     stays = bool(entry) and not entry.get("deleted")
     if stays and not ours:
@@ -162,7 +162,7 @@ def _replaceable(
 
 
 def _movable(
-    name: str, wanted: set[str], memory: ledger.Memory, settings: Settings, door: Door
+    name: str, wanted: set[str], memory: ledger.LedgerContents, settings: Settings, door: Client
 ) -> None:
     """Raises QdrantctlError where an alias cannot be put at the collection."""
     taken = seen(door, *(Address(KIND, alias) for alias in wanted))
@@ -182,50 +182,50 @@ def _movable(
             )
 
 
-def _aliases(door: Door) -> dict[str, str]:
-    told = door.ask(Call(method="GET", path="/aliases"))["aliases"]
+def _aliases(door: Client) -> dict[str, str]:
+    told = door.request(Call(method="GET", path="/aliases"))["aliases"]
     return {entry["alias_name"]: entry["collection_name"] for entry in told}
 
 
-def seen(door: Door, *only: Address) -> Inventory:
+def seen(door: Client, *only: Address) -> Inventory:
     """Which of these exist, with all that is to be known of them."""
     wanted = frozenset(only)
-    return observe(door, Asked(Inventory(), Inventory(), details=wanted, only=wanted))
+    return read_live(door, ReadRequest(Inventory(), Inventory(), details=wanted, only=wanted))
 
 
-def delete_upload_copies(address: Address, work: Work) -> None:
+def delete_upload_copies(address: Address, work: JobContext) -> None:
     """Delete what the nodes keep of uploads to a collection that is about to be deleted.
 
     Nothing deletes the files of a collection that is gone. Raises QdrantctlError.
     """
     for node in _each_node(work, SLOW):
-        for name in snapshots(node, address.name):
+        for name in list_node_snapshots(node, address.name):
             if name.startswith(UPLOADED):
                 forget_upload(node, address.name, name)
 
 
-def wait_until_deleted(address: Address, work: Work) -> None:
+def wait_until_deleted(address: Address, work: JobContext) -> None:
     """Wait until every node knows that a collection was deleted. Raises QdrantctlError.
 
     A node that does not would take a snapshot into what is about to be deleted.
     """
     for node in _each_node(work, GONE):
-        check = partial(exists, node, address.name)
+        check = partial(collection_exists, node, address.name)
         if poll(check, operator.not_, timeout=GONE, is_cancelled=work.stop):
-            work.go_on()
+            work.raise_if_cancelled()
             raise ClusterError(f"{node.server.url}: {address} is still there")
 
 
-def _each_node(work: Work, timeout: float) -> Iterator[NodeDoor]:
+def _each_node(work: JobContext, timeout: float) -> Iterator[NodeClient]:
     for url in work.nodes or ("",):
-        with closing(work.door.at(url, timeout=timeout)) as node:
+        with closing(work.door.for_node(url, timeout=timeout)) as node:
             yield node
 
 
 def unlike(now: Mapping[str, Json], then: Mapping[str, Json]) -> tuple[str, ...]:
     """Settings that are not as they were."""
     return tuple(
-        f"{word} (was {canonical(then.get(word))}, is {canonical(now.get(word))})"
+        f"{word} (was {canonical_json(then.get(word))}, is {canonical_json(now.get(word))})"
         for word in sorted({*now, *then})
-        if not same(now.get(word), then.get(word))
+        if not json_equal(now.get(word), then.get(word))
     )

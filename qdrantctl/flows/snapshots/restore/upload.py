@@ -9,20 +9,20 @@ from hashlib import sha256
 
 from qdrantctl.flows.cluster.nodes import (
     ACTIVE,
-    Work,
-    exists,
-    pieces,
-    points,
-    reached,
-    replicas,
-    shard_keys,
-    topology,
+    JobContext,
+    collection_exists,
+    connect_nodes,
+    count_shard_points,
+    download_snapshot,
+    list_replicas,
+    list_shard_keys,
+    read_topology,
 )
 from qdrantctl.flows.snapshots import placeholder as stand_in
-from qdrantctl.model.client import Door, NodeDoor
+from qdrantctl.model.client import Client, NodeClient
 from qdrantctl.model.errors import ClusterError, DamagedError
 from qdrantctl.model.polling import poll
-from qdrantctl.model.snapshots.snapshot import File, Taken
+from qdrantctl.model.snapshots.snapshot import NodeSnapshotFile, SnapshotRecord
 from qdrantctl.model.step import Call, Restore, collection_path
 
 SETTLES = 120.0
@@ -33,12 +33,17 @@ SHOWN = 5.0
 """Seconds within which every node shows what it has."""
 
 
-Source = Callable[[File, NodeDoor], Iterator[bytes]]
+ByteSource = Callable[[NodeSnapshotFile, NodeClient], Iterator[bytes]]
 """Where the bytes of a file come from that is sent to a node."""
 
 
 def recover(
-    step: Restore, taken: Taken, work: Work, *, listed: bool, source: Source | None = None
+    step: Restore,
+    taken: SnapshotRecord,
+    work: JobContext,
+    *,
+    listed: bool,
+    source: ByteSource | None = None,
 ) -> tuple[str, ...]:
     """Make the collection; what is not as it was. Raises QdrantctlError.
 
@@ -46,11 +51,11 @@ def recover(
     name exists, and with it the list of its snapshots.
     """
 
-    def own(file: File, node: NodeDoor) -> Iterator[bytes]:
+    def own(file: NodeSnapshotFile, node: NodeClient) -> Iterator[bytes]:
         return _own(file, node, step)
 
     peers = frozenset(file.peer for file in taken.files)
-    with reached(work.door, step.nodes, peers, f"snapshot {taken.id}") as nodes:
+    with connect_nodes(work.door, step.nodes, peers, f"snapshot {taken.id}") as nodes:
         if source is None and not listed and stand_in.needed(work.door.server):
             with stand_in.standing(work.door, nodes.values(), step.collection):
                 _all_sent(step, taken, nodes, work, own)
@@ -59,14 +64,18 @@ def recover(
         if work.door.server.peers > 1:
             _settle(step, taken, work)
         return patiently(
-            lambda: _differing(taken.files, {p: points(n, step.name) for p, n in nodes.items()})
+            lambda: _differing(
+                taken.files, {p: count_shard_points(n, step.name) for p, n in nodes.items()}
+            )
         )
 
 
-def readable(step: Restore, taken: Taken, work: Work, source: Source | None) -> None:
+def readable(
+    step: Restore, taken: SnapshotRecord, work: JobContext, source: ByteSource | None
+) -> None:
     """Read every file once and compare it with what was taken. Raises QdrantctlError."""
     peers = frozenset(file.peer for file in taken.files)
-    with reached(work.door, step.nodes, peers, f"snapshot {taken.id}") as nodes:
+    with connect_nodes(work.door, step.nodes, peers, f"snapshot {taken.id}") as nodes:
         for file in taken.files:
             node = nodes[file.peer]
             found = source(file, node) if source else _own(file, node, step)
@@ -75,7 +84,11 @@ def readable(step: Restore, taken: Taken, work: Work, source: Source | None) -> 
 
 
 def _all_sent(
-    step: Restore, taken: Taken, nodes: Mapping[str, NodeDoor], work: Work, source: Source
+    step: Restore,
+    taken: SnapshotRecord,
+    nodes: Mapping[str, NodeClient],
+    work: JobContext,
+    source: ByteSource,
 ) -> None:
     """Every node's file, each to its own node. Raises QdrantctlError.
 
@@ -83,7 +96,7 @@ def _all_sent(
     """
 
     def free() -> None:
-        if exists(work.door, step.name):
+        if collection_exists(work.door, step.name):
             raise ClusterError(
                 f"{work.door.server.url}: collection/{step.name} was made meanwhile by somebody "
                 "else; it was left as it is",
@@ -105,11 +118,11 @@ def patiently(look: Callable[[], Iterable[str]]) -> tuple[str, ...]:
 
 
 def _sent(
-    file: File,
-    nodes: Mapping[str, NodeDoor],
+    file: NodeSnapshotFile,
+    nodes: Mapping[str, NodeClient],
     step: Restore,
-    work: Work,
-    source: Source,
+    work: JobContext,
+    source: ByteSource,
     last_look: Callable[[], None],
 ) -> None:
     """One file through here and to its node. Raises QdrantctlError.
@@ -127,20 +140,20 @@ def _sent(
     forget_upload(node, step.name, name)
 
 
-def forget_upload(node: Door, collection: str, name: str) -> None:
+def forget_upload(node: Client, collection: str, name: str) -> None:
     """Delete the copy that the server keeps of what was uploaded."""
     try:
         path = collection_path(collection, "snapshots", name)
-        node.ask(Call(method="DELETE", path=path, query={"wait": "true"}))
+        node.request(Call(method="DELETE", path=path, query={"wait": "true"}))
     except ClusterError as error:
         if not error.not_found:
             raise
 
 
-def _own(file: File, node: NodeDoor, step: Restore) -> Iterator[bytes]:
+def _own(file: NodeSnapshotFile, node: NodeClient, step: Restore) -> Iterator[bytes]:
     """The bytes of a file as its own node has it. Raises ClusterError."""
     try:
-        yield from pieces(node, step.collection, file.name)
+        yield from download_snapshot(node, step.collection, file.name)
     except ClusterError as error:
         if error.not_found:
             error.hint = "It was deleted there. `qdrantctl snapshots list` tells of others."
@@ -148,10 +161,10 @@ def _own(file: File, node: NodeDoor, step: Restore) -> Iterator[bytes]:
 
 
 def _read(
-    file: File,
+    file: NodeSnapshotFile,
     found: Iterable[bytes],
     step: Restore,
-    work: Work,
+    work: JobContext,
     last_look: Callable[[], None] = lambda: None,
 ) -> Iterator[bytes]:
     """The bytes of a file. Raises QdrantctlError before their end when they are not as taken.
@@ -160,7 +173,7 @@ def _read(
     """
     mark, length, held = sha256(), 0, b""
     for piece in found:
-        work.go_on()
+        work.raise_if_cancelled()
         mark.update(piece)
         length += len(piece)
         work.say(f"collection/{step.name}: {length:,} of {file.size:,} bytes")
@@ -178,26 +191,26 @@ def _read(
     yield held
 
 
-def _make_keys(step: Restore, taken: Taken, door: Door) -> None:
+def _make_keys(step: Restore, taken: SnapshotRecord, door: Client) -> None:
     """The shard keys, so that each shard has the number that it has in the snapshot.
 
     Numbers are given upwards and never again while higher ones are there, so where a key was
     dropped another stands for it until all are made.
     """
-    there = shard_keys(topology(door, step.name))
+    there = list_shard_keys(read_topology(door, step.name))
     path, coming = collection_path(step.name, "shards"), 1
     for key, shards in taken.keys:
         gap = shards[0] - coming
         for name, count in ((f"qdrantctl-gap-{coming}", gap), (key, len(shards))):
             if count > 0 and name not in there:
                 body = {"shard_key": name, "shards_number": count}
-                door.ask(Call(method="PUT", path=path, body=body))
+                door.request(Call(method="PUT", path=path, body=body))
         coming = shards[-1] + 1
     wanted = dict(taken.keys)
-    for key in shard_keys(topology(door, step.name)):
+    for key in list_shard_keys(read_topology(door, step.name)):
         if key not in wanted:
             path = collection_path(step.name, "shards", "delete")
-            door.ask(Call(method="POST", path=path, body={"shard_key": key}))
+            door.request(Call(method="POST", path=path, body={"shard_key": key}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +223,7 @@ class Placement:
     """Whether shards are being transferred."""
 
 
-def _settle(step: Restore, taken: Taken, work: Work) -> None:
+def _settle(step: Restore, taken: SnapshotRecord, work: JobContext) -> None:
     """Drop the empty replicas that the server made elsewhere. Raises QdrantctlError.
 
     It places the shards of the new collection as it likes, and knows nothing of where they were.
@@ -218,8 +231,8 @@ def _settle(step: Restore, taken: Taken, work: Work) -> None:
     wanted = taken.replicas
 
     def place() -> Placement:
-        told = topology(work.door, step.name)
-        states = {(shard, peer): state for shard, peer, state in replicas(told)}
+        told = read_topology(work.door, step.name)
+        states = {(shard, peer): state for shard, peer, state in list_replicas(told)}
         active = frozenset(at for at, state in states.items() if state == ACTIVE)
         placement = Placement(frozenset(states), active, bool(told["shard_transfers"]))
         for shard, peer in placement.all - wanted:
@@ -233,7 +246,7 @@ def _settle(step: Restore, taken: Taken, work: Work) -> None:
     last = poll(place, is_settled, timeout=SETTLES, interval=0.1, is_cancelled=work.stop)
     if is_settled(last):
         return
-    work.go_on()
+    work.raise_if_cancelled()
     raise ClusterError(
         f"{work.door.server.url}: the shards of {step.name} did not settle",
         why=f"Not active where they were: {sorted(wanted - last.active)}; "
@@ -242,14 +255,16 @@ def _settle(step: Restore, taken: Taken, work: Work) -> None:
     )
 
 
-def _drop(collection: str, shard: int, peer: str, door: Door) -> None:
+def _drop(collection: str, shard: int, peer: str, door: Client) -> None:
     """Drop a replica. A node that answers late has dropped it already, or does so the next time."""
     body = {"drop_replica": {"shard_id": shard, "peer_id": int(peer)}}
     with suppress(ClusterError):
-        door.ask(Call(method="POST", path=collection_path(collection, "cluster"), body=body))
+        door.request(Call(method="POST", path=collection_path(collection, "cluster"), body=body))
 
 
-def _differing(files: Iterable[File], held: Mapping[str, Mapping[int, int]]) -> Iterator[str]:
+def _differing(
+    files: Iterable[NodeSnapshotFile], held: Mapping[str, Mapping[int, int]]
+) -> Iterator[str]:
     for file in files:
         for shard, counts in file.shards.items():
             now = held[file.peer].get(shard)

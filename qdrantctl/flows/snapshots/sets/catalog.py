@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from qdrantctl.adapters.stores.store import Store
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.snapshots.destination import CLUSTER
-from qdrantctl.model.snapshots.snapshot import Listed
+from qdrantctl.model.snapshots.snapshot import SnapshotListing
 from qdrantctl.model.snapshots.snapshot_set import (
     BEGUN_FILE,
     MANIFEST_FILE,
@@ -31,7 +31,7 @@ LARGEST_JSON = 1 << 24
 
 def list_sets(store: Store, *prefixes: str) -> list[SnapshotSet]:
     """Every set below these prefixes, or at all, the oldest first. Raises QdrantctlError."""
-    names = chain.from_iterable(map(store.names, prefixes or ("",)))
+    names = chain.from_iterable(map(store.list_files, prefixes or ("",)))
     sets = [_read_set(store, folder, files) for folder, files in group_by_folder(names).items()]
     return sorted(sets, key=_age)
 
@@ -82,7 +82,9 @@ def write_json(store: Store, name: str, document: BaseModel | Mapping[str, Json]
     store.write(name, [json.dumps(plain, indent=1, ensure_ascii=False).encode()])
 
 
-def files_of_no_set(listings: Iterable[Listed], sets: Iterable[SnapshotSet]) -> tuple[Listed, ...]:
+def files_of_no_set(
+    listings: Iterable[SnapshotListing], sets: Iterable[SnapshotSet]
+) -> tuple[SnapshotListing, ...]:
     """The files on servers that belong to none of these sets."""
     held = {
         (manifest.address, file.name)

@@ -12,14 +12,19 @@ from pydantic import ValidationError
 
 from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.qdrant import ledger
-from qdrantctl.flows.cluster.nodes import Work, members, pieces, reached
+from qdrantctl.flows.cluster.nodes import (
+    JobContext,
+    connect_nodes,
+    current_members,
+    download_snapshot,
+)
 from qdrantctl.flows.snapshots import placeholder as stand_in
 from qdrantctl.model.address import Address
-from qdrantctl.model.client import NodeDoor, get_or_none
+from qdrantctl.model.client import NodeClient, get_or_none
 from qdrantctl.model.errors import ClusterError, StoreError
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.snapshots.destination import CLUSTER
-from qdrantctl.model.snapshots.snapshot import File
+from qdrantctl.model.snapshots.snapshot import NodeSnapshotFile
 from qdrantctl.model.snapshots.snapshot_set import (
     BEGUN_FILE,
     MANIFEST_FILE,
@@ -38,14 +43,14 @@ KIND = "snapshot_sets"
 class ClusterStore:
     """A `Store` of one policy."""
 
-    work: Work
+    work: JobContext
     nodes: tuple[str, ...]
     owners: tuple[str, ...]
     """The owner, then its previous names: what it left under these is its own."""
     policy: str
     url: str = CLUSTER
 
-    def names(self, prefix: str) -> Iterator[tuple[str, int]]:
+    def list_files(self, prefix: str) -> Iterator[tuple[str, int]]:
         """Every file under a prefix that ends with `/`, or all with none, with its size."""
         documents = self._documents()
         for name, document in documents.items():
@@ -80,7 +85,7 @@ class ClusterStore:
         with self._reached(manifest) as nodes:
             if file.peer not in nodes:
                 raise StoreError(f"cluster: node {file.peer} is gone, and {name} with it")
-            yield from pieces(nodes[file.peer], manifest.snapshot.collection, file.name)
+            yield from download_snapshot(nodes[file.peer], manifest.snapshot.collection, file.name)
 
     def write(self, name: str, pieces: Iterable[bytes]) -> None:
         """Write JSON; a snapshot is there already, and is only read. Raises ClusterError."""
@@ -103,13 +108,13 @@ class ClusterStore:
                 delete_server_file(nodes[file.peer], manifest, file)
 
     def _reached(self, manifest: SetManifest) -> Any:
-        peers = members(self.work.door, (file.peer for file in manifest.snapshot.files))
+        peers = current_members(self.work.door, (file.peer for file in manifest.snapshot.files))
         nodes = self.nodes if self.work.door.server.peers > 1 else ()
-        return reached(self.work.door, nodes, peers, f"snapshots of {self.policy}")
+        return connect_nodes(self.work.door, nodes, peers, f"snapshots of {self.policy}")
 
     def _file(
         self, name: str, documents: Mapping[str, Mapping[str, Any]]
-    ) -> tuple[SetManifest, File]:
+    ) -> tuple[SetManifest, NodeSnapshotFile]:
         above, _, last = name.rpartition("/")
         manifest = _read_manifest(f"{above}/", documents)
         for file in manifest.snapshot.files if manifest else ():
@@ -123,28 +128,28 @@ class ClusterStore:
 
     def _documents(self, *owners: str) -> dict[str, Mapping[str, Any]]:
         """What the ledger tells of these owners, or of all, by the names of files."""
-        entries = ledger.read(self.work.door).entries
+        entries = ledger.read_ledger(self.work.door).entries
         found: dict[str, Mapping[str, Any]] = {}
         for owner in owners or self.owners:
-            found |= entries.get(Address(KIND, self.policy).of(owner), {}).get("files") or {}
+            found |= entries.get(Address(KIND, self.policy).qualified(owner), {}).get("files") or {}
         return found
 
     def _write(self, owner: str, more: Mapping[str, Json], without: str = "") -> None:
         documents = {**self._documents(owner), **more}
         documents.pop(without, None)
-        address = str(Address(KIND, self.policy).of(owner))
+        address = str(Address(KIND, self.policy).qualified(owner))
         entry = {"owner": owner, "address": address, "spec": {}, "files": documents}
-        ledger.write(self.work.door, [entry])
+        ledger.write_entries(self.work.door, [entry])
 
 
-def cluster_stores(settings: Settings, work: Work) -> list[ClusterStore]:
+def cluster_stores(settings: Settings, work: JobContext) -> list[ClusterStore]:
     """One for each policy of this owner that has left sets here, applied still or not.
 
     Raises ClusterError.
     """
     names = {
         address.name.removeprefix(f"{entry['owner']}/")
-        for address, entry in ledger.read(work.door).entries.items()
+        for address, entry in ledger.read_ledger(work.door).entries.items()
         if address.kind == KIND and entry["owner"] in settings.owners
     }
     return [ClusterStore(work, settings.nodes, settings.owners, name) for name in sorted(names)]
@@ -158,7 +163,7 @@ def _read_manifest(above: str, documents: Mapping[str, Mapping[str, Any]]) -> Se
     return None
 
 
-def _file_size(node: NodeDoor, collection: str, file: File) -> int:
+def _file_size(node: NodeClient, collection: str, file: NodeSnapshotFile) -> int:
     """Bytes of a file; 0 where it does not exist. Raises ClusterError."""
     listing = _list_files(node, collection)
     if listing is not None:
@@ -166,7 +171,7 @@ def _file_size(node: NodeDoor, collection: str, file: File) -> int:
         return int(entry["size"]) if entry else 0
     # The collection is gone. The first bytes show that a file exists, no request tells its size.
     try:
-        with closing(pieces(node, collection, file.name)) as found:
+        with closing(download_snapshot(node, collection, file.name)) as found:
             next(found, b"")
     except ClusterError as error:
         if error.not_found:
@@ -175,14 +180,14 @@ def _file_size(node: NodeDoor, collection: str, file: File) -> int:
     return file.size
 
 
-def _list_files(node: NodeDoor, collection: str) -> Mapping[str, Mapping[str, Any]] | None:
+def _list_files(node: NodeClient, collection: str) -> Mapping[str, Mapping[str, Any]] | None:
     """The snapshots that a node lists; None where the collection is gone. Raises ClusterError."""
     call = Call(method="GET", path=collection_path(collection, "snapshots"))
     listed = get_or_none(node, call)
     return None if listed is None else {entry["name"]: entry for entry in listed}
 
 
-def delete_server_file(node: NodeDoor, manifest: SetManifest, file: File) -> None:
+def delete_server_file(node: NodeClient, manifest: SetManifest, file: NodeSnapshotFile) -> None:
     """Delete the server's own copy of a file, where there is one. Raises ClusterError.
 
     Also where a server deletes none: what is known of the file must outlive it.
@@ -190,7 +195,7 @@ def delete_server_file(node: NodeDoor, manifest: SetManifest, file: File) -> Non
     collection = manifest.snapshot.collection
     path = collection_path(collection, "snapshots", file.name)
     try:
-        node.ask(Call(method="DELETE", path=path, query={"wait": "true"}))
+        node.request(Call(method="DELETE", path=path, query={"wait": "true"}))
     except ClusterError as error:
         if not error.not_found:
             raise
@@ -198,7 +203,7 @@ def delete_server_file(node: NodeDoor, manifest: SetManifest, file: File) -> Non
             raise _undeletable_error(node, collection, file) from None
 
 
-def _is_out_of_reach(node: NodeDoor, collection: str, file: File) -> bool:
+def _is_out_of_reach(node: NodeClient, collection: str, file: NodeSnapshotFile) -> bool:
     """Whether the collection is gone, and its file may exist all the same."""
     if _list_files(node, collection) is not None:
         return False
@@ -206,7 +211,7 @@ def _is_out_of_reach(node: NodeDoor, collection: str, file: File) -> bool:
     return stand_in.needed(node.server) or _file_size(node, collection, file) > 0
 
 
-def _undeletable_error(node: NodeDoor, collection: str, file: File) -> ClusterError:
+def _undeletable_error(node: NodeClient, collection: str, file: NodeSnapshotFile) -> ClusterError:
     path = collection_path(collection, "snapshots", file.name)
     hint = f"Make a collection of that name again, an empty one will do, send DELETE {path}"
     if not stand_in.needed(node.server):

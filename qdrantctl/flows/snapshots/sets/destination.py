@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from qdrantctl.adapters.stores.store import Store, opened
-from qdrantctl.flows.cluster.nodes import Work
+from qdrantctl.adapters.stores.store import Store, open_store
+from qdrantctl.flows.cluster.nodes import JobContext
 from qdrantctl.flows.snapshots.sets.catalog import list_sets
 from qdrantctl.flows.snapshots.sets.cluster_store import cluster_stores
 from qdrantctl.model.errors import UsageError
-from qdrantctl.model.snapshots.destination import unusable
+from qdrantctl.model.snapshots.destination import unusable_destination_reason
 from qdrantctl.model.snapshots.snapshot_set import SnapshotSet
 
 if TYPE_CHECKING:
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 def open_destination(url: str) -> Store:
     """A destination that was named on the command line. Raises UsageError, StoreError."""
-    if reason := unusable(url):
+    if reason := unusable_destination_reason(url):
         raise UsageError(f"--from: {reason}", hint="As in --from s3://backups/qdrant.")
-    return opened(url.rstrip("/"))
+    return open_store(url.rstrip("/"))
 
 
 def list_sets_at(url: str) -> Iterator[SnapshotSet]:
@@ -29,7 +29,7 @@ def list_sets_at(url: str) -> Iterator[SnapshotSet]:
     yield from list_sets(open_destination(url))
 
 
-def list_cluster_sets(settings: Settings, work: Work) -> Iterator[SnapshotSet]:
+def list_cluster_sets(settings: Settings, work: JobContext) -> Iterator[SnapshotSet]:
     """Every set that this owner's policies left on the servers, applied still or not.
 
     Raises QdrantctlError.

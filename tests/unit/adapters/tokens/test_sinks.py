@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from qdrantctl.adapters.tokens.sinks import put
+from qdrantctl.adapters.tokens.sinks import write_to_sink
 
 DOTENV = {"dotenv": {"path": ".env", "name": "KEY"}}
 
@@ -38,7 +38,7 @@ DOTENV = {"dotenv": {"path": ".env", "name": "KEY"}}
 def test_a_dotenv_file_has_one_new_value(tmp_path, before, after):
     (tmp_path / ".env").write_bytes(before)
     for _ in range(2):
-        assert put("token", DOTENV, tmp_path, {}) == "KEY in .env"
+        assert write_to_sink("token", DOTENV, tmp_path, {}) == "KEY in .env"
         assert (tmp_path / ".env").read_bytes() == after
 
 
@@ -46,7 +46,7 @@ def test_a_dotenv_file_has_one_new_value(tmp_path, before, after):
 def test_a_token_goes_where_a_link_leads(tmp_path, sink):
     (tmp_path / "shared").write_bytes(b"A=1\n")
     (tmp_path / ".env").symlink_to("shared")
-    put("token", sink, tmp_path, {})
+    write_to_sink("token", sink, tmp_path, {})
     assert (tmp_path / ".env").is_symlink()
     assert b"token\n" in (tmp_path / "shared").read_bytes()
 
@@ -57,7 +57,7 @@ def test_a_token_goes_into_a_pipe(tmp_path, sink):
     os.mkfifo(path)
     reader = threading.Thread(target=lambda: read.append(path.read_bytes()))
     reader.start()
-    put("token", sink, tmp_path, {})
+    write_to_sink("token", sink, tmp_path, {})
     reader.join(10)
     assert read in ([b"token\n"], [b"KEY=token\n"])
     assert path.is_fifo()

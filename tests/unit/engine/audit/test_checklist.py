@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from qdrantctl.engine.audit.checklist import OFFLINE
-from qdrantctl.model.audit.evidence import Evidence, Grpc, Inside, Tls
+from qdrantctl.model.audit.evidence import Evidence, GrpcExposure, ServerReport, TlsExposure
 from qdrantctl.model.audit.report import Answer, Result
 from qdrantctl.model.audit.rules import AUDIT_RULES
 from qdrantctl.model.resource import Inventory, Origin
@@ -58,7 +58,7 @@ def test_where_nothing_is_every_rule_fails():
     silent = replace(GOOD, inside=replace(GOOD.inside, telemetry={}))
     found["QA702"] = judged(silent)["QA702"]
     for rule in AUDIT_RULES.keys() - NEVER.keys():
-        assert any(verdict.failed for verdict in found[rule]), rule
+        assert any(verdict.is_finding for verdict in found[rule]), rule
         assert all(v.severity for v in found[rule])
 
 
@@ -92,15 +92,15 @@ def test_a_project_weighs_findings_as_it_likes():
     [
         ("QA102", {"plain_http": (reply("301", "", location=URL),)}, PASS),
         ("QA102", {"plain_http": (reply("400", "plain HTTP to HTTPS port"),)}, PASS),
-        ("QA101", {"tls": Tls(untrusted="wrong version number")}, FAIL),
-        ("QA104", {"tls": Tls("TLSv1.3", "unable to get issuer")}, UNSEEN),
-        ("QA104", {"tls": Tls("TLSv1.3", "", datetime(2026, 6, 30, tzinfo=UTC))}, FAIL),
-        ("QA104", {"tls": Tls("TLSv1.3", "", datetime(2026, 7, 2, tzinfo=UTC))}, PASS),
-        ("QA105", {"tls": Tls("TLSv1.3")}, UNSEEN),
+        ("QA101", {"tls": TlsExposure(untrusted="wrong version number")}, FAIL),
+        ("QA104", {"tls": TlsExposure("TLSv1.3", "unable to get issuer")}, UNSEEN),
+        ("QA104", {"tls": TlsExposure("TLSv1.3", "", datetime(2026, 6, 30, tzinfo=UTC))}, FAIL),
+        ("QA104", {"tls": TlsExposure("TLSv1.3", "", datetime(2026, 7, 2, tzinfo=UTC))}, PASS),
+        ("QA105", {"tls": TlsExposure("TLSv1.3")}, UNSEEN),
         ("QA106", {"grpc": None}, UNSEEN),
-        ("QA106", {"grpc": Grpc("h:1", *[reply("", "refused")] * 4)}, UNSEEN),
-        ("QA106", {"grpc": Grpc("h:1", *[reply("UNAUTHENTICATED")] * 4)}, FAIL),
-        ("QA204", {"grpc": Grpc("h:1", *[reply("", "refused")] * 4)}, UNSEEN),
+        ("QA106", {"grpc": GrpcExposure("h:1", *[reply("", "refused")] * 4)}, UNSEEN),
+        ("QA106", {"grpc": GrpcExposure("h:1", *[reply("UNAUTHENTICATED")] * 4)}, FAIL),
+        ("QA204", {"grpc": GrpcExposure("h:1", *[reply("", "refused")] * 4)}, UNSEEN),
         ("QA201", {"no_key": reply("502")}, UNSEEN),
         ("QA201", {"no_key": reply("", "no answer within 5 seconds")}, UNSEEN),
         ("QA205", {"read_only_key": None}, PASS),
@@ -176,7 +176,7 @@ class TestCaps:
     def test_caps_without_enabled_are_told(self):
         caps = {"max_query_limit": 10_000, "max_timeout": 30, "enabled": False}
         verdict = only(living(collection(strict_mode_config=caps)), "QA401")
-        assert verdict.failed
+        assert verdict.is_finding
         assert "2 caps do nothing" in verdict.message
 
     def test_manifest_and_cluster_that_agree_are_one_finding_at_its_line(self):
@@ -211,7 +211,7 @@ class TestCaps:
         live = living(collection(strict_mode_config=caps))
         evidence = replace(live, profile={GOOD_LIVE.address: profile})
         verdict = only(evidence, "QA407")
-        assert verdict.failed is bool(told)
+        assert verdict.is_finding is bool(told)
         assert told in verdict.message
 
     def test_a_profile_of_other_collections(self):
@@ -240,7 +240,7 @@ class TestCaps:
 class TestTenants:
     def test_a_graph_for_each_tenant_without_an_index(self):
         verdict = only(living(collection(hnsw_config={"payload_m": 16})), "QA301")
-        assert verdict.failed
+        assert verdict.is_finding
         assert "payload_m" in verdict.message
 
     def test_the_graph_may_be_a_single_vectors_own(self):
@@ -262,14 +262,14 @@ class TestTenants:
 class TestSnapshots:
     def inside(self, points: int, **snapshots: datetime | None) -> Evidence:
         live = Inventory([collection(points=points)])
-        return replace(GOOD, inside=Inside(NOW, True, live, {}, snapshots))
+        return replace(GOOD, inside=ServerReport(NOW, True, live, {}, snapshots))
 
     def test_their_age(self):
-        assert only(self.inside(3, products=None), "QA501").failed
+        assert only(self.inside(3, products=None), "QA501").is_finding
         assert only(self.inside(0), "QA501").answer is IDLE
         assert only(self.inside(3), "QA501").answer is UNSEEN
         old = only(self.inside(3, products=datetime(2026, 5, 24, 12, tzinfo=UTC)), "QA501")
-        assert old.failed
+        assert old.is_finding
         assert "2026-05-24, 7 days ago" in old.message
         new = only(self.inside(3, products=datetime(2026, 5, 26, tzinfo=UTC)), "QA501")
         assert new.answer is PASS

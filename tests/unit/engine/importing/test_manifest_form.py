@@ -9,26 +9,30 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from qdrantctl.adapters.files.source_text import Page
-from qdrantctl.adapters.manifests.edit import edited
-from qdrantctl.adapters.manifests.load import load_page
-from qdrantctl.adapters.manifests.validation import validate
-from qdrantctl.adapters.manifests.write import document
+from qdrantctl.adapters.files.source_text import SourceText
+from qdrantctl.adapters.manifests.edit import edit_spec
+from qdrantctl.adapters.manifests.load import load_source
+from qdrantctl.adapters.manifests.validation import validate_document
+from qdrantctl.adapters.manifests.write import render_manifest
 from qdrantctl.engine.diff import DiffContext, diff
-from qdrantctl.engine.importing.manifest_form import bare, reworded, worded
+from qdrantctl.engine.importing.manifest_form import (
+    rewrite_in_place,
+    to_manifest_form,
+    without_defaults,
+)
 from qdrantctl.engine.importing.merge import merge_live
 from qdrantctl.kinds.catalog import KINDS
 from qdrantctl.kinds.collection.kind import COLLECTION
 from qdrantctl.model.address import Address
-from qdrantctl.model.field_rule import Effect, same
+from qdrantctl.model.field_rule import Effect, json_equal
 from qdrantctl.model.kind import Context
 from qdrantctl.model.resource import Inventory, Record, Resource
-from qdrantctl.model.spec import shape_of
+from qdrantctl.model.spec import field_tree_of
 from tests.conformance.specs import NAMES, SERVER, collections, pairs
 from tests.support.states import TODAY
 
 pytestmark = pytest.mark.slow
-SHAPE = shape_of(COLLECTION.spec)
+SHAPE = field_tree_of(COLLECTION.spec)
 MORE = os.environ.get("EXAMPLES", "")
 common = settings(
     max_examples=int(MORE or 120),
@@ -40,12 +44,12 @@ common = settings(
 
 
 def canonical(stated):
-    spec, faults = validate(COLLECTION.spec, stated)
+    spec, faults = validate_document(COLLECTION.spec, stated)
     return None if faults else COLLECTION.canonical(spec)
 
 
 def read(text):
-    found = load_page(Page("a.yaml", text), KINDS)
+    found = load_source(SourceText("a.yaml", text), KINDS)
     assert [v for v in found.violations if v.severity == "error"] == [], text
     return found
 
@@ -56,8 +60,8 @@ def test_what_is_written_says_the_same(stated, name):
     if (spec := canonical(stated)) is None:
         return
     where = Address("collection", name)
-    text = document("Collection", where, worded(SHAPE, spec), SHAPE)
-    assert same(dict(read(text).desired[where].spec), dict(spec)), text
+    text = render_manifest("Collection", where, to_manifest_form(SHAPE, spec), SHAPE)
+    assert json_equal(dict(read(text).desired[where].spec), dict(spec)), text
 
 
 @common
@@ -69,15 +73,15 @@ def test_any_manifest_can_be_made_to_say_any_other(pair, style):
     if before is None or after is None:
         return
     where = Address("collection", "c")
-    words = first if style == "flow" else worded(SHAPE, before)
+    words = first if style == "flow" else to_manifest_form(SHAPE, before)
     text = written(words, style)
     source, shape = read(text).declared[where]
-    now = reworded(shape, source.value["spec"], before, after)
-    made = edited(source, now, shape)
-    assert same(dict(read(made).desired[where].spec), dict(after)), (text, made)
+    now = rewrite_in_place(shape, source.value["spec"], before, after)
+    made = edit_spec(source, now, shape)
+    assert json_equal(dict(read(made).desired[where].spec), dict(after)), (text, made)
     back = read(made).declared[where].source
-    again = edited(back, reworded(shape, back.value["spec"], after, before), shape)
-    assert same(dict(read(again).desired[where].spec), dict(before)), (made, again)
+    again = edit_spec(back, rewrite_in_place(shape, back.value["spec"], after, before), shape)
+    assert json_equal(dict(read(again).desired[where].spec), dict(before)), (made, again)
     head, tail = "# before\n", "# after\n"
     assert made.startswith(head)
     assert made.endswith(tail)
@@ -99,10 +103,10 @@ def test_after_receiving_only_edits_of_the_manifest_are_left_to_change(pair, oth
     context = Context(SERVER, TODAY, Inventory([want]), Inventory([have]), Inventory(recorded))
 
     def own(of):
-        return bare(SHAPE, of.spec, COLLECTION.unset(of.spec, SERVER))
+        return without_defaults(SHAPE, of.spec, COLLECTION.server_defaults(of.spec, SERVER))
 
     merged = merge_live(want, have, context, COLLECTION, own)
-    found = canonical(worded(SHAPE, merged.spec))
+    found = canonical(to_manifest_form(SHAPE, merged.spec))
     if found is None:
         return  # more indexes than the cap allows, say
     before = ours or {}
@@ -118,7 +122,7 @@ def test_after_receiving_only_edits_of_the_manifest_are_left_to_change(pair, oth
 def written(words, style):
     where = Address("collection", "c")
     if style == "block":
-        text = document("Collection", where, words, SHAPE)
+        text = render_manifest("Collection", where, words, SHAPE)
     else:
         text = json.dumps(
             {"apiVersion": "qdrantctl/v1", "kind": "Collection", "metadata": {"name": "c"}}

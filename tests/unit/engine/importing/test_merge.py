@@ -7,9 +7,9 @@ import pytest
 from qdrantctl.engine.importing.merge import ChangedSide, changed_side, merge_live
 from qdrantctl.kinds.collection.kind import COLLECTION
 from qdrantctl.model.address import Address
-from qdrantctl.model.field_rule import ABSENT, Rule
+from qdrantctl.model.field_rule import ABSENT, FieldRule
 from qdrantctl.model.kind import Context
-from qdrantctl.model.resource import Ignored, Inventory, Lifecycle, Record, Resource
+from qdrantctl.model.resource import IgnoredField, Inventory, Lifecycle, Record, Resource
 from tests.support.states import SERVER, TODAY
 
 A = Address("collection", "a")
@@ -38,7 +38,7 @@ def merge(desired, live, applied=None, observed=None, lifecycle=None):
     ],
 )
 def test_which_side_changed_a_field(desired, live, applied, observed, side):
-    assert changed_side(Rule(), desired, live, applied, observed) is side
+    assert changed_side(FieldRule(), desired, live, applied, observed) is side
 
 
 def test_without_a_record_everything_comes_from_the_cluster():
@@ -101,7 +101,7 @@ def test_a_list_with_identity_is_merged_by_its_keys():
 
 
 def test_ignored_fields_stay_as_declared():
-    ignore = Lifecycle(ignore=(Ignored(("metadata",), "of another team"),))
+    ignore = Lifecycle(ignore=(IgnoredField(("metadata",), "of another team"),))
     live = {"metadata": {"x": 2, "z": 1}, "hnsw_config": {"m": 4}}
     merged = merge({"metadata": {"x": 1}}, live, lifecycle=ignore)
     assert merged.spec == {"metadata": {"x": 1}, "hnsw_config": {"m": 4}}

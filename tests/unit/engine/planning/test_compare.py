@@ -14,7 +14,7 @@ from qdrantctl.kinds.collection.kind import COLLECTION
 from qdrantctl.kinds.collection.strict_mode import UNLIMITED
 from qdrantctl.model.change import Cause
 from qdrantctl.model.field_rule import ABSENT, Effect
-from qdrantctl.model.resource import Ignored, Lifecycle
+from qdrantctl.model.resource import IgnoredField, Lifecycle
 from tests.support.states import SERVER, TODAY, VECTOR, desired, live_collection, recorded
 
 A = "collection/a"
@@ -50,7 +50,7 @@ def test_without_a_record_every_difference_is_new():
 
 def test_the_lifecycle_says_what_is_left_and_what_is_claimed():
     lifecycle = Lifecycle(
-        ignore=(Ignored(("hnsw_config", "m"), "bulk loads"),), exclusive=(("metadata",),)
+        ignore=(IgnoredField(("hnsw_config", "m"), "bulk loads"),), exclusive=(("metadata",),)
     )
     want = desired(A, lifecycle, **VECTOR, hnsw_config={"m": 64})
     live = live_collection("a", metadata={"theirs": 1})
@@ -71,7 +71,7 @@ def test_since_the_last_apply_the_record_is_what_is_asked():
     live = live_collection("a", hnsw_config={"m": 64})
     found = compare_since_apply(applied, live, None, *ON)
     assert paths(found.fields) == [("hnsw_config", "m"), ("metadata", "x")]
-    left = desired(A, Lifecycle(ignore=(Ignored(("metadata",), "of another team"),)), **VECTOR)
+    left = desired(A, Lifecycle(ignore=(IgnoredField(("metadata",), "of another team"),)), **VECTOR)
     found = compare_since_apply(applied, live, left, *ON)
     assert paths(found.fields) == [("hnsw_config", "m")]
 

@@ -7,10 +7,10 @@ from qdrantctl.engine.planning.field_adjustments import credit_interrupted_apply
 from qdrantctl.kinds.collection.kind import COLLECTION
 from qdrantctl.model.change import Cause, FieldChange, worst_effect
 from qdrantctl.model.field_rule import ABSENT, Effect
-from qdrantctl.model.spec import shape_of
+from qdrantctl.model.spec import field_tree_of
 from tests.support.states import VECTOR, recorded
 
-SHAPE = shape_of(COLLECTION.spec)
+SHAPE = field_tree_of(COLLECTION.spec)
 M, INDEX = ("hnsw_config", "m"), ("payload_indexes", "a")
 SCALAR = ("quantization_config", "scalar")
 

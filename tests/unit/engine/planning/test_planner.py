@@ -10,9 +10,9 @@ from qdrantctl.model.change import Action, Cause
 from qdrantctl.model.consent import Consent
 from qdrantctl.model.errors import UsageError
 from qdrantctl.model.field_rule import ABSENT, Effect
-from qdrantctl.model.resource import Ignored, Lifecycle
+from qdrantctl.model.resource import IgnoredField, Lifecycle
 from qdrantctl.model.server import Server, Version
-from qdrantctl.model.step import calls
+from qdrantctl.model.step import list_calls
 from tests.support.states import (
     VECTOR,
     desired,
@@ -34,7 +34,7 @@ def only(*args, **more):
 
 
 def sent(change):
-    return [(call.method, call.path, call.body) for call in calls(change.steps)]
+    return [(call.method, call.path, call.body) for call in list_calls(change.steps)]
 
 
 A = "collection/a"
@@ -216,7 +216,7 @@ def test_causes_tell_who_moved():
 
 
 def test_ignored_fields_are_left_alone_and_keep_their_recorded_value():
-    ignored = Lifecycle(ignore=(Ignored(("hnsw_config", "m"), "bulk loads"),))
+    ignored = Lifecycle(ignore=(IgnoredField(("hnsw_config", "m"), "bulk loads"),))
     want = desired(A, ignored, **VECTOR, hnsw_config={"m": 64})
     known = recorded(A, **VECTOR, hnsw_config={"m": 32})
     found = only([want], [live_collection("a")], [known])

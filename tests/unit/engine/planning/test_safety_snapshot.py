@@ -6,11 +6,16 @@ from types import SimpleNamespace
 import pytest
 
 from qdrantctl.engine.planning.planner import plan_changes
-from qdrantctl.engine.planning.safety_snapshot import SKIP, destroys_points, held, nodes_missing
+from qdrantctl.engine.planning.safety_snapshot import (
+    SKIP,
+    destroys_points,
+    missing_nodes_violation,
+    points_at_risk,
+)
 from qdrantctl.flows.applying import bookkeeping
 from qdrantctl.flows.execution.context import ChangeProgress
 from qdrantctl.kinds.catalog import BY_NAME
-from qdrantctl.model.actor import Identity
+from qdrantctl.model.actor import Actor
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.resource import Facts, Inventory, Resource
 from qdrantctl.model.server import Server, Version
@@ -47,21 +52,25 @@ def test_a_vector_is_lost_from_every_point_whatever_key_is_called_like_it():
     dropped = change(vectors={"us": VECTOR})
     (lost,) = (field for field in dropped.fields if field.destroys_data)
     assert lost.path == ("vectors", "eu")
-    assert held(live(3, 0), lost) == 3
+    assert points_at_risk(live(3, 0), lost) == 3
     assert destroys_points(dropped, live(3, 0), BY_NAME["collection"])
 
 
 def test_a_key_is_lost_with_what_is_under_it():
     dropped = change(shard_keys=["us"])
     (lost,) = (field for field in dropped.fields if field.destroys_data)
-    assert (lost.path, held(live(3, 0), lost), held(live(3, 2), lost)) == (KEY, 0, 2)
+    assert (lost.path, points_at_risk(live(3, 0), lost), points_at_risk(live(3, 2), lost)) == (
+        KEY,
+        0,
+        2,
+    )
     assert not destroys_points(dropped, live(3, 0), BY_NAME["collection"])
 
 
 @pytest.mark.parametrize("protected", [True, False])
 def test_a_way_without_a_snapshot_is_offered_where_there_is_one(protected):
     several = replace(live(3, 0), facts=Facts(points=3, peers=frozenset(("1", "2"))))
-    told = nodes_missing(change(vectors={"us": VECTOR}), several, (), protected=protected)
+    told = missing_nodes_violation(change(vectors={"us": VECTOR}), several, (), protected=protected)
     assert (SKIP in told.hint) is not protected
 
 
@@ -79,7 +88,7 @@ def test_what_came_since_the_plan_is_not_lost(monkeypatch, wanted, before, now, 
     planned = SimpleNamespace(worlds=worlds, desired=SimpleNamespace(inventory=Inventory()))
     monkeypatch.setattr(bookkeeping, "observe", lambda *_: Inventory([now]))
     context = SimpleNamespace(live=Inventory([before]), client=None)
-    records = bookkeeping.ApplyRecords(planned, context, Identity("tester", "", ""))
+    records = bookkeeping.ApplyRecords(planned, context, Actor("tester", "", ""))
     progress = ChangeProgress(change(**wanted))
     if not stops:
         records.ensure_unchanged(progress)

@@ -16,7 +16,7 @@ from qdrantctl.model.consent import VERBS, Consent
 from qdrantctl.model.kind import Context
 from qdrantctl.model.resource import Lifecycle, Resource
 from qdrantctl.model.server import Server, Version
-from qdrantctl.model.snapshots.snapshot import Underway
+from qdrantctl.model.snapshots.snapshot import UnfinishedRestore
 from tests.support.states import (
     SERVER,
     TODAY,
@@ -70,8 +70,8 @@ def stated(live: Resource, **spec: Any) -> Resource:
     return replace(live, spec={**live.spec, **desired(str(live.address), **spec).spec})
 
 
-def unfinished() -> dict[Address, Underway]:
-    return {Address("collection", "a"): Underway(collection="a", snapshot="1", who="ada")}
+def unfinished() -> dict[Address, UnfinishedRestore]:
+    return {Address("collection", "a"): UnfinishedRestore(collection="a", snapshot="1", who="ada")}
 
 
 def rules(inputs: SafetyInput, *consents: Consent) -> set[str]:

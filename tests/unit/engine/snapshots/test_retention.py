@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qdrantctl.engine.snapshots.retention import LAST_FILLED, LAST_GOOD, apply_retention
-from qdrantctl.kinds.cron_schedule import latest, readable, schedule_at
+from qdrantctl.kinds.cron_schedule import check_schedule, latest_due, schedule_at
 from qdrantctl.model.snapshots.snapshot_set import SetInfo, VerificationResult
 
 RULES = ("keep_last", "keep_hourly", "keep_daily", "keep_weekly", "keep_monthly", "keep_yearly")
@@ -110,7 +110,7 @@ CRONS = ["* * * * *", "0 3 * * *", "*/15 2-4 * * 1-5", "5,35 */6 1,15 * *", "0 0
 @settings(deadline=None)
 def test_the_last_time_is_due_and_none_came_after_it(text, minutes, seconds):
     now = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=minutes, seconds=seconds)
-    last = latest(text, UTC, now)
+    last = latest_due(text, UTC, now)
     assert last is not None
     assert last <= now < next(CronSim(text, last))
     assert next(CronSim(text, last - timedelta(seconds=1))) == last
@@ -129,7 +129,7 @@ def test_the_last_time_is_due_and_none_came_after_it(text, minutes, seconds):
 )
 def test_clocks_that_are_put_forth_and_back(text, now, last):
     at = datetime.fromisoformat(now).replace(tzinfo=UTC)
-    assert latest(text, BERLIN, at) == datetime.fromisoformat(last).replace(tzinfo=UTC)
+    assert latest_due(text, BERLIN, at) == datetime.fromisoformat(last).replace(tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_clocks_that_are_put_forth_and_back(text, now, last):
 )  # fmt: skip
 def test_what_is_no_schedule(text):
     with pytest.raises(ValueError, match=r"."):
-        readable(text)
+        check_schedule(text)
 
 
 def due(policy: dict[str, str], taken: Iterable[datetime], now: datetime) -> datetime | None:

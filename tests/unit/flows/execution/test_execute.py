@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from qdrantctl.flows.cluster.nodes import Work
+from qdrantctl.flows.cluster.nodes import JobContext
 from qdrantctl.flows.execution.context import Bookkeeping, ExecutionContext, StepFailure
 from qdrantctl.flows.execution.execute import execute
 from qdrantctl.model.change import Action, Cause, Change
 from qdrantctl.model.errors import ClusterError, QdrantctlError
 from qdrantctl.model.plan import Plan, PlannedServer
-from qdrantctl.model.report import Outcome, Status
+from qdrantctl.model.report import Outcome, OutcomeStatus
 from qdrantctl.model.step import Call, Snapshot, Step
 
 SNAPSHOT = Step(snapshot=Snapshot(collection="a"))
@@ -77,7 +77,7 @@ class Execution:
             **more,
         )
         performers = {Call: lambda step, *_: self.note(step.path), Snapshot: self.take}
-        job = Work(None, lambda _: None, self.is_cancelled)
+        job = JobContext(None, lambda _: None, self.is_cancelled)
         context = ExecutionContext(job, on_outcome=self.told.append)
         return execute(plan(*changes), context, performers, books)
 
@@ -93,7 +93,7 @@ def test_what_only_secures_comes_before_the_ledger_says_pending():
         "check a", "snapshot", "begin a", "/1", "/2", "verify a", "finish a",
     ]  # fmt: skip
     assert (done.status, done.way_back) == (
-        Status.DONE,
+        OutcomeStatus.DONE,
         "qdrantctl snapshots restore collection/a@S1 -e dev",
     )
 
@@ -144,7 +144,7 @@ def test_what_fails_before_anything_is_destroyed_says_so(event):
     [failed] = it.run(change("a", SNAPSHOT, call("/1"))).outcomes
     assert it.events[-1] == event
     assert failed.error == "the disk is full. Look. Nothing of collection/a was destroyed."
-    assert (failed.status, failed.way_back) == (Status.FAILED, "")
+    assert (failed.status, failed.way_back) == (OutcomeStatus.FAILED, "")
 
 
 def test_what_fails_after_that_does_not():
@@ -202,4 +202,4 @@ def test_errors_that_a_performer_collects_end_nothing():
     it.take = collect
     [failed] = it.run(change("a", SNAPSHOT, call("/1"))).outcomes
     assert it.events == ["check a", "tried", "begin a", "/1", "verify a"]
-    assert (failed.status, failed.error) == (Status.FAILED, "no room")
+    assert (failed.status, failed.error) == (OutcomeStatus.FAILED, "no room")

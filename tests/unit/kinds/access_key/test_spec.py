@@ -6,7 +6,12 @@ import json
 
 import pytest
 
-from qdrantctl.model.access_keys.generation import abilities, claim, seconds, spelled
+from qdrantctl.model.access_keys.generation import (
+    access_claim,
+    duration_seconds,
+    list_abilities,
+    spell_duration,
+)
 from tests.support.manifests import violations
 from tests.support.states import canonical
 
@@ -97,21 +102,21 @@ def test_a_real_name_where_there_is_an_alias_is_a_warning(tmp_path):
 
 
 def test_durations_are_compared_by_their_length():
-    assert spelled("48h") == "2d"
-    assert spelled("90m") == "90m"
-    assert seconds("2d") == 172800
+    assert spell_duration("48h") == "2d"
+    assert spell_duration("90m") == "90m"
+    assert duration_seconds("2d") == 172800
     one = canonical("access_key", {"access": "r", "ttl": "48h"})
     assert one == canonical("access_key", {"access": "r", "ttl": "2d", "grace": "24h"})
 
 
 def test_a_claim_is_never_empty():
-    assert claim({"*": "m"}) == "m"
-    assert claim({"b": "r", "a": "rw"}) == grants(a="rw", b="r")
+    assert access_claim({"*": "m"}) == "m"
+    assert access_claim({"b": "r", "a": "rw"}) == grants(a="rw", b="r")
     with pytest.raises(ValueError, match="empty"):
-        claim({})
+        access_claim({})
 
 
 def test_the_whole_cluster_holds_every_name():
-    assert set(abilities({"*": "r"}, "any")) >= set(abilities({"any": "r"}, "any"))
-    assert "write points" not in abilities({"*": "r", "other": "rw"}, "any")
-    assert abilities({}, "any") == ()
+    assert set(list_abilities({"*": "r"}, "any")) >= set(list_abilities({"any": "r"}, "any"))
+    assert "write points" not in list_abilities({"*": "r", "other": "rw"}, "any")
+    assert list_abilities({}, "any") == ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from qdrantctl.flows.state.desired import laid
+from qdrantctl.flows.state.desired import apply_overlays
 from qdrantctl.model.address import Address
 from tests.support.manifests import HEAD, linted, loaded
 
@@ -28,7 +28,7 @@ def profile(name: str, caps: str, selects: str = 'collections: ["*"]') -> str:
 def read(tmp_path, text: str):
     (tmp_path / "a.yaml").write_text(text)
     found = loaded(tmp_path, "a.yaml")
-    return laid(found), {(v.rule, v.origin.line): v.message for v in linted(found)}
+    return apply_overlays(found), {(v.rule, v.origin.line): v.message for v in linted(found)}
 
 
 def caps(tmp_path, text: str) -> dict:
@@ -72,7 +72,7 @@ def test_a_profile_lies_under_what_the_collection_states(tmp_path):
     products = wanted[PRODUCTS]
     strict = {"max_timeout": 60, "enabled": True, "max_query_limit": 100}
     assert products.spec["strict_mode_config"] == strict
-    lines = {cap: products.place(("strict_mode_config", cap)).line for cap in strict}
+    lines = {cap: products.origin_of(("strict_mode_config", cap)).line for cap in strict}
     assert lines == {"max_timeout": 6, "enabled": 13, "max_query_limit": 13}
 
 

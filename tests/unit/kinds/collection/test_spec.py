@@ -1,18 +1,18 @@
 import pytest
 from pydantic import ValidationError
 
-from qdrantctl.kinds.collection.observe import canonical, live_spec
-from qdrantctl.kinds.collection.payload_indexes import canonical_index
-from qdrantctl.kinds.collection.payload_paths import field_name
+from qdrantctl.kinds.collection.observe import canonical_collection, parse_live_spec
+from qdrantctl.kinds.collection.payload_indexes import canonical_payload_index
+from qdrantctl.kinds.collection.payload_paths import reported_field_name
 from qdrantctl.kinds.collection.spec import Collection
-from qdrantctl.model.field_rule import same
-from qdrantctl.model.spec import Shape, shape_of
+from qdrantctl.model.field_rule import json_equal
+from qdrantctl.model.spec import FieldTree, field_tree_of
 
 VECTOR = {"size": 4, "distance": "Dot"}
 
 
 def read(**spec):
-    return canonical(Collection.model_validate(spec))
+    return canonical_collection(Collection.model_validate(spec))
 
 
 @pytest.mark.parametrize(
@@ -110,13 +110,13 @@ def test_what_the_server_refuses_or_drops_is_refused_here(spec):
     ],
 )
 def test_payload_paths_are_as_the_server_reports_them(path, reported):
-    assert field_name(path) == reported
+    assert reported_field_name(path) == reported
 
 
 @pytest.mark.parametrize("path", ["", "a b", "$", "a/b", "*", "a[", ".a", "a..b", '"a"b', "[]"])
 def test_payload_paths_that_the_server_refuses(path):
     with pytest.raises(ValueError, match=r".*"):
-        field_name(path)
+        reported_field_name(path)
 
 
 @pytest.mark.parametrize(
@@ -131,16 +131,16 @@ def test_payload_paths_that_the_server_refuses(path):
     ],
 )
 def test_floats_are_the_same_as_their_neighbours(one, other, equal):
-    assert same(one, other) is equal
+    assert json_equal(one, other) is equal
 
 
 def test_nulls_that_the_server_echoes_are_not_values():
     echoed = {"type": "integer", "lookup": None, "range": None, "is_principal": None}
-    assert canonical_index(echoed) == {"type": "integer"}
+    assert canonical_payload_index(echoed) == {"type": "integer"}
 
 
 def test_what_get_reports_becomes_the_manifests_words():
-    found = live_spec(
+    found = parse_live_spec(
         {
             "params": {"vectors": {"size": 4, "distance": "Dot"}, "shard_number": 1},
             "optimizer_config": {"max_segment_size": None, "flush_interval_sec": 5},
@@ -157,10 +157,10 @@ def test_what_get_reports_becomes_the_manifests_words():
 
 
 def test_every_field_has_a_rule_and_a_description():
-    def walk(path: str, shape: Shape) -> list[str]:
+    def walk(path: str, shape: FieldTree) -> list[str]:
         found = [f"{path}{name}" for name, inner in shape.fields.items() if not inner.about]
         for name, inner in shape.fields.items():
             found += walk(f"{path}{name}.", inner)
         return found + (walk(f"{path}*.", shape.entries) if shape.entries else [])
 
-    assert walk("", shape_of(Collection)) == []
+    assert walk("", field_tree_of(Collection)) == []
