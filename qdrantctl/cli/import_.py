@@ -119,7 +119,7 @@ def _parse_address(text: str) -> Address:
 @option("--force", is_flag=True, help="Overwrite files that exist.")
 @option("--update", is_flag=True, help="Update the manifests that declare ADDRESS.")
 @project_options
-@output_options("imported")
+@output_options("import_report")
 def command(args: ImportArgs) -> int:
     """Write manifests for resources that exist on the cluster.
 
@@ -148,7 +148,7 @@ def command(args: ImportArgs) -> int:
         progress.clear()
     if options.printed:
         return _print_manifests(result, args)
-    print_document("imported", result.report, args)
+    print_document("import_report", result.report, args)
     return 0 if result.report.complete else INCOMPLETE
 
 

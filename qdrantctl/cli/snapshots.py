@@ -162,10 +162,10 @@ def _print_result(result: RestoreResult, args: RestoreArgs) -> None:
     else:
         print_report(report, args)
     if report.is_complete:
-        print_for_operator("restored", result.restored, args)
+        print_for_operator("restored_collection", result.restored, args)
     elif args.format == "text":
-        print_document("ending", report, args)
-    print_for_operator("ways_back", report, args)
+        print_document("report_ending", report, args)
+    print_for_operator("restore_hints", report, args)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from uuid import uuid4
 
-from qdrantctl.adapters.qdrant.exchange import PAUSE, TRIES, AnswerReader, request_target
+from qdrantctl.adapters.qdrant.exchange import RETRY_PAUSE, READ_TRIES, AnswerReader, request_target
 from qdrantctl.adapters.qdrant.http import (
     ConnectionFailed,
     HttpConnection,
@@ -57,9 +57,9 @@ class Transfer:
                 return
             except (ConnectionFailed, ResponseLost) as error:
                 failed += 1
-                if failed == TRIES or not got:
+                if failed == READ_TRIES or not got:
                     raise self._answers.unanswered(error, call) from None
-                time.sleep(PAUSE * 2**failed)
+                time.sleep(RETRY_PAUSE * 2**failed)
             finally:
                 wire.close()
 

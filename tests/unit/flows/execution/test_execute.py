@@ -61,13 +61,13 @@ class Execution:
         progress.restore_point = "S1"
 
     def verify(self, progress, failure):
-        self.note(f"verify {progress.change.where.name}")
+        self.note(f"verify {progress.change.parsed_address.name}")
         progress.missed = self.missed
         assert failure is None or isinstance(failure, StepFailure)
 
     def run(self, *changes: Change, **more):
         def named(word):
-            return lambda progress: self.note(f"{word} {progress.change.where.name}")
+            return lambda progress: self.note(f"{word} {progress.change.parsed_address.name}")
 
         books = Bookkeeping(
             check=named("check"),
