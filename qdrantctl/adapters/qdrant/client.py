@@ -15,7 +15,7 @@ from functools import cached_property
 from types import TracebackType
 from typing import Self
 
-from qdrantctl.adapters.qdrant.exchange import RETRY_PAUSE, READ_TRIES, AnswerReader, request_target
+from qdrantctl.adapters.qdrant.exchange import READ_TRIES, RETRY_PAUSE, AnswerReader, request_target
 from qdrantctl.adapters.qdrant.http import (
     ConnectionFailed,
     HttpConnection,

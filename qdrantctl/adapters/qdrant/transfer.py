@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from uuid import uuid4
 
-from qdrantctl.adapters.qdrant.exchange import RETRY_PAUSE, READ_TRIES, AnswerReader, request_target
+from qdrantctl.adapters.qdrant.exchange import READ_TRIES, RETRY_PAUSE, AnswerReader, request_target
 from qdrantctl.adapters.qdrant.http import (
     ConnectionFailed,
     HttpConnection,
