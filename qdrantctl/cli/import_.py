@@ -67,7 +67,7 @@ class ImportArgs(ProjectArgs, OutputArgs):
         from qdrantctl.flows.importing.write_manifests import ImportOptions
 
         return ImportOptions(
-            addresses=tuple(dict.fromkeys(map(_parse_address, self.addresses))),
+            addresses=tuple(dict.fromkeys(map(_check_address_pattern, self.addresses))),
             exclude=self.exclude,
             folder=self.directory / self.out if self.out and self.out != STDOUT else None,
             force=self.force,
@@ -76,7 +76,7 @@ class ImportArgs(ProjectArgs, OutputArgs):
         )
 
 
-def _parse_address(text: str) -> Address:
+def _check_address_pattern(text: str) -> Address:
     """The address of a resource that can be imported. Raises UsageError."""
     from qdrantctl.kinds.catalog import BY_NAME
     from qdrantctl.model.address import OWN_PREFIX, Address, unsendable_reason

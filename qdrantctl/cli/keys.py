@@ -189,12 +189,12 @@ def revoke_key(args: RevokeArgs) -> int:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ListArgs(ProjectArgs, OutputArgs):
+class KeyListArgs(ProjectArgs, OutputArgs):
     """The arguments of `keys list`."""
 
 
 @define_command(
-    ListArgs,
+    KeyListArgs,
     name="list",
     parent=command,
     examples=(
@@ -204,7 +204,7 @@ class ListArgs(ProjectArgs, OutputArgs):
 )
 @project_options
 @output_options("keys")
-def list_keys(args: ListArgs) -> int:
+def print_keys(args: KeyListArgs) -> int:
     """List the keys with their scopes and generations. Reads only."""
     from qdrantctl.flows.access_keys.tokens import list_keys, load_keyring
     from qdrantctl.flows.cluster.connect import connect

@@ -58,7 +58,7 @@ class RunArgs(PolicyArgs):
 @lease_option("another job on snapshots")
 @server_options
 @output_options("report")
-def run_policies(args: RunArgs) -> int:
+def run_snapshot_policies(args: RunArgs) -> int:
     """Take the snapshots that are due by the applied policies.
 
     Meant to be called every few minutes by a scheduler. Missed snapshots are taken once, runs that

@@ -51,7 +51,7 @@ class Transfer:
                     self._answers.result(HttpResponse(found.status, b"".join(found.pieces)), call)
                 etag = etag or found.etag
                 # Object storage knows no ranges: it begins anew.
-                for piece in _after(found.pieces, got if found.status == OK else 0):
+                for piece in _skip_bytes(found.pieces, got if found.status == OK else 0):
                     got, failed = got + len(piece), 0
                     yield piece
                 return
@@ -125,7 +125,7 @@ class _Form:
         yield self._tail
 
 
-def _after(pieces: Iterable[bytes], skipped: int) -> Iterator[bytes]:
+def _skip_bytes(pieces: Iterable[bytes], skipped: int) -> Iterator[bytes]:
     """The pieces after so many bytes."""
     for piece in pieces:
         rest = piece[skipped:]

@@ -174,7 +174,7 @@ def violations(told: Told, project: Path, monkeypatch: pytest.MonkeyPatch) -> li
         monkeypatch.setattr(kept, "read_policies", lambda *_: policies(found))
         monkeypatch.setattr(flow.registry, "registry_creation_requests", lambda _: ())
         door: Any = SimpleNamespace(server=server, server_time=NOW)
-        made = flow.plan(settings, wishes, door, TODAY, lambda _: None)
+        made = flow.make_plan(settings, wishes, door, TODAY, lambda _: None)
         return list(made.plan.violations)
     except ManifestError as error:
         return list(error.violations)  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ import pytest
 
 from qdrantctl.flows.cluster.nodes import JobContext
 from qdrantctl.flows.execution.context import Bookkeeping, ExecutionContext, StepFailure
-from qdrantctl.flows.execution.execute import execute
+from qdrantctl.flows.execution.execute import execute_plan
 from qdrantctl.model.change import Action, Cause, Change
 from qdrantctl.model.errors import ClusterError, QdrantctlError
 from qdrantctl.model.plan import Plan, PlannedServer
@@ -79,7 +79,7 @@ class Execution:
         performers = {Call: lambda step, *_: self.note(step.path), Snapshot: self.take}
         job = JobContext(None, lambda _: None, self.is_cancelled)
         context = ExecutionContext(job, on_outcome=self.told.append)
-        return execute(plan(*changes), context, performers, books)
+        return execute_plan(plan(*changes), context, performers, books)
 
 
 def statuses(report) -> list[str]:
