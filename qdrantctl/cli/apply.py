@@ -91,7 +91,7 @@ def command(args: ApplyArgs) -> int:
     """
     progress = Progress(args.verbose)
     progress.show_starting()
-    from qdrantctl.flows.applying.apply import ApplyOptions, apply
+    from qdrantctl.flows.applying.apply import ApplyOptions, apply_changes
     from qdrantctl.flows.planning.documents import ensure_writable
 
     saved = _read_saved_plan(args.plan_file) if args.plan_file else None
@@ -105,8 +105,8 @@ def command(args: ApplyArgs) -> int:
         wait=args.wait,
     )
     settings = args.settings(environment=_environment_of(saved, args))
-    view = TerminalView(args, progress, print_report=lambda met: _finish(met, args))
-    result = apply(settings, options, view, progress.on_request)
+    view = TerminalView(args, progress, print_report=lambda met: _print_result(met, args))
+    result = apply_changes(settings, options, view, progress.on_request)
     for address, status in result.not_green.items():
         notify(f"{address} is {status}, not green.")
     if result.report is None:
@@ -138,7 +138,7 @@ def _environment_of(saved: Plan | None, args: ApplyArgs) -> str | None:
     return saved.environment
 
 
-def _finish(report: Report, args: ApplyArgs) -> None:
+def _print_result(report: Report, args: ApplyArgs) -> None:
     """Write the receipt, and print the report."""
     if args.receipt:
         from qdrantctl.flows.planning.documents import write_document

@@ -117,4 +117,4 @@ def command(args: DriftArgs) -> int:
     if args.baseline:
         report = compare_with_baseline(report, args.baseline, update=args.update_baseline)
     print_document("drift", report, args)
-    return DRIFT if report.has_drifted else 0
+    return DRIFT if report.has_drift else 0

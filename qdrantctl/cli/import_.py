@@ -67,7 +67,7 @@ class ImportArgs(ProjectArgs, OutputArgs):
         from qdrantctl.flows.importing.write_manifests import ImportOptions
 
         return ImportOptions(
-            addresses=tuple(dict.fromkeys(map(_parse_address, self.addresses))),
+            addresses=tuple(dict.fromkeys(map(_check_address_pattern, self.addresses))),
             exclude=self.exclude,
             folder=self.directory / self.out if self.out and self.out != STDOUT else None,
             force=self.force,
@@ -76,7 +76,7 @@ class ImportArgs(ProjectArgs, OutputArgs):
         )
 
 
-def _parse_address(text: str) -> Address:
+def _check_address_pattern(text: str) -> Address:
     """The address of a resource that can be imported. Raises UsageError."""
     from qdrantctl.kinds.catalog import BY_NAME
     from qdrantctl.model.address import OWN_PREFIX, Address, unsendable_reason
@@ -119,7 +119,7 @@ def _parse_address(text: str) -> Address:
 @option("--force", is_flag=True, help="Overwrite files that exist.")
 @option("--update", is_flag=True, help="Update the manifests that declare ADDRESS.")
 @project_options
-@output_options("imported")
+@output_options("import_report")
 def command(args: ImportArgs) -> int:
     """Write manifests for resources that exist on the cluster.
 
@@ -148,7 +148,7 @@ def command(args: ImportArgs) -> int:
         progress.clear()
     if options.printed:
         return _print_manifests(result, args)
-    print_document("imported", result.report, args)
+    print_document("import_report", result.report, args)
     return 0 if result.report.complete else INCOMPLETE
 
 

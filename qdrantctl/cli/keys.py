@@ -189,12 +189,12 @@ def revoke_key(args: RevokeArgs) -> int:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ListArgs(ProjectArgs, OutputArgs):
+class KeyListArgs(ProjectArgs, OutputArgs):
     """The arguments of `keys list`."""
 
 
 @define_command(
-    ListArgs,
+    KeyListArgs,
     name="list",
     parent=command,
     examples=(
@@ -204,7 +204,7 @@ class ListArgs(ProjectArgs, OutputArgs):
 )
 @project_options
 @output_options("keys")
-def list_keys(args: ListArgs) -> int:
+def print_keys(args: KeyListArgs) -> int:
     """List the keys with their scopes and generations. Reads only."""
     from qdrantctl.flows.access_keys.tokens import list_keys, load_keyring
     from qdrantctl.flows.cluster.connect import connect
@@ -251,7 +251,7 @@ class CheckArgs(ServerArgs, OutputArgs):
 @option("--collection", "collections", multiple=True, metavar="NAME",
         help="Try the collection NAME, too; repeatable.")  # fmt: skip
 @server_options
-@output_options("checked")
+@output_options("token_check")
 def check_key(args: CheckArgs) -> int:
     """Check what the token on standard input may do.
 
@@ -264,7 +264,7 @@ def check_key(args: CheckArgs) -> int:
         notify("Reading a token from standard input …")
     token = sys.stdin.read(MAX_TOKEN_BYTES).strip()
     checked = check_token(args.settings(), token, args.collections, os.environ)
-    print_document("checked", checked, args)
+    print_document("token_check", checked, args)
     return 0 if checked.is_sound else 1
 
 
@@ -284,7 +284,7 @@ class ReplaceApiKeyArgs(ServerArgs, OutputArgs):
     ),
 )  # fmt: skip
 @server_options
-@output_options("replacing")
+@output_options("api_key_rotation")
 def replace_api_key(args: ReplaceApiKeyArgs) -> int:
     """Show what a new API key of the cluster breaks, and how to replace it.
 
@@ -295,5 +295,5 @@ def replace_api_key(args: ReplaceApiKeyArgs) -> int:
 
     with connect(args.settings(), Progress(args.verbose).on_request) as client:
         rotation = plan_api_key_rotation(client, lambda: client.server_time)
-    print_document("replacing", rotation, args)
+    print_document("api_key_rotation", rotation, args)
     return 0

@@ -29,12 +29,12 @@ def command() -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShowArgs(ServerArgs, OutputArgs):
+class ShowLeaseArgs(ServerArgs, OutputArgs):
     """The arguments of `lease show`."""
 
 
 @define_command(
-    ShowArgs,
+    ShowLeaseArgs,
     name="show",
     parent=command,
     examples=(
@@ -44,7 +44,7 @@ class ShowArgs(ServerArgs, OutputArgs):
 )
 @server_options
 @output_options("leases")
-def show_lease(args: ShowArgs) -> int:
+def show_lease(args: ShowLeaseArgs) -> int:
     """Show who holds the leases of applies and of jobs on snapshots."""
     from qdrantctl.flows.cluster.connect import connect
     from qdrantctl.flows.lease import lease_report
@@ -86,7 +86,7 @@ class BreakArgs(ServerArgs, OutputArgs):
 @auto_approve_option
 @server_options
 @output_options()
-def break_lease(args: BreakArgs) -> int:
+def break_named_lease(args: BreakArgs) -> int:
     """Break the lease ID, so that its holder stops.
 
     ID is the number or the collection's name, as `lease show` reports it. A request that the

@@ -96,13 +96,13 @@ def _plan_live(args: PlanArgs, progress: Progress) -> Plan:
     from qdrantctl.flows.cluster.connect import connect
     from qdrantctl.flows.lease import lease_note
     from qdrantctl.flows.planning.documents import ensure_writable
-    from qdrantctl.flows.planning.plan import plan
+    from qdrantctl.flows.planning.plan import make_plan
 
     ensure_writable(args.out)
     settings = args.settings()
     try:
         with connect(settings, progress.on_request) as client:
-            result = plan(settings, args.planning(), client, date.today(), progress.report)
+            result = make_plan(settings, args.planning(), client, date.today(), progress.report)
             running = lease_note(client, settings.owner)
     finally:
         progress.clear()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShowArgs(ProjectArgs, OutputArgs):
+class ShowResourceArgs(ProjectArgs, OutputArgs):
     """The arguments of `show`."""
 
     what: str
@@ -44,7 +44,7 @@ class ShowArgs(ProjectArgs, OutputArgs):
 
 
 @define_command(
-    ShowArgs,
+    ShowResourceArgs,
     examples=(
         ("qdrantctl show collection/products -e prod",
          "Compare the last-applied state of a collection with the live one."),
@@ -54,7 +54,7 @@ class ShowArgs(ProjectArgs, OutputArgs):
 @click.argument("what", metavar="ADDRESS | PLANFILE")
 @project_options
 @output_options("resource")
-def command(args: ShowArgs) -> int:
+def command(args: ShowResourceArgs) -> int:
     """Show a resource, last applied and live, or a saved plan.
 
     ADDRESS is KIND/NAME, as in collection/products. A plan needs no server.

@@ -58,7 +58,7 @@ class RunArgs(PolicyArgs):
 @lease_option("another job on snapshots")
 @server_options
 @output_options("report")
-def run_policies(args: RunArgs) -> int:
+def run_snapshot_policies(args: RunArgs) -> int:
     """Take the snapshots that are due by the applied policies.
 
     Meant to be called every few minutes by a scheduler. Missed snapshots are taken once, runs that
@@ -90,7 +90,7 @@ def run_policies(args: RunArgs) -> int:
         )
         progress.clear()
     if args.format == "text":
-        print_document("ending", report, args)
+        print_document("report_ending", report, args)
     else:
         print_report(report, args)
     return exit_code_of(report)
@@ -101,7 +101,7 @@ def _print_due(plan: Plan, args: RunArgs) -> None:
     if plan.summary.changes or args.format == "json":
         print_document("plan", plan, args)
     else:
-        print_output(render("idle", plan, args, as_format="text"))
+        print_output(render("idle_policies", plan, args, as_format="text"))
 
 
 def _print_outcome(outcome: Outcome, args: OutputArgs, progress: Progress) -> None:

@@ -22,7 +22,7 @@ from qdrantctl.cli.options import (
 from qdrantctl.cli.output import print_document, print_for_operator
 from qdrantctl.cli.plan_options import check_patterns, consents
 from qdrantctl.cli.progress import Progress
-from qdrantctl.cli.snapshot_policies import prune_sets, run_policies, verify_sets
+from qdrantctl.cli.snapshot_policies import prune_sets, run_snapshot_policies, verify_sets
 from qdrantctl.cli.terminal import TerminalView, exit_code_of, notify, require_terminal
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class RestoreArgs(ServerArgs, OutputArgs, LeaseArgs):
         help="With --url: the address of one node of the cluster; repeat it for each.")  # fmt: skip
 @server_options
 @output_options("report")
-def restore_snapshot(args: RestoreArgs) -> int:
+def restore_collection(args: RestoreArgs) -> int:
     """Restore a snapshot as a new collection.
 
     Without @ID, the latest snapshot of ADDRESS. Existing collections are not changed unless
@@ -162,14 +162,14 @@ def _print_result(result: RestoreResult, args: RestoreArgs) -> None:
     else:
         print_report(report, args)
     if report.is_complete:
-        print_for_operator("restored", result.restored, args)
+        print_for_operator("restored_collection", result.restored, args)
     elif args.format == "text":
-        print_document("ending", report, args)
-    print_for_operator("ways_back", report, args)
+        print_document("report_ending", report, args)
+    print_for_operator("restore_hints", report, args)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ListArgs(ServerArgs, OutputArgs):
+class SnapshotListArgs(ServerArgs, OutputArgs):
     """The arguments of `snapshots list`."""
 
     address: Address | None
@@ -177,7 +177,7 @@ class ListArgs(ServerArgs, OutputArgs):
 
 
 @define_command(
-    ListArgs,
+    SnapshotListArgs,
     name="list",
     parent=command,
     examples=(
@@ -192,7 +192,7 @@ class ListArgs(ServerArgs, OutputArgs):
              "the sets that this project's policies left on the servers.")  # fmt: skip
 @server_options
 @output_options("snapshots")
-def list_snapshots(args: ListArgs) -> int:
+def print_snapshots(args: SnapshotListArgs) -> int:
     """List the snapshots that can be restored.
 
     First the sets at the destinations of policies, then other snapshots that the ledger or the
@@ -208,7 +208,7 @@ def list_snapshots(args: ListArgs) -> int:
     return 0
 
 
-def _inventory(args: ListArgs, progress: Progress) -> SnapshotInventory:
+def _inventory(args: SnapshotListArgs, progress: Progress) -> SnapshotInventory:
     from qdrantctl.flows.cluster.connect import connect
     from qdrantctl.flows.cluster.nodes import JobContext
     from qdrantctl.flows.snapshots.policies import inventory
@@ -224,6 +224,6 @@ def _inventory(args: ListArgs, progress: Progress) -> SnapshotInventory:
         return inventory.list_snapshots(settings, client, work, args.address)
 
 
-command.add_command(run_policies)
+command.add_command(run_snapshot_policies)
 command.add_command(prune_sets)
 command.add_command(verify_sets)

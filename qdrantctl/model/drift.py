@@ -143,7 +143,7 @@ class Drift(BaseModel):
         )
 
     @property
-    def has_drifted(self) -> bool:
+    def has_drift(self) -> bool:
         """Whether there is something to raise an alarm about."""
         counts = self.counts
         return self.lost or bool(counts.changed) or (self.strict and bool(counts.unmanaged))
@@ -151,7 +151,7 @@ class Drift(BaseModel):
     def document(self) -> dict[str, Any]:
         """The report as JSON (`schemas/drift.json`)."""
         plain = self.model_dump(mode="json")
-        return plain | {"summary": self.counts.model_dump(mode="json"), "drift": self.has_drifted}
+        return plain | {"summary": self.counts.model_dump(mode="json"), "drift": self.has_drift}
 
 
 class KnownDrift(BaseModel):

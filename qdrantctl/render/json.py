@@ -55,7 +55,7 @@ def history(made: Iterable[HistoryEntry], _: Style = PLAIN) -> str:
     return render_json({"events": [event.model_dump(mode="json") for event in made]})
 
 
-def imported(made: ImportReport, _: Style = PLAIN) -> str:
+def import_report(made: ImportReport, _: Style = PLAIN) -> str:
     """What import wrote, as JSON."""
     return render_json(made.model_dump(mode="json"))
 
@@ -73,12 +73,12 @@ def keys(made: KeyListing, _: Style = PLAIN) -> str:
     return render_json({"owner": made.owner, "keys": listed})
 
 
-def checked(made: CheckedToken, _: Style = PLAIN) -> str:
+def token_check(made: CheckedToken, _: Style = PLAIN) -> str:
     """What a token claims and may do, as JSON."""
     return render_json(made.model_dump(mode="json") | {"sound": made.is_sound})
 
 
-def replacing(made: ApiKeyRotation, _: Style = PLAIN) -> str:
+def api_key_rotation(made: ApiKeyRotation, _: Style = PLAIN) -> str:
     """What a new API key breaks, as JSON."""
     return render_json(made.model_dump(mode="json"))
 

@@ -26,7 +26,7 @@ def _drift_metrics(made: Drift) -> Iterator[tuple[str, str, Sequence[Sample]]]:
     yield (
         "drift",
         "Whether there is drift: what exit code 2 says.",
-        [(owner, int(made.has_drifted))],
+        [(owner, int(made.has_drift))],
     )
     blocks = {
         "changed": counts.changed,

@@ -272,7 +272,7 @@ def _drift_lines(made: Drift, paint: Paint) -> Iterator[str]:
         lines = [line for moved in block for line in _drifted_lines(moved, paint)]
         yield "\n".join([paint(f"{title}:", "strong"), *lines])
     yield from drifted.drift_remarks(made)
-    yield paint(drifted.drift_summary(made), "error" if made.has_drifted else "strong")
+    yield paint(drifted.drift_summary(made), "error" if made.has_drift else "strong")
 
 
 def _drifted_lines(moved: DriftedResource, paint: Paint) -> Iterator[str]:

@@ -13,7 +13,7 @@ from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.qdrant.client import Endpoint, RestClient
 from qdrantctl.flows.applying.bookkeeping import apply_plan
 from qdrantctl.flows.cluster.nodes import JobContext
-from qdrantctl.flows.planning.plan import PlanOptions, PlanResult, plan
+from qdrantctl.flows.planning.plan import PlanOptions, PlanResult, make_plan
 from qdrantctl.model.actor import Actor
 from qdrantctl.model.change import Action, Change
 from qdrantctl.model.consent import Consent
@@ -85,7 +85,9 @@ class Bench:
 
     def plan(self, version: str = "") -> PlanResult:
         door = Disguised(self.door, version) if version else self.door
-        return plan(self.settings, PlanOptions(consents=self.consents), door, TODAY, lambda _: None)
+        return make_plan(
+            self.settings, PlanOptions(consents=self.consents), door, TODAY, lambda _: None
+        )
 
     def apply(self, planned: PlanResult | None = None) -> Report:
         planned = planned or self.plan()

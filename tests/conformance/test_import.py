@@ -43,7 +43,7 @@ def test_what_was_made_is_imported_adopted_and_made_again(spec, on):
         except ManifestError:
             event("refused by the spec")
             return
-        if not planned.plan.applicable:
+        if not planned.plan.is_applicable:
             event("refused by the plan")
             return
         on.apply(planned)

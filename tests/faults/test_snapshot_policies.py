@@ -92,7 +92,7 @@ def test_a_bucket(filled, shop, store):
     applied(filled, shop, "s3://backups/qdrant")
     told = shop.run(filled, "snapshots", "run")
     assert told.code == 0, told.out
-    names = dict(store.names(""))
+    names = dict(store.list_files(""))
     [sidecar] = [name for name in names if name.endswith("/set.json")]
     assert len(names) == 2
     about = json.loads(b"".join(store.read(sidecar)))

@@ -44,18 +44,18 @@ def stage_file(path: Path, data: bytes, *, mode: int | None = None) -> Iterator[
     So of several files all are seen to have room before the first one changes. What was not put in
     place is gone at the end.
     """
-    status, temporary = _status(path), None
-    if not _is_plain(path, status):
-        yield lambda: _send(path, data)
+    status, temporary = _file_status(path), None
+    if not _is_regular_target(path, status):
+        yield lambda: _write_stream(path, data)
         return
     target = Path(os.path.realpath(path))
     try:
-        temporary = _stage(target, data, status, mode)
+        temporary = _stage_file(target, data, status, mode)
 
         def commit() -> None:
-            if temporary is None or not _rename(temporary, target):
-                _overwrite(target, data, mode)
-            _confirm(path, data)
+            if temporary is None or not _move_into_place(temporary, target):
+                _overwrite_file(target, data, mode)
+            _confirm_content(path, data)
 
         yield commit
     finally:
@@ -66,14 +66,14 @@ def stage_file(path: Path, data: bytes, *, mode: int | None = None) -> Iterator[
 
 def check_writable(path: Path) -> None:
     """Raise OSError for a file that `replace_file` could not write now; nothing is changed."""
-    status = _status(path)
+    status = _file_status(path)
     if status is not None and _can_write(path) and not stat.S_ISDIR(status.st_mode):
         return
     with stage_file(path, b""):
         pass
 
 
-def _status(path: Path) -> os.stat_result | None:
+def _file_status(path: Path) -> os.stat_result | None:
     """Of the file that a path leads to; None where there is none yet. Raises OSError."""
     try:
         return path.stat()
@@ -85,14 +85,14 @@ def _can_write(path: Path) -> bool:
     return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
-def _is_plain(path: Path, status: os.stat_result | None) -> bool:
+def _is_regular_target(path: Path, status: os.stat_result | None) -> bool:
     """Whether it is a plain file, or will be one, that can be replaced by its name."""
     if status is not None and stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    return _descriptor(path) is None and (status is None or stat.S_ISREG(status.st_mode))
+    return _open_descriptor(path) is None and (status is None or stat.S_ISREG(status.st_mode))
 
 
-def _stage(
+def _stage_file(
     target: Path, data: bytes, status: os.stat_result | None, mode: int | None
 ) -> Path | None:
     """The new file, beside its place; None where the old one must be written itself."""
@@ -133,7 +133,7 @@ def _has_owner(number: int, status: os.stat_result) -> bool:
     return (created.st_uid, created.st_gid) == (status.st_uid, status.st_gid)
 
 
-def _rename(temporary: Path, target: Path) -> bool:
+def _move_into_place(temporary: Path, target: Path) -> bool:
     """Whether the new file could take the place of the old one. Raises OSError."""
     try:
         temporary.replace(target)
@@ -144,12 +144,12 @@ def _rename(temporary: Path, target: Path) -> bool:
     return True
 
 
-def _overwrite(target: Path, data: bytes, mode: int | None) -> None:
+def _overwrite_file(target: Path, data: bytes, mode: int | None) -> None:
     """Write an existing file in its place. A full disk is met before its first byte changes."""
     number = os.open(target, os.O_WRONLY | getattr(os, "O_BINARY", 0))
     try:
         size = os.fstat(number).st_size
-        _reserve(number, size, len(data) - size)
+        _reserve_space(number, size, len(data) - size)
         if mode is not None:
             with suppress(PermissionError):  # the rights of another user's file are that user's
                 os.fchmod(number, mode)
@@ -159,7 +159,7 @@ def _overwrite(target: Path, data: bytes, mode: int | None) -> None:
         os.close(number)
 
 
-def _reserve(number: int, size: int, more: int) -> None:
+def _reserve_space(number: int, size: int, more: int) -> None:
     """Have the disk keep room at the end of a file, where the system can."""
     if more <= 0 or not hasattr(os, "posix_fallocate"):
         return
@@ -170,7 +170,7 @@ def _reserve(number: int, size: int, more: int) -> None:
         raise
 
 
-def _confirm(path: Path, data: bytes) -> None:
+def _confirm_content(path: Path, data: bytes) -> None:
     """See that a reader of the path gets the data. Raises OSError."""
     try:
         found = path.read_bytes()
@@ -180,9 +180,9 @@ def _confirm(path: Path, data: bytes) -> None:
         raise OSError(errno.EAGAIN, "It was changed by another process while it was written")
 
 
-def _send(path: Path, data: bytes) -> None:
+def _write_stream(path: Path, data: bytes) -> None:
     """Write to a pipe, a device, or a file that this process was given open. Raises OSError."""
-    descriptor = _descriptor(path)
+    descriptor = _open_descriptor(path)
     number = os.dup(descriptor) if descriptor is not None else _open_for_reader(path)
     try:
         _write_all(number, data)
@@ -190,7 +190,7 @@ def _send(path: Path, data: bytes) -> None:
         os.close(number)
 
 
-def _descriptor(path: Path) -> int | None:
+def _open_descriptor(path: Path) -> int | None:
     """The number of the open file that a name such as `/dev/stdout` or `/dev/fd/63` stands for."""
     if (number := _STANDARD_STREAMS.get(str(path))) is not None:
         return number

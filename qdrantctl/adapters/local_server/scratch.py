@@ -69,7 +69,7 @@ def _start_scratch_servers(
         root = folder / str(number)
         root.mkdir()
         manner = LaunchOptions(api_key, several=count > 1, bootstrap=bootstrap)
-        running = devserver.start_server(root, tell=tell, manner=manner)
+        running = devserver.ensure_server(root, tell=tell, manner=manner)
         bootstrap = bootstrap or make_peer_uri(running.ports) if count > 1 else ""
         found.append(Endpoint(running.url, api_key))
     _wait_until_joined(found)
@@ -93,5 +93,5 @@ def _peers(client: RestClient) -> int:
 
 def _remove_scratch_folder(folder: Path) -> None:
     for root in sorted(folder.glob("*/")):
-        devserver.stop_server(root)
+        devserver.end_server(root)
     shutil.rmtree(folder, ignore_errors=True)

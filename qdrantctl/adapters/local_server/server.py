@@ -49,7 +49,7 @@ class LocalServer:
     """REST, gRPC, peers."""
 
 
-def start_server(
+def ensure_server(
     root: Path,
     *,
     download: bool = False,
@@ -84,7 +84,7 @@ def find_server(root: Path) -> LocalServer | None:
     return _describe_process(folder, process) if process else None
 
 
-def stop_server(root: Path) -> bool:
+def end_server(root: Path) -> bool:
     """End the project's server, within seconds; false when none ran. Raises ServerError."""
     folder = place.server_folder(root)
     if not folder.is_dir():

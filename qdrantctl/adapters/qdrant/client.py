@@ -15,7 +15,7 @@ from functools import cached_property
 from types import TracebackType
 from typing import Self
 
-from qdrantctl.adapters.qdrant.exchange import PAUSE, TRIES, AnswerReader, request_target
+from qdrantctl.adapters.qdrant.exchange import READ_TRIES, RETRY_PAUSE, AnswerReader, request_target
 from qdrantctl.adapters.qdrant.http import (
     ConnectionFailed,
     HttpConnection,
@@ -162,15 +162,15 @@ class RestClient:
         body = b"" if call.body is ABSENT else json.dumps(call.body).encode()
         if call.writes:
             return self._answers.result(self._exchange(call, target, body), call)
-        pause = PAUSE
-        for left in range(TRIES - 1, -1, -1):
+        pause = RETRY_PAUSE
+        for left in range(READ_TRIES - 1, -1, -1):
             try:
                 answer = self._exchange(call, target, body)
             except ClusterError as error:
                 if not left or not error.maybe_applied:
                     raise
             else:
-                done = not left or (answer.status == SERVER_FAILED and left < TRIES - 1)
+                done = not left or (answer.status == SERVER_FAILED and left < READ_TRIES - 1)
                 if answer.status not in RETRIED or done:
                     return self._answers.result(answer, call)
                 pause = max(pause, min(answer.retry_after, LONGEST_PAUSE))

@@ -12,9 +12,9 @@ from qdrantctl.model.errors import FORBIDDEN, ClusterError, QdrantctlError
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.step import Call
 
-TRIES = 4
+READ_TRIES = 4
 """How often a read is sent before its failure counts."""
-PAUSE = 0.2
+RETRY_PAUSE = 0.2
 """Seconds before the second try; doubled before each further one."""
 UNAUTHORIZED, TOO_MANY = 401, 429
 QUOTED = 400

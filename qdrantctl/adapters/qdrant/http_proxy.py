@@ -44,13 +44,13 @@ def find_proxy(url: str, environ: Mapping[str, str]) -> Proxy | None:
     host, port = parts.hostname or "", parts.port
     if _is_excluded(host, port, environ.get("no_proxy") or environ.get("NO_PROXY") or ""):
         return None
-    for variable in _variables(parts.scheme, environ):
+    for variable in _proxy_names(parts.scheme, environ):
         if environ.get(variable):
             return _parse_proxy(environ[variable], variable, parts.scheme)
     return None
 
 
-def _variables(scheme: str, environ: Mapping[str, str]) -> tuple[str, ...]:
+def _proxy_names(scheme: str, environ: Mapping[str, str]) -> tuple[str, ...]:
     """The variables that may name it, in the order in which they count."""
     if scheme == "http" and environ.get("REQUEST_METHOD"):
         return ("http_proxy", "all_proxy", "ALL_PROXY")

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from uuid import uuid4
 
-from qdrantctl.adapters.qdrant.exchange import PAUSE, TRIES, AnswerReader, request_target
+from qdrantctl.adapters.qdrant.exchange import READ_TRIES, RETRY_PAUSE, AnswerReader, request_target
 from qdrantctl.adapters.qdrant.http import (
     ConnectionFailed,
     HttpConnection,
@@ -51,15 +51,15 @@ class Transfer:
                     self._answers.result(HttpResponse(found.status, b"".join(found.pieces)), call)
                 etag = etag or found.etag
                 # Object storage knows no ranges: it begins anew.
-                for piece in _after(found.pieces, got if found.status == OK else 0):
+                for piece in _skip_bytes(found.pieces, got if found.status == OK else 0):
                     got, failed = got + len(piece), 0
                     yield piece
                 return
             except (ConnectionFailed, ResponseLost) as error:
                 failed += 1
-                if failed == TRIES or not got:
+                if failed == READ_TRIES or not got:
                     raise self._answers.unanswered(error, call) from None
-                time.sleep(PAUSE * 2**failed)
+                time.sleep(RETRY_PAUSE * 2**failed)
             finally:
                 wire.close()
 
@@ -125,7 +125,7 @@ class _Form:
         yield self._tail
 
 
-def _after(pieces: Iterable[bytes], skipped: int) -> Iterator[bytes]:
+def _skip_bytes(pieces: Iterable[bytes], skipped: int) -> Iterator[bytes]:
     """The pieces after so many bytes."""
     for piece in pieces:
         rest = piece[skipped:]

@@ -34,7 +34,7 @@ def write_to_sink(
         return _write_private_file(root, sink["file"], f"{token}\n".encode())
     if "dotenv" in sink:
         entry = sink["dotenv"]
-        content = _read(_sink_path(root, entry["path"]), entry["path"])
+        content = _read_sink_file(_sink_path(root, entry["path"]), entry["path"])
         content = _set_variable(content, entry["name"].encode(), token.encode())
         return f"{entry['name']} in {_write_private_file(root, entry['path'], content)}"
     if "kubernetes_secret" in sink:
@@ -62,7 +62,7 @@ def _write_private_file(root: Path, shown: str, content: bytes) -> str:
     return shown
 
 
-def _read(path: Path, shown: str) -> bytes:
+def _read_sink_file(path: Path, shown: str) -> bytes:
     """What a dotenv file holds; nothing where there is none, and of a pipe or a device."""
     try:
         return path.read_bytes() if path.is_file() else b""

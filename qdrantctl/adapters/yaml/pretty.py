@@ -22,7 +22,7 @@ def render_scalar(value: Json, quote: str = "") -> str:
     """A value that is no mapping and no list; a string in `quote` where that can hold it."""
     if not isinstance(value, str):
         return json.dumps(value)
-    if not quote and _is_plain(value):
+    if not quote and _is_plain_scalar(value):
         return value
     single = quote == "'" or (not quote and '"' in value)
     return (
@@ -32,7 +32,7 @@ def render_scalar(value: Json, quote: str = "") -> str:
     )
 
 
-def _is_plain(text: str) -> bool:
+def _is_plain_scalar(text: str) -> bool:
     if not _PLAIN_SCALAR.fullmatch(text) or text.lower() in _TOLD_APART or not text.isprintable():
         return False
     try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from qdrantctl.engine.judge import is_equal
-from qdrantctl.engine.planning.compare import applied_spec, compare
+from qdrantctl.engine.planning.compare import applied_spec, compare_resource
 from qdrantctl.model.change import FieldChange
 from qdrantctl.model.field_rule import ABSENT, FieldRule, Json, json_equal
 from qdrantctl.model.kind import Context, Kind
@@ -59,7 +59,7 @@ def merge_live(
     """
     shape = field_tree_of(kind.spec)
     applied = context.recorded.get(desired.address)
-    comparison = compare(desired, live, applied, kind, context.server, context.today)
+    comparison = compare_resource(desired, live, applied, kind, context.server, context.today)
     differing = comparison.needed_changes
     sides = {
         path: _changed_side(shape, path, desired, live, applied) if applied else ChangedSide.CLUSTER
@@ -68,24 +68,24 @@ def merge_live(
     declared, existing = shape.leaves(desired.spec), shape.leaves(live.spec)
     observed = applied.record.observed if applied and applied.record else None
     before = user_set(replace(live, spec=observed)) if observed else {}
-    added = _added(shape, user_set(live), before, declared, comparison.context.ignored)
-    parts = _prefixes(existing)
+    added = _added_leaves(shape, user_set(live), before, declared, comparison.context.ignored)
+    parts = _leaf_prefixes(existing)
     leaves: dict[Path, Json] = {}
     for path in {**declared, **existing}:
-        match _side(path, sides):
+        match _changed_side_of(path, sides):
             case ChangedSide.CLUSTER if path in existing:
                 leaves[path] = existing[path]
             case ChangedSide.CLUSTER:
                 # The last value of a section may be gone, and the section be there all the same.
-                leaves |= {part: {} for part, _ in _units(shape, path) if part in parts}
+                leaves |= {part: {} for part, _ in _unit_paths(shape, path) if part in parts}
             case _ if path in declared:
                 leaves[path] = declared[path]
             case ChangedSide.NEITHER if path in added:
                 leaves[path] = added[path]
     return MergeResult(
         shape.build(leaves),
-        tuple(_kept(shape, differing, desired.spec, sides, ChangedSide.MANIFEST)),
-        tuple(_kept(shape, differing, desired.spec, sides, ChangedSide.BOTH)),
+        tuple(_kept_differences(shape, differing, desired.spec, sides, ChangedSide.MANIFEST)),
+        tuple(_kept_differences(shape, differing, desired.spec, sides, ChangedSide.BOTH)),
     )
 
 
@@ -116,20 +116,20 @@ def _changed_side(
     return changed_side(field.rule, declared, existing, recorded, seen)
 
 
-def _side(path: Path, sides: Mapping[Path, ChangedSide]) -> ChangedSide:
+def _changed_side_of(path: Path, sides: Mapping[Path, ChangedSide]) -> ChangedSide:
     """The side that changed a leaf, or the section or entry that it is part of."""
     prefixes = (path[:end] for end in range(1, len(path) + 1))
     return next((sides[prefix] for prefix in prefixes if prefix in sides), ChangedSide.NEITHER)
 
 
-def _added(
+def _added_leaves(
     shape: FieldTree, live: Json, before: Json, declared: Leaves, ignored: frozenset[Path]
 ) -> dict[Path, Json]:
     """The leaves of `live` that are not declared and were not so `before`.
 
     An entry of a map and a section that the server replaces as one come as a whole.
     """
-    stated = _prefixes(declared)
+    stated = _leaf_prefixes(declared)
     added: dict[Path, Json] = {}
     for path, value in shape.leaves(live).items():
         part = _undeclared_part(shape, path, stated)
@@ -142,7 +142,7 @@ def _added(
 
 def _undeclared_part(shape: FieldTree, path: Path, stated: frozenset[Path]) -> Path | None:
     """The largest unit around `path` that is not declared; None where all of them are."""
-    for part, field in _units(shape, path):
+    for part, field in _unit_paths(shape, path):
         if part not in stated:
             return part
         if field.rule.replaced_as_unit:
@@ -150,7 +150,7 @@ def _undeclared_part(shape: FieldTree, path: Path, stated: frozenset[Path]) -> P
     return None
 
 
-def _units(shape: FieldTree, path: Path) -> Iterator[tuple[Path, FieldTree]]:
+def _unit_paths(shape: FieldTree, path: Path) -> Iterator[tuple[Path, FieldTree]]:
     """The parts around `path` that exist or not as one: map entries, whole sections, the leaf."""
     entry = False
     for end, field in enumerate(shape.walk(path), 1):
@@ -159,11 +159,11 @@ def _units(shape: FieldTree, path: Path) -> Iterator[tuple[Path, FieldTree]]:
         entry = field.entries is not None
 
 
-def _prefixes(leaves: Leaves) -> frozenset[Path]:
+def _leaf_prefixes(leaves: Leaves) -> frozenset[Path]:
     return frozenset(path[:end] for path in leaves for end in range(1, len(path) + 1))
 
 
-def _kept(
+def _kept_differences(
     shape: FieldTree,
     differing: Sequence[FieldChange],
     desired: Json,

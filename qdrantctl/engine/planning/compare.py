@@ -37,7 +37,7 @@ class Comparison:
         return tuple(field for field in self.fields if field.effect > Effect.KEPT)
 
 
-def compare(
+def compare_resource(
     desired: Resource,
     live: Resource,
     applied: Resource | None,
@@ -46,7 +46,7 @@ def compare(
     today: date,
 ) -> Comparison:
     """What differs between the manifest and the cluster; `applied` is this owner's record."""
-    context = _context(desired, server, today, new=applied is None)
+    context = _diff_context(desired, server, today, new=applied is None)
     recorded = applied_spec(applied)
     expanded = kind.expand(desired.spec, live.spec, recorded)
     fields = diff(field_tree_of(kind.spec), expanded, live.spec, recorded, context)
@@ -66,7 +66,7 @@ def compare_since_apply(
     Fields are left alone that the record or the manifest says to leave. What the record implied
     was applied, too.
     """
-    context = _context(applied, server, today)
+    context = _diff_context(applied, server, today)
     if desired is not None:
         context = replace(context, ignored=context.ignored | ignored_paths(desired, today))
     expanded = kind.expand(applied.spec, live.spec, applied.spec)
@@ -78,7 +78,7 @@ def compare_with_record(
     desired: Resource, applied: Resource, kind: Kind, server: Server, today: date
 ) -> tuple[FieldChange, ...]:
     """The fields in which the manifest differs from what was last applied."""
-    context = _context(desired, server, today)
+    context = _diff_context(desired, server, today)
     return diff(field_tree_of(kind.spec), desired.spec, applied.spec, applied.spec, context)
 
 
@@ -108,7 +108,9 @@ def pending_spec(applied: Resource) -> Mapping[str, Json]:
     return spec
 
 
-def _context(desired: Resource, server: Server, today: date, *, new: bool = False) -> DiffContext:
+def _diff_context(
+    desired: Resource, server: Server, today: date, *, new: bool = False
+) -> DiffContext:
     return DiffContext(
         server=server,
         exclusive=frozenset(desired.lifecycle.exclusive),

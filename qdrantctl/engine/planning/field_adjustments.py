@@ -37,10 +37,10 @@ def credit_interrupted_apply(
 ) -> tuple[FieldChange, ...]:
     """What an interrupted apply has set, or was to add, counts as an edit and not as drift."""
     pending = pending_spec(applied)
-    return tuple(_credit(shape, field, applied.spec, pending) for field in fields)
+    return tuple(_credit_field(shape, field, applied.spec, pending) for field in fields)
 
 
-def _credit(
+def _credit_field(
     shape: FieldTree, field: FieldChange, finished: Mapping[str, Json], pending: Mapping[str, Json]
 ) -> FieldChange:
     if shape.value_at(finished, field.path) is ABSENT:

@@ -29,23 +29,23 @@ def changed_values(before: Mapping[str, Change], now: Mapping[str, Change]) -> I
         if address not in now:
             yield f"{address}: planned was {change.action}, now it is nothing to do"
             continue
-        old, new = _document(change), _document(now[address])
+        old, new = _change_document(change), _change_document(now[address])
         if canonical_json(old) == canonical_json(new):
             continue
-        differences = _differences(old, new)
+        differences = _document_differences(old, new)
         causes = {path: sides for path, sides in differences.items() if _is_cause(path)}
         for path, (was, is_now) in (causes or differences or {(): (old, new)}).items():
-            yield _describe(address, path, was, is_now)
+            yield _describe_difference(address, path, was, is_now)
 
 
-def _document(change: Change) -> Document:
+def _change_document(change: Change) -> Document:
     """A change as its JSON, without derived values, its fields keyed by their path as JSON."""
     document = change.model_dump(mode="json", exclude=_DERIVED)
     fields = (field.model_dump(mode="json", exclude=_DERIVED) for field in change.fields)
     return document | {"fields": {canonical_json(field.pop("path")): field for field in fields}}
 
 
-def _differences(before: Document, now: Document) -> dict[Path, tuple[Json, Json]]:
+def _document_differences(before: Document, now: Document) -> dict[Path, tuple[Json, Json]]:
     """Every path at which two documents differ, with both values; ABSENT where one has none."""
     from deepdiff import DeepDiff
 
@@ -73,7 +73,7 @@ def _is_cause(path: Path) -> bool:
     return False
 
 
-def _describe(address: str, path: Path, was: Json, now: Json) -> str:
+def _describe_difference(address: str, path: Path, was: Json, now: Json) -> str:
     match path:
         case ("action",):
             return f"{address}: planned was {was}, now it is {now}"
@@ -82,24 +82,25 @@ def _describe(address: str, path: Path, was: Json, now: Json) -> str:
         case ("schema_version", "recorded"):
             return f"{address}: another apply has recorded it since"
         case ("fields", field) if now is ABSENT:
-            return f"{address} {_field_name(field)}: no longer differs"
+            return f"{address} {_document_field_name(field)}: no longer differs"
         case ("fields", field):
-            live = _show(now.get("live", ABSENT))
-            return f"{address} {_field_name(field)}: differs now ({live})"
+            live = _show_value(now.get("live", ABSENT))
+            return f"{address} {_document_field_name(field)}: differs now ({live})"
         case ("fields", field, side, *inner):
-            name = _field_name(field, *inner)
-            return f"{address} {name}: {side} was {_show(was)}, is now {_show(now)}"
-    return f"{address}: {_dotted(path)} was {_show(was)}, is now {_show(now)}"
+            name = _document_field_name(field, *inner)
+            return f"{address} {name}: {side} was {_show_value(was)}, is now {_show_value(now)}"
+    where = _format_document_path(path)
+    return f"{address}: {where} was {_show_value(was)}, is now {_show_value(now)}"
 
 
-def _field_name(field: str | int, *inner: str | int) -> str:
+def _document_field_name(field: str | int, *inner: str | int) -> str:
     """The dotted path of a value in a field, given the field's own path as JSON."""
-    return _dotted([*json.loads(str(field)), *inner])
+    return _format_document_path([*json.loads(str(field)), *inner])
 
 
-def _dotted(path: Iterable[str | int]) -> str:
+def _format_document_path(path: Iterable[str | int]) -> str:
     return ".".join(str(word) for word in path if word != "")
 
 
-def _show(value: Json) -> str:
+def _show_value(value: Json) -> str:
     return "absent" if value is ABSENT else canonical_json(value)

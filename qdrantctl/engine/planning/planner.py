@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from qdrantctl.engine.planning.compare import compare, fields_to_create
+from qdrantctl.engine.planning.compare import compare_resource, fields_to_create
 from qdrantctl.engine.planning.drift_policy import (
     KEPT_AS_IT_IS,
     is_kept_drift,
@@ -50,10 +50,10 @@ def plan_changes(plan_input: PlanInput, kinds: Mapping[str, Kind]) -> tuple[Chan
     )
     actions = {address: draft.action for address, draft in drafts.items()}
     order = order_changes(actions, plan_input.desired, plan_input.live, kinds)
-    return tuple(_change(drafts[address], context, plan_input, kinds) for address in order)
+    return tuple(_build_change(drafts[address], context, plan_input, kinds) for address in order)
 
 
-def unmanaged(plan_input: PlanInput) -> tuple[str, ...]:
+def unmanaged_addresses(plan_input: PlanInput) -> tuple[str, ...]:
     """Live resources that no manifest declares and no ledger entry names."""
     known = {*plan_input.desired, *plan_input.remembered}
     return tuple(str(address) for address in plan_input.live if address not in known)
@@ -111,9 +111,11 @@ def _plan_creation(
     fields = fields_to_create(desired, kind, plan_input.server)
     fields = kind.classify_scope(fields, desired, None, applied)
     if worst_effect(fields) is Effect.REFUSED:
-        return _refuse(desired.address, fields)
+        return _refuse_change(desired.address, fields)
     because = "vanished outside qdrantctl" if applied else ""
-    return DraftChange(desired.address, Action.CREATE, fields, _unfinished(applied) or because)
+    return DraftChange(
+        desired.address, Action.CREATE, fields, _interruption_reason(applied) or because
+    )
 
 
 def plan_existing(
@@ -121,18 +123,20 @@ def plan_existing(
 ) -> DraftChange:
     """What becomes of a resource that is declared and exists."""
     shape = field_tree_of(kind.spec)
-    fields = compare(desired, live, applied, kind, plan_input.server, plan_input.today).fields
+    fields = compare_resource(
+        desired, live, applied, kind, plan_input.server, plan_input.today
+    ).fields
     fields = refuse_unreadable(fields, live.facts.unread)
-    if applied is not None and _unfinished(applied):
+    if applied is not None and _interruption_reason(applied):
         fields = credit_interrupted_apply(shape, fields, applied)
     elif plan_input.on_drift(desired.address) == "keep" and not (applied and applied.is_from_state):
         fields = keep_drift(shape, fields)
     fields = kind.classify_scope(fields, desired, live, applied)
     unapplied = unapplied_paths(shape, fields)
-    return decide(fields, desired, live, applied, unapplied, plan_input)
+    return decide_change(fields, desired, live, applied, unapplied, plan_input)
 
 
-def decide(
+def decide_change(
     fields: tuple[FieldChange, ...],
     desired: Resource,
     live: Resource,
@@ -157,38 +161,40 @@ def decide(
     address = desired.address
     match worst_effect(fields):
         case Effect.REFUSED:
-            return _refuse(address, fields)
+            return _refuse_change(address, fields)
         case Effect.REPLACE:
             return DraftChange(address, Action.REPLACE, fields, _worst_reason(fields))
         case Effect.REBUILD | Effect.UPDATE if applied is None:
             return DraftChange(address, Action.ADOPT, fields, "exists already and differs")
         case Effect.REBUILD | Effect.UPDATE:
-            return DraftChange(address, Action.UPDATE, fields, _unfinished(applied), unapplied)
+            return DraftChange(
+                address, Action.UPDATE, fields, _interruption_reason(applied), unapplied
+            )
         case _ if applied is None:
             return DraftChange(address, Action.ADOPT, (), "exists already and is as stated")
     if because := reason_to_rewrite(desired, live, applied, unapplied, plan_input):
         dropped = tuple(field for field in fields if field.recorded is not ABSENT)
         return DraftChange(address, Action.ADOPT, dropped, because, unapplied)
     drifted = tuple(field for field in fields if is_kept_drift(field))
-    because = f"{_names(drifted)}: {KEPT_AS_IT_IS}" if drifted else ""
+    because = f"{_field_names(drifted)}: {KEPT_AS_IT_IS}" if drifted else ""
     return DraftChange(address, Action.NOOP, drifted, because)
 
 
-def _refuse(address: Address, fields: Sequence[FieldChange]) -> DraftChange:
+def _refuse_change(address: Address, fields: Sequence[FieldChange]) -> DraftChange:
     changes = tuple(field for field in fields if field.effect > Effect.KEPT)
     return DraftChange(address, Action.REFUSED, changes, _worst_reason(fields))
 
 
 def _worst_reason(fields: Sequence[FieldChange]) -> str:
     worst = max(fields, key=lambda field: field.effect)
-    return f"{_names([worst])}: {worst.because}"
+    return f"{_field_names([worst])}: {worst.because}"
 
 
-def _names(fields: Sequence[FieldChange]) -> str:
+def _field_names(fields: Sequence[FieldChange]) -> str:
     return ", ".join(".".join(str(word) for word in field.path if word != "") for field in fields)
 
 
-def _unfinished(applied: Resource | None) -> str:
+def _interruption_reason(applied: Resource | None) -> str:
     """The reason for a change that an interrupted apply had begun; empty otherwise."""
     pending = applied is not None and applied.record and applied.record.pending is not None
     return "an interrupted apply did not finish it" if pending else ""
@@ -242,7 +248,7 @@ def _without_renames(
     return found
 
 
-def _change(
+def _build_change(
     draft: DraftChange, context: Context, plan_input: PlanInput, kinds: Mapping[str, Kind]
 ) -> Change:
     address, kind = draft.address, kinds[draft.address.kind]

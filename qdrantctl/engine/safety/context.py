@@ -13,11 +13,11 @@ from qdrantctl.model.snapshots.snapshot import UnfinishedRestore
 from qdrantctl.model.violation import Violation
 
 
-def _revert(_: Address) -> str:
+def _always_revert(_: Address) -> str:
     return "revert"
 
 
-def _never(_: Address) -> bool:
+def _never_waived(_: Address) -> bool:
     return False
 
 
@@ -32,9 +32,9 @@ class SafetyInput:
     """Its name, for the commands that hints print."""
     protected: bool = False
     """The environment is protected: more needs a consent, and only the project file gives one."""
-    on_drift: Callable[[Address], str] = _revert
+    on_drift: Callable[[Address], str] = _always_revert
     """revert, keep or refuse, for each address."""
-    no_snapshot: Callable[[Address], bool] = _never
+    no_snapshot: Callable[[Address], bool] = _never_waived
     """Whether the operator skips the snapshot before points are destroyed."""
     nodes: tuple[str, ...] = ()
     """Each node's own address, where stated."""

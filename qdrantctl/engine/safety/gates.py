@@ -65,7 +65,7 @@ def check_loosened_limits(inputs: SafetyInput) -> Iterator[Problem]:
             violation = Violation(
                 rule=rule,
                 address=change.address,
-                message=f"{change.address} would {verb} {_dotted(field)}{gains}",
+                message=f"{change.address} would {verb} {_format_field(field)}{gains}",
                 hint=f"If that is meant, add to consents in qdrantctl.yaml {entry}.",
             )
             yield Problem(violation, allowed_by=(verb, change.parsed_address))
@@ -89,8 +89,8 @@ def _describe_drift(field: FieldChange) -> str:
         "nothing" if value is ABSENT else canonical_json(value)
         for value in (field.recorded, field.live)
     )
-    return f"{_dotted(field)}: {was} -> {now}"
+    return f"{_format_field(field)}: {was} -> {now}"
 
 
-def _dotted(field: FieldChange) -> str:
+def _format_field(field: FieldChange) -> str:
     return ".".join(str(word) for word in field.path if word != "")

@@ -15,8 +15,8 @@ from qdrantctl.flows.cluster.connect import connect
 from qdrantctl.flows.cluster.indexing import wait_until_green
 from qdrantctl.flows.cluster.nodes import JobContext
 from qdrantctl.flows.lease import LeaseWait, current_actor, hold_lease
-from qdrantctl.flows.planning.plan import PlanOptions, PlanResult, plan_for
-from qdrantctl.flows.planning.saved_plan import revive
+from qdrantctl.flows.planning.plan import PlanOptions, PlanResult, make_plan_for
+from qdrantctl.flows.planning.saved_plan import recheck_saved_plan
 from qdrantctl.flows.state.checkout_age import OLDER
 from qdrantctl.flows.state.committed import is_state_locked, refresh_or_check_lock
 from qdrantctl.flows.state.desired import DesiredState
@@ -90,7 +90,7 @@ class ApplyResult:
     wait_interrupted: bool = False
 
 
-def apply(
+def apply_changes(
     settings: Settings,
     options: ApplyOptions,
     view: ApplyView,
@@ -107,15 +107,17 @@ def apply(
         view.show_plan(planned.plan)
         ensure_applicable(planned.plan)
         if not planned.plan.summary.changes:
-            return _finish(Report.of(planned.plan), view)
+            return _finish_apply(Report.of(planned.plan), view)
         if not (options.saved or options.auto_approve or view.approve(planned.plan)):
             return ApplyResult()
         with view.catch_signals() as is_cancelled:
             report = _apply_under_lease(planned, options, view, client, is_cancelled)
-            result = _finish(report, view)
+            result = _finish_apply(report, view)
             if not (options.wait and report.is_complete):
                 return result
-            not_green = wait_until_green(client, _indexed(report), view.show_indexing, is_cancelled)
+            not_green = wait_until_green(
+                client, _reindexed_collections(report), view.show_indexing, is_cancelled
+            )
             view.clear_progress()
             return ApplyResult(report, not_green, wait_interrupted=is_cancelled())
 
@@ -168,9 +170,11 @@ def _make_plan(
     today = date.today()
     try:
         if options.saved:
-            return revive(options.saved, settings, client, today, view.report_progress)
+            return recheck_saved_plan(options.saved, settings, client, today, view.report_progress)
         assert desired is not None
-        return plan_for(desired, settings, options.planning, client, today, view.report_progress)
+        return make_plan_for(
+            desired, settings, options.planning, client, today, view.report_progress
+        )
     finally:
         view.clear_progress()
 
@@ -208,12 +212,12 @@ def _accept_changed_plan(plan: Plan, options: ApplyOptions, view: ApplyView) -> 
     ensure_applicable(plan)
 
 
-def _finish(report: Report, view: ApplyView) -> ApplyResult:
+def _finish_apply(report: Report, view: ApplyView) -> ApplyResult:
     view.show_report(report)
     return ApplyResult(report)
 
 
-def _indexed(report: Report) -> list[Address]:
+def _reindexed_collections(report: Report) -> list[Address]:
     """The collections that the server may have to index again."""
     return [
         Address.parse(outcome.address)

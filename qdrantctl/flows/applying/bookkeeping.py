@@ -16,7 +16,7 @@ from qdrantctl.flows.execution.context import (
     Performers,
     StepFailure,
 )
-from qdrantctl.flows.execution.execute import execute
+from qdrantctl.flows.execution.execute import execute_plan
 from qdrantctl.flows.execution.read_back import Expected, read_back
 from qdrantctl.flows.execution.send import send_call
 from qdrantctl.flows.planning.plan import PlanResult
@@ -51,7 +51,7 @@ def apply_plan(
         verify=records.read_back,
         finish=records.write_applied,
     )
-    return execute(planned.plan, context, PERFORMERS, bookkeeping)
+    return execute_plan(planned.plan, context, PERFORMERS, bookkeeping)
 
 
 @dataclass(frozen=True, slots=True)

@@ -173,7 +173,7 @@ def _find_server(settings: Settings) -> _ServerPlace:
     if settings.embedded:
         from qdrantctl.adapters.local_server import server as devserver
 
-        running = devserver.start_server(settings.root)
+        running = devserver.ensure_server(settings.root)
         return _ServerPlace(Endpoint(url=running.url), running.ports[1], running.ports[2])
     if settings.endpoint is None:
         raise SettingsError("no server is named", hint="State url in the environment, or --url.")

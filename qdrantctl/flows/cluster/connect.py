@@ -28,7 +28,7 @@ def find_endpoint(settings: Settings) -> Endpoint:
     if settings.embedded:
         from qdrantctl.adapters.local_server import server as devserver
 
-        return Endpoint(url=devserver.start_server(settings.root).url)
+        return Endpoint(url=devserver.ensure_server(settings.root).url)
     if settings.endpoint is None:
         raise SettingsError("no server is named", hint="State url in the environment, or --url.")
     return settings.endpoint

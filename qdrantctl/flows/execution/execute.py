@@ -23,7 +23,7 @@ from qdrantctl.model.snapshots.snapshot import restore_command
 from qdrantctl.model.step import list_calls
 
 
-def execute(
+def execute_plan(
     plan: Plan,
     context: ExecutionContext,
     performers: Performers,
@@ -39,13 +39,13 @@ def execute(
     outcomes: list[Outcome] = []
     for change in plan.changes:
         if change.action is Action.NOOP:
-            outcomes.append(_outcome(change, OutcomeStatus.NOOP))
+            outcomes.append(_make_outcome(change, OutcomeStatus.NOOP))
             continue
         if bookkeeping.can_start(change, outcomes, context):
             context.job.say(f"{change.address}: {change.action}")
             outcome = _execute_change(change, plan, context, performers, bookkeeping)
         else:
-            outcome = _outcome(change, OutcomeStatus.NOT_REACHED)
+            outcome = _make_outcome(change, OutcomeStatus.NOT_REACHED)
         outcomes.append(outcome)
         context.on_outcome(outcome)
     return Report.of(plan, outcomes, command=command, interrupted=context.is_cancelled())
@@ -117,7 +117,7 @@ def _perform_steps(
     return None
 
 
-def _outcome(change: Change, status: OutcomeStatus) -> Outcome:
+def _make_outcome(change: Change, status: OutcomeStatus) -> Outcome:
     return Outcome(address=change.address, action=change.action, status=status)
 
 

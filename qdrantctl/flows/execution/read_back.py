@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-from qdrantctl.engine.planning.compare import compare
+from qdrantctl.engine.planning.compare import compare_resource
 from qdrantctl.flows.execution.context import ExecutionContext, StepFailure
 from qdrantctl.flows.state.live import read_live
 from qdrantctl.kinds.catalog import BY_NAME
@@ -82,7 +82,7 @@ def _remaining_differences(
         return (f"{change.address} is not there",)
     desired = expected.desired[address]
     kind, applied = BY_NAME[address.kind], expected.last_applied.get(address)
-    comparison = compare(desired, live, applied, kind, server, expected.today)
+    comparison = compare_resource(desired, live, applied, kind, server, expected.today)
     kept = {field.path for field in change.fields if field.effect is Effect.KEPT}
     remaining = (field for field in comparison.needed_changes if field.path not in kept)
     return tuple(_describe_difference(field, live.facts.unread) for field in remaining)

@@ -12,7 +12,7 @@ from qdrantctl.model.step import Call
 def send_call(call: Call, _: ChangeProgress, context: ExecutionContext) -> None:
     """Send a request. Raises StepFailure."""
     try:
-        _send(call, context)
+        _send_request(call, context)
     except ClusterError as error:
         what = f"{call.method} {call.path}: {error.line}"
         if error.outcome_unknown:
@@ -21,7 +21,7 @@ def send_call(call: Call, _: ChangeProgress, context: ExecutionContext) -> None:
         raise StepFailure(what, index_may_appear=index_may_appear) from None
 
 
-def _send(call: Call, context: ExecutionContext) -> None:
+def _send_request(call: Call, context: ExecutionContext) -> None:
     """Send a request; where no answer came and twice is the same as once, again.
 
     Whether the server builds an index is not to be seen before it is there: a second request for

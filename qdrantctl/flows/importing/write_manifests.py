@@ -48,13 +48,15 @@ def import_manifests(
     if options.update:
         result = update_manifests(settings, options.addresses, client, today, progress)
     else:
-        result = import_resources(settings, _request(settings, options), client, today, progress)
+        result = import_resources(
+            settings, _import_selection(settings, options), client, today, progress
+        )
     if not options.printed:
         manifest_files.write_files(result.texts, result.before)
     return result
 
 
-def _request(settings: Settings, options: ImportOptions) -> ImportSelection:
+def _import_selection(settings: Settings, options: ImportOptions) -> ImportSelection:
     if options.printed:
         folder = settings.root
     elif options.folder is None:

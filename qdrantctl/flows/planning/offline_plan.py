@@ -11,7 +11,12 @@ from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.qdrant.ledger import LedgerContents
 from qdrantctl.adapters.system import git
 from qdrantctl.engine.safety.rules import check_safety
-from qdrantctl.flows.planning.plan import PlanOptions, notes, recorded_options, think
+from qdrantctl.flows.planning.plan import (
+    PlanOptions,
+    compute_changes,
+    plan_notices,
+    recorded_options,
+)
 from qdrantctl.flows.state.committed import read_commit, with_locked_versions
 from qdrantctl.flows.state.desired import load_desired_state
 from qdrantctl.flows.state.live import ClusterState
@@ -37,7 +42,7 @@ def plan_offline(settings: Settings, wishes: PlanOptions, base: str | None, toda
     wanted = with_locked_versions(settings, load_desired_state(settings))
     known = _committed_state(settings, base)
     found = ClusterState(known, known, LedgerContents(exists=True))
-    changes, inputs = think(settings, wishes, wanted, found, Server(UNKNOWN, ""), today)
+    changes, inputs = compute_changes(settings, wishes, wanted, found, Server(UNKNOWN, ""), today)
     safety = check_safety(inputs, settings.valid_consents(wishes.consents))
     ref = base or git.HEAD
     return Plan(
@@ -52,7 +57,7 @@ def plan_offline(settings: Settings, wishes: PlanOptions, base: str | None, toda
         violations=(
             *wanted.violations,
             *safety.violations,
-            *notes(settings, wishes, safety.used),
+            *plan_notices(settings, wishes, safety.used),
         ),
     )
 

@@ -12,7 +12,7 @@ from qdrantctl.adapters.qdrant import key_registry as registry
 from qdrantctl.adapters.qdrant import ledger
 from qdrantctl.adapters.tokens.signer import signing_problem
 from qdrantctl.engine.planning.inputs import PlanInput
-from qdrantctl.engine.planning.planner import plan_changes, unmanaged
+from qdrantctl.engine.planning.planner import plan_changes, unmanaged_addresses
 from qdrantctl.engine.planning.safety_snapshot import SKIP
 from qdrantctl.engine.planning.selection import Selection
 from qdrantctl.engine.safety.context import SafetyInput
@@ -72,12 +72,12 @@ class PlanResult:
     today: date
 
 
-def plan(
+def make_plan(
     settings: Settings, wishes: PlanOptions, door: NodeClient, today: date, progress: Progress
 ) -> PlanResult:
     """The plan for these settings. Raises ManifestError, ClusterError, UsageError."""
     progress("reading manifests")
-    return plan_for(
+    return make_plan_for(
         with_locked_versions(settings, load_desired_state(settings)),
         settings,
         wishes,
@@ -87,7 +87,7 @@ def plan(
     )
 
 
-def plan_for(
+def make_plan_for(
     wanted: DesiredState,
     settings: Settings,
     wishes: PlanOptions,
@@ -104,11 +104,11 @@ def plan_for(
     if any(BY_NAME[address.kind].needs_signing_key for address in wanted.inventory):
         progress("trying whether tokens can be signed")
         found = replace(found, unsigned=signing_problem(settings.endpoint))
-    changes, inputs = think(settings, wishes, wanted, found, door.server, today)
+    changes, inputs = compute_changes(settings, wishes, wanted, found, door.server, today)
     if more := needs_details(inputs):
         progress("counting points")
         found = with_details(door, found, wanted.inventory, more)
-        changes, inputs = think(settings, wishes, wanted, found, door.server, today)
+        changes, inputs = compute_changes(settings, wishes, wanted, found, door.server, today)
     safety = check_safety(inputs, settings.valid_consents(wishes.consents))
     made = Plan(
         qdrantctl_version=__version__,
@@ -117,7 +117,7 @@ def plan_for(
         server=PlannedServer.of(door.server, found.memory.cluster_id),
         manifests_digest=wanted.digest,
         options=recorded_options(settings, wishes),
-        prepare=_prepare(changes, found, door),
+        prepare=_preparing_steps(changes, found, door),
         changes=changes,
         violations=(
             *wanted.violations,
@@ -127,9 +127,11 @@ def plan_for(
             *check_checkout_is_current(
                 settings, wishes.allow_older, changes, found, wanted.versions
             ),
-            *notes(settings, wishes, safety.used),
+            *plan_notices(settings, wishes, safety.used),
         ),
-        unmanaged=unmanaged(_question(settings, wishes, wanted, found, door.server, today)),
+        unmanaged=unmanaged_addresses(
+            _plan_input(settings, wishes, wanted, found, door.server, today)
+        ),
     )
     return PlanResult(made, found, wanted, settings, today)
 
@@ -146,7 +148,7 @@ def recorded_options(settings: Settings, wishes: PlanOptions) -> RecordedOptions
     )
 
 
-def think(
+def compute_changes(
     settings: Settings,
     wishes: PlanOptions,
     wanted: DesiredState,
@@ -155,7 +157,7 @@ def think(
     today: date,
 ) -> tuple[tuple[Change, ...], SafetyInput]:
     """The changes that these worlds ask for, and what the safety rules look at."""
-    question = _question(settings, wishes, wanted, found, server, today)
+    question = _plan_input(settings, wishes, wanted, found, server, today)
     changes = plan_changes(question, BY_NAME)
     context = Context(
         server=question.server,
@@ -172,8 +174,8 @@ def think(
         kinds=BY_NAME,
         environment=settings.environment,
         protected=settings.protected,
-        on_drift=_on_drift(settings, wishes),
-        no_snapshot=_no_snapshot(settings, wishes),
+        on_drift=_drift_policies(settings, wishes),
+        no_snapshot=_snapshot_waivers(settings, wishes),
         nodes=settings.nodes,
         unfinished_restores={
             change.parsed_address: restore
@@ -188,7 +190,7 @@ def think(
     return changes, inputs
 
 
-def _question(
+def _plan_input(
     settings: Settings,
     wishes: PlanOptions,
     wanted: DesiredState,
@@ -209,19 +211,19 @@ def _question(
         versions=wanted.versions,
         selection=wishes.selection,
         consents=settings.valid_consents(wishes.consents),
-        on_drift=_on_drift(settings, wishes),
-        no_snapshot=_no_snapshot(settings, wishes),
+        on_drift=_drift_policies(settings, wishes),
+        no_snapshot=_snapshot_waivers(settings, wishes),
         nodes=settings.nodes,
     )
 
 
-def _no_snapshot(settings: Settings, wishes: PlanOptions) -> Callable[[Address], bool]:
+def _snapshot_waivers(settings: Settings, wishes: PlanOptions) -> Callable[[Address], bool]:
     """Where points go without a way back; nowhere in a protected environment."""
     named = () if settings.protected else wishes.no_snapshot
     return lambda address: any(matches_glob(pattern, str(address)) for pattern in named)
 
 
-def _on_drift(settings: Settings, wishes: PlanOptions) -> Callable[[Address], str]:
+def _drift_policies(settings: Settings, wishes: PlanOptions) -> Callable[[Address], str]:
     """What becomes of drift at an address: what the environment says, unless it was named."""
 
     def settled(address: Address) -> str:
@@ -231,7 +233,9 @@ def _on_drift(settings: Settings, wishes: PlanOptions) -> Callable[[Address], st
     return settled
 
 
-def _prepare(changes: Sequence[Change], found: ClusterState, door: Client) -> tuple[Step, ...]:
+def _preparing_steps(
+    changes: Sequence[Change], found: ClusterState, door: Client
+) -> tuple[Step, ...]:
     """The first creation of the ledger and of the registry of keys, where something needs them."""
     idle = (Action.NOOP, Action.REFUSED)
     made: list[Call] = []
@@ -244,7 +248,9 @@ def _prepare(changes: Sequence[Change], found: ClusterState, door: Client) -> tu
     return tuple(Step(call=call) for call in made)
 
 
-def notes(settings: Settings, wishes: PlanOptions, used: frozenset[Consent]) -> Iterator[Violation]:
+def plan_notices(
+    settings: Settings, wishes: PlanOptions, used: frozenset[Consent]
+) -> Iterator[Violation]:
     """What the settings have to say, and the consents that allow nothing: all but those `used`."""
     for note in settings.notes:
         yield Violation(rule="QC220", severity=Severity.NOTE, message=note)

@@ -11,7 +11,7 @@ from qdrantctl.engine.planning.drift_policy import is_kept_drift
 from qdrantctl.engine.planning.plan_comparison import changed_values
 from qdrantctl.engine.planning.safety_snapshot import destroys_points
 from qdrantctl.engine.safety.rules import needs_details
-from qdrantctl.flows.planning.plan import PlanOptions, PlanResult, think
+from qdrantctl.flows.planning.plan import PlanOptions, PlanResult, compute_changes
 from qdrantctl.flows.state.committed import committed_files
 from qdrantctl.flows.state.desired import DesiredState
 from qdrantctl.flows.state.ledger_fallback import with_committed_state_as_fallback
@@ -31,7 +31,7 @@ _MAX_LINES = 20
 """Differences that an error names."""
 
 
-def revive(
+def recheck_saved_plan(
     saved: Plan, settings: Settings, door: Client, today: date, progress: Progress
 ) -> PlanResult:
     """A saved plan with the state of now, where computing it again gives the same plan.
@@ -69,7 +69,7 @@ def options_of_1_0(saved: Plan) -> RecordedOptions:
     )
 
 
-def _touching(saved: Plan) -> tuple[Change, ...]:
+def _touched_addresses(saved: Plan) -> tuple[Change, ...]:
     return tuple(change for change in saved.changes if change.action not in _IDLE)
 
 
@@ -121,7 +121,7 @@ def _plan_again(
     """
     recorded = saved.options
     options = recorded if isinstance(recorded, RecordedOptions) else options_of_1_0(saved)
-    touched = {change.parsed_address for change in _touching(saved)}
+    touched = {change.parsed_address for change in _touched_addresses(saved)}
     records = cluster_state.remembered.items()
     part = replace(
         cluster_state, remembered=Inventory(r for address, r in records if address in touched)
@@ -141,17 +141,17 @@ def _plan_again(
         allow_older=options.allow_older,
         no_snapshot=options.no_snapshot,
     )
-    changes, inputs = think(settings, wishes, desired, part, door.server, today)
+    changes, inputs = compute_changes(settings, wishes, desired, part, door.server, today)
     if addresses := needs_details(inputs):
         part = with_details(door, part, desired.inventory, addresses)
-        changes, inputs = think(settings, wishes, desired, part, door.server, today)
+        changes, inputs = compute_changes(settings, wishes, desired, part, door.server, today)
     by_address = {change.address: change for change in changes}
     return by_address, replace(cluster_state, live=part.live)
 
 
 def _check_values(saved: Plan, changes: Mapping[str, Change], cluster_state: ClusterState) -> None:
     """Raises StaleError naming every value that is not as it was when the plan was made."""
-    touching = {change.address: change for change in _touching(saved)}
+    touching = {change.address: change for change in _touched_addresses(saved)}
     lines = [*_new_points(saved, changes, cluster_state), *changed_values(touching, changes)]
     if lines:
         more = f"\n  and {len(lines) - _MAX_LINES} more" if len(lines) > _MAX_LINES else ""
@@ -167,7 +167,7 @@ def _new_points(
 ) -> Iterator[str]:
     """Points that the plan would destroy unseen: when it was made, there were none."""
     skipped = set(_without_snapshot(saved))
-    for planned in _touching(saved):
+    for planned in _touched_addresses(saved):
         live, change = cluster_state.live.get(planned.parsed_address), changes.get(planned.address)
         expected = any(step.snapshot is not ABSENT for step in planned.steps)
         if live is None or change is None or expected or planned.address in skipped:

@@ -16,7 +16,7 @@ def start_server(directory: Path, progress: Callable[[str], None]) -> LocalServe
 
     Raises ServerError.
     """
-    return server.start_server(_project_root(directory), download=True, tell=progress)
+    return server.ensure_server(_project_root(directory), download=True, tell=progress)
 
 
 def stop_server(directory: Path) -> tuple[bool, int]:
@@ -25,7 +25,7 @@ def stop_server(directory: Path) -> tuple[bool, int]:
     Whether it was running, and how many verifications were cleaned up. Raises ServerError.
     """
     root = _project_root(directory)
-    return server.stop_server(root), scratch.remove_dead_scratch(root)
+    return server.end_server(root), scratch.remove_dead_scratch(root)
 
 
 def running_server(directory: Path) -> LocalServer | None:

@@ -17,7 +17,7 @@ from qdrantctl.model.step import Call
 KIND = "collection"
 
 
-def listed(
+def list_snapshot_files(
     door: NodeClient, nodes: tuple[str, ...], only: Address | None
 ) -> tuple[tuple[SnapshotListing, ...], tuple[str, ...]]:
     """Every snapshot of all collections, or of one; what cannot be read. Raises ClusterError."""
@@ -32,12 +32,12 @@ def listed(
         }
         live = {Address(KIND, name) for name in there if not name.startswith(OWN_PREFIX)}
         asked = (live | entries.keys()) if only is None else {only}
-        known, unread = _known(entries, asked)
+        known, unread = _recorded_files(entries, asked)
         everywhere = bool(nodes) or door.server.peers == 1
         found = [
             row
             for address in sorted(asked)
-            for row in _of(
+            for row in _files_of(
                 address,
                 entries.get(address, {}),
                 known.get(address, ()),
@@ -48,7 +48,7 @@ def listed(
     return tuple(found), unread
 
 
-def _known(
+def _recorded_files(
     entries: Mapping[Address, Mapping[str, Json]], asked: Iterable[Address]
 ) -> tuple[Mapping[Address, tuple[SnapshotRecord, ...]], tuple[str, ...]]:
     """The snapshots that the ledger tells of, and where what it tells cannot be read."""
@@ -62,7 +62,7 @@ def _known(
     return known, tuple(unread)
 
 
-def _of(
+def _files_of(
     address: Address,
     entry: Mapping[str, Json],
     kept_of: Iterable[SnapshotRecord],
@@ -74,7 +74,7 @@ def _of(
     known = {file.name: (taken, file) for taken in kept_of for file in taken.files}
     seen: set[str] = set()
     for url, node in doors.items():
-        for name, words in sorted(_told(node, address.name).items()):
+        for name, words in sorted(_list_on_node(node, address.name).items()):
             taken = known[name][0] if name in known else None
             seen.add(name)
             yield SnapshotListing(
@@ -102,7 +102,7 @@ def _of(
             )
 
 
-def _told(node: NodeClient, collection: str) -> Mapping[str, Mapping[str, Json]]:
+def _list_on_node(node: NodeClient, collection: str) -> Mapping[str, Mapping[str, Json]]:
     try:
         return list_node_snapshots(node, collection)
     except ClusterError as error:

@@ -24,12 +24,12 @@ SHOWN = 5.0
 _ABOUT = {"stands_in": "while a snapshot is restored"}
 
 
-def needed(server: Server) -> bool:
+def placeholder_needed(server: Server) -> bool:
     """Whether this server gives out only the snapshots of collections that exist."""
     return server.version >= SINCE
 
 
-def unread(server: Server, address: Address) -> QdrantctlError:
+def unreadable_error(server: Server, address: Address) -> QdrantctlError:
     """What is said where a snapshot would take the place of the collection that it hangs on."""
     return QdrantctlError(
         f"Qdrant {server.version} gives out the snapshots of {address} only while a "
@@ -48,7 +48,9 @@ def is_one(door: Client, collection: str) -> bool:
 
 
 @contextmanager
-def standing(door: Client, nodes: Iterable[NodeClient], collection: str) -> Iterator[None]:
+def placeholder_collection(
+    door: Client, nodes: Iterable[NodeClient], collection: str
+) -> Iterator[None]:
     """A stand-in for as long as this lasts. Raises ClusterError.
 
     One that a killed run has left is used. Whatever is no longer empty is not deleted.
@@ -59,14 +61,14 @@ def standing(door: Client, nodes: Iterable[NodeClient], collection: str) -> Iter
         if not error.conflict:
             raise
     try:
-        _known(nodes, collection)
+        _wait_until_listed(nodes, collection)
         yield
     finally:
         if is_one(door, collection):
             door.request(Call(method="DELETE", path=collection_path(collection)))
 
 
-def _known(nodes: Iterable[NodeClient], collection: str) -> None:
+def _wait_until_listed(nodes: Iterable[NodeClient], collection: str) -> None:
     """Wait until every node lists the snapshots. Raises ClusterError."""
     call = Call(method="GET", path=collection_path(collection, "snapshots"))
     for node in nodes:

@@ -35,21 +35,21 @@ def take_safety_snapshot(
 ) -> None:
     """The performer of `Snapshot`, before points are destroyed. Raises QdrantctlError."""
     if live := context.live.get(Address("collection", step.collection)):
-        progress.snapshot = _take(step, live, context.job)
+        progress.snapshot = _take_snapshot(step, live, context.job)
         progress.restore_point = progress.snapshot.id
 
 
-def _take(step: Snapshot, live: Resource, work: JobContext) -> SnapshotRecord:
+def _take_snapshot(step: Snapshot, live: Resource, work: JobContext) -> SnapshotRecord:
     """A snapshot on every node that holds shards. Raises QdrantctlError; nothing was destroyed."""
     told = read_topology(work.door, step.collection)
     holders = frozenset(peer for _, peer, _ in list_replicas(told))
     with connect_nodes(work.door, step.nodes, holders, f"snapshot of {step.collection}") as nodes:
-        taken = begun(step.collection, live, told, nodes, work)
+        taken = create_node_snapshots(step.collection, live, told, nodes, work)
         files = (_read_back(file, nodes[file.peer], step.collection, work) for file in taken.files)
         return taken.model_copy(update={"files": tuple(files)})
 
 
-def begun(
+def create_node_snapshots(
     collection: str,
     live: Resource,
     told: Mapping[str, Any],
@@ -61,7 +61,7 @@ def begun(
     `told` says which do. A collection with shard keys may have no shard yet: then all have a part.
     """
     holders = {peer for _, peer, _ in list_replicas(told)} or nodes.keys()
-    files = tuple(_file(peer, nodes[peer], collection, work) for peer in sorted(holders))
+    files = tuple(_node_file(peer, nodes[peer], collection, work) for peer in sorted(holders))
     wanted = {shard for shard, _, _ in list_replicas(told)}
     if missing := wanted - {shard for file in files for shard in file.shards}:
         raise ClusterError(
@@ -76,12 +76,12 @@ def begun(
         server=str(work.door.server.version),
         aliases=live.facts.aliases,
         spec=live.spec,
-        keys=_keys(told),
+        keys=_shard_keys_of(told),
         files=files,
     )
 
 
-def _keys(told: Mapping[str, Any]) -> tuple[tuple[str | int, tuple[int, ...]], ...]:
+def _shard_keys_of(told: Mapping[str, Any]) -> tuple[tuple[str | int, tuple[int, ...]], ...]:
     """Shard keys with their shards, in the order in which the shards were made."""
     found: dict[str | int, set[int]] = defaultdict(set)
     for shard in (*told["local_shards"], *told["remote_shards"]):
@@ -100,7 +100,7 @@ def _of_its_own_second(node: NodeClient, collection: str) -> None:
         time.sleep(SECOND)
 
 
-def _file(peer: str, node: NodeClient, collection: str, work: JobContext) -> NodeSnapshotFile:
+def _node_file(peer: str, node: NodeClient, collection: str, work: JobContext) -> NodeSnapshotFile:
     """One node's part, as the server tells of it."""
     work.say(f"collection/{collection}: taking a snapshot on {node.server.url}")
     _of_its_own_second(node, collection)

@@ -66,7 +66,7 @@ def drift_headline(made: Drift) -> str:
     parts += [f"{number} {words}" for number, words in more if number]
     if made.lost:
         parts.append("the ledger is gone" if made.not_applied is not ABSENT else "no such owner")
-    return f"{'Drift' if made.has_drifted else 'No drift'}: {', '.join(parts)}."
+    return f"{'Drift' if made.has_drift else 'No drift'}: {', '.join(parts)}."
 
 
 def drift_summary(made: Drift) -> str:

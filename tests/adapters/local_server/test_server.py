@@ -37,7 +37,7 @@ def project(tmp_path: Path) -> Iterator[Path]:
     yield root
     for folder in tmp_path.rglob(".qdrantctl"):
         if folder.is_dir():
-            devserver.stop_server(folder.parent)
+            devserver.end_server(folder.parent)
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def script(file: Path, text: str) -> Path:
 
 
 def start(root: Path) -> devserver.LocalServer:
-    return devserver.start_server(root, download=True)
+    return devserver.ensure_server(root, download=True)
 
 
 def ask(running: devserver.LocalServer, method: str, path: str, body: object = None) -> object:
@@ -117,9 +117,9 @@ class TestServer:
     def test_keeps_its_data_and_its_address(self, project: Path) -> None:
         first = start(project)
         create(first, "products")
-        assert devserver.stop_server(project)
+        assert devserver.end_server(project)
         assert devserver.find_server(project) is None
-        assert not devserver.stop_server(project)
+        assert not devserver.end_server(project)
         second = start(project)
         assert (second.url, names(second)) == (first.url, {"products"})
         assert second.pid != first.pid
@@ -127,7 +127,7 @@ class TestServer:
     def test_takes_other_ports_when_its_own_are_taken(self, project: Path) -> None:
         first = start(project)
         create(first, "products")
-        devserver.stop_server(project)
+        devserver.end_server(project)
         known = json.loads(note(project).read_text())
         with ExitStack() as taken:
             for port in ("http_port", "grpc_port", "p2p_port"):
@@ -176,7 +176,7 @@ class TestServer:
         other.mkdir()
         one, two = start(project), start(other)
         assert one.url != two.url
-        devserver.stop_server(other)
+        devserver.end_server(other)
         assert devserver.find_server(project) == one
 
 
@@ -220,7 +220,7 @@ class TestProcess:
         self, project: Path, bystander: subprocess.Popen[bytes], began: str | None
     ) -> None:
         start(project)
-        devserver.stop_server(project)
+        devserver.end_server(project)
         known = json.loads(note(project).read_text())
         known |= {
             "pid": bystander.pid,
@@ -228,7 +228,7 @@ class TestProcess:
         }
         note(project).write_text(json.dumps(known))
         assert devserver.find_server(project) is None
-        assert not devserver.stop_server(project)
+        assert not devserver.end_server(project)
         assert start(project).pid != bystander.pid
         assert bystander.poll() is None
 
@@ -237,7 +237,7 @@ class TestProcess:
         (project / ".qdrantctl").mkdir()
         note(project).write_text(text)
         assert devserver.find_server(project) is None
-        assert not devserver.stop_server(project)
+        assert not devserver.end_server(project)
         assert start(project).pid
 
     def test_a_server_that_the_note_does_not_tell_of_is_not_touched(
@@ -250,14 +250,14 @@ class TestProcess:
         start(project)
         kept = note(project).read_text()
         note(project).write_text(json.dumps(json.loads(kept) | {"pid": bystander.pid}))
-        for verb in (devserver.find_server, devserver.stop_server, devserver.start_server):
+        for verb in (devserver.find_server, devserver.end_server, devserver.ensure_server):
             with pytest.raises(ServerError, match="does not tell of") as told:
                 verb(project)
             if sys.platform == "linux":
                 assert f"the process {json.loads(kept)['pid']} (qdrant)" in told.value.hint
         assert bystander.poll() is None
         note(project).write_text(kept)
-        assert devserver.stop_server(project)
+        assert devserver.end_server(project)
 
     def test_one_that_nobody_would_know_again_is_ended(self, project: Path) -> None:
         (project / ".qdrantctl" / "server.json").mkdir(parents=True)  # no note can be written
@@ -274,7 +274,7 @@ class TestProcess:
         copy = tmp_path / "copy"
         shutil.copytree(project, copy)
         assert devserver.find_server(copy) is None
-        assert not devserver.stop_server(copy)
+        assert not devserver.end_server(copy)
         assert start(copy).url != running.url
         assert devserver.find_server(project) == running
 
@@ -285,7 +285,7 @@ class TestProcess:
         found = start(moved)
         assert (found.pid, found.url) == (running.pid, running.url)
         create(found, "products")
-        assert devserver.stop_server(moved)
+        assert devserver.end_server(moved)
 
     def test_one_that_cannot_write_is_not_handed_out(
         self, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -304,7 +304,7 @@ class TestProcess:
         with pytest.raises(ServerError, match="is not ready") as told:
             start(project)
         assert "Consensus stopped" in told.value.why
-        assert devserver.stop_server(project)
+        assert devserver.end_server(project)
 
     def test_one_that_does_not_listen_is_killed(
         self, project: Path, monkeypatch: pytest.MonkeyPatch
@@ -312,7 +312,7 @@ class TestProcess:
         running = start(project)
         os.kill(running.pid, signal.SIGSTOP)
         monkeypatch.setattr(devserver_process, "TERM_SECONDS", 0.3)  # else 20 seconds
-        assert devserver.stop_server(project)
+        assert devserver.end_server(project)
         assert devserver.find_server(project) is None
 
 
@@ -343,7 +343,7 @@ class TestFailures:
             program.chmod(mode)
         monkeypatch.setenv("QDRANTCTL_QDRANT_BIN", str(program))
         with pytest.raises(ServerError) as told:
-            devserver.start_server(project)
+            devserver.ensure_server(project)
         assert words in f"{told.value.what}\n{told.value.why}"
         assert devserver.find_server(project) is None
         monkeypatch.delenv("QDRANTCTL_QDRANT_BIN")
@@ -356,26 +356,26 @@ class TestFailures:
         monkeypatch.setenv("QDRANTCTL_QDRANT_BIN", str(program))
         monkeypatch.setattr(devserver, "READY_SECONDS", 0.5)  # else 30
         with pytest.raises(ServerError, match="is not ready") as told:
-            devserver.start_server(project)
+            devserver.ensure_server(project)
         assert "still thinking" in told.value.why
         assert "dev down" in told.value.hint
-        assert devserver.stop_server(project)  # the shell and what it started
+        assert devserver.end_server(project)  # the shell and what it started
 
     def test_a_folder_that_is_none(self, project: Path) -> None:
         (project / ".qdrantctl").write_text("")
-        for verb in (devserver.start_server, devserver.find_server):
+        for verb in (devserver.ensure_server, devserver.find_server):
             with pytest.raises(ServerError, match="cannot be used"):
                 verb(project)
-        assert not devserver.stop_server(project)
+        assert not devserver.end_server(project)
         with pytest.raises(ServerError, match="cannot be used"):
-            devserver.start_server(project / "missing")
+            devserver.ensure_server(project / "missing")
 
     @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
     def test_a_folder_that_is_not_writable(self, project: Path) -> None:
         project.chmod(0o500)
         try:
             with pytest.raises(ServerError, match="cannot be used"):
-                devserver.start_server(project)
+                devserver.ensure_server(project)
         finally:
             project.chmod(0o700)
 
@@ -393,7 +393,7 @@ class TestBinary:
 
     def test_nothing_there_names_dev_up(self, no_program: Path, project: Path) -> None:
         with pytest.raises(ServerError) as told:
-            devserver.start_server(project)
+            devserver.ensure_server(project)
         assert "qdrantctl dev up" in told.value.hint
 
     def test_a_changed_program_in_the_cache_is_not_run(

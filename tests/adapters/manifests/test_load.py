@@ -152,7 +152,7 @@ WHOLE = [
     (HEAD.replace("products", "a b"), "QC052", 3, 18, "choke on", "Letters, digits"),
     (HEAD.replace("products", "12"), "QC042", 3, 18, "a string, found 12", "Put it in quotes."),
     (HEAD.replace("name: p", "nam: p"), "QC041", 3, 11, "name is required", "Add name"),
-    (HEAD.replace("{name: products}", "c"), "QC042", 3, 11, "a mapping", "called"),
+    (HEAD.replace("{name: products}", "c"), "QC042", 3, 11, "a mapping", "Name and labels"),
     (HEAD.replace("metadata: {name: products}\n", ""), "QC041", 1, 1, "metadata is", "Add meta"),
     (HEAD.partition("spec")[0], "QC041", 1, 1, "spec is required", "Add spec"),
     (HEAD.partition("spec")[0] + "spec: [a]", "QC042", 4, 7, "a mapping", "asked"),
@@ -360,7 +360,7 @@ def test_render_text_goes_on_after_a_broken_file(tmp_path):
     (tmp_path / "a.yaml.j2").write_text("{{ nope }}")
     (tmp_path / "b.yaml").write_text(HEAD)
     found = list(render_sources(loaded_sources(tmp_path), lambda: b""))
-    assert [type(one).__name__ for one in found] == ["Page", "Violation"]
+    assert [type(one).__name__ for one in found] == ["SourceText", "Violation"]
     assert isinstance(found[0], SourceText)
     assert found[0].text == HEAD
 

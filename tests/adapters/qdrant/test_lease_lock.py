@@ -239,8 +239,8 @@ def test_owners_whose_names_look_alike_are_apart(node):
 )
 def test_every_request_may_fail_once(node, metadata, way, monkeypatch):
     """Whatever is cut on the way: it is held or it is not, and in the end nothing is left over."""
-    monkeypatch.setattr("qdrantctl.adapters.qdrant.client.PAUSE", 0.01)
-    monkeypatch.setattr(held, "PAUSE", 0.01)
+    monkeypatch.setattr("qdrantctl.adapters.qdrant.client.RETRY_PAUSE", 0.01)
+    monkeypatch.setattr(held, "SETTLE_SECONDS", 0.01)
     number = 0
     while True:
         number += 1

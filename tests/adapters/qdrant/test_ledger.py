@@ -30,7 +30,7 @@ def cluster(request):
 
 def test_what_is_written_is_read_exactly(cluster):
     assert ledger.read_ledger(cluster) == ledger.LedgerContents()
-    cluster.ask(ledger.ledger_creation_request(cluster.server))
+    cluster.request(ledger.ledger_creation_request(cluster.server))
     assert ledger.read_ledger(cluster) == ledger.LedgerContents(exists=True)
     ledger.write_cluster_id(cluster, "some-id")
     ledger.write_entries(
@@ -45,7 +45,7 @@ def test_what_is_written_is_read_exactly(cluster):
 
 
 def test_an_address_has_one_entry(cluster):
-    cluster.ask(ledger.ledger_creation_request(cluster.server))
+    cluster.request(ledger.ledger_creation_request(cluster.server))
     ledger.write_entries(cluster, [entry("collection/a", schema_version=1)])
     ledger.write_entries(cluster, [entry("collection/a", schema_version=2, owner="x/y")])
     (only,) = ledger.read_ledger(cluster).entries.values()
@@ -53,7 +53,7 @@ def test_an_address_has_one_entry(cluster):
 
 
 def test_more_entries_than_a_page(cluster):
-    cluster.ask(ledger.ledger_creation_request(cluster.server))
+    cluster.request(ledger.ledger_creation_request(cluster.server))
     ledger.write_entries(cluster, [entry(f"collection/c{i}") for i in range(2500)])
     assert len(ledger.read_ledger(cluster).entries) == 2500
 

@@ -19,7 +19,7 @@ def read(text):
 def parser(request, monkeypatch):
     """Both parsers: the C one is missing on some systems."""
     if request.param == "Python":
-        monkeypatch.setattr(yaml_documents, "events", yaml_documents.parse_events_slowly)
+        monkeypatch.setattr(yaml_documents, "parse_events", yaml_documents.parse_events_slowly)
     return request.param
 
 

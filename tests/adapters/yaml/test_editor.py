@@ -16,7 +16,7 @@ from qdrantctl.model.field_rule import json_equal
 @pytest.fixture(params=["C", "Python"], autouse=True)
 def _parser(request, monkeypatch):
     if request.param == "Python":
-        monkeypatch.setattr(yaml_nodes, "events", yaml_nodes.python_events)
+        monkeypatch.setattr(yaml_nodes, "parse_events", yaml_nodes.parse_events_slowly)
 
 
 HEAD = """\

@@ -281,7 +281,7 @@ def test_the_key_is_never_shown(project, empty_qdrant, monkeypatch, capsysbinary
     """The server's own words repeat the key, too."""
     echo = json.dumps({"status": {"error": f"bad key {CANARY}"}}).encode()
     told = answer(fault, echo, "retry-after: 0") if isinstance(fault, int) else fault
-    monkeypatch.setattr("qdrantctl.adapters.qdrant.client.PAUSE", 0.001)
+    monkeypatch.setattr("qdrantctl.adapters.qdrant.client.RETRY_PAUSE", 0.001)
     with proxied(empty_qdrant.http_port, lambda *_: told) as proxy:
         monkeypatch.setenv("CLUSTER_URL", proxy.url)
         for words in COMMANDS:
@@ -304,7 +304,7 @@ def test_a_collection_of_which_nothing_is_stated(project, empty_qdrant):
 
 def test_a_bug_is_no_traceback(project, monkeypatch):
     """Replaced by something that fails, since no input is known that does."""
-    monkeypatch.setattr("qdrantctl.flows.planning.plan.worlds", lambda *_: [][CANARY])
+    monkeypatch.setattr("qdrantctl.flows.planning.plan.read_cluster_state", lambda *_: [][CANARY])
     result = run_cli("plan", project=project)
     assert result.code == 1
     told = result.err

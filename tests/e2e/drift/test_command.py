@@ -46,7 +46,7 @@ def test_a_read_only_key_is_enough(tmp_path, fresh_qdrant, monkeypatch):
 
 @pytest.mark.parametrize("status", [401, 403, 500])
 def test_errors_are_no_empty_world(shop, monkeypatch, status):
-    monkeypatch.setattr("qdrantctl.adapters.qdrant.client.PAUSE", 0.001)
+    monkeypatch.setattr("qdrantctl.adapters.qdrant.client.RETRY_PAUSE", 0.001)
 
     def refuse(_: int, head: bytes) -> bytes | None:
         return answer(status, b'{"status":{"error":"no"}}') if b"scroll" in head else None

@@ -167,14 +167,14 @@ def violations(told: Told, project: Path, monkeypatch: pytest.MonkeyPatch) -> li
         found = worlds(cluster)
         # Told instead of read: planning is pure, and many of these worlds need days or nodes to
         # come about. The scenarios, which this page names, are the same on real servers.
-        monkeypatch.setattr(flow, "worlds", lambda *_: found)
+        monkeypatch.setattr(flow, "read_cluster_state", lambda *_: found)
         for module in (flow, recall):
-            monkeypatch.setattr(module, "detailed", lambda *_: found)
-        monkeypatch.setattr(flow, "unsigned", lambda _: "")
+            monkeypatch.setattr(module, "with_details", lambda *_: found)
+        monkeypatch.setattr(flow, "signing_problem", lambda _: "")
         monkeypatch.setattr(kept, "read_policies", lambda *_: policies(found))
-        monkeypatch.setattr(flow.registry, "missing", lambda _: ())
-        door: Any = SimpleNamespace(server=server, now=NOW)
-        made = flow.plan(settings, wishes, door, TODAY, lambda _: None)
+        monkeypatch.setattr(flow.registry, "registry_creation_requests", lambda _: ())
+        door: Any = SimpleNamespace(server=server, server_time=NOW)
+        made = flow.make_plan(settings, wishes, door, TODAY, lambda _: None)
         return list(made.plan.violations)
     except ManifestError as error:
         return list(error.violations)  # type: ignore[arg-type]

@@ -20,7 +20,7 @@ def project(tmp_path: Path) -> Iterator[Path]:
     (tmp_path / "qdrantctl.yaml").touch()
     (tmp_path / "deep" / "down").mkdir(parents=True)
     yield tmp_path
-    devserver.stop_server(tmp_path)
+    devserver.end_server(tmp_path)
 
 
 @pytest.mark.server

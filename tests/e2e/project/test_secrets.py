@@ -132,7 +132,7 @@ def project(tmp_path, monkeypatch):
     (tmp_path / "qdrantctl.yaml").write_text(PROJECT)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CLUSTER_KEY", CANARY)
-    monkeypatch.setattr("qdrantctl.adapters.qdrant.client.PAUSE", 0.001)
+    monkeypatch.setattr("qdrantctl.adapters.qdrant.client.RETRY_PAUSE", 0.001)
     monkeypatch.setattr("sys.stdin", StringIO(CANARY))
     return tmp_path
 

@@ -53,13 +53,13 @@ def test_every_format_is_harmless_and_counts_alike(made):
     whole = text.drift(made)
     assert_harmless(whole)
     last = whole.splitlines()[-1]
-    assert last.startswith(("Drift: " if made.drifted else "No drift: ") + made.owner)
+    assert last.startswith(("Drift: " if made.has_drift else "No drift: ") + made.owner)
     assert_harmless(re.sub(r"\x1b\[[0-9;]*m", "", text.drift(made, Style(colour=True))))
     told = markdown.drift(made, Style(max_bytes=10**9))
     assert_harmless(told)
     assert last.rpartition(": ")[2] in told.splitlines()[1]
     document = plain_json.loads(json.drift(made))
-    assert document["drift"] is made.drifted
+    assert document["drift"] is made.has_drift
     assert ("not_applied" in document) is (made.not_applied is not ABSENT)
 
 

@@ -20,11 +20,11 @@ from qdrantctl.flows.cluster.nodes import (
     list_shard_keys,
     read_topology,
 )
-from qdrantctl.flows.snapshots.policies.progress import PolicyRun, stored
-from qdrantctl.flows.snapshots.policies.sample import sample
+from qdrantctl.flows.snapshots.policies.progress import PolicyRun, as_stored_set
+from qdrantctl.flows.snapshots.policies.sample import take_sample
 from qdrantctl.flows.snapshots.sets.catalog import list_sets, write_json
 from qdrantctl.flows.snapshots.sets.cluster_store import delete_server_file
-from qdrantctl.flows.snapshots.take import begun
+from qdrantctl.flows.snapshots.take import create_node_snapshots
 from qdrantctl.flows.state.live import read_live
 from qdrantctl.kinds.cron_schedule import schedule_at
 from qdrantctl.model.address import Address
@@ -98,10 +98,10 @@ def create_set(step: TakeSet, run: PolicyRun) -> SetManifest:
     holders = frozenset(peer for _, peer, _ in list_replicas(shards))
     keys = list_shard_keys(shards)
     with connect_nodes(work.door, step.nodes, holders, str(address)) as nodes:
-        before = sample(work.door, step.collection, live.spec, keys)
-        taken = begun(step.collection, live, shards, nodes, work)
+        before = take_sample(work.door, step.collection, live.spec, keys)
+        taken = create_node_snapshots(step.collection, live, shards, nodes, work)
         # What was written meanwhile may be in the snapshot or not.
-        unchanged = before.both(sample(work.door, step.collection, live.spec, keys))
+        unchanged = before.both(take_sample(work.door, step.collection, live.spec, keys))
     manifest = SetManifest(
         owner=status.owner,
         policy=status.name,
@@ -144,7 +144,7 @@ def conclude_set(
     for _, each in sets:
         before = policy.sets.get((each.destination, folder))
         if each.state == "complete" and not (before and before.state == "complete"):
-            run.progress.taken.append(stored(each))
+            run.progress.taken.append(as_stored_set(each))
     holding = [(s, each) for s, each in sets if policy.status.has_server_copies(each.info)]
     if holding and is_everywhere and not policy.status.errors:
         urls = [store.url for store in complete_at]
@@ -162,7 +162,7 @@ def copy_to_destination(
     taken = manifest.snapshot
     peers = frozenset(file.peer for file in taken.files)
     files: list[NodeSnapshotFile] = []
-    with connect_nodes(work.door, _nodes(work), peers, manifest.address) as nodes:
+    with connect_nodes(work.door, _require_nodes(work), peers, manifest.address) as nodes:
         for file in taken.files:
             if not file.checksum or existing.get(node_file(file.peer)) != file.size:
                 chunks = VerifiedChunks(file, taken.collection, nodes[file.peer], work)
@@ -175,7 +175,7 @@ def copy_to_destination(
     return complete
 
 
-def _nodes(work: JobContext) -> tuple[str, ...]:
+def _require_nodes(work: JobContext) -> tuple[str, ...]:
     return work.nodes if work.door.server.peers > 1 else ()
 
 
@@ -227,7 +227,7 @@ def finish_set(sets: Sequence[tuple[Store, SnapshotSet]], work: JobContext, *, k
 def delete_server_copies(manifest: SetManifest, work: JobContext) -> None:
     """Delete the servers' own copies of a set. Raises QdrantctlError."""
     peers = current_members(work.door, (file.peer for file in manifest.snapshot.files))
-    with connect_nodes(work.door, _nodes(work), peers, manifest.address) as nodes:
+    with connect_nodes(work.door, _require_nodes(work), peers, manifest.address) as nodes:
         for file in manifest.snapshot.files:
             if file.peer in nodes:
                 delete_server_file(nodes[file.peer], manifest, file)
@@ -238,7 +238,7 @@ def source_is_gone(manifest: SetManifest, work: JobContext) -> bool:
     taken = manifest.snapshot
     peers = current_members(work.door, (file.peer for file in taken.files))
     try:
-        with connect_nodes(work.door, _nodes(work), peers, manifest.address) as nodes:
+        with connect_nodes(work.door, _require_nodes(work), peers, manifest.address) as nodes:
             return any(
                 file.peer not in nodes
                 or file.name not in list_node_snapshots(nodes[file.peer], taken.collection)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.qdrant.client import RestClient
 from qdrantctl.flows.cluster.nodes import JobContext
-from qdrantctl.flows.snapshots.listing import listed
+from qdrantctl.flows.snapshots.listing import list_snapshot_files
 from qdrantctl.flows.snapshots.policies.status import list_policy_sets
 from qdrantctl.flows.snapshots.sets.catalog import files_of_no_set
 from qdrantctl.flows.snapshots.sets.destination import list_cluster_sets, list_sets_at
@@ -38,7 +38,7 @@ def list_snapshots(
     settings: Settings, client: RestClient, work: JobContext, only: Address | None
 ) -> SnapshotInventory:
     """All that can be restored, or of one collection. Raises ClusterError."""
-    files, unread_files = listed(client, settings.nodes, only)
+    files, unread_files = list_snapshot_files(client, settings.nodes, only)
     sets, unread_sets = list_policy_sets(settings, work)
     sets = _sets_of(sets, only)
     unread = (*unread_files, *unread_sets)

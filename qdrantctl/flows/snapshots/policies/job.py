@@ -12,9 +12,9 @@ from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.qdrant.client import RestClient
 from qdrantctl.flows.cluster.nodes import JobContext
 from qdrantctl.flows.lease import LeaseWait, current_actor, hold_lease
-from qdrantctl.flows.snapshots.policies.prune import plan_prune, prune
+from qdrantctl.flows.snapshots.policies.prune import plan_prune, remove_sets
 from qdrantctl.flows.snapshots.policies.run import execute_run, plan_run
-from qdrantctl.flows.snapshots.policies.verify import verify
+from qdrantctl.flows.snapshots.policies.verify import verify_sets
 from qdrantctl.model.lease import snapshots_owner
 from qdrantctl.model.report import Outcome, Report
 from qdrantctl.model.snapshots.reports import RemovalReport, VerificationReport
@@ -64,7 +64,7 @@ def prune_policies(
     if removed and not dry_run:
         with hold_snapshot_lease(settings, client, wait, report_progress) as leased_work:
             removed, left = plan_prune(settings, leased_work, names, orphans)
-            prune(removed, leased_work)
+            remove_sets(removed, leased_work)
     sets = tuple(removal.set for removal in removed)
     return RemovalReport(sets, tuple(left), client.server_time, dry_run)
 
@@ -87,5 +87,5 @@ def verify_policies(
         on_verified(each, result)
 
     with hold_snapshot_lease(settings, client, wait, report_progress) as work:
-        untried = verify(settings, work, names, add, embedded=embedded)
+        untried = verify_sets(settings, work, names, add, embedded=embedded)
     return VerificationReport(tuple(verified), untried)

@@ -74,7 +74,7 @@ class PolicyRun:
         return self.policy
 
 
-def stored(snapshot_set: SnapshotSet) -> StoredSet:
+def as_stored_set(snapshot_set: SnapshotSet) -> StoredSet:
     """A set as reports name it."""
     manifest = snapshot_set.any_manifest
     return StoredSet(

@@ -9,7 +9,7 @@ from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.stores.store import Store
 from qdrantctl.flows.cluster.nodes import JobContext
 from qdrantctl.flows.snapshots.policies.backup import delete_server_copies
-from qdrantctl.flows.snapshots.policies.progress import PolicyRun, stored
+from qdrantctl.flows.snapshots.policies.progress import PolicyRun, as_stored_set
 from qdrantctl.flows.snapshots.policies.status import AppliedPolicy, read_policies
 from qdrantctl.flows.snapshots.sets.catalog import delete_set
 from qdrantctl.model.errors import StoreError, UsageError
@@ -86,7 +86,7 @@ def removable_sets(
     }
 
 
-def prune(removals: Sequence[PendingRemoval], work: JobContext) -> None:
+def remove_sets(removals: Sequence[PendingRemoval], work: JobContext) -> None:
     """Remove them. Raises QdrantctlError."""
     for each in removals:
         work.raise_if_cancelled()
@@ -107,4 +107,4 @@ def remove_set(step: RemoveSet, run: PolicyRun) -> None:
         address = run.policy.status.address
         run.work.say(f"{address}: removing {step.folder} from {step.destination}")
         removal.remove(run.work)
-        run.progress.removed.append(stored(removal.set))
+        run.progress.removed.append(as_stored_set(removal.set))

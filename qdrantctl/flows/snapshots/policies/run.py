@@ -25,7 +25,7 @@ from qdrantctl.flows.execution.context import (
     Performers,
     StepFailure,
 )
-from qdrantctl.flows.execution.execute import execute
+from qdrantctl.flows.execution.execute import execute_plan
 from qdrantctl.flows.snapshots.policies.backup import resume_set, source_is_gone, take_set
 from qdrantctl.flows.snapshots.policies.progress import PolicyRun
 from qdrantctl.flows.snapshots.policies.prune import remove_set
@@ -84,7 +84,7 @@ def _plan_change(policy: AppliedPolicy, work: JobContext) -> Change:
         action=Action.RUN if reasons else Action.NOOP,
         cause=Cause.EDIT,
         because=reasons or _next_time(policy),
-        steps=tuple(map(_step, steps)),
+        steps=tuple(map(_as_step, steps)),
     )
 
 
@@ -93,7 +93,7 @@ def _next_time(policy: AppliedPolicy) -> str:
     return f"nothing is due before {after:%Y-%m-%d %H:%M} UTC" if after else "nothing is due"
 
 
-def _step(step: SetStep) -> Step:
+def _as_step(step: SetStep) -> Step:
     match step:
         case TakeSet():
             return Step(snapshot=step)
@@ -148,7 +148,7 @@ def execute_run(
     }
     bookkeeping = Bookkeeping(verify=runs.add_results, can_start=runs.can_start)
     context = ExecutionContext(work, on_outcome=on_outcome)
-    report = execute(planned.plan, context, performers, bookkeeping, command="snapshots run")
+    report = execute_plan(planned.plan, context, performers, bookkeeping, command="snapshots run")
     if runs.lease_error:
         raise runs.lease_error
     return report

@@ -40,7 +40,9 @@ class Sample:
         return Sample(points, same if points == self.points else {})
 
 
-def sample(door: Client, collection: str, spec: Mapping[str, Json], keys: Sequence[Json]) -> Sample:
+def take_sample(
+    door: Client, collection: str, spec: Mapping[str, Json], keys: Sequence[Json]
+) -> Sample:
     """The first points; nothing where the server's caps forbid to look. Raises ClusterError.
 
     `spec` is the live one, `keys` are the shard keys. A query among the sampled points compares
@@ -52,20 +54,20 @@ def sample(door: Client, collection: str, spec: Mapping[str, Json], keys: Sequen
     without = {name for name, vector in sparse if vector.get("modifier") == "idf"}
     about = {"limit": SAMPLED, "with_payload": True, "with_vector": True}
     try:
-        points = _asked(door, collection, "scroll", about)["points"]
+        points = _read_points(door, collection, "scroll", about)["points"]
         ids = [point["id"] for point in points]
         queries: dict[str, SampleQuery] = {}
         for point in points:
-            for name, vector in _vectors(point).items():
+            for name, vector in _vectors_of(point).items():
                 if name not in queries and name not in without:
-                    scores = _scores(door, collection, name, vector, ids, keys)
-                    if all(map(_finite, scores.values())):
+                    scores = _query_scores(door, collection, name, vector, ids, keys)
+                    if all(map(_is_finite, scores.values())):
                         queries[name] = SampleQuery(point=json.dumps(point["id"]), scores=scores)
     except ClusterError as error:
         if error.status and error.status < 500:
             return Sample()
         raise
-    return Sample({json.dumps(point["id"]): _mark(point) for point in points}, queries)
+    return Sample({json.dumps(point["id"]): _point_digest(point) for point in points}, queries)
 
 
 def unlike_sample(manifest: SetManifest, collection: str, door: Client) -> Iterator[str]:
@@ -80,40 +82,40 @@ def unlike_sample(manifest: SetManifest, collection: str, door: Client) -> Itera
         door.request(Call(method="PATCH", path=collection_path(collection), body=body))
     ids = [json.loads(point) for point in manifest.sample]
     about = {"ids": ids, "with_payload": True, "with_vector": True}
-    points = {json.dumps(point["id"]): point for point in _asked(door, collection, "", about)}
+    points = {json.dumps(point["id"]): point for point in _read_points(door, collection, "", about)}
     for point, mark in manifest.sample.items():
-        if point not in points or _mark(points[point]) != mark:
+        if point not in points or _point_digest(points[point]) != mark:
             yield f"point {point} (not as it was)"
     keys = [key for key, _ in manifest.snapshot.keys]
     for name, query in manifest.queries.items():
-        vector = _vectors(points.get(query.point, {})).get(name)
+        vector = _vectors_of(points.get(query.point, {})).get(name)
         if vector is None:
             continue  # told already
-        now = _scores(door, collection, name, vector, ids, keys)
+        now = _query_scores(door, collection, name, vector, ids, keys)
         if now.keys() != query.scores.keys() or not all(
-            _finite(now[i]) and math.isclose(now[i], score, rel_tol=NEAR, abs_tol=NEAR)
+            _is_finite(now[i]) and math.isclose(now[i], score, rel_tol=NEAR, abs_tol=NEAR)
             for i, score in query.scores.items()
         ):
             using = f" by vector {name!r}" if name else ""
             yield f"the query for point {query.point}{using} (finds {now}, found {query.scores})"
 
 
-def _asked(door: Client, collection: str, what: str, body: Mapping[str, Json]) -> Any:
+def _read_points(door: Client, collection: str, what: str, body: Mapping[str, Json]) -> Any:
     path = collection_path(collection, "points", *([what] if what else []))
     return door.request(Call(method="POST", path=path, body=dict(body)))
 
 
-def _mark(point: Mapping[str, Json]) -> str:
+def _point_digest(point: Mapping[str, Json]) -> str:
     about = [point.get("vector"), point.get("payload")]
     return sha256(canonical_json(about).encode()).hexdigest()
 
 
-def _vectors(point: Mapping[str, Json]) -> Mapping[str, Json]:
+def _vectors_of(point: Mapping[str, Json]) -> Mapping[str, Json]:
     found = point.get("vector") or {}
     return found if isinstance(found, dict) else {"": found}
 
 
-def _scores(
+def _query_scores(
     door: Client,
     collection: str,
     name: str,
@@ -132,9 +134,9 @@ def _scores(
         body["using"] = name
     if keys:  # without, a collection of custom shards has none to ask
         body["shard_key"] = list(keys)
-    found = _asked(door, collection, "query", body)["points"]
+    found = _read_points(door, collection, "query", body)["points"]
     return {json.dumps(point["id"]): point["score"] for point in found}
 
 
-def _finite(score: Any) -> bool:
+def _is_finite(score: Any) -> bool:
     return isinstance(score, int | float) and math.isfinite(score)

@@ -93,7 +93,9 @@ def read_policies(
     entries = {a.name: entry for a, entry in memory.entries.items() if a.kind == "collection"}
     existing = frozenset(entry["name"] for entry in listed)
     return [
-        read_destinations(_status(settings, name, spec, existing, entries, work), settings, work)
+        read_destinations(
+            _policy_status(settings, name, spec, existing, entries, work), settings, work
+        )
         for name, spec in sorted(specs.items())
         if name in selected
     ]
@@ -103,7 +105,7 @@ def _policy_name(word: str) -> str:
     return Address.parse(word).name if word.startswith(f"{KIND}/") else word
 
 
-def _status(
+def _policy_status(
     settings: Settings,
     name: str,
     spec: Mapping[str, Any],
@@ -141,7 +143,9 @@ def read_destinations(status: PolicyStatus, settings: Settings, work: JobContext
     for url in status.spec["destination"]:
         try:
             stores[url] = store = _open_store(settings, work, status.name, url)
-            found = {each.folder: each for each in list_sets(store, *_folders(settings, status))}
+            found = {
+                each.folder: each for each in list_sets(store, *_policy_folders(settings, status))
+            }
         except QdrantctlError as error:
             destinations.append(DestinationStatus(url, error=error.line))
             stores.pop(url, None)
@@ -161,6 +165,6 @@ def _open_store(settings: Settings, work: JobContext, policy: str, url: str) -> 
     return open_store(url)
 
 
-def _folders(settings: Settings, status: PolicyStatus) -> tuple[str, ...]:
+def _policy_folders(settings: Settings, status: PolicyStatus) -> tuple[str, ...]:
     """Where the sets of a policy are, under every name of its owner."""
     return tuple(set_folder(owner, status.name) for owner in settings.owners)

@@ -19,7 +19,7 @@ from qdrantctl.flows.cluster.nodes import JobContext, list_node_snapshots
 from qdrantctl.flows.partial_failure import collect_errors
 from qdrantctl.flows.snapshots.policies.sample import unlike_sample
 from qdrantctl.flows.snapshots.policies.status import AppliedPolicy, read_policies
-from qdrantctl.flows.snapshots.restore.from_set import SelectedSet, restoring
+from qdrantctl.flows.snapshots.restore.from_set import SelectedSet, plan_restore_from_set
 from qdrantctl.flows.snapshots.restore.run import carried_out
 from qdrantctl.flows.snapshots.restore.target import TargetOptions
 from qdrantctl.flows.snapshots.sets.catalog import write_json
@@ -30,7 +30,7 @@ from qdrantctl.model.step import Call, collection_path
 OnResult = Callable[[SnapshotSet, VerificationResult], None]
 
 
-def verify(
+def verify_sets(
     settings: Settings,
     work: JobContext,
     only: tuple[str, ...],
@@ -43,7 +43,7 @@ def verify(
     With `embedded` on servers of this machine, which are empty at first and gone afterwards. What
     could not be tried says nothing of a set. Raises QdrantctlError.
     """
-    _sweep(settings, work)
+    _remove_leftovers(settings, work)
     untried: list[str] = []
     for policy in read_policies(settings, work, only):
         untried += policy.status.errors
@@ -83,15 +83,15 @@ def _verify_set(
         missed: tuple[str, ...] = (reason,)
     else:
         files = len(selected.manifest.snapshot.files)
-        target = _embedded(settings, work, files) if embedded else nullcontext(work)
+        target = _on_scratch_servers(settings, work, files) if embedded else nullcontext(work)
         with target as scratch:
             server = scratch.door.server.version
-            missed = _differences(settings, now, scratch, selected)
+            missed = _find_differences(settings, now, scratch, selected)
     return VerificationResult(when=now, good=not missed, server=str(server), missed=missed)
 
 
 @contextmanager
-def _embedded(settings: Settings, work: JobContext, count: int) -> Iterator[JobContext]:
+def _on_scratch_servers(settings: Settings, work: JobContext, count: int) -> Iterator[JobContext]:
     """Work on as many servers of this machine."""
     with (
         run_scratch_servers(settings.root, count, work.say) as endpoints,
@@ -100,7 +100,7 @@ def _embedded(settings: Settings, work: JobContext, count: int) -> Iterator[JobC
         yield JobContext(door, work.say, work.stop, tuple(endpoint.url for endpoint in endpoints))
 
 
-def _differences(
+def _find_differences(
     settings: Settings, now: datetime, work: JobContext, selected: SelectedSet
 ) -> tuple[str, ...]:
     """What is not as it was. Of a server that refuses once it may have been a bad moment."""
@@ -117,16 +117,18 @@ def _restore_and_compare(
     settings: Settings, now: datetime, work: JobContext, selected: SelectedSet
 ) -> tuple[str, ...]:
     """Restore a set through this door and compare; what was made is deleted again."""
-    name = f"{_ours(settings)}{uuid4().hex[:12]}"
-    made = restoring(settings, work, selected, TargetOptions(name, lambda _: False, False), now)
+    name = f"{_scratch_prefix(settings)}{uuid4().hex[:12]}"
+    made = plan_restore_from_set(
+        settings, work, selected, TargetOptions(name, lambda _: False, False), now
+    )
     try:
         missed, _ = carried_out(made, work)
         return (*missed, *unlike_sample(selected.manifest, name, work.door))
     finally:
-        _drop(name, work)
+        _drop_scratch_collection(name, work)
 
 
-def _drop(name: str, work: JobContext) -> None:
+def _drop_scratch_collection(name: str, work: JobContext) -> None:
     """Its snapshots first: those of a collection that is gone can be deleted by nobody."""
     nodes = work.nodes if work.door.server.peers > 1 else ()
     for url in nodes or ("",):
@@ -141,15 +143,15 @@ def _drop(name: str, work: JobContext) -> None:
     work.door.request(Call(method="DELETE", path=collection_path(name)))
 
 
-def _sweep(settings: Settings, work: JobContext) -> None:
+def _remove_leftovers(settings: Settings, work: JobContext) -> None:
     """What a verification that died has left, on this machine and in the cluster."""
     remove_dead_scratch(settings.root)
     listed = work.door.request(Call(method="GET", path="/collections"))["collections"]
     for entry in listed:
-        if entry["name"].startswith(_ours(settings)):
-            _drop(entry["name"], work)
+        if entry["name"].startswith(_scratch_prefix(settings)):
+            _drop_scratch_collection(entry["name"], work)
 
 
-def _ours(settings: Settings) -> str:
+def _scratch_prefix(settings: Settings) -> str:
     """How the collections begin that this owner makes: another one may be verifying, too."""
     return f"{SCRATCH}{sha256(settings.owner.encode()).hexdigest()[:8]}-"

@@ -15,8 +15,12 @@ from qdrantctl.adapters.stores.store import Store
 from qdrantctl.engine.snapshots.set_choice import RestoreRequest, choose_set
 from qdrantctl.flows.cluster.nodes import JobContext
 from qdrantctl.flows.snapshots import placeholder as stand_in
-from qdrantctl.flows.snapshots.restore.plan import PlannedRestore, planned, whole
-from qdrantctl.flows.snapshots.restore.target import TargetOptions, standing
+from qdrantctl.flows.snapshots.restore.plan import (
+    PlannedRestore,
+    build_restore_plan,
+    require_all_nodes,
+)
+from qdrantctl.flows.snapshots.restore.target import TargetOptions, inspect_target
 from qdrantctl.flows.snapshots.restore.upload import ByteSource
 from qdrantctl.flows.snapshots.sets.catalog import list_sets
 from qdrantctl.flows.snapshots.sets.cluster_store import cluster_stores
@@ -62,7 +66,7 @@ def select_set(
     return SelectedSet(store, chosen, chosen.manifest, choice.skipped)
 
 
-def restoring(
+def plan_restore_from_set(
     settings: Settings, work: JobContext, selected: SelectedSet, wish: TargetOptions, now: datetime
 ) -> PlannedRestore:
     """What restoring a set would do. Reads only. Raises QdrantctlError."""
@@ -70,14 +74,14 @@ def restoring(
     check_version(manifest, door)
     old = manifest.snapshot.collection
     name = wish.name or f"{old}-restored-{now:%Y%m%d-%H%M%S}"
-    target = standing(settings, door, name, wish, manifest.snapshot.aliases)
+    target = inspect_target(settings, door, name, wish, manifest.snapshot.aliases)
     is_own_source = name == old and selected.store.url == CLUSTER
-    if target.live and is_own_source and stand_in.needed(door.server):
-        raise stand_in.unread(door.server, target.address)
+    if target.live and is_own_source and stand_in.placeholder_needed(door.server):
+        raise stand_in.unreadable_error(door.server, target.address)
     taken, source = assign_files_to_nodes(selected, door)
     nodes = work.nodes if door.server.peers > 1 else ()
     step = Restore(collection=old, snapshot=manifest.id, name=name, nodes=nodes)
-    whole(step, taken, door)
+    require_all_nodes(step, taken, door)
     because = f"from {selected.store.url}, taken {manifest.taken:%Y-%m-%d %H:%M} UTC: "
     because += f"{taken.points:,} points, {taken.size:,} bytes"
     if selected.skipped:
@@ -85,7 +89,7 @@ def restoring(
         because += f"; {len(selected.skipped)} newer passed over: {states}"
     ours = manifest.owner in settings.owners
     memory = ledger.read_ledger(door)
-    plan = planned(settings, door, memory, target, taken, step, because, ours=ours)
+    plan = build_restore_plan(settings, door, memory, target, taken, step, because, ours=ours)
     return PlannedRestore(plan, step, taken, target, False, source, selected.store.url)
 
 

@@ -10,7 +10,7 @@ from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.qdrant import ledger
 from qdrantctl.flows.cluster.nodes import collection_exists, connect_nodes
 from qdrantctl.flows.snapshots import placeholder as stand_in
-from qdrantctl.flows.snapshots.restore.target import RestoreTarget, TargetOptions, standing
+from qdrantctl.flows.snapshots.restore.target import RestoreTarget, TargetOptions, inspect_target
 from qdrantctl.flows.snapshots.restore.upload import ByteSource
 from qdrantctl.flows.state.desired import DesiredState
 from qdrantctl.model.address import Address
@@ -52,7 +52,7 @@ class PlannedRestore:
         return [change.model_copy(update={"because": ""}) for change in self.plan.changes]
 
 
-def restoring(
+def plan_restore_from_ledger(
     settings: Settings, door: NodeClient, words: str, wish: TargetOptions, now: datetime
 ) -> PlannedRestore:
     """What restoring `words` (`collection/NAME` or `collection/NAME@ID`) would do. Reads only.
@@ -60,26 +60,26 @@ def restoring(
     Raises QdrantctlError where there is no such snapshot, or the name is taken.
     """
     memory = ledger.read_ledger(door)
-    address, taken = _found(memory, settings, words)
+    address, taken = _find_snapshot(memory, settings, words)
     name = wish.name or f"{address.name}-restored-{now:%Y%m%d-%H%M%S}"
     marks = filter(None, (find_unfinished_restore(entry) for entry in memory.entries.values()))
     left = any(mark.stand_in and mark.collection == address.name for mark in marks)
     listed = collection_exists(door, address.name) and not (
         left and stand_in.is_one(door, address.name)
     )
-    if name == address.name and stand_in.needed(door.server):
-        raise stand_in.unread(door.server, address)
-    found = standing(settings, door, name, wish, taken.aliases)
+    if name == address.name and stand_in.placeholder_needed(door.server):
+        raise stand_in.unreadable_error(door.server, address)
+    found = inspect_target(settings, door, name, wish, taken.aliases)
     nodes = settings.nodes if door.server.peers > 1 else ()
     step = Restore(collection=address.name, snapshot=taken.id, name=name, nodes=nodes)
-    whole(step, taken, door)
+    require_all_nodes(step, taken, door)
     points = "1 point" if taken.points == 1 else f"{taken.points:,} points"
     because = f"from {address}@{taken.id}: {points}, {taken.size:,} bytes"
-    made = planned(settings, door, memory, found, taken, step, because)
+    made = build_restore_plan(settings, door, memory, found, taken, step, because)
     return PlannedRestore(made, step, taken, found, listed)
 
 
-def whole(step: Restore, taken: SnapshotRecord, door: NodeClient) -> None:
+def require_all_nodes(step: Restore, taken: SnapshotRecord, door: NodeClient) -> None:
     """Raises ClusterError where a node is not reached that a file is for."""
     peers = frozenset(file.peer for file in taken.files)
     try:
@@ -90,7 +90,7 @@ def whole(step: Restore, taken: SnapshotRecord, door: NodeClient) -> None:
         raise
 
 
-def planned(
+def build_restore_plan(
     settings: Settings,
     door: Client,
     memory: ledger.LedgerContents,
@@ -131,7 +131,7 @@ def planned(
     )
 
 
-def _found(
+def _find_snapshot(
     memory: ledger.LedgerContents, settings: Settings, words: str
 ) -> tuple[Address, SnapshotRecord]:
     """Whose snapshot is meant, and which: without an id the latest. Raises QdrantctlError."""

@@ -16,7 +16,7 @@ from qdrantctl.flows.lease import LeaseWait, current_actor, hold_lease
 from qdrantctl.flows.snapshots.restore import from_set
 from qdrantctl.flows.snapshots.restore import plan as from_ledger
 from qdrantctl.flows.snapshots.restore.plan import PlannedRestore
-from qdrantctl.flows.snapshots.restore.run import restore
+from qdrantctl.flows.snapshots.restore.run import run_restore
 from qdrantctl.flows.snapshots.restore.target import TargetOptions
 from qdrantctl.model.client import NodeClient
 from qdrantctl.model.consent import Consent, is_allowed
@@ -116,10 +116,10 @@ def _plan_restore(
         options.with_aliases,
     )
     if not options.source:
-        return from_ledger.restoring(settings, client, options.snapshot, wish, now)
+        return from_ledger.plan_restore_from_ledger(settings, client, options.snapshot, wish, now)
     work = JobContext(client, lambda _: None, lambda: False, settings.nodes)
     chosen = from_set.select_set(settings, work, options.snapshot, options.source, options.at, now)
-    return from_set.restoring(settings, work, chosen, wish, now)
+    return from_set.plan_restore_from_set(settings, work, chosen, wish, now)
 
 
 def _restore_under_leases(
@@ -150,6 +150,6 @@ def _restore_under_leases(
                 hint="Run restore again and review the new plan.",
             )
         try:
-            return restore(now, JobContext(guarded, view.report_progress, is_cancelled), actor)
+            return run_restore(now, JobContext(guarded, view.report_progress, is_cancelled), actor)
         finally:
             view.clear_progress()

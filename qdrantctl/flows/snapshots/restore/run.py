@@ -17,18 +17,22 @@ from qdrantctl.flows.execution.context import (
     Performers,
     StepFailure,
 )
-from qdrantctl.flows.execution.execute import execute
+from qdrantctl.flows.execution.execute import execute_plan
 from qdrantctl.flows.execution.read_back import Expected, read_back
 from qdrantctl.flows.execution.send import send_call
 from qdrantctl.flows.snapshots import placeholder as stand_in
 from qdrantctl.flows.snapshots.restore.plan import PlannedRestore
 from qdrantctl.flows.snapshots.restore.target import (
     delete_upload_copies,
-    seen,
-    unlike,
+    read_existing,
+    settings_differences,
     wait_until_deleted,
 )
-from qdrantctl.flows.snapshots.restore.upload import patiently, readable, recover
+from qdrantctl.flows.snapshots.restore.upload import (
+    poll_until_clean,
+    upload_and_verify,
+    verify_source_files,
+)
 from qdrantctl.flows.snapshots.take import take_safety_snapshot
 from qdrantctl.flows.state.ledger_entry import applied_entry, new_ledger_entry, pending_entry
 from qdrantctl.model.actor import Actor
@@ -42,7 +46,7 @@ from qdrantctl.model.snapshots.snapshot import UnfinishedRestore, find_unfinishe
 from qdrantctl.model.step import Call, Restore, Snapshot
 
 
-def restore(made: PlannedRestore, work: JobContext, identity: Actor) -> Report:
+def run_restore(made: PlannedRestore, work: JobContext, identity: Actor) -> Report:
     """Carry the plan of a restore out: the collection, then its aliases."""
     target = made.standing
     live = Inventory([target.live] if target.live else [])
@@ -59,7 +63,7 @@ def restore(made: PlannedRestore, work: JobContext, identity: Actor) -> Report:
         Call: send_call,
         Restore: records.restore_snapshot,
     }
-    report = execute(made.plan, context, performers, bookkeeping, command="snapshots restore")
+    report = execute_plan(made.plan, context, performers, bookkeeping, command="snapshots restore")
     return records.close(report)
 
 
@@ -94,7 +98,7 @@ class RestoreRecords:
         """See that the snapshot is sound before another collection is deleted for it."""
         made = self.made
         if self._is_collection(progress) and made.standing.live:
-            readable(made.step, made.taken, self.context.job, made.source)
+            verify_source_files(made.step, made.taken, self.context.job, made.source)
 
     def begin(self, progress: ChangeProgress) -> None:
         """Write down that a restore is under way, with the snapshot of what it replaces.
@@ -171,9 +175,9 @@ class RestoreRecords:
             replaced=left.replaced if left and left.replaced else safe,
             stand_in=made.source is None
             and not made.listed
-            and stand_in.needed(self.context.client.server),
+            and stand_in.placeholder_needed(self.context.client.server),
             who=self.actor.who,
-            when=_now(),
+            when=_format_now(),
         )
 
     def _record(self) -> None:
@@ -184,10 +188,12 @@ class RestoreRecords:
         mark = find_unfinished_restore(self.entry)
         entry = _without_mark(self.entry)
         if made.standing.ours:
-            live = seen(client, made.address).get(made.address)
+            live = read_existing(client, made.address).get(made.address)
             replaced = {"pending": {"snapshot": mark.replaced}} if mark and mark.replaced else {}
             change, actor = made.plan.changes[0], self.actor
-            entry = applied_entry(change, entry | replaced, live, client.server, actor, _now())
+            entry = applied_entry(
+                change, entry | replaced, live, client.server, actor, _format_now()
+            )
         _write_or_remove(client, entry)
 
     def _forget_unless_begun(self) -> None:
@@ -215,7 +221,7 @@ def _write_or_remove(client: Client, entry: Mapping[str, Json]) -> None:
         ledger.write_entries(client, [entry])
 
 
-def _now() -> str:
+def _format_now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
@@ -226,9 +232,9 @@ def carried_out(made: PlannedRestore, work: JobContext) -> tuple[tuple[str, ...]
     """
     replaced = made.standing.live is not None and made.step.name == made.step.collection
     listed = made.listed and not replaced
-    missed = recover(made.step, made.taken, work, listed=listed, source=made.source)
+    missed = upload_and_verify(made.step, made.taken, work, listed=listed, source=made.source)
     status = wait_for_index(work, made.address)
-    settings = patiently(lambda: _settings_missed(made, work.door))
+    settings = poll_until_clean(lambda: _settings_missed(made, work.door))
     broken = ("status (red)",) if status == "red" else ()
     note = "the server is still indexing it (yellow)" if status == YELLOW else ""
     return (*missed, *settings, *broken), note
@@ -236,5 +242,5 @@ def carried_out(made: PlannedRestore, work: JobContext) -> tuple[tuple[str, ...]
 
 def _settings_missed(made: PlannedRestore, door: Client) -> tuple[str, ...]:
     """Settings that are not as they were when the snapshot was taken."""
-    found = seen(door, made.address).get(made.address)
-    return unlike(found.spec if found else {}, made.taken.spec)
+    found = read_existing(door, made.address).get(made.address)
+    return settings_differences(found.spec if found else {}, made.taken.spec)

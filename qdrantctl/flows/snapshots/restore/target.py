@@ -91,7 +91,7 @@ class RestoreTarget:
 _RECORDED = ("owner", "address", "object", "schema_version", "spec", "lifecycle")
 
 
-def standing(
+def inspect_target(
     settings: Settings, door: Client, name: str, wish: TargetOptions, aliases: tuple[str, ...]
 ) -> RestoreTarget:
     """What is there. Reads only. Raises QdrantctlError when the collection may not be made.
@@ -99,9 +99,9 @@ def standing(
     `aliases` stood for it when the snapshot was taken. What a restore that died has left counts as
     any other collection: somebody may have written into it since.
     """
-    _usable(name)
+    _require_usable_name(name)
     address, memory = Address(KIND, name), ledger.read_ledger(door)
-    there = seen(door, address, Address(ALIAS, name))
+    there = read_existing(door, address, Address(ALIAS, name))
     if Address(ALIAS, name) in there:
         raise QdrantctlError(
             f"{Address(ALIAS, name)} exists on {door.server.url}; nothing was done",
@@ -112,18 +112,18 @@ def standing(
     ours = stays and entry["owner"] in settings.owners
     live, left = there.get(address), find_unfinished_restore(entry)
     if live:
-        _replaceable(address, entry, ours, wish, settings, door)
-    where = _aliases(door)
+        _require_replaceable(address, entry, ours, wish, settings, door)
+    where = _read_aliases(door)
     down = {*(live.facts.aliases if live else ()), *(left.aliases if left else ())}
     down |= {*(entry.get("pending") or {}).get("aliases", ())}
     down = {alias for alias in down if where.get(alias, name) == name}
     wanted = set(aliases if wish.with_aliases else ())
     put = {alias: where.get(alias, "") for alias in sorted(down | wanted)}
-    _movable(name, {*wanted} - down, memory, settings, door)
+    _require_movable(name, {*wanted} - down, memory, settings, door)
     return RestoreTarget(address, live, entry, ours, put, frozenset(down), memory.exists)
 
 
-def _usable(name: str) -> None:
+def _require_usable_name(name: str) -> None:
     reason = unsendable_reason(name)
     if not reason and name.startswith(OWN_PREFIX):
         reason = f"names that begin with {OWN_PREFIX} are the tool's own"
@@ -131,7 +131,7 @@ def _usable(name: str) -> None:
         raise UsageError(f"--as {name!r}: {reason}")
 
 
-def _replaceable(
+def _require_replaceable(
     address: Address,
     entry: Mapping[str, Json],
     ours: bool,
@@ -161,11 +161,11 @@ def _replaceable(
     )
 
 
-def _movable(
+def _require_movable(
     name: str, wanted: set[str], memory: ledger.LedgerContents, settings: Settings, door: Client
 ) -> None:
     """Raises QdrantctlError where an alias cannot be put at the collection."""
-    taken = seen(door, *(Address(KIND, alias) for alias in wanted))
+    taken = read_existing(door, *(Address(KIND, alias) for alias in wanted))
     for alias in sorted(wanted):
         address = Address(ALIAS, alias)
         entry = memory.entries.get(address, {})
@@ -182,12 +182,12 @@ def _movable(
             )
 
 
-def _aliases(door: Client) -> dict[str, str]:
+def _read_aliases(door: Client) -> dict[str, str]:
     told = door.request(Call(method="GET", path="/aliases"))["aliases"]
     return {entry["alias_name"]: entry["collection_name"] for entry in told}
 
 
-def seen(door: Client, *only: Address) -> Inventory:
+def read_existing(door: Client, *only: Address) -> Inventory:
     """Which of these exist, with all that is to be known of them."""
     wanted = frozenset(only)
     return read_live(door, ReadRequest(Inventory(), Inventory(), details=wanted, only=wanted))
@@ -222,7 +222,7 @@ def _each_node(work: JobContext, timeout: float) -> Iterator[NodeClient]:
             yield node
 
 
-def unlike(now: Mapping[str, Json], then: Mapping[str, Json]) -> tuple[str, ...]:
+def settings_differences(now: Mapping[str, Json], then: Mapping[str, Json]) -> tuple[str, ...]:
     """Settings that are not as they were."""
     return tuple(
         f"{word} (was {canonical_json(then.get(word))}, is {canonical_json(now.get(word))})"

@@ -37,7 +37,7 @@ ByteSource = Callable[[NodeSnapshotFile, NodeClient], Iterator[bytes]]
 """Where the bytes of a file come from that is sent to a node."""
 
 
-def recover(
+def upload_and_verify(
     step: Restore,
     taken: SnapshotRecord,
     work: JobContext,
@@ -52,25 +52,25 @@ def recover(
     """
 
     def own(file: NodeSnapshotFile, node: NodeClient) -> Iterator[bytes]:
-        return _own(file, node, step)
+        return _download_own_file(file, node, step)
 
     peers = frozenset(file.peer for file in taken.files)
     with connect_nodes(work.door, step.nodes, peers, f"snapshot {taken.id}") as nodes:
-        if source is None and not listed and stand_in.needed(work.door.server):
-            with stand_in.standing(work.door, nodes.values(), step.collection):
+        if source is None and not listed and stand_in.placeholder_needed(work.door.server):
+            with stand_in.placeholder_collection(work.door, nodes.values(), step.collection):
                 _all_sent(step, taken, nodes, work, own)
         else:
             _all_sent(step, taken, nodes, work, source or own)
         if work.door.server.peers > 1:
-            _settle(step, taken, work)
-        return patiently(
-            lambda: _differing(
+            _place_replicas(step, taken, work)
+        return poll_until_clean(
+            lambda: _differing_files(
                 taken.files, {p: count_shard_points(n, step.name) for p, n in nodes.items()}
             )
         )
 
 
-def readable(
+def verify_source_files(
     step: Restore, taken: SnapshotRecord, work: JobContext, source: ByteSource | None
 ) -> None:
     """Read every file once and compare it with what was taken. Raises QdrantctlError."""
@@ -78,8 +78,8 @@ def readable(
     with connect_nodes(work.door, step.nodes, peers, f"snapshot {taken.id}") as nodes:
         for file in taken.files:
             node = nodes[file.peer]
-            found = source(file, node) if source else _own(file, node, step)
-            for _ in _read(file, found, step, work):
+            found = source(file, node) if source else _download_own_file(file, node, step)
+            for _ in _checked_chunks(file, found, step, work):
                 pass
 
 
@@ -105,19 +105,19 @@ def _all_sent(
 
     if taken.keys:
         # A server makes no shard keys of a snapshot, and recovers no shard that is not there.
-        _sent(taken.files[0], nodes, step, work, source, free)
+        _send_file(taken.files[0], nodes, step, work, source, free)
         _make_keys(step, taken, work.door)
     for number, file in enumerate(taken.files):
         first = not (number or taken.keys)
-        _sent(file, nodes, step, work, source, free if first else lambda: None)
+        _send_file(file, nodes, step, work, source, free if first else lambda: None)
 
 
-def patiently(look: Callable[[], Iterable[str]]) -> tuple[str, ...]:
+def poll_until_clean(look: Callable[[], Iterable[str]]) -> tuple[str, ...]:
     """What is missed by `look`; nodes of a cluster may answer from before for a moment."""
     return poll(lambda: tuple(look()), lambda missed: not missed, timeout=SHOWN, interval=0.1)
 
 
-def _sent(
+def _send_file(
     file: NodeSnapshotFile,
     nodes: Mapping[str, NodeClient],
     step: Restore,
@@ -135,7 +135,7 @@ def _sent(
     priority = "snapshot" if len(nodes) == 1 else "no_sync"
     # A name of its own: under the old one it would replace the snapshot that it is a copy of.
     name = f"{UPLOADED}{step.snapshot}-{file.peer}.snapshot"
-    chunks = _read(file, source(file, node), step, work, last_look)
+    chunks = _checked_chunks(file, source(file, node), step, work, last_look)
     node.upload_snapshot(step.name, name, file.checksum, priority, chunks, file.size)
     forget_upload(node, step.name, name)
 
@@ -150,7 +150,7 @@ def forget_upload(node: Client, collection: str, name: str) -> None:
             raise
 
 
-def _own(file: NodeSnapshotFile, node: NodeClient, step: Restore) -> Iterator[bytes]:
+def _download_own_file(file: NodeSnapshotFile, node: NodeClient, step: Restore) -> Iterator[bytes]:
     """The bytes of a file as its own node has it. Raises ClusterError."""
     try:
         yield from download_snapshot(node, step.collection, file.name)
@@ -160,7 +160,7 @@ def _own(file: NodeSnapshotFile, node: NodeClient, step: Restore) -> Iterator[by
         raise
 
 
-def _read(
+def _checked_chunks(
     file: NodeSnapshotFile,
     found: Iterable[bytes],
     step: Restore,
@@ -223,7 +223,7 @@ class Placement:
     """Whether shards are being transferred."""
 
 
-def _settle(step: Restore, taken: SnapshotRecord, work: JobContext) -> None:
+def _place_replicas(step: Restore, taken: SnapshotRecord, work: JobContext) -> None:
     """Drop the empty replicas that the server made elsewhere. Raises QdrantctlError.
 
     It places the shards of the new collection as it likes, and knows nothing of where they were.
@@ -237,7 +237,7 @@ def _settle(step: Restore, taken: SnapshotRecord, work: JobContext) -> None:
         placement = Placement(frozenset(states), active, bool(told["shard_transfers"]))
         for shard, peer in placement.all - wanted:
             if all(at in active for at in wanted if at[0] == shard):
-                _drop(step.name, shard, peer, work.door)
+                _drop_replica(step.name, shard, peer, work.door)
         return placement
 
     def is_settled(placement: Placement) -> bool:
@@ -255,14 +255,14 @@ def _settle(step: Restore, taken: SnapshotRecord, work: JobContext) -> None:
     )
 
 
-def _drop(collection: str, shard: int, peer: str, door: Client) -> None:
+def _drop_replica(collection: str, shard: int, peer: str, door: Client) -> None:
     """Drop a replica. A node that answers late has dropped it already, or does so the next time."""
     body = {"drop_replica": {"shard_id": shard, "peer_id": int(peer)}}
     with suppress(ClusterError):
         door.request(Call(method="POST", path=collection_path(collection, "cluster"), body=body))
 
 
-def _differing(
+def _differing_files(
     files: Iterable[NodeSnapshotFile], held: Mapping[str, Mapping[int, int]]
 ) -> Iterator[str]:
     for file in files:

@@ -33,10 +33,10 @@ def list_sets(store: Store, *prefixes: str) -> list[SnapshotSet]:
     """Every set below these prefixes, or at all, the oldest first. Raises QdrantctlError."""
     names = chain.from_iterable(map(store.list_files, prefixes or ("",)))
     sets = [_read_set(store, folder, files) for folder, files in group_by_folder(names).items()]
-    return sorted(sets, key=_age)
+    return sorted(sets, key=_sort_key)
 
 
-def _age(each: SnapshotSet) -> tuple[str, str]:
+def _sort_key(each: SnapshotSet) -> tuple[str, str]:
     manifest = each.any_manifest
     return (manifest.taken.isoformat() if manifest else "", each.folder)
 

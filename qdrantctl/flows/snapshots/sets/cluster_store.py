@@ -208,13 +208,13 @@ def _is_out_of_reach(node: NodeClient, collection: str, file: NodeSnapshotFile) 
     if _list_files(node, collection) is not None:
         return False
     # Where no request tells whether it exists, it counts as existing.
-    return stand_in.needed(node.server) or _file_size(node, collection, file) > 0
+    return stand_in.placeholder_needed(node.server) or _file_size(node, collection, file) > 0
 
 
 def _undeletable_error(node: NodeClient, collection: str, file: NodeSnapshotFile) -> ClusterError:
     path = collection_path(collection, "snapshots", file.name)
     hint = f"Make a collection of that name again, an empty one will do, send DELETE {path}"
-    if not stand_in.needed(node.server):
+    if not stand_in.placeholder_needed(node.server):
         hint += ", or delete the file in the server's folder of snapshots"
     return ClusterError(
         f"{node.server.url}: a server deletes no snapshot of a collection that is gone; "

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from qdrantctl.engine.planning.compare import (
     applied_spec,
-    compare,
+    compare_resource,
     compare_since_apply,
     compare_specs,
     compare_with_record,
@@ -28,7 +28,7 @@ def paths(fields):
 def test_differences_are_sorted_into_changes_and_what_a_plan_leaves():
     live = live_collection("a", metadata={"mine": 1, "theirs": 1})
     applied = recorded(A, **VECTOR, metadata={"mine": 1})
-    found = compare(desired(A, **VECTOR, metadata={"mine": 2}), live, applied, *ON)
+    found = compare_resource(desired(A, **VECTOR, metadata={"mine": 2}), live, applied, *ON)
     assert paths(found.fields) == [("metadata", "mine"), ("metadata",)]
     assert paths(found.needed_changes) == [("metadata", "mine")]
 
@@ -38,13 +38,15 @@ def test_what_an_interrupted_apply_was_setting_counts_as_set_by_this_owner():
     applied = recorded(A, pending=pending, **VECTOR, metadata={"y": 1})
     assert applied_spec(applied)["metadata"] == {"x": 1, "y": 1}
     live = live_collection("a", metadata={"x": 1})
-    found = compare(desired(A, **VECTOR), live, applied, *ON)
+    found = compare_resource(desired(A, **VECTOR), live, applied, *ON)
     assert paths(found.needed_changes) == [("metadata", "x")]
     assert applied_spec(None) == {}
 
 
 def test_without_a_record_every_difference_is_new():
-    found = compare(desired(A, **VECTOR, metadata={"x": 1}), live_collection("a"), None, *ON)
+    found = compare_resource(
+        desired(A, **VECTOR, metadata={"x": 1}), live_collection("a"), None, *ON
+    )
     assert [field.cause for field in found.fields] == [Cause.NEW]
 
 
@@ -54,14 +56,14 @@ def test_the_lifecycle_says_what_is_left_and_what_is_claimed():
     )
     want = desired(A, lifecycle, **VECTOR, hnsw_config={"m": 64})
     live = live_collection("a", metadata={"theirs": 1})
-    found = compare(want, live, recorded(A, **VECTOR), *ON)
+    found = compare_resource(want, live, recorded(A, **VECTOR), *ON)
     assert paths(found.fields) == [("metadata", "theirs")]
 
 
 def test_the_desired_spec_is_expanded_with_what_it_implies():
     off = {**VECTOR, "strict_mode_config": {"enabled": False}}
     live = live_collection("a", strict_mode_config={"enabled": False, "write_rate_limit": 5})
-    found = compare(desired(A, **off), live, recorded(A, **off), *ON)
+    found = compare_resource(desired(A, **off), live, recorded(A, **off), *ON)
     assert found.expanded["strict_mode_config"]["write_rate_limit"] == UNLIMITED
     assert paths(found.needed_changes) == [("strict_mode_config", "write_rate_limit")]
 

@@ -6,7 +6,7 @@ import pytest
 
 from qdrantctl.engine.planning.drift_policy import KEPT_AS_IT_IS
 from qdrantctl.engine.planning.ledger_record import RECREATED, new_record, reason_to_rewrite
-from qdrantctl.engine.planning.planner import decide
+from qdrantctl.engine.planning.planner import decide_change
 from qdrantctl.kinds.access_key.kind import ACCESS_KEY
 from qdrantctl.kinds.collection.kind import COLLECTION
 from qdrantctl.model.change import Action, Cause, FieldChange
@@ -29,7 +29,7 @@ def field(effect, because="why", **values):
 @pytest.mark.parametrize("applied", [None, APPLIED, STALE, PENDING])
 def test_the_table(effect, applied):
     fields = (field(Effect.KEPT, "not managed"), field(effect))
-    draft = decide(fields, WANT, LIVE, applied, frozenset(), question())
+    draft = decide_change(fields, WANT, LIVE, applied, frozenset(), question())
     match effect:
         case Effect.REFUSED:
             assert (draft.action, draft.because) == (Action.REFUSED, "hnsw_config.m: why")
@@ -46,7 +46,7 @@ def test_the_table(effect, applied):
 
 def test_reasons():
     def because(fields, applied):
-        return decide(fields, WANT, LIVE, applied, frozenset(), question()).because
+        return decide_change(fields, WANT, LIVE, applied, frozenset(), question()).because
 
     changed = (field(Effect.UPDATE),)
     assert because(changed, None) == "exists already and differs"
@@ -58,11 +58,11 @@ def test_reasons():
 
 def test_kept_drift_is_reported_and_its_parts_stay_as_recorded():
     kept = (field(Effect.KEPT, KEPT_AS_IT_IS),)
-    draft = decide(kept, WANT, LIVE, APPLIED, frozenset({M}), question())
+    draft = decide_change(kept, WANT, LIVE, APPLIED, frozenset({M}), question())
     assert (draft.action, draft.fields) == (Action.NOOP, kept)
     assert draft.because == f"hnsw_config.m: {KEPT_AS_IT_IS}"
     changed = (*kept, field(Effect.UPDATE))
-    draft = decide(changed, WANT, LIVE, APPLIED, frozenset({M}), question())
+    draft = decide_change(changed, WANT, LIVE, APPLIED, frozenset({M}), question())
     assert (draft.action, draft.unapplied) == (Action.UPDATE, {M})
 
 
@@ -104,7 +104,7 @@ def test_a_record_from_the_committed_state_is_written_to_the_ledger():
 
 def test_what_the_ledger_will_hold():
     want = desired(A, **VECTOR, hnsw_config={"m": 64}, metadata={"x": 1})
-    draft = decide((field(Effect.UPDATE),), want, LIVE, STALE, frozenset({M}), question())
+    draft = decide_change((field(Effect.UPDATE),), want, LIVE, STALE, frozenset({M}), question())
     record = new_record(draft, want, STALE, COLLECTION, question())
     assert record["spec"] == {**want.spec, "hnsw_config": {"m": 16}}
     assert (record["owner"], record["address"], record["object"]) == ("shop/dev", A, "a")
@@ -114,14 +114,14 @@ def test_what_the_ledger_will_hold():
 
 
 def test_nothing_is_recorded_of_what_is_refused_or_not_desired():
-    draft = decide((field(Effect.REFUSED),), WANT, LIVE, APPLIED, frozenset(), question())
+    draft = decide_change((field(Effect.REFUSED),), WANT, LIVE, APPLIED, frozenset(), question())
     assert new_record(draft, WANT, APPLIED, COLLECTION, question()) is None
-    draft = decide((), WANT, LIVE, APPLIED, frozenset(), question())
+    draft = decide_change((), WANT, LIVE, APPLIED, frozenset(), question())
     assert new_record(draft, None, APPLIED, COLLECTION, question()) is None
 
 
 def test_the_record_of_an_access_key_is_addressed_by_its_owner():
     want = desired("access_key/k", access="r", ttl="90d")
-    draft = decide((), want, want, None, frozenset(), question())
+    draft = decide_change((), want, want, None, frozenset(), question())
     record = new_record(draft, want, None, ACCESS_KEY, question())
     assert (record["address"], record["object"]) == ("access_key/shop/dev/k", "k")

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from qdrantctl.engine.planning.planner import plan_changes, unmanaged
+from qdrantctl.engine.planning.planner import plan_changes, unmanaged_addresses
 from qdrantctl.engine.planning.selection import Selection
 from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.address import Address
@@ -68,7 +68,7 @@ def test_the_planners_table(want, live, known, action):
 def test_what_nobody_states_or_records_is_not_ours():
     asked = question([], [live_collection("a")], [])
     assert plan_changes(asked, BY_NAME) == ()
-    assert unmanaged(asked) == (A,)
+    assert unmanaged_addresses(asked) == (A,)
 
 
 def test_what_another_owner_recorded_is_refused_and_not_unmanaged():
@@ -80,7 +80,7 @@ def test_what_another_owner_recorded_is_refused_and_not_unmanaged():
         "and apply that"
     )
     assert change.steps == ()
-    assert unmanaged(asked) == ()
+    assert unmanaged_addresses(asked) == ()
 
 
 def test_records_of_a_previous_name_are_ours_and_rewritten():

@@ -8,7 +8,7 @@ import pytest
 
 from qdrantctl.flows.cluster.nodes import JobContext
 from qdrantctl.flows.execution.context import Bookkeeping, ExecutionContext, StepFailure
-from qdrantctl.flows.execution.execute import execute
+from qdrantctl.flows.execution.execute import execute_plan
 from qdrantctl.model.change import Action, Cause, Change
 from qdrantctl.model.errors import ClusterError, QdrantctlError
 from qdrantctl.model.plan import Plan, PlannedServer
@@ -61,13 +61,13 @@ class Execution:
         progress.restore_point = "S1"
 
     def verify(self, progress, failure):
-        self.note(f"verify {progress.change.where.name}")
+        self.note(f"verify {progress.change.parsed_address.name}")
         progress.missed = self.missed
         assert failure is None or isinstance(failure, StepFailure)
 
     def run(self, *changes: Change, **more):
         def named(word):
-            return lambda progress: self.note(f"{word} {progress.change.where.name}")
+            return lambda progress: self.note(f"{word} {progress.change.parsed_address.name}")
 
         books = Bookkeeping(
             check=named("check"),
@@ -79,7 +79,7 @@ class Execution:
         performers = {Call: lambda step, *_: self.note(step.path), Snapshot: self.take}
         job = JobContext(None, lambda _: None, self.is_cancelled)
         context = ExecutionContext(job, on_outcome=self.told.append)
-        return execute(plan(*changes), context, performers, books)
+        return execute_plan(plan(*changes), context, performers, books)
 
 
 def statuses(report) -> list[str]:
