@@ -103,7 +103,7 @@ def unmanaged_resources(
                 yield _drifted_resource(address, DriftKind.CHANGED, None, fields)
     for address, live in plan_input.live.items():
         if address not in plan_input.remembered and address not in plan_input.desired:
-            because = "nobody states it or applied it"
+            because = "no manifest states it, and it was never applied"
             yield _drifted_resource(
                 address, DriftKind.APPEARED, None, because=because, uuid=live.facts.uuid
             )

@@ -69,7 +69,7 @@ def _check_time_zone(text: str) -> str:
 def _check_destination(text: str) -> str:
     if reason := unusable_destination_reason(text):
         hint = "Write s3://, gs:// or az://BUCKET/PREFIX, file:///FOLDER or cluster; credentials "
-        hint += "come from the environment of whoever runs it."
+        hint += "come from the environment of the caller."
         raise _policy_error(reason, "QC161", hint)
     return text.rstrip("/")
 

@@ -53,7 +53,7 @@ from qdrantctl.render.shared.style import PLAIN, Style
 
 _UNDER = " " * 15
 """In front of what is told of a rule of the audit."""
-OTHER_SNAPSHOTS = "\nSnapshots of no set, taken before points were destroyed or by somebody else:\n"
+OTHER_SNAPSHOTS = "\nSnapshots of no set, taken before points were destroyed or by another user:\n"
 NOTHING_TO_REMOVE = "Nothing to remove.\n"
 LEFT_SETS = (
     "no whole sets, of collections that are gone, or ahead of the clock; "

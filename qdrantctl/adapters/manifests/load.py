@@ -203,7 +203,7 @@ class _ManifestReader:
             self.read_document(source)
         if self.room <= 0:
             last = self.problems[-1]
-            hint = f"{last.hint} There is more wrong in this file than is told here.".strip()
+            hint = f"{last.hint} This file has more errors than are listed here.".strip()
             self.problems[-1] = last.model_copy(update={"hint": hint})
 
     def read_document(self, source: ManifestSource) -> None:

@@ -64,7 +64,7 @@ def probe_server(
         empty_key=probe_rest(url, "GET", "/collections", "with an empty key", {"api-key": ""}),
         wrong_key=probe_rest(url, "GET", "/collections", "with a random key", {"api-key": wrong}),
         forged_token=probe_rest(
-            url, "GET", "/collections", "with a token that nobody signed", bearer),
+            url, "GET", "/collections", "with a forged token", bearer),
         dashboard=probe_rest(url, "GET", "/dashboard", "without a key"),
         cors=probe_rest(
             url, "OPTIONS", "/collections", f"from the origin {ORIGIN}",

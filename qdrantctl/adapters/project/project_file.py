@@ -178,4 +178,4 @@ def _validate_layer(model: type[FileModel], page: SourceText, document: YamlDocu
 
 
 def _project_file_error(*violations: Violation) -> ManifestError:
-    return ManifestError("the project file has errors; nothing was done", violations)
+    return ManifestError("the project file has errors; no changes were made", violations)

@@ -208,7 +208,8 @@ def lease_held_error(lease: Lease, door: RestClient) -> LeaseError:
         until += f" ({lease.remaining(door.server_time)} s)"
         words = f"Wait with --lease-timeout SECONDS. {until}; {words}"
     return LeaseError(
-        f"{door.server.url}: another {lease.work} of {lease.whose} is running; nothing was done",
+        f"{door.server.url}: another {lease.work} of {lease.whose} is running; "
+        "no changes were made",
         why=f"The lease {lease.name} is held by {lease.who}.",
         hint=words[0].upper() + words[1:],
     )

@@ -50,7 +50,7 @@ def _judge_metrics(evidence: Evidence) -> Iterator[Verdict]:
     seen = get_exposure(evidence)
     rest, *own = seen.metrics
     if told := [reply for reply in seen.metrics if reply.is_granted]:
-        yield fail_verdict("QA602", "metrics are told to everybody", *told)
+        yield fail_verdict("QA602", "metrics are served without a key", *told)
     elif not rest.is_refused and rest.code != "404":
         yield not_visible("QA602", f"the server answered {rest.code or rest.said}", rest)
     elif own or (seen.version and seen.version < METRICS_SINCE):

@@ -197,7 +197,7 @@ def _field_names(fields: Sequence[FieldChange]) -> str:
 def _interruption_reason(applied: Resource | None) -> str:
     """The reason for a change that an interrupted apply had begun; empty otherwise."""
     pending = applied is not None and applied.record and applied.record.pending is not None
-    return "an interrupted apply did not finish it" if pending else ""
+    return "left incomplete by an interrupted apply" if pending else ""
 
 
 def _without_clashes(

@@ -105,7 +105,7 @@ def _token_warnings(claims: Mapping[str, Json]) -> Iterator[str]:
         yield "the server ignores nbf: it is taken before that time, too"
     exists = claims.get("value_exists")
     if isinstance(exists, dict) and exists.get("matches") == []:
-        yield "its value_exists matches anything, so nobody can revoke it"
+        yield "its value_exists matches anything, so it cannot be revoked"
 
 
 def _refusal_reason(door: RestClient) -> str:

@@ -262,7 +262,7 @@ def _newest_generation(ring: Keyring, held: AppliedKey) -> Generation:
     if held.is_revocable and not held.known:
         raise QdrantctlError(
             f"the registry of {ring.door.server.url} does not have {held.name}",
-            why="Somebody deleted it there; every token of it is refused.",
+            why="It was deleted there; every token of it is refused.",
             hint="Apply grants a new generation; then issue its token.",
         )
     spec = held.entry["spec"]
@@ -271,7 +271,7 @@ def _newest_generation(ring: Keyring, held: AppliedKey) -> Generation:
         if (newest.access, newest.subject) != (spec["access"], spec.get("subject", "")):
             raise QdrantctlError(
                 f"the registry says otherwise what {held.name} may do than was applied",
-                why="Somebody changed it there; no token is made of that.",
+                why="It was changed there; no token is signed from that.",
                 hint="`qdrantctl plan` shows what changed, apply puts it back.",
             )
         return newest

@@ -136,8 +136,7 @@ def _load_stated(settings: Settings, wanted: ImportSelection) -> LoadedManifests
     )
     if broken:
         raise ManifestError(
-            "the manifests have errors, so nobody can tell what they state already; nothing was "
-            "written",
+            "the manifests have errors, so what they state already is unknown; nothing was written",
             broken,
         )
     return loaded

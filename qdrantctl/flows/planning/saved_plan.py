@@ -156,7 +156,7 @@ def _check_values(saved: Plan, changes: Mapping[str, Change], cluster_state: Clu
     if lines:
         more = f"\n  and {len(lines) - _MAX_LINES} more" if len(lines) > _MAX_LINES else ""
         raise StaleError(
-            "the saved plan no longer fits; nothing was done",
+            "the saved plan no longer fits; no changes were made",
             why="\n  ".join(lines[:_MAX_LINES]) + more,
             hint="Plan again, and look at what it says now.",
         )

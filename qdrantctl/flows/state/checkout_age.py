@@ -70,4 +70,4 @@ def _last_record(address: Address, found: ClusterState) -> Record | None:
 
 def _describe_record(record: Record) -> str:
     commit = f"commit {record.commit[:_SHA]}" if record.commit else "no commit that is known"
-    return f"{commit} by {record.who or 'somebody'} ({record.when})".replace(" ()", "")
+    return f"{commit} by {record.who or 'an unknown user'} ({record.when})".replace(" ()", "")

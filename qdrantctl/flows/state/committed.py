@@ -171,7 +171,7 @@ def out_of_date_error(settings: Settings, made: CommittedState) -> StateError:
     lines = [f"{made.shown}/{name} is {fault}" for name, fault in made.out_of_date.items()]
     more = f"\n  and {len(lines) - _MOST} more" if len(lines) > _MOST else ""
     return StateError(
-        f"the committed state of {settings.owner} is not what the manifests ask; nothing was done",
+        f"the committed state of {settings.owner} is out of date; no changes were made",
         why="\n  ".join(lines[:_MOST]) + more,
         hint=f"Run `qdrantctl lock -e {settings.environment}` and commit what it writes.",
     )
@@ -183,7 +183,6 @@ def _out_of_date_message(settings: Settings, made: CommittedState) -> Iterator[V
         yield Violation(
             rule="QC231",
             severity=Severity.ERROR,
-            message=f"the committed state is not what the manifests ask: "
-            f"{made.shown}/{stale[0]}{more}",
+            message=f"the committed state is out of date: {made.shown}/{stale[0]}{more}",
             hint=f"Run `qdrantctl lock -e {settings.environment}` and commit what it writes.",
         )

@@ -141,6 +141,6 @@ class SnapshotListing(BaseModel):
     created: str = Field(default="", description="UTC; empty where the server does not tell.")
     checksum: str = Field(default="", description="sha256; empty where the server does not tell.")
     listed: bool | None = Field(
-        description="Whether its node lists it; null where nobody can tell: its collection is "
+        description="Whether its node lists it; null if unknown: its collection is "
         "gone, or its node has no address under nodes."
     )

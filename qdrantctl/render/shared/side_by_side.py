@@ -68,7 +68,7 @@ def history_lines(made: Iterable[HistoryEntry]) -> Iterator[str]:
         when, who = escape_line(event.when), escape_line(event.who)
         yield f"{when}  {what}, {version}, by {who}{commit}{run}"
         if event.way_back:
-            yield f"  way back to what it was before: {escape_line(event.way_back)}"
+            yield f"  restore what it was before: {escape_line(event.way_back)}"
 
 
 def _flat_values(tree: Mapping[str, Json], above: Path = ()) -> Iterator[tuple[Path, Json]]:

@@ -55,7 +55,7 @@ def restored_notes(
     if managed:
         yield "It is recorded as what was applied then; a plan shows what has come since."
     else:
-        yield "Nobody manages it until a manifest states it; no apply deletes it meanwhile."
+        yield "It is unmanaged until a manifest declares it; `apply` will not delete it."
     for number, alias in enumerate(left):
         if not number:
             yield "These aliases stood for it; --with-aliases or a manifest puts them back:"

@@ -94,8 +94,8 @@ def blocked_note(made: Plan) -> str:
     whys = [count_noun(refused, "refused change")] if refused else []
     whys += [count_noun(errors, "error")] if errors else []
     return (
-        f"Apply is blocked by {' and '.join(whys)}: it would do nothing of this plan. "
-        "Resolve what is told above, or leave a change out with --exclude ADDRESS."
+        f"Apply is blocked by {' and '.join(whys)}: apply would make no changes. "
+        "Resolve the errors above, or leave a change out with --exclude ADDRESS."
     )
 
 
@@ -196,7 +196,7 @@ def outcome_sentence(outcome: Outcome) -> str:
         return f"{address}: {noun} not reached"
     if outcome.status is OutcomeStatus.NOT_TAKEN:
         missed = missed or escape_line(outcome.error)
-        return f"{address}: the server answered ok and does not show it: {missed}"
+        return f"{address}: accepted but not applied by the server: {missed}"
     failed = f"{address}: {noun} failed: {escape_line(outcome.error)}"
     return f"{failed} Not there: {missed}" if missed else failed
 

@@ -287,7 +287,7 @@ def test_a_generation_that_nobody_recorded_is_told(granted):
     with RestClient(Endpoint(granted.node.url, API_KEY)) as door:
         write_generations(door, [replace(found, number=9, id="stranger")])
     made = granted.plan()
-    assert "nobody recorded generation 9" in made.message("QC149")
+    assert "no ledger entry names generation 9" in made.message("QC149")
     granted.token("revoke", "reader", "--generation", "9")
     assert "valid" in granted.states_of("reader")
 

@@ -98,8 +98,8 @@ def _all_sent(
     def free() -> None:
         if collection_exists(work.door, step.name):
             raise ClusterError(
-                f"{work.door.server.url}: collection/{step.name} was made meanwhile by somebody "
-                "else; it was left as it is",
+                f"{work.door.server.url}: collection/{step.name} was created meanwhile "
+                "by another user; it was left as it is",
                 hint="Stop who makes it, and restore again.",
             )
 
