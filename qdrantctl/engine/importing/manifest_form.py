@@ -1,4 +1,4 @@
-"""Live specs in the words of a person: without what is there by itself, in short forms. Pure."""
+"""Live specs in the manifest's notation: without server defaults, in short forms. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from qdrantctl.model.resource import canonical_json
 from qdrantctl.model.spec import FieldTree, Path
 
 ENOUGH = 3
-"""Resources that must be there before what nearly all of them have tells of the server."""
+"""Resources needed before a value that all but one share counts as a server default."""
 
 JsonTree = Mapping[Any, Json]
 
@@ -19,10 +19,10 @@ JsonTree = Mapping[Any, Json]
 def unreliable_defaults(
     unset: JsonTree, witnesses: Sequence[JsonTree], path: Path = ()
 ) -> frozenset[Path]:
-    """Where this server, by what is on it, gives something else by itself than `unset` says.
+    """The paths where the live resources show other server defaults than `unset`.
 
-    A server may have defaults of its own, which it tells nobody. They show in a resource that
-    nobody set anything on; failing that, where all resources or all but one have another value.
+    A server may have configured defaults that it does not report. They are inferred where all
+    resources, or all but one, have another value.
     """
     found: set[Path] = set()
     for key, value in unset.items():
@@ -47,7 +47,7 @@ def without_defaults(
     doubts: frozenset[Path] = frozenset(),
     path: Path = (),
 ) -> Json:
-    """`spec` without what is there by itself; sections that hold nothing else go, too."""
+    """`spec` without server defaults, and without sections that hold nothing else."""
     found: dict[Any, Json] = {}
     for key, value in shape.as_mapping(spec).items():
         here = (*path, key)
@@ -85,7 +85,7 @@ def to_manifest_form(shape: FieldTree, value: Json) -> Json:
 
 
 def _single_member(shape: FieldTree, stated: JsonTree, word: Json, what: Json) -> Json:
-    """An entry of a list whose entries say one thing."""
+    """An entry of a list whose entries have one value besides their key."""
     return {**stated, shape.rule.key: word, shape.rule.value_member: what}
 
 
@@ -98,14 +98,14 @@ def _single_value(section: Mapping[Any, Json]) -> Json:
 
 
 def _sort_opaque(value: Json) -> Json:
-    """What nobody looks into, its keys sorted: the server tells them in any order."""
+    """An opaque value with sorted keys: the server returns them in any order."""
     if isinstance(value, Mapping):
         return {key: _sort_opaque(value[key]) for key in sorted(value)}
     return [_sort_opaque(entry) for entry in value] if isinstance(value, list) else value
 
 
 def rewrite_in_place(shape: FieldTree, stated: Json, before: Json, after: Json) -> Json:
-    """`after` in the words of `stated`, which says `before`: what is the same stays as written."""
+    """`after` in the notation of `stated`, which means `before`; equal parts stay as written."""
     if after is ABSENT or json_equal(before, after):
         return after if after is ABSENT else stated
     if isinstance(stated, Mapping) and isinstance(before, Mapping) and isinstance(after, Mapping):
