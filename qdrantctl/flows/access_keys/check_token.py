@@ -69,13 +69,13 @@ def inspect_token(token: str, endpoint: Endpoint, also: tuple[str, ...]) -> Chec
         access=access,
         warnings=tuple(_token_warnings(claims)),
     )
-    with RestClient(replace(endpoint, api_key=token)) as door:
-        if refused := _refusal_reason(door):
+    with RestClient(replace(endpoint, api_key=token)) as client:
+        if refused := _refusal_reason(client):
             return made.model_copy(update={"refused": refused})
-        probes = list(_probe_cluster(door, access))
+        probes = list(_probe_cluster(client, access))
         names = [name for name in access if name != EVERYWHERE]
         for name in dict.fromkeys([*names, *also]):
-            probes += _probe_collection(door, access, name)
+            probes += _probe_collection(client, access, name)
     return made.model_copy(update={"probes": tuple(probes)})
 
 
@@ -108,10 +108,10 @@ def _token_warnings(claims: Mapping[str, Json]) -> Iterator[str]:
         yield "its value_exists matches anything, so nobody can revoke it"
 
 
-def _refusal_reason(door: RestClient) -> str:
+def _refusal_reason(client: RestClient) -> str:
     """Why the server does not take the token at all; empty when it does."""
     try:
-        door.request(Call(method="GET", path="/collections"))
+        client.request(Call(method="GET", path="/collections"))
     except ClusterError as error:
         if error.status not in (UNAUTHORIZED, FORBIDDEN):
             raise
@@ -124,18 +124,18 @@ def _refusal_reason(door: RestClient) -> str:
     return ""
 
 
-def _probe_cluster(door: RestClient, access: Mapping[str, str]) -> Iterator[TokenProbe]:
+def _probe_cluster(client: RestClient, access: Mapping[str, str]) -> Iterator[TokenProbe]:
     may = list_abilities(access, EVERYWHERE)
     yield _run_probe(
-        door, EVERYWHERE, "see the whole cluster", may, Call(method="GET", path="/cluster")
+        client, EVERYWHERE, "see the whole cluster", may, Call(method="GET", path="/cluster")
     )
     manage = "make, change and delete collections and aliases"
     change = Call(method="PATCH", path=collection_path(_NONE), body={"optimizers_config": {}})
-    yield _run_probe(door, EVERYWHERE, manage, may, change)
+    yield _run_probe(client, EVERYWHERE, manage, may, change)
 
 
 def _probe_collection(
-    door: RestClient, access: Mapping[str, str], name: str
+    client: RestClient, access: Mapping[str, str], name: str
 ) -> Iterator[TokenProbe]:
     may = list_abilities(access, name)
     calls = {
@@ -155,22 +155,22 @@ def _probe_collection(
             method="DELETE", path=collection_path(name, "snapshots", _NONE)
         ),
     }
-    there = _name_exists(door, name)
+    there = _name_exists(client, name)
     for action, call in calls.items():
-        yield _run_probe(door, name, action, may, call, there=there)
+        yield _run_probe(client, name, action, may, call, there=there)
 
 
-def _name_exists(door: RestClient, name: str) -> bool:
+def _name_exists(client: RestClient, name: str) -> bool:
     """Whether the name stands for something, as far as this token is told."""
     try:
-        door.request(Call(method="GET", path=collection_path(name)))
+        client.request(Call(method="GET", path=collection_path(name)))
     except ClusterError as error:
         return error.status != NOT_FOUND
     return True
 
 
 def _run_probe(
-    door: RestClient,
+    client: RestClient,
     name: str,
     action: str,
     may: tuple[str, ...],
@@ -181,7 +181,7 @@ def _run_probe(
     """Whether the server lets the token do it. That something is missing comes after that."""
     allowed: bool | None = True
     try:
-        door.request(call)
+        client.request(call)
     except ClusterError as error:
         if error.status in (UNAUTHORIZED, FORBIDDEN):
             allowed = False

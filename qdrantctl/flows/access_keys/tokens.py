@@ -66,7 +66,7 @@ class IssuedToken:
 class Keyring:
     """The keys of one owner, on one cluster, at one time."""
 
-    door: Client
+    client: Client
     owner: str
     identity: Actor
     now: datetime
@@ -82,20 +82,20 @@ class Keyring:
             return self.keys[name]
         known = ", ".join(self.keys) or "none"
         raise QdrantctlError(
-            f"no access key {name!r} of {self.owner} was applied to {self.door.server.url}",
+            f"no access key {name!r} of {self.owner} was applied to {self.client.server.url}",
             why=f"Applied are: {known}.",
             hint="State it in a manifest, and apply.",
         )
 
 
 def load_keyring(
-    door: Client, owners: tuple[str, ...], identity: Actor, clock: Callable[[], datetime]
+    client: Client, owners: tuple[str, ...], identity: Actor, clock: Callable[[], datetime]
 ) -> Keyring:
     """Every key of the first owner that was applied; `clock` is the server's, once it was asked.
 
     Raises ClusterError.
     """
-    memory = read_recorded_resources(door, owners)
+    memory = read_recorded_resources(client, owners)
     entries = {
         address: entry
         for address, entry in memory.entries.items()
@@ -105,13 +105,13 @@ def load_keyring(
         replace(ledger.parse_entry(entry), address=address) for address, entry in entries.items()
     )
     live = read_live(
-        door, ReadRequest(Inventory(), recorded, only=frozenset(entries), owners=owners)
+        client, ReadRequest(Inventory(), recorded, only=frozenset(entries), owners=owners)
     )
     found = {}
     for address, entry in sorted(entries.items()):
         known = live[address].facts.generations if address in live else ()
         found[address.name] = AppliedKey(address.name, entry, parse_generations(known))
-    return Keyring(door, owners[0], identity, clock(), found, memory.exists)
+    return Keyring(client, owners[0], identity, clock(), found, memory.exists)
 
 
 def require_signing_key(endpoint: Endpoint | None) -> Endpoint:
@@ -261,7 +261,7 @@ def _newest_generation(ring: Keyring, held: AppliedKey) -> Generation:
         )
     if held.is_revocable and not held.known:
         raise QdrantctlError(
-            f"the registry of {ring.door.server.url} does not have {held.name}",
+            f"the registry of {ring.client.server.url} does not have {held.name}",
             why="Somebody deleted it there; every token of it is refused.",
             hint="Apply grants a new generation; then issue its token.",
         )
@@ -339,10 +339,10 @@ def _save_generations(
     entry["history"] = [*(entry.get("history") or ()), line][-HISTORY:]
     revoking = all(one.revoked for one in changed)
     if held.is_revocable and revoking:
-        registry.write_generations(ring.door, changed, gone)
-    ledger.write_entries(ring.door, [entry])
+        registry.write_generations(ring.client, changed, gone)
+    ledger.write_entries(ring.client, [entry])
     if held.is_revocable and not revoking:
-        registry.write_generations(ring.door, changed, gone)
+        registry.write_generations(ring.client, changed, gone)
     numbers = {one.number for one in (*held.known, *changed)} & after.keys()
     known = tuple(after[number] for number in sorted(numbers))
     ring.keys[held.name] = AppliedKey(held.name, entry, known)

@@ -147,17 +147,17 @@ def _with_server_evidence(
         read_only = reach.read_further_key(wishes.read_only_key, place.endpoint.url, environ)
     why: ClusterError | None = None
     peers: tuple[str, ...] | None = None
-    with RestClient(place.endpoint, on_call=on_call) as door:
+    with RestClient(place.endpoint, on_call=on_call) as client:
         try:
-            inside = _with_policy_evidence(settings, door, _read_server_report(door, now, tell))
+            inside = _with_policy_evidence(settings, client, _read_server_report(client, now, tell))
             evidence = replace(evidence, inside=inside, unseen="")
             if wishes.prove:
-                proofs = tuple(_prove_limits(door, inside.live, wishes, tell))
+                proofs = tuple(_prove_limits(client, inside.live, wishes, tell))
                 evidence = replace(evidence, proofs=proofs)
-            peers = _peer_ports(door, inside, settings, place, wishes)
+            peers = _peer_ports(client, inside, settings, place, wishes)
         except ClusterError as error:
             why = error
-            evidence = replace(evidence, unseen=error.what.removeprefix(f"{door.url}: "))
+            evidence = replace(evidence, unseen=error.what.removeprefix(f"{client.url}: "))
     if peers is None:
         peers = _guess_peer_ports(place, settings, wishes)
     grpc = place.grpc or port_or_default(place.endpoint.url, wishes.grpc_port, posture.GRPC_PORT)
@@ -180,41 +180,41 @@ def _find_server(settings: Settings) -> _ServerPlace:
     return _ServerPlace(settings.endpoint)
 
 
-def _read_server_report(door: RestClient, now: datetime, tell: Progress) -> ServerReport:
+def _read_server_report(client: RestClient, now: datetime, tell: Progress) -> ServerReport:
     """What the server tells who has a key. Raises ClusterError.
 
     `now` stands in where a proxy takes the server's own time out of its answers.
     """
     tell("reading the cluster")
     query = {"details_level": "2"}
-    telemetry = door.request(Call(method="GET", path="/telemetry", query=query))
-    distributed = door.server.distributed
+    telemetry = client.request(Call(method="GET", path="/telemetry", query=query))
+    distributed = client.server.distributed
     names = [entry["id"] for entry in telemetry["collections"]["collections"]]
     details = frozenset(Address("collection", name) for name in names)
-    live = read_live(door, ReadRequest(Inventory(), Inventory(), details=details))
+    live = read_live(client, ReadRequest(Inventory(), Inventory(), details=details))
     calls = {
         a.name: Call(method="GET", path=collection_path(a.name, "snapshots"))
         for a, resource in live.items()
         if a.kind == "collection" and resource.facts.points != 0
     }
-    door.prefetch(calls.values())
+    client.prefetch(calls.values())
     snapshots: dict[str, datetime | None] = {}
     for name, call in calls.items():
         with suppress(ClusterError):  # a storage of snapshots that fails is no reason to stop
-            snapshots[name] = _newest_snapshot_time(door.request(call))
+            snapshots[name] = _newest_snapshot_time(client.request(call))
     with suppress(ClusterError):
-        now = door.server_time
+        now = client.server_time
     return ServerReport(now, distributed, live, telemetry, snapshots)
 
 
 def _with_policy_evidence(
-    settings: Settings, door: RestClient, inside: ServerReport
+    settings: Settings, client: RestClient, inside: ServerReport
 ) -> ServerReport:
     """With what the policies of these settings have put away. Raises ClusterError."""
     kept: dict[str, datetime] = {}
     tried: dict[str, tuple[datetime, bool]] = {}
-    work = JobContext(door, lambda _: None, lambda: False, settings.nodes)
-    for policy in read_policies(settings, work):
+    job = JobContext(client, lambda _: None, lambda: False, settings.nodes)
+    for policy in read_policies(settings, job):
         for each in policy.sets.values():
             if each.manifest is None or each.state not in ("complete", "bad"):
                 continue
@@ -238,38 +238,38 @@ def _newest_snapshot_time(listed: Json) -> datetime | None:
 
 
 def _prove_limits(
-    door: RestClient, live: Inventory, wishes: AuditOptions, tell: Progress
+    client: RestClient, live: Inventory, wishes: AuditOptions, tell: Progress
 ) -> list[Proof]:
     found: list[Proof] = []
     for address, resource in live.items():
         if address.kind == "collection":
             tell(f"trying the caps of {address}")
-            found += _try_limit(door, resource, writes=wishes.prove_writes)
+            found += _try_limit(client, resource, writes=wishes.prove_writes)
     return found
 
 
-def _try_limit(door: RestClient, resource: Resource, *, writes: bool) -> list[Proof]:
+def _try_limit(client: RestClient, resource: Resource, *, writes: bool) -> list[Proof]:
     enabled = bool((resource.spec.get("strict_mode_config") or {}).get("enabled"))
     found: list[Proof] = []
     for probe in make_probes(resource, secrets.token_hex(8), writes=writes):
         if isinstance(probe, LimitProbe):
-            found.append(judge_proof(probe, *_send_probe(door, probe.call), enabled=enabled))
+            found.append(judge_proof(probe, *_send_probe(client, probe.call), enabled=enabled))
         else:
             found.append(probe)
     return found
 
 
-def _send_probe(door: RestClient, call: Call) -> tuple[int, str]:
+def _send_probe(client: RestClient, call: Call) -> tuple[int, str]:
     """Status and words of the answer; 0 where there was none."""
     try:
-        door.request(call)
+        client.request(call)
     except ClusterError as error:
         return error.status, error.why
     return 200, ""
 
 
 def _peer_ports(
-    door: RestClient,
+    client: RestClient,
     inside: ServerReport,
     settings: Settings,
     place: _ServerPlace,
@@ -280,7 +280,7 @@ def _peer_ports(
         return ()
     if place.peers or wishes.p2p_port:
         return None
-    told = door.request(Call(method="GET", path="/cluster")).get("peers") or {}
+    told = client.request(Call(method="GET", path="/cluster")).get("peers") or {}
     ports = {urlsplit(str(peer.get("uri"))).port for peer in told.values()}
     return _node_addresses(place, settings, ports) or None
 

@@ -25,18 +25,18 @@ MOST_FAULTS = 20
 """How often what no manifest can say is taken out of a spec, before it is given up."""
 
 
-def user_set_fields(door: Client, found: ClusterState) -> Callable[[Resource], Spec]:
+def user_set_fields(client: Client, found: ClusterState) -> Callable[[Resource], Spec]:
     """Gives the part of a resource's spec that is not there by itself. Raises ClusterError."""
     doubts = {
         kind.name: unreliable_defaults(
-            kind.server_defaults({}, door.server), _default_witnesses(door, found, kind.name)
+            kind.server_defaults({}, client.server), _default_witnesses(client, found, kind.name)
         )
         for kind in KINDS
     }
 
     def of(resource: Resource) -> Spec:
         kind = BY_NAME[resource.address.kind]
-        given = kind.server_defaults(resource.spec, door.server)
+        given = kind.server_defaults(resource.spec, client.server)
         shape = field_tree_of(kind.spec)
         spec: Spec = without_defaults(shape, resource.spec, given, doubts[kind.name])
         return spec
@@ -44,11 +44,11 @@ def user_set_fields(door: Client, found: ClusterState) -> Callable[[Resource], S
     return of
 
 
-def _default_witnesses(door: Client, found: ClusterState, kind: str) -> Sequence[Spec]:
+def _default_witnesses(client: Client, found: ClusterState, kind: str) -> Sequence[Spec]:
     """Specs in which the defaults of this server show: the ledger's, which sets little, or all."""
     if kind == COLLECTION.name and found.memory.exists:
-        info = door.request(Call(method="GET", path=collection_path(ledger.LEDGER_COLLECTION)))
-        stated = ledger.ledger_creation_request(door.server).body
+        info = client.request(Call(method="GET", path=collection_path(ledger.LEDGER_COLLECTION)))
+        stated = ledger.ledger_creation_request(client.server).body
         return [{k: v for k, v in parse_live_spec(info["config"]).items() if k not in stated}]
     live = [resource.spec for resource in found.live.values() if resource.address.kind == kind]
     return live if len(live) >= ENOUGH else ()

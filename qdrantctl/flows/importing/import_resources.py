@@ -79,18 +79,18 @@ def import_folder(settings: Settings) -> Path:
 
 
 def import_resources(
-    settings: Settings, wanted: ImportSelection, door: Client, today: date, progress: Progress
+    settings: Settings, wanted: ImportSelection, client: Client, today: date, progress: Progress
 ) -> ImportResult:
     """The manifests of what is wanted. Raises ClusterError, UsageError, QdrantctlError."""
     progress("reading manifests")
     project = _load_stated(settings, wanted)
-    progress(f"asking {door.server.url}")
-    found = read_cluster_state(door, Inventory(), progress, settings.owners)
+    progress(f"asking {client.server.url}")
+    found = read_cluster_state(client, Inventory(), progress, settings.owners)
     chosen, left, stated = _choose_resources(settings, wanted, found, project.desired)
     progress("reading each resource")
     if chosen:
-        found = with_details(door, found, Inventory(), frozenset(chosen))
-    own = user_set_fields(door, found)
+        found = with_details(client, found, Inventory(), frozenset(chosen))
+    own = user_set_fields(client, found)
     files: dict[Path, list[str]] = {}
     names = make_file_stems({address.name for address in found.live})
     for address in _group_by_file(chosen, found.live):
@@ -110,7 +110,7 @@ def import_resources(
     errors = tuple(
         v for v in check_manifests(whole, resources, settings) if v.severity is Severity.ERROR
     )
-    adopt, change = (0, 0) if errors else _count_changes(settings, door, today, found, new)
+    adopt, change = (0, 0) if errors else _count_changes(settings, client, today, found, new)
     report = ImportReport(
         files=tuple(_list_imported(path, page, settings) for path, page in pages.items()),
         left_out=tuple(left),
@@ -331,12 +331,12 @@ def _find_lost(file: str, data: bytes, new: Inventory) -> str:
 
 
 def _count_changes(
-    settings: Settings, door: Client, today: date, found: ClusterState, desired: Inventory
+    settings: Settings, client: Client, today: date, found: ClusterState, desired: Inventory
 ) -> tuple[int, int]:
     """How many resources a plan of these manifests would adopt as they are, and how many change."""
     question = PlanInput(
         owner=settings.owner,
-        server=door.server,
+        server=client.server,
         today=today,
         desired=desired,
         live=found.live,

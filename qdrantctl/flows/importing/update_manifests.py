@@ -51,7 +51,7 @@ class ManifestUpdate:
 def update_manifests(
     settings: Settings,
     addresses: tuple[Address, ...],
-    door: Client,
+    client: Client,
     today: date,
     progress: Progress,
 ) -> ImportResult:
@@ -63,15 +63,15 @@ def update_manifests(
             raise QdrantctlError(
                 f"no manifest states {address}", hint=f"`qdrantctl import {address}` writes one."
             )
-    progress(f"asking {door.server.url}")
-    found = read_cluster_state(door, wanted.inventory, progress, settings.owners)
+    progress(f"asking {client.server.url}")
+    found = read_cluster_state(client, wanted.inventory, progress, settings.owners)
     found = with_details(
-        door, found, wanted.inventory, frozenset(addresses) & frozenset(found.live)
+        client, found, wanted.inventory, frozenset(addresses) & frozenset(found.live)
     )
     files: dict[str, list[ManifestUpdate]] = {}
     left: list[SkippedField] = []
     unapplied: list[ReceivedField] = []
-    for one in _receive_changes(settings, addresses, wanted, found, door, today, left, unapplied):
+    for one in _receive_changes(settings, addresses, wanted, found, client, today, left, unapplied):
         assert one.resource.origin is not None, "it stands in a manifest"
         files.setdefault(one.resource.origin.file, []).append(one)
     texts: dict[Path, bytes] = {}
@@ -102,7 +102,7 @@ def _receive_changes(
     addresses: tuple[Address, ...],
     wanted: DesiredState,
     found: ClusterState,
-    door: Client,
+    client: Client,
     today: date,
     left: list[SkippedField],
     unapplied: list[ReceivedField],
@@ -111,10 +111,10 @@ def _receive_changes(
 
     `left` takes what none can say, `unapplied` what only the manifest says yet.
     """
-    own = user_set_fields(door, found)
+    own = user_set_fields(client, found)
     owners = {settings.owner, *settings.previous_owners}
     ours = [r for r in found.remembered.values() if r.record and r.record.owner in owners]
-    context = Context(door.server, today, wanted.inventory, found.live, Inventory(ours))
+    context = Context(client.server, today, wanted.inventory, found.live, Inventory(ours))
     for address in addresses:
         resource, kind = wanted.inventory[address], BY_NAME[address.kind]
         live = _require_readable(address, found, context)
@@ -129,7 +129,7 @@ def _receive_changes(
             _kept_field(resource, field, _conflict_hint(resource, field))
             for field in merged.conflicts
         ]
-        if fields := (*_fields(resource, now, door.server), *conflicts):
+        if fields := (*_fields(resource, now, client.server), *conflicts):
             # What an overlay lays under is not in the manifest, and does not come into it.
             bare = replace(resource, spec=_without_overlays(resource.spec, resource))
             yield ManifestUpdate(

@@ -18,22 +18,23 @@ KIND = "collection"
 
 
 def list_snapshot_files(
-    door: NodeClient, nodes: tuple[str, ...], only: Address | None
+    client: NodeClient, nodes: tuple[str, ...], only: Address | None
 ) -> tuple[tuple[SnapshotListing, ...], tuple[str, ...]]:
     """Every snapshot of all collections, or of one; what cannot be read. Raises ClusterError."""
-    entries = ledger.read_ledger(door).entries
+    entries = ledger.read_ledger(client).entries
     with ExitStack() as stack:
         doors: dict[str, NodeClient] = {}
-        for url in nodes or (door.server.url,):
-            node = doors[url] = door.for_node(url, timeout=SLOW)
+        for url in nodes or (client.server.url,):
+            node = doors[url] = client.for_node(url, timeout=SLOW)
             stack.callback(node.close)
         there = {
-            e["name"] for e in door.request(Call(method="GET", path="/collections"))["collections"]
+            e["name"]
+            for e in client.request(Call(method="GET", path="/collections"))["collections"]
         }
         live = {Address(KIND, name) for name in there if not name.startswith(OWN_PREFIX)}
         asked = (live | entries.keys()) if only is None else {only}
         known, unread = _recorded_files(entries, asked)
-        everywhere = bool(nodes) or door.server.peers == 1
+        everywhere = bool(nodes) or client.server.peers == 1
         found = [
             row
             for address in sorted(asked)

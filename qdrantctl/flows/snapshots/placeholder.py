@@ -38,9 +38,9 @@ def unreadable_error(server: Server, address: Address) -> QdrantctlError:
     )
 
 
-def is_one(door: Client, collection: str) -> bool:
+def is_one(client: Client, collection: str) -> bool:
     """Whether a collection is there that has no vectors and no points. Raises ClusterError."""
-    found = get_or_none(door, Call(method="GET", path=collection_path(collection)))
+    found = get_or_none(client, Call(method="GET", path=collection_path(collection)))
     if found is None:
         return False
     params = found["config"]["params"]
@@ -49,14 +49,16 @@ def is_one(door: Client, collection: str) -> bool:
 
 @contextmanager
 def placeholder_collection(
-    door: Client, nodes: Iterable[NodeClient], collection: str
+    client: Client, nodes: Iterable[NodeClient], collection: str
 ) -> Iterator[None]:
     """A stand-in for as long as this lasts. Raises ClusterError.
 
     One that a killed run has left is used. Whatever is no longer empty is not deleted.
     """
     try:
-        door.request(own_collection.internal_collection_request(door.server, collection, _ABOUT))
+        client.request(
+            own_collection.internal_collection_request(client.server, collection, _ABOUT)
+        )
     except ClusterError as error:
         if not error.conflict:
             raise
@@ -64,8 +66,8 @@ def placeholder_collection(
         _wait_until_listed(nodes, collection)
         yield
     finally:
-        if is_one(door, collection):
-            door.request(Call(method="DELETE", path=collection_path(collection)))
+        if is_one(client, collection):
+            client.request(Call(method="DELETE", path=collection_path(collection)))
 
 
 def _wait_until_listed(nodes: Iterable[NodeClient], collection: str) -> None:

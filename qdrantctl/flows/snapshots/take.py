@@ -39,13 +39,13 @@ def take_safety_snapshot(
         progress.restore_point = progress.snapshot.id
 
 
-def _take_snapshot(step: Snapshot, live: Resource, work: JobContext) -> SnapshotRecord:
+def _take_snapshot(step: Snapshot, live: Resource, job: JobContext) -> SnapshotRecord:
     """A snapshot on every node that holds shards. Raises QdrantctlError; nothing was destroyed."""
-    told = read_topology(work.door, step.collection)
+    told = read_topology(job.door, step.collection)
     holders = frozenset(peer for _, peer, _ in list_replicas(told))
-    with connect_nodes(work.door, step.nodes, holders, f"snapshot of {step.collection}") as nodes:
-        taken = create_node_snapshots(step.collection, live, told, nodes, work)
-        files = (_read_back(file, nodes[file.peer], step.collection, work) for file in taken.files)
+    with connect_nodes(job.door, step.nodes, holders, f"snapshot of {step.collection}") as nodes:
+        taken = create_node_snapshots(step.collection, live, told, nodes, job)
+        files = (_read_back(file, nodes[file.peer], step.collection, job) for file in taken.files)
         return taken.model_copy(update={"files": tuple(files)})
 
 
@@ -54,18 +54,18 @@ def create_node_snapshots(
     live: Resource,
     told: Mapping[str, Any],
     nodes: Mapping[str, NodeClient],
-    work: JobContext,
+    job: JobContext,
 ) -> SnapshotRecord:
     """A snapshot on each node that holds shards, not yet read. Raises QdrantctlError.
 
     `told` says which do. A collection with shard keys may have no shard yet: then all have a part.
     """
     holders = {peer for _, peer, _ in list_replicas(told)} or nodes.keys()
-    files = tuple(_node_file(peer, nodes[peer], collection, work) for peer in sorted(holders))
+    files = tuple(_node_file(peer, nodes[peer], collection, job) for peer in sorted(holders))
     wanted = {shard for shard, _, _ in list_replicas(told)}
     if missing := wanted - {shard for file in files for shard in file.shards}:
         raise ClusterError(
-            f"{work.door.server.url}: no replica of shard {min(missing)} of {collection} is "
+            f"{job.door.server.url}: no replica of shard {min(missing)} of {collection} is "
             "active, so no snapshot holds it",
             hint="See that every node is up and its replicas are active.",
         )
@@ -73,7 +73,7 @@ def create_node_snapshots(
     return SnapshotRecord(
         id=found[1] if found else files[0].name,
         collection=collection,
-        server=str(work.door.server.version),
+        server=str(job.door.server.version),
         aliases=live.facts.aliases,
         spec=live.spec,
         keys=_shard_keys_of(told),
@@ -100,9 +100,9 @@ def _of_its_own_second(node: NodeClient, collection: str) -> None:
         time.sleep(SECOND)
 
 
-def _node_file(peer: str, node: NodeClient, collection: str, work: JobContext) -> NodeSnapshotFile:
+def _node_file(peer: str, node: NodeClient, collection: str, job: JobContext) -> NodeSnapshotFile:
     """One node's part, as the server tells of it."""
-    work.say(f"collection/{collection}: taking a snapshot on {node.server.url}")
+    job.say(f"collection/{collection}: taking a snapshot on {node.server.url}")
     _of_its_own_second(node, collection)
     before = count_shard_points(node, collection)
     path = collection_path(collection, "snapshots")
@@ -120,7 +120,7 @@ def _node_file(peer: str, node: NodeClient, collection: str, work: JobContext) -
 
 
 def _read_back(
-    file: NodeSnapshotFile, node: NodeClient, collection: str, work: JobContext
+    file: NodeSnapshotFile, node: NodeClient, collection: str, job: JobContext
 ) -> NodeSnapshotFile:
     """The file with its checksum. The server's word is not taken for it: it is read back whole."""
     name, size = file.name, file.size
@@ -128,12 +128,10 @@ def _read_back(
     call = Call(method="GET", path=collection_path(collection, "snapshots", name))
     checksum, length = sha256(), 0
     for piece in node.download(call):
-        work.raise_if_cancelled()
+        job.raise_if_cancelled()
         checksum.update(piece)
         length += len(piece)
-        work.say(
-            f"collection/{collection}: reading the snapshot back, {length:,} of {size:,} bytes"
-        )
+        job.say(f"collection/{collection}: reading the snapshot back, {length:,} of {size:,} bytes")
     found = checksum.hexdigest()
     told = {checksum or found for checksum in (file.checksum, listed.get("checksum"))}
     if not listed or {size, int(listed["size"])} != {length} or told != {found}:

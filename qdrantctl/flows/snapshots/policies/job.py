@@ -44,8 +44,8 @@ def run_policies(
     The first plan finds errors before the lease is taken. Raises QdrantctlError.
     """
     plan_run(settings, JobContext(client, report_progress, wait.stop, settings.nodes), names)
-    with hold_snapshot_lease(settings, client, wait, report_progress) as work:
-        return execute_run(plan_run(settings, work, names), work, on_outcome)
+    with hold_snapshot_lease(settings, client, wait, report_progress) as job:
+        return execute_run(plan_run(settings, job, names), job, on_outcome)
 
 
 def prune_policies(
@@ -59,8 +59,8 @@ def prune_policies(
     dry_run: bool,
 ) -> RemovalReport:
     """Remove the sets that retention no longer keeps, and the `orphans`. Raises QdrantctlError."""
-    work = JobContext(client, report_progress, wait.stop, settings.nodes)
-    removed, left = plan_prune(settings, work, names, orphans)
+    job = JobContext(client, report_progress, wait.stop, settings.nodes)
+    removed, left = plan_prune(settings, job, names, orphans)
     if removed and not dry_run:
         with hold_snapshot_lease(settings, client, wait, report_progress) as leased_work:
             removed, left = plan_prune(settings, leased_work, names, orphans)
@@ -86,6 +86,6 @@ def verify_policies(
         verified.append((each, result))
         on_verified(each, result)
 
-    with hold_snapshot_lease(settings, client, wait, report_progress) as work:
-        untried = verify_sets(settings, work, names, add, embedded=embedded)
+    with hold_snapshot_lease(settings, client, wait, report_progress) as job:
+        untried = verify_sets(settings, job, names, add, embedded=embedded)
     return VerificationReport(tuple(verified), untried)

@@ -49,7 +49,7 @@ class PolicyRun:
 
     policy: AppliedPolicy
     settings: Settings
-    work: JobContext
+    job: JobContext
     entries: Mapping[Address, Mapping[str, Json]]
     """The ledger's, by address."""
     progress: RunProgress = field(default_factory=RunProgress)
@@ -69,7 +69,7 @@ class PolicyRun:
     def refresh(self) -> AppliedPolicy:
         """The policy with its destinations as the steps so far have left them."""
         if self.is_out_of_date:
-            self.policy = read_destinations(self.policy.status, self.settings, self.work)
+            self.policy = read_destinations(self.policy.status, self.settings, self.job)
             self.is_out_of_date = False
         return self.policy
 

@@ -27,24 +27,24 @@ class PendingRemoval:
     has_server_copies: bool
     """Whether the servers hold files of it that no destination needs any more."""
 
-    def remove(self, work: JobContext) -> None:
+    def remove(self, job: JobContext) -> None:
         """Remove it, the servers' files first: only the set says which they are.
 
         Raises QdrantctlError.
         """
         if self.has_server_copies and (manifest := self.set.any_manifest):
-            delete_server_copies(manifest, work)
+            delete_server_copies(manifest, job)
         delete_set(self.store, self.set)
 
 
 def plan_prune(
-    settings: Settings, work: JobContext, only: tuple[str, ...], named: Sequence[str]
+    settings: Settings, job: JobContext, only: tuple[str, ...], named: Sequence[str]
 ) -> tuple[list[PendingRemoval], list[SnapshotSet]]:
     """The sets to be removed, and those that would be if they were named. Raises QdrantctlError."""
     removals: list[PendingRemoval] = []
     others: list[SnapshotSet] = []
     folders = {name.rstrip("/") for name in named}
-    for policy in read_policies(settings, work, only):
+    for policy in read_policies(settings, job, only):
         for error in policy.status.errors:
             raise StoreError(error.removesuffix("."))
         removable = removable_sets(policy, folders)
@@ -86,11 +86,11 @@ def removable_sets(
     }
 
 
-def remove_sets(removals: Sequence[PendingRemoval], work: JobContext) -> None:
+def remove_sets(removals: Sequence[PendingRemoval], job: JobContext) -> None:
     """Remove them. Raises QdrantctlError."""
     for each in removals:
-        work.raise_if_cancelled()
-        each.remove(work)
+        job.raise_if_cancelled()
+        each.remove(job)
 
 
 def remove_set(step: RemoveSet, run: PolicyRun) -> None:
@@ -103,8 +103,8 @@ def remove_set(step: RemoveSet, run: PolicyRun) -> None:
         return
     manifest = removal.set.any_manifest
     with run.progress.collect_errors(manifest.address if manifest else ""):
-        run.work.raise_if_cancelled()
+        run.job.raise_if_cancelled()
         address = run.policy.status.address
-        run.work.say(f"{address}: removing {step.folder} from {step.destination}")
-        removal.remove(run.work)
+        run.job.say(f"{address}: removing {step.folder} from {step.destination}")
+        removal.remove(run.job)
         run.progress.removed.append(as_stored_set(removal.set))

@@ -41,7 +41,7 @@ class Sample:
 
 
 def take_sample(
-    door: Client, collection: str, spec: Mapping[str, Json], keys: Sequence[Json]
+    client: Client, collection: str, spec: Mapping[str, Json], keys: Sequence[Json]
 ) -> Sample:
     """The first points; nothing where the server's caps forbid to look. Raises ClusterError.
 
@@ -54,13 +54,13 @@ def take_sample(
     without = {name for name, vector in sparse if vector.get("modifier") == "idf"}
     about = {"limit": SAMPLED, "with_payload": True, "with_vector": True}
     try:
-        points = _read_points(door, collection, "scroll", about)["points"]
+        points = _read_points(client, collection, "scroll", about)["points"]
         ids = [point["id"] for point in points]
         queries: dict[str, SampleQuery] = {}
         for point in points:
             for name, vector in _vectors_of(point).items():
                 if name not in queries and name not in without:
-                    scores = _query_scores(door, collection, name, vector, ids, keys)
+                    scores = _query_scores(client, collection, name, vector, ids, keys)
                     if all(map(_is_finite, scores.values())):
                         queries[name] = SampleQuery(point=json.dumps(point["id"]), scores=scores)
     except ClusterError as error:
@@ -70,7 +70,7 @@ def take_sample(
     return Sample({json.dumps(point["id"]): _point_digest(point) for point in points}, queries)
 
 
-def unlike_sample(manifest: SetManifest, collection: str, door: Client) -> Iterator[str]:
+def unlike_sample(manifest: SetManifest, collection: str, client: Client) -> Iterator[str]:
     """What of the sample is not as it was. Raises ClusterError.
 
     The caps of the collection, which stands only for this, are lifted: its own readers are none.
@@ -79,10 +79,12 @@ def unlike_sample(manifest: SetManifest, collection: str, door: Client) -> Itera
         return
     if _STRICT in manifest.snapshot.spec:
         body = {_STRICT: {"enabled": False} | dict.fromkeys(RATES, UNLIMITED)}
-        door.request(Call(method="PATCH", path=collection_path(collection), body=body))
+        client.request(Call(method="PATCH", path=collection_path(collection), body=body))
     ids = [json.loads(point) for point in manifest.sample]
     about = {"ids": ids, "with_payload": True, "with_vector": True}
-    points = {json.dumps(point["id"]): point for point in _read_points(door, collection, "", about)}
+    points = {
+        json.dumps(point["id"]): point for point in _read_points(client, collection, "", about)
+    }
     for point, mark in manifest.sample.items():
         if point not in points or _point_digest(points[point]) != mark:
             yield f"point {point} (not as it was)"
@@ -91,7 +93,7 @@ def unlike_sample(manifest: SetManifest, collection: str, door: Client) -> Itera
         vector = _vectors_of(points.get(query.point, {})).get(name)
         if vector is None:
             continue  # told already
-        now = _query_scores(door, collection, name, vector, ids, keys)
+        now = _query_scores(client, collection, name, vector, ids, keys)
         if now.keys() != query.scores.keys() or not all(
             _is_finite(now[i]) and math.isclose(now[i], score, rel_tol=NEAR, abs_tol=NEAR)
             for i, score in query.scores.items()
@@ -100,9 +102,9 @@ def unlike_sample(manifest: SetManifest, collection: str, door: Client) -> Itera
             yield f"the query for point {query.point}{using} (finds {now}, found {query.scores})"
 
 
-def _read_points(door: Client, collection: str, what: str, body: Mapping[str, Json]) -> Any:
+def _read_points(client: Client, collection: str, what: str, body: Mapping[str, Json]) -> Any:
     path = collection_path(collection, "points", *([what] if what else []))
-    return door.request(Call(method="POST", path=path, body=dict(body)))
+    return client.request(Call(method="POST", path=path, body=dict(body)))
 
 
 def _point_digest(point: Mapping[str, Json]) -> str:
@@ -116,7 +118,7 @@ def _vectors_of(point: Mapping[str, Json]) -> Mapping[str, Json]:
 
 
 def _query_scores(
-    door: Client,
+    client: Client,
     collection: str,
     name: str,
     vector: Json,
@@ -134,7 +136,7 @@ def _query_scores(
         body["using"] = name
     if keys:  # without, a collection of custom shards has none to ask
         body["shard_key"] = list(keys)
-    found = _read_points(door, collection, "query", body)["points"]
+    found = _read_points(client, collection, "query", body)["points"]
     return {json.dumps(point["id"]): point["score"] for point in found}
 
 

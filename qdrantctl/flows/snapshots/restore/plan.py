@@ -53,37 +53,37 @@ class PlannedRestore:
 
 
 def plan_restore_from_ledger(
-    settings: Settings, door: NodeClient, words: str, wish: TargetOptions, now: datetime
+    settings: Settings, client: NodeClient, words: str, wish: TargetOptions, now: datetime
 ) -> PlannedRestore:
     """What restoring `words` (`collection/NAME` or `collection/NAME@ID`) would do. Reads only.
 
     Raises QdrantctlError where there is no such snapshot, or the name is taken.
     """
-    memory = ledger.read_ledger(door)
+    memory = ledger.read_ledger(client)
     address, taken = _find_snapshot(memory, settings, words)
     name = wish.name or f"{address.name}-restored-{now:%Y%m%d-%H%M%S}"
     marks = filter(None, (find_unfinished_restore(entry) for entry in memory.entries.values()))
     left = any(mark.stand_in and mark.collection == address.name for mark in marks)
-    listed = collection_exists(door, address.name) and not (
-        left and stand_in.is_one(door, address.name)
+    listed = collection_exists(client, address.name) and not (
+        left and stand_in.is_one(client, address.name)
     )
-    if name == address.name and stand_in.placeholder_needed(door.server):
-        raise stand_in.unreadable_error(door.server, address)
-    found = inspect_target(settings, door, name, wish, taken.aliases)
-    nodes = settings.nodes if door.server.peers > 1 else ()
+    if name == address.name and stand_in.placeholder_needed(client.server):
+        raise stand_in.unreadable_error(client.server, address)
+    found = inspect_target(settings, client, name, wish, taken.aliases)
+    nodes = settings.nodes if client.server.peers > 1 else ()
     step = Restore(collection=address.name, snapshot=taken.id, name=name, nodes=nodes)
-    require_all_nodes(step, taken, door)
+    require_all_nodes(step, taken, client)
     points = "1 point" if taken.points == 1 else f"{taken.points:,} points"
     because = f"from {address}@{taken.id}: {points}, {taken.size:,} bytes"
-    made = build_restore_plan(settings, door, memory, found, taken, step, because)
+    made = build_restore_plan(settings, client, memory, found, taken, step, because)
     return PlannedRestore(made, step, taken, found, listed)
 
 
-def require_all_nodes(step: Restore, taken: SnapshotRecord, door: NodeClient) -> None:
+def require_all_nodes(step: Restore, taken: SnapshotRecord, client: NodeClient) -> None:
     """Raises ClusterError where a node is not reached that a file is for."""
     peers = frozenset(file.peer for file in taken.files)
     try:
-        with connect_nodes(door, step.nodes, peers, f"snapshot {taken.id}"):
+        with connect_nodes(client, step.nodes, peers, f"snapshot {taken.id}"):
             pass
     except ClusterError as error:
         error.hint = f"{error.hint} Beside --url name each with --node."
@@ -92,7 +92,7 @@ def require_all_nodes(step: Restore, taken: SnapshotRecord, door: NodeClient) ->
 
 def build_restore_plan(
     settings: Settings,
-    door: Client,
+    client: Client,
     memory: ledger.LedgerContents,
     found: RestoreTarget,
     taken: SnapshotRecord,
@@ -110,7 +110,7 @@ def build_restore_plan(
         down = Call(method="DELETE", path=collection_path(step.name))
         steps = [Step(snapshot=snapshot), Step(call=down), *steps]
         if not memory.exists:  # which must know of the snapshot
-            prepare = (Step(call=ledger.ledger_creation_request(door.server)),)
+            prepare = (Step(call=ledger.ledger_creation_request(client.server)),)
     change = Change(
         address=str(found.address),
         action=Action.REPLACE if live else Action.CREATE,
@@ -124,7 +124,7 @@ def build_restore_plan(
         qdrantctl_version=__version__,
         project=settings.project,
         environment=settings.environment,
-        server=PlannedServer.of(door.server, memory.cluster_id),
+        server=PlannedServer.of(client.server, memory.cluster_id),
         manifests_digest=DesiredState(Inventory(), ()).digest,
         prepare=prepare,
         changes=(change, *found.moves()),

@@ -117,9 +117,9 @@ def _plan_restore(
     )
     if not options.source:
         return from_ledger.plan_restore_from_ledger(settings, client, options.snapshot, wish, now)
-    work = JobContext(client, lambda _: None, lambda: False, settings.nodes)
-    chosen = from_set.select_set(settings, work, options.snapshot, options.source, options.at, now)
-    return from_set.plan_restore_from_set(settings, work, chosen, wish, now)
+    job = JobContext(client, lambda _: None, lambda: False, settings.nodes)
+    chosen = from_set.select_set(settings, job, options.snapshot, options.source, options.at, now)
+    return from_set.plan_restore_from_set(settings, job, chosen, wish, now)
 
 
 def _restore_under_leases(

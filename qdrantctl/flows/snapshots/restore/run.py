@@ -46,11 +46,11 @@ from qdrantctl.model.snapshots.snapshot import UnfinishedRestore, find_unfinishe
 from qdrantctl.model.step import Call, Restore, Snapshot
 
 
-def run_restore(made: PlannedRestore, work: JobContext, identity: Actor) -> Report:
+def run_restore(made: PlannedRestore, job: JobContext, identity: Actor) -> Report:
     """Carry the plan of a restore out: the collection, then its aliases."""
     target = made.standing
     live = Inventory([target.live] if target.live else [])
-    context = ExecutionContext(replace(work, nodes=made.step.nodes), live)
+    context = ExecutionContext(replace(job, nodes=made.step.nodes), live)
     records = RestoreRecords(made, context, identity, dict(target.entry))
     bookkeeping = Bookkeeping(
         check=records.check_source,
@@ -225,22 +225,22 @@ def _format_now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def carried_out(made: PlannedRestore, work: JobContext) -> tuple[tuple[str, ...], str]:
+def carried_out(made: PlannedRestore, job: JobContext) -> tuple[tuple[str, ...], str]:
     """Make the collection: what is not as it was, and a note. Raises QdrantctlError.
 
     Whether all is indexed says nothing of what was restored.
     """
     replaced = made.standing.live is not None and made.step.name == made.step.collection
     listed = made.listed and not replaced
-    missed = upload_and_verify(made.step, made.taken, work, listed=listed, source=made.source)
-    status = wait_for_index(work, made.address)
-    settings = poll_until_clean(lambda: _settings_missed(made, work.door))
+    missed = upload_and_verify(made.step, made.taken, job, listed=listed, source=made.source)
+    status = wait_for_index(job, made.address)
+    settings = poll_until_clean(lambda: _settings_missed(made, job.door))
     broken = ("status (red)",) if status == "red" else ()
     note = "the server is still indexing it (yellow)" if status == YELLOW else ""
     return (*missed, *settings, *broken), note
 
 
-def _settings_missed(made: PlannedRestore, door: Client) -> tuple[str, ...]:
+def _settings_missed(made: PlannedRestore, client: Client) -> tuple[str, ...]:
     """Settings that are not as they were when the snapshot was taken."""
-    found = read_existing(door, made.address).get(made.address)
+    found = read_existing(client, made.address).get(made.address)
     return settings_differences(found.spec if found else {}, made.taken.spec)

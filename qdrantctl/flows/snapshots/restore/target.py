@@ -92,7 +92,7 @@ _RECORDED = ("owner", "address", "object", "schema_version", "spec", "lifecycle"
 
 
 def inspect_target(
-    settings: Settings, door: Client, name: str, wish: TargetOptions, aliases: tuple[str, ...]
+    settings: Settings, client: Client, name: str, wish: TargetOptions, aliases: tuple[str, ...]
 ) -> RestoreTarget:
     """What is there. Reads only. Raises QdrantctlError when the collection may not be made.
 
@@ -100,11 +100,11 @@ def inspect_target(
     any other collection: somebody may have written into it since.
     """
     _require_usable_name(name)
-    address, memory = Address(KIND, name), ledger.read_ledger(door)
-    there = read_existing(door, address, Address(ALIAS, name))
+    address, memory = Address(KIND, name), ledger.read_ledger(client)
+    there = read_existing(client, address, Address(ALIAS, name))
     if Address(ALIAS, name) in there:
         raise QdrantctlError(
-            f"{Address(ALIAS, name)} exists on {door.server.url}; nothing was done",
+            f"{Address(ALIAS, name)} exists on {client.server.url}; nothing was done",
             hint="Restore under another name with --as NAME, and move the alias then.",
         )
     entry: Mapping[str, Json] = memory.entries.get(address, {})
@@ -112,14 +112,14 @@ def inspect_target(
     ours = stays and entry["owner"] in settings.owners
     live, left = there.get(address), find_unfinished_restore(entry)
     if live:
-        _require_replaceable(address, entry, ours, wish, settings, door)
-    where = _read_aliases(door)
+        _require_replaceable(address, entry, ours, wish, settings, client)
+    where = _read_aliases(client)
     down = {*(live.facts.aliases if live else ()), *(left.aliases if left else ())}
     down |= {*(entry.get("pending") or {}).get("aliases", ())}
     down = {alias for alias in down if where.get(alias, name) == name}
     wanted = set(aliases if wish.with_aliases else ())
     put = {alias: where.get(alias, "") for alias in sorted(down | wanted)}
-    _require_movable(name, {*wanted} - down, memory, settings, door)
+    _require_movable(name, {*wanted} - down, memory, settings, client)
     return RestoreTarget(address, live, entry, ours, put, frozenset(down), memory.exists)
 
 
@@ -137,7 +137,7 @@ def _require_replaceable(
     ours: bool,
     wish: TargetOptions,
     settings: Settings,
-    door: Client,
+    client: Client,
 ) -> None:
     """Raises QdrantctlError where what stands there is not to be taken down."""
     hint = "Restore under another name with --as NAME, and move an alias or the data then"
@@ -157,15 +157,15 @@ def _require_replaceable(
     else:
         return
     raise QdrantctlError(
-        f"{address} exists on {door.server.url}; nothing was done", why=why, hint=f"{hint}."
+        f"{address} exists on {client.server.url}; nothing was done", why=why, hint=f"{hint}."
     )
 
 
 def _require_movable(
-    name: str, wanted: set[str], memory: ledger.LedgerContents, settings: Settings, door: Client
+    name: str, wanted: set[str], memory: ledger.LedgerContents, settings: Settings, client: Client
 ) -> None:
     """Raises QdrantctlError where an alias cannot be put at the collection."""
-    taken = read_existing(door, *(Address(KIND, alias) for alias in wanted))
+    taken = read_existing(client, *(Address(KIND, alias) for alias in wanted))
     for alias in sorted(wanted):
         address = Address(ALIAS, alias)
         entry = memory.entries.get(address, {})
@@ -182,43 +182,43 @@ def _require_movable(
             )
 
 
-def _read_aliases(door: Client) -> dict[str, str]:
-    told = door.request(Call(method="GET", path="/aliases"))["aliases"]
+def _read_aliases(client: Client) -> dict[str, str]:
+    told = client.request(Call(method="GET", path="/aliases"))["aliases"]
     return {entry["alias_name"]: entry["collection_name"] for entry in told}
 
 
-def read_existing(door: Client, *only: Address) -> Inventory:
+def read_existing(client: Client, *only: Address) -> Inventory:
     """Which of these exist, with all that is to be known of them."""
     wanted = frozenset(only)
-    return read_live(door, ReadRequest(Inventory(), Inventory(), details=wanted, only=wanted))
+    return read_live(client, ReadRequest(Inventory(), Inventory(), details=wanted, only=wanted))
 
 
-def delete_upload_copies(address: Address, work: JobContext) -> None:
+def delete_upload_copies(address: Address, job: JobContext) -> None:
     """Delete what the nodes keep of uploads to a collection that is about to be deleted.
 
     Nothing deletes the files of a collection that is gone. Raises QdrantctlError.
     """
-    for node in _each_node(work, SLOW):
+    for node in _each_node(job, SLOW):
         for name in list_node_snapshots(node, address.name):
             if name.startswith(UPLOADED):
                 forget_upload(node, address.name, name)
 
 
-def wait_until_deleted(address: Address, work: JobContext) -> None:
+def wait_until_deleted(address: Address, job: JobContext) -> None:
     """Wait until every node knows that a collection was deleted. Raises QdrantctlError.
 
     A node that does not would take a snapshot into what is about to be deleted.
     """
-    for node in _each_node(work, GONE):
+    for node in _each_node(job, GONE):
         check = partial(collection_exists, node, address.name)
-        if poll(check, operator.not_, timeout=GONE, is_cancelled=work.stop):
-            work.raise_if_cancelled()
+        if poll(check, operator.not_, timeout=GONE, is_cancelled=job.stop):
+            job.raise_if_cancelled()
             raise ClusterError(f"{node.server.url}: {address} is still there")
 
 
-def _each_node(work: JobContext, timeout: float) -> Iterator[NodeClient]:
-    for url in work.nodes or ("",):
-        with closing(work.door.for_node(url, timeout=timeout)) as node:
+def _each_node(job: JobContext, timeout: float) -> Iterator[NodeClient]:
+    for url in job.nodes or ("",):
+        with closing(job.door.for_node(url, timeout=timeout)) as node:
             yield node
 
 
