@@ -62,7 +62,7 @@ def inspect_token(token: str, endpoint: Endpoint, also: tuple[str, ...]) -> Chec
     claims = read_claims(token)
     access = _parse_access(claims.get("access", "m"))
     expires = claims.get("exp", 0)
-    made = CheckedToken(
+    checked = CheckedToken(
         subject=str(claims.get("sub") or ""),
         expires=_format_seconds(expires),
         revocable="value_exists" in claims,
@@ -71,12 +71,12 @@ def inspect_token(token: str, endpoint: Endpoint, also: tuple[str, ...]) -> Chec
     )
     with RestClient(replace(endpoint, api_key=token)) as client:
         if refused := _refusal_reason(client):
-            return made.model_copy(update={"refused": refused})
+            return checked.model_copy(update={"refused": refused})
         probes = list(_probe_cluster(client, access))
         names = [name for name in access if name != EVERYWHERE]
         for name in dict.fromkeys([*names, *also]):
             probes += _probe_collection(client, access, name)
-    return made.model_copy(update={"probes": tuple(probes)})
+    return checked.model_copy(update={"probes": tuple(probes)})
 
 
 def _format_seconds(seconds: Json) -> str:
@@ -84,11 +84,11 @@ def _format_seconds(seconds: Json) -> str:
     return format_time(datetime.fromtimestamp(seconds, UTC)) if usual else ""
 
 
-def _parse_access(stated: Json) -> Mapping[str, str]:
+def _parse_access(claim: Json) -> Mapping[str, str]:
     """The claim as a scope; what the server would not read is left out, and it refuses it."""
-    if isinstance(stated, str):
-        return {EVERYWHERE: stated} if stated in GRANTS else {}
-    entries = stated if isinstance(stated, list) else []
+    if isinstance(claim, str):
+        return {EVERYWHERE: claim} if claim in GRANTS else {}
+    entries = claim if isinstance(claim, list) else []
     return {
         str(entry["collection"]): str(entry["access"])
         for entry in entries
@@ -119,7 +119,7 @@ def _refusal_reason(client: RestClient) -> str:
             return f"the registry it depends on is missing ({REGISTRY_COLLECTION})"
         if _REVOKED in error.why:
             return "it was revoked: what it names is no longer in the registry"
-        why = next((why for word, why in _WHY.items() if word in error.why), "")
+        why = next((why for fragment, why in _WHY.items() if fragment in error.why), "")
         return why or "the server takes no such token; is service.jwt_rbac switched on there?"
     return ""
 
@@ -155,9 +155,9 @@ def _probe_collection(
             method="DELETE", path=collection_path(name, "snapshots", _NONE)
         ),
     }
-    there = _name_exists(client, name)
+    exists = _name_exists(client, name)
     for action, call in calls.items():
-        yield _run_probe(client, name, action, may, call, there=there)
+        yield _run_probe(client, name, action, may, call, exists=exists)
 
 
 def _name_exists(client: RestClient, name: str) -> bool:
@@ -176,7 +176,7 @@ def _run_probe(
     may: tuple[str, ...],
     call: Call,
     *,
-    there: bool = True,
+    exists: bool = True,
 ) -> TokenProbe:
     """Whether the server lets the token do it. That something is missing comes after that."""
     allowed: bool | None = True
@@ -188,5 +188,5 @@ def _run_probe(
         elif not error.status or error.status >= 429:
             allowed = None
     return TokenProbe(
-        name=name, action=action, claimed=action in may, allowed=allowed if there else None
+        name=name, action=action, claimed=action in may, allowed=allowed if exists else None
     )

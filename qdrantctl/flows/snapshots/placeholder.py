@@ -40,11 +40,11 @@ def unreadable_error(server: Server, address: Address) -> QdrantctlError:
 
 def is_one(client: Client, collection: str) -> bool:
     """Whether a collection is there that has no vectors and no points. Raises ClusterError."""
-    found = get_or_none(client, Call(method="GET", path=collection_path(collection)))
-    if found is None:
+    info = get_or_none(client, Call(method="GET", path=collection_path(collection)))
+    if info is None:
         return False
-    params = found["config"]["params"]
-    return not (params.get("vectors") or params.get("sparse_vectors") or found["points_count"])
+    params = info["config"]["params"]
+    return not (params.get("vectors") or params.get("sparse_vectors") or info["points_count"])
 
 
 @contextmanager

@@ -41,10 +41,10 @@ def take_safety_snapshot(
 
 def _take_snapshot(step: Snapshot, live: Resource, job: JobContext) -> SnapshotRecord:
     """A snapshot on every node that holds shards. Raises QdrantctlError; nothing was destroyed."""
-    told = read_topology(job.door, step.collection)
-    holders = frozenset(peer for _, peer, _ in list_replicas(told))
+    topology = read_topology(job.door, step.collection)
+    holders = frozenset(peer for _, peer, _ in list_replicas(topology))
     with connect_nodes(job.door, step.nodes, holders, f"snapshot of {step.collection}") as nodes:
-        taken = create_node_snapshots(step.collection, live, told, nodes, job)
+        taken = create_node_snapshots(step.collection, live, topology, nodes, job)
         files = (_read_back(file, nodes[file.peer], step.collection, job) for file in taken.files)
         return taken.model_copy(update={"files": tuple(files)})
 
@@ -52,7 +52,7 @@ def _take_snapshot(step: Snapshot, live: Resource, job: JobContext) -> SnapshotR
 def create_node_snapshots(
     collection: str,
     live: Resource,
-    told: Mapping[str, Any],
+    topology: Mapping[str, Any],
     nodes: Mapping[str, NodeClient],
     job: JobContext,
 ) -> SnapshotRecord:
@@ -60,43 +60,43 @@ def create_node_snapshots(
 
     `told` says which do. A collection with shard keys may have no shard yet: then all have a part.
     """
-    holders = {peer for _, peer, _ in list_replicas(told)} or nodes.keys()
+    holders = {peer for _, peer, _ in list_replicas(topology)} or nodes.keys()
     files = tuple(_node_file(peer, nodes[peer], collection, job) for peer in sorted(holders))
-    wanted = {shard for shard, _, _ in list_replicas(told)}
+    wanted = {shard for shard, _, _ in list_replicas(topology)}
     if missing := wanted - {shard for file in files for shard in file.shards}:
         raise ClusterError(
             f"{job.door.server.url}: no replica of shard {min(missing)} of {collection} is "
             "active, so no snapshot holds it",
             hint="See that every node is up and its replicas are active.",
         )
-    found = _TIME.search(files[0].name)
+    match = _TIME.search(files[0].name)
     return SnapshotRecord(
-        id=found[1] if found else files[0].name,
+        id=match[1] if match else files[0].name,
         collection=collection,
         server=str(job.door.server.version),
         aliases=live.facts.aliases,
         spec=live.spec,
-        keys=_shard_keys_of(told),
+        keys=_shard_keys_of(topology),
         files=files,
     )
 
 
-def _shard_keys_of(told: Mapping[str, Any]) -> tuple[tuple[str | int, tuple[int, ...]], ...]:
+def _shard_keys_of(topology: Mapping[str, Any]) -> tuple[tuple[str | int, tuple[int, ...]], ...]:
     """Shard keys with their shards, in the order in which the shards were made."""
-    found: dict[str | int, set[int]] = defaultdict(set)
-    for shard in (*told["local_shards"], *told["remote_shards"]):
+    match: dict[str | int, set[int]] = defaultdict(set)
+    for shard in (*topology["local_shards"], *topology["remote_shards"]):
         if (key := shard.get("shard_key")) is not None:
-            found[key].add(shard["shard_id"])
-    made = ((key, tuple(sorted(shards))) for key, shards in found.items())
-    return tuple(sorted(made, key=lambda entry: entry[1]))
+            match[key].add(shard["shard_id"])
+    created = ((key, tuple(sorted(shards))) for key, shards in match.items())
+    return tuple(sorted(created, key=lambda entry: entry[1]))
 
 
 def _of_its_own_second(node: NodeClient, collection: str) -> None:
     """A snapshot is named after its second, and would take the place of one of the same."""
     times = [
-        found[1] for name in list_node_snapshots(node, collection) if (found := _TIME.search(name))
+        match[1] for name in list_node_snapshots(node, collection) if (match := _TIME.search(name))
     ]
-    if any(made >= f"{node.server_time:%Y-%m-%d-%H-%M-%S}" for made in times):
+    if any(created >= f"{node.server_time:%Y-%m-%d-%H-%M-%S}" for created in times):
         time.sleep(SECOND)
 
 
@@ -106,15 +106,15 @@ def _node_file(peer: str, node: NodeClient, collection: str, job: JobContext) ->
     _of_its_own_second(node, collection)
     before = count_shard_points(node, collection)
     path = collection_path(collection, "snapshots")
-    made = node.request(Call(method="POST", path=path, query={"wait": "true"}))
+    created = node.request(Call(method="POST", path=path, query={"wait": "true"}))
     after = count_shard_points(node, collection)
     shards = {shard: (before.get(shard, count), count) for shard, count in after.items()}
     return NodeSnapshotFile(
         peer=peer,
-        name=str(made["name"]),
-        size=int(made["size"]),
+        name=str(created["name"]),
+        size=int(created["size"]),
         # Object storage tells none.
-        checksum=str(made.get("checksum") or ""),
+        checksum=str(created.get("checksum") or ""),
         shards=shards,
     )
 
@@ -132,13 +132,13 @@ def _read_back(
         checksum.update(piece)
         length += len(piece)
         job.say(f"collection/{collection}: reading the snapshot back, {length:,} of {size:,} bytes")
-    found = checksum.hexdigest()
-    told = {checksum or found for checksum in (file.checksum, listed.get("checksum"))}
-    if not listed or {size, int(listed["size"])} != {length} or told != {found}:
+    match = checksum.hexdigest()
+    topology = {checksum or match for checksum in (file.checksum, listed.get("checksum"))}
+    if not listed or {size, int(listed["size"])} != {length} or topology != {match}:
         raise ClusterError(
             f"{node.server.url}: the snapshot {name} is not what the server says it wrote",
-            why=f"{length:,} bytes with sha256 {found} were read back, {size:,} bytes with "
+            why=f"{length:,} bytes with sha256 {match} were read back, {size:,} bytes with "
             f"{file.checksum} were written.",
             hint="Look at the disk and the log of that node.",
         )
-    return file.model_copy(update={"checksum": found})
+    return file.model_copy(update={"checksum": match})

@@ -71,13 +71,13 @@ def resume_set(step: ResumeSet, run: PolicyRun) -> None:
     run.is_out_of_date = True
     complete_at: list[Store] = []
     sets = [run.policy.sets[url, step.folder] for url in step.destinations]
-    for each in sets:
-        store, manifest = run.policy.stores[each.destination], each.begun_manifest
+    for snapshot_set in sets:
+        store, manifest = run.policy.stores[snapshot_set.destination], snapshot_set.begun_manifest
         with progress.collect_errors(address):
-            if each.state == "unfinished" and manifest:
+            if snapshot_set.state == "unfinished" and manifest:
                 if source_is_gone(manifest, job):
                     continue
-                copy_to_destination(store, manifest, each.files, job)
+                copy_to_destination(store, manifest, snapshot_set.files, job)
             complete_at.append(store)
     with progress.collect_errors(address):
         if manifest := sets[0].any_manifest:
@@ -140,12 +140,18 @@ def conclude_set(
     these files. Raises QdrantctlError.
     """
     policy, folder = run.policy, manifest.folder
-    sets = [(store, each) for store in complete_at for each in list_sets(store, folder)]
-    for _, each in sets:
-        before = policy.sets.get((each.destination, folder))
-        if each.state == "complete" and not (before and before.state == "complete"):
-            run.progress.taken.append(as_stored_set(each))
-    holding = [(s, each) for s, each in sets if policy.status.has_server_copies(each.info)]
+    sets = [
+        (store, snapshot_set) for store in complete_at for snapshot_set in list_sets(store, folder)
+    ]
+    for _, snapshot_set in sets:
+        before = policy.sets.get((snapshot_set.destination, folder))
+        if snapshot_set.state == "complete" and not (before and before.state == "complete"):
+            run.progress.taken.append(as_stored_set(snapshot_set))
+    holding = [
+        (s, snapshot_set)
+        for s, snapshot_set in sets
+        if policy.status.has_server_copies(snapshot_set.info)
+    ]
     if holding and is_everywhere and not policy.status.errors:
         urls = [store.url for store in complete_at]
         keep = CLUSTER in urls or (CLUSTER, folder) in policy.sets
@@ -216,12 +222,12 @@ def finish_set(sets: Sequence[tuple[Store, SnapshotSet]], job: JobContext, *, ke
     QdrantctlError.
     """
     manifest = sets[0][1].manifest
-    if manifest is None or any(each.manifest is None for _, each in sets):
+    if manifest is None or any(snapshot_set.manifest is None for _, snapshot_set in sets):
         return
     if not keep:
         delete_server_copies(manifest, job)
-    for store, each in sets:
-        store.delete(each.folder + BEGUN_FILE)
+    for store, snapshot_set in sets:
+        store.delete(snapshot_set.folder + BEGUN_FILE)
 
 
 def delete_server_copies(manifest: SetManifest, job: JobContext) -> None:

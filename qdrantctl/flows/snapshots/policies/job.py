@@ -60,13 +60,13 @@ def prune_policies(
 ) -> RemovalReport:
     """Remove the sets that retention no longer keeps, and the `orphans`. Raises QdrantctlError."""
     job = JobContext(client, report_progress, wait.stop, settings.nodes)
-    removed, left = plan_prune(settings, job, names, orphans)
+    removed, skipped = plan_prune(settings, job, names, orphans)
     if removed and not dry_run:
-        with hold_snapshot_lease(settings, client, wait, report_progress) as leased_work:
-            removed, left = plan_prune(settings, leased_work, names, orphans)
-            remove_sets(removed, leased_work)
+        with hold_snapshot_lease(settings, client, wait, report_progress) as leased_job:
+            removed, skipped = plan_prune(settings, leased_job, names, orphans)
+            remove_sets(removed, leased_job)
     sets = tuple(removal.set for removal in removed)
-    return RemovalReport(sets, tuple(left), client.server_time, dry_run)
+    return RemovalReport(sets, tuple(skipped), client.server_time, dry_run)
 
 
 def verify_policies(
@@ -82,9 +82,9 @@ def verify_policies(
     """Restore the newest sets and compare them. Raises QdrantctlError."""
     verified: list[tuple[SnapshotSet, VerificationResult]] = []
 
-    def add(each: SnapshotSet, result: VerificationResult) -> None:
-        verified.append((each, result))
-        on_verified(each, result)
+    def add(snapshot_set: SnapshotSet, result: VerificationResult) -> None:
+        verified.append((snapshot_set, result))
+        on_verified(snapshot_set, result)
 
     with hold_snapshot_lease(settings, client, wait, report_progress) as job:
         untried = verify_sets(settings, job, names, add, embedded=embedded)

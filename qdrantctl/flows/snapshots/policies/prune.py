@@ -50,11 +50,11 @@ def plan_prune(
         removable = removable_sets(policy, folders)
         removals += removable.values()
         others += (
-            each
-            for key, each in policy.sets.items()
-            if key not in removable and policy.status.needs_explicit_name(each.info)
+            snapshot_set
+            for key, snapshot_set in policy.sets.items()
+            if key not in removable and policy.status.needs_explicit_name(snapshot_set.info)
         )
-    if missing := folders - {each.set.folder.rstrip("/") for each in removals}:
+    if missing := folders - {removal.set.folder.rstrip("/") for removal in removals}:
         raise UsageError(
             f"no set {sorted(missing)[0]} that could be removed so",
             hint="`qdrantctl snapshots list` tells of their folders.",
@@ -67,30 +67,33 @@ def removable_sets(
 ) -> dict[tuple[str, str], PendingRemoval]:
     """The sets that retention no longer keeps or that are named, by destination and folder."""
     status = policy.status
-    expired = {(where.url, each.folder) for where in status.destinations
-               for each in status.expired_sets(where)}  # fmt: skip
+    expired = {(where.url, snapshot_set.folder) for where in status.destinations
+               for snapshot_set in status.expired_sets(where)}  # fmt: skip
     going = {
-        key: each
-        for key, each in policy.sets.items()
+        key: snapshot_set
+        for key, snapshot_set in policy.sets.items()
         if key in expired
-        or (each.folder.rstrip("/") in named and status.needs_explicit_name(each.info))
+        or (
+            snapshot_set.folder.rstrip("/") in named
+            and status.needs_explicit_name(snapshot_set.info)
+        )
     }
     staying = {folder for url, folder in policy.sets.keys() - going.keys()}
     return {
         (url, folder): PendingRemoval(
             policy.stores[url],
-            each,
-            url == CLUSTER or (each.begun_manifest is not None and folder not in staying),
+            snapshot_set,
+            url == CLUSTER or (snapshot_set.begun_manifest is not None and folder not in staying),
         )
-        for (url, folder), each in going.items()
+        for (url, folder), snapshot_set in going.items()
     }
 
 
 def remove_sets(removals: Sequence[PendingRemoval], job: JobContext) -> None:
     """Remove them. Raises QdrantctlError."""
-    for each in removals:
+    for removal in removals:
         job.raise_if_cancelled()
-        each.remove(job)
+        removal.remove(job)
 
 
 def remove_set(step: RemoveSet, run: PolicyRun) -> None:

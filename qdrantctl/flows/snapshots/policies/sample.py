@@ -35,7 +35,7 @@ class Sample:
 
     def both(self, other: Sample) -> Sample:
         """What did not change between two looks."""
-        points = {i: mark for i, mark in self.points.items() if other.points.get(i) == mark}
+        points = {i: digest for i, digest in self.points.items() if other.points.get(i) == digest}
         same = {n: q for n, q in self.queries.items() if other.queries.get(n) == q}
         return Sample(points, same if points == self.points else {})
 
@@ -52,9 +52,9 @@ def take_sample(
     """
     sparse = spec.get("sparse_vectors", {}).items()
     without = {name for name, vector in sparse if vector.get("modifier") == "idf"}
-    about = {"limit": SAMPLED, "with_payload": True, "with_vector": True}
+    request = {"limit": SAMPLED, "with_payload": True, "with_vector": True}
     try:
-        points = _read_points(client, collection, "scroll", about)["points"]
+        points = _read_points(client, collection, "scroll", request)["points"]
         ids = [point["id"] for point in points]
         queries: dict[str, SampleQuery] = {}
         for point in points:
@@ -81,12 +81,12 @@ def unlike_sample(manifest: SetManifest, collection: str, client: Client) -> Ite
         body = {_STRICT: {"enabled": False} | dict.fromkeys(RATES, UNLIMITED)}
         client.request(Call(method="PATCH", path=collection_path(collection), body=body))
     ids = [json.loads(point) for point in manifest.sample]
-    about = {"ids": ids, "with_payload": True, "with_vector": True}
+    request = {"ids": ids, "with_payload": True, "with_vector": True}
     points = {
-        json.dumps(point["id"]): point for point in _read_points(client, collection, "", about)
+        json.dumps(point["id"]): point for point in _read_points(client, collection, "", request)
     }
-    for point, mark in manifest.sample.items():
-        if point not in points or _point_digest(points[point]) != mark:
+    for point, digest in manifest.sample.items():
+        if point not in points or _point_digest(points[point]) != digest:
             yield f"point {point} (not as it was)"
     keys = [key for key, _ in manifest.snapshot.keys]
     for name, query in manifest.queries.items():
@@ -108,13 +108,13 @@ def _read_points(client: Client, collection: str, what: str, body: Mapping[str, 
 
 
 def _point_digest(point: Mapping[str, Json]) -> str:
-    about = [point.get("vector"), point.get("payload")]
-    return sha256(canonical_json(about).encode()).hexdigest()
+    content = [point.get("vector"), point.get("payload")]
+    return sha256(canonical_json(content).encode()).hexdigest()
 
 
 def _vectors_of(point: Mapping[str, Json]) -> Mapping[str, Json]:
-    found = point.get("vector") or {}
-    return found if isinstance(found, dict) else {"": found}
+    vectors = point.get("vector") or {}
+    return vectors if isinstance(vectors, dict) else {"": vectors}
 
 
 def _query_scores(
@@ -136,8 +136,8 @@ def _query_scores(
         body["using"] = name
     if keys:  # without, a collection of custom shards has none to ask
         body["shard_key"] = list(keys)
-    found = _read_points(client, collection, "query", body)["points"]
-    return {json.dumps(point["id"]): point["score"] for point in found}
+    points = _read_points(client, collection, "query", body)["points"]
+    return {json.dumps(point["id"]): point["score"] for point in points}
 
 
 def _is_finite(score: Any) -> bool:

@@ -69,7 +69,7 @@ def list_policy_sets(
     Raises ClusterError.
     """
     policies = read_policies(settings, job)
-    sets = tuple(each for policy in policies for each in policy.sets.values())
+    sets = tuple(snapshot_set for policy in policies for snapshot_set in policy.sets.values())
     return sets, tuple(error for policy in policies for error in policy.status.errors)
 
 
@@ -119,16 +119,20 @@ def _policy_status(
         for collection, entry in entries.items()
         if entry["owner"] not in settings.owners and not entry.get("deleted")
     }
-    covered = [each for each in sorted(existing - others) if policy_covers(spec, each)]
+    covered = [
+        collection for collection in sorted(existing - others) if policy_covers(spec, collection)
+    ]
     restoring = [
-        each for each in covered if each in entries and find_unfinished_restore(entries[each])
+        collection
+        for collection in covered
+        if collection in entries and find_unfinished_restore(entries[collection])
     ]
     return PolicyStatus(
         settings.owner,
         name,
         spec,
         schedule_at(spec, job.door.server_time),
-        collections=tuple(each for each in covered if each not in restoring),
+        collections=tuple(collection for collection in covered if collection not in restoring),
         destinations=(),
         restoring=tuple(restoring),
         existing=existing,
@@ -143,19 +147,19 @@ def read_destinations(status: PolicyStatus, settings: Settings, job: JobContext)
     for url in status.spec["destination"]:
         try:
             stores[url] = store = _open_store(settings, job, status.name, url)
-            found = {
-                each.folder: each for each in list_sets(store, *_policy_folders(settings, status))
+            sets_by_folder = {
+                item.folder: item for item in list_sets(store, *_policy_folders(settings, status))
             }
         except QdrantctlError as error:
             destinations.append(DestinationStatus(url, error=error.line))
             stores.pop(url, None)
             continue
         zone, now = status.schedule.zone, job.door.server_time
-        infos = (each.info for each in found.values())
+        infos = (item.info for item in sets_by_folder.values())
         kept = tuple(with_retention(infos, status.spec["retention"], zone, now))
         destinations.append(DestinationStatus(url, kept))
         for info in kept:
-            sets[url, info.folder] = replace(found[info.folder], kept_by=info.kept_by)
+            sets[url, info.folder] = replace(sets_by_folder[info.folder], kept_by=info.kept_by)
     return AppliedPolicy(replace(status, destinations=tuple(destinations)), stores, sets)
 
 

@@ -65,10 +65,10 @@ def verify_sets(
 def _newest_sets(policy: AppliedPolicy) -> Iterator[SelectedSet]:
     """The newest set of each collection at each destination; a bad one must be reported, too."""
     newest: dict[tuple[str, str], SelectedSet] = {}
-    for (url, _), each in policy.sets.items():
-        if each.manifest and each.state != "leaving":
-            name = each.manifest.snapshot.collection
-            newest[url, name] = SelectedSet(policy.stores[url], each, each.manifest)
+    for (url, _), snapshot_set in policy.sets.items():
+        if snapshot_set.manifest and snapshot_set.state != "leaving":
+            name = snapshot_set.manifest.snapshot.collection
+            newest[url, name] = SelectedSet(policy.stores[url], snapshot_set, snapshot_set.manifest)
     for url in policy.stores:
         for name in policy.status.collections:
             if (url, name) in newest:
@@ -118,11 +118,11 @@ def _restore_and_compare(
 ) -> tuple[str, ...]:
     """Restore a set through this door and compare; what was made is deleted again."""
     name = f"{_scratch_prefix(settings)}{uuid4().hex[:12]}"
-    made = plan_restore_from_set(
+    planned = plan_restore_from_set(
         settings, job, selected, TargetOptions(name, lambda _: False, False), now
     )
     try:
-        missed, _ = carried_out(made, job)
+        missed, _ = carried_out(planned, job)
         return (*missed, *unlike_sample(selected.manifest, name, job.door))
     finally:
         _drop_scratch_collection(name, job)
@@ -135,8 +135,8 @@ def _drop_scratch_collection(name: str, job: JobContext) -> None:
         node = job.door.for_node(url, timeout=60)
         try:
             with suppress(ClusterError):
-                for left in list_node_snapshots(node, name):
-                    path = collection_path(name, "snapshots", left)
+                for snapshot in list_node_snapshots(node, name):
+                    path = collection_path(name, "snapshots", snapshot)
                     node.request(Call(method="DELETE", path=path, query={"wait": "true"}))
         finally:
             node.close()

@@ -58,23 +58,27 @@ def select_set(
     `url` is the destination; `at` asks for the newest set taken until then.
     """
     stores = cluster_stores(settings, job) if url == CLUSTER else [open_destination(url)]
-    sets = [(store, each) for store in stores for each in list_sets(store)]
+    sets = [(store, snapshot_set) for store in stores for snapshot_set in list_sets(store)]
     request = RestoreRequest(reference, url, settings.owners, at)
-    choice = choose_set((each.info for _, each in sets), request, now)
-    store, chosen = next(found for found in sets if found[1].folder == choice.chosen.folder)
-    assert chosen.manifest  # only such sets are chosen
-    return SelectedSet(store, chosen, chosen.manifest, choice.skipped)
+    choice = choose_set((snapshot_set.info for _, snapshot_set in sets), request, now)
+    store, selected = next(pair for pair in sets if pair[1].folder == choice.chosen.folder)
+    assert selected.manifest  # only such sets are chosen
+    return SelectedSet(store, selected, selected.manifest, choice.skipped)
 
 
 def plan_restore_from_set(
-    settings: Settings, job: JobContext, selected: SelectedSet, wish: TargetOptions, now: datetime
+    settings: Settings,
+    job: JobContext,
+    selected: SelectedSet,
+    options: TargetOptions,
+    now: datetime,
 ) -> PlannedRestore:
     """What restoring a set would do. Reads only. Raises QdrantctlError."""
     client, manifest = job.door, selected.manifest
     check_version(manifest, client)
     old = manifest.snapshot.collection
-    name = wish.name or f"{old}-restored-{now:%Y%m%d-%H%M%S}"
-    target = inspect_target(settings, client, name, wish, manifest.snapshot.aliases)
+    name = options.name or f"{old}-restored-{now:%Y%m%d-%H%M%S}"
+    target = inspect_target(settings, client, name, options, manifest.snapshot.aliases)
     is_own_source = name == old and selected.store.url == CLUSTER
     if target.live and is_own_source and stand_in.placeholder_needed(client.server):
         raise stand_in.unreadable_error(client.server, target.address)
@@ -85,7 +89,7 @@ def plan_restore_from_set(
     because = f"from {selected.store.url}, taken {manifest.taken:%Y-%m-%d %H:%M} UTC: "
     because += f"{taken.points:,} points, {taken.size:,} bytes"
     if selected.skipped:
-        states = ", ".join(f"{each.id} is {each.state}" for each in selected.skipped)
+        states = ", ".join(f"{info.id} is {info.state}" for info in selected.skipped)
         because += f"; {len(selected.skipped)} newer passed over: {states}"
     ours = manifest.owner in settings.owners
     memory = ledger.read_ledger(client)
@@ -134,5 +138,5 @@ def assign_files_to_nodes(
 
 def _node_names(client: Client) -> list[str]:
     """Every node; a server that stands alone has no name that matters."""
-    told = client.request(Call(method="GET", path="/cluster"))
-    return sorted(told.get("peers") or {"0": {}})
+    cluster = client.request(Call(method="GET", path="/cluster"))
+    return sorted(cluster.get("peers") or {"0": {}})

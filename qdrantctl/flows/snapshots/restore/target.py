@@ -49,7 +49,7 @@ class RestoreTarget:
     """The collection that is replaced; None where the name is free."""
     entry: Mapping[str, Json]
     """The ledger's entry of the name; empty where there is none."""
-    ours: bool
+    is_ours: bool
     """Whether the entry is of a collection that this owner has, or had until it vanished."""
     aliases: Mapping[str, str]
     """The aliases that are put at it, each with what it stands for now; empty for nothing."""
@@ -92,7 +92,7 @@ _RECORDED = ("owner", "address", "object", "schema_version", "spec", "lifecycle"
 
 
 def inspect_target(
-    settings: Settings, client: Client, name: str, wish: TargetOptions, aliases: tuple[str, ...]
+    settings: Settings, client: Client, name: str, options: TargetOptions, aliases: tuple[str, ...]
 ) -> RestoreTarget:
     """What is there. Reads only. Raises QdrantctlError when the collection may not be made.
 
@@ -101,26 +101,28 @@ def inspect_target(
     """
     _require_usable_name(name)
     address, memory = Address(KIND, name), ledger.read_ledger(client)
-    there = read_existing(client, address, Address(ALIAS, name))
-    if Address(ALIAS, name) in there:
+    existing = read_existing(client, address, Address(ALIAS, name))
+    if Address(ALIAS, name) in existing:
         raise QdrantctlError(
             f"{Address(ALIAS, name)} exists on {client.server.url}; nothing was done",
             hint="Restore under another name with --as NAME, and move the alias then.",
         )
     entry: Mapping[str, Json] = memory.entries.get(address, {})
-    stays = bool(entry) and not entry.get("deleted")
-    ours = stays and entry["owner"] in settings.owners
-    live, left = there.get(address), find_unfinished_restore(entry)
+    is_recorded = bool(entry) and not entry.get("deleted")
+    is_ours = is_recorded and entry["owner"] in settings.owners
+    live, unfinished = existing.get(address), find_unfinished_restore(entry)
     if live:
-        _require_replaceable(address, entry, ours, wish, settings, client)
-    where = _read_aliases(client)
-    down = {*(live.facts.aliases if live else ()), *(left.aliases if left else ())}
+        _require_replaceable(address, entry, is_ours, options, settings, client)
+    targets = _read_aliases(client)
+    down = {*(live.facts.aliases if live else ()), *(unfinished.aliases if unfinished else ())}
     down |= {*(entry.get("pending") or {}).get("aliases", ())}
-    down = {alias for alias in down if where.get(alias, name) == name}
-    wanted = set(aliases if wish.with_aliases else ())
-    put = {alias: where.get(alias, "") for alias in sorted(down | wanted)}
-    _require_movable(name, {*wanted} - down, memory, settings, client)
-    return RestoreTarget(address, live, entry, ours, put, frozenset(down), memory.exists)
+    down = {alias for alias in down if targets.get(alias, name) == name}
+    requested = set(aliases if options.with_aliases else ())
+    alias_targets = {alias: targets.get(alias, "") for alias in sorted(down | requested)}
+    _require_movable(name, {*requested} - down, memory, settings, client)
+    return RestoreTarget(
+        address, live, entry, is_ours, alias_targets, frozenset(down), memory.exists
+    )
 
 
 def _require_usable_name(name: str) -> None:
@@ -134,21 +136,25 @@ def _require_usable_name(name: str) -> None:
 def _require_replaceable(
     address: Address,
     entry: Mapping[str, Json],
-    ours: bool,
-    wish: TargetOptions,
+    is_ours: bool,
+    options: TargetOptions,
     settings: Settings,
     client: Client,
 ) -> None:
     """Raises QdrantctlError where what stands there is not to be taken down."""
     hint = "Restore under another name with --as NAME, and move an alias or the data then"
-    left = find_unfinished_restore(entry)
-    why = f"A restore to it was begun by {left.who} at {left.when} and did not end." if left else ""
-    stays = bool(entry) and not entry.get("deleted")
-    if stays and not ours:
+    unfinished = find_unfinished_restore(entry)
+    why = (
+        f"A restore to it was begun by {unfinished.who} at {unfinished.when} and did not end."
+        if unfinished
+        else ""
+    )
+    is_recorded = bool(entry) and not entry.get("deleted")
+    if is_recorded and not is_ours:
         why = f"It is owned by {entry['owner']}, not {settings.owner}."
-    elif stays and (entry.get("lifecycle") or {}).get("protect"):
+    elif is_recorded and (entry.get("lifecycle") or {}).get("protect"):
         why = "It is protected: its manifest says lifecycle: {protect: true}."
-    elif not wish.may_replace(address):
+    elif not options.may_replace(address):
         consent = f"{{replace: {address}, until: YYYY-MM-DD, reason: …}}"
         way = f"state under consents in qdrantctl.yaml {consent}"
         hint += (
@@ -162,11 +168,15 @@ def _require_replaceable(
 
 
 def _require_movable(
-    name: str, wanted: set[str], memory: ledger.LedgerContents, settings: Settings, client: Client
+    name: str,
+    requested: set[str],
+    memory: ledger.LedgerContents,
+    settings: Settings,
+    client: Client,
 ) -> None:
     """Raises QdrantctlError where an alias cannot be put at the collection."""
-    taken = read_existing(client, *(Address(KIND, alias) for alias in wanted))
-    for alias in sorted(wanted):
+    taken = read_existing(client, *(Address(KIND, alias) for alias in requested))
+    for alias in sorted(requested):
         address = Address(ALIAS, alias)
         entry = memory.entries.get(address, {})
         reason = ""
@@ -183,14 +193,16 @@ def _require_movable(
 
 
 def _read_aliases(client: Client) -> dict[str, str]:
-    told = client.request(Call(method="GET", path="/aliases"))["aliases"]
-    return {entry["alias_name"]: entry["collection_name"] for entry in told}
+    aliases = client.request(Call(method="GET", path="/aliases"))["aliases"]
+    return {entry["alias_name"]: entry["collection_name"] for entry in aliases}
 
 
 def read_existing(client: Client, *only: Address) -> Inventory:
     """Which of these exist, with all that is to be known of them."""
-    wanted = frozenset(only)
-    return read_live(client, ReadRequest(Inventory(), Inventory(), details=wanted, only=wanted))
+    requested = frozenset(only)
+    return read_live(
+        client, ReadRequest(Inventory(), Inventory(), details=requested, only=requested)
+    )
 
 
 def delete_upload_copies(address: Address, job: JobContext) -> None:

@@ -78,8 +78,8 @@ def verify_source_files(
     with connect_nodes(job.door, step.nodes, peers, f"snapshot {taken.id}") as nodes:
         for file in taken.files:
             node = nodes[file.peer]
-            found = source(file, node) if source else _download_own_file(file, node, step)
-            for _ in _checked_chunks(file, found, step, job):
+            chunks = source(file, node) if source else _download_own_file(file, node, step)
+            for _ in _checked_chunks(file, chunks, step, job):
                 pass
 
 
@@ -162,7 +162,7 @@ def _download_own_file(file: NodeSnapshotFile, node: NodeClient, step: Restore) 
 
 def _checked_chunks(
     file: NodeSnapshotFile,
-    found: Iterable[bytes],
+    chunks: Iterable[bytes],
     step: Restore,
     job: JobContext,
     last_look: Callable[[], None] = lambda: None,
@@ -171,19 +171,19 @@ def _checked_chunks(
 
     `last_look` is asked before the last piece, without which the server does nothing.
     """
-    mark, length, held = sha256(), 0, b""
-    for piece in found:
+    digest, length, held = sha256(), 0, b""
+    for piece in chunks:
         job.raise_if_cancelled()
-        mark.update(piece)
+        digest.update(piece)
         length += len(piece)
         job.say(f"collection/{step.name}: {length:,} of {file.size:,} bytes")
         if length <= file.size:
             yield held
             held = piece
-    if (length, mark.hexdigest()) != (file.size, file.checksum):
+    if (length, digest.hexdigest()) != (file.size, file.checksum):
         raise DamagedError(
             f"the file {file.name} of node {file.peer} is no longer what was taken",
-            why=f"It has {length:,} bytes with sha256 {mark.hexdigest()}; {file.size:,} bytes "
+            why=f"It has {length:,} bytes with sha256 {digest.hexdigest()}; {file.size:,} bytes "
             f"with {file.checksum} were taken.",
             hint="It is damaged or was changed, and was not restored.",
         )
@@ -197,18 +197,18 @@ def _make_keys(step: Restore, taken: SnapshotRecord, client: Client) -> None:
     Numbers are given upwards and never again while higher ones are there, so where a key was
     dropped another stands for it until all are made.
     """
-    there = list_shard_keys(read_topology(client, step.name))
+    existing = list_shard_keys(read_topology(client, step.name))
     path, coming = collection_path(step.name, "shards"), 1
     for key, shards in taken.keys:
         gap = shards[0] - coming
         for name, count in ((f"qdrantctl-gap-{coming}", gap), (key, len(shards))):
-            if count > 0 and name not in there:
+            if count > 0 and name not in existing:
                 body = {"shard_key": name, "shards_number": count}
                 client.request(Call(method="PUT", path=path, body=body))
         coming = shards[-1] + 1
-    wanted = dict(taken.keys)
+    expected = dict(taken.keys)
     for key in list_shard_keys(read_topology(client, step.name)):
-        if key not in wanted:
+        if key not in expected:
             path = collection_path(step.name, "shards", "delete")
             client.request(Call(method="POST", path=path, body={"shard_key": key}))
 
@@ -228,20 +228,20 @@ def _place_replicas(step: Restore, taken: SnapshotRecord, job: JobContext) -> No
 
     It places the shards of the new collection as it likes, and knows nothing of where they were.
     """
-    wanted = taken.replicas
+    expected = taken.replicas
 
     def place() -> Placement:
-        told = read_topology(job.door, step.name)
-        states = {(shard, peer): state for shard, peer, state in list_replicas(told)}
+        topology = read_topology(job.door, step.name)
+        states = {(shard, peer): state for shard, peer, state in list_replicas(topology)}
         active = frozenset(at for at, state in states.items() if state == ACTIVE)
-        placement = Placement(frozenset(states), active, bool(told["shard_transfers"]))
-        for shard, peer in placement.all - wanted:
-            if all(at in active for at in wanted if at[0] == shard):
+        placement = Placement(frozenset(states), active, bool(topology["shard_transfers"]))
+        for shard, peer in placement.all - expected:
+            if all(at in active for at in expected if at[0] == shard):
                 _drop_replica(step.name, shard, peer, job.door)
         return placement
 
     def is_settled(placement: Placement) -> bool:
-        return placement == Placement(wanted, wanted, is_moving=False)
+        return placement == Placement(expected, expected, is_moving=False)
 
     last = poll(place, is_settled, timeout=SETTLES, interval=0.1, is_cancelled=job.stop)
     if is_settled(last):
@@ -249,8 +249,8 @@ def _place_replicas(step: Restore, taken: SnapshotRecord, job: JobContext) -> No
     job.raise_if_cancelled()
     raise ClusterError(
         f"{job.door.server.url}: the shards of {step.name} did not settle",
-        why=f"Not active where they were: {sorted(wanted - last.active)}; "
-        f"elsewhere: {sorted(last.all - wanted)} (shard, node).",
+        why=f"Not active where they were: {sorted(expected - last.active)}; "
+        f"elsewhere: {sorted(last.all - expected)} (shard, node).",
         hint="Restore again when every node is up.",
     )
 

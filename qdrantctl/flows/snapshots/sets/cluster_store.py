@@ -129,10 +129,12 @@ class ClusterStore:
     def _documents(self, *owners: str) -> dict[str, Mapping[str, Any]]:
         """What the ledger tells of these owners, or of all, by the names of files."""
         entries = ledger.read_ledger(self.job.door).entries
-        found: dict[str, Mapping[str, Any]] = {}
+        documents: dict[str, Mapping[str, Any]] = {}
         for owner in owners or self.owners:
-            found |= entries.get(Address(KIND, self.policy).qualified(owner), {}).get("files") or {}
-        return found
+            documents |= (
+                entries.get(Address(KIND, self.policy).qualified(owner), {}).get("files") or {}
+            )
+        return documents
 
     def _write(self, owner: str, more: Mapping[str, Json], without: str = "") -> None:
         documents = {**self._documents(owner), **more}
@@ -171,8 +173,8 @@ def _file_size(node: NodeClient, collection: str, file: NodeSnapshotFile) -> int
         return int(entry["size"]) if entry else 0
     # The collection is gone. The first bytes show that a file exists, no request tells its size.
     try:
-        with closing(download_snapshot(node, collection, file.name)) as found:
-            next(found, b"")
+        with closing(download_snapshot(node, collection, file.name)) as chunks:
+            next(chunks, b"")
     except ClusterError as error:
         if error.not_found:
             return 0
