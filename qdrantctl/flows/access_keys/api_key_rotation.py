@@ -1,6 +1,6 @@
 """The flow of `keys replace-api-key`: what a new API key breaks, and the order that breaks least.
 
-It only reads. The key stands in the configuration of the nodes, where no API reaches it.
+It only reads. The key is stored in the configuration of the nodes, where no API reaches it.
 """
 
 from __future__ import annotations

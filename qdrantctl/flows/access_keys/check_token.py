@@ -57,7 +57,7 @@ def check_token(
 def inspect_token(token: str, endpoint: Endpoint, also: tuple[str, ...]) -> CheckedToken:
     """What a token claims and may do; `also` are names to try beside those that it names.
 
-    Raises QdrantctlError for what is no token, ClusterError where nobody answers.
+    Raises QdrantctlError for what is no token, ClusterError where the server does not answer.
     """
     claims = read_claims(token)
     access = _parse_access(claims.get("access", "m"))
@@ -105,7 +105,7 @@ def _token_warnings(claims: Mapping[str, Json]) -> Iterator[str]:
         yield "the server ignores nbf: it is taken before that time, too"
     exists = claims.get("value_exists")
     if isinstance(exists, dict) and exists.get("matches") == []:
-        yield "its value_exists matches anything, so nobody can revoke it"
+        yield "its value_exists matches anything, so it cannot be revoked"
 
 
 def _refusal_reason(client: RestClient) -> str:

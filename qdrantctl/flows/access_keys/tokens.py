@@ -59,7 +59,7 @@ class IssuedToken:
     token: str
 
     def __repr__(self) -> str:
-        return f"Issued({self.name!r})"
+        return f"IssuedToken({self.name!r})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +72,9 @@ class Keyring:
     now: datetime
     """The server's clock."""
     keys: dict[str, AppliedKey]
-    """By name, as they stand after whatever was done with this keyring."""
+    """By name, with every change made through this keyring."""
     ledger: bool
-    """Whether there is one: without it nobody knows what was applied."""
+    """Whether a ledger exists: without it the applied keys are unknown."""
 
     def find_key(self, name: str) -> AppliedKey:
         """The key of a name. Raises QdrantctlError."""
@@ -84,14 +84,14 @@ class Keyring:
         raise QdrantctlError(
             f"no access key {name!r} of {self.owner} was applied to {self.client.server.url}",
             why=f"Applied are: {known}.",
-            hint="State it in a manifest, and apply.",
+            hint="Declare it in a manifest, and apply.",
         )
 
 
 def load_keyring(
     client: Client, owners: tuple[str, ...], identity: Actor, clock: Callable[[], datetime]
 ) -> Keyring:
-    """Every key of the first owner that was applied; `clock` is the server's, once it was asked.
+    """Every applied key of the first owner; `clock` is the server's, after the first request.
 
     Raises ClusterError.
     """
@@ -115,7 +115,7 @@ def load_keyring(
 
 
 def require_signing_key(endpoint: Endpoint | None) -> Endpoint:
-    """The place whose key can sign. Raises QdrantctlError saying why none can."""
+    """The endpoint whose key can sign. Raises QdrantctlError with the reason if none can."""
     if reason := signing_problem(endpoint):
         raise QdrantctlError(
             "no token can be issued",
@@ -162,7 +162,7 @@ def renew_due(ring: Keyring, name: str, endpoint: Endpoint) -> IssuedToken:
 def start_grace_period(ring: Keyring, name: str) -> None:
     """Give the older generations their grace: the newest token is where it belongs.
 
-    Not before that: whoever waits for the new token has only the old one.
+    Not before that: a client that waits for the new token has only the old one.
     """
     key = ring.find_key(name)
     if older := _superseded_without_end(key):
@@ -172,7 +172,7 @@ def start_grace_period(ring: Keyring, name: str) -> None:
 
 
 def issuable_keys(ring: Keyring) -> tuple[str, ...]:
-    """The keys that somebody may have a token of: all but the revoked."""
+    """The keys whose token can be issued: all but the revoked."""
     return tuple(
         name for name, key in ring.keys.items() if not (key.known and key.known[-1].revoked)
     )
@@ -190,7 +190,7 @@ def keys_due(ring: Keyring) -> tuple[str, ...]:
 
 
 def end_grace_periods(ring: Keyring) -> tuple[str, ...]:
-    """Revoke what stands beside a newer one for longer than its grace; what was, in words.
+    """Revoke generations past their grace period; a message for each.
 
     What expired long ago is forgotten: no server takes such a token, revoked or not.
     """
@@ -260,7 +260,7 @@ def _newest_generation(ring: Keyring, key: AppliedKey) -> Generation:
     if key.is_revocable and not key.known:
         raise QdrantctlError(
             f"the registry of {ring.client.server.url} does not have {key.name}",
-            why="Somebody deleted it there; every token of it is refused.",
+            why="Another user deleted it there; every token of it is refused.",
             hint="Apply grants a new generation; then issue its token.",
         )
     spec = key.entry["spec"]
@@ -268,9 +268,9 @@ def _newest_generation(ring: Keyring, key: AppliedKey) -> Generation:
         newest = key.known[-1]
         if (newest.access, newest.subject) != (spec["access"], spec.get("subject", "")):
             raise QdrantctlError(
-                f"the registry says otherwise what {key.name} may do than was applied",
-                why="Somebody changed it there; no token is made of that.",
-                hint="`qdrantctl plan` shows what changed, apply puts it back.",
+                f"the registry grants {key.name} other access than was applied",
+                why="Another user changed it there; no token is issued from that.",
+                hint="`qdrantctl plan` shows what changed, apply reverts it.",
             )
         return newest
     first = Generation(

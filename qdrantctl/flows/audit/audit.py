@@ -186,7 +186,7 @@ def _find_server(settings: Settings) -> _ServerPlace:
         running = devserver.ensure_server(settings.root)
         return _ServerPlace(Endpoint(url=running.url), running.ports[1], running.ports[2])
     if settings.endpoint is None:
-        raise SettingsError("no server is named", hint="State url in the environment, or --url.")
+        raise SettingsError("no server is named", hint="Set url in the environment, or --url.")
     return _ServerPlace(settings.endpoint)
 
 

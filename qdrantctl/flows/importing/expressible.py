@@ -1,4 +1,4 @@
-"""What a manifest must say of a live resource, and what it cannot say. Only reads."""
+"""What a manifest must declare of a live resource, and what it cannot express. Only reads."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from qdrantctl.model.spec import Path, field_tree_of
 from qdrantctl.model.step import Call, collection_path
 
 Spec = Mapping[str, Json]
-MOST_FAULTS = 20
-"""How often what no manifest can say is taken out of a spec, before it is given up."""
+MAX_REMOVALS = 20
+"""How often a part that no manifest can express is removed from a spec before it is skipped."""
 
 
 def user_set_fields(client: Client, state: ClusterState) -> Callable[[Resource], Spec]:
-    """Gives the part of a resource's spec that is not there by itself. Raises ClusterError."""
+    """Returns the part of a resource's spec that is not a server default. Raises ClusterError."""
     unreliable = {
         kind.name: unreliable_defaults(
             kind.server_defaults({}, client.server), _default_witnesses(client, state, kind.name)
@@ -45,7 +45,7 @@ def user_set_fields(client: Client, state: ClusterState) -> Callable[[Resource],
 
 
 def _default_witnesses(client: Client, state: ClusterState, kind: str) -> Sequence[Spec]:
-    """Specs in which the defaults of this server show: the ledger's, which sets little, or all."""
+    """Specs that show the defaults of this server: the ledger's, which sets little, or all."""
     if kind == COLLECTION.name and state.memory.exists:
         info = client.request(Call(method="GET", path=collection_path(ledger.LEDGER_COLLECTION)))
         settings_of_ledger = ledger.ledger_creation_request(client.server).body
@@ -61,7 +61,7 @@ def _default_witnesses(client: Client, state: ClusterState, kind: str) -> Sequen
 
 
 def expressible_spec(kind: Kind, document: Any) -> tuple[Spec | None, list[FieldError]]:
-    """The canonical spec of `words`, and what had to be taken out of them; None where all had to.
+    """The canonical spec of `document`, and what was removed from it; None where nothing remains.
 
     A server takes and keeps some things that manifests refuse, as they lead to trouble.
     """
@@ -69,7 +69,7 @@ def expressible_spec(kind: Kind, document: Any) -> tuple[Spec | None, list[Field
     removed = [FieldError(path, "QC055", secret.what) for path, secret in secrets.items()]
     for path in reversed(secrets):
         _remove_path(document, path)
-    for _ in range(MOST_FAULTS):
+    for _ in range(MAX_REMOVALS):
         spec, faults = validate_document(kind.spec, document)
         if spec is not None:
             return kind.canonical(spec), removed

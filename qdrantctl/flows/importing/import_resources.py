@@ -48,9 +48,9 @@ class ImportSelection:
     """Resources by name; empty for all."""
     exclude: tuple[str, ...] = ()
     force: bool = False
-    """Files that are there are written anew."""
+    """Whether existing files are overwritten."""
     printed: bool = False
-    """Nothing is written; `folder` is where it would be."""
+    """Whether no file is written; `folder` is where it would be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ def import_resources(
 
 
 def _load_stated(settings: Settings, selection: ImportSelection) -> LoadedManifests:
-    """What the project states beside what is imported. Raises ManifestError.
+    """What the project declares beside what is imported. Raises ManifestError.
 
     Nothing where it does not read what this import writes.
     """
@@ -136,7 +136,7 @@ def _load_stated(settings: Settings, selection: ImportSelection) -> LoadedManife
     )
     if broken:
         raise ManifestError(
-            "the manifests have errors, so nobody can tell what they state already; nothing was "
+            "the manifests have errors, so what they already declare is unknown; nothing was "
             "written",
             broken,
         )
@@ -157,7 +157,7 @@ def _merge_sources(project: LoadedManifests, pages: Iterable[LoadedManifests]) -
 def _choose_resources(
     settings: Settings, selection: ImportSelection, state: ClusterState, project: Inventory
 ) -> tuple[frozenset[Address], list[SkippedField], int]:
-    """What is to be imported, what is not for some reason, and how many are stated already."""
+    """What is imported, what is skipped and why, and how many are already declared."""
     for pattern in selection.exclude:
         if not matching_addresses([pattern], state.live):
             raise UsageError(f"--exclude {pattern} matches nothing on the cluster")
@@ -193,7 +193,7 @@ def _choose_resources(
 
 
 def _foreign_owner(address: Address, settings: Settings, state: ClusterState) -> str:
-    """Whose a resource is that is another owner's; empty when it is not."""
+    """Why a resource of another owner is skipped; empty for a resource of this project."""
     known = state.remembered.get(address)
     owner = known.record.owner if known and known.record else settings.owner
     ours = owner in {settings.owner, *settings.previous_owners}
@@ -212,7 +212,7 @@ def _live_references(address: Address, live: Inventory) -> tuple[Address, ...]:
 
 
 def _file_leader(address: Address, live: Inventory, selected: frozenset[Address]) -> Address:
-    """The resource in whose file another one stands."""
+    """The resource in whose file another one is written."""
     return next((ref for ref in _live_references(address, live) if ref in selected), address)
 
 
@@ -231,9 +231,9 @@ def _stated_elsewhere(
     live: Inventory,
     project: Inventory,
 ) -> dict[Address, Origin]:
-    """What the project states where this import writes nothing: that would be stated twice.
+    """What the project declares where this import writes nothing: it would be declared twice.
 
-    Whatever is left out may give what refers to it a file of its own, so it is asked again.
+    A skipped resource may give a file of its own to what refers to it, so the check is repeated.
     """
     names = make_file_stems({address.name for address in live})
     declared_elsewhere: dict[Address, Origin] = {}
@@ -263,7 +263,7 @@ def _is_same_path(path: Path, other: Path) -> bool:
 def _as_manifest(
     live: Resource, own: Callable[[Resource], Mapping[str, Json]]
 ) -> tuple[str, list[SkippedField]]:
-    """A live resource as a manifest, and what no manifest can say of it."""
+    """A live resource as a manifest, and what no manifest can express of it."""
     kind = BY_NAME[live.address.kind]
     address = str(live.address)
     if live.facts.unread:
@@ -304,14 +304,15 @@ def shown_path(path: Path, settings: Settings) -> str:
 def _existing_files(
     texts: Mapping[Path, str], selection: ImportSelection, settings: Settings, new: Inventory
 ) -> dict[Path, bytes]:
-    """What stands in files that are to be written anew. Raises QdrantctlError without --force."""
+    """The contents of files to be overwritten. Raises QdrantctlError without --force."""
     declared_elsewhere = [path for path in texts if os.path.lexists(path) and not selection.printed]
     if declared_elsewhere and not selection.force:
         names = ", ".join(shown_path(path, settings) for path in declared_elsewhere[:9])
         more = f" and {len(declared_elsewhere) - 9} more" if len(declared_elsewhere) > 9 else ""
         raise QdrantctlError(
-            f"{names}{more} exist{'s' * (len(declared_elsewhere) == 1)} already; nothing was written",
-            hint="Write them anew with --force, or elsewhere with --out DIR.",
+            f"{names}{more} exist{'s' * (len(declared_elsewhere) == 1)} already; "
+            "nothing was written",
+            hint="Overwrite them with --force, or elsewhere with --out DIR.",
         )
     try:
         before = {path: path.read_bytes() for path in declared_elsewhere}
@@ -329,7 +330,7 @@ def _existing_files(
 
 
 def _find_lost(file: str, data: bytes, new: Inventory) -> str:
-    """What a file says that none of the new ones does; empty when that is nothing."""
+    """What a file declares that none of the new ones does; empty for nothing."""
     state = load_source(SourceText(file, data.decode(errors="replace")), (*KINDS, *OVERLAYS))
     skipped = sorted({*state.desired, *state.overlays} - new.keys())
     broken = any(problem.severity is Severity.ERROR for problem in state.violations)

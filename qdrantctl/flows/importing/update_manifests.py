@@ -43,8 +43,8 @@ class ManifestUpdate:
 
     resource: Resource
     spec: Mapping[str, Json]
-    laid: Mapping[str, Json]
-    """The same with overlays laid under, which stay as they are."""
+    merged: Mapping[str, Json]
+    """The same with overlays merged beneath, which stay as they are."""
     fields: tuple[ReceivedField, ...]
 
 
@@ -74,7 +74,7 @@ def update_manifests(
     for update in _receive_changes(
         settings, addresses, desired_state, state, client, today, skipped, unapplied
     ):
-        assert update.resource.origin is not None, "it stands in a manifest"
+        assert update.resource.origin is not None, "it is defined in a manifest"
         files.setdefault(update.resource.origin.file, []).append(update)
     texts: dict[Path, bytes] = {}
     before: dict[Path, bytes] = {}
@@ -109,9 +109,9 @@ def _receive_changes(
     skipped: list[SkippedField],
     unapplied: list[ReceivedField],
 ) -> Iterator[ManifestUpdate]:
-    """What each manifest must say, where that differs.
+    """What each manifest must declare, where that differs.
 
-    `left` takes what none can say, `unapplied` what only the manifest says yet.
+    `skipped` gets what none can express, `unapplied` what only the manifest declares yet.
     """
     own = user_set_fields(client, state)
     owners = {settings.owner, *settings.previous_owners}
@@ -136,7 +136,7 @@ def _receive_changes(
             for field in merged.conflicts
         ]
         if fields := (*_fields(resource, now, client.server), *conflicts):
-            # What an overlay lays under is not in the manifest, and does not come into it.
+            # Values of an overlay are not in the manifest, and are not written to it.
             bare = replace(resource, spec=_without_overlays(resource.spec, resource))
             yield ManifestUpdate(
                 bare, _without_overlays(now, resource), _with_overlays(now, resource), fields
@@ -156,10 +156,10 @@ def _kept_field(resource: Resource, field: FieldChange, because: str = "") -> Re
 
 
 def _conflict_hint(resource: Resource, field: FieldChange) -> str:
-    """Why somebody must say what counts, and how."""
+    """Why the operator must decide which value applies, and how."""
     was = "nothing" if field.recorded is ABSENT else canonical_json(field.recorded)
     return (
-        f"both moved since it was applied as {was}: write the cluster's value here, or put the "
+        f"both changed since it was applied as {was}: write the cluster's value here, or put the "
         f"manifest's there with apply --revert-drift {resource.address}"
     )
 
@@ -176,8 +176,8 @@ def _with_overlays(spec: Mapping[str, Json], resource: Resource) -> Mapping[str,
     """A spec with the values that overlays provide for this resource."""
     shape = field_tree_of(BY_NAME[resource.address.kind].spec)
     declared = shape.leaves(resource.spec)
-    laid = {path: declared[path] for path in resource.layers}
-    full: Mapping[str, Json] = shape.build(shape.leaves(spec) | laid)
+    overlaid = {path: declared[path] for path in resource.layers}
+    full: Mapping[str, Json] = shape.build(shape.leaves(spec) | overlaid)
     return full
 
 
@@ -187,7 +187,7 @@ def _require_readable(address: Address, state: ClusterState, context: Context) -
     if live is None:
         raise QdrantctlError(
             f"{address} is not on the cluster, so there is nothing to receive",
-            hint="Take its manifest out, or apply to make it again.",
+            hint="Remove its manifest, or apply to recreate it.",
         )
     if known is not None and known.record and address not in context.recorded:
         raise QdrantctlError(f"{address} is owned by {known.record.owner}")
@@ -219,7 +219,7 @@ def _rewrite_source(
     """The text of a file with what was received, one resource after the other.
 
     A resource whose manifest cannot be changed without changing more than it is left as it is, and
-    its fields say why.
+    its fields state why.
     """
     fields: list[ReceivedField] = []
     written: list[str] = []
@@ -242,7 +242,7 @@ def _rewrite_source(
 def _rewrite_one(
     now: SourceText, page: SourceText, update: ManifestUpdate, overlays: Inventory
 ) -> str:
-    """The text in which one more resource says what the cluster has. Raises Awkward."""
+    """The text in which one more resource declares what the cluster has. Raises CannotEdit."""
     if page.made is not None:
         raise CannotEdit("it comes from a template")
     if page.file == STDIN:
@@ -256,7 +256,7 @@ def _rewrite_one(
     broken = any(problem.severity is Severity.ERROR for problem in after.violations)
     desired_state = apply_overlays(replace(before, overlays=overlays))
     desired_state = Inventory(
-        [*desired_state.values(), replace(desired_state[address], spec=update.laid)]
+        [*desired_state.values(), replace(desired_state[address], spec=update.merged)]
     )
     declared_now = apply_overlays(replace(after, overlays=overlays))
     if broken or not (
@@ -270,7 +270,7 @@ def _rewrite_one(
 
 
 def _same(state: Inventory, desired_state: Inventory) -> bool:
-    """Whether manifests say just this, wherever in the file they do."""
+    """Whether manifests declare exactly this, wherever in the file."""
     return state.keys() == desired_state.keys() and all(
         json_equal(dict(now.spec), dict(then.spec))
         and (now.lifecycle, now.labels, now.declared)
@@ -280,7 +280,7 @@ def _same(state: Inventory, desired_state: Inventory) -> bool:
 
 
 def _unwritten_field(field: ReceivedField, page: SourceText, reason: str) -> ReceivedField:
-    """A field with why it was not written, and what stands in its place."""
+    """A field with why it was not written, and the line in its place."""
     lines = (page.made.template if page.made else page.text).splitlines()
     line = lines[field.origin.line - 1].strip() if field.origin else ""
     line = " ".join(_EXPRESSION.findall(line)) or line

@@ -1,6 +1,6 @@
 """An empty collection under the name of one that is gone, while the snapshots it left are read.
 
-From 1.19 on a server gives out the snapshots of collections that exist, and no others.
+From 1.19 on a server serves the snapshots of collections that exist, and no others.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _ABOUT = {"stands_in": "while a snapshot is restored"}
 
 
 def placeholder_needed(server: Server) -> bool:
-    """Whether this server gives out only the snapshots of collections that exist."""
+    """Whether this server serves only the snapshots of collections that exist."""
     return server.version >= SINCE
 
 
 def unreadable_error(server: Server, address: Address) -> QdrantctlError:
     """What is said where a snapshot would take the place of the collection that it hangs on."""
     return QdrantctlError(
-        f"Qdrant {server.version} gives out the snapshots of {address} only while a "
+        f"Qdrant {server.version} serves the snapshots of {address} only while a "
         "collection of that name exists",
         hint="Restore under another name with --as NAME, and give it the old one as an alias.",
     )
@@ -53,7 +53,7 @@ def placeholder_collection(
 ) -> Iterator[None]:
     """A stand-in for as long as this lasts. Raises ClusterError.
 
-    One that a killed run has left is used. Whatever is no longer empty is not deleted.
+    One that a crashed run left behind is used. A collection that is not empty is not deleted.
     """
     try:
         client.request(

@@ -58,7 +58,7 @@ def create_node_snapshots(
 ) -> SnapshotRecord:
     """A snapshot on each node that holds shards, not yet read. Raises QdrantctlError.
 
-    `told` says which do. A collection with shard keys may have no shard yet: then all have a part.
+    `topology` states which do. A collection with shard keys may have no shard yet: then all do.
     """
     holders = {peer for _, peer, _ in list_replicas(topology)} or nodes.keys()
     files = tuple(_node_file(peer, nodes[peer], collection, job) for peer in sorted(holders))

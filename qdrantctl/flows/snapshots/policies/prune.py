@@ -57,7 +57,7 @@ def plan_prune(
     if missing := folders - {removal.set.folder.rstrip("/") for removal in removals}:
         raise UsageError(
             f"no set {sorted(missing)[0]} that could be removed so",
-            hint="`qdrantctl snapshots list` tells of their folders.",
+            hint="`qdrantctl snapshots list` shows their folders.",
         )
     return removals, others
 

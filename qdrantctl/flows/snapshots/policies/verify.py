@@ -116,7 +116,7 @@ def _find_differences(
 def _restore_and_compare(
     settings: Settings, now: datetime, job: JobContext, selected: SelectedSet
 ) -> tuple[str, ...]:
-    """Restore a set through this door and compare; what was made is deleted again."""
+    """Restore a set with this client and compare; the collection is deleted again."""
     name = f"{_scratch_prefix(settings)}{uuid4().hex[:12]}"
     planned = plan_restore_from_set(
         settings, job, selected, TargetOptions(name, lambda _: False, False), now
@@ -129,7 +129,7 @@ def _restore_and_compare(
 
 
 def _drop_scratch_collection(name: str, job: JobContext) -> None:
-    """Its snapshots first: those of a collection that is gone can be deleted by nobody."""
+    """Its snapshots first: those of a deleted collection cannot be deleted."""
     nodes = job.nodes if job.door.server.peers > 1 else ()
     for url in nodes or ("",):
         node = job.door.for_node(url, timeout=60)
@@ -144,7 +144,7 @@ def _drop_scratch_collection(name: str, job: JobContext) -> None:
 
 
 def _remove_leftovers(settings: Settings, job: JobContext) -> None:
-    """What a verification that died has left, on this machine and in the cluster."""
+    """What a crashed verification left behind, on this machine and in the cluster."""
     remove_dead_scratch(settings.root)
     listed = job.door.request(Call(method="GET", path="/collections"))["collections"]
     for entry in listed:

@@ -33,7 +33,7 @@ class PlannedRestore:
     step: Restore
     taken: SnapshotRecord
     standing: RestoreTarget
-    """What is under the new name, and what must be there again."""
+    """The existing resources of the new name, and what must exist again."""
     listed: bool
     """Whether a collection of the old name exists."""
     source: ByteSource | None = None
@@ -154,5 +154,5 @@ def _find_snapshot(
             return address, known[wanted or list(known)[-1]]
     raise QdrantctlError(
         f"the ledger knows no snapshot {reference}",
-        hint="`qdrantctl snapshots list` tells which there are.",
+        hint="`qdrantctl snapshots list` shows the existing ones.",
     )

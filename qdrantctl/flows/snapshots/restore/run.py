@@ -142,7 +142,7 @@ class RestoreRecords:
         _, progress.missed = read_back(progress.change, expected, self.context, failure)
 
     def close(self, report: Report) -> Report:
-        """Take the mark out of the ledger where the restore has ended. The report with what failed.
+        """Remove the restore mark from the ledger when the restore has ended. Returns the report.
 
         It stays where something is left to be put back.
         """
@@ -155,7 +155,7 @@ class RestoreRecords:
         ):
             try:
                 self._record()
-            except QdrantctlError as error:  # what was done is told all the same
+            except QdrantctlError as error:  # completed changes are reported all the same
                 failed = {"status": OutcomeStatus.FAILED, "error": error.line}
                 outcomes = (collection.model_copy(update=failed), *aliases)
                 return report.model_copy(update={"outcomes": outcomes})
@@ -173,7 +173,7 @@ class RestoreRecords:
             snapshot=planned.taken.id,
             source=planned.url,
             aliases=tuple(sorted(target.down)),
-            # What exists there after a restore that died is no more than that one has left.
+            # What exists after a crashed restore is only what that one left behind.
             replaced=unfinished.replaced if unfinished and unfinished.replaced else safe,
             stand_in=planned.source is None
             and not planned.listed

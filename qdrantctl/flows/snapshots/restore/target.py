@@ -1,4 +1,4 @@
-"""What stands under the name that a restore takes, and what of it must stand again afterwards."""
+"""The existing resources under the name of a restore, and what must exist again afterwards."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ GONE = 30.0
 
 @dataclass(frozen=True, slots=True)
 class TargetOptions:
-    """How somebody wants a snapshot back."""
+    """How the operator wants a snapshot restored."""
 
     name: str | None
-    """Name of the collection; None makes one up."""
+    """Name of the collection; None generates one."""
     may_replace: Callable[[Address], bool]
     with_aliases: bool
-    """Whether the aliases that stood for it then are put at it, wherever they are now."""
+    """Whether the aliases that pointed to it then point to it again, wherever they point now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +52,9 @@ class RestoreTarget:
     is_ours: bool
     """Whether the entry is of a collection that this owner has, or had until it vanished."""
     aliases: Mapping[str, str]
-    """The aliases that are put at it, each with what it stands for now; empty for nothing."""
+    """The aliases that will point to it, each with its present target; empty for none."""
     down: frozenset[str] = frozenset()
-    """Those of them that are taken down with it, or were by a restore that did not end."""
+    """Those of them that are deleted with it, or were by an interrupted restore."""
     ledger: bool = True
     """Whether there is a ledger."""
 
@@ -94,17 +94,17 @@ _RECORDED = ("owner", "address", "object", "schema_version", "spec", "lifecycle"
 def inspect_target(
     settings: Settings, client: Client, name: str, options: TargetOptions, aliases: tuple[str, ...]
 ) -> RestoreTarget:
-    """What is there. Reads only. Raises QdrantctlError when the collection may not be made.
+    """The existing resources. Reads only. Raises QdrantctlError if it cannot be created.
 
-    `aliases` stood for it when the snapshot was taken. What a restore that died has left counts as
-    any other collection: somebody may have written into it since.
+    `aliases` pointed to it when the snapshot was taken. What a crashed restore left behind counts
+    as any other collection: another user may have written to it since.
     """
     _require_usable_name(name)
     address, memory = Address(KIND, name), ledger.read_ledger(client)
     existing = read_existing(client, address, Address(ALIAS, name))
     if Address(ALIAS, name) in existing:
         raise QdrantctlError(
-            f"{Address(ALIAS, name)} exists on {client.server.url}; nothing was done",
+            f"{Address(ALIAS, name)} exists on {client.server.url}; no changes were made",
             hint="Restore under another name with --as NAME, and move the alias then.",
         )
     entry: Mapping[str, Json] = memory.entries.get(address, {})
@@ -128,7 +128,7 @@ def inspect_target(
 def _require_usable_name(name: str) -> None:
     reason = unsendable_reason(name)
     if not reason and name.startswith(OWN_PREFIX):
-        reason = f"names that begin with {OWN_PREFIX} are the tool's own"
+        reason = f"names that begin with {OWN_PREFIX} are reserved for qdrantctl"
     if reason:
         raise UsageError(f"--as {name!r}: {reason}")
 
@@ -141,7 +141,7 @@ def _require_replaceable(
     settings: Settings,
     client: Client,
 ) -> None:
-    """Raises QdrantctlError where what stands there is not to be taken down."""
+    """Raises QdrantctlError where the existing collection must not be deleted."""
     hint = "Restore under another name with --as NAME, and move an alias or the data then"
     unfinished = find_unfinished_restore(entry)
     why = (
@@ -153,7 +153,7 @@ def _require_replaceable(
     if is_recorded and not is_ours:
         why = f"It is owned by {entry['owner']}, not {settings.owner}."
     elif is_recorded and (entry.get("lifecycle") or {}).get("protect"):
-        why = "It is protected: its manifest says lifecycle: {protect: true}."
+        why = "It is protected: its manifest sets lifecycle: {protect: true}."
     elif not options.may_replace(address):
         consent = f"{{replace: {address}, until: YYYY-MM-DD, reason: …}}"
         way = f"state under consents in qdrantctl.yaml {consent}"
@@ -163,7 +163,7 @@ def _require_replaceable(
     else:
         return
     raise QdrantctlError(
-        f"{address} exists on {client.server.url}; nothing was done", why=why, hint=f"{hint}."
+        f"{address} exists on {client.server.url}; no changes were made", why=why, hint=f"{hint}."
     )
 
 

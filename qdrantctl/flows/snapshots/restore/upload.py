@@ -98,9 +98,9 @@ def _all_sent(
     def free() -> None:
         if collection_exists(job.door, step.name):
             raise ClusterError(
-                f"{job.door.server.url}: collection/{step.name} was made meanwhile by somebody "
-                "else; it was left as it is",
-                hint="Stop who makes it, and restore again.",
+                f"{job.door.server.url}: collection/{step.name} was created meanwhile by "
+                "another user; it was not changed",
+                hint="Stop the process that creates it, and restore again.",
             )
 
     if taken.keys:
@@ -156,7 +156,7 @@ def _download_own_file(file: NodeSnapshotFile, node: NodeClient, step: Restore) 
         yield from download_snapshot(node, step.collection, file.name)
     except ClusterError as error:
         if error.not_found:
-            error.hint = "It was deleted there. `qdrantctl snapshots list` tells of others."
+            error.hint = "It was deleted there. `qdrantctl snapshots list` shows others."
         raise
 
 
