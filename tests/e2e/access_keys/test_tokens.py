@@ -260,7 +260,7 @@ def test_check_warns_of_claims_that_mean_more_than_they_say(granted):
     token = jwt.encode(claims, API_KEY, algorithm="HS256")
     told = granted.run("keys", "check", stdin=token)
     assert told.code == 0, told.out
-    for word in ("may do everything", "never expires", "ignores nbf", "nobody can revoke"):
+    for word in ("may do everything", "never expires", "ignores nbf", "it cannot be revoked"):
         assert word in told.out
     assert asked(granted.node, token, "PATCH", "/collections/_nothing", {}) == 404
 

@@ -270,7 +270,7 @@ def test_what_cannot_be_restored_is_refused(project, node, monkeypatch):
     project.done(node, *DELETE)
     for words, code, said in (
         (("--as", "other"), 1, "collection/other exists"),
-        (("--as", "_qdrantctl2"), 64, "the tool's own"),
+        (("--as", "_qdrantctl2"), 64, "reserved for qdrantctl"),
         (("--as", ".."), 64, "wipe"),
     ):
         told = restored(project, node, *words)

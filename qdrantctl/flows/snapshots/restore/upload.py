@@ -40,7 +40,7 @@ ByteSource = Callable[[NodeSnapshotFile, NodeClient], Iterator[bytes]]
 def upload_and_verify(
     step: Restore,
     taken: SnapshotRecord,
-    work: JobContext,
+    job: JobContext,
     *,
     listed: bool,
     source: ByteSource | None = None,
@@ -55,14 +55,14 @@ def upload_and_verify(
         return _download_own_file(file, node, step)
 
     peers = frozenset(file.peer for file in taken.files)
-    with connect_nodes(work.door, step.nodes, peers, f"snapshot {taken.id}") as nodes:
-        if source is None and not listed and stand_in.placeholder_needed(work.door.server):
-            with stand_in.placeholder_collection(work.door, nodes.values(), step.collection):
-                _all_sent(step, taken, nodes, work, own)
+    with connect_nodes(job.door, step.nodes, peers, f"snapshot {taken.id}") as nodes:
+        if source is None and not listed and stand_in.placeholder_needed(job.door.server):
+            with stand_in.placeholder_collection(job.door, nodes.values(), step.collection):
+                _all_sent(step, taken, nodes, job, own)
         else:
-            _all_sent(step, taken, nodes, work, source or own)
-        if work.door.server.peers > 1:
-            _place_replicas(step, taken, work)
+            _all_sent(step, taken, nodes, job, source or own)
+        if job.door.server.peers > 1:
+            _place_replicas(step, taken, job)
         return poll_until_clean(
             lambda: _differing_files(
                 taken.files, {p: count_shard_points(n, step.name) for p, n in nodes.items()}
@@ -71,15 +71,15 @@ def upload_and_verify(
 
 
 def verify_source_files(
-    step: Restore, taken: SnapshotRecord, work: JobContext, source: ByteSource | None
+    step: Restore, taken: SnapshotRecord, job: JobContext, source: ByteSource | None
 ) -> None:
     """Read every file once and compare it with what was taken. Raises QdrantctlError."""
     peers = frozenset(file.peer for file in taken.files)
-    with connect_nodes(work.door, step.nodes, peers, f"snapshot {taken.id}") as nodes:
+    with connect_nodes(job.door, step.nodes, peers, f"snapshot {taken.id}") as nodes:
         for file in taken.files:
             node = nodes[file.peer]
-            found = source(file, node) if source else _download_own_file(file, node, step)
-            for _ in _checked_chunks(file, found, step, work):
+            chunks = source(file, node) if source else _download_own_file(file, node, step)
+            for _ in _checked_chunks(file, chunks, step, job):
                 pass
 
 
@@ -87,7 +87,7 @@ def _all_sent(
     step: Restore,
     taken: SnapshotRecord,
     nodes: Mapping[str, NodeClient],
-    work: JobContext,
+    job: JobContext,
     source: ByteSource,
 ) -> None:
     """Every node's file, each to its own node. Raises QdrantctlError.
@@ -96,7 +96,7 @@ def _all_sent(
     """
 
     def free() -> None:
-        if collection_exists(work.door, step.name):
+        if collection_exists(job.door, step.name):
             raise ClusterError(
                 f"{work.door.server.url}: collection/{step.name} was created meanwhile "
                 "by another user; it was left as it is",
@@ -105,11 +105,11 @@ def _all_sent(
 
     if taken.keys:
         # A server makes no shard keys of a snapshot, and recovers no shard that is not there.
-        _send_file(taken.files[0], nodes, step, work, source, free)
-        _make_keys(step, taken, work.door)
+        _send_file(taken.files[0], nodes, step, job, source, free)
+        _make_keys(step, taken, job.door)
     for number, file in enumerate(taken.files):
         first = not (number or taken.keys)
-        _send_file(file, nodes, step, work, source, free if first else lambda: None)
+        _send_file(file, nodes, step, job, source, free if first else lambda: None)
 
 
 def poll_until_clean(look: Callable[[], Iterable[str]]) -> tuple[str, ...]:
@@ -121,7 +121,7 @@ def _send_file(
     file: NodeSnapshotFile,
     nodes: Mapping[str, NodeClient],
     step: Restore,
-    work: JobContext,
+    job: JobContext,
     source: ByteSource,
     last_look: Callable[[], None],
 ) -> None:
@@ -135,7 +135,7 @@ def _send_file(
     priority = "snapshot" if len(nodes) == 1 else "no_sync"
     # A name of its own: under the old one it would replace the snapshot that it is a copy of.
     name = f"{UPLOADED}{step.snapshot}-{file.peer}.snapshot"
-    chunks = _checked_chunks(file, source(file, node), step, work, last_look)
+    chunks = _checked_chunks(file, source(file, node), step, job, last_look)
     node.upload_snapshot(step.name, name, file.checksum, priority, chunks, file.size)
     forget_upload(node, step.name, name)
 
@@ -156,34 +156,34 @@ def _download_own_file(file: NodeSnapshotFile, node: NodeClient, step: Restore) 
         yield from download_snapshot(node, step.collection, file.name)
     except ClusterError as error:
         if error.not_found:
-            error.hint = "It was deleted there. `qdrantctl snapshots list` tells of others."
+            error.hint = "It was deleted there. `qdrantctl snapshots list` shows others."
         raise
 
 
 def _checked_chunks(
     file: NodeSnapshotFile,
-    found: Iterable[bytes],
+    chunks: Iterable[bytes],
     step: Restore,
-    work: JobContext,
+    job: JobContext,
     last_look: Callable[[], None] = lambda: None,
 ) -> Iterator[bytes]:
     """The bytes of a file. Raises QdrantctlError before their end when they are not as taken.
 
     `last_look` is asked before the last piece, without which the server does nothing.
     """
-    mark, length, held = sha256(), 0, b""
-    for piece in found:
-        work.raise_if_cancelled()
-        mark.update(piece)
+    digest, length, held = sha256(), 0, b""
+    for piece in chunks:
+        job.raise_if_cancelled()
+        digest.update(piece)
         length += len(piece)
-        work.say(f"collection/{step.name}: {length:,} of {file.size:,} bytes")
+        job.say(f"collection/{step.name}: {length:,} of {file.size:,} bytes")
         if length <= file.size:
             yield held
             held = piece
-    if (length, mark.hexdigest()) != (file.size, file.checksum):
+    if (length, digest.hexdigest()) != (file.size, file.checksum):
         raise DamagedError(
             f"the file {file.name} of node {file.peer} is no longer what was taken",
-            why=f"It has {length:,} bytes with sha256 {mark.hexdigest()}; {file.size:,} bytes "
+            why=f"It has {length:,} bytes with sha256 {digest.hexdigest()}; {file.size:,} bytes "
             f"with {file.checksum} were taken.",
             hint="It is damaged or was changed, and was not restored.",
         )
@@ -191,26 +191,26 @@ def _checked_chunks(
     yield held
 
 
-def _make_keys(step: Restore, taken: SnapshotRecord, door: Client) -> None:
+def _make_keys(step: Restore, taken: SnapshotRecord, client: Client) -> None:
     """The shard keys, so that each shard has the number that it has in the snapshot.
 
     Numbers are given upwards and never again while higher ones are there, so where a key was
     dropped another stands for it until all are made.
     """
-    there = list_shard_keys(read_topology(door, step.name))
+    existing = list_shard_keys(read_topology(client, step.name))
     path, coming = collection_path(step.name, "shards"), 1
     for key, shards in taken.keys:
         gap = shards[0] - coming
         for name, count in ((f"qdrantctl-gap-{coming}", gap), (key, len(shards))):
-            if count > 0 and name not in there:
+            if count > 0 and name not in existing:
                 body = {"shard_key": name, "shards_number": count}
-                door.request(Call(method="PUT", path=path, body=body))
+                client.request(Call(method="PUT", path=path, body=body))
         coming = shards[-1] + 1
-    wanted = dict(taken.keys)
-    for key in list_shard_keys(read_topology(door, step.name)):
-        if key not in wanted:
+    expected = dict(taken.keys)
+    for key in list_shard_keys(read_topology(client, step.name)):
+        if key not in expected:
             path = collection_path(step.name, "shards", "delete")
-            door.request(Call(method="POST", path=path, body={"shard_key": key}))
+            client.request(Call(method="POST", path=path, body={"shard_key": key}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,43 +223,43 @@ class Placement:
     """Whether shards are being transferred."""
 
 
-def _place_replicas(step: Restore, taken: SnapshotRecord, work: JobContext) -> None:
+def _place_replicas(step: Restore, taken: SnapshotRecord, job: JobContext) -> None:
     """Drop the empty replicas that the server made elsewhere. Raises QdrantctlError.
 
     It places the shards of the new collection as it likes, and knows nothing of where they were.
     """
-    wanted = taken.replicas
+    expected = taken.replicas
 
     def place() -> Placement:
-        told = read_topology(work.door, step.name)
-        states = {(shard, peer): state for shard, peer, state in list_replicas(told)}
+        topology = read_topology(job.door, step.name)
+        states = {(shard, peer): state for shard, peer, state in list_replicas(topology)}
         active = frozenset(at for at, state in states.items() if state == ACTIVE)
-        placement = Placement(frozenset(states), active, bool(told["shard_transfers"]))
-        for shard, peer in placement.all - wanted:
-            if all(at in active for at in wanted if at[0] == shard):
-                _drop_replica(step.name, shard, peer, work.door)
+        placement = Placement(frozenset(states), active, bool(topology["shard_transfers"]))
+        for shard, peer in placement.all - expected:
+            if all(at in active for at in expected if at[0] == shard):
+                _drop_replica(step.name, shard, peer, job.door)
         return placement
 
     def is_settled(placement: Placement) -> bool:
-        return placement == Placement(wanted, wanted, is_moving=False)
+        return placement == Placement(expected, expected, is_moving=False)
 
-    last = poll(place, is_settled, timeout=SETTLES, interval=0.1, is_cancelled=work.stop)
+    last = poll(place, is_settled, timeout=SETTLES, interval=0.1, is_cancelled=job.stop)
     if is_settled(last):
         return
-    work.raise_if_cancelled()
+    job.raise_if_cancelled()
     raise ClusterError(
-        f"{work.door.server.url}: the shards of {step.name} did not settle",
-        why=f"Not active where they were: {sorted(wanted - last.active)}; "
-        f"elsewhere: {sorted(last.all - wanted)} (shard, node).",
+        f"{job.door.server.url}: the shards of {step.name} did not settle",
+        why=f"Not active where they were: {sorted(expected - last.active)}; "
+        f"elsewhere: {sorted(last.all - expected)} (shard, node).",
         hint="Restore again when every node is up.",
     )
 
 
-def _drop_replica(collection: str, shard: int, peer: str, door: Client) -> None:
+def _drop_replica(collection: str, shard: int, peer: str, client: Client) -> None:
     """Drop a replica. A node that answers late has dropped it already, or does so the next time."""
     body = {"drop_replica": {"shard_id": shard, "peer_id": int(peer)}}
     with suppress(ClusterError):
-        door.request(Call(method="POST", path=collection_path(collection, "cluster"), body=body))
+        client.request(Call(method="POST", path=collection_path(collection, "cluster"), body=body))
 
 
 def _differing_files(
