@@ -259,7 +259,7 @@ def _newest_generation(ring: Keyring, key: AppliedKey) -> Generation:
         )
     if key.is_revocable and not key.known:
         raise QdrantctlError(
-            f"the registry of {ring.door.server.url} does not have {held.name}",
+            f"the registry of {ring.client.server.url} does not have {key.name}",
             why="It was deleted there; every token of it is refused.",
             hint="Apply grants a new generation; then issue its token.",
         )
@@ -268,7 +268,7 @@ def _newest_generation(ring: Keyring, key: AppliedKey) -> Generation:
         newest = key.known[-1]
         if (newest.access, newest.subject) != (spec["access"], spec.get("subject", "")):
             raise QdrantctlError(
-                f"the registry says otherwise what {held.name} may do than was applied",
+                f"the registry says otherwise what {key.name} may do than was applied",
                 why="It was changed there; no token is signed from that.",
                 hint="`qdrantctl plan` shows what changed, apply puts it back.",
             )

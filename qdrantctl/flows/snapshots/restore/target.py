@@ -104,7 +104,7 @@ def inspect_target(
     existing = read_existing(client, address, Address(ALIAS, name))
     if Address(ALIAS, name) in existing:
         raise QdrantctlError(
-            f"{Address(ALIAS, name)} exists on {door.server.url}; no changes were made",
+            f"{Address(ALIAS, name)} exists on {client.server.url}; no changes were made",
             hint="Restore under another name with --as NAME, and move the alias then.",
         )
     entry: Mapping[str, Json] = memory.entries.get(address, {})
@@ -163,7 +163,7 @@ def _require_replaceable(
     else:
         return
     raise QdrantctlError(
-        f"{address} exists on {door.server.url}; no changes were made", why=why, hint=f"{hint}."
+        f"{address} exists on {client.server.url}; no changes were made", why=why, hint=f"{hint}."
     )
 
 

@@ -98,7 +98,7 @@ def _all_sent(
     def free() -> None:
         if collection_exists(job.door, step.name):
             raise ClusterError(
-                f"{work.door.server.url}: collection/{step.name} was created meanwhile "
+                f"{job.door.server.url}: collection/{step.name} was created meanwhile "
                 "by another user; it was left as it is",
                 hint="Stop who makes it, and restore again.",
             )
