@@ -203,10 +203,10 @@ def _merge_unselected(resource: Resource, desired: Inventory, recorded: Resource
     return replace(resource, spec={**resource.spec, "collections": sorted(names)})
 
 
-def _observe_policies(_: Client, asked: ReadRequest) -> Iterator[Resource]:
+def _observe_policies(_: Client, request: ReadRequest) -> Iterator[Resource]:
     """What is recorded, since a server knows nothing of it."""
-    for address, recorded in asked.recorded.items():
-        if address.kind == _POLICY_NAME and asked.includes(address):
+    for address, recorded in request.recorded.items():
+        if address.kind == _POLICY_NAME and request.includes(address):
             yield replace(recorded, record=None)
 
 

@@ -131,14 +131,14 @@ def _judge_refusals(evidence: Evidence) -> Iterator[Verdict]:
 
 def _count_refusals(telemetry: Mapping[str, object]) -> dict[str, int]:
     """How often each refusal was answered over REST; gRPC's are not counted by status."""
-    found = dict.fromkeys(REFUSALS, 0)
+    result = dict.fromkeys(REFUSALS, 0)
     requests = telemetry.get("requests")
     rest = requests.get("rest") if isinstance(requests, dict) else None
     for statuses in ((rest or {}).get("responses") or {}).values():
         for status, counters in statuses.items():
-            if status in found:
-                found[status] += int(counters.get("count") or 0)
-    return found
+            if status in result:
+                result[status] += int(counters.get("count") or 0)
+    return result
 
 
 NETWORK_CHECKS: dict[str, Check] = {

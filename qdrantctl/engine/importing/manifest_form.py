@@ -63,25 +63,25 @@ def without_defaults(
 
 def to_manifest_form(shape: FieldTree, value: Json) -> Json:
     """A canonical value as a person would write it: short where that says the same, maps sorted."""
-    found: Json
+    result: Json
     if shape.fields and isinstance(value, Mapping):
-        found = {
+        result = {
             key: to_manifest_form(inner, value[key])
             for key, inner in shape.fields.items()
             if key in value
         }
     elif shape.entries is not None and isinstance(value, Mapping):
-        found = {key: to_manifest_form(shape.entries, value[key]) for key in sorted(value)}
+        result = {key: to_manifest_form(shape.entries, value[key]) for key in sorted(value)}
     elif shape.entries is not None and isinstance(value, list):
-        found = [to_manifest_form(shape.entries, entry) for entry in value]
+        result = [to_manifest_form(shape.entries, entry) for entry in value]
     else:
         return _sort_opaque(value)
     short = shape.rule.shorthand_key
-    if isinstance(found, dict) and short is not None and found.keys() == {short}:
-        return _single_value(found)
-    if shape.rule.value_member and isinstance(found, dict):
-        return [_single_member(shape, {}, *entry) for entry in found.items()]
-    return found
+    if isinstance(result, dict) and short is not None and result.keys() == {short}:
+        return _single_value(result)
+    if shape.rule.value_member and isinstance(result, dict):
+        return [_single_member(shape, {}, *entry) for entry in result.items()]
+    return result
 
 
 def _single_member(shape: FieldTree, stated: JsonTree, word: Json, what: Json) -> Json:
@@ -122,19 +122,21 @@ def rewrite_in_place(shape: FieldTree, stated: Json, before: Json, after: Json) 
 def _rewrite_mapping(shape: FieldTree, stated: JsonTree, before: JsonTree, after: JsonTree) -> Json:
     """A section or a map, its keys in the order in which they are stated; new ones come last."""
     words: dict[Any, Any] = {shape.key_in(stated, word): word for word in before}
-    found: dict[Any, Json] = {}
+    result: dict[Any, Json] = {}
     for key, value in stated.items():
         word: Any = words.get(key, key)
         inner, was, now = shape.child(word), before.get(word), after.get(word, ABSENT)
         if key in words:
             value = rewrite_in_place(inner, value, was, now) if inner else now
         if value is not ABSENT:
-            found[key] = value
+            result[key] = value
     for word, value in after.items():
         if word not in before:
             key, inner = shape.key_in(stated, word), shape.child(word)
-            found[word if key is None else key] = to_manifest_form(inner, value) if inner else value
-    return found
+            result[word if key is None else key] = (
+                to_manifest_form(inner, value) if inner else value
+            )
+    return result
 
 
 def _rewrite_list(shape: FieldTree, stated: list[Json], before: Json, after: Json) -> Json:

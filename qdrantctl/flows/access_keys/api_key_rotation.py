@@ -40,14 +40,14 @@ _AT_ONCE = (
 
 def plan_api_key_rotation(client: Client, clock: Callable[[], datetime]) -> ApiKeyRotation:
     """What a new API key means here. Raises ClusterError."""
-    memory = ledger.read_ledger(client)
+    ledger_contents = ledger.read_ledger(client)
     rolling = client.server.version >= SECOND_KEY
     return ApiKeyRotation(
         url=client.server.url,
         version=str(client.server.version),
         nodes=client.server.peers,
         rolling=rolling,
-        broken=tuple(_invalidated_tokens(memory, clock())),
+        broken=tuple(_invalidated_tokens(ledger_contents, clock())),
         steps=_ROLLING if rolling else _AT_ONCE,
     )
 

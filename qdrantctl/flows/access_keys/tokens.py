@@ -89,7 +89,7 @@ class Keyring:
 
 
 def load_keyring(
-    client: Client, owners: tuple[str, ...], identity: Actor, clock: Callable[[], datetime]
+    client: Client, owners: tuple[str, ...], actor: Actor, clock: Callable[[], datetime]
 ) -> Keyring:
     """Every applied key of the first owner; `clock` is the server's, after the first request.
 
@@ -111,7 +111,7 @@ def load_keyring(
     for address, entry in sorted(entries.items()):
         known = live[address].facts.generations if address in live else ()
         found[address.name] = AppliedKey(address.name, entry, parse_generations(known))
-    return Keyring(client, owners[0], identity, clock(), found, memory.exists)
+    return Keyring(client, owners[0], actor, clock(), found, memory.exists)
 
 
 def require_signing_key(endpoint: Endpoint | None) -> Endpoint:

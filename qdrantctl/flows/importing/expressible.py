@@ -46,7 +46,7 @@ def user_set_fields(client: Client, state: ClusterState) -> Callable[[Resource],
 
 def _default_witnesses(client: Client, state: ClusterState, kind: str) -> Sequence[Spec]:
     """Specs that show the defaults of this server: the ledger's, which sets little, or all."""
-    if kind == COLLECTION.name and state.memory.exists:
+    if kind == COLLECTION.name and state.ledger.exists:
         info = client.request(Call(method="GET", path=collection_path(ledger.LEDGER_COLLECTION)))
         settings_of_ledger = ledger.ledger_creation_request(client.server).body
         return [

@@ -243,7 +243,7 @@ def _rewrite_one(
     now: SourceText, page: SourceText, update: ManifestUpdate, overlays: Inventory
 ) -> str:
     """The text in which one more resource declares what the cluster has. Raises CannotEdit."""
-    if page.made is not None:
+    if page.template_trace is not None:
         raise CannotEdit("it comes from a template")
     if page.file == STDIN:
         raise CannotEdit("it comes from standard input")
@@ -281,7 +281,7 @@ def _same(state: Inventory, desired_state: Inventory) -> bool:
 
 def _unwritten_field(field: ReceivedField, page: SourceText, reason: str) -> ReceivedField:
     """A field with why it was not written, and the line in its place."""
-    lines = (page.made.template if page.made else page.text).splitlines()
+    lines = (page.template_trace.template if page.template_trace else page.text).splitlines()
     line = lines[field.origin.line - 1].strip() if field.origin else ""
     line = " ".join(_EXPRESSION.findall(line)) or line
     return field.model_copy(update={"because": f"{reason}: {line}" if line else reason})

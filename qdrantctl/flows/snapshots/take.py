@@ -41,9 +41,9 @@ def take_safety_snapshot(
 
 def _take_snapshot(step: Snapshot, live: Resource, job: JobContext) -> SnapshotRecord:
     """A snapshot on every node that holds shards. Raises QdrantctlError; nothing was destroyed."""
-    topology = read_topology(job.door, step.collection)
+    topology = read_topology(job.client, step.collection)
     holders = frozenset(peer for _, peer, _ in list_replicas(topology))
-    with connect_nodes(job.door, step.nodes, holders, f"snapshot of {step.collection}") as nodes:
+    with connect_nodes(job.client, step.nodes, holders, f"snapshot of {step.collection}") as nodes:
         taken = create_node_snapshots(step.collection, live, topology, nodes, job)
         files = (_read_back(file, nodes[file.peer], step.collection, job) for file in taken.files)
         return taken.model_copy(update={"files": tuple(files)})
@@ -65,7 +65,7 @@ def create_node_snapshots(
     wanted = {shard for shard, _, _ in list_replicas(topology)}
     if missing := wanted - {shard for file in files for shard in file.shards}:
         raise ClusterError(
-            f"{job.door.server.url}: no replica of shard {min(missing)} of {collection} is "
+            f"{job.client.server.url}: no replica of shard {min(missing)} of {collection} is "
             "active, so no snapshot holds it",
             hint="See that every node is up and its replicas are active.",
         )
@@ -73,7 +73,7 @@ def create_node_snapshots(
     return SnapshotRecord(
         id=match[1] if match else files[0].name,
         collection=collection,
-        server=str(job.door.server.version),
+        server=str(job.client.server.version),
         aliases=live.facts.aliases,
         spec=live.spec,
         keys=_shard_keys_of(topology),
@@ -102,7 +102,7 @@ def _of_its_own_second(node: NodeClient, collection: str) -> None:
 
 def _node_file(peer: str, node: NodeClient, collection: str, job: JobContext) -> NodeSnapshotFile:
     """One node's part, as the server tells of it."""
-    job.say(f"collection/{collection}: taking a snapshot on {node.server.url}")
+    job.report_progress(f"collection/{collection}: taking a snapshot on {node.server.url}")
     _of_its_own_second(node, collection)
     before = count_shard_points(node, collection)
     path = collection_path(collection, "snapshots")
@@ -131,7 +131,9 @@ def _read_back(
         job.raise_if_cancelled()
         checksum.update(piece)
         length += len(piece)
-        job.say(f"collection/{collection}: reading the snapshot back, {length:,} of {size:,} bytes")
+        job.report_progress(
+            f"collection/{collection}: reading the snapshot back, {length:,} of {size:,} bytes"
+        )
     match = checksum.hexdigest()
     topology = {checksum or match for checksum in (file.checksum, listed.get("checksum"))}
     if not listed or {size, int(listed["size"])} != {length} or topology != {match}:

@@ -89,25 +89,25 @@ def create_set(step: TakeSet, run: PolicyRun) -> SetManifest:
     job, status = run.job, run.policy.status
     address = Address("collection", step.collection)
     only = frozenset({address})
-    live = read_live(job.door, ReadRequest(Inventory(), Inventory(), details=only, only=only)).get(
-        address
-    )
+    live = read_live(
+        job.client, ReadRequest(Inventory(), Inventory(), details=only, only=only)
+    ).get(address)
     if live is None:
-        raise ClusterError(f"{job.door.server.url}: {address} is gone")
-    shards = read_topology(job.door, step.collection)
+        raise ClusterError(f"{job.client.server.url}: {address} is gone")
+    shards = read_topology(job.client, step.collection)
     holders = frozenset(peer for _, peer, _ in list_replicas(shards))
     keys = list_shard_keys(shards)
-    with connect_nodes(job.door, step.nodes, holders, str(address)) as nodes:
-        before = take_sample(job.door, step.collection, live.spec, keys)
+    with connect_nodes(job.client, step.nodes, holders, str(address)) as nodes:
+        before = take_sample(job.client, step.collection, live.spec, keys)
         taken = create_node_snapshots(step.collection, live, shards, nodes, job)
         # What was written meanwhile may be in the snapshot or not.
-        unchanged = before.both(take_sample(job.door, step.collection, live.spec, keys))
+        unchanged = before.both(take_sample(job.client, step.collection, live.spec, keys))
     manifest = SetManifest(
         owner=status.owner,
         policy=status.name,
         scheduled=_latest_slot(run),
         id=taken.id,
-        taken=job.door.server_time,
+        taken=job.client.server_time,
         snapshot=taken.of(run.entry(step.collection)),
         sample=unchanged.points,
         queries=unchanged.queries,
@@ -117,7 +117,7 @@ def create_set(step: TakeSet, run: PolicyRun) -> SetManifest:
 
 def _latest_slot(run: PolicyRun) -> datetime:
     """The time for which a set is taken now: others may have become due since the plan was made."""
-    slot = schedule_at(run.policy.status.spec, run.job.door.server_time).last
+    slot = schedule_at(run.policy.status.spec, run.job.client.server_time).last
     assert slot  # a step to take a set is planned only where there is one
     return slot
 
@@ -168,7 +168,7 @@ def copy_to_destination(
     taken = manifest.snapshot
     peers = frozenset(file.peer for file in taken.files)
     files: list[NodeSnapshotFile] = []
-    with connect_nodes(job.door, _require_nodes(job), peers, manifest.address) as nodes:
+    with connect_nodes(job.client, _require_nodes(job), peers, manifest.address) as nodes:
         for file in taken.files:
             if not file.checksum or existing.get(node_file(file.peer)) != file.size:
                 chunks = VerifiedChunks(file, taken.collection, nodes[file.peer], job)
@@ -182,7 +182,7 @@ def copy_to_destination(
 
 
 def _require_nodes(job: JobContext) -> tuple[str, ...]:
-    return job.nodes if job.door.server.peers > 1 else ()
+    return job.nodes if job.client.server.peers > 1 else ()
 
 
 class VerifiedChunks:
@@ -201,7 +201,7 @@ class VerifiedChunks:
             self.job.raise_if_cancelled()
             self.digest.update(piece)
             length += len(piece)
-            self.job.say(
+            self.job.report_progress(
                 f"collection/{self.collection}: {length:,} of {self.file.size:,} bytes copied"
             )
             yield piece
@@ -232,8 +232,8 @@ def finish_set(sets: Sequence[tuple[Store, SnapshotSet]], job: JobContext, *, ke
 
 def delete_server_copies(manifest: SetManifest, job: JobContext) -> None:
     """Delete the servers' own copies of a set. Raises QdrantctlError."""
-    peers = current_members(job.door, (file.peer for file in manifest.snapshot.files))
-    with connect_nodes(job.door, _require_nodes(job), peers, manifest.address) as nodes:
+    peers = current_members(job.client, (file.peer for file in manifest.snapshot.files))
+    with connect_nodes(job.client, _require_nodes(job), peers, manifest.address) as nodes:
         for file in manifest.snapshot.files:
             if file.peer in nodes:
                 delete_server_file(nodes[file.peer], manifest, file)
@@ -242,9 +242,9 @@ def delete_server_copies(manifest: SetManifest, job: JobContext) -> None:
 def source_is_gone(manifest: SetManifest, job: JobContext) -> bool:
     """Whether the servers no longer hold the files of a set. Raises QdrantctlError."""
     taken = manifest.snapshot
-    peers = current_members(job.door, (file.peer for file in taken.files))
+    peers = current_members(job.client, (file.peer for file in taken.files))
     try:
-        with connect_nodes(job.door, _require_nodes(job), peers, manifest.address) as nodes:
+        with connect_nodes(job.client, _require_nodes(job), peers, manifest.address) as nodes:
             return any(
                 file.peer not in nodes
                 or file.name not in list_node_snapshots(nodes[file.peer], taken.collection)

@@ -28,7 +28,7 @@ def hold_snapshot_lease(
     """Work under the lease of snapshots. Raises LeaseError where another job holds it."""
     owner = snapshots_owner(settings.owner)
     with hold_lease(client, owner, current_actor(settings), wait) as guarded:
-        yield JobContext(guarded, report_progress, wait.stop, settings.nodes)
+        yield JobContext(guarded, report_progress, wait.is_cancelled, settings.nodes)
 
 
 def run_policies(
@@ -43,7 +43,9 @@ def run_policies(
 
     The first plan finds errors before the lease is taken. Raises QdrantctlError.
     """
-    plan_run(settings, JobContext(client, report_progress, wait.stop, settings.nodes), names)
+    plan_run(
+        settings, JobContext(client, report_progress, wait.is_cancelled, settings.nodes), names
+    )
     with hold_snapshot_lease(settings, client, wait, report_progress) as job:
         return execute_run(plan_run(settings, job, names), job, on_outcome)
 
@@ -59,7 +61,7 @@ def prune_policies(
     dry_run: bool,
 ) -> RemovalReport:
     """Remove the sets that retention no longer keeps, and the `orphans`. Raises QdrantctlError."""
-    job = JobContext(client, report_progress, wait.stop, settings.nodes)
+    job = JobContext(client, report_progress, wait.is_cancelled, settings.nodes)
     removed, skipped = plan_prune(settings, job, names, orphans)
     if removed and not dry_run:
         with hold_snapshot_lease(settings, client, wait, report_progress) as leased_job:

@@ -108,6 +108,6 @@ def remove_set(step: RemoveSet, run: PolicyRun) -> None:
     with run.progress.collect_errors(manifest.address if manifest else ""):
         run.job.raise_if_cancelled()
         address = run.policy.status.address
-        run.job.say(f"{address}: removing {step.folder} from {step.destination}")
+        run.job.report_progress(f"{address}: removing {step.folder} from {step.destination}")
         removal.remove(run.job)
         run.progress.removed.append(as_stored_set(removal.set))

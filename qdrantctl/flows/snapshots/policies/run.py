@@ -59,24 +59,24 @@ def plan_run(settings: Settings, job: JobContext, only: tuple[str, ...]) -> Plan
     Raises ClusterError, UsageError.
     """
     policies = tuple(read_policies(settings, job, only))
-    memory = ledger.read_ledger(job.door)
+    ledger_contents = ledger.read_ledger(job.client)
     plan = Plan(
         qdrantctl_version=__version__,
         project=settings.project,
         environment=settings.environment,
-        server=PlannedServer.of(job.door.server, memory.cluster_id),
+        server=PlannedServer.of(job.client.server, ledger_contents.cluster_id),
         manifests_digest=DesiredState(Inventory(), ()).digest,
         changes=tuple(_plan_change(policy, job) for policy in policies),
     )
-    return PlannedRun(plan, policies, memory.entries, settings)
+    return PlannedRun(plan, policies, ledger_contents.entries, settings)
 
 
 def _plan_change(policy: AppliedPolicy, job: JobContext) -> Change:
-    status, now = policy.status, job.door.server_time
+    status, now = policy.status, job.client.server_time
     resumable = _resumable_sets(policy, job)
     due = due_collections(status, resumable, now)
     live = LiveFacts(resumable, {name for name in due if _has_points(name, job)})
-    nodes = job.nodes if job.door.server.peers > 1 else ()
+    nodes = job.nodes if job.client.server.peers > 1 else ()
     steps = plan_policy_run(status, live, now, nodes)
     reasons = explain_run(status, steps)
     return Change(
@@ -112,9 +112,11 @@ def _resumable_sets(policy: AppliedPolicy, job: JobContext) -> set[str]:
             if each.state == "unfinished" and _may_be_resumed(each, job)}  # fmt: skip
 
 
-def _may_be_resumed(each: SnapshotSet, job: JobContext) -> bool:
+def _may_be_resumed(snapshot_set: SnapshotSet, job: JobContext) -> bool:
     try:
-        return each.begun_manifest is not None and not source_is_gone(each.begun_manifest, job)
+        return snapshot_set.begun_manifest is not None and not source_is_gone(
+            snapshot_set.begun_manifest, job
+        )
     except QdrantctlError:
         return True  # as long as it is unknown
 
@@ -123,7 +125,7 @@ def _has_points(collection: str, job: JobContext) -> bool:
     """Whether a collection has points; where the server does not tell, it counts as empty."""
     try:
         path = collection_path(collection)
-        return bool(job.door.request(Call(method="GET", path=path)).get("points_count"))
+        return bool(job.client.request(Call(method="GET", path=path)).get("points_count"))
     except ClusterError:
         return False
 

@@ -77,7 +77,7 @@ def read_policies(
     settings: Settings, job: JobContext, only: tuple[str, ...] = ()
 ) -> list[AppliedPolicy]:
     """The applied policies, or those named. Raises ClusterError, UsageError."""
-    memory = read_recorded_resources(job.door, settings.owners)
+    memory = read_recorded_resources(job.client, settings.owners)
     specs = {
         address.name: entry["spec"]
         for address, entry in memory.entries.items()
@@ -89,7 +89,7 @@ def read_policies(
         raise UsageError(
             f"no policy {unknown[0]} of {settings.owner} is applied", hint=f"{applied} Apply first."
         )
-    listed = job.door.request(Call(method="GET", path="/collections"))["collections"]
+    listed = job.client.request(Call(method="GET", path="/collections"))["collections"]
     entries = {a.name: entry for a, entry in memory.entries.items() if a.kind == "collection"}
     existing = frozenset(entry["name"] for entry in listed)
     return [
@@ -131,7 +131,7 @@ def _policy_status(
         settings.owner,
         name,
         spec,
-        schedule_at(spec, job.door.server_time),
+        schedule_at(spec, job.client.server_time),
         collections=tuple(collection for collection in covered if collection not in restoring),
         destinations=(),
         restoring=tuple(restoring),
@@ -154,7 +154,7 @@ def read_destinations(status: PolicyStatus, settings: Settings, job: JobContext)
             destinations.append(DestinationStatus(url, error=error.line))
             stores.pop(url, None)
             continue
-        zone, now = status.schedule.zone, job.door.server_time
+        zone, now = status.schedule.zone, job.client.server_time
         infos = (item.info for item in sets_by_folder.values())
         kept = tuple(with_retention(infos, status.spec["retention"], zone, now))
         destinations.append(DestinationStatus(url, kept))

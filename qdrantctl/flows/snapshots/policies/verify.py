@@ -50,7 +50,7 @@ def verify_sets(
         for selected in _newest_sets(policy):
             job.raise_if_cancelled()
             what = f"{selected.set.folder} at {selected.store.url}"
-            job.say(f"{policy.status.address}: verifying {what}")
+            job.report_progress(f"{policy.status.address}: verifying {what}")
             with collect_errors(what) as errors:
                 result = _verify_set(settings, job, selected, embedded=embedded)
                 if selected.set.state == "complete" or selected.set.verified:
@@ -78,14 +78,14 @@ def _newest_sets(policy: AppliedPolicy) -> Iterator[SelectedSet]:
 def _verify_set(
     settings: Settings, job: JobContext, selected: SelectedSet, *, embedded: bool
 ) -> VerificationResult:
-    now, server = job.door.server_time, job.door.server.version
+    now, server = job.client.server_time, job.client.server.version
     if reason := selected.set.missing_or_truncated_file:
         missed: tuple[str, ...] = (reason,)
     else:
         files = len(selected.manifest.snapshot.files)
         target = _on_scratch_servers(settings, job, files) if embedded else nullcontext(job)
         with target as scratch:
-            server = scratch.door.server.version
+            server = scratch.client.server.version
             missed = _find_differences(settings, now, scratch, selected)
     return VerificationResult(when=now, good=not missed, server=str(server), missed=missed)
 
@@ -94,10 +94,15 @@ def _verify_set(
 def _on_scratch_servers(settings: Settings, job: JobContext, count: int) -> Iterator[JobContext]:
     """Work on as many servers of this machine."""
     with (
-        run_scratch_servers(settings.root, count, job.say) as endpoints,
+        run_scratch_servers(settings.root, count, job.report_progress) as endpoints,
         RestClient(endpoints[0]) as client,
     ):
-        yield JobContext(client, job.say, job.stop, tuple(endpoint.url for endpoint in endpoints))
+        yield JobContext(
+            client,
+            job.report_progress,
+            job.is_cancelled,
+            tuple(endpoint.url for endpoint in endpoints),
+        )
 
 
 def _find_differences(
@@ -123,16 +128,16 @@ def _restore_and_compare(
     )
     try:
         missed, _ = carried_out(planned, job)
-        return (*missed, *unlike_sample(selected.manifest, name, job.door))
+        return (*missed, *unlike_sample(selected.manifest, name, job.client))
     finally:
         _drop_scratch_collection(name, job)
 
 
 def _drop_scratch_collection(name: str, job: JobContext) -> None:
     """Its snapshots first: those of a deleted collection cannot be deleted."""
-    nodes = job.nodes if job.door.server.peers > 1 else ()
+    nodes = job.nodes if job.client.server.peers > 1 else ()
     for url in nodes or ("",):
-        node = job.door.for_node(url, timeout=60)
+        node = job.client.for_node(url, timeout=60)
         try:
             with suppress(ClusterError):
                 for snapshot in list_node_snapshots(node, name):
@@ -140,13 +145,13 @@ def _drop_scratch_collection(name: str, job: JobContext) -> None:
                     node.request(Call(method="DELETE", path=path, query={"wait": "true"}))
         finally:
             node.close()
-    job.door.request(Call(method="DELETE", path=collection_path(name)))
+    job.client.request(Call(method="DELETE", path=collection_path(name)))
 
 
 def _remove_leftovers(settings: Settings, job: JobContext) -> None:
     """What a crashed verification left behind, on this machine and in the cluster."""
     remove_dead_scratch(settings.root)
-    listed = job.door.request(Call(method="GET", path="/collections"))["collections"]
+    listed = job.client.request(Call(method="GET", path="/collections"))["collections"]
     for entry in listed:
         if entry["name"].startswith(_scratch_prefix(settings)):
             _drop_scratch_collection(entry["name"], job)

@@ -74,7 +74,7 @@ def plan_restore_from_set(
     now: datetime,
 ) -> PlannedRestore:
     """What restoring a set would do. Reads only. Raises QdrantctlError."""
-    client, manifest = job.door, selected.manifest
+    client, manifest = job.client, selected.manifest
     check_version(manifest, client)
     old = manifest.snapshot.collection
     name = options.name or f"{old}-restored-{now:%Y%m%d-%H%M%S}"
@@ -92,8 +92,10 @@ def plan_restore_from_set(
         states = ", ".join(f"{info.id} is {info.state}" for info in selected.skipped)
         because += f"; {len(selected.skipped)} newer passed over: {states}"
     ours = manifest.owner in settings.owners
-    memory = ledger.read_ledger(client)
-    plan = build_restore_plan(settings, client, memory, target, taken, step, because, ours=ours)
+    ledger_contents = ledger.read_ledger(client)
+    plan = build_restore_plan(
+        settings, client, ledger_contents, target, taken, step, because, ours=ours
+    )
     return PlannedRestore(plan, step, taken, target, False, source, selected.store.url)
 
 

@@ -31,8 +31,8 @@ class PlannedRestore:
 
     plan: Plan
     step: Restore
-    taken: SnapshotRecord
-    standing: RestoreTarget
+    record: SnapshotRecord
+    target: RestoreTarget
     """The existing resources of the new name, and what must exist again."""
     listed: bool
     """Whether a collection of the old name exists."""
@@ -44,7 +44,7 @@ class PlannedRestore:
     @property
     def address(self) -> Address:
         """What is made."""
-        return self.standing.address
+        return self.target.address
 
     @property
     def approved(self) -> object:
@@ -79,11 +79,11 @@ def plan_restore_from_ledger(
     return PlannedRestore(plan, step, taken, target, listed)
 
 
-def require_all_nodes(step: Restore, taken: SnapshotRecord, client: NodeClient) -> None:
+def require_all_nodes(step: Restore, record: SnapshotRecord, client: NodeClient) -> None:
     """Raises ClusterError where a node is not reached that a file is for."""
-    peers = frozenset(file.peer for file in taken.files)
+    peers = frozenset(file.peer for file in record.files)
     try:
-        with connect_nodes(client, step.nodes, peers, f"snapshot {taken.id}"):
+        with connect_nodes(client, step.nodes, peers, f"snapshot {record.id}"):
             pass
     except ClusterError as error:
         error.hint = f"{error.hint} Beside --url name each with --node."
@@ -95,7 +95,7 @@ def build_restore_plan(
     client: Client,
     contents: ledger.LedgerContents,
     target: RestoreTarget,
-    taken: SnapshotRecord,
+    record: SnapshotRecord,
     step: Restore,
     because: str,
     *,
@@ -118,7 +118,7 @@ def build_restore_plan(
         because=because,
         uuid=live.facts.uuid if live and live.facts.uuid else ABSENT,
         steps=tuple(steps),
-        record=target.record(taken if ours else None) if target.is_ours else ABSENT,
+        record=target.record(record if ours else None) if target.is_ours else ABSENT,
     )
     return Plan(
         qdrantctl_version=__version__,

@@ -97,9 +97,9 @@ def restore_snapshot(
             return None
         with view.catch_signals() as is_cancelled:
             report = _restore_under_leases(planned, settings, options, view, client, is_cancelled)
-    aliases_left = [a for a in planned.taken.aliases if a not in planned.standing.aliases]
+    aliases_left = [a for a in planned.record.aliases if a not in planned.target.aliases]
     restored = RestoredCollection(
-        planned.step.name, planned.taken, tuple(aliases_left), managed=planned.standing.is_ours
+        planned.step.name, planned.record, tuple(aliases_left), managed=planned.target.is_ours
     )
     return RestoreResult(report, restored)
 

@@ -46,12 +46,12 @@ from qdrantctl.model.snapshots.snapshot import UnfinishedRestore, find_unfinishe
 from qdrantctl.model.step import Call, Restore, Snapshot
 
 
-def run_restore(planned: PlannedRestore, job: JobContext, identity: Actor) -> Report:
+def run_restore(planned: PlannedRestore, job: JobContext, actor: Actor) -> Report:
     """Carry the plan of a restore out: the collection, then its aliases."""
-    target = planned.standing
+    target = planned.target
     live = Inventory([target.live] if target.live else [])
     context = ExecutionContext(replace(job, nodes=planned.step.nodes), live)
-    records = RestoreRecords(planned, context, identity, dict(target.entry))
+    records = RestoreRecords(planned, context, actor, dict(target.entry))
     bookkeeping = Bookkeeping(
         check=records.check_source,
         begin=records.begin,
@@ -91,7 +91,7 @@ class RestoreRecords:
         if not outcomes:
             return not self.context.is_cancelled()
         status = outcomes[0].status
-        was_taken_down = change.parsed_address.name in self.planned.standing.down
+        was_taken_down = change.parsed_address.name in self.planned.target.down
         return status is OutcomeStatus.DONE or (
             status is OutcomeStatus.NOT_TAKEN and was_taken_down
         )
@@ -99,8 +99,8 @@ class RestoreRecords:
     def check_source(self, progress: ChangeProgress) -> None:
         """See that the snapshot is sound before another collection is deleted for it."""
         planned = self.planned
-        if self._is_collection(progress) and planned.standing.live:
-            verify_source_files(planned.step, planned.taken, self.context.job, planned.source)
+        if self._is_collection(progress) and planned.target.live:
+            verify_source_files(planned.step, planned.record, self.context.job, planned.source)
 
     def begin(self, progress: ChangeProgress) -> None:
         """Write down that a restore is under way, with the snapshot of what it replaces.
@@ -108,7 +108,7 @@ class RestoreRecords:
         Until it ends no apply and no policy takes what exists there for the collection. Nothing is
         written where there is no ledger: then nothing needs to be kept from it.
         """
-        target, client = self.planned.standing, self.context.client
+        target, client = self.planned.target, self.context.client
         if not self._is_collection(progress) or not (target.ledger or target.live):
             return
         change, entry = progress.change, self.entry
@@ -129,7 +129,7 @@ class RestoreRecords:
 
     def restore_snapshot(self, _: Restore, progress: ChangeProgress, __: ExecutionContext) -> None:
         """The performer of `Restore`. Raises QdrantctlError."""
-        if self.planned.standing.live:
+        if self.planned.target.live:
             wait_until_deleted(self.planned.address, self.context.job)
         progress.missed, progress.note = carried_out(self.planned, self.context.job)
 
@@ -166,11 +166,11 @@ class RestoreRecords:
 
     def _mark(self, safe: str) -> UnfinishedRestore:
         """What is being restored. `safe` is the snapshot of what is replaced; empty for none."""
-        planned, target = self.planned, self.planned.standing
+        planned, target = self.planned, self.planned.target
         unfinished = find_unfinished_restore(target.entry)
         return UnfinishedRestore(
             collection=planned.step.collection,
-            snapshot=planned.taken.id,
+            snapshot=planned.record.id,
             source=planned.url,
             aliases=tuple(sorted(target.down)),
             # What exists after a crashed restore is only what that one left behind.
@@ -189,7 +189,7 @@ class RestoreRecords:
         planned, client = self.planned, self.context.client
         mark = find_unfinished_restore(self.entry)
         entry = _without_mark(self.entry)
-        if planned.standing.is_ours:
+        if planned.target.is_ours:
             live = read_existing(client, planned.address).get(planned.address)
             replaced = {"pending": {"snapshot": mark.replaced}} if mark and mark.replaced else {}
             change, actor = planned.plan.changes[0], self.actor
@@ -203,7 +203,7 @@ class RestoreRecords:
 
         So does one with which something is left to be put back.
         """
-        target, client = self.planned.standing, self.context.client
+        target, client = self.planned.target, self.context.client
         if not self.entry or target.live or find_unfinished_restore(target.entry):
             return
         with suppress(ClusterError):
@@ -232,13 +232,13 @@ def carried_out(planned: PlannedRestore, job: JobContext) -> tuple[tuple[str, ..
 
     Whether all is indexed says nothing of what was restored.
     """
-    replaced = planned.standing.live is not None and planned.step.name == planned.step.collection
+    replaced = planned.target.live is not None and planned.step.name == planned.step.collection
     listed = planned.listed and not replaced
     missed = upload_and_verify(
-        planned.step, planned.taken, job, listed=listed, source=planned.source
+        planned.step, planned.record, job, listed=listed, source=planned.source
     )
     status = wait_for_index(job, planned.address)
-    settings = poll_until_clean(lambda: _settings_missed(planned, job.door))
+    settings = poll_until_clean(lambda: _settings_missed(planned, job.client))
     broken = ("status (red)",) if status == "red" else ()
     note = "the server is still indexing it (yellow)" if status == YELLOW else ""
     return (*missed, *settings, *broken), note
@@ -247,4 +247,4 @@ def carried_out(planned: PlannedRestore, job: JobContext) -> tuple[tuple[str, ..
 def _settings_missed(planned: PlannedRestore, client: Client) -> tuple[str, ...]:
     """Settings that are not as they were when the snapshot was taken."""
     existing = read_existing(client, planned.address).get(planned.address)
-    return settings_differences(existing.spec if existing else {}, planned.taken.spec)
+    return settings_differences(existing.spec if existing else {}, planned.record.spec)

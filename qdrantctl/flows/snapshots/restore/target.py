@@ -78,11 +78,11 @@ class RestoreTarget:
                 steps=(Step(call=point_alias(alias, self.address.name)),),
             )
 
-    def record(self, taken: SnapshotRecord | None) -> Mapping[str, Json]:
+    def record(self, record: SnapshotRecord | None) -> Mapping[str, Json]:
         """What the ledger will hold: what was applied then, where the snapshot tells of it."""
         known = {word: self.entry[word] for word in _RECORDED if word in self.entry}
-        if taken and taken.manifest:
-            known |= {"spec": taken.manifest, "schema_version": taken.schema_version}
+        if record and record.manifest:
+            known |= {"spec": record.manifest, "schema_version": record.schema_version}
         lifecycle = Lifecycle.parse(known.get("lifecycle") or {})
         mark = Resource(self.address, known["spec"], lifecycle=lifecycle).digest
         return {**known, "digest": mark}
@@ -223,14 +223,14 @@ def wait_until_deleted(address: Address, job: JobContext) -> None:
     """
     for node in _each_node(job, GONE):
         check = partial(collection_exists, node, address.name)
-        if poll(check, operator.not_, timeout=GONE, is_cancelled=job.stop):
+        if poll(check, operator.not_, timeout=GONE, is_cancelled=job.is_cancelled):
             job.raise_if_cancelled()
             raise ClusterError(f"{node.server.url}: {address} is still there")
 
 
 def _each_node(job: JobContext, timeout: float) -> Iterator[NodeClient]:
     for url in job.nodes or ("",):
-        with closing(job.door.for_node(url, timeout=timeout)) as node:
+        with closing(job.client.for_node(url, timeout=timeout)) as node:
             yield node
 
 

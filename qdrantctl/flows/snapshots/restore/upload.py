@@ -39,7 +39,7 @@ ByteSource = Callable[[NodeSnapshotFile, NodeClient], Iterator[bytes]]
 
 def upload_and_verify(
     step: Restore,
-    taken: SnapshotRecord,
+    record: SnapshotRecord,
     job: JobContext,
     *,
     listed: bool,
@@ -54,29 +54,29 @@ def upload_and_verify(
     def own(file: NodeSnapshotFile, node: NodeClient) -> Iterator[bytes]:
         return _download_own_file(file, node, step)
 
-    peers = frozenset(file.peer for file in taken.files)
-    with connect_nodes(job.door, step.nodes, peers, f"snapshot {taken.id}") as nodes:
-        if source is None and not listed and stand_in.placeholder_needed(job.door.server):
-            with stand_in.placeholder_collection(job.door, nodes.values(), step.collection):
-                _all_sent(step, taken, nodes, job, own)
+    peers = frozenset(file.peer for file in record.files)
+    with connect_nodes(job.client, step.nodes, peers, f"snapshot {record.id}") as nodes:
+        if source is None and not listed and stand_in.placeholder_needed(job.client.server):
+            with stand_in.placeholder_collection(job.client, nodes.values(), step.collection):
+                _all_sent(step, record, nodes, job, own)
         else:
-            _all_sent(step, taken, nodes, job, source or own)
-        if job.door.server.peers > 1:
-            _place_replicas(step, taken, job)
+            _all_sent(step, record, nodes, job, source or own)
+        if job.client.server.peers > 1:
+            _place_replicas(step, record, job)
         return poll_until_clean(
             lambda: _differing_files(
-                taken.files, {p: count_shard_points(n, step.name) for p, n in nodes.items()}
+                record.files, {p: count_shard_points(n, step.name) for p, n in nodes.items()}
             )
         )
 
 
 def verify_source_files(
-    step: Restore, taken: SnapshotRecord, job: JobContext, source: ByteSource | None
+    step: Restore, record: SnapshotRecord, job: JobContext, source: ByteSource | None
 ) -> None:
     """Read every file once and compare it with what was taken. Raises QdrantctlError."""
-    peers = frozenset(file.peer for file in taken.files)
-    with connect_nodes(job.door, step.nodes, peers, f"snapshot {taken.id}") as nodes:
-        for file in taken.files:
+    peers = frozenset(file.peer for file in record.files)
+    with connect_nodes(job.client, step.nodes, peers, f"snapshot {record.id}") as nodes:
+        for file in record.files:
             node = nodes[file.peer]
             chunks = source(file, node) if source else _download_own_file(file, node, step)
             for _ in _checked_chunks(file, chunks, step, job):
@@ -85,7 +85,7 @@ def verify_source_files(
 
 def _all_sent(
     step: Restore,
-    taken: SnapshotRecord,
+    record: SnapshotRecord,
     nodes: Mapping[str, NodeClient],
     job: JobContext,
     source: ByteSource,
@@ -96,19 +96,19 @@ def _all_sent(
     """
 
     def free() -> None:
-        if collection_exists(job.door, step.name):
+        if collection_exists(job.client, step.name):
             raise ClusterError(
-                f"{job.door.server.url}: collection/{step.name} was created meanwhile "
+                f"{job.client.server.url}: collection/{step.name} was created meanwhile "
                 "by another user; it was left as it is",
                 hint="Stop who makes it, and restore again.",
             )
 
-    if taken.keys:
+    if record.keys:
         # A server makes no shard keys of a snapshot, and recovers no shard that is not there.
-        _send_file(taken.files[0], nodes, step, job, source, free)
-        _make_keys(step, taken, job.door)
-    for number, file in enumerate(taken.files):
-        first = not (number or taken.keys)
+        _send_file(record.files[0], nodes, step, job, source, free)
+        _make_keys(step, record, job.client)
+    for number, file in enumerate(record.files):
+        first = not (number or record.keys)
         _send_file(file, nodes, step, job, source, free if first else lambda: None)
 
 
@@ -176,7 +176,7 @@ def _checked_chunks(
         job.raise_if_cancelled()
         digest.update(piece)
         length += len(piece)
-        job.say(f"collection/{step.name}: {length:,} of {file.size:,} bytes")
+        job.report_progress(f"collection/{step.name}: {length:,} of {file.size:,} bytes")
         if length <= file.size:
             yield held
             held = piece
@@ -191,7 +191,7 @@ def _checked_chunks(
     yield held
 
 
-def _make_keys(step: Restore, taken: SnapshotRecord, client: Client) -> None:
+def _make_keys(step: Restore, record: SnapshotRecord, client: Client) -> None:
     """The shard keys, so that each shard has the number that it has in the snapshot.
 
     Numbers are given upwards and never again while higher ones are there, so where a key was
@@ -199,14 +199,14 @@ def _make_keys(step: Restore, taken: SnapshotRecord, client: Client) -> None:
     """
     existing = list_shard_keys(read_topology(client, step.name))
     path, coming = collection_path(step.name, "shards"), 1
-    for key, shards in taken.keys:
+    for key, shards in record.keys:
         gap = shards[0] - coming
         for name, count in ((f"qdrantctl-gap-{coming}", gap), (key, len(shards))):
             if count > 0 and name not in existing:
                 body = {"shard_key": name, "shards_number": count}
                 client.request(Call(method="PUT", path=path, body=body))
         coming = shards[-1] + 1
-    expected = dict(taken.keys)
+    expected = dict(record.keys)
     for key in list_shard_keys(read_topology(client, step.name)):
         if key not in expected:
             path = collection_path(step.name, "shards", "delete")
@@ -223,32 +223,32 @@ class Placement:
     """Whether shards are being transferred."""
 
 
-def _place_replicas(step: Restore, taken: SnapshotRecord, job: JobContext) -> None:
+def _place_replicas(step: Restore, record: SnapshotRecord, job: JobContext) -> None:
     """Drop the empty replicas that the server made elsewhere. Raises QdrantctlError.
 
     It places the shards of the new collection as it likes, and knows nothing of where they were.
     """
-    expected = taken.replicas
+    expected = record.replicas
 
     def place() -> Placement:
-        topology = read_topology(job.door, step.name)
+        topology = read_topology(job.client, step.name)
         states = {(shard, peer): state for shard, peer, state in list_replicas(topology)}
         active = frozenset(at for at, state in states.items() if state == ACTIVE)
         placement = Placement(frozenset(states), active, bool(topology["shard_transfers"]))
         for shard, peer in placement.all - expected:
             if all(at in active for at in expected if at[0] == shard):
-                _drop_replica(step.name, shard, peer, job.door)
+                _drop_replica(step.name, shard, peer, job.client)
         return placement
 
     def is_settled(placement: Placement) -> bool:
         return placement == Placement(expected, expected, is_moving=False)
 
-    last = poll(place, is_settled, timeout=SETTLES, interval=0.1, is_cancelled=job.stop)
+    last = poll(place, is_settled, timeout=SETTLES, interval=0.1, is_cancelled=job.is_cancelled)
     if is_settled(last):
         return
     job.raise_if_cancelled()
     raise ClusterError(
-        f"{job.door.server.url}: the shards of {step.name} did not settle",
+        f"{job.client.server.url}: the shards of {step.name} did not settle",
         why=f"Not active where they were: {sorted(expected - last.active)}; "
         f"elsewhere: {sorted(last.all - expected)} (shard, node).",
         hint="Restore again when every node is up.",

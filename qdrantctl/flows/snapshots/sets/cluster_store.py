@@ -108,9 +108,9 @@ class ClusterStore:
                 delete_server_file(nodes[file.peer], manifest, file)
 
     def _reached(self, manifest: SetManifest) -> Any:
-        peers = current_members(self.job.door, (file.peer for file in manifest.snapshot.files))
-        nodes = self.nodes if self.job.door.server.peers > 1 else ()
-        return connect_nodes(self.job.door, nodes, peers, f"snapshots of {self.policy}")
+        peers = current_members(self.job.client, (file.peer for file in manifest.snapshot.files))
+        nodes = self.nodes if self.job.client.server.peers > 1 else ()
+        return connect_nodes(self.job.client, nodes, peers, f"snapshots of {self.policy}")
 
     def _file(
         self, name: str, documents: Mapping[str, Mapping[str, Any]]
@@ -128,7 +128,7 @@ class ClusterStore:
 
     def _documents(self, *owners: str) -> dict[str, Mapping[str, Any]]:
         """What the ledger tells of these owners, or of all, by the names of files."""
-        entries = ledger.read_ledger(self.job.door).entries
+        entries = ledger.read_ledger(self.job.client).entries
         documents: dict[str, Mapping[str, Any]] = {}
         for owner in owners or self.owners:
             documents |= (
@@ -141,7 +141,7 @@ class ClusterStore:
         documents.pop(without, None)
         address = str(Address(KIND, self.policy).qualified(owner))
         entry = {"owner": owner, "address": address, "spec": {}, "files": documents}
-        ledger.write_entries(self.job.door, [entry])
+        ledger.write_entries(self.job.client, [entry])
 
 
 def cluster_stores(settings: Settings, job: JobContext) -> list[ClusterStore]:
@@ -151,7 +151,7 @@ def cluster_stores(settings: Settings, job: JobContext) -> list[ClusterStore]:
     """
     names = {
         address.name.removeprefix(f"{entry['owner']}/")
-        for address, entry in ledger.read_ledger(job.door).entries.items()
+        for address, entry in ledger.read_ledger(job.client).entries.items()
         if address.kind == KIND and entry["owner"] in settings.owners
     }
     return [ClusterStore(job, settings.nodes, settings.owners, name) for name in sorted(names)]
