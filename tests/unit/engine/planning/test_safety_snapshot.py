@@ -85,7 +85,7 @@ def test_a_way_without_a_snapshot_is_offered_where_there_is_one(protected):
 )
 def test_what_came_since_the_plan_is_not_lost(monkeypatch, wanted, before, now, stops):
     worlds = SimpleNamespace(owners=())
-    planned = SimpleNamespace(worlds=worlds, desired=SimpleNamespace(inventory=Inventory()))
+    planned = SimpleNamespace(cluster_state=worlds, desired=SimpleNamespace(inventory=Inventory()))
     monkeypatch.setattr(bookkeeping, "read_live", lambda *_: Inventory([now]))
     context = SimpleNamespace(live=Inventory([before]), client=None)
     records = bookkeeping.ApplyRecords(planned, context, Actor("tester", "", ""))
