@@ -1,1 +1,1 @@
-"""Pillar: adapters to the outside, one foreign library or system each. They decide nothing."""
+"""Adapters to the outside, one foreign library or system each. They decide nothing."""

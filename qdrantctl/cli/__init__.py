@@ -1,1 +1,1 @@
-"""Roof: words on a command line become one flow, one renderer, one exit code."""
+"""The command line: arguments become one flow, one renderer, one exit code."""

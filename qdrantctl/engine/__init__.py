@@ -1,1 +1,1 @@
-"""Pillar: thinking. Diff, judge, plan and guard are pure functions of the three worlds."""
+"""Diff, judge, plan and safety rules: pure functions of the three states."""

@@ -26,7 +26,7 @@ class DiffContext:
     place: Callable[[Path], Origin | None] = lambda _: None
     """Where a stated value stands."""
     new: bool = False
-    """Nothing was recorded of the resource, so nobody can say which side moved."""
+    """Nothing was recorded of the resource, so the side that changed is unknown."""
 
 
 def created_fields(
@@ -46,7 +46,7 @@ def diff(
 def diff_states(
     shape: FieldTree, before: Json, now: Json, context: DiffContext
 ) -> tuple[FieldChange, ...]:
-    """Every difference between two states of a resource, whoever asked for them."""
+    """Every difference between two states of a resource."""
     return tuple(_diff_section((), shape, before, now, before, context, owned=True))
 
 
@@ -205,7 +205,7 @@ def _find_cause(
 
 
 def _is_within(part: Json, whole: Json) -> bool:
-    """Whether a section holds what was recorded of it; the server fills in what nobody stated."""
+    """Whether a section holds what was recorded of it; the server fills in defaults."""
     if not (isinstance(part, Mapping) and isinstance(whole, Mapping)):
         return json_equal(part, whole)
     return all(key in whole and _is_within(value, whole[key]) for key, value in part.items())

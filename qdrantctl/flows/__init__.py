@@ -1,1 +1,1 @@
-"""Beam: one file per verb, the only place where adapters meet kinds and engine. Prints nothing."""
+"""One package per domain: the only layer that uses adapters, kinds and engine. Prints nothing."""

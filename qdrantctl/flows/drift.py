@@ -1,4 +1,4 @@
-"""The flow of `drift`: read the worlds, tell what moved. It only reads, and needs no lease."""
+"""The flow of `drift`: read the states, report what changed. It only reads, without a lease."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def compare_with_baseline(drift: Drift, path: Path, *, update: bool) -> Drift:
 def _must_have_applied(settings: Settings) -> bool:
     """Whether something must have been applied, whatever the ledger says.
 
-    Either the committed state says so, or whoever runs this from the owner's name alone.
+    Either the committed state says so, or a caller who names the owner alone.
     """
     if not settings.manifests:
         return True

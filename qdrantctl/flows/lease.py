@@ -33,7 +33,7 @@ class LeaseWait:
     seconds: float
     notify: Callable[[str], None]
     is_cancelled: Callable[[], bool]
-    """Whether somebody asked to stop waiting."""
+    """Whether the caller cancelled."""
 
 
 @contextmanager
@@ -78,7 +78,7 @@ def _acquire_or_wait(client: RestClient, owner: str, actor: Actor, wait: LeaseWa
 
 
 def find_current_lease(client: RestClient, owner: str) -> Lease | None:
-    """The lease that counts, expired or not; None where nobody applies. Raises ClusterError."""
+    """The lease that counts, expired or not; None if no apply is running. Raises ClusterError."""
     found = leases.list_leases(client, owner)
     return found[-1] if found else None
 
@@ -127,7 +127,7 @@ def find_named_lease(client: RestClient, owner: str, name: str) -> Lease:
 
 
 def break_lease(client: RestClient, lease: Lease) -> None:
-    """Break a lease: whoever holds it stops before the next write.
+    """Break a lease: its holder stops before the next write.
 
     Raises QdrantctlError when it is no longer the one that was looked at.
     """

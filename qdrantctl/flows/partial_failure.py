@@ -12,7 +12,7 @@ from qdrantctl.model.errors import MISREAD, LeaseError, QdrantctlError, unexpect
 def collect_errors(what: str) -> Iterator[list[str]]:
     """Turns an error about `what` into words. Raises LeaseError: nothing more may be done.
 
-    Nor does an answer of a shape that nobody foresaw keep others from being done.
+    A response of an unknown shape does not keep the others from being done, either.
     """
     errors: list[str] = []
     try:

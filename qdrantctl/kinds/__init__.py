@@ -1,1 +1,1 @@
-"""Pillar: one file per kind of resource. Pure: specs, rules, and steps as data."""
+"""One module per kind of resource. Pure: specs, rules, and steps as data."""

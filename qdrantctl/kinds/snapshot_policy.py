@@ -187,7 +187,7 @@ def _canonical_policy(spec: Spec) -> Mapping[str, Json]:
 
 
 def _resolve_labels(resource: Resource, desired: Inventory) -> Resource:
-    """Labels as the names they come to: whoever runs it later sees no manifest."""
+    """Labels as the names they come to: a later run sees no manifest."""
     if "match_labels" not in resource.spec:
         return resource
     names = [a.name for a, other in desired.items() if selects_collection(resource.spec, other)]

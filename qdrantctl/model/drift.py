@@ -26,7 +26,7 @@ class DriftKind(StrEnum):
     RECREATED = "recreated"
     """It was deleted and made again: same name, another identity."""
     APPEARED = "appeared"
-    """Nobody states or applied it."""
+    """No manifest states it, and it was never applied."""
     NEW = "new"
     """Stated, and never applied."""
     LEFT = "left"

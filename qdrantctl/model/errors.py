@@ -35,7 +35,7 @@ class QdrantctlError(Exception):
 
 
 def unexpected_error(error: Exception) -> QdrantctlError:
-    """What to say of an error that nobody foresaw. Its own words may hold anything, a key too."""
+    """The error to report for an unexpected one. Its own words may hold anything, a key too."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
@@ -47,7 +47,7 @@ def unexpected_error(error: Exception) -> QdrantctlError:
 
 
 MISREAD = (ValueError, LookupError, TypeError, AttributeError)
-"""What reading an answer raises whose shape nobody foresaw."""
+"""What reading a response of an unknown shape raises."""
 
 
 class UsageError(QdrantctlError):

@@ -19,7 +19,7 @@ from qdrantctl.model.violation import Finding, Violation
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a kind may look at when it thinks: the server, the day and the three worlds."""
+    """What a kind may use to plan: the server, the day and the three states."""
 
     server: Server
     today: date
@@ -111,7 +111,7 @@ class Kind:
     ] = _unclassified
     """fields, desired, live, recorded -> the fields with what no rule of one field can tell."""
     server_defaults: Callable[[Mapping[str, Json], Server], Mapping[str, Json]] = _no_defaults
-    """live, server -> what the server reports of such a resource where nobody set anything."""
+    """live, server -> what the server reports of such a resource by default."""
     references: Callable[[Mapping[str, Json]], Iterable[Address]] = _no_references
     """The resources that a spec refers to: they come first, and go last."""
     after: tuple[str, ...] = ()

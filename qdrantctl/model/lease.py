@@ -20,7 +20,7 @@ class Lease:
     owner: str
     """`shop/prod`."""
     number: int
-    """The fencing token: whoever sees a higher one has lost."""
+    """The fencing token: a holder that sees a higher one has lost the lease."""
     id: str = ""
     """Random. A name comes again once it was released, this does not."""
     holder: str = ""
@@ -63,7 +63,7 @@ class Lease:
         return self.expires is not None and now > self.expires
 
     def remaining(self, now: datetime) -> int | None:
-        """Seconds that are left, None where nobody knows."""
+        """Seconds that are left, None if unknown."""
         return max(0, int((self.expires - now).total_seconds())) if self.expires else None
 
     def document(self, now: datetime) -> dict[str, Json]:

@@ -101,7 +101,7 @@ class PlanSummary(BaseModel):
 
 
 class Plan(BaseModel):
-    """What apply would do, exactly. Same worlds give the same plan, byte for byte."""
+    """What apply would do, exactly. The same states give the same plan, byte for byte."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 

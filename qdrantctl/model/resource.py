@@ -1,4 +1,4 @@
-"""Resources and the three worlds: desired, live and recorded are all an `Inventory`."""
+"""Resources: desired, live and last-applied state are all an `Inventory`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `show` and `history` tell: one resource in two worlds, and what was done to it."""
+"""What `show` and `history` print: a resource as applied and live, and its history."""
 
 from __future__ import annotations
 

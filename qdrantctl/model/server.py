@@ -29,7 +29,7 @@ class Version(NamedTuple):
 
 
 UNKNOWN = Version(0, 0, 0)
-"""Of a server that nobody asked: whatever a manifest states may be there."""
+"""For plans without a server: every setting may be supported."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""A step: one thing to do, as data. Whoever holds a plan can read exactly what will be sent.
+"""A step: one thing to do, as data. A plan shows exactly what will be sent.
 
 A kind of steps is a type here, a field of `Step`, and a performer (`flows/execution/`).
 """

@@ -1,1 +1,1 @@
-"""Pillar: telling. One file per output format, each a pure function from plan or report to text."""
+"""One module per output format: pure functions from documents to text."""

@@ -45,7 +45,7 @@ def read_source(
 
 def read_regular_file(path: Path, most: int) -> bytes | None:
     """The bytes of a regular file, None where there are more than `most`. Raises OSError."""
-    # O_NONBLOCK: opening a fifo that nobody writes to would wait for ever.
+    # O_NONBLOCK: opening a fifo without a writer would wait forever.
     number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     try:
         status = os.fstat(number)

@@ -29,7 +29,7 @@ class TemplateTrace:
     template: str
     """The template's own text."""
     lines: Sequence[int]
-    """For each line of the page the template's line that wrote it; empty where nobody can know."""
+    """For each line of the page the template's line that wrote it; empty if unknown."""
     alike: Sequence[int]
     """With how many of the same characters the two begin."""
     command: str
@@ -57,7 +57,7 @@ class SourceText:
         return line, index - start + 1
 
     def position_in_file(self, place: Position) -> Position | None:
-        """Where in the file stands what is at `place` of the text; None where nobody can know.
+        """Where in the file stands what is at `place` of the text; None if unknown.
 
         The column is kept where the template's line begins like the line that it wrote.
         """

@@ -57,7 +57,7 @@ def find_binary(download: bool, tell: Callable[[str], None] = lambda _: None) ->
         )
     _refuse_platform()
     with _lock_downloads(program.parent):
-        # Whoever waited for the lock finds the program that the other one downloaded.
+        # A process that waited for the lock finds the program that the other one downloaded.
         if not _is_pinned(program):
             tell(f"downloading {PACKAGE}")
             _download_program(program)

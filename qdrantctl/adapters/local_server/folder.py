@@ -136,7 +136,7 @@ def find_running_process(folder: Path) -> ServerProcess | None:
     until = time.monotonic() + UNKNOWN_SECONDS
     while is_server_locked(folder):
         process = read_note(folder)
-        # Nobody gets a signal on the word of a note alone: it may be a restored one.
+        # No process gets a signal because of a note alone: it may be a restored one.
         if process and process.began and process.began == process_start_time(process.pid):
             return process
         if time.monotonic() > until:

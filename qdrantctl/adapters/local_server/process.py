@@ -22,7 +22,7 @@ HOST = "127.0.0.1"
 PEER_URI = f"http://{HOST}:1"
 """What a node is called among its peers. Qdrant keeps it in its storage, and refuses to start when
 it is called something else the next time. A single node is never called, so the name is a constant
-at which nobody listens, and the port for peers may be another at each start."""
+that no process listens on, and the port for peers may be another at each start."""
 ANSWER_SECONDS = 2.0
 TERM_SECONDS, KILL_SECONDS = 20.0, 5.0
 EXIT_POLL_SECONDS = 0.03
@@ -67,7 +67,7 @@ class LaunchOptions:
 
 
 def find_free_ports(wished: Ports) -> Ports:
-    """Three ports on loopback that nobody uses now: the wished ones where free; 0 is any."""
+    """Three free ports on loopback: the requested ones if free; 0 is any."""
     with ExitStack() as held:
         http, grpc, p2p = (_find_free_port(held, port) for port in wished)
     return http, grpc, p2p
@@ -111,7 +111,7 @@ def launch_server(
             why=str(error.strerror or error),
             hint="Is it made for this machine?",
         ) from None
-    # It outlives this process; nobody here waits for it.
+    # It outlives this process; this process does not wait for it.
     child.returncode = 0
     return ServerProcess(child.pid, process_start_time(child.pid), *ports)
 

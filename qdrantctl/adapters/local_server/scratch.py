@@ -1,6 +1,6 @@
 """Local servers on which something is tried: empty at first, and gone afterwards.
 
-They hold what production holds, so they take requests only with a key that nobody else knows.
+They hold what production holds, so they accept only requests with a random key.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ def run_scratch_servers(
     home = place.server_folder(root)
     place.prepare_folder(home)
     with ExitStack() as held:
-        with place.lock_commands(home):  # nobody takes the folder for left behind before it is held
+        with place.lock_commands(
+            home
+        ):  # no process takes the folder for left behind before it is held
             folder = place.make_private_folder(home / SCRATCH_FOLDER)
             held.enter_context(place.hold_folder(folder))
         try:

@@ -29,7 +29,7 @@ from qdrantctl.model.errors import ServerError
 
 READY_SECONDS = 30.0
 START_TRIES = 4
-"""How often ports are tried: between finding them free and using them somebody may be quicker."""
+"""How often ports are tried: another process may take them before they are used."""
 START_POLL_SECONDS = 0.03
 OWN = LaunchOptions()
 
@@ -103,7 +103,7 @@ def _describe_process(folder: Path, process: ServerProcess) -> LocalServer:
 
 
 def _start_process(folder: Path, program: Path, manner: LaunchOptions) -> ServerProcess:
-    """Start the server and wait for it. Nobody else starts one meanwhile. Raises ServerError."""
+    """Start the server and wait for it, while no other process starts one. Raises ServerError."""
     before = place.read_note(folder)
     wished = before.ports if before else (0, 0, 0)
     for left in range(START_TRIES - 1, -1, -1):
@@ -112,7 +112,7 @@ def _start_process(folder: Path, program: Path, manner: LaunchOptions) -> Server
         try:
             place.write_note(folder, process)
         except BaseException:
-            # Without a note nobody would know it again, and it would hold the storage for good.
+            # Without a note no command would find it again, and it would hold the storage for good.
             end_process(process, lambda: not place.is_server_locked(folder))
             raise
         try:

@@ -16,7 +16,7 @@ from qdrantctl.model.spec import FieldTree
 def edit_spec(source: ManifestSource, spec: Mapping[str, Json], shape: FieldTree) -> str:
     """The text of the source's file with `spec` as its spec, in the manifest's own words.
 
-    Raises Awkward where the text is not one that can be changed. Whoever asks loads the result to
+    Raises CannotEdit where the text is not one that can be changed. The caller loads the result to
     see that it says what was meant: anchors reach further than their place.
     """
     text = source.page.text

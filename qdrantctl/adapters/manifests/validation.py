@@ -20,7 +20,7 @@ from qdrantctl.model.spec import FieldTree, Path, Spec, field_tree_of
 
 DocumentModel = TypeVar("DocumentModel", bound=Spec)
 MAX_FAULTS = 100
-"""Of one document; whoever repairs a hundred can run it again."""
+"""The most errors of one document that are reported."""
 _LONGEST_QUOTE = 60
 
 
@@ -186,7 +186,7 @@ def _list_choices(error: Any) -> list[str]:
 def _explain_unknown_key(
     shape: FieldTree, value: Json, path: Path, location: Sequence[str | int]
 ) -> tuple[str, str]:
-    """What to say of a key that nobody knows, or not here."""
+    """The error for a key that does not exist, or not here."""
     word = str(path[-1])
     here = _trees_along(shape, location[:-1])[-1]
     stated = _value_below(value, path[:-1])

@@ -89,7 +89,7 @@ def write_files(files: Mapping[Path, bytes], before: Mapping[Path, bytes]) -> No
 
 
 def _check_unchanged(path: Path, before: bytes | None) -> None:
-    """Raises QdrantctlError where somebody else wrote the file meanwhile."""
+    """Raises QdrantctlError where another process wrote the file meanwhile."""
     now = path.read_bytes() if os.path.lexists(path) else None
     if now != before:
         raise QdrantctlError(

@@ -30,7 +30,7 @@ REST_PORT, GRPC_PORT, PEER_PORT = 6333, 6334, 6335
 
 @dataclass(frozen=True, slots=True)
 class ProbePorts:
-    """Where to look beside the REST port; None where nobody knows."""
+    """The ports beside the REST port; None if unknown."""
 
     grpc: int | None = None
     peers: tuple[str, ...] | None = None

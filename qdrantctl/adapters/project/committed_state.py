@@ -31,7 +31,7 @@ class LockStamp(NamedTuple):
     """What a file says of its resource's history."""
 
     version: int
-    """The largest, where two branches changed it and nobody decided yet."""
+    """The largest, where two branches changed it and the merge is not resolved."""
     digest: str
     """Empty where that is not decided."""
 
@@ -111,7 +111,7 @@ def parse_resources(texts: Mapping[str, str], shown: str, owner: str) -> Iterato
             raise SettingsError(
                 f"{page.file} is no committed state that can be used",
                 why=why[0],
-                hint="Run `qdrantctl lock`, which writes it anew.",
+                hint="Run `qdrantctl lock`, which rewrites it.",
             )
         yield made
 

@@ -55,7 +55,7 @@ def connect_by_url(url: str, source: str, environ: Mapping[str, str]) -> Connect
 
 
 def find_known_key(environment: MergedEnvironment | None, environ: Mapping[str, str]) -> str | None:
-    """The key that stands in the variable where the environment, or nobody, says it does."""
+    """The key in the variable that the environment names, else in QDRANT_API_KEY."""
     stated = environment.get("api_key") if environment else None
     variable = stated.value.env if stated else "QDRANT_API_KEY"
     return environ.get(variable or "", "").strip() or None

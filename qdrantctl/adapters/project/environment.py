@@ -14,7 +14,7 @@ from qdrantctl.model.spec import Path
 from qdrantctl.model.violation import Violation
 
 _OF_A_SERVER = ("url", "api_key", "allow_http", "tls", "nodes")
-"""Belong together: whoever states another `url` gets only the key stated beside it."""
+"""Belong together: a file that states another `url` gets only the key stated beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class MergedEnvironment:
     """Every file's `vars`, the first one's first."""
 
     def get(self, word: str) -> SourcedValue | None:
-        """The last word on a key; None where nobody states it."""
+        """The last value of a key; None where no file states it."""
         return self.stated.get(word)
 
     def value(self, word: str) -> Any:

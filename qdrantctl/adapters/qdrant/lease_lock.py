@@ -1,9 +1,9 @@
-"""Holding a lease: taking it, keeping it, seeing that it is lost, giving it back.
+"""Holding a lease: acquiring it, renewing it, noticing its loss, releasing it.
 
-Qdrant has no conditional write, so exclusion rests on three re-reads. Whoever has made a lease
-lists them all before it counts, and withdraws when it sees one that was not expired before. Whoever
-takes over an expired one has removed it before the new one counts. And whoever holds one re-reads
-it before each write (two GETs, 0.8 ms): it must still be the same one, with no higher number beside
+Qdrant has no conditional write, so exclusion rests on three re-reads. A client that has created a
+lease lists all leases before its own counts, and withdraws if another one is not expired. A client
+that takes over an expired lease removes it before its own counts. And a holder reads its lease
+again before each write (two GETs, 0.8 ms): it must be the same one, with no higher number beside
 it. Only a request that is already on its way when a lease is lost can come too late; at 120
 seconds, renewed every 20, that takes a process paused in the millisecond between re-read and write.
 """
@@ -29,7 +29,7 @@ from qdrantctl.model.server import Server
 from qdrantctl.model.step import Call
 
 LASTS = 120.0
-"""Seconds after which a lease may be taken over that nobody renewed."""
+"""Seconds after which a lease may be taken over if it was not renewed."""
 RENEWED = 20.0
 """Seconds between two renewals."""
 ACQUIRE_TRIES = 4
@@ -58,8 +58,8 @@ class HeldLease:
     def confirm(self) -> None:
         """See that it is still held, right now. Raises LeaseError where it is not.
 
-        A process that was paused renews first, so that nobody takes the lease over meanwhile; and
-        a confirmation that took so long that somebody may have is made again.
+        A process that was paused renews first, so that no other client takes the lease over
+        meanwhile; a confirmation that took too long is repeated.
         """
         late = True
         while late:
@@ -204,7 +204,7 @@ def acquire_lease(client: RestClient, owner: str, actor: Actor, unique: str) -> 
 
 
 def lease_held_error(lease: Lease, client: RestClient) -> LeaseError:
-    """What to say to whoever wants a lease that another holds."""
+    """The error for a lease that another client holds."""
     words = f"run `qdrantctl lease break {lease.word}` if that {lease.work} is dead."
     if lease.expires:
         until = f"If it dies it can be taken over after {format_time(lease.expires)}"

@@ -131,7 +131,7 @@ def _parse_lease(owner: str, number: int, terms: dict[str, Json]) -> Lease:
 
 
 def _printable_line(value: Json) -> str:
-    """One printable line, whoever wrote it: it will stand in terminals and logs."""
+    """One printable line: it will appear in terminals and logs."""
     text = value if isinstance(value, str) else ""
     return "".join(char for char in text if char.isprintable())[:LONGEST_TERM]
 

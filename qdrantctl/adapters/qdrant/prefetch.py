@@ -1,6 +1,6 @@
-"""Reads that are sent before somebody asks for their answers: the server works while we do.
+"""Reads that are sent before their responses are needed: the server works meanwhile.
 
-Only ever a hint. A read that went wrong, or that nobody announced, is asked for as any other.
+Only ever a hint. A read that failed, or was not announced, is sent like any other.
 """
 
 from __future__ import annotations

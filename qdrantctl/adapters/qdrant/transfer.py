@@ -50,7 +50,7 @@ class Transfer:
                 if found.status not in (OK, PARTIAL):
                     self._answers.result(HttpResponse(found.status, b"".join(found.pieces)), call)
                 etag = etag or found.etag
-                # Object storage knows no ranges: it begins anew.
+                # Object storage has no ranges: it starts over.
                 for piece in _skip_bytes(found.pieces, got if found.status == OK else 0):
                     got, failed = got + len(piece), 0
                     yield piece

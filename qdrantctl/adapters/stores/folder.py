@@ -1,6 +1,6 @@
 """A folder as a destination: files appear whole, and are on the disk when they do.
 
-They hold what the server lets nobody read without a key, so they are their user's alone.
+They hold data that the server protects with a key, so only their user may read them.
 """
 
 from __future__ import annotations

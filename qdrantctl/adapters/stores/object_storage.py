@@ -106,7 +106,7 @@ class ObjectStore:
 
 
 _ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT")
-"""Whoever names one without TLS means it."""
+"""An endpoint without TLS is allowed: the operator named it."""
 
 
 def _keep_error(pieces: Iterable[bytes], held: list[BaseException]) -> Iterator[bytes]:

@@ -1,6 +1,6 @@
 """The door to git: what stands in a commit, and whether this checkout contains another one.
 
-Never fails: where git is missing or slow, or where there is no repository, nobody can tell.
+Never fails: where git is missing or slow, or where there is no repository, the answer is unknown.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def is_repository(root: Path) -> bool:
 
 
 def is_merging(root: Path) -> bool:
-    """Whether a merge, a rebase or the like waits for somebody to resolve and commit it."""
+    """Whether a merge, a rebase or the like is not resolved and committed."""
     heads = ("MERGE_HEAD", "REBASE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD")
     return any(resolve_commit(root, head) for head in heads)
 

@@ -44,7 +44,7 @@ def sign_token(generation: Generation, endpoint: Endpoint, *, revocable: bool) -
 
 
 def read_claims(token: str) -> Mapping[str, Json]:
-    """What a token claims, whoever signed it. Raises QdrantctlError for what is none."""
+    """What a token claims; its signature is not checked. Raises QdrantctlError for what is none."""
     claims = decode_token(token)
     if claims is None:
         raise QdrantctlError(
@@ -58,7 +58,7 @@ def read_claims(token: str) -> Mapping[str, Json]:
 def signing_problem(endpoint: Endpoint | None) -> str:
     """Why the cluster takes no token signed with this key; empty when it does.
 
-    Asks with tokens that may see nothing. Raises ClusterError where nobody answers.
+    Sends tokens that may see nothing. Raises ClusterError without a response.
     """
     if endpoint is None or endpoint.api_key is None:
         return "no API key is given, and the cluster may ask for none"

@@ -38,7 +38,7 @@ MAX_EXPANDED = 50_000
 MAX_REREAD = 100_000
 """Characters that the slow parser may be asked to read."""
 MAX_PROBLEMS = 100
-"""Errors that are told of one file; whoever repairs a hundred can run it again."""
+"""The most errors that are reported of one file."""
 
 _STR_TAGS = ("!", "tag:yaml.org,2002:str")
 
@@ -46,7 +46,7 @@ _STR_TAGS = ("!", "tag:yaml.org,2002:str")
 class NodePosition(NamedTuple):
     """Where an entry of a mapping or a list stands, and what is in it.
 
-    Holds the parser's own marks: most of them nobody ever asks for.
+    Holds the parser's own marks: most of them are never used.
     """
 
     start: Any

@@ -108,7 +108,7 @@ class YamlEditor:
     def change_entry(
         self, node: YamlNode, key: str, old: Json, new: Json, shape: FieldTree | None
     ) -> None:
-        """Change one value of a mapping; a block that cannot be changed is written anew."""
+        """Change one value of a mapping; a block that cannot be changed is rewritten."""
         assert node.entries is not None
         name, value = node.entries[key]
         try:
@@ -126,7 +126,7 @@ class YamlEditor:
     def _change_list(
         self, node: YamlNode, old: list[Json], new: list[Json], shape: FieldTree | None
     ) -> None:
-        """Entries go where they stand and come at the end; anything else is written anew.
+        """Entries go where they stand and come at the end; anything else is rewritten.
 
         What says which entry is which is its key, where it has one, else all of it; and where none
         has another place by then, its place.
@@ -156,7 +156,7 @@ class YamlEditor:
                 self._insert_lines(last.end, [render_item(value, node.column) for value in added])
 
     def _refuse_comments(self, start: int, node: YamlNode) -> None:
-        """Raises Awkward where a comment stands in what is to be written anew."""
+        """Raises CannotEdit where a comment would be lost by rewriting."""
         for leaf in (*_scalar_nodes(node), None):
             if "#" in self.text[start : leaf.start if leaf else node.end]:
                 raise CannotEdit("a comment in it would be lost")

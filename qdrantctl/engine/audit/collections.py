@@ -46,7 +46,7 @@ Judge = Callable[[Mapping[str, Json]], CollectionVerdict]
 
 
 def _for_each_collection(rule: str, judge: Judge) -> Check:
-    """Judges every collection in both worlds; what is the same in both is said once."""
+    """Judges every collection as stated and live; an equal finding is reported once."""
 
     def check(evidence: Evidence) -> Iterator[Verdict]:
         live = evidence.inside.live if evidence.inside else {}

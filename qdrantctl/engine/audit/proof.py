@@ -60,7 +60,7 @@ class _LimitCase:
     cap: tuple[str, ...]
     value: Any
     token: str
-    """Makes names and ids that nobody uses."""
+    """Makes names and ids that do not exist."""
 
     def ids(self, count: int) -> list[str]:
         return [str(uuid5(NAMESPACE_URL, f"{self.token}/{number}")) for number in range(count)]

@@ -45,5 +45,5 @@ def not_applicable(rule: str, message: str, *requests: ProbeResult, **more: Any)
 
 
 def not_visible(rule: str, message: str, *requests: ProbeResult, **more: Any) -> Verdict:
-    """Nobody can tell from here."""
+    """It cannot be seen from here."""
     return _make_verdict(Answer.CANNOT_BE_SEEN, rule, message, requests, **more)

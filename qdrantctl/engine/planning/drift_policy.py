@@ -12,12 +12,12 @@ KEPT_AS_IT_IS = "changed outside qdrantctl, on_drift: keep"
 
 
 def is_external_change(field: FieldChange) -> bool:
-    """Whether a plan would put back what somebody changed on the cluster."""
+    """Whether a plan would revert a change that was made on the cluster."""
     return field.effect > Effect.KEPT and field.cause in (Cause.DRIFT, Cause.BOTH)
 
 
 def is_kept_drift(field: FieldChange) -> bool:
-    """Whether a plan leaves the field as somebody changed it."""
+    """Whether a plan keeps a change that was made on the cluster."""
     return field.effect is Effect.KEPT and field.because == KEPT_AS_IT_IS
 
 

@@ -25,7 +25,7 @@ class PlanInput:
     desired: Inventory
     live: Inventory
     remembered: Inventory
-    """Every record of the ledger that is not of a deleted resource, whoever owns it."""
+    """Every ledger record of an existing resource, of any owner."""
     previous_owners: frozenset[str] = frozenset()
     partial: bool = False
     """The desired state is only a part: nothing is deleted or forgotten."""

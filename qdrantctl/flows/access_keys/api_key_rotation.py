@@ -21,7 +21,7 @@ SECOND_KEY = Version(1, 17, 0)
 
 _ISSUE = (
     "Run `qdrantctl keys issue --all` with the new key, for each project and environment: the same "
-    "generations, signed anew, into their sinks. Tokens without sinks are issued one by one."
+    "generations, signed again, into their sinks. Tokens without sinks are issued one by one."
 )
 _ROLLING = (
     "Set service.alt_api_key to the new key, and restart the nodes one after the other.",

@@ -28,7 +28,7 @@ class JobContext:
     """Each node's own address, as the environment states them."""
 
     def raise_if_cancelled(self) -> None:
-        """Raises QdrantctlError when somebody asked to stop."""
+        """Raises QdrantctlError if the caller cancelled."""
         if self.is_cancelled():
             raise QdrantctlError("interrupted")
 

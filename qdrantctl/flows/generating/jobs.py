@@ -71,7 +71,7 @@ ELSEWHERE = {"k8s-cronjob": "pod", "github-actions": "runner"}
 
 
 def doubtful(kind: str) -> str:
-    """What whoever puts these jobs to work must know; empty for nothing.
+    """What the operator of these jobs must know; empty for nothing.
 
     Which policies are applied, and where they put their sets, stands on the cluster.
     """

@@ -1,4 +1,4 @@
-"""The flow of `plan`: read the three worlds, think, judge the safety rules. Changes nothing."""
+"""The flow of `plan`: read the three states, compute changes, check safety. Changes nothing."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class PlanOptions:
 
 @dataclass(frozen=True, slots=True)
 class PlanResult:
-    """A plan, and the worlds it was made from."""
+    """A plan, and the states it was computed from."""
 
     plan: Plan
     cluster_state: ClusterState
@@ -163,7 +163,7 @@ def compute_changes(
     server: Server,
     today: date,
 ) -> tuple[tuple[Change, ...], SafetyInput]:
-    """The changes that these worlds ask for, and what the safety rules look at."""
+    """The changes that these states need, and the input of the safety rules."""
     question = _plan_input(settings, options, desired_state, cluster_state, server, today)
     changes = plan_changes(question, BY_NAME)
     context = Context(

@@ -46,7 +46,7 @@ class _Generator(GenerateJsonSchema):
     schema_dialect = DIALECT
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002
-        """Titles that only repeat a field's name help nobody."""
+        """Titles that only repeat a field's name are left out."""
         return False
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> dict[str, Any]:

@@ -45,7 +45,7 @@ GIVEN_AWAY = frozenset({"QC055", "QC071"})
 def load_desired_state(settings: Settings, but: frozenset[str] = frozenset()) -> DesiredState:
     """The desired world. Raises ManifestError with every error at once.
 
-    Errors of the rules `but` do not stop whoever tells of them in another way.
+    Errors of the rules `but` do not stop a caller that reports them differently.
     """
     if not settings.manifests:
         raise UsageError(

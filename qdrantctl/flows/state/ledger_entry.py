@@ -44,7 +44,7 @@ def pending_entry(
     """The record while a change is under way: what was, and what is being applied.
 
     A replacement takes the collection's aliases down with it. They are remembered until it is
-    done, so that whoever finishes it can make them again. Every snapshot that was taken stays in
+    done, so that the next apply can recreate them. Every snapshot that was taken stays in
     the record, also of a resource that is deleted: what it says of a file is not to be had again.
     """
     after = _recorded_state(change)

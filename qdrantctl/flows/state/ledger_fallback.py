@@ -19,7 +19,7 @@ from qdrantctl.model.violation import Severity, Violation
 def with_committed_state_as_fallback(
     settings: Settings, client: Client, desired_state: DesiredState, cluster_state: ClusterState
 ) -> ClusterState:
-    """The same worlds; where the ledger knows nothing of this owner, the state is its memory.
+    """The same state; without records of this owner the committed state stands in for them.
 
     Of a resource that is not there the state alone cannot tell whether it ever was, so only what
     is on the cluster counts. Raises SettingsError for state that cannot be read.
@@ -53,5 +53,5 @@ def fallback_notice(settings: Settings, cluster_state: ClusterState) -> Iterator
             severity=Severity.NOTE,
             message=f"the ledger knows nothing of {settings.owner}; what the committed state says "
             "counts as applied where the cluster has it",
-            hint="Apply writes the ledger anew.",
+            hint="Apply rewrites the ledger.",
         )

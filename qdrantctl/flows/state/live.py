@@ -1,4 +1,4 @@
-"""Reading the worlds that live on the cluster: what is there, and what the ledger remembers."""
+"""Read live resources and the last-applied state (ledger) from the cluster."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def read_live(client: Client, request: ReadRequest) -> Inventory:
 def with_details(
     client: Client, cluster_state: ClusterState, desired: Inventory, more: frozenset[Address]
 ) -> ClusterState:
-    """The same worlds with points and status of `more` read too."""
+    """The same state with points and status of `more`."""
     asked = ReadRequest(
         desired, cluster_state.remembered, details=more, only=more, owners=cluster_state.owners
     )

@@ -139,7 +139,7 @@ def _key_steps(change: Change, context: Context) -> Iterator[Call]:
         access=desired["access"],
         subject=desired.get("subject", ""),
         terms={word: desired[word] for word in _TERMS if word in desired},
-        # Whoever revoked a key has the last word: only `keys rotate` gives it back.
+        # A revocation has the last word: only `keys rotate` gives it back.
         revoked=bool(newest and newest.revoked),
     )
     if there and not moved & {"access", "subject"}:
@@ -151,7 +151,7 @@ def _key_steps(change: Change, context: Context) -> Iterator[Call]:
 
 
 def _is_irrevocable(resource: Resource | None) -> bool:
-    """Whether nobody looks its tokens up. Of an apply that was interrupted nothing is known yet."""
+    """Whether the server never looks its tokens up; unknown after an interrupted apply."""
     return resource is not None and resource.spec.get("revocable") is False
 
 

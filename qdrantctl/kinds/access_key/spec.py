@@ -70,7 +70,7 @@ class Grant(Spec):
 
 
 class KubernetesSecret(Spec):
-    """A manifest of a Kubernetes Secret, to be applied by whoever does that."""
+    """A manifest of a Kubernetes Secret, which another program applies."""
 
     path: Annotated[str, Field(min_length=1, description="File, from the project's folder.")]
     name: Annotated[str, Field(min_length=1, description="Name of the Secret.")]

@@ -1,4 +1,4 @@
-"""What a server reports of a collection where nobody set anything: its built-in defaults.
+"""What a server reports of a collection by default.
 
 Found by creating collections with nothing in them, and in `config/config.yaml` of each tag.
 """

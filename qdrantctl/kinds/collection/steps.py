@@ -45,7 +45,7 @@ def _creation_steps(name: str, spec: Mapping[str, Json]) -> Iterator[Call]:
     """Shard keys before indexes, which need one; strict mode last, as it can forbid indexes.
 
     A server may have caps for every new collection, so those that are stated and can forbid
-    indexes are lifted until then. Its own are left: nobody can tell what they are.
+    indexes are lifted until then. Its own are left: they are unknown.
     """
     shape = field_tree_of(Collection)
     body = {

@@ -1,6 +1,6 @@
 """Access keys: what a token may do, how long it lives, and what is remembered of its generations.
 
-A token is made from a generation and the cluster's API key whenever somebody asks for it. Neither
+A token is made from a generation and the cluster's API key whenever a caller requests it. Neither
 stands in a generation: what is kept of a token is the id by which the server looks it up.
 """
 
@@ -21,7 +21,7 @@ from qdrantctl.model.lease import format_time
 REGISTRY_COLLECTION = f"{OWN_PREFIX}_keys"
 """The collection that holds a point for each generation of each key that can be revoked."""
 MATCHED = "valid"
-"""The field of such a point that a token names with its id; whoever takes it out revokes."""
+"""The field of such a point that a token names with its id; taking it out revokes the token."""
 EVERYWHERE = "*"
 """In a scope: the whole cluster."""
 

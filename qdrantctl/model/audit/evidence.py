@@ -13,7 +13,7 @@ from qdrantctl.model.resource import Inventory
 from qdrantctl.model.server import Version
 
 ORIGIN = "https://qdrantctl.invalid"
-"""A site that nobody may have allowed: where the CORS probe says that it comes from."""
+"""An origin that should not be allowed: the CORS probe claims it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class ServerExposure:
     empty_key: ProbeResult
     wrong_key: ProbeResult
     forged_token: ProbeResult
-    """A JWT that nobody signed."""
+    """A JWT with a forged signature."""
     dashboard: ProbeResult
     cors: ProbeResult
     metrics: tuple[ProbeResult, ...]

@@ -48,7 +48,7 @@ def drift_remarks(drift: Drift) -> Iterator[str]:
         yield (
             f"Records are missing: {escape_line(drift.owner)} was applied, and the ledger on the "
             "cluster "
-            "does not remember it. The next qdrantctl apply records anew what is as it is stated."
+            "does not hold it. The next qdrantctl apply records what matches the manifests."
         )
     if drift.not_applied is ABSENT:
         yield f"{NOT_APPLIED}: not compared, there are no manifests here."

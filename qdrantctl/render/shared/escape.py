@@ -20,7 +20,7 @@ _UNLIMITED_CAP = (2**63 - 1, 1e300)
 
 
 def escape_line(text: str) -> str:
-    """`text` on one line: what a terminal would obey, or nobody would see, as JSON escapes."""
+    """`text` on one line: control and invisible characters as JSON escapes."""
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else dumps(char)[1:-1] for char in text)

@@ -1,4 +1,4 @@
-"""A resource's two worlds side by side, and its history, as lines that text and markdown share."""
+"""A resource as applied and live, and its history, as lines for text and markdown."""
 
 from __future__ import annotations
 

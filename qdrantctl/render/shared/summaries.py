@@ -100,7 +100,7 @@ def blocked_note(plan: Plan) -> str:
 
 
 def unmanaged_note(plan: Plan) -> str:
-    """How many live resources are nobody's, and some of their names; empty for none."""
+    """How many live resources are unmanaged, and some of their names; empty for none."""
     if not plan.unmanaged:
         return ""
     resources = count_noun(len(plan.unmanaged), "unmanaged resource")

@@ -128,7 +128,7 @@ def _send_file(
     """One file through here and to its node. Raises QdrantctlError.
 
     That needs no path and no address as the server sees them. Of several files each counts for
-    its own node (`no_sync`): with `snapshot` a later one would have the replicas made anew that
+    its own node (`no_sync`): with `snapshot` a later one would recreate the replicas that
     an earlier one has brought.
     """
     node = nodes[file.peer]
