@@ -14,7 +14,7 @@ from qdrantctl.adapters.artifacts.environment import render_template
 from qdrantctl.adapters.artifacts.pipelines import PIPELINE_FILES, Target, render_pipeline
 from qdrantctl.adapters.artifacts.scheduled_jobs import SCHEDULERS, SnapshotJobs, render_jobs
 from qdrantctl.adapters.artifacts.starter_project import PROFILES, render_profile
-from qdrantctl.adapters.files.source_text import Page
+from qdrantctl.adapters.files.source_text import SourceText
 from qdrantctl.adapters.yaml.documents import read_documents
 
 TEMPLATES = Path(environment.__file__).parent / "templates"
@@ -35,7 +35,7 @@ TARGETS = (
 
 
 def value_of(text: str) -> dict:
-    documents, problems = read_documents(Page("made.yaml", text))
+    documents, problems = read_documents(SourceText("made.yaml", text))
     assert not problems, problems
     return documents[0].value
 
