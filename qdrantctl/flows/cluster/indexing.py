@@ -48,17 +48,22 @@ def wait_for_index(work: JobContext, address: Address) -> str:
 
     Who asks to stop only ends the wait: little is left to be done, such as putting aliases back.
     """
+    task = f"{address}: {YELLOW}, indexing"
 
-    def told(address: Address, status: str, indexed: int, points: int) -> None:
-        work.say(f"{address}: {status}, {indexed:,} of {points:,} points indexed")
+    def told(_: Address, status: str, indexed: int, points: int) -> None:
+        if status == YELLOW:
+            work.progress.show_amount(task, indexed, points, "points")
 
-    return poll(
-        partial(_read_status, work.door, address, told),
-        _is_settled,
-        timeout=AWHILE,
-        interval=POLL,
-        is_cancelled=work.stop,
-    )
+    try:
+        return poll(
+            partial(_read_status, work.door, address, told),
+            _is_settled,
+            timeout=AWHILE,
+            interval=POLL,
+            is_cancelled=work.stop,
+        )
+    finally:
+        work.progress.end_task(task)
 
 
 def _is_settled(status: str) -> bool:

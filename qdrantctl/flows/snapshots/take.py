@@ -45,7 +45,9 @@ def _take_snapshot(step: Snapshot, live: Resource, work: JobContext) -> Snapshot
     holders = frozenset(peer for _, peer, _ in list_replicas(told))
     with connect_nodes(work.door, step.nodes, holders, f"snapshot of {step.collection}") as nodes:
         taken = create_node_snapshots(step.collection, live, told, nodes, work)
-        files = (_read_back(file, nodes[file.peer], step.collection, work) for file in taken.files)
+        work.say(f"collection/{step.collection}: reading the snapshot back")
+        with work.show_files(step.collection, taken.files):
+            files = [_read_back(f, nodes[f.peer], step.collection, work) for f in taken.files]
         return taken.model_copy(update={"files": tuple(files)})
 
 
@@ -127,13 +129,9 @@ def _read_back(
     listed = list_node_snapshots(node, collection).get(name, {})
     call = Call(method="GET", path=collection_path(collection, "snapshots", name))
     checksum, length = sha256(), 0
-    for piece in node.download(call):
-        work.raise_if_cancelled()
+    for piece in work.count_chunks(node.download(call), collection, file):
         checksum.update(piece)
         length += len(piece)
-        work.say(
-            f"collection/{collection}: reading the snapshot back, {length:,} of {size:,} bytes"
-        )
     found = checksum.hexdigest()
     told = {checksum or found for checksum in (file.checksum, listed.get("checksum"))}
     if not listed or {size, int(listed["size"])} != {length} or told != {found}:

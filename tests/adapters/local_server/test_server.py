@@ -185,7 +185,7 @@ class TestProcess:
     def test_starts_at_once_make_one_server_that_outlives_them(self, project: Path) -> None:
         code = (
             "import sys,pathlib;from qdrantctl.adapters.local_server import server as devserver;"
-            "print(devserver.start(pathlib.Path(sys.argv[1]),download=True).pid)"
+            "print(devserver.ensure_server(pathlib.Path(sys.argv[1]),download=True).pid)"
         )
         words = [sys.executable, "-c", code, str(project)]
         starters = [subprocess.Popen(words, stdout=subprocess.PIPE) for _ in range(4)]

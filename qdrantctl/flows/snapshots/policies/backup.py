@@ -162,7 +162,10 @@ def copy_to_destination(
     taken = manifest.snapshot
     peers = frozenset(file.peer for file in taken.files)
     files: list[NodeSnapshotFile] = []
-    with connect_nodes(work.door, _require_nodes(work), peers, manifest.address) as nodes:
+    with (
+        connect_nodes(work.door, _require_nodes(work), peers, manifest.address) as nodes,
+        work.show_files(taken.collection, taken.files),
+    ):
         for file in taken.files:
             if not file.checksum or existing.get(node_file(file.peer)) != file.size:
                 chunks = VerifiedChunks(file, taken.collection, nodes[file.peer], work)
@@ -190,14 +193,11 @@ class VerifiedChunks:
 
     def __iter__(self) -> Iterator[bytes]:
         path = collection_path(self.collection, "snapshots", self.file.name)
+        chunks = self.node.download(Call(method="GET", path=path))
         length = 0
-        for piece in self.node.download(Call(method="GET", path=path)):
-            self.work.raise_if_cancelled()
+        for piece in self.work.count_chunks(chunks, self.collection, self.file):
             self.digest.update(piece)
             length += len(piece)
-            self.work.say(
-                f"collection/{self.collection}: {length:,} of {self.file.size:,} bytes copied"
-            )
             yield piece
         checksum = self.digest.hexdigest()
         if length != self.file.size or checksum != (self.file.checksum or checksum):

@@ -97,7 +97,8 @@ def _on_scratch_servers(settings: Settings, work: JobContext, count: int) -> Ite
         run_scratch_servers(settings.root, count, work.say) as endpoints,
         RestClient(endpoints[0]) as door,
     ):
-        yield JobContext(door, work.say, work.stop, tuple(endpoint.url for endpoint in endpoints))
+        urls = tuple(endpoint.url for endpoint in endpoints)
+        yield JobContext(door, work.say, work.stop, urls, progress=work.progress)
 
 
 def _find_differences(

@@ -75,7 +75,10 @@ def verify_source_files(
 ) -> None:
     """Read every file once and compare it with what was taken. Raises QdrantctlError."""
     peers = frozenset(file.peer for file in taken.files)
-    with connect_nodes(work.door, step.nodes, peers, f"snapshot {taken.id}") as nodes:
+    with (
+        connect_nodes(work.door, step.nodes, peers, f"snapshot {taken.id}") as nodes,
+        work.show_files(step.name, taken.files),
+    ):
         for file in taken.files:
             node = nodes[file.peer]
             found = source(file, node) if source else _download_own_file(file, node, step)
@@ -105,11 +108,13 @@ def _all_sent(
 
     if taken.keys:
         # A server makes no shard keys of a snapshot, and recovers no shard that is not there.
-        _send_file(taken.files[0], nodes, step, work, source, free)
+        with work.show_files(step.name, taken.files[:1]):
+            _send_file(taken.files[0], nodes, step, work, source, free)
         _make_keys(step, taken, work.door)
-    for number, file in enumerate(taken.files):
-        first = not (number or taken.keys)
-        _send_file(file, nodes, step, work, source, free if first else lambda: None)
+    with work.show_files(step.name, taken.files):
+        for number, file in enumerate(taken.files):
+            first = not (number or taken.keys)
+            _send_file(file, nodes, step, work, source, free if first else lambda: None)
 
 
 def poll_until_clean(look: Callable[[], Iterable[str]]) -> tuple[str, ...]:
@@ -172,11 +177,9 @@ def _checked_chunks(
     `last_look` is asked before the last piece, without which the server does nothing.
     """
     mark, length, held = sha256(), 0, b""
-    for piece in found:
-        work.raise_if_cancelled()
+    for piece in work.count_chunks(found, step.name, file):
         mark.update(piece)
         length += len(piece)
-        work.say(f"collection/{step.name}: {length:,} of {file.size:,} bytes")
         if length <= file.size:
             yield held
             held = piece
