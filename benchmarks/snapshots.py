@@ -21,14 +21,14 @@ REPEATS = 5
 COPY = """
 import json, sys, time
 from pathlib import Path
-from qdrantctl.adapters.qdrant.client import Cluster, Endpoint
+from qdrantctl.adapters.qdrant.client import Endpoint, RestClient
 from qdrantctl.adapters.stores.folder import FolderStore
 from qdrantctl.flows.snapshots.policies.backup import copy_to_destination
-from qdrantctl.flows.cluster.nodes import Work
+from qdrantctl.flows.cluster.nodes import JobContext
 from qdrantctl.model.snapshots.snapshot_set import SetManifest
 about = SetManifest.model_validate_json(Path("about.json").read_text())
-with Cluster(Endpoint(url=sys.argv[1])) as door:
-    work = Work(door, lambda _: None, lambda: False)
+with RestClient(Endpoint(url=sys.argv[1])) as door:
+    work = JobContext(door, lambda _: None, lambda: False)
     started = time.perf_counter()
     copy_to_destination(FolderStore(Path("backups").absolute().as_uri()), about, {}, work)
     took = time.perf_counter() - started

@@ -58,10 +58,10 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002, D102
         if cmd_name not in COMMANDS:
             return None
-        found: click.Command = importlib.import_module(
+        result: click.Command = importlib.import_module(
             f"qdrantctl.cli.{FILES.get(cmd_name, cmd_name)}"
         ).command
-        return found
+        return result
 
     def resolve_command(  # noqa: D102
         self, ctx: click.Context, args: list[str]

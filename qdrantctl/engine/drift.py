@@ -1,4 +1,4 @@
-"""What moved since the last apply: the recorded world beside the live and the desired one. Pure."""
+"""Drift since the last apply: last-applied, live and desired state compared. Pure."""
 
 from __future__ import annotations
 
@@ -42,50 +42,52 @@ class DriftInput:
         return field_tree_of(self.kind.spec)
 
     def is_readable(self, path: Path) -> bool:
-        """Whether the cluster could tell what stands there."""
+        """Whether the cluster could report the value at `path`."""
         return str(path[0]) not in self.live.facts.unread
 
 
 def drifted_resources(
     plan_input: PlanInput, kinds: Mapping[str, Kind]
 ) -> Iterator[DriftedResource]:
-    """What moved on the cluster since this owner applied it."""
-    for address, ours in _settled_records(plan_input):
+    """Applied resources of this owner that have changed on the cluster since."""
+    for address, applied in _settled_records(plan_input):
         live = plan_input.live.get(address)
         if live is None:
             yield _drifted_resource(
-                address, DriftKind.GONE, ours, because="deleted outside qdrantctl"
+                address, DriftKind.GONE, applied, because="deleted outside qdrantctl"
             )
             continue
-        fields = tuple(_drifted_fields(_make_pair(ours, live, plan_input, kinds[address.kind])))
-        before, now = ours.record.uuid if ours.record else "", live.facts.uuid
+        fields = tuple(_drifted_fields(_make_pair(applied, live, plan_input, kinds[address.kind])))
+        before, now = applied.record.uuid if applied.record else "", live.facts.uuid
         if before and now and before != now:
             because = "deleted and made again outside qdrantctl; its points are not those it had"
-            yield _drifted_resource(address, DriftKind.RECREATED, ours, fields, because, uuid=now)
+            yield _drifted_resource(
+                address, DriftKind.RECREATED, applied, fields, because, uuid=now
+            )
         elif fields:
-            yield _drifted_resource(address, DriftKind.CHANGED, ours, fields)
+            yield _drifted_resource(address, DriftKind.CHANGED, applied, fields)
 
 
 def unapplied_resources(
     plan_input: PlanInput, kinds: Mapping[str, Kind]
 ) -> Iterator[DriftedResource]:
-    """What the manifests ask otherwise than it was applied."""
+    """Resources whose manifests differ from the last-applied state."""
     open_ones = {address for address, _ in _pending_records(plan_input)}
     for address in sorted({*plan_input.desired, *plan_input.recorded} - open_ones):
-        desired, ours = plan_input.desired.get(address), plan_input.recorded.get(address)
+        desired, applied = plan_input.desired.get(address), plan_input.recorded.get(address)
         known = plan_input.remembered.get(address)
         if desired is None:
             removed = address in plan_input.removed
             because = "named under removed" if removed else "no manifest states it"
             if not plan_input.partial:
                 yield _drifted_resource(address, DriftKind.LEFT, None, because=because)
-        elif ours is None:
+        elif applied is None:
             owner = known.record.owner if known and known.record else ""
             because = f"owned by {owner}" if owner else _exists_live(address, plan_input)
             yield _drifted_resource(address, DriftKind.NEW, None, because=because)
         else:
-            fields = tuple(_edited_fields(desired, ours, plan_input, kinds[address.kind]))
-            same_life = desired.lifecycle.document() == ours.lifecycle.document()
+            fields = tuple(_edited_fields(desired, applied, plan_input, kinds[address.kind]))
+            same_life = desired.lifecycle.document() == applied.lifecycle.document()
             if fields or not same_life:
                 because = "" if same_life else "its lifecycle is stated otherwise"
                 yield _drifted_resource(address, DriftKind.CHANGED, None, fields, because)
@@ -94,39 +96,39 @@ def unapplied_resources(
 def unmanaged_resources(
     plan_input: PlanInput, kinds: Mapping[str, Kind]
 ) -> Iterator[DriftedResource]:
-    """What changed on the cluster where nobody states anything."""
-    for address, ours in _settled_records(plan_input):
+    """Live changes that no manifest covers: unmanaged fields and resources."""
+    for address, applied in _settled_records(plan_input):
         live = plan_input.live.get(address)
-        if live is not None and ours.record and ours.record.observed is not None:
-            pair = _make_pair(ours, live, plan_input, kinds[address.kind])
-            if fields := tuple(_fields_beside(pair, ours.record.observed)):
+        if live is not None and applied.record and applied.record.observed is not None:
+            pair = _make_pair(applied, live, plan_input, kinds[address.kind])
+            if fields := tuple(_fields_beside(pair, applied.record.observed)):
                 yield _drifted_resource(address, DriftKind.CHANGED, None, fields)
     for address, live in plan_input.live.items():
         if address not in plan_input.remembered and address not in plan_input.desired:
-            because = "nobody states it or applied it"
+            because = "no manifest states it, and it was never applied"
             yield _drifted_resource(
                 address, DriftKind.APPEARED, None, because=because, uuid=live.facts.uuid
             )
 
 
 def interrupted_addresses(plan_input: PlanInput) -> Iterator[DriftedResource]:
-    """Resources of which an apply was not finished. Whatever they differ in is no drift."""
-    for address, ours in _pending_records(plan_input):
-        assert ours.record is not None
-        action = str((ours.record.pending or {}).get("action") or "change")
+    """Resources of an interrupted apply. Their differences do not count as drift."""
+    for address, applied in _pending_records(plan_input):
+        assert applied.record is not None
+        action = str((applied.record.pending or {}).get("action") or "change")
         because = f"an apply did not finish its {action}; the next one does"
-        yield _drifted_resource(address, DriftKind.INTERRUPTED, ours, because=because)
+        yield _drifted_resource(address, DriftKind.INTERRUPTED, applied, because=because)
 
 
 def make_baseline(owner: str, moved: Iterable[DriftedResource]) -> Baseline:
-    """Everything that moved, as known from now on."""
-    found = {entry: None for one in moved for entry in _known_entries(one)}
-    order = sorted(found, key=lambda entry: (entry.address, str(entry.path), entry.digest))
+    """A baseline that marks all current drift of `owner` as known."""
+    entries = {entry: None for one in moved for entry in _known_entries(one)}
+    order = sorted(entries, key=lambda entry: (entry.address, str(entry.path), entry.digest))
     return Baseline(owner=owner, known=tuple(order))
 
 
 def mark_known(moved: Iterable[DriftedResource], known: Baseline) -> tuple[DriftedResource, ...]:
-    """The same, with what the baseline holds marked as known."""
+    """The drifted resources, those in the baseline marked as known."""
     return tuple(_mark_known_fields(one, frozenset(known.known)) for one in moved)
 
 
@@ -142,8 +144,8 @@ def _mark_known_fields(moved: DriftedResource, known: frozenset[KnownDrift]) -> 
 def _known_entries(moved: DriftedResource) -> Iterator[KnownDrift]:
     if moved.what is not DriftKind.CHANGED:
         identity = "" if moved.uuid is ABSENT else moved.uuid
-        mark = json_digest({"what": str(moved.what), "uuid": identity})
-        yield KnownDrift(address=moved.address, path=(), digest=mark)
+        digest = json_digest({"what": str(moved.what), "uuid": identity})
+        yield KnownDrift(address=moved.address, path=(), digest=digest)
     yield from (_field_key(moved.address, field) for field in moved.fields)
 
 
@@ -153,67 +155,69 @@ def _field_key(address: str, field: DriftedField) -> KnownDrift:
 
 
 def _settled_records(plan_input: PlanInput) -> Iterator[tuple[Address, Resource]]:
-    """What is recorded as applied to the end."""
-    for address, ours in plan_input.recorded.items():
-        if ours.record and ours.record.pending is None:
-            yield address, ours
+    """Records of completed applies."""
+    for address, applied in plan_input.recorded.items():
+        if applied.record and applied.record.pending is None:
+            yield address, applied
 
 
 def _pending_records(plan_input: PlanInput) -> Iterator[tuple[Address, Resource]]:
-    """What is recorded as half done."""
-    for address, ours in plan_input.recorded.items():
-        if ours.record and ours.record.pending is not None:
-            yield address, ours
+    """Records of interrupted applies."""
+    for address, applied in plan_input.recorded.items():
+        if applied.record and applied.record.pending is not None:
+            yield address, applied
 
 
-def _make_pair(ours: Resource, live: Resource, plan_input: PlanInput, kind: Kind) -> DriftInput:
-    assert ours.record is not None
-    desired = plan_input.desired.get(ours.address)
-    comparison = compare_since_apply(ours, live, desired, kind, plan_input.server, plan_input.today)
-    return DriftInput(ours, ours.record, live, desired, kind, comparison)
+def _make_pair(applied: Resource, live: Resource, plan_input: PlanInput, kind: Kind) -> DriftInput:
+    assert applied.record is not None
+    desired = plan_input.desired.get(applied.address)
+    comparison = compare_since_apply(
+        applied, live, desired, kind, plan_input.server, plan_input.today
+    )
+    return DriftInput(applied, applied.record, live, desired, kind, comparison)
 
 
 def _drifted_fields(pair: DriftInput) -> Iterator[DriftedField]:
     """The fields that were applied and are not as they were: what a plan of the record would do."""
     fields = pair.comparison.fields
-    for found in pair.kind.classify_scope(fields, pair.recorded, pair.live, pair.recorded):
-        if found.effect > Effect.KEPT and pair.is_readable(found.path):
-            asked = pair.desired is not None and _has_value(
-                pair.desired.spec, found.path, found.live
+    for change in pair.kind.classify_scope(fields, pair.recorded, pair.live, pair.recorded):
+        if change.effect > Effect.KEPT and pair.is_readable(change.path):
+            is_desired = pair.desired is not None and _has_value(
+                pair.desired.spec, change.path, change.live
             )
-            because = "as the manifests ask by now; apply only records it" if asked else ""
-            before = found.recorded
+            because = "as the manifests ask by now; apply only records it" if is_desired else ""
+            before = change.recorded
             if before is ABSENT:
-                before = get_at(pair.record.observed or {}, found.path)
-            yield DriftedField(path=found.path, before=before, now=found.live, because=because)
+                before = get_at(pair.record.observed or {}, change.path)
+            yield DriftedField(path=change.path, before=before, now=change.live, because=because)
 
 
 def _edited_fields(
-    desired: Resource, ours: Resource, plan_input: PlanInput, kind: Kind
+    desired: Resource, applied: Resource, plan_input: PlanInput, kind: Kind
 ) -> Iterator[DriftedField]:
     """The fields in which the manifest differs from what was applied."""
-    live = plan_input.live.get(ours.address)
-    for found in compare_with_record(desired, ours, kind, plan_input.server, plan_input.today):
-        because = found.because if found.effect is Effect.KEPT else ""
-        if live is not None and _has_value(live.spec, found.path, found.desired):
+    live = plan_input.live.get(applied.address)
+    for change in compare_with_record(desired, applied, kind, plan_input.server, plan_input.today):
+        because = change.because if change.effect is Effect.KEPT else ""
+        if live is not None and _has_value(live.spec, change.path, change.desired):
             because = "on the cluster already"
         field = DriftedField(
-            path=found.path, before=found.recorded, now=found.desired, because=because
+            path=change.path, before=change.recorded, now=change.desired, because=because
         )
-        origin = found.origin
+        origin = change.origin
         yield field if origin is ABSENT else field.model_copy(update={"origin": origin})
 
 
 def _fields_beside(pair: DriftInput, observed: Mapping[str, Json]) -> Iterator[DriftedField]:
-    """The fields beside the applied ones that are not as they were seen after apply."""
-    for found in diff_states(pair.field_tree, observed, pair.live.spec, pair.comparison.context):
-        told = pair.is_readable(found.path) and not _comes_from_upgrade(pair, found)
-        if told and not _is_stated_path(pair, found.path):
-            yield DriftedField(path=found.path, before=found.recorded, now=found.live)
+    """Fields outside the applied ones that differ from what apply observed."""
+    for change in diff_states(pair.field_tree, observed, pair.live.spec, pair.comparison.context):
+        reportable = pair.is_readable(change.path) and not _comes_from_upgrade(pair, change)
+        if reportable and not _is_stated_path(pair, change.path):
+            yield DriftedField(path=change.path, before=change.recorded, now=change.live)
 
 
 def _is_stated_path(pair: DriftInput, path: Path) -> bool:
-    """Whether what was applied speaks of `path`: of it, of what it is part of, or of a part."""
+    """Whether the applied spec sets `path`, a parent of it, or a part of it."""
     here: FieldTree | None = pair.field_tree
     tree: Json = pair.comparison.expanded
     exclusive = pair.comparison.context.exclusive
@@ -227,17 +231,18 @@ def _is_stated_path(pair: DriftInput, path: Path) -> bool:
     return True
 
 
-def _comes_from_upgrade(pair: DriftInput, found: FieldChange) -> bool:
+def _comes_from_upgrade(pair: DriftInput, change: FieldChange) -> bool:
     """Whether a field shows up because the server is another version than at the last apply.
 
-    That is true of fields alone. A key of a map (an index, a key of metadata) somebody added.
+    That is true of fields alone. A new key of a map (an index, a metadata key) was
+    added by another user.
     """
     upgraded = pair.record.server and pair.record.server != str(
         pair.comparison.context.server.version
     )
-    if not upgraded or found.recorded is not ABSENT:
+    if not upgraded or change.recorded is not ABSENT:
         return False
-    parents = [pair.field_tree, *pair.field_tree.walk(found.path[:-1])]
+    parents = [pair.field_tree, *pair.field_tree.walk(change.path[:-1])]
     return parents[-1].entries is None
 
 
@@ -246,24 +251,24 @@ def _exists_live(address: Address, plan_input: PlanInput) -> str:
 
 
 def _has_value(spec: Mapping[str, Json], path: Path, value: Json) -> bool:
-    """Whether `spec` says `value` at `path`."""
-    found = get_at(spec, path)
-    if found is ABSENT or value is ABSENT:
-        return found is value
-    return json_equal(found, value)
+    """Whether `spec` has `value` at `path`."""
+    actual = get_at(spec, path)
+    if actual is ABSENT or value is ABSENT:
+        return actual is value
+    return json_equal(actual, value)
 
 
 def _drifted_resource(
     address: Address,
     what: DriftKind,
-    ours: Resource | None,
+    applied: Resource | None,
     fields: tuple[DriftedField, ...] = (),
     because: str = "",
     uuid: str = "",
 ) -> DriftedResource:
-    made = DriftedResource(address=str(address), what=what, fields=fields, because=because)
+    resource = DriftedResource(address=str(address), what=what, fields=fields, because=because)
     more: dict[str, object] = {"uuid": uuid} if uuid else {}
-    if ours is not None and ours.record is not None and ours.record.when:
-        record = ours.record
+    if applied is not None and applied.record is not None and applied.record.when:
+        record = applied.record
         more["applied"] = LastApply(when=record.when, who=record.who, commit=record.commit)
-    return made.model_copy(update=more)
+    return resource.model_copy(update=more)

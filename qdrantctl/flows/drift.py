@@ -30,7 +30,7 @@ from qdrantctl.model.resource import Inventory
 
 
 def detect_drift(
-    settings: Settings, door: NodeClient, today: date, progress: Progress, *, strict: bool
+    settings: Settings, client: NodeClient, today: date, progress: Progress, *, strict: bool
 ) -> Drift:
     """What moved since it was applied, and what was not applied yet.
 
@@ -38,29 +38,29 @@ def detect_drift(
     `strict` what is not managed counts as drift. Raises ClusterError, and ManifestError.
     """
     wanted = load_desired_state(settings).inventory if settings.manifests else Inventory()
-    progress(f"asking {door.server.url}")
+    progress(f"asking {client.server.url}")
     owners = frozenset({settings.owner, *settings.previous_owners})
-    found = read_cluster_state(door, wanted, progress, settings.owners, detailed=True)
+    cluster_state = read_cluster_state(client, wanted, progress, settings.owners, detailed=True)
     question = PlanInput(
         owner=settings.owner,
-        server=door.server,
+        server=client.server,
         today=today,
-        desired=merge_unselected(wanted, found.remembered) if settings.partial else wanted,
-        live=found.live,
-        remembered=found.remembered,
+        desired=merge_unselected(wanted, cluster_state.remembered) if settings.partial else wanted,
+        live=cluster_state.live,
+        remembered=cluster_state.remembered,
         previous_owners=settings.previous_owners,
         partial=settings.partial,
         removed=settings.removed,
     )
     policed = any(address.kind == POLICY for address in question.recorded)
-    unkept = check_policies(settings, door, found.remembered)
-    known = _recorded_owners(found)
+    unkept = check_policies(settings, client, cluster_state.remembered)
+    known = _recorded_owners(cluster_state)
     lost = not known & owners and _must_have_applied(settings)
-    made = Drift(
+    result = Drift(
         qdrantctl_version=__version__,
         project=settings.project,
         environment=settings.environment,
-        server=PlannedServer.of(door.server, found.memory.cluster_id),
+        server=PlannedServer.of(client.server, cluster_state.ledger.cluster_id),
         recorded=len(question.recorded),
         lost=lost,
         strict=strict,
@@ -68,40 +68,40 @@ def detect_drift(
         unmanaged=tuple(engine.unmanaged_resources(question, BY_NAME)),
         interrupted=tuple(engine.interrupted_addresses(question)),
         notes=(
-            *_drift_notes(settings, found, known & owners, known),
-            *_registry_notes(question, door),
+            *_drift_notes(settings, cluster_state, known & owners, known),
+            *_registry_notes(question, client),
             *(each.message for each in unkept),
         ),
         snapshots=_count_by_kind(unkept) if policed else ABSENT,
     )
     if not settings.manifests:
-        return made
+        return result
     pending = tuple(engine.unapplied_resources(question, BY_NAME))
-    return made.model_copy(update={"not_applied": pending})
+    return result.model_copy(update={"not_applied": pending})
 
 
-def baseline_of(made: Drift) -> Baseline:
+def baseline_of(drift: Drift) -> Baseline:
     """All drift of a report, as a baseline."""
-    return engine.make_baseline(made.owner, (*made.changed, *made.unmanaged))
+    return engine.make_baseline(drift.owner, (*drift.changed, *drift.unmanaged))
 
 
-def with_baseline(made: Drift, baseline: Baseline) -> Drift:
+def with_baseline(drift: Drift, baseline: Baseline) -> Drift:
     """The report with what the baseline holds marked as known."""
     marked = {
-        "changed": engine.mark_known(made.changed, baseline),
-        "unmanaged": engine.mark_known(made.unmanaged, baseline),
+        "changed": engine.mark_known(drift.changed, baseline),
+        "unmanaged": engine.mark_known(drift.unmanaged, baseline),
     }
-    return made.model_copy(update=marked)
+    return drift.model_copy(update=marked)
 
 
-def compare_with_baseline(made: Drift, path: Path, *, update: bool) -> Drift:
+def compare_with_baseline(drift: Drift, path: Path, *, update: bool) -> Drift:
     """The report with known drift marked; `update` first writes all drift to the baseline file.
 
     Raises SettingsError for a file that is no baseline of this owner.
     """
     if update:
-        drift_baseline.write_baseline(path, baseline_of(made))
-    return with_baseline(made, drift_baseline.read_baseline(path, made.owner))
+        drift_baseline.write_baseline(path, baseline_of(drift))
+    return with_baseline(drift, drift_baseline.read_baseline(path, drift.owner))
 
 
 def _must_have_applied(settings: Settings) -> bool:
@@ -120,20 +120,20 @@ def _count_by_kind(found: Iterable[PolicyFinding]) -> dict[str, int]:
     return dict.fromkeys(WORDS, 0) | Counter(each.word for each in found)
 
 
-def _recorded_owners(found: ClusterState) -> frozenset[str]:
+def _recorded_owners(cluster_state: ClusterState) -> frozenset[str]:
     """Everybody of whom the ledger holds an entry, were it of a deleted resource."""
-    entries: Mapping[Any, Mapping[str, Any]] = found.memory.entries
+    entries: Mapping[Any, Mapping[str, Any]] = cluster_state.ledger.entries
     return frozenset(str(entry["owner"]) for entry in entries.values())
 
 
-def _registry_notes(question: PlanInput, door: Client) -> Iterator[str]:
+def _registry_notes(plan_input: PlanInput, client: Client) -> Iterator[str]:
     """What it means that the registry of keys is gone, and the way back."""
     gone = [
         address
-        for address, ours in question.recorded.items()
-        if ours.spec.get("revocable") and address not in question.live
+        for address, ours in plan_input.recorded.items()
+        if ours.spec.get("revocable") and address not in plan_input.live
     ]
-    if gone and not registry.registry_exists(door):
+    if gone and not registry.registry_exists(client):
         yield (
             f"the registry of keys ({REGISTRY_COLLECTION}) is gone: every token that can be "
             "revoked is "
@@ -143,15 +143,15 @@ def _registry_notes(question: PlanInput, door: Client) -> Iterator[str]:
 
 
 def _drift_notes(
-    settings: Settings, found: ClusterState, ours: frozenset[str], known: frozenset[str]
+    settings: Settings, cluster_state: ClusterState, ours: frozenset[str], known: frozenset[str]
 ) -> Iterator[str]:
     """What a reader must know to trust the report."""
     yield from settings.notes
-    if not found.memory.exists:
+    if not cluster_state.ledger.exists:
         yield f"no ledger ({LEDGER_COLLECTION}): nothing was ever applied, or it was deleted"
     elif not ours:
         others = f"; it knows {', '.join(sorted(known))}" if known else ""
         yield f"the ledger knows nothing of {settings.owner}{others}"
-    for address, live in found.live.items():
+    for address, live in cluster_state.live.items():
         for field, cause in sorted(live.facts.unread.items()):
             yield f"{address}: {field} could not be read and is not compared ({cause})"

@@ -16,19 +16,19 @@ from qdrantctl.model.resource_view import HistoryEntry, ResourceView
 from qdrantctl.model.snapshots.snapshot import restore_command
 
 
-def show_resource(door: Client, address: Address, owners: tuple[str, ...]) -> ResourceView:
+def show_resource(client: Client, address: Address, owners: tuple[str, ...]) -> ResourceView:
     """One resource, recorded and live. Raises QdrantctlError for one that is neither."""
-    memory = read_recorded_resources(door, owners)
+    memory = read_recorded_resources(client, owners)
     entry = memory.entries.get(address, {})
     known = bool(entry) and not entry.get("deleted")
     recorded = replace(ledger.parse_entry(entry), address=address) if known else None
     remembered = Inventory([recorded] if recorded else [])
     only = frozenset({address})
     asked = ReadRequest(Inventory(), remembered, details=only, only=only, owners=owners)
-    live = read_live(door, asked).get(address)
+    live = read_live(client, asked).get(address)
     if live is None and not entry:
         raise QdrantctlError(
-            f"{address} is neither on {door.server.url} nor in its ledger",
+            f"{address} is neither on {client.server.url} nor in its ledger",
             hint="Addresses are KIND/NAME, as in collection/products.",
         )
     return ResourceView(
@@ -47,10 +47,10 @@ def show_resource(door: Client, address: Address, owners: tuple[str, ...]) -> Re
 
 
 def read_history(
-    door: Client, owners: tuple[str, ...], address: Address | None, *, everybody: bool
+    client: Client, owners: tuple[str, ...], address: Address | None, *, everybody: bool
 ) -> tuple[HistoryEntry, ...]:
     """What was done, newest first: of one resource, of the first owner, or of everybody."""
-    entries = read_recorded_resources(door, owners).entries
+    entries = read_recorded_resources(client, owners).entries
     return _sort_newest_first(
         event
         for where, entry in entries.items()

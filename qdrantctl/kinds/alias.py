@@ -32,10 +32,10 @@ def _canonical_alias(spec: Spec) -> Mapping[str, Json]:
     return spec.model_dump()
 
 
-def _observe_aliases(door: Client, asked: ReadRequest) -> Iterator[Resource]:
-    for entry in door.request(Call(method="GET", path="/aliases"))["aliases"]:
+def _observe_aliases(client: Client, request: ReadRequest) -> Iterator[Resource]:
+    for entry in client.request(Call(method="GET", path="/aliases"))["aliases"]:
         address = Address("alias", entry["alias_name"])
-        if asked.includes(address) and not address.name.startswith(OWN_PREFIX):
+        if request.includes(address) and not address.name.startswith(OWN_PREFIX):
             yield Resource(address, {"collection": entry["collection_name"]})
 
 

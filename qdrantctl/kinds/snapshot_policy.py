@@ -69,7 +69,7 @@ def _check_time_zone(text: str) -> str:
 def _check_destination(text: str) -> str:
     if reason := unusable_destination_reason(text):
         hint = "Write s3://, gs:// or az://BUCKET/PREFIX, file:///FOLDER or cluster; credentials "
-        hint += "come from the environment of whoever runs it."
+        hint += "come from the environment of the caller."
         raise _policy_error(reason, "QC161", hint)
     return text.rstrip("/")
 
@@ -203,10 +203,10 @@ def _merge_unselected(resource: Resource, desired: Inventory, recorded: Resource
     return replace(resource, spec={**resource.spec, "collections": sorted(names)})
 
 
-def _observe_policies(_: Client, asked: ReadRequest) -> Iterator[Resource]:
+def _observe_policies(_: Client, request: ReadRequest) -> Iterator[Resource]:
     """What is recorded, since a server knows nothing of it."""
-    for address, recorded in asked.recorded.items():
-        if address.kind == _POLICY_NAME and asked.includes(address):
+    for address, recorded in request.recorded.items():
+        if address.kind == _POLICY_NAME and request.includes(address):
             yield replace(recorded, record=None)
 
 

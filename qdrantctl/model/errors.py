@@ -134,13 +134,13 @@ class LeaseError(ClusterError):
 
 
 class BlockedError(QdrantctlError):
-    """The plan holds changes that must not be applied; nothing was done."""
+    """The plan holds changes that must not be applied; no changes were made."""
 
     exit_code = 3
 
 
 class StateError(QdrantctlError):
-    """The committed state is not what the manifests ask; nothing was done."""
+    """The committed state is out of date; no changes were made."""
 
     exit_code = 2
 

@@ -53,7 +53,7 @@ class Lease:
     @property
     def who(self) -> str:
         """`ada, run https://…, since 2026-11-23T14:38:27Z`."""
-        words = [self.holder or "somebody who left no name"]
+        words = [self.holder or "an unnamed holder"]
         words += [f"run {self.run}"] if self.run else []
         words += [f"since {format_time(self.acquired)}"] if self.acquired else []
         return ", ".join(words)

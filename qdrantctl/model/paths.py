@@ -29,13 +29,13 @@ def put_at(tree: Mapping[str, Json], path: Path, value: Json) -> dict[str, Json]
 
 def merge_trees(spec: Mapping[str, Json], other: Mapping[str, Json]) -> Mapping[str, Json]:
     """Both trees as one; where they differ in a value, that of `spec`."""
-    found = dict(other)
+    result = dict(other)
     for key, value in spec.items():
         beside = other.get(key)
         if isinstance(value, Mapping) and isinstance(beside, Mapping):
-            found[key] = merge_trees(value, beside)
+            result[key] = merge_trees(value, beside)
         elif isinstance(value, list) and isinstance(beside, list):
-            found[key] = value + [entry for entry in beside if entry not in value]
+            result[key] = value + [entry for entry in beside if entry not in value]
         else:
-            found[key] = value
-    return found
+            result[key] = value
+    return result

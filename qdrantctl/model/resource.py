@@ -49,20 +49,20 @@ class Lifecycle:
 
     def document(self) -> dict[str, Json]:
         """The canonical JSON form, defaults left out, so that stating a default changes nothing."""
-        found: dict[str, Json] = {}
+        result: dict[str, Json] = {}
         if self.protect:
-            found["protect"] = True
+            result["protect"] = True
         if self.replace != "refuse":
-            found["replace"] = self.replace
+            result["replace"] = self.replace
         if self.exclusive:
-            found["exclusive"] = sorted(list(path) for path in self.exclusive)
+            result["exclusive"] = sorted(list(path) for path in self.exclusive)
         if self.ignore:
-            found["ignore"] = [
+            result["ignore"] = [
                 {"path": list(i.path), "reason": i.reason}
                 | ({"until": i.until.isoformat()} if i.until else {})
                 for i in self.ignore
             ]
-        return found
+        return result
 
     @classmethod
     def parse(cls, document: Mapping[str, Json]) -> Lifecycle:

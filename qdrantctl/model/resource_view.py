@@ -33,7 +33,9 @@ class ResourceView(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     address: str = Field(description="`kind/name`.")
-    owner: str = Field(default="", description="Who recorded it; empty when nobody did.")
+    owner: str = Field(
+        default="", description="Owner that recorded it; empty if it has no ledger entry."
+    )
     schema_version: int = Field(default=0, description="How often what is asked has changed.")
     pending: bool = Field(default=False, description="An apply of it was interrupted.")
     recorded: Mapping[str, Json] | None = Field(default=None, description="What was last applied.")

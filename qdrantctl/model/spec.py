@@ -81,8 +81,8 @@ class FieldTree:
         """What stands under a key, whichever of its spellings that is; None for an unknown one."""
         if self.entries is not None:
             return self.entries
-        if found := self.fields.get(str(word)):
-            return found
+        if result := self.fields.get(str(word)):
+            return result
         return next((inner for inner in self.fields.values() if word in inner.spellings), None)
 
     def as_mapping(self, value: Json) -> Mapping[str | int, Json]:

@@ -45,9 +45,9 @@ def audit(made: AuditReport, _: Style = PLAIN) -> str:
     return render_json(made.document())
 
 
-def resource(made: ResourceView, _: Style = PLAIN) -> str:
+def resource(view: ResourceView, _: Style = PLAIN) -> str:
     """One resource as JSON: what was applied, and what exists."""
-    return render_json(made.model_dump(mode="json"))
+    return render_json(view.model_dump(mode="json"))
 
 
 def history(made: Iterable[HistoryEntry], _: Style = PLAIN) -> str:

@@ -83,12 +83,12 @@ def _outcome_line(met: Outcome) -> list[str]:
     return [numbers.outcome_sentence(met), *(f"  {line}" for line in numbers.stored_lines(met))]
 
 
-def resource(made: ResourceView, _: Style = PLAIN) -> str:
+def resource(view: ResourceView, _: Style = PLAIN) -> str:
     """One resource: what was applied beside what is there."""
-    head, *more = beside.resource_facts(made)
-    parts = [f"### {code_span(head)}", code_fence([*more, *beside.comparison_table(made)], "text")]
-    if made.events:
-        parts.append(folded_block("history", beside.history_lines(made.events)))
+    head, *more = beside.resource_facts(view)
+    parts = [f"### {code_span(head)}", code_fence([*more, *beside.comparison_table(view)], "text")]
+    if view.events:
+        parts.append(folded_block("history", beside.history_lines(view.events)))
     return "\n\n".join(parts) + "\n"
 
 

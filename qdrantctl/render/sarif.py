@@ -65,7 +65,7 @@ def _sarif_result(verdict: Verdict, rules: list[str], made: AuditReport) -> dict
     if isinstance(verdict.subject, str):
         name = {"fullyQualifiedName": verdict.subject, "kind": "resource"}
         location["logicalLocations"] = [name]
-    found: dict[str, Any] = {
+    result: dict[str, Any] = {
         "ruleId": verdict.rule,
         "ruleIndex": rules.index(verdict.rule),
         "kind": "fail",
@@ -73,10 +73,10 @@ def _sarif_result(verdict: Verdict, rules: list[str], made: AuditReport) -> dict
         "message": {"text": text},
     }
     if location:
-        found["locations"] = [location]
+        result["locations"] = [location]
     if verdict.requests:
-        found["properties"] = {"requests": list(verdict.requests)}
-    return found
+        result["properties"] = {"requests": list(verdict.requests)}
+    return result
 
 
 def _physical_location(file: str, line: int) -> dict[str, Json]:

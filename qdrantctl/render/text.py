@@ -53,7 +53,7 @@ from qdrantctl.render.shared.style import PLAIN, Style
 
 _UNDER = " " * 15
 """In front of what is told of a rule of the audit."""
-OTHER_SNAPSHOTS = "\nSnapshots of no set, taken before points were destroyed or by somebody else:\n"
+OTHER_SNAPSHOTS = "\nSnapshots of no set, taken before points were destroyed or by another user:\n"
 NOTHING_TO_REMOVE = "Nothing to remove.\n"
 LEFT_SETS = (
     "no whole sets, of collections that are gone, or ahead of the clock; "
@@ -94,17 +94,17 @@ def idle_policies(made: Plan, _: Style = PLAIN) -> str:
     return "\n".join([numbers.NOTHING_DUE, *lines]) + "\n"
 
 
-def resource(made: ResourceView, style: Style = PLAIN) -> str:
+def resource(view: ResourceView, style: Style = PLAIN) -> str:
     """One resource: what was applied beside what is there."""
     paint = choose_painter(colour=style.colour)
-    head, *more = beside.resource_facts(made)
+    head, *more = beside.resource_facts(view)
     lines = [paint(head, "strong"), *more, ""]
     lines += [
         paint(line, "~" if line.startswith("!") else "plain")
-        for line in beside.comparison_table(made)
+        for line in beside.comparison_table(view)
     ]
-    if made.events:
-        lines += ["", *beside.history_lines(made.events)]
+    if view.events:
+        lines += ["", *beside.history_lines(view.events)]
     return "\n".join(lines) + "\n"
 
 

@@ -167,7 +167,9 @@ def test_what_is_created_while_a_node_is_down_is_finished_later(nodes, project, 
         late = next(o for o in told.document["outcomes"] if o["address"] == "collection/late")
         assert late["status"] == "failed"
         assert "PUT /collections/late/index" in late["error"]
-        assert late["missed"] == ['payload_indexes.a (asked {"type":"keyword"}, cannot be read)']
+        assert late["missed"] == [
+            'payload_indexes.a (requested {"type":"keyword"}, cannot be read)'
+        ]
         assert record(others[1], "collection/late")["pending"]["action"] == "create"
         told = project.plan(others[1])
         assert told.code == 3

@@ -157,7 +157,7 @@ def test_an_ok_without_effect_is_no_success(
         assert told.code == 2
         change = told.change("collection/c")
         if after is not None:
-            assert change["because"] == "an interrupted apply did not finish it"
+            assert change["because"] == "left incomplete by an interrupted apply"
             assert {field["cause"] for field in change["fields"]} == {"edit"}
     project.done(nodes[2])
 

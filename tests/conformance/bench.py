@@ -43,10 +43,10 @@ class Disguised:
         real = self.door.server
         return Server(Version.parse(self.version), real.url, real.distributed, real.peers)
 
-    def ask(self, call: Call) -> Any:
+    def request(self, call: Call) -> Any:
         return self.door.request(call)
 
-    def expect(self, calls: Iterable[Call]) -> None:
+    def prefetch(self, calls: Iterable[Call]) -> None:
         self.door.prefetch(calls)
 
 

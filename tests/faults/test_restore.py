@@ -178,5 +178,5 @@ def test_what_is_made_while_the_file_is_sent_stays(project, node):
 
     with proxied(node.http_port, meanwhile) as proxy:
         told = restored(project, proxy.url, "--as", "again")
-    assert (told.code, "was made meanwhile" in told.out) == (6, True), told.out + told.err
+    assert (told.code, "was created meanwhile" in told.out) == (6, True), told.out + told.err
     assert len(contents(node, "again")) == 2

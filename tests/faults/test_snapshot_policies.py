@@ -189,12 +189,12 @@ DIES = """
 import os, signal, sys
 from qdrantctl.adapters.qdrant import client as cluster
 from qdrantctl.cli.main import run
-real = cluster.Cluster.download
+real = cluster.RestClient.download
 def download(self, call):
     for piece in real(self, call):
         yield piece[:100]
         os.kill(os.getpid(), signal.SIGKILL)
-cluster.Cluster.download = download
+cluster.RestClient.download = download
 run(["snapshots", "run"])
 """
 

@@ -42,7 +42,7 @@ class SourceText:
 
     file: str
     text: str
-    made: TemplateTrace | None = None
+    template_trace: TemplateTrace | None = None
     """Set when a template made the text, so that its lines are not those of the file."""
 
     def get_line(self, number: int) -> str | None:
@@ -61,13 +61,15 @@ class SourceText:
 
         The column is kept where the template's line begins like the line that it wrote.
         """
-        if self.made is None:
+        if self.template_trace is None:
             return place
         number, column = place
-        if not self.made.lines:
+        if not self.template_trace.lines:
             return None
-        index = min(number, len(self.made.lines)) - 1
-        return self.made.lines[index], column if column <= self.made.alike[index] + 1 else 0
+        index = min(number, len(self.template_trace.lines)) - 1
+        return self.template_trace.lines[index], column if column <= self.template_trace.alike[
+            index
+        ] + 1 else 0
 
     def describe_line(self, number: int) -> str:
         """`line 7`, or whose line 7 it is."""
@@ -87,10 +89,10 @@ class SourceText:
     ) -> Violation:
         """A broken rule at `place`, its line quoted; without a place, about the file as a whole."""
         found = self.position_in_file(place) if place else None
-        if place and self.made:
-            hint = f"{hint} {self._describe_rendering(self.made, place, found)}".strip()
+        if place and self.template_trace:
+            hint = f"{hint} {self._describe_rendering(self.template_trace, place, found)}".strip()
         line, column = found or (1, 0)
-        text = self.made.template if self.made else self.text
+        text = self.template_trace.template if self.template_trace else self.text
         snippet = _line_at(text, line) if found else None
         return Violation(
             rule=rule,

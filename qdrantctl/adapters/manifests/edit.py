@@ -36,10 +36,10 @@ def _find_manifest(text: str, source: ManifestSource) -> YamlNode | None:
         roots = compose_nodes(text)
     except YAMLError:
         return None
-    found = next((r for r in roots if r.line == source.document.line and r.entries), None)
+    result = next((r for r in roots if r.line == source.document.line and r.entries), None)
     for word in source.prefix:
-        found = found and _child_node(found, word)
-    return found
+        result = result and _child_node(result, word)
+    return result
 
 
 def _child_node(node: YamlNode, word: str | int) -> YamlNode | None:

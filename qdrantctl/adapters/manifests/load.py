@@ -84,7 +84,7 @@ class ManifestSource:
             severity=severity,
             address=address,
         )
-        written = None if self.page.made else self.document
+        written = None if self.page.template_trace else self.document
         return redact_secrets(found, self.secrets, self.api_key, written)
 
 
@@ -167,7 +167,7 @@ class _ManifestReader:
     kinds: Mapping[str, Kind | Overlay]
     api_key: str | None = field(default=None, repr=False)
     """The key in use, as far as it is known."""
-    found: dict[Address, Resource] = field(default_factory=dict)
+    resources: dict[Address, Resource] = field(default_factory=dict)
     declared: dict[Address, DeclaredResource] = field(default_factory=dict)
     problems: list[Violation] = field(default_factory=list)
     doubtful: set[tuple[str, int, int]] = field(default_factory=set)
@@ -184,8 +184,8 @@ class _ManifestReader:
         """What was found."""
         words = self.overlays
         return LoadedManifests(
-            Inventory(r for r in self.found.values() if r.address.kind not in words),
-            Inventory(r for r in self.found.values() if r.address.kind in words),
+            Inventory(r for r in self.resources.values() if r.address.kind not in words),
+            Inventory(r for r in self.resources.values() if r.address.kind in words),
             tuple(self.problems),
             self.declared,
         )
@@ -203,7 +203,7 @@ class _ManifestReader:
             self.read_document(source)
         if self.room <= 0:
             last = self.problems[-1]
-            hint = f"{last.hint} There is more wrong in this file than is told here.".strip()
+            hint = f"{last.hint} This file has more errors than are listed here.".strip()
             self.problems[-1] = last.model_copy(update={"hint": hint})
 
     def read_document(self, source: ManifestSource) -> None:
@@ -261,7 +261,7 @@ class _ManifestReader:
         if not isinstance(name, str) or not self._check_name(source, kind, name):
             return
         address = Address(kind.name, name)
-        if address in self.found:
+        if address in self.resources:
             self._report_duplicate(source, address)
             return
         if envelope is None or spec is None:
@@ -274,7 +274,7 @@ class _ManifestReader:
             hint = "State lifecycle in the manifests of the resources."
             self._mark_broken(source, FieldError(("lifecycle",), "QC040", message, hint, key=True))
         self.declared[address] = DeclaredResource(source, shape)
-        self.found[address] = Resource(
+        self.resources[address] = Resource(
             address=address,
             spec=kind.canonical(spec),
             origin=Origin(file=source.page.file, line=(source.position_in_file(()) or (1, 1))[0]),
@@ -303,7 +303,7 @@ class _ManifestReader:
         return True
 
     def _report_duplicate(self, source: ManifestSource, address: Address) -> None:
-        origin = self.found[address].origin
+        origin = self.resources[address].origin
         message = f"{address} is declared twice; the first is in {origin}"
         self._mark_broken(
             source, FieldError(("metadata", "name"), "QC053", message, "Keep one of the two.")
@@ -313,11 +313,11 @@ class _ManifestReader:
         """Collections and aliases cannot share a name."""
         by_name = {k.name: k for k in self.kinds.values() if isinstance(k, Kind)}
         taken: dict[tuple[str, str], Address] = {}
-        for address in sorted(address for address in self.found if address.kind in by_name):
+        for address in sorted(address for address in self.resources if address.kind in by_name):
             space = by_name[address.kind].namespace
             other = taken.setdefault((space or address.kind, address.name), address)
             if other != address:
-                message = f"{address} has the name of {other} ({self.found[other].origin})"
+                message = f"{address} has the name of {other} ({self.resources[other].origin})"
                 hint = "Qdrant keeps them in one namespace; rename one of the two."
                 fault = FieldError(("metadata", "name"), "QC054", message, hint)
                 self._mark_broken(self.declared[address].source, fault)

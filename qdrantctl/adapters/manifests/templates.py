@@ -125,15 +125,15 @@ def render_template(
         line = _error_line(error.__traceback__)
         rule, message, hint = _explain_template_error(error, values)
         return page.make_violation(rule, message, hint, (line, 1) if line else None)
-    made = SourceText(page.file, text, _trace_lines(page.text, text, values, command))
+    result = SourceText(page.file, text, _trace_lines(page.text, text, values, command))
     try:
         text.encode()
     except UnicodeEncodeError as error:
         message = "template: it writes half a character, which UTF-8 cannot hold"
-        return made.make_violation(
-            "QC004", message, "Write it whole.", made.position_at(error.start)
+        return result.make_violation(
+            "QC004", message, "Write it whole.", result.position_at(error.start)
         )
-    return made
+    return result
 
 
 def _run_template(template: str, values: Mapping[str, Json], *, marks: bool) -> str:

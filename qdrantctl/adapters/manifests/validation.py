@@ -126,11 +126,11 @@ def _explain_wrong_value(path: Path, errors: list[Any], error: Any, about: str) 
 
 def _trees_along(shape: FieldTree, location: Iterable[str | int]) -> list[FieldTree]:
     """The shapes along a location of pydantic's; members of unions, named in it, lead nowhere."""
-    met = [shape]
+    result = [shape]
     for word in location:
-        if (inner := met[-1].child(word)) is not None:
-            met.append(inner)
-    return met
+        if (inner := result[-1].child(word)) is not None:
+            result.append(inner)
+    return result
 
 
 def _field_description(shape: FieldTree, location: Iterable[str | int]) -> str:

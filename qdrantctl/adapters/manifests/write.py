@@ -30,7 +30,7 @@ def make_file_stems(names: Iterable[str]) -> dict[str, str]:
     A name that a file cannot have, or that differs from another in case alone, is followed by a
     part of its digest.
     """
-    found: dict[str, str] = {}
+    result: dict[str, str] = {}
     seen: set[str] = set()
     for name in sorted(names):
         stem = name
@@ -39,8 +39,8 @@ def make_file_stems(names: Iterable[str]) -> dict[str, str]:
             plain = re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-")[:_LONGEST_STEM]
             stem = f"{plain or 'name'}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
         seen.add(stem.casefold())
-        found[name] = stem
-    return found
+        result[name] = stem
+    return result
 
 
 def render_manifest(

@@ -64,7 +64,7 @@ def probe_server(
         empty_key=probe_rest(url, "GET", "/collections", "with an empty key", {"api-key": ""}),
         wrong_key=probe_rest(url, "GET", "/collections", "with a random key", {"api-key": wrong}),
         forged_token=probe_rest(
-            url, "GET", "/collections", "with a token that nobody signed", bearer),
+            url, "GET", "/collections", "with a forged token", bearer),
         dashboard=probe_rest(url, "GET", "/dashboard", "without a key"),
         cors=probe_rest(
             url, "OPTIONS", "/collections", f"from the origin {ORIGIN}",
@@ -98,11 +98,11 @@ def _probe_plain_http(url: str) -> list[ProbeResult]:
 
 
 def _probe_metrics(url: str, port: int | None) -> list[ProbeResult]:
-    found = [probe_rest(url, "GET", "/metrics", "without a key")]
+    result = [probe_rest(url, "GET", "/metrics", "without a key")]
     if port:
         other = f"http://{urlsplit(url).netloc.rpartition(':')[0]}:{port}"
-        found.append(probe_rest(other, "GET", "/metrics", f"on {other}, without a key"))
-    return found
+        result.append(probe_rest(other, "GET", "/metrics", f"on {other}, without a key"))
+    return result
 
 
 def _probe_grpc_port(endpoint: Endpoint, port: int, wrong: str) -> GrpcExposure:

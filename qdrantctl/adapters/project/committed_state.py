@@ -56,15 +56,15 @@ def read_state(folder: Path) -> dict[str, str]:
 
     What lock has not written is none. Raises SettingsError.
     """
-    found: dict[str, str] = {}
+    result: dict[str, str] = {}
     for path in _list_state_files(folder):
         try:
             data = read_regular_file(path, MAX_STATE_BYTES)
         except OSError as error:
             raise SettingsError(f"{path} cannot be read: {error.strerror}") from None
         if data is not None and (text := decode_state_file(data)):
-            found[f"{path.parent.name}/{path.name}"] = text
-    return found
+            result[f"{path.parent.name}/{path.name}"] = text
+    return result
 
 
 def decode_state_file(data: bytes) -> str:

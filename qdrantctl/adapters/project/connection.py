@@ -162,7 +162,7 @@ def _check_key_target(
         message = f"the API key would be sent to {url_netloc(address)} in the clear"
         hint = "Use https, or say allow_http: true if the network between is trusted."
         raise ManifestError(
-            "the project file has errors; nothing was done",
+            "the project file has errors; no changes were made",
             (stated.make_violation("QC070", message, hint),),
         )
     _check_allowed_host(address, environ)

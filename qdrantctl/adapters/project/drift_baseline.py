@@ -16,7 +16,7 @@ def read_baseline(path: Path, owner: str) -> Baseline:
     """The baseline of an owner. Raises SettingsError for a file that is none, or another's."""
     hint = "drift --baseline FILE --update-baseline writes it."
     try:
-        found = Baseline.model_validate_json(path.read_bytes())
+        result = Baseline.model_validate_json(path.read_bytes())
     except OSError as error:
         why = error.strerror or ""
         raise SettingsError(f"the baseline {path} cannot be read", why=why, hint=hint) from None
@@ -25,15 +25,15 @@ def read_baseline(path: Path, owner: str) -> Baseline:
         where = ".".join(str(word) for word in first["loc"])
         why = f"{where}: {first['msg']}" if where else first["msg"]
         raise SettingsError(f"{path} is not a baseline", why=why, hint=hint) from None
-    if found.format_version.partition(".")[0] != DRIFT_FORMAT.partition(".")[0]:
-        why = f"Its format is {found.format_version}, this version knows {DRIFT_FORMAT}."
+    if result.format_version.partition(".")[0] != DRIFT_FORMAT.partition(".")[0]:
+        why = f"Its format is {result.format_version}, this version knows {DRIFT_FORMAT}."
         raise SettingsError(f"the baseline {path} cannot be read", why=why, hint=hint)
-    if found.owner != owner:
+    if result.owner != owner:
         raise SettingsError(
-            f"the baseline {path} is of {found.owner}, not of {owner}",
+            f"the baseline {path} is of {result.owner}, not of {owner}",
             hint="Keep one file for each project and environment.",
         )
-    return found
+    return result
 
 
 def write_baseline(path: Path, baseline: Baseline) -> None:

@@ -80,26 +80,26 @@ def load_template_values(merged: MergedEnvironment, root: FilePath) -> dict[str,
 
     Mappings are merged key by key, everything else is replaced. Raises ManifestError.
     """
-    found: dict[str, Json] = {}
+    result: dict[str, Json] = {}
     if files := merged.get("vars_files"):
         for position, file in enumerate(files.value):
-            found = _merge_values(
-                found, read_values_file(files.layer, file, (*files.path, position), root)
+            result = _merge_values(
+                result, read_values_file(files.layer, file, (*files.path, position), root)
             )
     for stated in merged.vars:
-        found = _merge_values(found, stated.value)
-    return found
+        result = _merge_values(result, stated.value)
+    return result
 
 
 def _merge_values(below: Mapping[str, Json], above: Mapping[str, Json]) -> dict[str, Json]:
-    found = dict(below)
+    result = dict(below)
     for key, value in above.items():
-        under = found.get(key)
+        under = result.get(key)
         if isinstance(under, dict) and isinstance(value, dict):
-            found[key] = _merge_values(under, value)
+            result[key] = _merge_values(under, value)
         else:
-            found[key] = value
-    return found
+            result[key] = value
+    return result
 
 
 def _find_contradictions(merged: MergedEnvironment) -> None:

@@ -42,7 +42,7 @@ def require_writable(path: Path) -> None:
         check_writable(path)
     except OSError as error:
         raise QdrantctlError(
-            f"{path} cannot be written: {error.strerror}; nothing was done",
+            f"{path} cannot be written: {error.strerror}; no changes were made",
             hint="Name a file in a folder that is there and that may be written to.",
         ) from None
 

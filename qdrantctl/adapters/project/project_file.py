@@ -158,9 +158,9 @@ def _read_small_file(path: FilePath) -> tuple[str, str]:
 
 def _validate_layer(model: type[FileModel], page: SourceText, document: YamlDocument) -> FileModel:
     """The document as a model. Raises ManifestError with everything that is wrong with it."""
-    found, faults = validate_document(model, document.value)
-    if found is not None:
-        return found
+    result, faults = validate_document(model, document.value)
+    if result is not None:
+        return result
     raise _project_file_error(
         *(
             redact_violation(
@@ -178,4 +178,4 @@ def _validate_layer(model: type[FileModel], page: SourceText, document: YamlDocu
 
 
 def _project_file_error(*violations: Violation) -> ManifestError:
-    return ManifestError("the project file has errors; nothing was done", violations)
+    return ManifestError("the project file has errors; no changes were made", violations)

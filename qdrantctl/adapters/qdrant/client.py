@@ -116,7 +116,7 @@ class RestClient:
             return parsedate_to_datetime(self._date)
         except ValueError:
             raise self._answers.error(
-                "its answers carry no Date header, so nobody can tell how long a lease holds",
+                "its answers carry no Date header, so the end of a lease cannot be computed",
                 hint="Is there a proxy between that takes it out?",
             ) from None
 

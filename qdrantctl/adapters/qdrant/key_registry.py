@@ -21,15 +21,15 @@ def writes_registry(call: Call) -> bool:
     return call.path.startswith(collection_path(REGISTRY_COLLECTION, ""))
 
 
-def registry_creation_requests(door: Client) -> Iterator[Call]:
+def registry_creation_requests(client: Client) -> Iterator[Call]:
     """The requests that make the registry as it should be; none where it is. Raises ClusterError.
 
     Each node has all of it, and finds a token by an index.
     """
-    found = get_or_none(door, Call(method="GET", path=collection_path(REGISTRY_COLLECTION)))
+    found = get_or_none(client, Call(method="GET", path=collection_path(REGISTRY_COLLECTION)))
     if found is None:
         yield own_collection.internal_collection_request(
-            door.server, REGISTRY_COLLECTION, everywhere=True
+            client.server, REGISTRY_COLLECTION, everywhere=True
         )
         found = {}
     if MATCHED not in (found.get("payload_schema") or {}):
@@ -38,14 +38,14 @@ def registry_creation_requests(door: Client) -> Iterator[Call]:
         yield Call(method="PUT", path=path, query=_WRITE_QUERY, body=body)
 
 
-def registry_exists(door: Client) -> bool:
+def registry_exists(client: Client) -> bool:
     """Whether there is one. Raises ClusterError."""
     path = collection_path(REGISTRY_COLLECTION, "exists")
-    return bool(door.request(Call(method="GET", path=path))["exists"])
+    return bool(client.request(Call(method="GET", path=path))["exists"])
 
 
 def write_generations(
-    door: Client, changed: Iterable[Generation], gone: Iterable[Generation] = ()
+    client: Client, changed: Iterable[Generation], gone: Iterable[Generation] = ()
 ) -> None:
     """Put generations in the place of what stood there, and take out others.
 
@@ -55,7 +55,7 @@ def write_generations(
     old = [generation.point for generation in gone]
     if points:
         path = collection_path(REGISTRY_COLLECTION, "points")
-        door.request(Call(method="PUT", path=path, query=_WRITE_QUERY, body={"points": points}))
+        client.request(Call(method="PUT", path=path, query=_WRITE_QUERY, body={"points": points}))
     if old:
         path = collection_path(REGISTRY_COLLECTION, "points", "delete")
-        door.request(Call(method="POST", path=path, query=_WRITE_QUERY, body={"points": old}))
+        client.request(Call(method="POST", path=path, query=_WRITE_QUERY, body={"points": old}))

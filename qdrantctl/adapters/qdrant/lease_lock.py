@@ -44,9 +44,9 @@ class HeldLease:
     """A lease that this process holds."""
 
     def __init__(
-        self, door: RestClient, lease: Lease, since: float, taken: tuple[Lease, ...]
+        self, client: RestClient, lease: Lease, since: float, taken: tuple[Lease, ...]
     ) -> None:
-        self._door = door
+        self._client = client
         self.lease = lease
         self.taken = taken
         """The expired leases that it was taken over from."""
@@ -65,8 +65,8 @@ class HeldLease:
         while late:
             started = time.monotonic()
             if started - self._renewed > LASTS / 2:
-                self._renew_once(self._door)
-            self._check_once(self._door)
+                self._renew_once(self._client)
+            self._check_once(self._client)
             late = time.monotonic() - started > RENEWED
 
     def release(self) -> None:
@@ -74,47 +74,49 @@ class HeldLease:
         self._leaving.set()
         self._renewing.join(LEAVING)
         with suppress(LeaseError):
-            self._check_once(self._door)
-            leases.delete_lease(self._door, self.lease)
+            self._check_once(self._client)
+            leases.delete_lease(self._client, self.lease)
 
     def _renew_repeatedly(self) -> None:
         """Renew from time to time: a single request of an apply may take minutes."""
-        with self._door.clone() as door:
+        with self._client.clone() as client:
             pause = RENEWED
             while not self._leaving.wait(pause):
                 try:
-                    self._renew_once(door)
+                    self._renew_once(client)
                     pause = RENEWED
                 except LeaseError:
                     return  # the next confirmation says so
                 except ClusterError:
                     pause = RENEWED / 4
 
-    def _renew_once(self, door: RestClient) -> None:
+    def _renew_once(self, client: RestClient) -> None:
         started = time.monotonic()
-        self._check_once(door)
-        leases.renew_lease(door, self.lease, _expiry_time(door.server_time))
+        self._check_once(client)
+        leases.renew_lease(client, self.lease, _expiry_time(client.server_time))
         self._renewed = started
 
-    def _check_once(self, door: RestClient) -> None:
+    def _check_once(self, client: RestClient) -> None:
         """Raises LeaseError when it is lost; nodes of a cluster may answer late, so asks twice."""
-        still_held = partial(self._is_still_held, door)
+        still_held = partial(self._is_still_held, client)
         if not poll(still_held, timeout=SETTLE_SECONDS, interval=SETTLE_SECONDS):
-            raise self._lease_lost(door)
+            raise self._lease_lost(client)
 
-    def _is_still_held(self, door: RestClient) -> bool:
+    def _is_still_held(self, client: RestClient) -> bool:
         owner, number = self.lease.owner, self.lease.number
-        found = leases.read_lease(door, owner, number)
+        found = leases.read_lease(client, owner, number)
         return bool(
-            found and found.id == self.lease.id and not leases.lease_exists(door, owner, number + 1)
+            found
+            and found.id == self.lease.id
+            and not leases.lease_exists(client, owner, number + 1)
         )
 
-    def _lease_lost(self, door: RestClient) -> LeaseError:
-        others = [lease for lease in leases.list_leases(door, self.lease.owner)
+    def _lease_lost(self, client: RestClient) -> LeaseError:
+        others = [lease for lease in leases.list_leases(client, self.lease.owner)
                   if lease.id != self.lease.id]  # fmt: skip
         why = f"{others[-1].who}, as {others[-1].name}." if others else ""
         return LeaseError(
-            f"{door.server.url}: the lease {self.lease.name} of this {self.lease.work} was "
+            f"{client.server.url}: the lease {self.lease.name} of this {self.lease.work} was "
             + ("taken over" if others else "broken, or taken over and released since"),
             why=why and f"Now it is held by {why}",
             hint="Nothing is written any more; plan again before the rest is applied.",
@@ -125,36 +127,36 @@ class HeldLease:
 class LeaseGuardedClient:
     """A door whose every write is let through only while the lease is held."""
 
-    door: RestClient
+    client: RestClient
     holding: HeldLease
 
     @property
     def server(self) -> Server:
         """The server behind the door."""
-        return self.door.server
+        return self.client.server
 
     def request(self, call: Call) -> Json:
         """The answer. Raises LeaseError instead of writing when the lease is lost."""
         if call.writes:
             self.holding.confirm()
-        return self.door.request(call)
+        return self.client.request(call)
 
     def prefetch(self, calls: Iterable[Call]) -> None:
         """A hint for the door behind."""
-        self.door.prefetch(calls)
+        self.client.prefetch(calls)
 
     @property
     def server_time(self) -> datetime:
         """What the server's clock said with the last answer. Raises ClusterError."""
-        return self.door.server_time
+        return self.client.server_time
 
     def for_node(self, url: str = "", *, timeout: float) -> LeaseGuardedClient:
         """One node of the cluster, under the same lease."""
-        return LeaseGuardedClient(self.door.for_node(url, timeout=timeout), self.holding)
+        return LeaseGuardedClient(self.client.for_node(url, timeout=timeout), self.holding)
 
     def download(self, call: Call) -> Iterator[bytes]:
         """The bytes that answer a GET, piece by piece. Raises ClusterError."""
-        return self.door.download(call)
+        return self.client.download(call)
 
     def upload_snapshot(
         self,
@@ -167,48 +169,50 @@ class LeaseGuardedClient:
     ) -> None:
         """Send a file. Raises LeaseError instead when the lease is lost."""
         self.holding.confirm()
-        self.door.upload_snapshot(collection, file_name, checksum, priority, chunks, size)
+        self.client.upload_snapshot(collection, file_name, checksum, priority, chunks, size)
 
     def close(self) -> None:
         """Close the door behind."""
-        self.door.close()
+        self.client.close()
 
 
-def acquire_lease(door: RestClient, owner: str, identity: Actor, unique: str) -> HeldLease:
+def acquire_lease(client: RestClient, owner: str, actor: Actor, unique: str) -> HeldLease:
     """Take the owner's lease. Raises LeaseError where another holds it.
 
     `unique` is random, and tells this lease from every other.
     """
     for _ in range(ACQUIRE_TRIES):
-        expired = tuple(leases.list_leases(door, owner))
+        expired = tuple(leases.list_leases(client, owner))
         for other in expired:
-            if not other.is_expired(door.server_time):
-                raise lease_held_error(other, door)
+            if not other.is_expired(client.server_time):
+                raise lease_held_error(other, client)
         since, number = time.monotonic(), expired[-1].number + 1 if expired else 1
-        mine = Lease(owner, number, unique, identity.who, identity.commit, identity.run,
-                     acquired=door.server_time, expires=_expiry_time(door.server_time))  # fmt: skip
-        if _create_lease(door, mine):
-            if _is_only_lease(door, mine, expired):
-                _remove_expired(door, expired, mine)
-                return HeldLease(door, mine, since, expired)
-            leases.delete_lease(door, mine)
+        mine = Lease(owner, number, unique, actor.who, actor.commit, actor.run,
+                     acquired=client.server_time,
+                     expires=_expiry_time(client.server_time))  # fmt: skip
+        if _create_lease(client, mine):
+            if _is_only_lease(client, mine, expired):
+                _remove_expired(client, expired, mine)
+                return HeldLease(client, mine, since, expired)
+            leases.delete_lease(client, mine)
         time.sleep(SETTLE_SECONDS)
     raise LeaseError(
-        f"{door.server.url}: the lease of {owner} could not be taken",
+        f"{client.server.url}: the lease of {owner} could not be taken",
         why="Others took it and gave it back at the same time.",
         hint="Try again.",
     )
 
 
-def lease_held_error(lease: Lease, door: RestClient) -> LeaseError:
+def lease_held_error(lease: Lease, client: RestClient) -> LeaseError:
     """What to say to whoever wants a lease that another holds."""
     words = f"run `qdrantctl lease break {lease.word}` if that {lease.work} is dead."
     if lease.expires:
         until = f"If it dies it can be taken over after {format_time(lease.expires)}"
-        until += f" ({lease.remaining(door.server_time)} s)"
+        until += f" ({lease.remaining(client.server_time)} s)"
         words = f"Wait with --lease-timeout SECONDS. {until}; {words}"
     return LeaseError(
-        f"{door.server.url}: another {lease.work} of {lease.whose} is running; nothing was done",
+        f"{client.server.url}: another {lease.work} of {lease.whose} is running; "
+        "no changes were made",
         why=f"The lease {lease.name} is held by {lease.who}.",
         hint=words[0].upper() + words[1:],
     )
@@ -218,14 +222,14 @@ def _expiry_time(now: datetime) -> datetime:
     return now + timedelta(seconds=LASTS)
 
 
-def _create_lease(door: RestClient, mine: Lease) -> bool:
+def _create_lease(client: RestClient, mine: Lease) -> bool:
     """Whether the lease was made. Where it may have been, looking tells."""
     try:
-        leases.create_lease(door, mine)
+        leases.create_lease(client, mine)
     except ClusterError as error:
         if error.conflict:
             return False
-        found = leases.read_lease(door, mine.owner, mine.number) if error.maybe_applied else None
+        found = leases.read_lease(client, mine.owner, mine.number) if error.maybe_applied else None
         if found is None or found.id != mine.id:
             if error.maybe_applied:
                 error.hint += f" Should {mine.name} appear later, it stands until it expires."
@@ -233,18 +237,18 @@ def _create_lease(door: RestClient, mine: Lease) -> bool:
     return True
 
 
-def _is_only_lease(door: RestClient, mine: Lease, expired: tuple[Lease, ...]) -> bool:
+def _is_only_lease(client: RestClient, mine: Lease, expired: tuple[Lease, ...]) -> bool:
     """Whether no lease has come that was not there, expired, before this one was made."""
     known = {(lease.number, lease.id) for lease in (*expired, mine)}
-    return {(other.number, other.id) for other in leases.list_leases(door, mine.owner)} <= known
+    return {(other.number, other.id) for other in leases.list_leases(client, mine.owner)} <= known
 
 
-def _remove_expired(door: RestClient, expired: tuple[Lease, ...], mine: Lease) -> None:
+def _remove_expired(client: RestClient, expired: tuple[Lease, ...], mine: Lease) -> None:
     """Remove what was taken over, so that who held it stops. Raises ClusterError, holding none."""
     try:
         for other in expired:
-            leases.delete_lease(door, other)
+            leases.delete_lease(client, other)
     except ClusterError:
         with suppress(ClusterError):
-            leases.delete_lease(door, mine)
+            leases.delete_lease(client, mine)
         raise

@@ -32,65 +32,65 @@ _NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 _POINT = 1
 
 
-def list_leases(door: RestClient, owner: str) -> list[Lease]:
+def list_leases(client: RestClient, owner: str) -> list[Lease]:
     """The leases of an owner, the lowest number first. Raises ClusterError."""
     prefix = lease_name(owner, "")
-    listed = door.request(Call(method="GET", path="/collections"))["collections"]
+    listed = client.request(Call(method="GET", path="/collections"))["collections"]
     rests = [entry["name"][len(prefix) :] for entry in listed if entry["name"].startswith(prefix)]
     numbers = sorted(int(rest) for rest in rests if _NUMBER.fullmatch(rest))
-    return [lease for number in numbers if (lease := read_lease(door, owner, number))]
+    return [lease for number in numbers if (lease := read_lease(client, owner, number))]
 
 
-def read_lease(door: RestClient, owner: str, number: int) -> Lease | None:
+def read_lease(client: RestClient, owner: str, number: int) -> Lease | None:
     """One lease; None where there is none. Raises ClusterError."""
     name = lease_name(owner, number)
-    if supports_metadata(door.server):
-        found = get_or_none(door, Call(method="GET", path=collection_path(name)))
+    if supports_metadata(client.server):
+        found = get_or_none(client, Call(method="GET", path=collection_path(name)))
         terms = found and found["config"].get("metadata")
     else:
         path = collection_path(name, "points", "scroll")
-        found = get_or_none(door, Call(method="POST", path=path, body={"limit": 1}))
+        found = get_or_none(client, Call(method="POST", path=path, body={"limit": 1}))
         terms = found and found["points"] and found["points"][0].get("payload")
     if found is None:
         return None
     return _parse_lease(owner, number, terms if isinstance(terms, dict) else {})
 
 
-def lease_exists(door: RestClient, owner: str, number: int) -> bool:
+def lease_exists(client: RestClient, owner: str, number: int) -> bool:
     """Whether there is a lease of this number. Raises ClusterError."""
     path = collection_path(lease_name(owner, number), "exists")
-    return bool(door.request(Call(method="GET", path=path))["exists"])
+    return bool(client.request(Call(method="GET", path=path))["exists"])
 
 
-def create_lease(door: RestClient, lease: Lease) -> None:
+def create_lease(client: RestClient, lease: Lease) -> None:
     """Make a lease. Of several at once the server lets one; ClusterError 409 for the others."""
     terms = _lease_terms(lease)
-    door.request(internal_collection_request(door.server, lease.name, terms))
-    if not supports_metadata(door.server):
+    client.request(internal_collection_request(client.server, lease.name, terms))
+    if not supports_metadata(client.server):
         try:
-            _write_lease_point(door, lease.name, terms)
+            _write_lease_point(client, lease.name, terms)
         except ClusterError:
             with suppress(ClusterError):
-                delete_lease(door, lease)
+                delete_lease(client, lease)
             raise
 
 
-def renew_lease(door: RestClient, lease: Lease, expires: datetime) -> None:
+def renew_lease(client: RestClient, lease: Lease, expires: datetime) -> None:
     """Give a lease a new end. Raises ClusterError."""
-    if supports_metadata(door.server):
+    if supports_metadata(client.server):
         body = {"metadata": {"expires": format_time(expires)}}
-        door.request(Call(method="PATCH", path=collection_path(lease.name), body=body))
+        client.request(Call(method="PATCH", path=collection_path(lease.name), body=body))
     else:
         _write_lease_point(
-            door, lease.name, _lease_terms(lease) | {"expires": format_time(expires)}
+            client, lease.name, _lease_terms(lease) | {"expires": format_time(expires)}
         )
 
 
-def delete_lease(door: RestClient, lease: Lease) -> None:
+def delete_lease(client: RestClient, lease: Lease) -> None:
     """Remove a lease; it may be gone already. Raises ClusterError."""
     for left in range(LEASE_READ_TRIES - 1, -1, -1):
         try:
-            door.request(Call(method="DELETE", path=collection_path(lease.name)))
+            client.request(Call(method="DELETE", path=collection_path(lease.name)))
         except ClusterError as error:
             if not error.maybe_applied or not left:
                 raise
@@ -98,10 +98,10 @@ def delete_lease(door: RestClient, lease: Lease) -> None:
             return
 
 
-def _write_lease_point(door: RestClient, name: str, terms: dict[str, Json]) -> None:
+def _write_lease_point(client: RestClient, name: str, terms: dict[str, Json]) -> None:
     query = {"wait": "true", "ordering": "strong"}
     body = {"points": [{"id": _POINT, "vector": {}, "payload": terms}]}
-    door.request(Call(method="PUT", path=collection_path(name, "points"), query=query, body=body))
+    client.request(Call(method="PUT", path=collection_path(name, "points"), query=query, body=body))
 
 
 def _lease_terms(lease: Lease) -> dict[str, Json]:

@@ -40,7 +40,7 @@ def ledger_creation_request(server: Server) -> Call:
     return own_collection.internal_collection_request(server, LEDGER_COLLECTION)
 
 
-def read_ledger(door: Client) -> LedgerContents:
+def read_ledger(client: Client) -> LedgerContents:
     """Everything the ledger holds. Only 404 means that there is none; other errors are raised.
 
     One replica is asked: a write is only answered once every replica that is up has it, and the
@@ -53,13 +53,13 @@ def read_ledger(door: Client) -> LedgerContents:
         if offset is not ABSENT:
             body["offset"] = offset
         path = collection_path(LEDGER_COLLECTION, "points", "scroll")
-        page = get_or_none(door, Call(method="POST", path=path, body=body))
+        page = get_or_none(client, Call(method="POST", path=path, body=body))
         if page is None:
             return LedgerContents()
         for point in page["points"]:
             payload = point.get("payload") or {}
             if "address" in payload:
-                entries[_parse_address(payload, door)] = payload
+                entries[_parse_address(payload, client)] = payload
             else:
                 cluster_id = str(payload.get("cluster_id") or cluster_id)
         offset = page.get("next_page_offset")
@@ -67,21 +67,21 @@ def read_ledger(door: Client) -> LedgerContents:
             return LedgerContents(True, cluster_id, entries)
 
 
-def write_entries(door: Client, entries: Iterable[Mapping[str, Json]]) -> None:
+def write_entries(client: Client, entries: Iterable[Mapping[str, Json]]) -> None:
     """Write entries, each in place of what was remembered of its address. Raises ClusterError."""
-    _upsert_points(door, [(str(entry["address"]), dict(entry)) for entry in entries])
+    _upsert_points(client, [(str(entry["address"]), dict(entry)) for entry in entries])
 
 
-def remove_entry(door: Client, address: str) -> None:
+def remove_entry(client: Client, address: str) -> None:
     """Forget an address; nothing where it is not known. Raises ClusterError."""
     path = collection_path(LEDGER_COLLECTION, "points", "delete")
     body = {"points": [ledger_point_id(address)]}
-    door.request(Call(method="POST", path=path, query={"wait": "true"}, body=body))
+    client.request(Call(method="POST", path=path, query={"wait": "true"}, body=body))
 
 
-def write_cluster_id(door: Client, cluster_id: str) -> None:
+def write_cluster_id(client: Client, cluster_id: str) -> None:
     """Give the cluster its random id. Raises ClusterError."""
-    _upsert_points(door, [(_CLUSTER, {"cluster_id": cluster_id})])
+    _upsert_points(client, [(_CLUSTER, {"cluster_id": cluster_id})])
 
 
 def ledger_point_id(address: str) -> str:
@@ -117,7 +117,7 @@ def _name_parts(address: Address) -> list[str]:
     return [address.name] if held else address.name.split("/")
 
 
-def _upsert_points(door: Client, points: list[tuple[str, dict[str, Json]]]) -> None:
+def _upsert_points(client: Client, points: list[tuple[str, dict[str, Json]]]) -> None:
     """Write points. The stricter orderings need one certain node, which may be down."""
     body = {
         "points": [
@@ -126,10 +126,10 @@ def _upsert_points(door: Client, points: list[tuple[str, dict[str, Json]]]) -> N
         ]
     }
     path = collection_path(LEDGER_COLLECTION, "points")
-    door.request(Call(method="PUT", path=path, query={"wait": "true"}, body=body))
+    client.request(Call(method="PUT", path=path, query={"wait": "true"}, body=body))
 
 
-def _parse_address(payload: Mapping[str, Json], door: Client) -> Address:
+def _parse_address(payload: Mapping[str, Json], client: Client) -> Address:
     """The address of an entry that can be used. Raises ClusterError for one that was tampered."""
     try:
         address = Address.parse(str(payload["address"]))
@@ -139,7 +139,7 @@ def _parse_address(payload: Mapping[str, Json], door: Client) -> Address:
         sound = False
     if not sound or any(map(unsendable_reason, _name_parts(address))):
         raise ClusterError(
-            f"{door.server.url}: the ledger holds an entry for "
+            f"{client.server.url}: the ledger holds an entry for "
             f"{str(payload.get('address'))[:100]!r} that qdrantctl did not write",
             hint=f"Look at the points of {LEDGER_COLLECTION} and delete the one with this "
             "address; the resource itself is not touched.",

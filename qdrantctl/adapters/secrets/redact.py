@@ -27,10 +27,10 @@ def redact_violation(
 ) -> Violation:
     """What is wrong with a project file, with nothing in it that may be a secret."""
     secrets = (*_literal_keys(document), *find_secrets(document.value, api_key)) if document else ()
-    found = redact_secrets(violation, secrets, api_key, document)
-    if found.snippet is ABSENT:
-        return found
-    return found.model_copy(update={"snippet": _KEY.sub(rf"\1{HIDDEN}", str(found.snippet))})
+    result = redact_secrets(violation, secrets, api_key, document)
+    if result.snippet is ABSENT:
+        return result
+    return result.model_copy(update={"snippet": _KEY.sub(rf"\1{HIDDEN}", str(result.snippet))})
 
 
 def redact_secrets(

@@ -122,11 +122,11 @@ def _read_blobs(root: Path, ids: list[bytes]) -> list[bytes] | None:
     answer = run_git(root, "cat-file", "--batch", stdin=b"".join(each + b"\n" for each in ids))
     if answer is None or answer[0] != 0:
         return None
-    found, rest = [], memoryview(answer[1])
+    result, rest = [], memoryview(answer[1])
     for _ in ids:
         head, _, _ = bytes(rest[:200]).partition(b"\n")
         size = int(head.split()[-1])
         start = len(head) + 1
-        found.append(bytes(rest[start : start + size]))
+        result.append(bytes(rest[start : start + size]))
         rest = rest[start + size + 1 :]
-    return found
+    return result

@@ -84,9 +84,9 @@ def _request_with_token(endpoint: Endpoint, secret: str) -> int:
     """The status for a token that is signed with `secret` and may see nothing."""
     ends = datetime.now(UTC) + _PROBED
     token = encode_token({"access": [], "exp": int(ends.timestamp()), "sub": "qdrantctl"}, secret)
-    with RestClient(replace(endpoint, api_key=token)) as door:
+    with RestClient(replace(endpoint, api_key=token)) as client:
         try:
-            door.request(Call(method="GET", path="/collections"))
+            client.request(Call(method="GET", path="/collections"))
         except ClusterError as error:
             if error.status not in (UNAUTHORIZED, FORBIDDEN):
                 raise

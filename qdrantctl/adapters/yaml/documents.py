@@ -79,15 +79,15 @@ class YamlDocument:
 
     def position_of(self, path: Path, *, key: bool = False) -> Position:
         """Where the value at `path` stands (or its key), or the nearest thing above it."""
-        found: Position = (self.line, 1)
+        result: Position = (self.line, 1)
         marks = self.marks
         for position, word in enumerate(path, 1):
             mark = marks.get(word) if marks else None
             if mark is None:
                 break
-            found = mark.key_position if key or position < len(path) else mark.value_position
+            result = mark.key_position if key or position < len(path) else mark.value_position
             marks = mark.below
-        return found
+        return result
 
 
 def read_documents(page: SourceText) -> tuple[list[YamlDocument], list[Violation]]:
@@ -186,7 +186,7 @@ class _DocumentReader:
         return value, marks
 
     def _read_mapping(self, start: Any, marks: NodePositions, depth: int) -> dict[str, Json]:
-        found: dict[str, Json] = {}
+        result: dict[str, Json] = {}
         merges: list[tuple[Json, Any]] = []
         next_event = self.next_event
         while type(event := next_event()) is not MappingEndEvent:
@@ -195,22 +195,22 @@ class _DocumentReader:
             if key == "<<" and event.implicit[0]:
                 merges.append((self._read_value(inner, depth)[0], event))
                 continue
-            if key in found:
+            if key in result:
                 self._report_duplicate_key(event, key, marks[key].key_position)
             value, below = self._read_value(inner, depth)
             marks[key] = NodePosition(event.start_mark, inner.start_mark, below)
-            found[key] = value
+            result[key] = value
         for value, event in merges:
-            self._merge_keys(found, value, event, marks)
-        return found
+            self._merge_keys(result, value, event, marks)
+        return result
 
     def _read_sequence(self, marks: NodePositions, depth: int) -> list[Json]:
-        found: list[Json] = []
+        result: list[Json] = []
         while type(event := self.next_event()) is not SequenceEndEvent:
             value, below = self._read_value(event, depth)
-            marks[len(found)] = NodePosition(event.start_mark, event.start_mark, below)
-            found.append(value)
-        return found
+            marks[len(result)] = NodePosition(event.start_mark, event.start_mark, below)
+            result.append(value)
+        return result
 
     def _read_scalar(self, event: Any) -> Json:
         plain, quoted = event.implicit

@@ -35,10 +35,10 @@ class YamlEditor:
 
     def edited_text(self) -> str:
         """The text with all edits. Of two at one place the first that was noted comes first."""
-        made = self.text
+        result = self.text
         for start, end, words in sorted(self.edits, key=lambda edit: edit[:2])[::-1]:
-            made = made[:start] + words + made[end:]
-        return made
+            result = result[:start] + words + result[end:]
+        return result
 
     def change_value(self, node: YamlNode, old: Json, new: Json, shape: FieldTree | None) -> None:
         """Make the value at `node`, which is `old`, into `new`. Raises Awkward."""

@@ -55,11 +55,11 @@ def compose_nodes(text: str) -> list[YamlNode]:
 
 
 def _compose_documents(text: str, next_event: Callable[[], Any]) -> list[YamlNode]:
-    found: list[YamlNode] = []
+    result: list[YamlNode] = []
     while type(event := next_event()) is not StreamEndEvent:
         if type(event) is DocumentStartEvent:
-            found.append(_compose_node(text, next_event(), next_event))
-    return found
+            result.append(_compose_node(text, next_event(), next_event))
+    return result
 
 
 def _compose_node(text: str, event: Any, next_event: Callable[[], Any]) -> YamlNode:

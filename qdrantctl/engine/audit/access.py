@@ -37,13 +37,13 @@ def _judge_no_key(evidence: Evidence) -> Iterator[Verdict]:
 
 def _judge_empty_key(evidence: Evidence) -> Iterator[Verdict]:
     yield from _judge_rest_access(
-        "QA202", get_exposure(evidence).empty_key, "whoever sends an empty key"
+        "QA202", get_exposure(evidence).empty_key, "a caller with an empty key"
     )
 
 
 def _judge_wrong_key(evidence: Evidence) -> Iterator[Verdict]:
     yield from _judge_rest_access(
-        "QA203", get_exposure(evidence).wrong_key, "whoever sends any key"
+        "QA203", get_exposure(evidence).wrong_key, "a caller with any key"
     )
 
 
@@ -96,7 +96,7 @@ def _judge_tokens(evidence: Evidence) -> Iterator[Verdict]:
             "QA206", "tokens are not looked at, so every client has a whole key", reply
         )
     elif reply.is_granted:
-        yield fail_verdict("QA206", "even a token that nobody signed is let in", reply)
+        yield fail_verdict("QA206", "even an unsigned token is accepted", reply)
     else:
         yield not_visible("QA206", f"the server answered {reply.code or reply.said}", reply)
 

@@ -37,7 +37,7 @@ def _judge_scheme(evidence: Evidence) -> Iterator[Verdict]:
     if seen.tls is None:
         yield fail_verdict(
             "QA101",
-            "the address is plain http: whoever is between reads keys and points, and changes them",
+            "the address is plain http: any host in between can read and change keys and points",
         )
     elif not seen.tls.version:
         yield fail_verdict("QA101", f"no TLS on {seen.url}: {seen.tls.untrusted}")

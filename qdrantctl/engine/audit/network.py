@@ -50,7 +50,7 @@ def _judge_metrics(evidence: Evidence) -> Iterator[Verdict]:
     seen = get_exposure(evidence)
     rest, *own = seen.metrics
     if told := [reply for reply in seen.metrics if reply.is_granted]:
-        yield fail_verdict("QA602", "metrics are told to everybody", *told)
+        yield fail_verdict("QA602", "metrics are served without a key", *told)
     elif not rest.is_refused and rest.code != "404":
         yield not_visible("QA602", f"the server answered {rest.code or rest.said}", rest)
     elif own or (seen.version and seen.version < METRICS_SINCE):
@@ -131,14 +131,14 @@ def _judge_refusals(evidence: Evidence) -> Iterator[Verdict]:
 
 def _count_refusals(telemetry: Mapping[str, object]) -> dict[str, int]:
     """How often each refusal was answered over REST; gRPC's are not counted by status."""
-    found = dict.fromkeys(REFUSALS, 0)
+    result = dict.fromkeys(REFUSALS, 0)
     requests = telemetry.get("requests")
     rest = requests.get("rest") if isinstance(requests, dict) else None
     for statuses in ((rest or {}).get("responses") or {}).values():
         for status, counters in statuses.items():
-            if status in found:
-                found[status] += int(counters.get("count") or 0)
-    return found
+            if status in result:
+                result[status] += int(counters.get("count") or 0)
+    return result
 
 
 NETWORK_CHECKS: dict[str, Check] = {

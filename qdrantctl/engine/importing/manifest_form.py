@@ -1,4 +1,4 @@
-"""Live specs in the words of a person: without what is there by itself, in short forms. Pure."""
+"""Live specs in the manifest's notation: without server defaults, in short forms. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from qdrantctl.model.resource import canonical_json
 from qdrantctl.model.spec import FieldTree, Path
 
 ENOUGH = 3
-"""Resources that must be there before what nearly all of them have tells of the server."""
+"""Resources needed before a value that all but one share counts as a server default."""
 
 JsonTree = Mapping[Any, Json]
 
@@ -19,10 +19,10 @@ JsonTree = Mapping[Any, Json]
 def unreliable_defaults(
     unset: JsonTree, witnesses: Sequence[JsonTree], path: Path = ()
 ) -> frozenset[Path]:
-    """Where this server, by what is on it, gives something else by itself than `unset` says.
+    """The paths where the live resources show other server defaults than `unset`.
 
-    A server may have defaults of its own, which it tells nobody. They show in a resource that
-    nobody set anything on; failing that, where all resources or all but one have another value.
+    A server may have configured defaults that it does not report. They are inferred where all
+    resources, or all but one, have another value.
     """
     found: set[Path] = set()
     for key, value in unset.items():
@@ -47,7 +47,7 @@ def without_defaults(
     doubts: frozenset[Path] = frozenset(),
     path: Path = (),
 ) -> Json:
-    """`spec` without what is there by itself; sections that hold nothing else go, too."""
+    """`spec` without server defaults, and without sections that hold nothing else."""
     found: dict[Any, Json] = {}
     for key, value in shape.as_mapping(spec).items():
         here = (*path, key)
@@ -63,29 +63,29 @@ def without_defaults(
 
 def to_manifest_form(shape: FieldTree, value: Json) -> Json:
     """A canonical value as a person would write it: short where that says the same, maps sorted."""
-    found: Json
+    result: Json
     if shape.fields and isinstance(value, Mapping):
-        found = {
+        result = {
             key: to_manifest_form(inner, value[key])
             for key, inner in shape.fields.items()
             if key in value
         }
     elif shape.entries is not None and isinstance(value, Mapping):
-        found = {key: to_manifest_form(shape.entries, value[key]) for key in sorted(value)}
+        result = {key: to_manifest_form(shape.entries, value[key]) for key in sorted(value)}
     elif shape.entries is not None and isinstance(value, list):
-        found = [to_manifest_form(shape.entries, entry) for entry in value]
+        result = [to_manifest_form(shape.entries, entry) for entry in value]
     else:
         return _sort_opaque(value)
     short = shape.rule.shorthand_key
-    if isinstance(found, dict) and short is not None and found.keys() == {short}:
-        return _single_value(found)
-    if shape.rule.value_member and isinstance(found, dict):
-        return [_single_member(shape, {}, *entry) for entry in found.items()]
-    return found
+    if isinstance(result, dict) and short is not None and result.keys() == {short}:
+        return _single_value(result)
+    if shape.rule.value_member and isinstance(result, dict):
+        return [_single_member(shape, {}, *entry) for entry in result.items()]
+    return result
 
 
 def _single_member(shape: FieldTree, stated: JsonTree, word: Json, what: Json) -> Json:
-    """An entry of a list whose entries say one thing."""
+    """An entry of a list whose entries have one value besides their key."""
     return {**stated, shape.rule.key: word, shape.rule.value_member: what}
 
 
@@ -98,14 +98,14 @@ def _single_value(section: Mapping[Any, Json]) -> Json:
 
 
 def _sort_opaque(value: Json) -> Json:
-    """What nobody looks into, its keys sorted: the server tells them in any order."""
+    """An opaque value with sorted keys: the server returns them in any order."""
     if isinstance(value, Mapping):
         return {key: _sort_opaque(value[key]) for key in sorted(value)}
     return [_sort_opaque(entry) for entry in value] if isinstance(value, list) else value
 
 
 def rewrite_in_place(shape: FieldTree, stated: Json, before: Json, after: Json) -> Json:
-    """`after` in the words of `stated`, which says `before`: what is the same stays as written."""
+    """`after` in the notation of `stated`, which means `before`; equal parts stay as written."""
     if after is ABSENT or json_equal(before, after):
         return after if after is ABSENT else stated
     if isinstance(stated, Mapping) and isinstance(before, Mapping) and isinstance(after, Mapping):
@@ -122,19 +122,21 @@ def rewrite_in_place(shape: FieldTree, stated: Json, before: Json, after: Json) 
 def _rewrite_mapping(shape: FieldTree, stated: JsonTree, before: JsonTree, after: JsonTree) -> Json:
     """A section or a map, its keys in the order in which they are stated; new ones come last."""
     words: dict[Any, Any] = {shape.key_in(stated, word): word for word in before}
-    found: dict[Any, Json] = {}
+    result: dict[Any, Json] = {}
     for key, value in stated.items():
         word: Any = words.get(key, key)
         inner, was, now = shape.child(word), before.get(word), after.get(word, ABSENT)
         if key in words:
             value = rewrite_in_place(inner, value, was, now) if inner else now
         if value is not ABSENT:
-            found[key] = value
+            result[key] = value
     for word, value in after.items():
         if word not in before:
             key, inner = shape.key_in(stated, word), shape.child(word)
-            found[word if key is None else key] = to_manifest_form(inner, value) if inner else value
-    return found
+            result[word if key is None else key] = (
+                to_manifest_form(inner, value) if inner else value
+            )
+    return result
 
 
 def _rewrite_list(shape: FieldTree, stated: list[Json], before: Json, after: Json) -> Json:

@@ -197,14 +197,14 @@ def _field_names(fields: Sequence[FieldChange]) -> str:
 def _interruption_reason(applied: Resource | None) -> str:
     """The reason for a change that an interrupted apply had begun; empty otherwise."""
     pending = applied is not None and applied.record and applied.record.pending is not None
-    return "an interrupted apply did not finish it" if pending else ""
+    return "left incomplete by an interrupted apply" if pending else ""
 
 
 def _without_clashes(
     drafts: Mapping[Address, DraftChange], plan_input: PlanInput, kinds: Mapping[str, Kind]
 ) -> dict[Address, DraftChange]:
     """Refuse creations whose name is taken by another kind that this plan does not delete."""
-    found = dict(drafts)
+    result = dict(drafts)
     for address, draft in drafts.items():
         if draft.action is not Action.CREATE or not kinds[address.kind].namespace:
             continue
@@ -214,15 +214,15 @@ def _without_clashes(
             leaves = taken in drafts and drafts[taken].action is Action.DELETE
             if clashes and not leaves and other.namespace == kinds[address.kind].namespace:
                 because = f"the name is taken by {taken}, which this plan does not delete"
-                found[address] = DraftChange(address, Action.REFUSED, (), because)
-    return found
+                result[address] = DraftChange(address, Action.REFUSED, (), because)
+    return result
 
 
 def _without_renames(
     drafts: Mapping[Address, DraftChange], plan_input: PlanInput, kinds: Mapping[str, Kind]
 ) -> dict[Address, DraftChange]:
     """A delete and a create with equal specs look like a rename, which would lose every point."""
-    found = dict(drafts)
+    result = dict(drafts)
     leaving = {
         (old.kind, canonical_json(plan_input.live[old].spec)): old
         for old, draft in drafts.items()
@@ -237,15 +237,15 @@ def _without_renames(
         if draft.action is not Action.CREATE:
             continue
         leaver = leaving.get((address.kind, canonical_json(plan_input.desired[address].spec)))
-        if leaver and found[leaver].action is Action.DELETE:
+        if leaver and result[leaver].action is Action.DELETE:
             because = (
                 f"looks like a rename of {leaver}, and Qdrant cannot rename a collection. Keep the "
                 f"name and give it an alias; or put {leaver} under removed to keep its points; or "
                 f"allow the loss with --allow-delete {leaver}"
             )
-            found[address] = DraftChange(address, Action.REFUSED, (), because)
-            found[leaver] = DraftChange(leaver, Action.NOOP, because=f"see {address}")
-    return found
+            result[address] = DraftChange(address, Action.REFUSED, (), because)
+            result[leaver] = DraftChange(leaver, Action.NOOP, because=f"see {address}")
+    return result
 
 
 def _build_change(

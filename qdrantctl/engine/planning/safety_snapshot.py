@@ -38,7 +38,7 @@ def skipped_snapshot(change: Change) -> Violation:
         severity=Severity.WARNING,
         address=change.address,
         message=f"points are destroyed, and no snapshot is taken before ({SKIP})",
-        hint="There will be no way back. Leave the flag out if the points may be wanted again.",
+        hint="The points cannot be restored. Leave the flag out if they may be needed again.",
     )
 
 
@@ -57,5 +57,5 @@ def missing_nodes_violation(
         f"and {named}; a snapshot taken on one node holds only its own shards",
         hint="State every node's own address in the environment, as in nodes: "
         "[https://qdrant-0.example.com:6333, …]"
-        + ("." if protected else f"; or go without a way back: {SKIP} {change.address}."),
+        + ("." if protected else f"; or skip the snapshot: {SKIP} {change.address}."),
     )

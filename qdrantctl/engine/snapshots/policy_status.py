@@ -25,7 +25,7 @@ WORDS = ("overdue", "incomplete", "unverified", "superfluous", "unseen", "restor
 _HINTS = {
     "restoring": "Run that restore again when it is not under way any more; a plan says how.",
     "unseen": "What is on the cluster is seen while every node is up, what is at a store by "
-    "whoever plans with its credentials.",
+    "the user who plans with its credentials.",
     "overdue": "Run `qdrantctl snapshots run` every few minutes, as from cron.",
     "unverified": "Run `qdrantctl snapshots verify`.",
     "superfluous": "`qdrantctl snapshots prune` removes it.",

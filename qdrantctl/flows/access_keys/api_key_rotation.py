@@ -1,6 +1,6 @@
 """The flow of `keys replace-api-key`: what a new API key breaks, and the order that breaks least.
 
-It only reads. The key stands in the configuration of the nodes, where no API reaches it.
+It only reads. The key is stored in the configuration of the nodes, where no API reaches it.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ _AT_ONCE = (
 )
 
 
-def plan_api_key_rotation(door: Client, clock: Callable[[], datetime]) -> ApiKeyRotation:
+def plan_api_key_rotation(client: Client, clock: Callable[[], datetime]) -> ApiKeyRotation:
     """What a new API key means here. Raises ClusterError."""
-    memory = ledger.read_ledger(door)
-    rolling = door.server.version >= SECOND_KEY
+    ledger_contents = ledger.read_ledger(client)
+    rolling = client.server.version >= SECOND_KEY
     return ApiKeyRotation(
-        url=door.server.url,
-        version=str(door.server.version),
-        nodes=door.server.peers,
+        url=client.server.url,
+        version=str(client.server.version),
+        nodes=client.server.peers,
         rolling=rolling,
-        broken=tuple(_invalidated_tokens(memory, clock())),
+        broken=tuple(_invalidated_tokens(ledger_contents, clock())),
         steps=_ROLLING if rolling else _AT_ONCE,
     )
 

@@ -57,26 +57,26 @@ def check_token(
 def inspect_token(token: str, endpoint: Endpoint, also: tuple[str, ...]) -> CheckedToken:
     """What a token claims and may do; `also` are names to try beside those that it names.
 
-    Raises QdrantctlError for what is no token, ClusterError where nobody answers.
+    Raises QdrantctlError for what is no token, ClusterError where the server does not answer.
     """
     claims = read_claims(token)
     access = _parse_access(claims.get("access", "m"))
     expires = claims.get("exp", 0)
-    made = CheckedToken(
+    checked = CheckedToken(
         subject=str(claims.get("sub") or ""),
         expires=_format_seconds(expires),
         revocable="value_exists" in claims,
         access=access,
         warnings=tuple(_token_warnings(claims)),
     )
-    with RestClient(replace(endpoint, api_key=token)) as door:
-        if refused := _refusal_reason(door):
-            return made.model_copy(update={"refused": refused})
-        probes = list(_probe_cluster(door, access))
+    with RestClient(replace(endpoint, api_key=token)) as client:
+        if refused := _refusal_reason(client):
+            return checked.model_copy(update={"refused": refused})
+        probes = list(_probe_cluster(client, access))
         names = [name for name in access if name != EVERYWHERE]
         for name in dict.fromkeys([*names, *also]):
-            probes += _probe_collection(door, access, name)
-    return made.model_copy(update={"probes": tuple(probes)})
+            probes += _probe_collection(client, access, name)
+    return checked.model_copy(update={"probes": tuple(probes)})
 
 
 def _format_seconds(seconds: Json) -> str:
@@ -84,11 +84,11 @@ def _format_seconds(seconds: Json) -> str:
     return format_time(datetime.fromtimestamp(seconds, UTC)) if usual else ""
 
 
-def _parse_access(stated: Json) -> Mapping[str, str]:
+def _parse_access(claim: Json) -> Mapping[str, str]:
     """The claim as a scope; what the server would not read is left out, and it refuses it."""
-    if isinstance(stated, str):
-        return {EVERYWHERE: stated} if stated in GRANTS else {}
-    entries = stated if isinstance(stated, list) else []
+    if isinstance(claim, str):
+        return {EVERYWHERE: claim} if claim in GRANTS else {}
+    entries = claim if isinstance(claim, list) else []
     return {
         str(entry["collection"]): str(entry["access"])
         for entry in entries
@@ -105,13 +105,13 @@ def _token_warnings(claims: Mapping[str, Json]) -> Iterator[str]:
         yield "the server ignores nbf: it is taken before that time, too"
     exists = claims.get("value_exists")
     if isinstance(exists, dict) and exists.get("matches") == []:
-        yield "its value_exists matches anything, so nobody can revoke it"
+        yield "its value_exists matches anything, so it cannot be revoked"
 
 
-def _refusal_reason(door: RestClient) -> str:
+def _refusal_reason(client: RestClient) -> str:
     """Why the server does not take the token at all; empty when it does."""
     try:
-        door.request(Call(method="GET", path="/collections"))
+        client.request(Call(method="GET", path="/collections"))
     except ClusterError as error:
         if not (error.forbidden or error.status == UNAUTHORIZED):
             raise
@@ -119,23 +119,23 @@ def _refusal_reason(door: RestClient) -> str:
             return f"the registry it depends on is missing ({REGISTRY_COLLECTION})"
         if _REVOKED in error.why:
             return "it was revoked: what it names is no longer in the registry"
-        why = next((why for word, why in _WHY.items() if word in error.why), "")
+        why = next((why for fragment, why in _WHY.items() if fragment in error.why), "")
         return why or "the server takes no such token; is service.jwt_rbac switched on there?"
     return ""
 
 
-def _probe_cluster(door: RestClient, access: Mapping[str, str]) -> Iterator[TokenProbe]:
+def _probe_cluster(client: RestClient, access: Mapping[str, str]) -> Iterator[TokenProbe]:
     may = list_abilities(access, EVERYWHERE)
     yield _run_probe(
-        door, EVERYWHERE, "see the whole cluster", may, Call(method="GET", path="/cluster")
+        client, EVERYWHERE, "see the whole cluster", may, Call(method="GET", path="/cluster")
     )
     manage = "make, change and delete collections and aliases"
     change = Call(method="PATCH", path=collection_path(_NONE), body={"optimizers_config": {}})
-    yield _run_probe(door, EVERYWHERE, manage, may, change)
+    yield _run_probe(client, EVERYWHERE, manage, may, change)
 
 
 def _probe_collection(
-    door: RestClient, access: Mapping[str, str], name: str
+    client: RestClient, access: Mapping[str, str], name: str
 ) -> Iterator[TokenProbe]:
     may = list_abilities(access, name)
     calls = {
@@ -155,38 +155,38 @@ def _probe_collection(
             method="DELETE", path=collection_path(name, "snapshots", _NONE)
         ),
     }
-    there = _name_exists(door, name)
+    exists = _name_exists(client, name)
     for action, call in calls.items():
-        yield _run_probe(door, name, action, may, call, there=there)
+        yield _run_probe(client, name, action, may, call, exists=exists)
 
 
-def _name_exists(door: RestClient, name: str) -> bool:
+def _name_exists(client: RestClient, name: str) -> bool:
     """Whether the name stands for something, as far as this token is told."""
     try:
-        door.request(Call(method="GET", path=collection_path(name)))
+        client.request(Call(method="GET", path=collection_path(name)))
     except ClusterError as error:
         return not error.not_found
     return True
 
 
 def _run_probe(
-    door: RestClient,
+    client: RestClient,
     name: str,
     action: str,
     may: tuple[str, ...],
     call: Call,
     *,
-    there: bool = True,
+    exists: bool = True,
 ) -> TokenProbe:
     """Whether the server lets the token do it. That something is missing comes after that."""
     allowed: bool | None = True
     try:
-        door.request(call)
+        client.request(call)
     except ClusterError as error:
         if error.forbidden or error.status == UNAUTHORIZED:
             allowed = False
         elif not error.status or error.status >= 429:
             allowed = None
     return TokenProbe(
-        name=name, action=action, claimed=action in may, allowed=allowed if there else None
+        name=name, action=action, claimed=action in may, allowed=allowed if exists else None
     )

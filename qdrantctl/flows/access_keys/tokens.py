@@ -59,22 +59,22 @@ class IssuedToken:
     token: str
 
     def __repr__(self) -> str:
-        return f"Issued({self.name!r})"
+        return f"IssuedToken({self.name!r})"
 
 
 @dataclass(frozen=True, slots=True)
 class Keyring:
     """The keys of one owner, on one cluster, at one time."""
 
-    door: Client
+    client: Client
     owner: str
     identity: Actor
     now: datetime
     """The server's clock."""
     keys: dict[str, AppliedKey]
-    """By name, as they stand after whatever was done with this keyring."""
+    """By name, with every change made through this keyring."""
     ledger: bool
-    """Whether there is one: without it nobody knows what was applied."""
+    """Whether a ledger exists: without it the applied keys are unknown."""
 
     def find_key(self, name: str) -> AppliedKey:
         """The key of a name. Raises QdrantctlError."""
@@ -82,20 +82,20 @@ class Keyring:
             return self.keys[name]
         known = ", ".join(self.keys) or "none"
         raise QdrantctlError(
-            f"no access key {name!r} of {self.owner} was applied to {self.door.server.url}",
+            f"no access key {name!r} of {self.owner} was applied to {self.client.server.url}",
             why=f"Applied are: {known}.",
-            hint="State it in a manifest, and apply.",
+            hint="Declare it in a manifest, and apply.",
         )
 
 
 def load_keyring(
-    door: Client, owners: tuple[str, ...], identity: Actor, clock: Callable[[], datetime]
+    client: Client, owners: tuple[str, ...], actor: Actor, clock: Callable[[], datetime]
 ) -> Keyring:
-    """Every key of the first owner that was applied; `clock` is the server's, once it was asked.
+    """Every applied key of the first owner; `clock` is the server's, after the first request.
 
     Raises ClusterError.
     """
-    memory = read_recorded_resources(door, owners)
+    memory = read_recorded_resources(client, owners)
     entries = {
         address: entry
         for address, entry in memory.entries.items()
@@ -105,17 +105,17 @@ def load_keyring(
         replace(ledger.parse_entry(entry), address=address) for address, entry in entries.items()
     )
     live = read_live(
-        door, ReadRequest(Inventory(), recorded, only=frozenset(entries), owners=owners)
+        client, ReadRequest(Inventory(), recorded, only=frozenset(entries), owners=owners)
     )
     found = {}
     for address, entry in sorted(entries.items()):
         known = live[address].facts.generations if address in live else ()
         found[address.name] = AppliedKey(address.name, entry, parse_generations(known))
-    return Keyring(door, owners[0], identity, clock(), found, memory.exists)
+    return Keyring(client, owners[0], actor, clock(), found, memory.exists)
 
 
 def require_signing_key(endpoint: Endpoint | None) -> Endpoint:
-    """The place whose key can sign. Raises QdrantctlError saying why none can."""
+    """The endpoint whose key can sign. Raises QdrantctlError with the reason if none can."""
     if reason := signing_problem(endpoint):
         raise QdrantctlError(
             "no token can be issued",
@@ -128,29 +128,29 @@ def require_signing_key(endpoint: Endpoint | None) -> Endpoint:
 
 def issue_token(ring: Keyring, name: str, endpoint: Endpoint) -> IssuedToken:
     """The token of the newest generation; the same one each time. Raises QdrantctlError."""
-    held = ring.find_key(name)
-    newest = _newest_generation(ring, held)
+    key = ring.find_key(name)
+    newest = _newest_generation(ring, key)
     if newest.revoked or (newest.expires and ring.now >= newest.expires):
         raise QdrantctlError(
             f"generation {newest.number} of {name} is {newest.state(ring.now)}",
             hint=f"`qdrantctl keys rotate {name}` grants a new one.",
         )
     if not newest.id:
-        newest = _activate_generation(ring, held, newest, "issue")
-    return IssuedToken(name, newest, sign_token(newest, endpoint, revocable=held.is_revocable))
+        newest = _activate_generation(ring, key, newest, "issue")
+    return IssuedToken(name, newest, sign_token(newest, endpoint, revocable=key.is_revocable))
 
 
 def rotate_token(ring: Keyring, name: str, endpoint: Endpoint) -> IssuedToken:
     """A new generation beside the old ones, which have their grace once it is delivered."""
-    held = ring.find_key(name)
-    newest = _newest_generation(ring, held)
+    key = ring.find_key(name)
+    newest = _newest_generation(ring, key)
     if newest.id or newest.revoked:
         newest = replace(
             newest, number=newest.number + 1, id="", issued=None, expires=None, ends=None,
             revoked=False, live=False,
         )  # fmt: skip
-    made = _activate_generation(ring, held, newest, "rotate")
-    return IssuedToken(name, made, sign_token(made, endpoint, revocable=held.is_revocable))
+    issued = _activate_generation(ring, key, newest, "rotate")
+    return IssuedToken(name, issued, sign_token(issued, endpoint, revocable=key.is_revocable))
 
 
 def renew_due(ring: Keyring, name: str, endpoint: Endpoint) -> IssuedToken:
@@ -162,19 +162,19 @@ def renew_due(ring: Keyring, name: str, endpoint: Endpoint) -> IssuedToken:
 def start_grace_period(ring: Keyring, name: str) -> None:
     """Give the older generations their grace: the newest token is where it belongs.
 
-    Not before that: whoever waits for the new token has only the old one.
+    Not before that: a client that waits for the new token has only the old one.
     """
-    held = ring.find_key(name)
-    if older := _superseded_without_end(held):
-        grace = timedelta(seconds=duration_seconds(held.known[-1].terms["grace"]))
+    key = ring.find_key(name)
+    if older := _superseded_without_end(key):
+        grace = timedelta(seconds=duration_seconds(key.known[-1].terms["grace"]))
         ends = ring.now.replace(microsecond=0) + grace
-        _save_generations(ring, held, [replace(one, ends=ends) for one in older], "deliver")
+        _save_generations(ring, key, [replace(one, ends=ends) for one in older], "deliver")
 
 
 def issuable_keys(ring: Keyring) -> tuple[str, ...]:
-    """The keys that somebody may have a token of: all but the revoked."""
+    """The keys whose token can be issued: all but the revoked."""
     return tuple(
-        name for name, held in ring.keys.items() if not (held.known and held.known[-1].revoked)
+        name for name, key in ring.keys.items() if not (key.known and key.known[-1].revoked)
     )
 
 
@@ -182,70 +182,68 @@ def keys_due(ring: Keyring) -> tuple[str, ...]:
     """The keys whose newest generation should be followed by another, or was not delivered."""
     return tuple(
         name
-        for name, held in ring.keys.items()
-        if held.known
-        and not held.known[-1].revoked
-        and (held.known[-1].is_due(ring.now) or _superseded_without_end(held))
+        for name, key in ring.keys.items()
+        if key.known
+        and not key.known[-1].revoked
+        and (key.known[-1].is_due(ring.now) or _superseded_without_end(key))
     )
 
 
 def end_grace_periods(ring: Keyring) -> tuple[str, ...]:
-    """Revoke what stands beside a newer one for longer than its grace; what was, in words.
+    """Revoke generations past their grace period; a message for each.
 
     What expired long ago is forgotten: no server takes such a token, revoked or not.
     """
-    told: list[str] = []
-    for held in list(ring.keys.values()):
-        over = [one for one in held.known if one.is_over(ring.now) and not one.revoked]
-        over = over if held.is_revocable else []
-        gone = [
-            one for one in held.known[:-1] if one.expires and ring.now > one.expires + FORGOTTEN
-        ]
+    messages: list[str] = []
+    for key in list(ring.keys.values()):
+        over = [one for one in key.known if one.is_over(ring.now) and not one.revoked]
+        over = over if key.is_revocable else []
+        gone = [one for one in key.known[:-1] if one.expires and ring.now > one.expires + FORGOTTEN]
         if over or gone:
-            _save_generations(ring, held, [_revoked_copy(one) for one in over], "revoke", gone)
-            told += [f"{held.name}: generation {one.number} has ended" for one in over]
-    return tuple(told)
+            _save_generations(ring, key, [_revoked_copy(one) for one in over], "revoke", gone)
+            messages += [f"{key.name}: generation {one.number} has ended" for one in over]
+    return tuple(messages)
 
 
 def revoke_generations(ring: Keyring, name: str, number: int | None) -> tuple[int, ...]:
     """Revoke one generation, or all; what is revoked stays so. Raises QdrantctlError."""
-    held = ring.find_key(name)
-    if not held.is_revocable:
+    key = ring.find_key(name)
+    if not key.is_revocable:
         raise QdrantctlError(
             f"the tokens of {name} cannot be revoked: it says revocable: false",
             hint="They end when they expire, or when the server's API key is replaced.",
         )
-    chosen = [one for one in held.known if number in (None, one.number)]
-    if not chosen:
-        known = ", ".join(str(one.number) for one in held.known) or "none"
+    selected = [one for one in key.known if number in (None, one.number)]
+    if not selected:
+        known = ", ".join(str(one.number) for one in key.known) or "none"
         raise QdrantctlError(
             f"{name} has no generation {number}" if number else f"{name} has no generation",
             why=f"The registry has: {known}.",
         )
-    _save_generations(ring, held, [_revoked_copy(one) for one in chosen], "revoke")
-    return tuple(one.number for one in chosen)
+    _save_generations(ring, key, [_revoked_copy(one) for one in selected], "revoke")
+    return tuple(one.number for one in selected)
 
 
 def list_keys(ring: Keyring) -> tuple[ListedKey, ...]:
     """Every key with its generations."""
     return tuple(
         ListedKey(
-            name=held.name,
-            revocable=held.is_revocable,
-            generations=tuple(_list_key(held, ring.now)),
+            name=key.name,
+            revocable=key.is_revocable,
+            generations=tuple(_list_key(key, ring.now)),
         )
-        for held in ring.keys.values()
+        for key in ring.keys.values()
     )
 
 
-def _list_key(held: AppliedKey, now: datetime) -> Iterator[ListedGeneration]:
-    there = {one.number: one for one in held.known}
-    remembered = {one.number: one for one in parse_generations(held.entry.get("generations") or ())}
-    for number in sorted({*there, *remembered}):
-        one = there.get(number) or remembered[number]
+def _list_key(key: AppliedKey, now: datetime) -> Iterator[ListedGeneration]:
+    registered = {one.number: one for one in key.known}
+    remembered = {one.number: one for one in parse_generations(key.entry.get("generations") or ())}
+    for number in sorted({*registered, *remembered}):
+        one = registered.get(number) or remembered[number]
         yield ListedGeneration(
             number=number,
-            state=one.state(now) if number in there else "missing",
+            state=one.state(now) if number in registered else "missing",
             access=one.access,
             issued=format_time(one.issued) if one.issued else "",
             expires=format_time(one.expires) if one.expires else "",
@@ -253,59 +251,59 @@ def _list_key(held: AppliedKey, now: datetime) -> Iterator[ListedGeneration]:
         )
 
 
-def _newest_generation(ring: Keyring, held: AppliedKey) -> Generation:
+def _newest_generation(ring: Keyring, key: AppliedKey) -> Generation:
     """The generation whose token is meant. Raises QdrantctlError where apply comes first."""
-    if held.entry.get("pending"):
+    if key.entry.get("pending"):
         raise QdrantctlError(
-            f"an apply of {held.name} was interrupted", hint="Apply again, then issue its token."
+            f"an apply of {key.name} was interrupted", hint="Apply again, then issue its token."
         )
-    if held.is_revocable and not held.known:
+    if key.is_revocable and not key.known:
         raise QdrantctlError(
-            f"the registry of {ring.door.server.url} does not have {held.name}",
-            why="Somebody deleted it there; every token of it is refused.",
+            f"the registry of {ring.client.server.url} does not have {key.name}",
+            why="It was deleted there; every token of it is refused.",
             hint="Apply grants a new generation; then issue its token.",
         )
-    spec = held.entry["spec"]
-    if held.is_revocable:
-        newest = held.known[-1]
+    spec = key.entry["spec"]
+    if key.is_revocable:
+        newest = key.known[-1]
         if (newest.access, newest.subject) != (spec["access"], spec.get("subject", "")):
             raise QdrantctlError(
-                f"the registry says otherwise what {held.name} may do than was applied",
-                why="Somebody changed it there; no token is made of that.",
+                f"the registry says otherwise what {key.name} may do than was applied",
+                why="It was changed there; no token is signed from that.",
                 hint="`qdrantctl plan` shows what changed, apply puts it back.",
             )
         return newest
-    asked = Generation(
-        key=registry_key_id(ring.owner, held.name),
+    first = Generation(
+        key=registry_key_id(ring.owner, key.name),
         number=1,
         access=spec["access"],
         subject=spec.get("subject", ""),
-        terms={word: spec[word] for word in ("ttl", "rotate_before", "grace") if word in spec},
+        terms={field: spec[field] for field in ("ttl", "rotate_before", "grace") if field in spec},
     )
-    if not held.known:
-        return asked
-    last = held.known[-1]
-    same = last.access == asked.access and last.subject == asked.subject
+    if not key.known:
+        return first
+    last = key.known[-1]
+    same = last.access == first.access and last.subject == first.subject
     ended = last.expires is not None and ring.now >= last.expires
-    return last if same and not ended else replace(asked, number=last.number + 1)
+    return last if same and not ended else replace(first, number=last.number + 1)
 
 
 def _activate_generation(
-    ring: Keyring, held: AppliedKey, newest: Generation, action: str
+    ring: Keyring, key: AppliedKey, newest: Generation, action: str
 ) -> Generation:
     """A generation with an id and an end; written."""
     length = timedelta(seconds=duration_seconds(newest.terms["ttl"]))
     now = ring.now.replace(microsecond=0)
-    made = replace(newest, id=str(uuid4()), issued=now, expires=now + length, live=True)
-    _save_generations(ring, held, [made], action)
-    return made
+    issued = replace(newest, id=str(uuid4()), issued=now, expires=now + length, live=True)
+    _save_generations(ring, key, [issued], action)
+    return issued
 
 
-def _superseded_without_end(held: AppliedKey) -> list[Generation]:
+def _superseded_without_end(key: AppliedKey) -> list[Generation]:
     """What stands beside a newer generation whose token is not known to be delivered."""
-    if not held.is_revocable or not held.known[-1].id:
+    if not key.is_revocable or not key.known[-1].id:
         return []
-    return [one for one in held.known[:-1] if one.id and not one.revoked and one.ends is None]
+    return [one for one in key.known[:-1] if one.id and not one.revoked and one.ends is None]
 
 
 def _revoked_copy(one: Generation) -> Generation:
@@ -314,7 +312,7 @@ def _revoked_copy(one: Generation) -> Generation:
 
 def _save_generations(
     ring: Keyring,
-    held: AppliedKey,
+    key: AppliedKey,
     changed: list[Generation],
     action: str,
     gone: Sequence[Generation] = (),
@@ -324,9 +322,9 @@ def _save_generations(
     What is granted is remembered first. What is revoked is revoked first: with a node down each
     write may take ten seconds.
     """
-    who, entry = ring.identity, dict(held.entry)
+    who, entry = ring.identity, dict(key.entry)
     before = parse_generations(entry.get("generations") or ())
-    after = {one.number: one for one in (*before, *held.known, *changed)}
+    after = {one.number: one for one in (*before, *key.known, *changed)}
     for one in gone:
         after.pop(one.number, None)
     line = {
@@ -338,11 +336,11 @@ def _save_generations(
     entry["generations"] = [after[number].document() for number in sorted(after)]
     entry["history"] = [*(entry.get("history") or ()), line][-HISTORY:]
     revoking = all(one.revoked for one in changed)
-    if held.is_revocable and revoking:
-        registry.write_generations(ring.door, changed, gone)
-    ledger.write_entries(ring.door, [entry])
-    if held.is_revocable and not revoking:
-        registry.write_generations(ring.door, changed, gone)
-    numbers = {one.number for one in (*held.known, *changed)} & after.keys()
+    if key.is_revocable and revoking:
+        registry.write_generations(ring.client, changed, gone)
+    ledger.write_entries(ring.client, [entry])
+    if key.is_revocable and not revoking:
+        registry.write_generations(ring.client, changed, gone)
+    numbers = {one.number for one in (*key.known, *changed)} & after.keys()
     known = tuple(after[number] for number in sorted(numbers))
-    ring.keys[held.name] = AppliedKey(held.name, entry, known)
+    ring.keys[key.name] = AppliedKey(key.name, entry, known)

@@ -43,7 +43,7 @@ def apply_plan(
 
     Raises ClusterError where not even the ledger can be created; no resource was touched then.
     """
-    context = ExecutionContext(job, planned.worlds.live, on_outcome)
+    context = ExecutionContext(job, planned.cluster_state.live, on_outcome)
     records = ApplyRecords(planned, context, actor)
     bookkeeping = Bookkeeping(
         check=records.ensure_unchanged,
@@ -105,8 +105,8 @@ class ApplyRecords:
         expected = Expected(
             planned.desired.inventory,
             planned.today,
-            planned.worlds.remembered,
-            planned.worlds.owners,
+            planned.cluster_state.remembered,
+            planned.cluster_state.owners,
         )
         progress.live, progress.missed = read_back(change, expected, self.context, failure)
 
@@ -120,12 +120,12 @@ class ApplyRecords:
 
     def _entry(self, change: Change) -> Mapping[str, Json]:
         """The ledger's entry before the change."""
-        return self.planned.worlds.ledger_entry(change.parsed_address) or new_ledger_entry(
+        return self.planned.cluster_state.ledger_entry(change.parsed_address) or new_ledger_entry(
             change, self.planned.settings.owner
         )
 
     def _read_live(self, change: Change) -> Resource | None:
         only = frozenset({change.parsed_address})
-        desired, owners = self.planned.desired.inventory, self.planned.worlds.owners
+        desired, owners = self.planned.desired.inventory, self.planned.cluster_state.owners
         asked = ReadRequest(desired, Inventory(), details=only, only=only, owners=owners)
         return read_live(self.context.client, asked).get(change.parsed_address)

@@ -37,7 +37,7 @@ from qdrantctl.model.resource import Inventory, Resource
 from qdrantctl.model.step import Call, collection_path
 from qdrantctl.model.violation import Severity
 
-_MADE = re.compile(r"-(\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d)\.snapshot$")
+_CREATED = re.compile(r"-(\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d)\.snapshot$")
 """A snapshot's name tells when it was made, UTC; its file's time may be that of a copy."""
 
 
@@ -68,59 +68,63 @@ class _ServerPlace:
 
 def audit_project(
     settings: Settings,
-    wishes: AuditOptions,
+    options: AuditOptions,
     environ: Mapping[str, str],
     now: datetime,
-    tell: Progress,
-    on_call: Callable[[Call, int, float], None] | None = None,
+    report_progress: Progress,
+    on_request: Callable[[Call, int, float], None] | None = None,
 ) -> AuditReport:
     """Every line of the checklist, answered. Raises ManifestError, SettingsError, ClusterError."""
-    tell("reading manifests")
+    report_progress("reading manifests")
     # Secrets in files are an answer of the audit (QA208), and no reason to give none.
-    stated = (
+    desired = (
         load_desired_state(settings, but=GIVEN_AWAY).inventory
         if settings.manifests
         else Inventory()
     )
-    documents = load_profiles(wishes.profile, settings) if wishes.profile else None
-    found, looked_at = _find_project_leaks(settings, stated)
+    documents = load_profiles(options.profile, settings) if options.profile else None
+    leaks, looked_at = _find_project_leaks(settings, desired)
     evidence = Evidence(
-        desired=stated, posture=None, inside=None, unseen=OFFLINE, leaks=found, files=looked_at
+        desired=desired, posture=None, inside=None, unseen=OFFLINE, leaks=leaks, files=looked_at
     )
-    if not wishes.offline:
-        evidence = _with_server_evidence(evidence, settings, wishes, environ, now, tell, on_call)
+    if not options.offline:
+        evidence = _with_server_evidence(
+            evidence, settings, options, environ, now, report_progress, on_request
+        )
     if documents is not None:
         live = evidence.inside.live if evidence.inside else Inventory()
-        evidence = replace(evidence, profile=limits_by_collection(documents, live, stated))
+        evidence = replace(evidence, profile=limits_by_collection(documents, live, desired))
     return AuditReport(
         qdrantctl_version=__version__,
         project=settings.project,
         environment=settings.environment,
         server=_audited_server(evidence.posture) if evidence.posture else ABSENT,
-        fail_on=wishes.fail_on,
+        fail_on=options.fail_on,
         verdicts=judge_evidence(evidence, settings.rules, now),
         proofs=ABSENT if evidence.proofs is None else evidence.proofs,
     )
 
 
-def _audited_server(seen: ServerExposure) -> AuditedServer:
-    return AuditedServer(url=seen.url, version=str(seen.version) if seen.version else "")
+def _audited_server(exposure: ServerExposure) -> AuditedServer:
+    return AuditedServer(
+        url=exposure.url, version=str(exposure.version) if exposure.version else ""
+    )
 
 
 def _find_project_leaks(
-    settings: Settings, stated: Inventory
+    settings: Settings, desired: Inventory
 ) -> tuple[tuple[LeakedSecret, ...] | None, int]:
     """Keys in files, and how many files there are; None where there is no project."""
     if not settings.manifests:
         return None, 0
     file = find_project_file(settings.root)
-    named = {resource.origin.file for resource in stated.values() if resource.origin}
+    named = {resource.origin.file for resource in desired.values() if resource.origin}
     paths = list_project_files(
         settings.root, load_project_files(file) if file else None, sorted(named)
     )
-    sinks = {path: str(key.address) for key in stated.values() for path in _sink_files(key)}
-    found = find_leaks(paths, settings.root, settings.api_key)
-    return tuple(replace(leak, sink=sinks.get(leak.file, "")) for leak in found), len(paths)
+    sinks = {path: str(key.address) for key in desired.values() for path in _sink_files(key)}
+    leaks = find_leaks(paths, settings.root, settings.api_key)
+    return tuple(replace(leak, sink=sinks.get(leak.file, "")) for leak in leaks), len(paths)
 
 
 def _sink_files(key: Resource) -> Iterator[str]:
@@ -134,38 +138,44 @@ def _sink_files(key: Resource) -> Iterator[str]:
 def _with_server_evidence(
     evidence: Evidence,
     settings: Settings,
-    wishes: AuditOptions,
+    options: AuditOptions,
     environ: Mapping[str, str],
     now: datetime,
-    tell: Progress,
-    on_call: Callable[[Call, int, float], None] | None,
+    report_progress: Progress,
+    on_request: Callable[[Call, int, float], None] | None,
 ) -> Evidence:
     """The evidence with what the server tells and shows. Raises ClusterError."""
-    place = _find_server(settings)
+    server_place = _find_server(settings)
     read_only = None
-    if wishes.read_only_key:
-        read_only = reach.read_further_key(wishes.read_only_key, place.endpoint.url, environ)
+    if options.read_only_key:
+        read_only = reach.read_further_key(
+            options.read_only_key, server_place.endpoint.url, environ
+        )
     why: ClusterError | None = None
     peers: tuple[str, ...] | None = None
-    with RestClient(place.endpoint, on_call=on_call) as door:
+    with RestClient(server_place.endpoint, on_call=on_request) as client:
         try:
-            inside = _with_policy_evidence(settings, door, _read_server_report(door, now, tell))
+            inside = _with_policy_evidence(
+                settings, client, _read_server_report(client, now, report_progress)
+            )
             evidence = replace(evidence, inside=inside, unseen="")
-            if wishes.prove:
-                proofs = tuple(_prove_limits(door, inside.live, wishes, tell))
+            if options.prove:
+                proofs = tuple(_prove_limits(client, inside.live, options, report_progress))
                 evidence = replace(evidence, proofs=proofs)
-            peers = _peer_ports(door, inside, settings, place, wishes)
+            peers = _peer_ports(client, inside, settings, server_place, options)
         except ClusterError as error:
             why = error
-            evidence = replace(evidence, unseen=error.what.removeprefix(f"{door.url}: "))
+            evidence = replace(evidence, unseen=error.what.removeprefix(f"{client.url}: "))
     if peers is None:
-        peers = _guess_peer_ports(place, settings, wishes)
-    grpc = place.grpc or port_or_default(place.endpoint.url, wishes.grpc_port, posture.GRPC_PORT)
-    ports = ProbePorts(grpc, peers, wishes.metrics_port)
-    seen = posture.probe_server(place.endpoint, ports, read_only, tell)
-    if why and not seen.no_key.code:
+        peers = _guess_peer_ports(server_place, settings, options)
+    grpc = server_place.grpc or port_or_default(
+        server_place.endpoint.url, options.grpc_port, posture.GRPC_PORT
+    )
+    ports = ProbePorts(grpc, peers, options.metrics_port)
+    exposure = posture.probe_server(server_place.endpoint, ports, read_only, report_progress)
+    if why and not exposure.no_key.code:
         raise why
-    return replace(evidence, posture=seen)
+    return replace(evidence, posture=exposure)
 
 
 def _find_server(settings: Settings) -> _ServerPlace:
@@ -176,53 +186,60 @@ def _find_server(settings: Settings) -> _ServerPlace:
         running = devserver.ensure_server(settings.root)
         return _ServerPlace(Endpoint(url=running.url), running.ports[1], running.ports[2])
     if settings.endpoint is None:
-        raise SettingsError("no server is named", hint="State url in the environment, or --url.")
+        raise SettingsError("no server is named", hint="Set url in the environment, or --url.")
     return _ServerPlace(settings.endpoint)
 
 
-def _read_server_report(door: RestClient, now: datetime, tell: Progress) -> ServerReport:
+def _read_server_report(
+    client: RestClient, now: datetime, report_progress: Progress
+) -> ServerReport:
     """What the server tells who has a key. Raises ClusterError.
 
     `now` stands in where a proxy takes the server's own time out of its answers.
     """
-    tell("reading the cluster")
+    report_progress("reading the cluster")
     query = {"details_level": "2"}
-    telemetry = door.request(Call(method="GET", path="/telemetry", query=query))
-    distributed = door.server.distributed
+    telemetry = client.request(Call(method="GET", path="/telemetry", query=query))
+    distributed = client.server.distributed
     names = [entry["id"] for entry in telemetry["collections"]["collections"]]
     details = frozenset(Address("collection", name) for name in names)
-    live = read_live(door, ReadRequest(Inventory(), Inventory(), details=details))
+    live = read_live(client, ReadRequest(Inventory(), Inventory(), details=details))
     calls = {
         a.name: Call(method="GET", path=collection_path(a.name, "snapshots"))
         for a, resource in live.items()
         if a.kind == "collection" and resource.facts.points != 0
     }
-    door.prefetch(calls.values())
+    client.prefetch(calls.values())
     snapshots: dict[str, datetime | None] = {}
     for name, call in calls.items():
         with suppress(ClusterError):  # a storage of snapshots that fails is no reason to stop
-            snapshots[name] = _newest_snapshot_time(door.request(call))
+            snapshots[name] = _newest_snapshot_time(client.request(call))
     with suppress(ClusterError):
-        now = door.server_time
+        now = client.server_time
     return ServerReport(now, distributed, live, telemetry, snapshots)
 
 
 def _with_policy_evidence(
-    settings: Settings, door: RestClient, inside: ServerReport
+    settings: Settings, client: RestClient, inside: ServerReport
 ) -> ServerReport:
     """With what the policies of these settings have put away. Raises ClusterError."""
     kept: dict[str, datetime] = {}
     tried: dict[str, tuple[datetime, bool]] = {}
-    work = JobContext(door, lambda _: None, lambda: False, settings.nodes)
-    for policy in read_policies(settings, work):
-        for each in policy.sets.values():
-            if each.manifest is None or each.state not in ("complete", "bad"):
+    job = JobContext(client, lambda _: None, lambda: False, settings.nodes)
+    for policy in read_policies(settings, job):
+        for snapshot_set in policy.sets.values():
+            if snapshot_set.manifest is None or snapshot_set.state not in ("complete", "bad"):
                 continue
-            name = each.manifest.snapshot.collection
-            if each.state == "complete":
-                kept[name] = max(kept.get(name, each.manifest.taken), each.manifest.taken)
-            if met := each.verified:
-                tried[name] = max(tried.get(name, (met.when, met.good)), (met.when, met.good))
+            name = snapshot_set.manifest.snapshot.collection
+            if snapshot_set.state == "complete":
+                kept[name] = max(
+                    kept.get(name, snapshot_set.manifest.taken), snapshot_set.manifest.taken
+                )
+            if verification := snapshot_set.verified:
+                tried[name] = max(
+                    tried.get(name, (verification.when, verification.good)),
+                    (verification.when, verification.good),
+                )
     return replace(inside, kept=kept, tried=tried)
 
 
@@ -230,72 +247,74 @@ def _newest_snapshot_time(listed: Json) -> datetime | None:
     """When the newest snapshot of a list was made."""
     times = []
     for entry in listed:
-        if made := _MADE.search(entry["name"]):
+        if match := _CREATED.search(entry["name"]):
             with suppress(ValueError):
-                made_at = datetime.strptime(made[1], "%Y-%m-%d-%H-%M-%S")
-                times.append(made_at.replace(tzinfo=UTC))
+                created_at = datetime.strptime(match[1], "%Y-%m-%d-%H-%M-%S")
+                times.append(created_at.replace(tzinfo=UTC))
     return max(times, default=None)
 
 
 def _prove_limits(
-    door: RestClient, live: Inventory, wishes: AuditOptions, tell: Progress
+    client: RestClient, live: Inventory, options: AuditOptions, report_progress: Progress
 ) -> list[Proof]:
-    found: list[Proof] = []
+    proofs: list[Proof] = []
     for address, resource in live.items():
         if address.kind == "collection":
-            tell(f"trying the caps of {address}")
-            found += _try_limit(door, resource, writes=wishes.prove_writes)
-    return found
+            report_progress(f"trying the caps of {address}")
+            proofs += _try_limit(client, resource, writes=options.prove_writes)
+    return proofs
 
 
-def _try_limit(door: RestClient, resource: Resource, *, writes: bool) -> list[Proof]:
+def _try_limit(client: RestClient, resource: Resource, *, writes: bool) -> list[Proof]:
     enabled = bool((resource.spec.get("strict_mode_config") or {}).get("enabled"))
-    found: list[Proof] = []
+    proofs: list[Proof] = []
     for probe in make_probes(resource, secrets.token_hex(8), writes=writes):
         if isinstance(probe, LimitProbe):
-            found.append(judge_proof(probe, *_send_probe(door, probe.call), enabled=enabled))
+            proofs.append(judge_proof(probe, *_send_probe(client, probe.call), enabled=enabled))
         else:
-            found.append(probe)
-    return found
+            proofs.append(probe)
+    return proofs
 
 
-def _send_probe(door: RestClient, call: Call) -> tuple[int, str]:
+def _send_probe(client: RestClient, call: Call) -> tuple[int, str]:
     """Status and words of the answer; 0 where there was none."""
     try:
-        door.request(call)
+        client.request(call)
     except ClusterError as error:
         return error.status, error.why
     return 200, ""
 
 
 def _peer_ports(
-    door: RestClient,
+    client: RestClient,
     inside: ServerReport,
     settings: Settings,
-    place: _ServerPlace,
-    wishes: AuditOptions,
+    server_place: _ServerPlace,
+    options: AuditOptions,
 ) -> tuple[str, ...] | None:
     """The ports for peers as the cluster tells them; None: it does not. Raises ClusterError."""
     if not inside.distributed:
         return ()
-    if place.peers or wishes.p2p_port:
+    if server_place.peers or options.p2p_port:
         return None
-    told = door.request(Call(method="GET", path="/cluster")).get("peers") or {}
-    ports = {urlsplit(str(peer.get("uri"))).port for peer in told.values()}
-    return _node_addresses(place, settings, ports) or None
+    peers_by_id = client.request(Call(method="GET", path="/cluster")).get("peers") or {}
+    ports = {urlsplit(str(peer.get("uri"))).port for peer in peers_by_id.values()}
+    return _node_addresses(server_place, settings, ports) or None
 
 
 def _guess_peer_ports(
-    place: _ServerPlace, settings: Settings, wishes: AuditOptions
+    server_place: _ServerPlace, settings: Settings, options: AuditOptions
 ) -> tuple[str, ...] | None:
-    port = place.peers or port_or_default(place.endpoint.url, wishes.p2p_port, posture.PEER_PORT)
-    return _node_addresses(place, settings, {port}) or None
+    port = server_place.peers or port_or_default(
+        server_place.endpoint.url, options.p2p_port, posture.PEER_PORT
+    )
+    return _node_addresses(server_place, settings, {port}) or None
 
 
 def _node_addresses(
-    place: _ServerPlace, settings: Settings, ports: set[int | None]
+    server_place: _ServerPlace, settings: Settings, ports: set[int | None]
 ) -> tuple[str, ...]:
     """`host:port` for each node whose address is known, the server's own first."""
-    urls = (place.endpoint.url, *settings.nodes)
+    urls = (server_place.endpoint.url, *settings.nodes)
     hosts = dict.fromkeys(urlsplit(url).netloc.rpartition(":")[0] for url in urls)
     return tuple(f"{host}:{port}" for host in hosts for port in sorted(filter(None, ports)))

@@ -33,14 +33,14 @@ def load_profiles(path: Path, settings: Settings) -> Inventory:
     )
     loaded = load_manifests(sources, (*KINDS, *OVERLAYS), read_stdin)
     if any(violation.severity is Severity.ERROR for violation in loaded.violations):
-        raise ManifestError("the profile has errors; no server was asked", loaded.violations)
-    found = [d for d in loaded.overlays.values() if d.address.kind == STRICT_MODE_PROFILE.name]
-    if not found:
+        raise ManifestError("the profile has errors; no request was sent", loaded.violations)
+    profiles = [d for d in loaded.overlays.values() if d.address.kind == STRICT_MODE_PROFILE.name]
+    if not profiles:
         raise ManifestError(
-            f"{path.name} holds no {STRICT_MODE_PROFILE.manifest}; no server was asked",
+            f"{path.name} holds no {STRICT_MODE_PROFILE.manifest}; no request was sent",
             hint="Name the file of a profile; `qdrantctl init --profile production` writes one.",
         )
-    return Inventory(found)
+    return Inventory(profiles)
 
 
 def limits_by_collection(

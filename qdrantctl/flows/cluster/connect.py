@@ -19,8 +19,8 @@ def connect(
     settings: Settings, on_call: Callable[[Call, int, float], None] | None
 ) -> Iterator[RestClient]:
     """The door to the cluster of these settings. An embedded server that is there is started."""
-    with RestClient(find_endpoint(settings), on_call=on_call) as cluster:
-        yield cluster
+    with RestClient(find_endpoint(settings), on_call=on_call) as client:
+        yield client
 
 
 def find_endpoint(settings: Settings) -> Endpoint:

@@ -23,7 +23,7 @@ StatusListener = Callable[[Address, str, int, int], None]
 
 
 def wait_until_green(
-    door: Client, addresses: list[Address], told: StatusListener, stop: Callable[[], bool]
+    client: Client, addresses: list[Address], told: StatusListener, stop: Callable[[], bool]
 ) -> dict[Address, str]:
     """Wait until indexing has ended. The last status of those that were seen and are not green.
 
@@ -34,7 +34,7 @@ def wait_until_green(
         if stop():
             break
         last[address] = poll(
-            partial(_read_status, door, address, told),
+            partial(_read_status, client, address, told),
             _is_settled,
             timeout=math.inf,
             interval=POLL,
@@ -43,7 +43,7 @@ def wait_until_green(
     return {address: status for address, status in last.items() if status != "green"}
 
 
-def wait_for_index(work: JobContext, address: Address) -> str:
+def wait_for_index(job: JobContext, address: Address) -> str:
     """Wait until indexing has ended, but not for long: the last status. Raises ClusterError.
 
     Who asks to stop only ends the wait: little is left to be done, such as putting aliases back.
@@ -52,26 +52,26 @@ def wait_for_index(work: JobContext, address: Address) -> str:
 
     def told(_: Address, status: str, indexed: int, points: int) -> None:
         if status == YELLOW:
-            work.progress.show_amount(task, indexed, points, "points")
+            job.progress.show_amount(task, indexed, points, "points")
 
     try:
         return poll(
-            partial(_read_status, work.door, address, told),
+            partial(_read_status, job.client, address, told),
             _is_settled,
             timeout=AWHILE,
             interval=POLL,
-            is_cancelled=work.stop,
+            is_cancelled=job.is_cancelled,
         )
     finally:
-        work.progress.end_task(task)
+        job.progress.end_task(task)
 
 
 def _is_settled(status: str) -> bool:
     return status != YELLOW
 
 
-def _read_status(door: Client, address: Address, told: StatusListener) -> str:
-    info = door.request(Call(method="GET", path=collection_path(address.name)))
+def _read_status(client: Client, address: Address, told: StatusListener) -> str:
+    info = client.request(Call(method="GET", path=collection_path(address.name)))
     status = str(info["status"])
     told(address, status, info.get("indexed_vectors_count") or 0, info["points_count"] or 0)
     return status

@@ -23,9 +23,9 @@ ACTIVE = "Active"
 class JobContext:
     """What work on snapshots needs: a door, whom to tell, and whether to stop."""
 
-    door: NodeClient
-    say: Callable[[str], None]
-    stop: Callable[[], bool]
+    client: NodeClient
+    report_progress: Callable[[str], None]
+    is_cancelled: Callable[[], bool]
     nodes: tuple[str, ...] = ()
     """Each node's own address, as the environment states them."""
     progress: TaskProgress = NO_PROGRESS
@@ -33,7 +33,7 @@ class JobContext:
 
     def raise_if_cancelled(self) -> None:
         """Raises QdrantctlError when somebody asked to stop."""
-        if self.stop():
+        if self.is_cancelled():
             raise QdrantctlError("interrupted")
 
     def show_files(
@@ -61,7 +61,7 @@ def _task_name(collection: str, file: NodeSnapshotFile) -> str:
 
 @contextmanager
 def connect_nodes(
-    door: NodeClient, urls: tuple[str, ...], peers: frozenset[str], what: str
+    client: NodeClient, urls: tuple[str, ...], peers: frozenset[str], what: str
 ) -> Iterator[Mapping[str, NodeClient]]:
     """A door to each of the nodes `peers`. Raises ClusterError naming those not reached."""
     found: dict[str, NodeClient] = {}
@@ -69,7 +69,7 @@ def connect_nodes(
     failures: list[str] = []
     try:
         for url in urls or ("",):
-            node = door.for_node(url, timeout=SLOW)
+            node = client.for_node(url, timeout=SLOW)
             opened.append(node)
             try:
                 found[_identify_node(node, peers, alone=not urls)] = node
@@ -96,24 +96,24 @@ def _identify_node(node: NodeClient, peers: frozenset[str], *, alone: bool) -> s
     return str(node.request(Call(method="GET", path="/cluster")).get("peer_id", ""))
 
 
-def current_members(door: Client, peers: Iterable[str]) -> frozenset[str]:
+def current_members(client: Client, peers: Iterable[str]) -> frozenset[str]:
     """Those of the nodes that the cluster still has; others are gone for good. Raises ClusterError.
 
     A server that is the only one needs no name.
     """
-    found = frozenset(peers)
-    if door.server.peers == 1 and len(found) == 1:
-        return found
-    told = door.request(Call(method="GET", path="/cluster"))
-    return found & (told.get("peers") or {}).keys()
+    result = frozenset(peers)
+    if client.server.peers == 1 and len(result) == 1:
+        return result
+    told = client.request(Call(method="GET", path="/cluster"))
+    return result & (told.get("peers") or {}).keys()
 
 
-def read_topology(door: Client, collection: str) -> Mapping[str, Any]:
+def read_topology(client: Client, collection: str) -> Mapping[str, Any]:
     """Where the shards of a collection are, as this node knows it. Raises ClusterError."""
-    found: Mapping[str, Any] = door.request(
+    result: Mapping[str, Any] = client.request(
         Call(method="GET", path=collection_path(collection, "cluster"))
     )
-    return found
+    return result
 
 
 def list_replicas(told: Mapping[str, Any]) -> Iterator[tuple[int, str, str]]:
@@ -142,10 +142,10 @@ def list_node_snapshots(node: Client, collection: str) -> Mapping[str, Mapping[s
     return {entry["name"]: entry for entry in listed}
 
 
-def collection_exists(door: Client, collection: str) -> bool:
+def collection_exists(client: Client, collection: str) -> bool:
     """Whether this node knows a collection. Raises ClusterError."""
     call = Call(method="GET", path=collection_path(collection))
-    return get_or_none(door, call) is not None
+    return get_or_none(client, call) is not None
 
 
 def download_snapshot(node: NodeClient, collection: str, name: str) -> Generator[bytes]:

@@ -41,11 +41,11 @@ class ExecutionContext:
     @property
     def client(self) -> NodeClient:
         """The client of the cluster."""
-        return self.job.door
+        return self.job.client
 
     def is_cancelled(self) -> bool:
         """Whether the operator asked to stop."""
-        return self.job.stop()
+        return self.job.is_cancelled()
 
 
 @dataclass(slots=True)

@@ -42,7 +42,7 @@ def execute_plan(
             outcomes.append(_make_outcome(change, OutcomeStatus.NOOP))
             continue
         if bookkeeping.can_start(change, outcomes, context):
-            context.job.say(f"{change.address}: {change.action}")
+            context.job.report_progress(f"{change.address}: {change.action}")
             outcome = _execute_change(change, plan, context, performers, bookkeeping)
         else:
             outcome = _make_outcome(change, OutcomeStatus.NOT_REACHED)

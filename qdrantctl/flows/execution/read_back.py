@@ -90,6 +90,6 @@ def _remaining_differences(
 
 def _describe_difference(field: FieldChange, unread: Mapping[str, str]) -> str:
     asked = "nothing" if field.desired is ABSENT else canonical_json(field.desired)
-    shown = "shows " + ("nothing" if field.live is ABSENT else canonical_json(field.live))
+    shown = "server reports " + ("nothing" if field.live is ABSENT else canonical_json(field.live))
     shown = "cannot be read" if field.path[0] in unread else shown
-    return f"{'.'.join(str(word) for word in field.path)} (asked {asked}, {shown})"
+    return f"{'.'.join(str(word) for word in field.path)} (requested {asked}, {shown})"

@@ -1,4 +1,4 @@
-"""What a manifest must say of a live resource, and what it cannot say. Only reads."""
+"""What a manifest must declare of a live resource, and what it cannot express. Only reads."""
 
 from __future__ import annotations
 
@@ -21,61 +21,67 @@ from qdrantctl.model.spec import Path, field_tree_of
 from qdrantctl.model.step import Call, collection_path
 
 Spec = Mapping[str, Json]
-MOST_FAULTS = 20
-"""How often what no manifest can say is taken out of a spec, before it is given up."""
+MAX_REMOVALS = 20
+"""How often a part that no manifest can express is removed from a spec before it is skipped."""
 
 
-def user_set_fields(door: Client, found: ClusterState) -> Callable[[Resource], Spec]:
-    """Gives the part of a resource's spec that is not there by itself. Raises ClusterError."""
-    doubts = {
+def user_set_fields(client: Client, state: ClusterState) -> Callable[[Resource], Spec]:
+    """Returns the part of a resource's spec that is not a server default. Raises ClusterError."""
+    unreliable = {
         kind.name: unreliable_defaults(
-            kind.server_defaults({}, door.server), _default_witnesses(door, found, kind.name)
+            kind.server_defaults({}, client.server), _default_witnesses(client, state, kind.name)
         )
         for kind in KINDS
     }
 
     def of(resource: Resource) -> Spec:
         kind = BY_NAME[resource.address.kind]
-        given = kind.server_defaults(resource.spec, door.server)
-        shape = field_tree_of(kind.spec)
-        spec: Spec = without_defaults(shape, resource.spec, given, doubts[kind.name])
+        defaults = kind.server_defaults(resource.spec, client.server)
+        field_tree = field_tree_of(kind.spec)
+        spec: Spec = without_defaults(field_tree, resource.spec, defaults, unreliable[kind.name])
         return spec
 
     return of
 
 
-def _default_witnesses(door: Client, found: ClusterState, kind: str) -> Sequence[Spec]:
-    """Specs in which the defaults of this server show: the ledger's, which sets little, or all."""
-    if kind == COLLECTION.name and found.memory.exists:
-        info = door.request(Call(method="GET", path=collection_path(ledger.LEDGER_COLLECTION)))
-        stated = ledger.ledger_creation_request(door.server).body
-        return [{k: v for k, v in parse_live_spec(info["config"]).items() if k not in stated}]
-    live = [resource.spec for resource in found.live.values() if resource.address.kind == kind]
+def _default_witnesses(client: Client, state: ClusterState, kind: str) -> Sequence[Spec]:
+    """Specs that show the defaults of this server: the ledger's, which sets little, or all."""
+    if kind == COLLECTION.name and state.ledger.exists:
+        info = client.request(Call(method="GET", path=collection_path(ledger.LEDGER_COLLECTION)))
+        settings_of_ledger = ledger.ledger_creation_request(client.server).body
+        return [
+            {
+                k: v
+                for k, v in parse_live_spec(info["config"]).items()
+                if k not in settings_of_ledger
+            }
+        ]
+    live = [resource.spec for resource in state.live.values() if resource.address.kind == kind]
     return live if len(live) >= ENOUGH else ()
 
 
-def expressible_spec(kind: Kind, words: Any) -> tuple[Spec | None, list[FieldError]]:
-    """The canonical spec of `words`, and what had to be taken out of them; None where all had to.
+def expressible_spec(kind: Kind, document: Any) -> tuple[Spec | None, list[FieldError]]:
+    """The canonical spec of `document`, and what was removed from it; None where nothing remains.
 
     A server takes and keeps some things that manifests refuse, as they lead to trouble.
     """
-    secrets = {secret.path: secret for secret in find_secrets(words, None)}
-    left = [FieldError(path, "QC055", secret.what) for path, secret in secrets.items()]
+    secrets = {secret.path: secret for secret in find_secrets(document, None)}
+    removed = [FieldError(path, "QC055", secret.what) for path, secret in secrets.items()]
     for path in reversed(secrets):
-        _remove_path(words, path)
-    for _ in range(MOST_FAULTS):
-        spec, faults = validate_document(kind.spec, words)
+        _remove_path(document, path)
+    for _ in range(MAX_REMOVALS):
+        spec, faults = validate_document(kind.spec, document)
         if spec is not None:
-            return kind.canonical(spec), left
+            return kind.canonical(spec), removed
         for fault in faults:
             if not fault.path:
                 return None, [fault]
-            _remove_path(words, fault.path)
-        left += faults
-    return None, left
+            _remove_path(document, fault.path)
+        removed += faults
+    return None, removed
 
 
-def _remove_path(words: Any, path: Path) -> None:
-    for word in path[:-1]:
-        words = words[word]
-    del words[path[-1]]
+def _remove_path(document: Any, path: Path) -> None:
+    for key in path[:-1]:
+        document = document[key]
+    del document[path[-1]]

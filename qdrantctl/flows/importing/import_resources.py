@@ -48,9 +48,9 @@ class ImportSelection:
     """Resources by name; empty for all."""
     exclude: tuple[str, ...] = ()
     force: bool = False
-    """Files that are there are written anew."""
+    """Whether existing files are overwritten."""
     printed: bool = False
-    """Nothing is written; `folder` is where it would be."""
+    """Whether no file is written; `folder` is where it would be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,29 +79,29 @@ def import_folder(settings: Settings) -> Path:
 
 
 def import_resources(
-    settings: Settings, wanted: ImportSelection, door: Client, today: date, progress: Progress
+    settings: Settings, selection: ImportSelection, client: Client, today: date, progress: Progress
 ) -> ImportResult:
     """The manifests of what is wanted. Raises ClusterError, UsageError, QdrantctlError."""
     progress("reading manifests")
-    project = _load_stated(settings, wanted)
-    progress(f"asking {door.server.url}")
-    found = read_cluster_state(door, Inventory(), progress, settings.owners)
-    chosen, left, stated = _choose_resources(settings, wanted, found, project.desired)
+    project = _load_stated(settings, selection)
+    progress(f"asking {client.server.url}")
+    state = read_cluster_state(client, Inventory(), progress, settings.owners)
+    selected, skipped, stated = _choose_resources(settings, selection, state, project.desired)
     progress("reading each resource")
-    if chosen:
-        found = with_details(door, found, Inventory(), frozenset(chosen))
-    own = user_set_fields(door, found)
+    if selected:
+        state = with_details(client, state, Inventory(), frozenset(selected))
+    own = user_set_fields(client, state)
     files: dict[Path, list[str]] = {}
-    names = make_file_stems({address.name for address in found.live})
-    for address in _group_by_file(chosen, found.live):
-        text, told = _as_manifest(found.live[address], own)
-        left += told
-        if not text and address in wanted.addresses:
+    names = make_file_stems({address.name for address in state.live})
+    for address in _group_by_file(selected, state.live):
+        text, told = _as_manifest(state.live[address], own)
+        skipped += told
+        if not text and address in selection.addresses:
             raise QdrantctlError(f"{address} is not imported: {told[0].because}")
         if text:
-            path = _import_file(names[_file_leader(address, found.live, chosen).name], wanted)
+            path = _import_file(names[_file_leader(address, state.live, selected).name], selection)
             files.setdefault(path, []).append(text)
-    schema = _schema_location(settings, wanted)
+    schema = _schema_location(settings, selection)
     texts = {path: render_file(parts, schema) for path, parts in files.items()}
     pages = {path: _make_source(path, text, settings) for path, text in texts.items()}
     whole = _merge_sources(project, pages.values())
@@ -110,25 +110,25 @@ def import_resources(
     errors = tuple(
         v for v in check_manifests(whole, resources, settings) if v.severity is Severity.ERROR
     )
-    adopt, change = (0, 0) if errors else _count_changes(settings, door, today, found, new)
+    adopt, change = (0, 0) if errors else _count_changes(settings, client, today, state, new)
     report = ImportReport(
         files=tuple(_list_imported(path, page, settings) for path, page in pages.items()),
-        left_out=tuple(left),
+        left_out=tuple(skipped),
         stated=stated,
         adopt=adopt,
         change=change,
         errors=errors,
     )
-    before = _existing_files(texts, wanted, settings, new)
+    before = _existing_files(texts, selection, settings, new)
     return ImportResult({path: text.encode() for path, text in texts.items()}, before, report)
 
 
-def _load_stated(settings: Settings, wanted: ImportSelection) -> LoadedManifests:
-    """What the project states beside what is imported. Raises ManifestError.
+def _load_stated(settings: Settings, selection: ImportSelection) -> LoadedManifests:
+    """What the project declares beside what is imported. Raises ManifestError.
 
     Nothing where it does not read what this import writes.
     """
-    if wanted.printed or not is_read_by(manifest_sources(settings), wanted.folder):
+    if selection.printed or not is_read_by(manifest_sources(settings), selection.folder):
         return LoadedManifests(Inventory(), Inventory(), ())
     loaded = load_manifests(manifest_sources(settings), (*KINDS, *OVERLAYS), bytes)
     broken = tuple(
@@ -136,8 +136,7 @@ def _load_stated(settings: Settings, wanted: ImportSelection) -> LoadedManifests
     )
     if broken:
         raise ManifestError(
-            "the manifests have errors, so nobody can tell what they state already; nothing was "
-            "written",
+            "the manifests have errors, so what they state already is unknown; nothing was written",
             broken,
         )
     return loaded
@@ -155,40 +154,46 @@ def _merge_sources(project: LoadedManifests, pages: Iterable[LoadedManifests]) -
 
 
 def _choose_resources(
-    settings: Settings, wanted: ImportSelection, found: ClusterState, project: Inventory
+    settings: Settings, selection: ImportSelection, state: ClusterState, project: Inventory
 ) -> tuple[frozenset[Address], list[SkippedField], int]:
-    """What is to be imported, what is not for some reason, and how many are stated already."""
-    for pattern in wanted.exclude:
-        if not matching_addresses([pattern], found.live):
+    """What is imported, what is skipped and why, and how many are already declared."""
+    for pattern in selection.exclude:
+        if not matching_addresses([pattern], state.live):
             raise UsageError(f"--exclude {pattern} matches nothing on the cluster")
-    for address in wanted.addresses:
-        if address not in found.live:
+    for address in selection.addresses:
+        if address not in state.live:
             raise QdrantctlError(
                 f"{address} is not on the cluster",
                 hint="`qdrantctl import --all --out -` shows what is.",
             )
-    gone = _with_dependents(matching_addresses(wanted.exclude, found.live), found.live)
-    asked = _with_dependents(frozenset(wanted.addresses or found.live), found.live) - gone
-    there = _stated_elsewhere(asked, settings, wanted, found.live, project)
-    left: dict[Address, str] = {}
-    for address in sorted(asked - there.keys()):
-        if reason := _foreign_owner(address, settings, found) or unsendable_reason(address.name):
-            left[address] = reason
-    for address in wanted.addresses:
-        if address in there:
+    gone = _with_dependents(matching_addresses(selection.exclude, state.live), state.live)
+    requested = _with_dependents(frozenset(selection.addresses or state.live), state.live) - gone
+    declared_elsewhere = _stated_elsewhere(requested, settings, selection, state.live, project)
+    skipped: dict[Address, str] = {}
+    for address in sorted(requested - declared_elsewhere.keys()):
+        if reason := _foreign_owner(address, settings, state) or unsendable_reason(address.name):
+            skipped[address] = reason
+    for address in selection.addresses:
+        if address in declared_elsewhere:
             raise QdrantctlError(
-                f"{there[address]} states {address} already",
+                f"{declared_elsewhere[address]} states {address} already",
                 hint=f"import --update {address} brings that up to date.",
             )
-        if address in left:
-            raise QdrantctlError(f"{address} is not imported: {left[address]}")
-    told = [SkippedField(address=str(address), because=reason) for address, reason in left.items()]
-    return asked - there.keys() - left.keys(), told, len(asked & there.keys())
+        if address in skipped:
+            raise QdrantctlError(f"{address} is not imported: {skipped[address]}")
+    told = [
+        SkippedField(address=str(address), because=reason) for address, reason in skipped.items()
+    ]
+    return (
+        requested - declared_elsewhere.keys() - skipped.keys(),
+        told,
+        len(requested & declared_elsewhere.keys()),
+    )
 
 
-def _foreign_owner(address: Address, settings: Settings, found: ClusterState) -> str:
-    """Whose a resource is that is another owner's; empty when it is not."""
-    known = found.remembered.get(address)
+def _foreign_owner(address: Address, settings: Settings, state: ClusterState) -> str:
+    """Why a resource of another owner is skipped; empty for a resource of this project."""
+    known = state.remembered.get(address)
     owner = known.record.owner if known and known.record else settings.owner
     ours = owner in {settings.owner, *settings.previous_owners}
     return "" if ours else f"it is owned by {owner}"
@@ -205,48 +210,48 @@ def _live_references(address: Address, live: Inventory) -> tuple[Address, ...]:
     return tuple(BY_NAME[address.kind].references(live[address].spec))
 
 
-def _file_leader(address: Address, live: Inventory, chosen: frozenset[Address]) -> Address:
-    """The resource in whose file another one stands."""
-    return next((ref for ref in _live_references(address, live) if ref in chosen), address)
+def _file_leader(address: Address, live: Inventory, selected: frozenset[Address]) -> Address:
+    """The resource in whose file another one is written."""
+    return next((ref for ref in _live_references(address, live) if ref in selected), address)
 
 
-def _group_by_file(chosen: frozenset[Address], live: Inventory) -> list[Address]:
+def _group_by_file(selected: frozenset[Address], live: Inventory) -> list[Address]:
     """In the order of the files: each resource before what refers to it."""
-    leaders = {address: _file_leader(address, live, chosen) for address in chosen}
+    leaders = {address: _file_leader(address, live, selected) for address in selected}
     return sorted(
-        chosen, key=lambda address: (leaders[address], leaders[address] != address, address)
+        selected, key=lambda address: (leaders[address], leaders[address] != address, address)
     )
 
 
 def _stated_elsewhere(
-    asked: frozenset[Address],
+    requested: frozenset[Address],
     settings: Settings,
-    wanted: ImportSelection,
+    selection: ImportSelection,
     live: Inventory,
     project: Inventory,
 ) -> dict[Address, Origin]:
-    """What the project states where this import writes nothing: that would be stated twice.
+    """What the project declares where this import writes nothing: it would be declared twice.
 
-    Whatever is left out may give what refers to it a file of its own, so it is asked again.
+    A skipped resource may give a file of its own to what refers to it, so the check is repeated.
     """
     names = make_file_stems({address.name for address in live})
-    there: dict[Address, Origin] = {}
+    declared_elsewhere: dict[Address, Origin] = {}
     while True:
-        chosen = asked - there.keys()
+        selected = requested - declared_elsewhere.keys()
         more: dict[Address, Origin] = {}
-        for address in chosen & project.keys():
+        for address in selected & project.keys():
             origin = project[address].origin
-            path = _import_file(names[_file_leader(address, live, chosen).name], wanted)
-            anew = wanted.force and origin and _is_same_path(settings.root / origin.file, path)
+            path = _import_file(names[_file_leader(address, live, selected).name], selection)
+            anew = selection.force and origin and _is_same_path(settings.root / origin.file, path)
             if origin and not anew:
                 more[address] = origin
         if not more:
-            return there
-        there |= more
+            return declared_elsewhere
+        declared_elsewhere |= more
 
 
-def _import_file(stem: str, wanted: ImportSelection) -> Path:
-    return wanted.folder / f"{stem}{MANIFEST_SUFFIX}"
+def _import_file(stem: str, selection: ImportSelection) -> Path:
+    return selection.folder / f"{stem}{MANIFEST_SUFFIX}"
 
 
 def _is_same_path(path: Path, other: Path) -> bool:
@@ -257,7 +262,7 @@ def _is_same_path(path: Path, other: Path) -> bool:
 def _as_manifest(
     live: Resource, own: Callable[[Resource], Mapping[str, Json]]
 ) -> tuple[str, list[SkippedField]]:
-    """A live resource as a manifest, and what no manifest can say of it."""
+    """A live resource as a manifest, and what no manifest can express of it."""
     kind = BY_NAME[live.address.kind]
     address = str(live.address)
     if live.facts.unread:
@@ -265,21 +270,21 @@ def _as_manifest(
         return "", [SkippedField(address=address, because=f"it cannot be read whole ({cause})")]
     words = to_manifest_form(field_tree_of(kind.spec), own(live))
     spec, faults = expressible_spec(kind, words)
-    left = [SkippedField(address=address, path=f.path, because=f.message) for f in faults]
+    skipped = [SkippedField(address=address, path=f.path, because=f.message) for f in faults]
     if spec is None:
-        return "", [left[0].model_copy(update={"path": ()})]
+        return "", [skipped[0].model_copy(update={"path": ()})]
     text = render_manifest(kind.manifest, live.address, words, field_tree_of(kind.spec))
     read = load_source(SourceText(address, text), KINDS)
     resource = read.desired.get(live.address)
     if resource is None or not json_equal(dict(resource.spec), dict(spec)):
         because = "; ".join(problem.message for problem in read.violations)
         return "", [SkippedField(address=address, because=because or "YAML cannot say it")]
-    return text, left
+    return text, skipped
 
 
-def _schema_location(settings: Settings, wanted: ImportSelection) -> str:
+def _schema_location(settings: Settings, selection: ImportSelection) -> str:
     """The schema's file, seen from a manifest."""
-    return os.path.relpath(settings.root / SCHEMA, wanted.folder).replace(os.sep, "/")
+    return os.path.relpath(settings.root / SCHEMA, selection.folder).replace(os.sep, "/")
 
 
 def _make_source(path: Path, text: str, settings: Settings) -> LoadedManifests:
@@ -296,19 +301,20 @@ def shown_path(path: Path, settings: Settings) -> str:
 
 
 def _existing_files(
-    texts: Mapping[Path, str], wanted: ImportSelection, settings: Settings, new: Inventory
+    texts: Mapping[Path, str], selection: ImportSelection, settings: Settings, new: Inventory
 ) -> dict[Path, bytes]:
-    """What stands in files that are to be written anew. Raises QdrantctlError without --force."""
-    there = [path for path in texts if os.path.lexists(path) and not wanted.printed]
-    if there and not wanted.force:
-        names = ", ".join(shown_path(path, settings) for path in there[:9])
-        more = f" and {len(there) - 9} more" if len(there) > 9 else ""
+    """The contents of files to be overwritten. Raises QdrantctlError without --force."""
+    declared_elsewhere = [path for path in texts if os.path.lexists(path) and not selection.printed]
+    if declared_elsewhere and not selection.force:
+        names = ", ".join(shown_path(path, settings) for path in declared_elsewhere[:9])
+        more = f" and {len(declared_elsewhere) - 9} more" if len(declared_elsewhere) > 9 else ""
         raise QdrantctlError(
-            f"{names}{more} exist{'s' * (len(there) == 1)} already; nothing was written",
-            hint="Write them anew with --force, or elsewhere with --out DIR.",
+            f"{names}{more} exist{'s' * (len(declared_elsewhere) == 1)} already; "
+            "nothing was written",
+            hint="Overwrite them with --force, or elsewhere with --out DIR.",
         )
     try:
-        before = {path: path.read_bytes() for path in there}
+        before = {path: path.read_bytes() for path in declared_elsewhere}
     except OSError as error:
         raise QdrantctlError(f"{error.filename} cannot be written: {error.strerror}") from None
     for path, data in before.items():
@@ -323,28 +329,28 @@ def _existing_files(
 
 
 def _find_lost(file: str, data: bytes, new: Inventory) -> str:
-    """What a file says that none of the new ones does; empty when that is nothing."""
-    found = load_source(SourceText(file, data.decode(errors="replace")), (*KINDS, *OVERLAYS))
-    left = sorted({*found.desired, *found.overlays} - new.keys())
-    broken = any(problem.severity is Severity.ERROR for problem in found.violations)
-    return str(left[0]) if left else "what is no manifest" if broken else ""
+    """What a file declares that none of the new ones does; empty for nothing."""
+    state = load_source(SourceText(file, data.decode(errors="replace")), (*KINDS, *OVERLAYS))
+    skipped = sorted({*state.desired, *state.overlays} - new.keys())
+    broken = any(problem.severity is Severity.ERROR for problem in state.violations)
+    return str(skipped[0]) if skipped else "what is no manifest" if broken else ""
 
 
 def _count_changes(
-    settings: Settings, door: Client, today: date, found: ClusterState, desired: Inventory
+    settings: Settings, client: Client, today: date, state: ClusterState, desired: Inventory
 ) -> tuple[int, int]:
     """How many resources a plan of these manifests would adopt as they are, and how many change."""
-    question = PlanInput(
+    plan_input = PlanInput(
         owner=settings.owner,
-        server=door.server,
+        server=client.server,
         today=today,
         desired=desired,
-        live=found.live,
-        remembered=found.remembered,
+        live=state.live,
+        remembered=state.remembered,
         previous_owners=settings.previous_owners,
         partial=True,
     )
-    changes = plan_changes(question, BY_NAME)
+    changes = plan_changes(plan_input, BY_NAME)
     adopt = sum(change.action is Action.ADOPT and not change.steps for change in changes)
     idle = sum(change.action is Action.NOOP for change in changes)
     return adopt, len(changes) - adopt - idle

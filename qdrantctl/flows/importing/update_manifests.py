@@ -43,45 +43,47 @@ class ManifestUpdate:
 
     resource: Resource
     spec: Mapping[str, Json]
-    laid: Mapping[str, Json]
-    """The same with overlays laid under, which stay as they are."""
+    merged: Mapping[str, Json]
+    """The same with overlays merged beneath, which stay as they are."""
     fields: tuple[ReceivedField, ...]
 
 
 def update_manifests(
     settings: Settings,
     addresses: tuple[Address, ...],
-    door: Client,
+    client: Client,
     today: date,
     progress: Progress,
 ) -> ImportResult:
     """The files that must change, and what was received. Raises QdrantctlError and its kind."""
     progress("reading manifests")
-    wanted = load_desired_state(settings)
+    desired_state = load_desired_state(settings)
     for address in addresses:
-        if address not in wanted.inventory:
+        if address not in desired_state.inventory:
             raise QdrantctlError(
                 f"no manifest states {address}", hint=f"`qdrantctl import {address}` writes one."
             )
-    progress(f"asking {door.server.url}")
-    found = read_cluster_state(door, wanted.inventory, progress, settings.owners)
-    found = with_details(
-        door, found, wanted.inventory, frozenset(addresses) & frozenset(found.live)
+    progress(f"asking {client.server.url}")
+    state = read_cluster_state(client, desired_state.inventory, progress, settings.owners)
+    state = with_details(
+        client, state, desired_state.inventory, frozenset(addresses) & frozenset(state.live)
     )
     files: dict[str, list[ManifestUpdate]] = {}
-    left: list[SkippedField] = []
+    skipped: list[SkippedField] = []
     unapplied: list[ReceivedField] = []
-    for one in _receive_changes(settings, addresses, wanted, found, door, today, left, unapplied):
-        assert one.resource.origin is not None, "it stands in a manifest"
-        files.setdefault(one.resource.origin.file, []).append(one)
+    for update in _receive_changes(
+        settings, addresses, desired_state, state, client, today, skipped, unapplied
+    ):
+        assert update.resource.origin is not None, "it is defined in a manifest"
+        files.setdefault(update.resource.origin.file, []).append(update)
     texts: dict[Path, bytes] = {}
     before: dict[Path, bytes] = {}
     fields: list[ReceivedField] = []
     listed: list[ImportedFile] = []
-    for file, ones in files.items():
-        page = wanted.declared[ones[0].resource.address].source.page
-        text, told, written = _rewrite_source(page, ones, wanted.overlays)
-        fields += told
+    for file, updates in files.items():
+        page = desired_state.declared[updates[0].resource.address].source.page
+        text, received, written = _rewrite_source(page, updates, desired_state.overlays)
+        fields += received
         if written:
             path = settings.root / file
             before[path] = _require_unchanged(path, page)
@@ -90,7 +92,7 @@ def update_manifests(
             listed.append(ImportedFile(file=file, addresses=tuple(written)))
     report = ImportReport(
         files=tuple(listed),
-        left_out=tuple(left),
+        left_out=tuple(skipped),
         fields=tuple(fields),
         unapplied=tuple(unapplied),
     )
@@ -100,37 +102,41 @@ def update_manifests(
 def _receive_changes(
     settings: Settings,
     addresses: tuple[Address, ...],
-    wanted: DesiredState,
-    found: ClusterState,
-    door: Client,
+    desired_state: DesiredState,
+    state: ClusterState,
+    client: Client,
     today: date,
-    left: list[SkippedField],
+    skipped: list[SkippedField],
     unapplied: list[ReceivedField],
 ) -> Iterator[ManifestUpdate]:
-    """What each manifest must say, where that differs.
+    """What each manifest must declare, where that differs.
 
-    `left` takes what none can say, `unapplied` what only the manifest says yet.
+    `skipped` gets what none can express, `unapplied` what only the manifest declares yet.
     """
-    own = user_set_fields(door, found)
+    own = user_set_fields(client, state)
     owners = {settings.owner, *settings.previous_owners}
-    ours = [r for r in found.remembered.values() if r.record and r.record.owner in owners]
-    context = Context(door.server, today, wanted.inventory, found.live, Inventory(ours))
+    own_records = [r for r in state.remembered.values() if r.record and r.record.owner in owners]
+    context = Context(
+        client.server, today, desired_state.inventory, state.live, Inventory(own_records)
+    )
     for address in addresses:
-        resource, kind = wanted.inventory[address], BY_NAME[address.kind]
-        live = _require_readable(address, found, context)
+        resource, kind = desired_state.inventory[address], BY_NAME[address.kind]
+        live = _require_readable(address, state, context)
         merged = merge_live(resource, live, context, kind, own)
-        words = to_manifest_form(field_tree_of(kind.spec), merged.spec)
-        now, faults = expressible_spec(kind, words)
+        manifest_form = to_manifest_form(field_tree_of(kind.spec), merged.spec)
+        now, faults = expressible_spec(kind, manifest_form)
         if now is None:
             raise QdrantctlError(f"no manifest can state {address}", why=faults[0].message)
-        left += [SkippedField(address=str(address), path=f.path, because=f.message) for f in faults]
+        skipped += [
+            SkippedField(address=str(address), path=f.path, because=f.message) for f in faults
+        ]
         unapplied += [_kept_field(resource, field) for field in merged.unapplied]
         conflicts = [
             _kept_field(resource, field, _conflict_hint(resource, field))
             for field in merged.conflicts
         ]
-        if fields := (*_fields(resource, now, door.server), *conflicts):
-            # What an overlay lays under is not in the manifest, and does not come into it.
+        if fields := (*_fields(resource, now, client.server), *conflicts):
+            # Values of an overlay are not in the manifest, and are not written to it.
             bare = replace(resource, spec=_without_overlays(resource.spec, resource))
             yield ManifestUpdate(
                 bare, _without_overlays(now, resource), _with_overlays(now, resource), fields
@@ -150,10 +156,10 @@ def _kept_field(resource: Resource, field: FieldChange, because: str = "") -> Re
 
 
 def _conflict_hint(resource: Resource, field: FieldChange) -> str:
-    """Why somebody must say what counts, and how."""
+    """Why the operator must decide which value applies, and how."""
     was = "nothing" if field.recorded is ABSENT else canonical_json(field.recorded)
     return (
-        f"both moved since it was applied as {was}: write the cluster's value here, or put the "
+        f"both changed since it was applied as {was}: write the cluster's value here, or put the "
         f"manifest's there with apply --revert-drift {resource.address}"
     )
 
@@ -170,18 +176,18 @@ def _with_overlays(spec: Mapping[str, Json], resource: Resource) -> Mapping[str,
     """A spec with the values that overlays provide for this resource."""
     shape = field_tree_of(BY_NAME[resource.address.kind].spec)
     declared = shape.leaves(resource.spec)
-    laid = {path: declared[path] for path in resource.layers}
-    full: Mapping[str, Json] = shape.build(shape.leaves(spec) | laid)
+    overlaid = {path: declared[path] for path in resource.layers}
+    full: Mapping[str, Json] = shape.build(shape.leaves(spec) | overlaid)
     return full
 
 
-def _require_readable(address: Address, found: ClusterState, context: Context) -> Resource:
+def _require_readable(address: Address, state: ClusterState, context: Context) -> Resource:
     """The live resource. Raises QdrantctlError where it is gone, another's or not to be read."""
-    live, known = found.live.get(address), found.remembered.get(address)
+    live, known = state.live.get(address), state.remembered.get(address)
     if live is None:
         raise QdrantctlError(
             f"{address} is not on the cluster, so there is nothing to receive",
-            hint="Take its manifest out, or apply to make it again.",
+            hint="Remove its manifest, or apply to recreate it.",
         )
     if known is not None and known.record and address not in context.recorded:
         raise QdrantctlError(f"{address} is owned by {known.record.owner}")
@@ -208,50 +214,54 @@ def _fields(
 
 
 def _rewrite_source(
-    page: SourceText, ones: list[ManifestUpdate], overlays: Inventory
+    page: SourceText, updates: list[ManifestUpdate], overlays: Inventory
 ) -> tuple[str, list[ReceivedField], list[str]]:
     """The text of a file with what was received, one resource after the other.
 
     A resource whose manifest cannot be changed without changing more than it is left as it is, and
-    its fields say why.
+    its fields state why.
     """
     fields: list[ReceivedField] = []
     written: list[str] = []
     text = page.text
-    for one in ones:
-        own = [field for field in one.fields if not field.because]
-        fields += [field for field in one.fields if field.because]
+    for update in updates:
+        own = [field for field in update.fields if not field.because]
+        fields += [field for field in update.fields if field.because]
         if not own:
             continue
         try:
-            text = _rewrite_one(SourceText(page.file, text), page, one, overlays)
+            text = _rewrite_one(SourceText(page.file, text), page, update, overlays)
         except CannotEdit as reason:
             fields += [_unwritten_field(field, page, str(reason)) for field in own]
         else:
             fields += own
-            written.append(str(one.resource.address))
+            written.append(str(update.resource.address))
     return text, fields, written
 
 
 def _rewrite_one(
-    now: SourceText, page: SourceText, one: ManifestUpdate, overlays: Inventory
+    now: SourceText, page: SourceText, update: ManifestUpdate, overlays: Inventory
 ) -> str:
-    """The text in which one more resource says what the cluster has. Raises Awkward."""
-    if page.made is not None:
+    """The text in which one more resource declares what the cluster has. Raises CannotEdit."""
+    if page.template_trace is not None:
         raise CannotEdit("it comes from a template")
     if page.file == STDIN:
         raise CannotEdit("it comes from standard input")
-    address = one.resource.address
+    address = update.resource.address
     before = load_source(now, (*KINDS, *OVERLAYS))
     source, shape = before.declared[address]
-    words = rewrite_in_place(shape, source.value["spec"], one.resource.spec, one.spec)
-    text = edit_spec(source, words, shape)
+    manifest_form = rewrite_in_place(shape, source.value["spec"], update.resource.spec, update.spec)
+    text = edit_spec(source, manifest_form, shape)
     after = load_source(SourceText(page.file, text), (*KINDS, *OVERLAYS))
     broken = any(problem.severity is Severity.ERROR for problem in after.violations)
-    wanted = apply_overlays(replace(before, overlays=overlays))
-    wanted = Inventory([*wanted.values(), replace(wanted[address], spec=one.laid)])
-    says = apply_overlays(replace(after, overlays=overlays))
-    if broken or not (_same(says, wanted) and _same(after.overlays, before.overlays)):
+    desired_state = apply_overlays(replace(before, overlays=overlays))
+    desired_state = Inventory(
+        [*desired_state.values(), replace(desired_state[address], spec=update.merged)]
+    )
+    declared_now = apply_overlays(replace(after, overlays=overlays))
+    if broken or not (
+        _same(declared_now, desired_state) and _same(after.overlays, before.overlays)
+    ):
         raise CannotEdit(
             "its part of the file cannot be changed by itself; is it shared by an anchor, or "
             "stated by a profile, too?"
@@ -259,19 +269,19 @@ def _rewrite_one(
     return text
 
 
-def _same(found: Inventory, wanted: Inventory) -> bool:
-    """Whether manifests say just this, wherever in the file they do."""
-    return found.keys() == wanted.keys() and all(
+def _same(state: Inventory, desired_state: Inventory) -> bool:
+    """Whether manifests declare exactly this, wherever in the file."""
+    return state.keys() == desired_state.keys() and all(
         json_equal(dict(now.spec), dict(then.spec))
         and (now.lifecycle, now.labels, now.declared)
         == (then.lifecycle, then.labels, then.declared)
-        for now, then in zip(found.values(), wanted.values(), strict=True)
+        for now, then in zip(state.values(), desired_state.values(), strict=True)
     )
 
 
 def _unwritten_field(field: ReceivedField, page: SourceText, reason: str) -> ReceivedField:
-    """A field with why it was not written, and what stands in its place."""
-    lines = (page.made.template if page.made else page.text).splitlines()
+    """A field with why it was not written, and the line in its place."""
+    lines = (page.template_trace.template if page.template_trace else page.text).splitlines()
     line = lines[field.origin.line - 1].strip() if field.origin else ""
     line = " ".join(_EXPRESSION.findall(line)) or line
     return field.model_copy(update={"because": f"{reason}: {line}" if line else reason})

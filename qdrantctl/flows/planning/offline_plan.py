@@ -27,7 +27,7 @@ from qdrantctl.model.resource import Inventory
 from qdrantctl.model.server import UNKNOWN, Server
 
 
-def plan_offline(settings: Settings, wishes: PlanOptions, base: str | None, today: date) -> Plan:
+def plan_offline(settings: Settings, options: PlanOptions, base: str | None, today: date) -> Plan:
     """What the manifests change beside the state committed at `base`, else at HEAD.
 
     The state stands for the recorded and the live world. What only a cluster could say is not in
@@ -42,8 +42,8 @@ def plan_offline(settings: Settings, wishes: PlanOptions, base: str | None, toda
     wanted = with_locked_versions(settings, load_desired_state(settings))
     known = _committed_state(settings, base)
     found = ClusterState(known, known, LedgerContents(exists=True))
-    changes, inputs = compute_changes(settings, wishes, wanted, found, Server(UNKNOWN, ""), today)
-    safety = check_safety(inputs, settings.valid_consents(wishes.consents))
+    changes, inputs = compute_changes(settings, options, wanted, found, Server(UNKNOWN, ""), today)
+    safety = check_safety(inputs, settings.valid_consents(options.consents))
     ref = base or git.HEAD
     return Plan(
         qdrantctl_version=__version__,
@@ -52,12 +52,12 @@ def plan_offline(settings: Settings, wishes: PlanOptions, base: str | None, toda
         server=PlannedServer(version="", url="", distributed=False),
         offline=OfflineSource(ref=ref, commit=git.resolve_commit(settings.root, ref)),
         manifests_digest=wanted.digest,
-        options=recorded_options(settings, wishes),
+        options=recorded_options(settings, options),
         changes=tuple(change.model_copy(update={"steps": ()}) for change in changes),
         violations=(
             *wanted.violations,
             *safety.violations,
-            *plan_notices(settings, wishes, safety.used),
+            *plan_notices(settings, options, safety.used),
         ),
     )
 

@@ -66,98 +66,105 @@ class PlanResult:
     """A plan, and the worlds it was made from."""
 
     plan: Plan
-    worlds: ClusterState
+    cluster_state: ClusterState
     desired: DesiredState
     settings: Settings
     today: date
 
 
 def make_plan(
-    settings: Settings, wishes: PlanOptions, door: NodeClient, today: date, progress: Progress
+    settings: Settings, options: PlanOptions, client: NodeClient, today: date, progress: Progress
 ) -> PlanResult:
     """The plan for these settings. Raises ManifestError, ClusterError, UsageError."""
     progress("reading manifests")
     return make_plan_for(
         with_locked_versions(settings, load_desired_state(settings)),
         settings,
-        wishes,
-        door,
+        options,
+        client,
         today,
         progress,
     )
 
 
 def make_plan_for(
-    wanted: DesiredState,
+    desired_state: DesiredState,
     settings: Settings,
-    wishes: PlanOptions,
-    door: NodeClient,
+    options: PlanOptions,
+    client: NodeClient,
     today: date,
     progress: Progress,
 ) -> PlanResult:
     """The plan for manifests that were read before. Raises ClusterError, UsageError."""
-    progress(f"asking {door.server.url}")
-    found = read_cluster_state(door, wanted.inventory, progress, settings.owners)
-    found = with_committed_state_as_fallback(settings, door, wanted, found)
+    progress(f"asking {client.server.url}")
+    cluster_state = read_cluster_state(client, desired_state.inventory, progress, settings.owners)
+    cluster_state = with_committed_state_as_fallback(settings, client, desired_state, cluster_state)
     if settings.partial:
-        wanted = replace(wanted, inventory=merge_unselected(wanted.inventory, found.remembered))
-    if any(BY_NAME[address.kind].needs_signing_key for address in wanted.inventory):
+        desired_state = replace(
+            desired_state,
+            inventory=merge_unselected(desired_state.inventory, cluster_state.remembered),
+        )
+    if any(BY_NAME[address.kind].needs_signing_key for address in desired_state.inventory):
         progress("trying whether tokens can be signed")
-        found = replace(found, unsigned=signing_problem(settings.endpoint))
-    changes, inputs = compute_changes(settings, wishes, wanted, found, door.server, today)
+        cluster_state = replace(cluster_state, unsigned=signing_problem(settings.endpoint))
+    changes, inputs = compute_changes(
+        settings, options, desired_state, cluster_state, client.server, today
+    )
     if more := needs_details(inputs):
         progress("counting points")
-        found = with_details(door, found, wanted.inventory, more)
-        changes, inputs = compute_changes(settings, wishes, wanted, found, door.server, today)
-    safety = check_safety(inputs, settings.valid_consents(wishes.consents))
+        cluster_state = with_details(client, cluster_state, desired_state.inventory, more)
+        changes, inputs = compute_changes(
+            settings, options, desired_state, cluster_state, client.server, today
+        )
+    safety = check_safety(inputs, settings.valid_consents(options.consents))
     made = Plan(
         qdrantctl_version=__version__,
         project=settings.project,
         environment=settings.environment,
-        server=PlannedServer.of(door.server, found.memory.cluster_id),
-        manifests_digest=wanted.digest,
-        options=recorded_options(settings, wishes),
-        prepare=_preparing_steps(changes, found, door),
+        server=PlannedServer.of(client.server, cluster_state.ledger.cluster_id),
+        manifests_digest=desired_state.digest,
+        options=recorded_options(settings, options),
+        prepare=_preparing_steps(changes, cluster_state, client),
         changes=changes,
         violations=(
-            *wanted.violations,
+            *desired_state.violations,
             *safety.violations,
-            *finding_violations(check_policies(settings, door, found.remembered)),
-            *fallback_notice(settings, found),
+            *finding_violations(check_policies(settings, client, cluster_state.remembered)),
+            *fallback_notice(settings, cluster_state),
             *check_checkout_is_current(
-                settings, wishes.allow_older, changes, found, wanted.versions
+                settings, options.allow_older, changes, cluster_state, desired_state.versions
             ),
-            *plan_notices(settings, wishes, safety.used),
+            *plan_notices(settings, options, safety.used),
         ),
         unmanaged=unmanaged_addresses(
-            _plan_input(settings, wishes, wanted, found, door.server, today)
+            _plan_input(settings, options, desired_state, cluster_state, client.server, today)
         ),
     )
-    return PlanResult(made, found, wanted, settings, today)
+    return PlanResult(made, cluster_state, desired_state, settings, today)
 
 
-def recorded_options(settings: Settings, wishes: PlanOptions) -> RecordedOptions:
+def recorded_options(settings: Settings, options: PlanOptions) -> RecordedOptions:
     """The options of a plan as its document keeps them."""
     return RecordedOptions(
-        target=wishes.selection.targets,
-        exclude=wishes.selection.excludes,
-        revert_drift=wishes.revert_drift,
-        no_snapshot=wishes.no_snapshot,
+        target=options.selection.targets,
+        exclude=options.selection.excludes,
+        revert_drift=options.revert_drift,
+        no_snapshot=options.no_snapshot,
         removed=tuple(map(str, sorted(settings.removed))),
-        allow_older=wishes.allow_older,
+        allow_older=options.allow_older,
     )
 
 
 def compute_changes(
     settings: Settings,
-    wishes: PlanOptions,
-    wanted: DesiredState,
-    found: ClusterState,
+    options: PlanOptions,
+    desired_state: DesiredState,
+    cluster_state: ClusterState,
     server: Server,
     today: date,
 ) -> tuple[tuple[Change, ...], SafetyInput]:
     """The changes that these worlds ask for, and what the safety rules look at."""
-    question = _plan_input(settings, wishes, wanted, found, server, today)
+    question = _plan_input(settings, options, desired_state, cluster_state, server, today)
     changes = plan_changes(question, BY_NAME)
     context = Context(
         server=question.server,
@@ -174,17 +181,21 @@ def compute_changes(
         kinds=BY_NAME,
         environment=settings.environment,
         protected=settings.protected,
-        on_drift=_drift_policies(settings, wishes),
-        no_snapshot=_snapshot_waivers(settings, wishes),
+        on_drift=_drift_policies(settings, options),
+        no_snapshot=_snapshot_waivers(settings, options),
         nodes=settings.nodes,
         unfinished_restores={
             change.parsed_address: restore
             for change in changes
-            if (restore := find_unfinished_restore(found.ledger_entry(change.parsed_address)))
+            if (
+                restore := find_unfinished_restore(
+                    cluster_state.ledger_entry(change.parsed_address)
+                )
+            )
         },
-        max_deletes=wishes.max_deletes,
-        fail_on_loosening=wishes.fail_on_loosening,
-        fail_on_widening=wishes.fail_on_widening,
+        max_deletes=options.max_deletes,
+        fail_on_loosening=options.fail_on_loosening,
+        fail_on_widening=options.fail_on_widening,
         partial=settings.partial,
     )
     return changes, inputs
@@ -192,72 +203,72 @@ def compute_changes(
 
 def _plan_input(
     settings: Settings,
-    wishes: PlanOptions,
-    wanted: DesiredState,
-    found: ClusterState,
+    options: PlanOptions,
+    desired_state: DesiredState,
+    cluster_state: ClusterState,
     server: Server,
     today: date,
 ) -> PlanInput:
     return PlanInput(
         owner=settings.owner,
-        server=replace(server, unsigned=found.unsigned),
+        server=replace(server, unsigned=cluster_state.unsigned),
         today=today,
-        desired=wanted.inventory,
-        live=found.live,
-        remembered=found.remembered,
+        desired=desired_state.inventory,
+        live=cluster_state.live,
+        remembered=cluster_state.remembered,
         previous_owners=settings.previous_owners,
         partial=settings.partial,
         removed=settings.removed,
-        versions=wanted.versions,
-        selection=wishes.selection,
-        consents=settings.valid_consents(wishes.consents),
-        on_drift=_drift_policies(settings, wishes),
-        no_snapshot=_snapshot_waivers(settings, wishes),
+        versions=desired_state.versions,
+        selection=options.selection,
+        consents=settings.valid_consents(options.consents),
+        on_drift=_drift_policies(settings, options),
+        no_snapshot=_snapshot_waivers(settings, options),
         nodes=settings.nodes,
     )
 
 
-def _snapshot_waivers(settings: Settings, wishes: PlanOptions) -> Callable[[Address], bool]:
+def _snapshot_waivers(settings: Settings, options: PlanOptions) -> Callable[[Address], bool]:
     """Where points go without a way back; nowhere in a protected environment."""
-    named = () if settings.protected else wishes.no_snapshot
+    named = () if settings.protected else options.no_snapshot
     return lambda address: any(matches_glob(pattern, str(address)) for pattern in named)
 
 
-def _drift_policies(settings: Settings, wishes: PlanOptions) -> Callable[[Address], str]:
+def _drift_policies(settings: Settings, options: PlanOptions) -> Callable[[Address], str]:
     """What becomes of drift at an address: what the environment says, unless it was named."""
 
     def settled(address: Address) -> str:
-        named = any(matches_glob(pattern, str(address)) for pattern in wishes.revert_drift)
+        named = any(matches_glob(pattern, str(address)) for pattern in options.revert_drift)
         return "revert" if named else settings.on_drift
 
     return settled
 
 
 def _preparing_steps(
-    changes: Sequence[Change], found: ClusterState, door: Client
+    changes: Sequence[Change], cluster_state: ClusterState, client: Client
 ) -> tuple[Step, ...]:
     """The first creation of the ledger and of the registry of keys, where something needs them."""
     idle = (Action.NOOP, Action.REFUSED)
     made: list[Call] = []
-    if not found.memory.exists and any(change.action not in idle for change in changes):
-        made.append(ledger.ledger_creation_request(door.server))
+    if not cluster_state.ledger.exists and any(change.action not in idle for change in changes):
+        made.append(ledger.ledger_creation_request(client.server))
     if any(
         registry.writes_registry(call) for change in changes for call in list_calls(change.steps)
     ):
-        made += registry.registry_creation_requests(door)
+        made += registry.registry_creation_requests(client)
     return tuple(Step(call=call) for call in made)
 
 
 def plan_notices(
-    settings: Settings, wishes: PlanOptions, used: frozenset[Consent]
+    settings: Settings, options: PlanOptions, used: frozenset[Consent]
 ) -> Iterator[Violation]:
     """What the settings have to say, and the consents that allow nothing: all but those `used`."""
     for note in settings.notes:
         yield Violation(rule="QC220", severity=Severity.NOTE, message=note)
-    if settings.protected and wishes.no_snapshot:
+    if settings.protected and options.no_snapshot:
         told = f"the environment is protected, so {SKIP} allows nothing in this plan"
         yield Violation(rule="QC221", severity=Severity.NOTE, message=told)
-    for consent in (*settings.consents, *wishes.consents):
+    for consent in (*settings.consents, *options.consents):
         if consent not in used:
             yield Violation(
                 rule="QC221",

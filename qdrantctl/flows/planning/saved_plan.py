@@ -32,7 +32,7 @@ _MAX_LINES = 20
 
 
 def recheck_saved_plan(
-    saved: Plan, settings: Settings, door: Client, today: date, progress: Progress
+    saved: Plan, settings: Settings, client: Client, today: date, progress: Progress
 ) -> PlanResult:
     """A saved plan with the state of now, where computing it again gives the same plan.
 
@@ -48,11 +48,11 @@ def recheck_saved_plan(
         versions=_desired_versions(saved),
         committed=committed_files(settings),
     )
-    progress(f"asking {door.server.url}")
-    cluster_state = read_cluster_state(door, desired.inventory, progress, settings.owners)
-    cluster_state = with_committed_state_as_fallback(settings, door, desired, cluster_state)
-    _check_cluster(saved, cluster_state, door)
-    changes, cluster_state = _plan_again(saved, settings, desired, cluster_state, door, today)
+    progress(f"asking {client.server.url}")
+    cluster_state = read_cluster_state(client, desired.inventory, progress, settings.owners)
+    cluster_state = with_committed_state_as_fallback(settings, client, desired, cluster_state)
+    _check_cluster(saved, cluster_state, client)
+    changes, cluster_state = _plan_again(saved, settings, desired, cluster_state, client, today)
     _check_values(saved, changes, cluster_state)
     plan = saved if saved.options is not ABSENT else _with_destroyed_data(saved, changes)
     return PlanResult(plan, cluster_state, desired, settings, today)
@@ -91,16 +91,16 @@ def _desired_versions(saved: Plan) -> dict[Address, int]:
     }
 
 
-def _check_cluster(saved: Plan, cluster_state: ClusterState, door: Client) -> None:
+def _check_cluster(saved: Plan, cluster_state: ClusterState, client: Client) -> None:
     """Raises StaleError for another cluster than the one that the plan was made for."""
     planned = saved.server
     if planned.cluster_id is ABSENT:
-        other = planned.url != door.server.url
+        other = planned.url != client.server.url
     else:
-        other = planned.cluster_id != cluster_state.memory.cluster_id
+        other = planned.cluster_id != cluster_state.ledger.cluster_id
     if other:
         raise StaleError(
-            f"the plan was made for another cluster than {door.server.url}",
+            f"the plan was made for another cluster than {client.server.url}",
             why=f"It was made for {planned.url}, and the cluster's identity differs.",
             hint="Plan again.",
         )
@@ -111,7 +111,7 @@ def _plan_again(
     settings: Settings,
     desired: DesiredState,
     cluster_state: ClusterState,
-    door: Client,
+    client: Client,
     today: date,
 ) -> tuple[Mapping[str, Change], ClusterState]:
     """The changes by address, computed with the plan's options, and the state they rest on.
@@ -141,10 +141,10 @@ def _plan_again(
         allow_older=options.allow_older,
         no_snapshot=options.no_snapshot,
     )
-    changes, inputs = compute_changes(settings, wishes, desired, part, door.server, today)
+    changes, inputs = compute_changes(settings, wishes, desired, part, client.server, today)
     if addresses := needs_details(inputs):
-        part = with_details(door, part, desired.inventory, addresses)
-        changes, inputs = compute_changes(settings, wishes, desired, part, door.server, today)
+        part = with_details(client, part, desired.inventory, addresses)
+        changes, inputs = compute_changes(settings, wishes, desired, part, client.server, today)
     by_address = {change.address: change for change in changes}
     return by_address, replace(cluster_state, live=part.live)
 
@@ -156,7 +156,7 @@ def _check_values(saved: Plan, changes: Mapping[str, Change], cluster_state: Clu
     if lines:
         more = f"\n  and {len(lines) - _MAX_LINES} more" if len(lines) > _MAX_LINES else ""
         raise StaleError(
-            "the saved plan no longer fits; nothing was done",
+            "the saved plan no longer fits; no changes were made",
             why="\n  ".join(lines[:_MAX_LINES]) + more,
             hint="Plan again, and look at what it says now.",
         )

@@ -51,16 +51,16 @@ class _Generator(GenerateJsonSchema):
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> dict[str, Any]:
         """Defaults that say `nothing` are left out."""
-        made = super().default_schema(schema)
-        if made.get("default", MISSING) in (None, "", [], {}):
-            del made["default"]
-        return made
+        result = super().default_schema(schema)
+        if result.get("default", MISSING) in (None, "", [], {}):
+            del result["default"]
+        return result
 
     def tagged_union_schema(self, schema: core_schema.TaggedUnionSchema) -> dict[str, Any]:
         """Without `discriminator`, a word of OpenAPI that strict readers refuse."""
-        made = super().tagged_union_schema(schema)
-        made.pop("discriminator", None)
-        return made
+        result = super().tagged_union_schema(schema)
+        result.pop("discriminator", None)
+        return result
 
     def field_is_required(self, field: Any, total: bool) -> bool:
         """What is written always holds every field but those that may be missing."""
@@ -73,19 +73,19 @@ class _Generator(GenerateJsonSchema):
 
     def model_schema(self, schema: core_schema.ModelSchema) -> dict[str, Any]:
         """What a person may write: every spelling of a field, one at a time, and null for none."""
-        made, spec = super().model_schema(schema), schema["cls"]
+        result, spec = super().model_schema(schema), schema["cls"]
         if not issubclass(spec, Spec):
-            return made
-        properties = made["properties"]
-        for word in properties.keys() - set(made.get("required", ())):
+            return result
+        properties = result["properties"]
+        for word in properties.keys() - set(result.get("required", ())):
             properties[word] = _allow_null(properties[word])
         for name, field in spec.model_fields.items():
             first, *others = field_spellings(name, field)
             for other in others:
                 about = f"Another name of {first}. {field.description}"
                 properties[other] = properties[first] | {"description": about}
-                made.setdefault("allOf", []).append({"not": {"required": [first, other]}})
-        return {"anyOf": [_SHORT_FORMS[spec], made]} if spec in _SHORT_FORMS else made
+                result.setdefault("allOf", []).append({"not": {"required": [first, other]}})
+        return {"anyOf": [_SHORT_FORMS[spec], result]} if spec in _SHORT_FORMS else result
 
 
 def _allow_null(made: dict[str, Any]) -> dict[str, Any]:
@@ -173,9 +173,9 @@ def _manifest_schema() -> dict[str, Json]:
 
 
 def _plan_schema() -> dict[str, Json]:
-    made = _schema_with_ending(Plan, _PlanEnding)
-    made["required"].remove("prepare")  # left out when there is nothing to prepare
-    return made
+    result = _schema_with_ending(Plan, _PlanEnding)
+    result["required"].remove("prepare")  # left out when there is nothing to prepare
+    return result
 
 
 def _drift_schema() -> dict[str, Json]:
@@ -184,11 +184,11 @@ def _drift_schema() -> dict[str, Json]:
 
 def _schema_with_ending(model: type[BaseModel], ending: type[BaseModel]) -> dict[str, Json]:
     """The schema of a model whose document says more at its end than the model holds."""
-    made, more = _model_schema(model, "serialization"), _model_schema(ending, "serialization")
-    made["properties"] |= more["properties"]
-    made["required"] += more["required"]
-    made["$defs"] |= more["$defs"]
-    return made
+    result, more = _model_schema(model, "serialization"), _model_schema(ending, "serialization")
+    result["properties"] |= more["properties"]
+    result["required"] += more["required"]
+    result["$defs"] |= more["$defs"]
+    return result
 
 
 @cache

@@ -29,8 +29,11 @@ def validate_environments(environments: Sequence[Settings]) -> ValidationResult:
     counts: dict[str, int] = {}
     for each in environments:
         try:
-            wanted = load_desired_state(each)
-            violations, counts[each.environment] = wanted.violations, len(wanted.inventory)
+            desired_state = load_desired_state(each)
+            violations, counts[each.environment] = (
+                desired_state.violations,
+                len(desired_state.inventory),
+            )
         except ManifestError as error:
             violations = error.violations
         for violation in violations:

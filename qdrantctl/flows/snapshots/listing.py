@@ -18,43 +18,44 @@ KIND = "collection"
 
 
 def list_snapshot_files(
-    door: NodeClient, nodes: tuple[str, ...], only: Address | None
+    client: NodeClient, nodes: tuple[str, ...], only: Address | None
 ) -> tuple[tuple[SnapshotListing, ...], tuple[str, ...]]:
     """Every snapshot of all collections, or of one; what cannot be read. Raises ClusterError."""
-    entries = ledger.read_ledger(door).entries
+    entries = ledger.read_ledger(client).entries
     with ExitStack() as stack:
-        doors: dict[str, NodeClient] = {}
-        for url in nodes or (door.server.url,):
-            node = doors[url] = door.for_node(url, timeout=SLOW)
+        clients: dict[str, NodeClient] = {}
+        for url in nodes or (client.server.url,):
+            node = clients[url] = client.for_node(url, timeout=SLOW)
             stack.callback(node.close)
-        there = {
-            e["name"] for e in door.request(Call(method="GET", path="/collections"))["collections"]
+        names = {
+            e["name"]
+            for e in client.request(Call(method="GET", path="/collections"))["collections"]
         }
-        live = {Address(KIND, name) for name in there if not name.startswith(OWN_PREFIX)}
-        asked = (live | entries.keys()) if only is None else {only}
-        known, unread = _recorded_files(entries, asked)
-        everywhere = bool(nodes) or door.server.peers == 1
-        found = [
+        live = {Address(KIND, name) for name in names if not name.startswith(OWN_PREFIX)}
+        addresses = (live | entries.keys()) if only is None else {only}
+        known, unread = _recorded_files(entries, addresses)
+        everywhere = bool(nodes) or client.server.peers == 1
+        rows = [
             row
-            for address in sorted(asked)
+            for address in sorted(addresses)
             for row in _files_of(
                 address,
                 entries.get(address, {}),
                 known.get(address, ()),
-                doors if address in live else {},
+                clients if address in live else {},
                 everywhere=everywhere and address in live,
             )
         ]
-    return tuple(found), unread
+    return tuple(rows), unread
 
 
 def _recorded_files(
-    entries: Mapping[Address, Mapping[str, Json]], asked: Iterable[Address]
+    entries: Mapping[Address, Mapping[str, Json]], addresses: Iterable[Address]
 ) -> tuple[Mapping[Address, tuple[SnapshotRecord, ...]], tuple[str, ...]]:
     """The snapshots that the ledger tells of, and where what it tells cannot be read."""
     known: dict[Address, tuple[SnapshotRecord, ...]] = {}
     unread: list[str] = []
-    for address in sorted(asked):
+    for address in sorted(addresses):
         try:
             known[address] = tuple(recorded_snapshots(entries.get(address, {})))
         except ValueError:
@@ -66,15 +67,15 @@ def _files_of(
     address: Address,
     entry: Mapping[str, Json],
     kept_of: Iterable[SnapshotRecord],
-    doors: Mapping[str, NodeClient],
+    clients: Mapping[str, NodeClient],
     *,
     everywhere: bool,
 ) -> Iterator[SnapshotListing]:
     """The files of one collection: those that servers list, then those that they do not."""
     known = {file.name: (taken, file) for taken in kept_of for file in taken.files}
     seen: set[str] = set()
-    for url, node in doors.items():
-        for name, words in sorted(_list_on_node(node, address.name).items()):
+    for url, node in clients.items():
+        for name, attributes in sorted(_list_on_node(node, address.name).items()):
             taken = known[name][0] if name in known else None
             seen.add(name)
             yield SnapshotListing(
@@ -83,9 +84,9 @@ def _files_of(
                 owner=str(entry["owner"]) if taken else "",
                 name=name,
                 node=url,
-                size=int(words.get("size") or 0),
-                created=str(words.get("creation_time") or ""),
-                checksum=str(words.get("checksum") or ""),
+                size=int(attributes.get("size") or 0),
+                created=str(attributes.get("creation_time") or ""),
+                checksum=str(attributes.get("checksum") or ""),
                 listed=True,
             )
     for name, (taken, file) in known.items():

@@ -1,6 +1,6 @@
 """An empty collection under the name of one that is gone, while the snapshots it left are read.
 
-From 1.19 on a server gives out the snapshots of collections that exist, and no others.
+From 1.19 on a server serves the snapshots of collections that exist, and no others.
 """
 
 from __future__ import annotations
@@ -25,38 +25,40 @@ _ABOUT = {"stands_in": "while a snapshot is restored"}
 
 
 def placeholder_needed(server: Server) -> bool:
-    """Whether this server gives out only the snapshots of collections that exist."""
+    """Whether this server serves only the snapshots of collections that exist."""
     return server.version >= SINCE
 
 
 def unreadable_error(server: Server, address: Address) -> QdrantctlError:
     """What is said where a snapshot would take the place of the collection that it hangs on."""
     return QdrantctlError(
-        f"Qdrant {server.version} gives out the snapshots of {address} only while a "
+        f"Qdrant {server.version} serves the snapshots of {address} only while a "
         "collection of that name exists",
         hint="Restore under another name with --as NAME, and give it the old one as an alias.",
     )
 
 
-def is_one(door: Client, collection: str) -> bool:
+def is_one(client: Client, collection: str) -> bool:
     """Whether a collection is there that has no vectors and no points. Raises ClusterError."""
-    found = get_or_none(door, Call(method="GET", path=collection_path(collection)))
-    if found is None:
+    info = get_or_none(client, Call(method="GET", path=collection_path(collection)))
+    if info is None:
         return False
-    params = found["config"]["params"]
-    return not (params.get("vectors") or params.get("sparse_vectors") or found["points_count"])
+    params = info["config"]["params"]
+    return not (params.get("vectors") or params.get("sparse_vectors") or info["points_count"])
 
 
 @contextmanager
 def placeholder_collection(
-    door: Client, nodes: Iterable[NodeClient], collection: str
+    client: Client, nodes: Iterable[NodeClient], collection: str
 ) -> Iterator[None]:
     """A stand-in for as long as this lasts. Raises ClusterError.
 
-    One that a killed run has left is used. Whatever is no longer empty is not deleted.
+    One that a crashed run left behind is used. A collection that is not empty is not deleted.
     """
     try:
-        door.request(own_collection.internal_collection_request(door.server, collection, _ABOUT))
+        client.request(
+            own_collection.internal_collection_request(client.server, collection, _ABOUT)
+        )
     except ClusterError as error:
         if not error.conflict:
             raise
@@ -64,8 +66,8 @@ def placeholder_collection(
         _wait_until_listed(nodes, collection)
         yield
     finally:
-        if is_one(door, collection):
-            door.request(Call(method="DELETE", path=collection_path(collection)))
+        if is_one(client, collection):
+            client.request(Call(method="DELETE", path=collection_path(collection)))
 
 
 def _wait_until_listed(nodes: Iterable[NodeClient], collection: str) -> None:

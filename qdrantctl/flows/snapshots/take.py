@@ -39,106 +39,106 @@ def take_safety_snapshot(
         progress.restore_point = progress.snapshot.id
 
 
-def _take_snapshot(step: Snapshot, live: Resource, work: JobContext) -> SnapshotRecord:
+def _take_snapshot(step: Snapshot, live: Resource, job: JobContext) -> SnapshotRecord:
     """A snapshot on every node that holds shards. Raises QdrantctlError; nothing was destroyed."""
-    told = read_topology(work.door, step.collection)
-    holders = frozenset(peer for _, peer, _ in list_replicas(told))
-    with connect_nodes(work.door, step.nodes, holders, f"snapshot of {step.collection}") as nodes:
-        taken = create_node_snapshots(step.collection, live, told, nodes, work)
-        work.say(f"collection/{step.collection}: reading the snapshot back")
-        with work.show_files(step.collection, taken.files):
-            files = [_read_back(f, nodes[f.peer], step.collection, work) for f in taken.files]
+    topology = read_topology(job.client, step.collection)
+    holders = frozenset(peer for _, peer, _ in list_replicas(topology))
+    with connect_nodes(job.client, step.nodes, holders, f"snapshot of {step.collection}") as nodes:
+        taken = create_node_snapshots(step.collection, live, topology, nodes, job)
+        job.report_progress(f"collection/{step.collection}: reading the snapshot back")
+        with job.show_files(step.collection, taken.files):
+            files = [_read_back(f, nodes[f.peer], step.collection, job) for f in taken.files]
         return taken.model_copy(update={"files": tuple(files)})
 
 
 def create_node_snapshots(
     collection: str,
     live: Resource,
-    told: Mapping[str, Any],
+    topology: Mapping[str, Any],
     nodes: Mapping[str, NodeClient],
-    work: JobContext,
+    job: JobContext,
 ) -> SnapshotRecord:
     """A snapshot on each node that holds shards, not yet read. Raises QdrantctlError.
 
-    `told` says which do. A collection with shard keys may have no shard yet: then all have a part.
+    `topology` states which do. A collection with shard keys may have no shard yet: then all do.
     """
-    holders = {peer for _, peer, _ in list_replicas(told)} or nodes.keys()
-    files = tuple(_node_file(peer, nodes[peer], collection, work) for peer in sorted(holders))
-    wanted = {shard for shard, _, _ in list_replicas(told)}
+    holders = {peer for _, peer, _ in list_replicas(topology)} or nodes.keys()
+    files = tuple(_node_file(peer, nodes[peer], collection, job) for peer in sorted(holders))
+    wanted = {shard for shard, _, _ in list_replicas(topology)}
     if missing := wanted - {shard for file in files for shard in file.shards}:
         raise ClusterError(
-            f"{work.door.server.url}: no replica of shard {min(missing)} of {collection} is "
+            f"{job.client.server.url}: no replica of shard {min(missing)} of {collection} is "
             "active, so no snapshot holds it",
             hint="See that every node is up and its replicas are active.",
         )
-    found = _TIME.search(files[0].name)
+    match = _TIME.search(files[0].name)
     return SnapshotRecord(
-        id=found[1] if found else files[0].name,
+        id=match[1] if match else files[0].name,
         collection=collection,
-        server=str(work.door.server.version),
+        server=str(job.client.server.version),
         aliases=live.facts.aliases,
         spec=live.spec,
-        keys=_shard_keys_of(told),
+        keys=_shard_keys_of(topology),
         files=files,
     )
 
 
-def _shard_keys_of(told: Mapping[str, Any]) -> tuple[tuple[str | int, tuple[int, ...]], ...]:
+def _shard_keys_of(topology: Mapping[str, Any]) -> tuple[tuple[str | int, tuple[int, ...]], ...]:
     """Shard keys with their shards, in the order in which the shards were made."""
-    found: dict[str | int, set[int]] = defaultdict(set)
-    for shard in (*told["local_shards"], *told["remote_shards"]):
+    match: dict[str | int, set[int]] = defaultdict(set)
+    for shard in (*topology["local_shards"], *topology["remote_shards"]):
         if (key := shard.get("shard_key")) is not None:
-            found[key].add(shard["shard_id"])
-    made = ((key, tuple(sorted(shards))) for key, shards in found.items())
-    return tuple(sorted(made, key=lambda entry: entry[1]))
+            match[key].add(shard["shard_id"])
+    created = ((key, tuple(sorted(shards))) for key, shards in match.items())
+    return tuple(sorted(created, key=lambda entry: entry[1]))
 
 
 def _of_its_own_second(node: NodeClient, collection: str) -> None:
     """A snapshot is named after its second, and would take the place of one of the same."""
     times = [
-        found[1] for name in list_node_snapshots(node, collection) if (found := _TIME.search(name))
+        match[1] for name in list_node_snapshots(node, collection) if (match := _TIME.search(name))
     ]
-    if any(made >= f"{node.server_time:%Y-%m-%d-%H-%M-%S}" for made in times):
+    if any(created >= f"{node.server_time:%Y-%m-%d-%H-%M-%S}" for created in times):
         time.sleep(SECOND)
 
 
-def _node_file(peer: str, node: NodeClient, collection: str, work: JobContext) -> NodeSnapshotFile:
+def _node_file(peer: str, node: NodeClient, collection: str, job: JobContext) -> NodeSnapshotFile:
     """One node's part, as the server tells of it."""
-    work.say(f"collection/{collection}: taking a snapshot on {node.server.url}")
+    job.report_progress(f"collection/{collection}: taking a snapshot on {node.server.url}")
     _of_its_own_second(node, collection)
     before = count_shard_points(node, collection)
     path = collection_path(collection, "snapshots")
-    made = node.request(Call(method="POST", path=path, query={"wait": "true"}))
+    created = node.request(Call(method="POST", path=path, query={"wait": "true"}))
     after = count_shard_points(node, collection)
     shards = {shard: (before.get(shard, count), count) for shard, count in after.items()}
     return NodeSnapshotFile(
         peer=peer,
-        name=str(made["name"]),
-        size=int(made["size"]),
+        name=str(created["name"]),
+        size=int(created["size"]),
         # Object storage tells none.
-        checksum=str(made.get("checksum") or ""),
+        checksum=str(created.get("checksum") or ""),
         shards=shards,
     )
 
 
 def _read_back(
-    file: NodeSnapshotFile, node: NodeClient, collection: str, work: JobContext
+    file: NodeSnapshotFile, node: NodeClient, collection: str, job: JobContext
 ) -> NodeSnapshotFile:
     """The file with its checksum. The server's word is not taken for it: it is read back whole."""
     name, size = file.name, file.size
     listed = list_node_snapshots(node, collection).get(name, {})
     call = Call(method="GET", path=collection_path(collection, "snapshots", name))
     checksum, length = sha256(), 0
-    for piece in work.count_chunks(node.download(call), collection, file):
+    for piece in job.count_chunks(node.download(call), collection, file):
         checksum.update(piece)
         length += len(piece)
-    found = checksum.hexdigest()
-    told = {checksum or found for checksum in (file.checksum, listed.get("checksum"))}
-    if not listed or {size, int(listed["size"])} != {length} or told != {found}:
+    match = checksum.hexdigest()
+    topology = {checksum or match for checksum in (file.checksum, listed.get("checksum"))}
+    if not listed or {size, int(listed["size"])} != {length} or topology != {match}:
         raise ClusterError(
             f"{node.server.url}: the snapshot {name} is not what the server says it wrote",
-            why=f"{length:,} bytes with sha256 {found} were read back, {size:,} bytes with "
+            why=f"{length:,} bytes with sha256 {match} were read back, {size:,} bytes with "
             f"{file.checksum} were written.",
             hint="Look at the disk and the log of that node.",
         )
-    return file.model_copy(update={"checksum": found})
+    return file.model_copy(update={"checksum": match})

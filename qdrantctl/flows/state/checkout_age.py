@@ -23,7 +23,7 @@ def check_checkout_is_current(
     settings: Settings,
     allowed: Sequence[str],
     changes: Sequence[Change],
-    found: ClusterState,
+    cluster_state: ClusterState,
     versions: Mapping[Address, int],
 ) -> Iterator[Violation]:
     """A violation for each change of what was applied from a commit that HEAD does not contain.
@@ -36,7 +36,7 @@ def check_checkout_is_current(
     ours = {settings.owner, *settings.previous_owners}
     contained = cache(lambda commit: git.head_contains(settings.root, commit))
     for change in changes:
-        record = _last_record(change.parsed_address, found)
+        record = _last_record(change.parsed_address, cluster_state)
         idle = change.action in (Action.NOOP, Action.REFUSED)
         if idle or record is None or record.owner not in ours:
             continue
@@ -61,13 +61,13 @@ def check_checkout_is_current(
         )
 
 
-def _last_record(address: Address, found: ClusterState) -> Record | None:
+def _last_record(address: Address, cluster_state: ClusterState) -> Record | None:
     """What the ledger remembers of an address, were it deleted by now."""
-    known = found.remembered.get(address)
-    payload = found.ledger_entry(address)
+    known = cluster_state.remembered.get(address)
+    payload = cluster_state.ledger_entry(address)
     return known.record if known else parse_entry(payload).record if payload else None
 
 
 def _describe_record(record: Record) -> str:
     commit = f"commit {record.commit[:_SHA]}" if record.commit else "no commit that is known"
-    return f"{commit} by {record.who or 'somebody'} ({record.when})".replace(" ()", "")
+    return f"{commit} by {record.who or 'an unknown user'} ({record.when})".replace(" ()", "")

@@ -29,9 +29,9 @@ class CommittedState:
     folder: Path
     shown: str
     """The folder as output names it."""
-    found: Mapping[str, str]
+    on_disk: Mapping[str, str]
     """Texts by path below the folder."""
-    wanted: Mapping[str, str]
+    computed: Mapping[str, str]
     versions: Mapping[Address, int]
     before: Mapping[str, str]
     """What was committed; without git as it is on disk."""
@@ -39,20 +39,22 @@ class CommittedState:
     @property
     def out_of_date(self) -> Mapping[str, str]:
         """What is wrong with each file that is not current: `changed`, `missing` or `left over`."""
-        names = sorted({*self.found, *self.wanted})
+        names = sorted({*self.on_disk, *self.computed})
         return {name: self._file_fault(name) for name in names if self._file_fault(name)}
 
     def _file_fault(self, name: str) -> str:
-        if name not in self.wanted:
+        if name not in self.computed:
             return "left over"
-        if name not in self.found:
+        if name not in self.on_disk:
             return "missing"
-        return "" if self.found[name] == self.wanted[name] else "changed"
+        return "" if self.on_disk[name] == self.computed[name] else "changed"
 
     def write(self) -> None:
         """Put the files right. Raises QdrantctlError."""
-        texts = {name: self.wanted[name] for name in self.out_of_date if name in self.wanted}
-        edge.write_state(self.folder, texts, [n for n in self.out_of_date if n not in self.wanted])
+        texts = {name: self.computed[name] for name in self.out_of_date if name in self.computed}
+        edge.write_state(
+            self.folder, texts, [n for n in self.out_of_date if n not in self.computed]
+        )
 
 
 def compute_committed_state(settings: Settings, wanted: Inventory) -> CommittedState | None:
@@ -109,21 +111,21 @@ def _next_version(digest: str, before: str, here: str, merging: Callable[[], boo
     return version
 
 
-def with_locked_versions(settings: Settings, wanted: DesiredState) -> DesiredState:
+def with_locked_versions(settings: Settings, desired_state: DesiredState) -> DesiredState:
     """What is desired with the versions that apply would give it, which begins a state.
 
     Where a protected environment has state, it is an error when that is not current.
     """
-    made = compute_committed_state(settings, wanted.inventory)
+    made = compute_committed_state(settings, desired_state.inventory)
     if made is None:
-        return wanted
-    locked = settings.protected and made.found
+        return desired_state
+    locked = settings.protected and made.on_disk
     more = tuple(_out_of_date_message(settings, made)) if locked else ()
     return replace(
-        wanted,
+        desired_state,
         versions=made.versions,
         committed=made.before,
-        violations=(*wanted.violations, *more),
+        violations=(*desired_state.violations, *more),
     )
 
 
@@ -135,16 +137,16 @@ def refresh_or_check_lock(settings: Settings, *, locked: bool | None) -> tuple[D
     Locked, a state that is not current is refused. A protected environment that has state is
     always locked. Raises StateError, UsageError, ManifestError.
     """
-    wanted = load_desired_state(settings)
-    made = compute_committed_state(settings, wanted.inventory)
+    desired_state = load_desired_state(settings)
+    made = compute_committed_state(settings, desired_state.inventory)
     if made is None:
         if locked:
             raise UsageError(
                 "--locked needs committed state", why=f"Of that {settings.no_state_reason}.",
                 hint="Leave --locked out.",
             )  # fmt: skip
-        return wanted, ""
-    always = settings.protected and bool(made.found)
+        return desired_state, ""
+    always = settings.protected and bool(made.on_disk)
     if always and locked is False:
         raise UsageError(
             f"--no-locked: {settings.owner} is protected and has committed state",
@@ -157,7 +159,7 @@ def refresh_or_check_lock(settings: Settings, *, locked: bool | None) -> tuple[D
         made.write()
         files = f"{stale} file{'s' * (stale > 1)}"
         told = f"{made.shown}: {files} refreshed; commit it with the manifests."
-    return replace(wanted, versions=made.versions, committed=made.before), told
+    return replace(desired_state, versions=made.versions, committed=made.before), told
 
 
 def is_state_locked(settings: Settings) -> bool:
@@ -171,7 +173,7 @@ def out_of_date_error(settings: Settings, made: CommittedState) -> StateError:
     lines = [f"{made.shown}/{name} is {fault}" for name, fault in made.out_of_date.items()]
     more = f"\n  and {len(lines) - _MOST} more" if len(lines) > _MOST else ""
     return StateError(
-        f"the committed state of {settings.owner} is not what the manifests ask; nothing was done",
+        f"the committed state of {settings.owner} is out of date; no changes were made",
         why="\n  ".join(lines[:_MOST]) + more,
         hint=f"Run `qdrantctl lock -e {settings.environment}` and commit what it writes.",
     )
@@ -183,7 +185,6 @@ def _out_of_date_message(settings: Settings, made: CommittedState) -> Iterator[V
         yield Violation(
             rule="QC231",
             severity=Severity.ERROR,
-            message=f"the committed state is not what the manifests ask: "
-            f"{made.shown}/{stale[0]}{more}",
+            message=f"the committed state is out of date: {made.shown}/{stale[0]}{more}",
             hint=f"Run `qdrantctl lock -e {settings.environment}` and commit what it writes.",
         )

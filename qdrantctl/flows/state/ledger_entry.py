@@ -39,7 +39,7 @@ def pending_entry(
     before: Mapping[str, Json],
     live: Resource | None,
     owner: str,
-    taken: SnapshotRecord | None = None,
+    record: SnapshotRecord | None = None,
 ) -> dict[str, Json]:
     """The record while a change is under way: what was, and what is being applied.
 
@@ -59,11 +59,11 @@ def pending_entry(
         entry["pending"]["spec"] = after["spec"]
     if kept := [
         *before.get("snapshots", ()),
-        *([taken.of(before).model_dump(mode="json")] if taken else ()),
+        *([record.of(before).model_dump(mode="json")] if record else ()),
     ]:
         entry["snapshots"] = kept
-    if taken or open_before.get("snapshot"):
-        entry["pending"]["snapshot"] = taken.id if taken else open_before["snapshot"]
+    if record or open_before.get("snapshot"):
+        entry["pending"]["snapshot"] = record.id if record else open_before["snapshot"]
     aliases = set(open_before.get("aliases", ()))
     if change.action is Action.REPLACE and live:
         aliases.update(live.facts.aliases)
@@ -77,7 +77,7 @@ def applied_entry(
     before: Mapping[str, Json],
     live: Resource | None,
     server: Server,
-    identity: Actor,
+    actor: Actor,
     when: str,
 ) -> dict[str, Json]:
     """The record once a change has been read back."""
@@ -88,7 +88,7 @@ def applied_entry(
     entry["observed"] = dict(live.spec) if live else None
     entry["uuid"] = live.facts.uuid if live else ""
     entry["server"] = str(server.version)
-    stamp = {"when": when, "who": identity.who, "commit": identity.commit, "run": identity.run}
+    stamp = {"when": when, "who": actor.who, "commit": actor.commit, "run": actor.run}
     entry |= stamp
     line = stamp | {"action": str(change.action), "digest": entry.get("digest", "")}
     line["schema_version"] = entry.get("schema_version", 0)

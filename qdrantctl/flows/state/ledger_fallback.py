@@ -17,7 +17,7 @@ from qdrantctl.model.violation import Severity, Violation
 
 
 def with_committed_state_as_fallback(
-    settings: Settings, door: Client, wanted: DesiredState, found: ClusterState
+    settings: Settings, client: Client, desired_state: DesiredState, cluster_state: ClusterState
 ) -> ClusterState:
     """The same worlds; where the ledger knows nothing of this owner, the state is its memory.
 
@@ -25,29 +25,29 @@ def with_committed_state_as_fallback(
     is on the cluster counts. Raises SettingsError for state that cannot be read.
     """
     folder, owners = settings.state_folder, {settings.owner, *settings.previous_owners}
-    known = any(entry.get("owner") in owners for entry in found.memory.entries.values())
-    if folder is None or known or not found.live:
-        return found
+    known = any(entry.get("owner") in owners for entry in cluster_state.ledger.entries.values())
+    if folder is None or known or not cluster_state.live:
+        return cluster_state
     shown = os.path.relpath(folder, settings.root)
     ours = Inventory(
         replace(resource, record=replace(resource.record, committed=True))
-        for resource in edge.parse_resources(wanted.committed, shown, settings.owner)
+        for resource in edge.parse_resources(desired_state.committed, shown, settings.owner)
         if resource.record
         and resource.address.kind in BY_NAME
-        and resource.address in found.live
-        and resource.address not in found.remembered
+        and resource.address in cluster_state.live
+        and resource.address not in cluster_state.remembered
     )
     if not ours:
-        return found
-    remembered = Inventory([*found.remembered.values(), *ours.values()])
-    found = replace(found, remembered=remembered)
-    again = with_details(door, found, wanted.inventory, frozenset(ours))
+        return cluster_state
+    remembered = Inventory([*cluster_state.remembered.values(), *ours.values()])
+    cluster_state = replace(cluster_state, remembered=remembered)
+    again = with_details(client, cluster_state, desired_state.inventory, frozenset(ours))
     return replace(again, remembered=remembered)
 
 
-def fallback_notice(settings: Settings, found: ClusterState) -> Iterator[Violation]:
+def fallback_notice(settings: Settings, cluster_state: ClusterState) -> Iterator[Violation]:
     """That the committed state stands in for the ledger."""
-    if any(known.is_from_state for known in found.remembered.values()):
+    if any(known.is_from_state for known in cluster_state.remembered.values()):
         yield Violation(
             rule="QC232",
             severity=Severity.NOTE,

@@ -25,7 +25,7 @@ class ClusterState:
     live: Inventory
     remembered: Inventory
     """Records of every owner, those of deleted resources left out."""
-    memory: LedgerContents
+    ledger: LedgerContents
     owners: tuple[str, ...] = ()
     """Whose resources of owned kinds are called by their name alone."""
     unsigned: str = ""
@@ -33,34 +33,34 @@ class ClusterState:
 
     def ledger_entry(self, address: Address) -> Mapping[str, Json]:
         """The ledger's entry for an address as it stands there; empty when there is none."""
-        found: Mapping[str, Json] = self.memory.entries.get(address, {})
-        return found
+        result: Mapping[str, Json] = self.ledger.entries.get(address, {})
+        return result
 
 
 @dataclass(frozen=True, slots=True)
 class CachingClient:
     """A door that asks each GET once, so that all kinds see the same answer."""
 
-    door: Client
+    client: Client
     answers: dict[str, Json]
 
     @property
     def server(self) -> Server:
         """The server behind the door."""
-        return self.door.server
+        return self.client.server
 
     def request(self, call: Call) -> Json:
         """The answer, from memory where the same was asked before. Raises ClusterError."""
         if call.method != "GET":
-            return self.door.request(call)
+            return self.client.request(call)
         key = _cache_key(call)
         if key not in self.answers:
-            self.answers[key] = self.door.request(call)
+            self.answers[key] = self.client.request(call)
         return self.answers[key]
 
     def prefetch(self, calls: Iterable[Call]) -> None:
         """A hint for the door behind."""
-        self.door.prefetch(call for call in calls if _cache_key(call) not in self.answers)
+        self.client.prefetch(call for call in calls if _cache_key(call) not in self.answers)
 
 
 def _cache_key(call: Call) -> str:
@@ -68,7 +68,7 @@ def _cache_key(call: Call) -> str:
 
 
 def read_cluster_state(
-    door: Client,
+    client: Client,
     desired: Inventory,
     progress: Progress,
     owners: tuple[str, ...],
@@ -81,7 +81,7 @@ def read_cluster_state(
     with all its details, not only with those that are stated.
     """
     progress("reading the ledger")
-    memory = read_recorded_resources(door, owners)
+    memory = read_recorded_resources(client, owners)
     remembered = Inventory(
         replace(parse_entry(payload), address=address)
         for address, payload in memory.entries.items()
@@ -93,42 +93,44 @@ def read_cluster_state(
         if address not in desired or (detailed and entry.record and entry.record.owner in owners)
     )
     progress("reading the cluster")
-    live = read_live(door, ReadRequest(desired, remembered, details=details, owners=owners))
+    live = read_live(client, ReadRequest(desired, remembered, details=details, owners=owners))
     return ClusterState(live, remembered, memory, owners)
 
 
-def read_recorded_resources(door: Client, owners: tuple[str, ...]) -> LedgerContents:
+def read_recorded_resources(client: Client, owners: tuple[str, ...]) -> LedgerContents:
     """What the ledger holds; of owned kinds what these owners have is called by its name alone.
 
     Where it was recorded under a previous name, too, the present one counts.
     """
-    memory = read_ledger(door)
+    ledger_contents = read_ledger(client)
     entries: dict[Address, Mapping[str, Json]] = {}
     for owner in ("", *reversed(owners)):
-        for address, payload in memory.entries.items():
+        for address, payload in ledger_contents.entries.items():
             owned = address.kind in BY_NAME and BY_NAME[address.kind].scoped_to_owner
             mine = owned and payload["owner"] in owners
             if mine and payload["owner"] == owner:
                 entries[Address(address.kind, address.name.removeprefix(f"{owner}/"))] = payload
             elif not mine and not owner:
                 entries[address] = payload
-    return replace(memory, entries=entries)
+    return replace(ledger_contents, entries=entries)
 
 
-def read_live(door: Client, asked: ReadRequest) -> Inventory:
+def read_live(client: Client, request: ReadRequest) -> Inventory:
     """The live resources of every kind that are asked for."""
-    once = CachingClient(door, {})
+    once = CachingClient(client, {})
     found: list[Resource] = []
     for kind in KINDS:
-        if asked.only is None or any(address.kind == kind.name for address in asked.only):
-            found += kind.observe(once, asked)
+        if request.only is None or any(address.kind == kind.name for address in request.only):
+            found += kind.observe(once, request)
     return Inventory(found)
 
 
 def with_details(
-    door: Client, worlds: ClusterState, desired: Inventory, more: frozenset[Address]
+    client: Client, cluster_state: ClusterState, desired: Inventory, more: frozenset[Address]
 ) -> ClusterState:
     """The same worlds with points and status of `more` read too."""
-    asked = ReadRequest(desired, worlds.remembered, details=more, only=more, owners=worlds.owners)
-    fresh = read_live(door, asked)
-    return replace(worlds, live=Inventory([*worlds.live.values(), *fresh.values()]))
+    asked = ReadRequest(
+        desired, cluster_state.remembered, details=more, only=more, owners=cluster_state.owners
+    )
+    fresh = read_live(client, asked)
+    return replace(cluster_state, live=Inventory([*cluster_state.live.values(), *fresh.values()]))

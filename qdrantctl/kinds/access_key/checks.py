@@ -45,7 +45,7 @@ def _explain_unusable(name: str) -> str:
     if set(name) & set("*?"):
         return f"{name!r} is a literal name to Qdrant: there are no wildcards in tokens"
     if name.startswith(OWN_PREFIX):
-        return f"{name!r} is qdrantctl's own: whoever may write there may take back a revocation"
+        return f"{name!r} is reserved for qdrantctl: a holder with write access undoes revocations"
     return unsendable_reason(name)
 
 
@@ -94,7 +94,7 @@ def _unnamed_collections(
                 "QC145",
                 change,
                 f"{change.address} names {name!r}, which neither the manifests nor the cluster "
-                "have; whoever makes it later would be read by this key's holders",
+                "have; a collection created later by that name would be open to this key's holders",
                 "Correct the name, or state the collection or alias.",
                 Severity.ERROR if change.action in _GRANTED_NOW else Severity.WARNING,
             )
@@ -181,7 +181,7 @@ def _unknown_generations(change: Change, live: Resource, context: Context) -> It
             yield _key_violation(
                 "QC149",
                 change,
-                f"{change.address}: nobody recorded generation {one.number} of the registry",
+                f"{change.address}: no ledger entry names generation {one.number} of the registry",
                 f"If it is not yours: qdrantctl keys revoke {change.parsed_address.name} "
                 f"--generation {one.number}.",
             )

@@ -30,27 +30,27 @@ _REGISTRY_PAGE = 1000
 _WAIT_QUERY = {"wait": "true"}
 
 
-def _observe_keys(door: Client, asked: ReadRequest) -> Iterator[Resource]:
+def _observe_keys(client: Client, request: ReadRequest) -> Iterator[Resource]:
     """Keys that can be revoked from the registry; of the others there is only a record."""
-    if asked.only is None and not any(
+    if request.only is None and not any(
         address.kind == _NAME_FIELD
-        for world in (asked.desired, asked.recorded)
+        for world in (request.desired, request.recorded)
         for address in world
     ):
         return
     by_key: dict[str, list[Mapping[str, Json]]] = {}
-    for payload in _read_registry(door, _registry_filter(asked)):
+    for payload in _read_registry(client, _registry_filter(request)):
         by_key.setdefault(str(payload["key"]), []).append(payload)
-    prefixes = [f"{owner}/" for owner in reversed(asked.owners)]
+    prefixes = [f"{owner}/" for owner in reversed(request.owners)]
     # A previous name first: what stands under the present one is what counts.
     for key in sorted(by_key, key=lambda key: _owner_rank(key, prefixes)):
         rank = _owner_rank(key, prefixes)
         name = key.removeprefix(prefixes[rank]) if rank < len(prefixes) else key
         address = Address(_NAME_FIELD, name)
-        if asked.includes(address):
+        if request.includes(address):
             yield _live_key(address, by_key[key])
-    for address, recorded in asked.recorded.items():
-        if address.kind == _NAME_FIELD and asked.includes(address) and _is_irrevocable(recorded):
+    for address, recorded in request.recorded.items():
+        if address.kind == _NAME_FIELD and request.includes(address) and _is_irrevocable(recorded):
             yield replace(
                 recorded, record=None, facts=Facts(generations=_recorded_generations(recorded))
             )
@@ -61,16 +61,16 @@ def _owner_rank(key: str, prefixes: list[str]) -> int:
     return next(found, len(prefixes))
 
 
-def _registry_filter(asked: ReadRequest) -> dict[str, Json]:
+def _registry_filter(request: ReadRequest) -> dict[str, Json]:
     """The filter for what is asked for; nothing where that is everything."""
-    if asked.only is None:
+    if request.only is None:
         return {}
-    names = [address.name for address in asked.only if address.kind == _NAME_FIELD]
-    keys = [*names, *(registry_key_id(owner, name) for owner in asked.owners for name in names)]
+    names = [address.name for address in request.only if address.kind == _NAME_FIELD]
+    keys = [*names, *(registry_key_id(owner, name) for owner in request.owners for name in names)]
     return {"filter": {"must": [{"key": "key", "match": {"any": sorted(keys)}}]}}
 
 
-def _read_registry(door: Client, sought: Mapping[str, Json]) -> Iterator[Mapping[str, Any]]:
+def _read_registry(client: Client, sought: Mapping[str, Json]) -> Iterator[Mapping[str, Any]]:
     """The generations that the registry holds. Raises ClusterError for what is none."""
     offset: Json = ABSENT
     while offset is not None:
@@ -78,22 +78,22 @@ def _read_registry(door: Client, sought: Mapping[str, Json]) -> Iterator[Mapping
         if offset is not ABSENT:
             body["offset"] = offset
         path = collection_path(REGISTRY_COLLECTION, "points", "scroll")
-        page = get_or_none(door, Call(method="POST", path=path, body=body))
+        page = get_or_none(client, Call(method="POST", path=path, body=body))
         if page is None:
             return
         for point in page["points"]:
-            yield _parse_registration(point, door).document()
+            yield _parse_registration(point, client).document()
         offset = page.get("next_page_offset")
 
 
-def _parse_registration(point: Mapping[str, Any], door: Client) -> Generation:
+def _parse_registration(point: Mapping[str, Any], client: Client) -> Generation:
     """The generation of a point. One in a place of its own could not be revoked."""
     with suppress(ValueError):
-        found = Generation.parse(point.get("payload") or {})
-        if found.point == point["id"]:
-            return found
+        result = Generation.parse(point.get("payload") or {})
+        if result.point == point["id"]:
+            return result
     raise ClusterError(
-        f"{door.server.url}: the registry of keys holds a point {point['id']} that qdrantctl did "
+        f"{client.server.url}: the registry of keys holds a point {point['id']} that qdrantctl did "
         "not write",
         hint=f"Look at it, and delete it from the collection {REGISTRY_COLLECTION}.",
     )

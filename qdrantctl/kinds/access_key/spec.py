@@ -62,7 +62,7 @@ class Grant(Spec):
                 {
                     "path": ("payload",),
                     "rule": "QC142",
-                    "hint": "Filter in the application, or give whoever must be kept apart a "
+                    "hint": "Filter in the application, or give users who must be kept apart a "
                     "collection of their own. docs/concepts/multi-tenancy.md shows both.",
                 },
             )

@@ -33,30 +33,34 @@ def canonical_collection(spec: Spec) -> Mapping[str, Json]:
     return prune_empty(field_tree_of(Collection), plain)
 
 
-def observe_collections(door: Client, asked: ReadRequest) -> Iterator[Resource]:
+def observe_collections(client: Client, request: ReadRequest) -> Iterator[Resource]:
     """The live collections, the tool's own left out."""
     aliases: dict[str, list[str]] = defaultdict(list)
-    for entry in door.request(Call(method="GET", path="/aliases"))["aliases"]:
+    for entry in client.request(Call(method="GET", path="/aliases"))["aliases"]:
         aliases[entry["collection_name"]].append(entry["alias_name"])
     found = {
-        n: config for n, config in _read_configurations(door, asked) if not n.startswith(OWN_PREFIX)
+        n: config
+        for n, config in _read_configurations(client, request)
+        if not n.startswith(OWN_PREFIX)
     }
-    details = {n: _detail_request(n) for n in found if _needs_details(asked, Address(KIND, n))}
-    door.prefetch(details.values())
+    details = {n: _detail_request(n) for n in found if _needs_details(request, Address(KIND, n))}
+    client.prefetch(details.values())
     for name, config in found.items():
         address = Address(KIND, name)
         facts = Facts(uuid=config.get("uuid") or "", aliases=tuple(sorted(aliases[name])))
         spec = parse_live_spec(config)
         if name in details:
             try:
-                spec, facts = _add_details(door, name, spec, facts)
+                spec, facts = _add_details(client, name, spec, facts)
             except ClusterError as error:
-                if error.status != _SHARD_DOWN or door.server.peers == 1:
+                if error.status != _SHARD_DOWN or client.server.peers == 1:
                     raise
-                spec, facts = _assume_as_applied(asked.recorded.get(address), error, spec, facts)
-        several = door.server.peers > 1 and asked.only is not None and address in asked.details
-        if door.server.distributed and (several or _needs_topology(asked, address, spec)):
-            spec, facts = _add_topology(door, name, spec, facts)
+                spec, facts = _assume_as_applied(request.recorded.get(address), error, spec, facts)
+        several = (
+            client.server.peers > 1 and request.only is not None and address in request.details
+        )
+        if client.server.distributed and (several or _needs_topology(request, address, spec)):
+            spec, facts = _add_topology(client, name, spec, facts)
         yield Resource(address, spec, facts=facts)
 
 
@@ -76,7 +80,7 @@ def parse_live_spec(config: Mapping[str, Any]) -> Mapping[str, Json]:
 
 def prune_empty(shape: FieldTree, tree: Mapping[str, Any]) -> dict[str, Json]:
     """A section without nulls and empty sections; what the server knows and we do not goes too."""
-    found: dict[str, Json] = {}
+    result: dict[str, Json] = {}
     for name, inner in shape.fields.items():
         if (value := tree.get(name)) is None:
             continue
@@ -86,24 +90,24 @@ def prune_empty(shape: FieldTree, tree: Mapping[str, Any]) -> dict[str, Json]:
         elif inner.fields and isinstance(value, Mapping):
             value = prune_empty(inner, value)
         if value or inner.is_leaf or (inner.rule.replaced_as_unit and inner.fields):
-            found[name] = value
-    return found
+            result[name] = value
+    return result
 
 
 def _read_configurations(
-    door: Client, asked: ReadRequest
+    client: Client, request: ReadRequest
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Names and configurations: one answer of telemetry carries all of them."""
-    if asked.only is not None and not door.server.distributed:
-        for address in sorted(asked.only):
-            if address.kind == KIND and (info := _read_details(door, address.name)):
+    if request.only is not None and not client.server.distributed:
+        for address in sorted(request.only):
+            if address.kind == KIND and (info := _read_details(client, address.name)):
                 yield address.name, info["config"]
         return
     query = {"details_level": "2"}
-    telemetry = door.request(Call(method="GET", path="/telemetry", query=query))
+    telemetry = client.request(Call(method="GET", path="/telemetry", query=query))
     found = {entry["id"]: entry["config"] for entry in telemetry["collections"]["collections"]}
     for name in sorted(found):
-        if asked.includes(Address(KIND, name)):
+        if request.includes(Address(KIND, name)):
             yield name, found[name]
 
 
@@ -111,19 +115,19 @@ def _detail_request(name: str) -> Call:
     return Call(method="GET", path=collection_path(name))
 
 
-def _read_details(door: Client, name: str) -> Mapping[str, Any] | None:
-    found: Mapping[str, Any] | None = get_or_none(door, _detail_request(name))
-    return found
+def _read_details(client: Client, name: str) -> Mapping[str, Any] | None:
+    result: Mapping[str, Any] | None = get_or_none(client, _detail_request(name))
+    return result
 
 
-def _needs_details(asked: ReadRequest, address: Address) -> bool:
+def _needs_details(request: ReadRequest, address: Address) -> bool:
     """Whether payload indexes, points or status matter."""
-    return address in asked.details or _is_stated(asked, address, "payload_indexes")
+    return address in request.details or _is_stated(request, address, "payload_indexes")
 
 
-def _is_stated(asked: ReadRequest, address: Address, field: str) -> bool:
+def _is_stated(request: ReadRequest, address: Address, field: str) -> bool:
     """Whether the manifests or the records speak of a field."""
-    worlds = (asked.desired.get(address), asked.recorded.get(address))
+    worlds = (request.desired.get(address), request.recorded.get(address))
     return any(
         field in resource.spec
         or any(path[0] == field for path in resource.lifecycle.exclusive)
@@ -134,10 +138,10 @@ def _is_stated(asked: ReadRequest, address: Address, field: str) -> bool:
 
 
 def _add_details(
-    door: Client, name: str, spec: Mapping[str, Json], facts: Facts
+    client: Client, name: str, spec: Mapping[str, Json], facts: Facts
 ) -> tuple[Mapping[str, Json], Facts]:
     """Payload indexes, points and status, which cost a request of their own."""
-    info = _read_details(door, name)
+    info = _read_details(client, name)
     if info is None:
         return spec, facts
     indexes = {
@@ -162,19 +166,19 @@ def _assume_as_applied(
     return spec, replace(facts, unread={"payload_indexes": error.why})
 
 
-def _needs_topology(asked: ReadRequest, address: Address, spec: Mapping[str, Json]) -> bool:
+def _needs_topology(request: ReadRequest, address: Address, spec: Mapping[str, Json]) -> bool:
     """Whether shards matter: shard keys, or replicas that a manifest wants more of."""
-    desired = asked.desired.get(address)
+    desired = request.desired.get(address)
     wanted = desired.spec.get("replication_factor", 0) if desired else 0
     more = wanted > spec.get("replication_factor", 1)
     return more or spec.get("sharding_method") == "custom"
 
 
 def _add_topology(
-    door: Client, name: str, spec: Mapping[str, Json], facts: Facts
+    client: Client, name: str, spec: Mapping[str, Json], facts: Facts
 ) -> tuple[Mapping[str, Json], Facts]:
     """Shard keys with their shards, how many replicas each shard has, and where they are."""
-    topology = door.request(Call(method="GET", path=collection_path(name, "cluster")))
+    topology = client.request(Call(method="GET", path=collection_path(name, "cluster")))
     shards: dict[str | int, set[int]] = defaultdict(set)
     replicas: dict[str, int] = defaultdict(int)
     points: dict[str | int, dict[int, int]] = defaultdict(dict)

@@ -146,11 +146,11 @@ def _update_steps(change: Change, context: Context) -> Iterator[Call]:
 
 def _changed_indexes(fields: Iterable[FieldChange]) -> dict[str, bool]:
     """Index names with whether they are dropped."""
-    found: dict[str, bool] = {}
+    result: dict[str, bool] = {}
     for field in fields:
         gone = len(field.path) == 2 and field.desired is ABSENT
-        found[str(field.path[1])] = gone
-    return found
+        result[str(field.path[1])] = gone
+    return result
 
 
 def _make_room(

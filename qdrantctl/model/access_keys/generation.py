@@ -98,7 +98,7 @@ class Generation:
             access = {str(name): str(level) for name, level in payload["access"].items()}
             made = str(payload.get("id") or "")
             live = bool(made) and payload.get(MATCHED) == made
-            found = cls(
+            result = cls(
                 key=str(payload["key"]),
                 number=int(payload["generation"]),
                 access=access,
@@ -114,9 +114,9 @@ class Generation:
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not a generation: {error}") from None
-        if not set(access.values()) <= GRANTS.keys() or found.number < 1:
+        if not set(access.values()) <= GRANTS.keys() or result.number < 1:
             raise ValueError("not a generation: its access or its number is none")
-        return found
+        return result
 
     def document(self) -> dict[str, Json]:
         """The inverse of `parse`."""

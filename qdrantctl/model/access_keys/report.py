@@ -94,6 +94,8 @@ class ApiKeyRotation(BaseModel):
     url: str = Field(description="Scheme, host and port of the server.")
     version: str = Field(description="Its version.")
     nodes: int = Field(description="How many there are to restart.")
-    rolling: bool = Field(description="Whether it takes two keys at a time, so that nobody waits.")
+    rolling: bool = Field(
+        description="Whether it accepts two keys at a time, so that no client is interrupted."
+    )
     broken: tuple[InvalidatedToken, ...] = Field(description="Tokens that are refused afterwards.")
     steps: tuple[str, ...] = Field(description="What to do, in this order.")

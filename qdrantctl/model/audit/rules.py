@@ -69,7 +69,7 @@ _RULES: dict[str, AuditRule] = {
     "QA208": AuditRule(
         "No key stands in a file of the project", _AS_ERROR,
         "Name a sink of an AccessKey in .gitignore. Replace any other key on the server, since "
-        "whoever read the file knows it; then refer to it: {env: …}, {file: …} or {command: …}."),
+        "every reader of it knows the key; then refer to it: {env: …}, {file: …} or {command: …}."),
     "QA301": AuditRule(
         "A multi-tenant collection has a tenant index", _WARNING,
         "State is_tenant: true on the payload index of the tenant field."),
@@ -110,7 +110,7 @@ _RULES: dict[str, AuditRule] = {
         "Let only the nodes reach it (firewall, network policy): it gives all rights. From "
         "1.18.0 on also set enforce_internal_auth."),
     "QA602": AuditRule(
-        "Metrics are not told without a key", _WARNING,
+        "Metrics require a key", _WARNING,
         "Close the metrics port to all but the monitoring."),
     "QA603": AuditRule(
         "The dashboard is not served to everybody", _WARNING,
@@ -123,9 +123,9 @@ _RULES: dict[str, AuditRule] = {
     "QA702": AuditRule(
         "The audit log is on", _WARNING, "Set audit.enabled: true (Qdrant 1.17.0 and newer)."),
     "QA703": AuditRule(
-        "Nobody was refused since the server started", _NOTE,
-        "Look in the log of the proxy who it was: 401 and 403 may be somebody trying keys, 429 a "
-        "client that is too fast."),
+        "No request was refused since the server started", _NOTE,
+        "Look in the log of the proxy who it was: 401 and 403 may be a caller who tries keys, 429 "
+        "a client that is too fast."),
 }  # fmt: skip
 
 AUDIT_RULES: dict[str, AuditRule] = {

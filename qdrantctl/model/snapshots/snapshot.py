@@ -54,12 +54,12 @@ class SnapshotRecord(BaseModel):
     @property
     def shards(self) -> Mapping[int, tuple[int, int]]:
         """The fewest and the most points of each shard, over all its replicas."""
-        found: dict[int, tuple[int, int]] = {}
+        result: dict[int, tuple[int, int]] = {}
         for file in self.files:
             for shard, (low, high) in file.shards.items():
-                least, most = found.get(shard, (low, high))
-                found[shard] = (min(least, low, high), max(most, low, high))
-        return found
+                least, most = result.get(shard, (low, high))
+                result[shard] = (min(least, low, high), max(most, low, high))
+        return result
 
     @property
     def points(self) -> int:
@@ -141,6 +141,6 @@ class SnapshotListing(BaseModel):
     created: str = Field(default="", description="UTC; empty where the server does not tell.")
     checksum: str = Field(default="", description="sha256; empty where the server does not tell.")
     listed: bool | None = Field(
-        description="Whether its node lists it; null where nobody can tell: its collection is "
+        description="Whether its node lists it; null if unknown: its collection is "
         "gone, or its node has no address under nodes."
     )

@@ -40,19 +40,19 @@ RESULTS = {
 PROOFS = "Caps, tried"
 
 
-def group_by_rule(made: AuditReport) -> Iterator[tuple[str, AuditRule, list[Verdict]]]:
+def group_by_rule(audit: AuditReport) -> Iterator[tuple[str, AuditRule, list[Verdict]]]:
     """Every rule with its verdicts."""
     for rule, about in AUDIT_RULES.items():
-        if verdicts := [verdict for verdict in made.verdicts if verdict.rule == rule]:
+        if verdicts := [verdict for verdict in audit.verdicts if verdict.rule == rule]:
             yield rule, about, verdicts
 
 
-def group_by_section(made: AuditReport) -> dict[str, list[tuple[str, AuditRule, list[Verdict]]]]:
+def group_by_section(audit: AuditReport) -> dict[str, list[tuple[str, AuditRule, list[Verdict]]]]:
     """The same under the heads of the checklist."""
-    found: dict[str, list[tuple[str, AuditRule, list[Verdict]]]] = {}
-    for rule, about, verdicts in group_by_rule(made):
-        found.setdefault(about.section, []).append((rule, about, verdicts))
-    return found
+    result: dict[str, list[tuple[str, AuditRule, list[Verdict]]]] = {}
+    for rule, about, verdicts in group_by_rule(audit):
+        result.setdefault(about.section, []).append((rule, about, verdicts))
+    return result
 
 
 def overall_answer(verdicts: list[Verdict]) -> Answer:
@@ -120,25 +120,25 @@ def proof_line(made: Proof) -> str:
     return f"{RESULTS[made.result]:<12}  {cap}  {escape_line(made.because)}{sent}"
 
 
-def proof_lines(made: AuditReport) -> dict[str, list[str]]:
+def proof_lines(audit: AuditReport) -> dict[str, list[str]]:
     """The lines of each collection's caps; empty without --prove."""
-    found: dict[str, list[str]] = {}
-    for tried in made.proofs if isinstance(made.proofs, tuple) else ():
-        found.setdefault(escape_line(tried.address), []).append(proof_line(tried))
-    return found
+    result: dict[str, list[str]] = {}
+    for tried in audit.proofs if isinstance(audit.proofs, tuple) else ():
+        result.setdefault(escape_line(tried.address), []).append(proof_line(tried))
+    return result
 
 
-def audited_place(made: AuditReport) -> str:
+def audited_place(audit: AuditReport) -> str:
     """Where was looked: `https://… (Qdrant 1.16.3)`, or the files alone."""
-    if not isinstance(made.server, AuditedServer):
+    if not isinstance(audit.server, AuditedServer):
         return "files alone"
-    version = f"Qdrant {made.server.version}" if made.server.version else "version unknown"
-    return f"{escape_line(made.server.url)} ({escape_line(version)})"
+    version = f"Qdrant {audit.server.version}" if audit.server.version else "version unknown"
+    return f"{escape_line(audit.server.url)} ({escape_line(version)})"
 
 
-def audit_summary(made: AuditReport) -> str:
+def audit_summary(audit: AuditReport) -> str:
     """The sum, fit for a log."""
-    tally = made.tally
+    tally = audit.tally
     found = (
         count_noun(tally.errors, "error"),
         count_noun(tally.warnings, "warning"),

@@ -25,54 +25,54 @@ _SIGNS = {
 _SHORT_SHA = 12
 
 
-def drift_blocks(made: Drift) -> Iterator[tuple[str, tuple[DriftedResource, ...]]]:
+def drift_blocks(drift: Drift) -> Iterator[tuple[str, tuple[DriftedResource, ...]]]:
     """The blocks that hold anything, each with its title."""
-    pending = made.not_applied if isinstance(made.not_applied, tuple) else ()
+    pending = drift.not_applied if isinstance(drift.not_applied, tuple) else ()
     found = (
-        (CHANGED, made.changed),
+        (CHANGED, drift.changed),
         (NOT_APPLIED, pending),
-        (UNMANAGED, made.unmanaged),
-        (INTERRUPTED_TITLE, made.interrupted),
+        (UNMANAGED, drift.unmanaged),
+        (INTERRUPTED_TITLE, drift.interrupted),
     )
     yield from ((title, block) for title, block in found if block)
 
 
-def drift_remarks(made: Drift) -> Iterator[str]:
+def drift_remarks(drift: Drift) -> Iterator[str]:
     """What is to be known beside the blocks, a line each."""
-    if made.lost and made.not_applied is ABSENT:
+    if drift.lost and drift.not_applied is ABSENT:
         yield (
-            f"The ledger on the cluster knows no owner {escape_line(made.owner)}: nothing was ever "
+            f"The ledger on the cluster has no owner {escape_line(drift.owner)}: nothing was ever "
             "applied by that name, or its records are gone."
         )
-    elif made.lost:
+    elif drift.lost:
         yield (
-            f"Records are missing: {escape_line(made.owner)} was applied, and the ledger on the "
+            f"Records are missing: {escape_line(drift.owner)} was applied, and the ledger on the "
             "cluster "
             "does not remember it. The next qdrantctl apply records anew what is as it is stated."
         )
-    if made.not_applied is ABSENT:
+    if drift.not_applied is ABSENT:
         yield f"{NOT_APPLIED}: not compared, there are no manifests here."
-    yield from (f"Note: {escape_line(note)}." for note in made.notes)
+    yield from (f"Note: {escape_line(note)}." for note in drift.notes)
 
 
-def drift_headline(made: Drift) -> str:
+def drift_headline(drift: Drift) -> str:
     """`Drift: 2 changed since applied, 1 not yet applied, 3 not managed.` Counts resources."""
-    counts = made.counts
+    counts = drift.counts
     parts = [f"{counts.changed} changed since applied"]
-    if made.not_applied is not ABSENT:
+    if drift.not_applied is not ABSENT:
         parts.append(f"{counts.not_applied} not yet applied")
     parts.append(f"{counts.unmanaged} not managed")
     more = ((counts.interrupted, "interrupted"), (counts.known, "in the baseline"))
     parts += [f"{number} {words}" for number, words in more if number]
-    if made.lost:
-        parts.append("the ledger is gone" if made.not_applied is not ABSENT else "no such owner")
-    return f"{'Drift' if made.has_drift else 'No drift'}: {', '.join(parts)}."
+    if drift.lost:
+        parts.append("the ledger is gone" if drift.not_applied is not ABSENT else "no such owner")
+    return f"{'Drift' if drift.has_drift else 'No drift'}: {', '.join(parts)}."
 
 
-def drift_summary(made: Drift) -> str:
+def drift_summary(drift: Drift) -> str:
     """The same in one line of a log, that says whose drift and where."""
-    verdict, _, counts = drift_headline(made).partition(": ")
-    return f"{verdict}: {escape_line(made.owner)} on {escape_line(made.server.url)}: {counts}"
+    verdict, _, counts = drift_headline(drift).partition(": ")
+    return f"{verdict}: {escape_line(drift.owner)} on {escape_line(drift.server.url)}: {counts}"
 
 
 def drift_sign(moved: DriftedResource) -> str:

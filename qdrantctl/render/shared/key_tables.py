@@ -80,8 +80,8 @@ def rotation_lines(made: ApiKeyRotation) -> Iterator[str]:
     nodes = count_noun(made.nodes, "node")
     server = f"{escape_line(made.url)} (Qdrant {escape_line(made.version)}, {nodes})"
     yield f"A new API key on {server} breaks:"
-    yield "- whoever uses the old one itself, qdrantctl among them"
-    yield "- tokens that were made without qdrantctl, which nobody here knows of"
+    yield "- every client that uses the old API key itself, qdrantctl among them"
+    yield "- tokens that were signed without qdrantctl, which the ledger does not list"
     for one in made.broken:
         yield (
             f"- {escape_line(one.owner)} {escape_line(one.name)}, generation "
@@ -90,7 +90,7 @@ def rotation_lines(made: ApiKeyRotation) -> Iterator[str]:
         )
     yield ""
     if made.rolling:
-        yield "This server takes a second key, alt_api_key, so nobody needs to notice:"
+        yield "This server accepts a second key, alt_api_key, so no client is interrupted:"
     else:
         yield "This server takes one key (two need 1.17), so there is a gap. The shortest:"
     for number, step in enumerate(made.steps, 1):

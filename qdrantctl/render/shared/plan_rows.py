@@ -77,7 +77,7 @@ def snapshot_note(change: Change, environment: str) -> str:
     if not any(isinstance(each, Snapshot) for each in snapshots):
         return ""
     told = escape_line(command(change.address, environment=environment))
-    return f"a snapshot is taken first; way back: {told}"
+    return f"a snapshot is taken first; restore with: {told}"
 
 
 def origin_text(origin: object) -> str:

@@ -18,24 +18,24 @@ from qdrantctl.render.shared.escape import (
 _SHORT_COMMIT = 12
 
 
-def resource_facts(made: ResourceView) -> Iterator[str]:
+def resource_facts(view: ResourceView) -> Iterator[str]:
     """What is known of the resource beside its settings."""
-    owner = f"managed by {escape_line(made.owner)}" if made.recorded is not None else "not managed"
-    version = f", schema version {made.schema_version}" if made.recorded is not None else ""
-    yield f"{escape_line(made.address)}: {owner}{version}"
-    if made.pending:
+    owner = f"managed by {escape_line(view.owner)}" if view.recorded is not None else "not managed"
+    version = f", schema version {view.schema_version}" if view.recorded is not None else ""
+    yield f"{escape_line(view.address)}: {owner}{version}"
+    if view.pending:
         yield "an apply of it was interrupted; the next apply finishes it"
-    if made.live is None:
+    if view.live is None:
         yield "not on the cluster"
-    if made.points is not None:
-        yield f"{escape_line(made.status)}, {count_noun(made.points, 'point')}"
-    if made.aliases:
-        yield f"aliases: {join_names(made.aliases)}"
+    if view.points is not None:
+        yield f"{escape_line(view.status)}, {count_noun(view.points, 'point')}"
+    if view.aliases:
+        yield f"aliases: {join_names(view.aliases)}"
 
 
-def comparison_table(made: ResourceView) -> Iterator[str]:
+def comparison_table(view: ResourceView) -> Iterator[str]:
     """Every setting, recorded and live; `!` where what was applied is not what is there."""
-    recorded, live = dict(_flat_values(made.recorded or {})), dict(_flat_values(made.live or {}))
+    recorded, live = dict(_flat_values(view.recorded or {})), dict(_flat_values(view.live or {}))
     rows = [("", "setting", "recorded", "live")]
     for path in [*live, *(path for path in recorded if path not in live)]:
         had, has = recorded.get(path, ABSENT), live.get(path, ABSENT)
@@ -68,7 +68,7 @@ def history_lines(made: Iterable[HistoryEntry]) -> Iterator[str]:
         when, who = escape_line(event.when), escape_line(event.who)
         yield f"{when}  {what}, {version}, by {who}{commit}{run}"
         if event.way_back:
-            yield f"  way back to what it was before: {escape_line(event.way_back)}"
+            yield f"  restore what it was before: {escape_line(event.way_back)}"
 
 
 def _flat_values(tree: Mapping[str, Json], above: Path = ()) -> Iterator[tuple[Path, Json]]:

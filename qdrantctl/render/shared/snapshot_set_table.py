@@ -22,20 +22,20 @@ def set_table(sets: Iterable[SnapshotSet], now: datetime) -> Iterator[str]:
     yield f"{len(found)} set{'s' * (len(found) != 1)}, {sum(s.size for s in found):,} bytes"
 
 
-def _set_row(each: SnapshotSet, now: datetime) -> tuple[str, ...]:
-    about, tried = each.any_manifest, each.verified
-    whole = each.state == "complete"
+def _set_row(snapshot_set: SnapshotSet, now: datetime) -> tuple[str, ...]:
+    about, tried = snapshot_set.any_manifest, snapshot_set.verified
+    whole = snapshot_set.state == "complete"
     return (
         escape_line(f"{about.address}@{about.id}" if whole and about
-              else each.folder),
+              else snapshot_set.folder),
         escape_line(about.owner) if about else "",
         f"{about.taken:%Y-%m-%d %H:%M}" if about else "",
         format_age(now - about.taken) if about else "",
-        f"{each.size:,}",
-        each.state,
-        escape_line(", ".join(each.kept_by)),
+        f"{snapshot_set.size:,}",
+        snapshot_set.state,
+        escape_line(", ".join(snapshot_set.kept_by)),
         (f"{tried.when:%Y-%m-%d}" if tried.good else "failed") if tried else "",
-        escape_line(each.destination),
+        escape_line(snapshot_set.destination),
     )  # fmt: skip
 
 

@@ -43,19 +43,19 @@ def _creation_time(mark: str) -> str:
 
 
 def restored_notes(
-    name: str, taken: SnapshotRecord, left: Iterable[str], *, managed: bool
+    name: str, record: SnapshotRecord, left: Iterable[str], *, managed: bool
 ) -> Iterator[str]:
     """What is to be known of a collection that was made of a snapshot.
 
     `left` are aliases that stood for it then and do not now.
     """
-    points = f"{taken.points:,} point{'s' * (taken.points != 1)}"
-    had = f"as many as {escape_line(taken.collection)} had when {escape_line(taken.id)} was taken"
+    points = f"{record.points:,} point{'s' * (record.points != 1)}"
+    had = f"as many as {escape_line(record.collection)} had when {escape_line(record.id)} was taken"
     yield f"{escape_line(name)} holds {points}, {had}."
     if managed:
         yield "It is recorded as what was applied then; a plan shows what has come since."
     else:
-        yield "Nobody manages it until a manifest states it; no apply deletes it meanwhile."
+        yield "It is unmanaged until a manifest declares it; `apply` will not delete it."
     for number, alias in enumerate(left):
         if not number:
             yield "These aliases stood for it; --with-aliases or a manifest puts them back:"

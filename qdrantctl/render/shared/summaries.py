@@ -41,16 +41,16 @@ _NEXT = {
 NOTHING_DUE = "Nothing is due."
 
 
-def plan_summary(made: Plan) -> str:
+def plan_summary(plan: Plan) -> str:
     """`Plan: 1 to add, 2 to change, 0 to destroy.` A replacement adds one and destroys one."""
-    counts = made.summary
-    offline = made.offline is not ABSENT
+    counts = plan.summary
+    offline = plan.offline is not ABSENT
     if counts.run and counts.run == counts.changes + counts.refused:
         return f"Plan: {counts.run} to run."
     if not counts.changes and not counts.refused:
         if offline:
             return AS_COMMITTED
-        kept = any(c.action is Action.NOOP and c.cause in _MOVED for c in made.changes)
+        kept = any(c.action is Action.NOOP and c.cause in _MOVED for c in plan.changes)
         return KEPT if kept else NO_CHANGES
     parts = [
         *_stated_note(
@@ -62,16 +62,16 @@ def plan_summary(made: Plan) -> str:
         *_stated_note((counts.refused, "refused")),
     ]
     only = counts.adopt == counts.changes + counts.refused
-    free = only and not offline and not any(change.steps for change in made.changes)
+    free = only and not offline and not any(change.steps for change in plan.changes)
     word = "Offline plan" if offline else "Plan"
     return f"{word}: {', '.join(parts)}." + (" Adopting writes only the ledger." if free else "")
 
 
-def offline_note(made: Plan, named: Callable[[str], str] = escape_line) -> str:
+def offline_note(plan: Plan, named: Callable[[str], str] = escape_line) -> str:
     """Said of an offline plan: with what it was compared, and what it cannot know."""
-    if not isinstance(made.offline, OfflineSource):
+    if not isinstance(plan.offline, OfflineSource):
         return ""
-    ref, commit = made.offline.ref, made.offline.commit
+    ref, commit = plan.offline.ref, plan.offline.commit
     sha = "" if commit.startswith(ref) else f" ({commit[:_COMMIT_FORM]})"
     where = f" at {named(ref)}{sha}" if commit else ""
     return (
@@ -80,31 +80,31 @@ def offline_note(made: Plan, named: Callable[[str], str] = escape_line) -> str:
     )
 
 
-def preparation_note(made: Plan) -> list[str]:
+def preparation_note(plan: Plan) -> list[str]:
     """What is made before the first change."""
-    paths = [call.path for call in list_calls(made.prepare) if not call.path.endswith("/index")]
+    paths = [call.path for call in list_calls(plan.prepare) if not call.path.endswith("/index")]
     return [REGISTRY_NOTE if path.endswith("_keys") else LEDGER_NOTE for path in paths]
 
 
-def blocked_note(made: Plan) -> str:
+def blocked_note(plan: Plan) -> str:
     """That apply would do nothing, and how to go on; empty for a plan that may be applied."""
-    refused, errors = made.summary.refused, len(made.blocking)
+    refused, errors = plan.summary.refused, len(plan.blocking)
     if not refused and not errors:
         return ""
     whys = [count_noun(refused, "refused change")] if refused else []
     whys += [count_noun(errors, "error")] if errors else []
     return (
-        f"Apply is blocked by {' and '.join(whys)}: it would do nothing of this plan. "
-        "Resolve what is told above, or leave a change out with --exclude ADDRESS."
+        f"Apply is blocked by {' and '.join(whys)}: apply would make no changes. "
+        "Resolve the errors above, or leave a change out with --exclude ADDRESS."
     )
 
 
-def unmanaged_note(made: Plan) -> str:
+def unmanaged_note(plan: Plan) -> str:
     """How many live resources are nobody's, and some of their names; empty for none."""
-    if not made.unmanaged:
+    if not plan.unmanaged:
         return ""
-    resources = count_noun(len(made.unmanaged), "unmanaged resource")
-    return f"{resources}, left alone: {join_names(made.unmanaged)}."
+    resources = count_noun(len(plan.unmanaged), "unmanaged resource")
+    return f"{resources}, left alone: {join_names(plan.unmanaged)}."
 
 
 def report_summary(report: Report) -> str:
@@ -196,7 +196,7 @@ def outcome_sentence(outcome: Outcome) -> str:
         return f"{address}: {noun} not reached"
     if outcome.status is OutcomeStatus.NOT_TAKEN:
         missed = missed or escape_line(outcome.error)
-        return f"{address}: the server answered ok and does not show it: {missed}"
+        return f"{address}: accepted but not applied by the server: {missed}"
     failed = f"{address}: {noun} failed: {escape_line(outcome.error)}"
     return f"{failed} Not there: {missed}" if missed else failed
 

@@ -29,6 +29,7 @@ from qdrantctl.model.rule_catalog import RULES
 from qdrantctl.model.spec import FieldTree, field_tree_of
 from qdrantctl.model.violation import Violation
 from qdrantctl.render import diagnostics as told
+from qdrantctl.render import json as as_json
 from tests.support.manifests import HEAD, linted
 
 pytestmark = pytest.mark.slow
@@ -155,7 +156,7 @@ def sound(found: tuple[Violation, ...] | list[Violation], texts: dict[str, str])
         if isinstance(violation.snippet, str) and violation.origin.file in texts:
             assert violation.origin.line >= 1
             assert isinstance(violation.column, int) or "After the template" in violation.hint
-    json.loads(told.json(found))
+    json.loads(as_json.violations(found))
     told.violations_text(found, colour=True)
 
 

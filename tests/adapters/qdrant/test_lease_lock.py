@@ -209,7 +209,7 @@ def test_a_lease_that_says_nothing_is_held(node, metadata):
     put(node, 1, **metadata)
     with door(node) as cluster, pytest.raises(LeaseError) as caught:
         take(cluster)
-    assert "held by somebody who left no name" in caught.value.why
+    assert "held by an unnamed holder" in caught.value.why
     assert "lease break 1" in caught.value.hint
 
 

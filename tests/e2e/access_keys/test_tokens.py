@@ -260,7 +260,7 @@ def test_check_warns_of_claims_that_mean_more_than_they_say(granted):
     token = jwt.encode(claims, API_KEY, algorithm="HS256")
     told = granted.run("keys", "check", stdin=token)
     assert told.code == 0, told.out
-    for word in ("may do everything", "never expires", "ignores nbf", "nobody can revoke"):
+    for word in ("may do everything", "never expires", "ignores nbf", "it cannot be revoked"):
         assert word in told.out
     assert asked(granted.node, token, "PATCH", "/collections/_nothing", {}) == 404
 
@@ -287,7 +287,7 @@ def test_a_generation_that_nobody_recorded_is_told(granted):
     with RestClient(Endpoint(granted.node.url, API_KEY)) as door:
         write_generations(door, [replace(found, number=9, id="stranger")])
     made = granted.plan()
-    assert "nobody recorded generation 9" in made.message("QC149")
+    assert "no ledger entry names generation 9" in made.message("QC149")
     granted.token("revoke", "reader", "--generation", "9")
     assert "valid" in granted.states_of("reader")
 

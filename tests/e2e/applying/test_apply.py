@@ -219,7 +219,7 @@ def test_what_the_server_does_not_take_ends_with_six(project, empty_qdrant, monk
         monkeypatch.setenv("CLUSTER_URL", proxy.url)
         shown = run_cli("apply", "--auto-approve", project=project)
     assert shown.code == 6
-    assert "hnsw_config.m (asked 33, shows 16)" in shown.out + shown.err
+    assert "hnsw_config.m (requested 33, server reports 16)" in shown.out + shown.err
     assert "Not reached: collection/reviews.\n" in shown.out
     assert "not reached" not in shown.err
     monkeypatch.setenv("CLUSTER_URL", empty_qdrant.url)

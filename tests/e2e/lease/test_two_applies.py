@@ -43,7 +43,7 @@ def test_the_second_ends_with_five_and_names_the_first(nodes, shop):
         code, told = shop.apply(nodes[-1].url)
         assert code == 5, told
         assert f"The lease {FIRST} is held by ada, run https://ci.example/ada, since 20" in told
-        assert "nothing was done" in told
+        assert "no changes were made" in told
         assert "--lease-timeout" in told
         assert "lease break 1" in told
         assert collections(nodes[-1]) == before

@@ -257,6 +257,6 @@ def test_what_cannot_be_written_is_said_before_anything_is_done(
     shown = capsys.readouterr()
     assert shown.out == ""
     assert "missing/file.json cannot be written: No such file or directory" in shown.err
-    assert "nothing was done" in shown.err
+    assert "no changes were made" in shown.err
     config = empty_qdrant.request("GET", "/collections/products")[1]["result"]["config"]
     assert config["hnsw_config"]["m"] == 16

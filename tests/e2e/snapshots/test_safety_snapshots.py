@@ -270,7 +270,7 @@ def test_what_cannot_be_restored_is_refused(project, node, monkeypatch):
     project.done(node, *DELETE)
     for words, code, said in (
         (("--as", "other"), 1, "collection/other exists"),
-        (("--as", "_qdrantctl2"), 64, "the tool's own"),
+        (("--as", "_qdrantctl2"), 64, "reserved for qdrantctl"),
         (("--as", ".."), 64, "wipe"),
     ):
         told = restored(project, node, *words)
@@ -331,7 +331,7 @@ def test_words_for_a_person(project, node):
     told = project.run(node, "apply", "--auto-approve", *DELETE, "--format", "markdown")
     assert told.code == 0
     back = f"qdrantctl snapshots restore {FROM}@{taken(node)[0]['id']} -e dev"
-    assert f"Way back to {FROM} as it was: {back}" in told.out
+    assert f"To restore {FROM} as it was: {back}" in told.out
     told = project.run(node, "snapshots", "list")
     assert f"{FROM}@{taken(node)[0]['id']}" in told.out
     assert "not listed" in told.out

@@ -85,8 +85,8 @@ error[QC202]: it has points
   --> collection/old
 ```
 
-**Apply is blocked by 1 error: it would do nothing of this plan. \
-Resolve what is told above, or leave a change out with --exclude ADDRESS.**
+**Apply is blocked by 1 error: apply would make no changes. \
+Resolve the errors above, or leave a change out with --exclude ADDRESS.**
 
 <details><summary>1 unchanged</summary>
 

@@ -206,8 +206,8 @@ error[QC202]: it destroys 2 points
 
 Plan: 0 to add, 0 to change, 1 to destroy, 1 refused.
 
-Apply is blocked by 1 refused change and 1 error: it would do nothing of this plan. \
-Resolve what is told above, or leave a change out with --exclude ADDRESS.
+Apply is blocked by 1 refused change and 1 error: apply would make no changes. \
+Resolve the errors above, or leave a change out with --exclude ADDRESS.
 """
     )
 
@@ -267,7 +267,7 @@ def done(action, status=OutcomeStatus.DONE, address="collection/a", **more):
               missed=("m (asked 32, shows 16)",)),
          "collection/a: update failed: Cut. Not there: m (asked 32, shows 16)"),
         (done(Action.UPDATE, OutcomeStatus.NOT_TAKEN, missed=("m (asked 32, shows 16)",)),
-         "collection/a: the server answered ok and does not show it: m (asked 32, shows 16)"),
+         "collection/a: accepted but not applied by the server: m (asked 32, shows 16)"),
         (done(Action.CREATE, OutcomeStatus.NOT_REACHED), "collection/a: creation not reached"),
     ],
 )  # fmt: skip

@@ -45,7 +45,7 @@ from qdrantctl.model.step import Call, ResumeSet, TakeSet, collection_path
 
 def take_set(step: TakeSet, run: PolicyRun) -> None:
     """Take a set and copy it to each destination where it is due."""
-    address, work, progress = f"collection/{step.collection}", run.work, run.progress
+    address, job, progress = f"collection/{step.collection}", run.job, run.progress
     with progress.collect_errors(address) as errors:
         manifest = create_set(step, run)
     if errors:
@@ -57,27 +57,27 @@ def take_set(step: TakeSet, run: PolicyRun) -> None:
         with progress.collect_errors(address):
             write_json(store, manifest.folder + BEGUN_FILE, manifest)
             begun_at.append(store)
-            copy_to_destination(store, manifest, {}, work)
+            copy_to_destination(store, manifest, {}, job)
             complete_at.append(store)
     with progress.collect_errors(address):
         if not begun_at:
-            delete_server_copies(manifest, work)
+            delete_server_copies(manifest, job)
         conclude_set(manifest, complete_at, run, is_everywhere=len(complete_at) == len(step.to))
 
 
 def resume_set(step: ResumeSet, run: PolicyRun) -> None:
     """Finish a set that an earlier run has left, where the servers still hold its files."""
-    address, work, progress = f"collection/{step.collection}", run.work, run.progress
+    address, job, progress = f"collection/{step.collection}", run.job, run.progress
     run.is_out_of_date = True
     complete_at: list[Store] = []
     sets = [run.policy.sets[url, step.folder] for url in step.destinations]
-    for each in sets:
-        store, manifest = run.policy.stores[each.destination], each.begun_manifest
+    for snapshot_set in sets:
+        store, manifest = run.policy.stores[snapshot_set.destination], snapshot_set.begun_manifest
         with progress.collect_errors(address):
-            if each.state == "unfinished" and manifest:
-                if source_is_gone(manifest, work):
+            if snapshot_set.state == "unfinished" and manifest:
+                if source_is_gone(manifest, job):
                     continue
-                copy_to_destination(store, manifest, each.files, work)
+                copy_to_destination(store, manifest, snapshot_set.files, job)
             complete_at.append(store)
     with progress.collect_errors(address):
         if manifest := sets[0].any_manifest:
@@ -86,28 +86,28 @@ def resume_set(step: ResumeSet, run: PolicyRun) -> None:
 
 def create_set(step: TakeSet, run: PolicyRun) -> SetManifest:
     """Take the snapshots on every node. Raises QdrantctlError."""
-    work, status = run.work, run.policy.status
+    job, status = run.job, run.policy.status
     address = Address("collection", step.collection)
     only = frozenset({address})
-    live = read_live(work.door, ReadRequest(Inventory(), Inventory(), details=only, only=only)).get(
-        address
-    )
+    live = read_live(
+        job.client, ReadRequest(Inventory(), Inventory(), details=only, only=only)
+    ).get(address)
     if live is None:
-        raise ClusterError(f"{work.door.server.url}: {address} is gone")
-    shards = read_topology(work.door, step.collection)
+        raise ClusterError(f"{job.client.server.url}: {address} is gone")
+    shards = read_topology(job.client, step.collection)
     holders = frozenset(peer for _, peer, _ in list_replicas(shards))
     keys = list_shard_keys(shards)
-    with connect_nodes(work.door, step.nodes, holders, str(address)) as nodes:
-        before = take_sample(work.door, step.collection, live.spec, keys)
-        taken = create_node_snapshots(step.collection, live, shards, nodes, work)
+    with connect_nodes(job.client, step.nodes, holders, str(address)) as nodes:
+        before = take_sample(job.client, step.collection, live.spec, keys)
+        taken = create_node_snapshots(step.collection, live, shards, nodes, job)
         # What was written meanwhile may be in the snapshot or not.
-        unchanged = before.both(take_sample(work.door, step.collection, live.spec, keys))
+        unchanged = before.both(take_sample(job.client, step.collection, live.spec, keys))
     manifest = SetManifest(
         owner=status.owner,
         policy=status.name,
         scheduled=_latest_slot(run),
         id=taken.id,
-        taken=work.door.server_time,
+        taken=job.client.server_time,
         snapshot=taken.of(run.entry(step.collection)),
         sample=unchanged.points,
         queries=unchanged.queries,
@@ -117,7 +117,7 @@ def create_set(step: TakeSet, run: PolicyRun) -> SetManifest:
 
 def _latest_slot(run: PolicyRun) -> datetime:
     """The time for which a set is taken now: others may have become due since the plan was made."""
-    slot = schedule_at(run.policy.status.spec, run.work.door.server_time).last
+    slot = schedule_at(run.policy.status.spec, run.job.client.server_time).last
     assert slot  # a step to take a set is planned only where there is one
     return slot
 
@@ -140,20 +140,26 @@ def conclude_set(
     these files. Raises QdrantctlError.
     """
     policy, folder = run.policy, manifest.folder
-    sets = [(store, each) for store in complete_at for each in list_sets(store, folder)]
-    for _, each in sets:
-        before = policy.sets.get((each.destination, folder))
-        if each.state == "complete" and not (before and before.state == "complete"):
-            run.progress.taken.append(as_stored_set(each))
-    holding = [(s, each) for s, each in sets if policy.status.has_server_copies(each.info)]
+    sets = [
+        (store, snapshot_set) for store in complete_at for snapshot_set in list_sets(store, folder)
+    ]
+    for _, snapshot_set in sets:
+        before = policy.sets.get((snapshot_set.destination, folder))
+        if snapshot_set.state == "complete" and not (before and before.state == "complete"):
+            run.progress.taken.append(as_stored_set(snapshot_set))
+    holding = [
+        (s, snapshot_set)
+        for s, snapshot_set in sets
+        if policy.status.has_server_copies(snapshot_set.info)
+    ]
     if holding and is_everywhere and not policy.status.errors:
         urls = [store.url for store in complete_at]
         keep = CLUSTER in urls or (CLUSTER, folder) in policy.sets
-        finish_set(holding, run.work, keep=keep)
+        finish_set(holding, run.job, keep=keep)
 
 
 def copy_to_destination(
-    store: Store, manifest: SetManifest, existing: Mapping[str, int], work: JobContext
+    store: Store, manifest: SetManifest, existing: Mapping[str, int], job: JobContext
 ) -> SetManifest:
     """Copy every file to a destination, then write the manifest. Raises QdrantctlError.
 
@@ -163,12 +169,12 @@ def copy_to_destination(
     peers = frozenset(file.peer for file in taken.files)
     files: list[NodeSnapshotFile] = []
     with (
-        connect_nodes(work.door, _require_nodes(work), peers, manifest.address) as nodes,
-        work.show_files(taken.collection, taken.files),
+        connect_nodes(job.client, _require_nodes(job), peers, manifest.address) as nodes,
+        job.show_files(taken.collection, taken.files),
     ):
         for file in taken.files:
             if not file.checksum or existing.get(node_file(file.peer)) != file.size:
-                chunks = VerifiedChunks(file, taken.collection, nodes[file.peer], work)
+                chunks = VerifiedChunks(file, taken.collection, nodes[file.peer], job)
                 store.write(manifest.folder + node_file(file.peer), iter(chunks))
                 file = file.model_copy(update={"checksum": chunks.digest.hexdigest()})
             files.append(file)
@@ -178,24 +184,24 @@ def copy_to_destination(
     return complete
 
 
-def _require_nodes(work: JobContext) -> tuple[str, ...]:
-    return work.nodes if work.door.server.peers > 1 else ()
+def _require_nodes(job: JobContext) -> tuple[str, ...]:
+    return job.nodes if job.client.server.peers > 1 else ()
 
 
 class VerifiedChunks:
     """The bytes of one node's file, compared at their end with what the server has written."""
 
     def __init__(
-        self, file: NodeSnapshotFile, collection: str, node: NodeClient, work: JobContext
+        self, file: NodeSnapshotFile, collection: str, node: NodeClient, job: JobContext
     ) -> None:
-        self.file, self.collection, self.node, self.work = file, collection, node, work
+        self.file, self.collection, self.node, self.job = file, collection, node, job
         self.digest = sha256()
 
     def __iter__(self) -> Iterator[bytes]:
         path = collection_path(self.collection, "snapshots", self.file.name)
         chunks = self.node.download(Call(method="GET", path=path))
         length = 0
-        for piece in self.work.count_chunks(chunks, self.collection, self.file):
+        for piece in self.job.count_chunks(chunks, self.collection, self.file):
             self.digest.update(piece)
             length += len(piece)
             yield piece
@@ -209,36 +215,36 @@ class VerifiedChunks:
             )
 
 
-def finish_set(sets: Sequence[tuple[Store, SnapshotSet]], work: JobContext, *, keep: bool) -> None:
+def finish_set(sets: Sequence[tuple[Store, SnapshotSet]], job: JobContext, *, keep: bool) -> None:
     """Remove the servers' own copies of a set that is complete at all its destinations.
 
     `keep` leaves them, as the set's files. Until then what was begun stays written down. Raises
     QdrantctlError.
     """
     manifest = sets[0][1].manifest
-    if manifest is None or any(each.manifest is None for _, each in sets):
+    if manifest is None or any(snapshot_set.manifest is None for _, snapshot_set in sets):
         return
     if not keep:
-        delete_server_copies(manifest, work)
-    for store, each in sets:
-        store.delete(each.folder + BEGUN_FILE)
+        delete_server_copies(manifest, job)
+    for store, snapshot_set in sets:
+        store.delete(snapshot_set.folder + BEGUN_FILE)
 
 
-def delete_server_copies(manifest: SetManifest, work: JobContext) -> None:
+def delete_server_copies(manifest: SetManifest, job: JobContext) -> None:
     """Delete the servers' own copies of a set. Raises QdrantctlError."""
-    peers = current_members(work.door, (file.peer for file in manifest.snapshot.files))
-    with connect_nodes(work.door, _require_nodes(work), peers, manifest.address) as nodes:
+    peers = current_members(job.client, (file.peer for file in manifest.snapshot.files))
+    with connect_nodes(job.client, _require_nodes(job), peers, manifest.address) as nodes:
         for file in manifest.snapshot.files:
             if file.peer in nodes:
                 delete_server_file(nodes[file.peer], manifest, file)
 
 
-def source_is_gone(manifest: SetManifest, work: JobContext) -> bool:
+def source_is_gone(manifest: SetManifest, job: JobContext) -> bool:
     """Whether the servers no longer hold the files of a set. Raises QdrantctlError."""
     taken = manifest.snapshot
-    peers = current_members(work.door, (file.peer for file in taken.files))
+    peers = current_members(job.client, (file.peer for file in taken.files))
     try:
-        with connect_nodes(work.door, _require_nodes(work), peers, manifest.address) as nodes:
+        with connect_nodes(job.client, _require_nodes(job), peers, manifest.address) as nodes:
             return any(
                 file.peer not in nodes
                 or file.name not in list_node_snapshots(nodes[file.peer], taken.collection)

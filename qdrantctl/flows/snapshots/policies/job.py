@@ -34,7 +34,7 @@ def hold_snapshot_lease(
     owner = snapshots_owner(settings.owner)
     with hold_lease(client, owner, current_actor(settings), wait) as guarded:
         yield JobContext(
-            guarded, report_progress, wait.stop, settings.nodes, progress=task_progress
+            guarded, report_progress, wait.is_cancelled, settings.nodes, progress=task_progress
         )
 
 
@@ -51,9 +51,11 @@ def run_policies(
 
     The first plan finds errors before the lease is taken. Raises QdrantctlError.
     """
-    plan_run(settings, JobContext(client, report_progress, wait.stop, settings.nodes), names)
-    with hold_snapshot_lease(settings, client, wait, report_progress, task_progress) as work:
-        return execute_run(plan_run(settings, work, names), work, on_outcome)
+    plan_run(
+        settings, JobContext(client, report_progress, wait.is_cancelled, settings.nodes), names
+    )
+    with hold_snapshot_lease(settings, client, wait, report_progress, task_progress) as job:
+        return execute_run(plan_run(settings, job, names), job, on_outcome)
 
 
 def prune_policies(
@@ -67,14 +69,14 @@ def prune_policies(
     dry_run: bool,
 ) -> RemovalReport:
     """Remove the sets that retention no longer keeps, and the `orphans`. Raises QdrantctlError."""
-    work = JobContext(client, report_progress, wait.stop, settings.nodes)
-    removed, left = plan_prune(settings, work, names, orphans)
+    job = JobContext(client, report_progress, wait.is_cancelled, settings.nodes)
+    removed, skipped = plan_prune(settings, job, names, orphans)
     if removed and not dry_run:
-        with hold_snapshot_lease(settings, client, wait, report_progress) as leased_work:
-            removed, left = plan_prune(settings, leased_work, names, orphans)
-            remove_sets(removed, leased_work)
+        with hold_snapshot_lease(settings, client, wait, report_progress) as leased_job:
+            removed, skipped = plan_prune(settings, leased_job, names, orphans)
+            remove_sets(removed, leased_job)
     sets = tuple(removal.set for removal in removed)
-    return RemovalReport(sets, tuple(left), client.server_time, dry_run)
+    return RemovalReport(sets, tuple(skipped), client.server_time, dry_run)
 
 
 def verify_policies(
@@ -91,10 +93,10 @@ def verify_policies(
     """Restore the newest sets and compare them. Raises QdrantctlError."""
     verified: list[tuple[SnapshotSet, VerificationResult]] = []
 
-    def add(each: SnapshotSet, result: VerificationResult) -> None:
-        verified.append((each, result))
-        on_verified(each, result)
+    def add(snapshot_set: SnapshotSet, result: VerificationResult) -> None:
+        verified.append((snapshot_set, result))
+        on_verified(snapshot_set, result)
 
-    with hold_snapshot_lease(settings, client, wait, report_progress, task_progress) as work:
-        untried = verify_sets(settings, work, names, add, embedded=embedded)
+    with hold_snapshot_lease(settings, client, wait, report_progress, task_progress) as job:
+        untried = verify_sets(settings, job, names, add, embedded=embedded)
     return VerificationReport(tuple(verified), untried)

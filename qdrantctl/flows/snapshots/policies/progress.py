@@ -27,20 +27,24 @@ class RunProgress:
     """Each cause, with what it befell: a node that is down befalls every collection alike."""
 
     @contextmanager
-    def collect_errors(self, about: str) -> Iterator[list[str]]:
+    def collect_errors(self, item: str) -> Iterator[list[str]]:
         """Turns an error into a message, which it also gives. Raises LeaseError."""
-        with collect_errors(about) as errors:
+        with collect_errors(item) as errors:
             yield errors
         for line in errors:
             # A cause that names what it befell would be another one for each.
-            cause = line.removeprefix(f"{about}: ").removeprefix(f"{about}: ")
-            self.errors.setdefault(cause, []).append(about)
+            cause = line.removeprefix(f"{item}: ").removeprefix(f"{item}: ")
+            self.errors.setdefault(cause, []).append(item)
 
     @property
     def error(self) -> str:
         """All that went wrong in one line."""
-        befell = {cause: ", ".join(dict.fromkeys(names)) for cause, names in self.errors.items()}
-        return " ".join(f"{names}: {cause}" if names else cause for cause, names in befell.items())
+        items_by_cause = {
+            cause: ", ".join(dict.fromkeys(names)) for cause, names in self.errors.items()
+        }
+        return " ".join(
+            f"{names}: {cause}" if names else cause for cause, names in items_by_cause.items()
+        )
 
 
 @dataclass(slots=True)
@@ -49,7 +53,7 @@ class PolicyRun:
 
     policy: AppliedPolicy
     settings: Settings
-    work: JobContext
+    job: JobContext
     entries: Mapping[Address, Mapping[str, Json]]
     """The ledger's, by address."""
     progress: RunProgress = field(default_factory=RunProgress)
@@ -69,7 +73,7 @@ class PolicyRun:
     def refresh(self) -> AppliedPolicy:
         """The policy with its destinations as the steps so far have left them."""
         if self.is_out_of_date:
-            self.policy = read_destinations(self.policy.status, self.settings, self.work)
+            self.policy = read_destinations(self.policy.status, self.settings, self.job)
             self.is_out_of_date = False
         return self.policy
 

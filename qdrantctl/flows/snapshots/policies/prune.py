@@ -27,37 +27,37 @@ class PendingRemoval:
     has_server_copies: bool
     """Whether the servers hold files of it that no destination needs any more."""
 
-    def remove(self, work: JobContext) -> None:
+    def remove(self, job: JobContext) -> None:
         """Remove it, the servers' files first: only the set says which they are.
 
         Raises QdrantctlError.
         """
         if self.has_server_copies and (manifest := self.set.any_manifest):
-            delete_server_copies(manifest, work)
+            delete_server_copies(manifest, job)
         delete_set(self.store, self.set)
 
 
 def plan_prune(
-    settings: Settings, work: JobContext, only: tuple[str, ...], named: Sequence[str]
+    settings: Settings, job: JobContext, only: tuple[str, ...], named: Sequence[str]
 ) -> tuple[list[PendingRemoval], list[SnapshotSet]]:
     """The sets to be removed, and those that would be if they were named. Raises QdrantctlError."""
     removals: list[PendingRemoval] = []
     others: list[SnapshotSet] = []
     folders = {name.rstrip("/") for name in named}
-    for policy in read_policies(settings, work, only):
+    for policy in read_policies(settings, job, only):
         for error in policy.status.errors:
             raise StoreError(error.removesuffix("."))
         removable = removable_sets(policy, folders)
         removals += removable.values()
         others += (
-            each
-            for key, each in policy.sets.items()
-            if key not in removable and policy.status.needs_explicit_name(each.info)
+            snapshot_set
+            for key, snapshot_set in policy.sets.items()
+            if key not in removable and policy.status.needs_explicit_name(snapshot_set.info)
         )
-    if missing := folders - {each.set.folder.rstrip("/") for each in removals}:
+    if missing := folders - {removal.set.folder.rstrip("/") for removal in removals}:
         raise UsageError(
             f"no set {sorted(missing)[0]} that could be removed so",
-            hint="`qdrantctl snapshots list` tells of their folders.",
+            hint="`qdrantctl snapshots list` shows their folders.",
         )
     return removals, others
 
@@ -67,30 +67,33 @@ def removable_sets(
 ) -> dict[tuple[str, str], PendingRemoval]:
     """The sets that retention no longer keeps or that are named, by destination and folder."""
     status = policy.status
-    expired = {(where.url, each.folder) for where in status.destinations
-               for each in status.expired_sets(where)}  # fmt: skip
+    expired = {(where.url, snapshot_set.folder) for where in status.destinations
+               for snapshot_set in status.expired_sets(where)}  # fmt: skip
     going = {
-        key: each
-        for key, each in policy.sets.items()
+        key: snapshot_set
+        for key, snapshot_set in policy.sets.items()
         if key in expired
-        or (each.folder.rstrip("/") in named and status.needs_explicit_name(each.info))
+        or (
+            snapshot_set.folder.rstrip("/") in named
+            and status.needs_explicit_name(snapshot_set.info)
+        )
     }
     staying = {folder for url, folder in policy.sets.keys() - going.keys()}
     return {
         (url, folder): PendingRemoval(
             policy.stores[url],
-            each,
-            url == CLUSTER or (each.begun_manifest is not None and folder not in staying),
+            snapshot_set,
+            url == CLUSTER or (snapshot_set.begun_manifest is not None and folder not in staying),
         )
-        for (url, folder), each in going.items()
+        for (url, folder), snapshot_set in going.items()
     }
 
 
-def remove_sets(removals: Sequence[PendingRemoval], work: JobContext) -> None:
+def remove_sets(removals: Sequence[PendingRemoval], job: JobContext) -> None:
     """Remove them. Raises QdrantctlError."""
-    for each in removals:
-        work.raise_if_cancelled()
-        each.remove(work)
+    for removal in removals:
+        job.raise_if_cancelled()
+        removal.remove(job)
 
 
 def remove_set(step: RemoveSet, run: PolicyRun) -> None:
@@ -103,8 +106,8 @@ def remove_set(step: RemoveSet, run: PolicyRun) -> None:
         return
     manifest = removal.set.any_manifest
     with run.progress.collect_errors(manifest.address if manifest else ""):
-        run.work.raise_if_cancelled()
+        run.job.raise_if_cancelled()
         address = run.policy.status.address
-        run.work.say(f"{address}: removing {step.folder} from {step.destination}")
-        removal.remove(run.work)
+        run.job.report_progress(f"{address}: removing {step.folder} from {step.destination}")
+        removal.remove(run.job)
         run.progress.removed.append(as_stored_set(removal.set))

@@ -53,30 +53,30 @@ class PlannedRun:
     settings: Settings
 
 
-def plan_run(settings: Settings, work: JobContext, only: tuple[str, ...]) -> PlannedRun:
+def plan_run(settings: Settings, job: JobContext, only: tuple[str, ...]) -> PlannedRun:
     """What is due by the applied policies, or those named. Reads only.
 
     Raises ClusterError, UsageError.
     """
-    policies = tuple(read_policies(settings, work, only))
-    memory = ledger.read_ledger(work.door)
+    policies = tuple(read_policies(settings, job, only))
+    ledger_contents = ledger.read_ledger(job.client)
     plan = Plan(
         qdrantctl_version=__version__,
         project=settings.project,
         environment=settings.environment,
-        server=PlannedServer.of(work.door.server, memory.cluster_id),
+        server=PlannedServer.of(job.client.server, ledger_contents.cluster_id),
         manifests_digest=DesiredState(Inventory(), ()).digest,
-        changes=tuple(_plan_change(policy, work) for policy in policies),
+        changes=tuple(_plan_change(policy, job) for policy in policies),
     )
-    return PlannedRun(plan, policies, memory.entries, settings)
+    return PlannedRun(plan, policies, ledger_contents.entries, settings)
 
 
-def _plan_change(policy: AppliedPolicy, work: JobContext) -> Change:
-    status, now = policy.status, work.door.server_time
-    resumable = _resumable_sets(policy, work)
+def _plan_change(policy: AppliedPolicy, job: JobContext) -> Change:
+    status, now = policy.status, job.client.server_time
+    resumable = _resumable_sets(policy, job)
     due = due_collections(status, resumable, now)
-    live = LiveFacts(resumable, {name for name in due if _has_points(name, work)})
-    nodes = work.nodes if work.door.server.peers > 1 else ()
+    live = LiveFacts(resumable, {name for name in due if _has_points(name, job)})
+    nodes = job.nodes if job.client.server.peers > 1 else ()
     steps = plan_policy_run(status, live, now, nodes)
     reasons = explain_run(status, steps)
     return Change(
@@ -103,33 +103,35 @@ def _as_step(step: SetStep) -> Step:
             return Step(remove=step)
 
 
-def _resumable_sets(policy: AppliedPolicy, work: JobContext) -> set[str]:
+def _resumable_sets(policy: AppliedPolicy, job: JobContext) -> set[str]:
     """The folders of sets that are to be finished, so that no other is taken for the same time.
 
     Else a run into a full store every few minutes would fill the disks of the servers, too.
     """
     return {each.folder for each in policy.sets.values()
-            if each.state == "unfinished" and _may_be_resumed(each, work)}  # fmt: skip
+            if each.state == "unfinished" and _may_be_resumed(each, job)}  # fmt: skip
 
 
-def _may_be_resumed(each: SnapshotSet, work: JobContext) -> bool:
+def _may_be_resumed(snapshot_set: SnapshotSet, job: JobContext) -> bool:
     try:
-        return each.begun_manifest is not None and not source_is_gone(each.begun_manifest, work)
+        return snapshot_set.begun_manifest is not None and not source_is_gone(
+            snapshot_set.begun_manifest, job
+        )
     except QdrantctlError:
         return True  # as long as it is unknown
 
 
-def _has_points(collection: str, work: JobContext) -> bool:
+def _has_points(collection: str, job: JobContext) -> bool:
     """Whether a collection has points; where the server does not tell, it counts as empty."""
     try:
         path = collection_path(collection)
-        return bool(work.door.request(Call(method="GET", path=path)).get("points_count"))
+        return bool(job.client.request(Call(method="GET", path=path)).get("points_count"))
     except ClusterError:
         return False
 
 
 def execute_run(
-    planned: PlannedRun, work: JobContext, on_outcome: Callable[[Outcome], None]
+    planned: PlannedRun, job: JobContext, on_outcome: Callable[[Outcome], None]
 ) -> Report:
     """Carry a run out, under the lease. What fails leaves the rest of it alone.
 
@@ -137,7 +139,7 @@ def execute_run(
     """
     runs = PolicyRuns(
         {
-            policy.status.address: PolicyRun(policy, planned.settings, work, planned.entries)
+            policy.status.address: PolicyRun(policy, planned.settings, job, planned.entries)
             for policy in planned.policies
         }
     )
@@ -147,7 +149,7 @@ def execute_run(
         RemoveSet: runs.performer(remove_set),
     }
     bookkeeping = Bookkeeping(verify=runs.add_results, can_start=runs.can_start)
-    context = ExecutionContext(work, on_outcome=on_outcome)
+    context = ExecutionContext(job, on_outcome=on_outcome)
     report = execute_plan(planned.plan, context, performers, bookkeeping, command="snapshots run")
     if runs.lease_error:
         raise runs.lease_error

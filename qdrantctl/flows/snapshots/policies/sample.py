@@ -35,13 +35,13 @@ class Sample:
 
     def both(self, other: Sample) -> Sample:
         """What did not change between two looks."""
-        points = {i: mark for i, mark in self.points.items() if other.points.get(i) == mark}
+        points = {i: digest for i, digest in self.points.items() if other.points.get(i) == digest}
         same = {n: q for n, q in self.queries.items() if other.queries.get(n) == q}
         return Sample(points, same if points == self.points else {})
 
 
 def take_sample(
-    door: Client, collection: str, spec: Mapping[str, Json], keys: Sequence[Json]
+    client: Client, collection: str, spec: Mapping[str, Json], keys: Sequence[Json]
 ) -> Sample:
     """The first points; nothing where the server's caps forbid to look. Raises ClusterError.
 
@@ -52,15 +52,15 @@ def take_sample(
     """
     sparse = spec.get("sparse_vectors", {}).items()
     without = {name for name, vector in sparse if vector.get("modifier") == "idf"}
-    about = {"limit": SAMPLED, "with_payload": True, "with_vector": True}
+    request = {"limit": SAMPLED, "with_payload": True, "with_vector": True}
     try:
-        points = _read_points(door, collection, "scroll", about)["points"]
+        points = _read_points(client, collection, "scroll", request)["points"]
         ids = [point["id"] for point in points]
         queries: dict[str, SampleQuery] = {}
         for point in points:
             for name, vector in _vectors_of(point).items():
                 if name not in queries and name not in without:
-                    scores = _query_scores(door, collection, name, vector, ids, keys)
+                    scores = _query_scores(client, collection, name, vector, ids, keys)
                     if all(map(_is_finite, scores.values())):
                         queries[name] = SampleQuery(point=json.dumps(point["id"]), scores=scores)
     except ClusterError as error:
@@ -70,7 +70,7 @@ def take_sample(
     return Sample({json.dumps(point["id"]): _point_digest(point) for point in points}, queries)
 
 
-def unlike_sample(manifest: SetManifest, collection: str, door: Client) -> Iterator[str]:
+def unlike_sample(manifest: SetManifest, collection: str, client: Client) -> Iterator[str]:
     """What of the sample is not as it was. Raises ClusterError.
 
     The caps of the collection, which stands only for this, are lifted: its own readers are none.
@@ -79,19 +79,21 @@ def unlike_sample(manifest: SetManifest, collection: str, door: Client) -> Itera
         return
     if _STRICT in manifest.snapshot.spec:
         body = {_STRICT: {"enabled": False} | dict.fromkeys(RATES, UNLIMITED)}
-        door.request(Call(method="PATCH", path=collection_path(collection), body=body))
+        client.request(Call(method="PATCH", path=collection_path(collection), body=body))
     ids = [json.loads(point) for point in manifest.sample]
-    about = {"ids": ids, "with_payload": True, "with_vector": True}
-    points = {json.dumps(point["id"]): point for point in _read_points(door, collection, "", about)}
-    for point, mark in manifest.sample.items():
-        if point not in points or _point_digest(points[point]) != mark:
+    request = {"ids": ids, "with_payload": True, "with_vector": True}
+    points = {
+        json.dumps(point["id"]): point for point in _read_points(client, collection, "", request)
+    }
+    for point, digest in manifest.sample.items():
+        if point not in points or _point_digest(points[point]) != digest:
             yield f"point {point} (not as it was)"
     keys = [key for key, _ in manifest.snapshot.keys]
     for name, query in manifest.queries.items():
         vector = _vectors_of(points.get(query.point, {})).get(name)
         if vector is None:
             continue  # told already
-        now = _query_scores(door, collection, name, vector, ids, keys)
+        now = _query_scores(client, collection, name, vector, ids, keys)
         if now.keys() != query.scores.keys() or not all(
             _is_finite(now[i]) and math.isclose(now[i], score, rel_tol=NEAR, abs_tol=NEAR)
             for i, score in query.scores.items()
@@ -100,23 +102,23 @@ def unlike_sample(manifest: SetManifest, collection: str, door: Client) -> Itera
             yield f"the query for point {query.point}{using} (finds {now}, found {query.scores})"
 
 
-def _read_points(door: Client, collection: str, what: str, body: Mapping[str, Json]) -> Any:
+def _read_points(client: Client, collection: str, what: str, body: Mapping[str, Json]) -> Any:
     path = collection_path(collection, "points", *([what] if what else []))
-    return door.request(Call(method="POST", path=path, body=dict(body)))
+    return client.request(Call(method="POST", path=path, body=dict(body)))
 
 
 def _point_digest(point: Mapping[str, Json]) -> str:
-    about = [point.get("vector"), point.get("payload")]
-    return sha256(canonical_json(about).encode()).hexdigest()
+    content = [point.get("vector"), point.get("payload")]
+    return sha256(canonical_json(content).encode()).hexdigest()
 
 
 def _vectors_of(point: Mapping[str, Json]) -> Mapping[str, Json]:
-    found = point.get("vector") or {}
-    return found if isinstance(found, dict) else {"": found}
+    vectors = point.get("vector") or {}
+    return vectors if isinstance(vectors, dict) else {"": vectors}
 
 
 def _query_scores(
-    door: Client,
+    client: Client,
     collection: str,
     name: str,
     vector: Json,
@@ -134,8 +136,8 @@ def _query_scores(
         body["using"] = name
     if keys:  # without, a collection of custom shards has none to ask
         body["shard_key"] = list(keys)
-    found = _read_points(door, collection, "query", body)["points"]
-    return {json.dumps(point["id"]): point["score"] for point in found}
+    points = _read_points(client, collection, "query", body)["points"]
+    return {json.dumps(point["id"]): point["score"] for point in points}
 
 
 def _is_finite(score: Any) -> bool:

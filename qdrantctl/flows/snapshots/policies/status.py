@@ -44,7 +44,7 @@ class AppliedPolicy:
 
 
 def check_policies(
-    settings: Settings, door: NodeClient, remembered: Inventory
+    settings: Settings, client: NodeClient, remembered: Inventory
 ) -> list[PolicyFinding]:
     """What is not as the applied policies say; without one no request is sent.
 
@@ -53,31 +53,31 @@ def check_policies(
     recorded = (r for a, r in remembered.items() if a.kind == KIND and r.record)
     if not any(r.record and r.record.owner in settings.owners for r in recorded):
         return []
-    work = JobContext(door, lambda _: None, lambda: False, settings.nodes)
+    job = JobContext(client, lambda _: None, lambda: False, settings.nodes)
     return [
         finding
-        for policy in read_policies(settings, work)
-        for finding in policy.status.findings(door.server_time)
+        for policy in read_policies(settings, job)
+        for finding in policy.status.findings(client.server_time)
     ]
 
 
 def list_policy_sets(
-    settings: Settings, work: JobContext
+    settings: Settings, job: JobContext
 ) -> tuple[tuple[SnapshotSet, ...], tuple[str, ...]]:
     """Every set at every destination of every policy, and why others cannot be read.
 
     Raises ClusterError.
     """
-    policies = read_policies(settings, work)
-    sets = tuple(each for policy in policies for each in policy.sets.values())
+    policies = read_policies(settings, job)
+    sets = tuple(snapshot_set for policy in policies for snapshot_set in policy.sets.values())
     return sets, tuple(error for policy in policies for error in policy.status.errors)
 
 
 def read_policies(
-    settings: Settings, work: JobContext, only: tuple[str, ...] = ()
+    settings: Settings, job: JobContext, only: tuple[str, ...] = ()
 ) -> list[AppliedPolicy]:
     """The applied policies, or those named. Raises ClusterError, UsageError."""
-    memory = read_recorded_resources(work.door, settings.owners)
+    memory = read_recorded_resources(job.client, settings.owners)
     specs = {
         address.name: entry["spec"]
         for address, entry in memory.entries.items()
@@ -89,12 +89,12 @@ def read_policies(
         raise UsageError(
             f"no policy {unknown[0]} of {settings.owner} is applied", hint=f"{applied} Apply first."
         )
-    listed = work.door.request(Call(method="GET", path="/collections"))["collections"]
+    listed = job.client.request(Call(method="GET", path="/collections"))["collections"]
     entries = {a.name: entry for a, entry in memory.entries.items() if a.kind == "collection"}
     existing = frozenset(entry["name"] for entry in listed)
     return [
         read_destinations(
-            _policy_status(settings, name, spec, existing, entries, work), settings, work
+            _policy_status(settings, name, spec, existing, entries, job), settings, job
         )
         for name, spec in sorted(specs.items())
         if name in selected
@@ -111,7 +111,7 @@ def _policy_status(
     spec: Mapping[str, Any],
     existing: frozenset[str],
     entries: Mapping[str, Mapping[str, Json]],
-    work: JobContext,
+    job: JobContext,
 ) -> PolicyStatus:
     """A policy with what it covers; `entries` are the ledger's, by collection."""
     others = {
@@ -119,49 +119,53 @@ def _policy_status(
         for collection, entry in entries.items()
         if entry["owner"] not in settings.owners and not entry.get("deleted")
     }
-    covered = [each for each in sorted(existing - others) if policy_covers(spec, each)]
+    covered = [
+        collection for collection in sorted(existing - others) if policy_covers(spec, collection)
+    ]
     restoring = [
-        each for each in covered if each in entries and find_unfinished_restore(entries[each])
+        collection
+        for collection in covered
+        if collection in entries and find_unfinished_restore(entries[collection])
     ]
     return PolicyStatus(
         settings.owner,
         name,
         spec,
-        schedule_at(spec, work.door.server_time),
-        collections=tuple(each for each in covered if each not in restoring),
+        schedule_at(spec, job.client.server_time),
+        collections=tuple(collection for collection in covered if collection not in restoring),
         destinations=(),
         restoring=tuple(restoring),
         existing=existing,
     )
 
 
-def read_destinations(status: PolicyStatus, settings: Settings, work: JobContext) -> AppliedPolicy:
+def read_destinations(status: PolicyStatus, settings: Settings, job: JobContext) -> AppliedPolicy:
     """The policy with its destinations as they are now."""
     destinations: list[DestinationStatus] = []
     stores: dict[str, Store] = {}
     sets: dict[tuple[str, str], SnapshotSet] = {}
     for url in status.spec["destination"]:
         try:
-            stores[url] = store = _open_store(settings, work, status.name, url)
-            found = {
-                each.folder: each for each in list_sets(store, *_policy_folders(settings, status))
+            stores[url] = store = _open_store(settings, job, status.name, url)
+            sets_by_folder = {
+                item.folder: item for item in list_sets(store, *_policy_folders(settings, status))
             }
         except QdrantctlError as error:
             destinations.append(DestinationStatus(url, error=error.line))
             stores.pop(url, None)
             continue
-        zone, now = status.schedule.zone, work.door.server_time
-        infos = (each.info for each in found.values())
+        zone, now = status.schedule.zone, job.client.server_time
+        infos = (item.info for item in sets_by_folder.values())
         kept = tuple(with_retention(infos, status.spec["retention"], zone, now))
         destinations.append(DestinationStatus(url, kept))
         for info in kept:
-            sets[url, info.folder] = replace(found[info.folder], kept_by=info.kept_by)
+            sets[url, info.folder] = replace(sets_by_folder[info.folder], kept_by=info.kept_by)
     return AppliedPolicy(replace(status, destinations=tuple(destinations)), stores, sets)
 
 
-def _open_store(settings: Settings, work: JobContext, policy: str, url: str) -> Store:
+def _open_store(settings: Settings, job: JobContext, policy: str, url: str) -> Store:
     if url == CLUSTER:
-        return ClusterStore(work, settings.nodes, settings.owners, policy)
+        return ClusterStore(job, settings.nodes, settings.owners, policy)
     return open_store(url)
 
 

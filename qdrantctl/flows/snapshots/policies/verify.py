@@ -32,7 +32,7 @@ OnResult = Callable[[SnapshotSet, VerificationResult], None]
 
 def verify_sets(
     settings: Settings,
-    work: JobContext,
+    job: JobContext,
     only: tuple[str, ...],
     on_result: OnResult,
     *,
@@ -43,21 +43,21 @@ def verify_sets(
     With `embedded` on servers of this machine, which are empty at first and gone afterwards. What
     could not be tried says nothing of a set. Raises QdrantctlError.
     """
-    _remove_leftovers(settings, work)
+    _remove_leftovers(settings, job)
     untried: list[str] = []
-    for policy in read_policies(settings, work, only):
+    for policy in read_policies(settings, job, only):
         untried += policy.status.errors
         for selected in _newest_sets(policy):
-            work.raise_if_cancelled()
+            job.raise_if_cancelled()
             what = f"{selected.set.folder} at {selected.store.url}"
-            work.say(f"{policy.status.address}: verifying {what}")
+            job.report_progress(f"{policy.status.address}: verifying {what}")
             with collect_errors(what) as errors:
-                result = _verify_set(settings, work, selected, embedded=embedded)
+                result = _verify_set(settings, job, selected, embedded=embedded)
                 if selected.set.state == "complete" or selected.set.verified:
                     write_json(selected.store, selected.set.folder + VERIFIED_FILE, result)
                 on_result(selected.set, result)
             if errors:
-                work.raise_if_cancelled()
+                job.raise_if_cancelled()
             untried += errors
     return tuple(untried)
 
@@ -65,10 +65,10 @@ def verify_sets(
 def _newest_sets(policy: AppliedPolicy) -> Iterator[SelectedSet]:
     """The newest set of each collection at each destination; a bad one must be reported, too."""
     newest: dict[tuple[str, str], SelectedSet] = {}
-    for (url, _), each in policy.sets.items():
-        if each.manifest and each.state != "leaving":
-            name = each.manifest.snapshot.collection
-            newest[url, name] = SelectedSet(policy.stores[url], each, each.manifest)
+    for (url, _), snapshot_set in policy.sets.items():
+        if snapshot_set.manifest and snapshot_set.state != "leaving":
+            name = snapshot_set.manifest.snapshot.collection
+            newest[url, name] = SelectedSet(policy.stores[url], snapshot_set, snapshot_set.manifest)
     for url in policy.stores:
         for name in policy.status.collections:
             if (url, name) in newest:
@@ -76,81 +76,81 @@ def _newest_sets(policy: AppliedPolicy) -> Iterator[SelectedSet]:
 
 
 def _verify_set(
-    settings: Settings, work: JobContext, selected: SelectedSet, *, embedded: bool
+    settings: Settings, job: JobContext, selected: SelectedSet, *, embedded: bool
 ) -> VerificationResult:
-    now, server = work.door.server_time, work.door.server.version
+    now, server = job.client.server_time, job.client.server.version
     if reason := selected.set.missing_or_truncated_file:
         missed: tuple[str, ...] = (reason,)
     else:
         files = len(selected.manifest.snapshot.files)
-        target = _on_scratch_servers(settings, work, files) if embedded else nullcontext(work)
+        target = _on_scratch_servers(settings, job, files) if embedded else nullcontext(job)
         with target as scratch:
-            server = scratch.door.server.version
+            server = scratch.client.server.version
             missed = _find_differences(settings, now, scratch, selected)
     return VerificationResult(when=now, good=not missed, server=str(server), missed=missed)
 
 
 @contextmanager
-def _on_scratch_servers(settings: Settings, work: JobContext, count: int) -> Iterator[JobContext]:
+def _on_scratch_servers(settings: Settings, job: JobContext, count: int) -> Iterator[JobContext]:
     """Work on as many servers of this machine."""
     with (
-        run_scratch_servers(settings.root, count, work.say) as endpoints,
-        RestClient(endpoints[0]) as door,
+        run_scratch_servers(settings.root, count, job.report_progress) as endpoints,
+        RestClient(endpoints[0]) as client,
     ):
         urls = tuple(endpoint.url for endpoint in endpoints)
-        yield JobContext(door, work.say, work.stop, urls, progress=work.progress)
+        yield JobContext(client, job.report_progress, job.is_cancelled, urls, progress=job.progress)
 
 
 def _find_differences(
-    settings: Settings, now: datetime, work: JobContext, selected: SelectedSet
+    settings: Settings, now: datetime, job: JobContext, selected: SelectedSet
 ) -> tuple[str, ...]:
     """What is not as it was. Of a server that refuses once it may have been a bad moment."""
     try:
         try:
-            return _restore_and_compare(settings, now, work, selected)
+            return _restore_and_compare(settings, now, job, selected)
         except SnapshotRejected:
-            return _restore_and_compare(settings, now, work, selected)
+            return _restore_and_compare(settings, now, job, selected)
     except (DamagedError, SnapshotRejected) as error:
         return (f"{error.what}: {error.why}",)
 
 
 def _restore_and_compare(
-    settings: Settings, now: datetime, work: JobContext, selected: SelectedSet
+    settings: Settings, now: datetime, job: JobContext, selected: SelectedSet
 ) -> tuple[str, ...]:
-    """Restore a set through this door and compare; what was made is deleted again."""
+    """Restore a set with this client and compare; the collection is deleted again."""
     name = f"{_scratch_prefix(settings)}{uuid4().hex[:12]}"
-    made = plan_restore_from_set(
-        settings, work, selected, TargetOptions(name, lambda _: False, False), now
+    planned = plan_restore_from_set(
+        settings, job, selected, TargetOptions(name, lambda _: False, False), now
     )
     try:
-        missed, _ = carried_out(made, work)
-        return (*missed, *unlike_sample(selected.manifest, name, work.door))
+        missed, _ = carried_out(planned, job)
+        return (*missed, *unlike_sample(selected.manifest, name, job.client))
     finally:
-        _drop_scratch_collection(name, work)
+        _drop_scratch_collection(name, job)
 
 
-def _drop_scratch_collection(name: str, work: JobContext) -> None:
-    """Its snapshots first: those of a collection that is gone can be deleted by nobody."""
-    nodes = work.nodes if work.door.server.peers > 1 else ()
+def _drop_scratch_collection(name: str, job: JobContext) -> None:
+    """Its snapshots first: those of a deleted collection cannot be deleted."""
+    nodes = job.nodes if job.client.server.peers > 1 else ()
     for url in nodes or ("",):
-        node = work.door.for_node(url, timeout=60)
+        node = job.client.for_node(url, timeout=60)
         try:
             with suppress(ClusterError):
-                for left in list_node_snapshots(node, name):
-                    path = collection_path(name, "snapshots", left)
+                for snapshot in list_node_snapshots(node, name):
+                    path = collection_path(name, "snapshots", snapshot)
                     node.request(Call(method="DELETE", path=path, query={"wait": "true"}))
         finally:
             node.close()
-    work.door.request(Call(method="DELETE", path=collection_path(name)))
+    job.client.request(Call(method="DELETE", path=collection_path(name)))
 
 
-def _remove_leftovers(settings: Settings, work: JobContext) -> None:
-    """What a verification that died has left, on this machine and in the cluster."""
+def _remove_leftovers(settings: Settings, job: JobContext) -> None:
+    """What a crashed verification left behind, on this machine and in the cluster."""
     remove_dead_scratch(settings.root)
-    listed = work.door.request(Call(method="GET", path="/collections"))["collections"]
+    listed = job.client.request(Call(method="GET", path="/collections"))["collections"]
     for entry in listed:
         if entry["name"].startswith(_scratch_prefix(settings)):
-            _drop_scratch_collection(entry["name"], work)
+            _drop_scratch_collection(entry["name"], job)
 
 
 def _scratch_prefix(settings: Settings) -> str:

@@ -47,7 +47,7 @@ class SelectedSet:
 
 def select_set(
     settings: Settings,
-    work: JobContext,
+    job: JobContext,
     reference: str,
     url: str,
     at: datetime | None,
@@ -57,66 +57,74 @@ def select_set(
 
     `url` is the destination; `at` asks for the newest set taken until then.
     """
-    stores = cluster_stores(settings, work) if url == CLUSTER else [open_destination(url)]
-    sets = [(store, each) for store in stores for each in list_sets(store)]
+    stores = cluster_stores(settings, job) if url == CLUSTER else [open_destination(url)]
+    sets = [(store, snapshot_set) for store in stores for snapshot_set in list_sets(store)]
     request = RestoreRequest(reference, url, settings.owners, at)
-    choice = choose_set((each.info for _, each in sets), request, now)
-    store, chosen = next(found for found in sets if found[1].folder == choice.chosen.folder)
-    assert chosen.manifest  # only such sets are chosen
-    return SelectedSet(store, chosen, chosen.manifest, choice.skipped)
+    choice = choose_set((snapshot_set.info for _, snapshot_set in sets), request, now)
+    store, selected = next(pair for pair in sets if pair[1].folder == choice.chosen.folder)
+    assert selected.manifest  # only such sets are chosen
+    return SelectedSet(store, selected, selected.manifest, choice.skipped)
 
 
 def plan_restore_from_set(
-    settings: Settings, work: JobContext, selected: SelectedSet, wish: TargetOptions, now: datetime
+    settings: Settings,
+    job: JobContext,
+    selected: SelectedSet,
+    options: TargetOptions,
+    now: datetime,
 ) -> PlannedRestore:
     """What restoring a set would do. Reads only. Raises QdrantctlError."""
-    door, manifest = work.door, selected.manifest
-    check_version(manifest, door)
+    client, manifest = job.client, selected.manifest
+    check_version(manifest, client)
     old = manifest.snapshot.collection
-    name = wish.name or f"{old}-restored-{now:%Y%m%d-%H%M%S}"
-    target = inspect_target(settings, door, name, wish, manifest.snapshot.aliases)
+    name = options.name or f"{old}-restored-{now:%Y%m%d-%H%M%S}"
+    target = inspect_target(settings, client, name, options, manifest.snapshot.aliases)
     is_own_source = name == old and selected.store.url == CLUSTER
-    if target.live and is_own_source and stand_in.placeholder_needed(door.server):
-        raise stand_in.unreadable_error(door.server, target.address)
-    taken, source = assign_files_to_nodes(selected, door)
-    nodes = work.nodes if door.server.peers > 1 else ()
+    if target.live and is_own_source and stand_in.placeholder_needed(client.server):
+        raise stand_in.unreadable_error(client.server, target.address)
+    taken, source = assign_files_to_nodes(selected, client)
+    nodes = job.nodes if client.server.peers > 1 else ()
     step = Restore(collection=old, snapshot=manifest.id, name=name, nodes=nodes)
-    require_all_nodes(step, taken, door)
+    require_all_nodes(step, taken, client)
     because = f"from {selected.store.url}, taken {manifest.taken:%Y-%m-%d %H:%M} UTC: "
     because += f"{taken.points:,} points, {taken.size:,} bytes"
     if selected.skipped:
-        states = ", ".join(f"{each.id} is {each.state}" for each in selected.skipped)
+        states = ", ".join(f"{info.id} is {info.state}" for info in selected.skipped)
         because += f"; {len(selected.skipped)} newer passed over: {states}"
     ours = manifest.owner in settings.owners
-    memory = ledger.read_ledger(door)
-    plan = build_restore_plan(settings, door, memory, target, taken, step, because, ours=ours)
+    ledger_contents = ledger.read_ledger(client)
+    plan = build_restore_plan(
+        settings, client, ledger_contents, target, taken, step, because, ours=ours
+    )
     return PlannedRestore(plan, step, taken, target, False, source, selected.store.url)
 
 
-def check_version(manifest: SetManifest, door: Client) -> None:
+def check_version(manifest: SetManifest, client: Client) -> None:
     """Raises QdrantctlError where this server cannot take what another version has written."""
-    then, now = Version.parse(manifest.snapshot.server), door.server.version
+    then, now = Version.parse(manifest.snapshot.server), client.server.version
     if (then.major, then.minor) != (now.major, now.minor):
         raise QdrantctlError(
-            f"the set {manifest.id} was taken on Qdrant {then}, {door.server.url} is {now}",
+            f"the set {manifest.id} was taken on Qdrant {then}, {client.server.url} is {now}",
             why="A snapshot is for servers of the same minor version.",
             hint=f"Start a server {then.major}.{then.minor}, restore there, and upgrade it.",
         )
 
 
-def assign_files_to_nodes(selected: SelectedSet, door: Client) -> tuple[SnapshotRecord, ByteSource]:
+def assign_files_to_nodes(
+    selected: SelectedSet, client: Client
+) -> tuple[SnapshotRecord, ByteSource]:
     """The files on nodes of this cluster, and where their bytes come from.
 
     On another cluster than the one they are from each goes to a node of its own. Raises
     QdrantctlError where there are too few.
     """
     taken = selected.manifest.snapshot
-    peers = _node_names(door)
+    peers = _node_names(client)
     names = [file.peer for file in taken.files]
     if not set(names) <= set(peers):
         if len(names) > len(peers):
             raise QdrantctlError(
-                f"the set {selected.manifest.id} is of {len(names)} nodes, {door.server.url} has "
+                f"the set {selected.manifest.id} is of {len(names)} nodes, {client.server.url} has "
                 f"{len(peers)}",
                 hint="Restore it on a cluster of as many nodes.",
             )
@@ -130,7 +138,7 @@ def assign_files_to_nodes(selected: SelectedSet, door: Client) -> tuple[Snapshot
     return taken, source
 
 
-def _node_names(door: Client) -> list[str]:
+def _node_names(client: Client) -> list[str]:
     """Every node; a server that stands alone has no name that matters."""
-    told = door.request(Call(method="GET", path="/cluster"))
-    return sorted(told.get("peers") or {"0": {}})
+    cluster = client.request(Call(method="GET", path="/cluster"))
+    return sorted(cluster.get("peers") or {"0": {}})

@@ -31,9 +31,9 @@ class PlannedRestore:
 
     plan: Plan
     step: Restore
-    taken: SnapshotRecord
-    standing: RestoreTarget
-    """What is under the new name, and what must be there again."""
+    record: SnapshotRecord
+    target: RestoreTarget
+    """The existing resources of the new name, and what must exist again."""
     listed: bool
     """Whether a collection of the old name exists."""
     source: ByteSource | None = None
@@ -44,7 +44,7 @@ class PlannedRestore:
     @property
     def address(self) -> Address:
         """What is made."""
-        return self.standing.address
+        return self.target.address
 
     @property
     def approved(self) -> object:
@@ -53,37 +53,37 @@ class PlannedRestore:
 
 
 def plan_restore_from_ledger(
-    settings: Settings, door: NodeClient, words: str, wish: TargetOptions, now: datetime
+    settings: Settings, client: NodeClient, reference: str, options: TargetOptions, now: datetime
 ) -> PlannedRestore:
     """What restoring `words` (`collection/NAME` or `collection/NAME@ID`) would do. Reads only.
 
     Raises QdrantctlError where there is no such snapshot, or the name is taken.
     """
-    memory = ledger.read_ledger(door)
-    address, taken = _find_snapshot(memory, settings, words)
-    name = wish.name or f"{address.name}-restored-{now:%Y%m%d-%H%M%S}"
-    marks = filter(None, (find_unfinished_restore(entry) for entry in memory.entries.values()))
-    left = any(mark.stand_in and mark.collection == address.name for mark in marks)
-    listed = collection_exists(door, address.name) and not (
-        left and stand_in.is_one(door, address.name)
+    contents = ledger.read_ledger(client)
+    address, taken = _find_snapshot(contents, settings, reference)
+    name = options.name or f"{address.name}-restored-{now:%Y%m%d-%H%M%S}"
+    marks = filter(None, (find_unfinished_restore(entry) for entry in contents.entries.values()))
+    has_placeholder_mark = any(mark.stand_in and mark.collection == address.name for mark in marks)
+    listed = collection_exists(client, address.name) and not (
+        has_placeholder_mark and stand_in.is_one(client, address.name)
     )
-    if name == address.name and stand_in.placeholder_needed(door.server):
-        raise stand_in.unreadable_error(door.server, address)
-    found = inspect_target(settings, door, name, wish, taken.aliases)
-    nodes = settings.nodes if door.server.peers > 1 else ()
+    if name == address.name and stand_in.placeholder_needed(client.server):
+        raise stand_in.unreadable_error(client.server, address)
+    target = inspect_target(settings, client, name, options, taken.aliases)
+    nodes = settings.nodes if client.server.peers > 1 else ()
     step = Restore(collection=address.name, snapshot=taken.id, name=name, nodes=nodes)
-    require_all_nodes(step, taken, door)
+    require_all_nodes(step, taken, client)
     points = "1 point" if taken.points == 1 else f"{taken.points:,} points"
     because = f"from {address}@{taken.id}: {points}, {taken.size:,} bytes"
-    made = build_restore_plan(settings, door, memory, found, taken, step, because)
-    return PlannedRestore(made, step, taken, found, listed)
+    plan = build_restore_plan(settings, client, contents, target, taken, step, because)
+    return PlannedRestore(plan, step, taken, target, listed)
 
 
-def require_all_nodes(step: Restore, taken: SnapshotRecord, door: NodeClient) -> None:
+def require_all_nodes(step: Restore, record: SnapshotRecord, client: NodeClient) -> None:
     """Raises ClusterError where a node is not reached that a file is for."""
-    peers = frozenset(file.peer for file in taken.files)
+    peers = frozenset(file.peer for file in record.files)
     try:
-        with connect_nodes(door, step.nodes, peers, f"snapshot {taken.id}"):
+        with connect_nodes(client, step.nodes, peers, f"snapshot {record.id}"):
             pass
     except ClusterError as error:
         error.hint = f"{error.hint} Beside --url name each with --node."
@@ -92,56 +92,56 @@ def require_all_nodes(step: Restore, taken: SnapshotRecord, door: NodeClient) ->
 
 def build_restore_plan(
     settings: Settings,
-    door: Client,
-    memory: ledger.LedgerContents,
-    found: RestoreTarget,
-    taken: SnapshotRecord,
+    client: Client,
+    contents: ledger.LedgerContents,
+    target: RestoreTarget,
+    record: SnapshotRecord,
     step: Restore,
     because: str,
     *,
     ours: bool = True,
 ) -> Plan:
     """A plan of one collection and its aliases. `ours` says that this owner took the snapshot."""
-    steps, prepare, live = [Step(restore=step)], tuple[Step, ...](), found.live
+    steps, prepare, live = [Step(restore=step)], tuple[Step, ...](), target.live
     if live:
         held = live.facts.points
         because += f"; in place of one with {'unknown' if held is None else f'{held:,}'} points"
         snapshot = Snapshot(collection=step.name, nodes=step.nodes)
         down = Call(method="DELETE", path=collection_path(step.name))
         steps = [Step(snapshot=snapshot), Step(call=down), *steps]
-        if not memory.exists:  # which must know of the snapshot
-            prepare = (Step(call=ledger.ledger_creation_request(door.server)),)
+        if not contents.exists:  # which must know of the snapshot
+            prepare = (Step(call=ledger.ledger_creation_request(client.server)),)
     change = Change(
-        address=str(found.address),
+        address=str(target.address),
         action=Action.REPLACE if live else Action.CREATE,
         cause=Cause.NEW,
         because=because,
         uuid=live.facts.uuid if live and live.facts.uuid else ABSENT,
         steps=tuple(steps),
-        record=found.record(taken if ours else None) if found.ours else ABSENT,
+        record=target.record(record if ours else None) if target.is_ours else ABSENT,
     )
     return Plan(
         qdrantctl_version=__version__,
         project=settings.project,
         environment=settings.environment,
-        server=PlannedServer.of(door.server, memory.cluster_id),
+        server=PlannedServer.of(client.server, contents.cluster_id),
         manifests_digest=DesiredState(Inventory(), ()).digest,
         prepare=prepare,
-        changes=(change, *found.moves()),
+        changes=(change, *target.moves()),
     )
 
 
 def _find_snapshot(
-    memory: ledger.LedgerContents, settings: Settings, words: str
+    contents: ledger.LedgerContents, settings: Settings, reference: str
 ) -> tuple[Address, SnapshotRecord]:
     """Whose snapshot is meant, and which: without an id the latest. Raises QdrantctlError."""
-    name, at, mark = words.rpartition("@")
-    for text, wanted in ((words, ""), (name, mark)) if at else ((words, ""),):
+    name, at, mark = reference.rpartition("@")
+    for text, wanted in ((reference, ""), (name, mark)) if at else ((reference, ""),):
         try:
             address = Address.parse(text)
         except ValueError as error:
             raise UsageError(str(error), hint="As in collection/products@ID.") from None
-        entry = memory.entries.get(address)
+        entry = contents.entries.get(address)
         if entry is None:
             continue
         if entry["owner"] not in settings.owners:
@@ -153,6 +153,6 @@ def _find_snapshot(
         if known and (wanted or list(known)[-1]) in known:
             return address, known[wanted or list(known)[-1]]
     raise QdrantctlError(
-        f"the ledger knows no snapshot {words}",
-        hint="`qdrantctl snapshots list` tells which there are.",
+        f"the ledger knows no snapshot {reference}",
+        hint="`qdrantctl snapshots list` shows the existing ones.",
     )

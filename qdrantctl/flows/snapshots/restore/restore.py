@@ -102,9 +102,9 @@ def restore_snapshot(
             return None
         with view.catch_signals() as is_cancelled:
             report = _restore_under_leases(planned, settings, options, view, client, is_cancelled)
-    aliases_left = [a for a in planned.taken.aliases if a not in planned.standing.aliases]
+    aliases_left = [a for a in planned.record.aliases if a not in planned.target.aliases]
     restored = RestoredCollection(
-        planned.step.name, planned.taken, tuple(aliases_left), managed=planned.standing.ours
+        planned.step.name, planned.record, tuple(aliases_left), managed=planned.target.is_ours
     )
     return RestoreResult(report, restored)
 
@@ -115,16 +115,18 @@ def _plan_restore(
     """What the restore would do, from the ledger's snapshots or from a destination. Reads only."""
     now = datetime.now(UTC)
     consents = settings.valid_consents(options.consents)
-    wish = TargetOptions(
+    target_options = TargetOptions(
         options.name,
         lambda address: is_allowed(consents, "replace", address),
         options.with_aliases,
     )
     if not options.source:
-        return from_ledger.plan_restore_from_ledger(settings, client, options.snapshot, wish, now)
-    work = JobContext(client, lambda _: None, lambda: False, settings.nodes)
-    chosen = from_set.select_set(settings, work, options.snapshot, options.source, options.at, now)
-    return from_set.plan_restore_from_set(settings, work, chosen, wish, now)
+        return from_ledger.plan_restore_from_ledger(
+            settings, client, options.snapshot, target_options, now
+        )
+    job = JobContext(client, lambda _: None, lambda: False, settings.nodes)
+    selected = from_set.select_set(settings, job, options.snapshot, options.source, options.at, now)
+    return from_set.plan_restore_from_set(settings, job, selected, target_options, now)
 
 
 def _restore_under_leases(

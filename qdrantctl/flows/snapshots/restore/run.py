@@ -46,12 +46,12 @@ from qdrantctl.model.snapshots.snapshot import UnfinishedRestore, find_unfinishe
 from qdrantctl.model.step import Call, Restore, Snapshot
 
 
-def run_restore(made: PlannedRestore, work: JobContext, identity: Actor) -> Report:
+def run_restore(planned: PlannedRestore, job: JobContext, actor: Actor) -> Report:
     """Carry the plan of a restore out: the collection, then its aliases."""
-    target = made.standing
+    target = planned.target
     live = Inventory([target.live] if target.live else [])
-    context = ExecutionContext(replace(work, nodes=made.step.nodes), live)
-    records = RestoreRecords(made, context, identity, dict(target.entry))
+    context = ExecutionContext(replace(job, nodes=planned.step.nodes), live)
+    records = RestoreRecords(planned, context, actor, dict(target.entry))
     bookkeeping = Bookkeeping(
         check=records.check_source,
         begin=records.begin,
@@ -63,7 +63,9 @@ def run_restore(made: PlannedRestore, work: JobContext, identity: Actor) -> Repo
         Call: send_call,
         Restore: records.restore_snapshot,
     }
-    report = execute_plan(made.plan, context, performers, bookkeeping, command="snapshots restore")
+    report = execute_plan(
+        planned.plan, context, performers, bookkeeping, command="snapshots restore"
+    )
     return records.close(report)
 
 
@@ -74,7 +76,7 @@ class RestoreRecords:
     The entry says that a restore is under way until the aliases are put back, too.
     """
 
-    made: PlannedRestore
+    planned: PlannedRestore
     context: ExecutionContext
     actor: Actor
     entry: dict[str, Json]
@@ -89,16 +91,16 @@ class RestoreRecords:
         if not outcomes:
             return not self.context.is_cancelled()
         status = outcomes[0].status
-        was_taken_down = change.parsed_address.name in self.made.standing.down
+        was_taken_down = change.parsed_address.name in self.planned.target.down
         return status is OutcomeStatus.DONE or (
             status is OutcomeStatus.NOT_TAKEN and was_taken_down
         )
 
     def check_source(self, progress: ChangeProgress) -> None:
         """See that the snapshot is sound before another collection is deleted for it."""
-        made = self.made
-        if self._is_collection(progress) and made.standing.live:
-            verify_source_files(made.step, made.taken, self.context.job, made.source)
+        planned = self.planned
+        if self._is_collection(progress) and planned.target.live:
+            verify_source_files(planned.step, planned.record, self.context.job, planned.source)
 
     def begin(self, progress: ChangeProgress) -> None:
         """Write down that a restore is under way, with the snapshot of what it replaces.
@@ -106,41 +108,41 @@ class RestoreRecords:
         Until it ends no apply and no policy takes what exists there for the collection. Nothing is
         written where there is no ledger: then nothing needs to be kept from it.
         """
-        target, client = self.made.standing, self.context.client
+        target, client = self.planned.target, self.context.client
         if not self._is_collection(progress) or not (target.ledger or target.live):
             return
         change, entry = progress.change, self.entry
         if progress.snapshot:
             entry = pending_entry(
-                change, entry, target.live, self.made.plan.owner, progress.snapshot
+                change, entry, target.live, self.planned.plan.owner, progress.snapshot
             )
         mark = self._mark(progress.restore_point)
-        entry = entry or new_ledger_entry(change, self.made.plan.owner)
-        entry = {word: value for word, value in entry.items() if word != "pending"}
-        if not target.ours:
+        entry = entry or new_ledger_entry(change, self.planned.plan.owner)
+        entry = {key: value for key, value in entry.items() if key != "pending"}
+        if not target.is_ours:
             entry["deleted"] = True  # else the next apply finds it managed, and in no manifest
         entry["restoring"] = mark.model_dump(mode="json")
         ledger.write_entries(client, [entry])
         self.entry, progress.restore_point = entry, mark.replaced
         if target.live:
-            delete_upload_copies(self.made.address, self.context.job)
+            delete_upload_copies(self.planned.address, self.context.job)
 
     def restore_snapshot(self, _: Restore, progress: ChangeProgress, __: ExecutionContext) -> None:
         """The performer of `Restore`. Raises QdrantctlError."""
-        if self.made.standing.live:
-            wait_until_deleted(self.made.address, self.context.job)
-        progress.missed, progress.note = carried_out(self.made, self.context.job)
+        if self.planned.target.live:
+            wait_until_deleted(self.planned.address, self.context.job)
+        progress.missed, progress.note = carried_out(self.planned, self.context.job)
 
     def read_alias_back(self, progress: ChangeProgress, failure: StepFailure | None) -> None:
         """Whether an alias stands for the collection; a collection was compared by its step."""
         if self._is_collection(progress):
             return
-        alias = Resource(progress.change.parsed_address, {"collection": self.made.step.name})
+        alias = Resource(progress.change.parsed_address, {"collection": self.planned.step.name})
         expected = Expected(Inventory([alias]), self.context.client.server_time.date())
         _, progress.missed = read_back(progress.change, expected, self.context, failure)
 
     def close(self, report: Report) -> Report:
-        """Take the mark out of the ledger where the restore has ended. The report with what failed.
+        """Remove the restore mark from the ledger when the restore has ended. Returns the report.
 
         It stays where something is left to be put back.
         """
@@ -153,28 +155,28 @@ class RestoreRecords:
         ):
             try:
                 self._record()
-            except QdrantctlError as error:  # what was done is told all the same
+            except QdrantctlError as error:  # completed changes are reported all the same
                 failed = {"status": OutcomeStatus.FAILED, "error": error.line}
                 outcomes = (collection.model_copy(update=failed), *aliases)
                 return report.model_copy(update={"outcomes": outcomes})
         return report
 
     def _is_collection(self, progress: ChangeProgress) -> bool:
-        return progress.change.parsed_address == self.made.address
+        return progress.change.parsed_address == self.planned.address
 
     def _mark(self, safe: str) -> UnfinishedRestore:
         """What is being restored. `safe` is the snapshot of what is replaced; empty for none."""
-        made, target = self.made, self.made.standing
-        left = find_unfinished_restore(target.entry)
+        planned, target = self.planned, self.planned.target
+        unfinished = find_unfinished_restore(target.entry)
         return UnfinishedRestore(
-            collection=made.step.collection,
-            snapshot=made.taken.id,
-            source=made.url,
+            collection=planned.step.collection,
+            snapshot=planned.record.id,
+            source=planned.url,
             aliases=tuple(sorted(target.down)),
-            # What exists there after a restore that died is no more than that one has left.
-            replaced=left.replaced if left and left.replaced else safe,
-            stand_in=made.source is None
-            and not made.listed
+            # What exists after a crashed restore is only what that one left behind.
+            replaced=unfinished.replaced if unfinished and unfinished.replaced else safe,
+            stand_in=planned.source is None
+            and not planned.listed
             and stand_in.placeholder_needed(self.context.client.server),
             who=self.actor.who,
             when=_format_now(),
@@ -184,13 +186,13 @@ class RestoreRecords:
         """Have the ledger know the collection as the one that was applied. Raises ClusterError."""
         if not self.entry:
             return
-        made, client = self.made, self.context.client
+        planned, client = self.planned, self.context.client
         mark = find_unfinished_restore(self.entry)
         entry = _without_mark(self.entry)
-        if made.standing.ours:
-            live = read_existing(client, made.address).get(made.address)
+        if planned.target.is_ours:
+            live = read_existing(client, planned.address).get(planned.address)
             replaced = {"pending": {"snapshot": mark.replaced}} if mark and mark.replaced else {}
-            change, actor = made.plan.changes[0], self.actor
+            change, actor = planned.plan.changes[0], self.actor
             entry = applied_entry(
                 change, entry | replaced, live, client.server, actor, _format_now()
             )
@@ -201,16 +203,16 @@ class RestoreRecords:
 
         So does one with which something is left to be put back.
         """
-        target, client = self.made.standing, self.context.client
+        target, client = self.planned.target, self.context.client
         if not self.entry or target.live or find_unfinished_restore(target.entry):
             return
         with suppress(ClusterError):
-            if not collection_exists(client, self.made.step.name):
+            if not collection_exists(client, self.planned.step.name):
                 _write_or_remove(client, _without_mark(target.entry or self.entry))
 
 
 def _without_mark(entry: Mapping[str, Json]) -> dict[str, Json]:
-    return {word: value for word, value in entry.items() if word != "restoring"}
+    return {key: value for key, value in entry.items() if key != "restoring"}
 
 
 def _write_or_remove(client: Client, entry: Mapping[str, Json]) -> None:
@@ -225,22 +227,24 @@ def _format_now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def carried_out(made: PlannedRestore, work: JobContext) -> tuple[tuple[str, ...], str]:
+def carried_out(planned: PlannedRestore, job: JobContext) -> tuple[tuple[str, ...], str]:
     """Make the collection: what is not as it was, and a note. Raises QdrantctlError.
 
     Whether all is indexed says nothing of what was restored.
     """
-    replaced = made.standing.live is not None and made.step.name == made.step.collection
-    listed = made.listed and not replaced
-    missed = upload_and_verify(made.step, made.taken, work, listed=listed, source=made.source)
-    status = wait_for_index(work, made.address)
-    settings = poll_until_clean(lambda: _settings_missed(made, work.door))
+    replaced = planned.target.live is not None and planned.step.name == planned.step.collection
+    listed = planned.listed and not replaced
+    missed = upload_and_verify(
+        planned.step, planned.record, job, listed=listed, source=planned.source
+    )
+    status = wait_for_index(job, planned.address)
+    settings = poll_until_clean(lambda: _settings_missed(planned, job.client))
     broken = ("status (red)",) if status == "red" else ()
     note = "the server is still indexing it (yellow)" if status == YELLOW else ""
     return (*missed, *settings, *broken), note
 
 
-def _settings_missed(made: PlannedRestore, door: Client) -> tuple[str, ...]:
+def _settings_missed(planned: PlannedRestore, client: Client) -> tuple[str, ...]:
     """Settings that are not as they were when the snapshot was taken."""
-    found = read_existing(door, made.address).get(made.address)
-    return settings_differences(found.spec if found else {}, made.taken.spec)
+    existing = read_existing(client, planned.address).get(planned.address)
+    return settings_differences(existing.spec if existing else {}, planned.record.spec)

@@ -1,4 +1,4 @@
-"""What stands under the name that a restore takes, and what of it must stand again afterwards."""
+"""The existing resources under the name of a restore, and what must exist again afterwards."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ GONE = 30.0
 
 @dataclass(frozen=True, slots=True)
 class TargetOptions:
-    """How somebody wants a snapshot back."""
+    """How the operator wants a snapshot restored."""
 
     name: str | None
-    """Name of the collection; None makes one up."""
+    """Name of the collection; None generates one."""
     may_replace: Callable[[Address], bool]
     with_aliases: bool
-    """Whether the aliases that stood for it then are put at it, wherever they are now."""
+    """Whether the aliases that pointed to it then point to it again, wherever they point now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +49,12 @@ class RestoreTarget:
     """The collection that is replaced; None where the name is free."""
     entry: Mapping[str, Json]
     """The ledger's entry of the name; empty where there is none."""
-    ours: bool
+    is_ours: bool
     """Whether the entry is of a collection that this owner has, or had until it vanished."""
     aliases: Mapping[str, str]
-    """The aliases that are put at it, each with what it stands for now; empty for nothing."""
+    """The aliases that will point to it, each with its present target; empty for none."""
     down: frozenset[str] = frozenset()
-    """Those of them that are taken down with it, or were by a restore that did not end."""
+    """Those of them that are deleted with it, or were by an interrupted restore."""
     ledger: bool = True
     """Whether there is a ledger."""
 
@@ -78,11 +78,11 @@ class RestoreTarget:
                 steps=(Step(call=point_alias(alias, self.address.name)),),
             )
 
-    def record(self, taken: SnapshotRecord | None) -> Mapping[str, Json]:
+    def record(self, record: SnapshotRecord | None) -> Mapping[str, Json]:
         """What the ledger will hold: what was applied then, where the snapshot tells of it."""
         known = {word: self.entry[word] for word in _RECORDED if word in self.entry}
-        if taken and taken.manifest:
-            known |= {"spec": taken.manifest, "schema_version": taken.schema_version}
+        if record and record.manifest:
+            known |= {"spec": record.manifest, "schema_version": record.schema_version}
         lifecycle = Lifecycle.parse(known.get("lifecycle") or {})
         mark = Resource(self.address, known["spec"], lifecycle=lifecycle).digest
         return {**known, "digest": mark}
@@ -92,41 +92,43 @@ _RECORDED = ("owner", "address", "object", "schema_version", "spec", "lifecycle"
 
 
 def inspect_target(
-    settings: Settings, door: Client, name: str, wish: TargetOptions, aliases: tuple[str, ...]
+    settings: Settings, client: Client, name: str, options: TargetOptions, aliases: tuple[str, ...]
 ) -> RestoreTarget:
-    """What is there. Reads only. Raises QdrantctlError when the collection may not be made.
+    """The existing resources. Reads only. Raises QdrantctlError if it cannot be created.
 
-    `aliases` stood for it when the snapshot was taken. What a restore that died has left counts as
-    any other collection: somebody may have written into it since.
+    `aliases` pointed to it when the snapshot was taken. What a crashed restore left behind counts
+    as any other collection: another user may have written to it since.
     """
     _require_usable_name(name)
-    address, memory = Address(KIND, name), ledger.read_ledger(door)
-    there = read_existing(door, address, Address(ALIAS, name))
-    if Address(ALIAS, name) in there:
+    address, memory = Address(KIND, name), ledger.read_ledger(client)
+    existing = read_existing(client, address, Address(ALIAS, name))
+    if Address(ALIAS, name) in existing:
         raise QdrantctlError(
-            f"{Address(ALIAS, name)} exists on {door.server.url}; nothing was done",
+            f"{Address(ALIAS, name)} exists on {client.server.url}; no changes were made",
             hint="Restore under another name with --as NAME, and move the alias then.",
         )
     entry: Mapping[str, Json] = memory.entries.get(address, {})
-    stays = bool(entry) and not entry.get("deleted")
-    ours = stays and entry["owner"] in settings.owners
-    live, left = there.get(address), find_unfinished_restore(entry)
+    is_recorded = bool(entry) and not entry.get("deleted")
+    is_ours = is_recorded and entry["owner"] in settings.owners
+    live, unfinished = existing.get(address), find_unfinished_restore(entry)
     if live:
-        _require_replaceable(address, entry, ours, wish, settings, door)
-    where = _read_aliases(door)
-    down = {*(live.facts.aliases if live else ()), *(left.aliases if left else ())}
+        _require_replaceable(address, entry, is_ours, options, settings, client)
+    targets = _read_aliases(client)
+    down = {*(live.facts.aliases if live else ()), *(unfinished.aliases if unfinished else ())}
     down |= {*(entry.get("pending") or {}).get("aliases", ())}
-    down = {alias for alias in down if where.get(alias, name) == name}
-    wanted = set(aliases if wish.with_aliases else ())
-    put = {alias: where.get(alias, "") for alias in sorted(down | wanted)}
-    _require_movable(name, {*wanted} - down, memory, settings, door)
-    return RestoreTarget(address, live, entry, ours, put, frozenset(down), memory.exists)
+    down = {alias for alias in down if targets.get(alias, name) == name}
+    requested = set(aliases if options.with_aliases else ())
+    alias_targets = {alias: targets.get(alias, "") for alias in sorted(down | requested)}
+    _require_movable(name, {*requested} - down, memory, settings, client)
+    return RestoreTarget(
+        address, live, entry, is_ours, alias_targets, frozenset(down), memory.exists
+    )
 
 
 def _require_usable_name(name: str) -> None:
     reason = unsendable_reason(name)
     if not reason and name.startswith(OWN_PREFIX):
-        reason = f"names that begin with {OWN_PREFIX} are the tool's own"
+        reason = f"names that begin with {OWN_PREFIX} are reserved for qdrantctl"
     if reason:
         raise UsageError(f"--as {name!r}: {reason}")
 
@@ -134,21 +136,25 @@ def _require_usable_name(name: str) -> None:
 def _require_replaceable(
     address: Address,
     entry: Mapping[str, Json],
-    ours: bool,
-    wish: TargetOptions,
+    is_ours: bool,
+    options: TargetOptions,
     settings: Settings,
-    door: Client,
+    client: Client,
 ) -> None:
-    """Raises QdrantctlError where what stands there is not to be taken down."""
+    """Raises QdrantctlError where the existing collection must not be deleted."""
     hint = "Restore under another name with --as NAME, and move an alias or the data then"
-    left = find_unfinished_restore(entry)
-    why = f"A restore to it was begun by {left.who} at {left.when} and did not end." if left else ""
-    stays = bool(entry) and not entry.get("deleted")
-    if stays and not ours:
+    unfinished = find_unfinished_restore(entry)
+    why = (
+        f"A restore to it was begun by {unfinished.who} at {unfinished.when} and did not end."
+        if unfinished
+        else ""
+    )
+    is_recorded = bool(entry) and not entry.get("deleted")
+    if is_recorded and not is_ours:
         why = f"It is owned by {entry['owner']}, not {settings.owner}."
-    elif stays and (entry.get("lifecycle") or {}).get("protect"):
-        why = "It is protected: its manifest says lifecycle: {protect: true}."
-    elif not wish.may_replace(address):
+    elif is_recorded and (entry.get("lifecycle") or {}).get("protect"):
+        why = "It is protected: its manifest sets lifecycle: {protect: true}."
+    elif not options.may_replace(address):
         consent = f"{{replace: {address}, until: YYYY-MM-DD, reason: …}}"
         way = f"state under consents in qdrantctl.yaml {consent}"
         hint += (
@@ -157,16 +163,20 @@ def _require_replaceable(
     else:
         return
     raise QdrantctlError(
-        f"{address} exists on {door.server.url}; nothing was done", why=why, hint=f"{hint}."
+        f"{address} exists on {client.server.url}; no changes were made", why=why, hint=f"{hint}."
     )
 
 
 def _require_movable(
-    name: str, wanted: set[str], memory: ledger.LedgerContents, settings: Settings, door: Client
+    name: str,
+    requested: set[str],
+    memory: ledger.LedgerContents,
+    settings: Settings,
+    client: Client,
 ) -> None:
     """Raises QdrantctlError where an alias cannot be put at the collection."""
-    taken = read_existing(door, *(Address(KIND, alias) for alias in wanted))
-    for alias in sorted(wanted):
+    taken = read_existing(client, *(Address(KIND, alias) for alias in requested))
+    for alias in sorted(requested):
         address = Address(ALIAS, alias)
         entry = memory.entries.get(address, {})
         reason = ""
@@ -182,43 +192,45 @@ def _require_movable(
             )
 
 
-def _read_aliases(door: Client) -> dict[str, str]:
-    told = door.request(Call(method="GET", path="/aliases"))["aliases"]
-    return {entry["alias_name"]: entry["collection_name"] for entry in told}
+def _read_aliases(client: Client) -> dict[str, str]:
+    aliases = client.request(Call(method="GET", path="/aliases"))["aliases"]
+    return {entry["alias_name"]: entry["collection_name"] for entry in aliases}
 
 
-def read_existing(door: Client, *only: Address) -> Inventory:
+def read_existing(client: Client, *only: Address) -> Inventory:
     """Which of these exist, with all that is to be known of them."""
-    wanted = frozenset(only)
-    return read_live(door, ReadRequest(Inventory(), Inventory(), details=wanted, only=wanted))
+    requested = frozenset(only)
+    return read_live(
+        client, ReadRequest(Inventory(), Inventory(), details=requested, only=requested)
+    )
 
 
-def delete_upload_copies(address: Address, work: JobContext) -> None:
+def delete_upload_copies(address: Address, job: JobContext) -> None:
     """Delete what the nodes keep of uploads to a collection that is about to be deleted.
 
     Nothing deletes the files of a collection that is gone. Raises QdrantctlError.
     """
-    for node in _each_node(work, SLOW):
+    for node in _each_node(job, SLOW):
         for name in list_node_snapshots(node, address.name):
             if name.startswith(UPLOADED):
                 forget_upload(node, address.name, name)
 
 
-def wait_until_deleted(address: Address, work: JobContext) -> None:
+def wait_until_deleted(address: Address, job: JobContext) -> None:
     """Wait until every node knows that a collection was deleted. Raises QdrantctlError.
 
     A node that does not would take a snapshot into what is about to be deleted.
     """
-    for node in _each_node(work, GONE):
+    for node in _each_node(job, GONE):
         check = partial(collection_exists, node, address.name)
-        if poll(check, operator.not_, timeout=GONE, is_cancelled=work.stop):
-            work.raise_if_cancelled()
+        if poll(check, operator.not_, timeout=GONE, is_cancelled=job.is_cancelled):
+            job.raise_if_cancelled()
             raise ClusterError(f"{node.server.url}: {address} is still there")
 
 
-def _each_node(work: JobContext, timeout: float) -> Iterator[NodeClient]:
-    for url in work.nodes or ("",):
-        with closing(work.door.for_node(url, timeout=timeout)) as node:
+def _each_node(job: JobContext, timeout: float) -> Iterator[NodeClient]:
+    for url in job.nodes or ("",):
+        with closing(job.client.for_node(url, timeout=timeout)) as node:
             yield node
 
 

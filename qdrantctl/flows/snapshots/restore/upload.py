@@ -39,8 +39,8 @@ ByteSource = Callable[[NodeSnapshotFile, NodeClient], Iterator[bytes]]
 
 def upload_and_verify(
     step: Restore,
-    taken: SnapshotRecord,
-    work: JobContext,
+    record: SnapshotRecord,
+    job: JobContext,
     *,
     listed: bool,
     source: ByteSource | None = None,
@@ -54,43 +54,43 @@ def upload_and_verify(
     def own(file: NodeSnapshotFile, node: NodeClient) -> Iterator[bytes]:
         return _download_own_file(file, node, step)
 
-    peers = frozenset(file.peer for file in taken.files)
-    with connect_nodes(work.door, step.nodes, peers, f"snapshot {taken.id}") as nodes:
-        if source is None and not listed and stand_in.placeholder_needed(work.door.server):
-            with stand_in.placeholder_collection(work.door, nodes.values(), step.collection):
-                _all_sent(step, taken, nodes, work, own)
+    peers = frozenset(file.peer for file in record.files)
+    with connect_nodes(job.client, step.nodes, peers, f"snapshot {record.id}") as nodes:
+        if source is None and not listed and stand_in.placeholder_needed(job.client.server):
+            with stand_in.placeholder_collection(job.client, nodes.values(), step.collection):
+                _all_sent(step, record, nodes, job, own)
         else:
-            _all_sent(step, taken, nodes, work, source or own)
-        if work.door.server.peers > 1:
-            _place_replicas(step, taken, work)
+            _all_sent(step, record, nodes, job, source or own)
+        if job.client.server.peers > 1:
+            _place_replicas(step, record, job)
         return poll_until_clean(
             lambda: _differing_files(
-                taken.files, {p: count_shard_points(n, step.name) for p, n in nodes.items()}
+                record.files, {p: count_shard_points(n, step.name) for p, n in nodes.items()}
             )
         )
 
 
 def verify_source_files(
-    step: Restore, taken: SnapshotRecord, work: JobContext, source: ByteSource | None
+    step: Restore, record: SnapshotRecord, job: JobContext, source: ByteSource | None
 ) -> None:
     """Read every file once and compare it with what was taken. Raises QdrantctlError."""
-    peers = frozenset(file.peer for file in taken.files)
+    peers = frozenset(file.peer for file in record.files)
     with (
-        connect_nodes(work.door, step.nodes, peers, f"snapshot {taken.id}") as nodes,
-        work.show_files(step.name, taken.files),
+        connect_nodes(job.client, step.nodes, peers, f"snapshot {record.id}") as nodes,
+        job.show_files(step.name, record.files),
     ):
-        for file in taken.files:
+        for file in record.files:
             node = nodes[file.peer]
-            found = source(file, node) if source else _download_own_file(file, node, step)
-            for _ in _checked_chunks(file, found, step, work):
+            chunks = source(file, node) if source else _download_own_file(file, node, step)
+            for _ in _checked_chunks(file, chunks, step, job):
                 pass
 
 
 def _all_sent(
     step: Restore,
-    taken: SnapshotRecord,
+    record: SnapshotRecord,
     nodes: Mapping[str, NodeClient],
-    work: JobContext,
+    job: JobContext,
     source: ByteSource,
 ) -> None:
     """Every node's file, each to its own node. Raises QdrantctlError.
@@ -99,22 +99,22 @@ def _all_sent(
     """
 
     def free() -> None:
-        if collection_exists(work.door, step.name):
+        if collection_exists(job.client, step.name):
             raise ClusterError(
-                f"{work.door.server.url}: collection/{step.name} was made meanwhile by somebody "
-                "else; it was left as it is",
+                f"{job.client.server.url}: collection/{step.name} was created meanwhile "
+                "by another user; it was left as it is",
                 hint="Stop who makes it, and restore again.",
             )
 
-    if taken.keys:
+    if record.keys:
         # A server makes no shard keys of a snapshot, and recovers no shard that is not there.
-        with work.show_files(step.name, taken.files[:1]):
-            _send_file(taken.files[0], nodes, step, work, source, free)
-        _make_keys(step, taken, work.door)
-    with work.show_files(step.name, taken.files):
-        for number, file in enumerate(taken.files):
-            first = not (number or taken.keys)
-            _send_file(file, nodes, step, work, source, free if first else lambda: None)
+        with job.show_files(step.name, record.files[:1]):
+            _send_file(record.files[0], nodes, step, job, source, free)
+        _make_keys(step, record, job.client)
+    with job.show_files(step.name, record.files):
+        for number, file in enumerate(record.files):
+            first = not (number or record.keys)
+            _send_file(file, nodes, step, job, source, free if first else lambda: None)
 
 
 def poll_until_clean(look: Callable[[], Iterable[str]]) -> tuple[str, ...]:
@@ -126,7 +126,7 @@ def _send_file(
     file: NodeSnapshotFile,
     nodes: Mapping[str, NodeClient],
     step: Restore,
-    work: JobContext,
+    job: JobContext,
     source: ByteSource,
     last_look: Callable[[], None],
 ) -> None:
@@ -140,7 +140,7 @@ def _send_file(
     priority = "snapshot" if len(nodes) == 1 else "no_sync"
     # A name of its own: under the old one it would replace the snapshot that it is a copy of.
     name = f"{UPLOADED}{step.snapshot}-{file.peer}.snapshot"
-    chunks = _checked_chunks(file, source(file, node), step, work, last_look)
+    chunks = _checked_chunks(file, source(file, node), step, job, last_look)
     node.upload_snapshot(step.name, name, file.checksum, priority, chunks, file.size)
     forget_upload(node, step.name, name)
 
@@ -161,32 +161,32 @@ def _download_own_file(file: NodeSnapshotFile, node: NodeClient, step: Restore) 
         yield from download_snapshot(node, step.collection, file.name)
     except ClusterError as error:
         if error.not_found:
-            error.hint = "It was deleted there. `qdrantctl snapshots list` tells of others."
+            error.hint = "It was deleted there. `qdrantctl snapshots list` shows others."
         raise
 
 
 def _checked_chunks(
     file: NodeSnapshotFile,
-    found: Iterable[bytes],
+    chunks: Iterable[bytes],
     step: Restore,
-    work: JobContext,
+    job: JobContext,
     last_look: Callable[[], None] = lambda: None,
 ) -> Iterator[bytes]:
     """The bytes of a file. Raises QdrantctlError before their end when they are not as taken.
 
     `last_look` is asked before the last piece, without which the server does nothing.
     """
-    mark, length, held = sha256(), 0, b""
-    for piece in work.count_chunks(found, step.name, file):
-        mark.update(piece)
+    digest, length, held = sha256(), 0, b""
+    for piece in job.count_chunks(chunks, step.name, file):
+        digest.update(piece)
         length += len(piece)
         if length <= file.size:
             yield held
             held = piece
-    if (length, mark.hexdigest()) != (file.size, file.checksum):
+    if (length, digest.hexdigest()) != (file.size, file.checksum):
         raise DamagedError(
             f"the file {file.name} of node {file.peer} is no longer what was taken",
-            why=f"It has {length:,} bytes with sha256 {mark.hexdigest()}; {file.size:,} bytes "
+            why=f"It has {length:,} bytes with sha256 {digest.hexdigest()}; {file.size:,} bytes "
             f"with {file.checksum} were taken.",
             hint="It is damaged or was changed, and was not restored.",
         )
@@ -194,26 +194,26 @@ def _checked_chunks(
     yield held
 
 
-def _make_keys(step: Restore, taken: SnapshotRecord, door: Client) -> None:
+def _make_keys(step: Restore, record: SnapshotRecord, client: Client) -> None:
     """The shard keys, so that each shard has the number that it has in the snapshot.
 
     Numbers are given upwards and never again while higher ones are there, so where a key was
     dropped another stands for it until all are made.
     """
-    there = list_shard_keys(read_topology(door, step.name))
+    existing = list_shard_keys(read_topology(client, step.name))
     path, coming = collection_path(step.name, "shards"), 1
-    for key, shards in taken.keys:
+    for key, shards in record.keys:
         gap = shards[0] - coming
         for name, count in ((f"qdrantctl-gap-{coming}", gap), (key, len(shards))):
-            if count > 0 and name not in there:
+            if count > 0 and name not in existing:
                 body = {"shard_key": name, "shards_number": count}
-                door.request(Call(method="PUT", path=path, body=body))
+                client.request(Call(method="PUT", path=path, body=body))
         coming = shards[-1] + 1
-    wanted = dict(taken.keys)
-    for key in list_shard_keys(read_topology(door, step.name)):
-        if key not in wanted:
+    expected = dict(record.keys)
+    for key in list_shard_keys(read_topology(client, step.name)):
+        if key not in expected:
             path = collection_path(step.name, "shards", "delete")
-            door.request(Call(method="POST", path=path, body={"shard_key": key}))
+            client.request(Call(method="POST", path=path, body={"shard_key": key}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,43 +226,43 @@ class Placement:
     """Whether shards are being transferred."""
 
 
-def _place_replicas(step: Restore, taken: SnapshotRecord, work: JobContext) -> None:
+def _place_replicas(step: Restore, record: SnapshotRecord, job: JobContext) -> None:
     """Drop the empty replicas that the server made elsewhere. Raises QdrantctlError.
 
     It places the shards of the new collection as it likes, and knows nothing of where they were.
     """
-    wanted = taken.replicas
+    expected = record.replicas
 
     def place() -> Placement:
-        told = read_topology(work.door, step.name)
-        states = {(shard, peer): state for shard, peer, state in list_replicas(told)}
+        topology = read_topology(job.client, step.name)
+        states = {(shard, peer): state for shard, peer, state in list_replicas(topology)}
         active = frozenset(at for at, state in states.items() if state == ACTIVE)
-        placement = Placement(frozenset(states), active, bool(told["shard_transfers"]))
-        for shard, peer in placement.all - wanted:
-            if all(at in active for at in wanted if at[0] == shard):
-                _drop_replica(step.name, shard, peer, work.door)
+        placement = Placement(frozenset(states), active, bool(topology["shard_transfers"]))
+        for shard, peer in placement.all - expected:
+            if all(at in active for at in expected if at[0] == shard):
+                _drop_replica(step.name, shard, peer, job.client)
         return placement
 
     def is_settled(placement: Placement) -> bool:
-        return placement == Placement(wanted, wanted, is_moving=False)
+        return placement == Placement(expected, expected, is_moving=False)
 
-    last = poll(place, is_settled, timeout=SETTLES, interval=0.1, is_cancelled=work.stop)
+    last = poll(place, is_settled, timeout=SETTLES, interval=0.1, is_cancelled=job.is_cancelled)
     if is_settled(last):
         return
-    work.raise_if_cancelled()
+    job.raise_if_cancelled()
     raise ClusterError(
-        f"{work.door.server.url}: the shards of {step.name} did not settle",
-        why=f"Not active where they were: {sorted(wanted - last.active)}; "
-        f"elsewhere: {sorted(last.all - wanted)} (shard, node).",
+        f"{job.client.server.url}: the shards of {step.name} did not settle",
+        why=f"Not active where they were: {sorted(expected - last.active)}; "
+        f"elsewhere: {sorted(last.all - expected)} (shard, node).",
         hint="Restore again when every node is up.",
     )
 
 
-def _drop_replica(collection: str, shard: int, peer: str, door: Client) -> None:
+def _drop_replica(collection: str, shard: int, peer: str, client: Client) -> None:
     """Drop a replica. A node that answers late has dropped it already, or does so the next time."""
     body = {"drop_replica": {"shard_id": shard, "peer_id": int(peer)}}
     with suppress(ClusterError):
-        door.request(Call(method="POST", path=collection_path(collection, "cluster"), body=body))
+        client.request(Call(method="POST", path=collection_path(collection, "cluster"), body=body))
 
 
 def _differing_files(

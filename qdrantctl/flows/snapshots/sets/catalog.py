@@ -36,9 +36,9 @@ def list_sets(store: Store, *prefixes: str) -> list[SnapshotSet]:
     return sorted(sets, key=_sort_key)
 
 
-def _sort_key(each: SnapshotSet) -> tuple[str, str]:
-    manifest = each.any_manifest
-    return (manifest.taken.isoformat() if manifest else "", each.folder)
+def _sort_key(snapshot_set: SnapshotSet) -> tuple[str, str]:
+    manifest = snapshot_set.any_manifest
+    return (manifest.taken.isoformat() if manifest else "", snapshot_set.folder)
 
 
 def _read_set(store: Store, folder: str, files: Mapping[str, int]) -> SnapshotSet:
@@ -88,8 +88,8 @@ def files_of_no_set(
     """The files on servers that belong to none of these sets."""
     held = {
         (manifest.address, file.name)
-        for each in sets
-        if (manifest := each.any_manifest) and (each.begun_manifest or each.destination == CLUSTER)
+        for item in sets
+        if (manifest := item.any_manifest) and (item.begun_manifest or item.destination == CLUSTER)
         for file in manifest.snapshot.files
     }
-    return tuple(each for each in listings if (each.address, each.name) not in held)
+    return tuple(item for item in listings if (item.address, item.name) not in held)

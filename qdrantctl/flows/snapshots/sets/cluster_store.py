@@ -43,7 +43,7 @@ KIND = "snapshot_sets"
 class ClusterStore:
     """A `Store` of one policy."""
 
-    work: JobContext
+    job: JobContext
     nodes: tuple[str, ...]
     owners: tuple[str, ...]
     """The owner, then its previous names: what it left under these is its own."""
@@ -108,9 +108,9 @@ class ClusterStore:
                 delete_server_file(nodes[file.peer], manifest, file)
 
     def _reached(self, manifest: SetManifest) -> Any:
-        peers = current_members(self.work.door, (file.peer for file in manifest.snapshot.files))
-        nodes = self.nodes if self.work.door.server.peers > 1 else ()
-        return connect_nodes(self.work.door, nodes, peers, f"snapshots of {self.policy}")
+        peers = current_members(self.job.client, (file.peer for file in manifest.snapshot.files))
+        nodes = self.nodes if self.job.client.server.peers > 1 else ()
+        return connect_nodes(self.job.client, nodes, peers, f"snapshots of {self.policy}")
 
     def _file(
         self, name: str, documents: Mapping[str, Mapping[str, Any]]
@@ -128,31 +128,33 @@ class ClusterStore:
 
     def _documents(self, *owners: str) -> dict[str, Mapping[str, Any]]:
         """What the ledger tells of these owners, or of all, by the names of files."""
-        entries = ledger.read_ledger(self.work.door).entries
-        found: dict[str, Mapping[str, Any]] = {}
+        entries = ledger.read_ledger(self.job.client).entries
+        documents: dict[str, Mapping[str, Any]] = {}
         for owner in owners or self.owners:
-            found |= entries.get(Address(KIND, self.policy).qualified(owner), {}).get("files") or {}
-        return found
+            documents |= (
+                entries.get(Address(KIND, self.policy).qualified(owner), {}).get("files") or {}
+            )
+        return documents
 
     def _write(self, owner: str, more: Mapping[str, Json], without: str = "") -> None:
         documents = {**self._documents(owner), **more}
         documents.pop(without, None)
         address = str(Address(KIND, self.policy).qualified(owner))
         entry = {"owner": owner, "address": address, "spec": {}, "files": documents}
-        ledger.write_entries(self.work.door, [entry])
+        ledger.write_entries(self.job.client, [entry])
 
 
-def cluster_stores(settings: Settings, work: JobContext) -> list[ClusterStore]:
+def cluster_stores(settings: Settings, job: JobContext) -> list[ClusterStore]:
     """One for each policy of this owner that has left sets here, applied still or not.
 
     Raises ClusterError.
     """
     names = {
         address.name.removeprefix(f"{entry['owner']}/")
-        for address, entry in ledger.read_ledger(work.door).entries.items()
+        for address, entry in ledger.read_ledger(job.client).entries.items()
         if address.kind == KIND and entry["owner"] in settings.owners
     }
-    return [ClusterStore(work, settings.nodes, settings.owners, name) for name in sorted(names)]
+    return [ClusterStore(job, settings.nodes, settings.owners, name) for name in sorted(names)]
 
 
 def _read_manifest(above: str, documents: Mapping[str, Mapping[str, Any]]) -> SetManifest | None:
@@ -171,8 +173,8 @@ def _file_size(node: NodeClient, collection: str, file: NodeSnapshotFile) -> int
         return int(entry["size"]) if entry else 0
     # The collection is gone. The first bytes show that a file exists, no request tells its size.
     try:
-        with closing(download_snapshot(node, collection, file.name)) as found:
-            next(found, b"")
+        with closing(download_snapshot(node, collection, file.name)) as chunks:
+            next(chunks, b"")
     except ClusterError as error:
         if error.not_found:
             return 0

@@ -29,10 +29,10 @@ def list_sets_at(url: str) -> Iterator[SnapshotSet]:
     yield from list_sets(open_destination(url))
 
 
-def list_cluster_sets(settings: Settings, work: JobContext) -> Iterator[SnapshotSet]:
+def list_cluster_sets(settings: Settings, job: JobContext) -> Iterator[SnapshotSet]:
     """Every set that this owner's policies left on the servers, applied still or not.
 
     Raises QdrantctlError.
     """
-    for store in cluster_stores(settings, work):
+    for store in cluster_stores(settings, job):
         yield from list_sets(store)

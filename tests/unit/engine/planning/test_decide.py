@@ -52,7 +52,7 @@ def test_reasons():
     assert because(changed, None) == "exists already and differs"
     assert because((), None) == "exists already and is as stated"
     assert because(changed, APPLIED) == ""
-    assert because(changed, PENDING) == "an interrupted apply did not finish it"
+    assert because(changed, PENDING) == "left incomplete by an interrupted apply"
     assert because((), PENDING) == "finishes an interrupted apply"
 
 

@@ -316,7 +316,7 @@ def test_what_an_interrupted_apply_did_not_reach_is_no_drift():
     before = recorded(A, pending=pending, **VECTOR, hnsw_config={"ef_construct": 7})
     found = only([want], [live_collection("a")], [before])
     assert found.action is Action.UPDATE
-    assert found.because == "an interrupted apply did not finish it"
+    assert found.because == "left incomplete by an interrupted apply"
     causes = {field.path: field.cause for field in found.fields}
     assert causes == {
         ("hnsw_config", "m"): Cause.EDIT,
