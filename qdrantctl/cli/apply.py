@@ -89,7 +89,7 @@ def command(args: ApplyArgs) -> int:
     One apply runs at a time for each environment of a project; while another one is running, the
     command exits with 5.
     """
-    progress = Progress(args.verbose)
+    progress = Progress(args.verbose, args.no_color)
     progress.show_starting()
     from qdrantctl.flows.applying.apply import ApplyOptions, apply_changes
     from qdrantctl.flows.planning.documents import ensure_writable

@@ -3,25 +3,42 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import click
 
+from qdrantctl.cli.transfer_progress import ProgressBars, ProgressLines, can_draw
+from qdrantctl.model.progress import NO_PROGRESS
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from qdrantctl.model.progress import TaskProgress
     from qdrantctl.model.step import Call
 
 ERASE_LINE = "\r\x1b[2K"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Progress:
     """What a command is doing, for an operator who waits for it."""
 
     verbose: int
     """How many times -v was given."""
+    no_color: bool = False
+    _bars: ProgressBars = field(init=False)
+    _lines: ProgressLines = field(default_factory=ProgressLines)
+
+    def __post_init__(self) -> None:
+        self._bars = ProgressBars(no_color=self.no_color)
+
+    @property
+    def tasks(self) -> TaskProgress:
+        """Shows tasks that can be counted: bars on a terminal, lines with -v, else nothing."""
+        if self.verbose:
+            return self._lines
+        return self._bars if can_draw() else NO_PROGRESS
 
     def show_starting(self) -> None:
         """Show the first words, before anything heavy is imported; clear them with the command."""
@@ -32,7 +49,7 @@ class Progress:
         """Show what is being done, in a few words."""
         if self.verbose:
             click.echo(f"{text} …", err=True)
-        elif sys.stderr.isatty():
+        elif sys.stderr.isatty() and not self._bars.is_drawing:
             click.echo(f"{ERASE_LINE}{text} …", nl=False, err=True)
 
     def update(self, text: str) -> None:
@@ -43,7 +60,8 @@ class Progress:
             click.echo(text, err=True)
 
     def clear(self) -> None:
-        """Erase the line, before anything else is printed."""
+        """Erase the line and all bars, before anything else is printed."""
+        self._bars.clear()
         if sys.stderr.isatty():
             click.echo(ERASE_LINE, nl=False, err=True)
 

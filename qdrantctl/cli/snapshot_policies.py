@@ -64,7 +64,7 @@ def run_snapshot_policies(args: RunArgs) -> int:
     Meant to be called every few minutes by a scheduler. Missed snapshots are taken once, runs that
     were interrupted are completed, and sets that retention no longer keeps are removed.
     """
-    progress = Progress(args.verbose)
+    progress = Progress(args.verbose, args.no_color)
     progress.show_starting()
     from qdrantctl.flows.cluster.connect import connect
     from qdrantctl.flows.cluster.nodes import JobContext
@@ -86,7 +86,7 @@ def run_snapshot_policies(args: RunArgs) -> int:
 
         wait = LeaseWait(args.lease_timeout, notify, is_cancelled)
         report = job.run_policies(
-            settings, client, args.policies, wait, progress.report, print_outcome
+            settings, client, args.policies, wait, progress.report, print_outcome, progress.tasks
         )
         progress.clear()
     if args.format == "text":
@@ -142,7 +142,7 @@ def prune_sets(args: PruneArgs) -> int:
     Incomplete sets and sets of deleted collections are listed; they are removed only when named
     with --orphan. An unfinished set is also removed once a newer one was begun.
     """
-    progress = Progress(args.verbose)
+    progress = Progress(args.verbose, args.no_color)
     progress.show_starting()
     from qdrantctl.flows.cluster.connect import connect
     from qdrantctl.flows.lease import LeaseWait
@@ -200,7 +200,7 @@ def verify_sets(args: VerifyArgs) -> int:
     lease and, in the ledger, the results of sets that are kept on the cluster. Collections and
     servers that an earlier verification left behind are removed first.
     """
-    progress = Progress(args.verbose)
+    progress = Progress(args.verbose, args.no_color)
     progress.show_starting()
     from qdrantctl.flows.cluster.connect import connect
     from qdrantctl.flows.lease import LeaseWait
@@ -221,6 +221,7 @@ def verify_sets(args: VerifyArgs) -> int:
             LeaseWait(args.lease_timeout, notify, is_cancelled),
             progress.report,
             print_verified,
+            progress.tasks,
             embedded=args.scratch == "embedded",
         )
         progress.clear()

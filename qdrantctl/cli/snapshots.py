@@ -136,7 +136,7 @@ def restore_collection(args: RestoreArgs) -> int:
     allowed with --allow-replace. Afterwards points, shards and settings are compared with what
     they were when the snapshot was taken.
     """
-    progress = Progress(args.verbose)
+    progress = Progress(args.verbose, args.no_color)
     progress.show_starting()
     import os
 
@@ -198,7 +198,7 @@ def print_snapshots(args: SnapshotListArgs) -> int:
     First the sets at the destinations of policies, then other snapshots that the ledger or the
     servers list.
     """
-    progress = Progress(args.verbose)
+    progress = Progress(args.verbose, args.no_color)
     progress.show_starting()
     inventory = _inventory(args, progress)
     for line in inventory.unread:

@@ -11,6 +11,7 @@ import click
 from qdrantctl.cli.interrupt import catch_signals
 from qdrantctl.cli.output import print_for_operator, print_output, render
 from qdrantctl.cli.progress import Progress
+from qdrantctl.cli.transfer_progress import can_draw
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from qdrantctl.cli.options import OutputArgs
     from qdrantctl.model.address import Address
     from qdrantctl.model.plan import Plan
+    from qdrantctl.model.progress import TaskProgress
     from qdrantctl.model.report import Outcome, Report
 
 BLOCKED, INCOMPLETE, INTERRUPTED = 3, 6, 130
@@ -39,6 +41,11 @@ class TerminalView:
     def report_progress(self, text: str) -> None:
         """Show what is being done."""
         self.progress.report(text)
+
+    @property
+    def task_progress(self) -> TaskProgress:
+        """Shows how far tasks are that can be counted."""
+        return self.progress.tasks
 
     def clear_progress(self) -> None:
         """Erase the line of progress."""
@@ -77,8 +84,13 @@ class TerminalView:
     def show_indexing(self, address: Address, status: str, indexed: int, points: int) -> None:
         """Show how far the server is with indexing a collection."""
         line = f"{address}: {status}, {indexed:,} of {points:,} points indexed"
-        if self._indexing.get(address) != line:
-            self._indexing[address] = line
+        if self._indexing.get(address) == line:
+            return
+        self._indexing[address] = line
+        if status == "yellow" and can_draw():
+            self.progress.tasks.show_amount(f"{address}: indexing", indexed, points, "points")
+        else:
+            self.progress.tasks.end_task(f"{address}: indexing")
             self.progress.update(line)
 
 

@@ -25,6 +25,7 @@ from qdrantctl.model.change import Action
 from qdrantctl.model.client import NodeClient
 from qdrantctl.model.errors import BlockedError, StaleError
 from qdrantctl.model.plan import Plan
+from qdrantctl.model.progress import TaskProgress
 from qdrantctl.model.report import Outcome, OutcomeStatus, Report
 from qdrantctl.model.step import Call
 
@@ -53,6 +54,10 @@ class ApplyView(Protocol):
 
     def report_progress(self, text: str) -> None:
         """Show what is being done."""
+
+    @property
+    def task_progress(self) -> TaskProgress:
+        """Shows how far transfers and waits are."""
 
     def clear_progress(self) -> None:
         """Take that away, before anything else is shown."""
@@ -196,7 +201,7 @@ def _apply_under_lease(
             _accept_changed_plan(now.plan, options, view)
         if not now.plan.summary.changes:
             return Report.of(now.plan)
-        job = JobContext(guarded, view.report_progress, is_cancelled)
+        job = JobContext(guarded, view.report_progress, is_cancelled, progress=view.task_progress)
         return apply_plan(now, job, actor, view.show_outcome)
 
 

@@ -48,17 +48,22 @@ def wait_for_index(job: JobContext, address: Address) -> str:
 
     Who asks to stop only ends the wait: little is left to be done, such as putting aliases back.
     """
+    task = f"{address}: {YELLOW}, indexing"
 
-    def told(address: Address, status: str, indexed: int, points: int) -> None:
-        job.report_progress(f"{address}: {status}, {indexed:,} of {points:,} points indexed")
+    def told(_: Address, status: str, indexed: int, points: int) -> None:
+        if status == YELLOW:
+            job.progress.show_amount(task, indexed, points, "points")
 
-    return poll(
-        partial(_read_status, job.client, address, told),
-        _is_settled,
-        timeout=AWHILE,
-        interval=POLL,
-        is_cancelled=job.is_cancelled,
-    )
+    try:
+        return poll(
+            partial(_read_status, job.client, address, told),
+            _is_settled,
+            timeout=AWHILE,
+            interval=POLL,
+            is_cancelled=job.is_cancelled,
+        )
+    finally:
+        job.progress.end_task(task)
 
 
 def _is_settled(status: str) -> bool:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 from qdrantctl.model.client import Client, NodeClient, get_or_none
 from qdrantctl.model.errors import ClusterError, QdrantctlError
+from qdrantctl.model.progress import NO_PROGRESS, TaskProgress, count_bytes, show_transfers
+from qdrantctl.model.snapshots.snapshot import NodeSnapshotFile
 from qdrantctl.model.step import Call, collection_path
 
 SLOW = 3600.0
@@ -26,11 +28,35 @@ class JobContext:
     is_cancelled: Callable[[], bool]
     nodes: tuple[str, ...] = ()
     """Each node's own address, as the environment states them."""
+    progress: TaskProgress = NO_PROGRESS
+    """Shows how far transfers and waits are."""
 
     def raise_if_cancelled(self) -> None:
         """Raises QdrantctlError if the caller cancelled."""
         if self.is_cancelled():
             raise QdrantctlError("interrupted")
+
+    def show_files(
+        self, collection: str, files: Iterable[NodeSnapshotFile]
+    ) -> AbstractContextManager[None]:
+        """Show how far each node's file of a snapshot is transferred, until the block ends."""
+        totals = {_task_name(collection, file): file.size for file in files}
+        return show_transfers(totals, self.progress)
+
+    def count_chunks(
+        self, chunks: Iterable[bytes], collection: str, file: NodeSnapshotFile
+    ) -> Iterator[bytes]:
+        """The same chunks of one such file; how many bytes have come is shown.
+
+        Raises QdrantctlError between two when somebody asked to stop.
+        """
+        for chunk in count_bytes(chunks, _task_name(collection, file), file.size, self.progress):
+            self.raise_if_cancelled()
+            yield chunk
+
+
+def _task_name(collection: str, file: NodeSnapshotFile) -> str:
+    return f"collection/{collection}, node {file.peer}"
 
 
 @contextmanager

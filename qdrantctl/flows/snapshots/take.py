@@ -45,7 +45,9 @@ def _take_snapshot(step: Snapshot, live: Resource, job: JobContext) -> SnapshotR
     holders = frozenset(peer for _, peer, _ in list_replicas(topology))
     with connect_nodes(job.client, step.nodes, holders, f"snapshot of {step.collection}") as nodes:
         taken = create_node_snapshots(step.collection, live, topology, nodes, job)
-        files = (_read_back(file, nodes[file.peer], step.collection, job) for file in taken.files)
+        job.report_progress(f"collection/{step.collection}: reading the snapshot back")
+        with job.show_files(step.collection, taken.files):
+            files = [_read_back(f, nodes[f.peer], step.collection, job) for f in taken.files]
         return taken.model_copy(update={"files": tuple(files)})
 
 
@@ -127,13 +129,9 @@ def _read_back(
     listed = list_node_snapshots(node, collection).get(name, {})
     call = Call(method="GET", path=collection_path(collection, "snapshots", name))
     checksum, length = sha256(), 0
-    for piece in node.download(call):
-        job.raise_if_cancelled()
+    for piece in job.count_chunks(node.download(call), collection, file):
         checksum.update(piece)
         length += len(piece)
-        job.report_progress(
-            f"collection/{collection}: reading the snapshot back, {length:,} of {size:,} bytes"
-        )
     match = checksum.hexdigest()
     topology = {checksum or match for checksum in (file.checksum, listed.get("checksum"))}
     if not listed or {size, int(listed["size"])} != {length} or topology != {match}:

@@ -2,8 +2,6 @@
 
 import json
 import os
-import pty
-import select
 import signal
 import subprocess
 import sys
@@ -15,6 +13,7 @@ import pytest
 from tests.support.cli import run_cli
 from tests.support.proxy import answer, proxied
 from tests.support.servers import free_port
+from tests.support.terminal import on_terminal
 
 CANARY = "canary-key-81c7d2"
 COLLECTION = """\
@@ -89,27 +88,6 @@ class TestOutputThatCannotBeWritten:
         return subprocess.run(
             line, shell=True, cwd=project, env=environ, capture_output=True, text=True, check=False
         )
-
-
-def on_terminal(project, *words, answers=()):
-    """Exit code and everything shown, of a command on a terminal of its own."""
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.chdir(project)
-        os.execv(sys.executable, [sys.executable, "-m", "qdrantctl", *words])
-    shown, waiting = b"", list(answers)
-    until = time.monotonic() + 60
-    while time.monotonic() < until:
-        if select.select([terminal], [], [], 0.1)[0]:
-            try:
-                part = os.read(terminal, 4096)
-            except OSError:
-                break
-            shown += part
-            if waiting and b"Enter a value:" in shown:
-                os.write(terminal, waiting.pop(0).encode() + b"\n")
-    os.close(terminal)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), shown.decode()
 
 
 def collections(node):

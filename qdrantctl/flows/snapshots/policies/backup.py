@@ -168,7 +168,10 @@ def copy_to_destination(
     taken = manifest.snapshot
     peers = frozenset(file.peer for file in taken.files)
     files: list[NodeSnapshotFile] = []
-    with connect_nodes(job.client, _require_nodes(job), peers, manifest.address) as nodes:
+    with (
+        connect_nodes(job.client, _require_nodes(job), peers, manifest.address) as nodes,
+        job.show_files(taken.collection, taken.files),
+    ):
         for file in taken.files:
             if not file.checksum or existing.get(node_file(file.peer)) != file.size:
                 chunks = VerifiedChunks(file, taken.collection, nodes[file.peer], job)
@@ -196,14 +199,11 @@ class VerifiedChunks:
 
     def __iter__(self) -> Iterator[bytes]:
         path = collection_path(self.collection, "snapshots", self.file.name)
+        chunks = self.node.download(Call(method="GET", path=path))
         length = 0
-        for piece in self.node.download(Call(method="GET", path=path)):
-            self.job.raise_if_cancelled()
+        for piece in self.job.count_chunks(chunks, self.collection, self.file):
             self.digest.update(piece)
             length += len(piece)
-            self.job.report_progress(
-                f"collection/{self.collection}: {length:,} of {self.file.size:,} bytes copied"
-            )
             yield piece
         checksum = self.digest.hexdigest()
         if length != self.file.size or checksum != (self.file.checksum or checksum):

@@ -16,6 +16,7 @@ from qdrantctl.flows.snapshots.policies.prune import plan_prune, remove_sets
 from qdrantctl.flows.snapshots.policies.run import execute_run, plan_run
 from qdrantctl.flows.snapshots.policies.verify import verify_sets
 from qdrantctl.model.lease import snapshots_owner
+from qdrantctl.model.progress import NO_PROGRESS, TaskProgress
 from qdrantctl.model.report import Outcome, Report
 from qdrantctl.model.snapshots.reports import RemovalReport, VerificationReport
 from qdrantctl.model.snapshots.snapshot_set import SnapshotSet, VerificationResult
@@ -23,12 +24,18 @@ from qdrantctl.model.snapshots.snapshot_set import SnapshotSet, VerificationResu
 
 @contextmanager
 def hold_snapshot_lease(
-    settings: Settings, client: RestClient, wait: LeaseWait, report_progress: Callable[[str], None]
+    settings: Settings,
+    client: RestClient,
+    wait: LeaseWait,
+    report_progress: Callable[[str], None],
+    task_progress: TaskProgress = NO_PROGRESS,
 ) -> Iterator[JobContext]:
     """Work under the lease of snapshots. Raises LeaseError where another job holds it."""
     owner = snapshots_owner(settings.owner)
     with hold_lease(client, owner, current_actor(settings), wait) as guarded:
-        yield JobContext(guarded, report_progress, wait.is_cancelled, settings.nodes)
+        yield JobContext(
+            guarded, report_progress, wait.is_cancelled, settings.nodes, progress=task_progress
+        )
 
 
 def run_policies(
@@ -38,6 +45,7 @@ def run_policies(
     wait: LeaseWait,
     report_progress: Callable[[str], None],
     on_outcome: Callable[[Outcome], None],
+    task_progress: TaskProgress,
 ) -> Report:
     """Take the snapshots that are due, and remove what retention no longer keeps.
 
@@ -46,7 +54,7 @@ def run_policies(
     plan_run(
         settings, JobContext(client, report_progress, wait.is_cancelled, settings.nodes), names
     )
-    with hold_snapshot_lease(settings, client, wait, report_progress) as job:
+    with hold_snapshot_lease(settings, client, wait, report_progress, task_progress) as job:
         return execute_run(plan_run(settings, job, names), job, on_outcome)
 
 
@@ -78,6 +86,7 @@ def verify_policies(
     wait: LeaseWait,
     report_progress: Callable[[str], None],
     on_verified: Callable[[SnapshotSet, VerificationResult], None],
+    task_progress: TaskProgress,
     *,
     embedded: bool,
 ) -> VerificationReport:
@@ -88,6 +97,6 @@ def verify_policies(
         verified.append((snapshot_set, result))
         on_verified(snapshot_set, result)
 
-    with hold_snapshot_lease(settings, client, wait, report_progress) as job:
+    with hold_snapshot_lease(settings, client, wait, report_progress, task_progress) as job:
         untried = verify_sets(settings, job, names, add, embedded=embedded)
     return VerificationReport(tuple(verified), untried)

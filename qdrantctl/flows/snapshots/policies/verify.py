@@ -97,12 +97,8 @@ def _on_scratch_servers(settings: Settings, job: JobContext, count: int) -> Iter
         run_scratch_servers(settings.root, count, job.report_progress) as endpoints,
         RestClient(endpoints[0]) as client,
     ):
-        yield JobContext(
-            client,
-            job.report_progress,
-            job.is_cancelled,
-            tuple(endpoint.url for endpoint in endpoints),
-        )
+        urls = tuple(endpoint.url for endpoint in endpoints)
+        yield JobContext(client, job.report_progress, job.is_cancelled, urls, progress=job.progress)
 
 
 def _find_differences(

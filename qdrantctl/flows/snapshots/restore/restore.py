@@ -23,6 +23,7 @@ from qdrantctl.model.consent import Consent, is_allowed
 from qdrantctl.model.errors import StaleError
 from qdrantctl.model.lease import snapshots_owner
 from qdrantctl.model.plan import Plan
+from qdrantctl.model.progress import TaskProgress
 from qdrantctl.model.report import Report
 from qdrantctl.model.snapshots.reports import RestoredCollection
 from qdrantctl.model.step import Call
@@ -52,6 +53,10 @@ class RestoreView(Protocol):
 
     def report_progress(self, text: str) -> None:
         """Show what is being done."""
+
+    @property
+    def task_progress(self) -> TaskProgress:
+        """Shows how far transfers and waits are."""
 
     def clear_progress(self) -> None:
         """Take that away, before anything else is shown."""
@@ -152,6 +157,9 @@ def _restore_under_leases(
                 hint="Run restore again and review the new plan.",
             )
         try:
-            return run_restore(now, JobContext(guarded, view.report_progress, is_cancelled), actor)
+            job = JobContext(
+                guarded, view.report_progress, is_cancelled, progress=view.task_progress
+            )
+            return run_restore(now, job, actor)
         finally:
             view.clear_progress()

@@ -75,7 +75,10 @@ def verify_source_files(
 ) -> None:
     """Read every file once and compare it with what was taken. Raises QdrantctlError."""
     peers = frozenset(file.peer for file in record.files)
-    with connect_nodes(job.client, step.nodes, peers, f"snapshot {record.id}") as nodes:
+    with (
+        connect_nodes(job.client, step.nodes, peers, f"snapshot {record.id}") as nodes,
+        job.show_files(step.name, record.files),
+    ):
         for file in record.files:
             node = nodes[file.peer]
             chunks = source(file, node) if source else _download_own_file(file, node, step)
@@ -105,11 +108,13 @@ def _all_sent(
 
     if record.keys:
         # A server makes no shard keys of a snapshot, and recovers no shard that is not there.
-        _send_file(record.files[0], nodes, step, job, source, free)
+        with job.show_files(step.name, record.files[:1]):
+            _send_file(record.files[0], nodes, step, job, source, free)
         _make_keys(step, record, job.client)
-    for number, file in enumerate(record.files):
-        first = not (number or record.keys)
-        _send_file(file, nodes, step, job, source, free if first else lambda: None)
+    with job.show_files(step.name, record.files):
+        for number, file in enumerate(record.files):
+            first = not (number or record.keys)
+            _send_file(file, nodes, step, job, source, free if first else lambda: None)
 
 
 def poll_until_clean(look: Callable[[], Iterable[str]]) -> tuple[str, ...]:
@@ -172,11 +177,9 @@ def _checked_chunks(
     `last_look` is asked before the last piece, without which the server does nothing.
     """
     digest, length, held = sha256(), 0, b""
-    for piece in chunks:
-        job.raise_if_cancelled()
+    for piece in job.count_chunks(chunks, step.name, file):
         digest.update(piece)
         length += len(piece)
-        job.report_progress(f"collection/{step.name}: {length:,} of {file.size:,} bytes")
         if length <= file.size:
             yield held
             held = piece

@@ -1,0 +1,129 @@
+"""Bars on a terminal for what takes a while: one a task, with its rate and the remaining time.
+
+They are drawn on stderr while a task is under way, and are gone afterwards. With -v a task is told
+in lines instead, and without a terminal nothing is shown.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from qdrantctl.cli.output import wants_colour
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
+
+    from qdrantctl.model.progress import Unit
+
+LINE_SECONDS = 5.0
+"""How often a line is printed of a task, with -v."""
+_ERASE_LINE = "\r\x1b[2K"
+
+
+def can_draw() -> bool:
+    """Whether stderr is a terminal on which lines can be drawn again."""
+    return sys.stderr.isatty() and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
+
+
+class ProgressBars:
+    """One bar for each task; all are taken away once none is under way. A `TaskProgress`."""
+
+    def __init__(self, *, no_color: bool = False) -> None:
+        self._no_color = no_color
+        self._rich: RichProgress | None = None
+        self._bars: dict[str, TaskID] = {}
+        self._running: set[str] = set()
+
+    @property
+    def is_drawing(self) -> bool:
+        """Whether the end of the terminal is drawn again and again."""
+        return self._rich is not None
+
+    def show_amount(self, task: str, done: int, total: int, unit: Unit) -> None:
+        """Draw the bar of a task."""
+        if self._rich is None:
+            self._rich = _start_drawing(no_color=self._no_color)
+        if task not in self._bars:
+            self._bars[task] = self._rich.add_task(task, unit=unit)
+            self._running.add(task)
+        if not done:  # it may begin again, and what came before says nothing of the rate
+            self._rich.reset(self._bars[task])
+        self._rich.update(self._bars[task], completed=min(done, total), total=total)
+
+    def end_task(self, task: str) -> None:
+        """Leave the bar as it is, so that none moves; the last one takes all of them away."""
+        self._running.discard(task)
+        if not self._running:
+            self.clear()
+
+    def clear(self) -> None:
+        """Take every bar away."""
+        if self._rich:
+            self._rich.stop()
+        self._rich = None
+        self._bars.clear()
+        self._running.clear()
+
+
+class ProgressLines:
+    """A line now and then for each task. A `TaskProgress`."""
+
+    def __init__(self) -> None:
+        self._printed: dict[str, tuple[float, int]] = {}
+        """When the last line of a task was printed (on a monotonic clock), and how much it told."""
+
+    def show_amount(self, task: str, done: int, total: int, unit: Unit) -> None:
+        """Print how far a task is: when it begins, when it is whole, and now and then between."""
+        now = time.monotonic()
+        printed_at, printed = self._printed.get(task, (-LINE_SECONDS, -1))
+        if now - printed_at >= LINE_SECONDS or (done == total != printed):
+            self._printed[task] = now, done
+            click.echo(f"{task}: {done:,} of {total:,} {unit} …", err=True)
+
+    def end_task(self, task: str) -> None:
+        """Forget a task."""
+        self._printed.pop(task, None)
+
+
+def _start_drawing(*, no_color: bool) -> RichProgress:
+    """Bars on stderr, below what else is printed there. The line of progress is erased first."""
+    from rich.console import Console
+    from rich.filesize import decimal
+    from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Task as RichTask
+    from rich.text import Text
+
+    class AmountColumn(ProgressColumn):
+        """How much is done, and how much comes in a second."""
+
+        def render(self, task: RichTask) -> Text:
+            def amount(value: float) -> str:
+                is_bytes = task.fields["unit"] == "bytes"
+                return decimal(int(value)) if is_bytes else f"{value:,.0f} points"
+
+            rate = f", {amount(task.speed)}/s" if task.speed else ""
+            return Text(f"{amount(task.completed)} of {amount(task.total or 0)}{rate}")
+
+    sys.stderr.write(_ERASE_LINE)
+    console = Console(
+        file=sys.stderr,
+        force_terminal=True,
+        no_color=not wants_colour(sys.stderr, no_color=no_color),
+    )
+    progress = Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        AmountColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        redirect_stdout=False,  # it is no part of the terminal's picture, and may be a file
+    )
+    progress.start()
+    return progress
