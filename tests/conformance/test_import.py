@@ -56,7 +56,7 @@ def test_what_was_made_is_imported_adopted_and_made_again(spec, on):
         planned = on.plan()
         change = change_of(planned, str(where))
         assert (change.action, change.steps) == (Action.ADOPT, ()), (text.decode(), told(planned))
-        before = planned.worlds.live[where].spec
+        before = planned.cluster_state.live[where].spec
         on.clear(where.name)
         on.settle()
         after = on.plan().worlds.live[where].spec

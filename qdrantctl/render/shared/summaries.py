@@ -174,7 +174,7 @@ def continuation_note(report: Report) -> str:
 def restore_lines(report: Report) -> list[str]:
     """How what was destroyed is had again, a line each."""
     return [
-        f"Way back to {escape_line(met.address)} as it was: {escape_line(met.way_back)}"
+        f"To restore {escape_line(met.address)} as it was: {escape_line(met.way_back)}"
         for met in report.outcomes
         if met.way_back
     ]

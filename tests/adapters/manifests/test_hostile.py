@@ -117,7 +117,7 @@ def test_a_text(name, tmp_path):
     assert f"error[{rule}]: " in out if rule else "resources are valid." in out
     assert "--> a.yaml:" in out or not rule
     assert out.count("error[") <= MAX_PROBLEMS
-    assert ("There is more wrong in this file" in out) == (out.count("error[") == MAX_PROBLEMS)
+    assert ("This file has more errors" in out) == (out.count("error[") == MAX_PROBLEMS)
 
 
 BYTES = {

@@ -41,5 +41,5 @@ def test_a_server_that_takes_two_keys_is_told_so(project, monkeypatch):
     monkeypatch.setattr("qdrantctl.adapters.qdrant.client.RestClient.server", newer)
     told = project.run("keys", "replace-api-key")
     assert told.code == 0, told.err
-    assert "alt_api_key, so nobody needs to notice" in told.out
+    assert "alt_api_key, so no client is interrupted" in told.out
     assert "3 nodes" in told.out

@@ -300,7 +300,7 @@ def test_a_scope_that_nobody_applied_is_not_minted(granted):
     for words in (["issue"], ["rotate"]):
         told = granted.run("keys", *words, "reader")
         assert (told.code, told.out) == (1, "")
-        assert "no token is made of that" in told.err
+        assert "no token is signed from that" in told.err
     granted.done()
     claims = read_claims(granted.token("issue", "reader"))
     assert claims["access"] == [{"collection": "products", "access": "r"}]

@@ -289,7 +289,7 @@ def test_what_nobody_manages_stays_so(node, shop, kept, tmp_path):
     asked(node, "PUT", "/collections/products", {"vectors": VECTORS})
     told = back(shop, node, kept, *CONSENT)
     assert told.code == 0, told.out + told.err
-    assert "Nobody manages it" in told.out
+    assert "It is unmanaged until" in told.out
     plan = shop.plan(node)
     assert (plan.code, plan.document["unmanaged"]) == (0, [FROM])
     assert len(record(node, FROM)["snapshots"]) == 2
