@@ -59,7 +59,7 @@ def test_what_was_made_is_imported_adopted_and_made_again(spec, on):
         before = planned.cluster_state.live[where].spec
         on.clear(where.name)
         on.settle()
-        after = on.plan().worlds.live[where].spec
+        after = on.plan().cluster_state.live[where].spec
         assert json_equal(dict(before), dict(after)), text.decode()
         event("made again")
     finally:
