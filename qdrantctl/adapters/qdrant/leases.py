@@ -2,7 +2,7 @@
 
 A lease is a collection `_qdrantctl_lease.<project>.<environment>.<n>`, since creating a collection
 is the one thing that Qdrant does for one of two at once. `n` counts up where an expired lease is
-taken over; `holding.py` says who holds what. Who it is and until when stands in its metadata.
+taken over; `lease_lock.py` says who holds what. Who it is and until when stands in its metadata.
 Servers before 1.15.4 have none: there it stands in a point, written a moment later, and whoever
 dies in between leaves a lease that only `lease break` removes.
 """
