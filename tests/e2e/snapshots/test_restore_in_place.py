@@ -225,7 +225,7 @@ def test_it_is_restored_while_somebody_writes(node, shop, kept):
     assert told.code in (0, 6), told.out + told.err
     assert aliases(node) == {"live": "products"}
     assert shop.run(node, "drift").code == 0
-    back_line = [line for line in told.out.splitlines() if line.startswith("Way back")]
+    back_line = [line for line in told.out.splitlines() if line.startswith("To restore")]
     assert back_line
 
 
@@ -390,6 +390,6 @@ def test_what_was_done_is_told_though_it_could_not_be_recorded(node, shop, kept)
     with proxied(node.http_port, refuse) as proxy:
         told = back(shop, proxy.url, kept, *CONSENT)
     assert (told.code, "no room" in told.out) == (6, True), told.out + told.err
-    assert "Way back" in told.out
+    assert "To restore" in told.out
     assert contents(node, "products") == then
     assert aliases(node) == {"live": "products"}
