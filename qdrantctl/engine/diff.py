@@ -146,7 +146,9 @@ def _diff_leaf(
     from deepdiff import DeepDiff
 
     inside: dict[Path, tuple[Json, Json]] = {}
-    for group in DeepDiff(live, desired, view="tree").values():
+    # By default the library skips keys that begin with two underscores.
+    differences = DeepDiff(live, desired, view="tree", ignore_private_variables=False)
+    for group in differences.values():
         for item in group:
             where = tuple(item.path(output_format="list"))
             inside[where] = (_is_present(item.t2), _is_present(item.t1))

@@ -33,6 +33,14 @@ def test_differences_are_sorted_into_changes_and_what_a_plan_leaves():
     assert paths(found.needed_changes) == [("metadata", "mine")]
 
 
+def test_a_nested_key_that_begins_with_two_underscores_is_compared():
+    live = live_collection("a", metadata={"schema": {"__v": 1, "name": "x"}})
+    wanted = desired(A, **VECTOR, metadata={"schema": {"__v": 2, "name": "x"}})
+    applied = recorded(A, **VECTOR, metadata={"schema": {"__v": 1, "name": "x"}})
+    [field] = compare_resource(wanted, live, applied, *ON).needed_changes
+    assert (field.path, field.live, field.desired) == (("metadata", "schema", "__v"), 1, 2)
+
+
 def test_what_an_interrupted_apply_was_setting_counts_as_set_by_this_owner():
     pending = {"action": "update", "spec": {"metadata": {"x": 1}}}
     applied = recorded(A, pending=pending, **VECTOR, metadata={"y": 1})
