@@ -120,7 +120,7 @@ planning_options = add_options(
     option("--exclude", group=PLANNING, multiple=True, metavar="ADDRESS",
            help="Leave out ADDRESS and the resources that need it."),
     option("--revert-drift", group=PLANNING, multiple=True, metavar="ADDRESS",
-           help="Revert external changes of ADDRESS, whatever on_drift says."),
+           help="Revert external changes of ADDRESS, regardless of on_drift."),
     option("--max-deletes", group=PLANNING, type=click.IntRange(min=0), metavar="N",
            help="Allow at most N deletions in one plan."),
     option("--fail-on-widening", group=PLANNING, is_flag=True,

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from qdrantctl.adapters.files.read import read_source
 from qdrantctl.adapters.files.source_text import Position, SourceText
+from qdrantctl.adapters.manifests.lifecycle import check_lifecycle
 from qdrantctl.adapters.manifests.sources import ManifestSearch, Sources
 from qdrantctl.adapters.manifests.validation import FieldError, validate_document
 from qdrantctl.adapters.secrets.detect import DetectedSecret, find_secrets, redact
@@ -20,7 +21,7 @@ from qdrantctl.model.address import OWN_PREFIX, Address, unsendable_reason
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.kind import Kind, Overlay
 from qdrantctl.model.manifest import API_VERSION, Envelope
-from qdrantctl.model.resource import Inventory, Lifecycle, Origin, Resource
+from qdrantctl.model.resource import Inventory, Origin, Resource
 from qdrantctl.model.spec import FieldTree, Path, client_side_fields, field_tree_of
 from qdrantctl.model.violation import Finding, Severity, Violation
 
@@ -268,7 +269,7 @@ class _ManifestReader:
             return
         lifecycle = envelope.lifecycle.to_lifecycle()
         shape = field_tree_of(kind.spec)
-        self._mark_broken(source, *_check_lifecycle(lifecycle, shape))
+        self._mark_broken(source, *check_lifecycle(lifecycle, shape))
         if isinstance(kind, Overlay) and source.value.get("lifecycle"):
             message = f"a {kind.manifest} is no resource, so nothing may happen to it"
             hint = "State lifecycle in the manifests of the resources."
@@ -354,34 +355,6 @@ def _explain_versions(faults: list[FieldError], value: Mapping[str, Json]) -> It
 def _name_of(value: Mapping[str, Json]) -> Json:
     metadata = value.get("metadata")
     return metadata.get("name") if isinstance(metadata, dict) else None
-
-
-def _check_lifecycle(lifecycle: Lifecycle, shape: FieldTree) -> Iterator[FieldError]:
-    """Paths that lead nowhere, and ways that are not there."""
-    if lifecycle.replace == "blue_green":
-        message = "replace: blue_green is not supported by this version yet"
-        hint = "Use refuse, or recreate where the points can be written again."
-        yield FieldError(("lifecycle", "replace"), "QC061", message, hint)
-    for position, path in enumerate(lifecycle.exclusive):
-        met = list(shape.walk(path))
-        if len(met) != len(path) or met[-1].entries is None:
-            maps = ", ".join(sorted(n for n, s in shape.fields.items() if s.entries is not None))
-            message = f"{'.'.join(map(str, path))} is not a map whose keys could be claimed"
-            where = ("lifecycle", "exclusive", position)
-            yield FieldError(
-                where, "QC060", message, f"Maps of this kind are {maps}." if maps else ""
-            )
-    for position, entry in enumerate(lifecycle.ignore):
-        if not _leads_somewhere(shape, entry.path):
-            message = f"{'.'.join(map(str, entry.path))} is not a field of this kind"
-            hint = "Split at dots, or a list where a name holds dots: [payload_indexes, a.b]."
-            yield FieldError(("lifecycle", "ignore", position, "path"), "QC060", message, hint)
-
-
-def _leads_somewhere(shape: FieldTree, path: Path) -> bool:
-    """Whether a path leads to a field; what lies below an opaque value is anybody's guess."""
-    met = list(shape.walk(path))
-    return bool(met) and (len(met) == len(path) or (met[-1].is_leaf and not met[-1].fields))
 
 
 def _path_as_written(source: ManifestSource, shape: FieldTree, path: Path) -> Path:

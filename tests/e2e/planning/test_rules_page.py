@@ -204,7 +204,7 @@ def test_the_scenario_trips_it_on_a_real_server(rule):
 def test_every_rule_that_the_code_speaks_of_is_listed_and_no_other():
     spoken: set[str] = set()
     for file in (ROOT / "qdrantctl").rglob("*.py"):
-        if file.name != "rules.py":
+        if file.name != "rule_catalog.py":
             spoken |= set(re.findall(r'"(QC\d{3})"', file.read_text()))
     assert spoken == RULES.keys()
 
