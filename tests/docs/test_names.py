@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tools.name_statistics import count_names
 
 
+@pytest.mark.slow
 def test_most_functions_are_verb_and_object_and_a_name_has_one_meaning(tmp_path):
     counts = count_names()
     assert counts.functions > 1000

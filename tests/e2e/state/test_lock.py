@@ -171,6 +171,7 @@ VALUES = st.recursive(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @given(VALUES)
 @settings(max_examples=100, deadline=None)
 def test_what_is_written_is_what_is_read(value):

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
 CODE = """
 import sys, time
 from qdrantctl.cli.progress import Progress

@@ -38,6 +38,7 @@ def specs(shape: FieldTree) -> st.SearchStrategy:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [*KINDS, *OVERLAYS], ids=lambda kind: kind.name)
 @settings(
     max_examples=int(MORE or 40),

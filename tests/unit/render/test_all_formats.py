@@ -5,6 +5,7 @@ from __future__ import annotations
 import json as plain_json
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -34,6 +35,7 @@ def numbers(found: str) -> tuple[str, ...]:
     )
 
 
+@pytest.mark.slow
 @quickly
 @given(plans)
 def test_nothing_that_a_terminal_obeys_is_in_a_plan(made):
@@ -64,6 +66,7 @@ def test_nothing_that_a_terminal_obeys_is_in_violations(found):
     assert told == kept
 
 
+@pytest.mark.slow
 @quickly
 @given(plans)
 def test_all_formats_of_a_plan_have_the_same_numbers(made):
@@ -102,6 +105,7 @@ def test_all_formats_of_a_report_have_the_same_numbers(made):
         assert said.get(word, 0) == sum(o["status"] == status for o in met)
 
 
+@pytest.mark.slow
 @quickly
 @given(plans)
 def test_json_is_the_document_and_its_digest_is_last(made):
@@ -109,6 +113,7 @@ def test_json_is_the_document_and_its_digest_is_last(made):
     assert json.plan(made).splitlines()[-2].startswith('  "digest": "sha256:')
 
 
+@pytest.mark.slow
 @quickly
 @given(plans)
 def test_the_same_plan_gives_the_same_bytes(made):

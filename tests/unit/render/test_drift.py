@@ -5,6 +5,7 @@ from __future__ import annotations
 import json as plain_json
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,6 +48,7 @@ def assert_harmless(found: str) -> None:
     assert found.endswith("\n")
 
 
+@pytest.mark.slow
 @quickly
 @given(drifts)
 def test_every_format_is_harmless_and_counts_alike(made):
@@ -63,6 +65,7 @@ def test_every_format_is_harmless_and_counts_alike(made):
     assert ("not_applied" in document) is (made.not_applied is not ABSENT)
 
 
+@pytest.mark.slow
 @quickly
 @given(drifts)
 def test_prometheus_is_what_its_format_allows(made):

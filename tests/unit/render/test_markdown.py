@@ -175,6 +175,7 @@ def test_backticks_make_longer_fences_and_spans():
     assert '`````diff\n~ metadata.k : "````" -> "x"\n`````' in found
 
 
+@pytest.mark.slow
 @quickly
 @given(plans, st.integers(200, 6000))
 @example(plan(), 200)
@@ -187,6 +188,7 @@ def test_never_larger_than_asked_and_never_cut_inside(made, max_bytes):
     assert found == whole or re.search(r"(Cut to \d+ bytes: .*|\d+ changes? cut\.)\n$", found)
 
 
+@pytest.mark.slow
 @quickly
 @given(plans, st.integers(200, 6000))
 def test_what_is_shown_and_what_is_cut_are_all_changes(made, max_bytes):
