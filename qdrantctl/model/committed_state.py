@@ -82,8 +82,8 @@ def state_path(address: Address) -> str:
     """
     name = address.name
     if not _PLAIN_NAME.fullmatch(name) or _DEVICE.match(name) or len(name) > _LONGEST_NAME:
-        mark = hashlib.sha256(name.encode()).hexdigest()[:8]
+        digest = hashlib.sha256(name.encode()).hexdigest()[:8]
         name = (
-            f"{quote(name, safe='')[:_CUT_MARK].replace('.', '%2E', name.startswith('.'))}~{mark}"
+            f"{quote(name, safe='')[:_CUT_MARK].replace('.', '%2E', name.startswith('.'))}~{digest}"
         )
     return f"{address.kind}/{name}{STATE_SUFFIX}"

@@ -133,8 +133,8 @@ def unusable_pattern_reason(pattern: str) -> str:
     if not re.fullmatch(r"[a-z_*?]+", address.kind):
         return f"{address.kind!r} is not a kind; kinds are written like collection or access_key"
     plain = address.kind in ("collection", "alias")
-    words = [address.name] if plain else address.name.split("/")
-    reasons = (unsendable_reason(re.sub(r"[*?]+", "x", word)) for word in words)
+    names = [address.name] if plain else address.name.split("/")
+    reasons = (unsendable_reason(re.sub(r"[*?]+", "x", name)) for name in names)
     return next(filter(None, reasons), "")
 
 
@@ -145,5 +145,5 @@ def matches_glob(pattern: str, text: str) -> bool:
 
 @cache
 def _compile_glob(pattern: str) -> re.Pattern[str]:
-    words = {"*": ".*", "?": "."}
-    return re.compile("".join(words.get(c) or re.escape(c) for c in pattern), re.DOTALL)
+    wildcards = {"*": ".*", "?": "."}
+    return re.compile("".join(wildcards.get(c) or re.escape(c) for c in pattern), re.DOTALL)

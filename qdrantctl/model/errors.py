@@ -30,8 +30,8 @@ class QdrantctlError(Exception):
     @property
     def line(self) -> str:
         """All of it as it is told within a line."""
-        words = (self.what, self.why, self.hint)
-        return ". ".join(word.rstrip(".") for word in words if word) + "."
+        parts = (self.what, self.why, self.hint)
+        return ". ".join(part.rstrip(".") for part in parts if part) + "."
 
 
 def unexpected_error(error: Exception) -> QdrantctlError:

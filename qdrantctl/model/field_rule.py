@@ -142,18 +142,20 @@ class FieldRule:
         return f"{value} {reason}" if gate and (reason := gate.unsupported_reason(server)) else ""
 
 
-def json_equal(one: Json, other: Json) -> bool:
+def json_equal(first: Json, second: Json) -> bool:
     """Equality of JSON values: `1` equals `1.0`, but neither equals `true`.
 
     The server reads a number of 17 digits as one of its neighbours now and then (1.16.3 gives
     0.4664815503593344 for 0.46648155035933436), so the last bit of a float does not count.
     """
-    if isinstance(one, bool) or isinstance(other, bool):
-        return one is other
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(json_equal(one[key], other[key]) for key in one)
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(json_equal, one, other))
-    if isinstance(one, float) and isinstance(other, float):
-        return math.isclose(one, other, rel_tol=NEIGHBOURS, abs_tol=sys.float_info.min)
-    return bool(one == other)
+    if isinstance(first, bool) or isinstance(second, bool):
+        return first is second
+    if isinstance(first, dict) and isinstance(second, dict):
+        return first.keys() == second.keys() and all(
+            json_equal(first[key], second[key]) for key in first
+        )
+    if isinstance(first, list) and isinstance(second, list):
+        return len(first) == len(second) and all(map(json_equal, first, second))
+    if isinstance(first, float) and isinstance(second, float):
+        return math.isclose(first, second, rel_tol=NEIGHBOURS, abs_tol=sys.float_info.min)
+    return bool(first == second)

@@ -53,10 +53,10 @@ class Lease:
     @property
     def who(self) -> str:
         """`ada, run https://…, since 2026-11-23T14:38:27Z`."""
-        words = [self.holder or "an unnamed holder"]
-        words += [f"run {self.run}"] if self.run else []
-        words += [f"since {format_time(self.acquired)}"] if self.acquired else []
-        return ", ".join(words)
+        parts = [self.holder or "an unnamed holder"]
+        parts += [f"run {self.run}"] if self.run else []
+        parts += [f"since {format_time(self.acquired)}"] if self.acquired else []
+        return ", ".join(parts)
 
     def is_expired(self, now: datetime) -> bool:
         """Whether it may be taken over. Dates are whole seconds, so equal is not yet over."""

@@ -31,11 +31,11 @@ def merge_trees(spec: Mapping[str, Json], other: Mapping[str, Json]) -> Mapping[
     """Both trees as one; where they differ in a value, that of `spec`."""
     result = dict(other)
     for key, value in spec.items():
-        beside = other.get(key)
-        if isinstance(value, Mapping) and isinstance(beside, Mapping):
-            result[key] = merge_trees(value, beside)
-        elif isinstance(value, list) and isinstance(beside, list):
-            result[key] = value + [entry for entry in beside if entry not in value]
+        other_value = other.get(key)
+        if isinstance(value, Mapping) and isinstance(other_value, Mapping):
+            result[key] = merge_trees(value, other_value)
+        elif isinstance(value, list) and isinstance(other_value, list):
+            result[key] = value + [entry for entry in other_value if entry not in value]
         else:
             result[key] = value
     return result

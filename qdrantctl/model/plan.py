@@ -171,8 +171,8 @@ class Plan(BaseModel):
         if not self.prepare:
             del plain["prepare"]
         head = ("format_version", "qdrantctl_version", "project", "environment", "server")
-        words = (*head, "offline", "manifests_digest", "options")
-        found = {key: plain.pop(key) for key in words if key in plain}
-        found["summary"] = self.summary.model_dump(mode="json")
-        found |= plain | {"applicable": self.is_applicable}
-        return found | {"digest": json_digest(found)}
+        keys = (*head, "offline", "manifests_digest", "options")
+        document = {key: plain.pop(key) for key in keys if key in plain}
+        document["summary"] = self.summary.model_dump(mode="json")
+        document |= plain | {"applicable": self.is_applicable}
+        return document | {"digest": json_digest(document)}

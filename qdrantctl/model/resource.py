@@ -183,10 +183,10 @@ class Resource:
             for where, layer in self.layers.items():
                 if where[: len(path)] == path:
                     return layer.origin
-        found = self.locate(path)
-        if self.origin is None or found is None:
+        position = self.locate(path)
+        if self.origin is None or position is None:
             return self.origin
-        return Origin(file=self.origin.file, line=found[0])
+        return Origin(file=self.origin.file, line=position[0])
 
 
 class Inventory(Mapping[Address, Resource]):
@@ -195,8 +195,8 @@ class Inventory(Mapping[Address, Resource]):
     __slots__ = ("_resources",)
 
     def __init__(self, resources: Iterable[Resource] = ()) -> None:
-        found = {resource.address: resource for resource in resources}
-        self._resources = {address: found[address] for address in sorted(found)}
+        by_address = {resource.address: resource for resource in resources}
+        self._resources = {address: by_address[address] for address in sorted(by_address)}
 
     def __getitem__(self, address: Address) -> Resource:
         return self._resources[address]

@@ -22,10 +22,10 @@ class Version(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> Version:
         """Read `1.16.3`, `v1.16.3` or `1.16`. Raises ValueError on anything else."""
-        found = _VERSION.match(text)
-        if not found:
+        match = _VERSION.match(text)
+        if not match:
             raise ValueError(f"not a version: {text!r}")
-        return cls(int(found[1]), int(found[2]), int(found[3] or 0))
+        return cls(int(match[1]), int(match[2]), int(match[3] or 0))
 
 
 UNKNOWN = Version(0, 0, 0)

@@ -27,10 +27,12 @@ class Spec(BaseModel):
     def _null_is_absent(cls, value: Any) -> Any:
         if not isinstance(value, dict) or None not in value.values():
             return value
-        known = {
-            word for name, info in cls.model_fields.items() for word in field_spellings(name, info)
+        spellings = {
+            spelling
+            for name, info in cls.model_fields.items()
+            for spelling in field_spellings(name, info)
         }
-        return {k: v for k, v in value.items() if v is not None or k not in known}
+        return {k: v for k, v in value.items() if v is not None or k not in spellings}
 
 
 def field_spellings(name: str, info: FieldInfo) -> tuple[str, ...]:
@@ -69,13 +71,13 @@ class FieldTree:
 
     def walk(self, path: Path) -> Iterator[FieldTree]:
         """The shapes met on the way to `path`, this one left out, that of `path` last."""
-        here: FieldTree | None = self
+        tree: FieldTree | None = self
         for word in path:
-            if here is None:
+            if tree is None:
                 return
-            here = here.child(word)
-            if here is not None:
-                yield here
+            tree = tree.child(word)
+            if tree is not None:
+                yield tree
 
     def child(self, word: str | int) -> FieldTree | None:
         """What stands under a key, whichever of its spellings that is; None for an unknown one."""
@@ -102,8 +104,8 @@ class FieldTree:
         """
         leaves: dict[Path, Json] = {}
         for key, value in self.as_mapping(spec).items():
-            below = self.child(key)
-            inside = below.leaves(value) if below and not below.is_leaf else {}
+            child = self.child(key)
+            inside = child.leaves(value) if child and not child.is_leaf else {}
             leaves |= {(key, *path): leaf for path, leaf in inside.items()} or {(key,): value}
         return leaves
 
@@ -115,8 +117,8 @@ class FieldTree:
         spec: dict[str | int, Json] = {}
         for key, inside in parts.items():
             value = inside.pop((), ABSENT)
-            below = self.child(key)
-            spec[key] = below.build(inside) if below and inside else value
+            child = self.child(key)
+            spec[key] = child.build(inside) if child and inside else value
         return list(spec.values()) if self.is_list else spec
 
     def field_path(self, path: Path) -> Path:
@@ -125,9 +127,9 @@ class FieldTree:
 
     def value_at(self, spec: Json, path: Path) -> Json:
         """The value at `path`, also in lists with identity and inside opaque values; or ABSENT."""
-        field_path, here = self.field_path(path), self
-        for word, below in zip(field_path, self.walk(path), strict=True):
-            spec, here = here.as_mapping(spec).get(word, ABSENT), below
+        field_path, tree = self.field_path(path), self
+        for word, child in zip(field_path, self.walk(path), strict=True):
+            spec, tree = tree.as_mapping(spec).get(word, ABSENT), child
         return value_inside(spec, path[len(field_path) :])
 
     def key_in(self, stated: Any, word: str | int) -> str | int | None:
@@ -137,10 +139,10 @@ class FieldTree:
         list, quotes in a payload path. None where it does not state it.
         """
         if isinstance(stated, list):
-            wanted = ({self.rule.key: word}, word)
+            accepted = ({self.rule.key: word}, word)
             for position, entry in enumerate(stated):
                 named = isinstance(entry, dict) and {self.rule.key: entry.get(self.rule.key)}
-                if (named or entry) in wanted:
+                if (named or entry) in accepted:
                     return position
             plain = isinstance(word, int) and not self.rule.key and word < len(stated)
             return word if plain else None
@@ -176,21 +178,23 @@ def _section_tree(specs: list[type[Spec]], rule: FieldRule) -> FieldTree:
     fields: dict[str, FieldTree] = {}
     for spec in specs:
         for name, info in spec.model_fields.items():
-            own = _rule_of(info)
-            if own.client_side:
+            field_rule = _rule_of(info)
+            if field_rule.client_side:
                 continue
-            found = _tree_of(info.annotation, _inherit_rule(own, rule), info.description or "")
-            found = replace(found, spellings=field_spellings(name, info))
-            known = fields.get(name)
-            if known is not None and known.words != found.words:
-                known = replace(known, words=f"{known.words} | {found.words}")
-            fields[name] = known or found
+            tree = _tree_of(
+                info.annotation, _inherit_rule(field_rule, rule), info.description or ""
+            )
+            tree = replace(tree, spellings=field_spellings(name, info))
+            existing = fields.get(name)
+            if existing is not None and existing.words != tree.words:
+                existing = replace(existing, words=f"{existing.words} | {tree.words}")
+            fields[name] = existing or tree
     return FieldTree(rule, fields, None, "", "section")
 
 
 def _rule_of(info: FieldInfo) -> FieldRule:
     return (
-        next((mark for mark in info.metadata if isinstance(mark, FieldRule)), None) or FieldRule()
+        next((item for item in info.metadata if isinstance(item, FieldRule)), None) or FieldRule()
     )
 
 
@@ -211,19 +215,21 @@ def _inherit_rule(rule: FieldRule, parent: FieldRule) -> FieldRule:
     return rule
 
 
-def _tree_of(annotation: Any, rule: FieldRule, about: str) -> FieldTree:
+def _tree_of(annotation: Any, rule: FieldRule, description: str) -> FieldTree:
     members, inner = _unwrap_annotation(annotation)
     rule = replace(inner, gate=rule.gate) if inner and rule == FieldRule(gate=rule.gate) else rule
     specs = [member for member in members if isinstance(member, type) and issubclass(member, Spec)]
     if specs:
-        return replace(_section_tree(specs, rule), about=about)
+        return replace(_section_tree(specs, rule), about=description)
     for member in members:
         origin = get_origin(member)
         if origin is dict or (origin is list and rule.key):
             entry = get_args(member)[-1]
             inside = FieldTree(rule) if rule.value_member else _entry_tree(entry, rule)
-            return FieldTree(rule, {}, inside, about, "map")
-    return FieldTree(rule, {}, None, about, " or ".join(_type_words(member) for member in members))
+            return FieldTree(rule, {}, inside, description, "map")
+    return FieldTree(
+        rule, {}, None, description, " or ".join(_type_words(member) for member in members)
+    )
 
 
 def _entry_tree(annotation: Any, rule: FieldRule) -> FieldTree:
@@ -238,18 +244,18 @@ def _entry_tree(annotation: Any, rule: FieldRule) -> FieldTree:
 def _unwrap_annotation(annotation: Any) -> tuple[list[Any], FieldRule | None]:
     """The alternatives of a type without null, and the rule written beside it, if any."""
     if get_origin(annotation) is Annotated:
-        base, *marks = get_args(annotation)
+        base, *metadata = get_args(annotation)
         members, inner = _unwrap_annotation(base)
-        return members, next((m for m in marks if isinstance(m, FieldRule)), inner)
+        return members, next((m for m in metadata if isinstance(m, FieldRule)), inner)
     if get_origin(annotation) in (Union, types.UnionType):
-        found: list[Any] = []
+        alternatives: list[Any] = []
         rule: FieldRule | None = None
         for member in get_args(annotation):
             if member is not type(None):
                 members, inner = _unwrap_annotation(member)
-                found += members
+                alternatives += members
                 rule = rule or inner
-        return found, rule
+        return alternatives, rule
     if isinstance(annotation, type) and issubclass(annotation, RootModel):
         return _unwrap_annotation(annotation.model_fields["root"].annotation)
     return [annotation], None

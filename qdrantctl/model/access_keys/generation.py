@@ -54,9 +54,9 @@ def duration_seconds(duration: str) -> int:
 
 def spell_duration(duration: str) -> str:
     """The same duration in its largest unit: `48h` and `2d` are one."""
-    whole = duration_seconds(duration)
-    unit = next(unit for unit in ("d", "h", "m") if whole % UNITS[unit] == 0)
-    return f"{whole // UNITS[unit]}{unit}"
+    seconds = duration_seconds(duration)
+    unit = next(unit for unit in ("d", "h", "m") if seconds % UNITS[unit] == 0)
+    return f"{seconds // UNITS[unit]}{unit}"
 
 
 def registry_key_id(owner: str, name: str) -> str:
@@ -96,20 +96,20 @@ class Generation:
         """What the registry holds of it; raises ValueError where qdrantctl did not write that."""
         try:
             access = {str(name): str(level) for name, level in payload["access"].items()}
-            made = str(payload.get("id") or "")
-            live = bool(made) and payload.get(MATCHED) == made
+            token_id = str(payload.get("id") or "")
+            live = bool(token_id) and payload.get(MATCHED) == token_id
             result = cls(
                 key=str(payload["key"]),
                 number=int(payload["generation"]),
                 access=access,
                 subject=str(payload.get("subject") or ""),
                 terms={str(k): str(v) for k, v in (payload.get("terms") or {}).items()},
-                id=made,
+                id=token_id,
                 issued=_parse_time(payload.get("issued")),
                 expires=_parse_time(payload.get("expires")),
                 ends=_parse_time(payload.get("ends")),
                 # Taken out by hand is taken back, too.
-                revoked=bool(payload.get("revoked")) or (bool(made) and not live),
+                revoked=bool(payload.get("revoked")) or (bool(token_id) and not live),
                 live=live,
             )
         except (KeyError, TypeError, AttributeError) as error:
@@ -168,10 +168,10 @@ class Generation:
 def list_abilities(access: Mapping[str, str], name: str) -> tuple[str, ...]:
     """What a scope lets its holder do with one collection, or with `*` beside them all."""
     every = access.get(EVERYWHERE)
-    whole = GRANTS.get(every or "", ()) + (_EVERY if every else ())
+    everywhere = GRANTS.get(every or "", ()) + (_EVERY if every else ())
     if name == EVERYWHERE:
-        return whole
-    return tuple(dict.fromkeys(GRANTS.get(access.get(name, ""), ()) + whole))
+        return everywhere
+    return tuple(dict.fromkeys(GRANTS.get(access.get(name, ""), ()) + everywhere))
 
 
 def access_claim(access: Mapping[str, str]) -> Json:
@@ -185,7 +185,7 @@ def access_claim(access: Mapping[str, str]) -> Json:
 
 def parse_generations(documents: Iterable[Mapping[str, Json]]) -> tuple[Generation, ...]:
     """The generations of a key, the newest last."""
-    return tuple(sorted(map(Generation.parse, documents), key=lambda one: one.number))
+    return tuple(sorted(map(Generation.parse, documents), key=lambda generation: generation.number))
 
 
 def _parse_time(value: Any) -> datetime | None:

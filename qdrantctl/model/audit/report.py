@@ -96,9 +96,9 @@ class RenderedRule(BaseModel):
     @classmethod
     def of(cls, rule: str) -> RenderedRule:
         """What the table of rules says."""
-        about = AUDIT_RULES[rule]
+        entry = AUDIT_RULES[rule]
         return cls(
-            title=about.title, section=about.section, remedy=about.remedy, docs=audit_docs_url(rule)
+            title=entry.title, section=entry.section, remedy=entry.remedy, docs=audit_docs_url(rule)
         )
 
 

@@ -79,15 +79,15 @@ class SnapshotRecord(BaseModel):
 
 def recorded_snapshots(entry: Mapping[str, Json]) -> Iterator[SnapshotRecord]:
     """The snapshots that a ledger entry tells of, oldest first. Raises ValueError."""
-    for found in entry.get("snapshots") or ():
-        yield SnapshotRecord.model_validate(found)
+    for document in entry.get("snapshots") or ():
+        yield SnapshotRecord.model_validate(document)
 
 
 def restore_command(address: Address | str, snapshot: str = "", environment: str = "") -> str:
     """The command that makes a collection of a snapshot; of the latest where none is named."""
-    what = f"{address}@{snapshot}" if snapshot else str(address)
-    where = f" -e {shlex.quote(environment)}" if environment not in ("", "-") else ""
-    return f"qdrantctl snapshots restore {shlex.quote(what)}{where}"
+    target = f"{address}@{snapshot}" if snapshot else str(address)
+    env_option = f" -e {shlex.quote(environment)}" if environment not in ("", "-") else ""
+    return f"qdrantctl snapshots restore {shlex.quote(target)}{env_option}"
 
 
 class UnfinishedRestore(BaseModel):
@@ -112,9 +112,9 @@ class UnfinishedRestore(BaseModel):
 
     def resume_command(self, name: str, environment: str) -> str:
         """The command that does it once more."""
-        at = f" --from {shlex.quote(self.source)}" if self.source else ""
-        words = restore_command(f"collection/{self.collection}", self.snapshot, environment)
-        return f"{words}{at} --as {shlex.quote(name)}"
+        source_option = f" --from {shlex.quote(self.source)}" if self.source else ""
+        command = restore_command(f"collection/{self.collection}", self.snapshot, environment)
+        return f"{command}{source_option} --as {shlex.quote(name)}"
 
 
 def find_unfinished_restore(entry: Mapping[str, Json]) -> UnfinishedRestore | None:

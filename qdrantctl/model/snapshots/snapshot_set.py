@@ -172,7 +172,7 @@ class SnapshotSet:
     def info(self) -> SetInfo:
         """The set without its files."""
         manifest = self.any_manifest
-        about = SetInfo(
+        info = SetInfo(
             folder=self.folder,
             state=self.state,
             has_manifest=self.manifest is not None,
@@ -182,9 +182,9 @@ class SnapshotSet:
             kept_by=self.kept_by,
         )
         if manifest is None:
-            return about
+            return info
         return replace(
-            about,
+            info,
             collection=manifest.snapshot.collection,
             id=manifest.id,
             owner=manifest.owner,
@@ -220,8 +220,8 @@ def node_file(peer: str) -> str:
 
 def set_folder(owner: str, policy: str = "", collection: str = "") -> str:
     """Where the sets of an owner, of its policy or of one collection are; ends with `/`."""
-    words = [*owner.split("/"), *(word for word in (policy, collection) if word)]
-    return "".join(f"{_portable_name(word)}/" for word in words)
+    names = [*owner.split("/"), *(name for name in (policy, collection) if name)]
+    return "".join(f"{_portable_name(name)}/" for name in names)
 
 
 def _portable_name(word: str) -> str:
@@ -236,8 +236,8 @@ def group_by_folder(names: Iterable[tuple[str, int]]) -> dict[str, dict[str, int
     """Sizes by folder and file name."""
     folders: dict[str, dict[str, int]] = {}
     for name, size in names:
-        above, _, last = name.rpartition("/")
-        folders.setdefault(f"{above}/", {})[last] = size
+        folder, _, file_name = name.rpartition("/")
+        folders.setdefault(f"{folder}/", {})[file_name] = size
     return folders
 
 
