@@ -1,7 +1,7 @@
-"""Every rule that a manifest or a plan can break: its stable id and one line saying what it asks.
+"""Every rule that a manifest or a plan can break: its stable id and its requirement in one line.
 
-Below QC100: reading of files, YAML, templates, manifests, the project file. Then what a kind asks
-of its specs and changes; from QC200 on the safety of plans. docs/reference/rules.md explains each.
+Below QC100: reading of files, YAML, templates, manifests, the project file. Then the specs and
+changes of each kind; from QC200 on the safety of plans. docs/reference/rules.md explains each.
 """
 
 from __future__ import annotations
