@@ -19,7 +19,9 @@ def check_lifecycle(lifecycle: Lifecycle, shape: FieldTree) -> Iterator[FieldErr
         trees = list(shape.walk(path))
         if len(trees) != len(path) or trees[-1].entries is None:
             maps = ", ".join(sorted(n for n, s in shape.fields.items() if s.entries is not None))
-            message = f"{'.'.join(map(str, path))} is not a map with keys of its own"
+            message = (
+                f"{'.'.join(map(str, path))} is not a map whose entries can be managed exclusively"
+            )
             where = ("lifecycle", "exclusive", position)
             yield FieldError(
                 where, "QC060", message, f"Maps of this kind are {maps}." if maps else ""

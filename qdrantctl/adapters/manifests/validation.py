@@ -138,7 +138,10 @@ def _trees_along(shape: FieldTree, location: Iterable[str | int]) -> list[FieldT
 
 def _field_description(shape: FieldTree, location: Iterable[str | int]) -> str:
     """The description of the field, or of the nearest parent that has one."""
-    return next((tree.about for tree in reversed(_trees_along(shape, location)) if tree.about), "")
+    return next(
+        (tree.description for tree in reversed(_trees_along(shape, location)) if tree.description),
+        "",
+    )
 
 
 def _append_sentence(word: str, description: str) -> str:
