@@ -201,7 +201,7 @@ def test_a_folder_is_read_by_whatever_path(empty_qdrant, project, pattern, out):
 def test_all_files_are_written_or_none(tmp_path):
     first, second = tmp_path / "a" / "1.yaml", tmp_path / "2.yaml"
     second.write_text("new\n")
-    with pytest.raises(QdrantctlError, match="was changed meanwhile; nothing was written"):
+    with pytest.raises(QdrantctlError, match="changed by another process; no files were"):
         write_files({first: b"x", second: b"y"}, {second: b"old\n"})
     blocked = tmp_path / "2.yaml" / "3.yaml"
     with pytest.raises(QdrantctlError, match="cannot be written"):
