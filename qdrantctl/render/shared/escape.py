@@ -31,10 +31,10 @@ def format_path(path: Path) -> str:
 
     The unnamed vector, whose name is empty, is written as in a manifest: `vectors.size`.
     """
-    words = (path[0], *path[2:]) if path[:2] == ("vectors", "") and path[2:] else path
+    keys = (path[0], *path[2:]) if path[:2] == ("vectors", "") and path[2:] else path
     return ".".join(
         str(word) if isinstance(word, int) or _PLAIN_WORD.fullmatch(word) else _format_json(word)
-        for word in words
+        for word in keys
     )
 
 

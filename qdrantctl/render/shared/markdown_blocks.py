@@ -55,38 +55,38 @@ def comment_marker(command: str, project: str, environment: str) -> str:
 
 
 def fit_blocks(
-    marked: str, title: str, blocks: Sequence[MarkdownBlock], max_bytes: int, command: str = "plan"
+    marker: str, title: str, blocks: Sequence[MarkdownBlock], max_bytes: int, command: str = "plan"
 ) -> str:
     """Marker, title and as many blocks as fit; what is missing is told in the last line."""
-    whole = _join_parts([marked, title, *(block.full for block in blocks)])
+    whole = _join_parts([marker, title, *(block.full for block in blocks)])
     if _byte_size(whole) <= max_bytes:
         return whole
     totals = Counter(block.of for block in blocks)
     most = _cut_notice(totals["change"], totals["message"], totals["change"], max_bytes, command)
-    room = max_bytes - _byte_size(_join_parts([marked, title, most]))
-    if room < 0:
+    budget = max_bytes - _byte_size(_join_parts([marker, title, most]))
+    if budget < 0:
         return _smallest_text(
-            marked, title, f"{count_noun(totals['change'], 'change')} cut.", max_bytes
+            marker, title, f"{count_noun(totals['change'], 'change')} cut.", max_bytes
         )
-    kept = _choose_blocks(blocks, room)
-    met = list(zip(blocks, kept, strict=True))
-    gone = Counter(block.of for block, text in met if not text)
-    brief = sum(block.of == "change" and text not in ("", block.full) for block, text in met)
-    tail = _cut_notice(gone["change"], gone["message"], brief, max_bytes, command)
-    return _join_parts([marked, title, *filter(None, kept), tail])
+    texts = _choose_blocks(blocks, budget)
+    pairs = list(zip(blocks, texts, strict=True))
+    cut = Counter(block.of for block, text in pairs if not text)
+    brief = sum(block.of == "change" and text not in ("", block.full) for block, text in pairs)
+    tail = _cut_notice(cut["change"], cut["message"], brief, max_bytes, command)
+    return _join_parts([marker, title, *filter(None, texts), tail])
 
 
-def _choose_blocks(blocks: Sequence[MarkdownBlock], room: int) -> list[str]:
+def _choose_blocks(blocks: Sequence[MarkdownBlock], budget: int) -> list[str]:
     """All of a block, its short form or nothing, for each; room goes to the lowest rank first."""
-    kept = [""] * len(blocks)
+    texts = [""] * len(blocks)
     for number in sorted(range(len(blocks)), key=lambda number: blocks[number].rank):
         for text in (blocks[number].full, blocks[number].short):
             cost = _byte_size(text) + 2  # a blank line between blocks
-            if text and cost <= room:
-                kept[number] = text
-                room -= cost
+            if text and cost <= budget:
+                texts[number] = text
+                budget -= cost
                 break
-    return kept
+    return texts
 
 
 def _cut_notice(changes: int, messages: int, brief: int, max_bytes: int, command: str) -> str:
@@ -97,19 +97,19 @@ def _cut_notice(changes: int, messages: int, brief: int, max_bytes: int, command
         (messages, "message", "not shown"),
     )
     parts = [f"{count_noun(number, word)} {how}" for number, word, how in counts if number]
-    said = ", ".join(parts) or "lists not shown"
-    return f"_Cut to {max_bytes} bytes: {said}. `qdrantctl {command}` shows all._"
+    summary = ", ".join(parts) or "lists not shown"
+    return f"_Cut to {max_bytes} bytes: {summary}. `qdrantctl {command}` shows all._"
 
 
-def _smallest_text(marked: str, title: str, cut: str, max_bytes: int) -> str:
+def _smallest_text(marker: str, title: str, cut: str, max_bytes: int) -> str:
     """Where there is room for hardly more than the marker."""
-    with_title = f"{marked}\n{title}\n\n{cut}\n"
-    return with_title if _byte_size(with_title) <= max_bytes else f"{marked}\n{cut}\n"
+    with_title = f"{marker}\n{title}\n\n{cut}\n"
+    return with_title if _byte_size(with_title) <= max_bytes else f"{marker}\n{cut}\n"
 
 
 def _join_parts(parts: Sequence[str]) -> str:
-    marked, *rest = parts
-    return f"{marked}\n" + "\n\n".join(rest) + "\n"
+    marker, *rest = parts
+    return f"{marker}\n" + "\n\n".join(rest) + "\n"
 
 
 def _comment_name(name: str) -> str:

@@ -47,7 +47,7 @@ class FieldRow:
 
     sign: str
     path: str
-    said: str
+    change: str
     """`: 16 -> 32`, or `= 32` where nothing was."""
     notes: tuple[str, ...]
     place: str
@@ -64,20 +64,20 @@ def change_heading(change: Change) -> str:
 
 def change_reason(change: Change) -> str:
     """Why, unless a field of the change says the same; empty where there is nothing to say."""
-    told = any(f.because and change.because.endswith(f.because) for f in change.fields)
-    return "" if told else escape_line(change.because)
+    is_repeated = any(f.because and change.because.endswith(f.because) for f in change.fields)
+    return "" if is_repeated else escape_line(change.because)
 
 
 def snapshot_note(change: Change, environment: str) -> str:
     """Where snapshots go, or what is done before points are destroyed; empty where nothing is."""
     snapshots = [step.snapshot for step in change.steps]
-    if sets := [each for each in snapshots if isinstance(each, TakeSet)]:
-        destinations = dict.fromkeys(url for each in sets for url in each.to)
+    if sets := [snapshot for snapshot in snapshots if isinstance(snapshot, TakeSet)]:
+        destinations = dict.fromkeys(url for snapshot in sets for url in snapshot.to)
         return f"to {escape_line(', '.join(destinations))}"
-    if not any(isinstance(each, Snapshot) for each in snapshots):
+    if not any(isinstance(snapshot, Snapshot) for snapshot in snapshots):
         return ""
-    told = escape_line(command(change.address, environment=environment))
-    return f"a snapshot is taken first; restore with: {told}"
+    restore = escape_line(command(change.address, environment=environment))
+    return f"a snapshot is taken first; restore with: {restore}"
 
 
 def origin_text(origin: object) -> str:
@@ -92,17 +92,17 @@ def change_rows(change: Change) -> tuple[FieldRow, ...]:
     )
 
 
-def align_rows(found: Sequence[FieldRow], paint: Paint = paint_plain) -> list[str]:
+def align_rows(rows: Sequence[FieldRow], paint: Paint = paint_plain) -> list[str]:
     """Rows as lines, the cells of each column under each other."""
     cells = [
         (
             (row.sign, row.sign),
             (row.path, "strong"),
-            (row.said, ""),
+            (row.change, ""),
             ("  # " + "; ".join(row.notes) if row.notes else "", "faint"),
             ("  " + row.place if row.place else "", "faint"),
         )
-        for row in found
+        for row in rows
     ]
     widths = [
         max((len(text) for text, _ in column if len(text) <= _WIDEST), default=0)
@@ -110,14 +110,14 @@ def align_rows(found: Sequence[FieldRow], paint: Paint = paint_plain) -> list[st
     ]
     lines: list[str] = []
     for line in cells:
-        told, gap = "", ""
+        text_line, gap = "", ""
         for (text, tone), width in zip(line, widths, strict=True):
             if text:
-                told += gap + paint(text, tone)
+                text_line += gap + paint(text, tone)
                 gap = ""
             # The space is owed, and paid only when something follows.
             gap += " " * (max(width - len(text), 0) + bool(width or text))
-        lines.append(told)
+        lines.append(text_line)
     return lines
 
 
@@ -127,15 +127,15 @@ def _field_row(field: FieldChange, action: Action) -> FieldRow:
     if after == "unlimited" and notes and notes[0].startswith(after):
         after, *notes = notes
     if field.effect is Effect.KEPT and action is not Action.REPLACE:
-        sign, said = " ", f": stays {before}"
+        sign, change = " ", f": stays {before}"
     elif field.effect is Effect.KEPT:
-        sign, said = "-", f": {before} -> nothing"
+        sign, change = "-", f": {before} -> nothing"
     elif field.live is ABSENT:
-        sign, said = "+", f"= {after}"
+        sign, change = "+", f"= {after}"
     else:
-        sign, said = "-" if field.desired is ABSENT else "~", f": {before} -> {after}"
+        sign, change = "-" if field.desired is ABSENT else "~", f": {before} -> {after}"
     sign = "!" if field.effect is Effect.REFUSED else sign
-    return FieldRow(sign, format_path(field.path), said, tuple(notes), origin_text(field.origin))
+    return FieldRow(sign, format_path(field.path), change, tuple(notes), origin_text(field.origin))
 
 
 def _field_notes(field: FieldChange, action: Action) -> list[str]:

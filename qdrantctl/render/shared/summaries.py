@@ -50,8 +50,8 @@ def plan_summary(plan: Plan) -> str:
     if not counts.changes and not counts.refused:
         if offline:
             return AS_COMMITTED
-        kept = any(c.action is Action.NOOP and c.cause in _MOVED for c in plan.changes)
-        return KEPT if kept else NO_CHANGES
+        keeps_drift = any(c.action is Action.NOOP and c.cause in _MOVED for c in plan.changes)
+        return KEPT if keeps_drift else NO_CHANGES
     parts = [
         *_stated_note(
             (counts.adopt, "to adopt"), (counts.forget, "to forget"), (counts.run, "to run")
@@ -91,10 +91,10 @@ def blocked_note(plan: Plan) -> str:
     refused, errors = plan.summary.refused, len(plan.blocking)
     if not refused and not errors:
         return ""
-    whys = [count_noun(refused, "refused change")] if refused else []
-    whys += [count_noun(errors, "error")] if errors else []
+    reasons = [count_noun(refused, "refused change")] if refused else []
+    reasons += [count_noun(errors, "error")] if errors else []
     return (
-        f"Apply is blocked by {' and '.join(whys)}: apply would make no changes. "
+        f"Apply is blocked by {' and '.join(reasons)}: apply would make no changes. "
         "Resolve the errors above, or leave a change out with --exclude ADDRESS."
     )
 
@@ -134,7 +134,7 @@ def report_summary(report: Report) -> str:
 
 def _run_summary(report: Report) -> str:
     """`Run complete! 2 taken (174,920 bytes), 1 removed (87,460 bytes).` Counts sets."""
-    failed, left = report.count(OutcomeStatus.FAILED), report.count(OutcomeStatus.NOT_REACHED)
+    failed, unreached = report.count(OutcomeStatus.FAILED), report.count(OutcomeStatus.NOT_REACHED)
     if report.is_complete and not report.count(OutcomeStatus.DONE):
         return NOTHING_DUE
 
@@ -142,27 +142,33 @@ def _run_summary(report: Report) -> str:
         return "policy" if number == 1 else "policies"
 
     parts = [
-        _sum_sets([each for met in report.outcomes for each in met.taken], "taken"),
-        _sum_sets([each for met in report.outcomes for each in met.removed], "removed"),
+        _sum_sets(
+            [snapshot_set for outcome in report.outcomes for snapshot_set in outcome.taken], "taken"
+        ),
+        _sum_sets(
+            [snapshot_set for outcome in report.outcomes for snapshot_set in outcome.removed],
+            "removed",
+        ),
         *_stated_note(
-            (failed, f"{policies(failed)} failed"), (left, f"{policies(left)} not reached")
+            (failed, f"{policies(failed)} failed"),
+            (unreached, f"{policies(unreached)} not reached"),
         ),
     ]
     return f"{_report_ending(report)} {', '.join(parts)}."
 
 
 def _sum_sets(sets: list[StoredSet], word: str) -> str:
-    size = f" ({sum(each.size for each in sets):,} bytes)" if sets else ""
+    size = f" ({sum(snapshot_set.size for snapshot_set in sets):,} bytes)" if sets else ""
     return f"{len(sets)} {word}{size}"
 
 
 def stored_lines(outcome: Outcome) -> list[str]:
     """The sets that a run has put somewhere or removed, a line each."""
     return [
-        f"{sign} {escape_line(f'{each.address}@{each.id}' if each.id else each.folder)}, "
-        f"{each.size:,} bytes, {word} {escape_line(each.destination)}"
+        f"{sign} {escape_line(f'{snapshot_set.address}@{snapshot_set.id}' if snapshot_set.id else snapshot_set.folder)}, "
+        f"{snapshot_set.size:,} bytes, {word} {escape_line(snapshot_set.destination)}"
         for sign, word, sets in (("+", "to", outcome.taken), ("-", "from", outcome.removed))
-        for each in sets
+        for snapshot_set in sets
     ]
 
 
@@ -174,9 +180,9 @@ def continuation_note(report: Report) -> str:
 def restore_lines(report: Report) -> list[str]:
     """How what was destroyed is had again, a line each."""
     return [
-        f"To restore {escape_line(met.address)} as it was: {escape_line(met.way_back)}"
-        for met in report.outcomes
-        if met.way_back
+        f"To restore {escape_line(outcome.address)} as it was: {escape_line(outcome.way_back)}"
+        for outcome in report.outcomes
+        if outcome.way_back
     ]
 
 
@@ -184,7 +190,7 @@ def outcome_sentence(outcome: Outcome) -> str:
     """What became of one resource, in one line."""
     address = escape_line(outcome.address)
     past, noun = _DONE[outcome.action]
-    missed = escape_line("; ".join(outcome.missed))
+    differences = escape_line("; ".join(outcome.missed))
     if outcome.status is OutcomeStatus.DONE:
         took = f" ({outcome.seconds:.1f} s)" if outcome.seconds >= 0.05 else ""
         return f"{address}: {past}{took}" + (
@@ -195,10 +201,10 @@ def outcome_sentence(outcome: Outcome) -> str:
     if outcome.status is OutcomeStatus.NOT_REACHED:
         return f"{address}: {noun} not reached"
     if outcome.status is OutcomeStatus.NOT_TAKEN:
-        missed = missed or escape_line(outcome.error)
-        return f"{address}: accepted but not applied by the server: {missed}"
+        differences = differences or escape_line(outcome.error)
+        return f"{address}: accepted but not applied by the server: {differences}"
     failed = f"{address}: {noun} failed: {escape_line(outcome.error)}"
-    return f"{failed} Not there: {missed}" if missed else failed
+    return f"{failed} Not there: {differences}" if differences else failed
 
 
 def _report_ending(report: Report) -> str:
@@ -209,4 +215,4 @@ def _report_ending(report: Report) -> str:
 
 
 def _stated_note(*counts: tuple[int, str]) -> list[str]:
-    return [f"{number} {words}" for number, words in counts if number]
+    return [f"{number} {label}" for number, label in counts if number]
