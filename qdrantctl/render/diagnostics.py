@@ -1,4 +1,4 @@
-"""Broken rules the way compilers tell them: what, where, the line itself, and the way out."""
+"""Violations in the style of compilers: message, place, source line and hint."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _violation_place(violation: Violation) -> str:
 
 
 def _quote_line(snippet: str) -> str:
-    """A line of a file. Tabs become spaces, so that the caret below stands where it should."""
+    """A line of a file. Tabs become spaces, so that the caret below is aligned."""
     return escape_line(snippet.replace("\t", _TAB))
 
 

@@ -1,4 +1,4 @@
-"""Plans and reports for machines. The models are the format; their schemas are in `schemas/`."""
+"""Plans and reports as JSON. The models define the format; their schemas are in `schemas/`."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ def audit(audit: AuditReport, _: Style = PLAIN) -> str:
 
 
 def resource(view: ResourceView, _: Style = PLAIN) -> str:
-    """One resource as JSON: what was applied, and what exists."""
+    """One resource as JSON: last-applied and live state."""
     return render_json(view.model_dump(mode="json"))
 
 
 def history(entries: Iterable[HistoryEntry], _: Style = PLAIN) -> str:
-    """What was applied, as JSON."""
+    """The applies as JSON."""
     return render_json({"events": [entry.model_dump(mode="json") for entry in entries]})
 
 
@@ -92,7 +92,7 @@ def snapshots(inventory: SnapshotInventory, _: Style = PLAIN) -> str:
 
 
 def removal(report: RemovalReport, _: Style = PLAIN) -> str:
-    """The sets that prune removed, and those that it left, as JSON."""
+    """The sets that prune removed, and those that it kept, as JSON."""
     parts = {"removed": report.removed, "left": report.left}
     return render_json(
         {word: [s.document(report.now) for s in sets] for word, sets in parts.items()}
@@ -100,7 +100,7 @@ def removal(report: RemovalReport, _: Style = PLAIN) -> str:
 
 
 def verification(report: VerificationReport, _: Style = PLAIN) -> str:
-    """The sets that were verified, and what could not be tried, as JSON."""
+    """The sets that were verified, and those that could not be tested, as JSON."""
     verified = [
         {
             "destination": snapshot_set.destination,
@@ -128,6 +128,6 @@ def violations(violations: Sequence[Violation], _: Style = PLAIN) -> str:
 
 
 def render_json(value: Json) -> str:
-    """Indented JSON. What a terminal would obey is escaped, which means the same to a parser."""
+    """Indented JSON. Control characters are escaped; a parser reads the same values."""
     lines = json.dumps(value, indent=2, ensure_ascii=False).split("\n")
     return "\n".join(map(escape_line, lines)) + "\n"

@@ -17,7 +17,7 @@ from qdrantctl.render.shared.style import PLAIN, Style
 
 
 def audit(audit: AuditReport, _: Style = PLAIN) -> str:
-    """One suite for each head of the checklist."""
+    """One suite for each section of the checklist."""
     root = Element("testsuites", name=f"qdrantctl audit {escape_line(audit.owner)}")
     for section, rules in group_by_section(audit).items():
         suite = SubElement(root, "testsuite", name=section)
@@ -51,7 +51,7 @@ def _test_case(
 
 
 def _set_counts(element: Element, below: Element) -> None:
-    """Tests, failures and skipped ones, as readers of the format want them."""
+    """Set the counts of tests, failures and skipped tests, which the format requires."""
     element.set("tests", str(sum(1 for _ in below.iter("testcase"))))
     element.set("failures", str(sum(1 for _ in below.iter("failure"))))
     element.set("errors", "0")

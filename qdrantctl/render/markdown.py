@@ -1,6 +1,6 @@
 """Plans and reports for a comment on a pull request.
 
-Whatever users or the cluster named stands in code spans and fences only, where it is inert.
+Names from users or the cluster are printed in code spans and fences only, where they are inert.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ from qdrantctl.render.shared.plan_rows import (
 from qdrantctl.render.shared.style import PLAIN, Style
 
 _FIRST = (Action.DELETE, Action.REPLACE, Action.REFUSED)
-"""What a reviewer must not miss, in this order."""
+"""Actions that a reviewer must not miss, in this order."""
 _MOST_NAMES = 100
-"""Names in a list; the rest is counted."""
+"""Names that a list shows; further names are counted."""
 _NOTICE, _DANGER, _ERROR, _CHANGE, _REMARK, _LIST = range(6)
 """Ranks, the last to be cut first."""
 
 
 def plan(plan: Plan, style: Style = PLAIN) -> str:
-    """The plan in at most `style.max_bytes` of UTF-8; the last line counts what is left out."""
+    """The plan in at most `style.max_bytes` of UTF-8; the last line counts omitted parts."""
     marker = comment_marker("plan", plan.project, plan.environment)
     return fit_blocks(
         marker, f"### {summaries.plan_summary(plan)}", tuple(_plan_blocks(plan)), style.max_bytes
@@ -54,7 +54,7 @@ def plan(plan: Plan, style: Style = PLAIN) -> str:
 
 
 def report(report: Report, _: Style = PLAIN) -> str:
-    """What became of a plan."""
+    """The report of a command."""
     parts = [
         f"### {summaries.report_summary(report)}",
         f"{_owner_title(report)} on {code_span(report.url)}",
@@ -86,7 +86,7 @@ def _outcome_line(outcome: Outcome) -> list[str]:
 
 
 def resource(view: ResourceView, _: Style = PLAIN) -> str:
-    """One resource: what was applied beside what is there."""
+    """One resource: last-applied and live state side by side."""
     head, *more = side_by_side.resource_facts(view)
     parts = [
         f"### {code_span(head)}",

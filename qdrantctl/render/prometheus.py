@@ -14,7 +14,7 @@ Sample = tuple[dict[str, str], int]
 
 
 def drift(drift: Drift, _: Style = PLAIN) -> str:
-    """The drift report as gauges. What a run does not know (no manifests) is left out."""
+    """The drift report as gauges. Without manifests, the unapplied resources are omitted."""
     return (
         "\n".join(line for metric in _drift_metrics(drift) for line in _metric_lines(*metric))
         + "\n"
@@ -26,7 +26,7 @@ def _drift_metrics(drift: Drift) -> Iterator[tuple[str, str, Sequence[Sample]]]:
     counts = drift.counts
     yield (
         "drift",
-        "Whether there is drift: what exit code 2 says.",
+        "Whether there is drift, as reported by exit code 2.",
         [(owner, int(drift.has_drift))],
     )
     blocks = {
@@ -56,7 +56,7 @@ def _drift_metrics(drift: Drift) -> Iterator[tuple[str, str, Sequence[Sample]]]:
     if isinstance(drift.snapshots, Mapping):
         yield (
             "snapshot_findings",
-            "What is not as the snapshot policies say.",
+            "Deviations from the snapshot policies.",
             [({**owner, "finding": word}, n) for word, n in drift.snapshots.items()],
         )
     yield "recorded_resources", "Resources that the ledger holds.", [(owner, drift.recorded)]

@@ -17,7 +17,7 @@ SARIF_SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 )
 DEFAULT_LOCATION = "qdrantctl.yaml"
-"""Where findings of the server are shown, which stand in no file: code scanning wants one."""
+"""The file that findings about the server are attached to: code scanning requires one."""
 
 
 def audit(audit: AuditReport, _: Style = PLAIN) -> str:

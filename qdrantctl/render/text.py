@@ -1,4 +1,4 @@
-"""Plans and reports for a person at a terminal, in Terraform's words and signs."""
+"""Plans and reports as text for a terminal, in the words and signs of Terraform."""
 
 from __future__ import annotations
 
@@ -46,28 +46,30 @@ from qdrantctl.render.shared.snapshot_table import restored_notes, snapshot_tabl
 from qdrantctl.render.shared.style import PLAIN, Style
 
 _UNDER = " " * 15
-"""In front of what is told of a rule of the audit."""
-OTHER_SNAPSHOTS = "\nSnapshots of no set, taken before points were destroyed or by another user:\n"
+"""Indents the lines below a rule of the audit."""
+OTHER_SNAPSHOTS = (
+    "\nSnapshots outside sets, taken before points were destroyed or by another user:\n"
+)
 NOTHING_TO_REMOVE = "Nothing to remove.\n"
 LEFT_SETS = (
-    "no whole sets, of collections that are gone, or ahead of the clock; "
+    "not removed: incomplete sets, sets of deleted collections, and sets dated in the future; "
     "--orphan FOLDER removes one:\n"
 )
 _TONES = {OutcomeStatus.DONE: "+", OutcomeStatus.FAILED: "error", OutcomeStatus.NOT_TAKEN: "error"}
 
 
 def plan(plan: Plan, style: Style = PLAIN) -> str:
-    """The plan: every change with its fields, what speaks against it, and the sum."""
+    """The plan: every change with its fields, the violations, and the totals."""
     return "\n\n".join(_plan_lines(plan, choose_painter(colour=style.colour))) + "\n"
 
 
 def report(report: Report, style: Style = PLAIN) -> str:
-    """What became of a plan: the sum, and before it whatever is not as planned."""
+    """The report of a command: failed and unfinished resources, then the totals."""
     return "\n\n".join(_report_lines(report, choose_painter(colour=style.colour))) + "\n"
 
 
 def outcome(outcome: Outcome, style: Style = PLAIN) -> str:
-    """What became of one resource, told meanwhile: a line, and one for each set of a policy."""
+    """The outcome of one resource, printed during a run: a line, and one for each snapshot set."""
     paint = choose_painter(colour=style.colour)
     head = paint(summaries.outcome_sentence(outcome), _TONES.get(outcome.status, "faint"))
     return "\n".join(
@@ -76,7 +78,7 @@ def outcome(outcome: Outcome, style: Style = PLAIN) -> str:
 
 
 def report_ending(report: Report, style: Style = PLAIN) -> str:
-    """The sum alone, where what became of each was told meanwhile."""
+    """The totals alone, for a run that has printed each outcome already."""
     paint = choose_painter(colour=style.colour)
     lines = [paint(summaries.report_summary(report), "+" if report.is_complete else "strong")]
     return (
@@ -86,13 +88,13 @@ def report_ending(report: Report, style: Style = PLAIN) -> str:
 
 
 def idle_policies(plan: Plan, _: Style = PLAIN) -> str:
-    """Said of policies of which none is due."""
+    """Policies of which none is due."""
     lines = [f"{escape_line(change.address)}: {change.because}" for change in plan.changes]
     return "\n".join([summaries.NOTHING_DUE, *lines]) + "\n"
 
 
 def resource(view: ResourceView, style: Style = PLAIN) -> str:
-    """One resource: what was applied beside what is there."""
+    """One resource: last-applied and live state side by side."""
     paint = choose_painter(colour=style.colour)
     head, *more = side_by_side.resource_facts(view)
     lines = [paint(head, "strong"), *more, ""]
@@ -106,7 +108,7 @@ def resource(view: ResourceView, style: Style = PLAIN) -> str:
 
 
 def history(entries: Iterable[HistoryEntry], _: Style = PLAIN) -> str:
-    """What was applied, a line each."""
+    """The applies, a line each."""
     lines = list(side_by_side.history_lines(entries)) or ["Nothing was applied yet."]
     return "\n".join(lines) + "\n"
 
@@ -134,12 +136,11 @@ def removal(report: RemovalReport, _: Style = PLAIN) -> str:
 
 
 def verification(report: VerificationReport, _: Style = PLAIN) -> str:
-    """Sets that were verified, and what was not as it had been."""
+    """The verified sets, each with the differences that were found."""
     lines = []
     for snapshot_set, result in report.verified:
-        lines.append(
-            f"{snapshot_set.destination} {snapshot_set.folder} {'is good' if result.good else 'is NOT good'}"
-        )
+        verdict = "is good" if result.good else "is NOT good"
+        lines.append(f"{snapshot_set.destination} {snapshot_set.folder} {verdict}")
         lines += [f"  {line}" for line in result.missed]
     if not report.verified and not report.untried:
         lines = ["Nothing to verify."]
@@ -147,7 +148,7 @@ def verification(report: VerificationReport, _: Style = PLAIN) -> str:
 
 
 def restored_collection(collection: RestoredCollection, _: Style = PLAIN) -> str:
-    """What is to be known once a snapshot is a collection again."""
+    """Notes on a collection that was restored from a snapshot."""
     lines = restored_notes(
         collection.name, collection.snapshot, collection.aliases_left, managed=collection.managed
     )
@@ -155,32 +156,32 @@ def restored_collection(collection: RestoredCollection, _: Style = PLAIN) -> str
 
 
 def restore_hints(report: Report, _: Style = PLAIN) -> str:
-    """How what was destroyed is had again; empty where nothing was."""
+    """How to restore each destroyed collection; empty if none was destroyed."""
     return "".join(f"{line}\n" for line in summaries.restore_lines(report))
 
 
 def drift(drift: Drift, style: Style = PLAIN) -> str:
-    """What moved, block by block; the last line says it all and is fit for a log."""
+    """Drifted resources, block by block; the last line is a summary for logs."""
     return "\n\n".join(_drift_lines(drift, choose_painter(colour=style.colour))) + "\n"
 
 
 def audit(audit: AuditReport, style: Style = PLAIN) -> str:
-    """The checklist, answered line by line; the last line says it all and is fit for a log."""
+    """The checklist, line by line; the last line is a summary for logs."""
     return "\n\n".join(_audit_lines(audit, choose_painter(colour=style.colour))) + "\n"
 
 
 def import_report(report: ImportReport, _: Style = PLAIN) -> str:
-    """What import wrote, what it left out, and what a plan would make of it."""
+    """What import wrote and skipped, and what the next plan would change."""
     return "".join(f"{line}\n" for line in _import_lines(report, printed=False))
 
 
 def import_remarks(report: ImportReport, _: Style = PLAIN) -> str:
-    """The same where the manifests were printed, and not written to files."""
+    """The same for manifests that were printed, and not written to files."""
     return "".join(f"{line}\n" for line in _import_lines(report, printed=True))
 
 
 def leases(report: LeaseReport, _: Style = PLAIN) -> str:
-    """Who applies for an owner, and who works on its snapshots."""
+    """The holders of the leases of an owner: of its applies and its snapshot jobs."""
     text = _lease(report.owner, report.applies, report.now)
     if report.snapshots:
         text += "\n" + _lease(report.snapshots.owner, report.snapshots, report.now)
@@ -206,7 +207,7 @@ def keys(listing: KeyListing, _: Style = PLAIN) -> str:
 
 
 def token_check(token: CheckedToken, _: Style = PLAIN) -> str:
-    """What a token claims, and what the cluster lets it do."""
+    """What a token claims, and what the cluster allows it."""
     return "\n".join(key_tables.token_check_lines(token)) + "\n"
 
 
@@ -221,7 +222,7 @@ def violations(violations: Sequence[Violation], style: Style = PLAIN) -> str:
 
 
 def _sets(sets: Iterable[SnapshotSet], now: datetime) -> str:
-    """A line for each set, and their sum."""
+    """A line for each set, and a line with the totals."""
     return "\n".join(set_table(sets, now)) + "\n"
 
 
@@ -241,7 +242,7 @@ def _plan_lines(plan: Plan, paint: Paint) -> Iterator[str]:
 
 
 def _server_lines(plan: Plan, paint: Paint) -> str:
-    """What a plan was made against."""
+    """The server or the commit that a plan was compared with."""
     if offline := summaries.offline_note(plan):
         return f"\n{paint(offline, 'strong')}"
     server, mode = plan.server, "cluster mode" if plan.server.distributed else "standalone"
@@ -318,27 +319,27 @@ def _import_lines(report: ImportReport, *, printed: bool) -> Iterator[str]:
         yield f"{_field_place(field)}: {values}{reason}"
     for field in report.unapplied:
         value = format_value(field.before, field.path)
-        yield f"{_field_place(field)}: {value} (not applied yet; left)"
+        yield f"{_field_place(field)}: {value} (not applied yet; not changed)"
     for skipped in report.left_out:
         name = f" {format_path(skipped.path)}" if skipped.path else ""
-        yield f"left out {escape_line(skipped.address)}{name}: {escape_line(skipped.because)}"
+        yield f"skipped {escape_line(skipped.address)}{name}: {escape_line(skipped.because)}"
     if not printed:
         yield from (f"wrote {escape_line(file.file)}" for file in report.files)
     if report.errors:
         yield from violation_lines(report.errors, choose_painter(colour=False))
-        yield "No plan can be made before that is put right in the manifests."
+        yield "Correct these errors in the manifests before the next plan."
     elif report.adopt or report.change:
         tail = "" if report.change else " Adopting writes only the ledger."
         yield f"{report.adopt} to adopt, {report.change} to change.{tail}"
     elif report.fields and not report.complete:
-        yield "What was not written is yours to put in its place."
+        yield "Values that were not written must be edited manually."
     elif not report.files:
-        reason = "the manifests state what is there"
+        reason = "the manifests match the cluster"
         if report.unapplied:
-            reason = "nothing moved on the cluster since it was applied"
+            reason = "nothing changed on the cluster since the last apply"
         yield f"Nothing to write: {reason}."
     if report.stated:
-        yield f"{count_noun(report.stated, 'resource')} stated by manifests already, and left alone."
+        yield f"{count_noun(report.stated, 'resource')} skipped: declared by manifests already."
 
 
 def _field_place(field: ReceivedField) -> str:

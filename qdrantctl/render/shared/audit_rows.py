@@ -1,4 +1,4 @@
-"""An audit's report in the words and the order that every format shares."""
+"""Lines of an audit report, in the order that every format shares."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ AUDIT_SIGNS = {
     Answer.PASS: "pass",
     Answer.NOT_APPLICABLE: "n/a",
 }
-"""What stands before a rule: the first of these that is true of anything it was asked of."""
+"""The sign before a rule. The first answer in this order that any of its verdicts has wins."""
 RESULTS = {
     Result.ENFORCED: "enforced",
     Result.NOT_ENFORCED: "NOT ENFORCED",
     Result.NOT_PROVABLE: "not provable",
 }
-PROOFS = "Caps, tried"
+PROOFS = "Limits, tested"
 
 
 def group_by_rule(audit: AuditReport) -> Iterator[tuple[str, AuditRule, list[Verdict]]]:
@@ -48,7 +48,7 @@ def group_by_rule(audit: AuditReport) -> Iterator[tuple[str, AuditRule, list[Ver
 
 
 def group_by_section(audit: AuditReport) -> dict[str, list[tuple[str, AuditRule, list[Verdict]]]]:
-    """The same under the heads of the checklist."""
+    """Every rule with its verdicts, by section of the checklist."""
     result: dict[str, list[tuple[str, AuditRule, list[Verdict]]]] = {}
     for rule, audit_rule, verdicts in group_by_rule(audit):
         result.setdefault(audit_rule.section, []).append((rule, audit_rule, verdicts))
@@ -62,14 +62,14 @@ def overall_answer(verdicts: list[Verdict]) -> Answer:
 
 
 def heaviest_severity(verdicts: list[Verdict]) -> Severity:
-    """The severity of a rule's heaviest finding."""
+    """The highest severity among the findings of a rule."""
     order = (Severity.ERROR, Severity.WARNING, Severity.NOTE)
     severities = {verdict.severity for verdict in verdicts if verdict.is_finding}
     return next(severity for severity in order if severity in severities)
 
 
 def verdict_lines(verdicts: list[Verdict]) -> Iterator[str]:
-    """What is said below a rule: each finding, and the rest in as few lines as possible."""
+    """The lines below a rule: each finding, then the other verdicts, merged where possible."""
     alike: dict[tuple[str, ...], list[Verdict]] = {}
     for verdict in verdicts:
         if verdict.is_finding:
@@ -88,7 +88,7 @@ def verdict_lines(verdicts: list[Verdict]) -> Iterator[str]:
 
 
 def _grouping_key(verdict: Verdict) -> tuple[str, ...]:
-    """What findings share that are told together: the same of collections without a manifest."""
+    """The key of findings that share a line: the same finding on unmanaged collections."""
     if isinstance(verdict.origin, Origin):
         return verdict.message, str(verdict.origin), str(verdict.subject)
     return verdict.message, verdict.severity
@@ -100,7 +100,7 @@ def _merge_lines(same: list[Verdict]) -> str:
 
 
 def finding_line(verdict: Verdict) -> str:
-    """One finding on one line: what it is about, what was found, where, and how it was seen."""
+    """One finding on one line: subject, message, place and the requests that showed it."""
     subject = f"{escape_line(verdict.subject)}: " if isinstance(verdict.subject, str) else ""
     place = f"  {escape_line(str(verdict.origin))}" if isinstance(verdict.origin, Origin) else ""
     requests = f"  ({', '.join(map(escape_line, verdict.requests))})" if verdict.requests else ""
@@ -108,12 +108,12 @@ def finding_line(verdict: Verdict) -> str:
 
 
 def remedy_line(rule: str, audit_rule: AuditRule) -> str:
-    """What to do, and where more is told."""
+    """What to do, and a link to the documentation."""
     return f"Do: {audit_rule.remedy} ({audit_docs_url(rule)})"
 
 
 def proof_line(proof: Proof) -> str:
-    """One cap that was tried, on one line."""
+    """One limit that was tested, on one line."""
     request = f"  ({escape_line(proof.request)})" if isinstance(proof.request, str) else ""
     value = format_value(proof.value, ("strict_mode_config",))
     cap = f"{format_path(proof.cap)}: {value}"
@@ -121,7 +121,7 @@ def proof_line(proof: Proof) -> str:
 
 
 def proof_lines(audit: AuditReport) -> dict[str, list[str]]:
-    """The lines of each collection's caps; empty without --prove."""
+    """The lines of each collection's limits; empty without --prove."""
     result: dict[str, list[str]] = {}
     for proof in audit.proofs if isinstance(audit.proofs, tuple) else ():
         result.setdefault(escape_line(proof.address), []).append(proof_line(proof))
@@ -129,7 +129,7 @@ def proof_lines(audit: AuditReport) -> dict[str, list[str]]:
 
 
 def audited_place(audit: AuditReport) -> str:
-    """Where was looked: `https://… (Qdrant 1.16.3)`, or the files alone."""
+    """What was audited: `https://… (Qdrant 1.16.3)`, or the files alone."""
     if not isinstance(audit.server, AuditedServer):
         return "files alone"
     version = f"Qdrant {audit.server.version}" if audit.server.version else "version unknown"
@@ -137,7 +137,7 @@ def audited_place(audit: AuditReport) -> str:
 
 
 def audit_summary(audit: AuditReport) -> str:
-    """The sum, fit for a log."""
+    """The totals in one line, for logs."""
     tally = audit.tally
     findings = (
         count_noun(tally.errors, "error"),

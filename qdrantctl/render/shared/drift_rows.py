@@ -1,4 +1,4 @@
-"""A drift report in words: its blocks, the rows of a resource and the sums. Every format's."""
+"""The blocks, rows and totals of a drift report, which every format shares."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ def drift_blocks(drift: Drift) -> Iterator[tuple[str, tuple[DriftedResource, ...
 
 
 def drift_remarks(drift: Drift) -> Iterator[str]:
-    """What is to be known beside the blocks, a line each."""
+    """Remarks that belong to no block, a line each."""
     if drift.lost and drift.not_applied is ABSENT:
         yield (
             f"The ledger on the cluster has no owner {escape_line(drift.owner)}: nothing was ever "
-            "applied by that name, or its records are gone."
+            "applied under that name, or its records are lost."
         )
     elif drift.lost:
         yield (
@@ -51,7 +51,7 @@ def drift_remarks(drift: Drift) -> Iterator[str]:
             "does not hold it. The next qdrantctl apply records what matches the manifests."
         )
     if drift.not_applied is ABSENT:
-        yield f"{NOT_APPLIED}: not compared, there are no manifests here."
+        yield f"{NOT_APPLIED}: not compared, no manifests were found."
     yield from (f"Note: {escape_line(note)}." for note in drift.notes)
 
 
@@ -65,23 +65,23 @@ def drift_headline(drift: Drift) -> str:
     more = ((counts.interrupted, "interrupted"), (counts.known, "in the baseline"))
     parts += [f"{number} {label}" for number, label in more if number]
     if drift.lost:
-        parts.append("the ledger is gone" if drift.not_applied is not ABSENT else "no such owner")
+        parts.append("the ledger is lost" if drift.not_applied is not ABSENT else "no such owner")
     return f"{'Drift' if drift.has_drift else 'No drift'}: {', '.join(parts)}."
 
 
 def drift_summary(drift: Drift) -> str:
-    """The same in one line of a log, that says whose drift and where."""
+    """The headline with owner and server, for logs."""
     verdict, _, counts = drift_headline(drift).partition(": ")
     return f"{verdict}: {escape_line(drift.owner)} on {escape_line(drift.server.url)}: {counts}"
 
 
 def drift_sign(resource: DriftedResource) -> str:
-    """What happened to a resource, in the signs of a plan."""
+    """The sign of a change to a resource, as in a plan."""
     return _SIGNS.get(resource.what, "~")
 
 
 def drift_suffix(resource: DriftedResource) -> str:
-    """What else is to be known of a resource, to be read after its address."""
+    """Further facts about a resource, printed after its address."""
     parts = [escape_line(resource.because)] if resource.because else []
     if isinstance(last_apply := resource.applied, LastApply):
         who = f" by {escape_line(last_apply.who)}" if last_apply.who else ""
@@ -92,7 +92,7 @@ def drift_suffix(resource: DriftedResource) -> str:
 
 
 def drift_field_rows(resource: DriftedResource) -> tuple[FieldRow, ...]:
-    """The fields of a resource: what was, and what is."""
+    """The fields of a resource: values before and now."""
     return tuple(_drift_row(field) for field in resource.fields)
 
 

@@ -1,4 +1,4 @@
-"""Keys and tokens in words. Text shows these lines as they are."""
+"""Lines of text about access keys and tokens."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def format_scope(access: Mapping[str, str]) -> str:
 
 
 def token_check_lines(token: CheckedToken) -> Iterator[str]:
-    """What a token claims, and a line for each thing that was tried."""
+    """What a token claims, and a line for each probe."""
     yield f"subject    {escape_line(token.subject) or 'none'}"
     yield f"scope      {format_scope(token.access)}"
     yield f"expires    {token.expires or 'never'}"
@@ -67,7 +67,7 @@ def token_check_lines(token: CheckedToken) -> Iterator[str]:
         yield f"! {warning}"
     yield ""
     if token.refused:
-        yield f"The cluster refuses it: {token.refused}."
+        yield f"The cluster refuses the token: {token.refused}."
         return
     width = max((len(_probe_name(probe)) for probe in token.probes), default=0)
     longest = max((len(probe.action) for probe in token.probes), default=0)
@@ -76,7 +76,8 @@ def token_check_lines(token: CheckedToken) -> Iterator[str]:
     names = [escape_line(name) for name in token.access if name != "*"]
     if names:
         yield ""
-        yield f"Names are literal: by any other than {', '.join(names)} it is refused with 403."
+        allowed = ", ".join(names)
+        yield f"Names are literal: under any name but {allowed} the token is refused with 403."
 
 
 def rotation_lines(rotation: ApiKeyRotation) -> Iterator[str]:
@@ -89,14 +90,17 @@ def rotation_lines(rotation: ApiKeyRotation) -> Iterator[str]:
     for token in rotation.broken:
         yield (
             f"- {escape_line(token.owner)} {escape_line(token.name)}, generation "
-            f"{token.generation}, which would "
-            f"hold until {token.expires}"
+            f"{token.generation}, which "
+            f"would be valid until {token.expires}"
         )
     yield ""
     if rotation.rolling:
         yield "This server accepts a second key, alt_api_key, so no client is interrupted:"
     else:
-        yield "This server takes one key (two need 1.17), so there is a gap. The shortest:"
+        yield (
+            "This server accepts one key (two need 1.17), so clients are interrupted. "
+            "The shortest way:"
+        )
     for number, step in enumerate(rotation.steps, 1):
         yield f"{number}. {step}"
 
@@ -107,6 +111,6 @@ def _probe_name(probe: TokenProbe) -> str:
 
 def _probe_answer(probe: TokenProbe) -> str:
     if probe.allowed is None:
-        return "not known: it is not there, or did not answer"
+        return "unknown: it does not exist, or did not respond"
     word = "allowed" if probe.allowed else "refused"
     return word if probe.allowed is probe.claimed else f"{word}, though it claims otherwise"

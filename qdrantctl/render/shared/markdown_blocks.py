@@ -1,4 +1,4 @@
-"""Markdown that nothing can break out of, and the choice of blocks that fit a size."""
+"""Markdown whose contents cannot escape it, and the choice of blocks that fit a size."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class MarkdownBlock:
     """The lowest are the last to be cut."""
     full: str
     short: str = ""
-    """What stands for it where all of it does not fit."""
+    """A replacement that is used if the full text does not fit."""
     of: str = ""
-    """What the reader misses without it: `change`, `message`; empty for what is not counted."""
+    """What the reader misses without it: `change` or `message`; empty if it is not counted."""
 
 
 def code_span(text: str) -> str:
-    """`text` as a code span, in which no HTML, mention or link is anything but its letters."""
+    """`text` as a code span, in which HTML, mentions and links have no effect."""
     text = escape_line(text)
     ticks = "`" * (_longest_run(text) + 1)
     space = " " if "`" in text or text[:1] == " " or text[-1:] == " " else ""
@@ -47,7 +47,7 @@ def folded_block(title: str, lines: Iterable[str]) -> str:
 def comment_marker(command: str, project: str, environment: str) -> str:
     """An HTML comment by which a bot finds its own comment.
 
-    `--` must not stand in a comment. No name holds a `~`, so it takes the place of every second
+    `--` is not allowed in a comment. No name holds a `~`, so it takes the place of every second
     dash and the marker stays as long, and as unambiguous, as the names.
     """
     names = f"project={_comment_name(project)} environment={_comment_name(environment)}"
@@ -57,7 +57,7 @@ def comment_marker(command: str, project: str, environment: str) -> str:
 def fit_blocks(
     marker: str, title: str, blocks: Sequence[MarkdownBlock], max_bytes: int, command: str = "plan"
 ) -> str:
-    """Marker, title and as many blocks as fit; what is missing is told in the last line."""
+    """Marker, title and as many blocks as fit; the last line counts missing blocks."""
     whole = _join_parts([marker, title, *(block.full for block in blocks)])
     if _byte_size(whole) <= max_bytes:
         return whole
@@ -77,7 +77,7 @@ def fit_blocks(
 
 
 def _choose_blocks(blocks: Sequence[MarkdownBlock], budget: int) -> list[str]:
-    """All of a block, its short form or nothing, for each; room goes to the lowest rank first."""
+    """All of a block, its short form or nothing, for each; the lowest ranks come first."""
     texts = [""] * len(blocks)
     for number in sorted(range(len(blocks)), key=lambda number: blocks[number].rank):
         for text in (blocks[number].full, blocks[number].short):
@@ -90,7 +90,7 @@ def _choose_blocks(blocks: Sequence[MarkdownBlock], budget: int) -> list[str]:
 
 
 def _cut_notice(changes: int, messages: int, brief: int, max_bytes: int, command: str) -> str:
-    """What was cut. Larger numbers never make it shorter."""
+    """Counts of omitted parts. Larger numbers never make it shorter."""
     counts = (
         (changes, "change", "not shown"),
         (brief, "change", "shown without fields"),
@@ -102,7 +102,7 @@ def _cut_notice(changes: int, messages: int, brief: int, max_bytes: int, command
 
 
 def _smallest_text(marker: str, title: str, cut: str, max_bytes: int) -> str:
-    """Where there is room for hardly more than the marker."""
+    """The document for a limit that leaves space for little more than the marker."""
     with_title = f"{marker}\n{title}\n\n{cut}\n"
     return with_title if _byte_size(with_title) <= max_bytes else f"{marker}\n{cut}\n"
 

@@ -1,4 +1,4 @@
-"""A change in words: its sign and heading, and a row for each field. Text and markdown share it."""
+"""A change as a sign, a heading and a row for each field, shared by text and markdown."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from qdrantctl.model.change import Action, Cause, Change, FieldChange
 from qdrantctl.model.field_rule import ABSENT, Effect
 from qdrantctl.model.resource import Origin
-from qdrantctl.model.snapshots.snapshot import restore_command as command
+from qdrantctl.model.snapshots.snapshot import restore_command
 from qdrantctl.model.step import Snapshot, TakeSet
 from qdrantctl.render.shared.ansi import Paint, paint_plain
 from qdrantctl.render.shared.escape import escape_line, format_path, format_value
@@ -43,18 +43,18 @@ _WIDEST = 48
 
 @dataclass(frozen=True, slots=True)
 class FieldRow:
-    """One field of a change: what happens to it, why, and who asks for it."""
+    """One field of a change: its values, the reasons, and the place that declares it."""
 
     sign: str
     path: str
     change: str
-    """`: 16 -> 32`, or `= 32` where nothing was."""
+    """`: 16 -> 32`, or `= 32` for a field without a previous value."""
     notes: tuple[str, ...]
     place: str
 
 
 def change_heading(change: Change) -> str:
-    """What will become of a resource, to be read after its address."""
+    """What apply will do to a resource, printed after its address."""
     if change.action is not Action.ADOPT:
         return _HEADINGS[change.action]
     if change.steps:
@@ -63,25 +63,25 @@ def change_heading(change: Change) -> str:
 
 
 def change_reason(change: Change) -> str:
-    """Why, unless a field of the change says the same; empty where there is nothing to say."""
+    """The reason, unless a field of the change gives the same; empty without one."""
     is_repeated = any(f.because and change.because.endswith(f.because) for f in change.fields)
     return "" if is_repeated else escape_line(change.because)
 
 
 def snapshot_note(change: Change, environment: str) -> str:
-    """Where snapshots go, or what is done before points are destroyed; empty where nothing is."""
+    """Where snapshots are stored, or that one is taken before points are destroyed; or empty."""
     snapshots = [step.snapshot for step in change.steps]
     if sets := [snapshot for snapshot in snapshots if isinstance(snapshot, TakeSet)]:
         destinations = dict.fromkeys(url for snapshot in sets for url in snapshot.to)
         return f"to {escape_line(', '.join(destinations))}"
     if not any(isinstance(snapshot, Snapshot) for snapshot in snapshots):
         return ""
-    restore = escape_line(command(change.address, environment=environment))
+    restore = escape_line(restore_command(change.address, environment=environment))
     return f"a snapshot is taken first; restore with: {restore}"
 
 
 def origin_text(origin: object) -> str:
-    """`file:line`; empty where nothing states it."""
+    """`file:line`; empty for a value without a place."""
     return escape_line(str(origin)) if isinstance(origin, Origin) else ""
 
 
@@ -93,7 +93,7 @@ def change_rows(change: Change) -> tuple[FieldRow, ...]:
 
 
 def align_rows(rows: Sequence[FieldRow], paint: Paint = paint_plain) -> list[str]:
-    """Rows as lines, the cells of each column under each other."""
+    """Rows as lines with aligned columns."""
     cells = [
         (
             (row.sign, row.sign),
@@ -115,7 +115,7 @@ def align_rows(rows: Sequence[FieldRow], paint: Paint = paint_plain) -> list[str
             if text:
                 text_line += gap + paint(text, tone)
                 gap = ""
-            # The space is owed, and paid only when something follows.
+            # The gap is written only if another cell follows.
             gap += " " * (max(width - len(text), 0) + bool(width or text))
         lines.append(text_line)
     return lines
@@ -143,9 +143,9 @@ def _field_notes(field: FieldChange, action: Action) -> list[str]:
     if field.effect is Effect.REPLACE:
         because = f"forces replacement: {because}" if because else "forces replacement"
     elif action is Action.REPLACE and field.effect is Effect.KEPT:
-        because = "not stated, so the new one does not have it"
+        because = "not declared, so it is not recreated"
     elif action is Action.REPLACE and field.effect is not Effect.REFUSED:
-        because = ""  # what a change in place would cost is not what happens
+        because = ""  # the reason concerns an update in place, which does not happen
     elif field.effect is Effect.REBUILD:
         because = because or "re-indexes"
     notes = [because] if because else []

@@ -19,7 +19,7 @@ _SHORT_COMMIT = 12
 
 
 def resource_facts(view: ResourceView) -> Iterator[str]:
-    """What is known of the resource beside its settings."""
+    """Owner, state and aliases of the resource."""
     owner = f"managed by {escape_line(view.owner)}" if view.recorded is not None else "not managed"
     version = f", schema version {view.schema_version}" if view.recorded is not None else ""
     yield f"{escape_line(view.address)}: {owner}{version}"
@@ -34,7 +34,7 @@ def resource_facts(view: ResourceView) -> Iterator[str]:
 
 
 def comparison_table(view: ResourceView) -> Iterator[str]:
-    """Every setting, recorded and live; `!` where what was applied is not what is there."""
+    """Every setting, recorded and live; `!` marks a live value that differs."""
     recorded, live = dict(_flat_values(view.recorded or {})), dict(_flat_values(view.live or {}))
     rows = [("", "setting", "recorded", "live")]
     for path in [*live, *(path for path in recorded if path not in live)]:
@@ -61,7 +61,7 @@ def _comparison_cell(value: Json, path: Path) -> str:
 
 
 def history_lines(entries: Iterable[HistoryEntry]) -> Iterator[str]:
-    """One line an apply."""
+    """One line for each apply."""
     for entry in entries:
         commit = f" at {escape_line(entry.commit[:_SHORT_COMMIT])}" if entry.commit else ""
         run = f" ({escape_line(entry.run)})" if entry.run else ""
@@ -70,7 +70,7 @@ def history_lines(entries: Iterable[HistoryEntry]) -> Iterator[str]:
         when, who = escape_line(entry.when), escape_line(entry.who)
         yield f"{when}  {action}, {version}, by {who}{commit}{run}"
         if entry.way_back:
-            yield f"  restore what it was before: {escape_line(entry.way_back)}"
+            yield f"  restore its previous state: {escape_line(entry.way_back)}"
 
 
 def _flat_values(tree: Mapping[str, Json], above: Path = ()) -> Iterator[tuple[Path, Json]]:

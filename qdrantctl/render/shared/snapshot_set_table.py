@@ -1,4 +1,4 @@
-"""Sets at destinations as lines."""
+"""A table of snapshot sets."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ _SET_HEAD = ("set", "owner", "taken", "age", "bytes", "state", "kept by", "verif
 
 
 def set_table(sets: Iterable[SnapshotSet], now: datetime) -> Iterator[str]:
-    """A line for each set, its columns under each other, and the sum."""
+    """A line for each set with aligned columns, and a line with the totals."""
     all_sets = list(sets)
+    size = sum(snapshot_set.size for snapshot_set in all_sets)
     rows = [_SET_HEAD, *(_set_row(snapshot_set, now) for snapshot_set in all_sets)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_SET_HEAD))]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         yield "  ".join(cells).rstrip()
-    yield f"{len(all_sets)} set{'s' * (len(all_sets) != 1)}, {sum(s.size for s in all_sets):,} bytes"
+    yield f"{len(all_sets)} set{'s' * (len(all_sets) != 1)}, {size:,} bytes"
 
 
 def _set_row(snapshot_set: SnapshotSet, now: datetime) -> tuple[str, ...]:
-    manifest, verification = snapshot_set.any_manifest, snapshot_set.verified
+    manifest = snapshot_set.any_manifest
     is_complete = snapshot_set.state == "complete"
     return (
         escape_line(f"{manifest.address}@{manifest.id}" if is_complete and manifest
@@ -34,9 +35,17 @@ def _set_row(snapshot_set: SnapshotSet, now: datetime) -> tuple[str, ...]:
         f"{snapshot_set.size:,}",
         snapshot_set.state,
         escape_line(", ".join(snapshot_set.kept_by)),
-        (f"{verification.when:%Y-%m-%d}" if verification.good else "failed") if verification else "",
+        _verification_cell(snapshot_set),
         escape_line(snapshot_set.destination),
     )  # fmt: skip
+
+
+def _verification_cell(snapshot_set: SnapshotSet) -> str:
+    """The date of a good verification; empty for a set that was not verified."""
+    verification = snapshot_set.verified
+    if not verification:
+        return ""
+    return f"{verification.when:%Y-%m-%d}" if verification.good else "failed"
 
 
 def format_age(length: timedelta) -> str:

@@ -1,4 +1,4 @@
-"""Snapshots as lines: what there is, and what to do once one is a collection again."""
+"""A table of snapshots, and notes on a restored collection."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from qdrantctl.model.snapshots.snapshot import SnapshotListing, SnapshotRecord
 from qdrantctl.render.shared.escape import escape_line
 
 _CHECKSUM = 12
-_STATES = {True: "listed", False: "no longer there", None: "not listed"}
+_STATES = {True: "listed", False: "missing", None: "not listed"}
 
 
 def snapshot_table(snapshots: Iterable[SnapshotListing]) -> Iterator[str]:
-    """A line for each file, its columns under each other."""
+    """A line for each file, with aligned columns."""
     rows = [("snapshot", "created", "bytes", "sha256", "node", "owner", "state")]
     rows += [
         (
@@ -40,7 +40,7 @@ def snapshot_table(snapshots: Iterable[SnapshotListing]) -> Iterator[str]:
 
 
 def _creation_time(snapshot_id: str) -> str:
-    """The time that is the id of a snapshot, as servers tell of it; of any other nothing."""
+    """The time in the id of a snapshot, in the notation of servers; empty if the id is no time."""
     with suppress(ValueError):
         return datetime.strptime(snapshot_id, "%Y-%m-%d-%H-%M-%S").isoformat()
     return ""
@@ -49,9 +49,9 @@ def _creation_time(snapshot_id: str) -> str:
 def restored_notes(
     name: str, record: SnapshotRecord, aliases: Iterable[str], *, managed: bool
 ) -> Iterator[str]:
-    """What is to be known of a collection that was made of a snapshot.
+    """Notes on a collection that was restored from a snapshot.
 
-    `left` are aliases that stood for it then and do not now.
+    `aliases` pointed at it when the snapshot was taken, and do not now.
     """
     points = f"{record.points:,} point{'s' * (record.points != 1)}"
     comparison = (
@@ -59,12 +59,12 @@ def restored_notes(
     )
     yield f"{escape_line(name)} holds {points}, {comparison}."
     if managed:
-        yield "It is recorded as what was applied then; a plan shows what has come since."
+        yield "Its ledger entry is the one of that time; a plan shows later changes."
     else:
         yield "It is unmanaged until a manifest declares it; `apply` will not delete it."
     for number, alias in enumerate(aliases):
         if not number:
-            yield "These aliases stood for it; --with-aliases or a manifest puts them back:"
+            yield "These aliases pointed at it; --with-aliases or a manifest restores them:"
         manifest = {
             "apiVersion": "qdrantctl/v1",
             "kind": "Alias",

@@ -1,4 +1,4 @@
-"""The sentences that count: what a plan would do, what was done of it. The same in every format."""
+"""Summaries of plans and reports in sentences. Every format prints the same ones."""
 
 from __future__ import annotations
 
@@ -31,12 +31,14 @@ REGISTRY_NOTE = (
     "revoked depends on it, and is refused where it is missing"
 )
 NO_CHANGES = "No changes. The cluster matches the manifests."
-AS_COMMITTED = "No changes. The manifests ask what the committed state says."
-KEPT = "No changes. What was changed outside qdrantctl stays as it is."
+AS_COMMITTED = "No changes. The manifests match the committed state."
+KEPT = "No changes. Changes made outside qdrantctl are kept."
 _NEXT = {
     "apply": "The next qdrantctl apply finishes the rest.",
     "snapshots run": "The next qdrantctl snapshots run finishes the rest.",
-    "snapshots restore": "Restore it again; what this one has left is named with --allow-replace.",
+    "snapshots restore": (
+        "Restore it again, with --allow-replace for a collection that this restore left incomplete."
+    ),
 }
 NOTHING_DUE = "Nothing is due."
 
@@ -68,7 +70,7 @@ def plan_summary(plan: Plan) -> str:
 
 
 def offline_note(plan: Plan, named: Callable[[str], str] = escape_line) -> str:
-    """Said of an offline plan: with what it was compared, and what it cannot know."""
+    """What an offline plan was compared with, and what is unknown to it; empty for other plans."""
     if not isinstance(plan.offline, OfflineSource):
         return ""
     ref, commit = plan.offline.ref, plan.offline.commit
@@ -76,18 +78,18 @@ def offline_note(plan: Plan, named: Callable[[str], str] = escape_line) -> str:
     where = f" at {named(ref)}{sha}" if commit else ""
     return (
         f"Compared with the committed state{where}, not with a cluster: "
-        "points, drift and what the server can do are not known."
+        "points, drift and the features of the server are unknown."
     )
 
 
 def preparation_note(plan: Plan) -> list[str]:
-    """What is made before the first change."""
+    """The internal collections that are created before the first change."""
     paths = [call.path for call in list_calls(plan.prepare) if not call.path.endswith("/index")]
     return [REGISTRY_NOTE if path.endswith("_keys") else LEDGER_NOTE for path in paths]
 
 
 def blocked_note(plan: Plan) -> str:
-    """That apply would do nothing, and how to go on; empty for a plan that may be applied."""
+    """Why apply would make no changes, and how to proceed; empty for a plan that can be applied."""
     refused, errors = plan.summary.refused, len(plan.blocking)
     if not refused and not errors:
         return ""
@@ -108,7 +110,7 @@ def unmanaged_note(plan: Plan) -> str:
 
 
 def report_summary(report: Report) -> str:
-    """`Apply complete! 2 added, 1 changed, 0 destroyed.` Counts what was done and seen."""
+    """`Apply complete! 2 added, 1 changed, 0 destroyed.` Counts verified outcomes."""
 
     def done(*actions: Action) -> int:
         return report.count(OutcomeStatus.DONE, *actions)
@@ -125,7 +127,7 @@ def report_summary(report: Report) -> str:
             (done(Action.ADOPT), "adopted"),
             (done(Action.FORGET), "forgotten"),
             (report.count(OutcomeStatus.FAILED), "failed"),
-            (report.count(OutcomeStatus.NOT_TAKEN), "not taken"),
+            (report.count(OutcomeStatus.NOT_TAKEN), "ignored by the server"),
             (report.count(OutcomeStatus.NOT_REACHED), "not reached"),
         ),
     ]
@@ -163,22 +165,26 @@ def _sum_sets(sets: list[StoredSet], word: str) -> str:
 
 
 def stored_lines(outcome: Outcome) -> list[str]:
-    """The sets that a run has put somewhere or removed, a line each."""
+    """The sets that a run has stored or removed, a line each."""
     return [
-        f"{sign} {escape_line(f'{snapshot_set.address}@{snapshot_set.id}' if snapshot_set.id else snapshot_set.folder)}, "
-        f"{snapshot_set.size:,} bytes, {word} {escape_line(snapshot_set.destination)}"
+        f"{sign} {escape_line(_set_name(snapshot_set))}, {snapshot_set.size:,} bytes, "
+        f"{word} {escape_line(snapshot_set.destination)}"
         for sign, word, sets in (("+", "to", outcome.taken), ("-", "from", outcome.removed))
         for snapshot_set in sets
     ]
 
 
+def _set_name(snapshot_set: StoredSet) -> str:
+    return f"{snapshot_set.address}@{snapshot_set.id}" if snapshot_set.id else snapshot_set.folder
+
+
 def continuation_note(report: Report) -> str:
-    """How what was not done is done after all."""
+    """How to complete an incomplete command."""
     return _NEXT[report.command]
 
 
 def restore_lines(report: Report) -> list[str]:
-    """How what was destroyed is had again, a line each."""
+    """How to restore each destroyed collection, a line each."""
     return [
         f"To restore {escape_line(outcome.address)} as it was: {escape_line(outcome.way_back)}"
         for outcome in report.outcomes
@@ -187,7 +193,7 @@ def restore_lines(report: Report) -> list[str]:
 
 
 def outcome_sentence(outcome: Outcome) -> str:
-    """What became of one resource, in one line."""
+    """The outcome of one resource, in one line."""
     address = escape_line(outcome.address)
     past, noun = _DONE[outcome.action]
     differences = escape_line("; ".join(outcome.missed))
@@ -204,7 +210,7 @@ def outcome_sentence(outcome: Outcome) -> str:
         differences = differences or escape_line(outcome.error)
         return f"{address}: accepted but not applied by the server: {differences}"
     failed = f"{address}: {noun} failed: {escape_line(outcome.error)}"
-    return f"{failed} Not there: {differences}" if differences else failed
+    return f"{failed} Not applied: {differences}" if differences else failed
 
 
 def _report_ending(report: Report) -> str:

@@ -57,7 +57,7 @@ def test_a_file_of_a_set_is_listed_once(node, shop, kept):
     time.sleep(1)  # one of the same second has the same name
     made = asked(node, "POST", "/collections/products/snapshots?wait=true")
     told = shop.run(node, "snapshots", "list").out
-    upper, beneath = told.split("Snapshots of no set, ")
+    upper, beneath = told.split("Snapshots outside sets, ")
     assert "sets, " in upper
     assert made["name"] in beneath
     assert file.name not in beneath
