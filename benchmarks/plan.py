@@ -62,7 +62,7 @@ def _growth_row(smallest: Path, few: Path, many: Path) -> Row:
 
 
 def _progress_row(project: Path) -> Row:
-    """From the start of the process to the first words on a terminal."""
+    """The time from the start of the process to the first output on a terminal."""
     delay = statistics.median(_first_output_delay(project) for _ in range(11))
     task = "first progress of `plan` on a terminal"
     return Row(task, seconds(delay), "", "", seconds(PATIENCE), delay <= PATIENCE)

@@ -83,7 +83,7 @@ class ApplyArgs(PlanningArgs, LeaseArgs):
 def command(args: ApplyArgs) -> int:
     """Carry out the planned changes, and verify them on the server.
 
-    With PLANFILE, apply a plan saved with `plan --out`. No confirmation is asked. If the cluster
+    With PLANFILE, apply a plan saved with `plan --out`. There is no prompt. If the cluster
     has changed since the plan was saved, nothing is applied.
 
     One apply runs at a time for each environment of a project; while another one is running, the

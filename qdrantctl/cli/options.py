@@ -116,7 +116,7 @@ max_bytes_option = option(
     show_default=True, metavar="N", help="Cut a markdown document to at most N bytes.",
 )  # fmt: skip
 auto_approve_option = option(
-    "--auto-approve", group=CONSENT, is_flag=True, help="Do not ask for confirmation."
+    "--auto-approve", group=CONSENT, is_flag=True, help="Skip the prompt for approval."
 )
 
 

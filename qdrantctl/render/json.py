@@ -113,7 +113,7 @@ def verification(report: VerificationReport, _: Style = PLAIN) -> str:
 
 
 def violations(violations: Sequence[Violation], _: Style = PLAIN) -> str:
-    """Broken rules as JSON."""
+    """Violations as JSON."""
     reported = [v.model_dump(mode="json") for v in violations if v.severity in REPORTED]
     errors = count(violations, Severity.ERROR)
     return render_json(

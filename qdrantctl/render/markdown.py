@@ -37,7 +37,7 @@ from qdrantctl.render.shared.plan_rows import (
 )
 from qdrantctl.render.shared.style import PLAIN, Style
 
-_FIRST = (Action.DELETE, Action.REPLACE, Action.REFUSED)
+_DANGEROUS_ACTIONS = (Action.DELETE, Action.REPLACE, Action.REFUSED)
 """Actions that a reviewer must not miss, in this order."""
 _MOST_NAMES = 100
 """Names that a list shows; further names are counted."""
@@ -154,7 +154,7 @@ def _drift_blocks(drift: Drift) -> Iterator[MarkdownBlock]:
             full = f"{head}\n\n{code_fence(lines, 'diff')}" if lines else head
             yield MarkdownBlock(rank, full, head, "change")
     for remark in drift_rows.drift_remarks(drift):
-        yield MarkdownBlock(_ERROR, code_fence([remark], "text"), of="message")
+        yield MarkdownBlock(_ERROR, code_fence([remark], "text"), counted_as="message")
 
 
 def _plan_blocks(plan: Plan) -> Iterator[MarkdownBlock]:
@@ -169,17 +169,17 @@ def _plan_blocks(plan: Plan) -> Iterator[MarkdownBlock]:
         )
     for note in summaries.preparation_note(plan):
         yield MarkdownBlock(_NOTICE, f"{note[0].upper()}{note[1:]}.")
-    for action in _FIRST:
+    for action in _DANGEROUS_ACTIONS:
         for change in plan.changes:
             if change.action is action:
                 yield _change_block(change, _DANGER, plan.environment)
     for change in plan.changes:
-        if change.action not in (*_FIRST, Action.NOOP):
+        if change.action not in (*_DANGEROUS_ACTIONS, Action.NOOP):
             yield _change_block(change, _CHANGE, plan.environment)
     for violation in plan.violations:
         rank = _ERROR if violation.severity is Severity.ERROR else _REMARK
         for entry in violation_lines([violation], paint_plain):
-            yield MarkdownBlock(rank, code_fence(entry.split("\n"), "text"), of="message")
+            yield MarkdownBlock(rank, code_fence(entry.split("\n"), "text"), counted_as="message")
     if why := summaries.blocked_note(plan):
         yield MarkdownBlock(_NOTICE, f"**{why}**")
     idle = [_idle_line(change) for change in plan.changes if change.action is Action.NOOP]
@@ -199,7 +199,7 @@ def _change_block(change: Change, rank: int, environment: str) -> MarkdownBlock:
     above = (origin_text(change.origin), change_reason(change), snapshot_note(change, environment))
     lines = [*(f"# {word}" for word in above if word), *align_rows(change_rows(change))]
     if not lines:
-        return MarkdownBlock(rank, title, of="change")
+        return MarkdownBlock(rank, title, counted_as="change")
     return MarkdownBlock(rank, f"{title}\n\n{code_fence(lines, 'diff')}", title, "change")
 
 
@@ -212,6 +212,6 @@ def _owner_title(document: Plan | Report | Drift | AuditReport) -> str:
 
 
 def _first_names(names: list[str]) -> list[str]:
-    """The first of many lines, and how many more there are."""
+    """At most the first lines, and the number of further ones."""
     more = len(names) - _MOST_NAMES
     return names if more <= 0 else [*names[:_MOST_NAMES], f"… and {more} more"]

@@ -45,7 +45,7 @@ from qdrantctl.render.shared.snapshot_set_table import set_table
 from qdrantctl.render.shared.snapshot_table import restored_notes, snapshot_table
 from qdrantctl.render.shared.style import PLAIN, Style
 
-_UNDER = " " * 15
+_RULE_INDENT = " " * 15
 """Indents the lines below a rule of the audit."""
 OTHER_SNAPSHOTS = (
     "\nSnapshots outside sets, taken before points were destroyed or by another user:\n"
@@ -217,7 +217,7 @@ def api_key_rotation(rotation: ApiKeyRotation, _: Style = PLAIN) -> str:
 
 
 def violations(violations: Sequence[Violation], style: Style = PLAIN) -> str:
-    """Broken rules with their places, and how many there are."""
+    """Violations with their places, and their number."""
     return violations_text(violations, colour=style.colour)
 
 
@@ -299,8 +299,8 @@ def _audit_lines(audit: AuditReport, paint: Paint) -> Iterator[str]:
             below = list(audit_rows.verdict_lines(verdicts))
             tail = f": {below.pop()}" if not failed and len(below) == 1 else severity
             lines.append(f"  {sign}  {rule}  {audit_rule.title}{tail}")
-            lines += [f"{_UNDER}{line}" for line in below]
-            lines += [f"{_UNDER}{audit_rows.remedy_line(rule, audit_rule)}"] if failed else []
+            lines += [f"{_RULE_INDENT}{line}" for line in below]
+            lines += [f"{_RULE_INDENT}{audit_rows.remedy_line(rule, audit_rule)}"] if failed else []
         yield "\n".join(lines)
     if proofs := audit_rows.proof_lines(audit):
         lines = [paint(audit_rows.PROOFS, "strong")]

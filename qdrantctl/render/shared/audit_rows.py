@@ -75,7 +75,8 @@ def verdict_lines(verdicts: list[Verdict]) -> Iterator[str]:
         if verdict.is_finding:
             alike.setdefault(_grouping_key(verdict), []).append(verdict)
     yield from (
-        finding_line(same[0]) if len(same) == 1 else _merge_lines(same) for same in alike.values()
+        finding_line(group[0]) if len(group) == 1 else _merge_lines(group)
+        for group in alike.values()
     )
     counts = Counter((v.answer, v.message) for v in verdicts if not v.is_finding)
     passes = [count for (answer, _), count in counts.items() if answer is Answer.PASS]
@@ -94,9 +95,9 @@ def _grouping_key(verdict: Verdict) -> tuple[str, ...]:
     return verdict.message, verdict.severity
 
 
-def _merge_lines(same: list[Verdict]) -> str:
-    names = [verdict.subject for verdict in same if isinstance(verdict.subject, str)]
-    return f"{join_names(names)}: {escape_line(same[0].message)}"
+def _merge_lines(group: list[Verdict]) -> str:
+    names = [verdict.subject for verdict in group if isinstance(verdict.subject, str)]
+    return f"{join_names(names)}: {escape_line(group[0].message)}"
 
 
 def finding_line(verdict: Verdict) -> str:

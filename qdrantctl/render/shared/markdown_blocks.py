@@ -19,7 +19,7 @@ class MarkdownBlock:
     full: str
     short: str = ""
     """A replacement that is used if the full text does not fit."""
-    of: str = ""
+    counted_as: str = ""
     """What the reader misses without it: `change` or `message`; empty if it is not counted."""
 
 
@@ -61,7 +61,7 @@ def fit_blocks(
     whole = _join_parts([marker, title, *(block.full for block in blocks)])
     if _byte_size(whole) <= max_bytes:
         return whole
-    totals = Counter(block.of for block in blocks)
+    totals = Counter(block.counted_as for block in blocks)
     most = _cut_notice(totals["change"], totals["message"], totals["change"], max_bytes, command)
     budget = max_bytes - _byte_size(_join_parts([marker, title, most]))
     if budget < 0:
@@ -70,8 +70,10 @@ def fit_blocks(
         )
     texts = _choose_blocks(blocks, budget)
     pairs = list(zip(blocks, texts, strict=True))
-    cut = Counter(block.of for block, text in pairs if not text)
-    brief = sum(block.of == "change" and text not in ("", block.full) for block, text in pairs)
+    cut = Counter(block.counted_as for block, text in pairs if not text)
+    brief = sum(
+        block.counted_as == "change" and text not in ("", block.full) for block, text in pairs
+    )
     tail = _cut_notice(cut["change"], cut["message"], brief, max_bytes, command)
     return _join_parts([marker, title, *filter(None, texts), tail])
 

@@ -36,9 +36,9 @@ _HEADINGS = {
     Action.REFUSED: "is refused: it cannot be done",
 }
 
-_OUTSIDE = "changed outside qdrantctl"
-_WIDEST = 48
-"""A longer cell pushes its own line only."""
+_EXTERNAL_CHANGE = "changed outside qdrantctl"
+_MAX_CELL_WIDTH = 48
+"""Longer cells do not widen their column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ def align_rows(rows: Sequence[FieldRow], paint: Paint = paint_plain) -> list[str
         for row in rows
     ]
     widths = [
-        max((len(text) for text, _ in column if len(text) <= _WIDEST), default=0)
+        max((len(text) for text, _ in column if len(text) <= _MAX_CELL_WIDTH), default=0)
         for column in zip(*cells, strict=True)
     ]
     lines: list[str] = []
@@ -152,6 +152,8 @@ def _field_notes(field: FieldChange, action: Action) -> list[str]:
     if isinstance(field.direction, str) and field.effect in (Effect.UPDATE, Effect.REBUILD):
         notes.append(field.direction)
     if field.cause in (Cause.DRIFT, Cause.BOTH):
-        was = f"was {format_value(field.recorded, field.path)}"
-        notes.append(was if because.startswith(_OUTSIDE) else f"{_OUTSIDE}: {was}")
+        previous = f"was {format_value(field.recorded, field.path)}"
+        notes.append(
+            previous if because.startswith(_EXTERNAL_CHANGE) else f"{_EXTERNAL_CHANGE}: {previous}"
+        )
     return notes

@@ -11,7 +11,7 @@ from qdrantctl.model.report import Outcome, OutcomeStatus, Report, StoredSet
 from qdrantctl.model.step import list_calls
 from qdrantctl.render.shared.escape import count_noun, escape_line, join_names
 
-_DONE = {
+_ACTION_WORDS = {
     Action.CREATE: ("created", "creation"),
     Action.UPDATE: ("updated", "update"),
     Action.REPLACE: ("replaced", "replacement"),
@@ -22,8 +22,8 @@ _DONE = {
     Action.NOOP: ("unchanged", "check"),
     Action.REFUSED: ("refused", "change"),
 }
-_COMMIT_FORM = 12
-_MOVED = (Cause.DRIFT, Cause.BOTH)
+_SHORT_COMMIT = 12
+_DRIFT_CAUSES = (Cause.DRIFT, Cause.BOTH)
 
 LEDGER_NOTE = "the ledger (collection _qdrantctl) will be created"
 REGISTRY_NOTE = (
@@ -33,7 +33,7 @@ REGISTRY_NOTE = (
 NO_CHANGES = "No changes. The cluster matches the manifests."
 AS_COMMITTED = "No changes. The manifests match the committed state."
 KEPT = "No changes. Changes made outside qdrantctl are kept."
-_NEXT = {
+_CONTINUATIONS = {
     "apply": "The next qdrantctl apply finishes the rest.",
     "snapshots run": "The next qdrantctl snapshots run finishes the rest.",
     "snapshots restore": (
@@ -52,7 +52,9 @@ def plan_summary(plan: Plan) -> str:
     if not counts.changes and not counts.refused:
         if offline:
             return AS_COMMITTED
-        keeps_drift = any(c.action is Action.NOOP and c.cause in _MOVED for c in plan.changes)
+        keeps_drift = any(
+            c.action is Action.NOOP and c.cause in _DRIFT_CAUSES for c in plan.changes
+        )
         return KEPT if keeps_drift else NO_CHANGES
     parts = [
         *_stated_note(
@@ -63,10 +65,13 @@ def plan_summary(plan: Plan) -> str:
         f"{counts.delete + counts.replace} to destroy",
         *_stated_note((counts.refused, "refused")),
     ]
-    only = counts.adopt == counts.changes + counts.refused
-    free = only and not offline and not any(change.steps for change in plan.changes)
+    only_adopts = counts.adopt == counts.changes + counts.refused
+    has_steps = any(change.steps for change in plan.changes)
+    ledger_only = only_adopts and not offline and not has_steps
     word = "Offline plan" if offline else "Plan"
-    return f"{word}: {', '.join(parts)}." + (" Adopting writes only the ledger." if free else "")
+    return f"{word}: {', '.join(parts)}." + (
+        " Adopting writes only the ledger." if ledger_only else ""
+    )
 
 
 def offline_note(plan: Plan, named: Callable[[str], str] = escape_line) -> str:
@@ -74,10 +79,10 @@ def offline_note(plan: Plan, named: Callable[[str], str] = escape_line) -> str:
     if not isinstance(plan.offline, OfflineSource):
         return ""
     ref, commit = plan.offline.ref, plan.offline.commit
-    sha = "" if commit.startswith(ref) else f" ({commit[:_COMMIT_FORM]})"
-    where = f" at {named(ref)}{sha}" if commit else ""
+    sha = "" if commit.startswith(ref) else f" ({commit[:_SHORT_COMMIT]})"
+    place = f" at {named(ref)}{sha}" if commit else ""
     return (
-        f"Compared with the committed state{where}, not with a cluster: "
+        f"Compared with the committed state{place}, not with a cluster: "
         "points, drift and the features of the server are unknown."
     )
 
@@ -180,7 +185,7 @@ def _set_name(snapshot_set: StoredSet) -> str:
 
 def continuation_note(report: Report) -> str:
     """How to complete an incomplete command."""
-    return _NEXT[report.command]
+    return _CONTINUATIONS[report.command]
 
 
 def restore_lines(report: Report) -> list[str]:
@@ -195,7 +200,7 @@ def restore_lines(report: Report) -> list[str]:
 def outcome_sentence(outcome: Outcome) -> str:
     """The outcome of one resource, in one line."""
     address = escape_line(outcome.address)
-    past, noun = _DONE[outcome.action]
+    past, noun = _ACTION_WORDS[outcome.action]
     differences = escape_line("; ".join(outcome.missed))
     if outcome.status is OutcomeStatus.DONE:
         took = f" ({outcome.seconds:.1f} s)" if outcome.seconds >= 0.05 else ""
