@@ -50,7 +50,7 @@ def test_a_file_of_a_set_is_listed_once(node, shop, kept):
     shop.done(node)
     assert shop.run(node, "snapshots", "run").code == 0
     told = shop.run(node, "snapshots", "list")
-    assert "of no set" not in told.out
+    assert "outside sets" not in told.out
     assert told.out.splitlines()[0].split()[:3] == ["set", "owner", "taken"]
     assert told.out.count("  shop/dev  ") == told.out.count("\ncollection/products@")
     [file] = files(node)
