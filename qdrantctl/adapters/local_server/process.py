@@ -60,7 +60,7 @@ class LaunchOptions:
     """How a server is started; by default a project's single server without an API key."""
 
     api_key: str = field(default="", repr=False)
-    several: bool = False
+    in_cluster: bool = False
     """Whether it is one of several servers that form a cluster."""
     bootstrap: str = ""
     """The URI of the peer that it joins; empty for the first."""
@@ -92,7 +92,7 @@ def launch_server(
 
     It inherits `lock` and writes to `log`. Raises ServerError when the program cannot be run.
     """
-    argv = [str(program), "--uri", make_peer_uri(ports) if options.several else PEER_URI]
+    argv = [str(program), "--uri", make_peer_uri(ports) if options.in_cluster else PEER_URI]
     argv += ["--bootstrap", options.bootstrap] if options.bootstrap else []
     try:
         child = subprocess.Popen(  # noqa: S603

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
-from qdrantctl.adapters.local_server import folder as place
+from qdrantctl.adapters.local_server import folder as folders
 from qdrantctl.adapters.local_server import server as devserver
 from qdrantctl.adapters.local_server.process import LaunchOptions, make_peer_uri
 from qdrantctl.adapters.qdrant.client import Endpoint, RestClient
@@ -21,7 +21,7 @@ from qdrantctl.model.polling import poll
 from qdrantctl.model.step import Call
 
 SCRATCH_FOLDER = "scratch"
-JOINED = 30.0
+JOIN_SECONDS = 30.0
 """Seconds within which every server lists every other as a peer."""
 
 
@@ -33,29 +33,28 @@ def run_scratch_servers(
 
     Raises ServerError.
     """
-    server_home = place.server_folder(root)
-    place.prepare_folder(server_home)
+    server_home = folders.server_folder(root)
+    folders.prepare_folder(server_home)
     with ExitStack() as stack:
-        with place.lock_commands(
-            server_home
-        ):  # no process takes the folder for left behind before it is held
-            folder = place.make_private_folder(server_home / SCRATCH_FOLDER)
-            stack.enter_context(place.hold_folder(folder))
+        # Locked, so that no process removes the folder as a dead one before it is held.
+        with folders.lock_commands(server_home):
+            folder = folders.make_private_folder(server_home / SCRATCH_FOLDER)
+            stack.enter_context(folders.hold_folder(folder))
         try:
             yield _start_scratch_servers(folder, count, report_progress)
         finally:
-            with place.lock_commands(server_home):
+            with folders.lock_commands(server_home):
                 _remove_scratch_folder(folder)
 
 
 def remove_dead_scratch(root: Path) -> int:
     """End and remove the servers of crashed processes; their number. Raises ServerError."""
-    home, count = place.server_folder(root), 0
+    home, count = folders.server_folder(root), 0
     if not (home / SCRATCH_FOLDER).is_dir():
         return 0
-    with place.lock_commands(home):
+    with folders.lock_commands(home):
         for folder in sorted((home / SCRATCH_FOLDER).glob("*/")):
-            with place.hold_folder(folder) as free:
+            with folders.hold_folder(folder) as free:
                 if free:
                     _remove_scratch_folder(folder)
                     count += 1
@@ -70,7 +69,7 @@ def _start_scratch_servers(
     for number in range(count):
         root = folder / str(number)
         root.mkdir()
-        options = LaunchOptions(api_key, several=count > 1, bootstrap=bootstrap)
+        options = LaunchOptions(api_key, in_cluster=count > 1, bootstrap=bootstrap)
         server = devserver.ensure_server(root, report_progress=report_progress, options=options)
         bootstrap = bootstrap or make_peer_uri(server.ports) if count > 1 else ""
         endpoints.append(Endpoint(server.url, api_key))
@@ -81,7 +80,9 @@ def _start_scratch_servers(
 def _wait_until_joined(endpoints: list[Endpoint]) -> None:
     for endpoint in endpoints:
         with RestClient(endpoint) as client:
-            count = poll(partial(_peers, client), lambda c: c >= len(endpoints), timeout=JOINED)
+            count = poll(
+                partial(_peers, client), lambda c: c >= len(endpoints), timeout=JOIN_SECONDS
+            )
         if count < len(endpoints):
             raise ServerError(
                 f"{endpoint.url} did not join the other servers",

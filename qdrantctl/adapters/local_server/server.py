@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from qdrantctl.adapters.local_server import folder as place
+from qdrantctl.adapters.local_server import folder as folders
 from qdrantctl.adapters.local_server.binary import (
     find_binary as binary,  # part of this module's interface
 )
@@ -61,15 +61,15 @@ def ensure_server(
     `root` is the folder of the project file. The program may be fetched only with `download`.
     `report_progress` is called before long steps. Raises ServerError.
     """
-    folder = place.server_folder(root)
-    place.prepare_folder(folder)
-    with place.lock_commands(folder):
+    folder = folders.server_folder(root)
+    folders.prepare_folder(folder)
+    with folders.lock_commands(folder):
         # Wait for a running server, too: its start may have been interrupted.
-        if process := place.find_running_process(folder):
+        if process := folders.find_running_process(folder):
             try:
                 return _describe_process(folder, _wait_until_ready(folder, process, options))
             except ServerError:
-                if place.is_server_locked(folder):
+                if folders.is_server_locked(folder):
                     raise
                 # It has exited meanwhile, so it is replaced.
         program = binary(download, report_progress)
@@ -79,22 +79,22 @@ def ensure_server(
 
 def find_server(root: Path) -> LocalServer | None:
     """The project's server if it runs. Raises ServerError if another process uses its storage."""
-    folder = place.server_folder(root)
-    process = place.find_running_process(folder)
+    folder = folders.server_folder(root)
+    process = folders.find_running_process(folder)
     return _describe_process(folder, process) if process else None
 
 
 def end_server(root: Path) -> bool:
     """End the project's server, within seconds; false if none was running. Raises ServerError."""
-    folder = place.server_folder(root)
+    folder = folders.server_folder(root)
     if not folder.is_dir():
         return False
-    with place.lock_commands(folder):
-        process = place.find_running_process(folder)
+    with folders.lock_commands(folder):
+        process = folders.find_running_process(folder)
         if process is None:
             return False
         # The note is kept, so that the next start uses the same ports.
-        end_process(process, lambda: not place.is_server_locked(folder))
+        end_process(process, lambda: not folders.is_server_locked(folder))
         return True
 
 
@@ -104,26 +104,26 @@ def _describe_process(folder: Path, process: ServerProcess) -> LocalServer:
 
 def _start_process(folder: Path, program: Path, options: LaunchOptions) -> ServerProcess:
     """Start the server and wait for it. The caller holds the lock. Raises ServerError."""
-    previous = place.read_note(folder)
+    previous = folders.read_note(folder)
     preferred = previous.ports if previous else (0, 0, 0)
     for remaining_tries in range(START_TRIES - 1, -1, -1):
-        with place.open_server_lock(folder) as lock, place.clear_log(folder) as log:
+        with folders.open_server_lock(folder) as lock, folders.clear_log(folder) as log:
             process = launch_server(program, folder, find_free_ports(preferred), lock, log, options)
         try:
-            place.write_note(folder, process)
+            folders.write_note(folder, process)
         except BaseException:
             # Without a note no command could find it, and it would keep the storage locked.
-            end_process(process, lambda: not place.is_server_locked(folder))
+            end_process(process, lambda: not folders.is_server_locked(folder))
             raise
         try:
             process = _wait_until_ready(folder, process, options)
         except ServerError:
-            if not remaining_tries or not place.port_was_taken(folder):
+            if not remaining_tries or not folders.port_was_taken(folder):
                 raise
         # A server whose gRPC port was taken is ready as well, but without gRPC.
-        if not remaining_tries or not place.port_was_taken(folder):
+        if not remaining_tries or not folders.port_was_taken(folder):
             return process
-        end_process(process, lambda: not place.is_server_locked(folder))
+        end_process(process, lambda: not folders.is_server_locked(folder))
         preferred = (0, 0, 0)
     raise AssertionError("the last try returns or raises")
 
@@ -131,27 +131,27 @@ def _start_process(folder: Path, program: Path, options: LaunchOptions) -> Serve
 def _wait_until_ready(
     folder: Path, process: ServerProcess, options: LaunchOptions
 ) -> ServerProcess:
-    """The process with its version, as soon as it takes requests. Raises ServerError."""
-    log = folder / place.LOG
+    """The process with its version, as soon as it is ready for requests. Raises ServerError."""
+    log = folder / folders.LOG
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
-        alive = place.is_server_locked(folder)
+        alive = folders.is_server_locked(folder)
         if version := request_version(process, folder, options.api_key):
             if version != process.version:
                 process = replace(process, version=version)
-                place.write_note(folder, process)
+                folders.write_note(folder, process)
             return process
         if not alive:
             raise ServerError(
                 "the embedded server exited while it started",
-                why=place.read_log_errors(folder),
-                hint=f"The whole log is {log}",
+                why=folders.read_log_errors(folder),
+                hint=f"The full log is {log}",
             )
-        if place.port_was_taken(folder):
+        if folders.port_was_taken(folder):
             break  # it keeps running without REST
         time.sleep(START_POLL_SECONDS)
     raise ServerError(
         f"the embedded server (pid {process.pid}) is not ready for requests at {process.url}",
-        why=place.read_log_errors(folder),
-        hint=f"Try again, or end it with qdrantctl dev down. The whole log is {log}",
+        why=folders.read_log_errors(folder),
+        hint=f"Try again, or end it with qdrantctl dev down. The full log is {log}",
     )

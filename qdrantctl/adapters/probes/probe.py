@@ -23,7 +23,7 @@ from qdrantctl.model.server import Version
 
 PROBE_SECONDS = 5.0
 """How long one probe may take."""
-USUAL = (6333, 443, 80)
+DEFAULT_REST_PORTS = (6333, 443, 80)
 """REST ports for which Qdrant's other ports are probably the default ones."""
 REST_PORT, GRPC_PORT, PEER_PORT = 6333, 6334, 6335
 
@@ -40,7 +40,7 @@ class ProbePorts:
 
 def port_or_default(url: str, stated: int | None, port: int) -> int | None:
     """The stated port, or Qdrant's default port if the REST port is a default one, too."""
-    return stated or (port if urlsplit(url).port in USUAL else None)
+    return stated or (port if urlsplit(url).port in DEFAULT_REST_PORTS else None)
 
 
 def probe_server(
@@ -132,12 +132,12 @@ def _probe_peer_ports(addresses: tuple[str, ...] | None) -> tuple[ProbeResult, .
     return tuple(grpc.probe_grpc(address, grpc.PEER, "without a key") for address in addresses)
 
 
-def _probe_write_access(endpoint: Endpoint, key: str | None, whose: str) -> ProbeResult | None:
+def _probe_write_access(endpoint: Endpoint, key: str | None, key_name: str) -> ProbeResult | None:
     """Test whether a key may write, on a collection that does not exist."""
     if key is None:
         return None
     path = f"/collections/__qctl_{secrets.token_hex(12)}__"
-    request = f"PATCH of a collection that does not exist, with {whose}"
+    request = f"PATCH of a collection that does not exist, with {key_name}"
     connection = endpoint.connection(key, PROBE_SECONDS)
     try:
         answer = connection.send("PATCH", path, b'{"optimizers_config":{}}', writes=True)

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from qdrantctl.model.audit.evidence import ProbeResult
 
 REST_SECONDS = 5.0
-MOST = 4096
+MAX_BODY_BYTES = 4096
 """Bytes of a response that are read."""
 
 
@@ -27,7 +27,7 @@ def probe_rest(
     try:
         connection.request(method, parts.path.rstrip("/") + path, None, dict(headers or {}))
         response = connection.getresponse()
-        body = response.read(MOST).decode("utf-8", "replace")
+        body = response.read(MAX_BODY_BYTES).decode("utf-8", "replace")
         response_headers = {name.lower(): value for name, value in response.getheaders()}
         return ProbeResult(request, str(response.status), body, response_headers)
     except (OSError, http.client.HTTPException) as error:

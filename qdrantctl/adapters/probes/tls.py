@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from qdrantctl.model.audit.evidence import TlsExposure
 
-_OLD = ((ssl.TLSVersion.TLSv1, "TLS 1.0"), (ssl.TLSVersion.TLSv1_1, "TLS 1.1"))
+_OLD_VERSIONS = ((ssl.TLSVersion.TLSv1, "TLS 1.0"), (ssl.TLSVersion.TLSv1_1, "TLS 1.1"))
 
 
 def probe_tls(url: str, ca_file: Path | None, seconds: float) -> TlsExposure:
@@ -79,7 +79,7 @@ def _read_expiry(
 def _probe_old_versions(host: str, port: int, seconds: float) -> tuple[str, ...] | None:
     """The old versions that the server accepts; None if the local OpenSSL lacks them."""
     accepted = []
-    for version, name in _OLD:
+    for version, name in _OLD_VERSIONS:
         context = ssl.create_default_context()
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

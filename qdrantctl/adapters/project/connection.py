@@ -177,8 +177,8 @@ def _check_allowed_host(address: str, environ: Mapping[str, str]) -> None:
     """Raise if QDRANTCTL_ALLOWED_HOSTS is set and does not name the host."""
     patterns = environ.get(ALLOWED_HOSTS, "").replace(",", " ").split()
     host = url_host(address)
-    if not patterns or any(matches_glob(pattern, word) for pattern in patterns
-                           for word in (host, url_netloc(address))):  # fmt: skip
+    if not patterns or any(matches_glob(pattern, name) for pattern in patterns
+                           for name in (host, url_netloc(address))):  # fmt: skip
         return
     raise SettingsError(
         f"the API key may not be sent to {host}",

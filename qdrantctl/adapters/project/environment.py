@@ -13,7 +13,7 @@ from qdrantctl.model.field_rule import Json
 from qdrantctl.model.spec import Path
 from qdrantctl.model.violation import Violation
 
-_OF_A_SERVER = ("url", "api_key", "allow_http", "tls", "nodes")
+_SERVER_KEYS = ("url", "api_key", "allow_http", "tls", "nodes")
 """The keys of one server: a file that states another `url` uses only its own `api_key`."""
 
 
@@ -44,13 +44,13 @@ class MergedEnvironment:
     vars: tuple[SourcedValue, ...] = ()
     """The `vars` of every file, in the order of the files."""
 
-    def get(self, word: str) -> SourcedValue | None:
+    def get(self, key: str) -> SourcedValue | None:
         """The last value of a key; None if no file states it."""
-        return self.stated.get(word)
+        return self.stated.get(key)
 
-    def value(self, word: str) -> Any:
+    def value(self, key: str) -> Any:
         """The same without its file."""
-        entry = self.stated.get(word)
+        entry = self.stated.get(key)
         return entry.value if entry else None
 
 
@@ -63,11 +63,11 @@ def merge_environment(chain: ProjectFiles, name: str) -> MergedEnvironment:
         if environment is None:
             continue
         if environment.url is not None:
-            stated = {word: entry for word, entry in stated.items() if word not in _OF_A_SERVER}
-        for word in type(environment).model_fields:
-            value = getattr(environment, word)
+            stated = {key: entry for key, entry in stated.items() if key not in _SERVER_KEYS}
+        for key in type(environment).model_fields:
+            value = getattr(environment, key)
             if value is not None:
-                stated[word] = SourcedValue(value, layer, ("spec", "environments", name, word))
+                stated[key] = SourcedValue(value, layer, ("spec", "environments", name, key))
         if environment.vars is not None:
             values.append(stated["vars"])
     merged = MergedEnvironment(name, stated, tuple(values))

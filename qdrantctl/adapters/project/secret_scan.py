@@ -12,8 +12,8 @@ from qdrantctl.adapters.secrets.detect import find_secret
 from qdrantctl.adapters.system import git
 from qdrantctl.model.audit.evidence import LeakedSecret
 
-MOST_FILES = 20_000
-MOST_BYTES = 1_000_000
+MAX_FILES = 20_000
+MAX_FILE_BYTES = 1_000_000
 """Of one file; larger files rarely contain keys."""
 
 _CONFIGURATION = frozenset({
@@ -34,7 +34,7 @@ def list_project_files(
             candidates += [layer.folder / name for name in environment.vars_files or ()]
     candidates += _list_git_files(root)
     paths = dict.fromkeys(Path(os.path.normpath(path)) for path in candidates)
-    return [path for path in paths if path.is_file()][:MOST_FILES]
+    return [path for path in paths if path.is_file()][:MAX_FILES]
 
 
 def _list_git_files(root: Path) -> list[Path]:
@@ -57,6 +57,6 @@ def find_leaks(paths: Iterable[Path], root: Path, key: str | None) -> Iterator[L
 def _read_text(path: Path) -> str:
     """The text of a file; empty if it is large, not text or not readable."""
     with suppress(OSError, UnicodeDecodeError):
-        if path.stat().st_size <= MOST_BYTES:
+        if path.stat().st_size <= MAX_FILE_BYTES:
             return path.read_text(encoding="utf-8")
     return ""

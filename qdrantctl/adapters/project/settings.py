@@ -69,7 +69,7 @@ class Settings:
     rules: Mapping[str, Severity] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     """Notes for the user, e.g. about an expired consent."""
-    given_away: tuple[Violation, ...] = ()
+    leaked_secrets: tuple[Violation, ...] = ()
     """Secrets in the project file."""
 
     @property
@@ -156,7 +156,7 @@ def resolve_settings(
         removed=frozenset(r.parsed_address for layer in chain.layers for r in layer.spec.removed),
         rules={rule: how for layer in chain.layers for rule, how in layer.spec.rules.items()},
         notes=notes,
-        given_away=tuple(v for layer in chain.layers for v in layer.find_secrets(api_key)),
+        leaked_secrets=tuple(v for layer in chain.layers for v in layer.find_secrets(api_key)),
     )
 
 
@@ -248,8 +248,8 @@ def list_connection_variables(directory: Path, environment: str) -> dict[str, st
     if environment == NONE:
         return {"url": "QDRANT_URL", "api_key": "QDRANT_API_KEY"}
     merged = merge_environment(_load_project(directory), environment)
-    variables = {word: getattr(merged.value(word), "env", None) for word in ("url", "api_key")}
-    return {word: name for word, name in variables.items() if name}
+    variables = {key: getattr(merged.value(key), "env", None) for key in ("url", "api_key")}
+    return {key: name for key, name in variables.items() if name}
 
 
 def _load_project(directory: Path) -> ProjectFiles:

@@ -31,8 +31,8 @@ from qdrantctl.model.field_rule import ABSENT, Json
 from qdrantctl.model.server import Server, Version
 from qdrantctl.model.step import Call
 
-LONGEST_PAUSE = 5.0
-RETRIED = frozenset({429, 500, 502, 503, 504})
+MAX_PAUSE = 5.0
+RETRIED_STATUSES = frozenset({429, 500, 502, 503, 504})
 SERVER_FAILED = 500
 """The server itself failed, as it does for every read of a shard whose node is down: such a read
 is retried only once."""
@@ -176,11 +176,11 @@ class RestClient:
                 is_final = not remaining_tries or (
                     answer.status == SERVER_FAILED and remaining_tries < READ_TRIES - 1
                 )
-                if answer.status not in RETRIED or is_final:
+                if answer.status not in RETRIED_STATUSES or is_final:
                     return self._answers.result(answer, call)
-                pause = max(pause, min(answer.retry_after, LONGEST_PAUSE))
+                pause = max(pause, min(answer.retry_after, MAX_PAUSE))
             time.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE)
+            pause = min(pause * 2, MAX_PAUSE)
         raise AssertionError("the last try returns or raises")
 
     def download(self, call: Call) -> Iterator[bytes]:
@@ -206,7 +206,7 @@ class RestClient:
         self._transfer.upload_snapshot(collection, file_name, checksum, priority, chunks, size)
 
     def _exchange(self, call: Call, target: str, body: bytes) -> HttpResponse:
-        """Send a request and receive its response. Raises ClusterError without a whole one."""
+        """Send a request and receive its response. Raises ClusterError without one."""
         started = time.monotonic()
         try:
             prefetched = None

@@ -17,7 +17,7 @@ READ_TRIES = 4
 RETRY_PAUSE = 0.2
 """Seconds before the second try; doubled before each further one."""
 UNAUTHORIZED, TOO_MANY = 401, 429
-QUOTED = 400
+MAX_QUOTED = 400
 """Characters of the server's message that an error quotes."""
 _NOISE = re.compile(r"(?:, details: \[[^\]]*\])?,? metadata: MetadataMap \{ headers: \{.*?\} \}")
 """Headers of the response of one node to another; they do not explain the error."""
@@ -97,7 +97,7 @@ class AnswerReader:
         if self.api_key:
             text = text.replace(self.api_key, "…")
         text = "".join(char if char.isprintable() else "?" for char in text)
-        return text if len(text) <= QUOTED else text[:QUOTED] + "…"
+        return text if len(text) <= MAX_QUOTED else text[:MAX_QUOTED] + "…"
 
     def error(
         self, what: str, *, why: str = "", hint: str = "", status: int = 0, maybe: bool = False

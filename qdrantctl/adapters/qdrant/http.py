@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from qdrantctl.adapters.qdrant.http_proxy import Proxy
 
-IDLE = 2.0
+IDLE_SECONDS = 2.0
 """Seconds after which a write gets a new connection: servers close idle ones without notice."""
 CHUNK_SIZE = 1 << 20
 """Bytes of a file that are in memory at once."""
@@ -112,7 +112,7 @@ class HttpConnection:
 
     def send(self, method: str, target: str, body: bytes, *, writes: bool) -> HttpResponse:
         """Send a request and receive its response. Raises ConnectionFailed or ResponseLost."""
-        if writes and time.monotonic() - self._used > IDLE:
+        if writes and time.monotonic() - self._used > IDLE_SECONDS:
             self.close()
         fresh = self._connection is None
         connection = self._connection or self._open()

@@ -29,15 +29,15 @@ from qdrantctl.model.polling import poll
 from qdrantctl.model.server import Server
 from qdrantctl.model.step import Call
 
-LASTS = 120.0
+LEASE_SECONDS = 120.0
 """Seconds after which a lease may be taken over if it was not renewed."""
-RENEWED = 20.0
+RENEW_SECONDS = 20.0
 """Seconds between two renewals."""
 ACQUIRE_TRIES = 4
 """How often acquiring a lease is tried when the cluster's responses contradict each other."""
 SETTLE_SECONDS = 0.25
 """Seconds until every node of a cluster reports a change that one of them has confirmed."""
-LEAVING = 2.0
+RELEASE_SECONDS = 2.0
 """Seconds that a renewal may take to finish before the lease is released."""
 
 
@@ -65,15 +65,15 @@ class HeldLease:
         late = True
         while late:
             started = time.monotonic()
-            if started - self._renewed > LASTS / 2:
+            if started - self._renewed > LEASE_SECONDS / 2:
                 self._renew_once(self._client)
             self._check_once(self._client)
-            late = time.monotonic() - started > RENEWED
+            late = time.monotonic() - started > RENEW_SECONDS
 
     def release(self) -> None:
         """Release the lease, unless it is lost. Raises ClusterError; it expires later then."""
         self._stopping.set()
-        self._renewing.join(LEAVING)
+        self._renewing.join(RELEASE_SECONDS)
         with suppress(LeaseError):
             self._check_once(self._client)
             leases.delete_lease(self._client, self.lease)
@@ -81,15 +81,15 @@ class HeldLease:
     def _renew_repeatedly(self) -> None:
         """Renew from time to time: a single request of an apply may take minutes."""
         with self._client.clone() as client:
-            pause = RENEWED
+            pause = RENEW_SECONDS
             while not self._stopping.wait(pause):
                 try:
                     self._renew_once(client)
-                    pause = RENEWED
+                    pause = RENEW_SECONDS
                 except LeaseError:
                     return  # the next confirmation raises it
                 except ClusterError:
-                    pause = RENEWED / 4
+                    pause = RENEW_SECONDS / 4
 
     def _renew_once(self, client: RestClient) -> None:
         started = time.monotonic()
@@ -220,7 +220,7 @@ def lease_held_error(lease: Lease, client: RestClient) -> LeaseError:
 
 
 def _expiry_time(now: datetime) -> datetime:
-    return now + timedelta(seconds=LASTS)
+    return now + timedelta(seconds=LEASE_SECONDS)
 
 
 def _create_lease(client: RestClient, new_lease: Lease) -> bool:

@@ -12,7 +12,7 @@ from qdrantctl.adapters.qdrant.http import HttpConnection, HttpResponse
 
 LANES = 6
 """Connections with one pending read each. Measured: four to eight are equal, one is slower."""
-WORTH = 4
+READS_PER_LANE = 4
 """Reads per connection; with fewer, opening the connection costs more than it saves."""
 
 
@@ -28,7 +28,7 @@ class Prefetcher:
         """Announce targets that will be requested, in this order."""
         self.drop_pending()
         self._announced.extend(targets)
-        for _ in range(min(LANES, len(self._announced) // WORTH)):
+        for _ in range(min(LANES, len(self._announced) // READS_PER_LANE)):
             self._send_next(self._connect())
 
     def take_response(self, target: str) -> HttpResponse | None:

@@ -11,9 +11,9 @@ from qdrantctl.model.field_rule import Json
 from qdrantctl.model.spec import Path
 
 HIDDEN = "(hidden)"
-SHORTEST = 6
+MIN_LENGTH = 6
 """Characters of a value that may be a key."""
-UNMISTAKABLE = 16
+MIN_UNIQUE_LENGTH = 16
 """Characters of a key that no other word contains by chance."""
 
 _JWT = re.compile(r"\beyJ[\w-]{8,}\.eyJ[\w-]{4,}\.[\w-]{16,}")
@@ -92,13 +92,13 @@ def _secrets_below(value: Json, path: Path, api_key: str | None) -> Iterator[Det
 @lru_cache(maxsize=1)
 def key_pattern(api_key: str | None) -> re.Pattern[str] | None:
     """A pattern for the key. A short key must be a whole word: it may be part of ordinary ones."""
-    if not api_key or len(api_key) < SHORTEST:
+    if not api_key or len(api_key) < MIN_LENGTH:
         return None
-    if len(api_key) >= UNMISTAKABLE:
+    if len(api_key) >= MIN_UNIQUE_LENGTH:
         return re.compile(re.escape(api_key))
     return re.compile(rf"(?<![A-Za-z0-9]){re.escape(api_key)}(?![A-Za-z0-9])")
 
 
 def may_be_secret(value: str) -> bool:
     """Whether a setting's value may be a key: long enough, no reference and not redacted."""
-    return len(value) >= SHORTEST and not _REFERENCE.search(value) and value != HIDDEN
+    return len(value) >= MIN_LENGTH and not _REFERENCE.search(value) and value != HIDDEN

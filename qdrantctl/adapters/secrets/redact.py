@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from qdrantctl.adapters.secrets.detect import (
     HIDDEN,
     KEY_SETTING,
-    SHORTEST,
+    MIN_LENGTH,
     DetectedSecret,
     find_secrets,
     key_pattern,
@@ -21,7 +21,7 @@ from qdrantctl.model.spec import Path
 from qdrantctl.model.violation import Violation
 
 _TRUNCATED_TOKEN = re.compile(r"\beyJ[\w-]{8,}(?:\.[\w.-]*…?|…)")
-_TRUNCATED_WORD = re.compile(rf"\S{{{SHORTEST},}}(?=…)")
+_TRUNCATED_WORD = re.compile(rf"\S{{{MIN_LENGTH},}}(?=…)")
 """A word whose end was cut off: it may be the beginning of a secret."""
 _KEY = re.compile(
     r"""(?ix) ( (?:api[-_\s]?key|token|password|secret) ["']? \s* : \s* )
@@ -30,7 +30,7 @@ _KEY = re.compile(
 """A value after a word that names a secret; a reference to a key's source is not redacted."""
 _IN_URL = re.compile(r"""(://) [^/\s"'@]* @ | (://[^\s"'?\#]*) [?\#][^\s"',}]* """, re.VERBOSE)
 _SOURCES: dict[str, type] = {"env": str, "file": str, "command": list}
-_SHORTEST = 4
+_MIN_TEXT_LENGTH = 4
 
 
 def redact(text: str, api_key: str | None, secrets: tuple[DetectedSecret, ...] = ()) -> str:
@@ -48,7 +48,7 @@ def _redact_beginning(text: str, secret: str) -> str:
 
     def redact_word(match: re.Match[str]) -> str:
         word = match[0]
-        for start in range(len(word) - SHORTEST + 1):
+        for start in range(len(word) - MIN_LENGTH + 1):
             if secret.startswith(word[start:]):
                 return word[:start] + HIDDEN
         return word
@@ -86,12 +86,12 @@ def redact_secrets(
     `document` contains the secrets; pass it if its positions are those of the file.
     """
     changed: dict[str, str] = {}
-    for word in ("address", "message", "hint", "snippet"):
-        text = getattr(violation, word)
+    for field in ("address", "message", "hint", "snippet"):
+        text = getattr(violation, field)
         if isinstance(text, str):
-            if word == "snippet" and document:
+            if field == "snippet" and document:
                 text = _redact_line(text, violation, secrets, document)
-            changed[word] = _IN_URL.sub(rf"\1\2{HIDDEN}", redact(text, api_key, secrets))
+            changed[field] = _IN_URL.sub(rf"\1\2{HIDDEN}", redact(text, api_key, secrets))
     return violation.model_copy(update=changed)
 
 
@@ -122,9 +122,9 @@ def _paths_of_literals(document: YamlDocument) -> Iterator[Path]:
         source = _scalars_below(environment).get("api_key")
         path = ("spec", "environments", name, "api_key")
         if isinstance(source, dict):
-            for word, value in source.items():
-                if not isinstance(value, _SOURCES.get(word, ())):
-                    yield (*path, word)
+            for key, value in source.items():
+                if not isinstance(value, _SOURCES.get(key, ())):
+                    yield (*path, key)
         elif source is not None:
             yield path
 
@@ -133,10 +133,10 @@ def _literal_keys(document: YamlDocument) -> Iterator[DetectedSecret]:
     """The literal keys; the text is empty for a key too short to differ from ordinary words."""
     for path in _paths_of_literals(document):
         value = document.value
-        for word in path:
-            value = value[word]
+        for step in path:
+            value = value[step]
         for text in _all_scalars(value):
-            yield DetectedSecret(path, False, text if len(text) >= _SHORTEST else "", "")
+            yield DetectedSecret(path, False, text if len(text) >= _MIN_TEXT_LENGTH else "", "")
 
 
 def _all_scalars(value: Json) -> Iterator[str]:
@@ -148,6 +148,6 @@ def _all_scalars(value: Json) -> Iterator[str]:
 
 
 def _scalars_below(value: Json, *path: str) -> dict[str, Json]:
-    for word in path:
-        value = value.get(word) if isinstance(value, dict) else None
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
     return value if isinstance(value, dict) else {}

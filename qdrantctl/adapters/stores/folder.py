@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 from qdrantctl.model.errors import StoreError
 
 WRITE_SIZE = 1 << 20
-PART = ".part"
+PART_SUFFIX = ".part"
 """The suffix of an incomplete file."""
 
 
@@ -50,9 +50,9 @@ class FolderStore:
             raise self._store_error(f"{name} cannot be read", error) from None
 
     def write(self, name: str, pieces: Iterable[bytes]) -> None:
-        """Write a file whole or not at all. Raises StoreError, and what `pieces` raises."""
+        """Write a file atomically. Raises StoreError, and any error of `pieces`."""
         path = self._root / name
-        part = path.with_name(path.name + PART)
+        part = path.with_name(path.name + PART_SUFFIX)
         try:
             _make_folder(path.parent)
             _write_file(part, pieces)
@@ -64,7 +64,7 @@ class FolderStore:
             part.unlink(missing_ok=True)
 
     def delete(self, name: str) -> None:
-        """Delete a file; nothing where there is none. Raises StoreError."""
+        """Delete a file, if it exists. Raises StoreError."""
         path = self._root / name
         try:
             path.unlink(missing_ok=True)

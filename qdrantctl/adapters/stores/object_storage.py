@@ -21,8 +21,8 @@ from obstore.store import AzureStore, GCSStore, S3Store
 from qdrantctl.model.errors import StoreError
 
 PART_SIZE = 8 << 20
-AT_ONCE = 4
-"""Parts that are under way together; with their size this bounds the memory."""
+MAX_PARALLEL_PARTS = 4
+"""Parts that are uploaded in parallel; with their size this limits the memory."""
 _RETRIES = {"max_retries": 3, "retry_timeout": timedelta(seconds=30)}
 _CLIENT = {"timeout": "300s", "connect_timeout": "10s"}
 _ERRORS = (BaseError, OSError)
@@ -64,7 +64,7 @@ class ObjectStore:
             raise self._store_error(f"{name} cannot be read", error) from None
 
     def write(self, name: str, pieces: Iterable[bytes]) -> None:
-        """Write a file whole or not at all. Raises StoreError, and what `pieces` raises."""
+        """Write a file atomically. Raises StoreError, and any error of `pieces`."""
         errors: list[BaseException] = []
         try:
             obstore.put(
@@ -73,7 +73,7 @@ class ObjectStore:
                 _keep_error(pieces, errors),
                 use_multipart=True,
                 chunk_size=PART_SIZE,
-                max_concurrency=AT_ONCE,
+                max_concurrency=MAX_PARALLEL_PARTS,
             )
         except _ERRORS as error:
             raise (
@@ -81,7 +81,7 @@ class ObjectStore:
             ) from None
 
     def delete(self, name: str) -> None:
-        """Delete a file; nothing where there is none. Raises StoreError."""
+        """Delete a file, if it exists. Raises StoreError."""
         try:
             self._store.delete(name)
         except FileNotFoundError:

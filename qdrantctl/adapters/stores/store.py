@@ -26,11 +26,11 @@ class Store(Protocol):
         ...
 
     def write(self, name: str, pieces: Iterable[bytes]) -> None:
-        """Write a file whole or not at all. Raises StoreError, and what `pieces` raises."""
+        """Write a file atomically. Raises StoreError, and any error of `pieces`."""
         ...
 
     def delete(self, name: str) -> None:
-        """Delete a file; nothing where there is none. Raises StoreError."""
+        """Delete a file, if it exists. Raises StoreError."""
         ...
 
 

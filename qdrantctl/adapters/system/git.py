@@ -18,7 +18,7 @@ HEAD = "HEAD"
 
 _FULL_SHA = re.compile(r"[0-9a-f]{7,64}")
 _TREE_ENTRY = ("100644", "100755")
-_ELSEWHERE = frozenset(
+_REPOSITORY_VARIABLES = frozenset(
     ("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY",
      "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_SHALLOW_FILE", "GIT_NAMESPACE", "GIT_PREFIX")
 )  # fmt: skip
@@ -30,7 +30,7 @@ def run_git(
 ) -> tuple[int, bytes] | None:
     """Exit code and output of git in `root`; None if it cannot be run."""
     variables = os.environ if environ is None else environ
-    clean = {name: value for name, value in variables.items() if name not in _ELSEWHERE}
+    clean = {name: value for name, value in variables.items() if name not in _REPOSITORY_VARIABLES}
     with suppress(OSError, ValueError, subprocess.SubprocessError):
         result = subprocess.run(  # noqa: S603
             ["git", "-C", str(root), *arguments],  # noqa: S607

@@ -23,8 +23,8 @@ from qdrantctl.model.errors import FORBIDDEN, ClusterError, QdrantctlError
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.step import Call
 
-_PROBED = timedelta(minutes=5)
-_ACCEPTED = 200
+_PROBE_LIFETIME = timedelta(minutes=5)
+_OK = 200
 
 
 def sign_token(generation: Generation, endpoint: Endpoint, *, revocable: bool) -> str:
@@ -72,7 +72,7 @@ def signing_problem(endpoint: Endpoint | None) -> str:
         return "the server does not accept tokens: service.jwt_rbac is not enabled"
     if forged != FORBIDDEN:
         return "the server accepts any token, because it has no API key"
-    if _request_with_token(endpoint, endpoint.api_key) != _ACCEPTED:
+    if _request_with_token(endpoint, endpoint.api_key) != _OK:
         return (
             "the configured API key is read-only, or not the one that the server was started "
             "with; tokens signed with it are refused"
@@ -82,7 +82,7 @@ def signing_problem(endpoint: Endpoint | None) -> str:
 
 def _request_with_token(endpoint: Endpoint, secret: str) -> int:
     """The status of a request with a token that is signed with `secret` and grants no access."""
-    ends = datetime.now(UTC) + _PROBED
+    ends = datetime.now(UTC) + _PROBE_LIFETIME
     token = encode_token({"access": [], "exp": int(ends.timestamp()), "sub": "qdrantctl"}, secret)
     with RestClient(replace(endpoint, api_key=token)) as client:
         try:
@@ -91,4 +91,4 @@ def _request_with_token(endpoint: Endpoint, secret: str) -> int:
             if error.status not in (UNAUTHORIZED, FORBIDDEN):
                 raise
             return error.status
-    return _ACCEPTED
+    return _OK

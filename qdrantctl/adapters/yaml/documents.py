@@ -285,7 +285,7 @@ class _DocumentReader:
         for source in value if isinstance(value, list) else [value]:
             if not isinstance(source, dict):
                 self._add_problem(
-                    event, "QC009", "<< takes a mapping, or a list of mappings", "As in <<: *name."
+                    event, "QC009", "<< needs a mapping, or a list of mappings", "As in <<: *name."
                 )
                 return
             self.expanded += len(source)

@@ -251,7 +251,7 @@ class TestProcess:
         kept = note(project).read_text()
         note(project).write_text(json.dumps(json.loads(kept) | {"pid": bystander.pid}))
         for verb in (devserver.find_server, devserver.end_server, devserver.ensure_server):
-            with pytest.raises(ServerError, match="does not tell of") as told:
+            with pytest.raises(ServerError, match="does not name") as told:
                 verb(project)
             if sys.platform == "linux":
                 assert f"the process {json.loads(kept)['pid']} (qdrant)" in told.value.hint

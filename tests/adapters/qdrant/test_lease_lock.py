@@ -50,7 +50,7 @@ def node(empty_qdrant):
 @pytest.fixture
 def short(monkeypatch):
     """Leases that last one second; nobody renews by himself."""
-    monkeypatch.setattr(held, "LASTS", 1)
+    monkeypatch.setattr(held, "LEASE_SECONDS", 1)
 
 
 def door(node):
@@ -168,8 +168,8 @@ def test_a_lease_that_is_gone_or_anothers_lets_nothing_through(nodes):
 
 
 def test_it_is_renewed_while_nobody_asks(nodes, monkeypatch):
-    monkeypatch.setattr(held, "LASTS", 2)
-    monkeypatch.setattr(held, "RENEWED", 0.3)
+    monkeypatch.setattr(held, "LEASE_SECONDS", 2)
+    monkeypatch.setattr(held, "RENEW_SECONDS", 0.3)
     with door(nodes[0]) as cluster, door(nodes[-1]) as other:
         holding = take(cluster)
         until = time.monotonic() + 5
