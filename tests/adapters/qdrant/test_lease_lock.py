@@ -122,7 +122,7 @@ def test_of_six_at_once_one_wins(nodes, after, capsys):
             (winner,) = winners
             winner.confirm()
             assert winner.lease.number == (1 if after == "nothing" else 8)
-            assert [lease.holder for lease in winner.taken] == ["the dead"] * (after != "nothing")
+            assert [lease.holder for lease in winner.superseded] == ["the dead"] * (after != "nothing")
             assert leases.list_leases(doors[-1], OWNER) == [winner.lease]
             won.append(winner.lease.holder)
             winner.release()
@@ -197,7 +197,7 @@ def test_all_that_the_dead_left_is_cleared_away(nodes, capsys):
     put(nodes[0], 4, id="b", holder="eve", expires=PAST)
     with door(nodes[-1]) as cluster:
         holding = take(cluster, BOB)
-        assert [lease.number for lease in holding.taken] == [3, 4]
+        assert [lease.number for lease in holding.superseded] == [3, 4]
         assert names(nodes[0]) == ["_qdrantctl_lease.shop.prod.5"]
         holding.release()
 

@@ -111,7 +111,7 @@ PROBLEMS = [
     ("a: *b", "QC009", 1, 4, "*b is not defined", "Define it with &b"),
     ("a: &c 1\nb: *d", "QC009", 2, 4, "*d is not defined", "Anchors so far: c."),
     ("a: &x [*x]", "QC009", 1, 8, "inside the value", "Write it out"),
-    ("a: {<<: 3}", "QC009", 1, 5, "takes a mapping", "<<: *name"),
+    ("a: {<<: 3}", "QC009", 1, 5, "needs a mapping", "<<: *name"),
     ("a: b: c", "QC005", 1, 5, "mapping values are not allowed", "quotes"),
     ("a: [1, 2", "QC005", 1, 9, "not valid YAML", "bracket"),
     ("a: {b: 1", "QC005", 1, 9, "not valid YAML", "brace"),
