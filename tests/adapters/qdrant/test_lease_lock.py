@@ -122,7 +122,9 @@ def test_of_six_at_once_one_wins(nodes, after, capsys):
             (winner,) = winners
             winner.confirm()
             assert winner.lease.number == (1 if after == "nothing" else 8)
-            assert [lease.holder for lease in winner.superseded] == ["the dead"] * (after != "nothing")
+            assert [lease.holder for lease in winner.superseded] == ["the dead"] * (
+                after != "nothing"
+            )
             assert leases.list_leases(doors[-1], OWNER) == [winner.lease]
             won.append(winner.lease.holder)
             winner.release()
