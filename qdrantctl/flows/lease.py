@@ -45,7 +45,7 @@ def hold_lease(
     Raises LeaseError where another holds it, KeyboardInterrupt when asked to stop waiting.
     """
     holding = _acquire_or_wait(client, owner, actor, wait)
-    for other in holding.taken:
+    for other in holding.superseded:
         words = f"The lease {other.name} of {other.who}, expired"
         words += f" at {format_time(other.expires)}" if other.expires else ""
         wait.notify(f"{words}; taken over as {holding.lease.name}.")

@@ -66,7 +66,7 @@ def expressible_spec(kind: Kind, document: Any) -> tuple[Spec | None, list[Field
     A server takes and keeps some things that manifests refuse, as they lead to trouble.
     """
     secrets = {secret.path: secret for secret in find_secrets(document, None)}
-    removed = [FieldError(path, "QC055", secret.what) for path, secret in secrets.items()]
+    removed = [FieldError(path, "QC055", secret.description) for path, secret in secrets.items()]
     for path in reversed(secrets):
         _remove_path(document, path)
     for _ in range(MAX_REMOVALS):

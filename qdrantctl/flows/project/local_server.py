@@ -16,7 +16,7 @@ def start_server(directory: Path, progress: Callable[[str], None]) -> LocalServe
 
     Raises ServerError.
     """
-    return server.ensure_server(_project_root(directory), download=True, tell=progress)
+    return server.ensure_server(_project_root(directory), download=True, report_progress=progress)
 
 
 def stop_server(directory: Path) -> tuple[bool, int]:

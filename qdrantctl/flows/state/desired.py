@@ -54,7 +54,7 @@ def load_desired_state(settings: Settings, but: frozenset[str] = frozenset()) ->
         )
     loaded = load_manifests(manifest_sources(settings), (*KINDS, *OVERLAYS), read_stdin)
     wanted = apply_overlays(loaded)
-    violations = (*settings.given_away, *check_manifests(loaded, wanted, settings))
+    violations = (*settings.leaked_secrets, *check_manifests(loaded, wanted, settings))
     if any(v.severity is Severity.ERROR and v.rule not in but for v in violations):
         raise ManifestError("the manifests have errors; nothing was sent", violations)
     return DesiredState(wanted, violations, loaded.declared, overlays=loaded.overlays)

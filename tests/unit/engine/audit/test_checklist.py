@@ -70,10 +70,10 @@ def test_without_server_and_manifests_every_rule_still_answers():
 
 
 def test_a_key_that_is_refused_leaves_collections_unseen():
-    found = judged(replace(GOOD, inside=None, proofs=None, unseen="the server wants a key"))
+    found = judged(replace(GOOD, inside=None, proofs=None, unseen="the server requires an API key"))
     for rule in ("QA301", "QA401", "QA407", "QA408", "QA501", "QA703"):
         assert [v.answer for v in found[rule]] == [UNSEEN]
-        assert "the server wants a key" in found[rule][0].message
+        assert "the server requires an API key" in found[rule][0].message
     assert found["QA201"][0].answer is PASS
 
 
