@@ -72,7 +72,7 @@ def _run_key_command(argv: list[str], folder: Path, environ: Mapping[str, str], 
         raise SettingsError(
             f"{name} failed with exit code {output.exit_code}",
             why=_last_error_line(stderr, stdout) or f"It is defined in {place}.",
-            hint="Run it by hand to see what it needs.",
+            hint="Run it manually to see what it needs.",
         )
     return _check_key(stdout, f"the output of {argv[0]!r}", place)
 

@@ -122,6 +122,6 @@ def _run_sink_command(token: str, argv: list[str], root: Path, environ: Mapping[
         # Its output is not quoted: it was given the token, and may repeat it in any form.
         raise SettingsError(
             f"{name} failed with exit code {output.exit_code}",
-            hint="Run it by hand to see why; then `qdrantctl keys issue` gives the same token.",
+            hint="Run it manually to see why; then `qdrantctl keys issue` delivers the same token.",
         )
     return name

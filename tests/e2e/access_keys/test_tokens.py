@@ -271,7 +271,7 @@ def test_a_registry_dropped_by_hand_fails_closed_and_drift_knows_the_way_back(gr
     assert asked(granted.node, token) == 403
     told = granted.run("drift")
     assert told.code == 2
-    assert "the registry of keys (_qdrantctl_keys) is gone" in told.out
+    assert "the registry of keys (_qdrantctl_keys) was deleted" in told.out
     assert "qdrantctl apply" in told.out
     assert granted.states_of("reader") == ["missing"]
     assert "Apply grants a new generation" in granted.run("keys", "issue", "reader").err
