@@ -65,8 +65,8 @@ def _starter_files(folder: Path, profile: str | None, *, with_clusters: bool) ->
     files = {project: render_project_file(name, with_clusters=with_clusters)}
     if not manifest.exists():
         files[manifest] = render_first_manifest()
-    if profile and not (caps := folder / "manifests" / "strict-mode.yaml").exists():
-        files[caps] = render_profile(profile)
+    if profile and not (profile_file := folder / "manifests" / "strict-mode.yaml").exists():
+        files[profile_file] = render_profile(profile)
     ignore = folder / ".gitignore"
     try:
         ignored = ignore.read_bytes().decode() if ignore.exists() else ""
