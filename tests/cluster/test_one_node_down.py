@@ -157,7 +157,7 @@ def test_points_that_cannot_be_counted_need_consent(nodes, project):
 
 def test_what_is_created_while_a_node_is_down_is_finished_later(nodes, project, monkeypatch):
     """Creation waits ten seconds for the dead node; an index on its shard fails."""
-    monkeypatch.setattr("qdrantctl.flows.execution.read_back.SETTLED", 0.1)
+    monkeypatch.setattr("qdrantctl.flows.execution.read_back.CONVERGENCE_TIMEOUT", 0.1)
     project.states({"first": SAFE})
     project.done(nodes[0])
     with down(nodes, 0) as others:

@@ -127,13 +127,13 @@ CUSTOM = {"vectors": VECTORS, "sharding_method": "custom", "shard_keys": ["eu"]}
             "payload_indexes.f",
         ),
         (CUSTOM, CUSTOM | {"shard_keys": ["eu", 7]}, "PUT", "/shards", "shard_keys.7"),
-        (PLAIN, None, "DELETE", "/collections/c", "collection/c is still there"),
+        (PLAIN, None, "DELETE", "/collections/c", "collection/c still exists"),
     ],
 )
 def test_an_ok_without_effect_is_no_success(
     nodes, project, monkeypatch, before, after, method, path, named
 ):
-    monkeypatch.setattr("qdrantctl.flows.execution.read_back.SETTLED", 0.5)
+    monkeypatch.setattr("qdrantctl.flows.execution.read_back.CONVERGENCE_TIMEOUT", 0.5)
     project.states({"c": before, "d": PLAIN})
     project.done(nodes[0])
     was = record(nodes[0], "collection/c")

@@ -122,6 +122,6 @@ def _run_sink_command(token: str, argv: list[str], root: Path, environ: Mapping[
         # Its output is not quoted: the command received the token and may repeat it.
         raise SettingsError(
             f"{name} failed with exit code {output.exit_code}",
-            hint="Run it manually to see why; then `qdrantctl keys issue` issues the same token.",
+            hint="Run it manually to see why; then `qdrantctl keys issue` delivers the same token.",
         )
     return name
