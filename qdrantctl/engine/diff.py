@@ -67,15 +67,28 @@ def _diff_section(
     elif shape.is_leaf or (shape.rule.replaced_as_unit and (desired is ABSENT or live is ABSENT)):
         yield from _diff_unit(path, shape, desired, live, recorded, context, owned)
     else:
-        wanted, there, ours = (shape.as_mapping(side) for side in (desired, live, recorded))
+        desired_fields, live_fields, recorded_fields = (
+            shape.as_mapping(side) for side in (desired, live, recorded)
+        )
         inside = owned or shape.rule.replaced_as_unit
         for name, inner in shape.fields.items():
-            if name not in wanted and (
-                name not in there or (name not in ours and inner.is_leaf and not inside)
+            if name not in desired_fields and (
+                name not in live_fields
+                or (name not in recorded_fields and inner.is_leaf and not inside)
             ):
                 continue  # most fields of most collections: never asked for and never ours
-            want, have, had = (side.get(name, ABSENT) for side in (wanted, there, ours))
-            yield from _diff_section((*path, name), inner, want, have, had, context, owned=inside)
+            inner_desired, inner_live, inner_recorded = (
+                side.get(name, ABSENT) for side in (desired_fields, live_fields, recorded_fields)
+            )
+            yield from _diff_section(
+                (*path, name),
+                inner,
+                inner_desired,
+                inner_live,
+                inner_recorded,
+                context,
+                owned=inside,
+            )
 
 
 def _diff_map(
@@ -89,27 +102,41 @@ def _diff_map(
 ) -> Iterator[FieldChange]:
     """Keys of a map are owned one by one, unless the manifest claims the whole map."""
     assert shape.entries is not None
-    wanted, there, ours = (shape.as_mapping(side) for side in (desired, live, recorded))
+    desired_map, live_map, recorded_map = (
+        shape.as_mapping(side) for side in (desired, live, recorded)
+    )
     claimed = owned or shape.rule.replaced_as_unit or path in context.exclusive
-    strangers: list[str | int] = []
-    for key in sorted({*wanted, *there}, key=lambda word: (isinstance(word, str), word)):
-        want, have, had = (side.get(key, ABSENT) for side in (wanted, there, ours))
+    unmanaged: list[str | int] = []
+    for key in sorted({*desired_map, *live_map}, key=lambda word: (isinstance(word, str), word)):
+        desired_value, live_value, recorded_value = (
+            side.get(key, ABSENT) for side in (desired_map, live_map, recorded_map)
+        )
         if (*path, key) in context.ignored:
             continue
-        if want is ABSENT and had is ABSENT and not claimed:
-            strangers.append(key)
-        elif want is ABSENT or have is ABSENT:
+        if desired_value is ABSENT and recorded_value is ABSENT and not claimed:
+            unmanaged.append(key)
+        elif desired_value is ABSENT or live_value is ABSENT:
             unit = FieldTree(shape.rule, shape.entries.fields, shape.entries.entries)
-            yield from _diff_unit((*path, key), unit, want, have, had, context, claimed)
+            yield from _diff_unit(
+                (*path, key), unit, desired_value, live_value, recorded_value, context, claimed
+            )
         elif shape.entries.is_leaf:
-            yield from _diff_leaf((*path, key), shape.rule, want, have, had, context)
+            yield from _diff_leaf(
+                (*path, key), shape.rule, desired_value, live_value, recorded_value, context
+            )
         else:
             yield from _diff_section(
-                (*path, key), shape.entries, want, have, had, context, owned=claimed
+                (*path, key),
+                shape.entries,
+                desired_value,
+                live_value,
+                recorded_value,
+                context,
+                owned=claimed,
             )
-    if strangers:
+    if unmanaged:
         yield FieldChange(
-            path=path, live=strangers, effect=Effect.KEPT, cause=Cause.EDIT, because="not managed"
+            path=path, live=unmanaged, effect=Effect.KEPT, cause=Cause.EDIT, because="not managed"
         )
 
 
@@ -169,15 +196,15 @@ def _field_change(
     context: DiffContext,
 ) -> FieldChange:
     desired, live, recorded = sides
-    told = desired
+    planned = desired
     if desired is ABSENT and verdict.effect > Effect.KEPT and rule.unset_value is not ABSENT:
-        told = rule.unset_value
+        planned = rule.unset_value
     origin = context.place(path) if desired is not ABSENT else None
-    found = FieldChange(
+    change = FieldChange(
         path=path,
         recorded=recorded,
         live=live,
-        desired=told,
+        desired=planned,
         effect=verdict.effect,
         cause=_find_cause(rule, desired, live, recorded, context),
         because=verdict.because,
@@ -186,13 +213,15 @@ def _field_change(
     more: dict[str, Any] = {"origin": origin} if origin else {}
     if rule.is_limit and verdict.effect > Effect.KEPT:
         more["direction"] = "loosens" if _is_looser(rule, desired, live) else "tightens"
-    return found.model_copy(update=more) if more else found
+    return change.model_copy(update=more) if more else change
 
 
 def _is_looser(rule: FieldRule, desired: Json, live: Json) -> bool:
     """Whether a cap gives way. One that means the same as none is none."""
-    want, have = rule.normalize(desired), rule.normalize(live)
-    return want is ABSENT or (have is not ABSENT and bool(want > have))
+    desired_limit, live_limit = rule.normalize(desired), rule.normalize(live)
+    return desired_limit is ABSENT or (
+        live_limit is not ABSENT and bool(desired_limit > live_limit)
+    )
 
 
 def _find_cause(
@@ -230,17 +259,17 @@ def _stated_fields(
     else:
         reason = shape.rule.unsupported_reason(desired, context.server)
         origin = context.place(path)
-        found = FieldChange(
+        change = FieldChange(
             path=path,
             desired=desired,
             effect=Effect.REFUSED if reason else Effect.UPDATE,
             cause=Cause.NEW,
             because=reason,
         )
-        yield found.model_copy(update={"origin": origin}) if origin else found
+        yield change.model_copy(update={"origin": origin}) if origin else change
 
 
 def _unsupported_inside(shape: FieldTree, desired: Json, server: Server) -> str:
     """Why this server cannot have something inside `desired`; empty when it can."""
-    found = _stated_fields((), shape, desired, DiffContext(server))
-    return next((change.because for change in found if change.effect is Effect.REFUSED), "")
+    fields = _stated_fields((), shape, desired, DiffContext(server))
+    return next((change.because for change in fields if change.effect is Effect.REFUSED), "")

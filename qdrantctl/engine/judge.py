@@ -57,9 +57,9 @@ def judge_field(
     return FieldVerdict(rule.change, rule.because)
 
 
-def is_equal(rule: FieldRule, one: Json, other: Json) -> bool:
+def is_equal(rule: FieldRule, first: Json, second: Json) -> bool:
     """Whether two values of a field mean the same to the server."""
-    return json_equal(rule.normalize(one), rule.normalize(other))
+    return json_equal(rule.normalize(first), rule.normalize(second))
 
 
 def _judge_drop(rule: FieldRule, server: Server) -> FieldVerdict:

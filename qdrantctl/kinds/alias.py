@@ -64,11 +64,11 @@ def _lint_alias(resource: Resource, desired: Inventory) -> Iterator[Finding]:
     target = resource.spec["collection"]
     reason = unsendable_reason(target)
     if not reason and target == resource.address.name:
-        reason = "an alias cannot stand for itself"
+        reason = "an alias cannot point to itself"
     if not reason and Address("alias", target) in desired:
         reason = f"{target} is itself an alias; an alias must name a real collection"
     if reason:
-        yield Finding("QC103", ("collection",), reason, "Name the collection it stands for.")
+        yield Finding("QC103", ("collection",), reason, "Name the collection it points to.")
 
 
 def _check_alias(change: Change, context: Context) -> Iterator[Violation]:
@@ -84,7 +84,7 @@ def _check_alias(change: Change, context: Context) -> Iterator[Violation]:
     yield Violation(
         rule="QC127",
         address=change.address,
-        message=f"{change.address} cannot stand for {target.name}: {reason}",
+        message=f"{change.address} cannot point to {target.name}: {reason}",
         hint="Correct the name, or state the collection.",
     )
 

@@ -19,11 +19,11 @@ class NoTimeZonesError(ValueError):
 
 def check_schedule(text: str) -> None:
     """Read a schedule as `0 3 * * *`. Raises ValueError saying what is wrong with it."""
-    words = text.split()
-    if len(words) != FIELDS:
-        raise ValueError(f"a schedule has {FIELDS} fields, not {len(words)}")
+    fields = text.split()
+    if len(fields) != FIELDS:
+        raise ValueError(f"a schedule has {FIELDS} fields, not {len(fields)}")
     if latest_due(text, UTC, _SOME_DAY) is None:
-        raise ValueError("no day of any year is one of its days")
+        raise ValueError("it matches no date of any year")
 
 
 def latest_due(text: str, zone: tzinfo, now: datetime) -> datetime | None:
@@ -36,10 +36,10 @@ def latest_due(text: str, zone: tzinfo, now: datetime) -> datetime | None:
     # It goes backwards from a time, and leaves that out.
     after = now.replace(microsecond=0) + timedelta(seconds=1)
     try:
-        found = next(CronSim(text, after.astimezone(zone), reverse=True), None)
+        due = next(CronSim(text, after.astimezone(zone), reverse=True), None)
     except CronSimError as error:
         raise ValueError(f"{text!r} is no schedule: {error}") from None
-    return found and found.astimezone(UTC)
+    return due and due.astimezone(UTC)
 
 
 def schedule_at(policy: Mapping[str, Json], now: datetime) -> Schedule:

@@ -90,21 +90,23 @@ def _as_destinations(value: Any) -> Any:
 class Retention(Spec):
     """Which snapshots are kept. One that any of these keeps stays, as restic has it."""
 
-    keep_last: Annotated[RetentionCount, Field(description="The last so many.")] = None
+    keep_last: Annotated[
+        RetentionCount, Field(description="Number of newest snapshots to keep.")
+    ] = None
     keep_hourly: Annotated[
-        RetentionCount, Field(description="The last of each of so many hours.")
+        RetentionCount, Field(description="Number of hours of which the last snapshot is kept.")
     ] = None
     keep_daily: Annotated[
-        RetentionCount, Field(description="The last of each of so many days.")
+        RetentionCount, Field(description="Number of days of which the last snapshot is kept.")
     ] = None
     keep_weekly: Annotated[
-        RetentionCount, Field(description="The last of each of so many weeks.")
+        RetentionCount, Field(description="Number of weeks of which the last snapshot is kept.")
     ] = None
     keep_monthly: Annotated[
-        RetentionCount, Field(description="The last of each of so many months.")
+        RetentionCount, Field(description="Number of months of which the last snapshot is kept.")
     ] = None
     keep_yearly: Annotated[
-        RetentionCount, Field(description="The last of each of so many years.")
+        RetentionCount, Field(description="Number of years of which the last snapshot is kept.")
     ] = None
     max_age: Annotated[
         PolicyDuration | None,
@@ -119,7 +121,7 @@ class Retention(Spec):
     def _keeps(self) -> Self:
         if not self.model_fields_set - {"max_age"}:
             hint = "State how many, as in keep_daily: 7."
-            raise _policy_error("the policy says of no snapshot that it is kept", "QC164", hint)
+            raise _policy_error("the retention keeps no snapshots", "QC164", hint)
         return self
 
 
@@ -143,8 +145,8 @@ class SnapshotPolicy(Spec):
         _DROPPED,
         Field(
             min_length=1,
-            description="Labels that a collection of this project must have, all of them. With "
-            "collections both must fit.",
+            description="Labels that a collection of this project must have, all of them. If "
+            "collections is stated, too, both must match.",
         ),
     ] = None
     schedule: Annotated[
@@ -153,7 +155,7 @@ class SnapshotPolicy(Spec):
         Field(description="When, as cron writes it: `0 3 * * *`."),
     ]
     timezone: Annotated[
-        str, AfterValidator(_check_time_zone), Field(description="Where that is the time of day.")
+        str, AfterValidator(_check_time_zone), Field(description="Time zone of the schedule.")
     ] = "UTC"
     retention: Annotated[Retention, Field(description="Which snapshots are kept.")]
     destination: Annotated[
@@ -172,13 +174,15 @@ class SnapshotPolicy(Spec):
             "removed, or kept until the last destination gives the set up."
         ),
     ] = "remove"
-    verify: Annotated[Verify | None, _DROPPED, Field(description="How often one is tried.")] = None
+    verify: Annotated[
+        Verify | None, _DROPPED, Field(description="How often a snapshot is verified.")
+    ] = None
 
     @model_validator(mode="after")
     def _selects(self) -> Self:
         if not self.collections and not self.match_labels:
             hint = 'State collections: ["*"], or match_labels: {team: search}.'
-            raise _policy_error("the policy says of no collection that it is meant", "QC166", hint)
+            raise _policy_error("the policy selects no collections", "QC166", hint)
         return self
 
 
@@ -190,7 +194,9 @@ def _resolve_labels(resource: Resource, desired: Inventory) -> Resource:
     """Labels as the names they come to: a later run sees no manifest."""
     if "match_labels" not in resource.spec:
         return resource
-    names = [a.name for a, other in desired.items() if selects_collection(resource.spec, other)]
+    names = [
+        a.name for a, collection in desired.items() if selects_collection(resource.spec, collection)
+    ]
     return replace(resource, spec={**resource.spec, "collections": names})
 
 
@@ -216,9 +222,9 @@ def _no_steps(_change: Change, _context: Context) -> Iterable[Call]:
 
 def _lint_policy(resource: Resource, _: Inventory) -> Iterator[Finding]:
     if not resource.spec["collections"]:
-        told = "no collection that is stated here has the labels of the policy"
+        message = "no collection that is stated here has the labels of the policy"
         hint = "Correct its labels, or leave it out here."
-        yield Finding("QC167", ("match_labels",), told, hint, Severity.WARNING)
+        yield Finding("QC167", ("match_labels",), message, hint, Severity.WARNING)
     if resource.spec["destination"] == [CLUSTER]:
         yield Finding(
             "QC162",

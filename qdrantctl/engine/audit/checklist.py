@@ -12,7 +12,7 @@ from qdrantctl.model.audit.report import Verdict
 from qdrantctl.model.audit.rules import AUDIT_RULES
 from qdrantctl.model.violation import Severity
 
-OFFLINE = "no server was asked (--offline)"
+OFFLINE = "no server was contacted (--offline)"
 _WITHOUT_SERVER = ("QA207", "QA208", "QA3", "QA4", "QA5")
 """Rules that have something to say when no server was asked."""
 

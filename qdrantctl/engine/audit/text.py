@@ -23,9 +23,9 @@ def _make_verdict(
     answer: Answer, rule: str, message: str, requests: Iterable[ProbeResult] = (), **more: Any
 ) -> Verdict:
     severity = more.pop("severity", AUDIT_RULES[rule].severity)
-    told = tuple(str(reply) for reply in requests)
+    descriptions = tuple(str(reply) for reply in requests)
     return Verdict(
-        rule=rule, answer=answer, severity=severity, message=message, requests=told, **more
+        rule=rule, answer=answer, severity=severity, message=message, requests=descriptions, **more
     )
 
 

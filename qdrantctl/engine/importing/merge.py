@@ -98,8 +98,8 @@ def changed_side(
     """
     if is_equal(rule, desired, applied):
         return ChangedSide.CLUSTER
-    first = observed is None and applied is ABSENT
-    if first or is_equal(rule, live, applied) or json_equal(live, observed):
+    never_recorded = observed is None and applied is ABSENT
+    if never_recorded or is_equal(rule, live, applied) or json_equal(live, observed):
         return ChangedSide.MANIFEST
     return ChangedSide.BOTH
 
@@ -112,8 +112,8 @@ def _changed_side(
         shape.value_at(spec, path) for spec in (desired.spec, live.spec, applied_spec(applied))
     )
     observed = applied.record.observed if applied.record else None
-    seen = None if observed is None else shape.value_at(observed, path)
-    return changed_side(field.rule, declared, existing, recorded, seen)
+    observed_value = None if observed is None else shape.value_at(observed, path)
+    return changed_side(field.rule, declared, existing, recorded, observed_value)
 
 
 def _changed_side_of(path: Path, sides: Mapping[Path, ChangedSide]) -> ChangedSide:

@@ -32,7 +32,7 @@ def keep_drift(shape: FieldTree, fields: Sequence[FieldChange]) -> tuple[FieldCh
         for f in fields
         if f.effect > Effect.KEPT and not is_external_change(f)
     }
-    kept = tuple(
+    result = tuple(
         field.model_copy(update={"effect": Effect.KEPT, "because": KEPT_AS_IT_IS})
         if is_external_change(field)
         and _sent_unit(shape, field.path) not in edited
@@ -40,7 +40,7 @@ def keep_drift(shape: FieldTree, fields: Sequence[FieldChange]) -> tuple[FieldCh
         else field
         for field in fields
     )
-    return tuple(fields) if worst_effect(kept) is Effect.REPLACE else kept
+    return tuple(fields) if worst_effect(result) is Effect.REPLACE else result
 
 
 def unapplied_paths(shape: FieldTree, fields: Sequence[FieldChange]) -> frozenset[Path]:
@@ -52,10 +52,10 @@ def unapplied_paths(shape: FieldTree, fields: Sequence[FieldChange]) -> frozense
 
 def _sent_unit(shape: FieldTree, path: Path) -> Path:
     """The part of a spec that is sent, and recorded, as one with what stands at `path`."""
-    met = list(shape.walk(path))
+    trees = list(shape.walk(path))
     end = next(
-        (i for i, s in enumerate(met, 1) if s.rule.replaced_as_unit or s.rule.merge_before_send),
-        len(met),
+        (i for i, s in enumerate(trees, 1) if s.rule.replaced_as_unit or s.rule.merge_before_send),
+        len(trees),
     )
     return path[:end]
 

@@ -23,20 +23,20 @@ def new_record(
     """What the ledger will hold once `draft` is applied; None where nothing is recorded."""
     if desired is None or draft.action is Action.REFUSED:
         return None
-    kept = ignored_paths(desired, plan_input.today) | draft.unapplied
-    spec = spec_to_record(desired, applied, kept)
+    untouched = ignored_paths(desired, plan_input.today) | draft.unapplied
+    spec = spec_to_record(desired, applied, untouched)
     lifecycle = desired.lifecycle.document()
-    mark = json_digest({"address": str(draft.address), "spec": spec, "lifecycle": lifecycle})
+    digest = json_digest({"address": str(draft.address), "spec": spec, "lifecycle": lifecycle})
     version = plan_input.versions.get(draft.address, 1)
     if applied and applied.record and draft.address not in plan_input.versions:
-        version = applied.record.schema_version + (mark != applied.record.digest)
+        version = applied.record.schema_version + (digest != applied.record.digest)
     address = draft.address.qualified(plan_input.owner) if kind.scoped_to_owner else draft.address
     return {
         "owner": plan_input.owner,
         "address": str(address),
         "object": draft.address.name,
         "schema_version": version,
-        "digest": mark,
+        "digest": digest,
         "spec": spec,
         "lifecycle": lifecycle,
     }
@@ -64,9 +64,9 @@ def reason_to_rewrite(
         not json_equal(dict(stored), dict(applied.spec))
         or lifecycle != applied.lifecycle.document()
     ):
-        return "the cluster is as stated, the record is not"
+        return "the cluster matches the manifest, the record does not"
     if applied.is_from_state:
-        return "the ledger knows nothing of it, the committed state does"
+        return "it is in the committed state and not in the ledger"
     version = plan_input.versions.get(desired.address, record.schema_version)
     if version == record.schema_version or unapplied:
         return ""

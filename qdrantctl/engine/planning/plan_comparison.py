@@ -27,7 +27,7 @@ def changed_values(before: Mapping[str, Change], now: Mapping[str, Change]) -> I
     """
     for address, change in before.items():
         if address not in now:
-            yield f"{address}: planned was {change.action}, now it is nothing to do"
+            yield f"{address}: planned was {change.action}, now no change is needed"
             continue
         old, new = _change_document(change), _change_document(now[address])
         if canonical_json(old) == canonical_json(new):
@@ -78,7 +78,7 @@ def _describe_difference(address: str, path: Path, was: Json, now: Json) -> str:
         case ("action",):
             return f"{address}: planned was {was}, now it is {now}"
         case ("uuid",) if ABSENT not in (was, now):
-            return f"{address}: it was deleted and made again since"
+            return f"{address}: it was deleted and recreated since"
         case ("schema_version", "recorded"):
             return f"{address}: another apply has recorded it since"
         case ("fields", field) if now is ABSENT:

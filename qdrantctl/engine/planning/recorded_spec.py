@@ -21,11 +21,11 @@ def ignored_paths(desired: Resource, today: date) -> frozenset[Path]:
 
 
 def spec_to_record(
-    desired: Resource, ours: Resource | None, ignored: frozenset[Path]
+    desired: Resource, applied: Resource | None, ignored: frozenset[Path]
 ) -> Mapping[str, Json]:
     """The spec for the record: as desired, ignored fields as they were recorded."""
     stored = dict(desired.spec)
-    if ours is not None:
+    if applied is not None:
         for path in ignored:
-            stored = put_at(stored, path, get_at(ours.spec, path))
+            stored = put_at(stored, path, get_at(applied.spec, path))
     return stored

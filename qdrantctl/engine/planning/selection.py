@@ -25,12 +25,12 @@ class Selection:
 
 def matching_addresses(patterns: Iterable[str], addresses: Iterable[Address]) -> frozenset[Address]:
     """The addresses that a pattern names. A pattern that is itself an address matches only it."""
-    known = list(addresses)
-    found: set[Address] = set()
+    candidates = list(addresses)
+    matching: set[Address] = set()
     for pattern in patterns:
-        exact = [address for address in known if str(address) == pattern]
-        found.update(exact or [a for a in known if fnmatchcase(str(a), pattern)])
-    return frozenset(found)
+        exact = [address for address in candidates if str(address) == pattern]
+        matching.update(exact or [a for a in candidates if fnmatchcase(str(a), pattern)])
+    return frozenset(matching)
 
 
 def select_drafts(
@@ -52,7 +52,9 @@ def select_drafts(
                     f"{flag} {pattern} matches nothing",
                     hint="Addresses are KIND/NAME, as in collection/products; globs are allowed.",
                 )
-    kept = set(matching_addresses(selection.targets, drafts)) if selection.targets else set(drafts)
+    selected = (
+        set(matching_addresses(selection.targets, drafts)) if selection.targets else set(drafts)
+    )
     refs = {
         address: [
             ref for ref in kinds[address.kind].references(desired[address].spec) if ref in drafts
@@ -60,16 +62,18 @@ def select_drafts(
         for address in drafts
         if address in desired
     }
-    reach = list(kept)
-    while reach:
-        news = [ref for ref in refs.get(reach.pop(), ()) if ref not in kept]
-        kept.update(news)
-        reach += news
-    gone = set(matching_addresses(selection.excludes, drafts))
+    queue = list(selected)
+    while queue:
+        added = [ref for ref in refs.get(queue.pop(), ()) if ref not in selected]
+        selected.update(added)
+        queue += added
+    excluded = set(matching_addresses(selection.excludes, drafts))
     spreading = True
     while spreading:
-        more = {a for a, need in refs.items() for r in need if r in gone and r not in live} - gone
-        gone |= more
-        spreading = bool(more)
-    kept -= gone
-    return {address: draft for address, draft in drafts.items() if address in kept}
+        dependents = {
+            a for a, need in refs.items() for r in need if r in excluded and r not in live
+        } - excluded
+        excluded |= dependents
+        spreading = bool(dependents)
+    selected -= excluded
+    return {address: draft for address, draft in drafts.items() if address in selected}

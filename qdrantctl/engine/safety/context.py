@@ -80,5 +80,5 @@ def require_consent(
 
 def from_state(change: Change, inputs: SafetyInput) -> bool:
     """Whether only the committed state says that it is ours, and not the cluster's ledger."""
-    ours = inputs.context.recorded.get(change.parsed_address)
-    return ours is not None and ours.is_from_state
+    applied = inputs.context.recorded.get(change.parsed_address)
+    return applied is not None and applied.is_from_state

@@ -17,17 +17,21 @@ def check_refused_drift(inputs: SafetyInput) -> Iterator[Problem]:
     """QC212: where on_drift is refuse, the operator decides what becomes of drift."""
     for change in inputs.changes:
         drifted = [field for field in change.fields if is_external_change(field)]
-        gone = change.action is Action.CREATE and change.cause is Cause.DRIFT
+        is_deleted = change.action is Action.CREATE and change.cause is Cause.DRIFT
         by_qc204 = from_state(change, inputs)
         refuses = inputs.on_drift(change.parsed_address) == "refuse"
-        if refuses and (drifted or gone) and not (_is_interrupted(change, inputs) or by_qc204):
-            what = "deleted" if gone else "changed"
+        if (
+            refuses
+            and (drifted or is_deleted)
+            and not (_is_interrupted(change, inputs) or by_qc204)
+        ):
+            verb = "deleted" if is_deleted else "changed"
             details = f" ({'; '.join(map(_describe_drift, drifted))})" if drifted else ""
             yield Problem(
                 Violation(
                     rule="QC212",
                     address=change.address,
-                    message=f"{change.address} was {what} outside qdrantctl since it was applied"
+                    message=f"{change.address} was {verb} outside qdrantctl since it was applied"
                     f"{details}, and on_drift is refuse",
                     hint=_drift_hint(change),
                 )
@@ -66,20 +70,20 @@ def check_loosened_limits(inputs: SafetyInput) -> Iterator[Problem]:
                 rule=rule,
                 address=change.address,
                 message=f"{change.address} would {verb} {_format_field(field)}{gains}",
-                hint=f"If that is meant, add to consents in qdrantctl.yaml {entry}.",
+                hint=f"If this is intended, add to consents in qdrantctl.yaml {entry}.",
             )
             yield Problem(violation, allowed_by=(verb, change.parsed_address))
 
 
 def _is_interrupted(change: Change, inputs: SafetyInput) -> bool:
     """Whether an apply was interrupted in it: that is finished first, whatever else changed."""
-    ours = inputs.context.recorded.get(change.parsed_address)
-    return ours is not None and ours.record is not None and ours.record.pending is not None
+    applied = inputs.context.recorded.get(change.parsed_address)
+    return applied is not None and applied.record is not None and applied.record.pending is not None
 
 
 def _drift_hint(change: Change) -> str:
     return (
-        f"Put it back with apply --revert-drift {change.address}, or take it over into the "
+        f"Revert it with apply --revert-drift {change.address}, or adopt it into the "
         f"manifest with import --update {change.address}."
     )
 

@@ -23,9 +23,10 @@ _REMOVED_WHEN_NAMED = ("orphan", "unfinished", "bad")
 WORDS = ("overdue", "incomplete", "unverified", "superfluous", "unseen", "restoring")
 """What a finding is about."""
 _HINTS = {
-    "restoring": "Run that restore again when it is not under way any more; a plan says how.",
-    "unseen": "What is on the cluster is seen while every node is up, what is at a store by "
-    "the user who plans with its credentials.",
+    "restoring": "Run that restore again once it is no longer in progress; a plan prints "
+    "the command.",
+    "unseen": "Sets on the cluster are visible while every node is up, those at a store to "
+    "a user who plans with its credentials.",
     "overdue": "Run `qdrantctl snapshots run` every few minutes, as from cron.",
     "unverified": "Run `qdrantctl snapshots verify`.",
     "superfluous": "`qdrantctl snapshots prune` removes it.",
@@ -54,7 +55,7 @@ class DestinationStatus:
 
     def sets_of(self, collection: str) -> list[SetInfo]:
         """The sets of a collection, the oldest first."""
-        return [each for each in self.sets if each.collection == collection]
+        return [snapshot_set for snapshot_set in self.sets if snapshot_set.collection == collection]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class PolicyStatus:
     @property
     def errors(self) -> tuple[str, ...]:
         """Why destinations cannot be read."""
-        return tuple(each.error for each in self.destinations if each.error)
+        return tuple(destination.error for destination in self.destinations if destination.error)
 
     def due_time(
         self,
@@ -97,36 +98,40 @@ class PolicyStatus:
         if destination.error:
             return None
         times = (
-            each.scheduled
-            for each in destination.sets_of(collection)
-            if each.state == "complete"
-            or (each.state == "unfinished" and each.folder in resumable)
+            snapshot_set.scheduled
+            for snapshot_set in destination.sets_of(collection)
+            if snapshot_set.state == "complete"
+            or (snapshot_set.state == "unfinished" and snapshot_set.folder in resumable)
         )  # fmt: skip
         return self.schedule.due_time(filter(None, times), now)
 
-    def collection_is_gone(self, each: SetInfo) -> bool:
+    def collection_is_gone(self, snapshot_set: SetInfo) -> bool:
         """Whether the collection of a set does not exist any more, or is not covered."""
-        return each.collection != "" and each.collection not in self.collections
+        return snapshot_set.collection != "" and snapshot_set.collection not in self.collections
 
-    def has_server_copies(self, each: SetInfo) -> bool:
+    def has_server_copies(self, snapshot_set: SetInfo) -> bool:
         """Whether the servers hold files of a set that a run has to copy or to remove.
 
         Those of a collection that is gone no server lists or deletes, and by `server_copy: keep`
         those of a complete set go with it; both stay written down.
         """
-        is_kept = each.has_manifest and self.spec["server_copy"] == "keep"
-        return each.has_server_files and not is_kept and each.collection in self.existing
+        is_kept = snapshot_set.has_manifest and self.spec["server_copy"] == "keep"
+        return (
+            snapshot_set.has_server_files
+            and not is_kept
+            and snapshot_set.collection in self.existing
+        )
 
-    def needs_explicit_name(self, each: SetInfo) -> bool:
+    def needs_explicit_name(self, snapshot_set: SetInfo) -> bool:
         """Whether a set is removed when it is named.
 
         So are those that are no complete set, of collections that are gone, and from ahead of the
         clock. One that is unfinished also goes by itself once a newer one was begun.
         """
         return (
-            each.state in _REMOVED_WHEN_NAMED
-            or self.collection_is_gone(each)
-            or each.kept_by == (TOO_NEW,)
+            snapshot_set.state in _REMOVED_WHEN_NAMED
+            or self.collection_is_gone(snapshot_set)
+            or snapshot_set.kept_by == (TOO_NEW,)
         )
 
     def expired_sets(self, destination: DestinationStatus) -> list[SetInfo]:
@@ -135,10 +140,10 @@ class PolicyStatus:
         Nor are unfinished sets while a destination cannot be read: it may wait for their files.
         """
         return [
-            each
-            for each in expired_sets(destination.sets)
-            if not self.collection_is_gone(each)
-            and not (self.errors and each.state == "unfinished")
+            snapshot_set
+            for snapshot_set in expired_sets(destination.sets)
+            if not self.collection_is_gone(snapshot_set)
+            and not (self.errors and snapshot_set.state == "unfinished")
         ]
 
     def findings(self, now: datetime) -> Iterator[PolicyFinding]:
@@ -149,38 +154,51 @@ class PolicyStatus:
     def _findings(self, now: datetime) -> Iterator[tuple[str, str]]:
         for name in self.restoring:
             yield "restoring", restoring_notice(name)
-        for where in self.destinations:
-            if where.error:
-                yield "unseen", where.error
+        for destination in self.destinations:
+            if destination.error:
+                yield "unseen", destination.error
                 continue
             for name in self.collections:
-                if since := self.due_time(name, where, now):
-                    yield "overdue", (f"collection/{name} has no snapshot at {where.url} for "
+                if since := self.due_time(name, destination, now):
+                    yield "overdue", (f"collection/{name} has no snapshot at {destination.url} for "
                                       f"{since:%Y-%m-%d %H:%M} UTC")  # fmt: skip
-                yield from self._unverified(name, where, now)
-            for each in self.expired_sets(where):
-                yield "superfluous", f"{each.folder} at {where.url} is kept by no rule any more"
-            for each in where.sets:
-                if each.state not in ("complete", "leaving"):
-                    yield "incomplete", f"{each.folder} at {where.url} is {each.state}"
+                yield from self._unverified(name, destination, now)
+            for snapshot_set in self.expired_sets(destination):
+                yield (
+                    "superfluous",
+                    f"{snapshot_set.folder} at {destination.url} is kept by no rule any more",
+                )
+            for snapshot_set in destination.sets:
+                if snapshot_set.state not in ("complete", "leaving"):
+                    yield (
+                        "incomplete",
+                        f"{snapshot_set.folder} at {destination.url} is {snapshot_set.state}",
+                    )
 
     def _unverified(
-        self, name: str, where: DestinationStatus, now: datetime
+        self, name: str, destination: DestinationStatus, now: datetime
     ) -> Iterator[tuple[str, str]]:
         """Within the policy's time after the last one; the first is asked for after a day."""
         every = (self.spec.get("verify") or {}).get("every")
-        complete = [each for each in where.sets_of(name) if each.state == "complete"]
+        complete = [
+            snapshot_set
+            for snapshot_set in destination.sets_of(name)
+            if snapshot_set.state == "complete"
+        ]
         if not every or not complete:
             return
-        tried = [each.verified.when for each in complete if each.verified]
-        first = min(each.taken for each in complete if each.taken)
-        until = max(tried) + parse_duration(every) if tried else first + min(
+        verified = [
+            snapshot_set.verified.when for snapshot_set in complete if snapshot_set.verified
+        ]
+        oldest = min(snapshot_set.taken for snapshot_set in complete if snapshot_set.taken)
+        until = max(verified) + parse_duration(every) if verified else oldest + min(
             _FIRST_VERIFICATION, parse_duration(every)
         )  # fmt: skip
         if until < now:
             yield (
                 "unverified",
-                f"no snapshot of collection/{name} at {where.url} was verified within {every}",
+                f"no snapshot of collection/{name} at {destination.url} was verified within "
+                f"{every}",
             )
 
 
@@ -201,8 +219,8 @@ def restoring_notice(collection: str) -> str:
 def finding_violations(findings: Iterable[PolicyFinding]) -> Iterator[Violation]:
     """The findings for a plan. Of each kind that a policy has, the first stands for all."""
     groups: dict[tuple[str, str], list[PolicyFinding]] = {}
-    for each in findings:
-        groups.setdefault((each.address, each.word), []).append(each)
+    for finding in findings:
+        groups.setdefault((finding.address, finding.word), []).append(finding)
     for (address, word), group in groups.items():
         more = f", and {len(group) - 1} more like that" if len(group) > 1 else ""
         yield Violation(

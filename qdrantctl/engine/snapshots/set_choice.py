@@ -33,7 +33,7 @@ class SetReference:
         except ValueError as error:
             raise UsageError(str(error), hint=_FORM) from None
         if reference.address.kind != "collection":
-            raise UsageError(f"{reference.address} is no collection", hint=_FORM)
+            raise UsageError(f"{reference.address} is not a collection", hint=_FORM)
         return reference
 
 
@@ -53,7 +53,7 @@ class RestoreRequest:
     @property
     def hint(self) -> str:
         """What to do where no set can be chosen."""
-        return f"`qdrantctl snapshots list --from {self.url}` tells which there are."
+        return f"`qdrantctl snapshots list --from {self.url}` lists them."
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,47 +72,56 @@ def choose_set(sets: Iterable[SetInfo], request: RestoreRequest, now: datetime) 
     several owners match, StoreError where the set is damaged.
     """
     sets = list(sets)
-    with_manifest = [each for each in sets if each.has_manifest]
-    reference = SetReference.parse(request.reference, {each.collection for each in with_manifest})
+    with_manifest = [snapshot_set for snapshot_set in sets if snapshot_set.has_manifest]
+    reference = SetReference.parse(
+        request.reference, {snapshot_set.collection for snapshot_set in with_manifest}
+    )
     if reference.id and request.at:
         raise UsageError("name the set by its ID or by --at, not by both")
-    matching = [each for each in with_manifest if _matches(each, reference, request.at)]
+    matching = [
+        snapshot_set
+        for snapshot_set in with_manifest
+        if _matches(snapshot_set, reference, request.at)
+    ]
     _require_single_owner(matching, reference, request)
     # What is further ahead was dated by a clock that was wrong; it is there to be named.
     until = now + CLOCK_SKEW
-    best = max(matching, key=lambda each: (_taken(each) <= until, _taken(each)))
-    if best.state == "bad":
+    chosen = max(
+        matching,
+        key=lambda snapshot_set: (_taken_at(snapshot_set) <= until, _taken_at(snapshot_set)),
+    )
+    if chosen.state == "bad":
         raise StoreError(
-            f"the set {best.folder} at {request.url} is damaged",
-            why=best.damage,
+            f"the set {chosen.folder} at {request.url} is damaged",
+            why=chosen.damage,
             hint=request.hint,
         )
     if reference.id:
-        return SetChoice(best)
+        return SetChoice(chosen)
     until = min(request.at or until, until)
     newer = (
-        each
-        for each in sets
-        if each.collection == best.collection
-        and each.taken
-        and _taken(best) < each.taken <= until
-        and each.state != "complete"
+        snapshot_set
+        for snapshot_set in sets
+        if snapshot_set.collection == chosen.collection
+        and snapshot_set.taken
+        and _taken_at(chosen) < snapshot_set.taken <= until
+        and snapshot_set.state != "complete"
     )
-    return SetChoice(best, tuple(newer))
+    return SetChoice(chosen, tuple(newer))
 
 
-def _matches(each: SetInfo, reference: SetReference, at: datetime | None) -> bool:
+def _matches(snapshot_set: SetInfo, reference: SetReference, at: datetime | None) -> bool:
     """Whether a set with a manifest is one that is meant; one that is named may be damaged."""
-    if each.collection != reference.address.name:
+    if snapshot_set.collection != reference.address.name:
         return False
     if reference.id:
-        return each.id == reference.id
-    return each.state == "complete" and (at is None or _taken(each) <= at)
+        return snapshot_set.id == reference.id
+    return snapshot_set.state == "complete" and (at is None or _taken_at(snapshot_set) <= at)
 
 
-def _taken(each: SetInfo) -> datetime:
-    assert each.taken  # it has a manifest
-    return each.taken
+def _taken_at(snapshot_set: SetInfo) -> datetime:
+    assert snapshot_set.taken  # it has a manifest
+    return snapshot_set.taken
 
 
 def _require_single_owner(
@@ -121,10 +130,12 @@ def _require_single_owner(
     """Raises QdrantctlError where there is no set, or of several owners."""
     # Under a previous name it is the same owner.
     current, *previous = request.owners
-    owners = sorted({current if each.owner in previous else each.owner for each in sets})
+    owners = sorted(
+        {current if snapshot_set.owner in previous else snapshot_set.owner for snapshot_set in sets}
+    )
     if not owners:
         raise QdrantctlError(
-            f"{request.url} holds no set {request.reference} that is whole", hint=request.hint
+            f"{request.url} holds no set {request.reference} that is complete", hint=request.hint
         )
     if len(owners) > 1:
         raise QdrantctlError(

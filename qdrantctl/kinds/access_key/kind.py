@@ -34,8 +34,8 @@ def _observe_keys(client: Client, request: ReadRequest) -> Iterator[Resource]:
     """Keys that can be revoked from the registry; of the others there is only a record."""
     if request.only is None and not any(
         address.kind == _NAME_FIELD
-        for world in (request.desired, request.recorded)
-        for address in world
+        for inventory in (request.desired, request.recorded)
+        for address in inventory
     ):
         return
     by_key: dict[str, list[Mapping[str, Json]]] = {}
@@ -57,8 +57,8 @@ def _observe_keys(client: Client, request: ReadRequest) -> Iterator[Resource]:
 
 
 def _owner_rank(key: str, prefixes: list[str]) -> int:
-    found = (place for place, prefix in enumerate(prefixes) if key.startswith(prefix))
-    return next(found, len(prefixes))
+    ranks = (place for place, prefix in enumerate(prefixes) if key.startswith(prefix))
+    return next(ranks, len(prefixes))
 
 
 def _registry_filter(request: ReadRequest) -> dict[str, Json]:
@@ -70,11 +70,11 @@ def _registry_filter(request: ReadRequest) -> dict[str, Json]:
     return {"filter": {"must": [{"key": "key", "match": {"any": sorted(keys)}}]}}
 
 
-def _read_registry(client: Client, sought: Mapping[str, Json]) -> Iterator[Mapping[str, Any]]:
+def _read_registry(client: Client, filter_body: Mapping[str, Json]) -> Iterator[Mapping[str, Any]]:
     """The generations that the registry holds. Raises ClusterError for what is none."""
     offset: Json = ABSENT
     while offset is not None:
-        body = {"limit": _REGISTRY_PAGE, "with_payload": True, "with_vector": False, **sought}
+        body = {"limit": _REGISTRY_PAGE, "with_payload": True, "with_vector": False, **filter_body}
         if offset is not ABSENT:
             body["offset"] = offset
         path = collection_path(REGISTRY_COLLECTION, "points", "scroll")
@@ -101,12 +101,16 @@ def _parse_registration(point: Mapping[str, Any], client: Client) -> Generation:
 
 def _live_key(address: Address, documents: list[Mapping[str, Json]]) -> Resource:
     """A key as its newest generation has it, revoked or not."""
-    found = parse_generations(documents)
-    newest = found[-1]
+    generations = parse_generations(documents)
+    newest = generations[-1]
     spec: dict[str, Json] = {"access": dict(newest.access), **newest.terms, "revocable": True}
     if newest.subject:
         spec["subject"] = newest.subject
-    return Resource(address, spec, facts=Facts(generations=tuple(one.document() for one in found)))
+    return Resource(
+        address,
+        spec,
+        facts=Facts(generations=tuple(generation.document() for generation in generations)),
+    )
 
 
 def _recorded_generations(resource: Resource | None) -> tuple[Mapping[str, Json], ...]:
@@ -116,24 +120,24 @@ def _recorded_generations(resource: Resource | None) -> tuple[Mapping[str, Json]
 def _key_steps(change: Change, context: Context) -> Iterator[Call]:
     """A changed scope makes a new generation, since what a token may do is written in it."""
     live = context.live.get(change.parsed_address)
-    there = parse_generations(live.facts.generations) if live else ()
+    existing = parse_generations(live.facts.generations) if live else ()
     if change.action is Action.DELETE:
-        if there and not _is_irrevocable(live):
-            yield _delete_key(there[-1].key)
+        if existing and not _is_irrevocable(live):
+            yield _delete_key(existing[-1].key)
         return
     desired = context.desired[change.parsed_address].spec
     if not desired["revocable"]:
         return
     for number in (f.path[1] for f in change.fields if f.path[0] == "generations"):
-        again = next(one for one in there if one.number == number)
-        yield _put_generation(replace(again, revoked=True, live=False))
-    moved = {str(f.path[0]) for f in change.fields if f.effect > Effect.KEPT} - {"generations"}
-    if there and not moved:
+        revived = next(candidate for candidate in existing if candidate.number == number)
+        yield _put_generation(replace(revived, revoked=True, live=False))
+    changed = {str(f.path[0]) for f in change.fields if f.effect > Effect.KEPT} - {"generations"}
+    if existing and not changed:
         return
-    known = parse_generations(_recorded_generations(context.recorded.get(change.parsed_address)))
-    newest = there[-1] if there else known[-1] if known else None
+    recorded = parse_generations(_recorded_generations(context.recorded.get(change.parsed_address)))
+    newest = existing[-1] if existing else recorded[-1] if recorded else None
     key = newest.key if newest else registry_key_id(context.owner, change.parsed_address.name)
-    made = Generation(
+    generation = Generation(
         key=key,
         number=newest.number if newest else 1,
         access=desired["access"],
@@ -142,12 +146,16 @@ def _key_steps(change: Change, context: Context) -> Iterator[Call]:
         # A revocation has the last word: only `keys rotate` gives it back.
         revoked=bool(newest and newest.revoked),
     )
-    if there and not moved & {"access", "subject"}:
-        yield _put_generation(replace(there[-1], terms=made.terms))
-    elif newest and (newest.id or newest.revoked or not there):
-        yield _put_generation(replace(made, number=max(one.number for one in (*there, *known)) + 1))
+    if existing and not changed & {"access", "subject"}:
+        yield _put_generation(replace(existing[-1], terms=generation.terms))
+    elif newest and (newest.id or newest.revoked or not existing):
+        yield _put_generation(
+            replace(
+                generation, number=max(candidate.number for candidate in (*existing, *recorded)) + 1
+            )
+        )
     else:
-        yield _put_generation(made)
+        yield _put_generation(generation)
 
 
 def _is_irrevocable(resource: Resource | None) -> bool:

@@ -23,8 +23,7 @@ def _check_key_duration(text: str) -> str:
             {
                 "why": str(error),
                 "rule": "QC144",
-                "hint": "Write days, hours or minutes, as in 90d, 12h or 30m; a token that has "
-                "expired already is none.",
+                "hint": "Write days, hours or minutes, as in 90d, 12h or 30m, and more than zero.",
             },
         ) from None
 
@@ -102,13 +101,13 @@ class Sink(Spec):
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        words = ("file", "dotenv", "kubernetes_secret", "command")
-        if sum(getattr(self, word) is not None for word in words) != 1:
+        forms = ("file", "dotenv", "kubernetes_secret", "command")
+        if sum(getattr(self, word) is not None for word in forms) != 1:
             raise PydanticCustomError(
                 "sink",
-                "a sink says exactly one of {words}",
+                "a sink must state exactly one of {forms}",
                 {
-                    "words": ", ".join(words),
+                    "forms": ", ".join(forms),
                     "rule": "QC045",
                     "hint": "For instance {file: secrets/token}.",
                 },
@@ -146,7 +145,9 @@ class AccessKey(Spec):
         ),
     ]
     ttl: Annotated[
-        KeyDuration, _TERM, Field(description="How long a token holds once issued: 90d, 12h, 30m.")
+        KeyDuration,
+        _TERM,
+        Field(description="How long a token is valid once issued: 90d, 12h, 30m."),
     ]
     rotate_before: Annotated[
         KeyDuration | None,
@@ -156,7 +157,7 @@ class AccessKey(Spec):
     grace: Annotated[
         KeyDuration,
         _TERM,
-        Field(description="How long the old token holds on beside a new one."),
+        Field(description="How long the old token stays valid beside a new one."),
     ] = "1d"
     revocable: Annotated[
         bool,
@@ -183,7 +184,7 @@ class AccessKey(Spec):
     acknowledge: Annotated[
         list[Literal["manage"]] | None,
         FieldRule(client_side=True),
-        Field(description="That it may manage the cluster, because that is meant."),
+        Field(description="Confirms that it may manage the cluster: manage."),
     ] = None
 
     @model_validator(mode="after")

@@ -37,11 +37,11 @@ _UNINDEXED = ("unindexed_filtering_retrieve", "unindexed_filtering_update")
 def find_lock_outs(resource: Resource) -> Iterator[Finding]:
     """Caps under which the owner's own work is refused, unless the manifest says it is meant."""
     strict = resource.spec.get(STRICT_MODE_SECTION, {})
-    meant = resource.declared.get("acknowledge", ())
-    for cap, told, hint, rule in _locking_limits(strict, resource.spec):
-        if cap not in meant:
-            either = f"{hint}, or say that it is meant: acknowledge: [{cap}]."
-            yield Finding(rule, (STRICT_MODE_SECTION, cap), told, either)
+    acknowledged = resource.declared.get("acknowledge", ())
+    for cap, message, hint, rule in _locking_limits(strict, resource.spec):
+        if cap not in acknowledged:
+            full_hint = f"{hint}, or state that it is intended: acknowledge: [{cap}]."
+            yield Finding(rule, (STRICT_MODE_SECTION, cap), message, full_hint)
 
 
 def _locking_limits(
@@ -52,19 +52,19 @@ def _locking_limits(
     # The limiter of writes does not look at `enabled` when a collection is made or loaded.
     writes, batch = strict.get("write_rate_limit"), strict.get("upsert_max_batchsize")
     if writes is not None and writes < INDEX_TOKENS and indexes:
-        told = f"a payload index costs {INDEX_TOKENS} write tokens, so none can be made"
-        yield "write_rate_limit", told, f"Allow at least {INDEX_TOKENS} a minute", "QC104"
+        message = f"a payload index costs {INDEX_TOKENS} write tokens, so none can be created"
+        yield "write_rate_limit", message, f"Allow at least {INDEX_TOKENS} a minute", "QC104"
     elif writes is not None and batch is not None and writes < batch:
-        told = f"a batch of {batch} points, which upsert_max_batchsize allows, is always refused"
-        yield "write_rate_limit", told, "Raise it, or lower upsert_max_batchsize", "QC104"
+        message = f"a batch of {batch} points, which upsert_max_batchsize allows, is always refused"
+        yield "write_rate_limit", message, "Raise it, or lower upsert_max_batchsize", "QC104"
     if strict.get("enabled") is False:
         return
     for cap, blocked in _BLOCKING.items():
         if strict.get(cap) == 0:
             yield cap, f"0 blocks {blocked}", "State a larger value", "QC104"
     if indexes > strict.get(INDEX_CAP, UNLIMITED):
-        told = f"{indexes} payload indexes are stated and {INDEX_CAP} allows {strict[INDEX_CAP]}"
-        yield INDEX_CAP, told, "Raise the cap or drop an index", "QC118"
+        message = f"{indexes} payload indexes are stated and {INDEX_CAP} allows {strict[INDEX_CAP]}"
+        yield INDEX_CAP, message, "Raise the cap or drop an index", "QC118"
 
 
 def forbids_exact_count(strict: Mapping[str, Json]) -> Iterator[Finding]:
@@ -73,7 +73,7 @@ def forbids_exact_count(strict: Mapping[str, Json]) -> Iterator[Finding]:
         yield Finding(
             "QC105",
             (STRICT_MODE_SECTION, "search_allow_exact"),
-            "counting points is exact unless a request says otherwise, so a plain count is refused",
+            "counting points is exact unless the request disables it, so a plain count is refused",
             "Let applications send exact: false with POST /collections/{name}/points/count.",
             Severity.WARNING,
         )
@@ -95,11 +95,11 @@ def check_filters_served(
         return
     indexes = {**live.get(INDEXES, {}), **desired.spec.get(INDEXES, {})}
     for field in change.fields:
-        gone = field.path[0] == INDEXES and len(field.path) == 2 and field.desired is ABSENT
-        if gone and field.effect > Effect.KEPT:
+        is_dropped = field.path[0] == INDEXES and len(field.path) == 2 and field.desired is ABSENT
+        if is_dropped and field.effect > Effect.KEPT:
             indexes.pop(str(field.path[1]), None)
-    for wanted in desired.declared.get("filters", ()):
-        key, by = wanted["key"], wanted.get("by")
+    for condition in desired.declared.get("filters", ()):
+        key, by = condition["key"], condition.get("by")
         if reason := _explain_unserved(indexes.get(key), by):
             yield Violation(
                 rule="QC132",

@@ -19,7 +19,7 @@ def collection_defaults(spec: Mapping[str, Json], server: Server) -> Mapping[str
     On several nodes the number of shards follows their number, which changes: it is left out here,
     so that manifests state it.
     """
-    found: dict[str, Json] = {
+    defaults: dict[str, Json] = {
         "hnsw_config": {
             "m": 16,
             "ef_construct": 100,
@@ -40,10 +40,10 @@ def collection_defaults(spec: Mapping[str, Json], server: Server) -> Mapping[str
         "on_disk_payload": True,
     }
     if server.peers == 1:
-        found["shard_number"] = 1
+        defaults["shard_number"] = 1
     shards = {"shards_number": spec.get("shard_number", 1)}
     indexes = spec.get("payload_indexes", {}).items()
-    return found | {
+    return defaults | {
         "payload_indexes": {p: {"tokenizer": "word"} for p, i in indexes if i["type"] == "text"},
         "shard_keys": {entry["key"]: shards for entry in spec.get("shard_keys", ())},
     }

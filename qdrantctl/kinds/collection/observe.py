@@ -38,14 +38,16 @@ def observe_collections(client: Client, request: ReadRequest) -> Iterator[Resour
     aliases: dict[str, list[str]] = defaultdict(list)
     for entry in client.request(Call(method="GET", path="/aliases"))["aliases"]:
         aliases[entry["collection_name"]].append(entry["alias_name"])
-    found = {
+    configurations = {
         n: config
         for n, config in _read_configurations(client, request)
         if not n.startswith(OWN_PREFIX)
     }
-    details = {n: _detail_request(n) for n in found if _needs_details(request, Address(KIND, n))}
+    details = {
+        n: _detail_request(n) for n in configurations if _needs_details(request, Address(KIND, n))
+    }
     client.prefetch(details.values())
-    for name, config in found.items():
+    for name, config in configurations.items():
         address = Address(KIND, name)
         facts = Facts(uuid=config.get("uuid") or "", aliases=tuple(sorted(aliases[name])))
         spec = parse_live_spec(config)
@@ -56,10 +58,10 @@ def observe_collections(client: Client, request: ReadRequest) -> Iterator[Resour
                 if error.status != _SHARD_DOWN or client.server.peers == 1:
                     raise
                 spec, facts = _assume_as_applied(request.recorded.get(address), error, spec, facts)
-        several = (
+        needs_peers = (
             client.server.peers > 1 and request.only is not None and address in request.details
         )
-        if client.server.distributed and (several or _needs_topology(request, address, spec)):
+        if client.server.distributed and (needs_peers or _needs_topology(request, address, spec)):
             spec, facts = _add_topology(client, name, spec, facts)
         yield Resource(address, spec, facts=facts)
 
@@ -70,12 +72,12 @@ def parse_live_spec(config: Mapping[str, Any]) -> Mapping[str, Json]:
     GET says `optimizer_config` where every other place says `optimizers_config`, and puts what
     creation takes at the top under `params`.
     """
-    found: dict[str, Json] = dict(config.get("params") or {})
-    found |= {key: config[key] for key in _TOP_LEVEL if config.get(key) is not None}
-    found["optimizers_config"] = config.get("optimizer_config") or {}
-    vectors = found.get("vectors") or {}
-    found["vectors"] = {"": vectors} if isinstance(vectors.get("size"), int) else vectors
-    return prune_empty(field_tree_of(Collection), found)
+    tree: dict[str, Json] = dict(config.get("params") or {})
+    tree |= {key: config[key] for key in _TOP_LEVEL if config.get(key) is not None}
+    tree["optimizers_config"] = config.get("optimizer_config") or {}
+    vectors = tree.get("vectors") or {}
+    tree["vectors"] = {"": vectors} if isinstance(vectors.get("size"), int) else vectors
+    return prune_empty(field_tree_of(Collection), tree)
 
 
 def prune_empty(shape: FieldTree, tree: Mapping[str, Any]) -> dict[str, Json]:
@@ -105,10 +107,12 @@ def _read_configurations(
         return
     query = {"details_level": "2"}
     telemetry = client.request(Call(method="GET", path="/telemetry", query=query))
-    found = {entry["id"]: entry["config"] for entry in telemetry["collections"]["collections"]}
-    for name in sorted(found):
+    configurations = {
+        entry["id"]: entry["config"] for entry in telemetry["collections"]["collections"]
+    }
+    for name in sorted(configurations):
         if request.includes(Address(KIND, name)):
-            yield name, found[name]
+            yield name, configurations[name]
 
 
 def _detail_request(name: str) -> Call:
@@ -127,12 +131,12 @@ def _needs_details(request: ReadRequest, address: Address) -> bool:
 
 def _is_stated(request: ReadRequest, address: Address, field: str) -> bool:
     """Whether the manifests or the records speak of a field."""
-    worlds = (request.desired.get(address), request.recorded.get(address))
+    resources = (request.desired.get(address), request.recorded.get(address))
     return any(
         field in resource.spec
         or any(path[0] == field for path in resource.lifecycle.exclusive)
         or (resource.record and field in ((resource.record.pending or {}).get("spec") or {}))
-        for resource in worlds
+        for resource in resources
         if resource is not None
     )
 
@@ -169,9 +173,9 @@ def _assume_as_applied(
 def _needs_topology(request: ReadRequest, address: Address, spec: Mapping[str, Json]) -> bool:
     """Whether shards matter: shard keys, or replicas that a manifest wants more of."""
     desired = request.desired.get(address)
-    wanted = desired.spec.get("replication_factor", 0) if desired else 0
-    more = wanted > spec.get("replication_factor", 1)
-    return more or spec.get("sharding_method") == "custom"
+    desired_replicas = desired.spec.get("replication_factor", 0) if desired else 0
+    needs_replicas = desired_replicas > spec.get("replication_factor", 1)
+    return needs_replicas or spec.get("sharding_method") == "custom"
 
 
 def _add_topology(
@@ -192,13 +196,15 @@ def _add_topology(
     if spec.get("sharding_method") == "custom" and shards:
         entries = [{"key": key, "shards_number": len(ids)} for key, ids in shards.items()]
         spec = {**spec, "shard_keys": sorted(entries, key=_shard_key_order)}
-    held: dict[Path, int | None] = {
+    points_by_key: dict[Path, int | None] = {
         ("shard_keys", key): sum(points[key].values()) if ids == set(points[key]) else None
         for key, ids in shards.items()
     }
     peers = {str(shard["peer_id"]) for shard in topology["remote_shards"]}
     peers |= {str(topology["peer_id"])} if topology["local_shards"] else set()
-    facts = replace(facts, replicas=dict(replicas), peers=frozenset(peers), points_by_key=held)
+    facts = replace(
+        facts, replicas=dict(replicas), peers=frozenset(peers), points_by_key=points_by_key
+    )
     return spec, facts
 
 

@@ -81,7 +81,7 @@ _Memory = Annotated[
 _Principal = Annotated[
     bool | None,
     _rebuilding_rule(False, "1.11.0"),
-    Field(description="Lay storage out by this field, as time series want it. Default false."),
+    Field(description="Lay storage out by this field, as time series need it. Default false."),
 ]
 _Tenant = Annotated[
     bool | None,
@@ -185,7 +185,7 @@ class Uuid(Spec):
 def _language_validator(codes: Mapping[str, str]) -> AfterValidator:
     """A language by its code or its name; the server answers with the name."""
 
-    def named(value: str) -> str:
+    def to_language_name(value: str) -> str:
         if (name := codes.get(value, value)) not in codes.values():
             raise PydanticCustomError(
                 "language",
@@ -198,7 +198,7 @@ def _language_validator(codes: Mapping[str, str]) -> AfterValidator:
             )
         return name
 
-    return AfterValidator(named)
+    return AfterValidator(to_language_name)
 
 
 _StemmedLanguage = Annotated[str, _language_validator(_STEMMED)]
@@ -337,8 +337,8 @@ def canonical_payload_index(params: Mapping[str, Json]) -> dict[str, Json]:
             "languages": sorted({_STOPPED.get(x, x) for x in stopwords.get("languages") or ()}),
             "custom": sorted(set(stopwords.get("custom") or ())),
         }
-        if kept := {key: value for key, value in sets.items() if value}:
-            index["stopwords"] = kept
+        if nonempty := {key: value for key, value in sets.items() if value}:
+            index["stopwords"] = nonempty
     if stemmer := index.get("stemmer"):
         index["stemmer"] = {
             key: _STEMMED.get(value, value) for key, value in stemmer.items() if value is not None

@@ -114,28 +114,28 @@ def _update_steps(change: Change, context: Context) -> Iterator[Call]:
         context.desired[change.parsed_address].spec,
         context.live[change.parsed_address].spec,
     )
-    moving = [field for field in change.fields if field.effect > Effect.KEPT]
-    keys = [field for field in moving if field.path[0] == KEYS]
-    indexes = _changed_indexes(field for field in moving if field.path[0] == INDEXES)
-    vectors = [f for f in moving if f.path[0] in NAMED and len(f.path) == 2]
-    rest = [f for f in moving if f.path[0] not in (KEYS, INDEXES) and f not in vectors]
+    changed = [field for field in change.fields if field.effect > Effect.KEPT]
+    keys = [field for field in changed if field.path[0] == KEYS]
+    indexes = _changed_indexes(field for field in changed if field.path[0] == INDEXES)
+    vectors = [f for f in changed if f.path[0] in NAMED and len(f.path) == 2]
+    rest = [f for f in changed if f.path[0] not in (KEYS, INDEXES) and f not in vectors]
 
-    wanted = {entry["key"]: entry for entry in desired.get(KEYS, ())}
-    yield from (_shard_key_call(name, wanted[f.path[1]]) for f in keys if f.desired is not ABSENT)
+    entries = {entry["key"]: entry for entry in desired.get(KEYS, ())}
+    yield from (_shard_key_call(name, entries[f.path[1]]) for f in keys if f.desired is not ABSENT)
     yield from _vector_name_calls(name, vectors)
     body = patch_body(rest, desired, live)
     strict = body.pop(STRICT_MODE_SECTION, {})
     if body:
         yield Call(method="PATCH", path=collection_path(name), body=body)
-    room = _make_room(live, indexes, strict)
-    if room:
-        yield Call(method="PATCH", path=collection_path(name), body={STRICT_MODE_SECTION: room})
-    for index in sorted(index for index, gone in indexes.items() if gone):
+    relaxed = _relaxed_limits(live, indexes, strict)
+    if relaxed:
+        yield Call(method="PATCH", path=collection_path(name), body={STRICT_MODE_SECTION: relaxed})
+    for index in sorted(index for index, is_dropped in indexes.items() if is_dropped):
         yield Call(method="DELETE", path=collection_path(name, "index", index), query=_WAIT)
-    for index in sorted(index for index, gone in indexes.items() if not gone):
+    for index in sorted(index for index, is_dropped in indexes.items() if not is_dropped):
         yield _index_call(name, index, desired[INDEXES][index])
-    settled = {cap: live.get(STRICT_MODE_SECTION, {}).get(cap) for cap in room} | strict
-    settled = {cap: value for cap, value in settled.items() if room.get(cap) != value}
+    settled = {cap: live.get(STRICT_MODE_SECTION, {}).get(cap) for cap in relaxed} | strict
+    settled = {cap: value for cap, value in settled.items() if relaxed.get(cap) != value}
     if settled:
         yield Call(method="PATCH", path=collection_path(name), body={STRICT_MODE_SECTION: settled})
     for field in keys:
@@ -148,12 +148,12 @@ def _changed_indexes(fields: Iterable[FieldChange]) -> dict[str, bool]:
     """Index names with whether they are dropped."""
     result: dict[str, bool] = {}
     for field in fields:
-        gone = len(field.path) == 2 and field.desired is ABSENT
-        result[str(field.path[1])] = gone
+        is_dropped = len(field.path) == 2 and field.desired is ABSENT
+        result[str(field.path[1])] = is_dropped
     return result
 
 
-def _make_room(
+def _relaxed_limits(
     live: Mapping[str, Json], indexes: Mapping[str, bool], strict: Mapping[str, Json]
 ) -> dict[str, Json]:
     """Caps that must give way while indexes are made, and the values that let them.
@@ -162,22 +162,24 @@ def _make_room(
     costs 3 write tokens of a bucket that may hold less, and that is there with strict mode off.
     """
     caps = live.get(STRICT_MODE_SECTION, {})
-    made = sum(not gone for gone in indexes.values())
-    if not made:
+    created = sum(not is_dropped for is_dropped in indexes.values())
+    if not created:
         return {}
-    room: dict[str, Json] = {}
-    there = live.get(INDEXES, {})
-    dropped = sum(gone for gone in indexes.values())
-    again = sum(not gone and field in there for field, gone in indexes.items())
-    most = max(len(there) - dropped + (made - again), len(there) - dropped + (again > 0))
+    relaxed: dict[str, Json] = {}
+    existing = live.get(INDEXES, {})
+    dropped = sum(is_dropped for is_dropped in indexes.values())
+    recreated = sum(not is_dropped and field in existing for field, is_dropped in indexes.items())
+    most = max(
+        len(existing) - dropped + (created - recreated), len(existing) - dropped + (recreated > 0)
+    )
     cap = "max_payload_index_count"
     if caps.get("enabled") and caps.get(cap, UNLIMITED) < most:
-        room[cap] = max(most, strict.get(cap, 0))
+        relaxed[cap] = max(most, strict.get(cap, 0))
     cap = "write_rate_limit"
     tokens = INDEX_TOKENS * len(indexes)
     if caps.get(cap, UNLIMITED) < tokens:
-        room[cap] = strict[cap] if strict.get(cap, 0) >= tokens else UNLIMITED
-    return room
+        relaxed[cap] = strict[cap] if strict.get(cap, 0) >= tokens else UNLIMITED
+    return relaxed
 
 
 def patch_body(
@@ -190,25 +192,25 @@ def patch_body(
     shape = field_tree_of(Collection)
     body: dict[str, Any] = {}
     for field in fields:
-        met = list(shape.walk(field.path))
+        trees = list(shape.walk(field.path))
         end = next(
             (
                 i
-                for i, s in enumerate(met, 1)
+                for i, s in enumerate(trees, 1)
                 if s.rule.replaced_as_unit or s.rule.merge_before_send
             ),
-            len(met),
+            len(trees),
         )
-        path, rule = field.path[:end], met[end - 1].rule
+        path, rule = field.path[:end], trees[end - 1].rule
         if rule.merge_before_send:
             value = _merged_map(field.path[:end], fields, desired, live)
-        elif rule.replaced_as_unit or len(met) < len(field.path):
+        elif rule.replaced_as_unit or len(trees) < len(field.path):
             value = get_at(desired, path)
         else:
             value = field.desired
         if value is ABSENT:
             value = None if rule.unset_value is ABSENT else rule.unset_value
-        section = met[0].rule.patch_section
+        section = trees[0].rule.patch_section
         body = put_at(body, (section, *path) if section else path, value)
     return body
 
@@ -217,7 +219,7 @@ def _merged_map(
     path: Path, fields: Iterable[FieldChange], desired: Mapping[str, Json], live: Mapping[str, Json]
 ) -> Json:
     """A map that the server replaces as one: what is there, what is asked, less what goes."""
-    gone = {
+    dropped = {
         f.path[len(path)]
         for f in fields
         if f.path[: len(path)] == path
@@ -225,9 +227,12 @@ def _merged_map(
         and f.desired is ABSENT
         and f.effect > Effect.KEPT
     }
-    there, asked = get_at(live, path), get_at(desired, path)
-    merged = {**(there if there is not ABSENT else {}), **(asked if asked is not ABSENT else {})}
-    return {key: value for key, value in merged.items() if key not in gone}
+    live_map, desired_map = get_at(live, path), get_at(desired, path)
+    merged = {
+        **(live_map if live_map is not ABSENT else {}),
+        **(desired_map if desired_map is not ABSENT else {}),
+    }
+    return {key: value for key, value in merged.items() if key not in dropped}
 
 
 def _vector_name_calls(name: str, fields: Iterable[FieldChange]) -> Iterator[Call]:

@@ -221,11 +221,11 @@ Vectors = Annotated[dict[str, Vector], BeforeValidator(_name_vectors), _OneOrNam
 
 def vector_names_validator(rule: str, **maps: dict[str, Any]) -> None:
     """Refuse names that Qdrant chokes on, and names used twice. Raises PydanticCustomError."""
-    seen: set[str] = set()
+    known_names: set[str] = set()
     for field, names in maps.items():
         for name in names:
             where = {"rule": rule, "path": (field, name)}
-            if name in seen:
+            if name in known_names:
                 raise PydanticCustomError(
                     "vector_name",
                     "{name} is a dense and a sparse vector at once",
@@ -234,7 +234,7 @@ def vector_names_validator(rule: str, **maps: dict[str, Any]) -> None:
             if (size := len(name.encode(errors="replace"))) > MAX_VECTOR_NAME:
                 raise PydanticCustomError(
                     "vector_name",
-                    "the vector name {name} is {size} bytes long, Qdrant takes at most 200",
+                    "the vector name {name} is {size} bytes long, Qdrant accepts at most 200",
                     where | {"name": name[:20] + "…", "size": size, "hint": "Shorten it."},
                 )
-            seen.add(name)
+            known_names.add(name)
