@@ -1,4 +1,4 @@
-"""Three specs walked along their fields: every difference, with its effect and its cause."""
+"""The comparison of three specs, field by field: each difference with its effect and cause."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from qdrantctl.model.spec import FieldTree, Path, value_inside
 
 @dataclass(frozen=True, slots=True)
 class DiffContext:
-    """What a walk needs to know beside the three specs."""
+    """What a comparison needs besides the three specs."""
 
     server: Server
     exclusive: frozenset[Path] = frozenset()
-    """Maps whose strangers are removed."""
+    """Maps whose unmanaged keys are removed."""
     ignored: frozenset[Path] = frozenset()
-    """Fields that are left alone."""
+    """Fields that are not compared."""
     place: Callable[[Path], Origin | None] = lambda _: None
-    """Where a stated value stands."""
+    """The origin of a stated value in its file."""
     new: bool = False
-    """Nothing was recorded of the resource, so the side that changed is unknown."""
+    """The resource has no record, so the side that changed is unknown."""
 
 
 def created_fields(
@@ -76,7 +76,7 @@ def _diff_section(
                 name not in live_fields
                 or (name not in recorded_fields and inner.is_leaf and not inside)
             ):
-                continue  # most fields of most collections: never asked for and never ours
+                continue  # most fields of most collections: neither desired nor recorded
             inner_desired, inner_live, inner_recorded = (
                 side.get(name, ABSENT) for side in (desired_fields, live_fields, recorded_fields)
             )
@@ -100,7 +100,7 @@ def _diff_map(
     context: DiffContext,
     owned: bool,
 ) -> Iterator[FieldChange]:
-    """Keys of a map are owned one by one, unless the manifest claims the whole map."""
+    """Each key of a map is owned separately, unless the manifest claims the whole map."""
     assert shape.entries is not None
     desired_map, live_map, recorded_map = (
         shape.as_mapping(side) for side in (desired, live, recorded)
@@ -149,7 +149,7 @@ def _diff_unit(
     context: DiffContext,
     owned: bool,
 ) -> Iterator[FieldChange]:
-    """A value judged as one: a leaf, or a section or key that is there on one side only."""
+    """A value judged as a unit: a leaf, or a section or key that exists on one side only."""
     verdict = judge_field(shape.rule, desired, live, recorded, context.server, owned=owned)
     if verdict.effect > Effect.KEPT and (
         reason := _unsupported_inside(shape, desired, context.server)
@@ -163,7 +163,7 @@ def _diff_unit(
 def _diff_leaf(
     path: Path, rule: FieldRule, desired: Json, live: Json, recorded: Json, context: DiffContext
 ) -> Iterator[FieldChange]:
-    """An opaque value that is there on both sides; nested ones are told apart inside."""
+    """An opaque value that exists on both sides; nested values are compared inside."""
     verdict = judge_field(rule, desired, live, recorded, context.server)
     if verdict.effect is Effect.SAME:
         return
@@ -217,7 +217,7 @@ def _field_change(
 
 
 def _is_looser(rule: FieldRule, desired: Json, live: Json) -> bool:
-    """Whether a cap gives way. One that means the same as none is none."""
+    """Whether a limit loosens. A value that means the same as no limit counts as none."""
     desired_limit, live_limit = rule.normalize(desired), rule.normalize(live)
     return desired_limit is ABSENT or (
         live_limit is not ABSENT and bool(desired_limit > live_limit)
@@ -227,7 +227,7 @@ def _is_looser(rule: FieldRule, desired: Json, live: Json) -> bool:
 def _find_cause(
     rule: FieldRule, desired: Json, live: Json, recorded: Json, context: DiffContext
 ) -> Cause:
-    """Which world moved. A field that was never recorded was newly stated."""
+    """Which side changed. A field that was never recorded is newly stated."""
     if context.new:
         return Cause.NEW
     if recorded is ABSENT or is_equal(rule, recorded, live) or _is_within(recorded, live):
@@ -236,7 +236,7 @@ def _find_cause(
 
 
 def _is_within(part: Json, whole: Json) -> bool:
-    """Whether a section holds what was recorded of it; the server fills in defaults."""
+    """Whether a section contains its recorded values; the server fills in defaults."""
     if not (isinstance(part, Mapping) and isinstance(whole, Mapping)):
         return json_equal(part, whole)
     return all(key in whole and _is_within(value, whole[key]) for key, value in part.items())
@@ -270,6 +270,6 @@ def _stated_fields(
 
 
 def _unsupported_inside(shape: FieldTree, desired: Json, server: Server) -> str:
-    """Why this server cannot have something inside `desired`; empty when it can."""
+    """Why this server does not support some value inside `desired`; empty if it does."""
     fields = _stated_fields((), shape, desired, DiffContext(server))
     return next((change.because for change in fields if change.effect is Effect.REFUSED), "")

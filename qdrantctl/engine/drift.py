@@ -186,7 +186,7 @@ def _make_drift_input(
 
 
 def _drifted_fields(drift_input: DriftInput) -> Iterator[DriftedField]:
-    """The fields that were applied and are not as they were: what a plan of the record would do."""
+    """The applied fields that have changed: what a plan of the record would revert."""
     fields = drift_input.comparison.fields
     for change in drift_input.kind.classify_scope(
         fields, drift_input.recorded, drift_input.live, drift_input.recorded
@@ -253,7 +253,7 @@ def _is_stated_path(drift_input: DriftInput, path: Path) -> bool:
 
 
 def _comes_from_upgrade(drift_input: DriftInput, change: FieldChange) -> bool:
-    """Whether a field shows up because the server is another version than at the last apply.
+    """Whether the server reports a field only because it was upgraded since the last apply.
 
     That is true of fields alone. A new key of a map (an index, a metadata key) was
     added by another user.

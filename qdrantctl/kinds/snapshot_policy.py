@@ -1,6 +1,6 @@
 """The kind SnapshotPolicy: which collections are kept where, how often and for how long.
 
-It is nothing on the server: what is recorded is all there is, and `snapshots run` reads that.
+It does not exist on the server: it is only recorded, and `snapshots run` reads the record.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from qdrantctl.model.violation import Finding, Severity
 
 _POLICY_NAME = "snapshot_policy"
 _DROPPED = FieldRule(drop=Effect.UPDATE)
-"""What a manifest no longer says of a policy no longer holds."""
+"""A value that the manifest drops no longer applies."""
 
 
 def _policy_error(reason: ValueError | str, rule: str, hint: str) -> PydanticCustomError:
@@ -88,7 +88,7 @@ def _as_destinations(value: Any) -> Any:
 
 
 class Retention(Spec):
-    """Which snapshots are kept. One that any of these keeps stays, as restic has it."""
+    """Which snapshots are kept. A snapshot stays if any of these keeps it, as in restic."""
 
     keep_last: Annotated[
         RetentionCount, Field(description="Number of newest snapshots to keep.")
@@ -126,7 +126,7 @@ class Retention(Spec):
 
 
 class Verify(Spec):
-    """How often a snapshot is restored to see whether it can be."""
+    """How often a snapshot is verified by restoring it."""
 
     every: Annotated[
         PolicyDuration, _DROPPED, Field(description="At least one within that time, as in 7d.")
@@ -191,7 +191,7 @@ def _canonical_policy(spec: Spec) -> Mapping[str, Json]:
 
 
 def _resolve_labels(resource: Resource, desired: Inventory) -> Resource:
-    """Labels as the names they come to: a later run sees no manifest."""
+    """Labels as the names they select: a later run has no manifests."""
     if "match_labels" not in resource.spec:
         return resource
     names = [
@@ -201,7 +201,7 @@ def _resolve_labels(resource: Resource, desired: Inventory) -> Resource:
 
 
 def _merge_unselected(resource: Resource, desired: Inventory, recorded: Resource) -> Resource:
-    """Names that labels came to before stay, but of collections whose labels are known now."""
+    """Names that labels selected before stay, unless the collection's labels are known now."""
     if not {"match_labels"} <= resource.spec.keys() & recorded.spec.keys():
         return resource
     stated = {address.name for address in desired if address.kind == "collection"}
@@ -210,7 +210,7 @@ def _merge_unselected(resource: Resource, desired: Inventory, recorded: Resource
 
 
 def _observe_policies(_: Client, request: ReadRequest) -> Iterator[Resource]:
-    """What is recorded, since a server knows nothing of it."""
+    """The records, since policies do not exist on the server."""
     for address, recorded in request.recorded.items():
         if address.kind == _POLICY_NAME and request.includes(address):
             yield replace(recorded, record=None)

@@ -1,7 +1,7 @@
-"""The overlay StrictModeProfile: caps that a platform team owns, laid under collections' own.
+"""The overlay StrictModeProfile: a platform team's caps, merged beneath collections' own.
 
-A cap that a collection states itself stays as it is. Where several profiles cover a collection
-they are laid one over the other in the order of their names, the last on top.
+A cap that a collection states itself stays as it is. If several profiles cover a collection,
+they are merged in the order of their names, and the last one wins.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from qdrantctl.model.violation import Finding, Severity
 
 CONFIG = "config"
 _BY_VECTOR = {"multivector_config": "vectors", "sparse_config": "sparse_vectors"}
-"""Maps of caps by vector name, and where a collection states those vectors."""
+"""Maps of caps by vector name, and the section in which a collection states the vectors."""
 
 
 class StrictModeProfile(Spec):
-    """Caps, and the collections of this project that they are laid under."""
+    """Caps, and the collections of this project that they apply to."""
 
     collections: Annotated[
         list[str] | None,
@@ -96,7 +96,7 @@ def _merge_beneath(documents: list[Resource], resource: Resource) -> Resource:
                 document.address, inside, document.origin_of(inside)
             )
     caps |= own_caps
-    # A collection may state an empty section, which is more than none.
+    # A collection may state an empty section, which differs from none.
     stated = caps or STRICT_MODE_SECTION in resource.spec
     spec = {**resource.spec, STRICT_MODE_SECTION: shape.build(caps)} if stated else resource.spec
     declared = {**resource.declared, "acknowledge": allowed}
@@ -104,7 +104,7 @@ def _merge_beneath(documents: list[Resource], resource: Resource) -> Resource:
 
 
 def _is_applicable(path: Path, spec: Mapping[str, Json]) -> bool:
-    """A cap on a vector is for the collections that have it."""
+    """A cap on a vector applies only to collections that have the vector."""
     vectors = _BY_VECTOR.get(str(path[0]))
     return vectors is None or path[1] in spec.get(vectors, {})
 
@@ -135,4 +135,4 @@ STRICT_MODE_PROFILE = Overlay(
     apply=_apply_profiles,
     lint=_lint_profile,
 )
-"""Caps laid under collections."""
+"""Caps that are merged beneath those of collections."""

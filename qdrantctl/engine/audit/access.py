@@ -1,4 +1,4 @@
-"""Access: who gets in, with what, and where keys are kept."""
+"""Access: which keys the server accepts, what they allow, and where they are stored."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from qdrantctl.model.resource import Inventory, Origin
 
 
 def _judge_rest_access(rule: str, reply: ProbeResult, caller: str) -> Iterator[Verdict]:
-    """One request that must be turned away."""
+    """One request that the server must refuse."""
     if reply.is_granted:
         yield fail_verdict(rule, f"{caller} may read, write and delete everything", reply)
     elif reply.is_refused:
@@ -81,7 +81,7 @@ def _judge_read_only_key(evidence: Evidence) -> Iterator[Verdict]:
 
 
 def _allows_change(reply: ProbeResult) -> Verdict:
-    """Authorised requests are told that there is no such collection."""
+    """The server answers an authorised request with 404: the collection does not exist."""
     if reply.code == "403":
         return pass_verdict("QA205", "refused with 403", reply)
     if reply.code == "404":
@@ -104,7 +104,7 @@ def _judge_tokens(evidence: Evidence) -> Iterator[Verdict]:
 
 
 def _judge_least_privilege(evidence: Evidence) -> Iterator[Verdict]:
-    """A key that manages is acknowledged in its manifest, or the manifest is refused."""
+    """A key with the right to manage is acknowledged in its manifest, or lint refuses it."""
     keys = [r for r in evidence.desired.values() if r.address.kind == "access_key"]
     if not keys:
         yield not_applicable("QA207", "no AccessKey manifest describes what keys may do")
@@ -129,7 +129,7 @@ def _judge_least_privilege(evidence: Evidence) -> Iterator[Verdict]:
 
 
 def _scope_names(inventory: Inventory) -> set[str]:
-    """What a scope can name."""
+    """The names that a scope can contain."""
     return {address.name for address in inventory if address.kind in ("collection", "alias")}
 
 

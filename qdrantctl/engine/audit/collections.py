@@ -24,12 +24,12 @@ from qdrantctl.model.violation import Severity
 
 _COLLECTION = "collection"
 _NO_LIMIT = 2**63 - 1
-"""What lifts a cap, which Qdrant cannot unset; more means no more."""
+"""The value that lifts a limit, which Qdrant cannot unset; larger values mean the same."""
 OLDEST_SNAPSHOT = timedelta(days=7)
 OLDEST_TRIAL = timedelta(days=31)
 _STRICT_SECTION = "strict_mode_config"
 _TENANT_TYPES = ("keyword", "uuid")
-"""Types of index that take is_tenant."""
+"""Types of index that support is_tenant."""
 _VERDICT_MAKERS = {
     Answer.PASS: pass_verdict,
     Answer.FAIL: fail_verdict,
@@ -38,7 +38,7 @@ _VERDICT_MAKERS = {
 
 
 class CollectionVerdict(NamedTuple):
-    """What is to be said of one collection, as a manifest states it or as it is."""
+    """The verdict on one collection, as its manifest states it or as it is live."""
 
     answer: Answer
     message: str
@@ -186,7 +186,7 @@ def _judge_profile(evidence: Evidence) -> Iterator[Verdict]:
 def _looser_limits(
     profile: Mapping[str, Json], caps: Mapping[str, Json], above: str = ""
 ) -> Iterator[str]:
-    """The caps that are not as tight as the profile's."""
+    """The limits that are looser than the profile's."""
     for cap, required in profile.items():
         actual, name = caps.get(cap), above + cap
         if isinstance(required, Mapping):

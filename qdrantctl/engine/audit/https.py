@@ -1,4 +1,4 @@
-"""HTTPS: whether what travels to the server is encrypted, and whether it is that server."""
+"""HTTPS: whether the connection to the server is encrypted and the server is authenticated."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CLEAR = "the address is plain http (QA101)"
 
 
 def https_checks(now: datetime) -> dict[str, Check]:
-    """The rules of this part. `now` is what a certificate's end is compared with."""
+    """The rules of this part. A certificate's end is compared with `now`."""
     return {
         "QA101": _judge_scheme,
         "QA102": _judge_plain_http,
@@ -56,7 +56,7 @@ def _judge_plain_http(evidence: Evidence) -> Iterator[Verdict]:
 
 
 def _is_qdrant(reply: ProbeResult) -> bool:
-    """Whether it is Qdrant that answers, and not a proxy that sends one on to https."""
+    """Whether the reply is from Qdrant, and not a proxy's redirect to https."""
     return reply.is_granted and '"version"' in reply.said
 
 

@@ -1,4 +1,4 @@
-"""Network and server: what else is open, which version it is, and what its counters tell."""
+"""Network and server: other open ports, the version, and the counters of refused requests."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ WEAKNESSES: tuple[tuple[Version, str], ...] = (
     (Version(1, 18, 2), "paths that begin like /readyz or /dashboard pass without a key"),
     (Version(1, 19, 0), "an empty service.api_key counts as a key"),
 )  # fmt: skip
-"""What a version has that is older than the one named."""
+"""Weaknesses of the versions that are older than the named one."""
 
 
 def _judge_peers(evidence: Evidence) -> Iterator[Verdict]:

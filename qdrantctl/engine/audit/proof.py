@@ -1,7 +1,7 @@
-"""Proof: for each cap a request beyond it that changes nothing, and what its answer means.
+"""Proof: for each limit a request beyond it that changes nothing, and the meaning of its answer.
 
-A cap that is enforced refuses the request before it spends a token of a rate limit. One that is not
-lets through a read that finds nothing, or a write to points that are not there.
+With an enforced limit the server refuses the request before it spends a token of a rate limit.
+Otherwise it accepts a read that matches nothing, or a write to points that do not exist.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ MOST_ITEMS = 100_000
 MOST_NUMBERS = 2_000_000
 """Numbers in the vectors of one request, for the same reason."""
 QUOTED_WORDS = 120
-"""Characters of a request's body that are told."""
+"""Characters of a request's body that are quoted."""
 BAD_REQUEST, _ANSWERED_404, _ANSWERED_429, _ANSWERED_200 = 400, 404, 429, 200
 NOTHING: Json = {"has_id": []}
-"""A condition that no point meets and that needs no index."""
+"""A condition that matches no point and needs no index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class LimitProbe:
     refusal: str
     status: int = BAD_REQUEST
     harmless: tuple[int, ...] = (_ANSWERED_200,)
-    """What is answered where the cap is not enforced."""
+    """The statuses of answers if the limit is not enforced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class _LimitCase:
     cap: tuple[str, ...]
     value: Any
     token: str
-    """Makes names and ids that do not exist."""
+    """The seed of names and ids that do not exist."""
 
     def ids(self, count: int) -> list[str]:
         return [str(uuid5(NAMESPACE_URL, f"{self.token}/{number}")) for number in range(count)]
@@ -83,7 +83,7 @@ class _LimitCase:
 
 
 ProbeBuilder = Callable[[_LimitCase], LimitProbe | str]
-"""The request, or why there is none."""
+"""Builds the request, or returns why none is possible."""
 
 
 def _probe_query_limit(case: _LimitCase) -> LimitProbe:
@@ -163,7 +163,7 @@ def _probe_batch(case: _LimitCase) -> LimitProbe | str:
 
 
 def _small_vector(spec: Mapping[str, Json]) -> tuple[Json, int]:
-    """A vector that fits the collection, and how many numbers it holds."""
+    """A vector that is valid in the collection, and the count of its numbers."""
     for name in spec.get("sparse_vectors") or {}:
         return {name: {"indices": [0], "values": [1.0]}}, 2
     vectors = spec["vectors"]
@@ -190,7 +190,7 @@ def _probe_sparse_length(case: _LimitCase) -> LimitProbe | str:
 
 
 def _probe_vectors(case: _LimitCase, refusal: str, points: Json) -> LimitProbe:
-    """An update of vectors, which only touches points that are there."""
+    """An update of vectors, which only changes existing points."""
     return case.make_probe(refusal, "points/vectors", {"points": points}, method="PUT",
                       query={"wait": "true"}, harmless=(_ANSWERED_404, _ANSWERED_200))  # fmt: skip
 
@@ -203,7 +203,7 @@ def _probe_unindexed_write(case: _LimitCase) -> LimitProbe | str:
 
 
 _EMPTY = "it has no shard key yet, so there is no shard that could refuse"
-"""Nor one that could answer: the server drops the connection of a query then (1.16.3)."""
+"""No shard could answer either: the server then drops the connection of a query (1.16.3)."""
 _ROUTED = "custom sharding requires a shard key with every write"
 _FILLING = "only a write that takes effect would show it"
 _FULL = "a node would have to be that full"
@@ -241,7 +241,7 @@ def _body_too_large(case: _LimitCase) -> str:
 
 
 def make_probes(resource: Resource, token: str, *, writes: bool) -> Iterator[LimitProbe | Proof]:
-    """A probe for each cap of a live collection, or at once what is to be said of it."""
+    """A probe for each limit of a live collection, or the proof that none is possible."""
     name, caps = resource.address.name, resource.spec.get("strict_mode_config") or {}
     for cap, value in _flat_limits(caps):
         case = _LimitCase(name, resource.spec, cap, value, token)
@@ -254,7 +254,7 @@ def make_probes(resource: Resource, token: str, *, writes: bool) -> Iterator[Lim
 
 
 def _flat_limits(caps: Mapping[str, Json]) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Every cap that caps something, with its path."""
+    """Every effective limit, with its path."""
     for cap, value in caps.items():
         if isinstance(value, Mapping):
             for name, limits in value.items():
@@ -264,7 +264,7 @@ def _flat_limits(caps: Mapping[str, Json]) -> Iterator[tuple[tuple[str, ...], An
 
 
 def _caps_something(value: Json) -> bool:
-    """`True` allows, and the largest numbers lift a cap."""
+    """`True` allows, and the largest numbers lift a limit."""
     return value is False if isinstance(value, bool) else bool(value < _LIFTED)
 
 
@@ -280,7 +280,7 @@ def _make_probe(case: _LimitCase, *, writes: bool) -> LimitProbe | str:
 
 
 def judge_proof(probe: LimitProbe, status: int, message: str, *, enabled: bool) -> Proof:
-    """What the answer to a probe means. `said` are the server's own words."""
+    """The meaning of the answer to a probe. `message` is the server's text."""
     message = message.removeprefix("Bad request: ").partition(". Help: ")[0]
     if status == probe.status and probe.refusal in message:
         result, because = Result.ENFORCED, f"{status}: {message}"

@@ -19,7 +19,7 @@ JsonTree = Mapping[Any, Json]
 def unreliable_defaults(
     unset: JsonTree, witnesses: Sequence[JsonTree], path: Path = ()
 ) -> frozenset[Path]:
-    """The paths where the live resources show other server defaults than `unset`.
+    """The paths where the live resources have other server defaults than `unset`.
 
     A server may have configured defaults that it does not report. They are inferred where all
     resources, or all but one, have another value.
@@ -47,7 +47,7 @@ def without_defaults(
     doubts: frozenset[Path] = frozenset(),
     path: Path = (),
 ) -> Json:
-    """`spec` without server defaults, and without sections that hold nothing else."""
+    """`spec` without server defaults, and without sections of defaults alone."""
     result: dict[Any, Json] = {}
     for key, value in shape.as_mapping(spec).items():
         here = (*path, key)
@@ -62,7 +62,7 @@ def without_defaults(
 
 
 def to_manifest_form(shape: FieldTree, value: Json) -> Json:
-    """A canonical value as a person would write it: short where that says the same, maps sorted."""
+    """A canonical value in the manifest's notation: short forms where possible, maps sorted."""
     result: Json
     if shape.fields and isinstance(value, Mapping):
         result = {
@@ -90,7 +90,7 @@ def _single_member(shape: FieldTree, stated: JsonTree, key: Json, value: Json) -
 
 
 def _single_value(section: Mapping[Any, Json]) -> Json:
-    """The value of the one key, out of its list where it is a list of one."""
+    """The value of the only key; a list with one entry becomes that entry."""
     [value] = section.values()
     if not isinstance(value, list):
         return value

@@ -1,4 +1,4 @@
-"""The three-way merge of `import --update`: what a manifest must say to match the cluster. Pure."""
+"""The three-way merge of `import --update`: the spec with which a manifest matches. Pure."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ Leaves = Mapping[Path, Json]
 
 @dataclass(frozen=True, slots=True)
 class MergeResult:
-    """What a manifest must say, and the fields that it keeps though the cluster differs."""
+    """The merged spec, and the fields that keep the manifest's value though the cluster differs."""
 
     spec: Mapping[str, Json]
     unapplied: tuple[FieldChange, ...] = ()
     """Changed in the manifest alone."""
     conflicts: tuple[FieldChange, ...] = ()
-    """Changed on both sides: the operator must say which counts."""
+    """Changed on both sides: the operator must decide."""
 
 
 class ChangedSide(Enum):
@@ -54,7 +54,7 @@ def merge_live(
     | on neither                   | the manifest's; where it has none, what a user |
     |                              | set on the cluster since the last apply        |
 
-    Without a record every difference is taken from the cluster. `user_set` gives the part of a
+    Without a record the cluster's value wins for every difference. `user_set` gives the part of a
     resource's spec that is not a default of the server.
     """
     shape = field_tree_of(kind.spec)
@@ -76,7 +76,7 @@ def merge_live(
             case ChangedSide.CLUSTER if path in existing:
                 leaves[path] = existing[path]
             case ChangedSide.CLUSTER:
-                # The last value of a section may be gone, and the section be there all the same.
+                # A section may exist even after its last value was removed.
                 leaves |= {part: {} for part, _ in _unit_paths(shape, path) if part in parts}
             case _ if path in declared:
                 leaves[path] = declared[path]
@@ -170,7 +170,7 @@ def _kept_differences(
     sides: Mapping[Path, ChangedSide],
     side: ChangedSide,
 ) -> Iterator[FieldChange]:
-    """The differences that one side made, as the manifest declares them, or does not."""
+    """The differences that one side made, with the manifest's value or ABSENT as desired."""
     for field in differing:
         path = shape.field_path(field.path)
         if sides[path] is side:

@@ -1,7 +1,7 @@
 """The one comparison of a resource: desired, live and last-applied state, with every difference.
 
 The planner, drift, the merge of `import --update` and the read-back of apply all compare here. So
-the read-back reports what a plan made now would still change.
+the read-back reports what a plan computed now would still change.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from qdrantctl.model.spec import field_tree_of
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The differences between a spec and the live resource, and what they were found with."""
+    """The differences between a spec and the live resource, with their context."""
 
     fields: tuple[FieldChange, ...]
     """Every difference, worst and harmless alike, in the order of the spec."""
@@ -33,7 +33,7 @@ class Comparison:
 
     @property
     def needed_changes(self) -> tuple[FieldChange, ...]:
-        """The differences that a plan does not leave: it changes or refuses them."""
+        """The differences that a plan changes or refuses."""
         return tuple(field for field in self.fields if field.effect > Effect.KEPT)
 
 
@@ -63,8 +63,8 @@ def compare_since_apply(
 ) -> Comparison:
     """What differs between the last apply and the cluster: what a plan of the record would change.
 
-    Fields are left alone that the record or the manifest says to leave. What the record implied
-    was applied, too.
+    Fields that the record or the manifest ignores are left out. What the record implied was
+    applied, too.
     """
     context = _diff_context(applied, server, today)
     if desired is not None:

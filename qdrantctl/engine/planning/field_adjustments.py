@@ -1,4 +1,4 @@
-"""What the rule of a single field cannot know: a node that is down, an interrupted apply."""
+"""Adjustments beyond a single field: a node that is down, an interrupted apply."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ def new_record(
     kind: Kind,
     plan_input: PlanInput,
 ) -> dict[str, Json] | None:
-    """What the ledger will hold once `draft` is applied; None where nothing is recorded."""
+    """The ledger entry once `draft` is applied; None where nothing is recorded."""
     if desired is None or draft.action is Action.REFUSED:
         return None
     untouched = ignored_paths(desired, plan_input.today) | draft.unapplied
@@ -49,7 +49,7 @@ def reason_to_rewrite(
     unapplied: frozenset[Path],
     plan_input: PlanInput,
 ) -> str:
-    """Why the record must be rewritten though the cluster is as declared; empty if it need not."""
+    """Why the record must be rewritten though the cluster matches; empty if it need not be."""
     record = applied.record
     assert record is not None
     if record.pending is not None:

@@ -19,8 +19,8 @@ def order_changes(
 ) -> list[Address]:
     """Creates and updates along dependencies, deletes last in reverse.
 
-    One exception: a delete that frees a name goes before the create that takes it. Among changes
-    that are ready the one first in the table of kinds, then in the alphabet, goes first.
+    One exception: a delete that frees a name comes before the create that uses it. Changes that
+    are ready at the same time are ordered by the table of kinds, then by name.
     """
     before = _dependencies(actions, desired, live, kinds)
     level = {name: place for place, name in enumerate(kinds)}

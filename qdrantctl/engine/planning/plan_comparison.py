@@ -1,4 +1,4 @@
-"""Two plans of the same resources held side by side: which values have changed between them."""
+"""The comparison of two plans of the same resources: which values changed between them."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from qdrantctl.model.spec import Path
 Document = Mapping[str, Any]
 
 _DERIVED = {"because", "cause", "origin", "destroys_data", "desired"}
-"""These follow from the other values. Texts may be worded otherwise by another version, and a plan
-that is computed from its own records asks for the applied value where it keeps drift.
+"""These follow from the other values. Another version may word texts differently, and a plan that
+is computed from its own records desires the applied value where it keeps drift.
 """
 
 
 def changed_values(before: Mapping[str, Change], now: Mapping[str, Change]) -> Iterator[str]:
-    """A line for every value of the changes `before`, by address, that is another one `now`.
+    """A line for every value of the changes `before`, by address, that differs `now`.
 
-    Requests and records follow from what the cluster and the ledger have. They are named only where
-    nothing of those has changed.
+    Requests and records follow from the cluster and the ledger. They are reported only if nothing
+    in those has changed.
     """
     for address, change in before.items():
         if address not in now:

@@ -62,16 +62,16 @@ def unmanaged_addresses(plan_input: PlanInput) -> tuple[str, ...]:
 def plan_resource(
     address: Address, applied: Resource | None, plan_input: PlanInput, kind: Kind
 ) -> DraftChange | None:
-    """What becomes of one resource; `applied` is this owner's record of it.
+    """The change of one resource, None for none; `applied` is this owner's record of it.
 
     | desired | live | recorded         | change                                    |
     |---------|------|------------------|-------------------------------------------|
-    | no      | any  | by this owner    | none where manifests are only a part      |
+    | no      | any  | by this owner    | none if the desired state is partial      |
     | no      | no   | by this owner    | forget                                    |
     | no      | yes  | by this owner    | forget if listed under removed, or delete |
     | yes     | any  | by another owner | refused                                   |
     | yes     | no   | any              | create, or refused                        |
-    | yes     | yes  | any              | see `decide`                              |
+    | yes     | yes  | any              | see `decide_change`                       |
     """
     desired, live = plan_input.desired.get(address), plan_input.live.get(address)
     entry = plan_input.remembered.get(address)
@@ -123,7 +123,7 @@ def _plan_creation(
 def plan_existing(
     desired: Resource, live: Resource, applied: Resource | None, kind: Kind, plan_input: PlanInput
 ) -> DraftChange:
-    """What becomes of a resource that is declared and exists."""
+    """The change of a resource that is declared and exists."""
     shape = field_tree_of(kind.spec)
     fields = compare_resource(
         desired, live, applied, kind, plan_input.server, plan_input.today
@@ -146,7 +146,7 @@ def decide_change(
     unapplied: frozenset[Path],
     plan_input: PlanInput,
 ) -> DraftChange:
-    """What becomes of an existing resource, by the worst of its fields.
+    """The change of an existing resource, by the worst of its fields.
 
     | worst field     | recorded              | action                       |
     |-----------------|-----------------------|------------------------------|
@@ -158,7 +158,8 @@ def decide_change(
     | kept, same      | yes, but out of date  | adopt, to rewrite the record |
     | kept, same      | yes                   | noop                         |
 
-    `unapplied` are the parts of the spec that the manifest changed and `on_drift: keep` leaves.
+    `unapplied` are the parts of the spec that the manifest changed and `on_drift: keep` does not
+    apply.
     """
     address = desired.address
     match worst_effect(fields):
@@ -197,7 +198,7 @@ def _field_names(fields: Sequence[FieldChange]) -> str:
 
 
 def _interruption_reason(applied: Resource | None) -> str:
-    """The reason for a change that an interrupted apply had begun; empty otherwise."""
+    """The reason for a change that an interrupted apply started; empty otherwise."""
     pending = applied is not None and applied.record and applied.record.pending is not None
     return "left incomplete by an interrupted apply" if pending else ""
 
@@ -223,7 +224,7 @@ def _without_clashes(
 def _without_renames(
     drafts: Mapping[Address, DraftChange], plan_input: PlanInput, kinds: Mapping[str, Kind]
 ) -> dict[Address, DraftChange]:
-    """A delete and a create with equal specs look like a rename, which would lose every point."""
+    """Refuse a delete and a create with equal specs: a rename that would lose every point."""
     result = dict(drafts)
     deletions = {
         (candidate.kind, canonical_json(plan_input.live[candidate].spec)): candidate

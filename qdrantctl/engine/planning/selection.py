@@ -1,4 +1,4 @@
-"""Which drafts of a plan were asked for: `--target` and `--exclude`."""
+"""Which drafts of a plan are selected: `--target` and `--exclude`."""
 
 from __future__ import annotations
 
@@ -40,9 +40,10 @@ def select_drafts(
     live: Inventory,
     kinds: Mapping[str, Kind],
 ) -> dict[Address, Value]:
-    """The drafts that are asked for, and those they cannot do without.
+    """The selected drafts, and those that they depend on.
 
-    A target brings what it refers to; an exclusion takes along what cannot be made without it.
+    A target also selects what it refers to. An exclusion also excludes what cannot be created
+    without it.
     Raises UsageError for a pattern that matches nothing.
     """
     for flag, patterns in (("--target", selection.targets), ("--exclude", selection.excludes)):

@@ -23,7 +23,7 @@ def _never_waived(_: Address) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class SafetyInput:
-    """What the rules look at. Consents are not part of it: a rule states facts about the plan."""
+    """The input of the rules. It has no consents: a rule states facts about the plan."""
 
     changes: Sequence[Change]
     context: Context
@@ -39,7 +39,7 @@ class SafetyInput:
     nodes: tuple[str, ...] = ()
     """Each node's own address, where stated."""
     unfinished_restores: Mapping[Address, UnfinishedRestore] = field(default_factory=dict)
-    """Restores to these collections that the ledger has as begun and not as ended."""
+    """Restores to these collections that the ledger records as started and not as ended."""
     max_deletes: int | None = None
     fail_on_loosening: bool = False
     fail_on_widening: bool = False
@@ -58,7 +58,7 @@ class Problem:
 def require_consent(
     verb: Verb, change: Change, rule: str, message: str, inputs: SafetyInput, alternative: str = ""
 ) -> Problem:
-    """A problem that a consent to `verb` on the changed resource allows; its hint says how.
+    """A problem that a consent to `verb` on the changed resource allows; its hint states how.
 
     `alternative` is added to the hint.
     """
@@ -79,6 +79,6 @@ def require_consent(
 
 
 def from_state(change: Change, inputs: SafetyInput) -> bool:
-    """Whether only the committed state says that it is ours, and not the cluster's ledger."""
+    """Whether only the committed state, and not the ledger, has it as managed by this project."""
     applied = inputs.context.recorded.get(change.parsed_address)
     return applied is not None and applied.is_from_state

@@ -1,4 +1,4 @@
-"""Safety rules about changes of others: drift on the cluster, and what clients may do."""
+"""Safety rules about drift on the cluster, and about the rights of clients."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from qdrantctl.model.violation import Severity, Violation
 
 
 def check_refused_drift(inputs: SafetyInput) -> Iterator[Problem]:
-    """QC212: where on_drift is refuse, the operator decides what becomes of drift."""
+    """QC212: with on_drift: refuse, the operator decides about drift."""
     for change in inputs.changes:
         drifted = [field for field in change.fields if is_external_change(field)]
         is_deleted = change.action is Action.CREATE and change.cause is Cause.DRIFT
@@ -39,7 +39,7 @@ def check_refused_drift(inputs: SafetyInput) -> Iterator[Problem]:
 
 
 def check_kept_drift(inputs: SafetyInput) -> Iterator[Problem]:
-    """QC213: where on_drift is keep, drift is reported and left."""
+    """QC213: with on_drift: keep, drift is reported and kept."""
     for change in inputs.changes:
         if change.action is Action.NOOP and change.cause in (Cause.DRIFT, Cause.BOTH):
             yield Problem(
@@ -54,7 +54,7 @@ def check_kept_drift(inputs: SafetyInput) -> Iterator[Problem]:
 
 
 def check_loosened_limits(inputs: SafetyInput) -> Iterator[Problem]:
-    """QC214 and QC240: caps that loosen and scopes that widen, where the caller gates them."""
+    """QC214 and QC240: limits that loosen and scopes that widen, if the caller gates them."""
     gates: Mapping[str, tuple[str, Verb, bool]] = {
         "loosens": ("QC214", "loosen", inputs.fail_on_loosening),
         "widens": ("QC240", "widen", inputs.fail_on_widening),
@@ -76,7 +76,7 @@ def check_loosened_limits(inputs: SafetyInput) -> Iterator[Problem]:
 
 
 def _is_interrupted(change: Change, inputs: SafetyInput) -> bool:
-    """Whether an apply was interrupted in it: that is finished first, whatever else changed."""
+    """Whether an apply of it was interrupted; that is finished before drift counts."""
     applied = inputs.context.recorded.get(change.parsed_address)
     return applied is not None and applied.record is not None and applied.record.pending is not None
 

@@ -1,4 +1,4 @@
-"""QC216: an incomplete restore must not be taken for the collection."""
+"""QC216: an incomplete restore must not be treated as the collection."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from qdrantctl.model.violation import Violation
 
 
 def check_unfinished_restores(inputs: SafetyInput) -> Iterator[Problem]:
-    """A problem for each change of a collection whose restore has not ended, or was cut off."""
+    """A problem for each change of a collection whose restore is running or was interrupted."""
     for change in inputs.changes:
         restore = inputs.unfinished_restores.get(change.parsed_address)
         exists = change.parsed_address in inputs.context.live

@@ -33,7 +33,7 @@ SHARE = 0.3
 
 @dataclass(frozen=True, slots=True)
 class SafetyResult:
-    """What the rules found in a plan, once the consents are counted."""
+    """The findings of the rules in a plan, after the consents are counted."""
 
     violations: tuple[Violation, ...]
     """Those that no consent allows, in the order of the rules."""
@@ -77,7 +77,7 @@ def needs_details(inputs: SafetyInput) -> frozenset[Address]:
 
 
 def check_protection(inputs: SafetyInput) -> Iterator[Problem]:
-    """QC201: lifecycle.protect forbids deletion and replacement, whatever consent there is."""
+    """QC201: lifecycle.protect forbids deletion and replacement, regardless of consents."""
     for change in inputs.changes:
         context = inputs.context
         stated = context.desired.get(change.parsed_address) or context.recorded.get(
@@ -134,7 +134,7 @@ def check_replacements(inputs: SafetyInput) -> Iterator[Problem]:
 
 
 def check_adoptions(inputs: SafetyInput) -> Iterator[Problem]:
-    """QC204: a resource that differs, and that the ledger does not have as this project's."""
+    """QC204: a resource that differs, and has no ledger entry of this project."""
     for change in inputs.changes:
         adopts = change.action is Action.ADOPT and change.steps
         foreign = change.parsed_address not in inputs.context.recorded
@@ -200,7 +200,7 @@ def check_moved_aliases(inputs: SafetyInput) -> Iterator[Problem]:
 
 
 def _alias_targets(change: Change, inputs: SafetyInput) -> tuple[Address, Address] | None:
-    """What a change stops referring to, and what it refers to instead."""
+    """The previous and the new target of a changed reference; None if it did not change."""
     kind = inputs.kinds[change.parsed_address.kind]
     desired = inputs.context.desired.get(change.parsed_address)
     live = inputs.context.live.get(change.parsed_address)
@@ -211,7 +211,7 @@ def _alias_targets(change: Change, inputs: SafetyInput) -> tuple[Address, Addres
 
 
 def check_mass_deletion(inputs: SafetyInput) -> Iterator[Problem]:
-    """QC207: a plan that deletes most of what is managed, which --max-deletes allows."""
+    """QC207: a plan that deletes most managed resources, unless --max-deletes allows it."""
     deleted = sum(change.action is Action.DELETE for change in inputs.changes)
     managed = len(inputs.context.recorded)
     if not deleted or inputs.partial or (inputs.max_deletes or 0) >= deleted:
@@ -230,7 +230,7 @@ def check_mass_deletion(inputs: SafetyInput) -> Iterator[Problem]:
 
 
 def check_dropped_parts(inputs: SafetyInput) -> Iterator[Problem]:
-    """QC208: a vector or a shard key that is dropped with the points stored under it."""
+    """QC208: a vector or a shard key that is dropped with its data."""
     for change in inputs.changes:
         if change.destroys:
             continue
@@ -264,7 +264,7 @@ def check_dropped_indexes(inputs: SafetyInput) -> Iterator[Problem]:
 
 
 def check_snapshots(inputs: SafetyInput) -> Iterator[Problem]:
-    """QC210 and QC215: points that are destroyed without a whole snapshot of them."""
+    """QC210 and QC215: points that are destroyed without a complete snapshot of them."""
     several = inputs.context.server.peers > 1
     for change in inputs.changes:
         live = inputs.context.live.get(change.parsed_address)
@@ -325,7 +325,7 @@ RULES: tuple[Callable[[SafetyInput], Iterator[Problem]], ...] = (
 
 
 def _may_hold_points(live: Resource | None) -> bool:
-    """Unknown counts as holding."""
+    """An unknown number of points counts as some."""
     return live is not None and live.facts.points != 0
 
 

@@ -1,4 +1,4 @@
-"""What a run of a policy does, as steps: finish sets, take those that are due, remove old ones."""
+"""The steps of a policy run: finish sets, take those that are due, remove expired ones."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ _COMING = "next"
 
 @dataclass(frozen=True, slots=True)
 class LiveFacts:
-    """What the cluster says, beside what the destinations hold."""
+    """Facts from the cluster, besides the contents of the destinations."""
 
     resumable: Collection[str] = ()
-    """Folders of unfinished sets whose files the servers still hold, or may hold."""
+    """Folders of unfinished sets whose files the servers still have, or may have."""
     filled: Collection[str] = ()
-    """Collections that have points. Others count as empty, and so push nothing out."""
+    """Collections that have points. Others count as empty: their sets expire no other set."""
 
 
 def due_collections(
     policy: PolicyStatus, resumable: Collection[str], now: datetime
 ) -> Mapping[str, tuple[str, ...]]:
-    """The collections that are due, each with the URLs of the destinations where it is."""
+    """The collections that are due, each with the URLs of the destinations that need a set."""
     due = {
         name: tuple(destination.url for destination in policy.destinations
                     if policy.due_time(name, destination, now, resumable))
@@ -52,7 +52,7 @@ def plan_policy_run(
 def _removals(
     policy: PolicyStatus, take: Sequence[TakeSet], live: LiveFacts, now: datetime
 ) -> Iterator[RemoveSet]:
-    """What retention removes once everything is taken and finished, or could not be finished."""
+    """The sets that retention removes after the other steps, whether they succeed or fail."""
     for destination in policy.destinations:
         planned = [
             _coming_set(step.collection, live, now) for step in take if destination.url in step.to
@@ -80,10 +80,10 @@ def _removals(
 
 
 def _sets_to_resume(policy: PolicyStatus, live: LiveFacts) -> Iterator[ResumeSet]:
-    """The sets of which the servers hold files, where a run can do something about it.
+    """The sets with files on the servers that a run can finish or remove.
 
-    Files are removed from the servers once the set is complete at every destination. One that
-    cannot be read may be the servers themselves, or one that waits for the files.
+    Files are removed from the servers once the set is complete at every destination. They stay
+    while a destination cannot be read: it may be the servers, or still need the files.
     """
     sets_by_folder: dict[str, dict[str, SetInfo]] = {}
     for destination in policy.destinations:
@@ -105,7 +105,7 @@ def _sets_to_resume(policy: PolicyStatus, live: LiveFacts) -> Iterator[ResumeSet
 def _expired_sets(
     policy: PolicyStatus, destination: DestinationStatus, sets: Sequence[SetInfo], now: datetime
 ) -> list[SetInfo]:
-    """What retention would remove from a destination if it held these sets."""
+    """The sets that retention would remove from a destination with these sets."""
     marked = with_retention(sets, policy.spec["retention"], policy.schedule.zone, now)
     return policy.expired_sets(replace(destination, sets=tuple(marked)))
 
@@ -115,7 +115,7 @@ def _is_resumable(snapshot_set: SetInfo, live: LiveFacts) -> bool:
 
 
 def _as_complete(snapshot_set: SetInfo) -> SetInfo:
-    """An unfinished set as it will be."""
+    """An unfinished set as it will be once it is complete."""
     return replace(snapshot_set, state="complete", has_manifest=True)
 
 
@@ -132,7 +132,7 @@ def _coming_set(collection: str, live: LiveFacts, now: datetime) -> SetInfo:
 
 
 def explain_run(policy: PolicyStatus, steps: Sequence[SetStep]) -> str:
-    """Why a policy is run, in a line; empty where there is nothing to do."""
+    """Why a policy is run, in one line; empty if nothing needs to be done."""
     due = [f"collection/{step.collection}" for step in steps if isinstance(step, TakeSet)]
     resumed = sum(len(step.destinations) for step in steps if isinstance(step, ResumeSet))
     removed = [

@@ -1,4 +1,4 @@
-"""What a policy covers, what its destinations hold, and what of it is not as the policy says."""
+"""The collections of a policy, the sets at its destinations, and deviations from the policy."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SCRATCH = "qdrantctl-verify-"
 _FIRST_VERIFICATION = timedelta(days=1)
 _REMOVED_WHEN_NAMED = ("orphan", "unfinished", "bad")
 WORDS = ("overdue", "incomplete", "unverified", "superfluous", "unseen", "restoring")
-"""What a finding is about."""
+"""The categories of findings."""
 _HINTS = {
     "restoring": "Run that restore again once it is no longer in progress; a plan prints "
     "the command.",
@@ -36,7 +36,7 @@ _HINTS = {
 
 
 class PolicyFinding(NamedTuple):
-    """One thing that is not as a policy says."""
+    """One deviation from a policy."""
 
     address: str
     word: str
@@ -67,7 +67,7 @@ class PolicyStatus:
     spec: Mapping[str, Any]
     schedule: Schedule
     collections: tuple[str, ...]
-    """Those that it covers."""
+    """The collections that it covers."""
     destinations: tuple[DestinationStatus, ...]
     restoring: tuple[str, ...] = ()
     """Collections that it would cover, were they not being restored."""
@@ -91,7 +91,7 @@ class PolicyStatus:
         now: datetime,
         resumable: Collection[str] = (),
     ) -> datetime | None:
-        """The time that is due at a destination; None where nothing is, or it cannot be read.
+        """The due time at a destination; None if no set is due or the destination cannot be read.
 
         Sets that a run will finish, `resumable` by their folders, count as complete ones.
         """
@@ -110,10 +110,10 @@ class PolicyStatus:
         return snapshot_set.collection != "" and snapshot_set.collection not in self.collections
 
     def has_server_copies(self, snapshot_set: SetInfo) -> bool:
-        """Whether the servers hold files of a set that a run has to copy or to remove.
+        """Whether the servers have files of a set that a run has to copy or to remove.
 
-        Those of a collection that is gone no server lists or deletes, and by `server_copy: keep`
-        those of a complete set go with it; both stay written down.
+        No server lists or deletes files of a deleted collection, and with `server_copy: keep`
+        those of a complete set are removed with the set. Both stay recorded in the set.
         """
         is_kept = snapshot_set.has_manifest and self.spec["server_copy"] == "keep"
         return (
@@ -123,10 +123,10 @@ class PolicyStatus:
         )
 
     def needs_explicit_name(self, snapshot_set: SetInfo) -> bool:
-        """Whether a set is removed when it is named.
+        """Whether a set is removed only if the operator names it.
 
-        So are those that are no complete set, of collections that are gone, and from ahead of the
-        clock. One that is unfinished also goes by itself once a newer one was begun.
+        This holds for incomplete sets, sets of deleted collections and sets dated in the future.
+        An unfinished set also expires once a newer one was started.
         """
         return (
             snapshot_set.state in _REMOVED_WHEN_NAMED
@@ -135,9 +135,9 @@ class PolicyStatus:
         )
 
     def expired_sets(self, destination: DestinationStatus) -> list[SetInfo]:
-        """What retention no longer keeps. What may be the last of a collection is not among it.
+        """The sets that retention no longer keeps, without those of deleted collections.
 
-        Nor are unfinished sets while a destination cannot be read: it may wait for their files.
+        Unfinished sets stay while a destination cannot be read: it may still need their files.
         """
         return [
             snapshot_set
@@ -147,7 +147,7 @@ class PolicyStatus:
         ]
 
     def findings(self, now: datetime) -> Iterator[PolicyFinding]:
-        """What is not as the policy says."""
+        """The deviations from the policy."""
         for word, message in self._findings(now):
             yield PolicyFinding(self.address, word, message)
 
@@ -178,7 +178,7 @@ class PolicyStatus:
     def _unverified(
         self, name: str, destination: DestinationStatus, now: datetime
     ) -> Iterator[tuple[str, str]]:
-        """Within the policy's time after the last one; the first is asked for after a day."""
+        """No verification within the policy's interval; the first is due after a day at most."""
         every = (self.spec.get("verify") or {}).get("every")
         complete = [
             snapshot_set
@@ -203,21 +203,21 @@ class PolicyStatus:
 
 
 def policy_covers(spec: Mapping[str, Any], collection: str) -> bool:
-    """Whether a policy is about a collection of this name."""
+    """Whether a policy covers a collection of this name."""
     if collection.startswith((OWN_PREFIX, SCRATCH)):
         return False
     return any(matches_glob(glob, collection) for glob in spec["collections"])
 
 
 def restoring_notice(collection: str) -> str:
-    """Why no snapshot is taken of a collection: half of it may be missing."""
+    """Why no snapshot is taken of a collection: a part of it may be missing."""
     return (
         f"collection/{collection} is being restored, and no snapshot of it is taken until that ends"
     )
 
 
 def finding_violations(findings: Iterable[PolicyFinding]) -> Iterator[Violation]:
-    """The findings for a plan. Of each kind that a policy has, the first stands for all."""
+    """The findings for a plan: of each category of a policy the first, and how many more."""
     groups: dict[tuple[str, str], list[PolicyFinding]] = {}
     for finding in findings:
         groups.setdefault((finding.address, finding.word), []).append(finding)

@@ -1,4 +1,4 @@
-"""Which sets are kept, each with the rules that keep it. Pure, and as restic has it."""
+"""Which sets are kept, each with the rules that keep it, as in restic. Pure."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from qdrantctl.model.snapshots.snapshot_set import SetInfo
 
 LAST_GOOD, LAST_VERIFIED, LAST_FILLED = "last good", "last verified", "last with points"
 TOO_NEW = "ahead of the clock"
-"""Why a set stays that was dated by a clock that was wrong, or is."""
+"""Why a set stays that is dated in the future: a clock was or is wrong."""
 NEWEST = "newest"
-"""Why a set stays that is still to be finished."""
+"""Why an unfinished set stays."""
 
 _PERIODS: dict[str, Callable[[datetime], Any]] = {
     "keep_last": lambda _: object(),
@@ -31,11 +31,11 @@ _PERIODS: dict[str, Callable[[datetime], Any]] = {
 def apply_retention(
     sets: Collection[SetInfo], retention: Mapping[str, Json], zone: tzinfo, now: datetime
 ) -> dict[str, tuple[str, ...]]:
-    """The folders of those of these complete sets that stay, with the rules that keep them.
+    """The folders of the complete sets that stay, with the rules that keep them.
 
-    The newest always stays, whatever its age, and so does the newest with points: sets of a
-    collection that was emptied never push it out. Up to max_age the newest of those that were
-    verified stays, since it is the one of which something is known.
+    The newest set always stays, at any age, and so does the newest with points: sets of an emptied
+    collection never expire it. Up to max_age the newest verified set stays, since it is known to
+    be restorable.
     """
     times = {snapshot_set.folder: snapshot_set.taken for snapshot_set in sets if snapshot_set.taken}
     verified = {
@@ -52,7 +52,7 @@ def apply_retention(
             current = period(times[folder].astimezone(zone))
             oldest = folder == ordered[-1]
             if remaining and (current != previous or oldest):
-                # While a rule has not found as many as it asks for it keeps the oldest, too.
+                # A rule with fewer sets than it keeps also keeps the oldest.
                 reasons[folder].append(rule if current != previous else f"{rule} (oldest)")
                 previous, remaining = current, remaining - 1
     for folder in [folder for folder in ordered if folder in verified][:1]:
@@ -71,10 +71,10 @@ def apply_retention(
 def with_retention(
     sets: Iterable[SetInfo], retention: Mapping[str, Json], zone: tzinfo, now: datetime
 ) -> list[SetInfo]:
-    """The sets of one destination with the rules that keep them, each collection by itself.
+    """The sets of one destination with the rules that keep them, each collection separately.
 
-    `sets` are ordered by age, the oldest first. Those from ahead of the clock are counted by no
-    rule and come before the oldest. They stay: it may be today's clock that is wrong.
+    `sets` are ordered by age, the oldest first. No rule counts sets dated in the future; they come
+    before the oldest. They stay, because it may be today's clock that is wrong.
     """
     groups: dict[str, list[SetInfo]] = {}
     for snapshot_set in sets:
@@ -102,7 +102,7 @@ def _keep_group(
     newest = [
         snapshot_set for snapshot_set in group if snapshot_set.state in ("complete", "unfinished")
     ][-1:]
-    # What could not be finished gives way to what was begun after it.
+    # An unfinished set expires once a newer one was started.
     rules |= {
         snapshot_set.folder: (NEWEST,)
         for snapshot_set in newest
@@ -114,7 +114,7 @@ def _keep_group(
 
 
 def expired_sets(sets: Iterable[SetInfo]) -> list[SetInfo]:
-    """What no rule keeps, what gave way to a newer set, and what is being removed already."""
+    """Sets that no rule keeps, and sets whose removal has started."""
     return [
         snapshot_set
         for snapshot_set in sets

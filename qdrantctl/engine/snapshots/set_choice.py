@@ -1,4 +1,4 @@
-"""Which snapshot set of a destination a restore means, and which newer ones it skips. Pure."""
+"""Which snapshot set of a destination is restored, and which newer ones are skipped. Pure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class SetReference:
 
     @classmethod
     def parse(cls, text: str, known_names: Collection[str]) -> SetReference:
-        """Names of collections may hold an `@`, too: those known come first. Raises UsageError."""
+        """Names of collections may contain an `@`: known names come first. Raises UsageError."""
         name, at, set_id = text.rpartition("@")
         try:
             reference = cls(Address.parse(text))
@@ -39,7 +39,7 @@ class SetReference:
 
 @dataclass(frozen=True, slots=True)
 class RestoreRequest:
-    """What the operator asks for."""
+    """The set that the operator requests."""
 
     reference: str
     """`collection/NAME`, `collection/NAME@ID` or `collection/NAME@latest`."""
@@ -48,28 +48,28 @@ class RestoreRequest:
     owners: tuple[str, ...]
     """The caller, then its previous names."""
     at: datetime | None = None
-    """The newest set that was taken until then."""
+    """The newest set up to this time."""
 
     @property
     def hint(self) -> str:
-        """What to do where no set can be chosen."""
+        """What to do if no set can be chosen."""
         return f"`qdrantctl snapshots list --from {self.url}` lists them."
 
 
 @dataclass(frozen=True, slots=True)
 class SetChoice:
-    """The set that is meant."""
+    """The set to restore."""
 
     chosen: SetInfo
     skipped: tuple[SetInfo, ...] = ()
-    """Newer ones that are not complete, where none was named by its id."""
+    """Newer sets that are incomplete; empty if the operator gave an id."""
 
 
 def choose_set(sets: Iterable[SetInfo], request: RestoreRequest, now: datetime) -> SetChoice:
-    """The set that a request means.
+    """The set that a request refers to.
 
-    Raises UsageError for a reference that means none, QdrantctlError where no set or those of
-    several owners match, StoreError where the set is damaged.
+    Raises UsageError for an invalid reference, QdrantctlError if no set or sets of several owners
+    match, StoreError if the set is damaged.
     """
     sets = list(sets)
     with_manifest = [snapshot_set for snapshot_set in sets if snapshot_set.has_manifest]
@@ -84,7 +84,7 @@ def choose_set(sets: Iterable[SetInfo], request: RestoreRequest, now: datetime) 
         if _matches(snapshot_set, reference, request.at)
     ]
     _require_single_owner(matching, reference, request)
-    # What is further ahead was dated by a clock that was wrong; it is there to be named.
+    # A set from further ahead was dated by a wrong clock; it is chosen last.
     until = now + CLOCK_SKEW
     chosen = max(
         matching,
@@ -111,7 +111,7 @@ def choose_set(sets: Iterable[SetInfo], request: RestoreRequest, now: datetime) 
 
 
 def _matches(snapshot_set: SetInfo, reference: SetReference, at: datetime | None) -> bool:
-    """Whether a set with a manifest is one that is meant; one that is named may be damaged."""
+    """Whether a set with a manifest matches; a set given by its id may be damaged."""
     if snapshot_set.collection != reference.address.name:
         return False
     if reference.id:
@@ -127,7 +127,7 @@ def _taken_at(snapshot_set: SetInfo) -> datetime:
 def _require_single_owner(
     sets: Iterable[SetInfo], reference: SetReference, request: RestoreRequest
 ) -> None:
-    """Raises QdrantctlError where there is no set, or of several owners."""
+    """Raises QdrantctlError for no set, or for sets of several owners."""
     # Under a previous name it is the same owner.
     current, *previous = request.owners
     owners = sorted(

@@ -1,4 +1,4 @@
-"""What is wrong with access keys, and who gains what when one changes."""
+"""Checks of access keys, and the rights that a change grants or withdraws."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LEAVING = (Action.DELETE, Action.FORGET)
 
 
 def lint_access_key(resource: Resource, desired: Inventory) -> Iterator[Finding]:
-    """What no server needs to be asked for."""
+    """Findings that need no server."""
     scope: Mapping[str, str] = resource.spec["access"]
     if scope.get(EVERYWHERE) == "m" and "manage" not in resource.declared.get("acknowledge", ()):
         yield Finding(
@@ -66,7 +66,7 @@ def _report_alias(name: str, alias: str) -> tuple[str, str]:
 
 
 def check_access_key(change: Change, context: Context) -> Iterator[Violation]:
-    """What this cluster says of a key."""
+    """Findings that need this cluster."""
     desired = context.desired.get(change.parsed_address)
     live = context.live.get(change.parsed_address)
     if change.action in _LEAVING:
@@ -101,7 +101,7 @@ def _unnamed_collections(
 
 
 def _unstated_aliases(change: Change, desired: Resource, context: Context) -> Iterator[Violation]:
-    """Aliases on the cluster that no manifest states; of those that one does, lint tells."""
+    """Aliases on the cluster that no manifest states; lint reports the stated ones."""
     scope: Mapping[str, str] = desired.spec["access"]
     for name in scope:
         target = context.live.get(Address("collection", name))
@@ -112,7 +112,7 @@ def _unstated_aliases(change: Change, desired: Resource, context: Context) -> It
 
 
 def _report_wider_tokens(change: Change, live: Resource, desired: Resource) -> Iterator[Violation]:
-    """A scope that narrows is written in the next token; those there are keep theirs."""
+    """A narrower scope is written in the next token; existing tokens keep their scope."""
     valid = [
         generation.number
         for generation in parse_generations(live.facts.generations)
@@ -132,7 +132,7 @@ def _report_wider_tokens(change: Change, live: Resource, desired: Resource) -> I
 
 
 def _check_lifetimes(change: Change, live: Resource, context: Context) -> Iterator[Violation]:
-    """Where the tokens of a key are in their lives."""
+    """The lifetime of the tokens of a key: expired, due for rotation, revoked."""
     generations = parse_generations(live.facts.generations)
     if not generations:
         return
@@ -174,7 +174,7 @@ def _outliving_tokens(change: Change, live: Resource) -> Iterator[Violation]:
 
 
 def _unknown_generations(change: Change, live: Resource, context: Context) -> Iterator[Violation]:
-    """Generations that the registry has and the ledger does not know."""
+    """Generations that are in the registry and not in the ledger."""
     applied = context.recorded.get(change.parsed_address)
     if applied is None or applied.record is None or not live.spec.get("revocable"):
         return
@@ -197,7 +197,7 @@ def classify_scope(
     live: Resource | None,
     applied: Resource | None,
 ) -> tuple[FieldChange, ...]:
-    """The fields with who gains what; and what was revoked and is back, to be revoked again."""
+    """The fields with the rights gained and lost, and revived generations to revoke again."""
     live_access: Mapping[str, str] = live.spec.get("access", {}) if live else {}
     classified = [
         _measure_field(field, desired.spec["access"], live_access)
@@ -252,7 +252,7 @@ def _key_violation(
 
 
 def _end_of_day(context: Context) -> datetime:
-    """What ends today has ended."""
+    """The end of today: a token that ends today counts as expired."""
     return datetime.combine(context.today, time.max, UTC)
 
 

@@ -1,4 +1,4 @@
-"""The kind AccessKey as a value: how keys are seen in the registry and changed there."""
+"""The kind AccessKey as a value: how keys are read from the registry and changed there."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _WAIT_QUERY = {"wait": "true"}
 
 
 def _observe_keys(client: Client, request: ReadRequest) -> Iterator[Resource]:
-    """Keys that can be revoked from the registry; of the others there is only a record."""
+    """Keys: revocable ones from the registry, the others from their records alone."""
     if request.only is None and not any(
         address.kind == _NAME_FIELD
         for inventory in (request.desired, request.recorded)
@@ -42,7 +42,7 @@ def _observe_keys(client: Client, request: ReadRequest) -> Iterator[Resource]:
     for payload in _read_registry(client, _registry_filter(request)):
         by_key.setdefault(str(payload["key"]), []).append(payload)
     prefixes = [f"{owner}/" for owner in reversed(request.owners)]
-    # A previous name first: what stands under the present one is what counts.
+    # A previous name first: the entry under the present one overrides it.
     for key in sorted(by_key, key=lambda key: _owner_rank(key, prefixes)):
         rank = _owner_rank(key, prefixes)
         name = key.removeprefix(prefixes[rank]) if rank < len(prefixes) else key
@@ -62,7 +62,7 @@ def _owner_rank(key: str, prefixes: list[str]) -> int:
 
 
 def _registry_filter(request: ReadRequest) -> dict[str, Json]:
-    """The filter for what is asked for; nothing where that is everything."""
+    """The filter for the requested keys; empty if all keys are requested."""
     if request.only is None:
         return {}
     names = [address.name for address in request.only if address.kind == _NAME_FIELD]
@@ -71,7 +71,7 @@ def _registry_filter(request: ReadRequest) -> dict[str, Json]:
 
 
 def _read_registry(client: Client, filter_body: Mapping[str, Json]) -> Iterator[Mapping[str, Any]]:
-    """The generations that the registry holds. Raises ClusterError for what is none."""
+    """The generations in the registry. Raises ClusterError for a point that is not one."""
     offset: Json = ABSENT
     while offset is not None:
         body = {"limit": _REGISTRY_PAGE, "with_payload": True, "with_vector": False, **filter_body}
@@ -87,7 +87,7 @@ def _read_registry(client: Client, filter_body: Mapping[str, Json]) -> Iterator[
 
 
 def _parse_registration(point: Mapping[str, Any], client: Client) -> Generation:
-    """The generation of a point. One in a place of its own could not be revoked."""
+    """The generation of a point. A generation under another id could not be revoked."""
     with suppress(ValueError):
         result = Generation.parse(point.get("payload") or {})
         if result.point == point["id"]:
@@ -118,7 +118,7 @@ def _recorded_generations(resource: Resource | None) -> tuple[Mapping[str, Json]
 
 
 def _key_steps(change: Change, context: Context) -> Iterator[Call]:
-    """A changed scope makes a new generation, since what a token may do is written in it."""
+    """A changed scope needs a new generation, since a token contains its scope."""
     live = context.live.get(change.parsed_address)
     existing = parse_generations(live.facts.generations) if live else ()
     if change.action is Action.DELETE:
@@ -143,7 +143,7 @@ def _key_steps(change: Change, context: Context) -> Iterator[Call]:
         access=desired["access"],
         subject=desired.get("subject", ""),
         terms={word: desired[word] for word in _TERMS if word in desired},
-        # A revocation has the last word: only `keys rotate` gives it back.
+        # A revocation stays: only `keys rotate` grants access again.
         revoked=bool(newest and newest.revoked),
     )
     if existing and not changed & {"access", "subject"}:
@@ -170,7 +170,7 @@ def _put_generation(generation: Generation) -> Call:
 
 
 def _delete_key(key: str) -> Call:
-    """Without a point each token of the key is refused from the next request on."""
+    """Without its points, each token of the key is refused from the next request on."""
     path = collection_path(REGISTRY_COLLECTION, "points", "delete")
     only = {"must": [{"key": "key", "match": {"value": key}}]}
     return Call(method="POST", path=path, query=_WAIT_QUERY, body={"filter": only})
@@ -190,4 +190,4 @@ ACCESS_KEY = Kind(
     scoped_to_owner=True,
     needs_signing_key=True,
 )
-"""A key whose tokens the server checks; each owner has names of its own."""
+"""A key whose tokens the server checks; names are scoped to their owner."""

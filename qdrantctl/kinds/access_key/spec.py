@@ -1,4 +1,4 @@
-"""What a manifest says of an access key: scope, life, and where its tokens go."""
+"""The spec of an AccessKey manifest: scope, lifetime, and the sinks of its tokens."""
 
 from __future__ import annotations
 
@@ -130,11 +130,11 @@ Scope = Annotated[
     Annotated[list[Grant], Tag("list")] | Annotated[Literal["r", "m"], Tag("word")],
     Discriminator(lambda stated: "list" if isinstance(stated, list) else "word"),
 ]
-"""What is wrong with a list is told of its entries, and not that it is no word."""
+"""Errors in a list are reported for its entries, and not as a wrong word."""
 
 
 class AccessKey(Spec):
-    """What a manifest says of an access key."""
+    """The spec of an AccessKey manifest."""
 
     access: Annotated[
         Scope,

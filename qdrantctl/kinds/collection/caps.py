@@ -23,7 +23,7 @@ _BLOCKING = {
     "filter_max_conditions": "every filter",
     "condition_max_size": "every condition on several values",
 }
-"""What 0 blocks altogether."""
+"""The requests that 0 blocks completely."""
 _SERVES = {
     "match": ("keyword", "integer", "bool", "uuid"),
     "range": ("integer", "float", "datetime"),
@@ -35,7 +35,7 @@ _UNINDEXED = ("unindexed_filtering_retrieve", "unindexed_filtering_update")
 
 
 def find_lock_outs(resource: Resource) -> Iterator[Finding]:
-    """Caps under which the owner's own work is refused, unless the manifest says it is meant."""
+    """Caps that refuse the owner's own requests, unless the manifest acknowledges them."""
     strict = resource.spec.get(STRICT_MODE_SECTION, {})
     acknowledged = resource.declared.get("acknowledge", ())
     for cap, message, hint, rule in _locking_limits(strict, resource.spec):
@@ -49,7 +49,7 @@ def _locking_limits(
 ) -> Iterator[tuple[str, str, str, str]]:
     """Cap, what it does, what to do, and the rule it breaks."""
     indexes = len(spec.get(INDEXES, {}))
-    # The limiter of writes does not look at `enabled` when a collection is made or loaded.
+    # The limiter of writes ignores `enabled` when a collection is created or loaded.
     writes, batch = strict.get("write_rate_limit"), strict.get("upsert_max_batchsize")
     if writes is not None and writes < INDEX_TOKENS and indexes:
         message = f"a payload index costs {INDEX_TOKENS} write tokens, so none can be created"
@@ -68,7 +68,7 @@ def _locking_limits(
 
 
 def forbids_exact_count(strict: Mapping[str, Json]) -> Iterator[Finding]:
-    """What forbidding exact searches forbids beside."""
+    """A plain count, which is refused if exact searches are."""
     if strict.get("search_allow_exact") is False and strict.get("enabled") is not False:
         yield Finding(
             "QC105",
@@ -87,7 +87,7 @@ def resulting_limits(desired: Mapping[str, Json], live: Mapping[str, Json]) -> M
 def check_filters_served(
     change: Change, context: Context, live: Mapping[str, Json]
 ) -> Iterator[Violation]:
-    """What the application filters on needs an index once unindexed filters are refused."""
+    """Filters of the application need an index once unindexed filters are refused."""
     desired = context.desired[change.parsed_address]
     caps = resulting_limits(desired.spec, live)
     off = [cap for cap in _UNINDEXED if caps.get(cap) is False]

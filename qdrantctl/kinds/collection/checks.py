@@ -1,4 +1,4 @@
-"""What is wrong with a collection: in the manifests alone, and on this cluster."""
+"""Checks of a collection: of the manifests alone, and on this cluster."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _WORKING = (Action.CREATE, Action.UPDATE, Action.REPLACE, Action.ADOPT)
 
 
 def lint_collection(resource: Resource, desired: Inventory) -> Iterator[Finding]:  # noqa: ARG001
-    """What no server is needed to see."""
+    """Findings that need no server."""
     spec = resource.spec
     strict = spec.get(STRICT_MODE_SECTION, {})
     yield from find_lock_outs(resource)
@@ -55,7 +55,7 @@ def lint_collection(resource: Resource, desired: Inventory) -> Iterator[Finding]
 
 
 def check_collection(change: Change, context: Context) -> Iterator[Violation]:
-    """What this cluster would refuse, hides, or does behind a change that looks harmless."""
+    """Requests that this cluster would refuse, and side effects of harmless-looking changes."""
     yield from _check_unread(change, context.live.get(change.parsed_address))
     if change.action not in _WORKING or change.parsed_address not in context.desired:
         return

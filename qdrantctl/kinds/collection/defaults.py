@@ -1,6 +1,6 @@
 """What a server reports of a collection by default.
 
-Found by creating collections with nothing in them, and in `config/config.yaml` of each tag.
+Determined by creating empty collections, and from `config/config.yaml` of each tag.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ _INDEXED_SOONER = Version(1, 15, 0)
 
 
 def collection_defaults(spec: Mapping[str, Json], server: Server) -> Mapping[str, Json]:
-    """The part of a live collection's `spec` that is there by itself; lists with identity by key.
+    """The server defaults in a live collection's `spec`; lists with identity are keyed.
 
-    On several nodes the number of shards follows their number, which changes: it is left out here,
-    so that manifests state it.
+    On several nodes the number of shards follows the number of nodes, which changes: it is left
+    out here, so that manifests state it.
     """
     defaults: dict[str, Json] = {
         "hnsw_config": {

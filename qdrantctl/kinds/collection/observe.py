@@ -24,7 +24,7 @@ _TOP_LEVEL = ("hnsw_config", "quantization_config", "wal_config", "strict_mode_c
 
 
 def canonical_collection(spec: Spec) -> Mapping[str, Json]:
-    """A manifest's spec as the one tree that stands for its meaning."""
+    """A manifest's spec as its canonical tree."""
     plain = spec.model_dump(exclude_none=True)
     if indexes := plain.get("payload_indexes"):
         plain["payload_indexes"] = {path: canonical_payload_index(i) for path, i in indexes.items()}
@@ -34,7 +34,7 @@ def canonical_collection(spec: Spec) -> Mapping[str, Json]:
 
 
 def observe_collections(client: Client, request: ReadRequest) -> Iterator[Resource]:
-    """The live collections, the tool's own left out."""
+    """The live collections, without those that are reserved for qdrantctl."""
     aliases: dict[str, list[str]] = defaultdict(list)
     for entry in client.request(Call(method="GET", path="/aliases"))["aliases"]:
         aliases[entry["collection_name"]].append(entry["alias_name"])
@@ -69,8 +69,8 @@ def observe_collections(client: Client, request: ReadRequest) -> Iterator[Resour
 def parse_live_spec(config: Mapping[str, Any]) -> Mapping[str, Json]:
     """The `config` of GET /collections/{name} as a canonical spec.
 
-    GET says `optimizer_config` where every other place says `optimizers_config`, and puts what
-    creation takes at the top under `params`.
+    GET has `optimizer_config` where every other request has `optimizers_config`, and has under
+    `params` what a create request has at the top.
     """
     tree: dict[str, Json] = dict(config.get("params") or {})
     tree |= {key: config[key] for key in _TOP_LEVEL if config.get(key) is not None}
@@ -81,7 +81,7 @@ def parse_live_spec(config: Mapping[str, Any]) -> Mapping[str, Json]:
 
 
 def prune_empty(shape: FieldTree, tree: Mapping[str, Any]) -> dict[str, Json]:
-    """A section without nulls and empty sections; what the server knows and we do not goes too."""
+    """A section without nulls, empty sections and fields that qdrantctl does not know."""
     result: dict[str, Json] = {}
     for name, inner in shape.fields.items():
         if (value := tree.get(name)) is None:
@@ -99,7 +99,7 @@ def prune_empty(shape: FieldTree, tree: Mapping[str, Any]) -> dict[str, Json]:
 def _read_configurations(
     client: Client, request: ReadRequest
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Names and configurations: one answer of telemetry carries all of them."""
+    """Names and configurations: one response of telemetry has all of them."""
     if request.only is not None and not client.server.distributed:
         for address in sorted(request.only):
             if address.kind == KIND and (info := _read_details(client, address.name)):
@@ -125,12 +125,12 @@ def _read_details(client: Client, name: str) -> Mapping[str, Any] | None:
 
 
 def _needs_details(request: ReadRequest, address: Address) -> bool:
-    """Whether payload indexes, points or status matter."""
+    """Whether payload indexes, points or status are needed."""
     return address in request.details or _is_stated(request, address, "payload_indexes")
 
 
 def _is_stated(request: ReadRequest, address: Address, field: str) -> bool:
-    """Whether the manifests or the records speak of a field."""
+    """Whether a manifest or a record states a field."""
     resources = (request.desired.get(address), request.recorded.get(address))
     return any(
         field in resource.spec
@@ -144,7 +144,7 @@ def _is_stated(request: ReadRequest, address: Address, field: str) -> bool:
 def _add_details(
     client: Client, name: str, spec: Mapping[str, Json], facts: Facts
 ) -> tuple[Mapping[str, Json], Facts]:
-    """Payload indexes, points and status, which cost a request of their own."""
+    """Payload indexes, points and status, which need a request of their own."""
     info = _read_details(client, name)
     if info is None:
         return spec, facts
@@ -161,9 +161,9 @@ def _add_details(
 def _assume_as_applied(
     recorded: Resource | None, error: ClusterError, spec: Mapping[str, Json], facts: Facts
 ) -> tuple[Mapping[str, Json], Facts]:
-    """The server tells nothing of a collection while a shard has no replica that is up.
+    """The server reports no details of a collection while a shard has no replica that is up.
 
-    Its indexes are then taken as they were last applied, and marked; its points stay unknown.
+    Its indexes are then assumed as last applied and marked unread; its points stay unknown.
     """
     if recorded and "payload_indexes" in recorded.spec:
         spec = {**spec, "payload_indexes": recorded.spec["payload_indexes"]}
@@ -171,7 +171,7 @@ def _assume_as_applied(
 
 
 def _needs_topology(request: ReadRequest, address: Address, spec: Mapping[str, Json]) -> bool:
-    """Whether shards matter: shard keys, or replicas that a manifest wants more of."""
+    """Whether shards are needed: for shard keys, or if a manifest states more replicas."""
     desired = request.desired.get(address)
     desired_replicas = desired.spec.get("replication_factor", 0) if desired else 0
     needs_replicas = desired_replicas > spec.get("replication_factor", 1)

@@ -1,4 +1,4 @@
-"""Payload indexes: the eight types with their parameters, and the paths they are made on."""
+"""Payload indexes: the eight types with their parameters."""
 
 from __future__ import annotations
 
@@ -242,7 +242,7 @@ class Stemmer(Spec):
 
 
 def _as_stopwords(value: Any) -> Any:
-    """One language stands for a list of it."""
+    """A single language is short for a list of it."""
     return {"languages": [value]} if isinstance(value, str) else value
 
 
@@ -329,7 +329,7 @@ PAYLOAD_INDEXES = FieldRule(
 
 
 def canonical_payload_index(params: Mapping[str, Json]) -> dict[str, Json]:
-    """One tree for one index: nulls gone, stop words as sorted sets, languages by name."""
+    """The canonical tree of an index: no nulls, stop words as sorted sets, languages by name."""
     index = {key: value for key, value in params.items() if value is not None}
     if stopwords := index.pop("stopwords", None):
         stopwords = {"languages": [stopwords]} if isinstance(stopwords, str) else stopwords
@@ -344,5 +344,5 @@ def canonical_payload_index(params: Mapping[str, Json]) -> dict[str, Json]:
             key: _STEMMED.get(value, value) for key, value in stemmer.items() if value is not None
         }
     if index == {"type": "text", "tokenizer": "word"}:
-        del index["tokenizer"]  # told of every text index that is made with nothing but its type
+        del index["tokenizer"]  # reported for every text index that was created with its type alone
     return index

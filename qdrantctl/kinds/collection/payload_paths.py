@@ -1,4 +1,4 @@
-"""Payload field paths: what Qdrant takes as one, and the one spelling that it reports."""
+"""Payload field paths: what Qdrant accepts as one, and the spelling that it reports."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PADDED = re.compile(r"\[0+(?=\d)")
 
 
 def reported_field_name(path: str) -> str:
-    """A payload path as the server reports it: quoted only where quotes are needed.
+    """A payload path as the server reports it, with quotes only where needed.
 
     Raises ValueError when Qdrant would refuse it (`lib/segment/src/json_path/parse.rs`).
     """
@@ -60,7 +60,7 @@ def refuse_duplicate_paths(indexes: Any) -> Any:
         try:
             name = reported_field_name(path)
         except (ValueError, TypeError):
-            continue  # said of the path itself
+            continue  # the path itself is reported as an error
         if name in names:
             raise PydanticCustomError(
                 "payload_path",

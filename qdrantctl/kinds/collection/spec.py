@@ -1,6 +1,6 @@
-"""The Collection spec: the body of `PUT /collections/{name}`, and what Qdrant sets beside it.
+"""The Collection spec: the body of `PUT /collections/{name}`, and related settings.
 
-Every field carries the `Rule` that says what adding, changing and dropping it does on a server.
+The `FieldRule` of each field states the effect of adding, changing and dropping it on a server.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ PositiveU32 = Annotated[int, Field(ge=1, le=U32)]
 class Wal(Spec):
     """The write-ahead log.
 
-    A file larger than the file system takes stops the consensus of the whole cluster (1.16.3), and
-    segments made in advance are written before the collection is there: hence the upper bounds.
+    A file larger than the file system supports stops the consensus of the whole cluster (1.16.3),
+    and segments in advance are written before the collection exists: hence the upper bounds.
     """
 
     wal_capacity_mb: Annotated[
@@ -213,11 +213,11 @@ Acknowledged = Literal[
     "condition_max_size",
     "max_payload_index_count",
 ]
-"""A cap whose value can lock its owner out."""
+"""A limit whose value can lock its owner out."""
 
 
 class Filter(Spec):
-    """Something that the application filters on."""
+    """A payload field that the application filters on."""
 
     key: Annotated[PayloadPath, Field(description="Path of the payload field.")]
     by: Annotated[
@@ -234,7 +234,7 @@ def _expand_filters(value: Any) -> Any:
 
 
 class Collection(Spec):
-    """What a manifest says of a collection."""
+    """The spec of a Collection manifest."""
 
     vectors: Annotated[
         Vectors | None,

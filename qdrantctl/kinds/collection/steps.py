@@ -20,13 +20,13 @@ INDEXES = "payload_indexes"
 KEYS = "shard_keys"
 NAMED = ("vectors", "sparse_vectors")
 INDEX_TOKENS = 3
-"""Write tokens that making one payload index costs."""
+"""Write tokens that creating one payload index costs."""
 _LIFTED = {"enabled": False, "max_payload_index_count": UNLIMITED, "write_rate_limit": UNLIMITED}
 _WAIT = {"wait": "true"}
 
 
 def collection_steps(change: Change, context: Context) -> Iterator[Call]:
-    """What carries out a change of one collection."""
+    """The requests of a change of one collection."""
     name = change.parsed_address.name
     if change.action is Action.CREATE:
         yield from _creation_steps(name, context.desired[change.parsed_address].spec)
@@ -44,8 +44,8 @@ def collection_steps(change: Change, context: Context) -> Iterator[Call]:
 def _creation_steps(name: str, spec: Mapping[str, Json]) -> Iterator[Call]:
     """Shard keys before indexes, which need one; strict mode last, as it can forbid indexes.
 
-    A server may have caps for every new collection, so those that are stated and can forbid
-    indexes are lifted until then. Its own are left: they are unknown.
+    A server may have caps for every new collection, so stated caps that can forbid indexes are
+    lifted until then. The server's own caps are unknown and stay.
     """
     shape = field_tree_of(Collection)
     body = {
@@ -76,7 +76,7 @@ def _creation_steps(name: str, spec: Mapping[str, Json]) -> Iterator[Call]:
 
 
 def _restore_aliases(change: Change, context: Context) -> Iterator[Call]:
-    """The aliases that a replacement takes down, its own or one's that did not finish."""
+    """The aliases that this replacement, or an interrupted one, has removed."""
     name = change.parsed_address.name
     lost = {
         a for a in _aliases_to_restore(change, context) if Address("alias", a) not in context.live
@@ -108,7 +108,7 @@ def _is_alias_taken(alias: Address, name: str, context: Context) -> bool:
 
 
 def _update_steps(change: Change, context: Context) -> Iterator[Call]:
-    """Only what changed, in the order that the server can take it."""
+    """Only the changed fields, in an order that the server accepts."""
     name = change.parsed_address.name
     desired, live = (
         context.desired[change.parsed_address].spec,
@@ -156,10 +156,10 @@ def _changed_indexes(fields: Iterable[FieldChange]) -> dict[str, bool]:
 def _relaxed_limits(
     live: Mapping[str, Json], indexes: Mapping[str, bool], strict: Mapping[str, Json]
 ) -> dict[str, Json]:
-    """Caps that must give way while indexes are made, and the values that let them.
+    """Caps that are lifted while indexes are created, with the values that allow that.
 
-    At the index cap the server refuses even to make an existing index again, and each index
-    costs 3 write tokens of a bucket that may hold less, and that is there with strict mode off.
+    At the index cap the server refuses even to recreate an existing index. Each index costs 3
+    write tokens of a bucket that may hold fewer, and that also exists with strict mode off.
     """
     caps = live.get(STRICT_MODE_SECTION, {})
     created = sum(not is_dropped for is_dropped in indexes.values())
@@ -187,7 +187,8 @@ def patch_body(
 ) -> dict[str, Any]:
     """The body of PATCH that changes these fields and nothing else.
 
-    A section that the server replaces whole is sent whole; parameters go where PATCH reads them.
+    A section that the server replaces as a unit is sent whole; parameters are sent where PATCH
+    reads them.
     """
     shape = field_tree_of(Collection)
     body: dict[str, Any] = {}
@@ -218,7 +219,7 @@ def patch_body(
 def _merged_map(
     path: Path, fields: Iterable[FieldChange], desired: Mapping[str, Json], live: Mapping[str, Json]
 ) -> Json:
-    """A map that the server replaces as one: what is there, what is asked, less what goes."""
+    """A map that the server replaces as a unit: live and desired keys, without dropped ones."""
     dropped = {
         f.path[len(path)]
         for f in fields
@@ -236,7 +237,7 @@ def _merged_map(
 
 
 def _vector_name_calls(name: str, fields: Iterable[FieldChange]) -> Iterator[Call]:
-    """Vector names come and go one by one, from 1.18 on; their tuning follows by PATCH."""
+    """Vector names are created and dropped one by one (since 1.18); PATCH sets their tuning."""
     for field in fields:
         path = collection_path(name, "vectors", str(field.path[1]))
         if field.desired is ABSENT:

@@ -11,7 +11,7 @@ from qdrantctl.model.field_rule import Availability, Effect, FieldRule
 from qdrantctl.model.spec import Spec
 
 UNLIMITED = 2**63 - 1
-"""What a cap is set to when it is dropped; verified to lift it."""
+"""The value of a dropped cap; verified to lift it."""
 
 OVERSAMPLING_UNLIMITED = 1e300
 
