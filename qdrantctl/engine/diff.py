@@ -107,7 +107,7 @@ def _diff_map(
     )
     claimed = owned or shape.rule.replaced_as_unit or path in context.exclusive
     unmanaged: list[str | int] = []
-    for key in sorted({*desired_map, *live_map}, key=lambda word: (isinstance(word, str), word)):
+    for key in sorted({*desired_map, *live_map}, key=lambda name: (isinstance(name, str), name)):
         desired_value, live_value, recorded_value = (
             side.get(key, ABSENT) for side in (desired_map, live_map, recorded_map)
         )
@@ -177,11 +177,13 @@ def _diff_leaf(
     differences = DeepDiff(live, desired, view="tree", ignore_private_variables=False)
     for group in differences.values():
         for item in group:
-            where = tuple(item.path(output_format="list"))
-            inside[where] = (_is_present(item.t2), _is_present(item.t1))
-    for where in sorted(inside, key=str):
-        before = value_inside(recorded, where)
-        yield _field_change((*path, *where), rule, (*inside[where], before), verdict, context)
+            inner_path = tuple(item.path(output_format="list"))
+            inside[inner_path] = (_is_present(item.t2), _is_present(item.t1))
+    for inner_path in sorted(inside, key=str):
+        before = value_inside(recorded, inner_path)
+        yield _field_change(
+            (*path, *inner_path), rule, (*inside[inner_path], before), verdict, context
+        )
 
 
 def _is_present(value: Any) -> Json:
@@ -210,10 +212,10 @@ def _field_change(
         because=verdict.because,
         destroys_data=rule.destroys_data and desired is ABSENT and verdict.effect > Effect.KEPT,
     )
-    more: dict[str, Any] = {"origin": origin} if origin else {}
+    optional: dict[str, Any] = {"origin": origin} if origin else {}
     if rule.is_limit and verdict.effect > Effect.KEPT:
-        more["direction"] = "loosens" if _is_looser(rule, desired, live) else "tightens"
-    return change.model_copy(update=more) if more else change
+        optional["direction"] = "loosens" if _is_looser(rule, desired, live) else "tightens"
+    return change.model_copy(update=optional) if optional else change
 
 
 def _is_looser(rule: FieldRule, desired: Json, live: Json) -> bool:

@@ -27,7 +27,7 @@ from qdrantctl.model.spec import FieldTree, Path, field_tree_of
 
 @dataclass(frozen=True, slots=True)
 class DriftInput:
-    """A resource as it was applied and as it is now, with what is needed to compare them."""
+    """A resource as it was applied and as it is now, with their comparison."""
 
     recorded: Resource
     record: Record
@@ -205,7 +205,7 @@ def _drifted_fields(drift_input: DriftInput) -> Iterator[DriftedField]:
 def _edited_fields(
     desired: Resource, applied: Resource, plan_input: PlanInput, kind: Kind
 ) -> Iterator[DriftedField]:
-    """The fields in which the manifest differs from what was applied."""
+    """The fields in which the manifest differs from the last-applied spec."""
     live = plan_input.live.get(applied.address)
     for change in compare_with_record(desired, applied, kind, plan_input.server, plan_input.today):
         because = change.because if change.effect is Effect.KEPT else ""
@@ -221,7 +221,7 @@ def _edited_fields(
 def _unmanaged_fields(
     drift_input: DriftInput, observed: Mapping[str, Json]
 ) -> Iterator[DriftedField]:
-    """Fields outside the applied ones that differ from what apply observed."""
+    """Fields that were not applied and differ from their values after the last apply."""
     for change in diff_states(
         drift_input.field_tree, observed, drift_input.live.spec, drift_input.comparison.context
     ):
@@ -237,18 +237,18 @@ def _is_stated_path(drift_input: DriftInput, path: Path) -> bool:
     field_tree: FieldTree | None = drift_input.field_tree
     tree: Json = drift_input.comparison.expanded
     exclusive = drift_input.comparison.context.exclusive
-    for place, word in enumerate(path):
+    for depth, key in enumerate(path):
         if (
             field_tree is None
             or field_tree.is_leaf
             or field_tree.rule.replaced_as_unit
-            or path[:place] in exclusive
+            or path[:depth] in exclusive
         ):
             return True
-        tree = field_tree.as_mapping(tree).get(word, ABSENT)
+        tree = field_tree.as_mapping(tree).get(key, ABSENT)
         if tree is ABSENT:
             return False
-        field_tree = field_tree.child(word)
+        field_tree = field_tree.child(key)
     return True
 
 
@@ -290,8 +290,8 @@ def _drifted_resource(
     resource = DriftedResource(
         address=str(address), what=drift_kind, fields=fields, because=because
     )
-    more: dict[str, object] = {"uuid": uuid} if uuid else {}
+    optional: dict[str, object] = {"uuid": uuid} if uuid else {}
     if applied is not None and applied.record is not None and applied.record.when:
         record = applied.record
-        more["applied"] = LastApply(when=record.when, who=record.who, commit=record.commit)
-    return resource.model_copy(update=more)
+        optional["applied"] = LastApply(when=record.when, who=record.who, commit=record.commit)
+    return resource.model_copy(update=optional)

@@ -1,4 +1,4 @@
-"""The kind SnapshotPolicy: which collections are kept where, how often and for how long.
+"""The kind SnapshotPolicy: backups of collections, with schedule, destinations and retention.
 
 It does not exist on the server: it is only recorded, and `snapshots run` reads the record.
 """
@@ -134,7 +134,7 @@ class Verify(Spec):
 
 
 class SnapshotPolicy(Spec):
-    """Which collections are kept where, how often and for how long."""
+    """Backups of collections: when snapshots are taken, where they are put, how long they stay."""
 
     collections: Annotated[
         list[str] | None,
@@ -248,4 +248,4 @@ SNAPSHOT_POLICY = Kind(
     after=("collection",),
     scoped_to_owner=True,
 )
-"""When snapshots are taken, where they are put and how long they are kept."""
+"""Backups of collections: schedule, destinations and retention of snapshots."""

@@ -174,9 +174,9 @@ def _judge_profile(evidence: Evidence) -> Iterator[Verdict]:
         yield not_visible("QA407", f"on the cluster: {evidence.unseen}")
         return
     for address, caps in evidence.profile.items():
-        loose = list(_looser_limits(caps, _limits_of(evidence.inside.live[address].spec)))
-        if loose:
-            yield fail_verdict("QA407", "; ".join(loose), subject=str(address))
+        looser = list(_looser_limits(caps, _limits_of(evidence.inside.live[address].spec)))
+        if looser:
+            yield fail_verdict("QA407", "; ".join(looser), subject=str(address))
         else:
             yield pass_verdict("QA407", "every cap of the profile", subject=str(address))
     if not evidence.profile:
@@ -184,16 +184,16 @@ def _judge_profile(evidence: Evidence) -> Iterator[Verdict]:
 
 
 def _looser_limits(
-    profile: Mapping[str, Json], caps: Mapping[str, Json], above: str = ""
+    profile: Mapping[str, Json], caps: Mapping[str, Json], prefix: str = ""
 ) -> Iterator[str]:
     """The limits that are looser than the profile's."""
     for cap, required in profile.items():
-        actual, name = caps.get(cap), above + cap
+        actual, name = caps.get(cap), prefix + cap
         if isinstance(required, Mapping):
             yield from _looser_limits(required, actual or {}, f"{name}.")
         elif not _is_as_tight(cap, required, actual):
-            shown = "absent" if actual is None else str(actual).lower()
-            yield f"{name} is {shown}, the profile requires {str(required).lower()}"
+            actual_text = "absent" if actual is None else str(actual).lower()
+            yield f"{name} is {actual_text}, the profile requires {str(required).lower()}"
 
 
 def _is_as_tight(cap: str, required: Json, actual: Json) -> bool:
@@ -244,9 +244,9 @@ def _judge_verification(evidence: Evidence) -> Iterator[Verdict]:
         if name not in inside.tried:
             yield fail_verdict("QA502", "no set of it was ever verified", subject=subject)
             continue
-        when, good = inside.tried[name]
+        when, is_good = inside.tried[name]
         description = f"verified on {when.date().isoformat()}"
-        if not good:
+        if not is_good:
             yield fail_verdict(
                 "QA502", f"{description}, and the restored data differed", subject=subject
             )

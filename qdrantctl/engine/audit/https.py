@@ -49,8 +49,8 @@ def _judge_plain_http(evidence: Evidence) -> Iterator[Verdict]:
     exposure = get_exposure(evidence)
     if exposure.tls is None:
         yield not_applicable("QA102", _CLEAR)
-    elif open_ones := [reply for reply in exposure.plain_http if _is_qdrant(reply)]:
-        yield fail_verdict("QA102", "Qdrant answers plain HTTP as well", *open_ones)
+    elif granted := [reply for reply in exposure.plain_http if _is_qdrant(reply)]:
+        yield fail_verdict("QA102", "Qdrant answers plain HTTP as well", *granted)
     else:
         yield pass_verdict("QA102", "Qdrant does not answer plain HTTP", *exposure.plain_http)
 

@@ -38,9 +38,9 @@ def _judge_peers(evidence: Evidence) -> Iterator[Verdict]:
         yield not_applicable("QA601", "the server runs standalone and has no port for peers")
     elif peers is None:
         yield not_visible("QA601", "the port for peers is not known; name it with --p2p-port")
-    elif open_ones := [reply for reply in peers if reply.is_granted]:
+    elif granted := [reply for reply in peers if reply.is_granted]:
         yield fail_verdict(
-            "QA601", "the port for peers is reachable from here and requires no key", *open_ones
+            "QA601", "the port for peers is reachable from here and requires no key", *granted
         )
     else:
         yield pass_verdict("QA601", "no answer without a key", *peers)
@@ -135,8 +135,8 @@ def _count_refusals(telemetry: Mapping[str, object]) -> dict[str, int]:
     """How often each refusal was answered over REST; gRPC's are not counted by status."""
     result = dict.fromkeys(REFUSALS, 0)
     requests = telemetry.get("requests")
-    rest = requests.get("rest") if isinstance(requests, dict) else None
-    for statuses in ((rest or {}).get("responses") or {}).values():
+    rest_counters = requests.get("rest") if isinstance(requests, dict) else None
+    for statuses in ((rest_counters or {}).get("responses") or {}).values():
         for status, counters in statuses.items():
             if status in result:
                 result[status] += int(counters.get("count") or 0)

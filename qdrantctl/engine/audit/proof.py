@@ -258,7 +258,7 @@ def _flat_limits(caps: Mapping[str, Json]) -> Iterator[tuple[tuple[str, ...], An
     for cap, value in caps.items():
         if isinstance(value, Mapping):
             for name, limits in value.items():
-                yield from (((cap, name, word), limit) for word, limit in limits.items())
+                yield from (((cap, name, field), limit) for field, limit in limits.items())
         elif cap != "enabled" and _caps_something(value):
             yield (cap,), value
 
@@ -297,7 +297,7 @@ def judge_proof(probe: LimitProbe, status: int, message: str, *, enabled: bool) 
 
 def _describe_call(call: Call) -> str:
     """`POST /collections/c/points/scroll {"limit": 11, …}`."""
-    query = "&".join(f"{word}={value}" for word, value in call.query.items())
+    query = "&".join(f"{parameter}={value}" for parameter, value in call.query.items())
     body = "" if call.body is ABSENT else json.dumps(call.body, ensure_ascii=False)
     body = body if len(body) <= QUOTED_WORDS else body[: QUOTED_WORDS - 1] + "…"
     return f"{call.method} {call.path}{'?' + query if query else ''} {body}".rstrip()

@@ -50,11 +50,11 @@ def without_defaults(
     """`spec` without server defaults, and without sections of defaults alone."""
     result: dict[Any, Json] = {}
     for key, value in shape.as_mapping(spec).items():
-        here = (*path, key)
+        key_path = (*path, key)
         default, inner, remaining = unset.get(key, ABSENT), shape.child(key), value
         if isinstance(default, Mapping) and inner is not None:
-            remaining = without_defaults(inner, value, default, doubts, here) or ABSENT
-        elif default is not ABSENT and json_equal(value, default) and here not in doubts:
+            remaining = without_defaults(inner, value, default, doubts, key_path) or ABSENT
+        elif default is not ABSENT and json_equal(value, default) and key_path not in doubts:
             remaining = ABSENT
         if remaining is not ABSENT:
             result[key] = remaining

@@ -44,7 +44,7 @@ def merge_live(
     kind: Kind,
     user_set: Callable[[Resource], Mapping[str, Json]],
 ) -> MergeResult:
-    """The desired spec with what changed on the cluster since the last apply.
+    """The desired spec with the changes made on the cluster since the last apply.
 
     | changed since the last apply | value in the result                            |
     |------------------------------|------------------------------------------------|
@@ -141,7 +141,7 @@ def _added_leaves(
 
 
 def _undeclared_part(shape: FieldTree, path: Path, stated: frozenset[Path]) -> Path | None:
-    """The largest unit around `path` that is not declared; None where all of them are."""
+    """The largest unit around `path` that is not declared; None if all of them are."""
     for part, field in _unit_paths(shape, path):
         if part not in stated:
             return part
@@ -151,7 +151,7 @@ def _undeclared_part(shape: FieldTree, path: Path, stated: frozenset[Path]) -> P
 
 
 def _unit_paths(shape: FieldTree, path: Path) -> Iterator[tuple[Path, FieldTree]]:
-    """The parts around `path` that exist or not as one: map entries, whole sections, the leaf."""
+    """The units around `path`, which exist or not as a whole: map entries, sections, the leaf."""
     entry = False
     for end, field in enumerate(shape.walk(path), 1):
         if entry or field.rule.replaced_as_unit or field.is_leaf:

@@ -41,7 +41,7 @@ class PlanInput:
     no_snapshot: Callable[[Address], bool] = field(default=lambda _: False)
     """Whether points are destroyed without a snapshot."""
     nodes: tuple[str, ...] = ()
-    """Each node's own address, where stated."""
+    """The URL of each node, if stated."""
 
     @property
     def recorded(self) -> Inventory:

@@ -1,4 +1,4 @@
-"""The record that the ledger will hold of a resource, and why an existing one is out of date."""
+"""The new ledger entry of a resource, and why an existing one is out of date."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def new_record(
     kind: Kind,
     plan_input: PlanInput,
 ) -> dict[str, Json] | None:
-    """The ledger entry once `draft` is applied; None where nothing is recorded."""
+    """The ledger entry once `draft` is applied; None if nothing is recorded."""
     if desired is None or draft.action is Action.REFUSED:
         return None
     untouched = ignored_paths(desired, plan_input.today) | draft.unapplied

@@ -23,7 +23,7 @@ def order_changes(
     are ready at the same time are ordered by the table of kinds, then by name.
     """
     before = _dependencies(actions, desired, live, kinds)
-    level = {name: place for place, name in enumerate(kinds)}
+    level = {name: position for position, name in enumerate(kinds)}
 
     def rank(address: Address) -> tuple[int, int, Address]:
         if actions[address] is Action.DELETE:
@@ -54,7 +54,7 @@ def _dependencies(
     live: Inventory,
     kinds: Mapping[str, Kind],
 ) -> dict[Address, set[Address]]:
-    """What must come before each change."""
+    """The changes that must come before each change."""
     before: dict[Address, set[Address]] = {address: set() for address in actions}
     for address, action in actions.items():
         kind = kinds[address.kind]

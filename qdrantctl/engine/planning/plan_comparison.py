@@ -46,7 +46,7 @@ def _change_document(change: Change) -> Document:
 
 
 def _document_differences(before: Document, now: Document) -> dict[Path, tuple[Json, Json]]:
-    """Every path at which two documents differ, with both values; ABSENT where one has none."""
+    """Every path at which two documents differ, with both values; ABSENT for a missing one."""
     from deepdiff import DeepDiff
 
     diff = DeepDiff(
@@ -99,7 +99,7 @@ def _document_field_name(field: str | int, *inner: str | int) -> str:
 
 
 def _format_document_path(path: Iterable[str | int]) -> str:
-    return ".".join(str(word) for word in path if word != "")
+    return ".".join(str(part) for part in path if part != "")
 
 
 def _show_value(value: Json) -> str:

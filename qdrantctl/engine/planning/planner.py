@@ -62,7 +62,7 @@ def unmanaged_addresses(plan_input: PlanInput) -> tuple[str, ...]:
 def plan_resource(
     address: Address, applied: Resource | None, plan_input: PlanInput, kind: Kind
 ) -> DraftChange | None:
-    """The change of one resource, None for none; `applied` is this owner's record of it.
+    """The change of one resource, or None; `applied` is this owner's record of it.
 
     | desired | live | recorded         | change                                    |
     |---------|------|------------------|-------------------------------------------|
@@ -194,7 +194,7 @@ def _worst_reason(fields: Sequence[FieldChange]) -> str:
 
 
 def _field_names(fields: Sequence[FieldChange]) -> str:
-    return ", ".join(".".join(str(word) for word in field.path if word != "") for field in fields)
+    return ", ".join(".".join(str(part) for part in field.path if part != "") for field in fields)
 
 
 def _interruption_reason(applied: Resource | None) -> str:

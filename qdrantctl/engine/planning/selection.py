@@ -69,12 +69,12 @@ def select_drafts(
         selected.update(added)
         queue += added
     excluded = set(matching_addresses(selection.excludes, drafts))
-    spreading = True
-    while spreading:
+    is_growing = True
+    while is_growing:
         dependents = {
             a for a, need in refs.items() for r in need if r in excluded and r not in live
         } - excluded
         excluded |= dependents
-        spreading = bool(dependents)
+        is_growing = bool(dependents)
     selected -= excluded
     return {address: draft for address, draft in drafts.items() if address in selected}

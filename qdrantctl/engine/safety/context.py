@@ -31,13 +31,13 @@ class SafetyInput:
     environment: str = ""
     """Its name, for the commands that hints print."""
     protected: bool = False
-    """The environment is protected: more needs a consent, and only the project file gives one."""
+    """The environment is protected: more changes need a consent, given in the project file."""
     on_drift: Callable[[Address], str] = _always_revert
     """revert, keep or refuse, for each address."""
     no_snapshot: Callable[[Address], bool] = _never_waived
     """Whether the operator skips the snapshot before points are destroyed."""
     nodes: tuple[str, ...] = ()
-    """Each node's own address, where stated."""
+    """The URL of each node, if stated."""
     unfinished_restores: Mapping[Address, UnfinishedRestore] = field(default_factory=dict)
     """Restores to these collections that the ledger records as started and not as ended."""
     max_deletes: int | None = None
@@ -52,7 +52,7 @@ class Problem:
 
     violation: Violation
     allowed_by: tuple[Verb, Address] | None = None
-    """None where no consent allows it."""
+    """None if no consent allows it."""
 
 
 def require_consent(

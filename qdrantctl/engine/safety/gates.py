@@ -97,4 +97,4 @@ def _describe_drift(field: FieldChange) -> str:
 
 
 def _format_field(field: FieldChange) -> str:
-    return ".".join(str(word) for word in field.path if word != "")
+    return ".".join(str(part) for part in field.path if part != "")

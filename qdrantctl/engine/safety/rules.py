@@ -57,22 +57,22 @@ def check_safety(inputs: SafetyInput, consents: Sequence[Consent]) -> SafetyResu
 def needs_details(inputs: SafetyInput) -> frozenset[Address]:
     """Resources whose points must be read before the rules can decide."""
     involved: set[Address] = set()
-    lost: set[Address] = set()
+    losing_points: set[Address] = set()
     for change in inputs.changes:
         kind = inputs.kinds[change.parsed_address.kind]
         if kind.holds_data and (change.destroys or any(f.destroys_data for f in change.fields)):
-            lost.add(change.parsed_address)
+            losing_points.add(change.parsed_address)
         if targets := _alias_targets(change, inputs):
             involved.update(targets)
     live, several = inputs.context.live, inputs.context.server.peers > 1
     facts_by_address = {
-        address: live[address].facts for address in involved | lost if address in live
+        address: live[address].facts for address in involved | losing_points if address in live
     }
     return frozenset(
         address
         for address, facts in facts_by_address.items()
         if (facts.points is None and not facts.unread)
-        or (several and address in lost and not facts.peers)
+        or (several and address in losing_points and not facts.peers)
     )
 
 
@@ -103,13 +103,13 @@ def check_deletions(inputs: SafetyInput) -> Iterator[Problem]:
             continue
         kind = inputs.kinds[change.parsed_address.kind]
         live = inputs.context.live.get(change.parsed_address)
-        doubtful = from_state(change, inputs)
-        if inputs.protected or doubtful or (kind.holds_data and _may_hold_points(live)):
-            where = "in a protected environment" if inputs.protected else "without a ledger"
+        only_in_state = from_state(change, inputs)
+        if inputs.protected or only_in_state or (kind.holds_data and _may_hold_points(live)):
+            circumstance = "in a protected environment" if inputs.protected else "without a ledger"
             message = (
                 f"deleting {change.address} destroys {_describe_points(live)}"
                 if kind.holds_data
-                else f"deleting {change.address} needs consent {where}"
+                else f"deleting {change.address} needs consent {circumstance}"
             )
             yield require_consent("delete", change, "QC202", message, inputs)
 
@@ -137,12 +137,12 @@ def check_adoptions(inputs: SafetyInput) -> Iterator[Problem]:
     """QC204: a resource that differs, and has no ledger entry of this project."""
     for change in inputs.changes:
         adopts = change.action is Action.ADOPT and change.steps
-        foreign = change.parsed_address not in inputs.context.recorded
-        doubtful = from_state(change, inputs) and any(map(is_external_change, change.fields))
-        if (foreign and (adopts or change.action is Action.REPLACE)) or doubtful:
+        is_unrecorded = change.parsed_address not in inputs.context.recorded
+        only_in_state = from_state(change, inputs) and any(map(is_external_change, change.fields))
+        if (is_unrecorded and (adopts or change.action is Action.REPLACE)) or only_in_state:
             why = (
                 "was not created by this project, and differs"
-                if foreign
+                if is_unrecorded
                 else "differs from the committed state, and no ledger entry names its owner"
             )
             yield require_consent(

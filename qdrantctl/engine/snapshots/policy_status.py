@@ -179,26 +179,26 @@ class PolicyStatus:
         self, name: str, destination: DestinationStatus, now: datetime
     ) -> Iterator[tuple[str, str]]:
         """No verification within the policy's interval; the first is due after a day at most."""
-        every = (self.spec.get("verify") or {}).get("every")
+        interval = (self.spec.get("verify") or {}).get("every")
         complete = [
             snapshot_set
             for snapshot_set in destination.sets_of(name)
             if snapshot_set.state == "complete"
         ]
-        if not every or not complete:
+        if not interval or not complete:
             return
         verified = [
             snapshot_set.verified.when for snapshot_set in complete if snapshot_set.verified
         ]
         oldest = min(snapshot_set.taken for snapshot_set in complete if snapshot_set.taken)
-        until = max(verified) + parse_duration(every) if verified else oldest + min(
-            _FIRST_VERIFICATION, parse_duration(every)
+        until = max(verified) + parse_duration(interval) if verified else oldest + min(
+            _FIRST_VERIFICATION, parse_duration(interval)
         )  # fmt: skip
         if until < now:
             yield (
                 "unverified",
                 f"no snapshot of collection/{name} at {destination.url} was verified within "
-                f"{every}",
+                f"{interval}",
             )
 
 
@@ -222,11 +222,11 @@ def finding_violations(findings: Iterable[PolicyFinding]) -> Iterator[Violation]
     for finding in findings:
         groups.setdefault((finding.address, finding.word), []).append(finding)
     for (address, word), group in groups.items():
-        more = f", and {len(group) - 1} more like that" if len(group) > 1 else ""
+        suffix = f", and {len(group) - 1} more like that" if len(group) > 1 else ""
         yield Violation(
             rule="QC165",
             severity=Severity.NOTE if word == "unseen" else Severity.WARNING,
             address=address,
-            message=f"{group[0].message.removesuffix('.')}{more}",
+            message=f"{group[0].message.removesuffix('.')}{suffix}",
             hint=_HINTS[word],
         )

@@ -62,9 +62,9 @@ def apply_retention(
             if times[folder] < now - parse_duration(age):
                 reasons[folder].clear()
     with_points = [folder for folder in ordered if folder in filled]
-    for folders, word in ((ordered, LAST_GOOD), (with_points, LAST_FILLED)):
+    for folders, reason in ((ordered, LAST_GOOD), (with_points, LAST_FILLED)):
         if folders and not reasons[folders[0]]:
-            reasons[folders[0]].append(word)
+            reasons[folders[0]].append(reason)
     return {folder: tuple(why) for folder, why in reasons.items() if why}
 
 

@@ -17,7 +17,7 @@ _FORM = "As in collection/products@ID."
 
 @dataclass(frozen=True, slots=True)
 class SetReference:
-    """`collection/NAME` or `collection/NAME@ID`; the newest set where no id is given."""
+    """`collection/NAME` or `collection/NAME@ID`; the newest set if no id is given."""
 
     address: Address
     id: str = ""

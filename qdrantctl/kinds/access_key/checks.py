@@ -221,10 +221,10 @@ def _measure_field(
         gains = ["everything on the cluster"]
     effects = [f"gains: {', '.join(gains)}"] if gains else []
     effects += [f"loses: {', '.join(loses)}"] if loses else []
-    more: dict[str, Json] = {"because": "; ".join(effects)}
+    updates: dict[str, Json] = {"because": "; ".join(effects)}
     if gains or loses:
-        more["direction"] = "widens" if gains else "narrows"
-    return field.model_copy(update=more)
+        updates["direction"] = "widens" if gains else "narrows"
+    return field.model_copy(update=updates)
 
 
 def _revived_generations(live: Resource | None, applied: Resource | None) -> Iterator[FieldChange]:

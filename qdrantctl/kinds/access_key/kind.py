@@ -57,7 +57,7 @@ def _observe_keys(client: Client, request: ReadRequest) -> Iterator[Resource]:
 
 
 def _owner_rank(key: str, prefixes: list[str]) -> int:
-    ranks = (place for place, prefix in enumerate(prefixes) if key.startswith(prefix))
+    ranks = (rank for rank, prefix in enumerate(prefixes) if key.startswith(prefix))
     return next(ranks, len(prefixes))
 
 
@@ -142,7 +142,7 @@ def _key_steps(change: Change, context: Context) -> Iterator[Call]:
         number=newest.number if newest else 1,
         access=desired["access"],
         subject=desired.get("subject", ""),
-        terms={word: desired[word] for word in _TERMS if word in desired},
+        terms={term: desired[term] for term in _TERMS if term in desired},
         # A revocation stays: only `keys rotate` grants access again.
         revoked=bool(newest and newest.revoked),
     )

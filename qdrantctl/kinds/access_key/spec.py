@@ -102,7 +102,7 @@ class Sink(Spec):
     @model_validator(mode="after")
     def _one(self) -> Self:
         forms = ("file", "dotenv", "kubernetes_secret", "command")
-        if sum(getattr(self, word) is not None for word in forms) != 1:
+        if sum(getattr(self, form) is not None for form in forms) != 1:
             raise PydanticCustomError(
                 "sink",
                 "a sink must state exactly one of {forms}",
@@ -197,29 +197,29 @@ class AccessKey(Spec):
             )
         names = [grant.collection for grant in self.access]
         for position, name in enumerate(names):
-            place = (position, "collection")
+            entry_path = (position, "collection")
             if name == EVERYWHERE:
                 hint = "Name each collection or alias, or write access: r for the whole cluster."
-                raise _scope_error("there are no wildcards in tokens", hint, place, "QC141")
+                raise _scope_error("there are no wildcards in tokens", hint, entry_path, "QC141")
             if name in names[:position]:
                 hint = "Keep one of the two; Qdrant refuses such a token."
-                raise _scope_error(f"access names {name!r} twice", hint, place)
+                raise _scope_error(f"access names {name!r} twice", hint, entry_path)
         return self
 
     @model_validator(mode="after")
     def _in_time(self) -> Self:
-        for word in ("rotate_before", "grace"):
-            stated = getattr(self, word)
-            default = word not in self.model_fields_set
+        for term in ("rotate_before", "grace"):
+            stated = getattr(self, term)
+            default = term not in self.model_fields_set
             if stated and not default and duration_seconds(stated) >= duration_seconds(self.ttl):
                 raise PydanticCustomError(
                     "terms",
                     "{word} {stated} is not shorter than ttl {ttl}",
                     {
-                        "word": word,
+                        "word": term,
                         "stated": stated,
                         "ttl": self.ttl,
-                        "path": (word,),
+                        "path": (term,),
                         "rule": "QC144",
                         "hint": "Make it shorter, or the tokens longer.",
                     },

@@ -1,4 +1,4 @@
-"""Strict-mode caps that lock the owner out, or break what the application does."""
+"""Strict-mode caps that lock the owner out, or break requests of the application."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def find_lock_outs(resource: Resource) -> Iterator[Finding]:
 def _locking_limits(
     strict: Mapping[str, Json], spec: Mapping[str, Json]
 ) -> Iterator[tuple[str, str, str, str]]:
-    """Cap, what it does, what to do, and the rule it breaks."""
+    """The cap, its effect, the remedy, and the rule that it violates."""
     indexes = len(spec.get(INDEXES, {}))
     # The limiter of writes ignores `enabled` when a collection is created or loaded.
     writes, batch = strict.get("write_rate_limit"), strict.get("upsert_max_batchsize")

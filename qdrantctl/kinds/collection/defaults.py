@@ -1,4 +1,4 @@
-"""What a server reports of a collection by default.
+"""The default settings that a server reports for a collection.
 
 Determined by creating empty collections, and from `config/config.yaml` of each tag.
 """

@@ -181,7 +181,7 @@ def _needs_topology(request: ReadRequest, address: Address, spec: Mapping[str, J
 def _add_topology(
     client: Client, name: str, spec: Mapping[str, Json], facts: Facts
 ) -> tuple[Mapping[str, Json], Facts]:
-    """Shard keys with their shards, how many replicas each shard has, and where they are."""
+    """Shard keys with their shards, and the number and the peers of the replicas of each shard."""
     topology = client.request(Call(method="GET", path=collection_path(name, "cluster")))
     shards: dict[str | int, set[int]] = defaultdict(set)
     replicas: dict[str, int] = defaultdict(int)

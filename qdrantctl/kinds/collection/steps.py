@@ -78,14 +78,14 @@ def _creation_steps(name: str, spec: Mapping[str, Json]) -> Iterator[Call]:
 def _restore_aliases(change: Change, context: Context) -> Iterator[Call]:
     """The aliases that this replacement, or an interrupted one, has removed."""
     name = change.parsed_address.name
-    lost = {
+    missing = {
         a for a in _aliases_to_restore(change, context) if Address("alias", a) not in context.live
     }
     if change.action is Action.REPLACE:
-        lost.update(context.live[change.parsed_address].facts.aliases)
+        missing.update(context.live[change.parsed_address].facts.aliases)
     actions = [
         {"create_alias": {"alias_name": alias, "collection_name": name}}
-        for alias in sorted(lost)
+        for alias in sorted(missing)
         if not _is_alias_taken(Address("alias", alias), name, context)
     ]
     if actions:
@@ -124,20 +124,24 @@ def _update_steps(change: Change, context: Context) -> Iterator[Call]:
     yield from (_shard_key_call(name, entries[f.path[1]]) for f in keys if f.desired is not ABSENT)
     yield from _vector_name_calls(name, vectors)
     body = patch_body(rest, desired, live)
-    strict = body.pop(STRICT_MODE_SECTION, {})
+    stated_limits = body.pop(STRICT_MODE_SECTION, {})
     if body:
         yield Call(method="PATCH", path=collection_path(name), body=body)
-    relaxed = _relaxed_limits(live, indexes, strict)
+    relaxed = _relaxed_limits(live, indexes, stated_limits)
     if relaxed:
         yield Call(method="PATCH", path=collection_path(name), body={STRICT_MODE_SECTION: relaxed})
     for index in sorted(index for index, is_dropped in indexes.items() if is_dropped):
         yield Call(method="DELETE", path=collection_path(name, "index", index), query=_WAIT)
     for index in sorted(index for index, is_dropped in indexes.items() if not is_dropped):
         yield _index_call(name, index, desired[INDEXES][index])
-    settled = {cap: live.get(STRICT_MODE_SECTION, {}).get(cap) for cap in relaxed} | strict
-    settled = {cap: value for cap, value in settled.items() if relaxed.get(cap) != value}
-    if settled:
-        yield Call(method="PATCH", path=collection_path(name), body={STRICT_MODE_SECTION: settled})
+    final_limits = {
+        cap: live.get(STRICT_MODE_SECTION, {}).get(cap) for cap in relaxed
+    } | stated_limits
+    final_limits = {cap: value for cap, value in final_limits.items() if relaxed.get(cap) != value}
+    if final_limits:
+        yield Call(
+            method="PATCH", path=collection_path(name), body={STRICT_MODE_SECTION: final_limits}
+        )
     for field in keys:
         if field.desired is ABSENT:
             path, body = collection_path(name, "shards", "delete"), {"shard_key": field.path[1]}
@@ -249,15 +253,15 @@ def _vector_name_calls(name: str, fields: Iterable[FieldChange]) -> Iterator[Cal
         tuned = {key: value for key, value in field.desired.items() if key not in fixed}
         if not dense and (datatype := field.desired.get("index", {}).get("datatype")):
             body["datatype"] = datatype
-        word = "dense" if dense else "sparse"
-        yield Call(method="PUT", path=path, query=_WAIT, body={word: body})
+        vector_type = "dense" if dense else "sparse"
+        yield Call(method="PUT", path=path, query=_WAIT, body={vector_type: body})
         if tuned:
             patched = {field.path[0]: {field.path[1]: tuned}}
             yield Call(method="PATCH", path=collection_path(name), body=patched)
 
 
 def _shard_key_call(name: str, entry: Mapping[str, Json]) -> Call:
-    body = {"shard_key" if word == "key" else word: value for word, value in entry.items()}
+    body = {"shard_key" if field == "key" else field: value for field, value in entry.items()}
     return Call(method="PUT", path=collection_path(name, "shards"), body=body)
 
 

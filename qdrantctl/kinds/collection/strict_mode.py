@@ -66,7 +66,7 @@ class SparseCap(Spec):
 
 
 class StrictMode(Spec):
-    """The caps. 0 blocks everything where it is allowed at all."""
+    """The caps. 0 blocks everything, for caps that allow it."""
 
     enabled: Annotated[
         bool | None,

@@ -224,17 +224,17 @@ def vector_names_validator(rule: str, **maps: dict[str, Any]) -> None:
     known_names: set[str] = set()
     for field, names in maps.items():
         for name in names:
-            where = {"rule": rule, "path": (field, name)}
+            context = {"rule": rule, "path": (field, name)}
             if name in known_names:
                 raise PydanticCustomError(
                     "vector_name",
                     "{name} is a dense and a sparse vector at once",
-                    where | {"name": repr(name), "hint": "Give one of them another name."},
+                    context | {"name": repr(name), "hint": "Give one of them another name."},
                 )
             if (size := len(name.encode(errors="replace"))) > MAX_VECTOR_NAME:
                 raise PydanticCustomError(
                     "vector_name",
                     "the vector name {name} is {size} bytes long, Qdrant accepts at most 200",
-                    where | {"name": name[:20] + "…", "size": size, "hint": "Shorten it."},
+                    context | {"name": name[:20] + "…", "size": size, "hint": "Shorten it."},
                 )
             known_names.add(name)
