@@ -122,7 +122,7 @@ def test_what_is_not_known_is_said_and_left_alone(nodes, project):
         told = project.plan(others[0])
         assert told.code == 3
         assert "not known while a node is down" in told.change("collection/spread")["because"]
-        assert "which is not to be read" in told.message("QC206")
+        assert "which is unreadable" in told.message("QC206")
         excluded = ("--exclude", "collection/spread", "--exclude", "alias/live")
         told = project.apply(others[0], *excluded)
         assert told.code == 0, told.out + told.err
