@@ -116,6 +116,11 @@ class Plan(BaseModel):
         default=ABSENT, description="Only in an offline plan, which can never be applied."
     )
     manifests_digest: str = Field(description="sha256 over every resource that is desired.")
+    commit: str | MISSING = Field(
+        default=ABSENT,
+        description="The commit that has these manifests and this project file; absent where they "
+        "are not committed, or git cannot tell.",
+    )
     options: RecordedOptions | MISSING = Field(
         default=ABSENT, description="Its options; absent before format 1.1 and in restores."
     )
@@ -171,7 +176,7 @@ class Plan(BaseModel):
         if not self.prepare:
             del plain["prepare"]
         head = ("format_version", "qdrantctl_version", "project", "environment", "server")
-        words = (*head, "offline", "manifests_digest", "options")
+        words = (*head, "offline", "manifests_digest", "commit", "options")
         found = {key: plain.pop(key) for key in words if key in plain}
         found["summary"] = self.summary.model_dump(mode="json")
         found |= plain | {"applicable": self.is_applicable}

@@ -31,6 +31,7 @@ from qdrantctl.model.violation import Severity, Violation
 
 PROJECT_FILE = "qdrantctl.yaml"
 MANIFESTS = "manifests"
+ALIAS_MIN_RATIO = 0.9
 NONE = "-"
 """Stands for a project, or an environment, where there is none."""
 
@@ -61,6 +62,8 @@ class Settings:
     protected: bool = False
     on_drift: str = "revert"
     """revert, keep or refuse."""
+    alias_min_ratio: float = ALIAS_MIN_RATIO
+    """Share of the present points below which a move of an alias needs consent."""
     state: Path = Path("state")
     """Folder of the committed state, absolute."""
     consents: tuple[Consent, ...] = ()
@@ -71,6 +74,8 @@ class Settings:
     """What the user should know, e.g. of a consent that expired."""
     given_away: tuple[Violation, ...] = ()
     """Secrets in the project file."""
+    files: tuple[str, ...] = ()
+    """The project file, what it extends, and the files of values, relative to `root`."""
 
     @property
     def owner(self) -> str:
@@ -149,12 +154,17 @@ def resolve_settings(
         nodes=reach.nodes,
         protected=bool(chosen.value("protected")),
         on_drift=_drift_policy(chosen),
+        alias_min_ratio=_first_stated(chosen.value("alias_min_ratio"), ALIAS_MIN_RATIO),
         state=root / chain.project.spec.state,
         consents=consents,
         removed=frozenset(r.parsed_address for layer in chain.layers for r in layer.spec.removed),
         rules={rule: how for layer in chain.layers for rule, how in layer.spec.rules.items()},
         notes=notes,
         given_away=tuple(v for layer in chain.layers for v in layer.find_secrets(api_key)),
+        files=tuple(
+            os.path.relpath(path, root)
+            for path in (*(layer.path for layer in chain.layers), *chosen.value_files)
+        ),
     )
 
 
@@ -162,6 +172,10 @@ def _require_one_server(url: str | None, environment: str | None) -> None:
     if url is not None and environment is not None:
         words = "--url and an environment name two servers"
         raise UsageError(words, hint="Leave out --url, or -e and QDRANTCTL_ENV.")
+
+
+def _first_stated(value: float | None, default: float) -> float:
+    return default if value is None else value
 
 
 def _drift_policy(chosen: MergedEnvironment) -> str:

@@ -33,8 +33,8 @@ class CommittedState:
     """Texts by path below the folder."""
     computed: Mapping[str, str]
     versions: Mapping[Address, int]
-    before: Mapping[str, str]
-    """What was committed; without git as it is on disk."""
+    at_head: Mapping[str, str]
+    """Texts as they are at git's HEAD; none where git cannot tell."""
 
     @property
     def out_of_date(self) -> Mapping[str, str]:
@@ -67,7 +67,8 @@ def compute_committed_state(settings: Settings, wanted: Inventory) -> CommittedS
     if folder is None:
         return None
     found = edge.read_state(folder)
-    before = read_commit(settings, found)
+    at_head = _read_head(settings)
+    before = found if at_head is None else at_head
     merging = cache(lambda: git.is_merging(settings.root))
     versions, texts = {}, {}
     for address, resource in wanted.items():
@@ -76,13 +77,28 @@ def compute_committed_state(settings: Settings, wanted: Inventory) -> CommittedS
         versions[address] = _next_version(mark, before.get(name, ""), found.get(name, ""), merging)
         texts[name] = edge.render_state_file(resource, versions[address])
     shown = os.path.relpath(folder, settings.root).replace(os.sep, "/")
-    return CommittedState(folder, shown, found, texts, versions, before)
+    return CommittedState(folder, shown, found, texts, versions, at_head or {})
 
 
-def committed_files(settings: Settings) -> dict[str, str]:
-    """What was committed; nothing where these settings have no state."""
+def committed_files(settings: Settings) -> Mapping[str, str]:
+    """The files of the state at git's HEAD; none where these settings have no state, or no git."""
+    return (_read_head(settings) or {}) if settings.state_folder else {}
+
+
+def read_cluster_id(settings: Settings) -> str:
+    """The id of the cluster that the state at git's HEAD was applied to; empty where unknown."""
     folder = settings.state_folder
-    return read_commit(settings, edge.read_state(folder)) if folder else {}
+    files = git.read_committed_files(settings.root, folder) if folder else None
+    return edge.parse_cluster_file((files or {}).get(edge.CLUSTER_FILE, b""))
+
+
+def _read_head(settings: Settings) -> Mapping[str, str] | None:
+    """The files of the state at HEAD; None where git cannot tell."""
+    folder = settings.state_folder
+    files = git.read_committed_files(settings.root, folder) if folder else None
+    if files is None:
+        return None
+    return {name: text for name, data in files.items() if (text := edge.decode_state_file(data))}
 
 
 def read_commit(
@@ -124,13 +140,15 @@ def with_locked_versions(settings: Settings, desired_state: DesiredState) -> Des
     return replace(
         desired_state,
         versions=made.versions,
-        committed=made.before,
+        committed=made.at_head,
         violations=(*desired_state.violations, *more),
     )
 
 
-def refresh_or_check_lock(settings: Settings, *, locked: bool | None) -> tuple[DesiredState, str]:
-    """What apply works with, and what it has to say of the state, which is current afterwards.
+def check_lock(
+    settings: Settings, *, locked: bool | None
+) -> tuple[DesiredState, CommittedState | None]:
+    """What apply works with, and the committed state that it refreshes once all is applied.
 
     Where the ledger is gone the state as it was before tells what was applied.
 
@@ -138,34 +156,38 @@ def refresh_or_check_lock(settings: Settings, *, locked: bool | None) -> tuple[D
     always locked. Raises StateError, UsageError, ManifestError.
     """
     desired_state = load_desired_state(settings)
-    made = compute_committed_state(settings, desired_state.inventory)
-    if made is None:
+    state = compute_committed_state(settings, desired_state.inventory)
+    if state is None:
         if locked:
             raise UsageError(
                 "--locked needs committed state", why=f"Of that {settings.no_state_reason}.",
                 hint="Leave --locked out.",
             )  # fmt: skip
-        return desired_state, ""
-    always = settings.protected and bool(made.on_disk)
+        return desired_state, None
+    always = settings.protected and bool(state.on_disk)
     if always and locked is False:
         raise UsageError(
             f"--no-locked: {settings.owner} is protected and has committed state",
             hint="Leave --no-locked out; `qdrantctl lock` makes the state current.",
         )
-    told = ""
-    if stale := len(made.out_of_date):
-        if always or locked:
-            raise out_of_date_error(settings, made)
-        made.write()
-        files = f"{stale} file{'s' * (stale > 1)}"
-        told = f"{made.shown}: {files} refreshed; commit it with the manifests."
-    return replace(desired_state, versions=made.versions, committed=made.before), told
+    if state.out_of_date and (always or locked):
+        raise out_of_date_error(settings, state)
+    return replace(desired_state, versions=state.versions, committed=state.at_head), state
 
 
-def is_state_locked(settings: Settings) -> bool:
-    """Whether apply must not write the state: it is reviewed where the environment is protected."""
-    folder = settings.state_folder
-    return settings.protected and folder is not None and bool(edge.read_state(folder))
+def refresh_lock(state: CommittedState, cluster_id: str) -> str:
+    """Write the committed state after an apply, and the cluster that has it.
+
+    Returns a line that says so; empty where all was current. Raises QdrantctlError.
+    """
+    if state.computed:
+        edge.write_cluster_file(state.folder, cluster_id)
+    stale = len(state.out_of_date)
+    if not stale:
+        return ""
+    state.write()
+    files = f"{stale} file{'s' * (stale > 1)}"
+    return f"{state.shown}: {files} refreshed; commit it with the manifests."
 
 
 def out_of_date_error(settings: Settings, made: CommittedState) -> StateError:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from qdrantctl.adapters.project import committed_state as edge
 from qdrantctl.adapters.project.settings import Settings
+from qdrantctl.flows.state.committed import read_cluster_id
 from qdrantctl.flows.state.desired import DesiredState
 from qdrantctl.flows.state.live import ClusterState, with_details
 from qdrantctl.kinds.catalog import BY_NAME
@@ -22,11 +23,15 @@ def with_committed_state_as_fallback(
     """The same state; without records of this owner the committed state stands in for them.
 
     Of a resource that is not there the state alone cannot tell whether it ever was, so only what
-    is on the cluster counts. Raises SettingsError for state that cannot be read.
+    is on the cluster counts. A ledger that is there must be the one of the recorded cluster: the
+    state of another cluster says nothing. Raises SettingsError for state that cannot be read.
     """
     folder, owners = settings.state_folder, {settings.owner, *settings.previous_owners}
     known = any(entry.get("owner") in owners for entry in cluster_state.ledger.entries.values())
-    if folder is None or known or not cluster_state.live:
+    if folder is None or known or not (cluster_state.live and desired_state.committed):
+        return cluster_state
+    cluster_id = cluster_state.ledger.cluster_id
+    if cluster_id and cluster_id != read_cluster_id(settings):
         return cluster_state
     shown = os.path.relpath(folder, settings.root)
     ours = Inventory(
