@@ -73,7 +73,7 @@ def _describe_shortfall(old: Resource, new: Resource | None, min_ratio: float) -
     if new is None or not may_hold_points(new):
         return "is empty"
     if new.facts.status != "green":
-        return f"is {new.facts.status or 'not to be read'}"
+        return f"is {new.facts.status or 'unreadable'}"
     before, after = old.facts.points, new.facts.points
     if before is not None and after is not None and after < min_ratio * before:
         return f"has {describe_points(new)}, below alias_min_ratio {min_ratio:g}"
@@ -135,6 +135,6 @@ def check_recreated_aliases(inputs: SafetyInput) -> Iterator[Problem]:
                     rule="QC211",
                     severity=Severity.NOTE,
                     address=change.address,
-                    message="it is made again with its aliases: " + ", ".join(live.facts.aliases),
+                    message="it is recreated with its aliases: " + ", ".join(live.facts.aliases),
                 )
             )
