@@ -11,6 +11,7 @@ from qdrantctl.adapters.qdrant.http import ConnectionFailed, HttpResponse, Respo
 from qdrantctl.model.address import is_path_segment
 from qdrantctl.model.errors import FORBIDDEN, ClusterError, QdrantctlError
 from qdrantctl.model.field_rule import Json
+from qdrantctl.model.secret_spelling import hide_secret
 from qdrantctl.model.step import Call
 
 READ_TRIES = 4
@@ -93,10 +94,9 @@ class AnswerReader:
         return self.error(what, why=why, hint=hint, status=status, maybe=maybe)
 
     def _quoted(self, message: bytes) -> str:
-        """The server's message, shortened, on one line, without the API key."""
+        """The server's message, shortened, on one line, without the API key in any spelling."""
         text = _NOISE.sub("", " ".join(message.decode("utf-8", "replace").split()))
-        if self.api_key:
-            text = text.replace(self.api_key, "…")
+        text = hide_secret(text, self.api_key, "…")
         text = "".join(char if char.isprintable() else "?" for char in text)
         return text if len(text) <= MAX_QUOTED else text[:MAX_QUOTED] + "…"
 

@@ -114,9 +114,7 @@ scalars = st.one_of(
     st.integers(-(2**70), 2**70),
     st.integers(-1, 20),
     st.floats(allow_nan=False, allow_infinity=False),
-    st.sampled_from(
-        ["...", "", "auto", "custom", "Cosine", "keyword", "int8", "text", "é" * 200]
-    ),
+    st.sampled_from(["...", "", "auto", "custom", "Cosine", "keyword", "int8", "text", "é" * 200]),
     st.text(st.characters(codec="utf-8"), max_size=8),
 )
 anything = st.recursive(
