@@ -18,6 +18,7 @@ from qdrantctl.cli.options import (
     lease_option,
     output_options,
     server_options,
+    wait_timeout_option,
 )
 from qdrantctl.cli.output import print_document, print_for_operator
 from qdrantctl.cli.plan_options import check_patterns, consents
@@ -50,6 +51,7 @@ class RestoreArgs(ServerArgs, OutputArgs, LeaseArgs):
     with_aliases: bool
     nodes: tuple[str, ...]
     auto_approve: bool
+    wait_timeout: float | None
 
     def check(self) -> None:
         """Raise UsageError for a missing terminal, and for options that exclude each other."""
@@ -82,6 +84,7 @@ class RestoreArgs(ServerArgs, OutputArgs, LeaseArgs):
             with_aliases=self.with_aliases,
             auto_approve=self.auto_approve,
             lease_timeout=self.lease_timeout,
+            wait_timeout=self.wait_timeout,
         )
 
     def _instant(self) -> datetime | None:
@@ -125,6 +128,8 @@ class RestoreArgs(ServerArgs, OutputArgs, LeaseArgs):
              "it.")  # fmt: skip
 @auto_approve_option
 @lease_option("an apply or a job on snapshots")
+@wait_timeout_option("Wait at most SECONDS for shards to be on their nodes (default 120), and for "
+                     "the index (default 60).")  # fmt: skip
 @option("--node", "nodes", group=SERVER, multiple=True, metavar="URL",
         help="With --url: the address of one node of the cluster; repeat it for each.")  # fmt: skip
 @server_options

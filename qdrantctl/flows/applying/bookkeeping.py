@@ -100,7 +100,7 @@ class ApplyRecords:
         progress.entry = pending_entry(change, self._entry(change), live, owner, progress.snapshot)
         ledger.write_entries(self.context.client, [progress.entry])
 
-    def read_back(self, progress: ChangeProgress, failure: StepFailure | None) -> None:
+    def read_back(self, progress: ChangeProgress, _: StepFailure | None) -> None:
         """Read the resource back and compare it. Raises ClusterError."""
         change, planned = progress.change, self.planned
         if not change.steps and change.action in _BY_RECORD:
@@ -113,7 +113,9 @@ class ApplyRecords:
             planned.cluster_state.remembered,
             planned.cluster_state.owners,
         )
-        progress.live, progress.missed = read_back(change, expected, self.context, failure)
+        progress.live, progress.missed = read_back(
+            change, expected, self.context, awaits_index=progress.awaits_index
+        )
 
     def write_applied(self, progress: ChangeProgress) -> None:
         """Record the applied change in the ledger. Raises ClusterError."""

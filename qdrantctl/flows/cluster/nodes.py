@@ -30,6 +30,8 @@ class JobContext:
     """The URL of each node, from the environment."""
     progress: TaskProgress = NO_PROGRESS
     """Shows the progress of transfers and waits."""
+    wait_timeout: float | None = None
+    """Seconds to wait for what the server builds in the background; None for the defaults."""
 
     def raise_if_cancelled(self) -> None:
         """Raises QdrantctlError if the caller cancelled."""

@@ -46,6 +46,8 @@ class RestoreOptions:
     with_aliases: bool = False
     auto_approve: bool = False
     lease_timeout: float = 0
+    wait_timeout: float | None = None
+    """Seconds to wait for shards and indexes; None for the defaults."""
 
 
 class RestoreView(Protocol):
@@ -158,7 +160,11 @@ def _restore_under_leases(
             )
         try:
             job = JobContext(
-                guarded, view.report_progress, is_cancelled, progress=view.task_progress
+                guarded,
+                view.report_progress,
+                is_cancelled,
+                progress=view.task_progress,
+                wait_timeout=options.wait_timeout,
             )
             return run_restore(now, job, actor)
         finally:

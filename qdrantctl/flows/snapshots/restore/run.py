@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from qdrantctl.adapters.qdrant import ledger
-from qdrantctl.flows.cluster.indexing import YELLOW, wait_for_index
+from qdrantctl.flows.cluster.indexing import index_timeout, wait_for_index
 from qdrantctl.flows.cluster.nodes import JobContext, collection_exists
 from qdrantctl.flows.execution.context import (
     Bookkeeping,
@@ -131,13 +131,13 @@ class RestoreRecords:
             wait_until_deleted(self.planned.address, self.context.job)
         progress.missed, progress.note = restore_and_compare(self.planned, self.context.job)
 
-    def read_alias_back(self, progress: ChangeProgress, failure: StepFailure | None) -> None:
+    def read_alias_back(self, progress: ChangeProgress, _: StepFailure | None) -> None:
         """Compare an alias; the collection was compared by its step already."""
         if self._is_collection(progress):
             return
         alias = Resource(progress.change.parsed_address, {"collection": self.planned.step.name})
         expected = Expected(Inventory([alias]), self.context.client.server_time.date())
-        _, progress.missed = read_back(progress.change, expected, self.context, failure)
+        progress.missed = read_back(progress.change, expected, self.context)[1]
 
     def close(self, report: Report) -> Report:
         """Remove the restore mark from the ledger when the restore has ended. Returns the report.
@@ -243,10 +243,10 @@ def restore_and_compare(planned: PlannedRestore, job: JobContext) -> tuple[tuple
     differences = upload_and_verify(
         planned.step, planned.record, job, listed=listed, source=planned.source
     )
-    status = wait_for_index(job, planned.address)
+    state = wait_for_index(job, planned.address)
     setting_differences = poll_until_clean(lambda: _settings_differences(planned, job.client))
-    status_difference = ("status (red)",) if status == "red" else ()
-    note = "the server is still indexing it (yellow)" if status == YELLOW else ""
+    status_difference = ("status (red)",) if state.status == "red" else ()
+    note = "" if state.is_green and not state.obstacle else state.describe(index_timeout(job))
     return (*differences, *setting_differences, *status_difference), note
 
 

@@ -26,7 +26,7 @@ from qdrantctl.model.snapshots.snapshot import NodeSnapshotFile, SnapshotRecord
 from qdrantctl.model.step import Call, Restore, collection_path
 
 PLACEMENT_TIMEOUT = 120.0
-"""Seconds within which the shards of a cluster are back on their nodes."""
+"""Seconds, unless another time is given, within which shards are back on their nodes."""
 UPLOAD_PREFIX = "qdrantctl-restore-"
 """Name prefix of the copies that a server keeps of uploaded files."""
 READ_BACK_TIMEOUT = 5.0
@@ -256,17 +256,18 @@ def _place_replicas(step: Restore, record: SnapshotRecord, job: JobContext) -> N
     def is_settled(placement: Placement) -> bool:
         return placement == Placement(expected, expected, is_moving=False)
 
-    result = poll(
-        place, is_settled, timeout=PLACEMENT_TIMEOUT, interval=0.1, is_cancelled=job.is_cancelled
-    )
+    timeout = PLACEMENT_TIMEOUT if job.wait_timeout is None else job.wait_timeout
+    job.report_progress(f"collection/{step.name}: waiting up to {timeout:g} s for its shards")
+    result = poll(place, is_settled, timeout=timeout, interval=0.1, is_cancelled=job.is_cancelled)
     if is_settled(result):
         return
     job.raise_if_cancelled()
     raise ClusterError(
-        f"{job.client.server.url}: the shards of {step.name} were not placed in time",
+        f"{job.client.server.url}: the shards of {step.name} were not on their nodes "
+        f"after {timeout:g} s",
         why=f"Not active on their former node: {sorted(expected - result.active)}; "
         f"on other nodes: {sorted(result.all - expected)} (shard, node).",
-        hint="Restore again when every node is up.",
+        hint="Restore again when every node is up, with --wait-timeout SECONDS to wait longer.",
     )
 
 
