@@ -88,17 +88,18 @@ class Transfer:
         except (ConnectionFailed, ResponseLost) as error:
             raise self._answers.unanswered(error, call) from None
         except ClusterError as error:
-            if form.is_sent and error.status in UNFIT and NO_ROOM not in error.why:
-                raise SnapshotRejected(
-                    error.what,
-                    why=error.why,
-                    hint=error.hint,
-                    status=error.status,
-                    maybe_applied=True,
-                ) from None
-            raise
+            raise as_rejection(error) if form.is_sent else error from None
         finally:
             wire.close()
+
+
+def as_rejection(error: ClusterError) -> ClusterError:
+    """The error of a server that has every byte of a snapshot, and makes nothing of it."""
+    if error.status not in UNFIT or NO_ROOM in error.why:
+        return error
+    return SnapshotRejected(
+        error.what, why=error.why, hint=error.hint, status=error.status, maybe_applied=True
+    )
 
 
 class _Form:

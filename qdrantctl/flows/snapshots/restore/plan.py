@@ -11,7 +11,7 @@ from qdrantctl.adapters.qdrant import ledger
 from qdrantctl.flows.cluster.nodes import collection_exists, connect_nodes
 from qdrantctl.flows.snapshots import placeholder as stand_in
 from qdrantctl.flows.snapshots.restore.target import RestoreTarget, TargetOptions, inspect_target
-from qdrantctl.flows.snapshots.restore.upload import ByteSource
+from qdrantctl.flows.snapshots.restore.upload import ByteSource, FileSource
 from qdrantctl.flows.state.desired import DesiredState
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Cause, Change
@@ -20,6 +20,7 @@ from qdrantctl.model.errors import ClusterError, QdrantctlError, UsageError
 from qdrantctl.model.field_rule import ABSENT
 from qdrantctl.model.plan import Plan, PlannedServer
 from qdrantctl.model.resource import Inventory
+from qdrantctl.model.snapshots.destination import CLUSTER
 from qdrantctl.model.snapshots.snapshot import SnapshotRecord, find_unfinished_restore
 from qdrantctl.model.snapshots.snapshot import recorded_snapshots as known_snapshots
 from qdrantctl.model.step import Call, Restore, Snapshot, Step, collection_path
@@ -45,6 +46,12 @@ class PlannedRestore:
     def address(self) -> Address:
         """What is made."""
         return self.target.address
+
+    @property
+    def files(self) -> FileSource:
+        """Where its files are."""
+        is_on_servers = self.source is None or self.url == CLUSTER
+        return FileSource(self.source, is_on_servers=is_on_servers, is_listed=self.listed)
 
     @property
     def approved(self) -> object:

@@ -31,9 +31,12 @@ from qdrantctl.flows.snapshots.restore.target import (
 from qdrantctl.flows.snapshots.restore.upload import (
     poll_until_clean,
     upload_and_verify,
-    verify_source_files,
 )
-from qdrantctl.flows.snapshots.take import take_safety_snapshot
+from qdrantctl.flows.snapshots.restore.way_back import (
+    forget_snapshot_on_error,
+    prove_restorable,
+    take_proven_snapshot,
+)
 from qdrantctl.flows.state.ledger_entry import applied_entry, new_ledger_entry, pending_entry
 from qdrantctl.model.actor import Actor
 from qdrantctl.model.change import Change
@@ -53,13 +56,12 @@ def run_restore(planned: PlannedRestore, job: JobContext, actor: Actor) -> Repor
     context = ExecutionContext(replace(job, nodes=planned.step.nodes), live)
     records = RestoreRecords(planned, context, actor, dict(target.entry))
     bookkeeping = Bookkeeping(
-        check=records.check_source,
         begin=records.begin,
         verify=records.read_alias_back,
         can_start=records.can_start,
     )
     performers: Performers = {
-        Snapshot: take_safety_snapshot,
+        Snapshot: records.secure,
         Call: send_call,
         Restore: records.restore_snapshot,
     }
@@ -96,11 +98,15 @@ class RestoreRecords:
             status is OutcomeStatus.NOT_TAKEN and was_taken_down
         )
 
-    def check_source(self, progress: ChangeProgress) -> None:
-        """See that the snapshot is sound before another collection is deleted for it."""
+    def secure(self, step: Snapshot, progress: ChangeProgress, context: ExecutionContext) -> None:
+        """The performer of `Snapshot`, before a collection is deleted for another one.
+
+        Raises QdrantctlError where it is not proven that each of the two can be restored.
+        """
+        take_proven_snapshot(step, progress, context)
         planned = self.planned
-        if self._is_collection(progress) and planned.target.live:
-            verify_source_files(planned.step, planned.record, self.context.job, planned.source)
+        with forget_snapshot_on_error(progress, context.job, step.nodes):
+            prove_restorable(planned.step, planned.record, planned.files, context.job)
 
     def begin(self, progress: ChangeProgress) -> None:
         """Write down that a restore is under way, with the snapshot of what it replaces.
@@ -233,10 +239,8 @@ def carried_out(planned: PlannedRestore, job: JobContext) -> tuple[tuple[str, ..
     Whether all is indexed says nothing of what was restored.
     """
     replaced = planned.target.live is not None and planned.step.name == planned.step.collection
-    listed = planned.listed and not replaced
-    missed = upload_and_verify(
-        planned.step, planned.record, job, listed=listed, source=planned.source
-    )
+    files = replace(planned.files, is_listed=planned.listed and not replaced)
+    missed = upload_and_verify(planned.step, planned.record, job, files)
     status = wait_for_index(job, planned.address)
     settings = poll_until_clean(lambda: _settings_missed(planned, job.client))
     broken = ("status (red)",) if status == "red" else ()

@@ -19,6 +19,7 @@ from qdrantctl.flows.cluster.nodes import (
     read_topology,
 )
 from qdrantctl.flows.snapshots import placeholder as stand_in
+from qdrantctl.flows.snapshots.restore.own_disk import recover_from_own_disk
 from qdrantctl.model.client import Client, NodeClient
 from qdrantctl.model.errors import ClusterError, DamagedError
 from qdrantctl.model.polling import poll
@@ -37,30 +38,30 @@ ByteSource = Callable[[NodeSnapshotFile, NodeClient], Iterator[bytes]]
 """Where the bytes of a file come from that is sent to a node."""
 
 
+@dataclass(frozen=True, slots=True)
+class FileSource:
+    """Where the files of a snapshot are."""
+
+    read: ByteSource | None = None
+    """What a file is sent from; None where each node sends its own."""
+    is_on_servers: bool = True
+    """Whether each node may have its file on its own disk."""
+    is_listed: bool = True
+    """Whether a collection of the old name exists, and with it the list of its snapshots."""
+
+
 def upload_and_verify(
-    step: Restore,
-    record: SnapshotRecord,
-    job: JobContext,
-    *,
-    listed: bool,
-    source: ByteSource | None = None,
+    step: Restore, record: SnapshotRecord, job: JobContext, source: FileSource
 ) -> tuple[str, ...]:
-    """Make the collection; what is not as it was. Raises QdrantctlError.
-
-    Without a `source` each node's own files are taken. `listed` says that a collection of the old
-    name exists, and with it the list of its snapshots.
-    """
-
-    def own(file: NodeSnapshotFile, node: NodeClient) -> Iterator[bytes]:
-        return _download_own_file(file, node, step)
-
+    """Make the collection; what is not as it was. Raises QdrantctlError."""
     peers = frozenset(file.peer for file in record.files)
     with connect_nodes(job.client, step.nodes, peers, f"snapshot {record.id}") as nodes:
-        if source is None and not listed and stand_in.placeholder_needed(job.client.server):
+        is_hidden = source.read is None and not source.is_listed
+        if is_hidden and stand_in.placeholder_needed(job.client.server):
             with stand_in.placeholder_collection(job.client, nodes.values(), step.collection):
-                _all_sent(step, record, nodes, job, own)
+                _all_sent(step, record, nodes, job, source)
         else:
-            _all_sent(step, record, nodes, job, source or own)
+            _all_sent(step, record, nodes, job, source)
         if job.client.server.peers > 1:
             _place_replicas(step, record, job)
         return poll_until_clean(
@@ -70,28 +71,12 @@ def upload_and_verify(
         )
 
 
-def verify_source_files(
-    step: Restore, record: SnapshotRecord, job: JobContext, source: ByteSource | None
-) -> None:
-    """Read every file once and compare it with what was taken. Raises QdrantctlError."""
-    peers = frozenset(file.peer for file in record.files)
-    with (
-        connect_nodes(job.client, step.nodes, peers, f"snapshot {record.id}") as nodes,
-        job.show_files(step.name, record.files),
-    ):
-        for file in record.files:
-            node = nodes[file.peer]
-            chunks = source(file, node) if source else _download_own_file(file, node, step)
-            for _ in _checked_chunks(file, chunks, step, job):
-                pass
-
-
 def _all_sent(
     step: Restore,
     record: SnapshotRecord,
     nodes: Mapping[str, NodeClient],
     job: JobContext,
-    source: ByteSource,
+    source: FileSource,
 ) -> None:
     """Every node's file, each to its own node. Raises QdrantctlError.
 
@@ -127,20 +112,25 @@ def _send_file(
     nodes: Mapping[str, NodeClient],
     step: Restore,
     job: JobContext,
-    source: ByteSource,
+    source: FileSource,
     last_look: Callable[[], None],
 ) -> None:
-    """One file through here and to its node. Raises QdrantctlError.
+    """One file to its node: from the node's own disk, else through here. Raises QdrantctlError.
 
-    That needs no path and no address as the server sees them. Of several files each counts for
-    its own node (`no_sync`): with `snapshot` a later one would recreate the replicas that
-    an earlier one has brought.
+    Sent through here it needs no path and no address as the server sees them. Of several files
+    each counts for its own node (`no_sync`): with `snapshot` a later one would recreate the
+    replicas that an earlier one has brought.
     """
     node = nodes[file.peer]
     priority = "snapshot" if len(nodes) == 1 else "no_sync"
+    if source.is_on_servers:
+        last_look()
+        if recover_from_own_disk(node, step.collection, file, step.name, priority):
+            return
     # A name of its own: under the old one it would replace the snapshot that it is a copy of.
     name = f"{UPLOADED}{step.snapshot}-{file.peer}.snapshot"
-    chunks = _checked_chunks(file, source(file, node), step, job, last_look)
+    read = source.read(file, node) if source.read else _download_own_file(file, node, step)
+    chunks = _checked_chunks(file, read, step, job, last_look)
     node.upload_snapshot(step.name, name, file.checksum, priority, chunks, file.size)
     forget_upload(node, step.name, name)
 
@@ -170,7 +160,7 @@ def _checked_chunks(
     chunks: Iterable[bytes],
     step: Restore,
     job: JobContext,
-    last_look: Callable[[], None] = lambda: None,
+    last_look: Callable[[], None],
 ) -> Iterator[bytes]:
     """The bytes of a file. Raises QdrantctlError before their end when they are not as taken.
 

@@ -1,0 +1,97 @@
+"""Proof, before points are destroyed, that a snapshot becomes a collection again.
+
+The snapshot is restored under a temporary name in the very way that a restore takes: from the
+servers' own disks, else sent by this client. What came of it is compared and dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from hashlib import sha256
+
+from qdrantctl.engine.snapshots.policy_status import SCRATCH
+from qdrantctl.flows.cluster.nodes import JobContext, connect_nodes
+from qdrantctl.flows.execution.context import ChangeProgress, ExecutionContext
+from qdrantctl.flows.snapshots.restore.temporary_collection import temporary_collection
+from qdrantctl.flows.snapshots.restore.upload import FileSource, forget_upload, upload_and_verify
+from qdrantctl.flows.snapshots.take import take_safety_snapshot
+from qdrantctl.model.errors import ClusterError, LeaseError, QdrantctlError
+from qdrantctl.model.snapshots.snapshot import SnapshotRecord
+from qdrantctl.model.step import Restore, Snapshot
+
+MAKE_WAY = (
+    "Remove that cause, such as a limit of a proxy or of the server or a full disk, and run this "
+    "again."
+)
+
+
+def take_proven_snapshot(
+    step: Snapshot, progress: ChangeProgress, context: ExecutionContext
+) -> None:
+    """The performer of `Snapshot`: take it, and prove that it can be restored.
+
+    Raises QdrantctlError; nothing was destroyed, and no file is left behind.
+    """
+    take_safety_snapshot(step, progress, context)
+    if taken := progress.snapshot:
+        restore = Restore(
+            collection=step.collection, snapshot=taken.id, name=step.collection, nodes=step.nodes
+        )
+        with forget_snapshot_on_error(progress, context.job, step.nodes):
+            prove_restorable(restore, taken, FileSource(), context.job)
+
+
+def prove_restorable(
+    step: Restore,
+    record: SnapshotRecord,
+    source: FileSource,
+    job: JobContext,
+    *,
+    may_differ: bool = False,
+) -> None:
+    """Restore under a temporary name, compare, and drop that again. Raises QdrantctlError.
+
+    `may_differ` says that the operator wants the snapshot also if its points are not what they
+    were.
+    """
+    job.report_progress(f"collection/{step.name}: proving that the snapshot can be restored")
+    name = f"{SCRATCH}way-back-{sha256(step.name.encode()).hexdigest()[:12]}"
+    trial = step.model_copy(update={"name": name})
+    try:
+        with temporary_collection(name, job, step.nodes):
+            missed = upload_and_verify(trial, record, job, source)
+            if missed and not may_differ:
+                raise ClusterError("it is not what it was", why=", ".join(missed))
+    except LeaseError:
+        raise
+    except QdrantctlError as error:
+        job.raise_if_cancelled()
+        raise QdrantctlError(
+            f"the snapshot {record.id} of collection/{record.collection} could not be restored "
+            "on trial, under a temporary name",
+            why=error.line,
+            hint=MAKE_WAY,
+        ) from None
+
+
+@contextmanager
+def forget_snapshot_on_error(
+    progress: ChangeProgress, job: JobContext, nodes: tuple[str, ...]
+) -> Iterator[None]:
+    """Delete the safety snapshot where the block fails: it is of what still stands."""
+    try:
+        yield
+    except QdrantctlError:
+        if taken := progress.snapshot:
+            progress.snapshot, progress.restore_point = None, ""
+            with suppress(ClusterError):
+                _delete_files(taken, job, nodes)
+        raise
+
+
+def _delete_files(taken: SnapshotRecord, job: JobContext, nodes: Iterable[str]) -> None:
+    peers = frozenset(file.peer for file in taken.files)
+    with connect_nodes(job.client, tuple(nodes), peers, f"snapshot {taken.id}") as clients:
+        for file in taken.files:
+            forget_upload(clients[file.peer], taken.collection, file.name)
