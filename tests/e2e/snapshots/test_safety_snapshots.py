@@ -10,7 +10,7 @@ import pytest
 from qdrantctl.adapters.qdrant.ledger import ledger_point_id
 from qdrantctl.model.server import Version
 from tests.support.project import VECTORS, Project, asked, record
-from tests.support.proxy import answer, proxied
+from tests.support.proxy import answer, proxied, refuse_own_disk
 from tests.support.snapshots import (
     DELETE,
     FROM,
@@ -348,5 +348,8 @@ def test_what_is_being_done_is_told(project, node):
     assert f"collection/products: taking a snapshot on {node.url}" in told.err
     assert "collection/products: reading the snapshot back" in told.err
     told = restored(project, node, "--as", "again", "-vv")
-    assert "POST /collections/again/snapshots/upload -> 200" in told.err
+    assert "PUT /collections/again/snapshots/recover?wait=true -> 200" in told.err
+    with proxied(node.http_port, lambda _, head: refuse_own_disk(head)) as proxy:
+        told = restored(project, proxy.url, "--as", "third", "-vv")
+    assert "POST /collections/third/snapshots/upload -> 200" in told.err
     assert "GET /snapshots/products%2F" in told.err

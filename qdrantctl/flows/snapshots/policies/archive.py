@@ -1,0 +1,66 @@
+"""What the file of a snapshot says of itself, read here and by no server."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from typing import IO, cast
+
+CONFIG = "config.json"
+"""Without it a server makes no collection of a snapshot."""
+
+
+def archive_fault(chunks: Iterable[bytes]) -> str:
+    """Why nothing can be made of these bytes; empty as far as can be seen.
+
+    They are to be an archive of a collection, with each segment in an archive of its own.
+    """
+    names: set[str] = set()
+    try:
+        with tarfile.open(fileobj=cast(IO[bytes], _ChunkReader(chunks)), mode="r|") as archive:
+            for member in archive:
+                names.add(member.name.removeprefix("./"))
+                if member.isfile() and (fault := _member_fault(archive, member)):
+                    return fault
+    except tarfile.TarError:
+        return "the file is no whole archive"
+    return "" if CONFIG in names else f"the archive holds no {CONFIG}"
+
+
+def _member_fault(archive: tarfile.TarFile, member: tarfile.TarInfo) -> str:
+    """What is wrong with one file of the archive, of those that can be told."""
+    content = archive.extractfile(member)
+    if content is None:
+        return ""
+    if member.name.endswith(".json"):
+        try:
+            json.loads(content.read())
+        except ValueError:
+            return f"{member.name} in the archive is not JSON"
+    elif member.name.endswith(".tar"):
+        try:
+            with tarfile.open(fileobj=content, mode="r|") as segment:
+                for _ in segment:
+                    pass
+        except tarfile.TarError:
+            return f"{member.name} in the archive is no whole archive"
+    return ""
+
+
+class _ChunkReader:
+    """Chunks as a file that is read once, from its beginning to its end."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks: Iterator[bytes] = iter(chunks)
+        self._held = bytearray()
+
+    def read(self, size: int) -> bytes:
+        """So many bytes; fewer only at the end."""
+        with suppress(StopIteration):
+            while len(self._held) < size:
+                self._held += next(self._chunks)
+        piece = bytes(self._held[:size])
+        del self._held[:size]
+        return piece
