@@ -10,7 +10,7 @@ from pathlib import Path
 
 from qdrantctl.adapters.files.source_text import SourceText
 from qdrantctl.adapters.manifests.load import LoadedManifests, load_manifests, load_source
-from qdrantctl.adapters.manifests.sources import NOTHING_THERE, is_read_by
+from qdrantctl.adapters.manifests.sources import NO_MANIFESTS, is_read_by
 from qdrantctl.adapters.manifests.write import (
     MANIFEST_SUFFIX,
     make_file_stems,
@@ -132,7 +132,7 @@ def _load_stated(settings: Settings, selection: ImportSelection) -> LoadedManife
         return LoadedManifests(Inventory(), Inventory(), ())
     loaded = load_manifests(manifest_sources(settings), (*KINDS, *OVERLAYS), bytes)
     broken = tuple(
-        v for v in loaded.violations if v.severity is Severity.ERROR and v.rule != NOTHING_THERE
+        v for v in loaded.violations if v.severity is Severity.ERROR and v.rule != NO_MANIFESTS
     )
     if broken:
         raise ManifestError(

@@ -296,6 +296,7 @@ def _require_unchanged(path: Path, page: SourceText) -> bytes:
         unchanged = False
     if not unchanged:
         raise QdrantctlError(
-            f"{page.file} was changed meanwhile; nothing was written", hint="Run the command again."
+            f"{page.file} was changed by another process; no files were written",
+            hint="Run the command again.",
         )
     return data

@@ -50,14 +50,14 @@ def test_a_file_of_a_set_is_listed_once(node, shop, kept):
     shop.done(node)
     assert shop.run(node, "snapshots", "run").code == 0
     told = shop.run(node, "snapshots", "list")
-    assert "of no set" not in told.out
+    assert "outside sets" not in told.out
     assert told.out.splitlines()[0].split()[:3] == ["set", "owner", "taken"]
     assert told.out.count("  shop/dev  ") == told.out.count("\ncollection/products@")
     [file] = files(node)
     time.sleep(1)  # one of the same second has the same name
     made = asked(node, "POST", "/collections/products/snapshots?wait=true")
     told = shop.run(node, "snapshots", "list").out
-    upper, beneath = told.split("Snapshots of no set, ")
+    upper, beneath = told.split("Snapshots outside sets, ")
     assert "sets, " in upper
     assert made["name"] in beneath
     assert file.name not in beneath

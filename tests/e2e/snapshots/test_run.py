@@ -305,7 +305,7 @@ def test_an_answer_of_another_shape_stops_no_other_collection(node, shop, tmp_pa
         told = shop.run(proxy.url, "snapshots", "run", "--format", "json")
     assert told.code == 6, told.err
     [outcome] = told.document["outcomes"]
-    assert outcome["error"].startswith("collection/a: qdrantctl met something it does not know how")
+    assert outcome["error"].startswith("collection/a: qdrantctl failed with an unexpected error")
     [found] = sets(folder)
     assert "/products/" in str(found)
 

@@ -305,7 +305,7 @@ def test_what_a_killed_verification_has_left_is_ended(node, shop, kept, by):
     told = shop.run(node, *(by if by == "dev down" else f"snapshots {by}").split())
     assert told.code == 0, told.out + told.err
     if by == "dev down":
-        assert told.out == "was not running\nremoved what 1 killed verification had left\n"
+        assert told.out == "was not running\nremoved the servers of 1 interrupted verification\n"
     assert list(folder.iterdir()) == []
     with pytest.raises(OSError):
         socket.create_connection(("127.0.0.1", port))
