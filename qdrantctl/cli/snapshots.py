@@ -48,6 +48,7 @@ class RestoreArgs(ServerArgs, OutputArgs, LeaseArgs):
     name: str | None
     allow_replace: tuple[str, ...]
     with_aliases: bool
+    ignore_verdict: bool
     nodes: tuple[str, ...]
     auto_approve: bool
 
@@ -60,6 +61,8 @@ class RestoreArgs(ServerArgs, OutputArgs, LeaseArgs):
             require_terminal("Look at `qdrantctl snapshots list` first.")
         if self.at and not self.source:
             raise UsageError("--at needs --from DESTINATION")
+        if self.ignore_verdict and not self.source:
+            raise UsageError("--ignore-verdict needs --from DESTINATION")
         check_patterns({"--allow-replace": self.allow_replace})
 
     def options(self) -> RestoreOptions:
@@ -80,6 +83,7 @@ class RestoreArgs(ServerArgs, OutputArgs, LeaseArgs):
             name=self.name,
             consents=consents({("replace", "--allow-replace"): self.allow_replace}),
             with_aliases=self.with_aliases,
+            ignore_verdict=self.ignore_verdict,
             auto_approve=self.auto_approve,
             lease_timeout=self.lease_timeout,
         )
@@ -116,6 +120,8 @@ class RestoreArgs(ServerArgs, OutputArgs, LeaseArgs):
         help="Restore a set that a policy stored at DESTINATION; needs no project.")  # fmt: skip
 @option("--at", metavar="TIME",
         help="With --from: restore the last set that is not later than TIME.")  # fmt: skip
+@option("--ignore-verdict", is_flag=True,
+        help="With --from: restore a set also if its verification failed.")  # fmt: skip
 @option("--as", "name", metavar="NAME",
         help="Call the new collection NAME, instead of OLD-restored-TIME.")  # fmt: skip
 @option("--with-aliases", is_flag=True,

@@ -49,6 +49,8 @@ class RestoreRequest:
     """The caller, then its previous names."""
     at: datetime | None = None
     """The newest set that was taken until then."""
+    ignore_verdict: bool = False
+    """Whether a set counts also if its verification failed."""
 
     @property
     def hint(self) -> str:
@@ -76,16 +78,17 @@ def choose_set(sets: Iterable[SetInfo], request: RestoreRequest, now: datetime) 
     reference = SetReference.parse(request.reference, {each.collection for each in with_manifest})
     if reference.id and request.at:
         raise UsageError("name the set by its ID or by --at, not by both")
-    matching = [each for each in with_manifest if _matches(each, reference, request.at)]
+    matching = [each for each in with_manifest if _matches(each, reference, request)]
     _require_single_owner(matching, reference, request)
     # What is further ahead was dated by a clock that was wrong; it is there to be named.
     until = now + CLOCK_SKEW
     best = max(matching, key=lambda each: (_taken(each) <= until, _taken(each)))
-    if best.state == "bad":
+    if best.state == "bad" and not (request.ignore_verdict and best.has_bad_verdict):
+        way = " --ignore-verdict restores it all the same." if best.has_bad_verdict else ""
         raise StoreError(
             f"the set {best.folder} at {request.url} is damaged",
             why=best.damage,
-            hint=request.hint,
+            hint=request.hint + way,
         )
     if reference.id:
         return SetChoice(best)
@@ -101,13 +104,14 @@ def choose_set(sets: Iterable[SetInfo], request: RestoreRequest, now: datetime) 
     return SetChoice(best, tuple(newer))
 
 
-def _matches(each: SetInfo, reference: SetReference, at: datetime | None) -> bool:
+def _matches(each: SetInfo, reference: SetReference, request: RestoreRequest) -> bool:
     """Whether a set with a manifest is one that is meant; one that is named may be damaged."""
     if each.collection != reference.address.name:
         return False
     if reference.id:
         return each.id == reference.id
-    return each.state == "complete" and (at is None or _taken(each) <= at)
+    counts = each.state == "complete" or (request.ignore_verdict and each.has_bad_verdict)
+    return counts and (request.at is None or _taken(each) <= request.at)
 
 
 def _taken(each: SetInfo) -> datetime:

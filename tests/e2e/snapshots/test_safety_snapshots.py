@@ -348,7 +348,7 @@ def test_what_is_being_done_is_told(project, node):
     assert f"collection/products: taking a snapshot on {node.url}" in told.err
     assert "collection/products: reading the snapshot back" in told.err
     told = restored(project, node, "--as", "again", "-vv")
-    assert "PUT /collections/again/snapshots/recover?wait=true -> 200" in told.err
+    assert "PUT /collections/again/snapshots/recover -> 200" in told.err
     with proxied(node.http_port, lambda _, head: refuse_own_disk(head)) as proxy:
         told = restored(project, proxy.url, "--as", "third", "-vv")
     assert "POST /collections/third/snapshots/upload -> 200" in told.err

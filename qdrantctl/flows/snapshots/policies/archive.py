@@ -19,7 +19,7 @@ def archive_fault(chunks: Iterable[bytes]) -> str:
     """
     names: set[str] = set()
     try:
-        with tarfile.open(fileobj=cast(IO[bytes], _ChunkReader(chunks)), mode="r|") as archive:
+        with tarfile.open(fileobj=cast("IO[bytes]", _ChunkReader(chunks)), mode="r|") as archive:
             for member in archive:
                 names.add(member.name.removeprefix("./"))
                 if member.isfile() and (fault := _member_fault(archive, member)):

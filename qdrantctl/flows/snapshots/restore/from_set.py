@@ -46,20 +46,12 @@ class SelectedSet:
 
 
 def select_set(
-    settings: Settings,
-    job: JobContext,
-    reference: str,
-    url: str,
-    at: datetime | None,
-    now: datetime,
+    settings: Settings, job: JobContext, request: RestoreRequest, now: datetime
 ) -> SelectedSet:
-    """The set that `reference` means. Raises QdrantctlError where there is none, or it is damaged.
-
-    `url` is the destination; `at` asks for the newest set taken until then.
-    """
+    """The set that is meant. Raises QdrantctlError where there is none, or it is damaged."""
+    url = request.url
     stores = cluster_stores(settings, job) if url == CLUSTER else [open_destination(url)]
     sets = [(store, snapshot_set) for store in stores for snapshot_set in list_sets(store)]
-    request = RestoreRequest(reference, url, settings.owners, at)
     choice = choose_set((snapshot_set.info for _, snapshot_set in sets), request, now)
     store, selected = next(pair for pair in sets if pair[1].folder == choice.chosen.folder)
     assert selected.manifest  # only such sets are chosen
@@ -96,7 +88,28 @@ def plan_restore_from_set(
     plan = build_restore_plan(
         settings, client, ledger_contents, target, taken, step, because, ours=ours
     )
-    return PlannedRestore(plan, step, taken, target, False, source, selected.store.url)
+    return PlannedRestore(
+        plan,
+        step,
+        taken,
+        target,
+        False,
+        source,
+        selected.store.url,
+        _verdict_warning(selected.set),
+    )
+
+
+def _verdict_warning(snapshot_set: SnapshotSet) -> str:
+    """That the set failed a verification; empty if it did not."""
+    verdict = snapshot_set.verified
+    if verdict is None or verdict.good:
+        return ""
+    return (
+        f"Warning: the set {snapshot_set.folder} failed its verification at "
+        f"{verdict.when:%Y-%m-%d %H:%M} UTC ({snapshot_set.damage}), and is restored because of "
+        "--ignore-verdict."
+    )
 
 
 def check_version(manifest: SetManifest, client: Client) -> None:

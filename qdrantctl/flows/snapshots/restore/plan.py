@@ -41,6 +41,8 @@ class PlannedRestore:
     """Where the bytes come from; None where they are the ledger's snapshot."""
     url: str = ""
     """What that destination is called."""
+    warning: str = ""
+    """That the set failed a verification, where the operator wants it all the same."""
 
     @property
     def address(self) -> Address:

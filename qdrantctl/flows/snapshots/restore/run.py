@@ -106,7 +106,13 @@ class RestoreRecords:
         take_proven_snapshot(step, progress, context)
         planned = self.planned
         with forget_snapshot_on_error(progress, context.job, step.nodes):
-            prove_restorable(planned.step, planned.record, planned.files, context.job)
+            prove_restorable(
+                planned.step,
+                planned.record,
+                planned.files,
+                context.job,
+                may_differ=bool(planned.warning),
+            )
 
     def begin(self, progress: ChangeProgress) -> None:
         """Write down that a restore is under way, with the snapshot of what it replaces.
@@ -137,7 +143,8 @@ class RestoreRecords:
         """The performer of `Restore`. Raises QdrantctlError."""
         if self.planned.target.live:
             wait_until_deleted(self.planned.address, self.context.job)
-        progress.missed, progress.note = carried_out(self.planned, self.context.job)
+        restored = carried_out(self.planned, self.context.job)
+        progress.missed, progress.note = restored.missed, restored.note
 
     def read_alias_back(self, progress: ChangeProgress, failure: StepFailure | None) -> None:
         """Whether an alias stands for the collection; a collection was compared by its step."""
@@ -233,19 +240,40 @@ def _format_now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def carried_out(planned: PlannedRestore, job: JobContext) -> tuple[tuple[str, ...], str]:
-    """Make the collection: what is not as it was, and a note. Raises QdrantctlError.
+@dataclass(frozen=True, slots=True)
+class RestoredState:
+    """A collection that was restored, compared with what it was."""
 
-    Whether all is indexed says nothing of what was restored.
-    """
+    points: tuple[str, ...]
+    """Shards with other points than they had."""
+    settings: tuple[str, ...]
+    """Settings that are not as they were."""
+    status: str
+
+    @property
+    def is_red(self) -> bool:
+        """Whether the server says that something is wrong with it."""
+        return self.status == "red"
+
+    @property
+    def missed(self) -> tuple[str, ...]:
+        """All that is not as it was."""
+        return (*self.points, *self.settings, *(("status (red)",) if self.is_red else ()))
+
+    @property
+    def note(self) -> str:
+        """What else to tell. Whether all is indexed says nothing of what was restored."""
+        return "the server is still indexing it (yellow)" if self.status == YELLOW else ""
+
+
+def carried_out(planned: PlannedRestore, job: JobContext) -> RestoredState:
+    """Make the collection, and compare it. Raises QdrantctlError."""
     replaced = planned.target.live is not None and planned.step.name == planned.step.collection
     files = replace(planned.files, is_listed=planned.listed and not replaced)
-    missed = upload_and_verify(planned.step, planned.record, job, files)
+    points = upload_and_verify(planned.step, planned.record, job, files)
     status = wait_for_index(job, planned.address)
     settings = poll_until_clean(lambda: _settings_missed(planned, job.client))
-    broken = ("status (red)",) if status == "red" else ()
-    note = "the server is still indexing it (yellow)" if status == YELLOW else ""
-    return (*missed, *settings, *broken), note
+    return RestoredState(points, settings, status)
 
 
 def _settings_missed(planned: PlannedRestore, client: Client) -> tuple[str, ...]:
