@@ -17,9 +17,9 @@ from qdrantctl.model.errors import ClusterError, SnapshotRejected
 from qdrantctl.model.step import Call, collection_path
 
 OK, PARTIAL = 200, 206
-UNFIT, NO_ROOM = (400, 422, 500), "No space left"
-"""How a server answers that can make nothing of a file. Other answers tell of the key, of something
-between or of its disk, and nothing of the file."""
+UNFIT = (400, 422, 500)
+"""How a server answers that can make nothing of a file, or lacks what it needs for that. Other
+answers tell of the key, of something between or of a quota, and nothing of the file."""
 
 
 class Transfer:
@@ -95,7 +95,7 @@ class Transfer:
 
 def as_rejection(error: ClusterError) -> ClusterError:
     """The error of a server that has every byte of a snapshot, and makes nothing of it."""
-    if error.status not in UNFIT or NO_ROOM in error.why:
+    if error.status not in UNFIT:
         return error
     return SnapshotRejected(
         error.what, why=error.why, hint=error.hint, status=error.status, maybe_applied=True

@@ -20,10 +20,7 @@ from qdrantctl.model.errors import ClusterError, LeaseError, QdrantctlError
 from qdrantctl.model.snapshots.snapshot import SnapshotRecord
 from qdrantctl.model.step import Restore, Snapshot
 
-MAKE_WAY = (
-    "Remove that cause, such as a limit of a proxy or of the server or a full disk, and run this "
-    "again."
-)
+NOT_PROVEN = "A restore of it would fail in the same way."
 
 
 def take_proven_snapshot(
@@ -71,7 +68,7 @@ def prove_restorable(
             f"the snapshot {record.id} of collection/{record.collection} could not be restored "
             "on trial, under a temporary name",
             why=error.line,
-            hint=MAKE_WAY,
+            hint=NOT_PROVEN,
         ) from None
 
 
