@@ -71,7 +71,7 @@ def test_a_real_limit_of_collections_condemns_no_set(tmp_path, fresh_qdrant, sho
     asked(node, "PUT", "/collections/last", {"vectors": {"size": 4, "distance": "Dot"}})
     told = shop.run(node, "snapshots", "verify")
     assert (told.code, "Max collections limit" in told.err) == (6, True), told.out + told.err
-    assert "what is known of the set stays as it was" in told.err
+    assert "the set keeps the result that it has" in told.err
     assert state(shop, node) == [("complete", None)]
     asked(node, "DELETE", "/collections/last")
     assert shop.run(node, "snapshots", "verify").code == 0
@@ -117,7 +117,7 @@ def test_a_verdict_can_be_ignored(node, shop, kept):
     assert (told.code, "holds no set" in told.err) == (1, True)
     name = f"collection/products@{sets(kept)[0].name}"
     told = back(shop, node, kept, "--as", "again", what=name)
-    assert (told.code, "--ignore-verdict restores it all the same" in told.err) == (1, True)
+    assert (told.code, "--ignore-verdict restores it anyway" in told.err) == (1, True)
     told = back(shop, node, kept, "--as", "again", "--ignore-verdict")
     assert told.code == 0, told.out + told.err
     assert "Warning: the set" in told.err
@@ -139,7 +139,7 @@ def test_what_is_no_archive_is_not_restored_in_place_of_anything(node, shop, kep
     before = contents(node, "products")
     told = shop.run(node, "snapshots", "verify", "--format", "json")
     assert told.code == 6
-    assert "the file is no whole archive" in told.document["verified"][0]["missed"][1]
+    assert "the file is not a complete archive" in told.document["verified"][0]["missed"][1]
     words = ("--as", "products", "--allow-replace", "collection/products", "--ignore-verdict")
     told = back(shop, node, kept, *words)
     assert (told.code, "was destroyed" in told.out) == (6, True), told.out + told.err

@@ -1,4 +1,4 @@
-"""What the file of a snapshot says of itself, read here and by no server."""
+"""Looks for faults in the file of a snapshot, without a server."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from contextlib import suppress
 from typing import IO, cast
 
 CONFIG = "config.json"
-"""Without it a server makes no collection of a snapshot."""
+"""A server needs it to create a collection from a snapshot."""
 
 
 def archive_fault(chunks: Iterable[bytes]) -> str:
-    """Why nothing can be made of these bytes; empty as far as can be seen.
+    """Why these bytes are no valid snapshot; empty if no fault is found.
 
-    They are to be an archive of a collection, with each segment in an archive of its own.
+    A snapshot is an archive with the settings and one archive for each segment.
     """
     names: set[str] = set()
     try:
@@ -25,12 +25,12 @@ def archive_fault(chunks: Iterable[bytes]) -> str:
                 if member.isfile() and (fault := _member_fault(archive, member)):
                     return fault
     except tarfile.TarError:
-        return "the file is no whole archive"
+        return "the file is not a complete archive"
     return "" if CONFIG in names else f"the archive holds no {CONFIG}"
 
 
 def _member_fault(archive: tarfile.TarFile, member: tarfile.TarInfo) -> str:
-    """What is wrong with one file of the archive, of those that can be told."""
+    """The fault of one file of the archive; only JSON files and archives are checked."""
     content = archive.extractfile(member)
     if content is None:
         return ""
@@ -45,19 +45,19 @@ def _member_fault(archive: tarfile.TarFile, member: tarfile.TarInfo) -> str:
                 for _ in segment:
                     pass
         except tarfile.TarError:
-            return f"{member.name} in the archive is no whole archive"
+            return f"{member.name} in the archive is not a complete archive"
     return ""
 
 
 class _ChunkReader:
-    """Chunks as a file that is read once, from its beginning to its end."""
+    """Chunks as a file object that is read once, in order."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks: Iterator[bytes] = iter(chunks)
         self._held = bytearray()
 
     def read(self, size: int) -> bytes:
-        """So many bytes; fewer only at the end."""
+        """`size` bytes; fewer only at the end."""
         with suppress(StopIteration):
             while len(self._held) < size:
                 self._held += next(self._chunks)

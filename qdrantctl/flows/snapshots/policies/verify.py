@@ -1,6 +1,6 @@
-"""The flow of `snapshots verify`: the newest sets become collections for a moment.
+"""The flow of `snapshots verify`: restore the newest sets as temporary collections and compare.
 
-What is found is written beside the set, where list, plan and audit read it.
+The result is stored with the set, where list, plan and audit read it.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from qdrantctl.engine.snapshots.policy_status import SCRATCH
 from qdrantctl.flows.cluster.nodes import JobContext
 from qdrantctl.flows.partial_failure import collect_errors
 from qdrantctl.flows.snapshots.policies.archive import archive_fault
-from qdrantctl.flows.snapshots.policies.sample import unlike_sample
+from qdrantctl.flows.snapshots.policies.sample import sample_differences
 from qdrantctl.flows.snapshots.policies.status import AppliedPolicy, read_policies
 from qdrantctl.flows.snapshots.restore.from_set import SelectedSet, plan_restore_from_set
-from qdrantctl.flows.snapshots.restore.run import carried_out
+from qdrantctl.flows.snapshots.restore.run import restore_and_compare
 from qdrantctl.flows.snapshots.restore.target import TargetOptions
 from qdrantctl.flows.snapshots.restore.temporary_collection import (
     drop_temporary_collection,
@@ -48,10 +48,10 @@ def verify_sets(
     *,
     embedded: bool,
 ) -> tuple[str, ...]:
-    """Restore the newest set of each collection at each place; why others could not be tried.
+    """Restore the newest set of each collection at each destination, and compare it.
 
-    With `embedded` on servers of this machine, which are empty at first and gone afterwards. What
-    could not be tried says nothing of a set. Raises QdrantctlError.
+    With `embedded` the sets are restored on temporary servers of this machine. Returns why sets
+    could not be tested; such a set keeps the result that it has. Raises QdrantctlError.
     """
     _remove_leftovers(settings, job)
     untried: list[str] = []
@@ -59,11 +59,11 @@ def verify_sets(
         untried += policy.status.errors
         for selected in _sets_to_verify(policy):
             job.raise_if_cancelled()
-            what = f"{selected.set.folder} at {selected.store.url}"
-            job.report_progress(f"{policy.status.address}: verifying {what}")
-            with collect_errors(what) as errors:
+            set_name = f"{selected.set.folder} at {selected.store.url}"
+            job.report_progress(f"{policy.status.address}: verifying {set_name}")
+            with collect_errors(set_name) as errors:
                 result = _verify_set(settings, job, selected, embedded=embedded)
-                # That a file is not listed is seen at every look, and may be otherwise at the next.
+                # A missing file is no result: each listing shows it, and the next may not.
                 if not selected.set.missing_or_truncated_file:
                     write_json(selected.store, selected.set.folder + VERIFIED_FILE, result)
                 on_result(selected.set, result)
@@ -74,9 +74,9 @@ def verify_sets(
 
 
 def _sets_to_verify(policy: AppliedPolicy) -> Iterator[SelectedSet]:
-    """The newest set of each collection at each destination; a bad one must be reported, too.
+    """The newest set of each collection at each destination, including bad ones.
 
-    Before it every older one that failed a verification: its verdict is lifted or confirmed.
+    Older sets that failed a verification come first: they may be good now.
     """
     sets: dict[tuple[str, str], list[SelectedSet]] = {}
     for (url, _), snapshot_set in policy.sets.items():
@@ -86,16 +86,17 @@ def _sets_to_verify(policy: AppliedPolicy) -> Iterator[SelectedSet]:
             sets.setdefault(key, []).append(selected)
     for url in policy.stores:
         for name in policy.status.collections:
-            if found := sets.get((url, name)):
-                yield from (each for each in found[:-1] if each.set.has_bad_verdict)
-                yield found[-1]
+            if same_collection := sets.get((url, name)):
+                *older, newest = same_collection
+                yield from (selected for selected in older if selected.set.has_bad_verdict)
+                yield newest
 
 
 def _verify_set(
     settings: Settings, job: JobContext, selected: SelectedSet, *, embedded: bool
 ) -> VerificationResult:
     now, server = job.client.server_time, job.client.server.version
-    notes: tuple[str, ...] = ()
+    changed_settings: tuple[str, ...] = ()
     if reason := selected.set.missing_or_truncated_file:
         missed: tuple[str, ...] = (reason,)
     else:
@@ -103,15 +104,15 @@ def _verify_set(
         target = _on_scratch_servers(settings, job, files) if embedded else nullcontext(job)
         with target as scratch:
             server = scratch.client.server.version
-            missed, notes = _find_differences(settings, now, scratch, selected)
+            missed, changed_settings = _find_differences(settings, now, scratch, selected)
     return VerificationResult(
-        when=now, good=not missed, server=str(server), missed=missed, notes=notes
+        when=now, good=not missed, server=str(server), missed=missed, notes=changed_settings
     )
 
 
 @contextmanager
 def _on_scratch_servers(settings: Settings, job: JobContext, count: int) -> Iterator[JobContext]:
-    """Work on as many servers of this machine."""
+    """A job context for `count` temporary servers of this machine."""
     with (
         run_scratch_servers(settings.root, count, job.report_progress) as endpoints,
         RestClient(endpoints[0]) as client,
@@ -123,30 +124,26 @@ def _on_scratch_servers(settings: Settings, job: JobContext, count: int) -> Iter
 def _find_differences(
     settings: Settings, now: datetime, job: JobContext, selected: SelectedSet
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What is not as it was, and what is other for want of the server that it was on.
+    """The differences from the set, and settings that the server changed; in the second attempt.
 
-    What fails once may have met a bad moment. Raises QdrantctlError where nothing can be said of
-    the set: a server that refuses it may lack room, or another collection too many, or rights. So
-    the files themselves must show that nothing can be made of them.
+    A server may reject a snapshot for want of disk space, of permissions or of collections. So a
+    rejected set is bad only if its files show a fault. Else raises QdrantctlError.
     """
     with suppress(DamagedError, SnapshotRejected):
-        return _restore_and_compare(settings, now, job, selected)
+        return _try_restore(settings, now, job, selected)
     try:
-        return _restore_and_compare(settings, now, job, selected)
+        return _try_restore(settings, now, job, selected)
     except DamagedError as error:
         return (f"{error.what}: {error.why}",), ()
     except SnapshotRejected as error:
-        if not (fault := _archive_fault(job, selected)):
-            error.hint = (
-                f"{error.hint} Its files are what was taken, so what is known of the set stays "
-                "as it was."
-            ).strip()
+        if not (fault := _find_archive_fault(job, selected)):
+            error.hint += " Its files are what was taken, so the set keeps the result that it has."
             raise
         return (f"{error.what}: {error.why}", fault), ()
 
 
-def _archive_fault(job: JobContext, selected: SelectedSet) -> str:
-    """What is wrong with the first file of the set that is no sound archive; empty for none."""
+def _find_archive_fault(job: JobContext, selected: SelectedSet) -> str:
+    """The fault of the first file of the set that is no valid archive; empty if all are."""
     collection = selected.manifest.snapshot.collection
     for file in selected.manifest.snapshot.files:
         chunks = selected.store.read(selected.set.folder + node_file(file.peer))
@@ -155,42 +152,42 @@ def _archive_fault(job: JobContext, selected: SelectedSet) -> str:
     return ""
 
 
-def _restore_and_compare(
+def _try_restore(
     settings: Settings, now: datetime, job: JobContext, selected: SelectedSet
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Restore a set with this client and compare; the collection is deleted again.
+    """Restore a set to a temporary collection, compare it, and delete the collection.
 
-    Settings are told apart: the bytes are those that were taken, so it is the server that made
-    them other, by its version or its own configuration.
+    Returns differences of points, and of settings: these come from the version or the
+    configuration of the server, since the bytes are those that were taken.
     """
     name = f"{_scratch_prefix(settings)}{uuid4().hex[:12]}"
     planned = plan_restore_from_set(
         settings, job, selected, TargetOptions(name, lambda _: False, False), now
     )
-    with temporary_collection(name, job, _nodes(job)):
-        restored = carried_out(planned, job)
-        if restored.is_red:  # as where its disk is full
+    with temporary_collection(name, job, _list_nodes(job)):
+        restored = restore_and_compare(planned, job)
+        if restored.is_red:  # for example because its disk is full
             raise ClusterError(
-                f"{job.client.server.url}: the server says that what it restored is red",
-                hint="Look at the server's log; what is known of the set stays as it was.",
+                f"{job.client.server.url}: the server reports an error of the restored collection",
+                hint="See the server's log. The set keeps the result that it has.",
             )
-        missed = (*restored.points, *unlike_sample(selected.manifest, name, job.client))
-        return missed, restored.settings
+        samples = sample_differences(selected.manifest, name, job.client)
+        return (*restored.points, *samples), restored.settings
 
 
-def _nodes(job: JobContext) -> tuple[str, ...]:
+def _list_nodes(job: JobContext) -> tuple[str, ...]:
     return job.nodes if job.client.server.peers > 1 else ()
 
 
 def _remove_leftovers(settings: Settings, job: JobContext) -> None:
-    """What a crashed verification left behind, on this machine and in the cluster."""
+    """Remove leftovers of a crashed verification, on this machine and on the cluster."""
     remove_dead_scratch(settings.root)
     listed = job.client.request(Call(method="GET", path="/collections"))["collections"]
     for entry in listed:
         if entry["name"].startswith(_scratch_prefix(settings)):
-            drop_temporary_collection(entry["name"], job, _nodes(job))
+            drop_temporary_collection(entry["name"], job, _list_nodes(job))
 
 
 def _scratch_prefix(settings: Settings) -> str:
-    """How the collections begin that this owner makes: another one may be verifying, too."""
+    """Name prefix of this owner's temporary collections; other owners may verify too."""
     return f"{SCRATCH}{sha256(settings.owner.encode()).hexdigest()[:8]}-"

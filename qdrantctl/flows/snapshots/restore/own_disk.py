@@ -1,4 +1,4 @@
-"""A collection made of a snapshot on the server's own disk: no byte of it passes through here."""
+"""Restores a snapshot from the server's own disk, so that no byte passes through this process."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from qdrantctl.model.snapshots.snapshot import NodeSnapshotFile
 from qdrantctl.model.step import Call, collection_path
 
 DEFAULT_FOLDER = "snapshots"
-"""Where a server has its snapshots unless it is configured otherwise, below its working folder."""
+"""The default snapshot folder, relative to the working folder of the server."""
 WORKING_FOLDER = "/proc/self/cwd"
 NAMES_FOLDER_BEFORE = Version(1, 17, 0)
-"""Before, a server names its folder when it is asked for a file of a shard that is not there."""
+"""Earlier servers name their snapshot folder when they do not find a snapshot of a shard."""
 _FOLDER = re.compile(r'Snapshot "(.+)/[^/"]+/shards/\d+/[^/"]+" not found')
 
 
 def recover_from_own_disk(
     node: NodeClient, collection: str, file: NodeSnapshotFile, name: str, priority: str
 ) -> bool:
-    """Have a server make `name` of its own snapshot of `collection`. Raises ClusterError.
+    """Have a node create `name` from its own snapshot of `collection`. Raises ClusterError.
 
-    False where it does not find that very file, or takes none from its disk: then it has made
-    nothing, and the file can be sent. The server compares the checksum before it makes anything.
+    False if the node does not find this file or does not read its disk: then it has created
+    nothing, and the file can be uploaded. It compares the checksum before it creates anything.
     """
     if not file.checksum:
         return False
@@ -50,7 +50,7 @@ def recover_from_own_disk(
 
 
 def _snapshots_folder(node: NodeClient, collection: str) -> str:
-    """The server's folder of snapshots as the server itself finds it, or where it is by default."""
+    """The snapshot folder as a path that the server can open; the default one if it is not named."""
     folder = ""
     if node.server.version < NAMES_FOLDER_BEFORE:
         folder = _named_folder(node, collection) or _named_folder(node, ledger.LEDGER_COLLECTION)
@@ -59,7 +59,7 @@ def _snapshots_folder(node: NodeClient, collection: str) -> str:
 
 
 def _named_folder(node: NodeClient, collection: str) -> str:
-    """What the server names it; empty where it does not. A file of a new UUID is never there."""
+    """The folder that the server names, or an empty text. No file has the name of a new UUID."""
     try:
         shards = read_topology(node, collection)["local_shards"]
         if shards:

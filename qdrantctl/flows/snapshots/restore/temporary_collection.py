@@ -1,4 +1,4 @@
-"""A collection that stands only while a snapshot is tried, and goes with every file of its own."""
+"""A collection that exists only while a snapshot is tested. Its files are deleted with it."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ DELETE_TIMEOUT = 60.0
 
 @contextmanager
 def temporary_collection(name: str, job: JobContext, nodes: tuple[str, ...]) -> Iterator[None]:
-    """See that `name` is free, and is free again when the block ends. Raises ClusterError.
+    """Ensure that `name` is unused before and after the block. Raises ClusterError.
 
-    One that a killed process has left is dropped first.
+    A collection that a killed process left behind is dropped first.
     """
     if collection_exists(job.client, name):
         drop_temporary_collection(name, job, nodes)
     try:
         yield
     except BaseException:
-        with suppress(ClusterError):  # why it failed is what must be told
+        with suppress(ClusterError):  # the first error is the cause
             drop_temporary_collection(name, job, nodes)
         raise
     drop_temporary_collection(name, job, nodes)
 
 
 def drop_temporary_collection(name: str, job: JobContext, nodes: tuple[str, ...]) -> None:
-    """Delete its snapshots, then itself. Raises ClusterError.
+    """Delete the snapshots of a collection, then the collection. Raises ClusterError.
 
-    A server deletes no snapshot of a collection that is gone. So where an upload has made none, an
-    empty one stands for it until its file is deleted.
+    A server deletes no snapshot of a deleted collection. So if a failed upload created none, a
+    placeholder exists until its file is deleted.
     """
     clients = [job.client.for_node(url, timeout=DELETE_TIMEOUT) for url in nodes or ("",)]
     try:

@@ -1,7 +1,7 @@
-"""Proof, before points are destroyed, that a snapshot becomes a collection again.
+"""Proves that a snapshot can be restored, before points are destroyed.
 
-The snapshot is restored under a temporary name in the very way that a restore takes: from the
-servers' own disks, else sent by this client. What came of it is compared and dropped.
+The snapshot is restored to a temporary collection in the same way as by a restore: from the
+servers' own disks, else by an upload. The collection is compared and deleted.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ NOT_PROVEN = "A restore of it would fail in the same way."
 def take_proven_snapshot(
     step: Snapshot, progress: ChangeProgress, context: ExecutionContext
 ) -> None:
-    """The performer of `Snapshot`: take it, and prove that it can be restored.
+    """The performer of `Snapshot`: take a snapshot and prove that it can be restored.
 
-    Raises QdrantctlError; nothing was destroyed, and no file is left behind.
+    Raises QdrantctlError; then nothing was destroyed, and the snapshot is deleted.
     """
     take_safety_snapshot(step, progress, context)
     if taken := progress.snapshot:
@@ -47,10 +47,9 @@ def prove_restorable(
     *,
     may_differ: bool = False,
 ) -> None:
-    """Restore under a temporary name, compare, and drop that again. Raises QdrantctlError.
+    """Restore to a temporary collection, compare and delete it. Raises QdrantctlError.
 
-    `may_differ` says that the operator wants the snapshot also if its points are not what they
-    were.
+    With `may_differ` differences of points are accepted.
     """
     job.report_progress(f"collection/{step.name}: proving that the snapshot can be restored")
     name = f"{SCRATCH}way-back-{sha256(step.name.encode()).hexdigest()[:12]}"
@@ -59,7 +58,7 @@ def prove_restorable(
         with temporary_collection(name, job, step.nodes):
             missed = upload_and_verify(trial, record, job, source)
             if missed and not may_differ:
-                raise ClusterError("it is not what it was", why=", ".join(missed))
+                raise ClusterError("the points differ", why=", ".join(missed))
     except LeaseError:
         raise
     except QdrantctlError as error:
@@ -76,7 +75,7 @@ def prove_restorable(
 def forget_snapshot_on_error(
     progress: ChangeProgress, job: JobContext, nodes: tuple[str, ...]
 ) -> Iterator[None]:
-    """Delete the safety snapshot where the block fails: it is of what still stands."""
+    """Delete the safety snapshot if the block fails: its collection still exists."""
     try:
         yield
     except QdrantctlError:
