@@ -49,6 +49,7 @@ class RestoreArgs(ServerArgs, OutputArgs, LeaseArgs):
     name: str | None
     allow_replace: tuple[str, ...]
     with_aliases: bool
+    ignore_verdict: bool
     nodes: tuple[str, ...]
     auto_approve: bool
     wait_timeout: float | None
@@ -62,6 +63,8 @@ class RestoreArgs(ServerArgs, OutputArgs, LeaseArgs):
             require_terminal("Look at `qdrantctl snapshots list` first.")
         if self.at and not self.source:
             raise UsageError("--at needs --from DESTINATION")
+        if self.ignore_verdict and not self.source:
+            raise UsageError("--ignore-verdict needs --from DESTINATION")
         check_patterns({"--allow-replace": self.allow_replace})
 
     def options(self) -> RestoreOptions:
@@ -82,6 +85,7 @@ class RestoreArgs(ServerArgs, OutputArgs, LeaseArgs):
             name=self.name,
             consents=consents({("replace", "--allow-replace"): self.allow_replace}),
             with_aliases=self.with_aliases,
+            ignore_verdict=self.ignore_verdict,
             auto_approve=self.auto_approve,
             lease_timeout=self.lease_timeout,
             wait_timeout=self.wait_timeout,
@@ -119,6 +123,8 @@ class RestoreArgs(ServerArgs, OutputArgs, LeaseArgs):
         help="Restore a set that a policy stored at DESTINATION; needs no project.")  # fmt: skip
 @option("--at", metavar="TIME",
         help="With --from: restore the last set that is not later than TIME.")  # fmt: skip
+@option("--ignore-verdict", is_flag=True,
+        help="With --from: restore a set also if its verification failed.")  # fmt: skip
 @option("--as", "name", metavar="NAME",
         help="Call the new collection NAME, instead of OLD-restored-TIME.")  # fmt: skip
 @option("--with-aliases", is_flag=True,

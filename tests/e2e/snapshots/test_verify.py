@@ -17,7 +17,7 @@ from qdrantctl.adapters.qdrant.client import RestClient
 from qdrantctl.flows.cluster import indexing
 from tests.e2e.snapshots.test_restore_set import back
 from tests.support.project import asked
-from tests.support.proxy import proxied
+from tests.support.proxy import proxied, refuse_own_disk
 from tests.support.snapshot_policies import PRODUCTS, policy, sets
 from tests.support.snapshots import names
 
@@ -136,7 +136,7 @@ def test_a_file_that_cannot_be_read_just_now_says_nothing_of_a_set(node, shop, k
 
     def fault(_, head):
         asks = head.startswith(b"GET") and b".snapshot HTTP" in head
-        return b"HTTP/1.1 500 Bad\r\ncontent-length: 0\r\n\r\n" if asks else None
+        return b"HTTP/1.1 500 Bad\r\ncontent-length: 0\r\n\r\n" if asks else refuse_own_disk(head)
 
     with proxied(node.http_port, fault) as proxy:
         told = shop.run(proxy.url, "snapshots", "verify", "--format", "json")
