@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 CHANGES = 2
 GATES = frozenset({"QC214", "QC240"})
-"""Rules of --fail-on-loosening and --fail-on-widening: who gives one of them wants its code."""
+"""Rules of --fail-on-loosening and --fail-on-widening: they are broken only where one is given."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +26,7 @@ class PlanArgs(PlanningArgs):
     """The arguments of `plan`."""
 
     detailed_exitcode: bool
+    fail_on_blocked: bool
     out: Path | None
     offline: bool
     base: str | None
@@ -62,6 +63,9 @@ class PlanArgs(PlanningArgs):
 )
 @option("--detailed-exitcode", is_flag=True,
         help="Exit with 2 if there are changes, 3 if they are blocked.")  # fmt: skip
+@option("--fail-on-blocked", is_flag=True,
+        help="Exit with 3 if apply would be blocked, whether or not there are changes "
+             "otherwise.")  # fmt: skip
 @option("--out", type=FILE, metavar="FILE",
         help="Save the plan to FILE, for `qdrantctl apply FILE`.")  # fmt: skip
 @option("--offline", is_flag=True,
@@ -85,8 +89,7 @@ def command(args: PlanArgs) -> int:
     print_document("plan", plan, args)
     if args.out:
         _save(plan, args.out, args)
-    gated = any(violation.rule in GATES for violation in plan.blocking)
-    return BLOCKED if gated and not args.offline else _exit_code(plan, args)
+    return _exit_code(plan, args)
 
 
 def _plan_live(args: PlanArgs, progress: Progress) -> Plan:
@@ -133,11 +136,9 @@ def _save(plan: Plan, path: Path, args: PlanArgs) -> None:
 
 
 def _exit_code(plan: Plan, args: PlanArgs) -> int:
-    """The exit code of a plan, which is the same in every format."""
-    if plan.summary.refused:
+    """The exit code of a plan: the same in every format, with a server and without one."""
+    gated = any(violation.rule in GATES for violation in plan.blocking)
+    strict = args.fail_on_blocked or args.detailed_exitcode
+    if plan.summary.refused or gated or (strict and plan.is_blocked):
         return BLOCKED
-    if not args.detailed_exitcode:
-        return 0
-    if plan.blocking:
-        return BLOCKED
-    return CHANGES if plan.summary.changes else 0
+    return CHANGES if args.detailed_exitcode and plan.summary.changes else 0

@@ -145,10 +145,14 @@ class Plan(BaseModel):
         return tuple(v for v in self.violations if v.severity is Severity.ERROR)
 
     @property
+    def is_blocked(self) -> bool:
+        """Whether apply would be blocked: by a rule, or by a change that cannot be made."""
+        return bool(self.blocking or self.summary.refused)
+
+    @property
     def is_applicable(self) -> bool:
         """Whether apply may carry it out."""
-        blocked = self.blocking or self.summary.refused
-        return self.offline is ABSENT and not blocked
+        return self.offline is ABSENT and not self.is_blocked
 
     @classmethod
     def parse(cls, document: Any) -> Plan:
