@@ -24,6 +24,7 @@ COMMANDS = {
     "validate": "Check the manifests, without a server.",
     "plan": "Show what apply would change on the cluster.",
     "apply": "Carry out what plan shows, and verify that the server took it.",
+    "destroy": "Delete resources by name, though manifests state them.",
     "show": "Show a resource, last applied and live, or a saved plan.",
     "history": "Show who applied what, when, and from which commit.",
     "drift": "Report what changed on the cluster since it was applied.",

@@ -6,14 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qdrantctl.cli.command import define_command, option
+from qdrantctl.cli.command import PLANNING, define_command, option
 from qdrantctl.cli.options import FILE, max_bytes_option, output_options
 from qdrantctl.cli.output import print_document, render
-from qdrantctl.cli.plan_options import PlanningArgs, planning_options
+from qdrantctl.cli.plan_options import (
+    PlanningArgs,
+    check_patterns,
+    destroying,
+    planning_options,
+)
 from qdrantctl.cli.progress import Progress
 from qdrantctl.cli.terminal import BLOCKED, notify
 
 if TYPE_CHECKING:
+    from qdrantctl.flows.planning.plan import PlanOptions
     from qdrantctl.model.plan import Plan
 
 CHANGES = 2
@@ -27,6 +33,7 @@ class PlanArgs(PlanningArgs):
 
     detailed_exitcode: bool
     fail_on_blocked: bool
+    destroy: tuple[str, ...]
     out: Path | None
     offline: bool
     base: str | None
@@ -36,6 +43,12 @@ class PlanArgs(PlanningArgs):
         super().check()
         from qdrantctl.model.errors import UsageError
 
+        check_patterns({"--destroy": self.destroy})
+        if self.destroy and self.target:
+            raise UsageError(
+                "--destroy plans nothing else, so it does not go with --target",
+                hint="Leave out --target.",
+            )
         if self.base and not self.offline:
             raise UsageError("--base names the state that --offline compares with")
         for flag, value in (("--url", self.url), ("--out", self.out)):
@@ -45,6 +58,10 @@ class PlanArgs(PlanningArgs):
                     "applied",
                     hint="Save the output with > FILE.",
                 )
+
+    def planning(self) -> PlanOptions:
+        """The options as the flows take them."""
+        return destroying(super().planning(), self.destroy)
 
 
 @define_command(
@@ -66,6 +83,8 @@ class PlanArgs(PlanningArgs):
 @option("--fail-on-blocked", is_flag=True,
         help="Exit with 3 if apply would be blocked, whether or not there are changes "
              "otherwise.")  # fmt: skip
+@option("--destroy", group=PLANNING, multiple=True, metavar="ADDRESS",
+        help="Plan what `qdrantctl destroy ADDRESS` does, and nothing else.")  # fmt: skip
 @option("--out", type=FILE, metavar="FILE",
         help="Save the plan to FILE, for `qdrantctl apply FILE`.")  # fmt: skip
 @option("--offline", is_flag=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from operator import not_
 from typing import Any, Self
 
 from pydantic import MISSING, BaseModel, ConfigDict, Field
@@ -57,6 +58,11 @@ class RecordedOptions(BaseModel):
         default=(), description="Addresses or globs that were selected; empty for everything."
     )
     exclude: tuple[str, ...] = Field(default=(), description="Addresses or globs left out.")
+    destroy: tuple[str, ...] = Field(
+        default=(),
+        exclude_if=not_,
+        description="Addresses or globs that are destroyed by name; left out where there are none.",
+    )
     revert_drift: tuple[str, ...] = Field(
         default=(), description="Addresses or globs whose drift is reverted in any case."
     )

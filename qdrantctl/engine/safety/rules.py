@@ -81,7 +81,9 @@ def check_protection(inputs: SafetyInput) -> Iterator[Problem]:
         stated = context.desired.get(change.parsed_address) or context.recorded.get(
             change.parsed_address
         )
-        if change.destroys and stated and stated.lifecycle.protect:
+        manifest = inputs.destroyed.get(change.parsed_address)
+        protected = any(place and place.lifecycle.protect for place in (stated, manifest))
+        if change.destroys and protected:
             yield Problem(
                 Violation(
                     rule="QC201",
@@ -213,7 +215,7 @@ def check_mass_deletion(inputs: SafetyInput) -> Iterator[Problem]:
     managed = len(inputs.context.recorded)
     if not deleted or inputs.partial or (inputs.max_deletes or 0) >= deleted:
         return
-    empty = not inputs.context.desired
+    empty = not inputs.context.desired and not inputs.destroyed
     if empty or (managed >= MANY and deleted > SHARE * managed):
         why = "no manifest states anything" if empty else f"{deleted} of {managed} resources"
         plural = "s" * (deleted > 1)

@@ -100,7 +100,8 @@ class ApplyRecords:
         change, planned = progress.change, self.planned
         if not change.steps and change.action in _BY_RECORD:
             # Nothing of it is on the server: what is recorded is all there is.
-            progress.live = planned.desired.inventory.get(change.parsed_address)
+            if change.action is not Action.DELETE:
+                progress.live = planned.desired.inventory.get(change.parsed_address)
             return
         expected = Expected(
             planned.desired.inventory,

@@ -14,7 +14,7 @@ from qdrantctl.adapters.tokens.signer import signing_problem
 from qdrantctl.engine.planning.inputs import PlanInput
 from qdrantctl.engine.planning.planner import plan_changes, unmanaged_addresses
 from qdrantctl.engine.planning.safety_snapshot import SKIP
-from qdrantctl.engine.planning.selection import Selection
+from qdrantctl.engine.planning.selection import Selection, select_destroyed
 from qdrantctl.engine.safety.context import SafetyInput
 from qdrantctl.engine.safety.rules import check_safety, needs_details
 from qdrantctl.engine.snapshots.policy_status import finding_violations
@@ -31,6 +31,7 @@ from qdrantctl.model.client import NodeClient
 from qdrantctl.model.consent import Consent, matches_glob
 from qdrantctl.model.kind import Context
 from qdrantctl.model.plan import Plan, PlannedServer, RecordedOptions
+from qdrantctl.model.resource import Inventory
 from qdrantctl.model.server import Server
 from qdrantctl.model.snapshots.snapshot import find_unfinished_restore
 from qdrantctl.model.step import Call, Step, list_calls
@@ -148,6 +149,7 @@ def recorded_options(settings: Settings, options: PlanOptions) -> RecordedOption
     return RecordedOptions(
         target=options.selection.targets,
         exclude=options.selection.excludes,
+        destroy=options.selection.destroy,
         revert_drift=options.revert_drift,
         no_snapshot=options.no_snapshot,
         removed=tuple(map(str, sorted(settings.removed))),
@@ -193,6 +195,7 @@ def compute_changes(
                 )
             )
         },
+        destroyed=Inventory(r for a, r in desired_state.inventory.items() if a in question.destroy),
         max_deletes=options.max_deletes,
         fail_on_loosening=options.fail_on_loosening,
         fail_on_widening=options.fail_on_widening,
@@ -209,7 +212,7 @@ def _plan_input(
     server: Server,
     today: date,
 ) -> PlanInput:
-    return PlanInput(
+    states = PlanInput(
         owner=settings.owner,
         server=replace(server, unsigned=cluster_state.unsigned),
         today=today,
@@ -226,6 +229,11 @@ def _plan_input(
         no_snapshot=_snapshot_waivers(settings, options),
         nodes=settings.nodes,
     )
+    destroyed = select_destroyed(
+        options.selection.destroy, states.recorded, cluster_state.live, BY_NAME
+    )
+    remaining = (r for address, r in states.desired.items() if address not in destroyed)
+    return replace(states, desired=Inventory(remaining), destroy=destroyed)
 
 
 def _snapshot_waivers(settings: Settings, options: PlanOptions) -> Callable[[Address], bool]:

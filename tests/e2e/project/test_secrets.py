@@ -61,6 +61,7 @@ WORDS: dict[str, list[list[str]]] = {
     "validate": [[]],
     "plan": [[], ["--out", "plan.json"], ["--target", "collection/products"]],
     "apply": [["--auto-approve", "--receipt", "receipt.json"], ["plan.json"]],
+    "destroy": [["snapshot_policy/*", "--auto-approve", "--receipt", "destroyed.json"]],
     "show": [["collection/products"], ["plan.json"]],
     "history": [[]],
     "import": [["--all", "--out", "-"], ["--update", "collection/products"]],
