@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from qdrantctl.cli.command import CONSENT, OUTPUT, SERVER, Args, Decorator, add_options, option
+from qdrantctl.cli.command import (
+    BEFORE_COMMAND,
+    CONSENT,
+    FOLDER,
+    OUTPUT,
+    SERVER,
+    Args,
+    Decorator,
+    add_options,
+    option,
+)
 from qdrantctl.cli.output import DEFAULT_FORMAT, formats_of
 from qdrantctl.render.shared.style import PLAIN
 
@@ -91,13 +101,13 @@ class LeaseArgs(Args):
 
 
 directory_options = add_options(
-    option("-C", "--directory", group=SERVER, default=".", metavar="DIR",
-           type=click.Path(file_okay=False, exists=True, path_type=Path),
+    option(*BEFORE_COMMAND["directory"], group=SERVER, default=".", metavar="DIR", type=FOLDER,
            help="Run as if started in DIR."),
 )  # fmt: skip
 environment_options = add_options(
-    option("-e", "--env", "environment", group=SERVER, envvar="QDRANTCTL_ENV", show_envvar=True,
-           metavar="NAME", help="Use the environment NAME of the project file."),
+    option(*BEFORE_COMMAND["environment"], "environment", group=SERVER,
+           envvar="QDRANTCTL_ENV", show_envvar=True, metavar="NAME",
+           help="Use the environment NAME of the project file."),
     directory_options,
 )  # fmt: skip
 server_options = add_options(

@@ -42,6 +42,7 @@ RULES: dict[str, str] = {
     "QC061": "lifecycle.replace must be a way of replacing that is supported",
     "QC070": "An address of a server must be a URL that can be used, and safe for a key",
     "QC071": "The project file must not contain a secret",
+    "QC072": "An environment that is named must be one of the project's",
     "QC073": "Names of projects and environments must be plain words",
     "QC074": "Consents and removals must name a resource or a glob of them",
     "QC075": "Files that the project file names must exist, and not extend each other in a circle",

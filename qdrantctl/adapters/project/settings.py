@@ -259,8 +259,12 @@ def _load_project(directory: Path) -> ProjectFiles:
 
 
 def choose_environment(chain: ProjectFiles, stated: str | None, *, need_server: bool) -> str:
-    """The environment that is meant: the one stated, or the only one. Raises UsageError."""
+    """The environment that is meant: the one stated, the default, or the only one.
+
+    Raises UsageError.
+    """
     known = chain.environment_names
+    stated = chain.default_environment if stated is None else stated
     if stated is not None:
         if stated in known:
             return stated
@@ -282,7 +286,8 @@ def choose_environment(chain: ProjectFiles, stated: str | None, *, need_server: 
     raise UsageError(
         "which environment is meant?",
         why=f"The project file knows {', '.join(known)}.",
-        hint="Say it with -e NAME, or set QDRANTCTL_ENV.",
+        hint="Say it with -e NAME, set QDRANTCTL_ENV, or state default_environment in the project "
+        "file.",
     )
 
 
