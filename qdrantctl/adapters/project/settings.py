@@ -43,6 +43,8 @@ class Settings:
     """Folder of the project file, else the working directory; absolute."""
     project: str = NONE
     environment: str = NONE
+    environments: tuple[str, ...] = ()
+    """Every environment of the project."""
     previous_owners: frozenset[str] = frozenset()
     """Owners whose records count as ours: `store/prod`."""
     manifests: tuple[str, ...] = ()
@@ -137,6 +139,7 @@ def resolve_settings(
         root=root,
         project=chain.project.metadata.name,
         environment=name,
+        environments=chain.environment_names,
         previous_owners=frozenset(f"{old}/{name}" for old in chain.project.metadata.previous_names),
         manifests=_named_files(directory, files, root)
         if files
