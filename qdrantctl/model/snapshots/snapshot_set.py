@@ -1,7 +1,7 @@
-"""A set: the snapshot of a collection that a policy has put somewhere, and where its files are.
+"""Snapshot sets: the snapshots of collections that a policy stored at a destination.
 
 A set is a folder `PROJECT/ENVIRONMENT/POLICY/COLLECTION/ID/` below the destination. Its files
-define its state: the manifest, `set.json`, is written last, so that with it the set is complete.
+define its state: the manifest, `set.json`, is written last and marks the set as complete.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from qdrantctl.model.field_rule import Json
 from qdrantctl.model.snapshots.snapshot import SnapshotRecord
 
 BEGUN_FILE = "begun.json"
-"""The manifest of a set of which the servers hold files that are still to be copied, or to be
-removed: at once, or by `server_copy: keep` together with the set."""
+"""The manifest of a set whose files are still on the servers: not copied yet, to be removed next,
+or kept as long as the set (`server_copy: keep`)."""
 MANIFEST_FILE = "set.json"
 VERIFIED_FILE = "verified.json"
 PRUNED_FILE = "pruned.json"
@@ -29,16 +29,16 @@ _STORE_CHARACTERS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 
 class SampleQuery(BaseModel):
-    """What a query by the vector of a point returned among the points of the sample."""
+    """The result of a query by the vector of a point, among the points of the sample."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    point: str = Field(description="Whose vector was looked for: its id as JSON.")
+    point: str = Field(description="The point whose vector was queried: its id as JSON.")
     scores: Mapping[str, float] = Field(description="Scores by ids as JSON.")
 
 
 class SetManifest(BaseModel):
-    """What is known of a set: all that a restore needs and no snapshot holds."""
+    """The manifest of a set: the data that a restore needs and snapshots do not contain."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -47,15 +47,15 @@ class SetManifest(BaseModel):
     policy: str = Field(description="Name of the policy.")
     id: str = Field(description="Name of the set among those of its collection.")
     scheduled: AwareDatetime = Field(description="The time for which it was taken.")
-    taken: AwareDatetime = Field(description="When it was begun, by the server's clock.")
+    taken: AwareDatetime = Field(description="When it was started, by the server's clock.")
     snapshot: SnapshotRecord = Field(
-        description="The files, with settings, aliases, points of shards and what was applied."
+        description="The files, with settings, aliases, points per shard and last-applied state."
     )
     sample: Mapping[str, str] = Field(
         default_factory=dict, description="Digests of some points, by their ids as JSON."
     )
     queries: Mapping[str, SampleQuery] = Field(
-        default_factory=dict, description="What queries found, by the name of the vector."
+        default_factory=dict, description="Results of queries, by the name of the vector."
     )
 
     @property
@@ -65,7 +65,7 @@ class SetManifest(BaseModel):
 
     @property
     def folder(self) -> str:
-        """Where its files are, below the destination; ends with `/`."""
+        """The folder of its files below the destination; ends with `/`."""
         return f"{set_folder(self.owner, self.policy, self.snapshot.collection)}{self.id}/"
 
 
@@ -74,10 +74,10 @@ class VerificationResult(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    when: AwareDatetime = Field(description="When it was tried.")
-    good: bool = Field(description="Whether all was as it had been.")
+    when: AwareDatetime = Field(description="When it was verified.")
+    good: bool = Field(description="Whether the restored collection was the same.")
     server: str = Field(description="Version of the server on which it was restored.")
-    missed: tuple[str, ...] = Field(default=(), description="What was not as it had been.")
+    missed: tuple[str, ...] = Field(default=(), description="What was not the same.")
 
 
 State = Literal["complete", "unfinished", "bad", "leaving", "orphan"]
@@ -85,12 +85,12 @@ State = Literal["complete", "unfinished", "bad", "leaving", "orphan"]
 
 @dataclass(frozen=True, slots=True)
 class SetInfo:
-    """What schedules, retention and restores look at; a set that will be taken has one, too."""
+    """The facts of a set that schedules, retention and restores need; also of a planned set."""
 
     folder: str
     state: State
     collection: str = ""
-    """Empty, as all that follows, where no manifest can be read."""
+    """This and the following fields are empty if no manifest can be read."""
     id: str = ""
     owner: str = ""
     scheduled: datetime | None = None
@@ -98,7 +98,7 @@ class SetInfo:
     has_manifest: bool = False
     has_points: bool = False
     has_server_files: bool = False
-    """Whether it is written down that the servers hold files to be copied or removed."""
+    """Whether `begun.json` exists: the servers hold files that are to be copied or removed."""
     verified: VerificationResult | None = None
     damage: str = ""
     """Why it is bad."""
@@ -108,27 +108,26 @@ class SetInfo:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotSet:
-    """The files in one folder of a destination, and what they say."""
+    """A set at a destination: the files of its folder, and its manifests."""
 
     destination: str
     folder: str
     files: Mapping[str, int]
-    """Sizes by name, the manifest and the like included."""
+    """Sizes in bytes by name, including the manifest and marker files."""
     manifest: SetManifest | None = None
     begun_manifest: SetManifest | None = None
-    """What was written down before the first file was copied; gone once the servers' own copies
-    are removed."""
+    """The manifest written before the first file is copied; removed with the server copies."""
     verified: VerificationResult | None = None
     kept_by: tuple[str, ...] = ()
     """The rules of retention that keep it."""
 
     @property
     def state(self) -> State:
-        """What the next run, retention and restores make of it.
+        """The state for the next run, retention and restores.
 
         `complete` counts, `unfinished` may be finished by the next run, `leaving` is being
-        removed, `bad` has missing or truncated files or failed its verification, and of an
-        `orphan` no manifest can be read.
+        removed, `bad` has missing or truncated files or failed its verification, and an `orphan`
+        has no readable manifest.
         """
         if PRUNED_FILE in self.files:
             return "leaving"
@@ -138,25 +137,23 @@ class SnapshotSet:
 
     @property
     def any_manifest(self) -> SetManifest | None:
-        """The manifest, or that of a set that was only begun."""
+        """The manifest, or that of an unfinished set."""
         return self.manifest or self.begun_manifest
 
     @property
     def missing_or_truncated_file(self) -> str:
-        """A sentence about the first file that is not as it was written; empty if all are."""
+        """A sentence about the first missing or truncated file; empty if there is none."""
         for file in self.manifest.snapshot.files if self.manifest else ():
             size = self.files.get(node_file(file.peer))
             if size is None:
                 return f"The file of node {file.peer} is missing."
             if size != file.size:
-                return (
-                    f"The file of node {file.peer} has {size:,} bytes, {file.size:,} were written."
-                )
+                return f"The file of node {file.peer} has {size:,} bytes instead of {file.size:,}."
         return ""
 
     @property
     def damage(self) -> str:
-        """Why no collection can be made of it; empty as far as is known."""
+        """Why it cannot be restored; empty if no damage is known."""
         if reason := self.missing_or_truncated_file:
             return reason
         if self.verified and not self.verified.good:
@@ -170,9 +167,9 @@ class SnapshotSet:
 
     @property
     def info(self) -> SetInfo:
-        """The set without its files."""
+        """The facts of the set without its files."""
         manifest = self.any_manifest
-        about = SetInfo(
+        info = SetInfo(
             folder=self.folder,
             state=self.state,
             has_manifest=self.manifest is not None,
@@ -182,9 +179,9 @@ class SnapshotSet:
             kept_by=self.kept_by,
         )
         if manifest is None:
-            return about
+            return info
         return replace(
-            about,
+            info,
             collection=manifest.snapshot.collection,
             id=manifest.id,
             owner=manifest.owner,
@@ -219,9 +216,9 @@ def node_file(peer: str) -> str:
 
 
 def set_folder(owner: str, policy: str = "", collection: str = "") -> str:
-    """Where the sets of an owner, of its policy or of one collection are; ends with `/`."""
-    words = [*owner.split("/"), *(word for word in (policy, collection) if word)]
-    return "".join(f"{_portable_name(word)}/" for word in words)
+    """The folder of an owner's sets, of those of a policy or a collection; ends with `/`."""
+    names = [*owner.split("/"), *(name for name in (policy, collection) if name)]
+    return "".join(f"{_portable_name(name)}/" for name in names)
 
 
 def _portable_name(word: str) -> str:
@@ -236,8 +233,8 @@ def group_by_folder(names: Iterable[tuple[str, int]]) -> dict[str, dict[str, int
     """Sizes by folder and file name."""
     folders: dict[str, dict[str, int]] = {}
     for name, size in names:
-        above, _, last = name.rpartition("/")
-        folders.setdefault(f"{above}/", {})[last] = size
+        folder, _, file_name = name.rpartition("/")
+        folders.setdefault(f"{folder}/", {})[file_name] = size
     return folders
 
 

@@ -1,4 +1,4 @@
-"""Sets at destinations as lines."""
+"""A table of snapshot sets."""
 
 from __future__ import annotations
 
@@ -12,31 +12,40 @@ _SET_HEAD = ("set", "owner", "taken", "age", "bytes", "state", "kept by", "verif
 
 
 def set_table(sets: Iterable[SnapshotSet], now: datetime) -> Iterator[str]:
-    """A line for each set, its columns under each other, and the sum."""
-    found = list(sets)
-    rows = [_SET_HEAD, *(_set_row(each, now) for each in found)]
+    """A line for each set with aligned columns, and a line with the totals."""
+    all_sets = list(sets)
+    size = sum(snapshot_set.size for snapshot_set in all_sets)
+    rows = [_SET_HEAD, *(_set_row(snapshot_set, now) for snapshot_set in all_sets)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_SET_HEAD))]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         yield "  ".join(cells).rstrip()
-    yield f"{len(found)} set{'s' * (len(found) != 1)}, {sum(s.size for s in found):,} bytes"
+    yield f"{len(all_sets)} set{'s' * (len(all_sets) != 1)}, {size:,} bytes"
 
 
 def _set_row(snapshot_set: SnapshotSet, now: datetime) -> tuple[str, ...]:
-    about, tried = snapshot_set.any_manifest, snapshot_set.verified
-    whole = snapshot_set.state == "complete"
+    manifest = snapshot_set.any_manifest
+    is_complete = snapshot_set.state == "complete"
     return (
-        escape_line(f"{about.address}@{about.id}" if whole and about
+        escape_line(f"{manifest.address}@{manifest.id}" if is_complete and manifest
               else snapshot_set.folder),
-        escape_line(about.owner) if about else "",
-        f"{about.taken:%Y-%m-%d %H:%M}" if about else "",
-        format_age(now - about.taken) if about else "",
+        escape_line(manifest.owner) if manifest else "",
+        f"{manifest.taken:%Y-%m-%d %H:%M}" if manifest else "",
+        format_age(now - manifest.taken) if manifest else "",
         f"{snapshot_set.size:,}",
         snapshot_set.state,
         escape_line(", ".join(snapshot_set.kept_by)),
-        (f"{tried.when:%Y-%m-%d}" if tried.good else "failed") if tried else "",
+        _verification_cell(snapshot_set),
         escape_line(snapshot_set.destination),
     )  # fmt: skip
+
+
+def _verification_cell(snapshot_set: SnapshotSet) -> str:
+    """The date of a good verification; empty for a set that was not verified."""
+    verification = snapshot_set.verified
+    if not verification:
+        return ""
+    return f"{verification.when:%Y-%m-%d}" if verification.good else "failed"
 
 
 def format_age(length: timedelta) -> str:
