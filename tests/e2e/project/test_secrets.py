@@ -63,7 +63,7 @@ WORDS: dict[str, list[list[str]]] = {
     "apply": [["--auto-approve", "--receipt", "receipt.json"], ["plan.json"]],
     "destroy": [["snapshot_policy/*", "--auto-approve", "--receipt", "destroyed.json"]],
     "show": [["collection/products"], ["plan.json"]],
-    "history": [[]],
+    "history": [[], ["--diff"]],
     "import": [["--all", "--out", "-"], ["--update", "collection/products"]],
     "drift": [[], ["--unmanaged", "--baseline", "baseline.json", "--update-baseline"]],
     "audit": [["--prove-writes", "--grpc-port", "1"], ["--read-only-key-env", "CLUSTER_KEY"]],
