@@ -16,9 +16,7 @@ class AppliedField(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     path: tuple[str | int, ...] = Field(description="Its path in the spec.")
-    before: Any = Field(
-        default=ABSENT, description="Live value before; left out if none."
-    )
+    before: Any = Field(default=ABSENT, description="Live value before; left out if none.")
     after: Any = Field(default=ABSENT, description="Value that was applied; left out if none.")
 
 
