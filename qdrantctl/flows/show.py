@@ -71,7 +71,7 @@ def read_history(
 def _entry_events(
     where: Address, entry: Mapping[str, Json], *, diff: bool = False
 ) -> Iterator[HistoryEntry]:
-    for line in reversed(entry.get("history") or ()):  # one second may hold several
+    for line in entry.get("history") or ():
         snapshot, owner = str(line.get("snapshot", "")), str(entry["owner"])
         environment = owner.partition("/")[2]
         yield HistoryEntry(

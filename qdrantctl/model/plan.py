@@ -83,10 +83,16 @@ class PlanSummary(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     create: int = Field(default=0, description="Resources that are created.")
-    update: int = Field(default=0, description="Resources that are changed in place.")
+    update: int = Field(
+        default=0,
+        description="Resources that are changed in place, those that are adopted included.",
+    )
     replace: int = Field(default=0, description="Resources that are deleted and recreated.")
     delete: int = Field(default=0, description="Resources that are deleted.")
-    adopt: int = Field(default=0, description="Live resources that are adopted.")
+    adopt: int = Field(
+        default=0,
+        description="Live resources that are adopted as they are; only the ledger is written.",
+    )
     forget: int = Field(default=0, description="Resources that are no longer managed.")
     noop: int = Field(default=0, description="Resources in their desired state.")
     refused: int = Field(default=0, description="Resources whose change is not possible.")
@@ -147,7 +153,10 @@ class Plan(BaseModel):
     @property
     def summary(self) -> PlanSummary:
         """The number of changes of each action."""
-        counted = Counter(change.action for change in self.changes)
+        by_action = self.format_version == "1.0"  # so that such a plan keeps its digest
+        counted = Counter(
+            change.action if by_action else change.counted_as for change in self.changes
+        )
         return PlanSummary(**{str(action): counted.get(action, 0) for action in Action})
 
     @property
