@@ -54,6 +54,10 @@ class ServerArgs(EnvironmentArgs):
         """The settings that the options name, of `environment` if they name none."""
         return self._resolve(("-",), environment, need_server=need_server)
 
+    def project_manifests(self) -> Settings:
+        """The settings with the manifests of the project, without a server. Raises UsageError."""
+        return self._resolve((), None, need_server=False)
+
     def _resolve(
         self, files: tuple[str, ...], environment: str | None, *, need_server: bool
     ) -> Settings:

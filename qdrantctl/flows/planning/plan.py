@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from qdrantctl import __version__
 from qdrantctl.adapters.qdrant import key_registry as registry
 from qdrantctl.adapters.qdrant import ledger
-from qdrantctl.adapters.tokens.signer import signing_problem
+from qdrantctl.adapters.tokens.signer import token_support_problem
 from qdrantctl.engine.planning.inputs import PlanInput
 from qdrantctl.engine.planning.planner import plan_changes, unmanaged_addresses
 from qdrantctl.engine.planning.safety_snapshot import SKIP
@@ -111,8 +111,8 @@ def make_plan_for(
             inventory=merge_unselected(desired_state.inventory, cluster_state.remembered),
         )
     if any(BY_NAME[address.kind].needs_signing_key for address in desired_state.inventory):
-        progress("testing whether tokens can be signed")
-        cluster_state = replace(cluster_state, unsigned=signing_problem(settings.endpoint))
+        progress("testing whether the server accepts tokens")
+        cluster_state = replace(cluster_state, unsigned=token_support_problem(settings.endpoint))
     changes, safety_input = compute_changes(
         settings, options, desired_state, cluster_state, client.server, today
     )
