@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote, urlencode
 
 from qdrantctl.adapters.qdrant.http import ConnectionFailed, HttpResponse, ResponseLost
+from qdrantctl.model.address import is_path_segment
 from qdrantctl.model.errors import FORBIDDEN, ClusterError, QdrantctlError
 from qdrantctl.model.field_rule import Json
+from qdrantctl.model.secret_spelling import hide_secret
 from qdrantctl.model.step import Call
 
 READ_TRIES = 4
@@ -92,10 +94,9 @@ class AnswerReader:
         return self.error(what, why=why, hint=hint, status=status, maybe=maybe)
 
     def _quoted(self, message: bytes) -> str:
-        """The server's message, shortened, on one line, without the API key."""
+        """The server's message, shortened, on one line, without the API key in any spelling."""
         text = _NOISE.sub("", " ".join(message.decode("utf-8", "replace").split()))
-        if self.api_key:
-            text = text.replace(self.api_key, "…")
+        text = hide_secret(text, self.api_key, "…")
         text = "".join(char if char.isprintable() else "?" for char in text)
         return text if len(text) <= MAX_QUOTED else text[:MAX_QUOTED] + "…"
 
@@ -119,15 +120,12 @@ def request_target(call: Call) -> str:
 
 
 def _refuse_dots(path: str) -> None:
-    """The last guard: a request for a collection named `.` or `..` wipes Qdrant's storage.
-
-    Names are checked on input; this check covers every request.
-    """
+    """The last guard against names of dots alone: they are checked on input, and here again."""
     for segment in path.split("/")[1:]:
         decoded = unquote(unquote(segment))
-        if decoded in (".", ".."):
+        if is_path_segment(decoded):
             raise QdrantctlError(
-                f"refused to send a request for {decoded!r}: it would wipe the server's storage",
+                f"refused to send a request for {decoded!r}: it is a path segment, not a name",
                 hint="Rename the resource.",
             )
     if path.startswith("/collections//") or path == "/collections/":

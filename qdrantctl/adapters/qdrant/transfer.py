@@ -17,9 +17,9 @@ from qdrantctl.model.errors import ClusterError, SnapshotRejected
 from qdrantctl.model.step import Call, collection_path
 
 OK, PARTIAL = 200, 206
-REJECTED_FILE, NO_ROOM = (400, 422, 500), "No space left"
-"""The responses of a server that cannot use a file. Other errors concern the key, a proxy or the
-disk, but not the file."""
+REJECTED_FILE = (400, 422, 500)
+"""The responses of a server that cannot use a file, or lacks what it needs for it. Other errors
+concern the key, a proxy or a quota, but not the file."""
 
 
 class Transfer:
@@ -90,17 +90,18 @@ class Transfer:
         except (ConnectionFailed, ResponseLost) as error:
             raise self._answers.unanswered(error, call) from None
         except ClusterError as error:
-            if form.is_sent and error.status in REJECTED_FILE and NO_ROOM not in error.why:
-                raise SnapshotRejected(
-                    error.what,
-                    why=error.why,
-                    hint=error.hint,
-                    status=error.status,
-                    maybe_applied=True,
-                ) from None
-            raise
+            raise as_rejection(error) if form.is_sent else error from None
         finally:
             connection.close()
+
+
+def as_rejection(error: ClusterError) -> ClusterError:
+    """The error of a server that has the whole snapshot and creates no collection from it."""
+    if error.status not in REJECTED_FILE:
+        return error
+    return SnapshotRejected(
+        error.what, why=error.why, hint=error.hint, status=error.status, maybe_applied=True
+    )
 
 
 class _Form:

@@ -315,6 +315,26 @@ class TestProcess:
         assert devserver.end_server(project)
         assert devserver.find_server(project) is None
 
+    def test_the_wait_for_another_command_has_an_end(
+        self, project: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(devserver_folder, "COMMAND_SECONDS", 0.2)
+        folder = devserver_folder.server_folder(project)
+        devserver_folder.prepare_folder(folder)
+        texts: list[str] = []
+        with (
+            devserver_folder.lock_commands(folder),
+            pytest.raises(ServerError, match="another command has been starting or stopping"),
+        ):
+            devserver.ensure_server(project, report_progress=texts.append)
+        assert texts == ["waiting for another command that starts or stops Qdrant"]
+
+    def test_the_time_until_a_server_is_ready_can_be_given(self, project: Path) -> None:
+        with pytest.raises(ServerError, match="is not ready") as told:
+            devserver.ensure_server(project, timeout=0)
+        assert "dev up --wait-timeout SECONDS" in told.value.hint
+        assert devserver.end_server(project)
+
 
 class TestFailures:
     @pytest.mark.server
