@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from qdrantctl.model.violation import Violation
 
 
-FORBIDDEN, NOT_FOUND, CONFLICT = 403, 404, 409
+UNAUTHORIZED, FORBIDDEN, NOT_FOUND, CONFLICT, SERVER_FAILED = 401, 403, 404, 409, 500
 
 
 class QdrantctlError(Exception):
@@ -78,7 +78,8 @@ class ClusterError(QdrantctlError):
     """The cluster did not respond, or responded with an error.
 
     `status` is the HTTP status, 0 when there was no response. `maybe_applied` is true when a write
-    may have taken effect nevertheless (a timeout, a lost connection, 429, 5xx).
+    may have taken effect nevertheless (a timeout, a lost connection, 429, 5xx). `from_qdrant` is
+    true when the response is Qdrant's own, about the path of the request: any proxy answers 404.
     """
 
     def __init__(
@@ -89,25 +90,37 @@ class ClusterError(QdrantctlError):
         hint: str = "",
         status: int = 0,
         maybe_applied: bool = False,
+        from_qdrant: bool = False,
     ) -> None:
         super().__init__(what, why=why, hint=hint)
         self.status = status
         self.maybe_applied = maybe_applied
+        self.from_qdrant = from_qdrant
 
     @property
     def not_found(self) -> bool:
-        """Whether the server responded that the resource does not exist."""
-        return self.status == NOT_FOUND
+        """Whether Qdrant itself responded that the resource does not exist."""
+        return self.from_qdrant and self.status == NOT_FOUND
 
     @property
     def conflict(self) -> bool:
-        """Whether the server responded that the resource exists already."""
-        return self.status == CONFLICT
+        """Whether Qdrant itself responded that the resource exists already."""
+        return self.from_qdrant and self.status == CONFLICT
 
     @property
     def forbidden(self) -> bool:
-        """Whether the server responded that the key does not allow the request."""
-        return self.status == FORBIDDEN
+        """Whether Qdrant itself responded that the key does not allow the request."""
+        return self.from_qdrant and self.status == FORBIDDEN
+
+    @property
+    def unauthorized(self) -> bool:
+        """Whether Qdrant itself responded that it does not accept the key."""
+        return self.from_qdrant and self.status == UNAUTHORIZED
+
+    @property
+    def server_failed(self) -> bool:
+        """Whether Qdrant itself failed, as it does where a shard has no replica that is up."""
+        return self.from_qdrant and self.status == SERVER_FAILED
 
     @property
     def outcome_unknown(self) -> bool:
