@@ -218,7 +218,7 @@ class EnvironmentSpec(Spec):
                     "word": self.on_drift,
                     "path": ("on_drift",),
                     "rule": "QC077",
-                    "hint": "Leave on_drift out, or protected.",
+                    "hint": "Remove on_drift, or protected: true.",
                 },
             )
         return self

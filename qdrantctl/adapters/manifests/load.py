@@ -14,8 +14,8 @@ from qdrantctl.adapters.files.source_text import Position, SourceText
 from qdrantctl.adapters.manifests.lifecycle import check_lifecycle
 from qdrantctl.adapters.manifests.sources import ManifestSearch, Sources
 from qdrantctl.adapters.manifests.validation import FieldError, validate_document
-from qdrantctl.adapters.secrets.detect import DetectedSecret, find_secrets, redact
-from qdrantctl.adapters.secrets.redact import redact_secrets
+from qdrantctl.adapters.secrets.detect import DetectedSecret, find_secrets
+from qdrantctl.adapters.secrets.redact import redact, redact_secrets
 from qdrantctl.adapters.yaml.documents import MAX_PROBLEMS, YamlDocument, read_documents
 from qdrantctl.model.address import OWN_PREFIX, Address, unsendable_reason
 from qdrantctl.model.field_rule import Json
@@ -333,7 +333,7 @@ class _ManifestReader:
 
 
 def _describe_secret(secret: DetectedSecret) -> FieldError:
-    return FieldError(secret.path, "QC055", secret.what, _LEAK_HINT, secret.key)
+    return FieldError(secret.path, "QC055", secret.description, _LEAK_HINT, secret.key)
 
 
 _LEAK_HINT = (

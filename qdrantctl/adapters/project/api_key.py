@@ -1,4 +1,4 @@
-"""Fetches an API key from where the project file says it is. The key is in no message, ever."""
+"""Fetches an API key from its source in the project file. No message ever contains the key."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from qdrantctl.model.project import KeySource
 
 
 def describe_source(source: KeySource) -> str:
-    """Where a key is found, in words. What a command is given may hold a secret."""
+    """A description of a key's source, without a command's arguments: they may hold a secret."""
     if source.env is not None:
         return f"the environment variable {source.env}"
     if source.file is not None:
@@ -22,9 +22,9 @@ def describe_source(source: KeySource) -> str:
 
 
 def fetch_key(source: KeySource, folder: Path, environ: Mapping[str, str], place: str) -> str:
-    """The key, fit for a header. `file` and `command` start from `folder`.
+    """The key, valid for a header. `file` and `command` are relative to `folder`.
 
-    `place` (`qdrantctl.yaml:12`) is where messages point. Raises SettingsError.
+    `place` (`qdrantctl.yaml:12`) is named in errors. Raises SettingsError.
     """
     if source.env is not None:
         return read_variable(source.env, environ, place)
@@ -34,11 +34,11 @@ def fetch_key(source: KeySource, folder: Path, environ: Mapping[str, str], place
 
 
 def read_variable(name: str, environ: Mapping[str, str], place: str) -> str:
-    """The key that stands in an environment variable."""
+    """The key in an environment variable. Raises SettingsError."""
     if name not in environ:
         raise SettingsError(
             f"the environment variable {name} is not set",
-            why=f"The API key is to be found there ({place}).",
+            why=f"The API key is read from it ({place}).",
             hint=f"Set {name} where qdrantctl runs.",
         )
     return _check_key(environ[name], f"the environment variable {name}", place)
@@ -65,22 +65,22 @@ def _run_key_command(argv: list[str], folder: Path, environ: Mapping[str, str], 
         environ,
         name=name,
         why=f"It is defined in {place}.",
-        instead="Give the key by {env: NAME} or {file: path} where commands are not allowed.",
+        instead="State the key as {env: NAME} or {file: path} where commands are not allowed.",
     )
     stdout, stderr = _decode_output(output.stdout), _decode_output(output.stderr)
     if output.exit_code:
         raise SettingsError(
             f"{name} failed with exit code {output.exit_code}",
             why=_last_error_line(stderr, stdout) or f"It is defined in {place}.",
-            hint="Run it by hand to see what it needs.",
+            hint="Run it manually to see what it needs.",
         )
     return _check_key(stdout, f"the output of {argv[0]!r}", place)
 
 
-def _last_error_line(told: str, out: str) -> str:
-    """The last line of stderr, unless it may hold what stdout said."""
-    line = next((line for line in reversed(told.splitlines()) if line.strip()), "")
-    if any(word in told for word in out.split()):
+def _last_error_line(stderr: str, stdout: str) -> str:
+    """The last line of stderr; empty if it may contain words of stdout, which may be the key."""
+    line = next((line for line in reversed(stderr.splitlines()) if line.strip()), "")
+    if any(word in stderr for word in stdout.split()):
         return ""
     return "".join(c for c in line if c.isprintable()).strip()[:200]
 
@@ -90,7 +90,7 @@ def _decode_output(content: bytes) -> str:
 
 
 def _check_key(text: str, source: str, place: str) -> str:
-    """The key without one line ending. Refuses what cannot be sent as a header."""
+    """The key without its line end. Raises SettingsError for text that a header cannot contain."""
     key = text.removesuffix("\n").removesuffix("\r")
     why = ""
     if not key:
@@ -102,7 +102,7 @@ def _check_key(text: str, source: str, place: str) -> str:
     elif key != key.strip():
         why = "begins or ends with a blank"
     elif not (key.isascii() and key.isprintable()):
-        why = "holds characters that cannot stand in a header"
+        why = "holds characters that a header cannot contain"
     if why:
         raise SettingsError(
             f"the API key cannot be used: {source} {why}",

@@ -1,4 +1,4 @@
-"""The door to the committed state: its files as they are, as they should be, and what they say."""
+"""The committed state: reads, renders, writes and parses its files."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ _DIGEST = re.compile(r"^digest: (sha256:[0-9a-f]{64})$", re.MULTILINE)
 
 
 class LockStamp(NamedTuple):
-    """What a file says of its resource's history."""
+    """The version of a resource in its state file."""
 
     version: int
-    """The largest, where two branches changed it and the merge is not resolved."""
+    """The largest one if the file has an unresolved merge conflict."""
     digest: str
-    """Empty where that is not decided."""
+    """Empty while a merge conflict is unresolved."""
 
 
 def read_stamp(text: str) -> LockStamp | None:
-    """The version and digest that a file holds; None where it holds none."""
-    versions = [int(found) for found in _VERSION_LINE.findall(text)]
+    """The version and digest in a file; None without a version."""
+    versions = [int(number) for number in _VERSION_LINE.findall(text)]
     if not versions:
         return None
     digests = _DIGEST.findall(text)
@@ -52,9 +52,9 @@ def render_state_file(resource: Resource, version: int) -> str:
 
 
 def read_state(folder: Path) -> dict[str, str]:
-    """Every file of the state in an environment's folder, by its path from there.
+    """Every state file in an environment's folder, by its relative path.
 
-    What lock has not written is none. Raises SettingsError.
+    Files that `lock` has not written are ignored. Raises SettingsError.
     """
     result: dict[str, str] = {}
     for path in _list_state_files(folder):
@@ -68,13 +68,13 @@ def read_state(folder: Path) -> dict[str, str]:
 
 
 def decode_state_file(data: bytes) -> str:
-    """The text of a file, line ends as lock writes them; empty for what lock has not written."""
+    """The text of a file with the line ends of `lock`; empty if `lock` has not written it."""
     text = data.decode(errors="replace").removeprefix("\ufeff").replace("\r\n", "\n")
     return text if text.startswith(HEADER) else ""
 
 
-def write_state(folder: Path, texts: Mapping[str, str], gone: Iterable[str]) -> None:
-    """Write files and remove others, folders that are empty then included.
+def write_state(folder: Path, texts: Mapping[str, str], removed: Iterable[str]) -> None:
+    """Write files and remove others, with folders that become empty.
 
     Raises QdrantctlError.
     """
@@ -83,41 +83,41 @@ def write_state(folder: Path, texts: Mapping[str, str], gone: Iterable[str]) -> 
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise SettingsError(f"{path.parent} cannot be made: {error.strerror}") from None
+            raise SettingsError(f"{path.parent} cannot be created: {error.strerror}") from None
         write_file(path, text)
-    for name in gone:
+    for name in removed:
         path = folder / name
         try:
             path.unlink(missing_ok=True)
         except OSError as error:
             raise SettingsError(f"{path} cannot be removed: {error.strerror}") from None
-        with suppress(OSError):  # others are in it
+        with suppress(OSError):  # the folder is not empty
             path.parent.rmdir()
             folder.rmdir()
 
 
 def parse_resources(texts: Mapping[str, str], shown: str, owner: str) -> Iterator[Resource]:
-    """What files say, as resources that `owner` recorded. Raises SettingsError."""
+    """The resources in state files, with `owner` as their owner. Raises SettingsError."""
     for name, text in texts.items():
         page = SourceText(f"{shown}/{name}", text)
         documents, problems = read_documents(page)
         value = documents[0].value if len(documents) == 1 else None
-        found, faults = validate_document(CommittedFile, value)
+        committed, faults = validate_document(CommittedFile, value)
         why = [*(problem.message for problem in problems), *(fault.message for fault in faults)]
-        made = found.to_resource(owner) if found else None
-        if made and (reason := unsendable_reason(made.address.name)):
+        resource = committed.to_resource(owner) if committed else None
+        if resource and (reason := unsendable_reason(resource.address.name)):
             why.append(reason)
-        if made is None or why:
+        if resource is None or why:
             raise SettingsError(
-                f"{page.file} is no committed state that can be used",
+                f"{page.file} is not a valid file of the committed state",
                 why=why[0],
                 hint="Run `qdrantctl lock`, which rewrites it.",
             )
-        yield made
+        yield resource
 
 
 def _list_state_files(folder: Path) -> Iterator[Path]:
-    """The files that may be of the state, sorted."""
+    """The files that may belong to the state, sorted."""
     try:
         kinds = sorted(path for path in folder.iterdir() if path.is_dir())
         for kind in kinds:

@@ -23,7 +23,7 @@ def _never_waived(_: Address) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class SafetyInput:
-    """What the rules look at. Consents are not part of it: a rule states facts about the plan."""
+    """The input of the rules. It has no consents: a rule states facts about the plan."""
 
     changes: Sequence[Change]
     context: Context
@@ -31,15 +31,15 @@ class SafetyInput:
     environment: str = ""
     """Its name, for the commands that hints print."""
     protected: bool = False
-    """The environment is protected: more needs a consent, and only the project file gives one."""
+    """The environment is protected: more changes need a consent, given in the project file."""
     on_drift: Callable[[Address], str] = _always_revert
     """revert, keep or refuse, for each address."""
     no_snapshot: Callable[[Address], bool] = _never_waived
     """Whether the operator skips the snapshot before points are destroyed."""
     nodes: tuple[str, ...] = ()
-    """Each node's own address, where stated."""
+    """The URL of each node, if stated."""
     unfinished_restores: Mapping[Address, UnfinishedRestore] = field(default_factory=dict)
-    """Restores to these collections that the ledger has as begun and not as ended."""
+    """Restores to these collections that the ledger records as started and not as ended."""
     max_deletes: int | None = None
     fail_on_loosening: bool = False
     fail_on_widening: bool = False
@@ -52,13 +52,13 @@ class Problem:
 
     violation: Violation
     allowed_by: tuple[Verb, Address] | None = None
-    """None where no consent allows it."""
+    """None if no consent allows it."""
 
 
 def require_consent(
     verb: Verb, change: Change, rule: str, message: str, inputs: SafetyInput, alternative: str = ""
 ) -> Problem:
-    """A problem that a consent to `verb` on the changed resource allows; its hint says how.
+    """A problem that a consent to `verb` on the changed resource allows; its hint states how.
 
     `alternative` is added to the hint.
     """
@@ -79,6 +79,6 @@ def require_consent(
 
 
 def from_state(change: Change, inputs: SafetyInput) -> bool:
-    """Whether only the committed state says that it is ours, and not the cluster's ledger."""
-    ours = inputs.context.recorded.get(change.parsed_address)
-    return ours is not None and ours.is_from_state
+    """Whether only the committed state, and not the ledger, has it as managed by this project."""
+    applied = inputs.context.recorded.get(change.parsed_address)
+    return applied is not None and applied.is_from_state

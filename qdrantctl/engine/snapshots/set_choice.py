@@ -1,4 +1,4 @@
-"""Which snapshot set of a destination a restore means, and which newer ones it skips. Pure."""
+"""Which snapshot set of a destination is restored, and which newer ones are skipped. Pure."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _FORM = "As in collection/products@ID."
 
 @dataclass(frozen=True, slots=True)
 class SetReference:
-    """`collection/NAME` or `collection/NAME@ID`; the newest set where no id is given."""
+    """`collection/NAME` or `collection/NAME@ID`; the newest set if no id is given."""
 
     address: Address
     id: str = ""
 
     @classmethod
     def parse(cls, text: str, known_names: Collection[str]) -> SetReference:
-        """Names of collections may hold an `@`, too: those known come first. Raises UsageError."""
+        """Names of collections may contain an `@`: known names come first. Raises UsageError."""
         name, at, set_id = text.rpartition("@")
         try:
             reference = cls(Address.parse(text))
@@ -33,13 +33,13 @@ class SetReference:
         except ValueError as error:
             raise UsageError(str(error), hint=_FORM) from None
         if reference.address.kind != "collection":
-            raise UsageError(f"{reference.address} is no collection", hint=_FORM)
+            raise UsageError(f"{reference.address} is not a collection", hint=_FORM)
         return reference
 
 
 @dataclass(frozen=True, slots=True)
 class RestoreRequest:
-    """What the operator asks for."""
+    """The set that the operator requests."""
 
     reference: str
     """`collection/NAME`, `collection/NAME@ID` or `collection/NAME@latest`."""
@@ -48,83 +48,94 @@ class RestoreRequest:
     owners: tuple[str, ...]
     """The caller, then its previous names."""
     at: datetime | None = None
-    """The newest set that was taken until then."""
+    """The newest set up to this time."""
 
     @property
     def hint(self) -> str:
-        """What to do where no set can be chosen."""
-        return f"`qdrantctl snapshots list --from {self.url}` tells which there are."
+        """What to do if no set can be chosen."""
+        return f"`qdrantctl snapshots list --from {self.url}` lists them."
 
 
 @dataclass(frozen=True, slots=True)
 class SetChoice:
-    """The set that is meant."""
+    """The set to restore."""
 
     chosen: SetInfo
     skipped: tuple[SetInfo, ...] = ()
-    """Newer ones that are not complete, where none was named by its id."""
+    """Newer sets that are incomplete; empty if the operator gave an id."""
 
 
 def choose_set(sets: Iterable[SetInfo], request: RestoreRequest, now: datetime) -> SetChoice:
-    """The set that a request means.
+    """The set that a request refers to.
 
-    Raises UsageError for a reference that means none, QdrantctlError where no set or those of
-    several owners match, StoreError where the set is damaged.
+    Raises UsageError for an invalid reference, QdrantctlError if no set or sets of several owners
+    match, StoreError if the set is damaged.
     """
     sets = list(sets)
-    with_manifest = [each for each in sets if each.has_manifest]
-    reference = SetReference.parse(request.reference, {each.collection for each in with_manifest})
+    with_manifest = [snapshot_set for snapshot_set in sets if snapshot_set.has_manifest]
+    reference = SetReference.parse(
+        request.reference, {snapshot_set.collection for snapshot_set in with_manifest}
+    )
     if reference.id and request.at:
         raise UsageError("name the set by its ID or by --at, not by both")
-    matching = [each for each in with_manifest if _matches(each, reference, request.at)]
+    matching = [
+        snapshot_set
+        for snapshot_set in with_manifest
+        if _matches(snapshot_set, reference, request.at)
+    ]
     _require_single_owner(matching, reference, request)
-    # What is further ahead was dated by a clock that was wrong; it is there to be named.
+    # A set from further ahead was dated by a wrong clock; it is chosen last.
     until = now + CLOCK_SKEW
-    best = max(matching, key=lambda each: (_taken(each) <= until, _taken(each)))
-    if best.state == "bad":
+    chosen = max(
+        matching,
+        key=lambda snapshot_set: (_taken_at(snapshot_set) <= until, _taken_at(snapshot_set)),
+    )
+    if chosen.state == "bad":
         raise StoreError(
-            f"the set {best.folder} at {request.url} is damaged",
-            why=best.damage,
+            f"the set {chosen.folder} at {request.url} is damaged",
+            why=chosen.damage,
             hint=request.hint,
         )
     if reference.id:
-        return SetChoice(best)
+        return SetChoice(chosen)
     until = min(request.at or until, until)
     newer = (
-        each
-        for each in sets
-        if each.collection == best.collection
-        and each.taken
-        and _taken(best) < each.taken <= until
-        and each.state != "complete"
+        snapshot_set
+        for snapshot_set in sets
+        if snapshot_set.collection == chosen.collection
+        and snapshot_set.taken
+        and _taken_at(chosen) < snapshot_set.taken <= until
+        and snapshot_set.state != "complete"
     )
-    return SetChoice(best, tuple(newer))
+    return SetChoice(chosen, tuple(newer))
 
 
-def _matches(each: SetInfo, reference: SetReference, at: datetime | None) -> bool:
-    """Whether a set with a manifest is one that is meant; one that is named may be damaged."""
-    if each.collection != reference.address.name:
+def _matches(snapshot_set: SetInfo, reference: SetReference, at: datetime | None) -> bool:
+    """Whether a set with a manifest matches; a set given by its id may be damaged."""
+    if snapshot_set.collection != reference.address.name:
         return False
     if reference.id:
-        return each.id == reference.id
-    return each.state == "complete" and (at is None or _taken(each) <= at)
+        return snapshot_set.id == reference.id
+    return snapshot_set.state == "complete" and (at is None or _taken_at(snapshot_set) <= at)
 
 
-def _taken(each: SetInfo) -> datetime:
-    assert each.taken  # it has a manifest
-    return each.taken
+def _taken_at(snapshot_set: SetInfo) -> datetime:
+    assert snapshot_set.taken  # it has a manifest
+    return snapshot_set.taken
 
 
 def _require_single_owner(
     sets: Iterable[SetInfo], reference: SetReference, request: RestoreRequest
 ) -> None:
-    """Raises QdrantctlError where there is no set, or of several owners."""
+    """Raises QdrantctlError for no set, or for sets of several owners."""
     # Under a previous name it is the same owner.
     current, *previous = request.owners
-    owners = sorted({current if each.owner in previous else each.owner for each in sets})
+    owners = sorted(
+        {current if snapshot_set.owner in previous else snapshot_set.owner for snapshot_set in sets}
+    )
     if not owners:
         raise QdrantctlError(
-            f"{request.url} holds no set {request.reference} that is whole", hint=request.hint
+            f"{request.url} holds no set {request.reference} that is complete", hint=request.hint
         )
     if len(owners) > 1:
         raise QdrantctlError(

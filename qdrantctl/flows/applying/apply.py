@@ -1,4 +1,4 @@
-"""The flow of `apply`: plan, approve, take the lease, plan again, compare, execute, wait."""
+"""The flow of `apply`: plan, approve, acquire the lease, plan again, compare, execute, wait."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from qdrantctl.model.report import Outcome, OutcomeStatus, Report
 from qdrantctl.model.step import Call
 
 _INDEXED_AFTER = (Action.CREATE, Action.UPDATE, Action.REPLACE, Action.ADOPT)
-"""What may make the server index a collection again."""
+"""Actions after which the server may index a collection again."""
 
 
 @dataclass(frozen=True, slots=True)
 class ApplyOptions:
-    """What the operator asks of an apply."""
+    """Options of an apply."""
 
     planning: PlanOptions = field(default_factory=PlanOptions)
     saved: Plan | None = None
@@ -44,52 +44,52 @@ class ApplyOptions:
     lease_timeout: float = 0
     """Seconds to wait while another apply is running."""
     locked: bool | None = None
-    """Whether committed state that is out of date is refused, or refreshed; None is the default."""
+    """True rejects out-of-date committed state, False refreshes it; None is the default."""
     wait: bool = False
     """Whether to wait until collections are indexed."""
 
 
 class ApplyView(Protocol):
-    """What an apply shows to the operator, and asks."""
+    """Output and prompts of an apply."""
 
     def report_progress(self, text: str) -> None:
-        """Show what is being done."""
+        """Show the current activity."""
 
     @property
     def task_progress(self) -> TaskProgress:
-        """Shows how far transfers and waits are."""
+        """Shows the progress of transfers and waits."""
 
     def clear_progress(self) -> None:
-        """Take that away, before anything else is shown."""
+        """Clear the progress display before other output."""
 
     def notify(self, text: str) -> None:
-        """Show a line beside the results."""
+        """Show a message that is not part of the results."""
 
     def show_plan(self, plan: Plan) -> None:
-        """Show what would change."""
+        """Show the plan."""
 
     def approve(self, plan: Plan) -> bool:
         """Whether the operator approves the plan that was shown."""
 
     def catch_signals(self) -> AbstractContextManager[Callable[[], bool]]:
-        """From now on signals only ask to stop; the value says whether one did."""
+        """Turn signals into cancellation until the block ends; returns a check for it."""
 
     def show_outcome(self, outcome: Outcome) -> None:
-        """Show what became of one change."""
+        """Show the outcome of one change."""
 
     def show_report(self, report: Report) -> None:
-        """Show what became of the plan."""
+        """Show the report of the plan."""
 
     def show_indexing(self, address: Address, status: str, indexed: int, points: int) -> None:
-        """Show how far the server is with indexing a collection."""
+        """Show the indexing progress of a collection."""
 
 
 @dataclass(frozen=True, slots=True)
 class ApplyResult:
-    """What became of an apply."""
+    """Result of an apply."""
 
     report: Report | None = None
-    """None where the operator did not approve the plan."""
+    """None if the operator did not approve the plan."""
     not_green: Mapping[Address, str] = field(default_factory=dict)
     """The last status of collections that were waited for and are not fully indexed."""
     wait_interrupted: bool = False
@@ -101,9 +101,9 @@ def apply_changes(
     view: ApplyView,
     on_request: Callable[[Call, int, float], None] | None = None,
 ) -> ApplyResult:
-    """Make the cluster what the manifests, or the saved plan, ask for.
+    """Apply the manifests or the saved plan to the cluster.
 
-    Raises BlockedError or StaleError where the plan may not be applied, LeaseError while another
+    Raises BlockedError or StaleError if the plan may not be applied, LeaseError while another
     apply is running, and ManifestError, StateError, ClusterError.
     """
     desired = _load_desired_state(settings, options, view)
@@ -128,7 +128,7 @@ def apply_changes(
 
 
 def ensure_applicable(plan: Plan) -> None:
-    """Raise where the plan may not be applied: one blocked change blocks all.
+    """Raise if the plan may not be applied: one blocked change blocks all.
 
     StaleError for a checkout that is behind the last apply, else BlockedError.
     """
@@ -141,14 +141,14 @@ def ensure_applicable(plan: Plan) -> None:
     if not plan.is_applicable:
         raise BlockedError(
             "this plan cannot be applied; no changes were made",
-            hint="Resolve the problems above, or leave out a change with --exclude ADDRESS.",
+            hint="Resolve the problems above, or omit a change with --exclude ADDRESS.",
         )
 
 
 def _load_desired_state(
     settings: Settings, options: ApplyOptions, view: ApplyView
 ) -> DesiredState | None:
-    """What the manifests ask, with the committed state checked or refreshed.
+    """The desired state, with the committed state checked or refreshed.
 
     None for a saved plan, which needs neither unless the state is locked.
     """
@@ -191,7 +191,7 @@ def _apply_under_lease(
     client: RestClient,
     is_cancelled: Callable[[], bool],
 ) -> Report:
-    """Plan again under the lease, since another apply may just have ended, and execute that."""
+    """Plan again under the lease, as another apply may just have ended, and execute the plan."""
     settings = planned.settings
     actor = current_actor(settings)
     wait = LeaseWait(options.lease_timeout, view.notify, is_cancelled)
@@ -206,7 +206,7 @@ def _apply_under_lease(
 
 
 def _accept_changed_plan(plan: Plan, options: ApplyOptions, view: ApplyView) -> None:
-    """Raise for a plan that is not the one that was approved, unless none had to be."""
+    """Raise for a plan that differs from the approved one, unless approval is automatic."""
     if not options.auto_approve:
         raise StaleError(
             "the cluster changed after you approved the plan; no changes were made",

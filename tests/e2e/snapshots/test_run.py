@@ -369,7 +369,7 @@ def test_what_no_server_deletes_any_more_keeps_no_run_busy(node, shop, kept):
     assert (len(files(node)), stray(kept)) == (1, [])
     assert (folder / "begun.json").exists(), "it tells of the file"
     told = shop.run(node, "snapshots", "prune", "--orphan", str(folder.relative_to(kept)))
-    assert (told.code, "of a collection that is gone" in told.err) == (1, True)
+    assert (told.code, "of a deleted collection" in told.err) == (1, True)
     assert sets(kept) == [folder]
 
 

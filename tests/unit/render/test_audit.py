@@ -139,7 +139,7 @@ class TestText:
             report(replace(BAD, inside=replace(BAD.inside, live=live), profile=None))
         )
         told = "collection/a, collection/b, collection/c, collection/d, collection/e and 2 more"
-        assert f"{told}: max_timeout is not capped" in shown
+        assert f"{told}: max_timeout is not limited" in shown
 
     def test_hostile_names_stay_on_their_line(self):
         assert "\x1b" not in text.audit(hostile())

@@ -1,4 +1,4 @@
-"""The flow of `snapshots prune`: sets that retention no longer keeps, or that are named."""
+"""The flow of `snapshots prune`: remove expired sets and sets named explicitly."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from qdrantctl.model.step import RemoveSet
 
 @dataclass(frozen=True, slots=True)
 class PendingRemoval:
-    """A set that is to be removed."""
+    """A set to remove."""
 
     store: Store
     set: SnapshotSet
     has_server_copies: bool
-    """Whether the servers hold files of it that no destination needs any more."""
+    """Whether the servers have files of it that no destination needs any more."""
 
     def remove(self, job: JobContext) -> None:
-        """Remove it, the servers' files first: only the set says which they are.
+        """Remove the set, its server copies first: only the set lists them.
 
         Raises QdrantctlError.
         """
@@ -40,36 +40,36 @@ class PendingRemoval:
 def plan_prune(
     settings: Settings, job: JobContext, only: tuple[str, ...], named: Sequence[str]
 ) -> tuple[list[PendingRemoval], list[SnapshotSet]]:
-    """The sets to be removed, and those that would be if they were named. Raises QdrantctlError."""
+    """The sets to remove, and those removed only if named. Raises QdrantctlError."""
     removals: list[PendingRemoval] = []
-    others: list[SnapshotSet] = []
+    unnamed: list[SnapshotSet] = []
     folders = {name.rstrip("/") for name in named}
     for policy in read_policies(settings, job, only):
         for error in policy.status.errors:
             raise StoreError(error.removesuffix("."))
         removable = removable_sets(policy, folders)
         removals += removable.values()
-        others += (
+        unnamed += (
             snapshot_set
             for key, snapshot_set in policy.sets.items()
             if key not in removable and policy.status.needs_explicit_name(snapshot_set.info)
         )
     if missing := folders - {removal.set.folder.rstrip("/") for removal in removals}:
         raise UsageError(
-            f"no set {sorted(missing)[0]} that could be removed so",
-            hint="`qdrantctl snapshots list` shows their folders.",
+            f"no removable set {sorted(missing)[0]}",
+            hint="`qdrantctl snapshots list` shows the folders of all sets.",
         )
-    return removals, others
+    return removals, unnamed
 
 
 def removable_sets(
     policy: AppliedPolicy, named: Collection[str] = ()
 ) -> dict[tuple[str, str], PendingRemoval]:
-    """The sets that retention no longer keeps or that are named, by destination and folder."""
+    """Expired and explicitly named sets, by destination and folder."""
     status = policy.status
-    expired = {(where.url, snapshot_set.folder) for where in status.destinations
-               for snapshot_set in status.expired_sets(where)}  # fmt: skip
-    going = {
+    expired = {(destination.url, snapshot_set.folder) for destination in status.destinations
+               for snapshot_set in status.expired_sets(destination)}  # fmt: skip
+    removed = {
         key: snapshot_set
         for key, snapshot_set in policy.sets.items()
         if key in expired
@@ -78,28 +78,29 @@ def removable_sets(
             and status.needs_explicit_name(snapshot_set.info)
         )
     }
-    staying = {folder for url, folder in policy.sets.keys() - going.keys()}
+    kept_folders = {folder for url, folder in policy.sets.keys() - removed.keys()}
     return {
         (url, folder): PendingRemoval(
             policy.stores[url],
             snapshot_set,
-            url == CLUSTER or (snapshot_set.begun_manifest is not None and folder not in staying),
+            url == CLUSTER
+            or (snapshot_set.begun_manifest is not None and folder not in kept_folders),
         )
-        for (url, folder), snapshot_set in going.items()
+        for (url, folder), snapshot_set in removed.items()
     }
 
 
 def remove_sets(removals: Sequence[PendingRemoval], job: JobContext) -> None:
-    """Remove them. Raises QdrantctlError."""
+    """Remove sets, until cancelled. Raises QdrantctlError."""
     for removal in removals:
         job.raise_if_cancelled()
         removal.remove(job)
 
 
 def remove_set(step: RemoveSet, run: PolicyRun) -> None:
-    """Carry out a step of a run, unless retention keeps the set after all.
+    """Remove the set of a step, unless retention keeps it after all.
 
-    So it is where the set that was to take its place could not be taken.
+    Retention keeps it if the set that was to replace it could not be taken.
     """
     removal = removable_sets(run.refresh()).get((step.destination, step.folder))
     if removal is None or (step.unless_finished and removal.set.state != "unfinished"):

@@ -1,4 +1,4 @@
-"""The policies that an owner has applied, and what their destinations hold. Reads only."""
+"""The policies that an owner has applied, and the sets at their destinations. Reads only."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ from qdrantctl.model.step import Call
 
 @dataclass(frozen=True, slots=True)
 class AppliedPolicy:
-    """A policy with its destinations opened."""
+    """A policy with its opened destinations and their sets."""
 
     status: PolicyStatus
     stores: Mapping[str, Store] = field(default_factory=dict)
-    """By URL, those that can be read."""
+    """Readable destinations, by URL."""
     sets: Mapping[tuple[str, str], SnapshotSet] = field(default_factory=dict)
-    """By URL and folder; of each collection and destination the oldest first."""
+    """Sets by URL and folder; oldest first for each collection and destination."""
 
 
 def check_policies(
     settings: Settings, client: NodeClient, remembered: Inventory
 ) -> list[PolicyFinding]:
-    """What is not as the applied policies say; without one no request is sent.
+    """Findings about the applied policies; without a policy no request is sent.
 
     Raises ClusterError.
     """
@@ -64,7 +64,7 @@ def check_policies(
 def list_policy_sets(
     settings: Settings, job: JobContext
 ) -> tuple[tuple[SnapshotSet, ...], tuple[str, ...]]:
-    """Every set at every destination of every policy, and why others cannot be read.
+    """All sets of all policies, and errors about unreadable destinations.
 
     Raises ClusterError.
     """
@@ -77,10 +77,10 @@ def read_policies(
     settings: Settings, job: JobContext, only: tuple[str, ...] = ()
 ) -> list[AppliedPolicy]:
     """The applied policies, or those named. Raises ClusterError, UsageError."""
-    memory = read_recorded_resources(job.client, settings.owners)
+    ledger_contents = read_recorded_resources(job.client, settings.owners)
     specs = {
         address.name: entry["spec"]
-        for address, entry in memory.entries.items()
+        for address, entry in ledger_contents.entries.items()
         if address.kind == KIND and entry["owner"] in settings.owners and not entry.get("deleted")
     }
     selected = {_policy_name(word) for word in only} or specs.keys()
@@ -90,7 +90,9 @@ def read_policies(
             f"no policy {unknown[0]} of {settings.owner} is applied", hint=f"{applied} Apply first."
         )
     listed = job.client.request(Call(method="GET", path="/collections"))["collections"]
-    entries = {a.name: entry for a, entry in memory.entries.items() if a.kind == "collection"}
+    entries = {
+        a.name: entry for a, entry in ledger_contents.entries.items() if a.kind == "collection"
+    }
     existing = frozenset(entry["name"] for entry in listed)
     return [
         read_destinations(
@@ -113,14 +115,14 @@ def _policy_status(
     entries: Mapping[str, Mapping[str, Json]],
     job: JobContext,
 ) -> PolicyStatus:
-    """A policy with what it covers; `entries` are the ledger's, by collection."""
-    others = {
+    """A policy with the collections it covers; `entries` are the ledger's, by collection."""
+    foreign = {
         collection
         for collection, entry in entries.items()
         if entry["owner"] not in settings.owners and not entry.get("deleted")
     }
     covered = [
-        collection for collection in sorted(existing - others) if policy_covers(spec, collection)
+        collection for collection in sorted(existing - foreign) if policy_covers(spec, collection)
     ]
     restoring = [
         collection
@@ -140,7 +142,7 @@ def _policy_status(
 
 
 def read_destinations(status: PolicyStatus, settings: Settings, job: JobContext) -> AppliedPolicy:
-    """The policy with its destinations as they are now."""
+    """The policy with its destinations as read now."""
     destinations: list[DestinationStatus] = []
     stores: dict[str, Store] = {}
     sets: dict[tuple[str, str], SnapshotSet] = {}
@@ -156,9 +158,9 @@ def read_destinations(status: PolicyStatus, settings: Settings, job: JobContext)
             continue
         zone, now = status.schedule.zone, job.client.server_time
         infos = (item.info for item in sets_by_folder.values())
-        kept = tuple(with_retention(infos, status.spec["retention"], zone, now))
-        destinations.append(DestinationStatus(url, kept))
-        for info in kept:
+        set_infos = tuple(with_retention(infos, status.spec["retention"], zone, now))
+        destinations.append(DestinationStatus(url, set_infos))
+        for info in set_infos:
             sets[url, info.folder] = replace(sets_by_folder[info.folder], kept_by=info.kept_by)
     return AppliedPolicy(replace(status, destinations=tuple(destinations)), stores, sets)
 
@@ -170,5 +172,5 @@ def _open_store(settings: Settings, job: JobContext, policy: str, url: str) -> S
 
 
 def _policy_folders(settings: Settings, status: PolicyStatus) -> tuple[str, ...]:
-    """Where the sets of a policy are, under every name of its owner."""
+    """The folders of a policy's sets, under the current and previous owner names."""
     return tuple(set_folder(owner, status.name) for owner in settings.owners)

@@ -1,4 +1,4 @@
-"""The sets of a destination: read, written and deleted."""
+"""Read, write and delete the sets of a destination."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from qdrantctl.model.snapshots.snapshot_set import (
 
 Model = TypeVar("Model", bound=BaseModel)
 LARGEST_JSON = 1 << 24
-"""Bytes that a file may have which is read as JSON."""
+"""Maximum size in bytes of a file that is read as JSON."""
 
 
 def list_sets(store: Store, *prefixes: str) -> list[SnapshotSet]:
-    """Every set below these prefixes, or at all, the oldest first. Raises QdrantctlError."""
+    """All sets, or those below these prefixes, the oldest first. Raises QdrantctlError."""
     names = chain.from_iterable(map(store.list_files, prefixes or ("",)))
     sets = [_read_set(store, folder, files) for folder, files in group_by_folder(names).items()]
     return sorted(sets, key=_sort_key)
@@ -63,11 +63,11 @@ def _read_set(store: Store, folder: str, files: Mapping[str, int]) -> SnapshotSe
 def delete_set(store: Store, snapshot_set: SnapshotSet) -> None:
     """Delete the files of a set. Raises QdrantctlError.
 
-    It is marked first, and its manifest goes before its files: after a crash in between no reader
-    takes it for complete, and the next deletion continues.
+    It is marked first, and its manifest is deleted before its files: after a crash in between no
+    reader takes it for complete, and the next deletion continues.
     """
     folder, files = snapshot_set.folder, snapshot_set.files
-    if PRUNED_FILE not in files:  # else it may be all that is left to say what the set was
+    if PRUNED_FILE not in files:  # else it may be the only remaining description of the set
         write_json(store, folder + PRUNED_FILE, snapshot_set.any_manifest or {})
     for name in sorted(
         files.keys() - {PRUNED_FILE}, key=lambda name: (name != MANIFEST_FILE, name)
@@ -85,11 +85,11 @@ def write_json(store: Store, name: str, document: BaseModel | Mapping[str, Json]
 def files_of_no_set(
     listings: Iterable[SnapshotListing], sets: Iterable[SnapshotSet]
 ) -> tuple[SnapshotListing, ...]:
-    """The files on servers that belong to none of these sets."""
-    held = {
+    """The snapshot files on servers that belong to none of these sets."""
+    set_files = {
         (manifest.address, file.name)
         for item in sets
         if (manifest := item.any_manifest) and (item.begun_manifest or item.destination == CLUSTER)
         for file in manifest.snapshot.files
     }
-    return tuple(item for item in listings if (item.address, item.name) not in held)
+    return tuple(item for item in listings if (item.address, item.name) not in set_files)

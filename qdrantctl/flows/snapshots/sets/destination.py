@@ -25,12 +25,12 @@ def open_destination(url: str) -> Store:
 
 
 def list_sets_at(url: str) -> Iterator[SnapshotSet]:
-    """Every set at a destination, whichever owner put it there. Raises QdrantctlError."""
+    """Every set at a destination, of every owner. Raises QdrantctlError."""
     yield from list_sets(open_destination(url))
 
 
 def list_cluster_sets(settings: Settings, job: JobContext) -> Iterator[SnapshotSet]:
-    """Every set that this owner's policies left on the servers, applied still or not.
+    """Every set on the servers of this owner's policies, applied or not.
 
     Raises QdrantctlError.
     """

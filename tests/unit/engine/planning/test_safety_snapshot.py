@@ -93,5 +93,5 @@ def test_what_came_since_the_plan_is_not_lost(monkeypatch, wanted, before, now, 
     if not stops:
         records.ensure_unchanged(progress)
         return
-    with pytest.raises(ClusterError, match="points came since, under 'eu'"):
+    with pytest.raises(ClusterError, match="points were added since, under 'eu'"):
         records.ensure_unchanged(progress)
