@@ -20,7 +20,7 @@ BAD_GATEWAY, UNAVAILABLE, GATEWAY_TIMEOUT = 502, 503, 504
 REVOKED, EXPIRED, WRONG_SIGNATURE = "stateful validation failed", "Expired", "InvalidSignature"
 """Fragments of Qdrant's words for a token that it does not accept."""
 SIGNED_WITH_ANOTHER_KEY = (
-    "it was signed with another API key: that of another cluster, or one that was replaced since"
+    "it was signed with another API key: that of another cluster, or one that has been replaced"
 )
 NOT_ALL_VISIBLE = "Global access is required"
 """Qdrant's words to a token that is limited to some collections."""
@@ -86,8 +86,9 @@ def is_qdrants_answer(body: bytes, parsed: Json, call: Call) -> bool:
     if isinstance(parsed, dict):
         status, time = parsed.get("status"), parsed.get("time")
         said = status.get("error") if isinstance(status, dict) else None
-        own = isinstance(said, str) and isinstance(time, int | float)
-        return own and not _names_other_collection(said, call)
+        if not isinstance(said, str) or not isinstance(time, int | float):
+            return False
+        return not _names_other_collection(said, call)
     return parsed is None and _PLAIN.match(body.decode("utf-8", "replace")) is not None
 
 
@@ -112,12 +113,12 @@ def _explain_qdrant(request: RefusedRequest) -> Refusal:
     if status in (UNAUTHORIZED, FORBIDDEN):
         return _explain_key(request, answered)
     if status == TOO_MANY:
-        return Refusal(answered, _rate_hint("A rate limit is spent", request), call.writes)
+        return Refusal(answered, _rate_hint("A rate limit is exhausted", request), call.writes)
     if status == NO_STORAGE:  # refused before it is done
         hint = "A quota of the node's memory or disk is exceeded; GET /quotas shows it."
         return Refusal(answered, hint)
     if status == TIMED_OUT or status >= 500:
-        hint = "Look at the server's log, and whether every node is up."
+        hint = "Check the server's log, and whether every node is up."
         return Refusal(answered, hint, call.writes)
     if COLLECTION_LIMIT in words:
         hint = (
@@ -135,30 +136,30 @@ def _explain_key(request: RefusedRequest, answered: str) -> Refusal:
     words, hint = request.words, request.key_hint
     if words.startswith("Must provide"):
         if not request.has_key:
-            return Refusal("the server wants a key", hint)
+            return Refusal("the server requires an API key", hint)
         return Refusal(
             "the API key does not reach the server",
             "Something between removes the header api-key.",
         )
     if REVOKED in words and request.status == FORBIDDEN:
-        return Refusal("the collection that the token depends on is missing", hint)
+        return Refusal("the registry that the token depends on is missing", hint)
     if REVOKED in words:
-        what = "the token was revoked: what it names is no longer in the registry"
+        what = "the token was revoked: it is no longer in the registry"
         return Refusal(what, hint)
     if EXPIRED in words:
         when = f", at {request.expires:%Y-%m-%dT%H:%M:%SZ}" if request.expires else ""
         return Refusal(f"the token has expired{when}", hint)
     if words == WRONG_SIGNATURE:
         told = SIGNED_WITH_ANOTHER_KEY.removeprefix("it ")
-        return Refusal(f"the server does not accept the token: {told}", hint)
+        return Refusal(f"the server rejects the token: {told}", hint)
     if request.status == UNAUTHORIZED:
         name = "token" if request.is_token else "API key"
-        jwt = "Is service.jwt_rbac switched on there? " if request.is_token else ""
-        return Refusal(f"the server does not take the {name}", jwt + hint)
+        jwt = "Is service.jwt_rbac enabled there? " if request.is_token else ""
+        return Refusal(f"the server rejects the {name}", jwt + hint)
     if "Global manage access" in words:
-        hint = "The key may only read, or only some collections; use one with manage access."
+        hint = "The key is read-only, or limited to some collections; use one with manage access."
     elif NOT_ALL_VISIBLE in words:
-        hint = "The key sees only a part; use a cluster-wide one."
+        hint = "The key has access to a part of the cluster only; use a cluster-wide one."
     elif "Access to collection" in words:
         hint = "The scope of the key does not include that; use a cluster-wide one."
     else:

@@ -48,7 +48,7 @@ class Transfer:
                 response = connection.stream(request_target(call), received, etag)
                 self._report(call, response.status, started)
                 if response.status not in (OK, PARTIAL):
-                    self._answers.result(
+                    raise self._answers.failure(
                         HttpResponse(response.status, b"".join(response.pieces)), call
                     )
                 etag = etag or response.etag
@@ -86,17 +86,19 @@ class Transfer:
         try:
             answer = connection.upload(request_target(call), form, form.length, form.content_type)
             self._report(call, answer.status, started)
-            self._answers.result(answer, call)
+            self._answers.result(answer, call, size)
         except (ConnectionFailed, ResponseLost) as error:
             raise self._answers.unanswered(error, call) from None
         except ClusterError as error:
-            if form.is_sent and error.status in REJECTED_FILE and NO_ROOM not in error.why:
+            judged = error.from_qdrant and error.status in REJECTED_FILE
+            if form.is_sent and judged and NO_ROOM not in error.why:
                 raise SnapshotRejected(
                     error.what,
                     why=error.why,
                     hint=error.hint,
                     status=error.status,
                     maybe_applied=True,
+                    from_qdrant=True,
                 ) from None
             raise
         finally:

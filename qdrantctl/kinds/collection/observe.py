@@ -18,7 +18,6 @@ from qdrantctl.model.spec import FieldTree, Path, Spec, field_tree_of
 from qdrantctl.model.step import Call, collection_path
 
 KIND = "collection"
-_SHARD_DOWN = 500
 
 _TOP_LEVEL = ("hnsw_config", "quantization_config", "wal_config", "strict_mode_config", "metadata")
 
@@ -55,7 +54,7 @@ def observe_collections(client: Client, request: ReadRequest) -> Iterator[Resour
             try:
                 spec, facts = _add_details(client, name, spec, facts)
             except ClusterError as error:
-                if error.status != _SHARD_DOWN or client.server.peers == 1:
+                if not error.server_failed or client.server.peers == 1:
                     raise
                 spec, facts = _assume_as_applied(request.recorded.get(address), error, spec, facts)
         needs_peers = (
