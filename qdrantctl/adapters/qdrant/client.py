@@ -117,8 +117,9 @@ class RestClient:
             moment = parsedate_to_datetime(self._date)
             return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         except (ValueError, LookupError, TypeError, OverflowError):
+            found = "a Date header that is not a time" if self._date else "no Date header"
             raise self._answers.error(
-                "its answers carry no usable Date header, so the end of a lease cannot be computed",
+                f"its answers carry {found}, so the end of a lease cannot be computed",
                 hint="Does a proxy in between remove or change it?",
             ) from None
 

@@ -111,6 +111,7 @@ class AnswerReader:
             words=why,
             from_qdrant=from_qdrant,
             is_html=is_html(answer.body),
+            is_foreign=not from_qdrant and (parsed is not None or is_html(answer.body)),
             retry_after=answer.retry_after,
             has_key=self.api_key is not None,
             key_hint=self.key_hint,

@@ -58,6 +58,8 @@ class RefusedRequest:
     """What the response says, as one line."""
     from_qdrant: bool
     is_html: bool
+    is_foreign: bool
+    """Whether its form shows that it is not Qdrant's; plain text and no text show nothing."""
     retry_after: float
     """Seconds to wait, 0 if the response states none."""
     has_key: bool
@@ -113,7 +115,9 @@ def _explain_qdrant(request: RefusedRequest) -> Refusal:
     if status in (UNAUTHORIZED, FORBIDDEN):
         return _explain_key(request, answered)
     if status == TOO_MANY:
-        return Refusal(answered, _rate_hint("A rate limit is exhausted", request), call.writes)
+        return Refusal(
+            answered, _rate_hint("A rate limit is exhausted", request) + ".", call.writes
+        )
     if status == NO_STORAGE:  # refused before it is done
         hint = "A quota of the node's memory or disk is exceeded; GET /quotas shows it."
         return Refusal(answered, hint)
@@ -172,35 +176,33 @@ def _explain_other(request: RefusedRequest) -> Refusal:
     call, status = request.call, request.status
     answered = f"{call.method} {call.path} answered {status}"
     answered += ", with an HTML page" if request.is_html else ", without Qdrant's JSON"
-    source = (
-        "Something other than Qdrant answers there (a proxy, an ingress, a firewall, a page)"
-        if request.is_html
-        else "Something between may have answered (a proxy, an ingress, a firewall)"
-    )
+    source = "Something other than Qdrant answered (a proxy, an ingress, a firewall)"
+    if not request.is_foreign:
+        source = "Something in between probably answered (a proxy, an ingress, a firewall)"
     advice = {
         UNAUTHORIZED: "it wants credentials of its own",
-        FORBIDDEN: "it does not let this request pass; every path of Qdrant must pass",
-        NOT_FOUND: "it does not know this path; every path of Qdrant must pass. Is the path in "
-        "url right? Whether the resource exists is not known",
+        FORBIDDEN: "it does not let this request pass; allow every path of Qdrant",
+        NOT_FOUND: "it does not know this path; allow every path of Qdrant, and check the path in "
+        "the URL. Whether the resource exists is not known",
+        TIMED_OUT: "it waited too long for the request",
         TOO_LARGE: f"it takes no body of {request.size:,} bytes; raise its limit "
         "(client_max_body_size in nginx)",
-        MISDIRECTED: "it does not serve this host name; is the name in url right?",
+        MISDIRECTED: "it does not serve this host name; check the name in the URL",
         TOO_MANY: _rate_hint("it limits the rate", request),
         BAD_GATEWAY: "it does not reach the server",
         UNAVAILABLE: "it has no server to pass the request to",
-        GATEWAY_TIMEOUT: "it waits for the server no longer; raise its timeout",
+        GATEWAY_TIMEOUT: "it does not wait longer for the server; raise its timeout",
         NO_STORAGE: "it has no room for the body of the request",
     }.get(status, "")
-    hint = f"{source}: {advice}" if advice else source
+    hint = f"{source}: {advice}." if advice else f"{source}."
     maybe = status in (TIMED_OUT, TOO_MANY) or (status >= 500 and status != NO_STORAGE)
-    return Refusal(answered, hint.rstrip(".?") + ("?" if hint.endswith("?") else "."),
-                   call.writes and maybe)  # fmt: skip
+    return Refusal(answered, hint, call.writes and maybe)
 
 
 def _rate_hint(told: str, request: RefusedRequest) -> str:
     seconds = request.retry_after
     wait = f"in {seconds:.0f} seconds" if 0 < seconds < 1e6 else "in a minute"
-    return f"{told}; try again {wait}."
+    return f"{told}; try again {wait}"
 
 
 def token_end(claims: Json) -> datetime | None:
