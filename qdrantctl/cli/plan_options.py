@@ -63,13 +63,13 @@ class PlanningArgs(ProjectArgs, OutputArgs):
         )
 
     def shaping_flags(self) -> list[str]:
-        """The flags on the command line that change how a plan is computed."""
+        """The flags given that shape a plan; consents and gates do not."""
         flags = {
-            **self._patterns,
+            "--target": self.target,
+            "--exclude": self.exclude,
+            "--revert-drift": self.revert_drift,
+            "--no-safety-snapshot": self.no_safety_snapshot,
             "-f": self.files,
-            "--fail-on-loosening": self.fail_on_loosening,
-            "--fail-on-widening": self.fail_on_widening,
-            "--max-deletes": self.max_deletes is not None,
         }
         return [flag for flag, value in flags.items() if value]
 

@@ -116,6 +116,11 @@ class Plan(BaseModel):
         default=ABSENT, description="Only in an offline plan, which can never be applied."
     )
     manifests_digest: str = Field(description="sha256 over all desired resources.")
+    commit: str | MISSING = Field(
+        default=ABSENT,
+        description="The commit that has these manifests and this project file; absent where they "
+        "are not committed, or git cannot tell.",
+    )
     options: RecordedOptions | MISSING = Field(
         default=ABSENT, description="Its options; absent before format 1.1 and in restores."
     )
@@ -171,7 +176,7 @@ class Plan(BaseModel):
         if not self.prepare:
             del plain["prepare"]
         head = ("format_version", "qdrantctl_version", "project", "environment", "server")
-        keys = (*head, "offline", "manifests_digest", "options")
+        keys = (*head, "offline", "manifests_digest", "commit", "options")
         document = {key: plain.pop(key) for key in keys if key in plain}
         document["summary"] = self.summary.model_dump(mode="json")
         document |= plain | {"applicable": self.is_applicable}

@@ -199,6 +199,15 @@ class EnvironmentSpec(Spec):
         Literal["revert", "keep", "refuse"] | None,
         Field(description="What apply does with changes on the cluster. Default revert."),
     ] = None
+    alias_min_ratio: Annotated[
+        float | None,
+        Field(
+            ge=0,
+            le=1,
+            description="An alias moves without consent to a collection that has at least this "
+            "share of the points of the present one. Default 0.9.",
+        ),
+    ] = None
 
     @model_validator(mode="after")
     def _check_consistency(self) -> EnvironmentSpec:

@@ -53,6 +53,12 @@ class MergedEnvironment:
         entry = self.stated.get(key)
         return entry.value if entry else None
 
+    @property
+    def value_files(self) -> tuple[FilePath, ...]:
+        """The files of `vars_files`."""
+        files = self.stated.get("vars_files")
+        return tuple(files.layer.folder / name for name in files.value) if files else ()
+
 
 def merge_environment(chain: ProjectFiles, name: str) -> MergedEnvironment:
     """The environment `name`; an empty one if no file defines it."""

@@ -31,6 +31,7 @@ from qdrantctl.model.violation import Severity, Violation
 
 PROJECT_FILE = "qdrantctl.yaml"
 MANIFESTS = "manifests"
+ALIAS_MIN_RATIO = 0.9
 NONE = "-"
 """The name of the project or the environment if there is none."""
 
@@ -61,6 +62,8 @@ class Settings:
     protected: bool = False
     on_drift: str = "revert"
     """revert, keep or refuse."""
+    alias_min_ratio: float = ALIAS_MIN_RATIO
+    """Share of the present points below which a move of an alias needs consent."""
     state: Path = Path("state")
     """Folder of the committed state, absolute."""
     consents: tuple[Consent, ...] = ()
@@ -71,6 +74,8 @@ class Settings:
     """Notes for the user, e.g. about an expired consent."""
     leaked_secrets: tuple[Violation, ...] = ()
     """Secrets in the project file."""
+    files: tuple[str, ...] = ()
+    """The project file, what it extends, and the files of values, relative to `root`."""
 
     @property
     def owner(self) -> str:
@@ -151,12 +156,17 @@ def resolve_settings(
         nodes=connection.nodes,
         protected=bool(merged.value("protected")),
         on_drift=_drift_policy(merged),
+        alias_min_ratio=_first_stated(merged.value("alias_min_ratio"), ALIAS_MIN_RATIO),
         state=root / chain.project.spec.state,
         consents=consents,
         removed=frozenset(r.parsed_address for layer in chain.layers for r in layer.spec.removed),
         rules={rule: how for layer in chain.layers for rule, how in layer.spec.rules.items()},
         notes=notes,
         leaked_secrets=tuple(v for layer in chain.layers for v in layer.find_secrets(api_key)),
+        files=tuple(
+            os.path.relpath(path, root)
+            for path in (*(layer.path for layer in chain.layers), *merged.value_files)
+        ),
     )
 
 
@@ -164,6 +174,10 @@ def _require_one_server(url: str | None, environment: str | None) -> None:
     if url is not None and environment is not None:
         message = "--url and an environment name two servers"
         raise UsageError(message, hint="Leave out --url, or -e and QDRANTCTL_ENV.")
+
+
+def _first_stated(value: float | None, default: float) -> float:
+    return default if value is None else value
 
 
 def _drift_policy(merged: MergedEnvironment) -> str:

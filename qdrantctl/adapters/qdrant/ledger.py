@@ -79,6 +79,13 @@ def remove_entry(client: Client, address: str) -> None:
     client.request(Call(method="POST", path=path, query={"wait": "true"}, body=body))
 
 
+def read_cluster_id(client: Client) -> str:
+    """The cluster's random id alone; empty where there is no ledger. Raises ClusterError."""
+    path = collection_path(LEDGER_COLLECTION, "points", ledger_point_id(_CLUSTER))
+    point = get_or_none(client, Call(method="GET", path=path))
+    return str((point or {}).get("payload", {}).get("cluster_id") or "")
+
+
 def write_cluster_id(client: Client, cluster_id: str) -> None:
     """Write the random id of the cluster. Raises ClusterError."""
     _upsert_points(client, [(_CLUSTER, {"cluster_id": cluster_id})])

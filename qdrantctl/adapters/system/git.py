@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -74,6 +74,34 @@ def is_merging(root: Path) -> bool:
     """Whether a merge, a rebase or the like is in progress."""
     heads = ("MERGE_HEAD", "REBASE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD")
     return any(resolve_commit(root, head) for head in heads)
+
+
+def uncommitted_files(root: Path, patterns: Iterable[str], used: Iterable[str]) -> list[str] | None:
+    """Files that are not as HEAD has them, by their path from `root`; None where git cannot tell.
+
+    Below `patterns` (files, folders, globs relative to `root`) whatever was changed, added, removed
+    or staged counts, and of the files `used` each that HEAD does not have, ignored ones too.
+    """
+    if not is_repository(root):
+        return None
+    specs = [pattern if _is_plain(pattern) else f":(glob){pattern}" for pattern in patterns]
+    status = run_git(
+        root, "status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all",
+        "--", *specs,
+    )  # fmt: skip
+    tracked = run_git(root, "ls-tree", "-r", "-z", "--name-only", "--full-tree", HEAD)
+    prefix = run_git(root, "rev-parse", "--show-prefix")
+    if status is None or status[0] != 0 or prefix is None or prefix[0] != 0:
+        return None
+    below = os.fsdecode(prefix[1]).rstrip("\n")
+    committed = set(os.fsdecode(tracked[1]).split("\0")) if tracked and tracked[0] == 0 else set()
+    names = {os.fsdecode(line[3:]) for line in status[1].split(b"\0") if line}
+    names |= {name for file in used if (name := os.path.normpath(below + file)) not in committed}
+    return sorted(os.path.relpath(name, below or ".") for name in names)
+
+
+def _is_plain(pattern: str) -> bool:
+    return not set("*?[") & set(pattern)
 
 
 def read_committed_files(root: Path, folder: Path, ref: str = HEAD) -> Mapping[str, bytes] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from qdrantctl.model.change import Change
@@ -36,6 +36,17 @@ def changed_values(before: Mapping[str, Change], now: Mapping[str, Change]) -> I
         causes = {path: sides for path, sides in differences.items() if _is_cause(path)}
         for path, (was, is_now) in (causes or differences or {(): (old, new)}).items():
             yield _describe_difference(address, path, was, is_now)
+
+
+def is_same_work(before: Sequence[Change], now: Sequence[Change]) -> bool:
+    """Whether two plans do the same, whatever their texts say of it."""
+    if tuple(before) == tuple(now):
+        return True
+    old, new = (
+        [(change.address, canonical_json(_change_document(change))) for change in changes]
+        for changes in (before, now)
+    )
+    return old == new
 
 
 def _change_document(change: Change) -> Document:

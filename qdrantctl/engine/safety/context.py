@@ -9,6 +9,7 @@ from qdrantctl.model.address import Address
 from qdrantctl.model.change import Change
 from qdrantctl.model.consent import Verb
 from qdrantctl.model.kind import Context, Kind
+from qdrantctl.model.resource import Resource
 from qdrantctl.model.snapshots.snapshot import UnfinishedRestore
 from qdrantctl.model.violation import Violation
 
@@ -44,6 +45,9 @@ class SafetyInput:
     fail_on_loosening: bool = False
     fail_on_widening: bool = False
     partial: bool = False
+    alias_min_ratio: float = 0.9
+    """An alias moves without consent to a collection with this share of the points of the old one.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,8 @@ class Problem:
     violation: Violation
     allowed_by: tuple[Verb, Address] | None = None
     """None if no consent allows it."""
+    once_allowed: Violation | None = None
+    """A note that stays in the plan where a consent allows it."""
 
 
 def require_consent(
@@ -82,3 +88,18 @@ def from_state(change: Change, inputs: SafetyInput) -> bool:
     """Whether only the committed state, and not the ledger, has it as managed by this project."""
     applied = inputs.context.recorded.get(change.parsed_address)
     return applied is not None and applied.is_from_state
+
+
+def may_hold_points(live: Resource | None) -> bool:
+    """An unknown number of points counts as some."""
+    return live is not None and live.facts.points != 0
+
+
+def describe_points(live: Resource | None) -> str:
+    """The points of a collection, in words."""
+    points = live.facts.points if live else None
+    if points is None:
+        return "its points (their number is unknown)"
+    if points == 0:
+        return "the collection, which is empty"
+    return "1 point" if points == 1 else f"{points:,} points"

@@ -12,7 +12,20 @@ from qdrantctl.engine.planning.safety_snapshot import (
     points_at_risk,
     skipped_snapshot,
 )
-from qdrantctl.engine.safety.context import Problem, SafetyInput, from_state, require_consent
+from qdrantctl.engine.safety.aliases import (
+    check_moved_aliases,
+    check_recreated_aliases,
+    check_vanishing_aliases,
+    find_alias_targets,
+)
+from qdrantctl.engine.safety.context import (
+    Problem,
+    SafetyInput,
+    describe_points,
+    from_state,
+    may_hold_points,
+    require_consent,
+)
 from qdrantctl.engine.safety.gates import (
     check_kept_drift,
     check_loosened_limits,
@@ -20,11 +33,10 @@ from qdrantctl.engine.safety.gates import (
 )
 from qdrantctl.engine.safety.interrupted_restores import check_unfinished_restores
 from qdrantctl.model.address import Address
-from qdrantctl.model.change import Action, Change
+from qdrantctl.model.change import Action
 from qdrantctl.model.consent import Consent
 from qdrantctl.model.field_rule import ABSENT, Effect
-from qdrantctl.model.resource import Resource
-from qdrantctl.model.violation import Severity, Violation
+from qdrantctl.model.violation import Violation
 
 MANY = 10
 """From this many managed resources on, a mass deletion is reported by its share."""
@@ -51,6 +63,8 @@ def check_safety(inputs: SafetyInput, consents: Sequence[Consent]) -> SafetyResu
         used.update(granting)
         if not granting:
             violations.append(problem.violation)
+        elif problem.once_allowed:
+            violations.append(problem.once_allowed)
     return SafetyResult(tuple(violations), frozenset(used))
 
 
@@ -62,7 +76,7 @@ def needs_details(inputs: SafetyInput) -> frozenset[Address]:
         kind = inputs.kinds[change.parsed_address.kind]
         if kind.holds_data and (change.destroys or any(f.destroys_data for f in change.fields)):
             losing_points.add(change.parsed_address)
-        if targets := _alias_targets(change, inputs):
+        if targets := find_alias_targets(change, inputs):
             involved.update(targets)
     live, several = inputs.context.live, inputs.context.server.peers > 1
     facts_by_address = {
@@ -104,10 +118,10 @@ def check_deletions(inputs: SafetyInput) -> Iterator[Problem]:
         kind = inputs.kinds[change.parsed_address.kind]
         live = inputs.context.live.get(change.parsed_address)
         only_in_state = from_state(change, inputs)
-        if inputs.protected or only_in_state or (kind.holds_data and _may_hold_points(live)):
+        if inputs.protected or only_in_state or (kind.holds_data and may_hold_points(live)):
             circumstance = "in a protected environment" if inputs.protected else "without a ledger"
             message = (
-                f"deleting {change.address} destroys {_describe_points(live)}"
+                f"deleting {change.address} destroys {describe_points(live)}"
                 if kind.holds_data
                 else f"deleting {change.address} needs consent {circumstance}"
             )
@@ -122,12 +136,12 @@ def check_replacements(inputs: SafetyInput) -> Iterator[Problem]:
         live = inputs.context.live.get(change.parsed_address)
         desired = inputs.context.desired.get(change.parsed_address)
         recreate = desired is not None and desired.lifecycle.replace == "recreate"
-        if not recreate or inputs.protected or _may_hold_points(live):
+        if not recreate or inputs.protected or may_hold_points(live):
             yield require_consent(
                 "replace",
                 change,
                 "QC203",
-                f"replacing {change.address} destroys {_describe_points(live)}",
+                f"replacing {change.address} destroys {describe_points(live)}",
                 inputs,
                 "Or state lifecycle: {replace: recreate}, which allows it while it is empty.",
             )
@@ -153,61 +167,6 @@ def check_adoptions(inputs: SafetyInput) -> Iterator[Problem]:
                 inputs,
                 "Or change the manifest to match the cluster.",
             )
-
-
-def check_vanishing_aliases(inputs: SafetyInput) -> Iterator[Problem]:
-    """QC205: an alias of a deleted collection vanishes with it, and is not part of the plan."""
-    deleted = {c.parsed_address for c in inputs.changes if c.action is Action.DELETE}
-    moving = {c.parsed_address for c in inputs.changes if c.action in (Action.UPDATE, Action.ADOPT)}
-    vanishing = [
-        (ref, alias)
-        for alias, resource in inputs.context.live.items()
-        if deleted and alias not in deleted and alias not in moving and alias.kind in inputs.kinds
-        for ref in inputs.kinds[alias.kind].references(resource.spec)
-        if ref in deleted
-    ]
-    for address, alias in sorted(vanishing):
-        yield Problem(
-            Violation(
-                rule="QC205",
-                address=str(address),
-                message=f"{alias} points to {address} and is not part of this plan; "
-                "it would vanish with it",
-                hint=f"Move or delete {alias} first.",
-            )
-        )
-
-
-def check_moved_aliases(inputs: SafetyInput) -> Iterator[Problem]:
-    """QC206: an alias that leaves points for a collection that is empty or not ready."""
-    for change in inputs.changes:
-        targets = _alias_targets(change, inputs)
-        if not targets:
-            continue
-        old_target, new_target = (inputs.context.live.get(address) for address in targets)
-        if old_target is None or not _may_hold_points(old_target):
-            continue
-        replaced = any(c.parsed_address == targets[1] and c.destroys for c in inputs.changes)
-        empty = new_target is None or replaced or not _may_hold_points(new_target)
-        if empty or (new_target is not None and new_target.facts.status != "green"):
-            status = new_target.facts.status if new_target else ""
-            state = "empty" if empty else status or "unreadable"
-            message = (
-                f"{change.address} would move from {targets[0]} with "
-                f"{_describe_points(old_target)} to {targets[1]}, which is {state}"
-            )
-            yield require_consent("alias", change, "QC206", message, inputs)
-
-
-def _alias_targets(change: Change, inputs: SafetyInput) -> tuple[Address, Address] | None:
-    """The previous and the new target of a changed reference; None if it did not change."""
-    kind = inputs.kinds[change.parsed_address.kind]
-    desired = inputs.context.desired.get(change.parsed_address)
-    live = inputs.context.live.get(change.parsed_address)
-    if change.action not in (Action.UPDATE, Action.ADOPT) or not desired or not live:
-        return None
-    old, new = tuple(kind.references(live.spec)), tuple(kind.references(desired.spec))
-    return (old[0], new[0]) if old and new and old != new else None
 
 
 def check_mass_deletion(inputs: SafetyInput) -> Iterator[Problem]:
@@ -281,21 +240,6 @@ def check_snapshots(inputs: SafetyInput) -> Iterator[Problem]:
             yield from [Problem(missing)] if missing else []
 
 
-def check_recreated_aliases(inputs: SafetyInput) -> Iterator[Problem]:
-    """QC211: a replaced collection is created again with its aliases."""
-    for change in inputs.changes:
-        live = inputs.context.live.get(change.parsed_address)
-        if change.action is Action.REPLACE and live and live.facts.aliases:
-            yield Problem(
-                Violation(
-                    rule="QC211",
-                    severity=Severity.NOTE,
-                    address=change.address,
-                    message="it is recreated with its aliases: " + ", ".join(live.facts.aliases),
-                )
-            )
-
-
 def check_kinds(inputs: SafetyInput) -> Iterator[Problem]:
     """The rules that a kind has for its own resources."""
     for change in inputs.changes:
@@ -322,17 +266,3 @@ RULES: tuple[Callable[[SafetyInput], Iterator[Problem]], ...] = (
     check_kinds,
     check_unfinished_restores,
 )
-
-
-def _may_hold_points(live: Resource | None) -> bool:
-    """An unknown number of points counts as some."""
-    return live is not None and live.facts.points != 0
-
-
-def _describe_points(live: Resource | None) -> str:
-    points = live.facts.points if live else None
-    if points is None:
-        return "its points (their number is unknown)"
-    if points == 0:
-        return "the collection, which is empty"
-    return "1 point" if points == 1 else f"{points:,} points"

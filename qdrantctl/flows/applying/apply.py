@@ -10,6 +10,8 @@ from typing import Protocol
 
 from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.qdrant.client import RestClient
+from qdrantctl.adapters.qdrant.ledger import read_cluster_id
+from qdrantctl.engine.planning.plan_comparison import is_same_work
 from qdrantctl.flows.applying.bookkeeping import apply_plan
 from qdrantctl.flows.cluster.connect import connect
 from qdrantctl.flows.cluster.indexing import wait_until_green
@@ -18,7 +20,7 @@ from qdrantctl.flows.lease import LeaseWait, current_actor, hold_lease
 from qdrantctl.flows.planning.plan import PlanOptions, PlanResult, make_plan_for
 from qdrantctl.flows.planning.saved_plan import recheck_saved_plan
 from qdrantctl.flows.state.checkout_age import OLDER
-from qdrantctl.flows.state.committed import is_state_locked, refresh_or_check_lock
+from qdrantctl.flows.state.committed import CommittedState, check_lock, refresh_lock
 from qdrantctl.flows.state.desired import DesiredState
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action
@@ -39,7 +41,8 @@ class ApplyOptions:
 
     planning: PlanOptions = field(default_factory=PlanOptions)
     saved: Plan | None = None
-    """A plan that was approved when it was saved; `planning` is not used then."""
+    """A plan that was approved when it was saved. Of `planning` only consents and gates count then.
+    """
     auto_approve: bool = False
     lease_timeout: float = 0
     """Seconds to wait while another apply is running."""
@@ -106,18 +109,18 @@ def apply_changes(
     Raises BlockedError or StaleError if the plan may not be applied, LeaseError while another
     apply is running, and ManifestError, StateError, ClusterError.
     """
-    desired = _load_desired_state(settings, options, view)
+    desired, state = _load_desired_state(settings, options, view)
     with connect(settings, on_request) as client:
         planned = _make_plan(settings, options, view, client, desired)
         view.show_plan(planned.plan)
         ensure_applicable(planned.plan)
         if not planned.plan.summary.changes:
-            return _finish_apply(Report.of(planned.plan), view)
+            return _finish_apply(Report.of(planned.plan), state, client, view)
         if not (options.saved or options.auto_approve or view.approve(planned.plan)):
             return ApplyResult()
         with view.catch_signals() as is_cancelled:
-            report = _apply_under_lease(planned, options, view, client, is_cancelled)
-            result = _finish_apply(report, view)
+            report = _apply_under_lease(planned, desired, options, view, client, is_cancelled)
+            result = _finish_apply(report, state, client, view)
             if not (options.wait and report.is_complete):
                 return result
             not_green = wait_until_green(
@@ -147,21 +150,19 @@ def ensure_applicable(plan: Plan) -> None:
 
 def _load_desired_state(
     settings: Settings, options: ApplyOptions, view: ApplyView
-) -> DesiredState | None:
-    """The desired state, with the committed state checked or refreshed.
+) -> tuple[DesiredState | None, CommittedState | None]:
+    """The desired state, and the committed state that is refreshed when all of it is applied.
 
-    None for a saved plan, which needs neither unless the state is locked.
+    Neither for a saved plan, unless the environment is protected: then its manifests are compared.
     """
-    if options.saved and not (options.locked or is_state_locked(settings)):
-        return None
+    if options.saved and not (options.locked or settings.protected):
+        return None, None
     view.report_progress("reading manifests")
     try:
-        desired, note = refresh_or_check_lock(settings, locked=options.locked)
+        desired, state = check_lock(settings, locked=options.locked)
     finally:
         view.clear_progress()
-    if note:
-        view.notify(f"Note: {note}")
-    return desired
+    return desired, None if options.saved else state
 
 
 def _make_plan(
@@ -175,7 +176,15 @@ def _make_plan(
     today = date.today()
     try:
         if options.saved:
-            return recheck_saved_plan(options.saved, settings, client, today, view.report_progress)
+            return recheck_saved_plan(
+                options.saved,
+                settings,
+                options.planning,
+                client,
+                today,
+                view.report_progress,
+                desired,
+            )
         assert desired is not None
         return make_plan_for(
             desired, settings, options.planning, client, today, view.report_progress
@@ -186,6 +195,7 @@ def _make_plan(
 
 def _apply_under_lease(
     planned: PlanResult,
+    desired: DesiredState | None,
     options: ApplyOptions,
     view: ApplyView,
     client: RestClient,
@@ -196,8 +206,9 @@ def _apply_under_lease(
     actor = current_actor(settings)
     wait = LeaseWait(options.lease_timeout, view.notify, is_cancelled)
     with hold_lease(client, settings.owner, actor, wait) as guarded:
-        now = _make_plan(settings, options, view, guarded, planned.desired)
-        if now.plan.changes != planned.plan.changes or not now.plan.is_applicable:
+        now = _make_plan(settings, options, view, guarded, desired)
+        same = is_same_work(planned.plan.changes, now.plan.changes)
+        if not (same and now.plan.is_applicable):
             _accept_changed_plan(now.plan, options, view)
         if not now.plan.summary.changes:
             return Report.of(now.plan)
@@ -217,8 +228,13 @@ def _accept_changed_plan(plan: Plan, options: ApplyOptions, view: ApplyView) -> 
     ensure_applicable(plan)
 
 
-def _finish_apply(report: Report, view: ApplyView) -> ApplyResult:
+def _finish_apply(
+    report: Report, state: CommittedState | None, client: NodeClient, view: ApplyView
+) -> ApplyResult:
+    """Show the report. The committed state follows what was applied, and only that."""
     view.show_report(report)
+    if state and report.is_complete and (note := refresh_lock(state, read_cluster_id(client))):
+        view.notify(f"Note: {note}")
     return ApplyResult(report)
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from qdrantctl.adapters.qdrant import ledger
 from qdrantctl.engine.planning.safety_snapshot import points_at_risk
+from qdrantctl.flows.applying.recheck import find_new_problems, takes_away
 from qdrantctl.flows.cluster.nodes import JobContext
 from qdrantctl.flows.execution.context import (
     Bookkeeping,
@@ -67,25 +68,27 @@ class ApplyRecords:
         change = progress.change
         planned = self.context.live.get(change.parsed_address)
         losing = [field for field in change.fields if field.destroys_data]
-        if planned is None or not (change.destroys or losing):
+        if planned is None or not (change.destroys or losing or takes_away(change)):
             return
         now = self._read_live(change)
         if now is None:
             return
         if now.facts.uuid != planned.facts.uuid:
-            came = "it was deleted and recreated since"
+            reason = "it was deleted and recreated since"
         elif now.facts.points and planned.facts.points == 0 and change.destroys:
-            came = f"points were added since: {now.facts.points}"
+            reason = f"points were added since: {now.facts.points}"
         elif keys := [
             field
             for field in losing
             if points_at_risk(planned, field) == 0 != points_at_risk(now, field)
         ]:
-            came = f"points were added since, under {keys[0].path[-1]!r}"
+            reason = f"points were added since, under {keys[0].path[-1]!r}"
+        elif problems := find_new_problems(self.planned, change, now, self.context.client):
+            reason = problems[0]
         else:
             return
         raise ClusterError(
-            f"{change.address} changed since the plan was made: {came}", hint="Plan again."
+            f"{change.address} changed since the plan was made: {reason}", hint="Plan again."
         )
 
     def write_pending(self, progress: ChangeProgress) -> None:

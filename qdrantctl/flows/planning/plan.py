@@ -15,10 +15,12 @@ from qdrantctl.engine.planning.inputs import PlanInput
 from qdrantctl.engine.planning.planner import plan_changes, unmanaged_addresses
 from qdrantctl.engine.planning.safety_snapshot import SKIP
 from qdrantctl.engine.planning.selection import Selection
+from qdrantctl.engine.safety.aliases import describe_alias_moves
 from qdrantctl.engine.safety.context import SafetyInput
 from qdrantctl.engine.safety.rules import check_safety, needs_details
 from qdrantctl.engine.snapshots.policy_status import finding_violations
 from qdrantctl.flows.snapshots.policies.status import check_policies
+from qdrantctl.flows.state.checkout import committed_as
 from qdrantctl.flows.state.checkout_age import check_checkout_is_current
 from qdrantctl.flows.state.committed import with_locked_versions
 from qdrantctl.flows.state.desired import DesiredState, load_desired_state, merge_unselected
@@ -29,6 +31,7 @@ from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Change
 from qdrantctl.model.client import NodeClient
 from qdrantctl.model.consent import Consent, matches_glob
+from qdrantctl.model.field_rule import ABSENT
 from qdrantctl.model.kind import Context
 from qdrantctl.model.plan import Plan, PlannedServer, RecordedOptions
 from qdrantctl.model.server import Server
@@ -70,6 +73,8 @@ class PlanResult:
     desired: DesiredState
     settings: Settings
     today: date
+    safety: SafetyInput
+    """What the safety rules looked at."""
 
 
 def make_plan(
@@ -116,31 +121,51 @@ def make_plan_for(
         changes, safety_input = compute_changes(
             settings, options, desired_state, cluster_state, client.server, today
         )
-    safety = check_safety(safety_input, settings.valid_consents(options.consents))
+    violations = judge_changes(settings, options, desired_state, cluster_state, safety_input)
     plan = Plan(
         qdrantctl_version=__version__,
         project=settings.project,
         environment=settings.environment,
         server=PlannedServer.of(client.server, cluster_state.ledger.cluster_id),
         manifests_digest=desired_state.digest,
+        commit=_find_commit(settings, desired_state) or ABSENT,
         options=recorded_options(settings, options),
         prepare=_preparing_steps(changes, cluster_state, client),
-        changes=changes,
+        changes=describe_alias_moves(safety_input),
         violations=(
             *desired_state.violations,
-            *safety.violations,
             *finding_violations(check_policies(settings, client, cluster_state.remembered)),
-            *fallback_notice(settings, cluster_state),
-            *check_checkout_is_current(
-                settings, options.allow_older, changes, cluster_state, desired_state.versions
-            ),
-            *plan_notices(settings, options, safety.used),
+            *violations,
         ),
         unmanaged=unmanaged_addresses(
             _plan_input(settings, options, desired_state, cluster_state, client.server, today)
         ),
     )
-    return PlanResult(plan, cluster_state, desired_state, settings, today)
+    return PlanResult(plan, cluster_state, desired_state, settings, today, safety_input)
+
+
+def judge_changes(
+    settings: Settings,
+    options: PlanOptions,
+    desired_state: DesiredState,
+    cluster_state: ClusterState,
+    inputs: SafetyInput,
+) -> tuple[Violation, ...]:
+    """What forbids these changes in this environment, and what is noted beside."""
+    safety = check_safety(inputs, settings.valid_consents(options.consents))
+    return (
+        *safety.violations,
+        *fallback_notice(settings, cluster_state),
+        *check_checkout_is_current(
+            settings, options.allow_older, inputs.changes, cluster_state, desired_state.versions
+        ),
+        *plan_notices(settings, options, safety.used),
+    )
+
+
+def _find_commit(settings: Settings, desired_state: DesiredState) -> str:
+    """The commit of a plan. Only a protected environment requires one when the plan is applied."""
+    return committed_as(settings, desired_state.inventory) if settings.protected else ""
 
 
 def recorded_options(settings: Settings, options: PlanOptions) -> RecordedOptions:
@@ -197,6 +222,7 @@ def compute_changes(
         fail_on_loosening=options.fail_on_loosening,
         fail_on_widening=options.fail_on_widening,
         partial=settings.partial,
+        alias_min_ratio=settings.alias_min_ratio,
     )
     return changes, safety_input
 

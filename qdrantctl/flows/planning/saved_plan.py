@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date
 
 from qdrantctl.adapters.project.settings import Settings
+from qdrantctl.adapters.system import git
 from qdrantctl.engine.planning.drift_policy import is_kept_drift
 from qdrantctl.engine.planning.plan_comparison import changed_values
 from qdrantctl.engine.planning.safety_snapshot import destroys_points
+from qdrantctl.engine.safety.context import SafetyInput
 from qdrantctl.engine.safety.rules import needs_details
-from qdrantctl.flows.planning.plan import PlanOptions, PlanResult, compute_changes
+from qdrantctl.flows.planning.plan import (
+    PlanOptions,
+    PlanResult,
+    compute_changes,
+    judge_changes,
+)
+from qdrantctl.flows.state.checkout import find_uncommitted_files, list_names
 from qdrantctl.flows.state.committed import committed_files
 from qdrantctl.flows.state.desired import DesiredState
 from qdrantctl.flows.state.ledger_fallback import with_committed_state_as_fallback
@@ -25,16 +33,28 @@ from qdrantctl.model.errors import StaleError
 from qdrantctl.model.field_rule import ABSENT, Json
 from qdrantctl.model.plan import Plan, RecordedOptions
 from qdrantctl.model.resource import Inventory, Lifecycle, Resource
+from qdrantctl.model.violation import Severity, Violation
 
 _IDLE = (Action.NOOP, Action.REFUSED)
+_OF_CONSENTS = ("QC220", "QC221")
+"""Notes about consents that were given when the plan was made."""
 _MAX_LINES = 20
 """Differences listed in an error; more are counted."""
 
 
 def recheck_saved_plan(
-    saved: Plan, settings: Settings, client: Client, today: date, progress: Progress
+    saved: Plan,
+    settings: Settings,
+    options: PlanOptions,
+    client: Client,
+    today: date,
+    progress: Progress,
+    manifests: DesiredState | None = None,
 ) -> PlanResult:
     """A saved plan with the current state, if recomputing it gives the same plan.
+
+    Consents, protection and gates are those of `settings` and `options`: the plan brings none
+    along. A protected environment needs `manifests`, those of this checkout.
 
     Raises StaleError with every changed value of the resources that the plan touches.
     """
@@ -42,6 +62,8 @@ def recheck_saved_plan(
         raise StaleError(
             f"the plan was made for {saved.owner}, this is {settings.owner}", hint="Plan again."
         )
+    if manifests:
+        _check_manifests(saved, settings, manifests)
     desired = DesiredState(
         Inventory(_desired_resources(saved)),
         (),
@@ -52,10 +74,49 @@ def recheck_saved_plan(
     cluster_state = read_cluster_state(client, desired.inventory, progress, settings.owners)
     cluster_state = with_committed_state_as_fallback(settings, client, desired, cluster_state)
     _check_cluster(saved, cluster_state, client)
-    changes, cluster_state = _plan_again(saved, settings, desired, cluster_state, client, today)
+    inputs, cluster_state = _plan_again(
+        saved, settings, options, desired, cluster_state, client, today
+    )
+    changes = {change.address: change for change in inputs.changes}
     _check_values(saved, changes, cluster_state)
+    violations = judge_changes(settings, options, desired, cluster_state, inputs)
     plan = saved if saved.options is not ABSENT else _with_destroyed_data(saved, changes)
-    return PlanResult(plan, cluster_state, desired, settings, today)
+    plan = plan.model_copy(update={"violations": _merge_violations(saved, violations)})
+    return PlanResult(plan, cluster_state, desired, settings, today, inputs)
+
+
+def _check_manifests(saved: Plan, settings: Settings, manifests: DesiredState) -> None:
+    """Raises StaleError unless the plan is of manifests that are committed in this checkout."""
+    uncommitted = find_uncommitted_files(settings, manifests.inventory)
+    why = ""
+    if uncommitted:
+        why = f"Not as committed here: {list_names(uncommitted)}."
+    elif saved.manifests_digest != manifests.digest:
+        why = "It was made from other manifests than those of this checkout."
+    elif uncommitted is not None and saved.commit is ABSENT:
+        why = "It was made from manifests that were not committed, or from some of them with -f."
+    elif isinstance(saved.commit, str) and git.head_contains(settings.root, saved.commit) is False:
+        why = f"It was made from commit {saved.commit[:12]}, which this checkout does not contain."
+    if why:
+        raise StaleError(
+            f"{settings.owner} is protected: only a plan of committed manifests is applied",
+            why=why,
+            hint="Commit the manifests and the project file, and plan again from that commit.",
+        )
+
+
+def _merge_violations(saved: Plan, now: Iterable[Violation]) -> tuple[Violation, ...]:
+    """What holds now, and what the plan noted beside: errors of then count only if they hold."""
+    now = tuple(now)
+    repeated = {(violation.rule, violation.address) for violation in now}
+    noted = (
+        violation
+        for violation in saved.violations
+        if violation.severity is not Severity.ERROR
+        and violation.rule not in _OF_CONSENTS
+        and (violation.rule, violation.address) not in repeated
+    )
+    return (*noted, *now)
 
 
 def options_of_1_0(saved: Plan) -> RecordedOptions:
@@ -109,48 +170,58 @@ def _check_cluster(saved: Plan, cluster_state: ClusterState, client: Client) -> 
 def _plan_again(
     saved: Plan,
     settings: Settings,
+    options: PlanOptions,
     desired: DesiredState,
     cluster_state: ClusterState,
     client: Client,
     today: date,
-) -> tuple[Mapping[str, Change], ClusterState]:
-    """The changes by address, recomputed with the plan's options, and the state they are based on.
+) -> tuple[SafetyInput, ClusterState]:
+    """What the safety rules look at, computed with the plan's options, and the state it rests on.
 
-    Only resources that the plan touches are planned: its targets selected them already. Its
-    deletions were allowed when it was made.
+    Only what the plan touches is planned: that is already what its targets select. Everything else
+    counts as desired as it was applied. A plan that deletes was not made for a rename.
     """
     recorded = saved.options
-    options = recorded if isinstance(recorded, RecordedOptions) else options_of_1_0(saved)
+    recorded = recorded if isinstance(recorded, RecordedOptions) else options_of_1_0(saved)
     touched = {change.parsed_address for change in _touched_changes(saved)}
-    records = cluster_state.remembered.items()
-    touched_state = replace(
-        cluster_state, remembered=Inventory(r for address, r in records if address in touched)
+    rest = (r for address, r in cluster_state.remembered.items() if address not in touched)
+    planned = replace(
+        desired,
+        inventory=Inventory(
+            [
+                *(r for r in rest if r.record and r.record.owner in settings.owners),
+                *desired.inventory.values(),
+            ]
+        ),
     )
-    settings = replace(
+    computing = replace(
         settings,
         partial=False,
-        removed=frozenset(map(Address.parse, options.removed)),
+        removed=frozenset(map(Address.parse, recorded.removed)),
         consents=tuple(
             Consent("delete", change.address, "the saved plan")
             for change in saved.changes
             if change.action is Action.DELETE
         ),
     )
-    plan_options = PlanOptions(
-        revert_drift=options.revert_drift,
-        allow_older=options.allow_older,
-        no_snapshot=options.no_snapshot,
+    wishes = replace(
+        options,
+        consents=(),
+        revert_drift=recorded.revert_drift,
+        no_snapshot=recorded.no_snapshot,
     )
-    changes, inputs = compute_changes(
-        settings, plan_options, desired, touched_state, client.server, today
-    )
-    if addresses := needs_details(inputs):
-        touched_state = with_details(client, touched_state, desired.inventory, addresses)
-        changes, inputs = compute_changes(
-            settings, plan_options, desired, touched_state, client.server, today
+
+    def compute(state: ClusterState) -> SafetyInput:
+        _, inputs = compute_changes(computing, wishes, planned, state, client.server, today)
+        return replace(
+            inputs, changes=tuple(c for c in inputs.changes if c.parsed_address in touched)
         )
-    by_address = {change.address: change for change in changes}
-    return by_address, replace(cluster_state, live=touched_state.live)
+
+    inputs = compute(cluster_state)
+    if addresses := needs_details(inputs):
+        cluster_state = with_details(client, cluster_state, planned.inventory, addresses)
+        inputs = compute(cluster_state)
+    return inputs, cluster_state
 
 
 def _check_values(saved: Plan, changes: Mapping[str, Change], cluster_state: ClusterState) -> None:

@@ -33,8 +33,8 @@ class CommittedState:
     """Texts by path below the folder."""
     computed: Mapping[str, str]
     versions: Mapping[Address, int]
-    before: Mapping[str, str]
-    """The files at HEAD; without git those on disk."""
+    at_head: Mapping[str, str]
+    """Texts as they are at git's HEAD; none where git cannot tell."""
 
     @property
     def out_of_date(self) -> Mapping[str, str]:
@@ -67,7 +67,8 @@ def compute_committed_state(settings: Settings, desired: Inventory) -> Committed
     if folder is None:
         return None
     on_disk = state_files.read_state(folder)
-    before = read_commit(settings, on_disk)
+    at_head = _read_head(settings)
+    before = on_disk if at_head is None else at_head
     merging = cache(lambda: git.is_merging(settings.root))
     versions, texts = {}, {}
     for address, resource in desired.items():
@@ -78,13 +79,30 @@ def compute_committed_state(settings: Settings, desired: Inventory) -> Committed
         )
         texts[name] = state_files.render_state_file(resource, versions[address])
     shown = os.path.relpath(folder, settings.root).replace(os.sep, "/")
-    return CommittedState(folder, shown, on_disk, texts, versions, before)
+    return CommittedState(folder, shown, on_disk, texts, versions, at_head or {})
 
 
-def committed_files(settings: Settings) -> dict[str, str]:
-    """The state files at HEAD, by path; empty if these settings have no state."""
+def committed_files(settings: Settings) -> Mapping[str, str]:
+    """The files of the state at git's HEAD; none where these settings have no state, or no git."""
+    return (_read_head(settings) or {}) if settings.state_folder else {}
+
+
+def read_cluster_id(settings: Settings) -> str:
+    """The id of the cluster that the state at git's HEAD was applied to; empty where unknown."""
     folder = settings.state_folder
-    return read_commit(settings, state_files.read_state(folder)) if folder else {}
+    files = git.read_committed_files(settings.root, folder) if folder else None
+    return state_files.parse_cluster_file((files or {}).get(state_files.CLUSTER_FILE, b""))
+
+
+def _read_head(settings: Settings) -> Mapping[str, str] | None:
+    """The files of the state at HEAD; None where git cannot tell."""
+    folder = settings.state_folder
+    files = git.read_committed_files(settings.root, folder) if folder else None
+    if files is None:
+        return None
+    return {
+        name: text for name, data in files.items() if (text := state_files.decode_state_file(data))
+    }
 
 
 def read_commit(
@@ -130,13 +148,15 @@ def with_locked_versions(settings: Settings, desired_state: DesiredState) -> Des
     return replace(
         desired_state,
         versions=state.versions,
-        committed=state.before,
+        committed=state.at_head,
         violations=(*desired_state.violations, *errors),
     )
 
 
-def refresh_or_check_lock(settings: Settings, *, locked: bool | None) -> tuple[DesiredState, str]:
-    """The desired state for apply, and a note if the committed state was refreshed.
+def check_lock(
+    settings: Settings, *, locked: bool | None
+) -> tuple[DesiredState, CommittedState | None]:
+    """The desired state for apply, and the committed state to refresh once all is applied.
 
     The result keeps the files from before the refresh: they replace a lost ledger.
 
@@ -151,27 +171,30 @@ def refresh_or_check_lock(settings: Settings, *, locked: bool | None) -> tuple[D
                 "--locked needs committed state", why=f"There is none: {settings.no_state_reason}.",
                 hint="Omit --locked.",
             )  # fmt: skip
-        return desired_state, ""
+        return desired_state, None
     is_locked = settings.protected and bool(state.on_disk)
     if is_locked and locked is False:
         raise UsageError(
             f"--no-locked: {settings.owner} is protected and has committed state",
             hint="Omit --no-locked; `qdrantctl lock` updates the committed state.",
         )
-    note = ""
-    if stale := len(state.out_of_date):
-        if is_locked or locked:
-            raise out_of_date_error(settings, state)
+    if state.out_of_date and (is_locked or locked):
+        raise out_of_date_error(settings, state)
+    return replace(desired_state, versions=state.versions, committed=state.at_head), state
+
+
+def refresh_lock(state: CommittedState, cluster_id: str) -> str:
+    """Write the committed state after an apply, and the cluster that has it.
+
+    Returns a line that says so; empty where all was current. Raises QdrantctlError.
+    """
+    stale = len(state.out_of_date)
+    if stale:
         state.write()
-        files = f"{stale} file{'s' * (stale > 1)}"
-        note = f"{state.shown}: {files} refreshed; commit it with the manifests."
-    return replace(desired_state, versions=state.versions, committed=state.before), note
-
-
-def is_state_locked(settings: Settings) -> bool:
-    """Whether apply must not write the state: a protected environment's is reviewed first."""
-    folder = settings.state_folder
-    return settings.protected and folder is not None and bool(state_files.read_state(folder))
+    if state.computed:
+        state_files.write_cluster_file(state.folder, cluster_id)
+    files = f"{stale} file{'s' * (stale > 1)}"
+    return f"{state.shown}: {files} refreshed; commit it with the manifests." if stale else ""
 
 
 def out_of_date_error(settings: Settings, state: CommittedState) -> StateError:

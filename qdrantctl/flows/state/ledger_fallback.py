@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from qdrantctl.adapters.project import committed_state as state_files
 from qdrantctl.adapters.project.settings import Settings
+from qdrantctl.flows.state.committed import read_cluster_id
 from qdrantctl.flows.state.desired import DesiredState
 from qdrantctl.flows.state.live import ClusterState, with_details
 from qdrantctl.kinds.catalog import BY_NAME
@@ -22,13 +23,17 @@ def with_committed_state_as_fallback(
     """The same state; without records of this owner the committed state replaces them.
 
     Only resources that exist on the cluster are used: for others the committed state cannot show
-    whether they were ever applied. Raises SettingsError for state that cannot be read.
+    whether they were ever applied. A ledger that exists must be the one of the recorded cluster.
+    Raises SettingsError for state that cannot be read.
     """
     folder, owners = settings.state_folder, {settings.owner, *settings.previous_owners}
     has_records = any(
         entry.get("owner") in owners for entry in cluster_state.ledger.entries.values()
     )
-    if folder is None or has_records or not cluster_state.live:
+    if folder is None or has_records or not (cluster_state.live and desired_state.committed):
+        return cluster_state
+    cluster_id = cluster_state.ledger.cluster_id
+    if cluster_id and cluster_id != read_cluster_id(settings):
         return cluster_state
     shown = os.path.relpath(folder, settings.root)
     fallback = Inventory(
