@@ -105,7 +105,7 @@ def write_cluster_file(folder: Path, cluster_id: str) -> None:
     path = folder / CLUSTER_FILE
     text = f"{_CLUSTER_HEADER}cluster_id: {cluster_id}\n"
     with suppress(OSError):
-        if path.read_text() == text:
+        if path.read_bytes() == text.encode():
             return
     if cluster_id and folder.is_dir():
         write_file(path, text)

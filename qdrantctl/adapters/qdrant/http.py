@@ -234,6 +234,9 @@ class HttpConnection:
         connection = self._new_connection()
         try:
             connection.connect()
+        except UnicodeError:  # an empty label, or one of more than 63 characters
+            name = self._proxy.shown if self._proxy else f"the host {self._host}"
+            raise ConnectionFailed(f"{name} is not valid", "", "Is the name right?") from None
         except OSError as error:
             if self._proxy and not isinstance(error, ssl.SSLError):
                 raise self._proxy_failed(error) from None
