@@ -12,7 +12,6 @@ from typing import Any, TextIO
 
 from qdrantctl.model.errors import QdrantctlError
 
-
 _SUBSTITUTES = {
     "…": "...",
     "→": "->",

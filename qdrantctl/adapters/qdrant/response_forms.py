@@ -27,6 +27,7 @@ _FORMS: tuple[tuple[re.Pattern[str], tuple[tuple[str, ...], ...]], ...] = tuple(
         ("/aliases", (("aliases", _EACH, "alias_name"), ("aliases", _EACH, "collection_name"))),
         ("/cluster", (("status",),)),
         ("/collections/[^/]+", (("config", "params"), ("status",), ("payload_schema",))),
+        ("/collections/[^/]+/aliases", (("aliases", _EACH, "alias_name"),)),
         ("/collections/[^/]+/exists", (("exists",),)),
         ("/collections/[^/]+/cluster", (("local_shards", _EACH), ("remote_shards", _EACH))),
         ("/collections/[^/]+/snapshots", ((_EACH, "name"),)),

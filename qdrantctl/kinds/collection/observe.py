@@ -14,6 +14,7 @@ from qdrantctl.model.client import Client, ReadRequest, get_or_none
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.resource import Facts, Resource
+from qdrantctl.model.server import CollectionLimit
 from qdrantctl.model.spec import FieldTree, Path, Spec, field_tree_of
 from qdrantctl.model.step import Call, collection_path
 
@@ -104,14 +105,28 @@ def _read_configurations(
             if address.kind == KIND and (info := _read_details(client, address.name)):
                 yield address.name, info["config"]
         return
-    query = {"details_level": "2"}
-    telemetry = client.request(Call(method="GET", path="/telemetry", query=query))
     configurations = {
-        entry["id"]: entry["config"] for entry in telemetry["collections"]["collections"]
+        entry["id"]: entry["config"] for entry in _read_telemetry(client)["collections"]
     }
     for name in sorted(configurations):
         if request.includes(Address(KIND, name)):
             yield name, configurations[name]
+
+
+def _read_telemetry(client: Client) -> Mapping[str, Any]:
+    """Telemetry's part about collections."""
+    call = Call(method="GET", path="/telemetry", query={"details_level": "2"})
+    result: Mapping[str, Any] = client.request(call)["collections"]
+    return result
+
+
+def read_collection_limit(client: Client) -> CollectionLimit | None:
+    """The server's limit of collections; None without one, or before a version that states it."""
+    collections = _read_telemetry(client)
+    most = collections.get("max_collections")
+    if type(most) is not int:
+        return None
+    return CollectionLimit(most, frozenset(entry["id"] for entry in collections["collections"]))
 
 
 def _detail_request(name: str) -> Call:
