@@ -118,7 +118,9 @@ class HttpConnection:
         fresh = self._connection is None
         connection = self._connection or self._open()
         try:
-            connection.request(method, self._prefix + target, body or None, self._headers)
+            # A server that rejects a large body may not read all of it, but it sends a response.
+            with suppress(BrokenPipeError, ConnectionResetError):
+                connection.request(method, self._prefix + target, body or None, self._headers)
             response = connection.getresponse()
             answer = _read_response(response)
         except (OSError, http.client.HTTPException) as error:

@@ -27,9 +27,10 @@ NOT_ALL_VISIBLE = "Global access is required"
 COLLECTION_LIMIT = "Max collections limit reached"
 """Qdrant's words when it may hold no further collection."""
 
-_PLAIN = re.compile(
-    r"Must provide an API key|Invalid API key|Invalid JWT|\w*Signature$|access\[\d|Not found: "
+_PLAIN_KEY = re.compile(
+    r"Must provide an API key or an|Invalid API key or JWT|Invalid JWT|\w+Signature$|access\[\d"
 )
+_PLAIN_ABSENCE = ("Not found: Snapshot", "Not found: Collection `")
 """How Qdrant's own refusals begin that are not JSON: those of keys, and of snapshot downloads."""
 _OTHER_COLLECTION = re.compile(r"Collection `(.*)` doesn't exist")
 _HTML = re.compile(rb"\s*(?:<!--.*?-->\s*)*<(?:!doctype|html|head|body|title|h1)\b", re.I | re.S)
@@ -91,7 +92,10 @@ def is_qdrants_answer(body: bytes, parsed: Json, call: Call) -> bool:
         if not isinstance(said, str) or not isinstance(time, int | float):
             return False
         return not _names_other_collection(said, call)
-    return parsed is None and _PLAIN.match(body.decode("utf-8", "replace")) is not None
+    text = body.decode("utf-8", "replace")
+    is_download = "/snapshots/" in call.path and text.startswith(_PLAIN_ABSENCE)
+    own = _PLAIN_KEY.match(text) is not None or is_download
+    return parsed is None and own and not _names_other_collection(text, call)
 
 
 def _names_other_collection(said: str, call: Call) -> bool:
