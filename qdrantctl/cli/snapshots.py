@@ -23,7 +23,7 @@ from qdrantctl.cli.output import print_document, print_for_operator
 from qdrantctl.cli.plan_options import check_patterns, consents
 from qdrantctl.cli.progress import Progress
 from qdrantctl.cli.snapshot_policies import prune_sets, run_snapshot_policies, verify_sets
-from qdrantctl.cli.terminal import TerminalView, exit_code_of, require_terminal
+from qdrantctl.cli.terminal import TerminalView, exit_code_of, notify, require_terminal
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -196,20 +196,21 @@ def print_snapshots(args: SnapshotListArgs) -> int:
     """List the snapshots that can be restored.
 
     First the sets at the destinations of policies, then other snapshots that the ledger or the
-    servers list. The exit code is 1 if a destination or an entry cannot be read: the list is then
-    incomplete.
+    servers list. The exit code is 1 if a destination cannot be read: the list is then incomplete.
     """
     from qdrantctl.model.errors import QdrantctlError
 
     progress = Progress(args.verbose, args.no_color)
     progress.show_starting()
     inventory = _inventory(args, progress)
+    for line in inventory.unread:
+        notify(f"Warning: {line}")
     progress.clear()
     print_document("snapshots", inventory, args)
-    if inventory.unread:
+    if inventory.unreachable:
         raise QdrantctlError(
             "the list is incomplete",
-            why="\n  ".join(inventory.unread),
+            why="\n  ".join(inventory.unreachable),
             hint="Snapshots that are not listed may exist.",
         )
     return 0

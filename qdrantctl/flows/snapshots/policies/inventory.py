@@ -45,11 +45,11 @@ def list_snapshots(
     settings: Settings, client: RestClient, job: JobContext, only: Address | None
 ) -> SnapshotInventory:
     """All sets and snapshot files, or those of one collection. Raises ClusterError."""
-    files, unread_files = list_snapshot_files(client, settings.nodes, only)
-    sets, unread_sets = list_policy_sets(settings, job)
+    files, unread = list_snapshot_files(client, settings.nodes, only)
+    sets, unreachable = list_policy_sets(settings, job)
     sets = _sets_of(sets, only)
-    unread = (*unread_files, *unread_sets)
-    return SnapshotInventory(sets, files, files_of_no_set(files, sets), unread, client.server_time)
+    others = files_of_no_set(files, sets)
+    return SnapshotInventory(sets, files, others, unread, client.server_time, unreachable)
 
 
 def _sets_of(sets: tuple[SnapshotSet, ...], only: Address | None) -> tuple[SnapshotSet, ...]:
