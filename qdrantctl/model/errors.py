@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,18 +38,37 @@ class QdrantctlError(Exception):
 
 def unexpected_error(error: Exception) -> QdrantctlError:
     """The error to report for an unexpected one, whose own message may contain a secret."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else "?"
     return QdrantctlError(
-        f"qdrantctl failed with an unexpected error ({type(error).__name__}, {place})",
+        f"qdrantctl failed with an unexpected error ({_describe_place(error)})",
         why="This is a bug in qdrantctl.",
     )
 
 
+def _describe_place(error: Exception) -> str:
+    """The type of an error, and where it was raised."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else "?"
+    return f"{type(error).__name__}, {place}"
+
+
 MISREAD = (ValueError, LookupError, TypeError, AttributeError)
 """The errors that reading a response of an unknown shape raises."""
+
+
+@contextmanager
+def explain_misread(url: str) -> Iterator[None]:
+    """Raises ClusterError if what a server sent cannot be read: its form is not known."""
+    try:
+        yield
+    except MISREAD as error:
+        raise ClusterError(
+            f"{url}: what the server sent cannot be read",
+            why=f"Its form is not known to this version ({_describe_place(error)})",
+            hint="Is something in between changing it, or was the ledger edited? A newer server "
+            "may need a newer qdrantctl.",
+        ) from error
 
 
 class UsageError(QdrantctlError):

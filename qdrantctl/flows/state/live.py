@@ -11,7 +11,7 @@ from qdrantctl.kinds.catalog import BY_NAME, KINDS
 from qdrantctl.kinds.collection.observe import read_collection_limit
 from qdrantctl.model.address import Address
 from qdrantctl.model.client import Client, ReadRequest
-from qdrantctl.model.errors import ClusterError
+from qdrantctl.model.errors import ClusterError, explain_misread
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.polling import poll
 from qdrantctl.model.resource import Inventory, Resource
@@ -92,11 +92,12 @@ def read_cluster_state(
     """
     progress("reading the ledger")
     ledger_contents = read_recorded_resources(client, owners)
-    remembered = Inventory(
-        replace(parse_entry(payload), address=address)
-        for address, payload in ledger_contents.entries.items()
-        if address.kind in BY_NAME and not payload.get("deleted")
-    )
+    with explain_misread(client.server.url):
+        remembered = Inventory(
+            replace(parse_entry(payload), address=address)
+            for address, payload in ledger_contents.entries.items()
+            if address.kind in BY_NAME and not payload.get("deleted")
+        )
     details = frozenset(
         address
         for address, entry in remembered.items()
@@ -154,11 +155,12 @@ def _read_once(client: CachingClient, request: ReadRequest) -> tuple[Inventory, 
     """The live resources, and the contradictions in what the server said about them."""
     client.answers.clear()
     resources: list[Resource] = []
-    for kind in KINDS:
-        if request.only is None or any(address.kind == kind.name for address in request.only):
-            resources += kind.observe(client, request)
-    live = Inventory(resources)
-    return live, tuple(find_contradictions(client, request, live))
+    with explain_misread(client.server.url):
+        for kind in KINDS:
+            if request.only is None or any(address.kind == kind.name for address in request.only):
+                resources += kind.observe(client, request)
+        live = Inventory(resources)
+        return live, tuple(find_contradictions(client, request, live))
 
 
 def with_details(
