@@ -207,8 +207,10 @@ def print_snapshots(args: SnapshotListArgs) -> int:
     """List the snapshots that can be restored.
 
     First the sets at the destinations of policies, then other snapshots that the ledger or the
-    servers list.
+    servers list. The exit code is 1 if a destination cannot be read: the list is then incomplete.
     """
+    from qdrantctl.model.errors import QdrantctlError
+
     progress = Progress(args.verbose, args.no_color)
     progress.show_starting()
     inventory = _inventory(args, progress)
@@ -216,6 +218,12 @@ def print_snapshots(args: SnapshotListArgs) -> int:
         notify(f"Warning: {line}")
     progress.clear()
     print_document("snapshots", inventory, args)
+    if inventory.unreachable:
+        raise QdrantctlError(
+            "the list is incomplete",
+            why="\n  ".join(inventory.unreachable),
+            hint="Snapshots that are not listed may exist.",
+        )
     return 0
 
 

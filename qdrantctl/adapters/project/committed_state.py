@@ -110,7 +110,7 @@ def write_cluster_file(folder: Path, cluster_id: str) -> None:
         return
     text = f"{_CLUSTER_HEADER}cluster_id: {cluster_id}\n"
     with suppress(OSError):
-        if path.read_text() == text:
+        if path.read_bytes() == text.encode():
             return
     if folder.is_dir():
         write_file(path, text)
