@@ -178,7 +178,7 @@ def test_nobody_goes_without_in_a_protected_environment(project, node):
 def test_a_saved_plan_takes_it_too(project, node, flags):
     saved = str(project.folder / "plan.json")
     assert project.run(node, "plan", "--out", saved, *DELETE, *flags).code == 0
-    told = project.run(node, "apply", saved)
+    told = project.run(node, "apply", saved, *DELETE)
     assert told.code == 0, told.out + told.err
     assert len(files(node)) == len(taken(node)) == (0 if flags else 1)
     assert names(node) == {"other", "_qdrantctl"}
@@ -236,7 +236,7 @@ def test_a_file_that_was_changed_is_not_restored(project, node):
     file.unlink()
     told = restored(project, node, "--as", "again")
     assert told.code == 6
-    assert "It was deleted there." in told.out
+    assert "The file was deleted there." in told.out
 
 
 def test_a_server_that_gives_out_only_what_it_lists(project, node, monkeypatch):
