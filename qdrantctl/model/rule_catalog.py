@@ -42,6 +42,7 @@ RULES: dict[str, str] = {
     "QC061": "lifecycle.replace must be a supported value",
     "QC070": "The address of a server must be a valid URL, and safe for a key",
     "QC071": "The project file must not contain a secret",
+    "QC072": "An environment that is named must be one of the project's",
     "QC073": "Names of projects and environments must be plain words",
     "QC074": "Consents and removals must name a resource or a glob of them",
     "QC075": "Files in the project file must exist, and not extend each other in a circle",

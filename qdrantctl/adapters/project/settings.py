@@ -44,6 +44,8 @@ class Settings:
     """Folder of the project file, else the working directory; absolute."""
     project: str = NONE
     environment: str = NONE
+    environments: tuple[str, ...] = ()
+    """Every environment of the project."""
     previous_owners: frozenset[str] = frozenset()
     """Owners whose records count as this project's: `store/prod`."""
     manifests: tuple[str, ...] = ()
@@ -142,6 +144,7 @@ def resolve_settings(
         root=root,
         project=chain.project.metadata.name,
         environment=name,
+        environments=chain.environment_names,
         previous_owners=frozenset(
             f"{previous}/{name}" for previous in chain.project.metadata.previous_names
         ),
@@ -277,8 +280,12 @@ def _load_project(directory: Path) -> ProjectFiles:
 
 
 def choose_environment(chain: ProjectFiles, stated: str | None, *, need_server: bool) -> str:
-    """The selected environment: the stated one, or the only one. Raises UsageError."""
+    """The selected environment: the stated one, the default, or the only one.
+
+    Raises UsageError.
+    """
     names = chain.environment_names
+    stated = chain.default_environment if stated is None else stated
     if stated is not None:
         if stated in names:
             return stated
@@ -300,7 +307,7 @@ def choose_environment(chain: ProjectFiles, stated: str | None, *, need_server: 
     raise UsageError(
         "which environment is meant?",
         why=f"The project file defines {', '.join(names)}.",
-        hint="Select one with -e NAME or QDRANTCTL_ENV.",
+        hint="Select one with -e NAME, QDRANTCTL_ENV, or default_environment in the project file.",
     )
 
 

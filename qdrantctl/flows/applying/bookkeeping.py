@@ -105,7 +105,8 @@ class ApplyRecords:
         change, planned = progress.change, self.planned
         if not change.steps and change.action in _BY_RECORD:
             # The resource exists only in the ledger, not on the server.
-            progress.live = planned.desired.inventory.get(change.parsed_address)
+            if change.action is not Action.DELETE:
+                progress.live = planned.desired.inventory.get(change.parsed_address)
             return
         expected = Expected(
             planned.desired.inventory,
