@@ -6,7 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from qdrantctl.engine.diff import diff_states
-from qdrantctl.engine.planning.compare import Comparison, compare_since_apply, compare_with_record
+from qdrantctl.engine.planning.compare import (
+    Comparison,
+    compare_since_apply,
+    compare_with_record,
+    is_being_remade,
+    is_of_interrupted_apply,
+)
 from qdrantctl.engine.planning.inputs import PlanInput
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import FieldChange
@@ -50,7 +56,7 @@ def drifted_resources(
     plan_input: PlanInput, kinds: Mapping[str, Kind]
 ) -> Iterator[DriftedResource]:
     """Applied resources of this owner that have changed on the cluster since."""
-    for address, applied in _settled_records(plan_input):
+    for address, applied in _comparable_records(plan_input):
         live = plan_input.live.get(address)
         if live is None:
             yield _drifted_resource(
@@ -99,7 +105,7 @@ def unmanaged_resources(
     plan_input: PlanInput, kinds: Mapping[str, Kind]
 ) -> Iterator[DriftedResource]:
     """Live changes that no manifest covers: unmanaged fields and resources."""
-    for address, applied in _settled_records(plan_input):
+    for address, applied in _comparable_records(plan_input):
         live = plan_input.live.get(address)
         if live is not None and applied.record and applied.record.observed is not None:
             drift_input = _make_drift_input(applied, live, plan_input, kinds[address.kind])
@@ -114,7 +120,7 @@ def unmanaged_resources(
 
 
 def interrupted_addresses(plan_input: PlanInput) -> Iterator[DriftedResource]:
-    """Resources of an interrupted apply. Their differences do not count as drift."""
+    """Resources of an interrupted apply. What that apply was changing does not count as drift."""
     for address, applied in _pending_records(plan_input):
         assert applied.record is not None
         action = str((applied.record.pending or {}).get("action") or "change")
@@ -160,10 +166,10 @@ def _field_key(address: str, field: DriftedField) -> KnownDrift:
     return KnownDrift(address=address, path=field.path, digest=json_digest(value))
 
 
-def _settled_records(plan_input: PlanInput) -> Iterator[tuple[Address, Resource]]:
-    """Records of completed applies."""
+def _comparable_records(plan_input: PlanInput) -> Iterator[tuple[Address, Resource]]:
+    """Records of applies that were completed, or left most of the resource as it was."""
     for address, applied in plan_input.recorded.items():
-        if applied.record and applied.record.pending is None:
+        if applied.record and not is_being_remade(applied):
             yield address, applied
 
 
@@ -191,6 +197,8 @@ def _drifted_fields(drift_input: DriftInput) -> Iterator[DriftedField]:
     for change in drift_input.kind.classify_scope(
         fields, drift_input.recorded, drift_input.live, drift_input.recorded
     ):
+        if _is_left_by_apply(drift_input, change):
+            continue
         if change.effect > Effect.KEPT and drift_input.is_readable(change.path):
             is_desired = drift_input.desired is not None and _has_value(
                 drift_input.desired.spec, change.path, change.live
@@ -228,8 +236,17 @@ def _unmanaged_fields(
         reportable = drift_input.is_readable(change.path) and not _comes_from_upgrade(
             drift_input, change
         )
-        if reportable and not _is_stated_path(drift_input, change.path):
+        is_own = _is_left_by_apply(drift_input, change)
+        if reportable and not is_own and not _is_stated_path(drift_input, change.path):
             yield DriftedField(path=change.path, before=change.recorded, now=change.live)
+
+
+def _is_left_by_apply(drift_input: DriftInput, change: FieldChange) -> bool:
+    """Whether an interrupted apply, and not another user, left the value of a field."""
+    applied = drift_input.recorded
+    return drift_input.record.pending is not None and is_of_interrupted_apply(
+        drift_input.field_tree, change.path, change.live, applied
+    )
 
 
 def _is_stated_path(drift_input: DriftInput, path: Path) -> bool:

@@ -131,7 +131,7 @@ def plan_existing(
     fields = refuse_unreadable(fields, live.facts.unread)
     if applied is not None and _interruption_reason(applied):
         fields = credit_interrupted_apply(shape, fields, applied)
-    elif plan_input.on_drift(desired.address) == "keep" and not (applied and applied.is_from_state):
+    if plan_input.on_drift(desired.address) == "keep" and not (applied and applied.is_from_state):
         fields = keep_drift(shape, fields)
     fields = kind.classify_scope(fields, desired, live, applied)
     unapplied = unapplied_paths(shape, fields)
