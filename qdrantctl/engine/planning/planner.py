@@ -16,6 +16,7 @@ from qdrantctl.engine.planning.field_adjustments import credit_interrupted_apply
 from qdrantctl.engine.planning.inputs import DraftChange, PlanInput
 from qdrantctl.engine.planning.ledger_record import RECREATED, new_record, reason_to_rewrite
 from qdrantctl.engine.planning.order import order_changes
+from qdrantctl.engine.planning.replacement import fields_of_replacement
 from qdrantctl.engine.planning.safety_snapshot import destroys_points, snapshot_step
 from qdrantctl.engine.planning.selection import select_drafts
 from qdrantctl.model.address import Address
@@ -134,6 +135,8 @@ def plan_existing(
     if plan_input.on_drift(desired.address) == "keep" and not (applied and applied.is_from_state):
         fields = keep_drift(shape, fields)
     fields = kind.classify_scope(fields, desired, live, applied)
+    if worst_effect(fields) is Effect.REPLACE:
+        fields = fields_of_replacement(fields, desired, live, applied, kind, plan_input)
     unapplied = unapplied_paths(shape, fields)
     return decide_change(fields, desired, live, applied, unapplied, plan_input)
 
