@@ -27,7 +27,7 @@ MAX_STATE_BYTES = 20_000_000
 
 _CONFLICT = re.compile(r"^(?:<{7} |>{7} |={7}$)", re.MULTILINE)
 _VERSION_LINE = re.compile(r"^schema_version: (\d{1,9})$", re.MULTILINE)
-_CLUSTER_LINE = re.compile(rb"^cluster_id: ([0-9a-f-]{1,64})\\s*$", re.MULTILINE)
+_CLUSTER_LINE = re.compile(rb"^cluster_id: ([0-9a-f-]{1,64})\s*$", re.MULTILINE)
 _DIGEST = re.compile(r"^digest: (sha256:[0-9a-f]{64})$", re.MULTILINE)
 
 

@@ -188,14 +188,13 @@ def refresh_lock(state: CommittedState, cluster_id: str) -> str:
 
     Returns a line that says so; empty where all was current. Raises QdrantctlError.
     """
+    stale = len(state.out_of_date)
+    if stale:
+        state.write()
     if state.computed:
         state_files.write_cluster_file(state.folder, cluster_id)
-    stale = len(state.out_of_date)
-    if not stale:
-        return ""
-    state.write()
     files = f"{stale} file{'s' * (stale > 1)}"
-    return f"{state.shown}: {files} refreshed; commit it with the manifests."
+    return f"{state.shown}: {files} refreshed; commit it with the manifests." if stale else ""
 
 
 def out_of_date_error(settings: Settings, state: CommittedState) -> StateError:
