@@ -13,10 +13,12 @@ from qdrantctl.model.change import Cause, FieldChange
 from qdrantctl.model.field_rule import ABSENT, Effect, Json, json_equal
 from qdrantctl.model.kind import Kind
 from qdrantctl.model.resource import Resource
+from qdrantctl.model.server import Server
 from qdrantctl.model.spec import FieldTree, Path, field_tree_of
 
 NOT_STATED = "not stated, so the new one starts without it"
 LEFT_TO_OTHERS = "lifecycle.ignore leaves it to others, and the new one starts without it"
+AS_IN_SNAPSHOT = "as when the snapshot was taken"
 
 
 def fields_of_replacement(
@@ -44,6 +46,27 @@ def fields_of_replacement(
         if loss.live is not ABSENT and not any(_overlap(loss.path, f.path) for f in changed)
     )
     return (*changed, *losses)
+
+
+def fields_of_restore(
+    snapshot_spec: Mapping[str, Json], live: Resource, kind: Kind, server: Server
+) -> tuple[FieldChange, ...]:
+    """The settings of a live resource that a restore in its place sets back, or takes away."""
+    shape = field_tree_of(kind.spec)
+    differences = diff_states(shape, snapshot_spec, live.spec, DiffContext(server))
+    return tuple(
+        difference.model_copy(
+            update={
+                "recorded": ABSENT,
+                "desired": shape.value_at(snapshot_spec, difference.path),
+                "effect": Effect.UPDATE,
+                "cause": Cause.NEW,
+                "because": AS_IN_SNAPSHOT,
+                "destroys_data": False,
+            }
+        )
+        for difference in differences
+    )
 
 
 def _without_reason(field: FieldChange) -> FieldChange:
