@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from qdrantctl.engine.diff import diff_states
+from qdrantctl.engine.hidden import describe_hidden, find_hidden, show_way_out
 from qdrantctl.engine.planning.compare import (
     Comparison,
     compare_since_apply,
@@ -63,6 +64,8 @@ def drifted_resources(
                 address, DriftKind.GONE, applied, because="deleted outside qdrantctl"
             )
             continue
+        if find_hidden(address, plan_input.live, kinds):
+            continue
         fields = tuple(
             _drifted_fields(_make_drift_input(applied, live, plan_input, kinds[address.kind]))
         )
@@ -74,6 +77,19 @@ def drifted_resources(
             )
         elif fields:
             yield _drifted_resource(address, DriftKind.CHANGED, applied, fields)
+
+
+def hidden_resources(
+    plan_input: PlanInput, kinds: Mapping[str, Kind], *, managed: bool
+) -> Iterator[DriftedResource]:
+    """Collections that an alias of their name hides: those that concern this owner, or the rest."""
+    named = {*plan_input.desired, *plan_input.recorded}
+    concerned = {find_hidden(address, plan_input.live, kinds) for address in named}
+    for address, live in plan_input.live.items():
+        if live.facts.hidden_by and (address in concerned) is managed:
+            because = f"QC224: {describe_hidden(address, plan_input.live)}"
+            because += f". {show_way_out(address, plan_input.live)}"
+            yield _drifted_resource(address, DriftKind.HIDDEN, None, because=because)
 
 
 def unapplied_resources(
@@ -107,12 +123,15 @@ def unmanaged_resources(
     """Live changes that no manifest covers: unmanaged fields and resources."""
     for address, applied in _comparable_records(plan_input):
         live = plan_input.live.get(address)
+        if find_hidden(address, plan_input.live, kinds):
+            continue
         if live is not None and applied.record and applied.record.observed is not None:
             drift_input = _make_drift_input(applied, live, plan_input, kinds[address.kind])
             if fields := tuple(_unmanaged_fields(drift_input, applied.record.observed)):
                 yield _drifted_resource(address, DriftKind.CHANGED, None, fields)
     for address, live in plan_input.live.items():
-        if address not in plan_input.remembered and address not in plan_input.desired:
+        is_named = address in plan_input.remembered or address in plan_input.desired
+        if not is_named and not live.facts.hidden_by:
             because = "no manifest states it, and it was never applied"
             yield _drifted_resource(
                 address, DriftKind.APPEARED, None, because=because, uuid=live.facts.uuid

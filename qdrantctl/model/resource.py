@@ -93,6 +93,9 @@ class Facts:
     status: str = ""
     """green, yellow, grey or red; empty if it was not read."""
     aliases: tuple[str, ...] = ()
+    hidden_by: str = ""
+    """Where an alias of the collection's own name leads. Every request by this name then reaches
+    that collection, except for a deletion, which removes this one."""
     replicas: Mapping[str, int] = field(default_factory=dict)
     """Active replicas by shard number; empty if they were not read."""
     peers: frozenset[str] = frozenset()

@@ -13,6 +13,7 @@ from qdrantctl.engine.planning.safety_snapshot import (
     skipped_snapshot,
 )
 from qdrantctl.engine.safety.aliases import (
+    check_hidden_collections,
     check_moved_aliases,
     check_recreated_aliases,
     check_vanishing_aliases,
@@ -253,6 +254,7 @@ RULES: tuple[Callable[[SafetyInput], Iterator[Problem]], ...] = (
     check_deletions,
     check_replacements,
     check_adoptions,
+    check_hidden_collections,
     check_vanishing_aliases,
     check_moved_aliases,
     check_mass_deletion,

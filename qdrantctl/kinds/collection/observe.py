@@ -36,12 +36,14 @@ def canonical_collection(spec: Spec) -> Mapping[str, Json]:
 def observe_collections(client: Client, request: ReadRequest) -> Iterator[Resource]:
     """The live collections, without those that are reserved for qdrantctl."""
     aliases: dict[str, list[str]] = defaultdict(list)
+    targets: dict[str, str] = {}
     for entry in client.request(Call(method="GET", path="/aliases"))["aliases"]:
         aliases[entry["collection_name"]].append(entry["alias_name"])
+        targets[entry["alias_name"]] = entry["collection_name"]
     configurations = {
         n: config
         for n, config in _read_configurations(client, request)
-        if not n.startswith(OWN_PREFIX)
+        if n not in targets and not n.startswith(OWN_PREFIX)
     }
     details = {
         n: _detail_request(n) for n in configurations if _needs_details(request, Address(KIND, n))
@@ -64,6 +66,22 @@ def observe_collections(client: Client, request: ReadRequest) -> Iterator[Resour
         if client.server.distributed and (needs_peers or _needs_topology(request, address, spec)):
             spec, facts = _add_topology(client, name, spec, facts)
         yield Resource(address, spec, facts=facts)
+    yield from _find_hidden_collections(client, request, targets)
+
+
+def _find_hidden_collections(
+    client: Client, request: ReadRequest, targets: Mapping[str, str]
+) -> Iterator[Resource]:
+    """Collections whose name is also an alias (`targets`): only the list of names shows them.
+
+    By their name every read, telemetry included, reaches the target of the alias.
+    """
+    if not targets:
+        return
+    for entry in client.request(Call(method="GET", path="/collections"))["collections"]:
+        name = entry["name"]
+        if name in targets and request.includes(Address(KIND, name)):
+            yield Resource(Address(KIND, name), {}, facts=Facts(hidden_by=targets[name]))
 
 
 def parse_live_spec(config: Mapping[str, Any]) -> Mapping[str, Json]:
