@@ -89,7 +89,11 @@ class Facts:
     uuid: str = ""
     """The collection's identity in cluster mode; a recreated collection has another one."""
     points: int | None = None
-    """Stored points; None if they were not read."""
+    """Stored points; None if they were not read. An estimate of the server unless `counted`."""
+    counted: bool = False
+    """Whether `points` is exact."""
+    uncountable: str = ""
+    """Why an exact count was refused; `points` is None then."""
     status: str = ""
     """green, yellow, grey or red; empty if it was not read."""
     aliases: tuple[str, ...] = ()

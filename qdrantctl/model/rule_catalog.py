@@ -109,7 +109,6 @@ RULES: dict[str, str] = {
     "QC220": "A consent should not have expired",
     "QC221": "A consent should allow something",
     "QC224": "A name must be a collection or an alias, not both",
-    "QC225": "Points that a rule depends on must be countable",
     "QC230": "A checkout must contain the last applied commit",
     "QC231": "Committed state must be up to date in a protected environment",
     "QC232": "The ledger should contain what was applied",

@@ -95,6 +95,9 @@ def _describe_shortfall(old: Resource, new: Resource | None, min_ratio: float) -
         return "is empty"
     if new.facts.status != "green":
         return f"is {new.facts.status or 'unreadable'}"
+    if reason := new.facts.uncountable or old.facts.uncountable:
+        uncounted = new if new.facts.uncountable else old
+        return f"may hold fewer: {uncounted.address} cannot be counted exactly ({reason})"
     before, after = old.facts.points, new.facts.points
     if before is not None and after is not None and after < min_ratio * before:
         return f"has {describe_points(new)}, below alias_min_ratio {min_ratio:g}"

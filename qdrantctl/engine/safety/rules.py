@@ -86,7 +86,7 @@ def needs_details(inputs: SafetyInput) -> frozenset[Address]:
     return frozenset(
         address
         for address, facts in facts_by_address.items()
-        if (facts.points is None and not facts.unread)
+        if not (facts.counted or facts.uncountable or facts.unread)
         or (several and address in losing_points and not facts.peers)
     )
 

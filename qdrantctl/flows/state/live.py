@@ -130,7 +130,12 @@ def with_details(
 ) -> ClusterState:
     """The same state with points and status of the addresses `more`."""
     request = ReadRequest(
-        desired, cluster_state.remembered, details=more, only=more, owners=cluster_state.owners
+        desired,
+        cluster_state.remembered,
+        details=more,
+        counted=more,
+        only=more,
+        owners=cluster_state.owners,
     )
     fresh = read_live(client, request)
     return replace(cluster_state, live=Inventory([*cluster_state.live.values(), *fresh.values()]))

@@ -63,8 +63,12 @@ def observe_collections(client: Client, request: ReadRequest) -> Iterator[Resour
         needs_peers = (
             client.server.peers > 1 and request.only is not None and address in request.details
         )
+        if address in request.counted:
+            facts = _count_points(client, name, facts)
         if client.server.distributed and (needs_peers or _needs_topology(request, address, spec)):
             spec, facts = _add_topology(client, name, spec, facts)
+            if address in request.counted:
+                facts = _count_shard_keys(client, name, facts)
         yield Resource(address, spec, facts=facts)
     yield from _find_hidden_collections(client, request, targets)
 
@@ -81,7 +85,41 @@ def _find_hidden_collections(
     for entry in client.request(Call(method="GET", path="/collections"))["collections"]:
         name = entry["name"]
         if name in targets and request.includes(Address(KIND, name)):
-            yield Resource(Address(KIND, name), {}, facts=Facts(hidden_by=targets[name]))
+            yield Resource(Address(KIND, name), {}, facts=_hidden_facts(targets[name]))
+
+
+def _hidden_facts(target: str) -> Facts:
+    return Facts(hidden_by=target, uncountable=f"an alias of its name leads to {target}")
+
+
+def _count_points(client: Client, name: str, facts: Facts) -> Facts:
+    """The exact number of points. What the server reports beside a collection is an estimate.
+
+    Where it refuses to count (strict mode without exact search, a timeout, missing rights), the
+    number stays unknown.
+    """
+    try:
+        return replace(facts, points=_count_exactly(client, name), counted=True)
+    except ClusterError as error:
+        return replace(facts, points=None, uncountable=error.why or error.what)
+
+
+def _count_shard_keys(client: Client, name: str, facts: Facts) -> Facts:
+    """The points of shard keys that seem to hold none, or are on other nodes, counted exactly."""
+    exact: dict[Path, int | None] = {}
+    for path, points in facts.points_by_key.items():
+        if not points:
+            try:
+                exact[path] = _count_exactly(client, name, {"shard_key": path[-1]})
+            except ClusterError:
+                exact[path] = None
+    return replace(facts, points_by_key={**facts.points_by_key, **exact})
+
+
+def _count_exactly(client: Client, name: str, where: Mapping[str, Json] | None = None) -> int:
+    body = {"exact": True, **(where or {})}
+    call = Call(method="POST", path=collection_path(name, "points", "count"), body=body)
+    return int(client.request(call)["count"])
 
 
 def parse_live_spec(config: Mapping[str, Any]) -> Mapping[str, Json]:
