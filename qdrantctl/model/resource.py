@@ -94,6 +94,8 @@ class Facts:
     """Whether `points` is exact."""
     uncountable: str = ""
     """Why an exact count was refused; `points` is None then."""
+    contradiction: str = ""
+    """How its index contradicts its reported settings; empty if it does not, or was not read."""
     status: str = ""
     """green, yellow, grey or red; empty if it was not read."""
     aliases: tuple[str, ...] = ()

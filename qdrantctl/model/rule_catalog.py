@@ -71,6 +71,7 @@ RULES: dict[str, str] = {
     "QC126": "replication_factor moves no replicas of shards that exist",
     "QC127": "An alias must point to a collection",
     "QC128": "Indexes and points of a collection should be readable",
+    "QC129": "A change should not lift settings that the server's configuration overrides",
     "QC130": "A profile must specify which collections it covers",
     "QC131": "A profile should cover a collection",
     "QC132": "Filtered fields need an index before unindexed filters are refused",

@@ -13,7 +13,6 @@ from pydantic import MISSING, BaseModel, ConfigDict, Field, model_validator
 
 from qdrantctl.model.field_rule import ABSENT, Json
 
-
 _READS = ("/points/scroll", "/points/count")
 
 
@@ -31,7 +30,7 @@ class Call(BaseModel):
 
     @property
     def writes(self) -> bool:
-        """Whether the request can change the cluster. Scrolling and counting are POSTs that read."""
+        """Whether the request can change the cluster. Some POSTs only read."""
         return self.method != "GET" and not self.path.endswith(_READS)
 
 

@@ -126,14 +126,18 @@ def read_live(client: Client, request: ReadRequest) -> Inventory:
 
 
 def with_details(
-    client: Client, cluster_state: ClusterState, desired: Inventory, more: frozenset[Address]
+    client: Client,
+    cluster_state: ClusterState,
+    desired: Inventory,
+    more: frozenset[Address],
+    counted: frozenset[Address] = frozenset(),
 ) -> ClusterState:
-    """The same state with points and status of the addresses `more`."""
+    """The same state with the status of the addresses `more`, and the exact points of some."""
     request = ReadRequest(
         desired,
         cluster_state.remembered,
         details=more,
-        counted=more,
+        counted=counted,
         only=more,
         owners=cluster_state.owners,
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from qdrantctl.kinds.collection.overrides import find_contradiction
 from qdrantctl.kinds.collection.payload_indexes import canonical_payload_index
 from qdrantctl.kinds.collection.spec import Collection
 from qdrantctl.model.address import OWN_PREFIX, Address
@@ -210,7 +211,12 @@ def _add_details(
     }
     if indexes:
         spec = {**spec, "payload_indexes": indexes}
-    facts = replace(facts, points=info.get("points_count") or 0, status=info["status"])
+    facts = replace(
+        facts,
+        points=info.get("points_count") or 0,
+        status=info["status"],
+        contradiction=find_contradiction(info, spec),
+    )
     return spec, facts
 
 
