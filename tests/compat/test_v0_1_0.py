@@ -28,8 +28,8 @@ OF_THE_RUN = ("url", "qdrantctl_version", "digest", "seconds", "plan_digest")
 ADDED_TO_PLANS = ("format_version", "commit", "options", "destroys_data")
 """By format 1.1."""
 PROSE = ("because", "message", "hint", "notes")
-AGEING = ("QA501", "QA502", "QA703")
-"""Rules of the audit that look at the age of snapshots, or at what was asked of the server."""
+AGEING = ("QA501", "QA502", "QA703", "QA704")
+"""Rules of the audit that look at the age of snapshots or at requests, and one that came later."""
 
 pytestmark = [
     pytest.mark.server,

@@ -101,7 +101,8 @@ def describe_points(live: Resource | None) -> str:
     """The points of a collection, in words."""
     points = live.facts.points if live else None
     if points is None:
-        return "its points (their number is unknown)"
+        reason = live.facts.uncountable if live else ""
+        return f"its points (their number is unknown{f': {reason}' if reason else ''})"
     if points == 0:
         return "the collection, which is empty"
     return "1 point" if points == 1 else f"{points:,} points"

@@ -13,6 +13,7 @@ from qdrantctl.engine.planning.safety_snapshot import (
     skipped_snapshot,
 )
 from qdrantctl.engine.safety.aliases import (
+    check_hidden_collections,
     check_moved_aliases,
     check_recreated_aliases,
     check_vanishing_aliases,
@@ -36,6 +37,7 @@ from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action
 from qdrantctl.model.consent import Consent
 from qdrantctl.model.field_rule import ABSENT, Effect
+from qdrantctl.model.step import list_calls
 from qdrantctl.model.violation import Violation
 
 MANY = 10
@@ -103,8 +105,22 @@ def needs_details(inputs: SafetyInput) -> frozenset[Address]:
     return frozenset(
         address
         for address, facts in facts_by_address.items()
-        if (facts.points is None and not facts.unread)
+        if not (facts.counted or facts.uncountable or facts.unread)
         or (several and address in losing_points and not facts.peers)
+    )
+
+
+def needs_status(inputs: SafetyInput) -> frozenset[Address]:
+    """Resources whose status must be read, because a request changes their settings."""
+    live = inputs.context.live
+    return frozenset(
+        change.parsed_address
+        for change in inputs.changes
+        if change.parsed_address in live
+        and inputs.kinds[change.parsed_address.kind].holds_data
+        and not live[change.parsed_address].facts.status
+        and not live[change.parsed_address].facts.unread
+        and any(call.method == "PATCH" for call in list_calls(change.steps))
     )
 
 
@@ -273,6 +289,7 @@ RULES: tuple[Callable[[SafetyInput], Iterator[Problem]], ...] = (
     check_deletions,
     check_replacements,
     check_adoptions,
+    check_hidden_collections,
     check_vanishing_aliases,
     check_moved_aliases,
     check_mass_deletion,

@@ -135,5 +135,7 @@ class ApplyRecords:
     def _read_live(self, change: Change) -> Resource | None:
         only = frozenset({change.parsed_address})
         desired, owners = self.planned.desired.inventory, self.planned.cluster_state.owners
-        request = ReadRequest(desired, Inventory(), details=only, only=only, owners=owners)
+        request = ReadRequest(
+            desired, Inventory(), details=only, counted=only, only=only, owners=owners
+        )
         return read_live(self.context.client, request).get(change.parsed_address)

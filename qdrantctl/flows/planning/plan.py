@@ -18,7 +18,7 @@ from qdrantctl.engine.planning.selection import Selection, select_destroyed
 from qdrantctl.engine.safety.aliases import describe_alias_moves
 from qdrantctl.engine.safety.collection_limit import check_collection_limit
 from qdrantctl.engine.safety.context import SafetyInput
-from qdrantctl.engine.safety.rules import check_safety, needs_details
+from qdrantctl.engine.safety.rules import check_safety, needs_details, needs_status
 from qdrantctl.engine.snapshots.policy_status import finding_violations
 from qdrantctl.flows.snapshots.policies.status import check_policies
 from qdrantctl.flows.state.checkout import committed_as
@@ -117,9 +117,10 @@ def make_plan_for(
     changes, safety_input = compute_changes(
         settings, options, desired_state, cluster_state, client.server, today
     )
-    if more := needs_details(safety_input):
-        progress("counting points")
-        cluster_state = with_details(client, cluster_state, desired_state.inventory, more)
+    counted = needs_details(safety_input)
+    if more := counted | needs_status(safety_input):
+        progress("counting points" if counted else "reading collections")
+        cluster_state = with_details(client, cluster_state, desired_state.inventory, more, counted)
         changes, safety_input = compute_changes(
             settings, options, desired_state, cluster_state, client.server, today
         )

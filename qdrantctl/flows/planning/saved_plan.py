@@ -222,7 +222,7 @@ def _plan_again(
 
     inputs = compute(cluster_state)
     if addresses := needs_details(inputs):
-        cluster_state = with_details(client, cluster_state, planned.inventory, addresses)
+        cluster_state = with_details(client, cluster_state, planned.inventory, addresses, addresses)
         inputs = compute(cluster_state)
     return inputs, cluster_state
 

@@ -63,6 +63,12 @@ def create_node_snapshots(
     `topology` lists these nodes. A collection with shard keys may have no shard yet: then every
     node takes one. Raises QdrantctlError.
     """
+    if live.facts.hidden_by:
+        raise ClusterError(
+            f"collection/{collection} is hidden by an alias that leads to {live.facts.hidden_by}: "
+            "a snapshot by its name would be of that collection",
+            hint="`qdrantctl plan` names the way out (QC224).",
+        )
     holders = {peer for _, peer, _ in list_replicas(topology)} or nodes.keys()
     files = tuple(_node_file(peer, nodes[peer], collection, job) for peer in sorted(holders))
     expected_shards = {shard for shard, _, _ in list_replicas(topology)}

@@ -215,7 +215,8 @@ def read_existing(client: Client, *only: Address) -> Inventory:
     """The existing ones of these resources, with all their details."""
     requested = frozenset(only)
     return read_live(
-        client, ReadRequest(Inventory(), Inventory(), details=requested, only=requested)
+        client,
+        ReadRequest(Inventory(), Inventory(), details=requested, counted=requested, only=requested),
     )
 
 
