@@ -32,6 +32,11 @@ from qdrantctl.engine.safety.gates import (
     check_refused_drift,
 )
 from qdrantctl.engine.safety.interrupted_restores import check_unfinished_restores
+from qdrantctl.engine.safety.requirements import (
+    check_previous_names,
+    check_requirements,
+    check_server_version,
+)
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action
 from qdrantctl.model.consent import Consent
@@ -94,10 +99,11 @@ def check_protection(inputs: SafetyInput) -> Iterator[Problem]:
     """QC201: lifecycle.protect forbids deletion and replacement, regardless of consents."""
     for change in inputs.changes:
         context = inputs.context
-        stated = context.desired.get(change.parsed_address) or context.recorded.get(
-            change.parsed_address
+        states = (
+            inventory.get(change.parsed_address)
+            for inventory in (context.desired, context.recorded)
         )
-        if change.destroys and stated and stated.lifecycle.protect:
+        if change.destroys and any(state and state.lifecycle.protect for state in states):
             yield Problem(
                 Violation(
                     rule="QC201",
@@ -263,6 +269,9 @@ RULES: tuple[Callable[[SafetyInput], Iterator[Problem]], ...] = (
     check_refused_drift,
     check_kept_drift,
     check_loosened_limits,
+    check_previous_names,
+    check_requirements,
+    check_server_version,
     check_kinds,
     check_unfinished_restores,
 )
