@@ -105,16 +105,13 @@ def describe_generations(numbers: Sequence[int]) -> str:
 def open_keyring(
     settings: Settings, wait: LeaseWait, on_request: Callable[[Call, int, float], None] | None
 ) -> Iterator[Keyring]:
-    """The keys of this owner, under its lease. Raises LeaseError, ClusterError.
-
-    Keys that are recorded for a previous name belong to it until an apply has taken them over.
-    """
+    """The keys of this owner, under its lease. Raises LeaseError, ClusterError."""
     actor = current_actor(settings)
     with (
         connect(settings, on_request) as client,
         hold_lease(client, settings.owner, actor, wait) as guarded,
     ):
-        yield load_keyring(guarded, (settings.owner,), actor, lambda: client.server_time)
+        yield load_keyring(guarded, settings.owners, actor, lambda: client.server_time)
 
 
 def read_sinks(settings: Settings) -> dict[str, Sequence[Sink]]:

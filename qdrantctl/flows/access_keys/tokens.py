@@ -94,13 +94,14 @@ def load_keyring(
 ) -> Keyring:
     """Every applied key of the first owner; `clock` is the server's, after the first request.
 
-    Raises ClusterError.
+    Keys recorded for a previous name belong to it until an apply has adopted them. Raises
+    ClusterError.
     """
     ledger_contents = read_recorded_resources(client, owners)
     entries = {
         address: entry
         for address, entry in ledger_contents.entries.items()
-        if address.kind == KIND and not entry.get("deleted") and entry["owner"] in owners
+        if address.kind == KIND and not entry.get("deleted") and entry["owner"] == owners[0]
     }
     recorded = Inventory(
         replace(ledger.parse_entry(entry), address=address) for address, entry in entries.items()

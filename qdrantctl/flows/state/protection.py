@@ -119,10 +119,7 @@ def with_change(
     """
     stated, reviewed = protection.stated, protection.reviewed
     if protection.is_stated:
-        ref = reviewed.guards.consents_from or _spec(protection.entry).get("consents_from") or ""
-        if not reviewed.problem:
-            ref = reviewed.guards.consents_from
-        is_current = protection.is_remembered and _spec(protection.entry) == _new_spec(ref)
+        is_current = protection.is_remembered and _spec(protection.entry) == _new_spec(protection)
         if is_current or not (contents.exists or has_changes):
             return protection, ()
         return replace(protection, change="protect"), ()
@@ -151,9 +148,6 @@ def write_protection(client: Client, protection: Protection, actor: Actor) -> No
     if not protection.change:
         return
     entry, address = protection.entry, protection.address
-    ref = protection.reviewed.guards.consents_from
-    if protection.reviewed.problem:
-        ref = str(_spec(entry).get("consents_from") or "")
     stamp = {
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "who": actor.who,
@@ -165,7 +159,7 @@ def write_protection(client: Client, protection: Protection, actor: Actor) -> No
         "address": str(address),
         "owner": protection.stated.owner,
         "object": address.name,
-        "spec": _new_spec(ref),
+        "spec": _new_spec(protection),
         "lifecycle": {},
         "deleted": protection.change == "unprotect",
         **stamp,
@@ -174,7 +168,12 @@ def write_protection(client: Client, protection: Protection, actor: Actor) -> No
     ledger.write_entries(client, [new_entry])
 
 
-def _new_spec(ref: str) -> dict[str, Json]:
+def _new_spec(protection: Protection) -> dict[str, Json]:
+    """What the ledger has to remember. A ref that git lacks here is remembered all the same."""
+    reviewed = protection.reviewed
+    ref = reviewed.guards.consents_from
+    if reviewed.problem and reviewed.ref != git.HEAD:
+        ref = reviewed.ref
     return {"protected": True} | ({"consents_from": ref} if ref else {})
 
 
