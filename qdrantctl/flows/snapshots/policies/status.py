@@ -81,7 +81,7 @@ def read_policies(
     specs = {
         address.name: entry["spec"]
         for address, entry in ledger_contents.entries.items()
-        if address.kind == KIND and entry["owner"] == settings.owner and not entry.get("deleted")
+        if address.kind == KIND and entry["owner"] in settings.owners and not entry.get("deleted")
     }
     selected = {_policy_name(word) for word in only} or specs.keys()
     if unknown := sorted(selected - specs.keys()):
