@@ -75,7 +75,7 @@ def recheck_saved_plan(
     settings = protected_settings(protection)
     if settings.protected:
         manifests = manifests or load_desired_state(settings)
-    if manifests:
+    if manifests and saved.options is not ABSENT:  # format 1.0 recorded no commit
         _check_manifests(saved, settings, manifests)
     cluster_state = with_committed_state_as_fallback(settings, client, desired, cluster_state)
     _check_cluster(saved, cluster_state, client)
@@ -86,7 +86,8 @@ def recheck_saved_plan(
     _check_values(saved, changes, cluster_state)
     violations = judge_changes(settings, options, desired, cluster_state, inputs)
     plan = saved if saved.options is not ABSENT else _with_destroyed_data(saved, changes)
-    plan = plan.model_copy(update={"violations": _merge_violations(saved, violations)})
+    if saved.blocking or any(v.severity is Severity.ERROR for v in violations):
+        plan = plan.model_copy(update={"violations": _merge_violations(saved, violations)})
     protection, findings = with_change(
         protection,
         manifests.inventory if manifests else Inventory(),
@@ -96,7 +97,8 @@ def recheck_saved_plan(
         and not (saved.options.target or saved.options.exclude),
         has_changes=True,
     )
-    plan = plan.model_copy(update={"violations": (*findings, *plan.violations)})
+    if findings:
+        plan = plan.model_copy(update={"violations": (*findings, *plan.violations)})
     return PlanResult(plan, cluster_state, desired, settings, today, inputs, protection)
 
 

@@ -117,7 +117,7 @@ def with_change(
 
     It is lifted by an apply that satisfies it: of the whole project, all of it committed.
     """
-    stated, reviewed = protection.stated, protection.reviewed
+    stated = protection.stated
     if protection.is_stated:
         is_current = protection.is_remembered and _spec(protection.entry) == _new_spec(protection)
         if is_current or not (contents.exists or has_changes):
