@@ -43,7 +43,10 @@ class PlanningArgs(ProjectArgs, OutputArgs):
         """The options for the flows."""
         from qdrantctl.engine.planning.selection import Selection
         from qdrantctl.flows.planning.plan import PlanOptions
+        from qdrantctl.model.gates import Gates
 
+        given = {"loosening": self.fail_on_loosening, "widening": self.fail_on_widening}
+        fail_on = (change for change, is_given in given.items() if is_given)
         return PlanOptions(
             selection=Selection(self.target, self.exclude),
             consents=consents(
@@ -58,8 +61,7 @@ class PlanningArgs(ProjectArgs, OutputArgs):
             allow_older=self.allow_older,
             max_deletes=self.max_deletes,
             no_snapshot=self.no_safety_snapshot,
-            fail_on_loosening=self.fail_on_loosening,
-            fail_on_widening=self.fail_on_widening,
+            gates=Gates(fail_on=frozenset(fail_on)),
         )
 
     def shaping_flags(self) -> list[str]:

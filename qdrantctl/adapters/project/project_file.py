@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import TypeVar
@@ -21,6 +21,8 @@ from qdrantctl.model.spec import Path, Spec
 from qdrantctl.model.violation import Violation
 
 FileModel = TypeVar("FileModel", bound=Spec)
+ReadText = Callable[[FilePath], tuple[str, str]]
+"""The text of a file, or why there is none."""
 
 MAX_CHARACTERS = 1_000_000
 """Of a project file or a file of values; a larger one is refused."""
@@ -85,13 +87,14 @@ class ProjectFiles:
         return next(filter(None, stated), None)
 
 
-def load_project_files(path: FilePath) -> ProjectFiles:
+def load_project_files(path: FilePath, read: ReadText | None = None) -> ProjectFiles:
     """Load the project file at the absolute `path`, and the files it extends.
 
-    Raises ManifestError with all errors of the first invalid file.
+    `read` reads the files of a commit instead of those on disk. Raises ManifestError with all
+    errors of the first invalid file.
     """
     root = path.parent
-    page, document = _read_layer(path, root)
+    page, document = _read_layer(path, root, read=read)
     project = _validate_layer(Project, page, document)
     layers = [ProjectFileLayer(path, project.spec, page, document)]
     loaded = {os.path.realpath(path): page.file}
@@ -104,7 +107,7 @@ def load_project_files(path: FilePath) -> ProjectFiles:
             raise _project_file_error(
                 layer.make_violation(_EXTENDS, "QC075", f"extends forms a cycle: {names}", hint)
             )
-        page, document = _read_layer(base, root, (layer, _EXTENDS))
+        page, document = _read_layer(base, root, (layer, _EXTENDS), read=read)
         shared = _validate_layer(SharedFile, page, document)
         loaded[real] = page.file
         layers.insert(0, ProjectFileLayer(base, shared.spec, page, document))
@@ -140,11 +143,15 @@ def read_values_file(
 
 
 def _read_layer(
-    path: FilePath, root: FilePath, named: tuple[ProjectFileLayer, Path] | None = None
+    path: FilePath,
+    root: FilePath,
+    named: tuple[ProjectFileLayer, Path] | None = None,
+    *,
+    read: ReadText | None = None,
 ) -> tuple[SourceText, YamlDocument]:
     """The one document of a file. `named` is the place at which another file names this one."""
     shown = os.path.relpath(path, root)
-    text, why = _read_small_file(path)
+    text, why = (read or _read_small_file)(path)
     if why:
         if named:
             layer, place = named

@@ -33,6 +33,11 @@ from qdrantctl.engine.safety.gates import (
     check_refused_drift,
 )
 from qdrantctl.engine.safety.interrupted_restores import check_unfinished_restores
+from qdrantctl.engine.safety.requirements import (
+    check_previous_names,
+    check_requirements,
+    check_server_version,
+)
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action
 from qdrantctl.model.consent import Consent
@@ -128,11 +133,12 @@ def check_protection(inputs: SafetyInput) -> Iterator[Problem]:
     """QC201: lifecycle.protect forbids deletion and replacement, regardless of consents."""
     for change in inputs.changes:
         context = inputs.context
-        stated = context.desired.get(change.parsed_address) or context.recorded.get(
-            change.parsed_address
+        states = (
+            inventory.get(change.parsed_address)
+            for inventory in (context.desired, context.recorded)
         )
         manifest = inputs.destroyed.get(change.parsed_address)
-        protected = any(place and place.lifecycle.protect for place in (stated, manifest))
+        protected = any(place and place.lifecycle.protect for place in (*states, manifest))
         if change.destroys and protected:
             yield Problem(
                 Violation(
@@ -300,6 +306,9 @@ RULES: tuple[Callable[[SafetyInput], Iterator[Problem]], ...] = (
     check_refused_drift,
     check_kept_drift,
     check_loosened_limits,
+    check_previous_names,
+    check_requirements,
+    check_server_version,
     check_kinds,
     check_unfinished_restores,
 )

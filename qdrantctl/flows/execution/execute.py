@@ -47,6 +47,7 @@ def execute_plan(
     Raises ClusterError if the ledger cannot be created; no resource was changed then.
     """
     _create_ledger(plan, context.client)
+    bookkeeping.start()
     outcomes: list[Outcome] = []
     for change in plan.changes:
         if change.action is Action.NOOP:

@@ -22,9 +22,10 @@ from qdrantctl.flows.planning.plan import (
 )
 from qdrantctl.flows.state.checkout import find_uncommitted_files, list_names
 from qdrantctl.flows.state.committed import committed_files
-from qdrantctl.flows.state.desired import DesiredState
+from qdrantctl.flows.state.desired import DesiredState, load_desired_state
 from qdrantctl.flows.state.ledger_fallback import with_committed_state_as_fallback
 from qdrantctl.flows.state.live import ClusterState, Progress, read_cluster_state, with_details
+from qdrantctl.flows.state.protection import protected_settings, read_protection, with_change
 from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Change
@@ -55,7 +56,7 @@ def recheck_saved_plan(
     """A saved plan with the current state, if recomputing it gives the same plan.
 
     Consents, protection and gates are those of `settings` and `options`: the plan brings none
-    along. A protected environment needs `manifests`, those of this checkout.
+    along. In a protected environment the plan must be of `manifests`, those of this checkout.
 
     Raises StaleError with every changed value of the resources that the plan touches.
     """
@@ -63,8 +64,6 @@ def recheck_saved_plan(
         raise StaleError(
             f"the plan was made for {saved.owner}, this is {settings.owner}", hint="Plan again."
         )
-    if manifests and saved.options is not ABSENT:  # format 1.0 recorded no commit
-        _check_manifests(saved, settings, manifests)
     desired = DesiredState(
         Inventory(_desired_resources(saved)),
         (),
@@ -73,6 +72,12 @@ def recheck_saved_plan(
     )
     progress(f"connecting to {client.server.url}")
     cluster_state = read_cluster_state(client, desired.inventory, progress, settings.owners)
+    protection = read_protection(settings, cluster_state.ledger, today)
+    settings = protected_settings(protection)
+    if settings.protected:
+        manifests = manifests or load_desired_state(settings)
+    if manifests and saved.options is not ABSENT:  # format 1.0 recorded no commit
+        _check_manifests(saved, settings, manifests)
     cluster_state = with_committed_state_as_fallback(settings, client, desired, cluster_state)
     _check_cluster(saved, cluster_state, client)
     inputs, cluster_state = _plan_again(
@@ -84,7 +89,18 @@ def recheck_saved_plan(
     plan = saved if saved.options is not ABSENT else _with_destroyed_data(saved, changes)
     if saved.blocking or any(v.severity is Severity.ERROR for v in violations):
         plan = plan.model_copy(update={"violations": _merge_violations(saved, violations)})
-    return PlanResult(plan, cluster_state, desired, settings, today, inputs)
+    protection, findings = with_change(
+        protection,
+        manifests.inventory if manifests else Inventory(),
+        cluster_state.ledger,
+        options.allow_older,
+        whole=isinstance(saved.options, RecordedOptions)
+        and not (saved.options.target or saved.options.exclude),
+        has_changes=True,
+    )
+    if findings:
+        plan = plan.model_copy(update={"violations": (*findings, *plan.violations)})
+    return PlanResult(plan, cluster_state, desired, settings, today, inputs, protection)
 
 
 def _check_manifests(saved: Plan, settings: Settings, manifests: DesiredState) -> None:
@@ -196,10 +212,11 @@ def _plan_again(
     rest = [r for r in ours if r.address not in touched]
     inventory = Inventory([*rest, *named, *desired.inventory.values()])
     planned = replace(desired, inventory=inventory)
+    removed = frozenset(map(Address.parse, recorded.removed))
     computing = replace(
         settings,
         partial=False,
-        removed=frozenset(map(Address.parse, recorded.removed)),
+        removed=settings.removed & removed if settings.protected else removed,
         consents=tuple(
             Consent("delete", change.address, "the saved plan")
             for change in saved.changes

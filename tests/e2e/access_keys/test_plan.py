@@ -119,7 +119,7 @@ def test_two_teams_have_a_key_of_one_name(granted, tmp_path):
     assert told.code == 0, told.out + told.err
     theirs = team.token("issue", "reader")
     assert granted.plan().code == 0
-    team.token("revoke", "reader")
+    team.token("revoke", "reader", "--auto-approve")
     assert asked(granted.node, mine) == 200
     assert asked(granted.node, theirs) == 401
     addresses = {

@@ -42,7 +42,7 @@ def test_sets_of_a_previous_name_are_the_projects_own(node, shop, kept):
     there, points = f"file://{kept}", contents(node, "products")
     for applied in (False, True):
         if applied:
-            shop.done(node)
+            shop.done(node, "--adopt", "*/*")
         told = shop.plan(node)
         assert [v for v in told.document["violations"] if v["rule"] == "QC165"] == []
         assert listed(shop, node) == ["shop/dev/nightly"] * 2
@@ -65,7 +65,7 @@ def test_sets_of_both_names_are_counted_together(node, shop, kept):
     about = json.loads((sets(kept)[0] / "set.json").read_text())
     assert about["snapshot"]["manifest"]["hnsw_config"] == {"m": 20}
     shop.keeps({"nightly": policy([f"file://{kept}", "cluster"], retention={"keep_last": 2})})
-    shop.done(node)
+    shop.done(node, "--adopt", "*/*")
     assert shop.run(node, "snapshots", "verify").code == 0
 
 
@@ -73,7 +73,7 @@ def test_both_names_are_one_owner_to_a_restore(node, shop, kept):
     """Someone else's sets beside them still have to be told apart."""
     shop.keeps({"nightly": policy([f"file://{kept}", "cluster"])})
     renamed(shop)
-    shop.done(node)
+    shop.done(node, "--adopt", "*/*")
     backdate(kept, 2)
     backdate_ledger(node, 2)
     fill(node, first=100, count=5)

@@ -114,7 +114,7 @@ def inspect_target(
         )
     entry: Mapping[str, Json] = ledger_contents.entries.get(address, {})
     is_recorded = bool(entry) and not entry.get("deleted")
-    is_managed = is_recorded and entry["owner"] in settings.owners
+    is_managed = is_recorded and entry["owner"] == settings.owner
     live, unfinished = existing.get(address), find_unfinished_restore(entry)
     if live:
         _require_replaceable(address, entry, is_managed, options, settings, client)
@@ -171,7 +171,9 @@ def _require_replaceable(
     elif not options.may_replace(address):
         consent = f"{{replace: {address}, until: YYYY-MM-DD, reason: …}}"
         if settings.protected:
-            hint += f"; or add under consents in qdrantctl.yaml {consent}"
+            hint += f"; or add under consents in qdrantctl.yaml {consent}, and commit it"
+            findings = [finding.message for finding in settings.guard_findings]
+            why = next((f"{text}." for text in findings if "consent to replace" in text), why)
         else:
             hint += f"; or replace it with --allow-replace {address}"
     else:
@@ -198,7 +200,7 @@ def _require_movable(
             reason = "it is the name of the collection itself"
         elif Address(KIND, alias) in collections:
             reason = f"{Address(KIND, alias)} exists"
-        elif entry and not entry.get("deleted") and entry["owner"] not in settings.owners:
+        elif entry and not entry.get("deleted") and entry["owner"] != settings.owner:
             reason = f"it is owned by {entry['owner']}, not {settings.owner}"
         if reason:
             raise QdrantctlError(
