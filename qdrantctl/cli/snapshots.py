@@ -45,6 +45,7 @@ class RestoreArgs(ServerArgs, OutputArgs, LeaseArgs):
     snapshot: str
     source: str | None
     at: str | None
+    of_cluster: str
     name: str | None
     allow_replace: tuple[str, ...]
     with_aliases: bool
@@ -60,6 +61,8 @@ class RestoreArgs(ServerArgs, OutputArgs, LeaseArgs):
             require_terminal("Look at `qdrantctl snapshots list` first.")
         if self.at and not self.source:
             raise UsageError("--at needs --from DESTINATION")
+        if self.of_cluster and not self.source:
+            raise UsageError("--of-cluster needs --from DESTINATION")
         check_patterns({"--allow-replace": self.allow_replace})
 
     def options(self) -> RestoreOptions:
@@ -77,6 +80,7 @@ class RestoreArgs(ServerArgs, OutputArgs, LeaseArgs):
             snapshot=self.snapshot,
             source=self.source,
             at=self._instant(),
+            cluster=self.of_cluster,
             name=self.name,
             consents=consents({("replace", "--allow-replace"): self.allow_replace}),
             with_aliases=self.with_aliases,
@@ -106,6 +110,9 @@ class RestoreArgs(ServerArgs, OutputArgs, LeaseArgs):
         ("qdrantctl snapshots restore collection/products -e prod --from s3://backups/qdrant "
          "--at 2026-11-25T03:00:00Z --as products-november",
          "Restore the last set of a bucket that is not later than a time."),
+        ("qdrantctl snapshots restore collection/products -e prod --from s3://backups/qdrant "
+         "--of-cluster 3d0f6f5c-8a0e-4c57-9d43-0f4f6f1c2b7a",
+         "Restore a set that another cluster has taken."),
         ("qdrantctl snapshots restore collection/products -e prod --as products "
          "--allow-replace collection/products --with-aliases",
          "Replace the collection by its latest snapshot, aliases included."),
@@ -116,6 +123,9 @@ class RestoreArgs(ServerArgs, OutputArgs, LeaseArgs):
         help="Restore a set that a policy stored at DESTINATION; needs no project.")  # fmt: skip
 @option("--at", metavar="TIME",
         help="With --from: restore the last set that is not later than TIME.")  # fmt: skip
+@option("--of-cluster", default="", metavar="ID",
+        help="With --from: restore a set of another cluster, the one with this ID, instead of this "
+             "cluster's own.")  # fmt: skip
 @option("--as", "name", metavar="NAME",
         help="Call the new collection NAME, instead of OLD-restored-TIME.")  # fmt: skip
 @option("--with-aliases", is_flag=True,

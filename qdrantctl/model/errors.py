@@ -123,6 +123,10 @@ class StoreError(QdrantctlError):
     """A destination of snapshots cannot be used, or does not hold what was put there."""
 
 
+class UnreadableFileError(StoreError):
+    """One file of a destination is there and cannot be read; others can."""
+
+
 class DamagedError(StoreError):
     """What was put there is no longer what it was."""
 

@@ -92,7 +92,8 @@ def snapshots(made: SnapshotInventory, _: Style = PLAIN) -> str:
 def removal(made: RemovalReport, _: Style = PLAIN) -> str:
     """The sets that prune removed, and those that it left, as JSON."""
     parts = {"removed": made.removed, "left": made.left}
-    return render_json({word: [s.document(made.now) for s in sets] for word, sets in parts.items()})
+    sets = {word: [s.document(made.now) for s in group] for word, group in parts.items()}
+    return render_json({**sets, "notices": list(made.notices)})
 
 
 def verification(made: VerificationReport, _: Style = PLAIN) -> str:

@@ -56,7 +56,8 @@ _UNDER = " " * 15
 OTHER_SNAPSHOTS = "\nSnapshots of no set, taken before points were destroyed or by another user:\n"
 NOTHING_TO_REMOVE = "Nothing to remove.\n"
 LEFT_SETS = (
-    "no whole sets, of collections that are gone, or ahead of the clock; "
+    "no whole sets, of collections that are gone, ahead of the clock, or not known to be of this "
+    "cluster; "
     "--orphan FOLDER removes one:\n"
 )
 _TONES = {OutcomeStatus.DONE: "+", OutcomeStatus.FAILED: "error", OutcomeStatus.NOT_TAKEN: "error"}
@@ -131,6 +132,7 @@ def removal(made: RemovalReport, _: Style = PLAIN) -> str:
     parts = [f"{title}:\n{_sets(made.removed, made.now)}" if made.removed else NOTHING_TO_REMOVE]
     if made.left:
         parts += [LEFT_SETS, _sets(made.left, made.now)]
+    parts += (f"{escape_line(notice)}.\n" for notice in made.notices)
     return "".join(parts)
 
 

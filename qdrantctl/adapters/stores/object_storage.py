@@ -18,7 +18,7 @@ from obstore.exceptions import (
 )
 from obstore.store import AzureStore, GCSStore, S3Store
 
-from qdrantctl.model.errors import StoreError
+from qdrantctl.model.errors import StoreError, UnreadableFileError
 
 PART_SIZE = 8 << 20
 AT_ONCE = 4
@@ -60,6 +60,9 @@ class ObjectStore:
         try:
             for piece in self._store.get(name).stream(min_chunk_size=PART_SIZE):
                 yield bytes(piece)
+        except (FileNotFoundError, PermissionDeniedError) as error:
+            cause = self._store_error(f"{name} cannot be read", error)
+            raise UnreadableFileError(cause.what, why=cause.why, hint=cause.hint) from None
         except _ERRORS as error:
             raise self._store_error(f"{name} cannot be read", error) from None
 

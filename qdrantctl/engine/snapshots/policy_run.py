@@ -54,16 +54,7 @@ def _removals(
 ) -> Iterator[RemoveSet]:
     """What retention removes once everything is taken and finished, or could not be finished."""
     for where in policy.destinations:
-        coming = [_coming_set(step.collection, live, now) for step in take if where.url in step.to]
-        expired = _expired_sets(policy, where, [
-            *(_as_complete(each) if _is_resumable(each, live) else each for each in where.sets),
-            *coming,
-        ], now)  # fmt: skip
-        given_up = [
-            each
-            for each in _expired_sets(policy, where, [*where.sets, *coming], now)
-            if _is_resumable(each, live) and each.folder not in {one.folder for one in expired}
-        ]
+        expired, given_up = _sets_to_remove(policy, where, take, live, now)
         for each in (*expired, *given_up):
             yield RemoveSet(
                 collection=each.collection,
@@ -71,6 +62,39 @@ def _removals(
                 destination=where.url,
                 unless_finished=each in given_up,
             )
+
+
+def _sets_to_remove(
+    policy: PolicyStatus,
+    where: DestinationStatus,
+    take: Sequence[TakeSet],
+    live: LiveFacts,
+    now: datetime,
+) -> tuple[list[SetInfo], list[SetInfo]]:
+    """What retention removes from a destination, and what it does if that cannot be finished."""
+    coming = [_coming_set(step.collection, live, now) for step in take if where.url in step.to]
+    finished = [_as_complete(each) if _is_resumable(each, live) else each for each in where.sets]
+    expired = _expired_sets(policy, where, [*finished, *coming], now)
+    folders = {each.folder for each in expired}
+    given_up = [
+        each
+        for each in _expired_sets(policy, where, [*where.sets, *coming], now)
+        if _is_resumable(each, live) and each.folder not in folders
+    ]
+    return expired, given_up
+
+
+def removal_notices(
+    policy: PolicyStatus, steps: Sequence[SetStep], live: LiveFacts, now: datetime
+) -> tuple[str, ...]:
+    """Why sets stay that retention would remove, for each destination where the clocks disagree."""
+    take = [step for step in steps if isinstance(step, TakeSet)]
+    return tuple(
+        where.removal_notice
+        for where in policy.destinations
+        if where.clock_disagreement
+        and any(_sets_to_remove(policy, replace(where, clock_disagreement=""), take, live, now))
+    )
 
 
 def _sets_to_resume(policy: PolicyStatus, live: LiveFacts) -> Iterator[ResumeSet]:
@@ -121,8 +145,11 @@ def _coming_set(collection: str, live: LiveFacts, now: datetime) -> SetInfo:
     )
 
 
-def explain_run(policy: PolicyStatus, steps: Sequence[SetStep]) -> str:
-    """Why a policy is run, in a line; empty where there is nothing to do."""
+def explain_run(policy: PolicyStatus, steps: Sequence[SetStep], notices: Sequence[str] = ()) -> str:
+    """Why a policy is run, in a line; empty where there is nothing to do.
+
+    `notices` say why sets are not removed.
+    """
     due = [f"collection/{step.collection}" for step in steps if isinstance(step, TakeSet)]
     begun = sum(len(step.destinations) for step in steps if isinstance(step, ResumeSet))
     removed = [
@@ -136,5 +163,6 @@ def explain_run(policy: PolicyStatus, steps: Sequence[SetStep]) -> str:
         f"retention removes {', '.join(removed)}" if removed else "",
         *(f"{where.url} cannot be seen" for where in policy.destinations if where.error),
         *(f"collection/{name} is being restored" for name in policy.restoring),
+        *notices,
     ]
     return "; ".join(filter(None, reasons))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from qdrantctl.engine.snapshots.retention import TOO_NEW, expired_sets
+from qdrantctl.engine.snapshots.retention import ELSEWHERE, TOO_NEW, expired_sets
 from qdrantctl.model.address import OWN_PREFIX
 from qdrantctl.model.consent import matches_glob
 from qdrantctl.model.duration import parse_duration
@@ -20,8 +20,20 @@ SCRATCH = "qdrantctl-verify-"
 """Prefix of collections that exist only while a set is verified; no policy covers them."""
 _FIRST_VERIFICATION = timedelta(days=1)
 _REMOVED_WHEN_NAMED = ("orphan", "unfinished", "bad")
-WORDS = ("overdue", "incomplete", "unverified", "superfluous", "unseen", "restoring")
+WORDS = (
+    "overdue",
+    "incomplete",
+    "unverified",
+    "superfluous",
+    "unseen",
+    "restoring",
+    "shared",
+    "foreign",
+    "clocks",
+)
 """What a finding is about."""
+_SHOWN = 3
+_NOTES = ("unseen", "foreign")
 _HINTS = {
     "restoring": "Run that restore again when it is not under way any more; a plan says how.",
     "unseen": "What is on the cluster is seen while every node is up, what is at a store by "
@@ -29,6 +41,12 @@ _HINTS = {
     "overdue": "Run `qdrantctl snapshots run` every few minutes, as from cron.",
     "unverified": "Run `qdrantctl snapshots verify`.",
     "superfluous": "`qdrantctl snapshots prune` removes it.",
+    "shared": "Give each cluster a project name, an environment or a destination of its own. Sets "
+    "of a cluster that is gone are removed by name: `snapshots prune --orphan FOLDER`.",
+    "foreign": "Runs leave them alone. `qdrantctl snapshots list` shows them, `snapshots prune "
+    "--orphan FOLDER` removes one, `snapshots restore --from` takes one that is named.",
+    "clocks": "Set the clocks. A set whose date is wrong is removed by name: `qdrantctl snapshots "
+    "prune --orphan FOLDER`.",
     "incomplete": "`qdrantctl snapshots list` shows it; the next run finishes what it can, "
     "`snapshots prune --orphan FOLDER` removes it.",
 }
@@ -49,8 +67,28 @@ class DestinationStatus:
 
     url: str
     sets: tuple[SetInfo, ...] = ()
-    """With the rules that keep them; of each collection the oldest first."""
+    """The cluster's own, with the rules that keep them; of each collection the oldest first."""
     error: str = ""
+    strangers: tuple[SetInfo, ...] = ()
+    """Sets in the folders of the policy that are not this cluster's, as far as can be told."""
+    other_clusters: tuple[str, ...] = ()
+    """Ids of other clusters to which the same owner belongs."""
+    clock_disagreement: str = ""
+    """Why nothing may be removed by its age; empty where the clocks agree."""
+
+    @property
+    def removal_notice(self) -> str:
+        """That nothing is removed, and why; empty where that is not so."""
+        if not self.clock_disagreement:
+            return ""
+        return f"nothing is removed from {self.url} by its age: {self.clock_disagreement}"
+
+    def sharing_notice(self, owner: str) -> str:
+        """That the same owner has sets of another cluster here; empty where it has none."""
+        if not self.other_clusters:
+            return ""
+        ids = ", ".join(self.other_clusters[:_SHOWN])
+        return f"{self.url} holds sets of {owner} on another cluster, too: {ids}"
 
     def sets_of(self, collection: str) -> list[SetInfo]:
         """The sets of a collection, the oldest first."""
@@ -115,18 +153,25 @@ class PolicyStatus:
         those of a complete set go with it; both stay written down.
         """
         is_kept = each.has_manifest and self.spec["server_copy"] == "keep"
-        return each.has_server_files and not is_kept and each.collection in self.existing
+        return (
+            each.has_server_files
+            and not is_kept
+            and not each.taken_elsewhere
+            and each.collection in self.existing
+        )
 
     def needs_explicit_name(self, each: SetInfo) -> bool:
         """Whether a set is removed when it is named.
 
-        So are those that are no complete set, of collections that are gone, and from ahead of the
-        clock. One that is unfinished also goes by itself once a newer one was begun.
+        So are those that are no complete set, of collections that are gone, from ahead of the
+        clock, and taken at another address. One that is unfinished also goes by itself once a
+        newer one was begun.
         """
         return (
             each.state in _REMOVED_WHEN_NAMED
             or self.collection_is_gone(each)
-            or each.kept_by == (TOO_NEW,)
+            or each.kept_by in ((TOO_NEW,), (ELSEWHERE,))
+            or each.state == "leaving"
         )
 
     def expired_sets(self, destination: DestinationStatus) -> list[SetInfo]:
@@ -134,6 +179,8 @@ class PolicyStatus:
 
         Nor are unfinished sets while a destination cannot be read: it may wait for their files.
         """
+        if destination.clock_disagreement:
+            return []
         return [
             each
             for each in expired_sets(destination.sets)
@@ -163,6 +210,23 @@ class PolicyStatus:
             for each in where.sets:
                 if each.state not in ("complete", "leaving"):
                     yield "incomplete", f"{each.folder} at {where.url} is {each.state}"
+            yield from self._foreign_findings(where)
+
+    def _foreign_findings(self, where: DestinationStatus) -> Iterator[tuple[str, str]]:
+        """What stands at a destination and is left alone, and what removals wait for."""
+        if self.expired_sets(replace(where, clock_disagreement="")) and where.removal_notice:
+            yield "clocks", where.removal_notice
+        if notice := where.sharing_notice(self.owner):
+            yield "shared", notice
+        if number := len(where.strangers):
+            yield (
+                "foreign",
+                (
+                    f"{number} set{'s' * (number > 1)} at {where.url} "
+                    f"{'are' if number > 1 else 'is'} not known to be of this cluster, as "
+                    f"{where.strangers[-1].folder}"
+                ),
+            )
 
     def _unverified(
         self, name: str, where: DestinationStatus, now: datetime
@@ -207,7 +271,7 @@ def finding_violations(findings: Iterable[PolicyFinding]) -> Iterator[Violation]
         more = f", and {len(group) - 1} more like that" if len(group) > 1 else ""
         yield Violation(
             rule="QC165",
-            severity=Severity.NOTE if word == "unseen" else Severity.WARNING,
+            severity=Severity.NOTE if word in _NOTES else Severity.WARNING,
             address=address,
             message=f"{group[0].message.removesuffix('.')}{more}",
             hint=_HINTS[word],

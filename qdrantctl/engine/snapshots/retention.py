@@ -15,6 +15,8 @@ from qdrantctl.model.snapshots.snapshot_set import SetInfo
 LAST_GOOD, LAST_VERIFIED, LAST_FILLED = "last good", "last verified", "last with points"
 TOO_NEW = "ahead of the clock"
 """Why a set stays that was dated by a clock that was wrong, or is."""
+ELSEWHERE = "taken at another address"
+"""Why a set stays that was taken when the cluster was reached elsewhere: this may be a copy."""
 NEWEST = "newest"
 """Why a set stays that is still to be finished."""
 
@@ -92,6 +94,11 @@ def _keep_group(
     last = [each for each in group if each.state in ("complete", "unfinished")][-1:]
     # What could not be finished gives way to what was begun after it.
     rules |= {each.folder: (NEWEST,) for each in last if each.state == "unfinished"}
+    rules |= {
+        each.folder: (ELSEWHERE,)
+        for each in group
+        if each.taken_elsewhere and each.folder not in rules
+    }
     return [replace(each, kept_by=rules.get(each.folder, ())) for each in group]
 
 
@@ -100,6 +107,5 @@ def expired_sets(sets: Iterable[SetInfo]) -> list[SetInfo]:
     return [
         each
         for each in sets
-        if each.state == "leaving"
-        or (each.state in ("complete", "unfinished") and not each.kept_by)
+        if each.state in ("complete", "unfinished", "leaving") and not each.kept_by
     ]

@@ -49,6 +49,10 @@ class RestoreRequest:
     """The caller, then its previous names."""
     at: datetime | None = None
     """The newest set that was taken until then."""
+    this_cluster: str = ""
+    """Id of the cluster that asks; empty where it has none, and so has taken no set."""
+    cluster: str = ""
+    """Id of the cluster whose sets are meant; empty for the one that asks."""
 
     @property
     def hint(self) -> str:
@@ -76,14 +80,17 @@ def choose_set(sets: Iterable[SetInfo], request: RestoreRequest, now: datetime) 
     reference = SetReference.parse(request.reference, {each.collection for each in with_manifest})
     if reference.id and request.at:
         raise UsageError("name the set by its ID or by --at, not by both")
-    matching = [each for each in with_manifest if _matches(each, reference, request.at)]
+    meant = [each for each in with_manifest if _matches(each, reference, request.at)]
+    matching = _sets_of_cluster(meant, reference, request)
     _require_single_owner(matching, reference, request)
+    _require_single_cluster(matching, reference, request)
     # What is further ahead was dated by a clock that was wrong; it is there to be named.
     until = now + CLOCK_SKEW
     best = max(matching, key=lambda each: (_taken(each) <= until, _taken(each)))
-    if best.state == "bad":
+    if best.state not in ("complete", "leaving"):
         raise StoreError(
-            f"the set {best.folder} at {request.url} is damaged",
+            f"the set {best.folder} at {request.url} "
+            f"{'is damaged' if best.state == 'bad' else 'cannot be understood'}",
             why=best.damage,
             hint=request.hint,
         )
@@ -94,11 +101,57 @@ def choose_set(sets: Iterable[SetInfo], request: RestoreRequest, now: datetime) 
         each
         for each in sets
         if each.collection == best.collection
+        and (each.cluster, each.origin) == (best.cluster, best.origin)
         and each.taken
         and _taken(best) < each.taken <= until
         and each.state != "complete"
     )
     return SetChoice(best, tuple(newer))
+
+
+def _sets_of_cluster(
+    sets: list[SetInfo], reference: SetReference, request: RestoreRequest
+) -> list[SetInfo]:
+    """Those that the caller may mean: its own, unless it names another cluster, or the very set.
+
+    A set that names no cluster is taken where its id was given, one that stands alone at the
+    destination always: then the destination names it. A cluster that has never taken a set can
+    only mean those of another one. Raises QdrantctlError where only other sets match.
+    """
+    if request.cluster:
+        return [each for each in sets if each.cluster == request.cluster]
+    named = [each for each in sets if not each.folder]
+    own = [each for each in sets if each.origin == "own"]
+    unnamed = [each for each in sets if each.origin == "unknown" and reference.id]
+    chosen = named or own or unnamed or ([] if request.this_cluster else sets)
+    if chosen or not sets:
+        return chosen
+    each = max(sets, key=_taken)
+    where = {
+        "other": f"of the cluster {each.cluster}",
+        "unrecorded": "not recorded in the ledger of this cluster",
+    }.get(each.origin, "of an unknown cluster, since it was taken by qdrantctl up to 0.1.0")
+    way = f"@{each.id}" if each.origin == "unknown" else ""
+    flag = "" if way else f" --of-cluster {each.cluster}"
+    raise QdrantctlError(
+        f"{request.url} holds no set {request.reference} that this cluster has taken",
+        why=f"The newest one there, {each.folder}, is {where}.",
+        hint=f"If that one is meant: qdrantctl snapshots restore {reference.address}{way} "
+        f"--from {request.url}{flag}",
+    )
+
+
+def _require_single_cluster(
+    sets: Iterable[SetInfo], reference: SetReference, request: RestoreRequest
+) -> None:
+    """Raises QdrantctlError where sets of several clusters are meant."""
+    clusters = sorted({each.cluster for each in sets})
+    if len(clusters) > 1:
+        names = ", ".join(cluster or "an unknown one" for cluster in clusters)
+        raise QdrantctlError(
+            f"{request.url} holds sets of {reference.address} of several clusters: {names}",
+            hint=f"Name one of them, as in --of-cluster {clusters[-1]}.",
+        )
 
 
 def _matches(each: SetInfo, reference: SetReference, at: datetime | None) -> bool:

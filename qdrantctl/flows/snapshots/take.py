@@ -73,7 +73,7 @@ def create_node_snapshots(
         )
     match = _TIME.search(files[0].name)
     return SnapshotRecord(
-        id=match[1] if match else files[0].name,
+        id=match[1] if match else f"{job.client.server_time:%Y-%m-%d-%H-%M-%S}",
         collection=collection,
         server=str(job.client.server.version),
         aliases=live.facts.aliases,

@@ -34,6 +34,8 @@ class RemovalReport:
     now: datetime
     dry_run: bool = False
     """Whether nothing was removed yet."""
+    notices: tuple[str, ...] = ()
+    """Why nothing is removed by its age, for each destination where the clocks disagree."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """A set: the snapshot of a collection that a policy has put somewhere, and where its files are.
 
-A set is a folder `PROJECT/ENVIRONMENT/POLICY/COLLECTION/ID/` below the destination. Its files
-define its state: the manifest, `set.json`, is written last, so that with it the set is complete.
+A set is a folder `PROJECT/ENVIRONMENT/CLUSTER/POLICY/COLLECTION/ID/` below the destination; up to
+0.1.0 without the id of the cluster. Its files define its state: the manifest, `set.json`, is
+written last, so that with it the set is complete.
 """
 
 from __future__ import annotations
@@ -13,9 +14,18 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from qdrantctl.model.field_rule import Json
+from qdrantctl.model.snapshots.forms import (
+    ClusterId,
+    Name,
+    OwnerName,
+    PointId,
+    SetId,
+    SetTime,
+    VersionText,
+)
 from qdrantctl.model.snapshots.snapshot import SnapshotRecord
 
 BEGUN_FILE = "begun.json"
@@ -33,8 +43,8 @@ class SampleQuery(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    point: str = Field(description="Whose vector was looked for: its id as JSON.")
-    scores: Mapping[str, float] = Field(description="Scores by ids as JSON.")
+    point: PointId = Field(description="Whose vector was looked for: its id as JSON.")
+    scores: Mapping[PointId, FiniteFloat] = Field(description="Scores by ids as JSON.")
 
 
 class SetManifest(BaseModel):
@@ -42,21 +52,33 @@ class SetManifest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    format: int = Field(default=1, description="Version of this format.")
-    owner: str = Field(description="Project and environment.")
-    policy: str = Field(description="Name of the policy.")
-    id: str = Field(description="Name of the set among those of its collection.")
-    scheduled: AwareDatetime = Field(description="The time for which it was taken.")
-    taken: AwareDatetime = Field(description="When it was begun, by the server's clock.")
+    format: Literal[1] = Field(default=1, description="Version of this format.")
+    owner: OwnerName = Field(description="Project and environment.")
+    cluster: ClusterId = Field(
+        default="", description="Id of the cluster, from its ledger; empty up to 0.1.0."
+    )
+    policy: Name = Field(description="Name of the policy.")
+    id: SetId = Field(description="Name of the set among those of its collection.")
+    scheduled: SetTime = Field(description="The time for which it was taken.")
+    taken: SetTime = Field(description="When it was begun, by the server's clock.")
     snapshot: SnapshotRecord = Field(
         description="The files, with settings, aliases, points of shards and what was applied."
     )
-    sample: Mapping[str, str] = Field(
+    sample: Mapping[PointId, str] = Field(
         default_factory=dict, description="Digests of some points, by their ids as JSON."
     )
     queries: Mapping[str, SampleQuery] = Field(
         default_factory=dict, description="What queries found, by the name of the vector."
     )
+
+    @model_validator(mode="after")
+    def _check_parts(self) -> SetManifest:
+        peers = [file.peer for file in self.snapshot.files]
+        if not peers or len(set(peers)) < len(peers):
+            raise ValueError("a set has one file for each node, and at least one")
+        if not all(shards for _, shards in self.snapshot.keys):
+            raise ValueError("a shard key has shards")
+        return self
 
     @property
     def address(self) -> str:
@@ -66,7 +88,13 @@ class SetManifest(BaseModel):
     @property
     def folder(self) -> str:
         """Where its files are, below the destination; ends with `/`."""
-        return f"{set_folder(self.owner, self.policy, self.snapshot.collection)}{self.id}/"
+        above = set_folder(self.owner, self.cluster, self.policy, self.snapshot.collection)
+        return f"{above}{self.id}/"
+
+    @property
+    def file_names(self) -> Mapping[str, str]:
+        """The servers' own files, by the node that holds each."""
+        return {file.peer: file.name for file in self.snapshot.files}
 
 
 class VerificationResult(BaseModel):
@@ -74,13 +102,16 @@ class VerificationResult(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    when: AwareDatetime = Field(description="When it was tried.")
+    when: SetTime = Field(description="When it was tried.")
     good: bool = Field(description="Whether all was as it had been.")
-    server: str = Field(description="Version of the server on which it was restored.")
+    server: VersionText = Field(description="Version of the server on which it was restored.")
     missed: tuple[str, ...] = Field(default=(), description="What was not as it had been.")
 
 
 State = Literal["complete", "unfinished", "bad", "leaving", "orphan"]
+Origin = Literal["own", "other", "unrecorded", "unknown"]
+"""Whose a set is: this cluster took it; another one did; it names this cluster, whose ledger does
+not know it; or it names none, as up to 0.1.0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +124,10 @@ class SetInfo:
     """Empty, as all that follows, where no manifest can be read."""
     id: str = ""
     owner: str = ""
+    cluster: str = ""
+    origin: Origin = "own"
+    taken_elsewhere: bool = False
+    """Whether the cluster was reached under another address then, and may be a copy now."""
     scheduled: datetime | None = None
     taken: datetime | None = None
     has_manifest: bool = False
@@ -118,18 +153,27 @@ class SnapshotSet:
     begun_manifest: SetManifest | None = None
     """What was written down before the first file was copied; gone once the servers' own copies
     are removed."""
+    pruned_manifest: SetManifest | None = None
+    """What was written down before it is removed."""
     verified: VerificationResult | None = None
     kept_by: tuple[str, ...] = ()
     """The rules of retention that keep it."""
+    problem: str = ""
+    """Why what stands in its folder is not taken for a set; empty where it is."""
+    origin: Origin = "own"
+    taken_elsewhere: bool = False
+    """Whether the cluster was reached under another address then, and may be a copy now."""
 
     @property
     def state(self) -> State:
         """What the next run, retention and restores make of it.
 
         `complete` counts, `unfinished` may be finished by the next run, `leaving` is being
-        removed, `bad` has missing or truncated files or failed its verification, and of an
-        `orphan` no manifest can be read.
+        removed, `bad` has missing or truncated files or failed its verification, and an `orphan`
+        has no manifest, or one that cannot be understood or believed.
         """
+        if self.problem or self.any_manifest is None:
+            return "orphan"
         if PRUNED_FILE in self.files:
             return "leaving"
         if self.manifest is None:
@@ -138,8 +182,8 @@ class SnapshotSet:
 
     @property
     def any_manifest(self) -> SetManifest | None:
-        """The manifest, or that of a set that was only begun."""
-        return self.manifest or self.begun_manifest
+        """The manifest, or that of a set that was only begun or is being removed."""
+        return self.manifest or self.begun_manifest or self.pruned_manifest
 
     @property
     def missing_or_truncated_file(self) -> str:
@@ -175,6 +219,8 @@ class SnapshotSet:
         about = SetInfo(
             folder=self.folder,
             state=self.state,
+            origin=self.origin,
+            taken_elsewhere=self.taken_elsewhere,
             has_manifest=self.manifest is not None,
             has_server_files=self.begun_manifest is not None,
             verified=self.verified,
@@ -188,6 +234,7 @@ class SnapshotSet:
             collection=manifest.snapshot.collection,
             id=manifest.id,
             owner=manifest.owner,
+            cluster=manifest.cluster,
             scheduled=manifest.scheduled,
             taken=manifest.taken,
             has_points=manifest.snapshot.points > 0,
@@ -200,7 +247,9 @@ class SnapshotSet:
             "destination": self.destination,
             "folder": self.folder,
             "state": self.state,
+            "problem": self.problem,
             "owner": manifest.owner if manifest else None,
+            "cluster": manifest.cluster if manifest else None,
             "policy": manifest.policy if manifest else None,
             "address": manifest.address if manifest else None,
             "id": manifest.id if manifest else None,
@@ -218,9 +267,9 @@ def node_file(peer: str) -> str:
     return f"{peer}.snapshot"
 
 
-def set_folder(owner: str, policy: str = "", collection: str = "") -> str:
-    """Where the sets of an owner, of its policy or of one collection are; ends with `/`."""
-    words = [*owner.split("/"), *(word for word in (policy, collection) if word)]
+def set_folder(owner: str, *parts: str) -> str:
+    """Where the sets of an owner are, or of its cluster, policy and collection; ends with `/`."""
+    words = [*owner.split("/"), *filter(None, parts)]
     return "".join(f"{_portable_name(word)}/" for word in words)
 
 
@@ -237,7 +286,7 @@ def group_by_folder(names: Iterable[tuple[str, int]]) -> dict[str, dict[str, int
     folders: dict[str, dict[str, int]] = {}
     for name, size in names:
         above, _, last = name.rpartition("/")
-        folders.setdefault(f"{above}/", {})[last] = size
+        folders.setdefault(f"{above}/" if above else "", {})[last] = size
     return folders
 
 

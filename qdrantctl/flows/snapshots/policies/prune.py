@@ -6,23 +6,26 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from qdrantctl.adapters.project.settings import Settings
-from qdrantctl.adapters.stores.store import Store
 from qdrantctl.flows.cluster.nodes import JobContext
 from qdrantctl.flows.snapshots.policies.backup import delete_server_copies
 from qdrantctl.flows.snapshots.policies.progress import PolicyRun, as_stored_set
 from qdrantctl.flows.snapshots.policies.status import AppliedPolicy, read_policies
-from qdrantctl.flows.snapshots.sets.catalog import delete_set
+from qdrantctl.flows.snapshots.sets.catalog import delete_set, list_sets
+from qdrantctl.flows.snapshots.sets.registry import forget_set
 from qdrantctl.model.errors import StoreError, UsageError
 from qdrantctl.model.snapshots.destination import CLUSTER
-from qdrantctl.model.snapshots.snapshot_set import SnapshotSet
+from qdrantctl.model.snapshots.snapshot_set import SnapshotSet, set_folder
 from qdrantctl.model.step import RemoveSet
+
+_WORDS = 6
+"""Of `PROJECT/ENVIRONMENT/CLUSTER/POLICY/COLLECTION/ID`."""
 
 
 @dataclass(frozen=True, slots=True)
 class PendingRemoval:
     """A set that is to be removed."""
 
-    store: Store
+    policy: AppliedPolicy
     set: SnapshotSet
     has_server_copies: bool
     """Whether the servers hold files of it that no destination needs any more."""
@@ -32,34 +35,79 @@ class PendingRemoval:
 
         Raises QdrantctlError.
         """
-        if self.has_server_copies and (manifest := self.set.any_manifest):
+        manifest = self.set.any_manifest
+        if self.has_server_copies and manifest:
             delete_server_copies(manifest, job)
-        delete_set(self.store, self.set)
+        delete_set(self.policy.stores[self.set.destination], self.set)
+        if manifest and self.set.origin == "own" and not self._is_held():
+            forget_set(job.client, manifest)
+
+    def _is_held(self) -> bool:
+        """Whether the set stands at some destination of its policy, as far as can be seen."""
+        stores = (destination.store for destination in self.policy.stores.values())
+        files = (name for store in stores for name in store.list_files(self.set.folder))
+        return bool(self.policy.status.errors) or any(True for _ in files)
 
 
 def plan_prune(
     settings: Settings, job: JobContext, only: tuple[str, ...], named: Sequence[str]
-) -> tuple[list[PendingRemoval], list[SnapshotSet]]:
-    """The sets to be removed, and those that would be if they were named. Raises QdrantctlError."""
+) -> tuple[list[PendingRemoval], list[SnapshotSet], tuple[str, ...]]:
+    """The sets to be removed, those that would be if they were named, and why others stay.
+
+    Raises QdrantctlError.
+    """
     removals: list[PendingRemoval] = []
     others: list[SnapshotSet] = []
     folders = {name.rstrip("/") for name in named}
-    for policy in read_policies(settings, job, only):
+    policies = read_policies(settings, job, only)
+    for policy in policies:
         for error in policy.status.errors:
             raise StoreError(error.removesuffix("."))
         removable = removable_sets(policy, folders)
-        removals += removable.values()
+        strangers = named_strangers(policy, folders)
+        removals += (*removable.values(), *strangers)
+        named_sets = {(removal.set.destination, removal.set.folder) for removal in strangers}
         others += (
             snapshot_set
             for key, snapshot_set in policy.sets.items()
             if key not in removable and policy.status.needs_explicit_name(snapshot_set.info)
+        )
+        others += (
+            snapshot_set
+            for snapshot_set in policy.strangers
+            if (snapshot_set.destination, snapshot_set.folder) not in named_sets
         )
     if missing := folders - {removal.set.folder.rstrip("/") for removal in removals}:
         raise UsageError(
             f"no set {sorted(missing)[0]} that could be removed so",
             hint="`qdrantctl snapshots list` shows their folders.",
         )
-    return removals, others
+    notices = (where.removal_notice for policy in policies for where in policy.status.destinations)
+    return removals, others, tuple(filter(None, notices))
+
+
+def named_strangers(policy: AppliedPolicy, folders: Collection[str]) -> list[PendingRemoval]:
+    """The sets of these folders that are not known to be this cluster's own.
+
+    Their whole folder is named, the id of their cluster with it. The servers' files are left alone:
+    the ledger does not know them. Raises QdrantctlError.
+    """
+    found = {(item.destination, item.folder): item for item in policy.strangers}
+    owned = {folder.rstrip("/") for _, folder in policy.sets}
+    for folder in set(folders) - owned - {folder.rstrip("/") for _, folder in found}:
+        words = folder.split("/")
+        if len(words) == _WORDS and f"{folder}/".startswith(
+            set_folder(policy.status.owner, words[2], policy.status.name)
+        ):
+            for destination in policy.stores.values():
+                for item in list_sets(destination, f"{folder}/"):
+                    if item.folder == f"{folder}/":
+                        found[item.destination, item.folder] = item
+    return [
+        PendingRemoval(policy, item, has_server_copies=False)
+        for (_, folder), item in found.items()
+        if folder.rstrip("/") in folders
+    ]
 
 
 def removable_sets(
@@ -81,9 +129,13 @@ def removable_sets(
     staying = {folder for url, folder in policy.sets.keys() - going.keys()}
     return {
         (url, folder): PendingRemoval(
-            policy.stores[url],
+            policy,
             snapshot_set,
-            url == CLUSTER or (snapshot_set.begun_manifest is not None and folder not in staying),
+            not snapshot_set.taken_elsewhere
+            and (
+                url == CLUSTER
+                or (snapshot_set.begun_manifest is not None and folder not in staying)
+            ),
         )
         for (url, folder), snapshot_set in going.items()
     }

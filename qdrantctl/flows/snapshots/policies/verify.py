@@ -49,12 +49,12 @@ def verify_sets(
         untried += policy.status.errors
         for selected in _newest_sets(policy):
             job.raise_if_cancelled()
-            what = f"{selected.set.folder} at {selected.store.url}"
+            what = f"{selected.set.folder} at {selected.destination.url}"
             job.report_progress(f"{policy.status.address}: verifying {what}")
             with collect_errors(what) as errors:
                 result = _verify_set(settings, job, selected, embedded=embedded)
                 if selected.set.state == "complete" or selected.set.verified:
-                    write_json(selected.store, selected.set.folder + VERIFIED_FILE, result)
+                    write_json(selected.destination, selected.set.folder, VERIFIED_FILE, result)
                 on_result(selected.set, result)
             if errors:
                 job.raise_if_cancelled()
@@ -66,7 +66,7 @@ def _newest_sets(policy: AppliedPolicy) -> Iterator[SelectedSet]:
     """The newest set of each collection at each destination; a bad one must be reported, too."""
     newest: dict[tuple[str, str], SelectedSet] = {}
     for (url, _), snapshot_set in policy.sets.items():
-        if snapshot_set.manifest and snapshot_set.state != "leaving":
+        if snapshot_set.manifest and snapshot_set.state in ("complete", "bad"):
             name = snapshot_set.manifest.snapshot.collection
             newest[url, name] = SelectedSet(policy.stores[url], snapshot_set, snapshot_set.manifest)
     for url in policy.stores:

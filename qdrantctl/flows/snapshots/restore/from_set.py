@@ -11,7 +11,6 @@ from datetime import datetime
 
 from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.qdrant import ledger
-from qdrantctl.adapters.stores.store import Store
 from qdrantctl.engine.snapshots.set_choice import RestoreRequest, choose_set
 from qdrantctl.flows.cluster.nodes import JobContext
 from qdrantctl.flows.snapshots import placeholder as stand_in
@@ -22,9 +21,9 @@ from qdrantctl.flows.snapshots.restore.plan import (
 )
 from qdrantctl.flows.snapshots.restore.target import TargetOptions, inspect_target
 from qdrantctl.flows.snapshots.restore.upload import ByteSource
-from qdrantctl.flows.snapshots.sets.catalog import list_sets
-from qdrantctl.flows.snapshots.sets.cluster_store import cluster_stores
-from qdrantctl.flows.snapshots.sets.destination import open_destination
+from qdrantctl.flows.snapshots.sets.catalog import Destination, list_sets
+from qdrantctl.flows.snapshots.sets.destination import cluster_destinations, open_destination
+from qdrantctl.flows.snapshots.sets.registry import read_identity
 from qdrantctl.model.client import Client, NodeClient
 from qdrantctl.model.errors import QdrantctlError
 from qdrantctl.model.server import Version
@@ -38,7 +37,7 @@ from qdrantctl.model.step import Call, Restore
 class SelectedSet:
     """A set and where it is."""
 
-    store: Store
+    destination: Destination
     set: SnapshotSet
     manifest: SetManifest
     skipped: tuple[SetInfo, ...] = ()
@@ -52,18 +51,27 @@ def select_set(
     url: str,
     at: datetime | None,
     now: datetime,
+    cluster: str = "",
 ) -> SelectedSet:
     """The set that `reference` means. Raises QdrantctlError where there is none, or it is damaged.
 
-    `url` is the destination; `at` asks for the newest set taken until then.
+    `url` is the destination; `at` asks for the newest set taken until then, `cluster` for those of
+    another cluster than this one.
     """
-    stores = cluster_stores(settings, job) if url == CLUSTER else [open_destination(url)]
-    sets = [(store, snapshot_set) for store in stores for snapshot_set in list_sets(store)]
-    request = RestoreRequest(reference, url, settings.owners, at)
+    identity = read_identity(settings, job.client, ledger.read_ledger(job.client))
+    destinations = (
+        cluster_destinations(settings, job) if url == CLUSTER else [open_destination(url)]
+    )
+    sets = [
+        (destination, identity.with_origin(snapshot_set))
+        for destination in destinations
+        for snapshot_set in list_sets(destination)
+    ]
+    request = RestoreRequest(reference, url, settings.owners, at, identity.id, cluster)
     choice = choose_set((snapshot_set.info for _, snapshot_set in sets), request, now)
-    store, selected = next(pair for pair in sets if pair[1].folder == choice.chosen.folder)
+    destination, selected = next(pair for pair in sets if pair[1].folder == choice.chosen.folder)
     assert selected.manifest  # only such sets are chosen
-    return SelectedSet(store, selected, selected.manifest, choice.skipped)
+    return SelectedSet(destination, selected, selected.manifest, choice.skipped)
 
 
 def plan_restore_from_set(
@@ -79,24 +87,37 @@ def plan_restore_from_set(
     old = manifest.snapshot.collection
     name = options.name or f"{old}-restored-{now:%Y%m%d-%H%M%S}"
     target = inspect_target(settings, client, name, options, manifest.snapshot.aliases)
-    is_own_source = name == old and selected.store.url == CLUSTER
+    is_own_source = name == old and selected.destination.url == CLUSTER
     if target.live and is_own_source and stand_in.placeholder_needed(client.server):
         raise stand_in.unreadable_error(client.server, target.address)
     taken, source = assign_files_to_nodes(selected, client)
     nodes = job.nodes if client.server.peers > 1 else ()
     step = Restore(collection=old, snapshot=manifest.id, name=name, nodes=nodes)
     require_all_nodes(step, taken, client)
-    because = f"from {selected.store.url}, taken {manifest.taken:%Y-%m-%d %H:%M} UTC: "
-    because += f"{taken.points:,} points, {taken.size:,} bytes"
+    because = f"from {selected.destination.url}, taken {manifest.taken:%Y-%m-%d %H:%M} UTC: "
+    because += f"{taken.points:,} points, {taken.size:,} bytes{_origin_words(selected)}"
     if selected.skipped:
         states = ", ".join(f"{info.id} is {info.state}" for info in selected.skipped)
         because += f"; {len(selected.skipped)} newer passed over: {states}"
-    ours = manifest.owner in settings.owners
+    ours = manifest.owner in settings.owners and selected.set.origin == "own"
     ledger_contents = ledger.read_ledger(client)
     plan = build_restore_plan(
         settings, client, ledger_contents, target, taken, step, because, ours=ours
     )
-    return PlannedRestore(plan, step, taken, target, False, source, selected.store.url)
+    return PlannedRestore(plan, step, taken, target, False, source, selected.destination.url)
+
+
+def _origin_words(selected: SelectedSet) -> str:
+    """Of which cluster a set is, where that is not plainly this one."""
+    match selected.set.origin:
+        case "own":
+            return ""
+        case "unknown":
+            return ", of an unknown cluster"
+        case "other":
+            return f", of the cluster {selected.manifest.cluster}"
+        case "unrecorded":
+            return ", not recorded in the ledger of this cluster"
 
 
 def check_version(manifest: SetManifest, client: Client) -> None:
@@ -133,7 +154,7 @@ def assign_files_to_nodes(
     of: Mapping[str, str] = {f.peer: name for f, name in zip(taken.files, names, strict=True)}
 
     def source(file: NodeSnapshotFile, _: NodeClient) -> Iterator[bytes]:
-        return selected.store.read(selected.set.folder + node_file(of[file.peer]))
+        return selected.destination.store.read(selected.set.folder + node_file(of[file.peer]))
 
     return taken, source
 

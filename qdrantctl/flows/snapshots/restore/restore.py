@@ -39,6 +39,8 @@ class RestoreOptions:
     """The destination that holds the set; None for a snapshot of the ledger."""
     at: datetime | None = None
     """With a source: the last set not later than this."""
+    cluster: str = ""
+    """With a source: take a set of this cluster, by its id, instead of the caller's own."""
     name: str | None = None
     """Name of the new collection; None makes one up."""
     consents: tuple[Consent, ...] = ()
@@ -125,7 +127,9 @@ def _plan_restore(
             settings, client, options.snapshot, target_options, now
         )
     job = JobContext(client, lambda _: None, lambda: False, settings.nodes)
-    selected = from_set.select_set(settings, job, options.snapshot, options.source, options.at, now)
+    selected = from_set.select_set(
+        settings, job, options.snapshot, options.source, options.at, now, options.cluster
+    )
     return from_set.plan_restore_from_set(settings, job, selected, target_options, now)
 
 

@@ -175,12 +175,15 @@ def _require_movable(
     client: Client,
 ) -> None:
     """Raises QdrantctlError where an alias cannot be put at the collection."""
-    taken = read_existing(client, *(Address(KIND, alias) for alias in requested))
+    sendable = [alias for alias in requested if not unsendable_reason(alias)]
+    taken = read_existing(client, *(Address(KIND, alias) for alias in sendable))
     for alias in sorted(requested):
         address = Address(ALIAS, alias)
         entry = memory.entries.get(address, {})
         reason = ""
-        if alias == name:
+        if unsendable := unsendable_reason(alias):
+            reason = unsendable
+        elif alias == name:
             reason = "the collection itself is called so"
         elif Address(KIND, alias) in taken:
             reason = f"{Address(KIND, alias)} exists"
