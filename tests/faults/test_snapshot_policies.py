@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.project import asked, emptied
+from tests.support.project import asked, emptied, record
 from tests.support.proxy import proxied
 from tests.support.servers import free_port
 from tests.support.snapshot_policies import (
@@ -25,11 +25,15 @@ from tests.support.snapshot_policies import (
     backdate,
     ledger_holds,
     ledger_sets,
+    ledger_tells,
     policy,
     sets,
     stray,
 )
 from tests.support.snapshots import contents, files, fill
+
+TAKEN = "snapshot_sets/shop/dev/nightly"
+"""What the ledger remembers of the sets of the policy."""
 
 
 @contextmanager
@@ -444,6 +448,9 @@ def test_what_only_a_node_had_that_is_gone_is_not_waited_for(filled, shop, tmp_p
     about = json.loads(begun.read_text())
     about["snapshot"]["files"].append({**about["snapshot"]["files"][0], "peer": "1"})
     begun.write_text(json.dumps(about))
+    [(place, remembered)] = record(filled, TAKEN)["taken"].items()
+    remembered["files"]["1"] = remembered["files"][about["snapshot"]["files"][0]["peer"]]
+    ledger_tells(filled, TAKEN, {"taken": {place: remembered}})
     told = shop.run(filled, "snapshots", "run")
     assert told.code == 0, told.out
     assert (len(sets(folder)), stray(folder), files(filled)) == (1, [], [])

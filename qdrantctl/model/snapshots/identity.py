@@ -23,7 +23,15 @@ class RecordedSet(BaseModel):
     collection: Name = Field(description="Name of the collection.")
     taken: SetTime = Field(description="When it was begun.")
     url: str = Field(description="Address under which the cluster was reached then.")
+    process: str = Field(
+        default="", description="Id that the server gave itself when it was started last."
+    )
     files: Mapping[PeerId, Name] = Field(description="The servers' own files, by node.")
+
+    @property
+    def places(self) -> frozenset[str]:
+        """What tells where it was taken. A copy of a cluster has neither of them in common."""
+        return frozenset(filter(None, (self.url, self.process)))
 
     def describes(self, manifest: SetManifest) -> bool:
         """Whether a manifest is of this set."""
@@ -39,7 +47,24 @@ class ClusterIdentity:
     recorded: Mapping[str, RecordedSet] = field(default_factory=dict)
     """The sets that the ledger remembers, by folder."""
     addresses: tuple[str, ...] = ()
-    """Under which the cluster is reached now."""
+    """Where the cluster is reached now: under the first one, and under others that are stated."""
+    process: str = ""
+    """Id that the server gave itself when it was started; empty where it does not tell."""
+
+    @property
+    def known_places(self) -> frozenset[str]:
+        """Where it is or was reached.
+
+        One server at two addresses is one place, and so is one address at which servers were
+        started twice.
+        """
+        known = frozenset(filter(None, (*self.addresses, self.process)))
+        while True:
+            groups = (record.places for record in self.recorded.values())
+            more = known.union(*(group for group in groups if group & known))
+            if more == known:
+                return known
+            known = more
 
     def with_origin(self, snapshot_set: SnapshotSet) -> SnapshotSet:
         """The set with what it is to this cluster."""
@@ -50,8 +75,9 @@ class ClusterIdentity:
         return replace(
             snapshot_set,
             origin=self._origin(manifest, snapshot_set.destination),
-            taken_elsewhere=bool(record and record.url not in self.addresses)
-            and snapshot_set.destination != CLUSTER,
+            taken_elsewhere=snapshot_set.destination != CLUSTER
+            and record is not None
+            and not record.places & self.known_places,
         )
 
     def _origin(self, manifest: SetManifest, destination: str) -> Origin:

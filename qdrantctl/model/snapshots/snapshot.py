@@ -30,7 +30,8 @@ class NodeSnapshotFile(BaseModel):
     size: Count = Field(description="Bytes.")
     checksum: Checksum = Field(description="sha256 of the file, read back after it was written.")
     shards: Mapping[ShardId, tuple[Count, Count]] = Field(
-        description="Points of each shard that was active, before and after it was written."
+        description="Points of each shard that was active, before and after it was written; those "
+        "within may be fewer or more if points were written meanwhile."
     )
 
 
@@ -52,6 +53,14 @@ class SnapshotRecord(BaseModel):
         default_factory=dict, description="What was last applied of it; empty for nothing."
     )
     schema_version: Count = Field(default=0, description="Of that; 0 for none.")
+    quiet: bool = Field(
+        default=False,
+        description="Whether no write was answered while it was taken: then it holds the points "
+        "that were counted, and else it may hold others.",
+    )
+    unsettled: tuple[str, ...] = Field(
+        default=(), description="Settings that changed while it was taken."
+    )
 
     def of(self, entry: Mapping[str, Json]) -> SnapshotRecord:
         """With what the ledger's entry tells of the collection now."""

@@ -23,7 +23,8 @@ from qdrantctl.flows.snapshots.policies.progress import PolicyRun, as_stored_set
 from qdrantctl.flows.snapshots.policies.sample import take_sample
 from qdrantctl.flows.snapshots.sets.catalog import Destination, list_sets, write_json
 from qdrantctl.flows.snapshots.sets.cluster_store import delete_server_file
-from qdrantctl.flows.snapshots.take import create_node_snapshots
+from qdrantctl.flows.snapshots.take import create_node_snapshots, with_writes
+from qdrantctl.flows.snapshots.writes import count_writes
 from qdrantctl.flows.state.live import read_live
 from qdrantctl.kinds.cron_schedule import schedule_at
 from qdrantctl.model.address import Address
@@ -101,10 +102,13 @@ def create_set(step: TakeSet, run: PolicyRun) -> SetManifest:
     holders = frozenset(peer for _, peer, _ in list_replicas(shards))
     keys = list_shard_keys(shards)
     with connect_nodes(job.client, step.nodes, holders, str(address)) as nodes:
+        writes = count_writes(nodes.values(), job.client.server.peers)
         before = take_sample(job.client, step.collection, live.spec, keys)
         taken = create_node_snapshots(step.collection, live, shards, nodes, job)
-        # What was written meanwhile may be in the snapshot or not.
+        # What was written meanwhile may be in the snapshot or not. So may what was deleted and
+        # came back, so the sample counts only where nothing was written at all.
         unchanged = before.both(take_sample(job.client, step.collection, live.spec, keys))
+        taken = with_writes(taken, writes, nodes.values(), job.client)
     manifest = SetManifest(
         owner=status.owner,
         cluster=run.policy.identity.id,

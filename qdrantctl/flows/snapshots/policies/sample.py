@@ -75,7 +75,7 @@ def unlike_sample(manifest: SetManifest, collection: str, client: Client) -> Ite
 
     The caps of the collection, which stands only for this, are lifted: its own readers are none.
     """
-    if not manifest.sample:
+    if not (manifest.sample and manifest.snapshot.quiet):
         return
     if _STRICT in manifest.snapshot.spec:
         body = {_STRICT: {"enabled": False} | dict.fromkeys(RATES, UNLIMITED)}

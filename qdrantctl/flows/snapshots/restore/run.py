@@ -245,6 +245,8 @@ def carried_out(planned: PlannedRestore, job: JobContext) -> tuple[tuple[str, ..
 
 
 def _settings_missed(planned: PlannedRestore, client: Client) -> tuple[str, ...]:
-    """Settings that are not as they were when the snapshot was taken."""
+    """Settings that are not as they were when the snapshot was taken, and did not change then."""
     existing = read_existing(client, planned.address).get(planned.address)
-    return settings_differences(existing.spec if existing else {}, planned.record.spec)
+    record, now = planned.record, existing.spec if existing else {}
+    then = {**record.spec, **{word: now.get(word) for word in record.unsettled}}
+    return settings_differences(now, then)

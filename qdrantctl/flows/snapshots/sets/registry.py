@@ -19,10 +19,12 @@ from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.qdrant import ledger
 from qdrantctl.model.address import Address
 from qdrantctl.model.client import Client
+from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.snapshots.forms import is_cluster_id
 from qdrantctl.model.snapshots.identity import ClusterIdentity, RecordedSet
 from qdrantctl.model.snapshots.snapshot_set import SetManifest
+from qdrantctl.model.step import Call
 
 KIND = "snapshot_sets"
 """Of entries of the ledger that are no resources: what a policy has taken, and what of it is left
@@ -41,7 +43,8 @@ def read_identity(
     for address, entry in contents.entries.items():
         if address.kind == KIND:
             recorded |= _recorded_sets(entry)
-    return ClusterIdentity(contents.cluster_id, recorded, _addresses(settings, client))
+    addresses = (_EMBEDDED,) if settings.embedded else (client.server.url, *settings.nodes)
+    return ClusterIdentity(contents.cluster_id, recorded, addresses, _read_process_id(client))
 
 
 def ensure_cluster_id(client: Client) -> None:
@@ -51,10 +54,13 @@ def ensure_cluster_id(client: Client) -> None:
         ledger.write_cluster_id(client, str(uuid4()))
 
 
-def _addresses(settings: Settings, client: Client) -> tuple[str, ...]:
-    if settings.embedded:
-        return (_EMBEDDED,)
-    return (client.server.url, *settings.nodes)
+def _read_process_id(client: Client) -> str:
+    """The id that the server gave itself when it was started; empty where it does not tell."""
+    with suppress(ClusterError):
+        call = Call(method="GET", path="/telemetry", query={"details_level": "0"})
+        telemetry = client.request(call)
+        return str(telemetry.get("id") or "") if isinstance(telemetry, dict) else ""
+    return ""
 
 
 def _recorded_sets(entry: Mapping[str, Any]) -> dict[str, RecordedSet]:
@@ -81,6 +87,7 @@ def record_set(
         collection=manifest.snapshot.collection,
         taken=manifest.taken,
         url=identity.addresses[0],
+        process=identity.process,
         files=manifest.file_names,
     )
     entry = read_policy_entry(client, manifest.owner, manifest.policy)
