@@ -225,7 +225,12 @@ def _inventory(args: SnapshotListArgs, progress: Progress) -> SnapshotInventory:
     from qdrantctl.model.snapshots.destination import CLUSTER
 
     if args.source not in (None, CLUSTER):
-        return inventory.list_destination(str(args.source), args.address)
+        import os
+
+        from qdrantctl.adapters.project.settings import find_project_signing
+
+        signing = find_project_signing(args.directory, os.environ)
+        return inventory.list_destination(str(args.source), args.address, signing)
     settings = args.settings()
     with connect(settings, progress.on_request) as client:
         work = JobContext(client, progress.report, lambda: False, settings.nodes)

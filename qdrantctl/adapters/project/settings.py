@@ -21,6 +21,7 @@ from qdrantctl.adapters.project.environment import (
     merge_environment,
 )
 from qdrantctl.adapters.project.project_file import ProjectFiles, load_project_files
+from qdrantctl.adapters.project.snapshot_signing import SigningSource, find_signing_source
 from qdrantctl.adapters.qdrant.client import Endpoint
 from qdrantctl.model.address import Address
 from qdrantctl.model.consent import Consent
@@ -71,6 +72,8 @@ class Settings:
     """What the user should know, e.g. of a consent that expired."""
     given_away: tuple[Violation, ...] = ()
     """Secrets in the project file."""
+    signing: SigningSource | None = None
+    """Where the keys are that sign snapshot sets; None where no signature is wanted."""
 
     @property
     def owner(self) -> str:
@@ -155,6 +158,7 @@ def resolve_settings(
         rules={rule: how for layer in chain.layers for rule, how in layer.spec.rules.items()},
         notes=notes,
         given_away=tuple(v for layer in chain.layers for v in layer.find_secrets(api_key)),
+        signing=find_signing_source(chain, environ),
     )
 
 
@@ -219,6 +223,16 @@ def find_project_file(directory: Path) -> Path | None:
         if os.path.lexists(folder / PROJECT_FILE):
             return folder / PROJECT_FILE
     return None
+
+
+def find_project_signing(directory: Path, environ: Mapping[str, str]) -> SigningSource | None:
+    """Where the keys are that sign snapshot sets, whichever environment is meant.
+
+    None without a project, and where no signature is wanted. Raises ManifestError.
+    """
+    if find_project_file(Path(os.path.abspath(directory))) is None:  # noqa: PTH100  # as in resolve
+        return None
+    return find_signing_source(_load_project(directory), environ)
 
 
 def list_environments(directory: Path) -> tuple[str, ...]:

@@ -12,6 +12,8 @@ from qdrantctl.model.snapshots.schedule import CLOCK_SKEW
 from qdrantctl.model.snapshots.snapshot_set import SetInfo
 
 LATEST = "latest"
+_SHOWN = 3
+"""Sets of which it is said why they are not taken."""
 _FORM = "As in collection/products@ID."
 
 
@@ -82,6 +84,13 @@ def choose_set(sets: Iterable[SetInfo], request: RestoreRequest, now: datetime) 
         raise UsageError("name the set by its ID or by --at, not by both")
     meant = [each for each in with_manifest if _matches(each, reference, request.at)]
     matching = _sets_of_cluster(meant, reference, request)
+    if not matching:
+        refused = (f"{each.folder}: {each.damage}." for each in sets if each.state == "orphan")
+        raise QdrantctlError(
+            f"{request.url} holds no set {request.reference} that is whole",
+            why=" ".join(list(refused)[:_SHOWN]),
+            hint=request.hint,
+        )
     _require_single_owner(matching, reference, request)
     _require_single_cluster(matching, reference, request)
     # What is further ahead was dated by a clock that was wrong; it is there to be named.
@@ -171,14 +180,10 @@ def _taken(each: SetInfo) -> datetime:
 def _require_single_owner(
     sets: Iterable[SetInfo], reference: SetReference, request: RestoreRequest
 ) -> None:
-    """Raises QdrantctlError where there is no set, or of several owners."""
+    """Raises QdrantctlError where there are sets of several owners."""
     # Under a previous name it is the same owner.
     current, *previous = request.owners
     owners = sorted({current if each.owner in previous else each.owner for each in sets})
-    if not owners:
-        raise QdrantctlError(
-            f"{request.url} holds no set {request.reference} that is whole", hint=request.hint
-        )
     if len(owners) > 1:
         raise QdrantctlError(
             f"{request.url} holds sets of {reference.address} of {', '.join(owners)}",

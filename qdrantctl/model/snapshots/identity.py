@@ -69,8 +69,8 @@ class ClusterIdentity:
     def with_origin(self, snapshot_set: SnapshotSet) -> SnapshotSet:
         """The set with what it is to this cluster."""
         manifest = snapshot_set.any_manifest
-        if manifest is None:
-            return snapshot_set
+        if manifest is None:  # it stands in a folder of this cluster, and says no more
+            return replace(snapshot_set, origin="own")
         record = self.recorded.get(manifest.folder)
         return replace(
             snapshot_set,

@@ -136,7 +136,7 @@ class SetInfo:
     """Whether it is written down that the servers hold files to be copied or removed."""
     verified: VerificationResult | None = None
     damage: str = ""
-    """Why it is bad."""
+    """Why it is bad, or not taken for a set."""
     kept_by: tuple[str, ...] = ()
     """The rules of retention that keep it."""
 
@@ -160,7 +160,8 @@ class SnapshotSet:
     """The rules of retention that keep it."""
     problem: str = ""
     """Why what stands in its folder is not taken for a set; empty where it is."""
-    origin: Origin = "own"
+    origin: Origin | None = None
+    """Whose it is; None where no ledger was asked."""
     taken_elsewhere: bool = False
     """Whether the cluster was reached under another address then, and may be a copy now."""
 
@@ -219,12 +220,12 @@ class SnapshotSet:
         about = SetInfo(
             folder=self.folder,
             state=self.state,
-            origin=self.origin,
+            origin=self.origin or "own",
             taken_elsewhere=self.taken_elsewhere,
             has_manifest=self.manifest is not None,
             has_server_files=self.begun_manifest is not None,
             verified=self.verified,
-            damage=self.damage,
+            damage=self.problem or self.damage,
             kept_by=self.kept_by,
         )
         if manifest is None:
@@ -248,6 +249,7 @@ class SnapshotSet:
             "folder": self.folder,
             "state": self.state,
             "problem": self.problem,
+            "origin": self.origin,
             "owner": manifest.owner if manifest else None,
             "cluster": manifest.cluster if manifest else None,
             "policy": manifest.policy if manifest else None,

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from qdrantctl.adapters.project.settings import Settings
+from qdrantctl.adapters.project.snapshot_signing import SigningSource
 from qdrantctl.adapters.qdrant.client import RestClient
 from qdrantctl.flows.cluster.nodes import JobContext
 from qdrantctl.flows.snapshots.listing import list_snapshot_files
@@ -17,12 +18,14 @@ from qdrantctl.model.snapshots.reports import SnapshotInventory
 from qdrantctl.model.snapshots.snapshot_set import SnapshotSet
 
 
-def list_destination(url: str, only: Address | None) -> SnapshotInventory:
+def list_destination(
+    url: str, only: Address | None, signing: SigningSource | None
+) -> SnapshotInventory:
     """The sets at one destination, of every owner. No server is needed.
 
-    Raises UsageError, StoreError.
+    Raises QdrantctlError.
     """
-    inventory = SnapshotInventory(tuple(list_sets_at(url)), (), (), (), datetime.now(UTC))
+    inventory = SnapshotInventory(tuple(list_sets_at(url, signing)), (), (), (), datetime.now(UTC))
     return replace(inventory, sets=_sets_of(inventory.sets, only))
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from qdrantctl.adapters.project.settings import Settings
+from qdrantctl.adapters.project.snapshot_signing import fetch_signing_keys
 from qdrantctl.adapters.stores.store import open_store
 from qdrantctl.engine.snapshots.clocks import Clocks, clock_disagreement
 from qdrantctl.engine.snapshots.policy_status import (
@@ -204,9 +205,10 @@ def read_clocks(client: NodeClient) -> Clocks:
 
 
 def _open_destination(settings: Settings, job: JobContext, policy: str, url: str) -> Destination:
+    keys = fetch_signing_keys(settings.signing)
     if url == CLUSTER:
-        return Destination(ClusterStore(job, settings.nodes, settings.owners, policy))
-    return Destination(open_store(url))
+        return Destination(ClusterStore(job, settings.nodes, settings.owners, policy), keys)
+    return Destination(open_store(url), keys)
 
 
 class PolicySets(NamedTuple):

@@ -60,7 +60,9 @@ def select_set(
     """
     identity = read_identity(settings, job.client, ledger.read_ledger(job.client))
     destinations = (
-        cluster_destinations(settings, job) if url == CLUSTER else [open_destination(url)]
+        cluster_destinations(settings, job)
+        if url == CLUSTER
+        else [open_destination(url, settings.signing)]
     )
     sets = [
         (destination, identity.with_origin(snapshot_set))
