@@ -112,7 +112,7 @@ def plan_restore_from_set(
 def _origin_words(selected: SelectedSet) -> str:
     """Of which cluster a set is, where that is not plainly this one."""
     match selected.set.origin:
-        case "own":
+        case "own" | None:
             return ""
         case "unknown":
             return ", of an unknown cluster"
