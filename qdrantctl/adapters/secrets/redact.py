@@ -74,11 +74,22 @@ def _lines_with_keys(marks: NodePositions | None) -> Iterator[int]:
         yield from _lines_with_keys(mark.below)
 
 
-def _paths_of_literals(document: YamlDocument) -> Iterator[Path]:
-    """Where a key stands instead of the place to find it."""
+def _key_sources(document: YamlDocument) -> Iterator[tuple[Path, Json]]:
+    """Every place of a project file that says where a key is found."""
     for name, environment in _scalars_below(document.value, "spec", "environments").items():
         source = _scalars_below(environment).get("api_key")
-        here = ("spec", "environments", name, "api_key")
+        yield ("spec", "environments", name, "api_key"), source
+    here = ("spec", "snapshot_signing")
+    signing = _scalars_below(document.value, *here)
+    yield (*here, "key"), signing.get("key")
+    previous = signing.get("previous_keys")
+    for position, source in enumerate(previous if isinstance(previous, list) else ()):
+        yield (*here, "previous_keys", position), source
+
+
+def _paths_of_literals(document: YamlDocument) -> Iterator[Path]:
+    """Where a key stands instead of the place to find it."""
+    for here, source in _key_sources(document):
         if isinstance(source, dict):
             for word, value in source.items():
                 if not isinstance(value, _SOURCES.get(word, ())):
