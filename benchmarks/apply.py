@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from benchmarks.ratio import PYTHON, QDRANTCTL, Row, Took, compare, run
-from benchmarks.world import project, server
+from benchmarks.ratio import PYTHON, QDRANTCTL, Duration, Row, compare, run
+from benchmarks.workload import project, server
 
 COUNT = 200
 LOOP = """
@@ -19,9 +19,9 @@ for call in json.load(open("calls.json")):
     query = "?" + urlencode(call["query"]) if call["query"] else ""
     body, headers = json.dumps(call["body"]), {"content-type": "application/json"}
     connection.request(call["method"], call["path"] + query, body, headers)
-    answer = connection.getresponse()
-    answer.read()
-    assert answer.status == 200, call
+    response = connection.getresponse()
+    response.read()
+    assert response.status == 200, call
 """
 CALLS = """
 import json, subprocess, sys
@@ -30,25 +30,25 @@ plan = json.loads(text)
 steps = [*plan.get("prepare", ()), *(s for change in plan["changes"] for s in change["steps"])]
 json.dump([step["call"] for step in steps], open("calls.json", "w"))
 """
-"""The calls are those of the plan itself."""
+"""Takes the calls from the plan itself."""
 
 
 def rows(folder: Path) -> Iterator[Row]:
     with server(folder / "server") as node:
-        made = project(folder / "project", COUNT, node.url)
-        run([PYTHON, "-c", CALLS, QDRANTCTL, "plan", "--format", "json"], made)
-        count = len(json.loads((made / "calls.json").read_text()))
+        project_folder = project(folder / "project", COUNT, node.url)
+        run([PYTHON, "-c", CALLS, QDRANTCTL, "plan", "--format", "json"], project_folder)
+        count = len(json.loads((project_folder / "calls.json").read_text()))
 
-        def emptied(command: list[str]) -> Took:
-            took = run(command, made)
+        def run_and_wipe(command: list[str]) -> Duration:
+            duration = run(command, project_folder)
             node.wipe()
-            return took
+            return duration
 
         yield compare(
             f"`apply` of {COUNT} new collections / its {count} calls by a bare loop",
             1.5,
-            lambda: emptied([QDRANTCTL, "apply", "--auto-approve"]),
-            lambda: emptied([PYTHON, "-c", LOOP, urlsplit(node.url).netloc]),
+            lambda: run_and_wipe([QDRANTCTL, "apply", "--auto-approve"]),
+            lambda: run_and_wipe([PYTHON, "-c", LOOP, urlsplit(node.url).netloc]),
             repeats=3,
             warm=False,
         )

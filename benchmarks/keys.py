@@ -1,4 +1,4 @@
-"""What it costs a request that its token is looked up among many keys, against a plain API key."""
+"""Requests whose token is looked up among many keys, against requests with a plain API key."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from benchmarks.ratio import ENVIRON, PYTHON, QDRANTCTL, Row, compare, run
-from benchmarks.world import names, project
+from benchmarks.workload import names, project
 from qdrantctl.model.access_keys.generation import REGISTRY_COLLECTION, Generation
 from tests.support.servers import Node
 
@@ -35,8 +35,8 @@ def rows(folder: Path) -> Iterator[Row]:
     environ = {"QDRANT__SERVICE__JWT_RBAC": "true"}
     node = Node(folder / "server", api_key=API_KEY, environ=environ).start()
     try:
-        token = _token(folder / "project", node)
-        _filled(node)
+        token = _issue_token(folder / "project", node)
+        _fill_registry(node)
         path = f"/collections/{names(1)[0]}"
         loop = [PYTHON, "-c", LOOP, urlsplit(node.url).netloc, path, str(REQUESTS)]
         yield compare(
@@ -50,28 +50,30 @@ def rows(folder: Path) -> Iterator[Row]:
         node.stop()
 
 
-def _token(folder: Path, node: Node) -> str:
-    """A token that the tool has made, of a key that it has applied."""
-    made = project(folder, 1, node.url)
-    file = made / "qdrantctl.yaml"
+def _issue_token(folder: Path, node: Node) -> str:
+    """The token of an applied key, as `keys issue` prints it."""
+    project_folder = project(folder, 1, node.url)
+    file = project_folder / "qdrantctl.yaml"
     url = f'url: "{node.url}"'
     file.write_text(file.read_text().replace(url, f"{url}, api_key: {{env: BENCH_KEY}}"))
-    (made / "manifests" / "reader.yaml").write_text(MANIFEST)
+    (project_folder / "manifests" / "reader.yaml").write_text(MANIFEST)
     key = {"BENCH_KEY": API_KEY}
-    run([QDRANTCTL, "apply", "--auto-approve"], made, environ=key)
-    words = [QDRANTCTL, "keys", "issue", "reader"]
-    done = subprocess.run(words, cwd=made, env=ENVIRON | key, capture_output=True, text=True)
-    return done.stdout.strip()
+    run([QDRANTCTL, "apply", "--auto-approve"], project_folder, environ=key)
+    command = [QDRANTCTL, "keys", "issue", "reader"]
+    result = subprocess.run(
+        command, cwd=project_folder, env=ENVIRON | key, capture_output=True, text=True
+    )
+    return result.stdout.strip()
 
 
-def _filled(node: Node) -> None:
-    """As many generations as there would be keys."""
+def _fill_registry(node: Node) -> None:
+    """Fill the registry with one generation for each of KEYS keys."""
     path = f"/collections/{REGISTRY_COLLECTION}/points?wait=true"
     for start in range(1, KEYS, BATCH):
-        made = [
+        generations = [
             Generation(f"bench/local/k{number}", 1, {"*": "r"}, id=f"id-{number}", live=True)
             for number in range(start, min(start + BATCH, KEYS))
         ]
-        points = [{"id": g.point, "vector": {}, "payload": g.document()} for g in made]
-        status, answer = node.request("PUT", path, {"points": points})
-        assert status == 200, answer
+        points = [{"id": g.point, "vector": {}, "payload": g.document()} for g in generations]
+        status, response = node.request("PUT", path, {"points": points})
+        assert status == 200, response

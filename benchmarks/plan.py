@@ -1,4 +1,4 @@
-"""`qdrantctl plan` that finds nothing to do, against GETting the same collections."""
+"""`qdrantctl plan` without changes, against GET requests for the same collections."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from benchmarks.ratio import ENVIRON, PYTHON, QDRANTCTL, Row, compare, run, seconds
-from benchmarks.world import applied, names
+from benchmarks.workload import applied_project, names
 
 FEW, MANY = 100, 1000
 LINEAR = 1.2 * MANY / FEW
-"""A fifth above proportional: what is subtracted is itself measured."""
+"""A fifth above proportional: the subtracted start-up is itself measured."""
 PATIENCE = 0.3
 LOOP = """
 import http.client, sys
@@ -30,9 +30,9 @@ PLAN = [QDRANTCTL, "plan", "--detailed-exitcode"]
 
 def rows(folder: Path) -> Iterator[Row]:
     with (
-        applied(folder, 1) as (one, _),
-        applied(folder, FEW) as (few, _),
-        applied(folder, MANY) as (many, url),
+        applied_project(folder, 1) as (smallest, _),
+        applied_project(folder, FEW) as (few, _),
+        applied_project(folder, MANY) as (many, url),
     ):
         loop = [PYTHON, "-c", LOOP, urlsplit(url).netloc, *names(MANY)]
         yield compare(
@@ -42,13 +42,13 @@ def rows(folder: Path) -> Iterator[Row]:
             lambda: run(loop, many),
             repeats=11,
         )
-        yield _growth(one, few, many)
-        yield _progress(many)
+        yield _growth_row(smallest, few, many)
+        yield _progress_row(many)
 
 
-def _growth(one: Path, few: Path, many: Path) -> Row:
+def _growth_row(smallest: Path, few: Path, many: Path) -> Row:
     """Processor time of a plan beyond that of a plan of one collection."""
-    took = [tuple(run(PLAN, project).cpu for project in (one, few, many)) for _ in range(9)]
+    took = [tuple(run(PLAN, project).cpu for project in (smallest, few, many)) for _ in range(9)]
     start, small, large = (statistics.median(side) for side in zip(*took, strict=True))
     ratio = (large - start) / (small - start)
     return Row(
@@ -61,29 +61,29 @@ def _growth(one: Path, few: Path, many: Path) -> Row:
     )
 
 
-def _progress(project: Path) -> Row:
-    """From the start of the process to the first words on a terminal."""
-    first = statistics.median(_first_words(project) for _ in range(11))
-    what = "first progress of `plan` on a terminal"
-    return Row(what, seconds(first), "", "", seconds(PATIENCE), first <= PATIENCE)
+def _progress_row(project: Path) -> Row:
+    """The time from the start of the process to the first output on a terminal."""
+    delay = statistics.median(_first_output_delay(project) for _ in range(11))
+    task = "first progress of `plan` on a terminal"
+    return Row(task, seconds(delay), "", "", seconds(PATIENCE), delay <= PATIENCE)
 
 
-def _first_words(project: Path) -> float:
-    ours, theirs = pty.openpty()
+def _first_output_delay(project: Path) -> float:
+    reader, writer = pty.openpty()
     started = time.perf_counter()
     process = subprocess.Popen(
-        PLAN, cwd=project, env=ENVIRON, stderr=theirs, stdout=subprocess.DEVNULL
+        PLAN, cwd=project, env=ENVIRON, stderr=writer, stdout=subprocess.DEVNULL
     )
-    os.close(theirs)
+    os.close(writer)
     try:
-        os.read(ours, 1)
+        os.read(reader, 1)
         return time.perf_counter() - started
     finally:
         while True:  # on Linux reading ends with an error when the other side has closed
             try:
-                if not os.read(ours, 4096):
+                if not os.read(reader, 4096):
                     break
             except OSError:
                 break
         process.wait()
-        os.close(ours)
+        os.close(reader)

@@ -1,4 +1,4 @@
-"""Measuring: two commands in turn, again and again, and the median of how they compare."""
+"""Measure two commands in turn, repeatedly, and compare them by the median of their ratios."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ Command = Sequence[str]
 class Row:
     """One line of the table."""
 
-    what: str
-    ours: str
+    task: str
+    measured: str
     baseline: str
     ratio: str
     bound: str
-    held: bool
+    is_met: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Took:
-    """What one run of a command took."""
+class Duration:
+    """The time of one run of a command."""
 
     wall: float
     cpu: float
-    """Seconds of processor time, the system's share included."""
+    """Seconds of processor time, including system time."""
 
 
 def run(
@@ -52,40 +52,44 @@ def run(
     *,
     codes: tuple[int, ...] = (0,),
     environ: Mapping[str, str] | None = None,
-) -> Took:
-    """Run a command to its end. Raises where it fails: nothing half done is measured."""
+) -> Duration:
+    """Run a command to its end. Raises RuntimeError if it fails."""
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     env = ENVIRON | dict(environ or {})
-    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
+    result = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
     wall, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
-    if done.returncode not in codes:
-        raise RuntimeError(f"{' '.join(command)[:200]}: {done.returncode}\n{done.stderr[-2000:]}")
-    return Took(wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    if result.returncode not in codes:
+        raise RuntimeError(
+            f"{' '.join(command)[:200]}: {result.returncode}\n{result.stderr[-2000:]}"
+        )
+    return Duration(wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
 
 def compare(
-    what: str,
+    task: str,
     bound: float,
-    ours: Callable[[], Took],
-    baseline: Callable[[], Took],
+    measured: Callable[[], Duration],
+    baseline: Callable[[], Duration],
     repeats: int,
     *,
     warm: bool = True,
 ) -> Row:
     """A row: the median of the ratios of pairs, each side going first in every other pair."""
     if warm:
-        ours(), baseline()
+        measured(), baseline()
     pairs: list[tuple[float, float]] = []
     for number in range(repeats):
         if number % 2:
-            second = baseline().wall
-            pairs.append((ours().wall, second))
+            baseline_wall = baseline().wall
+            pairs.append((measured().wall, baseline_wall))
         else:
-            first = ours().wall
-            pairs.append((first, baseline().wall))
-    ratio = statistics.median(mine / other for mine, other in pairs)
-    mine, other = (statistics.median(side) for side in zip(*pairs, strict=True))
-    return Row(what, seconds(mine), seconds(other), f"{ratio:.2f}", f"{bound:g} x", ratio <= bound)
+            wall = measured().wall
+            pairs.append((wall, baseline().wall))
+    ratio = statistics.median(wall / baseline_wall for wall, baseline_wall in pairs)
+    wall, baseline_wall = (statistics.median(side) for side in zip(*pairs, strict=True))
+    return Row(
+        task, seconds(wall), seconds(baseline_wall), f"{ratio:.2f}", f"{bound:g} x", ratio <= bound
+    )
 
 
 def seconds(value: float) -> str:

@@ -1,4 +1,4 @@
-"""`qdrantctl validate` against ruamel's C loader alone, and its memory."""
+"""`qdrantctl validate` against ruamel's C loader alone, and its peak memory."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.ratio import PYTHON, QDRANTCTL, Row, compare, run
-from benchmarks.world import project
+from benchmarks.workload import project
 
 COUNT = 10_000
 MEMORY = 400
@@ -22,18 +22,18 @@ subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
 peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
 print(peak // (1024 * 1024 if sys.platform == "darwin" else 1024), file=open("peak", "w"))
 """
-"""A process of its own: the peak of children is kept for all that a process ever had."""
+"""A separate process, since the peak of children covers all children that a process ever had."""
 
 
 def rows(folder: Path) -> Iterator[Row]:
-    made = project(folder / "validate", COUNT, "http://127.0.0.1:1")
+    project_folder = project(folder / "validate", COUNT, "http://127.0.0.1:1")
     yield compare(
         f"`validate` of {COUNT:,} manifests / ruamel's C loader alone",
         3,
-        lambda: run([QDRANTCTL, "validate"], made),
-        lambda: run([PYTHON, "-c", LOADER], made),
+        lambda: run([QDRANTCTL, "validate"], project_folder),
+        lambda: run([PYTHON, "-c", LOADER], project_folder),
         repeats=3,
     )
-    run([PYTHON, "-c", PEAK, QDRANTCTL, "validate"], made)
-    peak = int((made / "peak").read_text())
+    run([PYTHON, "-c", PEAK, QDRANTCTL, "validate"], project_folder)
+    peak = int((project_folder / "peak").read_text())
     yield Row("its peak memory", f"{peak} MiB", "", "", f"{MEMORY} MiB", peak <= MEMORY)

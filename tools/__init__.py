@@ -1,1 +1,1 @@
-"""Generators of documentation: pictures and reference pages made from the program itself."""
+"""Generators of documentation: pictures and reference pages."""

@@ -18,7 +18,7 @@ prints the same text. What the exit codes mean is listed in [exit-codes.md](exit
 
 
 def page(_: str) -> str:
-    """The whole page, whatever the old one held."""
+    """The whole page. The previous text is not used."""
     parts = [HEAD, "\n", *_contents()]
     for path, _command in walk(root, ()):
         parts.append(f"\n## {' '.join(('qdrantctl', *path))}\n\n```text\n{help_text(path)}\n```\n")
@@ -50,9 +50,9 @@ def help_text(path: tuple[str, ...]) -> str:
     command: click.Command = root
     for name in path:
         assert isinstance(command, click.Group)
-        found = command.get_command(context, name)
-        assert found is not None
-        command = found
+        member = command.get_command(context, name)
+        assert member is not None
+        command = member
         context = click.Context(command, info_name=name, parent=context, terminal_width=WIDTH,
                                 **command.context_settings)  # fmt: skip
     lines = command.get_help(context).splitlines()

@@ -17,7 +17,7 @@ FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 @dataclass(frozen=True)
 class NameStatistics:
-    """What was counted."""
+    """Counts of names."""
 
     functions: int
     """Functions and methods, without `__init__` and the like."""

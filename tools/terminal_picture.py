@@ -28,7 +28,7 @@ IMAGES = ROOT / "docs" / "images"
 PROGRAM = [sys.executable, "-m", "qdrantctl"]
 SHOWN_COMMAND = "qdrantctl plan"
 SHOWN_URL = "http://127.0.0.1:6333"
-"""Stands for the address of the embedded server, whose port differs from run to run."""
+"""Replaces the URL of the embedded server, whose port differs from run to run."""
 
 FONTS = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'Liberation Mono', monospace"
 THEMES = {
@@ -74,14 +74,14 @@ def run_plan() -> str:
 
 
 def _change_cluster(url: str) -> None:
-    """What another user did: raise a limit past every review, and write reviews."""
+    """Make the changes of another user: raise a limit without review, and write reviews."""
     _send(url, "PATCH", "/collections/products", {"strict_mode_config": {"max_timeout": 60}})
     points = [{"id": number, "vector": [0.5] * 384, "payload": {}} for number in range(3)]
     _send(url, "PUT", "/collections/reviews/points?wait=true", {"points": points})
 
 
 def _change_manifests(folder: Path) -> None:
-    """What the author of a pull request did: tune products, and drop reviews."""
+    """Make the changes of a pull request: tune products, and remove reviews."""
     products = folder / "products.yaml"
     text = products.read_text()
     text = text.replace("    m: 16\n", "    m: 32\n")
@@ -113,7 +113,7 @@ def _send(url: str, method: str, path: str, body: Any) -> None:
 
 
 def draw(output: str, theme: TerminalTheme, name: str) -> str:
-    """The command and its output as SVG. It needs no font from elsewhere."""
+    """The command and its output as SVG. It loads no fonts."""
     text = Text.from_ansi(f"\x1b[1m$ {SHOWN_COMMAND}\x1b[0m\n{output}")
     width = max(line.cell_len for line in text.split("\n"))
     console = Console(record=True, width=width, file=io.StringIO(), force_terminal=True,

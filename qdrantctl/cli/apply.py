@@ -1,4 +1,4 @@
-"""`qdrantctl apply`: plan, ask, carry out, read back."""
+"""`qdrantctl apply`: plan, prompt, carry out, read back."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ class ApplyArgs(PlanningArgs, LeaseArgs):
     receipt: Path | None
 
     def check(self) -> None:
-        """Raise UsageError for a saved plan that is to be shaped, and for want of a terminal."""
+        """Raise UsageError for options that a saved plan excludes, and for a missing terminal."""
         super().check()
         from qdrantctl.model.errors import UsageError
 
         if self.plan_file and (flags := self.shaping_flags()):
             raise UsageError(
-                f"{flags[0]} shapes a plan, and {self.plan_file} is a finished one",
+                f"{flags[0]} changes how a plan is computed, and {self.plan_file} is a saved one",
                 hint=f"Leave out {', '.join(flags)}, or plan again with it.",
             )
         if not self.plan_file and not self.auto_approve:
@@ -61,8 +61,8 @@ class ApplyArgs(PlanningArgs, LeaseArgs):
 @define_command(
     ApplyArgs,
     examples=(
-        ("qdrantctl apply -e dev", "Show the plan for dev, ask, and carry it out."),
-        ("qdrantctl apply plan.json", "Carry out a saved plan, without asking."),
+        ("qdrantctl apply -e dev", "Show the plan for dev, prompt for approval, and carry it out."),
+        ("qdrantctl apply plan.json", "Carry out a saved plan, without a prompt."),
         (
             "qdrantctl apply -e prod --auto-approve --lease-timeout 60 --receipt receipt.json",
             "Apply in a pipeline: wait for another apply, and keep the report.",
@@ -81,9 +81,9 @@ class ApplyArgs(PlanningArgs, LeaseArgs):
 @planning_options
 @output_options("report")
 def command(args: ApplyArgs) -> int:
-    """Carry out what plan shows, and verify that the server took it.
+    """Carry out the planned changes, and verify them on the server.
 
-    With PLANFILE, apply a plan saved with `plan --out`. No confirmation is asked. If the cluster
+    With PLANFILE, apply a plan saved with `plan --out`. There is no prompt. If the cluster
     has changed since the plan was saved, nothing is applied.
 
     One apply runs at a time for each environment of a project; while another one is running, the
@@ -105,7 +105,7 @@ def command(args: ApplyArgs) -> int:
         wait=args.wait,
     )
     settings = args.settings(environment=_environment_of(saved, args))
-    view = TerminalView(args, progress, print_report=lambda met: _print_result(met, args))
+    view = TerminalView(args, progress, print_report=lambda report: _print_result(report, args))
     result = apply_changes(settings, options, view, progress.on_request)
     for address, status in result.not_green.items():
         notify(f"{address} is {status}, not green.")
@@ -117,7 +117,7 @@ def command(args: ApplyArgs) -> int:
 
 
 def _read_saved_plan(path: Path) -> Plan:
-    """The plan of a file. Raises UsageError for one that was made without a cluster."""
+    """The plan of a file. Raises UsageError for an offline plan."""
     from qdrantctl.flows.planning.documents import read_plan
     from qdrantctl.model.errors import UsageError
     from qdrantctl.model.field_rule import ABSENT
@@ -148,6 +148,6 @@ def _print_result(report: Report, args: ApplyArgs) -> None:
 
 
 def print_report(report: Report, args: OutputArgs) -> None:
-    """Print the report of a plan; as text only where there was something to do."""
+    """Print the report of a plan; as text only if it has outcomes."""
     if args.format != "text" or report.outcomes:
         print_document("report", report, args)

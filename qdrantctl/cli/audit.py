@@ -1,4 +1,4 @@
-"""`qdrantctl audit`: the security checklist, answered for the files and the server of a project."""
+"""`qdrantctl audit`: check files and server of a project against the security checklist."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class AuditArgs(ProjectArgs, OutputArgs):
     metrics_port: int | None
 
     def check(self) -> None:
-        """Raise UsageError for options that make no sense together."""
+        """Raise UsageError for options that exclude each other."""
         super().check()
         from qdrantctl.model.errors import UsageError
 
@@ -54,7 +54,7 @@ class AuditArgs(ProjectArgs, OutputArgs):
             )
 
     def options(self) -> AuditOptions:
-        """The options as the flow takes them."""
+        """The options for the flow."""
         from qdrantctl.flows.audit.audit import AuditOptions
         from qdrantctl.model.violation import Severity
 

@@ -11,7 +11,7 @@ import click
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 Example = tuple[str, str]
-"""A command line that works, and a sentence that says what it does."""
+"""A command line that works, and a sentence that describes it."""
 
 OPTIONS, PLANNING, CONSENT, SERVER, OUTPUT = "Options", "Planning", "Consent", "Server", "Output"
 GROUPS = (OPTIONS, PLANNING, CONSENT, SERVER, OUTPUT)
@@ -30,7 +30,7 @@ A = TypeVar("A", bound=Args)
 
 
 class GroupedOption(click.Option):
-    """An option that says in which group help shows it."""
+    """An option with the group in which help shows it."""
 
     def __init__(self, *names: Any, group: str = OPTIONS, **attributes: Any) -> None:
         super().__init__(*names, **attributes)
@@ -45,7 +45,7 @@ class Command(click.Command):
         self.examples = tuple(examples)
 
     def option_groups(self, ctx: click.Context) -> dict[str, list[click.Parameter]]:
-        """The options by group, in the order of help. Groups without options are left out."""
+        """The options by group, in the order of help. Groups without options are omitted."""
         groups: dict[str, list[click.Parameter]] = {group: [] for group in GROUPS}
         for parameter in self.get_params(ctx):
             if parameter.param_type_name == "option":
@@ -59,7 +59,7 @@ class Command(click.Command):
                 formatter.write_dl([line for o in options if (line := o.get_help_record(ctx))])
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """Write the examples: what each does, and below it the command line as it is."""
+        """Write the examples: a description, and below it the command line."""
         if not self.examples:
             return
         with formatter.section("Examples"):
@@ -93,9 +93,9 @@ def define_command(
     name: str | None = None,
     parent: click.Group | None = None,
 ) -> Callable[[Callable[[A], int]], Command]:
-    """Make a command of a function that takes its arguments as one value.
+    """Turn a function that takes its arguments as one value into a command.
 
-    The options of click stand below this decorator; their names are the fields of `args`.
+    The options of click are added below this decorator; their names are the fields of `args`.
     """
     register: Any = parent.command if parent else click.command
 

@@ -77,7 +77,9 @@ def down(args: DownArgs) -> int:
     was_running, removed = stop_server(args.directory)
     click.echo("stopped" if was_running else "was not running")
     if removed:
-        click.echo(f"removed what {removed} killed verification{'s' * (removed > 1)} had left")
+        click.echo(
+            f"removed the servers of {removed} interrupted verification{'s' * (removed > 1)}"
+        )
     return 0
 
 

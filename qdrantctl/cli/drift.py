@@ -36,7 +36,7 @@ class DriftArgs(ProjectArgs, OutputArgs):
     owner: str | None
 
     def check(self) -> None:
-        """Raise UsageError for options that make no sense together."""
+        """Raise UsageError for options that exclude each other."""
         super().check()
         from qdrantctl.model.errors import UsageError
 
@@ -46,8 +46,7 @@ class DriftArgs(ProjectArgs, OutputArgs):
             )
         if self.owner is not None and (self.files or self.environment):
             raise UsageError(
-                "--owner compares with the ledger alone, so it goes with neither -f nor an "
-                "environment",
+                "--owner compares with the ledger alone, so it excludes -f and an environment",
                 hint="Leave out --owner to compare with manifests.",
             )
 
@@ -63,7 +62,7 @@ class DriftArgs(ProjectArgs, OutputArgs):
         settings = self.settings()
         if not settings.manifests:
             raise UsageError(
-                "there is no project here, and no --owner",
+                "no project was found, and no --owner was given",
                 hint="Run it in the project's folder, or name --url and --owner PROJECT/ENV.",
             )
         return settings

@@ -36,10 +36,10 @@ def command(args: GenerateArgs) -> int:
     The jobs call `snapshots run` and `snapshots verify`. They hold no credentials: each reads them
     from where its scheduler keeps secrets.
     """
-    from qdrantctl.flows.generating.jobs import doubtful, generate
+    from qdrantctl.flows.generating.jobs import destination_warning, generate
 
     settings = args.settings(need_server=False)
     print_output(generate(args.kind, settings, args.url))
-    if warning := doubtful(args.kind):
+    if warning := destination_warning(args.kind):
         notify(f"Warning: {warning}")
     return 0

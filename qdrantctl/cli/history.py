@@ -53,6 +53,6 @@ def command(args: HistoryArgs) -> int:
 
     settings = args.settings()
     with connect(settings, Progress(args.verbose).on_request) as client:
-        events = read_history(client, settings.owners, args.address, everybody=args.all_owners)
+        events = read_history(client, settings.owners, args.address, all_owners=args.all_owners)
     print_document("history", events, args)
     return 0

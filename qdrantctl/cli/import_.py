@@ -33,7 +33,7 @@ class ImportArgs(ProjectArgs, OutputArgs):
     update: bool
 
     def check(self) -> None:
-        """Raise UsageError for options that make no sense together."""
+        """Raise UsageError for options that exclude each other."""
         super().check()
         from qdrantctl.model.errors import UsageError
 
@@ -51,7 +51,7 @@ class ImportArgs(ProjectArgs, OutputArgs):
         ):
             if self.update and value:
                 raise UsageError(
-                    f"--update does not go with {flag}",
+                    f"--update cannot be combined with {flag}",
                     hint="It takes addresses that manifests declare.",
                 )
         if self.out and self.out.endswith((".yaml", ".yml")):
@@ -60,10 +60,10 @@ class ImportArgs(ProjectArgs, OutputArgs):
                 hint=f"For one file: --out - > {self.out}",
             )
         if self.out == STDOUT and self.format != "text":
-            raise UsageError("--out - prints manifests, so --format does not go with it")
+            raise UsageError("--out - prints manifests, so it cannot be combined with --format")
 
     def options(self) -> ImportOptions:
-        """The options as the flow takes them. Raises UsageError for an unusable address."""
+        """The options for the flow. Raises UsageError for an unusable address."""
         from qdrantctl.flows.importing.write_manifests import ImportOptions
 
         return ImportOptions(
@@ -88,7 +88,7 @@ def _check_address_pattern(text: str) -> Address:
         raise UsageError(str(error)) from None
     if address.kind not in BY_NAME:
         raise UsageError(f"{text}: there is no kind {address.kind!r}",
-                         hint=f"Known are {', '.join(BY_NAME)}.")  # fmt: skip
+                         hint=f"Known kinds are {', '.join(BY_NAME)}.")  # fmt: skip
     if reason := unsendable_reason(address.name):
         raise UsageError(f"{text!r}: {reason}")
     if address.name.startswith(OWN_PREFIX):

@@ -1,4 +1,4 @@
-"""Signals that ask a command to stop."""
+"""Signals that stop a command."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import click
 
 @contextmanager
 def catch_signals() -> Iterator[Callable[[], bool]]:
-    """From now on SIGINT and SIGTERM only ask to stop; the value says whether one did.
+    """Record SIGINT and SIGTERM; the value is a function that returns whether one was received.
 
-    The request in flight is always finished. A second signal means the same as the first.
+    The request in flight is always finished. A second signal has no further effect.
     """
     received: list[int] = []
 

@@ -54,7 +54,7 @@ class KeyArgs(ProjectArgs, OutputArgs, LeaseArgs):
         return LeaseWait(self.lease_timeout, notify, lambda: False)
 
     def job(self) -> KeyJob:
-        """The command as the flow takes it."""
+        """The job for the flow."""
         from qdrantctl.flows.access_keys.delivery import KeyJob
 
         on_request = Progress(self.verbose).on_request
@@ -77,7 +77,7 @@ class IssueArgs(KeyArgs):
     every: bool
 
     def check(self) -> None:
-        """Raise UsageError unless one key or all are meant."""
+        """Raise UsageError unless either NAME or --all is given."""
         super().check()
         self.check_one(every=self.every, flag="--all")
 
@@ -115,7 +115,7 @@ class RotateArgs(KeyArgs):
     due: bool
 
     def check(self) -> None:
-        """Raise UsageError unless one key or those that are due are meant."""
+        """Raise UsageError unless either NAME or --due is given."""
         super().check()
         self.check_one(every=self.due, flag="--due")
 
@@ -228,7 +228,7 @@ class CheckArgs(ServerArgs, OutputArgs):
     collections: tuple[str, ...]
 
     def check(self) -> None:
-        """Raise UsageError for a name that must never be sent to a server."""
+        """Raise UsageError for a name that must not be sent to a server."""
         super().check()
         from qdrantctl.model.address import unsendable_reason
         from qdrantctl.model.errors import UsageError

@@ -1,4 +1,4 @@
-"""`qdrantctl lease show | break`: who is applying."""
+"""`qdrantctl lease show | break`: the leases of applies and jobs on snapshots."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class BreakArgs(ServerArgs, OutputArgs):
     auto_approve: bool
 
     def check(self) -> None:
-        """Raise UsageError for want of a terminal to ask on."""
+        """Raise UsageError for a missing terminal, which the prompt needs."""
         super().check()
         if not self.auto_approve:
             require_terminal("Look at `qdrantctl lease show` first.")
@@ -75,10 +75,13 @@ class BreakArgs(ServerArgs, OutputArgs):
     name="break",
     parent=command,
     examples=(
-        ("qdrantctl lease break 7 -e prod", "Break the lease number 7 of an apply, after asking."),
+        (
+            "qdrantctl lease break 7 -e prod",
+            "Break the lease number 7 of an apply, after a prompt.",
+        ),
         (
             "qdrantctl lease break 7 -e prod --auto-approve",
-            "Break it without asking, in a pipeline.",
+            "Break it without a prompt, in a pipeline.",
         ),
     ),
 )

@@ -17,7 +17,7 @@ _FAULTS = {
     "missing": ("written", "missing"),
     "left over": ("removed", "orphaned, no manifest declares it"),
 }
-"""What is printed of a file after it was put right, and what in a check."""
+"""State of a file -> what is printed after it was corrected, and what in a check."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,7 @@ def command(args: LockArgs) -> int:
         for name, fault in environment.stale.items():
             click.echo(f"{folder}/{name}: {_FAULTS[fault][check_only]}")
         if not environment.stale:
-            click.echo(f"{folder}: current")
+            click.echo(f"{folder}: up to date")
         out_of_date |= bool(environment.stale)
     if out_of_date and check_only:
         notify("Run qdrantctl lock, and commit the files that it writes.")

@@ -1,4 +1,4 @@
-"""The entry point: finds the command, and is the only place where an error becomes an exit code.
+"""The entry point: finds the command, and turns errors into exit codes.
 
 Imports nothing but click and the errors, so that `--help` is quick; each command imports what it
 needs when it runs.
@@ -23,7 +23,7 @@ COMMANDS = {
     "init": "Start a project in a folder.",
     "validate": "Check the manifests, without a server.",
     "plan": "Show what apply would change on the cluster.",
-    "apply": "Carry out what plan shows, and verify that the server took it.",
+    "apply": "Carry out the planned changes, and verify them on the server.",
     "show": "Show a resource, last applied and live, or a saved plan.",
     "history": "Show who applied what, when, and from which commit.",
     "drift": "Report what changed on the cluster since it was applied.",
@@ -50,7 +50,7 @@ DEBUG = "QDRANTCTL_DEBUG"
 
 
 class Commands(click.Group):
-    """The group that imports a command's file only when that command is asked for."""
+    """The group that imports the module of a command only when that command runs."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002, D102
         return list(COMMANDS)
@@ -89,7 +89,7 @@ def root() -> None:
 def main() -> None:
     """Run the command line and exit with its code.
 
-    The garbage collector is off: a command keeps nearly all that it reads until it ends.
+    The garbage collector is off: a command keeps nearly all objects until it ends.
     """
     gc.disable()
     if error := protect_streams():

@@ -22,26 +22,26 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 
 @dataclass(frozen=True, kw_only=True)
 class DirectoryArgs(Args):
-    """Where the project is."""
+    """The folder of the project."""
 
     directory: Path
 
 
 @dataclass(frozen=True, kw_only=True)
 class EnvironmentArgs(DirectoryArgs):
-    """Which environment of the project is meant."""
+    """The environment of the project."""
 
     environment: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServerArgs(EnvironmentArgs):
-    """Which environment or server is meant. No manifest is read."""
+    """The environment or server, for commands that read no manifests."""
 
     url: str | None
 
     def settings(self, *, need_server: bool = True, environment: str | None = None) -> Settings:
-        """The settings that the options name, of `environment` where they name none."""
+        """The settings that the options name, of `environment` if they name none."""
         return self._resolve(("-",), environment, need_server=need_server)
 
     def _resolve(
@@ -64,18 +64,18 @@ class ServerArgs(EnvironmentArgs):
 
 @dataclass(frozen=True, kw_only=True)
 class ProjectArgs(ServerArgs):
-    """Where the manifests are, and which environment or server is meant."""
+    """The manifests, and the environment or server."""
 
     files: tuple[str, ...]
 
     def settings(self, *, need_server: bool = True, environment: str | None = None) -> Settings:
-        """The settings that the options name, of `environment` where they name none."""
+        """The settings that the options name, of `environment` if they name none."""
         return self._resolve(self.files, environment, need_server=need_server)
 
 
 @dataclass(frozen=True, kw_only=True)
 class OutputArgs(Args):
-    """What the output looks like."""
+    """The format of the output."""
 
     format: str
     no_color: bool
@@ -116,7 +116,7 @@ max_bytes_option = option(
     show_default=True, metavar="N", help="Cut a markdown document to at most N bytes.",
 )  # fmt: skip
 auto_approve_option = option(
-    "--auto-approve", group=CONSENT, is_flag=True, help="Do not ask for confirmation."
+    "--auto-approve", group=CONSENT, is_flag=True, help="Skip the prompt for approval."
 )
 
 
@@ -126,12 +126,12 @@ def lease_option(work: str) -> Decorator:
                   help=f"Wait up to SECONDS while {work} is running.")  # fmt: skip
 
 
-def output_options(what: str = "") -> Decorator:
-    """`--format` with every format that renders `what`, `--no-color` and `-v`.
+def output_options(document: str = "") -> Decorator:
+    """`--format` with every format that renders `document`, `--no-color` and `-v`.
 
-    Without `what` the command prints lines of text only.
+    Without `document` the command prints lines of text only.
     """
-    formats = formats_of(what) if what else (DEFAULT_FORMAT,)
+    formats = formats_of(document) if document else (DEFAULT_FORMAT,)
     return add_options(
         option("--format", group=OUTPUT, type=click.Choice(formats), default=DEFAULT_FORMAT,
                show_default=True, help="Print the output in this format."),

@@ -22,43 +22,48 @@ DEFAULT_FORMAT = "text"
 
 
 def render(
-    what: str, value: Any, args: OutputArgs, stream: TextIO | None = None, *, as_format: str = ""
+    document: str,
+    value: Any,
+    args: OutputArgs,
+    stream: TextIO | None = None,
+    *,
+    as_format: str = "",
 ) -> str:
     """The text of a value in the format of the arguments, or `as_format`, for `stream` or stdout.
 
-    The renderer is the function `what` of the module `qdrantctl.render.<format>`.
+    The renderer is the function `document` of the module `qdrantctl.render.<format>`.
     """
     from qdrantctl.render.shared.style import Style
 
     module = import_module(f"{renderers.__name__}.{as_format or args.format}")
     colour = wants_colour(stream or sys.stdout, no_color=args.no_color)
-    text: str = getattr(module, what)(value, Style(colour, args.max_bytes))
+    text: str = getattr(module, document)(value, Style(colour, args.max_bytes))
     return text
 
 
-def print_document(what: str, value: Any, args: OutputArgs) -> None:
+def print_document(document: str, value: Any, args: OutputArgs) -> None:
     """Print a value on stdout in the format of the arguments."""
-    print_output(render(what, value, args))
+    print_output(render(document, value, args))
 
 
-def print_for_operator(what: str, value: Any, args: OutputArgs) -> None:
-    """Print a value as text: on stdout, or on stderr where stdout is for another format."""
+def print_for_operator(document: str, value: Any, args: OutputArgs) -> None:
+    """Print a value as text: on stdout, or on stderr if stdout is for another format."""
     stream = sys.stdout if args.format == DEFAULT_FORMAT else sys.stderr
-    text = render(what, value, args, stream, as_format=DEFAULT_FORMAT)
+    text = render(document, value, args, stream, as_format=DEFAULT_FORMAT)
     print_output(text, err=stream is sys.stderr)
 
 
 def print_output(text: str, *, err: bool = False) -> None:
-    """Print a rendered text, if there is any.
+    """Print a rendered text, unless it is empty.
 
-    The renderer decided whether it is coloured; click would ask again.
+    The renderer has decided about colour; click must not decide again.
     """
     if text:
         click.echo(text, nl=not text.endswith("\n"), err=err, color=True)
 
 
 def wants_colour(stream: TextIO, *, no_color: bool = False) -> bool:
-    """Whether to colour: on a terminal only; `NO_COLOR` turns it off, `FORCE_COLOR` on."""
+    """Whether to use colour: on a terminal only; `NO_COLOR` turns it off, `FORCE_COLOR` on."""
     if no_color or os.environ.get("NO_COLOR"):
         return False
     if os.environ.get("FORCE_COLOR") or os.environ.get("CLICOLOR_FORCE"):
@@ -66,12 +71,12 @@ def wants_colour(stream: TextIO, *, no_color: bool = False) -> bool:
     return stream.isatty()
 
 
-def formats_of(what: str) -> tuple[str, ...]:
-    """The formats whose module defines the function `what`; text comes first, then JSON.
+def formats_of(document: str) -> tuple[str, ...]:
+    """The formats whose module defines the function `document`; text comes first, then JSON.
 
     The source is searched, since importing every renderer would slow `--help` down.
     """
-    pattern = re.compile(rf"^def {what}\(", re.MULTILINE)
+    pattern = re.compile(rf"^def {document}\(", re.MULTILINE)
     formats = (name for name, source in _renderer_sources().items() if pattern.search(source))
     return tuple(sorted(formats, key=lambda name: (name != DEFAULT_FORMAT, name != "json", name)))
 

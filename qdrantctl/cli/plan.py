@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 CHANGES = 2
 GATES = frozenset({"QC214", "QC240"})
-"""Rules of --fail-on-loosening and --fail-on-widening: who gives one of them wants its code."""
+"""Rules of --fail-on-loosening and --fail-on-widening. Their violations exit with code 3."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ class PlanArgs(PlanningArgs):
     base: str | None
 
     def check(self) -> None:
-        """Raise UsageError for options that --offline has no use for, or that need it."""
+        """Raise UsageError for options that --offline excludes, or that need it."""
         super().check()
         from qdrantctl.model.errors import UsageError
 
@@ -40,8 +40,8 @@ class PlanArgs(PlanningArgs):
         for flag, value in (("--url", self.url), ("--out", self.out)):
             if self.offline and value:
                 raise UsageError(
-                    f"{flag} does not go with --offline, whose plan is of no server and cannot be "
-                    "applied",
+                    f"{flag} cannot be combined with --offline: an offline plan has no server and "
+                    "cannot be applied",
                     hint="Save the output with > FILE.",
                 )
 

@@ -1,4 +1,4 @@
-"""The options that shape a plan, as plan and apply share them."""
+"""The planning options that plan and apply share."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class PlanningArgs(ProjectArgs, OutputArgs):
-    """What is planned, and what the operator consents to."""
+    """The arguments that select what is planned, and the consents of the operator."""
 
     target: tuple[str, ...]
     exclude: tuple[str, ...]
@@ -40,7 +40,7 @@ class PlanningArgs(ProjectArgs, OutputArgs):
         check_patterns(self._patterns)
 
     def planning(self) -> PlanOptions:
-        """The options as the flows take them."""
+        """The options for the flows."""
         from qdrantctl.engine.planning.selection import Selection
         from qdrantctl.flows.planning.plan import PlanOptions
 
@@ -63,19 +63,19 @@ class PlanningArgs(ProjectArgs, OutputArgs):
         )
 
     def shaping_flags(self) -> list[str]:
-        """The flags given that shape a plan."""
+        """The flags given that shape a plan; consents and gates do not."""
         flags = {
-            **self._patterns,
+            "--target": self.target,
+            "--exclude": self.exclude,
+            "--revert-drift": self.revert_drift,
+            "--no-safety-snapshot": self.no_safety_snapshot,
             "-f": self.files,
-            "--fail-on-loosening": self.fail_on_loosening,
-            "--fail-on-widening": self.fail_on_widening,
-            "--max-deletes": self.max_deletes is not None,
         }
         return [flag for flag, value in flags.items() if value]
 
     @property
     def _patterns(self) -> dict[str, tuple[str, ...]]:
-        """The addresses and globs that were given, by flag."""
+        """The addresses and globs of the command line, by flag."""
         return {
             "--adopt": self.adopt,
             "--allow-delete": self.allow_delete,
@@ -90,20 +90,20 @@ class PlanningArgs(ProjectArgs, OutputArgs):
 
 
 def consents(patterns: Mapping[tuple[str, str], tuple[str, ...]]) -> tuple[Consent, ...]:
-    """A consent for each pattern. The keys are a verb and the flag that gave the patterns."""
+    """A consent for each pattern. The keys are a verb and a flag."""
     from qdrantctl.model.consent import Consent
 
     return tuple(
         Consent(verb, pattern, flag)
-        for (verb, flag), given in patterns.items()
-        for pattern in given
+        for (verb, flag), flag_patterns in patterns.items()
+        for pattern in flag_patterns
     )
 
 
 def check_patterns(patterns: Mapping[str, tuple[str, ...]]) -> None:
     """Raise UsageError for a pattern that can match no address. The keys are flags."""
-    for flag, given in patterns.items():
-        for pattern in given:
+    for flag, flag_patterns in patterns.items():
+        for pattern in flag_patterns:
             from qdrantctl.model.consent import unusable_pattern_reason
             from qdrantctl.model.errors import UsageError
 

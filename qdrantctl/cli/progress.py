@@ -1,4 +1,4 @@
-"""Progress on stderr: on a terminal one line that changes, with -v lines of their own."""
+"""Progress on stderr: one line that is updated on a terminal, separate lines with -v."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ERASE_LINE = "\r\x1b[2K"
 
 @dataclass(slots=True)
 class Progress:
-    """What a command is doing, for an operator who waits for it."""
+    """Shows the activity of a command on stderr."""
 
     verbose: int
     """How many times -v was given."""
@@ -35,32 +35,32 @@ class Progress:
 
     @property
     def tasks(self) -> TaskProgress:
-        """Shows tasks that can be counted: bars on a terminal, lines with -v, else nothing."""
+        """Shows tasks with a known total: bars on a terminal, lines with -v, else nothing."""
         if self.verbose:
             return self._lines
         return self._bars if can_draw() else NO_PROGRESS
 
     def show_starting(self) -> None:
-        """Show the first words, before anything heavy is imported; clear them with the command."""
+        """Show a first line before heavy imports; it is erased when the command ends."""
         self.report("starting")
         click.get_current_context().call_on_close(self.clear)
 
     def report(self, text: str) -> None:
-        """Show what is being done, in a few words."""
+        """Show the current activity, in a few words."""
         if self.verbose:
             click.echo(f"{text} …", err=True)
         elif sys.stderr.isatty() and not self._bars.is_drawing:
             click.echo(f"{ERASE_LINE}{text} …", nl=False, err=True)
 
     def update(self, text: str) -> None:
-        """Show how far a wait is: in place on a terminal, else in a line of its own."""
+        """Show the progress of a wait: in place on a terminal, else in a new line."""
         if sys.stderr.isatty():
             click.echo(f"{ERASE_LINE}{text}", nl=False, err=True)
         else:
             click.echo(text, err=True)
 
     def clear(self) -> None:
-        """Erase the line and all bars, before anything else is printed."""
+        """Erase the line and all bars, before other output."""
         self._bars.clear()
         if sys.stderr.isatty():
             click.echo(ERASE_LINE, nl=False, err=True)

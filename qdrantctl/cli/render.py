@@ -20,7 +20,7 @@ class RenderArgs(ProjectArgs):
     numbers: bool
 
     def check(self) -> None:
-        """Raise UsageError for line numbers of what is no file."""
+        """Raise UsageError for --numbers with addresses, which have no line numbers."""
         super().check()
         from qdrantctl.model.errors import UsageError
 

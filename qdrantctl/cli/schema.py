@@ -1,4 +1,4 @@
-"""`qdrantctl schema`: the JSON Schemas of what is read and written."""
+"""`qdrantctl schema`: the JSON Schemas of input and output files."""
 
 from __future__ import annotations
 

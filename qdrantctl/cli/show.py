@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 class ShowResourceArgs(ProjectArgs, OutputArgs):
     """The arguments of `show`."""
 
-    what: str
+    subject: str
 
     @property
     def plan_file(self) -> Path | None:
-        """The file of a saved plan; None where an address is meant."""
-        path = Path(self.what)
+        """The file of a saved plan; None for an address."""
+        path = Path(self.subject)
         return path if path.suffix == ".json" or path.is_file() else None
 
     def address(self) -> Address:
@@ -35,7 +35,7 @@ class ShowResourceArgs(ProjectArgs, OutputArgs):
         from qdrantctl.model.errors import UsageError
 
         try:
-            address = Address.parse(self.what)
+            address = Address.parse(self.subject)
         except ValueError as error:
             raise UsageError(f"{error}", hint="Or name a file that plan --out has saved.") from None
         if reason := unsendable_reason(address.name):
@@ -51,7 +51,7 @@ class ShowResourceArgs(ProjectArgs, OutputArgs):
         ("qdrantctl show plan.json", "Show a saved plan, without a server."),
     ),
 )  # fmt: skip
-@click.argument("what", metavar="ADDRESS | PLANFILE")
+@click.argument("subject", metavar="ADDRESS | PLANFILE")
 @project_options
 @output_options("resource")
 def command(args: ShowResourceArgs) -> int:

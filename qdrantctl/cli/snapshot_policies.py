@@ -1,4 +1,4 @@
-"""`qdrantctl snapshots run | prune | verify`: the work of snapshot policies."""
+"""`qdrantctl snapshots run | prune | verify`: the jobs of snapshot policies."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def run_snapshot_policies(args: RunArgs) -> int:
 
 
 def _print_due(plan: Plan, args: RunArgs) -> None:
-    """Print what is due; where nothing is, when the next is, since no manifest was compared."""
+    """Print the due policies; if there are none, when each is due next."""
     if plan.summary.changes or args.format == "json":
         print_document("plan", plan, args)
     else:
@@ -207,10 +207,10 @@ def verify_sets(args: VerifyArgs) -> int:
     from qdrantctl.flows.snapshots.policies.job import verify_policies
     from qdrantctl.model.snapshots.reports import VerificationReport
 
-    def print_verified(each: SnapshotSet, result: VerificationResult) -> None:
+    def print_verified(snapshot_set: SnapshotSet, result: VerificationResult) -> None:
         progress.clear()
         if args.format == "text":
-            print_document("verification", VerificationReport(((each, result),)), args)
+            print_document("verification", VerificationReport(((snapshot_set, result),)), args)
 
     settings = args.settings()
     with connect(settings, progress.on_request) as client, catch_signals() as is_cancelled:

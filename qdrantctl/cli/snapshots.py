@@ -53,7 +53,7 @@ class RestoreArgs(ServerArgs, OutputArgs, LeaseArgs):
     auto_approve: bool
 
     def check(self) -> None:
-        """Raise UsageError for want of a terminal, and for options that make no sense together."""
+        """Raise UsageError for a missing terminal, and for options that exclude each other."""
         super().check()
         from qdrantctl.model.errors import UsageError
 
@@ -66,7 +66,7 @@ class RestoreArgs(ServerArgs, OutputArgs, LeaseArgs):
         check_patterns({"--allow-replace": self.allow_replace})
 
     def options(self) -> RestoreOptions:
-        """The options as the flow takes them. Raises UsageError."""
+        """The options for the flow. Raises UsageError."""
         from qdrantctl.engine.snapshots.policy_status import SCRATCH
         from qdrantctl.flows.snapshots.restore.restore import RestoreOptions
         from qdrantctl.model.errors import UsageError
@@ -164,7 +164,7 @@ def restore_collection(args: RestoreArgs) -> int:
 
 
 def _print_result(result: RestoreResult, args: RestoreArgs) -> None:
-    """Print the report and, for the operator, what to know of the new collection."""
+    """Print the report and, for the operator, notes on the new collection."""
     report = result.report
     if args.format == "text":
         for outcome in report.outcomes:

@@ -1,4 +1,4 @@
-"""stdout and stderr that answer in the words of qdrantctl where they cannot be written."""
+"""stdout and stderr whose write errors become errors of qdrantctl."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class SafeStream:
     on_error: Callable[[OSError], None]
 
     def write(self, text: str) -> int:
-        """Write a text, as far as the stream takes it."""
+        """Write a text; a write error goes to `on_error`."""
         try:
             return self.stream.write(text)
         except OSError as error:
@@ -28,7 +28,7 @@ class SafeStream:
             return len(text)
 
     def flush(self) -> None:
-        """Send on what was written."""
+        """Flush the stream."""
         try:
             self.stream.flush()
         except OSError as error:
@@ -39,7 +39,7 @@ class SafeStream:
 
 
 def protect_streams() -> QdrantctlError | None:
-    """Put safe streams in place of stdout and stderr. The error to end with if stdout is closed.
+    """Replace stdout and stderr by safe streams. The error to exit with if stdout is closed.
 
     A stream that is closed is opened on the null device, or the next file or socket would take its
     number.
@@ -65,11 +65,11 @@ def _open_null(mode: str) -> Any:
 
 
 def _ignore(_: OSError) -> None:
-    """An apply does not stop half way because its progress cannot be shown."""
+    """An apply continues even if its progress cannot be shown."""
 
 
 def _raise_unwritten(error: OSError) -> None:
-    """Raise for output that is lost; a reader that closed the pipe wants no more of it."""
+    """Raise for output that is lost; a closed pipe is no error: its reader has stopped reading."""
     if isinstance(error, BrokenPipeError):
         raise error
     raise _unwritable(str(error.strerror or error)) from None

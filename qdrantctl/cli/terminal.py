@@ -1,4 +1,4 @@
-"""What flows show to the operator at the terminal, and ask."""
+"""Output and prompts of flows on the terminal."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BLOCKED, INCOMPLETE, INTERRUPTED = 3, 6, 130
 
 @dataclass(frozen=True, slots=True)
 class TerminalView:
-    """Shows plans and progress of a command, and asks for approval."""
+    """Shows plans and progress of a command, and prompts for approval."""
 
     args: OutputArgs
     progress: Progress
@@ -36,15 +36,15 @@ class TerminalView:
     print_report: Callable[[Report], None] | None = None
     """Prints the report in the format of the arguments."""
     _indexing: dict[Address, str] = field(default_factory=dict)
-    """The last line that was shown of a collection, so that none is repeated."""
+    """The last line printed for each collection, so that none is repeated."""
 
     def report_progress(self, text: str) -> None:
-        """Show what is being done."""
+        """Show the current activity."""
         self.progress.report(text)
 
     @property
     def task_progress(self) -> TaskProgress:
-        """Shows how far tasks are that can be counted."""
+        """Shows the progress of tasks with a known total."""
         return self.progress.tasks
 
     def clear_progress(self) -> None:
@@ -56,19 +56,19 @@ class TerminalView:
         notify(text)
 
     def show_plan(self, plan: Plan) -> None:
-        """Print the plan as text, on stderr where stdout is for a report in another format."""
+        """Print the plan as text, on stderr if stdout is for a report in another format."""
         print_for_operator("plan", plan, self.args)
 
     def approve(self, plan: Plan) -> bool:
-        """Ask for `yes`, naming whose resources change and where."""
+        """Prompt for `yes`, naming the owner of the resources and the server."""
         return confirm(f"\n{self.verb} this to {plan.owner} on {plan.server.url}?", self.verb)
 
     def catch_signals(self) -> AbstractContextManager[Callable[[], bool]]:
-        """Turn signals into a question from now on."""
+        """Turn signals into the value of a function."""
         return catch_signals()
 
     def show_outcome(self, outcome: Outcome) -> None:
-        """Print what became of a change on stderr. What was not reached is listed at the end."""
+        """Print the outcome of a change on stderr. Unreached resources are listed at the end."""
         from qdrantctl.model.report import OutcomeStatus
 
         if outcome.status is OutcomeStatus.NOT_REACHED:
@@ -82,7 +82,7 @@ class TerminalView:
             self.print_report(report)
 
     def show_indexing(self, address: Address, status: str, indexed: int, points: int) -> None:
-        """Show how far the server is with indexing a collection."""
+        """Show the progress of the server in indexing a collection."""
         line = f"{address}: {status}, {indexed:,} of {points:,} points indexed"
         if self._indexing.get(address) == line:
             return
@@ -100,7 +100,7 @@ def notify(text: str) -> None:
 
 
 def confirm(question: str, verb: str, warning: str = "") -> bool:
-    """Ask on the terminal, and take nothing but `yes` for approval."""
+    """Prompt on the terminal. Only `yes` is accepted as approval."""
     click.echo(question, err=True)
     click.echo(f"  {warning}Only 'yes' is accepted as approval.", err=True)
     answer = click.prompt("  Enter a value", default="", show_default=False, err=True)
@@ -111,7 +111,7 @@ def confirm(question: str, verb: str, warning: str = "") -> bool:
 
 
 def require_terminal(hint: str) -> None:
-    """Raise UsageError where no terminal is there to ask on."""
+    """Raise UsageError if there is no terminal to prompt on."""
     if not sys.stdin.isatty():
         from qdrantctl.model.errors import UsageError
 

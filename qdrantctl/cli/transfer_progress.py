@@ -1,7 +1,7 @@
-"""Bars on a terminal for what takes a while: one a task, with its rate and the remaining time.
+"""Progress bars for long tasks: one for each task, with its rate and the remaining time.
 
-They are drawn on stderr while a task is under way, and are gone afterwards. With -v a task is told
-in lines instead, and without a terminal nothing is shown.
+They are drawn on stderr while a task runs, and erased afterwards. With -v lines are printed
+instead, and without a terminal nothing is shown.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from qdrantctl.model.progress import Unit
 
 LINE_SECONDS = 5.0
-"""How often a line is printed of a task, with -v."""
+"""The interval between the lines of a task, with -v."""
 _ERASE_LINE = "\r\x1b[2K"
 
 
@@ -32,7 +32,7 @@ def can_draw() -> bool:
 
 
 class ProgressBars:
-    """One bar for each task; all are taken away once none is under way. A `TaskProgress`."""
+    """One bar for each task; all are erased once no task runs. A `TaskProgress`."""
 
     def __init__(self, *, no_color: bool = False) -> None:
         self._no_color = no_color
@@ -42,7 +42,7 @@ class ProgressBars:
 
     @property
     def is_drawing(self) -> bool:
-        """Whether the end of the terminal is drawn again and again."""
+        """Whether bars are drawn at the end of the terminal."""
         return self._rich is not None
 
     def show_amount(self, task: str, done: int, total: int, unit: Unit) -> None:
@@ -52,18 +52,18 @@ class ProgressBars:
         if task not in self._bars:
             self._bars[task] = self._rich.add_task(task, unit=unit)
             self._running.add(task)
-        if not done:  # it may begin again, and what came before says nothing of the rate
+        if not done:  # a task may restart; its earlier amounts must not count in the rate
             self._rich.reset(self._bars[task])
         self._rich.update(self._bars[task], completed=min(done, total), total=total)
 
     def end_task(self, task: str) -> None:
-        """Leave the bar as it is, so that none moves; the last one takes all of them away."""
+        """Keep the bar, so that the others do not move; the end of the last task erases all."""
         self._running.discard(task)
         if not self._running:
             self.clear()
 
     def clear(self) -> None:
-        """Take every bar away."""
+        """Erase every bar."""
         if self._rich:
             self._rich.stop()
         self._rich = None
@@ -72,14 +72,14 @@ class ProgressBars:
 
 
 class ProgressLines:
-    """A line now and then for each task. A `TaskProgress`."""
+    """A line for each task at intervals. A `TaskProgress`."""
 
     def __init__(self) -> None:
         self._printed: dict[str, tuple[float, int]] = {}
-        """When the last line of a task was printed (on a monotonic clock), and how much it told."""
+        """The time of the last line of a task (on a monotonic clock), and the amount in it."""
 
     def show_amount(self, task: str, done: int, total: int, unit: Unit) -> None:
-        """Print how far a task is: when it begins, when it is whole, and now and then between."""
+        """Print the progress of a task: at its start, at its end, and at intervals between."""
         now = time.monotonic()
         printed_at, printed = self._printed.get(task, (-LINE_SECONDS, -1))
         if now - printed_at >= LINE_SECONDS or (done == total != printed):
@@ -92,7 +92,7 @@ class ProgressLines:
 
 
 def _start_drawing(*, no_color: bool) -> RichProgress:
-    """Bars on stderr, below what else is printed there. The line of progress is erased first."""
+    """Bars on stderr, below other output there. The line of progress is erased first."""
     from rich.console import Console
     from rich.filesize import decimal
     from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
@@ -100,7 +100,7 @@ def _start_drawing(*, no_color: bool) -> RichProgress:
     from rich.text import Text
 
     class AmountColumn(ProgressColumn):
-        """How much is done, and how much comes in a second."""
+        """The amount done, and the rate."""
 
         def render(self, task: RichTask) -> Text:
             def amount(value: float) -> str:
@@ -123,7 +123,7 @@ def _start_drawing(*, no_color: bool) -> RichProgress:
         TimeRemainingColumn(),
         console=console,
         transient=True,
-        redirect_stdout=False,  # it is no part of the terminal's picture, and may be a file
+        redirect_stdout=False,  # stdout may be a file
     )
     progress.start()
     return progress

@@ -1,4 +1,4 @@
-"""Three specs walked along their fields: every difference, with its effect and its cause."""
+"""The comparison of three specs, field by field: each difference with its effect and cause."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from qdrantctl.model.spec import FieldTree, Path, value_inside
 
 @dataclass(frozen=True, slots=True)
 class DiffContext:
-    """What a walk needs to know beside the three specs."""
+    """What a comparison needs besides the three specs."""
 
     server: Server
     exclusive: frozenset[Path] = frozenset()
-    """Maps whose strangers are removed."""
+    """Maps whose unmanaged keys are removed."""
     ignored: frozenset[Path] = frozenset()
-    """Fields that are left alone."""
+    """Fields that are not compared."""
     place: Callable[[Path], Origin | None] = lambda _: None
-    """Where a stated value stands."""
+    """The origin of a stated value in its file."""
     new: bool = False
-    """Nothing was recorded of the resource, so the side that changed is unknown."""
+    """The resource has no record, so the side that changed is unknown."""
 
 
 def created_fields(
@@ -67,15 +67,28 @@ def _diff_section(
     elif shape.is_leaf or (shape.rule.replaced_as_unit and (desired is ABSENT or live is ABSENT)):
         yield from _diff_unit(path, shape, desired, live, recorded, context, owned)
     else:
-        wanted, there, ours = (shape.as_mapping(side) for side in (desired, live, recorded))
+        desired_fields, live_fields, recorded_fields = (
+            shape.as_mapping(side) for side in (desired, live, recorded)
+        )
         inside = owned or shape.rule.replaced_as_unit
         for name, inner in shape.fields.items():
-            if name not in wanted and (
-                name not in there or (name not in ours and inner.is_leaf and not inside)
+            if name not in desired_fields and (
+                name not in live_fields
+                or (name not in recorded_fields and inner.is_leaf and not inside)
             ):
-                continue  # most fields of most collections: never asked for and never ours
-            want, have, had = (side.get(name, ABSENT) for side in (wanted, there, ours))
-            yield from _diff_section((*path, name), inner, want, have, had, context, owned=inside)
+                continue  # most fields of most collections: neither desired nor recorded
+            inner_desired, inner_live, inner_recorded = (
+                side.get(name, ABSENT) for side in (desired_fields, live_fields, recorded_fields)
+            )
+            yield from _diff_section(
+                (*path, name),
+                inner,
+                inner_desired,
+                inner_live,
+                inner_recorded,
+                context,
+                owned=inside,
+            )
 
 
 def _diff_map(
@@ -87,29 +100,43 @@ def _diff_map(
     context: DiffContext,
     owned: bool,
 ) -> Iterator[FieldChange]:
-    """Keys of a map are owned one by one, unless the manifest claims the whole map."""
+    """Each key of a map is owned separately, unless the manifest claims the whole map."""
     assert shape.entries is not None
-    wanted, there, ours = (shape.as_mapping(side) for side in (desired, live, recorded))
+    desired_map, live_map, recorded_map = (
+        shape.as_mapping(side) for side in (desired, live, recorded)
+    )
     claimed = owned or shape.rule.replaced_as_unit or path in context.exclusive
-    strangers: list[str | int] = []
-    for key in sorted({*wanted, *there}, key=lambda word: (isinstance(word, str), word)):
-        want, have, had = (side.get(key, ABSENT) for side in (wanted, there, ours))
+    unmanaged: list[str | int] = []
+    for key in sorted({*desired_map, *live_map}, key=lambda name: (isinstance(name, str), name)):
+        desired_value, live_value, recorded_value = (
+            side.get(key, ABSENT) for side in (desired_map, live_map, recorded_map)
+        )
         if (*path, key) in context.ignored:
             continue
-        if want is ABSENT and had is ABSENT and not claimed:
-            strangers.append(key)
-        elif want is ABSENT or have is ABSENT:
+        if desired_value is ABSENT and recorded_value is ABSENT and not claimed:
+            unmanaged.append(key)
+        elif desired_value is ABSENT or live_value is ABSENT:
             unit = FieldTree(shape.rule, shape.entries.fields, shape.entries.entries)
-            yield from _diff_unit((*path, key), unit, want, have, had, context, claimed)
+            yield from _diff_unit(
+                (*path, key), unit, desired_value, live_value, recorded_value, context, claimed
+            )
         elif shape.entries.is_leaf:
-            yield from _diff_leaf((*path, key), shape.rule, want, have, had, context)
+            yield from _diff_leaf(
+                (*path, key), shape.rule, desired_value, live_value, recorded_value, context
+            )
         else:
             yield from _diff_section(
-                (*path, key), shape.entries, want, have, had, context, owned=claimed
+                (*path, key),
+                shape.entries,
+                desired_value,
+                live_value,
+                recorded_value,
+                context,
+                owned=claimed,
             )
-    if strangers:
+    if unmanaged:
         yield FieldChange(
-            path=path, live=strangers, effect=Effect.KEPT, cause=Cause.EDIT, because="not managed"
+            path=path, live=unmanaged, effect=Effect.KEPT, cause=Cause.EDIT, because="not managed"
         )
 
 
@@ -122,7 +149,7 @@ def _diff_unit(
     context: DiffContext,
     owned: bool,
 ) -> Iterator[FieldChange]:
-    """A value judged as one: a leaf, or a section or key that is there on one side only."""
+    """A value judged as a unit: a leaf, or a section or key that exists on one side only."""
     verdict = judge_field(shape.rule, desired, live, recorded, context.server, owned=owned)
     if verdict.effect > Effect.KEPT and (
         reason := _unsupported_inside(shape, desired, context.server)
@@ -136,7 +163,7 @@ def _diff_unit(
 def _diff_leaf(
     path: Path, rule: FieldRule, desired: Json, live: Json, recorded: Json, context: DiffContext
 ) -> Iterator[FieldChange]:
-    """An opaque value that is there on both sides; nested ones are told apart inside."""
+    """An opaque value that exists on both sides; nested values are compared inside."""
     verdict = judge_field(rule, desired, live, recorded, context.server)
     if verdict.effect is Effect.SAME:
         return
@@ -150,11 +177,13 @@ def _diff_leaf(
     differences = DeepDiff(live, desired, view="tree", ignore_private_variables=False)
     for group in differences.values():
         for item in group:
-            where = tuple(item.path(output_format="list"))
-            inside[where] = (_is_present(item.t2), _is_present(item.t1))
-    for where in sorted(inside, key=str):
-        before = value_inside(recorded, where)
-        yield _field_change((*path, *where), rule, (*inside[where], before), verdict, context)
+            inner_path = tuple(item.path(output_format="list"))
+            inside[inner_path] = (_is_present(item.t2), _is_present(item.t1))
+    for inner_path in sorted(inside, key=str):
+        before = value_inside(recorded, inner_path)
+        yield _field_change(
+            (*path, *inner_path), rule, (*inside[inner_path], before), verdict, context
+        )
 
 
 def _is_present(value: Any) -> Json:
@@ -169,36 +198,38 @@ def _field_change(
     context: DiffContext,
 ) -> FieldChange:
     desired, live, recorded = sides
-    told = desired
+    planned = desired
     if desired is ABSENT and verdict.effect > Effect.KEPT and rule.unset_value is not ABSENT:
-        told = rule.unset_value
+        planned = rule.unset_value
     origin = context.place(path) if desired is not ABSENT else None
-    found = FieldChange(
+    change = FieldChange(
         path=path,
         recorded=recorded,
         live=live,
-        desired=told,
+        desired=planned,
         effect=verdict.effect,
         cause=_find_cause(rule, desired, live, recorded, context),
         because=verdict.because,
         destroys_data=rule.destroys_data and desired is ABSENT and verdict.effect > Effect.KEPT,
     )
-    more: dict[str, Any] = {"origin": origin} if origin else {}
+    optional: dict[str, Any] = {"origin": origin} if origin else {}
     if rule.is_limit and verdict.effect > Effect.KEPT:
-        more["direction"] = "loosens" if _is_looser(rule, desired, live) else "tightens"
-    return found.model_copy(update=more) if more else found
+        optional["direction"] = "loosens" if _is_looser(rule, desired, live) else "tightens"
+    return change.model_copy(update=optional) if optional else change
 
 
 def _is_looser(rule: FieldRule, desired: Json, live: Json) -> bool:
-    """Whether a cap gives way. One that means the same as none is none."""
-    want, have = rule.normalize(desired), rule.normalize(live)
-    return want is ABSENT or (have is not ABSENT and bool(want > have))
+    """Whether a limit loosens. A value that means the same as no limit counts as none."""
+    desired_limit, live_limit = rule.normalize(desired), rule.normalize(live)
+    return desired_limit is ABSENT or (
+        live_limit is not ABSENT and bool(desired_limit > live_limit)
+    )
 
 
 def _find_cause(
     rule: FieldRule, desired: Json, live: Json, recorded: Json, context: DiffContext
 ) -> Cause:
-    """Which world moved. A field that was never recorded was newly stated."""
+    """Which side changed. A field that was never recorded is newly stated."""
     if context.new:
         return Cause.NEW
     if recorded is ABSENT or is_equal(rule, recorded, live) or _is_within(recorded, live):
@@ -207,7 +238,7 @@ def _find_cause(
 
 
 def _is_within(part: Json, whole: Json) -> bool:
-    """Whether a section holds what was recorded of it; the server fills in defaults."""
+    """Whether a section contains its recorded values; the server fills in defaults."""
     if not (isinstance(part, Mapping) and isinstance(whole, Mapping)):
         return json_equal(part, whole)
     return all(key in whole and _is_within(value, whole[key]) for key, value in part.items())
@@ -230,17 +261,17 @@ def _stated_fields(
     else:
         reason = shape.rule.unsupported_reason(desired, context.server)
         origin = context.place(path)
-        found = FieldChange(
+        change = FieldChange(
             path=path,
             desired=desired,
             effect=Effect.REFUSED if reason else Effect.UPDATE,
             cause=Cause.NEW,
             because=reason,
         )
-        yield found.model_copy(update={"origin": origin}) if origin else found
+        yield change.model_copy(update={"origin": origin}) if origin else change
 
 
 def _unsupported_inside(shape: FieldTree, desired: Json, server: Server) -> str:
-    """Why this server cannot have something inside `desired`; empty when it can."""
-    found = _stated_fields((), shape, desired, DiffContext(server))
-    return next((change.because for change in found if change.effect is Effect.REFUSED), "")
+    """Why this server does not support some value inside `desired`; empty if it does."""
+    fields = _stated_fields((), shape, desired, DiffContext(server))
+    return next((change.because for change in fields if change.effect is Effect.REFUSED), "")

@@ -27,7 +27,7 @@ from qdrantctl.model.spec import FieldTree, Path, field_tree_of
 
 @dataclass(frozen=True, slots=True)
 class DriftInput:
-    """A resource as it was applied and as it is now, with what is needed to compare them."""
+    """A resource as it was applied and as it is now, with their comparison."""
 
     recorded: Resource
     record: Record
@@ -57,10 +57,12 @@ def drifted_resources(
                 address, DriftKind.GONE, applied, because="deleted outside qdrantctl"
             )
             continue
-        fields = tuple(_drifted_fields(_make_pair(applied, live, plan_input, kinds[address.kind])))
+        fields = tuple(
+            _drifted_fields(_make_drift_input(applied, live, plan_input, kinds[address.kind]))
+        )
         before, now = applied.record.uuid if applied.record else "", live.facts.uuid
         if before and now and before != now:
-            because = "deleted and made again outside qdrantctl; its points are not those it had"
+            because = "deleted and recreated outside qdrantctl; its previous points are lost"
             yield _drifted_resource(
                 address, DriftKind.RECREATED, applied, fields, because, uuid=now
             )
@@ -72,24 +74,24 @@ def unapplied_resources(
     plan_input: PlanInput, kinds: Mapping[str, Kind]
 ) -> Iterator[DriftedResource]:
     """Resources whose manifests differ from the last-applied state."""
-    open_ones = {address for address, _ in _pending_records(plan_input)}
-    for address in sorted({*plan_input.desired, *plan_input.recorded} - open_ones):
+    pending = {address for address, _ in _pending_records(plan_input)}
+    for address in sorted({*plan_input.desired, *plan_input.recorded} - pending):
         desired, applied = plan_input.desired.get(address), plan_input.recorded.get(address)
-        known = plan_input.remembered.get(address)
+        entry = plan_input.remembered.get(address)
         if desired is None:
             removed = address in plan_input.removed
-            because = "named under removed" if removed else "no manifest states it"
+            because = "listed under removed" if removed else "no manifest states it"
             if not plan_input.partial:
                 yield _drifted_resource(address, DriftKind.LEFT, None, because=because)
         elif applied is None:
-            owner = known.record.owner if known and known.record else ""
+            owner = entry.record.owner if entry and entry.record else ""
             because = f"owned by {owner}" if owner else _exists_live(address, plan_input)
             yield _drifted_resource(address, DriftKind.NEW, None, because=because)
         else:
             fields = tuple(_edited_fields(desired, applied, plan_input, kinds[address.kind]))
-            same_life = desired.lifecycle.document() == applied.lifecycle.document()
-            if fields or not same_life:
-                because = "" if same_life else "its lifecycle is stated otherwise"
+            same_lifecycle = desired.lifecycle.document() == applied.lifecycle.document()
+            if fields or not same_lifecycle:
+                because = "" if same_lifecycle else "its lifecycle has changed in the manifest"
                 yield _drifted_resource(address, DriftKind.CHANGED, None, fields, because)
 
 
@@ -100,8 +102,8 @@ def unmanaged_resources(
     for address, applied in _settled_records(plan_input):
         live = plan_input.live.get(address)
         if live is not None and applied.record and applied.record.observed is not None:
-            pair = _make_pair(applied, live, plan_input, kinds[address.kind])
-            if fields := tuple(_fields_beside(pair, applied.record.observed)):
+            drift_input = _make_drift_input(applied, live, plan_input, kinds[address.kind])
+            if fields := tuple(_unmanaged_fields(drift_input, applied.record.observed)):
                 yield _drifted_resource(address, DriftKind.CHANGED, None, fields)
     for address, live in plan_input.live.items():
         if address not in plan_input.remembered and address not in plan_input.desired:
@@ -116,37 +118,41 @@ def interrupted_addresses(plan_input: PlanInput) -> Iterator[DriftedResource]:
     for address, applied in _pending_records(plan_input):
         assert applied.record is not None
         action = str((applied.record.pending or {}).get("action") or "change")
-        because = f"an apply did not finish its {action}; the next one does"
+        because = f"an apply was interrupted during its {action}; the next apply completes it"
         yield _drifted_resource(address, DriftKind.INTERRUPTED, applied, because=because)
 
 
-def make_baseline(owner: str, moved: Iterable[DriftedResource]) -> Baseline:
+def make_baseline(owner: str, drifted: Iterable[DriftedResource]) -> Baseline:
     """A baseline that marks all current drift of `owner` as known."""
-    entries = {entry: None for one in moved for entry in _known_entries(one)}
+    entries = {entry: None for resource in drifted for entry in _known_entries(resource)}
     order = sorted(entries, key=lambda entry: (entry.address, str(entry.path), entry.digest))
     return Baseline(owner=owner, known=tuple(order))
 
 
-def mark_known(moved: Iterable[DriftedResource], known: Baseline) -> tuple[DriftedResource, ...]:
+def mark_known(
+    drifted: Iterable[DriftedResource], baseline: Baseline
+) -> tuple[DriftedResource, ...]:
     """The drifted resources, those in the baseline marked as known."""
-    return tuple(_mark_known_fields(one, frozenset(known.known)) for one in moved)
+    return tuple(_mark_known_fields(resource, frozenset(baseline.known)) for resource in drifted)
 
 
-def _mark_known_fields(moved: DriftedResource, known: frozenset[KnownDrift]) -> DriftedResource:
+def _mark_known_fields(
+    resource: DriftedResource, entries: frozenset[KnownDrift]
+) -> DriftedResource:
     fields = tuple(
-        field.model_copy(update={"known": _field_key(moved.address, field) in known})
-        for field in moved.fields
+        field.model_copy(update={"known": _field_key(resource.address, field) in entries})
+        for field in resource.fields
     )
-    every = all(entry in known for entry in _known_entries(moved))
-    return moved.model_copy(update={"fields": fields, "known": every})
+    all_known = all(entry in entries for entry in _known_entries(resource))
+    return resource.model_copy(update={"fields": fields, "known": all_known})
 
 
-def _known_entries(moved: DriftedResource) -> Iterator[KnownDrift]:
-    if moved.what is not DriftKind.CHANGED:
-        identity = "" if moved.uuid is ABSENT else moved.uuid
-        digest = json_digest({"what": str(moved.what), "uuid": identity})
-        yield KnownDrift(address=moved.address, path=(), digest=digest)
-    yield from (_field_key(moved.address, field) for field in moved.fields)
+def _known_entries(resource: DriftedResource) -> Iterator[KnownDrift]:
+    if resource.what is not DriftKind.CHANGED:
+        identity = "" if resource.uuid is ABSENT else resource.uuid
+        digest = json_digest({"what": str(resource.what), "uuid": identity})
+        yield KnownDrift(address=resource.address, path=(), digest=digest)
+    yield from (_field_key(resource.address, field) for field in resource.fields)
 
 
 def _field_key(address: str, field: DriftedField) -> KnownDrift:
@@ -168,7 +174,9 @@ def _pending_records(plan_input: PlanInput) -> Iterator[tuple[Address, Resource]
             yield address, applied
 
 
-def _make_pair(applied: Resource, live: Resource, plan_input: PlanInput, kind: Kind) -> DriftInput:
+def _make_drift_input(
+    applied: Resource, live: Resource, plan_input: PlanInput, kind: Kind
+) -> DriftInput:
     assert applied.record is not None
     desired = plan_input.desired.get(applied.address)
     comparison = compare_since_apply(
@@ -177,30 +185,32 @@ def _make_pair(applied: Resource, live: Resource, plan_input: PlanInput, kind: K
     return DriftInput(applied, applied.record, live, desired, kind, comparison)
 
 
-def _drifted_fields(pair: DriftInput) -> Iterator[DriftedField]:
-    """The fields that were applied and are not as they were: what a plan of the record would do."""
-    fields = pair.comparison.fields
-    for change in pair.kind.classify_scope(fields, pair.recorded, pair.live, pair.recorded):
-        if change.effect > Effect.KEPT and pair.is_readable(change.path):
-            is_desired = pair.desired is not None and _has_value(
-                pair.desired.spec, change.path, change.live
+def _drifted_fields(drift_input: DriftInput) -> Iterator[DriftedField]:
+    """The applied fields that have changed: what a plan of the record would revert."""
+    fields = drift_input.comparison.fields
+    for change in drift_input.kind.classify_scope(
+        fields, drift_input.recorded, drift_input.live, drift_input.recorded
+    ):
+        if change.effect > Effect.KEPT and drift_input.is_readable(change.path):
+            is_desired = drift_input.desired is not None and _has_value(
+                drift_input.desired.spec, change.path, change.live
             )
-            because = "as the manifests ask by now; apply only records it" if is_desired else ""
+            because = "matches the manifests already; apply only records it" if is_desired else ""
             before = change.recorded
             if before is ABSENT:
-                before = get_at(pair.record.observed or {}, change.path)
+                before = get_at(drift_input.record.observed or {}, change.path)
             yield DriftedField(path=change.path, before=before, now=change.live, because=because)
 
 
 def _edited_fields(
     desired: Resource, applied: Resource, plan_input: PlanInput, kind: Kind
 ) -> Iterator[DriftedField]:
-    """The fields in which the manifest differs from what was applied."""
+    """The fields in which the manifest differs from the last-applied spec."""
     live = plan_input.live.get(applied.address)
     for change in compare_with_record(desired, applied, kind, plan_input.server, plan_input.today):
         because = change.because if change.effect is Effect.KEPT else ""
         if live is not None and _has_value(live.spec, change.path, change.desired):
-            because = "on the cluster already"
+            because = "already on the cluster"
         field = DriftedField(
             path=change.path, before=change.recorded, now=change.desired, because=because
         )
@@ -208,46 +218,57 @@ def _edited_fields(
         yield field if origin is ABSENT else field.model_copy(update={"origin": origin})
 
 
-def _fields_beside(pair: DriftInput, observed: Mapping[str, Json]) -> Iterator[DriftedField]:
-    """Fields outside the applied ones that differ from what apply observed."""
-    for change in diff_states(pair.field_tree, observed, pair.live.spec, pair.comparison.context):
-        reportable = pair.is_readable(change.path) and not _comes_from_upgrade(pair, change)
-        if reportable and not _is_stated_path(pair, change.path):
+def _unmanaged_fields(
+    drift_input: DriftInput, observed: Mapping[str, Json]
+) -> Iterator[DriftedField]:
+    """Fields that were not applied and differ from their values after the last apply."""
+    for change in diff_states(
+        drift_input.field_tree, observed, drift_input.live.spec, drift_input.comparison.context
+    ):
+        reportable = drift_input.is_readable(change.path) and not _comes_from_upgrade(
+            drift_input, change
+        )
+        if reportable and not _is_stated_path(drift_input, change.path):
             yield DriftedField(path=change.path, before=change.recorded, now=change.live)
 
 
-def _is_stated_path(pair: DriftInput, path: Path) -> bool:
+def _is_stated_path(drift_input: DriftInput, path: Path) -> bool:
     """Whether the applied spec sets `path`, a parent of it, or a part of it."""
-    here: FieldTree | None = pair.field_tree
-    tree: Json = pair.comparison.expanded
-    exclusive = pair.comparison.context.exclusive
-    for place, word in enumerate(path):
-        if here is None or here.is_leaf or here.rule.replaced_as_unit or path[:place] in exclusive:
+    field_tree: FieldTree | None = drift_input.field_tree
+    tree: Json = drift_input.comparison.expanded
+    exclusive = drift_input.comparison.context.exclusive
+    for depth, key in enumerate(path):
+        if (
+            field_tree is None
+            or field_tree.is_leaf
+            or field_tree.rule.replaced_as_unit
+            or path[:depth] in exclusive
+        ):
             return True
-        tree = here.as_mapping(tree).get(word, ABSENT)
+        tree = field_tree.as_mapping(tree).get(key, ABSENT)
         if tree is ABSENT:
             return False
-        here = here.child(word)
+        field_tree = field_tree.child(key)
     return True
 
 
-def _comes_from_upgrade(pair: DriftInput, change: FieldChange) -> bool:
-    """Whether a field shows up because the server is another version than at the last apply.
+def _comes_from_upgrade(drift_input: DriftInput, change: FieldChange) -> bool:
+    """Whether the server reports a field only because it was upgraded since the last apply.
 
     That is true of fields alone. A new key of a map (an index, a metadata key) was
     added by another user.
     """
-    upgraded = pair.record.server and pair.record.server != str(
-        pair.comparison.context.server.version
+    upgraded = drift_input.record.server and drift_input.record.server != str(
+        drift_input.comparison.context.server.version
     )
     if not upgraded or change.recorded is not ABSENT:
         return False
-    parents = [pair.field_tree, *pair.field_tree.walk(change.path[:-1])]
+    parents = [drift_input.field_tree, *drift_input.field_tree.walk(change.path[:-1])]
     return parents[-1].entries is None
 
 
 def _exists_live(address: Address, plan_input: PlanInput) -> str:
-    return "on the cluster already, to be adopted" if address in plan_input.live else ""
+    return "already on the cluster, to be adopted" if address in plan_input.live else ""
 
 
 def _has_value(spec: Mapping[str, Json], path: Path, value: Json) -> bool:
@@ -260,15 +281,17 @@ def _has_value(spec: Mapping[str, Json], path: Path, value: Json) -> bool:
 
 def _drifted_resource(
     address: Address,
-    what: DriftKind,
+    drift_kind: DriftKind,
     applied: Resource | None,
     fields: tuple[DriftedField, ...] = (),
     because: str = "",
     uuid: str = "",
 ) -> DriftedResource:
-    resource = DriftedResource(address=str(address), what=what, fields=fields, because=because)
-    more: dict[str, object] = {"uuid": uuid} if uuid else {}
+    resource = DriftedResource(
+        address=str(address), what=drift_kind, fields=fields, because=because
+    )
+    optional: dict[str, object] = {"uuid": uuid} if uuid else {}
     if applied is not None and applied.record is not None and applied.record.when:
         record = applied.record
-        more["applied"] = LastApply(when=record.when, who=record.who, commit=record.commit)
-    return resource.model_copy(update=more)
+        optional["applied"] = LastApply(when=record.when, who=record.who, commit=record.commit)
+    return resource.model_copy(update=optional)

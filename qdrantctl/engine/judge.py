@@ -1,4 +1,4 @@
-"""The heart: what one difference in one field means on this server. A truth table, no I/O."""
+"""The verdict on one difference in one field on this server. A truth table, no I/O."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class FieldVerdict(NamedTuple):
 
 SAME = FieldVerdict(Effect.SAME)
 FOREIGN = FieldVerdict(Effect.KEPT)
-"""Never asked for and never ours."""
+"""Neither desired nor recorded."""
 
 
 def judge_field(
@@ -40,7 +40,7 @@ def judge_field(
     | a value             | absent     | any      | the rule's add                 |
     | a value             | other      | any      | the rule's change              |
 
-    `owned` means that the manifest claims the field even where it says nothing.
+    `owned` means that the manifest claims the field even if it does not state it.
     """
     if rule.write_only:
         live = recorded if recorded is not ABSENT else desired
@@ -57,9 +57,9 @@ def judge_field(
     return FieldVerdict(rule.change, rule.because)
 
 
-def is_equal(rule: FieldRule, one: Json, other: Json) -> bool:
+def is_equal(rule: FieldRule, first: Json, second: Json) -> bool:
     """Whether two values of a field mean the same to the server."""
-    return json_equal(rule.normalize(one), rule.normalize(other))
+    return json_equal(rule.normalize(first), rule.normalize(second))
 
 
 def _judge_drop(rule: FieldRule, server: Server) -> FieldVerdict:

@@ -1,4 +1,4 @@
-"""The flow of `drift`: read the states, report what changed. It only reads, without a lease."""
+"""The flow of `drift`: read the states and report differences. It only reads, without a lease."""
 
 from __future__ import annotations
 
@@ -32,51 +32,53 @@ from qdrantctl.model.resource import Inventory
 def detect_drift(
     settings: Settings, client: NodeClient, today: date, progress: Progress, *, strict: bool
 ) -> Drift:
-    """What moved since it was applied, and what was not applied yet.
+    """Fields that changed since the last apply, and manifests that are not applied yet.
 
-    Without manifests the ledger's records are compared with the cluster, and nothing else. With
-    `strict` what is not managed counts as drift. Raises ClusterError, and ManifestError.
+    Without manifests only the ledger's records are compared with the cluster. With `strict`
+    unmanaged resources count as drift. Raises ClusterError, ManifestError.
     """
-    wanted = load_desired_state(settings).inventory if settings.manifests else Inventory()
-    progress(f"asking {client.server.url}")
+    desired = load_desired_state(settings).inventory if settings.manifests else Inventory()
+    progress(f"connecting to {client.server.url}")
     owners = frozenset({settings.owner, *settings.previous_owners})
-    cluster_state = read_cluster_state(client, wanted, progress, settings.owners, detailed=True)
-    question = PlanInput(
+    cluster_state = read_cluster_state(client, desired, progress, settings.owners, detailed=True)
+    plan_input = PlanInput(
         owner=settings.owner,
         server=client.server,
         today=today,
-        desired=merge_unselected(wanted, cluster_state.remembered) if settings.partial else wanted,
+        desired=merge_unselected(desired, cluster_state.remembered)
+        if settings.partial
+        else desired,
         live=cluster_state.live,
         remembered=cluster_state.remembered,
         previous_owners=settings.previous_owners,
         partial=settings.partial,
         removed=settings.removed,
     )
-    policed = any(address.kind == POLICY for address in question.recorded)
-    unkept = check_policies(settings, client, cluster_state.remembered)
-    known = _recorded_owners(cluster_state)
-    lost = not known & owners and _must_have_applied(settings)
+    has_policies = any(address.kind == POLICY for address in plan_input.recorded)
+    policy_findings = check_policies(settings, client, cluster_state.remembered)
+    recorded_owners = _recorded_owners(cluster_state)
+    is_ledger_lost = not recorded_owners & owners and _must_have_applied(settings)
     result = Drift(
         qdrantctl_version=__version__,
         project=settings.project,
         environment=settings.environment,
         server=PlannedServer.of(client.server, cluster_state.ledger.cluster_id),
-        recorded=len(question.recorded),
-        lost=lost,
+        recorded=len(plan_input.recorded),
+        lost=is_ledger_lost,
         strict=strict,
-        changed=tuple(engine.drifted_resources(question, BY_NAME)),
-        unmanaged=tuple(engine.unmanaged_resources(question, BY_NAME)),
-        interrupted=tuple(engine.interrupted_addresses(question)),
+        changed=tuple(engine.drifted_resources(plan_input, BY_NAME)),
+        unmanaged=tuple(engine.unmanaged_resources(plan_input, BY_NAME)),
+        interrupted=tuple(engine.interrupted_addresses(plan_input)),
         notes=(
-            *_drift_notes(settings, cluster_state, known & owners, known),
-            *_registry_notes(question, client),
-            *(each.message for each in unkept),
+            *_drift_notes(settings, cluster_state, recorded_owners & owners, recorded_owners),
+            *_registry_notes(plan_input, client),
+            *(finding.message for finding in policy_findings),
         ),
-        snapshots=_count_by_kind(unkept) if policed else ABSENT,
+        snapshots=_count_by_kind(policy_findings) if has_policies else ABSENT,
     )
     if not settings.manifests:
         return result
-    pending = tuple(engine.unapplied_resources(question, BY_NAME))
+    pending = tuple(engine.unapplied_resources(plan_input, BY_NAME))
     return result.model_copy(update={"not_applied": pending})
 
 
@@ -86,7 +88,7 @@ def baseline_of(drift: Drift) -> Baseline:
 
 
 def with_baseline(drift: Drift, baseline: Baseline) -> Drift:
-    """The report with what the baseline holds marked as known."""
+    """The report with the drift of the baseline marked as known."""
     marked = {
         "changed": engine.mark_known(drift.changed, baseline),
         "unmanaged": engine.mark_known(drift.unmanaged, baseline),
@@ -97,7 +99,7 @@ def with_baseline(drift: Drift, baseline: Baseline) -> Drift:
 def compare_with_baseline(drift: Drift, path: Path, *, update: bool) -> Drift:
     """The report with known drift marked; `update` first writes all drift to the baseline file.
 
-    Raises SettingsError for a file that is no baseline of this owner.
+    Raises SettingsError for a file that is not a baseline of this owner.
     """
     if update:
         drift_baseline.write_baseline(path, baseline_of(drift))
@@ -105,9 +107,9 @@ def compare_with_baseline(drift: Drift, path: Path, *, update: bool) -> Drift:
 
 
 def _must_have_applied(settings: Settings) -> bool:
-    """Whether something must have been applied, whatever the ledger says.
+    """Whether this owner must have applied before, even if the ledger has no record of it.
 
-    Either the committed state says so, or a caller who names the owner alone.
+    True if committed state exists, or if no manifests were given and only the owner was named.
     """
     if not settings.manifests:
         return True
@@ -115,43 +117,47 @@ def _must_have_applied(settings: Settings) -> bool:
     return folder is not None and any(folder.rglob("*.yaml"))
 
 
-def _count_by_kind(found: Iterable[PolicyFinding]) -> dict[str, int]:
-    """How many there are of each kind, none of a kind included."""
-    return dict.fromkeys(WORDS, 0) | Counter(each.word for each in found)
+def _count_by_kind(findings: Iterable[PolicyFinding]) -> dict[str, int]:
+    """Number of findings of each kind, including kinds without any."""
+    return dict.fromkeys(WORDS, 0) | Counter(finding.word for finding in findings)
 
 
 def _recorded_owners(cluster_state: ClusterState) -> frozenset[str]:
-    """Everybody of whom the ledger holds an entry, were it of a deleted resource."""
+    """Every owner with an entry in the ledger, including entries of deleted resources."""
     entries: Mapping[Any, Mapping[str, Any]] = cluster_state.ledger.entries
     return frozenset(str(entry["owner"]) for entry in entries.values())
 
 
 def _registry_notes(plan_input: PlanInput, client: Client) -> Iterator[str]:
-    """What it means that the registry of keys is gone, and the way back."""
-    gone = [
+    """A note if the registry of keys was deleted: its effect, and how to recreate it."""
+    missing = [
         address
-        for address, ours in plan_input.recorded.items()
-        if ours.spec.get("revocable") and address not in plan_input.live
+        for address, resource in plan_input.recorded.items()
+        if resource.spec.get("revocable") and address not in plan_input.live
     ]
-    if gone and not registry.registry_exists(client):
+    if missing and not registry.registry_exists(client):
         yield (
-            f"the registry of keys ({REGISTRY_COLLECTION}) is gone: every token that can be "
-            "revoked is "
-            "refused. `qdrantctl apply` makes it again with new generations, "
-            "`qdrantctl keys issue --all` their tokens"
+            f"the registry of keys ({REGISTRY_COLLECTION}) was deleted: the server refuses every "
+            "revocable token. `qdrantctl apply` recreates it with new generations, "
+            "`qdrantctl keys issue --all` issues their tokens"
         )
 
 
 def _drift_notes(
-    settings: Settings, cluster_state: ClusterState, ours: frozenset[str], known: frozenset[str]
+    settings: Settings,
+    cluster_state: ClusterState,
+    own_names: frozenset[str],
+    recorded_owners: frozenset[str],
 ) -> Iterator[str]:
-    """What a reader must know to trust the report."""
+    """Notes about missing or unreadable data that limit the report."""
     yield from settings.notes
     if not cluster_state.ledger.exists:
         yield f"no ledger ({LEDGER_COLLECTION}): nothing was ever applied, or it was deleted"
-    elif not ours:
-        others = f"; it knows {', '.join(sorted(known))}" if known else ""
-        yield f"the ledger knows nothing of {settings.owner}{others}"
+    elif not own_names:
+        known_owners = (
+            f"; it has entries of {', '.join(sorted(recorded_owners))}" if recorded_owners else ""
+        )
+        yield f"the ledger has no entry of {settings.owner}{known_owners}"
     for address, live in cluster_state.live.items():
         for field, cause in sorted(live.facts.unread.items()):
             yield f"{address}: {field} could not be read and is not compared ({cause})"

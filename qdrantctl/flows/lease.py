@@ -1,4 +1,4 @@
-"""The flows of the lease: applying under it, showing it, breaking it."""
+"""The flows of the lease: acquire, show and break it."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from qdrantctl.adapters.project.settings import Settings
 
 POLL = 1.0
-"""Seconds after which a lease that another holds is looked at again."""
+"""Seconds between two attempts while another process holds the lease."""
 
 
 @dataclass(frozen=True, slots=True)
 class LeaseWait:
-    """How long to wait for the lease, and whom to tell."""
+    """How long to wait for the lease, and where to report the wait."""
 
     seconds: float
     notify: Callable[[str], None]
@@ -40,56 +40,58 @@ class LeaseWait:
 def hold_lease(
     client: RestClient, owner: str, actor: Actor, wait: LeaseWait
 ) -> Iterator[LeaseGuardedClient]:
-    """A door that writes under the owner's lease; it is given back at the end, whatever happens.
+    """A client that writes under the owner's lease; the lease is always released at the end.
 
-    Raises LeaseError where another holds it, KeyboardInterrupt when asked to stop waiting.
+    Raises LeaseError if another process holds it, KeyboardInterrupt if the caller cancels the wait.
     """
-    holding = _acquire_or_wait(client, owner, actor, wait)
-    for other in holding.taken:
-        words = f"The lease {other.name} of {other.who}, expired"
-        words += f" at {format_time(other.expires)}" if other.expires else ""
-        wait.notify(f"{words}; taken over as {holding.lease.name}.")
+    held_lease = _acquire_or_wait(client, owner, actor, wait)
+    for expired_lease in held_lease.superseded:
+        message = f"The lease {expired_lease.name} of {expired_lease.who}, expired"
+        message += f" at {format_time(expired_lease.expires)}" if expired_lease.expires else ""
+        wait.notify(f"{message}; taken over as {held_lease.lease.name}.")
     try:
-        yield LeaseGuardedClient(client, holding)
+        yield LeaseGuardedClient(client, held_lease)
     finally:
         try:
-            holding.release()
+            held_lease.release()
         except ClusterError as error:
             why = f" ({error.why})" if error.why else ""
-            wait.notify(f"The lease {holding.lease.name} could not be released: {error.what}{why}.")
-            wait.notify("It expires by itself.")
+            wait.notify(
+                f"The lease {held_lease.lease.name} could not be released: {error.what}{why}."
+            )
+            wait.notify("It expires automatically.")
 
 
 def _acquire_or_wait(client: RestClient, owner: str, actor: Actor, wait: LeaseWait) -> HeldLease:
     until = time.monotonic() + wait.seconds
-    told = ""
+    last_reason = ""
     while True:
         try:
             return acquire_lease(client, owner, actor, str(uuid4()))
         except LeaseError as error:
-            left = until - time.monotonic()
-            if left <= 0:
+            remaining = until - time.monotonic()
+            if remaining <= 0:
                 raise
-            if error.why != told:
-                told = error.why
-                wait.notify(f"Waiting up to {wait.seconds:g} s. {told}")
-        if poll(wait.is_cancelled, timeout=min(POLL, left)):
+            if error.why != last_reason:
+                last_reason = error.why
+                wait.notify(f"Waiting up to {wait.seconds:g} s. {last_reason}")
+        if poll(wait.is_cancelled, timeout=min(POLL, remaining)):
             raise KeyboardInterrupt
 
 
 def find_current_lease(client: RestClient, owner: str) -> Lease | None:
-    """The lease that counts, expired or not; None if no apply is running. Raises ClusterError."""
-    found = leases.list_leases(client, owner)
-    return found[-1] if found else None
+    """The newest lease, expired or not; None if there is none. Raises ClusterError."""
+    current = leases.list_leases(client, owner)
+    return current[-1] if current else None
 
 
 def current_actor(settings: Settings) -> Actor:
-    """Who runs this command, and from which commit, for the ledger's history and the lease."""
+    """The user and commit of this run, for the ledger's history and the lease."""
     return find_actor(settings.root, os.environ)
 
 
 def lease_report(client: RestClient, owner: str) -> LeaseReport:
-    """The leases of an owner, of applies and of jobs on snapshots. Raises ClusterError."""
+    """The leases of an owner: for applies, and for jobs on snapshots. Raises ClusterError."""
     applies, snapshots = (
         find_current_lease(client, owner),
         find_current_lease(client, snapshots_owner(owner)),
@@ -98,45 +100,49 @@ def lease_report(client: RestClient, owner: str) -> LeaseReport:
 
 
 def lease_note(client: RestClient, owner: str) -> str:
-    """What to say beside a plan while an apply is running; empty when none is."""
+    """A note for a plan that is made while an apply is running; empty if none is."""
     lease = find_current_lease(client, owner)
     if lease is None or lease.is_expired(client.server_time):
         return ""
-    return f"An apply of {owner} is running: {lease.who}. This may change meanwhile."
+    return f"An apply of {owner} is running: {lease.who}. The plan may be out of date soon."
 
 
 def find_named_lease(client: RestClient, owner: str, name: str) -> Lease:
-    """The lease that counts and is meant, of an apply or of a job on snapshots.
+    """The current lease with this name, of an apply or of a job on snapshots.
 
-    Raises QdrantctlError.
+    Raises QdrantctlError if `name` is not a current lease.
     """
-    both = (find_current_lease(client, one) for one in (owner, snapshots_owner(owner)))
-    found = [lease for lease in both if lease]
-    for lease in found:
+    both = (
+        find_current_lease(client, lease_owner) for lease_owner in (owner, snapshots_owner(owner))
+    )
+    held_leases = [lease for lease in both if lease]
+    for lease in held_leases:
         if name in (lease.name, lease.word):
             return lease
-    if not found:
+    if not held_leases:
         raise QdrantctlError(f"no lease of {owner} is held on {client.server.url}")
-    held = (", ".join(dict.fromkeys((each.word, each.name))) + f", held by {each.who}"
-            for each in found)  # fmt: skip
+    descriptions = (
+        ", ".join(dict.fromkeys((lease.word, lease.name))) + f", held by {lease.who}"
+        for lease in held_leases
+    )
     raise QdrantctlError(
         f"{name!r} is not the lease of {owner} that is held on {client.server.url}",
-        why=f"That is {'; and '.join(held)}.",
-        hint="Look at it with `qdrantctl lease show`.",
+        why=f"That is {'; and '.join(descriptions)}.",
+        hint="`qdrantctl lease show` prints the current lease.",
     )
 
 
 def break_lease(client: RestClient, lease: Lease) -> None:
     """Break a lease: its holder stops before the next write.
 
-    Raises QdrantctlError when it is no longer the one that was looked at.
+    Raises QdrantctlError if it is no longer the current lease.
     """
-    now = find_current_lease(client, lease.owner)
-    if now is None or (now.number, now.id) != (lease.number, lease.id):
+    current = find_current_lease(client, lease.owner)
+    if current is None or (current.number, current.id) != (lease.number, lease.id):
         raise QdrantctlError(
-            f"the lease {lease.name} was released or taken over meanwhile; nothing was broken",
-            hint="Look again with `qdrantctl lease show`.",
+            f"the lease {lease.name} was released or taken over meanwhile; no lease was broken",
+            hint="`qdrantctl lease show` prints the current lease.",
         )
-    for other in leases.list_leases(client, lease.owner):
-        if other.number <= lease.number:
-            leases.delete_lease(client, other)
+    for existing in leases.list_leases(client, lease.owner):
+        if existing.number <= lease.number:
+            leases.delete_lease(client, existing)

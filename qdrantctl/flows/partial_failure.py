@@ -1,4 +1,4 @@
-"""What fails of one thing, noted so that the others are done all the same."""
+"""Collect the errors of one item, so that the other items are still processed."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from qdrantctl.model.errors import MISREAD, LeaseError, QdrantctlError, unexpect
 
 
 @contextmanager
-def collect_errors(what: str) -> Iterator[list[str]]:
-    """Turns an error about `what` into words. Raises LeaseError: nothing more may be done.
+def collect_errors(subject: str) -> Iterator[list[str]]:
+    """Collect an error of the block as a message about `subject`, in the yielded list.
 
-    A response of an unknown shape does not keep the others from being done, either.
+    Responses of an unknown shape are collected too. Raises LeaseError: without the lease no other
+    item may be processed.
     """
     errors: list[str] = []
     try:
@@ -20,6 +21,6 @@ def collect_errors(what: str) -> Iterator[list[str]]:
     except LeaseError:
         raise
     except QdrantctlError as error:
-        errors.append(f"{what}: {error.line}")
+        errors.append(f"{subject}: {error.line}")
     except MISREAD as error:
-        errors.append(f"{what}: {unexpected_error(error).line}")
+        errors.append(f"{subject}: {unexpected_error(error).line}")

@@ -1,4 +1,4 @@
-"""The flows of `show` and `history`: what the ledger remembers beside what is there. Reads only."""
+"""The flows of `show` and `history`: ledger entries and live resources. Reads only."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from qdrantctl.model.snapshots.snapshot import restore_command
 
 
 def show_resource(client: Client, address: Address, owners: tuple[str, ...]) -> ResourceView:
-    """One resource, recorded and live. Raises QdrantctlError for one that is neither."""
-    memory = read_recorded_resources(client, owners)
-    entry = memory.entries.get(address, {})
-    known = bool(entry) and not entry.get("deleted")
-    recorded = replace(ledger.parse_entry(entry), address=address) if known else None
+    """One resource, recorded and live. Raises QdrantctlError if it is neither."""
+    ledger_contents = read_recorded_resources(client, owners)
+    entry = ledger_contents.entries.get(address, {})
+    is_recorded = bool(entry) and not entry.get("deleted")
+    recorded = replace(ledger.parse_entry(entry), address=address) if is_recorded else None
     remembered = Inventory([recorded] if recorded else [])
     only = frozenset({address})
-    asked = ReadRequest(Inventory(), remembered, details=only, only=only, owners=owners)
-    live = read_live(client, asked).get(address)
+    request = ReadRequest(Inventory(), remembered, details=only, only=only, owners=owners)
+    live = read_live(client, request).get(address)
     if live is None and not entry:
         raise QdrantctlError(
-            f"{address} is neither on {client.server.url} nor in its ledger",
+            f"{address} does not exist on {client.server.url} and has no entry in its ledger",
             hint="Addresses are KIND/NAME, as in collection/products.",
         )
     return ResourceView(
@@ -47,14 +47,14 @@ def show_resource(client: Client, address: Address, owners: tuple[str, ...]) -> 
 
 
 def read_history(
-    client: Client, owners: tuple[str, ...], address: Address | None, *, everybody: bool
+    client: Client, owners: tuple[str, ...], address: Address | None, *, all_owners: bool
 ) -> tuple[HistoryEntry, ...]:
-    """What was done, newest first: of one resource, of the first owner, or of everybody."""
+    """Past changes, newest first: of one resource, of the first owner, or of all owners."""
     entries = read_recorded_resources(client, owners).entries
     return _sort_newest_first(
         event
         for where, entry in entries.items()
-        if (address is None or where == address) and (everybody or entry["owner"] == owners[0])
+        if (address is None or where == address) and (all_owners or entry["owner"] == owners[0])
         for event in _entry_events(where, entry)
     )
 

@@ -19,7 +19,7 @@ from qdrantctl.model.violation import Finding, Violation
 
 
 class Alias(Spec):
-    """What a manifest says of an alias."""
+    """The spec of an Alias manifest."""
 
     collection: Annotated[
         str,
@@ -40,7 +40,7 @@ def _observe_aliases(client: Client, request: ReadRequest) -> Iterator[Resource]
 
 
 def _alias_steps(change: Change, context: Context) -> Iterator[Call]:
-    """One action: creating an alias that exists moves it, and a failure leaves it where it was."""
+    """One action: creating an existing alias moves it, and a failure leaves it unchanged."""
     if change.action is Action.ADOPT and not change.fields:
         return
     if change.action is Action.DELETE:
@@ -52,7 +52,7 @@ def _alias_steps(change: Change, context: Context) -> Iterator[Call]:
 
 
 def point_alias(alias: str, collection: str) -> Call:
-    """The request that makes an alias stand for a collection, wherever it was."""
+    """The request that points an alias to a collection, from any previous target."""
     return _alias_call({"create_alias": {"alias_name": alias, "collection_name": collection}})
 
 
@@ -64,11 +64,11 @@ def _lint_alias(resource: Resource, desired: Inventory) -> Iterator[Finding]:
     target = resource.spec["collection"]
     reason = unsendable_reason(target)
     if not reason and target == resource.address.name:
-        reason = "an alias cannot stand for itself"
+        reason = "an alias cannot point to itself"
     if not reason and Address("alias", target) in desired:
         reason = f"{target} is itself an alias; an alias must name a real collection"
     if reason:
-        yield Finding("QC103", ("collection",), reason, "Name the collection it stands for.")
+        yield Finding("QC103", ("collection",), reason, "Name the collection it points to.")
 
 
 def _check_alias(change: Change, context: Context) -> Iterator[Violation]:
@@ -84,7 +84,7 @@ def _check_alias(change: Change, context: Context) -> Iterator[Violation]:
     yield Violation(
         rule="QC127",
         address=change.address,
-        message=f"{change.address} cannot stand for {target.name}: {reason}",
+        message=f"{change.address} cannot point to {target.name}: {reason}",
         hint="Correct the name, or state the collection.",
     )
 

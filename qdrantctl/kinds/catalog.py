@@ -1,4 +1,4 @@
-"""Every kind, in the order in which they are settled."""
+"""Every kind, in the order in which they are applied."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from qdrantctl.model.kind import Kind, Overlay
 KINDS: tuple[Kind, ...] = (COLLECTION, ALIAS_KIND, ACCESS_KEY, SNAPSHOT_POLICY)
 
 OVERLAYS: tuple[Overlay, ...] = (STRICT_MODE_PROFILE,)
-"""What is laid under the resources of those kinds, in this order."""
+"""What is merged beneath the resources of those kinds, in this order."""
 
 BY_NAME: dict[str, Kind] = {kind.name: kind for kind in KINDS}
-"""The kinds by the word that addresses use."""
+"""The kinds by their name in addresses."""

@@ -1,4 +1,4 @@
-"""Which collections a document means: by globs on names, by labels, or by both."""
+"""Which collections a document selects: by globs on names, by labels, or by both."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from qdrantctl.model.resource import Resource
 
 
 def selects_collection(spec: Mapping[str, Json], resource: Resource) -> bool:
-    """Whether `collections` and `match_labels` mean a resource; where both are stated, both fit."""
+    """Whether `collections` and `match_labels` select a resource; if both are stated, both must."""
     globs = spec.get("collections", ["*"])
     labels: Mapping[str, str] = spec.get("match_labels", {})
     return (

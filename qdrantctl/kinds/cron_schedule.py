@@ -1,4 +1,4 @@
-"""When a policy's schedule was due last. The door to cronsim, which knows what cron means."""
+"""When a policy's schedule was due last. The adapter of cronsim, which parses cron."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ _SOME_DAY = datetime(2028, 3, 1, tzinfo=UTC)
 
 
 class NoTimeZonesError(ValueError):
-    """This machine has no time zone database, so no name is right or wrong."""
+    """This machine has no time zone database, so no name can be checked."""
 
 
 def check_schedule(text: str) -> None:
-    """Read a schedule as `0 3 * * *`. Raises ValueError saying what is wrong with it."""
-    words = text.split()
-    if len(words) != FIELDS:
-        raise ValueError(f"a schedule has {FIELDS} fields, not {len(words)}")
+    """Check a schedule such as `0 3 * * *`. Raises ValueError with the reason."""
+    fields = text.split()
+    if len(fields) != FIELDS:
+        raise ValueError(f"a schedule has {FIELDS} fields, not {len(fields)}")
     if latest_due(text, UTC, _SOME_DAY) is None:
-        raise ValueError("no day of any year is one of its days")
+        raise ValueError("it matches no date of any year")
 
 
 def latest_due(text: str, zone: tzinfo, now: datetime) -> datetime | None:
-    """The last time that was due, `now` included, as UTC; None where there is none.
+    """The last due time up to and including `now`, as UTC; None if there is no such time.
 
-    Raises ValueError for what is no schedule.
+    Raises ValueError for an invalid schedule.
     """
     from cronsim import CronSim, CronSimError
 
-    # It goes backwards from a time, and leaves that out.
+    # The library searches backwards from a time, and excludes that time.
     after = now.replace(microsecond=0) + timedelta(seconds=1)
     try:
-        found = next(CronSim(text, after.astimezone(zone), reverse=True), None)
+        due = next(CronSim(text, after.astimezone(zone), reverse=True), None)
     except CronSimError as error:
         raise ValueError(f"{text!r} is no schedule: {error}") from None
-    return found and found.astimezone(UTC)
+    return due and due.astimezone(UTC)
 
 
 def schedule_at(policy: Mapping[str, Json], now: datetime) -> Schedule:
-    """When a policy was and will be due, seen from `now`."""
+    """When a policy was last due and is next due, relative to `now`."""
     from cronsim import CronSim
 
     cron, local = policy["schedule"], load_time_zone(policy["timezone"])

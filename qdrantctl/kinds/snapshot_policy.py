@@ -1,6 +1,6 @@
-"""The kind SnapshotPolicy: which collections are kept where, how often and for how long.
+"""The kind SnapshotPolicy: backups of collections, with schedule, destinations and retention.
 
-It is nothing on the server: what is recorded is all there is, and `snapshots run` reads that.
+It does not exist on the server: it is only recorded, and `snapshots run` reads the record.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from qdrantctl.model.violation import Finding, Severity
 
 _POLICY_NAME = "snapshot_policy"
 _DROPPED = FieldRule(drop=Effect.UPDATE)
-"""What a manifest no longer says of a policy no longer holds."""
+"""A value that the manifest drops no longer applies."""
 
 
 def _policy_error(reason: ValueError | str, rule: str, hint: str) -> PydanticCustomError:
@@ -88,23 +88,25 @@ def _as_destinations(value: Any) -> Any:
 
 
 class Retention(Spec):
-    """Which snapshots are kept. One that any of these keeps stays, as restic has it."""
+    """Which snapshots are kept. A snapshot stays if any of these keeps it, as in restic."""
 
-    keep_last: Annotated[RetentionCount, Field(description="The last so many.")] = None
+    keep_last: Annotated[
+        RetentionCount, Field(description="Number of newest snapshots to keep.")
+    ] = None
     keep_hourly: Annotated[
-        RetentionCount, Field(description="The last of each of so many hours.")
+        RetentionCount, Field(description="Number of hours of which the last snapshot is kept.")
     ] = None
     keep_daily: Annotated[
-        RetentionCount, Field(description="The last of each of so many days.")
+        RetentionCount, Field(description="Number of days of which the last snapshot is kept.")
     ] = None
     keep_weekly: Annotated[
-        RetentionCount, Field(description="The last of each of so many weeks.")
+        RetentionCount, Field(description="Number of weeks of which the last snapshot is kept.")
     ] = None
     keep_monthly: Annotated[
-        RetentionCount, Field(description="The last of each of so many months.")
+        RetentionCount, Field(description="Number of months of which the last snapshot is kept.")
     ] = None
     keep_yearly: Annotated[
-        RetentionCount, Field(description="The last of each of so many years.")
+        RetentionCount, Field(description="Number of years of which the last snapshot is kept.")
     ] = None
     max_age: Annotated[
         PolicyDuration | None,
@@ -119,12 +121,12 @@ class Retention(Spec):
     def _keeps(self) -> Self:
         if not self.model_fields_set - {"max_age"}:
             hint = "State how many, as in keep_daily: 7."
-            raise _policy_error("the policy says of no snapshot that it is kept", "QC164", hint)
+            raise _policy_error("the retention keeps no snapshots", "QC164", hint)
         return self
 
 
 class Verify(Spec):
-    """How often a snapshot is restored to see whether it can be."""
+    """How often a snapshot is verified by restoring it."""
 
     every: Annotated[
         PolicyDuration, _DROPPED, Field(description="At least one within that time, as in 7d.")
@@ -132,7 +134,7 @@ class Verify(Spec):
 
 
 class SnapshotPolicy(Spec):
-    """Which collections are kept where, how often and for how long."""
+    """Backups of collections: when snapshots are taken, where they are put, how long they stay."""
 
     collections: Annotated[
         list[str] | None,
@@ -143,8 +145,8 @@ class SnapshotPolicy(Spec):
         _DROPPED,
         Field(
             min_length=1,
-            description="Labels that a collection of this project must have, all of them. With "
-            "collections both must fit.",
+            description="Labels that a collection of this project must have, all of them. If "
+            "collections is stated, too, both must match.",
         ),
     ] = None
     schedule: Annotated[
@@ -153,7 +155,7 @@ class SnapshotPolicy(Spec):
         Field(description="When, as cron writes it: `0 3 * * *`."),
     ]
     timezone: Annotated[
-        str, AfterValidator(_check_time_zone), Field(description="Where that is the time of day.")
+        str, AfterValidator(_check_time_zone), Field(description="Time zone of the schedule.")
     ] = "UTC"
     retention: Annotated[Retention, Field(description="Which snapshots are kept.")]
     destination: Annotated[
@@ -172,13 +174,15 @@ class SnapshotPolicy(Spec):
             "removed, or kept until the last destination gives the set up."
         ),
     ] = "remove"
-    verify: Annotated[Verify | None, _DROPPED, Field(description="How often one is tried.")] = None
+    verify: Annotated[
+        Verify | None, _DROPPED, Field(description="How often a snapshot is verified.")
+    ] = None
 
     @model_validator(mode="after")
     def _selects(self) -> Self:
         if not self.collections and not self.match_labels:
             hint = 'State collections: ["*"], or match_labels: {team: search}.'
-            raise _policy_error("the policy says of no collection that it is meant", "QC166", hint)
+            raise _policy_error("the policy selects no collections", "QC166", hint)
         return self
 
 
@@ -187,15 +191,17 @@ def _canonical_policy(spec: Spec) -> Mapping[str, Json]:
 
 
 def _resolve_labels(resource: Resource, desired: Inventory) -> Resource:
-    """Labels as the names they come to: a later run sees no manifest."""
+    """Labels as the names they select: a later run has no manifests."""
     if "match_labels" not in resource.spec:
         return resource
-    names = [a.name for a, other in desired.items() if selects_collection(resource.spec, other)]
+    names = [
+        a.name for a, collection in desired.items() if selects_collection(resource.spec, collection)
+    ]
     return replace(resource, spec={**resource.spec, "collections": names})
 
 
 def _merge_unselected(resource: Resource, desired: Inventory, recorded: Resource) -> Resource:
-    """Names that labels came to before stay, but of collections whose labels are known now."""
+    """Names that labels selected before stay, unless the collection's labels are known now."""
     if not {"match_labels"} <= resource.spec.keys() & recorded.spec.keys():
         return resource
     stated = {address.name for address in desired if address.kind == "collection"}
@@ -204,7 +210,7 @@ def _merge_unselected(resource: Resource, desired: Inventory, recorded: Resource
 
 
 def _observe_policies(_: Client, request: ReadRequest) -> Iterator[Resource]:
-    """What is recorded, since a server knows nothing of it."""
+    """The records, since policies do not exist on the server."""
     for address, recorded in request.recorded.items():
         if address.kind == _POLICY_NAME and request.includes(address):
             yield replace(recorded, record=None)
@@ -216,9 +222,9 @@ def _no_steps(_change: Change, _context: Context) -> Iterable[Call]:
 
 def _lint_policy(resource: Resource, _: Inventory) -> Iterator[Finding]:
     if not resource.spec["collections"]:
-        told = "no collection that is stated here has the labels of the policy"
+        message = "no collection that is stated here has the labels of the policy"
         hint = "Correct its labels, or leave it out here."
-        yield Finding("QC167", ("match_labels",), told, hint, Severity.WARNING)
+        yield Finding("QC167", ("match_labels",), message, hint, Severity.WARNING)
     if resource.spec["destination"] == [CLUSTER]:
         yield Finding(
             "QC162",
@@ -242,4 +248,4 @@ SNAPSHOT_POLICY = Kind(
     after=("collection",),
     scoped_to_owner=True,
 )
-"""When snapshots are taken, where they are put and how long they are kept."""
+"""Backups of collections: schedule, destinations and retention of snapshots."""

@@ -1,7 +1,7 @@
-"""The overlay StrictModeProfile: caps that a platform team owns, laid under collections' own.
+"""The overlay StrictModeProfile: a platform team's caps, merged beneath collections' own.
 
-A cap that a collection states itself stays as it is. Where several profiles cover a collection
-they are laid one over the other in the order of their names, the last on top.
+A cap that a collection states itself stays as it is. If several profiles cover a collection,
+they are merged in the order of their names, and the last one wins.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from qdrantctl.model.violation import Finding, Severity
 
 CONFIG = "config"
 _BY_VECTOR = {"multivector_config": "vectors", "sparse_config": "sparse_vectors"}
-"""Maps of caps by vector name, and where a collection states those vectors."""
+"""Maps of caps by vector name, and the section in which a collection states the vectors."""
 
 
 class StrictModeProfile(Spec):
-    """Caps, and the collections of this project that they are laid under."""
+    """Caps, and the collections of this project that they apply to."""
 
     collections: Annotated[
         list[str] | None,
@@ -45,7 +45,7 @@ class StrictModeProfile(Spec):
     acknowledge: Annotated[
         list[Acknowledged] | None,
         FieldRule(client_side=True),
-        Field(description="Caps that may lock clients out, because that is meant."),
+        Field(description="Caps that may lock clients out, stated as intended."),
     ] = None
 
     @model_validator(mode="after")
@@ -53,7 +53,7 @@ class StrictModeProfile(Spec):
         if not self.collections and not self.match_labels:
             raise PydanticCustomError(
                 "profile",
-                "the profile says of no collection that it is meant",
+                "the profile selects no collections",
                 {
                     "rule": "QC130",
                     "hint": 'State collections: ["*"], or match_labels: {team: search}.',
@@ -81,22 +81,22 @@ def _merge_beneath(documents: list[Resource], resource: Resource) -> Resource:
     if not documents:
         return resource
     shape = field_tree_of(StrictMode)
-    own = shape.leaves(resource.spec.get(STRICT_MODE_SECTION, {}))
+    own_caps = shape.leaves(resource.spec.get(STRICT_MODE_SECTION, {}))
     caps: dict[Path, Json] = {}
     layers: dict[Path, OverlayOrigin] = {}
     allowed = list(resource.declared.get("acknowledge", ()))
     for document in documents:
         allowed += document.declared.get("acknowledge", ())
         for path, value in shape.leaves(document.spec[CONFIG]).items():
-            if path in own or not _is_applicable(path, resource.spec):
+            if path in own_caps or not _is_applicable(path, resource.spec):
                 continue
             caps[path] = value
             inside = (CONFIG, *path)
             layers[(STRICT_MODE_SECTION, *path)] = OverlayOrigin(
                 document.address, inside, document.origin_of(inside)
             )
-    caps |= own
-    # A collection may state an empty section, which is more than none.
+    caps |= own_caps
+    # A collection may state an empty section, which differs from none.
     stated = caps or STRICT_MODE_SECTION in resource.spec
     spec = {**resource.spec, STRICT_MODE_SECTION: shape.build(caps)} if stated else resource.spec
     declared = {**resource.declared, "acknowledge": allowed}
@@ -104,16 +104,16 @@ def _merge_beneath(documents: list[Resource], resource: Resource) -> Resource:
 
 
 def _is_applicable(path: Path, spec: Mapping[str, Json]) -> bool:
-    """A cap on a vector is for the collections that have it."""
+    """A cap on a vector applies only to collections that have the vector."""
     vectors = _BY_VECTOR.get(str(path[0]))
     return vectors is None or path[1] in spec.get(vectors, {})
 
 
 def _lint_profile(document: Resource, desired: Inventory) -> Iterator[Finding]:
     if not any(selects_collection(document.spec, resource) for resource in desired.values()):
-        told = "the profile covers no collection of this project"
+        message = "the profile covers no collection of this project"
         hint = "Correct its globs or labels, or leave it out here."
-        yield Finding("QC131", _profile_selector(document.spec), told, hint, Severity.WARNING)
+        yield Finding("QC131", _profile_selector(document.spec), message, hint, Severity.WARNING)
     yield from _move_findings(forbids_exact_count(document.spec[CONFIG]))
 
 
@@ -135,4 +135,4 @@ STRICT_MODE_PROFILE = Overlay(
     apply=_apply_profiles,
     lint=_lint_profile,
 )
-"""Caps laid under collections."""
+"""Caps that are merged beneath those of collections."""

@@ -1,1 +1,1 @@
-"""The ground: the words of qdrantctl as frozen types. Nothing here reads, decides or prints."""
+"""The lowest layer: the terms of qdrantctl as frozen types. It reads and prints nothing."""

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts. Each is one printable line of at most 200 characters, empty where not known."""
+    """Who acts. Each is one printable line of at most 200 characters, empty if unknown."""
 
     who: str
     commit: str
-    """The full sha of what is checked out; says nothing of uncommitted edits."""
+    """The full sha of the checkout, without regard to uncommitted edits."""
     run: str
-    """The address of the CI run."""
+    """The URL of the CI run."""

@@ -1,18 +1,18 @@
-"""Addresses (`collection/products`) and the names that can never be sent to a server."""
+"""Addresses (`collection/products`), and the names that must never be sent to a server."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 OWN_PREFIX = "_qdrantctl"
-"""Names that begin with this are the tool's own: the ledger, leases, the key registry."""
+"""Names that begin with this are reserved for qdrantctl: ledger, leases and key registry."""
 
 _FORBIDDEN = frozenset('<>:"/\\|?*\0\x1f')
 _MAX_BYTES = 255
 
 
 class Address(NamedTuple):
-    """Where a resource is found: its kind and its name. `str()` and `parse()` are inverse."""
+    """The kind and name of a resource. `str()` and `parse()` are inverse."""
 
     kind: str
     name: str
@@ -22,7 +22,7 @@ class Address(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Address:
-        """Read `collection/products`. Raises ValueError saying what is wrong with `text`."""
+        """Parse `collection/products`. Raises ValueError with the reason."""
         kind, slash, name = text.partition("/")
         if not slash or not kind or not name:
             raise ValueError(
@@ -31,15 +31,15 @@ class Address(NamedTuple):
         return cls(kind, name)
 
     def qualified(self, owner: str) -> Address:
-        """The same among all owners: `access_key/shop/prod/analytics`."""
+        """The address that is unique among all owners: `access_key/shop/prod/analytics`."""
         return Address(self.kind, f"{owner}/{self.name}")
 
 
 def unsendable_reason(name: str) -> str:
-    """Why Qdrant must never be asked for a collection or alias of this name; empty when it may.
+    """Why a collection or alias name must never be sent to Qdrant; empty if it may.
 
     `.` and `..` reach the server percent-encoded and make it wipe its storage (1.13 to 1.19, the
-    name validator in lib/collection/src/operations/validation.rs lets them pass).
+    name validator in lib/collection/src/operations/validation.rs accepts them).
     """
     if not name:
         return "a name cannot be empty"
@@ -52,5 +52,5 @@ def unsendable_reason(name: str) -> str:
     except UnicodeEncodeError:
         return "the name is not valid Unicode"
     if size > _MAX_BYTES:
-        return f"the name is {size} bytes long, Qdrant takes at most {_MAX_BYTES}"
+        return f"the name is {size} bytes long, Qdrant accepts at most {_MAX_BYTES}"
     return ""

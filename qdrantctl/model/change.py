@@ -1,4 +1,4 @@
-"""What differs and what is to be done about it. These are the plan's JSON as well as its words."""
+"""The changes of a plan and their fields. These models are also the plan's JSON."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from qdrantctl.model.step import Step
 
 
 class Action(StrEnum):
-    """What becomes of a resource.
+    """What a plan does to a resource.
 
     | action  | before            | after                                    |
     |---------|-------------------|------------------------------------------|
-    | create  | nothing live      | live and recorded                        |
+    | create  | not live          | live and recorded                        |
     | update  | live              | changed in place, recorded               |
-    | replace | live              | dropped and created again, recorded      |
-    | delete  | live and recorded | gone, its record kept as deleted         |
+    | replace | live              | deleted and recreated, recorded          |
+    | delete  | live and recorded | deleted, its record kept as deleted      |
     | adopt   | live              | recorded; changed only where it differed |
-    | forget  | recorded          | no longer recorded, nothing destroyed    |
+    | forget  | recorded          | no longer recorded, not destroyed        |
     | run     | a policy is due   | run                                      |
-    | noop    | as desired        | as it was                                |
-    | refused | any               | as it was: it cannot be done             |
+    | noop    | as desired        | unchanged                                |
+    | refused | any               | unchanged: the change is not possible    |
     """
 
     CREATE = "create"
@@ -63,47 +63,47 @@ class Cause(StrEnum):
 
 
 class FieldChange(BaseModel):
-    """One difference between what is desired and what is live."""
+    """One difference between desired and live state."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     path: tuple[str | int, ...] = Field(description="Its path in the spec.")
-    recorded: Any = Field(default=ABSENT, description="What this owner last applied.")
-    live: Any = Field(default=ABSENT, description="What the cluster has.")
+    recorded: Any = Field(default=ABSENT, description="The value that this owner last applied.")
+    live: Any = Field(default=ABSENT, description="The value on the cluster.")
     desired: Any = Field(default=ABSENT, description="The value in the manifest.")
     effect: Effect = Field(description="same, kept, update, rebuild, replace or refused.")
     cause: Cause = Field(description="Which side changed: edit, drift, both or new.")
-    because: str = Field(default="", description="Why the effect is what it is.")
+    because: str = Field(default="", description="The reason for the effect.")
     origin: Origin | MISSING = Field(default=ABSENT, description="File and line that set it.")
     direction: Literal["tightens", "loosens", "narrows", "widens"] | MISSING = Field(
         default=ABSENT,
-        description="Whether clients may less or more: of a cap it tightens or loosens, of a scope "
-        "it narrows or widens.",
+        description="Whether clients may do less or more: a limit tightens or loosens, a scope "
+        "narrows or widens.",
     )
     destroys_data: bool = Field(
         default=False,
         exclude_if=not_,
-        description="Whether it destroys stored data; left out where it does not.",
+        description="Whether it destroys stored data; left out if it does not.",
     )
 
     @field_serializer("effect")
-    def _effect(self, effect: Effect) -> str:
+    def _effect_name(self, effect: Effect) -> str:
         return effect.name.lower()
 
     @field_validator("effect", mode="before")
     @classmethod
-    def _named(cls, effect: Any) -> Any:
+    def _parse_effect(cls, effect: Any) -> Any:
         """The inverse: a plan is read back from its JSON."""
         return Effect.__members__.get(effect.upper()) if isinstance(effect, str) else effect
 
 
 def worst_effect(fields: Iterable[FieldChange]) -> Effect:
-    """The effect that decides what becomes of a resource."""
+    """The effect that decides the action on a resource."""
     return max((field.effect for field in fields), default=Effect.SAME)
 
 
 class SchemaVersion(BaseModel):
-    """How often what is asked of a resource has changed."""
+    """How often the desired state of a resource has changed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
@@ -117,11 +117,11 @@ class Change(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     address: str = Field(description="`kind/name`.")
-    action: Action = Field(description="What becomes of it.")
+    action: Action = Field(description="What the plan does to it.")
     cause: Cause = Field(description="Which side changed: edit, drift, both or new.")
-    because: str = Field(default="", description="Why, where the action needs a reason.")
+    because: str = Field(default="", description="The reason, if the action needs one.")
     uuid: str | MISSING = Field(
-        default=ABSENT, description="The live collection's identity, where the cluster gives one."
+        default=ABSENT, description="The live collection's identity, if the cluster has them."
     )
     origin: Origin | MISSING = Field(default=ABSENT, description="File and line of the manifest.")
     schema_version: SchemaVersion = Field(
@@ -130,7 +130,7 @@ class Change(BaseModel):
     fields: tuple[FieldChange, ...] = Field(default=(), description="What differs.")
     steps: tuple[Step, ...] = Field(default=(), description="The requests that carry it out.")
     record: Mapping[str, Json] | MISSING = Field(
-        default=ABSENT, description="What the ledger will hold."
+        default=ABSENT, description="The ledger entry after the change."
     )
 
     @cached_property
@@ -140,5 +140,5 @@ class Change(BaseModel):
 
     @property
     def destroys(self) -> bool:
-        """Whether carrying it out removes a live resource."""
+        """Whether it removes a live resource."""
         return self.action in (Action.DELETE, Action.REPLACE)

@@ -1,4 +1,4 @@
-"""What the layers above the model know of a cluster: a client that answers requests."""
+"""The client protocol: how the layers above the model send requests to a cluster."""
 
 from __future__ import annotations
 
@@ -16,55 +16,55 @@ from qdrantctl.model.step import Call
 
 
 class Client(Protocol):
-    """The only thing a kind knows of the outside: it answers requests."""
+    """Sends requests to a server. Kinds reach a cluster only through it."""
 
     @property
     def server(self) -> Server:
-        """The server behind the door."""
+        """The server that the client sends requests to."""
         ...
 
     def request(self, call: Call) -> Json:
-        """The `result` of the server's answer. Raises ClusterError."""
+        """The `result` of the server's response. Raises ClusterError."""
         ...
 
     def prefetch(self, calls: Iterable[Call]) -> None:
-        """A hint: these GETs will be asked for next, in this order."""
+        """A hint: these GETs will be requested next, in this order."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class ReadRequest:
-    """What an observation is for."""
+    """Which live resources to read, and how much of each."""
 
     desired: Inventory
     recorded: Inventory
     details: frozenset[Address] = frozenset()
-    """Resources whose points and status are wanted, which cost a request each."""
+    """Resources to read with points and status, which takes another request each."""
     only: frozenset[Address] | None = None
-    """Read these and nothing else; None reads the whole cluster."""
+    """The resources to read; None reads the whole cluster."""
     owners: tuple[str, ...] = ()
-    """Whose resources of an owned kind are called by their name alone: the owner, then its
-    previous names."""
+    """The owner and its previous names. Their resources of kinds scoped to an owner are addressed
+    by name alone, without the owner."""
 
     def includes(self, address: Address) -> bool:
-        """Whether `address` is to be read at all."""
+        """Whether `address` is among the resources to read."""
         return self.only is None or address in self.only
 
 
 class NodeClient(Client, Protocol):
-    """A door that leads to every node, and through which files go."""
+    """A client that can also reach single nodes, and transfer snapshot files."""
 
     @property
     def server_time(self) -> datetime:
-        """What the server's clock said with the last answer. Raises ClusterError."""
+        """The server's time, from its last response. Raises ClusterError."""
         ...
 
     def for_node(self, url: str = "", *, timeout: float) -> Self:
-        """One node; without a URL the same one, for slow requests."""
+        """A client of one node, or of the same server without a URL. `timeout` is in seconds."""
         ...
 
     def download(self, call: Call) -> Iterator[bytes]:
-        """The bytes that answer a GET. Raises ClusterError."""
+        """The body of the response to a GET, in chunks. Raises ClusterError."""
         ...
 
     def upload_snapshot(
@@ -76,9 +76,9 @@ class NodeClient(Client, Protocol):
         chunks: Iterable[bytes],
         size: int,
     ) -> None:
-        """Send one file of a snapshot, of `size` bytes, and have a collection made of it.
+        """Upload a snapshot file of `size` bytes, from which the server recovers a collection.
 
-        Raises SnapshotRejected where the server had every byte, ClusterError where it had not.
+        Raises SnapshotRejected if the server received the whole file, else ClusterError.
         """
         ...
 
@@ -88,7 +88,7 @@ class NodeClient(Client, Protocol):
 
 
 def get_or_none(client: Client, call: Call) -> Json:
-    """The `result` of a read, None where the server has no such thing. Raises ClusterError."""
+    """The `result` of a read, None if the resource does not exist. Raises ClusterError."""
     try:
         return client.request(call)
     except ClusterError as error:

@@ -1,4 +1,4 @@
-"""The committed state: what the manifests ask in one environment, a file for each resource."""
+"""The committed state: the desired state of one environment, a file for each resource."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ STATE_SUFFIX = ".yaml"
 
 _PLAIN_NAME = re.compile(r"[a-z0-9_][a-z0-9._-]*")
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)")
-"""Names that are no files on Windows, whatever follows the dot."""
+"""Names that Windows reserves for devices, with any suffix."""
 _LONGEST_NAME = 190
-_CUT_MARK = 150
+_SHORTENED_LENGTH = 150
 
 
 class CommittedFile(Spec):
@@ -43,11 +43,11 @@ class CommittedFile(Spec):
     ]
     spec: Annotated[dict[str, Any], Field(description="The spec, after templates.")]
     lifecycle: Annotated[
-        LifecycleSpec, Field(description="What may happen to it; defaults are left out.")
+        LifecycleSpec, Field(description="The lifecycle section; defaults are left out.")
     ]
 
     def to_resource(self, owner: str) -> Resource:
-        """What it says as a resource that `owner` recorded."""
+        """The resource in the file, as one that `owner` recorded."""
         return Resource(
             address=Address.parse(self.address),
             spec=self.spec,
@@ -57,7 +57,7 @@ class CommittedFile(Spec):
 
 
 def state_document(resource: Resource, version: int) -> dict[str, Json]:
-    """What the file of a resource holds, keys sorted where people chose their order."""
+    """The content of a resource's file, with sorted keys in spec and lifecycle."""
     return {
         "format": FORMAT,
         "address": str(resource.address),
@@ -75,15 +75,14 @@ def _sort_keys(value: Json) -> Json:
 
 
 def state_path(address: Address) -> str:
-    """Where the file of a resource stands below the environment's folder.
+    """The path of a resource's file below the environment's folder.
 
-    Names differ on every file system, also where case does not count; the address alone says
-    which, so that branches that know nothing of each other name the same file alike.
+    Names are unique also on file systems that ignore case. They depend on the address only, so
+    that independent branches give a file the same name.
     """
     name = address.name
     if not _PLAIN_NAME.fullmatch(name) or _DEVICE.match(name) or len(name) > _LONGEST_NAME:
-        mark = hashlib.sha256(name.encode()).hexdigest()[:8]
-        name = (
-            f"{quote(name, safe='')[:_CUT_MARK].replace('.', '%2E', name.startswith('.'))}~{mark}"
-        )
+        digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+        start = quote(name, safe="")[:_SHORTENED_LENGTH].replace(".", "%2E", name.startswith("."))
+        name = f"{start}~{digest}"
     return f"{address.kind}/{name}{STATE_SUFFIX}"

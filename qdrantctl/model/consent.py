@@ -1,4 +1,4 @@
-"""Consent by name: who allowed what may happen to which resource, on the command line or in git."""
+"""Consents: permissions for changes of single resources, by flag or in the project file."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _check_day(value: Any) -> date:
             return date.fromisoformat(value)
     raise PydanticCustomError(
         "day",
-        "not a day of the calendar",
+        "not a calendar date",
         {"rule": "QC045", "hint": "Write YYYY-MM-DD, as in 2027-01-31."},
     )
 
@@ -41,12 +41,12 @@ Day = Annotated[date, BeforeValidator(_check_day)]
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """One permission. `pattern` is an address, or a glob in which `*` and `?` stand for others."""
+    """One permission. `pattern` is an address, or a glob with `*` and `?`."""
 
     verb: str
     pattern: str
     source: str
-    """Where it was given: a flag (`--allow-delete`) or a place (`qdrantctl.yaml:12`)."""
+    """Its source: a flag (`--allow-delete`) or a line (`qdrantctl.yaml:12`)."""
 
     def covers(self, verb: str, address: Address) -> bool:
         """Whether it allows `verb` on `address`. Every character but `*` and `?` is literal."""
@@ -59,20 +59,20 @@ def is_allowed(consents: Iterable[Consent], verb: Verb, address: Address) -> boo
 
 
 class ConsentEntry(Spec):
-    """Consent given in the project file, so that it is reviewed before it is used."""
+    """A consent in the project file, which is reviewed before it is used."""
 
     delete: Annotated[
         str | None, Field(description="Address or glob that may be deleted with its points.")
     ] = None
     replace: Annotated[
-        str | None, Field(description="Address or glob that may be dropped and created again.")
+        str | None, Field(description="Address or glob that may be deleted and recreated.")
     ] = None
     adopt: Annotated[
         str | None,
         Field(description="Address or glob that may be adopted, and changed to its manifest."),
     ] = None
     loosen: Annotated[
-        str | None, Field(description="Address or glob whose caps may be loosened.")
+        str | None, Field(description="Address or glob whose limits may be loosened.")
     ] = None
     widen: Annotated[
         str | None, Field(description="Address or glob of a key that may gain rights.")
@@ -81,22 +81,23 @@ class ConsentEntry(Spec):
         str | None,
         Field(description="Address or glob of an alias that may move to an empty collection."),
     ] = None
-    until: Annotated[Day, Field(description="Last day it holds, YYYY-MM-DD.")]
+    until: Annotated[Day, Field(description="Last day on which it is valid, YYYY-MM-DD.")]
     environments: Annotated[
-        list[str] | None, Field(min_length=1, description="Where it holds; left out: everywhere.")
+        list[str] | None,
+        Field(min_length=1, description="Environments where it is valid. Default: all."),
     ] = None
     reason: Annotated[str, Field(description="Why, for later readers.")] = ""
 
     @model_validator(mode="after")
-    def _one_verb(self) -> ConsentEntry:
+    def _require_one_verb(self) -> ConsentEntry:
         stated = [verb for verb in VERBS if getattr(self, verb) is not None]
         if len(stated) != 1:
             raise PydanticCustomError(
                 "consent",
-                "a consent says exactly one of {verbs}, this one {found}",
+                "a consent allows exactly one of {verbs}, this one allows {stated}",
                 {
                     "verbs": ", ".join(VERBS),
-                    "found": f"says {' and '.join(stated)}" if stated else "says none",
+                    "stated": " and ".join(stated) or "none",
                     "rule": "QC074",
                     "hint": "For instance {delete: collection/old, until: 2027-01-31}.",
                 },
@@ -116,16 +117,16 @@ class ConsentEntry(Spec):
 
     @property
     def pattern(self) -> str:
-        """The address or glob it allows it on."""
+        """The address or glob that it applies to."""
         return str(getattr(self, self.verb))
 
     def is_valid(self, today: date) -> bool:
-        """Whether it is still in force; the last day counts."""
+        """Whether it is still valid; the last day counts."""
         return today <= self.until
 
 
 def unusable_pattern_reason(pattern: str) -> str:
-    """Why `pattern` can name no resource; empty when it is an address or a glob of addresses."""
+    """Why `pattern` is not an address or a glob of addresses; empty if it is."""
     try:
         address = Address.parse(pattern)
     except ValueError as error:
@@ -133,17 +134,17 @@ def unusable_pattern_reason(pattern: str) -> str:
     if not re.fullmatch(r"[a-z_*?]+", address.kind):
         return f"{address.kind!r} is not a kind; kinds are written like collection or access_key"
     plain = address.kind in ("collection", "alias")
-    words = [address.name] if plain else address.name.split("/")
-    reasons = (unsendable_reason(re.sub(r"[*?]+", "x", word)) for word in words)
+    names = [address.name] if plain else address.name.split("/")
+    reasons = (unsendable_reason(re.sub(r"[*?]+", "x", name)) for name in names)
     return next(filter(None, reasons), "")
 
 
 def matches_glob(pattern: str, text: str) -> bool:
-    """Whether a glob stands for `text`. Every character but `*` and `?` is literal."""
+    """Whether a glob matches `text`. Every character but `*` and `?` is literal."""
     return bool(_compile_glob(pattern).fullmatch(text))
 
 
 @cache
 def _compile_glob(pattern: str) -> re.Pattern[str]:
-    words = {"*": ".*", "?": "."}
-    return re.compile("".join(words.get(c) or re.escape(c) for c in pattern), re.DOTALL)
+    wildcards = {"*": ".*", "?": "."}
+    return re.compile("".join(wildcards.get(c) or re.escape(c) for c in pattern), re.DOTALL)

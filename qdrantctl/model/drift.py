@@ -1,4 +1,4 @@
-"""The drift report: what moved since it was applied, and on which side. It is its own JSON."""
+"""The drift report: changes since the last apply, on the cluster and in the manifests."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from qdrantctl.model.plan import PlannedServer
 from qdrantctl.model.resource import Origin
 
 DRIFT_FORMAT = "1.0"
-"""Of the report and of the baseline: additions raise the minor number, anything else the major."""
+"""Version of report and baseline: additions raise the minor number, other changes the major."""
 
 
 class DriftKind(StrEnum):
-    """What is told of a resource."""
+    """How a resource differs."""
 
     CHANGED = "changed"
-    """Some of its fields."""
+    """Some of its fields differ."""
     GONE = "gone"
     """It was deleted outside qdrantctl."""
     RECREATED = "recreated"
-    """It was deleted and made again: same name, another identity."""
+    """It was deleted and recreated: same name, another identity."""
     APPEARED = "appeared"
-    """No manifest states it, and it was never applied."""
+    """No manifest declares it, and it was never applied."""
     NEW = "new"
-    """Stated, and never applied."""
+    """Declared, but never applied."""
     LEFT = "left"
-    """Applied, and no longer stated."""
+    """Applied, but no longer declared."""
     INTERRUPTED = "interrupted"
-    """An apply of it was not finished."""
+    """An apply of it was interrupted."""
 
 
 class DriftedField(BaseModel):
@@ -41,14 +41,16 @@ class DriftedField(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     path: tuple[str | int, ...] = Field(description="Its path in the spec.")
-    before: Any = Field(default=ABSENT, description="What was applied, or seen after apply.")
+    before: Any = Field(
+        default=ABSENT, description="The value that was applied, or read after apply."
+    )
     now: Any = Field(
         default=ABSENT,
         description="The value on the cluster; under not_applied the desired one.",
     )
     because: str = Field(default="", description="Further notes.")
     origin: Origin | MISSING = Field(default=ABSENT, description="File and line that set it.")
-    known: bool = Field(default=False, description="Whether the baseline holds it.")
+    known: bool = Field(default=False, description="Whether the baseline contains it.")
 
 
 class LastApply(BaseModel):
@@ -58,7 +60,7 @@ class LastApply(BaseModel):
 
     when: str = Field(default="", description="Time, UTC.")
     who: str = Field(default="", description="Who ran it.")
-    commit: str = Field(default="", description="What was checked out.")
+    commit: str = Field(default="", description="The commit that was checked out.")
 
 
 class DriftedResource(BaseModel):
@@ -72,29 +74,29 @@ class DriftedResource(BaseModel):
     )
     because: str = Field(default="", description="Further notes.")
     uuid: str | MISSING = Field(
-        default=ABSENT, description="The live collection's identity, where the cluster gives one."
+        default=ABSENT, description="The live collection's identity, if the cluster has them."
     )
     fields: tuple[DriftedField, ...] = Field(default=(), description="What differs.")
     applied: LastApply | MISSING = Field(
-        default=ABSENT, description="The last apply of it, where what was applied moved."
+        default=ABSENT, description="The last apply of it, if the cluster changed since."
     )
-    known: bool = Field(default=False, description="Whether the baseline holds all of it.")
+    known: bool = Field(default=False, description="Whether the baseline contains all of it.")
 
 
 class DriftCounts(BaseModel):
-    """How many resources there are in each block."""
+    """The number of resources in each block."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     changed: int = Field(description="Changed since it was applied, and not in the baseline.")
     not_applied: int = Field(description="Merged but not yet applied.")
     unmanaged: int = Field(description="Changed but not managed, and not in the baseline.")
-    interrupted: int = Field(description="Left half done by an apply.")
+    interrupted: int = Field(description="Left incomplete by an interrupted apply.")
     known: int = Field(description="Changed or not managed, and in the baseline.")
 
 
 class Drift(BaseModel):
-    """What moved on the cluster since it was applied, and what was not applied yet."""
+    """Changes on the cluster since the last apply, and changes that are not applied yet."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
@@ -103,9 +105,9 @@ class Drift(BaseModel):
     project: str = Field(description="`-` without a project file.")
     environment: str = Field(description="`-` without an environment.")
     server: PlannedServer = Field(description="The server that was read.")
-    recorded: int = Field(description="Resources that the ledger holds of this owner.")
+    recorded: int = Field(description="Resources of this owner in the ledger.")
     lost: bool = Field(description="Whether ledger entries are missing that must have existed.")
-    strict: bool = Field(description="Whether what is not managed counts as drift (--unmanaged).")
+    strict: bool = Field(description="Whether unmanaged resources count as drift (--unmanaged).")
     changed: tuple[DriftedResource, ...] = Field(
         default=(), description="Changed since it was applied."
     )
@@ -122,8 +124,8 @@ class Drift(BaseModel):
     notes: tuple[str, ...] = Field(default=(), description="Further notes.")
     snapshots: Mapping[str, int] | MISSING = Field(
         default=ABSENT,
-        description="What is not as the snapshot policies say, counted: overdue, incomplete, "
-        "unverified, superfluous, unseen and restoring. Absent where there is no policy.",
+        description="Deviations from the snapshot policies, counted: overdue, incomplete, "
+        "unverified, superfluous, unseen and restoring. Absent without a policy.",
     )
 
     @property
@@ -133,18 +135,18 @@ class Drift(BaseModel):
 
     @property
     def counts(self) -> DriftCounts:
-        """The blocks, counted."""
+        """The number of resources in each block."""
         return DriftCounts(
-            changed=sum(not moved.known for moved in self.changed),
+            changed=sum(not resource.known for resource in self.changed),
             not_applied=0 if self.not_applied is MISSING else len(self.not_applied),
-            unmanaged=sum(not moved.known for moved in self.unmanaged),
+            unmanaged=sum(not resource.known for resource in self.unmanaged),
             interrupted=len(self.interrupted),
-            known=sum(moved.known for moved in (*self.changed, *self.unmanaged)),
+            known=sum(resource.known for resource in (*self.changed, *self.unmanaged)),
         )
 
     @property
     def has_drift(self) -> bool:
-        """Whether there is something to raise an alarm about."""
+        """Whether the report contains drift that is not in the baseline."""
         counts = self.counts
         return self.lost or bool(counts.changed) or (self.strict and bool(counts.unmanaged))
 
@@ -155,17 +157,17 @@ class Drift(BaseModel):
 
 
 class KnownDrift(BaseModel):
-    """One difference that is no news: where it is, and what the cluster had there."""
+    """One difference in the baseline: its place, and a digest of the cluster's value."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     address: str = Field(description="`kind/name`.")
     path: tuple[str | int, ...] = Field(description="Field of it; empty for the resource itself.")
-    digest: str = Field(description="sha256 of what the cluster had, never the value itself.")
+    digest: str = Field(description="sha256 of the cluster's value, never the value itself.")
 
 
 class Baseline(BaseModel):
-    """Drift that is known, so that only what is new raises an alarm."""
+    """Known drift: only differences that are not in it count as drift."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 

@@ -1,4 +1,4 @@
-"""Lengths of time as a person writes them: `90d`, `12h` or `30m`."""
+"""Durations as manifests write them: `90d`, `12h` or `30m`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _DURATION = re.compile(PATTERN, re.ASCII)
 
 
 def parse_duration(text: str) -> timedelta:
-    """`90d`, `12h` or `30m` as a length of time. Raises ValueError."""
+    """Parse `90d`, `12h` or `30m`. Raises ValueError."""
     if re.fullmatch("0+[mhd]", text):
-        raise ValueError(f"{text!r} must be more than nothing")
+        raise ValueError(f"{text!r} must be longer than zero")
     if not _DURATION.fullmatch(text):
-        raise ValueError(f"{text!r} is not a length of time")
+        raise ValueError(f"{text!r} is not a duration")
     return timedelta(seconds=int(text[:-1]) * UNITS[text[-1]])

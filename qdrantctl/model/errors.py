@@ -15,8 +15,8 @@ FORBIDDEN, NOT_FOUND, CONFLICT = 403, 404, 409
 class QdrantctlError(Exception):
     """A failure that a user can act on.
 
-    `what` says what failed, `why` the cause, `hint` the next thing to do; `exit_code` is the
-    process's answer. Only `cli/main.py` turns one of these into output.
+    `what` is what failed, `why` the cause, `hint` the next thing to do; `exit_code` is that of the
+    process. Only `cli/main.py` prints one of these.
     """
 
     exit_code: int = 1
@@ -29,29 +29,29 @@ class QdrantctlError(Exception):
 
     @property
     def line(self) -> str:
-        """All of it as it is told within a line."""
-        words = (self.what, self.why, self.hint)
-        return ". ".join(word.rstrip(".") for word in words if word) + "."
+        """What failed, the cause and the hint as one line."""
+        parts = (self.what, self.why, self.hint)
+        return ". ".join(part.rstrip(".") for part in parts if part) + "."
 
 
 def unexpected_error(error: Exception) -> QdrantctlError:
-    """The error to report for an unexpected one. Its own words may hold anything, a key too."""
+    """The error to report for an unexpected one, whose own message may contain a secret."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     place = f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else "?"
     return QdrantctlError(
-        f"qdrantctl met something it does not know how to handle ({type(error).__name__}, {place})",
+        f"qdrantctl failed with an unexpected error ({type(error).__name__}, {place})",
         why="This is a bug in qdrantctl.",
     )
 
 
 MISREAD = (ValueError, LookupError, TypeError, AttributeError)
-"""What reading a response of an unknown shape raises."""
+"""The errors that reading a response of an unknown shape raises."""
 
 
 class UsageError(QdrantctlError):
-    """Words on the command line, or the environment around it, that make no sense together."""
+    """Arguments or environment variables that are invalid, or contradict each other."""
 
     exit_code = 64
 
@@ -61,7 +61,7 @@ class SettingsError(QdrantctlError):
 
 
 class ManifestError(QdrantctlError):
-    """Manifests with errors. `violations` holds every one of them, each with its place."""
+    """Manifests with errors. `violations` holds all of them, each with its file and line."""
 
     def __init__(
         self, what: str, violations: tuple[Violation, ...] = (), *, hint: str = ""
@@ -75,10 +75,10 @@ class ServerError(QdrantctlError):
 
 
 class ClusterError(QdrantctlError):
-    """The cluster did not answer, or answered with an error.
+    """The cluster did not respond, or responded with an error.
 
-    `status` is the HTTP status, 0 when there was no answer at all. `maybe_applied` is true when a
-    write may have taken effect all the same (a timeout, a cut connection, 429, 5xx).
+    `status` is the HTTP status, 0 when there was no response. `maybe_applied` is true when a write
+    may have taken effect nevertheless (a timeout, a lost connection, 429, 5xx).
     """
 
     def __init__(
@@ -96,31 +96,31 @@ class ClusterError(QdrantctlError):
 
     @property
     def not_found(self) -> bool:
-        """Whether the server answered that there is no such thing."""
+        """Whether the server responded that the resource does not exist."""
         return self.status == NOT_FOUND
 
     @property
     def conflict(self) -> bool:
-        """Whether the server answered that it exists already."""
+        """Whether the server responded that the resource exists already."""
         return self.status == CONFLICT
 
     @property
     def forbidden(self) -> bool:
-        """Whether the server answered that the key does not allow it."""
+        """Whether the server responded that the key does not allow the request."""
         return self.status == FORBIDDEN
 
     @property
     def outcome_unknown(self) -> bool:
-        """Whether a write may have taken effect all the same."""
+        """Whether a write may have taken effect nevertheless."""
         return self.maybe_applied
 
 
 class SnapshotRejected(ClusterError):
-    """A server had every byte of a snapshot as it was taken, and makes no collection of it."""
+    """A server received a snapshot unchanged, but does not create a collection from it."""
 
 
 class StoreError(QdrantctlError):
-    """A destination of snapshots cannot be used, or does not hold what was put there."""
+    """A destination of snapshots cannot be used, or does not hold the files written to it."""
 
 
 class UnreadableFileError(StoreError):
@@ -128,17 +128,17 @@ class UnreadableFileError(StoreError):
 
 
 class DamagedError(StoreError):
-    """What was put there is no longer what it was."""
+    """A file at a destination differs from the file that was written."""
 
 
 class LeaseError(ClusterError):
-    """Another apply holds the lease, or has taken it over: nothing more may be written."""
+    """Another apply holds the lease, or has replaced it: no further writes are allowed."""
 
     exit_code = 5
 
 
 class BlockedError(QdrantctlError):
-    """The plan holds changes that must not be applied; no changes were made."""
+    """The plan contains changes that must not be applied; no changes were made."""
 
     exit_code = 3
 
@@ -150,6 +150,6 @@ class StateError(QdrantctlError):
 
 
 class StaleError(QdrantctlError):
-    """What was planned, or this checkout, no longer fits what is there."""
+    """The plan or the checkout is out of date with the cluster."""
 
     exit_code = 4

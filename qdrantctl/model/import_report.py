@@ -1,4 +1,4 @@
-"""What `import` made of the live cluster: files, what it left out, and what it means."""
+"""The report of `import`: written files, skipped fields, and the effect on the next plan."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ class ImportedFile(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     file: str = Field(description="Its path, from the project's folder.")
-    addresses: tuple[str, ...] = Field(description="The resources in it that were written.")
+    addresses: tuple[str, ...] = Field(description="The resources that were written to it.")
 
 
 class SkippedField(BaseModel):
-    """Something on the cluster that no file says."""
+    """A field or resource on the cluster that no file contains."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     address: str = Field(description="The resource.")
     path: Path = Field(default=(), description="The field; empty for the resource as a whole.")
-    because: str = Field(description="Why.")
+    because: str = Field(description="Why it was skipped.")
 
 
 class ReceivedField(BaseModel):
-    """A field whose value on the cluster belongs into a manifest (`--update`)."""
+    """A field whose live value `--update` writes into a manifest."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     address: str = Field(description="The resource.")
-    path: Path = Field(description="Where the field stands in the spec.")
-    before: Json | MISSING = Field(default=ABSENT, description="What the manifest said.")
-    now: Json | MISSING = Field(default=ABSENT, description="What the cluster has.")
-    origin: Origin | None = Field(default=None, description="Where it stands.")
-    because: str = Field(default="", description="Why it was not written; empty when it was.")
+    path: Path = Field(description="The path of the field in the spec.")
+    before: Json | MISSING = Field(default=ABSENT, description="The value in the manifest.")
+    now: Json | MISSING = Field(default=ABSENT, description="The value on the cluster.")
+    origin: Origin | None = Field(default=None, description="File and line that set it.")
+    because: str = Field(default="", description="Why it was not written; empty if it was.")
 
 
 class ImportReport(BaseModel):
@@ -47,19 +47,22 @@ class ImportReport(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    files: tuple[ImportedFile, ...] = Field(default=(), description="What was written.")
+    files: tuple[ImportedFile, ...] = Field(default=(), description="The files that were written.")
     left_out: tuple[SkippedField, ...] = Field(
-        default=(), description="What no file says, and why."
+        default=(), description="Fields and resources that no file contains, and why."
     )
-    stated: int = Field(default=0, description="Resources that the manifests state already.")
-    fields: tuple[ReceivedField, ...] = Field(default=(), description="What --update received.")
+    stated: int = Field(default=0, description="Resources that the manifests already declare.")
+    fields: tuple[ReceivedField, ...] = Field(
+        default=(), description="Fields that --update received."
+    )
     unapplied: tuple[ReceivedField, ...] = Field(
-        default=(), description="What --update left: only the manifest moved since it was applied."
+        default=(),
+        description="Fields that --update skipped: only the manifest changed since the last apply.",
     )
     adopt: int = Field(default=0, description="Resources that a plan now would adopt as they are.")
     change: int = Field(default=0, description="Resources that a plan now would change.")
     errors: tuple[Violation, ...] = Field(
-        default=(), description="What stops a plan now, in the manifests as they are written."
+        default=(), description="Errors in the written manifests that would stop a plan."
     )
 
     @property

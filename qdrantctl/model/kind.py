@@ -1,4 +1,4 @@
-"""A kind is a value: its words, and pure functions that observe and change its resources."""
+"""A kind is a value: its names, and pure functions that read and change its resources."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from qdrantctl.model.violation import Finding, Violation
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a kind may use to plan: the server, the day and the three states."""
+    """The input of a kind for planning: the server, the date and the three states."""
 
     server: Server
     today: date
@@ -34,18 +34,18 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Overlay:
-    """A kind of manifest that is no resource of its own: it is laid under others."""
+    """A kind of manifest that is not a resource: it provides defaults for resources."""
 
     name: str
-    """The word that errors use: `strict_mode_profile`."""
+    """Its name in errors: `strict_mode_profile`."""
     manifest: str
-    """The word in manifests: `StrictModeProfile`."""
+    """Its name in manifests: `StrictModeProfile`."""
     spec: type[Spec]
     canonical: Callable[[Spec], Mapping[str, Json]]
     apply: Callable[[Inventory, Inventory], Inventory]
-    """documents of this kind, desired -> desired with them laid under."""
+    """documents of this kind, desired -> desired with their defaults."""
     lint: Callable[[Resource, Inventory], Iterable[Finding]]
-    """What is wrong with a document beside the resources it may be laid under."""
+    """The errors of a document, given the resources that it may provide defaults for."""
 
 
 def _no_violations(*_: object) -> Iterable[Violation]:
@@ -81,46 +81,46 @@ class Kind:
     """One kind of resource."""
 
     name: str
-    """The word in addresses: `collection`."""
+    """Its name in addresses: `collection`."""
     manifest: str
-    """The word in manifests: `Collection`."""
+    """Its name in manifests: `Collection`."""
     spec: type[Spec]
-    """What `spec:` may hold."""
+    """The model of `spec:`."""
     canonical: Callable[[Spec], Mapping[str, Json]]
-    """A validated spec as canonical JSON: one tree for one meaning."""
+    """A validated spec as canonical JSON: specs of the same meaning give equal trees."""
     observe: Callable[[Client, ReadRequest], Iterable[Resource]]
     """The live resources of this kind, their specs canonical."""
     steps: Callable[[Change, Context], Iterable[Call]]
     """The requests that carry out a change."""
     resolve_selectors: Callable[[Resource, Inventory], Resource] = _unresolved
-    """A desired resource and the others -> with what it says of them by their labels spelt out."""
+    """A desired resource, all desired ones -> the resource with label selectors resolved."""
     merge_unselected: Callable[[Resource, Inventory, Resource], Resource] = _unresolved
-    """A desired resource, the others that -f names, what is recorded of it -> with what it said of
-    resources that -f does not name."""
+    """A desired resource, those selected by -f, its last-applied state -> the resource with its
+    last-applied settings for resources that -f does not select."""
     lint: Callable[[Resource, Inventory], Iterable[Finding]] = _no_findings
-    """What is wrong with a desired resource beside the others, seen without a server."""
+    """The errors of a desired resource, given all desired ones, without a server."""
     check: Callable[[Change, Context], Iterable[Violation]] = _no_violations
-    """What is wrong with a change on this cluster."""
+    """The violations of a change on this cluster."""
     expand: Callable[
         [Mapping[str, Json], Mapping[str, Json], Mapping[str, Json]], Mapping[str, Json]
     ] = _unexpanded
-    """desired, live, recorded -> desired with what it implies on this live resource."""
+    """desired, live, last applied -> desired with the values it implies for this live resource."""
     classify_scope: Callable[
         [tuple[FieldChange, ...], Resource, Resource | None, Resource | None],
         tuple[FieldChange, ...],
     ] = _unclassified
-    """fields, desired, live, recorded -> the fields with what no rule of one field can tell."""
+    """fields, desired, live, last applied -> the fields, classified across field boundaries."""
     server_defaults: Callable[[Mapping[str, Json], Server], Mapping[str, Json]] = _no_defaults
-    """live, server -> what the server reports of such a resource by default."""
+    """live, server -> the values that the server reports for such a resource by default."""
     references: Callable[[Mapping[str, Json]], Iterable[Address]] = _no_references
-    """The resources that a spec refers to: they come first, and go last."""
+    """The resources that a spec refers to: they are created first and deleted last."""
     after: tuple[str, ...] = ()
-    """Kinds that are settled before this one."""
+    """Kinds whose changes run before those of this one."""
     namespace: str = ""
     """Kinds of one namespace cannot share a name."""
     scoped_to_owner: bool = False
-    """Whether it is addressed per owner: two owners may both have one of a name."""
+    """Whether it is addressed per owner: two owners may have resources of the same name."""
     needs_signing_key: bool = False
-    """Whether tokens are made of it, which takes the key that the server signs with."""
+    """Whether its tokens need the key that the server signs with."""
     holds_data: bool = False
     """Whether removing one destroys points."""

@@ -1,4 +1,4 @@
-"""A lease: who applies for an owner, and until when."""
+"""Leases: the holder of an owner's apply or snapshot job, and its expiry."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from qdrantctl.model.field_rule import Json
 
 PREFIX = f"{OWN_PREFIX}_lease"
 _SNAPSHOTS_SUFFIX = "/~snapshots"
-"""Ends the owner of the lease that is taken at once with applies. No environment is called so."""
+"""Suffix of the owner of leases for snapshot jobs, which may run during an apply. It is not a valid
+environment name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """One lease. What it says of its holder is empty where it says nothing that can be read."""
+    """One lease. Fields of the holder are empty if they are missing or unreadable."""
 
     owner: str
     """`shop/prod`."""
     number: int
     """The fencing token: a holder that sees a higher one has lost the lease."""
     id: str = ""
-    """Random. A name comes again once it was released, this does not."""
+    """Random. A name may be used again after a release, an id is not."""
     holder: str = ""
     commit: str = ""
     run: str = ""
@@ -37,37 +38,37 @@ class Lease:
 
     @property
     def word(self) -> str:
-        """What `lease break` takes it by: its number, unless that is the apply's."""
+        """The argument for `lease break`: the number of an apply's lease, else the name."""
         return self.name if self.owner.endswith(_SNAPSHOTS_SUFFIX) else str(self.number)
 
     @property
     def work(self) -> str:
-        """What its holder does."""
+        """The job of its holder, as messages name it."""
         return "job on snapshots" if self.owner.endswith(_SNAPSHOTS_SUFFIX) else "apply"
 
     @property
     def whose(self) -> str:
-        """Project and environment."""
+        """Project and environment, also of a lease for snapshot jobs."""
         return self.owner.removesuffix(_SNAPSHOTS_SUFFIX)
 
     @property
     def who(self) -> str:
         """`ada, run https://…, since 2026-11-23T14:38:27Z`."""
-        words = [self.holder or "an unnamed holder"]
-        words += [f"run {self.run}"] if self.run else []
-        words += [f"since {format_time(self.acquired)}"] if self.acquired else []
-        return ", ".join(words)
+        parts = [self.holder or "an unnamed holder"]
+        parts += [f"run {self.run}"] if self.run else []
+        parts += [f"since {format_time(self.acquired)}"] if self.acquired else []
+        return ", ".join(parts)
 
     def is_expired(self, now: datetime) -> bool:
-        """Whether it may be taken over. Dates are whole seconds, so equal is not yet over."""
+        """Whether another holder may replace it. Dates are whole seconds; the last one is valid."""
         return self.expires is not None and now > self.expires
 
     def remaining(self, now: datetime) -> int | None:
-        """Seconds that are left, None if unknown."""
+        """Remaining seconds, None if unknown."""
         return max(0, int((self.expires - now).total_seconds())) if self.expires else None
 
     def document(self, now: datetime) -> dict[str, Json]:
-        """What `lease show` tells of it."""
+        """Its JSON in `lease show`."""
         return {
             "id": self.name,
             "number": self.number,
@@ -83,7 +84,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class LeaseReport:
-    """The leases of one owner, expired or not; None where no process holds one."""
+    """The leases of one owner, expired or not; None if there is no such lease."""
 
     owner: str
     applies: Lease | None
@@ -98,7 +99,7 @@ def lease_name(owner: str, number: int | str) -> str:
 
 
 def snapshots_owner(owner: str) -> str:
-    """Whose lease it is that jobs on the snapshots of an owner take."""
+    """The owner of the lease for jobs on the snapshots of `owner`."""
     return owner + _SNAPSHOTS_SUFFIX
 
 

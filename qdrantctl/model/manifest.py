@@ -1,4 +1,4 @@
-"""What a manifest looks like around its spec: the envelope that every kind shares."""
+"""The envelope of a manifest: the fields around its spec, which every kind shares."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ API_VERSION = "qdrantctl/v1"
 
 
 class Metadata(Spec):
-    """How a resource is called."""
+    """Name and labels of a resource."""
 
     name: str = Field(description="The name on the server; part of the address.")
     labels: dict[str, str] = Field(
@@ -30,7 +30,7 @@ class Metadata(Spec):
 
 
 class IgnoreEntry(Spec):
-    """A field that plans leave alone."""
+    """A field that plans ignore."""
 
     path: Annotated[str | list[str | int], Field(description="Split at dots, or a list.")]
     reason: str = Field(min_length=1, description="Why the field must not be reverted.")
@@ -38,7 +38,7 @@ class IgnoreEntry(Spec):
 
 
 class LifecycleSpec(Spec):
-    """What may happen to a resource."""
+    """Protection, replacement and ignored fields of a resource."""
 
     protect: bool = Field(
         default=False,
@@ -46,18 +46,18 @@ class LifecycleSpec(Spec):
     )
     replace: Literal["refuse", "recreate", "blue_green"] = Field(
         default="refuse",
-        description="What a change that needs a new collection does: refuse (until allowed by "
+        description="How to handle a change that needs a new collection: refuse (until allowed by "
         "name) or recreate (an empty collection needs no consent).",
     )
     exclusive: list[str | list[str | int]] = Field(
         default_factory=list, description="Maps from which unmanaged keys are removed."
     )
     ignore: Annotated[list[IgnoreEntry], FieldRule(key="path")] = Field(
-        default_factory=list, description="Fields left alone."
+        default_factory=list, description="Fields that plans ignore."
     )
 
     def to_lifecycle(self) -> Lifecycle:
-        """The same as a plain value."""
+        """The lifecycle as a value of the model."""
         return Lifecycle(
             protect=self.protect,
             replace=self.replace,
@@ -74,7 +74,7 @@ def parse_field_path(path: str | list[str | int]) -> Path:
 
 
 class Envelope(Spec):
-    """A manifest whose spec is not looked at yet."""
+    """A manifest whose spec is not validated yet."""
 
     api_version: Annotated[
         Literal["qdrantctl/v1"],
@@ -82,7 +82,8 @@ class Envelope(Spec):
     ]
     kind: str = Field(description="The kind of resource.")
     metadata: Metadata = Field(description="Name and labels of the resource.")
-    spec: dict[str, Any] = Field(description="What is asked of it.")
+    spec: dict[str, Any] = Field(description="Desired settings of the resource.")
     lifecycle: LifecycleSpec = Field(
-        default_factory=LifecycleSpec, description="What may happen to it."
+        default_factory=LifecycleSpec,
+        description="Protection, replacement and ignored fields of the resource.",
     )

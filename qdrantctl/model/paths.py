@@ -1,4 +1,4 @@
-"""Specs as trees: the value at a path, and a copy with another one there."""
+"""Specs as trees: read, replace and merge the values at their paths."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def get_at(tree: Json, path: Path) -> Json:
 
 
 def put_at(tree: Mapping[str, Json], path: Path, value: Json) -> dict[str, Json]:
-    """A copy of `tree` with `value` at `path`, or without it; empty sections go."""
+    """A copy of `tree` with `value` at `path`, or without it if ABSENT; empty sections go."""
     head, rest = str(path[0]), path[1:]
     inner = tree.get(head, {})
     if rest:
@@ -28,14 +28,14 @@ def put_at(tree: Mapping[str, Json], path: Path, value: Json) -> dict[str, Json]
 
 
 def merge_trees(spec: Mapping[str, Json], other: Mapping[str, Json]) -> Mapping[str, Json]:
-    """Both trees as one; where they differ in a value, that of `spec`."""
+    """Both trees as one; where their values differ, that of `spec` wins. Lists are joined."""
     result = dict(other)
     for key, value in spec.items():
-        beside = other.get(key)
-        if isinstance(value, Mapping) and isinstance(beside, Mapping):
-            result[key] = merge_trees(value, beside)
-        elif isinstance(value, list) and isinstance(beside, list):
-            result[key] = value + [entry for entry in beside if entry not in value]
+        other_value = other.get(key)
+        if isinstance(value, Mapping) and isinstance(other_value, Mapping):
+            result[key] = merge_trees(value, other_value)
+        elif isinstance(value, list) and isinstance(other_value, list):
+            result[key] = value + [entry for entry in other_value if entry not in value]
         else:
             result[key] = value
     return result

@@ -1,4 +1,4 @@
-"""The plan: every change, the steps that carry it out, and what forbids it. The whole program."""
+"""The plan: every change, its steps, and the violations that forbid it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from qdrantctl.model.step import Step
 from qdrantctl.model.violation import Severity, Violation
 
 PLAN_FORMAT = "1.1"
-"""Of plan JSON: additions raise the minor number, anything else the major one."""
+"""Version of plan JSON: additions raise the minor number, other changes the major."""
 _NOT_IN_1_0 = {"changes": {"__all__": {"fields": {"__all__": {"destroys_data"}}}}}
-"""So that a plan of format 1.0 keeps the digest that it was saved with."""
+"""Left out so that a plan of format 1.0 keeps its digest."""
 
 
 class PlannedServer(BaseModel):
-    """The server that a plan was made against."""
+    """The server that a plan was computed for."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
@@ -40,16 +40,16 @@ class PlannedServer(BaseModel):
 
 
 class OfflineSource(BaseModel):
-    """The committed state that a plan was made from, where no server was asked."""
+    """The committed state that an offline plan was computed from, without a server."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    ref: str = Field(description="The branch, tag or commit that was named; HEAD by default.")
-    commit: str = Field(description="Its full sha; empty where git cannot tell.")
+    ref: str = Field(description="The given branch, tag or commit; HEAD by default.")
+    commit: str = Field(description="Its full sha; empty if git cannot resolve it.")
 
 
 class RecordedOptions(BaseModel):
-    """The options that shaped a plan. With them it can be computed once more."""
+    """The options of a plan, with which it can be computed again."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
@@ -72,23 +72,23 @@ class RecordedOptions(BaseModel):
 
 
 class PlanSummary(BaseModel):
-    """How many changes there are of each action."""
+    """The number of changes of each action."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     create: int = Field(default=0, description="Resources that are created.")
     update: int = Field(default=0, description="Resources that are changed in place.")
-    replace: int = Field(default=0, description="Resources that are deleted and created again.")
-    delete: int = Field(default=0, description="Resources that are dropped.")
+    replace: int = Field(default=0, description="Resources that are deleted and recreated.")
+    delete: int = Field(default=0, description="Resources that are deleted.")
     adopt: int = Field(default=0, description="Live resources that are adopted.")
     forget: int = Field(default=0, description="Resources that are no longer managed.")
-    noop: int = Field(default=0, description="Resources that are as they should be.")
-    refused: int = Field(default=0, description="Resources whose change cannot be done.")
+    noop: int = Field(default=0, description="Resources in their desired state.")
+    refused: int = Field(default=0, description="Resources whose change is not possible.")
     run: int = Field(default=0, description="Policies that are due.")
 
     @property
     def changes(self) -> int:
-        """All but what stays as it is and what cannot be done."""
+        """The number of changes without `noop` and `refused`."""
         return (
             self.create
             + self.update
@@ -101,7 +101,7 @@ class PlanSummary(BaseModel):
 
 
 class Plan(BaseModel):
-    """What apply would do, exactly. The same states give the same plan, byte for byte."""
+    """Exactly what apply would do. The same states give the same plan, byte for byte."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
@@ -110,12 +110,17 @@ class Plan(BaseModel):
     project: str = Field(description="`-` without a project file.")
     environment: str = Field(description="`-` without an environment.")
     server: PlannedServer = Field(
-        description="The server that it was made for; its values are empty in an offline plan."
+        description="The server it was computed for; its values are empty in an offline plan."
     )
     offline: OfflineSource | MISSING = Field(
         default=ABSENT, description="Only in an offline plan, which can never be applied."
     )
-    manifests_digest: str = Field(description="sha256 over every resource that is desired.")
+    manifests_digest: str = Field(description="sha256 over all desired resources.")
+    commit: str | MISSING = Field(
+        default=ABSENT,
+        description="The commit that has these manifests and this project file; absent where they "
+        "are not committed, or git cannot tell.",
+    )
     options: RecordedOptions | MISSING = Field(
         default=ABSENT, description="Its options; absent before format 1.1 and in restores."
     )
@@ -135,7 +140,7 @@ class Plan(BaseModel):
 
     @property
     def summary(self) -> PlanSummary:
-        """The changes, counted."""
+        """The number of changes of each action."""
         counted = Counter(change.action for change in self.changes)
         return PlanSummary(**{str(action): counted.get(action, 0) for action in Action})
 
@@ -146,21 +151,21 @@ class Plan(BaseModel):
 
     @property
     def is_applicable(self) -> bool:
-        """Whether apply may carry it out."""
+        """Whether apply may run it."""
         blocked = self.blocking or self.summary.refused
         return self.offline is ABSENT and not blocked
 
     @classmethod
     def parse(cls, document: Any) -> Plan:
-        """The inverse of `document`. Raises ValueError with what is wrong."""
+        """The inverse of `document`. Raises ValueError with the reason."""
         if not isinstance(document, dict) or "format_version" not in document:
             raise ValueError("it is not a plan")
         version = str(document["format_version"])
         if version.partition(".")[0] != PLAN_FORMAT.partition(".")[0]:
-            raise ValueError(f"its format is {version}, this version knows {PLAN_FORMAT}")
+            raise ValueError(f"its format is {version}, this version reads {PLAN_FORMAT}")
         plain = {word: value for word, value in document.items() if word != "digest"}
         if document.get("digest") != json_digest(plain):
-            raise ValueError("its digest does not fit: it was changed since it was made")
+            raise ValueError("its digest does not match: it was changed after it was saved")
         derived = ("summary", "applicable")
         return cls.model_validate({k: v for k, v in plain.items() if k not in derived})
 
@@ -171,8 +176,8 @@ class Plan(BaseModel):
         if not self.prepare:
             del plain["prepare"]
         head = ("format_version", "qdrantctl_version", "project", "environment", "server")
-        words = (*head, "offline", "manifests_digest", "options")
-        found = {key: plain.pop(key) for key in words if key in plain}
-        found["summary"] = self.summary.model_dump(mode="json")
-        found |= plain | {"applicable": self.is_applicable}
-        return found | {"digest": json_digest(found)}
+        keys = (*head, "offline", "manifests_digest", "commit", "options")
+        document = {key: plain.pop(key) for key in keys if key in plain}
+        document["summary"] = self.summary.model_dump(mode="json")
+        document |= plain | {"applicable": self.is_applicable}
+        return document | {"digest": json_digest(document)}

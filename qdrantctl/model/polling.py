@@ -1,4 +1,4 @@
-"""Waiting by looking: the one loop that asks again until something is so."""
+"""Polling: the only loop that repeats a check until it succeeds."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def poll(
     interval: float = 0.05,
     is_cancelled: Callable[[], bool] = lambda: False,
 ) -> T:
-    """The last result of `check`: done, or not done when time is up or the caller cancels.
+    """The last result of `check`: done, or not done after the timeout or a cancellation.
 
-    `timeout` and `interval` are seconds. `check` is called at least once, and once more when the
-    time is up, so that a slow machine does not fail what has just become true.
+    `timeout` and `interval` are seconds. `check` is called at least once, and once more after the
+    timeout, so that a slow machine does not miss a result that has just become true.
     """
     deadline = time.monotonic() + timeout
     while True:

@@ -1,4 +1,4 @@
-"""How far a task is that takes a while: a transfer, or a wait whose end can be counted."""
+"""The progress of long tasks: a transfer, or a wait with a countable end."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ Unit = Literal["bytes", "points"]
 
 
 class TaskProgress(Protocol):
-    """Shows how far tasks are. A task is known by its name, and several may be under way."""
+    """Shows the progress of tasks. A task is identified by name; several may run at once."""
 
     def show_amount(self, task: str, done: int, total: int, unit: Unit) -> None:
-        """Show how much of a task is done; the first call begins it."""
+        """Show how much of a task is done; the first call starts it."""
         ...
 
     def end_task(self, task: str) -> None:
-        """Show no more of a task, done or not; nothing where it never began."""
+        """Stop showing a task, complete or not; no effect if it was never started."""
         ...
 
 
@@ -36,7 +36,7 @@ NO_PROGRESS: TaskProgress = NoProgress()
 
 @contextmanager
 def show_transfers(totals: Mapping[str, int], progress: TaskProgress) -> Iterator[None]:
-    """Show tasks together, by name with their bytes, until all of them are over."""
+    """Show tasks together, by name with their bytes, until all of them end."""
     for task, total in totals.items():
         progress.show_amount(task, 0, total, "bytes")
     try:
@@ -49,7 +49,7 @@ def show_transfers(totals: Mapping[str, int], progress: TaskProgress) -> Iterato
 def count_bytes(
     chunks: Iterable[bytes], task: str, total: int, progress: TaskProgress
 ) -> Iterator[bytes]:
-    """The same chunks of a file of `total` bytes; how many have come is shown."""
+    """The same chunks of a file of `total` bytes; the number of bytes so far is shown."""
     done = 0
     for chunk in chunks:
         done += len(chunk)

@@ -1,4 +1,4 @@
-"""The project file, `qdrantctl.yaml`: which manifests, which environments, what is allowed."""
+"""The project file, `qdrantctl.yaml`: manifests, environments, consents and rules."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ EnvironmentName = Annotated[str, _name_validator("-")]
 
 
 class FromVariable(Spec):
-    """A value that stands in an environment variable."""
+    """A value in an environment variable."""
 
     env: str = Field(min_length=1, description="Name of the environment variable.")
 
 
 class KeySource(Spec):
-    """Where the API key is found. The key itself never stands in the project file."""
+    """Source of the API key. The project file never contains the key itself."""
 
     env: Annotated[
         str | None, Field(min_length=1, description="Name of the environment variable.")
@@ -69,11 +69,11 @@ class KeySource(Spec):
     ] = None
 
     @model_validator(mode="after")
-    def _one(self) -> KeySource:
+    def _require_one_source(self) -> KeySource:
         if sum(source is not None for source in (self.env, self.file, self.command)) != 1:
             raise PydanticCustomError(
                 "key_source",
-                "say exactly one of env, file and command",
+                "give exactly one of env, file and command",
                 {"rule": "QC071", "hint": "For instance {env: QDRANT_API_KEY}."},
             )
         return self
@@ -84,10 +84,10 @@ def _refuse_literal_key(value: Any) -> Any:
         return value
     raise PydanticCustomError(
         "literal_key",
-        "an API key never stands in the project file",
+        "the project file must not contain an API key",
         {
             "rule": "QC071",
-            "hint": "Say where it is found: {env: QDRANT_API_KEY}, {file: path} or "
+            "hint": "Give its source: {env: QDRANT_API_KEY}, {file: path} or "
             "{command: [program, argument]}. A key that was committed should be replaced.",
         },
     )
@@ -109,7 +109,7 @@ def _check_server(value: str) -> str:
 
 
 def _check_server_or_variable(value: Any) -> Any:
-    """Said here in one sentence; a union would complain once for each of its members."""
+    """Raise a single error; a union would raise one for each of its members."""
     if isinstance(value, FromVariable) or value is None:
         return value
     if isinstance(value, dict):
@@ -144,14 +144,14 @@ class TlsSpec(Spec):
         str | None,
         Field(
             min_length=1,
-            description="PEM file of the certificate that a server asks of its clients.",
+            description="PEM file of the client certificate, if the server requires one.",
         ),
     ] = None
     key_file: Annotated[
         str | None,
         Field(
             min_length=1,
-            description="PEM file of its private key; left out where cert_file holds it, too.",
+            description="PEM file of its private key; left out if cert_file contains it.",
         ),
     ] = None
 
@@ -205,23 +205,32 @@ class EnvironmentSpec(Spec):
     protected: Annotated[
         bool | None,
         Field(
-            description="Committed state must be current, drift is refused, and consent counts "
+            description="Committed state must be up to date, drift is refused, and consent counts "
             "only from `consents`. Default false."
         ),
     ] = None
     on_drift: Annotated[
         Literal["revert", "keep", "refuse"] | None,
-        Field(description="What apply does about changes on the cluster. Default revert."),
+        Field(description="What apply does with changes on the cluster. Default revert."),
+    ] = None
+    alias_min_ratio: Annotated[
+        float | None,
+        Field(
+            ge=0,
+            le=1,
+            description="An alias moves without consent to a collection that has at least this "
+            "share of the points of the present one. Default 0.9.",
+        ),
     ] = None
 
     @model_validator(mode="after")
-    def _consistent(self) -> EnvironmentSpec:
+    def _check_consistency(self) -> EnvironmentSpec:
         if self.url == EMBEDDED:
             for word in ("api_key", "tls", "nodes", "allow_http"):
                 if getattr(self, word) is not None:
                     raise PydanticCustomError(
                         "embedded",
-                        "the embedded server has no use for {word}",
+                        "the embedded server does not use {word}",
                         {"word": word, "path": (word,), "rule": "QC076", "hint": "Leave it out."},
                     )
         if self.protected and self.on_drift in ("revert", "keep"):
@@ -232,7 +241,7 @@ class EnvironmentSpec(Spec):
                     "word": self.on_drift,
                     "path": ("on_drift",),
                     "rule": "QC077",
-                    "hint": "Leave on_drift out, or protected.",
+                    "hint": "Remove on_drift, or protected: true.",
                 },
             )
         return self
@@ -249,7 +258,7 @@ def _check_address(text: str) -> str:
 
 
 class RemovedEntry(Spec):
-    """A resource that is no longer managed and not destroyed either."""
+    """A resource that is no longer managed, but not destroyed."""
 
     address: Annotated[
         str,
@@ -264,7 +273,7 @@ class RemovedEntry(Spec):
 
 
 def _parse_severity(value: Any) -> Any:
-    """YAML 1.1 habits: `off` may arrive quoted or not, both are the word."""
+    """Parse a severity: YAML 1.2 reads `off` as a string, quoted or not."""
     try:
         return Severity(value)
     except ValueError:
@@ -286,14 +295,14 @@ def _check_rule_id(value: str) -> str:
 
 
 class SharedSpec(Spec):
-    """What a file named under `extends` may hold: the part that projects share."""
+    """The spec of a file under `extends`: the part that projects share."""
 
     extends: Annotated[
         str | None,
         Field(
             min_length=1,
             description="File whose manifests, environments, consents, removed and rules come "
-            "first; what is stated here wins.",
+            "first; values in this file win.",
         ),
     ] = None
     manifests: Annotated[
@@ -331,7 +340,7 @@ class SharedSpec(Spec):
 
 
 class ProjectSpec(SharedSpec):
-    """What the project file holds."""
+    """The spec of the project file."""
 
     state: Annotated[
         str, Field(min_length=1, description="Folder of the committed state. Default state.")
@@ -339,7 +348,7 @@ class ProjectSpec(SharedSpec):
 
 
 class SharedMetadata(Spec):
-    """How a shared file is called; nothing looks at it."""
+    """Name of a shared file; it is not used."""
 
     name: Annotated[str, Field(description="For the reader.")] = ""
 
@@ -365,9 +374,9 @@ class SharedFile(Spec):
     ]
     kind: Literal["Project"] = Field(description="Always Project.")
     metadata: Annotated[
-        SharedMetadata, Field(default_factory=SharedMetadata, description="How it is called.")
+        SharedMetadata, Field(default_factory=SharedMetadata, description="Name of the file.")
     ]
-    spec: Annotated[SharedSpec, Field(description="What the projects share.")]
+    spec: Annotated[SharedSpec, Field(description="The settings that projects share.")]
 
 
 class Project(Spec):
@@ -378,4 +387,6 @@ class Project(Spec):
     ]
     kind: Literal["Project"] = Field(description="Always Project.")
     metadata: Annotated[ProjectMetadata, Field(description="Name of the project.")]
-    spec: Annotated[ProjectSpec, Field(default_factory=ProjectSpec, description="What it holds.")]
+    spec: Annotated[
+        ProjectSpec, Field(default_factory=ProjectSpec, description="Settings of the project.")
+    ]

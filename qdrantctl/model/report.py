@@ -1,4 +1,4 @@
-"""The report: what became of each change of a plan."""
+"""The report: the outcome of each change of a plan."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ Command = Literal["apply", "snapshots run", "snapshots restore"]
 
 
 class OutcomeStatus(StrEnum):
-    """What became of one change."""
+    """The outcome of one change."""
 
     DONE = "done"
     NOOP = "noop"
-    """There was nothing to do."""
+    """No change was needed."""
     FAILED = "failed"
     """A step was refused, or its effect is unknown."""
     NOT_TAKEN = "not_taken"
-    """The server said ok and did not take it."""
+    """The server accepted the change but did not apply it."""
     NOT_REACHED = "not_reached"
     """The command stopped before it."""
 
@@ -35,32 +35,34 @@ class StoredSet(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    destination: str = Field(description="Where it is put: a URL, or `cluster`.")
-    folder: str = Field(description="Its folder there.")
+    destination: str = Field(description="The destination: a URL, or `cluster`.")
+    folder: str = Field(description="Its folder at the destination.")
     address: str = Field(default="", description="`collection/name`; empty if unknown.")
-    id: str = Field(default="", description="`snapshots restore ADDRESS@ID`; empty as well.")
+    id: str = Field(
+        default="", description="`snapshots restore ADDRESS@ID`; empty if the address is."
+    )
     size: int = Field(description="Bytes.")
 
 
 class Outcome(BaseModel):
-    """What became of one resource."""
+    """The outcome of one change."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     address: str = Field(description="`kind/name`.")
-    action: Action = Field(description="What was planned.")
-    status: OutcomeStatus = Field(description="What became of it.")
+    action: Action = Field(description="The planned action.")
+    status: OutcomeStatus = Field(description="The outcome of the action.")
     error: str = Field(default="", description="What happened, without secrets.")
     missed: tuple[str, ...] = Field(
-        default=(), description="Settings the server answered ok to and does not show."
+        default=(), description="Settings that the server accepted but did not apply."
     )
-    note: str = Field(default="", description="Further notes about it.")
+    note: str = Field(default="", description="Further notes.")
     way_back: str = Field(
-        default="", description="The command that brings back the points that were destroyed."
+        default="", description="The command that restores the points that were destroyed."
     )
     seconds: float = Field(default=0.0, description="Wall time of its steps and read-back.")
     taken: tuple[StoredSet, ...] = Field(
-        default=(), description="By `snapshots run`: sets that are whole now and were not before."
+        default=(), description="By `snapshots run`: sets that this run completed."
     )
     removed: tuple[StoredSet, ...] = Field(
         default=(), description="By `snapshots run`: sets that retention no longer keeps."
@@ -68,18 +70,18 @@ class Outcome(BaseModel):
 
 
 class Report(BaseModel):
-    """What became of a plan."""
+    """The outcomes of a plan."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     format_version: str = Field(default=REPORT_FORMAT, description="Version of this format.")
-    command: Command = Field(default="apply", description="What carried the plan out.")
+    command: Command = Field(default="apply", description="The command that ran the plan.")
     project: str = Field(description="`-` without a project file.")
     environment: str = Field(description="`-` without an environment.")
     url: str = Field(description="Scheme, host and port of the server.")
-    plan_digest: str = Field(description="`digest` of the plan that was carried out.")
+    plan_digest: str = Field(description="`digest` of the plan that was run.")
     outcomes: tuple[Outcome, ...] = Field(default=(), description="In the order of the plan.")
-    interrupted: bool = Field(default=False, description="Whether the operator asked to stop.")
+    interrupted: bool = Field(default=False, description="Whether the operator interrupted it.")
 
     @classmethod
     def of(
@@ -90,7 +92,7 @@ class Report(BaseModel):
         command: Command = "apply",
         interrupted: bool = False,
     ) -> Report:
-        """What became of this plan."""
+        """The report on `plan`."""
         return cls(
             command=command,
             project=plan.project,
@@ -102,7 +104,7 @@ class Report(BaseModel):
         )
 
     def count(self, status: OutcomeStatus, *actions: Action) -> int:
-        """Outcomes of a status, of these actions or of all."""
+        """The number of outcomes with `status`, of these actions or of all."""
         return sum(
             outcome.status is status and (not actions or outcome.action in actions)
             for outcome in self.outcomes
@@ -110,5 +112,5 @@ class Report(BaseModel):
 
     @property
     def is_complete(self) -> bool:
-        """Whether everything that was planned has been done and seen on the server."""
+        """Whether every planned change was applied and read back from the server."""
         return all(o.status in (OutcomeStatus.DONE, OutcomeStatus.NOOP) for o in self.outcomes)

@@ -17,7 +17,7 @@ from qdrantctl.model.spec import Path
 
 
 class Origin(BaseModel):
-    """A place in a file: `manifests/products.yaml:4`. Paths are relative to the project."""
+    """A line of a file: `manifests/products.yaml:4`. Paths are relative to the project."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
@@ -30,7 +30,7 @@ class Origin(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class IgnoredField:
-    """A field that plans leave alone (`lifecycle.ignore`)."""
+    """A field that plans ignore (`lifecycle.ignore`)."""
 
     path: Path
     reason: str
@@ -39,7 +39,7 @@ class IgnoredField:
 
 @dataclass(frozen=True, slots=True)
 class Lifecycle:
-    """What a manifest says about its resource's life, beside its spec."""
+    """The `lifecycle` section of a manifest."""
 
     protect: bool = False
     replace: str = "refuse"
@@ -48,7 +48,7 @@ class Lifecycle:
     ignore: tuple[IgnoredField, ...] = ()
 
     def document(self) -> dict[str, Json]:
-        """The canonical JSON form, defaults left out, so that stating a default changes nothing."""
+        """The canonical JSON form without defaults, so that setting a default changes nothing."""
         result: dict[str, Json] = {}
         if self.protect:
             result["protect"] = True
@@ -84,32 +84,32 @@ class Lifecycle:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the cluster says of a live resource; shown and guarded by, never diffed."""
+    """What the cluster reports of a live resource beside its spec. It is never diffed."""
 
     uuid: str = ""
-    """The collection's identity in cluster mode; a re-created collection has another."""
+    """The collection's identity in cluster mode; a recreated collection has another one."""
     points: int | None = None
-    """Stored points; None where it was not read."""
+    """Stored points; None if they were not read."""
     status: str = ""
-    """green, yellow, grey or red; empty where it was not read."""
+    """green, yellow, grey or red; empty if it was not read."""
     aliases: tuple[str, ...] = ()
     replicas: Mapping[str, int] = field(default_factory=dict)
-    """Active replicas by shard number, where it was read."""
+    """Active replicas by shard number; empty if they were not read."""
     peers: frozenset[str] = frozenset()
-    """Nodes that hold shards of it, where it was read."""
+    """Nodes that hold shards of it; empty if they were not read."""
     points_by_key: Mapping[Path, int | None] = field(default_factory=dict)
-    """Stored points by the path of each shard key in the spec; None where some of its shards are on
-    other nodes alone."""
+    """Stored points by the path of each shard key in the spec; None if some of its shards are only
+    on other nodes."""
     unread: Mapping[str, str] = field(default_factory=dict)
-    """Fields of the spec that could not be read, as a node is down, each with the cause. They
-    hold what was last applied."""
+    """Fields of the spec that could not be read because a node is down, each with the cause. Their
+    values are the last-applied ones."""
     generations: tuple[Mapping[str, Json], ...] = ()
-    """Of an access key: what is known of each of its generations, the newest last."""
+    """Of an access key: each of its generations, the newest last."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What the ledger remembers of a resource, beside its spec."""
+    """The ledger entry of a resource without its spec."""
 
     owner: str
     schema_version: int = 0
@@ -125,13 +125,13 @@ class Record:
     observed: Mapping[str, Json] | None = None
     """The live spec after the last apply."""
     generations: tuple[Mapping[str, Json], ...] = ()
-    """Of an access key: every generation that was made, the newest last."""
+    """Of an access key: every generation that was created, the newest last."""
     committed: bool = False
-    """Taken from the committed state, because the ledger holds nothing of this owner."""
+    """Read from the committed state because the ledger has no entries of this owner."""
 
 
 class OverlayOrigin(NamedTuple):
-    """Where a value comes from that an overlay laid under a manifest's own."""
+    """The origin of a value that an overlay provides as a default."""
 
     document: Address
     path: Path
@@ -141,7 +141,10 @@ class OverlayOrigin(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One resource of one world. `spec` is canonical JSON: equal settings are equal trees."""
+    """A desired, live or last-applied resource.
+
+    `spec` is canonical JSON: equal settings give equal trees.
+    """
 
     address: Address
     spec: Mapping[str, Json]
@@ -149,21 +152,21 @@ class Resource:
     lifecycle: Lifecycle = Lifecycle()
     facts: Facts = Facts()
     record: Record | None = None
-    """Only in the recorded world."""
+    """Only in the last-applied state."""
     labels: Mapping[str, str] = field(default_factory=dict)
     locate: Callable[[Path], tuple[int, int] | None] = field(
         default=lambda _: None, compare=False, repr=False
     )
-    """Line and column, in `origin.file`, of what is stated at a path of the spec, or of the
-    nearest thing above it; only in the desired world."""
+    """Line and column, in `origin.file`, of the value at a path of the spec, or of the nearest
+    parent; only in the desired state."""
     declared: Mapping[str, Json] = field(default_factory=dict)
-    """What the manifest says to qdrantctl alone; only in the desired world."""
+    """Values of the manifest for qdrantctl only; only in the desired state."""
     layers: Mapping[Path, OverlayOrigin] = field(default_factory=dict, compare=False, repr=False)
-    """Values of the spec that come from overlays; only in the desired world."""
+    """Values of the spec that come from overlays; only in the desired state."""
 
     @property
     def digest(self) -> str:
-        """sha256 over address, spec and lifecycle: what the resource is asked to be."""
+        """sha256 over address, spec and lifecycle: its desired state."""
         return json_digest(
             {
                 "address": str(self.address),
@@ -174,29 +177,29 @@ class Resource:
 
     @property
     def is_from_state(self) -> bool:
-        """Whether only the committed state says whose it is, and not the cluster's ledger."""
+        """Whether its record comes from the committed state and not from the ledger."""
         return self.record is not None and self.record.committed
 
     def origin_of(self, path: Path) -> Origin | None:
-        """The line on which the value at `path` is stated."""
+        """The line that sets the value at `path`; that of the manifest if it is unknown."""
         if self.layers:
             for where, layer in self.layers.items():
                 if where[: len(path)] == path:
                     return layer.origin
-        found = self.locate(path)
-        if self.origin is None or found is None:
+        position = self.locate(path)
+        if self.origin is None or position is None:
             return self.origin
-        return Origin(file=self.origin.file, line=found[0])
+        return Origin(file=self.origin.file, line=position[0])
 
 
 class Inventory(Mapping[Address, Resource]):
-    """One world. Iterates in the order of addresses, whatever order it was made in."""
+    """The desired, live or last-applied state: resources by address, in address order."""
 
     __slots__ = ("_resources",)
 
     def __init__(self, resources: Iterable[Resource] = ()) -> None:
-        found = {resource.address: resource for resource in resources}
-        self._resources = {address: found[address] for address in sorted(found)}
+        by_address = {resource.address: resource for resource in resources}
+        self._resources = {address: by_address[address] for address in sorted(by_address)}
 
     def __getitem__(self, address: Address) -> Resource:
         return self._resources[address]

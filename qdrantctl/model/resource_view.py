@@ -1,4 +1,4 @@
-"""What `show` and `history` print: a resource as applied and live, and its history."""
+"""The output of `show` and `history`: a resource as last applied and live, and its history."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from qdrantctl.model.field_rule import Json
 
 
 class HistoryEntry(BaseModel):
-    """One apply of one resource, as the ledger remembers it."""
+    """One apply of one resource, as the ledger records it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -18,17 +18,17 @@ class HistoryEntry(BaseModel):
     owner: str = Field(description="Project and environment.")
     when: str = Field(description="UTC, ISO 8601.")
     who: str = Field(description="Who ran it.")
-    commit: str = Field(description="What was checked out; empty where not known.")
-    run: str = Field(description="Address of the CI run; empty where there was none.")
+    commit: str = Field(description="The commit that was checked out; empty if unknown.")
+    run: str = Field(description="URL of the CI run; empty if there was none.")
     action: str = Field(description="create, update, replace, delete, adopt or forget.")
-    schema_version: int = Field(description="How often what is asked had changed by then.")
+    schema_version: int = Field(description="How often its desired state had changed by then.")
     way_back: str = Field(
-        default="", description="The command that brings back the points that were destroyed."
+        default="", description="The command that restores the points that were destroyed."
     )
 
 
 class ResourceView(BaseModel):
-    """One resource: what was last applied, and what is there."""
+    """One resource: its last-applied and live state."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -36,11 +36,11 @@ class ResourceView(BaseModel):
     owner: str = Field(
         default="", description="Owner that recorded it; empty if it has no ledger entry."
     )
-    schema_version: int = Field(default=0, description="How often what is asked has changed.")
+    schema_version: int = Field(default=0, description="How often its desired state has changed.")
     pending: bool = Field(default=False, description="An apply of it was interrupted.")
-    recorded: Mapping[str, Json] | None = Field(default=None, description="What was last applied.")
-    live: Mapping[str, Json] | None = Field(default=None, description="What the cluster has.")
-    points: int | None = Field(default=None, description="Stored points, where that is known.")
+    recorded: Mapping[str, Json] | None = Field(default=None, description="Its last-applied spec.")
+    live: Mapping[str, Json] | None = Field(default=None, description="Its spec on the cluster.")
+    points: int | None = Field(default=None, description="Stored points; null if unknown.")
     status: str = Field(default="", description="green, yellow, grey or red.")
     aliases: tuple[str, ...] = Field(default=(), description="Its live aliases.")
     uuid: str = Field(default="", description="The live collection's identity.")

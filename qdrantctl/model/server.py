@@ -1,4 +1,4 @@
-"""What is known of the server that is planned against: its version and its mode."""
+"""The server that a plan is computed for: its version and mode."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ class Version(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Version:
-        """Read `1.16.3`, `v1.16.3` or `1.16`. Raises ValueError on anything else."""
-        found = _VERSION.match(text)
-        if not found:
+        """Parse `1.16.3`, `v1.16.3` or `1.16`. Raises ValueError for any other text."""
+        match = _VERSION.match(text)
+        if not match:
             raise ValueError(f"not a version: {text!r}")
-        return cls(int(found[1]), int(found[2]), int(found[3] or 0))
+        return cls(int(match[1]), int(match[2]), int(match[3] or 0))
 
 
 UNKNOWN = Version(0, 0, 0)
-"""For plans without a server: every setting may be supported."""
+"""The version in plans without a server, where every setting counts as supported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,8 @@ class Server:
     url: str
     """Scheme, host and port; never a key."""
     distributed: bool = False
-    """Cluster mode, even of one node. Only there do shard keys and collection identities exist."""
+    """Cluster mode, even with one node. Shard keys and collection identities exist only there."""
     peers: int = 1
-    """Number of nodes that the cluster knows, dead ones included."""
+    """Number of nodes in the cluster, unreachable ones included."""
     unsigned: str = ""
-    """Why the server takes no token that is signed with the given key; empty when it does."""
+    """Why the server rejects tokens signed with the given key; empty if it accepts them."""

@@ -1,4 +1,4 @@
-"""Specs (what a manifest may say) and their Shape: the tree of fields and rules that diff walks."""
+"""Specs of manifests as pydantic models, and their FieldTree: the fields and rules for the diff."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from pydantic.fields import FieldInfo
 from qdrantctl.model.field_rule import ABSENT, OPEN, FieldRule, Json
 
 Path = tuple[str | int, ...]
-"""Where a value stands in a spec: names, map keys (strings, or integers for shard keys)."""
+"""The place of a value in a spec: field names, map keys (strings, or integers for shard keys)."""
 
 
 class Spec(BaseModel):
-    """Data that a person writes. Unknown keys are errors; a stated null is the same as absent."""
+    """User-written data. Unknown keys are errors; null is the same as absent."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
@@ -27,14 +27,16 @@ class Spec(BaseModel):
     def _null_is_absent(cls, value: Any) -> Any:
         if not isinstance(value, dict) or None not in value.values():
             return value
-        known = {
-            word for name, info in cls.model_fields.items() for word in field_spellings(name, info)
+        spellings = {
+            spelling
+            for name, info in cls.model_fields.items()
+            for spelling in field_spellings(name, info)
         }
-        return {k: v for k, v in value.items() if v is not None or k not in known}
+        return {k: v for k, v in value.items() if v is not None or k not in spellings}
 
 
 def field_spellings(name: str, info: FieldInfo) -> tuple[str, ...]:
-    """The keys under which a field may be stated, the usual one first."""
+    """The keys under which a field may be set, the usual one first."""
     alias = info.validation_alias
     if isinstance(alias, AliasChoices):
         return tuple(choice for choice in alias.choices if isinstance(choice, str))
@@ -43,42 +45,42 @@ def field_spellings(name: str, info: FieldInfo) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class FieldTree:
-    """One place in a spec: its rule and what lies below it."""
+    """One place in a spec: its rule, and the fields or entries below it."""
 
     rule: FieldRule
     fields: Mapping[str, FieldTree] = field(default_factory=dict)
     """Of a section: its fields by name."""
     entries: FieldTree | None = None
-    """Of a map, or of a list with identity: the shape of every entry."""
-    about: str = ""
+    """Of a map, or of a list with identity: the tree of every entry."""
+    description: str = ""
     """The field's description, from its docstring or `Field(description=…)`."""
-    words: str = ""
-    """The type in words, for the field reference."""
+    type_name: str = ""
+    """The type, as the field reference writes it: `integer or string`."""
     spellings: tuple[str, ...] = ()
-    """Of a field: the keys under which it may be stated, the usual one first."""
+    """Of a field: the keys under which it may be set, the usual one first."""
 
     @property
     def is_leaf(self) -> bool:
-        """Whether values here are compared as they are."""
+        """Whether values here are compared as a unit."""
         return not self.fields and self.entries is None
 
     @property
     def is_list(self) -> bool:
-        """Whether it is a list with identity that is compared as one, and not as a map."""
+        """Whether it is a list with identity that is compared as a list, not as a map."""
         return bool(self.rule.key) and not self.rule.value_member
 
     def walk(self, path: Path) -> Iterator[FieldTree]:
-        """The shapes met on the way to `path`, this one left out, that of `path` last."""
-        here: FieldTree | None = self
+        """The trees along `path`, without this one; that of `path` last, if it is known."""
+        tree: FieldTree | None = self
         for word in path:
-            if here is None:
+            if tree is None:
                 return
-            here = here.child(word)
-            if here is not None:
-                yield here
+            tree = tree.child(word)
+            if tree is not None:
+                yield tree
 
     def child(self, word: str | int) -> FieldTree | None:
-        """What stands under a key, whichever of its spellings that is; None for an unknown one."""
+        """The tree below a key, in any of its spellings; None for an unknown key."""
         if self.entries is not None:
             return self.entries
         if result := self.fields.get(str(word)):
@@ -96,51 +98,51 @@ class FieldTree:
     def leaves(self, spec: Json) -> dict[Path, Json]:
         """Every value of `spec` that has no parts, by its path, in the order of `spec`.
 
-        That is each value at a leaf of this tree, however deep it is itself (an opaque value), and
-        each section, map or list that is empty. An entry of a list with identity stands under its
-        key. Keys that the tree does not know are leaves. `build` is the inverse.
+        These are the values at leaves of this tree, also nested ones (opaque values), and empty
+        sections, maps and lists. An entry of a list with identity has its identity as key. Unknown
+        keys are leaves. `build` is the inverse.
         """
         leaves: dict[Path, Json] = {}
         for key, value in self.as_mapping(spec).items():
-            below = self.child(key)
-            inside = below.leaves(value) if below and not below.is_leaf else {}
+            child = self.child(key)
+            inside = child.leaves(value) if child and not child.is_leaf else {}
             leaves |= {(key, *path): leaf for path, leaf in inside.items()} or {(key,): value}
         return leaves
 
     def build(self, leaves: Mapping[Path, Json]) -> Json:
-        """The spec that has these leaves. What stands below an empty section fills it."""
+        """The spec that has these leaves. Leaves below an empty section fill it."""
         parts: dict[str | int, dict[Path, Json]] = {}
         for (key, *path), value in leaves.items():
             parts.setdefault(key, {})[tuple(path)] = value
         spec: dict[str | int, Json] = {}
         for key, inside in parts.items():
             value = inside.pop((), ABSENT)
-            below = self.child(key)
-            spec[key] = below.build(inside) if below and inside else value
+            child = self.child(key)
+            spec[key] = child.build(inside) if child and inside else value
         return list(spec.values()) if self.is_list else spec
 
     def field_path(self, path: Path) -> Path:
-        """The path of the field that stands at `path`, or around it: of an opaque value."""
+        """The path of the field at `path`, or of the field whose opaque value contains it."""
         return path[: len(list(self.walk(path)))]
 
     def value_at(self, spec: Json, path: Path) -> Json:
         """The value at `path`, also in lists with identity and inside opaque values; or ABSENT."""
-        field_path, here = self.field_path(path), self
-        for word, below in zip(field_path, self.walk(path), strict=True):
-            spec, here = here.as_mapping(spec).get(word, ABSENT), below
+        field_path, tree = self.field_path(path), self
+        for word, child in zip(field_path, self.walk(path), strict=True):
+            spec, tree = tree.as_mapping(spec).get(word, ABSENT), child
         return value_inside(spec, path[len(field_path) :])
 
     def key_in(self, stated: Any, word: str | int) -> str | int | None:
-        """The key or position at which `stated`, as a person wrote it, has what is under `word`.
+        """The key or position of `word` in `stated`, the manifest's notation; None if not set.
 
-        A manifest may say the same in other words: another spelling of a key, a bare entry of a
-        list, quotes in a payload path. None where it does not state it.
+        A manifest may use another notation: another spelling of a key, a bare entry of a list,
+        quotes in a payload path.
         """
         if isinstance(stated, list):
-            wanted = ({self.rule.key: word}, word)
+            accepted = ({self.rule.key: word}, word)
             for position, entry in enumerate(stated):
                 named = isinstance(entry, dict) and {self.rule.key: entry.get(self.rule.key)}
-                if (named or entry) in wanted:
+                if (named or entry) in accepted:
                     return position
             plain = isinstance(word, int) and not self.rule.key and word < len(stated)
             return word if plain else None
@@ -167,35 +169,37 @@ def value_inside(value: Json, path: Path) -> Json:
 
 @cache
 def field_tree_of(spec: type[Spec]) -> FieldTree:
-    """The shape of a spec type, gates of sections handed down to what they hold."""
+    """The tree of a spec type. Fields inherit the gates of their sections."""
     return _section_tree([spec], FieldRule())
 
 
 def _section_tree(specs: list[type[Spec]], rule: FieldRule) -> FieldTree:
-    """One section for a spec, or for a union of specs told apart by their `type`."""
+    """One section for a spec, or for a union of specs with different `type` values."""
     fields: dict[str, FieldTree] = {}
     for spec in specs:
         for name, info in spec.model_fields.items():
-            own = _rule_of(info)
-            if own.client_side:
+            field_rule = _rule_of(info)
+            if field_rule.client_side:
                 continue
-            found = _tree_of(info.annotation, _inherit_rule(own, rule), info.description or "")
-            found = replace(found, spellings=field_spellings(name, info))
-            known = fields.get(name)
-            if known is not None and known.words != found.words:
-                known = replace(known, words=f"{known.words} | {found.words}")
-            fields[name] = known or found
+            tree = _tree_of(
+                info.annotation, _inherit_rule(field_rule, rule), info.description or ""
+            )
+            tree = replace(tree, spellings=field_spellings(name, info))
+            existing = fields.get(name)
+            if existing is not None and existing.type_name != tree.type_name:
+                existing = replace(existing, type_name=f"{existing.type_name} | {tree.type_name}")
+            fields[name] = existing or tree
     return FieldTree(rule, fields, None, "", "section")
 
 
 def _rule_of(info: FieldInfo) -> FieldRule:
     return (
-        next((mark for mark in info.metadata if isinstance(mark, FieldRule)), None) or FieldRule()
+        next((item for item in info.metadata if isinstance(item, FieldRule)), None) or FieldRule()
     )
 
 
 def client_side_fields(spec: Spec) -> dict[str, Any]:
-    """What a spec says to qdrantctl alone, by name; it has no place in the shape."""
+    """Values of a spec for qdrantctl only, by name; the tree does not contain their fields."""
     stated = {name for name in _client_side_names(type(spec)) if getattr(spec, name) is not None}
     return spec.model_dump(include=stated, exclude_none=True) if stated else {}
 
@@ -211,45 +215,47 @@ def _inherit_rule(rule: FieldRule, parent: FieldRule) -> FieldRule:
     return rule
 
 
-def _tree_of(annotation: Any, rule: FieldRule, about: str) -> FieldTree:
+def _tree_of(annotation: Any, rule: FieldRule, description: str) -> FieldTree:
     members, inner = _unwrap_annotation(annotation)
     rule = replace(inner, gate=rule.gate) if inner and rule == FieldRule(gate=rule.gate) else rule
     specs = [member for member in members if isinstance(member, type) and issubclass(member, Spec)]
     if specs:
-        return replace(_section_tree(specs, rule), about=about)
+        return replace(_section_tree(specs, rule), description=description)
     for member in members:
         origin = get_origin(member)
         if origin is dict or (origin is list and rule.key):
             entry = get_args(member)[-1]
             inside = FieldTree(rule) if rule.value_member else _entry_tree(entry, rule)
-            return FieldTree(rule, {}, inside, about, "map")
-    return FieldTree(rule, {}, None, about, " or ".join(_type_words(member) for member in members))
+            return FieldTree(rule, {}, inside, description, "map")
+    return FieldTree(
+        rule, {}, None, description, " or ".join(_type_name(member) for member in members)
+    )
 
 
 def _entry_tree(annotation: Any, rule: FieldRule) -> FieldTree:
-    """What a map holds: a section of its own, or a leaf judged by the map's own rule."""
+    """The tree of a map's entries: a section, or a leaf with the rule of the map."""
     members, inner = _unwrap_annotation(annotation)
     specs = [member for member in members if isinstance(member, type) and issubclass(member, Spec)]
     if specs:
         return _section_tree(specs, inner or FieldRule(gate=rule.gate))
-    return FieldTree(rule, {}, None, "", " or ".join(_type_words(member) for member in members))
+    return FieldTree(rule, {}, None, "", " or ".join(_type_name(member) for member in members))
 
 
 def _unwrap_annotation(annotation: Any) -> tuple[list[Any], FieldRule | None]:
-    """The alternatives of a type without null, and the rule written beside it, if any."""
+    """The alternatives of a type without null, and its rule, if it is annotated with one."""
     if get_origin(annotation) is Annotated:
-        base, *marks = get_args(annotation)
+        base, *metadata = get_args(annotation)
         members, inner = _unwrap_annotation(base)
-        return members, next((m for m in marks if isinstance(m, FieldRule)), inner)
+        return members, next((m for m in metadata if isinstance(m, FieldRule)), inner)
     if get_origin(annotation) in (Union, types.UnionType):
-        found: list[Any] = []
+        alternatives: list[Any] = []
         rule: FieldRule | None = None
         for member in get_args(annotation):
             if member is not type(None):
                 members, inner = _unwrap_annotation(member)
-                found += members
+                alternatives += members
                 rule = rule or inner
-        return found, rule
+        return alternatives, rule
     if isinstance(annotation, type) and issubclass(annotation, RootModel):
         return _unwrap_annotation(annotation.model_fields["root"].annotation)
     return [annotation], None
@@ -258,10 +264,10 @@ def _unwrap_annotation(annotation: Any) -> tuple[list[Any], FieldRule | None]:
 _PLAIN_WORDS = {"str": "string", "int": "integer", "float": "number", "Any": "anything"}
 
 
-def _type_words(member: Any) -> str:
+def _type_name(member: Any) -> str:
     if get_origin(member) is list:
         entries, _ = _unwrap_annotation(get_args(member)[0])
-        return "list of " + " or ".join(_type_words(entry) for entry in entries)
+        return "list of " + " or ".join(_type_name(entry) for entry in entries)
     if get_args(member):
         return " | ".join(str(value) for value in get_args(member))
     name = getattr(member, "__name__", str(member))

@@ -1,6 +1,6 @@
-"""A step: one thing to do, as data. A plan shows exactly what will be sent.
+"""A step of a plan as data. Plans contain the exact requests that apply sends.
 
-A kind of steps is a type here, a field of `Step`, and a performer (`flows/execution/`).
+Each kind of step is a type here, a field of `Step`, and a performer (`flows/execution/`).
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ class Call(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
     is_preparatory: ClassVar[bool] = False
-    """Whether it changes no resource, so that it comes before the ledger says `pending`."""
+    """Whether it changes no resource, and so runs before the ledger entry is `pending`."""
 
     method: str = Field(description="GET, PUT, POST, PATCH or DELETE.")
     path: str = Field(description="Path below the server's URL, every name percent-encoded.")
     query: Mapping[str, str] = Field(default_factory=dict, description="Query parameters.")
-    body: Json = Field(default=ABSENT, description="The JSON body; left out when there is none.")
+    body: Json = Field(default=ABSENT, description="The JSON body; left out if there is none.")
 
     @property
     def writes(self) -> bool:
@@ -33,7 +33,7 @@ class Call(BaseModel):
 
 
 class Snapshot(BaseModel):
-    """A snapshot of a collection on every node that holds shards of it, checked and kept."""
+    """A snapshot of a collection, verified and kept on every node that holds its shards."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
     is_preparatory: ClassVar[bool] = True
@@ -54,47 +54,47 @@ class TakeSet(BaseModel):
     nodes: tuple[str, ...] = Field(
         default=(), description="Each node's own address; empty where the server is the only one."
     )
-    to: tuple[str, ...] = Field(description="The destinations where it is due.")
+    to: tuple[str, ...] = Field(description="The destinations for which it is due.")
 
 
 class ResumeSet(BaseModel):
-    """A set that an earlier run has begun: its files copied, the servers' own copies removed."""
+    """A set that an earlier run left unfinished: copy its files, remove the server copies."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
     is_preparatory: ClassVar[bool] = False
 
     collection: str = Field(description="Name of the collection.")
     folder: str = Field(description="Folder of the set below each destination.")
-    destinations: tuple[str, ...] = Field(description="Where it was begun.")
+    destinations: tuple[str, ...] = Field(description="The destinations of the unfinished set.")
 
 
 class RemoveSet(BaseModel):
     """A set that retention no longer keeps, removed from a destination.
 
-    It stays where the sets for which it gives way could not be taken or finished.
+    It is kept if the newer sets that replace it could not be created or finished.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
     is_preparatory: ClassVar[bool] = False
 
-    collection: str = Field(description="Name of the collection; empty where nothing tells it.")
+    collection: str = Field(description="Name of the collection; empty if unknown.")
     folder: str = Field(description="Folder of the set below the destination.")
-    destination: str = Field(description="Where it is removed: a URL, or `cluster`.")
+    destination: str = Field(description="The destination: a URL, or `cluster`.")
     unless_finished: bool = Field(
         default=False,
-        description="Whether it is removed only where a step before could not finish it, so that "
-        "it gives way to a newer set.",
+        description="Whether it is removed only if an earlier step could not finish it, so that a "
+        "newer set replaces it.",
     )
 
 
 class Restore(BaseModel):
-    """A collection made from a snapshot, each node's file on that node."""
+    """A collection recovered from a snapshot, each node's file on that node."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
     is_preparatory: ClassVar[bool] = False
 
     collection: str = Field(description="Name of the collection that the snapshot is of.")
-    snapshot: str = Field(description="Which snapshot of it: its id in the ledger.")
+    snapshot: str = Field(description="Id of the snapshot in the ledger.")
     name: str = Field(description="Name of the collection that is created.")
     nodes: tuple[str, ...] = Field(
         default=(), description="Each node's own address; empty where the server is the only one."
@@ -102,7 +102,7 @@ class Restore(BaseModel):
 
 
 class Step(BaseModel):
-    """A step of a plan. Exactly one word says what it is."""
+    """A step of a plan. Exactly one of its fields is set."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -114,20 +114,18 @@ class Step(BaseModel):
     call: Call | MISSING = Field(default=ABSENT, description="A REST request.")
     snapshot: Snapshot | TakeSet | MISSING = Field(
         default=ABSENT,
-        description="A snapshot that is taken: before points are destroyed, or by a policy.",
+        description="A snapshot to take: before points are destroyed, or for a policy.",
     )
     restore: Restore | MISSING = Field(
-        default=ABSENT, description="A snapshot that becomes a collection."
+        default=ABSENT, description="A snapshot to restore as a collection."
     )
     resume: ResumeSet | MISSING = Field(
-        default=ABSENT, description="A snapshot set of an earlier run that is finished."
+        default=ABSENT, description="A snapshot set of an earlier run to finish."
     )
-    remove: RemoveSet | MISSING = Field(
-        default=ABSENT, description="A snapshot set that is removed."
-    )
+    remove: RemoveSet | MISSING = Field(default=ABSENT, description="A snapshot set to remove.")
 
     @model_validator(mode="after")
-    def _one_word(self) -> Step:
+    def _require_one_field(self) -> Step:
         kinds = list(type(self).model_fields)
         if sum(getattr(self, kind) is not ABSENT for kind in kinds) != 1:
             raise ValueError(f"a step is exactly one of {', '.join(kinds[:-1])} and {kinds[-1]}")
@@ -135,7 +133,7 @@ class Step(BaseModel):
 
     @property
     def value(self) -> Any:
-        """The one thing that it is: a Call, a Snapshot, a TakeSet and so on."""
+        """The one field that is set: a Call, a Snapshot, a TakeSet and so on."""
         values = (getattr(self, kind) for kind in type(self).model_fields)
         return next(value for value in values if value is not ABSENT)
 

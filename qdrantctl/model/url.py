@@ -1,4 +1,4 @@
-"""Server addresses: one spelling for each, and none that carries a secret."""
+"""Server URLs: each has one normal form, and none contains a secret."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ DEFAULT_PORT = 6333
 
 
 class UrlError(ValueError):
-    """An address that cannot be used. Its words never quote more of it than scheme and host."""
+    """A URL that cannot be used. The message never quotes more than scheme and host."""
 
     def __init__(self, why: str, *, hint: str = "", secret: bool = False) -> None:
         super().__init__(why)
         self.why = why
         self.hint = hint
         self.secret = secret
-        """Whether the address may hold a secret and must not be shown."""
+        """Whether the URL may contain a secret and must not be shown."""
 
 
 def normalize_url(text: str) -> str:
-    """`https://host:port[/path]`, the port always stated. Raises UrlError."""
+    """`https://host:port[/path]`, always with its port. Raises UrlError."""
     if not text.isprintable() or " " in text or not text.isascii():
         raise UrlError(
-            "a URL holds printable ASCII characters only, no spaces",
+            "a URL must contain printable ASCII characters only, without spaces",
             hint="Write other host names in punycode (xn--…).",
             secret="@" in text,
         )
@@ -43,9 +43,9 @@ def normalize_url(text: str) -> str:
             hint="" if "@" in text else f"Perhaps https://{text.rpartition('//')[2]}?",
         )
     if not parts.hostname:
-        raise UrlError("the URL names no host")
+        raise UrlError("the URL has no host")
     if not re.fullmatch(r"[A-Za-z0-9._-]+|[0-9a-f:.]*:[0-9a-f:.]*", parts.hostname):
-        raise UrlError("the URL's host holds characters that no host name has")
+        raise UrlError("the URL's host contains characters that are not valid in a host name")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     shown = DEFAULT_PORT if port is None else port
     if not shown:
@@ -56,14 +56,14 @@ def normalize_url(text: str) -> str:
 def _refuse_secrets(parts: SplitResult) -> None:
     if parts.username is not None or parts.password is not None:
         raise UrlError(
-            "the URL holds a user name or password, which would be shown with it",
-            hint="Take it out of the URL; Qdrant takes an API key, given by api_key.",
+            "the URL contains a user name or password, which would be shown with it",
+            hint="Remove it from the URL; Qdrant uses an API key, given by api_key.",
             secret=True,
         )
     if parts.query or parts.fragment:
         raise UrlError(
-            "the URL holds a query (?…) or a fragment (#…)",
-            hint="Leave it out; an API key is given by api_key.",
+            "the URL contains a query (?…) or a fragment (#…)",
+            hint="Remove it; an API key is given by api_key.",
             secret=True,
         )
 

@@ -1,4 +1,4 @@
-"""A rule that was broken: in a manifest, or by a plan."""
+"""Violations of rules, in a manifest or by a plan."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from qdrantctl.model.spec import Path
 
 
 class Severity(StrEnum):
-    """How much a violation weighs. Errors stop validate and apply."""
+    """The severity of a violation. Errors stop validate and apply."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -23,7 +23,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A rule that a resource's spec breaks, before anybody knows on which line it stands."""
+    """A violation in a resource's spec by its path, before its line is known."""
 
     rule: str
     path: Path
@@ -34,17 +34,15 @@ class Finding:
 
 
 class Violation(BaseModel):
-    """One broken rule, with its place and the way out."""
+    """One broken rule, with its place and a hint."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     rule: str = Field(description="Stable id, e.g. QC201.")
-    severity: Severity = Field(default=Severity.ERROR, description="How much it weighs.")
-    address: str | MISSING = Field(default=ABSENT, description="The resource it is about.")
+    severity: Severity = Field(default=Severity.ERROR, description="error, warning or note.")
+    address: str | MISSING = Field(default=ABSENT, description="The resource that breaks it.")
     message: str = Field(description="What is wrong.")
     hint: str = Field(default="", description="What to do next.")
-    origin: Origin | MISSING = Field(default=ABSENT, description="Where it stands.")
+    origin: Origin | MISSING = Field(default=ABSENT, description="File and line, if it has any.")
     column: int | MISSING = Field(default=ABSENT, description="Column in that line, from 1.")
-    snippet: str | MISSING = Field(
-        default=ABSENT, description="The line of the file, as it stands there."
-    )
+    snippet: str | MISSING = Field(default=ABSENT, description="The text of the line in the file.")

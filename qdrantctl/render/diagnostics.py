@@ -1,4 +1,4 @@
-"""Broken rules the way compilers tell them: what, where, the line itself, and the way out."""
+"""Violations in the style of compilers: message, place, source line and hint."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TAB = "    "
 
 
 def violations_text(violations: Sequence[Violation], *, colour: bool) -> str:
-    """Every violation with its place, and how many there are."""
+    """Every violation with its place, and the totals."""
     paint = choose_painter(colour=colour)
     counts = {severity: count(violations, severity) for severity in REPORTED}
     total = ", ".join(count_noun(number, str(word)) for word, number in counts.items() if number)
@@ -34,8 +34,8 @@ def _violation_entry(violation: Violation, paint: Paint) -> Iterator[str]:
     gutter = " " * (len(number) or 2)
     title = paint(f"{tone}[{escape_line(violation.rule)}]", tone)
     yield f"{title}: {escape_line(violation.message)}"
-    if where := _violation_place(violation):
-        yield f"{gutter}{paint('-->', 'faint')} {where}"
+    if place := _violation_place(violation):
+        yield f"{gutter}{paint('-->', 'faint')} {place}"
     if number and isinstance(violation.snippet, str):
         bar = paint(f"{gutter} |", "faint")
         yield bar
@@ -55,14 +55,14 @@ def _violation_place(violation: Violation) -> str:
 
 
 def _quote_line(snippet: str) -> str:
-    """A line of a file. Tabs become spaces, so that the caret below stands where it should."""
+    """A line of a file. Tabs become spaces, so that the caret below is aligned."""
     return escape_line(snippet.replace("\t", _TAB))
 
 
-def _display_width(shown: str) -> int:
+def _display_width(text: str) -> int:
     """Columns on a terminal: wide characters take two, combining ones none."""
     return sum(
-        0 if combining(char) else 2 if east_asian_width(char) in "WF" else 1 for char in shown
+        0 if combining(char) else 2 if east_asian_width(char) in "WF" else 1 for char in text
     )
 
 

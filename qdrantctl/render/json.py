@@ -1,4 +1,4 @@
-"""Plans and reports for machines. The models are the format; their schemas are in `schemas/`."""
+"""Plans and reports as JSON. The models define the format; their schemas are in `schemas/`."""
 
 from __future__ import annotations
 
@@ -25,102 +25,108 @@ from qdrantctl.render.shared.escape import escape_line
 from qdrantctl.render.shared.style import PLAIN, Style
 
 
-def plan(made: Plan, _: Style = PLAIN) -> str:
+def plan(plan: Plan, _: Style = PLAIN) -> str:
     """The plan as JSON, its digest last."""
-    return render_json(made.document())
+    return render_json(plan.document())
 
 
-def report(made: Report, _: Style = PLAIN) -> str:
+def report(report: Report, _: Style = PLAIN) -> str:
     """The report as JSON."""
-    return render_json(made.model_dump(mode="json"))
+    return render_json(report.model_dump(mode="json"))
 
 
-def drift(made: Drift, _: Style = PLAIN) -> str:
+def drift(drift: Drift, _: Style = PLAIN) -> str:
     """The drift report as JSON."""
-    return render_json(made.document())
+    return render_json(drift.document())
 
 
-def audit(made: AuditReport, _: Style = PLAIN) -> str:
+def audit(audit: AuditReport, _: Style = PLAIN) -> str:
     """The audit as JSON."""
-    return render_json(made.document())
+    return render_json(audit.document())
 
 
 def resource(view: ResourceView, _: Style = PLAIN) -> str:
-    """One resource as JSON: what was applied, and what exists."""
+    """One resource as JSON: last-applied and live state."""
     return render_json(view.model_dump(mode="json"))
 
 
-def history(made: Iterable[HistoryEntry], _: Style = PLAIN) -> str:
-    """What was applied, as JSON."""
-    return render_json({"events": [event.model_dump(mode="json") for event in made]})
+def history(entries: Iterable[HistoryEntry], _: Style = PLAIN) -> str:
+    """The applies as JSON."""
+    return render_json({"events": [entry.model_dump(mode="json") for entry in entries]})
 
 
-def import_report(made: ImportReport, _: Style = PLAIN) -> str:
+def import_report(report: ImportReport, _: Style = PLAIN) -> str:
     """What import wrote, as JSON."""
-    return render_json(made.model_dump(mode="json"))
+    return render_json(report.model_dump(mode="json"))
 
 
-def leases(made: LeaseReport, _: Style = PLAIN) -> str:
+def leases(report: LeaseReport, _: Style = PLAIN) -> str:
     """The leases of an owner as JSON; that of snapshots only while it is held."""
-    lease = made.applies.document(made.now) if made.applies else None
-    more = {"snapshots": made.snapshots.document(made.now)} if made.snapshots else {}
-    return render_json({"owner": made.owner, "lease": lease, **more})
+    lease = report.applies.document(report.now) if report.applies else None
+    more = {"snapshots": report.snapshots.document(report.now)} if report.snapshots else {}
+    return render_json({"owner": report.owner, "lease": lease, **more})
 
 
-def keys(made: KeyListing, _: Style = PLAIN) -> str:
+def keys(listing: KeyListing, _: Style = PLAIN) -> str:
     """Access keys with their generations, as JSON."""
-    listed = [key.model_dump(mode="json") for key in made.keys]
-    return render_json({"owner": made.owner, "keys": listed})
+    listed = [key.model_dump(mode="json") for key in listing.keys]
+    return render_json({"owner": listing.owner, "keys": listed})
 
 
-def token_check(made: CheckedToken, _: Style = PLAIN) -> str:
+def token_check(token: CheckedToken, _: Style = PLAIN) -> str:
     """What a token claims and may do, as JSON."""
-    return render_json(made.model_dump(mode="json") | {"sound": made.is_sound})
+    return render_json(token.model_dump(mode="json") | {"sound": token.is_sound})
 
 
-def api_key_rotation(made: ApiKeyRotation, _: Style = PLAIN) -> str:
+def api_key_rotation(rotation: ApiKeyRotation, _: Style = PLAIN) -> str:
     """What a new API key breaks, as JSON."""
-    return render_json(made.model_dump(mode="json"))
+    return render_json(rotation.model_dump(mode="json"))
 
 
-def snapshots(made: SnapshotInventory, _: Style = PLAIN) -> str:
+def snapshots(inventory: SnapshotInventory, _: Style = PLAIN) -> str:
     """What can be restored, as JSON."""
-    files = [file.model_dump(mode="json") for file in made.files]
-    return render_json({"snapshots": files, "sets": [s.document(made.now) for s in made.sets]})
+    files = [file.model_dump(mode="json") for file in inventory.files]
+    return render_json(
+        {"snapshots": files, "sets": [s.document(inventory.now) for s in inventory.sets]}
+    )
 
 
-def removal(made: RemovalReport, _: Style = PLAIN) -> str:
-    """The sets that prune removed, and those that it left, as JSON."""
-    parts = {"removed": made.removed, "left": made.left}
-    sets = {word: [s.document(made.now) for s in group] for word, group in parts.items()}
-    return render_json({**sets, "notices": list(made.notices)})
+def removal(report: RemovalReport, _: Style = PLAIN) -> str:
+    """The sets that prune removed, and those that it kept, as JSON."""
+    parts = {"removed": report.removed, "left": report.left}
+    sets = {word: [s.document(report.now) for s in group] for word, group in parts.items()}
+    return render_json({**sets, "notices": list(report.notices)})
 
 
-def verification(made: VerificationReport, _: Style = PLAIN) -> str:
-    """The sets that were verified, and what could not be tried, as JSON."""
+def verification(report: VerificationReport, _: Style = PLAIN) -> str:
+    """The sets that were verified, and those that could not be tested, as JSON."""
     verified = [
-        {"destination": each.destination, "folder": each.folder, **result.model_dump(mode="json")}
-        for each, result in made.verified
+        {
+            "destination": snapshot_set.destination,
+            "folder": snapshot_set.folder,
+            **result.model_dump(mode="json"),
+        }
+        for snapshot_set, result in report.verified
     ]
-    return render_json({"verified": verified, "untried": list(made.untried)})
+    return render_json({"verified": verified, "untried": list(report.untried)})
 
 
-def violations(made: Sequence[Violation], _: Style = PLAIN) -> str:
-    """Broken rules as JSON."""
-    reported = [v.model_dump(mode="json") for v in made if v.severity in REPORTED]
-    errors = count(made, Severity.ERROR)
+def violations(violations: Sequence[Violation], _: Style = PLAIN) -> str:
+    """Violations as JSON."""
+    reported = [v.model_dump(mode="json") for v in violations if v.severity in REPORTED]
+    errors = count(violations, Severity.ERROR)
     return render_json(
         {
             "format_version": "1.0",
             "valid": not errors,
             "error_count": errors,
-            "warning_count": count(made, Severity.WARNING),
+            "warning_count": count(violations, Severity.WARNING),
             "violations": reported,
         }
     )
 
 
 def render_json(value: Json) -> str:
-    """Indented JSON. What a terminal would obey is escaped, which means the same to a parser."""
+    """Indented JSON. Control characters are escaped; a parser reads the same values."""
     lines = json.dumps(value, indent=2, ensure_ascii=False).split("\n")
     return "\n".join(map(escape_line, lines)) + "\n"

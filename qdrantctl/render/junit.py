@@ -16,17 +16,17 @@ from qdrantctl.render.shared.escape import escape_line
 from qdrantctl.render.shared.style import PLAIN, Style
 
 
-def audit(made: AuditReport, _: Style = PLAIN) -> str:
-    """One suite for each head of the checklist."""
-    root = Element("testsuites", name=f"qdrantctl audit {escape_line(made.owner)}")
-    for section, rules in group_by_section(made).items():
+def audit(audit: AuditReport, _: Style = PLAIN) -> str:
+    """One suite for each section of the checklist."""
+    root = Element("testsuites", name=f"qdrantctl audit {escape_line(audit.owner)}")
+    for section, rules in group_by_section(audit).items():
         suite = SubElement(root, "testsuite", name=section)
-        for rule, about, verdicts in rules:
+        for rule, audit_rule, verdicts in rules:
             for verdict in verdicts:
-                _test_case(suite, rule, about, verdict, made)
+                _test_case(suite, rule, audit_rule, verdict, audit)
         _set_counts(suite, suite)
-    if tried := proof_lines(made):
-        lines = [line for name, caps in tried.items() for line in (name, *caps)]
+    if proofs := proof_lines(audit):
+        lines = [line for name, caps in proofs.items() for line in (name, *caps)]
         SubElement(root[-1], "system-out").text = "\n".join(lines)
     _set_counts(root, root)
     indent(root)
@@ -34,24 +34,24 @@ def audit(made: AuditReport, _: Style = PLAIN) -> str:
 
 
 def _test_case(
-    suite: Element, rule: str, about: AuditRule, verdict: Verdict, made: AuditReport
+    suite: Element, rule: str, audit_rule: AuditRule, verdict: Verdict, audit: AuditReport
 ) -> None:
     subject = f" ({escape_line(verdict.subject)})" if isinstance(verdict.subject, str) else ""
-    name = f"{rule} {about.title}{subject}"
+    name = f"{rule} {audit_rule.title}{subject}"
     case = SubElement(suite, "testcase", classname=f"qdrantctl.audit.{rule}", name=name)
-    said = finding_line(verdict)
-    if made.counts(verdict):
-        failure = SubElement(case, "failure", type=str(verdict.severity), message=said)
+    message = finding_line(verdict)
+    if audit.counts(verdict):
+        failure = SubElement(case, "failure", type=str(verdict.severity), message=message)
         failure.text = remedy_line(rule, AUDIT_RULES[rule])
     elif verdict.is_finding:
-        SubElement(case, "system-out").text = f"{verdict.severity}: {said}"
+        SubElement(case, "system-out").text = f"{verdict.severity}: {message}"
     elif verdict.answer is not Answer.PASS:
         word = verdict.answer.replace("_", " ")
         SubElement(case, "skipped", message=f"{word}: {escape_line(verdict.message)}")
 
 
 def _set_counts(element: Element, below: Element) -> None:
-    """Tests, failures and skipped ones, as readers of the format want them."""
+    """Set the counts of tests, failures and skipped tests, which the format requires."""
     element.set("tests", str(sum(1 for _ in below.iter("testcase"))))
     element.set("failures", str(sum(1 for _ in below.iter("failure"))))
     element.set("errors", "0")

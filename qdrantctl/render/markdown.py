@@ -1,6 +1,6 @@
 """Plans and reports for a comment on a pull request.
 
-Whatever users or the cluster named stands in code spans and fences only, where it is inert.
+Names from users or the cluster are printed in code spans and fences only, where they are inert.
 """
 
 from __future__ import annotations
@@ -15,10 +15,7 @@ from qdrantctl.model.report import Outcome, OutcomeStatus, Report
 from qdrantctl.model.resource_view import ResourceView
 from qdrantctl.model.violation import Severity
 from qdrantctl.render.diagnostics import violation_lines
-from qdrantctl.render.shared import audit_rows as audited
-from qdrantctl.render.shared import drift_rows as drifted
-from qdrantctl.render.shared import side_by_side as beside
-from qdrantctl.render.shared import summaries as numbers
+from qdrantctl.render.shared import audit_rows, drift_rows, side_by_side, summaries
 from qdrantctl.render.shared.ansi import paint_plain
 from qdrantctl.render.shared.escape import count_noun, escape_line
 from qdrantctl.render.shared.markdown_blocks import (
@@ -40,138 +37,155 @@ from qdrantctl.render.shared.plan_rows import (
 )
 from qdrantctl.render.shared.style import PLAIN, Style
 
-_FIRST = (Action.DELETE, Action.REPLACE, Action.REFUSED)
-"""What a reviewer must not miss, in this order."""
+_DANGEROUS_ACTIONS = (Action.DELETE, Action.REPLACE, Action.REFUSED)
+"""Actions that a reviewer must not miss, in this order."""
 _MOST_NAMES = 100
-"""Names in a list; the rest is counted."""
+"""Names that a list shows; further names are counted."""
 _NOTICE, _DANGER, _ERROR, _CHANGE, _REMARK, _LIST = range(6)
 """Ranks, the last to be cut first."""
 
 
-def plan(made: Plan, style: Style = PLAIN) -> str:
-    """The plan in at most `style.max_bytes` of UTF-8; the last line counts what is left out."""
-    marked = comment_marker("plan", made.project, made.environment)
+def plan(plan: Plan, style: Style = PLAIN) -> str:
+    """The plan in at most `style.max_bytes` of UTF-8; the last line counts omitted parts."""
+    marker = comment_marker("plan", plan.project, plan.environment)
     return fit_blocks(
-        marked, f"### {numbers.plan_summary(made)}", tuple(_plan_blocks(made)), style.max_bytes
+        marker, f"### {summaries.plan_summary(plan)}", tuple(_plan_blocks(plan)), style.max_bytes
     )
 
 
-def report(made: Report, _: Style = PLAIN) -> str:
-    """What became of a plan."""
+def report(report: Report, _: Style = PLAIN) -> str:
+    """The report of a command."""
     parts = [
-        f"### {numbers.report_summary(made)}",
-        f"{_owner_title(made)} on {code_span(made.url)}",
+        f"### {summaries.report_summary(report)}",
+        f"{_owner_title(report)} on {code_span(report.url)}",
     ]
-    wrong = [
-        o for o in made.outcomes if o.status in (OutcomeStatus.FAILED, OutcomeStatus.NOT_TAKEN)
+    failures = [
+        o for o in report.outcomes if o.status in (OutcomeStatus.FAILED, OutcomeStatus.NOT_TAKEN)
     ]
-    if wrong:
-        parts.append(code_fence([line for met in wrong for line in _outcome_line(met)], "text"))
-    if backs := numbers.restore_lines(made):
-        parts.append(code_fence(backs, "text"))
+    if failures:
+        parts.append(
+            code_fence([line for outcome in failures for line in _outcome_line(outcome)], "text")
+        )
+    if hints := summaries.restore_lines(report):
+        parts.append(code_fence(hints, "text"))
     for status, title in ((OutcomeStatus.NOT_REACHED, "not reached"), (OutcomeStatus.DONE, "done")):
-        if met := [o for o in made.outcomes if o.status is status]:
-            lines = [line for each in met for line in _outcome_line(each)]
-            parts.append(folded_block(f"{len(met)} {title}", _first_names(lines)))
-    if not made.is_complete:
-        parts.append(numbers.continuation_note(made))
-    marked = comment_marker(made.command.replace(" ", "-"), made.project, made.environment)
-    return f"{marked}\n" + "\n\n".join(parts) + "\n"
+        if outcomes := [o for o in report.outcomes if o.status is status]:
+            lines = [line for outcome in outcomes for line in _outcome_line(outcome)]
+            parts.append(folded_block(f"{len(outcomes)} {title}", _first_names(lines)))
+    if not report.is_complete:
+        parts.append(summaries.continuation_note(report))
+    marker = comment_marker(report.command.replace(" ", "-"), report.project, report.environment)
+    return f"{marker}\n" + "\n\n".join(parts) + "\n"
 
 
-def _outcome_line(met: Outcome) -> list[str]:
-    return [numbers.outcome_sentence(met), *(f"  {line}" for line in numbers.stored_lines(met))]
+def _outcome_line(outcome: Outcome) -> list[str]:
+    return [
+        summaries.outcome_sentence(outcome),
+        *(f"  {line}" for line in summaries.stored_lines(outcome)),
+    ]
 
 
 def resource(view: ResourceView, _: Style = PLAIN) -> str:
-    """One resource: what was applied beside what is there."""
-    head, *more = beside.resource_facts(view)
-    parts = [f"### {code_span(head)}", code_fence([*more, *beside.comparison_table(view)], "text")]
+    """One resource: last-applied and live state side by side."""
+    head, *more = side_by_side.resource_facts(view)
+    parts = [
+        f"### {code_span(head)}",
+        code_fence([*more, *side_by_side.comparison_table(view)], "text"),
+    ]
     if view.events:
-        parts.append(folded_block("history", beside.history_lines(view.events)))
+        parts.append(folded_block("history", side_by_side.history_lines(view.events)))
     return "\n\n".join(parts) + "\n"
 
 
-def drift(made: Drift, style: Style = PLAIN) -> str:
+def drift(drift: Drift, style: Style = PLAIN) -> str:
     """The drift report in at most `style.max_bytes`, for an issue or a chat."""
-    marked = comment_marker("drift", made.project, made.environment)
-    title = f"### {drifted.drift_headline(made)}"
-    return fit_blocks(marked, title, tuple(_drift_blocks(made)), style.max_bytes, "drift")
+    marker = comment_marker("drift", drift.project, drift.environment)
+    title = f"### {drift_rows.drift_headline(drift)}"
+    return fit_blocks(marker, title, tuple(_drift_blocks(drift)), style.max_bytes, "drift")
 
 
-def audit(made: AuditReport, style: Style = PLAIN) -> str:
+def audit(audit: AuditReport, style: Style = PLAIN) -> str:
     """The audit in at most `style.max_bytes`: findings open, all other lines folded."""
-    marked = comment_marker("audit", made.project, made.environment)
-    title = f"### {audited.audit_summary(made)}"
-    return fit_blocks(marked, title, tuple(_audit_blocks(made)), style.max_bytes, "audit")
+    marker = comment_marker("audit", audit.project, audit.environment)
+    title = f"### {audit_rows.audit_summary(audit)}"
+    return fit_blocks(marker, title, tuple(_audit_blocks(audit)), style.max_bytes, "audit")
 
 
-def _audit_blocks(made: AuditReport) -> Iterator[MarkdownBlock]:
+def _audit_blocks(audit: AuditReport) -> Iterator[MarkdownBlock]:
     yield MarkdownBlock(
-        _NOTICE, f"{_owner_title(made)} on {code_span(audited.audited_place(made))}"
+        _NOTICE, f"{_owner_title(audit)} on {code_span(audit_rows.audited_place(audit))}"
     )
-    rest: dict[Answer, list[str]] = {answer: [] for answer in audited.AUDIT_SIGNS}
-    for rule, about, verdicts in audited.group_by_rule(made):
-        answer, lines = audited.overall_answer(verdicts), list(audited.verdict_lines(verdicts))
+    rest: dict[Answer, list[str]] = {answer: [] for answer in audit_rows.AUDIT_SIGNS}
+    for rule, audit_rule, verdicts in audit_rows.group_by_rule(audit):
+        answer, lines = (
+            audit_rows.overall_answer(verdicts),
+            list(audit_rows.verdict_lines(verdicts)),
+        )
         if answer is not Answer.FAIL:
-            rest[answer] += [f"{rule} {about.title}", *(f"  {line}" for line in lines)]
+            rest[answer] += [f"{rule} {audit_rule.title}", *(f"  {line}" for line in lines)]
             continue
-        weight = audited.heaviest_severity(verdicts)
-        head = f"#### {weight} {rule}: {about.title}"
-        body = code_fence([*lines, audited.remedy_line(rule, about)], "text")
-        rank = _DANGER if weight is Severity.ERROR else _CHANGE
+        severity = audit_rows.heaviest_severity(verdicts)
+        head = f"#### {severity} {rule}: {audit_rule.title}"
+        body = code_fence([*lines, audit_rows.remedy_line(rule, audit_rule)], "text")
+        rank = _DANGER if severity is Severity.ERROR else _CHANGE
         yield MarkdownBlock(rank, f"{head}\n\n{body}", head, "message")
-    for name, caps in audited.proof_lines(made).items():
-        yield MarkdownBlock(_REMARK, folded_block(f"{audited.PROOFS}: {name}", _first_names(caps)))
+    for name, caps in audit_rows.proof_lines(audit).items():
+        yield MarkdownBlock(
+            _REMARK, folded_block(f"{audit_rows.PROOFS}: {name}", _first_names(caps))
+        )
     for answer, lines in rest.items():
         if lines:
             yield MarkdownBlock(_LIST, folded_block(answer.replace("_", " "), lines))
 
 
-def _drift_blocks(made: Drift) -> Iterator[MarkdownBlock]:
-    server = f"Qdrant {code_span(made.server.version)}"
-    yield MarkdownBlock(_NOTICE, f"{_owner_title(made)} on {code_span(made.server.url)} ({server})")
-    for rank, (title, block) in enumerate(drifted.drift_blocks(made), _DANGER):
+def _drift_blocks(drift: Drift) -> Iterator[MarkdownBlock]:
+    server = f"Qdrant {code_span(drift.server.version)}"
+    yield MarkdownBlock(
+        _NOTICE, f"{_owner_title(drift)} on {code_span(drift.server.url)} ({server})"
+    )
+    for rank, (title, block) in enumerate(drift_rows.drift_blocks(drift), _DANGER):
         yield MarkdownBlock(rank, f"**{title}**")
-        for moved in block:
-            head = f"#### {code_span(drifted.drift_sign(moved))} {code_span(moved.address)}"
-            lines = [f"# {word}" for word in (drifted.drift_suffix(moved),) if word]
-            lines += align_rows(drifted.drift_field_rows(moved))
+        for resource in block:
+            head = (
+                f"#### {code_span(drift_rows.drift_sign(resource))} {code_span(resource.address)}"
+            )
+            lines = [f"# {word}" for word in (drift_rows.drift_suffix(resource),) if word]
+            lines += align_rows(drift_rows.drift_field_rows(resource))
             full = f"{head}\n\n{code_fence(lines, 'diff')}" if lines else head
             yield MarkdownBlock(rank, full, head, "change")
-    for remark in drifted.drift_remarks(made):
-        yield MarkdownBlock(_ERROR, code_fence([remark], "text"), of="message")
+    for remark in drift_rows.drift_remarks(drift):
+        yield MarkdownBlock(_ERROR, code_fence([remark], "text"), counted_as="message")
 
 
-def _plan_blocks(made: Plan) -> Iterator[MarkdownBlock]:
+def _plan_blocks(plan: Plan) -> Iterator[MarkdownBlock]:
     """The parts of a plan in the order in which they are read."""
-    mode = "cluster mode" if made.server.distributed else "standalone"
-    server = f"Qdrant {code_span(made.server.version)}, {mode}"
-    if offline := numbers.offline_note(made, code_span):
-        yield MarkdownBlock(_NOTICE, f"{_owner_title(made)}: **{offline}**")
+    mode = "cluster mode" if plan.server.distributed else "standalone"
+    server = f"Qdrant {code_span(plan.server.version)}, {mode}"
+    if offline := summaries.offline_note(plan, code_span):
+        yield MarkdownBlock(_NOTICE, f"{_owner_title(plan)}: **{offline}**")
     else:
         yield MarkdownBlock(
-            _NOTICE, f"{_owner_title(made)} on {code_span(made.server.url)} ({server})"
+            _NOTICE, f"{_owner_title(plan)} on {code_span(plan.server.url)} ({server})"
         )
-    for words in numbers.preparation_note(made):
-        yield MarkdownBlock(_NOTICE, f"{words[0].upper()}{words[1:]}.")
-    for action in _FIRST:
-        for change in made.changes:
+    for note in summaries.preparation_note(plan):
+        yield MarkdownBlock(_NOTICE, f"{note[0].upper()}{note[1:]}.")
+    for action in _DANGEROUS_ACTIONS:
+        for change in plan.changes:
             if change.action is action:
-                yield _change_block(change, _DANGER, made.environment)
-    for change in made.changes:
-        if change.action not in (*_FIRST, Action.NOOP):
-            yield _change_block(change, _CHANGE, made.environment)
-    for violation in made.violations:
+                yield _change_block(change, _DANGER, plan.environment)
+    for change in plan.changes:
+        if change.action not in (*_DANGEROUS_ACTIONS, Action.NOOP):
+            yield _change_block(change, _CHANGE, plan.environment)
+    for violation in plan.violations:
         rank = _ERROR if violation.severity is Severity.ERROR else _REMARK
         for entry in violation_lines([violation], paint_plain):
-            yield MarkdownBlock(rank, code_fence(entry.split("\n"), "text"), of="message")
-    if why := numbers.blocked_note(made):
+            yield MarkdownBlock(rank, code_fence(entry.split("\n"), "text"), counted_as="message")
+    if why := summaries.blocked_note(plan):
         yield MarkdownBlock(_NOTICE, f"**{why}**")
-    idle = [_idle_line(change) for change in made.changes if change.action is Action.NOOP]
+    idle = [_idle_line(change) for change in plan.changes if change.action is Action.NOOP]
     for title, names in (
         (f"{len(idle)} unchanged", idle),
-        (f"{count_noun(len(made.unmanaged), 'unmanaged resource')}, left alone", made.unmanaged),
+        (f"{count_noun(len(plan.unmanaged), 'unmanaged resource')}, left alone", plan.unmanaged),
     ):
         if names:
             yield MarkdownBlock(
@@ -185,7 +199,7 @@ def _change_block(change: Change, rank: int, environment: str) -> MarkdownBlock:
     above = (origin_text(change.origin), change_reason(change), snapshot_note(change, environment))
     lines = [*(f"# {word}" for word in above if word), *align_rows(change_rows(change))]
     if not lines:
-        return MarkdownBlock(rank, title, of="change")
+        return MarkdownBlock(rank, title, counted_as="change")
     return MarkdownBlock(rank, f"{title}\n\n{code_fence(lines, 'diff')}", title, "change")
 
 
@@ -193,11 +207,11 @@ def _idle_line(change: Change) -> str:
     return f"{change.address} ({change.because})" if change.because else change.address
 
 
-def _owner_title(made: Plan | Report | Drift | AuditReport) -> str:
-    return code_span(f"{made.project}/{made.environment}")
+def _owner_title(document: Plan | Report | Drift | AuditReport) -> str:
+    return code_span(f"{document.project}/{document.environment}")
 
 
 def _first_names(names: list[str]) -> list[str]:
-    """The first of many lines, and how many more there are."""
+    """At most the first lines, and the number of further ones."""
     more = len(names) - _MOST_NAMES
     return names if more <= 0 else [*names[:_MOST_NAMES], f"… and {more} more"]

@@ -13,20 +13,21 @@ Sample = tuple[dict[str, str], int]
 """Labels and a value."""
 
 
-def drift(made: Drift, _: Style = PLAIN) -> str:
-    """The drift report as gauges. What a run does not know (no manifests) is left out."""
+def drift(drift: Drift, _: Style = PLAIN) -> str:
+    """The drift report as gauges. Without manifests, the unapplied resources are omitted."""
     return (
-        "\n".join(line for metric in _drift_metrics(made) for line in _metric_lines(*metric)) + "\n"
+        "\n".join(line for metric in _drift_metrics(drift) for line in _metric_lines(*metric))
+        + "\n"
     )
 
 
-def _drift_metrics(made: Drift) -> Iterator[tuple[str, str, Sequence[Sample]]]:
-    owner = {"project": made.project, "environment": made.environment}
-    counts = made.counts
+def _drift_metrics(drift: Drift) -> Iterator[tuple[str, str, Sequence[Sample]]]:
+    owner = {"project": drift.project, "environment": drift.environment}
+    counts = drift.counts
     yield (
         "drift",
-        "Whether there is drift: what exit code 2 says.",
-        [(owner, int(made.has_drift))],
+        "Whether there is drift, as reported by exit code 2.",
+        [(owner, int(drift.has_drift))],
     )
     blocks = {
         "changed": counts.changed,
@@ -35,7 +36,7 @@ def _drift_metrics(made: Drift) -> Iterator[tuple[str, str, Sequence[Sample]]]:
         "interrupted": counts.interrupted,
         "known": counts.known,
     }
-    if made.not_applied is ABSENT:
+    if drift.not_applied is ABSENT:
         del blocks["not_applied"]
     yield (
         "drift_resources",
@@ -46,35 +47,35 @@ def _drift_metrics(made: Drift) -> Iterator[tuple[str, str, Sequence[Sample]]]:
         "drift_changes",
         "Differences of a resource that are not in the baseline.",
         [
-            ({**owner, "block": block, "address": moved.address}, _new_differences(moved))
-            for block, found in (("changed", made.changed), ("unmanaged", made.unmanaged))
-            for moved in found
-            if not moved.known
+            ({**owner, "block": block, "address": resource.address}, _new_differences(resource))
+            for block, resources in (("changed", drift.changed), ("unmanaged", drift.unmanaged))
+            for resource in resources
+            if not resource.known
         ],
     )
-    if isinstance(made.snapshots, Mapping):
+    if isinstance(drift.snapshots, Mapping):
         yield (
             "snapshot_findings",
-            "What is not as the snapshot policies say.",
-            [({**owner, "finding": word}, n) for word, n in made.snapshots.items()],
+            "Deviations from the snapshot policies.",
+            [({**owner, "finding": word}, n) for word, n in drift.snapshots.items()],
         )
-    yield "recorded_resources", "Resources that the ledger holds.", [(owner, made.recorded)]
-    yield "ledger_lost", "Whether records are missing.", [(owner, int(made.lost))]
+    yield "recorded_resources", "Resources that the ledger holds.", [(owner, drift.recorded)]
+    yield "ledger_lost", "Whether records are missing.", [(owner, int(drift.lost))]
 
 
-def _new_differences(moved: DriftedResource) -> int:
+def _new_differences(resource: DriftedResource) -> int:
     """Differences that are not in the baseline; a resource that came or went is one."""
-    return max(1, sum(not field.known for field in moved.fields))
+    return max(1, sum(not field.known for field in resource.fields))
 
 
-def _metric_lines(name: str, about: str, samples: Sequence[Sample]) -> Iterator[str]:
+def _metric_lines(name: str, description: str, samples: Sequence[Sample]) -> Iterator[str]:
     if not samples:
         return
-    yield f"# HELP qdrantctl_{name} {about}"
+    yield f"# HELP qdrantctl_{name} {description}"
     yield f"# TYPE qdrantctl_{name} gauge"
     for labels, value in samples:
-        said = ",".join(f'{label}="{_escape_label(word)}"' for label, word in labels.items())
-        yield f"qdrantctl_{name}{{{said}}} {value}"
+        label_text = ",".join(f'{label}="{_escape_label(word)}"' for label, word in labels.items())
+        yield f"qdrantctl_{name}{{{label_text}}} {value}"
 
 
 def _escape_label(word: str) -> str:

@@ -17,23 +17,23 @@ SARIF_SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 )
 DEFAULT_LOCATION = "qdrantctl.yaml"
-"""Where findings of the server are shown, which stand in no file: code scanning wants one."""
+"""The file that findings about the server are attached to: code scanning requires one."""
 
 
-def audit(made: AuditReport, _: Style = PLAIN) -> str:
+def audit(audit: AuditReport, _: Style = PLAIN) -> str:
     """One run; its results are the findings."""
     rules = list(AUDIT_RULES)
     results = [
-        _sarif_result(verdict, rules, made) for verdict in made.verdicts if verdict.is_finding
+        _sarif_result(verdict, rules, audit) for verdict in audit.verdicts if verdict.is_finding
     ]
     driver = {
         "name": "qdrantctl",
-        "semanticVersion": made.qdrantctl_version,
+        "semanticVersion": audit.qdrantctl_version,
         "rules": [_sarif_rule(rule) for rule in rules],
     }
     run = {
         "tool": {"driver": driver},
-        "automationDetails": {"id": f"qdrantctl audit/{made.owner}/"},
+        "automationDetails": {"id": f"qdrantctl audit/{audit.owner}/"},
         "columnKind": "unicodeCodePoints",
         "results": results,
     }
@@ -41,26 +41,26 @@ def audit(made: AuditReport, _: Style = PLAIN) -> str:
 
 
 def _sarif_rule(rule: str) -> dict[str, Json]:
-    about = AUDIT_RULES[rule]
-    said = remedy_line(rule, about)
+    audit_rule = AUDIT_RULES[rule]
+    remedy = remedy_line(rule, audit_rule)
     return {
         "id": rule,
-        "shortDescription": {"text": about.title},
-        "fullDescription": {"text": f"{about.section}: {about.title}."},
-        "help": {"text": said, "markdown": said},
-        "defaultConfiguration": {"level": str(about.severity)},
+        "shortDescription": {"text": audit_rule.title},
+        "fullDescription": {"text": f"{audit_rule.section}: {audit_rule.title}."},
+        "help": {"text": remedy, "markdown": remedy},
+        "defaultConfiguration": {"level": str(audit_rule.severity)},
         "properties": {"tags": ["security"], "docs": audit_docs_url(rule)},
     }
 
 
-def _sarif_result(verdict: Verdict, rules: list[str], made: AuditReport) -> dict[str, Any]:
-    about = AUDIT_RULES[verdict.rule]
+def _sarif_result(verdict: Verdict, rules: list[str], audit: AuditReport) -> dict[str, Any]:
+    audit_rule = AUDIT_RULES[verdict.rule]
     subject = f"{escape_line(verdict.subject)}: " if isinstance(verdict.subject, str) else ""
-    text = f"{subject}{escape_line(verdict.message)}. {about.remedy}"
+    text = f"{subject}{escape_line(verdict.message)}. {audit_rule.remedy}"
     location: dict[str, Any] = {}
     if isinstance(verdict.origin, Origin):
         location["physicalLocation"] = _physical_location(verdict.origin.file, verdict.origin.line)
-    elif made.project != "-":
+    elif audit.project != "-":
         location["physicalLocation"] = _physical_location(DEFAULT_LOCATION, 1)
     if isinstance(verdict.subject, str):
         name = {"fullyQualifiedName": verdict.subject, "kind": "resource"}

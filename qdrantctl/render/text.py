@@ -1,4 +1,4 @@
-"""Plans and reports for a person at a terminal, in Terraform's words and signs."""
+"""Plans and reports as text for a terminal, in the words and signs of Terraform."""
 
 from __future__ import annotations
 
@@ -22,13 +22,8 @@ from qdrantctl.model.snapshots.reports import (
 )
 from qdrantctl.model.snapshots.snapshot_set import SnapshotSet
 from qdrantctl.model.violation import Violation
-from qdrantctl.render.diagnostics import violation_lines
-from qdrantctl.render.diagnostics import violations_text as diagnostics
-from qdrantctl.render.shared import audit_rows as audited
-from qdrantctl.render.shared import drift_rows as drifted
-from qdrantctl.render.shared import key_tables as tokens
-from qdrantctl.render.shared import side_by_side as beside
-from qdrantctl.render.shared import summaries as numbers
+from qdrantctl.render.diagnostics import violation_lines, violations_text
+from qdrantctl.render.shared import audit_rows, drift_rows, key_tables, side_by_side, summaries
 from qdrantctl.render.shared.ansi import Paint, choose_painter
 from qdrantctl.render.shared.escape import (
     count_noun,
@@ -46,206 +41,212 @@ from qdrantctl.render.shared.plan_rows import (
     origin_text,
     snapshot_note,
 )
-from qdrantctl.render.shared.snapshot_set_table import set_table as sets_table
-from qdrantctl.render.shared.snapshot_table import restored_notes as after_restore
-from qdrantctl.render.shared.snapshot_table import snapshot_table
+from qdrantctl.render.shared.snapshot_set_table import set_table
+from qdrantctl.render.shared.snapshot_table import restored_notes, snapshot_table
 from qdrantctl.render.shared.style import PLAIN, Style
 
-_UNDER = " " * 15
-"""In front of what is told of a rule of the audit."""
-OTHER_SNAPSHOTS = "\nSnapshots of no set, taken before points were destroyed or by another user:\n"
+_RULE_INDENT = " " * 15
+"""Indents the lines below a rule of the audit."""
+OTHER_SNAPSHOTS = (
+    "\nSnapshots outside sets, taken before points were destroyed or by another user:\n"
+)
 NOTHING_TO_REMOVE = "Nothing to remove.\n"
 LEFT_SETS = (
-    "no whole sets, of collections that are gone, ahead of the clock, or not known to be of this "
-    "cluster; "
-    "--orphan FOLDER removes one:\n"
+    "not removed: incomplete sets, sets of deleted collections, sets dated in the future, and sets "
+    "not known to be of this cluster; --orphan FOLDER removes one:\n"
 )
 _TONES = {OutcomeStatus.DONE: "+", OutcomeStatus.FAILED: "error", OutcomeStatus.NOT_TAKEN: "error"}
 
 
-def plan(made: Plan, style: Style = PLAIN) -> str:
-    """The plan: every change with its fields, what speaks against it, and the sum."""
-    return "\n\n".join(_plan_lines(made, choose_painter(colour=style.colour))) + "\n"
+def plan(plan: Plan, style: Style = PLAIN) -> str:
+    """The plan: every change with its fields, the violations, and the totals."""
+    return "\n\n".join(_plan_lines(plan, choose_painter(colour=style.colour))) + "\n"
 
 
-def report(made: Report, style: Style = PLAIN) -> str:
-    """What became of a plan: the sum, and before it whatever is not as planned."""
-    return "\n\n".join(_report_lines(made, choose_painter(colour=style.colour))) + "\n"
+def report(report: Report, style: Style = PLAIN) -> str:
+    """The report of a command: failed and unfinished resources, then the totals."""
+    return "\n\n".join(_report_lines(report, choose_painter(colour=style.colour))) + "\n"
 
 
-def outcome(made: Outcome, style: Style = PLAIN) -> str:
-    """What became of one resource, told meanwhile: a line, and one for each set of a policy."""
+def outcome(outcome: Outcome, style: Style = PLAIN) -> str:
+    """The outcome of one resource, printed during a run: a line, and one for each snapshot set."""
     paint = choose_painter(colour=style.colour)
-    head = paint(numbers.outcome_sentence(made), _TONES.get(made.status, "faint"))
-    return "\n".join([head, *(f"  {paint(line, line[0])}" for line in numbers.stored_lines(made))])
-
-
-def report_ending(made: Report, style: Style = PLAIN) -> str:
-    """The sum alone, where what became of each was told meanwhile."""
-    paint = choose_painter(colour=style.colour)
-    lines = [paint(numbers.report_summary(made), "+" if made.is_complete else "strong")]
-    return (
-        "\n".join(lines if made.is_complete else [*lines, numbers.continuation_note(made)]) + "\n"
+    head = paint(summaries.outcome_sentence(outcome), _TONES.get(outcome.status, "faint"))
+    return "\n".join(
+        [head, *(f"  {paint(line, line[0])}" for line in summaries.stored_lines(outcome))]
     )
 
 
-def idle_policies(made: Plan, _: Style = PLAIN) -> str:
-    """Said of policies of which none is due."""
-    lines = [f"{escape_line(change.address)}: {change.because}" for change in made.changes]
-    return "\n".join([numbers.NOTHING_DUE, *lines]) + "\n"
+def report_ending(report: Report, style: Style = PLAIN) -> str:
+    """The totals alone, for a run that has printed each outcome already."""
+    paint = choose_painter(colour=style.colour)
+    lines = [paint(summaries.report_summary(report), "+" if report.is_complete else "strong")]
+    return (
+        "\n".join(lines if report.is_complete else [*lines, summaries.continuation_note(report)])
+        + "\n"
+    )
+
+
+def idle_policies(plan: Plan, _: Style = PLAIN) -> str:
+    """Policies of which none is due."""
+    lines = [f"{escape_line(change.address)}: {change.because}" for change in plan.changes]
+    return "\n".join([summaries.NOTHING_DUE, *lines]) + "\n"
 
 
 def resource(view: ResourceView, style: Style = PLAIN) -> str:
-    """One resource: what was applied beside what is there."""
+    """One resource: last-applied and live state side by side."""
     paint = choose_painter(colour=style.colour)
-    head, *more = beside.resource_facts(view)
+    head, *more = side_by_side.resource_facts(view)
     lines = [paint(head, "strong"), *more, ""]
     lines += [
         paint(line, "~" if line.startswith("!") else "plain")
-        for line in beside.comparison_table(view)
+        for line in side_by_side.comparison_table(view)
     ]
     if view.events:
-        lines += ["", *beside.history_lines(view.events)]
+        lines += ["", *side_by_side.history_lines(view.events)]
     return "\n".join(lines) + "\n"
 
 
-def history(made: Iterable[HistoryEntry], _: Style = PLAIN) -> str:
-    """What was applied, a line each."""
-    lines = list(beside.history_lines(made)) or ["Nothing was applied yet."]
+def history(entries: Iterable[HistoryEntry], _: Style = PLAIN) -> str:
+    """The applies, a line each."""
+    lines = list(side_by_side.history_lines(entries)) or ["Nothing was applied yet."]
     return "\n".join(lines) + "\n"
 
 
-def snapshots(made: SnapshotInventory, _: Style = PLAIN) -> str:
+def snapshots(inventory: SnapshotInventory, _: Style = PLAIN) -> str:
     """What can be restored: a line for each set, then one for each file of no set."""
-    parts = [_sets(made.sets, made.now)] if made.sets else []
-    if made.sets and made.others:
+    parts = [_sets(inventory.sets, inventory.now)] if inventory.sets else []
+    if inventory.sets and inventory.others:
         parts.append(OTHER_SNAPSHOTS)
-    if made.others or not made.sets:
-        lines = list(snapshot_table(made.others))
+    if inventory.others or not inventory.sets:
+        lines = list(snapshot_table(inventory.others))
         parts.append("\n".join(lines if len(lines) > 1 else ["There are no snapshots."]) + "\n")
     return "".join(parts)
 
 
-def removal(made: RemovalReport, _: Style = PLAIN) -> str:
+def removal(report: RemovalReport, _: Style = PLAIN) -> str:
     """The sets that prune removes, and those that it removes only by name."""
-    title = "to remove" if made.dry_run else "removed"
-    parts = [f"{title}:\n{_sets(made.removed, made.now)}" if made.removed else NOTHING_TO_REMOVE]
-    if made.left:
-        parts += [LEFT_SETS, _sets(made.left, made.now)]
-    parts += (f"{escape_line(notice)}.\n" for notice in made.notices)
+    title = "to remove" if report.dry_run else "removed"
+    parts = [
+        f"{title}:\n{_sets(report.removed, report.now)}" if report.removed else NOTHING_TO_REMOVE
+    ]
+    if report.left:
+        parts += [LEFT_SETS, _sets(report.left, report.now)]
+    parts += (f"{escape_line(notice)}.\n" for notice in report.notices)
     return "".join(parts)
 
 
-def verification(made: VerificationReport, _: Style = PLAIN) -> str:
-    """Sets that were verified, and what was not as it had been."""
+def verification(report: VerificationReport, _: Style = PLAIN) -> str:
+    """The verified sets, each with the differences that were found."""
     lines = []
-    for each, result in made.verified:
-        lines.append(
-            f"{each.destination} {each.folder} {'is good' if result.good else 'is NOT good'}"
-        )
+    for snapshot_set, result in report.verified:
+        verdict = "is good" if result.good else "is NOT good"
+        lines.append(f"{snapshot_set.destination} {snapshot_set.folder} {verdict}")
         lines += [f"  {line}" for line in result.missed]
-    if not made.verified and not made.untried:
+    if not report.verified and not report.untried:
         lines = ["Nothing to verify."]
     return "".join(f"{line}\n" for line in lines)
 
 
-def restored_collection(made: RestoredCollection, _: Style = PLAIN) -> str:
-    """What is to be known once a snapshot is a collection again."""
-    lines = after_restore(made.name, made.snapshot, made.aliases_left, managed=made.managed)
+def restored_collection(collection: RestoredCollection, _: Style = PLAIN) -> str:
+    """Notes on a collection that was restored from a snapshot."""
+    lines = restored_notes(
+        collection.name, collection.snapshot, collection.aliases_left, managed=collection.managed
+    )
     return "\n".join(lines) + "\n"
 
 
-def restore_hints(met: Report, _: Style = PLAIN) -> str:
-    """How what was destroyed is had again; empty where nothing was."""
-    return "".join(f"{line}\n" for line in numbers.restore_lines(met))
+def restore_hints(report: Report, _: Style = PLAIN) -> str:
+    """How to restore each destroyed collection; empty if none was destroyed."""
+    return "".join(f"{line}\n" for line in summaries.restore_lines(report))
 
 
-def drift(made: Drift, style: Style = PLAIN) -> str:
-    """What moved, block by block; the last line says it all and is fit for a log."""
-    return "\n\n".join(_drift_lines(made, choose_painter(colour=style.colour))) + "\n"
+def drift(drift: Drift, style: Style = PLAIN) -> str:
+    """Drifted resources, block by block; the last line is a summary for logs."""
+    return "\n\n".join(_drift_lines(drift, choose_painter(colour=style.colour))) + "\n"
 
 
-def audit(made: AuditReport, style: Style = PLAIN) -> str:
-    """The checklist, answered line by line; the last line says it all and is fit for a log."""
-    return "\n\n".join(_audit_lines(made, choose_painter(colour=style.colour))) + "\n"
+def audit(audit: AuditReport, style: Style = PLAIN) -> str:
+    """The checklist, line by line; the last line is a summary for logs."""
+    return "\n\n".join(_audit_lines(audit, choose_painter(colour=style.colour))) + "\n"
 
 
-def import_report(made: ImportReport, _: Style = PLAIN) -> str:
-    """What import wrote, what it left out, and what a plan would make of it."""
-    return "".join(f"{line}\n" for line in _import_lines(made, printed=False))
+def import_report(report: ImportReport, _: Style = PLAIN) -> str:
+    """What import wrote and skipped, and what the next plan would change."""
+    return "".join(f"{line}\n" for line in _import_lines(report, printed=False))
 
 
-def import_remarks(made: ImportReport, _: Style = PLAIN) -> str:
-    """The same where the manifests were printed, and not written to files."""
-    return "".join(f"{line}\n" for line in _import_lines(made, printed=True))
+def import_remarks(report: ImportReport, _: Style = PLAIN) -> str:
+    """The same for manifests that were printed, and not written to files."""
+    return "".join(f"{line}\n" for line in _import_lines(report, printed=True))
 
 
-def leases(made: LeaseReport, _: Style = PLAIN) -> str:
-    """Who applies for an owner, and who works on its snapshots."""
-    text = _lease(made.owner, made.applies, made.now)
-    if made.snapshots:
-        text += "\n" + _lease(made.snapshots.owner, made.snapshots, made.now)
+def leases(report: LeaseReport, _: Style = PLAIN) -> str:
+    """The holders of the leases of an owner: of its applies and its snapshot jobs."""
+    text = _lease(report.owner, report.applies, report.now)
+    if report.snapshots:
+        text += "\n" + _lease(report.snapshots.owner, report.snapshots, report.now)
     return text
 
 
-def _lease(owner: str, held: Lease | None, now: datetime) -> str:
-    if held is None:
+def _lease(owner: str, lease: Lease | None, now: datetime) -> str:
+    if lease is None:
         return f"no apply of {escape_line(owner)} is running\n"
     lines = [f"owner    {escape_line(owner)}"]
-    for word, value in held.document(now).items():
+    for word, value in lease.document(now).items():
         if word in ("remaining_seconds", "expired"):
             continue
         if word == "expires" and value:
-            value += " (expired)" if held.is_expired(now) else f" (in {held.remaining(now)} s)"
+            value += " (expired)" if lease.is_expired(now) else f" (in {lease.remaining(now)} s)"
         lines.append(f"{word:<8} {escape_line(str(value)) if value else 'unknown'}")
     return "\n".join(lines) + "\n"
 
 
-def keys(made: KeyListing, _: Style = PLAIN) -> str:
+def keys(listing: KeyListing, _: Style = PLAIN) -> str:
     """Access keys, a line for each generation."""
-    return "\n".join(tokens.key_list_lines(made.keys, ledger=made.ledger)) + "\n"
+    return "\n".join(key_tables.key_list_lines(listing.keys, ledger=listing.ledger)) + "\n"
 
 
-def token_check(made: CheckedToken, _: Style = PLAIN) -> str:
-    """What a token claims, and what the cluster lets it do."""
-    return "\n".join(tokens.token_check_lines(made)) + "\n"
+def token_check(token: CheckedToken, _: Style = PLAIN) -> str:
+    """What a token claims, and what the cluster allows it."""
+    return "\n".join(key_tables.token_check_lines(token)) + "\n"
 
 
-def api_key_rotation(made: ApiKeyRotation, _: Style = PLAIN) -> str:
+def api_key_rotation(rotation: ApiKeyRotation, _: Style = PLAIN) -> str:
     """What a new API key breaks, and what to do in which order."""
-    return "\n".join(tokens.rotation_lines(made)) + "\n"
+    return "\n".join(key_tables.rotation_lines(rotation)) + "\n"
 
 
-def violations(made: Sequence[Violation], style: Style = PLAIN) -> str:
-    """Broken rules with their places, and how many there are."""
-    return diagnostics(made, colour=style.colour)
+def violations(violations: Sequence[Violation], style: Style = PLAIN) -> str:
+    """Violations with their places, and their number."""
+    return violations_text(violations, colour=style.colour)
 
 
 def _sets(sets: Iterable[SnapshotSet], now: datetime) -> str:
-    """A line for each set, and their sum."""
-    return "\n".join(sets_table(sets, now)) + "\n"
+    """A line for each set, and a line with the totals."""
+    return "\n".join(set_table(sets, now)) + "\n"
 
 
-def _plan_lines(made: Plan, paint: Paint) -> Iterator[str]:
-    yield f"qdrantctl plan: {paint(escape_line(made.owner), 'strong')}{_server_lines(made, paint)}"
-    for words in numbers.preparation_note(made):
-        yield paint(f"  # {words}", "strong")
-    for change in made.changes:
+def _plan_lines(plan: Plan, paint: Paint) -> Iterator[str]:
+    yield f"qdrantctl plan: {paint(escape_line(plan.owner), 'strong')}{_server_lines(plan, paint)}"
+    for note in summaries.preparation_note(plan):
+        yield paint(f"  # {note}", "strong")
+    for change in plan.changes:
         if change.action is not Action.NOOP:
-            yield "\n".join(_change_lines(change, made.environment, paint))
-    yield from violation_lines(made.violations, paint)
-    if others := numbers.unmanaged_note(made):
-        yield others
-    yield paint(numbers.plan_summary(made), "strong")
-    if why := numbers.blocked_note(made):
+            yield "\n".join(_change_lines(change, plan.environment, paint))
+    yield from violation_lines(plan.violations, paint)
+    if unmanaged := summaries.unmanaged_note(plan):
+        yield unmanaged
+    yield paint(summaries.plan_summary(plan), "strong")
+    if why := summaries.blocked_note(plan):
         yield paint(why, "error")
 
 
-def _server_lines(made: Plan, paint: Paint) -> str:
-    """What a plan was made against."""
-    if offline := numbers.offline_note(made):
+def _server_lines(plan: Plan, paint: Paint) -> str:
+    """The server or the commit that a plan was compared with."""
+    if offline := summaries.offline_note(plan):
         return f"\n{paint(offline, 'strong')}"
-    server, mode = made.server, "cluster mode" if made.server.distributed else "standalone"
+    server, mode = plan.server, "cluster mode" if plan.server.distributed else "standalone"
     url, version = paint(escape_line(server.url), "strong"), escape_line(server.version)
     return f" on {url} (Qdrant {version}, {mode})"
 
@@ -253,93 +254,93 @@ def _server_lines(made: Plan, paint: Paint) -> str:
 def _change_lines(change: Change, environment: str, paint: Paint) -> Iterator[str]:
     address, sign = escape_line(change.address), PLAN_SIGNS[change.action]
     yield paint(f"  # {address} {change_heading(change)}", "strong")
-    if why := change_reason(change):
-        yield f"  # ({why})"
-    if back := snapshot_note(change, environment):
-        yield f"  # {back}"
+    if reason := change_reason(change):
+        yield f"  # ({reason})"
+    if restore_note := snapshot_note(change, environment):
+        yield f"  # {restore_note}"
     origin = origin_text(change.origin)
-    beside = "   " + paint(origin, "faint") if origin else ""
-    yield f"{paint(f'{sign:>3}', sign)} {address}{beside}"
+    place = "   " + paint(origin, "faint") if origin else ""
+    yield f"{paint(f'{sign:>3}', sign)} {address}{place}"
     for line in align_rows(change_rows(change), paint):
         yield f"      {line}"
 
 
-def _drift_lines(made: Drift, paint: Paint) -> Iterator[str]:
-    server = made.server
+def _drift_lines(drift: Drift, paint: Paint) -> Iterator[str]:
+    server = drift.server
     yield (
-        f"qdrantctl drift: {paint(escape_line(made.owner), 'strong')} on "
+        f"qdrantctl drift: {paint(escape_line(drift.owner), 'strong')} on "
         f"{paint(escape_line(server.url), 'strong')} (Qdrant {escape_line(server.version)})"
     )
-    for title, block in drifted.drift_blocks(made):
-        lines = [line for moved in block for line in _drifted_lines(moved, paint)]
+    for title, block in drift_rows.drift_blocks(drift):
+        lines = [line for resource in block for line in _drifted_lines(resource, paint)]
         yield "\n".join([paint(f"{title}:", "strong"), *lines])
-    yield from drifted.drift_remarks(made)
-    yield paint(drifted.drift_summary(made), "error" if made.has_drift else "strong")
+    yield from drift_rows.drift_remarks(drift)
+    yield paint(drift_rows.drift_summary(drift), "error" if drift.has_drift else "strong")
 
 
-def _drifted_lines(moved: DriftedResource, paint: Paint) -> Iterator[str]:
-    sign, told = drifted.drift_sign(moved), drifted.drift_suffix(moved)
-    beside = "   " + paint(told, "faint") if told else ""
-    yield f"{paint(f'{sign:>3}', sign)} {escape_line(moved.address)}{beside}"
-    for line in align_rows(drifted.drift_field_rows(moved), paint):
+def _drifted_lines(resource: DriftedResource, paint: Paint) -> Iterator[str]:
+    sign, suffix = drift_rows.drift_sign(resource), drift_rows.drift_suffix(resource)
+    tail = "   " + paint(suffix, "faint") if suffix else ""
+    yield f"{paint(f'{sign:>3}', sign)} {escape_line(resource.address)}{tail}"
+    for line in align_rows(drift_rows.drift_field_rows(resource), paint):
         yield f"      {line}"
 
 
-def _audit_lines(made: AuditReport, paint: Paint) -> Iterator[str]:
-    owner = paint(escape_line(made.owner), "strong")
-    yield f"qdrantctl audit: {owner} on {audited.audited_place(made)}"
-    for section, rules in audited.group_by_section(made).items():
+def _audit_lines(audit: AuditReport, paint: Paint) -> Iterator[str]:
+    owner = paint(escape_line(audit.owner), "strong")
+    yield f"qdrantctl audit: {owner} on {audit_rows.audited_place(audit)}"
+    for section, rules in audit_rows.group_by_section(audit).items():
         lines = [paint(section, "strong")]
-        for rule, about, verdicts in rules:
-            answer = audited.overall_answer(verdicts)
+        for rule, audit_rule, verdicts in rules:
+            answer = audit_rows.overall_answer(verdicts)
             failed = answer is Answer.FAIL
-            tone = str(audited.heaviest_severity(verdicts)) if failed else "faint"
-            weight = f" [{tone}]" if failed else ""
-            sign = paint(f"{audited.AUDIT_SIGNS[answer]:<4}", tone)
-            below = list(audited.verdict_lines(verdicts))
-            beside = f": {below.pop()}" if not failed and len(below) == 1 else weight
-            lines.append(f"  {sign}  {rule}  {about.title}{beside}")
-            lines += [f"{_UNDER}{line}" for line in below]
-            lines += [f"{_UNDER}{audited.remedy_line(rule, about)}"] if failed else []
+            tone = str(audit_rows.heaviest_severity(verdicts)) if failed else "faint"
+            severity = f" [{tone}]" if failed else ""
+            sign = paint(f"{audit_rows.AUDIT_SIGNS[answer]:<4}", tone)
+            below = list(audit_rows.verdict_lines(verdicts))
+            tail = f": {below.pop()}" if not failed and len(below) == 1 else severity
+            lines.append(f"  {sign}  {rule}  {audit_rule.title}{tail}")
+            lines += [f"{_RULE_INDENT}{line}" for line in below]
+            lines += [f"{_RULE_INDENT}{audit_rows.remedy_line(rule, audit_rule)}"] if failed else []
         yield "\n".join(lines)
-    if tried := audited.proof_lines(made):
-        lines = [paint(audited.PROOFS, "strong")]
-        for name, caps in tried.items():
+    if proofs := audit_rows.proof_lines(audit):
+        lines = [paint(audit_rows.PROOFS, "strong")]
+        for name, caps in proofs.items():
             lines += [f"  {name}", *(f"    {cap}" for cap in caps)]
         yield "\n".join(lines)
-    yield paint(audited.audit_summary(made), "error" if made.has_findings else "strong")
+    yield paint(audit_rows.audit_summary(audit), "error" if audit.has_findings else "strong")
 
 
-def _import_lines(made: ImportReport, *, printed: bool) -> Iterator[str]:
-    for field in made.fields:
-        why = f" ({escape_line(field.because)})" if field.because else ""
+def _import_lines(report: ImportReport, *, printed: bool) -> Iterator[str]:
+    for field in report.fields:
+        reason = f" ({escape_line(field.because)})" if field.because else ""
         values = (
             f"{format_value(field.before, field.path)} -> {format_value(field.now, field.path)}"
         )
-        yield f"{_field_place(field)}: {values}{why}"
-    for field in made.unapplied:
+        yield f"{_field_place(field)}: {values}{reason}"
+    for field in report.unapplied:
         value = format_value(field.before, field.path)
-        yield f"{_field_place(field)}: {value} (not applied yet; left)"
-    for left in made.left_out:
-        name = f" {format_path(left.path)}" if left.path else ""
-        yield f"left out {escape_line(left.address)}{name}: {escape_line(left.because)}"
+        yield f"{_field_place(field)}: {value} (not applied yet; not changed)"
+    for skipped in report.left_out:
+        name = f" {format_path(skipped.path)}" if skipped.path else ""
+        yield f"skipped {escape_line(skipped.address)}{name}: {escape_line(skipped.because)}"
     if not printed:
-        yield from (f"wrote {escape_line(file.file)}" for file in made.files)
-    if made.errors:
-        yield from violation_lines(made.errors, choose_painter(colour=False))
-        yield "No plan can be made before that is put right in the manifests."
-    elif made.adopt or made.change:
-        tail = "" if made.change else " Adopting writes only the ledger."
-        yield f"{made.adopt} to adopt, {made.change} to change.{tail}"
-    elif made.fields and not made.complete:
-        yield "What was not written is yours to put in its place."
-    elif not made.files:
-        why = "the manifests state what is there"
-        if made.unapplied:
-            why = "nothing moved on the cluster since it was applied"
-        yield f"Nothing to write: {why}."
-    if made.stated:
-        yield f"{count_noun(made.stated, 'resource')} stated by manifests already, and left alone."
+        yield from (f"wrote {escape_line(file.file)}" for file in report.files)
+    if report.errors:
+        yield from violation_lines(report.errors, choose_painter(colour=False))
+        yield "Correct these errors in the manifests before the next plan."
+    elif report.adopt or report.change:
+        tail = "" if report.change else " Adopting writes only the ledger."
+        yield f"{report.adopt} to adopt, {report.change} to change.{tail}"
+    elif report.fields and not report.complete:
+        yield "Values that were not written must be edited manually."
+    elif not report.files:
+        reason = "the manifests match the cluster"
+        if report.unapplied:
+            reason = "nothing changed on the cluster since the last apply"
+        yield f"Nothing to write: {reason}."
+    if report.stated:
+        yield f"{count_noun(report.stated, 'resource')} skipped: declared by manifests already."
 
 
 def _field_place(field: ReceivedField) -> str:
@@ -348,14 +349,14 @@ def _field_place(field: ReceivedField) -> str:
     return f"{origin}{escape_line(field.address)} {format_path(field.path)}"
 
 
-def _report_lines(made: Report, paint: Paint) -> Iterator[str]:
-    for met in made.outcomes:
-        if met.status in (OutcomeStatus.FAILED, OutcomeStatus.NOT_TAKEN):
-            yield paint(numbers.outcome_sentence(met), "error")
-    if left := [o.address for o in made.outcomes if o.status is OutcomeStatus.NOT_REACHED]:
-        yield f"Not reached: {join_names(left)}."
-    yield paint(numbers.report_summary(made), "+" if made.is_complete else "strong")
-    if backs := numbers.restore_lines(made):
-        yield "\n".join(backs)
-    if not made.is_complete:
-        yield numbers.continuation_note(made)
+def _report_lines(report: Report, paint: Paint) -> Iterator[str]:
+    for outcome in report.outcomes:
+        if outcome.status in (OutcomeStatus.FAILED, OutcomeStatus.NOT_TAKEN):
+            yield paint(summaries.outcome_sentence(outcome), "error")
+    if unreached := [o.address for o in report.outcomes if o.status is OutcomeStatus.NOT_REACHED]:
+        yield f"Not reached: {join_names(unreached)}."
+    yield paint(summaries.report_summary(report), "+" if report.is_complete else "strong")
+    if hints := summaries.restore_lines(report):
+        yield "\n".join(hints)
+    if not report.is_complete:
+        yield summaries.continuation_note(report)

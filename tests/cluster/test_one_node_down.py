@@ -122,7 +122,7 @@ def test_what_is_not_known_is_said_and_left_alone(nodes, project):
         told = project.plan(others[0])
         assert told.code == 3
         assert "not known while a node is down" in told.change("collection/spread")["because"]
-        assert "which is not to be read" in told.message("QC206")
+        assert "which is unreadable" in told.message("QC206")
         excluded = ("--exclude", "collection/spread", "--exclude", "alias/live")
         told = project.apply(others[0], *excluded)
         assert told.code == 0, told.out + told.err
@@ -143,8 +143,8 @@ def test_points_that_cannot_be_counted_need_consent(nodes, project):
         project.states({"other": {"spec": replaced, "lifecycle": lifecycle}})
         told = project.plan(others[0])
         assert told.code == 3
-        assert "its points (how many is not known)" in told.message("QC202")
-        assert "its points (how many is not known)" in told.message("QC203")
+        assert "its points (their number is unknown)" in told.message("QC202")
+        assert "its points (their number is unknown)" in told.message("QC203")
         assert project.apply(others[0]).code == 3
         project.states({"other": SPREAD})
         allowed = ("--allow-delete", "collection/old")
@@ -157,7 +157,7 @@ def test_points_that_cannot_be_counted_need_consent(nodes, project):
 
 def test_what_is_created_while_a_node_is_down_is_finished_later(nodes, project, monkeypatch):
     """Creation waits ten seconds for the dead node; an index on its shard fails."""
-    monkeypatch.setattr("qdrantctl.flows.execution.read_back.SETTLED", 0.1)
+    monkeypatch.setattr("qdrantctl.flows.execution.read_back.CONVERGENCE_TIMEOUT", 0.1)
     project.states({"first": SAFE})
     project.done(nodes[0])
     with down(nodes, 0) as others:

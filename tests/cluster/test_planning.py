@@ -127,13 +127,13 @@ CUSTOM = {"vectors": VECTORS, "sharding_method": "custom", "shard_keys": ["eu"]}
             "payload_indexes.f",
         ),
         (CUSTOM, CUSTOM | {"shard_keys": ["eu", 7]}, "PUT", "/shards", "shard_keys.7"),
-        (PLAIN, None, "DELETE", "/collections/c", "collection/c is still there"),
+        (PLAIN, None, "DELETE", "/collections/c", "collection/c still exists"),
     ],
 )
 def test_an_ok_without_effect_is_no_success(
     nodes, project, monkeypatch, before, after, method, path, named
 ):
-    monkeypatch.setattr("qdrantctl.flows.execution.read_back.SETTLED", 0.5)
+    monkeypatch.setattr("qdrantctl.flows.execution.read_back.CONVERGENCE_TIMEOUT", 0.5)
     project.states({"c": before, "d": PLAIN})
     project.done(nodes[0])
     was = record(nodes[0], "collection/c")
@@ -213,13 +213,13 @@ def test_a_changed_replication_factor_says_what_it_does_not_do(nodes, project, a
     told = project.plan(nodes[at])
     assert told.code == 2
     because = told.field("collection/c", "replication_factor")["because"]
-    assert "moves no replica by itself" in because
+    assert "moves no existing replica" in because
     assert "2 of 3 shards have fewer than 2 replicas" in told.message("QC126")
     project.done(nodes[at])
     project.states({"c": {"vectors": VECTORS, "replication_factor": 1}})
     told = project.plan(nodes[at])
     assert (
-        "moves no replica by itself" in told.field("collection/c", "replication_factor")["because"]
+        "moves no existing replica" in told.field("collection/c", "replication_factor")["because"]
     )
     assert "QC126" not in told.rules
     project.done(nodes[at])

@@ -116,7 +116,7 @@ def test_without_every_node_nothing_is_destroyed(nodes, project):
     project.names([*nodes[:2], nodes[0]])  # one of them twice: only apply can tell
     told = project.apply(nodes[0], *DELETE)
     assert told.code == 6, told.out + told.err
-    assert f"No address leads to {peer(nodes[2])}" in told.out
+    assert f"No URL leads to peer {peer(nodes[2])}" in told.out
     project.names(nodes)
     with down(nodes, 2) as others:
         told = project.apply(others[0], *DELETE)
@@ -129,7 +129,7 @@ def test_without_every_node_nothing_is_destroyed(nodes, project):
     project.names(nodes[:2])
     told = restored(project, nodes[0], "--as", "products-again")
     assert told.code == 1, told.out + told.err
-    assert "not every node is reached" in told.err
+    assert "cannot reach every node" in told.err
     assert "products-again" not in names(nodes[0])
     project.names(nodes)
     told = restored(project, nodes[0], "--as", "products-again")

@@ -47,7 +47,7 @@ def reference() -> str:
     parts = [HEAD, _table("The collection itself", "", alone)]
     for name, shape in SHAPE.fields.items():
         if name not in alone:
-            parts.append(_table(name, shape.about, {name: shape}))
+            parts.append(_table(name, shape.description, {name: shape}))
     return "".join(parts)
 
 
@@ -65,12 +65,12 @@ def _table(title: str, about: str, shapes: Mapping[str, FieldTree]) -> str:
 
 def _rows(path: Pattern, shape: FieldTree) -> Iterator[tuple[str, ...]]:
     if shape.entries is not None:
-        words = _escaped(shape.entries.words) if shape.entries.is_leaf else "section"
-        yield _row((*path, "*"), words, shape.rule, shape.about)
+        words = _escaped(shape.entries.type_name) if shape.entries.is_leaf else "section"
+        yield _row((*path, "*"), words, shape.rule, shape.description)
         if not shape.entries.is_leaf:
             yield from _rows((*path, "*"), shape.entries)
     elif shape.is_leaf or (shape.rule.replaced_as_unit and path[-1] != "*"):
-        yield _row(path, _escaped(shape.words), shape.rule, shape.about)
+        yield _row(path, _escaped(shape.type_name), shape.rule, shape.description)
     for name, inner in shape.fields.items():
         yield from _rows((*path, name), inner)
 

@@ -116,7 +116,9 @@ def test_a_request_without_an_answer_is_sent_once_more(
 ):
     """In vain the second time, too, the collection may show all that was asked; the aliases that
     its replacement took down do not show there. So the change is not done."""
-    monkeypatch.setattr("qdrantctl.flows.execution.read_back.INDEX_BUILT", 1.0)  # else ten minutes
+    monkeypatch.setattr(
+        "qdrantctl.flows.execution.read_back.INDEX_BUILD_TIMEOUT", 1.0
+    )  # else ten minutes
     project.fresh()
     met: list[bytes] = []
 

@@ -136,7 +136,7 @@ def test_a_killed_restore_is_finished_by_the_next(project, node, start, after):
     made = "again" in names(node)
     if made:  # somebody may have written into it since
         told = restored(project, node, "--as", "again")
-        assert (told.code, "and did not end" in told.err) == (1, True), told.out + told.err
+        assert (told.code, "is unfinished" in told.err) == (1, True), told.out + told.err
     consent = ("--allow-replace", "collection/again") if made else ()
     told = restored(project, node, "--as", "again", *consent)
     assert told.code == 0, told.out + told.err

@@ -516,10 +516,10 @@ def test_a_node_that_is_down_is_told_once(nodes, tmp_path):
     project.write_text(project.read_text().replace(nodes[2].url, "http://127.0.0.1:1"))
     told = shop.run(nodes[0], "snapshots", "run")
     assert told.code == 6
-    assert told.out.count("not every node is reached that holds a part of it") == 1
+    assert told.out.count("cannot reach every node that holds its shards") == 1
     assert told.out.count("Connection refused") == 1
     about = ", ".join(f"collection/{name}" for name in names)
-    assert f"run failed: {about}: not every node is reached" in told.out
+    assert f"run failed: {about}: cannot reach every node" in told.out
     shop.names(nodes)
     assert shop.run(nodes[0], "snapshots", "run").code == 0
     project.write_text(project.read_text().replace(nodes[2].url, "http://127.0.0.1:1"))

@@ -122,7 +122,7 @@ BAD = Evidence(
         REFUSED, {"products": datetime(2026, 5, 1, tzinfo=UTC), "t": None},
     ),
     proofs=(proof(Result.NOT_ENFORCED), proof(Result.ENFORCED, "max_query_limit")),
-    leaks=(LeakedSecret("compose.yaml", 7, "what stands here looks like an API key"),),
+    leaks=(LeakedSecret("compose.yaml", 7, "this looks like an API key"),),
     files=3,
     profile={GOOD_LIVE.address: {"enabled": True}},
 )  # fmt: skip

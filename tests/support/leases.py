@@ -36,7 +36,7 @@ LASTS, RENEWED = 3, 0.5
 """Seconds of the applies here; where a process stands still, somebody else gets there soon."""
 PROGRAM = f"""\
 from qdrantctl.adapters.qdrant import lease_lock as holding
-holding.LASTS, holding.RENEWED = SECONDS, {RENEWED}
+holding.LEASE_SECONDS, holding.RENEW_SECONDS = SECONDS, {RENEWED}
 from qdrantctl.cli.main import main
 main()
 """

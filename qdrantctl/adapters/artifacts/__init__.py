@@ -1,1 +1,1 @@
-"""Files that follow from a project: pipelines and scheduled jobs, as text."""
+"""Files generated for a project: pipelines and scheduled jobs, as text."""

@@ -1,4 +1,4 @@
-"""The one Jinja environment of generated files. Its templates are in `templates/`."""
+"""The Jinja environment of generated files. Its templates are in `templates/`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def render_template(name: str, /, **values: Json) -> str:
 
 @cache
 def _environment() -> Environment:
-    """Its delimiters occur in no pipeline: neither `${{ }}` nor `{ }`, `[ ]` or `[[ ]]`."""
+    """An environment with delimiters that no pipeline uses: not `${{ }}`, `{ }`, `[ ]`, `[[ ]]`."""
     return Environment(
         loader=FileSystemLoader(_TEMPLATES),
         block_start_string="<%",

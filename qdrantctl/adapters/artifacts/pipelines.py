@@ -1,4 +1,4 @@
-"""Pipelines for the CI of a project: made of its environments, to be changed by its owner."""
+"""CI pipelines for a project, generated from its environments for its owner to edit."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import NamedTuple
 from qdrantctl.adapters.artifacts.environment import render_template
 
 INSTALL = "pip install qdrantctl  # if not on PyPI: a wheel, or git+https://HOST/REPOSITORY@TAG"
-"""With what to write instead, since it may not be published under that name."""
+"""With alternatives in a comment, since it may not be published under that name."""
 PIPELINE_FILES = {"github": ".github/workflows/qdrantctl.yml", "gitlab": ".gitlab-ci.yml"}
-"""Where each CI looks for its pipelines, from the root of the repository."""
+"""The pipeline file of each CI, relative to the root of the repository."""
 _PASSED_VARIABLES = {"url": "QDRANT_URL", "api_key": "QDRANT_API_KEY"}
 
 
 class Target(NamedTuple):
-    """An environment that a pipeline applies to, after those before it."""
+    """An environment that a pipeline applies to, in the order of the pipeline."""
 
     name: str
     quoted: str
-    """The name as YAML takes it for text."""
+    """The name as a YAML string."""
     approved: bool
     """Whether a person approves the plan before it is applied."""
     variables: Mapping[str, str]
@@ -27,14 +27,14 @@ class Target(NamedTuple):
 
     @property
     def suffix(self) -> str:
-        """The name as part of a variable's."""
+        """The name in the form for variable names."""
         return self.name.upper().replace("-", "_")
 
     @property
     def other_variables(self) -> str:
-        """Which of its variables are not those that jobs pass; empty for none."""
-        others = {k: name for k, name in self.variables.items() if name != _PASSED_VARIABLES[k]}
-        return " and ".join(f"{key}: {{env: {name}}}" for key, name in others.items())
+        """Its variables with other names than those that jobs pass; empty for none."""
+        renamed = {k: name for k, name in self.variables.items() if name != _PASSED_VARIABLES[k]}
+        return " and ".join(f"{key}: {{env: {name}}}" for key, name in renamed.items())
 
 
 def render_pipeline(ci: str, targets: Sequence[Target], folder: str) -> str:

@@ -1,6 +1,6 @@
-"""The jobs that call `snapshots run` and `snapshots verify`, in the notation of each scheduler.
+"""The jobs that call `snapshots run` and `snapshots verify`, in the format of each scheduler.
 
-They find credentials where their scheduler keeps them, and hold none.
+They contain no credentials, but read them from their scheduler.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from qdrantctl.adapters.artifacts.environment import render_template
 from qdrantctl.adapters.artifacts.pipelines import INSTALL
 
 RUN_SCHEDULE, VERIFY_SCHEDULE = "*/5 * * * *", "42 4 * * 0"
-"""No minute is one of both."""
+"""The two schedules share no minute."""
 RUN_CALENDAR, VERIFY_CALENDAR = "*:0/5", "Sun 04:42"
-"""The same as systemd writes it."""
+"""The same schedules in systemd's format."""
 ENVIRONMENT_FILE = "/etc/qdrantctl/environment"
 SECRET = "qdrantctl"  # noqa: S105  # the name of one
 _PROGRAM = ("qdrantctl",)
-"""How it is called where it is installed by the job or its image."""
+"""The command if the job or its image installs qdrantctl."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class SnapshotJobs:
     """The two jobs of an environment, or of a server."""
 
     name: str
-    """As part of the names of jobs; 45 characters that Kubernetes takes, at most."""
+    """As part of the names of jobs; at most 45 characters, all valid in Kubernetes names."""
     project: str
     environment: str
     folder: str
@@ -36,7 +36,7 @@ class SnapshotJobs:
     variables: Mapping[str, str]
     """Those that the environment's `url` and `api_key` are read from."""
     program: Sequence[str]
-    """What calls qdrantctl on this machine."""
+    """The command that calls qdrantctl on this machine."""
     run: Sequence[str]
     """The arguments that take the snapshots that are due."""
     verify: Sequence[str]
@@ -64,7 +64,7 @@ def _render_cron(jobs: SnapshotJobs) -> str:
 
 def _render_systemd(jobs: SnapshotJobs) -> str:
     def without_specifiers(text: str) -> str:
-        """Else systemd puts something in the place of %h and the like."""
+        """The text with `%` escaped, since systemd replaces %h and the like."""
         return text.replace("%", "%%")
 
     def command(arguments: Sequence[str]) -> str:
@@ -83,8 +83,8 @@ def _render_systemd(jobs: SnapshotJobs) -> str:
 
 
 def _render_kubernetes(jobs: SnapshotJobs) -> str:
-    # A run that finds another under way leaves it to the next, which is no failure. Waiting for
-    # less than its period would not do: a verification may take longer.
+    # If another run is in progress, the next run takes over, so exit code 5 is no failure. Waiting
+    # with a timeout would not help: a verification may take longer than the period.
     run = ["sh", "-c", f"{shlex.join([*_PROGRAM, *jobs.run])} || [ $? -eq 5 ]"]
     return render_template(
         "k8s-cronjob",

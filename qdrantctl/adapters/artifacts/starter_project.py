@@ -10,11 +10,11 @@ PROFILES = {
     "production": {"query_limit": 5000, "timeout": 15, "hnsw_ef": 500},
     "development": {"query_limit": 20000, "timeout": 60, "hnsw_ef": 2000},
 }
-"""Strict-mode limits to begin with, within what Qdrant recommends."""
+"""Initial strict-mode limits, within Qdrant's recommendations."""
 
 
 def render_project_file(name: str, *, with_clusters: bool) -> str:
-    """The project file; `name` as YAML takes it for text."""
+    """The project file; `name` is a YAML string."""
     return render_template("starter/project.yaml", name=name, with_clusters=with_clusters)
 
 

@@ -1,1 +1,1 @@
-"""Files of the project: their text and where it stands."""
+"""Files of the project: reading, writing and positions in their text."""

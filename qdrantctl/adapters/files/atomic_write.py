@@ -1,8 +1,9 @@
-"""The one writer of files: through links, in one step into plain files, and into pipes and devices.
+"""The only writer of files: follows links, replaces plain files atomically, writes to pipes.
 
-A plain file is written beside its place and then renamed, so that a reader finds the old bytes or
-the new ones. That would take away what a file shares with others (hard links, another user as its
-owner, a bind mount, a folder in which nothing can be made): such a file is written in its place.
+A plain file is written to a temporary file in its folder and then renamed, so that a reader gets
+the old bytes or the new ones. A rename is not possible, or would lose something, for a file with
+hard links, another user as its owner, a bind mount, or a read-only folder: such a file is
+overwritten in place.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ _NAME_LENGTH = 50
 _STANDARD_STREAMS = {"/dev/stdout": 1, "/dev/stderr": 2}
 _DESCRIPTOR = re.compile(r"/dev/fd/(\d{1,9})|/proc/self/fd/(\d{1,9})")
 _IN_PLACE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.EXDEV)
-"""What the system answers where a file cannot be replaced, and may be writable all the same."""
+"""Errors of the system for a file that cannot be replaced, but may still be writable."""
 
 
 def replace_file(path: Path, data: bytes, *, mode: int | None = None) -> None:
-    """Put `data` in place of what a file holds. Raises OSError.
+    """Replace the content of a file with `data`. Raises OSError.
 
-    It returns when a reader of `path` sees the data; a pipe's reader has taken it then. `mode` are
-    the rights that a plain file gets; without it an existing file keeps its own.
+    It returns when a reader of `path` gets the data; a pipe's reader has read it then. `mode` is
+    the mode of a plain file; without it an existing file keeps its own.
     """
     with stage_file(path, data, mode=mode) as commit:
         commit()
@@ -39,10 +40,10 @@ def replace_file(path: Path, data: bytes, *, mode: int | None = None) -> None:
 
 @contextmanager
 def stage_file(path: Path, data: bytes, *, mode: int | None = None) -> Iterator[Callable[[], None]]:
-    """As `replace_file`, in two steps: what it yields puts the data in place. Raises OSError.
+    """As `replace_file`, in two steps: call the yielded function to replace the file.
 
-    So of several files all are seen to have room before the first one changes. What was not put in
-    place is gone at the end.
+    With several files, all can be staged before the first one changes. Data that was not committed
+    is removed at the end. Raises OSError.
     """
     status, temporary = _file_status(path), None
     if not _is_regular_target(path, status):
@@ -74,7 +75,7 @@ def check_writable(path: Path) -> None:
 
 
 def _file_status(path: Path) -> os.stat_result | None:
-    """Of the file that a path leads to; None where there is none yet. Raises OSError."""
+    """The status of the file at a path, links followed; None without one. Raises OSError."""
     try:
         return path.stat()
     except FileNotFoundError:
@@ -86,7 +87,7 @@ def _can_write(path: Path) -> bool:
 
 
 def _is_regular_target(path: Path, status: os.stat_result | None) -> bool:
-    """Whether it is a plain file, or will be one, that can be replaced by its name."""
+    """Whether it is a plain file, or will be one, that can be replaced by a rename."""
     if status is not None and stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     return _open_descriptor(path) is None and (status is None or stat.S_ISREG(status.st_mode))
@@ -95,7 +96,7 @@ def _is_regular_target(path: Path, status: os.stat_result | None) -> bool:
 def _stage_file(
     target: Path, data: bytes, status: os.stat_result | None, mode: int | None
 ) -> Path | None:
-    """The new file, beside its place; None where the old one must be written itself."""
+    """The temporary file with the data; None if the old file must be overwritten in place."""
     if status is not None and status.st_nlink > 1:
         return None
     temporary = target.with_name(f".{target.name[:_NAME_LENGTH]}.{secrets.token_hex(6)}")
@@ -103,8 +104,8 @@ def _stage_file(
     final_mode = existing_mode if mode is None else mode
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     try:
-        # Until its rights are the final ones, the file is its user's alone. The umask of a file
-        # that is new, and of which nothing else is known, is heeded by the system.
+        # Until it gets its final mode, only its owner can read the file. For a new file without a
+        # given mode the system applies the umask.
         number = os.open(temporary, flags, 0o666 if final_mode is None else 0o600)
     except OSError as error:
         if status is not None and error.errno in _IN_PLACE and _can_write(target):
@@ -126,7 +127,7 @@ def _stage_file(
 
 
 def _has_owner(number: int, status: os.stat_result) -> bool:
-    """Whether a new file belongs to the user and the group of the old one, or could be given."""
+    """Whether a new file has the user and the group of the old one, or could be given them."""
     with suppress(OSError):
         os.fchown(number, status.st_uid, status.st_gid)
     created = os.fstat(number)
@@ -134,7 +135,7 @@ def _has_owner(number: int, status: os.stat_result) -> bool:
 
 
 def _move_into_place(temporary: Path, target: Path) -> bool:
-    """Whether the new file could take the place of the old one. Raises OSError."""
+    """Rename the new file to the old one's name; whether that was possible. Raises OSError."""
     try:
         temporary.replace(target)
     except OSError as error:
@@ -145,13 +146,13 @@ def _move_into_place(temporary: Path, target: Path) -> bool:
 
 
 def _overwrite_file(target: Path, data: bytes, mode: int | None) -> None:
-    """Write an existing file in its place. A full disk is met before its first byte changes."""
+    """Overwrite an existing file in place. A full disk is detected before its content changes."""
     number = os.open(target, os.O_WRONLY | getattr(os, "O_BINARY", 0))
     try:
         size = os.fstat(number).st_size
         _reserve_space(number, size, len(data) - size)
         if mode is not None:
-            with suppress(PermissionError):  # the rights of another user's file are that user's
+            with suppress(PermissionError):  # only its owner can change a file's mode
                 os.fchmod(number, mode)
         _write_all(number, data)
         os.ftruncate(number, len(data))
@@ -160,7 +161,7 @@ def _overwrite_file(target: Path, data: bytes, mode: int | None) -> None:
 
 
 def _reserve_space(number: int, size: int, more: int) -> None:
-    """Have the disk keep room at the end of a file, where the system can."""
+    """Reserve disk space at the end of a file, if the system supports it."""
     if more <= 0 or not hasattr(os, "posix_fallocate"):
         return
     try:
@@ -171,17 +172,17 @@ def _reserve_space(number: int, size: int, more: int) -> None:
 
 
 def _confirm_content(path: Path, data: bytes) -> None:
-    """See that a reader of the path gets the data. Raises OSError."""
+    """Check that a reader of the path gets the data. Raises OSError."""
     try:
-        found = path.read_bytes()
+        content = path.read_bytes()
     except PermissionError:  # a file that may only be written
         return
-    if found != data:
+    if content != data:
         raise OSError(errno.EAGAIN, "It was changed by another process while it was written")
 
 
 def _write_stream(path: Path, data: bytes) -> None:
-    """Write to a pipe, a device, or a file that this process was given open. Raises OSError."""
+    """Write to a pipe, a device, or an inherited open file. Raises OSError."""
     descriptor = _open_descriptor(path)
     number = os.dup(descriptor) if descriptor is not None else _open_for_reader(path)
     try:
@@ -191,15 +192,15 @@ def _write_stream(path: Path, data: bytes) -> None:
 
 
 def _open_descriptor(path: Path) -> int | None:
-    """The number of the open file that a name such as `/dev/stdout` or `/dev/fd/63` stands for."""
+    """The number of the open file that `/dev/stdout`, `/dev/fd/63` or the like refers to."""
     if (number := _STANDARD_STREAMS.get(str(path))) is not None:
         return number
-    found = _DESCRIPTOR.fullmatch(str(path))
-    return int(found[1] or found[2]) if found else None
+    match = _DESCRIPTOR.fullmatch(str(path))
+    return int(match[1] or match[2]) if match else None
 
 
 def _open_for_reader(path: Path) -> int:
-    """The device or pipe, open for writing, as soon as a process reads it. Raises OSError."""
+    """Open a device or pipe for writing as soon as a process reads it. Raises OSError."""
 
     def attempt() -> int | None:
         try:

@@ -8,9 +8,9 @@ from qdrantctl.model.errors import SettingsError
 
 
 def expand_path(folder: Path, text: str, place: str) -> Path:
-    """A path as a file states it, relative to `folder`, `~` resolved. Raises SettingsError.
+    """The path `text`, relative to `folder`, with `~` resolved. Raises SettingsError.
 
-    `place` (`qdrantctl.yaml:12`) is where the error points.
+    `place` (`qdrantctl.yaml:12`) is named in the error.
     """
     try:
         return folder / Path(text).expanduser()

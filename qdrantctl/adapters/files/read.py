@@ -1,4 +1,4 @@
-"""Reads files: regular ones only, each once and never beyond a bound."""
+"""Reads regular files, each once and up to a size limit."""
 
 from __future__ import annotations
 
@@ -13,15 +13,13 @@ from qdrantctl.model.violation import Violation
 
 MAX_SOURCE_BYTES = 10_000_000
 """The largest manifest or project file that is read."""
-READABLE_HINT = (
-    "See that it is a file that may be read; what another program writes is piped to `-f -`."
-)
+READABLE_HINT = "Name a file that can be read; pipe the output of another program to `-f -`."
 
 
 def read_source(
     path: Path | None, shown: str, stdin: Callable[[], bytes]
 ) -> SourceText | Violation:
-    """The text of a file, or of standard input for None; read once, never beyond the bound."""
+    """The text of a file, or of standard input for None; read once, up to the size limit."""
     blank = SourceText(shown, "")
     try:
         data = stdin() if path is None else read_regular_file(path, MAX_SOURCE_BYTES)
@@ -43,31 +41,31 @@ def read_source(
         return text.make_violation("QC004", message, hint, text.position_at(len(good)))
 
 
-def read_regular_file(path: Path, most: int) -> bytes | None:
+def read_regular_file(path: Path, max_bytes: int) -> bytes | None:
     """The bytes of a regular file, None where there are more than `most`. Raises OSError."""
     # O_NONBLOCK: opening a fifo without a writer would wait forever.
     number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     try:
         status = os.fstat(number)
         if not stat.S_ISREG(status.st_mode):
-            what = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or a device"
-            raise OSError(errno.EINVAL, f"it is {what}, not a regular file")
-        if status.st_size > most:
+            file_type = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or a device"
+            raise OSError(errno.EINVAL, f"it is {file_type}, not a regular file")
+        if status.st_size > max_bytes:
             return None
         parts: list[bytes] = []
-        left = most + 1
-        while left and (part := os.read(number, left)):
+        remaining = max_bytes + 1
+        while remaining and (part := os.read(number, remaining)):
             parts.append(part)
-            left -= len(part)
+            remaining -= len(part)
         after = os.fstat(number)
         if (after.st_size, after.st_mtime_ns) != (status.st_size, status.st_mtime_ns):
             raise OSError(errno.EAGAIN, "it was changed while it was read; run the command again")
     finally:
         os.close(number)
-    return b"".join(parts) if left else None
+    return b"".join(parts) if remaining else None
 
 
 def describe_os_error(error: OSError) -> str:
-    """What the system says is wrong, as the end of a sentence."""
-    words = error.strerror or str(error)
-    return words[:1].lower() + words[1:]
+    """The system's error message, as the end of a sentence."""
+    message = error.strerror or str(error)
+    return message[:1].lower() + message[1:]

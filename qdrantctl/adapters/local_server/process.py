@@ -1,4 +1,4 @@
-"""The embedded server's process: its ports, its environment, whether it answers, and its end."""
+"""The embedded server's process: ports, environment, readiness and termination."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from qdrantctl.model.polling import poll
 
 HOST = "127.0.0.1"
 PEER_URI = f"http://{HOST}:1"
-"""What a node is called among its peers. Qdrant keeps it in its storage, and refuses to start when
-it is called something else the next time. A single node is never called, so the name is a constant
-that no process listens on, and the port for peers may be another at each start."""
+"""The URI of a node for its peers. Qdrant stores it and refuses to start with a different one. No
+peer contacts a single node, so the URI is a constant on which no process listens, and the port for
+peers may differ at each start."""
 ANSWER_SECONDS = 2.0
 TERM_SECONDS, KILL_SECONDS = 20.0, 5.0
 EXIT_POLL_SECONDS = 0.03
 
 Ports = tuple[int, int, int]
-"""REST, gRPC, peers."""
+"""The ports for REST, gRPC and peers."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerProcess:
-    """A server that was started; what `server.json` holds."""
+    """A started server; the content of `server.json`."""
 
     pid: int
     """Also the id of its process group."""
     began: str
-    """When, in the system's own words; a recycled pid began at another time."""
+    """The start time in the system's format; it distinguishes a reused pid."""
     http_port: int
     grpc_port: int
     p2p_port: int
@@ -57,27 +57,27 @@ class ServerProcess:
 
 @dataclass(frozen=True, slots=True)
 class LaunchOptions:
-    """How a server is started; as it stands here it is a project's own, alone and open."""
+    """How a server is started; by default a project's single server without an API key."""
 
     api_key: str = field(default="", repr=False)
-    several: bool = False
-    """Whether it is one of several that know each other by their ports."""
+    in_cluster: bool = False
+    """Whether it is one of several servers that form a cluster."""
     bootstrap: str = ""
-    """The peer that it joins; empty for the first."""
+    """The URI of the peer that it joins; empty for the first."""
 
 
-def find_free_ports(wished: Ports) -> Ports:
+def find_free_ports(preferred: Ports) -> Ports:
     """Three free ports on loopback: the requested ones if free; 0 is any."""
-    with ExitStack() as held:
-        http, grpc, p2p = (_find_free_port(held, port) for port in wished)
+    with ExitStack() as stack:
+        http, grpc, p2p = (_find_free_port(stack, port) for port in preferred)
     return http, grpc, p2p
 
 
-def _find_free_port(held: ExitStack, wished: int) -> int:
-    for port in (wished, 0):
-        probe = held.enter_context(socket.socket())
+def _find_free_port(stack: ExitStack, preferred: int) -> int:
+    for port in (preferred, 0):
+        probe = stack.enter_context(socket.socket())
         if port:
-            # What the last server's connections left in TIME_WAIT does not count as used.
+            # Connections of the last server in TIME_WAIT do not count as used.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         with suppress(OSError, OverflowError):
             probe.bind((HOST, port))
@@ -86,19 +86,19 @@ def _find_free_port(held: ExitStack, wished: int) -> int:
 
 
 def launch_server(
-    program: Path, folder: Path, ports: Ports, lock: BinaryIO, log: BinaryIO, manner: LaunchOptions
+    program: Path, folder: Path, ports: Ports, lock: BinaryIO, log: BinaryIO, options: LaunchOptions
 ) -> ServerProcess:
     """Start the server in `folder`, in a session of its own, so that Ctrl-C does not reach it.
 
     It inherits `lock` and writes to `log`. Raises ServerError when the program cannot be run.
     """
-    words = [str(program), "--uri", make_peer_uri(ports) if manner.several else PEER_URI]
-    words += ["--bootstrap", manner.bootstrap] if manner.bootstrap else []
+    argv = [str(program), "--uri", make_peer_uri(ports) if options.in_cluster else PEER_URI]
+    argv += ["--bootstrap", options.bootstrap] if options.bootstrap else []
     try:
         child = subprocess.Popen(  # noqa: S603
-            words,
+            argv,
             cwd=folder,
-            env=_server_environment(ports, manner),
+            env=_server_environment(ports, options),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -109,22 +109,22 @@ def launch_server(
         raise ServerError(
             f"the qdrant program {program} cannot be run",
             why=str(error.strerror or error),
-            hint="Is it made for this machine?",
+            hint="Is it built for this machine?",
         ) from None
-    # It outlives this process; this process does not wait for it.
+    # It keeps running after this process exits, so this process does not wait for it.
     child.returncode = 0
     return ServerProcess(child.pid, process_start_time(child.pid), *ports)
 
 
 def make_peer_uri(ports: Ports) -> str:
-    """Where one of several is called by the others."""
+    """The URI of one of several servers for the others."""
     return f"http://{HOST}:{ports[2]}"
 
 
-def _server_environment(ports: Ports, manner: LaunchOptions) -> dict[str, str]:
-    """The caller's environment, with our settings of Qdrant in place of the caller's."""
+def _server_environment(ports: Ports, options: LaunchOptions) -> dict[str, str]:
+    """The caller's environment, with the caller's Qdrant settings replaced."""
     inherited = {k: v for k, v in os.environ.items() if not k.upper().startswith("QDRANT")}
-    ours = {
+    qdrant_settings = {
         "QDRANT__SERVICE__HOST": HOST,
         "QDRANT__SERVICE__HTTP_PORT": str(ports[0]),
         "QDRANT__SERVICE__GRPC_PORT": str(ports[1]),
@@ -135,33 +135,33 @@ def _server_environment(ports: Ports, manner: LaunchOptions) -> dict[str, str]:
         "QDRANT__TELEMETRY_DISABLED": "true",
         "QDRANT__LOG_LEVEL": "WARN",  # at INFO every request is a line, and it may run for weeks
     }
-    if manner.api_key:
-        ours["QDRANT__SERVICE__API_KEY"] = manner.api_key
-    return inherited | ours
+    if options.api_key:
+        qdrant_settings["QDRANT__SERVICE__API_KEY"] = options.api_key
+    return inherited | qdrant_settings
 
 
 def process_start_time(pid: int) -> str:
-    """When the process began, in the system's own words; empty when there is no such process."""
+    """The start time of a process in the system's format; empty if it does not exist."""
     with suppress(OSError):
-        # Linux. The name in parentheses may hold anything; field 22 of the whole is the time.
+        # Linux. The name in parentheses may contain any character; field 22 is the time.
         line = Path(f"/proc/{pid}/stat").read_text(errors="replace")
         return line.rpartition(")")[2].split()[19]
     with suppress(OSError):
-        words = ["ps", "-o", "lstart=", "-p", str(pid)]
+        argv = ["ps", "-o", "lstart=", "-p", str(pid)]
         plain = os.environ | {"LC_ALL": "C"}
-        done = subprocess.run(words, capture_output=True, text=True, check=False, env=plain)  # noqa: S603
-        return done.stdout.strip()
+        result = subprocess.run(argv, capture_output=True, text=True, check=False, env=plain)  # noqa: S603
+        return result.stdout.strip()
     return ""
 
 
 def find_file_users(file: Path) -> list[tuple[int, str]]:
-    """Other processes that hold a file open, with their names, as far as the system tells."""
-    found = {}
+    """Other processes that have a file open, with their names, as far as they are visible."""
+    users = {}
     for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # it may be another user's, or gone
+        with suppress(OSError):  # another user's process, or one that has exited
             if process.name != str(os.getpid()) and _has_file_open(process, file):
-                found[int(process.name)] = (process / "comm").read_text(errors="replace").strip()
-    return sorted(found.items())
+                users[int(process.name)] = (process / "comm").read_text(errors="replace").strip()
+    return sorted(users.items())
 
 
 def _has_file_open(process: Path, file: Path) -> bool:
@@ -173,21 +173,21 @@ def _has_file_open(process: Path, file: Path) -> bool:
 
 
 def request_version(process: ServerProcess, folder: Path, api_key: str = "") -> str:
-    """The server's version when it takes requests; empty when it does not (yet).
+    """The server's version if it is ready for requests; empty if it is not (yet).
 
-    Who answers must be the peer whose storage is in `folder`: a stranger that took the port would
-    answer as well. Writes fail until there is a leader.
+    The response must come from the peer whose storage is in `folder`: another server on the same
+    port would respond as well. Writes fail until there is a leader.
     """
-    wire = HttpConnection(process.url, api_key or None, ANSWER_SECONDS)
+    connection = HttpConnection(process.url, api_key or None, ANSWER_SECONDS)
     try:
-        cluster = _request_result(wire, "/cluster").get("result") or {}
+        cluster = _request_result(connection, "/cluster").get("result") or {}
         peer = json.loads((folder / "storage" / "raft_state.json").read_text()).get("this_peer_id")
         if cluster["peer_id"] != peer or cluster["raft_info"]["leader"] is None:
             return ""
-        # It can die alone (a full disk): reads go on, and each write fails after ten seconds.
+        # Consensus can fail separately (a full disk): reads work, writes fail after ten seconds.
         if cluster["consensus_thread_status"]["consensus_thread_status"] != "working":
             return ""
-        return str(_request_result(wire, "/")["version"])
+        return str(_request_result(connection, "/")["version"])
     except (
         ResponseLost,
         ConnectionFailed,
@@ -199,16 +199,16 @@ def request_version(process: ServerProcess, folder: Path, api_key: str = "") -> 
     ):
         return ""
     finally:
-        wire.close()
+        connection.close()
 
 
-def _request_result(wire: HttpConnection, path: str) -> dict[str, Json]:
-    answer: dict[str, Json] = json.loads(wire.send("GET", path, b"", writes=False).body)
+def _request_result(connection: HttpConnection, path: str) -> dict[str, Json]:
+    answer: dict[str, Json] = json.loads(connection.send("GET", path, b"", writes=False).body)
     return answer
 
 
-def end_process(process: ServerProcess, gone: Callable[[], bool]) -> None:
-    """End the server and wait until it is `gone`. The caller knows that the pid is the server's.
+def end_process(process: ServerProcess, has_ended: Callable[[], bool]) -> None:
+    """End the server and wait until `has_ended` is true. The pid must be known to be the server's.
 
     Raises ServerError.
     """
@@ -219,8 +219,8 @@ def end_process(process: ServerProcess, gone: Callable[[], bool]) -> None:
             return
         except PermissionError:
             raise ServerError(
-                f"the embedded server (pid {process.pid}) is another user's"
+                f"the embedded server (pid {process.pid}) belongs to another user"
             ) from None
-        if poll(gone, timeout=seconds, interval=EXIT_POLL_SECONDS):
+        if poll(has_ended, timeout=seconds, interval=EXIT_POLL_SECONDS):
             return
     raise ServerError(f"the embedded server (pid {process.pid}) does not end")

@@ -1,6 +1,6 @@
-"""Local servers on which something is tried: empty at first, and gone afterwards.
+"""Temporary local servers for tests of snapshots: empty at first, removed afterwards.
 
-They hold what production holds, so they accept only requests with a random key.
+They hold production data, so they accept only requests with a random key.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
-from qdrantctl.adapters.local_server import folder as place
+from qdrantctl.adapters.local_server import folder as folders
 from qdrantctl.adapters.local_server import server as devserver
 from qdrantctl.adapters.local_server.process import LaunchOptions, make_peer_uri
 from qdrantctl.adapters.qdrant.client import Endpoint, RestClient
@@ -21,41 +21,40 @@ from qdrantctl.model.polling import poll
 from qdrantctl.model.step import Call
 
 SCRATCH_FOLDER = "scratch"
-JOINED = 30.0
-"""Seconds within which every server knows of every other."""
+JOIN_SECONDS = 30.0
+"""Seconds within which every server lists every other as a peer."""
 
 
 @contextmanager
 def run_scratch_servers(
-    root: Path, count: int, tell: Callable[[str], None]
+    root: Path, count: int, report_progress: Callable[[str], None]
 ) -> Iterator[tuple[Endpoint, ...]]:
-    """So many servers as one cluster, below the folder of the project in `root`.
+    """Run `count` servers as one cluster, below the folder of the project in `root`.
 
     Raises ServerError.
     """
-    home = place.server_folder(root)
-    place.prepare_folder(home)
-    with ExitStack() as held:
-        with place.lock_commands(
-            home
-        ):  # no process takes the folder for left behind before it is held
-            folder = place.make_private_folder(home / SCRATCH_FOLDER)
-            held.enter_context(place.hold_folder(folder))
+    server_home = folders.server_folder(root)
+    folders.prepare_folder(server_home)
+    with ExitStack() as stack:
+        # Locked, so that no process removes the folder as a dead one before it is held.
+        with folders.lock_commands(server_home):
+            folder = folders.make_private_folder(server_home / SCRATCH_FOLDER)
+            stack.enter_context(folders.hold_folder(folder))
         try:
-            yield _start_scratch_servers(folder, count, tell)
+            yield _start_scratch_servers(folder, count, report_progress)
         finally:
-            with place.lock_commands(home):
+            with folders.lock_commands(server_home):
                 _remove_scratch_folder(folder)
 
 
 def remove_dead_scratch(root: Path) -> int:
-    """End and remove what processes have left that died; how many. Raises ServerError."""
-    home, count = place.server_folder(root), 0
+    """End and remove the servers of crashed processes; their number. Raises ServerError."""
+    home, count = folders.server_folder(root), 0
     if not (home / SCRATCH_FOLDER).is_dir():
         return 0
-    with place.lock_commands(home):
+    with folders.lock_commands(home):
         for folder in sorted((home / SCRATCH_FOLDER).glob("*/")):
-            with place.hold_folder(folder) as free:
+            with folders.hold_folder(folder) as free:
                 if free:
                     _remove_scratch_folder(folder)
                     count += 1
@@ -63,29 +62,31 @@ def remove_dead_scratch(root: Path) -> int:
 
 
 def _start_scratch_servers(
-    folder: Path, count: int, tell: Callable[[str], None]
+    folder: Path, count: int, report_progress: Callable[[str], None]
 ) -> tuple[Endpoint, ...]:
     api_key, bootstrap = secrets.token_urlsafe(24), ""
-    found: list[Endpoint] = []
+    endpoints: list[Endpoint] = []
     for number in range(count):
         root = folder / str(number)
         root.mkdir()
-        manner = LaunchOptions(api_key, several=count > 1, bootstrap=bootstrap)
-        running = devserver.ensure_server(root, tell=tell, manner=manner)
-        bootstrap = bootstrap or make_peer_uri(running.ports) if count > 1 else ""
-        found.append(Endpoint(running.url, api_key))
-    _wait_until_joined(found)
-    return tuple(found)
+        options = LaunchOptions(api_key, in_cluster=count > 1, bootstrap=bootstrap)
+        server = devserver.ensure_server(root, report_progress=report_progress, options=options)
+        bootstrap = bootstrap or make_peer_uri(server.ports) if count > 1 else ""
+        endpoints.append(Endpoint(server.url, api_key))
+    _wait_until_joined(endpoints)
+    return tuple(endpoints)
 
 
 def _wait_until_joined(endpoints: list[Endpoint]) -> None:
     for endpoint in endpoints:
         with RestClient(endpoint) as client:
-            count = poll(partial(_peers, client), lambda c: c >= len(endpoints), timeout=JOINED)
+            count = poll(
+                partial(_peers, client), lambda c: c >= len(endpoints), timeout=JOIN_SECONDS
+            )
         if count < len(endpoints):
             raise ServerError(
                 f"{endpoint.url} did not join the other servers",
-                hint="Verify again. It was started on this machine for that.",
+                hint="Run the verification again; it starts new servers on this machine.",
             )
 
 

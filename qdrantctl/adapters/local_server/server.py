@@ -1,8 +1,8 @@
 """The embedded server: a real Qdrant on loopback, one per project, that outlives the command.
 
-Whether it runs is told by a lock, not by a process id: the server inherits an open, locked file,
-and the kernel lets go of that when the process is gone, however it ended. So a process that died,
-a reboot, and a copied or moved folder need no rules of their own.
+A lock shows whether it runs, not a process id: the server inherits an open, locked file, and the
+kernel releases the lock when the process exits for any reason. So a crashed process, a reboot, and
+a copied or moved folder need no special handling.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from qdrantctl.adapters.local_server import folder as place
+from qdrantctl.adapters.local_server import folder as folders
 from qdrantctl.adapters.local_server.binary import (
-    find_binary as binary,  # part of what this door offers
+    find_binary as binary,  # part of this module's interface
 )
 from qdrantctl.adapters.local_server.process import (
     LaunchOptions,
@@ -36,7 +36,7 @@ OWN = LaunchOptions()
 
 @dataclass(frozen=True, slots=True)
 class LocalServer:
-    """A server that runs."""
+    """A running server."""
 
     url: str
     """`http://127.0.0.1:PORT`."""
@@ -44,7 +44,7 @@ class LocalServer:
     folder: Path
     """`.qdrantctl` in the project's folder, absolute; `storage` and `log` are in it."""
     version: str
-    """The server's own; empty as long as it has not answered."""
+    """The server's version; empty until it has responded."""
     ports: Ports
     """REST, gRPC, peers."""
 
@@ -53,48 +53,48 @@ def ensure_server(
     root: Path,
     *,
     download: bool = False,
-    tell: Callable[[str], None] = lambda _: None,
-    manner: LaunchOptions = OWN,
+    report_progress: Callable[[str], None] = lambda _: None,
+    options: LaunchOptions = OWN,
 ) -> LocalServer:
     """The project's server, ready for requests; started unless it runs already.
 
-    `root` is the folder of the project file. Only with `download` the program may be fetched;
-    `tell` hears what takes long. Raises ServerError.
+    `root` is the folder of the project file. The program may be fetched only with `download`.
+    `report_progress` is called before long steps. Raises ServerError.
     """
-    folder = place.server_folder(root)
-    place.prepare_folder(folder)
-    with place.lock_commands(folder):
-        # One that runs is waited for too: its start may have been interrupted.
-        if process := place.find_running_process(folder):
+    folder = folders.server_folder(root)
+    folders.prepare_folder(folder)
+    with folders.lock_commands(folder):
+        # Wait for a running server, too: its start may have been interrupted.
+        if process := folders.find_running_process(folder):
             try:
-                return _describe_process(folder, _wait_until_ready(folder, process, manner))
+                return _describe_process(folder, _wait_until_ready(folder, process, options))
             except ServerError:
-                if place.is_server_locked(folder):
+                if folders.is_server_locked(folder):
                     raise
-                # It was about to end; it is replaced as if it had ended before.
-        program = binary(download, tell)
-        tell("starting Qdrant")
-        return _describe_process(folder, _start_process(folder, program, manner))
+                # It has exited meanwhile, so it is replaced.
+        program = binary(download, report_progress)
+        report_progress("starting Qdrant")
+        return _describe_process(folder, _start_process(folder, program, options))
 
 
 def find_server(root: Path) -> LocalServer | None:
-    """The project's server if it runs. Raises ServerError when a stranger uses its storage."""
-    folder = place.server_folder(root)
-    process = place.find_running_process(folder)
+    """The project's server if it runs. Raises ServerError if another process uses its storage."""
+    folder = folders.server_folder(root)
+    process = folders.find_running_process(folder)
     return _describe_process(folder, process) if process else None
 
 
 def end_server(root: Path) -> bool:
-    """End the project's server, within seconds; false when none ran. Raises ServerError."""
-    folder = place.server_folder(root)
+    """End the project's server, within seconds; false if none was running. Raises ServerError."""
+    folder = folders.server_folder(root)
     if not folder.is_dir():
         return False
-    with place.lock_commands(folder):
-        process = place.find_running_process(folder)
+    with folders.lock_commands(folder):
+        process = folders.find_running_process(folder)
         if process is None:
             return False
-        # The note about it stays, so that the next start takes the same ports.
-        end_process(process, lambda: not place.is_server_locked(folder))
+        # The note is kept, so that the next start uses the same ports.
+        end_process(process, lambda: not folders.is_server_locked(folder))
         return True
 
 
@@ -102,54 +102,56 @@ def _describe_process(folder: Path, process: ServerProcess) -> LocalServer:
     return LocalServer(process.url, process.pid, folder, process.version, process.ports)
 
 
-def _start_process(folder: Path, program: Path, manner: LaunchOptions) -> ServerProcess:
-    """Start the server and wait for it, while no other process starts one. Raises ServerError."""
-    before = place.read_note(folder)
-    wished = before.ports if before else (0, 0, 0)
-    for left in range(START_TRIES - 1, -1, -1):
-        with place.open_server_lock(folder) as lock, place.clear_log(folder) as log:
-            process = launch_server(program, folder, find_free_ports(wished), lock, log, manner)
+def _start_process(folder: Path, program: Path, options: LaunchOptions) -> ServerProcess:
+    """Start the server and wait for it. The caller holds the lock. Raises ServerError."""
+    previous = folders.read_note(folder)
+    preferred = previous.ports if previous else (0, 0, 0)
+    for remaining_tries in range(START_TRIES - 1, -1, -1):
+        with folders.open_server_lock(folder) as lock, folders.clear_log(folder) as log:
+            process = launch_server(program, folder, find_free_ports(preferred), lock, log, options)
         try:
-            place.write_note(folder, process)
+            folders.write_note(folder, process)
         except BaseException:
-            # Without a note no command would find it again, and it would hold the storage for good.
-            end_process(process, lambda: not place.is_server_locked(folder))
+            # Without a note no command could find it, and it would keep the storage locked.
+            end_process(process, lambda: not folders.is_server_locked(folder))
             raise
         try:
-            process = _wait_until_ready(folder, process, manner)
+            process = _wait_until_ready(folder, process, options)
         except ServerError:
-            if not left or not place.port_was_taken(folder):
+            if not remaining_tries or not folders.port_was_taken(folder):
                 raise
-        # A server that could not have its port for gRPC is ready all the same, without it.
-        if not left or not place.port_was_taken(folder):
+        # A server whose gRPC port was taken is ready as well, but without gRPC.
+        if not remaining_tries or not folders.port_was_taken(folder):
             return process
-        end_process(process, lambda: not place.is_server_locked(folder))
-        wished = (0, 0, 0)
+        end_process(process, lambda: not folders.is_server_locked(folder))
+        preferred = (0, 0, 0)
     raise AssertionError("the last try returns or raises")
 
 
-def _wait_until_ready(folder: Path, process: ServerProcess, manner: LaunchOptions) -> ServerProcess:
-    """The process with its version, as soon as it takes requests. Raises ServerError."""
-    log = folder / place.LOG
-    until = time.monotonic() + READY_SECONDS
-    while time.monotonic() < until:
-        alive = place.is_server_locked(folder)
-        if version := request_version(process, folder, manner.api_key):
+def _wait_until_ready(
+    folder: Path, process: ServerProcess, options: LaunchOptions
+) -> ServerProcess:
+    """The process with its version, as soon as it is ready for requests. Raises ServerError."""
+    log = folder / folders.LOG
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline:
+        alive = folders.is_server_locked(folder)
+        if version := request_version(process, folder, options.api_key):
             if version != process.version:
                 process = replace(process, version=version)
-                place.write_note(folder, process)
+                folders.write_note(folder, process)
             return process
         if not alive:
             raise ServerError(
-                "the embedded server ended while it started",
-                why=place.read_log_errors(folder),
-                hint=f"Its whole log is {log}",
+                "the embedded server exited while it started",
+                why=folders.read_log_errors(folder),
+                hint=f"The full log is {log}",
             )
-        if place.port_was_taken(folder):
-            break  # it lives on without REST
+        if folders.port_was_taken(folder):
+            break  # it keeps running without REST
         time.sleep(START_POLL_SECONDS)
     raise ServerError(
         f"the embedded server (pid {process.pid}) is not ready for requests at {process.url}",
-        why=place.read_log_errors(folder),
-        hint=f"Try again, or end it with qdrantctl dev down. Its whole log is {log}",
+        why=folders.read_log_errors(folder),
+        hint=f"Try again, or end it with qdrantctl dev down. The full log is {log}",
     )

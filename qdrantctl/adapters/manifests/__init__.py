@@ -1,1 +1,1 @@
-"""Manifest files: found, rendered, parsed, validated, written and edited."""
+"""Manifest files: finding, rendering, parsing, validating, writing and editing them."""

@@ -1,4 +1,4 @@
-"""Changes the spec of one manifest in the text of its file, and nothing else in it."""
+"""Changes the spec of one manifest in the text of its file and leaves the rest unchanged."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from qdrantctl.model.spec import FieldTree
 
 
 def edit_spec(source: ManifestSource, spec: Mapping[str, Json], shape: FieldTree) -> str:
-    """The text of the source's file with `spec` as its spec, in the manifest's own words.
+    """The text of the source's file with `spec` as its spec, in the manifest's notation.
 
-    Raises CannotEdit where the text is not one that can be changed. The caller loads the result to
-    see that it says what was meant: anchors reach further than their place.
+    Raises CannotEdit where the text cannot be edited. The caller loads the result and compares it
+    with `spec`: an anchor in the text may change other places, too.
     """
     text = source.page.text
     manifest = _find_manifest(text, source)
     if manifest is None or manifest.entries is None or "spec" not in manifest.entries:
-        raise CannotEdit("its place in the file was not found")
+        raise CannotEdit("it was not found in the file")
     key, value = manifest.entries["spec"]
-    first = next(iter(value.entries.values()))[0] if value.entries else key
-    editor = YamlEditor(text, max(2, first.column - key.column) if not value.flow else 2)
+    first_key = next(iter(value.entries.values()))[0] if value.entries else key
+    editor = YamlEditor(text, max(2, first_key.column - key.column) if not value.flow else 2)
     editor.change_entry(manifest, "spec", source.value["spec"], spec, shape)
     return editor.edited_text()
 
 
 def _find_manifest(text: str, source: ManifestSource) -> YamlNode | None:
-    """The mapping that is the manifest; None where it stands for another."""
+    """The mapping of the manifest; None where the manifest is an alias of another node."""
     try:
         roots = compose_nodes(text)
     except YAMLError:
@@ -45,5 +45,5 @@ def _find_manifest(text: str, source: ManifestSource) -> YamlNode | None:
 def _child_node(node: YamlNode, word: str | int) -> YamlNode | None:
     if isinstance(word, int):
         return node.items[word] if node.items and word < len(node.items) else None
-    found = (node.entries or {}).get(word)
-    return found[1] if found else None
+    entry = (node.entries or {}).get(word)
+    return entry[1] if entry else None

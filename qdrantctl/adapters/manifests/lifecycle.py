@@ -1,4 +1,4 @@
-"""Checks of `lifecycle`: its paths lead to fields, and its words are supported."""
+"""Checks of `lifecycle`: its paths lead to fields, and its values are supported."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from qdrantctl.model.spec import FieldTree, Path
 
 
 def check_lifecycle(lifecycle: Lifecycle, shape: FieldTree) -> Iterator[FieldError]:
-    """Report paths of `lifecycle` that lead to no field, and unsupported ways of replacing."""
+    """Report paths of `lifecycle` that lead to no field, and an unsupported `replace`."""
     if lifecycle.replace == "blue_green":
         message = "replace: blue_green is not supported by this version yet"
         hint = "Use refuse, or recreate where the points can be written again."
         yield FieldError(("lifecycle", "replace"), "QC061", message, hint)
     for position, path in enumerate(lifecycle.exclusive):
-        met = list(shape.walk(path))
-        if len(met) != len(path) or met[-1].entries is None:
+        trees = list(shape.walk(path))
+        if len(trees) != len(path) or trees[-1].entries is None:
             maps = ", ".join(sorted(n for n, s in shape.fields.items() if s.entries is not None))
-            message = f"{'.'.join(map(str, path))} is not a map whose keys could be claimed"
+            message = (
+                f"{'.'.join(map(str, path))} is not a map whose entries can be managed exclusively"
+            )
             where = ("lifecycle", "exclusive", position)
             yield FieldError(
                 where, "QC060", message, f"Maps of this kind are {maps}." if maps else ""
@@ -33,5 +35,5 @@ def check_lifecycle(lifecycle: Lifecycle, shape: FieldTree) -> Iterator[FieldErr
 
 def _leads_somewhere(shape: FieldTree, path: Path) -> bool:
     """Whether a path leads to a field; below an opaque value every path may."""
-    met = list(shape.walk(path))
-    return bool(met) and (len(met) == len(path) or (met[-1].is_leaf and not met[-1].fields))
+    trees = list(shape.walk(path))
+    return bool(trees) and (len(trees) == len(path) or (trees[-1].is_leaf and not trees[-1].fields))

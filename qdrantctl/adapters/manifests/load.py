@@ -1,4 +1,4 @@
-"""The door to manifests: files in, the desired world out, and all that is wrong with them."""
+"""Loads manifest files into the desired state and reports every error in them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from qdrantctl.adapters.files.source_text import Position, SourceText
 from qdrantctl.adapters.manifests.lifecycle import check_lifecycle
 from qdrantctl.adapters.manifests.sources import ManifestSearch, Sources
 from qdrantctl.adapters.manifests.validation import FieldError, validate_document
-from qdrantctl.adapters.secrets.detect import DetectedSecret, find_secrets, redact
-from qdrantctl.adapters.secrets.redact import redact_secrets
+from qdrantctl.adapters.secrets.detect import DetectedSecret, find_secrets
+from qdrantctl.adapters.secrets.redact import redact, redact_secrets
 from qdrantctl.adapters.yaml.documents import MAX_PROBLEMS, YamlDocument, read_documents
 from qdrantctl.model.address import OWN_PREFIX, Address, unsendable_reason
 from qdrantctl.model.field_rule import Json
@@ -34,16 +34,16 @@ Stdin = Callable[[], bytes]
 
 @dataclass(frozen=True, slots=True)
 class LoadedManifests:
-    """What the manifests say, and what is wrong with them."""
+    """The desired state that manifests declare, and their violations."""
 
     desired: Inventory
     overlays: Inventory
-    """Documents that are laid under the resources."""
+    """Documents that provide defaults for resources."""
     violations: tuple[Violation, ...]
     declared: Mapping[Address, DeclaredResource] = field(default_factory=dict)
 
     def locate_finding(self, resource: Resource, finding: Finding) -> Violation:
-        """A finding at the line that it speaks of, which may be that of an overlay."""
+        """The violation for a finding, at its line in the manifest or in an overlay."""
         if layer := resource.layers.get(finding.path):
             resource, finding = self.overlays[layer.document], replace(finding, path=layer.path)
         source, shape = self.declared[resource.address]
@@ -54,30 +54,30 @@ class LoadedManifests:
 
 @dataclass(frozen=True, slots=True)
 class ManifestSource:
-    """One manifest: its document, and where in the document it stands (in a List: below it)."""
+    """One manifest, and its place in a document: the root, or an item of a List."""
 
     page: SourceText
     document: YamlDocument
     value: Json
     prefix: Path = ()
     secrets: tuple[DetectedSecret, ...] = ()
-    """What in the document must not be told."""
+    """Secrets in the document, which output must not contain."""
     api_key: str | None = field(default=None, repr=False)
-    """The key in use, as far as it is known."""
+    """The API key in use, None if unknown."""
 
     def position_of(self, path: Path, *, key: bool = False) -> Position:
-        """Line and column of what stands at a path of the manifest."""
+        """Line and column of the value at a path of the manifest, or of its key."""
         return self.document.position_of((*self.prefix, *path), key=key)
 
     def position_in_file(self, path: Path) -> Position | None:
-        """The same in the file, which a template may have turned into another text."""
+        """The position in the file before templates; None where that is unknown."""
         return self.page.position_in_file(self.position_of(path))
 
     def make_violation(
         self, fault: FieldError, severity: Severity = Severity.ERROR, address: str = ""
     ) -> Violation:
-        """A fault of the manifest as a violation at its line."""
-        found = self.page.make_violation(
+        """The violation for an error, at its line of the manifest."""
+        violation = self.page.make_violation(
             fault.rule,
             fault.message,
             fault.hint,
@@ -85,12 +85,12 @@ class ManifestSource:
             severity=severity,
             address=address,
         )
-        written = None if self.page.template_trace else self.document
-        return redact_secrets(found, self.secrets, self.api_key, written)
+        document = None if self.page.template_trace else self.document
+        return redact_secrets(violation, self.secrets, self.api_key, document)
 
 
 class DeclaredResource(NamedTuple):
-    """Where a resource is declared, and the shape of its spec."""
+    """The manifest of a resource, and the fields of its kind."""
 
     source: ManifestSource
     shape: FieldTree
@@ -99,22 +99,22 @@ class DeclaredResource(NamedTuple):
 def load_manifests(
     sources: Sources, kinds: Iterable[Kind | Overlay], stdin: Stdin
 ) -> LoadedManifests:
-    """Every manifest of the sources. Never raises for what stands in a file; `violations` says."""
+    """Every manifest of the sources. Errors in files are not raised: they are `violations`."""
     reading = _ManifestReader({kind.manifest: kind for kind in kinds}, sources.api_key)
     search = ManifestSearch(sources)
     unread: list[Violation] = []
     for page in _read_sources(search, stdin, unread):
         reading.read_source(page)
     unread += search.problems
-    reading.problems += [redact_secrets(found, (), sources.api_key) for found in unread]
+    reading.problems += [redact_secrets(problem, (), sources.api_key) for problem in unread]
     reading.check_namespaces()
-    # A template's loop breaks the same rule on the same line many times; that is told once.
+    # A template's loop breaks a rule on the same line many times, which is reported once.
     reading.problems = list(dict.fromkeys(sorted(reading.problems, key=_describe_position)))
     return reading.result()
 
 
 def load_source(page: SourceText, kinds: Iterable[Kind | Overlay]) -> LoadedManifests:
-    """What one page says, beside nothing else."""
+    """The manifests of a single file."""
     reading = _ManifestReader({kind.manifest: kind for kind in kinds})
     reading.read_source(page)
     reading.check_namespaces()
@@ -128,20 +128,20 @@ def _describe_position(problem: Violation) -> tuple[str, int, int]:
 
 
 def render_sources(sources: Sources, stdin: Stdin) -> Iterator[SourceText | Violation]:
-    """The text of every file as it is after templates, or what is wrong with the file."""
+    """The text of every file after templates, or the violation that stops its reading."""
     problems: list[Violation] = []
     search = ManifestSearch(sources)
     for page in _read_sources(search, stdin, problems):
         yield replace(page, text=redact(page.text, sources.api_key))
     yield from (
-        redact_secrets(found, (), sources.api_key) for found in (*problems, *search.problems)
+        redact_secrets(problem, (), sources.api_key) for problem in (*problems, *search.problems)
     )
 
 
 def _read_sources(
     search: ManifestSearch, stdin: Stdin, problems: list[Violation]
 ) -> Iterator[SourceText]:
-    """The readable files, templates rendered; the others go to `problems`."""
+    """The readable files, templates rendered; `problems` gets a violation for each other file."""
     for path in search.find_files():
         page = read_source(path, search.shown_path(path), stdin)
         if isinstance(page, SourceText) and path is not None and path.name.endswith(TEMPLATES):
@@ -156,87 +156,87 @@ def _read_sources(
 
 
 def _render_command(page: SourceText, env: str) -> str:
-    """Shows a person what a template made."""
-    chosen = "" if env == "-" else f" -e {shlex.quote(env)}"
-    return f"qdrantctl render --numbers{chosen} -f {shlex.quote(page.file)}"
+    """The command that prints a file as rendered, with line numbers."""
+    env_option = "" if env == "-" else f" -e {shlex.quote(env)}"
+    return f"qdrantctl render --numbers{env_option} -f {shlex.quote(page.file)}"
 
 
 @dataclass(slots=True)
 class _ManifestReader:
-    """Manifests read so far."""
+    """Reads manifests one by one and collects resources and violations."""
 
     kinds: Mapping[str, Kind | Overlay]
     api_key: str | None = field(default=None, repr=False)
-    """The key in use, as far as it is known."""
+    """The API key in use, None if unknown."""
     resources: dict[Address, Resource] = field(default_factory=dict)
     declared: dict[Address, DeclaredResource] = field(default_factory=dict)
     problems: list[Violation] = field(default_factory=list)
-    doubtful: set[tuple[str, int, int]] = field(default_factory=set)
-    """Places of the page that is read about which its YAML has said enough."""
-    room: int = MAX_PROBLEMS
-    """Errors that may still be told of this page."""
+    reported_positions: set[tuple[str, int, int]] = field(default_factory=set)
+    """Positions of YAML errors in the current page: no further error is reported for them."""
+    remaining_errors: int = MAX_PROBLEMS
+    """How many more errors may be reported for the current page."""
 
     @property
     def overlays(self) -> frozenset[str]:
-        """The words in addresses of what is no resource."""
+        """Kinds, as addresses spell them, that are overlays and not resources."""
         return frozenset(k.name for k in self.kinds.values() if isinstance(k, Overlay))
 
     def result(self) -> LoadedManifests:
-        """What was found."""
-        words = self.overlays
+        """The resources and violations collected so far."""
+        overlay_kinds = self.overlays
         return LoadedManifests(
-            Inventory(r for r in self.resources.values() if r.address.kind not in words),
-            Inventory(r for r in self.resources.values() if r.address.kind in words),
+            Inventory(r for r in self.resources.values() if r.address.kind not in overlay_kinds),
+            Inventory(r for r in self.resources.values() if r.address.kind in overlay_kinds),
             tuple(self.problems),
             self.declared,
         )
 
     def read_source(self, page: SourceText) -> None:
-        """Every manifest of a page; when a hundred errors are told, the rest is left."""
+        """Read every manifest of a page. After MAX_PROBLEMS errors the rest is skipped."""
         documents, problems = read_documents(page)
         self.problems += [redact_secrets(problem, (), self.api_key) for problem in problems]
-        self.doubtful = {_describe_position(p) for p in problems if isinstance(p.column, int)}
-        self.room = MAX_PROBLEMS - len(problems)
+        self.reported_positions = {
+            _describe_position(p) for p in problems if isinstance(p.column, int)
+        }
+        self.remaining_errors = MAX_PROBLEMS - len(problems)
         for document in documents:
             secrets = tuple(find_secrets(document.value, self.api_key))
             source = ManifestSource(page, document, document.value, (), secrets, self.api_key)
-            self._mark_broken(source, *map(_describe_secret, secrets))
+            self._add_errors(source, *map(_describe_secret, secrets))
             self.read_document(source)
-        if self.room <= 0:
-            last = self.problems[-1]
-            hint = f"{last.hint} This file has more errors than are listed here.".strip()
-            self.problems[-1] = last.model_copy(update={"hint": hint})
+        if self.remaining_errors <= 0:
+            last_problem = self.problems[-1]
+            hint = f"{last_problem.hint} This file has more errors than are listed here.".strip()
+            self.problems[-1] = last_problem.model_copy(update={"hint": hint})
 
     def read_document(self, source: ManifestSource) -> None:
         """A manifest, or a List of them."""
-        if self.room <= 0:
+        if self.remaining_errors <= 0:
             return
         value = source.value
         if isinstance(value, dict) and value.get("kind") == "List":
             items = value.get("items")
             if not isinstance(items, list):
                 message, hint = "items of a List must be a list", "Put the manifests under items."
-                self._mark_broken(source, FieldError(("items",), "QC042", message, hint))
+                self._add_errors(source, FieldError(("items",), "QC042", message, hint))
                 return
             for position, item in enumerate(items):
                 inner = (*source.prefix, "items", position)
                 self.read_document(replace(source, value=item, prefix=inner))
         elif isinstance(value, dict) and value.get("kind") == "Project":
             if FilePath(source.page.file).name != _NOT_A_MANIFEST:
-                message = "a project file stands among the manifests"
-                hint = (
-                    f"It must be called {_NOT_A_MANIFEST}, and is found from the folder it is in."
-                )
-                self._mark_broken(source, FieldError(("kind",), "QC033", message, hint))
+                message = "this is a project file, not a manifest"
+                hint = f"Name it {_NOT_A_MANIFEST}, and run qdrantctl in its folder."
+                self._add_errors(source, FieldError(("kind",), "QC033", message, hint))
         elif kind := self._find_kind(source):
             self._read_manifest(source, kind)
 
     def _find_kind(self, source: ManifestSource) -> Kind | Overlay | None:
-        """The kind of a manifest; None when that is already wrong."""
+        """The kind of a manifest; None, after an error was added, where it has no known kind."""
         value = source.value
         if not isinstance(value, dict) or not {"apiVersion", "kind"} <= value.keys():
             hint = f"It begins with apiVersion: {API_VERSION} and kind: {next(iter(self.kinds))}."
-            self._mark_broken(source, FieldError((), "QC030", "this is not a manifest", hint))
+            self._add_errors(source, FieldError((), "QC030", "this is not a manifest", hint))
             return None
         name = value["kind"]
         if isinstance(name, str) and name in self.kinds:
@@ -245,9 +245,7 @@ class _ManifestReader:
 
         close = get_close_matches(str(name), self.kinds, 1)
         hint = f"Did you mean {close[0]}?" if close else f"Known are {', '.join(self.kinds)}."
-        self._mark_broken(
-            source, FieldError(("kind",), "QC032", f"there is no kind {name!r}", hint)
-        )
+        self._add_errors(source, FieldError(("kind",), "QC032", f"there is no kind {name!r}", hint))
         return None
 
     def _read_manifest(self, source: ManifestSource, kind: Kind | Overlay) -> None:
@@ -257,7 +255,7 @@ class _ManifestReader:
         if isinstance(stated, dict):
             spec, inner = validate_document(kind.spec, stated)
             faults += [replace(fault, path=("spec", *fault.path)) for fault in inner]
-        self._mark_broken(source, *_explain_versions(faults, source.value))
+        self._add_errors(source, *_explain_versions(faults, source.value))
         name = envelope.metadata.name if envelope else _name_of(source.value)
         if not isinstance(name, str) or not self._check_name(source, kind, name):
             return
@@ -269,11 +267,11 @@ class _ManifestReader:
             return
         lifecycle = envelope.lifecycle.to_lifecycle()
         shape = field_tree_of(kind.spec)
-        self._mark_broken(source, *check_lifecycle(lifecycle, shape))
+        self._add_errors(source, *check_lifecycle(lifecycle, shape))
         if isinstance(kind, Overlay) and source.value.get("lifecycle"):
-            message = f"a {kind.manifest} is no resource, so nothing may happen to it"
-            hint = "State lifecycle in the manifests of the resources."
-            self._mark_broken(source, FieldError(("lifecycle",), "QC040", message, hint, key=True))
+            message = f"a {kind.manifest} is not a resource and has no lifecycle"
+            hint = "Set lifecycle in the manifests of the resources."
+            self._add_errors(source, FieldError(("lifecycle",), "QC040", message, hint, key=True))
         self.declared[address] = DeclaredResource(source, shape)
         self.resources[address] = Resource(
             address=address,
@@ -286,17 +284,17 @@ class _ManifestReader:
         )
 
     def _check_name(self, source: ManifestSource, kind: Kind | Overlay, name: str) -> bool:
-        """Whether a server may be asked for a resource of this name; odd ones get a warning."""
+        """Whether the name may be sent to a server; unusual characters get a warning."""
         where = ("metadata", "name")
         if reason := unsendable_reason(name):
-            self._mark_broken(source, FieldError(where, "QC050", reason, "Give it another name."))
+            self._add_errors(source, FieldError(where, "QC050", reason, "Give it another name."))
             return False
         if name.startswith(OWN_PREFIX):
-            message = f"names that begin with {OWN_PREFIX} are the tool's own"
-            self._mark_broken(source, FieldError(where, "QC051", message, "Give it another name."))
+            message = f"names that begin with {OWN_PREFIX} are reserved for qdrantctl"
+            self._add_errors(source, FieldError(where, "QC051", message, "Give it another name."))
             return False
         if not _PLAIN_NAME.fullmatch(name):
-            message = f"the name {name!r} holds characters that many tools choke on"
+            message = f"the name {name!r} contains characters that many tools cannot handle"
             hint = "Letters, digits, dots, dashes and underscores are safe."
             fault = FieldError(where, "QC052", message, hint)
             address = str(Address(kind.name, name))
@@ -306,44 +304,46 @@ class _ManifestReader:
     def _report_duplicate(self, source: ManifestSource, address: Address) -> None:
         origin = self.resources[address].origin
         message = f"{address} is declared twice; the first is in {origin}"
-        self._mark_broken(
+        self._add_errors(
             source, FieldError(("metadata", "name"), "QC053", message, "Keep one of the two.")
         )
 
     def check_namespaces(self) -> None:
-        """Collections and aliases cannot share a name."""
+        """Report resources that share a name within a namespace."""
         by_name = {k.name: k for k in self.kinds.values() if isinstance(k, Kind)}
-        taken: dict[tuple[str, str], Address] = {}
+        first_addresses: dict[tuple[str, str], Address] = {}
         for address in sorted(address for address in self.resources if address.kind in by_name):
             space = by_name[address.kind].namespace
-            other = taken.setdefault((space or address.kind, address.name), address)
-            if other != address:
-                message = f"{address} has the name of {other} ({self.resources[other].origin})"
+            earlier = first_addresses.setdefault((space or address.kind, address.name), address)
+            if earlier != address:
+                message = f"{address} has the name of {earlier} ({self.resources[earlier].origin})"
                 hint = "Qdrant keeps them in one namespace; rename one of the two."
                 fault = FieldError(("metadata", "name"), "QC054", message, hint)
-                self._mark_broken(self.declared[address].source, fault)
+                self._add_errors(self.declared[address].source, fault)
 
-    def _mark_broken(self, source: ManifestSource, *faults: FieldError) -> None:
-        found = (source.make_violation(fault) for fault in faults)
-        told = [
-            violation for violation in found if _describe_position(violation) not in self.doubtful
+    def _add_errors(self, source: ManifestSource, *faults: FieldError) -> None:
+        violations = (source.make_violation(fault) for fault in faults)
+        reportable = [
+            violation
+            for violation in violations
+            if _describe_position(violation) not in self.reported_positions
         ]
-        self.problems += told
-        self.room -= len(told)
+        self.problems += reportable
+        self.remaining_errors -= len(reportable)
 
 
 def _describe_secret(secret: DetectedSecret) -> FieldError:
-    return FieldError(secret.path, "QC055", secret.what, _REPLACED_VERSION, secret.key)
+    return FieldError(secret.path, "QC055", secret.description, _LEAK_HINT, secret.key)
 
 
-_REPLACED_VERSION = (
-    "Take it out, and replace it on the server: manifests are committed, and plans and state show "
-    "what they hold."
+_LEAK_HINT = (
+    "Remove it and replace it on the server: manifests are committed, and plans and state show "
+    "their values."
 )
 
 
 def _explain_versions(faults: list[FieldError], value: Mapping[str, Json]) -> Iterator[FieldError]:
-    """A wrong apiVersion in words of its own."""
+    """Replace the error for a wrong apiVersion by one that names the supported version."""
     for fault in faults:
         if fault.path != ("apiVersion",):
             yield fault
@@ -358,22 +358,22 @@ def _name_of(value: Mapping[str, Json]) -> Json:
 
 
 def _path_as_written(source: ManifestSource, shape: FieldTree, path: Path) -> Path:
-    """A path of the canonical spec as the manifest spells it, as far as the manifest states it.
+    """A path of the canonical spec in the manifest's notation, as far as the manifest has it.
 
-    A manifest may say the same in other words: another spelling of a key, an unnamed vector, a
-    bare shard key, quotes in a payload path.
+    A manifest may use another notation: another spelling of a key, an unnamed vector, a bare shard
+    key, quotes in a payload path.
     """
     where: list[str | int] = ["spec"]
-    value, here = source.value["spec"], shape
+    value, tree = source.value["spec"], shape
     for position, word in enumerate(path):
-        key = here.key_in(value, word)
-        below = here.child(word)
+        key = tree.key_in(value, word)
+        child = tree.child(word)
         if key is not None:
             where.append(key)
             value = value[key]
         elif word != "":
             return (*where, *path[position:])
-        if below is None:
+        if child is None:
             break
-        here = below
+        tree = child
     return tuple(where)

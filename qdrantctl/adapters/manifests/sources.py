@@ -1,4 +1,4 @@
-"""Which files manifests are read from, and their bytes: every file once, none without a bound."""
+"""Finds the files that manifests are read from: each real file once, within limits."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from qdrantctl.model.violation import Severity, Violation
 
 MAX_FILES = 200_000
 SUFFIXES = (".yaml", ".yml", ".yaml.j2", ".yml.j2")
-NOTHING_THERE = "QC002"
-"""The rule of a pattern that leads to no manifests."""
+NO_MANIFESTS = "QC002"
+"""The rule of a pattern that matches no manifests."""
 STDIN = "<stdin>"
 """The name of standard input in output."""
 _MAGIC = frozenset("*?[")
@@ -28,7 +28,7 @@ FileId = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where manifests are, and what templates may know."""
+    """Where manifests are, and the variables of their templates."""
 
     base: Path
     """The folder that patterns and the file names in output are relative to."""
@@ -41,12 +41,12 @@ class Sources:
     explicit: bool = False
     """Whether the patterns were given on the command line rather than in the project file."""
     api_key: str | None = field(default=None, repr=False)
-    """The key in use, as far as it is known: it may stand in no manifest."""
+    """The API key in use, None if unknown: manifests must not contain it."""
 
 
 @dataclass(slots=True)
 class ManifestSearch:
-    """Finds the files of some sources. `problems` fills while `files` is walked through."""
+    """Finds the files of sources. `problems` is filled while `find_files` is iterated."""
 
     sources: Sources
     problems: list[Violation] = field(default_factory=list)
@@ -55,17 +55,17 @@ class ManifestSearch:
     def find_files(self) -> Iterator[Path | None]:
         """Paths in the order of the patterns, folders sorted, every real file once; None: stdin."""
         for pattern in self.sources.patterns:
-            count, told = 0, len(self.problems)
+            count, known_problems = 0, len(self.problems)
             for path in [None] if pattern == "-" else self._match_pattern(pattern):
                 count += 1
                 if self._is_first_visit(path):
                     yield path
                 if len(self._seen) > MAX_FILES:
                     self._add_problem(
-                        None, NOTHING_THERE, f"more than {MAX_FILES:,} manifests", "Name less."
+                        None, NO_MANIFESTS, f"more than {MAX_FILES:,} manifests", "Select fewer."
                     )
                     return
-            if not count and len(self.problems) == told:
+            if not count and len(self.problems) == known_problems:
                 self._report_no_match(pattern)
 
     def shown_path(self, path: Path | None) -> str:
@@ -109,19 +109,19 @@ class ManifestSearch:
             if not path.name.endswith(SUFFIXES):
                 continue
             if _is_folder(path):
-                message = "a folder stands where a manifest should be"
+                message = "a folder has the name of a manifest"
                 self._add_problem(path, "QC001", message, "Rename it.")
             else:
                 yield path
 
     def _is_first_visit(self, path: Path | None) -> bool:
         try:
-            mark = path and _file_id(path)
+            identity = path and _file_id(path)
         except OSError:
-            mark = path
-        if mark in self._seen:
+            identity = path
+        if identity in self._seen:
             return False
-        self._seen.add(mark)
+        self._seen.add(identity)
         return True
 
     def _report_no_match(self, pattern: str) -> None:
@@ -129,18 +129,18 @@ class ManifestSearch:
         if _is_folder(literal):
             self._add_problem(
                 literal,
-                NOTHING_THERE,
-                "the folder holds no manifests",
+                NO_MANIFESTS,
+                "the folder contains no manifests",
                 "Manifests are files named *.yaml, *.yml, *.yaml.j2 or *.yml.j2.",
                 Severity.ERROR if self.sources.explicit else Severity.WARNING,
             )
         elif any(char in _MAGIC for char in pattern):
             self._add_problem(
-                None, NOTHING_THERE, f"{pattern} matches no manifests", self._describe_base()
+                None, NO_MANIFESTS, f"{pattern} matches no manifests", self._describe_base()
             )
         else:
             self._add_problem(
-                None, NOTHING_THERE, f"{pattern} does not exist", self._describe_base()
+                None, NO_MANIFESTS, f"{pattern} does not exist", self._describe_base()
             )
 
     def _describe_base(self) -> str:
@@ -166,17 +166,17 @@ class ManifestSearch:
 
 
 def is_read_by(sources: Sources, folder: Path) -> bool:
-    """Whether manifests that are put into a folder are among the sources, by whatever path."""
-    there = os.path.realpath(folder)
+    """Whether the sources read manifests in `folder`, also through links."""
+    real_folder = os.path.realpath(folder)
     return any(
-        Path(there).is_relative_to(os.path.realpath(above))
+        Path(real_folder).is_relative_to(os.path.realpath(source_folder))
         for pattern in sources.patterns
-        for above in _folders_of_pattern(sources.base, pattern)
+        for source_folder in _folders_of_pattern(sources.base, pattern)
     )
 
 
 def _folders_of_pattern(base: Path, pattern: str) -> Iterator[Path]:
-    """The folders that a pattern reads, were they not made yet."""
+    """The folders that a pattern reads, also those that do not exist yet."""
     if os.path.lexists(base / pattern) or not _MAGIC & set(pattern):
         yield base / pattern
         return
@@ -190,46 +190,46 @@ def _is_printable(name: str) -> str:
 
 
 def _expand_pattern(base: Path, pattern: str) -> Iterator[Path]:
-    """What a glob matches; hidden names only where the pattern itself begins with a dot."""
-    words = Path(pattern).parts
+    """The paths that a glob matches; hidden names only where its part begins with a dot."""
+    parts = Path(pattern).parts
     if anchor := Path(pattern).anchor:
-        return _match_parts(Path(anchor), words[1:], set())
-    return _match_parts(base, words, set())
+        return _match_parts(Path(anchor), parts[1:], set())
+    return _match_parts(base, parts, set())
 
 
 def _match_parts(
-    folder: Path, words: tuple[str, ...], seen: set[tuple[FileId, int]]
+    folder: Path, parts: tuple[str, ...], visited: set[tuple[FileId, int]]
 ) -> Iterator[Path]:
-    """Own matching, because the library's walks in circles where folders link to each other."""
-    if not words:
+    """Match `parts` below `folder`. `Path.glob` loops where folders link to each other."""
+    if not parts:
         yield folder
         return
-    word, rest = words[0], words[1:]
-    if not any(char in _MAGIC for char in word):
-        if os.path.lexists(folder / word):
-            yield from _match_parts(folder / word, rest, seen)
+    part, rest = parts[0], parts[1:]
+    if not any(char in _MAGIC for char in part):
+        if os.path.lexists(folder / part):
+            yield from _match_parts(folder / part, rest, visited)
         return
     try:
-        here = (_file_id(folder), len(words))
-        inner = sorted(folder.iterdir())
+        visit = (_file_id(folder), len(parts))
+        children = sorted(folder.iterdir())
     except OSError:
         return
-    if here in seen:
+    if visit in visited:
         return
-    seen.add(here)
-    if word == "**":
+    visited.add(visit)
+    if part == "**":
         for path in _walk_folder(folder, lambda *_: None):
             if _is_folder(path):
-                yield from _match_parts(path, rest, seen)
+                yield from _match_parts(path, rest, visited)
         return
-    for path in inner:
-        if fnmatchcase(path.name, word) and (word.startswith(".") or not path.name.startswith(".")):
-            yield from _match_parts(path, rest, seen)
+    for path in children:
+        if fnmatchcase(path.name, part) and (part.startswith(".") or not path.name.startswith(".")):
+            yield from _match_parts(path, rest, visited)
 
 
 def _walk_folder(folder: Path, failed: Callable[[Path, OSError], None]) -> Iterator[Path]:
     """A folder and everything below it, sorted, without hidden names; each real folder once."""
-    seen: set[FileId] = set()
+    visited: set[FileId] = set()
     waiting = [folder]
     while waiting:
         path = waiting.pop()
@@ -237,15 +237,15 @@ def _walk_folder(folder: Path, failed: Callable[[Path, OSError], None]) -> Itera
             yield path
             continue
         try:
-            here = _file_id(path)
-            inner = sorted(path.iterdir(), key=_file_name, reverse=True)
+            file_id = _file_id(path)
+            children = sorted(path.iterdir(), key=_file_name, reverse=True)
         except OSError as error:
             failed(path, error)
             continue
-        if here not in seen:
-            seen.add(here)
+        if file_id not in visited:
+            visited.add(file_id)
             yield path
-            waiting += [inside for inside in inner if not inside.name.startswith(".")]
+            waiting += [child for child in children if not child.name.startswith(".")]
 
 
 def _file_name(path: Path) -> str:

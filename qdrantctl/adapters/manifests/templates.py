@@ -1,10 +1,10 @@
 """Jinja2 templates of manifests: sandboxed, strict about undefined names, bounded.
 
-Bounds: output by counting it, time by a trace of what runs, memory by the process's limit while
-rendering (where the system has one).
+Bounds: output is counted, time is measured by a trace function, and memory is limited by the
+process's limit while rendering (where the system has one).
 
-Which line of the template wrote which line of its output is found by rendering a second time with
-marks in the template's text. It counts only where the marks changed nothing else.
+To map output lines to template lines, a template is rendered a second time with marks in its text.
+The mapping is used only if the output without the marks is the same.
 """
 
 from __future__ import annotations
@@ -37,33 +37,33 @@ MAX_TEMPLATE_OUTPUT = 10_000_000
 """Characters."""
 MAX_SECONDS = 5.0
 MAX_MEMORY = 256 * 2**20
-"""Bytes on top of what the process has when rendering begins."""
+"""Bytes in addition to the memory of the process when rendering begins."""
 _MAX_BITS = 10_000
 _SYNTAX_HINT = "Correct it here: {{ … }} writes a value, {% … %} is a statement, {# … #} a comment."
 _FILE = "<template>"
-"""What Jinja2 calls a template without a file in tracebacks."""
+"""The file name of a template from a string in Jinja2's tracebacks."""
 
 
 class _BoundExceeded(Exception):
-    """A template ran past a bound."""
+    """A template exceeded a bound."""
 
 
 class _Sandbox(ImmutableSandboxedEnvironment):
-    """The sandbox, with arithmetic that cannot run away."""
+    """The sandbox, with bounded arithmetic."""
 
     intercepted_binops = frozenset(("*", "**"))
 
     def call_binop(self, context: Any, name: str, left: Any, right: Any) -> Any:  # noqa: ARG002
         """`*` and `**` on numbers of reasonable length."""
         if isinstance(left, int) and isinstance(right, int):
-            by = right if name == "**" else 1
-            if left.bit_length() * by + right.bit_length() > _MAX_BITS:
+            factor = right if name == "**" else 1
+            if left.bit_length() * factor + right.bit_length() > _MAX_BITS:
                 raise _BoundExceeded("a number in it grows too large")
         return (operator.pow if name == "**" else operator.mul)(left, right)
 
 
 class _Marks(Extension):
-    """Puts the line's number in front of all text, and of every expression, of a template."""
+    """Inserts the line number before each line of text and each expression of a template."""
 
     def filter_stream(self, stream: TokenStream) -> Iterator[Token]:
         """The template's tokens with marks in them."""
@@ -78,18 +78,18 @@ class _Marks(Extension):
 
 _MARK = re.compile("\x02([0-9]+)\x03")
 _BEGINS = re.compile("[ ]*(?:\x02([0-9]+)\x03[ ]*)+")
-"""The marks in front of the first word of a line: of a call, and last of what was called."""
+"""The marks at the start of an output line: of a macro call, and last of the called macro."""
 _NEWLINE = re.compile("\r\n|\r|\n")
-"""What Jinja2 counts as the end of a line."""
+"""The line ends that Jinja2 counts."""
 
 
 def _mark_lines(text: str, line: int) -> str:
-    """Text that begins on `line`, with a mark in each of its lines behind the indentation."""
+    """Text that begins on `line`, with a mark after the indentation of each of its lines."""
     marked = []
-    for number, words in enumerate(text.split("\n"), line):
-        bare = words.lstrip(" ")
-        indent = words[: len(words) - len(bare)]
-        marked.append(f"{indent}{_line_mark(number)}{bare}" if bare else words)
+    for number, content in enumerate(text.split("\n"), line):
+        bare = content.lstrip(" ")
+        indent = content[: len(content) - len(bare)]
+        marked.append(f"{indent}{_line_mark(number)}{bare}" if bare else content)
     return "\n".join(marked)
 
 
@@ -111,9 +111,9 @@ def _template_environment(*, marks: bool) -> _Sandbox:
 def render_template(
     page: SourceText, env: str, variables: Mapping[str, Json], command: str
 ) -> SourceText | Violation:
-    """The page after its template, or what is wrong with the template and where.
+    """The page after its template, or the violation with the place in the template.
 
-    `command` is what shows a person the text.
+    `command` is the command that prints the rendered text; errors quote it.
     """
     values = {"env": env, "vars": variables}
     try:
@@ -129,18 +129,18 @@ def render_template(
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        message = "template: it writes half a character, which UTF-8 cannot hold"
+        message = "template: its output contains a lone surrogate, which UTF-8 cannot encode"
         return result.make_violation(
-            "QC004", message, "Write it whole.", result.position_at(error.start)
+            "QC004", message, "Write the whole character.", result.position_at(error.start)
         )
     return result
 
 
 def _run_template(template: str, values: Mapping[str, Json], *, marks: bool) -> str:
-    """What a template writes. Raises whatever it raises, and _Bound."""
+    """The output of a template. Raises _BoundExceeded, and any error of the template."""
     parts: list[str] = []
     size = 0
-    with _limit_memory(), _limit_time():  # in this order: the clock must not stop the clean-up
+    with _limit_memory(), _limit_time():  # in this order: the trace must not stop the clean-up
         for part in _template_environment(marks=marks).from_string(template).generate(values):
             size += len(part)
             if size > MAX_TEMPLATE_OUTPUT:
@@ -152,40 +152,41 @@ def _run_template(template: str, values: Mapping[str, Json], *, marks: bool) -> 
 def _trace_lines(
     template: str, text: str, values: Mapping[str, Json], command: str
 ) -> TemplateTrace:
-    """Which line of the template wrote which line of `text`."""
+    """The line of the template for each line of `text`; empty where marks change the output."""
     lines, alike = array("I"), array("I")
     try:
         marked = _run_template(template, values, marks=True)
     except Exception:
         return TemplateTrace(template, lines, alike, command)
-    if _MARK.sub("", marked) != text:  # it looks at its own text, or rolls dice
+    if _MARK.sub("", marked) != text:  # it reads its own text, or uses random values
         return TemplateTrace(template, lines, alike, command)
-    own = _NEWLINE.split(template)
-    going_on = 1
+    template_lines = _NEWLINE.split(template)
+    current = 1
     for written in split_lines(marked):
         begins = _BEGINS.match(written)
-        line = int(begins[1]) if begins else going_on
-        for found in _MARK.finditer(written):
-            going_on = int(found[1])
+        line = int(begins[1]) if begins else current
+        for mark in _MARK.finditer(written):
+            current = int(mark[1])
         lines.append(line)
         alike.append(
             _count_common_characters(
-                _MARK.sub("", written), own[line - 1] if line <= len(own) else ""
+                _MARK.sub("", written),
+                template_lines[line - 1] if line <= len(template_lines) else "",
             )
         )
     return TemplateTrace(template, lines, alike, command)
 
 
-def _count_common_characters(one: str, other: str) -> int:
-    """With how many of the same characters two lines begin."""
-    if one == other:
-        return len(one)
-    return next((i for i, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]),
-                min(len(one), len(other)))  # fmt: skip
+def _count_common_characters(first: str, second: str) -> int:
+    """The length of the common start of two lines."""
+    if first == second:
+        return len(first)
+    pairs = enumerate(zip(first, second, strict=False))
+    return next((i for i, (a, b) in pairs if a != b), min(len(first), len(second)))
 
 
 def _error_line(trace: TracebackType | None) -> int:
-    """The template's line that an error came from; 0 when none of its lines ran."""
+    """The template's line that raised an error; 0 when none of its lines ran."""
     line = 0
     while trace is not None:
         if trace.tb_frame.f_code.co_filename == _FILE:
@@ -194,46 +195,46 @@ def _error_line(trace: TracebackType | None) -> int:
     return line
 
 
-def _explain_template_error(error: Exception, known: Mapping[str, Any]) -> tuple[str, str, str]:
-    """Rule, message and hint for what a template raised."""
-    said = str(error)
+def _explain_template_error(error: Exception, values: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Rule, message and hint for an error that a template raised."""
+    text = str(error)
     if isinstance(error, UndefinedError):
-        return "QC021", f"template: {said}", _explain_undefined(said, known)
+        return "QC021", f"template: {text}", _explain_undefined(text, values)
     if isinstance(error, SecurityError):
-        return "QC022", f"template: {said}", "Templates see `env` and `vars`, and nothing else."
+        return "QC022", f"template: {text}", "Templates see `env` and `vars`, and nothing else."
     if isinstance(error, TemplateNotFound):
         return "QC022", "template: other files cannot be included", "Use `vars` instead."
     if isinstance(error, _BoundExceeded):
-        return "QC023", f"template stopped: {said}", "Make it simpler."
-    if isinstance(error, OverflowError) and said:
-        return "QC023", f"template stopped: {said[:1].lower()}{said[1:]}", "Make it simpler."
+        return "QC023", f"template stopped: {text}", "Make it simpler."
+    if isinstance(error, OverflowError) and text:
+        return "QC023", f"template stopped: {text[:1].lower()}{text[1:]}", "Make it simpler."
     if isinstance(error, MemoryError | OverflowError | RecursionError):
         return "QC023", "template stopped: it needs too much memory", "Make it simpler."
     if isinstance(error, TemplateError):
-        return "QC020", f"template: {said}", _SYNTAX_HINT
-    return "QC020", f"template: {said or type(error).__name__}", "Check the types of its values."
+        return "QC020", f"template: {text}", _SYNTAX_HINT
+    return "QC020", f"template: {text or type(error).__name__}", "Check the types of its values."
 
 
-def _explain_undefined(said: str, known: Mapping[str, Any]) -> str:
-    if found := re.fullmatch(r"'(\w+)' is undefined", said):
-        word, names, prefix = found[1], list(known), ""
-    elif found := re.search(r"has no attribute '([^']{1,64})'", said):
-        word, names, prefix = found[1], [str(name) for name in known["vars"]], "vars."
+def _explain_undefined(message: str, values: Mapping[str, Any]) -> str:
+    if match := re.fullmatch(r"'(\w+)' is undefined", message):
+        word, names, prefix = match[1], list(values), ""
+    elif match := re.search(r"has no attribute '([^']{1,64})'", message):
+        word, names, prefix = match[1], [str(name) for name in values["vars"]], "vars."
     else:
         return "Give it a value under `vars` of the environment, or use the filter `default`."
     if close := get_close_matches(word, names, 1):
         return f"Did you mean {prefix}{close[0]}?"
-    if not prefix and word in known["vars"]:
+    if not prefix and word in values["vars"]:
         return f"Did you mean vars.{word}?"
     listed = ", ".join(f"{prefix}{name}" for name in sorted(names)[:12])
-    return f"Known here: {listed}." if listed else "State it under `vars` of the environment."
+    return f"Known here: {listed}." if listed else "Set it under `vars` of the environment."
 
 
 @contextmanager
 def _limit_time() -> Iterator[None]:
-    """Raises _Bound from inside a template that runs for too long.
+    """Raise _BoundExceeded inside a template that runs longer than MAX_SECONDS.
 
-    It looks at the clock at each of the template's lines, and at each call of what they use.
+    The time is checked at each line of the template, and at each call that a line makes.
     """
     end = time.monotonic() + MAX_SECONDS
 
@@ -252,7 +253,7 @@ def _limit_time() -> Iterator[None]:
 
 @contextmanager
 def _limit_memory() -> Iterator[None]:
-    """Lets allocations fail (MemoryError) beyond the bound, where the system can."""
+    """Let allocations beyond MAX_MEMORY fail with MemoryError, where the system supports it."""
     try:
         import resource
 

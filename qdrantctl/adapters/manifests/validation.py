@@ -1,7 +1,7 @@
-"""Checks data that a person wrote against its model; what is wrong, in words that say what to do.
+"""Validates user-written data against its model and explains each error and its fix.
 
-Pydantic finds the errors; here they get a stable rule id, the place in the document that was
-meant, and "did you mean". Knows models only by their fields, nothing of what they stand for.
+Pydantic finds the errors. This module adds a stable rule id, the place in the document and
+"did you mean". It knows models only by their fields.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ _LONGEST_QUOTE = 60
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One thing that is wrong with a document."""
+    """One error in a document."""
 
     path: Path
-    """Where, in the document's own words."""
+    """Where, by the keys and positions of the document."""
     rule: str
     message: str
     hint: str = ""
     key: bool = False
-    """Whether the key is wrong rather than what it stands for."""
+    """Whether the key is wrong rather than its value."""
 
 
 def validate_document(
     model: type[DocumentModel], value: Json
 ) -> tuple[DocumentModel | None, list[FieldError]]:
-    """`value` as a `model`, or everything that is wrong with it."""
+    """`value` as a `model`, or None and its errors, at most MAX_FAULTS."""
     try:
         return model.model_validate(value), []
     except ValidationError as error:
@@ -52,29 +52,29 @@ def validate_document(
 
 
 def _collect_errors(shape: FieldTree, value: Json, errors: Iterable[Any]) -> Iterator[FieldError]:
-    """One fault for each place: the members of a union complain together."""
+    """One error for each place: the errors of a union's members are merged."""
     places: dict[Path, list[Any]] = {}
     for error in errors:
         where = (*_document_path(value, error["loc"]), *error.get("ctx", {}).get("path", ()))
         if error["type"] in ("extra_forbidden", "missing"):
             where = (*_document_path(value, error["loc"][:-1]), error["loc"][-1])
         places.setdefault(where, []).append(error)
-    for where, found in places.items():
-        yield _explain_error(shape, value, where, found)
+    for where, place_errors in places.items():
+        yield _explain_error(shape, value, where, place_errors)
 
 
 def _document_path(value: Json, location: Iterable[str | int]) -> Path:
-    """The words of a location that stand in the document.
+    """The keys and positions of a location that exist in the document.
 
-    Pydantic adds others: members of unions, and names that validation put there.
+    Pydantic adds others: members of unions, and names that validation added.
     """
     path: list[str | int] = []
     for word in location:
         if isinstance(value, Mapping):
-            there = word in value
+            exists = word in value
         else:
-            there = isinstance(value, list) and isinstance(word, int) and word < len(value)
-        if there:
+            exists = isinstance(value, list) and isinstance(word, int) and word < len(value)
+        if exists:
             value = value[word]
             path.append(word)
     return tuple(path)
@@ -96,36 +96,39 @@ def _explain_error(shape: FieldTree, value: Json, path: Path, errors: list[Any])
         near = _find_closest("type", _value_below(value, path))
         hint = f"Did you mean 'type' by {near!r}?" if near else "Add it."
         return FieldError(path, "QC041", f"type is required in {_field_name(path)}", hint)
-    about = _field_description(shape, location) or "Write a mapping: `key: value`."
-    return _explain_wrong_value(path, errors, error, about)
+    description = _field_description(shape, location) or "Write a mapping: `key: value`."
+    return _explain_wrong_value(path, errors, error, description)
 
 
-def _explain_wrong_value(path: Path, errors: list[Any], error: Any, about: str) -> FieldError:
-    """A value of the wrong type, out of its bounds, or none of the words that may stand there."""
+def _explain_wrong_value(path: Path, errors: list[Any], error: Any, description: str) -> FieldError:
+    """The error for a value of the wrong type, out of its bounds, or not among the choices."""
     kind, context, name = error["type"], error.get("ctx", {}), _field_name(path)
-    found = context.get("tag", error["input"])
+    actual = context.get("tag", error["input"])
     if kind in _BOUNDS:
-        words = _BOUNDS[kind].format(**context)
-        return FieldError(path, "QC043", f"{name} must {words}, found {_quote_value(found)}", about)
-    choices = [choice for one in errors for choice in _list_choices(one)]
-    if choices and isinstance(found, str):
-        message = f"{name} cannot be {_quote_value(found)}"
-        return FieldError(path, "QC044", message, _describe_choices(found, choices))
-    if wanted := [_TYPES[one["type"]] for one in errors if one["type"] in _TYPES]:
-        wanted += [f"one of {', '.join(choices)}"] if choices else []
-        message = (
-            f"{name} must be {' or '.join(dict.fromkeys(wanted))}, found {_describe_value(found)}"
+        bound = _BOUNDS[kind].format(**context)
+        return FieldError(
+            path, "QC043", f"{name} must {bound}, found {_quote_value(actual)}", description
         )
-        return FieldError(path, "QC042", message, _explain_yaml_slip(wanted, found) or about)
+    choices = [choice for member_error in errors for choice in _list_choices(member_error)]
+    if choices and isinstance(actual, str):
+        message = f"{name} cannot be {_quote_value(actual)}"
+        return FieldError(path, "QC044", message, _describe_choices(actual, choices))
+    if expected := [_TYPES[kind] for kind in (e["type"] for e in errors) if kind in _TYPES]:
+        expected += [f"one of {', '.join(choices)}"] if choices else []
+        types = " or ".join(dict.fromkeys(expected))
+        message = f"{name} must be {types}, found {_describe_value(actual)}"
+        return FieldError(
+            path, "QC042", message, _explain_yaml_slip(expected, actual) or description
+        )
     if choices:
-        message = f"{name} must be one of {', '.join(choices)}, found {_describe_value(found)}"
-        return FieldError(path, "QC042", message, about)
+        message = f"{name} must be one of {', '.join(choices)}, found {_describe_value(actual)}"
+        return FieldError(path, "QC042", message, description)
     message = f"{name}: {error['msg'][:1].lower()}{error['msg'][1:]}"
-    return FieldError(path, "QC045", message, about)
+    return FieldError(path, "QC045", message, description)
 
 
 def _trees_along(shape: FieldTree, location: Iterable[str | int]) -> list[FieldTree]:
-    """The shapes along a location of pydantic's; members of unions, named in it, lead nowhere."""
+    """The trees along a pydantic location; the names of union members in it are skipped."""
     result = [shape]
     for word in location:
         if (inner := result[-1].child(word)) is not None:
@@ -134,16 +137,19 @@ def _trees_along(shape: FieldTree, location: Iterable[str | int]) -> list[FieldT
 
 
 def _field_description(shape: FieldTree, location: Iterable[str | int]) -> str:
-    """What the field is, or the nearest above it that says so: with its bounds and its default."""
-    return next((met.about for met in reversed(_trees_along(shape, location)) if met.about), "")
+    """The description of the field, or of the nearest parent that has one."""
+    return next(
+        (tree.description for tree in reversed(_trees_along(shape, location)) if tree.description),
+        "",
+    )
 
 
-def _append_sentence(word: str, about: str) -> str:
-    return f"Add {word}: {about[:1].lower()}{about[1:]}" if about else "Add it."
+def _append_sentence(word: str, description: str) -> str:
+    return f"Add {word}: {description[:1].lower()}{description[1:]}" if description else "Add it."
 
 
 def _pick_best_error(errors: list[Any]) -> Any:
-    """Of the complaints about one place the one that took the value's type for right."""
+    """Of the errors at one place, the one whose union member accepts the value's type."""
     return min(errors, key=lambda error: error["type"] in _TYPES or error["type"] in _LITERALS)
 
 
@@ -175,7 +181,7 @@ _BOUNDS = {
 
 
 def _list_choices(error: Any) -> list[str]:
-    """The words that a field may say, as pydantic lists them: `'a', 'b' or 'c'`."""
+    """The choices of a field, which pydantic lists as `'a', 'b' or 'c'`."""
     context = error.get("ctx", {})
     listed = context.get("expected_tags") or context.get("expected") or ""
     if error["type"] not in _LITERALS:
@@ -186,24 +192,25 @@ def _list_choices(error: Any) -> list[str]:
 def _explain_unknown_key(
     shape: FieldTree, value: Json, path: Path, location: Sequence[str | int]
 ) -> tuple[str, str]:
-    """The error for a key that does not exist, or not here."""
+    """Message and hint for a key that does not exist, or not in this section."""
     word = str(path[-1])
-    here = _trees_along(shape, location[:-1])[-1]
+    section = _trees_along(shape, location[:-1])[-1]
     stated = _value_below(value, path[:-1])
     message = f"{word!r} is not a key" + (f" of {_field_name(path[:-1])}" if len(path) > 1 else "")
-    for inner in here.fields.values():
+    for inner in section.fields.values():
         if word in inner.spellings:
-            other = next((s for s in inner.spellings if s != word and s in stated), "")
-            if other:
-                return f"{word!r} says the same as {other!r}, which is stated too", "Keep one."
+            other_spelling = next((s for s in inner.spellings if s != word and s in stated), "")
+            if other_spelling:
+                same = f"{word!r} means the same as {other_spelling!r}, which is also set"
+                return same, "Keep one of the two."
             which = f" of type {stated['type']}" if "type" in stated else ""
             return message + which, "Leave it out."
-    known = [spelling for inner in here.fields.values() for spelling in inner.spellings]
-    if close := _find_closest(word, known):
+    spellings = [spelling for inner in section.fields.values() for spelling in inner.spellings]
+    if close := _find_closest(word, spellings):
         return message, f"Did you mean {close!r}?"
     if deeper := _section_with_field(shape, word):
         return message, f"It belongs under {'.'.join(deeper)}."
-    listed = ", ".join(sorted(inner.spellings[0] for inner in here.fields.values()))
+    listed = ", ".join(sorted(inner.spellings[0] for inner in section.fields.values()))
     return message, f"Known here: {listed}." if listed else "Leave it out."
 
 
@@ -213,7 +220,7 @@ def _section_with_field(shape: FieldTree, word: str) -> tuple[str, ...]:
         if word in inner.fields:
             return (name,)
     return next(
-        ((n, *found) for n, s in shape.fields.items() if (found := _section_with_field(s, word))),
+        ((n, *path) for n, s in shape.fields.items() if (path := _section_with_field(s, word))),
         (),
     )
 
@@ -225,63 +232,70 @@ def _value_below(value: Json, path: Path) -> Mapping[str, Json]:
 
 
 def _field_name(path: Path) -> str:
-    """The field as a person calls it."""
-    words = "".join(f"[{w}]" if isinstance(w, int) else f".{w}" for w in path).lstrip(".")
-    return words or "the document"
+    """The field as messages name it: `a.b[0]`."""
+    text = "".join(f"[{w}]" if isinstance(w, int) else f".{w}" for w in path).lstrip(".")
+    return text or "the document"
 
 
-def _describe_choices(found: str, choices: list[str]) -> str:
-    if close := _find_closest(found, choices):
+def _describe_choices(actual: str, choices: list[str]) -> str:
+    if close := _find_closest(actual, choices):
         return f"Did you mean {close}?"
     return f"One of {', '.join(choices)}."
 
 
-def _find_closest(word: str, known: Iterable[str]) -> str:
-    """The known word that was probably meant; empty when none is near."""
-    folded = {name.casefold().replace("-", "_"): name for name in known}
+def _find_closest(word: str, candidates: Iterable[str]) -> str:
+    """The candidate closest to `word`; empty when none is close."""
+    folded = {name.casefold().replace("-", "_"): name for name in candidates}
     word = word.casefold().replace("-", "_")
-    begun = [name for name in folded if name.startswith(f"{word}_")]
-    close = get_close_matches(word, folded, 1, 0.7) or begun
+    extended = [name for name in folded if name.startswith(f"{word}_")]
+    close = get_close_matches(word, folded, 1, 0.7) or extended
     return folded[close[0]] if close else ""
 
 
-def _explain_yaml_slip(wanted: list[str], found: Json) -> str:
-    """How YAML led there."""
-    numeric = "a whole number" in wanted or "a number" in wanted
-    if isinstance(found, str):
-        if numeric and found.strip().lstrip("+-").replace(".", "", 1).isdigit():
-            return "Take the quotes off."
-        if "true or false" in wanted and found.casefold() in ("yes", "no", "on", "off", "y", "n"):
+def _explain_yaml_slip(expected: list[str], actual: Json) -> str:
+    """A hint where YAML read the value as another type than the user meant; else empty."""
+    numeric = "a whole number" in expected or "a number" in expected
+    if isinstance(actual, str):
+        if numeric and actual.strip().lstrip("+-").replace(".", "", 1).isdigit():
+            return "Remove the quotes."
+        if "true or false" in expected and actual.casefold() in (
+            "yes",
+            "no",
+            "on",
+            "off",
+            "y",
+            "n",
+        ):
             return "Write true or false: to YAML 1.2 this is a string."
-        if "a list" in wanted:
-            return f"Write [{found[:_LONGEST_QUOTE]}]."
-    if isinstance(found, float) and "a whole number" in wanted:
-        whole = math.isfinite(found) and found == int(found) and abs(found) < 2**64
-        return f"Write {int(found)}." if whole else "Fractions are not allowed here."
-    if "a string" in wanted and isinstance(found, bool | int | float):
+        if "a list" in expected:
+            return f"Write [{actual[:_LONGEST_QUOTE]}]."
+    if isinstance(actual, float) and "a whole number" in expected:
+        whole = math.isfinite(actual) and actual == int(actual) and abs(actual) < 2**64
+        return f"Write {int(actual)}." if whole else "Fractions are not allowed here."
+    if "a string" in expected and isinstance(actual, bool | int | float):
         return "Put it in quotes."
-    if "a mapping" in wanted and found is None:
+    if "a mapping" in expected and actual is None:
         return "Write its settings, {} for none."
     return ""
 
 
-def _describe_value(found: Json) -> str:
-    if found is None:
+def _describe_value(actual: Json) -> str:
+    if actual is None:
         return "nothing"
-    if isinstance(found, Mapping):
+    if isinstance(actual, Mapping):
         return "a mapping"
-    if isinstance(found, list):
+    if isinstance(actual, list):
         return "a list"
-    if isinstance(found, str):
-        return f"the string {_quote_value(found)}"
-    return _quote_value(found)
+    if isinstance(actual, str):
+        return f"the string {_quote_value(actual)}"
+    return _quote_value(actual)
 
 
-def _quote_value(found: Json) -> str:
-    if isinstance(found, Mapping | list):
-        return f"{len(found)} entries" if len(found) != 1 else "1 entry"
-    words = {True: "true", False: "false", None: "null"}
-    if found is None or isinstance(found, bool):
-        return words[found]
-    text = f'"{found}"' if isinstance(found, str) else str(found)
+def _quote_value(value: Json) -> str:
+    if isinstance(value, Mapping | list):
+        return f"{len(value)} entries" if len(value) != 1 else "1 entry"
+    literals = {True: "true", False: "false", None: "null"}
+    if value is None or isinstance(value, bool):
+        return literals[value]
+    text = f'"{value}"' if isinstance(value, str) else str(value)
     return text if len(text) <= _LONGEST_QUOTE else text[:_LONGEST_QUOTE] + "…"

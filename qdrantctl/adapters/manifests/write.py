@@ -1,4 +1,4 @@
-"""Manifests as files: what they are called, what stands in them, and how they come to be there."""
+"""Manifests as files: their names, their text, and how they are written."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ MANIFEST_SUFFIX = ".yaml"
 _SAFE_CHARACTERS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _LONGEST_STEM = 100
 _RESERVED_STEMS = re.compile(r"(qdrantctl|con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
-"""The project file, and what Windows keeps for devices."""
+"""The project file, and the names that Windows reserves for devices."""
 
 
 def make_file_stems(names: Iterable[str]) -> dict[str, str]:
-    """A file name without suffix for each name, different on any file system.
+    """A file name without suffix for each name, unique on every file system.
 
-    A name that a file cannot have, or that differs from another in case alone, is followed by a
-    part of its digest.
+    A name that is not valid for a file, or that differs from another one in case only, gets a part
+    of its digest as suffix.
     """
     result: dict[str, str] = {}
-    seen: set[str] = set()
+    used_stems: set[str] = set()
     for name in sorted(names):
         stem = name
-        taken = name.casefold() in seen or _RESERVED_STEMS.fullmatch(name)
-        if taken or len(name) > _LONGEST_STEM or not _SAFE_CHARACTERS.fullmatch(name):
+        is_taken = name.casefold() in used_stems or _RESERVED_STEMS.fullmatch(name)
+        if is_taken or len(name) > _LONGEST_STEM or not _SAFE_CHARACTERS.fullmatch(name):
             plain = re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-")[:_LONGEST_STEM]
             stem = f"{plain or 'name'}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-        seen.add(stem.casefold())
+        used_stems.add(stem.casefold())
         result[name] = stem
     return result
 
@@ -64,14 +64,14 @@ def render_manifest(
 
 
 def render_file(documents: Iterable[str], schema: str) -> str:
-    """The text of a file: where its schema is, and manifests."""
+    """The text of a file: the location of its schema, then the manifests."""
     return f"# yaml-language-server: $schema={schema}\n" + "---\n".join(documents)
 
 
 def write_files(files: Mapping[Path, bytes], before: Mapping[Path, bytes]) -> None:
-    """Put every file in place, or none: all are staged first. Raises QdrantctlError.
+    """Write every file, or none: all are staged first. Raises QdrantctlError.
 
-    A file that is `before` must still hold that; one that is not must not be there.
+    `before` holds the expected content of existing files. A file that is not in it must not exist.
     """
     path = Path()
     try:
@@ -89,9 +89,10 @@ def write_files(files: Mapping[Path, bytes], before: Mapping[Path, bytes]) -> No
 
 
 def _check_unchanged(path: Path, before: bytes | None) -> None:
-    """Raises QdrantctlError where another process wrote the file meanwhile."""
+    """Raise QdrantctlError if another process changed the file in the meantime."""
     now = path.read_bytes() if os.path.lexists(path) else None
     if now != before:
         raise QdrantctlError(
-            f"{path} was changed meanwhile; nothing was written", hint="Run the command again."
+            f"{path} was changed by another process; no files were written",
+            hint="Run the command again.",
         )

@@ -1,4 +1,4 @@
-"""The gRPC ports: one call with an empty message, its answer as a status. The door to grpcio."""
+"""Probes of the gRPC ports: the status of one call with an empty message. The grpcio adapter."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ from pathlib import Path
 
 from qdrantctl.model.audit.evidence import ProbeResult
 
-os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # else it writes to stderr, read when imported
+os.environ.setdefault(
+    "GRPC_VERBOSITY", "NONE"
+)  # grpc reads this on import; without it, it writes to stderr
 
 import grpc
 
 LIST = "/qdrant.Collections/List"
 PEER = "/qdrant.QdrantInternal/GetConsensusCommit"
-"""Answered by the port for peers; changes nothing."""
+"""A read-only method of the port for peers."""
 GRPC_SECONDS = 5.0
 _OPTIONS = (("grpc.enable_http_proxy", 0),)
 
 
 def load_roots(ca_file: Path | None) -> bytes:
-    """The authorities to trust, as for REST; empty where only gRPC's own are to be had."""
+    """The authorities to trust, as for REST; empty if only gRPC's own are available."""
     file = ca_file or ssl.get_default_verify_paths().cafile
     try:
         return Path(file).read_bytes() if file else b""
@@ -31,7 +33,7 @@ def load_roots(ca_file: Path | None) -> bytes:
 def probe_grpc(
     address: str, method: str, how: str, key: str | None = None, *, roots: bytes | None = None
 ) -> ProbeResult:
-    """The status of one call. Without `roots` it is sent in the clear."""
+    """The status of one call. Without `roots` it is sent unencrypted."""
     request = f"gRPC {method.removeprefix('/qdrant.')} {how} on {address}"
     metadata = () if key is None else (("api-key", key),)
     with _open_channel(address, roots) as channel:
@@ -51,7 +53,7 @@ def _open_channel(address: str, roots: bytes | None) -> grpc.Channel:
 
 
 def _explain_refusal(request: str, error: grpc.RpcError) -> ProbeResult:
-    status, said = error.code(), str(error.details() or "")
+    status, details = error.code(), str(error.details() or "")
     if status in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
-        return ProbeResult(request, said=said.rpartition("last error: ")[2])
-    return ProbeResult(request, status.name, said)
+        return ProbeResult(request, said=details.rpartition("last error: ")[2])
+    return ProbeResult(request, status.name, details)

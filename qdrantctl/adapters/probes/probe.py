@@ -1,7 +1,7 @@
-"""What a server shows of itself to everybody who can reach it. Nothing that is sent changes data.
+"""Probes of what a server exposes to any client that can reach it. No request changes data.
 
-Requests that are to be refused carry no key, an empty one or a random one. The real keys go over a
-checked connection only, and only where `adapters/project/connection.py` lets them.
+Requests that the server should reject carry no key, an empty one or a random one. Real keys are
+sent only over a verified connection, and only if `adapters/project/connection.py` allows it.
 """
 
 from __future__ import annotations
@@ -23,46 +23,50 @@ from qdrantctl.model.server import Version
 
 PROBE_SECONDS = 5.0
 """How long one probe may take."""
-USUAL = (6333, 443, 80)
-"""REST ports beside which Qdrant's other ports are probably the usual ones."""
+DEFAULT_REST_PORTS = (6333, 443, 80)
+"""REST ports for which Qdrant's other ports are probably the default ones."""
 REST_PORT, GRPC_PORT, PEER_PORT = 6333, 6334, 6335
 
 
 @dataclass(frozen=True, slots=True)
 class ProbePorts:
-    """The ports beside the REST port; None if unknown."""
+    """The ports other than the REST port; None if unknown."""
 
     grpc: int | None = None
     peers: tuple[str, ...] | None = None
-    """`host:port`; empty where there are no peers."""
+    """`host:port`; empty without peers."""
     metrics: int | None = None
 
 
 def port_or_default(url: str, stated: int | None, port: int) -> int | None:
-    """A port that was stated, or Qdrant's own where the REST port is usual, too."""
-    return stated or (port if urlsplit(url).port in USUAL else None)
+    """The stated port, or Qdrant's default port if the REST port is a default one, too."""
+    return stated or (port if urlsplit(url).port in DEFAULT_REST_PORTS else None)
 
 
 def probe_server(
-    endpoint: Endpoint, ports: ProbePorts, read_only_key: str | None, tell: Callable[[str], None]
+    endpoint: Endpoint,
+    ports: ProbePorts,
+    read_only_key: str | None,
+    report_progress: Callable[[str], None],
 ) -> ServerExposure:
-    """Send every probe. None of them raises: what got no answer says so."""
-    url, wrong = endpoint.url, secrets.token_urlsafe(32)
+    """Send every probe. A probe without a response does not raise; its result states the reason."""
+    url, random_key = endpoint.url, secrets.token_urlsafe(32)
     secure = url.startswith("https:")
-    tell("asking without a key, with an empty and a wrong one")
-    about = probe_rest(url, "GET", "/", "without a key")
+    report_progress("sending requests without a key, with an empty key and with a wrong key")
+    root_result = probe_rest(url, "GET", "/", "without a key")
     trusted = probe_tls(url, endpoint.tls.ca_file, PROBE_SECONDS) if secure else None
-    # A token signed with a random key: the server says whether it looks at tokens at all.
+    # A token signed with a random key: the response shows whether the server checks tokens.
     forged = encode_token({"access": "r"}, secrets.token_urlsafe(32))
     bearer = {"authorization": f"Bearer {forged}"}
     return ServerExposure(
         url=url,
-        version=_parse_version(about),
+        version=_parse_version(root_result),
         tls=trusted,
         plain_http=tuple(_probe_plain_http(url)) if secure else (),
         no_key=probe_rest(url, "GET", "/collections", "without a key"),
         empty_key=probe_rest(url, "GET", "/collections", "with an empty key", {"api-key": ""}),
-        wrong_key=probe_rest(url, "GET", "/collections", "with a random key", {"api-key": wrong}),
+        wrong_key=probe_rest(
+            url, "GET", "/collections", "with a random key", {"api-key": random_key}),
         forged_token=probe_rest(
             url, "GET", "/collections", "with a forged token", bearer),
         dashboard=probe_rest(url, "GET", "/dashboard", "without a key"),
@@ -71,7 +75,7 @@ def probe_server(
             {"origin": ORIGIN, "access-control-request-method": "GET",
              "access-control-request-headers": "api-key"}),
         metrics=tuple(_probe_metrics(url, ports.metrics)),
-        grpc=_probe_grpc_port(endpoint, ports.grpc, wrong) if ports.grpc else None,
+        grpc=_probe_grpc_port(endpoint, ports.grpc, random_key) if ports.grpc else None,
         peers=_probe_peer_ports(ports.peers),
         own_key=None if read_only_key else _probe_write_access(
             endpoint, endpoint.api_key, "the key in use"),
@@ -79,44 +83,47 @@ def probe_server(
     )  # fmt: skip
 
 
-def _parse_version(about: ProbeResult) -> Version | None:
+def _parse_version(root_result: ProbeResult) -> Version | None:
     try:
-        return Version.parse(str(json.loads(about.said)["version"]))
+        return Version.parse(str(json.loads(root_result.said)["version"]))
     except (ValueError, LookupError, TypeError):
         return None
 
 
 def _probe_plain_http(url: str) -> list[ProbeResult]:
-    """Plain requests to a server that is reached over https; they carry no key."""
+    """Unencrypted requests without a key to a server that is reached over https."""
     parts = urlsplit(url)
     host = parts.netloc.rpartition(":")[0]
     ports = dict.fromkeys((parts.port, port_or_default(url, None, REST_PORT)))
-    places = [f"http://{host}:{port}" for port in ports if port]
+    urls = [f"http://{host}:{port}" for port in ports if port]
     return [
-        probe_rest(place + parts.path, "GET", "/", f"on {place}, without a key") for place in places
+        probe_rest(plain_url + parts.path, "GET", "/", f"on {plain_url}, without a key")
+        for plain_url in urls
     ]
 
 
 def _probe_metrics(url: str, port: int | None) -> list[ProbeResult]:
     result = [probe_rest(url, "GET", "/metrics", "without a key")]
     if port:
-        other = f"http://{urlsplit(url).netloc.rpartition(':')[0]}:{port}"
-        result.append(probe_rest(other, "GET", "/metrics", f"on {other}, without a key"))
+        metrics_url = f"http://{urlsplit(url).netloc.rpartition(':')[0]}:{port}"
+        result.append(
+            probe_rest(metrics_url, "GET", "/metrics", f"on {metrics_url}, without a key")
+        )
     return result
 
 
-def _probe_grpc_port(endpoint: Endpoint, port: int, wrong: str) -> GrpcExposure:
-    """Asks for the list of collections, as `GET /collections` does."""
+def _probe_grpc_port(endpoint: Endpoint, port: int, wrong_key: str) -> GrpcExposure:
+    """Request the list of collections, as `GET /collections` does."""
     address = f"{urlsplit(endpoint.url).netloc.rpartition(':')[0]}:{port}"
     secure = endpoint.url.startswith("https:")
     roots = grpc.load_roots(endpoint.tls.ca_file) if secure else None
     plain = grpc.probe_grpc(address, grpc.LIST, "without TLS and without a key")
-    first = grpc.probe_grpc(address, grpc.LIST, "without a key", roots=roots)
-    if not plain.code and not first.code:  # each further try might wait as long
-        return GrpcExposure(address, plain, first, first, first)
+    encrypted = grpc.probe_grpc(address, grpc.LIST, "without a key", roots=roots)
+    if not plain.code and not encrypted.code:  # each further try might wait as long
+        return GrpcExposure(address, plain, encrypted, encrypted, encrypted)
     empty = grpc.probe_grpc(address, grpc.LIST, "with an empty key", "", roots=roots)
-    random = grpc.probe_grpc(address, grpc.LIST, "with a random key", wrong, roots=roots)
-    return GrpcExposure(address, plain, first, empty, random)
+    random = grpc.probe_grpc(address, grpc.LIST, "with a random key", wrong_key, roots=roots)
+    return GrpcExposure(address, plain, encrypted, empty, random)
 
 
 def _probe_peer_ports(addresses: tuple[str, ...] | None) -> tuple[ProbeResult, ...] | None:
@@ -125,19 +132,19 @@ def _probe_peer_ports(addresses: tuple[str, ...] | None) -> tuple[ProbeResult, .
     return tuple(grpc.probe_grpc(address, grpc.PEER, "without a key") for address in addresses)
 
 
-def _probe_write_access(endpoint: Endpoint, key: str | None, whose: str) -> ProbeResult | None:
-    """Tries a key's right to change, on a collection that is not there."""
+def _probe_write_access(endpoint: Endpoint, key: str | None, key_name: str) -> ProbeResult | None:
+    """Test whether a key may write, on a collection that does not exist."""
     if key is None:
         return None
     path = f"/collections/__qctl_{secrets.token_hex(12)}__"
-    request = f"PATCH of a collection that is not there, with {whose}"
-    wire = endpoint.connection(key, PROBE_SECONDS)
+    request = f"PATCH of a collection that does not exist, with {key_name}"
+    connection = endpoint.connection(key, PROBE_SECONDS)
     try:
-        answer = wire.send("PATCH", path, b'{"optimizers_config":{}}', writes=True)
+        answer = connection.send("PATCH", path, b'{"optimizers_config":{}}', writes=True)
     except ConnectionFailed as error:
         return ProbeResult(request, said=f"{error.what}: {error.why}")
     except ResponseLost as error:
         return ProbeResult(request, said=error.why)
     finally:
-        wire.close()
+        connection.close()
     return ProbeResult(request, str(answer.status))

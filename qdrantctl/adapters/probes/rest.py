@@ -1,4 +1,4 @@
-"""One request to a REST port that may be anything, without any key of the user's."""
+"""One request to an unknown REST port, without any key of the user."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ from urllib.parse import urlsplit
 from qdrantctl.model.audit.evidence import ProbeResult
 
 REST_SECONDS = 5.0
-MOST = 4096
-"""Bytes of an answer that are looked at."""
+MAX_BODY_BYTES = 4096
+"""Bytes of a response that are read."""
 
 
 def probe_rest(
     url: str, method: str, path: str, how: str, headers: Mapping[str, str] | None = None
 ) -> ProbeResult:
-    """The answer, or why there was none. `how` says in words what is special about it.
+    """The response, or why there was none. `how` describes the request in reports.
 
-    A certificate is not checked: what is sent is no secret, and whether it is trusted is a
-    question of its own.
+    The certificate is not checked: the request contains no secret, and `probe_tls` checks it.
     """
     parts = urlsplit(url)
     request = f"{method} {path} {how}"
@@ -28,9 +27,9 @@ def probe_rest(
     try:
         connection.request(method, parts.path.rstrip("/") + path, None, dict(headers or {}))
         response = connection.getresponse()
-        said = response.read(MOST).decode("utf-8", "replace")
-        kept = {name.lower(): value for name, value in response.getheaders()}
-        return ProbeResult(request, str(response.status), said, kept)
+        body = response.read(MAX_BODY_BYTES).decode("utf-8", "replace")
+        response_headers = {name.lower(): value for name, value in response.getheaders()}
+        return ProbeResult(request, str(response.status), body, response_headers)
     except (OSError, http.client.HTTPException) as error:
         return ProbeResult(request, said=_explain_failure(error))
     finally:

@@ -1,4 +1,4 @@
-"""What a TLS port shows: whether its certificate is trusted, until when, and which versions."""
+"""Probes of a TLS port: whether its certificate is trusted, its expiry, and the TLS versions."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 
 from qdrantctl.model.audit.evidence import TlsExposure
 
-_OLD = ((ssl.TLSVersion.TLSv1, "TLS 1.0"), (ssl.TLSVersion.TLSv1_1, "TLS 1.1"))
+_OLD_VERSIONS = ((ssl.TLSVersion.TLSv1, "TLS 1.0"), (ssl.TLSVersion.TLSv1_1, "TLS 1.1"))
 
 
 def probe_tls(url: str, ca_file: Path | None, seconds: float) -> TlsExposure:
-    """Shake hands as any client would, then as an old one. Nothing else is sent."""
+    """Perform handshakes as a current and as an outdated client. No data is sent."""
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or 443
     untrusted = ""
@@ -32,8 +32,11 @@ def probe_tls(url: str, ca_file: Path | None, seconds: float) -> TlsExposure:
     unchecked.check_hostname = False
     unchecked.verify_mode = ssl.CERT_NONE
     try:
-        with _shake_hands(unchecked, host, port, seconds) as met:
-            version, certificate = met.version() or "", met.getpeercert(binary_form=True)
+        with _shake_hands(unchecked, host, port, seconds) as connection:
+            version, certificate = (
+                connection.version() or "",
+                connection.getpeercert(binary_form=True),
+            )
     except OSError:
         return TlsExposure(untrusted=untrusted)
     return TlsExposure(
@@ -57,26 +60,26 @@ def _shake_hands(context: ssl.SSLContext, host: str, port: int, seconds: float) 
 def _read_expiry(
     certificate: bytes | None, host: str, port: int, seconds: float
 ) -> datetime | None:
-    """The last moment of a certificate. Only one that was checked is told in full.
+    """The expiry of a certificate; None if it cannot be read.
 
-    So it is checked against itself.
+    Python decodes only a certificate that was verified, so it is verified against itself.
     """
     if not certificate:
         return None
-    itself = ssl.create_default_context(cadata=ssl.DER_cert_to_PEM_cert(certificate))
-    itself.check_hostname = False
-    itself.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    with suppress(OSError), _shake_hands(itself, host, port, seconds) as met:
-        told = (met.getpeercert() or {}).get("notAfter")
-        if isinstance(told, str):
-            return datetime.fromtimestamp(ssl.cert_time_to_seconds(told), UTC)
+    context = ssl.create_default_context(cadata=ssl.DER_cert_to_PEM_cert(certificate))
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    with suppress(OSError), _shake_hands(context, host, port, seconds) as connection:
+        not_after = (connection.getpeercert() or {}).get("notAfter")
+        if isinstance(not_after, str):
+            return datetime.fromtimestamp(ssl.cert_time_to_seconds(not_after), UTC)
     return None
 
 
 def _probe_old_versions(host: str, port: int, seconds: float) -> tuple[str, ...] | None:
-    """The old versions that are taken; None where OpenSSL here was built without them."""
-    taken = []
-    for version, name in _OLD:
+    """The old versions that the server accepts; None if the local OpenSSL lacks them."""
+    accepted = []
+    for version, name in _OLD_VERSIONS:
         context = ssl.create_default_context()
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -89,10 +92,10 @@ def _probe_old_versions(host: str, port: int, seconds: float) -> tuple[str, ...]
             return None
         try:
             with _shake_hands(context, host, port, seconds):
-                taken.append(name)
+                accepted.append(name)
         except ssl.SSLError as error:
             if error.reason == "NO_PROTOCOLS_AVAILABLE":
                 return None
         except OSError:
             continue
-    return tuple(taken)
+    return tuple(accepted)

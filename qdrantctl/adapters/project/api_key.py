@@ -15,7 +15,7 @@ API_KEY = "API key"
 
 
 def describe_source(source: KeySource) -> str:
-    """Where a key is found, in words. What a command is given may hold a secret."""
+    """A description of a key's source, without a command's arguments: they may hold a secret."""
     if source.env is not None:
         return f"the environment variable {source.env}"
     if source.file is not None:
@@ -72,22 +72,22 @@ def _run_key_command(
         environ,
         name=name,
         why=f"It is defined in {place}.",
-        instead="Give the key by {env: NAME} or {file: path} where commands are not allowed.",
+        instead="State the key as {env: NAME} or {file: path} where commands are not allowed.",
     )
     stdout, stderr = _decode_output(output.stdout), _decode_output(output.stderr)
     if output.exit_code:
         raise SettingsError(
             f"{name} failed with exit code {output.exit_code}",
             why=_last_error_line(stderr, stdout) or f"It is defined in {place}.",
-            hint="Run it by hand to see what it needs.",
+            hint="Run it manually to see what it needs.",
         )
     return _check_key(stdout, f"the output of {argv[0]!r}", place, what)
 
 
-def _last_error_line(told: str, out: str) -> str:
-    """The last line of stderr, unless it may hold what stdout said."""
-    line = next((line for line in reversed(told.splitlines()) if line.strip()), "")
-    if any(word in told for word in out.split()):
+def _last_error_line(stderr: str, stdout: str) -> str:
+    """The last line of stderr; empty if it may contain words of stdout, which may be the key."""
+    line = next((line for line in reversed(stderr.splitlines()) if line.strip()), "")
+    if any(word in stderr for word in stdout.split()):
         return ""
     return "".join(c for c in line if c.isprintable()).strip()[:200]
 
@@ -109,7 +109,7 @@ def _check_key(text: str, source: str, place: str, what: str) -> str:
     elif key != key.strip():
         why = "begins or ends with a blank"
     elif not (key.isascii() and key.isprintable()):
-        why = "holds characters that cannot stand in a header"
+        why = "holds characters that a header cannot contain"
     if why:
         raise SettingsError(
             f"the {what} cannot be used: {source} {why}",

@@ -1,4 +1,4 @@
-"""How a server is reached: its address, the key it gets, and whether the key may go there."""
+"""The connection to a server: its URL, its API key, and whether the key may be sent there."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "reques
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """How a server is reached."""
+    """How to connect to a server."""
 
     endpoint: Endpoint | None = None
     embedded: bool = False
@@ -30,7 +30,7 @@ class Connection:
 
 
 def connect_by_url(url: str, source: str, environ: Mapping[str, str]) -> Connection:
-    """The server named by `source` (--url or QDRANT_URL). Its key stands in QDRANT_API_KEY."""
+    """The server named by `source` (--url or QDRANT_URL), with the key in QDRANT_API_KEY."""
     if url == EMBEDDED:
         return Connection(embedded=True)
     try:
@@ -44,10 +44,10 @@ def connect_by_url(url: str, source: str, environ: Mapping[str, str]) -> Connect
     if _is_unencrypted(target):
         raise UsageError(
             f"QDRANT_API_KEY would be sent to {url_netloc(target)} in the clear",
-            hint="Use https, or an environment of a project file that says allow_http: true.",
+            hint="Use https, or an environment of a project file with allow_http: true.",
         )
     _check_allowed_host(target, environ)
-    key = api_key.read_variable("QDRANT_API_KEY", environ, f"the environment, beside {source}")
+    key = api_key.read_variable("QDRANT_API_KEY", environ, f"the environment, with {source}")
     hint = _key_hint("the environment variable QDRANT_API_KEY")
     return Connection(
         Endpoint(url=target, api_key=key, key_hint=hint, proxies=_proxy_variables(environ))
@@ -62,19 +62,19 @@ def find_known_key(environment: MergedEnvironment | None, environ: Mapping[str, 
 
 
 def check_token_target(endpoint: Endpoint, environ: Mapping[str, str]) -> None:
-    """Raises where a token that a person brought must not go. Where a key goes, it may go too."""
+    """Raise if a user's token must not be sent to a server. An endpoint with a key is allowed."""
     if endpoint.api_key is not None:
         return
     if _is_unencrypted(endpoint.url):
         raise UsageError(
             f"the token would be sent to {url_netloc(endpoint.url)} in the clear",
-            hint="Use https, or an environment of a project file that says allow_http: true.",
+            hint="Use https, or an environment of a project file with allow_http: true.",
         )
     _check_allowed_host(endpoint.url, environ)
 
 
 def read_further_key(variable: str, url: str, environ: Mapping[str, str]) -> str:
-    """A further key for a server, from a variable. Raises where it may not be sent there."""
+    """A further key for a server, from a variable. Raises if it may not be sent there."""
     if _is_unencrypted(url):
         raise UsageError(
             f"the key in {variable} would be sent to {url_netloc(url)} in the clear",
@@ -87,7 +87,7 @@ def read_further_key(variable: str, url: str, environ: Mapping[str, str]) -> str
 def connect_by_environment(
     environment: MergedEnvironment, environ: Mapping[str, str]
 ) -> Connection:
-    """The server of an environment. The key is fetched last, once it is known where it may go."""
+    """The server of an environment. The key is fetched last, after its targets were checked."""
     url = environment.get("url")
     if url is None:
         raise SettingsError(
@@ -125,21 +125,21 @@ def _key_hint(source: str) -> str:
 def _key_targets(
     url: SourcedValue, target: str, nodes: SourcedValue | None
 ) -> Iterator[tuple[SourcedValue, str]]:
-    """Every place that gets the key, with where it is stated."""
+    """Every URL that receives the key, with the value that states it."""
     yield url, target
     if nodes:
         yield from ((nodes, node) for node in nodes.value)
 
 
 def _resolve_url(url: SourcedValue, environ: Mapping[str, str]) -> str:
-    """The stated URL, from its variable where it names one."""
+    """The stated URL, or the one in the variable that it names."""
     if not isinstance(url.value, FromVariable):
         return str(url.value)
     name = url.value.env
     if not environ.get(name):
         raise SettingsError(
             f"the environment variable {name} is not set",
-            why=f"The server's URL is to be found there ({url.place}).",
+            why=f"The server's URL is read from it ({url.place}).",
             hint=f"Set {name} where qdrantctl runs.",
         )
     if environ[name] == EMBEDDED:
@@ -157,10 +157,10 @@ def _resolve_url(url: SourcedValue, environ: Mapping[str, str]) -> str:
 def _check_key_target(
     environment: MergedEnvironment, stated: SourcedValue, address: str, environ: Mapping[str, str]
 ) -> None:
-    """Raises where a key would travel in the clear, or to a host that is not allowed."""
+    """Raise if a key would be sent unencrypted, or to a host that is not allowed."""
     if _is_unencrypted(address) and not environment.value("allow_http"):
         message = f"the API key would be sent to {url_netloc(address)} in the clear"
-        hint = "Use https, or say allow_http: true if the network between is trusted."
+        hint = "Use https, or set allow_http: true if the network in between is trusted."
         raise ManifestError(
             "the project file has errors; no changes were made",
             (stated.make_violation("QC070", message, hint),),
@@ -169,20 +169,20 @@ def _check_key_target(
 
 
 def _is_unencrypted(address: str) -> bool:
-    """Whether others can read what is sent there."""
+    """Whether requests to it can be read by third parties."""
     return address.startswith("http://") and not is_loopback(address)
 
 
 def _check_allowed_host(address: str, environ: Mapping[str, str]) -> None:
-    """Raises where QDRANTCTL_ALLOWED_HOSTS is set and does not name the host."""
+    """Raise if QDRANTCTL_ALLOWED_HOSTS is set and does not name the host."""
     patterns = environ.get(ALLOWED_HOSTS, "").replace(",", " ").split()
     host = url_host(address)
-    if not patterns or any(matches_glob(pattern, word) for pattern in patterns
-                           for word in (host, url_netloc(address))):  # fmt: skip
+    if not patterns or any(matches_glob(pattern, name) for pattern in patterns
+                           for name in (host, url_netloc(address))):  # fmt: skip
         return
     raise SettingsError(
         f"the API key may not be sent to {host}",
-        why=f"{ALLOWED_HOSTS} names the hosts that may have it, and this is none of them.",
+        why=f"{ALLOWED_HOSTS} lists the hosts that may receive it; this host is not one of them.",
         hint=f"Correct the url, or add {host} to {ALLOWED_HOSTS}.",
     )
 
@@ -201,5 +201,5 @@ def _tls_files(environment: MergedEnvironment) -> TlsFiles:
 
 
 def _proxy_variables(environ: Mapping[str, str]) -> Mapping[str, str]:
-    """The variables that name proxies. They may hold a password, so nothing else sees them."""
+    """The variables that name proxies. They may hold a password, so only the client gets them."""
     return {name: value for name, value in environ.items() if name.lower() in PROXY_VARIABLES}

@@ -1,4 +1,4 @@
-"""The baseline file: drift that is known. It holds where and a digest, never a value."""
+"""The baseline file: known drift. It holds addresses, paths and digests, never a value."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from qdrantctl.model.errors import SettingsError
 
 
 def read_baseline(path: Path, owner: str) -> Baseline:
-    """The baseline of an owner. Raises SettingsError for a file that is none, or another's."""
+    """The baseline of an owner. Raises SettingsError for another file or another owner's."""
     hint = "drift --baseline FILE --update-baseline writes it."
     try:
         result = Baseline.model_validate_json(path.read_bytes())
@@ -21,23 +21,23 @@ def read_baseline(path: Path, owner: str) -> Baseline:
         why = error.strerror or ""
         raise SettingsError(f"the baseline {path} cannot be read", why=why, hint=hint) from None
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(word) for word in first["loc"])
-        why = f"{where}: {first['msg']}" if where else first["msg"]
+        first_error = error.errors()[0]
+        where = ".".join(str(word) for word in first_error["loc"])
+        why = f"{where}: {first_error['msg']}" if where else first_error["msg"]
         raise SettingsError(f"{path} is not a baseline", why=why, hint=hint) from None
     if result.format_version.partition(".")[0] != DRIFT_FORMAT.partition(".")[0]:
-        why = f"Its format is {result.format_version}, this version knows {DRIFT_FORMAT}."
+        why = f"Its format is {result.format_version}, this version reads {DRIFT_FORMAT}."
         raise SettingsError(f"the baseline {path} cannot be read", why=why, hint=hint)
     if result.owner != owner:
         raise SettingsError(
-            f"the baseline {path} is of {result.owner}, not of {owner}",
+            f"the baseline {path} belongs to {result.owner}, not to {owner}",
             hint="Keep one file for each project and environment.",
         )
     return result
 
 
 def write_baseline(path: Path, baseline: Baseline) -> None:
-    """Write it, whole or not at all: the same drift gives the same bytes. Raises SettingsError."""
+    """Write a baseline atomically: the same drift gives the same bytes. Raises SettingsError."""
     text = json.dumps(baseline.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
     try:
         replace_file(path, text.encode())

@@ -1,4 +1,4 @@
-"""One environment as all files together state it; each value with the file it comes from."""
+"""One environment, merged from all project files; each value with the file that states it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from qdrantctl.model.field_rule import Json
 from qdrantctl.model.spec import Path
 from qdrantctl.model.violation import Violation
 
-_OF_A_SERVER = ("url", "api_key", "allow_http", "tls", "nodes")
-"""Belong together: a file that states another `url` gets only the key stated beside it."""
+_SERVER_KEYS = ("url", "api_key", "allow_http", "tls", "nodes")
+"""The keys of one server: a file that states another `url` uses only its own `api_key`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,31 +31,37 @@ class SourcedValue:
         return self.layer.locate(self.path)
 
     def make_violation(self, rule: str, message: str, hint: str) -> Violation:
-        """What is wrong with the value, at its line."""
+        """A violation at the line of the value."""
         return self.layer.make_violation(self.path, rule, message, hint)
 
 
 @dataclass(frozen=True, slots=True)
 class MergedEnvironment:
-    """An environment after all files that speak of it."""
+    """An environment, merged from all files that define it."""
 
     name: str
     stated: Mapping[str, SourcedValue] = field(default_factory=dict)
     vars: tuple[SourcedValue, ...] = ()
-    """Every file's `vars`, the first one's first."""
+    """The `vars` of every file, in the order of the files."""
 
-    def get(self, word: str) -> SourcedValue | None:
-        """The last value of a key; None where no file states it."""
-        return self.stated.get(word)
+    def get(self, key: str) -> SourcedValue | None:
+        """The last value of a key; None if no file states it."""
+        return self.stated.get(key)
 
-    def value(self, word: str) -> Any:
-        """The same without its place."""
-        found = self.stated.get(word)
-        return found.value if found else None
+    def value(self, key: str) -> Any:
+        """The same without its file."""
+        entry = self.stated.get(key)
+        return entry.value if entry else None
+
+    @property
+    def value_files(self) -> tuple[FilePath, ...]:
+        """The files of `vars_files`."""
+        files = self.stated.get("vars_files")
+        return tuple(files.layer.folder / name for name in files.value) if files else ()
 
 
 def merge_environment(chain: ProjectFiles, name: str) -> MergedEnvironment:
-    """The environment `name`; an empty one where no file speaks of it."""
+    """The environment `name`; an empty one if no file defines it."""
     stated: dict[str, SourcedValue] = {}
     values: list[SourcedValue] = []
     for layer in chain.layers:
@@ -63,22 +69,22 @@ def merge_environment(chain: ProjectFiles, name: str) -> MergedEnvironment:
         if environment is None:
             continue
         if environment.url is not None:
-            stated = {word: found for word, found in stated.items() if word not in _OF_A_SERVER}
-        for word in type(environment).model_fields:
-            value = getattr(environment, word)
+            stated = {key: entry for key, entry in stated.items() if key not in _SERVER_KEYS}
+        for key in type(environment).model_fields:
+            value = getattr(environment, key)
             if value is not None:
-                stated[word] = SourcedValue(value, layer, ("spec", "environments", name, word))
+                stated[key] = SourcedValue(value, layer, ("spec", "environments", name, key))
         if environment.vars is not None:
             values.append(stated["vars"])
     merged = MergedEnvironment(name, stated, tuple(values))
-    _find_contradictions(merged)
+    _refuse_contradictions(merged)
     return merged
 
 
 def load_template_values(merged: MergedEnvironment, root: FilePath) -> dict[str, Json]:
-    """`vars` for templates: the files in their order, then what is stated in place.
+    """`vars` for templates: first `vars_files` in their order, then `vars`.
 
-    Mappings are merged key by key, everything else is replaced. Raises ManifestError.
+    Mappings are merged key by key, other values are replaced. Raises ManifestError.
     """
     result: dict[str, Json] = {}
     if files := merged.get("vars_files"):
@@ -102,11 +108,11 @@ def _merge_values(below: Mapping[str, Json], above: Mapping[str, Json]) -> dict[
     return result
 
 
-def _find_contradictions(merged: MergedEnvironment) -> None:
-    """What each file may say alone but not all together."""
+def _refuse_contradictions(merged: MergedEnvironment) -> None:
+    """Raise ManifestError for settings of different files that contradict each other."""
     on_drift = merged.get("on_drift")
     if on_drift and on_drift.value != "refuse" and merged.value("protected"):
         message = f"environment {merged.name} is protected, which refuses drift"
-        hint = f"Leave on_drift: {on_drift.value} out, or protected."
+        hint = f"Remove on_drift: {on_drift.value}, or protected: true."
         violation = on_drift.make_violation("QC077", message, hint)
         raise ManifestError("the project file contradicts itself", (violation,))

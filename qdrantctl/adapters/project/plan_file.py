@@ -1,4 +1,4 @@
-"""Files that commands leave for other commands: saved plans and receipts. Written whole or not."""
+"""Files that commands write for other commands, atomically: saved plans and receipts."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ def read_plan_file(path: Path) -> Plan:
 
 
 def require_writable(path: Path) -> None:
-    """Raise QdrantctlError now for a file that could not be written when all is done."""
+    """Raise QdrantctlError before any change if a file could not be written at the end."""
     try:
         check_writable(path)
     except OSError as error:
         raise QdrantctlError(
             f"{path} cannot be written: {error.strerror}; no changes were made",
-            hint="Name a file in a folder that is there and that may be written to.",
+            hint="Name a file in an existing folder that you can write to.",
         ) from None
 
 
 def write_plan_file(path: Path, text: str) -> None:
-    """Put `text` in place of what the file held. Raises QdrantctlError."""
+    """Replace the content of a file with `text`. Raises QdrantctlError."""
     try:
         replace_file(path, text.encode())
     except OSError as error:
@@ -57,5 +57,5 @@ def write_plan_file(path: Path, text: str) -> None:
 
 def _not_a_plan(path: Path, why: str) -> QdrantctlError:
     return QdrantctlError(
-        f"{path} is no saved plan: {why}", hint="A plan is saved by `qdrantctl plan --out FILE`."
+        f"{path} is not a saved plan: {why}", hint="A plan is saved by `qdrantctl plan --out FILE`."
     )

@@ -1,4 +1,4 @@
-"""Reads the project file and what it extends, each checked as a whole and with its lines."""
+"""Reads the project file and the files it extends, each validated completely, with its lines."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ FileModel = TypeVar("FileModel", bound=Spec)
 MAX_CHARACTERS = 1_000_000
 """Of a project file or a file of values; a larger one is refused."""
 _EXTENDS: Path = ("spec", "extends")
-_REPLACED_ERROR = "It must be a text file that may be read by who runs qdrantctl."
-_FETCHED = (
-    "Take it out, and replace it on the server: the file is committed, and what templates make of "
-    "it is shown."
+_READABLE_HINT = "It must be a text file that the user of qdrantctl can read."
+_REPLACE_HINT = (
+    "Remove it, and replace the key on the server: the file is committed, and output quotes what "
+    "templates render from it."
 )
-_RELATIVE = "Relative paths start at the folder of the file that states them."
+_RELATIVE_HINT = "Relative paths start at the folder of the file that states them."
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectFileLayer:
-    """One file of the chain."""
+    """The project file, or a file that it extends."""
 
     path: FilePath
     spec: SharedSpec
@@ -48,25 +48,25 @@ class ProjectFileLayer:
         return self.path.parent
 
     def locate(self, path: Path) -> str:
-        """`qdrantctl.yaml:12`: where the value at `path` stands."""
+        """`qdrantctl.yaml:12`: file and line of the value at `path`."""
         return f"{self.page.file}:{self.document.position_of(path)[0]}"
 
     def make_violation(self, path: Path, rule: str, message: str, hint: str = "") -> Violation:
-        """What is wrong with the value at `path`, its line quoted."""
-        found = self.page.make_violation(rule, message, hint, self.document.position_of(path))
-        return redact_violation(found, self.document)
+        """A violation at the value at `path`, its line quoted."""
+        violation = self.page.make_violation(rule, message, hint, self.document.position_of(path))
+        return redact_violation(violation, self.document)
 
     def find_secrets(self, api_key: str | None) -> Iterator[Violation]:
         """Every secret in the file. `api_key` is the one in use, as far as it is known."""
         for secret in find_secrets(self.document.value, api_key):
             place = self.document.position_of(secret.path, key=secret.key)
-            found = self.page.make_violation("QC071", secret.what, _FETCHED, place)
-            yield redact_violation(found, self.document, api_key)
+            violation = self.page.make_violation("QC071", secret.description, _REPLACE_HINT, place)
+            yield redact_violation(violation, self.document, api_key)
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectFiles:
-    """The project file and everything it extends."""
+    """The project file and all files it extends."""
 
     project: Project
     layers: tuple[ProjectFileLayer, ...]
@@ -80,27 +80,27 @@ class ProjectFiles:
 
 
 def load_project_files(path: FilePath) -> ProjectFiles:
-    """The chain that begins at the project file `path`, an absolute path.
+    """Load the project file at the absolute `path`, and the files it extends.
 
-    Raises ManifestError with everything that is wrong in the first file that has errors.
+    Raises ManifestError with all errors of the first invalid file.
     """
     root = path.parent
     page, document = _read_layer(path, root)
     project = _validate_layer(Project, page, document)
     layers = [ProjectFileLayer(path, project.spec, page, document)]
-    seen = {os.path.realpath(path): page.file}
+    loaded = {os.path.realpath(path): page.file}
     while (layer := layers[0]).spec.extends is not None:
         base = layer.folder / layer.spec.extends
         real = os.path.realpath(base)
-        if real in seen:
-            names = " -> ".join([*seen.values(), seen[real]])
-            hint = "Leave extends out of one of them."
+        if real in loaded:
+            names = " -> ".join([*loaded.values(), loaded[real]])
+            hint = "Remove extends from one of them."
             raise _project_file_error(
-                layer.make_violation(_EXTENDS, "QC075", f"extends goes in a circle: {names}", hint)
+                layer.make_violation(_EXTENDS, "QC075", f"extends forms a cycle: {names}", hint)
             )
         page, document = _read_layer(base, root, (layer, _EXTENDS))
         shared = _validate_layer(SharedFile, page, document)
-        seen[real] = page.file
+        loaded[real] = page.file
         layers.insert(0, ProjectFileLayer(base, shared.spec, page, document))
     return ProjectFiles(project, tuple(layers))
 
@@ -121,17 +121,17 @@ def read_values_file(
 def _read_layer(
     path: FilePath, root: FilePath, named: tuple[ProjectFileLayer, Path] | None = None
 ) -> tuple[SourceText, YamlDocument]:
-    """The one document of a file. `named` is where another file names this one."""
+    """The one document of a file. `named` is the place at which another file names this one."""
     shown = os.path.relpath(path, root)
     text, why = _read_small_file(path)
     if why:
         if named:
             layer, place = named
             raise _project_file_error(
-                layer.make_violation(place, "QC075", f"{shown} {why}", _RELATIVE)
+                layer.make_violation(place, "QC075", f"{shown} {why}", _RELATIVE_HINT)
             )
         raise _project_file_error(
-            SourceText(shown, "").make_violation("QC001", f"{shown} {why}", _REPLACED_ERROR)
+            SourceText(shown, "").make_violation("QC001", f"{shown} {why}", _READABLE_HINT)
         )
     page = SourceText(shown, text)
     documents, problems = read_documents(page)
@@ -139,25 +139,25 @@ def _read_layer(
         raise _project_file_error(*(redact_violation(problem, None) for problem in problems))
     if len(documents) != 1:
         line = documents[1].line if documents else 1
-        found = "holds more than one document" if documents else "is empty"
+        count = "holds more than one document" if documents else "is empty"
         raise _project_file_error(
-            page.make_violation("QC030", f"{shown} {found}", "It holds one.", (line, 1))
+            page.make_violation("QC030", f"{shown} {count}", "It must hold one.", (line, 1))
         )
     return page, documents[0]
 
 
 def _read_small_file(path: FilePath) -> tuple[str, str]:
     """The text of a small regular file, or why there is none."""
-    found = read_source(path, path.name, bytes)
-    if isinstance(found, Violation):
-        return "", found.message if found.rule == "QC001" else f"is {found.message}"
-    if len(found.text) > MAX_CHARACTERS:
+    source = read_source(path, path.name, bytes)
+    if isinstance(source, Violation):
+        return "", source.message if source.rule == "QC001" else f"is {source.message}"
+    if len(source.text) > MAX_CHARACTERS:
         return "", f"is longer than {MAX_CHARACTERS:,} characters"
-    return found.text, ""
+    return source.text, ""
 
 
 def _validate_layer(model: type[FileModel], page: SourceText, document: YamlDocument) -> FileModel:
-    """The document as a model. Raises ManifestError with everything that is wrong with it."""
+    """The document as a model. Raises ManifestError with all errors of it."""
     result, faults = validate_document(model, document.value)
     if result is not None:
         return result

@@ -1,4 +1,4 @@
-"""Finds the project file, and settles what a command works with: environment, server, consents."""
+"""Finds the project file, and resolves the settings of a command: environment, server, consents."""
 
 from __future__ import annotations
 
@@ -32,48 +32,53 @@ from qdrantctl.model.violation import Severity, Violation
 
 PROJECT_FILE = "qdrantctl.yaml"
 MANIFESTS = "manifests"
+ALIAS_MIN_RATIO = 0.9
 NONE = "-"
-"""Stands for a project, or an environment, where there is none."""
+"""The name of the project or the environment if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What one command works with."""
+    """The settings of one command."""
 
     root: Path
     """Folder of the project file, else the working directory; absolute."""
     project: str = NONE
     environment: str = NONE
     previous_owners: frozenset[str] = frozenset()
-    """Owners whose records count as ours: `store/prod`."""
+    """Owners whose records count as this project's: `store/prod`."""
     manifests: tuple[str, ...] = ()
     """Files, folders and globs relative to `root`; `-` is stdin."""
     partial: bool = False
-    """Manifests were named with -f: nothing is deleted or forgotten."""
+    """Whether manifests were named with -f: no resource is deleted or released."""
     vars: Mapping[str, Json] = field(default_factory=dict)
     """Values for templates."""
     endpoint: Endpoint | None = None
-    """The server; None when it is embedded, or when none is needed."""
+    """The server; None if it is embedded, or if none is needed."""
     api_key: str | None = field(default=None, repr=False)
-    """The key in use, as far as it is known: without a server only from a variable."""
+    """The key in use, if it is known: without a server only from a variable."""
     embedded: bool = False
     nodes: tuple[str, ...] = ()
-    """Each node's own address, where stated."""
+    """The URL of each node, if stated."""
     protected: bool = False
     on_drift: str = "revert"
     """revert, keep or refuse."""
+    alias_min_ratio: float = ALIAS_MIN_RATIO
+    """Share of the present points below which a move of an alias needs consent."""
     state: Path = Path("state")
     """Folder of the committed state, absolute."""
     consents: tuple[Consent, ...] = ()
-    """In force today in this environment."""
+    """Valid today in this environment."""
     removed: frozenset[Address] = frozenset()
     rules: Mapping[str, Severity] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    """What the user should know, e.g. of a consent that expired."""
-    given_away: tuple[Violation, ...] = ()
+    """Notes for the user, e.g. about an expired consent."""
+    leaked_secrets: tuple[Violation, ...] = ()
     """Secrets in the project file."""
+    files: tuple[str, ...] = ()
+    """The project file, what it extends, and the files of values, relative to `root`."""
     signing: SigningSource | None = None
-    """Where the keys are that sign snapshot sets; None where no signature is wanted."""
+    """Source of the keys that sign snapshot sets; None if sets need no signature."""
 
     @property
     def owner(self) -> str:
@@ -86,19 +91,19 @@ class Settings:
         return (self.owner, *sorted(self.previous_owners))
 
     def valid_consents(self, flags: tuple[Consent, ...]) -> tuple[Consent, ...]:
-        """The consents that count: those of flags only where the environment is not protected."""
+        """The valid consents; those of flags count only if the environment is not protected."""
         return self.consents if self.protected else (*self.consents, *flags)
 
     @property
     def state_folder(self) -> Path | None:
-        """Folder of this environment's committed state; None where it has none."""
+        """Folder of this environment's committed state; None without one."""
         if self.no_state_reason:
             return None
         return self.state / self.environment
 
     @property
     def no_state_reason(self) -> str:
-        """Why there is no committed state here; empty where there may be some."""
+        """Why there is no committed state; empty if there may be one."""
         if self.embedded:
             return f"{self.environment} is embedded, and an embedded server has none"
         if self.environment == NONE:
@@ -116,11 +121,11 @@ def resolve_settings(
     today: date,
     environ: Mapping[str, str],
 ) -> Settings:
-    """Settle what a command works with.
+    """Resolve the settings of a command.
 
-    `files` are those of -f and start from `directory`. Without `need_server` no key is fetched and
-    no variable is read for one. Raises UsageError for words that make no sense together,
-    ManifestError for what is wrong with the project file, SettingsError for what it refers to.
+    `files` are those of -f, relative to `directory`. Without `need_server` no key is fetched and
+    no variable is read for one. Raises UsageError for contradictory flags, ManifestError for errors
+    in the project file, SettingsError for errors in files and variables that it refers to.
     """
     directory = Path(os.path.abspath(directory))  # noqa: PTH100  # symbolic links stay as written
     _require_one_server(url, environment)
@@ -132,62 +137,75 @@ def resolve_settings(
     name = (
         NONE if url is not None else choose_environment(chain, environment, need_server=need_server)
     )
-    chosen = merge_environment(chain, name)
+    merged = merge_environment(chain, name)
     consents, notes = _valid_consents(chain, name, today)
-    values = load_template_values(chosen, root)
-    reach, api_key = _resolve_connection(url, chosen, environ, need_server=need_server)
+    values = load_template_values(merged, root)
+    connection, api_key = _resolve_connection(url, merged, environ, need_server=need_server)
     return Settings(
         root=root,
         project=chain.project.metadata.name,
         environment=name,
-        previous_owners=frozenset(f"{old}/{name}" for old in chain.project.metadata.previous_names),
+        previous_owners=frozenset(
+            f"{previous}/{name}" for previous in chain.project.metadata.previous_names
+        ),
         manifests=_named_files(directory, files, root)
         if files
         else _manifest_patterns(chain, root),
         partial=bool(files),
         vars=values,
-        endpoint=reach.endpoint,
+        endpoint=connection.endpoint,
         api_key=api_key,
-        embedded=reach.embedded or chosen.value("url") == EMBEDDED,
-        nodes=reach.nodes,
-        protected=bool(chosen.value("protected")),
-        on_drift=_drift_policy(chosen),
+        embedded=connection.embedded or merged.value("url") == EMBEDDED,
+        nodes=connection.nodes,
+        protected=bool(merged.value("protected")),
+        on_drift=_drift_policy(merged),
+        alias_min_ratio=_first_stated(merged.value("alias_min_ratio"), ALIAS_MIN_RATIO),
         state=root / chain.project.spec.state,
         consents=consents,
         removed=frozenset(r.parsed_address for layer in chain.layers for r in layer.spec.removed),
         rules={rule: how for layer in chain.layers for rule, how in layer.spec.rules.items()},
         notes=notes,
-        given_away=tuple(v for layer in chain.layers for v in layer.find_secrets(api_key)),
+        leaked_secrets=tuple(v for layer in chain.layers for v in layer.find_secrets(api_key)),
+        files=tuple(
+            os.path.relpath(path, root)
+            for path in (*(layer.path for layer in chain.layers), *merged.value_files)
+        ),
         signing=find_signing_source(chain, environ),
     )
 
 
 def _require_one_server(url: str | None, environment: str | None) -> None:
     if url is not None and environment is not None:
-        words = "--url and an environment name two servers"
-        raise UsageError(words, hint="Leave out --url, or -e and QDRANTCTL_ENV.")
+        message = "--url and an environment name two servers"
+        raise UsageError(message, hint="Leave out --url, or -e and QDRANTCTL_ENV.")
 
 
-def _drift_policy(chosen: MergedEnvironment) -> str:
-    return "refuse" if chosen.value("protected") else chosen.value("on_drift") or "revert"
+def _first_stated(value: float | None, default: float) -> float:
+    return default if value is None else value
+
+
+def _drift_policy(merged: MergedEnvironment) -> str:
+    return "refuse" if merged.value("protected") else merged.value("on_drift") or "revert"
 
 
 def _resolve_connection(
-    url: str | None, chosen: MergedEnvironment, environ: Mapping[str, str], *, need_server: bool
+    url: str | None, merged: MergedEnvironment, environ: Mapping[str, str], *, need_server: bool
 ) -> tuple[Connection, str | None]:
-    """The server and the key. Comes last, because a command may be run for it."""
+    """The server and the key. Resolved last, since it may run a command."""
     if not need_server:
-        return Connection(), find_known_key(chosen, environ)
-    reach = (
-        connect_by_url(url, "--url", environ) if url else connect_by_environment(chosen, environ)
+        return Connection(), find_known_key(merged, environ)
+    connection = (
+        connect_by_url(url, "--url", environ) if url else connect_by_environment(merged, environ)
     )
-    return reach, reach.endpoint.api_key if reach.endpoint else find_known_key(chosen, environ)
+    return connection, connection.endpoint.api_key if connection.endpoint else find_known_key(
+        merged, environ
+    )
 
 
 def settings_for_owner(
     *, directory: Path, url: str | None, owner: str, environ: Mapping[str, str]
 ) -> Settings:
-    """Settings for the records of one owner, without a project: its name and a server are enough.
+    """Settings for the records of one owner, without a project, from its name and a server.
 
     Raises UsageError.
     """
@@ -195,26 +213,26 @@ def settings_for_owner(
     if not (project and slash and environment) or "/" in environment:
         raise UsageError(
             f"--owner {owner!r} is not an owner",
-            hint="Write PROJECT/ENVIRONMENT, as in shop/prod; every plan names it in its head.",
+            hint="Write PROJECT/ENVIRONMENT, as in shop/prod; every plan prints it at the top.",
         )
-    reach = _named_server(url, environ)
+    connection = _named_server(url, environ)
     return Settings(
         root=Path(os.path.abspath(directory)),  # noqa: PTH100  # as in resolve
         project=project,
         environment=environment,
-        endpoint=reach.endpoint,
-        embedded=reach.embedded,
+        endpoint=connection.endpoint,
+        embedded=connection.embedded,
     )
 
 
 def add_nodes(
     settings: Settings, nodes: tuple[str, ...], url: str | None, environ: Mapping[str, str]
 ) -> Settings:
-    """With the nodes that the command line names beside --url. Raises UsageError."""
+    """The settings with the nodes that the command line names for --url. Raises UsageError."""
     if nodes and not url:
-        raise UsageError("--node goes with --url; an environment states its nodes itself")
-    reached = (connect_by_url(node, "--node", environ).endpoint for node in nodes)
-    return replace(settings, nodes=tuple(e.url for e in reached if e)) if nodes else settings
+        raise UsageError("--node requires --url; an environment states its own nodes")
+    endpoints = (connect_by_url(node, "--node", environ).endpoint for node in nodes)
+    return replace(settings, nodes=tuple(e.url for e in endpoints if e)) if nodes else settings
 
 
 def find_project_file(directory: Path) -> Path | None:
@@ -251,15 +269,15 @@ def list_deployments(directory: Path) -> dict[str, bool]:
 
 
 def list_connection_variables(directory: Path, environment: str) -> dict[str, str]:
-    """The variables that an environment's `url` and `api_key` stand in, where they do.
+    """The variables that hold an environment's `url` and `api_key`, if they are in variables.
 
     Raises UsageError without a project, ManifestError.
     """
     if environment == NONE:
         return {"url": "QDRANT_URL", "api_key": "QDRANT_API_KEY"}
-    stated = merge_environment(_load_project(directory), environment)
-    named = {word: getattr(stated.value(word), "env", None) for word in ("url", "api_key")}
-    return {word: name for word, name in named.items() if name}
+    merged = merge_environment(_load_project(directory), environment)
+    variables = {key: getattr(merged.value(key), "env", None) for key in ("url", "api_key")}
+    return {key: name for key, name in variables.items() if name}
 
 
 def _load_project(directory: Path) -> ProjectFiles:
@@ -273,30 +291,30 @@ def _load_project(directory: Path) -> ProjectFiles:
 
 
 def choose_environment(chain: ProjectFiles, stated: str | None, *, need_server: bool) -> str:
-    """The environment that is meant: the one stated, or the only one. Raises UsageError."""
-    known = chain.environment_names
+    """The selected environment: the stated one, or the only one. Raises UsageError."""
+    names = chain.environment_names
     if stated is not None:
-        if stated in known:
+        if stated in names:
             return stated
-        close = get_close_matches(stated, known, 1)
+        close = get_close_matches(stated, names, 1)
         raise UsageError(
             f"there is no environment {stated!r}",
-            why=f"The project file knows {', '.join(known)}." if known else "It knows none.",
+            why=f"The project file defines {', '.join(names)}." if names else "It defines none.",
             hint=f"Did you mean {close[0]!r}?" if close else "",
         )
-    if len(known) == 1:
-        return known[0]
-    if not known and not need_server:
+    if len(names) == 1:
+        return names[0]
+    if not names and not need_server:
         return NONE
-    if not known:
+    if not names:
         raise UsageError(
             "the project file names no environment",
             hint="Add one under spec.environments, or name a server with --url.",
         )
     raise UsageError(
         "which environment is meant?",
-        why=f"The project file knows {', '.join(known)}.",
-        hint="Say it with -e NAME, or set QDRANTCTL_ENV.",
+        why=f"The project file defines {', '.join(names)}.",
+        hint="Select one with -e NAME or QDRANTCTL_ENV.",
     )
 
 
@@ -314,17 +332,19 @@ def _settings_without_project(
             f"environment {environment!r} is stated, and there is no {PROJECT_FILE}",
             hint="Run `qdrantctl init`, or change to the project's folder (-C DIR).",
         )
-    reach = Connection()
+    connection = Connection()
     if need_server:
-        where = f"there is no {PROJECT_FILE} in {directory} or above, and "
-        reach = _named_server(url, environ, where)
+        reason = f"there is no {PROJECT_FILE} in {directory} or above, and "
+        connection = _named_server(url, environ, reason)
     return Settings(
         root=directory,
         manifests=files,
         partial=True,
-        endpoint=reach.endpoint,
-        api_key=reach.endpoint.api_key if reach.endpoint else find_known_key(None, environ),
-        embedded=reach.embedded,
+        endpoint=connection.endpoint,
+        api_key=connection.endpoint.api_key
+        if connection.endpoint
+        else find_known_key(None, environ),
+        embedded=connection.embedded,
     )
 
 
@@ -341,30 +361,31 @@ def _named_server(url: str | None, environ: Mapping[str, str], where: str = "") 
 
 
 def _named_files(directory: Path, files: tuple[str, ...], root: Path) -> tuple[str, ...]:
-    """The files of -f, seen from the project's folder."""
+    """The files of -f, relative to the project's folder."""
     return tuple(f if f == "-" else os.path.relpath(directory / f, root) for f in files)
 
 
 def _manifest_patterns(chain: ProjectFiles, root: Path) -> tuple[str, ...]:
-    """Every file's manifests, seen from the project's folder.
+    """The manifests of every project file, relative to the project's folder.
 
-    The project's own default is the folder `manifests`, which it may lack where others state some.
+    By default the project uses the folder `manifests`, which may be missing if other files state
+    manifests.
     """
-    found = [
+    patterns = [
         os.path.relpath(layer.folder / pattern, root)
         for layer in chain.layers
         for pattern in layer.spec.manifests or ()
     ]
-    if chain.project.spec.manifests is None and (not found or (root / MANIFESTS).is_dir()):
-        found.append(MANIFESTS)
-    return tuple(found)
+    if chain.project.spec.manifests is None and (not patterns or (root / MANIFESTS).is_dir()):
+        patterns.append(MANIFESTS)
+    return tuple(patterns)
 
 
 def _valid_consents(
     chain: ProjectFiles, environment: str, today: date
 ) -> tuple[tuple[Consent, ...], tuple[str, ...]]:
-    """Consents in force, and a note for each that has expired."""
-    given: list[Consent] = []
+    """The valid consents, and a note for each expired one."""
+    consents: list[Consent] = []
     notes: list[str] = []
     for layer in chain.layers:
         for position, entry in enumerate(layer.spec.consents):
@@ -372,8 +393,8 @@ def _valid_consents(
                 continue
             place = layer.locate(("spec", "consents", position))
             if entry.is_valid(today):
-                given.append(Consent(entry.verb, entry.pattern, place))
+                consents.append(Consent(entry.verb, entry.pattern, place))
             else:
-                words = f"the consent to {entry.verb} {entry.pattern} ({place})"
-                notes.append(f"{words} expired after {entry.until}; remove it")
-    return tuple(given), tuple(notes)
+                description = f"the consent to {entry.verb} {entry.pattern} ({place})"
+                notes.append(f"{description} expired after {entry.until}; remove it")
+    return tuple(consents), tuple(notes)

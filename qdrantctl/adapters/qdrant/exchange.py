@@ -1,4 +1,4 @@
-"""What a request is on the wire, and what its answer, or the lack of one, comes to."""
+"""Requests as HTTP targets, and responses, or their absence, as results or errors."""
 
 from __future__ import annotations
 
@@ -13,43 +13,43 @@ from qdrantctl.model.field_rule import Json
 from qdrantctl.model.step import Call
 
 READ_TRIES = 4
-"""How often a read is sent before its failure counts."""
+"""How often a read is sent before it fails."""
 RETRY_PAUSE = 0.2
 """Seconds before the second try; doubled before each further one."""
 UNAUTHORIZED, TOO_MANY = 401, 429
-QUOTED = 400
-"""Characters of the server's own words that an error quotes."""
+MAX_QUOTED = 400
+"""Characters of the server's message that an error quotes."""
 _NOISE = re.compile(r"(?:, details: \[[^\]]*\])?,? metadata: MetadataMap \{ headers: \{.*?\} \}")
-"""What one node's answer to another looked like on the wire; it says nothing of what is wrong."""
+"""Headers of the response of one node to another; they do not explain the error."""
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerReader:
-    """Reads the answers of one server."""
+    """Reads the responses of one server."""
 
     url: str
     api_key: str | None = field(repr=False)
     key_hint: str
-    """What to do when the server refuses the key."""
+    """The hint if the server rejects the key."""
 
     def unanswered(self, error: ConnectionFailed | ResponseLost, call: Call) -> ClusterError:
-        """The error of a request that got no whole answer."""
+        """The error of a request without a complete response."""
         if isinstance(error, ConnectionFailed):
             return self.error(error.what, why=error.why, hint=error.hint)
         return self.error(
-            f"no whole answer to {call.method} {call.path}",
+            f"no complete answer to {call.method} {call.path}",
             why=error.why,
-            hint="Look at the server's log; what was asked may have been done.",
-            # A read that took all its time would take it again.
+            hint="Check the server's log; the request may have been applied.",
+            # A read that timed out would time out again.
             maybe=call.writes or not error.slow,
         )
 
     def result(self, answer: HttpResponse, call: Call) -> Json:
-        """What the answer holds. Raises ClusterError for anything but success."""
+        """The result in a response. Raises ClusterError for any status but success."""
         if 300 <= answer.status < 400:
             raise self.error(
                 f"{call.method} {call.path} was redirected",
-                hint="Name the server itself: a key is never sent on to another place.",
+                hint="Use the URL of the server itself: a key is never sent to a redirect target.",
                 status=answer.status,
             )
         parsed: Json = None
@@ -60,7 +60,7 @@ class AnswerReader:
                 raise self.error(
                     f"the answer to {call.method} {call.path} is not JSON",
                     why=self._quoted(answer.body),
-                    hint="Is there a proxy between, or another program on this port?",
+                    hint="Is there a proxy in between, or another program on this port?",
                     status=answer.status,
                 ) from None
         if answer.status >= 300:
@@ -68,36 +68,36 @@ class AnswerReader:
         return parsed["result"] if isinstance(parsed, dict) and "result" in parsed else parsed
 
     def _refusal(self, answer: HttpResponse, parsed: Json, call: Call) -> ClusterError:
-        """The error that the server answered with, and what to do about it."""
-        said = parsed.get("status") if isinstance(parsed, dict) else None
-        said = said.get("error") if isinstance(said, dict) else said
-        why = self._quoted(said.encode() if isinstance(said, str) else answer.body)
+        """The error that the server returned, with a hint."""
+        message = parsed.get("status") if isinstance(parsed, dict) else None
+        message = message.get("error") if isinstance(message, dict) else message
+        why = self._quoted(message.encode() if isinstance(message, str) else answer.body)
         status, what = answer.status, f"{call.method} {call.path} answered {answer.status}"
         hint = ""
         if status == UNAUTHORIZED:
-            given = self.api_key is not None
-            what = "the server does not take the API key" if given else "the server wants a key"
+            has_key = self.api_key is not None
+            what = "the server rejects the API key" if has_key else "the server requires an API key"
             hint = self.key_hint
         elif status == FORBIDDEN:
             hint = (
-                "The key may only read."
+                "The key is read-only."
                 if call.writes
-                else "The key sees only a part; use a cluster-wide one."
+                else "The key has access to a part of the cluster only; use a cluster-wide one."
             )
         elif status == TOO_MANY:
-            hint = "A rate limit is spent; try again in a minute."
+            hint = "A rate limit is exhausted; try again in a minute."
         elif status >= 500:
-            hint = "Look at the server's log, and whether every node is up."
+            hint = "Check the server's log, and whether every node is up."
         maybe = call.writes and (status == TOO_MANY or status >= 500)
         return self.error(what, why=why, hint=hint, status=status, maybe=maybe)
 
-    def _quoted(self, words: bytes) -> str:
-        """The server's words, shortened, on one line, never with the key in them."""
-        text = _NOISE.sub("", " ".join(words.decode("utf-8", "replace").split()))
+    def _quoted(self, message: bytes) -> str:
+        """The server's message, shortened, on one line, without the API key."""
+        text = _NOISE.sub("", " ".join(message.decode("utf-8", "replace").split()))
         if self.api_key:
             text = text.replace(self.api_key, "…")
         text = "".join(char if char.isprintable() else "?" for char in text)
-        return text if len(text) <= QUOTED else text[:QUOTED] + "…"
+        return text if len(text) <= MAX_QUOTED else text[:MAX_QUOTED] + "…"
 
     def error(
         self, what: str, *, why: str = "", hint: str = "", status: int = 0, maybe: bool = False
@@ -113,15 +113,15 @@ class AnswerReader:
 
 
 def request_target(call: Call) -> str:
-    """Path and query, as they are sent."""
+    """Path and query of a request."""
     _refuse_dots(call.path)
     return call.path + (f"?{urlencode(call.query)}" if call.query else "")
 
 
 def _refuse_dots(path: str) -> None:
-    """The last guard: Qdrant wipes its storage when asked for a collection named `.` or `..`.
+    """The last guard: a request for a collection named `.` or `..` wipes Qdrant's storage.
 
-    Names are checked where they enter; this holds for whatever way they came.
+    Names are checked on input; this check covers every request.
     """
     for segment in path.split("/")[1:]:
         decoded = unquote(unquote(segment))

@@ -1,4 +1,4 @@
-"""One HTTP connection, kept alive. Knows bytes, statuses and sockets; nothing of Qdrant."""
+"""One HTTP connection, kept alive: bytes, statuses and sockets. Independent of Qdrant."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from urllib.parse import urlsplit
 
 from qdrantctl.adapters.qdrant.http_proxy import Proxy
 
-IDLE = 2.0
-"""Seconds after which a write gets a fresh connection: servers close idle ones unseen."""
+IDLE_SECONDS = 2.0
+"""Seconds after which a write gets a new connection: servers close idle ones without notice."""
 CHUNK_SIZE = 1 << 20
-"""Bytes of a file that are held at once."""
+"""Bytes of a file that are in memory at once."""
 ALERT_SECONDS = 2.0
-"""How long a server may take to say why it broke a connection."""
+"""How long a server may take to send the reason for closing a connection."""
 HEADERS = {"accept": "application/json", "content-type": "application/json"}
 
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """A whole answer."""
+    """A complete response."""
 
     status: int
     body: bytes
     retry_after: float = 0.0
-    """Seconds that the server asks to wait."""
+    """Seconds to wait before a retry."""
     date: str = ""
-    """The `Date` header: the server's clock when it answered; empty where there is none."""
+    """The `Date` header, the server's clock; empty without one."""
 
 
 @dataclass(frozen=True, slots=True)
 class StreamedResponse:
-    """An answer whose body is still to come."""
+    """A response whose body is still being received."""
 
     status: int
     etag: str
@@ -53,25 +53,25 @@ class ConnectionFailed(Exception):
 
 
 class ResponseLost(Exception):
-    """Something was sent and no whole answer came."""
+    """A request was sent, and no complete response arrived: its outcome is unknown."""
 
     def __init__(self, why: str, *, slow: bool = False) -> None:
         super().__init__(why)
         self.why = why
         self.slow = slow
-        """No answer within the time that one request may take."""
+        """Whether the request timed out."""
 
 
 @dataclass(frozen=True, slots=True)
 class TlsFiles:
-    """Files in PEM form for connections with TLS; None where the standard serves."""
+    """Files in PEM form for connections with TLS; None for the default."""
 
     ca_file: Path | None = None
     """The authorities to trust instead of the system's."""
     cert_file: Path | None = None
-    """The certificate that a server asks of its clients."""
+    """The client certificate, if the server requires one."""
     key_file: Path | None = None
-    """Its private key; None where `cert_file` holds it, too."""
+    """Its private key; None if `cert_file` contains it, too."""
 
 
 class HttpConnection:
@@ -95,7 +95,7 @@ class HttpConnection:
         self._tls = tls or TlsFiles()
         self._proxy = proxy
         self._headers = dict(HEADERS)
-        if proxy and not self._secure:  # a proxy is given the whole URL, and passes it on
+        if proxy and not self._secure:  # the proxy needs the whole URL to forward the request
             self._prefix = f"http://{parts.netloc}{self._prefix}"
             if proxy.authorization:
                 self._headers["proxy-authorization"] = proxy.authorization
@@ -111,8 +111,8 @@ class HttpConnection:
             self._connection = None
 
     def send(self, method: str, target: str, body: bytes, *, writes: bool) -> HttpResponse:
-        """One request and its answer. Raises Unreachable or Cut."""
-        if writes and time.monotonic() - self._used > IDLE:
+        """Send a request and receive its response. Raises ConnectionFailed or ResponseLost."""
+        if writes and time.monotonic() - self._used > IDLE_SECONDS:
             self.close()
         fresh = self._connection is None
         connection = self._connection or self._open()
@@ -124,10 +124,10 @@ class HttpConnection:
         except (OSError, http.client.HTTPException) as error:
             self.close()
             if fresh and self._needs_client_certificate(error):
-                raise self._certificate_wanted() from None
+                raise self._client_certificate_missing() from None
             if isinstance(error, ssl.SSLError):
                 raise ResponseLost(f"TLS failed: {error.reason or error}") from None
-            # A kept-alive connection that the server had closed: a read may simply go again.
+            # The server had closed the kept-alive connection: a read can be sent again.
             if not fresh and not writes and not isinstance(error, TimeoutError):
                 return self.send(method, target, body, writes=writes)
             raise self._response_lost(error) from None
@@ -137,7 +137,7 @@ class HttpConnection:
         return answer
 
     def send_get(self, target: str) -> bool:
-        """Send a GET without waiting for its answer; False where it could not be sent."""
+        """Send a GET without waiting for its response; False if it could not be sent."""
         try:
             connection = self._connection or self._open()
             connection.request("GET", self._prefix + target, None, self._headers)
@@ -146,7 +146,7 @@ class HttpConnection:
         return True
 
     def receive(self) -> HttpResponse | None:
-        """The answer to what was begun; None where no whole answer came."""
+        """The response to `send_get`; None if no complete response arrived."""
         assert self._connection is not None
         try:
             response = self._connection.getresponse()
@@ -159,10 +159,11 @@ class HttpConnection:
         return answer
 
     def stream(self, target: str, begin: int = 0, etag: str = "") -> StreamedResponse:
-        """The answer to a GET, piece by piece. Raises Unreachable or Cut, also later on.
+        """The response to a GET, piece by piece.
 
-        The standard library asks for no encoding but `identity`, so the pieces are the file's.
-        With `begin` only the rest is asked for, of a file whose `etag` is still the same.
+        The standard library requests only the encoding `identity`, so the pieces are those of the
+        file. With `begin` only the rest is requested, of a file with the same `etag`. Raises
+        ConnectionFailed or ResponseLost, also while the pieces are read.
         """
         headers = self._headers | ({"range": f"bytes={begin}-"} if begin else {})
         headers |= {"if-range": etag} if begin and etag else {}
@@ -180,17 +181,17 @@ class HttpConnection:
         try:
             while piece := response.read(CHUNK_SIZE):
                 yield piece
-            if response.length:  # of a body that ends too early nothing else is told
+            if response.length:  # read() does not report a body that ends too early
                 raise http.client.IncompleteRead(b"", response.length)
         except (OSError, http.client.HTTPException) as error:
             raise self._response_lost(error) from None
 
     def upload(self, target: str, pieces: Iterable[bytes], length: int, kind: str) -> HttpResponse:
-        """POST a body of `length` bytes piece by piece. Raises Unreachable or Cut."""
+        """POST a body of `length` bytes in pieces. Raises ConnectionFailed or ResponseLost."""
         headers = self._headers | {"content-type": kind, "content-length": str(length)}
         connection = self._open()
         try:
-            # A server that refuses need not read to the end; its answer is there all the same.
+            # A server that rejects the request may not read all of it, but it sends a response.
             with suppress(BrokenPipeError, ConnectionResetError):
                 connection.request("POST", self._prefix + target, pieces, headers)
             response = connection.getresponse()
@@ -199,14 +200,14 @@ class HttpConnection:
             raise self._response_lost(error) from None
 
     def _response_lost(self, error: Exception) -> ResponseLost:
-        spoken = _describe_failure(error, self._timeout, secure=self._secure)
-        return ResponseLost(spoken, slow=isinstance(error, TimeoutError))
+        reason = _describe_failure(error, self._timeout, secure=self._secure)
+        return ResponseLost(reason, slow=isinstance(error, TimeoutError))
 
     def _needs_client_certificate(self, error: Exception) -> bool:
-        """Whether the server broke the connection because the client showed no certificate.
+        """Whether the server closed the connection because the client sent no certificate.
 
-        With TLS 1.3 it says so after the handshake. What it says is lost where the request was
-        already on its way, so it is asked for once more with a connection that sends nothing.
+        With TLS 1.3 the alert follows the handshake. It is lost if the request was already being
+        sent, so a second connection that sends nothing waits for the alert.
         """
         if not self._secure or self._tls.cert_file:
             return False
@@ -221,11 +222,11 @@ class HttpConnection:
                 error = alert
         return isinstance(error, ssl.SSLError) and "CERTIFICATE_REQUIRED" in (error.reason or "")
 
-    def _certificate_wanted(self) -> ConnectionFailed:
+    def _client_certificate_missing(self) -> ConnectionFailed:
         return ConnectionFailed(
-            "the server wants a certificate of its clients",
+            "the server requires a client certificate",
             "It ended the connection: certificate required",
-            "State it in the environment: tls: {cert_file: …, key_file: …}.",
+            "State one in the environment: tls: {cert_file: …, key_file: …}.",
         )
 
     def _open(self) -> http.client.HTTPConnection:
@@ -245,13 +246,13 @@ class HttpConnection:
     def _proxy_failed(self, error: OSError) -> ConnectionFailed:
         assert self._proxy is not None
         return ConnectionFailed(
-            f"{self._proxy.shown} does not lead there",
+            f"no connection through {self._proxy.shown}",
             str(error.strerror or error),
             f"Correct {self._proxy.variable}, or name the server in NO_PROXY.",
         )
 
     def _connection_failed(self, error: OSError, where: str) -> ConnectionFailed:
-        """Why no connection came about."""
+        """Explain why no connection could be opened."""
         match error:
             case ssl.SSLCertVerificationError():
                 return ConnectionFailed(
@@ -260,7 +261,7 @@ class HttpConnection:
                     "State the authority that signed it: tls: {ca_file: …}.",
                 )
             case ssl.SSLError() if "CERTIFICATE_REQUIRED" in (error.reason or ""):
-                return self._certificate_wanted()
+                return self._client_certificate_missing()
             case ssl.SSLError():
                 return ConnectionFailed(
                     "TLS failed",
@@ -272,7 +273,9 @@ class HttpConnection:
                 return ConnectionFailed(what, str(error.strerror), "Is the name right?")
             case TimeoutError():
                 what = f"{where} does not answer"
-                return ConnectionFailed(what, "the connection timed out", "Is a firewall between?")
+                return ConnectionFailed(
+                    what, "the connection timed out", "Is there a firewall in between?"
+                )
             case _:
                 why = str(error.strerror or error)
                 return ConnectionFailed("cannot be reached", why, "Is Qdrant running there?")
@@ -294,14 +297,14 @@ class HttpConnection:
         return connection
 
     def _tls_context(self) -> ssl.SSLContext:
-        """How TLS is spoken. Raises Unreachable."""
+        """The TLS settings of a connection. Raises ConnectionFailed."""
         files = self._tls
         used = files.ca_file
         try:
             context = ssl.create_default_context(cafile=files.ca_file)
             if files.cert_file:
                 used = files.key_file or files.cert_file
-                # Without a password function OpenSSL would ask for one at the terminal.
+                # Without a password function OpenSSL would prompt at the terminal.
                 context.load_cert_chain(files.cert_file, files.key_file, password=lambda: b"")
         except (OSError, ValueError) as error:
             raise ConnectionFailed(
@@ -321,13 +324,13 @@ def _retry_after(response: http.client.HTTPResponse) -> float:
 
 
 def _describe_failure(error: Exception, timeout: float, *, secure: bool) -> str:
-    """Why there is no answer, in words."""
+    """Explain why there is no response."""
     if isinstance(error, TimeoutError):
         return f"no answer within {timeout:.0f} seconds"
     if isinstance(error, http.client.BadStatusLine) and not isinstance(
         error, http.client.RemoteDisconnected
     ):
-        return "the answer is not HTTP" + ("" if secure else "; does the server want https://?")
+        return "the answer is not HTTP" + ("" if secure else "; does the server require https://?")
     if isinstance(error, ConnectionError | http.client.IncompleteRead):
-        return "the connection was cut" + ("" if secure else " (does the server want https://?)")
+        return "the connection was cut" + ("" if secure else " (does the server require https://?)")
     return str(error) or type(error).__name__

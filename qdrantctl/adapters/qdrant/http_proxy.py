@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 from qdrantctl.model.errors import SettingsError
 
 DEFAULT_PORTS = {"http": 1080, "https": 443}
-"""Of a proxy that is named without a port; curl's."""
+"""For a proxy that is named without a port, as in curl."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Proxy:
 
     @property
     def shown(self) -> str:
-        """What output may say of it: never its password."""
+        """The proxy for output, without its password."""
         return f"the proxy {self.host}:{self.port} ({self.variable})"
 
 
@@ -51,7 +51,7 @@ def find_proxy(url: str, environ: Mapping[str, str]) -> Proxy | None:
 
 
 def _proxy_names(scheme: str, environ: Mapping[str, str]) -> tuple[str, ...]:
-    """The variables that may name it, in the order in which they count."""
+    """The variables that may name the proxy, by precedence."""
     if scheme == "http" and environ.get("REQUEST_METHOD"):
         return ("http_proxy", "all_proxy", "ALL_PROXY")
     return (f"{scheme}_proxy", f"{scheme.upper()}_PROXY", "all_proxy", "ALL_PROXY")
@@ -80,9 +80,9 @@ def _is_in_network(host: str, pattern: str) -> bool:
 
 
 def _parse_proxy(text: str, variable: str, scheme: str) -> Proxy:
-    """The proxy that a variable names. Its text is never quoted: it may hold a password."""
+    """The proxy that a variable names. Errors never quote its text: it may hold a password."""
     problem = SettingsError(
-        f"the environment variable {variable} names no proxy that can be used",
+        f"the environment variable {variable} does not name a usable proxy",
         why="It must be http://[user:password@]host[:port], or https:// for http:// servers.",
         hint=f"Correct {variable}, or name the server in NO_PROXY to reach it directly.",
     )

@@ -1,4 +1,4 @@
-"""How the collections are made that are the tool's own: the ledger and the leases."""
+"""Creates the collections that are reserved for qdrantctl: ledger, leases and key registry."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def internal_collection_request(
     *,
     everywhere: bool = False,
 ) -> Call:
-    """The request that creates one: without vectors, on several nodes, and free of any cap.
+    """The request that creates an internal collection: no vectors, several replicas, no limits.
 
-    A server may switch strict mode on for every new collection, so it is switched off here. With
+    A server may enable strict mode for every new collection, so the request disables it. With
     `everywhere` each node gets a replica.
     """
     replicas = server.peers if everywhere else min(server.peers, _MOST_REPLICAS)

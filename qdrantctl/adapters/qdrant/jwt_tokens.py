@@ -1,4 +1,4 @@
-"""The adapter to PyJWT: tokens as Qdrant takes them."""
+"""The adapter to PyJWT: tokens in the form that Qdrant accepts."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from qdrantctl.model.field_rule import Json
 _ALGORITHM = "HS256"
 _LONGEST = 65_536
 _FORM = re.compile(r"[\w-]+\.[\w-]+\.[\w-]*", re.ASCII)
-"""What a header of HTTP can hold: PyJWT reads over characters that are none of base64's."""
+"""Characters of an HTTP header: PyJWT ignores characters that are not base64."""
 
 
 def encode_token(claims: Mapping[str, Json], secret: str) -> str:
-    """A signed token: of the same claims and secret the same one each time."""
+    """A signed token: the same claims and secret always give the same token."""
     import warnings
 
     import jwt
 
     with warnings.catch_warnings():
-        # The key is as long as it is; the server says so in its log as well.
+        # The length of the key cannot be changed here; the server's log warns about it as well.
         warnings.simplefilter("ignore")
         return jwt.encode(dict(claims), secret, algorithm=_ALGORITHM)
 
 
 def decode_token(token: str) -> Mapping[str, Json] | None:
-    """What a token claims; None where it is no token. Its signature is for the server to check."""
+    """The claims of a token; None if it is not one. Only the server checks the signature."""
     import jwt
 
     if len(token) > _LONGEST or not _FORM.fullmatch(token):

@@ -1,7 +1,7 @@
-"""The registry of keys: a collection on the cluster that the server asks at each request.
+"""The registry of keys: a collection on the cluster that the server reads at each request.
 
-A token that can be revoked names a value which must stand in a point here. One point is kept for
-each generation of each key; nothing in it can be made into a token without the API key.
+A revocable token names a value that a point of the registry must contain. The registry holds one
+point for each generation of each key; without the API key no token can be derived from a point.
 """
 
 from __future__ import annotations
@@ -22,40 +22,42 @@ def writes_registry(call: Call) -> bool:
 
 
 def registry_creation_requests(client: Client) -> Iterator[Call]:
-    """The requests that make the registry as it should be; none where it is. Raises ClusterError.
+    """The requests that create or complete the registry; none if it is complete.
 
-    Each node has all of it, and finds a token by an index.
+    Each node has a full replica with an index on the value. Raises ClusterError.
     """
-    found = get_or_none(client, Call(method="GET", path=collection_path(REGISTRY_COLLECTION)))
-    if found is None:
+    collection = get_or_none(client, Call(method="GET", path=collection_path(REGISTRY_COLLECTION)))
+    if collection is None:
         yield own_collection.internal_collection_request(
             client.server, REGISTRY_COLLECTION, everywhere=True
         )
-        found = {}
-    if MATCHED not in (found.get("payload_schema") or {}):
+        collection = {}
+    if MATCHED not in (collection.get("payload_schema") or {}):
         body = {"field_name": MATCHED, "field_schema": "keyword"}
         path = collection_path(REGISTRY_COLLECTION, "index")
         yield Call(method="PUT", path=path, query=_WRITE_QUERY, body=body)
 
 
 def registry_exists(client: Client) -> bool:
-    """Whether there is one. Raises ClusterError."""
+    """Whether the cluster has a registry. Raises ClusterError."""
     path = collection_path(REGISTRY_COLLECTION, "exists")
     return bool(client.request(Call(method="GET", path=path))["exists"])
 
 
 def write_generations(
-    client: Client, changed: Iterable[Generation], gone: Iterable[Generation] = ()
+    client: Client, changed: Iterable[Generation], removed: Iterable[Generation] = ()
 ) -> None:
-    """Put generations in the place of what stood there, and take out others.
+    """Write or replace generations, and remove others.
 
-    The next request with a token that went is refused, on every node. Raises ClusterError.
+    Every node rejects the next request with a removed token. Raises ClusterError.
     """
     points = [{"id": g.point, "vector": {}, "payload": g.document()} for g in changed]
-    old = [generation.point for generation in gone]
+    removed_points = [generation.point for generation in removed]
     if points:
         path = collection_path(REGISTRY_COLLECTION, "points")
         client.request(Call(method="PUT", path=path, query=_WRITE_QUERY, body={"points": points}))
-    if old:
+    if removed_points:
         path = collection_path(REGISTRY_COLLECTION, "points", "delete")
-        client.request(Call(method="POST", path=path, query=_WRITE_QUERY, body={"points": old}))
+        client.request(
+            Call(method="POST", path=path, query=_WRITE_QUERY, body={"points": removed_points})
+        )

@@ -1,11 +1,12 @@
-"""Holding a lease: acquiring it, renewing it, noticing its loss, releasing it.
+"""Holding a lease: acquiring it, renewing it, detecting its loss, releasing it.
 
-Qdrant has no conditional write, so exclusion rests on three re-reads. A client that has created a
-lease lists all leases before its own counts, and withdraws if another one is not expired. A client
-that takes over an expired lease removes it before its own counts. And a holder reads its lease
-again before each write (two GETs, 0.8 ms): it must be the same one, with no higher number beside
-it. Only a request that is already on its way when a lease is lost can come too late; at 120
-seconds, renewed every 20, that takes a process paused in the millisecond between re-read and write.
+Qdrant has no conditional write, so exclusion depends on three re-reads. A client that has created a
+lease lists all leases before its own is valid, and withdraws if another one is not expired. A
+client that takes over an expired lease removes it before its own is valid. And a holder reads its
+lease again before each write (two GETs, 0.8 ms): it must have the same id, and no lease with a
+higher number may exist. Only a request that was already sent when a lease is lost can arrive too
+late. With 120 seconds, renewed every 20, that requires a process that is paused in the millisecond
+between re-read and write.
 """
 
 from __future__ import annotations
@@ -28,35 +29,35 @@ from qdrantctl.model.polling import poll
 from qdrantctl.model.server import Server
 from qdrantctl.model.step import Call
 
-LASTS = 120.0
+LEASE_SECONDS = 120.0
 """Seconds after which a lease may be taken over if it was not renewed."""
-RENEWED = 20.0
+RENEW_SECONDS = 20.0
 """Seconds between two renewals."""
 ACQUIRE_TRIES = 4
-"""How often a lease is tried to be made when the cluster's answers do not fit together."""
+"""How often acquiring a lease is tried when the cluster's responses contradict each other."""
 SETTLE_SECONDS = 0.25
-"""Seconds until every node of a cluster shows what one of them has answered."""
-LEAVING = 2.0
-"""Seconds that a renewal under way may take before the lease is given back regardless."""
+"""Seconds until every node of a cluster reports a change that one of them has confirmed."""
+RELEASE_SECONDS = 2.0
+"""Seconds that a renewal may take to finish before the lease is released."""
 
 
 class HeldLease:
     """A lease that this process holds."""
 
     def __init__(
-        self, client: RestClient, lease: Lease, since: float, taken: tuple[Lease, ...]
+        self, client: RestClient, lease: Lease, since: float, superseded: tuple[Lease, ...]
     ) -> None:
         self._client = client
         self.lease = lease
-        self.taken = taken
-        """The expired leases that it was taken over from."""
+        self.superseded = superseded
+        """The expired leases that this one replaced."""
         self._renewed = since
-        self._leaving = Event()
+        self._stopping = Event()
         self._renewing = Thread(target=self._renew_repeatedly, name="lease", daemon=True)
         self._renewing.start()
 
     def confirm(self) -> None:
-        """See that it is still held, right now. Raises LeaseError where it is not.
+        """Check that the lease is still held. Raises LeaseError if it is not.
 
         A process that was paused renews first, so that no other client takes the lease over
         meanwhile; a confirmation that took too long is repeated.
@@ -64,15 +65,15 @@ class HeldLease:
         late = True
         while late:
             started = time.monotonic()
-            if started - self._renewed > LASTS / 2:
+            if started - self._renewed > LEASE_SECONDS / 2:
                 self._renew_once(self._client)
             self._check_once(self._client)
-            late = time.monotonic() - started > RENEWED
+            late = time.monotonic() - started > RENEW_SECONDS
 
     def release(self) -> None:
-        """Give it back, unless it is lost. Raises ClusterError where it stays until it expires."""
-        self._leaving.set()
-        self._renewing.join(LEAVING)
+        """Release the lease, unless it is lost. Raises ClusterError; it expires later then."""
+        self._stopping.set()
+        self._renewing.join(RELEASE_SECONDS)
         with suppress(LeaseError):
             self._check_once(self._client)
             leases.delete_lease(self._client, self.lease)
@@ -80,15 +81,15 @@ class HeldLease:
     def _renew_repeatedly(self) -> None:
         """Renew from time to time: a single request of an apply may take minutes."""
         with self._client.clone() as client:
-            pause = RENEWED
-            while not self._leaving.wait(pause):
+            pause = RENEW_SECONDS
+            while not self._stopping.wait(pause):
                 try:
                     self._renew_once(client)
-                    pause = RENEWED
+                    pause = RENEW_SECONDS
                 except LeaseError:
-                    return  # the next confirmation says so
+                    return  # the next confirmation raises it
                 except ClusterError:
-                    pause = RENEWED / 4
+                    pause = RENEW_SECONDS / 4
 
     def _renew_once(self, client: RestClient) -> None:
         started = time.monotonic()
@@ -97,65 +98,65 @@ class HeldLease:
         self._renewed = started
 
     def _check_once(self, client: RestClient) -> None:
-        """Raises LeaseError when it is lost; nodes of a cluster may answer late, so asks twice."""
+        """Raise LeaseError if the lease is lost. Checks twice, as nodes may lag behind."""
         still_held = partial(self._is_still_held, client)
         if not poll(still_held, timeout=SETTLE_SECONDS, interval=SETTLE_SECONDS):
             raise self._lease_lost(client)
 
     def _is_still_held(self, client: RestClient) -> bool:
         owner, number = self.lease.owner, self.lease.number
-        found = leases.read_lease(client, owner, number)
+        lease = leases.read_lease(client, owner, number)
         return bool(
-            found
-            and found.id == self.lease.id
+            lease
+            and lease.id == self.lease.id
             and not leases.lease_exists(client, owner, number + 1)
         )
 
     def _lease_lost(self, client: RestClient) -> LeaseError:
         others = [lease for lease in leases.list_leases(client, self.lease.owner)
                   if lease.id != self.lease.id]  # fmt: skip
-        why = f"{others[-1].who}, as {others[-1].name}." if others else ""
+        holder = f"{others[-1].who}, as {others[-1].name}." if others else ""
         return LeaseError(
             f"{client.server.url}: the lease {self.lease.name} of this {self.lease.work} was "
             + ("taken over" if others else "broken, or taken over and released since"),
-            why=why and f"Now it is held by {why}",
-            hint="Nothing is written any more; plan again before the rest is applied.",
+            why=holder and f"Now it is held by {holder}",
+            hint="No further changes are made; plan again before applying the rest.",
         )
 
 
 @dataclass(frozen=True, slots=True)
 class LeaseGuardedClient:
-    """A door whose every write is let through only while the lease is held."""
+    """A client that sends writes only while the lease is held."""
 
     client: RestClient
-    holding: HeldLease
+    held_lease: HeldLease
 
     @property
     def server(self) -> Server:
-        """The server behind the door."""
+        """The server of the guarded client."""
         return self.client.server
 
     def request(self, call: Call) -> Json:
-        """The answer. Raises LeaseError instead of writing when the lease is lost."""
+        """The result of a request. Raises LeaseError instead of writing if the lease is lost."""
         if call.writes:
-            self.holding.confirm()
+            self.held_lease.confirm()
         return self.client.request(call)
 
     def prefetch(self, calls: Iterable[Call]) -> None:
-        """A hint for the door behind."""
+        """Announce GETs to the guarded client."""
         self.client.prefetch(calls)
 
     @property
     def server_time(self) -> datetime:
-        """What the server's clock said with the last answer. Raises ClusterError."""
+        """The server's clock, from the last response. Raises ClusterError."""
         return self.client.server_time
 
     def for_node(self, url: str = "", *, timeout: float) -> LeaseGuardedClient:
-        """One node of the cluster, under the same lease."""
-        return LeaseGuardedClient(self.client.for_node(url, timeout=timeout), self.holding)
+        """A client for one node of the cluster, under the same lease."""
+        return LeaseGuardedClient(self.client.for_node(url, timeout=timeout), self.held_lease)
 
     def download(self, call: Call) -> Iterator[bytes]:
-        """The bytes that answer a GET, piece by piece. Raises ClusterError."""
+        """The response body of a GET, piece by piece. Raises ClusterError."""
         return self.client.download(call)
 
     def upload_snapshot(
@@ -167,88 +168,97 @@ class LeaseGuardedClient:
         chunks: Iterable[bytes],
         size: int,
     ) -> None:
-        """Send a file. Raises LeaseError instead when the lease is lost."""
-        self.holding.confirm()
+        """Upload a snapshot file. Raises LeaseError instead if the lease is lost."""
+        self.held_lease.confirm()
         self.client.upload_snapshot(collection, file_name, checksum, priority, chunks, size)
 
     def close(self) -> None:
-        """Close the door behind."""
+        """Close the guarded client."""
         self.client.close()
 
 
 def acquire_lease(client: RestClient, owner: str, actor: Actor, unique: str) -> HeldLease:
-    """Take the owner's lease. Raises LeaseError where another holds it.
+    """Acquire the owner's lease. Raises LeaseError if another client holds it.
 
-    `unique` is random, and tells this lease from every other.
+    `unique` is a random id that distinguishes this lease from every other.
     """
     for _ in range(ACQUIRE_TRIES):
         expired = tuple(leases.list_leases(client, owner))
-        for other in expired:
-            if not other.is_expired(client.server_time):
-                raise lease_held_error(other, client)
+        for lease in expired:
+            if not lease.is_expired(client.server_time):
+                raise lease_held_error(lease, client)
         since, number = time.monotonic(), expired[-1].number + 1 if expired else 1
-        mine = Lease(owner, number, unique, actor.who, actor.commit, actor.run,
+        new_lease = Lease(owner, number, unique, actor.who, actor.commit, actor.run,
                      acquired=client.server_time,
                      expires=_expiry_time(client.server_time))  # fmt: skip
-        if _create_lease(client, mine):
-            if _is_only_lease(client, mine, expired):
-                _remove_expired(client, expired, mine)
-                return HeldLease(client, mine, since, expired)
-            leases.delete_lease(client, mine)
+        if _create_lease(client, new_lease):
+            if _is_only_lease(client, new_lease, expired):
+                _remove_expired(client, expired, new_lease)
+                return HeldLease(client, new_lease, since, expired)
+            leases.delete_lease(client, new_lease)
         time.sleep(SETTLE_SECONDS)
     raise LeaseError(
-        f"{client.server.url}: the lease of {owner} could not be taken",
-        why="Others took it and gave it back at the same time.",
+        f"{client.server.url}: the lease of {owner} could not be acquired",
+        why="Other clients acquired and released it at the same time.",
         hint="Try again.",
     )
 
 
 def lease_held_error(lease: Lease, client: RestClient) -> LeaseError:
     """The error for a lease that another client holds."""
-    words = f"run `qdrantctl lease break {lease.word}` if that {lease.work} is dead."
+    hint = f"run `qdrantctl lease break {lease.word}` if that {lease.work} has crashed."
     if lease.expires:
-        until = f"If it dies it can be taken over after {format_time(lease.expires)}"
+        until = f"If it crashes, its lease can be taken over after {format_time(lease.expires)}"
         until += f" ({lease.remaining(client.server_time)} s)"
-        words = f"Wait with --lease-timeout SECONDS. {until}; {words}"
+        hint = f"Wait with --lease-timeout SECONDS. {until}; {hint}"
     return LeaseError(
         f"{client.server.url}: another {lease.work} of {lease.whose} is running; "
         "no changes were made",
         why=f"The lease {lease.name} is held by {lease.who}.",
-        hint=words[0].upper() + words[1:],
+        hint=hint[0].upper() + hint[1:],
     )
 
 
 def _expiry_time(now: datetime) -> datetime:
-    return now + timedelta(seconds=LASTS)
+    return now + timedelta(seconds=LEASE_SECONDS)
 
 
-def _create_lease(client: RestClient, mine: Lease) -> bool:
-    """Whether the lease was made. Where it may have been, looking tells."""
+def _create_lease(client: RestClient, new_lease: Lease) -> bool:
+    """Create the lease; whether it was created. Reads it back if the outcome is unknown."""
     try:
-        leases.create_lease(client, mine)
+        leases.create_lease(client, new_lease)
     except ClusterError as error:
         if error.conflict:
             return False
-        found = leases.read_lease(client, mine.owner, mine.number) if error.maybe_applied else None
-        if found is None or found.id != mine.id:
+        existing = (
+            leases.read_lease(client, new_lease.owner, new_lease.number)
+            if error.maybe_applied
+            else None
+        )
+        if existing is None or existing.id != new_lease.id:
             if error.maybe_applied:
-                error.hint += f" Should {mine.name} appear later, it stands until it expires."
+                error.hint += f" If {new_lease.name} appears later, it remains until it expires."
             raise
     return True
 
 
-def _is_only_lease(client: RestClient, mine: Lease, expired: tuple[Lease, ...]) -> bool:
-    """Whether no lease has come that was not there, expired, before this one was made."""
-    known = {(lease.number, lease.id) for lease in (*expired, mine)}
-    return {(other.number, other.id) for other in leases.list_leases(client, mine.owner)} <= known
+def _is_only_lease(client: RestClient, new_lease: Lease, expired: tuple[Lease, ...]) -> bool:
+    """Whether no lease exists but the new one and those that were expired before."""
+    expected = {(lease.number, lease.id) for lease in (*expired, new_lease)}
+    return {
+        (other.number, other.id) for other in leases.list_leases(client, new_lease.owner)
+    } <= expected
 
 
-def _remove_expired(client: RestClient, expired: tuple[Lease, ...], mine: Lease) -> None:
-    """Remove what was taken over, so that who held it stops. Raises ClusterError, holding none."""
+def _remove_expired(client: RestClient, expired: tuple[Lease, ...], new_lease: Lease) -> None:
+    """Remove the expired leases, so that their holders stop.
+
+    Raises ClusterError, after which no lease is held.
+    """
     try:
-        for other in expired:
-            leases.delete_lease(client, other)
+        for lease in expired:
+            leases.delete_lease(client, lease)
     except ClusterError:
         with suppress(ClusterError):
-            leases.delete_lease(client, mine)
+            leases.delete_lease(client, new_lease)
         raise

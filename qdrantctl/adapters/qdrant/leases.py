@@ -1,10 +1,11 @@
-"""Leases as they stand on the cluster: who applies for an owner, and until when.
+"""Leases as they are stored on the cluster: who applies for an owner, and until when.
 
 A lease is a collection `_qdrantctl_lease.<project>.<environment>.<n>`, since creating a collection
-is the one thing that Qdrant does for one of two at once. `n` counts up where an expired lease is
-taken over; `lease_lock.py` says who holds what. Who it is and until when stands in its metadata.
-Servers before 1.15.4 have none: there it stands in a point, written a moment later, and whoever
-dies in between leaves a lease that only `lease break` removes.
+is the only request that Qdrant grants to just one of two concurrent clients. `n` is incremented
+when an expired lease is taken over; `lease_lock.py` decides which lease is held. The holder and the
+expiry are in the collection's metadata. Servers before 1.15.4 have no metadata: there they are in a
+point that is written next, and a client that crashes in between leaves a lease that only
+`lease break` removes.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ from qdrantctl.model.field_rule import Json
 from qdrantctl.model.lease import Lease, format_time, lease_name
 from qdrantctl.model.step import Call, collection_path
 
-LEASE_READ_TRIES = 3
-"""How often a deletion is sent whose effect is not known."""
+LEASE_DELETE_TRIES = 3
+"""How often a deletion is sent if its outcome is unknown."""
 LONGEST_TERM = 200
-"""Characters of what a lease says of its holder that are shown."""
+"""Characters of each text about the holder that are shown."""
 _NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 _POINT = 1
 
@@ -45,25 +46,25 @@ def read_lease(client: RestClient, owner: str, number: int) -> Lease | None:
     """One lease; None where there is none. Raises ClusterError."""
     name = lease_name(owner, number)
     if supports_metadata(client.server):
-        found = get_or_none(client, Call(method="GET", path=collection_path(name)))
-        terms = found and found["config"].get("metadata")
+        response = get_or_none(client, Call(method="GET", path=collection_path(name)))
+        terms = response and response["config"].get("metadata")
     else:
         path = collection_path(name, "points", "scroll")
-        found = get_or_none(client, Call(method="POST", path=path, body={"limit": 1}))
-        terms = found and found["points"] and found["points"][0].get("payload")
-    if found is None:
+        response = get_or_none(client, Call(method="POST", path=path, body={"limit": 1}))
+        terms = response and response["points"] and response["points"][0].get("payload")
+    if response is None:
         return None
     return _parse_lease(owner, number, terms if isinstance(terms, dict) else {})
 
 
 def lease_exists(client: RestClient, owner: str, number: int) -> bool:
-    """Whether there is a lease of this number. Raises ClusterError."""
+    """Whether a lease with this number exists. Raises ClusterError."""
     path = collection_path(lease_name(owner, number), "exists")
     return bool(client.request(Call(method="GET", path=path))["exists"])
 
 
 def create_lease(client: RestClient, lease: Lease) -> None:
-    """Make a lease. Of several at once the server lets one; ClusterError 409 for the others."""
+    """Create a lease. The server grants it to one client only; others get ClusterError 409."""
     terms = _lease_terms(lease)
     client.request(internal_collection_request(client.server, lease.name, terms))
     if not supports_metadata(client.server):
@@ -76,7 +77,7 @@ def create_lease(client: RestClient, lease: Lease) -> None:
 
 
 def renew_lease(client: RestClient, lease: Lease, expires: datetime) -> None:
-    """Give a lease a new end. Raises ClusterError."""
+    """Extend a lease. Raises ClusterError."""
     if supports_metadata(client.server):
         body = {"metadata": {"expires": format_time(expires)}}
         client.request(Call(method="PATCH", path=collection_path(lease.name), body=body))
@@ -87,12 +88,12 @@ def renew_lease(client: RestClient, lease: Lease, expires: datetime) -> None:
 
 
 def delete_lease(client: RestClient, lease: Lease) -> None:
-    """Remove a lease; it may be gone already. Raises ClusterError."""
-    for left in range(LEASE_READ_TRIES - 1, -1, -1):
+    """Remove a lease; it may be removed already. Raises ClusterError."""
+    for remaining_tries in range(LEASE_DELETE_TRIES - 1, -1, -1):
         try:
             client.request(Call(method="DELETE", path=collection_path(lease.name)))
         except ClusterError as error:
-            if not error.maybe_applied or not left:
+            if not error.maybe_applied or not remaining_tries:
                 raise
         else:
             return
@@ -131,7 +132,7 @@ def _parse_lease(owner: str, number: int, terms: dict[str, Json]) -> Lease:
 
 
 def _printable_line(value: Json) -> str:
-    """One printable line: it will appear in terminals and logs."""
+    """One printable line, since it appears in terminals and logs."""
     text = value if isinstance(value, str) else ""
     return "".join(char for char in text if char.isprintable())[:LONGEST_TERM]
 

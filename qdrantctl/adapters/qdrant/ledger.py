@@ -1,6 +1,6 @@
-"""The ledger: a collection on the cluster that remembers what was last applied, by whom.
+"""The ledger: a collection on the cluster with the last-applied state and who applied it.
 
-One point per address, without vectors; and one with a random id that tells clusters apart.
+One point per address, without vectors; and one point with a random id that identifies the cluster.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _LEDGER_PAGE = 1000
 
 @dataclass(frozen=True, slots=True)
 class LedgerContents:
-    """What the ledger holds."""
+    """The contents of the ledger."""
 
     exists: bool = False
     cluster_id: str = ""
-    """Random, made with the ledger; empty where there is none."""
+    """Random, created with the ledger; empty without a ledger."""
     entries: Mapping[Address, Mapping[str, Json]] = field(default_factory=dict)
     """Payloads by address, those of deleted resources included."""
 
@@ -41,10 +41,10 @@ def ledger_creation_request(server: Server) -> Call:
 
 
 def read_ledger(client: Client) -> LedgerContents:
-    """Everything the ledger holds. Only 404 means that there is none; other errors are raised.
+    """Read the whole ledger. Only 404 means that there is none; other errors are raised.
 
-    One replica is asked: a write is only answered once every replica that is up has it, and the
-    consistency `majority` asks all of them, so it fails as soon as one node is down.
+    The read uses one replica: a write returns only after every available replica has it, and the
+    consistency `majority` reads all of them, so it fails as soon as one node is down.
     """
     entries: dict[Address, Mapping[str, Json]] = {}
     cluster_id, offset = "", ABSENT
@@ -68,19 +68,26 @@ def read_ledger(client: Client) -> LedgerContents:
 
 
 def write_entries(client: Client, entries: Iterable[Mapping[str, Json]]) -> None:
-    """Write entries, each in place of what was remembered of its address. Raises ClusterError."""
+    """Write entries, each in place of the earlier one of its address. Raises ClusterError."""
     _upsert_points(client, [(str(entry["address"]), dict(entry)) for entry in entries])
 
 
 def remove_entry(client: Client, address: str) -> None:
-    """Forget an address; nothing where it is not known. Raises ClusterError."""
+    """Remove the entry of an address, if there is one. Raises ClusterError."""
     path = collection_path(LEDGER_COLLECTION, "points", "delete")
     body = {"points": [ledger_point_id(address)]}
     client.request(Call(method="POST", path=path, query={"wait": "true"}, body=body))
 
 
+def read_cluster_id(client: Client) -> str:
+    """The cluster's random id alone; empty where there is no ledger. Raises ClusterError."""
+    path = collection_path(LEDGER_COLLECTION, "points", ledger_point_id(_CLUSTER))
+    point = get_or_none(client, Call(method="GET", path=path))
+    return str((point or {}).get("payload", {}).get("cluster_id") or "")
+
+
 def write_cluster_id(client: Client, cluster_id: str) -> None:
-    """Give the cluster its random id. Raises ClusterError."""
+    """Write the random id of the cluster. Raises ClusterError."""
     _upsert_points(client, [(_CLUSTER, {"cluster_id": cluster_id})])
 
 
@@ -90,7 +97,7 @@ def ledger_point_id(address: str) -> str:
 
 
 def parse_entry(payload: Mapping[str, Json]) -> Resource:
-    """An entry as a recorded resource."""
+    """An entry as a resource with its record."""
     return Resource(
         address=Address.parse(payload["address"]),
         spec=payload["spec"],
@@ -112,13 +119,13 @@ def parse_entry(payload: Mapping[str, Json]) -> Resource:
 
 
 def _name_parts(address: Address) -> list[str]:
-    """The words of a name; what is owned begins with its owner."""
-    held = address.kind in ("collection", "alias")
-    return [address.name] if held else address.name.split("/")
+    """The parts of a name; the name of an owned resource begins with its owner."""
+    is_single = address.kind in ("collection", "alias")
+    return [address.name] if is_single else address.name.split("/")
 
 
 def _upsert_points(client: Client, points: list[tuple[str, dict[str, Json]]]) -> None:
-    """Write points. The stricter orderings need one certain node, which may be down."""
+    """Write points. Stricter orderings depend on one particular node, which may be down."""
     body = {
         "points": [
             {"id": ledger_point_id(name), "vector": {}, "payload": payload}
@@ -130,18 +137,18 @@ def _upsert_points(client: Client, points: list[tuple[str, dict[str, Json]]]) ->
 
 
 def _parse_address(payload: Mapping[str, Json], client: Client) -> Address:
-    """The address of an entry that can be used. Raises ClusterError for one that was tampered."""
+    """The address of a valid entry. Raises ClusterError for an entry that was tampered with."""
     try:
         address = Address.parse(str(payload["address"]))
         Lifecycle.parse(payload.get("lifecycle") or {})
-        sound = isinstance(payload.get("spec"), dict) and bool(payload.get("owner"))
+        is_valid = isinstance(payload.get("spec"), dict) and bool(payload.get("owner"))
     except (ValueError, TypeError, KeyError, AttributeError):
-        sound = False
-    if not sound or any(map(unsendable_reason, _name_parts(address))):
+        is_valid = False
+    if not is_valid or any(map(unsendable_reason, _name_parts(address))):
         raise ClusterError(
             f"{client.server.url}: the ledger holds an entry for "
             f"{str(payload.get('address'))[:100]!r} that qdrantctl did not write",
-            hint=f"Look at the points of {LEDGER_COLLECTION} and delete the one with this "
-            "address; the resource itself is not touched.",
+            hint=f"Inspect the points of {LEDGER_COLLECTION} and delete the one with this "
+            "address; the resource itself is not changed.",
         )
     return address

@@ -1,6 +1,6 @@
-"""Reads that are sent before their responses are needed: the server works meanwhile.
+"""Reads that are sent before their responses are needed, so that the server works in parallel.
 
-Only ever a hint. A read that failed, or was not announced, is sent like any other.
+Prefetching is only a hint: a read that failed or was not announced is sent as usual.
 """
 
 from __future__ import annotations
@@ -11,44 +11,44 @@ from collections.abc import Callable, Iterable
 from qdrantctl.adapters.qdrant.http import HttpConnection, HttpResponse
 
 LANES = 6
-"""Connections with one read under way each. Measured: four to eight are alike, one is slower."""
-WORTH = 4
-"""Reads for each lane; below that, opening a connection costs more than it saves."""
+"""Connections with one pending read each. Measured: four to eight are equal, one is slower."""
+READS_PER_LANE = 4
+"""Reads per connection; with fewer, opening the connection costs more than it saves."""
 
 
 class Prefetcher:
-    """Reads under way, each on a connection of its own."""
+    """Pending reads, each on a connection of its own."""
 
-    def __init__(self, wire: Callable[[], HttpConnection]) -> None:
-        self._wire = wire
-        self._coming: deque[str] = deque()
-        self._under_way: dict[str, HttpConnection] = {}
+    def __init__(self, connect: Callable[[], HttpConnection]) -> None:
+        self._connect = connect
+        self._announced: deque[str] = deque()
+        self._pending: dict[str, HttpConnection] = {}
 
     def announce(self, targets: Iterable[str]) -> None:
-        """Targets that will be asked for, in this order."""
+        """Announce targets that will be requested, in this order."""
         self.drop_pending()
-        self._coming.extend(targets)
-        for _ in range(min(LANES, len(self._coming) // WORTH)):
-            self._send_next(self._wire())
+        self._announced.extend(targets)
+        for _ in range(min(LANES, len(self._announced) // READS_PER_LANE)):
+            self._send_next(self._connect())
 
     def take_response(self, target: str) -> HttpResponse | None:
-        """The answer to a read that was sent ahead; None where it is yet to be asked for."""
-        if (wire := self._under_way.pop(target, None)) is None:
+        """The response to a prefetched read; None if it was not sent."""
+        if (connection := self._pending.pop(target, None)) is None:
             return None
-        answer = wire.receive()
-        self._send_next(wire)
+        answer = connection.receive()
+        self._send_next(connection)
         return answer
 
     def drop_pending(self) -> None:
-        """Drop what is under way: after a write no earlier answer is of use."""
-        for wire in self._under_way.values():
-            wire.close()
-        self._under_way.clear()
-        self._coming.clear()
+        """Drop all pending reads: after a write their responses are out of date."""
+        for connection in self._pending.values():
+            connection.close()
+        self._pending.clear()
+        self._announced.clear()
 
-    def _send_next(self, wire: HttpConnection) -> None:
-        """Send the next read on a free lane; a lane without work or with trouble is closed."""
-        if self._coming and wire.send_get(target := self._coming.popleft()):
-            self._under_way[target] = wire
+    def _send_next(self, connection: HttpConnection) -> None:
+        """Send the next read on a free connection; close it without a read or after an error."""
+        if self._announced and connection.send_get(target := self._announced.popleft()):
+            self._pending[target] = connection
         else:
-            wire.close()
+            connection.close()

@@ -1,4 +1,4 @@
-"""Snapshot files from a server and to it, piece by piece, each through a connection of its own."""
+"""Downloads and uploads of snapshot files in pieces, each through a connection of its own."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from qdrantctl.model.errors import ClusterError, SnapshotRejected
 from qdrantctl.model.step import Call, collection_path
 
 OK, PARTIAL = 200, 206
-UNFIT, NO_ROOM = (400, 422, 500), "No space left"
-"""How a server answers that can make nothing of a file. Other answers tell of the key, of something
-between or of its disk, and nothing of the file."""
+REJECTED_FILE, NO_ROOM = (400, 422, 500), "No space left"
+"""The responses of a server that cannot use a file. Other errors concern the key, a proxy or the
+disk, but not the file."""
 
 
 class Transfer:
@@ -34,34 +34,36 @@ class Transfer:
         self._connect = connect
         self._answers = answers
         self._report = report
-        """Gets each request with the status of its answer and when it began."""
+        """Called for each request with its status and its start time."""
 
     def download(self, call: Call) -> Iterator[bytes]:
-        """The bytes that answer a GET, piece by piece. Raises ClusterError.
+        """The response body of a GET, piece by piece. Raises ClusterError.
 
-        Where the connection is cut it goes on from there, as long as it comes any further.
+        An interrupted download is resumed, as long as it makes progress.
         """
-        got, etag, failed = 0, "", 0
+        received, etag, failures = 0, "", 0
         while True:
-            wire, started = self._connect(), time.monotonic()
+            connection, started = self._connect(), time.monotonic()
             try:
-                found = wire.stream(request_target(call), got, etag)
-                self._report(call, found.status, started)
-                if found.status not in (OK, PARTIAL):
-                    self._answers.result(HttpResponse(found.status, b"".join(found.pieces)), call)
-                etag = etag or found.etag
-                # Object storage has no ranges: it starts over.
-                for piece in _skip_bytes(found.pieces, got if found.status == OK else 0):
-                    got, failed = got + len(piece), 0
+                response = connection.stream(request_target(call), received, etag)
+                self._report(call, response.status, started)
+                if response.status not in (OK, PARTIAL):
+                    self._answers.result(
+                        HttpResponse(response.status, b"".join(response.pieces)), call
+                    )
+                etag = etag or response.etag
+                # Snapshots in object storage do not support ranges: they start from the beginning.
+                for piece in _skip_bytes(response.pieces, received if response.status == OK else 0):
+                    received, failures = received + len(piece), 0
                     yield piece
                 return
             except (ConnectionFailed, ResponseLost) as error:
-                failed += 1
-                if failed == READ_TRIES or not got:
+                failures += 1
+                if failures == READ_TRIES or not received:
                     raise self._answers.unanswered(error, call) from None
-                time.sleep(RETRY_PAUSE * 2**failed)
+                time.sleep(RETRY_PAUSE * 2**failures)
             finally:
-                wire.close()
+                connection.close()
 
     def upload_snapshot(
         self,
@@ -72,23 +74,23 @@ class Transfer:
         chunks: Iterable[bytes],
         size: int,
     ) -> None:
-        """Send one file of a snapshot, of `size` bytes, and have a collection made of it.
+        """Upload a snapshot file of `size` bytes; the server restores a collection from it.
 
-        Raises SnapshotRejected where the server had every byte, ClusterError where it had not.
+        Raises SnapshotRejected if the server received every byte, else ClusterError.
         """
         path = collection_path(collection, "snapshots", "upload")
         query = {"wait": "true", "priority": priority, "checksum": checksum}
         call = Call(method="POST", path=path, query=query)
         form = _Form(file_name, chunks, size)
-        wire, started = self._connect(), time.monotonic()
+        connection, started = self._connect(), time.monotonic()
         try:
-            answer = wire.upload(request_target(call), form, form.length, form.content_type)
+            answer = connection.upload(request_target(call), form, form.length, form.content_type)
             self._report(call, answer.status, started)
             self._answers.result(answer, call)
         except (ConnectionFailed, ResponseLost) as error:
             raise self._answers.unanswered(error, call) from None
         except ClusterError as error:
-            if form.is_sent and error.status in UNFIT and NO_ROOM not in error.why:
+            if form.is_sent and error.status in REJECTED_FILE and NO_ROOM not in error.why:
                 raise SnapshotRejected(
                     error.what,
                     why=error.why,
@@ -98,7 +100,7 @@ class Transfer:
                 ) from None
             raise
         finally:
-            wire.close()
+            connection.close()
 
 
 class _Form:
@@ -126,7 +128,7 @@ class _Form:
 
 
 def _skip_bytes(pieces: Iterable[bytes], skipped: int) -> Iterator[bytes]:
-    """The pieces after so many bytes."""
+    """The pieces without the first `skipped` bytes."""
     for piece in pieces:
         rest = piece[skipped:]
         skipped -= len(piece) - len(rest)

@@ -1,31 +1,73 @@
-"""Takes secrets that should not stand in a file out of what is quoted from it."""
+"""Redacts secrets in text that output quotes from a file."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 
-from qdrantctl.adapters.secrets.detect import HIDDEN, DetectedSecret, find_secrets, redact
+from qdrantctl.adapters.secrets.detect import (
+    HIDDEN,
+    KEY_SETTING,
+    MIN_LENGTH,
+    DetectedSecret,
+    find_secrets,
+    key_pattern,
+    may_be_secret,
+)
 from qdrantctl.adapters.yaml.documents import NodePositions, YamlDocument
 from qdrantctl.model.field_rule import ABSENT, Json
 from qdrantctl.model.resource import Origin
 from qdrantctl.model.spec import Path
 from qdrantctl.model.violation import Violation
 
+_TRUNCATED_TOKEN = re.compile(r"\beyJ[\w-]{8,}(?:\.[\w.-]*…?|…)")
+_TRUNCATED_WORD = re.compile(rf"\S{{{MIN_LENGTH},}}(?=…)")
+"""A word whose end was cut off: it may be the beginning of a secret."""
 _KEY = re.compile(
     r"""(?ix) ( (?:api[-_\s]?key|token|password|secret) ["']? \s* : \s* )
         (?! \s* (?: \{ \s* ["']? (?:env|file|command) \b | \# | $ ) ) \S .*"""
 )
-"""A value beside a word that promises a secret; references to where one is found stay."""
+"""A value after a word that names a secret; a reference to a key's source is not redacted."""
 _IN_URL = re.compile(r"""(://) [^/\s"'@]* @ | (://[^\s"'?\#]*) [?\#][^\s"',}]* """, re.VERBOSE)
 _SOURCES: dict[str, type] = {"env": str, "file": str, "command": list}
-_SHORTEST = 4
+_MIN_TEXT_LENGTH = 4
+
+
+def redact(text: str, api_key: str | None, secrets: tuple[DetectedSecret, ...] = ()) -> str:
+    """The text without the secrets in it, and without the beginning of one that was cut off."""
+    for secret in secrets:
+        if secret.text:
+            text = _redact_beginning(text.replace(secret.text, HIDDEN), secret.text)
+    if pattern := key_pattern(api_key):
+        text = _redact_beginning(pattern.sub(HIDDEN, text), str(api_key))
+    return _TRUNCATED_TOKEN.sub(HIDDEN, KEY_SETTING.sub(_redact_match, text))
+
+
+def _redact_beginning(text: str, secret: str) -> str:
+    """The text without the beginning of a secret before an ellipsis."""
+
+    def redact_word(match: re.Match[str]) -> str:
+        word = match[0]
+        for start in range(len(word) - MIN_LENGTH + 1):
+            if secret.startswith(word[start:]):
+                return word[:start] + HIDDEN
+        return word
+
+    return _TRUNCATED_WORD.sub(redact_word, text)
+
+
+def _redact_match(match: re.Match[str]) -> str:
+    group = 2 if match[2] is not None else 3
+    if not may_be_secret(match[group]):
+        return match[0]
+    start, end = (edge - match.start() for edge in match.span(group))
+    return match[0][:start] + HIDDEN + match[0][end:]
 
 
 def redact_violation(
     violation: Violation, document: YamlDocument | None, api_key: str | None = None
 ) -> Violation:
-    """What is wrong with a project file, with nothing in it that may be a secret."""
+    """A violation of a project file without any text that may be a secret."""
     secrets = (*_literal_keys(document), *find_secrets(document.value, api_key)) if document else ()
     result = redact_secrets(violation, secrets, api_key, document)
     if result.snippet is ABSENT:
@@ -39,43 +81,43 @@ def redact_secrets(
     api_key: str | None,
     document: YamlDocument | None = None,
 ) -> Violation:
-    """The violation without the secrets that were recognised, nor what a URL may hold of them.
+    """The violation without the detected secrets, and without the secret parts of URLs.
 
-    `document` is the one that they stand in, where its places are those of the file.
+    `document` contains the secrets; pass it if its positions are those of the file.
     """
     changed: dict[str, str] = {}
-    for word in ("address", "message", "hint", "snippet"):
-        text = getattr(violation, word)
+    for field in ("address", "message", "hint", "snippet"):
+        text = getattr(violation, field)
         if isinstance(text, str):
-            if word == "snippet" and document:
+            if field == "snippet" and document:
                 text = _redact_line(text, violation, secrets, document)
-            changed[word] = _IN_URL.sub(rf"\1\2{HIDDEN}", redact(text, api_key, secrets))
+            changed[field] = _IN_URL.sub(rf"\1\2{HIDDEN}", redact(text, api_key, secrets))
     return violation.model_copy(update=changed)
 
 
 def _redact_line(
     snippet: str, violation: Violation, secrets: tuple[DetectedSecret, ...], document: YamlDocument
 ) -> str:
-    """A line without what stands of a secret in it, in whatever way it is written there."""
+    """A line without the part of a secret in it, in any YAML notation."""
     line = violation.origin.line if isinstance(violation.origin, Origin) else 0
     for secret in secrets:
-        first, column = document.position_of(secret.path, key=secret.key)
-        after = (number for number in _lines_with_keys(document.marks) if number > first)
-        if line == first:
+        first_line, column = document.position_of(secret.path, key=secret.key)
+        after = (number for number in _lines_with_keys(document.marks) if number > first_line)
+        if line == first_line:
             snippet = snippet[: column - 1] + HIDDEN
-        elif first < line < min(after, default=line + 1):
+        elif first_line < line < min(after, default=line + 1):
             return HIDDEN
     return snippet
 
 
 def _lines_with_keys(marks: NodePositions | None) -> Iterator[int]:
-    for mark in (marks or {}).values():
-        yield mark.key_position[0]
-        yield from _lines_with_keys(mark.below)
+    for entry in (marks or {}).values():
+        yield entry.key_position[0]
+        yield from _lines_with_keys(entry.below)
 
 
 def _key_sources(document: YamlDocument) -> Iterator[tuple[Path, Json]]:
-    """Every place of a project file that says where a key is found."""
+    """Every key source of a project file, with its path."""
     for name, environment in _scalars_below(document.value, "spec", "environments").items():
         source = _scalars_below(environment).get("api_key")
         yield ("spec", "environments", name, "api_key"), source
@@ -88,24 +130,24 @@ def _key_sources(document: YamlDocument) -> Iterator[tuple[Path, Json]]:
 
 
 def _paths_of_literals(document: YamlDocument) -> Iterator[Path]:
-    """Where a key stands instead of the place to find it."""
-    for here, source in _key_sources(document):
+    """The paths that hold a literal key instead of its source."""
+    for path, source in _key_sources(document):
         if isinstance(source, dict):
-            for word, value in source.items():
-                if not isinstance(value, _SOURCES.get(word, ())):
-                    yield (*here, word)
+            for key, value in source.items():
+                if not isinstance(value, _SOURCES.get(key, ())):
+                    yield (*path, key)
         elif source is not None:
-            yield here
+            yield path
 
 
 def _literal_keys(document: YamlDocument) -> Iterator[DetectedSecret]:
-    """The keys themselves, those that are long enough to be told from ordinary words as text."""
+    """The literal keys; the text is empty for a key too short to differ from ordinary words."""
     for path in _paths_of_literals(document):
         value = document.value
-        for word in path:
-            value = value[word]
+        for step in path:
+            value = value[step]
         for text in _all_scalars(value):
-            yield DetectedSecret(path, False, text if len(text) >= _SHORTEST else "", "")
+            yield DetectedSecret(path, False, text if len(text) >= _MIN_TEXT_LENGTH else "", "")
 
 
 def _all_scalars(value: Json) -> Iterator[str]:
@@ -117,6 +159,6 @@ def _all_scalars(value: Json) -> Iterator[str]:
 
 
 def _scalars_below(value: Json, *path: str) -> dict[str, Json]:
-    for word in path:
-        value = value.get(word) if isinstance(value, dict) else None
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
     return value if isinstance(value, dict) else {}

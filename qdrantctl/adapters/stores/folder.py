@@ -1,6 +1,6 @@
-"""A folder as a destination: files appear whole, and are on the disk when they do.
+"""A folder as a destination: a file appears when it is complete and synced to the disk.
 
-They hold data that the server protects with a key, so only their user may read them.
+The files hold data that the server protects with a key, so only their owner may read them.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from urllib.parse import unquote, urlsplit
 from qdrantctl.model.errors import StoreError, UnreadableFileError
 
 WRITE_SIZE = 1 << 20
-PART = ".part"
-"""How the name of a file ends that is not whole."""
+PART_SUFFIX = ".part"
+"""The suffix of an incomplete file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +63,9 @@ class FolderStore:
             raise UnreadableFileError(cause.what, why=cause.why, hint=cause.hint) from None
 
     def write(self, name: str, pieces: Iterable[bytes]) -> None:
-        """Write a file whole or not at all. Raises StoreError, and what `pieces` raises."""
+        """Write a file atomically. Raises StoreError, and any error of `pieces`."""
         path = self._root / name
-        part = path.with_name(path.name + PART)
+        part = path.with_name(path.name + PART_SUFFIX)
         try:
             _make_folder(path.parent)
             _write_file(part, pieces)
@@ -77,7 +77,7 @@ class FolderStore:
             part.unlink(missing_ok=True)
 
     def delete(self, name: str) -> None:
-        """Delete a file; nothing where there is none. Raises StoreError."""
+        """Delete a file, if it exists. Raises StoreError."""
         path = self._root / name
         try:
             path.unlink(missing_ok=True)
@@ -95,8 +95,8 @@ class FolderStore:
 
 
 def _write_file(path: Path, pieces: Iterable[bytes]) -> None:
-    """Write a file to the disk, which begins with that while more is still to come."""
-    # Only who writes needs it; a plan only looks.
+    """Write a file and sync it to the disk, in the background while more pieces arrive."""
+    # Imported here, since commands that only read do not need it.
     from concurrent.futures import Future, ThreadPoolExecutor
 
     path.touch(mode=0o600)
@@ -105,7 +105,7 @@ def _write_file(path: Path, pieces: Iterable[bytes]) -> None:
         for piece in pieces:
             file.write(piece)
             if syncing is None or syncing.done():
-                # An error of the disk is told once, so each answer is looked at.
+                # The system reports a disk error only once, so each result is checked.
                 if syncing:
                     syncing.result()
                 syncing = behind.submit(os.fsync, file.fileno())
@@ -116,13 +116,13 @@ def _write_file(path: Path, pieces: Iterable[bytes]) -> None:
 
 
 def _make_folder(folder: Path) -> None:
-    """Make a folder, and those above it, for its user alone. What is there stays as it is."""
-    for each in (*reversed(folder.parents), folder):
-        each.mkdir(mode=0o700, exist_ok=True)
+    """Create a folder and its parents, private to the user. Existing folders are not changed."""
+    for path in (*reversed(folder.parents), folder):
+        path.mkdir(mode=0o700, exist_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:
-    """Have the disk know the new name. Not every file system can."""
+    """Sync the new name to the disk, if the file system supports it."""
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:

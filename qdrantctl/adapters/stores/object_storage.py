@@ -1,6 +1,6 @@
-"""A bucket as a destination, through obstore: S3 and what speaks like it, Google's and Azure's.
+"""A bucket as a destination, through obstore: S3-compatible storage, Google's and Azure's.
 
-Endpoint and credentials come from the environment, as each store's own tools read them.
+Endpoint and credentials come from the environment, as for each store's own tools.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from obstore.store import AzureStore, GCSStore, S3Store
 from qdrantctl.model.errors import StoreError, UnreadableFileError
 
 PART_SIZE = 8 << 20
-AT_ONCE = 4
-"""Parts that are under way together; with their size this bounds the memory."""
+MAX_PARALLEL_PARTS = 4
+"""Parts that are uploaded in parallel; with their size this limits the memory."""
 _RETRIES = {"max_retries": 3, "retry_timeout": timedelta(seconds=30)}
 _CLIENT = {"timeout": "300s", "connect_timeout": "10s"}
 _ERRORS = (BaseError, OSError)
-"""What is not found is told with the error of the standard library."""
+"""obstore raises FileNotFoundError of the standard library for a missing file."""
 _KINDS = {"s3": S3Store, "gs": GCSStore, "az": AzureStore}
 
 
@@ -50,8 +50,8 @@ class ObjectStore:
         """Every file under a prefix that ends with `/`, or all with none, with its size."""
         try:
             for page in self._store.list(prefix or None):
-                for found in page:
-                    yield found["path"], found["size"]
+                for file in page:
+                    yield file["path"], file["size"]
         except _ERRORS as error:
             raise self._store_error("cannot be listed", error) from None
 
@@ -67,24 +67,24 @@ class ObjectStore:
             raise self._store_error(f"{name} cannot be read", error) from None
 
     def write(self, name: str, pieces: Iterable[bytes]) -> None:
-        """Write a file whole or not at all. Raises StoreError, and what `pieces` raises."""
-        held: list[BaseException] = []
+        """Write a file atomically. Raises StoreError, and any error of `pieces`."""
+        errors: list[BaseException] = []
         try:
             obstore.put(
                 self._store,
                 name,
-                _keep_error(pieces, held),
+                _keep_error(pieces, errors),
                 use_multipart=True,
                 chunk_size=PART_SIZE,
-                max_concurrency=AT_ONCE,
+                max_concurrency=MAX_PARALLEL_PARTS,
             )
         except _ERRORS as error:
             raise (
-                held[0] if held else self._store_error(f"{name} cannot be written", error)
+                errors[0] if errors else self._store_error(f"{name} cannot be written", error)
             ) from None
 
     def delete(self, name: str) -> None:
-        """Delete a file; nothing where there is none. Raises StoreError."""
+        """Delete a file, if it exists. Raises StoreError."""
         try:
             self._store.delete(name)
         except FileNotFoundError:
@@ -92,8 +92,8 @@ class ObjectStore:
         except _ERRORS as error:
             raise self._store_error(f"{name} cannot be deleted", error) from None
 
-    def _store_error(self, what: str, error: Exception) -> StoreError:
-        """In our own words: the store's may hold the name of a key."""
+    def _store_error(self, problem: str, error: Exception) -> StoreError:
+        """An error without the store's text, which may contain the name of a key."""
         status = re.search(r"\b([45]\d\d) [A-Z]", str(error))
         if isinstance(error, FileNotFoundError) or (status and status[1] == "404"):
             why, hint = "there is no such bucket or file", "Is the name right, and the region?"
@@ -103,19 +103,19 @@ class ObjectStore:
             why = "the store refuses these credentials"
             hint = "They come from the environment, as AWS_ACCESS_KEY_ID and the like."
         else:
-            why = f"it answered {status[1]}" if status else "it does not answer as it should"
+            why = f"it answered {status[1]}" if status else "it did not respond as expected"
             hint = "Is the store up, and does the environment name its endpoint and credentials?"
-        return StoreError(f"{self.url}: {what}", why=why, hint=hint)
+        return StoreError(f"{self.url}: {problem}", why=why, hint=hint)
 
 
 _ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT")
 """An endpoint without TLS is allowed: the operator named it."""
 
 
-def _keep_error(pieces: Iterable[bytes], held: list[BaseException]) -> Iterator[bytes]:
-    """The pieces; what they raise is kept, since it comes back as another error."""
+def _keep_error(pieces: Iterable[bytes], errors: list[BaseException]) -> Iterator[bytes]:
+    """The pieces. `errors` gets an exception of theirs, as obstore raises another in its place."""
     try:
         yield from pieces
     except BaseException as error:
-        held.append(error)
+        errors.append(error)
         raise

@@ -1,4 +1,4 @@
-"""Where snapshots are put: a folder or a bucket, by one and the same few verbs."""
+"""Destinations of snapshots: one interface for folders and buckets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Store(Protocol):
 
     @property
     def url(self) -> str:
-        """How it is called."""
+        """The URL of the destination."""
         ...
 
     def list_files(self, prefix: str) -> Iterator[tuple[str, int]]:
@@ -29,11 +29,11 @@ class Store(Protocol):
         ...
 
     def write(self, name: str, pieces: Iterable[bytes]) -> None:
-        """Write a file whole or not at all. Raises StoreError, and what `pieces` raises."""
+        """Write a file atomically. Raises StoreError, and any error of `pieces`."""
         ...
 
     def delete(self, name: str) -> None:
-        """Delete a file; nothing where there is none. Raises StoreError."""
+        """Delete a file, if it exists. Raises StoreError."""
         ...
 
 
@@ -41,7 +41,7 @@ def open_store(url: str) -> Store:
     """The store that a destination names. Raises StoreError."""
     if url.startswith(f"{FOLDER_SCHEME}:"):
         return FolderStore(url)
-    # Loading it takes longer than all the rest.
+    # obstore is slow to import.
     from qdrantctl.adapters.stores.object_storage import ObjectStore
 
     return ObjectStore(url)

@@ -1,4 +1,4 @@
-"""Who runs this and from which commit, for the ledger's history. Never fails: unknown is empty."""
+"""The actor and commit of this run, for the ledger's history. Never fails: unknown is empty."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _COMMIT_VARIABLES = ("QDRANTCTL_COMMIT", "GITHUB_SHA", "CI_COMMIT_SHA", "BUILDKI
            "GIT_COMMIT", "BUILD_SOURCEVERSION")  # fmt: skip
 _RUN_VARIABLES = ("QDRANTCTL_RUN_URL", "CI_JOB_URL", "CI_PIPELINE_URL", "BUILDKITE_BUILD_URL",
         "CIRCLE_BUILD_URL", "BUILD_URL")  # fmt: skip
-"""Ours first, then GitHub, GitLab, Buildkite, CircleCI, Jenkins and Azure Pipelines."""
+"""qdrantctl's own first, then GitHub, GitLab, Buildkite, CircleCI, Jenkins and Azure Pipelines."""
 
 
 def find_actor(root: Path, environ: Mapping[str, str]) -> Actor:
-    """Read it from our own variables, else the CI's, else git in `root`, else user@host."""
+    """The actor from qdrantctl's variables, else the CI's, else git in `root`, else user@host."""
     return Actor(
         who=_first_stated(
             environ, _ACTOR_VARIABLES, lambda: _git_user(root, environ) or _login_name()
@@ -38,14 +38,14 @@ def find_actor(root: Path, environ: Mapping[str, str]) -> Actor:
 
 
 def _first_stated(
-    environ: Mapping[str, str], names: tuple[str, ...], other: Callable[[], str]
+    environ: Mapping[str, str], names: tuple[str, ...], fallback: Callable[[], str]
 ) -> str:
     stated = (_actor_line(environ.get(name, "")) for name in names)
-    return next(filter(None, stated), "") or _actor_line(other())
+    return next(filter(None, stated), "") or _actor_line(fallback())
 
 
 def _actor_line(text: str) -> str:
-    """Printable and short: it will stand in terminals, logs and the ledger."""
+    """Printable and short, since it appears in terminals, logs and the ledger."""
     return "".join(c for c in text if c.isprintable()).strip()[:MAX_LENGTH]
 
 
@@ -55,7 +55,7 @@ def _github_run_url(environ: Mapping[str, str]) -> str:
 
 
 def _git_user(root: Path, environ: Mapping[str, str]) -> str:
-    """`Ada <ada@example.com>`, or the half of it that is configured."""
+    """`Ada <ada@example.com>`, or the part of it that is configured."""
     name, email = (
         _actor_line(git.git_output(root, environ, "config", key))
         for key in ("user.name", "user.email")

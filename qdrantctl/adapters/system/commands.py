@@ -15,16 +15,16 @@ from typing import IO
 from qdrantctl.model.errors import SettingsError
 
 COMMAND_SECONDS = 60.0
-"""How long a command may take; some wait for a person's finger."""
+"""How long a command may take; some wait for a hardware key to be touched."""
 MAX_OUTPUT = 16_384
 """Bytes of each output that are kept: longer than any key or token."""
 NO_COMMANDS = "QDRANTCTL_NO_COMMANDS"
-"""The variable that forbids to run any."""
+"""The variable that forbids commands."""
 
 
 @dataclass(frozen=True, slots=True)
 class CommandOutput:
-    """What a command left. Both outputs are cut one byte above MAX_OUTPUT."""
+    """The result of a command. Both outputs are cut one byte above MAX_OUTPUT."""
 
     exit_code: int
     stdout: bytes
@@ -43,9 +43,9 @@ def run_command(
 ) -> CommandOutput:
     """Run `argv` in `folder` and wait for its end.
 
-    `name` is what errors call it, `why` what they say of where it is defined, `instead` what to do
-    where commands are forbidden. `stdin` must fit into a pipe (64 KiB). Raises SettingsError where
-    it is forbidden, cannot be started or does not end in time; a failure is an exit code.
+    `name` names it in errors, `why` states where it is defined, and `instead` is the hint if
+    commands are forbidden. `stdin` must fit into a pipe (64 KiB). Raises SettingsError if it is
+    forbidden, cannot be started or does not exit in time; a failure is an exit code.
     """
     if environ.get(NO_COMMANDS, "") not in ("", "0"):
         raise SettingsError(f"{name} was not run: {NO_COMMANDS} is set", why=why, hint=instead)
@@ -59,7 +59,11 @@ def run_command(
             stderr=subprocess.PIPE,
         )
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "its words hold a null character"
+        reason = (
+            error.strerror
+            if isinstance(error, OSError)
+            else "an argument contains a null character"
+        )
         raise SettingsError(f"{name} cannot be started: {reason}", why=why) from None
     try:
         if process.stdin:
@@ -70,7 +74,7 @@ def run_command(
         raise SettingsError(
             f"{name} did not end within {COMMAND_SECONDS:g} seconds",
             why=why,
-            hint="" if stdin else "It gets no input; a command that asks questions cannot be used.",
+            hint="" if stdin else "It gets no input; a command that prompts cannot be used.",
         ) from None
     finally:
         process.kill()
@@ -82,7 +86,7 @@ def run_command(
 
 
 def _read_outputs(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
-    """What it wrote to stdout and stderr until it ended. Raises TimeoutError."""
+    """Its stdout and stderr, read until it exits. Raises TimeoutError."""
     deadline = time.monotonic() + COMMAND_SECONDS
     outputs: dict[IO[bytes], bytes] = {}
     with selectors.DefaultSelector() as selector:

@@ -1,6 +1,6 @@
-"""The door to git: what stands in a commit, and whether this checkout contains another one.
+"""The git adapter: the files of a commit, and whether this checkout contains another commit.
 
-Never fails: where git is missing or slow, or where there is no repository, the answer is unknown.
+Never fails: if git is missing or slow, or without a repository, the result is unknown.
 """
 
 from __future__ import annotations
@@ -8,31 +8,31 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 GIT_SECONDS = 10.0
-"""What git may take for one answer."""
+"""How long one git command may take."""
 HEAD = "HEAD"
 
 _FULL_SHA = re.compile(r"[0-9a-f]{7,64}")
 _TREE_ENTRY = ("100644", "100755")
-_ELSEWHERE = frozenset(
+_REPOSITORY_VARIABLES = frozenset(
     ("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY",
      "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_SHALLOW_FILE", "GIT_NAMESPACE", "GIT_PREFIX")
 )  # fmt: skip
-"""What git sets for its hooks: it would answer for the repository of the hook, not for `root`'s."""
+"""Git sets these for its hooks: with them it would use the hook's repository, not `root`'s."""
 
 
 def run_git(
     root: Path, *arguments: str, environ: Mapping[str, str] | None = None, stdin: bytes = b""
 ) -> tuple[int, bytes] | None:
-    """Exit code and output of git in `root`; None where it cannot be run."""
-    given = os.environ if environ is None else environ
-    clean = {name: value for name, value in given.items() if name not in _ELSEWHERE}
+    """Exit code and output of git in `root`; None if it cannot be run."""
+    variables = os.environ if environ is None else environ
+    clean = {name: value for name, value in variables.items() if name not in _REPOSITORY_VARIABLES}
     with suppress(OSError, ValueError, subprocess.SubprocessError):
-        done = subprocess.run(  # noqa: S603
+        result = subprocess.run(  # noqa: S603
             ["git", "-C", str(root), *arguments],  # noqa: S607
             env={**clean, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"},
             input=stdin,
@@ -40,12 +40,12 @@ def run_git(
             timeout=GIT_SECONDS,
             check=False,
         )
-        return done.returncode, done.stdout
+        return result.returncode, result.stdout
     return None
 
 
 def git_output(root: Path, environ: Mapping[str, str], *arguments: str) -> str:
-    """What git says; empty when it fails."""
+    """The output of git; empty if it fails."""
     answer = run_git(root, *arguments, environ=environ)
     return answer[1].decode(errors="replace").strip() if answer and answer[0] == 0 else ""
 
@@ -59,9 +59,9 @@ def resolve_commit(root: Path, ref: str) -> str:
 
 
 def find_toplevel(folder: Path) -> Path | None:
-    """The root of the repository that a folder lies in, were it not made yet; None for none."""
-    there = next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
-    answer = run_git(there, "rev-parse", "--show-toplevel")
+    """The root of the repository that contains a folder, which may not exist yet; or None."""
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
+    answer = run_git(existing, "rev-parse", "--show-toplevel")
     return Path(os.fsdecode(answer[1]).rstrip("\n")) if answer and answer[0] == 0 else None
 
 
@@ -71,15 +71,43 @@ def is_repository(root: Path) -> bool:
 
 
 def is_merging(root: Path) -> bool:
-    """Whether a merge, a rebase or the like is not resolved and committed."""
+    """Whether a merge, a rebase or the like is in progress."""
     heads = ("MERGE_HEAD", "REBASE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD")
     return any(resolve_commit(root, head) for head in heads)
+
+
+def uncommitted_files(root: Path, patterns: Iterable[str], used: Iterable[str]) -> list[str] | None:
+    """Files that are not as HEAD has them, by their path from `root`; None where git cannot tell.
+
+    Below `patterns` (files, folders, globs relative to `root`) whatever was changed, added, removed
+    or staged counts, and of the files `used` each that HEAD does not have, ignored ones too.
+    """
+    if not is_repository(root):
+        return None
+    specs = [pattern if _is_plain(pattern) else f":(glob){pattern}" for pattern in patterns]
+    status = run_git(
+        root, "status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all",
+        "--", *specs,
+    )  # fmt: skip
+    tracked = run_git(root, "ls-tree", "-r", "-z", "--name-only", "--full-tree", HEAD)
+    prefix = run_git(root, "rev-parse", "--show-prefix")
+    if status is None or status[0] != 0 or prefix is None or prefix[0] != 0:
+        return None
+    below = os.fsdecode(prefix[1]).rstrip("\n")
+    committed = set(os.fsdecode(tracked[1]).split("\0")) if tracked and tracked[0] == 0 else set()
+    names = {os.fsdecode(line[3:]) for line in status[1].split(b"\0") if line}
+    names |= {name for file in used if (name := os.path.normpath(below + file)) not in committed}
+    return sorted(os.path.relpath(name, below or ".") for name in names)
+
+
+def _is_plain(pattern: str) -> bool:
+    return not set("*?[") & set(pattern)
 
 
 def read_committed_files(root: Path, folder: Path, ref: str = HEAD) -> Mapping[str, bytes] | None:
     """Every file below `folder` in a commit, by its path from there.
 
-    None where git cannot tell; nothing where the branch has no commit yet.
+    None if git fails; empty if the branch has no commit yet.
     """
     if not is_repository(root):
         return None
@@ -91,19 +119,19 @@ def read_committed_files(root: Path, folder: Path, ref: str = HEAD) -> Mapping[s
     if listed is None or listed[0] != 0:
         return None
     entries = (line.split(b"\t", 1) for line in listed[1].split(b"\0") if line)
-    found = {
-        name.decode(errors="replace").removeprefix(below): about.split()[2]
-        for about, name in entries
-        if about.split()[0].decode() in _TREE_ENTRY
+    blob_ids = {
+        name.decode(errors="replace").removeprefix(below): attributes.split()[2]
+        for attributes, name in entries
+        if attributes.split()[0].decode() in _TREE_ENTRY
     }
-    contents = _read_blobs(root, list(found.values()))
-    return None if contents is None else dict(zip(found, contents, strict=True))
+    contents = _read_blobs(root, list(blob_ids.values()))
+    return None if contents is None else dict(zip(blob_ids, contents, strict=True))
 
 
 def head_contains(root: Path, commit: str) -> bool | None:
-    """Whether HEAD is `commit` or comes after it; None where git cannot tell.
+    """Whether HEAD is `commit` or a descendant of it; None if that is unknown.
 
-    A shallow clone knows only its newest commits, so a `no` of it means nothing.
+    A shallow clone has only the newest commits, so it can confirm that but not deny it.
     """
     if not _FULL_SHA.fullmatch(commit) or not is_repository(root):
         return None
@@ -119,7 +147,9 @@ def head_contains(root: Path, commit: str) -> bool | None:
 
 def _read_blobs(root: Path, ids: list[bytes]) -> list[bytes] | None:
     """The contents of objects, in their order."""
-    answer = run_git(root, "cat-file", "--batch", stdin=b"".join(each + b"\n" for each in ids))
+    answer = run_git(
+        root, "cat-file", "--batch", stdin=b"".join(blob_id + b"\n" for blob_id in ids)
+    )
     if answer is None or answer[0] != 0:
         return None
     result, rest = [], memoryview(answer[1])

@@ -1,4 +1,4 @@
-"""How this program is called again, from a place that knows nothing of this shell."""
+"""The command that calls this program, independent of the current shell."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ NAME = "qdrantctl"
 
 
 def find_program() -> tuple[str, ...]:
-    """The words that call this program by an absolute path.
+    """The command that calls this program by an absolute path, as arguments.
 
-    Links are not followed: what pipx and uv install is called by the link, which an update keeps.
+    Links are not followed: pipx and uv install a link, which stays valid after an update.
     """
     started = shutil.which(sys.argv[0])
     if started and Path(started).name == NAME:

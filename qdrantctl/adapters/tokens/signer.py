@@ -1,6 +1,6 @@
-"""Tokens of keys: signed with the cluster's API key, and read.
+"""Tokens of keys: signing with the cluster's API key, and reading.
 
-A token always carries what it may do: to the server none of that means every right.
+A token always contains an access claim: for the server, a missing claim means full access.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from qdrantctl.model.errors import FORBIDDEN, ClusterError, QdrantctlError
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.step import Call
 
-_PROBED = timedelta(minutes=5)
-_ACCEPTED = 200
+_PROBE_LIFETIME = timedelta(minutes=5)
+_OK = 200
 
 
 def sign_token(generation: Generation, endpoint: Endpoint, *, revocable: bool) -> str:
-    """The token of a generation that was issued: the same one each time."""
+    """The token of an issued generation: every call returns the same one."""
     assert generation.expires is not None
     claims: dict[str, Json] = {
         "access": access_claim(generation.access),
@@ -38,51 +38,51 @@ def sign_token(generation: Generation, endpoint: Endpoint, *, revocable: bool) -
     if generation.issued:
         claims["iat"] = int(generation.issued.timestamp())
     if revocable:
-        found = {"key": MATCHED, "value": generation.id}
-        claims["value_exists"] = {"collection": REGISTRY_COLLECTION, "matches": [found]}
+        condition = {"key": MATCHED, "value": generation.id}
+        claims["value_exists"] = {"collection": REGISTRY_COLLECTION, "matches": [condition]}
     return encode_token(claims, endpoint.api_key or "")
 
 
 def read_claims(token: str) -> Mapping[str, Json]:
-    """What a token claims; its signature is not checked. Raises QdrantctlError for what is none."""
+    """The claims of a token; the signature is not checked. Raises QdrantctlError for other text."""
     claims = decode_token(token)
     if claims is None:
         raise QdrantctlError(
             "this is not a token",
-            why="A token is three words of letters and digits with dots between, a JSON Web Token.",
-            hint="Give it on standard input and nothing else: keys check < token.",
+            why="A token is a JSON Web Token: three parts of letters and digits, joined by dots.",
+            hint="Pass the token alone on standard input: keys check < token.",
         )
     return claims
 
 
 def signing_problem(endpoint: Endpoint | None) -> str:
-    """Why the cluster takes no token signed with this key; empty when it does.
+    """Why the cluster rejects tokens signed with this key; empty if it accepts them.
 
-    Sends tokens that may see nothing. Raises ClusterError without a response.
+    Sends tokens without any access. Raises ClusterError without a response.
     """
     if endpoint is None or endpoint.api_key is None:
-        return "no API key is given, and the cluster may ask for none"
+        return "no API key is configured, and the cluster may not require one"
     if decode_token(endpoint.api_key) is not None:
         return (
-            "the API key given is itself a token, as Qdrant Cloud hands out; only the key that the "
-            "server was started with can sign"
+            "the configured API key is itself a token, as issued by Qdrant Cloud; only the key "
+            "that the server was started with can sign"
         )
     forged = _request_with_token(endpoint, os.urandom(32).hex())
     if forged == UNAUTHORIZED:
-        return "the server takes no tokens: service.jwt_rbac is not switched on"
+        return "the server does not accept tokens: service.jwt_rbac is not enabled"
     if forged != FORBIDDEN:
-        return "the server takes any token, as no API key is set there"
-    if _request_with_token(endpoint, endpoint.api_key) != _ACCEPTED:
+        return "the server accepts any token, because it has no API key"
+    if _request_with_token(endpoint, endpoint.api_key) != _OK:
         return (
-            "the API key given is a read-only one, or not the one that the server was started "
+            "the configured API key is read-only, or not the one that the server was started "
             "with; tokens signed with it are refused"
         )
     return ""
 
 
 def _request_with_token(endpoint: Endpoint, secret: str) -> int:
-    """The status for a token that is signed with `secret` and may see nothing."""
-    ends = datetime.now(UTC) + _PROBED
+    """The status of a request with a token that is signed with `secret` and grants no access."""
+    ends = datetime.now(UTC) + _PROBE_LIFETIME
     token = encode_token({"access": [], "exp": int(ends.timestamp()), "sub": "qdrantctl"}, secret)
     with RestClient(replace(endpoint, api_key=token)) as client:
         try:
@@ -91,4 +91,4 @@ def _request_with_token(endpoint: Endpoint, secret: str) -> int:
             if error.status not in (UNAUTHORIZED, FORBIDDEN):
                 raise
             return error.status
-    return _ACCEPTED
+    return _OK

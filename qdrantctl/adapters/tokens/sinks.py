@@ -1,6 +1,6 @@
-"""Where tokens go: files, and programs that take one on their standard input.
+"""Sinks of tokens: files, and programs that read one from their standard input.
 
-A token is in no message, and in no argument of a program, where other users of the machine see it.
+No message and no program argument contains a token: other users of the machine could see it.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ _ENTRY = re.compile(
     rb"(?P<tail>[ \t]*(?:[ \t]#[^\n]*?)?)(?=\r?\n|\r?\Z)",
     re.MULTILINE | re.DOTALL,
 )
-"""A variable of a dotenv file. A value in quotes may hold lines that look like other variables."""
+"""A variable of a dotenv file. A quoted value may contain lines that look like other variables."""
 
 
 def write_to_sink(
     token: str, sink: Mapping[str, Json], root: Path, environ: Mapping[str, str]
 ) -> str:
-    """Put a token where a manifest says, and say where that was. Raises SettingsError."""
+    """Write a token to a sink of a manifest; the place written to. Raises SettingsError."""
     if "file" in sink:
         return _write_private_file(root, sink["file"], f"{token}\n".encode())
     if "dotenv" in sink:
@@ -44,12 +44,12 @@ def write_to_sink(
 
 
 def _sink_path(root: Path, shown: str) -> Path:
-    """A file as a manifest calls it, which may begin with `~`."""
+    """The path of a file in a manifest, which may begin with `~`."""
     return expand_path(root, shown, "a sink of the access key")
 
 
 def _write_private_file(root: Path, shown: str, content: bytes) -> str:
-    """A file that only its owner can read."""
+    """Write a file that only its owner can read."""
     path = _sink_path(root, shown)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -57,24 +57,24 @@ def _write_private_file(root: Path, shown: str, content: bytes) -> str:
     except OSError as error:
         raise SettingsError(
             f"the token could not be written to {shown}: {error.strerror}",
-            hint="Correct that, and run `qdrantctl keys issue`: it gives the same token again.",
+            hint="Correct this, and run `qdrantctl keys issue`: it issues the same token again.",
         ) from None
     return shown
 
 
 def _read_sink_file(path: Path, shown: str) -> bytes:
-    """What a dotenv file holds; nothing where there is none, and of a pipe or a device."""
+    """The content of a dotenv file; empty for a missing file, a pipe or a device."""
     try:
         return path.read_bytes() if path.is_file() else b""
     except OSError:
         raise SettingsError(
             f"{shown} cannot be read, so no line of it can be replaced",
-            hint="It must be a file that you may read.",
+            hint="It must be a file that you can read.",
         ) from None
 
 
 def _set_variable(content: bytes, name: bytes, value: bytes) -> bytes:
-    """The file with a new value wherever the variable has one; each other byte as it is."""
+    """The file with the variable's values replaced, or with the variable appended."""
     count = 0
 
     def replaced(entry: re.Match[bytes]) -> bytes:
@@ -93,7 +93,7 @@ def _set_variable(content: bytes, name: bytes, value: bytes) -> bytes:
 
 
 def _render_secret(entry: Mapping[str, Json], token: str) -> str:
-    """The manifest; every JSON scalar is one of YAML."""
+    """The manifest of a Secret; every JSON scalar is also a YAML scalar."""
     space = [f"  namespace: {json.dumps(entry['namespace'])}"] if entry.get("namespace") else []
     lines = [
         "apiVersion: v1",
@@ -119,9 +119,9 @@ def _run_sink_command(token: str, argv: list[str], root: Path, environ: Mapping[
         stdin=token.encode(),
     )
     if output.exit_code:
-        # Its output is not quoted: it was given the token, and may repeat it in any form.
+        # Its output is not quoted: the command received the token and may repeat it.
         raise SettingsError(
             f"{name} failed with exit code {output.exit_code}",
-            hint="Run it by hand to see why; then `qdrantctl keys issue` gives the same token.",
+            hint="Run it manually to see why; then `qdrantctl keys issue` delivers the same token.",
         )
     return name

@@ -1,4 +1,4 @@
-"""JSON values as YAML text: the same value gives the same bytes, whatever library is installed."""
+"""JSON values as YAML text: the same value always gives the same bytes, with any YAML library."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from qdrantctl.model.field_rule import Json
 
 _PLAIN_STRING = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*(?::[A-Za-z0-9_./-]+)*")
 _RESERVED_WORDS = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
-"""Something else than text to some reader of YAML, in any case."""
+"""Words that some YAML reader does not parse as strings, in lower or upper case."""
 _UNPRINTABLE = re.compile("[^\x20-\x7e\xa1-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd"
                           "\U00010000-\U0010ffff]")  # fmt: skip
 
@@ -46,11 +46,11 @@ def _render_scalar(value: Json) -> str:
 
 
 def _render_string(value: str) -> str:
-    """Plain where every reader takes it for text, else in double quotes."""
+    """Plain if every YAML reader parses it as a string, else in double quotes."""
     if _PLAIN_STRING.fullmatch(value) and value.lower() not in _RESERVED_WORDS:
         return value
     return _UNPRINTABLE.sub(_escape_character, json.dumps(value, ensure_ascii=False))
 
 
-def _escape_character(found: re.Match[str]) -> str:
-    return f"\\u{ord(found[0]):04x}"
+def _escape_character(match: re.Match[str]) -> str:
+    return f"\\u{ord(match[0]):04x}"

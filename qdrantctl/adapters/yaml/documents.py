@@ -1,7 +1,7 @@
-"""YAML 1.2 documents as plain values with the place of each. Bounded in time and memory.
+"""YAML 1.2 documents as plain values with the position of each. Bounded in time and memory.
 
-ruamel's C parser gives the events, its slow Python parser where the C one is missing or too strict;
-the values are made here, by the core schema: `no`, `on`, `12:30` and dates are strings.
+The events come from ruamel's C parser, or from its slow Python parser where the C parser is missing
+or too strict. Values follow the core schema: `no`, `on`, `12:30` and dates are strings.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ MAX_DEPTH = 100
 MAX_VALUES = 500_000
 """Values in one file, about what 10 MB of ordinary manifests hold."""
 MAX_EXPANDED = 50_000
-"""Values that the aliases of one document may stand for."""
+"""Values that the aliases of one document may expand to."""
 MAX_REREAD = 100_000
-"""Characters that the slow parser may be asked to read."""
+"""The most characters that the slow parser reads."""
 MAX_PROBLEMS = 100
 """The most errors that are reported of one file."""
 
@@ -44,9 +44,9 @@ _STR_TAGS = ("!", "tag:yaml.org,2002:str")
 
 
 class NodePosition(NamedTuple):
-    """Where an entry of a mapping or a list stands, and what is in it.
+    """The position of an entry of a mapping or a list, and the positions below it.
 
-    Holds the parser's own marks: most of them are never used.
+    Holds the parser's marks unconverted: most of them are never used.
     """
 
     start: Any
@@ -70,7 +70,7 @@ NodePositions = dict[str | int, NodePosition]
 
 @dataclass(frozen=True, slots=True)
 class YamlDocument:
-    """One YAML document: a plain value, and where each part of it stands."""
+    """One YAML document: a plain value, and the position of each part of it."""
 
     value: Json
     line: int
@@ -78,49 +78,49 @@ class YamlDocument:
     marks: NodePositions | None
 
     def position_of(self, path: Path, *, key: bool = False) -> Position:
-        """Where the value at `path` stands (or its key), or the nearest thing above it."""
+        """The position of the value at `path` (or its key), or of its nearest parent."""
         result: Position = (self.line, 1)
         marks = self.marks
-        for position, word in enumerate(path, 1):
-            mark = marks.get(word) if marks else None
-            if mark is None:
+        for position, step in enumerate(path, 1):
+            entry = marks.get(step) if marks else None
+            if entry is None:
                 break
-            result = mark.key_position if key or position < len(path) else mark.value_position
-            marks = mark.below
+            result = entry.key_position if key or position < len(path) else entry.value_position
+            marks = entry.below
         return result
 
 
 def read_documents(page: SourceText) -> tuple[list[YamlDocument], list[Violation]]:
-    """The documents of a page, empty ones left out, and everything wrong with its YAML.
+    """The documents of a file without empty ones, and all problems of its YAML.
 
-    Documents with a wrong value are given all the same, so that the rest of them is checked too;
-    after a syntax error or a broken bound the rest of the page is lost.
+    Documents with a wrong value are included, so that the rest of them is checked too. After a
+    syntax error or an exceeded bound the rest of the file is not read.
     """
     reader = _DocumentReader(page)
     try:
         reader.read_all(parse_events(page.text))
     except YAMLError as error:
-        refused_by_c = any(words in str(error) for words in _REFUSED_BY_C)
+        refused_by_c = any(reason in str(error) for reason in _REFUSED_BY_C)
         if not refused_by_c or len(page.text) > MAX_REREAD:
             reader.problems.append(explain_syntax_error(page, error))
             return reader.documents, reader.problems
         reader = _DocumentReader(page)
         try:
             reader.read_all(parse_events_slowly(page.text))
-        except YAMLError as again:
-            reader.problems.append(explain_syntax_error(page, again))
+        except YAMLError as second_error:
+            reader.problems.append(explain_syntax_error(page, second_error))
     return reader.documents, reader.problems
 
 
 _BAD_ESCAPE = "found invalid Unicode character escape code"
 _REFUSED_BY_C = ("found unexpected ':'", _BAD_ESCAPE)
-"""`{url: http://host}` is YAML, but not to the C parser; nor are two escapes for one character."""
-_HALF = re.compile("[\ud800-\udfff]")
-"""One of the two halves in which UTF-16, and so JSON's escapes, write a further character."""
+"""The C parser rejects `{url: http://host}` and two escapes for one character; both are YAML."""
+_SURROGATE = re.compile("[\ud800-\udfff]")
+"""A UTF-16 surrogate: JSON escapes write a character beyond 16 bits as two of them."""
 
 
 class _StopReading(Exception):
-    """Reading on would make no sense, or break a bound. The problem is already noted."""
+    """The rest of the file cannot be read, or would exceed a bound. The problem is reported."""
 
 
 @dataclass(slots=True)
@@ -222,9 +222,9 @@ class _DocumentReader:
             return event.value
         try:
             return parse_plain_scalar(event.value)
-        except AmbiguousScalar as doubt:
-            self._add_problem(event, "QC011", doubt.message, doubt.hint)
-            return doubt.value
+        except AmbiguousScalar as ambiguity:
+            self._add_problem(event, "QC011", ambiguity.message, ambiguity.hint)
+            return ambiguity.value
 
     def _read_key(self, event: Any, start: Any) -> str:
         self.count += 1
@@ -253,16 +253,16 @@ class _DocumentReader:
     def _read_alias(self, event: Any) -> Json:
         name = event.anchor
         if name in self.open_anchors:
-            message = f"the alias *{name} stands inside what it stands for"
+            message = f"the alias *{name} is used inside the value that it refers to"
             self._stop(event, "QC009", message, "Write it out.")
         if name not in self.anchors:
-            known = ", ".join(sorted(self.anchors)[:9])
+            names = ", ".join(sorted(self.anchors)[:9])
             self._add_problem(
                 event,
                 "QC009",
                 f"the alias *{name} is not defined in this document",
-                f"Anchors so far: {known}."
-                if known
+                f"Anchors so far: {names}."
+                if names
                 else f"Define it with &{name} before its use, or put quotes around the text.",
             )
             return f"*{name}"
@@ -272,27 +272,27 @@ class _DocumentReader:
             self._stop(
                 event,
                 "QC009",
-                f"aliases stand for more than {MAX_EXPANDED:,} values",
-                "Write less with aliases.",
+                f"aliases expand to more than {MAX_EXPANDED:,} values",
+                "Use fewer aliases.",
             )
         return value
 
     def _merge_keys(
-        self, found: dict[str, Json], value: Json, event: Any, marks: NodePositions
+        self, target: dict[str, Json], value: Json, event: Any, marks: NodePositions
     ) -> None:
-        """`<<: *defaults` lays a mapping, or several, under the keys that are stated."""
-        mark = event.start_mark
+        """`<<: *defaults` adds the keys of one or more mappings that `target` does not define."""
+        start = event.start_mark
         for source in value if isinstance(value, list) else [value]:
             if not isinstance(source, dict):
                 self._add_problem(
-                    event, "QC009", "<< takes a mapping, or a list of mappings", "As in <<: *name."
+                    event, "QC009", "<< needs a mapping, or a list of mappings", "As in <<: *name."
                 )
                 return
             self.expanded += len(source)
             for key, inner in source.items():
-                if key not in found:
-                    found[key] = inner
-                    marks[key] = NodePosition(mark, mark, None)
+                if key not in target:
+                    target[key] = inner
+                    marks[key] = NodePosition(start, start, None)
 
     def _apply_tag(self, event: Any, natural: str) -> None:
         tag = str(event.tag)
@@ -327,7 +327,7 @@ def _position_of(mark: Any) -> Position:
 
 
 def parse_events(text: str) -> Callable[[], Any]:
-    """A function that gives the next event of `text`, and None after the last."""
+    """A function that returns the next event of `text`, and None after the last."""
     try:
         from _ruamel_yaml import CParser  # type: ignore[import-not-found]
     except ImportError:
@@ -337,19 +337,20 @@ def parse_events(text: str) -> Callable[[], Any]:
 
 
 def parse_events_slowly(text: str) -> Callable[[], Any]:
-    """The same from the slow parser, which takes some YAML that the other refuses."""
+    """The same from the slow parser, which accepts some YAML that the C parser rejects."""
     from ruamel.yaml import YAML
 
-    events = map(_join_halves, YAML(typ="safe", pure=True).parse(text))
+    events = map(_join_surrogates, YAML(typ="safe", pure=True).parse(text))
     return lambda: next(events, None)
 
 
-def _join_halves(event: Any) -> Any:
-    """Two escapes that JSON writes for one character beyond 16 bits are made that character.
+def _join_surrogates(event: Any) -> Any:
+    """Join two escapes that JSON writes for one character beyond 16 bits.
 
-    The Python parser leaves them as two halves; a half alone is refused: no UTF-8 can hold it.
+    The Python parser leaves them as two surrogates. A lone surrogate is an error, since UTF-8
+    cannot encode it.
     """
-    if type(event) is not ScalarEvent or not _HALF.search(event.value):
+    if type(event) is not ScalarEvent or not _SURROGATE.search(event.value):
         return event
     try:
         event.value = event.value.encode("utf-16-le", "surrogatepass").decode("utf-16-le")

@@ -1,7 +1,7 @@
-"""Changes values in YAML text: what is not changed keeps every byte, comments and order included.
+"""Changes values in YAML text: the rest keeps every byte, comments and order included.
 
-Edits are replacements of spans of the text, which the parser's marks name. That leaves alone what
-no emitter would write the same again: quotes, spaces, line ends, numbers as they were spelled.
+Edits replace spans of the text, located by the parser's marks. This preserves quotes, spaces, line
+ends and the notation of numbers, which an emitter would normalise.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ _BREAK = re.compile(r"\r\n|\r|\n")
 
 
 class CannotEdit(Exception):
-    """This part of the text cannot be changed by itself."""
+    """This part of the text cannot be changed separately."""
 
 
 @dataclass(slots=True)
 class YamlEditor:
-    """Collects edits of a text; `text_after` carries them out."""
+    """Collects edits of a text; `edited_text` applies them."""
 
     text: str
     step: int = 2
@@ -34,14 +34,14 @@ class YamlEditor:
     edits: list[tuple[int, int, str]] = field(default_factory=list)
 
     def edited_text(self) -> str:
-        """The text with all edits. Of two at one place the first that was noted comes first."""
+        """The text with all edits. Two edits at one position keep the order of their calls."""
         result = self.text
-        for start, end, words in sorted(self.edits, key=lambda edit: edit[:2])[::-1]:
-            result = result[:start] + words + result[end:]
+        for start, end, replacement in sorted(self.edits, key=lambda edit: edit[:2])[::-1]:
+            result = result[:start] + replacement + result[end:]
         return result
 
     def change_value(self, node: YamlNode, old: Json, new: Json, shape: FieldTree | None) -> None:
-        """Make the value at `node`, which is `old`, into `new`. Raises Awkward."""
+        """Change the value at `node` from `old` to `new`. Raises CannotEdit."""
         before = len(self.edits)
         try:
             if node.entries and isinstance(old, Mapping) and isinstance(new, Mapping) and new:
@@ -53,20 +53,20 @@ class YamlEditor:
         except CannotEdit:
             del self.edits[before:]
         if not node.flow and (node.entries or node.items):
-            raise CannotEdit  # where it begins, only its parent knows
+            raise CannotEdit  # only its parent knows where a block begins
         self._refuse_comments(node.start, node)
         self._replace_span(node.start, node.end, self._render_value(new, node))
 
     def _render_value(self, new: Json, node: YamlNode) -> str:
         if isinstance(new, Mapping | list):
             return render_flow(new)
-        first = self.text[node.start : node.start + 1]
-        return render_scalar(new, first if first in ("'", '"') else "")
+        quote = self.text[node.start : node.start + 1]
+        return render_scalar(new, quote if quote in ("'", '"') else "")
 
-    def _replace_span(self, start: int, end: int, words: str) -> None:
-        """Replace a span; what was nothing needs a space before it."""
-        glued = start == end and start > 0 and not self.text[start - 1].isspace()
-        self.edits.append((start, end, f" {words}" if glued else words))
+    def _replace_span(self, start: int, end: int, replacement: str) -> None:
+        """Replace a span. A value inserted into an empty span needs a space before it."""
+        needs_space = start == end and start > 0 and not self.text[start - 1].isspace()
+        self.edits.append((start, end, f" {replacement}" if needs_space else replacement))
 
     def _change_mapping(
         self,
@@ -76,16 +76,16 @@ class YamlEditor:
         shape: FieldTree | None,
     ) -> None:
         assert node.entries is not None
-        gone = [key for key in old if key not in new]
-        if any(key not in node.entries for key in gone):
+        removed = [key for key in old if key not in new]
+        if any(key not in node.entries for key in removed):
             raise CannotEdit  # it came with `<<`
-        if len(gone) == len(node.entries):
+        if len(removed) == len(node.entries):
             raise CannotEdit
         for key, value in new.items():
             if key in old and key in node.entries and not json_equal(old[key], value):
                 self.change_entry(node, key, old[key], value, shape.child(key) if shape else None)
         spans = list(node.entries.items())
-        self._delete_entries(node, [(key in gone, *nodes) for key, nodes in spans])
+        self._delete_entries(node, [(key in removed, *nodes) for key, nodes in spans])
         added = {
             key: value
             for key, value in new.items()
@@ -93,17 +93,17 @@ class YamlEditor:
         }
         if not added:
             return
-        last = [nodes for key, nodes in spans if key not in gone][-1]
+        last_kept = [nodes for key, nodes in spans if key not in removed][-1]
         if node.flow:
-            quoted = self.text[last[0].start] == '"'
+            quoted = self.text[last_kept[0].start] == '"'
             written = render_flow(added) if not quoted else json.dumps(added, ensure_ascii=False)
-            self.edits.append((_end_of(last), _end_of(last), f", {written[1:-1]}"))
+            self.edits.append((_end_of(last_kept), _end_of(last_kept), f", {written[1:-1]}"))
             return
         lines: list[str] = []
         for key, value in added.items():
             below = shape.child(key) if shape else None
             lines += render_entry(key, value, below, node.column, self.step)
-        self._insert_lines(_end_of(last), lines)
+        self._insert_lines(_end_of(last_kept), lines)
 
     def change_entry(
         self, node: YamlNode, key: str, old: Json, new: Json, shape: FieldTree | None
@@ -120,40 +120,44 @@ class YamlEditor:
             self._refuse_comments(colon.end(), value)
             lines = list(render_entry(key, new, shape, node.column, self.step))
             head = f"{' ' * node.column}{render_scalar(key)}:"
-            words = self._line_end.join([lines[0].removeprefix(head), *lines[1:]])
-            self.edits.append((colon.end(), value.end, words))
+            replacement = self._line_end.join([lines[0].removeprefix(head), *lines[1:]])
+            self.edits.append((colon.end(), value.end, replacement))
 
     def _change_list(
         self, node: YamlNode, old: list[Json], new: list[Json], shape: FieldTree | None
     ) -> None:
-        """Entries go where they stand and come at the end; anything else is rewritten.
+        """Remove entries in place and append new ones; rewrite the list for any other change.
 
-        What says which entry is which is its key, where it has one, else all of it; and where none
-        has another place by then, its place.
+        Entries are matched by their key if the list has one, else by their whole value. If no
+        unchanged entry would move and the length stays, they are matched by position.
         """
         assert node.items is not None
         key = shape.rule.key if shape else ""
-        became = [next((n for n in new if _is_same_entry(key, o, n)), ABSENT) for o in old]
-        stay = [entry for entry in became if entry is not ABSENT]
-        if not stay or not json_equal(stay, new[: len(stay)]):
-            here = zip(became, new, strict=False)
-            moved = any(entry is not ABSENT and not json_equal(entry, now) for entry, now in here)
+        results = [next((n for n in new if _is_same_entry(key, o, n)), ABSENT) for o in old]
+        remaining = [entry for entry in results if entry is not ABSENT]
+        if not remaining or not json_equal(remaining, new[: len(remaining)]):
+            pairs = zip(results, new, strict=False)
+            moved = any(entry is not ABSENT and not json_equal(entry, now) for entry, now in pairs)
             if key or moved or len(old) != len(new):
                 raise CannotEdit
-            became = stay = new
+            results = remaining = new
         below = shape.entries if shape else None
-        for inner, before, after in zip(node.items, old, became, strict=True):
+        for inner, before, after in zip(node.items, old, results, strict=True):
             if after is not ABSENT and not json_equal(before, after):
                 self.change_value(inner, before, after, below)
-        kept = [entry is not ABSENT for entry in became]
-        self._delete_entries(node, [(not k, n, n) for k, n in zip(kept, node.items, strict=True)])
-        last = [n for k, n in zip(kept, node.items, strict=True) if k][-1]
-        if added := new[len(stay) :]:
+        is_kept = [entry is not ABSENT for entry in results]
+        self._delete_entries(
+            node, [(not k, n, n) for k, n in zip(is_kept, node.items, strict=True)]
+        )
+        last_kept = [n for k, n in zip(is_kept, node.items, strict=True) if k][-1]
+        if added := new[len(remaining) :]:
             if node.flow:
-                words = "".join(f", {render_flow(value)}" for value in added)
-                self.edits.append((last.end, last.end, words))
+                addition = "".join(f", {render_flow(value)}" for value in added)
+                self.edits.append((last_kept.end, last_kept.end, addition))
             else:
-                self._insert_lines(last.end, [render_item(value, node.column) for value in added])
+                self._insert_lines(
+                    last_kept.end, [render_item(value, node.column) for value in added]
+                )
 
     def _refuse_comments(self, start: int, node: YamlNode) -> None:
         """Raises CannotEdit where a comment would be lost by rewriting."""
@@ -165,19 +169,19 @@ class YamlEditor:
     def _delete_entries(
         self, node: YamlNode, entries: list[tuple[bool, YamlNode, YamlNode]]
     ) -> None:
-        """Take entries out; in a block the lines they stand on."""
+        """Remove entries; in a block with their lines."""
         if not node.flow:
-            for gone, key, value in entries:
-                if gone:
+            for removed, key, value in entries:
+                if removed:
                     start = self._find_line_start(key.start, "-" if node.items else "")
                     self.edits.append((start, self._find_next_line(_end_of((key, value))), ""))
             return
         at = 0
-        for gone, group in groupby(entries, key=lambda one: one[0]):
+        for removed, group in groupby(entries, key=lambda entry: entry[0]):
             size = len(list(group))
             first, last = at, at + size - 1
             at += size
-            if not gone:
+            if not removed:
                 continue
             if at < len(entries):
                 self.edits.append((entries[first][1].start, entries[at][1].start, ""))
@@ -185,47 +189,47 @@ class YamlEditor:
                 self.edits.append((_end_of(entries[first - 1][1:]), _end_of(entries[last][1:]), ""))
 
     def _find_line_start(self, index: int, dash: str) -> int:
-        """Where the line of an entry begins. Raises Awkward where it shares it with another."""
+        """Where the line of an entry begins. Raises CannotEdit if another entry is on it."""
         start = max(self.text.rfind("\n", 0, index), self.text.rfind("\r", 0, index)) + 1
         if self.text[start:index].strip(" ") != dash:
             raise CannotEdit
         return start
 
     def _find_next_line(self, index: int) -> int:
-        """Where the next line begins, from the end of a value on; what stands behind goes along."""
+        """Where the line after a value begins."""
         if index > 0 and self.text[index - 1] == "\n":
             return index
-        found = _BREAK.search(self.text, index)
-        return len(self.text) if found is None else found.end()
+        line_break = _BREAK.search(self.text, index)
+        return len(self.text) if line_break is None else line_break.end()
 
     def _insert_lines(self, index: int, lines: list[str]) -> None:
-        """Put lines below the one on which a value ends."""
+        """Insert lines below the line on which a value ends."""
         at = self._find_next_line(index)
-        broken = at == 0 or self.text[at - 1] in "\r\n"
-        words = "".join(f"{line}{self._line_end}" for line in lines)
-        if not broken:
-            words = self._line_end + words.removesuffix(self._line_end)
-        self.edits.append((at, at, words))
+        starts_line = at == 0 or self.text[at - 1] in "\r\n"
+        inserted = "".join(f"{line}{self._line_end}" for line in lines)
+        if not starts_line:
+            inserted = self._line_end + inserted.removesuffix(self._line_end)
+        self.edits.append((at, at, inserted))
 
     @property
     def _line_end(self) -> str:
         """How the text ends its lines."""
-        found = _BREAK.search(self.text)
-        return found[0] if found else "\n"
+        line_break = _BREAK.search(self.text)
+        return line_break[0] if line_break else "\n"
 
 
-def _is_same_entry(key: str, one: Json, other: Json) -> bool:
-    """Whether two entries of a list with identity are the same one; of another list: are equal."""
-    names = (e[key] if key and isinstance(e, Mapping) and key in e else e for e in (one, other))
+def _is_same_entry(key: str, entry: Json, other: Json) -> bool:
+    """Whether two entries have the same key; in a list without keys, whether they are equal."""
+    names = (e[key] if key and isinstance(e, Mapping) and key in e else e for e in (entry, other))
     return json_equal(*names)
 
 
 def _scalar_nodes(node: YamlNode) -> Iterator[YamlNode]:
     """The scalars of a value in their order, keys included."""
-    inner = node.items or [each for pair in (node.entries or {}).values() for each in pair]
-    for each in inner:
-        yield from _scalar_nodes(each)
-    if not inner and not node.flow:
+    children = node.items or [child for pair in (node.entries or {}).values() for child in pair]
+    for child in children:
+        yield from _scalar_nodes(child)
+    if not children and not node.flow:
         yield node
 
 

@@ -1,7 +1,7 @@
-"""YAML text as nodes with their places, so that it can be changed where it must and nowhere else.
+"""YAML text as nodes with their spans, so that an edit changes only the span of a node.
 
-The parser's marks are trusted for where things begin, and for where scalars and flow collections
-end; a block collection ends where its last part does, without the comments behind.
+The parser's marks give the start of each node, and the end of scalars and flow collections. A block
+collection ends where its last part ends, without the comments that follow.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ruamel.yaml.events import (
 from qdrantctl.adapters.yaml.documents import parse_events, parse_events_slowly
 
 COLON = re.compile(r"\s*:")
-"""What stands between a key and its value."""
+"""The text between a key and its value."""
 
 
 @dataclass(slots=True)
@@ -47,7 +47,7 @@ class YamlNode:
 
 
 def compose_nodes(text: str) -> list[YamlNode]:
-    """The root of each document. Raises YAMLError for what read_documents refused, too."""
+    """The root of each document. Raises YAMLError for text that `read_documents` rejects."""
     try:
         return _compose_documents(text, parse_events(text))
     except YAMLError:
@@ -73,7 +73,7 @@ def _compose_node(text: str, event: Any, next_event: Callable[[], Any]) -> YamlN
         while type(event := next_event()) is not MappingEndEvent:
             key = _compose_node(text, event, next_event)
             value = _compose_node(text, next_event(), next_event)
-            if value.start == value.end:  # nothing, which the parsers see in different places
+            if value.start == value.end:  # an empty value; the parsers disagree on its position
                 value.start = value.end = _skip_colon(text, key.end)
             node.entries[getattr(event, "value", "")] = (key, value)
             node.end = max(key.end, value.end)
@@ -88,5 +88,5 @@ def _compose_node(text: str, event: Any, next_event: Callable[[], Any]) -> YamlN
 
 
 def _skip_colon(text: str, index: int) -> int:
-    found = COLON.match(text, index)
-    return found.end() if found else index
+    colon = COLON.match(text, index)
+    return colon.end() if colon else index

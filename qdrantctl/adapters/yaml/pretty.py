@@ -1,4 +1,4 @@
-"""Values as YAML that a person would write: plain words, short mappings on one line."""
+"""Values as readable YAML: plain scalars, short mappings on one line."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from qdrantctl.model.spec import FieldTree
 
 WIDTH = 100
 _PLAIN_SCALAR = re.compile(r"[^\W\d]([\w ./@+-]*[\w./@+-])?|\d[\w./@+-]*[g-zG-Z][\w./@+-]*")
-"""Words that need no quotes, in one line as little as in a block."""
-_TOLD_APART = frozenset(("y", "n", "yes", "no", "on", "off"))
-"""Strings to us, truth values to readers of YAML 1.1."""
+"""Strings that need no quotes, neither in a flow nor in a block."""
+_YAML_1_1_BOOLEANS = frozenset(("y", "n", "yes", "no", "on", "off"))
+"""Strings in YAML 1.2, booleans in YAML 1.1: they are quoted."""
 
 
 def render_scalar(value: Json, quote: str = "") -> str:
-    """A value that is no mapping and no list; a string in `quote` where that can hold it."""
+    """A scalar; a string in the quote character `quote` if it can be written so."""
     if not isinstance(value, str):
         return json.dumps(value)
     if not quote and _is_plain_scalar(value):
@@ -33,7 +33,11 @@ def render_scalar(value: Json, quote: str = "") -> str:
 
 
 def _is_plain_scalar(text: str) -> bool:
-    if not _PLAIN_SCALAR.fullmatch(text) or text.lower() in _TOLD_APART or not text.isprintable():
+    if (
+        not _PLAIN_SCALAR.fullmatch(text)
+        or text.lower() in _YAML_1_1_BOOLEANS
+        or not text.isprintable()
+    ):
         return False
     try:
         return isinstance(parse_plain_scalar(text), str)
@@ -42,7 +46,7 @@ def _is_plain_scalar(text: str) -> bool:
 
 
 def _quote_scalar(text: str) -> str:
-    """Between double quotes, where YAML reads what JSON writes; invisible characters by number."""
+    """In double quotes, as JSON, which YAML can read; unprintable characters as escapes."""
     return "".join(
         char if char.isprintable() else f"\\U{ord(char):08x}"
         for char in json.dumps(text, ensure_ascii=False)
@@ -96,18 +100,18 @@ def render_item(value: Json, indent: int) -> str:
 
 
 def _fits_one_line(value: Json, shape: FieldTree | None) -> bool:
-    """Scalars, and what holds nothing but them. What comes and goes has lines of its own."""
+    """Whether a value is a scalar or holds only scalars. Map entries get lines of their own."""
     if isinstance(value, list):
         return not any(isinstance(inner, Mapping | list) for inner in value)
     if not isinstance(value, Mapping):
         return True
-    coming_and_going = shape is not None and shape.entries is not None
-    if coming_and_going and not _is_single_entry(value, shape):
+    is_map = shape is not None and shape.entries is not None
+    if is_map and not _is_single_entry(value, shape):
         return False
     return not any(isinstance(inner, Mapping) for inner in value.values())
 
 
 def _is_single_entry(value: Mapping[str, Any], shape: FieldTree | None) -> bool:
-    """Whether a map is written as its only entry, as one vector without a name is."""
+    """Whether a map is written as its only entry, as for one vector without a name."""
     fields = shape.entries.fields if shape and shape.entries else {}
     return value.keys() <= fields.keys()

@@ -1,4 +1,4 @@
-"""What a plain YAML scalar means by the YAML 1.2 core schema."""
+"""The value of a plain YAML scalar by the YAML 1.2 core schema."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _NO_NUMBER = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 _LONGEST_NUMBER = 400
-"""Digits beyond this make no number that anything here could mean."""
+"""Characters; no setting needs a longer number."""
 
 
 class AmbiguousScalar(Exception):
-    """A scalar that readers of YAML take differently, or that JSON cannot hold."""
+    """A scalar that YAML readers parse differently, or that JSON cannot represent."""
 
     def __init__(self, message: str, hint: str, value: Json) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
         self.value = value
-        """What to go on with."""
+        """The value to continue with."""
 
 
 def parse_plain_scalar(text: str) -> Json:
-    """The value of an unquoted scalar. Raises Doubtful."""
+    """The value of an unquoted scalar. Raises AmbiguousScalar."""
     if text in _AMBIGUOUS_WORDS:
         return _AMBIGUOUS_WORDS[text]
     if text[0] not in _NUMERIC:

@@ -1,1 +1,1 @@
-"""The judging of an audit: facts in, verdicts out. One file for each part of the checklist."""
+"""The checks of an audit: evidence in, verdicts out. One file per part of the checklist."""

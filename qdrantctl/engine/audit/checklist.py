@@ -1,4 +1,4 @@
-"""The whole audit: every rule asked, every answer weighed as the project wants it."""
+"""The whole audit: the verdicts of every rule, with the severities of the project."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from qdrantctl.model.audit.report import Verdict
 from qdrantctl.model.audit.rules import AUDIT_RULES
 from qdrantctl.model.violation import Severity
 
-OFFLINE = "no server was asked (--offline)"
+OFFLINE = "no server was contacted (--offline)"
 _WITHOUT_SERVER = ("QA207", "QA208", "QA3", "QA4", "QA5")
-"""Rules that have something to say when no server was asked."""
+"""Rules that also have a verdict without a server."""
 
 
 def judge_evidence(
@@ -38,7 +38,7 @@ def judge_evidence(
 def _weigh_verdicts(
     rule: str, check: Check, evidence: Evidence, severity: Severity | None
 ) -> Iterator[Verdict]:
-    """A rule's verdicts. One that is turned off is not forgotten, it says so."""
+    """A rule's verdicts. A rule that is turned off is reported as not applicable."""
     if severity is Severity.OFF:
         yield not_applicable(rule, "the project file turns this rule off")
         return

@@ -24,17 +24,21 @@ from qdrantctl.model.violation import Severity
 
 _COLLECTION = "collection"
 _NO_LIMIT = 2**63 - 1
-"""What lifts a cap, which Qdrant cannot unset; more means no more."""
+"""The value that lifts a limit, which Qdrant cannot unset; larger values mean the same."""
 OLDEST_SNAPSHOT = timedelta(days=7)
 OLDEST_TRIAL = timedelta(days=31)
 _STRICT_SECTION = "strict_mode_config"
 _TENANT_TYPES = ("keyword", "uuid")
-"""Types of index that take is_tenant."""
-_SAY = {Answer.PASS: pass_verdict, Answer.FAIL: fail_verdict, Answer.NOT_APPLICABLE: not_applicable}
+"""Types of index that support is_tenant."""
+_VERDICT_MAKERS = {
+    Answer.PASS: pass_verdict,
+    Answer.FAIL: fail_verdict,
+    Answer.NOT_APPLICABLE: not_applicable,
+}
 
 
 class CollectionVerdict(NamedTuple):
-    """What is to be said of one collection, as a manifest states it or as it is."""
+    """The verdict on one collection, as its manifest states it or as it is live."""
 
     answer: Answer
     message: str
@@ -66,17 +70,17 @@ def _for_each_collection(rule: str, judge: Judge) -> Check:
 def _judge_collection(
     rule: str, judge: Judge, address: Address, stated: Resource | None, live: Resource | None
 ) -> Iterator[Verdict]:
-    found = [judge(resource.spec) if resource else None for resource in (stated, live)]
-    differ = None not in found and found[0] != found[1]
-    worlds = ((stated, found[0], " in the manifest"), (live, found[1], " on the cluster"))
-    for resource, met, where in worlds[:1] if found[0] and not differ else worlds:
-        if resource is None or met is None:
+    verdicts = [judge(resource.spec) if resource else None for resource in (stated, live)]
+    differ = None not in verdicts and verdicts[0] != verdicts[1]
+    sides = ((stated, verdicts[0], " in the manifest"), (live, verdicts[1], " on the cluster"))
+    for resource, verdict, where in sides[:1] if verdicts[0] and not differ else sides:
+        if resource is None or verdict is None:
             continue
-        more = {"severity": met.severity} if met.severity else {}
-        if stated is not None and (origin := stated.origin_of(met.path)):
-            more |= {"origin": origin}  # type: ignore[dict-item]
-        message = met.message + (where if differ else "")
-        yield _SAY[met.answer](rule, message, subject=str(address), **more)
+        options = {"severity": verdict.severity} if verdict.severity else {}
+        if stated is not None and (origin := stated.origin_of(verdict.path)):
+            options |= {"origin": origin}  # type: ignore[dict-item]
+        message = verdict.message + (where if differ else "")
+        yield _VERDICT_MAKERS[verdict.answer](rule, message, subject=str(address), **options)
 
 
 def _limits_of(spec: Mapping[str, Json]) -> Mapping[str, Json]:
@@ -87,20 +91,22 @@ def _judge_strict_mode(spec: Mapping[str, Json]) -> CollectionVerdict:
     if _limits_of(spec).get("enabled"):
         return CollectionVerdict(Answer.PASS, "strict mode is on", (_STRICT_SECTION, "enabled"))
     caps = [cap for cap in _limits_of(spec) if cap != "enabled"]
-    less = f", so {len(caps)} caps do nothing" if caps else ""
-    return CollectionVerdict(Answer.FAIL, f"strict mode is off{less}", (_STRICT_SECTION, "enabled"))
+    suffix = f", so {len(caps)} caps do nothing" if caps else ""
+    return CollectionVerdict(
+        Answer.FAIL, f"strict mode is off{suffix}", (_STRICT_SECTION, "enabled")
+    )
 
 
 def _judge_range(cap: str, low: int, high: int) -> Judge:
     def judge(spec: Mapping[str, Json]) -> CollectionVerdict:
         value, path = _limits_of(spec).get(cap), (_STRICT_SECTION, cap)
         if value is None or value >= _NO_LIMIT:
-            return CollectionVerdict(Answer.FAIL, f"{cap} is not capped", path)
+            return CollectionVerdict(Answer.FAIL, f"{cap} is not limited", path)
         if value > high:
             return CollectionVerdict(Answer.FAIL, f"{cap}: {value} is more than {high}", path)
         if value < low:
-            less = f"{cap}: {value} is less than {low}; fine where no client asks for more"
-            return CollectionVerdict(Answer.FAIL, less, path, Severity.NOTE)
+            message = f"{cap}: {value} is less than {low}; acceptable if no client requests more"
+            return CollectionVerdict(Answer.FAIL, message, path, Severity.NOTE)
         return CollectionVerdict(Answer.PASS, f"{cap}: {value}", path)
 
     return judge
@@ -115,7 +121,7 @@ def _judge_switch(cap: str, otherwise: str) -> Judge:
     return judge
 
 
-def _judge_tenant_indexes(spec: Mapping[str, Json]) -> list[str]:
+def _tenant_indexes(spec: Mapping[str, Json]) -> list[str]:
     indexes = spec.get("payload_indexes") or {}
     return [field for field, index in indexes.items() if index.get("is_tenant")]
 
@@ -128,33 +134,35 @@ def _graph_per_tenant(spec: Mapping[str, Json]) -> bool:
 
 
 def _find_tenant_index(spec: Mapping[str, Json]) -> CollectionVerdict:
-    indexes, tenants = spec.get("payload_indexes") or {}, _judge_tenant_indexes(spec)
+    indexes, tenants = spec.get("payload_indexes") or {}, _tenant_indexes(spec)
     if tenants:
-        where = ("payload_indexes", tenants[0])
-        return CollectionVerdict(Answer.PASS, f"{tenants[0]} has is_tenant: true", where)
-    named = [
+        path = ("payload_indexes", tenants[0])
+        return CollectionVerdict(Answer.PASS, f"{tenants[0]} has is_tenant: true", path)
+    candidates = [
         field
         for field, index in indexes.items()
         if "tenant" in field.lower() and index.get("type") in _TENANT_TYPES
     ]
-    if named:
-        where = ("payload_indexes", named[0])
+    if candidates:
+        path = ("payload_indexes", candidates[0])
         return CollectionVerdict(
-            Answer.FAIL, f"the index of {named[0]} lacks is_tenant: true", where
+            Answer.FAIL, f"the index of {candidates[0]} lacks is_tenant: true", path
         )
     if _graph_per_tenant(spec):
         return CollectionVerdict(Answer.FAIL, "payload_m is set and no index has is_tenant: true",
                      ("hnsw_config", "payload_m"))  # fmt: skip
-    return CollectionVerdict(Answer.NOT_APPLICABLE, "nothing says that it holds several tenants")
+    return CollectionVerdict(
+        Answer.NOT_APPLICABLE, "no setting suggests that it holds several tenants"
+    )
 
 
 def _judge_tenant_graph(spec: Mapping[str, Json]) -> CollectionVerdict:
-    if not _judge_tenant_indexes(spec):
+    if not _tenant_indexes(spec):
         return CollectionVerdict(Answer.NOT_APPLICABLE, "it has no tenant index")
     if _graph_per_tenant(spec):
         return CollectionVerdict(Answer.PASS, "payload_m builds a graph for each tenant",
                      ("hnsw_config", "payload_m"))  # fmt: skip
-    return CollectionVerdict(Answer.FAIL, "one graph goes over all tenants: payload_m is not set",
+    return CollectionVerdict(Answer.FAIL, "one graph spans all tenants: payload_m is not set",
                  ("hnsw_config",))  # fmt: skip
 
 
@@ -166,35 +174,35 @@ def _judge_profile(evidence: Evidence) -> Iterator[Verdict]:
         yield not_visible("QA407", f"on the cluster: {evidence.unseen}")
         return
     for address, caps in evidence.profile.items():
-        loose = list(_looser_limits(caps, _limits_of(evidence.inside.live[address].spec)))
-        if loose:
-            yield fail_verdict("QA407", "; ".join(loose), subject=str(address))
+        looser = list(_looser_limits(caps, _limits_of(evidence.inside.live[address].spec)))
+        if looser:
+            yield fail_verdict("QA407", "; ".join(looser), subject=str(address))
         else:
             yield pass_verdict("QA407", "every cap of the profile", subject=str(address))
     if not evidence.profile:
-        yield not_applicable("QA407", "the profile speaks of no collection that is there")
+        yield not_applicable("QA407", "the profile covers no existing collection")
 
 
 def _looser_limits(
-    profile: Mapping[str, Json], caps: Mapping[str, Json], above: str = ""
+    profile: Mapping[str, Json], caps: Mapping[str, Json], prefix: str = ""
 ) -> Iterator[str]:
-    """The caps that are not as tight as the profile's."""
-    for cap, wanted in profile.items():
-        has, name = caps.get(cap), above + cap
-        if isinstance(wanted, Mapping):
-            yield from _looser_limits(wanted, has or {}, f"{name}.")
-        elif not _is_as_tight(cap, wanted, has):
-            shown = "absent" if has is None else str(has).lower()
-            yield f"{name} is {shown}, the profile says {str(wanted).lower()}"
+    """The limits that are looser than the profile's."""
+    for cap, required in profile.items():
+        actual, name = caps.get(cap), prefix + cap
+        if isinstance(required, Mapping):
+            yield from _looser_limits(required, actual or {}, f"{name}.")
+        elif not _is_as_tight(cap, required, actual):
+            actual_text = "absent" if actual is None else str(actual).lower()
+            yield f"{name} is {actual_text}, the profile requires {str(required).lower()}"
 
 
-def _is_as_tight(cap: str, wanted: Json, has: Json) -> bool:
+def _is_as_tight(cap: str, required: Json, actual: Json) -> bool:
     if cap == "enabled":
-        return bool(has) or not wanted
-    if isinstance(wanted, bool):
-        return wanted or has is False
-    limit = math.inf if has is None else has
-    return bool(limit <= wanted)
+        return bool(actual) or not required
+    if isinstance(required, bool):
+        return required or actual is False
+    limit = math.inf if actual is None else actual
+    return bool(limit <= required)
 
 
 def _judge_recent_snapshots(evidence: Evidence) -> Iterator[Verdict]:
@@ -213,17 +221,17 @@ def _judge_snapshot(evidence: Evidence, address: Address, points: int | None) ->
     subject = str(address)
     if points == 0:
         return not_applicable("QA501", "it holds no points", subject=subject)
-    listed, kept = evidence.inside.snapshots, evidence.inside.kept.get(address.name)
-    if address.name not in listed and kept is None:
+    listed, set_time = evidence.inside.snapshots, evidence.inside.kept.get(address.name)
+    if address.name not in listed and set_time is None:
         return not_visible("QA501", "the server does not list its snapshots", subject=subject)
-    newest = max((t for t in (listed.get(address.name), kept) if t), default=None)
+    newest = max((t for t in (listed.get(address.name), set_time) if t), default=None)
     if newest is None:
-        return fail_verdict("QA501", "there is no snapshot of it on the server", subject=subject)
+        return fail_verdict("QA501", "the server has no snapshot of it", subject=subject)
     days = (evidence.inside.now - newest).days
-    told = f"the newest is of {newest.date().isoformat()}"
+    description = f"the newest is of {newest.date().isoformat()}"
     if evidence.inside.now - newest > OLDEST_SNAPSHOT:
-        return fail_verdict("QA501", f"{told}, {days} days ago", subject=subject)
-    return pass_verdict("QA501", told, subject=subject)
+        return fail_verdict("QA501", f"{description}, {days} days ago", subject=subject)
+    return pass_verdict("QA501", description, subject=subject)
 
 
 def _judge_verification(evidence: Evidence) -> Iterator[Verdict]:
@@ -236,14 +244,16 @@ def _judge_verification(evidence: Evidence) -> Iterator[Verdict]:
         if name not in inside.tried:
             yield fail_verdict("QA502", "no set of it was ever verified", subject=subject)
             continue
-        when, good = inside.tried[name]
-        told = f"verified on {when.date().isoformat()}"
-        if not good:
-            yield fail_verdict("QA502", f"{told}, and was not as it had been", subject=subject)
+        when, is_good = inside.tried[name]
+        description = f"verified on {when.date().isoformat()}"
+        if not is_good:
+            yield fail_verdict(
+                "QA502", f"{description}, and the restored data differed", subject=subject
+            )
         elif inside.now - when > OLDEST_TRIAL:
-            yield fail_verdict("QA502", f"last {told}", subject=subject)
+            yield fail_verdict("QA502", f"last {description}", subject=subject)
         else:
-            yield pass_verdict("QA502", told, subject=subject)
+            yield pass_verdict("QA502", description, subject=subject)
 
 
 COLLECTION_CHECKS: dict[str, Check] = {
@@ -256,7 +266,7 @@ COLLECTION_CHECKS: dict[str, Check] = {
         "unindexed_filtering_retrieve", "reads may filter on fields without an index")),
     "QA405": _for_each_collection("QA405", _judge_range("search_max_hnsw_ef", 500, 2_000)),
     "QA406": _for_each_collection("QA406", _judge_switch(
-        "search_allow_exact", "one exact search may go over every point")),
+        "search_allow_exact", "one exact search may scan every point")),
     "QA407": _judge_profile,
     "QA501": _judge_recent_snapshots,
     "QA502": _judge_verification,

@@ -1,4 +1,4 @@
-"""HTTPS: whether what travels to the server is encrypted, and whether it is that server."""
+"""HTTPS: whether the connection to the server is encrypted and the server is authenticated."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CLEAR = "the address is plain http (QA101)"
 
 
 def https_checks(now: datetime) -> dict[str, Check]:
-    """The rules of this part. `now` is what a certificate's end is compared with."""
+    """The rules of this part. A certificate's end is compared with `now`."""
     return {
         "QA101": _judge_scheme,
         "QA102": _judge_plain_http,
@@ -33,30 +33,30 @@ def https_checks(now: datetime) -> dict[str, Check]:
 
 
 def _judge_scheme(evidence: Evidence) -> Iterator[Verdict]:
-    seen = get_exposure(evidence)
-    if seen.tls is None:
+    exposure = get_exposure(evidence)
+    if exposure.tls is None:
         yield fail_verdict(
             "QA101",
             "the address is plain http: any host in between can read and change keys and points",
         )
-    elif not seen.tls.version:
-        yield fail_verdict("QA101", f"no TLS on {seen.url}: {seen.tls.untrusted}")
+    elif not exposure.tls.version:
+        yield fail_verdict("QA101", f"no TLS on {exposure.url}: {exposure.tls.untrusted}")
     else:
-        yield pass_verdict("QA101", f"{seen.tls.version} on {seen.url}")
+        yield pass_verdict("QA101", f"{exposure.tls.version} on {exposure.url}")
 
 
 def _judge_plain_http(evidence: Evidence) -> Iterator[Verdict]:
-    seen = get_exposure(evidence)
-    if seen.tls is None:
+    exposure = get_exposure(evidence)
+    if exposure.tls is None:
         yield not_applicable("QA102", _CLEAR)
-    elif open_ones := [reply for reply in seen.plain_http if _is_qdrant(reply)]:
-        yield fail_verdict("QA102", "Qdrant answers plain HTTP as well", *open_ones)
+    elif granted := [reply for reply in exposure.plain_http if _is_qdrant(reply)]:
+        yield fail_verdict("QA102", "Qdrant answers plain HTTP as well", *granted)
     else:
-        yield pass_verdict("QA102", "nothing of Qdrant answers plain HTTP", *seen.plain_http)
+        yield pass_verdict("QA102", "Qdrant does not answer plain HTTP", *exposure.plain_http)
 
 
 def _is_qdrant(reply: ProbeResult) -> bool:
-    """Whether it is Qdrant that answers, and not a proxy that sends one on to https."""
+    """Whether the reply is from Qdrant, and not a proxy's redirect to https."""
     return reply.is_granted and '"version"' in reply.said
 
 
@@ -67,7 +67,7 @@ def _judge_trust(evidence: Evidence) -> Iterator[Verdict]:
     elif tls.untrusted:
         yield fail_verdict("QA103", f"the certificate is not accepted: {tls.untrusted}")
     else:
-        yield pass_verdict("QA103", "the certificate is trusted and made for this host")
+        yield pass_verdict("QA103", "the certificate is trusted and valid for this host")
 
 
 def _judge_expiry(evidence: Evidence, now: datetime) -> Iterator[Verdict]:
@@ -93,20 +93,20 @@ def _judge_versions(evidence: Evidence) -> Iterator[Verdict]:
     elif tls.old_versions is None:
         yield not_visible("QA105", "the OpenSSL of this machine cannot offer them")
     elif tls.old_versions:
-        yield fail_verdict("QA105", f"the server takes {' and '.join(tls.old_versions)}")
+        yield fail_verdict("QA105", f"the server accepts {' and '.join(tls.old_versions)}")
     else:
-        yield pass_verdict("QA105", "only newer versions are taken")
+        yield pass_verdict("QA105", "only newer versions are accepted")
 
 
 def _judge_grpc_tls(evidence: Evidence) -> Iterator[Verdict]:
-    seen = get_exposure(evidence)
-    grpc = seen.grpc
+    exposure = get_exposure(evidence)
+    grpc = exposure.grpc
     if grpc is None:
         yield not_visible("QA106", NO_GRPC)
     elif grpc.plain.code:
         yield fail_verdict("QA106", f"gRPC without TLS is answered on {grpc.address}", grpc.plain)
     elif grpc.no_key.code:
-        yield pass_verdict("QA106", f"gRPC on {grpc.address} wants TLS", grpc.plain, grpc.no_key)
+        yield pass_verdict("QA106", f"gRPC on {grpc.address} requires TLS", grpc.plain, grpc.no_key)
     else:
         yield not_visible(
             "QA106", f"nothing on {grpc.address} answers gRPC: {grpc.no_key.said}", grpc.plain

@@ -1,4 +1,4 @@
-"""Network and server: what else is open, which version it is, and what its counters tell."""
+"""Network and server: other open ports, the version, and the counters of refused requests."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from qdrantctl.model.audit.report import Verdict
 from qdrantctl.model.server import Version
 
 METRICS_SINCE = Version(1, 17, 0)
-AUDIT_LOG_SINCE, AUDIT_LOG_TOLD = Version(1, 17, 0), Version(1, 19, 0)
+AUDIT_LOG_SINCE, AUDIT_LOG_REPORTED_SINCE = Version(1, 17, 0), Version(1, 19, 0)
 REFUSALS = ("401", "403", "429")
 
 WEAKNESSES: tuple[tuple[Version, str], ...] = (
     (Version(1, 17, 1), "recovering a snapshot opens any file of the server's machine"),
-    (Version(1, 18, 0), "the port for peers takes requests without a key"),
+    (Version(1, 18, 0), "the port for peers accepts requests without a key"),
     (Version(1, 18, 0), "recovering a snapshot fetches any URL, also inside the network"),
     (Version(1, 18, 1), "a read-only key can fill the disk by uploading a snapshot "
                         "(GHSA-3v92-w72v-j994)"),
     (Version(1, 18, 2), "paths that begin like /readyz or /dashboard pass without a key"),
     (Version(1, 19, 0), "an empty service.api_key counts as a key"),
 )  # fmt: skip
-"""What a version has that is older than the one named."""
+"""Weaknesses of the versions that are older than the named one."""
 
 
 def _judge_peers(evidence: Evidence) -> Iterator[Verdict]:
@@ -38,28 +38,28 @@ def _judge_peers(evidence: Evidence) -> Iterator[Verdict]:
         yield not_applicable("QA601", "the server runs standalone and has no port for peers")
     elif peers is None:
         yield not_visible("QA601", "the port for peers is not known; name it with --p2p-port")
-    elif open_ones := [reply for reply in peers if reply.is_granted]:
+    elif granted := [reply for reply in peers if reply.is_granted]:
         yield fail_verdict(
-            "QA601", "the port for peers can be reached from here and asks for no key", *open_ones
+            "QA601", "the port for peers is reachable from here and requires no key", *granted
         )
     else:
         yield pass_verdict("QA601", "no answer without a key", *peers)
 
 
 def _judge_metrics(evidence: Evidence) -> Iterator[Verdict]:
-    seen = get_exposure(evidence)
-    rest, *own = seen.metrics
-    if told := [reply for reply in seen.metrics if reply.is_granted]:
-        yield fail_verdict("QA602", "metrics are served without a key", *told)
+    exposure = get_exposure(evidence)
+    rest, *dedicated = exposure.metrics
+    if granted := [reply for reply in exposure.metrics if reply.is_granted]:
+        yield fail_verdict("QA602", "metrics are served without a key", *granted)
     elif not rest.is_refused and rest.code != "404":
         yield not_visible("QA602", f"the server answered {rest.code or rest.said}", rest)
-    elif own or (seen.version and seen.version < METRICS_SINCE):
-        yield pass_verdict("QA602", "refused without a key", *seen.metrics)
+    elif dedicated or (exposure.version and exposure.version < METRICS_SINCE):
+        yield pass_verdict("QA602", "refused without a key", *exposure.metrics)
     else:
         yield not_visible(
             "QA602",
             "/metrics is refused without a key; whether there is a port for metrics alone, which "
-            "asks for none, is not known: name it with --metrics-port",
+            "requires none, is not known: name it with --metrics-port",
             rest,
         )
 
@@ -69,7 +69,7 @@ def _judge_dashboard(evidence: Evidence) -> Iterator[Verdict]:
     if not reply.code:
         yield not_visible("QA603", f"no answer ({reply.said})", reply)
     elif reply.code[0] in "23":
-        yield fail_verdict("QA603", "it is served to everybody", reply)
+        yield fail_verdict("QA603", "it is served without a key", reply)
     else:
         yield pass_verdict("QA603", "not served without a key", reply)
 
@@ -84,17 +84,17 @@ def _judge_cors(evidence: Evidence) -> Iterator[Verdict]:
             "QA604", "a page of any site may send requests from a user's browser", reply
         )
     else:
-        yield pass_verdict("QA604", "a page of another site is not let in", reply)
+        yield pass_verdict("QA604", "requests from pages of other sites are not allowed", reply)
 
 
 def _judge_weaknesses(evidence: Evidence) -> Iterator[Verdict]:
     version = get_exposure(evidence).version
     if version is None:
-        yield not_visible("QA701", "the server does not tell its version")
+        yield not_visible("QA701", "the server does not report its version")
         return
     for fixed, weakness in WEAKNESSES:
         if version < fixed:
-            yield fail_verdict("QA701", f"{weakness} (Qdrant {version}, better from {fixed} on)")
+            yield fail_verdict("QA701", f"{weakness} (Qdrant {version}, fixed in {fixed})")
     if version >= WEAKNESSES[-1][0]:
         yield pass_verdict("QA701", f"none is known of Qdrant {version}")
 
@@ -102,17 +102,19 @@ def _judge_weaknesses(evidence: Evidence) -> Iterator[Verdict]:
 def _judge_audit_log(evidence: Evidence) -> Iterator[Verdict]:
     version = get_exposure(evidence).version
     if version is None:
-        yield not_visible("QA702", "the server does not tell its version")
+        yield not_visible("QA702", "the server does not report its version")
     elif version < AUDIT_LOG_SINCE:
         yield not_applicable("QA702", f"Qdrant {version} has none, it came with {AUDIT_LOG_SINCE}")
-    elif version < AUDIT_LOG_TOLD:
-        yield not_visible("QA702", f"Qdrant {version} does not tell; {AUDIT_LOG_TOLD} does")
+    elif version < AUDIT_LOG_REPORTED_SINCE:
+        yield not_visible(
+            "QA702", f"Qdrant {version} does not report it; {AUDIT_LOG_REPORTED_SINCE} does"
+        )
     elif evidence.inside is None:
         yield not_visible("QA702", evidence.unseen)
     elif (evidence.inside.telemetry.get("app") or {}).get("audit"):
         yield pass_verdict("QA702", "it is on")
     else:
-        yield fail_verdict("QA702", "nothing records who did what")
+        yield fail_verdict("QA702", "no log records which caller did what")
 
 
 def _judge_refusals(evidence: Evidence) -> Iterator[Verdict]:
@@ -120,10 +122,10 @@ def _judge_refusals(evidence: Evidence) -> Iterator[Verdict]:
         yield not_visible("QA703", evidence.unseen)
         return
     counted = _count_refusals(evidence.inside.telemetry)
-    told = ", ".join(f"{count} of {status}" for status, count in counted.items() if count)
-    if told:
+    refusals = ", ".join(f"{count} of {status}" for status, count in counted.items() if count)
+    if refusals:
         yield fail_verdict(
-            "QA703", f"answers since the server started: {told} (earlier audits count)"
+            "QA703", f"answers since the server started: {refusals} (earlier audits count)"
         )
     else:
         yield pass_verdict("QA703", f"no answer {', '.join(REFUSALS)} since the server started")
@@ -133,8 +135,8 @@ def _count_refusals(telemetry: Mapping[str, object]) -> dict[str, int]:
     """How often each refusal was answered over REST; gRPC's are not counted by status."""
     result = dict.fromkeys(REFUSALS, 0)
     requests = telemetry.get("requests")
-    rest = requests.get("rest") if isinstance(requests, dict) else None
-    for statuses in ((rest or {}).get("responses") or {}).values():
+    rest_counters = requests.get("rest") if isinstance(requests, dict) else None
+    for statuses in ((rest_counters or {}).get("responses") or {}).values():
         for status, counters in statuses.items():
             if status in result:
                 result[status] += int(counters.get("count") or 0)

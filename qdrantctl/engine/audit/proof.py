@@ -1,7 +1,7 @@
-"""Proof: for each cap a request beyond it that changes nothing, and what its answer means.
+"""Proof: for each limit a request beyond it that changes nothing, and the meaning of its answer.
 
-A cap that is enforced refuses the request before it spends a token of a rate limit. One that is not
-lets through a read that finds nothing, or a write to points that are not there.
+With an enforced limit the server refuses the request before it spends a token of a rate limit.
+Otherwise it accepts a read that matches nothing, or a write to points that do not exist.
 """
 
 from __future__ import annotations
@@ -31,24 +31,24 @@ MOST_ITEMS = 100_000
 MOST_NUMBERS = 2_000_000
 """Numbers in the vectors of one request, for the same reason."""
 QUOTED_WORDS = 120
-"""Characters of a request's body that are told."""
+"""Characters of a request's body that are quoted."""
 BAD_REQUEST, _ANSWERED_404, _ANSWERED_429, _ANSWERED_200 = 400, 404, 429, 200
 NOTHING: Json = {"has_id": []}
-"""A condition that no point meets and that needs no index."""
+"""A condition that matches no point and needs no index."""
 
 
 @dataclass(frozen=True, slots=True)
 class LimitProbe:
-    """A request that only an enforced cap refuses with these words."""
+    """A request that only an enforced cap refuses, with `refusal` in its message."""
 
     address: str
     cap: tuple[str, ...]
     value: Any
     call: Call
-    words: str
+    refusal: str
     status: int = BAD_REQUEST
     harmless: tuple[int, ...] = (_ANSWERED_200,)
-    """What is answered where the cap is not enforced."""
+    """The statuses of answers if the limit is not enforced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,30 +60,30 @@ class _LimitCase:
     cap: tuple[str, ...]
     value: Any
     token: str
-    """Makes names and ids that do not exist."""
+    """The seed of names and ids that do not exist."""
 
     def ids(self, count: int) -> list[str]:
         return [str(uuid5(NAMESPACE_URL, f"{self.token}/{number}")) for number in range(count)]
 
-    def make_probe(self, words: str, path: str, body: Json, **more: Any) -> LimitProbe:
+    def make_probe(self, refusal: str, path: str, body: Json, **more: Any) -> LimitProbe:
         """A request to `points…` of the collection."""
         method, query = more.pop("method", "POST"), more.pop("query", {})
-        where = collection_path(self.name) + "/" + path
-        call = Call(method=method, path=where, query=query, body=body)
-        return LimitProbe(f"collection/{self.name}", self.cap, self.value, call, words, **more)
+        url_path = collection_path(self.name) + "/" + path
+        call = Call(method=method, path=url_path, query=query, body=body)
+        return LimitProbe(f"collection/{self.name}", self.cap, self.value, call, refusal, **more)
 
     def scroll_probe(
-        self, words: str, conditions: list[Json] | None = None, **more: Any
+        self, refusal: str, conditions: list[Json] | None = None, **more: Any
     ) -> LimitProbe:
         """A scroll of one point, the likeliest to be answered at once."""
         body: dict[str, Json] = {"limit": more.pop("limit", 1), "with_payload": False}
         if conditions is not None:
             body["filter"] = {"must": conditions}
-        return self.make_probe(words, "points/scroll", body, **more)
+        return self.make_probe(refusal, "points/scroll", body, **more)
 
 
-Maker = Callable[[_LimitCase], LimitProbe | str]
-"""The request, or why there is none."""
+ProbeBuilder = Callable[[_LimitCase], LimitProbe | str]
+"""Builds the request, or returns why none is possible."""
 
 
 def _probe_query_limit(case: _LimitCase) -> LimitProbe:
@@ -144,9 +144,9 @@ def _probe_write_rate(case: _LimitCase) -> LimitProbe | str:
         return _body_too_large(case)
     if case.spec.get("shard_number", 1) != 1 or case.spec.get("sharding_method") == "custom":
         return "with several shards the request would spend tokens of some of them"
-    words, body = "larger than rate limiter capacity", {"points": case.ids(case.value + 1)}
+    refusal, body = "larger than rate limiter capacity", {"points": case.ids(case.value + 1)}
     return case.make_probe(
-        words, "points/delete", body, status=_ANSWERED_429, query={"wait": "true"}
+        refusal, "points/delete", body, status=_ANSWERED_429, query={"wait": "true"}
     )
 
 
@@ -163,14 +163,14 @@ def _probe_batch(case: _LimitCase) -> LimitProbe | str:
 
 
 def _small_vector(spec: Mapping[str, Json]) -> tuple[Json, int]:
-    """A vector that fits the collection, and how many numbers it holds."""
+    """A vector that is valid in the collection, and the count of its numbers."""
     for name in spec.get("sparse_vectors") or {}:
         return {name: {"indices": [0], "values": [1.0]}}, 2
-    found = spec["vectors"]
-    name = min(found, key=lambda word: (found[word]["size"], word))
-    size = found[name]["size"]
+    vectors = spec["vectors"]
+    name = min(vectors, key=lambda key: (vectors[key]["size"], key))
+    size = vectors[name]["size"]
     vector: Json = [0.5] * size
-    if found[name].get("multivector_config"):
+    if vectors[name].get("multivector_config"):
         vector = [vector]
     return (vector if name == "" else {name: vector}), size
 
@@ -189,9 +189,9 @@ def _probe_sparse_length(case: _LimitCase) -> LimitProbe | str:
     )
 
 
-def _probe_vectors(case: _LimitCase, words: str, points: Json) -> LimitProbe:
-    """An update of vectors, which only touches points that are there."""
-    return case.make_probe(words, "points/vectors", {"points": points}, method="PUT",
+def _probe_vectors(case: _LimitCase, refusal: str, points: Json) -> LimitProbe:
+    """An update of vectors, which only changes existing points."""
+    return case.make_probe(refusal, "points/vectors", {"points": points}, method="PUT",
                       query={"wait": "true"}, harmless=(_ANSWERED_404, _ANSWERED_200))  # fmt: skip
 
 
@@ -203,12 +203,12 @@ def _probe_unindexed_write(case: _LimitCase) -> LimitProbe | str:
 
 
 _EMPTY = "it has no shard key yet, so there is no shard that could refuse"
-"""Nor one that could answer: the server drops the connection of a query then (1.16.3)."""
-_ROUTED = "custom sharding wants a shard key with every write"
-_FILLING = "only a write that takes effect would tell"
+"""No shard could answer either: the server then drops the connection of a query (1.16.3)."""
+_ROUTED = "custom sharding requires a shard key with every write"
+_FILLING = "only a write that takes effect would show it"
 _FULL = "a node would have to be that full"
 
-_READS: dict[str, Maker] = {
+_READS: dict[str, ProbeBuilder] = {
     "max_query_limit": _probe_query_limit,
     "max_timeout": _probe_timeout,
     "unindexed_filtering_retrieve": _probe_unindexed_read,
@@ -219,7 +219,7 @@ _READS: dict[str, Maker] = {
     "condition_max_size": _probe_condition_size,
     "read_rate_limit": _probe_read_rate,
 }
-_WRITES: dict[str, Maker] = {
+_WRITES: dict[str, ProbeBuilder] = {
     "upsert_max_batchsize": _probe_batch,
     "unindexed_filtering_update": _probe_unindexed_write,
     "sparse_config": _probe_sparse_length,
@@ -229,7 +229,7 @@ _UNPROVABLE = {
     "max_points_count": _FILLING,
     "max_collection_vector_size_bytes": _FILLING,
     "max_collection_payload_size_bytes": _FILLING,
-    "max_payload_index_count": "only creating an index would tell",
+    "max_payload_index_count": "only creating an index would show it",
     "multivector_config": _FILLING,
     "max_resident_memory_percent": _FULL,
     "max_disk_usage_percent": _FULL,
@@ -241,30 +241,30 @@ def _body_too_large(case: _LimitCase) -> str:
 
 
 def make_probes(resource: Resource, token: str, *, writes: bool) -> Iterator[LimitProbe | Proof]:
-    """A probe for each cap of a live collection, or at once what is to be said of it."""
+    """A probe for each limit of a live collection, or the proof that none is possible."""
     name, caps = resource.address.name, resource.spec.get("strict_mode_config") or {}
     for cap, value in _flat_limits(caps):
         case = _LimitCase(name, resource.spec, cap, value, token)
-        made = _make_probe(case, writes=writes)
-        if isinstance(made, LimitProbe):
-            yield made
+        probe = _make_probe(case, writes=writes)
+        if isinstance(probe, LimitProbe):
+            yield probe
         else:
             yield Proof(address=str(resource.address), cap=cap, value=value,
-                        result=Result.NOT_PROVABLE, because=made)  # fmt: skip
+                        result=Result.NOT_PROVABLE, because=probe)  # fmt: skip
 
 
 def _flat_limits(caps: Mapping[str, Json]) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Every cap that caps something, with its path."""
+    """Every effective limit, with its path."""
     for cap, value in caps.items():
         if isinstance(value, Mapping):
             for name, limits in value.items():
-                yield from (((cap, name, word), limit) for word, limit in limits.items())
+                yield from (((cap, name, field), limit) for field, limit in limits.items())
         elif cap != "enabled" and _caps_something(value):
             yield (cap,), value
 
 
 def _caps_something(value: Json) -> bool:
-    """`True` allows, and the largest numbers lift a cap."""
+    """`True` allows, and the largest numbers lift a limit."""
     return value is False if isinstance(value, bool) else bool(value < _LIFTED)
 
 
@@ -273,31 +273,31 @@ def _make_probe(case: _LimitCase, *, writes: bool) -> LimitProbe | str:
     if case.spec.get("sharding_method") == "custom" and not case.spec.get("shard_keys"):
         return _EMPTY
     if cap in _WRITES and not writes:
-        return "only a request with the right to write tells; allow it with --prove-writes"
-    if maker := _READS.get(cap) or _WRITES.get(cap):
-        return maker(case)
-    return _UNPROVABLE.get(cap, "no harmless request is known that tells")
+        return "only a write request shows it; allow it with --prove-writes"
+    if builder := _READS.get(cap) or _WRITES.get(cap):
+        return builder(case)
+    return _UNPROVABLE.get(cap, "no harmless request is known that shows it")
 
 
-def judge_proof(probe: LimitProbe, status: int, said: str, *, enabled: bool) -> Proof:
-    """What the answer to a probe means. `said` are the server's own words."""
-    said = said.removeprefix("Bad request: ").partition(". Help: ")[0]
-    if status == probe.status and probe.words in said:
-        result, because = Result.ENFORCED, f"{status}: {said}"
+def judge_proof(probe: LimitProbe, status: int, message: str, *, enabled: bool) -> Proof:
+    """The meaning of the answer to a probe. `message` is the server's text."""
+    message = message.removeprefix("Bad request: ").partition(". Help: ")[0]
+    if status == probe.status and probe.refusal in message:
+        result, because = Result.ENFORCED, f"{status}: {message}"
     elif status in probe.harmless:
         off = "" if enabled else "; enabled is false"
         result, because = Result.NOT_ENFORCED, f"{status}: the request was let through{off}"
     elif status in (401, 403):
         result, because = Result.NOT_PROVABLE, f"{status}: the key may not send it"
     else:
-        result, because = Result.NOT_PROVABLE, f"{status}: {said or 'no answer'}"
+        result, because = Result.NOT_PROVABLE, f"{status}: {message or 'no answer'}"
     return Proof(address=probe.address, cap=probe.cap, value=probe.value, result=result,
                  request=_describe_call(probe.call), because=because)  # fmt: skip
 
 
 def _describe_call(call: Call) -> str:
     """`POST /collections/c/points/scroll {"limit": 11, …}`."""
-    query = "&".join(f"{word}={value}" for word, value in call.query.items())
+    query = "&".join(f"{parameter}={value}" for parameter, value in call.query.items())
     body = "" if call.body is ABSENT else json.dumps(call.body, ensure_ascii=False)
     body = body if len(body) <= QUOTED_WORDS else body[: QUOTED_WORDS - 1] + "…"
     return f"{call.method} {call.path}{'?' + query if query else ''} {body}".rstrip()
@@ -306,7 +306,9 @@ def _describe_call(call: Call) -> str:
 def _judge_proofs(evidence: Evidence) -> Iterator[Verdict]:
     """QA408 from the proofs, for each collection."""
     if evidence.proofs is None:
-        yield not_visible("QA408", evidence.unseen or "nothing was tried; audit --prove does")
+        yield not_visible(
+            "QA408", evidence.unseen or "no limit was tested; audit --prove tests them"
+        )
         return
     live = [] if evidence.inside is None else [str(a) for a in evidence.inside.live]
     addresses = [address for address in live if address.startswith("collection/")]
@@ -320,14 +322,14 @@ def _sum_proofs(address: str, proofs: list[Proof]) -> Verdict:
     by_result = {result: [p for p in proofs if p.result is result] for result in Result}
     if not proofs:
         return not_applicable("QA408", "it has no caps", subject=address)
-    if loose := by_result[Result.NOT_ENFORCED]:
-        caps = ", ".join(".".join(proof.cap) for proof in loose)
+    if unenforced := by_result[Result.NOT_ENFORCED]:
+        caps = ", ".join(".".join(proof.cap) for proof in unenforced)
         return fail_verdict("QA408", f"configured and not enforced: {caps}", subject=address)
-    good, rest = len(by_result[Result.ENFORCED]), len(by_result[Result.NOT_PROVABLE])
-    more = f", {rest} cannot be proved" if rest else ""
-    if not good:
-        return not_visible("QA408", f"none of its {rest} caps can be proved", subject=address)
-    return pass_verdict("QA408", f"{good} caps are enforced{more}", subject=address)
+    enforced, unprovable = len(by_result[Result.ENFORCED]), len(by_result[Result.NOT_PROVABLE])
+    suffix = f", {unprovable} cannot be proved" if unprovable else ""
+    if not enforced:
+        return not_visible("QA408", f"none of its {unprovable} caps can be proved", subject=address)
+    return pass_verdict("QA408", f"{enforced} caps are enforced{suffix}", subject=address)
 
 
 LIMIT_PROBES: dict[str, Check] = {"QA408": _judge_proofs}

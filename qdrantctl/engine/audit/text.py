@@ -14,7 +14,7 @@ Check = Callable[[Evidence], Iterator[Verdict]]
 
 
 def get_exposure(evidence: Evidence) -> ServerExposure:
-    """What the probes brought; only asked for where a server was looked at."""
+    """The results of the probes. Only for rules that need a server."""
     assert evidence.posture is not None
     return evidence.posture
 
@@ -23,14 +23,14 @@ def _make_verdict(
     answer: Answer, rule: str, message: str, requests: Iterable[ProbeResult] = (), **more: Any
 ) -> Verdict:
     severity = more.pop("severity", AUDIT_RULES[rule].severity)
-    told = tuple(str(reply) for reply in requests)
+    descriptions = tuple(str(reply) for reply in requests)
     return Verdict(
-        rule=rule, answer=answer, severity=severity, message=message, requests=told, **more
+        rule=rule, answer=answer, severity=severity, message=message, requests=descriptions, **more
     )
 
 
 def pass_verdict(rule: str, message: str, *requests: ProbeResult, **more: Any) -> Verdict:
-    """It is as it should be."""
+    """The rule is met."""
     return _make_verdict(Answer.PASS, rule, message, requests, **more)
 
 
@@ -40,10 +40,10 @@ def fail_verdict(rule: str, message: str, *requests: ProbeResult, **more: Any) -
 
 
 def not_applicable(rule: str, message: str, *requests: ProbeResult, **more: Any) -> Verdict:
-    """The line does not apply here."""
+    """The rule does not apply here."""
     return _make_verdict(Answer.NOT_APPLICABLE, rule, message, requests, **more)
 
 
 def not_visible(rule: str, message: str, *requests: ProbeResult, **more: Any) -> Verdict:
-    """It cannot be seen from here."""
+    """The evidence does not show whether the rule is met."""
     return _make_verdict(Answer.CANNOT_BE_SEEN, rule, message, requests, **more)

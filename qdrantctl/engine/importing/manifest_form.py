@@ -19,25 +19,25 @@ JsonTree = Mapping[Any, Json]
 def unreliable_defaults(
     unset: JsonTree, witnesses: Sequence[JsonTree], path: Path = ()
 ) -> frozenset[Path]:
-    """The paths where the live resources show other server defaults than `unset`.
+    """The paths where the live resources have other server defaults than `unset`.
 
     A server may have configured defaults that it does not report. They are inferred where all
     resources, or all but one, have another value.
     """
-    found: set[Path] = set()
+    unreliable: set[Path] = set()
     for key, value in unset.items():
-        seen = [witness[key] for witness in witnesses if key in witness]
+        values = [witness[key] for witness in witnesses if key in witness]
         if isinstance(value, Mapping):
-            found |= unreliable_defaults(value, seen, (*path, key))
-        elif _is_contradicted(value, seen):
-            found.add((*path, key))
-    return frozenset(found)
+            unreliable |= unreliable_defaults(value, values, (*path, key))
+        elif _is_contradicted(value, values):
+            unreliable.add((*path, key))
+    return frozenset(unreliable)
 
 
-def _is_contradicted(value: Json, seen: Sequence[Json]) -> bool:
-    others = Counter(canonical_json(one) for one in seen if not json_equal(one, value))
-    most = max(others.values(), default=0)
-    return 0 < most >= len(seen) - (len(seen) >= ENOUGH)
+def _is_contradicted(value: Json, values: Sequence[Json]) -> bool:
+    other_values = Counter(canonical_json(item) for item in values if not json_equal(item, value))
+    most = max(other_values.values(), default=0)
+    return 0 < most >= len(values) - (len(values) >= ENOUGH)
 
 
 def without_defaults(
@@ -47,22 +47,22 @@ def without_defaults(
     doubts: frozenset[Path] = frozenset(),
     path: Path = (),
 ) -> Json:
-    """`spec` without server defaults, and without sections that hold nothing else."""
-    found: dict[Any, Json] = {}
+    """`spec` without server defaults, and without sections of defaults alone."""
+    result: dict[Any, Json] = {}
     for key, value in shape.as_mapping(spec).items():
-        here = (*path, key)
-        given, inner, left = unset.get(key, ABSENT), shape.child(key), value
-        if isinstance(given, Mapping) and inner is not None:
-            left = without_defaults(inner, value, given, doubts, here) or ABSENT
-        elif given is not ABSENT and json_equal(value, given) and here not in doubts:
-            left = ABSENT
-        if left is not ABSENT:
-            found[key] = left
-    return list(found.values()) if shape.is_list else found
+        key_path = (*path, key)
+        default, inner, remaining = unset.get(key, ABSENT), shape.child(key), value
+        if isinstance(default, Mapping) and inner is not None:
+            remaining = without_defaults(inner, value, default, doubts, key_path) or ABSENT
+        elif default is not ABSENT and json_equal(value, default) and key_path not in doubts:
+            remaining = ABSENT
+        if remaining is not ABSENT:
+            result[key] = remaining
+    return list(result.values()) if shape.is_list else result
 
 
 def to_manifest_form(shape: FieldTree, value: Json) -> Json:
-    """A canonical value as a person would write it: short where that says the same, maps sorted."""
+    """A canonical value in the manifest's notation: short forms where possible, maps sorted."""
     result: Json
     if shape.fields and isinstance(value, Mapping):
         result = {
@@ -84,13 +84,13 @@ def to_manifest_form(shape: FieldTree, value: Json) -> Json:
     return result
 
 
-def _single_member(shape: FieldTree, stated: JsonTree, word: Json, what: Json) -> Json:
+def _single_member(shape: FieldTree, stated: JsonTree, key: Json, value: Json) -> Json:
     """An entry of a list whose entries have one value besides their key."""
-    return {**stated, shape.rule.key: word, shape.rule.value_member: what}
+    return {**stated, shape.rule.key: key, shape.rule.value_member: value}
 
 
 def _single_value(section: Mapping[Any, Json]) -> Json:
-    """The value of the one key, out of its list where it is a list of one."""
+    """The value of the only key; a list with one entry becomes that entry."""
     [value] = section.values()
     if not isinstance(value, list):
         return value
@@ -121,19 +121,19 @@ def rewrite_in_place(shape: FieldTree, stated: Json, before: Json, after: Json) 
 
 def _rewrite_mapping(shape: FieldTree, stated: JsonTree, before: JsonTree, after: JsonTree) -> Json:
     """A section or a map, its keys in the order in which they are stated; new ones come last."""
-    words: dict[Any, Any] = {shape.key_in(stated, word): word for word in before}
+    names: dict[Any, Any] = {shape.key_in(stated, name): name for name in before}
     result: dict[Any, Json] = {}
     for key, value in stated.items():
-        word: Any = words.get(key, key)
-        inner, was, now = shape.child(word), before.get(word), after.get(word, ABSENT)
-        if key in words:
+        name: Any = names.get(key, key)
+        inner, was, now = shape.child(name), before.get(name), after.get(name, ABSENT)
+        if key in names:
             value = rewrite_in_place(inner, value, was, now) if inner else now
         if value is not ABSENT:
             result[key] = value
-    for word, value in after.items():
-        if word not in before:
-            key, inner = shape.key_in(stated, word), shape.child(word)
-            result[word if key is None else key] = (
+    for name, value in after.items():
+        if name not in before:
+            key, inner = shape.key_in(stated, name), shape.child(name)
+            result[name if key is None else key] = (
                 to_manifest_form(inner, value) if inner else value
             )
     return result
@@ -143,17 +143,20 @@ def _rewrite_list(shape: FieldTree, stated: list[Json], before: Json, after: Jso
     """A list with identity, in the order in which it is stated; new entries come last."""
     assert shape.entries is not None
     was, now = shape.as_mapping(before), shape.as_mapping(after)
-    places = {shape.key_in(stated, word): word for word in was}
+    names = {shape.key_in(stated, name): name for name in was}
     if shape.rule.value_member:
-        words = {places[place]: entry for place, entry in enumerate(stated)}
-        known = [word for word in words if word in now]
-        more = [word for word in now if word not in was]
-        return [_single_member(shape, words.get(w, {}), w, now[w]) for w in (*known, *more)]
-    kept = [
-        rewrite_in_place(shape.entries, entry, was[places[place]], now[places[place]])
-        for place, entry in enumerate(stated)
-        if places[place] in now
+        stated_entries = {names[position]: entry for position, entry in enumerate(stated)}
+        remaining = [name for name in stated_entries if name in now]
+        added = [name for name in now if name not in was]
+        return [
+            _single_member(shape, stated_entries.get(w, {}), w, now[w])
+            for w in (*remaining, *added)
+        ]
+    rewritten = [
+        rewrite_in_place(shape.entries, entry, was[names[position]], now[names[position]])
+        for position, entry in enumerate(stated)
+        if names[position] in now
     ]
-    return kept + [
-        to_manifest_form(shape.entries, entry) for word, entry in now.items() if word not in was
+    return rewritten + [
+        to_manifest_form(shape.entries, entry) for name, entry in now.items() if name not in was
     ]

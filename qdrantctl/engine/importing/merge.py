@@ -1,4 +1,4 @@
-"""The three-way merge of `import --update`: what a manifest must say to match the cluster. Pure."""
+"""The three-way merge of `import --update`: the spec with which a manifest matches. Pure."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ Leaves = Mapping[Path, Json]
 
 @dataclass(frozen=True, slots=True)
 class MergeResult:
-    """What a manifest must say, and the fields that it keeps though the cluster differs."""
+    """The merged spec, and the fields that keep the manifest's value though the cluster differs."""
 
     spec: Mapping[str, Json]
     unapplied: tuple[FieldChange, ...] = ()
     """Changed in the manifest alone."""
     conflicts: tuple[FieldChange, ...] = ()
-    """Changed on both sides: the operator must say which counts."""
+    """Changed on both sides: the operator must decide."""
 
 
 class ChangedSide(Enum):
@@ -44,7 +44,7 @@ def merge_live(
     kind: Kind,
     user_set: Callable[[Resource], Mapping[str, Json]],
 ) -> MergeResult:
-    """The desired spec with what changed on the cluster since the last apply.
+    """The desired spec with the changes made on the cluster since the last apply.
 
     | changed since the last apply | value in the result                            |
     |------------------------------|------------------------------------------------|
@@ -54,7 +54,7 @@ def merge_live(
     | on neither                   | the manifest's; where it has none, what a user |
     |                              | set on the cluster since the last apply        |
 
-    Without a record every difference is taken from the cluster. `user_set` gives the part of a
+    Without a record the cluster's value wins for every difference. `user_set` gives the part of a
     resource's spec that is not a default of the server.
     """
     shape = field_tree_of(kind.spec)
@@ -76,7 +76,7 @@ def merge_live(
             case ChangedSide.CLUSTER if path in existing:
                 leaves[path] = existing[path]
             case ChangedSide.CLUSTER:
-                # The last value of a section may be gone, and the section be there all the same.
+                # A section may exist even after its last value was removed.
                 leaves |= {part: {} for part, _ in _unit_paths(shape, path) if part in parts}
             case _ if path in declared:
                 leaves[path] = declared[path]
@@ -98,8 +98,8 @@ def changed_side(
     """
     if is_equal(rule, desired, applied):
         return ChangedSide.CLUSTER
-    first = observed is None and applied is ABSENT
-    if first or is_equal(rule, live, applied) or json_equal(live, observed):
+    never_recorded = observed is None and applied is ABSENT
+    if never_recorded or is_equal(rule, live, applied) or json_equal(live, observed):
         return ChangedSide.MANIFEST
     return ChangedSide.BOTH
 
@@ -112,8 +112,8 @@ def _changed_side(
         shape.value_at(spec, path) for spec in (desired.spec, live.spec, applied_spec(applied))
     )
     observed = applied.record.observed if applied.record else None
-    seen = None if observed is None else shape.value_at(observed, path)
-    return changed_side(field.rule, declared, existing, recorded, seen)
+    observed_value = None if observed is None else shape.value_at(observed, path)
+    return changed_side(field.rule, declared, existing, recorded, observed_value)
 
 
 def _changed_side_of(path: Path, sides: Mapping[Path, ChangedSide]) -> ChangedSide:
@@ -141,7 +141,7 @@ def _added_leaves(
 
 
 def _undeclared_part(shape: FieldTree, path: Path, stated: frozenset[Path]) -> Path | None:
-    """The largest unit around `path` that is not declared; None where all of them are."""
+    """The largest unit around `path` that is not declared; None if all of them are."""
     for part, field in _unit_paths(shape, path):
         if part not in stated:
             return part
@@ -151,7 +151,7 @@ def _undeclared_part(shape: FieldTree, path: Path, stated: frozenset[Path]) -> P
 
 
 def _unit_paths(shape: FieldTree, path: Path) -> Iterator[tuple[Path, FieldTree]]:
-    """The parts around `path` that exist or not as one: map entries, whole sections, the leaf."""
+    """The units around `path`, which exist or not as a whole: map entries, sections, the leaf."""
     entry = False
     for end, field in enumerate(shape.walk(path), 1):
         if entry or field.rule.replaced_as_unit or field.is_leaf:
@@ -170,7 +170,7 @@ def _kept_differences(
     sides: Mapping[Path, ChangedSide],
     side: ChangedSide,
 ) -> Iterator[FieldChange]:
-    """The differences that one side made, as the manifest declares them, or does not."""
+    """The differences that one side made, with the manifest's value or ABSENT as desired."""
     for field in differing:
         path = shape.field_path(field.path)
         if sides[path] is side:

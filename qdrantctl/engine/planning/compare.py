@@ -1,7 +1,7 @@
-"""The one comparison of a resource: desired, live and last-applied state, with every difference.
+"""The comparison of a resource: desired, live and last-applied state, with every difference.
 
 The planner, drift, the merge of `import --update` and the read-back of apply all compare here. So
-the read-back reports what a plan made now would still change.
+the read-back reports what a plan computed now would still change.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from qdrantctl.model.spec import field_tree_of
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The differences between a spec and the live resource, and what they were found with."""
+    """The differences between a spec and the live resource, with their context."""
 
     fields: tuple[FieldChange, ...]
     """Every difference, worst and harmless alike, in the order of the spec."""
     expanded: Mapping[str, Json]
-    """The spec with what it implies on the live resource."""
+    """The spec with the values that it implies on the live resource."""
     context: DiffContext
 
     @property
     def needed_changes(self) -> tuple[FieldChange, ...]:
-        """The differences that a plan does not leave: it changes or refuses them."""
+        """The differences that a plan changes or refuses."""
         return tuple(field for field in self.fields if field.effect > Effect.KEPT)
 
 
@@ -45,7 +45,7 @@ def compare_resource(
     server: Server,
     today: date,
 ) -> Comparison:
-    """What differs between the manifest and the cluster; `applied` is this owner's record."""
+    """The differences between manifest and cluster; `applied` is this owner's record."""
     context = _diff_context(desired, server, today, new=applied is None)
     recorded = applied_spec(applied)
     expanded = kind.expand(desired.spec, live.spec, recorded)
@@ -61,10 +61,10 @@ def compare_since_apply(
     server: Server,
     today: date,
 ) -> Comparison:
-    """What differs between the last apply and the cluster: what a plan of the record would change.
+    """The differences between the last apply and the cluster, as a plan of the record has them.
 
-    Fields are left alone that the record or the manifest says to leave. What the record implied
-    was applied, too.
+    Fields that the record or the manifest ignores are left out. What the record implied was
+    applied, too.
     """
     context = _diff_context(applied, server, today)
     if desired is not None:
@@ -77,7 +77,7 @@ def compare_since_apply(
 def compare_with_record(
     desired: Resource, applied: Resource, kind: Kind, server: Server, today: date
 ) -> tuple[FieldChange, ...]:
-    """The fields in which the manifest differs from what was last applied."""
+    """The fields in which the manifest differs from the last-applied spec."""
     context = _diff_context(desired, server, today)
     return diff(field_tree_of(kind.spec), desired.spec, applied.spec, applied.spec, context)
 
@@ -90,19 +90,19 @@ def compare_specs(
 
 
 def fields_to_create(desired: Resource, kind: Kind, server: Server) -> tuple[FieldChange, ...]:
-    """Every value that a new resource is created with, refused where the server lacks it."""
+    """Every value of a new resource, refused if the server does not support it."""
     return created_fields(
         field_tree_of(kind.spec), desired.spec, DiffContext(server, place=desired.origin_of)
     )
 
 
 def applied_spec(applied: Resource | None) -> Mapping[str, Json]:
-    """What this owner set: the recorded spec, and what an interrupted apply was setting."""
+    """The values set by this owner: the recorded spec, and that of an interrupted apply."""
     return {} if applied is None else merge_trees(applied.spec, pending_spec(applied))
 
 
 def pending_spec(applied: Resource) -> Mapping[str, Json]:
-    """What an interrupted apply was setting; empty where the last apply was finished."""
+    """The spec of an interrupted apply; empty if the last apply was finished."""
     pending = applied.record.pending if applied.record else None
     spec: Mapping[str, Json] = (pending or {}).get("spec") or {}
     return spec

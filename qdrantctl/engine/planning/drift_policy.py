@@ -1,4 +1,4 @@
-"""Fields that were changed outside qdrantctl, and what `on_drift: keep` makes of them."""
+"""Fields that were changed outside qdrantctl, and the effect of `on_drift: keep` on them."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ def is_kept_drift(field: FieldChange) -> bool:
 
 
 def keep_drift(shape: FieldTree, fields: Sequence[FieldChange]) -> tuple[FieldChange, ...]:
-    """The same fields, those that were changed on the cluster left as they are.
+    """The same fields, with changes that were made on the cluster kept.
 
-    What the server takes only as one is kept as one: not where a part of it was edited. Where a new
-    collection is needed all the same nothing is kept: it is created as declared.
+    A section that the server replaces as a unit is kept as a unit, and only if no part of it was
+    edited. If a new collection is needed in any case, nothing is kept: it is created as declared.
     """
     edited = {
         _sent_unit(shape, f.path)
         for f in fields
         if f.effect > Effect.KEPT and not is_external_change(f)
     }
-    kept = tuple(
+    result = tuple(
         field.model_copy(update={"effect": Effect.KEPT, "because": KEPT_AS_IT_IS})
         if is_external_change(field)
         and _sent_unit(shape, field.path) not in edited
@@ -40,26 +40,26 @@ def keep_drift(shape: FieldTree, fields: Sequence[FieldChange]) -> tuple[FieldCh
         else field
         for field in fields
     )
-    return tuple(fields) if worst_effect(kept) is Effect.REPLACE else kept
+    return tuple(fields) if worst_effect(result) is Effect.REPLACE else result
 
 
 def unapplied_paths(shape: FieldTree, fields: Sequence[FieldChange]) -> frozenset[Path]:
-    """Where a record keeps its value, as what the manifest asks by now was not applied."""
+    """The paths whose recorded value stays, because the manifest's new value was not applied."""
     return frozenset(
         _sent_unit(shape, f.path) for f in fields if is_kept_drift(f) and f.cause is Cause.BOTH
     )
 
 
 def _sent_unit(shape: FieldTree, path: Path) -> Path:
-    """The part of a spec that is sent, and recorded, as one with what stands at `path`."""
-    met = list(shape.walk(path))
+    """The part of a spec that is sent and recorded as a unit with the value at `path`."""
+    trees = list(shape.walk(path))
     end = next(
-        (i for i, s in enumerate(met, 1) if s.rule.replaced_as_unit or s.rule.merge_before_send),
-        len(met),
+        (i for i, s in enumerate(trees, 1) if s.rule.replaced_as_unit or s.rule.merge_before_send),
+        len(trees),
     )
     return path[:end]
 
 
 def _can_keep_record(shape: FieldTree, field: FieldChange) -> bool:
-    """Whether the record can keep its value: a list with identity has no place of its own."""
+    """Whether the record can keep the value of the field; entries of a keyed list cannot."""
     return field.cause is Cause.DRIFT or not any(s.rule.key for s in shape.walk(field.path))

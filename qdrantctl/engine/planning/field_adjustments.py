@@ -1,4 +1,4 @@
-"""What the rule of a single field cannot know: a node that is down, an interrupted apply."""
+"""Adjustments beyond a single field: a node that is down, an interrupted apply."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def refuse_unreadable(
 def credit_interrupted_apply(
     shape: FieldTree, fields: Iterable[FieldChange], applied: Resource
 ) -> tuple[FieldChange, ...]:
-    """What an interrupted apply has set, or was to add, counts as an edit and not as drift."""
+    """Values that an interrupted apply has set, or had planned, count as edits, not as drift."""
     pending = pending_spec(applied)
     return tuple(_credit_field(shape, field, applied.spec, pending) for field in fields)
 

@@ -1,4 +1,4 @@
-"""What the planner works on, and its changes before their steps are known."""
+"""The input of the planner, and its changes before their steps are known."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ class PlanInput:
     removed: frozenset[Address] = frozenset()
     """Resources to stop managing."""
     versions: Mapping[Address, int] = field(default_factory=dict)
-    """By the committed state. Where that says nothing, the record is counted on from."""
+    """By the committed state. Where that has none, the version follows from the record."""
     selection: Selection = field(default_factory=Selection)
     consents: Sequence[Consent] = ()
-    """One to delete tells a delete and a create from a rename."""
+    """A consent to delete distinguishes a delete and a create from a rename."""
     on_drift: Callable[[Address], str] = field(default=lambda _: "revert")
-    """revert, keep or refuse: what becomes of fields that changed on the cluster."""
+    """revert, keep or refuse: the policy for fields that changed on the cluster."""
     no_snapshot: Callable[[Address], bool] = field(default=lambda _: False)
     """Whether points are destroyed without a snapshot."""
     nodes: tuple[str, ...] = ()
-    """Each node's own address, where stated."""
+    """The URL of each node, if stated."""
 
     @property
     def recorded(self) -> Inventory:
@@ -60,5 +60,5 @@ class DraftChange:
     fields: tuple[FieldChange, ...] = ()
     because: str = ""
     unapplied: frozenset[Path] = frozenset()
-    """Parts of the spec that the manifest changed and this change leaves: the record keeps its
-    value there."""
+    """Parts of the spec that the manifest changed and this change does not apply: the record
+    keeps its value there."""

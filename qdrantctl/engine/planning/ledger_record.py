@@ -1,4 +1,4 @@
-"""The record that the ledger will hold of a resource, and why an existing one is out of date."""
+"""The new ledger entry of a resource, and why an existing one is out of date."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ def new_record(
     kind: Kind,
     plan_input: PlanInput,
 ) -> dict[str, Json] | None:
-    """What the ledger will hold once `draft` is applied; None where nothing is recorded."""
+    """The ledger entry once `draft` is applied; None if nothing is recorded."""
     if desired is None or draft.action is Action.REFUSED:
         return None
-    kept = ignored_paths(desired, plan_input.today) | draft.unapplied
-    spec = spec_to_record(desired, applied, kept)
+    untouched = ignored_paths(desired, plan_input.today) | draft.unapplied
+    spec = spec_to_record(desired, applied, untouched)
     lifecycle = desired.lifecycle.document()
-    mark = json_digest({"address": str(draft.address), "spec": spec, "lifecycle": lifecycle})
+    digest = json_digest({"address": str(draft.address), "spec": spec, "lifecycle": lifecycle})
     version = plan_input.versions.get(draft.address, 1)
     if applied and applied.record and draft.address not in plan_input.versions:
-        version = applied.record.schema_version + (mark != applied.record.digest)
+        version = applied.record.schema_version + (digest != applied.record.digest)
     address = draft.address.qualified(plan_input.owner) if kind.scoped_to_owner else draft.address
     return {
         "owner": plan_input.owner,
         "address": str(address),
         "object": draft.address.name,
         "schema_version": version,
-        "digest": mark,
+        "digest": digest,
         "spec": spec,
         "lifecycle": lifecycle,
     }
@@ -49,7 +49,7 @@ def reason_to_rewrite(
     unapplied: frozenset[Path],
     plan_input: PlanInput,
 ) -> str:
-    """Why the record must be rewritten though the cluster is as declared; empty if it need not."""
+    """Why the record must be rewritten though the cluster matches; empty if it need not be."""
     record = applied.record
     assert record is not None
     if record.pending is not None:
@@ -64,9 +64,9 @@ def reason_to_rewrite(
         not json_equal(dict(stored), dict(applied.spec))
         or lifecycle != applied.lifecycle.document()
     ):
-        return "the cluster is as stated, the record is not"
+        return "the cluster matches the manifest, the record does not"
     if applied.is_from_state:
-        return "the ledger knows nothing of it, the committed state does"
+        return "it is in the committed state and not in the ledger"
     version = plan_input.versions.get(desired.address, record.schema_version)
     if version == record.schema_version or unapplied:
         return ""

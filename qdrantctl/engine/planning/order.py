@@ -19,11 +19,11 @@ def order_changes(
 ) -> list[Address]:
     """Creates and updates along dependencies, deletes last in reverse.
 
-    One exception: a delete that frees a name goes before the create that takes it. Among changes
-    that are ready the one first in the table of kinds, then in the alphabet, goes first.
+    One exception: a delete that frees a name comes before the create that uses it. Changes that
+    are ready at the same time are ordered by the table of kinds, then by name.
     """
     before = _dependencies(actions, desired, live, kinds)
-    level = {name: place for place, name in enumerate(kinds)}
+    level = {name: position for position, name in enumerate(kinds)}
 
     def rank(address: Address) -> tuple[int, int, Address]:
         if actions[address] is Action.DELETE:
@@ -33,19 +33,19 @@ def order_changes(
     waiting = {address: len(need) for address, need in before.items()}
     after: dict[Address, list[Address]] = {address: [] for address in actions}
     for address, need in before.items():
-        for other in need:
-            after[other].append(address)
+        for earlier in need:
+            after[earlier].append(address)
     ready = [rank(address) for address, count in waiting.items() if count == 0]
     heapq.heapify(ready)
-    found: list[Address] = []
+    ordered: list[Address] = []
     while ready:
         address = heapq.heappop(ready)[2]
-        found.append(address)
-        for other in after[address]:
-            waiting[other] -= 1
-            if waiting[other] == 0:
-                heapq.heappush(ready, rank(other))
-    return found + sorted(set(actions) - set(found))
+        ordered.append(address)
+        for dependent in after[address]:
+            waiting[dependent] -= 1
+            if waiting[dependent] == 0:
+                heapq.heappush(ready, rank(dependent))
+    return ordered + sorted(set(actions) - set(ordered))
 
 
 def _dependencies(
@@ -54,7 +54,7 @@ def _dependencies(
     live: Inventory,
     kinds: Mapping[str, Kind],
 ) -> dict[Address, set[Address]]:
-    """What must come before each change."""
+    """The changes that must come before each change."""
     before: dict[Address, set[Address]] = {address: set() for address in actions}
     for address, action in actions.items():
         kind = kinds[address.kind]
@@ -67,8 +67,8 @@ def _dependencies(
                 if ref in actions and actions[ref] is Action.DELETE:
                     before[ref].add(address)
         if action is Action.CREATE and kind.namespace:
-            for other in kinds.values():
-                taken = Address(other.name, address.name)
-                if other.namespace == kind.namespace and actions.get(taken) is Action.DELETE:
-                    before[address].add(taken)
+            for rival_kind in kinds.values():
+                rival = Address(rival_kind.name, address.name)
+                if rival_kind.namespace == kind.namespace and actions.get(rival) is Action.DELETE:
+                    before[address].add(rival)
     return before

@@ -1,9 +1,9 @@
-"""Two plans of the same resources held side by side: which values have changed between them."""
+"""The comparison of two plans of the same resources: which values changed between them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from qdrantctl.model.change import Change
@@ -14,20 +14,20 @@ from qdrantctl.model.spec import Path
 Document = Mapping[str, Any]
 
 _DERIVED = {"because", "cause", "origin", "destroys_data", "desired"}
-"""These follow from the other values. Texts may be worded otherwise by another version, and a plan
-that is computed from its own records asks for the applied value where it keeps drift.
+"""These follow from the other values. Another version may word texts differently, and a plan that
+is computed from its own records desires the applied value where it keeps drift.
 """
 
 
 def changed_values(before: Mapping[str, Change], now: Mapping[str, Change]) -> Iterator[str]:
-    """A line for every value of the changes `before`, by address, that is another one `now`.
+    """A line for every value of the changes `before`, by address, that differs `now`.
 
-    Requests and records follow from what the cluster and the ledger have. They are named only where
-    nothing of those has changed.
+    Requests and records follow from the cluster and the ledger. They are reported only if nothing
+    in those has changed.
     """
     for address, change in before.items():
         if address not in now:
-            yield f"{address}: planned was {change.action}, now it is nothing to do"
+            yield f"{address}: planned was {change.action}, now no change is needed"
             continue
         old, new = _change_document(change), _change_document(now[address])
         if canonical_json(old) == canonical_json(new):
@@ -38,6 +38,17 @@ def changed_values(before: Mapping[str, Change], now: Mapping[str, Change]) -> I
             yield _describe_difference(address, path, was, is_now)
 
 
+def is_same_work(before: Sequence[Change], now: Sequence[Change]) -> bool:
+    """Whether two plans do the same, whatever their texts say of it."""
+    if tuple(before) == tuple(now):
+        return True
+    old, new = (
+        [(change.address, canonical_json(_change_document(change))) for change in changes]
+        for changes in (before, now)
+    )
+    return old == new
+
+
 def _change_document(change: Change) -> Document:
     """A change as its JSON, without derived values, its fields keyed by their path as JSON."""
     document = change.model_dump(mode="json", exclude=_DERIVED)
@@ -46,7 +57,7 @@ def _change_document(change: Change) -> Document:
 
 
 def _document_differences(before: Document, now: Document) -> dict[Path, tuple[Json, Json]]:
-    """Every path at which two documents differ, with both values; ABSENT where one has none."""
+    """Every path at which two documents differ, with both values; ABSENT for a missing one."""
     from deepdiff import DeepDiff
 
     diff = DeepDiff(
@@ -78,7 +89,7 @@ def _describe_difference(address: str, path: Path, was: Json, now: Json) -> str:
         case ("action",):
             return f"{address}: planned was {was}, now it is {now}"
         case ("uuid",) if ABSENT not in (was, now):
-            return f"{address}: it was deleted and made again since"
+            return f"{address}: it was deleted and recreated since"
         case ("schema_version", "recorded"):
             return f"{address}: another apply has recorded it since"
         case ("fields", field) if now is ABSENT:
@@ -99,7 +110,7 @@ def _document_field_name(field: str | int, *inner: str | int) -> str:
 
 
 def _format_document_path(path: Iterable[str | int]) -> str:
-    return ".".join(str(word) for word in path if word != "")
+    return ".".join(str(part) for part in path if part != "")
 
 
 def _show_value(value: Json) -> str:

@@ -55,30 +55,30 @@ def plan_changes(plan_input: PlanInput, kinds: Mapping[str, Kind]) -> tuple[Chan
 
 def unmanaged_addresses(plan_input: PlanInput) -> tuple[str, ...]:
     """Live resources that no manifest declares and no ledger entry names."""
-    known = {*plan_input.desired, *plan_input.remembered}
-    return tuple(str(address) for address in plan_input.live if address not in known)
+    named = {*plan_input.desired, *plan_input.remembered}
+    return tuple(str(address) for address in plan_input.live if address not in named)
 
 
 def plan_resource(
     address: Address, applied: Resource | None, plan_input: PlanInput, kind: Kind
 ) -> DraftChange | None:
-    """What becomes of one resource; `applied` is this owner's record of it.
+    """The change of one resource, or None; `applied` is this owner's record of it.
 
     | desired | live | recorded         | change                                    |
     |---------|------|------------------|-------------------------------------------|
-    | no      | any  | by this owner    | none where manifests are only a part      |
+    | no      | any  | by this owner    | none if the desired state is partial      |
     | no      | no   | by this owner    | forget                                    |
     | no      | yes  | by this owner    | forget if listed under removed, or delete |
     | yes     | any  | by another owner | refused                                   |
     | yes     | no   | any              | create, or refused                        |
-    | yes     | yes  | any              | see `decide`                              |
+    | yes     | yes  | any              | see `decide_change`                       |
     """
     desired, live = plan_input.desired.get(address), plan_input.live.get(address)
-    known = plan_input.remembered.get(address)
+    entry = plan_input.remembered.get(address)
     if desired is None:
         return None if plan_input.partial else _plan_removal(address, plan_input)
-    if known is not None and known.record and applied is None:
-        because = _owned_by_another(known.record.owner, plan_input)
+    if entry is not None and entry.record and applied is None:
+        because = _owned_by_another(entry.record.owner, plan_input)
         return DraftChange(address, Action.REFUSED, because=because)
     if live is None:
         return _plan_creation(desired, applied, plan_input, kind)
@@ -89,7 +89,7 @@ def _plan_removal(address: Address, plan_input: PlanInput) -> DraftChange:
     if address not in plan_input.live:
         return DraftChange(address, Action.FORGET, because="gone from manifests and cluster")
     if address in plan_input.removed:
-        because = "named under removed; stays as it is"
+        because = "listed under removed; it is not changed"
         return DraftChange(address, Action.FORGET, because=because)
     return DraftChange(address, Action.DELETE, because="no manifest states it")
 
@@ -97,10 +97,12 @@ def _plan_removal(address: Address, plan_input: PlanInput) -> DraftChange:
 def _owned_by_another(owner: str, plan_input: PlanInput) -> str:
     """Who owns the resource, and what the operator can do about it."""
     project, _, environment = owner.partition("/")
-    old = f", or {project} under previous_names here if this project was called so"
-    renamed = old if plan_input.owner.partition("/")[2] == environment else ""
+    previous_name = (
+        f", or {project} under previous_names here if that is the previous name of this project"
+    )
+    renamed = previous_name if plan_input.owner.partition("/")[2] == environment else ""
     return (
-        f"owned by {owner}. Give it another name here; or, to take it over, name it under removed "
+        f"owned by {owner}. Give it another name here; or, to adopt it, list it under removed "
         f"there and apply that{renamed}"
     )
 
@@ -112,7 +114,7 @@ def _plan_creation(
     fields = kind.classify_scope(fields, desired, None, applied)
     if worst_effect(fields) is Effect.REFUSED:
         return _refuse_change(desired.address, fields)
-    because = "vanished outside qdrantctl" if applied else ""
+    because = "deleted outside qdrantctl" if applied else ""
     return DraftChange(
         desired.address, Action.CREATE, fields, _interruption_reason(applied) or because
     )
@@ -121,7 +123,7 @@ def _plan_creation(
 def plan_existing(
     desired: Resource, live: Resource, applied: Resource | None, kind: Kind, plan_input: PlanInput
 ) -> DraftChange:
-    """What becomes of a resource that is declared and exists."""
+    """The change of a resource that is declared and exists."""
     shape = field_tree_of(kind.spec)
     fields = compare_resource(
         desired, live, applied, kind, plan_input.server, plan_input.today
@@ -144,7 +146,7 @@ def decide_change(
     unapplied: frozenset[Path],
     plan_input: PlanInput,
 ) -> DraftChange:
-    """What becomes of an existing resource, by the worst of its fields.
+    """The change of an existing resource, by the worst of its fields.
 
     | worst field     | recorded              | action                       |
     |-----------------|-----------------------|------------------------------|
@@ -156,7 +158,8 @@ def decide_change(
     | kept, same      | yes, but out of date  | adopt, to rewrite the record |
     | kept, same      | yes                   | noop                         |
 
-    `unapplied` are the parts of the spec that the manifest changed and `on_drift: keep` leaves.
+    `unapplied` are the parts of the spec that the manifest changed and `on_drift: keep` does not
+    apply.
     """
     address = desired.address
     match worst_effect(fields):
@@ -191,11 +194,11 @@ def _worst_reason(fields: Sequence[FieldChange]) -> str:
 
 
 def _field_names(fields: Sequence[FieldChange]) -> str:
-    return ", ".join(".".join(str(word) for word in field.path if word != "") for field in fields)
+    return ", ".join(".".join(str(part) for part in field.path if part != "") for field in fields)
 
 
 def _interruption_reason(applied: Resource | None) -> str:
-    """The reason for a change that an interrupted apply had begun; empty otherwise."""
+    """The reason for a change that an interrupted apply started; empty otherwise."""
     pending = applied is not None and applied.record and applied.record.pending is not None
     return "left incomplete by an interrupted apply" if pending else ""
 
@@ -208,12 +211,12 @@ def _without_clashes(
     for address, draft in drafts.items():
         if draft.action is not Action.CREATE or not kinds[address.kind].namespace:
             continue
-        for other in kinds.values():
-            taken = Address(other.name, address.name)
-            clashes = other.name != address.kind and taken in plan_input.live
-            leaves = taken in drafts and drafts[taken].action is Action.DELETE
-            if clashes and not leaves and other.namespace == kinds[address.kind].namespace:
-                because = f"the name is taken by {taken}, which this plan does not delete"
+        for rival_kind in kinds.values():
+            rival = Address(rival_kind.name, address.name)
+            clashes = rival_kind.name != address.kind and rival in plan_input.live
+            is_deleted = rival in drafts and drafts[rival].action is Action.DELETE
+            if clashes and not is_deleted and rival_kind.namespace == kinds[address.kind].namespace:
+                because = f"the name is taken by {rival}, which this plan does not delete"
                 result[address] = DraftChange(address, Action.REFUSED, (), because)
     return result
 
@@ -221,30 +224,30 @@ def _without_clashes(
 def _without_renames(
     drafts: Mapping[Address, DraftChange], plan_input: PlanInput, kinds: Mapping[str, Kind]
 ) -> dict[Address, DraftChange]:
-    """A delete and a create with equal specs look like a rename, which would lose every point."""
+    """Refuse a delete and a create with equal specs: a rename that would lose every point."""
     result = dict(drafts)
-    leaving = {
-        (old.kind, canonical_json(plan_input.live[old].spec)): old
-        for old, draft in drafts.items()
+    deletions = {
+        (candidate.kind, canonical_json(plan_input.live[candidate].spec)): candidate
+        for candidate, draft in drafts.items()
         if draft.action is Action.DELETE
-        and kinds[old.kind].holds_data
-        and not is_allowed(plan_input.consents, "delete", old)
+        and kinds[candidate.kind].holds_data
+        and not is_allowed(plan_input.consents, "delete", candidate)
     }
     recorded = plan_input.recorded
-    for old in list(leaving.values()):
-        leaving.setdefault((old.kind, canonical_json(recorded[old].spec)), old)
+    for candidate in list(deletions.values()):
+        deletions.setdefault((candidate.kind, canonical_json(recorded[candidate].spec)), candidate)
     for address, draft in drafts.items():
         if draft.action is not Action.CREATE:
             continue
-        leaver = leaving.get((address.kind, canonical_json(plan_input.desired[address].spec)))
-        if leaver and result[leaver].action is Action.DELETE:
+        deleted = deletions.get((address.kind, canonical_json(plan_input.desired[address].spec)))
+        if deleted and result[deleted].action is Action.DELETE:
             because = (
-                f"looks like a rename of {leaver}, and Qdrant cannot rename a collection. Keep the "
-                f"name and give it an alias; or put {leaver} under removed to keep its points; or "
-                f"allow the loss with --allow-delete {leaver}"
+                f"looks like a rename of {deleted}, and Qdrant cannot rename a collection. Keep "
+                f"the name and give it an alias; or put {deleted} under removed to keep its "
+                f"points; or allow the loss with --allow-delete {deleted}"
             )
             result[address] = DraftChange(address, Action.REFUSED, (), because)
-            result[leaver] = DraftChange(leaver, Action.NOOP, because=f"see {address}")
+            result[deleted] = DraftChange(deleted, Action.NOOP, because=f"see {address}")
     return result
 
 

@@ -1,4 +1,4 @@
-"""What a record holds of a resource: what was asked, but for what plans leave alone. Pure."""
+"""The spec that a record stores: the desired one, without fields that plans ignore. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from qdrantctl.model.spec import Path
 
 
 def ignored_paths(desired: Resource, today: date) -> frozenset[Path]:
-    """Fields that plans leave alone today."""
+    """Fields that plans ignore today."""
     return frozenset(
         entry.path
         for entry in desired.lifecycle.ignore
@@ -21,11 +21,11 @@ def ignored_paths(desired: Resource, today: date) -> frozenset[Path]:
 
 
 def spec_to_record(
-    desired: Resource, ours: Resource | None, ignored: frozenset[Path]
+    desired: Resource, applied: Resource | None, ignored: frozenset[Path]
 ) -> Mapping[str, Json]:
-    """The spec for the record: as desired, ignored fields as they were recorded."""
+    """The spec for the record: desired values, ignored fields as they were recorded."""
     stored = dict(desired.spec)
-    if ours is not None:
+    if applied is not None:
         for path in ignored:
-            stored = put_at(stored, path, get_at(ours.spec, path))
+            stored = put_at(stored, path, get_at(applied.spec, path))
     return stored

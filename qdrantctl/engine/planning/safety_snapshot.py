@@ -1,4 +1,4 @@
-"""Where points are destroyed: the snapshot that is taken first, and what the rules say of it."""
+"""The snapshot that is taken before points are destroyed, and the findings about it."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ SKIP = "--no-safety-snapshot"
 
 
 def destroys_points(change: Change, live: Resource | None, kind: Kind) -> bool:
-    """Whether carrying it out loses points. Where their number is not known, it does."""
+    """Whether the change loses points; an unknown number of points counts as some."""
     if not kind.holds_data or live is None or live.facts.points == 0:
         return False
-    lost = (field for field in change.fields if field.destroys_data)
-    return change.destroys or any(points_at_risk(live, field) != 0 for field in lost)
+    lost_parts = (field for field in change.fields if field.destroys_data)
+    return change.destroys or any(points_at_risk(live, field) != 0 for field in lost_parts)
 
 
-def points_at_risk(live: Resource | None, lost: FieldChange) -> int | None:
-    """Points that are lost with a shard key or a vector; None where that is not known."""
+def points_at_risk(live: Resource | None, dropped: FieldChange) -> int | None:
+    """Points that are lost with a shard key or a vector; None if unknown."""
     if live is None or live.facts.points == 0:
         return 0
-    return live.facts.points_by_key.get(lost.path, live.facts.points)
+    return live.facts.points_by_key.get(dropped.path, live.facts.points)
 
 
 def snapshot_step(change: Change, nodes: tuple[str, ...]) -> Step:
@@ -32,7 +32,7 @@ def snapshot_step(change: Change, nodes: tuple[str, ...]) -> Step:
 
 
 def skipped_snapshot(change: Change) -> Violation:
-    """What is said where no snapshot is taken."""
+    """The warning that no snapshot is taken."""
     return Violation(
         rule="QC210",
         severity=Severity.WARNING,
@@ -45,16 +45,16 @@ def skipped_snapshot(change: Change) -> Violation:
 def missing_nodes_violation(
     change: Change, live: Resource, nodes: tuple[str, ...], *, protected: bool
 ) -> Violation | None:
-    """What is said where not every node that holds shards can be asked for its part."""
+    """The error if no URL is stated for some node that holds shards; None otherwise."""
     holders = len(live.facts.peers)
     if holders <= len(nodes):
         return None
-    named = f"nodes names {len(nodes)}" if nodes else "the environment states no nodes"
+    nodes_stated = f"nodes names {len(nodes)}" if nodes else "the environment states no nodes"
     return Violation(
         rule="QC215",
         address=change.address,
         message=f"{change.address} has shards on {holders} node{'s' * (holders > 1)} of a cluster, "
-        f"and {named}; a snapshot taken on one node holds only its own shards",
+        f"and {nodes_stated}; a snapshot taken on one node holds only its own shards",
         hint="State every node's own address in the environment, as in nodes: "
         "[https://qdrant-0.example.com:6333, …]"
         + ("." if protected else f"; or skip the snapshot: {SKIP} {change.address}."),

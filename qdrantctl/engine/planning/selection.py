@@ -1,4 +1,4 @@
-"""Which drafts of a plan were asked for: `--target` and `--exclude`."""
+"""Which drafts of a plan are selected: `--target` and `--exclude`."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Selection:
 
 def matching_addresses(patterns: Iterable[str], addresses: Iterable[Address]) -> frozenset[Address]:
     """The addresses that a pattern names. A pattern that is itself an address matches only it."""
-    known = list(addresses)
-    found: set[Address] = set()
+    candidates = list(addresses)
+    matching: set[Address] = set()
     for pattern in patterns:
-        exact = [address for address in known if str(address) == pattern]
-        found.update(exact or [a for a in known if fnmatchcase(str(a), pattern)])
-    return frozenset(found)
+        exact = [address for address in candidates if str(address) == pattern]
+        matching.update(exact or [a for a in candidates if fnmatchcase(str(a), pattern)])
+    return frozenset(matching)
 
 
 def select_drafts(
@@ -40,9 +40,10 @@ def select_drafts(
     live: Inventory,
     kinds: Mapping[str, Kind],
 ) -> dict[Address, Value]:
-    """The drafts that are asked for, and those they cannot do without.
+    """The selected drafts, and those that they depend on.
 
-    A target brings what it refers to; an exclusion takes along what cannot be made without it.
+    A target also selects what it refers to. An exclusion also excludes what cannot be created
+    without it.
     Raises UsageError for a pattern that matches nothing.
     """
     for flag, patterns in (("--target", selection.targets), ("--exclude", selection.excludes)):
@@ -52,7 +53,9 @@ def select_drafts(
                     f"{flag} {pattern} matches nothing",
                     hint="Addresses are KIND/NAME, as in collection/products; globs are allowed.",
                 )
-    kept = set(matching_addresses(selection.targets, drafts)) if selection.targets else set(drafts)
+    selected = (
+        set(matching_addresses(selection.targets, drafts)) if selection.targets else set(drafts)
+    )
     refs = {
         address: [
             ref for ref in kinds[address.kind].references(desired[address].spec) if ref in drafts
@@ -60,16 +63,18 @@ def select_drafts(
         for address in drafts
         if address in desired
     }
-    reach = list(kept)
-    while reach:
-        news = [ref for ref in refs.get(reach.pop(), ()) if ref not in kept]
-        kept.update(news)
-        reach += news
-    gone = set(matching_addresses(selection.excludes, drafts))
-    spreading = True
-    while spreading:
-        more = {a for a, need in refs.items() for r in need if r in gone and r not in live} - gone
-        gone |= more
-        spreading = bool(more)
-    kept -= gone
-    return {address: draft for address, draft in drafts.items() if address in kept}
+    queue = list(selected)
+    while queue:
+        added = [ref for ref in refs.get(queue.pop(), ()) if ref not in selected]
+        selected.update(added)
+        queue += added
+    excluded = set(matching_addresses(selection.excludes, drafts))
+    is_growing = True
+    while is_growing:
+        dependents = {
+            a for a, need in refs.items() for r in need if r in excluded and r not in live
+        } - excluded
+        excluded |= dependents
+        is_growing = bool(dependents)
+    selected -= excluded
+    return {address: draft for address, draft in drafts.items() if address in selected}

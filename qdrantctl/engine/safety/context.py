@@ -9,6 +9,7 @@ from qdrantctl.model.address import Address
 from qdrantctl.model.change import Change
 from qdrantctl.model.consent import Verb
 from qdrantctl.model.kind import Context, Kind
+from qdrantctl.model.resource import Resource
 from qdrantctl.model.snapshots.snapshot import UnfinishedRestore
 from qdrantctl.model.violation import Violation
 
@@ -23,7 +24,7 @@ def _never_waived(_: Address) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class SafetyInput:
-    """What the rules look at. Consents are not part of it: a rule states facts about the plan."""
+    """The input of the rules. It has no consents: a rule states facts about the plan."""
 
     changes: Sequence[Change]
     context: Context
@@ -31,19 +32,22 @@ class SafetyInput:
     environment: str = ""
     """Its name, for the commands that hints print."""
     protected: bool = False
-    """The environment is protected: more needs a consent, and only the project file gives one."""
+    """The environment is protected: more changes need a consent, given in the project file."""
     on_drift: Callable[[Address], str] = _always_revert
     """revert, keep or refuse, for each address."""
     no_snapshot: Callable[[Address], bool] = _never_waived
     """Whether the operator skips the snapshot before points are destroyed."""
     nodes: tuple[str, ...] = ()
-    """Each node's own address, where stated."""
+    """The URL of each node, if stated."""
     unfinished_restores: Mapping[Address, UnfinishedRestore] = field(default_factory=dict)
-    """Restores to these collections that the ledger has as begun and not as ended."""
+    """Restores to these collections that the ledger records as started and not as ended."""
     max_deletes: int | None = None
     fail_on_loosening: bool = False
     fail_on_widening: bool = False
     partial: bool = False
+    alias_min_ratio: float = 0.9
+    """An alias moves without consent to a collection with this share of the points of the old one.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +56,15 @@ class Problem:
 
     violation: Violation
     allowed_by: tuple[Verb, Address] | None = None
-    """None where no consent allows it."""
+    """None if no consent allows it."""
+    once_allowed: Violation | None = None
+    """A note that stays in the plan where a consent allows it."""
 
 
 def require_consent(
     verb: Verb, change: Change, rule: str, message: str, inputs: SafetyInput, alternative: str = ""
 ) -> Problem:
-    """A problem that a consent to `verb` on the changed resource allows; its hint says how.
+    """A problem that a consent to `verb` on the changed resource allows; its hint states how.
 
     `alternative` is added to the hint.
     """
@@ -79,6 +85,21 @@ def require_consent(
 
 
 def from_state(change: Change, inputs: SafetyInput) -> bool:
-    """Whether only the committed state says that it is ours, and not the cluster's ledger."""
-    ours = inputs.context.recorded.get(change.parsed_address)
-    return ours is not None and ours.is_from_state
+    """Whether only the committed state, and not the ledger, has it as managed by this project."""
+    applied = inputs.context.recorded.get(change.parsed_address)
+    return applied is not None and applied.is_from_state
+
+
+def may_hold_points(live: Resource | None) -> bool:
+    """An unknown number of points counts as some."""
+    return live is not None and live.facts.points != 0
+
+
+def describe_points(live: Resource | None) -> str:
+    """The points of a collection, in words."""
+    points = live.facts.points if live else None
+    if points is None:
+        return "its points (their number is unknown)"
+    if points == 0:
+        return "the collection, which is empty"
+    return "1 point" if points == 1 else f"{points:,} points"

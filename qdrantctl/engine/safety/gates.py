@@ -1,4 +1,4 @@
-"""Safety rules about changes of others: drift on the cluster, and what clients may do."""
+"""Safety rules about drift on the cluster, and about the rights of clients."""
 
 from __future__ import annotations
 
@@ -14,20 +14,24 @@ from qdrantctl.model.violation import Severity, Violation
 
 
 def check_refused_drift(inputs: SafetyInput) -> Iterator[Problem]:
-    """QC212: where on_drift is refuse, the operator decides what becomes of drift."""
+    """QC212: with on_drift: refuse, the operator decides about drift."""
     for change in inputs.changes:
         drifted = [field for field in change.fields if is_external_change(field)]
-        gone = change.action is Action.CREATE and change.cause is Cause.DRIFT
+        is_deleted = change.action is Action.CREATE and change.cause is Cause.DRIFT
         by_qc204 = from_state(change, inputs)
         refuses = inputs.on_drift(change.parsed_address) == "refuse"
-        if refuses and (drifted or gone) and not (_is_interrupted(change, inputs) or by_qc204):
-            what = "deleted" if gone else "changed"
+        if (
+            refuses
+            and (drifted or is_deleted)
+            and not (_is_interrupted(change, inputs) or by_qc204)
+        ):
+            verb = "deleted" if is_deleted else "changed"
             details = f" ({'; '.join(map(_describe_drift, drifted))})" if drifted else ""
             yield Problem(
                 Violation(
                     rule="QC212",
                     address=change.address,
-                    message=f"{change.address} was {what} outside qdrantctl since it was applied"
+                    message=f"{change.address} was {verb} outside qdrantctl since it was applied"
                     f"{details}, and on_drift is refuse",
                     hint=_drift_hint(change),
                 )
@@ -35,7 +39,7 @@ def check_refused_drift(inputs: SafetyInput) -> Iterator[Problem]:
 
 
 def check_kept_drift(inputs: SafetyInput) -> Iterator[Problem]:
-    """QC213: where on_drift is keep, drift is reported and left."""
+    """QC213: with on_drift: keep, drift is reported and kept."""
     for change in inputs.changes:
         if change.action is Action.NOOP and change.cause in (Cause.DRIFT, Cause.BOTH):
             yield Problem(
@@ -50,7 +54,7 @@ def check_kept_drift(inputs: SafetyInput) -> Iterator[Problem]:
 
 
 def check_loosened_limits(inputs: SafetyInput) -> Iterator[Problem]:
-    """QC214 and QC240: caps that loosen and scopes that widen, where the caller gates them."""
+    """QC214 and QC240: limits that loosen and scopes that widen, if the caller gates them."""
     gates: Mapping[str, tuple[str, Verb, bool]] = {
         "loosens": ("QC214", "loosen", inputs.fail_on_loosening),
         "widens": ("QC240", "widen", inputs.fail_on_widening),
@@ -66,20 +70,20 @@ def check_loosened_limits(inputs: SafetyInput) -> Iterator[Problem]:
                 rule=rule,
                 address=change.address,
                 message=f"{change.address} would {verb} {_format_field(field)}{gains}",
-                hint=f"If that is meant, add to consents in qdrantctl.yaml {entry}.",
+                hint=f"If this is intended, add to consents in qdrantctl.yaml {entry}.",
             )
             yield Problem(violation, allowed_by=(verb, change.parsed_address))
 
 
 def _is_interrupted(change: Change, inputs: SafetyInput) -> bool:
-    """Whether an apply was interrupted in it: that is finished first, whatever else changed."""
-    ours = inputs.context.recorded.get(change.parsed_address)
-    return ours is not None and ours.record is not None and ours.record.pending is not None
+    """Whether an apply of it was interrupted; that is finished before drift counts."""
+    applied = inputs.context.recorded.get(change.parsed_address)
+    return applied is not None and applied.record is not None and applied.record.pending is not None
 
 
 def _drift_hint(change: Change) -> str:
     return (
-        f"Put it back with apply --revert-drift {change.address}, or take it over into the "
+        f"Revert it with apply --revert-drift {change.address}, or adopt it into the "
         f"manifest with import --update {change.address}."
     )
 
@@ -93,4 +97,4 @@ def _describe_drift(field: FieldChange) -> str:
 
 
 def _format_field(field: FieldChange) -> str:
-    return ".".join(str(word) for word in field.path if word != "")
+    return ".".join(str(part) for part in field.path if part != "")

@@ -12,7 +12,20 @@ from qdrantctl.engine.planning.safety_snapshot import (
     points_at_risk,
     skipped_snapshot,
 )
-from qdrantctl.engine.safety.context import Problem, SafetyInput, from_state, require_consent
+from qdrantctl.engine.safety.aliases import (
+    check_moved_aliases,
+    check_recreated_aliases,
+    check_vanishing_aliases,
+    find_alias_targets,
+)
+from qdrantctl.engine.safety.context import (
+    Problem,
+    SafetyInput,
+    describe_points,
+    from_state,
+    may_hold_points,
+    require_consent,
+)
 from qdrantctl.engine.safety.gates import (
     check_kept_drift,
     check_loosened_limits,
@@ -20,11 +33,10 @@ from qdrantctl.engine.safety.gates import (
 )
 from qdrantctl.engine.safety.interrupted_restores import check_unfinished_restores
 from qdrantctl.model.address import Address
-from qdrantctl.model.change import Action, Change
+from qdrantctl.model.change import Action
 from qdrantctl.model.consent import Consent
 from qdrantctl.model.field_rule import ABSENT, Effect
-from qdrantctl.model.resource import Resource
-from qdrantctl.model.violation import Severity, Violation
+from qdrantctl.model.violation import Violation
 
 MANY = 10
 """From this many managed resources on, a mass deletion is reported by its share."""
@@ -33,7 +45,7 @@ SHARE = 0.3
 
 @dataclass(frozen=True, slots=True)
 class SafetyResult:
-    """What the rules found in a plan, once the consents are counted."""
+    """The findings of the rules in a plan, after the consents are counted."""
 
     violations: tuple[Violation, ...]
     """Those that no consent allows, in the order of the rules."""
@@ -51,31 +63,35 @@ def check_safety(inputs: SafetyInput, consents: Sequence[Consent]) -> SafetyResu
         used.update(granting)
         if not granting:
             violations.append(problem.violation)
+        elif problem.once_allowed:
+            violations.append(problem.once_allowed)
     return SafetyResult(tuple(violations), frozenset(used))
 
 
 def needs_details(inputs: SafetyInput) -> frozenset[Address]:
     """Resources whose points must be read before the rules can decide."""
     involved: set[Address] = set()
-    lost: set[Address] = set()
+    losing_points: set[Address] = set()
     for change in inputs.changes:
         kind = inputs.kinds[change.parsed_address.kind]
         if kind.holds_data and (change.destroys or any(f.destroys_data for f in change.fields)):
-            lost.add(change.parsed_address)
-        if targets := _alias_targets(change, inputs):
+            losing_points.add(change.parsed_address)
+        if targets := find_alias_targets(change, inputs):
             involved.update(targets)
     live, several = inputs.context.live, inputs.context.server.peers > 1
-    facts = {address: live[address].facts for address in involved | lost if address in live}
+    facts_by_address = {
+        address: live[address].facts for address in involved | losing_points if address in live
+    }
     return frozenset(
         address
-        for address, known in facts.items()
-        if (known.points is None and not known.unread)
-        or (several and address in lost and not known.peers)
+        for address, facts in facts_by_address.items()
+        if (facts.points is None and not facts.unread)
+        or (several and address in losing_points and not facts.peers)
     )
 
 
 def check_protection(inputs: SafetyInput) -> Iterator[Problem]:
-    """QC201: lifecycle.protect forbids deletion and replacement, whatever consent there is."""
+    """QC201: lifecycle.protect forbids deletion and replacement, regardless of consents."""
     for change in inputs.changes:
         context = inputs.context
         stated = context.desired.get(change.parsed_address) or context.recorded.get(
@@ -101,13 +117,13 @@ def check_deletions(inputs: SafetyInput) -> Iterator[Problem]:
             continue
         kind = inputs.kinds[change.parsed_address.kind]
         live = inputs.context.live.get(change.parsed_address)
-        doubtful = from_state(change, inputs)
-        if inputs.protected or doubtful or (kind.holds_data and _may_hold_points(live)):
-            where = "in a protected environment" if inputs.protected else "without a ledger"
+        only_in_state = from_state(change, inputs)
+        if inputs.protected or only_in_state or (kind.holds_data and may_hold_points(live)):
+            circumstance = "in a protected environment" if inputs.protected else "without a ledger"
             message = (
-                f"deleting {change.address} destroys {_describe_points(live)}"
+                f"deleting {change.address} destroys {describe_points(live)}"
                 if kind.holds_data
-                else f"deleting {change.address} needs consent {where}"
+                else f"deleting {change.address} needs consent {circumstance}"
             )
             yield require_consent("delete", change, "QC202", message, inputs)
 
@@ -120,28 +136,28 @@ def check_replacements(inputs: SafetyInput) -> Iterator[Problem]:
         live = inputs.context.live.get(change.parsed_address)
         desired = inputs.context.desired.get(change.parsed_address)
         recreate = desired is not None and desired.lifecycle.replace == "recreate"
-        if not recreate or inputs.protected or _may_hold_points(live):
+        if not recreate or inputs.protected or may_hold_points(live):
             yield require_consent(
                 "replace",
                 change,
                 "QC203",
-                f"replacing {change.address} destroys {_describe_points(live)}",
+                f"replacing {change.address} destroys {describe_points(live)}",
                 inputs,
                 "Or state lifecycle: {replace: recreate}, which allows it while it is empty.",
             )
 
 
 def check_adoptions(inputs: SafetyInput) -> Iterator[Problem]:
-    """QC204: a resource that differs, and that the ledger does not have as this project's."""
+    """QC204: a resource that differs, and has no ledger entry of this project."""
     for change in inputs.changes:
         adopts = change.action is Action.ADOPT and change.steps
-        foreign = change.parsed_address not in inputs.context.recorded
-        doubtful = from_state(change, inputs) and any(map(is_external_change, change.fields))
-        if (foreign and (adopts or change.action is Action.REPLACE)) or doubtful:
+        is_unrecorded = change.parsed_address not in inputs.context.recorded
+        only_in_state = from_state(change, inputs) and any(map(is_external_change, change.fields))
+        if (is_unrecorded and (adopts or change.action is Action.REPLACE)) or only_in_state:
             why = (
-                "was not made by this project, and differs"
-                if foreign
-                else "differs from the committed state, and no ledger says whose it is"
+                "was not created by this project, and differs"
+                if is_unrecorded
+                else "differs from the committed state, and no ledger entry names its owner"
             )
             yield require_consent(
                 "adopt",
@@ -149,66 +165,12 @@ def check_adoptions(inputs: SafetyInput) -> Iterator[Problem]:
                 "QC204",
                 f"{change.address} exists, {why}",
                 inputs,
-                "Or make the manifest say what the cluster has.",
+                "Or change the manifest to match the cluster.",
             )
-
-
-def check_vanishing_aliases(inputs: SafetyInput) -> Iterator[Problem]:
-    """QC205: an alias of a deleted collection vanishes with it, and is not part of the plan."""
-    deleted = {c.parsed_address for c in inputs.changes if c.action is Action.DELETE}
-    moving = {c.parsed_address for c in inputs.changes if c.action in (Action.UPDATE, Action.ADOPT)}
-    vanishing = [
-        (ref, other)
-        for other, resource in inputs.context.live.items()
-        if deleted and other not in deleted and other not in moving and other.kind in inputs.kinds
-        for ref in inputs.kinds[other.kind].references(resource.spec)
-        if ref in deleted
-    ]
-    for address, other in sorted(vanishing):
-        yield Problem(
-            Violation(
-                rule="QC205",
-                address=str(address),
-                message=f"{other} points to {address} and is not part of this plan; "
-                "it would vanish with it",
-                hint=f"Move or delete {other} first.",
-            )
-        )
-
-
-def check_moved_aliases(inputs: SafetyInput) -> Iterator[Problem]:
-    """QC206: an alias that leaves points for a collection that is empty or not ready."""
-    for change in inputs.changes:
-        targets = _alias_targets(change, inputs)
-        if not targets:
-            continue
-        old, new = (inputs.context.live.get(address) for address in targets)
-        if old is None or not _may_hold_points(old):
-            continue
-        replaced = any(c.parsed_address == targets[1] and c.destroys for c in inputs.changes)
-        empty = new is None or replaced or not _may_hold_points(new)
-        if empty or (new is not None and new.facts.status != "green"):
-            state = "empty" if empty or new is None else new.facts.status or "not to be read"
-            message = (
-                f"{change.address} would move from {targets[0]} with {_describe_points(old)} to "
-                f"{targets[1]}, which is {state}"
-            )
-            yield require_consent("alias", change, "QC206", message, inputs)
-
-
-def _alias_targets(change: Change, inputs: SafetyInput) -> tuple[Address, Address] | None:
-    """What a change stops referring to, and what it refers to instead."""
-    kind = inputs.kinds[change.parsed_address.kind]
-    desired = inputs.context.desired.get(change.parsed_address)
-    live = inputs.context.live.get(change.parsed_address)
-    if change.action not in (Action.UPDATE, Action.ADOPT) or not desired or not live:
-        return None
-    old, new = tuple(kind.references(live.spec)), tuple(kind.references(desired.spec))
-    return (old[0], new[0]) if old and new and old != new else None
 
 
 def check_mass_deletion(inputs: SafetyInput) -> Iterator[Problem]:
-    """QC207: a plan that deletes most of what is managed, which --max-deletes allows."""
+    """QC207: a plan that deletes most managed resources, unless --max-deletes allows it."""
     deleted = sum(change.action is Action.DELETE for change in inputs.changes)
     managed = len(inputs.context.recorded)
     if not deleted or inputs.partial or (inputs.max_deletes or 0) >= deleted:
@@ -221,23 +183,23 @@ def check_mass_deletion(inputs: SafetyInput) -> Iterator[Problem]:
             Violation(
                 rule="QC207",
                 message=f"this plan deletes {deleted} managed resource{plural} ({why})",
-                hint=f"If that is meant, say so: --max-deletes {deleted}.",
+                hint=f"If this is intended, allow it: --max-deletes {deleted}.",
             )
         )
 
 
 def check_dropped_parts(inputs: SafetyInput) -> Iterator[Problem]:
-    """QC208: a vector or a shard key that is dropped with the points stored under it."""
+    """QC208: a vector or a shard key that is dropped with its data."""
     for change in inputs.changes:
         if change.destroys:
             continue
         live = inputs.context.live.get(change.parsed_address)
-        for lost in (field for field in change.fields if field.destroys_data):
-            points = points_at_risk(live, lost)
+        for dropped in (field for field in change.fields if field.destroys_data):
+            points = points_at_risk(live, dropped)
             if points == 0:
                 continue
             message = (
-                f"dropping {lost.path[0]} {lost.path[-1]!r} destroys what is stored "
+                f"dropping {dropped.path[0]} {dropped.path[-1]!r} destroys what is stored "
                 f"under it (points: {'not known from this node' if points is None else points})"
             )
             yield require_consent("delete", change, "QC208", message, inputs)
@@ -251,8 +213,8 @@ def check_dropped_indexes(inputs: SafetyInput) -> Iterator[Problem]:
         if change.destroys:
             continue
         for field in change.fields:
-            gone = len(field.path) == 2 and field.desired is ABSENT
-            if gone and field.path[0] == "payload_indexes" and field.effect > Effect.KEPT:
+            is_dropped = len(field.path) == 2 and field.desired is ABSENT
+            if is_dropped and field.path[0] == "payload_indexes" and field.effect > Effect.KEPT:
                 message = (
                     f"dropping the payload index {field.path[1]!r} needs consent in a "
                     "protected environment"
@@ -261,7 +223,7 @@ def check_dropped_indexes(inputs: SafetyInput) -> Iterator[Problem]:
 
 
 def check_snapshots(inputs: SafetyInput) -> Iterator[Problem]:
-    """QC210 and QC215: points that are destroyed without a whole snapshot of them."""
+    """QC210 and QC215: points that are destroyed without a complete snapshot of them."""
     several = inputs.context.server.peers > 1
     for change in inputs.changes:
         live = inputs.context.live.get(change.parsed_address)
@@ -276,21 +238,6 @@ def check_snapshots(inputs: SafetyInput) -> Iterator[Problem]:
                 change, live, inputs.nodes, protected=inputs.protected
             )
             yield from [Problem(missing)] if missing else []
-
-
-def check_recreated_aliases(inputs: SafetyInput) -> Iterator[Problem]:
-    """QC211: a replaced collection is created again with its aliases."""
-    for change in inputs.changes:
-        live = inputs.context.live.get(change.parsed_address)
-        if change.action is Action.REPLACE and live and live.facts.aliases:
-            yield Problem(
-                Violation(
-                    rule="QC211",
-                    severity=Severity.NOTE,
-                    address=change.address,
-                    message="it is made again with its aliases: " + ", ".join(live.facts.aliases),
-                )
-            )
 
 
 def check_kinds(inputs: SafetyInput) -> Iterator[Problem]:
@@ -319,17 +266,3 @@ RULES: tuple[Callable[[SafetyInput], Iterator[Problem]], ...] = (
     check_kinds,
     check_unfinished_restores,
 )
-
-
-def _may_hold_points(live: Resource | None) -> bool:
-    """Unknown counts as holding."""
-    return live is not None and live.facts.points != 0
-
-
-def _describe_points(live: Resource | None) -> str:
-    points = live.facts.points if live else None
-    if points is None:
-        return "its points (how many is not known)"
-    if points == 0:
-        return "the collection, which is empty"
-    return "1 point" if points == 1 else f"{points:,} points"

@@ -1,4 +1,4 @@
-"""What a run of a policy does, as steps: finish sets, take those that are due, remove old ones."""
+"""The steps of a policy run: finish sets, take those that are due, remove expired ones."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ _COMING = "next"
 
 @dataclass(frozen=True, slots=True)
 class LiveFacts:
-    """What the cluster says, beside what the destinations hold."""
+    """Facts from the cluster, besides the contents of the destinations."""
 
     resumable: Collection[str] = ()
-    """Folders of unfinished sets whose files the servers still hold, or may hold."""
+    """Folders of unfinished sets whose files the servers still have, or may have."""
     filled: Collection[str] = ()
-    """Collections that have points. Others count as empty, and so push nothing out."""
+    """Collections that have points. Others count as empty: their sets expire no other set."""
 
 
 def due_collections(
     policy: PolicyStatus, resumable: Collection[str], now: datetime
 ) -> Mapping[str, tuple[str, ...]]:
-    """The collections that are due, each with the URLs of the destinations where it is."""
+    """The collections that are due, each with the URLs of the destinations that need a set."""
     due = {
-        name: tuple(each.url for each in policy.destinations
-                    if policy.due_time(name, each, now, resumable))
+        name: tuple(destination.url for destination in policy.destinations
+                    if policy.due_time(name, destination, now, resumable))
         for name in policy.collections
     }  # fmt: skip
     return {name: urls for name, urls in due.items() if urls}
@@ -52,85 +52,96 @@ def plan_policy_run(
 def _removals(
     policy: PolicyStatus, take: Sequence[TakeSet], live: LiveFacts, now: datetime
 ) -> Iterator[RemoveSet]:
-    """What retention removes once everything is taken and finished, or could not be finished."""
-    for where in policy.destinations:
-        expired, given_up = _sets_to_remove(policy, where, take, live, now)
-        for each in (*expired, *given_up):
+    """The sets that retention removes after the other steps, whether they succeed or fail."""
+    for destination in policy.destinations:
+        expired, abandoned = _sets_to_remove(policy, destination, take, live, now)
+        for snapshot_set in (*expired, *abandoned):
             yield RemoveSet(
-                collection=each.collection,
-                folder=each.folder,
-                destination=where.url,
-                unless_finished=each in given_up,
+                collection=snapshot_set.collection,
+                folder=snapshot_set.folder,
+                destination=destination.url,
+                unless_finished=snapshot_set in abandoned,
             )
 
 
 def _sets_to_remove(
     policy: PolicyStatus,
-    where: DestinationStatus,
+    destination: DestinationStatus,
     take: Sequence[TakeSet],
     live: LiveFacts,
     now: datetime,
 ) -> tuple[list[SetInfo], list[SetInfo]]:
-    """What retention removes from a destination, and what it does if that cannot be finished."""
-    coming = [_coming_set(step.collection, live, now) for step in take if where.url in step.to]
-    finished = [_as_complete(each) if _is_resumable(each, live) else each for each in where.sets]
-    expired = _expired_sets(policy, where, [*finished, *coming], now)
-    folders = {each.folder for each in expired}
-    given_up = [
-        each
-        for each in _expired_sets(policy, where, [*where.sets, *coming], now)
-        if _is_resumable(each, live) and each.folder not in folders
+    """The sets that retention removes from a destination, and those it removes if unfinished."""
+    planned = [
+        _coming_set(step.collection, live, now) for step in take if destination.url in step.to
     ]
-    return expired, given_up
+    finished = [
+        _as_complete(snapshot_set) if _is_resumable(snapshot_set, live) else snapshot_set
+        for snapshot_set in destination.sets
+    ]
+    expired = _expired_sets(policy, destination, [*finished, *planned], now)
+    expired_folders = {snapshot_set.folder for snapshot_set in expired}
+    abandoned = [
+        snapshot_set
+        for snapshot_set in _expired_sets(policy, destination, [*destination.sets, *planned], now)
+        if _is_resumable(snapshot_set, live) and snapshot_set.folder not in expired_folders
+    ]
+    return expired, abandoned
 
 
 def removal_notices(
     policy: PolicyStatus, steps: Sequence[SetStep], live: LiveFacts, now: datetime
 ) -> tuple[str, ...]:
-    """Why sets stay that retention would remove, for each destination where the clocks disagree."""
+    """Why expired sets are kept, for each destination for which the clocks disagree."""
     take = [step for step in steps if isinstance(step, TakeSet)]
     return tuple(
-        where.removal_notice
-        for where in policy.destinations
-        if where.clock_disagreement
-        and any(_sets_to_remove(policy, replace(where, clock_disagreement=""), take, live, now))
+        destination.removal_notice
+        for destination in policy.destinations
+        if destination.clock_disagreement
+        and any(
+            _sets_to_remove(policy, replace(destination, clock_disagreement=""), take, live, now)
+        )
     )
 
 
 def _sets_to_resume(policy: PolicyStatus, live: LiveFacts) -> Iterator[ResumeSet]:
-    """The sets of which the servers hold files, where a run can do something about it.
+    """The sets with files on the servers that a run can finish or remove.
 
-    Files are removed from the servers once the set is complete at every destination. One that
-    cannot be read may be the servers themselves, or one that waits for the files.
+    Files are removed from the servers once the set is complete at every destination. They stay
+    while a destination cannot be read: it may be the servers, or still need the files.
     """
-    begun: dict[str, dict[str, SetInfo]] = {}
-    for where in policy.destinations:
-        for each in where.sets:
-            if policy.has_server_copies(each):
-                begun.setdefault(each.folder, {})[where.url] = each
-    for folder, sets in begun.items():
-        unfinished = [each for each in sets.values() if each.state == "unfinished"]
-        is_complete = all(each.has_manifest for each in sets.values()) and not policy.errors
+    sets_by_folder: dict[str, dict[str, SetInfo]] = {}
+    for destination in policy.destinations:
+        for snapshot_set in destination.sets:
+            if policy.has_server_copies(snapshot_set):
+                sets_by_folder.setdefault(snapshot_set.folder, {})[destination.url] = snapshot_set
+    for folder, sets in sets_by_folder.items():
+        unfinished = [
+            snapshot_set for snapshot_set in sets.values() if snapshot_set.state == "unfinished"
+        ]
+        is_complete = (
+            all(snapshot_set.has_manifest for snapshot_set in sets.values()) and not policy.errors
+        )
         if is_complete or (unfinished and folder in live.resumable):
-            name = next(each.collection for each in sets.values())
+            name = next(snapshot_set.collection for snapshot_set in sets.values())
             yield ResumeSet(collection=name, folder=folder, destinations=tuple(sets))
 
 
 def _expired_sets(
-    policy: PolicyStatus, where: DestinationStatus, sets: Sequence[SetInfo], now: datetime
+    policy: PolicyStatus, destination: DestinationStatus, sets: Sequence[SetInfo], now: datetime
 ) -> list[SetInfo]:
-    """What retention would remove from a destination if it held these sets."""
-    kept = with_retention(sets, policy.spec["retention"], policy.schedule.zone, now)
-    return policy.expired_sets(replace(where, sets=tuple(kept)))
+    """The sets that retention would remove from a destination with these sets."""
+    marked = with_retention(sets, policy.spec["retention"], policy.schedule.zone, now)
+    return policy.expired_sets(replace(destination, sets=tuple(marked)))
 
 
-def _is_resumable(each: SetInfo, live: LiveFacts) -> bool:
-    return each.state == "unfinished" and each.folder in live.resumable
+def _is_resumable(snapshot_set: SetInfo, live: LiveFacts) -> bool:
+    return snapshot_set.state == "unfinished" and snapshot_set.folder in live.resumable
 
 
-def _as_complete(each: SetInfo) -> SetInfo:
-    """An unfinished set as it will be."""
-    return replace(each, state="complete", has_manifest=True)
+def _as_complete(snapshot_set: SetInfo) -> SetInfo:
+    """An unfinished set as it will be once it is complete."""
+    return replace(snapshot_set, state="complete", has_manifest=True)
 
 
 def _coming_set(collection: str, live: LiveFacts, now: datetime) -> SetInfo:
@@ -151,7 +162,7 @@ def explain_run(policy: PolicyStatus, steps: Sequence[SetStep], notices: Sequenc
     `notices` say why sets are not removed.
     """
     due = [f"collection/{step.collection}" for step in steps if isinstance(step, TakeSet)]
-    begun = sum(len(step.destinations) for step in steps if isinstance(step, ResumeSet))
+    resumed = sum(len(step.destinations) for step in steps if isinstance(step, ResumeSet))
     removed = [
         f"{step.folder} from {step.destination}"
         for step in steps
@@ -159,9 +170,15 @@ def explain_run(policy: PolicyStatus, steps: Sequence[SetStep], notices: Sequenc
     ]
     reasons = [
         f"{', '.join(due)} due" if due else "",
-        f"{begun} set{'s' * (begun > 1)} that a run has left are finished" if begun else "",
+        f"{resumed} unfinished set{'s' * (resumed > 1)} of earlier runs completed"
+        if resumed
+        else "",
         f"retention removes {', '.join(removed)}" if removed else "",
-        *(f"{where.url} cannot be seen" for where in policy.destinations if where.error),
+        *(
+            f"{destination.url} cannot be seen"
+            for destination in policy.destinations
+            if destination.error
+        ),
         *(f"collection/{name} is being restored" for name in policy.restoring),
         *notices,
     ]

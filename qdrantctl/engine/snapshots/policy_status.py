@@ -1,4 +1,4 @@
-"""What a policy covers, what its destinations hold, and what of it is not as the policy says."""
+"""The collections of a policy, the sets at its destinations, and deviations from the policy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KIND = "snapshot_policy"
 SCRATCH = "qdrantctl-verify-"
 """Prefix of collections that exist only while a set is verified; no policy covers them."""
 _FIRST_VERIFICATION = timedelta(days=1)
-_REMOVED_WHEN_NAMED = ("orphan", "unfinished", "bad")
+_REMOVED_WHEN_NAMED = ("orphan", "unfinished", "bad", "leaving")
 WORDS = (
     "overdue",
     "incomplete",
@@ -31,13 +31,14 @@ WORDS = (
     "foreign",
     "clocks",
 )
-"""What a finding is about."""
+"""The categories of findings."""
 _SHOWN = 3
 _NOTES = ("unseen", "foreign")
 _HINTS = {
-    "restoring": "Run that restore again when it is not under way any more; a plan says how.",
-    "unseen": "What is on the cluster is seen while every node is up, what is at a store by "
-    "the user who plans with its credentials.",
+    "restoring": "Run that restore again once it is no longer in progress; a plan prints "
+    "the command.",
+    "unseen": "Sets on the cluster are visible while every node is up, those at a store to "
+    "a user who plans with its credentials.",
     "overdue": "Run `qdrantctl snapshots run` every few minutes, as from cron.",
     "unverified": "Run `qdrantctl snapshots verify`.",
     "superfluous": "`qdrantctl snapshots prune` removes it.",
@@ -53,7 +54,7 @@ _HINTS = {
 
 
 class PolicyFinding(NamedTuple):
-    """One thing that is not as a policy says."""
+    """One deviation from a policy."""
 
     address: str
     word: str
@@ -92,7 +93,7 @@ class DestinationStatus:
 
     def sets_of(self, collection: str) -> list[SetInfo]:
         """The sets of a collection, the oldest first."""
-        return [each for each in self.sets if each.collection == collection]
+        return [snapshot_set for snapshot_set in self.sets if snapshot_set.collection == collection]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ class PolicyStatus:
     spec: Mapping[str, Any]
     schedule: Schedule
     collections: tuple[str, ...]
-    """Those that it covers."""
+    """The collections that it covers."""
     destinations: tuple[DestinationStatus, ...]
     restoring: tuple[str, ...] = ()
     """Collections that it would cover, were they not being restored."""
@@ -119,7 +120,7 @@ class PolicyStatus:
     @property
     def errors(self) -> tuple[str, ...]:
         """Why destinations cannot be read."""
-        return tuple(each.error for each in self.destinations if each.error)
+        return tuple(destination.error for destination in self.destinations if destination.error)
 
     def due_time(
         self,
@@ -128,151 +129,162 @@ class PolicyStatus:
         now: datetime,
         resumable: Collection[str] = (),
     ) -> datetime | None:
-        """The time that is due at a destination; None where nothing is, or it cannot be read.
+        """The due time at a destination; None if no set is due or the destination cannot be read.
 
         Sets that a run will finish, `resumable` by their folders, count as complete ones.
         """
         if destination.error:
             return None
         times = (
-            each.scheduled
-            for each in destination.sets_of(collection)
-            if each.state == "complete"
-            or (each.state == "unfinished" and each.folder in resumable)
+            snapshot_set.scheduled
+            for snapshot_set in destination.sets_of(collection)
+            if snapshot_set.state == "complete"
+            or (snapshot_set.state == "unfinished" and snapshot_set.folder in resumable)
         )  # fmt: skip
         return self.schedule.due_time(filter(None, times), now)
 
-    def collection_is_gone(self, each: SetInfo) -> bool:
+    def collection_is_gone(self, snapshot_set: SetInfo) -> bool:
         """Whether the collection of a set does not exist any more, or is not covered."""
-        return each.collection != "" and each.collection not in self.collections
+        return snapshot_set.collection != "" and snapshot_set.collection not in self.collections
 
-    def has_server_copies(self, each: SetInfo) -> bool:
-        """Whether the servers hold files of a set that a run has to copy or to remove.
+    def has_server_copies(self, snapshot_set: SetInfo) -> bool:
+        """Whether the servers have files of a set that a run has to copy or to remove.
 
-        Those of a collection that is gone no server lists or deletes, and by `server_copy: keep`
-        those of a complete set go with it; both stay written down.
+        No server lists or deletes files of a deleted collection, and with `server_copy: keep`
+        those of a complete set are removed with the set. Both stay recorded in the set.
         """
-        is_kept = each.has_manifest and self.spec["server_copy"] == "keep"
+        is_kept = snapshot_set.has_manifest and self.spec["server_copy"] == "keep"
         return (
-            each.has_server_files
+            snapshot_set.has_server_files
             and not is_kept
-            and not each.taken_elsewhere
-            and each.collection in self.existing
+            and not snapshot_set.taken_elsewhere
+            and snapshot_set.collection in self.existing
         )
 
-    def needs_explicit_name(self, each: SetInfo) -> bool:
-        """Whether a set is removed when it is named.
+    def needs_explicit_name(self, snapshot_set: SetInfo) -> bool:
+        """Whether a set is removed only if the operator names it.
 
-        So are those that are no complete set, of collections that are gone, from ahead of the
-        clock, and taken at another address. One that is unfinished also goes by itself once a
-        newer one was begun.
+        This holds for incomplete sets, sets of deleted collections, sets dated in the future and
+        sets taken at another address. An unfinished set also expires once a newer one was started.
         """
         return (
-            each.state in _REMOVED_WHEN_NAMED
-            or self.collection_is_gone(each)
-            or each.kept_by in ((TOO_NEW,), (ELSEWHERE,))
-            or each.state == "leaving"
+            snapshot_set.state in _REMOVED_WHEN_NAMED
+            or self.collection_is_gone(snapshot_set)
+            or snapshot_set.kept_by in ((TOO_NEW,), (ELSEWHERE,))
         )
 
     def expired_sets(self, destination: DestinationStatus) -> list[SetInfo]:
-        """What retention no longer keeps. What may be the last of a collection is not among it.
+        """The sets that retention no longer keeps, without those of deleted collections.
 
-        Nor are unfinished sets while a destination cannot be read: it may wait for their files.
+        Unfinished sets stay while a destination cannot be read: it may still need their files.
         """
         if destination.clock_disagreement:
             return []
         return [
-            each
-            for each in expired_sets(destination.sets)
-            if not self.collection_is_gone(each)
-            and not (self.errors and each.state == "unfinished")
+            snapshot_set
+            for snapshot_set in expired_sets(destination.sets)
+            if not self.collection_is_gone(snapshot_set)
+            and not (self.errors and snapshot_set.state == "unfinished")
         ]
 
     def findings(self, now: datetime) -> Iterator[PolicyFinding]:
-        """What is not as the policy says."""
+        """The deviations from the policy."""
         for word, message in self._findings(now):
             yield PolicyFinding(self.address, word, message)
 
     def _findings(self, now: datetime) -> Iterator[tuple[str, str]]:
         for name in self.restoring:
             yield "restoring", restoring_notice(name)
-        for where in self.destinations:
-            if where.error:
-                yield "unseen", where.error
+        for destination in self.destinations:
+            if destination.error:
+                yield "unseen", destination.error
                 continue
             for name in self.collections:
-                if since := self.due_time(name, where, now):
-                    yield "overdue", (f"collection/{name} has no snapshot at {where.url} for "
+                if since := self.due_time(name, destination, now):
+                    yield "overdue", (f"collection/{name} has no snapshot at {destination.url} for "
                                       f"{since:%Y-%m-%d %H:%M} UTC")  # fmt: skip
-                yield from self._unverified(name, where, now)
-            for each in self.expired_sets(where):
-                yield "superfluous", f"{each.folder} at {where.url} is kept by no rule any more"
-            for each in where.sets:
-                if each.state not in ("complete", "leaving"):
-                    yield "incomplete", f"{each.folder} at {where.url} is {each.state}"
-            yield from self._foreign_findings(where)
+                yield from self._unverified(name, destination, now)
+            for snapshot_set in self.expired_sets(destination):
+                yield (
+                    "superfluous",
+                    f"{snapshot_set.folder} at {destination.url} is kept by no rule any more",
+                )
+            for snapshot_set in destination.sets:
+                if snapshot_set.state not in ("complete", "leaving"):
+                    yield (
+                        "incomplete",
+                        f"{snapshot_set.folder} at {destination.url} is {snapshot_set.state}",
+                    )
+            yield from self._foreign_findings(destination)
 
-    def _foreign_findings(self, where: DestinationStatus) -> Iterator[tuple[str, str]]:
-        """What stands at a destination and is left alone, and what removals wait for."""
-        if self.expired_sets(replace(where, clock_disagreement="")) and where.removal_notice:
-            yield "clocks", where.removal_notice
-        if notice := where.sharing_notice(self.owner):
+    def _foreign_findings(self, destination: DestinationStatus) -> Iterator[tuple[str, str]]:
+        """Sets of a destination that runs leave alone, and why expired ones are kept."""
+        if self.expired_sets(replace(destination, clock_disagreement="")) and (
+            notice := destination.removal_notice
+        ):
+            yield "clocks", notice
+        if notice := destination.sharing_notice(self.owner):
             yield "shared", notice
-        if number := len(where.strangers):
+        if number := len(destination.strangers):
             yield (
                 "foreign",
-                (
-                    f"{number} set{'s' * (number > 1)} at {where.url} "
-                    f"{'are' if number > 1 else 'is'} not known to be of this cluster, as "
-                    f"{where.strangers[-1].folder}"
-                ),
+                f"{number} set{'s' * (number > 1)} at {destination.url} "
+                f"{'are' if number > 1 else 'is'} not known to be of this cluster, as "
+                f"{destination.strangers[-1].folder}",
             )
 
     def _unverified(
-        self, name: str, where: DestinationStatus, now: datetime
+        self, name: str, destination: DestinationStatus, now: datetime
     ) -> Iterator[tuple[str, str]]:
-        """Within the policy's time after the last one; the first is asked for after a day."""
-        every = (self.spec.get("verify") or {}).get("every")
-        complete = [each for each in where.sets_of(name) if each.state == "complete"]
-        if not every or not complete:
+        """No verification within the policy's interval; the first is due after a day at most."""
+        interval = (self.spec.get("verify") or {}).get("every")
+        complete = [
+            snapshot_set
+            for snapshot_set in destination.sets_of(name)
+            if snapshot_set.state == "complete"
+        ]
+        if not interval or not complete:
             return
-        tried = [each.verified.when for each in complete if each.verified]
-        first = min(each.taken for each in complete if each.taken)
-        until = max(tried) + parse_duration(every) if tried else first + min(
-            _FIRST_VERIFICATION, parse_duration(every)
+        verified = [
+            snapshot_set.verified.when for snapshot_set in complete if snapshot_set.verified
+        ]
+        oldest = min(snapshot_set.taken for snapshot_set in complete if snapshot_set.taken)
+        until = max(verified) + parse_duration(interval) if verified else oldest + min(
+            _FIRST_VERIFICATION, parse_duration(interval)
         )  # fmt: skip
         if until < now:
             yield (
                 "unverified",
-                f"no snapshot of collection/{name} at {where.url} was verified within {every}",
+                f"no snapshot of collection/{name} at {destination.url} was verified within "
+                f"{interval}",
             )
 
 
 def policy_covers(spec: Mapping[str, Any], collection: str) -> bool:
-    """Whether a policy is about a collection of this name."""
+    """Whether a policy covers a collection of this name."""
     if collection.startswith((OWN_PREFIX, SCRATCH)):
         return False
     return any(matches_glob(glob, collection) for glob in spec["collections"])
 
 
 def restoring_notice(collection: str) -> str:
-    """Why no snapshot is taken of a collection: half of it may be missing."""
+    """Why no snapshot is taken of a collection: a part of it may be missing."""
     return (
         f"collection/{collection} is being restored, and no snapshot of it is taken until that ends"
     )
 
 
 def finding_violations(findings: Iterable[PolicyFinding]) -> Iterator[Violation]:
-    """The findings for a plan. Of each kind that a policy has, the first stands for all."""
+    """The findings for a plan: of each category of a policy the first, and how many more."""
     groups: dict[tuple[str, str], list[PolicyFinding]] = {}
-    for each in findings:
-        groups.setdefault((each.address, each.word), []).append(each)
+    for finding in findings:
+        groups.setdefault((finding.address, finding.word), []).append(finding)
     for (address, word), group in groups.items():
-        more = f", and {len(group) - 1} more like that" if len(group) > 1 else ""
+        suffix = f", and {len(group) - 1} more like that" if len(group) > 1 else ""
         yield Violation(
             rule="QC165",
             severity=Severity.NOTE if word in _NOTES else Severity.WARNING,
             address=address,
-            message=f"{group[0].message.removesuffix('.')}{more}",
+            message=f"{group[0].message.removesuffix('.')}{suffix}",
             hint=_HINTS[word],
         )

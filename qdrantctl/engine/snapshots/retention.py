@@ -1,4 +1,4 @@
-"""Which sets are kept, each with the rules that keep it. Pure, and as restic has it."""
+"""Which sets are kept, each with the rules that keep it, as in restic. Pure."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from qdrantctl.model.snapshots.snapshot_set import SetInfo
 
 LAST_GOOD, LAST_VERIFIED, LAST_FILLED = "last good", "last verified", "last with points"
 TOO_NEW = "ahead of the clock"
-"""Why a set stays that was dated by a clock that was wrong, or is."""
+"""Why a set stays that is dated in the future: a clock was or is wrong."""
 ELSEWHERE = "taken at another address"
-"""Why a set stays that was taken when the cluster was reached elsewhere: this may be a copy."""
+"""Why a set stays that was taken at another address: this cluster may be a copy of that one."""
 NEWEST = "newest"
-"""Why a set stays that is still to be finished."""
+"""Why an unfinished set stays."""
 
 _PERIODS: dict[str, Callable[[datetime], Any]] = {
     "keep_last": lambda _: object(),
@@ -33,26 +33,30 @@ _PERIODS: dict[str, Callable[[datetime], Any]] = {
 def apply_retention(
     sets: Collection[SetInfo], retention: Mapping[str, Json], zone: tzinfo, now: datetime
 ) -> dict[str, tuple[str, ...]]:
-    """The folders of those of these complete sets that stay, with the rules that keep them.
+    """The folders of the complete sets that stay, with the rules that keep them.
 
-    The newest always stays, whatever its age, and so does the newest with points: sets of a
-    collection that was emptied never push it out. Up to max_age the newest of those that were
-    verified stays, since it is the one of which something is known.
+    The newest set always stays, at any age, and so does the newest with points: sets of an emptied
+    collection never expire it. Up to max_age the newest verified set stays, since it is known to
+    be restorable.
     """
-    times = {each.folder: each.taken for each in sets if each.taken}
-    verified = {each.folder for each in sets if each.verified and each.verified.good}
-    filled = {each.folder for each in sets if each.has_points}
+    times = {snapshot_set.folder: snapshot_set.taken for snapshot_set in sets if snapshot_set.taken}
+    verified = {
+        snapshot_set.folder
+        for snapshot_set in sets
+        if snapshot_set.verified and snapshot_set.verified.good
+    }
+    filled = {snapshot_set.folder for snapshot_set in sets if snapshot_set.has_points}
     ordered = sorted(times, key=lambda folder: (times[folder], folder), reverse=True)
     reasons: dict[str, list[str]] = {folder: [] for folder in ordered}
     for rule, period in _PERIODS.items():
-        remaining, last = retention.get(rule) or 0, object()
+        remaining, previous = retention.get(rule) or 0, object()
         for folder in ordered:
             current = period(times[folder].astimezone(zone))
             oldest = folder == ordered[-1]
-            if remaining and (current != last or oldest):
-                # While a rule has not found as many as it asks for it keeps the oldest, too.
-                reasons[folder].append(rule if current != last else f"{rule} (oldest)")
-                last, remaining = current, remaining - 1
+            if remaining and (current != previous or oldest):
+                # A rule with fewer sets than it keeps also keeps the oldest.
+                reasons[folder].append(rule if current != previous else f"{rule} (oldest)")
+                previous, remaining = current, remaining - 1
     for folder in [folder for folder in ordered if folder in verified][:1]:
         reasons[folder].append(LAST_VERIFIED)
     if age := retention.get("max_age"):
@@ -60,52 +64,66 @@ def apply_retention(
             if times[folder] < now - parse_duration(age):
                 reasons[folder].clear()
     with_points = [folder for folder in ordered if folder in filled]
-    for folders, word in ((ordered, LAST_GOOD), (with_points, LAST_FILLED)):
+    for folders, reason in ((ordered, LAST_GOOD), (with_points, LAST_FILLED)):
         if folders and not reasons[folders[0]]:
-            reasons[folders[0]].append(word)
+            reasons[folders[0]].append(reason)
     return {folder: tuple(why) for folder, why in reasons.items() if why}
 
 
 def with_retention(
     sets: Iterable[SetInfo], retention: Mapping[str, Json], zone: tzinfo, now: datetime
 ) -> list[SetInfo]:
-    """The sets of one destination with the rules that keep them, each collection by itself.
+    """The sets of one destination with the rules that keep them, each collection separately.
 
-    `sets` are ordered by age, the oldest first. Those from ahead of the clock are counted by no
-    rule and come before the oldest. They stay: it may be today's clock that is wrong.
+    `sets` are ordered by age, the oldest first. No rule counts sets dated in the future; they come
+    before the oldest. They stay, because it may be today's clock that is wrong.
     """
     groups: dict[str, list[SetInfo]] = {}
-    for each in sets:
-        groups.setdefault(each.collection, []).append(each)
-    kept = (_keep_group(group, retention, zone, now) for group in groups.values())
-    return [each for group in kept for each in group]
+    for snapshot_set in sets:
+        groups.setdefault(snapshot_set.collection, []).append(snapshot_set)
+    marked = (_keep_group(group, retention, zone, now) for group in groups.values())
+    return [snapshot_set for group in marked for snapshot_set in group]
 
 
 def _keep_group(
     group: list[SetInfo], retention: Mapping[str, Json], zone: tzinfo, now: datetime
 ) -> list[SetInfo]:
     """The sets of one collection with the rules that keep them."""
-    ahead = {each.folder for each in group if each.taken and each.taken > now + CLOCK_SKEW}
-    group = sorted(group, key=lambda each: each.folder not in ahead)
-    complete = [each for each in group if each.state == "complete"]
-    counted = [each for each in complete if each.folder not in ahead]
-    rules = apply_retention(counted, retention, zone, now)
-    rules |= {each.folder: (TOO_NEW,) for each in complete if each.folder in ahead}
-    last = [each for each in group if each.state in ("complete", "unfinished")][-1:]
-    # What could not be finished gives way to what was begun after it.
-    rules |= {each.folder: (NEWEST,) for each in last if each.state == "unfinished"}
-    rules |= {
-        each.folder: (ELSEWHERE,)
-        for each in group
-        if each.taken_elsewhere and each.folder not in rules
+    ahead = {
+        snapshot_set.folder
+        for snapshot_set in group
+        if snapshot_set.taken and snapshot_set.taken > now + CLOCK_SKEW
     }
-    return [replace(each, kept_by=rules.get(each.folder, ())) for each in group]
+    group = sorted(group, key=lambda snapshot_set: snapshot_set.folder not in ahead)
+    complete = [snapshot_set for snapshot_set in group if snapshot_set.state == "complete"]
+    counted = [snapshot_set for snapshot_set in complete if snapshot_set.folder not in ahead]
+    rules = apply_retention(counted, retention, zone, now)
+    rules |= {
+        snapshot_set.folder: (TOO_NEW,) for snapshot_set in complete if snapshot_set.folder in ahead
+    }
+    newest = [
+        snapshot_set for snapshot_set in group if snapshot_set.state in ("complete", "unfinished")
+    ][-1:]
+    # An unfinished set expires once a newer one was started.
+    rules |= {
+        snapshot_set.folder: (NEWEST,)
+        for snapshot_set in newest
+        if snapshot_set.state == "unfinished"
+    }
+    rules |= {
+        snapshot_set.folder: (ELSEWHERE,)
+        for snapshot_set in group
+        if snapshot_set.taken_elsewhere and snapshot_set.folder not in rules
+    }
+    return [
+        replace(snapshot_set, kept_by=rules.get(snapshot_set.folder, ())) for snapshot_set in group
+    ]
 
 
 def expired_sets(sets: Iterable[SetInfo]) -> list[SetInfo]:
-    """What no rule keeps, what gave way to a newer set, and what is being removed already."""
+    """Sets that no rule keeps, and sets whose removal has started."""
     return [
-        each
-        for each in sets
-        if each.state in ("complete", "unfinished", "leaving") and not each.kept_by
+        snapshot_set
+        for snapshot_set in sets
+        if snapshot_set.state in ("complete", "unfinished", "leaving") and not snapshot_set.kept_by
     ]

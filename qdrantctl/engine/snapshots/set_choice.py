@@ -1,4 +1,4 @@
-"""Which snapshot set of a destination a restore means, and which newer ones it skips. Pure."""
+"""Which snapshot set of a destination is restored, and which newer ones are skipped. Pure."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from qdrantctl.model.snapshots.snapshot_set import SetInfo
 
 LATEST = "latest"
 _SHOWN = 3
-"""Sets of which it is said why they are not taken."""
+"""Sets whose problems an error lists."""
 _FORM = "As in collection/products@ID."
 
 
 @dataclass(frozen=True, slots=True)
 class SetReference:
-    """`collection/NAME` or `collection/NAME@ID`; the newest set where no id is given."""
+    """`collection/NAME` or `collection/NAME@ID`; the newest set if no id is given."""
 
     address: Address
     id: str = ""
 
     @classmethod
     def parse(cls, text: str, known_names: Collection[str]) -> SetReference:
-        """Names of collections may hold an `@`, too: those known come first. Raises UsageError."""
+        """Names of collections may contain an `@`: known names come first. Raises UsageError."""
         name, at, set_id = text.rpartition("@")
         try:
             reference = cls(Address.parse(text))
@@ -35,13 +35,13 @@ class SetReference:
         except ValueError as error:
             raise UsageError(str(error), hint=_FORM) from None
         if reference.address.kind != "collection":
-            raise UsageError(f"{reference.address} is no collection", hint=_FORM)
+            raise UsageError(f"{reference.address} is not a collection", hint=_FORM)
         return reference
 
 
 @dataclass(frozen=True, slots=True)
 class RestoreRequest:
-    """What the operator asks for."""
+    """The set that the operator requests."""
 
     reference: str
     """`collection/NAME`, `collection/NAME@ID` or `collection/NAME@latest`."""
@@ -50,111 +50,130 @@ class RestoreRequest:
     owners: tuple[str, ...]
     """The caller, then its previous names."""
     at: datetime | None = None
-    """The newest set that was taken until then."""
+    """The newest set up to this time."""
     this_cluster: str = ""
-    """Id of the cluster that asks; empty where it has none, and so has taken no set."""
+    """Id of the caller's cluster; empty if it has none, and so has taken no sets."""
     cluster: str = ""
-    """Id of the cluster whose sets are meant; empty for the one that asks."""
+    """Id of the cluster whose sets are requested; empty for the caller's own."""
 
     @property
     def hint(self) -> str:
-        """What to do where no set can be chosen."""
-        return f"`qdrantctl snapshots list --from {self.url}` tells which there are."
+        """What to do if no set can be chosen."""
+        return f"`qdrantctl snapshots list --from {self.url}` lists them."
 
 
 @dataclass(frozen=True, slots=True)
 class SetChoice:
-    """The set that is meant."""
+    """The set to restore."""
 
     chosen: SetInfo
     skipped: tuple[SetInfo, ...] = ()
-    """Newer ones that are not complete, where none was named by its id."""
+    """Newer sets that are incomplete; empty if the operator gave an id."""
 
 
 def choose_set(sets: Iterable[SetInfo], request: RestoreRequest, now: datetime) -> SetChoice:
-    """The set that a request means.
+    """The set that a request refers to.
 
-    Raises UsageError for a reference that means none, QdrantctlError where no set or those of
-    several owners match, StoreError where the set is damaged.
+    Raises UsageError for an invalid reference, QdrantctlError if no set or sets of several owners
+    match, StoreError if the set is damaged.
     """
     sets = list(sets)
-    with_manifest = [each for each in sets if each.has_manifest]
-    reference = SetReference.parse(request.reference, {each.collection for each in with_manifest})
+    with_manifest = [snapshot_set for snapshot_set in sets if snapshot_set.has_manifest]
+    reference = SetReference.parse(
+        request.reference, {snapshot_set.collection for snapshot_set in with_manifest}
+    )
     if reference.id and request.at:
         raise UsageError("name the set by its ID or by --at, not by both")
-    meant = [each for each in with_manifest if _matches(each, reference, request.at)]
-    matching = _sets_of_cluster(meant, reference, request)
+    matching = [
+        snapshot_set
+        for snapshot_set in with_manifest
+        if _matches(snapshot_set, reference, request.at)
+    ]
+    matching = _sets_of_cluster(matching, reference, request)
     if not matching:
-        refused = (f"{each.folder}: {each.damage}." for each in sets if each.state == "orphan")
+        orphans = (snapshot_set for snapshot_set in sets if snapshot_set.state == "orphan")
+        reasons = [f"{orphan.folder}: {orphan.damage}." for orphan in orphans if orphan.damage]
         raise QdrantctlError(
-            f"{request.url} holds no set {request.reference} that is whole",
-            why=" ".join(list(refused)[:_SHOWN]),
+            f"{request.url} holds no set {request.reference} that is complete",
+            why=" ".join(reasons[:_SHOWN]),
             hint=request.hint,
         )
     _require_single_owner(matching, reference, request)
     _require_single_cluster(matching, reference, request)
-    # What is further ahead was dated by a clock that was wrong; it is there to be named.
+    # A set from further ahead was dated by a wrong clock; it is chosen last.
     until = now + CLOCK_SKEW
-    best = max(matching, key=lambda each: (_taken(each) <= until, _taken(each)))
-    if best.state not in ("complete", "leaving"):
+    chosen = max(
+        matching,
+        key=lambda snapshot_set: (_taken_at(snapshot_set) <= until, _taken_at(snapshot_set)),
+    )
+    if chosen.state not in ("complete", "leaving"):
         raise StoreError(
-            f"the set {best.folder} at {request.url} "
-            f"{'is damaged' if best.state == 'bad' else 'cannot be understood'}",
-            why=best.damage,
+            f"the set {chosen.folder} at {request.url} "
+            f"{'is damaged' if chosen.state == 'bad' else 'cannot be understood'}",
+            why=chosen.damage,
             hint=request.hint,
         )
     if reference.id:
-        return SetChoice(best)
+        return SetChoice(chosen)
     until = min(request.at or until, until)
     newer = (
-        each
-        for each in sets
-        if each.collection == best.collection
-        and (each.cluster, each.origin) == (best.cluster, best.origin)
-        and each.taken
-        and _taken(best) < each.taken <= until
-        and each.state != "complete"
+        snapshot_set
+        for snapshot_set in sets
+        if snapshot_set.collection == chosen.collection
+        and (snapshot_set.cluster, snapshot_set.origin) == (chosen.cluster, chosen.origin)
+        and snapshot_set.taken
+        and _taken_at(chosen) < snapshot_set.taken <= until
+        and snapshot_set.state != "complete"
     )
-    return SetChoice(best, tuple(newer))
+    return SetChoice(chosen, tuple(newer))
 
 
 def _sets_of_cluster(
     sets: list[SetInfo], reference: SetReference, request: RestoreRequest
 ) -> list[SetInfo]:
-    """Those that the caller may mean: its own, unless it names another cluster, or the very set.
+    """The sets of the caller's cluster, or of the one that the request names.
 
-    A set that names no cluster is taken where its id was given, one that stands alone at the
-    destination always: then the destination names it. A cluster that has never taken a set can
-    only mean those of another one. Raises QdrantctlError where only other sets match.
+    A set that is itself the destination counts as named, and a set without a cluster does if its
+    id is given. A cluster without an id has taken no sets, so any cluster's match. Raises
+    QdrantctlError if only sets of other clusters match.
     """
     if request.cluster:
-        return [each for each in sets if each.cluster == request.cluster]
-    named = [each for each in sets if not each.folder]
-    own = [each for each in sets if each.origin == "own"]
-    unnamed = [each for each in sets if each.origin == "unknown" and reference.id]
-    chosen = named or own or unnamed or ([] if request.this_cluster else sets)
-    if chosen or not sets:
-        return chosen
-    each = max(sets, key=_taken)
-    where = {
-        "other": f"of the cluster {each.cluster}",
+        return [snapshot_set for snapshot_set in sets if snapshot_set.cluster == request.cluster]
+    named = [snapshot_set for snapshot_set in sets if not snapshot_set.folder]
+    own = [snapshot_set for snapshot_set in sets if snapshot_set.origin == "own"]
+    unknown = [s for s in sets if s.origin == "unknown" and reference.id]
+    result = named or own or unknown or ([] if request.this_cluster else sets)
+    if sets and not result:
+        raise _other_cluster_error(max(sets, key=_taken_at), reference, request)
+    return result
+
+
+def _other_cluster_error(
+    newest: SetInfo, reference: SetReference, request: RestoreRequest
+) -> QdrantctlError:
+    """The error for a destination that has matching sets, but none of this cluster."""
+    origins = {
+        "other": f"of the cluster {newest.cluster}",
         "unrecorded": "not recorded in the ledger of this cluster",
-    }.get(each.origin, "of an unknown cluster, since it was taken by qdrantctl up to 0.1.0")
-    way = f"@{each.id}" if each.origin == "unknown" else ""
-    flag = "" if way else f" --of-cluster {each.cluster}"
-    raise QdrantctlError(
+    }
+    origin = origins.get(newest.origin, "of an unknown cluster: qdrantctl 0.1.0 recorded none")
+    is_unknown = newest.origin == "unknown"
+    words = f"qdrantctl snapshots restore {reference.address}"
+    words += f"@{newest.id}" if is_unknown else ""
+    words += f" --from {request.url}"
+    words += "" if is_unknown else f" --of-cluster {newest.cluster}"
+    return QdrantctlError(
         f"{request.url} holds no set {request.reference} that this cluster has taken",
-        why=f"The newest one there, {each.folder}, is {where}.",
-        hint=f"If that one is meant: qdrantctl snapshots restore {reference.address}{way} "
-        f"--from {request.url}{flag}",
+        why=f"The newest one there, {newest.folder}, is {origin}.",
+        hint=f"To restore that one all the same: {words}",
     )
 
 
 def _require_single_cluster(
     sets: Iterable[SetInfo], reference: SetReference, request: RestoreRequest
 ) -> None:
-    """Raises QdrantctlError where sets of several clusters are meant."""
-    clusters = sorted({each.cluster for each in sets})
+    """Raises QdrantctlError for sets of several clusters."""
+    clusters = sorted({snapshot_set.cluster for snapshot_set in sets})
     if len(clusters) > 1:
         names = ", ".join(cluster or "an unknown one" for cluster in clusters)
         raise QdrantctlError(
@@ -163,27 +182,29 @@ def _require_single_cluster(
         )
 
 
-def _matches(each: SetInfo, reference: SetReference, at: datetime | None) -> bool:
-    """Whether a set with a manifest is one that is meant; one that is named may be damaged."""
-    if each.collection != reference.address.name:
+def _matches(snapshot_set: SetInfo, reference: SetReference, at: datetime | None) -> bool:
+    """Whether a set with a manifest matches; a set given by its id may be damaged."""
+    if snapshot_set.collection != reference.address.name:
         return False
     if reference.id:
-        return each.id == reference.id
-    return each.state == "complete" and (at is None or _taken(each) <= at)
+        return snapshot_set.id == reference.id
+    return snapshot_set.state == "complete" and (at is None or _taken_at(snapshot_set) <= at)
 
 
-def _taken(each: SetInfo) -> datetime:
-    assert each.taken  # it has a manifest
-    return each.taken
+def _taken_at(snapshot_set: SetInfo) -> datetime:
+    assert snapshot_set.taken  # it has a manifest
+    return snapshot_set.taken
 
 
 def _require_single_owner(
     sets: Iterable[SetInfo], reference: SetReference, request: RestoreRequest
 ) -> None:
-    """Raises QdrantctlError where there are sets of several owners."""
+    """Raises QdrantctlError for sets of several owners."""
     # Under a previous name it is the same owner.
     current, *previous = request.owners
-    owners = sorted({current if each.owner in previous else each.owner for each in sets})
+    owners = sorted(
+        {current if snapshot_set.owner in previous else snapshot_set.owner for snapshot_set in sets}
+    )
     if len(owners) > 1:
         raise QdrantctlError(
             f"{request.url} holds sets of {reference.address} of {', '.join(owners)}",

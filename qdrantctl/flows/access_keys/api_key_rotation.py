@@ -1,6 +1,6 @@
-"""The flow of `keys replace-api-key`: what a new API key breaks, and the order that breaks least.
+"""The flow of `keys replace-api-key`: tokens that a new API key invalidates, and the safest order.
 
-It only reads. The key is stored in the configuration of the nodes, where no API reaches it.
+It only reads. The key is part of the configuration of the nodes, which no API can change.
 """
 
 from __future__ import annotations
@@ -17,29 +17,30 @@ from qdrantctl.model.lease import format_time
 from qdrantctl.model.server import Version
 
 SECOND_KEY = Version(1, 17, 0)
-"""Since then `service.alt_api_key` is taken beside `service.api_key`."""
+"""First version that accepts `service.alt_api_key` in addition to `service.api_key`."""
 
 _ISSUE = (
     "Run `qdrantctl keys issue --all` with the new key, for each project and environment: the same "
-    "generations, signed again, into their sinks. Tokens without sinks are issued one by one."
+    "generations, signed again and written to their sinks. Issue tokens without sinks one by one."
 )
 _ROLLING = (
     "Set service.alt_api_key to the new key, and restart the nodes one after the other.",
     _ISSUE,
-    "When every application has its new token, make the new key service.api_key, take alt_api_key "
-    "out, and restart the nodes one after the other. Now the old key and its tokens are refused.",
+    "When every application has its new token, set service.api_key to the new key, remove "
+    "alt_api_key, and restart the nodes one after the other. Now the old key and its tokens are "
+    "refused.",
 )
 _AT_ONCE = (
-    "Have the new key ready where the nodes, qdrantctl and the applications find theirs.",
-    "Set service.api_key to it on all nodes, and restart them together: from here on every old "
+    "Store the new key where the nodes, qdrantctl and the applications read theirs.",
+    "Set service.api_key to it on all nodes, and restart them together: from now on every old "
     "token is refused, and nodes with different keys cannot fetch snapshots from each other.",
     f"At once: {_ISSUE[0].lower()}{_ISSUE[1:]}",
-    "Restart the applications that do not read their token again by themselves.",
+    "Restart the applications that do not reload their token automatically.",
 )
 
 
 def plan_api_key_rotation(client: Client, clock: Callable[[], datetime]) -> ApiKeyRotation:
-    """What a new API key means here. Raises ClusterError."""
+    """The tokens that a new API key invalidates, and the steps. Raises ClusterError."""
     ledger_contents = ledger.read_ledger(client)
     rolling = client.server.version >= SECOND_KEY
     return ApiKeyRotation(
@@ -52,17 +53,24 @@ def plan_api_key_rotation(client: Client, clock: Callable[[], datetime]) -> ApiK
     )
 
 
-def _invalidated_tokens(memory: ledger.LedgerContents, now: datetime) -> Iterator[InvalidatedToken]:
-    """Every token of every owner that holds now, as the ledger remembers them."""
-    for address, entry in sorted(memory.entries.items()):
+def _invalidated_tokens(
+    ledger_contents: ledger.LedgerContents, now: datetime
+) -> Iterator[InvalidatedToken]:
+    """Every valid token of every owner, according to the ledger."""
+    for address, entry in sorted(ledger_contents.entries.items()):
         if address.kind != KIND or entry.get("deleted"):
             continue
         owner = str(entry["owner"])
-        for one in parse_generations(entry.get("generations") or ()):
-            if one.id and not one.revoked and one.expires and now < one.expires:
+        for generation in parse_generations(entry.get("generations") or ()):
+            if (
+                generation.id
+                and not generation.revoked
+                and generation.expires
+                and now < generation.expires
+            ):
                 yield InvalidatedToken(
                     owner=owner,
                     name=address.name.removeprefix(f"{owner}/"),
-                    generation=one.number,
-                    expires=format_time(one.expires),
+                    generation=generation.number,
+                    expires=format_time(generation.expires),
                 )

@@ -1,8 +1,8 @@
-"""The flow of `keys check`: what a token claims, and what the cluster lets it do. Harmless.
+"""The flow of `keys check`: the claims of a token, and the requests that the cluster allows.
 
-The requests that would write ask for nothing: to take a field that is nowhere from no point, to
-delete a snapshot and to change a collection that are not there. What the server answers tells
-whether it would have done it.
+No request changes data: write requests delete a payload field from no point, or refer to a
+collection or a snapshot that does not exist. The server's response shows whether it would have
+allowed the request.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from qdrantctl.model.lease import format_time
 from qdrantctl.model.step import Call, collection_path
 
 _NONE = f"{OWN_PREFIX}_check"
-"""A name that nothing has."""
+"""A name that does not exist."""
 _NO_POINT: Json = {"must": [{"has_id": []}]}
 
 _WHY = {
     "ExpiredSignature": "it has expired",
     "InvalidSignature": "it was signed with another API key: that of another cluster, or one that "
-    "was replaced since",
+    "has been replaced",
 }
 _REVOKED = "stateful validation failed"
 
@@ -45,7 +45,7 @@ _REVOKED = "stateful validation failed"
 def check_token(
     settings: Settings, token: str, also: tuple[str, ...], environ: Mapping[str, str]
 ) -> CheckedToken:
-    """Check a token on the server of these settings, as `check` does.
+    """Check a token on the server of these settings, as `inspect_token` does.
 
     Raises SettingsError for a server to which no token may be sent.
     """
@@ -55,9 +55,9 @@ def check_token(
 
 
 def inspect_token(token: str, endpoint: Endpoint, also: tuple[str, ...]) -> CheckedToken:
-    """What a token claims and may do; `also` are names to try beside those that it names.
+    """The claims and permissions of a token; `also` are additional collections to test.
 
-    Raises QdrantctlError for what is no token, ClusterError where the server does not answer.
+    Raises QdrantctlError if it is not a token, ClusterError if the server does not answer.
     """
     claims = read_claims(token)
     access = _parse_access(claims.get("access", "m"))
@@ -85,7 +85,7 @@ def _format_seconds(seconds: Json) -> str:
 
 
 def _parse_access(claim: Json) -> Mapping[str, str]:
-    """The claim as a scope; what the server would not read is left out, and it refuses it."""
+    """The claim as a scope, without the parts that the server cannot read."""
     if isinstance(claim, str):
         return {EVERYWHERE: claim} if claim in GRANTS else {}
     entries = claim if isinstance(claim, list) else []
@@ -98,18 +98,18 @@ def _parse_access(claim: Json) -> Mapping[str, str]:
 
 def _token_warnings(claims: Mapping[str, Json]) -> Iterator[str]:
     if "access" not in claims:
-        yield "it says nothing of access, which to the server means that it may do everything"
+        yield "it has no access claim, so the server allows it everything"
     if "exp" not in claims:
         yield "it never expires"
     if "nbf" in claims:
-        yield "the server ignores nbf: it is taken before that time, too"
+        yield "the server ignores nbf and accepts the token before that time, too"
     exists = claims.get("value_exists")
     if isinstance(exists, dict) and exists.get("matches") == []:
         yield "its value_exists matches anything, so it cannot be revoked"
 
 
 def _refusal_reason(client: RestClient) -> str:
-    """Why the server does not take the token at all; empty when it does."""
+    """Why the server rejects the token; empty if it accepts the token."""
     try:
         client.request(Call(method="GET", path="/collections"))
     except ClusterError as error:
@@ -118,9 +118,9 @@ def _refusal_reason(client: RestClient) -> str:
         if _REVOKED in error.why and error.forbidden:
             return f"the registry it depends on is missing ({REGISTRY_COLLECTION})"
         if _REVOKED in error.why:
-            return "it was revoked: what it names is no longer in the registry"
+            return "it was revoked: its generation is no longer in the registry"
         why = next((why for fragment, why in _WHY.items() if fragment in error.why), "")
-        return why or "the server takes no such token; is service.jwt_rbac switched on there?"
+        return why or "the server rejects the token; is service.jwt_rbac enabled there?"
     return ""
 
 
@@ -161,7 +161,7 @@ def _probe_collection(
 
 
 def _name_exists(client: RestClient, name: str) -> bool:
-    """Whether the name stands for something, as far as this token is told."""
+    """Whether the collection or alias exists, as far as this token can see."""
     try:
         client.request(Call(method="GET", path=collection_path(name)))
     except ClusterError as error:
@@ -178,7 +178,7 @@ def _run_probe(
     *,
     exists: bool = True,
 ) -> TokenProbe:
-    """Whether the server lets the token do it. That something is missing comes after that."""
+    """Whether the server allows a request. It checks permission before existence."""
     allowed: bool | None = True
     try:
         client.request(call)

@@ -1,4 +1,4 @@
-"""The flows of `keys issue` and `keys rotate`: tokens are made, and delivered to their sinks."""
+"""The flows of `keys issue` and `keys rotate`: create tokens and deliver them to their sinks."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def open_keyring(
 
 
 def read_sinks(settings: Settings) -> dict[str, Sequence[Sink]]:
-    """Where the manifests want tokens, by the name of their key. Raises ManifestError."""
+    """The token sinks in the manifests, by key name. Raises ManifestError."""
     if not settings.manifests:
         return {}
     resources = load_desired_state(settings).inventory
@@ -118,8 +118,8 @@ def deliver_token(
 ) -> None:
     """Deliver a token to its sinks, or to the caller if it has none.
 
-    Older generations get their grace period then, and not before: clients that wait for the new
-    token have only the old one. Raises SettingsError where a sink fails.
+    Older generations get their grace period only then: until delivery clients have only the old
+    token. Raises SettingsError if a sink fails.
     """
     places = [write_to_sink(issued.token, sink, job.settings.root, os.environ) for sink in sinks]
     expires = issued.generation.expires
@@ -138,7 +138,7 @@ def _deliver_each(
     verb: str,
     notify: Callable[[str], None],
 ) -> int:
-    """Deliver the token of every key that has sinks, the others after a failure too.
+    """Deliver the token of every key that has sinks; continue after failures.
 
     The exit code is that of the last failure. Raises ClusterError.
     """

@@ -1,6 +1,7 @@
-"""The flows of `keys`: issuing, rotating and revoking tokens under the lease; listing them.
+"""The flows of `keys`: issue, rotate, revoke and list tokens.
 
-A scope is never taken from a manifest: what is minted was planned, reviewed and applied.
+The scope of a token never comes from a manifest but from the ledger or the registry: it was
+planned, reviewed and applied.
 """
 
 from __future__ import annotations
@@ -31,28 +32,28 @@ from qdrantctl.model.lease import format_time
 from qdrantctl.model.resource import Inventory
 
 KIND = "access_key"
-FORGOTTEN = timedelta(days=30)
-"""After this long an expired generation is no longer remembered."""
+KEPT_AFTER_EXPIRY = timedelta(days=30)
+"""How long an expired generation is kept in ledger and registry."""
 
 
 @dataclass(frozen=True, slots=True)
 class AppliedKey:
-    """A key as it was applied: its entry in the ledger, and its generations."""
+    """An applied key: its ledger entry and its generations."""
 
     name: str
     entry: Mapping[str, Json]
-    known: tuple[Generation, ...]
-    """Of the registry, or of the ledger where it cannot be revoked; the newest last."""
+    generations: tuple[Generation, ...]
+    """From the registry, or from the ledger if it is not revocable; the newest last."""
 
     @property
     def is_revocable(self) -> bool:
-        """Whether the server looks its tokens up."""
+        """Whether the server looks up its tokens in the registry."""
         return bool(self.entry["spec"].get("revocable", True))
 
 
 @dataclass(frozen=True, slots=True)
 class IssuedToken:
-    """A token, on its way to where it belongs. Nothing prints one of these."""
+    """A token to deliver. Its repr does not contain the token."""
 
     name: str
     generation: Generation
@@ -64,7 +65,7 @@ class IssuedToken:
 
 @dataclass(frozen=True, slots=True)
 class Keyring:
-    """The keys of one owner, on one cluster, at one time."""
+    """The keys of one owner on one cluster at one time."""
 
     client: Client
     owner: str
@@ -77,13 +78,13 @@ class Keyring:
     """Whether a ledger exists: without it the applied keys are unknown."""
 
     def find_key(self, name: str) -> AppliedKey:
-        """The key of a name. Raises QdrantctlError."""
+        """The key with this name. Raises QdrantctlError if none is applied."""
         if name in self.keys:
             return self.keys[name]
-        known = ", ".join(self.keys) or "none"
+        applied = ", ".join(self.keys) or "none"
         raise QdrantctlError(
             f"no access key {name!r} of {self.owner} was applied to {self.client.server.url}",
-            why=f"Applied are: {known}.",
+            why=f"Applied are: {applied}.",
             hint="Declare it in a manifest, and apply.",
         )
 
@@ -95,10 +96,10 @@ def load_keyring(
 
     Raises ClusterError.
     """
-    memory = read_recorded_resources(client, owners)
+    ledger_contents = read_recorded_resources(client, owners)
     entries = {
         address: entry
-        for address, entry in memory.entries.items()
+        for address, entry in ledger_contents.entries.items()
         if address.kind == KIND and not entry.get("deleted") and entry["owner"] in owners
     }
     recorded = Inventory(
@@ -107,11 +108,11 @@ def load_keyring(
     live = read_live(
         client, ReadRequest(Inventory(), recorded, only=frozenset(entries), owners=owners)
     )
-    found = {}
+    keys = {}
     for address, entry in sorted(entries.items()):
-        known = live[address].facts.generations if address in live else ()
-        found[address.name] = AppliedKey(address.name, entry, parse_generations(known))
-    return Keyring(client, owners[0], actor, clock(), found, memory.exists)
+        generations = live[address].facts.generations if address in live else ()
+        keys[address.name] = AppliedKey(address.name, entry, parse_generations(generations))
+    return Keyring(client, owners[0], actor, clock(), keys, ledger_contents.exists)
 
 
 def require_signing_key(endpoint: Endpoint | None) -> Endpoint:
@@ -127,7 +128,7 @@ def require_signing_key(endpoint: Endpoint | None) -> Endpoint:
 
 
 def issue_token(ring: Keyring, name: str, endpoint: Endpoint) -> IssuedToken:
-    """The token of the newest generation; the same one each time. Raises QdrantctlError."""
+    """The token of the newest generation, the same each time. Raises QdrantctlError."""
     key = ring.find_key(name)
     newest = _newest_generation(ring, key)
     if newest.revoked or (newest.expires and ring.now >= newest.expires):
@@ -141,7 +142,7 @@ def issue_token(ring: Keyring, name: str, endpoint: Endpoint) -> IssuedToken:
 
 
 def rotate_token(ring: Keyring, name: str, endpoint: Endpoint) -> IssuedToken:
-    """A new generation beside the old ones, which have their grace once it is delivered."""
+    """The token of a new generation; older ones get a grace period once it is delivered."""
     key = ring.find_key(name)
     newest = _newest_generation(ring, key)
     if newest.id or newest.revoked:
@@ -154,74 +155,90 @@ def rotate_token(ring: Keyring, name: str, endpoint: Endpoint) -> IssuedToken:
 
 
 def renew_due(ring: Keyring, name: str, endpoint: Endpoint) -> IssuedToken:
-    """What is due: a new generation, or once more the token of one that was not delivered."""
-    late = ring.find_key(name).known[-1].is_due(ring.now)
+    """The token of a new generation if one is due, else of an undelivered generation."""
+    late = ring.find_key(name).generations[-1].is_due(ring.now)
     return (rotate_token if late else issue_token)(ring, name, endpoint)
 
 
 def start_grace_period(ring: Keyring, name: str) -> None:
-    """Give the older generations their grace: the newest token is where it belongs.
+    """Start the grace period of older generations, once the newest token is delivered.
 
-    Not before that: a client that waits for the new token has only the old one.
+    Until delivery a client has only the old token.
     """
     key = ring.find_key(name)
     if older := _superseded_without_end(key):
-        grace = timedelta(seconds=duration_seconds(key.known[-1].terms["grace"]))
+        grace = timedelta(seconds=duration_seconds(key.generations[-1].terms["grace"]))
         ends = ring.now.replace(microsecond=0) + grace
-        _save_generations(ring, key, [replace(one, ends=ends) for one in older], "deliver")
+        _save_generations(
+            ring, key, [replace(generation, ends=ends) for generation in older], "deliver"
+        )
 
 
 def issuable_keys(ring: Keyring) -> tuple[str, ...]:
-    """The keys whose token can be issued: all but the revoked."""
+    """The keys whose token can be issued: all except revoked ones."""
     return tuple(
-        name for name, key in ring.keys.items() if not (key.known and key.known[-1].revoked)
+        name
+        for name, key in ring.keys.items()
+        if not (key.generations and key.generations[-1].revoked)
     )
 
 
 def keys_due(ring: Keyring) -> tuple[str, ...]:
-    """The keys whose newest generation should be followed by another, or was not delivered."""
+    """The keys whose newest generation is due for rotation, or was not delivered."""
     return tuple(
         name
         for name, key in ring.keys.items()
-        if key.known
-        and not key.known[-1].revoked
-        and (key.known[-1].is_due(ring.now) or _superseded_without_end(key))
+        if key.generations
+        and not key.generations[-1].revoked
+        and (key.generations[-1].is_due(ring.now) or _superseded_without_end(key))
     )
 
 
 def end_grace_periods(ring: Keyring) -> tuple[str, ...]:
     """Revoke generations past their grace period; a message for each.
 
-    What expired long ago is forgotten: no server takes such a token, revoked or not.
+    Generations that expired long ago are deleted: no server accepts their tokens.
     """
     messages: list[str] = []
     for key in list(ring.keys.values()):
-        over = [one for one in key.known if one.is_over(ring.now) and not one.revoked]
+        over = [
+            generation
+            for generation in key.generations
+            if generation.is_over(ring.now) and not generation.revoked
+        ]
         over = over if key.is_revocable else []
-        gone = [one for one in key.known[:-1] if one.expires and ring.now > one.expires + FORGOTTEN]
-        if over or gone:
-            _save_generations(ring, key, [_revoked_copy(one) for one in over], "revoke", gone)
-            messages += [f"{key.name}: generation {one.number} has ended" for one in over]
+        forgotten = [
+            generation
+            for generation in key.generations[:-1]
+            if generation.expires and ring.now > generation.expires + KEPT_AFTER_EXPIRY
+        ]
+        if over or forgotten:
+            _save_generations(
+                ring, key, [_revoked_copy(generation) for generation in over], "revoke", forgotten
+            )
+            messages += [
+                f"{key.name}: generation {generation.number} has ended" for generation in over
+            ]
     return tuple(messages)
 
 
 def revoke_generations(ring: Keyring, name: str, number: int | None) -> tuple[int, ...]:
-    """Revoke one generation, or all; what is revoked stays so. Raises QdrantctlError."""
+    """Revoke one generation, or all, permanently. Raises QdrantctlError."""
     key = ring.find_key(name)
     if not key.is_revocable:
         raise QdrantctlError(
-            f"the tokens of {name} cannot be revoked: it says revocable: false",
-            hint="They end when they expire, or when the server's API key is replaced.",
+            f"the tokens of {name} cannot be revoked: its manifest sets revocable: false",
+            hint="They are valid until they expire, or until the server's API key is replaced.",
         )
-    selected = [one for one in key.known if number in (None, one.number)]
+    selected = [generation for generation in key.generations if number in (None, generation.number)]
     if not selected:
-        known = ", ".join(str(one.number) for one in key.known) or "none"
+        numbers = ", ".join(str(generation.number) for generation in key.generations) or "none"
         raise QdrantctlError(
             f"{name} has no generation {number}" if number else f"{name} has no generation",
-            why=f"The registry has: {known}.",
+            why=f"The registry has: {numbers}.",
         )
-    _save_generations(ring, key, [_revoked_copy(one) for one in selected], "revoke")
-    return tuple(one.number for one in selected)
+    _save_generations(ring, key, [_revoked_copy(generation) for generation in selected], "revoke")
+    return tuple(generation.number for generation in selected)
 
 
 def list_keys(ring: Keyring) -> tuple[ListedKey, ...]:
@@ -230,47 +247,50 @@ def list_keys(ring: Keyring) -> tuple[ListedKey, ...]:
         ListedKey(
             name=key.name,
             revocable=key.is_revocable,
-            generations=tuple(_list_key(key, ring.now)),
+            generations=tuple(_list_generations(key, ring.now)),
         )
         for key in ring.keys.values()
     )
 
 
-def _list_key(key: AppliedKey, now: datetime) -> Iterator[ListedGeneration]:
-    registered = {one.number: one for one in key.known}
-    remembered = {one.number: one for one in parse_generations(key.entry.get("generations") or ())}
+def _list_generations(key: AppliedKey, now: datetime) -> Iterator[ListedGeneration]:
+    registered = {generation.number: generation for generation in key.generations}
+    remembered = {
+        generation.number: generation
+        for generation in parse_generations(key.entry.get("generations") or ())
+    }
     for number in sorted({*registered, *remembered}):
-        one = registered.get(number) or remembered[number]
+        generation = registered.get(number) or remembered[number]
         yield ListedGeneration(
             number=number,
-            state=one.state(now) if number in registered else "missing",
-            access=one.access,
-            issued=format_time(one.issued) if one.issued else "",
-            expires=format_time(one.expires) if one.expires else "",
-            ends=format_time(one.ends) if one.ends else "",
+            state=generation.state(now) if number in registered else "missing",
+            access=generation.access,
+            issued=format_time(generation.issued) if generation.issued else "",
+            expires=format_time(generation.expires) if generation.expires else "",
+            ends=format_time(generation.ends) if generation.ends else "",
         )
 
 
 def _newest_generation(ring: Keyring, key: AppliedKey) -> Generation:
-    """The generation whose token is meant. Raises QdrantctlError where apply comes first."""
+    """The generation to issue a token of. Raises QdrantctlError if an apply is needed first."""
     if key.entry.get("pending"):
         raise QdrantctlError(
             f"an apply of {key.name} was interrupted", hint="Apply again, then issue its token."
         )
-    if key.is_revocable and not key.known:
+    if key.is_revocable and not key.generations:
         raise QdrantctlError(
-            f"the registry of {ring.client.server.url} does not have {key.name}",
+            f"the registry on {ring.client.server.url} has no entry of {key.name}",
             why="It was deleted there; every token of it is refused.",
             hint="Apply grants a new generation; then issue its token.",
         )
     spec = key.entry["spec"]
     if key.is_revocable:
-        newest = key.known[-1]
+        newest = key.generations[-1]
         if (newest.access, newest.subject) != (spec["access"], spec.get("subject", "")):
             raise QdrantctlError(
-                f"the registry says otherwise what {key.name} may do than was applied",
-                why="It was changed there; no token is signed from that.",
-                hint="`qdrantctl plan` shows what changed, apply puts it back.",
+                f"the permissions of {key.name} in the registry differ from the applied ones",
+                why="They were changed in the registry; no token is signed with them.",
+                hint="`qdrantctl plan` shows the changes, apply reverts them.",
             )
         return newest
     first = Generation(
@@ -280,18 +300,18 @@ def _newest_generation(ring: Keyring, key: AppliedKey) -> Generation:
         subject=spec.get("subject", ""),
         terms={field: spec[field] for field in ("ttl", "rotate_before", "grace") if field in spec},
     )
-    if not key.known:
+    if not key.generations:
         return first
-    last = key.known[-1]
-    same = last.access == first.access and last.subject == first.subject
+    last = key.generations[-1]
+    is_same_scope = last.access == first.access and last.subject == first.subject
     ended = last.expires is not None and ring.now >= last.expires
-    return last if same and not ended else replace(first, number=last.number + 1)
+    return last if is_same_scope and not ended else replace(first, number=last.number + 1)
 
 
 def _activate_generation(
     ring: Keyring, key: AppliedKey, newest: Generation, action: str
 ) -> Generation:
-    """A generation with an id and an end; written."""
+    """Give a generation an id and an expiry, and save it."""
     length = timedelta(seconds=duration_seconds(newest.terms["ttl"]))
     now = ring.now.replace(microsecond=0)
     issued = replace(newest, id=str(uuid4()), issued=now, expires=now + length, live=True)
@@ -300,14 +320,18 @@ def _activate_generation(
 
 
 def _superseded_without_end(key: AppliedKey) -> list[Generation]:
-    """What stands beside a newer generation whose token is not known to be delivered."""
-    if not key.is_revocable or not key.known[-1].id:
+    """Older generations without a grace period: the newest token may be undelivered."""
+    if not key.is_revocable or not key.generations[-1].id:
         return []
-    return [one for one in key.known[:-1] if one.id and not one.revoked and one.ends is None]
+    return [
+        generation
+        for generation in key.generations[:-1]
+        if generation.id and not generation.revoked and generation.ends is None
+    ]
 
 
-def _revoked_copy(one: Generation) -> Generation:
-    return replace(one, revoked=True, live=False)
+def _revoked_copy(generation: Generation) -> Generation:
+    return replace(generation, revoked=True, live=False)
 
 
 def _save_generations(
@@ -315,18 +339,18 @@ def _save_generations(
     key: AppliedKey,
     changed: list[Generation],
     action: str,
-    gone: Sequence[Generation] = (),
+    forgotten: Sequence[Generation] = (),
 ) -> None:
     """Write generations to the ledger and to the registry.
 
-    What is granted is remembered first. What is revoked is revoked first: with a node down each
-    write may take ten seconds.
+    A grant is written to the ledger first, a revocation to the registry first: with a node down
+    each write may take ten seconds.
     """
     who, entry = ring.identity, dict(key.entry)
     before = parse_generations(entry.get("generations") or ())
-    after = {one.number: one for one in (*before, *key.known, *changed)}
-    for one in gone:
-        after.pop(one.number, None)
+    after = {generation.number: generation for generation in (*before, *key.generations, *changed)}
+    for generation in forgotten:
+        after.pop(generation.number, None)
     line = {
         "when": ring.now.isoformat(timespec="seconds"), "who": who.who,
         "commit": who.commit, "run": who.run,
@@ -335,12 +359,12 @@ def _save_generations(
     }  # fmt: skip
     entry["generations"] = [after[number].document() for number in sorted(after)]
     entry["history"] = [*(entry.get("history") or ()), line][-HISTORY:]
-    revoking = all(one.revoked for one in changed)
+    revoking = all(generation.revoked for generation in changed)
     if key.is_revocable and revoking:
-        registry.write_generations(ring.client, changed, gone)
+        registry.write_generations(ring.client, changed, forgotten)
     ledger.write_entries(ring.client, [entry])
     if key.is_revocable and not revoking:
-        registry.write_generations(ring.client, changed, gone)
-    numbers = {one.number for one in (*key.known, *changed)} & after.keys()
-    known = tuple(after[number] for number in sorted(numbers))
-    ring.keys[key.name] = AppliedKey(key.name, entry, known)
+        registry.write_generations(ring.client, changed, forgotten)
+    numbers = {generation.number for generation in (*key.generations, *changed)} & after.keys()
+    generations = tuple(after[number] for number in sorted(numbers))
+    ring.keys[key.name] = AppliedKey(key.name, entry, generations)

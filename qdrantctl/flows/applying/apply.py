@@ -1,4 +1,4 @@
-"""The flow of `apply`: plan, approve, take the lease, plan again, compare, execute, wait."""
+"""The flow of `apply`: plan, approve, acquire the lease, plan again, compare, execute, wait."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Protocol
 
 from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.qdrant.client import RestClient
+from qdrantctl.adapters.qdrant.ledger import read_cluster_id
+from qdrantctl.engine.planning.plan_comparison import is_same_work
 from qdrantctl.flows.applying.bookkeeping import apply_plan
 from qdrantctl.flows.cluster.connect import connect
 from qdrantctl.flows.cluster.indexing import wait_until_green
@@ -18,7 +20,7 @@ from qdrantctl.flows.lease import LeaseWait, current_actor, hold_lease
 from qdrantctl.flows.planning.plan import PlanOptions, PlanResult, make_plan_for
 from qdrantctl.flows.planning.saved_plan import recheck_saved_plan
 from qdrantctl.flows.state.checkout_age import OLDER
-from qdrantctl.flows.state.committed import is_state_locked, refresh_or_check_lock
+from qdrantctl.flows.state.committed import CommittedState, check_lock, refresh_lock
 from qdrantctl.flows.state.desired import DesiredState
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action
@@ -30,66 +32,67 @@ from qdrantctl.model.report import Outcome, OutcomeStatus, Report
 from qdrantctl.model.step import Call
 
 _INDEXED_AFTER = (Action.CREATE, Action.UPDATE, Action.REPLACE, Action.ADOPT)
-"""What may make the server index a collection again."""
+"""Actions after which the server may index a collection again."""
 
 
 @dataclass(frozen=True, slots=True)
 class ApplyOptions:
-    """What the operator asks of an apply."""
+    """Options of an apply."""
 
     planning: PlanOptions = field(default_factory=PlanOptions)
     saved: Plan | None = None
-    """A plan that was approved when it was saved; `planning` is not used then."""
+    """A plan that was approved when it was saved. Of `planning` only consents and gates count then.
+    """
     auto_approve: bool = False
     lease_timeout: float = 0
     """Seconds to wait while another apply is running."""
     locked: bool | None = None
-    """Whether committed state that is out of date is refused, or refreshed; None is the default."""
+    """True rejects out-of-date committed state, False refreshes it; None is the default."""
     wait: bool = False
     """Whether to wait until collections are indexed."""
 
 
 class ApplyView(Protocol):
-    """What an apply shows to the operator, and asks."""
+    """Output and prompts of an apply."""
 
     def report_progress(self, text: str) -> None:
-        """Show what is being done."""
+        """Show the current activity."""
 
     @property
     def task_progress(self) -> TaskProgress:
-        """Shows how far transfers and waits are."""
+        """Shows the progress of transfers and waits."""
 
     def clear_progress(self) -> None:
-        """Take that away, before anything else is shown."""
+        """Clear the progress display before other output."""
 
     def notify(self, text: str) -> None:
-        """Show a line beside the results."""
+        """Show a message that is not part of the results."""
 
     def show_plan(self, plan: Plan) -> None:
-        """Show what would change."""
+        """Show the plan."""
 
     def approve(self, plan: Plan) -> bool:
         """Whether the operator approves the plan that was shown."""
 
     def catch_signals(self) -> AbstractContextManager[Callable[[], bool]]:
-        """From now on signals only ask to stop; the value says whether one did."""
+        """Turn signals into cancellation until the block ends; returns a check for it."""
 
     def show_outcome(self, outcome: Outcome) -> None:
-        """Show what became of one change."""
+        """Show the outcome of one change."""
 
     def show_report(self, report: Report) -> None:
-        """Show what became of the plan."""
+        """Show the report of the plan."""
 
     def show_indexing(self, address: Address, status: str, indexed: int, points: int) -> None:
-        """Show how far the server is with indexing a collection."""
+        """Show the indexing progress of a collection."""
 
 
 @dataclass(frozen=True, slots=True)
 class ApplyResult:
-    """What became of an apply."""
+    """Result of an apply."""
 
     report: Report | None = None
-    """None where the operator did not approve the plan."""
+    """None if the operator did not approve the plan."""
     not_green: Mapping[Address, str] = field(default_factory=dict)
     """The last status of collections that were waited for and are not fully indexed."""
     wait_interrupted: bool = False
@@ -101,23 +104,23 @@ def apply_changes(
     view: ApplyView,
     on_request: Callable[[Call, int, float], None] | None = None,
 ) -> ApplyResult:
-    """Make the cluster what the manifests, or the saved plan, ask for.
+    """Apply the manifests or the saved plan to the cluster.
 
-    Raises BlockedError or StaleError where the plan may not be applied, LeaseError while another
+    Raises BlockedError or StaleError if the plan may not be applied, LeaseError while another
     apply is running, and ManifestError, StateError, ClusterError.
     """
-    desired = _load_desired_state(settings, options, view)
+    desired, state = _load_desired_state(settings, options, view)
     with connect(settings, on_request) as client:
         planned = _make_plan(settings, options, view, client, desired)
         view.show_plan(planned.plan)
         ensure_applicable(planned.plan)
         if not planned.plan.summary.changes:
-            return _finish_apply(Report.of(planned.plan), view)
+            return _finish_apply(Report.of(planned.plan), state, client, view)
         if not (options.saved or options.auto_approve or view.approve(planned.plan)):
             return ApplyResult()
         with view.catch_signals() as is_cancelled:
-            report = _apply_under_lease(planned, options, view, client, is_cancelled)
-            result = _finish_apply(report, view)
+            report = _apply_under_lease(planned, desired, options, view, client, is_cancelled)
+            result = _finish_apply(report, state, client, view)
             if not (options.wait and report.is_complete):
                 return result
             not_green = wait_until_green(
@@ -128,7 +131,7 @@ def apply_changes(
 
 
 def ensure_applicable(plan: Plan) -> None:
-    """Raise where the plan may not be applied: one blocked change blocks all.
+    """Raise if the plan may not be applied: one blocked change blocks all.
 
     StaleError for a checkout that is behind the last apply, else BlockedError.
     """
@@ -141,27 +144,25 @@ def ensure_applicable(plan: Plan) -> None:
     if not plan.is_applicable:
         raise BlockedError(
             "this plan cannot be applied; no changes were made",
-            hint="Resolve the problems above, or leave out a change with --exclude ADDRESS.",
+            hint="Resolve the problems above, or omit a change with --exclude ADDRESS.",
         )
 
 
 def _load_desired_state(
     settings: Settings, options: ApplyOptions, view: ApplyView
-) -> DesiredState | None:
-    """What the manifests ask, with the committed state checked or refreshed.
+) -> tuple[DesiredState | None, CommittedState | None]:
+    """The desired state, and the committed state that is refreshed when all of it is applied.
 
-    None for a saved plan, which needs neither unless the state is locked.
+    Neither for a saved plan, unless the environment is protected: then its manifests are compared.
     """
-    if options.saved and not (options.locked or is_state_locked(settings)):
-        return None
+    if options.saved and not (options.locked or settings.protected):
+        return None, None
     view.report_progress("reading manifests")
     try:
-        desired, note = refresh_or_check_lock(settings, locked=options.locked)
+        desired, state = check_lock(settings, locked=options.locked)
     finally:
         view.clear_progress()
-    if note:
-        view.notify(f"Note: {note}")
-    return desired
+    return desired, None if options.saved else state
 
 
 def _make_plan(
@@ -175,7 +176,15 @@ def _make_plan(
     today = date.today()
     try:
         if options.saved:
-            return recheck_saved_plan(options.saved, settings, client, today, view.report_progress)
+            return recheck_saved_plan(
+                options.saved,
+                settings,
+                options.planning,
+                client,
+                today,
+                view.report_progress,
+                desired,
+            )
         assert desired is not None
         return make_plan_for(
             desired, settings, options.planning, client, today, view.report_progress
@@ -186,18 +195,20 @@ def _make_plan(
 
 def _apply_under_lease(
     planned: PlanResult,
+    desired: DesiredState | None,
     options: ApplyOptions,
     view: ApplyView,
     client: RestClient,
     is_cancelled: Callable[[], bool],
 ) -> Report:
-    """Plan again under the lease, since another apply may just have ended, and execute that."""
+    """Plan again under the lease, as another apply may just have ended, and execute the plan."""
     settings = planned.settings
     actor = current_actor(settings)
     wait = LeaseWait(options.lease_timeout, view.notify, is_cancelled)
     with hold_lease(client, settings.owner, actor, wait) as guarded:
-        now = _make_plan(settings, options, view, guarded, planned.desired)
-        if now.plan.changes != planned.plan.changes or not now.plan.is_applicable:
+        now = _make_plan(settings, options, view, guarded, desired)
+        same = is_same_work(planned.plan.changes, now.plan.changes)
+        if not (same and now.plan.is_applicable):
             _accept_changed_plan(now.plan, options, view)
         if not now.plan.summary.changes:
             return Report.of(now.plan)
@@ -206,7 +217,7 @@ def _apply_under_lease(
 
 
 def _accept_changed_plan(plan: Plan, options: ApplyOptions, view: ApplyView) -> None:
-    """Raise for a plan that is not the one that was approved, unless none had to be."""
+    """Raise for a plan that differs from the approved one, unless approval is automatic."""
     if not options.auto_approve:
         raise StaleError(
             "the cluster changed after you approved the plan; no changes were made",
@@ -217,8 +228,13 @@ def _accept_changed_plan(plan: Plan, options: ApplyOptions, view: ApplyView) -> 
     ensure_applicable(plan)
 
 
-def _finish_apply(report: Report, view: ApplyView) -> ApplyResult:
+def _finish_apply(
+    report: Report, state: CommittedState | None, client: NodeClient, view: ApplyView
+) -> ApplyResult:
+    """Show the report. The committed state follows what was applied, and only that."""
     view.show_report(report)
+    if state and report.is_complete and (note := refresh_lock(state, read_cluster_id(client))):
+        view.notify(f"Note: {note}")
     return ApplyResult(report)
 
 

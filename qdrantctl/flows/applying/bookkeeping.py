@@ -1,4 +1,4 @@
-"""What an apply does around the steps of its changes: no step, but the ledger and the read-back."""
+"""The bookkeeping of an apply around the steps of its changes: checks, ledger, read-back."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from qdrantctl.adapters.qdrant import ledger
 from qdrantctl.engine.planning.safety_snapshot import points_at_risk
+from qdrantctl.flows.applying.recheck import find_new_problems, takes_away
 from qdrantctl.flows.cluster.nodes import JobContext
 from qdrantctl.flows.execution.context import (
     Bookkeeping,
@@ -39,9 +40,9 @@ _BY_RECORD = (Action.CREATE, Action.UPDATE, Action.DELETE)
 def apply_plan(
     planned: PlanResult, job: JobContext, actor: Actor, on_outcome: Callable[[Outcome], None]
 ) -> Report:
-    """Carry out the plan of an apply. The report says what became of each change.
+    """Execute the plan of an apply. The report has the outcome of each change.
 
-    Raises ClusterError where not even the ledger can be created; no resource was touched then.
+    Raises ClusterError if the ledger cannot be created; no resource was changed then.
     """
     context = ExecutionContext(job, planned.cluster_state.live, on_outcome)
     records = ApplyRecords(planned, context, actor)
@@ -56,39 +57,43 @@ def apply_plan(
 
 @dataclass(frozen=True, slots=True)
 class ApplyRecords:
-    """What the ledger holds of a change before, while and after it is carried out."""
+    """The ledger entries of a change before, during and after its execution."""
 
     planned: PlanResult
     context: ExecutionContext
     actor: Actor
 
     def ensure_unchanged(self, progress: ChangeProgress) -> None:
-        """What came since the plan was made is not destroyed by it. Raises ClusterError."""
+        """Raises ClusterError if the change would destroy data added since the plan was made."""
         change = progress.change
         planned = self.context.live.get(change.parsed_address)
         losing = [field for field in change.fields if field.destroys_data]
-        if planned is None or not (change.destroys or losing):
+        if planned is None or not (change.destroys or losing or takes_away(change)):
             return
         now = self._read_live(change)
         if now is None:
             return
         if now.facts.uuid != planned.facts.uuid:
-            came = "it was deleted and made again since"
+            reason = "it was deleted and recreated since"
         elif now.facts.points and planned.facts.points == 0 and change.destroys:
-            came = f"points came since: {now.facts.points} of them"
+            reason = f"points were added since: {now.facts.points}"
         elif keys := [
             field
             for field in losing
             if points_at_risk(planned, field) == 0 != points_at_risk(now, field)
         ]:
-            came = f"points came since, under {keys[0].path[-1]!r}"
+            reason = f"points were added since, under {keys[0].path[-1]!r}"
+        elif problems := find_new_problems(self.planned, change, now, self.context.client):
+            reason = problems[0]
         else:
             return
-        raise ClusterError(f"{change.address} is not what was planned: {came}", hint="Plan again.")
+        raise ClusterError(
+            f"{change.address} changed since the plan was made: {reason}", hint="Plan again."
+        )
 
     def write_pending(self, progress: ChangeProgress) -> None:
-        """The ledger remembers what is being done, and the snapshot. Raises ClusterError."""
-        if progress.snapshot:  # something may have come while it was written
+        """Record the pending change and its snapshot in the ledger. Raises ClusterError."""
+        if progress.snapshot:  # data may have been added during the snapshot
             self.ensure_unchanged(progress)
         change, owner = progress.change, self.planned.settings.owner
         live = self.context.live.get(change.parsed_address)
@@ -96,10 +101,10 @@ class ApplyRecords:
         ledger.write_entries(self.context.client, [progress.entry])
 
     def read_back(self, progress: ChangeProgress, failure: StepFailure | None) -> None:
-        """What the resource has become. Raises ClusterError."""
+        """Read the resource back and compare it. Raises ClusterError."""
         change, planned = progress.change, self.planned
         if not change.steps and change.action in _BY_RECORD:
-            # Nothing of it is on the server: what is recorded is all there is.
+            # The resource exists only in the ledger, not on the server.
             progress.live = planned.desired.inventory.get(change.parsed_address)
             return
         expected = Expected(
@@ -111,7 +116,7 @@ class ApplyRecords:
         progress.live, progress.missed = read_back(change, expected, self.context, failure)
 
     def write_applied(self, progress: ChangeProgress) -> None:
-        """The ledger remembers what was applied. Raises ClusterError."""
+        """Record the applied change in the ledger. Raises ClusterError."""
         change, client = progress.change, self.context.client
         before = progress.entry or self._entry(change)
         when = datetime.now(UTC).isoformat(timespec="seconds")
@@ -127,5 +132,5 @@ class ApplyRecords:
     def _read_live(self, change: Change) -> Resource | None:
         only = frozenset({change.parsed_address})
         desired, owners = self.planned.desired.inventory, self.planned.cluster_state.owners
-        asked = ReadRequest(desired, Inventory(), details=only, only=only, owners=owners)
-        return read_live(self.context.client, asked).get(change.parsed_address)
+        request = ReadRequest(desired, Inventory(), details=only, only=only, owners=owners)
+        return read_live(self.context.client, request).get(change.parsed_address)

@@ -1,4 +1,4 @@
-"""The flow of `audit`: look at files, manifests and server, judge. No request changes data."""
+"""The flow of `audit`: examine files, manifests and server. No request changes data."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from qdrantctl import __version__
-from qdrantctl.adapters.probes import probe as posture
+from qdrantctl.adapters.probes import probe as server_probe
 from qdrantctl.adapters.probes.probe import ProbePorts, port_or_default
-from qdrantctl.adapters.project import connection as reach
+from qdrantctl.adapters.project import connection
 from qdrantctl.adapters.project.project_file import load_project_files
 from qdrantctl.adapters.project.secret_scan import find_leaks, list_project_files
 from qdrantctl.adapters.project.settings import Settings, find_project_file
@@ -25,7 +25,7 @@ from qdrantctl.engine.audit.proof import LimitProbe, judge_proof, make_probes
 from qdrantctl.flows.audit.profile_caps import limits_by_collection, load_profiles
 from qdrantctl.flows.cluster.nodes import JobContext
 from qdrantctl.flows.snapshots.policies.status import read_policies
-from qdrantctl.flows.state.desired import GIVEN_AWAY, load_desired_state
+from qdrantctl.flows.state.desired import SECRET_RULES, load_desired_state
 from qdrantctl.flows.state.live import Progress, read_live
 from qdrantctl.model.address import Address
 from qdrantctl.model.audit.evidence import Evidence, LeakedSecret, ServerExposure, ServerReport
@@ -38,12 +38,12 @@ from qdrantctl.model.step import Call, collection_path
 from qdrantctl.model.violation import Severity
 
 _CREATED = re.compile(r"-(\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d)\.snapshot$")
-"""A snapshot's name tells when it was made, UTC; its file's time may be that of a copy."""
+"""Creation time (UTC) in a snapshot's name; the file's own time may be that of a copy."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuditOptions:
-    """What the command line asks of an audit."""
+    """Options of an audit."""
 
     prove: bool = False
     prove_writes: bool = False
@@ -53,13 +53,13 @@ class AuditOptions:
     p2p_port: int | None = None
     metrics_port: int | None = None
     read_only_key: str | None = None
-    """Name of the environment variable that holds it."""
+    """Name of the environment variable with the read-only key."""
     profile: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _ServerPlace:
-    """Where the server is, and its other ports where it is the embedded one."""
+    """The server's endpoint, and the other ports of an embedded server."""
 
     endpoint: Endpoint
     grpc: int | None = None
@@ -76,9 +76,9 @@ def audit_project(
 ) -> AuditReport:
     """Every line of the checklist, answered. Raises ManifestError, SettingsError, ClusterError."""
     report_progress("reading manifests")
-    # Secrets in files are an answer of the audit (QA208), and no reason to give none.
+    # Secrets in files are a finding of the audit (QA208), not an error that ends it.
     desired = (
-        load_desired_state(settings, but=GIVEN_AWAY).inventory
+        load_desired_state(settings, ignored_rules=SECRET_RULES).inventory
         if settings.manifests
         else Inventory()
     )
@@ -114,7 +114,7 @@ def _audited_server(exposure: ServerExposure) -> AuditedServer:
 def _find_project_leaks(
     settings: Settings, desired: Inventory
 ) -> tuple[tuple[LeakedSecret, ...] | None, int]:
-    """Keys in files, and how many files there are; None where there is no project."""
+    """Secrets in files, and the number of files searched; None without a project."""
     if not settings.manifests:
         return None, 0
     file = find_project_file(settings.root)
@@ -128,7 +128,7 @@ def _find_project_leaks(
 
 
 def _sink_files(key: Resource) -> Iterator[str]:
-    """The files that the tokens of a key are put in, from the project's folder."""
+    """The files that receive the tokens of a key, relative to the project's folder."""
     for sink in key.declared.get("sinks") or ():
         inner = sink.get("dotenv") or sink.get("kubernetes_secret") or {}
         if path := sink.get("file") or inner.get("path"):
@@ -144,11 +144,11 @@ def _with_server_evidence(
     report_progress: Progress,
     on_request: Callable[[Call, int, float], None] | None,
 ) -> Evidence:
-    """The evidence with what the server tells and shows. Raises ClusterError."""
+    """The evidence with that of the server. Raises ClusterError."""
     server_place = _find_server(settings)
     read_only = None
     if options.read_only_key:
-        read_only = reach.read_further_key(
+        read_only = connection.read_further_key(
             options.read_only_key, server_place.endpoint.url, environ
         )
     why: ClusterError | None = None
@@ -169,10 +169,10 @@ def _with_server_evidence(
     if peers is None:
         peers = _guess_peer_ports(server_place, settings, options)
     grpc = server_place.grpc or port_or_default(
-        server_place.endpoint.url, options.grpc_port, posture.GRPC_PORT
+        server_place.endpoint.url, options.grpc_port, server_probe.GRPC_PORT
     )
     ports = ProbePorts(grpc, peers, options.metrics_port)
-    exposure = posture.probe_server(server_place.endpoint, ports, read_only, report_progress)
+    exposure = server_probe.probe_server(server_place.endpoint, ports, read_only, report_progress)
     if why and not exposure.no_key.code:
         raise why
     return replace(evidence, posture=exposure)
@@ -186,16 +186,16 @@ def _find_server(settings: Settings) -> _ServerPlace:
         running = devserver.ensure_server(settings.root)
         return _ServerPlace(Endpoint(url=running.url), running.ports[1], running.ports[2])
     if settings.endpoint is None:
-        raise SettingsError("no server is named", hint="Set url in the environment, or --url.")
+        raise SettingsError("no server is named", hint="Set url in the environment, or pass --url.")
     return _ServerPlace(settings.endpoint)
 
 
 def _read_server_report(
     client: RestClient, now: datetime, report_progress: Progress
 ) -> ServerReport:
-    """What the server tells who has a key. Raises ClusterError.
+    """The data that the server reports with a key. Raises ClusterError.
 
-    `now` stands in where a proxy takes the server's own time out of its answers.
+    `now` is used if a proxy removes the server's time from responses.
     """
     report_progress("reading the cluster")
     query = {"details_level": "2"}
@@ -212,7 +212,7 @@ def _read_server_report(
     client.prefetch(calls.values())
     snapshots: dict[str, datetime | None] = {}
     for name, call in calls.items():
-        with suppress(ClusterError):  # a storage of snapshots that fails is no reason to stop
+        with suppress(ClusterError):  # a failing snapshot storage does not end the audit
             snapshots[name] = _newest_snapshot_time(client.request(call))
     with suppress(ClusterError):
         now = client.server_time
@@ -222,9 +222,9 @@ def _read_server_report(
 def _with_policy_evidence(
     settings: Settings, client: RestClient, inside: ServerReport
 ) -> ServerReport:
-    """With what the policies of these settings have put away. Raises ClusterError."""
-    kept: dict[str, datetime] = {}
-    tried: dict[str, tuple[datetime, bool]] = {}
+    """The report with the sets of the applied policies. Raises ClusterError."""
+    set_times: dict[str, datetime] = {}
+    verifications: dict[str, tuple[datetime, bool]] = {}
     job = JobContext(client, lambda _: None, lambda: False, settings.nodes)
     for policy in read_policies(settings, job):
         for snapshot_set in policy.sets.values():
@@ -232,19 +232,19 @@ def _with_policy_evidence(
                 continue
             name = snapshot_set.manifest.snapshot.collection
             if snapshot_set.state == "complete":
-                kept[name] = max(
-                    kept.get(name, snapshot_set.manifest.taken), snapshot_set.manifest.taken
+                set_times[name] = max(
+                    set_times.get(name, snapshot_set.manifest.taken), snapshot_set.manifest.taken
                 )
             if verification := snapshot_set.verified:
-                tried[name] = max(
-                    tried.get(name, (verification.when, verification.good)),
+                verifications[name] = max(
+                    verifications.get(name, (verification.when, verification.good)),
                     (verification.when, verification.good),
                 )
-    return replace(inside, kept=kept, tried=tried)
+    return replace(inside, kept=set_times, tried=verifications)
 
 
 def _newest_snapshot_time(listed: Json) -> datetime | None:
-    """When the newest snapshot of a list was made."""
+    """Creation time of the newest snapshot in a list."""
     times = []
     for entry in listed:
         if match := _CREATED.search(entry["name"]):
@@ -260,7 +260,7 @@ def _prove_limits(
     proofs: list[Proof] = []
     for address, resource in live.items():
         if address.kind == "collection":
-            report_progress(f"trying the caps of {address}")
+            report_progress(f"testing the limits of {address}")
             proofs += _try_limit(client, resource, writes=options.prove_writes)
     return proofs
 
@@ -277,7 +277,7 @@ def _try_limit(client: RestClient, resource: Resource, *, writes: bool) -> list[
 
 
 def _send_probe(client: RestClient, call: Call) -> tuple[int, str]:
-    """Status and words of the answer; 0 where there was none."""
+    """Status and text of the response; 0 if there was none."""
     try:
         client.request(call)
     except ClusterError as error:
@@ -292,7 +292,7 @@ def _peer_ports(
     server_place: _ServerPlace,
     options: AuditOptions,
 ) -> tuple[str, ...] | None:
-    """The ports for peers as the cluster tells them; None: it does not. Raises ClusterError."""
+    """Peer-to-peer addresses that the cluster reports; None if unknown. Raises ClusterError."""
     if not inside.distributed:
         return ()
     if server_place.peers or options.p2p_port:
@@ -306,7 +306,7 @@ def _guess_peer_ports(
     server_place: _ServerPlace, settings: Settings, options: AuditOptions
 ) -> tuple[str, ...] | None:
     port = server_place.peers or port_or_default(
-        server_place.endpoint.url, options.p2p_port, posture.PEER_PORT
+        server_place.endpoint.url, options.p2p_port, server_probe.PEER_PORT
     )
     return _node_addresses(server_place, settings, {port}) or None
 
@@ -314,7 +314,7 @@ def _guess_peer_ports(
 def _node_addresses(
     server_place: _ServerPlace, settings: Settings, ports: set[int | None]
 ) -> tuple[str, ...]:
-    """`host:port` for each node whose address is known, the server's own first."""
+    """`host:port` of each node with a known URL, the server's own first."""
     urls = (server_place.endpoint.url, *settings.nodes)
     hosts = dict.fromkeys(urlsplit(url).netloc.rpartition(":")[0] for url in urls)
     return tuple(f"{host}:{port}" for host in hosts for port in sorted(filter(None, ports)))

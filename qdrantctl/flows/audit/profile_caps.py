@@ -1,4 +1,4 @@
-"""The caps that a file of profiles asks of the collections of a whole cluster, for an audit."""
+"""The limits that a file of profiles defines for all collections of a cluster, for an audit."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def load_profiles(path: Path, settings: Settings) -> Inventory:
     profiles = [d for d in loaded.overlays.values() if d.address.kind == STRICT_MODE_PROFILE.name]
     if not profiles:
         raise ManifestError(
-            f"{path.name} holds no {STRICT_MODE_PROFILE.manifest}; no request was sent",
+            f"{path.name} contains no {STRICT_MODE_PROFILE.manifest}; no request was sent",
             hint="Name the file of a profile; `qdrantctl init --profile production` writes one.",
         )
     return Inventory(profiles)
@@ -46,9 +46,9 @@ def load_profiles(path: Path, settings: Settings) -> Inventory:
 def limits_by_collection(
     documents: Inventory, live: Inventory, desired: Inventory
 ) -> Mapping[Address, Mapping[str, Json]]:
-    """The caps that profiles ask of each collection that they cover.
+    """The limits that profiles define for each collection they cover.
 
-    Labels stand in manifests alone, so only what is stated there can be selected by them.
+    Labels exist only in manifests, so label selectors match only declared collections.
     """
     bare = [
         replace(

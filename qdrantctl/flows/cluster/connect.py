@@ -18,17 +18,20 @@ if TYPE_CHECKING:
 def connect(
     settings: Settings, on_call: Callable[[Call, int, float], None] | None
 ) -> Iterator[RestClient]:
-    """The door to the cluster of these settings. An embedded server that is there is started."""
+    """A client of the cluster of these settings; see `find_endpoint` for embedded servers."""
     with RestClient(find_endpoint(settings), on_call=on_call) as client:
         yield client
 
 
 def find_endpoint(settings: Settings) -> Endpoint:
-    """Where the cluster is. An embedded server that is there is started."""
+    """The endpoint of the cluster. An embedded server is started if its program exists.
+
+    The program is never downloaded here. Raises SettingsError, ServerError.
+    """
     if settings.embedded:
         from qdrantctl.adapters.local_server import server as devserver
 
         return Endpoint(url=devserver.ensure_server(settings.root).url)
     if settings.endpoint is None:
-        raise SettingsError("no server is named", hint="State url in the environment, or --url.")
+        raise SettingsError("no server is named", hint="Set url in the environment, or pass --url.")
     return settings.endpoint

@@ -1,4 +1,4 @@
-"""Waiting for the server to index what it was given: to the end, or only for a while."""
+"""Wait for the server to index a collection: without limit, or for a limited time."""
 
 from __future__ import annotations
 
@@ -12,53 +12,56 @@ from qdrantctl.model.client import Client
 from qdrantctl.model.polling import poll
 from qdrantctl.model.step import Call, collection_path
 
-AWHILE = 60.0
-"""Seconds that a restore waits: it is whole without, and where `max_optimization_threads` is 0 the
-server never ends."""
+INDEX_TIMEOUT = 60.0
+"""Seconds that a restore waits: its data is complete without the index, and with
+`max_optimization_threads: 0` indexing never ends."""
 POLL = 0.2
 YELLOW = "yellow"
 
 StatusListener = Callable[[Address, str, int, int], None]
-"""Gets address, status, indexed vectors and points."""
+"""Receives address, status, number of indexed vectors and number of points."""
 
 
 def wait_until_green(
-    client: Client, addresses: list[Address], told: StatusListener, stop: Callable[[], bool]
+    client: Client,
+    addresses: list[Address],
+    on_status: StatusListener,
+    is_cancelled: Callable[[], bool],
 ) -> dict[Address, str]:
-    """Wait until indexing has ended. The last status of those that were seen and are not green.
+    """Wait until indexing has ended. Returns the last status of collections that are not green.
 
     A grey collection waits for its next write, so waiting for it would never end.
     """
-    last: dict[Address, str] = {}
+    statuses: dict[Address, str] = {}
     for address in addresses:
-        if stop():
+        if is_cancelled():
             break
-        last[address] = poll(
-            partial(_read_status, client, address, told),
+        statuses[address] = poll(
+            partial(_read_status, client, address, on_status),
             _is_settled,
             timeout=math.inf,
             interval=POLL,
-            is_cancelled=stop,
+            is_cancelled=is_cancelled,
         )
-    return {address: status for address, status in last.items() if status != "green"}
+    return {address: status for address, status in statuses.items() if status != "green"}
 
 
 def wait_for_index(job: JobContext, address: Address) -> str:
-    """Wait until indexing has ended, but not for long: the last status. Raises ClusterError.
+    """Wait a limited time until indexing has ended; returns the last status. Raises ClusterError.
 
-    Who asks to stop only ends the wait: little is left to be done, such as putting aliases back.
+    A cancellation only ends the wait: few steps remain, such as restoring aliases.
     """
     task = f"{address}: {YELLOW}, indexing"
 
-    def told(_: Address, status: str, indexed: int, points: int) -> None:
+    def on_status(_: Address, status: str, indexed: int, points: int) -> None:
         if status == YELLOW:
             job.progress.show_amount(task, indexed, points, "points")
 
     try:
         return poll(
-            partial(_read_status, job.client, address, told),
+            partial(_read_status, job.client, address, on_status),
             _is_settled,
-            timeout=AWHILE,
+            timeout=INDEX_TIMEOUT,
             interval=POLL,
             is_cancelled=job.is_cancelled,
         )
@@ -70,8 +73,8 @@ def _is_settled(status: str) -> bool:
     return status != YELLOW
 
 
-def _read_status(client: Client, address: Address, told: StatusListener) -> str:
+def _read_status(client: Client, address: Address, on_status: StatusListener) -> str:
     info = client.request(Call(method="GET", path=collection_path(address.name)))
     status = str(info["status"])
-    told(address, status, info.get("indexed_vectors_count") or 0, info["points_count"] or 0)
+    on_status(address, status, info.get("indexed_vectors_count") or 0, info["points_count"] or 0)
     return status

@@ -1,4 +1,4 @@
-"""Each node of a cluster through a door of its own: snapshots are a matter of single nodes."""
+"""One client for each node of a cluster: each node takes and serves its own snapshots."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from qdrantctl.model.progress import NO_PROGRESS, TaskProgress, count_bytes, sho
 from qdrantctl.model.snapshots.snapshot import NodeSnapshotFile
 from qdrantctl.model.step import Call, collection_path
 
-SLOW = 3600.0
-"""Seconds that one request of a snapshot may take; each node is asked to wait for its disk."""
+SNAPSHOT_TIMEOUT = 3600.0
+"""Seconds that one snapshot request may take: the node answers once its disk has the file."""
 ACTIVE = "Active"
 
 
 @dataclass(frozen=True, slots=True)
 class JobContext:
-    """What work on snapshots needs: a door, whom to tell, and whether to stop."""
+    """What jobs on snapshots share: the client, progress reporting and cancellation."""
 
     client: NodeClient
     report_progress: Callable[[str], None]
     is_cancelled: Callable[[], bool]
     nodes: tuple[str, ...] = ()
-    """Each node's own address, as the environment states them."""
+    """The URL of each node, from the environment."""
     progress: TaskProgress = NO_PROGRESS
-    """Shows how far transfers and waits are."""
+    """Shows the progress of transfers and waits."""
 
     def raise_if_cancelled(self) -> None:
         """Raises QdrantctlError if the caller cancelled."""
@@ -39,16 +39,16 @@ class JobContext:
     def show_files(
         self, collection: str, files: Iterable[NodeSnapshotFile]
     ) -> AbstractContextManager[None]:
-        """Show how far each node's file of a snapshot is transferred, until the block ends."""
+        """Show the transfer progress of each node's snapshot file until the block ends."""
         totals = {_task_name(collection, file): file.size for file in files}
         return show_transfers(totals, self.progress)
 
     def count_chunks(
         self, chunks: Iterable[bytes], collection: str, file: NodeSnapshotFile
     ) -> Iterator[bytes]:
-        """The same chunks of one such file; how many bytes have come is shown.
+        """The chunks of a node's snapshot file unchanged; shows the number of bytes received.
 
-        Raises QdrantctlError between two when somebody asked to stop.
+        Raises QdrantctlError between two chunks if the caller cancelled.
         """
         for chunk in count_bytes(chunks, _task_name(collection, file), file.size, self.progress):
             self.raise_if_cancelled()
@@ -61,77 +61,80 @@ def _task_name(collection: str, file: NodeSnapshotFile) -> str:
 
 @contextmanager
 def connect_nodes(
-    client: NodeClient, urls: tuple[str, ...], peers: frozenset[str], what: str
+    client: NodeClient, urls: tuple[str, ...], peers: frozenset[str], purpose: str
 ) -> Iterator[Mapping[str, NodeClient]]:
-    """A door to each of the nodes `peers`. Raises ClusterError naming those not reached."""
-    found: dict[str, NodeClient] = {}
+    """A client for each of the nodes `peers`, by peer id. Raises ClusterError if one is missing.
+
+    The error begins with `purpose` and names the nodes that were not reached.
+    """
+    clients: dict[str, NodeClient] = {}
     opened: list[NodeClient] = []
     failures: list[str] = []
     try:
         for url in urls or ("",):
-            node = client.for_node(url, timeout=SLOW)
+            node = client.for_node(url, timeout=SNAPSHOT_TIMEOUT)
             opened.append(node)
             try:
-                found[_identify_node(node, peers, alone=not urls)] = node
+                clients[_identify_node(node, peers, is_only_server=not urls)] = node
             except ClusterError as error:
                 failures.append(". ".join(filter(None, (error.what, error.why))))
-        if missing := sorted(peers - found.keys()):
+        if missing := sorted(peers - clients.keys()):
             raise ClusterError(
-                f"{what}: not every node is reached that holds a part of it",
-                why=". ".join([f"No address leads to {', '.join(missing)}", *failures]),
-                hint="State every node's own address in the environment, under nodes, and see "
-                "that each is up.",
+                f"{purpose}: cannot reach every node that holds its shards",
+                why=". ".join([f"No URL leads to peer {', '.join(missing)}", *failures]),
+                hint="Set the URL of every node in the environment, under nodes, and check that "
+                "each node is up.",
             )
-        yield found
+        yield clients
     finally:
         for node in opened:
             with suppress(ClusterError):
                 node.close()
 
 
-def _identify_node(node: NodeClient, peers: frozenset[str], *, alone: bool) -> str:
-    """Which node answers there. A server that is the only one needs no name."""
-    if alone and len(peers) == 1 and node.server.peers == 1:
+def _identify_node(node: NodeClient, peers: frozenset[str], *, is_only_server: bool) -> str:
+    """The peer id of a node. The only server of a cluster needs no request."""
+    if is_only_server and len(peers) == 1 and node.server.peers == 1:
         return next(iter(peers))
     return str(node.request(Call(method="GET", path="/cluster")).get("peer_id", ""))
 
 
 def current_members(client: Client, peers: Iterable[str]) -> frozenset[str]:
-    """Those of the nodes that the cluster still has; others are gone for good. Raises ClusterError.
+    """The nodes that are still cluster members; the others were removed. Raises ClusterError.
 
-    A server that is the only one needs no name.
+    The only server of a cluster needs no request.
     """
     result = frozenset(peers)
     if client.server.peers == 1 and len(result) == 1:
         return result
-    told = client.request(Call(method="GET", path="/cluster"))
-    return result & (told.get("peers") or {}).keys()
+    response = client.request(Call(method="GET", path="/cluster"))
+    return result & (response.get("peers") or {}).keys()
 
 
 def read_topology(client: Client, collection: str) -> Mapping[str, Any]:
-    """Where the shards of a collection are, as this node knows it. Raises ClusterError."""
+    """Placement of a collection's shards as this node reports it. Raises ClusterError."""
     result: Mapping[str, Any] = client.request(
         Call(method="GET", path=collection_path(collection, "cluster"))
     )
     return result
 
 
-def list_replicas(told: Mapping[str, Any]) -> Iterator[tuple[int, str, str]]:
+def list_replicas(topology: Mapping[str, Any]) -> Iterator[tuple[int, str, str]]:
     """Shard, node and state of every replica."""
-    for shard in told["local_shards"]:
-        yield shard["shard_id"], str(told["peer_id"]), shard["state"]
-    for shard in told["remote_shards"]:
+    for shard in topology["local_shards"]:
+        yield shard["shard_id"], str(topology["peer_id"]), shard["state"]
+    for shard in topology["remote_shards"]:
         yield shard["shard_id"], str(shard["peer_id"]), shard["state"]
 
 
-def list_shard_keys(told: Mapping[str, Any]) -> list[str | int]:
-    """Every shard key once."""
-    shards = (*told["local_shards"], *told["remote_shards"])
+def list_shard_keys(topology: Mapping[str, Any]) -> list[str | int]:
+    """Every shard key of a collection once, as `read_topology` lists them."""
+    shards = (*topology["local_shards"], *topology["remote_shards"])
     return list(dict.fromkeys(shard["shard_key"] for shard in shards if "shard_key" in shard))
 
 
 def count_shard_points(node: Client, collection: str) -> dict[int, int]:
-    """Points of each shard that is active on this very node. Raises ClusterError."""
+    """Number of points in each active shard of this node, by shard id. Raises ClusterError."""
     local = read_topology(node, collection)["local_shards"]
     return {shard["shard_id"]: shard["points_count"] for shard in local if shard["state"] == ACTIVE}
 
@@ -143,16 +146,16 @@ def list_node_snapshots(node: Client, collection: str) -> Mapping[str, Mapping[s
 
 
 def collection_exists(client: Client, collection: str) -> bool:
-    """Whether this node knows a collection. Raises ClusterError."""
+    """Whether a collection exists on this node. Raises ClusterError."""
     call = Call(method="GET", path=collection_path(collection))
     return get_or_none(client, call) is not None
 
 
 def download_snapshot(node: NodeClient, collection: str, name: str) -> Generator[bytes]:
-    """The bytes of a snapshot, also of a collection that is gone. Raises ClusterError.
+    """The bytes of a snapshot, even if its collection was deleted. Raises ClusterError.
 
-    What such a one has left is not listed, but is there among the snapshots of the whole storage;
-    from 1.19 on it is not.
+    Before Qdrant 1.19 the snapshots of a deleted collection are not listed, but the endpoint for
+    snapshots of the whole storage still serves them.
     """
     try:
         path = collection_path(collection, "snapshots", name)

@@ -1,1 +1,1 @@
-"""Carries a plan out: the one loop, whatever the steps are and whichever command asks for it."""
+"""Execute a plan: one loop for all steps and all commands."""

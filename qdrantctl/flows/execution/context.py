@@ -1,4 +1,4 @@
-"""What the executor, the performers of steps and a command's bookkeeping share."""
+"""Types shared by the executor, the performers of steps and a command's bookkeeping."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from qdrantctl.model.snapshots.snapshot import SnapshotRecord
 
 
 class StepFailure(QdrantctlError):
-    """A step of a change failed, or was not reached; what the change has come to is read back."""
+    """A step of a change failed or was not reached; the resource is read back afterwards."""
 
-    def __init__(self, what: str, *, index_may_appear: bool = False) -> None:
-        super().__init__(what)
+    def __init__(self, message: str, *, index_may_appear: bool = False) -> None:
+        super().__init__(message)
         self.index_may_appear = index_may_appear
-        """An index is perhaps being built; nothing tells before it shows."""
+        """Whether an index may be under construction: it is not visible before it is complete."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExecutionContext:
-    """One execution of a plan: on which cluster, and who is told."""
+    """One execution of a plan: its cluster, and where outcomes are reported."""
 
     job: JobContext
-    """The client, progress, cancellation and each node's own address."""
+    """The client, progress, cancellation and the URL of each node."""
     live: Inventory = field(default_factory=Inventory)
-    """The existing resources as the plan saw them."""
+    """The existing resources when the plan was made."""
     on_outcome: Callable[[Outcome], None] = lambda _: None
-    """Gets the outcome of each change that was not a noop, once it is known."""
+    """Receives the outcome of each change that is not a noop."""
 
     @property
     def client(self) -> NodeClient:
@@ -44,13 +44,13 @@ class ExecutionContext:
         return self.job.client
 
     def is_cancelled(self) -> bool:
-        """Whether the operator asked to stop."""
+        """Whether the operator cancelled."""
         return self.job.is_cancelled()
 
 
 @dataclass(slots=True)
 class ChangeProgress:
-    """What has become of one change so far. Its performers add to it."""
+    """The progress of one change, updated by its performers."""
 
     change: Change
     is_begun: bool = False
@@ -58,29 +58,29 @@ class ChangeProgress:
     snapshot: SnapshotRecord | None = None
     """The safety snapshot that one of its steps has taken."""
     restore_point: str = ""
-    """Id of the snapshot that brings back what the change destroys; empty for none."""
+    """Id of the snapshot that restores what the change destroys; empty for none."""
     entry: Mapping[str, Json] = field(default_factory=dict)
     """The ledger's entry while the change is pending; empty before."""
     live: Resource | None = None
-    """The resource as it was read back."""
+    """The resource as read back."""
     missed: tuple[str, ...] = ()
-    """What was asked and does not show on the server."""
+    """Requested values that the server does not report."""
     errors: list[str] = field(default_factory=list)
-    """What failed without ending the change: it is told, and the other steps are carried out."""
+    """Errors that did not end the change: they are reported, and other steps are performed."""
     note: str = ""
     taken: list[StoredSet] = field(default_factory=list)
     removed: list[StoredSet] = field(default_factory=list)
 
 
 Performer = Callable[[Any, ChangeProgress, ExecutionContext], None]
-"""Carries out one step. Raises StepFailure where reading the resource back tells what came of it,
-any other QdrantctlError where it does not. Looks at cancellation where it takes long."""
+"""Performs one step. Raises StepFailure if reading the resource back shows its effect, any other
+QdrantctlError otherwise. Long steps check for cancellation."""
 Performers = Mapping[type[BaseModel], Performer]
 """The performer of each type of step."""
 
 
 def can_start_next(_: Change, outcomes: Sequence[Outcome], context: ExecutionContext) -> bool:
-    """Whether a change may be begun: all before it are done, and nothing was cancelled."""
+    """Whether a change may start: all before it are done, and the run is not cancelled."""
     done = all(outcome.status in (OutcomeStatus.DONE, OutcomeStatus.NOOP) for outcome in outcomes)
     return done and not context.is_cancelled()
 
@@ -90,17 +90,17 @@ def _do_nothing(*_: object) -> None: ...
 
 @dataclass(frozen=True, slots=True)
 class Bookkeeping:
-    """What a command does around the steps of a change, the ledger's entries above all.
+    """The actions of a command around the steps of a change, mainly writing ledger entries.
 
-    By default nothing. Each function may raise QdrantctlError, which ends the change.
+    By default they do nothing. Each function may raise QdrantctlError, which ends the change.
     """
 
     check: Callable[[ChangeProgress], None] = _do_nothing
-    """Before the first step: whether the change is still what was planned."""
+    """Before the first step: ensure that the change is still as planned."""
     begin: Callable[[ChangeProgress], None] = _do_nothing
-    """Before the first step that changes resources: the ledger says that it is pending."""
+    """Before the first step that changes resources: record the change as pending."""
     verify: Callable[[ChangeProgress, StepFailure | None], None] = _do_nothing
-    """After the steps, or the one that failed: read the resource back, and tell what is missed."""
+    """After the steps, or a failed one: read the resource back and set `missed`."""
     finish: Callable[[ChangeProgress], None] = _do_nothing
-    """Once all is done and nothing is missed: the ledger says that it is applied."""
+    """Once all steps succeeded and nothing is missed: record the change as applied."""
     can_start: Callable[[Change, Sequence[Outcome], ExecutionContext], bool] = can_start_next

@@ -1,4 +1,4 @@
-"""The one loop that carries a plan out: its steps and no others, in their order."""
+"""The loop that executes a plan: exactly its steps, in order."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def execute_plan(
     *,
     command: Command = "apply",
 ) -> Report:
-    """Carry the plan out. The report says what became of each change.
+    """Execute the plan. The report has the outcome of each change.
 
-    Raises ClusterError where not even the ledger can be created; no resource was touched then.
+    Raises ClusterError if the ledger cannot be created; no resource was changed then.
     """
     _create_ledger(plan, context.client)
     outcomes: list[Outcome] = []
@@ -52,7 +52,7 @@ def execute_plan(
 
 
 def _create_ledger(plan: Plan, client: Client) -> None:
-    """Create the ledger where the plan says so; another process may have been first."""
+    """Create the ledger if the plan contains that; another process may have been first."""
     for call in list_calls(plan.prepare):
         try:
             client.request(call)

@@ -1,4 +1,4 @@
-"""The performer of `Call`: one request, sent again where no answer came and twice is as once."""
+"""The performer of `Call`: one request, repeated without an answer if it is idempotent."""
 
 from __future__ import annotations
 
@@ -14,19 +14,18 @@ def send_call(call: Call, _: ChangeProgress, context: ExecutionContext) -> None:
     try:
         _send_request(call, context)
     except ClusterError as error:
-        what = f"{call.method} {call.path}: {error.line}"
+        message = f"{call.method} {call.path}: {error.line}"
         if error.outcome_unknown:
-            what += " It may have taken effect, even later."
+            message += " It may have taken effect, even later."
         index_may_appear = _is_unanswered(error) and _is_index(call)
-        raise StepFailure(what, index_may_appear=index_may_appear) from None
+        raise StepFailure(message, index_may_appear=index_may_appear) from None
 
 
 def _send_request(call: Call, context: ExecutionContext) -> None:
-    """Send a request; where no answer came and twice is the same as once, again.
+    """Send a request; repeat it if no answer came and the request is idempotent.
 
-    Whether the server builds an index is not to be seen before it is there: a second request for
-    it is answered once the first is done. Where that fails, too, the first failure is told. Raises
-    ClusterError.
+    An index under construction is not visible: a second request for it is answered once the first
+    is complete. If the second request fails too, the first error is raised. Raises ClusterError.
     """
     try:
         context.client.request(call)
@@ -44,7 +43,7 @@ def _is_unanswered(error: ClusterError) -> bool:
 
 
 def _is_repeatable(call: Call) -> bool:
-    """Whether sending it twice comes to the same as once, whatever others did in between."""
+    """Whether a request is idempotent, even with changes by other users in between."""
     return call.method == "PATCH" or _is_index(call) or call.path == "/collections/aliases"
 
 

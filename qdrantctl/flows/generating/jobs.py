@@ -1,6 +1,6 @@
-"""The flow of `generate`: which jobs an environment needs for its snapshot policies.
+"""The flow of `generate`: the scheduled jobs for the snapshot policies of an environment.
 
-What is due is defined by the policies, so one job for an environment is enough for all of them.
+The policies define what is due, so one job for an environment is enough for all of them.
 """
 
 from __future__ import annotations
@@ -13,73 +13,74 @@ from qdrantctl.adapters.project.settings import NONE, Settings, list_connection_
 from qdrantctl.adapters.system.program import find_program
 from qdrantctl.model.errors import UsageError
 
-_PATIENCE = "3600"
-"""Seconds that `verify` waits for a run under way: it comes again in a week, a run in minutes."""
-_LONGEST = 52 - len("-verify")
-"""Characters of a name: Kubernetes takes 52 for that of a CronJob."""
+_VERIFY_LEASE_TIMEOUT = "3600"
+"""Seconds that `verify` waits for an active run: its next run is in a week, a run's in minutes."""
+_MAX_NAME_LENGTH = 52 - len("-verify")
+"""Characters of a job name: Kubernetes allows 52 for a CronJob."""
 
 
 def generate(kind: str, settings: Settings, url: str | None) -> str:
     """The jobs of an environment, or of the server at a URL. Raises ManifestError, UsageError."""
-    reach = connect_by_url(url, "--url", {}) if url else Connection(embedded=settings.embedded)
-    if reach.embedded:
+    connection = connect_by_url(url, "--url", {}) if url else Connection(embedded=settings.embedded)
+    if connection.embedded:
         raise UsageError(
-            "an embedded server is for development, and no job looks after its snapshots",
+            "an embedded server is for development; no jobs are generated for it",
             hint="Choose the environment of a cluster with -e NAME.",
         )
-    if settings.environment == NONE and not reach.endpoint:
+    if settings.environment == NONE and not connection.endpoint:
         raise UsageError(
             "no environment is chosen and no server is named; a job needs one of them",
             hint="Run this in the folder of a project that has environments (-C DIR), or name a "
             "server with --url https://host:6333.",
         )
-    named = list_connection_variables(settings.root, settings.environment)
-    if reach.endpoint:
-        named.pop("url")
-    server_url = reach.endpoint.url if reach.endpoint else ""
+    variables = list_connection_variables(settings.root, settings.environment)
+    if connection.endpoint:
+        variables.pop("url")
+    server_url = connection.endpoint.url if connection.endpoint else ""
     selected = ("--url", server_url) if server_url else ("-e", settings.environment)
     jobs = SnapshotJobs(
         name=_job_name(settings.project, settings.environment, server_url),
         project=settings.project,
         environment=settings.environment,
         folder=str(settings.root),
-        variables=named,
+        variables=variables,
         program=find_program(),
         run=("snapshots", "run", *selected),
-        verify=("snapshots", "verify", *selected, "--lease-timeout", _PATIENCE),
+        verify=("snapshots", "verify", *selected, "--lease-timeout", _VERIFY_LEASE_TIMEOUT),
     )
     return render_jobs(kind, jobs)
 
 
 def _job_name(project: str, environment: str, url: str) -> str:
-    """As part of the names of jobs.
+    """The common part of the names of jobs.
 
-    A digest tells apart what is cut or written otherwise, and `a-b` of `c` from `a` of `b-c`.
+    A digest is added if the name is shortened, altered or ambiguous, as `a-b` of `c` and `a` of
+    `b-c` are.
     """
-    words = [word for word in (project, environment) if word != "-"]
-    whole = "-".join(["qdrantctl", *words])
-    plain = whole.lower().replace("_", "-").replace(".", "-")
-    is_ambiguous = bool(url) or any("-" in word for word in words)
-    if plain == whole and len(plain) <= _LONGEST and not is_ambiguous:
+    parts = [word for word in (project, environment) if word != "-"]
+    full_name = "-".join(["qdrantctl", *parts])
+    plain = full_name.lower().replace("_", "-").replace(".", "-")
+    is_ambiguous = bool(url) or any("-" in word for word in parts)
+    if plain == full_name and len(plain) <= _MAX_NAME_LENGTH and not is_ambiguous:
         return plain
-    digest = sha256("/".join([*words, url]).encode()).hexdigest()[:8]
-    return f"{plain[: _LONGEST - 1 - len(digest)].rstrip('-')}-{digest}"
+    digest = sha256("/".join([*parts, url]).encode()).hexdigest()[:8]
+    return f"{plain[: _MAX_NAME_LENGTH - 1 - len(digest)].rstrip('-')}-{digest}"
 
 
-ELSEWHERE = {"k8s-cronjob": "pod", "github-actions": "runner"}
-"""Jobs that run on a disk of their own, which is gone with it."""
+_EPHEMERAL_DISKS = {"k8s-cronjob": "pod", "github-actions": "runner"}
+"""Jobs that run on a temporary disk of a pod or a runner."""
 
 
-def doubtful(kind: str) -> str:
-    """What the operator of these jobs must know; empty for nothing.
+def destination_warning(kind: str) -> str:
+    """A warning about destinations that are local folders; empty for jobs that keep their disk.
 
-    Which policies are applied, and where they put their sets, stands on the cluster.
+    Applied policies and their destinations are stored on the cluster, so this cannot be checked.
     """
-    where = ELSEWHERE.get(kind)
-    if where is None:
+    machine = _EPHEMERAL_DISKS.get(kind)
+    if machine is None:
         return ""
     return (
-        f"a policy's destination file:///FOLDER is the {where}'s own disk here: its sets are gone "
-        f"with the {where}, and by `server_copy: remove` the server's copies, too. Have such "
-        "policies name a bucket, or see that the folder is one that stays."
+        f"here a policy's destination file:///FOLDER is on the {machine}'s own disk: its sets are "
+        f"lost with the {machine}, and with `server_copy: remove` the server's copies, too. Use a "
+        "bucket as destination, or make sure that the folder is persistent."
     )

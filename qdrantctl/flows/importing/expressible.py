@@ -1,4 +1,4 @@
-"""What a manifest must declare of a live resource, and what it cannot express. Only reads."""
+"""The part of a live resource that a manifest must declare, and parts it cannot. Reads only."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ def user_set_fields(client: Client, state: ClusterState) -> Callable[[Resource],
         for kind in KINDS
     }
 
-    def of(resource: Resource) -> Spec:
+    def without_server_defaults(resource: Resource) -> Spec:
         kind = BY_NAME[resource.address.kind]
         defaults = kind.server_defaults(resource.spec, client.server)
         field_tree = field_tree_of(kind.spec)
         spec: Spec = without_defaults(field_tree, resource.spec, defaults, unreliable[kind.name])
         return spec
 
-    return of
+    return without_server_defaults
 
 
 def _default_witnesses(client: Client, state: ClusterState, kind: str) -> Sequence[Spec]:
-    """Specs that show the defaults of this server: the ledger's, which sets little, or all."""
+    """Specs that show the defaults of this server: the ledger's, which sets few fields, or all."""
     if kind == COLLECTION.name and state.ledger.exists:
         info = client.request(Call(method="GET", path=collection_path(ledger.LEDGER_COLLECTION)))
         settings_of_ledger = ledger.ledger_creation_request(client.server).body
@@ -61,12 +61,12 @@ def _default_witnesses(client: Client, state: ClusterState, kind: str) -> Sequen
 
 
 def expressible_spec(kind: Kind, document: Any) -> tuple[Spec | None, list[FieldError]]:
-    """The canonical spec of `document`, and what was removed from it; None where nothing remains.
+    """The canonical spec of `document`, and what was removed from it; None if nothing remains.
 
-    A server takes and keeps some things that manifests refuse, as they lead to trouble.
+    A server accepts some values that manifests reject because they cause problems.
     """
     secrets = {secret.path: secret for secret in find_secrets(document, None)}
-    removed = [FieldError(path, "QC055", secret.what) for path, secret in secrets.items()]
+    removed = [FieldError(path, "QC055", secret.description) for path, secret in secrets.items()]
     for path in reversed(secrets):
         _remove_path(document, path)
     for _ in range(MAX_REMOVALS):

@@ -1,4 +1,4 @@
-"""The flow of `import`: live resources as manifests that a person could have written."""
+"""The flow of `import`: live resources as concise manifests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from qdrantctl.adapters.files.source_text import SourceText
 from qdrantctl.adapters.manifests.load import LoadedManifests, load_manifests, load_source
-from qdrantctl.adapters.manifests.sources import NOTHING_THERE, is_read_by
+from qdrantctl.adapters.manifests.sources import NO_MANIFESTS, is_read_by
 from qdrantctl.adapters.manifests.write import (
     MANIFEST_SUFFIX,
     make_file_stems,
@@ -41,7 +41,7 @@ SCHEMA = os.path.join("schemas", "manifest.json")  # noqa: PTH118  # relpath's p
 
 @dataclass(frozen=True, slots=True)
 class ImportSelection:
-    """What to import, and where to."""
+    """The resources to import, and the folder for their manifests."""
 
     folder: Path
     addresses: tuple[Address, ...] = ()
@@ -50,12 +50,12 @@ class ImportSelection:
     force: bool = False
     """Whether existing files are overwritten."""
     printed: bool = False
-    """Whether no file is written; `folder` is where it would be."""
+    """Whether no file is written; `folder` is where files would be written."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImportResult:
-    """Texts of files, what the files hold until they are written, and the report."""
+    """Texts of files, the current bytes of existing files, and the report."""
 
     texts: Mapping[Path, bytes]
     before: Mapping[Path, bytes]
@@ -73,7 +73,7 @@ def import_folder(settings: Settings) -> Path:
         if not path.name.endswith(MANIFEST_SUFFIX):
             return path
     raise UsageError(
-        "there is no folder of manifests to write to",
+        "the project has no folder of manifests to write to",
         hint="Name one with --out DIR; --out - prints the manifests.",
     )
 
@@ -81,36 +81,38 @@ def import_folder(settings: Settings) -> Path:
 def import_resources(
     settings: Settings, selection: ImportSelection, client: Client, today: date, progress: Progress
 ) -> ImportResult:
-    """The manifests of what is wanted. Raises ClusterError, UsageError, QdrantctlError."""
+    """The manifests of the selected resources. Raises ClusterError, UsageError, QdrantctlError."""
     progress("reading manifests")
     project = _load_stated(settings, selection)
-    progress(f"asking {client.server.url}")
+    progress(f"connecting to {client.server.url}")
     state = read_cluster_state(client, Inventory(), progress, settings.owners)
     selected, skipped, stated = _choose_resources(settings, selection, state, project.desired)
     progress("reading each resource")
     if selected:
         state = with_details(client, state, Inventory(), frozenset(selected))
-    own = user_set_fields(client, state)
+    user_set = user_set_fields(client, state)
     files: dict[Path, list[str]] = {}
     names = make_file_stems({address.name for address in state.live})
     for address in _group_by_file(selected, state.live):
-        text, told = _as_manifest(state.live[address], own)
-        skipped += told
+        text, problems = _as_manifest(state.live[address], user_set)
+        skipped += problems
         if not text and address in selection.addresses:
-            raise QdrantctlError(f"{address} is not imported: {told[0].because}")
+            raise QdrantctlError(f"{address} is not imported: {problems[0].because}")
         if text:
             path = _import_file(names[_file_leader(address, state.live, selected).name], selection)
             files.setdefault(path, []).append(text)
     schema = _schema_location(settings, selection)
     texts = {path: render_file(parts, schema) for path, parts in files.items()}
     pages = {path: _make_source(path, text, settings) for path, text in texts.items()}
-    whole = _merge_sources(project, pages.values())
-    resources = apply_overlays(whole)
-    new = Inventory(resources[address] for page in pages.values() for address in page.desired)
+    all_manifests = _merge_sources(project, pages.values())
+    resources = apply_overlays(all_manifests)
+    imported = Inventory(resources[address] for page in pages.values() for address in page.desired)
     errors = tuple(
-        v for v in check_manifests(whole, resources, settings) if v.severity is Severity.ERROR
+        v
+        for v in check_manifests(all_manifests, resources, settings)
+        if v.severity is Severity.ERROR
     )
-    adopt, change = (0, 0) if errors else _count_changes(settings, client, today, state, new)
+    adopt, change = (0, 0) if errors else _count_changes(settings, client, today, state, imported)
     report = ImportReport(
         files=tuple(_list_imported(path, page, settings) for path, page in pages.items()),
         left_out=tuple(skipped),
@@ -119,31 +121,31 @@ def import_resources(
         change=change,
         errors=errors,
     )
-    before = _existing_files(texts, selection, settings, new)
+    before = _existing_files(texts, selection, settings, imported)
     return ImportResult({path: text.encode() for path, text in texts.items()}, before, report)
 
 
 def _load_stated(settings: Settings, selection: ImportSelection) -> LoadedManifests:
-    """What the project declares beside what is imported. Raises ManifestError.
+    """The manifests that the project declares already. Raises ManifestError.
 
-    Nothing where it does not read what this import writes.
+    Empty if the project does not read the files that this import writes.
     """
     if selection.printed or not is_read_by(manifest_sources(settings), selection.folder):
         return LoadedManifests(Inventory(), Inventory(), ())
     loaded = load_manifests(manifest_sources(settings), (*KINDS, *OVERLAYS), bytes)
     broken = tuple(
-        v for v in loaded.violations if v.severity is Severity.ERROR and v.rule != NOTHING_THERE
+        v for v in loaded.violations if v.severity is Severity.ERROR and v.rule != NO_MANIFESTS
     )
     if broken:
         raise ManifestError(
-            "the manifests have errors, so what they state already is unknown; nothing was written",
+            "the manifests have errors, so existing declarations are unknown; nothing was written",
             broken,
         )
     return loaded
 
 
 def _merge_sources(project: LoadedManifests, pages: Iterable[LoadedManifests]) -> LoadedManifests:
-    """The project's manifests once the new ones are among them."""
+    """The project's manifests together with the new ones."""
     parts = (project, *pages)
     return LoadedManifests(
         Inventory(resource for part in parts for resource in part.desired.values()),
@@ -156,7 +158,7 @@ def _merge_sources(project: LoadedManifests, pages: Iterable[LoadedManifests]) -
 def _choose_resources(
     settings: Settings, selection: ImportSelection, state: ClusterState, project: Inventory
 ) -> tuple[frozenset[Address], list[SkippedField], int]:
-    """What is imported, what is skipped and why, and how many are already declared."""
+    """The resources to import, skipped ones with reasons, and the number already declared."""
     for pattern in selection.exclude:
         if not matching_addresses([pattern], state.live):
             raise UsageError(f"--exclude {pattern} matches nothing on the cluster")
@@ -164,10 +166,12 @@ def _choose_resources(
         if address not in state.live:
             raise QdrantctlError(
                 f"{address} is not on the cluster",
-                hint="`qdrantctl import --all --out -` shows what is.",
+                hint="`qdrantctl import --all --out -` prints all existing resources.",
             )
-    gone = _with_dependents(matching_addresses(selection.exclude, state.live), state.live)
-    requested = _with_dependents(frozenset(selection.addresses or state.live), state.live) - gone
+    excluded = _with_dependents(matching_addresses(selection.exclude, state.live), state.live)
+    requested = (
+        _with_dependents(frozenset(selection.addresses or state.live), state.live) - excluded
+    )
     declared_elsewhere = _stated_elsewhere(requested, settings, selection, state.live, project)
     skipped: dict[Address, str] = {}
     for address in sorted(requested - declared_elsewhere.keys()):
@@ -176,31 +180,31 @@ def _choose_resources(
     for address in selection.addresses:
         if address in declared_elsewhere:
             raise QdrantctlError(
-                f"{declared_elsewhere[address]} states {address} already",
-                hint=f"import --update {address} brings that up to date.",
+                f"{declared_elsewhere[address]} declares {address} already",
+                hint=f"import --update {address} updates that manifest.",
             )
         if address in skipped:
             raise QdrantctlError(f"{address} is not imported: {skipped[address]}")
-    told = [
+    skipped_resources = [
         SkippedField(address=str(address), because=reason) for address, reason in skipped.items()
     ]
     return (
         requested - declared_elsewhere.keys() - skipped.keys(),
-        told,
+        skipped_resources,
         len(requested & declared_elsewhere.keys()),
     )
 
 
 def _foreign_owner(address: Address, settings: Settings, state: ClusterState) -> str:
     """Why a resource of another owner is skipped; empty for a resource of this project."""
-    known = state.remembered.get(address)
-    owner = known.record.owner if known and known.record else settings.owner
-    ours = owner in {settings.owner, *settings.previous_owners}
-    return "" if ours else f"it is owned by {owner}"
+    recorded = state.remembered.get(address)
+    owner = recorded.record.owner if recorded and recorded.record else settings.owner
+    is_own = owner in {settings.owner, *settings.previous_owners}
+    return "" if is_own else f"it is owned by {owner}"
 
 
 def _with_dependents(addresses: frozenset[Address], live: Inventory) -> frozenset[Address]:
-    """With what refers to them and to nothing else, as aliases do."""
+    """The addresses and the resources that refer to them, such as aliases."""
     return addresses | {
         address for address in live if set(_live_references(address, live)) & addresses
     }
@@ -216,7 +220,7 @@ def _file_leader(address: Address, live: Inventory, selected: frozenset[Address]
 
 
 def _group_by_file(selected: frozenset[Address], live: Inventory) -> list[Address]:
-    """In the order of the files: each resource before what refers to it."""
+    """The addresses in the order of the files, each before resources that refer to it."""
     leaders = {address: _file_leader(address, live, selected) for address in selected}
     return sorted(
         selected, key=lambda address: (leaders[address], leaders[address] != address, address)
@@ -230,9 +234,9 @@ def _stated_elsewhere(
     live: Inventory,
     project: Inventory,
 ) -> dict[Address, Origin]:
-    """What the project declares where this import writes nothing: it would be declared twice.
+    """Resources that the project declares in other files: importing would declare them twice.
 
-    A skipped resource may give a file of its own to what refers to it, so the check is repeated.
+    If a resource is skipped, resources that refer to it get their own file, so the check repeats.
     """
     names = make_file_stems({address.name for address in live})
     declared_elsewhere: dict[Address, Origin] = {}
@@ -242,8 +246,10 @@ def _stated_elsewhere(
         for address in selected & project.keys():
             origin = project[address].origin
             path = _import_file(names[_file_leader(address, live, selected).name], selection)
-            anew = selection.force and origin and _is_same_path(settings.root / origin.file, path)
-            if origin and not anew:
+            is_overwritten = (
+                selection.force and origin and _is_same_path(settings.root / origin.file, path)
+            )
+            if origin and not is_overwritten:
                 more[address] = origin
         if not more:
             return declared_elsewhere
@@ -255,35 +261,37 @@ def _import_file(stem: str, selection: ImportSelection) -> Path:
 
 
 def _is_same_path(path: Path, other: Path) -> bool:
-    """Whether two paths lead to one file."""
+    """Whether two paths lead to the same file."""
     return os.path.realpath(path) == os.path.realpath(other)
 
 
 def _as_manifest(
-    live: Resource, own: Callable[[Resource], Mapping[str, Json]]
+    live: Resource, user_set: Callable[[Resource], Mapping[str, Json]]
 ) -> tuple[str, list[SkippedField]]:
-    """A live resource as a manifest, and what no manifest can express of it."""
+    """A live resource as a manifest, and the fields that no manifest can express."""
     kind = BY_NAME[live.address.kind]
     address = str(live.address)
     if live.facts.unread:
         cause = "; ".join(f"{word}: {why}" for word, why in sorted(live.facts.unread.items()))
-        return "", [SkippedField(address=address, because=f"it cannot be read whole ({cause})")]
-    words = to_manifest_form(field_tree_of(kind.spec), own(live))
-    spec, faults = expressible_spec(kind, words)
+        return "", [
+            SkippedField(address=address, because=f"it cannot be read completely ({cause})")
+        ]
+    manifest_form = to_manifest_form(field_tree_of(kind.spec), user_set(live))
+    spec, faults = expressible_spec(kind, manifest_form)
     skipped = [SkippedField(address=address, path=f.path, because=f.message) for f in faults]
     if spec is None:
         return "", [skipped[0].model_copy(update={"path": ()})]
-    text = render_manifest(kind.manifest, live.address, words, field_tree_of(kind.spec))
+    text = render_manifest(kind.manifest, live.address, manifest_form, field_tree_of(kind.spec))
     read = load_source(SourceText(address, text), KINDS)
     resource = read.desired.get(live.address)
     if resource is None or not json_equal(dict(resource.spec), dict(spec)):
         because = "; ".join(problem.message for problem in read.violations)
-        return "", [SkippedField(address=address, because=because or "YAML cannot say it")]
+        return "", [SkippedField(address=address, because=because or "YAML cannot express it")]
     return text, skipped
 
 
 def _schema_location(settings: Settings, selection: ImportSelection) -> str:
-    """The schema's file, seen from a manifest."""
+    """The path of the schema file, relative to a manifest."""
     return os.path.relpath(settings.root / SCHEMA, selection.folder).replace(os.sep, "/")
 
 
@@ -296,50 +304,48 @@ def _list_imported(path: Path, page: LoadedManifests, settings: Settings) -> Imp
 
 
 def shown_path(path: Path, settings: Settings) -> str:
-    """How output names a file: from the project's folder."""
+    """A file's path in output: relative to the project's folder."""
     return os.path.relpath(path, settings.root).replace(os.sep, "/")
 
 
 def _existing_files(
-    texts: Mapping[Path, str], selection: ImportSelection, settings: Settings, new: Inventory
+    texts: Mapping[Path, str], selection: ImportSelection, settings: Settings, imported: Inventory
 ) -> dict[Path, bytes]:
     """The contents of files to be overwritten. Raises QdrantctlError without --force."""
-    declared_elsewhere = [path for path in texts if os.path.lexists(path) and not selection.printed]
-    if declared_elsewhere and not selection.force:
-        names = ", ".join(shown_path(path, settings) for path in declared_elsewhere[:9])
-        more = f" and {len(declared_elsewhere) - 9} more" if len(declared_elsewhere) > 9 else ""
+    existing = [path for path in texts if os.path.lexists(path) and not selection.printed]
+    if existing and not selection.force:
+        names = ", ".join(shown_path(path, settings) for path in existing[:9])
+        more = f" and {len(existing) - 9} more" if len(existing) > 9 else ""
         raise QdrantctlError(
-            f"{names}{more} exist{'s' * (len(declared_elsewhere) == 1)} already; "
-            "nothing was written",
-            hint="Overwrite them with --force, or elsewhere with --out DIR.",
+            f"{names}{more} exist{'s' * (len(existing) == 1)} already; nothing was written",
+            hint="Overwrite them with --force, or write elsewhere with --out DIR.",
         )
     try:
-        before = {path: path.read_bytes() for path in declared_elsewhere}
+        before = {path: path.read_bytes() for path in existing}
     except OSError as error:
         raise QdrantctlError(f"{error.filename} cannot be written: {error.strerror}") from None
     for path, data in before.items():
-        if lost := _find_lost(shown_path(path, settings), data, new):
+        if lost_content := _find_lost(shown_path(path, settings), data, imported):
             raise QdrantctlError(
-                f"{shown_path(path, settings)} holds {lost}, which --force would take out; "
-                "nothing was "
-                "written",
+                f"{shown_path(path, settings)} contains {lost_content}, which --force would "
+                "remove; nothing was written",
                 hint="Move that to another file first, or write elsewhere with --out DIR.",
             )
     return before
 
 
-def _find_lost(file: str, data: bytes, new: Inventory) -> str:
-    """What a file declares that none of the new ones does; empty for nothing."""
-    state = load_source(SourceText(file, data.decode(errors="replace")), (*KINDS, *OVERLAYS))
-    skipped = sorted({*state.desired, *state.overlays} - new.keys())
-    broken = any(problem.severity is Severity.ERROR for problem in state.violations)
-    return str(skipped[0]) if skipped else "what is no manifest" if broken else ""
+def _find_lost(file: str, data: bytes, imported: Inventory) -> str:
+    """Content of a file that the new files do not declare; empty for none."""
+    loaded = load_source(SourceText(file, data.decode(errors="replace")), (*KINDS, *OVERLAYS))
+    missing = sorted({*loaded.desired, *loaded.overlays} - imported.keys())
+    broken = any(problem.severity is Severity.ERROR for problem in loaded.violations)
+    return str(missing[0]) if missing else "text that is not a manifest" if broken else ""
 
 
 def _count_changes(
     settings: Settings, client: Client, today: date, state: ClusterState, desired: Inventory
 ) -> tuple[int, int]:
-    """How many resources a plan of these manifests would adopt as they are, and how many change."""
+    """Number of resources that a plan would adopt unchanged, and number that it would change."""
     plan_input = PlanInput(
         owner=settings.owner,
         server=client.server,

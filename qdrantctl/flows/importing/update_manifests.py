@@ -1,4 +1,4 @@
-"""The flow of `import --update`: what differs on the cluster into the manifests that state it."""
+"""The flow of `import --update`: write live values that differ to the manifests."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ _EXPRESSION = re.compile(r"\{\{.*?\}\}|\{%.*?%\}")
 
 @dataclass(frozen=True, slots=True)
 class ManifestUpdate:
-    """A resource as its manifest states it, and what it must state to be as the cluster has it."""
+    """A resource as declared, and the spec that it must declare to match the cluster."""
 
     resource: Resource
     spec: Mapping[str, Json]
     merged: Mapping[str, Json]
-    """The same with overlays merged beneath, which stay as they are."""
+    """The same spec with the values of overlays, which do not change."""
     fields: tuple[ReceivedField, ...]
 
 
@@ -55,15 +55,15 @@ def update_manifests(
     today: date,
     progress: Progress,
 ) -> ImportResult:
-    """The files that must change, and what was received. Raises QdrantctlError and its kind."""
+    """The files that must change, and the received fields. Raises QdrantctlError."""
     progress("reading manifests")
     desired_state = load_desired_state(settings)
     for address in addresses:
         if address not in desired_state.inventory:
             raise QdrantctlError(
-                f"no manifest states {address}", hint=f"`qdrantctl import {address}` writes one."
+                f"no manifest declares {address}", hint=f"`qdrantctl import {address}` writes one."
             )
-    progress(f"asking {client.server.url}")
+    progress(f"connecting to {client.server.url}")
     state = read_cluster_state(client, desired_state.inventory, progress, settings.owners)
     state = with_details(
         client, state, desired_state.inventory, frozenset(addresses) & frozenset(state.live)
@@ -109,11 +109,12 @@ def _receive_changes(
     skipped: list[SkippedField],
     unapplied: list[ReceivedField],
 ) -> Iterator[ManifestUpdate]:
-    """What each manifest must declare, where that differs.
+    """The updates of manifests that differ from the cluster.
 
-    `skipped` gets what none can express, `unapplied` what only the manifest declares yet.
+    `skipped` receives fields that no manifest can express, `unapplied` declared fields that are
+    not applied yet.
     """
-    own = user_set_fields(client, state)
+    user_set = user_set_fields(client, state)
     owners = {settings.owner, *settings.previous_owners}
     own_records = [r for r in state.remembered.values() if r.record and r.record.owner in owners]
     context = Context(
@@ -122,11 +123,11 @@ def _receive_changes(
     for address in addresses:
         resource, kind = desired_state.inventory[address], BY_NAME[address.kind]
         live = _require_readable(address, state, context)
-        merged = merge_live(resource, live, context, kind, own)
+        merged = merge_live(resource, live, context, kind, user_set)
         manifest_form = to_manifest_form(field_tree_of(kind.spec), merged.spec)
         now, faults = expressible_spec(kind, manifest_form)
         if now is None:
-            raise QdrantctlError(f"no manifest can state {address}", why=faults[0].message)
+            raise QdrantctlError(f"no manifest can express {address}", why=faults[0].message)
         skipped += [
             SkippedField(address=str(address), path=f.path, because=f.message) for f in faults
         ]
@@ -159,8 +160,8 @@ def _conflict_hint(resource: Resource, field: FieldChange) -> str:
     """Why the operator must decide which value applies, and how."""
     was = "nothing" if field.recorded is ABSENT else canonical_json(field.recorded)
     return (
-        f"both changed since it was applied as {was}: write the cluster's value here, or put the "
-        f"manifest's there with apply --revert-drift {resource.address}"
+        f"both changed since it was applied as {was}: write the cluster's value here, or apply the "
+        f"manifest's value with apply --revert-drift {resource.address}"
     )
 
 
@@ -168,8 +169,8 @@ def _without_overlays(spec: Mapping[str, Json], resource: Resource) -> Mapping[s
     """A spec without the values that overlays provide for this resource."""
     shape = field_tree_of(BY_NAME[resource.address.kind].spec)
     leaves = shape.leaves(spec).items()
-    own: Mapping[str, Json] = shape.build({p: v for p, v in leaves if p not in resource.layers})
-    return own
+    result: Mapping[str, Json] = shape.build({p: v for p, v in leaves if p not in resource.layers})
+    return result
 
 
 def _with_overlays(spec: Mapping[str, Json], resource: Resource) -> Mapping[str, Json]:
@@ -177,23 +178,23 @@ def _with_overlays(spec: Mapping[str, Json], resource: Resource) -> Mapping[str,
     shape = field_tree_of(BY_NAME[resource.address.kind].spec)
     declared = shape.leaves(resource.spec)
     overlaid = {path: declared[path] for path in resource.layers}
-    full: Mapping[str, Json] = shape.build(shape.leaves(spec) | overlaid)
-    return full
+    result: Mapping[str, Json] = shape.build(shape.leaves(spec) | overlaid)
+    return result
 
 
 def _require_readable(address: Address, state: ClusterState, context: Context) -> Resource:
-    """The live resource. Raises QdrantctlError where it is gone, another's or not to be read."""
-    live, known = state.live.get(address), state.remembered.get(address)
+    """The live resource. Raises QdrantctlError if it is missing, not owned or unreadable."""
+    live, recorded = state.live.get(address), state.remembered.get(address)
     if live is None:
         raise QdrantctlError(
-            f"{address} is not on the cluster, so there is nothing to receive",
+            f"{address} is not on the cluster, so there is nothing to import",
             hint="Remove its manifest, or apply to recreate it.",
         )
-    if known is not None and known.record and address not in context.recorded:
-        raise QdrantctlError(f"{address} is owned by {known.record.owner}")
+    if recorded is not None and recorded.record and address not in context.recorded:
+        raise QdrantctlError(f"{address} is owned by {recorded.record.owner}")
     if live.facts.unread:
         cause = "; ".join(live.facts.unread.values())
-        raise QdrantctlError(f"{address} cannot be read whole", why=cause)
+        raise QdrantctlError(f"{address} cannot be read completely", why=cause)
     return live
 
 
@@ -216,25 +217,25 @@ def _fields(
 def _rewrite_source(
     page: SourceText, updates: list[ManifestUpdate], overlays: Inventory
 ) -> tuple[str, list[ReceivedField], list[str]]:
-    """The text of a file with what was received, one resource after the other.
+    """The text of a file with the received fields, one resource after the other.
 
-    A resource whose manifest cannot be changed without changing more than it is left as it is, and
-    its fields state why.
+    If a manifest cannot be edited without side effects it is not changed, and its fields get the
+    reason.
     """
     fields: list[ReceivedField] = []
     written: list[str] = []
     text = page.text
     for update in updates:
-        own = [field for field in update.fields if not field.because]
+        writable = [field for field in update.fields if not field.because]
         fields += [field for field in update.fields if field.because]
-        if not own:
+        if not writable:
             continue
         try:
             text = _rewrite_one(SourceText(page.file, text), page, update, overlays)
         except CannotEdit as reason:
-            fields += [_unwritten_field(field, page, str(reason)) for field in own]
+            fields += [_unwritten_field(field, page, str(reason)) for field in writable]
         else:
-            fields += own
+            fields += writable
             written.append(str(update.resource.address))
     return text, fields, written
 
@@ -260,17 +261,18 @@ def _rewrite_one(
     )
     declared_now = apply_overlays(replace(after, overlays=overlays))
     if broken or not (
-        _same(declared_now, desired_state) and _same(after.overlays, before.overlays)
+        _is_same_declaration(declared_now, desired_state)
+        and _is_same_declaration(after.overlays, before.overlays)
     ):
         raise CannotEdit(
-            "its part of the file cannot be changed by itself; is it shared by an anchor, or "
-            "stated by a profile, too?"
+            "its part of the file cannot be changed separately; is it shared by an anchor, or "
+            "declared by a profile, too?"
         )
     return text
 
 
-def _same(state: Inventory, desired_state: Inventory) -> bool:
-    """Whether manifests declare exactly this, wherever in the file."""
+def _is_same_declaration(state: Inventory, desired_state: Inventory) -> bool:
+    """Whether two inventories declare the same, independent of positions in the file."""
     return state.keys() == desired_state.keys() and all(
         json_equal(dict(now.spec), dict(then.spec))
         and (now.lifecycle, now.labels, now.declared)
@@ -280,7 +282,7 @@ def _same(state: Inventory, desired_state: Inventory) -> bool:
 
 
 def _unwritten_field(field: ReceivedField, page: SourceText, reason: str) -> ReceivedField:
-    """A field with why it was not written, and the line in its place."""
+    """A field with the reason why it was not written, and its line in the file."""
     lines = (page.template_trace.template if page.template_trace else page.text).splitlines()
     line = lines[field.origin.line - 1].strip() if field.origin else ""
     line = " ".join(_EXPRESSION.findall(line)) or line
@@ -288,7 +290,7 @@ def _unwritten_field(field: ReceivedField, page: SourceText, reason: str) -> Rec
 
 
 def _require_unchanged(path: Path, page: SourceText) -> bytes:
-    """The bytes of a file that still holds what was read. Raises QdrantctlError."""
+    """The bytes of a file. Raises QdrantctlError if it has changed since it was read."""
     try:
         data = path.read_bytes()
         unchanged = data.decode().removeprefix("\ufeff") == page.text
@@ -296,6 +298,7 @@ def _require_unchanged(path: Path, page: SourceText) -> bytes:
         unchanged = False
     if not unchanged:
         raise QdrantctlError(
-            f"{page.file} was changed meanwhile; nothing was written", hint="Run the command again."
+            f"{page.file} was changed by another process; no files were written",
+            hint="Run the command again.",
         )
     return data

@@ -1,4 +1,4 @@
-"""The flow of `import`: makes manifests of live resources, and writes them to files."""
+"""The flow of `import`: create manifests of live resources and write them to files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from qdrantctl.model.client import Client
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """What the operator asks of an import."""
+    """Options of an import."""
 
     addresses: tuple[Address, ...] = ()
     """Resources by name; empty for all."""

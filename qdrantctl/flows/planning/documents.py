@@ -1,4 +1,4 @@
-"""Files that commands leave for other commands: saved plans and receipts."""
+"""Files that commands write for other commands: saved plans and reports."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ def read_plan(path: Path) -> Plan:
 
 
 def ensure_writable(path: Path | None) -> None:
-    """Raise QdrantctlError where a file that is to be left at the end could not be written."""
+    """Raise QdrantctlError if the output file at the end of the command cannot be written."""
     if path:
         plan_file.require_writable(path)
 
 
 def write_document(path: Path, text: str) -> None:
-    """Replace a file by a document, in one step. Raises QdrantctlError."""
+    """Replace a file by a document atomically. Raises QdrantctlError."""
     plan_file.write_plan_file(path, text)

@@ -1,4 +1,4 @@
-"""The flow of `plan --offline`: manifests beside the committed state. No server, no key."""
+"""The flow of `plan --offline`: compare manifests with committed state. No server, no key."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from datetime import date
 
 from qdrantctl import __version__
-from qdrantctl.adapters.project import committed_state as edge
+from qdrantctl.adapters.project import committed_state as state_files
 from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.qdrant.ledger import LedgerContents
 from qdrantctl.adapters.system import git
@@ -28,22 +28,25 @@ from qdrantctl.model.server import UNKNOWN, Server
 
 
 def plan_offline(settings: Settings, options: PlanOptions, base: str | None, today: date) -> Plan:
-    """What the manifests change beside the state committed at `base`, else at HEAD.
+    """The changes of the manifests relative to the state committed at `base`, else at HEAD.
 
-    The state stands for the recorded and the live world. What only a cluster could say is not in
-    it: points, drift, what the server's version can do. So there are no steps.
+    The committed state is used as last-applied and as live state. The plan has no steps and no
+    data that only a cluster has: points, drift, features of the server's version.
 
     Raises ManifestError, UsageError, SettingsError.
     """
     if settings.no_state_reason:
         raise UsageError(
-            "--offline compares with committed state", why=f"Of that {settings.no_state_reason}."
+            "--offline compares with committed state",
+            why=f"There is none: {settings.no_state_reason}.",
         )
-    wanted = with_locked_versions(settings, load_desired_state(settings))
-    known = _committed_state(settings, base)
-    found = ClusterState(known, known, LedgerContents(exists=True))
-    changes, inputs = compute_changes(settings, options, wanted, found, Server(UNKNOWN, ""), today)
-    safety = check_safety(inputs, settings.valid_consents(options.consents))
+    desired_state = with_locked_versions(settings, load_desired_state(settings))
+    committed = _committed_state(settings, base)
+    cluster_state = ClusterState(committed, committed, LedgerContents(exists=True))
+    changes, safety_input = compute_changes(
+        settings, options, desired_state, cluster_state, Server(UNKNOWN, ""), today
+    )
+    safety = check_safety(safety_input, settings.valid_consents(options.consents))
     ref = base or git.HEAD
     return Plan(
         qdrantctl_version=__version__,
@@ -51,11 +54,11 @@ def plan_offline(settings: Settings, options: PlanOptions, base: str | None, tod
         environment=settings.environment,
         server=PlannedServer(version="", url="", distributed=False),
         offline=OfflineSource(ref=ref, commit=git.resolve_commit(settings.root, ref)),
-        manifests_digest=wanted.digest,
+        manifests_digest=desired_state.digest,
         options=recorded_options(settings, options),
         changes=tuple(change.model_copy(update={"steps": ()}) for change in changes),
         violations=(
-            *wanted.violations,
+            *desired_state.violations,
             *safety.violations,
             *plan_notices(settings, options, safety.used),
         ),
@@ -63,15 +66,15 @@ def plan_offline(settings: Settings, options: PlanOptions, base: str | None, tod
 
 
 def _committed_state(settings: Settings, base: str | None) -> Inventory:
-    """The state in a commit. Raises UsageError for one that is not here."""
+    """The state in a commit. Raises UsageError for an unknown commit."""
     folder = settings.state_folder
     assert folder is not None
     if base and not git.resolve_commit(settings.root, base):
         raise UsageError(
-            f"--base {base}: there is no such commit here",
+            f"--base {base}: no such commit in this repository",
             hint="Name a branch, a tag or a commit that was fetched, as in --base origin/main.",
         )
-    texts = read_commit(settings, edge.read_state(folder), base or git.HEAD)
+    texts = read_commit(settings, state_files.read_state(folder), base or git.HEAD)
     shown = os.path.relpath(folder, settings.root)
-    made = edge.parse_resources(texts, shown, settings.owner)
-    return Inventory(resource for resource in made if resource.address.kind in BY_NAME)
+    resources = state_files.parse_resources(texts, shown, settings.owner)
+    return Inventory(resource for resource in resources if resource.address.kind in BY_NAME)

@@ -1,4 +1,4 @@
-"""The flow of `plan`: read the three states, compute changes, check safety. Changes nothing."""
+"""The flow of `plan`: read the three states, compute changes, check safety. Reads only."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from qdrantctl.engine.planning.inputs import PlanInput
 from qdrantctl.engine.planning.planner import plan_changes, unmanaged_addresses
 from qdrantctl.engine.planning.safety_snapshot import SKIP
 from qdrantctl.engine.planning.selection import Selection
+from qdrantctl.engine.safety.aliases import describe_alias_moves
 from qdrantctl.engine.safety.context import SafetyInput
 from qdrantctl.engine.safety.rules import check_safety, needs_details
 from qdrantctl.engine.snapshots.policy_status import finding_violations
 from qdrantctl.flows.snapshots.policies.status import check_policies
+from qdrantctl.flows.state.checkout import committed_as
 from qdrantctl.flows.state.checkout_age import check_checkout_is_current
 from qdrantctl.flows.state.committed import with_locked_versions
 from qdrantctl.flows.state.desired import DesiredState, load_desired_state, merge_unselected
@@ -29,6 +31,7 @@ from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Change
 from qdrantctl.model.client import NodeClient
 from qdrantctl.model.consent import Consent, matches_glob
+from qdrantctl.model.field_rule import ABSENT
 from qdrantctl.model.kind import Context
 from qdrantctl.model.plan import Plan, PlannedServer, RecordedOptions
 from qdrantctl.model.server import Server
@@ -45,15 +48,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PlanOptions:
-    """What the command line asks of a plan."""
+    """Options of a plan."""
 
     selection: Selection = field(default_factory=Selection)
     consents: tuple[Consent, ...] = ()
     """From flags."""
     revert_drift: tuple[str, ...] = ()
-    """Addresses or globs whose drift is put back, whatever the environment says."""
+    """Addresses or globs whose drift is reverted, regardless of the environment's setting."""
     allow_older: tuple[str, ...] = ()
-    """Addresses or globs that a checkout may change that does not contain their last apply."""
+    """Addresses or globs that may be changed by a checkout behind their last apply."""
     max_deletes: int | None = None
     no_snapshot: tuple[str, ...] = ()
     """Addresses or globs whose points are destroyed without a snapshot."""
@@ -70,6 +73,8 @@ class PlanResult:
     desired: DesiredState
     settings: Settings
     today: date
+    safety: SafetyInput
+    """What the safety rules looked at."""
 
 
 def make_plan(
@@ -96,7 +101,7 @@ def make_plan_for(
     progress: Progress,
 ) -> PlanResult:
     """The plan for manifests that were read before. Raises ClusterError, UsageError."""
-    progress(f"asking {client.server.url}")
+    progress(f"connecting to {client.server.url}")
     cluster_state = read_cluster_state(client, desired_state.inventory, progress, settings.owners)
     cluster_state = with_committed_state_as_fallback(settings, client, desired_state, cluster_state)
     if settings.partial:
@@ -105,42 +110,62 @@ def make_plan_for(
             inventory=merge_unselected(desired_state.inventory, cluster_state.remembered),
         )
     if any(BY_NAME[address.kind].needs_signing_key for address in desired_state.inventory):
-        progress("trying whether tokens can be signed")
+        progress("testing whether tokens can be signed")
         cluster_state = replace(cluster_state, unsigned=signing_problem(settings.endpoint))
-    changes, inputs = compute_changes(
+    changes, safety_input = compute_changes(
         settings, options, desired_state, cluster_state, client.server, today
     )
-    if more := needs_details(inputs):
+    if more := needs_details(safety_input):
         progress("counting points")
         cluster_state = with_details(client, cluster_state, desired_state.inventory, more)
-        changes, inputs = compute_changes(
+        changes, safety_input = compute_changes(
             settings, options, desired_state, cluster_state, client.server, today
         )
-    safety = check_safety(inputs, settings.valid_consents(options.consents))
-    made = Plan(
+    violations = judge_changes(settings, options, desired_state, cluster_state, safety_input)
+    plan = Plan(
         qdrantctl_version=__version__,
         project=settings.project,
         environment=settings.environment,
         server=PlannedServer.of(client.server, cluster_state.ledger.cluster_id),
         manifests_digest=desired_state.digest,
+        commit=_find_commit(settings, desired_state) or ABSENT,
         options=recorded_options(settings, options),
         prepare=_preparing_steps(changes, cluster_state, client),
-        changes=changes,
+        changes=describe_alias_moves(safety_input),
         violations=(
             *desired_state.violations,
-            *safety.violations,
             *finding_violations(check_policies(settings, client, cluster_state.remembered)),
-            *fallback_notice(settings, cluster_state),
-            *check_checkout_is_current(
-                settings, options.allow_older, changes, cluster_state, desired_state.versions
-            ),
-            *plan_notices(settings, options, safety.used),
+            *violations,
         ),
         unmanaged=unmanaged_addresses(
             _plan_input(settings, options, desired_state, cluster_state, client.server, today)
         ),
     )
-    return PlanResult(made, cluster_state, desired_state, settings, today)
+    return PlanResult(plan, cluster_state, desired_state, settings, today, safety_input)
+
+
+def judge_changes(
+    settings: Settings,
+    options: PlanOptions,
+    desired_state: DesiredState,
+    cluster_state: ClusterState,
+    inputs: SafetyInput,
+) -> tuple[Violation, ...]:
+    """What forbids these changes in this environment, and what is noted beside."""
+    safety = check_safety(inputs, settings.valid_consents(options.consents))
+    return (
+        *safety.violations,
+        *fallback_notice(settings, cluster_state),
+        *check_checkout_is_current(
+            settings, options.allow_older, inputs.changes, cluster_state, desired_state.versions
+        ),
+        *plan_notices(settings, options, safety.used),
+    )
+
+
+def _find_commit(settings: Settings, desired_state: DesiredState) -> str:
+    """The commit of a plan. Only a protected environment requires one when the plan is applied."""
+    return committed_as(settings, desired_state.inventory) if settings.protected else ""
 
 
 def recorded_options(settings: Settings, options: PlanOptions) -> RecordedOptions:
@@ -164,18 +189,18 @@ def compute_changes(
     today: date,
 ) -> tuple[tuple[Change, ...], SafetyInput]:
     """The changes that these states need, and the input of the safety rules."""
-    question = _plan_input(settings, options, desired_state, cluster_state, server, today)
-    changes = plan_changes(question, BY_NAME)
+    plan_input = _plan_input(settings, options, desired_state, cluster_state, server, today)
+    changes = plan_changes(plan_input, BY_NAME)
     context = Context(
-        server=question.server,
+        server=plan_input.server,
         today=today,
-        desired=question.desired,
-        live=question.live,
-        recorded=question.recorded,
+        desired=plan_input.desired,
+        live=plan_input.live,
+        recorded=plan_input.recorded,
         deleted=frozenset(c.parsed_address for c in changes if c.action is Action.DELETE),
-        owner=question.owner,
+        owner=plan_input.owner,
     )
-    inputs = SafetyInput(
+    safety_input = SafetyInput(
         changes=changes,
         context=context,
         kinds=BY_NAME,
@@ -197,8 +222,9 @@ def compute_changes(
         fail_on_loosening=options.fail_on_loosening,
         fail_on_widening=options.fail_on_widening,
         partial=settings.partial,
+        alias_min_ratio=settings.alias_min_ratio,
     )
-    return changes, inputs
+    return changes, safety_input
 
 
 def _plan_input(
@@ -229,45 +255,45 @@ def _plan_input(
 
 
 def _snapshot_waivers(settings: Settings, options: PlanOptions) -> Callable[[Address], bool]:
-    """Where points go without a way back; nowhere in a protected environment."""
+    """Whether points at an address may be destroyed without a snapshot; never if protected."""
     named = () if settings.protected else options.no_snapshot
     return lambda address: any(matches_glob(pattern, str(address)) for pattern in named)
 
 
 def _drift_policies(settings: Settings, options: PlanOptions) -> Callable[[Address], str]:
-    """What becomes of drift at an address: what the environment says, unless it was named."""
+    """The drift policy of an address: `revert` if named, else the environment's."""
 
-    def settled(address: Address) -> str:
+    def policy_for(address: Address) -> str:
         named = any(matches_glob(pattern, str(address)) for pattern in options.revert_drift)
         return "revert" if named else settings.on_drift
 
-    return settled
+    return policy_for
 
 
 def _preparing_steps(
     changes: Sequence[Change], cluster_state: ClusterState, client: Client
 ) -> tuple[Step, ...]:
-    """The first creation of the ledger and of the registry of keys, where something needs them."""
+    """Steps that create the ledger and the key registry if they are missing and needed."""
     idle = (Action.NOOP, Action.REFUSED)
-    made: list[Call] = []
+    calls: list[Call] = []
     if not cluster_state.ledger.exists and any(change.action not in idle for change in changes):
-        made.append(ledger.ledger_creation_request(client.server))
+        calls.append(ledger.ledger_creation_request(client.server))
     if any(
         registry.writes_registry(call) for change in changes for call in list_calls(change.steps)
     ):
-        made += registry.registry_creation_requests(client)
-    return tuple(Step(call=call) for call in made)
+        calls += registry.registry_creation_requests(client)
+    return tuple(Step(call=call) for call in calls)
 
 
 def plan_notices(
     settings: Settings, options: PlanOptions, used: frozenset[Consent]
 ) -> Iterator[Violation]:
-    """What the settings have to say, and the consents that allow nothing: all but those `used`."""
+    """Notes of the settings, and consents without effect: all except those `used`."""
     for note in settings.notes:
         yield Violation(rule="QC220", severity=Severity.NOTE, message=note)
     if settings.protected and options.no_snapshot:
-        told = f"the environment is protected, so {SKIP} allows nothing in this plan"
-        yield Violation(rule="QC221", severity=Severity.NOTE, message=told)
+        message = f"the environment is protected, so {SKIP} allows nothing in this plan"
+        yield Violation(rule="QC221", severity=Severity.NOTE, message=message)
     for consent in (*settings.consents, *options.consents):
         if consent not in used:
             yield Violation(

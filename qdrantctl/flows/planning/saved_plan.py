@@ -1,17 +1,25 @@
-"""The flow of `apply PLANFILE`: compute a saved plan once more, and compare the two."""
+"""The flow of `apply PLANFILE`: recompute a saved plan and compare the two."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date
 
 from qdrantctl.adapters.project.settings import Settings
+from qdrantctl.adapters.system import git
 from qdrantctl.engine.planning.drift_policy import is_kept_drift
 from qdrantctl.engine.planning.plan_comparison import changed_values
 from qdrantctl.engine.planning.safety_snapshot import destroys_points
+from qdrantctl.engine.safety.context import SafetyInput
 from qdrantctl.engine.safety.rules import needs_details
-from qdrantctl.flows.planning.plan import PlanOptions, PlanResult, compute_changes
+from qdrantctl.flows.planning.plan import (
+    PlanOptions,
+    PlanResult,
+    compute_changes,
+    judge_changes,
+)
+from qdrantctl.flows.state.checkout import find_uncommitted_files, list_names
 from qdrantctl.flows.state.committed import committed_files
 from qdrantctl.flows.state.desired import DesiredState
 from qdrantctl.flows.state.ledger_fallback import with_committed_state_as_fallback
@@ -25,41 +33,94 @@ from qdrantctl.model.errors import StaleError
 from qdrantctl.model.field_rule import ABSENT, Json
 from qdrantctl.model.plan import Plan, RecordedOptions
 from qdrantctl.model.resource import Inventory, Lifecycle, Resource
+from qdrantctl.model.violation import Severity, Violation
 
 _IDLE = (Action.NOOP, Action.REFUSED)
+_OF_CONSENTS = ("QC220", "QC221")
+"""Notes about consents that were given when the plan was made."""
 _MAX_LINES = 20
-"""Differences that an error names."""
+"""Differences listed in an error; more are counted."""
 
 
 def recheck_saved_plan(
-    saved: Plan, settings: Settings, client: Client, today: date, progress: Progress
+    saved: Plan,
+    settings: Settings,
+    options: PlanOptions,
+    client: Client,
+    today: date,
+    progress: Progress,
+    manifests: DesiredState | None = None,
 ) -> PlanResult:
-    """A saved plan with the state of now, where computing it again gives the same plan.
+    """A saved plan with the current state, if recomputing it gives the same plan.
 
-    Raises StaleError naming every value that has changed in what the plan touches.
+    Consents, protection and gates are those of `settings` and `options`: the plan brings none
+    along. A protected environment needs `manifests`, those of this checkout.
+
+    Raises StaleError with every changed value of the resources that the plan touches.
     """
     if saved.owner != settings.owner:
         raise StaleError(
             f"the plan was made for {saved.owner}, this is {settings.owner}", hint="Plan again."
         )
+    if manifests:
+        _check_manifests(saved, settings, manifests)
     desired = DesiredState(
         Inventory(_desired_resources(saved)),
         (),
         versions=_desired_versions(saved),
         committed=committed_files(settings),
     )
-    progress(f"asking {client.server.url}")
+    progress(f"connecting to {client.server.url}")
     cluster_state = read_cluster_state(client, desired.inventory, progress, settings.owners)
     cluster_state = with_committed_state_as_fallback(settings, client, desired, cluster_state)
     _check_cluster(saved, cluster_state, client)
-    changes, cluster_state = _plan_again(saved, settings, desired, cluster_state, client, today)
+    inputs, cluster_state = _plan_again(
+        saved, settings, options, desired, cluster_state, client, today
+    )
+    changes = {change.address: change for change in inputs.changes}
     _check_values(saved, changes, cluster_state)
+    violations = judge_changes(settings, options, desired, cluster_state, inputs)
     plan = saved if saved.options is not ABSENT else _with_destroyed_data(saved, changes)
-    return PlanResult(plan, cluster_state, desired, settings, today)
+    plan = plan.model_copy(update={"violations": _merge_violations(saved, violations)})
+    return PlanResult(plan, cluster_state, desired, settings, today, inputs)
+
+
+def _check_manifests(saved: Plan, settings: Settings, manifests: DesiredState) -> None:
+    """Raises StaleError unless the plan is of manifests that are committed in this checkout."""
+    uncommitted = find_uncommitted_files(settings, manifests.inventory)
+    why = ""
+    if uncommitted:
+        why = f"Not as committed here: {list_names(uncommitted)}."
+    elif saved.manifests_digest != manifests.digest:
+        why = "It was made from other manifests than those of this checkout."
+    elif uncommitted is not None and saved.commit is ABSENT:
+        why = "It was made from manifests that were not committed, or from some of them with -f."
+    elif isinstance(saved.commit, str) and git.head_contains(settings.root, saved.commit) is False:
+        why = f"It was made from commit {saved.commit[:12]}, which this checkout does not contain."
+    if why:
+        raise StaleError(
+            f"{settings.owner} is protected: only a plan of committed manifests is applied",
+            why=why,
+            hint="Commit the manifests and the project file, and plan again from that commit.",
+        )
+
+
+def _merge_violations(saved: Plan, now: Iterable[Violation]) -> tuple[Violation, ...]:
+    """What holds now, and what the plan noted beside: errors of then count only if they hold."""
+    now = tuple(now)
+    repeated = {(violation.rule, violation.address) for violation in now}
+    noted = (
+        violation
+        for violation in saved.violations
+        if violation.severity is not Severity.ERROR
+        and violation.rule not in _OF_CONSENTS
+        and (violation.rule, violation.address) not in repeated
+    )
+    return (*noted, *now)
 
 
 def options_of_1_0(saved: Plan) -> RecordedOptions:
-    """The options of a plan of format 1.0, which did not record them, as far as it shows them."""
+    """The options of a plan of format 1.0, inferred from its changes: it does not record them."""
     return RecordedOptions(
         revert_drift=tuple(
             c.address for c in saved.changes if not any(map(is_kept_drift, c.fields))
@@ -69,12 +130,12 @@ def options_of_1_0(saved: Plan) -> RecordedOptions:
     )
 
 
-def _touched_addresses(saved: Plan) -> tuple[Change, ...]:
+def _touched_changes(saved: Plan) -> tuple[Change, ...]:
     return tuple(change for change in saved.changes if change.action not in _IDLE)
 
 
 def _desired_resources(saved: Plan) -> Iterator[Resource]:
-    """What the plan creates and changes, as its records will hold it."""
+    """The resources that the plan creates and changes, as its ledger records define them."""
     for change in saved.changes:
         if change.record is not ABSENT:
             record: Mapping[str, Json] = dict(change.record)  # type: ignore[arg-type]
@@ -83,7 +144,7 @@ def _desired_resources(saved: Plan) -> Iterator[Resource]:
 
 
 def _desired_versions(saved: Plan) -> dict[Address, int]:
-    """The versions that the plan's records will hold."""
+    """The versions in the plan's ledger records."""
     return {
         change.parsed_address: change.record["schema_version"]
         for change in saved.changes
@@ -92,13 +153,13 @@ def _desired_versions(saved: Plan) -> dict[Address, int]:
 
 
 def _check_cluster(saved: Plan, cluster_state: ClusterState, client: Client) -> None:
-    """Raises StaleError for another cluster than the one that the plan was made for."""
+    """Raises StaleError if the plan was made for another cluster."""
     planned = saved.server
     if planned.cluster_id is ABSENT:
-        other = planned.url != client.server.url
+        is_other_cluster = planned.url != client.server.url
     else:
-        other = planned.cluster_id != cluster_state.ledger.cluster_id
-    if other:
+        is_other_cluster = planned.cluster_id != cluster_state.ledger.cluster_id
+    if is_other_cluster:
         raise StaleError(
             f"the plan was made for another cluster than {client.server.url}",
             why=f"It was made for {planned.url}, and the cluster's identity differs.",
@@ -109,83 +170,97 @@ def _check_cluster(saved: Plan, cluster_state: ClusterState, client: Client) -> 
 def _plan_again(
     saved: Plan,
     settings: Settings,
+    options: PlanOptions,
     desired: DesiredState,
     cluster_state: ClusterState,
     client: Client,
     today: date,
-) -> tuple[Mapping[str, Change], ClusterState]:
-    """The changes by address, computed with the plan's options, and the state they rest on.
+) -> tuple[SafetyInput, ClusterState]:
+    """What the safety rules look at, computed with the plan's options, and the state it rests on.
 
-    Only what the plan touches is planned: that is already what its targets select. That it may
-    delete what it deletes was settled when it was made.
+    Only what the plan touches is planned: that is already what its targets select. Everything else
+    counts as desired as it was applied. A plan that deletes was not made for a rename.
     """
     recorded = saved.options
-    options = recorded if isinstance(recorded, RecordedOptions) else options_of_1_0(saved)
-    touched = {change.parsed_address for change in _touched_addresses(saved)}
-    records = cluster_state.remembered.items()
-    part = replace(
-        cluster_state, remembered=Inventory(r for address, r in records if address in touched)
+    recorded = recorded if isinstance(recorded, RecordedOptions) else options_of_1_0(saved)
+    touched = {change.parsed_address for change in _touched_changes(saved)}
+    rest = (r for address, r in cluster_state.remembered.items() if address not in touched)
+    planned = replace(
+        desired,
+        inventory=Inventory(
+            [
+                *(r for r in rest if r.record and r.record.owner in settings.owners),
+                *desired.inventory.values(),
+            ]
+        ),
     )
-    settings = replace(
+    computing = replace(
         settings,
         partial=False,
-        removed=frozenset(map(Address.parse, options.removed)),
+        removed=frozenset(map(Address.parse, recorded.removed)),
         consents=tuple(
             Consent("delete", change.address, "the saved plan")
             for change in saved.changes
             if change.action is Action.DELETE
         ),
     )
-    wishes = PlanOptions(
-        revert_drift=options.revert_drift,
-        allow_older=options.allow_older,
-        no_snapshot=options.no_snapshot,
+    wishes = replace(
+        options,
+        consents=(),
+        revert_drift=recorded.revert_drift,
+        no_snapshot=recorded.no_snapshot,
     )
-    changes, inputs = compute_changes(settings, wishes, desired, part, client.server, today)
+
+    def compute(state: ClusterState) -> SafetyInput:
+        _, inputs = compute_changes(computing, wishes, planned, state, client.server, today)
+        return replace(
+            inputs, changes=tuple(c for c in inputs.changes if c.parsed_address in touched)
+        )
+
+    inputs = compute(cluster_state)
     if addresses := needs_details(inputs):
-        part = with_details(client, part, desired.inventory, addresses)
-        changes, inputs = compute_changes(settings, wishes, desired, part, client.server, today)
-    by_address = {change.address: change for change in changes}
-    return by_address, replace(cluster_state, live=part.live)
+        cluster_state = with_details(client, cluster_state, planned.inventory, addresses)
+        inputs = compute(cluster_state)
+    return inputs, cluster_state
 
 
 def _check_values(saved: Plan, changes: Mapping[str, Change], cluster_state: ClusterState) -> None:
-    """Raises StaleError naming every value that is not as it was when the plan was made."""
-    touching = {change.address: change for change in _touched_addresses(saved)}
+    """Raises StaleError with every value that has changed since the plan was made."""
+    touching = {change.address: change for change in _touched_changes(saved)}
     lines = [*_new_points(saved, changes, cluster_state), *changed_values(touching, changes)]
     if lines:
         more = f"\n  and {len(lines) - _MAX_LINES} more" if len(lines) > _MAX_LINES else ""
         raise StaleError(
-            "the saved plan no longer fits; no changes were made",
+            "the saved plan is out of date; no changes were made",
             why="\n  ".join(lines[:_MAX_LINES]) + more,
-            hint="Plan again, and look at what it says now.",
+            hint="Run plan again and review the new plan.",
         )
 
 
 def _new_points(
     saved: Plan, changes: Mapping[str, Change], cluster_state: ClusterState
 ) -> Iterator[str]:
-    """Points that the plan would destroy unseen: when it was made, there were none."""
+    """Points that the plan would destroy and that did not exist when it was made."""
     skipped = set(_without_snapshot(saved))
-    for planned in _touched_addresses(saved):
+    for planned in _touched_changes(saved):
         live, change = cluster_state.live.get(planned.parsed_address), changes.get(planned.address)
         expected = any(step.snapshot is not ABSENT for step in planned.steps)
         if live is None or change is None or expected or planned.address in skipped:
             continue
         if destroys_points(change, live, BY_NAME[planned.parsed_address.kind]):
             points = "some" if live.facts.points is None else live.facts.points
-            yield f"{planned.address}: points came since: {points} of them"
+            yield f"{planned.address}: points were added since: {points}"
 
 
 def _without_snapshot(saved: Plan) -> Iterator[str]:
-    """Where points were to be destroyed without a snapshot when the plan was made."""
+    """Addresses whose points the plan destroys without a snapshot."""
     for violation in saved.violations:
         if violation.rule == "QC210":
             yield str(violation.address)
 
 
 def _with_destroyed_data(saved: Plan, changes: Mapping[str, Change]) -> Plan:
-    """A plan of format 1.0 with what its JSON does not say: which fields destroy stored data."""
+    """A plan of format 1.0 with the fields marked that destroy data: its JSON lacks the marks."""
     destroying = {
         (change.address, field.path)
         for change in changes.values()
@@ -193,11 +268,11 @@ def _with_destroyed_data(saved: Plan, changes: Mapping[str, Change]) -> Plan:
         if field.destroys_data
     }
 
-    def marked(change: Change) -> Change:
+    def with_marks(change: Change) -> Change:
         fields = (
             field.model_copy(update={"destroys_data": (change.address, field.path) in destroying})
             for field in change.fields
         )
         return change.model_copy(update={"fields": tuple(fields)})
 
-    return saved.model_copy(update={"changes": tuple(map(marked, saved.changes))})
+    return saved.model_copy(update={"changes": tuple(map(with_marks, saved.changes))})

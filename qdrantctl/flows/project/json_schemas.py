@@ -1,4 +1,4 @@
-"""The flow of `schema`: JSON Schemas (2020-12) of what is read and written, from the models."""
+"""The flow of `schema`: JSON Schemas (2020-12) of the files qdrantctl reads and writes."""
 
 from __future__ import annotations
 
@@ -37,33 +37,33 @@ _SHORT_FORMS: dict[type[Spec], dict[str, Json]] = {
     Stopwords: {"type": "string"},
     Filter: {"type": "string"},
 }
-"""What may stand for a whole section, where a validator of the kind makes the section of it."""
+"""Shorthand values that a validator of the kind expands to a whole section."""
 
 
 class _Generator(GenerateJsonSchema):
-    """Pydantic's generator, for editors: every accepted spelling, and nothing that is noise."""
+    """Pydantic's generator, for editors: every accepted spelling, no redundant keywords."""
 
     schema_dialect = DIALECT
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002
-        """Titles that only repeat a field's name are left out."""
+        """Titles that only repeat a field's name are omitted."""
         return False
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> dict[str, Any]:
-        """Defaults that say `nothing` are left out."""
+        """Empty defaults are omitted."""
         result = super().default_schema(schema)
         if result.get("default", MISSING) in (None, "", [], {}):
             del result["default"]
         return result
 
     def tagged_union_schema(self, schema: core_schema.TaggedUnionSchema) -> dict[str, Any]:
-        """Without `discriminator`, a word of OpenAPI that strict readers refuse."""
+        """Without `discriminator`, an OpenAPI keyword that strict readers reject."""
         result = super().tagged_union_schema(schema)
         result.pop("discriminator", None)
         return result
 
     def field_is_required(self, field: Any, total: bool) -> bool:
-        """What is written always holds every field but those that may be missing."""
+        """Written files contain every field except those that may be missing."""
         if "serialization_exclude_if" in field:
             return False
         inner = field["schema"]
@@ -72,62 +72,66 @@ class _Generator(GenerateJsonSchema):
         return super().field_is_required(field, total)
 
     def model_schema(self, schema: core_schema.ModelSchema) -> dict[str, Any]:
-        """What a person may write: every spelling of a field, one at a time, and null for none."""
+        """Accepts every spelling of a field, only one at a time, and null for an absent value."""
         result, spec = super().model_schema(schema), schema["cls"]
         if not issubclass(spec, Spec):
             return result
         properties = result["properties"]
-        for word in properties.keys() - set(result.get("required", ())):
-            properties[word] = _allow_null(properties[word])
+        for property_name in properties.keys() - set(result.get("required", ())):
+            properties[property_name] = _allow_null(properties[property_name])
         for name, field in spec.model_fields.items():
-            first, *others = field_spellings(name, field)
-            for other in others:
-                about = f"Another name of {first}. {field.description}"
-                properties[other] = properties[first] | {"description": about}
-                result.setdefault("allOf", []).append({"not": {"required": [first, other]}})
+            canonical_name, *aliases = field_spellings(name, field)
+            for alias in aliases:
+                description = f"Another name of {canonical_name}. {field.description}"
+                properties[alias] = properties[canonical_name] | {"description": description}
+                result.setdefault("allOf", []).append(
+                    {"not": {"required": [canonical_name, alias]}}
+                )
         return {"anyOf": [_SHORT_FORMS[spec], result]} if spec in _SHORT_FORMS else result
 
 
-def _allow_null(made: dict[str, Any]) -> dict[str, Any]:
-    """A stated null is the same as absent, wherever something may be absent."""
+def _allow_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """Allow null where a value may be absent: both mean the same."""
     null = {"type": "null"}
-    if null in made.get("anyOf", ()):
-        return made
-    beside = {key: value for key, value in made.items() if key in ("description", "default")}
-    inner = {key: value for key, value in made.items() if key not in beside}
-    return {"anyOf": [inner, null], **beside}
+    if null in schema.get("anyOf", ()):
+        return schema
+    annotations = {key: value for key, value in schema.items() if key in ("description", "default")}
+    inner = {key: value for key, value in schema.items() if key not in annotations}
+    return {"anyOf": [inner, null], **annotations}
 
 
 class _DriftEnding(BaseModel):
-    """What `Drift.document()` adds to the fields of a drift report."""
+    """The fields that `Drift.document()` adds to those of a drift report."""
 
-    summary: DriftCounts = Field(description="How many resources there are in each block.")
-    drift: bool = Field(description="Whether there is drift, as exit code 2 says.")
+    summary: DriftCounts = Field(description="Number of resources in each block.")
+    drift: bool = Field(description="Whether there is drift; exit code 2 means the same.")
 
 
 class _AuditEnding(BaseModel):
-    """What `AuditReport.document()` adds to the fields of an audit."""
+    """The fields that `AuditReport.document()` adds to those of an audit."""
 
     rules: dict[str, RenderedRule] = Field(description="Every rule by its id.")
-    summary: Tally = Field(description="How often each answer was given.")
-    findings: bool = Field(description="Whether findings reach fail_on, as exit code 2 says.")
+    summary: Tally = Field(description="Number of rules with each answer.")
+    findings: bool = Field(
+        description="Whether findings reach fail_on; exit code 2 means the same."
+    )
 
 
 class _PlanEnding(BaseModel):
-    """What `Plan.document()` adds to the fields of a plan."""
+    """The fields that `Plan.document()` adds to those of a plan."""
 
-    summary: PlanSummary = Field(description="How many changes there are of each action.")
-    applicable: bool = Field(description="Whether apply may carry it out.")
-    digest: str = Field(description="sha256 of the canonical JSON of all the rest.")
+    summary: PlanSummary = Field(description="Number of changes of each action.")
+    applicable: bool = Field(description="Whether apply may execute the plan.")
+    digest: str = Field(description="sha256 of the canonical JSON of all other fields.")
 
 
 def schema_names() -> tuple[str, ...]:
-    """What there is a schema of: files of `--out` first, then single kinds."""
+    """Names of all schemas: files of `--out` first, then single kinds."""
     return (*_FILES, *(kind.manifest for kind in _MANIFESTS))
 
 
 def build_schema(name: str) -> dict[str, Json]:
-    """The schema called `name`, in any case. Raises UsageError."""
+    """The schema with this name, case-insensitive. Raises UsageError."""
     for kind in _MANIFESTS:
         if name.lower() in (kind.manifest.lower(), kind.name):
             return _model_schema(_envelope_schema(kind), "validation")
@@ -138,28 +142,28 @@ def build_schema(name: str) -> dict[str, Json]:
     return _FILES[name.lower()]()
 
 
-def schema_text(made: dict[str, Json]) -> str:
-    """A schema as it stands in its file: the same models give the same bytes."""
-    return json.dumps(made, indent=2, ensure_ascii=False) + "\n"
+def schema_text(schema: dict[str, Json]) -> str:
+    """The text of a schema's file: the same models give the same bytes."""
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
 def write_schemas(folder: Path, name: str | None) -> Iterator[Path]:
-    """Write one schema, or all that have a file of their own; gives each path when it is written.
+    """Write one schema, or all that have a file of their own; yields each path once written.
 
     Raises SettingsError when the folder cannot be written.
     """
-    for each in (name,) if name else tuple(_FILES):
-        path, made = folder / f"{each.lower()}.json", schema_text(build_schema(each))
+    for schema_name in (name,) if name else tuple(_FILES):
+        path, text = folder / f"{schema_name.lower()}.json", schema_text(build_schema(schema_name))
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            replace_file(path, made.encode())
+            replace_file(path, text.encode())
         except OSError as error:
             raise SettingsError(f"{path} cannot be written", why=error.strerror or "") from None
         yield path
 
 
 def _manifest_schema() -> dict[str, Json]:
-    """Any manifest: one branch for each kind, told apart by `kind`, and lists of them."""
+    """Any manifest: one branch for each kind, distinguished by `kind`, and lists of manifests."""
     kinds = tuple(_envelope_schema(kind) for kind in _MANIFESTS)
     fields: dict[str, Any] = {
         "api_version": (str, Field(alias="apiVersion", description="v1, or qdrantctl/v1.")),
@@ -167,14 +171,16 @@ def _manifest_schema() -> dict[str, Json]:
         "metadata": (dict[str, Any], Field(default_factory=dict, description="Not used.")),
         "items": (list[reduce(or_, kinds)], Field(description="The manifests.")),  # type: ignore[misc]
     }
-    listed = create_model("List", __base__=Spec, __doc__="Manifests in one document.", **fields)
-    made = _model_schema(reduce(or_, (*kinds, listed)), "validation")
-    return made | {"title": "Manifest", "description": "A manifest of qdrantctl."}
+    list_manifest = create_model(
+        "List", __base__=Spec, __doc__="Manifests in one document.", **fields
+    )
+    schema = _model_schema(reduce(or_, (*kinds, list_manifest)), "validation")
+    return schema | {"title": "Manifest", "description": "A manifest of qdrantctl."}
 
 
 def _plan_schema() -> dict[str, Json]:
     result = _schema_with_ending(Plan, _PlanEnding)
-    result["required"].remove("prepare")  # left out when there is nothing to prepare
+    result["required"].remove("prepare")  # omitted when there is nothing to prepare
     return result
 
 
@@ -183,7 +189,7 @@ def _drift_schema() -> dict[str, Json]:
 
 
 def _schema_with_ending(model: type[BaseModel], ending: type[BaseModel]) -> dict[str, Json]:
-    """The schema of a model whose document says more at its end than the model holds."""
+    """The schema of a model whose document ends with additional fields."""
     result, more = _model_schema(model, "serialization"), _model_schema(ending, "serialization")
     result["properties"] |= more["properties"]
     result["required"] += more["required"]
@@ -194,18 +200,18 @@ def _schema_with_ending(model: type[BaseModel], ending: type[BaseModel]) -> dict
 @cache
 def _envelope_schema(kind: Kind | Overlay) -> type[Spec]:
     """The whole manifest of a kind."""
-    word, about = kind.manifest, (kind.spec.__doc__ or "").partition("\n")[0]
+    kind_name, description = kind.manifest, (kind.spec.__doc__ or "").partition("\n")[0]
     fields: dict[str, Any] = {
-        "kind": (Literal[word], Field(description=f"Always {word}.")),
-        "spec": (kind.spec, Field(description=about)),
+        "kind": (Literal[kind_name], Field(description=f"Always {kind_name}.")),
+        "spec": (kind.spec, Field(description=description)),
     }
-    about = f"A manifest of kind {word}."
-    return create_model(f"{word}Manifest", __base__=Envelope, __doc__=about, **fields)
+    description = f"A manifest of kind {kind_name}."
+    return create_model(f"{kind_name}Manifest", __base__=Envelope, __doc__=description, **fields)
 
 
 def _model_schema(model: Any, mode: JsonSchemaMode) -> dict[str, Json]:
-    made = TypeAdapter(model).json_schema(schema_generator=_Generator, mode=mode)
-    return {"$schema": DIALECT, **made}
+    schema = TypeAdapter(model).json_schema(schema_generator=_Generator, mode=mode)
+    return {"$schema": DIALECT, **schema}
 
 
 _FILES: dict[str, Callable[[], dict[str, Json]]] = {

@@ -12,17 +12,17 @@ from qdrantctl.adapters.project.settings import find_project_file
 
 
 def start_server(directory: Path, progress: Callable[[str], None]) -> LocalServer:
-    """Start the server unless it runs; downloads the program if there is none.
+    """Start the server unless it runs; download the program if it is missing.
 
     Raises ServerError.
     """
-    return server.ensure_server(_project_root(directory), download=True, tell=progress)
+    return server.ensure_server(_project_root(directory), download=True, report_progress=progress)
 
 
 def stop_server(directory: Path) -> tuple[bool, int]:
     """Stop the server; its data stays. Also removes servers that verifications left behind.
 
-    Whether it was running, and how many verifications were cleaned up. Raises ServerError.
+    Returns whether it was running, and how many verifications were removed. Raises ServerError.
     """
     root = _project_root(directory)
     return server.end_server(root), scratch.remove_dead_scratch(root)

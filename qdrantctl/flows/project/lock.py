@@ -1,4 +1,4 @@
-"""The flow of `lock`: the committed state of every environment, written or checked. No server."""
+"""The flow of `lock`: write or check the committed state of every environment. No server."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from qdrantctl.flows.state.desired import load_desired_state
 
 @dataclass(frozen=True, slots=True)
 class LockedEnvironment:
-    """One environment and its state; None where it has none, with the reason."""
+    """One environment and its state; None if it has none, with the reason."""
 
     environment: str
     state: CommittedState | None
     why: str = ""
     stale: Mapping[str, str] = field(default_factory=dict)
-    """What was out of date, by file, before anything was written."""
+    """Faults of out-of-date files, by file, before anything was written."""
 
 
 def lock_environments(
@@ -31,16 +31,16 @@ def lock_environments(
     *,
     check_only: bool,
 ) -> tuple[LockedEnvironment, ...]:
-    """Bring the state of the environment, or of every one, up to date unless it is only checked.
+    """Update the state of the environment, or of every one, unless it is only checked.
 
     Raises UsageError without a project, ManifestError for errors in any environment, before
     anything is written.
     """
     names = (environment,) if environment else list_environments(directory)
     locked = tuple(_lock_environment(directory, name, today, environ) for name in names)
-    for each in locked:
-        if each.state and not check_only:
-            each.state.write()
+    for locked_environment in locked:
+        if locked_environment.state and not check_only:
+            locked_environment.state.write()
     return locked
 
 

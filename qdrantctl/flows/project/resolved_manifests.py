@@ -1,4 +1,4 @@
-"""The flows of `render`: files after templates, and resources after templates and overlays."""
+"""The flows of `render`: rendered template files, and resources with overlays applied."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class RenderedFiles:
     pages: tuple[tuple[str, str], ...]
     """The name of each file, and its text."""
     violations: tuple[Violation, ...]
-    """What is wrong with the others."""
+    """Errors in the other files."""
 
 
 def render_files(settings: Settings, *, numbered: bool) -> RenderedFiles:
-    """Every file of manifests after templates; `numbered` puts a number before each line."""
+    """Every file of manifests with templates rendered; `numbered` adds line numbers."""
     pages: list[tuple[str, str]] = []
     violations: list[Violation] = []
     for part in render_sources(manifest_sources(settings), read_stdin):
@@ -49,12 +49,12 @@ def _with_numbers(text: str) -> str:
 
 def resolve_manifests(settings: Settings, patterns: Sequence[str]) -> Iterator[str]:
     """A manifest for each resource that a pattern names. Raises ManifestError, UsageError."""
-    wanted = load_desired_state(settings).inventory
+    resources = load_desired_state(settings).inventory
     for pattern in patterns:
-        if not matching_addresses([pattern], wanted):
-            raise UsageError(f"{pattern} matches nothing that the manifests state")
-    for address in sorted(matching_addresses(patterns, wanted)):
-        resource, kind = wanted[address], BY_NAME[address.kind]
+        if not matching_addresses([pattern], resources):
+            raise UsageError(f"{pattern} matches no resource in the manifests")
+    for address in sorted(matching_addresses(patterns, resources)):
+        resource, kind = resources[address], BY_NAME[address.kind]
         shape = field_tree_of(kind.spec)
         local = {word: value for word, value in resource.declared.items() if value}
         spec, lifecycle = (
@@ -66,8 +66,8 @@ def resolve_manifests(settings: Settings, patterns: Sequence[str]) -> Iterator[s
 
 
 def _origin_comments(resource: Resource) -> Iterator[str]:
-    """Comments that say where the manifest stands, and what comes from elsewhere."""
+    """Comments with the origin of the manifest and of values from overlays."""
     yield f"# {resource.origin}"
     for path, layer in resource.layers.items():
-        words = ".".join(map(str, path))
-        yield f"# {words}: {layer.origin} ({layer.document})"
+        field = ".".join(map(str, path))
+        yield f"# {field}: {layer.origin} ({layer.document})"

@@ -1,4 +1,4 @@
-"""The flow of `validate`: the manifests of one or several environments, judged. No server."""
+"""The flow of `validate`: check the manifests of one or several environments. No server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from qdrantctl.model.violation import Violation
 
 @dataclass(frozen=True, slots=True)
 class ValidationResult:
-    """What is wrong, and how many resources each environment has without an error."""
+    """The violations, and the number of resources of each environment without an error."""
 
     violations: tuple[Violation, ...]
     counts: Mapping[str, int]
@@ -21,16 +21,16 @@ class ValidationResult:
 
 
 def validate_environments(environments: Sequence[Settings]) -> ValidationResult:
-    """The manifests of every environment, all errors at once.
+    """Check the manifests of every environment; all errors at once.
 
-    What is wrong in each of them is told once; what is not says where.
+    A violation of all environments is reported once; any other one names its environments.
     """
-    found: dict[Violation, dict[str, Violation]] = {}
+    found_in: dict[Violation, dict[str, Violation]] = {}
     counts: dict[str, int] = {}
-    for each in environments:
+    for settings in environments:
         try:
-            desired_state = load_desired_state(each)
-            violations, counts[each.environment] = (
+            desired_state = load_desired_state(settings)
+            violations, counts[settings.environment] = (
                 desired_state.violations,
                 len(desired_state.inventory),
             )
@@ -38,14 +38,14 @@ def validate_environments(environments: Sequence[Settings]) -> ValidationResult:
             violations = error.violations
         for violation in violations:
             same = violation.model_copy(update={"hint": ""})  # which may name the environment
-            found.setdefault(same, {}).setdefault(each.environment, violation)
-    told = tuple(_merge_violations(by_name, len(environments)) for by_name in found.values())
-    return ValidationResult(told, counts, valid=len(counts) == len(environments))
+            found_in.setdefault(same, {}).setdefault(settings.environment, violation)
+    merged = tuple(_merge_violations(by_name, len(environments)) for by_name in found_in.values())
+    return ValidationResult(merged, counts, valid=len(counts) == len(environments))
 
 
-def _merge_violations(found: Mapping[str, Violation], environments: int) -> Violation:
-    """What is wrong, by environment, as one."""
-    first = next(iter(found.values()))
-    if len(found) == environments:
+def _merge_violations(by_environment: Mapping[str, Violation], environments: int) -> Violation:
+    """One violation for equal ones, by environment."""
+    first = next(iter(by_environment.values()))
+    if len(by_environment) == environments:
         return first
-    return first.model_copy(update={"message": f"in {', '.join(found)}: {first.message}"})
+    return first.model_copy(update={"message": f"in {', '.join(by_environment)}: {first.message}"})

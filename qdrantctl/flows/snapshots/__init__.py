@@ -1,1 +1,1 @@
-"""Snapshots: taken, listed, kept by policy and restored."""
+"""Snapshots: take, list, schedule, retain and restore."""

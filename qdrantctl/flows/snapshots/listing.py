@@ -1,4 +1,4 @@
-"""The flow of `snapshots list`: what the ledger knows beside what the servers list. Reads only."""
+"""The flow of `snapshots list`: snapshot files of the ledger and of the servers. Reads only."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 
 from qdrantctl.adapters.qdrant import ledger
-from qdrantctl.flows.cluster.nodes import SLOW, list_node_snapshots
+from qdrantctl.flows.cluster.nodes import SNAPSHOT_TIMEOUT, list_node_snapshots
 from qdrantctl.model.address import OWN_PREFIX, Address
 from qdrantctl.model.client import NodeClient
 from qdrantctl.model.errors import ClusterError
@@ -20,12 +20,15 @@ KIND = "collection"
 def list_snapshot_files(
     client: NodeClient, nodes: tuple[str, ...], only: Address | None
 ) -> tuple[tuple[SnapshotListing, ...], tuple[str, ...]]:
-    """Every snapshot of all collections, or of one; what cannot be read. Raises ClusterError."""
+    """Snapshot files of all collections, or of one, and errors about unreadable entries.
+
+    Raises ClusterError.
+    """
     entries = ledger.read_ledger(client).entries
     with ExitStack() as stack:
         clients: dict[str, NodeClient] = {}
         for url in nodes or (client.server.url,):
-            node = clients[url] = client.for_node(url, timeout=SLOW)
+            node = clients[url] = client.for_node(url, timeout=SNAPSHOT_TIMEOUT)
             stack.callback(node.close)
         names = {
             e["name"]
@@ -33,17 +36,17 @@ def list_snapshot_files(
         }
         live = {Address(KIND, name) for name in names if not name.startswith(OWN_PREFIX)}
         addresses = (live | entries.keys()) if only is None else {only}
-        known, unread = _recorded_files(entries, addresses)
-        everywhere = bool(nodes) or client.server.peers == 1
+        records, unread = _recorded_files(entries, addresses)
+        is_complete = bool(nodes) or client.server.peers == 1
         rows = [
             row
             for address in sorted(addresses)
             for row in _files_of(
                 address,
                 entries.get(address, {}),
-                known.get(address, ()),
+                records.get(address, ()),
                 clients if address in live else {},
-                everywhere=everywhere and address in live,
+                is_complete=is_complete and address in live,
             )
         ]
     return tuple(rows), unread
@@ -52,36 +55,39 @@ def list_snapshot_files(
 def _recorded_files(
     entries: Mapping[Address, Mapping[str, Json]], addresses: Iterable[Address]
 ) -> tuple[Mapping[Address, tuple[SnapshotRecord, ...]], tuple[str, ...]]:
-    """The snapshots that the ledger tells of, and where what it tells cannot be read."""
-    known: dict[Address, tuple[SnapshotRecord, ...]] = {}
+    """The snapshots recorded in the ledger, and errors about entries that cannot be read."""
+    records: dict[Address, tuple[SnapshotRecord, ...]] = {}
     unread: list[str] = []
     for address in sorted(addresses):
         try:
-            known[address] = tuple(recorded_snapshots(entries.get(address, {})))
+            records[address] = tuple(recorded_snapshots(entries.get(address, {})))
         except ValueError:
-            unread.append(f"what the ledger's entry of {address} tells of snapshots cannot be read")
-    return known, tuple(unread)
+            unread.append(f"the snapshots in the ledger's entry of {address} cannot be read")
+    return records, tuple(unread)
 
 
 def _files_of(
     address: Address,
     entry: Mapping[str, Json],
-    kept_of: Iterable[SnapshotRecord],
+    records: Iterable[SnapshotRecord],
     clients: Mapping[str, NodeClient],
     *,
-    everywhere: bool,
+    is_complete: bool,
 ) -> Iterator[SnapshotListing]:
-    """The files of one collection: those that servers list, then those that they do not."""
-    known = {file.name: (taken, file) for taken in kept_of for file in taken.files}
-    seen: set[str] = set()
+    """The files of one collection: those on servers, then those only in the ledger.
+
+    `is_complete` states that every server of the collection was read.
+    """
+    recorded_files = {file.name: (record, file) for record in records for file in record.files}
+    listed_names: set[str] = set()
     for url, node in clients.items():
         for name, attributes in sorted(_list_on_node(node, address.name).items()):
-            taken = known[name][0] if name in known else None
-            seen.add(name)
+            record = recorded_files[name][0] if name in recorded_files else None
+            listed_names.add(name)
             yield SnapshotListing(
                 address=str(address),
-                id=taken.id if taken else "",
-                owner=str(entry["owner"]) if taken else "",
+                id=record.id if record else "",
+                owner=str(entry["owner"]) if record else "",
                 name=name,
                 node=url,
                 size=int(attributes.get("size") or 0),
@@ -89,17 +95,17 @@ def _files_of(
                 checksum=str(attributes.get("checksum") or ""),
                 listed=True,
             )
-    for name, (taken, file) in known.items():
-        if name not in seen:
+    for name, (record, file) in recorded_files.items():
+        if name not in listed_names:
             yield SnapshotListing(
                 address=str(address),
-                id=taken.id,
+                id=record.id,
                 owner=str(entry["owner"]),
                 name=name,
                 node=file.peer,
                 size=file.size,
                 checksum=file.checksum,
-                listed=False if everywhere else None,
+                listed=False if is_complete else None,
             )
 
 
@@ -107,6 +113,6 @@ def _list_on_node(node: NodeClient, collection: str) -> Mapping[str, Mapping[str
     try:
         return list_node_snapshots(node, collection)
     except ClusterError as error:
-        if error.not_found:  # deleted meanwhile, or not yet on this node
+        if error.not_found:  # deleted in the meantime, or not yet on this node
             return {}
         raise

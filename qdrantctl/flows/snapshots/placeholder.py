@@ -1,6 +1,6 @@
-"""An empty collection under the name of one that is gone, while the snapshots it left are read.
+"""A placeholder: an empty collection that replaces a deleted one while its snapshots are read.
 
-From 1.19 on a server serves the snapshots of collections that exist, and no others.
+Since Qdrant 1.19 a server serves only the snapshots of collections that exist.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from qdrantctl.adapters.qdrant import internal_collection as own_collection
+from qdrantctl.adapters.qdrant import internal_collection
 from qdrantctl.model.address import Address
 from qdrantctl.model.client import Client, NodeClient, get_or_none
 from qdrantctl.model.errors import ClusterError, QdrantctlError
@@ -19,9 +19,9 @@ from qdrantctl.model.server import Server, Version
 from qdrantctl.model.step import Call, collection_path
 
 SINCE = Version(1, 19, 0)
-SHOWN = 5.0
-"""Seconds within which every node knows of a collection that one has made."""
-_ABOUT = {"stands_in": "while a snapshot is restored"}
+LISTING_TIMEOUT = 5.0
+"""Seconds within which every node lists a collection created on one of them."""
+_METADATA = {"stands_in": "while a snapshot is restored"}
 
 
 def placeholder_needed(server: Server) -> bool:
@@ -30,16 +30,16 @@ def placeholder_needed(server: Server) -> bool:
 
 
 def unreadable_error(server: Server, address: Address) -> QdrantctlError:
-    """What is said where a snapshot would take the place of the collection that it hangs on."""
+    """The error for a restore that would replace the collection that serves its snapshot."""
     return QdrantctlError(
         f"Qdrant {server.version} serves the snapshots of {address} only while a "
         "collection of that name exists",
-        hint="Restore under another name with --as NAME, and give it the old one as an alias.",
+        hint="Restore under another name with --as NAME, and create an alias with the old name.",
     )
 
 
-def is_one(client: Client, collection: str) -> bool:
-    """Whether a collection is there that has no vectors and no points. Raises ClusterError."""
+def is_placeholder(client: Client, collection: str) -> bool:
+    """Whether a collection exists that has no vectors and no points. Raises ClusterError."""
     info = get_or_none(client, Call(method="GET", path=collection_path(collection)))
     if info is None:
         return False
@@ -51,13 +51,14 @@ def is_one(client: Client, collection: str) -> bool:
 def placeholder_collection(
     client: Client, nodes: Iterable[NodeClient], collection: str
 ) -> Iterator[None]:
-    """A stand-in for as long as this lasts. Raises ClusterError.
+    """A placeholder for a deleted collection until the block ends. Raises ClusterError.
 
-    One that a crashed run left behind is used. A collection that is not empty is not deleted.
+    A placeholder left behind by a crashed run is reused. A collection that is not empty is never
+    deleted.
     """
     try:
         client.request(
-            own_collection.internal_collection_request(client.server, collection, _ABOUT)
+            internal_collection.internal_collection_request(client.server, collection, _METADATA)
         )
     except ClusterError as error:
         if not error.conflict:
@@ -66,7 +67,7 @@ def placeholder_collection(
         _wait_until_listed(nodes, collection)
         yield
     finally:
-        if is_one(client, collection):
+        if is_placeholder(client, collection):
             client.request(Call(method="DELETE", path=collection_path(collection)))
 
 
@@ -74,8 +75,8 @@ def _wait_until_listed(nodes: Iterable[NodeClient], collection: str) -> None:
     """Wait until every node lists the snapshots. Raises ClusterError."""
     call = Call(method="GET", path=collection_path(collection, "snapshots"))
     for node in nodes:
-        if poll(partial(get_or_none, node, call), _is_listed, timeout=SHOWN) is None:
-            raise ClusterError(f"{node.server.url}: {collection} is not known there yet")
+        if poll(partial(get_or_none, node, call), _is_listed, timeout=LISTING_TIMEOUT) is None:
+            raise ClusterError(f"{node.server.url}: {collection} does not exist on this node yet")
 
 
 def _is_listed(snapshots: Json) -> bool:

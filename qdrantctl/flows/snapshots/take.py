@@ -1,4 +1,4 @@
-"""Taking the snapshot before points are destroyed: on every node, read back, and kept."""
+"""Take a snapshot before points are destroyed: on every node, read back and recorded."""
 
 from __future__ import annotations
 
@@ -43,17 +43,17 @@ def take_safety_snapshot(
 
 
 def _take_snapshot(step: Snapshot, live: Resource, job: JobContext) -> SnapshotRecord:
-    """A snapshot on every node that holds shards. Raises QdrantctlError; nothing was destroyed."""
+    """Take a snapshot on every node that holds shards, and verify it. Raises QdrantctlError."""
     topology = read_topology(job.client, step.collection)
     holders = frozenset(peer for _, peer, _ in list_replicas(topology))
     with connect_nodes(job.client, step.nodes, holders, f"snapshot of {step.collection}") as nodes:
         writes = count_writes(nodes.values(), job.client.server.peers)
-        taken = create_node_snapshots(step.collection, live, topology, nodes, job)
-        taken = with_writes(taken, writes, nodes.values(), job.client)
+        record = create_node_snapshots(step.collection, live, topology, nodes, job)
+        record = with_writes(record, writes, nodes.values(), job.client)
         job.report_progress(f"collection/{step.collection}: reading the snapshot back")
-        with job.show_files(step.collection, taken.files):
-            files = [_read_back(f, nodes[f.peer], step.collection, job) for f in taken.files]
-        return taken.model_copy(update={"files": tuple(files)})
+        with job.show_files(step.collection, record.files):
+            files = [_read_back(f, nodes[f.peer], step.collection, job) for f in record.files]
+        return record.model_copy(update={"files": tuple(files)})
 
 
 def with_writes(
@@ -81,18 +81,19 @@ def create_node_snapshots(
     nodes: Mapping[str, NodeClient],
     job: JobContext,
 ) -> SnapshotRecord:
-    """A snapshot on each node that holds shards, not yet read. Raises QdrantctlError.
+    """Take a snapshot on each node that holds shards, without reading it back.
 
-    `topology` states which do. A collection with shard keys may have no shard yet: then all do.
+    `topology` lists these nodes. A collection with shard keys may have no shard yet: then every
+    node takes one. Raises QdrantctlError.
     """
     holders = {peer for _, peer, _ in list_replicas(topology)} or nodes.keys()
     files = tuple(_node_file(peer, nodes[peer], collection, job) for peer in sorted(holders))
-    wanted = {shard for shard, _, _ in list_replicas(topology)}
-    if missing := wanted - {shard for file in files for shard in file.shards}:
+    expected_shards = {shard for shard, _, _ in list_replicas(topology)}
+    if missing := expected_shards - {shard for file in files for shard in file.shards}:
         raise ClusterError(
             f"{job.client.server.url}: no replica of shard {min(missing)} of {collection} is "
             "active, so no snapshot holds it",
-            hint="See that every node is up and its replicas are active.",
+            hint="Check that every node is up and its replicas are active.",
         )
     match = _TIME.search(files[0].name)
     return SnapshotRecord(
@@ -107,17 +108,17 @@ def create_node_snapshots(
 
 
 def _shard_keys_of(topology: Mapping[str, Any]) -> tuple[tuple[str | int, tuple[int, ...]], ...]:
-    """Shard keys with their shards, in the order in which the shards were made."""
-    match: dict[str | int, set[int]] = defaultdict(set)
+    """Shard keys with their shards, in the order in which the shards were created."""
+    shards_by_key: dict[str | int, set[int]] = defaultdict(set)
     for shard in (*topology["local_shards"], *topology["remote_shards"]):
         if (key := shard.get("shard_key")) is not None:
-            match[key].add(shard["shard_id"])
-    created = ((key, tuple(sorted(shards))) for key, shards in match.items())
+            shards_by_key[key].add(shard["shard_id"])
+    created = ((key, tuple(sorted(shards))) for key, shards in shards_by_key.items())
     return tuple(sorted(created, key=lambda entry: entry[1]))
 
 
-def _of_its_own_second(node: NodeClient, collection: str) -> None:
-    """A snapshot is named after its second, and would take the place of one of the same."""
+def _wait_for_unused_name(node: NodeClient, collection: str) -> None:
+    """Wait until the next snapshot gets a new name: names have a resolution of one second."""
     times = [
         match[1] for name in list_node_snapshots(node, collection) if (match := _TIME.search(name))
     ]
@@ -126,9 +127,9 @@ def _of_its_own_second(node: NodeClient, collection: str) -> None:
 
 
 def _node_file(peer: str, node: NodeClient, collection: str, job: JobContext) -> NodeSnapshotFile:
-    """One node's part, as the server tells of it."""
+    """Take one node's snapshot, described as its server reports it."""
     job.report_progress(f"collection/{collection}: taking a snapshot on {node.server.url}")
-    _of_its_own_second(node, collection)
+    _wait_for_unused_name(node, collection)
     before = count_shard_points(node, collection)
     path = collection_path(collection, "snapshots")
     created = node.request(Call(method="POST", path=path, query={"wait": "true"}))
@@ -138,7 +139,7 @@ def _node_file(peer: str, node: NodeClient, collection: str, job: JobContext) ->
         peer=peer,
         name=str(created["name"]),
         size=int(created["size"]),
-        # Object storage tells none.
+        # A server that stores snapshots in object storage reports no checksum.
         checksum=str(created.get("checksum") or ""),
         shards=shards,
     )
@@ -147,21 +148,21 @@ def _node_file(peer: str, node: NodeClient, collection: str, job: JobContext) ->
 def _read_back(
     file: NodeSnapshotFile, node: NodeClient, collection: str, job: JobContext
 ) -> NodeSnapshotFile:
-    """The file with its checksum. The server's word is not taken for it: it is read back whole."""
+    """The file with its checksum, computed by downloading all of it. Raises ClusterError."""
     name, size = file.name, file.size
     listed = list_node_snapshots(node, collection).get(name, {})
     call = Call(method="GET", path=collection_path(collection, "snapshots", name))
     checksum, length = sha256(), 0
-    for piece in job.count_chunks(node.download(call), collection, file):
-        checksum.update(piece)
-        length += len(piece)
-    match = checksum.hexdigest()
-    topology = {checksum or match for checksum in (file.checksum, listed.get("checksum"))}
-    if not listed or {size, int(listed["size"])} != {length} or topology != {match}:
+    for chunk in job.count_chunks(node.download(call), collection, file):
+        checksum.update(chunk)
+        length += len(chunk)
+    digest = checksum.hexdigest()
+    checksums = {reported or digest for reported in (file.checksum, listed.get("checksum"))}
+    if not listed or {size, int(listed["size"])} != {length} or checksums != {digest}:
         raise ClusterError(
-            f"{node.server.url}: the snapshot {name} is not what the server says it wrote",
-            why=f"{length:,} bytes with sha256 {match} were read back, {size:,} bytes with "
-            f"{file.checksum} were written.",
-            hint="Look at the disk and the log of that node.",
+            f"{node.server.url}: the snapshot {name} differs from what the server reported",
+            why=f"{length:,} bytes with sha256 {digest} were read back, {size:,} bytes with "
+            f"{file.checksum} were reported.",
+            hint="Check the disk and the log of that node.",
         )
-    return file.model_copy(update={"checksum": match})
+    return file.model_copy(update={"checksum": digest})

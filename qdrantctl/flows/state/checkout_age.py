@@ -1,4 +1,4 @@
-"""Whether this checkout contains what was applied last: an older one must not undo newer work."""
+"""Check that this checkout contains the last applied commits, so that it undoes no newer work."""
 
 from __future__ import annotations
 
@@ -26,29 +26,31 @@ def check_checkout_is_current(
     cluster_state: ClusterState,
     versions: Mapping[Address, int],
 ) -> Iterator[Violation]:
-    """A violation for each change of what was applied from a commit that HEAD does not contain.
+    """A violation for each changed resource last applied from a commit that HEAD lacks.
 
-    Where git cannot tell, a recorded version above the committed state's says it. Only a protected
-    environment is closed to older checkouts.
+    If git has no answer, a recorded version above that of the committed state counts as newer.
+    Only in a protected environment the violation is an error.
     """
     if settings.embedded or NONE in (settings.project, settings.environment):
         return
-    ours = {settings.owner, *settings.previous_owners}
+    owners = {settings.owner, *settings.previous_owners}
     contained = cache(lambda commit: git.head_contains(settings.root, commit))
     for change in changes:
         record = _last_record(change.parsed_address, cluster_state)
         idle = change.action in (Action.NOOP, Action.REFUSED)
-        if idle or record is None or record.owner not in ours:
+        if idle or record is None or record.owner not in owners:
             continue
         if any(matches_glob(pattern, change.address) for pattern in allowed):
             continue
-        known = contained(record.commit)
+        is_contained = contained(record.commit)
         version = versions.get(change.parsed_address)
-        if known is False:
+        if is_contained is False:
             why, way = "which this checkout does not contain", "Update the checkout"
-        elif known is None and version is not None and record.schema_version > version:
+        elif is_contained is None and version is not None and record.schema_version > version:
             why = f"at version {record.schema_version}, and the committed state is at {version}"
-            way = "Git cannot tell whether this checkout contains it: run git fetch --unshallow"
+            way = (
+                "Git cannot determine whether this checkout contains it: run git fetch --unshallow"
+            )
         else:
             continue
         yield Violation(
@@ -56,16 +58,16 @@ def check_checkout_is_current(
             severity=Severity.ERROR if settings.protected else Severity.WARNING,
             address=change.address,
             message=f"{change.address} was last applied from {_describe_record(record)}, {why}",
-            hint=f"{way}, or go on with --allow-older {change.address}. To go back, apply a git "
-            "revert.",
+            hint=f"{way}, or continue with --allow-older {change.address}. To undo a change, apply "
+            "a git revert.",
         )
 
 
 def _last_record(address: Address, cluster_state: ClusterState) -> Record | None:
-    """What the ledger remembers of an address, were it deleted by now."""
-    known = cluster_state.remembered.get(address)
+    """The ledger's record of an address, even if the resource is deleted."""
+    resource = cluster_state.remembered.get(address)
     payload = cluster_state.ledger_entry(address)
-    return known.record if known else parse_entry(payload).record if payload else None
+    return resource.record if resource else parse_entry(payload).record if payload else None
 
 
 def _describe_record(record: Record) -> str:

@@ -1,4 +1,4 @@
-"""The flows of the committed state: what lock writes, and what plan and apply take from it."""
+"""The committed state of an environment: computed from the manifests, read, checked and written."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from qdrantctl.adapters.project import committed_state as edge
+from qdrantctl.adapters.project import committed_state as state_files
 from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.system import git
 from qdrantctl.flows.state.desired import DesiredState, load_desired_state
@@ -18,13 +18,13 @@ from qdrantctl.model.errors import StateError, UsageError
 from qdrantctl.model.resource import Inventory
 from qdrantctl.model.violation import Severity, Violation
 
-_MOST = 20
-"""Files that an error names."""
+_MAX_FILES = 20
+"""Files listed in an error; more are counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class CommittedState:
-    """The committed state of one environment: as it is on disk, and as the manifests ask."""
+    """The committed state of one environment: on disk, and as computed from the manifests."""
 
     folder: Path
     shown: str
@@ -33,12 +33,12 @@ class CommittedState:
     """Texts by path below the folder."""
     computed: Mapping[str, str]
     versions: Mapping[Address, int]
-    before: Mapping[str, str]
-    """What was committed; without git as it is on disk."""
+    at_head: Mapping[str, str]
+    """Texts as they are at git's HEAD; none where git cannot tell."""
 
     @property
     def out_of_date(self) -> Mapping[str, str]:
-        """What is wrong with each file that is not current: `changed`, `missing` or `left over`."""
+        """The fault of each file that is out of date: `changed`, `missing` or `left over`."""
         names = sorted({*self.on_disk, *self.computed})
         return {name: self._file_fault(name) for name in names if self._file_fault(name)}
 
@@ -50,141 +50,170 @@ class CommittedState:
         return "" if self.on_disk[name] == self.computed[name] else "changed"
 
     def write(self) -> None:
-        """Put the files right. Raises QdrantctlError."""
+        """Write files that are out of date and delete orphaned ones. Raises QdrantctlError."""
         texts = {name: self.computed[name] for name in self.out_of_date if name in self.computed}
-        edge.write_state(
+        state_files.write_state(
             self.folder, texts, [n for n in self.out_of_date if n not in self.computed]
         )
 
 
-def compute_committed_state(settings: Settings, wanted: Inventory) -> CommittedState | None:
-    """The state of these settings' environment; None where it has none. Needs no server.
+def compute_committed_state(settings: Settings, desired: Inventory) -> CommittedState | None:
+    """The state of these settings' environment; None if it has none. Needs no server.
 
-    A version is the one at git's HEAD, plus 1 where what is asked differs from there. Without git
-    the file on disk takes HEAD's place.
+    A resource's version is the one at git's HEAD, plus 1 if the resource differs from HEAD.
+    Without git the file on disk takes HEAD's place.
     """
     folder = settings.state_folder
     if folder is None:
         return None
-    found = edge.read_state(folder)
-    before = read_commit(settings, found)
+    on_disk = state_files.read_state(folder)
+    at_head = _read_head(settings)
+    before = on_disk if at_head is None else at_head
     merging = cache(lambda: git.is_merging(settings.root))
     versions, texts = {}, {}
-    for address, resource in wanted.items():
+    for address, resource in desired.items():
         name = state_path(address)
-        mark = resource.digest
-        versions[address] = _next_version(mark, before.get(name, ""), found.get(name, ""), merging)
-        texts[name] = edge.render_state_file(resource, versions[address])
+        digest = resource.digest
+        versions[address] = _next_version(
+            digest, before.get(name, ""), on_disk.get(name, ""), merging
+        )
+        texts[name] = state_files.render_state_file(resource, versions[address])
     shown = os.path.relpath(folder, settings.root).replace(os.sep, "/")
-    return CommittedState(folder, shown, found, texts, versions, before)
+    return CommittedState(folder, shown, on_disk, texts, versions, at_head or {})
 
 
-def committed_files(settings: Settings) -> dict[str, str]:
-    """What was committed; nothing where these settings have no state."""
+def committed_files(settings: Settings) -> Mapping[str, str]:
+    """The files of the state at git's HEAD; none where these settings have no state, or no git."""
+    return (_read_head(settings) or {}) if settings.state_folder else {}
+
+
+def read_cluster_id(settings: Settings) -> str:
+    """The id of the cluster that the state at git's HEAD was applied to; empty where unknown."""
     folder = settings.state_folder
-    return read_commit(settings, edge.read_state(folder)) if folder else {}
+    files = git.read_committed_files(settings.root, folder) if folder else None
+    return state_files.parse_cluster_file((files or {}).get(state_files.CLUSTER_FILE, b""))
+
+
+def _read_head(settings: Settings) -> Mapping[str, str] | None:
+    """The files of the state at HEAD; None where git cannot tell."""
+    folder = settings.state_folder
+    files = git.read_committed_files(settings.root, folder) if folder else None
+    if files is None:
+        return None
+    return {
+        name: text for name, data in files.items() if (text := state_files.decode_state_file(data))
+    }
 
 
 def read_commit(
-    settings: Settings, found: Mapping[str, str], ref: str = git.HEAD
+    settings: Settings, on_disk: Mapping[str, str], ref: str = git.HEAD
 ) -> dict[str, str]:
-    """The files of the state in a commit; those `found` on disk where git cannot tell."""
+    """The state files in a commit, by path; those `on_disk` if git cannot read the commit."""
     folder = settings.state_folder
     assert folder is not None
     files = git.read_committed_files(settings.root, folder, ref)
     if files is None:
-        return dict(found)
-    return {name: text for name, data in files.items() if (text := edge.decode_state_file(data))}
+        return dict(on_disk)
+    return {
+        name: text for name, data in files.items() if (text := state_files.decode_state_file(data))
+    }
 
 
-def _next_version(digest: str, before: str, here: str, merging: Callable[[], bool]) -> int:
-    """The version of what has this digest now: `before` is what was committed, `here` the file."""
-    base, mark = edge.read_stamp(before), edge.read_stamp(here)
+def _next_version(
+    digest: str, committed_text: str, current_text: str, merging: Callable[[], bool]
+) -> int:
+    """The version of a resource with this digest, from its committed and its current file."""
+    base, stamp = state_files.read_stamp(committed_text), state_files.read_stamp(current_text)
     version = base.version + (base.digest != digest) if base else 1
-    if mark is None:
+    if stamp is None:
         return version
-    if not mark.digest:
-        return max(version, mark.version + 1)  # two branches met, and this follows both
+    if not stamp.digest:
+        return max(version, stamp.version + 1)  # a merge of two branches: newer than both
     edited = base is None or base.digest != digest
-    if mark.digest == digest and (edited or merging()):
-        return max(version, mark.version)  # of a merge that is not committed yet
+    if stamp.digest == digest and (edited or merging()):
+        return max(version, stamp.version)  # from a merge that is not committed yet
     return version
 
 
 def with_locked_versions(settings: Settings, desired_state: DesiredState) -> DesiredState:
-    """What is desired with the versions that apply would give it, which begins a state.
+    """The desired state with the versions that apply would write to the committed state.
 
-    Where a protected environment has state, it is an error when that is not current.
+    If a protected environment has committed state that is out of date, a violation is added.
     """
-    made = compute_committed_state(settings, desired_state.inventory)
-    if made is None:
+    state = compute_committed_state(settings, desired_state.inventory)
+    if state is None:
         return desired_state
-    locked = settings.protected and made.on_disk
-    more = tuple(_out_of_date_message(settings, made)) if locked else ()
+    locked = settings.protected and state.on_disk
+    errors = tuple(_out_of_date_message(settings, state)) if locked else ()
     return replace(
         desired_state,
-        versions=made.versions,
-        committed=made.before,
-        violations=(*desired_state.violations, *more),
+        versions=state.versions,
+        committed=state.at_head,
+        violations=(*desired_state.violations, *errors),
     )
 
 
-def refresh_or_check_lock(settings: Settings, *, locked: bool | None) -> tuple[DesiredState, str]:
-    """What apply works with, and what it has to say of the state, which is current afterwards.
+def check_lock(
+    settings: Settings, *, locked: bool | None
+) -> tuple[DesiredState, CommittedState | None]:
+    """The desired state for apply, and the committed state to refresh once all is applied.
 
-    Where the ledger is gone the state as it was before tells what was applied.
+    The result keeps the files from before the refresh: they replace a lost ledger.
 
-    Locked, a state that is not current is refused. A protected environment that has state is
-    always locked. Raises StateError, UsageError, ManifestError.
+    If `locked`, committed state that is out of date is rejected. A protected environment that has
+    state is always locked. Raises StateError, UsageError, ManifestError.
     """
     desired_state = load_desired_state(settings)
-    made = compute_committed_state(settings, desired_state.inventory)
-    if made is None:
+    state = compute_committed_state(settings, desired_state.inventory)
+    if state is None:
         if locked:
             raise UsageError(
-                "--locked needs committed state", why=f"Of that {settings.no_state_reason}.",
-                hint="Leave --locked out.",
+                "--locked needs committed state", why=f"There is none: {settings.no_state_reason}.",
+                hint="Omit --locked.",
             )  # fmt: skip
-        return desired_state, ""
-    always = settings.protected and bool(made.on_disk)
-    if always and locked is False:
+        return desired_state, None
+    is_locked = settings.protected and bool(state.on_disk)
+    if is_locked and locked is False:
         raise UsageError(
             f"--no-locked: {settings.owner} is protected and has committed state",
-            hint="Leave --no-locked out; `qdrantctl lock` makes the state current.",
+            hint="Omit --no-locked; `qdrantctl lock` updates the committed state.",
         )
-    told = ""
-    if stale := len(made.out_of_date):
-        if always or locked:
-            raise out_of_date_error(settings, made)
-        made.write()
-        files = f"{stale} file{'s' * (stale > 1)}"
-        told = f"{made.shown}: {files} refreshed; commit it with the manifests."
-    return replace(desired_state, versions=made.versions, committed=made.before), told
+    if state.out_of_date and (is_locked or locked):
+        raise out_of_date_error(settings, state)
+    return replace(desired_state, versions=state.versions, committed=state.at_head), state
 
 
-def is_state_locked(settings: Settings) -> bool:
-    """Whether apply must not write the state: it is reviewed where the environment is protected."""
-    folder = settings.state_folder
-    return settings.protected and folder is not None and bool(edge.read_state(folder))
+def refresh_lock(state: CommittedState, cluster_id: str) -> str:
+    """Write the committed state after an apply, and the cluster that has it.
+
+    Returns a line that says so; empty where all was current. Raises QdrantctlError.
+    """
+    stale = len(state.out_of_date)
+    if stale:
+        state.write()
+    if state.computed:
+        state_files.write_cluster_file(state.folder, cluster_id)
+    files = f"{stale} file{'s' * (stale > 1)}"
+    return f"{state.shown}: {files} refreshed; commit it with the manifests." if stale else ""
 
 
-def out_of_date_error(settings: Settings, made: CommittedState) -> StateError:
-    """The error that names what is not current."""
-    lines = [f"{made.shown}/{name} is {fault}" for name, fault in made.out_of_date.items()]
-    more = f"\n  and {len(lines) - _MOST} more" if len(lines) > _MOST else ""
+def out_of_date_error(settings: Settings, state: CommittedState) -> StateError:
+    """The error that lists the files that are out of date."""
+    lines = [f"{state.shown}/{name} is {fault}" for name, fault in state.out_of_date.items()]
+    more = f"\n  and {len(lines) - _MAX_FILES} more" if len(lines) > _MAX_FILES else ""
     return StateError(
         f"the committed state of {settings.owner} is out of date; no changes were made",
-        why="\n  ".join(lines[:_MOST]) + more,
+        why="\n  ".join(lines[:_MAX_FILES]) + more,
         hint=f"Run `qdrantctl lock -e {settings.environment}` and commit what it writes.",
     )
 
 
-def _out_of_date_message(settings: Settings, made: CommittedState) -> Iterator[Violation]:
-    if stale := list(made.out_of_date):
+def _out_of_date_message(settings: Settings, state: CommittedState) -> Iterator[Violation]:
+    if stale := list(state.out_of_date):
         more = f" and {len(stale) - 1} more" if len(stale) > 1 else ""
         yield Violation(
             rule="QC231",
             severity=Severity.ERROR,
-            message=f"the committed state is out of date: {made.shown}/{stale[0]}{more}",
+            message=f"the committed state is out of date: {state.shown}/{stale[0]}{more}",
             hint=f"Run `qdrantctl lock -e {settings.environment}` and commit what it writes.",
         )

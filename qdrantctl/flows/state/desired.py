@@ -1,4 +1,4 @@
-"""The desired world: settings, manifests and lint rules brought together. No server is asked."""
+"""The desired state: settings, manifests and lint rules combined. No request is sent."""
 
 from __future__ import annotations
 
@@ -19,33 +19,35 @@ from qdrantctl.model.violation import Severity, Violation
 
 @dataclass(frozen=True, slots=True)
 class DesiredState:
-    """What the manifests ask, and what is doubtful about them."""
+    """The resources that the manifests declare, and the violations in them."""
 
     inventory: Inventory
     violations: tuple[Violation, ...]
     declared: Mapping[Address, DeclaredResource] = field(default_factory=dict)
     """Where each resource is declared."""
     versions: Mapping[Address, int] = field(default_factory=dict)
-    """By the committed state; of nothing where there is none."""
+    """From the committed state; empty without one."""
     overlays: Inventory = field(default_factory=Inventory)
-    """What was laid under the resources."""
+    """The overlays merged beneath the resources."""
     committed: Mapping[str, str] = field(default_factory=dict)
-    """The files of that state as they were before this run: HEAD's, without git those on disk."""
+    """The state files before this run, by path: those at HEAD, without git those on disk."""
 
     @property
     def digest(self) -> str:
-        """sha256 over every resource, whatever file it stands in."""
+        """sha256 over every resource, independent of the files that declare them."""
         return json_digest({str(address): r.digest for address, r in self.inventory.items()})
 
 
-GIVEN_AWAY = frozenset({"QC055", "QC071"})
-"""Secrets in manifests and in the project file."""
+SECRET_RULES = frozenset({"QC055", "QC071"})
+"""Rules about secrets in manifests and in the project file."""
 
 
-def load_desired_state(settings: Settings, but: frozenset[str] = frozenset()) -> DesiredState:
-    """The desired world. Raises ManifestError with every error at once.
+def load_desired_state(
+    settings: Settings, ignored_rules: frozenset[str] = frozenset()
+) -> DesiredState:
+    """The desired state. Raises ManifestError with every error at once.
 
-    Errors of the rules `but` do not stop a caller that reports them differently.
+    Errors of `ignored_rules` raise nothing: the caller reports them differently.
     """
     if not settings.manifests:
         raise UsageError(
@@ -53,25 +55,24 @@ def load_desired_state(settings: Settings, but: frozenset[str] = frozenset()) ->
             hint="Run `qdrantctl init` to start a project, or name manifests with -f FILE.",
         )
     loaded = load_manifests(manifest_sources(settings), (*KINDS, *OVERLAYS), read_stdin)
-    wanted = apply_overlays(loaded)
-    violations = (*settings.given_away, *check_manifests(loaded, wanted, settings))
-    if any(v.severity is Severity.ERROR and v.rule not in but for v in violations):
+    resources = apply_overlays(loaded)
+    violations = (*settings.leaked_secrets, *check_manifests(loaded, resources, settings))
+    if any(v.severity is Severity.ERROR and v.rule not in ignored_rules for v in violations):
         raise ManifestError("the manifests have errors; nothing was sent", violations)
-    return DesiredState(wanted, violations, loaded.declared, overlays=loaded.overlays)
+    return DesiredState(resources, violations, loaded.declared, overlays=loaded.overlays)
 
 
 def check_manifests(
-    loaded: LoadedManifests, wanted: Inventory, settings: Settings
+    loaded: LoadedManifests, desired: Inventory, settings: Settings
 ) -> tuple[Violation, ...]:
-    """All that is wrong with manifests, each as much as the project says."""
-    found = dict.fromkeys(
-        lint_manifests(loaded, wanted)
-    )  # what an overlay is guilty of is told once
-    return tuple(_set_severities([*loaded.violations, *found], settings.rules))
+    """All violations in manifests, with the severities that the project sets."""
+    # An overlay causes the same violation for each of its resources: report it once.
+    violations = dict.fromkeys(lint_manifests(loaded, desired))
+    return tuple(_set_severities([*loaded.violations, *violations], settings.rules))
 
 
 def manifest_sources(settings: Settings) -> Sources:
-    """Where the manifests of these settings are."""
+    """The sources of these settings' manifests."""
     return Sources(
         base=settings.root,
         patterns=settings.manifests,
@@ -83,60 +84,61 @@ def manifest_sources(settings: Settings) -> Sources:
 
 
 def read_stdin() -> bytes:
-    """What `-f -` reads."""
+    """The bytes that `-f -` reads."""
     return sys.stdin.buffer.read()
 
 
 def apply_overlays(loaded: LoadedManifests) -> Inventory:
-    """The resources with every overlay laid under them, and what they say of others spelt out."""
-    wanted = loaded.desired
+    """The resources with every overlay merged beneath them, and their selectors resolved."""
+    resources = loaded.desired
     for overlay in OVERLAYS:
         if documents := _overlay_documents(loaded, overlay):
-            wanted = overlay.apply(documents, wanted)
+            resources = overlay.apply(documents, resources)
     return Inventory(
-        BY_NAME[a.kind].resolve_selectors(resource, wanted) for a, resource in wanted.items()
+        BY_NAME[a.kind].resolve_selectors(resource, resources) for a, resource in resources.items()
     )
 
 
-def merge_unselected(wanted: Inventory, remembered: Inventory) -> Inventory:
-    """The resources that -f names, with what they said of others: naming fewer takes nothing away.
+def merge_unselected(desired: Inventory, remembered: Inventory) -> Inventory:
+    """The resources of -f, merged with recorded references to resources that -f does not name.
 
-    What is `remembered` under the address of one is this owner's, or nothing comes of it.
+    So applying fewer files removes nothing. A `remembered` resource of another owner at the same
+    address has no effect: planning refuses the change.
     """
     return Inventory(
-        BY_NAME[address.kind].merge_unselected(resource, wanted, remembered[address])
+        BY_NAME[address.kind].merge_unselected(resource, desired, remembered[address])
         if address in remembered
         else resource
-        for address, resource in wanted.items()
+        for address, resource in desired.items()
     )
 
 
 def _overlay_documents(loaded: LoadedManifests, overlay: Overlay) -> Inventory:
-    found = loaded.overlays.values()
-    return Inventory(document for document in found if document.address.kind == overlay.name)
+    documents = loaded.overlays.values()
+    return Inventory(document for document in documents if document.address.kind == overlay.name)
 
 
-def lint_manifests(loaded: LoadedManifests, wanted: Inventory) -> Iterator[Violation]:
-    """What the kinds and overlays themselves say of what was loaded."""
-    for address, resource in wanted.items():
-        for finding in BY_NAME[address.kind].lint(resource, wanted):
+def lint_manifests(loaded: LoadedManifests, desired: Inventory) -> Iterator[Violation]:
+    """The findings of kinds and overlays about loaded manifests."""
+    for address, resource in desired.items():
+        for finding in BY_NAME[address.kind].lint(resource, desired):
             yield loaded.locate_finding(resource, finding)
     for overlay in OVERLAYS:
         for document in _overlay_documents(loaded, overlay).values():
-            for finding in overlay.lint(document, wanted):
+            for finding in overlay.lint(document, desired):
                 yield loaded.locate_finding(document, finding)
 
 
 def _set_severities(
     violations: Iterable[Violation], severities: Mapping[str, Severity]
 ) -> Iterator[Violation]:
-    """Each with the severity that the project gives its rule.
+    """Each violation with the severity that the project sets for its rule.
 
-    An error stays one: what the server refuses or chokes on cannot be waved through.
+    An error stays an error: the server would refuse the manifest or fail on it.
     """
-    for found in violations:
-        severity = severities.get(found.rule, found.severity)
-        if found.severity is Severity.ERROR or severity is found.severity:
-            yield found
+    for violation in violations:
+        severity = severities.get(violation.rule, violation.severity)
+        if violation.severity is Severity.ERROR or severity is violation.severity:
+            yield violation
         elif severity is not Severity.OFF:
-            yield found.model_copy(update={"severity": severity})
+            yield violation.model_copy(update={"severity": severity})

@@ -1,4 +1,4 @@
-"""What the ledger holds of a resource, before, after and beyond a change. Pure."""
+"""Ledger entries of a resource: new, during and after a change. Pure."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from qdrantctl.model.server import Server
 from qdrantctl.model.snapshots.snapshot import SnapshotRecord
 
 HISTORY = 20
-"""Entries of a record's history that are kept."""
+"""Maximum number of history lines in an entry."""
 
 
 def new_ledger_entry(change: Change, owner: str) -> dict[str, Json]:
-    """The record of a resource of which the ledger knows nothing: ours, with nothing in it yet."""
+    """An empty entry of this owner, for a resource without an entry."""
     address = change.parsed_address
     named = address.qualified(owner) if BY_NAME[address.kind].scoped_to_owner else address
     return {
@@ -41,30 +41,30 @@ def pending_entry(
     owner: str,
     record: SnapshotRecord | None = None,
 ) -> dict[str, Json]:
-    """The record while a change is under way: what was, and what is being applied.
+    """The entry during a change: the previous record, and the change that is being applied.
 
-    A replacement takes the collection's aliases down with it. They are remembered until it is
-    done, so that the next apply can recreate them. Every snapshot that was taken stays in
-    the record, also of a resource that is deleted: what it says of a file is not to be had again.
+    A replacement deletes the collection's aliases too. They are recorded until it is complete, so
+    that the next apply can recreate them. Every snapshot stays in the entry, even if the resource
+    is deleted: the data about its files cannot be recovered otherwise.
     """
     after = _recorded_state(change)
-    known = bool(before) and not before.get("deleted")
-    entry = dict(before) if known else new_ledger_entry(change, owner)
+    is_recorded = bool(before) and not before.get("deleted")
+    entry = dict(before) if is_recorded else new_ledger_entry(change, owner)
     if "generations" in before:
         entry["generations"] = before["generations"]
     entry["history"] = list(before.get("history", ()))
-    open_before = before.get("pending") or {}
+    previous_pending = before.get("pending") or {}
     entry["pending"] = {"action": str(change.action)}
     if after:
         entry["pending"]["spec"] = after["spec"]
-    if kept := [
+    if snapshots := [
         *before.get("snapshots", ()),
         *([record.of(before).model_dump(mode="json")] if record else ()),
     ]:
-        entry["snapshots"] = kept
-    if record or open_before.get("snapshot"):
-        entry["pending"]["snapshot"] = record.id if record else open_before["snapshot"]
-    aliases = set(open_before.get("aliases", ()))
+        entry["snapshots"] = snapshots
+    if record or previous_pending.get("snapshot"):
+        entry["pending"]["snapshot"] = record.id if record else previous_pending["snapshot"]
+    aliases = set(previous_pending.get("aliases", ()))
     if change.action is Action.REPLACE and live:
         aliases.update(live.facts.aliases)
     if aliases:
@@ -80,7 +80,7 @@ def applied_entry(
     actor: Actor,
     when: str,
 ) -> dict[str, Json]:
-    """The record once a change has been read back."""
+    """The entry after a change, with the resource as read back."""
     entry = {**before, **_recorded_state(change)}
     for word in ("pending", "restoring"):
         entry.pop(word, None)

@@ -15,42 +15,42 @@ from qdrantctl.model.server import Server
 from qdrantctl.model.step import Call
 
 Progress = Callable[[str], None]
-"""Told what is being done, in a few words."""
+"""Receives a short text about the current activity."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterState:
-    """What was read of one cluster at one time."""
+    """The state of one cluster as read at one time."""
 
     live: Inventory
     remembered: Inventory
-    """Records of every owner, those of deleted resources left out."""
+    """Ledger records of every owner, without those of deleted resources."""
     ledger: LedgerContents
     owners: tuple[str, ...] = ()
-    """Whose resources of owned kinds are called by their name alone."""
+    """Owners whose resources of owner-scoped kinds are addressed by name only."""
     unsigned: str = ""
-    """Why no token can be signed with the given key; empty when one can, or none is asked for."""
+    """Why the given key cannot sign tokens; empty if it can, or if no token is needed."""
 
     def ledger_entry(self, address: Address) -> Mapping[str, Json]:
-        """The ledger's entry for an address as it stands there; empty when there is none."""
+        """The ledger's raw entry for an address; empty if there is none."""
         result: Mapping[str, Json] = self.ledger.entries.get(address, {})
         return result
 
 
 @dataclass(frozen=True, slots=True)
 class CachingClient:
-    """A door that asks each GET once, so that all kinds see the same answer."""
+    """A client that sends each GET once, so that all kinds see the same response."""
 
     client: Client
     answers: dict[str, Json]
 
     @property
     def server(self) -> Server:
-        """The server behind the door."""
+        """The server of the wrapped client."""
         return self.client.server
 
     def request(self, call: Call) -> Json:
-        """The answer, from memory where the same was asked before. Raises ClusterError."""
+        """The response, from the cache if the same GET was sent before. Raises ClusterError."""
         if call.method != "GET":
             return self.client.request(call)
         key = _cache_key(call)
@@ -59,7 +59,7 @@ class CachingClient:
         return self.answers[key]
 
     def prefetch(self, calls: Iterable[Call]) -> None:
-        """A hint for the door behind."""
+        """Pass requests that are not cached to the wrapped client as a hint."""
         self.client.prefetch(call for call in calls if _cache_key(call) not in self.answers)
 
 
@@ -75,16 +75,16 @@ def read_cluster_state(
     *,
     detailed: bool = False,
 ) -> ClusterState:
-    """The live and the recorded world. Raises ClusterError; only 404 means that there is none.
+    """The live and the last-applied state. Raises ClusterError; only 404 means absent.
 
-    `owners` are this one and its previous names. With `detailed` what they have recorded is read
-    with all its details, not only with those that are stated.
+    `owners` are this owner and its previous names. With `detailed` all details of their recorded
+    resources are read, not only those that manifests declare.
     """
     progress("reading the ledger")
-    memory = read_recorded_resources(client, owners)
+    ledger_contents = read_recorded_resources(client, owners)
     remembered = Inventory(
         replace(parse_entry(payload), address=address)
-        for address, payload in memory.entries.items()
+        for address, payload in ledger_contents.entries.items()
         if address.kind in BY_NAME and not payload.get("deleted")
     )
     details = frozenset(
@@ -94,43 +94,43 @@ def read_cluster_state(
     )
     progress("reading the cluster")
     live = read_live(client, ReadRequest(desired, remembered, details=details, owners=owners))
-    return ClusterState(live, remembered, memory, owners)
+    return ClusterState(live, remembered, ledger_contents, owners)
 
 
 def read_recorded_resources(client: Client, owners: tuple[str, ...]) -> LedgerContents:
-    """What the ledger holds; of owned kinds what these owners have is called by its name alone.
+    """The ledger, with resources of owner-scoped kinds of these owners addressed by name only.
 
-    Where it was recorded under a previous name, too, the present one counts.
+    If a resource is recorded under a previous owner name too, the current one takes precedence.
     """
     ledger_contents = read_ledger(client)
     entries: dict[Address, Mapping[str, Json]] = {}
     for owner in ("", *reversed(owners)):
         for address, payload in ledger_contents.entries.items():
-            owned = address.kind in BY_NAME and BY_NAME[address.kind].scoped_to_owner
-            mine = owned and payload["owner"] in owners
-            if mine and payload["owner"] == owner:
+            is_scoped = address.kind in BY_NAME and BY_NAME[address.kind].scoped_to_owner
+            is_own = is_scoped and payload["owner"] in owners
+            if is_own and payload["owner"] == owner:
                 entries[Address(address.kind, address.name.removeprefix(f"{owner}/"))] = payload
-            elif not mine and not owner:
+            elif not is_own and not owner:
                 entries[address] = payload
     return replace(ledger_contents, entries=entries)
 
 
 def read_live(client: Client, request: ReadRequest) -> Inventory:
-    """The live resources of every kind that are asked for."""
-    once = CachingClient(client, {})
-    found: list[Resource] = []
+    """The requested live resources of every kind."""
+    caching_client = CachingClient(client, {})
+    resources: list[Resource] = []
     for kind in KINDS:
         if request.only is None or any(address.kind == kind.name for address in request.only):
-            found += kind.observe(once, request)
-    return Inventory(found)
+            resources += kind.observe(caching_client, request)
+    return Inventory(resources)
 
 
 def with_details(
     client: Client, cluster_state: ClusterState, desired: Inventory, more: frozenset[Address]
 ) -> ClusterState:
-    """The same state with points and status of `more`."""
-    asked = ReadRequest(
+    """The same state with points and status of the addresses `more`."""
+    request = ReadRequest(
         desired, cluster_state.remembered, details=more, only=more, owners=cluster_state.owners
     )
-    fresh = read_live(client, asked)
+    fresh = read_live(client, request)
     return replace(cluster_state, live=Inventory([*cluster_state.live.values(), *fresh.values()]))

@@ -1,1 +1,1 @@
-"""The kind AccessKey: what a token may do, as a manifest; the tokens themselves are nowhere."""
+"""The kind AccessKey: the rights of a token as a manifest; tokens themselves are not stored."""

@@ -1,4 +1,4 @@
-"""What is wrong with access keys, and who gains what when one changes."""
+"""Checks of access keys, and the rights that a change grants or withdraws."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LEAVING = (Action.DELETE, Action.FORGET)
 
 
 def lint_access_key(resource: Resource, desired: Inventory) -> Iterator[Finding]:
-    """What no server needs to be asked for."""
+    """Findings that need no server."""
     scope: Mapping[str, str] = resource.spec["access"]
     if scope.get(EVERYWHERE) == "m" and "manage" not in resource.declared.get("acknowledge", ()):
         yield Finding(
@@ -35,9 +35,9 @@ def lint_access_key(resource: Resource, desired: Inventory) -> Iterator[Finding]
         )
     for name in scope:
         if name != EVERYWHERE and (reason := _explain_unusable(name)):
-            hint = "Name each collection or alias as it stands in the URL."
+            hint = "Name each collection or alias as it is written in the URL."
             yield Finding("QC141", ("access", name), reason, hint)
-    for name, alias in _aliases_beside(scope, desired):
+    for name, alias in _unlisted_aliases(scope, desired):
         yield Finding("QC146", ("access", name), *_report_alias(name, alias), Severity.WARNING)
 
 
@@ -49,9 +49,9 @@ def _explain_unusable(name: str) -> str:
     return unsendable_reason(name)
 
 
-def _aliases_beside(scope: Mapping[str, str], world: Inventory) -> Iterator[tuple[str, str]]:
+def _unlisted_aliases(scope: Mapping[str, str], inventory: Inventory) -> Iterator[tuple[str, str]]:
     """Collections of a scope that have an alias which the scope does not name."""
-    for address, alias in world.items():
+    for address, alias in inventory.items():
         if address.kind == "alias" and address.name not in scope:
             target = alias.spec["collection"]
             if target in scope:
@@ -66,7 +66,7 @@ def _report_alias(name: str, alias: str) -> tuple[str, str]:
 
 
 def check_access_key(change: Change, context: Context) -> Iterator[Violation]:
-    """What this cluster says of a key."""
+    """Findings that need this cluster."""
     desired = context.desired.get(change.parsed_address)
     live = context.live.get(change.parsed_address)
     if change.action in _LEAVING:
@@ -87,9 +87,9 @@ def _unnamed_collections(
     change: Change, desired: Resource, context: Context
 ) -> Iterator[Violation]:
     for name in desired.spec["access"]:
-        places = [Address(kind, name) for kind in ("collection", "alias")]
-        there = [a for a in places if a in context.live or a in context.desired]
-        if name != EVERYWHERE and all(address in context.deleted for address in there):
+        addresses = [Address(kind, name) for kind in ("collection", "alias")]
+        existing = [a for a in addresses if a in context.live or a in context.desired]
+        if name != EVERYWHERE and all(address in context.deleted for address in existing):
             yield _key_violation(
                 "QC145",
                 change,
@@ -101,7 +101,7 @@ def _unnamed_collections(
 
 
 def _unstated_aliases(change: Change, desired: Resource, context: Context) -> Iterator[Violation]:
-    """Aliases on the cluster that no manifest states; of those that one does, lint tells."""
+    """Aliases on the cluster that no manifest states; lint reports the stated ones."""
     scope: Mapping[str, str] = desired.spec["access"]
     for name in scope:
         target = context.live.get(Address("collection", name))
@@ -112,11 +112,11 @@ def _unstated_aliases(change: Change, desired: Resource, context: Context) -> It
 
 
 def _report_wider_tokens(change: Change, live: Resource, desired: Resource) -> Iterator[Violation]:
-    """A scope that narrows is written in the next token; those there are keep theirs."""
+    """A narrower scope is written in the next token; existing tokens keep their scope."""
     valid = [
-        one.number
-        for one in parse_generations(live.facts.generations)
-        if one.id and not one.revoked
+        generation.number
+        for generation in parse_generations(live.facts.generations)
+        if generation.id and not generation.revoked
     ]
     if valid and any(field.direction == "narrows" for field in change.fields):
         numbers, name = ", ".join(map(str, valid)), change.parsed_address.name
@@ -132,99 +132,108 @@ def _report_wider_tokens(change: Change, live: Resource, desired: Resource) -> I
 
 
 def _check_lifetimes(change: Change, live: Resource, context: Context) -> Iterator[Violation]:
-    """Where the tokens of a key are in their lives."""
-    found = parse_generations(live.facts.generations)
-    if not found:
+    """The lifetime of the tokens of a key: expired, due for rotation, revoked."""
+    generations = parse_generations(live.facts.generations)
+    if not generations:
         return
-    now, newest, name = _end_of_day(context), found[-1], change.parsed_address.name
+    now, newest, name = _end_of_day(context), generations[-1], change.parsed_address.name
     state, rotate = newest.state(now), f"qdrantctl keys rotate {name}"
-    told = f"{change.address}: generation {newest.number}"
+    subject = f"{change.address}: generation {newest.number}"
     if state == "revoked":
-        hint = f"Apply leaves it so; `{rotate}` grants a new generation."
-        yield _key_violation("QC148", change, f"{told} was revoked", hint, Severity.NOTE)
+        hint = f"Apply does not change that; `{rotate}` grants a new generation."
+        yield _key_violation("QC148", change, f"{subject} was revoked", hint, Severity.NOTE)
     elif state == "not issued" and change.action is Action.NOOP:
-        hint = f"`qdrantctl keys issue {name}` makes it."
-        yield _key_violation("QC148", change, f"{told} has no token yet", hint, Severity.NOTE)
+        hint = f"`qdrantctl keys issue {name}` creates it."
+        yield _key_violation("QC148", change, f"{subject} has no token yet", hint, Severity.NOTE)
     elif state == "expired":
         yield _key_violation(
-            "QC148", change, f"{told} expired on {_day_of(newest)}", f"Run `{rotate}`."
+            "QC148", change, f"{subject} expired on {_day_of(newest)}", f"Run `{rotate}`."
         )
     elif state == "due":
-        message = f"{told} expires on {_day_of(newest)}: its rotation is due"
+        message = f"{subject} expires on {_day_of(newest)}: its rotation is due"
         yield _key_violation(
             "QC148", change, message, f"Run `{rotate}`, or `qdrantctl keys rotate --due`."
         )
-    for old in found[:-1] if live.spec.get("revocable") else ():
-        if old.state(now) == "ending" and old.is_over(now):
-            message = f"{change.address}: generation {old.number} is past its grace and still valid"
+    for previous in generations[:-1] if live.spec.get("revocable") else ():
+        if previous.state(now) == "ending" and previous.is_over(now):
+            message = (
+                f"{change.address}: generation {previous.number} is past its grace and still valid"
+            )
             yield _key_violation("QC148", change, message, "Run `qdrantctl keys rotate --due`.")
 
 
 def _outliving_tokens(change: Change, live: Resource) -> Iterator[Violation]:
-    for one in parse_generations(live.facts.generations):
-        if one.expires:
+    for generation in parse_generations(live.facts.generations):
+        if generation.expires:
             message = (
-                f"{change.address}: its tokens hold until {_day_of(one)}, and cannot be revoked"
+                f"{change.address}: its tokens stay valid until {_day_of(generation)}, and cannot "
+                "be revoked"
             )
             hint = "Only a new API key ends them: docs/concepts/access-keys.md, Rotating the key."
             yield _key_violation("QC148", change, message, hint)
 
 
 def _unknown_generations(change: Change, live: Resource, context: Context) -> Iterator[Violation]:
-    """Generations that the registry has and the ledger does not know."""
-    ours = context.recorded.get(change.parsed_address)
-    if ours is None or ours.record is None or not live.spec.get("revocable"):
+    """Generations that are in the registry and not in the ledger."""
+    applied = context.recorded.get(change.parsed_address)
+    if applied is None or applied.record is None or not live.spec.get("revocable"):
         return
-    known = {str(document.get("id") or "") for document in ours.record.generations}
-    for one in parse_generations(live.facts.generations):
-        if one.id and one.id not in known:
+    recorded_ids = {str(document.get("id") or "") for document in applied.record.generations}
+    for generation in parse_generations(live.facts.generations):
+        if generation.id and generation.id not in recorded_ids:
             yield _key_violation(
                 "QC149",
                 change,
-                f"{change.address}: no ledger entry names generation {one.number} of the registry",
+                f"{change.address}: no ledger entry names generation {generation.number} of the "
+                "registry",
                 f"If it is not yours: qdrantctl keys revoke {change.parsed_address.name} "
-                f"--generation {one.number}.",
+                f"--generation {generation.number}.",
             )
 
 
 def classify_scope(
-    fields: tuple[FieldChange, ...], desired: Resource, live: Resource | None, ours: Resource | None
+    fields: tuple[FieldChange, ...],
+    desired: Resource,
+    live: Resource | None,
+    applied: Resource | None,
 ) -> tuple[FieldChange, ...]:
-    """The fields with who gains what; and what was revoked and is back, to be revoked again."""
-    had: Mapping[str, str] = live.spec.get("access", {}) if live else {}
-    found = [
-        _measure_field(field, desired.spec["access"], had) if field.path[0] == "access" else field
+    """The fields with the rights gained and lost, and revived generations to revoke again."""
+    live_access: Mapping[str, str] = live.spec.get("access", {}) if live else {}
+    classified = [
+        _measure_field(field, desired.spec["access"], live_access)
+        if field.path[0] == "access"
+        else field
         for field in fields
     ]
-    return (*found, *_revived_generations(live, ours))
+    return (*classified, *_revived_generations(live, applied))
 
 
 def _measure_field(
-    field: FieldChange, wanted: Mapping[str, str], had: Mapping[str, str]
+    field: FieldChange, desired_access: Mapping[str, str], live_access: Mapping[str, str]
 ) -> FieldChange:
     if field.effect in (Effect.KEPT, Effect.REFUSED) or len(field.path) < 2:
         return field
     name = str(field.path[1])
-    before, after = list_abilities(had, name), list_abilities(wanted, name)
-    gains = [word for word in after if word not in before]
-    loses = [word for word in before if word not in after]
-    if gains and wanted.get(name) == "m":
+    before, after = list_abilities(live_access, name), list_abilities(desired_access, name)
+    gains = [ability for ability in after if ability not in before]
+    loses = [ability for ability in before if ability not in after]
+    if gains and desired_access.get(name) == "m":
         gains = ["everything on the cluster"]
-    told = [f"gains: {', '.join(gains)}"] if gains else []
-    told += [f"loses: {', '.join(loses)}"] if loses else []
-    more: dict[str, Json] = {"because": "; ".join(told)}
+    effects = [f"gains: {', '.join(gains)}"] if gains else []
+    effects += [f"loses: {', '.join(loses)}"] if loses else []
+    updates: dict[str, Json] = {"because": "; ".join(effects)}
     if gains or loses:
-        more["direction"] = "widens" if gains else "narrows"
-    return field.model_copy(update=more)
+        updates["direction"] = "widens" if gains else "narrows"
+    return field.model_copy(update=updates)
 
 
-def _revived_generations(live: Resource | None, ours: Resource | None) -> Iterator[FieldChange]:
-    remembered = ours.record.generations if ours and ours.record else ()
-    revoked = {str(d["id"]) for d in remembered if d.get("revoked") and d.get("id")}
-    for one in parse_generations(live.facts.generations) if live else ():
-        if one.id in revoked and not one.revoked:
+def _revived_generations(live: Resource | None, applied: Resource | None) -> Iterator[FieldChange]:
+    entries = applied.record.generations if applied and applied.record else ()
+    revoked = {str(d["id"]) for d in entries if d.get("revoked") and d.get("id")}
+    for generation in parse_generations(live.facts.generations) if live else ():
+        if generation.id in revoked and not generation.revoked:
             yield FieldChange(
-                path=("generations", one.number),
+                path=("generations", generation.number),
                 recorded="revoked",
                 live="valid",
                 desired="revoked",
@@ -243,9 +252,9 @@ def _key_violation(
 
 
 def _end_of_day(context: Context) -> datetime:
-    """What ends today has ended."""
+    """The end of today: a token that ends today counts as expired."""
     return datetime.combine(context.today, time.max, UTC)
 
 
-def _day_of(one: Generation) -> str:
-    return format_time(one.expires)[:10] if one.expires else "?"
+def _day_of(generation: Generation) -> str:
+    return format_time(generation.expires)[:10] if generation.expires else "?"

@@ -1,4 +1,4 @@
-"""The kind AccessKey as a value: how keys are seen in the registry and changed there."""
+"""The kind AccessKey as a value: how keys are read from the registry and changed there."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ _WAIT_QUERY = {"wait": "true"}
 
 
 def _observe_keys(client: Client, request: ReadRequest) -> Iterator[Resource]:
-    """Keys that can be revoked from the registry; of the others there is only a record."""
+    """Keys: revocable ones from the registry, the others from their records alone."""
     if request.only is None and not any(
         address.kind == _NAME_FIELD
-        for world in (request.desired, request.recorded)
-        for address in world
+        for inventory in (request.desired, request.recorded)
+        for address in inventory
     ):
         return
     by_key: dict[str, list[Mapping[str, Json]]] = {}
     for payload in _read_registry(client, _registry_filter(request)):
         by_key.setdefault(str(payload["key"]), []).append(payload)
     prefixes = [f"{owner}/" for owner in reversed(request.owners)]
-    # A previous name first: what stands under the present one is what counts.
+    # A previous name first: the entry under the present one overrides it.
     for key in sorted(by_key, key=lambda key: _owner_rank(key, prefixes)):
         rank = _owner_rank(key, prefixes)
         name = key.removeprefix(prefixes[rank]) if rank < len(prefixes) else key
@@ -57,12 +57,12 @@ def _observe_keys(client: Client, request: ReadRequest) -> Iterator[Resource]:
 
 
 def _owner_rank(key: str, prefixes: list[str]) -> int:
-    found = (place for place, prefix in enumerate(prefixes) if key.startswith(prefix))
-    return next(found, len(prefixes))
+    ranks = (rank for rank, prefix in enumerate(prefixes) if key.startswith(prefix))
+    return next(ranks, len(prefixes))
 
 
 def _registry_filter(request: ReadRequest) -> dict[str, Json]:
-    """The filter for what is asked for; nothing where that is everything."""
+    """The filter for the requested keys; empty if all keys are requested."""
     if request.only is None:
         return {}
     names = [address.name for address in request.only if address.kind == _NAME_FIELD]
@@ -70,11 +70,11 @@ def _registry_filter(request: ReadRequest) -> dict[str, Json]:
     return {"filter": {"must": [{"key": "key", "match": {"any": sorted(keys)}}]}}
 
 
-def _read_registry(client: Client, sought: Mapping[str, Json]) -> Iterator[Mapping[str, Any]]:
-    """The generations that the registry holds. Raises ClusterError for what is none."""
+def _read_registry(client: Client, filter_body: Mapping[str, Json]) -> Iterator[Mapping[str, Any]]:
+    """The generations in the registry. Raises ClusterError for a point that is not one."""
     offset: Json = ABSENT
     while offset is not None:
-        body = {"limit": _REGISTRY_PAGE, "with_payload": True, "with_vector": False, **sought}
+        body = {"limit": _REGISTRY_PAGE, "with_payload": True, "with_vector": False, **filter_body}
         if offset is not ABSENT:
             body["offset"] = offset
         path = collection_path(REGISTRY_COLLECTION, "points", "scroll")
@@ -87,7 +87,7 @@ def _read_registry(client: Client, sought: Mapping[str, Json]) -> Iterator[Mappi
 
 
 def _parse_registration(point: Mapping[str, Any], client: Client) -> Generation:
-    """The generation of a point. One in a place of its own could not be revoked."""
+    """The generation of a point. A generation under another id could not be revoked."""
     with suppress(ValueError):
         result = Generation.parse(point.get("payload") or {})
         if result.point == point["id"]:
@@ -101,12 +101,16 @@ def _parse_registration(point: Mapping[str, Any], client: Client) -> Generation:
 
 def _live_key(address: Address, documents: list[Mapping[str, Json]]) -> Resource:
     """A key as its newest generation has it, revoked or not."""
-    found = parse_generations(documents)
-    newest = found[-1]
+    generations = parse_generations(documents)
+    newest = generations[-1]
     spec: dict[str, Json] = {"access": dict(newest.access), **newest.terms, "revocable": True}
     if newest.subject:
         spec["subject"] = newest.subject
-    return Resource(address, spec, facts=Facts(generations=tuple(one.document() for one in found)))
+    return Resource(
+        address,
+        spec,
+        facts=Facts(generations=tuple(generation.document() for generation in generations)),
+    )
 
 
 def _recorded_generations(resource: Resource | None) -> tuple[Mapping[str, Json], ...]:
@@ -114,40 +118,44 @@ def _recorded_generations(resource: Resource | None) -> tuple[Mapping[str, Json]
 
 
 def _key_steps(change: Change, context: Context) -> Iterator[Call]:
-    """A changed scope makes a new generation, since what a token may do is written in it."""
+    """A changed scope needs a new generation, since a token contains its scope."""
     live = context.live.get(change.parsed_address)
-    there = parse_generations(live.facts.generations) if live else ()
+    existing = parse_generations(live.facts.generations) if live else ()
     if change.action is Action.DELETE:
-        if there and not _is_irrevocable(live):
-            yield _delete_key(there[-1].key)
+        if existing and not _is_irrevocable(live):
+            yield _delete_key(existing[-1].key)
         return
     desired = context.desired[change.parsed_address].spec
     if not desired["revocable"]:
         return
     for number in (f.path[1] for f in change.fields if f.path[0] == "generations"):
-        again = next(one for one in there if one.number == number)
-        yield _put_generation(replace(again, revoked=True, live=False))
-    moved = {str(f.path[0]) for f in change.fields if f.effect > Effect.KEPT} - {"generations"}
-    if there and not moved:
+        revived = next(candidate for candidate in existing if candidate.number == number)
+        yield _put_generation(replace(revived, revoked=True, live=False))
+    changed = {str(f.path[0]) for f in change.fields if f.effect > Effect.KEPT} - {"generations"}
+    if existing and not changed:
         return
-    known = parse_generations(_recorded_generations(context.recorded.get(change.parsed_address)))
-    newest = there[-1] if there else known[-1] if known else None
+    recorded = parse_generations(_recorded_generations(context.recorded.get(change.parsed_address)))
+    newest = existing[-1] if existing else recorded[-1] if recorded else None
     key = newest.key if newest else registry_key_id(context.owner, change.parsed_address.name)
-    made = Generation(
+    generation = Generation(
         key=key,
         number=newest.number if newest else 1,
         access=desired["access"],
         subject=desired.get("subject", ""),
-        terms={word: desired[word] for word in _TERMS if word in desired},
-        # A revocation has the last word: only `keys rotate` gives it back.
+        terms={term: desired[term] for term in _TERMS if term in desired},
+        # A revocation stays: only `keys rotate` grants access again.
         revoked=bool(newest and newest.revoked),
     )
-    if there and not moved & {"access", "subject"}:
-        yield _put_generation(replace(there[-1], terms=made.terms))
-    elif newest and (newest.id or newest.revoked or not there):
-        yield _put_generation(replace(made, number=max(one.number for one in (*there, *known)) + 1))
+    if existing and not changed & {"access", "subject"}:
+        yield _put_generation(replace(existing[-1], terms=generation.terms))
+    elif newest and (newest.id or newest.revoked or not existing):
+        yield _put_generation(
+            replace(
+                generation, number=max(candidate.number for candidate in (*existing, *recorded)) + 1
+            )
+        )
     else:
-        yield _put_generation(made)
+        yield _put_generation(generation)
 
 
 def _is_irrevocable(resource: Resource | None) -> bool:
@@ -162,7 +170,7 @@ def _put_generation(generation: Generation) -> Call:
 
 
 def _delete_key(key: str) -> Call:
-    """Without a point each token of the key is refused from the next request on."""
+    """Without its points, each token of the key is refused from the next request on."""
     path = collection_path(REGISTRY_COLLECTION, "points", "delete")
     only = {"must": [{"key": "key", "match": {"value": key}}]}
     return Call(method="POST", path=path, query=_WAIT_QUERY, body={"filter": only})
@@ -182,4 +190,4 @@ ACCESS_KEY = Kind(
     scoped_to_owner=True,
     needs_signing_key=True,
 )
-"""A key whose tokens the server checks; each owner has names of its own."""
+"""A key whose tokens the server checks; names are scoped to their owner."""

@@ -1,4 +1,4 @@
-"""What a manifest says of an access key: scope, life, and where its tokens go."""
+"""The spec of an AccessKey manifest: scope, lifetime, and the sinks of its tokens."""
 
 from __future__ import annotations
 
@@ -23,8 +23,7 @@ def _check_key_duration(text: str) -> str:
             {
                 "why": str(error),
                 "rule": "QC144",
-                "hint": "Write days, hours or minutes, as in 90d, 12h or 30m; a token that has "
-                "expired already is none.",
+                "hint": "Write days, hours or minutes, as in 90d, 12h or 30m, and more than zero.",
             },
         ) from None
 
@@ -102,13 +101,13 @@ class Sink(Spec):
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        words = ("file", "dotenv", "kubernetes_secret", "command")
-        if sum(getattr(self, word) is not None for word in words) != 1:
+        forms = ("file", "dotenv", "kubernetes_secret", "command")
+        if sum(getattr(self, form) is not None for form in forms) != 1:
             raise PydanticCustomError(
                 "sink",
-                "a sink says exactly one of {words}",
+                "a sink must state exactly one of {forms}",
                 {
-                    "words": ", ".join(words),
+                    "forms": ", ".join(forms),
                     "rule": "QC045",
                     "hint": "For instance {file: secrets/token}.",
                 },
@@ -131,11 +130,11 @@ Scope = Annotated[
     Annotated[list[Grant], Tag("list")] | Annotated[Literal["r", "m"], Tag("word")],
     Discriminator(lambda stated: "list" if isinstance(stated, list) else "word"),
 ]
-"""What is wrong with a list is told of its entries, and not that it is no word."""
+"""Errors in a list are reported for its entries, and not as a wrong word."""
 
 
 class AccessKey(Spec):
-    """What a manifest says of an access key."""
+    """The spec of an AccessKey manifest."""
 
     access: Annotated[
         Scope,
@@ -146,7 +145,9 @@ class AccessKey(Spec):
         ),
     ]
     ttl: Annotated[
-        KeyDuration, _TERM, Field(description="How long a token holds once issued: 90d, 12h, 30m.")
+        KeyDuration,
+        _TERM,
+        Field(description="How long a token is valid once issued: 90d, 12h, 30m."),
     ]
     rotate_before: Annotated[
         KeyDuration | None,
@@ -156,7 +157,7 @@ class AccessKey(Spec):
     grace: Annotated[
         KeyDuration,
         _TERM,
-        Field(description="How long the old token holds on beside a new one."),
+        Field(description="How long the old token stays valid beside a new one."),
     ] = "1d"
     revocable: Annotated[
         bool,
@@ -183,7 +184,7 @@ class AccessKey(Spec):
     acknowledge: Annotated[
         list[Literal["manage"]] | None,
         FieldRule(client_side=True),
-        Field(description="That it may manage the cluster, because that is meant."),
+        Field(description="Confirms that it may manage the cluster: manage."),
     ] = None
 
     @model_validator(mode="after")
@@ -196,29 +197,29 @@ class AccessKey(Spec):
             )
         names = [grant.collection for grant in self.access]
         for position, name in enumerate(names):
-            place = (position, "collection")
+            entry_path = (position, "collection")
             if name == EVERYWHERE:
                 hint = "Name each collection or alias, or write access: r for the whole cluster."
-                raise _scope_error("there are no wildcards in tokens", hint, place, "QC141")
+                raise _scope_error("there are no wildcards in tokens", hint, entry_path, "QC141")
             if name in names[:position]:
                 hint = "Keep one of the two; Qdrant refuses such a token."
-                raise _scope_error(f"access names {name!r} twice", hint, place)
+                raise _scope_error(f"access names {name!r} twice", hint, entry_path)
         return self
 
     @model_validator(mode="after")
     def _in_time(self) -> Self:
-        for word in ("rotate_before", "grace"):
-            stated = getattr(self, word)
-            default = word not in self.model_fields_set
+        for term in ("rotate_before", "grace"):
+            stated = getattr(self, term)
+            default = term not in self.model_fields_set
             if stated and not default and duration_seconds(stated) >= duration_seconds(self.ttl):
                 raise PydanticCustomError(
                     "terms",
                     "{word} {stated} is not shorter than ttl {ttl}",
                     {
-                        "word": word,
+                        "word": term,
                         "stated": stated,
                         "ttl": self.ttl,
-                        "path": (word,),
+                        "path": (term,),
                         "rule": "QC144",
                         "hint": "Make it shorter, or the tokens longer.",
                     },

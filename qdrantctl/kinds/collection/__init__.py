@@ -1,1 +1,1 @@
-"""The kind Collection: its spec and rules, how it is observed, and the steps that change it."""
+"""The kind Collection: its spec and rules, its observation, and the steps that change it."""

@@ -1,4 +1,4 @@
-"""Strict-mode caps that lock the owner out, or break what the application does."""
+"""Strict-mode caps that lock the owner out, or break requests of the application."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _BLOCKING = {
     "filter_max_conditions": "every filter",
     "condition_max_size": "every condition on several values",
 }
-"""What 0 blocks altogether."""
+"""The requests that 0 blocks completely."""
 _SERVES = {
     "match": ("keyword", "integer", "bool", "uuid"),
     "range": ("integer", "float", "datetime"),
@@ -35,45 +35,45 @@ _UNINDEXED = ("unindexed_filtering_retrieve", "unindexed_filtering_update")
 
 
 def find_lock_outs(resource: Resource) -> Iterator[Finding]:
-    """Caps under which the owner's own work is refused, unless the manifest says it is meant."""
+    """Caps that refuse the owner's own requests, unless the manifest acknowledges them."""
     strict = resource.spec.get(STRICT_MODE_SECTION, {})
-    meant = resource.declared.get("acknowledge", ())
-    for cap, told, hint, rule in _locking_limits(strict, resource.spec):
-        if cap not in meant:
-            either = f"{hint}, or say that it is meant: acknowledge: [{cap}]."
-            yield Finding(rule, (STRICT_MODE_SECTION, cap), told, either)
+    acknowledged = resource.declared.get("acknowledge", ())
+    for cap, message, hint, rule in _locking_limits(strict, resource.spec):
+        if cap not in acknowledged:
+            full_hint = f"{hint}, or state that it is intended: acknowledge: [{cap}]."
+            yield Finding(rule, (STRICT_MODE_SECTION, cap), message, full_hint)
 
 
 def _locking_limits(
     strict: Mapping[str, Json], spec: Mapping[str, Json]
 ) -> Iterator[tuple[str, str, str, str]]:
-    """Cap, what it does, what to do, and the rule it breaks."""
+    """The cap, its effect, the remedy, and the rule that it violates."""
     indexes = len(spec.get(INDEXES, {}))
-    # The limiter of writes does not look at `enabled` when a collection is made or loaded.
+    # The limiter of writes ignores `enabled` when a collection is created or loaded.
     writes, batch = strict.get("write_rate_limit"), strict.get("upsert_max_batchsize")
     if writes is not None and writes < INDEX_TOKENS and indexes:
-        told = f"a payload index costs {INDEX_TOKENS} write tokens, so none can be made"
-        yield "write_rate_limit", told, f"Allow at least {INDEX_TOKENS} a minute", "QC104"
+        message = f"a payload index costs {INDEX_TOKENS} write tokens, so none can be created"
+        yield "write_rate_limit", message, f"Allow at least {INDEX_TOKENS} a minute", "QC104"
     elif writes is not None and batch is not None and writes < batch:
-        told = f"a batch of {batch} points, which upsert_max_batchsize allows, is always refused"
-        yield "write_rate_limit", told, "Raise it, or lower upsert_max_batchsize", "QC104"
+        message = f"a batch of {batch} points, which upsert_max_batchsize allows, is always refused"
+        yield "write_rate_limit", message, "Raise it, or lower upsert_max_batchsize", "QC104"
     if strict.get("enabled") is False:
         return
     for cap, blocked in _BLOCKING.items():
         if strict.get(cap) == 0:
             yield cap, f"0 blocks {blocked}", "State a larger value", "QC104"
     if indexes > strict.get(INDEX_CAP, UNLIMITED):
-        told = f"{indexes} payload indexes are stated and {INDEX_CAP} allows {strict[INDEX_CAP]}"
-        yield INDEX_CAP, told, "Raise the cap or drop an index", "QC118"
+        message = f"{indexes} payload indexes are stated and {INDEX_CAP} allows {strict[INDEX_CAP]}"
+        yield INDEX_CAP, message, "Raise the cap or drop an index", "QC118"
 
 
 def forbids_exact_count(strict: Mapping[str, Json]) -> Iterator[Finding]:
-    """What forbidding exact searches forbids beside."""
+    """A plain count, which is refused if exact searches are."""
     if strict.get("search_allow_exact") is False and strict.get("enabled") is not False:
         yield Finding(
             "QC105",
             (STRICT_MODE_SECTION, "search_allow_exact"),
-            "counting points is exact unless a request says otherwise, so a plain count is refused",
+            "counting points is exact unless the request disables it, so a plain count is refused",
             "Let applications send exact: false with POST /collections/{name}/points/count.",
             Severity.WARNING,
         )
@@ -87,7 +87,7 @@ def resulting_limits(desired: Mapping[str, Json], live: Mapping[str, Json]) -> M
 def check_filters_served(
     change: Change, context: Context, live: Mapping[str, Json]
 ) -> Iterator[Violation]:
-    """What the application filters on needs an index once unindexed filters are refused."""
+    """Filters of the application need an index once unindexed filters are refused."""
     desired = context.desired[change.parsed_address]
     caps = resulting_limits(desired.spec, live)
     off = [cap for cap in _UNINDEXED if caps.get(cap) is False]
@@ -95,11 +95,11 @@ def check_filters_served(
         return
     indexes = {**live.get(INDEXES, {}), **desired.spec.get(INDEXES, {})}
     for field in change.fields:
-        gone = field.path[0] == INDEXES and len(field.path) == 2 and field.desired is ABSENT
-        if gone and field.effect > Effect.KEPT:
+        is_dropped = field.path[0] == INDEXES and len(field.path) == 2 and field.desired is ABSENT
+        if is_dropped and field.effect > Effect.KEPT:
             indexes.pop(str(field.path[1]), None)
-    for wanted in desired.declared.get("filters", ()):
-        key, by = wanted["key"], wanted.get("by")
+    for condition in desired.declared.get("filters", ()):
+        key, by = condition["key"], condition.get("by")
         if reason := _explain_unserved(indexes.get(key), by):
             yield Violation(
                 rule="QC132",

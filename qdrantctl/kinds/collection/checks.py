@@ -1,4 +1,4 @@
-"""What is wrong with a collection: in the manifests alone, and on this cluster."""
+"""Checks of a collection: of the manifests alone, and on this cluster."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _WORKING = (Action.CREATE, Action.UPDATE, Action.REPLACE, Action.ADOPT)
 
 
 def lint_collection(resource: Resource, desired: Inventory) -> Iterator[Finding]:  # noqa: ARG001
-    """What no server is needed to see."""
+    """Findings that need no server."""
     spec = resource.spec
     strict = spec.get(STRICT_MODE_SECTION, {})
     yield from find_lock_outs(resource)
@@ -38,8 +38,8 @@ def lint_collection(resource: Resource, desired: Inventory) -> Iterator[Finding]
                 yield Finding(
                     "QC101",
                     (STRICT_MODE_SECTION, cap, name),
-                    f"{cap} caps {name!r}, which is not among {vectors}; Qdrant takes it and it "
-                    "does nothing",
+                    f"{cap} caps {name!r}, which is not among {vectors}; Qdrant accepts it "
+                    "without effect",
                     "Correct the name.",
                     Severity.WARNING,
                 )
@@ -55,20 +55,20 @@ def lint_collection(resource: Resource, desired: Inventory) -> Iterator[Finding]
 
 
 def check_collection(change: Change, context: Context) -> Iterator[Violation]:
-    """What this cluster would refuse, hides, or does behind a change that looks harmless."""
+    """Requests that this cluster would refuse, and side effects of harmless-looking changes."""
     yield from _check_unread(change, context.live.get(change.parsed_address))
     if change.action not in _WORKING or change.parsed_address not in context.desired:
         return
     desired = context.desired[change.parsed_address]
     live = context.live.get(change.parsed_address)
-    there = live.spec if live and change.action is not Action.REPLACE else {}
+    live_spec = live.spec if live and change.action is not Action.REPLACE else {}
     yield from _check_vector_names(change, desired, context)
-    yield from _check_shard_keys(change, desired.spec, there)
+    yield from _check_shard_keys(change, desired.spec, live_spec)
     if INDEX_CAP not in desired.declared.get("acknowledge", ()):
-        yield from _check_index_limit(change, desired.spec, there)
-    yield from check_filters_served(change, context, there)
-    yield from _check_needed_indexes(change, desired.spec, there)
-    yield from _check_graph_loss(change, desired.spec, there)
+        yield from _check_index_limit(change, desired.spec, live_spec)
+    yield from check_filters_served(change, context, live_spec)
+    yield from _check_needed_indexes(change, desired.spec, live_spec)
+    yield from _check_graph_loss(change, desired.spec, live_spec)
     yield from _check_replicas(change, live)
 
 
@@ -107,7 +107,7 @@ def _check_shard_keys(
         yield Violation(
             rule="QC121",
             address=change.address,
-            message="payload indexes cannot be made while there is no shard key",
+            message="payload indexes cannot be created while there is no shard key",
             hint="State the first shard key under shard_keys.",
         )
 
@@ -128,8 +128,7 @@ def _check_index_limit(
         yield Violation(
             rule="QC122",
             address=change.address,
-            message=f"{len(indexes)} payload indexes would stand under a cap of {cap} "
-            f"({INDEX_CAP})",
+            message=f"{len(indexes)} payload indexes would exceed the cap of {cap} ({INDEX_CAP})",
             hint="Raise the cap in the manifest, or drop an index.",
         )
 
@@ -141,8 +140,8 @@ def _check_needed_indexes(
     if not caps.get("enabled") or caps.get("unindexed_filtering_retrieve", True):
         return
     for field in change.fields:
-        gone = field.path[0] == INDEXES and len(field.path) == 2 and field.desired is ABSENT
-        if gone and field.effect > Effect.KEPT:
+        is_dropped = field.path[0] == INDEXES and len(field.path) == 2 and field.desired is ABSENT
+        if is_dropped and field.effect > Effect.KEPT:
             yield Violation(
                 rule="QC123",
                 address=change.address,
@@ -174,15 +173,15 @@ def _check_graph_loss(
             severity=Severity.WARNING,
             address=change.address,
             message="max_optimization_threads is 0, so the server never carries out the change: "
-            "it shows the new settings and stays yellow",
+            "it reports the new settings and stays yellow",
             hint="Set max_optimization_threads: auto.",
         )
 
 
 def _check_replicas(change: Change, live: Resource | None) -> Iterator[Violation]:
     for field in change.fields:
-        wanted = field.path == ("replication_factor",) and field.desired is not ABSENT
-        if wanted and live and live.facts.replicas:
+        is_factor = field.path == ("replication_factor",) and field.desired is not ABSENT
+        if is_factor and live and live.facts.replicas:
             fewer = sum(count < field.desired for count in live.facts.replicas.values())
             if fewer:
                 yield Violation(
@@ -190,6 +189,6 @@ def _check_replicas(change: Change, live: Resource | None) -> Iterator[Violation
                     severity=Severity.NOTE,
                     address=change.address,
                     message=f"{fewer} of {len(live.facts.replicas)} shards have fewer than "
-                    f"{field.desired} replicas, and the change moves none",
-                    hint="Make them with POST /collections/{name}/cluster (replicate_shard).",
+                    f"{field.desired} replicas, and the change creates none",
+                    hint="Create them with POST /collections/{name}/cluster (replicate_shard).",
                 )

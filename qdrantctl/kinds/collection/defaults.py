@@ -1,6 +1,6 @@
-"""What a server reports of a collection by default.
+"""The default settings that a server reports for a collection.
 
-Found by creating collections with nothing in them, and in `config/config.yaml` of each tag.
+Determined by creating empty collections, and from `config/config.yaml` of each tag.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ _INDEXED_SOONER = Version(1, 15, 0)
 
 
 def collection_defaults(spec: Mapping[str, Json], server: Server) -> Mapping[str, Json]:
-    """The part of a live collection's `spec` that is there by itself; lists with identity by key.
+    """The server defaults in a live collection's `spec`; lists with identity are keyed.
 
-    On several nodes the number of shards follows their number, which changes: it is left out here,
-    so that manifests state it.
+    On several nodes the number of shards follows the number of nodes, which changes: it is left
+    out here, so that manifests state it.
     """
-    found: dict[str, Json] = {
+    defaults: dict[str, Json] = {
         "hnsw_config": {
             "m": 16,
             "ef_construct": 100,
@@ -40,10 +40,10 @@ def collection_defaults(spec: Mapping[str, Json], server: Server) -> Mapping[str
         "on_disk_payload": True,
     }
     if server.peers == 1:
-        found["shard_number"] = 1
+        defaults["shard_number"] = 1
     shards = {"shards_number": spec.get("shard_number", 1)}
     indexes = spec.get("payload_indexes", {}).items()
-    return found | {
+    return defaults | {
         "payload_indexes": {p: {"tokenizer": "word"} for p, i in indexes if i["type"] == "text"},
         "shard_keys": {entry["key"]: shards for entry in spec.get("shard_keys", ())},
     }

@@ -19,20 +19,20 @@ def expand(
 ) -> Mapping[str, Json]:
     """Strict mode switched off also lifts both rate limits.
 
-    Their limiter ignores `enabled` at creation and after a restart, so limits that only sleep
-    come back.
+    Their limiter ignores `enabled` at creation and after a restart, so limits that are only
+    disabled would apply again.
     """
     strict = desired.get(STRICT_MODE_SECTION, {})
-    was_ours = recorded.get(STRICT_MODE_SECTION, {}).get("enabled")
-    off = strict.get("enabled") is False or ("enabled" not in strict and was_ours)
-    sleeping = {
+    was_applied = recorded.get(STRICT_MODE_SECTION, {}).get("enabled")
+    off = strict.get("enabled") is False or ("enabled" not in strict and was_applied)
+    dormant = {
         cap: UNLIMITED
         for cap in RATES
         if cap in live.get(STRICT_MODE_SECTION, {}) and cap not in strict
     }
-    if not off or not sleeping:
+    if not off or not dormant:
         return desired
-    return {**desired, STRICT_MODE_SECTION: {**strict, **sleeping}}
+    return {**desired, STRICT_MODE_SECTION: {**strict, **dormant}}
 
 
 COLLECTION = Kind(

@@ -24,7 +24,7 @@ _TOP_LEVEL = ("hnsw_config", "quantization_config", "wal_config", "strict_mode_c
 
 
 def canonical_collection(spec: Spec) -> Mapping[str, Json]:
-    """A manifest's spec as the one tree that stands for its meaning."""
+    """A manifest's spec as its canonical tree."""
     plain = spec.model_dump(exclude_none=True)
     if indexes := plain.get("payload_indexes"):
         plain["payload_indexes"] = {path: canonical_payload_index(i) for path, i in indexes.items()}
@@ -34,18 +34,20 @@ def canonical_collection(spec: Spec) -> Mapping[str, Json]:
 
 
 def observe_collections(client: Client, request: ReadRequest) -> Iterator[Resource]:
-    """The live collections, the tool's own left out."""
+    """The live collections, without those that are reserved for qdrantctl."""
     aliases: dict[str, list[str]] = defaultdict(list)
     for entry in client.request(Call(method="GET", path="/aliases"))["aliases"]:
         aliases[entry["collection_name"]].append(entry["alias_name"])
-    found = {
+    configurations = {
         n: config
         for n, config in _read_configurations(client, request)
         if not n.startswith(OWN_PREFIX)
     }
-    details = {n: _detail_request(n) for n in found if _needs_details(request, Address(KIND, n))}
+    details = {
+        n: _detail_request(n) for n in configurations if _needs_details(request, Address(KIND, n))
+    }
     client.prefetch(details.values())
-    for name, config in found.items():
+    for name, config in configurations.items():
         address = Address(KIND, name)
         facts = Facts(uuid=config.get("uuid") or "", aliases=tuple(sorted(aliases[name])))
         spec = parse_live_spec(config)
@@ -56,10 +58,10 @@ def observe_collections(client: Client, request: ReadRequest) -> Iterator[Resour
                 if error.status != _SHARD_DOWN or client.server.peers == 1:
                     raise
                 spec, facts = _assume_as_applied(request.recorded.get(address), error, spec, facts)
-        several = (
+        needs_peers = (
             client.server.peers > 1 and request.only is not None and address in request.details
         )
-        if client.server.distributed and (several or _needs_topology(request, address, spec)):
+        if client.server.distributed and (needs_peers or _needs_topology(request, address, spec)):
             spec, facts = _add_topology(client, name, spec, facts)
         yield Resource(address, spec, facts=facts)
 
@@ -67,19 +69,19 @@ def observe_collections(client: Client, request: ReadRequest) -> Iterator[Resour
 def parse_live_spec(config: Mapping[str, Any]) -> Mapping[str, Json]:
     """The `config` of GET /collections/{name} as a canonical spec.
 
-    GET says `optimizer_config` where every other place says `optimizers_config`, and puts what
-    creation takes at the top under `params`.
+    GET has `optimizer_config` where every other request has `optimizers_config`, and has under
+    `params` what a create request has at the top.
     """
-    found: dict[str, Json] = dict(config.get("params") or {})
-    found |= {key: config[key] for key in _TOP_LEVEL if config.get(key) is not None}
-    found["optimizers_config"] = config.get("optimizer_config") or {}
-    vectors = found.get("vectors") or {}
-    found["vectors"] = {"": vectors} if isinstance(vectors.get("size"), int) else vectors
-    return prune_empty(field_tree_of(Collection), found)
+    tree: dict[str, Json] = dict(config.get("params") or {})
+    tree |= {key: config[key] for key in _TOP_LEVEL if config.get(key) is not None}
+    tree["optimizers_config"] = config.get("optimizer_config") or {}
+    vectors = tree.get("vectors") or {}
+    tree["vectors"] = {"": vectors} if isinstance(vectors.get("size"), int) else vectors
+    return prune_empty(field_tree_of(Collection), tree)
 
 
 def prune_empty(shape: FieldTree, tree: Mapping[str, Any]) -> dict[str, Json]:
-    """A section without nulls and empty sections; what the server knows and we do not goes too."""
+    """A section without nulls, empty sections and fields that qdrantctl does not know."""
     result: dict[str, Json] = {}
     for name, inner in shape.fields.items():
         if (value := tree.get(name)) is None:
@@ -97,7 +99,7 @@ def prune_empty(shape: FieldTree, tree: Mapping[str, Any]) -> dict[str, Json]:
 def _read_configurations(
     client: Client, request: ReadRequest
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Names and configurations: one answer of telemetry carries all of them."""
+    """Names and configurations: one response of telemetry has all of them."""
     if request.only is not None and not client.server.distributed:
         for address in sorted(request.only):
             if address.kind == KIND and (info := _read_details(client, address.name)):
@@ -105,10 +107,12 @@ def _read_configurations(
         return
     query = {"details_level": "2"}
     telemetry = client.request(Call(method="GET", path="/telemetry", query=query))
-    found = {entry["id"]: entry["config"] for entry in telemetry["collections"]["collections"]}
-    for name in sorted(found):
+    configurations = {
+        entry["id"]: entry["config"] for entry in telemetry["collections"]["collections"]
+    }
+    for name in sorted(configurations):
         if request.includes(Address(KIND, name)):
-            yield name, found[name]
+            yield name, configurations[name]
 
 
 def _detail_request(name: str) -> Call:
@@ -121,18 +125,18 @@ def _read_details(client: Client, name: str) -> Mapping[str, Any] | None:
 
 
 def _needs_details(request: ReadRequest, address: Address) -> bool:
-    """Whether payload indexes, points or status matter."""
+    """Whether payload indexes, points or status are needed."""
     return address in request.details or _is_stated(request, address, "payload_indexes")
 
 
 def _is_stated(request: ReadRequest, address: Address, field: str) -> bool:
-    """Whether the manifests or the records speak of a field."""
-    worlds = (request.desired.get(address), request.recorded.get(address))
+    """Whether a manifest or a record states a field."""
+    resources = (request.desired.get(address), request.recorded.get(address))
     return any(
         field in resource.spec
         or any(path[0] == field for path in resource.lifecycle.exclusive)
         or (resource.record and field in ((resource.record.pending or {}).get("spec") or {}))
-        for resource in worlds
+        for resource in resources
         if resource is not None
     )
 
@@ -140,7 +144,7 @@ def _is_stated(request: ReadRequest, address: Address, field: str) -> bool:
 def _add_details(
     client: Client, name: str, spec: Mapping[str, Json], facts: Facts
 ) -> tuple[Mapping[str, Json], Facts]:
-    """Payload indexes, points and status, which cost a request of their own."""
+    """Payload indexes, points and status, which need a request of their own."""
     info = _read_details(client, name)
     if info is None:
         return spec, facts
@@ -157,9 +161,9 @@ def _add_details(
 def _assume_as_applied(
     recorded: Resource | None, error: ClusterError, spec: Mapping[str, Json], facts: Facts
 ) -> tuple[Mapping[str, Json], Facts]:
-    """The server tells nothing of a collection while a shard has no replica that is up.
+    """The server reports no details of a collection while a shard has no replica that is up.
 
-    Its indexes are then taken as they were last applied, and marked; its points stay unknown.
+    Its indexes are then assumed as last applied and marked unread; its points stay unknown.
     """
     if recorded and "payload_indexes" in recorded.spec:
         spec = {**spec, "payload_indexes": recorded.spec["payload_indexes"]}
@@ -167,17 +171,17 @@ def _assume_as_applied(
 
 
 def _needs_topology(request: ReadRequest, address: Address, spec: Mapping[str, Json]) -> bool:
-    """Whether shards matter: shard keys, or replicas that a manifest wants more of."""
+    """Whether shards are needed: for shard keys, or if a manifest states more replicas."""
     desired = request.desired.get(address)
-    wanted = desired.spec.get("replication_factor", 0) if desired else 0
-    more = wanted > spec.get("replication_factor", 1)
-    return more or spec.get("sharding_method") == "custom"
+    desired_replicas = desired.spec.get("replication_factor", 0) if desired else 0
+    needs_replicas = desired_replicas > spec.get("replication_factor", 1)
+    return needs_replicas or spec.get("sharding_method") == "custom"
 
 
 def _add_topology(
     client: Client, name: str, spec: Mapping[str, Json], facts: Facts
 ) -> tuple[Mapping[str, Json], Facts]:
-    """Shard keys with their shards, how many replicas each shard has, and where they are."""
+    """Shard keys with their shards, and the number and the peers of the replicas of each shard."""
     topology = client.request(Call(method="GET", path=collection_path(name, "cluster")))
     shards: dict[str | int, set[int]] = defaultdict(set)
     replicas: dict[str, int] = defaultdict(int)
@@ -192,13 +196,15 @@ def _add_topology(
     if spec.get("sharding_method") == "custom" and shards:
         entries = [{"key": key, "shards_number": len(ids)} for key, ids in shards.items()]
         spec = {**spec, "shard_keys": sorted(entries, key=_shard_key_order)}
-    held: dict[Path, int | None] = {
+    points_by_key: dict[Path, int | None] = {
         ("shard_keys", key): sum(points[key].values()) if ids == set(points[key]) else None
         for key, ids in shards.items()
     }
     peers = {str(shard["peer_id"]) for shard in topology["remote_shards"]}
     peers |= {str(topology["peer_id"])} if topology["local_shards"] else set()
-    facts = replace(facts, replicas=dict(replicas), peers=frozenset(peers), points_by_key=held)
+    facts = replace(
+        facts, replicas=dict(replicas), peers=frozenset(peers), points_by_key=points_by_key
+    )
     return spec, facts
 
 

@@ -1,4 +1,4 @@
-"""Payload indexes: the eight types with their parameters, and the paths they are made on."""
+"""Payload indexes: the eight types with their parameters."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ _Memory = Annotated[
 _Principal = Annotated[
     bool | None,
     _rebuilding_rule(False, "1.11.0"),
-    Field(description="Lay storage out by this field, as time series want it. Default false."),
+    Field(description="Lay storage out by this field, as time series need it. Default false."),
 ]
 _Tenant = Annotated[
     bool | None,
@@ -185,7 +185,7 @@ class Uuid(Spec):
 def _language_validator(codes: Mapping[str, str]) -> AfterValidator:
     """A language by its code or its name; the server answers with the name."""
 
-    def named(value: str) -> str:
+    def to_language_name(value: str) -> str:
         if (name := codes.get(value, value)) not in codes.values():
             raise PydanticCustomError(
                 "language",
@@ -198,7 +198,7 @@ def _language_validator(codes: Mapping[str, str]) -> AfterValidator:
             )
         return name
 
-    return AfterValidator(named)
+    return AfterValidator(to_language_name)
 
 
 _StemmedLanguage = Annotated[str, _language_validator(_STEMMED)]
@@ -242,7 +242,7 @@ class Stemmer(Spec):
 
 
 def _as_stopwords(value: Any) -> Any:
-    """One language stands for a list of it."""
+    """A single language is short for a list of it."""
     return {"languages": [value]} if isinstance(value, str) else value
 
 
@@ -329,7 +329,7 @@ PAYLOAD_INDEXES = FieldRule(
 
 
 def canonical_payload_index(params: Mapping[str, Json]) -> dict[str, Json]:
-    """One tree for one index: nulls gone, stop words as sorted sets, languages by name."""
+    """The canonical tree of an index: no nulls, stop words as sorted sets, languages by name."""
     index = {key: value for key, value in params.items() if value is not None}
     if stopwords := index.pop("stopwords", None):
         stopwords = {"languages": [stopwords]} if isinstance(stopwords, str) else stopwords
@@ -337,12 +337,12 @@ def canonical_payload_index(params: Mapping[str, Json]) -> dict[str, Json]:
             "languages": sorted({_STOPPED.get(x, x) for x in stopwords.get("languages") or ()}),
             "custom": sorted(set(stopwords.get("custom") or ())),
         }
-        if kept := {key: value for key, value in sets.items() if value}:
-            index["stopwords"] = kept
+        if nonempty := {key: value for key, value in sets.items() if value}:
+            index["stopwords"] = nonempty
     if stemmer := index.get("stemmer"):
         index["stemmer"] = {
             key: _STEMMED.get(value, value) for key, value in stemmer.items() if value is not None
         }
     if index == {"type": "text", "tokenizer": "word"}:
-        del index["tokenizer"]  # told of every text index that is made with nothing but its type
+        del index["tokenizer"]  # reported for every text index that was created with its type alone
     return index

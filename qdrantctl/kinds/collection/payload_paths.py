@@ -1,4 +1,4 @@
-"""Payload field paths: what Qdrant takes as one, and the one spelling that it reports."""
+"""Payload field paths: what Qdrant accepts as one, and the spelling that it reports."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ _PADDED = re.compile(r"\[0+(?=\d)")
 
 
 def reported_field_name(path: str) -> str:
-    """A payload path as the server reports it: quoted only where quotes are needed.
+    """A payload path as the server reports it, with quotes only where needed.
 
     Raises ValueError when Qdrant would refuse it (`lib/segment/src/json_path/parse.rs`).
     """
-    words, at = [], 0
-    while found := _PATH_PART.match(path, at):
-        quoted, plain, brackets = found.groups()
+    parts, position = [], 0
+    while part := _PATH_PART.match(path, position):
+        quoted, plain, brackets = part.groups()
         key = plain or quoted
         brackets = _PADDED.sub("[", brackets)
-        words.append((key if _PLAIN_PART.fullmatch(key) else f'"{key}"') + brackets)
-        at = found.end()
-        if at == len(path):
-            return ".".join(words)
-        if path[at] != ".":
+        parts.append((key if _PLAIN_PART.fullmatch(key) else f'"{key}"') + brackets)
+        position = part.end()
+        if position == len(path):
+            return ".".join(parts)
+        if path[position] != ".":
             break
-        at += 1
+        position += 1
     raise ValueError(path)
 
 
@@ -55,13 +55,13 @@ PayloadPath = Annotated[str, AfterValidator(_reported_part)]
 
 def refuse_duplicate_paths(indexes: Any) -> Any:
     """Refuse one field under two spellings. Raises PydanticCustomError."""
-    seen: set[str] = set()
+    names: set[str] = set()
     for path in indexes if isinstance(indexes, dict) else ():
         try:
             name = reported_field_name(path)
         except (ValueError, TypeError):
-            continue  # said of the path itself
-        if name in seen:
+            continue  # the path itself is reported as an error
+        if name in names:
             raise PydanticCustomError(
                 "payload_path",
                 "{name} is indexed twice",
@@ -72,5 +72,5 @@ def refuse_duplicate_paths(indexes: Any) -> Any:
                     "hint": "Keep one of the two.",
                 },
             )
-        seen.add(name)
+        names.add(name)
     return indexes

@@ -1,4 +1,4 @@
-"""The four kinds of quantization. The server replaces the section as one."""
+"""The four kinds of quantization. The server replaces the section as a unit."""
 
 from __future__ import annotations
 

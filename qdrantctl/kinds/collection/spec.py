@@ -1,6 +1,6 @@
-"""The Collection spec: the body of `PUT /collections/{name}`, and what Qdrant sets beside it.
+"""The Collection spec: the body of `PUT /collections/{name}`, and related settings.
 
-Every field carries the `Rule` that says what adding, changing and dropping it does on a server.
+The `FieldRule` of each field states the effect of adding, changing and dropping it on a server.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ PositiveU32 = Annotated[int, Field(ge=1, le=U32)]
 class Wal(Spec):
     """The write-ahead log.
 
-    A file larger than the file system takes stops the consensus of the whole cluster (1.16.3), and
-    segments made in advance are written before the collection is there: hence the upper bounds.
+    A file larger than the file system supports stops the consensus of the whole cluster (1.16.3),
+    and segments in advance are written before the collection exists: hence the upper bounds.
     """
 
     wal_capacity_mb: Annotated[
@@ -178,15 +178,15 @@ def _expand_shard_keys(value: Any) -> Any:
 
 
 def _refuse_duplicate_keys(keys: list[ShardKey]) -> list[ShardKey]:
-    seen: set[tuple[str, str | int]] = set()
+    identities: set[tuple[str, str | int]] = set()
     for entry in keys:
-        if (mark := (type(entry.key).__name__, entry.key)) in seen:
+        if (identity := (type(entry.key).__name__, entry.key)) in identities:
             raise PydanticCustomError(
                 "shard_key",
                 "the shard key {key} is stated twice",
                 {"key": repr(entry.key), "rule": "QC114", "hint": "Keep one of the two."},
             )
-        seen.add(mark)
+        identities.add(identity)
     return keys
 
 
@@ -195,7 +195,7 @@ def _refuse_null(value: dict[str, Any]) -> dict[str, Any]:
         if inner is None:
             raise PydanticCustomError(
                 "metadata",
-                "the metadata key {key} is null, which Qdrant takes as: remove it",
+                "the metadata key {key} is null, which Qdrant treats as a request to remove it",
                 {"key": repr(key), "path": (key,), "rule": "QC115", "hint": "Leave the key out."},
             )
     return value
@@ -213,11 +213,11 @@ Acknowledged = Literal[
     "condition_max_size",
     "max_payload_index_count",
 ]
-"""A cap whose value can lock its owner out."""
+"""A limit whose value can lock its owner out."""
 
 
 class Filter(Spec):
-    """Something that the application filters on."""
+    """A payload field that the application filters on."""
 
     key: Annotated[PayloadPath, Field(description="Path of the payload field.")]
     by: Annotated[
@@ -234,7 +234,7 @@ def _expand_filters(value: Any) -> Any:
 
 
 class Collection(Spec):
-    """What a manifest says of a collection."""
+    """The spec of a Collection manifest."""
 
     vectors: Annotated[
         Vectors | None,
@@ -302,7 +302,7 @@ class Collection(Spec):
         PositiveU32 | None,
         FieldRule(
             patch_section="params",
-            because="moves no replica by itself: it counts for shards made later",
+            because="moves no existing replica: it applies to shards created later",
         ),
         Field(description="Replicas of each shard. Default 1."),
     ] = None
@@ -339,7 +339,7 @@ class Collection(Spec):
     strict_mode_config: Annotated[
         StrictMode | None,
         FieldRule(gate=Availability(since="1.12.2")),
-        Field(description="Caps on what clients may ask of the collection."),
+        Field(description="Limits on the requests of clients to the collection."),
     ] = None
     metadata: Annotated[
         Annotated[dict[str, Any], AfterValidator(_refuse_null)] | None,
@@ -380,7 +380,7 @@ class Collection(Spec):
     acknowledge: Annotated[
         list[Acknowledged] | None,
         FieldRule(client_side=True),
-        Field(description="Caps that may lock clients out, because that is meant."),
+        Field(description="Caps that may lock clients out, stated as intended."),
     ] = None
 
     @model_validator(mode="after")

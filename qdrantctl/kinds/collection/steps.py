@@ -20,13 +20,13 @@ INDEXES = "payload_indexes"
 KEYS = "shard_keys"
 NAMED = ("vectors", "sparse_vectors")
 INDEX_TOKENS = 3
-"""Write tokens that making one payload index costs."""
+"""Write tokens that creating one payload index costs."""
 _LIFTED = {"enabled": False, "max_payload_index_count": UNLIMITED, "write_rate_limit": UNLIMITED}
 _WAIT = {"wait": "true"}
 
 
 def collection_steps(change: Change, context: Context) -> Iterator[Call]:
-    """What carries out a change of one collection."""
+    """The requests of a change of one collection."""
     name = change.parsed_address.name
     if change.action is Action.CREATE:
         yield from _creation_steps(name, context.desired[change.parsed_address].spec)
@@ -44,8 +44,8 @@ def collection_steps(change: Change, context: Context) -> Iterator[Call]:
 def _creation_steps(name: str, spec: Mapping[str, Json]) -> Iterator[Call]:
     """Shard keys before indexes, which need one; strict mode last, as it can forbid indexes.
 
-    A server may have caps for every new collection, so those that are stated and can forbid
-    indexes are lifted until then. Its own are left: they are unknown.
+    A server may have caps for every new collection, so stated caps that can forbid indexes are
+    lifted until then. The server's own caps are unknown and stay.
     """
     shape = field_tree_of(Collection)
     body = {
@@ -76,16 +76,16 @@ def _creation_steps(name: str, spec: Mapping[str, Json]) -> Iterator[Call]:
 
 
 def _restore_aliases(change: Change, context: Context) -> Iterator[Call]:
-    """The aliases that a replacement takes down, its own or one's that did not finish."""
+    """The aliases that this replacement, or an interrupted one, has removed."""
     name = change.parsed_address.name
-    lost = {
+    missing = {
         a for a in _aliases_to_restore(change, context) if Address("alias", a) not in context.live
     }
     if change.action is Action.REPLACE:
-        lost.update(context.live[change.parsed_address].facts.aliases)
+        missing.update(context.live[change.parsed_address].facts.aliases)
     actions = [
         {"create_alias": {"alias_name": alias, "collection_name": name}}
-        for alias in sorted(lost)
+        for alias in sorted(missing)
         if not _is_alias_taken(Address("alias", alias), name, context)
     ]
     if actions:
@@ -108,36 +108,40 @@ def _is_alias_taken(alias: Address, name: str, context: Context) -> bool:
 
 
 def _update_steps(change: Change, context: Context) -> Iterator[Call]:
-    """Only what changed, in the order that the server can take it."""
+    """Only the changed fields, in an order that the server accepts."""
     name = change.parsed_address.name
     desired, live = (
         context.desired[change.parsed_address].spec,
         context.live[change.parsed_address].spec,
     )
-    moving = [field for field in change.fields if field.effect > Effect.KEPT]
-    keys = [field for field in moving if field.path[0] == KEYS]
-    indexes = _changed_indexes(field for field in moving if field.path[0] == INDEXES)
-    vectors = [f for f in moving if f.path[0] in NAMED and len(f.path) == 2]
-    rest = [f for f in moving if f.path[0] not in (KEYS, INDEXES) and f not in vectors]
+    changed = [field for field in change.fields if field.effect > Effect.KEPT]
+    keys = [field for field in changed if field.path[0] == KEYS]
+    indexes = _changed_indexes(field for field in changed if field.path[0] == INDEXES)
+    vectors = [f for f in changed if f.path[0] in NAMED and len(f.path) == 2]
+    rest = [f for f in changed if f.path[0] not in (KEYS, INDEXES) and f not in vectors]
 
-    wanted = {entry["key"]: entry for entry in desired.get(KEYS, ())}
-    yield from (_shard_key_call(name, wanted[f.path[1]]) for f in keys if f.desired is not ABSENT)
+    entries = {entry["key"]: entry for entry in desired.get(KEYS, ())}
+    yield from (_shard_key_call(name, entries[f.path[1]]) for f in keys if f.desired is not ABSENT)
     yield from _vector_name_calls(name, vectors)
     body = patch_body(rest, desired, live)
-    strict = body.pop(STRICT_MODE_SECTION, {})
+    stated_limits = body.pop(STRICT_MODE_SECTION, {})
     if body:
         yield Call(method="PATCH", path=collection_path(name), body=body)
-    room = _make_room(live, indexes, strict)
-    if room:
-        yield Call(method="PATCH", path=collection_path(name), body={STRICT_MODE_SECTION: room})
-    for index in sorted(index for index, gone in indexes.items() if gone):
+    relaxed = _relaxed_limits(live, indexes, stated_limits)
+    if relaxed:
+        yield Call(method="PATCH", path=collection_path(name), body={STRICT_MODE_SECTION: relaxed})
+    for index in sorted(index for index, is_dropped in indexes.items() if is_dropped):
         yield Call(method="DELETE", path=collection_path(name, "index", index), query=_WAIT)
-    for index in sorted(index for index, gone in indexes.items() if not gone):
+    for index in sorted(index for index, is_dropped in indexes.items() if not is_dropped):
         yield _index_call(name, index, desired[INDEXES][index])
-    settled = {cap: live.get(STRICT_MODE_SECTION, {}).get(cap) for cap in room} | strict
-    settled = {cap: value for cap, value in settled.items() if room.get(cap) != value}
-    if settled:
-        yield Call(method="PATCH", path=collection_path(name), body={STRICT_MODE_SECTION: settled})
+    final_limits = {
+        cap: live.get(STRICT_MODE_SECTION, {}).get(cap) for cap in relaxed
+    } | stated_limits
+    final_limits = {cap: value for cap, value in final_limits.items() if relaxed.get(cap) != value}
+    if final_limits:
+        yield Call(
+            method="PATCH", path=collection_path(name), body={STRICT_MODE_SECTION: final_limits}
+        )
     for field in keys:
         if field.desired is ABSENT:
             path, body = collection_path(name, "shards", "delete"), {"shard_key": field.path[1]}
@@ -148,36 +152,38 @@ def _changed_indexes(fields: Iterable[FieldChange]) -> dict[str, bool]:
     """Index names with whether they are dropped."""
     result: dict[str, bool] = {}
     for field in fields:
-        gone = len(field.path) == 2 and field.desired is ABSENT
-        result[str(field.path[1])] = gone
+        is_dropped = len(field.path) == 2 and field.desired is ABSENT
+        result[str(field.path[1])] = is_dropped
     return result
 
 
-def _make_room(
+def _relaxed_limits(
     live: Mapping[str, Json], indexes: Mapping[str, bool], strict: Mapping[str, Json]
 ) -> dict[str, Json]:
-    """Caps that must give way while indexes are made, and the values that let them.
+    """Caps that are lifted while indexes are created, with the values that allow that.
 
-    At the index cap the server refuses even to make an existing index again, and each index
-    costs 3 write tokens of a bucket that may hold less, and that is there with strict mode off.
+    At the index cap the server refuses even to recreate an existing index. Each index costs 3
+    write tokens of a bucket that may hold fewer, and that also exists with strict mode off.
     """
     caps = live.get(STRICT_MODE_SECTION, {})
-    made = sum(not gone for gone in indexes.values())
-    if not made:
+    created = sum(not is_dropped for is_dropped in indexes.values())
+    if not created:
         return {}
-    room: dict[str, Json] = {}
-    there = live.get(INDEXES, {})
-    dropped = sum(gone for gone in indexes.values())
-    again = sum(not gone and field in there for field, gone in indexes.items())
-    most = max(len(there) - dropped + (made - again), len(there) - dropped + (again > 0))
+    relaxed: dict[str, Json] = {}
+    existing = live.get(INDEXES, {})
+    dropped = sum(is_dropped for is_dropped in indexes.values())
+    recreated = sum(not is_dropped and field in existing for field, is_dropped in indexes.items())
+    most = max(
+        len(existing) - dropped + (created - recreated), len(existing) - dropped + (recreated > 0)
+    )
     cap = "max_payload_index_count"
     if caps.get("enabled") and caps.get(cap, UNLIMITED) < most:
-        room[cap] = max(most, strict.get(cap, 0))
+        relaxed[cap] = max(most, strict.get(cap, 0))
     cap = "write_rate_limit"
     tokens = INDEX_TOKENS * len(indexes)
     if caps.get(cap, UNLIMITED) < tokens:
-        room[cap] = strict[cap] if strict.get(cap, 0) >= tokens else UNLIMITED
-    return room
+        relaxed[cap] = strict[cap] if strict.get(cap, 0) >= tokens else UNLIMITED
+    return relaxed
 
 
 def patch_body(
@@ -185,30 +191,31 @@ def patch_body(
 ) -> dict[str, Any]:
     """The body of PATCH that changes these fields and nothing else.
 
-    A section that the server replaces whole is sent whole; parameters go where PATCH reads them.
+    A section that the server replaces as a unit is sent whole; parameters are sent where PATCH
+    reads them.
     """
     shape = field_tree_of(Collection)
     body: dict[str, Any] = {}
     for field in fields:
-        met = list(shape.walk(field.path))
+        trees = list(shape.walk(field.path))
         end = next(
             (
                 i
-                for i, s in enumerate(met, 1)
+                for i, s in enumerate(trees, 1)
                 if s.rule.replaced_as_unit or s.rule.merge_before_send
             ),
-            len(met),
+            len(trees),
         )
-        path, rule = field.path[:end], met[end - 1].rule
+        path, rule = field.path[:end], trees[end - 1].rule
         if rule.merge_before_send:
             value = _merged_map(field.path[:end], fields, desired, live)
-        elif rule.replaced_as_unit or len(met) < len(field.path):
+        elif rule.replaced_as_unit or len(trees) < len(field.path):
             value = get_at(desired, path)
         else:
             value = field.desired
         if value is ABSENT:
             value = None if rule.unset_value is ABSENT else rule.unset_value
-        section = met[0].rule.patch_section
+        section = trees[0].rule.patch_section
         body = put_at(body, (section, *path) if section else path, value)
     return body
 
@@ -216,8 +223,8 @@ def patch_body(
 def _merged_map(
     path: Path, fields: Iterable[FieldChange], desired: Mapping[str, Json], live: Mapping[str, Json]
 ) -> Json:
-    """A map that the server replaces as one: what is there, what is asked, less what goes."""
-    gone = {
+    """A map that the server replaces as a unit: live and desired keys, without dropped ones."""
+    dropped = {
         f.path[len(path)]
         for f in fields
         if f.path[: len(path)] == path
@@ -225,13 +232,16 @@ def _merged_map(
         and f.desired is ABSENT
         and f.effect > Effect.KEPT
     }
-    there, asked = get_at(live, path), get_at(desired, path)
-    merged = {**(there if there is not ABSENT else {}), **(asked if asked is not ABSENT else {})}
-    return {key: value for key, value in merged.items() if key not in gone}
+    live_map, desired_map = get_at(live, path), get_at(desired, path)
+    merged = {
+        **(live_map if live_map is not ABSENT else {}),
+        **(desired_map if desired_map is not ABSENT else {}),
+    }
+    return {key: value for key, value in merged.items() if key not in dropped}
 
 
 def _vector_name_calls(name: str, fields: Iterable[FieldChange]) -> Iterator[Call]:
-    """Vector names come and go one by one, from 1.18 on; their tuning follows by PATCH."""
+    """Vector names are created and dropped one by one (since 1.18); PATCH sets their tuning."""
     for field in fields:
         path = collection_path(name, "vectors", str(field.path[1]))
         if field.desired is ABSENT:
@@ -243,15 +253,15 @@ def _vector_name_calls(name: str, fields: Iterable[FieldChange]) -> Iterator[Cal
         tuned = {key: value for key, value in field.desired.items() if key not in fixed}
         if not dense and (datatype := field.desired.get("index", {}).get("datatype")):
             body["datatype"] = datatype
-        word = "dense" if dense else "sparse"
-        yield Call(method="PUT", path=path, query=_WAIT, body={word: body})
+        vector_type = "dense" if dense else "sparse"
+        yield Call(method="PUT", path=path, query=_WAIT, body={vector_type: body})
         if tuned:
             patched = {field.path[0]: {field.path[1]: tuned}}
             yield Call(method="PATCH", path=collection_path(name), body=patched)
 
 
 def _shard_key_call(name: str, entry: Mapping[str, Json]) -> Call:
-    body = {"shard_key" if word == "key" else word: value for word, value in entry.items()}
+    body = {"shard_key" if field == "key" else field: value for field, value in entry.items()}
     return Call(method="PUT", path=collection_path(name, "shards"), body=body)
 
 

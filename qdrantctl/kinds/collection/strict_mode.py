@@ -11,7 +11,7 @@ from qdrantctl.model.field_rule import Availability, Effect, FieldRule
 from qdrantctl.model.spec import Spec
 
 UNLIMITED = 2**63 - 1
-"""What a cap is set to when it is dropped; verified to lift it."""
+"""The value of a dropped cap; verified to lift it."""
 
 OVERSAMPLING_UNLIMITED = 1e300
 
@@ -66,7 +66,7 @@ class SparseCap(Spec):
 
 
 class StrictMode(Spec):
-    """The caps. 0 blocks everything where it is allowed at all."""
+    """The caps. 0 blocks everything, for caps that allow it."""
 
     enabled: Annotated[
         bool | None,
@@ -103,7 +103,9 @@ class StrictMode(Spec):
     search_allow_exact: Annotated[
         bool | None,
         _limit_rule("1.12.2", True),
-        Field(description="Allow exact search; a count is exact unless it says otherwise."),
+        Field(
+            description="Allow exact search; a count is exact unless its request states otherwise."
+        ),
     ] = None
     search_max_oversampling: Annotated[
         Annotated[float, Field(ge=0, allow_inf_nan=False)] | None,
@@ -140,7 +142,7 @@ class StrictMode(Spec):
     write_rate_limit: Annotated[
         Positive | None,
         _limit_rule("1.12.6"),
-        Field(description="Write tokens per minute and replica; making an index costs 3."),
+        Field(description="Write tokens per minute and replica; creating an index costs 3."),
     ] = None
     filter_max_conditions: Annotated[
         Count | None, _limit_rule("1.13.0"), Field(description="Conditions in one filter.")

@@ -1,4 +1,4 @@
-"""Vectors, their graph and their quantization: what they may say, and what each field does.
+"""Vectors, their graph and their quantization: allowed values, and the effect of each field.
 
 Source: qdrant-facts, experiments on 1.16.3; versions from the API descriptions of every tag.
 """
@@ -18,9 +18,9 @@ from qdrantctl.model.spec import Spec
 
 MAX_VECTOR_SIZE = 65536
 Edges = Annotated[int, Field(ge=0, le=65535)]
-"""The server takes any number, and aborts when it makes room for 2^40 edges (1.16.3)."""
+"""The server accepts any number, and aborts when it allocates 2^40 edges (1.16.3)."""
 MAX_VECTOR_NAME = 200
-"""Bytes. Longer names end in a half-made collection (1.16) or are refused (1.18)."""
+"""Bytes. Longer names leave an incomplete collection (1.16) or are refused (1.18)."""
 
 
 class Hnsw(Spec):
@@ -213,28 +213,28 @@ class _OneOrNamed:
 
 
 UNNAMED = ""
-"""How the server calls the vector without a name."""
+"""The name of the unnamed vector on the server."""
 
 Vectors = Annotated[dict[str, Vector], BeforeValidator(_name_vectors), _OneOrNamed]
 """Vectors by name; one unnamed vector may be written without a name."""
 
 
 def vector_names_validator(rule: str, **maps: dict[str, Any]) -> None:
-    """Refuse names that Qdrant chokes on, and names used twice. Raises PydanticCustomError."""
-    seen: set[str] = set()
+    """Refuse names that Qdrant cannot handle, and duplicates. Raises PydanticCustomError."""
+    known_names: set[str] = set()
     for field, names in maps.items():
         for name in names:
-            where = {"rule": rule, "path": (field, name)}
-            if name in seen:
+            context = {"rule": rule, "path": (field, name)}
+            if name in known_names:
                 raise PydanticCustomError(
                     "vector_name",
                     "{name} is a dense and a sparse vector at once",
-                    where | {"name": repr(name), "hint": "Give one of them another name."},
+                    context | {"name": repr(name), "hint": "Give one of them another name."},
                 )
             if (size := len(name.encode(errors="replace"))) > MAX_VECTOR_NAME:
                 raise PydanticCustomError(
                     "vector_name",
-                    "the vector name {name} is {size} bytes long, Qdrant takes at most 200",
-                    where | {"name": name[:20] + "…", "size": size, "hint": "Shorten it."},
+                    "the vector name {name} is {size} bytes long, Qdrant accepts at most 200",
+                    context | {"name": name[:20] + "…", "size": size, "hint": "Shorten it."},
                 )
-            seen.add(name)
+            known_names.add(name)

@@ -1,1 +1,1 @@
-"""Access keys: generations and the report on them."""
+"""Access keys: their generations, and reports on them."""

@@ -1,7 +1,7 @@
-"""Access keys: what a token may do, how long it lives, and what is remembered of its generations.
+"""Access keys: the rights and lifetimes of tokens, and the stored generations of a key.
 
-A token is made from a generation and the cluster's API key whenever a caller requests it. Neither
-stands in a generation: what is kept of a token is the id by which the server looks it up.
+A token is signed from a generation and the cluster's API key whenever a caller requests it. A
+generation contains neither of them, only the id by which the server looks up the token.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from qdrantctl.model.lease import format_time
 REGISTRY_COLLECTION = f"{OWN_PREFIX}_keys"
 """The collection that holds a point for each generation of each key that can be revoked."""
 MATCHED = "valid"
-"""The field of such a point that a token names with its id; taking it out revokes the token."""
+"""The field of such a point whose value a token must match; removing it revokes the token."""
 EVERYWHERE = "*"
 """In a scope: the whole cluster."""
 
@@ -42,7 +42,7 @@ GRANTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         + ("make, change and delete collections and aliases",),
     }
 )
-"""What each level of access lets its holder do, as the server checks it."""
+"""The rights that each level of access gives, as the server enforces them."""
 
 _REGISTRY_NAMESPACE = UUID("0f3c6c86-0d1c-4a39-8d0c-7be2d7a3a9f5")
 
@@ -54,13 +54,13 @@ def duration_seconds(duration: str) -> int:
 
 def spell_duration(duration: str) -> str:
     """The same duration in its largest unit: `48h` and `2d` are one."""
-    whole = duration_seconds(duration)
-    unit = next(unit for unit in ("d", "h", "m") if whole % UNITS[unit] == 0)
-    return f"{whole // UNITS[unit]}{unit}"
+    seconds = duration_seconds(duration)
+    unit = next(unit for unit in ("d", "h", "m") if seconds % UNITS[unit] == 0)
+    return f"{seconds // UNITS[unit]}{unit}"
 
 
 def registry_key_id(owner: str, name: str) -> str:
-    """How a key is called in the registry: two owners may have one of the same name."""
+    """The id of a key in the registry: two owners may have keys of the same name."""
     return f"{owner}/{name}"
 
 
@@ -71,7 +71,7 @@ def registry_point_id(key: str, generation: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One generation of a key: all tokens of it are the same token."""
+    """One generation of a key. Every token signed from it is identical."""
 
     key: str
     """`shop/prod/analytics`."""
@@ -80,42 +80,42 @@ class Generation:
     """Name in the URL (an alias or a collection) or `*` -> level."""
     subject: str = ""
     terms: Mapping[str, str] = field(default_factory=dict)
-    """`ttl`, `rotate_before` and `grace`, as they were applied."""
+    """`ttl`, `rotate_before` and `grace`, as last applied."""
     id: str = ""
-    """Random, made when its token is first issued; empty until then."""
+    """Random, created when its token is first issued; empty until then."""
     issued: datetime | None = None
     expires: datetime | None = None
     ends: datetime | None = None
-    """When it is revoked because a newer one took its place."""
+    """When it is revoked because a newer one replaces it."""
     revoked: bool = False
     live: bool = False
-    """Whether the server takes its token, as far as the registry says."""
+    """Whether the server accepts its token, according to the registry."""
 
     @classmethod
     def parse(cls, payload: Mapping[str, Any]) -> Generation:
-        """What the registry holds of it; raises ValueError where qdrantctl did not write that."""
+        """Parse a registry point's payload. Raises ValueError if qdrantctl did not write it."""
         try:
             access = {str(name): str(level) for name, level in payload["access"].items()}
-            made = str(payload.get("id") or "")
-            live = bool(made) and payload.get(MATCHED) == made
+            token_id = str(payload.get("id") or "")
+            live = bool(token_id) and payload.get(MATCHED) == token_id
             result = cls(
                 key=str(payload["key"]),
                 number=int(payload["generation"]),
                 access=access,
                 subject=str(payload.get("subject") or ""),
                 terms={str(k): str(v) for k, v in (payload.get("terms") or {}).items()},
-                id=made,
+                id=token_id,
                 issued=_parse_time(payload.get("issued")),
                 expires=_parse_time(payload.get("expires")),
                 ends=_parse_time(payload.get("ends")),
-                # Taken out by hand is taken back, too.
-                revoked=bool(payload.get("revoked")) or (bool(made) and not live),
+                # An id that was removed manually revokes the token as well.
+                revoked=bool(payload.get("revoked")) or (bool(token_id) and not live),
                 live=live,
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not a generation: {error}") from None
         if not set(access.values()) <= GRANTS.keys() or result.number < 1:
-            raise ValueError("not a generation: its access or its number is none")
+            raise ValueError("not a generation: its access or number is invalid")
         return result
 
     def document(self) -> dict[str, Json]:
@@ -149,11 +149,11 @@ class Generation:
         return self.expires is not None and now >= self.expires - early
 
     def is_over(self, now: datetime) -> bool:
-        """Whether the time is up in which it stood beside a newer one."""
+        """Whether its grace period beside a newer generation has ended."""
         return self.ends is not None and now >= self.ends
 
     def state(self, now: datetime) -> str:
-        """In a word."""
+        """One of: not issued, valid, due, ending, expired or revoked."""
         if self.revoked:
             return "revoked"
         if not self.id:
@@ -166,16 +166,16 @@ class Generation:
 
 
 def list_abilities(access: Mapping[str, str], name: str) -> tuple[str, ...]:
-    """What a scope lets its holder do with one collection, or with `*` beside them all."""
+    """The rights that a scope gives on one collection, or on the cluster (`*`)."""
     every = access.get(EVERYWHERE)
-    whole = GRANTS.get(every or "", ()) + (_EVERY if every else ())
+    everywhere = GRANTS.get(every or "", ()) + (_EVERY if every else ())
     if name == EVERYWHERE:
-        return whole
-    return tuple(dict.fromkeys(GRANTS.get(access.get(name, ""), ()) + whole))
+        return everywhere
+    return tuple(dict.fromkeys(GRANTS.get(access.get(name, ""), ()) + everywhere))
 
 
 def access_claim(access: Mapping[str, str]) -> Json:
-    """The `access` claim of a token. Never empty: the server takes none for every right."""
+    """The `access` claim of a token. Never empty: without one the server grants every right."""
     if not access:
         raise ValueError("a scope cannot be empty")
     if EVERYWHERE in access:
@@ -185,7 +185,7 @@ def access_claim(access: Mapping[str, str]) -> Json:
 
 def parse_generations(documents: Iterable[Mapping[str, Json]]) -> tuple[Generation, ...]:
     """The generations of a key, the newest last."""
-    return tuple(sorted(map(Generation.parse, documents), key=lambda one: one.number))
+    return tuple(sorted(map(Generation.parse, documents), key=lambda generation: generation.number))
 
 
 def _parse_time(value: Any) -> datetime | None:

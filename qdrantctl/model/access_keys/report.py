@@ -1,4 +1,4 @@
-"""What the commands on keys tell: which there are, and what a token may do. Never the token."""
+"""The reports of the `keys` commands: keys and the rights of a token, but never a token."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ class ListedGeneration(BaseModel):
 
     number: int = Field(description="Counts up from 1.")
     state: str = Field(
-        description="not issued, valid, due, ending, expired or revoked; missing where the "
-        "registry does not have it."
+        description="not issued, valid, due, ending, expired or revoked; missing if the registry "
+        "does not have it."
     )
     access: Mapping[str, str] = Field(description="Name -> level; `*` is the whole cluster.")
     issued: str = Field(default="", description="UTC; empty until its token is issued.")
     expires: str = Field(default="", description="UTC.")
-    ends: str = Field(default="", description="UTC; when it gives way to a newer one.")
+    ends: str = Field(default="", description="UTC; when it is revoked for a newer one.")
 
 
 class ListedKey(BaseModel):
@@ -29,8 +29,8 @@ class ListedKey(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(description="As its manifest calls it.")
-    revocable: bool = Field(description="Whether the server looks its tokens up.")
+    name: str = Field(description="Its name in the manifest.")
+    revocable: bool = Field(description="Whether the server looks up its tokens in a registry.")
     generations: tuple[ListedGeneration, ...] = Field(description="The newest last.")
 
 
@@ -41,61 +41,62 @@ class KeyListing:
     owner: str
     keys: tuple[ListedKey, ...]
     ledger: bool
-    """Whether there is a ledger; without one it is not known what was applied."""
+    """Whether the ledger exists; without it the last-applied state is unknown."""
 
 
 class TokenProbe(BaseModel):
-    """One thing that was tried with a token."""
+    """One action that was tried with a token."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(description="The name in the URL; `*` is the whole cluster.")
-    action: str = Field(description="What was tried, harmlessly.")
-    claimed: bool = Field(description="Whether the token says so.")
-    allowed: bool | None = Field(description="Whether the server lets it; null where not known.")
+    action: str = Field(description="The action that was tried, without any effect.")
+    claimed: bool = Field(description="Whether the token claims the right to it.")
+    allowed: bool | None = Field(description="Whether the server allows it; null if unknown.")
 
 
 class CheckedToken(BaseModel):
-    """What a token claims, and what the cluster says to it."""
+    """The claims of a token, and what the cluster allows it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    subject: str = Field(description="Empty where it has none.")
-    expires: str = Field(description="UTC; empty where it never does.")
+    subject: str = Field(description="Empty if it has none.")
+    expires: str = Field(description="UTC; empty if it never expires.")
     revocable: bool = Field(description="Whether the server looks it up at each request.")
     access: Mapping[str, str] = Field(description="Name -> level; `*` is the whole cluster.")
     warnings: tuple[str, ...] = Field(default=(), description="What is wrong with its claims.")
-    refused: str = Field(default="", description="Why the server does not take it at all.")
-    probes: tuple[TokenProbe, ...] = Field(default=(), description="What was tried.")
+    refused: str = Field(default="", description="Why the server rejects the token.")
+    probes: tuple[TokenProbe, ...] = Field(default=(), description="The actions that were tried.")
 
     @property
     def is_sound(self) -> bool:
-        """Whether it is taken, and may what it claims."""
+        """Whether the server accepts it, and allows exactly what it claims."""
         as_claimed = all(probe.allowed in (probe.claimed, None) for probe in self.probes)
         return not self.refused and as_claimed
 
 
 class InvalidatedToken(BaseModel):
-    """A token that a new API key breaks."""
+    """A token that a new API key invalidates."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     owner: str = Field(description="Project and environment.")
-    name: str = Field(description="The key, as its manifest calls it.")
+    name: str = Field(description="Name of the access key in its manifest.")
     generation: int = Field(description="Counts up from 1.")
     expires: str = Field(description="UTC.")
 
 
 class ApiKeyRotation(BaseModel):
-    """What replacing a cluster's API key means."""
+    """The effects of replacing a cluster's API key, and the steps."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     url: str = Field(description="Scheme, host and port of the server.")
-    version: str = Field(description="Its version.")
-    nodes: int = Field(description="How many there are to restart.")
+    version: str = Field(description="Version of the server.")
+    nodes: int = Field(description="Number of nodes to restart.")
     rolling: bool = Field(
-        description="Whether it accepts two keys at a time, so that no client is interrupted."
+        description="Whether the server accepts two keys at a time, so that no client is "
+        "interrupted."
     )
-    broken: tuple[InvalidatedToken, ...] = Field(description="Tokens that are refused afterwards.")
-    steps: tuple[str, ...] = Field(description="What to do, in this order.")
+    broken: tuple[InvalidatedToken, ...] = Field(description="Tokens that are invalid afterwards.")
+    steps: tuple[str, ...] = Field(description="The steps, in this order.")

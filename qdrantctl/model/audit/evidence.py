@@ -1,4 +1,4 @@
-"""What a server exposes, as facts: read by `adapters`, judged by `engine`. No key is in it."""
+"""Facts on what a server exposes: read by `adapters`, judged by `engine`. They hold no key."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ ORIGIN = "https://qdrantctl.invalid"
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """What came back of one probe."""
+    """The result of one probe."""
 
     request: str
-    """What was sent and where, in words: `GET /collections without a key`."""
+    """Description of the request: `GET /collections without a key`."""
     code: str = ""
-    """HTTP status or name of the gRPC status; empty where there was no answer."""
+    """HTTP status or name of the gRPC status; empty if there was no response."""
     said: str = ""
-    """The beginning of the answer, or why there was none."""
+    """The beginning of the response, or why there was none."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Names in lower case."""
 
@@ -34,26 +34,26 @@ class ProbeResult:
 
     @property
     def is_granted(self) -> bool:
-        """Whether what was asked was given."""
+        """Whether the server answered the request."""
         return self.code in ("200", "OK")
 
     @property
     def is_refused(self) -> bool:
-        """Whether it was refused for want of a right key."""
+        """Whether the server refused it for lack of a valid key."""
         return self.code in ("401", "403", "UNAUTHENTICATED", "PERMISSION_DENIED")
 
 
 @dataclass(frozen=True, slots=True)
 class TlsExposure:
-    """A handshake with the REST port."""
+    """The TLS handshake with the REST port."""
 
     version: str = ""
-    """`TLSv1.3`; empty where no handshake was possible."""
+    """`TLSv1.3`; empty if no handshake was possible."""
     untrusted: str = ""
-    """Why the certificate is not trusted; empty where it is."""
+    """Why the certificate is not trusted; empty if it is."""
     expires: datetime | None = None
     old_versions: tuple[str, ...] | None = None
-    """Which of TLS 1.0 and 1.1 it takes; None where this machine cannot offer them."""
+    """Which of TLS 1.0 and 1.1 it accepts; None if this machine cannot offer them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +66,19 @@ class GrpcExposure:
     no_key: ProbeResult
     empty_key: ProbeResult
     wrong_key: ProbeResult
-    """These over TLS where the REST port speaks it."""
+    """The last three over TLS if the REST port uses it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerExposure:
-    """What everybody sees who can reach the server."""
+    """What the server exposes to every client that can reach it."""
 
     url: str
     version: Version | None
     tls: TlsExposure | None
-    """None where the address is plain http."""
+    """None if the URL is plain http."""
     plain_http: tuple[ProbeResult, ...]
-    """Where the address is https: plain requests to its port and to Qdrant's usual one."""
+    """If the URL is https: plain http requests to its port and to Qdrant's default port."""
     no_key: ProbeResult
     empty_key: ProbeResult
     wrong_key: ProbeResult
@@ -88,49 +88,49 @@ class ServerExposure:
     cors: ProbeResult
     metrics: tuple[ProbeResult, ...]
     grpc: GrpcExposure | None = None
-    """None where its port is not known."""
+    """None if its port is unknown."""
     peers: tuple[ProbeResult, ...] | None = None
-    """The ports of the nodes among each other, asked without a key; None where not known."""
+    """The internal ports of the nodes, probed without a key; None if they are unknown."""
     own_key: ProbeResult | None = None
-    """A change of a collection that is not there, tried with the key in use; None with one of
-    those below."""
+    """A change of a collection that does not exist, sent with the key in use; None if a read-only
+    key is given."""
     read_only_key: ProbeResult | None = None
-    """The same with the read-only key, where one was named."""
+    """The same with the read-only key, if one is given."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerReport:
-    """What the server tells who has a key."""
+    """What the server reports to a client with a valid key."""
 
     now: datetime
     """The server's clock."""
     distributed: bool
     live: Inventory
     telemetry: Mapping[str, Json]
-    """Read before any probe was sent, so that its counters do not hold them."""
+    """Read before any probe was sent, so that its counters do not include the probes."""
     snapshots: Mapping[str, datetime | None]
-    """The newest snapshot of each collection whose list could be read; None where it is empty."""
+    """The newest snapshot of each collection whose list could be read; None if it is empty."""
     kept: Mapping[str, datetime] = field(default_factory=dict)
-    """The newest whole set of each collection that policies have put away."""
+    """The newest complete set of each collection at the destinations of policies."""
     tried: Mapping[str, tuple[datetime, bool]] = field(default_factory=dict)
-    """When a set of a collection was last restored to be verified, and whether it was good."""
+    """When a set of a collection was last verified, and whether it was good."""
 
 
 @dataclass(frozen=True, slots=True)
 class LeakedSecret:
-    """A secret in a file. What it is stays there."""
+    """A secret in a file, without its value."""
 
     file: str
     line: int
     what: str
-    """`looks like an API key`, and the like."""
+    """A description such as `looks like an API key`."""
     sink: str = ""
-    """The access key whose tokens are put in this file; empty where it is no sink."""
+    """The access key whose tokens are written to this file; empty if it is not a sink."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All that an audit judges. What could not be read is None, or says why."""
+    """The input of an audit. Parts that could not be read are None."""
 
     desired: Inventory
     posture: ServerExposure | None
@@ -138,10 +138,10 @@ class Evidence:
     unseen: str = ""
     """Why `inside` is None."""
     proofs: tuple[Proof, ...] | None = None
-    """None without --prove, or where it was not possible."""
+    """None without --prove, or if it was not possible."""
     leaks: tuple[LeakedSecret, ...] | None = None
-    """None where there are no files to look at."""
+    """None if there are no files to check."""
     files: int = 0
-    """How many files were looked at."""
+    """Number of files that were checked."""
     profile: Mapping[Address, Mapping[str, Json]] | None = None
-    """The caps that profiles ask of each collection that they cover; None where none was named."""
+    """The limits that profiles require of each collection they cover; None without a profile."""

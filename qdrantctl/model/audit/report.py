@@ -1,4 +1,4 @@
-"""The audit: every line of the checklist answered, and what `--prove` found. It is its own JSON."""
+"""The audit report: a verdict for each rule of the checklist, and the proofs of `--prove`."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ from qdrantctl.model.resource import Origin
 from qdrantctl.model.violation import Severity
 
 AUDIT_FORMAT = "1.0"
-"""Of the report: additions raise the minor number, anything else the major."""
+"""Version of the report's format: additions raise the minor number, other changes the major."""
 DOCS = "docs/reference/audit-rules.md"
 WEIGHTS = (Severity.NOTE, Severity.WARNING, Severity.ERROR)
 
 
 class Answer(StrEnum):
-    """How a line of the checklist is answered."""
+    """The result of a rule of the checklist."""
 
     PASS = "pass"  # noqa: S105  # no password
     FAIL = "fail"
     NOT_APPLICABLE = "not_applicable"
     CANNOT_BE_SEEN = "cannot_be_seen"
-    """From outside, or with what the audit was given."""
+    """Not from outside the server, or not with the given key."""
 
 
 class Verdict(BaseModel):
-    """One rule's answer, for the server or for one resource or file."""
+    """The result of one rule, for the server or for one resource or file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     rule: str = Field(description="Stable id, e.g. QA201.")
     answer: Answer = Field(description="pass, fail, not_applicable or cannot_be_seen.")
-    severity: Severity = Field(description="What it weighs where the answer is fail.")
+    severity: Severity = Field(description="Its severity if the answer is fail.")
     subject: str | MISSING = Field(
-        default=ABSENT, description="The resource it is about; left out: the server or project."
+        default=ABSENT, description="The resource; left out for the server or project."
     )
-    message: str = Field(description="What was found, or why nothing could be.")
-    requests: tuple[str, ...] = Field(default=(), description="The probes that showed it.")
-    origin: Origin | MISSING = Field(default=ABSENT, description="The line that it is about.")
+    message: str = Field(description="The observation, or why the rule could not be checked.")
+    requests: tuple[str, ...] = Field(default=(), description="The probes that observed it.")
+    origin: Origin | MISSING = Field(default=ABSENT, description="File and line, if it has any.")
 
     @property
     def is_finding(self) -> bool:
@@ -51,31 +51,31 @@ class Verdict(BaseModel):
 
 
 class Result(StrEnum):
-    """What a probe said of a cap."""
+    """The result of probing a limit."""
 
     ENFORCED = "enforced"
     NOT_ENFORCED = "not_enforced"
     NOT_PROVABLE = "not_provable"
-    """Configured, and no harmless request shows it."""
+    """Configured, but no harmless request can prove it."""
 
 
 class Proof(BaseModel):
-    """One cap of one collection, tried."""
+    """The proof of one limit of one collection."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     address: str = Field(description="`collection/name`.")
     cap: tuple[str, ...] = Field(description="Path below strict_mode_config.")
-    value: Any = Field(description="What is configured.")
+    value: Any = Field(description="The configured value.")
     result: Result = Field(description="enforced, not_enforced or not_provable.")
     request: str | MISSING = Field(
-        default=ABSENT, description="The request that was sent; left out where none was."
+        default=ABSENT, description="The request that was sent; left out if none was sent."
     )
-    because: str = Field(description="What the server answered, or why nothing was sent.")
+    because: str = Field(description="The server's response, or why no request was sent.")
 
 
 class AuditedServer(BaseModel):
-    """The server that was looked at."""
+    """The audited server."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
@@ -84,26 +84,26 @@ class AuditedServer(BaseModel):
 
 
 class RenderedRule(BaseModel):
-    """What is told of a rule."""
+    """A rule as the report describes it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     title: str = Field(description="What it requires.")
     section: str = Field(description="The part of the checklist that it belongs to.")
-    remedy: str = Field(description="What to do where it fails.")
+    remedy: str = Field(description="What to do if it fails.")
     docs: str = Field(description="The page that explains it, from the top of the repository.")
 
     @classmethod
     def of(cls, rule: str) -> RenderedRule:
-        """What the table of rules says."""
-        about = AUDIT_RULES[rule]
+        """The description of a rule from the catalogue."""
+        entry = AUDIT_RULES[rule]
         return cls(
-            title=about.title, section=about.section, remedy=about.remedy, docs=audit_docs_url(rule)
+            title=entry.title, section=entry.section, remedy=entry.remedy, docs=audit_docs_url(rule)
         )
 
 
 class Tally(BaseModel):
-    """How often each answer was given."""
+    """The number of verdicts of each answer."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
@@ -111,12 +111,12 @@ class Tally(BaseModel):
     warnings: int = Field(description="Failed, with severity warning.")
     notes: int = Field(description="Failed, with severity note.")
     passed: int = Field(description="Passed.")
-    not_applicable: int = Field(description="Lines that do not apply.")
+    not_applicable: int = Field(description="Rules that do not apply.")
     cannot_be_seen: int = Field(description="Rules that cannot be checked from here.")
 
 
 class AuditReport(BaseModel):
-    """Every line of the checklist, answered."""
+    """The verdicts on every rule of the checklist."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
@@ -127,10 +127,12 @@ class AuditReport(BaseModel):
     server: AuditedServer | MISSING = Field(
         default=ABSENT, description="Left out if no server was read (--offline)."
     )
-    fail_on: Severity = Field(description="The severity from which on a finding means exit 2.")
+    fail_on: Severity = Field(
+        description="The lowest severity of a finding for which the exit code is 2."
+    )
     verdicts: tuple[Verdict, ...] = Field(description="In the order of their rules.")
     proofs: tuple[Proof, ...] | MISSING = Field(
-        default=ABSENT, description="Every cap of every collection; left out without --prove."
+        default=ABSENT, description="Every limit of every collection; left out without --prove."
     )
 
     @property
@@ -140,7 +142,7 @@ class AuditReport(BaseModel):
 
     @property
     def tally(self) -> Tally:
-        """The answers, counted."""
+        """The number of verdicts of each answer."""
         answers = Counter(verdict.answer for verdict in self.verdicts)
         weights = Counter(verdict.severity for verdict in self.verdicts if verdict.is_finding)
         return Tally(
@@ -159,7 +161,7 @@ class AuditReport(BaseModel):
 
     @property
     def has_findings(self) -> bool:
-        """Whether there are findings: what exit code 2 says."""
+        """Whether there are findings that count, so that the exit code is 2."""
         return any(self.counts(verdict) for verdict in self.verdicts)
 
     def document(self) -> dict[str, Any]:
@@ -171,5 +173,5 @@ class AuditReport(BaseModel):
 
 
 def audit_docs_url(rule: str) -> str:
-    """The page that tells of a rule."""
+    """The page and section that explain a rule."""
     return f"{DOCS}#{rule.lower()}"

@@ -1,17 +1,17 @@
-"""Where snapshots are put: `cluster`, or a URL of a folder or a bucket."""
+"""Destinations of snapshots: `cluster`, or the URL of a folder or bucket."""
 
 from __future__ import annotations
 
 from urllib.parse import unquote, urlsplit
 
 CLUSTER = "cluster"
-"""Left on the server."""
+"""Snapshots stay on the server."""
 BUCKETS = ("s3", "gs", "az")
 FOLDER_SCHEME = "file"
 
 
 def unusable_destination_reason(text: str) -> str:
-    """Why snapshots cannot be put there; empty when they can. Quotes nothing secret."""
+    """Why `text` is not a valid destination; empty if it is. Never quotes a secret."""
     if text == CLUSTER:
         return ""
     try:
@@ -20,14 +20,14 @@ def unusable_destination_reason(text: str) -> str:
     except ValueError:
         return "this is not a URL"
     if secret or parts.query or parts.fragment:
-        return "a destination holds no credentials, no query and no fragment"
+        return "a destination must not contain credentials, a query or a fragment"
     if parts.scheme == FOLDER_SCHEME:
         if parts.netloc or not parts.path.startswith("/"):
-            return "a folder is named by its whole path, as in file:///var/backups"
+            return "a folder needs its absolute path, as in file:///var/backups"
     elif parts.scheme not in BUCKETS:
-        return f"{parts.scheme or 'this'} is no kind of destination"
+        return f"{parts.scheme or 'this'} is not a type of destination"
     elif not parts.netloc or ":" in parts.netloc:
         return "the bucket is missing, as in s3://backups/qdrant"
     if any(word in (".", "..") for word in unquote(parts.path).split("/")):
-        return "a destination does not lead upwards"
+        return "a destination must not contain . or .. in its path"
     return ""

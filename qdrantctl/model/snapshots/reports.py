@@ -1,4 +1,4 @@
-"""What commands on snapshots have to report, as values for renderers."""
+"""The reports of the `snapshots` commands, as values for renderers."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from qdrantctl.model.snapshots.snapshot_set import SnapshotSet, VerificationResu
 
 @dataclass(frozen=True, slots=True)
 class SnapshotInventory:
-    """All that can be restored."""
+    """The snapshots and sets that can be restored."""
 
     sets: tuple[SnapshotSet, ...]
     """Sets at destinations."""
     files: tuple[SnapshotListing, ...]
     """Snapshot files that the ledger or the servers list, those of the sets included."""
     others: tuple[SnapshotListing, ...]
-    """Those of the files that belong to none of the sets."""
+    """The files that belong to none of the sets."""
     unread: tuple[str, ...]
-    """What could not be read, a sentence each."""
+    """A sentence for each destination or server that could not be read."""
     now: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class RemovalReport:
-    """What `snapshots prune` removes."""
+    """The sets that `snapshots prune` removes."""
 
     removed: tuple[SnapshotSet, ...]
     left: tuple[SnapshotSet, ...]
-    """Sets that are removed only by name."""
+    """Sets that are removed only if named."""
     now: datetime
     dry_run: bool = False
     """Whether nothing was removed yet."""
@@ -40,25 +40,25 @@ class RemovalReport:
 
 @dataclass(frozen=True, slots=True)
 class VerificationReport:
-    """Sets that were restored to see whether they can be."""
+    """Sets that were restored as a test."""
 
     verified: tuple[tuple[SnapshotSet, VerificationResult], ...] = ()
     untried: tuple[str, ...] = ()
-    """What could not be tried, a sentence each."""
+    """A sentence for each set that could not be tested."""
 
     @property
     def is_good(self) -> bool:
-        """Whether every set was tried and is good."""
+        """Whether every set was tested and is good."""
         return all(result.good for _, result in self.verified) and not self.untried
 
 
 @dataclass(frozen=True, slots=True)
 class RestoredCollection:
-    """A snapshot that is a collection again."""
+    """A collection restored from a snapshot."""
 
     name: str
     snapshot: SnapshotRecord
     aliases_left: tuple[str, ...]
-    """Aliases of the old collection that were not put at the new one."""
+    """Aliases of the old collection that do not point to the new one."""
     managed: bool
-    """Whether the ledger has the new collection as one of the project's."""
+    """Whether the new collection has a ledger entry of the project."""

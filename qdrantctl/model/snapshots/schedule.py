@@ -1,4 +1,4 @@
-"""When a policy is due: the times that its cron expression comes to at one moment."""
+"""When a policy is due: the last and next times of its cron expression."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
 CLOCK_SKEW = timedelta(days=1)
-"""What is dated further ahead was dated by a clock that was wrong, and counts for nothing."""
+"""Dates further in the future come from a wrong clock and are ignored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """A policy's schedule as it is at one moment."""
+    """A policy's schedule at a given time."""
 
     last: datetime | None
-    """The last time that was due, that moment included, as UTC; None where there is none."""
+    """The last due time, the given time included, as UTC; None if there is none."""
     next: datetime | None
-    """The next time that will be due, as UTC; None where none is left."""
+    """The next due time, as UTC; None if there is none."""
     zone: tzinfo
-    """In which days, weeks and months are counted."""
+    """The time zone in which days, weeks and months are counted."""
 
     def due_time(self, scheduled: Iterable[datetime], now: datetime) -> datetime | None:
-        """The time that is due and for which no snapshot was taken; None where nothing is due.
+        """The due time for which no snapshot was taken; None if there is none.
 
-        `scheduled` are the times for which snapshots were taken. Of times that were missed only the
-        last is caught up.
+        `scheduled` are the times for which snapshots were taken. After several missed times only
+        the last one is due.
         """
         if self.last is None or any(self.last <= time <= now + CLOCK_SKEW for time in scheduled):
             return None

@@ -1,4 +1,4 @@
-"""A snapshot that was taken before points were destroyed, as the ledger remembers it."""
+"""Safety snapshots and unfinished restores, as the ledger records them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from qdrantctl.model.snapshots.forms import (
 
 
 class NodeSnapshotFile(BaseModel):
-    """One node's part: a file that holds the shards of that node and no others."""
+    """The snapshot file of one node, which contains only the shards of that node."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -50,7 +50,7 @@ class SnapshotRecord(BaseModel):
     )
     files: tuple[NodeSnapshotFile, ...] = Field(description="One for each node.")
     manifest: Mapping[str, Json] = Field(
-        default_factory=dict, description="What was last applied of it; empty for nothing."
+        default_factory=dict, description="Its last-applied spec; empty if it was never applied."
     )
     schema_version: Count = Field(default=0, description="Of that; 0 for none.")
     quiet: bool = Field(
@@ -63,7 +63,7 @@ class SnapshotRecord(BaseModel):
     )
 
     def of(self, entry: Mapping[str, Json]) -> SnapshotRecord:
-        """With what the ledger's entry tells of the collection now."""
+        """A copy with the last-applied spec of a ledger entry."""
         if entry.get("deleted") or not entry.get("spec"):
             return self
         version = int(entry.get("schema_version") or 0)
@@ -91,52 +91,54 @@ class SnapshotRecord(BaseModel):
 
     @property
     def replicas(self) -> frozenset[tuple[int, str]]:
-        """Which shard is on which node."""
+        """Each shard with each node that holds a replica of it."""
         return frozenset((shard, file.peer) for file in self.files for shard in file.shards)
 
 
 def recorded_snapshots(entry: Mapping[str, Json]) -> Iterator[SnapshotRecord]:
-    """The snapshots that a ledger entry tells of, oldest first. Raises ValueError."""
-    for found in entry.get("snapshots") or ():
-        yield SnapshotRecord.model_validate(found)
+    """The snapshots of a ledger entry, oldest first. Raises ValueError."""
+    for document in entry.get("snapshots") or ():
+        yield SnapshotRecord.model_validate(document)
 
 
 def restore_command(address: Address | str, snapshot: str = "", environment: str = "") -> str:
-    """The command that makes a collection of a snapshot; of the latest where none is named."""
-    what = f"{address}@{snapshot}" if snapshot else str(address)
-    where = f" -e {shlex.quote(environment)}" if environment not in ("", "-") else ""
-    return f"qdrantctl snapshots restore {shlex.quote(what)}{where}"
+    """The command that restores a snapshot, or the latest one without an id."""
+    target = f"{address}@{snapshot}" if snapshot else str(address)
+    env_option = f" -e {shlex.quote(environment)}" if environment not in ("", "-") else ""
+    return f"qdrantctl snapshots restore {shlex.quote(target)}{env_option}"
 
 
 class UnfinishedRestore(BaseModel):
-    """A restore that was begun, as the ledger's entry of the new name remembers it."""
+    """An unfinished restore, as the ledger entry of the restored collection records it."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     collection: str = Field(description="Name of the collection that the snapshot is of.")
     snapshot: str = Field(description="Its id.")
-    source: str = Field(default="", description="The destination it is at; empty: the servers.")
+    source: str = Field(
+        default="", description="The destination that stores it; empty for the servers."
+    )
     aliases: tuple[str, ...] = Field(
-        default=(), description="Taken down with what stood there, and still to be put back."
+        default=(), description="Aliases of the replaced collection that are not restored yet."
     )
     replaced: str = Field(
-        default="", description="Id of the snapshot of what stood there; empty for nothing."
+        default="", description="Id of the replaced collection's snapshot; empty for none."
     )
     stand_in: bool = Field(
-        default=False, description="Whether an empty collection may stand for the old one."
+        default=False, description="Whether an empty placeholder collection may exist."
     )
-    who: str = Field(default="", description="Who began it.")
+    who: str = Field(default="", description="Who started it.")
     when: str = Field(default="", description="When.")
 
     def resume_command(self, name: str, environment: str) -> str:
-        """The command that does it once more."""
-        at = f" --from {shlex.quote(self.source)}" if self.source else ""
-        words = restore_command(f"collection/{self.collection}", self.snapshot, environment)
-        return f"{words}{at} --as {shlex.quote(name)}"
+        """The command that runs the restore again."""
+        source_option = f" --from {shlex.quote(self.source)}" if self.source else ""
+        command = restore_command(f"collection/{self.collection}", self.snapshot, environment)
+        return f"{command}{source_option} --as {shlex.quote(name)}"
 
 
 def find_unfinished_restore(entry: Mapping[str, Json]) -> UnfinishedRestore | None:
-    """What a ledger entry tells of a restore that did not end."""
+    """The unfinished restore in a ledger entry; None if there is none, or it is unreadable."""
     try:
         return (
             UnfinishedRestore.model_validate(entry["restoring"]) if entry.get("restoring") else None
@@ -146,19 +148,21 @@ def find_unfinished_restore(entry: Mapping[str, Json]) -> UnfinishedRestore | No
 
 
 class SnapshotListing(BaseModel):
-    """One file of a snapshot, as the ledger or the server tells of it."""
+    """One file of a snapshot, as the ledger or a server lists it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     address: str = Field(description="`collection/name`.")
-    id: str = Field(default="", description="`snapshots restore ADDRESS@ID`; empty where unknown.")
-    owner: str = Field(default="", description="Who took it; empty when qdrantctl did not.")
+    id: str = Field(default="", description="`snapshots restore ADDRESS@ID`; empty if unknown.")
+    owner: str = Field(
+        default="", description="Owner that took it; empty if qdrantctl did not take it."
+    )
     name: str = Field(description="Name of the file.")
-    node: str = Field(description="The node's address, or its peer id where it was not asked.")
+    node: str = Field(description="The node's address, or its peer id if it was not contacted.")
     size: int = Field(description="Bytes.")
-    created: str = Field(default="", description="UTC; empty where the server does not tell.")
-    checksum: str = Field(default="", description="sha256; empty where the server does not tell.")
+    created: str = Field(default="", description="UTC; empty if the server does not report it.")
+    checksum: str = Field(default="", description="sha256; empty if the server does not report it.")
     listed: bool | None = Field(
-        description="Whether its node lists it; null if unknown: its collection is "
-        "gone, or its node has no address under nodes."
+        description="Whether its node lists it; null if unknown: its collection was deleted, or "
+        "its node has no address under `nodes`."
     )

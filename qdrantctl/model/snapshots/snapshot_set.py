@@ -1,4 +1,4 @@
-"""A set: the snapshot of a collection that a policy has put somewhere, and where its files are.
+"""Snapshot sets: the snapshots of collections that a policy stored at a destination.
 
 A set is a folder `PROJECT/ENVIRONMENT/CLUSTER/POLICY/COLLECTION/ID/` below the destination; up to
 0.1.0 without the id of the cluster. Its files define its state: the manifest, `set.json`, is
@@ -29,8 +29,8 @@ from qdrantctl.model.snapshots.forms import (
 from qdrantctl.model.snapshots.snapshot import SnapshotRecord
 
 BEGUN_FILE = "begun.json"
-"""The manifest of a set of which the servers hold files that are still to be copied, or to be
-removed: at once, or by `server_copy: keep` together with the set."""
+"""The manifest of a set whose files are still on the servers: not copied yet, to be removed next,
+or kept as long as the set (`server_copy: keep`)."""
 MANIFEST_FILE = "set.json"
 VERIFIED_FILE = "verified.json"
 PRUNED_FILE = "pruned.json"
@@ -39,7 +39,7 @@ _STORE_CHARACTERS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 
 class SampleQuery(BaseModel):
-    """What a query by the vector of a point returned among the points of the sample."""
+    """The result of a query by the vector of a point, among the points of the sample."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -48,7 +48,7 @@ class SampleQuery(BaseModel):
 
 
 class SetManifest(BaseModel):
-    """What is known of a set: all that a restore needs and no snapshot holds."""
+    """The manifest of a set: the data that a restore needs and snapshots do not contain."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -62,13 +62,13 @@ class SetManifest(BaseModel):
     scheduled: SetTime = Field(description="The time for which it was taken.")
     taken: SetTime = Field(description="When it was begun, by the server's clock.")
     snapshot: SnapshotRecord = Field(
-        description="The files, with settings, aliases, points of shards and what was applied."
+        description="The files, with settings, aliases, points per shard and last-applied state."
     )
     sample: Mapping[PointId, str] = Field(
         default_factory=dict, description="Digests of some points, by their ids as JSON."
     )
     queries: Mapping[str, SampleQuery] = Field(
-        default_factory=dict, description="What queries found, by the name of the vector."
+        default_factory=dict, description="Results of queries, by the name of the vector."
     )
 
     @model_validator(mode="after")
@@ -116,12 +116,12 @@ not know it; or it names none, as up to 0.1.0."""
 
 @dataclass(frozen=True, slots=True)
 class SetInfo:
-    """What schedules, retention and restores look at; a set that will be taken has one, too."""
+    """The facts of a set that schedules, retention and restores need; also of a planned set."""
 
     folder: str
     state: State
     collection: str = ""
-    """Empty, as all that follows, where no manifest can be read."""
+    """This and the following fields are empty if no manifest can be read."""
     id: str = ""
     owner: str = ""
     cluster: str = ""
@@ -133,7 +133,7 @@ class SetInfo:
     has_manifest: bool = False
     has_points: bool = False
     has_server_files: bool = False
-    """Whether it is written down that the servers hold files to be copied or removed."""
+    """Whether `begun.json` exists: the servers hold files that are to be copied or removed."""
     verified: VerificationResult | None = None
     damage: str = ""
     """Why it is bad, or not taken for a set."""
@@ -143,12 +143,12 @@ class SetInfo:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotSet:
-    """The files in one folder of a destination, and what they say."""
+    """A set at a destination: the files of its folder, and its manifests."""
 
     destination: str
     folder: str
     files: Mapping[str, int]
-    """Sizes by name, the manifest and the like included."""
+    """Sizes in bytes by name, including the manifest and marker files."""
     manifest: SetManifest | None = None
     begun_manifest: SetManifest | None = None
     """What was written down before the first file was copied; gone once the servers' own copies
@@ -167,7 +167,7 @@ class SnapshotSet:
 
     @property
     def state(self) -> State:
-        """What the next run, retention and restores make of it.
+        """The state for the next run, retention and restores.
 
         `complete` counts, `unfinished` may be finished by the next run, `leaving` is being
         removed, `bad` has missing or truncated files or failed its verification, and an `orphan`
@@ -188,20 +188,18 @@ class SnapshotSet:
 
     @property
     def missing_or_truncated_file(self) -> str:
-        """A sentence about the first file that is not as it was written; empty if all are."""
+        """A sentence about the first missing or truncated file; empty if there is none."""
         for file in self.manifest.snapshot.files if self.manifest else ():
             size = self.files.get(node_file(file.peer))
             if size is None:
                 return f"The file of node {file.peer} is missing."
             if size != file.size:
-                return (
-                    f"The file of node {file.peer} has {size:,} bytes, {file.size:,} were written."
-                )
+                return f"The file of node {file.peer} has {size:,} bytes instead of {file.size:,}."
         return ""
 
     @property
     def damage(self) -> str:
-        """Why no collection can be made of it; empty as far as is known."""
+        """Why it cannot be restored; empty if no damage is known."""
         if reason := self.missing_or_truncated_file:
             return reason
         if self.verified and not self.verified.good:
@@ -215,9 +213,9 @@ class SnapshotSet:
 
     @property
     def info(self) -> SetInfo:
-        """The set without its files."""
+        """The facts of the set without its files."""
         manifest = self.any_manifest
-        about = SetInfo(
+        info = SetInfo(
             folder=self.folder,
             state=self.state,
             origin=self.origin or "own",
@@ -229,9 +227,9 @@ class SnapshotSet:
             kept_by=self.kept_by,
         )
         if manifest is None:
-            return about
+            return info
         return replace(
-            about,
+            info,
             collection=manifest.snapshot.collection,
             id=manifest.id,
             owner=manifest.owner,

@@ -36,5 +36,5 @@ def paint_ansi(text: str, tone: str) -> str:
 
 
 def choose_painter(*, colour: bool) -> Paint:
-    """The way of painting that is wanted."""
+    """`paint_ansi` or `paint_plain`."""
     return paint_ansi if colour else paint_plain

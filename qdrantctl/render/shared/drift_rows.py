@@ -1,4 +1,4 @@
-"""A drift report in words: its blocks, the rows of a resource and the sums. Every format's."""
+"""The blocks, rows and totals of a drift report, which every format shares."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ _SHORT_SHA = 12
 def drift_blocks(drift: Drift) -> Iterator[tuple[str, tuple[DriftedResource, ...]]]:
     """The blocks that hold anything, each with its title."""
     pending = drift.not_applied if isinstance(drift.not_applied, tuple) else ()
-    found = (
+    blocks = (
         (CHANGED, drift.changed),
         (NOT_APPLIED, pending),
         (UNMANAGED, drift.unmanaged),
         (INTERRUPTED_TITLE, drift.interrupted),
     )
-    yield from ((title, block) for title, block in found if block)
+    yield from ((title, block) for title, block in blocks if block)
 
 
 def drift_remarks(drift: Drift) -> Iterator[str]:
-    """What is to be known beside the blocks, a line each."""
+    """Remarks that belong to no block, a line each."""
     if drift.lost and drift.not_applied is ABSENT:
         yield (
             f"The ledger on the cluster has no owner {escape_line(drift.owner)}: nothing was ever "
-            "applied by that name, or its records are gone."
+            "applied under that name, or its records are lost."
         )
     elif drift.lost:
         yield (
@@ -51,7 +51,7 @@ def drift_remarks(drift: Drift) -> Iterator[str]:
             "does not hold it. The next qdrantctl apply records what matches the manifests."
         )
     if drift.not_applied is ABSENT:
-        yield f"{NOT_APPLIED}: not compared, there are no manifests here."
+        yield f"{NOT_APPLIED}: not compared, no manifests were found."
     yield from (f"Note: {escape_line(note)}." for note in drift.notes)
 
 
@@ -63,46 +63,46 @@ def drift_headline(drift: Drift) -> str:
         parts.append(f"{counts.not_applied} not yet applied")
     parts.append(f"{counts.unmanaged} not managed")
     more = ((counts.interrupted, "interrupted"), (counts.known, "in the baseline"))
-    parts += [f"{number} {words}" for number, words in more if number]
+    parts += [f"{number} {label}" for number, label in more if number]
     if drift.lost:
-        parts.append("the ledger is gone" if drift.not_applied is not ABSENT else "no such owner")
+        parts.append("the ledger is lost" if drift.not_applied is not ABSENT else "no such owner")
     return f"{'Drift' if drift.has_drift else 'No drift'}: {', '.join(parts)}."
 
 
 def drift_summary(drift: Drift) -> str:
-    """The same in one line of a log, that says whose drift and where."""
+    """The headline with owner and server, for logs."""
     verdict, _, counts = drift_headline(drift).partition(": ")
     return f"{verdict}: {escape_line(drift.owner)} on {escape_line(drift.server.url)}: {counts}"
 
 
-def drift_sign(moved: DriftedResource) -> str:
-    """What happened to a resource, in the signs of a plan."""
-    return _SIGNS.get(moved.what, "~")
+def drift_sign(resource: DriftedResource) -> str:
+    """The sign of a change to a resource, as in a plan."""
+    return _SIGNS.get(resource.what, "~")
 
 
-def drift_suffix(moved: DriftedResource) -> str:
-    """What else is to be known of a resource, to be read after its address."""
-    words = [escape_line(moved.because)] if moved.because else []
-    if isinstance(last := moved.applied, LastApply):
-        who = f" by {escape_line(last.who)}" if last.who else ""
-        commit = f" from {escape_line(last.commit[:_SHORT_SHA])}" if last.commit else ""
-        words.append(f"applied {escape_line(last.when)}{who}{commit}")
-    words += ["in the baseline"] if moved.known and not moved.fields else []
-    return "; ".join(words)
+def drift_suffix(resource: DriftedResource) -> str:
+    """Further facts about a resource, printed after its address."""
+    parts = [escape_line(resource.because)] if resource.because else []
+    if isinstance(last_apply := resource.applied, LastApply):
+        who = f" by {escape_line(last_apply.who)}" if last_apply.who else ""
+        commit = f" from {escape_line(last_apply.commit[:_SHORT_SHA])}" if last_apply.commit else ""
+        parts.append(f"applied {escape_line(last_apply.when)}{who}{commit}")
+    parts += ["in the baseline"] if resource.known and not resource.fields else []
+    return "; ".join(parts)
 
 
-def drift_field_rows(moved: DriftedResource) -> tuple[FieldRow, ...]:
-    """The fields of a resource: what was, and what is."""
-    return tuple(_drift_row(field) for field in moved.fields)
+def drift_field_rows(resource: DriftedResource) -> tuple[FieldRow, ...]:
+    """The fields of a resource: values before and now."""
+    return tuple(_drift_row(field) for field in resource.fields)
 
 
 def _drift_row(field: DriftedField) -> FieldRow:
     before, now = format_value(field.before, field.path), format_value(field.now, field.path)
     if field.before is ABSENT:
-        mark, said = "+", f"= {now}"
+        sign, change = "+", f"= {now}"
     else:
-        mark, said = "-" if field.now is ABSENT else "~", f": {before} -> {now}"
+        sign, change = "-" if field.now is ABSENT else "~", f": {before} -> {now}"
     notes = [escape_line(field.because)] if field.because else []
     notes += ["in the baseline"] if field.known else []
     origin = field.origin if isinstance(field.origin, Origin) else None
-    return FieldRow(mark, format_path(field.path), said, tuple(notes), origin_text(origin))
+    return FieldRow(sign, format_path(field.path), change, tuple(notes), origin_text(origin))

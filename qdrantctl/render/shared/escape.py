@@ -1,4 +1,4 @@
-"""Names, paths and values as one line of text that is safe to print and says one thing only."""
+"""Names, paths and values as one line of text that is unambiguous and safe to print."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LISTED = 5
 
 _PLAIN_WORD = re.compile(r"[^\W\d][\w-]*")
 _UNLIMITED_CAP = (2**63 - 1, 1e300)
-"""What lifts a strict-mode cap, which Qdrant cannot unset."""
+"""Values that remove a strict-mode cap, which Qdrant cannot unset."""
 
 
 def escape_line(text: str) -> str:
@@ -31,10 +31,10 @@ def format_path(path: Path) -> str:
 
     The unnamed vector, whose name is empty, is written as in a manifest: `vectors.size`.
     """
-    words = (path[0], *path[2:]) if path[:2] == ("vectors", "") and path[2:] else path
+    keys = (path[0], *path[2:]) if path[:2] == ("vectors", "") and path[2:] else path
     return ".".join(
-        str(word) if isinstance(word, int) or _PLAIN_WORD.fullmatch(word) else _format_json(word)
-        for word in words
+        str(key) if isinstance(key, int) or _PLAIN_WORD.fullmatch(key) else _format_json(key)
+        for key in keys
     )
 
 

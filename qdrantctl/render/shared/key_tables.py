@@ -1,4 +1,4 @@
-"""Keys and tokens in words. Text shows these lines as they are."""
+"""Lines of text about access keys and tokens."""
 
 from __future__ import annotations
 
@@ -31,69 +31,77 @@ def key_list_lines(keys: Iterable[ListedKey], *, ledger: bool) -> list[str]:
 
 def _key_lines(key: ListedKey) -> Iterator[tuple[str, ...]]:
     revocable = "yes" if key.revocable else "no"
-    for one in key.generations:
-        yield (escape_line(key.name), str(one.number), _generation_state(one),
-               format_scope(one.access), one.issued or "-",
-               one.expires or "-", revocable)  # fmt: skip
+    for generation in key.generations:
+        yield (escape_line(key.name), str(generation.number), _generation_state(generation),
+               format_scope(generation.access), generation.issued or "-",
+               generation.expires or "-", revocable)  # fmt: skip
     if not key.generations:
         yield (escape_line(key.name), "-", "missing" if key.revocable else "not issued",
                "-", "-", "-",
                revocable)  # fmt: skip
 
 
-def _generation_state(one: ListedGeneration) -> str:
-    return f"{one.state} at {one.ends}" if one.state == "ending" else one.state
+def _generation_state(generation: ListedGeneration) -> str:
+    return (
+        f"{generation.state} at {generation.ends}"
+        if generation.state == "ending"
+        else generation.state
+    )
 
 
 def format_scope(access: Mapping[str, str]) -> str:
     """`products-live: r, events: rw`; `all: r` for the whole cluster."""
-    words = (
+    grants = (
         f"{'all' if name == '*' else escape_line(name)}: {level}" for name, level in access.items()
     )
-    return ", ".join(words) or "nothing"
+    return ", ".join(grants) or "nothing"
 
 
-def token_check_lines(made: CheckedToken) -> Iterator[str]:
-    """What a token claims, and a line for each thing that was tried."""
-    yield f"subject    {escape_line(made.subject) or 'none'}"
-    yield f"scope      {format_scope(made.access)}"
-    yield f"expires    {made.expires or 'never'}"
-    yield f"revocable  {'yes' if made.revocable else 'no'}"
-    for warning in made.warnings:
+def token_check_lines(token: CheckedToken) -> Iterator[str]:
+    """What a token claims, and a line for each probe."""
+    yield f"subject    {escape_line(token.subject) or 'none'}"
+    yield f"scope      {format_scope(token.access)}"
+    yield f"expires    {token.expires or 'never'}"
+    yield f"revocable  {'yes' if token.revocable else 'no'}"
+    for warning in token.warnings:
         yield f"! {warning}"
     yield ""
-    if made.refused:
-        yield f"The cluster refuses it: {made.refused}."
+    if token.refused:
+        yield f"The cluster refuses the token: {token.refused}."
         return
-    width = max((len(_probe_name(probe)) for probe in made.probes), default=0)
-    longest = max((len(probe.action) for probe in made.probes), default=0)
-    for probe in made.probes:
+    width = max((len(_probe_name(probe)) for probe in token.probes), default=0)
+    longest = max((len(probe.action) for probe in token.probes), default=0)
+    for probe in token.probes:
         yield f"{_probe_name(probe):<{width}}  {probe.action:<{longest}}  {_probe_answer(probe)}"
-    names = [escape_line(name) for name in made.access if name != "*"]
+    names = [escape_line(name) for name in token.access if name != "*"]
     if names:
         yield ""
-        yield f"Names are literal: by any other than {', '.join(names)} it is refused with 403."
+        allowed = ", ".join(names)
+        yield f"Names are literal: under any name but {allowed} the token is refused with 403."
 
 
-def rotation_lines(made: ApiKeyRotation) -> Iterator[str]:
+def rotation_lines(rotation: ApiKeyRotation) -> Iterator[str]:
     """What a new API key breaks, and what to do in which order."""
-    nodes = count_noun(made.nodes, "node")
-    server = f"{escape_line(made.url)} (Qdrant {escape_line(made.version)}, {nodes})"
+    nodes = count_noun(rotation.nodes, "node")
+    server = f"{escape_line(rotation.url)} (Qdrant {escape_line(rotation.version)}, {nodes})"
     yield f"A new API key on {server} breaks:"
     yield "- every client that uses the old API key itself, qdrantctl among them"
     yield "- tokens that were signed without qdrantctl, which the ledger does not list"
-    for one in made.broken:
+    for token in rotation.broken:
         yield (
-            f"- {escape_line(one.owner)} {escape_line(one.name)}, generation "
-            f"{one.generation}, which would "
-            f"hold until {one.expires}"
+            f"- {escape_line(token.owner)} {escape_line(token.name)}, generation "
+            f"{token.generation}, which "
+            f"would be valid until {token.expires}"
         )
     yield ""
-    if made.rolling:
+    if rotation.rolling:
         yield "This server accepts a second key, alt_api_key, so no client is interrupted:"
     else:
-        yield "This server takes one key (two need 1.17), so there is a gap. The shortest:"
-    for number, step in enumerate(made.steps, 1):
+        yield (
+            "This server accepts one key (two need 1.17), so clients are interrupted. "
+            "The shortest way:"
+        )
+    for number, step in enumerate(rotation.steps, 1):
         yield f"{number}. {step}"
 
 
@@ -103,6 +111,6 @@ def _probe_name(probe: TokenProbe) -> str:
 
 def _probe_answer(probe: TokenProbe) -> str:
     if probe.allowed is None:
-        return "not known: it is not there, or did not answer"
+        return "unknown: it does not exist, or did not respond"
     word = "allowed" if probe.allowed else "refused"
     return word if probe.allowed is probe.claimed else f"{word}, though it claims otherwise"

@@ -1,4 +1,4 @@
-"""Markdown that nothing can break out of, and the choice of blocks that fit a size."""
+"""Markdown whose contents cannot escape it, and the choice of blocks that fit a size."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class MarkdownBlock:
     """The lowest are the last to be cut."""
     full: str
     short: str = ""
-    """What stands for it where all of it does not fit."""
-    of: str = ""
-    """What the reader misses without it: `change`, `message`; empty for what is not counted."""
+    """A replacement that is used if the full text does not fit."""
+    counted_as: str = ""
+    """What the reader misses without it: `change` or `message`; empty if it is not counted."""
 
 
 def code_span(text: str) -> str:
-    """`text` as a code span, in which no HTML, mention or link is anything but its letters."""
+    """`text` as a code span, in which HTML, mentions and links have no effect."""
     text = escape_line(text)
     ticks = "`" * (_longest_run(text) + 1)
     space = " " if "`" in text or text[:1] == " " or text[-1:] == " " else ""
@@ -47,7 +47,7 @@ def folded_block(title: str, lines: Iterable[str]) -> str:
 def comment_marker(command: str, project: str, environment: str) -> str:
     """An HTML comment by which a bot finds its own comment.
 
-    `--` must not stand in a comment. No name holds a `~`, so it takes the place of every second
+    `--` is not allowed in a comment. No name holds a `~`, so it takes the place of every second
     dash and the marker stays as long, and as unambiguous, as the names.
     """
     names = f"project={_comment_name(project)} environment={_comment_name(environment)}"
@@ -55,61 +55,63 @@ def comment_marker(command: str, project: str, environment: str) -> str:
 
 
 def fit_blocks(
-    marked: str, title: str, blocks: Sequence[MarkdownBlock], max_bytes: int, command: str = "plan"
+    marker: str, title: str, blocks: Sequence[MarkdownBlock], max_bytes: int, command: str = "plan"
 ) -> str:
-    """Marker, title and as many blocks as fit; what is missing is told in the last line."""
-    whole = _join_parts([marked, title, *(block.full for block in blocks)])
+    """Marker, title and as many blocks as fit; the last line counts missing blocks."""
+    whole = _join_parts([marker, title, *(block.full for block in blocks)])
     if _byte_size(whole) <= max_bytes:
         return whole
-    totals = Counter(block.of for block in blocks)
+    totals = Counter(block.counted_as for block in blocks)
     most = _cut_notice(totals["change"], totals["message"], totals["change"], max_bytes, command)
-    room = max_bytes - _byte_size(_join_parts([marked, title, most]))
-    if room < 0:
+    budget = max_bytes - _byte_size(_join_parts([marker, title, most]))
+    if budget < 0:
         return _smallest_text(
-            marked, title, f"{count_noun(totals['change'], 'change')} cut.", max_bytes
+            marker, title, f"{count_noun(totals['change'], 'change')} cut.", max_bytes
         )
-    kept = _choose_blocks(blocks, room)
-    met = list(zip(blocks, kept, strict=True))
-    gone = Counter(block.of for block, text in met if not text)
-    brief = sum(block.of == "change" and text not in ("", block.full) for block, text in met)
-    tail = _cut_notice(gone["change"], gone["message"], brief, max_bytes, command)
-    return _join_parts([marked, title, *filter(None, kept), tail])
+    texts = _choose_blocks(blocks, budget)
+    pairs = list(zip(blocks, texts, strict=True))
+    cut = Counter(block.counted_as for block, text in pairs if not text)
+    brief = sum(
+        block.counted_as == "change" and text not in ("", block.full) for block, text in pairs
+    )
+    tail = _cut_notice(cut["change"], cut["message"], brief, max_bytes, command)
+    return _join_parts([marker, title, *filter(None, texts), tail])
 
 
-def _choose_blocks(blocks: Sequence[MarkdownBlock], room: int) -> list[str]:
-    """All of a block, its short form or nothing, for each; room goes to the lowest rank first."""
-    kept = [""] * len(blocks)
+def _choose_blocks(blocks: Sequence[MarkdownBlock], budget: int) -> list[str]:
+    """All of a block, its short form or nothing, for each; the lowest ranks come first."""
+    texts = [""] * len(blocks)
     for number in sorted(range(len(blocks)), key=lambda number: blocks[number].rank):
         for text in (blocks[number].full, blocks[number].short):
             cost = _byte_size(text) + 2  # a blank line between blocks
-            if text and cost <= room:
-                kept[number] = text
-                room -= cost
+            if text and cost <= budget:
+                texts[number] = text
+                budget -= cost
                 break
-    return kept
+    return texts
 
 
 def _cut_notice(changes: int, messages: int, brief: int, max_bytes: int, command: str) -> str:
-    """What was cut. Larger numbers never make it shorter."""
+    """Counts of omitted parts. Larger numbers never make it shorter."""
     counts = (
         (changes, "change", "not shown"),
         (brief, "change", "shown without fields"),
         (messages, "message", "not shown"),
     )
     parts = [f"{count_noun(number, word)} {how}" for number, word, how in counts if number]
-    said = ", ".join(parts) or "lists not shown"
-    return f"_Cut to {max_bytes} bytes: {said}. `qdrantctl {command}` shows all._"
+    summary = ", ".join(parts) or "lists not shown"
+    return f"_Cut to {max_bytes} bytes: {summary}. `qdrantctl {command}` shows all._"
 
 
-def _smallest_text(marked: str, title: str, cut: str, max_bytes: int) -> str:
-    """Where there is room for hardly more than the marker."""
-    with_title = f"{marked}\n{title}\n\n{cut}\n"
-    return with_title if _byte_size(with_title) <= max_bytes else f"{marked}\n{cut}\n"
+def _smallest_text(marker: str, title: str, cut: str, max_bytes: int) -> str:
+    """The document for a limit that leaves space for little more than the marker."""
+    with_title = f"{marker}\n{title}\n\n{cut}\n"
+    return with_title if _byte_size(with_title) <= max_bytes else f"{marker}\n{cut}\n"
 
 
 def _join_parts(parts: Sequence[str]) -> str:
-    marked, *rest = parts
-    return f"{marked}\n" + "\n\n".join(rest) + "\n"
+    marker, *rest = parts
+    return f"{marker}\n" + "\n\n".join(rest) + "\n"
 
 
 def _comment_name(name: str) -> str:

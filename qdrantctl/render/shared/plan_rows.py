@@ -1,4 +1,4 @@
-"""A change in words: its sign and heading, and a row for each field. Text and markdown share it."""
+"""A change as a sign, a heading and a row for each field, shared by text and markdown."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from qdrantctl.model.change import Action, Cause, Change, FieldChange
 from qdrantctl.model.field_rule import ABSENT, Effect
 from qdrantctl.model.resource import Origin
-from qdrantctl.model.snapshots.snapshot import restore_command as command
+from qdrantctl.model.snapshots.snapshot import restore_command
 from qdrantctl.model.step import Snapshot, TakeSet
 from qdrantctl.render.shared.ansi import Paint, paint_plain
 from qdrantctl.render.shared.escape import escape_line, format_path, format_value
@@ -36,25 +36,25 @@ _HEADINGS = {
     Action.REFUSED: "is refused: it cannot be done",
 }
 
-_OUTSIDE = "changed outside qdrantctl"
-_WIDEST = 48
-"""A longer cell pushes its own line only."""
+_EXTERNAL_CHANGE = "changed outside qdrantctl"
+_MAX_CELL_WIDTH = 48
+"""Longer cells do not widen their column."""
 
 
 @dataclass(frozen=True, slots=True)
 class FieldRow:
-    """One field of a change: what happens to it, why, and who asks for it."""
+    """One field of a change: its values, the reasons, and the place that declares it."""
 
     sign: str
     path: str
-    said: str
-    """`: 16 -> 32`, or `= 32` where nothing was."""
+    change: str
+    """`: 16 -> 32`, or `= 32` for a field without a previous value."""
     notes: tuple[str, ...]
     place: str
 
 
 def change_heading(change: Change) -> str:
-    """What will become of a resource, to be read after its address."""
+    """What apply will do to a resource, printed after its address."""
     if change.action is not Action.ADOPT:
         return _HEADINGS[change.action]
     if change.steps:
@@ -63,25 +63,25 @@ def change_heading(change: Change) -> str:
 
 
 def change_reason(change: Change) -> str:
-    """Why, unless a field of the change says the same; empty where there is nothing to say."""
-    told = any(f.because and change.because.endswith(f.because) for f in change.fields)
-    return "" if told else escape_line(change.because)
+    """The reason, unless a field of the change gives the same; empty without one."""
+    is_repeated = any(f.because and change.because.endswith(f.because) for f in change.fields)
+    return "" if is_repeated else escape_line(change.because)
 
 
 def snapshot_note(change: Change, environment: str) -> str:
-    """Where snapshots go, or what is done before points are destroyed; empty where nothing is."""
+    """Where snapshots are stored, or that one is taken before points are destroyed; or empty."""
     snapshots = [step.snapshot for step in change.steps]
-    if sets := [each for each in snapshots if isinstance(each, TakeSet)]:
-        destinations = dict.fromkeys(url for each in sets for url in each.to)
+    if sets := [snapshot for snapshot in snapshots if isinstance(snapshot, TakeSet)]:
+        destinations = dict.fromkeys(url for snapshot in sets for url in snapshot.to)
         return f"to {escape_line(', '.join(destinations))}"
-    if not any(isinstance(each, Snapshot) for each in snapshots):
+    if not any(isinstance(snapshot, Snapshot) for snapshot in snapshots):
         return ""
-    told = escape_line(command(change.address, environment=environment))
-    return f"a snapshot is taken first; restore with: {told}"
+    restore = escape_line(restore_command(change.address, environment=environment))
+    return f"a snapshot is taken first; restore with: {restore}"
 
 
 def origin_text(origin: object) -> str:
-    """`file:line`; empty where nothing states it."""
+    """`file:line`; empty for a value without a place."""
     return escape_line(str(origin)) if isinstance(origin, Origin) else ""
 
 
@@ -92,32 +92,32 @@ def change_rows(change: Change) -> tuple[FieldRow, ...]:
     )
 
 
-def align_rows(found: Sequence[FieldRow], paint: Paint = paint_plain) -> list[str]:
-    """Rows as lines, the cells of each column under each other."""
+def align_rows(rows: Sequence[FieldRow], paint: Paint = paint_plain) -> list[str]:
+    """Rows as lines with aligned columns."""
     cells = [
         (
             (row.sign, row.sign),
             (row.path, "strong"),
-            (row.said, ""),
+            (row.change, ""),
             ("  # " + "; ".join(row.notes) if row.notes else "", "faint"),
             ("  " + row.place if row.place else "", "faint"),
         )
-        for row in found
+        for row in rows
     ]
     widths = [
-        max((len(text) for text, _ in column if len(text) <= _WIDEST), default=0)
+        max((len(text) for text, _ in column if len(text) <= _MAX_CELL_WIDTH), default=0)
         for column in zip(*cells, strict=True)
     ]
     lines: list[str] = []
     for line in cells:
-        told, gap = "", ""
+        text_line, gap = "", ""
         for (text, tone), width in zip(line, widths, strict=True):
             if text:
-                told += gap + paint(text, tone)
+                text_line += gap + paint(text, tone)
                 gap = ""
-            # The space is owed, and paid only when something follows.
+            # The gap is written only if another cell follows.
             gap += " " * (max(width - len(text), 0) + bool(width or text))
-        lines.append(told)
+        lines.append(text_line)
     return lines
 
 
@@ -127,15 +127,15 @@ def _field_row(field: FieldChange, action: Action) -> FieldRow:
     if after == "unlimited" and notes and notes[0].startswith(after):
         after, *notes = notes
     if field.effect is Effect.KEPT and action is not Action.REPLACE:
-        sign, said = " ", f": stays {before}"
+        sign, change = " ", f": stays {before}"
     elif field.effect is Effect.KEPT:
-        sign, said = "-", f": {before} -> nothing"
+        sign, change = "-", f": {before} -> nothing"
     elif field.live is ABSENT:
-        sign, said = "+", f"= {after}"
+        sign, change = "+", f"= {after}"
     else:
-        sign, said = "-" if field.desired is ABSENT else "~", f": {before} -> {after}"
+        sign, change = "-" if field.desired is ABSENT else "~", f": {before} -> {after}"
     sign = "!" if field.effect is Effect.REFUSED else sign
-    return FieldRow(sign, format_path(field.path), said, tuple(notes), origin_text(field.origin))
+    return FieldRow(sign, format_path(field.path), change, tuple(notes), origin_text(field.origin))
 
 
 def _field_notes(field: FieldChange, action: Action) -> list[str]:
@@ -143,15 +143,17 @@ def _field_notes(field: FieldChange, action: Action) -> list[str]:
     if field.effect is Effect.REPLACE:
         because = f"forces replacement: {because}" if because else "forces replacement"
     elif action is Action.REPLACE and field.effect is Effect.KEPT:
-        because = "not stated, so the new one does not have it"
+        because = "not declared, so it is not recreated"
     elif action is Action.REPLACE and field.effect is not Effect.REFUSED:
-        because = ""  # what a change in place would cost is not what happens
+        because = ""  # the reason concerns an update in place, which does not happen
     elif field.effect is Effect.REBUILD:
         because = because or "re-indexes"
     notes = [because] if because else []
     if isinstance(field.direction, str) and field.effect in (Effect.UPDATE, Effect.REBUILD):
         notes.append(field.direction)
     if field.cause in (Cause.DRIFT, Cause.BOTH):
-        was = f"was {format_value(field.recorded, field.path)}"
-        notes.append(was if because.startswith(_OUTSIDE) else f"{_OUTSIDE}: {was}")
+        previous = f"was {format_value(field.recorded, field.path)}"
+        notes.append(
+            previous if because.startswith(_EXTERNAL_CHANGE) else f"{_EXTERNAL_CHANGE}: {previous}"
+        )
     return notes

@@ -19,7 +19,7 @@ _SHORT_COMMIT = 12
 
 
 def resource_facts(view: ResourceView) -> Iterator[str]:
-    """What is known of the resource beside its settings."""
+    """Owner, state and aliases of the resource."""
     owner = f"managed by {escape_line(view.owner)}" if view.recorded is not None else "not managed"
     version = f", schema version {view.schema_version}" if view.recorded is not None else ""
     yield f"{escape_line(view.address)}: {owner}{version}"
@@ -34,18 +34,20 @@ def resource_facts(view: ResourceView) -> Iterator[str]:
 
 
 def comparison_table(view: ResourceView) -> Iterator[str]:
-    """Every setting, recorded and live; `!` where what was applied is not what is there."""
+    """Every setting, recorded and live; `!` marks a live value that differs."""
     recorded, live = dict(_flat_values(view.recorded or {})), dict(_flat_values(view.live or {}))
     rows = [("", "setting", "recorded", "live")]
     for path in [*live, *(path for path in recorded if path not in live)]:
-        had, has = recorded.get(path, ABSENT), live.get(path, ABSENT)
-        moved = had is not ABSENT and not (has is not ABSENT and json_equal(had, has))
+        recorded_value, live_value = recorded.get(path, ABSENT), live.get(path, ABSENT)
+        is_changed = recorded_value is not ABSENT and not (
+            live_value is not ABSENT and json_equal(recorded_value, live_value)
+        )
         rows.append(
             (
-                "!" if moved else "",
+                "!" if is_changed else "",
                 format_path(path),
-                _comparison_cell(had, path),
-                _comparison_cell(has, path),
+                _comparison_cell(recorded_value, path),
+                _comparison_cell(live_value, path),
             )
         )
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
@@ -58,17 +60,17 @@ def _comparison_cell(value: Json, path: Path) -> str:
     return "" if value is ABSENT else format_value(value, path)
 
 
-def history_lines(made: Iterable[HistoryEntry]) -> Iterator[str]:
-    """One line an apply."""
-    for event in made:
-        commit = f" at {escape_line(event.commit[:_SHORT_COMMIT])}" if event.commit else ""
-        run = f" ({escape_line(event.run)})" if event.run else ""
-        version = f"schema version {event.schema_version}"
-        what = f"{escape_line(event.action)} {escape_line(event.address)}"
-        when, who = escape_line(event.when), escape_line(event.who)
-        yield f"{when}  {what}, {version}, by {who}{commit}{run}"
-        if event.way_back:
-            yield f"  restore what it was before: {escape_line(event.way_back)}"
+def history_lines(entries: Iterable[HistoryEntry]) -> Iterator[str]:
+    """One line for each apply."""
+    for entry in entries:
+        commit = f" at {escape_line(entry.commit[:_SHORT_COMMIT])}" if entry.commit else ""
+        run = f" ({escape_line(entry.run)})" if entry.run else ""
+        version = f"schema version {entry.schema_version}"
+        action = f"{escape_line(entry.action)} {escape_line(entry.address)}"
+        when, who = escape_line(entry.when), escape_line(entry.who)
+        yield f"{when}  {action}, {version}, by {who}{commit}{run}"
+        if entry.way_back:
+            yield f"  restore its previous state: {escape_line(entry.way_back)}"
 
 
 def _flat_values(tree: Mapping[str, Json], above: Path = ()) -> Iterator[tuple[Path, Json]]:

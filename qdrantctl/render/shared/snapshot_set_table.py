@@ -1,4 +1,4 @@
-"""Sets at destinations as lines."""
+"""A table of snapshot sets."""
 
 from __future__ import annotations
 
@@ -14,53 +14,59 @@ _ORIGINS = {
     "unrecorded": "not in the ledger",
     "unknown": "unknown cluster",
 }
-"""What is said of a set that is not known to be of the cluster that was asked."""
+"""For sets that are not known to be of the cluster whose ledger was read."""
 
 
 def set_table(sets: Iterable[SnapshotSet], now: datetime) -> Iterator[str]:
-    """A line for each set, its columns under each other, the sum, and what is no set and why.
+    """A line for each set with aligned columns, a line with the totals, and the problems.
 
-    Clusters are named where not every set is known to be of the one that was asked.
+    The column of clusters is left out if every set is of the cluster whose ledger was read.
     """
-    found = list(sets)
-    has_strangers = any(each.any_manifest and each.origin != "own" for each in found)
-    rows = [_SET_HEAD, *(_set_row(each, now) for each in found)]
-    if has_strangers:
-        clusters = ["cluster", *map(_cluster_cell, found)]
+    all_sets = list(sets)
+    size = sum(snapshot_set.size for snapshot_set in all_sets)
+    rows = [_SET_HEAD, *(_set_row(snapshot_set, now) for snapshot_set in all_sets)]
+    if any(each.any_manifest and each.origin != "own" for each in all_sets):
+        clusters = ["cluster", *map(_cluster_cell, all_sets)]
         rows = [(*row[:2], cluster, *row[2:]) for row, cluster in zip(rows, clusters, strict=True)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         yield "  ".join(cells).rstrip()
-    yield f"{len(found)} set{'s' * (len(found) != 1)}, {sum(s.size for s in found):,} bytes"
-    for each in found:
-        if each.problem:
-            yield f"{escape_line(each.folder)}: {escape_line(each.problem)}"
+    yield f"{len(all_sets)} set{'s' * (len(all_sets) != 1)}, {size:,} bytes"
+    for snapshot_set in all_sets:
+        if snapshot_set.problem:
+            yield f"{escape_line(snapshot_set.folder)}: {escape_line(snapshot_set.problem)}"
 
 
 def _cluster_cell(snapshot_set: SnapshotSet) -> str:
     manifest = snapshot_set.any_manifest
-    if manifest is None:
-        return ""
-    return manifest.cluster or "unknown"
+    return (manifest.cluster or "unknown") if manifest else ""
 
 
 def _set_row(snapshot_set: SnapshotSet, now: datetime) -> tuple[str, ...]:
-    about, tried = snapshot_set.any_manifest, snapshot_set.verified
-    whole = snapshot_set.state == "complete"
+    manifest = snapshot_set.any_manifest
+    is_complete = snapshot_set.state == "complete"
     origin = _ORIGINS.get(snapshot_set.origin or "", "")
     return (
-        escape_line(f"{about.address}@{about.id}" if whole and about
+        escape_line(f"{manifest.address}@{manifest.id}" if is_complete and manifest
               else snapshot_set.folder),
-        escape_line(about.owner) if about else "",
-        f"{about.taken:%Y-%m-%d %H:%M}" if about else "",
-        format_age(now - about.taken) if about else "",
+        escape_line(manifest.owner) if manifest else "",
+        f"{manifest.taken:%Y-%m-%d %H:%M}" if manifest else "",
+        format_age(now - manifest.taken) if manifest else "",
         f"{snapshot_set.size:,}",
         f"{snapshot_set.state}, {origin}" if origin else snapshot_set.state,
         escape_line(", ".join(snapshot_set.kept_by)),
-        (f"{tried.when:%Y-%m-%d}" if tried.good else "failed") if tried else "",
+        _verification_cell(snapshot_set),
         escape_line(snapshot_set.destination),
     )  # fmt: skip
+
+
+def _verification_cell(snapshot_set: SnapshotSet) -> str:
+    """The date of a good verification; empty for a set that was not verified."""
+    verification = snapshot_set.verified
+    if not verification:
+        return ""
+    return f"{verification.when:%Y-%m-%d}" if verification.good else "failed"
 
 
 def format_age(length: timedelta) -> str:

@@ -1,4 +1,4 @@
-"""Snapshots as lines: what there is, and what to do once one is a collection again."""
+"""A table of snapshots, and notes on a restored collection."""
 
 from __future__ import annotations
 
@@ -11,23 +11,27 @@ from qdrantctl.model.snapshots.snapshot import SnapshotListing, SnapshotRecord
 from qdrantctl.render.shared.escape import escape_line
 
 _CHECKSUM = 12
-_STATES = {True: "listed", False: "no longer there", None: "not listed"}
+_STATES = {True: "listed", False: "missing", None: "not listed"}
 
 
-def snapshot_table(found: Iterable[SnapshotListing]) -> Iterator[str]:
-    """A line for each file, its columns under each other."""
+def snapshot_table(snapshots: Iterable[SnapshotListing]) -> Iterator[str]:
+    """A line for each file, with aligned columns."""
     rows = [("snapshot", "created", "bytes", "sha256", "node", "owner", "state")]
     rows += [
         (
-            escape_line(f"{each.address}@{each.id}" if each.id else f"{each.address}  {each.name}"),
-            escape_line(each.created or _creation_time(each.id)),
-            f"{each.size:,}",
-            escape_line(each.checksum[:_CHECKSUM]),
-            escape_line(each.node),
-            escape_line(each.owner),
-            _STATES[each.listed],
+            escape_line(
+                f"{snapshot.address}@{snapshot.id}"
+                if snapshot.id
+                else f"{snapshot.address}  {snapshot.name}"
+            ),
+            escape_line(snapshot.created or _creation_time(snapshot.id)),
+            f"{snapshot.size:,}",
+            escape_line(snapshot.checksum[:_CHECKSUM]),
+            escape_line(snapshot.node),
+            escape_line(snapshot.owner),
+            _STATES[snapshot.listed],
         )
-        for each in found
+        for snapshot in snapshots
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
@@ -35,30 +39,32 @@ def snapshot_table(found: Iterable[SnapshotListing]) -> Iterator[str]:
         yield "  ".join(cells).rstrip()
 
 
-def _creation_time(mark: str) -> str:
-    """The time that is the id of a snapshot, as servers tell of it; of any other nothing."""
+def _creation_time(snapshot_id: str) -> str:
+    """The time in the id of a snapshot, in the notation of servers; empty if the id is no time."""
     with suppress(ValueError):
-        return datetime.strptime(mark, "%Y-%m-%d-%H-%M-%S").isoformat()
+        return datetime.strptime(snapshot_id, "%Y-%m-%d-%H-%M-%S").isoformat()
     return ""
 
 
 def restored_notes(
-    name: str, record: SnapshotRecord, left: Iterable[str], *, managed: bool
+    name: str, record: SnapshotRecord, aliases: Iterable[str], *, managed: bool
 ) -> Iterator[str]:
-    """What is to be known of a collection that was made of a snapshot.
+    """Notes on a collection that was restored from a snapshot.
 
-    `left` are aliases that stood for it then and do not now.
+    `aliases` pointed at it when the snapshot was taken, and do not now.
     """
     points = f"{record.points:,} point{'s' * (record.points != 1)}"
-    had = f"as many as {escape_line(record.collection)} had when {escape_line(record.id)} was taken"
-    yield f"{escape_line(name)} holds {points}, {had}."
+    comparison = (
+        f"as many as {escape_line(record.collection)} had when {escape_line(record.id)} was taken"
+    )
+    yield f"{escape_line(name)} holds {points}, {comparison}."
     if managed:
-        yield "It is recorded as what was applied then; a plan shows what has come since."
+        yield "Its ledger entry is the one of that time; a plan shows later changes."
     else:
         yield "It is unmanaged until a manifest declares it; `apply` will not delete it."
-    for number, alias in enumerate(left):
+    for number, alias in enumerate(aliases):
         if not number:
-            yield "These aliases stood for it; --with-aliases or a manifest puts them back:"
+            yield "These aliases pointed at it; --with-aliases or a manifest restores them:"
         manifest = {
             "apiVersion": "qdrantctl/v1",
             "kind": "Alias",

@@ -1,4 +1,4 @@
-"""How a document is to look: what every renderer gets beside the value that it renders."""
+"""The look of a document. Every renderer gets it with the value that it renders."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """The look of a document. A format ignores what it has no use for."""
+    """The look of a document. A format ignores the fields that it does not support."""
 
     colour: bool = False
     """Whether text is coloured with ANSI codes."""
@@ -16,4 +16,4 @@ class Style:
 
 
 PLAIN = Style()
-"""No colour, and markdown that fits into a comment on GitHub."""
+"""No colour; markdown fits into a comment on GitHub."""

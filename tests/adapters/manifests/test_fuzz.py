@@ -143,7 +143,7 @@ def shaped(shape: FieldTree, depth: int = 0) -> st.SearchStrategy[Any]:
         }
         section = st.fixed_dictionaries({}, optional=known)
         return st.one_of(section, section, section, anything)
-    words = [word.strip() for word in shape.words.split("|")]
+    words = [word.strip() for word in shape.type_name.split("|")]
     return st.one_of(st.sampled_from(words), scalars, anything)
 
 

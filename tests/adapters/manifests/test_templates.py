@@ -36,7 +36,7 @@ ERRORS = [
     ("\n{{ 1 // 0 }}", "QC020", 2, "zero", "types"),
     ("\n{{ 1 + 'a' }}", "QC020", 2, "unsupported operand", "types"),
     ("{{ vars.names + 1 }}", "QC020", 1, "can only concatenate", "types"),
-    ("{{ '\\ud800' }}", "QC004", 1, "half a character", "whole"),
+    ("{{ '\\ud800' }}", "QC004", 1, "lone surrogate", "whole"),
 ]
 
 

@@ -115,8 +115,8 @@ def test_a_command_gets_no_input(tmp_path):
         (f"{KEY}\n\n", "holds more than one line"),
         (f"{KEY}\nX-Other: 1", "holds more than one line"),
         (f"{KEY}\rx", "holds more than one line"),
-        (f"{KEY}é", "holds characters that cannot stand in a header"),
-        (f"{KEY}\x00", "holds characters that cannot stand in a header"),
+        (f"{KEY}é", "holds characters that a header cannot contain"),
+        (f"{KEY}\x00", "holds characters that a header cannot contain"),
         (KEY * 1000, "is longer than"),
     ],
 )

@@ -192,12 +192,12 @@ class TestExtends:
         (tmp_path / "b.yaml").write_text(f"{TOP}spec: {{extends: {target}}}\n")
         [found] = refused(tmp_path, project("extends: b.yaml")).violations
         assert place(found) == ("QC075", 3, 17)
-        assert "in a circle: qdrantctl.yaml -> b.yaml -> " + target in found.message
+        assert "forms a cycle: qdrantctl.yaml -> b.yaml -> " + target in found.message
 
     def test_a_circle_through_a_link(self, tmp_path):
         (tmp_path / "b.yaml").symlink_to("qdrantctl.yaml")
         [found] = refused(tmp_path, project("extends: b.yaml")).violations
-        assert (found.rule, found.hint) == ("QC075", "Leave extends out of one of them.")
+        assert (found.rule, found.hint) == ("QC075", "Remove extends from one of them.")
 
     def test_a_file_that_is_not_there(self, tmp_path):
         [found] = refused(tmp_path, project("extends: ../none.yaml")).violations
@@ -227,9 +227,9 @@ WRONG = [
     ("environments: {dev: {url: {env: ''}}}", "QC070", 5, 29, "not a URL", "{env: NAME}"),
     ("environments: {a b: {url: embedded}}", "QC073", 5, 18, "'a b'", "letter or digit"),
     ("environments: {a.b: {url: embedded}}", "QC073", 5, 18, "'a.b'", "letter or digit"),
-    ("environments: {dev: {url: embedded, api_key: {env: X}}}", "QC076", 5, 48, "no use", "out"),
+    ("environments: {dev: {url: embedded, api_key: {env: X}}}", "QC076", 5, 48, "not use", "out"),
     ("environments: {dev: {url: embedded, nodes: [https://a]}}", "QC076", 5, 46, "nodes", "out"),
-    ("environments: {dev: {protected: true, on_drift: keep}}", "QC077", 5, 51, "keep", "Leave"),
+    ("environments: {dev: {protected: true, on_drift: keep}}", "QC077", 5, 51, "keep", "Remove"),
     ("environments: {dev: {on_drift: reverse}}", "QC044", 5, 34, '"reverse"', "revert?"),
     ("environments: {dev: {protected: yes}}", "QC042", 5, 35, '"yes"', "Write true or false"),
     ("environments: {dev: {api_key: {}}}", "QC071", 5, 33, "exactly one", "{env: QDRANT_API_KEY}"),
@@ -242,7 +242,7 @@ WRONG = [
     ("consents: [{delete: collection/.., until: 2027-01-31}]", "QC074", 5, 23, "wipe", "KIND"),
     ("consents: [{delete: Pod/a, until: 2027-01-31}]", "QC074", 5, 23, "not a kind", "KIND"),
     ("consents: [{delete: a/b, replace: a/b, until: 2027-01-31}]", "QC074", 5, 14, "one of", "For"),
-    ("consents: [{until: 2027-01-31}]", "QC074", 5, 14, "says none", "For instance"),
+    ("consents: [{until: 2027-01-31}]", "QC074", 5, 14, "allows none", "For instance"),
     ("consents: [{delete: collection/a}]", "QC041", 5, 14, "until is required", "YYYY-MM-DD"),
     ("consents: [{delete: collection/a, until: 2027-02-30}]", "QC045", 5, 44, "calendar", "YYYY"),
     ("consents: [{delete: collection/a, until: 20270131}]", "QC045", 5, 44, "calendar", "YYYY"),

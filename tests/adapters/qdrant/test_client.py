@@ -48,7 +48,7 @@ def test_keys(fresh_qdrant):
     )
     assert ask(node.url, GET, api_key=KEY) == {"collections": []}
     assert failure(node.url).status == 401
-    assert "wants a key" in failure(node.url).what
+    assert "requires an API key" in failure(node.url).what
     assert failure(node.url, api_key="wrong").status == 401
     assert ask(node.url, GET, api_key="reads-only") == {"collections": []}
     create = Call(method="PUT", path="/collections/c", body={"vectors": {}})
@@ -132,7 +132,7 @@ def test_a_write_is_sent_once_and_may_have_been_applied(empty_qdrant, fault):
 
 
 def test_a_write_after_an_idle_time_gets_a_fresh_connection(empty_qdrant, monkeypatch):
-    monkeypatch.setattr("qdrantctl.adapters.qdrant.http.IDLE", -1.0)
+    monkeypatch.setattr("qdrantctl.adapters.qdrant.http.IDLE_SECONDS", -1.0)
     empty_qdrant.request("PUT", "/collections/c", {"vectors": {"size": 4, "distance": "Dot"}})
     with RestClient(Endpoint(url=empty_qdrant.url)) as cluster:
         assert cluster.request(PATCH) is True

@@ -59,7 +59,7 @@ def test_with_and_without_one(server, tmp_path, capsys, monkeypatch, proxy):  # 
     assert json.loads(capsys.readouterr().out)["server"]["url"] == server.url
     assert plan(tmp_path, "bare") == 1
     error = capsys.readouterr().err
-    assert "the server wants a certificate of its clients" in error
+    assert "the server requires a client certificate" in error
     assert "cert_file" in error
     assert plan(tmp_path, "mixed") == 1
     assert "cannot be used" in capsys.readouterr().err

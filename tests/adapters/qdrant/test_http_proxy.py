@@ -126,4 +126,4 @@ def test_a_proxy_that_is_not_there_is_named(proxy):
     endpoint = Endpoint("http://q.invalid:6333", proxies={"HTTP_PROXY": f"http://127.0.0.1:{port}"})
     with RestClient(endpoint) as cluster, pytest.raises(ClusterError) as caught:
         cluster.request(Call(method="GET", path="/"))
-    assert f"the proxy 127.0.0.1:{port} (HTTP_PROXY) does not lead there" in caught.value.what
+    assert f"no connection through the proxy 127.0.0.1:{port} (HTTP_PROXY)" in caught.value.what

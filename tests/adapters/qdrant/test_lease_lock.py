@@ -50,7 +50,7 @@ def node(empty_qdrant):
 @pytest.fixture
 def short(monkeypatch):
     """Leases that last one second; nobody renews by himself."""
-    monkeypatch.setattr(held, "LASTS", 1)
+    monkeypatch.setattr(held, "LEASE_SECONDS", 1)
 
 
 def door(node):
@@ -122,7 +122,9 @@ def test_of_six_at_once_one_wins(nodes, after, capsys):
             (winner,) = winners
             winner.confirm()
             assert winner.lease.number == (1 if after == "nothing" else 8)
-            assert [lease.holder for lease in winner.taken] == ["the dead"] * (after != "nothing")
+            assert [lease.holder for lease in winner.superseded] == ["the dead"] * (
+                after != "nothing"
+            )
             assert leases.list_leases(doors[-1], OWNER) == [winner.lease]
             won.append(winner.lease.holder)
             winner.release()
@@ -168,8 +170,8 @@ def test_a_lease_that_is_gone_or_anothers_lets_nothing_through(nodes):
 
 
 def test_it_is_renewed_while_nobody_asks(nodes, monkeypatch):
-    monkeypatch.setattr(held, "LASTS", 2)
-    monkeypatch.setattr(held, "RENEWED", 0.3)
+    monkeypatch.setattr(held, "LEASE_SECONDS", 2)
+    monkeypatch.setattr(held, "RENEW_SECONDS", 0.3)
     with door(nodes[0]) as cluster, door(nodes[-1]) as other:
         holding = take(cluster)
         until = time.monotonic() + 5
@@ -197,7 +199,7 @@ def test_all_that_the_dead_left_is_cleared_away(nodes, capsys):
     put(nodes[0], 4, id="b", holder="eve", expires=PAST)
     with door(nodes[-1]) as cluster:
         holding = take(cluster, BOB)
-        assert [lease.number for lease in holding.taken] == [3, 4]
+        assert [lease.number for lease in holding.superseded] == [3, 4]
         assert names(nodes[0]) == ["_qdrantctl_lease.shop.prod.5"]
         holding.release()
 

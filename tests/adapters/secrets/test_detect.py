@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from qdrantctl.adapters.manifests.load import load_manifests
 from qdrantctl.adapters.manifests.sources import Sources
-from qdrantctl.adapters.secrets.detect import find_secret, find_secrets, redact
+from qdrantctl.adapters.secrets.detect import find_secret, find_secrets
+from qdrantctl.adapters.secrets.redact import redact
 from qdrantctl.kinds.catalog import KINDS, OVERLAYS
 from tests.support.cli import run_cli
 from tests.support.manifests import HEAD, loaded, place, violations

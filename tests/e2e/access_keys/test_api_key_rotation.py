@@ -20,7 +20,7 @@ def test_a_new_api_key_breaks_every_token_until_they_are_issued_again(fresh_qdra
     told = project.run("keys", "replace-api-key", "--format", "json").document
     assert [(one["owner"], one["name"]) for one in told["broken"]] == [("shop/dev", "reader")]
     assert told["rolling"] is False
-    assert "so there is a gap" in project.run("keys", "replace-api-key").out
+    assert "so clients are interrupted" in project.run("keys", "replace-api-key").out
     old = (tmp_path / "token").read_text().strip()
 
     node.stop()

@@ -91,7 +91,7 @@ def test_where_nothing_can_be_signed_keys_are_refused_and_the_rest_is_planned(
     change = made.change("access_key/reader")
     assert change["action"] == "refused"
     told = {"read-only": "read-only", "token": "itself a token", "off": "jwt_rbac",
-            "open": "takes any token"}[why]  # fmt: skip
+            "open": "accepts any token"}[why]  # fmt: skip
     assert told in change["because"]
     others = {c["action"] for c in made.document["changes"] if c["address"] != "access_key/reader"}
     assert others <= {"create", "noop"}

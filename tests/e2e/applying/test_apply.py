@@ -172,7 +172,7 @@ def test_a_read_only_key_is_enough_to_plan(project, fresh_qdrant, monkeypatch):
     assert run_cli("plan", "--detailed-exitcode", project=project).code == 2
     result = run_cli("apply", "--auto-approve", project=project)
     assert result.code == 1
-    assert "may only read" in result.err
+    assert "is read-only" in result.err
     monkeypatch.setenv("CLUSTER_KEY", CANARY)
     assert run_cli("apply", "--auto-approve", project=project).code == 0
     monkeypatch.setenv("CLUSTER_KEY", "read-only-key-1")
@@ -188,7 +188,7 @@ def test_servers_that_do_not_answer(project, fresh_qdrant, monkeypatch):
     result = run_cli("apply", "--auto-approve", project=project)
     assert result.code == 1
     told = result.err
-    assert "does not take the API key" in told
+    assert "rejects the API key" in told
     assert "came from the environment variable CLUSTER_KEY (qdrantctl.yaml:8)" in told
     assert "QDRANT_API_KEY" not in told
     assert CANARY not in told

@@ -99,7 +99,7 @@ def test_a_key_alone(fresh_qdrant, audited, monkeypatch):
 
 def test_without_the_key_what_is_inside_cannot_be_seen(fresh_qdrant, audited, monkeypatch):
     node = fresh_qdrant(api_key=KEY, cluster=False)
-    for key, why in ((None, "wants a key"), ("wrong", "does not take the API key")):
+    for key, why in ((None, "requires an API key"), ("wrong", "rejects the API key")):
         if key:
             monkeypatch.setenv("QDRANT_API_KEY", key)
         report = audited(*ports(node), "--fail-on", "warning")

@@ -75,7 +75,7 @@ def test_an_interrupted_apply_is_not_drift(shop, monkeypatch):
     code, report = shop.drift("--unmanaged")
     assert (code, report["changed"], report["unmanaged"]) == (0, [], [])
     assert told(report["interrupted"]) == {"collection/products": "interrupted"}
-    assert "an apply did not finish its update" in report["interrupted"][0]["because"]
+    assert "an apply was interrupted during its update" in report["interrupted"][0]["because"]
     plan = json.loads(shop.run("plan", "--format", "json")[1])
     causes = {f["cause"] for change in plan["changes"] for f in change["fields"]}
     assert causes == {"edit"}

@@ -26,7 +26,7 @@ def test_what_clients_made_is_imported_adopted_and_rebuilt(
     assert told.out.endswith("11 to adopt, 0 to change. Adopting writes only the ledger.\n")
     files = {path.name: path.read_text() for path in (project.folder / "manifests").iterdir()}
     assert len(files) == 10
-    assert "left out" not in told.out
+    assert "skipped" not in told.out
     assert "ef_construct" not in "".join(files.values())
     assert "kind: Alias\nmetadata: {name: client_live}" in files["client_multi.yaml"]
     before, after = rebuilt(project, empty_qdrant, fresh_qdrant())

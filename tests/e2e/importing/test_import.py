@@ -105,7 +105,7 @@ def test_everything_is_imported_adopted_and_rebuilt(empty_qdrant, fresh_qdrant, 
     assert told.code == 0, told.err
     assert project.plan(node).code == 0
     told = project.run(node, "import", "--all")
-    assert "7 resources stated by manifests already, and left alone." in told.out
+    assert "7 resources skipped: declared by manifests already." in told.out
     assert manifests(project) == files
 
 
@@ -194,14 +194,14 @@ def test_a_folder_is_read_by_whatever_path(empty_qdrant, project, pattern, out):
     assert (told.code, "1 to adopt" in told.out) == (0, True), told.err
     (there / "a.yaml").rename(there / "other.yaml")
     told = project.run(empty_qdrant, *words)
-    assert "1 resource stated by manifests already" in told.out, told.out + told.err
+    assert "1 resource skipped: declared by manifests already" in told.out, told.out + told.err
     assert not (there / "a.yaml").exists()
 
 
 def test_all_files_are_written_or_none(tmp_path):
     first, second = tmp_path / "a" / "1.yaml", tmp_path / "2.yaml"
     second.write_text("new\n")
-    with pytest.raises(QdrantctlError, match="was changed meanwhile; nothing was written"):
+    with pytest.raises(QdrantctlError, match="changed by another process; no files were"):
         write_files({first: b"x", second: b"y"}, {second: b"old\n"})
     blocked = tmp_path / "2.yaml" / "3.yaml"
     with pytest.raises(QdrantctlError, match="cannot be written"):

@@ -132,7 +132,7 @@ def test_what_a_profile_would_lay_in_its_place_is_not_taken_out(empty_qdrant, pr
     asked(empty_qdrant, "PUT", PRODUCTS, {"vectors": {"size": 4, "distance": "Dot"}})
     told = project.run(empty_qdrant, "import", "--update", "collection/products")
     assert told.code == 2, told.out
-    assert "stated by a profile, too?" in told.out
+    assert "declared by a profile, too?" in told.out
     assert stated(project) == text
 
 

@@ -56,7 +56,7 @@ def test_a_pull_request_beside_its_target(fork):
 def test_every_format_says_that_no_cluster_was_asked(fork):
     sha = fork.git("rev-parse", "--short=12", "HEAD^1")
     words = ("plan", "-e", "prod", "--offline", "--base", "HEAD^1")
-    said = "not with a cluster: points, drift and what the server can do are not known."
+    said = "not with a cluster: points, drift and the features of the server are unknown."
     _, text, _ = fork.run(*words)
     assert text.splitlines()[:2] == [
         "qdrantctl plan: shop/prod",

@@ -109,7 +109,7 @@ def test_a_skipped_snapshot_is_no_consent_to_points_that_came(project, empty_qdr
     assert run_cli("plan", "-e", "dev", "--out", "plan.json", *skip).code == 0
     points = {"points": [{"id": 1, "vector": [1, 0, 0, 0]}]}
     by_hand(empty_qdrant, "PUT", "/collections/old/points?wait=true", points)
-    refused(capsys, "collection/old: points came since: 1 of them")
+    refused(capsys, "collection/old: points were added since: 1")
 
 
 def test_a_plan_keeps_its_options(project):

@@ -235,7 +235,7 @@ def test_a_server_without_a_cluster(fresh_qdrant, project):
     assert record(node, "collection/c")["uuid"] == ""
     asked(node, "DELETE", "/collections/c")
     told = project.plan(node)
-    assert told.change("collection/c")["because"] == "vanished outside qdrantctl"
+    assert told.change("collection/c")["because"] == "deleted outside qdrantctl"
     project.done(node)
     node.stop()
     node.start()

@@ -50,14 +50,14 @@ def test_a_file_of_a_set_is_listed_once(node, shop, kept):
     shop.done(node)
     assert shop.run(node, "snapshots", "run").code == 0
     told = shop.run(node, "snapshots", "list")
-    assert "of no set" not in told.out
+    assert "outside sets" not in told.out
     assert told.out.splitlines()[0].split()[:3] == ["set", "owner", "taken"]
     assert told.out.count("  shop/dev  ") == told.out.count("\ncollection/products@")
     [file] = files(node)
     time.sleep(1)  # one of the same second has the same name
     made = asked(node, "POST", "/collections/products/snapshots?wait=true")
     told = shop.run(node, "snapshots", "list").out
-    upper, beneath = told.split("Snapshots of no set, ")
+    upper, beneath = told.split("Snapshots outside sets, ")
     assert "sets, " in upper
     assert made["name"] in beneath
     assert file.name not in beneath
@@ -144,8 +144,8 @@ def test_what_no_server_deletes_stays_known(node, shop, on_the_server):
     file, folder = on_the_server
     told = shop.run(node, "snapshots", "prune", "--orphan", folder)
     assert (told.code, told.out) == (1, ""), told.out
-    assert "a server deletes no snapshot of a collection that is gone" in told.err
-    assert "Make a collection of that name again" in told.err
+    assert "a server cannot delete snapshots of a deleted collection" in told.err
+    assert "Create an empty collection with that name" in told.err
     assert (files(node), [name.rpartition("/")[0] for name in ledger_sets(node)]) == (
         [file],
         [folder],

@@ -144,7 +144,7 @@ def test_without_points_there_is_nothing_to_keep(project, node):
     assert files(node) == []
     told = restored(project, node)
     assert told.code == 1
-    assert "knows no snapshot collection/products" in told.err
+    assert "has no snapshot collection/products" in told.err
 
 
 def test_somebody_may_go_without(project, node):
@@ -216,7 +216,7 @@ def test_a_snapshot_that_is_not_what_was_written_is_not_trusted(project, node):
     with proxied(node.http_port, swapped) as proxy:
         told = project.apply(proxy.url, *DELETE)
     assert told.code == 6, told.out + told.err
-    assert "is not what the server says it wrote" in told.out
+    assert "differs from what the server reported" in told.out
     assert "products" in names(node)
 
 

@@ -99,7 +99,7 @@ WAYS = pytest.mark.parametrize(
 def test_an_apply_takes_nothing_that_it_has_just_written_for_applied(ways, empty_qdrant):
     plan = ways.run("plan", "-e", "dev")[1]
     assert "error[QC204]" in plan
-    assert "was not made by this project" in plan
+    assert "was not created by this project" in plan
     told = ways.apply(code=3)
     assert plan in told
     assert m(empty_qdrant) == 16

@@ -157,7 +157,7 @@ def test_only_its_own_lifecycle():
     (moved,) = drift.unapplied_resources(
         question([want], [live], [applied(live, **VECTOR)]), BY_NAME
     )
-    assert (moved.because, moved.fields) == ("its lifecycle is stated otherwise", ())
+    assert (moved.because, moved.fields) == ("its lifecycle has changed in the manifest", ())
 
 
 def test_a_baseline_is_stable_and_marks_what_it_holds():

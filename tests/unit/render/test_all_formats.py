@@ -96,12 +96,13 @@ def test_all_formats_of_a_report_have_the_same_numbers(made):
     if told[0].startswith("No changes"):
         assert not done
         return
-    said = {word: int(n) for n, word in re.findall(r"(\d+) ([a-z]+(?: taken| reached)?)", told[0])}
+    pattern = r"(\d+) ([a-z]+(?: reached| by the server)?)"
+    said = {word: int(n) for n, word in re.findall(pattern, told[0])}
     assert said["added"] == done.count("create") + done.count("replace")
     assert said["changed"] == done.count("update")
     assert said["destroyed"] == done.count("delete") + done.count("replace")
     assert said.get("adopted", 0) == done.count("adopt")
-    for status, word in (("failed", "failed"), ("not_taken", "not taken")):
+    for status, word in (("failed", "failed"), ("not_taken", "ignored by the server")):
         assert said.get(word, 0) == sum(o["status"] == status for o in met)
 
 

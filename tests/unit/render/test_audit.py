@@ -115,7 +115,7 @@ class TestText:
 
     def test_a_finding_says_what_where_and_what_to_do(self):
         shown = text.audit(report())
-        assert "FAIL  QA208  No key stands in a file of the project [error]" in shown
+        assert "FAIL  QA208  No file of the project contains a key [error]" in shown
         assert "compose.yaml:7" in shown
         assert "docs/reference/audit-rules.md#qa208" in shown
         assert "NOT ENFORCED  max_timeout: 1" in shown
@@ -139,7 +139,7 @@ class TestText:
             report(replace(BAD, inside=replace(BAD.inside, live=live), profile=None))
         )
         told = "collection/a, collection/b, collection/c, collection/d, collection/e and 2 more"
-        assert f"{told}: max_timeout is not capped" in shown
+        assert f"{told}: max_timeout is not limited" in shown
 
     def test_hostile_names_stay_on_their_line(self):
         assert "\x1b" not in text.audit(hostile())
@@ -152,7 +152,7 @@ class TestMarkdown:
         assert shown.startswith(
             "<!-- qdrantctl audit project=shop environment=prod -->\n### Audit: "
         )
-        assert "#### error QA208: No key stands in a file of the project" in shown
+        assert "#### error QA208: No file of the project contains a key" in shown
         assert "<summary>cannot be seen</summary>" in shown
 
     @pytest.mark.parametrize("size", [200, 1000, 3000])

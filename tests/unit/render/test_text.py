@@ -89,9 +89,9 @@ def test_a_replacement_says_what_forces_it_and_what_it_loses():
         """\
   # collection/mail must be replaced
 -/+ collection/mail   manifests/a.yaml:1
-      ~ vectors.size    : 384 -> 768         # forces replacement: fixed                     manifests/a.yaml:6
+      ~ vectors.size    : 384 -> 768         # forces replacement: fixed              manifests/a.yaml:6
       ~ hnsw_config.m   : 16 -> 32
-      - payload_indexes : ["x"] -> nothing   # not stated, so the new one does not have it"""  # noqa: E501
+      - payload_indexes : ["x"] -> nothing   # not declared, so it is not recreated"""  # noqa: E501
     )
 
 
@@ -265,7 +265,7 @@ def done(action, status=OutcomeStatus.DONE, address="collection/a", **more):
          r"collection/a: update failed: 500\nno"),
         (done(Action.UPDATE, OutcomeStatus.FAILED, error="Cut.",
               missed=("m (asked 32, shows 16)",)),
-         "collection/a: update failed: Cut. Not there: m (asked 32, shows 16)"),
+         "collection/a: update failed: Cut. Not applied: m (asked 32, shows 16)"),
         (done(Action.UPDATE, OutcomeStatus.NOT_TAKEN, missed=("m (asked 32, shows 16)",)),
          "collection/a: accepted but not applied by the server: m (asked 32, shows 16)"),
         (done(Action.CREATE, OutcomeStatus.NOT_REACHED), "collection/a: creation not reached"),

@@ -1,7 +1,7 @@
-"""One set: taken on every node, copied to its destinations, its manifest last.
+"""Take one set: on every node, copied to its destinations, with its manifest written last.
 
-What was begun is written down at each destination before anything is copied. So the next run
-finds the files that the servers hold of a run that crashed, and continues with them.
+Each destination gets a begun manifest before any file is copied. So the next run finds the
+server-side files of a crashed run and continues with them.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from qdrantctl.model.step import Call, ResumeSet, TakeSet, collection_path
 
 
 def take_set(step: TakeSet, run: PolicyRun) -> None:
-    """Take a set and copy it to each destination where it is due."""
+    """Take a set and copy it to each destination of the step."""
     address, job, progress = f"collection/{step.collection}", run.job, run.progress
     with progress.collect_errors(address) as errors:
         manifest = create_set(step, run)
@@ -67,7 +67,7 @@ def take_set(step: TakeSet, run: PolicyRun) -> None:
 
 
 def resume_set(step: ResumeSet, run: PolicyRun) -> None:
-    """Finish a set that an earlier run has left, where the servers still hold its files."""
+    """Finish an incomplete set of an earlier run if the servers still hold its files."""
     address, job, progress = f"collection/{step.collection}", run.job, run.progress
     run.is_out_of_date = True
     complete_at: list[Destination] = []
@@ -97,26 +97,25 @@ def create_set(step: TakeSet, run: PolicyRun) -> SetManifest:
         job.client, ReadRequest(Inventory(), Inventory(), details=only, only=only)
     ).get(address)
     if live is None:
-        raise ClusterError(f"{job.client.server.url}: {address} is gone")
+        raise ClusterError(f"{job.client.server.url}: {address} no longer exists")
     shards = read_topology(job.client, step.collection)
     holders = frozenset(peer for _, peer, _ in list_replicas(shards))
     keys = list_shard_keys(shards)
     with connect_nodes(job.client, step.nodes, holders, str(address)) as nodes:
         writes = count_writes(nodes.values(), job.client.server.peers)
         before = take_sample(job.client, step.collection, live.spec, keys)
-        taken = create_node_snapshots(step.collection, live, shards, nodes, job)
-        # What was written meanwhile may be in the snapshot or not. So may what was deleted and
-        # came back, so the sample counts only where nothing was written at all.
-        unchanged = before.both(take_sample(job.client, step.collection, live.spec, keys))
-        taken = with_writes(taken, writes, nodes.values(), job.client)
+        snapshot = create_node_snapshots(step.collection, live, shards, nodes, job)
+        # Points written meanwhile may be in the snapshot or not, also if they look unchanged now.
+        unchanged = before.unchanged_in(take_sample(job.client, step.collection, live.spec, keys))
+        snapshot = with_writes(snapshot, writes, nodes.values(), job.client)
     manifest = SetManifest(
         owner=status.owner,
         cluster=run.policy.identity.id,
         policy=status.name,
         scheduled=_latest_slot(run),
-        id=taken.id,
+        id=snapshot.id,
         taken=job.client.server_time,
-        snapshot=taken.of(run.entry(step.collection)),
+        snapshot=snapshot.of(run.entry(step.collection)),
         sample=unchanged.points,
         queries=unchanged.queries,
     )
@@ -124,14 +123,14 @@ def create_set(step: TakeSet, run: PolicyRun) -> SetManifest:
 
 
 def _latest_slot(run: PolicyRun) -> datetime:
-    """The time for which a set is taken now: others may have become due since the plan was made."""
+    """The scheduled time of a set taken now, which may be later than that of the plan."""
     slot = schedule_at(run.policy.status.spec, run.job.client.server_time).last
-    assert slot  # a step to take a set is planned only where there is one
+    assert slot  # a step to take a set is planned only if there is one
     return slot
 
 
 def _with_unused_id(manifest: SetManifest, folders: set[str]) -> SetManifest:
-    """With an id that no other set has: a clock that steps back comes to a second again."""
+    """The manifest with a unique id: ids are times, and a clock can be set back."""
     unused, number = manifest, 1
     while unused.folder in folders:
         number += 1
@@ -146,10 +145,10 @@ def conclude_set(
     *,
     is_everywhere: bool,
 ) -> None:
-    """Report where a set is complete now, and remove the servers' copies that no run needs.
+    """Report where a set is complete now, and delete server copies that are no longer needed.
 
-    They stay while a destination cannot be read: it may be the servers themselves, or wait for
-    these files. Raises QdrantctlError.
+    They are kept while a destination cannot be read: it may be the servers themselves, or still
+    need the files. Raises QdrantctlError.
     """
     policy, folder = run.policy, manifest.folder
     sets = [
@@ -161,15 +160,15 @@ def conclude_set(
         before = policy.sets.get((snapshot_set.destination, folder))
         if snapshot_set.state == "complete" and not (before and before.state == "complete"):
             run.progress.taken.append(as_stored_set(snapshot_set))
-    holding = [
+    sets_with_copies = [
         (s, snapshot_set)
         for s, snapshot_set in sets
         if policy.status.has_server_copies(snapshot_set.info)
     ]
-    if holding and is_everywhere and not policy.status.errors:
+    if sets_with_copies and is_everywhere and not policy.status.errors:
         urls = [destination.url for destination in complete_at]
         keep = CLUSTER in urls or (CLUSTER, folder) in policy.sets
-        finish_set(holding, run.job, keep=keep)
+        finish_set(sets_with_copies, run.job, keep=keep)
 
 
 def copy_to_destination(
@@ -180,24 +179,24 @@ def copy_to_destination(
 ) -> SetManifest:
     """Copy every file to a destination, then write the manifest. Raises QdrantctlError.
 
-    `existing` are sizes by name: such files were written whole, and are not copied again.
+    `existing` are sizes by name of complete files, which are not copied again.
     """
-    taken = manifest.snapshot
-    peers = frozenset(file.peer for file in taken.files)
+    snapshot = manifest.snapshot
+    peers = frozenset(file.peer for file in snapshot.files)
     files: list[NodeSnapshotFile] = []
     with (
         connect_nodes(job.client, _require_nodes(job), peers, manifest.address) as nodes,
-        job.show_files(taken.collection, taken.files),
+        job.show_files(snapshot.collection, snapshot.files),
     ):
-        for file in taken.files:
+        for file in snapshot.files:
             if not file.checksum or existing.get(node_file(file.peer)) != file.size:
-                chunks = VerifiedChunks(file, taken.collection, nodes[file.peer], job)
+                chunks = VerifiedChunks(file, snapshot.collection, nodes[file.peer], job)
                 name = manifest.folder + node_file(file.peer)
                 destination.store.write(name, iter(chunks))
                 file = file.model_copy(update={"checksum": chunks.digest.hexdigest()})
             files.append(file)
-    whole = taken.model_copy(update={"files": tuple(files)})
-    complete = manifest.model_copy(update={"snapshot": whole})
+    complete_snapshot = snapshot.model_copy(update={"files": tuple(files)})
+    complete = manifest.model_copy(update={"snapshot": complete_snapshot})
     write_json(destination, manifest.folder, MANIFEST_FILE, complete)
     return complete
 
@@ -207,7 +206,7 @@ def _require_nodes(job: JobContext) -> tuple[str, ...]:
 
 
 class VerifiedChunks:
-    """The bytes of one node's file, compared at their end with what the server has written."""
+    """The bytes of one node's file; after the last, size and checksum are compared."""
 
     def __init__(
         self, file: NodeSnapshotFile, collection: str, node: NodeClient, job: JobContext
@@ -226,20 +225,20 @@ class VerifiedChunks:
         checksum = self.digest.hexdigest()
         if length != self.file.size or checksum != (self.file.checksum or checksum):
             raise StoreError(
-                f"{self.node.server.url}: {self.file.name} is not what the server has written",
-                why=f"{length:,} bytes with sha256 {checksum} came, {self.file.size:,} with "
-                f"{self.file.checksum or 'an unknown one'} were written.",
-                hint="Look at the disk and the log of that node.",
+                f"{self.node.server.url}: {self.file.name} differs from what the server reported",
+                why=f"{length:,} bytes with sha256 {checksum} were received, {self.file.size:,} "
+                f"with {self.file.checksum or 'an unknown checksum'} were reported.",
+                hint="Check the disk and the log of that node.",
             )
 
 
 def finish_set(
     sets: Sequence[tuple[Destination, SnapshotSet]], job: JobContext, *, keep: bool
 ) -> None:
-    """Remove the servers' own copies of a set that is complete at all its destinations.
+    """Delete the server copies of a set that is complete at all its destinations.
 
-    `keep` leaves them, as the set's files. Until then what was begun stays written down. Raises
-    QdrantctlError.
+    With `keep` they stay: they are the set's files. The begun manifest is deleted last, so that
+    an interrupted deletion can be resumed. Raises QdrantctlError.
     """
     manifest = sets[0][1].manifest
     if manifest is None or any(snapshot_set.manifest is None for _, snapshot_set in sets):
@@ -251,7 +250,7 @@ def finish_set(
 
 
 def delete_server_copies(manifest: SetManifest, job: JobContext) -> None:
-    """Delete the servers' own copies of a set. Raises QdrantctlError."""
+    """Delete the server copies of a set. Raises QdrantctlError."""
     peers = current_members(job.client, (file.peer for file in manifest.snapshot.files))
     with connect_nodes(job.client, _require_nodes(job), peers, manifest.address) as nodes:
         for file in manifest.snapshot.files:
@@ -260,15 +259,15 @@ def delete_server_copies(manifest: SetManifest, job: JobContext) -> None:
 
 
 def source_is_gone(manifest: SetManifest, job: JobContext) -> bool:
-    """Whether the servers no longer hold the files of a set. Raises QdrantctlError."""
-    taken = manifest.snapshot
-    peers = current_members(job.client, (file.peer for file in taken.files))
+    """Whether the servers no longer have all files of a set. Raises QdrantctlError."""
+    snapshot = manifest.snapshot
+    peers = current_members(job.client, (file.peer for file in snapshot.files))
     try:
         with connect_nodes(job.client, _require_nodes(job), peers, manifest.address) as nodes:
             return any(
                 file.peer not in nodes
-                or file.name not in list_node_snapshots(nodes[file.peer], taken.collection)
-                for file in taken.files
+                or file.name not in list_node_snapshots(nodes[file.peer], snapshot.collection)
+                for file in snapshot.files
             )
     except ClusterError as error:
         if error.not_found:

@@ -32,7 +32,7 @@ def list_destination(
 def list_sets_on_servers(
     settings: Settings, client: RestClient, job: JobContext, only: Address | None
 ) -> SnapshotInventory:
-    """The sets that this owner's policies left on the servers. Raises ClusterError."""
+    """The sets of this owner's policies on the servers. Raises ClusterError."""
     sets = tuple(list_cluster_sets(settings, job))
     return SnapshotInventory(_sets_of(sets, only), (), (), (), client.server_time)
 
@@ -40,7 +40,7 @@ def list_sets_on_servers(
 def list_snapshots(
     settings: Settings, client: RestClient, job: JobContext, only: Address | None
 ) -> SnapshotInventory:
-    """All that can be restored, or of one collection. Raises ClusterError."""
+    """All sets and snapshot files, or those of one collection. Raises ClusterError."""
     files, unread_files = list_snapshot_files(client, settings.nodes, only)
     sets, unread_sets = list_policy_sets(settings, job)
     sets = _sets_of(sets, only)

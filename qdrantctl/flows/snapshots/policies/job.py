@@ -1,6 +1,6 @@
-"""Jobs on the snapshots of policies: plan, take their lease, plan again, do that.
+"""Jobs on the snapshots of policies: plan, acquire the snapshot lease, plan again, execute.
 
-Applies do not wait for that lease, nor it for them.
+The snapshot lease is independent of the lease of applies: neither waits for the other.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def hold_snapshot_lease(
     report_progress: Callable[[str], None],
     task_progress: TaskProgress = NO_PROGRESS,
 ) -> Iterator[JobContext]:
-    """Work under the lease of snapshots. Raises LeaseError where another job holds it."""
+    """A job context under the snapshot lease. Raises LeaseError if another job holds it."""
     owner = snapshots_owner(settings.owner)
     with hold_lease(client, owner, current_actor(settings), wait) as guarded:
         yield JobContext(
@@ -48,9 +48,9 @@ def run_policies(
     on_outcome: Callable[[Outcome], None],
     task_progress: TaskProgress,
 ) -> Report:
-    """Take the snapshots that are due, and remove what retention no longer keeps.
+    """Take the snapshots that are due, and remove expired sets.
 
-    The first plan finds errors before the lease is taken. Raises QdrantctlError.
+    The first plan finds errors before the lease is acquired. Raises QdrantctlError.
     """
     plan_run(
         settings, JobContext(client, report_progress, wait.is_cancelled, settings.nodes), names
@@ -70,7 +70,7 @@ def prune_policies(
     *,
     dry_run: bool,
 ) -> RemovalReport:
-    """Remove the sets that retention no longer keeps, and the `orphans`. Raises QdrantctlError."""
+    """Remove expired sets and the named `orphans`. Raises QdrantctlError."""
     job = JobContext(client, report_progress, wait.is_cancelled, settings.nodes)
     removed, skipped, notices = plan_prune(settings, job, names, orphans)
     if removed and not dry_run:

@@ -1,4 +1,4 @@
-"""What the steps of a policy's run share: the policy, and what became of it so far."""
+"""State shared by the steps of a policy's run: the policy and its results so far."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from qdrantctl.model.snapshots.snapshot_set import BEGUN_FILE, SetManifest, Snap
 
 @dataclass(slots=True)
 class RunProgress:
-    """What became of a policy, as it is found out."""
+    """The results of a policy's run so far."""
 
     taken: list[StoredSet] = field(default_factory=list)
     removed: list[StoredSet] = field(default_factory=list)
     errors: dict[str, list[str]] = field(default_factory=dict)
-    """Each cause, with what it befell: a node that is down befalls every collection alike."""
+    """Items by cause: a node that is down affects every collection."""
 
     @contextmanager
     def collect_errors(self, item: str) -> Iterator[list[str]]:
-        """Turns an error into a message, which it also gives. Raises LeaseError."""
+        """Collect errors about an item; the yielded list gets them too. Raises LeaseError."""
         with collect_errors(item) as errors:
             yield errors
         for line in errors:
-            # A cause that names what it befell would be another one for each.
+            # Remove the item from the text, so that equal causes are grouped.
             cause = line.removeprefix(f"{item}: ").removeprefix(f"{item}: ")
             self.errors.setdefault(cause, []).append(item)
 
     @property
     def error(self) -> str:
-        """All that went wrong in one line."""
+        """All errors in one line, grouped by cause."""
         items_by_cause = {
             cause: ", ".join(dict.fromkeys(names)) for cause, names in self.errors.items()
         }
@@ -56,10 +56,10 @@ class PolicyRun:
     settings: Settings
     job: JobContext
     entries: Mapping[Address, Mapping[str, Json]]
-    """The ledger's, by address."""
+    """The ledger's entries, by address."""
     progress: RunProgress = field(default_factory=RunProgress)
     is_out_of_date: bool = False
-    """Whether a step has changed what the destinations hold since the policy was read."""
+    """Whether a step has changed the destinations since the policy was read."""
 
     def __post_init__(self) -> None:
         status = self.policy.status
@@ -67,7 +67,7 @@ class PolicyRun:
             self.progress.errors[notice] = [""]
 
     def entry(self, collection: str) -> Mapping[str, Json]:
-        """The ledger's entry of a collection of this owner; empty where there is none."""
+        """The ledger's entry of a collection of this owner; empty if there is none."""
         entry = self.entries.get(Address("collection", collection), {})
         return entry if entry.get("owner") in self.settings.owners else {}
 
@@ -83,7 +83,7 @@ class PolicyRun:
         self.policy = replace(self.policy, identity=identity)
 
     def refresh(self) -> AppliedPolicy:
-        """The policy with its destinations as the steps so far have left them."""
+        """The policy, with its destinations read again if a step changed them."""
         if self.is_out_of_date:
             self.policy = read_destinations(
                 self.policy.status, self.settings, self.job, self.policy.identity
@@ -93,13 +93,13 @@ class PolicyRun:
 
 
 def as_stored_set(snapshot_set: SnapshotSet) -> StoredSet:
-    """A set as reports name it."""
+    """A set in the form used by reports."""
     manifest = snapshot_set.any_manifest
     return StoredSet(
         destination=snapshot_set.destination,
         folder=snapshot_set.folder,
         address=manifest.address if manifest else "",
         id=manifest.id if manifest else "",
-        # Without the file that goes as soon as the servers' own copies are removed.
+        # Without the begun manifest, which is deleted together with the server copies.
         size=snapshot_set.size - snapshot_set.files.get(BEGUN_FILE, 0),
     )

@@ -1,4 +1,4 @@
-"""The flow of `snapshots prune`: sets that retention no longer keeps, or that are named."""
+"""The flow of `snapshots prune`: remove expired sets and sets named explicitly."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _WORDS = 6
 
 @dataclass(frozen=True, slots=True)
 class PendingRemoval:
-    """A set that is to be removed."""
+    """A set to remove."""
 
     policy: AppliedPolicy
     set: SnapshotSet
     has_server_copies: bool
-    """Whether the servers hold files of it that no destination needs any more."""
+    """Whether the servers have files of it that no destination needs any more."""
 
     def remove(self, job: JobContext) -> None:
-        """Remove it, the servers' files first: only the set says which they are.
+        """Remove the set, its server copies first: only the set lists them.
 
         Raises QdrantctlError.
         """
@@ -52,12 +52,12 @@ class PendingRemoval:
 def plan_prune(
     settings: Settings, job: JobContext, only: tuple[str, ...], named: Sequence[str]
 ) -> tuple[list[PendingRemoval], list[SnapshotSet], tuple[str, ...]]:
-    """The sets to be removed, those that would be if they were named, and why others stay.
+    """The sets to remove, those removed only if named, and why expired ones are kept.
 
     Raises QdrantctlError.
     """
     removals: list[PendingRemoval] = []
-    others: list[SnapshotSet] = []
+    unnamed: list[SnapshotSet] = []
     folders = {name.rstrip("/") for name in named}
     policies = read_policies(settings, job, only)
     for policy in policies:
@@ -67,30 +67,31 @@ def plan_prune(
         strangers = named_strangers(policy, folders)
         removals += (*removable.values(), *strangers)
         named_sets = {(removal.set.destination, removal.set.folder) for removal in strangers}
-        others += (
+        unnamed += (
             snapshot_set
             for key, snapshot_set in policy.sets.items()
             if key not in removable and policy.status.needs_explicit_name(snapshot_set.info)
         )
-        others += (
+        unnamed += (
             snapshot_set
             for snapshot_set in policy.strangers
             if (snapshot_set.destination, snapshot_set.folder) not in named_sets
         )
     if missing := folders - {removal.set.folder.rstrip("/") for removal in removals}:
         raise UsageError(
-            f"no set {sorted(missing)[0]} that could be removed so",
-            hint="`qdrantctl snapshots list` shows their folders.",
+            f"no removable set {sorted(missing)[0]}",
+            hint="`qdrantctl snapshots list` shows the folders of all sets.",
         )
-    notices = (where.removal_notice for policy in policies for where in policy.status.destinations)
-    return removals, others, tuple(filter(None, notices))
+    destinations = (where for policy in policies for where in policy.status.destinations)
+    notices = (destination.removal_notice for destination in destinations)
+    return removals, unnamed, tuple(filter(None, notices))
 
 
 def named_strangers(policy: AppliedPolicy, folders: Collection[str]) -> list[PendingRemoval]:
-    """The sets of these folders that are not known to be this cluster's own.
+    """The sets in these folders that are not known to be of this cluster.
 
-    Their whole folder is named, the id of their cluster with it. The servers' files are left alone:
-    the ledger does not know them. Raises QdrantctlError.
+    A folder contains the id of the cluster, so naming it is explicit. Server copies are kept: the
+    ledger does not list them. Raises QdrantctlError.
     """
     found = {(item.destination, item.folder): item for item in policy.strangers}
     owned = {folder.rstrip("/") for _, folder in policy.sets}
@@ -113,11 +114,11 @@ def named_strangers(policy: AppliedPolicy, folders: Collection[str]) -> list[Pen
 def removable_sets(
     policy: AppliedPolicy, named: Collection[str] = ()
 ) -> dict[tuple[str, str], PendingRemoval]:
-    """The sets that retention no longer keeps or that are named, by destination and folder."""
+    """Expired and explicitly named sets, by destination and folder."""
     status = policy.status
-    expired = {(where.url, snapshot_set.folder) for where in status.destinations
-               for snapshot_set in status.expired_sets(where)}  # fmt: skip
-    going = {
+    expired = {(destination.url, snapshot_set.folder) for destination in status.destinations
+               for snapshot_set in status.expired_sets(destination)}  # fmt: skip
+    removed = {
         key: snapshot_set
         for key, snapshot_set in policy.sets.items()
         if key in expired
@@ -126,7 +127,7 @@ def removable_sets(
             and status.needs_explicit_name(snapshot_set.info)
         )
     }
-    staying = {folder for url, folder in policy.sets.keys() - going.keys()}
+    kept_folders = {folder for url, folder in policy.sets.keys() - removed.keys()}
     return {
         (url, folder): PendingRemoval(
             policy,
@@ -134,24 +135,24 @@ def removable_sets(
             not snapshot_set.taken_elsewhere
             and (
                 url == CLUSTER
-                or (snapshot_set.begun_manifest is not None and folder not in staying)
+                or (snapshot_set.begun_manifest is not None and folder not in kept_folders)
             ),
         )
-        for (url, folder), snapshot_set in going.items()
+        for (url, folder), snapshot_set in removed.items()
     }
 
 
 def remove_sets(removals: Sequence[PendingRemoval], job: JobContext) -> None:
-    """Remove them. Raises QdrantctlError."""
+    """Remove sets, until cancelled. Raises QdrantctlError."""
     for removal in removals:
         job.raise_if_cancelled()
         removal.remove(job)
 
 
 def remove_set(step: RemoveSet, run: PolicyRun) -> None:
-    """Carry out a step of a run, unless retention keeps the set after all.
+    """Remove the set of a step, unless retention keeps it after all.
 
-    So it is where the set that was to take its place could not be taken.
+    Retention keeps it if the set that was to replace it could not be taken.
     """
     removal = removable_sets(run.refresh()).get((step.destination, step.folder))
     if removal is None or (step.unless_finished and removal.set.state != "unfinished"):

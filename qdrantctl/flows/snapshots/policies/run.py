@@ -1,4 +1,4 @@
-"""The flow of `snapshots run`: what is due, as a plan, and doing that and nothing else."""
+"""The flow of `snapshots run`: plan what is due, and execute exactly that plan."""
 
 from __future__ import annotations
 
@@ -45,19 +45,19 @@ from qdrantctl.model.step import Call, RemoveSet, ResumeSet, Step, TakeSet, coll
 
 @dataclass(frozen=True, slots=True)
 class PlannedRun:
-    """A run that is planned."""
+    """The plan of a run, and the data to execute it."""
 
     plan: Plan
     policies: tuple[AppliedPolicy, ...]
     entries: Mapping[Address, Mapping[str, Json]]
-    """The ledger's, by address."""
+    """The ledger's entries, by address."""
     settings: Settings
     notices: Mapping[str, tuple[str, ...]]
     """What to say of a policy beside what is done, by its address."""
 
 
 def plan_run(settings: Settings, job: JobContext, only: tuple[str, ...]) -> PlannedRun:
-    """What is due by the applied policies, or those named. Reads only.
+    """The plan for the applied policies, or those named. Reads only.
 
     Raises ClusterError, UsageError.
     """
@@ -113,12 +113,15 @@ def _as_step(step: SetStep) -> Step:
 
 
 def _resumable_sets(policy: AppliedPolicy, job: JobContext) -> set[str]:
-    """The folders of sets that are to be finished, so that no other is taken for the same time.
+    """The folders of sets to finish, so that no other set is taken for the same time.
 
-    Else a run into a full store every few minutes would fill the disks of the servers, too.
+    Otherwise frequent runs into a full store would also fill the disks of the servers.
     """
-    return {each.folder for each in policy.sets.values()
-            if each.state == "unfinished" and _may_be_resumed(each, job)}  # fmt: skip
+    return {
+        item.folder
+        for item in policy.sets.values()
+        if item.state == "unfinished" and _may_be_resumed(item, job)
+    }
 
 
 def _may_be_resumed(snapshot_set: SnapshotSet, job: JobContext) -> bool:
@@ -127,11 +130,11 @@ def _may_be_resumed(snapshot_set: SnapshotSet, job: JobContext) -> bool:
             snapshot_set.begun_manifest, job
         )
     except QdrantctlError:
-        return True  # as long as it is unknown
+        return True  # unknown, so it is kept
 
 
 def _has_points(collection: str, job: JobContext) -> bool:
-    """Whether a collection has points; where the server does not tell, it counts as empty."""
+    """Whether a collection has points; False if the server reports an error."""
     try:
         path = collection_path(collection)
         return bool(job.client.request(Call(method="GET", path=path)).get("points_count"))
@@ -142,9 +145,9 @@ def _has_points(collection: str, job: JobContext) -> bool:
 def execute_run(
     planned: PlannedRun, job: JobContext, on_outcome: Callable[[Outcome], None]
 ) -> Report:
-    """Carry a run out, under the lease. What fails leaves the rest of it alone.
+    """Execute a run under the lease. A failure does not prevent the other steps.
 
-    Raises LeaseError where another process has taken the lease.
+    Raises LeaseError if another process has taken over the lease.
     """
     runs = PolicyRuns(
         {
@@ -173,10 +176,10 @@ class PolicyRuns:
     runs: Mapping[str, PolicyRun]
     notices: Mapping[str, tuple[str, ...]]
     lease_error: LeaseError | None = None
-    """Set once the lease was lost: no other step is carried out."""
+    """Set once the lease is lost: no further step is executed."""
 
     def performer(self, perform: Callable[[Any, PolicyRun], None]) -> Performer:
-        """The performer of a type of step, which works on the run of the step's policy."""
+        """The performer of a type of step, called with the run of the step's policy."""
 
         def perform_step(step: Any, progress: ChangeProgress, _: ExecutionContext) -> None:
             try:
@@ -188,7 +191,7 @@ class PolicyRuns:
         return perform_step
 
     def add_results(self, progress: ChangeProgress, _: StepFailure | None) -> None:
-        """What the steps have come to, and what kept others from being planned."""
+        """Add the results of the steps, and the errors that prevented planning others."""
         result = self.runs[progress.change.address].progress
         progress.taken += result.taken
         progress.removed += result.removed
@@ -196,5 +199,5 @@ class PolicyRuns:
         progress.note = "; ".join(self.notices[progress.change.address])
 
     def can_start(self, _: Change, __: Sequence[Outcome], context: ExecutionContext) -> bool:
-        """Whether a policy's run may be begun; another that failed does not prevent it."""
+        """Whether a policy's run may start; failed runs of other policies do not prevent it."""
         return not (self.lease_error or context.is_cancelled())

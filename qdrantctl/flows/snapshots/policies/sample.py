@@ -1,4 +1,4 @@
-"""Some points of a collection, and what queries for them find: looked at now, and when verified."""
+"""Sample points of a collection and query results for them, compared when a set is verified."""
 
 from __future__ import annotations
 
@@ -17,49 +17,49 @@ from qdrantctl.model.resource import canonical_json
 from qdrantctl.model.snapshots.snapshot_set import SampleQuery, SetManifest
 from qdrantctl.model.step import Call, collection_path
 
-SAMPLED = 8
-"""Points that are looked at."""
-NEAR = 1e-4
-"""How far scores may be apart: machines add floats up in other orders."""
+SAMPLE_SIZE = 8
+"""Maximum number of points in a sample."""
+SCORE_TOLERANCE = 1e-4
+"""Allowed difference of scores: machines sum floats in different orders."""
 _STRICT = "strict_mode_config"
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What was seen of a collection."""
+    """Points and query results of a collection at one time."""
 
     points: Mapping[str, str] = field(default_factory=dict)
-    """Digests by ids as JSON."""
+    """Digests by point id as JSON."""
     queries: Mapping[str, SampleQuery] = field(default_factory=dict)
-    """What was found, by vector name; `""` is the one without a name."""
+    """Query results by vector name; `""` is the unnamed vector."""
 
-    def both(self, other: Sample) -> Sample:
-        """What did not change between two looks."""
+    def unchanged_in(self, other: Sample) -> Sample:
+        """The part of the sample that is equal in another sample."""
         points = {i: digest for i, digest in self.points.items() if other.points.get(i) == digest}
-        same = {n: q for n, q in self.queries.items() if other.queries.get(n) == q}
-        return Sample(points, same if points == self.points else {})
+        queries = {n: q for n, q in self.queries.items() if other.queries.get(n) == q}
+        return Sample(points, queries if points == self.points else {})
 
 
 def take_sample(
     client: Client, collection: str, spec: Mapping[str, Json], keys: Sequence[Json]
 ) -> Sample:
-    """The first points; nothing where the server's caps forbid to look. Raises ClusterError.
+    """A sample of the first points; empty if strict-mode limits reject it. Raises ClusterError.
 
-    `spec` is the live one, `keys` are the shard keys. A query among the sampled points compares
-    each of them, so it costs little and has one answer. Only with the modifier idf scores hang on
-    what else a shard has seen, deleted points included. What is too large to be added up has a
-    score of null, which can be compared with nothing.
+    `spec` is the live one, `keys` are the shard keys. A query restricted to the sampled points
+    compares each of them exactly, so it is cheap and deterministic. Vectors with the modifier idf
+    are excluded: their scores depend on all points of a shard, even deleted ones. A score that
+    overflows is null and cannot be compared.
     """
     sparse = spec.get("sparse_vectors", {}).items()
-    without = {name for name, vector in sparse if vector.get("modifier") == "idf"}
-    request = {"limit": SAMPLED, "with_payload": True, "with_vector": True}
+    excluded = {name for name, vector in sparse if vector.get("modifier") == "idf"}
+    request = {"limit": SAMPLE_SIZE, "with_payload": True, "with_vector": True}
     try:
         points = _read_points(client, collection, "scroll", request)["points"]
         ids = [point["id"] for point in points]
         queries: dict[str, SampleQuery] = {}
         for point in points:
             for name, vector in _vectors_of(point).items():
-                if name not in queries and name not in without:
+                if name not in queries and name not in excluded:
                     scores = _query_scores(client, collection, name, vector, ids, keys)
                     if all(map(_is_finite, scores.values())):
                         queries[name] = SampleQuery(point=json.dumps(point["id"]), scores=scores)
@@ -70,10 +70,10 @@ def take_sample(
     return Sample({json.dumps(point["id"]): _point_digest(point) for point in points}, queries)
 
 
-def unlike_sample(manifest: SetManifest, collection: str, client: Client) -> Iterator[str]:
-    """What of the sample is not as it was. Raises ClusterError.
+def sample_differences(manifest: SetManifest, collection: str, client: Client) -> Iterator[str]:
+    """The differences of a restored collection from the sample. Raises ClusterError.
 
-    The caps of the collection, which stands only for this, are lifted: its own readers are none.
+    Strict-mode limits of the collection are lifted first: it exists only for the verification.
     """
     if not (manifest.sample and manifest.snapshot.quiet):
         return
@@ -87,23 +87,25 @@ def unlike_sample(manifest: SetManifest, collection: str, client: Client) -> Ite
     }
     for point, digest in manifest.sample.items():
         if point not in points or _point_digest(points[point]) != digest:
-            yield f"point {point} (not as it was)"
+            yield f"point {point} (differs)"
     keys = [key for key, _ in manifest.snapshot.keys]
     for name, query in manifest.queries.items():
         vector = _vectors_of(points.get(query.point, {})).get(name)
         if vector is None:
-            continue  # told already
+            continue  # reported already
         now = _query_scores(client, collection, name, vector, ids, keys)
         if now.keys() != query.scores.keys() or not all(
-            _is_finite(now[i]) and math.isclose(now[i], score, rel_tol=NEAR, abs_tol=NEAR)
+            _is_finite(now[i])
+            and math.isclose(now[i], score, rel_tol=SCORE_TOLERANCE, abs_tol=SCORE_TOLERANCE)
             for i, score in query.scores.items()
         ):
             using = f" by vector {name!r}" if name else ""
-            yield f"the query for point {query.point}{using} (finds {now}, found {query.scores})"
+            scores = f"scores {now}, expected {query.scores}"
+            yield f"the query for point {query.point}{using} ({scores})"
 
 
-def _read_points(client: Client, collection: str, what: str, body: Mapping[str, Json]) -> Any:
-    path = collection_path(collection, "points", *([what] if what else []))
+def _read_points(client: Client, collection: str, endpoint: str, body: Mapping[str, Json]) -> Any:
+    path = collection_path(collection, "points", *([endpoint] if endpoint else []))
     return client.request(Call(method="POST", path=path, body=dict(body)))
 
 
@@ -125,7 +127,7 @@ def _query_scores(
     ids: Sequence[Json],
     keys: Sequence[Json],
 ) -> dict[str, Any]:
-    """Scores of the points `ids`, by id; not each of them need be a number."""
+    """Scores of the points `ids`, by id as JSON; a score may be null."""
     body: dict[str, Json] = {
         "query": vector,
         "filter": {"must": [{"has_id": list(ids)}]},
@@ -134,7 +136,7 @@ def _query_scores(
     }
     if name:
         body["using"] = name
-    if keys:  # without, a collection of custom shards has none to ask
+    if keys:  # a collection with custom sharding needs the keys to query any shard
         body["shard_key"] = list(keys)
     points = _read_points(client, collection, "query", body)["points"]
     return {json.dumps(point["id"]): point["score"] for point in points}

@@ -1,4 +1,4 @@
-"""The policies that an owner has applied, and what their destinations hold. Reads only."""
+"""The policies that an owner has applied, and the sets at their destinations. Reads only."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from qdrantctl.model.step import Call
 
 @dataclass(frozen=True, slots=True)
 class AppliedPolicy:
-    """A policy with its destinations opened."""
+    """A policy with its opened destinations and their sets."""
 
     status: PolicyStatus
     identity: ClusterIdentity
@@ -56,7 +56,7 @@ class AppliedPolicy:
 def check_policies(
     settings: Settings, client: NodeClient, remembered: Inventory
 ) -> list[PolicyFinding]:
-    """What is not as the applied policies say; without one no request is sent.
+    """Findings about the applied policies; without a policy no request is sent.
 
     Raises ClusterError.
     """
@@ -74,7 +74,7 @@ def check_policies(
 def list_policy_sets(
     settings: Settings, job: JobContext
 ) -> tuple[tuple[SnapshotSet, ...], tuple[str, ...]]:
-    """Every set at every destination of every policy, and why others cannot be read.
+    """All sets of all policies, and errors about unreadable destinations.
 
     Raises ClusterError.
     """
@@ -98,10 +98,10 @@ def read_policies(
     settings: Settings, job: JobContext, only: tuple[str, ...] = ()
 ) -> list[AppliedPolicy]:
     """The applied policies, or those named. Raises ClusterError, UsageError."""
-    memory = read_recorded_resources(job.client, settings.owners)
+    ledger_contents = read_recorded_resources(job.client, settings.owners)
     specs = {
         address.name: entry["spec"]
-        for address, entry in memory.entries.items()
+        for address, entry in ledger_contents.entries.items()
         if address.kind == KIND and entry["owner"] in settings.owners and not entry.get("deleted")
     }
     selected = {_policy_name(word) for word in only} or specs.keys()
@@ -111,9 +111,11 @@ def read_policies(
             f"no policy {unknown[0]} of {settings.owner} is applied", hint=f"{applied} Apply first."
         )
     listed = job.client.request(Call(method="GET", path="/collections"))["collections"]
-    entries = {a.name: entry for a, entry in memory.entries.items() if a.kind == "collection"}
+    entries = {
+        a.name: entry for a, entry in ledger_contents.entries.items() if a.kind == "collection"
+    }
     existing = frozenset(entry["name"] for entry in listed)
-    identity = read_identity(settings, job.client, memory)
+    identity = read_identity(settings, job.client, ledger_contents)
     return [
         read_destinations(
             _policy_status(settings, name, spec, existing, entries, job), settings, job, identity
@@ -135,14 +137,14 @@ def _policy_status(
     entries: Mapping[str, Mapping[str, Json]],
     job: JobContext,
 ) -> PolicyStatus:
-    """A policy with what it covers; `entries` are the ledger's, by collection."""
-    others = {
+    """A policy with the collections it covers; `entries` are the ledger's, by collection."""
+    foreign = {
         collection
         for collection, entry in entries.items()
         if entry["owner"] not in settings.owners and not entry.get("deleted")
     }
     covered = [
-        collection for collection in sorted(existing - others) if policy_covers(spec, collection)
+        collection for collection in sorted(existing - foreign) if policy_covers(spec, collection)
     ]
     restoring = [
         collection

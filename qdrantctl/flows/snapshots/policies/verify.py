@@ -1,6 +1,6 @@
-"""The flow of `snapshots verify`: the newest sets become collections for a moment.
+"""The flow of `snapshots verify`: restore the newest sets as temporary collections and compare.
 
-What is found is written beside the set, where list, plan and audit read it.
+The result is stored with the set, where list, plan and audit read it.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from qdrantctl.adapters.qdrant.client import RestClient
 from qdrantctl.engine.snapshots.policy_status import SCRATCH
 from qdrantctl.flows.cluster.nodes import JobContext, list_node_snapshots
 from qdrantctl.flows.partial_failure import collect_errors
-from qdrantctl.flows.snapshots.policies.sample import unlike_sample
+from qdrantctl.flows.snapshots.policies.sample import sample_differences
 from qdrantctl.flows.snapshots.policies.status import AppliedPolicy, read_policies
 from qdrantctl.flows.snapshots.restore.from_set import SelectedSet, plan_restore_from_set
-from qdrantctl.flows.snapshots.restore.run import carried_out
+from qdrantctl.flows.snapshots.restore.run import restore_and_compare
 from qdrantctl.flows.snapshots.restore.target import TargetOptions
 from qdrantctl.flows.snapshots.sets.catalog import write_json
 from qdrantctl.model.errors import ClusterError, DamagedError, SnapshotRejected
@@ -38,10 +38,10 @@ def verify_sets(
     *,
     embedded: bool,
 ) -> tuple[str, ...]:
-    """Restore the newest set of each collection at each place; why others could not be tried.
+    """Restore the newest set of each collection at each destination, and compare it.
 
-    With `embedded` on servers of this machine, which are empty at first and gone afterwards. What
-    could not be tried says nothing of a set. Raises QdrantctlError.
+    With `embedded` the sets are restored on temporary servers of this machine. Returns why sets
+    could not be tested; such a set gets no result. Raises QdrantctlError.
     """
     _remove_leftovers(settings, job)
     untried: list[str] = []
@@ -63,7 +63,7 @@ def verify_sets(
 
 
 def _newest_sets(policy: AppliedPolicy) -> Iterator[SelectedSet]:
-    """The newest set of each collection at each destination; a bad one must be reported, too."""
+    """The newest set of each collection at each destination, including bad ones."""
     newest: dict[tuple[str, str], SelectedSet] = {}
     for (url, _), snapshot_set in policy.sets.items():
         if snapshot_set.manifest and snapshot_set.state in ("complete", "bad"):
@@ -92,7 +92,7 @@ def _verify_set(
 
 @contextmanager
 def _on_scratch_servers(settings: Settings, job: JobContext, count: int) -> Iterator[JobContext]:
-    """Work on as many servers of this machine."""
+    """A job context for `count` temporary servers of this machine."""
     with (
         run_scratch_servers(settings.root, count, job.report_progress) as endpoints,
         RestClient(endpoints[0]) as client,
@@ -104,33 +104,33 @@ def _on_scratch_servers(settings: Settings, job: JobContext, count: int) -> Iter
 def _find_differences(
     settings: Settings, now: datetime, job: JobContext, selected: SelectedSet
 ) -> tuple[str, ...]:
-    """What is not as it was. Of a server that refuses once it may have been a bad moment."""
+    """The differences from the set. A server that rejects the snapshot gets a second attempt."""
     try:
         try:
-            return _restore_and_compare(settings, now, job, selected)
+            return _try_restore(settings, now, job, selected)
         except SnapshotRejected:
-            return _restore_and_compare(settings, now, job, selected)
+            return _try_restore(settings, now, job, selected)
     except (DamagedError, SnapshotRejected) as error:
         return (f"{error.what}: {error.why}",)
 
 
-def _restore_and_compare(
+def _try_restore(
     settings: Settings, now: datetime, job: JobContext, selected: SelectedSet
 ) -> tuple[str, ...]:
-    """Restore a set with this client and compare; the collection is deleted again."""
+    """Restore a set to a temporary collection, compare it, and delete the collection."""
     name = f"{_scratch_prefix(settings)}{uuid4().hex[:12]}"
     planned = plan_restore_from_set(
         settings, job, selected, TargetOptions(name, lambda _: False, False), now
     )
     try:
-        missed, _ = carried_out(planned, job)
-        return (*missed, *unlike_sample(selected.manifest, name, job.client))
+        missed, _ = restore_and_compare(planned, job)
+        return (*missed, *sample_differences(selected.manifest, name, job.client))
     finally:
         _drop_scratch_collection(name, job)
 
 
 def _drop_scratch_collection(name: str, job: JobContext) -> None:
-    """Its snapshots first: those of a deleted collection cannot be deleted."""
+    """Delete the collection's snapshots first: afterwards they could not be deleted."""
     nodes = job.nodes if job.client.server.peers > 1 else ()
     for url in nodes or ("",):
         node = job.client.for_node(url, timeout=60)
@@ -145,7 +145,7 @@ def _drop_scratch_collection(name: str, job: JobContext) -> None:
 
 
 def _remove_leftovers(settings: Settings, job: JobContext) -> None:
-    """What a crashed verification left behind, on this machine and in the cluster."""
+    """Remove leftovers of a crashed verification, on this machine and on the cluster."""
     remove_dead_scratch(settings.root)
     listed = job.client.request(Call(method="GET", path="/collections"))["collections"]
     for entry in listed:
@@ -154,5 +154,5 @@ def _remove_leftovers(settings: Settings, job: JobContext) -> None:
 
 
 def _scratch_prefix(settings: Settings) -> str:
-    """How the collections begin that this owner makes: another one may be verifying, too."""
+    """Name prefix of this owner's temporary collections; other owners may verify too."""
     return f"{SCRATCH}{sha256(settings.owner.encode()).hexdigest()[:8]}-"

@@ -1,6 +1,6 @@
-"""The flow of `snapshots restore --from`: a set at a destination becomes a collection.
+"""The flow of `snapshots restore --from`: restore a collection from a set at a destination.
 
-It needs no project, ledger or state: the manifest of the set holds everything.
+It needs no project, ledger or committed state: the set's manifest has all the information.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.qdrant import ledger
 from qdrantctl.engine.snapshots.set_choice import RestoreRequest, choose_set
 from qdrantctl.flows.cluster.nodes import JobContext
-from qdrantctl.flows.snapshots import placeholder as stand_in
+from qdrantctl.flows.snapshots import placeholder
 from qdrantctl.flows.snapshots.restore.plan import (
     PlannedRestore,
     build_restore_plan,
@@ -35,13 +35,13 @@ from qdrantctl.model.step import Call, Restore
 
 @dataclass(frozen=True, slots=True)
 class SelectedSet:
-    """A set and where it is."""
+    """A set and the store that holds it."""
 
     destination: Destination
     set: SnapshotSet
     manifest: SetManifest
     skipped: tuple[SetInfo, ...] = ()
-    """Newer ones that are not complete, where none was named by its id."""
+    """Newer sets that are not complete, if no set was named by its id."""
 
 
 def select_set(
@@ -53,7 +53,7 @@ def select_set(
     now: datetime,
     cluster: str = "",
 ) -> SelectedSet:
-    """The set that `reference` means. Raises QdrantctlError where there is none, or it is damaged.
+    """The set named by `reference`. Raises QdrantctlError if it does not exist or is damaged.
 
     `url` is the destination; `at` asks for the newest set taken until then, `cluster` for those of
     another cluster than this one.
@@ -83,34 +83,41 @@ def plan_restore_from_set(
     options: TargetOptions,
     now: datetime,
 ) -> PlannedRestore:
-    """What restoring a set would do. Reads only. Raises QdrantctlError."""
+    """Plan the restore of a set. Reads only. Raises QdrantctlError."""
     client, manifest = job.client, selected.manifest
     check_version(manifest, client)
-    old = manifest.snapshot.collection
-    name = options.name or f"{old}-restored-{now:%Y%m%d-%H%M%S}"
+    collection = manifest.snapshot.collection
+    name = options.name or f"{collection}-restored-{now:%Y%m%d-%H%M%S}"
     target = inspect_target(settings, client, name, options, manifest.snapshot.aliases)
-    is_own_source = name == old and selected.destination.url == CLUSTER
-    if target.live and is_own_source and stand_in.placeholder_needed(client.server):
-        raise stand_in.unreadable_error(client.server, target.address)
-    taken, source = assign_files_to_nodes(selected, client)
+    is_own_source = name == collection and selected.destination.url == CLUSTER
+    if target.live and is_own_source and placeholder.placeholder_needed(client.server):
+        raise placeholder.unreadable_error(client.server, target.address)
+    record, source = assign_files_to_nodes(selected, client)
     nodes = job.nodes if client.server.peers > 1 else ()
-    step = Restore(collection=old, snapshot=manifest.id, name=name, nodes=nodes)
-    require_all_nodes(step, taken, client)
+    step = Restore(collection=collection, snapshot=manifest.id, name=name, nodes=nodes)
+    require_all_nodes(step, record, client)
     because = f"from {selected.destination.url}, taken {manifest.taken:%Y-%m-%d %H:%M} UTC: "
-    because += f"{taken.points:,} points, {taken.size:,} bytes{_origin_words(selected)}"
+    because += f"{record.points:,} points, {record.size:,} bytes{_origin_words(selected)}"
     if selected.skipped:
         states = ", ".join(f"{info.id} is {info.state}" for info in selected.skipped)
-        because += f"; {len(selected.skipped)} newer passed over: {states}"
-    ours = manifest.owner in settings.owners and selected.set.origin == "own"
+        because += f"; {len(selected.skipped)} newer skipped: {states}"
+    is_own_snapshot = manifest.owner in settings.owners and selected.set.origin == "own"
     ledger_contents = ledger.read_ledger(client)
     plan = build_restore_plan(
-        settings, client, ledger_contents, target, taken, step, because, ours=ours
+        settings,
+        client,
+        ledger_contents,
+        target,
+        record,
+        step,
+        because,
+        is_own_snapshot=is_own_snapshot,
     )
-    return PlannedRestore(plan, step, taken, target, False, source, selected.destination.url)
+    return PlannedRestore(plan, step, record, target, False, source, selected.destination.url)
 
 
 def _origin_words(selected: SelectedSet) -> str:
-    """Of which cluster a set is, where that is not plainly this one."""
+    """The cluster of a set, if it is not known to be this one."""
     match selected.set.origin:
         case "own" | None:
             return ""
@@ -123,45 +130,51 @@ def _origin_words(selected: SelectedSet) -> str:
 
 
 def check_version(manifest: SetManifest, client: Client) -> None:
-    """Raises QdrantctlError where this server cannot take what another version has written."""
+    """Raises QdrantctlError if this server's version cannot read the set's snapshots."""
     then, now = Version.parse(manifest.snapshot.server), client.server.version
     if (then.major, then.minor) != (now.major, now.minor):
         raise QdrantctlError(
             f"the set {manifest.id} was taken on Qdrant {then}, {client.server.url} is {now}",
-            why="A snapshot is for servers of the same minor version.",
-            hint=f"Start a server {then.major}.{then.minor}, restore there, and upgrade it.",
+            why="A snapshot can only be restored on a server of the same minor version.",
+            hint=f"Restore on a server of version {then.major}.{then.minor}, then upgrade it.",
         )
 
 
 def assign_files_to_nodes(
     selected: SelectedSet, client: Client
 ) -> tuple[SnapshotRecord, ByteSource]:
-    """The files on nodes of this cluster, and where their bytes come from.
+    """The set's files with nodes of this cluster assigned, and the source of their bytes.
 
-    On another cluster than the one they are from each goes to a node of its own. Raises
-    QdrantctlError where there are too few.
+    On another cluster than the set's own each file goes to a different node. Raises QdrantctlError
+    if the cluster has too few nodes.
     """
-    taken = selected.manifest.snapshot
+    record = selected.manifest.snapshot
     peers = _node_names(client)
-    names = [file.peer for file in taken.files]
+    names = [file.peer for file in record.files]
     if not set(names) <= set(peers):
         if len(names) > len(peers):
             raise QdrantctlError(
-                f"the set {selected.manifest.id} is of {len(names)} nodes, {client.server.url} has "
-                f"{len(peers)}",
-                hint="Restore it on a cluster of as many nodes.",
+                f"the set {selected.manifest.id} has files of {len(names)} nodes, "
+                f"{client.server.url} has {len(peers)}",
+                hint="Restore it on a cluster with at least as many nodes.",
             )
-        files = (f.model_copy(update={"peer": p}) for f, p in zip(taken.files, peers, strict=False))
-        taken = taken.model_copy(update={"files": tuple(files)})
-    of: Mapping[str, str] = {f.peer: name for f, name in zip(taken.files, names, strict=True)}
+        files = (
+            f.model_copy(update={"peer": p}) for f, p in zip(record.files, peers, strict=False)
+        )
+        record = record.model_copy(update={"files": tuple(files)})
+    source_nodes: Mapping[str, str] = {
+        f.peer: name for f, name in zip(record.files, names, strict=True)
+    }
 
     def source(file: NodeSnapshotFile, _: NodeClient) -> Iterator[bytes]:
-        return selected.destination.store.read(selected.set.folder + node_file(of[file.peer]))
+        return selected.destination.store.read(
+            selected.set.folder + node_file(source_nodes[file.peer])
+        )
 
-    return taken, source
+    return record, source
 
 
 def _node_names(client: Client) -> list[str]:
-    """Every node; a server that stands alone has no name that matters."""
+    """The peer ids of all nodes; a placeholder id for a server without a cluster."""
     cluster = client.request(Call(method="GET", path="/cluster"))
     return sorted(cluster.get("peers") or {"0": {}})

@@ -9,7 +9,7 @@ from qdrantctl import __version__
 from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.qdrant import ledger
 from qdrantctl.flows.cluster.nodes import collection_exists, connect_nodes
-from qdrantctl.flows.snapshots import placeholder as stand_in
+from qdrantctl.flows.snapshots import placeholder
 from qdrantctl.flows.snapshots.restore.target import RestoreTarget, TargetOptions, inspect_target
 from qdrantctl.flows.snapshots.restore.upload import ByteSource
 from qdrantctl.flows.state.desired import DesiredState
@@ -27,66 +27,71 @@ from qdrantctl.model.step import Call, Restore, Snapshot, Step, collection_path
 
 @dataclass(frozen=True, slots=True)
 class PlannedRestore:
-    """A restore that is planned."""
+    """The plan of a restore, and the data to execute it."""
 
     plan: Plan
     step: Restore
     record: SnapshotRecord
     target: RestoreTarget
-    """The existing resources of the new name, and what must exist again."""
+    """The existing resources under the new name, and the aliases to recreate."""
     listed: bool
-    """Whether a collection of the old name exists."""
+    """Whether a collection with the original name exists, so that its snapshots are listed."""
     source: ByteSource | None = None
-    """Where the bytes come from; None where they are the ledger's snapshot."""
+    """Source of the bytes; None for a snapshot recorded in the ledger."""
     url: str = ""
-    """What that destination is called."""
+    """URL of the destination; empty for a snapshot recorded in the ledger."""
 
     @property
     def address(self) -> Address:
-        """What is made."""
+        """Address of the new collection."""
         return self.target.address
 
     @property
     def approved(self) -> object:
-        """All that must still hold when it is carried out; points may come meanwhile."""
+        """The approved changes, which must be unchanged at execution.
+
+        The reason (`because`) is ignored: it counts points, which may change meanwhile.
+        """
         return [change.model_copy(update={"because": ""}) for change in self.plan.changes]
 
 
 def plan_restore_from_ledger(
     settings: Settings, client: NodeClient, reference: str, options: TargetOptions, now: datetime
 ) -> PlannedRestore:
-    """What restoring `words` (`collection/NAME` or `collection/NAME@ID`) would do. Reads only.
+    """Plan the restore of `reference` (`collection/NAME` or `collection/NAME@ID`). Reads only.
 
-    Raises QdrantctlError where there is no such snapshot, or the name is taken.
+    Raises QdrantctlError if there is no such snapshot, or if the new name is in use.
     """
     contents = ledger.read_ledger(client)
-    address, taken = _find_snapshot(contents, settings, reference)
+    address, record = _find_snapshot(contents, settings, reference)
     name = options.name or f"{address.name}-restored-{now:%Y%m%d-%H%M%S}"
     marks = filter(None, (find_unfinished_restore(entry) for entry in contents.entries.values()))
-    has_placeholder_mark = any(mark.stand_in and mark.collection == address.name for mark in marks)
-    listed = collection_exists(client, address.name) and not (
-        has_placeholder_mark and stand_in.is_one(client, address.name)
+    has_placeholder_mark = any(
+        restore.stand_in and restore.collection == address.name for restore in marks
     )
-    if name == address.name and stand_in.placeholder_needed(client.server):
-        raise stand_in.unreadable_error(client.server, address)
-    target = inspect_target(settings, client, name, options, taken.aliases)
+    listed = collection_exists(client, address.name) and not (
+        has_placeholder_mark and placeholder.is_placeholder(client, address.name)
+    )
+    if name == address.name and placeholder.placeholder_needed(client.server):
+        raise placeholder.unreadable_error(client.server, address)
+    target = inspect_target(settings, client, name, options, record.aliases)
     nodes = settings.nodes if client.server.peers > 1 else ()
-    step = Restore(collection=address.name, snapshot=taken.id, name=name, nodes=nodes)
-    require_all_nodes(step, taken, client)
-    points = "1 point" if taken.points == 1 else f"{taken.points:,} points"
-    because = f"from {address}@{taken.id}: {points}, {taken.size:,} bytes"
-    plan = build_restore_plan(settings, client, contents, target, taken, step, because)
-    return PlannedRestore(plan, step, taken, target, listed)
+    step = Restore(collection=address.name, snapshot=record.id, name=name, nodes=nodes)
+    require_all_nodes(step, record, client)
+    points = "1 point" if record.points == 1 else f"{record.points:,} points"
+    because = f"from {address}@{record.id}: {points}, {record.size:,} bytes"
+    plan = build_restore_plan(settings, client, contents, target, record, step, because)
+    return PlannedRestore(plan, step, record, target, listed)
 
 
 def require_all_nodes(step: Restore, record: SnapshotRecord, client: NodeClient) -> None:
-    """Raises ClusterError where a node is not reached that a file is for."""
+    """Raises ClusterError if the node of a file cannot be reached."""
     peers = frozenset(file.peer for file in record.files)
     try:
         with connect_nodes(client, step.nodes, peers, f"snapshot {record.id}"):
             pass
     except ClusterError as error:
-        error.hint = f"{error.hint} Beside --url name each with --node."
+        error.hint = f"{error.hint} With --url, name each node with --node."
         raise
 
 
@@ -99,17 +104,20 @@ def build_restore_plan(
     step: Restore,
     because: str,
     *,
-    ours: bool = True,
+    is_own_snapshot: bool = True,
 ) -> Plan:
-    """A plan of one collection and its aliases. `ours` says that this owner took the snapshot."""
+    """The plan of one collection and its aliases.
+
+    `is_own_snapshot` states that this owner took the snapshot.
+    """
     steps, prepare, live = [Step(restore=step)], tuple[Step, ...](), target.live
     if live:
-        held = live.facts.points
-        because += f"; in place of one with {'unknown' if held is None else f'{held:,}'} points"
+        points = live.facts.points
+        because += f"; replaces one with {'unknown' if points is None else f'{points:,}'} points"
         snapshot = Snapshot(collection=step.name, nodes=step.nodes)
-        down = Call(method="DELETE", path=collection_path(step.name))
-        steps = [Step(snapshot=snapshot), Step(call=down), *steps]
-        if not contents.exists:  # which must know of the snapshot
+        deletion = Call(method="DELETE", path=collection_path(step.name))
+        steps = [Step(snapshot=snapshot), Step(call=deletion), *steps]
+        if not contents.exists:  # the ledger records the snapshot
             prepare = (Step(call=ledger.ledger_creation_request(client.server)),)
     change = Change(
         address=str(target.address),
@@ -118,7 +126,7 @@ def build_restore_plan(
         because=because,
         uuid=live.facts.uuid if live and live.facts.uuid else ABSENT,
         steps=tuple(steps),
-        record=target.record(record if ours else None) if target.is_ours else ABSENT,
+        record=target.record(record if is_own_snapshot else None) if target.is_managed else ABSENT,
     )
     return Plan(
         qdrantctl_version=__version__,
@@ -127,16 +135,18 @@ def build_restore_plan(
         server=PlannedServer.of(client.server, contents.cluster_id),
         manifests_digest=DesiredState(Inventory(), ()).digest,
         prepare=prepare,
-        changes=(change, *target.moves()),
+        changes=(change, *target.alias_changes()),
     )
 
 
 def _find_snapshot(
     contents: ledger.LedgerContents, settings: Settings, reference: str
 ) -> tuple[Address, SnapshotRecord]:
-    """Whose snapshot is meant, and which: without an id the latest. Raises QdrantctlError."""
-    name, at, mark = reference.rpartition("@")
-    for text, wanted in ((reference, ""), (name, mark)) if at else ((reference, ""),):
+    """The collection and the snapshot; without an id the latest one. Raises QdrantctlError."""
+    name, separator, snapshot_id = reference.rpartition("@")
+    for text, requested_id in (
+        ((reference, ""), (name, snapshot_id)) if separator else ((reference, ""),)
+    ):
         try:
             address = Address.parse(text)
         except ValueError as error:
@@ -147,12 +157,12 @@ def _find_snapshot(
         if entry["owner"] not in settings.owners:
             raise QdrantctlError(f"{address} is owned by {entry['owner']}, not {settings.owner}")
         try:
-            known = {taken.id: taken for taken in known_snapshots(entry)}
+            records = {record.id: record for record in known_snapshots(entry)}
         except ValueError:
             raise QdrantctlError(f"the ledger's entry of {address} cannot be read") from None
-        if known and (wanted or list(known)[-1]) in known:
-            return address, known[wanted or list(known)[-1]]
+        if records and (requested_id or list(records)[-1]) in records:
+            return address, records[requested_id or list(records)[-1]]
     raise QdrantctlError(
-        f"the ledger knows no snapshot {reference}",
-        hint="`qdrantctl snapshots list` shows the existing ones.",
+        f"the ledger has no snapshot {reference}",
+        hint="`qdrantctl snapshots list` lists all snapshots.",
     )

@@ -1,4 +1,4 @@
-"""The flow of `snapshots restore`: plan, approve, take the leases, plan again, restore."""
+"""The flow of `snapshots restore`: plan, approve, acquire leases, plan again, restore."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from qdrantctl.model.step import Call
 
 @dataclass(frozen=True, slots=True)
 class RestoreOptions:
-    """What the operator asks of a restore."""
+    """Options of a restore."""
 
     snapshot: str
     """`collection/NAME` for the latest, or `collection/NAME@ID`."""
@@ -42,7 +42,7 @@ class RestoreOptions:
     cluster: str = ""
     """With a source: take a set of this cluster, by its id, instead of the caller's own."""
     name: str | None = None
-    """Name of the new collection; None makes one up."""
+    """Name of the new collection; None generates one."""
     consents: tuple[Consent, ...] = ()
     """From flags."""
     with_aliases: bool = False
@@ -51,38 +51,38 @@ class RestoreOptions:
 
 
 class RestoreView(Protocol):
-    """What a restore shows to the operator, and asks."""
+    """Output and prompts of a restore."""
 
     def report_progress(self, text: str) -> None:
-        """Show what is being done."""
+        """Show the current activity."""
 
     @property
     def task_progress(self) -> TaskProgress:
-        """Shows how far transfers and waits are."""
+        """Shows the progress of transfers and waits."""
 
     def clear_progress(self) -> None:
-        """Take that away, before anything else is shown."""
+        """Clear the progress display before other output."""
 
     def notify(self, text: str) -> None:
-        """Show a line beside the results."""
+        """Show a message that is not part of the results."""
 
     def show_plan(self, plan: Plan) -> None:
-        """Show what would be restored."""
+        """Show the plan of the restore."""
 
     def approve(self, plan: Plan) -> bool:
         """Whether the operator approves the plan that was shown."""
 
     def catch_signals(self) -> AbstractContextManager[Callable[[], bool]]:
-        """From now on signals only ask to stop; the value says whether one did."""
+        """Turn signals into cancellation until the block ends; returns a check for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class RestoreResult:
-    """What became of a restore."""
+    """Result of a restore."""
 
     report: Report
     restored: RestoredCollection
-    """What to know of the new collection once the restore is complete."""
+    """The new collection, for the output of a complete restore."""
 
 
 def restore_snapshot(
@@ -91,10 +91,10 @@ def restore_snapshot(
     view: RestoreView,
     on_request: Callable[[Call, int, float], None] | None = None,
 ) -> RestoreResult | None:
-    """Make a new collection of a snapshot; None where the operator did not approve.
+    """Restore a snapshot as a collection; None if the operator did not approve.
 
-    Raises QdrantctlError where there is no such snapshot or the name is taken, StaleError where
-    the cluster changed after the plan was shown.
+    Raises QdrantctlError if there is no such snapshot or the name is in use, StaleError if the
+    cluster changed after the plan was shown.
     """
     with connect(settings, on_request) as client:
         planned = _plan_restore(settings, options, client)
@@ -106,7 +106,7 @@ def restore_snapshot(
             report = _restore_under_leases(planned, settings, options, view, client, is_cancelled)
     aliases_left = [a for a in planned.record.aliases if a not in planned.target.aliases]
     restored = RestoredCollection(
-        planned.step.name, planned.record, tuple(aliases_left), managed=planned.target.is_ours
+        planned.step.name, planned.record, tuple(aliases_left), managed=planned.target.is_managed
     )
     return RestoreResult(report, restored)
 
@@ -114,7 +114,7 @@ def restore_snapshot(
 def _plan_restore(
     settings: Settings, options: RestoreOptions, client: NodeClient
 ) -> PlannedRestore:
-    """What the restore would do, from the ledger's snapshots or from a destination. Reads only."""
+    """Plan the restore of a recorded snapshot or of a set at a destination. Reads only."""
     now = datetime.now(UTC)
     consents = settings.valid_consents(options.consents)
     target_options = TargetOptions(
@@ -141,10 +141,10 @@ def _restore_under_leases(
     client: RestClient,
     is_cancelled: Callable[[], bool],
 ) -> Report:
-    """Take both leases, ensure that nothing has changed meanwhile, and restore.
+    """Acquire both leases, ensure that the plan is still the approved one, and restore.
 
-    An apply would take the incomplete collection for a managed one; a job on snapshots, too, and
-    might remove the set that is being restored.
+    Without the leases an apply or a snapshot job could treat the incomplete collection as a
+    managed one, and a job could remove the set that is being restored.
     """
     actor = current_actor(settings)
     wait = LeaseWait(options.lease_timeout, view.notify, is_cancelled)

@@ -1,4 +1,4 @@
-"""Carrying out a restore: the performer of `Restore`, and what the ledger says meanwhile."""
+"""Execute a restore: the performer of `Restore`, and the ledger entries during it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from qdrantctl.flows.execution.context import (
 from qdrantctl.flows.execution.execute import execute_plan
 from qdrantctl.flows.execution.read_back import Expected, read_back
 from qdrantctl.flows.execution.send import send_call
-from qdrantctl.flows.snapshots import placeholder as stand_in
+from qdrantctl.flows.snapshots import placeholder
 from qdrantctl.flows.snapshots.restore.plan import PlannedRestore
 from qdrantctl.flows.snapshots.restore.target import (
     delete_upload_copies,
@@ -47,7 +47,7 @@ from qdrantctl.model.step import Call, Restore, Snapshot
 
 
 def run_restore(planned: PlannedRestore, job: JobContext, actor: Actor) -> Report:
-    """Carry the plan of a restore out: the collection, then its aliases."""
+    """Execute the plan of a restore: the collection, then its aliases."""
     target = planned.target
     live = Inventory([target.live] if target.live else [])
     context = ExecutionContext(replace(job, nodes=planned.step.nodes), live)
@@ -71,42 +71,40 @@ def run_restore(planned: PlannedRestore, job: JobContext, actor: Actor) -> Repor
 
 @dataclass(slots=True)
 class RestoreRecords:
-    """What the ledger holds of the restored name, from the first step to the last alias.
+    """The ledger entry of the restored name, from the first step to the last alias.
 
-    The entry says that a restore is under way until the aliases are put back, too.
+    The entry is marked as an unfinished restore until the aliases are restored too.
     """
 
     planned: PlannedRestore
     context: ExecutionContext
     actor: Actor
     entry: dict[str, Json]
-    """As it was written last; empty where the ledger knows nothing of the name."""
+    """As last written; empty if the ledger has no entry of the name."""
 
     def can_start(self, change: Change, outcomes: Sequence[Outcome], _: ExecutionContext) -> bool:
-        """Whether a change may be begun; aliases follow also where the operator asked to stop.
+        """Whether a change may start; aliases follow even if the operator cancelled.
 
-        Writes meanwhile make the points other than they were. Aliases that were taken down with
-        the collection are put back all the same.
+        Writes during the restore can make point counts differ. Aliases that were deleted with the
+        replaced collection are restored all the same.
         """
         if not outcomes:
             return not self.context.is_cancelled()
         status = outcomes[0].status
-        was_taken_down = change.parsed_address.name in self.planned.target.down
-        return status is OutcomeStatus.DONE or (
-            status is OutcomeStatus.NOT_TAKEN and was_taken_down
-        )
+        was_deleted = change.parsed_address.name in self.planned.target.deleted_aliases
+        return status is OutcomeStatus.DONE or (status is OutcomeStatus.NOT_TAKEN and was_deleted)
 
     def check_source(self, progress: ChangeProgress) -> None:
-        """See that the snapshot is sound before another collection is deleted for it."""
+        """Verify the snapshot files before an existing collection is deleted."""
         planned = self.planned
         if self._is_collection(progress) and planned.target.live:
             verify_source_files(planned.step, planned.record, self.context.job, planned.source)
 
     def begin(self, progress: ChangeProgress) -> None:
-        """Write down that a restore is under way, with the snapshot of what it replaces.
+        """Mark the ledger entry as an unfinished restore, with the replaced collection's snapshot.
 
-        Until it ends no apply and no policy takes what exists there for the collection. Nothing is
-        written where there is no ledger: then nothing needs to be kept from it.
+        Until the mark is removed no apply and no policy uses the incomplete collection. Without a
+        ledger and without an existing collection nothing is written: no other run would use it.
         """
         target, client = self.planned.target, self.context.client
         if not self._is_collection(progress) or not (target.ledger or target.live):
@@ -116,14 +114,14 @@ class RestoreRecords:
             entry = pending_entry(
                 change, entry, target.live, self.planned.plan.owner, progress.snapshot
             )
-        mark = self._mark(progress.restore_point)
+        unfinished = self._unfinished_restore(progress.restore_point)
         entry = entry or new_ledger_entry(change, self.planned.plan.owner)
         entry = {key: value for key, value in entry.items() if key != "pending"}
-        if not target.is_ours:
-            entry["deleted"] = True  # else the next apply finds it managed, and in no manifest
-        entry["restoring"] = mark.model_dump(mode="json")
+        if not target.is_managed:
+            entry["deleted"] = True  # else the next apply deletes it: managed, and in no manifest
+        entry["restoring"] = unfinished.model_dump(mode="json")
         ledger.write_entries(client, [entry])
-        self.entry, progress.restore_point = entry, mark.replaced
+        self.entry, progress.restore_point = entry, unfinished.replaced
         if target.live:
             delete_upload_copies(self.planned.address, self.context.job)
 
@@ -131,10 +129,10 @@ class RestoreRecords:
         """The performer of `Restore`. Raises QdrantctlError."""
         if self.planned.target.live:
             wait_until_deleted(self.planned.address, self.context.job)
-        progress.missed, progress.note = carried_out(self.planned, self.context.job)
+        progress.missed, progress.note = restore_and_compare(self.planned, self.context.job)
 
     def read_alias_back(self, progress: ChangeProgress, failure: StepFailure | None) -> None:
-        """Whether an alias stands for the collection; a collection was compared by its step."""
+        """Compare an alias; the collection was compared by its step already."""
         if self._is_collection(progress):
             return
         alias = Resource(progress.change.parsed_address, {"collection": self.planned.step.name})
@@ -144,7 +142,7 @@ class RestoreRecords:
     def close(self, report: Report) -> Report:
         """Remove the restore mark from the ledger when the restore has ended. Returns the report.
 
-        It stays where something is left to be put back.
+        The mark stays if an alias could not be restored.
         """
         collection, *aliases = report.outcomes
         if collection.status is OutcomeStatus.FAILED:
@@ -155,7 +153,7 @@ class RestoreRecords:
         ):
             try:
                 self._record()
-            except QdrantctlError as error:  # completed changes are reported all the same
+            except QdrantctlError as error:  # report completed changes despite the error
                 failed = {"status": OutcomeStatus.FAILED, "error": error.line}
                 outcomes = (collection.model_copy(update=failed), *aliases)
                 return report.model_copy(update={"outcomes": outcomes})
@@ -164,34 +162,41 @@ class RestoreRecords:
     def _is_collection(self, progress: ChangeProgress) -> bool:
         return progress.change.parsed_address == self.planned.address
 
-    def _mark(self, safe: str) -> UnfinishedRestore:
-        """What is being restored. `safe` is the snapshot of what is replaced; empty for none."""
+    def _unfinished_restore(self, safety_snapshot: str) -> UnfinishedRestore:
+        """The mark for the ledger entry.
+
+        `safety_snapshot` is the id of the replaced collection's snapshot; empty for none.
+        """
         planned, target = self.planned, self.planned.target
         unfinished = find_unfinished_restore(target.entry)
         return UnfinishedRestore(
             collection=planned.step.collection,
             snapshot=planned.record.id,
             source=planned.url,
-            aliases=tuple(sorted(target.down)),
-            # What exists after a crashed restore is only what that one left behind.
-            replaced=unfinished.replaced if unfinished and unfinished.replaced else safe,
+            aliases=tuple(sorted(target.deleted_aliases)),
+            # A collection that exists after a crashed restore is only its leftover.
+            replaced=unfinished.replaced if unfinished and unfinished.replaced else safety_snapshot,
             stand_in=planned.source is None
             and not planned.listed
-            and stand_in.placeholder_needed(self.context.client.server),
+            and placeholder.placeholder_needed(self.context.client.server),
             who=self.actor.who,
             when=_format_now(),
         )
 
     def _record(self) -> None:
-        """Have the ledger know the collection as the one that was applied. Raises ClusterError."""
+        """Record the restored collection as applied in the ledger. Raises ClusterError."""
         if not self.entry:
             return
         planned, client = self.planned, self.context.client
-        mark = find_unfinished_restore(self.entry)
-        entry = _without_mark(self.entry)
-        if planned.target.is_ours:
+        unfinished = find_unfinished_restore(self.entry)
+        entry = _without_restore_mark(self.entry)
+        if planned.target.is_managed:
             live = read_existing(client, planned.address).get(planned.address)
-            replaced = {"pending": {"snapshot": mark.replaced}} if mark and mark.replaced else {}
+            replaced = (
+                {"pending": {"snapshot": unfinished.replaced}}
+                if unfinished and unfinished.replaced
+                else {}
+            )
             change, actor = planned.plan.changes[0], self.actor
             entry = applied_entry(
                 change, entry | replaced, live, client.server, actor, _format_now()
@@ -199,24 +204,24 @@ class RestoreRecords:
         _write_or_remove(client, entry)
 
     def _forget_unless_begun(self) -> None:
-        """Forget a restore that has come to nothing. Where that cannot be seen the mark stays.
+        """Remove the mark of a restore that created nothing.
 
-        So does one with which something is left to be put back.
+        The mark stays if that cannot be determined, or if an earlier restore is unfinished.
         """
         target, client = self.planned.target, self.context.client
         if not self.entry or target.live or find_unfinished_restore(target.entry):
             return
         with suppress(ClusterError):
             if not collection_exists(client, self.planned.step.name):
-                _write_or_remove(client, _without_mark(target.entry or self.entry))
+                _write_or_remove(client, _without_restore_mark(target.entry or self.entry))
 
 
-def _without_mark(entry: Mapping[str, Json]) -> dict[str, Json]:
+def _without_restore_mark(entry: Mapping[str, Json]) -> dict[str, Json]:
     return {key: value for key, value in entry.items() if key != "restoring"}
 
 
 def _write_or_remove(client: Client, entry: Mapping[str, Json]) -> None:
-    """Write an entry; remove it where it tells of nothing but that the name is not managed."""
+    """Write an entry; remove it if its only content is that the name is unmanaged."""
     if entry.get("deleted") and not (entry.get("snapshots") or entry.get("history")):
         ledger.remove_entry(client, str(entry["address"]))
     else:
@@ -227,25 +232,26 @@ def _format_now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def carried_out(planned: PlannedRestore, job: JobContext) -> tuple[tuple[str, ...], str]:
-    """Make the collection: what is not as it was, and a note. Raises QdrantctlError.
+def restore_and_compare(planned: PlannedRestore, job: JobContext) -> tuple[tuple[str, ...], str]:
+    """Create the collection; returns its differences from the snapshot, and a note.
 
-    Whether all is indexed says nothing of what was restored.
+    An unfinished index is no difference: the restored data is complete without it. Raises
+    QdrantctlError.
     """
     replaced = planned.target.live is not None and planned.step.name == planned.step.collection
     listed = planned.listed and not replaced
-    missed = upload_and_verify(
+    differences = upload_and_verify(
         planned.step, planned.record, job, listed=listed, source=planned.source
     )
     status = wait_for_index(job, planned.address)
-    settings = poll_until_clean(lambda: _settings_missed(planned, job.client))
-    broken = ("status (red)",) if status == "red" else ()
+    setting_differences = poll_until_clean(lambda: _settings_differences(planned, job.client))
+    status_difference = ("status (red)",) if status == "red" else ()
     note = "the server is still indexing it (yellow)" if status == YELLOW else ""
-    return (*missed, *settings, *broken), note
+    return (*differences, *setting_differences, *status_difference), note
 
 
-def _settings_missed(planned: PlannedRestore, client: Client) -> tuple[str, ...]:
-    """Settings that are not as they were when the snapshot was taken, and did not change then."""
+def _settings_differences(planned: PlannedRestore, client: Client) -> tuple[str, ...]:
+    """Settings that differ from the snapshot's, without those that changed while it was taken."""
     existing = read_existing(client, planned.address).get(planned.address)
     record, now = planned.record, existing.spec if existing else {}
     then = {**record.spec, **{word: now.get(word) for word in record.unsettled}}

@@ -1,4 +1,4 @@
-"""The existing resources under the name of a restore, and what must exist again afterwards."""
+"""The existing resources under the name of a restore, and the aliases to recreate afterwards."""
 
 from __future__ import annotations
 
@@ -10,8 +10,13 @@ from functools import partial
 
 from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.qdrant import ledger
-from qdrantctl.flows.cluster.nodes import SLOW, JobContext, collection_exists, list_node_snapshots
-from qdrantctl.flows.snapshots.restore.upload import UPLOADED, forget_upload
+from qdrantctl.flows.cluster.nodes import (
+    SNAPSHOT_TIMEOUT,
+    JobContext,
+    collection_exists,
+    list_node_snapshots,
+)
+from qdrantctl.flows.snapshots.restore.upload import UPLOAD_PREFIX, forget_upload
 from qdrantctl.flows.state.live import read_live
 from qdrantctl.kinds.alias import point_alias
 from qdrantctl.model.address import OWN_PREFIX, Address, unsendable_reason
@@ -25,67 +30,67 @@ from qdrantctl.model.snapshots.snapshot import SnapshotRecord, find_unfinished_r
 from qdrantctl.model.step import Call, Step
 
 KIND, ALIAS = "collection", "alias"
-GONE = 30.0
-"""Seconds within which every node knows that a collection was deleted."""
+DELETION_TIMEOUT = 30.0
+"""Seconds within which every node stops listing a deleted collection."""
 
 
 @dataclass(frozen=True, slots=True)
 class TargetOptions:
-    """How the operator wants a snapshot restored."""
+    """Options for the name and aliases of a restore."""
 
     name: str | None
     """Name of the collection; None generates one."""
     may_replace: Callable[[Address], bool]
     with_aliases: bool
-    """Whether the aliases that pointed to it then point to it again, wherever they point now."""
+    """Whether aliases of the snapshot are restored, even if they point elsewhere now."""
 
 
 @dataclass(frozen=True, slots=True)
 class RestoreTarget:
-    """One name, as it is before the restore."""
+    """The state of one name before the restore."""
 
     address: Address
     live: Resource | None
-    """The collection that is replaced; None where the name is free."""
+    """The collection that is replaced; None if the name is free."""
     entry: Mapping[str, Json]
-    """The ledger's entry of the name; empty where there is none."""
-    is_ours: bool
-    """Whether the entry is of a collection that this owner has, or had until it vanished."""
+    """The ledger's entry of the name; empty if there is none."""
+    is_managed: bool
+    """Whether the entry is of a collection managed by this owner, even if it was lost."""
     aliases: Mapping[str, str]
-    """The aliases that will point to it, each with its present target; empty for none."""
-    down: frozenset[str] = frozenset()
-    """Those of them that are deleted with it, or were by an interrupted restore."""
+    """The aliases that will point to the collection, with their current targets."""
+    deleted_aliases: frozenset[str] = frozenset()
+    """Aliases deleted with the replaced collection, or by an interrupted restore."""
     ledger: bool = True
     """Whether there is a ledger."""
 
-    def moves(self) -> Iterator[Change]:
+    def alias_changes(self) -> Iterator[Change]:
         """A change for each alias."""
         for alias, now in self.aliases.items():
-            moved = now not in ("", self.address.name)
+            points_elsewhere = now not in ("", self.address.name)
             field = FieldChange(
                 path=("collection",),
-                live=now if moved else ABSENT,
+                live=now if points_elsewhere else ABSENT,
                 desired=self.address.name,
                 effect=Effect.UPDATE,
                 cause=Cause.EDIT,
             )
             yield Change(
                 address=f"{ALIAS}/{alias}",
-                action=Action.UPDATE if moved else Action.CREATE,
+                action=Action.UPDATE if points_elsewhere else Action.CREATE,
                 cause=Cause.EDIT,
-                because="" if moved else "it stood for the collection",
+                because="" if points_elsewhere else "it pointed to the collection",
                 fields=(field,),
                 steps=(Step(call=point_alias(alias, self.address.name)),),
             )
 
     def record(self, record: SnapshotRecord | None) -> Mapping[str, Json]:
-        """What the ledger will hold: what was applied then, where the snapshot tells of it."""
-        known = {word: self.entry[word] for word in _RECORDED if word in self.entry}
+        """The future ledger record: the manifest of the snapshot if known, else the current one."""
+        fields = {word: self.entry[word] for word in _RECORDED if word in self.entry}
         if record and record.manifest:
-            known |= {"spec": record.manifest, "schema_version": record.schema_version}
-        lifecycle = Lifecycle.parse(known.get("lifecycle") or {})
-        mark = Resource(self.address, known["spec"], lifecycle=lifecycle).digest
-        return {**known, "digest": mark}
+            fields |= {"spec": record.manifest, "schema_version": record.schema_version}
+        lifecycle = Lifecycle.parse(fields.get("lifecycle") or {})
+        digest = Resource(self.address, fields["spec"], lifecycle=lifecycle).digest
+        return {**fields, "digest": digest}
 
 
 _RECORDED = ("owner", "address", "object", "schema_version", "spec", "lifecycle")
@@ -94,34 +99,43 @@ _RECORDED = ("owner", "address", "object", "schema_version", "spec", "lifecycle"
 def inspect_target(
     settings: Settings, client: Client, name: str, options: TargetOptions, aliases: tuple[str, ...]
 ) -> RestoreTarget:
-    """The existing resources. Reads only. Raises QdrantctlError if it cannot be created.
+    """Read the existing resources under a name. Raises QdrantctlError if it cannot be used.
 
-    `aliases` pointed to it when the snapshot was taken. What a crashed restore left behind counts
-    as any other collection: another user may have written to it since.
+    `aliases` pointed to the collection when the snapshot was taken. A collection left behind by a
+    crashed restore is treated like any other: another user may have written to it since.
     """
     _require_usable_name(name)
-    address, memory = Address(KIND, name), ledger.read_ledger(client)
+    address, ledger_contents = Address(KIND, name), ledger.read_ledger(client)
     existing = read_existing(client, address, Address(ALIAS, name))
     if Address(ALIAS, name) in existing:
         raise QdrantctlError(
             f"{Address(ALIAS, name)} exists on {client.server.url}; no changes were made",
-            hint="Restore under another name with --as NAME, and move the alias then.",
+            hint="Restore under another name with --as NAME, then move the alias.",
         )
-    entry: Mapping[str, Json] = memory.entries.get(address, {})
+    entry: Mapping[str, Json] = ledger_contents.entries.get(address, {})
     is_recorded = bool(entry) and not entry.get("deleted")
-    is_ours = is_recorded and entry["owner"] in settings.owners
+    is_managed = is_recorded and entry["owner"] in settings.owners
     live, unfinished = existing.get(address), find_unfinished_restore(entry)
     if live:
-        _require_replaceable(address, entry, is_ours, options, settings, client)
+        _require_replaceable(address, entry, is_managed, options, settings, client)
     targets = _read_aliases(client)
-    down = {*(live.facts.aliases if live else ()), *(unfinished.aliases if unfinished else ())}
-    down |= {*(entry.get("pending") or {}).get("aliases", ())}
-    down = {alias for alias in down if targets.get(alias, name) == name}
+    deleted_aliases = {
+        *(live.facts.aliases if live else ()),
+        *(unfinished.aliases if unfinished else ()),
+    }
+    deleted_aliases |= {*(entry.get("pending") or {}).get("aliases", ())}
+    deleted_aliases = {alias for alias in deleted_aliases if targets.get(alias, name) == name}
     requested = set(aliases if options.with_aliases else ())
-    alias_targets = {alias: targets.get(alias, "") for alias in sorted(down | requested)}
-    _require_movable(name, {*requested} - down, memory, settings, client)
+    alias_targets = {alias: targets.get(alias, "") for alias in sorted(deleted_aliases | requested)}
+    _require_movable(name, {*requested} - deleted_aliases, ledger_contents, settings, client)
     return RestoreTarget(
-        address, live, entry, is_ours, alias_targets, frozenset(down), memory.exists
+        address,
+        live,
+        entry,
+        is_managed,
+        alias_targets,
+        frozenset(deleted_aliases),
+        ledger_contents.exists,
     )
 
 
@@ -136,30 +150,30 @@ def _require_usable_name(name: str) -> None:
 def _require_replaceable(
     address: Address,
     entry: Mapping[str, Json],
-    is_ours: bool,
+    is_managed: bool,
     options: TargetOptions,
     settings: Settings,
     client: Client,
 ) -> None:
-    """Raises QdrantctlError where the existing collection must not be deleted."""
-    hint = "Restore under another name with --as NAME, and move an alias or the data then"
+    """Raises QdrantctlError if the existing collection must not be deleted."""
+    hint = "Restore under another name with --as NAME, then move an alias or the data"
     unfinished = find_unfinished_restore(entry)
     why = (
-        f"A restore to it was begun by {unfinished.who} at {unfinished.when} and did not end."
+        f"A restore of it by {unfinished.who}, started at {unfinished.when}, is unfinished."
         if unfinished
         else ""
     )
     is_recorded = bool(entry) and not entry.get("deleted")
-    if is_recorded and not is_ours:
+    if is_recorded and not is_managed:
         why = f"It is owned by {entry['owner']}, not {settings.owner}."
     elif is_recorded and (entry.get("lifecycle") or {}).get("protect"):
         why = "It is protected: its manifest sets lifecycle: {protect: true}."
     elif not options.may_replace(address):
         consent = f"{{replace: {address}, until: YYYY-MM-DD, reason: …}}"
-        way = f"state under consents in qdrantctl.yaml {consent}"
-        hint += (
-            f"; or {way if settings.protected else f'replace it with --allow-replace {address}'}"
-        )
+        if settings.protected:
+            hint += f"; or add under consents in qdrantctl.yaml {consent}"
+        else:
+            hint += f"; or replace it with --allow-replace {address}"
     else:
         return
     raise QdrantctlError(
@@ -170,7 +184,7 @@ def _require_replaceable(
 def _require_movable(
     name: str,
     requested: set[str],
-    memory: ledger.LedgerContents,
+    ledger_contents: ledger.LedgerContents,
     settings: Settings,
     client: Client,
 ) -> None:
@@ -179,7 +193,7 @@ def _require_movable(
     taken = read_existing(client, *(Address(KIND, alias) for alias in sendable))
     for alias in sorted(requested):
         address = Address(ALIAS, alias)
-        entry = memory.entries.get(address, {})
+        entry = ledger_contents.entries.get(address, {})
         reason = ""
         if unsendable := unsendable_reason(alias):
             reason = unsendable
@@ -191,7 +205,7 @@ def _require_movable(
             reason = f"it is owned by {entry['owner']}, not {settings.owner}"
         if reason:
             raise QdrantctlError(
-                f"{address} cannot be put back: {reason}", hint="Restore without --with-aliases."
+                f"{address} cannot be restored: {reason}", hint="Restore without --with-aliases."
             )
 
 
@@ -201,7 +215,7 @@ def _read_aliases(client: Client) -> dict[str, str]:
 
 
 def read_existing(client: Client, *only: Address) -> Inventory:
-    """Which of these exist, with all that is to be known of them."""
+    """The existing ones of these resources, with all their details."""
     requested = frozenset(only)
     return read_live(
         client, ReadRequest(Inventory(), Inventory(), details=requested, only=requested)
@@ -209,26 +223,27 @@ def read_existing(client: Client, *only: Address) -> Inventory:
 
 
 def delete_upload_copies(address: Address, job: JobContext) -> None:
-    """Delete what the nodes keep of uploads to a collection that is about to be deleted.
+    """Delete the nodes' copies of uploads to a collection that is about to be deleted.
 
-    Nothing deletes the files of a collection that is gone. Raises QdrantctlError.
+    Once the collection is deleted, no request can delete its snapshot files. Raises
+    QdrantctlError.
     """
-    for node in _each_node(job, SLOW):
+    for node in _each_node(job, SNAPSHOT_TIMEOUT):
         for name in list_node_snapshots(node, address.name):
-            if name.startswith(UPLOADED):
+            if name.startswith(UPLOAD_PREFIX):
                 forget_upload(node, address.name, name)
 
 
 def wait_until_deleted(address: Address, job: JobContext) -> None:
-    """Wait until every node knows that a collection was deleted. Raises QdrantctlError.
+    """Wait until a deleted collection is gone from every node. Raises QdrantctlError.
 
-    A node that does not would take a snapshot into what is about to be deleted.
+    Before that a node would recover a snapshot into the collection that it is about to delete.
     """
-    for node in _each_node(job, GONE):
+    for node in _each_node(job, DELETION_TIMEOUT):
         check = partial(collection_exists, node, address.name)
-        if poll(check, operator.not_, timeout=GONE, is_cancelled=job.is_cancelled):
+        if poll(check, operator.not_, timeout=DELETION_TIMEOUT, is_cancelled=job.is_cancelled):
             job.raise_if_cancelled()
-            raise ClusterError(f"{node.server.url}: {address} is still there")
+            raise ClusterError(f"{node.server.url}: {address} still exists")
 
 
 def _each_node(job: JobContext, timeout: float) -> Iterator[NodeClient]:
@@ -238,7 +253,7 @@ def _each_node(job: JobContext, timeout: float) -> Iterator[NodeClient]:
 
 
 def settings_differences(now: Mapping[str, Json], then: Mapping[str, Json]) -> tuple[str, ...]:
-    """Settings that are not as they were."""
+    """Settings whose values differ between two specs."""
     return tuple(
         f"{word} (was {canonical_json(then.get(word))}, is {canonical_json(now.get(word))})"
         for word in sorted({*now, *then})

@@ -1,4 +1,4 @@
-"""Making a collection of a snapshot: each node's file on that node, then seen to be what it was."""
+"""Create a collection from a snapshot: upload each node's file, then verify the result."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from qdrantctl.flows.cluster.nodes import (
     list_shard_keys,
     read_topology,
 )
-from qdrantctl.flows.snapshots import placeholder as stand_in
+from qdrantctl.flows.snapshots import placeholder
 from qdrantctl.model.client import Client, NodeClient
 from qdrantctl.model.errors import ClusterError, DamagedError
 from qdrantctl.model.polling import poll
 from qdrantctl.model.snapshots.snapshot import NodeSnapshotFile, SnapshotRecord
 from qdrantctl.model.step import Call, Restore, collection_path
 
-SETTLES = 120.0
-"""Seconds within which the shards of a cluster are where they were."""
-UPLOADED = "qdrantctl-restore-"
-"""How the copies begin that a server keeps of what is sent to it."""
-SHOWN = 5.0
-"""Seconds within which every node shows what it has."""
+PLACEMENT_TIMEOUT = 120.0
+"""Seconds within which the shards of a cluster are back on their nodes."""
+UPLOAD_PREFIX = "qdrantctl-restore-"
+"""Name prefix of the copies that a server keeps of uploaded files."""
+READ_BACK_TIMEOUT = 5.0
+"""Seconds within which every node reports its current data."""
 
 
 ByteSource = Callable[[NodeSnapshotFile, NodeClient], Iterator[bytes]]
-"""Where the bytes of a file come from that is sent to a node."""
+"""Returns the bytes of a file that is uploaded to a node."""
 
 
 def upload_and_verify(
@@ -45,22 +45,22 @@ def upload_and_verify(
     listed: bool,
     source: ByteSource | None = None,
 ) -> tuple[str, ...]:
-    """Make the collection; what is not as it was. Raises QdrantctlError.
+    """Create the collection; returns its differences from the snapshot. Raises QdrantctlError.
 
-    Without a `source` each node's own files are taken. `listed` says that a collection of the old
-    name exists, and with it the list of its snapshots.
+    Without a `source` each node's own snapshot files are used. `listed` states that a collection
+    with the original name exists, so that its snapshots are listed.
     """
 
-    def own(file: NodeSnapshotFile, node: NodeClient) -> Iterator[bytes]:
+    def download_own(file: NodeSnapshotFile, node: NodeClient) -> Iterator[bytes]:
         return _download_own_file(file, node, step)
 
     peers = frozenset(file.peer for file in record.files)
     with connect_nodes(job.client, step.nodes, peers, f"snapshot {record.id}") as nodes:
-        if source is None and not listed and stand_in.placeholder_needed(job.client.server):
-            with stand_in.placeholder_collection(job.client, nodes.values(), step.collection):
-                _all_sent(step, record, nodes, job, own)
+        if source is None and not listed and placeholder.placeholder_needed(job.client.server):
+            with placeholder.placeholder_collection(job.client, nodes.values(), step.collection):
+                _send_all_files(step, record, nodes, job, download_own)
         else:
-            _all_sent(step, record, nodes, job, source or own)
+            _send_all_files(step, record, nodes, job, source or download_own)
         if job.client.server.peers > 1:
             _place_replicas(step, record, job)
         return poll_until_clean(
@@ -73,7 +73,7 @@ def upload_and_verify(
 def verify_source_files(
     step: Restore, record: SnapshotRecord, job: JobContext, source: ByteSource | None
 ) -> None:
-    """Read every file once and compare it with what was taken. Raises QdrantctlError."""
+    """Read every file once and compare its size and checksum. Raises QdrantctlError."""
     peers = frozenset(file.peer for file in record.files)
     with (
         connect_nodes(job.client, step.nodes, peers, f"snapshot {record.id}") as nodes,
@@ -86,40 +86,48 @@ def verify_source_files(
                 pass
 
 
-def _all_sent(
+def _send_all_files(
     step: Restore,
     record: SnapshotRecord,
     nodes: Mapping[str, NodeClient],
     job: JobContext,
     source: ByteSource,
 ) -> None:
-    """Every node's file, each to its own node. Raises QdrantctlError.
+    """Upload every file to its node. Raises QdrantctlError.
 
-    The first makes the collection, and may take long to be sent.
+    The first upload creates the collection. It may take long, so the name is checked again at
+    its end.
     """
 
-    def free() -> None:
+    def require_unused_name() -> None:
         if collection_exists(job.client, step.name):
             raise ClusterError(
                 f"{job.client.server.url}: collection/{step.name} was created meanwhile "
-                "by another user; it was left as it is",
-                hint="Stop who makes it, and restore again.",
+                "by another user; it was not changed",
+                hint="Stop the process that creates it, and restore again.",
             )
 
     if record.keys:
-        # A server makes no shard keys of a snapshot, and recovers no shard that is not there.
+        # A server creates no shard keys from a snapshot, and recovers no shard that is missing.
         with job.show_files(step.name, record.files[:1]):
-            _send_file(record.files[0], nodes, step, job, source, free)
+            _send_file(record.files[0], nodes, step, job, source, require_unused_name)
         _make_keys(step, record, job.client)
     with job.show_files(step.name, record.files):
         for number, file in enumerate(record.files):
-            first = not (number or record.keys)
-            _send_file(file, nodes, step, job, source, free if first else lambda: None)
+            is_first = not (number or record.keys)
+            _send_file(
+                file, nodes, step, job, source, require_unused_name if is_first else lambda: None
+            )
 
 
 def poll_until_clean(look: Callable[[], Iterable[str]]) -> tuple[str, ...]:
-    """What is missed by `look`; nodes of a cluster may answer from before for a moment."""
-    return poll(lambda: tuple(look()), lambda missed: not missed, timeout=SHOWN, interval=0.1)
+    """The differences that `look` finds, once there are none or time is up.
+
+    Nodes of a cluster may report outdated data for a moment.
+    """
+    return poll(
+        lambda: tuple(look()), lambda missed: not missed, timeout=READ_BACK_TIMEOUT, interval=0.1
+    )
 
 
 def _send_file(
@@ -128,25 +136,25 @@ def _send_file(
     step: Restore,
     job: JobContext,
     source: ByteSource,
-    last_look: Callable[[], None],
+    final_check: Callable[[], None],
 ) -> None:
-    """One file through here and to its node. Raises QdrantctlError.
+    """Upload one file to its node through this process. Raises QdrantctlError.
 
-    That needs no path and no address as the server sees them. Of several files each counts for
-    its own node (`no_sync`): with `snapshot` a later one would recreate the replicas that
-    an earlier one has brought.
+    So neither a path nor a URL has to be reachable by the server. With several files each applies
+    to its own node only (priority `no_sync`): with `snapshot` a later file would recreate the
+    replicas of an earlier one.
     """
     node = nodes[file.peer]
     priority = "snapshot" if len(nodes) == 1 else "no_sync"
-    # A name of its own: under the old one it would replace the snapshot that it is a copy of.
-    name = f"{UPLOADED}{step.snapshot}-{file.peer}.snapshot"
-    chunks = _checked_chunks(file, source(file, node), step, job, last_look)
+    # A different name: with the original one it would replace the snapshot that it copies.
+    name = f"{UPLOAD_PREFIX}{step.snapshot}-{file.peer}.snapshot"
+    chunks = _checked_chunks(file, source(file, node), step, job, final_check)
     node.upload_snapshot(step.name, name, file.checksum, priority, chunks, file.size)
     forget_upload(node, step.name, name)
 
 
 def forget_upload(node: Client, collection: str, name: str) -> None:
-    """Delete the copy that the server keeps of what was uploaded."""
+    """Delete the copy that the server keeps of an uploaded file."""
     try:
         path = collection_path(collection, "snapshots", name)
         node.request(Call(method="DELETE", path=path, query={"wait": "true"}))
@@ -156,12 +164,14 @@ def forget_upload(node: Client, collection: str, name: str) -> None:
 
 
 def _download_own_file(file: NodeSnapshotFile, node: NodeClient, step: Restore) -> Iterator[bytes]:
-    """The bytes of a file as its own node has it. Raises ClusterError."""
+    """The bytes of a file on its own node. Raises ClusterError."""
     try:
         yield from download_snapshot(node, step.collection, file.name)
     except ClusterError as error:
         if error.not_found:
-            error.hint = "It was deleted there. `qdrantctl snapshots list` shows others."
+            error.hint = (
+                "The file was deleted there. `qdrantctl snapshots list` lists all snapshots."
+            )
         raise
 
 
@@ -170,19 +180,19 @@ def _checked_chunks(
     chunks: Iterable[bytes],
     step: Restore,
     job: JobContext,
-    last_look: Callable[[], None] = lambda: None,
+    final_check: Callable[[], None] = lambda: None,
 ) -> Iterator[bytes]:
-    """The bytes of a file. Raises QdrantctlError before their end when they are not as taken.
+    """The bytes of a file. Raises QdrantctlError before the last chunk if the file differs.
 
-    `last_look` is asked before the last piece, without which the server does nothing.
+    `final_check` runs before the last chunk: without that chunk the server changes nothing.
     """
-    digest, length, held = sha256(), 0, b""
+    digest, length, last_chunk = sha256(), 0, b""
     for piece in job.count_chunks(chunks, step.name, file):
         digest.update(piece)
         length += len(piece)
         if length <= file.size:
-            yield held
-            held = piece
+            yield last_chunk
+            last_chunk = piece
     if (length, digest.hexdigest()) != (file.size, file.checksum):
         raise DamagedError(
             f"the file {file.name} of node {file.peer} is no longer what was taken",
@@ -190,15 +200,15 @@ def _checked_chunks(
             f"with {file.checksum} were taken.",
             hint="It is damaged or was changed, and was not restored.",
         )
-    last_look()
-    yield held
+    final_check()
+    yield last_chunk
 
 
 def _make_keys(step: Restore, record: SnapshotRecord, client: Client) -> None:
-    """The shard keys, so that each shard has the number that it has in the snapshot.
+    """Create the shard keys, so that each shard gets its number from the snapshot.
 
-    Numbers are given upwards and never again while higher ones are there, so where a key was
-    dropped another stands for it until all are made.
+    The server assigns ascending numbers and does not reuse gaps. So for a key that was dropped
+    before the snapshot, a temporary key fills the gap until all keys exist.
     """
     existing = list_shard_keys(read_topology(client, step.name))
     path, coming = collection_path(step.name, "shards"), 1
@@ -218,7 +228,7 @@ def _make_keys(step: Restore, record: SnapshotRecord, client: Client) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where the replicas of a collection are, each a shard and a node."""
+    """The replicas of a collection, each as shard and node."""
 
     all: frozenset[tuple[int, str]]
     active: frozenset[tuple[int, str]]
@@ -227,51 +237,53 @@ class Placement:
 
 
 def _place_replicas(step: Restore, record: SnapshotRecord, job: JobContext) -> None:
-    """Drop the empty replicas that the server made elsewhere. Raises QdrantctlError.
+    """Drop the empty replicas that the server created on other nodes. Raises QdrantctlError.
 
-    It places the shards of the new collection as it likes, and knows nothing of where they were.
+    The server places the shards of a new collection without regard to their former nodes.
     """
     expected = record.replicas
 
     def place() -> Placement:
         topology = read_topology(job.client, step.name)
         states = {(shard, peer): state for shard, peer, state in list_replicas(topology)}
-        active = frozenset(at for at, state in states.items() if state == ACTIVE)
+        active = frozenset(replica for replica, state in states.items() if state == ACTIVE)
         placement = Placement(frozenset(states), active, bool(topology["shard_transfers"]))
         for shard, peer in placement.all - expected:
-            if all(at in active for at in expected if at[0] == shard):
+            if all(replica in active for replica in expected if replica[0] == shard):
                 _drop_replica(step.name, shard, peer, job.client)
         return placement
 
     def is_settled(placement: Placement) -> bool:
         return placement == Placement(expected, expected, is_moving=False)
 
-    last = poll(place, is_settled, timeout=SETTLES, interval=0.1, is_cancelled=job.is_cancelled)
-    if is_settled(last):
+    result = poll(
+        place, is_settled, timeout=PLACEMENT_TIMEOUT, interval=0.1, is_cancelled=job.is_cancelled
+    )
+    if is_settled(result):
         return
     job.raise_if_cancelled()
     raise ClusterError(
-        f"{job.client.server.url}: the shards of {step.name} did not settle",
-        why=f"Not active where they were: {sorted(expected - last.active)}; "
-        f"elsewhere: {sorted(last.all - expected)} (shard, node).",
+        f"{job.client.server.url}: the shards of {step.name} were not placed in time",
+        why=f"Not active on their former node: {sorted(expected - result.active)}; "
+        f"on other nodes: {sorted(result.all - expected)} (shard, node).",
         hint="Restore again when every node is up.",
     )
 
 
 def _drop_replica(collection: str, shard: int, peer: str, client: Client) -> None:
-    """Drop a replica. A node that answers late has dropped it already, or does so the next time."""
+    """Drop a replica. Errors are ignored: the next poll shows whether it is gone."""
     body = {"drop_replica": {"shard_id": shard, "peer_id": int(peer)}}
     with suppress(ClusterError):
         client.request(Call(method="POST", path=collection_path(collection, "cluster"), body=body))
 
 
 def _differing_files(
-    record: SnapshotRecord, held: Mapping[str, Mapping[int, int]]
+    record: SnapshotRecord, counts_by_node: Mapping[str, Mapping[int, int]]
 ) -> Iterator[str]:
-    """Shards that are not as they were; points count only where none was written meanwhile."""
+    """Missing shards, and shards with other points if none were written during the snapshot."""
     for file in record.files:
         for shard, counts in file.shards.items():
-            now = held[file.peer].get(shard)
+            now = counts_by_node[file.peer].get(shard)
             low, high = sorted(counts)
             if now is None or (record.quiet and not low <= now <= high):
                 were = f"{low}" if low == high else f"{low} to {high}"

@@ -1,4 +1,4 @@
-"""The sets of a destination: read, written and deleted."""
+"""Read, write and delete the sets of a destination."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from qdrantctl.model.snapshots.snapshot_set import (
 
 Model = TypeVar("Model", bound=BaseModel)
 LARGEST_JSON = 1 << 24
-"""Bytes that a file may have which is read as JSON."""
+"""Maximum size in bytes of a file that is read as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +154,8 @@ def _first_error(error: ValidationError) -> str:
 def delete_set(destination: Destination, snapshot_set: SnapshotSet) -> None:
     """Delete the files of a set. Raises QdrantctlError.
 
-    It is marked first, and its manifest goes before its files: after a crash in between no reader
-    takes it for complete, and the next deletion continues.
+    It is marked first, and its manifest is deleted before its files: after a crash in between no
+    reader takes it for complete, and the next deletion continues.
     """
     folder, files, store = snapshot_set.folder, snapshot_set.files, destination.store
     if PRUNED_FILE not in files:  # else it may be all that is left to say what the set was
@@ -180,11 +180,11 @@ def write_json(
 def files_of_no_set(
     listings: Iterable[SnapshotListing], sets: Iterable[SnapshotSet]
 ) -> tuple[SnapshotListing, ...]:
-    """The files on servers that belong to none of these sets."""
-    held = {
+    """The snapshot files on servers that belong to none of these sets."""
+    set_files = {
         (manifest.address, file.name)
         for item in sets
         if (manifest := item.any_manifest) and (item.begun_manifest or item.destination == CLUSTER)
         for file in manifest.snapshot.files
     }
-    return tuple(item for item in listings if (item.address, item.name) not in held)
+    return tuple(item for item in listings if (item.address, item.name) not in set_files)

@@ -1,4 +1,4 @@
-"""The cluster itself as a destination: files stay with the servers, what is known in the ledger."""
+"""The cluster itself as a destination: files stay on the servers, metadata in the ledger."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from qdrantctl.flows.cluster.nodes import (
     current_members,
     download_snapshot,
 )
-from qdrantctl.flows.snapshots import placeholder as stand_in
+from qdrantctl.flows.snapshots import placeholder
 from qdrantctl.flows.snapshots.sets.registry import (
     KIND,
     read_policy_entry,
@@ -43,39 +43,39 @@ from qdrantctl.model.step import Call, collection_path
 
 @dataclass(frozen=True, slots=True)
 class ClusterStore:
-    """A `Store` of one policy."""
+    """A `Store` for the sets of one policy."""
 
     job: JobContext
     nodes: tuple[str, ...]
     owners: tuple[str, ...]
-    """The owner, then its previous names: what it left under these is its own."""
+    """The owner, then its previous names: sets under all of them belong to it."""
     policy: str
     url: str = CLUSTER
 
     def list_files(self, prefix: str) -> Iterator[tuple[str, int]]:
-        """Every file under a prefix that ends with `/`, or all with none, with its size."""
+        """Name and size of every file below a prefix that ends with `/`; all if it is empty."""
         documents = self._documents()
         for name, document in documents.items():
             if name.startswith(prefix):
                 yield name, len(json.dumps(document))
-        for above in {f"{name.rpartition('/')[0]}/" for name in documents}:
-            if above.startswith(prefix):
-                yield from self._listed(above, documents)
+        for folder in {f"{name.rpartition('/')[0]}/" for name in documents}:
+            if folder.startswith(prefix):
+                yield from self._list_snapshot_files(folder, documents)
 
-    def _listed(
-        self, above: str, documents: Mapping[str, Mapping[str, Any]]
+    def _list_snapshot_files(
+        self, folder: str, documents: Mapping[str, Mapping[str, Any]]
     ) -> Iterator[tuple[str, int]]:
-        manifest = _read_manifest(above, documents)
+        manifest = _read_manifest(folder, documents)
         if manifest is None:
             return
-        taken = manifest.snapshot
+        snapshot = manifest.snapshot
         with ExitStack() as stack:
-            nodes = stack.enter_context(self._reached(manifest))
-            for file in taken.files:
-                if file.peer not in nodes:  # gone for good, and its file with it
+            nodes = stack.enter_context(self._connect_holders(manifest))
+            for file in snapshot.files:
+                if file.peer not in nodes:  # the node was removed, and its file with it
                     continue
-                if size := _file_size(nodes[file.peer], taken.collection, file):
-                    yield f"{above}{node_file(file.peer)}", size
+                if size := _file_size(nodes[file.peer], snapshot.collection, file):
+                    yield f"{folder}{node_file(file.peer)}", size
 
     def read(self, name: str) -> Iterator[bytes]:
         """The bytes of a file. Raises StoreError, ClusterError."""
@@ -83,14 +83,17 @@ class ClusterStore:
         if name in documents:
             yield json.dumps(documents[name]).encode()
             return
-        manifest, file = self._file(name, documents)
-        with self._reached(manifest) as nodes:
+        manifest, file = self._find_file(name, documents)
+        with self._connect_holders(manifest) as nodes:
             if file.peer not in nodes:
-                raise StoreError(f"cluster: node {file.peer} is gone, and {name} with it")
+                raise StoreError(f"cluster: node {file.peer} was removed, and {name} with it")
             yield from download_snapshot(nodes[file.peer], manifest.snapshot.collection, file.name)
 
     def write(self, name: str, pieces: Iterable[bytes]) -> None:
-        """Write JSON; a snapshot is there already, and is only read. Raises ClusterError."""
+        """Write JSON; a snapshot exists on the server, so its bytes are only read.
+
+        Raises ClusterError.
+        """
         if not name.endswith(".json"):
             for _ in pieces:
                 pass
@@ -98,31 +101,31 @@ class ClusterStore:
         self._write(self._owner(name), {name: json.loads(b"".join(pieces))})
 
     def delete(self, name: str) -> None:
-        """Delete a file; nothing where there is none. Raises ClusterError."""
+        """Delete a file if it exists. Raises ClusterError."""
         documents = self._documents()
         if name.endswith(".json"):
             if name in documents:
                 self._write(self._owner(name), {}, without=name)
             return
-        manifest, file = self._file(name, documents)
-        with self._reached(manifest) as nodes:
+        manifest, file = self._find_file(name, documents)
+        with self._connect_holders(manifest) as nodes:
             if file.peer in nodes:
                 delete_server_file(nodes[file.peer], manifest, file)
 
-    def _reached(self, manifest: SetManifest) -> Any:
+    def _connect_holders(self, manifest: SetManifest) -> Any:
         peers = current_members(self.job.client, (file.peer for file in manifest.snapshot.files))
         nodes = self.nodes if self.job.client.server.peers > 1 else ()
         return connect_nodes(self.job.client, nodes, peers, f"snapshots of {self.policy}")
 
-    def _file(
+    def _find_file(
         self, name: str, documents: Mapping[str, Mapping[str, Any]]
     ) -> tuple[SetManifest, NodeSnapshotFile]:
-        above, _, last = name.rpartition("/")
-        manifest = _read_manifest(f"{above}/", documents)
+        folder, _, file_name = name.rpartition("/")
+        manifest = _read_manifest(f"{folder}/", documents)
         for file in manifest.snapshot.files if manifest else ():
-            if manifest and node_file(file.peer) == last:
+            if manifest and node_file(file.peer) == file_name:
                 return manifest, file
-        raise StoreError(f"cluster: the ledger knows no snapshot {name}")
+        raise StoreError(f"cluster: the ledger has no snapshot {name}")
 
     def _owner(self, name: str) -> str:
         """Whose file it is."""
@@ -146,7 +149,7 @@ class ClusterStore:
 
 
 def cluster_stores(settings: Settings, job: JobContext) -> list[ClusterStore]:
-    """One for each policy of this owner that has left sets here, applied still or not.
+    """One store for each policy of this owner with sets on the servers, applied or not.
 
     Raises ClusterError.
     """
@@ -158,21 +161,21 @@ def cluster_stores(settings: Settings, job: JobContext) -> list[ClusterStore]:
     return [ClusterStore(job, settings.nodes, settings.owners, name) for name in sorted(names)]
 
 
-def _read_manifest(above: str, documents: Mapping[str, Mapping[str, Any]]) -> SetManifest | None:
+def _read_manifest(folder: str, documents: Mapping[str, Mapping[str, Any]]) -> SetManifest | None:
     for name in (MANIFEST_FILE, BEGUN_FILE, PRUNED_FILE):
-        if document := documents.get(above + name):
-            with suppress(ValidationError):  # who lists it finds an orphan
+        if document := documents.get(folder + name):
+            with suppress(ValidationError):  # the listing shows an orphaned set
                 return SetManifest.model_validate(document)
     return None
 
 
 def _file_size(node: NodeClient, collection: str, file: NodeSnapshotFile) -> int:
-    """Bytes of a file; 0 where it does not exist. Raises ClusterError."""
+    """Size of a file in bytes; 0 if it does not exist. Raises ClusterError."""
     listing = _list_files(node, collection)
     if listing is not None:
         entry = listing.get(file.name)
         return int(entry["size"]) if entry else 0
-    # The collection is gone. The first bytes show that a file exists, no request tells its size.
+    # The collection was deleted. The first bytes show that the file exists; its size is unknown.
     try:
         with closing(download_snapshot(node, collection, file.name)) as chunks:
             next(chunks, b"")
@@ -184,16 +187,16 @@ def _file_size(node: NodeClient, collection: str, file: NodeSnapshotFile) -> int
 
 
 def _list_files(node: NodeClient, collection: str) -> Mapping[str, Mapping[str, Any]] | None:
-    """The snapshots that a node lists; None where the collection is gone. Raises ClusterError."""
+    """The snapshots that a node lists; None if the collection is gone. Raises ClusterError."""
     call = Call(method="GET", path=collection_path(collection, "snapshots"))
     listed = get_or_none(node, call)
     return None if listed is None else {entry["name"]: entry for entry in listed}
 
 
 def delete_server_file(node: NodeClient, manifest: SetManifest, file: NodeSnapshotFile) -> None:
-    """Delete the server's own copy of a file, where there is one. Raises ClusterError.
+    """Delete the server's own copy of a file, if there is one. Raises ClusterError.
 
-    Also where a server deletes none: what is known of the file must outlive it.
+    It also raises if the server cannot delete the file: its metadata must not be deleted first.
     """
     collection = manifest.snapshot.collection
     path = collection_path(collection, "snapshots", file.name)
@@ -207,20 +210,20 @@ def delete_server_file(node: NodeClient, manifest: SetManifest, file: NodeSnapsh
 
 
 def _is_out_of_reach(node: NodeClient, collection: str, file: NodeSnapshotFile) -> bool:
-    """Whether the collection is gone, and its file may exist all the same."""
+    """Whether the collection was deleted but the file may still exist."""
     if _list_files(node, collection) is not None:
         return False
-    # Where no request tells whether it exists, it counts as existing.
-    return stand_in.placeholder_needed(node.server) or _file_size(node, collection, file) > 0
+    # If no request can show whether the file exists, assume that it does.
+    return placeholder.placeholder_needed(node.server) or _file_size(node, collection, file) > 0
 
 
 def _undeletable_error(node: NodeClient, collection: str, file: NodeSnapshotFile) -> ClusterError:
     path = collection_path(collection, "snapshots", file.name)
-    hint = f"Make a collection of that name again, an empty one will do, send DELETE {path}"
-    if not stand_in.placeholder_needed(node.server):
+    hint = f"Create an empty collection with that name, send DELETE {path}"
+    if not placeholder.placeholder_needed(node.server):
         hint += ", or delete the file in the server's folder of snapshots"
     return ClusterError(
-        f"{node.server.url}: a server deletes no snapshot of a collection that is gone; "
-        f"{file.name} of collection/{collection} stays, and what is known of it",
-        hint=f"{hint}, and repeat this.",
+        f"{node.server.url}: a server cannot delete snapshots of a deleted collection; "
+        f"{file.name} of collection/{collection} and its metadata are kept",
+        hint=f"{hint}, and run the command again.",
     )

@@ -31,7 +31,7 @@ def list_sets_at(url: str, signing: SigningSource | None) -> Iterator[SnapshotSe
 
 
 def list_cluster_sets(settings: Settings, job: JobContext) -> Iterator[SnapshotSet]:
-    """Every set that this owner's policies left on the servers, applied still or not.
+    """Every set on the servers of this owner's policies, applied or not.
 
     Raises QdrantctlError.
     """

@@ -70,10 +70,10 @@ def test_without_server_and_manifests_every_rule_still_answers():
 
 
 def test_a_key_that_is_refused_leaves_collections_unseen():
-    found = judged(replace(GOOD, inside=None, proofs=None, unseen="the server wants a key"))
+    found = judged(replace(GOOD, inside=None, proofs=None, unseen="the server requires an API key"))
     for rule in ("QA301", "QA401", "QA407", "QA408", "QA501", "QA703"):
         assert [v.answer for v in found[rule]] == [UNSEEN]
-        assert "the server wants a key" in found[rule][0].message
+        assert "the server requires an API key" in found[rule][0].message
     assert found["QA201"][0].answer is PASS
 
 
@@ -132,7 +132,7 @@ def test_what_a_probe_means(rule, words, answer):
 def test_each_weakness_of_a_version_is_told_with_the_one_that_is_better():
     found = judged(posture(version=Version(1, 18, 2)))["QA701"]
     assert [v.message for v in found] == [
-        "an empty service.api_key counts as a key (Qdrant 1.18.2, better from 1.19.0 on)"
+        "an empty service.api_key counts as a key (Qdrant 1.18.2, fixed in 1.19.0)"
     ]
     assert len(judged(posture(version=Version(1, 16, 3)))["QA701"]) == 6
 
@@ -197,13 +197,17 @@ class TestCaps:
         ("profile", "caps", "told"),
         [
             ({"max_timeout": 30}, {"max_timeout": 20}, ""),
-            ({"max_timeout": 30}, {"max_timeout": 31}, "max_timeout is 31, the profile says 30"),
-            ({"max_timeout": 30}, {}, "max_timeout is absent, the profile says 30"),
+            (
+                {"max_timeout": 30},
+                {"max_timeout": 31},
+                "max_timeout is 31, the profile requires 30",
+            ),
+            ({"max_timeout": 30}, {}, "max_timeout is absent, the profile requires 30"),
             ({"search_allow_exact": False}, {}, "search_allow_exact is absent"),
             ({"search_allow_exact": False}, {"search_allow_exact": False}, ""),
             ({"search_allow_exact": True}, {}, ""),
-            ({"enabled": True}, {}, "enabled is absent, the profile says true"),
-            ({"enabled": True}, {"enabled": False}, "enabled is false, the profile says true"),
+            ({"enabled": True}, {}, "enabled is absent, the profile requires true"),
+            ({"enabled": True}, {"enabled": False}, "enabled is false, the profile requires true"),
             ({"sparse_config": {"s": {"max_length": 5}}}, {}, "sparse_config.s.max_length"),
         ],
     )

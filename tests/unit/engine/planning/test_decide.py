@@ -73,13 +73,13 @@ def test_kept_drift_is_reported_and_its_parts_stay_as_recorded():
         (WANT, LIVE, PENDING, {}, "finishes an interrupted apply"),
         (WANT, LIVE, recorded(A, "old/dev", **VECTOR), {}, "recorded by old/dev, a previous name"),
         (WANT, live_collection("a", uuid="new"), recorded(A, uuid="old", **VECTOR), {}, RECREATED),
-        (WANT, LIVE, STALE, {}, "the cluster is as stated, the record is not"),
+        (WANT, LIVE, STALE, {}, "the cluster matches the manifest, the record does not"),
         (
             desired(A, Lifecycle(protect=True), **VECTOR),
             LIVE,
             APPLIED,
             {},
-            "the cluster is as stated, the record is not",
+            "the cluster matches the manifest, the record does not",
         ),
         (WANT, LIVE, APPLIED, {WANT.address: 1}, ""),
         (
@@ -99,7 +99,7 @@ def test_why_a_record_is_rewritten(want, live, applied, versions, reason):
 def test_a_record_from_the_committed_state_is_written_to_the_ledger():
     committed = replace(APPLIED, record=replace(APPLIED.record, committed=True))
     reason = reason_to_rewrite(WANT, LIVE, committed, frozenset(), question())
-    assert reason == "the ledger knows nothing of it, the committed state does"
+    assert reason == "it is in the committed state and not in the ledger"
 
 
 def test_what_the_ledger_will_hold():

@@ -58,7 +58,7 @@ def test_the_same_plan_has_no_changed_values():
          "collection/a metadata.__a: live was 1, is now 2"),
         (change(M), change(), "collection/a hnsw_config.m: no longer differs"),
         (change(), change(M), "collection/a hnsw_config.m: differs now (16)"),
-        (change(M), change(M, uuid="two"), "collection/a: it was deleted and made again since"),
+        (change(M), change(M, uuid="two"), "collection/a: it was deleted and recreated since"),
         (change(M), change(M, schema_version={"recorded": 2}),
          "collection/a: another apply has recorded it since"),
         (change(M), change(M, record={"spec": {"hnsw_config": {"m": 8}}}),
@@ -74,7 +74,7 @@ def test_a_value_that_changed_is_named(before, now, line):
 @pytest.mark.parametrize(
     ("now", "lines"),
     [
-        (None, ["collection/a: planned was update, now it is nothing to do"]),
+        (None, ["collection/a: planned was update, now no change is needed"]),
         (change(M, action=Action.CREATE), ["collection/a: planned was update, now it is create"]),
         (change(M, action=Action.CREATE, uuid=ABSENT),
          ["collection/a: planned was update, now it is create",

@@ -76,7 +76,7 @@ def test_what_another_owner_recorded_is_refused_and_not_unmanaged():
     (change,) = plan_changes(asked, BY_NAME)
     assert change.action is Action.REFUSED
     assert change.because == (
-        "owned by x/y. Give it another name here; or, to take it over, name it under removed there "
+        "owned by x/y. Give it another name here; or, to adopt it, list it under removed there "
         "and apply that"
     )
     assert change.steps == ()

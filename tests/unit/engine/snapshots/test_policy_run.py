@@ -105,5 +105,7 @@ def test_a_run_is_explained():
         f"{OTHER} cannot be seen; collection/orders is being restored"
     )
     both = policy_status({FOLDER: [BEGUN], OTHER: [BEGUN]})
-    assert explain_run(both, steps(both, RESUMABLE)) == "2 sets that a run has left are finished"
+    assert (
+        explain_run(both, steps(both, RESUMABLE)) == "2 unfinished sets of earlier runs completed"
+    )
     assert explain_run(policy_status([TAKEN]), ()) == ""

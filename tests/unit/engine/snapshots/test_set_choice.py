@@ -49,13 +49,13 @@ def test_the_set_that_is_meant(sets, asked, chosen, skipped):
     ("sets", "asked", "error", "message"),
     [
         pytest.param([], request(), QdrantctlError, "holds no set", id="none"),
-        pytest.param([BEGUN], request(), QdrantctlError, "is whole", id="only begun"),
+        pytest.param([BEGUN], request(), QdrantctlError, "is complete", id="only begun"),
         pytest.param([BEGUN], request(f"{PRODUCTS}@begun"), QdrantctlError, "no set", id="begun"),
         pytest.param([BAD], request(f"{PRODUCTS}@bad"), StoreError, "is damaged", id="damaged"),
         pytest.param([OLD, replace(NEW, owner="x/y")], request(), QdrantctlError,
                      "of shop/dev, x/y", id="of two owners"),
         pytest.param([NEW], request(f"{PRODUCTS}@1", NOW), UsageError, "not by both", id="both"),
-        pytest.param([NEW], request("alias/live"), UsageError, "is no collection", id="an alias"),
+        pytest.param([NEW], request("alias/live"), UsageError, "is not a collection", id="alias"),
         pytest.param([NEW], request("products"), UsageError, "products", id="no address"),
     ],
 )  # fmt: skip

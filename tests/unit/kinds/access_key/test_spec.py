@@ -75,7 +75,7 @@ def test_refused_with_one_rule_and_a_way_out(rule, spec, tmp_path):
 
 
 def test_no_time_at_all_is_told_from_what_is_no_time(tmp_path):
-    for ttl, why in (("0d", "must be more than nothing"), ("x", "is not a length of time")):
+    for ttl, why in (("0d", "must be longer than zero"), ("x", "is not a duration")):
         assert why in told(tmp_path, access="r", ttl=ttl)[0].message
 
 

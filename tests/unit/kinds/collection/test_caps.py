@@ -40,7 +40,7 @@ def caps(tmp_path, text: str) -> dict:
 @pytest.mark.parametrize(
     ("strict", "more", "rule", "words"),
     [
-        ("write_rate_limit: 2", INDEXED, "QC104", "none can be made"),
+        ("write_rate_limit: 2", INDEXED, "QC104", "none can be created"),
         ("write_rate_limit: 9, upsert_max_batchsize: 10", "", "QC104", "batch of 10 points"),
         ("enabled: true, upsert_max_batchsize: 0", "", "QC104", "0 blocks every upsert"),
         ("enabled: true, filter_max_conditions: 0", "", "QC104", "0 blocks every filter"),

@@ -158,7 +158,7 @@ def test_what_get_reports_becomes_the_manifests_words():
 
 def test_every_field_has_a_rule_and_a_description():
     def walk(path: str, shape: FieldTree) -> list[str]:
-        found = [f"{path}{name}" for name, inner in shape.fields.items() if not inner.about]
+        found = [f"{path}{name}" for name, inner in shape.fields.items() if not inner.description]
         for name, inner in shape.fields.items():
             found += walk(f"{path}{name}.", inner)
         return found + (walk(f"{path}*.", shape.entries) if shape.entries else [])

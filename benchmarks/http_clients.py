@@ -1,6 +1,6 @@
-"""HTTP libraries for the door to the cluster, each with the same GETs. Not run unless named.
+"""HTTP libraries with the same GET requests, to compare clients. Runs only if named.
 
-`python -m benchmarks doors` measures those that can be imported; start it with the python of a
+`python -m benchmarks http_clients` measures the importable ones; start it with the Python of a
 throw-away venv that has them.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.ratio import PYTHON, Row, run, seconds
-from benchmarks.world import server
+from benchmarks.workload import server
 
 COUNT, COLLECTIONS = 1000, 20
 CLIENTS = {

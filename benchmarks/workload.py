@@ -1,4 +1,4 @@
-"""What is measured on: manifests in files, and a real server that has the collections."""
+"""The workload of the benchmarks: manifests in files, and a real server with the collections."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ def server(folder: Path) -> Iterator[Node]:
 
 
 @contextmanager
-def applied(folder: Path, count: int) -> Iterator[tuple[Path, str]]:
-    """A project that was applied to a server of its own, and the server's URL."""
+def applied_project(folder: Path, count: int) -> Iterator[tuple[Path, str]]:
+    """A project that was applied to a separate server, and the URL of the server."""
     with server(folder / f"server-{count}") as node:
-        made = project(folder / f"project-{count}", count, node.url)
-        run([QDRANTCTL, "apply", "--auto-approve"], made)
-        yield made, node.url
+        project_folder = project(folder / f"project-{count}", count, node.url)
+        run([QDRANTCTL, "apply", "--auto-approve"], project_folder)
+        yield project_folder, node.url
