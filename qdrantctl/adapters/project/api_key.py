@@ -1,4 +1,4 @@
-"""Fetches a key from where the project file says it is. The key is in no message, ever."""
+"""Fetches a key from its source in the project file. No message ever contains the key."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def describe_source(source: KeySource) -> str:
 def fetch_key(
     source: KeySource, folder: Path, environ: Mapping[str, str], place: str, what: str = API_KEY
 ) -> str:
-    """The key, fit for a header. `file` and `command` start from `folder`.
+    """The key, valid for a header. `file` and `command` are relative to `folder`.
 
-    `place` (`qdrantctl.yaml:12`) is where messages point, `what` is what they call the key. Raises
+    `place` (`qdrantctl.yaml:12`) and `what` (the kind of key) are named in errors. Raises
     SettingsError.
     """
     if source.env is not None:
@@ -39,11 +39,11 @@ def fetch_key(
 
 
 def read_variable(name: str, environ: Mapping[str, str], place: str, what: str = API_KEY) -> str:
-    """The key that stands in an environment variable."""
+    """The key in an environment variable. Raises SettingsError."""
     if name not in environ:
         raise SettingsError(
             f"the environment variable {name} is not set",
-            why=f"The {what} is to be found there ({place}).",
+            why=f"The {what} is read from it ({place}).",
             hint=f"Set {name} where qdrantctl runs.",
         )
     return _check_key(environ[name], f"the environment variable {name}", place, what)
@@ -97,7 +97,7 @@ def _decode_output(content: bytes) -> str:
 
 
 def _check_key(text: str, source: str, place: str, what: str) -> str:
-    """The key without one line ending. Refuses what cannot be sent as a header."""
+    """The key without its line end. Raises SettingsError for text that a header cannot contain."""
     key = text.removesuffix("\n").removesuffix("\r")
     why = ""
     if not key:

@@ -89,9 +89,9 @@ class FolderStore:
             if path.exists():
                 raise self._store_error(f"{name} cannot be deleted", error) from None
 
-    def _store_error(self, what: str, error: OSError) -> StoreError:
-        hint = "Look at its rights and at the room on its disk."
-        return StoreError(f"{self.url}: {what}", why=str(error.strerror or error), hint=hint)
+    def _store_error(self, problem: str, error: OSError) -> StoreError:
+        hint = "Check its permissions and the free space on its disk."
+        return StoreError(f"{self.url}: {problem}", why=str(error.strerror or error), hint=hint)
 
 
 def _write_file(path: Path, pieces: Iterable[bytes]) -> None:

@@ -33,9 +33,9 @@ class RemovalReport:
     """Sets that are removed only if named."""
     now: datetime
     dry_run: bool = False
-    """Whether nothing was removed yet."""
+    """Whether the sets were only listed and not removed."""
     notices: tuple[str, ...] = ()
-    """Why nothing is removed by its age, for each destination where the clocks disagree."""
+    """Why expired sets are kept, for each destination for which the clocks disagree."""
 
 
 @dataclass(frozen=True, slots=True)

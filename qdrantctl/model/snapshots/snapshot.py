@@ -43,8 +43,10 @@ class SnapshotRecord(BaseModel):
     id: SetId = Field(description="When it was taken, by the clock of the first node.")
     collection: Name = Field(description="Name of the collection.")
     server: VersionText = Field(description="Version of the server.")
-    aliases: tuple[str, ...] = Field(description="Its aliases then; no snapshot holds them.")
-    spec: Mapping[str, Json] = Field(description="Its settings then.")
+    aliases: tuple[str, ...] = Field(
+        description="Its aliases at that time, which snapshots do not contain."
+    )
+    spec: Mapping[str, Json] = Field(description="Its settings at that time.")
     keys: tuple[tuple[str | Count, tuple[ShardId, ...]], ...] = Field(
         default=(), description="Shard keys, each with its shards."
     )
@@ -52,7 +54,9 @@ class SnapshotRecord(BaseModel):
     manifest: Mapping[str, Json] = Field(
         default_factory=dict, description="Its last-applied spec; empty if it was never applied."
     )
-    schema_version: Count = Field(default=0, description="Of that; 0 for none.")
+    schema_version: Count = Field(
+        default=0, description="That of the last-applied spec; 0 for none."
+    )
     quiet: bool = Field(
         default=False,
         description="Whether no write was answered while it was taken: then it holds the points "

@@ -2,7 +2,7 @@
 
 A set is a folder `PROJECT/ENVIRONMENT/CLUSTER/POLICY/COLLECTION/ID/` below the destination; up to
 0.1.0 without the id of the cluster. Its files define its state: the manifest, `set.json`, is
-written last, so that with it the set is complete.
+written last and marks the set as complete.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class SampleQuery(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    point: PointId = Field(description="Whose vector was looked for: its id as JSON.")
+    point: PointId = Field(description="The point whose vector was queried: its id as JSON.")
     scores: Mapping[PointId, FiniteFloat] = Field(description="Scores by ids as JSON.")
 
 
@@ -60,7 +60,7 @@ class SetManifest(BaseModel):
     policy: Name = Field(description="Name of the policy.")
     id: SetId = Field(description="Name of the set among those of its collection.")
     scheduled: SetTime = Field(description="The time for which it was taken.")
-    taken: SetTime = Field(description="When it was begun, by the server's clock.")
+    taken: SetTime = Field(description="When it was started, by the server's clock.")
     snapshot: SnapshotRecord = Field(
         description="The files, with settings, aliases, points per shard and last-applied state."
     )
@@ -87,7 +87,7 @@ class SetManifest(BaseModel):
 
     @property
     def folder(self) -> str:
-        """Where its files are, below the destination; ends with `/`."""
+        """The folder of its files below the destination; ends with `/`."""
         above = set_folder(self.owner, self.cluster, self.policy, self.snapshot.collection)
         return f"{above}{self.id}/"
 
@@ -102,16 +102,16 @@ class VerificationResult(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    when: SetTime = Field(description="When it was tried.")
-    good: bool = Field(description="Whether all was as it had been.")
+    when: SetTime = Field(description="When it was verified.")
+    good: bool = Field(description="Whether the restored collection was the same.")
     server: VersionText = Field(description="Version of the server on which it was restored.")
-    missed: tuple[str, ...] = Field(default=(), description="What was not as it had been.")
+    missed: tuple[str, ...] = Field(default=(), description="What was not the same.")
 
 
 State = Literal["complete", "unfinished", "bad", "leaving", "orphan"]
 Origin = Literal["own", "other", "unrecorded", "unknown"]
-"""Whose a set is: this cluster took it; another one did; it names this cluster, whose ledger does
-not know it; or it names none, as up to 0.1.0."""
+"""Who took a set: this cluster; another one; this one by the set's word, but not by the ledger's;
+or an unknown one, as up to 0.1.0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ class SetInfo:
     cluster: str = ""
     origin: Origin = "own"
     taken_elsewhere: bool = False
-    """Whether the cluster was reached under another address then, and may be a copy now."""
+    """Whether it was taken at another address, so that this cluster may be a copy."""
     scheduled: datetime | None = None
     taken: datetime | None = None
     has_manifest: bool = False
@@ -136,7 +136,7 @@ class SetInfo:
     """Whether `begun.json` exists: the servers hold files that are to be copied or removed."""
     verified: VerificationResult | None = None
     damage: str = ""
-    """Why it is bad, or not taken for a set."""
+    """Why it is bad, or not accepted as a set."""
     kept_by: tuple[str, ...] = ()
     """The rules of retention that keep it."""
 
@@ -151,19 +151,18 @@ class SnapshotSet:
     """Sizes in bytes by name, including the manifest and marker files."""
     manifest: SetManifest | None = None
     begun_manifest: SetManifest | None = None
-    """What was written down before the first file was copied; gone once the servers' own copies
-    are removed."""
+    """The manifest written before the first file is copied; removed with the server copies."""
     pruned_manifest: SetManifest | None = None
-    """What was written down before it is removed."""
+    """The manifest written before the set is removed."""
     verified: VerificationResult | None = None
     kept_by: tuple[str, ...] = ()
     """The rules of retention that keep it."""
     problem: str = ""
-    """Why what stands in its folder is not taken for a set; empty where it is."""
+    """Why its files are not accepted as a set; empty if they are."""
     origin: Origin | None = None
-    """Whose it is; None where no ledger was asked."""
+    """Whose it is; None if no ledger was read."""
     taken_elsewhere: bool = False
-    """Whether the cluster was reached under another address then, and may be a copy now."""
+    """Whether it was taken at another address, so that this cluster may be a copy."""
 
     @property
     def state(self) -> State:
@@ -171,7 +170,7 @@ class SnapshotSet:
 
         `complete` counts, `unfinished` may be finished by the next run, `leaving` is being
         removed, `bad` has missing or truncated files or failed its verification, and an `orphan`
-        has no manifest, or one that cannot be understood or believed.
+        has no manifest that is accepted.
         """
         if self.problem or self.any_manifest is None:
             return "orphan"
@@ -183,7 +182,7 @@ class SnapshotSet:
 
     @property
     def any_manifest(self) -> SetManifest | None:
-        """The manifest, or that of a set that was only begun or is being removed."""
+        """The manifest, or that of an unfinished set or of one that is being removed."""
         return self.manifest or self.begun_manifest or self.pruned_manifest
 
     @property
@@ -268,9 +267,9 @@ def node_file(peer: str) -> str:
 
 
 def set_folder(owner: str, *parts: str) -> str:
-    """Where the sets of an owner are, or of its cluster, policy and collection; ends with `/`."""
-    words = [*owner.split("/"), *filter(None, parts)]
-    return "".join(f"{_portable_name(word)}/" for word in words)
+    """The folder of the sets of an owner, a cluster, a policy or a collection; ends with `/`."""
+    names = [*owner.split("/"), *filter(None, parts)]
+    return "".join(f"{_portable_name(name)}/" for name in names)
 
 
 def _portable_name(word: str) -> str:
@@ -285,8 +284,8 @@ def group_by_folder(names: Iterable[tuple[str, int]]) -> dict[str, dict[str, int
     """Sizes by folder and file name."""
     folders: dict[str, dict[str, int]] = {}
     for name, size in names:
-        above, _, last = name.rpartition("/")
-        folders.setdefault(f"{above}/" if above else "", {})[last] = size
+        folder, _, file_name = name.rpartition("/")
+        folders.setdefault(f"{folder}/" if folder else "", {})[file_name] = size
     return folders
 
 

@@ -45,12 +45,12 @@ class AppliedPolicy:
     status: PolicyStatus
     identity: ClusterIdentity
     stores: Mapping[str, Destination] = field(default_factory=dict)
-    """By URL, those that can be read."""
+    """Readable destinations, by URL."""
     sets: Mapping[tuple[str, str], SnapshotSet] = field(default_factory=dict)
-    """This cluster's own, by URL and folder; of each collection and destination the oldest
-    first."""
+    """The cluster's own sets by URL and folder; oldest first for each collection and
+    destination."""
     strangers: tuple[SnapshotSet, ...] = ()
-    """Others in the folders of the policy."""
+    """Other sets in the folders of the policy."""
 
 
 def check_policies(
@@ -166,7 +166,7 @@ def _policy_status(
 def read_destinations(
     status: PolicyStatus, settings: Settings, job: JobContext, identity: ClusterIdentity
 ) -> AppliedPolicy:
-    """The policy with its destinations as they are now. Raises ClusterError."""
+    """The policy with its destinations as read now. Raises ClusterError."""
     destinations: list[DestinationStatus] = []
     stores: dict[str, Destination] = {}
     sets: dict[tuple[str, str], SnapshotSet] = {}

@@ -40,7 +40,7 @@ class RestoreOptions:
     at: datetime | None = None
     """With a source: the last set not later than this."""
     cluster: str = ""
-    """With a source: take a set of this cluster, by its id, instead of the caller's own."""
+    """With a source: the id of the cluster whose sets are requested, instead of the caller's."""
     name: str | None = None
     """Name of the new collection; None generates one."""
     consents: tuple[Consent, ...] = ()

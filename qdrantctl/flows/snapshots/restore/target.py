@@ -188,7 +188,7 @@ def _require_movable(
     settings: Settings,
     client: Client,
 ) -> None:
-    """Raises QdrantctlError where an alias cannot be put at the collection."""
+    """Raises QdrantctlError if an alias cannot be pointed to the collection."""
     sendable = [alias for alias in requested if not unsendable_reason(alias)]
     taken = read_existing(client, *(Address(KIND, alias) for alias in sendable))
     for alias in sorted(requested):
@@ -198,7 +198,7 @@ def _require_movable(
         if unsendable := unsendable_reason(alias):
             reason = unsendable
         elif alias == name:
-            reason = "the collection itself is called so"
+            reason = "it is the name of the collection itself"
         elif Address(KIND, alias) in taken:
             reason = f"{Address(KIND, alias)} exists"
         elif entry and not entry.get("deleted") and entry["owner"] not in settings.owners:

@@ -49,7 +49,7 @@ class Destination:
 
 
 def list_sets(destination: Destination, *prefixes: str) -> list[SnapshotSet]:
-    """Every set below these prefixes, or at all, the oldest first. Raises QdrantctlError."""
+    """All sets, or those below these prefixes, the oldest first. Raises QdrantctlError."""
     names = chain.from_iterable(map(destination.store.list_files, prefixes or ("",)))
     return read_sets(destination, group_by_folder(names))
 
@@ -158,7 +158,7 @@ def delete_set(destination: Destination, snapshot_set: SnapshotSet) -> None:
     reader takes it for complete, and the next deletion continues.
     """
     folder, files, store = snapshot_set.folder, snapshot_set.files, destination.store
-    if PRUNED_FILE not in files:  # else it may be all that is left to say what the set was
+    if PRUNED_FILE not in files:  # else it may be the only remaining description of the set
         write_json(destination, folder, PRUNED_FILE, snapshot_set.any_manifest or {})
     for name in sorted(
         files.keys() - {PRUNED_FILE, ""}, key=lambda name: (name != MANIFEST_FILE, name)

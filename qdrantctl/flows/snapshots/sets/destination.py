@@ -26,7 +26,7 @@ def open_destination(url: str, signing: SigningSource | None) -> Destination:
 
 
 def list_sets_at(url: str, signing: SigningSource | None) -> Iterator[SnapshotSet]:
-    """Every set at a destination, whichever owner put it there. Raises QdrantctlError."""
+    """Every set at a destination, of every owner. Raises QdrantctlError."""
     yield from list_sets(open_destination(url, signing))
 
 
