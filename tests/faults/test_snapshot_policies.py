@@ -13,6 +13,7 @@ import time
 import urllib.request
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -138,6 +139,23 @@ def test_a_store_that_cannot_be_used_costs_no_snapshot(filled, shop, store, monk
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
     listed = shop.run(filled, "snapshots", "list")
     assert (listed.code, "Warning: s3://" in listed.err) == (0, True)
+
+
+@pytest.mark.parametrize("name", ["shop/dev/a%1Bb/set.json", "shop//x", "shop/dev/%2E%2E/x"])
+def test_a_name_in_a_bucket_that_is_no_path_hides_no_set(filled, shop, s3, store, name):
+    where = f"s3://odd-{uuid4().hex}"
+    bucket = f"{s3}/{where.removeprefix('s3://')}"
+    urllib.request.urlopen(urllib.request.Request(bucket, method="PUT"))
+    shop.keeps({"nightly": policy([where])})
+    shop.done(filled)
+    assert shop.run(filled, "snapshots", "run").code == 0
+    urllib.request.urlopen(urllib.request.Request(f"{bucket}/{name}", data=b"{}", method="PUT"))
+    assert "1 taken" not in shop.run(filled, "snapshots", "run").out
+    rows = shop.run(filled, "snapshots", "list", "--format", "json").document["sets"]
+    assert [row["state"] for row in rows if row["state"] != "orphan"] == ["complete"]
+    told = shop.run(filled, "snapshots", "restore", "collection/products", "--from", where,
+                    "--as", "again", "--auto-approve")  # fmt: skip
+    assert told.code == 0, told.err
 
 
 STAGES = {

@@ -13,6 +13,7 @@ from datetime import timedelta
 import obstore
 from obstore.exceptions import (
     BaseError,
+    InvalidPathError,
     PermissionDeniedError,
     UnauthenticatedError,
 )
@@ -47,13 +48,36 @@ class ObjectStore:
             raise self._store_error("cannot be used", error) from None
 
     def list_files(self, prefix: str) -> Iterator[tuple[str, int]]:
-        """Every file under a prefix that ends with `/`, or all with none, with its size."""
+        """Every file under a prefix that ends with `/`, or all with none, with its size.
+
+        A folder with a name that no path can have stands for its files, with a `/` at its end.
+        """
         try:
-            for page in self._store.list(prefix or None):
-                for file in page:
-                    yield file["path"], file["size"]
+            files = [
+                (f["path"], f["size"]) for page in self._store.list(prefix or None) for f in page
+            ]
+        except InvalidPathError:
+            files = list(self._list_folder(prefix))
         except _ERRORS as error:
             raise self._store_error("cannot be listed", error) from None
+        yield from files
+
+    def _list_folder(self, folder: str) -> Iterator[tuple[str, int]]:
+        """The same folder by folder, so that one odd name hides no more than the names beside it.
+
+        Raises StoreError.
+        """
+        try:
+            listed = self._store.list_with_delimiter(folder or None)
+        except InvalidPathError:
+            yield f"{folder.rstrip('/')}/", 0
+            return
+        except _ERRORS as error:
+            raise self._store_error("cannot be listed", error) from None
+        for file in listed["objects"]:
+            yield file["path"], file["size"]
+        for below in listed["common_prefixes"]:
+            yield from self._list_folder(f"{below}/")
 
     def read(self, name: str) -> Iterator[bytes]:
         """The bytes of a file. Raises StoreError."""

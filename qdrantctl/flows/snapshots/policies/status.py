@@ -20,7 +20,7 @@ from qdrantctl.engine.snapshots.policy_status import (
 )
 from qdrantctl.engine.snapshots.retention import with_retention
 from qdrantctl.flows.cluster.nodes import JobContext
-from qdrantctl.flows.snapshots.sets.catalog import Destination, read_sets
+from qdrantctl.flows.snapshots.sets.catalog import Destination, list_folders, read_sets
 from qdrantctl.flows.snapshots.sets.cluster_store import ClusterStore
 from qdrantctl.flows.snapshots.sets.registry import read_identity
 from qdrantctl.flows.state.live import read_recorded_resources
@@ -34,7 +34,7 @@ from qdrantctl.model.snapshots.destination import CLUSTER
 from qdrantctl.model.snapshots.forms import is_cluster_id
 from qdrantctl.model.snapshots.identity import ClusterIdentity
 from qdrantctl.model.snapshots.snapshot import find_unfinished_restore
-from qdrantctl.model.snapshots.snapshot_set import SnapshotSet, group_by_folder, set_folder
+from qdrantctl.model.snapshots.snapshot_set import SnapshotSet, set_folder
 from qdrantctl.model.step import Call
 
 
@@ -234,10 +234,10 @@ def _list_policy_sets(
     for owner in settings.owners:
         above = set_folder(owner)
         mine = (set_folder(owner, identity.id, status.name), set_folder(owner, status.name))
-        listed = group_by_folder(destination.store.list_files(above))
+        listed = list_folders(destination, above, recorded=identity.recorded)
         for folder, files in listed.items():
             cluster = folder.removeprefix(above).partition("/")[0]
-            if folder.startswith(mine):
+            if folder.startswith(mine) or "" in files:
                 folders[folder] = files
             elif is_cluster_id(cluster) and cluster != identity.id:
                 others.add(cluster)

@@ -67,7 +67,7 @@ def select_set(
     sets = [
         (destination, identity.with_origin(snapshot_set))
         for destination in destinations
-        for snapshot_set in list_sets(destination)
+        for snapshot_set in list_sets(destination, recorded=identity.recorded)
     ]
     request = RestoreRequest(reference, url, settings.owners, at, identity.id, cluster)
     choice = choose_set((snapshot_set.info for _, snapshot_set in sets), request, now)

@@ -6,14 +6,13 @@ import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import chain
 from typing import TypeVar
 from urllib.parse import unquote
 
 from pydantic import BaseModel, ValidationError
 
 from qdrantctl.adapters.stores.store import Store
-from qdrantctl.model.errors import UnreadableFileError
+from qdrantctl.model.errors import StoreError, UnreadableFileError
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.snapshots.destination import CLUSTER
 from qdrantctl.model.snapshots.forms import read_json_object
@@ -48,10 +47,34 @@ class Destination:
         return self.store.url
 
 
-def list_sets(destination: Destination, *prefixes: str) -> list[SnapshotSet]:
-    """All sets, or those below these prefixes, the oldest first. Raises QdrantctlError."""
-    names = chain.from_iterable(map(destination.store.list_files, prefixes or ("",)))
-    return read_sets(destination, group_by_folder(names))
+def list_sets(
+    destination: Destination, prefix: str = "", *, recorded: Iterable[str] = ()
+) -> list[SnapshotSet]:
+    """All sets, or those below a prefix, the oldest first. Raises QdrantctlError.
+
+    `recorded` are folders that the ledger lists.
+    """
+    return read_sets(destination, list_folders(destination, prefix, recorded=recorded))
+
+
+def list_folders(
+    destination: Destination, prefix: str, *, recorded: Iterable[str]
+) -> dict[str, dict[str, int]]:
+    """The files of each folder below a prefix, with their sizes. Raises QdrantctlError.
+
+    If a folder cannot be listed, those of the `recorded` ones that are below it are listed
+    directly.
+    """
+    folders = group_by_folder(destination.store.list_files(prefix))
+    unlisted = tuple(folder for folder, files in folders.items() if "" in files)
+    for folder in [name for name in recorded if unlisted and name.startswith(unlisted)]:
+        try:
+            files = group_by_folder(destination.store.list_files(folder)).get(folder)
+        except StoreError:
+            files = {"": 0}
+        if files and folder not in folders:
+            folders[folder] = files
+    return folders
 
 
 def read_sets(
@@ -82,7 +105,7 @@ class _SetReader:
     def read(self) -> SnapshotSet:
         """The set."""
         if "" in self.files:
-            self.problem = "its folder cannot be read"
+            self.problem = "it cannot be listed: access is denied, or a name there is not a path"
         manifests = {
             name: self._read_manifest(name) for name in (MANIFEST_FILE, BEGUN_FILE, PRUNED_FILE)
         }
