@@ -102,6 +102,7 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command line; the exit code is the same whatever the output format."""
+    no_color = "--no-color" in arguments  # an error may occur before options are parsed
     try:
         answer: Any = root.main(arguments, prog_name="qdrantctl", standalone_mode=False)
         return answer if isinstance(answer, int) else 0
@@ -116,27 +117,28 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         return QdrantctlError.exit_code
     except QdrantctlError as error:
-        print_error(error)
+        print_error(error, no_color=no_color)
         return error.exit_code
     except Exception as error:  # a bug of qdrantctl must not end in a traceback
         if os.environ.get(DEBUG):
             raise
         bug = unexpected_error(error)
         bug.hint = f"Report it with what {DEBUG}=1 shows; read that first, it may hold secrets."
-        print_error(bug)
+        print_error(bug, no_color=no_color)
         return QdrantctlError.exit_code
 
 
-def print_error(error: QdrantctlError) -> None:
+def print_error(error: QdrantctlError, *, no_color: bool = False) -> None:
     """Write an error to stderr: what, where, why, and what to do next."""
+    colour = wants_colour(sys.stderr, no_color=no_color)
     if isinstance(error, ManifestError) and error.violations:
         from qdrantctl.render.diagnostics import violations_text
 
-        print_output(violations_text(error.violations, colour=wants_colour(sys.stderr)), err=True)
+        print_output(violations_text(error.violations, colour=colour), err=True)
     click.echo(
         click.style("Error: ", fg="red", bold=True) + error.what,
         err=True,
-        color=wants_colour(sys.stderr),
+        color=colour,
     )
     if error.why:
         click.echo(f"  {error.why}", err=True)

@@ -126,6 +126,12 @@ def lease_option(work: str) -> Decorator:
                   help=f"Wait up to SECONDS while {work} is running.")  # fmt: skip
 
 
+def wait_timeout_option(help_text: str) -> Decorator:
+    """`--wait-timeout`: how long to wait for what the server does in the background."""
+    return option("--wait-timeout", type=click.FloatRange(min=0), metavar="SECONDS",
+                  help=help_text)  # fmt: skip
+
+
 def output_options(document: str = "") -> Decorator:
     """`--format` with every format that renders `document`, `--no-color` and `-v`.
 

@@ -191,10 +191,10 @@ class VerifyArgs(PolicyArgs):
 def verify_sets(args: VerifyArgs) -> int:
     """Restore the newest snapshot sets and compare them.
 
-    The newest set of each collection is restored into a temporary collection. The points of each
-    shard, the settings, sampled points and the results of sampled queries must be what they were.
-    The result is written beside the set. The exit code is 6 if a set is not good or cannot be
-    tested.
+    The newest set of each collection, and each older one that failed before, is restored into a
+    temporary collection. The points of each shard, sampled points and the results of sampled
+    queries must be what they were. The result is written beside the set; what cannot be tested
+    keeps the one that it has. The exit code is 6 if a set is not good or cannot be tested.
 
     With --scratch embedded nothing is restored in the cluster: qdrantctl writes there only the
     lease and, in the ledger, the results of sets that are kept on the cluster. Collections and

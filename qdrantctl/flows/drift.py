@@ -114,7 +114,7 @@ def _must_have_applied(settings: Settings) -> bool:
     if not settings.manifests:
         return True
     folder = settings.state_folder
-    return folder is not None and any(folder.rglob("*.yaml"))
+    return folder is not None and any(folder.glob("*/*.yaml"))
 
 
 def _count_by_kind(findings: Iterable[PolicyFinding]) -> dict[str, int]:

@@ -106,6 +106,7 @@ RULES: dict[str, str] = {
     "QC214": "Loosening a limit needs consent by address, if --fail-on-loosening is given",
     "QC215": "Every node that holds shards must be named before points are destroyed",
     "QC216": "An unfinished restore must not be treated as the collection",
+    "QC219": "A plan must not need more collections than the server can hold",
     "QC220": "A consent should not have expired",
     "QC221": "A consent should allow something",
     "QC230": "A checkout must contain the last applied commit",

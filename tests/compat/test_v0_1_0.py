@@ -25,7 +25,7 @@ PLANS = ("change", "destroy", "revert")
 SET = "file:///proc/self/cwd/backups"
 """The destination of the policy: `backups` in the folder in which the program runs."""
 OF_THE_RUN = ("url", "qdrantctl_version", "digest", "seconds", "plan_digest")
-ADDED_TO_PLANS = ("format_version", "options", "destroys_data")
+ADDED_TO_PLANS = ("format_version", "commit", "options", "destroys_data")
 """By format 1.1."""
 PROSE = ("because", "message", "hint", "notes")
 AGEING = ("QA501", "QA502", "QA703")
@@ -240,7 +240,7 @@ class TestGoingOn:
     def test_a_restore_that_was_killed_is_known(self, moving):
         words = ("snapshots", "restore", "collection/gone", "--as", "gone-again", "--auto-approve")
         answer = moving.run(*words, "-e", "prod")
-        assert (answer.code, "did not end" in answer.err) == (1, True), answer.err
+        assert (answer.code, "is unfinished" in answer.err) == (1, True), answer.err
         stated = moving.project / "manifests" / "again.yaml"
         head = {"apiVersion": "qdrantctl/v1", "kind": "Collection"}
         spec = {"vectors": {"size": 4, "distance": "Dot"}, "payload_indexes": {"brand": "keyword"}}

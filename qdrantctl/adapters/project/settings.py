@@ -244,10 +244,7 @@ def find_project_file(directory: Path) -> Path | None:
 
 
 def find_project_signing(directory: Path, environ: Mapping[str, str]) -> SigningSource | None:
-    """Where the keys are that sign snapshot sets, whichever environment is meant.
-
-    None without a project, and where no signature is wanted. Raises ManifestError.
-    """
+    """The project's source of keys that sign snapshot sets, if any. Raises ManifestError."""
     if find_project_file(Path(os.path.abspath(directory))) is None:  # noqa: PTH100  # as in resolve
         return None
     return find_signing_source(_load_project(directory), environ)

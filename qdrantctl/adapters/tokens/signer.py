@@ -11,7 +11,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from qdrantctl.adapters.qdrant.client import Endpoint, RestClient
-from qdrantctl.adapters.qdrant.exchange import UNAUTHORIZED
 from qdrantctl.adapters.qdrant.jwt_tokens import decode_token, encode_token
 from qdrantctl.model.access_keys.generation import (
     MATCHED,
@@ -19,7 +18,7 @@ from qdrantctl.model.access_keys.generation import (
     Generation,
     access_claim,
 )
-from qdrantctl.model.errors import FORBIDDEN, ClusterError, QdrantctlError
+from qdrantctl.model.errors import FORBIDDEN, UNAUTHORIZED, ClusterError, QdrantctlError
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.step import Call
 
@@ -88,7 +87,7 @@ def _request_with_token(endpoint: Endpoint, secret: str) -> int:
         try:
             client.request(Call(method="GET", path="/collections"))
         except ClusterError as error:
-            if error.status not in (UNAUTHORIZED, FORBIDDEN):
+            if not (error.unauthorized or error.forbidden):
                 raise
             return error.status
     return _OK

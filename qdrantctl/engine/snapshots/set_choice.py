@@ -55,6 +55,8 @@ class RestoreRequest:
     """Id of the caller's cluster; empty if it has none, and so has taken no sets."""
     cluster: str = ""
     """Id of the cluster whose sets are requested; empty for the caller's own."""
+    ignore_verdict: bool = False
+    """Whether a set is also chosen if its verification failed."""
 
     @property
     def hint(self) -> str:
@@ -85,9 +87,7 @@ def choose_set(sets: Iterable[SetInfo], request: RestoreRequest, now: datetime) 
     if reference.id and request.at:
         raise UsageError("name the set by its ID or by --at, not by both")
     matching = [
-        snapshot_set
-        for snapshot_set in with_manifest
-        if _matches(snapshot_set, reference, request.at)
+        snapshot_set for snapshot_set in with_manifest if _matches(snapshot_set, reference, request)
     ]
     matching = _sets_of_cluster(matching, reference, request)
     if not matching:
@@ -106,12 +106,14 @@ def choose_set(sets: Iterable[SetInfo], request: RestoreRequest, now: datetime) 
         matching,
         key=lambda snapshot_set: (_taken_at(snapshot_set) <= until, _taken_at(snapshot_set)),
     )
-    if chosen.state not in ("complete", "leaving"):
+    ignored = request.ignore_verdict and chosen.has_bad_verdict
+    if chosen.state not in ("complete", "leaving") and not ignored:
+        override = " --ignore-verdict restores it anyway." if chosen.has_bad_verdict else ""
         raise StoreError(
             f"the set {chosen.folder} at {request.url} "
             f"{'is damaged' if chosen.state == 'bad' else 'cannot be understood'}",
             why=chosen.damage,
-            hint=request.hint,
+            hint=request.hint + override,
         )
     if reference.id:
         return SetChoice(chosen)
@@ -182,13 +184,17 @@ def _require_single_cluster(
         )
 
 
-def _matches(snapshot_set: SetInfo, reference: SetReference, at: datetime | None) -> bool:
+def _matches(snapshot_set: SetInfo, reference: SetReference, request: RestoreRequest) -> bool:
     """Whether a set with a manifest matches; a set given by its id may be damaged."""
     if snapshot_set.collection != reference.address.name:
         return False
     if reference.id:
         return snapshot_set.id == reference.id
-    return snapshot_set.state == "complete" and (at is None or _taken_at(snapshot_set) <= at)
+    if snapshot_set.state != "complete" and not (
+        request.ignore_verdict and snapshot_set.has_bad_verdict
+    ):
+        return False
+    return request.at is None or _taken_at(snapshot_set) <= request.at
 
 
 def _taken_at(snapshot_set: SetInfo) -> datetime:

@@ -14,13 +14,23 @@ from qdrantctl.flows.execution.context import (
     StepFailure,
 )
 from qdrantctl.model.change import Action, Change
-from qdrantctl.model.client import Client
-from qdrantctl.model.errors import MISREAD, ClusterError, QdrantctlError, unexpected_error
+from qdrantctl.model.client import Client, get_or_none
+from qdrantctl.model.errors import (
+    MISREAD,
+    ClusterError,
+    QdrantctlError,
+    StaleError,
+    unexpected_error,
+)
 from qdrantctl.model.field_rule import ABSENT
 from qdrantctl.model.plan import Plan
+from qdrantctl.model.polling import poll
 from qdrantctl.model.report import Command, Outcome, OutcomeStatus, Report
 from qdrantctl.model.snapshots.snapshot import restore_command
-from qdrantctl.model.step import list_calls
+from qdrantctl.model.step import Call, list_calls
+
+SETTLING = 2.0
+"""Seconds until every node knows a collection that one of them has created."""
 
 
 def execute_plan(
@@ -57,12 +67,42 @@ def _create_ledger(plan: Plan, client: Client) -> None:
         try:
             client.request(call)
         except ClusterError as error:
-            if not error.conflict and not ledger.read_ledger(client).exists:
+            if not (error.conflict or _has_created(call, error, client)):
                 raise
+            if call == ledger.ledger_creation_request(client.server):
+                _check_ledger_is_new(plan, client)
     if plan.summary.changes and plan.server.cluster_id is ABSENT:
         contents = ledger.read_ledger(client)
         if contents.exists and not contents.cluster_id:
             ledger.write_cluster_id(client, str(uuid4()))
+
+
+def _has_created(call: Call, error: ClusterError, client: Client) -> bool:
+    """Whether a request that failed has created its collection nevertheless."""
+    parts = call.path.split("/")
+    if not error.outcome_unknown or call.method != "PUT" or len(parts) != 3:
+        return False
+    return get_or_none(client, Call(method="GET", path=call.path)) is not None
+
+
+def _check_ledger_is_new(plan: Plan, client: Client) -> None:
+    """Raises StaleError if the ledger, which the plan found absent, holds what the plan needs.
+
+    Another owner's first apply may have created it at the same time; that changes nothing here.
+    """
+    contents = poll(lambda: ledger.read_ledger(client), lambda read: read.exists, timeout=SETTLING)
+    planned = {change.address for change in plan.changes}
+    concerned = contents is None or any(
+        entry["owner"] == plan.owner or str(address) in planned
+        for address, entry in contents.entries.items()
+    )
+    if concerned:
+        raise StaleError(
+            f"{client.server.url}: the ledger exists, but it was not found when the plan was made",
+            why="The plan does not know what the ledger says of its resources. No changes were "
+            "made.",
+            hint="Plan again, and apply that plan.",
+        )
 
 
 def _execute_change(

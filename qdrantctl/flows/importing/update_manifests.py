@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
-from qdrantctl.adapters.files.source_text import SourceText
+from qdrantctl.adapters.files.source_text import SourceText, split_lines
 from qdrantctl.adapters.manifests.edit import edit_spec
 from qdrantctl.adapters.manifests.load import load_source
 from qdrantctl.adapters.manifests.sources import STDIN
@@ -283,7 +283,8 @@ def _is_same_declaration(state: Inventory, desired_state: Inventory) -> bool:
 
 def _unwritten_field(field: ReceivedField, page: SourceText, reason: str) -> ReceivedField:
     """A field with the reason why it was not written, and its line in the file."""
-    lines = (page.template_trace.template if page.template_trace else page.text).splitlines()
+    text = page.template_trace.template if page.template_trace else page.text
+    lines = [*split_lines(text)]
     line = lines[field.origin.line - 1].strip() if field.origin else ""
     line = " ".join(_EXPRESSION.findall(line)) or line
     return field.model_copy(update={"because": f"{reason}: {line}" if line else reason})

@@ -16,6 +16,7 @@ from qdrantctl.engine.planning.planner import plan_changes, unmanaged_addresses
 from qdrantctl.engine.planning.safety_snapshot import SKIP
 from qdrantctl.engine.planning.selection import Selection
 from qdrantctl.engine.safety.aliases import describe_alias_moves
+from qdrantctl.engine.safety.collection_limit import check_collection_limit
 from qdrantctl.engine.safety.context import SafetyInput
 from qdrantctl.engine.safety.rules import check_safety, needs_details
 from qdrantctl.engine.snapshots.policy_status import finding_violations
@@ -122,6 +123,8 @@ def make_plan_for(
             settings, options, desired_state, cluster_state, client.server, today
         )
     violations = judge_changes(settings, options, desired_state, cluster_state, safety_input)
+    prepare = _preparing_steps(changes, cluster_state, client)
+    steps = (*prepare, *(step for change in changes for step in change.steps))
     plan = Plan(
         qdrantctl_version=__version__,
         project=settings.project,
@@ -130,12 +133,13 @@ def make_plan_for(
         manifests_digest=desired_state.digest,
         commit=_find_commit(settings, desired_state) or ABSENT,
         options=recorded_options(settings, options),
-        prepare=_preparing_steps(changes, cluster_state, client),
+        prepare=prepare,
         changes=describe_alias_moves(safety_input),
         violations=(
             *desired_state.violations,
             *finding_violations(check_policies(settings, client, cluster_state.remembered)),
             *violations,
+            *check_collection_limit(steps, cluster_state.collection_limit, settings.owner),
         ),
         unmanaged=unmanaged_addresses(
             _plan_input(settings, options, desired_state, cluster_state, client.server, today)

@@ -62,7 +62,7 @@ def recheck_saved_plan(
         raise StaleError(
             f"the plan was made for {saved.owner}, this is {settings.owner}", hint="Plan again."
         )
-    if manifests:
+    if manifests and saved.options is not ABSENT:  # format 1.0 recorded no commit
         _check_manifests(saved, settings, manifests)
     desired = DesiredState(
         Inventory(_desired_resources(saved)),
@@ -81,7 +81,8 @@ def recheck_saved_plan(
     _check_values(saved, changes, cluster_state)
     violations = judge_changes(settings, options, desired, cluster_state, inputs)
     plan = saved if saved.options is not ABSENT else _with_destroyed_data(saved, changes)
-    plan = plan.model_copy(update={"violations": _merge_violations(saved, violations)})
+    if saved.blocking or any(v.severity is Severity.ERROR for v in violations):
+        plan = plan.model_copy(update={"violations": _merge_violations(saved, violations)})
     return PlanResult(plan, cluster_state, desired, settings, today, inputs)
 
 

@@ -6,14 +6,13 @@ It needs no project, ledger or committed state: the set's manifest has all the i
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.qdrant import ledger
 from qdrantctl.engine.snapshots.set_choice import RestoreRequest, choose_set
-from qdrantctl.flows.cluster.nodes import JobContext
-from qdrantctl.flows.snapshots import placeholder
+from qdrantctl.flows.cluster.nodes import JobContext, collection_exists
 from qdrantctl.flows.snapshots.restore.plan import (
     PlannedRestore,
     build_restore_plan,
@@ -45,31 +44,21 @@ class SelectedSet:
 
 
 def select_set(
-    settings: Settings,
-    job: JobContext,
-    reference: str,
-    url: str,
-    at: datetime | None,
-    now: datetime,
-    cluster: str = "",
+    settings: Settings, job: JobContext, request: RestoreRequest, now: datetime
 ) -> SelectedSet:
-    """The set named by `reference`. Raises QdrantctlError if it does not exist or is damaged.
-
-    `url` is the destination; `at` asks for the newest set taken until then, `cluster` for those of
-    another cluster than this one.
-    """
+    """The requested set. Raises QdrantctlError if it does not exist or is damaged."""
     identity = read_identity(settings, job.client, ledger.read_ledger(job.client))
+    request = replace(request, this_cluster=identity.id)
     destinations = (
         cluster_destinations(settings, job)
-        if url == CLUSTER
-        else [open_destination(url, settings.signing)]
+        if request.url == CLUSTER
+        else [open_destination(request.url, settings.signing)]
     )
     sets = [
         (destination, identity.with_origin(snapshot_set))
         for destination in destinations
         for snapshot_set in list_sets(destination, recorded=identity.recorded)
     ]
-    request = RestoreRequest(reference, url, settings.owners, at, identity.id, cluster)
     choice = choose_set((snapshot_set.info for _, snapshot_set in sets), request, now)
     destination, selected = next(pair for pair in sets if pair[1].folder == choice.chosen.folder)
     assert selected.manifest  # only such sets are chosen
@@ -89,9 +78,6 @@ def plan_restore_from_set(
     collection = manifest.snapshot.collection
     name = options.name or f"{collection}-restored-{now:%Y%m%d-%H%M%S}"
     target = inspect_target(settings, client, name, options, manifest.snapshot.aliases)
-    is_own_source = name == collection and selected.destination.url == CLUSTER
-    if target.live and is_own_source and placeholder.placeholder_needed(client.server):
-        raise placeholder.unreadable_error(client.server, target.address)
     record, source = assign_files_to_nodes(selected, client)
     nodes = job.nodes if client.server.peers > 1 else ()
     step = Restore(collection=collection, snapshot=manifest.id, name=name, nodes=nodes)
@@ -113,7 +99,10 @@ def plan_restore_from_set(
         because,
         is_own_snapshot=is_own_snapshot,
     )
-    return PlannedRestore(plan, step, record, target, False, source, selected.destination.url)
+    warning = _verdict_warning(selected.set)
+    url = selected.destination.url
+    listed = url == CLUSTER and collection_exists(client, collection)
+    return PlannedRestore(plan, step, record, target, listed, source, url, warning)
 
 
 def _origin_words(selected: SelectedSet) -> str:
@@ -127,6 +116,18 @@ def _origin_words(selected: SelectedSet) -> str:
             return f", of the cluster {selected.manifest.cluster}"
         case "unrecorded":
             return ", not recorded in the ledger of this cluster"
+
+
+def _verdict_warning(snapshot_set: SnapshotSet) -> str:
+    """The warning that the set failed a verification; empty if it did not."""
+    verdict = snapshot_set.verified
+    if verdict is None or verdict.good:
+        return ""
+    return (
+        f"Warning: the set {snapshot_set.folder} failed its verification at "
+        f"{verdict.when:%Y-%m-%d %H:%M} UTC ({snapshot_set.damage}). --ignore-verdict restores it "
+        "anyway."
+    )
 
 
 def check_version(manifest: SetManifest, client: Client) -> None:
