@@ -22,6 +22,7 @@ from qdrantctl.adapters.project.environment import (
 )
 from qdrantctl.adapters.project.guards import ALIAS_MIN_RATIO, read_guards
 from qdrantctl.adapters.project.project_file import ProjectFiles, load_project_files
+from qdrantctl.adapters.project.snapshot_signing import SigningSource, find_signing_source
 from qdrantctl.adapters.qdrant.client import Endpoint
 from qdrantctl.model.address import Address
 from qdrantctl.model.consent import Consent
@@ -82,6 +83,8 @@ class Settings:
     """The project file, what it extends, and the files of values, relative to `root`."""
     guard_findings: tuple[Violation, ...] = ()
     """Statements of the project file that do not count because the environment is protected."""
+    signing: SigningSource | None = None
+    """Source of the keys that sign snapshot sets; None if sets need no signature."""
 
     @property
     def owner(self) -> str:
@@ -175,6 +178,7 @@ def resolve_settings(
             os.path.relpath(path, root)
             for path in (*(layer.path for layer in chain.layers), *merged.value_files)
         ),
+        signing=find_signing_source(chain, environ),
     )
 
 
@@ -241,6 +245,13 @@ def find_project_file(directory: Path) -> Path | None:
         if os.path.lexists(folder / PROJECT_FILE):
             return folder / PROJECT_FILE
     return None
+
+
+def find_project_signing(directory: Path, environ: Mapping[str, str]) -> SigningSource | None:
+    """The project's source of keys that sign snapshot sets, if any. Raises ManifestError."""
+    if find_project_file(Path(os.path.abspath(directory))) is None:  # noqa: PTH100  # as in resolve
+        return None
+    return find_signing_source(_load_project(directory), environ)
 
 
 def list_environments(directory: Path) -> tuple[str, ...]:
