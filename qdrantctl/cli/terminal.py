@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from qdrantctl.cli.interrupt import catch_signals
-from qdrantctl.cli.output import print_for_operator, print_output, render
+from qdrantctl.cli.output import can_draw, print_for_operator, print_output, render
 from qdrantctl.cli.progress import Progress
-from qdrantctl.cli.transfer_progress import can_draw
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,7 +88,7 @@ class TerminalView:
         if self._indexing.get(address) == line:
             return
         self._indexing[address] = line
-        if not state.is_final and can_draw():
+        if not state.is_final and can_draw(sys.stderr):
             self.progress.tasks.show_amount(f"{address}: indexing", indexed, points, "points")
         else:
             self.progress.tasks.end_task(f"{address}: indexing")

@@ -346,7 +346,7 @@ class TestFailures:
             ("#!/no/such/interpreter\n", 0o755, "cannot be run"),
             ("\x00neither ELF nor script", 0o755, "Exec format error"),
             ("#!/bin/sh\n", 0o644, "not executable"),
-            (None, 0, "no file"),
+            (None, 0, "not a file"),
         ],
     )
     def test_a_program_that_does_not_work(

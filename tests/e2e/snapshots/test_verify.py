@@ -64,7 +64,7 @@ def tamper(folder, how):
     ("how", "said"),
     [
         ("flipped byte", "no longer what was taken"),
-        ("truncated", "were written"),
+        ("truncated", "bytes instead of"),
         ("missing", "is missing"),
         ("points", "shard 0"),
         ("a point", "(differs)"),

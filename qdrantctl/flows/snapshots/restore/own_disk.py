@@ -50,7 +50,7 @@ def recover_from_own_disk(
 
 
 def _snapshots_folder(node: NodeClient, collection: str) -> str:
-    """The snapshot folder as a path that the server can open; the default one if it is not named."""
+    """The snapshot folder as a path that the server can open; the default if it names none."""
     folder = ""
     if node.server.version < NAMES_FOLDER_BEFORE:
         folder = _named_folder(node, collection) or _named_folder(node, ledger.LEDGER_COLLECTION)
