@@ -210,8 +210,14 @@ def delete_server_file(node: NodeClient, manifest: SetManifest, file: NodeSnapsh
     except ClusterError as error:
         if not error.not_found:
             raise
-        if _list_files(node, collection) is None:
+        if _list_files(node, collection) is None and _is_hidden_file(node, collection, file):
             raise _undeletable_error(node, collection, file) from None
+
+
+def _is_hidden_file(node: NodeClient, collection: str, file: NodeSnapshotFile) -> bool:
+    """Whether a node has a file of a deleted collection: a placeholder shows it."""
+    with placeholder.placeholder_collection(node, [node], collection):
+        return _file_size(node, collection, file) > 0
 
 
 def _undeletable_error(node: NodeClient, collection: str, file: NodeSnapshotFile) -> ClusterError:
