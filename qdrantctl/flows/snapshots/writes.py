@@ -36,7 +36,7 @@ def count_writes(nodes: Collection[Client], peers: int) -> int | None:
 
 
 def _count_on_node(node: Client) -> int:
-    requests = node.request(Call(method="GET", path="/telemetry", query={"details_level": "1"}))[
+    requests = node.request(Call(method="GET", path="/telemetry", query={"details_level": "2"}))[
         "requests"
     ]
     responses: Mapping[str, Any] = requests["rest"]["responses"] | requests["grpc"]["responses"]

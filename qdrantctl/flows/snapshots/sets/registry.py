@@ -57,7 +57,7 @@ def ensure_cluster_id(client: Client) -> None:
 def _read_process_id(client: Client) -> str:
     """The id that the server gave itself when it was started; empty where it does not tell."""
     with suppress(ClusterError):
-        call = Call(method="GET", path="/telemetry", query={"details_level": "0"})
+        call = Call(method="GET", path="/telemetry", query={"details_level": "2"})
         telemetry = client.request(call)
         return str(telemetry.get("id") or "") if isinstance(telemetry, dict) else ""
     return ""
