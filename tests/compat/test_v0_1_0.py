@@ -146,8 +146,13 @@ class TestReading:
 
     def test_the_audit_answers_the_same(self, left):
         def answers(report: dict[str, Any]) -> list[tuple[str, str, str]]:
-            found = ((v["rule"], v.get("address", ""), v["answer"]) for v in report["verdicts"])
+            found = ((v["rule"], v.get("address", ""), answer(v)) for v in report["verdicts"])
             return [each for each in found if each[0] not in AGEING]
+
+        def answer(verdict: dict[str, Any]) -> str:
+            """A limit tighter than recommended failed as a note, and passes since."""
+            tighter = "is less than" in verdict["message"] and verdict["severity"] == "note"
+            return "pass" if tighter else str(verdict["answer"])
 
         told = left.told("audit", "-e", "prod", code=2)
         assert answers(told) == answers(left.expected("audit-prod"))

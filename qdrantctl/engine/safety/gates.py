@@ -57,8 +57,8 @@ def check_kept_drift(inputs: SafetyInput) -> Iterator[Problem]:
 def check_loosened_limits(inputs: SafetyInput) -> Iterator[Problem]:
     """QC214 and QC240: limits that loosen and scopes that widen, if the caller gates them."""
     gates: Mapping[str, tuple[str, Verb, bool]] = {
-        "loosens": ("QC214", "loosen", inputs.fail_on_loosening),
-        "widens": ("QC240", "widen", inputs.fail_on_widening),
+        "loosens": ("QC214", "loosen", "loosening" in inputs.gates.fail_on),
+        "widens": ("QC240", "widen", "widening" in inputs.gates.fail_on),
     }
     for change in inputs.changes:
         for field in change.fields:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from qdrantctl.adapters.qdrant import ledger
+from qdrantctl.adapters.system import git
 from qdrantctl.engine.planning.safety_snapshot import points_at_risk
 from qdrantctl.flows.applying.recheck import find_new_problems, takes_away
 from qdrantctl.flows.cluster.nodes import JobContext
@@ -22,8 +23,10 @@ from qdrantctl.flows.execution.read_back import Expected, read_back
 from qdrantctl.flows.execution.send import send_call
 from qdrantctl.flows.planning.plan import PlanResult
 from qdrantctl.flows.snapshots.restore.way_back import take_proven_snapshot
+from qdrantctl.flows.state.checkout import find_uncommitted_files
 from qdrantctl.flows.state.ledger_entry import applied_entry, new_ledger_entry, pending_entry
 from qdrantctl.flows.state.live import read_live
+from qdrantctl.flows.state.protection import write_protection
 from qdrantctl.model.actor import Actor
 from qdrantctl.model.change import Action, Change
 from qdrantctl.model.client import ReadRequest
@@ -47,12 +50,34 @@ def apply_plan(
     context = ExecutionContext(job, planned.cluster_state.live, on_outcome)
     records = ApplyRecords(planned, context, actor)
     bookkeeping = Bookkeeping(
+        start=records.write_protection,
         check=records.ensure_unchanged,
         begin=records.write_pending,
         verify=records.read_back,
         finish=records.write_applied,
     )
-    return execute_plan(planned.plan, context, PERFORMERS, bookkeeping)
+    report = execute_plan(planned.plan, context, PERFORMERS, bookkeeping)
+    if report.is_complete and planned.protection.change == "unprotect":
+        write_protection(context.client, planned.protection, actor)
+    return report
+
+
+def find_applied_commit(planned: PlanResult, actor: Actor) -> str:
+    """The commit that has the applied manifests and consents; empty if none has them.
+
+    Without git it is the commit that the variables of the CI name.
+    """
+    stated, reviewed = planned.protection.stated, planned.protection.reviewed
+    uncommitted = find_uncommitted_files(stated, planned.desired.inventory)
+    if uncommitted is None:
+        return actor.commit
+    has_consents = planned.settings.protected and planned.settings.consents
+    if has_consents and git.head_contains(stated.root, reviewed.commit) is False:
+        return ""  # the consents are of another branch
+    if isinstance(planned.plan.commit, str):
+        return planned.plan.commit
+    of_files = stated.partial and not uncommitted
+    return git.resolve_commit(stated.root, git.HEAD) if of_files else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +87,11 @@ class ApplyRecords:
     planned: PlanResult
     context: ExecutionContext
     actor: Actor
+
+    def write_protection(self) -> None:
+        """Record that the owner is protected, before its first change. Raises ClusterError."""
+        if self.planned.protection.change == "protect":
+            write_protection(self.context.client, self.planned.protection, self.actor)
 
     def ensure_unchanged(self, progress: ChangeProgress) -> None:
         """Raises ClusterError if the change would destroy data added since the plan was made."""
@@ -105,7 +135,8 @@ class ApplyRecords:
         change, planned = progress.change, self.planned
         if not change.steps and change.action in _BY_RECORD:
             # The resource exists only in the ledger, not on the server.
-            progress.live = planned.desired.inventory.get(change.parsed_address)
+            if change.action is not Action.DELETE:
+                progress.live = planned.desired.inventory.get(change.parsed_address)
             return
         expected = Expected(
             planned.desired.inventory,

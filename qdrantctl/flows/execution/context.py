@@ -92,6 +92,8 @@ class Bookkeeping:
     By default they do nothing. Each function may raise QdrantctlError, which ends the change.
     """
 
+    start: Callable[[], None] = _do_nothing
+    """Once there is a ledger, before the first change."""
     check: Callable[[ChangeProgress], None] = _do_nothing
     """Before the first step: ensure that the change is still as planned."""
     begin: Callable[[ChangeProgress], None] = _do_nothing

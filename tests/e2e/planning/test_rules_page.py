@@ -93,7 +93,9 @@ TOLD = page()
 
 def worlds(cluster: dict[str, Any]) -> ClusterState:
     """The live and the recorded world that an example tells of."""
-    live, known = [], []
+    live, known, memories = [], [], {}
+    if cluster.pop("protected", False):
+        memories[Address("protection", OWNER)] = {"owner": OWNER, "spec": {"protected": True}}
     for name, words in cluster.items():
         where = Address.parse(name)
         stated = canonical(where.kind, words.get("live") or words["ours"])
@@ -106,11 +108,16 @@ def worlds(cluster: dict[str, Any]) -> ClusterState:
             lifecycle = Lifecycle.parse(words.get("lifecycle", {}))
             made = Resource(where, ours, lifecycle=lifecycle)
             known.append(
-                replace(made, record=Record(OWNER, 1, made.digest, **words.get("record", {})))
+                replace(
+                    made,
+                    record=Record(
+                        words.get("owner", OWNER), 1, made.digest, **words.get("record", {})
+                    ),
+                )
             )
     marks = {Address.parse(n): {"restoring": w["restoring"]} for n, w in cluster.items()
              if "restoring" in w}  # fmt: skip
-    memory = LedgerContents(exists=True, cluster_id="c", entries=marks)
+    memory = LedgerContents(exists=True, cluster_id="c", entries=marks | memories)
     return ClusterState(Inventory(live), Inventory(known), memory)
 
 

@@ -12,6 +12,7 @@ import threading
 import pytest
 
 from qdrantctl.adapters.qdrant.ledger import ledger_point_id
+from tests.support.git_repo import commit_all
 from tests.support.project import VECTORS, asked, emptied, record
 from tests.support.proxy import answer, proxied
 from tests.support.snapshot_policies import PRODUCTS, Shop, policy, sets
@@ -96,6 +97,10 @@ def test_without_consent_nothing_is_done(node, shop, kept):
     assert (contents(node, "products"), about(node, "products"), names(node)) == before
     consent = "  consents: [{replace: collection/products, until: 2999-01-01}]\n"
     project.write_text(project.read_text() + consent)
+    told = back(shop, node, kept, "--as", "products")
+    assert (told.code, "not in a git repository" in told.err) == (1, True)
+    assert (contents(node, "products"), about(node, "products"), names(node)) == before
+    commit_all(shop.folder)
     assert back(shop, node, kept, "--as", "products").code == 0
 
 

@@ -8,6 +8,7 @@ import re
 import pytest
 
 from qdrantctl.adapters.qdrant.ledger import ledger_point_id
+from tests.support.git_repo import commit_all
 from tests.support.project import VECTORS, Project, asked, record
 from tests.support.proxy import answer, proxied, refuse_own_disk
 from tests.support.snapshots import (
@@ -162,6 +163,7 @@ def test_nobody_goes_without_in_a_protected_environment(project, node):
     consent = '  consents: [{delete: "*/*", until: 2099-12-31}]\n'
     file.write_text(file.read_text().replace("URL}}", "URL}, protected: true}") + consent)
     assert project.run(node, "lock").code == 0
+    commit_all(project.folder)
     flag = ("--no-safety-snapshot", FROM)
     plan = project.plan(node, *flag)
     assert "QC210" not in plan.rules

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Protocol
 
 from qdrantctl.adapters.project.settings import Settings
+from qdrantctl.adapters.qdrant import ledger
 from qdrantctl.adapters.qdrant.client import RestClient
 from qdrantctl.engine.snapshots.set_choice import RestoreRequest
 from qdrantctl.flows.cluster.connect import connect
@@ -19,6 +20,7 @@ from qdrantctl.flows.snapshots.restore import plan as from_ledger
 from qdrantctl.flows.snapshots.restore.plan import PlannedRestore
 from qdrantctl.flows.snapshots.restore.run import run_restore
 from qdrantctl.flows.snapshots.restore.target import TargetOptions
+from qdrantctl.flows.state.protection import protected_settings, read_protection
 from qdrantctl.model.client import NodeClient
 from qdrantctl.model.consent import Consent, is_allowed
 from qdrantctl.model.errors import StaleError
@@ -39,7 +41,9 @@ class RestoreOptions:
     source: str | None = None
     """The destination that holds the set; None for a snapshot of the ledger."""
     at: datetime | None = None
-    """With a source: the newest set not later than this."""
+    """With a source: the last set not later than this."""
+    cluster: str = ""
+    """With a source: the id of the cluster whose sets are requested, instead of the caller's."""
     name: str | None = None
     """Name of the new collection; None generates one."""
     consents: tuple[Consent, ...] = ()
@@ -121,6 +125,9 @@ def _plan_restore(
 ) -> PlannedRestore:
     """Plan the restore of a recorded snapshot or of a set at a destination. Reads only."""
     now = datetime.now(UTC)
+    settings = protected_settings(
+        read_protection(settings, ledger.read_ledger(client), date.today())
+    )
     consents = settings.valid_consents(options.consents)
     target_options = TargetOptions(
         options.name,
@@ -136,7 +143,12 @@ def _plan_restore(
         settings,
         job,
         RestoreRequest(
-            options.snapshot, options.source, settings.owners, options.at, options.ignore_verdict
+            options.snapshot,
+            options.source,
+            settings.owners,
+            options.at,
+            cluster=options.cluster,
+            ignore_verdict=options.ignore_verdict,
         ),
         now,
     )
