@@ -59,7 +59,8 @@ def test_where_nothing_is_every_rule_fails():
     silent = replace(GOOD, inside=replace(GOOD.inside, telemetry={}))
     found["QA702"] = judged(silent)["QA702"]
     hidden = Resource(Address("collection", "a"), {}, facts=Facts(hidden_by="b"))
-    two_things = replace(GOOD, inside=replace(GOOD.inside, live=Inventory([hidden])))
+    live = Inventory([*GOOD.inside.live.values(), hidden])
+    two_things = replace(GOOD, inside=replace(GOOD.inside, live=live))
     found["QA704"] = judged(two_things)["QA704"]
     for rule in AUDIT_RULES.keys() - NEVER.keys():
         assert any(verdict.is_finding for verdict in found[rule]), rule
