@@ -110,7 +110,9 @@ def command(args: ApplyArgs) -> int:
         wait_timeout=args.wait_timeout,
     )
     settings = args.settings(environment=_environment_of(saved, args))
-    view = TerminalView(args, progress, print_report=lambda report: _print_result(report, args))
+    view = TerminalView(
+        args, progress, print_report=lambda report: print_result(report, args, args.receipt)
+    )
     result = apply_changes(settings, options, view, progress.on_request)
     for text in result.unindexed:
         notify(text)
@@ -143,12 +145,12 @@ def _environment_of(saved: Plan | None, args: ApplyArgs) -> str | None:
     return saved.environment
 
 
-def _print_result(report: Report, args: ApplyArgs) -> None:
-    """Write the receipt, and print the report."""
-    if args.receipt:
+def print_result(report: Report, args: OutputArgs, receipt: Path | None) -> None:
+    """Write the receipt, if one is wanted, and print the report."""
+    if receipt:
         from qdrantctl.flows.planning.documents import write_document
 
-        write_document(args.receipt, render("report", report, args, as_format="json"))
+        write_document(receipt, render("report", report, args, as_format="json"))
     print_report(report, args)
 
 

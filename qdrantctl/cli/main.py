@@ -10,11 +10,13 @@ import gc
 import importlib
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
 
 from qdrantctl import __version__
+from qdrantctl.cli.command import BEFORE_COMMAND, FOLDER
 from qdrantctl.cli.output import print_output, wants_colour
 from qdrantctl.cli.streams import flush_stdout, protect_streams
 from qdrantctl.model.errors import ManifestError, QdrantctlError, unexpected_error
@@ -24,6 +26,7 @@ COMMANDS = {
     "validate": "Check the manifests, without a server.",
     "plan": "Show what apply would change on the cluster.",
     "apply": "Carry out the planned changes, and verify them on the server.",
+    "destroy": "Delete resources by name, though manifests state them.",
     "show": "Show a resource, last applied and live, or a saved plan.",
     "history": "Show who applied what, when, and from which commit.",
     "drift": "Report what changed on the cluster since it was applied.",
@@ -82,8 +85,16 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "-V", "--version", message="qdrantctl %(version)s")
-def root() -> None:
-    """Terraform-style plan and apply for the Qdrant vector database."""
+@click.option(*BEFORE_COMMAND["directory"], "directory", metavar="DIR", type=FOLDER,
+              help="Run as if started in DIR; also after the command.")  # fmt: skip
+@click.option(*BEFORE_COMMAND["environment"], "environment", metavar="NAME",
+              help="Use the environment NAME; also after the command.")  # fmt: skip
+def root(directory: Path | None, environment: str | None) -> None:
+    """Terraform-style plan and apply for the Qdrant vector database.
+
+    What comes after the command wins over what comes before it.
+    """
+    # The options of the command read them (GroupedOption.consume_value).
 
 
 def main() -> None:

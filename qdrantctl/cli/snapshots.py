@@ -46,6 +46,7 @@ class RestoreArgs(ServerArgs, OutputArgs, LeaseArgs):
     snapshot: str
     source: str | None
     at: str | None
+    of_cluster: str
     name: str | None
     allow_replace: tuple[str, ...]
     with_aliases: bool
@@ -63,6 +64,8 @@ class RestoreArgs(ServerArgs, OutputArgs, LeaseArgs):
             require_terminal("Look at `qdrantctl snapshots list` first.")
         if self.at and not self.source:
             raise UsageError("--at needs --from DESTINATION")
+        if self.of_cluster and not self.source:
+            raise UsageError("--of-cluster needs --from DESTINATION")
         if self.ignore_verdict and not self.source:
             raise UsageError("--ignore-verdict needs --from DESTINATION")
         check_patterns({"--allow-replace": self.allow_replace})
@@ -82,6 +85,7 @@ class RestoreArgs(ServerArgs, OutputArgs, LeaseArgs):
             snapshot=self.snapshot,
             source=self.source,
             at=self._instant(),
+            cluster=self.of_cluster,
             name=self.name,
             consents=consents({("replace", "--allow-replace"): self.allow_replace}),
             with_aliases=self.with_aliases,
@@ -113,6 +117,9 @@ class RestoreArgs(ServerArgs, OutputArgs, LeaseArgs):
         ("qdrantctl snapshots restore collection/products -e prod --from s3://backups/qdrant "
          "--at 2026-11-25T03:00:00Z --as products-november",
          "Restore the last set of a bucket that is not later than a time."),
+        ("qdrantctl snapshots restore collection/products -e prod --from s3://backups/qdrant "
+         "--of-cluster 3d0f6f5c-8a0e-4c57-9d43-0f4f6f1c2b7a",
+         "Restore a set that another cluster has taken."),
         ("qdrantctl snapshots restore collection/products -e prod --as products "
          "--allow-replace collection/products --with-aliases",
          "Replace the collection by its latest snapshot, aliases included."),
@@ -123,6 +130,9 @@ class RestoreArgs(ServerArgs, OutputArgs, LeaseArgs):
         help="Restore a set that a policy stored at DESTINATION; needs no project.")  # fmt: skip
 @option("--at", metavar="TIME",
         help="With --from: restore the last set that is not later than TIME.")  # fmt: skip
+@option("--of-cluster", default="", metavar="ID",
+        help="With --from: restore a set of another cluster, the one with this ID, instead of this "
+             "cluster's own.")  # fmt: skip
 @option("--ignore-verdict", is_flag=True,
         help="With --from: restore a set also if its verification failed.")  # fmt: skip
 @option("--as", "name", metavar="NAME",
@@ -234,7 +244,12 @@ def _inventory(args: SnapshotListArgs, progress: Progress) -> SnapshotInventory:
     from qdrantctl.model.snapshots.destination import CLUSTER
 
     if args.source not in (None, CLUSTER):
-        return inventory.list_destination(str(args.source), args.address)
+        import os
+
+        from qdrantctl.adapters.project.settings import find_project_signing
+
+        signing = find_project_signing(args.directory, os.environ)
+        return inventory.list_destination(str(args.source), args.address, signing)
     settings = args.settings()
     with connect(settings, progress.on_request) as client:
         work = JobContext(client, progress.report, lambda: False, settings.nodes)

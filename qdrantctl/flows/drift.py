@@ -66,8 +66,14 @@ def detect_drift(
         recorded=len(plan_input.recorded),
         lost=is_ledger_lost,
         strict=strict,
-        changed=tuple(engine.drifted_resources(plan_input, BY_NAME)),
-        unmanaged=tuple(engine.unmanaged_resources(plan_input, BY_NAME)),
+        changed=(
+            *engine.hidden_resources(plan_input, BY_NAME, managed=True),
+            *engine.drifted_resources(plan_input, BY_NAME),
+        ),
+        unmanaged=(
+            *engine.hidden_resources(plan_input, BY_NAME, managed=False),
+            *engine.unmanaged_resources(plan_input, BY_NAME),
+        ),
         interrupted=tuple(engine.interrupted_addresses(plan_input)),
         notes=(
             *_drift_notes(settings, cluster_state, recorded_owners & owners, recorded_owners),

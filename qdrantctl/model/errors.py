@@ -157,6 +157,10 @@ class StoreError(QdrantctlError):
     """A destination of snapshots cannot be used, or does not hold the files written to it."""
 
 
+class UnreadableFileError(StoreError):
+    """One file of a destination is there and cannot be read; others can."""
+
+
 class DamagedError(StoreError):
     """A file at a destination differs from the file that was written."""
 

@@ -170,6 +170,20 @@ def _check_version(value: Any) -> Any:
     )
 
 
+class SnapshotSigning(Spec):
+    """The keys that sign what is written beside snapshots."""
+
+    key: Annotated[
+        KeySource,
+        BeforeValidator(_refuse_literal_key),
+        Field(description="Source of the key that signs sets: any text that others cannot guess."),
+    ]
+    previous_keys: Annotated[
+        list[Annotated[KeySource, BeforeValidator(_refuse_literal_key)]],
+        Field(default_factory=list, description="Sources of keys that sets were signed with."),
+    ]
+
+
 class EnvironmentSpec(Spec):
     """One cluster that the project's manifests are applied to."""
 
@@ -332,6 +346,10 @@ class SharedSpec(Spec):
         dict[EnvironmentName, EnvironmentSpec],
         Field(default_factory=dict, description="Clusters by the name given with -e."),
     ]
+    default_environment: Annotated[
+        EnvironmentName | None,
+        Field(description="Environment that is used where neither -e nor QDRANTCTL_ENV names one."),
+    ] = None
     consents: Annotated[
         list[ConsentEntry],
         FieldRule(key="until"),
@@ -357,6 +375,13 @@ class SharedSpec(Spec):
         ],
         Field(default_factory=dict, description="Severities of rules: error, warning, note, off."),
     ]
+    snapshot_signing: Annotated[
+        SnapshotSigning | None,
+        Field(
+            description="Keys that sign snapshot sets at their destinations. Where it is stated, "
+            "sets without a signature by one of them are refused."
+        ),
+    ] = None
 
 
 class ProjectSpec(SharedSpec):

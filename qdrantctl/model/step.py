@@ -13,6 +13,8 @@ from pydantic import MISSING, BaseModel, ConfigDict, Field, model_validator
 
 from qdrantctl.model.field_rule import ABSENT, Json
 
+_READS = ("/points/scroll", "/points/count")
+
 
 class Call(BaseModel):
     """One REST request."""
@@ -28,8 +30,8 @@ class Call(BaseModel):
 
     @property
     def writes(self) -> bool:
-        """Whether the request can change the cluster. Scrolling is a POST that only reads."""
-        return self.method != "GET" and not self.path.endswith("/points/scroll")
+        """Whether the request can change the cluster. Some POSTs only read."""
+        return self.method != "GET" and not self.path.endswith(_READS)
 
 
 class Snapshot(BaseModel):

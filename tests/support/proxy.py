@@ -27,6 +27,8 @@ class Proxy:
     port: int = 0
     after_cut: Callable[[], None] = lambda: None
     """Run once the server has acted and before the connection is cut."""
+    change_answer: Callable[[bytes], bytes] = lambda answer: answer
+    """What the caller gets instead of what the server answered."""
 
     @property
     def url(self) -> str:
@@ -55,7 +57,7 @@ class Proxy:
                 if told == "drop":
                     return
                 try:
-                    answer = self._forward(head + body)
+                    answer = self.change_answer(self._forward(head + body))
                 except OSError:  # the server has ended, and with it this connection
                     return
                 if told == "cut":

@@ -22,6 +22,7 @@ from qdrantctl.adapters.project.environment import (
 )
 from qdrantctl.adapters.project.guards import ALIAS_MIN_RATIO, read_guards
 from qdrantctl.adapters.project.project_file import ProjectFiles, load_project_files
+from qdrantctl.adapters.project.snapshot_signing import SigningSource, find_signing_source
 from qdrantctl.adapters.qdrant.client import Endpoint
 from qdrantctl.model.address import Address
 from qdrantctl.model.consent import Consent
@@ -45,6 +46,8 @@ class Settings:
     """Folder of the project file, else the working directory; absolute."""
     project: str = NONE
     environment: str = NONE
+    environments: tuple[str, ...] = ()
+    """Every environment of the project."""
     previous_owners: frozenset[str] = frozenset()
     """Owners whose records count as this project's: `store/prod`."""
     manifests: tuple[str, ...] = ()
@@ -80,6 +83,8 @@ class Settings:
     """The project file, what it extends, and the files of values, relative to `root`."""
     guard_findings: tuple[Violation, ...] = ()
     """Statements of the project file that do not count because the environment is protected."""
+    signing: SigningSource | None = None
+    """Source of the keys that sign snapshot sets; None if sets need no signature."""
 
     @property
     def owner(self) -> str:
@@ -146,6 +151,7 @@ def resolve_settings(
         root=root,
         project=chain.project.metadata.name,
         environment=name,
+        environments=chain.environment_names,
         previous_owners=frozenset(
             f"{previous}/{name}" for previous in chain.project.metadata.previous_names
         ),
@@ -172,6 +178,7 @@ def resolve_settings(
             os.path.relpath(path, root)
             for path in (*(layer.path for layer in chain.layers), *merged.value_files)
         ),
+        signing=find_signing_source(chain, environ),
     )
 
 
@@ -240,6 +247,13 @@ def find_project_file(directory: Path) -> Path | None:
     return None
 
 
+def find_project_signing(directory: Path, environ: Mapping[str, str]) -> SigningSource | None:
+    """The project's source of keys that sign snapshot sets, if any. Raises ManifestError."""
+    if find_project_file(Path(os.path.abspath(directory))) is None:  # noqa: PTH100  # as in resolve
+        return None
+    return find_signing_source(_load_project(directory), environ)
+
+
 def list_environments(directory: Path) -> tuple[str, ...]:
     """Every environment of the project. Raises UsageError without a project, ManifestError."""
     return _load_project(directory).environment_names
@@ -278,8 +292,12 @@ def _load_project(directory: Path) -> ProjectFiles:
 
 
 def choose_environment(chain: ProjectFiles, stated: str | None, *, need_server: bool) -> str:
-    """The selected environment: the stated one, or the only one. Raises UsageError."""
+    """The selected environment: the stated one, the default, or the only one.
+
+    Raises UsageError.
+    """
     names = chain.environment_names
+    stated = chain.default_environment if stated is None else stated
     if stated is not None:
         if stated in names:
             return stated
@@ -301,7 +319,7 @@ def choose_environment(chain: ProjectFiles, stated: str | None, *, need_server: 
     raise UsageError(
         "which environment is meant?",
         why=f"The project file defines {', '.join(names)}.",
-        hint="Select one with -e NAME or QDRANTCTL_ENV.",
+        hint="Select one with -e NAME, QDRANTCTL_ENV, or default_environment in the project file.",
     )
 
 

@@ -121,11 +121,22 @@ def _lines_with_keys(marks: NodePositions | None) -> Iterator[int]:
         yield from _lines_with_keys(entry.below)
 
 
-def _paths_of_literals(document: YamlDocument) -> Iterator[Path]:
-    """The paths that hold a literal key instead of its source."""
+def _key_sources(document: YamlDocument) -> Iterator[tuple[Path, Json]]:
+    """Every key source of a project file, with its path."""
     for name, environment in _scalars_below(document.value, "spec", "environments").items():
         source = _scalars_below(environment).get("api_key")
-        path = ("spec", "environments", name, "api_key")
+        yield ("spec", "environments", name, "api_key"), source
+    here = ("spec", "snapshot_signing")
+    signing = _scalars_below(document.value, *here)
+    yield (*here, "key"), signing.get("key")
+    previous = signing.get("previous_keys")
+    for position, source in enumerate(previous if isinstance(previous, list) else ()):
+        yield (*here, "previous_keys", position), source
+
+
+def _paths_of_literals(document: YamlDocument) -> Iterator[Path]:
+    """The paths that hold a literal key instead of its source."""
+    for path, source in _key_sources(document):
         if isinstance(source, dict):
             for key, value in source.items():
                 if not isinstance(value, _SOURCES.get(key, ())):

@@ -10,7 +10,7 @@ from qdrantctl.model.change import Change
 from qdrantctl.model.consent import Verb
 from qdrantctl.model.gates import Gates
 from qdrantctl.model.kind import Context, Kind
-from qdrantctl.model.resource import Resource
+from qdrantctl.model.resource import Inventory, Resource
 from qdrantctl.model.snapshots.snapshot import UnfinishedRestore
 from qdrantctl.model.violation import Violation
 
@@ -42,6 +42,8 @@ class SafetyInput:
     """The URL of each node, if stated."""
     unfinished_restores: Mapping[Address, UnfinishedRestore] = field(default_factory=dict)
     """Restores to these collections that the ledger records as started and not as ended."""
+    destroyed: Inventory = field(default_factory=Inventory)
+    """What manifests state and the operator destroys by name; not part of what is desired."""
     max_deletes: int | None = None
     gates: Gates = field(default_factory=Gates)
     partial: bool = False
@@ -100,7 +102,8 @@ def describe_points(live: Resource | None) -> str:
     """The points of a collection, in words."""
     points = live.facts.points if live else None
     if points is None:
-        return "its points (their number is unknown)"
+        reason = live.facts.uncountable if live else ""
+        return f"its points (their number is unknown{f': {reason}' if reason else ''})"
     if points == 0:
         return "the collection, which is empty"
     return "1 point" if points == 1 else f"{points:,} points"

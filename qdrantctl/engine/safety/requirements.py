@@ -54,12 +54,12 @@ def _replaces_points(change: Change, inputs: SafetyInput) -> bool:
 
 
 def check_server_version(inputs: SafetyInput) -> Iterator[Problem]:
-    """QC224: a server that is older than the environment requires."""
+    """QC225: a server that is older than the environment requires."""
     version, minimum = inputs.context.server.version, inputs.gates.min_server_version
     if version != UNKNOWN and version < minimum:
         yield Problem(
             Violation(
-                rule="QC224",
+                rule="QC225",
                 message=f"the server is Qdrant {version}, and {inputs.environment} "
                 f"requires {minimum} or newer (min_server_version)",
                 hint="Upgrade the server, or change min_server_version of the environment.",

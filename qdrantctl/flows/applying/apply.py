@@ -20,8 +20,13 @@ from qdrantctl.flows.lease import LeaseWait, current_actor, hold_lease
 from qdrantctl.flows.planning.plan import PlanOptions, PlanResult, make_plan_for
 from qdrantctl.flows.planning.saved_plan import recheck_saved_plan
 from qdrantctl.flows.state.checkout_age import OLDER
-from qdrantctl.flows.state.committed import CommittedState, check_lock, refresh_lock
-from qdrantctl.flows.state.desired import DesiredState
+from qdrantctl.flows.state.committed import (
+    CommittedState,
+    check_lock,
+    refresh_lock,
+    with_locked_versions,
+)
+from qdrantctl.flows.state.desired import DesiredState, load_desired_state
 from qdrantctl.flows.state.protection import write_protection
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action
@@ -187,6 +192,8 @@ def _load_desired_state(
         return None, None
     view.report_progress("reading manifests")
     try:
+        if options.planning.selection.destroy:  # it applies no manifest, so the state stays
+            return with_locked_versions(settings, load_desired_state(settings)), None
         desired, state = check_lock(settings, locked=options.locked)
     finally:
         view.clear_progress()

@@ -135,7 +135,8 @@ class ApplyRecords:
         change, planned = progress.change, self.planned
         if not change.steps and change.action in _BY_RECORD:
             # The resource exists only in the ledger, not on the server.
-            progress.live = planned.desired.inventory.get(change.parsed_address)
+            if change.action is not Action.DELETE:
+                progress.live = planned.desired.inventory.get(change.parsed_address)
             return
         expected = Expected(
             planned.desired.inventory,
@@ -164,5 +165,7 @@ class ApplyRecords:
     def _read_live(self, change: Change) -> Resource | None:
         only = frozenset({change.parsed_address})
         desired, owners = self.planned.desired.inventory, self.planned.cluster_state.owners
-        request = ReadRequest(desired, Inventory(), details=only, only=only, owners=owners)
+        request = ReadRequest(
+            desired, Inventory(), details=only, counted=only, only=only, owners=owners
+        )
         return read_live(self.context.client, request).get(change.parsed_address)

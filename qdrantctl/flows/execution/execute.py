@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 from uuid import uuid4
 
 from qdrantctl.adapters.qdrant import ledger
@@ -159,7 +160,14 @@ def _perform_steps(
 
 
 def _make_outcome(change: Change, status: OutcomeStatus) -> Outcome:
-    return Outcome(address=change.address, action=change.action, status=status)
+    return Outcome(
+        address=change.address, action=change.action, counted_as=_counted_as(change), status=status
+    )
+
+
+def _counted_as(change: Change) -> Any:
+    """The action that summaries count, where it is another one."""
+    return change.counted_as if change.counted_as is not change.action else ABSENT
 
 
 def _outcome_of(progress: ChangeProgress, environment: str, seconds: float) -> Outcome:
@@ -169,6 +177,7 @@ def _outcome_of(progress: ChangeProgress, environment: str, seconds: float) -> O
     return Outcome(
         address=change.address,
         action=change.action,
+        counted_as=_counted_as(change),
         status=OutcomeStatus.FAILED if progress.errors else status,
         error=" ".join(progress.errors),
         missed=progress.missed,

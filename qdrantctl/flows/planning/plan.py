@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 from qdrantctl import __version__
 from qdrantctl.adapters.qdrant import key_registry as registry
 from qdrantctl.adapters.qdrant import ledger
-from qdrantctl.adapters.tokens.signer import signing_problem
+from qdrantctl.adapters.tokens.signer import token_support_problem
 from qdrantctl.engine.planning.inputs import PlanInput
 from qdrantctl.engine.planning.planner import plan_changes, unmanaged_addresses
 from qdrantctl.engine.planning.safety_snapshot import SKIP
-from qdrantctl.engine.planning.selection import Selection
+from qdrantctl.engine.planning.selection import Selection, select_destroyed
 from qdrantctl.engine.safety.aliases import describe_alias_moves
 from qdrantctl.engine.safety.collection_limit import check_collection_limit
 from qdrantctl.engine.safety.context import SafetyInput
-from qdrantctl.engine.safety.rules import check_safety, needs_details
+from qdrantctl.engine.safety.rules import check_safety, needs_details, needs_status
 from qdrantctl.engine.snapshots.policy_status import finding_violations
 from qdrantctl.flows.snapshots.policies.status import check_policies
 from qdrantctl.flows.state.checkout import committed_as
@@ -42,6 +42,7 @@ from qdrantctl.model.field_rule import ABSENT
 from qdrantctl.model.gates import Gates
 from qdrantctl.model.kind import Context
 from qdrantctl.model.plan import Plan, PlannedServer, RecordedOptions
+from qdrantctl.model.resource import Inventory
 from qdrantctl.model.server import Server
 from qdrantctl.model.snapshots.snapshot import find_unfinished_restore
 from qdrantctl.model.step import Call, Step, list_calls
@@ -124,14 +125,15 @@ def make_plan_for(
             inventory=merge_unselected(desired_state.inventory, cluster_state.remembered),
         )
     if any(BY_NAME[address.kind].needs_signing_key for address in desired_state.inventory):
-        progress("testing whether tokens can be signed")
-        cluster_state = replace(cluster_state, unsigned=signing_problem(settings.endpoint))
+        progress("testing whether the server accepts tokens")
+        cluster_state = replace(cluster_state, unsigned=token_support_problem(settings.endpoint))
     changes, safety_input = compute_changes(
         settings, options, desired_state, cluster_state, client.server, today
     )
-    if more := needs_details(safety_input):
-        progress("counting points")
-        cluster_state = with_details(client, cluster_state, desired_state.inventory, more)
+    counted = needs_details(safety_input)
+    if more := counted | needs_status(safety_input):
+        progress("counting points" if counted else "reading collections")
+        cluster_state = with_details(client, cluster_state, desired_state.inventory, more, counted)
         changes, safety_input = compute_changes(
             settings, options, desired_state, cluster_state, client.server, today
         )
@@ -194,6 +196,7 @@ def recorded_options(settings: Settings, options: PlanOptions) -> RecordedOption
     return RecordedOptions(
         target=options.selection.targets,
         exclude=options.selection.excludes,
+        destroy=options.selection.destroy,
         revert_drift=options.revert_drift,
         no_snapshot=options.no_snapshot,
         removed=tuple(map(str, sorted(settings.removed))),
@@ -239,6 +242,9 @@ def compute_changes(
                 )
             )
         },
+        destroyed=Inventory(
+            r for a, r in desired_state.inventory.items() if a in plan_input.destroy
+        ),
         max_deletes=options.max_deletes,
         gates=settings.gates.merge(options.gates),
         partial=settings.partial,
@@ -255,7 +261,7 @@ def _plan_input(
     server: Server,
     today: date,
 ) -> PlanInput:
-    return PlanInput(
+    states = PlanInput(
         owner=settings.owner,
         server=replace(server, unsigned=cluster_state.unsigned),
         today=today,
@@ -272,6 +278,11 @@ def _plan_input(
         no_snapshot=_snapshot_waivers(settings, options),
         nodes=settings.nodes,
     )
+    destroyed = select_destroyed(
+        options.selection.destroy, states.recorded, cluster_state.live, BY_NAME
+    )
+    remaining = (r for address, r in states.desired.items() if address not in destroyed)
+    return replace(states, desired=Inventory(remaining), destroy=destroyed)
 
 
 def _snapshot_waivers(settings: Settings, options: PlanOptions) -> Callable[[Address], bool]:

@@ -11,6 +11,7 @@ from qdrantctl.adapters.system import git
 from qdrantctl.engine.planning.drift_policy import is_kept_drift
 from qdrantctl.engine.planning.plan_comparison import changed_values
 from qdrantctl.engine.planning.safety_snapshot import destroys_points
+from qdrantctl.engine.planning.selection import Selection
 from qdrantctl.engine.safety.context import SafetyInput
 from qdrantctl.engine.safety.rules import needs_details
 from qdrantctl.flows.planning.plan import (
@@ -196,21 +197,21 @@ def _plan_again(
     """What the safety rules look at, computed with the plan's options, and the state it rests on.
 
     Only what the plan touches is planned: that is already what its targets select. Everything else
-    counts as desired as it was applied. A plan that deletes was not made for a rename.
+    counts as desired as it was applied, and so does what is destroyed by name. A plan that deletes
+    was not made for a rename.
     """
     recorded = saved.options
     recorded = recorded if isinstance(recorded, RecordedOptions) else options_of_1_0(saved)
     touched = {change.parsed_address for change in _touched_changes(saved)}
-    rest = (r for address, r in cluster_state.remembered.items() if address not in touched)
-    planned = replace(
-        desired,
-        inventory=Inventory(
-            [
-                *(r for r in rest if r.record and r.record.owner in settings.owners),
-                *desired.inventory.values(),
-            ]
-        ),
-    )
+    ours = [
+        resource
+        for resource in cluster_state.remembered.values()
+        if resource.record and resource.record.owner in settings.owners
+    ]
+    named = [r for r in ours if r.address in touched] if recorded.destroy else []
+    rest = [r for r in ours if r.address not in touched]
+    inventory = Inventory([*rest, *named, *desired.inventory.values()])
+    planned = replace(desired, inventory=inventory)
     removed = frozenset(map(Address.parse, recorded.removed))
     computing = replace(
         settings,
@@ -224,6 +225,7 @@ def _plan_again(
     )
     wishes = replace(
         options,
+        selection=Selection(destroy=tuple(str(resource.address) for resource in named)),
         consents=(),
         revert_drift=recorded.revert_drift,
         no_snapshot=recorded.no_snapshot,
@@ -237,7 +239,7 @@ def _plan_again(
 
     inputs = compute(cluster_state)
     if addresses := needs_details(inputs):
-        cluster_state = with_details(client, cluster_state, planned.inventory, addresses)
+        cluster_state = with_details(client, cluster_state, planned.inventory, addresses, addresses)
         inputs = compute(cluster_state)
     return inputs, cluster_state
 

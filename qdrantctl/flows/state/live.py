@@ -164,11 +164,20 @@ def _read_once(client: CachingClient, request: ReadRequest) -> tuple[Inventory, 
 
 
 def with_details(
-    client: Client, cluster_state: ClusterState, desired: Inventory, more: frozenset[Address]
+    client: Client,
+    cluster_state: ClusterState,
+    desired: Inventory,
+    more: frozenset[Address],
+    counted: frozenset[Address] = frozenset(),
 ) -> ClusterState:
-    """The same state with points and status of the addresses `more`."""
+    """The same state with the status of the addresses `more`, and the exact points of some."""
     request = ReadRequest(
-        desired, cluster_state.remembered, details=more, only=more, owners=cluster_state.owners
+        desired,
+        cluster_state.remembered,
+        details=more,
+        counted=counted,
+        only=more,
+        owners=cluster_state.owners,
     )
     fresh = read_live(client, request)
     return replace(cluster_state, live=Inventory([*cluster_state.live.values(), *fresh.values()]))

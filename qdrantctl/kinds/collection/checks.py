@@ -11,6 +11,7 @@ from qdrantctl.kinds.collection.caps import (
     forbids_exact_count,
     resulting_limits,
 )
+from qdrantctl.kinds.collection.overrides import check_lifted_overrides
 from qdrantctl.kinds.collection.steps import INDEXES, KEYS, STRICT_MODE_SECTION
 from qdrantctl.kinds.collection.strict_mode import UNLIMITED
 from qdrantctl.model.change import Action, Change
@@ -70,6 +71,7 @@ def check_collection(change: Change, context: Context) -> Iterator[Violation]:
     yield from _check_needed_indexes(change, desired, live_spec)
     yield from _check_graph_loss(change, desired.spec, live_spec)
     yield from _check_replicas(change, live)
+    yield from check_lifted_overrides(change, live)
 
 
 def _check_unread(change: Change, live: Resource | None) -> Iterator[Violation]:

@@ -36,6 +36,8 @@ class RemovalReport:
     now: datetime
     dry_run: bool = False
     """Whether the sets were only listed and not removed."""
+    notices: tuple[str, ...] = ()
+    """Why expired sets are kept, for each destination for which the clocks disagree."""
 
 
 @dataclass(frozen=True, slots=True)

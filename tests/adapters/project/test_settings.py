@@ -58,6 +58,26 @@ class TestWhichEnvironment:
         assert "dev, prod" in error.why
         assert "QDRANTCTL_ENV" in error.hint
 
+    def test_the_default_of_the_project_file(self, tmp_path):
+        text = TWO + "  default_environment: prod\n"
+        assert settle(tmp_path, text).owner == "shop/prod"
+        assert settle(tmp_path, text, environment="dev").owner == "shop/dev"
+        assert settle(tmp_path, text, url="https://h").owner == "shop/-"
+
+    def test_the_nearest_default_wins(self, tmp_path):
+        base = project("default_environment: dev").replace("{name: shop}", "{}")
+        (tmp_path / "base.yaml").write_text(base)
+        text = TWO + "  extends: base.yaml\n"
+        assert settle(tmp_path, text).owner == "shop/dev"
+        assert settle(tmp_path, text + "  default_environment: prod\n").owner == "shop/prod"
+
+    def test_a_default_that_is_no_environment(self, tmp_path):
+        text = TWO + "  default_environment: test\n"
+        for stated in (None, "dev"):
+            [violation] = refused(tmp_path, text, environment=stated).violations
+            assert (violation.rule, violation.hint) == ("QC072", "Known are dev, prod.")
+            assert violation.origin.line == 8
+
     def test_an_unknown_one(self, tmp_path):
         error = refused(tmp_path, TWO, UsageError, environment="prd")
         assert (error.exit_code, error.hint) == (64, "Did you mean 'prod'?")

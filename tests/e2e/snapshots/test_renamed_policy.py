@@ -6,8 +6,15 @@ import json
 
 import pytest
 
-from tests.support.project import asked
-from tests.support.snapshot_policies import backdate, backdate_ledger, ledger_sets, policy, sets
+from tests.support.project import asked, record
+from tests.support.snapshot_policies import (
+    backdate,
+    backdate_ledger,
+    ledger_sets,
+    ledger_tells,
+    policy,
+    sets,
+)
 from tests.support.snapshots import FROM, contents, files, fill
 
 ALL = ("snapshots", "restore", FROM, "--auto-approve")
@@ -82,10 +89,14 @@ def test_both_names_are_one_owner_to_a_restore(node, shop, kept):
     told = shop.run(node, *ALL, "--as", "again", "--from", f"file://{kept}")
     assert told.code == 0, told.err
     assert contents(node, "again") == contents(node, "products")
-    [old] = [found for found in sets(kept) if "shop" in found.parts[-5:]]
+    [old] = [found for found in sets(kept) if "shop" in found.parts[-6:]]
     for file in old.iterdir():
         text = file.read_bytes().replace(b'"owner": "shop/dev"', b'"owner": "other/dev"')
         file.write_bytes(text)
+    (kept / "shop").rename(kept / "other")
+    taken = record(node, "snapshot_sets/shop/dev/nightly")["taken"]
+    moved = {folder.replace("shop/", "other/", 1): about for folder, about in taken.items()}
+    ledger_tells(node, "snapshot_sets/shop/dev/nightly", {"taken": moved})
     told = shop.run(node, *ALL, "--as", "more", "--from", f"file://{kept}")
     assert (told.code, "of other/dev, store/dev" in told.err) == (1, True)
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from qdrantctl.adapters.project.settings import Settings
+from qdrantctl.adapters.project.snapshot_signing import SigningSource
 from qdrantctl.adapters.qdrant.client import RestClient
 from qdrantctl.adapters.stores.folder import is_missing_folder
 from qdrantctl.flows.cluster.nodes import JobContext
@@ -19,17 +20,19 @@ from qdrantctl.model.snapshots.reports import SnapshotInventory
 from qdrantctl.model.snapshots.snapshot_set import SnapshotSet
 
 
-def list_destination(url: str, only: Address | None) -> SnapshotInventory:
+def list_destination(
+    url: str, only: Address | None, signing: SigningSource | None
+) -> SnapshotInventory:
     """The sets at one destination, of every owner. No server is needed.
 
-    Raises UsageError, StoreError, also for a folder that does not exist: it may not be mounted.
+    Raises QdrantctlError, also for a folder that does not exist: it may not be mounted.
     """
     if is_missing_folder(url):
         raise StoreError(
             f"{url}: there is no such folder",
             hint="Is the path right, and is the disk mounted?",
         )
-    inventory = SnapshotInventory(tuple(list_sets_at(url)), (), (), (), datetime.now(UTC))
+    inventory = SnapshotInventory(tuple(list_sets_at(url, signing)), (), (), (), datetime.now(UTC))
     return replace(inventory, sets=_sets_of(inventory.sets, only))
 
 

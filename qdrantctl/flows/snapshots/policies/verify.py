@@ -59,13 +59,13 @@ def verify_sets(
         untried += policy.status.errors
         for selected in _sets_to_verify(policy):
             job.raise_if_cancelled()
-            set_name = f"{selected.set.folder} at {selected.store.url}"
-            job.report_progress(f"{policy.status.address}: verifying {set_name}")
-            with collect_errors(set_name) as errors:
+            what = f"{selected.set.folder} at {selected.destination.url}"
+            job.report_progress(f"{policy.status.address}: verifying {what}")
+            with collect_errors(what) as errors:
                 result = _verify_set(settings, job, selected, embedded=embedded)
                 # A missing file is no result: each listing shows it, and the next may not.
                 if not selected.set.missing_or_truncated_file:
-                    write_json(selected.store, selected.set.folder + VERIFIED_FILE, result)
+                    write_json(selected.destination, selected.set.folder, VERIFIED_FILE, result)
                 on_result(selected.set, result)
             if errors:
                 job.raise_if_cancelled()
@@ -80,7 +80,7 @@ def _sets_to_verify(policy: AppliedPolicy) -> Iterator[SelectedSet]:
     """
     sets: dict[tuple[str, str], list[SelectedSet]] = {}
     for (url, _), snapshot_set in policy.sets.items():
-        if snapshot_set.manifest and snapshot_set.state != "leaving":
+        if snapshot_set.manifest and snapshot_set.state in ("complete", "bad"):
             key = (url, snapshot_set.manifest.snapshot.collection)
             selected = SelectedSet(policy.stores[url], snapshot_set, snapshot_set.manifest)
             sets.setdefault(key, []).append(selected)
@@ -146,7 +146,7 @@ def _find_archive_fault(job: JobContext, selected: SelectedSet) -> str:
     """The fault of the first file of the set that is no valid archive; empty if all are."""
     collection = selected.manifest.snapshot.collection
     for file in selected.manifest.snapshot.files:
-        chunks = selected.store.read(selected.set.folder + node_file(file.peer))
+        chunks = selected.destination.store.read(selected.set.folder + node_file(file.peer))
         if fault := archive_fault(job.count_chunks(chunks, collection, file)):
             return f"the file of node {file.peer}: {fault}"
     return ""

@@ -8,18 +8,21 @@ from datetime import datetime
 from qdrantctl import __version__
 from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.qdrant import ledger
+from qdrantctl.engine.planning.replacement import fields_of_restore
 from qdrantctl.flows.cluster.nodes import collection_exists, connect_nodes
 from qdrantctl.flows.snapshots import placeholder
 from qdrantctl.flows.snapshots.restore.target import RestoreTarget, TargetOptions, inspect_target
 from qdrantctl.flows.snapshots.restore.upload import ByteSource, FileSource
 from qdrantctl.flows.state.desired import DesiredState
+from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.address import Address
-from qdrantctl.model.change import Action, Cause, Change
+from qdrantctl.model.change import Action, Cause, Change, FieldChange
 from qdrantctl.model.client import Client, NodeClient
 from qdrantctl.model.errors import ClusterError, QdrantctlError, UsageError
 from qdrantctl.model.field_rule import ABSENT
 from qdrantctl.model.plan import Plan, PlannedServer
-from qdrantctl.model.resource import Inventory
+from qdrantctl.model.resource import Inventory, Resource
+from qdrantctl.model.server import Server
 from qdrantctl.model.snapshots.destination import CLUSTER
 from qdrantctl.model.snapshots.snapshot import SnapshotRecord, find_unfinished_restore
 from qdrantctl.model.snapshots.snapshot import recorded_snapshots as known_snapshots
@@ -137,6 +140,7 @@ def build_restore_plan(
         cause=Cause.NEW,
         because=because,
         uuid=live.facts.uuid if live and live.facts.uuid else ABSENT,
+        fields=_lost_settings(live, record, client.server),
         steps=tuple(steps),
         record=target.record(record if is_own_snapshot else None) if target.is_managed else ABSENT,
     )
@@ -149,6 +153,15 @@ def build_restore_plan(
         prepare=prepare,
         changes=(change, *target.alias_changes()),
     )
+
+
+def _lost_settings(
+    live: Resource | None, record: SnapshotRecord, server: Server
+) -> tuple[FieldChange, ...]:
+    """What the replaced collection has beyond the snapshot; none if nothing is known of that."""
+    if live is None or not record.spec:
+        return ()
+    return fields_of_restore(record.spec, live, BY_NAME[live.address.kind], server)
 
 
 def _find_snapshot(

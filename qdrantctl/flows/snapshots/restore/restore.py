@@ -41,7 +41,9 @@ class RestoreOptions:
     source: str | None = None
     """The destination that holds the set; None for a snapshot of the ledger."""
     at: datetime | None = None
-    """With a source: the newest set not later than this."""
+    """With a source: the last set not later than this."""
+    cluster: str = ""
+    """With a source: the id of the cluster whose sets are requested, instead of the caller's."""
     name: str | None = None
     """Name of the new collection; None generates one."""
     consents: tuple[Consent, ...] = ()
@@ -141,7 +143,12 @@ def _plan_restore(
         settings,
         job,
         RestoreRequest(
-            options.snapshot, options.source, settings.owners, options.at, options.ignore_verdict
+            options.snapshot,
+            options.source,
+            settings.owners,
+            options.at,
+            cluster=options.cluster,
+            ignore_verdict=options.ignore_verdict,
         ),
         now,
     )

@@ -281,6 +281,8 @@ def restore_and_compare(planned: PlannedRestore, job: JobContext) -> RestoredSta
 
 
 def _settings_differences(planned: PlannedRestore, client: Client) -> tuple[str, ...]:
-    """Settings that differ from those when the snapshot was taken."""
+    """Settings that differ from the snapshot's, without those that changed while it was taken."""
     existing = read_existing(client, planned.address).get(planned.address)
-    return settings_differences(existing.spec if existing else {}, planned.record.spec)
+    record, now = planned.record, existing.spec if existing else {}
+    then = {**record.spec, **{word: now.get(word) for word in record.unsettled}}
+    return settings_differences(now, then)

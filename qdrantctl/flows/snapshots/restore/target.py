@@ -191,14 +191,17 @@ def _require_movable(
     client: Client,
 ) -> None:
     """Raises QdrantctlError if an alias cannot be pointed to the collection."""
-    collections = read_existing(client, *(Address(KIND, alias) for alias in requested))
+    sendable = [alias for alias in requested if not unsendable_reason(alias)]
+    taken = read_existing(client, *(Address(KIND, alias) for alias in sendable))
     for alias in sorted(requested):
         address = Address(ALIAS, alias)
         entry = ledger_contents.entries.get(address, {})
         reason = ""
-        if alias == name:
+        if unsendable := unsendable_reason(alias):
+            reason = unsendable
+        elif alias == name:
             reason = "it is the name of the collection itself"
-        elif Address(KIND, alias) in collections:
+        elif Address(KIND, alias) in taken:
             reason = f"{Address(KIND, alias)} exists"
         elif entry and not entry.get("deleted") and entry["owner"] != settings.owner:
             reason = f"it is owned by {entry['owner']}, not {settings.owner}"
@@ -217,7 +220,8 @@ def read_existing(client: Client, *only: Address) -> Inventory:
     """The existing ones of these resources, with all their details."""
     requested = frozenset(only)
     return read_live(
-        client, ReadRequest(Inventory(), Inventory(), details=requested, only=requested)
+        client,
+        ReadRequest(Inventory(), Inventory(), details=requested, counted=requested, only=requested),
     )
 
 

@@ -19,6 +19,11 @@ from qdrantctl.flows.cluster.nodes import (
     download_snapshot,
 )
 from qdrantctl.flows.snapshots import placeholder
+from qdrantctl.flows.snapshots.sets.registry import (
+    KIND,
+    read_policy_entry,
+    write_policy_entry,
+)
 from qdrantctl.model.address import Address
 from qdrantctl.model.client import NodeClient, get_or_none
 from qdrantctl.model.errors import ClusterError, StoreError
@@ -34,9 +39,6 @@ from qdrantctl.model.snapshots.snapshot_set import (
     set_folder,
 )
 from qdrantctl.model.step import Call, collection_path
-
-KIND = "snapshot_sets"
-"""Kind of ledger entries that are not resources: the sets of a policy on the servers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,25 +137,24 @@ class ClusterStore:
         raise StoreError(f"cluster: the ledger has no snapshot {name}")
 
     def _owner(self, name: str) -> str:
-        """The owner of a file, from its name."""
-        return next(o for o in self.owners if name.startswith(set_folder(o, self.policy)))
+        """Whose file it is."""
+        return next(o for o in self.owners if name.startswith(set_folder(o)))
 
-    def _documents(self, *owners: str) -> dict[str, Mapping[str, Any]]:
-        """The JSON documents in the ledger of these owners, or of all owners, by file name."""
+    def _documents(self) -> dict[str, Mapping[str, Any]]:
+        """What the ledger tells, by the names of files."""
         entries = ledger.read_ledger(self.job.client).entries
         documents: dict[str, Mapping[str, Any]] = {}
-        for owner in owners or self.owners:
+        for owner in self.owners:
             documents |= (
                 entries.get(Address(KIND, self.policy).qualified(owner), {}).get("files") or {}
             )
         return documents
 
     def _write(self, owner: str, more: Mapping[str, Json], without: str = "") -> None:
-        documents = {**self._documents(owner), **more}
+        entry = read_policy_entry(self.job.client, owner, self.policy)
+        documents = {**(entry.get("files") or {}), **more}
         documents.pop(without, None)
-        address = str(Address(KIND, self.policy).qualified(owner))
-        entry = {"owner": owner, "address": address, "spec": {}, "files": documents}
-        ledger.write_entries(self.job.client, [entry])
+        write_policy_entry(self.job.client, owner, self.policy, {**entry, "files": documents})
 
 
 def cluster_stores(settings: Settings, job: JobContext) -> list[ClusterStore]:
