@@ -11,6 +11,6 @@ class Actor:
 
     who: str
     commit: str
-    """The full sha of the checkout, without regard to uncommitted edits."""
+    """The full sha of the checkout; of an apply only if what was applied is in it."""
     run: str
     """The URL of the CI run."""

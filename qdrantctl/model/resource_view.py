@@ -29,9 +29,11 @@ class HistoryEntry(BaseModel):
     owner: str = Field(description="Project and environment.")
     when: str = Field(description="UTC, ISO 8601.")
     who: str = Field(description="Who ran it.")
-    commit: str = Field(description="The commit that was checked out; empty if unknown.")
+    commit: str = Field(description="The commit that has what was applied; empty if none has it.")
     run: str = Field(description="URL of the CI run; empty if there was none.")
-    action: str = Field(description="create, update, replace, delete, adopt or forget.")
+    action: str = Field(
+        description="create, update, replace, delete, adopt, forget, protect or unprotect."
+    )
     schema_version: int = Field(description="How often its desired state had changed by then.")
     way_back: str = Field(
         default="", description="The command that restores the points that were destroyed."

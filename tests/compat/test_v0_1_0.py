@@ -280,5 +280,5 @@ class TestGoingOn:
         assert digest == moving.expected("tokens")["reader-2"]
         assert status_of(moving.node, token, path="/collections/live") == 200
         assert moving.run("keys", "issue", "partner", "-e", "prod").code != 0
-        assert moving.run("keys", "revoke", "reader", "-e", "prod").code == 0
+        assert moving.run("keys", "revoke", "reader", "-e", "prod", "--auto-approve").code == 0
         assert status_of(moving.node, token, path="/collections/live") == 401
