@@ -14,6 +14,7 @@ from qdrantctl.adapters.project.connection import (
     connect_by_environment,
     connect_by_url,
     find_known_key,
+    find_other_urls,
 )
 from qdrantctl.adapters.project.environment import (
     MergedEnvironment,
@@ -46,6 +47,10 @@ class Settings:
     environment: str = NONE
     previous_owners: frozenset[str] = frozenset()
     """Owners whose records count as this project's: `store/prod`."""
+    cloned_owners: frozenset[str] = frozenset()
+    """Those among them whose records came along with a copy of their cluster."""
+    other_urls: Mapping[str, str] = field(default_factory=dict)
+    """The URL of the project's other environments by owner, where it is known."""
     manifests: tuple[str, ...] = ()
     """Files, folders and globs relative to `root`; `-` is stdin."""
     partial: bool = False
@@ -86,6 +91,11 @@ class Settings:
     def owners(self) -> tuple[str, ...]:
         """The owner, then its previous names."""
         return (self.owner, *sorted(self.previous_owners))
+
+    @property
+    def named_owners(self) -> tuple[str, ...]:
+        """The owners whose keys and policies are this one's: without those of a copy."""
+        return (self.owner, *sorted(self.previous_owners - self.cloned_owners))
 
     def valid_consents(self, flags: tuple[Consent, ...]) -> tuple[Consent, ...]:
         """The valid consents; those of flags count only if the environment is not protected."""
@@ -138,13 +148,17 @@ def resolve_settings(
     consents, notes = _valid_consents(chain, name, today)
     values = load_template_values(merged, root)
     connection, api_key = _resolve_connection(url, merged, environ, need_server=need_server)
+    metadata = chain.project.metadata
     return Settings(
         root=root,
         project=chain.project.metadata.name,
         environment=name,
-        previous_owners=frozenset(
-            f"{previous}/{name}" for previous in chain.project.metadata.previous_names
-        ),
+        previous_owners=frozenset(f"{previous}/{name}" for previous in metadata.previous_names),
+        other_urls={
+            f"{project}/{environment}": environment_url
+            for environment, environment_url in find_other_urls(chain, merged, environ).items()
+            for project in (metadata.name, *metadata.previous_names)
+        },
         manifests=_named_files(directory, files, root)
         if files
         else _manifest_patterns(chain, root),

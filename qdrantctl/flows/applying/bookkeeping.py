@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache, partial
 
 from qdrantctl.adapters.qdrant import ledger
 from qdrantctl.engine.planning.safety_snapshot import points_at_risk
@@ -45,7 +46,9 @@ def apply_plan(
     Raises ClusterError if the ledger cannot be created; no resource was changed then.
     """
     context = ExecutionContext(job, planned.cluster_state.live, on_outcome)
-    records = ApplyRecords(planned, context, actor)
+    records = ApplyRecords(
+        planned, context, actor, cache(partial(ledger.read_cluster_id, context.client))
+    )
     bookkeeping = Bookkeeping(
         check=records.ensure_unchanged,
         begin=records.write_pending,
@@ -62,6 +65,8 @@ class ApplyRecords:
     planned: PlanResult
     context: ExecutionContext
     actor: Actor
+    read_cluster_id: Callable[[], str]
+    """Reads it once, after the ledger was created."""
 
     def ensure_unchanged(self, progress: ChangeProgress) -> None:
         """Raises ClusterError if the change would destroy data added since the plan was made."""
@@ -121,6 +126,7 @@ class ApplyRecords:
         before = progress.entry or self._entry(change)
         when = datetime.now(UTC).isoformat(timespec="seconds")
         entry = applied_entry(change, before, progress.live, client.server, self.actor, when)
+        entry |= {"cluster_id": self.read_cluster_id(), "url": client.server.url}
         ledger.write_entries(client, [entry])
 
     def _entry(self, change: Change) -> Mapping[str, Json]:

@@ -22,6 +22,14 @@ from qdrantctl.engine.snapshots.policy_status import finding_violations
 from qdrantctl.flows.snapshots.policies.status import check_policies
 from qdrantctl.flows.state.checkout import committed_as
 from qdrantctl.flows.state.checkout_age import check_checkout_is_current
+from qdrantctl.flows.state.clones import (
+    classify_owners,
+    clone_notices,
+    identity_steps,
+    used_clone_consents,
+    with_cloned_owners,
+    without_unstated_clones,
+)
 from qdrantctl.flows.state.committed import with_locked_versions
 from qdrantctl.flows.state.desired import DesiredState, load_desired_state, merge_unselected
 from qdrantctl.flows.state.ledger_fallback import fallback_notice, with_committed_state_as_fallback
@@ -101,8 +109,12 @@ def make_plan_for(
     progress: Progress,
 ) -> PlanResult:
     """The plan for manifests that were read before. Raises ClusterError, UsageError."""
+    settings = with_cloned_owners(settings, options.consents)
     progress(f"connecting to {client.server.url}")
-    cluster_state = read_cluster_state(client, desired_state.inventory, progress, settings.owners)
+    cluster_state = read_cluster_state(
+        client, desired_state.inventory, progress, settings.named_owners
+    )
+    settings = without_unstated_clones(settings, desired_state.inventory, cluster_state)
     cluster_state = with_committed_state_as_fallback(settings, client, desired_state, cluster_state)
     if settings.partial:
         desired_state = replace(
@@ -130,7 +142,7 @@ def make_plan_for(
         manifests_digest=desired_state.digest,
         commit=_find_commit(settings, desired_state) or ABSENT,
         options=recorded_options(settings, options),
-        prepare=_preparing_steps(changes, cluster_state, client),
+        prepare=_preparing_steps(settings, changes, cluster_state, client),
         changes=describe_alias_moves(safety_input),
         violations=(
             *desired_state.violations,
@@ -152,14 +164,17 @@ def judge_changes(
     inputs: SafetyInput,
 ) -> tuple[Violation, ...]:
     """What forbids these changes in this environment, and what is noted beside."""
-    safety = check_safety(inputs, settings.valid_consents(options.consents))
+    consents = settings.valid_consents(options.consents)
+    safety = check_safety(inputs, consents)
+    used = safety.used | used_clone_consents(settings, consents, cluster_state.ledger)
     return (
         *safety.violations,
+        *clone_notices(settings, options.consents, cluster_state.ledger),
         *fallback_notice(settings, cluster_state),
         *check_checkout_is_current(
             settings, options.allow_older, inputs.changes, cluster_state, desired_state.versions
         ),
-        *plan_notices(settings, options, safety.used),
+        *plan_notices(settings, options, used),
     )
 
 
@@ -243,6 +258,8 @@ def _plan_input(
         live=cluster_state.live,
         remembered=cluster_state.remembered,
         previous_owners=settings.previous_owners,
+        cloned_owners=settings.cloned_owners,
+        origins=classify_owners(settings, cluster_state.ledger),
         partial=settings.partial,
         removed=settings.removed,
         versions=desired_state.versions,
@@ -271,11 +288,14 @@ def _drift_policies(settings: Settings, options: PlanOptions) -> Callable[[Addre
 
 
 def _preparing_steps(
-    changes: Sequence[Change], cluster_state: ClusterState, client: Client
+    settings: Settings, changes: Sequence[Change], cluster_state: ClusterState, client: Client
 ) -> tuple[Step, ...]:
-    """Steps that create the ledger and the key registry if they are missing and needed."""
+    """Steps that create the ledger and the key registry if they are missing and needed.
+
+    A copy of a cluster gets an id of its own.
+    """
     idle = (Action.NOOP, Action.REFUSED)
-    calls: list[Call] = []
+    calls: list[Call] = [*identity_steps(settings, changes, cluster_state, client.server.url)]
     if not cluster_state.ledger.exists and any(change.action not in idle for change in changes):
         calls.append(ledger.ledger_creation_request(client.server))
     if any(

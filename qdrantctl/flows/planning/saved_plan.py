@@ -20,6 +20,7 @@ from qdrantctl.flows.planning.plan import (
     judge_changes,
 )
 from qdrantctl.flows.state.checkout import find_uncommitted_files, list_names
+from qdrantctl.flows.state.clones import with_cloned_owners
 from qdrantctl.flows.state.committed import committed_files
 from qdrantctl.flows.state.desired import DesiredState
 from qdrantctl.flows.state.ledger_fallback import with_committed_state_as_fallback
@@ -70,8 +71,9 @@ def recheck_saved_plan(
         versions=_desired_versions(saved),
         committed=committed_files(settings),
     )
+    settings = with_cloned_owners(settings, options.consents)
     progress(f"connecting to {client.server.url}")
-    cluster_state = read_cluster_state(client, desired.inventory, progress, settings.owners)
+    cluster_state = read_cluster_state(client, desired.inventory, progress, settings.named_owners)
     cluster_state = with_committed_state_as_fallback(settings, client, desired, cluster_state)
     _check_cluster(saved, cluster_state, client)
     inputs, cluster_state = _plan_again(

@@ -30,6 +30,7 @@ REGISTRY_NOTE = (
     "the registry of keys (collection _qdrantctl_keys) will be created: every token that can be "
     "revoked depends on it, and is refused where it is missing"
 )
+IDENTITY_NOTE = "the ledger gets an id of its own: this cluster is a copy of the one it names"
 NO_CHANGES = "No changes. The cluster matches the manifests."
 AS_COMMITTED = "No changes. The manifests match the committed state."
 KEPT = "No changes. Changes made outside qdrantctl are kept."
@@ -90,7 +91,13 @@ def offline_note(plan: Plan, named: Callable[[str], str] = escape_line) -> str:
 def preparation_note(plan: Plan) -> list[str]:
     """The internal collections that are created before the first change."""
     paths = [call.path for call in list_calls(plan.prepare) if not call.path.endswith("/index")]
-    return [REGISTRY_NOTE if path.endswith("_keys") else LEDGER_NOTE for path in paths]
+    return [_describe_preparation(path) for path in paths]
+
+
+def _describe_preparation(path: str) -> str:
+    if path.endswith("/points"):
+        return IDENTITY_NOTE
+    return REGISTRY_NOTE if path.endswith("_keys") else LEDGER_NOTE
 
 
 def blocked_note(plan: Plan) -> str:
