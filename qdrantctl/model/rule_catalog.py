@@ -95,7 +95,7 @@ RULES: dict[str, str] = {
     "QC203": "Replacing a collection needs consent by address",
     "QC204": "Adopting a resource that differs needs consent by address",
     "QC205": "A collection must not be deleted under an alias that stays",
-    "QC206": "An alias must not move from points to a smaller or unready collection without consent",
+    "QC206": "An alias must not move to a smaller or unready collection without consent",
     "QC207": "Many deletions at once must be confirmed",
     "QC208": "Dropping a shard key or a vector with its data needs consent by address",
     "QC209": "Dropping a payload index in a protected environment needs consent",
