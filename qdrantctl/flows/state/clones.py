@@ -92,7 +92,7 @@ def used_clone_consents(
     settings: Settings, consents: Iterable[Consent], contents: LedgerContents
 ) -> frozenset[Consent]:
     """The consents that let records of this ledger be adopted."""
-    owners = {entry["owner"] for entry in contents.entries.values() if not entry.get("deleted")}
+    owners = {entry.get("owner") for entry in contents.entries.values() if not entry.get("deleted")}
     return frozenset(
         consent
         for consent in consents
@@ -115,7 +115,7 @@ def clone_notices(
     adopted = Counter(
         str(entry["owner"])
         for entry in contents.entries.values()
-        if entry["owner"] in settings.cloned_owners and not entry.get("deleted")
+        if entry.get("owner") in settings.cloned_owners and not entry.get("deleted")
     )
     if adopted:
         yield Violation(
@@ -162,7 +162,7 @@ def _other_entries(settings: Settings, contents: LedgerContents) -> Iterator[Map
     """The entries of existing resources of other owners."""
     for address, entry in contents.entries.items():
         is_resource = address.kind in BY_NAME and not entry.get("deleted")
-        if is_resource and entry["owner"] not in settings.owners:
+        if is_resource and entry.get("owner", settings.owner) not in settings.owners:
             yield entry
 
 

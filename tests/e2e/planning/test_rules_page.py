@@ -110,6 +110,7 @@ def worlds(cluster: dict[str, Any]) -> ClusterState:
             )
     marks = {Address.parse(n): {"restoring": w["restoring"]} for n, w in cluster.items()
              if "restoring" in w}  # fmt: skip
+    marks |= {Address.parse(n): w["entry"] for n, w in cluster.items() if "entry" in w}
     memory = LedgerContents(exists=True, cluster_id="c", entries=marks)
     return ClusterState(Inventory(live), Inventory(known), memory)
 
