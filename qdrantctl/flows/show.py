@@ -69,6 +69,7 @@ def _entry_events(where: Address, entry: Mapping[str, Json]) -> Iterator[History
             when=str(line.get("when", "")),
             who=str(line.get("who", "")),
             commit=str(line.get("commit", "")),
+            stated_commit=str(line.get("stated_commit", "")),
             run=str(line.get("run", "")),
             action=str(line.get("action", "")),
             schema_version=int(line.get("schema_version") or 0),

@@ -19,6 +19,9 @@ class HistoryEntry(BaseModel):
     when: str = Field(description="UTC, ISO 8601.")
     who: str = Field(description="Who ran it.")
     commit: str = Field(description="The commit that was checked out; empty if unknown.")
+    stated_commit: str = Field(
+        default="", description="The commit that the CI was started for, if that is another one."
+    )
     run: str = Field(description="URL of the CI run; empty if there was none.")
     action: str = Field(description="create, update, replace, delete, adopt or forget.")
     schema_version: int = Field(description="How often its desired state had changed by then.")
