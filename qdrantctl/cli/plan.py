@@ -140,4 +140,4 @@ def _exit_code(plan: Plan, args: PlanArgs) -> int:
         return 0
     if plan.blocking:
         return BLOCKED
-    return CHANGES if plan.summary.changes else 0
+    return CHANGES if plan.has_work else 0

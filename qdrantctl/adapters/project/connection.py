@@ -110,6 +110,7 @@ def connect_by_environment(
     return Connection(
         Endpoint(
             url=target,
+            nodes=tuple(nodes.value) if nodes else (),
             tls=_tls_files(environment),
             proxies=_proxy_variables(environ),
             api_key=api_key.fetch_key(key.value, key.layer.folder, environ, key.place)

@@ -114,7 +114,7 @@ def apply_changes(
         planned = _make_plan(settings, options, view, client, desired)
         view.show_plan(planned.plan)
         ensure_applicable(planned.plan)
-        if not planned.plan.summary.changes:
+        if not planned.plan.has_work:
             return _finish_apply(Report.of(planned.plan), state, client, view)
         if not (options.saved or options.auto_approve or view.approve(planned.plan)):
             return ApplyResult()
@@ -210,7 +210,7 @@ def _apply_under_lease(
         same = is_same_work(planned.plan.changes, now.plan.changes)
         if not (same and now.plan.is_applicable):
             _accept_changed_plan(now.plan, options, view)
-        if not now.plan.summary.changes:
+        if not now.plan.has_work:
             return Report.of(now.plan)
         job = JobContext(guarded, view.report_progress, is_cancelled, progress=view.task_progress)
         return apply_plan(now, job, actor, view.show_outcome)

@@ -6,6 +6,7 @@ import time
 from uuid import uuid4
 
 from qdrantctl.adapters.qdrant import ledger
+from qdrantctl.flows.cluster.internal_replicas import create_replica, is_replica_request
 from qdrantctl.flows.execution.context import (
     Bookkeeping,
     ChangeProgress,
@@ -14,7 +15,6 @@ from qdrantctl.flows.execution.context import (
     StepFailure,
 )
 from qdrantctl.model.change import Action, Change
-from qdrantctl.model.client import Client
 from qdrantctl.model.errors import MISREAD, ClusterError, QdrantctlError, unexpected_error
 from qdrantctl.model.field_rule import ABSENT
 from qdrantctl.model.plan import Plan
@@ -35,7 +35,7 @@ def execute_plan(
 
     Raises ClusterError if the ledger cannot be created; no resource was changed then.
     """
-    _create_ledger(plan, context.client)
+    _create_ledger(plan, context)
     outcomes: list[Outcome] = []
     for change in plan.changes:
         if change.action is Action.NOOP:
@@ -51,14 +51,24 @@ def execute_plan(
     return Report.of(plan, outcomes, command=command, interrupted=context.is_cancelled())
 
 
-def _create_ledger(plan: Plan, client: Client) -> None:
-    """Create the ledger if the plan contains that; another process may have been first."""
+def _create_ledger(plan: Plan, context: ExecutionContext) -> None:
+    """Create the ledger if the plan contains that; another process may have been first.
+
+    A replica that cannot be created stops nothing: the next plan has it again.
+    """
+    client = context.client
     for call in list_calls(plan.prepare):
         try:
-            client.request(call)
+            if is_replica_request(call):
+                create_replica(client, call)
+            else:
+                client.request(call)
         except ClusterError as error:
+            if call.path.endswith("/points"):  # the copy of a cluster keeps the original's id
+                raise
             if not error.conflict and not ledger.read_ledger(client).exists:
                 raise
+            context.job.report_progress(error.line)
     if plan.summary.changes and plan.server.cluster_id is ABSENT:
         contents = ledger.read_ledger(client)
         if contents.exists and not contents.cluster_id:

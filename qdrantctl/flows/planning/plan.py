@@ -19,6 +19,7 @@ from qdrantctl.engine.safety.aliases import describe_alias_moves
 from qdrantctl.engine.safety.context import SafetyInput
 from qdrantctl.engine.safety.rules import check_safety, needs_details
 from qdrantctl.engine.snapshots.policy_status import finding_violations
+from qdrantctl.flows.cluster.internal_replicas import list_missing_replicas
 from qdrantctl.flows.snapshots.policies.status import check_policies
 from qdrantctl.flows.state.checkout import committed_as
 from qdrantctl.flows.state.checkout_age import check_checkout_is_current
@@ -292,10 +293,12 @@ def _preparing_steps(
 ) -> tuple[Step, ...]:
     """Steps that create the ledger and the key registry if they are missing and needed.
 
-    A copy of a cluster gets an id of its own.
+    A copy of a cluster gets an id of its own, and a cluster that has grown more replicas of them.
     """
     idle = (Action.NOOP, Action.REFUSED)
     calls: list[Call] = [*identity_steps(settings, changes, cluster_state, client.server.url)]
+    if cluster_state.ledger.exists:
+        calls += list_missing_replicas(client)
     if not cluster_state.ledger.exists and any(change.action not in idle for change in changes):
         calls.append(ledger.ledger_creation_request(client.server))
     if any(

@@ -88,8 +88,8 @@ def _cannot_compare(change: Change, record: Record) -> Violation:
         rule=OLDER,
         severity=Severity.WARNING,
         address=change.address,
-        message=f"{change.address} was last applied from {_describe_record(record)}, which git does "
-        "not have here: whether this checkout contains it cannot be determined",
+        message=f"{change.address} was last applied from {_describe_record(record)}, which git "
+        "does not have here: whether this checkout contains it cannot be determined",
         hint="Run git fetch. If the commit is gone for good, check this plan: the next apply "
         "records the present commit.",
     )
