@@ -23,8 +23,8 @@ def project(tmp_path):
 def replicas(node, name):
     """The state of every replica, by peer."""
     found = asked(node, "GET", f"/collections/{name}/cluster")
-    remote = {shard["peer_id"]: shard["state"] for shard in found["remote_shards"]}
-    return remote | {found["peer_id"]: shard["state"] for shard in found["local_shards"]}
+    local = [{"peer_id": found["peer_id"], **shard} for shard in found["local_shards"]]
+    return {shard["peer_id"]: shard["state"] for shard in (*local, *found["remote_shards"])}
 
 
 def left_on_one_node(nodes, name):

@@ -204,7 +204,10 @@ class RestClient:
             if url != self._target.url:
                 with self.for_node(url, timeout=self._endpoint.timeout) as node:
                     try:
-                        return node.request(call)
+                        result = node.request(call)
+                        if not error.status:  # not even an error came: use this node from now on
+                            self._use_node(url)
+                        return result
                     except ClusterError as other:
                         if 0 < other.status < SERVER_FAILED:
                             raise
@@ -257,11 +260,17 @@ class RestClient:
             return self._connection.send(call.method, target, body, writes=call.writes)
         except ConnectionFailed as error:
             for url in self._endpoint.nodes:
-                self._target = replace(self._endpoint, url=url)
-                self._connection = self._open_connection()
+                self._use_node(url)
                 with suppress(ConnectionFailed):
                     return self._connection.send(call.method, target, body, writes=call.writes)
             raise error
+
+    def _use_node(self, url: str) -> None:
+        """Send all further requests to a node in place of the endpoint."""
+        self._prefetcher.drop_pending()
+        self._connection.close()
+        self._target = replace(self._endpoint, url=url)
+        self._connection = self._open_connection()
 
     def _report_request(self, call: Call, status: int, started: float) -> None:
         if self._on_call:
