@@ -173,6 +173,7 @@ def violations(told: Told, project: Path, monkeypatch: pytest.MonkeyPatch) -> li
             monkeypatch.setattr(module, "with_details", lambda *_: found)
         monkeypatch.setattr(flow, "signing_problem", lambda _: "")
         monkeypatch.setattr(kept, "read_policies", lambda *_: policies(found))
+        monkeypatch.setattr(flow, "list_missing_replicas", lambda _: ())
         monkeypatch.setattr(flow.registry, "registry_creation_requests", lambda _: ())
         door: Any = SimpleNamespace(server=server, server_time=NOW)
         made = flow.make_plan(settings, wishes, door, TODAY, lambda _: None)
