@@ -10,7 +10,7 @@ from qdrantctl.flows.state.live import read_live, read_recorded_resources
 from qdrantctl.model.address import Address
 from qdrantctl.model.client import Client, ReadRequest
 from qdrantctl.model.errors import QdrantctlError
-from qdrantctl.model.field_rule import Json
+from qdrantctl.model.field_rule import ABSENT, Json
 from qdrantctl.model.resource import Inventory
 from qdrantctl.model.resource_view import HistoryEntry, ResourceView
 from qdrantctl.model.snapshots.snapshot import restore_command
@@ -69,7 +69,7 @@ def _entry_events(where: Address, entry: Mapping[str, Json]) -> Iterator[History
             when=str(line.get("when", "")),
             who=str(line.get("who", "")),
             commit=str(line.get("commit", "")),
-            stated_commit=str(line.get("stated_commit", "")),
+            stated_commit=line.get("stated_commit") or ABSENT,
             run=str(line.get("run", "")),
             action=str(line.get("action", "")),
             schema_version=int(line.get("schema_version") or 0),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import MISSING, BaseModel, ConfigDict, Field
 
-from qdrantctl.model.field_rule import Json
+from qdrantctl.model.field_rule import ABSENT, Json
 
 
 class HistoryEntry(BaseModel):
@@ -19,8 +19,9 @@ class HistoryEntry(BaseModel):
     when: str = Field(description="UTC, ISO 8601.")
     who: str = Field(description="Who ran it.")
     commit: str = Field(description="The commit that was checked out; empty if unknown.")
-    stated_commit: str = Field(
-        default="", description="The commit that the CI was started for, if that is another one."
+    stated_commit: str | MISSING = Field(
+        default=ABSENT,
+        description="The commit that the CI was started for, if that is another one.",
     )
     run: str = Field(description="URL of the CI run; empty if there was none.")
     action: str = Field(description="create, update, replace, delete, adopt or forget.")
