@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import click
@@ -93,6 +93,11 @@ class PlanningArgs(ProjectArgs, OutputArgs):
         }
 
 
+def destroying(options: PlanOptions, addresses: tuple[str, ...]) -> PlanOptions:
+    """Options of a plan that destroys these addresses or globs and does nothing else."""
+    return replace(options, selection=replace(options.selection, destroy=addresses))
+
+
 def consents(patterns: Mapping[tuple[str, str], tuple[str, ...]]) -> tuple[Consent, ...]:
     """A consent for each pattern. The keys are a verb and a flag."""
     from qdrantctl.model.consent import Consent
@@ -128,15 +133,33 @@ def check_owners(flag: str, owners: tuple[str, ...]) -> None:
             raise UsageError(f"{flag}: {reason}", hint=OWNER_HINT)
 
 
+exclude_option = option(
+    "--exclude", group=PLANNING, multiple=True, metavar="ADDRESS",
+    help="Leave out ADDRESS and the resources that need it.",
+)  # fmt: skip
+max_deletes_option = option(
+    "--max-deletes", group=PLANNING, type=click.IntRange(min=0), metavar="N",
+    help="Allow at most N deletions in one plan.",
+)  # fmt: skip
+allow_delete_option = option(
+    "--allow-delete", group=CONSENT, multiple=True, metavar="ADDRESS",
+    help="Allow deleting the collection ADDRESS with its points.",
+)  # fmt: skip
+allow_older_option = option(
+    "--allow-older", group=CONSENT, multiple=True, metavar="ADDRESS",
+    help="Allow changing ADDRESS, last applied from a commit that this checkout does not contain.",
+)  # fmt: skip
+no_safety_snapshot_option = option(
+    "--no-safety-snapshot", group=CONSENT, multiple=True, metavar="ADDRESS",
+    help="Destroy the points of ADDRESS without a snapshot; they cannot be restored.",
+)  # fmt: skip
 planning_options = add_options(
     option("--target", group=PLANNING, multiple=True, metavar="ADDRESS",
            help="Plan only ADDRESS and the resources that it refers to."),
-    option("--exclude", group=PLANNING, multiple=True, metavar="ADDRESS",
-           help="Leave out ADDRESS and the resources that need it."),
+    exclude_option,
     option("--revert-drift", group=PLANNING, multiple=True, metavar="ADDRESS",
            help="Revert external changes of ADDRESS, regardless of on_drift."),
-    option("--max-deletes", group=PLANNING, type=click.IntRange(min=0), metavar="N",
-           help="Allow at most N deletions in one plan."),
+    max_deletes_option,
     option("--fail-on-widening", group=PLANNING, is_flag=True,
            help="Block access keys that gain rights, unless a consent to widen allows it."),
     option("--fail-on-loosening", group=PLANNING, is_flag=True,
@@ -147,16 +170,12 @@ planning_options = add_options(
     option("--adopt-cloned", group=CONSENT, multiple=True, metavar="OWNER",
            help="This cluster is a copy of the cluster of OWNER (PROJECT/ENVIRONMENT): adopt its "
                 "records here. The original is not contacted."),
-    option("--allow-delete", group=CONSENT, multiple=True, metavar="ADDRESS",
-           help="Allow deleting the collection ADDRESS with its points."),
+    allow_delete_option,
     option("--allow-replace", group=CONSENT, multiple=True, metavar="ADDRESS",
            help="Allow replacing the collection ADDRESS, which deletes its points."),
     option("--allow-alias", group=CONSENT, multiple=True, metavar="ADDRESS",
            help="Allow pointing the alias ADDRESS at an empty collection."),
-    option("--allow-older", group=CONSENT, multiple=True, metavar="ADDRESS",
-           help="Allow changing ADDRESS, last applied from a commit that this checkout does not "
-                "contain."),
-    option("--no-safety-snapshot", group=CONSENT, multiple=True, metavar="ADDRESS",
-           help="Destroy the points of ADDRESS without a snapshot; they cannot be restored."),
+    allow_older_option,
+    no_safety_snapshot_option,
     project_options,
 )  # fmt: skip

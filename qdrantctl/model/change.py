@@ -139,6 +139,12 @@ class Change(BaseModel):
         return Address.parse(self.address)
 
     @property
+    def counted_as(self) -> Action:
+        """The action that summaries count: an adoption that changes fields is an update."""
+        changes_fields = worst_effect(self.fields) > Effect.KEPT
+        return Action.UPDATE if self.action is Action.ADOPT and changes_fields else self.action
+
+    @property
     def destroys(self) -> bool:
         """Whether it removes a live resource."""
         return self.action in (Action.DELETE, Action.REPLACE)

@@ -302,6 +302,10 @@ class SharedSpec(Spec):
         dict[EnvironmentName, EnvironmentSpec],
         Field(default_factory=dict, description="Clusters by the name given with -e."),
     ]
+    default_environment: Annotated[
+        EnvironmentName | None,
+        Field(description="Environment that is used where neither -e nor QDRANTCTL_ENV names one."),
+    ] = None
     consents: Annotated[
         list[ConsentEntry],
         FieldRule(key="until"),

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from pydantic import MISSING, BaseModel, ConfigDict, Field
 
 from qdrantctl.model.field_rule import ABSENT, Json
+
+
+class AppliedField(BaseModel):
+    """One field that an apply changed on the cluster."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: tuple[str | int, ...] = Field(description="Its path in the spec.")
+    before: Any = Field(default=ABSENT, description="Live value before; left out if none.")
+    after: Any = Field(default=ABSENT, description="Value that was applied; left out if none.")
 
 
 class HistoryEntry(BaseModel):
@@ -28,6 +39,10 @@ class HistoryEntry(BaseModel):
     schema_version: int = Field(description="How often its desired state had changed by then.")
     way_back: str = Field(
         default="", description="The command that restores the points that were destroyed."
+    )
+    fields: tuple[AppliedField, ...] | MISSING = Field(
+        default=ABSENT,
+        description="The fields that it changed; only with --diff, and only if they were recorded.",
     )
 
 

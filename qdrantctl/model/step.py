@@ -33,7 +33,10 @@ class Call(BaseModel):
 
 
 class Snapshot(BaseModel):
-    """A snapshot of a collection, verified and kept on every node that holds its shards."""
+    """A snapshot of a collection, kept on every node that holds its shards.
+
+    It is read back, and restored on trial under a temporary name.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
     is_preparatory: ClassVar[bool] = True

@@ -142,6 +142,7 @@ def verification(report: VerificationReport, _: Style = PLAIN) -> str:
         verdict = "is good" if result.good else "is NOT good"
         lines.append(f"{snapshot_set.destination} {snapshot_set.folder} {verdict}")
         lines += [f"  {line}" for line in result.missed]
+        lines += [f"  changed by this server: {line}" for line in result.notes]
     if not report.verified and not report.untried:
         lines = ["Nothing to verify."]
     return "".join(f"{line}\n" for line in lines)

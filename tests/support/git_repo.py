@@ -81,7 +81,7 @@ class Repo:
         folder = self.folder / "state" / env
         return {
             path.relative_to(folder).as_posix(): path.read_text()
-            for path in sorted(folder.rglob("*"))
+            for path in sorted(folder.rglob("*/*"))  # cluster.yaml is no resource
             if path.is_file()
         }
 

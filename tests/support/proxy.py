@@ -105,6 +105,12 @@ def answer(status: int, body: bytes = b"", *headers: str) -> bytes:
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
+def refuse_own_disk(head: bytes) -> bytes | None:
+    """The answer of a server that recovers from no file of its own disk, to such requests."""
+    asks = head.startswith(b"PUT ") and b"/snapshots/recover" in head.split(b"\r\n", 1)[0]
+    return answer(403, b'{"status":{"error":"Forbidden: not from disk"}}') if asks else None
+
+
 @contextmanager
 def proxied(port: int, fault: Fault) -> Iterator[Proxy]:
     """A proxy before the server on this loopback port."""

@@ -141,17 +141,19 @@ def _key_targets(
 def find_other_urls(
     chain: ProjectFiles, merged: MergedEnvironment, environ: Mapping[str, str]
 ) -> dict[str, str]:
-    """The URL of every other environment, where it is known.
+    """The URL of every other environment by owner, previous names included, where it is known.
 
     A variable that this environment's URL comes from, too, says nothing: pipelines set it for one
     environment at a time.
     """
     own, result = merged.value("url"), {}
+    metadata = chain.project.metadata
     for name in chain.environment_names:
         with suppress(QdrantctlError):
             url = merge_environment(chain, name).get("url")
             if name != merged.name and url and (url.value != own or isinstance(own, str)):
-                result[name] = resolve_url(url, environ)
+                for project in (metadata.name, *metadata.previous_names):
+                    result[f"{project}/{name}"] = resolve_url(url, environ)
     return result
 
 

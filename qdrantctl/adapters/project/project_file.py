@@ -78,6 +78,12 @@ class ProjectFiles:
         names = (name for layer in self.layers for name in layer.spec.environments)
         return tuple(dict.fromkeys(names))
 
+    @property
+    def default_environment(self) -> str | None:
+        """The environment that is used where none is named; the nearest file decides."""
+        stated = (layer.spec.default_environment for layer in reversed(self.layers))
+        return next(filter(None, stated), None)
+
 
 def load_project_files(path: FilePath) -> ProjectFiles:
     """Load the project file at the absolute `path`, and the files it extends.
@@ -102,7 +108,22 @@ def load_project_files(path: FilePath) -> ProjectFiles:
         shared = _validate_layer(SharedFile, page, document)
         loaded[real] = page.file
         layers.insert(0, ProjectFileLayer(base, shared.spec, page, document))
-    return ProjectFiles(project, tuple(layers))
+    files = ProjectFiles(project, tuple(layers))
+    _check_default_environment(files)
+    return files
+
+
+def _check_default_environment(files: ProjectFiles) -> None:
+    """Raise ManifestError for a default environment that no file of the chain has."""
+    known = files.environment_names
+    for layer in files.layers:
+        name = layer.spec.default_environment
+        if name is not None and name not in known:
+            message = f"there is no environment {name!r}"
+            hint = f"Known are {', '.join(known)}." if known else "Add it under environments."
+            raise _project_file_error(
+                layer.make_violation(("spec", "default_environment"), "QC072", message, hint)
+            )
 
 
 def read_values_file(

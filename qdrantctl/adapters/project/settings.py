@@ -45,6 +45,8 @@ class Settings:
     """Folder of the project file, else the working directory; absolute."""
     project: str = NONE
     environment: str = NONE
+    environments: tuple[str, ...] = ()
+    """Every environment of the project."""
     previous_owners: frozenset[str] = frozenset()
     """Owners whose records count as this project's: `store/prod`."""
     cloned_owners: frozenset[str] = frozenset()
@@ -91,11 +93,6 @@ class Settings:
     def owners(self) -> tuple[str, ...]:
         """The owner, then its previous names."""
         return (self.owner, *sorted(self.previous_owners))
-
-    @property
-    def named_owners(self) -> tuple[str, ...]:
-        """The owners whose keys and policies are this one's: without those of a copy."""
-        return (self.owner, *sorted(self.previous_owners - self.cloned_owners))
 
     def valid_consents(self, flags: tuple[Consent, ...]) -> tuple[Consent, ...]:
         """The valid consents; those of flags count only if the environment is not protected."""
@@ -148,17 +145,15 @@ def resolve_settings(
     consents, notes = _valid_consents(chain, name, today)
     values = load_template_values(merged, root)
     connection, api_key = _resolve_connection(url, merged, environ, need_server=need_server)
-    metadata = chain.project.metadata
     return Settings(
         root=root,
         project=chain.project.metadata.name,
         environment=name,
-        previous_owners=frozenset(f"{previous}/{name}" for previous in metadata.previous_names),
-        other_urls={
-            f"{project}/{environment}": environment_url
-            for environment, environment_url in find_other_urls(chain, merged, environ).items()
-            for project in (metadata.name, *metadata.previous_names)
-        },
+        environments=chain.environment_names,
+        previous_owners=frozenset(
+            f"{previous}/{name}" for previous in chain.project.metadata.previous_names
+        ),
+        other_urls=find_other_urls(chain, merged, environ),
         manifests=_named_files(directory, files, root)
         if files
         else _manifest_patterns(chain, root),
@@ -291,8 +286,12 @@ def _load_project(directory: Path) -> ProjectFiles:
 
 
 def choose_environment(chain: ProjectFiles, stated: str | None, *, need_server: bool) -> str:
-    """The selected environment: the stated one, or the only one. Raises UsageError."""
+    """The selected environment: the stated one, the default, or the only one.
+
+    Raises UsageError.
+    """
     names = chain.environment_names
+    stated = chain.default_environment if stated is None else stated
     if stated is not None:
         if stated in names:
             return stated
@@ -314,7 +313,7 @@ def choose_environment(chain: ProjectFiles, stated: str | None, *, need_server: 
     raise UsageError(
         "which environment is meant?",
         why=f"The project file defines {', '.join(names)}.",
-        hint="Select one with -e NAME or QDRANTCTL_ENV.",
+        hint="Select one with -e NAME, QDRANTCTL_ENV, or default_environment in the project file.",
     )
 
 

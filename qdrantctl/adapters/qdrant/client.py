@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from types import TracebackType
@@ -26,6 +26,7 @@ from qdrantctl.adapters.qdrant.http import (
 )
 from qdrantctl.adapters.qdrant.http_proxy import find_proxy
 from qdrantctl.adapters.qdrant.prefetch import Prefetcher
+from qdrantctl.adapters.qdrant.refusals import NOT_ALL_VISIBLE
 from qdrantctl.adapters.qdrant.transfer import Transfer
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.field_rule import ABSENT, Json
@@ -118,11 +119,13 @@ class RestClient:
     def server_time(self) -> datetime:
         """The server's clock, from the last response with a Date header. Raises ClusterError."""
         try:
-            return parsedate_to_datetime(self._date)
-        except ValueError:
+            moment = parsedate_to_datetime(self._date)
+            return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        except (ValueError, LookupError, TypeError, OverflowError):
+            found = "a Date header that is not a time" if self._date else "no Date header"
             raise self._answers.error(
-                "its answers carry no Date header, so the end of a lease cannot be computed",
-                hint="Does a proxy in between remove it?",
+                f"its answers carry {found}, so the end of a lease cannot be computed",
+                hint="Does a proxy in between remove or change it?",
             ) from None
 
     @cached_property
@@ -133,24 +136,28 @@ class RestClient:
         incomplete.
         """
         root = self.request(Call(method="GET", path="/"))
-        if not isinstance(root, dict) or "version" not in root:
+        try:
+            version = Version.parse(str(root["version"]))
+        except (LookupError, ValueError):
             raise self._answers.error(
                 "the server at this address is not Qdrant", hint="Is the port right?"
-            )
+            ) from None
         try:
             cluster = self.request(Call(method="GET", path="/cluster"))
         except ClusterError as error:
-            if error.forbidden:
+            if error.forbidden and NOT_ALL_VISIBLE in error.why:
                 raise self._answers.error(
                     "the API key has access to a part of the cluster only, "
                     "so lists would be incomplete",
+                    why=error.why,
                     hint="Use a cluster-wide key; a read-only one is enough to plan.",
                     status=error.status,
+                    from_qdrant=True,
                 ) from None
             raise
         distributed = cluster.get("status") == "enabled"
         return Server(
-            version=Version.parse(str(root["version"])),
+            version=version,
             url=self._endpoint.url,
             distributed=distributed,
             peers=max(1, len(cluster.get("peers") or {})) if distributed else 1,
@@ -170,7 +177,7 @@ class RestClient:
         target = request_target(call)
         body = b"" if call.body is ABSENT else json.dumps(call.body).encode()
         if call.writes:
-            return self._answers.result(self._exchange(call, target, body), call)
+            return self._answers.result(self._exchange(call, target, body), call, len(body))
         try:
             return self._read(call, target, body)
         except ClusterError as error:
@@ -192,7 +199,7 @@ class RestClient:
                     answer.status == SERVER_FAILED and remaining_tries < READ_TRIES - 1
                 )
                 if answer.status not in RETRIED_STATUSES or is_final:
-                    return self._answers.result(answer, call)
+                    return self._answers.result(answer, call, len(body))
                 pause = max(pause, min(answer.retry_after, MAX_PAUSE))
             time.sleep(pause)
             pause = min(pause * 2, MAX_PAUSE)

@@ -17,6 +17,7 @@ from qdrantctl.adapters.secrets.detect import (
 from qdrantctl.adapters.yaml.documents import NodePositions, YamlDocument
 from qdrantctl.model.field_rule import ABSENT, Json
 from qdrantctl.model.resource import Origin
+from qdrantctl.model.secret_spelling import hide_secret
 from qdrantctl.model.spec import Path
 from qdrantctl.model.violation import Violation
 
@@ -31,13 +32,17 @@ _KEY = re.compile(
 _IN_URL = re.compile(r"""(://) [^/\s"'@]* @ | (://[^\s"'?\#]*) [?\#][^\s"',}]* """, re.VERBOSE)
 _SOURCES: dict[str, type] = {"env": str, "file": str, "command": list}
 _MIN_TEXT_LENGTH = 4
+_ESCAPE = re.compile(r"[%&\\]")
 
 
 def redact(text: str, api_key: str | None, secrets: tuple[DetectedSecret, ...] = ()) -> str:
     """The text without the secrets in it, and without the beginning of one that was cut off."""
     for secret in secrets:
         if secret.text:
-            text = _redact_beginning(text.replace(secret.text, HIDDEN), secret.text)
+            text = text.replace(secret.text, HIDDEN)
+            if len(secret.text) <= len(text) and _ESCAPE.search(text):
+                text = hide_secret(text, secret.text, HIDDEN)
+            text = _redact_beginning(text, secret.text)
     if pattern := key_pattern(api_key):
         text = _redact_beginning(pattern.sub(HIDDEN, text), str(api_key))
     return _TRUNCATED_TOKEN.sub(HIDDEN, KEY_SETTING.sub(_redact_match, text))

@@ -85,6 +85,12 @@ class FolderStore:
         return StoreError(f"{self.url}: {problem}", why=str(error.strerror or error), hint=hint)
 
 
+def is_missing_folder(url: str) -> bool:
+    """Whether a destination is a folder that does not exist."""
+    parts = urlsplit(url)
+    return parts.scheme == "file" and not Path(unquote(parts.path)).is_dir()
+
+
 def _write_file(path: Path, pieces: Iterable[bytes]) -> None:
     """Write a file and sync it to the disk, in the background while more pieces arrive."""
     # Imported here, since commands that only read do not need it.

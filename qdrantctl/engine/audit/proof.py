@@ -203,7 +203,7 @@ def _probe_unindexed_write(case: _LimitCase) -> LimitProbe | str:
 
 
 _EMPTY = "it has no shard key yet, so there is no shard that could refuse"
-"""No shard could answer either: the server then drops the connection of a query (1.16.3)."""
+"""Nothing is sent: no shard could answer."""
 _ROUTED = "custom sharding requires a shard key with every write"
 _FILLING = "only a write that takes effect would show it"
 _FULL = "a node would have to be that full"

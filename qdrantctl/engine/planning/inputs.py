@@ -45,6 +45,9 @@ class PlanInput:
     """The desired state is only a part: nothing is deleted or forgotten."""
     removed: frozenset[Address] = frozenset()
     """Resources to stop managing."""
+    destroy: Mapping[Address, str] = field(default_factory=dict)
+    """Recorded resources that are deleted by name, and not desired, with the reason. Nothing else
+    is planned."""
     versions: Mapping[Address, int] = field(default_factory=dict)
     """By the committed state. Where that has none, the version follows from the record."""
     selection: Selection = field(default_factory=Selection)

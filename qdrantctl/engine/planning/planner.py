@@ -33,7 +33,7 @@ def plan_changes(plan_input: PlanInput, kinds: Mapping[str, Kind]) -> tuple[Chan
     recorded = plan_input.recorded
     drafts = {
         address: draft
-        for address in sorted({*plan_input.desired, *recorded})
+        for address in sorted(plan_input.destroy or {*plan_input.desired, *recorded})
         if (draft := plan_resource(address, recorded.get(address), plan_input, kinds[address.kind]))
     }
     drafts = _without_clashes(drafts, plan_input, kinds)
@@ -66,7 +66,8 @@ def plan_resource(
 
     | desired | live | recorded         | change                                    |
     |---------|------|------------------|-------------------------------------------|
-    | no      | any  | by this owner    | none if the desired state is partial      |
+    | no      | any  | by this owner    | none if the desired state is partial,     |
+    |         |      |                  | unless it is destroyed by name            |
     | no      | no   | by this owner    | forget                                    |
     | no      | yes  | by this owner    | forget if listed under removed, or delete |
     | yes     | any  | by another owner | refused                                   |
@@ -76,7 +77,8 @@ def plan_resource(
     desired, live = plan_input.desired.get(address), plan_input.live.get(address)
     entry = plan_input.remembered.get(address)
     if desired is None:
-        return None if plan_input.partial else _plan_removal(address, plan_input)
+        stays = plan_input.partial and address not in plan_input.destroy
+        return None if stays else _plan_removal(address, plan_input)
     if entry is not None and entry.record and applied is None:
         because = describe_other_owner(entry.record.owner, plan_input)
         return DraftChange(address, Action.REFUSED, because=because)
@@ -87,11 +89,13 @@ def plan_resource(
 
 def _plan_removal(address: Address, plan_input: PlanInput) -> DraftChange:
     if address not in plan_input.live:
-        return DraftChange(address, Action.FORGET, because="gone from manifests and cluster")
+        gone = "the cluster" if address in plan_input.destroy else "manifests and cluster"
+        return DraftChange(address, Action.FORGET, because=f"gone from {gone}")
     if address in plan_input.removed:
         because = "listed under removed; it is not changed"
         return DraftChange(address, Action.FORGET, because=because)
-    return DraftChange(address, Action.DELETE, because="no manifest states it")
+    because = plan_input.destroy.get(address, "no manifest states it")
+    return DraftChange(address, Action.DELETE, because=because)
 
 
 def describe_other_owner(owner: str, plan_input: PlanInput) -> str:

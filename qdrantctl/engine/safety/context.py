@@ -9,7 +9,7 @@ from qdrantctl.model.address import Address
 from qdrantctl.model.change import Change
 from qdrantctl.model.consent import Verb
 from qdrantctl.model.kind import Context, Kind
-from qdrantctl.model.resource import Resource
+from qdrantctl.model.resource import Inventory, Resource
 from qdrantctl.model.snapshots.snapshot import UnfinishedRestore
 from qdrantctl.model.violation import Violation
 
@@ -41,6 +41,8 @@ class SafetyInput:
     """The URL of each node, if stated."""
     unfinished_restores: Mapping[Address, UnfinishedRestore] = field(default_factory=dict)
     """Restores to these collections that the ledger records as started and not as ended."""
+    destroyed: Inventory = field(default_factory=Inventory)
+    """What manifests state and the operator destroys by name; not part of what is desired."""
     max_deletes: int | None = None
     fail_on_loosening: bool = False
     fail_on_widening: bool = False

@@ -41,6 +41,13 @@ from qdrantctl.model.violation import Violation
 MANY = 10
 """From this many managed resources on, a mass deletion is reported by its share."""
 SHARE = 0.3
+_CONSENT_VERBS = {
+    Action.DELETE: "delete",
+    Action.REPLACE: "replace",
+    Action.ADOPT: "adopt",
+    Action.UPDATE: "alias",
+}
+_DIRECTION_VERBS = {"loosens": "loosen", "widens": "widen"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +72,18 @@ def check_safety(inputs: SafetyInput, consents: Sequence[Consent]) -> SafetyResu
             violations.append(problem.violation)
         elif problem.once_allowed:
             violations.append(problem.once_allowed)
+    used.update(_consents_to_changes(inputs, consents))
     return SafetyResult(tuple(violations), frozenset(used))
+
+
+def _consents_to_changes(inputs: SafetyInput, consents: Sequence[Consent]) -> Iterator[Consent]:
+    """The consents to what this plan does, though no rule had to ask for them."""
+    for change in inputs.changes:
+        verbs = {_CONSENT_VERBS.get(change.action, "")}
+        verbs |= {_DIRECTION_VERBS.get(str(field.direction), "") for field in change.fields}
+        for consent in consents:
+            if any(consent.covers(verb, change.parsed_address) for verb in verbs):
+                yield consent
 
 
 def needs_details(inputs: SafetyInput) -> frozenset[Address]:
@@ -97,7 +115,9 @@ def check_protection(inputs: SafetyInput) -> Iterator[Problem]:
         stated = context.desired.get(change.parsed_address) or context.recorded.get(
             change.parsed_address
         )
-        if change.destroys and stated and stated.lifecycle.protect:
+        manifest = inputs.destroyed.get(change.parsed_address)
+        protected = any(place and place.lifecycle.protect for place in (stated, manifest))
+        if change.destroys and protected:
             yield Problem(
                 Violation(
                     rule="QC201",
@@ -175,7 +195,7 @@ def check_mass_deletion(inputs: SafetyInput) -> Iterator[Problem]:
     managed = len(inputs.context.recorded)
     if not deleted or inputs.partial or (inputs.max_deletes or 0) >= deleted:
         return
-    empty = not inputs.context.desired
+    empty = not inputs.context.desired and not inputs.destroyed
     if empty or (managed >= MANY and deleted > SHARE * managed):
         why = "no manifest states anything" if empty else f"{deleted} of {managed} resources"
         plural = "s" * (deleted > 1)

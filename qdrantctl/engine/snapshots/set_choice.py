@@ -49,6 +49,8 @@ class RestoreRequest:
     """The caller, then its previous names."""
     at: datetime | None = None
     """The newest set up to this time."""
+    ignore_verdict: bool = False
+    """Whether a set is also chosen if its verification failed."""
 
     @property
     def hint(self) -> str:
@@ -79,9 +81,7 @@ def choose_set(sets: Iterable[SetInfo], request: RestoreRequest, now: datetime) 
     if reference.id and request.at:
         raise UsageError("name the set by its ID or by --at, not by both")
     matching = [
-        snapshot_set
-        for snapshot_set in with_manifest
-        if _matches(snapshot_set, reference, request.at)
+        snapshot_set for snapshot_set in with_manifest if _matches(snapshot_set, reference, request)
     ]
     _require_single_owner(matching, reference, request)
     # A set from further ahead was dated by a wrong clock; it is chosen last.
@@ -90,11 +90,12 @@ def choose_set(sets: Iterable[SetInfo], request: RestoreRequest, now: datetime) 
         matching,
         key=lambda snapshot_set: (_taken_at(snapshot_set) <= until, _taken_at(snapshot_set)),
     )
-    if chosen.state == "bad":
+    if chosen.state == "bad" and not (request.ignore_verdict and chosen.has_bad_verdict):
+        override = " --ignore-verdict restores it anyway." if chosen.has_bad_verdict else ""
         raise StoreError(
             f"the set {chosen.folder} at {request.url} is damaged",
             why=chosen.damage,
-            hint=request.hint,
+            hint=request.hint + override,
         )
     if reference.id:
         return SetChoice(chosen)
@@ -110,13 +111,17 @@ def choose_set(sets: Iterable[SetInfo], request: RestoreRequest, now: datetime) 
     return SetChoice(chosen, tuple(newer))
 
 
-def _matches(snapshot_set: SetInfo, reference: SetReference, at: datetime | None) -> bool:
+def _matches(snapshot_set: SetInfo, reference: SetReference, request: RestoreRequest) -> bool:
     """Whether a set with a manifest matches; a set given by its id may be damaged."""
     if snapshot_set.collection != reference.address.name:
         return False
     if reference.id:
         return snapshot_set.id == reference.id
-    return snapshot_set.state == "complete" and (at is None or _taken_at(snapshot_set) <= at)
+    if snapshot_set.state != "complete" and not (
+        request.ignore_verdict and snapshot_set.has_bad_verdict
+    ):
+        return False
+    return request.at is None or _taken_at(snapshot_set) <= request.at
 
 
 def _taken_at(snapshot_set: SetInfo) -> datetime:

@@ -22,7 +22,7 @@ from qdrantctl.flows.execution.execute import execute_plan
 from qdrantctl.flows.execution.read_back import Expected, read_back
 from qdrantctl.flows.execution.send import send_call
 from qdrantctl.flows.planning.plan import PlanResult
-from qdrantctl.flows.snapshots.take import take_safety_snapshot
+from qdrantctl.flows.snapshots.restore.way_back import take_proven_snapshot
 from qdrantctl.flows.state.ledger_entry import applied_entry, new_ledger_entry, pending_entry
 from qdrantctl.flows.state.live import read_live
 from qdrantctl.model.actor import Actor
@@ -34,7 +34,7 @@ from qdrantctl.model.report import Outcome, Report
 from qdrantctl.model.resource import Inventory, Resource
 from qdrantctl.model.step import Call, Snapshot
 
-PERFORMERS: Performers = {Call: send_call, Snapshot: take_safety_snapshot}
+PERFORMERS: Performers = {Call: send_call, Snapshot: take_proven_snapshot}
 _BY_RECORD = (Action.CREATE, Action.UPDATE, Action.DELETE)
 
 
@@ -105,12 +105,13 @@ class ApplyRecords:
         progress.entry = pending_entry(change, self._entry(change), live, owner, progress.snapshot)
         ledger.write_entries(self.context.client, [progress.entry])
 
-    def read_back(self, progress: ChangeProgress, failure: StepFailure | None) -> None:
+    def read_back(self, progress: ChangeProgress, _: StepFailure | None) -> None:
         """Read the resource back and compare it. Raises ClusterError."""
         change, planned = progress.change, self.planned
         if not change.steps and change.action in _BY_RECORD:
             # The resource exists only in the ledger, not on the server.
-            progress.live = planned.desired.inventory.get(change.parsed_address)
+            if change.action is not Action.DELETE:
+                progress.live = planned.desired.inventory.get(change.parsed_address)
             return
         expected = Expected(
             planned.desired.inventory,
@@ -118,7 +119,9 @@ class ApplyRecords:
             planned.cluster_state.remembered,
             planned.cluster_state.owners,
         )
-        progress.live, progress.missed = read_back(change, expected, self.context, failure)
+        progress.live, progress.missed = read_back(
+            change, expected, self.context, awaits_index=progress.awaits_index
+        )
 
     def write_applied(self, progress: ChangeProgress) -> None:
         """Record the applied change in the ledger. Raises ClusterError."""

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from qdrantctl import __version__
 from qdrantctl.adapters.qdrant import key_registry as registry
 from qdrantctl.adapters.qdrant import ledger
-from qdrantctl.adapters.tokens.signer import signing_problem
+from qdrantctl.adapters.tokens.signer import token_support_problem
 from qdrantctl.engine.planning.inputs import PlanInput
 from qdrantctl.engine.planning.planner import plan_changes, unmanaged_addresses
 from qdrantctl.engine.planning.safety_snapshot import SKIP
-from qdrantctl.engine.planning.selection import Selection
+from qdrantctl.engine.planning.selection import Selection, select_destroyed
 from qdrantctl.engine.safety.aliases import describe_alias_moves
+from qdrantctl.engine.safety.collection_limit import check_collection_limit
 from qdrantctl.engine.safety.context import SafetyInput
 from qdrantctl.engine.safety.rules import check_safety, needs_details
 from qdrantctl.engine.snapshots.policy_status import finding_violations
@@ -27,6 +28,7 @@ from qdrantctl.flows.state.clones import (
     classify_owners,
     clone_notices,
     identity_steps,
+    named_owners,
     used_clone_consents,
     with_cloned_owners,
     without_unstated_clones,
@@ -43,6 +45,7 @@ from qdrantctl.model.consent import Consent, matches_glob
 from qdrantctl.model.field_rule import ABSENT
 from qdrantctl.model.kind import Context
 from qdrantctl.model.plan import Plan, PlannedServer, RecordedOptions
+from qdrantctl.model.resource import Inventory
 from qdrantctl.model.server import Server
 from qdrantctl.model.snapshots.snapshot import find_unfinished_restore
 from qdrantctl.model.step import Call, Step, list_calls
@@ -113,7 +116,7 @@ def make_plan_for(
     settings = with_cloned_owners(settings, options.consents)
     progress(f"connecting to {client.server.url}")
     cluster_state = read_cluster_state(
-        client, desired_state.inventory, progress, settings.named_owners
+        client, desired_state.inventory, progress, named_owners(settings)
     )
     settings = without_unstated_clones(settings, desired_state.inventory, cluster_state)
     cluster_state = with_committed_state_as_fallback(settings, client, desired_state, cluster_state)
@@ -123,8 +126,8 @@ def make_plan_for(
             inventory=merge_unselected(desired_state.inventory, cluster_state.remembered),
         )
     if any(BY_NAME[address.kind].needs_signing_key for address in desired_state.inventory):
-        progress("testing whether tokens can be signed")
-        cluster_state = replace(cluster_state, unsigned=signing_problem(settings.endpoint))
+        progress("testing whether the server accepts tokens")
+        cluster_state = replace(cluster_state, unsigned=token_support_problem(settings.endpoint))
     changes, safety_input = compute_changes(
         settings, options, desired_state, cluster_state, client.server, today
     )
@@ -135,6 +138,8 @@ def make_plan_for(
             settings, options, desired_state, cluster_state, client.server, today
         )
     violations = judge_changes(settings, options, desired_state, cluster_state, safety_input)
+    prepare = _preparing_steps(settings, changes, cluster_state, client)
+    steps = (*prepare, *(step for change in changes for step in change.steps))
     plan = Plan(
         qdrantctl_version=__version__,
         project=settings.project,
@@ -143,12 +148,13 @@ def make_plan_for(
         manifests_digest=desired_state.digest,
         commit=_find_commit(settings, desired_state) or ABSENT,
         options=recorded_options(settings, options),
-        prepare=_preparing_steps(settings, changes, cluster_state, client),
+        prepare=prepare,
         changes=describe_alias_moves(safety_input),
         violations=(
             *desired_state.violations,
             *finding_violations(check_policies(settings, client, cluster_state.remembered)),
             *violations,
+            *check_collection_limit(steps, cluster_state.collection_limit, settings.owner),
         ),
         unmanaged=unmanaged_addresses(
             _plan_input(settings, options, desired_state, cluster_state, client.server, today)
@@ -189,6 +195,7 @@ def recorded_options(settings: Settings, options: PlanOptions) -> RecordedOption
     return RecordedOptions(
         target=options.selection.targets,
         exclude=options.selection.excludes,
+        destroy=options.selection.destroy,
         revert_drift=options.revert_drift,
         no_snapshot=options.no_snapshot,
         removed=tuple(map(str, sorted(settings.removed))),
@@ -234,6 +241,9 @@ def compute_changes(
                 )
             )
         },
+        destroyed=Inventory(
+            r for a, r in desired_state.inventory.items() if a in plan_input.destroy
+        ),
         max_deletes=options.max_deletes,
         fail_on_loosening=options.fail_on_loosening,
         fail_on_widening=options.fail_on_widening,
@@ -251,7 +261,7 @@ def _plan_input(
     server: Server,
     today: date,
 ) -> PlanInput:
-    return PlanInput(
+    states = PlanInput(
         owner=settings.owner,
         server=replace(server, unsigned=cluster_state.unsigned),
         today=today,
@@ -270,6 +280,11 @@ def _plan_input(
         no_snapshot=_snapshot_waivers(settings, options),
         nodes=settings.nodes,
     )
+    destroyed = select_destroyed(
+        options.selection.destroy, states.recorded, cluster_state.live, BY_NAME
+    )
+    remaining = (r for address, r in states.desired.items() if address not in destroyed)
+    return replace(states, desired=Inventory(remaining), destroy=destroyed)
 
 
 def _snapshot_waivers(settings: Settings, options: PlanOptions) -> Callable[[Address], bool]:

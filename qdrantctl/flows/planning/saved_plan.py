@@ -11,6 +11,7 @@ from qdrantctl.adapters.system import git
 from qdrantctl.engine.planning.drift_policy import is_kept_drift
 from qdrantctl.engine.planning.plan_comparison import changed_values
 from qdrantctl.engine.planning.safety_snapshot import destroys_points
+from qdrantctl.engine.planning.selection import Selection
 from qdrantctl.engine.safety.context import SafetyInput
 from qdrantctl.engine.safety.rules import needs_details
 from qdrantctl.flows.planning.plan import (
@@ -20,7 +21,7 @@ from qdrantctl.flows.planning.plan import (
     judge_changes,
 )
 from qdrantctl.flows.state.checkout import find_uncommitted_files, list_names
-from qdrantctl.flows.state.clones import with_cloned_owners
+from qdrantctl.flows.state.clones import named_owners, with_cloned_owners
 from qdrantctl.flows.state.committed import committed_files
 from qdrantctl.flows.state.desired import DesiredState
 from qdrantctl.flows.state.ledger_fallback import with_committed_state_as_fallback
@@ -63,7 +64,7 @@ def recheck_saved_plan(
         raise StaleError(
             f"the plan was made for {saved.owner}, this is {settings.owner}", hint="Plan again."
         )
-    if manifests:
+    if manifests and saved.options is not ABSENT:  # format 1.0 recorded no commit
         _check_manifests(saved, settings, manifests)
     desired = DesiredState(
         Inventory(_desired_resources(saved)),
@@ -73,7 +74,7 @@ def recheck_saved_plan(
     )
     settings = with_cloned_owners(settings, options.consents)
     progress(f"connecting to {client.server.url}")
-    cluster_state = read_cluster_state(client, desired.inventory, progress, settings.named_owners)
+    cluster_state = read_cluster_state(client, desired.inventory, progress, named_owners(settings))
     cluster_state = with_committed_state_as_fallback(settings, client, desired, cluster_state)
     _check_cluster(saved, cluster_state, client)
     inputs, cluster_state = _plan_again(
@@ -83,7 +84,8 @@ def recheck_saved_plan(
     _check_values(saved, changes, cluster_state)
     violations = judge_changes(settings, options, desired, cluster_state, inputs)
     plan = saved if saved.options is not ABSENT else _with_destroyed_data(saved, changes)
-    plan = plan.model_copy(update={"violations": _merge_violations(saved, violations)})
+    if saved.blocking or any(v.severity is Severity.ERROR for v in violations):
+        plan = plan.model_copy(update={"violations": _merge_violations(saved, violations)})
     return PlanResult(plan, cluster_state, desired, settings, today, inputs)
 
 
@@ -181,21 +183,21 @@ def _plan_again(
     """What the safety rules look at, computed with the plan's options, and the state it rests on.
 
     Only what the plan touches is planned: that is already what its targets select. Everything else
-    counts as desired as it was applied. A plan that deletes was not made for a rename.
+    counts as desired as it was applied, and so does what is destroyed by name. A plan that deletes
+    was not made for a rename.
     """
     recorded = saved.options
     recorded = recorded if isinstance(recorded, RecordedOptions) else options_of_1_0(saved)
     touched = {change.parsed_address for change in _touched_changes(saved)}
-    rest = (r for address, r in cluster_state.remembered.items() if address not in touched)
-    planned = replace(
-        desired,
-        inventory=Inventory(
-            [
-                *(r for r in rest if r.record and r.record.owner in settings.owners),
-                *desired.inventory.values(),
-            ]
-        ),
-    )
+    ours = [
+        resource
+        for resource in cluster_state.remembered.values()
+        if resource.record and resource.record.owner in settings.owners
+    ]
+    named = [r for r in ours if r.address in touched] if recorded.destroy else []
+    rest = [r for r in ours if r.address not in touched]
+    inventory = Inventory([*rest, *named, *desired.inventory.values()])
+    planned = replace(desired, inventory=inventory)
     computing = replace(
         settings,
         partial=False,
@@ -208,6 +210,7 @@ def _plan_again(
     )
     wishes = replace(
         options,
+        selection=Selection(destroy=tuple(str(resource.address) for resource in named)),
         consents=(),
         revert_drift=recorded.revert_drift,
         no_snapshot=recorded.no_snapshot,

@@ -30,10 +30,15 @@ def with_cloned_owners(settings: Settings, consents: Sequence[Consent]) -> Setti
     An owner whose environment has this very URL is left out: this is its cluster, no copy.
     """
     named = {c.pattern for c in settings.valid_consents(tuple(consents)) if c.verb == ADOPT_CLONED}
-    cloned = frozenset(o for o in named - {*settings.named_owners} if not _is_here(settings, o))
+    cloned = frozenset(o for o in named - {*named_owners(settings)} if not _is_here(settings, o))
     return replace(
         settings, previous_owners=settings.previous_owners | cloned, cloned_owners=cloned
     )
+
+
+def named_owners(settings: Settings) -> tuple[str, ...]:
+    """The owners whose keys and policies are this one's: without those of a copy."""
+    return tuple(owner for owner in settings.owners if owner not in settings.cloned_owners)
 
 
 def without_unstated_clones(

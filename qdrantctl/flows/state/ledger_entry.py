@@ -9,8 +9,8 @@ from pydantic import MISSING
 
 from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.actor import Actor
-from qdrantctl.model.change import Action, Change
-from qdrantctl.model.field_rule import Json
+from qdrantctl.model.change import Action, Change, FieldChange
+from qdrantctl.model.field_rule import Effect, Json
 from qdrantctl.model.resource import Resource
 from qdrantctl.model.server import Server
 from qdrantctl.model.snapshots.snapshot import SnapshotRecord
@@ -92,10 +92,20 @@ def applied_entry(
     entry |= stamp
     line = stamp | {"action": str(change.action), "digest": entry.get("digest", "")}
     line["schema_version"] = entry.get("schema_version", 0)
+    line["fields"] = [
+        _applied_field(field) for field in change.fields if field.effect > Effect.KEPT
+    ]
     if snapshot := (before.get("pending") or {}).get("snapshot"):
         line["snapshot"] = snapshot
     entry["history"] = [*before.get("history", ()), line][-HISTORY:]
     return entry
+
+
+def _applied_field(field: FieldChange) -> dict[str, Json]:
+    """What the history keeps of a field: its path, and its value before and after."""
+    values = {"before": field.live, "after": field.desired}
+    stated = {word: value for word, value in values.items() if value is not MISSING}
+    return {"path": list(field.path), **stated}
 
 
 def _recorded_state(change: Change) -> Mapping[str, Any]:

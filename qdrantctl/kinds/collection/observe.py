@@ -14,11 +14,11 @@ from qdrantctl.model.client import Client, ReadRequest, get_or_none
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.resource import Facts, Resource
+from qdrantctl.model.server import CollectionLimit
 from qdrantctl.model.spec import FieldTree, Path, Spec, field_tree_of
 from qdrantctl.model.step import Call, collection_path
 
 KIND = "collection"
-_SHARD_DOWN = 500
 
 _TOP_LEVEL = ("hnsw_config", "quantization_config", "wal_config", "strict_mode_config", "metadata")
 
@@ -55,7 +55,7 @@ def observe_collections(client: Client, request: ReadRequest) -> Iterator[Resour
             try:
                 spec, facts = _add_details(client, name, spec, facts)
             except ClusterError as error:
-                if error.status != _SHARD_DOWN or client.server.peers == 1:
+                if not error.server_failed or client.server.peers == 1:
                     raise
                 spec, facts = _assume_as_applied(request.recorded.get(address), error, spec, facts)
         needs_peers = (
@@ -105,14 +105,28 @@ def _read_configurations(
             if address.kind == KIND and (info := _read_details(client, address.name)):
                 yield address.name, info["config"]
         return
-    query = {"details_level": "2"}
-    telemetry = client.request(Call(method="GET", path="/telemetry", query=query))
     configurations = {
-        entry["id"]: entry["config"] for entry in telemetry["collections"]["collections"]
+        entry["id"]: entry["config"] for entry in _read_telemetry(client)["collections"]
     }
     for name in sorted(configurations):
         if request.includes(Address(KIND, name)):
             yield name, configurations[name]
+
+
+def _read_telemetry(client: Client) -> Mapping[str, Any]:
+    """Telemetry's part about collections."""
+    call = Call(method="GET", path="/telemetry", query={"details_level": "2"})
+    result: Mapping[str, Any] = client.request(call)["collections"]
+    return result
+
+
+def read_collection_limit(client: Client) -> CollectionLimit | None:
+    """The server's limit of collections; None without one, or before a version that states it."""
+    collections = _read_telemetry(client)
+    most = collections.get("max_collections")
+    if type(most) is not int:
+        return None
+    return CollectionLimit(most, frozenset(entry["id"] for entry in collections["collections"]))
 
 
 def _detail_request(name: str) -> Call:

@@ -20,8 +20,10 @@ class SnapshotInventory:
     others: tuple[SnapshotListing, ...]
     """The files that belong to none of the sets."""
     unread: tuple[str, ...]
-    """A sentence for each destination or server that could not be read."""
+    """A sentence for each entry of the ledger that could not be read."""
     now: datetime
+    unreachable: tuple[str, ...] = ()
+    """A sentence for each destination that could not be read; its sets are missing."""
 
 
 @dataclass(frozen=True, slots=True)

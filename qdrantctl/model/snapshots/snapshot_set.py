@@ -78,6 +78,10 @@ class VerificationResult(BaseModel):
     good: bool = Field(description="Whether the restored collection was the same.")
     server: str = Field(description="Version of the server on which it was restored.")
     missed: tuple[str, ...] = Field(default=(), description="What was not the same.")
+    notes: tuple[str, ...] = Field(
+        default=(),
+        description="Settings that this server changed, which is no fault of the set.",
+    )
 
 
 State = Literal["complete", "unfinished", "bad", "leaving", "orphan"]
@@ -102,6 +106,8 @@ class SetInfo:
     verified: VerificationResult | None = None
     damage: str = ""
     """Why it is bad."""
+    has_bad_verdict: bool = False
+    """Whether a failed verification is all that makes it bad."""
     kept_by: tuple[str, ...] = ()
     """The rules of retention that keep it."""
 
@@ -152,6 +158,12 @@ class SnapshotSet:
         return ""
 
     @property
+    def has_bad_verdict(self) -> bool:
+        """Whether its files are listed as they were written, and it failed a verification."""
+        failed = self.verified is not None and not self.verified.good
+        return failed and not self.missing_or_truncated_file
+
+    @property
     def damage(self) -> str:
         """Why it cannot be restored; empty if no damage is known."""
         if reason := self.missing_or_truncated_file:
@@ -176,6 +188,7 @@ class SnapshotSet:
             has_server_files=self.begun_manifest is not None,
             verified=self.verified,
             damage=self.damage,
+            has_bad_verdict=self.has_bad_verdict,
             kept_by=self.kept_by,
         )
         if manifest is None:

@@ -35,7 +35,7 @@ from qdrantctl.model.address import Address
 from qdrantctl.model.errors import ManifestError
 from qdrantctl.model.resource import Facts, Inventory, Lifecycle, Record, Resource
 from qdrantctl.model.rule_catalog import RULES
-from qdrantctl.model.server import Version
+from qdrantctl.model.server import CollectionLimit, Version
 from qdrantctl.model.violation import Severity, Violation
 from tests.support.states import LIVE_DEFAULTS, OWNER, SERVER, TODAY, canonical
 
@@ -165,7 +165,11 @@ def violations(told: Told, project: Path, monkeypatch: pytest.MonkeyPatch) -> li
             server = replace(server, version=Version.parse(version))
         server = replace(server, peers=cluster.pop("peers", 1))
         wishes = flow.PlanOptions(**cluster.pop("wishes", {}))
+        most = cluster.pop("max_collections", None)
         found = worlds(cluster)
+        if most:
+            names = frozenset(address.name for address in found.live)
+            found = replace(found, collection_limit=CollectionLimit(most, names))
         # Told instead of read: planning is pure, and many of these worlds need days or nodes to
         # come about. The scenarios, which this page names, are the same on real servers.
         monkeypatch.setattr(flow, "read_cluster_state", lambda *_: found)

@@ -203,3 +203,16 @@ def test_what_the_ledger_tells_of_snapshots_and_nobody_can_read(node, shop, kept
     told = shop.run(node, "snapshots", "list", "--format", "json")
     assert (told.code, len(told.document["sets"])) == (0, 2), told.err
     assert "ledger's entry of collection/products" in told.err
+
+
+def test_a_destination_that_cannot_be_read_ends_with_an_error(node, shop, tmp_path):
+    folder = tmp_path / "backups"
+    shop.keeps({"nightly": policy(folder)})
+    shop.done(node)
+    folder.write_text("a file where the folder should be")
+    told = shop.run(node, "snapshots", "list")
+    assert told.code == 1
+    assert "the list is incomplete" in told.err
+    assert str(folder) in told.err
+    told = shop.run(node, "snapshots", "list", "--from", f"file://{tmp_path}/nowhere")
+    assert (told.code, "there is no such folder" in told.err) == (1, True)

@@ -64,7 +64,7 @@ def take_sample(
                     if all(map(_is_finite, scores.values())):
                         queries[name] = SampleQuery(point=json.dumps(point["id"]), scores=scores)
     except ClusterError as error:
-        if error.status and error.status < 500:
+        if error.from_qdrant and error.status < 500:
             return Sample()
         raise
     return Sample({json.dumps(point["id"]): _point_digest(point) for point in points}, queries)

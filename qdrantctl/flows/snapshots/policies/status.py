@@ -19,6 +19,7 @@ from qdrantctl.engine.snapshots.retention import with_retention
 from qdrantctl.flows.cluster.nodes import JobContext
 from qdrantctl.flows.snapshots.sets.catalog import list_sets
 from qdrantctl.flows.snapshots.sets.cluster_store import ClusterStore
+from qdrantctl.flows.state.desired import load_desired_state
 from qdrantctl.flows.state.live import read_recorded_resources
 from qdrantctl.kinds.cron_schedule import schedule_at
 from qdrantctl.model.address import Address
@@ -101,6 +102,21 @@ def read_policies(
         for name, spec in sorted(specs.items())
         if name in selected
     ]
+
+
+def unapplied_policies(settings: Settings, client: NodeClient) -> list[str]:
+    """Names of policies that the manifests state and that were never applied.
+
+    Raises ManifestError, UsageError, ClusterError.
+    """
+    stated = {a.name for a in load_desired_state(settings).inventory if a.kind == KIND}
+    entries = read_recorded_resources(client, settings.owners).entries if stated else {}
+    applied = {
+        address.name
+        for address, entry in entries.items()
+        if address.kind == KIND and entry["owner"] in settings.owners and not entry.get("deleted")
+    }
+    return sorted(stated - applied)
 
 
 def _policy_name(word: str) -> str:

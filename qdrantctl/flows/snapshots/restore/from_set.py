@@ -13,8 +13,7 @@ from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.qdrant import ledger
 from qdrantctl.adapters.stores.store import Store
 from qdrantctl.engine.snapshots.set_choice import RestoreRequest, choose_set
-from qdrantctl.flows.cluster.nodes import JobContext
-from qdrantctl.flows.snapshots import placeholder
+from qdrantctl.flows.cluster.nodes import JobContext, collection_exists
 from qdrantctl.flows.snapshots.restore.plan import (
     PlannedRestore,
     build_restore_plan,
@@ -46,20 +45,12 @@ class SelectedSet:
 
 
 def select_set(
-    settings: Settings,
-    job: JobContext,
-    reference: str,
-    url: str,
-    at: datetime | None,
-    now: datetime,
+    settings: Settings, job: JobContext, request: RestoreRequest, now: datetime
 ) -> SelectedSet:
-    """The set named by `reference`. Raises QdrantctlError if it does not exist or is damaged.
-
-    `url` is the destination; `at` selects the newest set taken at or before that time.
-    """
+    """The requested set. Raises QdrantctlError if it does not exist or is damaged."""
+    url = request.url
     stores = cluster_stores(settings, job) if url == CLUSTER else [open_destination(url)]
     sets = [(store, snapshot_set) for store in stores for snapshot_set in list_sets(store)]
-    request = RestoreRequest(reference, url, settings.owners, at)
     choice = choose_set((snapshot_set.info for _, snapshot_set in sets), request, now)
     store, selected = next(pair for pair in sets if pair[1].folder == choice.chosen.folder)
     assert selected.manifest  # only such sets are chosen
@@ -79,9 +70,6 @@ def plan_restore_from_set(
     collection = manifest.snapshot.collection
     name = options.name or f"{collection}-restored-{now:%Y%m%d-%H%M%S}"
     target = inspect_target(settings, client, name, options, manifest.snapshot.aliases)
-    is_own_source = name == collection and selected.store.url == CLUSTER
-    if target.live and is_own_source and placeholder.placeholder_needed(client.server):
-        raise placeholder.unreadable_error(client.server, target.address)
     record, source = assign_files_to_nodes(selected, client)
     nodes = job.nodes if client.server.peers > 1 else ()
     step = Restore(collection=collection, snapshot=manifest.id, name=name, nodes=nodes)
@@ -103,7 +91,21 @@ def plan_restore_from_set(
         because,
         is_own_snapshot=is_own_snapshot,
     )
-    return PlannedRestore(plan, step, record, target, False, source, selected.store.url)
+    warning = _verdict_warning(selected.set)
+    listed = selected.store.url == CLUSTER and collection_exists(client, collection)
+    return PlannedRestore(plan, step, record, target, listed, source, selected.store.url, warning)
+
+
+def _verdict_warning(snapshot_set: SnapshotSet) -> str:
+    """The warning that the set failed a verification; empty if it did not."""
+    verdict = snapshot_set.verified
+    if verdict is None or verdict.good:
+        return ""
+    return (
+        f"Warning: the set {snapshot_set.folder} failed its verification at "
+        f"{verdict.when:%Y-%m-%d %H:%M} UTC ({snapshot_set.damage}). --ignore-verdict restores it "
+        "anyway."
+    )
 
 
 def check_version(manifest: SetManifest, client: Client) -> None:

@@ -11,7 +11,7 @@ from qdrantctl.adapters.qdrant import ledger
 from qdrantctl.flows.cluster.nodes import collection_exists, connect_nodes
 from qdrantctl.flows.snapshots import placeholder
 from qdrantctl.flows.snapshots.restore.target import RestoreTarget, TargetOptions, inspect_target
-from qdrantctl.flows.snapshots.restore.upload import ByteSource
+from qdrantctl.flows.snapshots.restore.upload import ByteSource, FileSource
 from qdrantctl.flows.state.desired import DesiredState
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Cause, Change
@@ -20,6 +20,7 @@ from qdrantctl.model.errors import ClusterError, QdrantctlError, UsageError
 from qdrantctl.model.field_rule import ABSENT
 from qdrantctl.model.plan import Plan, PlannedServer
 from qdrantctl.model.resource import Inventory
+from qdrantctl.model.snapshots.destination import CLUSTER
 from qdrantctl.model.snapshots.snapshot import SnapshotRecord, find_unfinished_restore
 from qdrantctl.model.snapshots.snapshot import recorded_snapshots as known_snapshots
 from qdrantctl.model.step import Call, Restore, Snapshot, Step, collection_path
@@ -40,11 +41,24 @@ class PlannedRestore:
     """Source of the bytes; None for a snapshot recorded in the ledger."""
     url: str = ""
     """URL of the destination; empty for a snapshot recorded in the ledger."""
+    warning: str = ""
+    """The warning that the set failed a verification, which the operator wants to ignore."""
 
     @property
     def address(self) -> Address:
         """Address of the new collection."""
         return self.target.address
+
+    @property
+    def files(self) -> FileSource:
+        """The source of its files."""
+        is_on_servers = self.source is None or self.url == CLUSTER
+        return FileSource(
+            self.source,
+            is_on_servers=is_on_servers,
+            is_listed=self.listed,
+            needs_own_disk=is_on_servers and self.step.name == self.step.collection,
+        )
 
     @property
     def approved(self) -> object:
@@ -72,8 +86,6 @@ def plan_restore_from_ledger(
     listed = collection_exists(client, address.name) and not (
         has_placeholder_mark and placeholder.is_placeholder(client, address.name)
     )
-    if name == address.name and placeholder.placeholder_needed(client.server):
-        raise placeholder.unreadable_error(client.server, address)
     target = inspect_target(settings, client, name, options, record.aliases)
     nodes = settings.nodes if client.server.peers > 1 else ()
     step = Restore(collection=address.name, snapshot=record.id, name=name, nodes=nodes)

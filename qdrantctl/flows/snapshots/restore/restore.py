@@ -10,6 +10,7 @@ from typing import Protocol
 
 from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.qdrant.client import RestClient
+from qdrantctl.engine.snapshots.set_choice import RestoreRequest
 from qdrantctl.flows.cluster.connect import connect
 from qdrantctl.flows.cluster.nodes import JobContext
 from qdrantctl.flows.lease import LeaseWait, current_actor, hold_lease
@@ -44,8 +45,12 @@ class RestoreOptions:
     consents: tuple[Consent, ...] = ()
     """From flags."""
     with_aliases: bool = False
+    ignore_verdict: bool = False
+    """With a source: whether to take a set also if its verification failed."""
     auto_approve: bool = False
     lease_timeout: float = 0
+    wait_timeout: float | None = None
+    """Seconds to wait for shards and indexes; None for the defaults."""
 
 
 class RestoreView(Protocol):
@@ -98,6 +103,8 @@ def restore_snapshot(
         planned = _plan_restore(settings, options, client)
         view.clear_progress()
         view.show_plan(planned.plan)
+        if planned.warning:
+            view.notify(planned.warning)
         if not options.auto_approve and not view.approve(planned.plan):
             return None
         with view.catch_signals() as is_cancelled:
@@ -125,7 +132,14 @@ def _plan_restore(
             settings, client, options.snapshot, target_options, now
         )
     job = JobContext(client, lambda _: None, lambda: False, settings.nodes)
-    selected = from_set.select_set(settings, job, options.snapshot, options.source, options.at, now)
+    selected = from_set.select_set(
+        settings,
+        job,
+        RestoreRequest(
+            options.snapshot, options.source, settings.owners, options.at, options.ignore_verdict
+        ),
+        now,
+    )
     return from_set.plan_restore_from_set(settings, job, selected, target_options, now)
 
 
@@ -158,7 +172,11 @@ def _restore_under_leases(
             )
         try:
             job = JobContext(
-                guarded, view.report_progress, is_cancelled, progress=view.task_progress
+                guarded,
+                view.report_progress,
+                is_cancelled,
+                progress=view.task_progress,
+                wait_timeout=options.wait_timeout,
             )
             return run_restore(now, job, actor)
         finally:
