@@ -160,4 +160,4 @@ def _exit_code(plan: Plan, args: PlanArgs) -> int:
     strict = args.fail_on_blocked or args.detailed_exitcode
     if plan.summary.refused or gated or (strict and plan.is_blocked):
         return BLOCKED
-    return CHANGES if args.detailed_exitcode and plan.summary.changes else 0
+    return CHANGES if args.detailed_exitcode and plan.has_work else 0

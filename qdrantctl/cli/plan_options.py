@@ -26,6 +26,7 @@ class PlanningArgs(ProjectArgs, OutputArgs):
     revert_drift: tuple[str, ...]
     max_deletes: int | None
     adopt: tuple[str, ...]
+    adopt_cloned: tuple[str, ...]
     allow_delete: tuple[str, ...]
     allow_replace: tuple[str, ...]
     allow_alias: tuple[str, ...]
@@ -38,6 +39,7 @@ class PlanningArgs(ProjectArgs, OutputArgs):
         """Raise UsageError for a pattern that can match no address."""
         super().check()
         check_patterns(self._patterns)
+        check_owners("--adopt-cloned", self.adopt_cloned)
 
     def planning(self) -> PlanOptions:
         """The options for the flows."""
@@ -52,6 +54,7 @@ class PlanningArgs(ProjectArgs, OutputArgs):
             consents=consents(
                 {
                     ("adopt", "--adopt"): self.adopt,
+                    ("adopt_cloned", "--adopt-cloned"): self.adopt_cloned,
                     ("delete", "--allow-delete"): self.allow_delete,
                     ("replace", "--allow-replace"): self.allow_replace,
                     ("alias", "--allow-alias"): self.allow_alias,
@@ -72,6 +75,7 @@ class PlanningArgs(ProjectArgs, OutputArgs):
             "--revert-drift": self.revert_drift,
             "--no-safety-snapshot": self.no_safety_snapshot,
             "-f": self.files,
+            "--adopt-cloned": self.adopt_cloned,
         }
         return [flag for flag, value in flags.items() if value]
 
@@ -121,6 +125,16 @@ def check_patterns(patterns: Mapping[str, tuple[str, ...]]) -> None:
                 )
 
 
+def check_owners(flag: str, owners: tuple[str, ...]) -> None:
+    """Raise UsageError for a text that cannot name an owner."""
+    for owner in owners:
+        from qdrantctl.model.consent import OWNER_HINT, unusable_owner_reason
+        from qdrantctl.model.errors import UsageError
+
+        if reason := unusable_owner_reason(owner):
+            raise UsageError(f"{flag}: {reason}", hint=OWNER_HINT)
+
+
 exclude_option = option(
     "--exclude", group=PLANNING, multiple=True, metavar="ADDRESS",
     help="Leave out ADDRESS and the resources that need it.",
@@ -155,6 +169,9 @@ planning_options = add_options(
                 "it."),
     option("--adopt", group=CONSENT, multiple=True, metavar="ADDRESS",
            help="Allow adopting ADDRESS, which exists and differs from its manifest."),
+    option("--adopt-cloned", group=CONSENT, multiple=True, metavar="OWNER",
+           help="This cluster is a copy of the cluster of OWNER (PROJECT/ENVIRONMENT): adopt its "
+                "records here. The original is not contacted."),
     allow_delete_option,
     option("--allow-replace", group=CONSENT, multiple=True, metavar="ADDRESS",
            help="Allow replacing the collection ADDRESS, which deletes its points."),

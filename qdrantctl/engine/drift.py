@@ -14,7 +14,7 @@ from qdrantctl.engine.planning.compare import (
     is_being_remade,
     is_of_interrupted_apply,
 )
-from qdrantctl.engine.planning.inputs import PlanInput
+from qdrantctl.engine.planning.inputs import PlanInput, RecordOrigin
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import FieldChange
 from qdrantctl.model.drift import (
@@ -107,7 +107,11 @@ def unapplied_resources(
                 yield _drifted_resource(address, DriftKind.LEFT, None, because=because)
         elif applied is None:
             owner = entry.record.owner if entry and entry.record else ""
-            because = f"owned by {owner}" if owner else _exists_live(address, plan_input)
+            because = (
+                f"owned by {owner}{_of_a_copy(owner, plan_input)}"
+                if owner
+                else _exists_live(address, plan_input)
+            )
             yield _drifted_resource(address, DriftKind.NEW, None, because=because)
         else:
             fields = tuple(_edited_fields(desired, applied, plan_input, kinds[address.kind]))
@@ -115,6 +119,11 @@ def unapplied_resources(
             if fields or not same_lifecycle:
                 because = "" if same_lifecycle else "its lifecycle has changed in the manifest"
                 yield _drifted_resource(address, DriftKind.CHANGED, None, fields, because)
+
+
+def _of_a_copy(owner: str, plan_input: PlanInput) -> str:
+    is_copied = plan_input.origins.get(owner) is RecordOrigin.COPIED
+    return ", and this cluster seems to be a copy of that owner's" if is_copied else ""
 
 
 def unmanaged_resources(

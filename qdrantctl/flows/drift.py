@@ -18,6 +18,7 @@ from qdrantctl.engine.planning.inputs import PlanInput
 from qdrantctl.engine.snapshots.policy_status import KIND as POLICY
 from qdrantctl.engine.snapshots.policy_status import WORDS, PolicyFinding
 from qdrantctl.flows.snapshots.policies.status import check_policies
+from qdrantctl.flows.state.clones import classify_owners, clone_notices
 from qdrantctl.flows.state.desired import load_desired_state, merge_unselected
 from qdrantctl.flows.state.live import ClusterState, Progress, read_cluster_state
 from qdrantctl.kinds.catalog import BY_NAME
@@ -51,6 +52,7 @@ def detect_drift(
         live=cluster_state.live,
         remembered=cluster_state.remembered,
         previous_owners=settings.previous_owners,
+        origins=classify_owners(settings, cluster_state.ledger),
         partial=settings.partial,
         removed=settings.removed,
     )
@@ -164,6 +166,8 @@ def _drift_notes(
             f"; it has entries of {', '.join(sorted(recorded_owners))}" if recorded_owners else ""
         )
         yield f"the ledger has no entry of {settings.owner}{known_owners}"
+    for notice in clone_notices(settings, (), cluster_state.ledger):
+        yield f"{notice.message}. {notice.hint}".rstrip(".")
     for address, live in cluster_state.live.items():
         for field, cause in sorted(live.facts.unread.items()):
             yield f"{address}: {field} could not be read and is not compared ({cause})"

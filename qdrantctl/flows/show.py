@@ -80,6 +80,7 @@ def _entry_events(
             when=str(line.get("when", "")),
             who=str(line.get("who", "")),
             commit=str(line.get("commit", "")),
+            stated_commit=line.get("stated_commit") or ABSENT,
             run=str(line.get("run", "")),
             action=str(line.get("action", "")),
             schema_version=int(line.get("schema_version") or 0),

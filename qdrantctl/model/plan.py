@@ -137,7 +137,8 @@ class Plan(BaseModel):
         default=ABSENT, description="Its options; absent before format 1.1 and in restores."
     )
     prepare: tuple[Step, ...] = Field(
-        default=(), description="Steps before the first change: the ledger's first creation."
+        default=(),
+        description="Steps before the first change: the ledger's first creation, its replicas.",
     )
     changes: tuple[Change, ...] = Field(default=(), description="In the order of their execution.")
     violations: tuple[Violation, ...] = Field(default=(), description="Rules that are broken.")
@@ -158,6 +159,11 @@ class Plan(BaseModel):
             change.action if by_action else change.counted_as for change in self.changes
         )
         return PlanSummary(**{str(action): counted.get(action, 0) for action in Action})
+
+    @property
+    def has_work(self) -> bool:
+        """Whether apply sends anything: changes, or missing replicas of the ledger."""
+        return bool(self.summary.changes or self.prepare)
 
     @property
     def blocking(self) -> tuple[Violation, ...]:

@@ -207,7 +207,10 @@ class EnvironmentSpec(Spec):
     tls: Annotated[TlsSpec | None, Field(description="Certificates of the connection.")] = None
     nodes: Annotated[
         list[Annotated[str, AfterValidator(_check_node_url)]] | None,
-        Field(description="Each node's own address, for snapshots of a cluster."),
+        Field(
+            description="Each node's own address, for snapshots of a cluster, and to be used if "
+            "`url` cannot be reached."
+        ),
     ] = None
     vars: Annotated[
         dict[str, Any] | None, Field(description="Values for templates, under `vars`.")

@@ -30,6 +30,10 @@ class HistoryEntry(BaseModel):
     when: str = Field(description="UTC, ISO 8601.")
     who: str = Field(description="Who ran it.")
     commit: str = Field(description="The commit that has what was applied; empty if none has it.")
+    stated_commit: str | MISSING = Field(
+        default=ABSENT,
+        description="The commit that the CI was started for, if that is another one.",
+    )
     run: str = Field(description="URL of the CI run; empty if there was none.")
     action: str = Field(
         description="create, update, replace, delete, adopt, forget, protect or unprotect."

@@ -120,6 +120,7 @@ RULES: dict[str, str] = {
     "QC230": "A checkout must contain the last applied commit",
     "QC231": "Committed state must be up to date in a protected environment",
     "QC232": "The ledger should contain what was applied",
+    "QC233": "Records that came along with a copy of a cluster are adopted before they are used",
     "QC240": "Letting a key do more needs consent by address, if fail_on or a flag says so",
 }
 """Id -> one-line title."""

@@ -14,6 +14,7 @@ from qdrantctl.adapters.project.connection import (
     connect_by_environment,
     connect_by_url,
     find_known_key,
+    find_other_urls,
 )
 from qdrantctl.adapters.project.environment import (
     MergedEnvironment,
@@ -50,6 +51,10 @@ class Settings:
     """Every environment of the project."""
     previous_owners: frozenset[str] = frozenset()
     """Owners whose records count as this project's: `store/prod`."""
+    cloned_owners: frozenset[str] = frozenset()
+    """Those among them whose records came along with a copy of their cluster."""
+    other_urls: Mapping[str, str] = field(default_factory=dict)
+    """The URL of the project's other environments by owner, where it is known."""
     manifests: tuple[str, ...] = ()
     """Files, folders and globs relative to `root`; `-` is stdin."""
     partial: bool = False
@@ -155,6 +160,7 @@ def resolve_settings(
         previous_owners=frozenset(
             f"{previous}/{name}" for previous in chain.project.metadata.previous_names
         ),
+        other_urls=find_other_urls(chain, merged, environ),
         manifests=_named_files(directory, files, root)
         if files
         else _manifest_patterns(chain, root),

@@ -134,6 +134,11 @@ def read_committed_text(root: Path, commit: str, name: str) -> str | None:
     return answer[1].decode(errors="replace") if answer and answer[0] == 0 else None
 
 
+def has_commit(root: Path, commit: str) -> bool:
+    """Whether the repository has a commit at all, so that HEAD can be compared with it."""
+    return bool(_FULL_SHA.fullmatch(commit)) and bool(resolve_commit(root, commit))
+
+
 def head_contains(root: Path, commit: str) -> bool | None:
     """Whether HEAD is `commit` or a descendant of it; None if that is unknown.
 

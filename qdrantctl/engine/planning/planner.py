@@ -14,7 +14,7 @@ from qdrantctl.engine.planning.drift_policy import (
     unapplied_paths,
 )
 from qdrantctl.engine.planning.field_adjustments import credit_interrupted_apply, refuse_unreadable
-from qdrantctl.engine.planning.inputs import DraftChange, PlanInput
+from qdrantctl.engine.planning.inputs import DraftChange, PlanInput, RecordOrigin
 from qdrantctl.engine.planning.ledger_record import RECREATED, new_record, reason_to_rewrite
 from qdrantctl.engine.planning.order import order_changes
 from qdrantctl.engine.planning.replacement import fields_of_replacement
@@ -83,7 +83,7 @@ def plan_resource(
         stays = plan_input.partial and address not in plan_input.destroy
         return None if stays else _plan_removal(address, plan_input)
     if entry is not None and entry.record and applied is None:
-        because = _owned_by_another(entry.record.owner, plan_input)
+        because = describe_other_owner(entry.record.owner, plan_input)
         return DraftChange(address, Action.REFUSED, because=because)
     if live is None:
         return _plan_creation(desired, applied, plan_input, kind)
@@ -101,17 +101,24 @@ def _plan_removal(address: Address, plan_input: PlanInput) -> DraftChange:
     return DraftChange(address, Action.DELETE, because=because)
 
 
-def _owned_by_another(owner: str, plan_input: PlanInput) -> str:
-    """Who owns the resource, and what the operator can do about it."""
+def describe_other_owner(owner: str, plan_input: PlanInput) -> str:
+    """Who owns the resource, and what the operator can do about it.
+
+    Releasing it is proposed only where the owner surely manages this very cluster: on the cluster
+    that this one is a copy of, that would release the original.
+    """
     project, _, environment = owner.partition("/")
-    previous_name = (
-        f", or {project} under previous_names here if that is the previous name of this project"
-    )
-    renamed = previous_name if plan_input.owner.partition("/")[2] == environment else ""
-    return (
-        f"owned by {owner}. Give it another name here; or, to adopt it, list it under removed "
-        f"there and apply that{renamed}"
-    )
+    origin = plan_input.origins.get(owner)
+    adopt = f"adopt the records of {owner} here with --adopt-cloned {owner}"
+    if origin is RecordOrigin.COPIED:
+        return f"owned by {owner}, and this cluster seems to be a copy of that owner's: {adopt}"
+    ways = f"if this cluster is a copy of that owner's, {adopt}"
+    if origin is RecordOrigin.HERE:
+        ways = f"to adopt it, list it under removed there and apply that; or, {ways}"
+    if plan_input.owner.partition("/")[2] == environment:
+        ways += f", or {project} under previous_names here if that is the previous name of this"
+        ways += " project"
+    return f"owned by {owner}. Give it another name here; or, {ways}"
 
 
 def _plan_creation(

@@ -368,8 +368,7 @@ def _save_generations(
     for generation in forgotten:
         after.pop(generation.number, None)
     line = {
-        "when": ring.now.isoformat(timespec="seconds"), "who": who.who,
-        "commit": who.commit, "run": who.run,
+        "when": ring.now.isoformat(timespec="seconds"), **who.document,
         "action": action, "digest": entry.get("digest", ""),
         "schema_version": entry.get("schema_version", 0),
     }  # fmt: skip

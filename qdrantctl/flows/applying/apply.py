@@ -124,7 +124,7 @@ def apply_changes(
         planned = _make_plan(settings, options, view, client, desired)
         view.show_plan(planned.plan)
         ensure_applicable(planned.plan)
-        if not (planned.plan.summary.changes or planned.protection.change):
+        if not (planned.plan.has_work or planned.protection.change):
             return _finish_apply(Report.of(planned.plan), state, client, view)
         if not (_needs_no_approval(planned, options) or view.approve(planned.plan)):
             return ApplyResult()
@@ -246,7 +246,7 @@ def _apply_under_lease(
         if not (same and now.plan.is_applicable):
             _accept_changed_plan(now.plan, options, view)
         actor = replace(actor, commit=find_applied_commit(now, actor))
-        if not now.plan.summary.changes:
+        if not now.plan.has_work:
             write_protection(guarded, now.protection, actor)
             return Report.of(now.plan)
         job = JobContext(

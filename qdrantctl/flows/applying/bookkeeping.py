@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache, partial
 
 from qdrantctl.adapters.qdrant import ledger
 from qdrantctl.adapters.system import git
@@ -48,7 +49,9 @@ def apply_plan(
     Raises ClusterError if the ledger cannot be created; no resource was changed then.
     """
     context = ExecutionContext(job, planned.cluster_state.live, on_outcome)
-    records = ApplyRecords(planned, context, actor)
+    records = ApplyRecords(
+        planned, context, actor, cache(partial(ledger.read_cluster_id, context.client))
+    )
     bookkeeping = Bookkeeping(
         start=records.write_protection,
         check=records.ensure_unchanged,
@@ -87,6 +90,8 @@ class ApplyRecords:
     planned: PlanResult
     context: ExecutionContext
     actor: Actor
+    read_cluster_id: Callable[[], str]
+    """Reads it once, after the ledger was created."""
 
     def write_protection(self) -> None:
         """Record that the owner is protected, before its first change. Raises ClusterError."""
@@ -154,6 +159,7 @@ class ApplyRecords:
         before = progress.entry or self._entry(change)
         when = datetime.now(UTC).isoformat(timespec="seconds")
         entry = applied_entry(change, before, progress.live, client.server, self.actor, when)
+        entry |= {"cluster_id": self.read_cluster_id(), "url": client.server.url}
         ledger.write_entries(client, [entry])
 
     def _entry(self, change: Change) -> Mapping[str, Json]:

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 from qdrantctl.adapters.qdrant import ledger
+from qdrantctl.flows.cluster.internal_replicas import create_replica, is_replica_request
 from qdrantctl.flows.execution.context import (
     Bookkeeping,
     ChangeProgress,
@@ -46,7 +47,7 @@ def execute_plan(
 
     Raises ClusterError if the ledger cannot be created; no resource was changed then.
     """
-    _create_ledger(plan, context.client)
+    _create_ledger(plan, context)
     bookkeeping.start()
     outcomes: list[Outcome] = []
     for change in plan.changes:
@@ -63,12 +64,22 @@ def execute_plan(
     return Report.of(plan, outcomes, command=command, interrupted=context.is_cancelled())
 
 
-def _create_ledger(plan: Plan, client: Client) -> None:
-    """Create the ledger if the plan contains that; another process may have been first."""
+def _create_ledger(plan: Plan, context: ExecutionContext) -> None:
+    """Create the ledger if the plan contains that; another process may have been first.
+
+    A replica that cannot be created stops nothing: the next plan has it again.
+    """
+    client = context.client
     for call in list_calls(plan.prepare):
         try:
-            client.request(call)
+            if is_replica_request(call):
+                create_replica(client, call)
+            else:
+                client.request(call)
         except ClusterError as error:
+            if call.method != "PUT":  # a replica of a collection that exists
+                context.job.report_progress(error.line)
+                continue
             if not (error.conflict or _has_created(call, error, client)):
                 raise
             if call == ledger.ledger_creation_request(client.server):

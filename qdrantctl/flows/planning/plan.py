@@ -20,9 +20,19 @@ from qdrantctl.engine.safety.collection_limit import check_collection_limit
 from qdrantctl.engine.safety.context import SafetyInput
 from qdrantctl.engine.safety.rules import check_safety, needs_details, needs_status
 from qdrantctl.engine.snapshots.policy_status import finding_violations
+from qdrantctl.flows.cluster.internal_replicas import list_missing_replicas
 from qdrantctl.flows.snapshots.policies.status import check_policies
 from qdrantctl.flows.state.checkout import committed_as
 from qdrantctl.flows.state.checkout_age import check_checkout_is_current
+from qdrantctl.flows.state.clones import (
+    classify_owners,
+    clone_notices,
+    identity_steps,
+    named_owners,
+    used_clone_consents,
+    with_cloned_owners,
+    without_unstated_clones,
+)
 from qdrantctl.flows.state.committed import with_locked_versions
 from qdrantctl.flows.state.desired import DesiredState, load_desired_state, merge_unselected
 from qdrantctl.flows.state.ledger_fallback import fallback_notice, with_committed_state_as_fallback
@@ -114,8 +124,12 @@ def make_plan_for(
     progress: Progress,
 ) -> PlanResult:
     """The plan for manifests that were read before. Raises ClusterError, UsageError."""
+    settings = with_cloned_owners(settings, options.consents)
     progress(f"connecting to {client.server.url}")
-    cluster_state = read_cluster_state(client, desired_state.inventory, progress, settings.owners)
+    cluster_state = read_cluster_state(
+        client, desired_state.inventory, progress, named_owners(settings)
+    )
+    settings = without_unstated_clones(settings, desired_state.inventory, cluster_state)
     protection = read_protection(settings, cluster_state.ledger, today)
     settings = protected_settings(protection)
     cluster_state = with_committed_state_as_fallback(settings, client, desired_state, cluster_state)
@@ -146,7 +160,7 @@ def make_plan_for(
         whole=not settings.partial and options.selection == Selection(),
         has_changes=any(change.action not in _IDLE for change in changes),
     )
-    prepare = _preparing_steps(changes, cluster_state, client)
+    prepare = _preparing_steps(settings, changes, cluster_state, client)
     steps = (*prepare, *(step for change in changes for step in change.steps))
     plan = Plan(
         qdrantctl_version=__version__,
@@ -180,14 +194,17 @@ def judge_changes(
     inputs: SafetyInput,
 ) -> tuple[Violation, ...]:
     """What forbids these changes in this environment, and what is noted beside."""
-    safety = check_safety(inputs, settings.valid_consents(options.consents))
+    consents = settings.valid_consents(options.consents)
+    safety = check_safety(inputs, consents)
+    used = safety.used | used_clone_consents(settings, consents, cluster_state.ledger)
     return (
         *safety.violations,
+        *clone_notices(settings, options.consents, cluster_state.ledger),
         *fallback_notice(settings, cluster_state),
         *check_checkout_is_current(
             settings, options.allow_older, inputs.changes, cluster_state, desired_state.versions
         ),
-        *plan_notices(settings, options, safety.used),
+        *plan_notices(settings, options, used),
     )
 
 
@@ -269,6 +286,8 @@ def _plan_input(
         live=cluster_state.live,
         remembered=cluster_state.remembered,
         previous_owners=settings.previous_owners,
+        cloned_owners=settings.cloned_owners,
+        origins=classify_owners(settings, cluster_state.ledger),
         partial=settings.partial,
         removed=settings.removed,
         versions=desired_state.versions,
@@ -302,10 +321,15 @@ def _drift_policies(settings: Settings, options: PlanOptions) -> Callable[[Addre
 
 
 def _preparing_steps(
-    changes: Sequence[Change], cluster_state: ClusterState, client: Client
+    settings: Settings, changes: Sequence[Change], cluster_state: ClusterState, client: Client
 ) -> tuple[Step, ...]:
-    """Steps that create the ledger and the key registry if they are missing and needed."""
-    calls: list[Call] = []
+    """Steps that create the ledger and the key registry if they are missing and needed.
+
+    A copy of a cluster gets an id of its own, and a cluster that has grown more replicas of them.
+    """
+    calls: list[Call] = [*identity_steps(settings, changes, cluster_state, client.server.url)]
+    if cluster_state.ledger.exists:
+        calls += list_missing_replicas(client)
     if not cluster_state.ledger.exists and any(change.action not in _IDLE for change in changes):
         calls.append(ledger.ledger_creation_request(client.server))
     if any(

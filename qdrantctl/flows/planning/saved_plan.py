@@ -21,6 +21,7 @@ from qdrantctl.flows.planning.plan import (
     judge_changes,
 )
 from qdrantctl.flows.state.checkout import find_uncommitted_files, list_names
+from qdrantctl.flows.state.clones import named_owners, with_cloned_owners
 from qdrantctl.flows.state.committed import committed_files
 from qdrantctl.flows.state.desired import DesiredState, load_desired_state
 from qdrantctl.flows.state.ledger_fallback import with_committed_state_as_fallback
@@ -70,8 +71,9 @@ def recheck_saved_plan(
         versions=_desired_versions(saved),
         committed=committed_files(settings),
     )
+    settings = with_cloned_owners(settings, options.consents)
     progress(f"connecting to {client.server.url}")
-    cluster_state = read_cluster_state(client, desired.inventory, progress, settings.owners)
+    cluster_state = read_cluster_state(client, desired.inventory, progress, named_owners(settings))
     protection = read_protection(settings, cluster_state.ledger, today)
     settings = protected_settings(protection)
     if settings.protected:

@@ -97,13 +97,13 @@ def applied_entry(
 ) -> dict[str, Json]:
     """The entry after a change, with the resource as read back."""
     entry = {**before, **_recorded_state(change)}
-    for word in ("pending", "restoring"):
+    for word in ("pending", "restoring", "stated_commit"):
         entry.pop(word, None)
     entry["deleted"] = change.action in (Action.DELETE, Action.FORGET)
     entry["observed"] = dict(live.spec) if live else None
     entry["uuid"] = live.facts.uuid if live else ""
     entry["server"] = str(server.version)
-    stamp = {"when": when, "who": actor.who, "commit": actor.commit, "run": actor.run}
+    stamp = {"when": when, **actor.document}
     entry |= stamp
     line = stamp | {"action": str(change.action), "digest": entry.get("digest", "")}
     line["schema_version"] = entry.get("schema_version", 0)

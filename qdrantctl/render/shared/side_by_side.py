@@ -64,6 +64,8 @@ def history_lines(entries: Iterable[HistoryEntry]) -> Iterator[str]:
     """One line for each apply."""
     for entry in entries:
         commit = f" at {escape_line(entry.commit[:_SHORT_COMMIT])}" if entry.commit else ""
+        if isinstance(entry.stated_commit, str):
+            commit += f" (CI started for {escape_line(entry.stated_commit[:_SHORT_COMMIT])})"
         run = f" ({escape_line(entry.run)})" if entry.run else ""
         version = f"schema version {entry.schema_version}"
         action = f"{escape_line(entry.action)} {escape_line(entry.address)}"

@@ -117,6 +117,7 @@ def worlds(cluster: dict[str, Any]) -> ClusterState:
             )
     marks = {Address.parse(n): {"restoring": w["restoring"]} for n, w in cluster.items()
              if "restoring" in w}  # fmt: skip
+    marks |= {Address.parse(n): w["entry"] for n, w in cluster.items() if "entry" in w}
     memory = LedgerContents(exists=True, cluster_id="c", entries=marks | memories)
     return ClusterState(Inventory(live), Inventory(known), memory)
 
@@ -183,6 +184,7 @@ def violations(told: Told, project: Path, monkeypatch: pytest.MonkeyPatch) -> li
             monkeypatch.setattr(module, "with_details", lambda *_: found)
         monkeypatch.setattr(flow, "signing_problem", lambda _: "")
         monkeypatch.setattr(kept, "read_policies", lambda *_: policies(found))
+        monkeypatch.setattr(flow, "list_missing_replicas", lambda _: ())
         monkeypatch.setattr(flow.registry, "registry_creation_requests", lambda _: ())
         door: Any = SimpleNamespace(server=server, server_time=NOW)
         made = flow.make_plan(settings, wishes, door, TODAY, lambda _: None)
