@@ -55,7 +55,7 @@ def plan_summary(plan: Plan) -> str:
     if not counts.changes and not counts.refused:
         if offline:
             return AS_COMMITTED
-        if plan.prepare:
+        if any(call.path.endswith("/cluster") for call in list_calls(plan.prepare)):
             return ONLY_REPLICAS
         keeps_drift = any(
             c.action is Action.NOOP and c.cause in _DRIFT_CAUSES for c in plan.changes
