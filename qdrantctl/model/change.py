@@ -50,6 +50,10 @@ class Action(StrEnum):
     RUN = "run"
 
 
+IDLE_ACTIONS = (Action.NOOP, Action.REFUSED)
+"""Those that change nothing."""
+
+
 class Cause(StrEnum):
     """Which state changed since the last apply."""
 

@@ -13,7 +13,7 @@ from pydantic import MISSING, BaseModel, ConfigDict, Field, model_validator
 
 from qdrantctl.model.field_rule import ABSENT, Json
 
-_READS = ("/points/scroll", "/points/count")
+_READING_PATHS = ("/points/scroll", "/points/count")
 
 
 class Call(BaseModel):
@@ -31,7 +31,7 @@ class Call(BaseModel):
     @property
     def writes(self) -> bool:
         """Whether the request can change the cluster. Some POSTs only read."""
-        return self.method != "GET" and not self.path.endswith(_READS)
+        return self.method != "GET" and not self.path.endswith(_READING_PATHS)
 
 
 class Snapshot(BaseModel):

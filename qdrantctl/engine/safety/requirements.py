@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from qdrantctl.engine.safety.context import Problem, SafetyInput, may_hold_points, require_consent
-from qdrantctl.model.change import Action, Change
+from qdrantctl.model.change import IDLE_ACTIONS, Action, Change
 from qdrantctl.model.gates import REQUIREMENTS
 from qdrantctl.model.server import UNKNOWN
 from qdrantctl.model.violation import Violation
-
-_IDLE = (Action.NOOP, Action.REFUSED)
 
 
 def check_previous_names(inputs: SafetyInput) -> Iterator[Problem]:
@@ -18,7 +16,7 @@ def check_previous_names(inputs: SafetyInput) -> Iterator[Problem]:
     for change in inputs.changes:
         applied = inputs.context.recorded.get(change.parsed_address)
         owner = applied.record.owner if applied and applied.record else inputs.context.owner
-        if change.action not in _IDLE and owner != inputs.context.owner:
+        if change.action not in IDLE_ACTIONS and owner != inputs.context.owner:
             yield require_consent(
                 "adopt",
                 change,

@@ -11,7 +11,7 @@ from qdrantctl.model.snapshots.snapshot_set import SetInfo
 
 BOUND = timedelta(minutes=10)
 """How far the clocks of the server, of the runner, and of the runs before may be apart."""
-_FORM = "%Y-%m-%d %H:%M UTC"
+_MINUTES = "%Y-%m-%d %H:%M UTC"
 _MISSED_RUNS = 3
 _PAUSE = timedelta(days=1)
 
@@ -32,11 +32,14 @@ def clock_disagreement(clocks: Clocks, sets: Iterable[SetInfo], schedule: Schedu
     """
     server, runner = clocks
     if abs(server - runner) > BOUND:
-        return f"it is {server:{_FORM}} by the server's clock, {runner:{_FORM}} by this machine's"
+        return (
+            f"it is {server:{_MINUTES}} by the server's clock, "
+            f"{runner:{_MINUTES}} by this machine's"
+        )
     times = {each: each.taken for each in sets if each.taken}
     newest = max(times.values(), default=server)
     if newest > min(clocks) + BOUND:
-        return f"it is {server:{_FORM}}, and the newest set is of {newest:{_FORM}}"
+        return f"it is {server:{_MINUTES}}, and the newest set is of {newest:{_MINUTES}}"
     earlier = [
         taken
         for each, taken in times.items()
@@ -44,8 +47,8 @@ def clock_disagreement(clocks: Clocks, sets: Iterable[SetInfo], schedule: Schedu
     ]
     if earlier and server - max(earlier) > _longest_pause(schedule):
         return (
-            f"it is {server:{_FORM}}, and the newest set before the one that is due now is of "
-            f"{max(earlier):{_FORM}}"
+            f"it is {server:{_MINUTES}}, and the newest set before the one that is due now is of "
+            f"{max(earlier):{_MINUTES}}"
         )
     return ""
 

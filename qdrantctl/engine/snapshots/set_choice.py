@@ -14,7 +14,7 @@ from qdrantctl.model.snapshots.snapshot_set import SetInfo
 LATEST = "latest"
 _SHOWN = 3
 """Sets whose problems an error lists."""
-_FORM = "As in collection/products@ID."
+_REFERENCE_HINT = "As in collection/products@ID."
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,9 @@ class SetReference:
             if at and reference.address.name not in known_names:
                 reference = cls(Address.parse(name), "" if set_id == LATEST else set_id)
         except ValueError as error:
-            raise UsageError(str(error), hint=_FORM) from None
+            raise UsageError(str(error), hint=_REFERENCE_HINT) from None
         if reference.address.kind != "collection":
-            raise UsageError(f"{reference.address} is not a collection", hint=_FORM)
+            raise UsageError(f"{reference.address} is not a collection", hint=_REFERENCE_HINT)
         return reference
 
 

@@ -45,7 +45,7 @@ from qdrantctl.flows.state.protection import (
 )
 from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.address import Address
-from qdrantctl.model.change import Action, Change
+from qdrantctl.model.change import IDLE_ACTIONS, Action, Change
 from qdrantctl.model.client import NodeClient
 from qdrantctl.model.consent import Consent, matches_glob
 from qdrantctl.model.field_rule import ABSENT
@@ -63,8 +63,6 @@ if TYPE_CHECKING:
 
     from qdrantctl.adapters.project.settings import Settings
     from qdrantctl.model.client import Client
-
-_IDLE = (Action.NOOP, Action.REFUSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +156,7 @@ def make_plan_for(
         cluster_state.ledger,
         options.allow_older,
         whole=not settings.partial and options.selection == Selection(),
-        has_changes=any(change.action not in _IDLE for change in changes),
+        has_changes=any(change.action not in IDLE_ACTIONS for change in changes),
     )
     prepare = _preparing_steps(settings, changes, cluster_state, client)
     steps = (*prepare, *(step for change in changes for step in change.steps))
@@ -330,7 +328,9 @@ def _preparing_steps(
     calls: list[Call] = [*identity_steps(settings, changes, cluster_state, client.server.url)]
     if cluster_state.ledger.exists:
         calls += list_missing_replicas(client)
-    if not cluster_state.ledger.exists and any(change.action not in _IDLE for change in changes):
+    if not cluster_state.ledger.exists and any(
+        change.action not in IDLE_ACTIONS for change in changes
+    ):
         calls.append(ledger.ledger_creation_request(client.server))
     if any(
         registry.writes_registry(call) for change in changes for call in list_calls(change.steps)

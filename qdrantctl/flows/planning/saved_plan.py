@@ -29,7 +29,7 @@ from qdrantctl.flows.state.live import ClusterState, Progress, read_cluster_stat
 from qdrantctl.flows.state.protection import protected_settings, read_protection, with_change
 from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.address import Address
-from qdrantctl.model.change import Action, Change
+from qdrantctl.model.change import IDLE_ACTIONS, Action, Change
 from qdrantctl.model.client import Client
 from qdrantctl.model.consent import Consent
 from qdrantctl.model.errors import StaleError
@@ -38,7 +38,6 @@ from qdrantctl.model.plan import Plan, RecordedOptions
 from qdrantctl.model.resource import Inventory, Lifecycle, Resource
 from qdrantctl.model.violation import Severity, Violation
 
-_IDLE = (Action.NOOP, Action.REFUSED)
 _OF_CONSENTS = ("QC220", "QC221")
 """Notes about consents that were given when the plan was made."""
 _MAX_LINES = 20
@@ -151,7 +150,7 @@ def options_of_1_0(saved: Plan) -> RecordedOptions:
 
 
 def _touched_changes(saved: Plan) -> tuple[Change, ...]:
-    return tuple(change for change in saved.changes if change.action not in _IDLE)
+    return tuple(change for change in saved.changes if change.action not in IDLE_ACTIONS)
 
 
 def _desired_resources(saved: Plan) -> Iterator[Resource]:

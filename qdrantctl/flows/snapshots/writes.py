@@ -14,7 +14,7 @@ from qdrantctl.model.client import Client
 from qdrantctl.model.errors import MISREAD, ClusterError
 from qdrantctl.model.step import Call
 
-_READS = re.compile(
+_READ_REQUESTS = re.compile(
     r"GET .*|POST \S*/points(/(search|scroll|count|query|recommend|discover)\S*)?"
     r"|/qdrant\.\w+/(Search|Scroll|Count|Get|Query|Recommend|Discover|Facet|CoreSearch)\w*"
 )
@@ -43,7 +43,7 @@ def _count_on_node(node: Client) -> int:
     return sum(
         _sum_counts(counts)
         for name, counts in responses.items()
-        if _POINTS.fullmatch(name) and not _READS.fullmatch(name)
+        if _POINTS.fullmatch(name) and not _READ_REQUESTS.fullmatch(name)
     )
 
 

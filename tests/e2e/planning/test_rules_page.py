@@ -36,6 +36,7 @@ from qdrantctl.model.errors import ManifestError
 from qdrantctl.model.resource import Facts, Inventory, Lifecycle, Record, Resource
 from qdrantctl.model.rule_catalog import RULES
 from qdrantctl.model.server import CollectionLimit, Version
+from qdrantctl.model.snapshots.identity import ClusterIdentity
 from qdrantctl.model.violation import Severity, Violation
 from tests.support.states import LIVE_DEFAULTS, OWNER, SERVER, TODAY, canonical
 
@@ -133,7 +134,8 @@ def policies(found: ClusterState) -> list[AppliedPolicy]:
                 schedule_at(known.spec, NOW),
                 ("products",),
                 (DestinationStatus("s3://backups"),),
-            )
+            ),
+            ClusterIdentity(),
         )
         for address, known in found.remembered.items()
         if address.kind == POLICY
