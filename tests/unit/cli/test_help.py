@@ -12,10 +12,13 @@ from qdrantctl.cli.main import COMMANDS, root
 
 SHELL = {"|", "||", "<", "source"}
 
+HELP = ["-h", "--help"]
+"""As of the program: click caches the help option of a command when it is first asked for."""
+
 
 def commands(group=root, name=""):
     """Every command that is no group, with its name."""
-    context = click.Context(group)
+    context = click.Context(group, help_option_names=HELP)
     for word in group.list_commands(context):
         command = group.get_command(context, word)
         assert command is not None
@@ -39,7 +42,11 @@ def first_line(command):
 
 
 def options(command):
-    return [p for p in command.get_params(click.Context(command)) if isinstance(p, click.Option)]
+    return [
+        p
+        for p in command.get_params(click.Context(command, help_option_names=HELP))
+        if isinstance(p, click.Option)
+    ]
 
 
 def test_there_are_commands():
@@ -48,7 +55,7 @@ def test_there_are_commands():
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_list_of_commands_says_what_each_says_of_itself(name):
-    command = root.get_command(click.Context(root), name)
+    command = root.get_command(click.Context(root, help_option_names=HELP), name)
     assert COMMANDS[name] == first_line(command)
 
 
@@ -62,7 +69,7 @@ def test_a_first_line_stands_alone(command):
 
 def test_options_are_in_groups(command):
     assert isinstance(command, Command)
-    groups = command.option_groups(click.Context(command))
+    groups = command.option_groups(click.Context(command, help_option_names=HELP))
     assert list(groups) == [group for group in GROUPS if group in groups]
     for option in options(command):
         group = getattr(option, "group", OPTIONS)
@@ -112,13 +119,13 @@ def parsed(words):
     """The command of a command line, once its words were parsed."""
     command = root
     while isinstance(command, click.Group):
-        command = command.get_command(click.Context(command), words.pop(0))
-    command.make_context("qdrantctl", words)
+        command = command.get_command(click.Context(command, help_option_names=HELP), words.pop(0))
+    command.make_context("qdrantctl", words, help_option_names=HELP)
     return command
 
 
 def test_help_ends_with_the_examples(command):
-    text = command.get_help(click.Context(command, info_name="it"))
+    text = command.get_help(click.Context(command, info_name="it", help_option_names=HELP))
     assert "\nExamples:\n" in text
     for line, _ in command.examples:
         assert f"  $ {line}" in text
