@@ -14,6 +14,9 @@ HEAD = """\
 
 Generated from the commands by `make pages`; do not edit it manually. `qdrantctl COMMAND --help`
 prints the same text. What the exit codes mean is listed in [exit-codes.md](exit-codes.md).
+
+`-C DIR` and `-e NAME` can also come before the command: `qdrantctl -C shop -e prod plan`. If both
+are given, the one after the command wins.
 """
 
 

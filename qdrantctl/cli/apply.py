@@ -16,6 +16,7 @@ from qdrantctl.cli.options import (
     auto_approve_option,
     lease_option,
     output_options,
+    wait_timeout_option,
 )
 from qdrantctl.cli.output import print_document, render
 from qdrantctl.cli.plan_options import PlanningArgs, planning_options
@@ -42,6 +43,7 @@ class ApplyArgs(PlanningArgs, LeaseArgs):
     auto_approve: bool
     locked: bool | None
     wait: bool
+    wait_timeout: float | None
     receipt: Path | None
 
     def check(self) -> None:
@@ -76,6 +78,8 @@ class ApplyArgs(PlanningArgs, LeaseArgs):
         help="Refuse committed state that is out of date (exit 2), or refresh it. A protected "
              "environment with committed state always refuses.")  # fmt: skip
 @option("--wait", is_flag=True, help="Wait until the server has indexed every changed collection.")
+@wait_timeout_option("Wait at most SECONDS for payload indexes (default 600) and, with --wait, for "
+                     "everything to be indexed (default 3600).")  # fmt: skip
 @option("--receipt", type=FILE, metavar="FILE",
         help="Write the report to FILE as JSON.")  # fmt: skip
 @planning_options
@@ -103,17 +107,20 @@ def command(args: ApplyArgs) -> int:
         lease_timeout=args.lease_timeout,
         locked=args.locked,
         wait=args.wait,
+        wait_timeout=args.wait_timeout,
     )
     settings = args.settings(environment=_environment_of(saved, args))
-    view = TerminalView(args, progress, print_report=lambda report: _print_result(report, args))
+    view = TerminalView(
+        args, progress, print_report=lambda report: print_result(report, args, args.receipt)
+    )
     result = apply_changes(settings, options, view, progress.on_request)
-    for address, status in result.not_green.items():
-        notify(f"{address} is {status}, not green.")
+    for text in result.unindexed:
+        notify(text)
     if result.report is None:
         return 1
     if result.wait_interrupted:
         return INTERRUPTED
-    return INCOMPLETE if result.not_green else exit_code_of(result.report)
+    return INCOMPLETE if result.wait_incomplete else exit_code_of(result.report)
 
 
 def _read_saved_plan(path: Path) -> Plan:
@@ -138,12 +145,12 @@ def _environment_of(saved: Plan | None, args: ApplyArgs) -> str | None:
     return saved.environment
 
 
-def _print_result(report: Report, args: ApplyArgs) -> None:
-    """Write the receipt, and print the report."""
-    if args.receipt:
+def print_result(report: Report, args: OutputArgs, receipt: Path | None) -> None:
+    """Write the receipt, if one is wanted, and print the report."""
+    if receipt:
         from qdrantctl.flows.planning.documents import write_document
 
-        write_document(args.receipt, render("report", report, args, as_format="json"))
+        write_document(receipt, render("report", report, args, as_format="json"))
     print_report(report, args)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 Example = tuple[str, str]
@@ -16,6 +18,11 @@ Example = tuple[str, str]
 OPTIONS, PLANNING, CONSENT, SERVER, OUTPUT = "Options", "Planning", "Consent", "Server", "Output"
 GROUPS = (OPTIONS, PLANNING, CONSENT, SERVER, OUTPUT)
 """Groups of options, in the order in which help shows them."""
+
+
+FOLDER = click.Path(file_okay=False, exists=True, path_type=Path)
+BEFORE_COMMAND = {"directory": ("-C", "--directory"), "environment": ("-e", "--env")}
+"""Options that may come before the command as well, by the name of their value."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +43,16 @@ class GroupedOption(click.Option):
         super().__init__(*names, **attributes)
         self.group = group
 
+    def consume_value(
+        self, ctx: click.Context, opts: Mapping[str, Any]
+    ) -> tuple[Any, ParameterSource]:
+        """The value after the command; else the one that was given before it."""
+        value, source = super().consume_value(ctx, opts)
+        earlier = _value_before_command(ctx, self.name)
+        if earlier is not None and source is not ParameterSource.COMMANDLINE:
+            return earlier, ParameterSource.COMMANDLINE
+        return value, source
+
 
 class Command(click.Command):
     """A command whose help shows its options in groups, and examples."""
@@ -43,6 +60,14 @@ class Command(click.Command):
     def __init__(self, *names: Any, examples: Sequence[Example] = (), **attributes: Any) -> None:
         super().__init__(*names, **attributes)
         self.examples = tuple(examples)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments. Options before the command must be options of the command."""
+        own = {parameter.name for parameter in self.get_params(ctx)}
+        for name, words in BEFORE_COMMAND.items():
+            if name not in own and _value_before_command(ctx, name) is not None:
+                raise click.UsageError(f"'{ctx.info_name}' has no option {words[0]}", ctx)
+        return super().parse_args(ctx, args)
 
     def option_groups(self, ctx: click.Context) -> dict[str, list[click.Parameter]]:
         """The options by group, in the order of help. Groups without options are omitted."""
@@ -68,6 +93,11 @@ class Command(click.Command):
                     formatter.write_paragraph()
                 formatter.write_text(meaning)
                 formatter.write(f"{'':>{formatter.current_indent}}$ {line}\n")
+
+
+def _value_before_command(ctx: click.Context, name: str | None) -> Any:
+    """The value of an option that came before the command; None where it did not."""
+    return ctx.find_root().params.get(name) if name in BEFORE_COMMAND and ctx.parent else None
 
 
 def option(*names: str, group: str = OPTIONS, **attributes: Any) -> Decorator:

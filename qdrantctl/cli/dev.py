@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from qdrantctl.cli.command import define_command
-from qdrantctl.cli.options import DirectoryArgs, directory_options
+from qdrantctl.cli.options import DirectoryArgs, directory_options, wait_timeout_option
 
 if TYPE_CHECKING:
     from qdrantctl.flows.project.local_server import LocalServer
@@ -31,6 +31,8 @@ def command() -> None:
 class UpArgs(DirectoryArgs):
     """The arguments of `dev up`."""
 
+    wait_timeout: float | None
+
 
 @define_command(
     UpArgs,
@@ -40,6 +42,7 @@ class UpArgs(DirectoryArgs):
         ("qdrantctl dev up -C shop", "Start the server of the project in the folder shop."),
     ),
 )
+@wait_timeout_option("Wait at most SECONDS (default 60) until the server has loaded its data.")
 @directory_options
 def up(args: UpArgs) -> int:
     """Start the server, if it is not running.
@@ -48,7 +51,10 @@ def up(args: UpArgs) -> int:
     """
     from qdrantctl.flows.project.local_server import start_server
 
-    _print_server(start_server(args.directory, lambda text: click.echo(f"{text} …", err=True)))
+    def show(text: str) -> None:
+        click.echo(f"{text} …", err=True)
+
+    _print_server(start_server(args.directory, show, args.wait_timeout))
     return 0
 
 

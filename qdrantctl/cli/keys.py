@@ -15,6 +15,7 @@ from qdrantctl.cli.options import (
     OutputArgs,
     ProjectArgs,
     ServerArgs,
+    auto_approve_option,
     lease_option,
     output_options,
     project_options,
@@ -22,14 +23,16 @@ from qdrantctl.cli.options import (
 )
 from qdrantctl.cli.output import print_document
 from qdrantctl.cli.progress import Progress
-from qdrantctl.cli.terminal import notify
+from qdrantctl.cli.terminal import confirm, notify, require_terminal
 
 if TYPE_CHECKING:
+    from qdrantctl.adapters.project.settings import Settings
     from qdrantctl.flows.access_keys.delivery import KeyJob
     from qdrantctl.flows.lease import LeaseWait
 
 MAX_TOKEN_BYTES = 65_536
 """Bytes of standard input that are read for a token."""
+_LIST_FIRST = "Look at `qdrantctl keys list` first."
 
 
 @click.group()
@@ -113,11 +116,21 @@ class RotateArgs(KeyArgs):
     """The arguments of `keys rotate`."""
 
     due: bool
+    now: bool
+    auto_approve: bool
 
     def check(self) -> None:
-        """Raise UsageError unless either NAME or --due is given."""
+        """Raise UsageError unless either NAME or --due is given, and if no prompt is possible."""
         super().check()
         self.check_one(every=self.due, flag="--due")
+        from qdrantctl.model.errors import UsageError
+
+        if self.now and self.due:
+            raise UsageError(
+                "--now revokes the tokens of one key", hint="Leave out --due, and name the key."
+            )
+        if self.now and not self.auto_approve:
+            require_terminal(_LIST_FIRST)
 
 
 @define_command(
@@ -127,6 +140,8 @@ class RotateArgs(KeyArgs):
     examples=(
         ("qdrantctl keys rotate analytics -e prod",
          "Start a new generation of analytics, and deliver its token."),
+        ("qdrantctl keys rotate analytics --now -e prod",
+         "Replace the token of analytics after a leak: its older tokens end at once."),
         ("qdrantctl keys rotate --due -e prod", "Rotate every key that is due, from a scheduler."),
     ),
 )  # fmt: skip
@@ -134,6 +149,9 @@ class RotateArgs(KeyArgs):
 @option("--due", is_flag=True,
         help="Rotate every key that is due or whose token was not delivered, and revoke "
              "generations that are past their grace period.")  # fmt: skip
+@option("--now", is_flag=True,
+        help="Revoke previous generations without a grace period, after a prompt.")  # fmt: skip
+@auto_approve_option
 @lease_option("an apply")
 @project_options
 @output_options()
@@ -144,7 +162,17 @@ def rotate_key(args: RotateArgs) -> int:
     """
     from qdrantctl.flows.access_keys.delivery import rotate_tokens
 
-    return rotate_tokens(args.job(), args.name)
+    job = args.job()
+    if args.now and not _approve(args, job.settings, f"Rotate {args.name} now"):
+        return 1
+    return rotate_tokens(job, args.name, now=args.now)
+
+
+def _approve(args: RotateArgs | RevokeArgs, settings: Settings, action: str) -> bool:
+    """Whether the operator approves that tokens stop working."""
+    warning = "Clients that use the revoked tokens are refused at once. "
+    question = f"{action}, of {settings.owner}?"
+    return args.auto_approve or confirm(question, action.partition(" ")[0], warning)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,6 +181,13 @@ class RevokeArgs(KeyArgs):
 
     name: str
     generation: int | None
+    auto_approve: bool
+
+    def check(self) -> None:
+        """Raise UsageError for a missing terminal, which the prompt needs."""
+        super().check()
+        if not self.auto_approve:
+            require_terminal(_LIST_FIRST)
 
 
 @define_command(
@@ -160,14 +195,16 @@ class RevokeArgs(KeyArgs):
     name="revoke",
     parent=command,
     examples=(
-        ("qdrantctl keys revoke analytics -e prod", "Revoke every token of analytics."),
-        ("qdrantctl keys revoke analytics --generation 2 -e prod",
-         "Revoke only the tokens of its second generation."),
+        ("qdrantctl keys revoke analytics -e prod",
+         "Revoke every token of analytics, after a prompt."),
+        ("qdrantctl keys revoke analytics --generation 2 -e prod --auto-approve",
+         "Revoke only the tokens of its second generation, without a prompt."),
     ),
 )  # fmt: skip
 @click.argument("name")
 @option("--generation", type=click.IntRange(min=1), metavar="N",
         help="Revoke only generation N, instead of all.")  # fmt: skip
+@auto_approve_option
 @lease_option("an apply")
 @project_options
 @output_options()
@@ -177,14 +214,16 @@ def revoke_key(args: RevokeArgs) -> int:
     Every node refuses the next request with one of them. No apply enables them again; `keys rotate`
     grants a new generation.
     """
-    from qdrantctl.flows.access_keys.delivery import open_keyring
+    from qdrantctl.flows.access_keys.delivery import describe_generations, open_keyring
     from qdrantctl.flows.access_keys.tokens import revoke_generations
 
-    on_request = Progress(args.verbose).on_request
-    with open_keyring(args.settings(), args.wait(), on_request) as keyring:
+    settings = args.settings()
+    part = f"generation {args.generation} of {args.name}" if args.generation else args.name
+    if not _approve(args, settings, f"Revoke {part}"):
+        return 1
+    with open_keyring(settings, args.wait(), Progress(args.verbose).on_request) as keyring:
         numbers = revoke_generations(keyring, args.name, args.generation)
-    word = "generation" if len(numbers) == 1 else "generations"
-    click.echo(f"{args.name}: revoked {word} {', '.join(map(str, numbers))}")
+    click.echo(f"{args.name}: revoked {describe_generations(numbers)}")
     return 0
 
 

@@ -10,11 +10,13 @@ import gc
 import importlib
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
 
 from qdrantctl import __version__
+from qdrantctl.cli.command import BEFORE_COMMAND, FOLDER
 from qdrantctl.cli.output import print_output, wants_colour
 from qdrantctl.cli.streams import flush_stdout, protect_streams
 from qdrantctl.model.errors import ManifestError, QdrantctlError, unexpected_error
@@ -24,6 +26,7 @@ COMMANDS = {
     "validate": "Check the manifests, without a server.",
     "plan": "Show what apply would change on the cluster.",
     "apply": "Carry out the planned changes, and verify them on the server.",
+    "destroy": "Delete resources by name, though manifests state them.",
     "show": "Show a resource, last applied and live, or a saved plan.",
     "history": "Show who applied what, when, and from which commit.",
     "drift": "Report what changed on the cluster since it was applied.",
@@ -82,8 +85,16 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "-V", "--version", message="qdrantctl %(version)s")
-def root() -> None:
-    """Terraform-style plan and apply for the Qdrant vector database."""
+@click.option(*BEFORE_COMMAND["directory"], "directory", metavar="DIR", type=FOLDER,
+              help="Run as if started in DIR; also after the command.")  # fmt: skip
+@click.option(*BEFORE_COMMAND["environment"], "environment", metavar="NAME",
+              help="Use the environment NAME; also after the command.")  # fmt: skip
+def root(directory: Path | None, environment: str | None) -> None:
+    """Terraform-style plan and apply for the Qdrant vector database.
+
+    What comes after the command wins over what comes before it.
+    """
+    # The options of the command read them (GroupedOption.consume_value).
 
 
 def main() -> None:
@@ -102,6 +113,7 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command line; the exit code is the same whatever the output format."""
+    no_color = "--no-color" in arguments  # an error may occur before options are parsed
     try:
         answer: Any = root.main(arguments, prog_name="qdrantctl", standalone_mode=False)
         return answer if isinstance(answer, int) else 0
@@ -116,27 +128,28 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         return QdrantctlError.exit_code
     except QdrantctlError as error:
-        print_error(error)
+        print_error(error, no_color=no_color)
         return error.exit_code
     except Exception as error:  # a bug of qdrantctl must not end in a traceback
         if os.environ.get(DEBUG):
             raise
         bug = unexpected_error(error)
         bug.hint = f"Report it with what {DEBUG}=1 shows; read that first, it may hold secrets."
-        print_error(bug)
+        print_error(bug, no_color=no_color)
         return QdrantctlError.exit_code
 
 
-def print_error(error: QdrantctlError) -> None:
+def print_error(error: QdrantctlError, *, no_color: bool = False) -> None:
     """Write an error to stderr: what, where, why, and what to do next."""
+    colour = wants_colour(sys.stderr, no_color=no_color)
     if isinstance(error, ManifestError) and error.violations:
         from qdrantctl.render.diagnostics import violations_text
 
-        print_output(violations_text(error.violations, colour=wants_colour(sys.stderr)), err=True)
+        print_output(violations_text(error.violations, colour=colour), err=True)
     click.echo(
         click.style("Error: ", fg="red", bold=True) + error.what,
         err=True,
-        color=wants_colour(sys.stderr),
+        color=colour,
     )
     if error.why:
         click.echo(f"  {error.why}", err=True)

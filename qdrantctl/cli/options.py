@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from qdrantctl.cli.command import CONSENT, OUTPUT, SERVER, Args, Decorator, add_options, option
+from qdrantctl.cli.command import (
+    BEFORE_COMMAND,
+    CONSENT,
+    FOLDER,
+    OUTPUT,
+    SERVER,
+    Args,
+    Decorator,
+    add_options,
+    option,
+)
 from qdrantctl.cli.output import DEFAULT_FORMAT, formats_of
 from qdrantctl.render.shared.style import PLAIN
 
@@ -43,6 +53,10 @@ class ServerArgs(EnvironmentArgs):
     def settings(self, *, need_server: bool = True, environment: str | None = None) -> Settings:
         """The settings that the options name, of `environment` if they name none."""
         return self._resolve(("-",), environment, need_server=need_server)
+
+    def project_manifests(self) -> Settings:
+        """The settings with the manifests of the project, without a server. Raises UsageError."""
+        return self._resolve((), None, need_server=False)
 
     def _resolve(
         self, files: tuple[str, ...], environment: str | None, *, need_server: bool
@@ -91,13 +105,13 @@ class LeaseArgs(Args):
 
 
 directory_options = add_options(
-    option("-C", "--directory", group=SERVER, default=".", metavar="DIR",
-           type=click.Path(file_okay=False, exists=True, path_type=Path),
+    option(*BEFORE_COMMAND["directory"], group=SERVER, default=".", metavar="DIR", type=FOLDER,
            help="Run as if started in DIR."),
 )  # fmt: skip
 environment_options = add_options(
-    option("-e", "--env", "environment", group=SERVER, envvar="QDRANTCTL_ENV", show_envvar=True,
-           metavar="NAME", help="Use the environment NAME of the project file."),
+    option(*BEFORE_COMMAND["environment"], "environment", group=SERVER,
+           envvar="QDRANTCTL_ENV", show_envvar=True, metavar="NAME",
+           help="Use the environment NAME of the project file."),
     directory_options,
 )  # fmt: skip
 server_options = add_options(
@@ -124,6 +138,12 @@ def lease_option(work: str) -> Decorator:
     """`--lease-timeout`; `work` is what may hold the lease."""
     return option("--lease-timeout", type=click.FloatRange(min=0), default=0, metavar="SECONDS",
                   help=f"Wait up to SECONDS while {work} is running.")  # fmt: skip
+
+
+def wait_timeout_option(help_text: str) -> Decorator:
+    """`--wait-timeout`: how long to wait for what the server does in the background."""
+    return option("--wait-timeout", type=click.FloatRange(min=0), metavar="SECONDS",
+                  help=help_text)  # fmt: skip
 
 
 def output_options(document: str = "") -> Decorator:

@@ -63,12 +63,20 @@ def print_output(text: str, *, err: bool = False) -> None:
 
 
 def wants_colour(stream: TextIO, *, no_color: bool = False) -> bool:
-    """Whether to use colour: on a terminal only; `NO_COLOR` turns it off, `FORCE_COLOR` on."""
+    """Whether to use colour: on a terminal that is not dumb; `NO_COLOR` turns it off.
+
+    `FORCE_COLOR` turns it on, except against `--no-color` and `NO_COLOR`.
+    """
     if no_color or os.environ.get("NO_COLOR"):
         return False
     if os.environ.get("FORCE_COLOR") or os.environ.get("CLICOLOR_FORCE"):
         return True
-    return stream.isatty()
+    return can_draw(stream)
+
+
+def can_draw(stream: TextIO) -> bool:
+    """Whether a stream is a terminal that obeys control sequences."""
+    return stream.isatty() and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
 
 
 def formats_of(document: str) -> tuple[str, ...]:

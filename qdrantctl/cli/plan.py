@@ -6,14 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qdrantctl.cli.command import define_command, option
+from qdrantctl.cli.command import PLANNING, define_command, option
 from qdrantctl.cli.options import FILE, max_bytes_option, output_options
 from qdrantctl.cli.output import print_document, render
-from qdrantctl.cli.plan_options import PlanningArgs, planning_options
+from qdrantctl.cli.plan_options import (
+    PlanningArgs,
+    check_patterns,
+    destroying,
+    planning_options,
+)
 from qdrantctl.cli.progress import Progress
 from qdrantctl.cli.terminal import BLOCKED, notify
 
 if TYPE_CHECKING:
+    from qdrantctl.flows.planning.plan import PlanOptions
     from qdrantctl.model.plan import Plan
 
 CHANGES = 2
@@ -26,6 +32,8 @@ class PlanArgs(PlanningArgs):
     """The arguments of `plan`."""
 
     detailed_exitcode: bool
+    fail_on_blocked: bool
+    destroy: tuple[str, ...]
     out: Path | None
     offline: bool
     base: str | None
@@ -35,6 +43,12 @@ class PlanArgs(PlanningArgs):
         super().check()
         from qdrantctl.model.errors import UsageError
 
+        check_patterns({"--destroy": self.destroy})
+        if self.destroy and self.target:
+            raise UsageError(
+                "--destroy plans nothing else, so it does not go with --target",
+                hint="Leave out --target.",
+            )
         if self.base and not self.offline:
             raise UsageError("--base names the state that --offline compares with")
         for flag, value in (("--url", self.url), ("--out", self.out)):
@@ -44,6 +58,10 @@ class PlanArgs(PlanningArgs):
                     "cannot be applied",
                     hint="Save the output with > FILE.",
                 )
+
+    def planning(self) -> PlanOptions:
+        """The options as the flows take them."""
+        return destroying(super().planning(), self.destroy)
 
 
 @define_command(
@@ -62,6 +80,11 @@ class PlanArgs(PlanningArgs):
 )
 @option("--detailed-exitcode", is_flag=True,
         help="Exit with 2 if there are changes, 3 if they are blocked.")  # fmt: skip
+@option("--fail-on-blocked", is_flag=True,
+        help="Exit with 3 if apply would be blocked, whether or not there are changes "
+             "otherwise.")  # fmt: skip
+@option("--destroy", group=PLANNING, multiple=True, metavar="ADDRESS",
+        help="Plan what `qdrantctl destroy ADDRESS` does, and nothing else.")  # fmt: skip
 @option("--out", type=FILE, metavar="FILE",
         help="Save the plan to FILE, for `qdrantctl apply FILE`.")  # fmt: skip
 @option("--offline", is_flag=True,
@@ -85,8 +108,7 @@ def command(args: PlanArgs) -> int:
     print_document("plan", plan, args)
     if args.out:
         _save(plan, args.out, args)
-    gated = any(violation.rule in GATES for violation in plan.blocking)
-    return BLOCKED if gated and not args.offline else _exit_code(plan, args)
+    return _exit_code(plan, args)
 
 
 def _plan_live(args: PlanArgs, progress: Progress) -> Plan:
@@ -133,11 +155,9 @@ def _save(plan: Plan, path: Path, args: PlanArgs) -> None:
 
 
 def _exit_code(plan: Plan, args: PlanArgs) -> int:
-    """The exit code of a plan, which is the same in every format."""
-    if plan.summary.refused:
+    """The exit code of a plan: the same in every format, with a server and without one."""
+    gated = any(violation.rule in GATES for violation in plan.blocking)
+    strict = args.fail_on_blocked or args.detailed_exitcode
+    if plan.summary.refused or gated or (strict and plan.is_blocked):
         return BLOCKED
-    if not args.detailed_exitcode:
-        return 0
-    if plan.blocking:
-        return BLOCKED
-    return CHANGES if plan.summary.changes else 0
+    return CHANGES if args.detailed_exitcode and plan.has_work else 0

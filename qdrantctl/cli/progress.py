@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from qdrantctl.cli.transfer_progress import ProgressBars, ProgressLines, can_draw
+from qdrantctl.cli.output import can_draw
+from qdrantctl.cli.transfer_progress import ProgressBars, ProgressLines
 from qdrantctl.model.progress import NO_PROGRESS
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Progress:
         """Shows tasks with a known total: bars on a terminal, lines with -v, else nothing."""
         if self.verbose:
             return self._lines
-        return self._bars if can_draw() else NO_PROGRESS
+        return self._bars if can_draw(sys.stderr) else NO_PROGRESS
 
     def show_starting(self) -> None:
         """Show a first line before heavy imports; it is erased when the command ends."""
@@ -49,12 +50,12 @@ class Progress:
         """Show the current activity, in a few words."""
         if self.verbose:
             click.echo(f"{text} …", err=True)
-        elif sys.stderr.isatty() and not self._bars.is_drawing:
+        elif can_draw(sys.stderr) and not self._bars.is_drawing:
             click.echo(f"{ERASE_LINE}{text} …", nl=False, err=True)
 
     def update(self, text: str) -> None:
         """Show the progress of a wait: in place on a terminal, else in a new line."""
-        if sys.stderr.isatty():
+        if can_draw(sys.stderr):
             click.echo(f"{ERASE_LINE}{text}", nl=False, err=True)
         else:
             click.echo(text, err=True)
@@ -62,7 +63,7 @@ class Progress:
     def clear(self) -> None:
         """Erase the line and all bars, before other output."""
         self._bars.clear()
-        if sys.stderr.isatty():
+        if can_draw(sys.stderr):
             click.echo(ERASE_LINE, nl=False, err=True)
 
     @property

@@ -23,6 +23,7 @@ from qdrantctl.cli.progress import Progress
 from qdrantctl.cli.terminal import INCOMPLETE, exit_code_of, notify
 
 if TYPE_CHECKING:
+    from qdrantctl.model.client import NodeClient
     from qdrantctl.model.plan import Plan
     from qdrantctl.model.report import Outcome
     from qdrantctl.model.snapshots.snapshot_set import SnapshotSet, VerificationResult
@@ -74,6 +75,7 @@ def run_snapshot_policies(args: RunArgs) -> int:
 
     settings = args.settings()
     with connect(settings, progress.on_request) as client, catch_signals() as is_cancelled:
+        _note_unapplied(args, client)
         if args.dry_run:
             work = JobContext(client, progress.report, is_cancelled, settings.nodes)
             planned = plan_run(settings, work, args.policies)
@@ -94,6 +96,19 @@ def run_snapshot_policies(args: RunArgs) -> int:
     else:
         print_report(report, args)
     return exit_code_of(report)
+
+
+def _note_unapplied(args: RunArgs, client: NodeClient) -> None:
+    """Say which policies the manifests state and a run ignores, as they were never applied."""
+    from qdrantctl.flows.snapshots.policies.status import unapplied_policies
+    from qdrantctl.model.errors import QdrantctlError
+
+    try:
+        names = unapplied_policies(args.project_manifests(), client)
+    except QdrantctlError:
+        return  # a run needs no manifests: their errors are for plan and apply to report
+    for name in names:
+        notify(f"Note: snapshot_policy/{name} is stated and not applied: it takes nothing.")
 
 
 def _print_due(plan: Plan, args: RunArgs) -> None:
@@ -191,10 +206,10 @@ class VerifyArgs(PolicyArgs):
 def verify_sets(args: VerifyArgs) -> int:
     """Restore the newest snapshot sets and compare them.
 
-    The newest set of each collection is restored into a temporary collection. The points of each
-    shard, the settings, sampled points and the results of sampled queries must be what they were.
-    The result is written beside the set. The exit code is 6 if a set is not good or cannot be
-    tested.
+    The newest set of each collection, and each older one that failed before, is restored into a
+    temporary collection. The points of each shard, sampled points and the results of sampled
+    queries must be what they were. The result is written beside the set; what cannot be tested
+    keeps the one that it has. The exit code is 6 if a set is not good or cannot be tested.
 
     With --scratch embedded nothing is restored in the cluster: qdrantctl writes there only the
     lease and, in the ledger, the results of sets that are kept on the cluster. Collections and

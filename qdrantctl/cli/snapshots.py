@@ -18,6 +18,7 @@ from qdrantctl.cli.options import (
     lease_option,
     output_options,
     server_options,
+    wait_timeout_option,
 )
 from qdrantctl.cli.output import print_document, print_for_operator
 from qdrantctl.cli.plan_options import check_patterns, consents
@@ -45,11 +46,14 @@ class RestoreArgs(ServerArgs, OutputArgs, LeaseArgs):
     snapshot: str
     source: str | None
     at: str | None
+    of_cluster: str
     name: str | None
     allow_replace: tuple[str, ...]
     with_aliases: bool
+    ignore_verdict: bool
     nodes: tuple[str, ...]
     auto_approve: bool
+    wait_timeout: float | None
 
     def check(self) -> None:
         """Raise UsageError for a missing terminal, and for options that exclude each other."""
@@ -60,6 +64,10 @@ class RestoreArgs(ServerArgs, OutputArgs, LeaseArgs):
             require_terminal("Look at `qdrantctl snapshots list` first.")
         if self.at and not self.source:
             raise UsageError("--at needs --from DESTINATION")
+        if self.of_cluster and not self.source:
+            raise UsageError("--of-cluster needs --from DESTINATION")
+        if self.ignore_verdict and not self.source:
+            raise UsageError("--ignore-verdict needs --from DESTINATION")
         check_patterns({"--allow-replace": self.allow_replace})
 
     def options(self) -> RestoreOptions:
@@ -77,11 +85,14 @@ class RestoreArgs(ServerArgs, OutputArgs, LeaseArgs):
             snapshot=self.snapshot,
             source=self.source,
             at=self._instant(),
+            cluster=self.of_cluster,
             name=self.name,
             consents=consents({("replace", "--allow-replace"): self.allow_replace}),
             with_aliases=self.with_aliases,
+            ignore_verdict=self.ignore_verdict,
             auto_approve=self.auto_approve,
             lease_timeout=self.lease_timeout,
+            wait_timeout=self.wait_timeout,
         )
 
     def _instant(self) -> datetime | None:
@@ -106,6 +117,9 @@ class RestoreArgs(ServerArgs, OutputArgs, LeaseArgs):
         ("qdrantctl snapshots restore collection/products -e prod --from s3://backups/qdrant "
          "--at 2026-11-25T03:00:00Z --as products-november",
          "Restore the last set of a bucket that is not later than a time."),
+        ("qdrantctl snapshots restore collection/products -e prod --from s3://backups/qdrant "
+         "--of-cluster 3d0f6f5c-8a0e-4c57-9d43-0f4f6f1c2b7a",
+         "Restore a set that another cluster has taken."),
         ("qdrantctl snapshots restore collection/products -e prod --as products "
          "--allow-replace collection/products --with-aliases",
          "Replace the collection by its latest snapshot, aliases included."),
@@ -116,6 +130,11 @@ class RestoreArgs(ServerArgs, OutputArgs, LeaseArgs):
         help="Restore a set that a policy stored at DESTINATION; needs no project.")  # fmt: skip
 @option("--at", metavar="TIME",
         help="With --from: restore the last set that is not later than TIME.")  # fmt: skip
+@option("--of-cluster", default="", metavar="ID",
+        help="With --from: restore a set of another cluster, the one with this ID, instead of this "
+             "cluster's own.")  # fmt: skip
+@option("--ignore-verdict", is_flag=True,
+        help="With --from: restore a set also if its verification failed.")  # fmt: skip
 @option("--as", "name", metavar="NAME",
         help="Call the new collection NAME, instead of OLD-restored-TIME.")  # fmt: skip
 @option("--with-aliases", is_flag=True,
@@ -125,6 +144,8 @@ class RestoreArgs(ServerArgs, OutputArgs, LeaseArgs):
              "it.")  # fmt: skip
 @auto_approve_option
 @lease_option("an apply or a job on snapshots")
+@wait_timeout_option("Wait at most SECONDS for shards to be on their nodes (default 120), and for "
+                     "the index (default 60).")  # fmt: skip
 @option("--node", "nodes", group=SERVER, multiple=True, metavar="URL",
         help="With --url: the address of one node of the cluster; repeat it for each.")  # fmt: skip
 @server_options
@@ -196,8 +217,10 @@ def print_snapshots(args: SnapshotListArgs) -> int:
     """List the snapshots that can be restored.
 
     First the sets at the destinations of policies, then other snapshots that the ledger or the
-    servers list.
+    servers list. The exit code is 1 if a destination cannot be read: the list is then incomplete.
     """
+    from qdrantctl.model.errors import QdrantctlError
+
     progress = Progress(args.verbose, args.no_color)
     progress.show_starting()
     inventory = _inventory(args, progress)
@@ -205,6 +228,12 @@ def print_snapshots(args: SnapshotListArgs) -> int:
         notify(f"Warning: {line}")
     progress.clear()
     print_document("snapshots", inventory, args)
+    if inventory.unreachable:
+        raise QdrantctlError(
+            "the list is incomplete",
+            why="\n  ".join(inventory.unreachable),
+            hint="Snapshots that are not listed may exist.",
+        )
     return 0
 
 
@@ -215,7 +244,12 @@ def _inventory(args: SnapshotListArgs, progress: Progress) -> SnapshotInventory:
     from qdrantctl.model.snapshots.destination import CLUSTER
 
     if args.source not in (None, CLUSTER):
-        return inventory.list_destination(str(args.source), args.address)
+        import os
+
+        from qdrantctl.adapters.project.settings import find_project_signing
+
+        signing = find_project_signing(args.directory, os.environ)
+        return inventory.list_destination(str(args.source), args.address, signing)
     settings = args.settings()
     with connect(settings, progress.on_request) as client:
         work = JobContext(client, progress.report, lambda: False, settings.nodes)

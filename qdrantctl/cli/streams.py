@@ -1,7 +1,8 @@
-"""stdout and stderr whose write errors become errors of qdrantctl."""
+"""stdout and stderr that write every text, and whose write errors become errors of qdrantctl."""
 
 from __future__ import annotations
 
+import codecs
 import os
 import sys
 from collections.abc import Callable
@@ -11,6 +12,24 @@ from typing import Any, TextIO
 
 from qdrantctl.model.errors import QdrantctlError
 
+_SUBSTITUTES = {
+    "…": "...",
+    "→": "->",
+    "\u2013": "-",
+    "\u2014": "-",
+    "\u201c": '"',
+    "”": '"',
+    "✓": "+",
+    "✗": "x",
+    "•": "*",
+    "·": "-",
+    "━": "=",
+    "╸": "=",
+    "╺": "-",
+}
+"""What is written for a character that the encoding of a terminal lacks; `?` for any other."""
+_HANDLER = "qdrantctl.substitute"
+
 
 @dataclass(frozen=True, slots=True)
 class SafeStream:
@@ -18,6 +37,11 @@ class SafeStream:
 
     stream: TextIO
     on_error: Callable[[OSError], None]
+
+    @property
+    def encoding(self) -> str:
+        """Any text can be written; click would go around a stream whose encoding is ASCII."""
+        return "utf-8"
 
     def write(self, text: str) -> int:
         """Write a text; a write error goes to `on_error`."""
@@ -44,8 +68,11 @@ def protect_streams() -> QdrantctlError | None:
     A stream that is closed is opened on the null device, or the next file or socket would take its
     number.
     """
+    codecs.register_error(_HANDLER, _substitute)
     sys.stdin = sys.stdin or _open_null("r")
     is_closed = sys.stdout is None
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        _accept_any_text(stream)
     sys.stdout = SafeStream(sys.stdout or _open_null("w"), _raise_unwritten)
     sys.stderr = SafeStream(sys.stderr or _open_null("w"), _ignore)
     return _unwritable("it is closed") if is_closed else None
@@ -58,6 +85,29 @@ def flush_stdout() -> None:
     except (OSError, QdrantctlError):
         # The rest of the text goes to the null device, or Python would try to write it once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _accept_any_text(stream: TextIO | None) -> None:
+    """Have a stream read or write any text.
+
+    What is written into a file or a pipe is UTF-8, whatever the locale: it is a document, and must
+    not lose a character. A terminal gets a substitute for what its encoding lacks.
+    """
+    if stream is None or not hasattr(stream, "reconfigure"):
+        return
+    if stream is sys.stdin:
+        stream.reconfigure(errors="replace")
+    elif stream.isatty():
+        stream.reconfigure(errors=_HANDLER)
+    else:
+        stream.reconfigure(encoding="utf-8", errors=_HANDLER)
+
+
+def _substitute(error: UnicodeError) -> tuple[str, int]:
+    """The substitutes for the characters that cannot be encoded."""
+    assert isinstance(error, UnicodeEncodeError)
+    lacking = error.object[error.start : error.end]
+    return "".join(_SUBSTITUTES.get(char, "?") for char in lacking), error.end
 
 
 def _open_null(mode: str) -> Any:

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import click
 
 from qdrantctl.cli.interrupt import catch_signals
-from qdrantctl.cli.output import print_for_operator, print_output, render
+from qdrantctl.cli.output import can_draw, print_for_operator, print_output, render
 from qdrantctl.cli.progress import Progress
-from qdrantctl.cli.transfer_progress import can_draw
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     from qdrantctl.cli.options import OutputArgs
+    from qdrantctl.flows.cluster.indexing import IndexState
     from qdrantctl.model.address import Address
     from qdrantctl.model.plan import Plan
     from qdrantctl.model.progress import TaskProgress
@@ -81,13 +81,14 @@ class TerminalView:
         if self.print_report:
             self.print_report(report)
 
-    def show_indexing(self, address: Address, status: str, indexed: int, points: int) -> None:
+    def show_indexing(self, state: IndexState) -> None:
         """Show the progress of the server in indexing a collection."""
-        line = f"{address}: {status}, {indexed:,} of {points:,} points indexed"
+        address, indexed, points = state.address, state.indexed, state.points
+        line = f"{address}: {state.status}, {indexed:,} of {points:,} points indexed"
         if self._indexing.get(address) == line:
             return
         self._indexing[address] = line
-        if status == "yellow" and can_draw():
+        if not state.is_final and can_draw(sys.stderr):
             self.progress.tasks.show_amount(f"{address}: indexing", indexed, points, "points")
         else:
             self.progress.tasks.end_task(f"{address}: indexing")

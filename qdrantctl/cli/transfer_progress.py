@@ -6,7 +6,6 @@ instead, and without a terminal nothing is shown.
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -24,11 +23,6 @@ if TYPE_CHECKING:
 LINE_SECONDS = 5.0
 """The interval between the lines of a task, with -v."""
 _ERASE_LINE = "\r\x1b[2K"
-
-
-def can_draw() -> bool:
-    """Whether stderr is a terminal on which lines can be drawn again."""
-    return sys.stderr.isatty() and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
 
 
 class ProgressBars:

@@ -233,16 +233,16 @@ def _find_cause(
     """Which side changed. A field that was never recorded is newly stated."""
     if context.new:
         return Cause.NEW
-    if recorded is ABSENT or is_equal(rule, recorded, live) or _is_within(recorded, live):
+    if recorded is ABSENT or is_equal(rule, recorded, live) or is_within(recorded, live):
         return Cause.EDIT
     return Cause.DRIFT if is_equal(rule, recorded, desired) else Cause.BOTH
 
 
-def _is_within(part: Json, whole: Json) -> bool:
+def is_within(part: Json, whole: Json) -> bool:
     """Whether a section contains its recorded values; the server fills in defaults."""
     if not (isinstance(part, Mapping) and isinstance(whole, Mapping)):
         return json_equal(part, whole)
-    return all(key in whole and _is_within(value, whole[key]) for key, value in part.items())
+    return all(key in whole and is_within(value, whole[key]) for key, value in part.items())
 
 
 def _stated_fields(

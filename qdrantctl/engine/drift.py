@@ -6,8 +6,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from qdrantctl.engine.diff import diff_states
-from qdrantctl.engine.planning.compare import Comparison, compare_since_apply, compare_with_record
-from qdrantctl.engine.planning.inputs import PlanInput
+from qdrantctl.engine.hidden import describe_hidden, find_hidden, show_way_out
+from qdrantctl.engine.planning.compare import (
+    Comparison,
+    compare_since_apply,
+    compare_with_record,
+    is_being_remade,
+    is_of_interrupted_apply,
+)
+from qdrantctl.engine.planning.inputs import PlanInput, RecordOrigin
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import FieldChange
 from qdrantctl.model.drift import (
@@ -50,12 +57,14 @@ def drifted_resources(
     plan_input: PlanInput, kinds: Mapping[str, Kind]
 ) -> Iterator[DriftedResource]:
     """Applied resources of this owner that have changed on the cluster since."""
-    for address, applied in _settled_records(plan_input):
+    for address, applied in _comparable_records(plan_input):
         live = plan_input.live.get(address)
         if live is None:
             yield _drifted_resource(
                 address, DriftKind.GONE, applied, because="deleted outside qdrantctl"
             )
+            continue
+        if find_hidden(address, plan_input.live, kinds):
             continue
         fields = tuple(
             _drifted_fields(_make_drift_input(applied, live, plan_input, kinds[address.kind]))
@@ -68,6 +77,19 @@ def drifted_resources(
             )
         elif fields:
             yield _drifted_resource(address, DriftKind.CHANGED, applied, fields)
+
+
+def hidden_resources(
+    plan_input: PlanInput, kinds: Mapping[str, Kind], *, managed: bool
+) -> Iterator[DriftedResource]:
+    """Collections that an alias of their name hides: those that concern this owner, or the rest."""
+    named = {*plan_input.desired, *plan_input.recorded}
+    concerned = {find_hidden(address, plan_input.live, kinds) for address in named}
+    for address, live in plan_input.live.items():
+        if live.facts.hidden_by and (address in concerned) is managed:
+            because = f"QC224: {describe_hidden(address, plan_input.live)}"
+            because += f". {show_way_out(address, plan_input.live)}"
+            yield _drifted_resource(address, DriftKind.HIDDEN, None, because=because)
 
 
 def unapplied_resources(
@@ -85,7 +107,11 @@ def unapplied_resources(
                 yield _drifted_resource(address, DriftKind.LEFT, None, because=because)
         elif applied is None:
             owner = entry.record.owner if entry and entry.record else ""
-            because = f"owned by {owner}" if owner else _exists_live(address, plan_input)
+            because = (
+                f"owned by {owner}{_of_a_copy(owner, plan_input)}"
+                if owner
+                else _exists_live(address, plan_input)
+            )
             yield _drifted_resource(address, DriftKind.NEW, None, because=because)
         else:
             fields = tuple(_edited_fields(desired, applied, plan_input, kinds[address.kind]))
@@ -95,18 +121,26 @@ def unapplied_resources(
                 yield _drifted_resource(address, DriftKind.CHANGED, None, fields, because)
 
 
+def _of_a_copy(owner: str, plan_input: PlanInput) -> str:
+    is_copied = plan_input.origins.get(owner) is RecordOrigin.COPIED
+    return ", and this cluster seems to be a copy of that owner's" if is_copied else ""
+
+
 def unmanaged_resources(
     plan_input: PlanInput, kinds: Mapping[str, Kind]
 ) -> Iterator[DriftedResource]:
     """Live changes that no manifest covers: unmanaged fields and resources."""
-    for address, applied in _settled_records(plan_input):
+    for address, applied in _comparable_records(plan_input):
         live = plan_input.live.get(address)
+        if find_hidden(address, plan_input.live, kinds):
+            continue
         if live is not None and applied.record and applied.record.observed is not None:
             drift_input = _make_drift_input(applied, live, plan_input, kinds[address.kind])
             if fields := tuple(_unmanaged_fields(drift_input, applied.record.observed)):
                 yield _drifted_resource(address, DriftKind.CHANGED, None, fields)
     for address, live in plan_input.live.items():
-        if address not in plan_input.remembered and address not in plan_input.desired:
+        is_named = address in plan_input.remembered or address in plan_input.desired
+        if not is_named and not live.facts.hidden_by:
             because = "no manifest states it, and it was never applied"
             yield _drifted_resource(
                 address, DriftKind.APPEARED, None, because=because, uuid=live.facts.uuid
@@ -114,7 +148,7 @@ def unmanaged_resources(
 
 
 def interrupted_addresses(plan_input: PlanInput) -> Iterator[DriftedResource]:
-    """Resources of an interrupted apply. Their differences do not count as drift."""
+    """Resources of an interrupted apply. What that apply was changing does not count as drift."""
     for address, applied in _pending_records(plan_input):
         assert applied.record is not None
         action = str((applied.record.pending or {}).get("action") or "change")
@@ -160,10 +194,10 @@ def _field_key(address: str, field: DriftedField) -> KnownDrift:
     return KnownDrift(address=address, path=field.path, digest=json_digest(value))
 
 
-def _settled_records(plan_input: PlanInput) -> Iterator[tuple[Address, Resource]]:
-    """Records of completed applies."""
+def _comparable_records(plan_input: PlanInput) -> Iterator[tuple[Address, Resource]]:
+    """Records of applies that were completed, or left most of the resource as it was."""
     for address, applied in plan_input.recorded.items():
-        if applied.record and applied.record.pending is None:
+        if applied.record and not is_being_remade(applied):
             yield address, applied
 
 
@@ -191,6 +225,8 @@ def _drifted_fields(drift_input: DriftInput) -> Iterator[DriftedField]:
     for change in drift_input.kind.refine_fields(
         fields, drift_input.recorded, drift_input.live, drift_input.recorded
     ):
+        if _is_left_by_apply(drift_input, change):
+            continue
         if change.effect > Effect.KEPT and drift_input.is_readable(change.path):
             is_desired = drift_input.desired is not None and _has_value(
                 drift_input.desired.spec, change.path, change.live
@@ -228,8 +264,17 @@ def _unmanaged_fields(
         reportable = drift_input.is_readable(change.path) and not _comes_from_upgrade(
             drift_input, change
         )
-        if reportable and not _is_stated_path(drift_input, change.path):
+        is_own = _is_left_by_apply(drift_input, change)
+        if reportable and not is_own and not _is_stated_path(drift_input, change.path):
             yield DriftedField(path=change.path, before=change.recorded, now=change.live)
+
+
+def _is_left_by_apply(drift_input: DriftInput, change: FieldChange) -> bool:
+    """Whether an interrupted apply, and not another user, left the value of a field."""
+    applied = drift_input.recorded
+    return drift_input.record.pending is not None and is_of_interrupted_apply(
+        drift_input.field_tree, change.path, change.live, applied
+    )
 
 
 def _is_stated_path(drift_input: DriftInput, path: Path) -> bool:

@@ -18,6 +18,7 @@ from qdrantctl.engine.planning.inputs import PlanInput
 from qdrantctl.engine.snapshots.policy_status import KIND as POLICY
 from qdrantctl.engine.snapshots.policy_status import WORDS, PolicyFinding
 from qdrantctl.flows.snapshots.policies.status import check_policies
+from qdrantctl.flows.state.clones import classify_owners, clone_notices
 from qdrantctl.flows.state.desired import load_desired_state, merge_unselected
 from qdrantctl.flows.state.live import ClusterState, Progress, read_cluster_state
 from qdrantctl.kinds.catalog import BY_NAME
@@ -51,6 +52,7 @@ def detect_drift(
         live=cluster_state.live,
         remembered=cluster_state.remembered,
         previous_owners=settings.previous_owners,
+        origins=classify_owners(settings, cluster_state.ledger),
         partial=settings.partial,
         removed=settings.removed,
     )
@@ -66,8 +68,14 @@ def detect_drift(
         recorded=len(plan_input.recorded),
         lost=is_ledger_lost,
         strict=strict,
-        changed=tuple(engine.drifted_resources(plan_input, BY_NAME)),
-        unmanaged=tuple(engine.unmanaged_resources(plan_input, BY_NAME)),
+        changed=(
+            *engine.hidden_resources(plan_input, BY_NAME, managed=True),
+            *engine.drifted_resources(plan_input, BY_NAME),
+        ),
+        unmanaged=(
+            *engine.hidden_resources(plan_input, BY_NAME, managed=False),
+            *engine.unmanaged_resources(plan_input, BY_NAME),
+        ),
         interrupted=tuple(engine.interrupted_addresses(plan_input)),
         notes=(
             *_drift_notes(settings, cluster_state, recorded_owners & owners, recorded_owners),
@@ -114,7 +122,7 @@ def _must_have_applied(settings: Settings) -> bool:
     if not settings.manifests:
         return True
     folder = settings.state_folder
-    return folder is not None and any(folder.rglob("*.yaml"))
+    return folder is not None and any(folder.glob("*/*.yaml"))
 
 
 def _count_by_kind(findings: Iterable[PolicyFinding]) -> dict[str, int]:
@@ -158,6 +166,8 @@ def _drift_notes(
             f"; it has entries of {', '.join(sorted(recorded_owners))}" if recorded_owners else ""
         )
         yield f"the ledger has no entry of {settings.owner}{known_owners}"
+    for notice in clone_notices(settings, (), cluster_state.ledger):
+        yield f"{notice.message}. {notice.hint}".rstrip(".")
     for address, live in cluster_state.live.items():
         for field, cause in sorted(live.facts.unread.items()):
             yield f"{address}: {field} could not be read and is not compared ({cause})"

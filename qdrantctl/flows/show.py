@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 from qdrantctl.adapters.qdrant import ledger
 from qdrantctl.flows.state.live import read_live, read_recorded_resources
 from qdrantctl.model.address import Address
 from qdrantctl.model.client import Client, ReadRequest
 from qdrantctl.model.errors import QdrantctlError
-from qdrantctl.model.field_rule import Json
+from qdrantctl.model.field_rule import ABSENT, Json
 from qdrantctl.model.resource import Inventory
-from qdrantctl.model.resource_view import HistoryEntry, ResourceView
+from qdrantctl.model.resource_view import AppliedField, HistoryEntry, ResourceView
 from qdrantctl.model.snapshots.snapshot import restore_command
 
 
@@ -47,19 +48,29 @@ def show_resource(client: Client, address: Address, owners: tuple[str, ...]) -> 
 
 
 def read_history(
-    client: Client, owners: tuple[str, ...], address: Address | None, *, all_owners: bool
+    client: Client,
+    owners: tuple[str, ...],
+    address: Address | None,
+    *,
+    all_owners: bool,
+    diff: bool = False,
 ) -> tuple[HistoryEntry, ...]:
-    """Past changes, newest first: of one resource, of the first owner, or of all owners."""
+    """Past changes, newest first: of one resource, of the first owner, or of all owners.
+
+    With `diff` each has the fields that it changed, as far as they were recorded.
+    """
     entries = read_recorded_resources(client, owners).entries
     return _sort_newest_first(
         event
         for where, entry in entries.items()
         if (address is None or where == address) and (all_owners or entry["owner"] == owners[0])
-        for event in _entry_events(where, entry)
+        for event in _entry_events(where, entry, diff=diff)
     )
 
 
-def _entry_events(where: Address, entry: Mapping[str, Json]) -> Iterator[HistoryEntry]:
+def _entry_events(
+    where: Address, entry: Mapping[str, Json], *, diff: bool = False
+) -> Iterator[HistoryEntry]:
     for line in entry.get("history") or ():
         snapshot, owner = str(line.get("snapshot", "")), str(entry["owner"])
         environment = owner.partition("/")[2]
@@ -69,11 +80,20 @@ def _entry_events(where: Address, entry: Mapping[str, Json]) -> Iterator[History
             when=str(line.get("when", "")),
             who=str(line.get("who", "")),
             commit=str(line.get("commit", "")),
+            stated_commit=line.get("stated_commit") or ABSENT,
             run=str(line.get("run", "")),
             action=str(line.get("action", "")),
             schema_version=int(line.get("schema_version") or 0),
             way_back=restore_command(entry["address"], snapshot, environment) if snapshot else "",
+            fields=_applied_fields(line) if diff else ABSENT,
         )
+
+
+def _applied_fields(line: Mapping[str, Json]) -> Any:
+    """The fields that an apply changed; ABSENT for one of a version that did not record them."""
+    if "fields" not in line:
+        return ABSENT
+    return tuple(AppliedField.model_validate(field) for field in line["fields"])
 
 
 def _sort_newest_first(events: Iterator[HistoryEntry]) -> tuple[HistoryEntry, ...]:

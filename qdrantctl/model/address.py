@@ -35,16 +35,17 @@ class Address(NamedTuple):
         return Address(self.kind, f"{owner}/{self.name}")
 
 
-def unsendable_reason(name: str) -> str:
-    """Why a collection or alias name must never be sent to Qdrant; empty if it may.
+def is_path_segment(name: str) -> bool:
+    """Whether a name consists of dots alone. No request is ever sent for such a name."""
+    return bool(name) and not name.strip(".")
 
-    `.` and `..` reach the server percent-encoded and make it wipe its storage (1.13 to 1.19, the
-    name validator in lib/collection/src/operations/validation.rs accepts them).
-    """
+
+def unsendable_reason(name: str) -> str:
+    """Why a collection or alias name must never be sent to Qdrant; empty if it may."""
     if not name:
         return "a name cannot be empty"
-    if name in (".", ".."):
-        return f"{name!r} as a name makes Qdrant wipe its whole storage"
+    if is_path_segment(name):
+        return f"{name!r} is a path segment, not a name, and is never sent to a server"
     if bad := sorted(set(name) & _FORBIDDEN):
         return "Qdrant forbids " + " ".join(repr(char) for char in bad) + " in names"
     try:

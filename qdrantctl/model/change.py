@@ -50,6 +50,10 @@ class Action(StrEnum):
     RUN = "run"
 
 
+IDLE_ACTIONS = (Action.NOOP, Action.REFUSED)
+"""Those that change nothing."""
+
+
 class Cause(StrEnum):
     """Which state changed since the last apply."""
 
@@ -137,6 +141,12 @@ class Change(BaseModel):
     def parsed_address(self) -> Address:
         """The address as a value."""
         return Address.parse(self.address)
+
+    @property
+    def counted_as(self) -> Action:
+        """The action that summaries count: an adoption that changes fields is an update."""
+        changes_fields = worst_effect(self.fields) > Effect.KEPT
+        return Action.UPDATE if self.action is Action.ADOPT and changes_fields else self.action
 
     @property
     def destroys(self) -> bool:

@@ -40,6 +40,8 @@ class ReadRequest:
     recorded: Inventory
     details: frozenset[Address] = frozenset()
     """Resources to read with points and status, which takes another request each."""
+    counted: frozenset[Address] = frozenset()
+    """Resources whose points must be counted exactly, because a rule depends on their number."""
     only: frozenset[Address] | None = None
     """The resources to read; None reads the whole cluster."""
     owners: tuple[str, ...] = ()

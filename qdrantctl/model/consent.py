@@ -16,10 +16,15 @@ from pydantic_core import PydanticCustomError
 from qdrantctl.model.address import Address, unsendable_reason
 from qdrantctl.model.spec import Spec
 
-Verb = Literal["delete", "replace", "adopt", "loosen", "widen", "alias"]
-VERBS: tuple[Verb, ...] = ("delete", "replace", "adopt", "loosen", "widen", "alias")
+Verb = Literal["delete", "replace", "adopt", "adopt_cloned", "loosen", "widen", "alias"]
+VERBS: tuple[Verb, ...] = (
+    "delete", "replace", "adopt", "adopt_cloned", "loosen", "widen", "alias",
+)  # fmt: skip
 
 ADDRESS_HINT = "Addresses are KIND/NAME, as in collection/products."
+OWNER_HINT = (
+    "Owners are PROJECT/ENVIRONMENT, as in shop/prod; every plan prints its own at the top."
+)
 
 
 def _check_day(value: Any) -> date:
@@ -41,7 +46,10 @@ Day = Annotated[date, BeforeValidator(_check_day)]
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """One permission. `pattern` is an address, or a glob with `*` and `?`."""
+    """One permission. `pattern` is an address, or a glob with `*` and `?`.
+
+    That of `adopt_cloned` is an owner.
+    """
 
     verb: str
     pattern: str
@@ -70,6 +78,13 @@ class ConsentEntry(Spec):
     adopt: Annotated[
         str | None,
         Field(description="Address or glob that may be adopted, and changed to its manifest."),
+    ] = None
+    adopt_cloned: Annotated[
+        str | None,
+        Field(
+            description="Owner (PROJECT/ENVIRONMENT) whose records may be adopted because this "
+            "cluster is a copy of its cluster."
+        ),
     ] = None
     loosen: Annotated[
         str | None, Field(description="Address or glob whose limits may be loosened.")
@@ -102,11 +117,14 @@ class ConsentEntry(Spec):
                     "hint": "For instance {delete: collection/old, until: 2027-01-31}.",
                 },
             )
-        if why := unusable_pattern_reason(self.pattern):
+        names_owner = self.adopt_cloned is not None
+        check = unusable_owner_reason if names_owner else unusable_pattern_reason
+        if why := check(self.pattern):
+            hint = OWNER_HINT if names_owner else ADDRESS_HINT
             raise PydanticCustomError(
                 "consent",
                 "{why}",
-                {"why": why, "path": (stated[0],), "rule": "QC074", "hint": ADDRESS_HINT},
+                {"why": why, "path": (stated[0],), "rule": "QC074", "hint": hint},
             )
         return self
 
@@ -137,6 +155,12 @@ def unusable_pattern_reason(pattern: str) -> str:
     names = [address.name] if plain else address.name.split("/")
     reasons = (unsendable_reason(re.sub(r"[*?]+", "x", name)) for name in names)
     return next(filter(None, reasons), "")
+
+
+def unusable_owner_reason(owner: str) -> str:
+    """Why `owner` cannot name an owner; empty if it can."""
+    is_owner = re.fullmatch(r"[^/*?\s]+/[^/*?\s]+", owner)
+    return "" if is_owner else f"{owner!r} is not an owner"
 
 
 def matches_glob(pattern: str, text: str) -> bool:

@@ -31,6 +31,8 @@ class DriftKind(StrEnum):
     """Declared, but never applied."""
     LEFT = "left"
     """Applied, but no longer declared."""
+    HIDDEN = "hidden"
+    """An alias of its name hides it (QC224)."""
     INTERRUPTED = "interrupted"
     """An apply of it was interrupted."""
 
@@ -70,7 +72,7 @@ class DriftedResource(BaseModel):
 
     address: str = Field(description="`kind/name`.")
     what: DriftKind = Field(
-        description="changed, gone, recreated, appeared, new, left or interrupted."
+        description="changed, gone, recreated, appeared, new, left, hidden or interrupted."
     )
     because: str = Field(default="", description="Further notes.")
     uuid: str | MISSING = Field(

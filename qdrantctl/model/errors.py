@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +11,7 @@ if TYPE_CHECKING:
     from qdrantctl.model.violation import Violation
 
 
-FORBIDDEN, NOT_FOUND, CONFLICT = 403, 404, 409
+UNAUTHORIZED, FORBIDDEN, NOT_FOUND, CONFLICT, SERVER_FAILED = 401, 403, 404, 409, 500
 
 
 class QdrantctlError(Exception):
@@ -36,18 +38,37 @@ class QdrantctlError(Exception):
 
 def unexpected_error(error: Exception) -> QdrantctlError:
     """The error to report for an unexpected one, whose own message may contain a secret."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else "?"
     return QdrantctlError(
-        f"qdrantctl failed with an unexpected error ({type(error).__name__}, {place})",
+        f"qdrantctl failed with an unexpected error ({_describe_place(error)})",
         why="This is a bug in qdrantctl.",
     )
 
 
+def _describe_place(error: Exception) -> str:
+    """The type of an error, and where it was raised."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else "?"
+    return f"{type(error).__name__}, {place}"
+
+
 MISREAD = (ValueError, LookupError, TypeError, AttributeError)
 """The errors that reading a response of an unknown shape raises."""
+
+
+@contextmanager
+def explain_misread(url: str) -> Iterator[None]:
+    """Raises ClusterError if what a server sent cannot be read: its form is not known."""
+    try:
+        yield
+    except MISREAD as error:
+        raise ClusterError(
+            f"{url}: what the server sent cannot be read",
+            why=f"Its form is not known to this version ({_describe_place(error)})",
+            hint="Is something in between changing it, or was the ledger edited? A newer server "
+            "may need a newer qdrantctl.",
+        ) from error
 
 
 class UsageError(QdrantctlError):
@@ -78,7 +99,8 @@ class ClusterError(QdrantctlError):
     """The cluster did not respond, or responded with an error.
 
     `status` is the HTTP status, 0 when there was no response. `maybe_applied` is true when a write
-    may have taken effect nevertheless (a timeout, a lost connection, 429, 5xx).
+    may have taken effect nevertheless (a timeout, a lost connection, 429, 5xx). `from_qdrant` is
+    true when the response is Qdrant's own, about the path of the request: any proxy answers 404.
     """
 
     def __init__(
@@ -89,25 +111,37 @@ class ClusterError(QdrantctlError):
         hint: str = "",
         status: int = 0,
         maybe_applied: bool = False,
+        from_qdrant: bool = False,
     ) -> None:
         super().__init__(what, why=why, hint=hint)
         self.status = status
         self.maybe_applied = maybe_applied
+        self.from_qdrant = from_qdrant
 
     @property
     def not_found(self) -> bool:
-        """Whether the server responded that the resource does not exist."""
-        return self.status == NOT_FOUND
+        """Whether Qdrant itself responded that the resource does not exist."""
+        return self.from_qdrant and self.status == NOT_FOUND
 
     @property
     def conflict(self) -> bool:
-        """Whether the server responded that the resource exists already."""
-        return self.status == CONFLICT
+        """Whether Qdrant itself responded that the resource exists already."""
+        return self.from_qdrant and self.status == CONFLICT
 
     @property
     def forbidden(self) -> bool:
-        """Whether the server responded that the key does not allow the request."""
-        return self.status == FORBIDDEN
+        """Whether Qdrant itself responded that the key does not allow the request."""
+        return self.from_qdrant and self.status == FORBIDDEN
+
+    @property
+    def unauthorized(self) -> bool:
+        """Whether Qdrant itself responded that it does not accept the key."""
+        return self.from_qdrant and self.status == UNAUTHORIZED
+
+    @property
+    def server_failed(self) -> bool:
+        """Whether Qdrant itself failed, as it does where a shard has no replica that is up."""
+        return self.from_qdrant and self.status == SERVER_FAILED
 
     @property
     def outcome_unknown(self) -> bool:
@@ -121,6 +155,10 @@ class SnapshotRejected(ClusterError):
 
 class StoreError(QdrantctlError):
     """A destination of snapshots cannot be used, or does not hold the files written to it."""
+
+
+class UnreadableFileError(StoreError):
+    """One file of a destination is there and cannot be read; others can."""
 
 
 class DamagedError(StoreError):

@@ -65,7 +65,7 @@ class Availability:
         if self.cluster and not server.distributed:
             return "needs cluster mode, this server runs standalone"
         if self.signed and server.unsigned:
-            return f"no token can be signed: {server.unsigned}"
+            return f"no token can be issued: {server.unsigned}"
         return ""
 
 

@@ -68,6 +68,10 @@ def _no_defaults(*_: object) -> Mapping[str, Json]:
     return {}
 
 
+def _meets_requirement(*_: object) -> str:
+    return ""
+
+
 def _no_references(_: Mapping[str, Json]) -> Iterable[Address]:
     return ()
 
@@ -114,6 +118,9 @@ class Kind:
     """live, server -> the values that the server reports for such a resource by default."""
     references: Callable[[Mapping[str, Json]], Iterable[Address]] = _no_references
     """The resources that a spec refers to: they are created first and deleted last."""
+    unmet_requirement: Callable[[str, Mapping[str, Json]], str] = _meets_requirement
+    """A requirement of the environment, a desired spec -> how the spec fails it; empty if it does
+    not."""
     after: tuple[str, ...] = ()
     """Kinds whose changes run before those of this one."""
     namespace: str = ""

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from qdrantctl.model.consent import Day
 from qdrantctl.model.field_rule import FieldRule
+from qdrantctl.model.project import EnvironmentName
 from qdrantctl.model.resource import IgnoredField, Lifecycle
 from qdrantctl.model.spec import Path, Spec
 
@@ -87,3 +88,12 @@ class Envelope(Spec):
         default_factory=LifecycleSpec,
         description="Protection, replacement and ignored fields of the resource.",
     )
+    environments: list[EnvironmentName] | None = Field(
+        default=None,
+        min_length=1,
+        description="Environments in which it is desired; left out: in every one.",
+    )
+
+    def is_for(self, environment: str) -> bool:
+        """Whether the manifest states something in an environment."""
+        return self.environments is None or environment in self.environments

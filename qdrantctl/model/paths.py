@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from qdrantctl.model.field_rule import ABSENT, Json
 from qdrantctl.model.spec import Path
@@ -25,6 +25,15 @@ def put_at(tree: Mapping[str, Json], path: Path, value: Json) -> dict[str, Json]
         below = inner if isinstance(inner, Mapping) else {}
         value = put_at(below, rest, value) or ABSENT
     return {k: v for k, v in {**tree, head: value}.items() if v is not ABSENT}
+
+
+def leaf_paths(tree: Json, path: Path = ()) -> Iterator[Path]:
+    """The path of every value of `tree` that is no section."""
+    if not isinstance(tree, Mapping):
+        yield path
+        return
+    for word, inner in tree.items():
+        yield from leaf_paths(inner, (*path, word))
 
 
 def merge_trees(spec: Mapping[str, Json], other: Mapping[str, Json]) -> Mapping[str, Json]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from operator import not_
 from typing import Any, Self
 
 from pydantic import MISSING, BaseModel, ConfigDict, Field
@@ -57,6 +58,11 @@ class RecordedOptions(BaseModel):
         default=(), description="Addresses or globs that were selected; empty for everything."
     )
     exclude: tuple[str, ...] = Field(default=(), description="Addresses or globs left out.")
+    destroy: tuple[str, ...] = Field(
+        default=(),
+        exclude_if=not_,
+        description="Addresses or globs that are destroyed by name; left out where there are none.",
+    )
     revert_drift: tuple[str, ...] = Field(
         default=(), description="Addresses or globs whose drift is reverted in any case."
     )
@@ -77,10 +83,16 @@ class PlanSummary(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     create: int = Field(default=0, description="Resources that are created.")
-    update: int = Field(default=0, description="Resources that are changed in place.")
+    update: int = Field(
+        default=0,
+        description="Resources that are changed in place, those that are adopted included.",
+    )
     replace: int = Field(default=0, description="Resources that are deleted and recreated.")
     delete: int = Field(default=0, description="Resources that are deleted.")
-    adopt: int = Field(default=0, description="Live resources that are adopted.")
+    adopt: int = Field(
+        default=0,
+        description="Live resources that are adopted as they are; only the ledger is written.",
+    )
     forget: int = Field(default=0, description="Resources that are no longer managed.")
     noop: int = Field(default=0, description="Resources in their desired state.")
     refused: int = Field(default=0, description="Resources whose change is not possible.")
@@ -125,7 +137,8 @@ class Plan(BaseModel):
         default=ABSENT, description="Its options; absent before format 1.1 and in restores."
     )
     prepare: tuple[Step, ...] = Field(
-        default=(), description="Steps before the first change: the ledger's first creation."
+        default=(),
+        description="Steps before the first change: the ledger's first creation, its replicas.",
     )
     changes: tuple[Change, ...] = Field(default=(), description="In the order of their execution.")
     violations: tuple[Violation, ...] = Field(default=(), description="Rules that are broken.")
@@ -141,8 +154,16 @@ class Plan(BaseModel):
     @property
     def summary(self) -> PlanSummary:
         """The number of changes of each action."""
-        counted = Counter(change.action for change in self.changes)
+        by_action = self.format_version == "1.0"  # so that such a plan keeps its digest
+        counted = Counter(
+            change.action if by_action else change.counted_as for change in self.changes
+        )
         return PlanSummary(**{str(action): counted.get(action, 0) for action in Action})
+
+    @property
+    def has_work(self) -> bool:
+        """Whether apply sends anything: changes, or missing replicas of the ledger."""
+        return bool(self.summary.changes or self.prepare)
 
     @property
     def blocking(self) -> tuple[Violation, ...]:
@@ -150,10 +171,14 @@ class Plan(BaseModel):
         return tuple(v for v in self.violations if v.severity is Severity.ERROR)
 
     @property
+    def is_blocked(self) -> bool:
+        """Whether apply would be blocked: by a rule, or by a change that cannot be made."""
+        return bool(self.blocking or self.summary.refused)
+
+    @property
     def is_applicable(self) -> bool:
         """Whether apply may run it."""
-        blocked = self.blocking or self.summary.refused
-        return self.offline is ABSENT and not blocked
+        return self.offline is ABSENT and not self.is_blocked
 
     @classmethod
     def parse(cls, document: Any) -> Plan:

@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from qdrantctl.model.address import Address
 from qdrantctl.model.consent import ADDRESS_HINT, ConsentEntry, unusable_pattern_reason
 from qdrantctl.model.field_rule import FieldRule
+from qdrantctl.model.gates import FailOn, Requirement
 from qdrantctl.model.spec import Spec
 from qdrantctl.model.url import UrlError, normalize_url
 from qdrantctl.model.violation import Severity
@@ -156,6 +157,33 @@ class TlsSpec(Spec):
     ] = None
 
 
+def _check_version(value: Any) -> Any:
+    """Only text: YAML reads 1.10 as the number 1.1."""
+    if value is None:
+        return value
+    if isinstance(value, str) and re.fullmatch(r"\d+\.\d+(\.\d+)?", value, re.ASCII):
+        return value
+    raise PydanticCustomError(
+        "version",
+        "not a version of Qdrant",
+        {"rule": "QC045", "hint": 'Write it in quotes, as in "1.16" or "1.16.3".'},
+    )
+
+
+class SnapshotSigning(Spec):
+    """The keys that sign what is written beside snapshots."""
+
+    key: Annotated[
+        KeySource,
+        BeforeValidator(_refuse_literal_key),
+        Field(description="Source of the key that signs sets: any text that others cannot guess."),
+    ]
+    previous_keys: Annotated[
+        list[Annotated[KeySource, BeforeValidator(_refuse_literal_key)]],
+        Field(default_factory=list, description="Sources of keys that sets were signed with."),
+    ]
+
+
 class EnvironmentSpec(Spec):
     """One cluster that the project's manifests are applied to."""
 
@@ -179,7 +207,10 @@ class EnvironmentSpec(Spec):
     tls: Annotated[TlsSpec | None, Field(description="Certificates of the connection.")] = None
     nodes: Annotated[
         list[Annotated[str, AfterValidator(_check_node_url)]] | None,
-        Field(description="Each node's own address, for snapshots of a cluster."),
+        Field(
+            description="Each node's own address, for snapshots of a cluster, and to be used if "
+            "`url` cannot be reached."
+        ),
     ] = None
     vars: Annotated[
         dict[str, Any] | None, Field(description="Values for templates, under `vars`.")
@@ -207,6 +238,25 @@ class EnvironmentSpec(Spec):
             description="An alias moves without consent to a collection that has at least this "
             "share of the points of the present one. Default 0.9.",
         ),
+    ] = None
+    fail_on: Annotated[
+        list[FailOn] | None,
+        Field(
+            description="Changes that need a consent here: `loosening` of limits, `widening` of "
+            "the rights of keys. Default none."
+        ),
+    ] = None
+    require: Annotated[
+        list[Requirement] | None,
+        Field(
+            description="What every plan must have here: `strict_mode` enabled in each collection, "
+            "`alias_for_replace` instead of a replacement in place. Default none."
+        ),
+    ] = None
+    min_server_version: Annotated[
+        str | None,
+        BeforeValidator(_check_version),
+        Field(description="The oldest Qdrant that changes are made on, as in 1.16. Default any."),
     ] = None
 
     @model_validator(mode="after")
@@ -299,11 +349,23 @@ class SharedSpec(Spec):
         dict[EnvironmentName, EnvironmentSpec],
         Field(default_factory=dict, description="Clusters by the name given with -e."),
     ]
+    default_environment: Annotated[
+        EnvironmentName | None,
+        Field(description="Environment that is used where neither -e nor QDRANTCTL_ENV names one."),
+    ] = None
     consents: Annotated[
         list[ConsentEntry],
         FieldRule(key="until"),
         Field(default_factory=list, description="What may be deleted or changed, and until when."),
     ]
+    consents_from: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            description="Branch, tag or commit whose `consents` and `removed` count in protected "
+            "environments, as in origin/main. Default: HEAD.",
+        ),
+    ] = None
     removed: Annotated[
         list[RemovedEntry],
         FieldRule(key="address"),
@@ -316,6 +378,13 @@ class SharedSpec(Spec):
         ],
         Field(default_factory=dict, description="Severities of rules: error, warning, note, off."),
     ]
+    snapshot_signing: Annotated[
+        SnapshotSigning | None,
+        Field(
+            description="Keys that sign snapshot sets at their destinations. Where it is stated, "
+            "sets without a signature by one of them are refused."
+        ),
+    ] = None
 
 
 class ProjectSpec(SharedSpec):

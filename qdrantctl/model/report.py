@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import MISSING, BaseModel, ConfigDict, Field
 
 from qdrantctl.model.change import Action
+from qdrantctl.model.field_rule import ABSENT
 from qdrantctl.model.plan import Plan
 
 REPORT_FORMAT = "1.1"
@@ -51,6 +52,10 @@ class Outcome(BaseModel):
 
     address: str = Field(description="`kind/name`.")
     action: Action = Field(description="The planned action.")
+    counted_as: Action | MISSING = Field(
+        default=ABSENT,
+        description="`update` for an adoption that also changes fields; otherwise left out.",
+    )
     status: OutcomeStatus = Field(description="The outcome of the action.")
     error: str = Field(default="", description="What happened, without secrets.")
     missed: tuple[str, ...] = Field(
@@ -67,6 +72,11 @@ class Outcome(BaseModel):
     removed: tuple[StoredSet, ...] = Field(
         default=(), description="By `snapshots run`: sets that retention no longer keeps."
     )
+
+    @property
+    def summary_action(self) -> Action:
+        """The action that summaries count."""
+        return self.counted_as if isinstance(self.counted_as, Action) else self.action
 
 
 class Report(BaseModel):
@@ -106,7 +116,7 @@ class Report(BaseModel):
     def count(self, status: OutcomeStatus, *actions: Action) -> int:
         """The number of outcomes with `status`, of these actions or of all."""
         return sum(
-            outcome.status is status and (not actions or outcome.action in actions)
+            outcome.status is status and (not actions or outcome.summary_action in actions)
             for outcome in self.outcomes
         )
 

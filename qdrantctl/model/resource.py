@@ -89,10 +89,19 @@ class Facts:
     uuid: str = ""
     """The collection's identity in cluster mode; a recreated collection has another one."""
     points: int | None = None
-    """Stored points; None if they were not read."""
+    """Stored points; None if they were not read. An estimate of the server unless `counted`."""
+    counted: bool = False
+    """Whether `points` is exact."""
+    uncountable: str = ""
+    """Why an exact count was refused; `points` is None then."""
+    contradiction: str = ""
+    """How its index contradicts its reported settings; empty if it does not, or was not read."""
     status: str = ""
     """green, yellow, grey or red; empty if it was not read."""
     aliases: tuple[str, ...] = ()
+    hidden_by: str = ""
+    """Where an alias of the collection's own name leads. Every request by this name then reaches
+    that collection, except for a deletion, which removes this one."""
     replicas: Mapping[str, int] = field(default_factory=dict)
     """Active replicas by shard number; empty if they were not read."""
     peers: frozenset[str] = frozenset()

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import MISSING, BaseModel, ConfigDict, Field
 
-from qdrantctl.model.field_rule import Json
+from qdrantctl.model.field_rule import ABSENT, Json
+
+
+class AppliedField(BaseModel):
+    """One field that an apply changed on the cluster."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: tuple[str | int, ...] = Field(description="Its path in the spec.")
+    before: Any = Field(default=ABSENT, description="Live value before; left out if none.")
+    after: Any = Field(default=ABSENT, description="Value that was applied; left out if none.")
 
 
 class HistoryEntry(BaseModel):
@@ -18,12 +29,22 @@ class HistoryEntry(BaseModel):
     owner: str = Field(description="Project and environment.")
     when: str = Field(description="UTC, ISO 8601.")
     who: str = Field(description="Who ran it.")
-    commit: str = Field(description="The commit that was checked out; empty if unknown.")
+    commit: str = Field(description="The commit that has what was applied; empty if none has it.")
+    stated_commit: str | MISSING = Field(
+        default=ABSENT,
+        description="The commit that the CI was started for, if that is another one.",
+    )
     run: str = Field(description="URL of the CI run; empty if there was none.")
-    action: str = Field(description="create, update, replace, delete, adopt or forget.")
+    action: str = Field(
+        description="create, update, replace, delete, adopt, forget, protect or unprotect."
+    )
     schema_version: int = Field(description="How often its desired state had changed by then.")
     way_back: str = Field(
         default="", description="The command that restores the points that were destroyed."
+    )
+    fields: tuple[AppliedField, ...] | MISSING = Field(
+        default=ABSENT,
+        description="The fields that it changed; only with --diff, and only if they were recorded.",
     )
 
 

@@ -33,6 +33,15 @@ UNKNOWN = Version(0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
+class CollectionLimit:
+    """How many collections a server can hold, as telemetry states it if there is a limit."""
+
+    most: int
+    names: frozenset[str]
+    """The collections that exist, those of qdrantctl included."""
+
+
+@dataclass(frozen=True, slots=True)
 class Server:
     """One Qdrant server or cluster, as `GET /` and `GET /cluster` describe it."""
 

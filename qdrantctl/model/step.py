@@ -13,6 +13,8 @@ from pydantic import MISSING, BaseModel, ConfigDict, Field, model_validator
 
 from qdrantctl.model.field_rule import ABSENT, Json
 
+_READING_PATHS = ("/points/scroll", "/points/count")
+
 
 class Call(BaseModel):
     """One REST request."""
@@ -28,12 +30,15 @@ class Call(BaseModel):
 
     @property
     def writes(self) -> bool:
-        """Whether the request can change the cluster. Scrolling is a POST that only reads."""
-        return self.method != "GET" and not self.path.endswith("/points/scroll")
+        """Whether the request can change the cluster. Some POSTs only read."""
+        return self.method != "GET" and not self.path.endswith(_READING_PATHS)
 
 
 class Snapshot(BaseModel):
-    """A snapshot of a collection, verified and kept on every node that holds its shards."""
+    """A snapshot of a collection, kept on every node that holds its shards.
+
+    It is read back, and restored on trial under a temporary name.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
     is_preparatory: ClassVar[bool] = True

@@ -46,6 +46,9 @@ def normalize_url(text: str) -> str:
         raise UrlError("the URL has no host")
     if not re.fullmatch(r"[A-Za-z0-9._-]+|[0-9a-f:.]*:[0-9a-f:.]*", parts.hostname):
         raise UrlError("the URL's host contains characters that are not valid in a host name")
+    labels = parts.hostname.removesuffix(".").split(".")
+    if ":" not in parts.hostname and not all(0 < len(label) < 64 for label in labels):
+        raise UrlError("the URL's host has an empty part, or one of more than 63 characters")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     shown = DEFAULT_PORT if port is None else port
     if not shown:

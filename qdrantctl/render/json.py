@@ -94,9 +94,8 @@ def snapshots(inventory: SnapshotInventory, _: Style = PLAIN) -> str:
 def removal(report: RemovalReport, _: Style = PLAIN) -> str:
     """The sets that prune removed, and those that it kept, as JSON."""
     parts = {"removed": report.removed, "left": report.left}
-    return render_json(
-        {word: [s.document(report.now) for s in sets] for word, sets in parts.items()}
-    )
+    sets = {word: [s.document(report.now) for s in group] for word, group in parts.items()}
+    return render_json({**sets, "notices": list(report.notices)})
 
 
 def verification(report: VerificationReport, _: Style = PLAIN) -> str:

@@ -52,8 +52,8 @@ OTHER_SNAPSHOTS = (
 )
 NOTHING_TO_REMOVE = "Nothing to remove.\n"
 LEFT_SETS = (
-    "not removed: incomplete sets, sets of deleted collections, and sets dated in the future; "
-    "--orphan FOLDER removes one:\n"
+    "not removed: incomplete sets, sets of deleted collections, sets dated in the future, and sets "
+    "not known to be of this cluster; --orphan FOLDER removes one:\n"
 )
 _TONES = {OutcomeStatus.DONE: "+", OutcomeStatus.FAILED: "error", OutcomeStatus.NOT_TAKEN: "error"}
 
@@ -132,6 +132,7 @@ def removal(report: RemovalReport, _: Style = PLAIN) -> str:
     ]
     if report.left:
         parts += [LEFT_SETS, _sets(report.left, report.now)]
+    parts += (f"{escape_line(notice)}.\n" for notice in report.notices)
     return "".join(parts)
 
 
@@ -142,6 +143,7 @@ def verification(report: VerificationReport, _: Style = PLAIN) -> str:
         verdict = "is good" if result.good else "is NOT good"
         lines.append(f"{snapshot_set.destination} {snapshot_set.folder} {verdict}")
         lines += [f"  {line}" for line in result.missed]
+        lines += [f"  changed by this server: {line}" for line in result.notes]
     if not report.verified and not report.untried:
         lines = ["Nothing to verify."]
     return "".join(f"{line}\n" for line in lines)

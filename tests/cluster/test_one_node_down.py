@@ -252,7 +252,7 @@ def test_without_a_majority_nothing_is_done(nodes, project):
     told = project.apply(nodes[0])
     assert told.code == 1, told.out + told.err
     assert "PUT /collections/_qdrantctl_lease.shop.dev.1 answered 500" in told.err
-    assert "Should _qdrantctl_lease.shop.dev.1 appear later" in told.err
+    assert "If _qdrantctl_lease.shop.dev.1 appears later" in told.err
     nodes[1].start()
     up_again(nodes, 2)
     assert "metadata" not in config(nodes[0], "c")

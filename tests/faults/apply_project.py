@@ -76,6 +76,7 @@ FLAGS = (
     "--auto-approve",
     *("--allow-delete", "collection/old"),
     *("--allow-replace", "collection/swapped"),
+    *("--allow-alias", "alias/freed"),
 )
 POINTS = [{"id": i, "vector": [i, 0, 0, 1], "payload": {"a": "x"}} for i in (1, 2, 3)]
 

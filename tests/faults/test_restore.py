@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from tests.support.project import VECTORS, Project, asked, record, upsert
-from tests.support.proxy import proxied
+from tests.support.proxy import proxied, refuse_own_disk
 from tests.support.snapshots import (
     DELETE,
     FROM,
@@ -40,9 +40,9 @@ def killed(project, node, start: bytes, *words: str, after: bool = False) -> Non
     """Run the program until a request begins so; SIGKILL then, or once the server has acted."""
     victim: list[subprocess.Popen[bytes]] = []
 
-    def kill(_: int, head: bytes) -> str | None:
+    def kill(_: int, head: bytes) -> str | bytes | None:
         if not head.startswith(start):
-            return None
+            return None if b"/snapshots/recover" in start else refuse_own_disk(head)
         if after:
             return "cut"
         os.kill(victim[0].pid, signal.SIGKILL)
@@ -119,6 +119,8 @@ def test_killed_while_the_snapshot_is_taken(project, node):
     ("start", "after"),
     [
         (b"GET /snapshots/", False),
+        (b"PUT /collections/again/snapshots/recover", False),
+        (b"PUT /collections/again/snapshots/recover", True),
         (b"POST /collections/again/snapshots/upload", False),
         (b"POST /collections/again/snapshots/upload", True),
         (b"DELETE /collections/again/snapshots/", False),
@@ -171,10 +173,11 @@ def test_nobody_takes_what_a_killed_restore_has_left(project, node):
 def test_what_is_made_while_the_file_is_sent_stays(project, node):
     project.done(node, *DELETE)
 
-    def meanwhile(_: int, head: bytes) -> None:
+    def meanwhile(_: int, head: bytes) -> bytes | None:
         if head.startswith(b"GET /snapshots/"):
             asked(node, "PUT", "/collections/again", {"vectors": VECTORS})
             upsert(node, "again", 2)
+        return refuse_own_disk(head)
 
     with proxied(node.http_port, meanwhile) as proxy:
         told = restored(project, proxy.url, "--as", "again")

@@ -32,6 +32,15 @@ spec:
 {more}"""
 
 
+def commit_all(folder: Path) -> None:
+    """Make a repository of a folder, with everything in one commit."""
+    repo = Repo(folder)
+    repo.git("init", "--quiet", "--initial-branch", "main")
+    repo.git("add", "--all")
+    who = ("-c", "user.name=ada", "-c", "user.email=ada@example.com")
+    repo.git(*who, "commit", "--quiet", "--message", "One")
+
+
 @dataclass
 class Repo:
     """A checkout of the project `shop`."""
@@ -81,7 +90,7 @@ class Repo:
         folder = self.folder / "state" / env
         return {
             path.relative_to(folder).as_posix(): path.read_text()
-            for path in sorted(folder.rglob("*"))
+            for path in sorted(folder.rglob("*/*"))  # cluster.yaml is no resource
             if path.is_file()
         }
 

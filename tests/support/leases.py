@@ -36,7 +36,7 @@ LASTS, RENEWED = 3, 0.5
 """Seconds of the applies here; where a process stands still, somebody else gets there soon."""
 PROGRAM = f"""\
 from qdrantctl.adapters.qdrant import lease_lock as holding
-holding.LEASE_SECONDS, holding.RENEW_SECONDS = SECONDS, {RENEWED}
+holding.LEASE_SECONDS, holding.RENEW_SECONDS = DURATION, {RENEWED}
 from qdrantctl.cli.main import main
 main()
 """
@@ -60,7 +60,7 @@ class Project:
         self, url: str, *words: str, who: str = "ada", lasts: int = LASTS
     ) -> subprocess.Popen[str]:
         """The program in a process of its own, with leases that last a few seconds."""
-        program = PROGRAM.replace("SECONDS", str(lasts))
+        program = PROGRAM.replace("DURATION", str(lasts))
         environ = {**os.environ, "LEASE_URL": url, "QDRANTCTL_ACTOR": who}
         environ |= {"QDRANTCTL_RUN_URL": f"https://ci.example/{who}", "QDRANTCTL_COMMIT": "c0ffee"}
         return subprocess.Popen(

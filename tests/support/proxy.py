@@ -27,6 +27,8 @@ class Proxy:
     port: int = 0
     after_cut: Callable[[], None] = lambda: None
     """Run once the server has acted and before the connection is cut."""
+    change_answer: Callable[[bytes], bytes] = lambda answer: answer
+    """What the caller gets instead of what the server answered."""
 
     @property
     def url(self) -> str:
@@ -55,7 +57,7 @@ class Proxy:
                 if told == "drop":
                     return
                 try:
-                    answer = self._forward(head + body)
+                    answer = self.change_answer(self._forward(head + body))
                 except OSError:  # the server has ended, and with it this connection
                     return
                 if told == "cut":
@@ -103,6 +105,12 @@ def answer(status: int, body: bytes = b"", *headers: str) -> bytes:
     """A whole HTTP answer."""
     lines = [f"HTTP/1.1 {status} X", f"content-length: {len(body)}", *headers]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def refuse_own_disk(head: bytes) -> bytes | None:
+    """The answer of a server that recovers from no file of its own disk, to such requests."""
+    asks = head.startswith(b"PUT ") and b"/snapshots/recover" in head.split(b"\r\n", 1)[0]
+    return answer(403, b'{"status":{"error":"Forbidden: not from disk"}}') if asks else None
 
 
 @contextmanager

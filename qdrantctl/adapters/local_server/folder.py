@@ -7,7 +7,7 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -33,6 +33,8 @@ SERVING = "server.lock"
 USING = "using.lock"
 """Held by the process that uses a scratch folder."""
 UNKNOWN_SECONDS = 2.0
+COMMAND_SECONDS = 900.0
+"""Seconds within which another command ends: it may fetch the program first."""
 """How long the server's lock may be held without a matching note: by a start between its two steps,
 or by a command that checks whether the lock is held."""
 LOCK_POLL_SECONDS = 0.03
@@ -75,12 +77,22 @@ def _report_unusable(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def lock_commands(folder: Path) -> Iterator[None]:
+def lock_commands(
+    folder: Path, report_progress: Callable[[str], None] = lambda _: None
+) -> Iterator[None]:
     """Let one command at a time start or stop the server; others wait. Raises ServerError."""
     with _report_unusable(folder):
         lock = (folder / STARTING).open("ab")
-        fcntl.flock(lock, fcntl.LOCK_EX)
     with lock:
+        lock_it = partial(_try_lock, folder, lock, fcntl.LOCK_EX)
+        if not lock_it():
+            report_progress("waiting for another command that starts or stops Qdrant")
+            if not poll(lock_it, timeout=COMMAND_SECONDS, interval=LOCK_POLL_SECONDS):
+                raise ServerError(
+                    f"another command has been starting or stopping the server of {folder} for "
+                    f"{COMMAND_SECONDS:g} seconds",
+                    hint="See which qdrantctl runs in this project, and end it.",
+                )
         yield
 
 

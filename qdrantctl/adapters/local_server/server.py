@@ -27,7 +27,8 @@ from qdrantctl.adapters.local_server.process import (
 )
 from qdrantctl.model.errors import ServerError
 
-READY_SECONDS = 30.0
+READY_SECONDS = 60.0
+"""Seconds, unless another time is given, until a server is ready: it loads its collections."""
 START_TRIES = 4
 """How often ports are tried: another process may take them before they are used."""
 START_POLL_SECONDS = 0.03
@@ -55,26 +56,29 @@ def ensure_server(
     download: bool = False,
     report_progress: Callable[[str], None] = lambda _: None,
     options: LaunchOptions = OWN,
+    timeout: float | None = None,
 ) -> LocalServer:
     """The project's server, ready for requests; started unless it runs already.
 
     `root` is the folder of the project file. The program may be fetched only with `download`.
-    `report_progress` is called before long steps. Raises ServerError.
+    `report_progress` is called before long steps. `timeout` is in seconds. Raises ServerError.
     """
     folder = folders.server_folder(root)
     folders.prepare_folder(folder)
-    with folders.lock_commands(folder):
+    seconds = READY_SECONDS if timeout is None else timeout
+    with folders.lock_commands(folder, report_progress):
         # Wait for a running server, too: its start may have been interrupted.
         if process := folders.find_running_process(folder):
             try:
-                return _describe_process(folder, _wait_until_ready(folder, process, options))
+                process = _wait_until_ready(folder, process, options, seconds)
+                return _describe_process(folder, process)
             except ServerError:
                 if folders.is_server_locked(folder):
                     raise
                 # It has exited meanwhile, so it is replaced.
         program = binary(download, report_progress)
         report_progress("starting Qdrant")
-        return _describe_process(folder, _start_process(folder, program, options))
+        return _describe_process(folder, _start_process(folder, program, options, seconds))
 
 
 def find_server(root: Path) -> LocalServer | None:
@@ -102,7 +106,9 @@ def _describe_process(folder: Path, process: ServerProcess) -> LocalServer:
     return LocalServer(process.url, process.pid, folder, process.version, process.ports)
 
 
-def _start_process(folder: Path, program: Path, options: LaunchOptions) -> ServerProcess:
+def _start_process(
+    folder: Path, program: Path, options: LaunchOptions, timeout: float
+) -> ServerProcess:
     """Start the server and wait for it. The caller holds the lock. Raises ServerError."""
     previous = folders.read_note(folder)
     preferred = previous.ports if previous else (0, 0, 0)
@@ -116,7 +122,7 @@ def _start_process(folder: Path, program: Path, options: LaunchOptions) -> Serve
             end_process(process, lambda: not folders.is_server_locked(folder))
             raise
         try:
-            process = _wait_until_ready(folder, process, options)
+            process = _wait_until_ready(folder, process, options, timeout)
         except ServerError:
             if not remaining_tries or not folders.port_was_taken(folder):
                 raise
@@ -129,11 +135,11 @@ def _start_process(folder: Path, program: Path, options: LaunchOptions) -> Serve
 
 
 def _wait_until_ready(
-    folder: Path, process: ServerProcess, options: LaunchOptions
+    folder: Path, process: ServerProcess, options: LaunchOptions, timeout: float
 ) -> ServerProcess:
     """The process with its version, as soon as it is ready for requests. Raises ServerError."""
     log = folder / folders.LOG
-    deadline = time.monotonic() + READY_SECONDS
+    deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         alive = folders.is_server_locked(folder)
         if version := request_version(process, folder, options.api_key):
@@ -153,5 +159,6 @@ def _wait_until_ready(
     raise ServerError(
         f"the embedded server (pid {process.pid}) is not ready for requests at {process.url}",
         why=folders.read_log_errors(folder),
-        hint=f"Try again, or end it with qdrantctl dev down. The full log is {log}",
+        hint="It keeps running: `qdrantctl dev up --wait-timeout SECONDS` waits longer, and "
+        f"`qdrantctl dev down` ends it. The full log is {log}",
     )

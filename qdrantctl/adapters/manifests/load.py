@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 from qdrantctl.adapters.files.read import read_source
 from qdrantctl.adapters.files.source_text import Position, SourceText
+from qdrantctl.adapters.manifests.environments import check_environments
 from qdrantctl.adapters.manifests.lifecycle import check_lifecycle
-from qdrantctl.adapters.manifests.sources import ManifestSearch, Sources
+from qdrantctl.adapters.manifests.sources import NO_ENVIRONMENT, ManifestSearch, Sources
 from qdrantctl.adapters.manifests.validation import FieldError, validate_document
 from qdrantctl.adapters.secrets.detect import DetectedSecret, find_secrets
 from qdrantctl.adapters.secrets.redact import redact, redact_secrets
@@ -100,7 +101,12 @@ def load_manifests(
     sources: Sources, kinds: Iterable[Kind | Overlay], stdin: Stdin
 ) -> LoadedManifests:
     """Every manifest of the sources. Errors in files are not raised: they are `violations`."""
-    reading = _ManifestReader({kind.manifest: kind for kind in kinds}, sources.api_key)
+    reading = _ManifestReader(
+        {kind.manifest: kind for kind in kinds},
+        sources.api_key,
+        environment=sources.env,
+        environments=sources.environments,
+    )
     search = ManifestSearch(sources)
     unread: list[Violation] = []
     for page in _read_sources(search, stdin, unread):
@@ -113,9 +119,11 @@ def load_manifests(
     return reading.result()
 
 
-def load_source(page: SourceText, kinds: Iterable[Kind | Overlay]) -> LoadedManifests:
-    """The manifests of a single file."""
-    reading = _ManifestReader({kind.manifest: kind for kind in kinds})
+def load_source(
+    page: SourceText, kinds: Iterable[Kind | Overlay], environment: str | None = None
+) -> LoadedManifests:
+    """The manifests of a single file: those of an environment, or all of them."""
+    reading = _ManifestReader({kind.manifest: kind for kind in kinds}, environment=environment)
     reading.read_source(page)
     reading.check_namespaces()
     return reading.result()
@@ -157,7 +165,7 @@ def _read_sources(
 
 def _render_command(page: SourceText, env: str) -> str:
     """The command that prints a file as rendered, with line numbers."""
-    env_option = "" if env == "-" else f" -e {shlex.quote(env)}"
+    env_option = "" if env == NO_ENVIRONMENT else f" -e {shlex.quote(env)}"
     return f"qdrantctl render --numbers{env_option} -f {shlex.quote(page.file)}"
 
 
@@ -168,6 +176,10 @@ class _ManifestReader:
     kinds: Mapping[str, Kind | Overlay]
     api_key: str | None = field(default=None, repr=False)
     """The API key in use, None if unknown."""
+    environment: str | None = None
+    """Manifests of other environments are ignored; None reads all of them."""
+    environments: tuple[str, ...] = ()
+    """Every environment of the project; empty if unknown."""
     resources: dict[Address, Resource] = field(default_factory=dict)
     declared: dict[Address, DeclaredResource] = field(default_factory=dict)
     problems: list[Violation] = field(default_factory=list)
@@ -260,7 +272,12 @@ class _ManifestReader:
         if not isinstance(name, str) or not self._check_name(source, kind, name):
             return
         address = Address(kind.name, name)
-        if address in self.resources:
+        if envelope:
+            names, known = envelope.environments or [], self.environments
+            for fault, severity in check_environments(address, names, self.environment, known):
+                self.problems.append(source.make_violation(fault, severity, str(address)))
+        here = envelope is None or self.environment is None or envelope.is_for(self.environment)
+        if here and address in self.resources:
             self._report_duplicate(source, address)
             return
         if envelope is None or spec is None:
@@ -268,6 +285,8 @@ class _ManifestReader:
         lifecycle = envelope.lifecycle.to_lifecycle()
         shape = field_tree_of(kind.spec)
         self._add_errors(source, *check_lifecycle(lifecycle, shape))
+        if not here:
+            return
         if isinstance(kind, Overlay) and source.value.get("lifecycle"):
             message = f"a {kind.manifest} is not a resource and has no lifecycle"
             hint = "Set lifecycle in the manifests of the resources."

@@ -18,6 +18,8 @@ MAX_FILES = 200_000
 SUFFIXES = (".yaml", ".yml", ".yaml.j2", ".yml.j2")
 NO_MANIFESTS = "QC002"
 """The rule of a pattern that matches no manifests."""
+NO_ENVIRONMENT = "-"
+"""Stands for the environment if none is selected."""
 STDIN = "<stdin>"
 """The name of standard input in output."""
 _MAGIC = frozenset("*?[")
@@ -34,7 +36,7 @@ class Sources:
     """The folder that patterns and the file names in output are relative to."""
     patterns: tuple[str, ...]
     """Files, folders, globs (`*`, `?`, `[…]`, `**`), or `-` for standard input."""
-    env: str = "-"
+    env: str = NO_ENVIRONMENT
     """`env` in templates: the environment's name."""
     vars: Mapping[str, Json] = field(default_factory=dict)
     """`vars` in templates."""
@@ -42,6 +44,8 @@ class Sources:
     """Whether the patterns were given on the command line rather than in the project file."""
     api_key: str | None = field(default=None, repr=False)
     """The API key in use, None if unknown: manifests must not contain it."""
+    environments: tuple[str, ...] = ()
+    """Every environment of the project."""
 
 
 @dataclass(slots=True)

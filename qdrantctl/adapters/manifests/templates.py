@@ -30,6 +30,12 @@ from jinja2.loaders import DictLoader
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from qdrantctl.adapters.files.source_text import SourceText, TemplateTrace, split_lines
+from qdrantctl.adapters.manifests.template_values import (
+    dump_json,
+    is_none,
+    mark_nulls,
+    write_value,
+)
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.violation import Violation
 
@@ -99,13 +105,17 @@ def _line_mark(line: int) -> str:
 
 @cache
 def _template_environment(*, marks: bool) -> _Sandbox:
-    return _Sandbox(
+    environment = _Sandbox(
         undefined=StrictUndefined,
         keep_trailing_newline=True,
         loader=DictLoader({}),
         cache_size=0,
         extensions=[_Marks] if marks else [],
+        finalize=write_value,
     )
+    environment.tests["none"] = is_none
+    environment.policies["json.dumps_function"] = dump_json
+    return environment
 
 
 def render_template(
@@ -115,7 +125,7 @@ def render_template(
 
     `command` is the command that prints the rendered text; errors quote it.
     """
-    values = {"env": env, "vars": variables}
+    values = {"env": env, "vars": mark_nulls(variables, "vars")}
     try:
         text = _run_template(page.text, values, marks=False)
     except TemplateSyntaxError as error:
@@ -216,6 +226,8 @@ def _explain_template_error(error: Exception, values: Mapping[str, Any]) -> tupl
 
 
 def _explain_undefined(message: str, values: Mapping[str, Any]) -> str:
+    if message.endswith("is null"):
+        return "Give it a value, or use the filter `default('…', true)`; `tojson` writes null."
     if match := re.fullmatch(r"'(\w+)' is undefined", message):
         word, names, prefix = match[1], list(values), ""
     elif match := re.search(r"has no attribute '([^']{1,64})'", message):

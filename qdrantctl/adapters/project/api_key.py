@@ -1,4 +1,4 @@
-"""Fetches an API key from its source in the project file. No message ever contains the key."""
+"""Fetches a key from its source in the project file. No message ever contains the key."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from qdrantctl.adapters.system.commands import MAX_OUTPUT, run_command
 from qdrantctl.model.errors import SettingsError
 from qdrantctl.model.project import KeySource
 
+API_KEY = "API key"
+
 
 def describe_source(source: KeySource) -> str:
     """A description of a key's source, without a command's arguments: they may hold a secret."""
@@ -21,44 +23,49 @@ def describe_source(source: KeySource) -> str:
     return "the command " + repr(next(iter(source.command or ())))
 
 
-def fetch_key(source: KeySource, folder: Path, environ: Mapping[str, str], place: str) -> str:
+def fetch_key(
+    source: KeySource, folder: Path, environ: Mapping[str, str], place: str, what: str = API_KEY
+) -> str:
     """The key, valid for a header. `file` and `command` are relative to `folder`.
 
-    `place` (`qdrantctl.yaml:12`) is named in errors. Raises SettingsError.
+    `place` (`qdrantctl.yaml:12`) and `what` (the kind of key) are named in errors. Raises
+    SettingsError.
     """
     if source.env is not None:
-        return read_variable(source.env, environ, place)
+        return read_variable(source.env, environ, place, what)
     if source.file is not None:
-        return _read_key_file(expand_path(folder, source.file, place), source.file, place)
-    return _run_key_command(source.command or [], folder, environ, place)
+        return _read_key_file(expand_path(folder, source.file, place), source.file, place, what)
+    return _run_key_command(source.command or [], folder, environ, place, what)
 
 
-def read_variable(name: str, environ: Mapping[str, str], place: str) -> str:
+def read_variable(name: str, environ: Mapping[str, str], place: str, what: str = API_KEY) -> str:
     """The key in an environment variable. Raises SettingsError."""
     if name not in environ:
         raise SettingsError(
             f"the environment variable {name} is not set",
-            why=f"The API key is read from it ({place}).",
+            why=f"The {what} is read from it ({place}).",
             hint=f"Set {name} where qdrantctl runs.",
         )
-    return _check_key(environ[name], f"the environment variable {name}", place)
+    return _check_key(environ[name], f"the environment variable {name}", place, what)
 
 
-def _read_key_file(path: Path, shown: str, place: str) -> str:
+def _read_key_file(path: Path, shown: str, place: str, what: str) -> str:
     try:
         content = read_regular_file(path, MAX_OUTPUT)
     except OSError as error:
         raise SettingsError(
-            f"the API key's file {shown} cannot be read: {error.strerror}",
+            f"the {what}'s file {shown} cannot be read: {error.strerror}",
             why=f"It is named in {place}.",
             hint="Relative paths start at the folder of the file that states them.",
         ) from None
     text = "x" * (MAX_OUTPUT + 1) if content is None else _decode_output(content)
-    return _check_key(text, f"the file {shown}", place)
+    return _check_key(text, f"the file {shown}", place, what)
 
 
-def _run_key_command(argv: list[str], folder: Path, environ: Mapping[str, str], place: str) -> str:
-    name = f"the API key's command {argv[0]!r}"
+def _run_key_command(
+    argv: list[str], folder: Path, environ: Mapping[str, str], place: str, what: str
+) -> str:
+    name = f"the {what}'s command {argv[0]!r}"
     output = run_command(
         argv,
         folder,
@@ -74,7 +81,7 @@ def _run_key_command(argv: list[str], folder: Path, environ: Mapping[str, str], 
             why=_last_error_line(stderr, stdout) or f"It is defined in {place}.",
             hint="Run it manually to see what it needs.",
         )
-    return _check_key(stdout, f"the output of {argv[0]!r}", place)
+    return _check_key(stdout, f"the output of {argv[0]!r}", place, what)
 
 
 def _last_error_line(stderr: str, stdout: str) -> str:
@@ -89,7 +96,7 @@ def _decode_output(content: bytes) -> str:
     return content.decode("utf-8", errors="replace")
 
 
-def _check_key(text: str, source: str, place: str) -> str:
+def _check_key(text: str, source: str, place: str, what: str) -> str:
     """The key without its line end. Raises SettingsError for text that a header cannot contain."""
     key = text.removesuffix("\n").removesuffix("\r")
     why = ""
@@ -105,7 +112,7 @@ def _check_key(text: str, source: str, place: str) -> str:
         why = "holds characters that a header cannot contain"
     if why:
         raise SettingsError(
-            f"the API key cannot be used: {source} {why}",
+            f"the {what} cannot be used: {source} {why}",
             why=f"It is named in {place}.",
             hint="It must hold the key and nothing else.",
         )

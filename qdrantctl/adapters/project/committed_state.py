@@ -101,13 +101,18 @@ def write_state(folder: Path, texts: Mapping[str, str], removed: Iterable[str]) 
 
 
 def write_cluster_file(folder: Path, cluster_id: str) -> None:
-    """Record the cluster's id, where it is known and another one. Raises QdrantctlError."""
+    """Record the cluster's id, or remove the file where there is none. Raises QdrantctlError."""
     path = folder / CLUSTER_FILE
+    if not cluster_id:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+            folder.rmdir()  # fails where others are in it
+        return
     text = f"{_CLUSTER_HEADER}cluster_id: {cluster_id}\n"
     with suppress(OSError):
-        if path.read_text() == text:
+        if path.read_bytes() == text.encode():
             return
-    if cluster_id and folder.is_dir():
+    if folder.is_dir():
         write_file(path, text)
 
 

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from qdrantctl.adapters.files.home import expand_path
 from qdrantctl.adapters.project import api_key
-from qdrantctl.adapters.project.environment import MergedEnvironment, SourcedValue
+from qdrantctl.adapters.project.environment import (
+    MergedEnvironment,
+    SourcedValue,
+    merge_environment,
+)
+from qdrantctl.adapters.project.project_file import ProjectFiles
 from qdrantctl.adapters.qdrant.client import Endpoint
 from qdrantctl.adapters.qdrant.http import TlsFiles
 from qdrantctl.model.consent import matches_glob
-from qdrantctl.model.errors import ManifestError, SettingsError, UsageError
+from qdrantctl.model.errors import ManifestError, QdrantctlError, SettingsError, UsageError
 from qdrantctl.model.project import EMBEDDED, FromVariable
 from qdrantctl.model.url import UrlError, is_loopback, normalize_url, url_host, url_netloc
 
@@ -94,7 +100,7 @@ def connect_by_environment(
             f"environment {environment.name} states no url",
             hint="Add url: https://host:6333, {env: NAME} or embedded.",
         )
-    target = _resolve_url(url, environ)
+    target = resolve_url(url, environ)
     if target == EMBEDDED:
         return Connection(embedded=True)
     key = environment.get("api_key")
@@ -104,6 +110,7 @@ def connect_by_environment(
     return Connection(
         Endpoint(
             url=target,
+            nodes=tuple(nodes.value) if nodes else (),
             tls=_tls_files(environment),
             proxies=_proxy_variables(environ),
             api_key=api_key.fetch_key(key.value, key.layer.folder, environ, key.place)
@@ -131,7 +138,26 @@ def _key_targets(
         yield from ((nodes, node) for node in nodes.value)
 
 
-def _resolve_url(url: SourcedValue, environ: Mapping[str, str]) -> str:
+def find_other_urls(
+    chain: ProjectFiles, merged: MergedEnvironment, environ: Mapping[str, str]
+) -> dict[str, str]:
+    """The URL of every other environment by owner, previous names included, where it is known.
+
+    A variable that this environment's URL comes from, too, says nothing: pipelines set it for one
+    environment at a time.
+    """
+    own, result = merged.value("url"), {}
+    metadata = chain.project.metadata
+    for name in chain.environment_names:
+        with suppress(QdrantctlError):
+            url = merge_environment(chain, name).get("url")
+            if name != merged.name and url and (url.value != own or isinstance(own, str)):
+                for project in (metadata.name, *metadata.previous_names):
+                    result[f"{project}/{name}"] = resolve_url(url, environ)
+    return result
+
+
+def resolve_url(url: SourcedValue, environ: Mapping[str, str]) -> str:
     """The stated URL, or the one in the variable that it names."""
     if not isinstance(url.value, FromVariable):
         return str(url.value)

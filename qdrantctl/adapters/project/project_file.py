@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import TypeVar
@@ -21,6 +21,8 @@ from qdrantctl.model.spec import Path, Spec
 from qdrantctl.model.violation import Violation
 
 FileModel = TypeVar("FileModel", bound=Spec)
+ReadText = Callable[[FilePath], tuple[str, str]]
+"""The text of a file, or why there is none."""
 
 MAX_CHARACTERS = 1_000_000
 """Of a project file or a file of values; a larger one is refused."""
@@ -78,14 +80,21 @@ class ProjectFiles:
         names = (name for layer in self.layers for name in layer.spec.environments)
         return tuple(dict.fromkeys(names))
 
+    @property
+    def default_environment(self) -> str | None:
+        """The environment that is used where none is named; the nearest file decides."""
+        stated = (layer.spec.default_environment for layer in reversed(self.layers))
+        return next(filter(None, stated), None)
 
-def load_project_files(path: FilePath) -> ProjectFiles:
+
+def load_project_files(path: FilePath, read: ReadText | None = None) -> ProjectFiles:
     """Load the project file at the absolute `path`, and the files it extends.
 
-    Raises ManifestError with all errors of the first invalid file.
+    `read` reads the files of a commit instead of those on disk. Raises ManifestError with all
+    errors of the first invalid file.
     """
     root = path.parent
-    page, document = _read_layer(path, root)
+    page, document = _read_layer(path, root, read=read)
     project = _validate_layer(Project, page, document)
     layers = [ProjectFileLayer(path, project.spec, page, document)]
     loaded = {os.path.realpath(path): page.file}
@@ -98,11 +107,26 @@ def load_project_files(path: FilePath) -> ProjectFiles:
             raise _project_file_error(
                 layer.make_violation(_EXTENDS, "QC075", f"extends forms a cycle: {names}", hint)
             )
-        page, document = _read_layer(base, root, (layer, _EXTENDS))
+        page, document = _read_layer(base, root, (layer, _EXTENDS), read=read)
         shared = _validate_layer(SharedFile, page, document)
         loaded[real] = page.file
         layers.insert(0, ProjectFileLayer(base, shared.spec, page, document))
-    return ProjectFiles(project, tuple(layers))
+    files = ProjectFiles(project, tuple(layers))
+    _check_default_environment(files)
+    return files
+
+
+def _check_default_environment(files: ProjectFiles) -> None:
+    """Raise ManifestError for a default environment that no file of the chain has."""
+    known = files.environment_names
+    for layer in files.layers:
+        name = layer.spec.default_environment
+        if name is not None and name not in known:
+            message = f"there is no environment {name!r}"
+            hint = f"Known are {', '.join(known)}." if known else "Add it under environments."
+            raise _project_file_error(
+                layer.make_violation(("spec", "default_environment"), "QC072", message, hint)
+            )
 
 
 def read_values_file(
@@ -119,11 +143,15 @@ def read_values_file(
 
 
 def _read_layer(
-    path: FilePath, root: FilePath, named: tuple[ProjectFileLayer, Path] | None = None
+    path: FilePath,
+    root: FilePath,
+    named: tuple[ProjectFileLayer, Path] | None = None,
+    *,
+    read: ReadText | None = None,
 ) -> tuple[SourceText, YamlDocument]:
     """The one document of a file. `named` is the place at which another file names this one."""
     shown = os.path.relpath(path, root)
-    text, why = _read_small_file(path)
+    text, why = (read or _read_small_file)(path)
     if why:
         if named:
             layer, place = named

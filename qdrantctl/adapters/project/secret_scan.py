@@ -49,7 +49,7 @@ def find_leaks(paths: Iterable[Path], root: Path, key: str | None) -> Iterator[L
     """Text that looks like a key. `key` is the one in use, which is found at any place."""
     for path in paths:
         text, settings = _read_text(path), path.suffix.lower() in _CONFIGURATION
-        for number, line in enumerate(text.splitlines(), 1):
+        for number, line in enumerate(text.split("\n"), 1):
             if description := find_secret(line, key, settings=settings):
                 yield LeakedSecret(os.path.relpath(path, root), number, description)
 

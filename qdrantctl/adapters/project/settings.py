@@ -14,24 +14,27 @@ from qdrantctl.adapters.project.connection import (
     connect_by_environment,
     connect_by_url,
     find_known_key,
+    find_other_urls,
 )
 from qdrantctl.adapters.project.environment import (
     MergedEnvironment,
     load_template_values,
     merge_environment,
 )
+from qdrantctl.adapters.project.guards import ALIAS_MIN_RATIO, read_guards
 from qdrantctl.adapters.project.project_file import ProjectFiles, load_project_files
+from qdrantctl.adapters.project.snapshot_signing import SigningSource, find_signing_source
 from qdrantctl.adapters.qdrant.client import Endpoint
 from qdrantctl.model.address import Address
 from qdrantctl.model.consent import Consent
 from qdrantctl.model.errors import UsageError
 from qdrantctl.model.field_rule import Json
+from qdrantctl.model.gates import Gates
 from qdrantctl.model.project import EMBEDDED
 from qdrantctl.model.violation import Severity, Violation
 
 PROJECT_FILE = "qdrantctl.yaml"
 MANIFESTS = "manifests"
-ALIAS_MIN_RATIO = 0.9
 NONE = "-"
 """The name of the project or the environment if there is none."""
 
@@ -44,8 +47,14 @@ class Settings:
     """Folder of the project file, else the working directory; absolute."""
     project: str = NONE
     environment: str = NONE
+    environments: tuple[str, ...] = ()
+    """Every environment of the project."""
     previous_owners: frozenset[str] = frozenset()
     """Owners whose records count as this project's: `store/prod`."""
+    cloned_owners: frozenset[str] = frozenset()
+    """Those among them whose records came along with a copy of their cluster."""
+    other_urls: Mapping[str, str] = field(default_factory=dict)
+    """The URL of the project's other environments by owner, where it is known."""
     manifests: tuple[str, ...] = ()
     """Files, folders and globs relative to `root`; `-` is stdin."""
     partial: bool = False
@@ -64,6 +73,7 @@ class Settings:
     """revert, keep or refuse."""
     alias_min_ratio: float = ALIAS_MIN_RATIO
     """Share of the present points below which a move of an alias needs consent."""
+    gates: Gates = field(default_factory=Gates)
     state: Path = Path("state")
     """Folder of the committed state, absolute."""
     consents: tuple[Consent, ...] = ()
@@ -76,6 +86,10 @@ class Settings:
     """Secrets in the project file."""
     files: tuple[str, ...] = ()
     """The project file, what it extends, and the files of values, relative to `root`."""
+    guard_findings: tuple[Violation, ...] = ()
+    """Statements of the project file that do not count because the environment is protected."""
+    signing: SigningSource | None = None
+    """Source of the keys that sign snapshot sets; None if sets need no signature."""
 
     @property
     def owner(self) -> str:
@@ -135,16 +149,18 @@ def resolve_settings(
         NONE if url is not None else choose_environment(chain, environment, need_server=need_server)
     )
     merged = merge_environment(chain, name)
-    consents, notes = _valid_consents(chain, name, today)
+    guards = read_guards(chain, merged, today)
     values = load_template_values(merged, root)
     connection, api_key = _resolve_connection(url, merged, environ, need_server=need_server)
     return Settings(
         root=root,
         project=chain.project.metadata.name,
         environment=name,
+        environments=chain.environment_names,
         previous_owners=frozenset(
             f"{previous}/{name}" for previous in chain.project.metadata.previous_names
         ),
+        other_urls=find_other_urls(chain, merged, environ),
         manifests=_named_files(directory, files, root)
         if files
         else _manifest_patterns(chain, root),
@@ -154,19 +170,21 @@ def resolve_settings(
         api_key=api_key,
         embedded=connection.embedded or merged.value("url") == EMBEDDED,
         nodes=connection.nodes,
-        protected=bool(merged.value("protected")),
+        protected=guards.protected,
         on_drift=_drift_policy(merged),
-        alias_min_ratio=_first_stated(merged.value("alias_min_ratio"), ALIAS_MIN_RATIO),
+        alias_min_ratio=guards.alias_min_ratio,
+        gates=guards.gates,
         state=root / chain.project.spec.state,
-        consents=consents,
-        removed=frozenset(r.parsed_address for layer in chain.layers for r in layer.spec.removed),
+        consents=guards.consents,
+        removed=guards.removed,
         rules={rule: how for layer in chain.layers for rule, how in layer.spec.rules.items()},
-        notes=notes,
+        notes=guards.notes,
         leaked_secrets=tuple(v for layer in chain.layers for v in layer.find_secrets(api_key)),
         files=tuple(
             os.path.relpath(path, root)
             for path in (*(layer.path for layer in chain.layers), *merged.value_files)
         ),
+        signing=find_signing_source(chain, environ),
     )
 
 
@@ -174,10 +192,6 @@ def _require_one_server(url: str | None, environment: str | None) -> None:
     if url is not None and environment is not None:
         message = "--url and an environment name two servers"
         raise UsageError(message, hint="Leave out --url, or -e and QDRANTCTL_ENV.")
-
-
-def _first_stated(value: float | None, default: float) -> float:
-    return default if value is None else value
 
 
 def _drift_policy(merged: MergedEnvironment) -> str:
@@ -239,6 +253,13 @@ def find_project_file(directory: Path) -> Path | None:
     return None
 
 
+def find_project_signing(directory: Path, environ: Mapping[str, str]) -> SigningSource | None:
+    """The project's source of keys that sign snapshot sets, if any. Raises ManifestError."""
+    if find_project_file(Path(os.path.abspath(directory))) is None:  # noqa: PTH100  # as in resolve
+        return None
+    return find_signing_source(_load_project(directory), environ)
+
+
 def list_environments(directory: Path) -> tuple[str, ...]:
     """Every environment of the project. Raises UsageError without a project, ManifestError."""
     return _load_project(directory).environment_names
@@ -277,8 +298,12 @@ def _load_project(directory: Path) -> ProjectFiles:
 
 
 def choose_environment(chain: ProjectFiles, stated: str | None, *, need_server: bool) -> str:
-    """The selected environment: the stated one, or the only one. Raises UsageError."""
+    """The selected environment: the stated one, the default, or the only one.
+
+    Raises UsageError.
+    """
     names = chain.environment_names
+    stated = chain.default_environment if stated is None else stated
     if stated is not None:
         if stated in names:
             return stated
@@ -300,7 +325,7 @@ def choose_environment(chain: ProjectFiles, stated: str | None, *, need_server: 
     raise UsageError(
         "which environment is meant?",
         why=f"The project file defines {', '.join(names)}.",
-        hint="Select one with -e NAME or QDRANTCTL_ENV.",
+        hint="Select one with -e NAME, QDRANTCTL_ENV, or default_environment in the project file.",
     )
 
 
@@ -365,22 +390,3 @@ def _manifest_patterns(chain: ProjectFiles, root: Path) -> tuple[str, ...]:
     if chain.project.spec.manifests is None and (not patterns or (root / MANIFESTS).is_dir()):
         patterns.append(MANIFESTS)
     return tuple(patterns)
-
-
-def _valid_consents(
-    chain: ProjectFiles, environment: str, today: date
-) -> tuple[tuple[Consent, ...], tuple[str, ...]]:
-    """The valid consents, and a note for each expired one."""
-    consents: list[Consent] = []
-    notes: list[str] = []
-    for layer in chain.layers:
-        for position, entry in enumerate(layer.spec.consents):
-            if entry.environments is not None and environment not in entry.environments:
-                continue
-            place = layer.locate(("spec", "consents", position))
-            if entry.is_valid(today):
-                consents.append(Consent(entry.verb, entry.pattern, place))
-            else:
-                description = f"the consent to {entry.verb} {entry.pattern} ({place})"
-                notes.append(f"{description} expired after {entry.until}; remove it")
-    return tuple(consents), tuple(notes)

@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from types import TracebackType
@@ -25,6 +26,7 @@ from qdrantctl.adapters.qdrant.http import (
 )
 from qdrantctl.adapters.qdrant.http_proxy import find_proxy
 from qdrantctl.adapters.qdrant.prefetch import Prefetcher
+from qdrantctl.adapters.qdrant.refusals import NOT_ALL_VISIBLE
 from qdrantctl.adapters.qdrant.transfer import Transfer
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.field_rule import ABSENT, Json
@@ -52,6 +54,8 @@ class Endpoint:
     """The environment variables that name proxies; empty if none may be used."""
     timeout: float = 60.0
     """Seconds that one request may take."""
+    nodes: tuple[str, ...] = ()
+    """The URLs of the cluster's nodes, which are used if `url` cannot be reached."""
 
     def connection(self, api_key: str | None, timeout: float) -> HttpConnection:
         """A connection to it, opened by its first request. Raises SettingsError."""
@@ -69,6 +73,8 @@ class RestClient:
         self, endpoint: Endpoint, *, on_call: Callable[[Call, int, float], None] | None = None
     ) -> None:
         self._endpoint = endpoint
+        self._target = endpoint
+        """The endpoint, or the node in its place."""
         self._connection = self._open_connection()
         self._prefetcher = Prefetcher(self._open_connection)
         self._on_call = on_call
@@ -93,7 +99,7 @@ class RestClient:
         self._connection.close()
 
     def _open_connection(self) -> HttpConnection:
-        return self._endpoint.connection(self._endpoint.api_key, self._endpoint.timeout)
+        return self._target.connection(self._endpoint.api_key, self._endpoint.timeout)
 
     def clone(self) -> RestClient:
         """The same cluster through a connection of its own, for another thread."""
@@ -101,7 +107,7 @@ class RestClient:
 
     def for_node(self, url: str = "", *, timeout: float) -> RestClient:
         """A client for one node of this cluster, or for the same address; for slow requests."""
-        endpoint = replace(self._endpoint, url=url or self._endpoint.url, timeout=timeout)
+        endpoint = replace(self._endpoint, url=url or self._target.url, timeout=timeout, nodes=())
         return RestClient(endpoint, on_call=self._on_call)
 
     @property
@@ -113,11 +119,13 @@ class RestClient:
     def server_time(self) -> datetime:
         """The server's clock, from the last response with a Date header. Raises ClusterError."""
         try:
-            return parsedate_to_datetime(self._date)
-        except ValueError:
+            moment = parsedate_to_datetime(self._date)
+            return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        except (ValueError, LookupError, TypeError, OverflowError):
+            found = "a Date header that is not a time" if self._date else "no Date header"
             raise self._answers.error(
-                "its answers carry no Date header, so the end of a lease cannot be computed",
-                hint="Does a proxy in between remove it?",
+                f"its answers carry {found}, so the end of a lease cannot be computed",
+                hint="Does a proxy in between remove or change it?",
             ) from None
 
     @cached_property
@@ -128,24 +136,28 @@ class RestClient:
         incomplete.
         """
         root = self.request(Call(method="GET", path="/"))
-        if not isinstance(root, dict) or "version" not in root:
+        try:
+            version = Version.parse(str(root["version"]))
+        except (LookupError, ValueError):
             raise self._answers.error(
                 "the server at this address is not Qdrant", hint="Is the port right?"
-            )
+            ) from None
         try:
             cluster = self.request(Call(method="GET", path="/cluster"))
         except ClusterError as error:
-            if error.forbidden:
+            if error.forbidden and NOT_ALL_VISIBLE in error.why:
                 raise self._answers.error(
                     "the API key has access to a part of the cluster only, "
                     "so lists would be incomplete",
+                    why=error.why,
                     hint="Use a cluster-wide key; a read-only one is enough to plan.",
                     status=error.status,
+                    from_qdrant=True,
                 ) from None
             raise
         distributed = cluster.get("status") == "enabled"
         return Server(
-            version=Version.parse(str(root["version"])),
+            version=version,
             url=self._endpoint.url,
             distributed=distributed,
             peers=max(1, len(cluster.get("peers") or {})) if distributed else 1,
@@ -158,13 +170,23 @@ class RestClient:
     def request(self, call: Call) -> Json:
         """The `result` of the response, or the whole response if it has none.
 
-        Reads are retried. A write is sent once, and its error states whether it may have been
-        applied. Raises ClusterError.
+        Reads are retried, at last on the other nodes of the cluster that the endpoint names. A
+        write is sent once, and its error states whether it may have been applied. Raises
+        ClusterError.
         """
         target = request_target(call)
         body = b"" if call.body is ABSENT else json.dumps(call.body).encode()
         if call.writes:
-            return self._answers.result(self._exchange(call, target, body), call)
+            return self._answers.result(self._exchange(call, target, body), call, len(body))
+        try:
+            return self._read(call, target, body)
+        except ClusterError as error:
+            if 0 < error.status < SERVER_FAILED:
+                raise
+            return self._read_from_other_node(call, error)
+
+    def _read(self, call: Call, target: str, body: bytes) -> Json:
+        """The result of a read, tried several times. Raises ClusterError."""
         pause = RETRY_PAUSE
         for remaining_tries in range(READ_TRIES - 1, -1, -1):
             try:
@@ -177,11 +199,26 @@ class RestClient:
                     answer.status == SERVER_FAILED and remaining_tries < READ_TRIES - 1
                 )
                 if answer.status not in RETRIED_STATUSES or is_final:
-                    return self._answers.result(answer, call)
+                    return self._answers.result(answer, call, len(body))
                 pause = max(pause, min(answer.retry_after, MAX_PAUSE))
             time.sleep(pause)
             pause = min(pause * 2, MAX_PAUSE)
         raise AssertionError("the last try returns or raises")
+
+    def _read_from_other_node(self, call: Call, error: ClusterError) -> Json:
+        """The result of a read that another node can answer. Raises the error if none can."""
+        for url in self._endpoint.nodes:
+            if url != self._target.url:
+                with self.for_node(url, timeout=self._endpoint.timeout) as node:
+                    try:
+                        result = node.request(call)
+                        if not error.status:  # not even an error came: use this node from now on
+                            self._use_node(url)
+                        return result
+                    except ClusterError as other:
+                        if 0 < other.status < SERVER_FAILED:
+                            raise
+        raise error
 
     def download(self, call: Call) -> Iterator[bytes]:
         """The response body of a GET, piece by piece. Raises ClusterError.
@@ -214,14 +251,33 @@ class RestClient:
                 self._prefetcher.drop_pending()
             elif call.method == "GET":
                 prefetched = self._prefetcher.take_response(target)
-            answer = prefetched or self._connection.send(
-                call.method, target, body, writes=call.writes
-            )
+            answer = prefetched or self._send(call, target, body)
         except (ConnectionFailed, ResponseLost) as error:
             raise self._answers.unanswered(error, call) from None
         self._date = answer.date or self._date
         self._report_request(call, answer.status, started)
         return answer
+
+    def _send(self, call: Call, target: str, body: bytes) -> HttpResponse:
+        """Send to the endpoint; where it cannot be reached, from then on to one of its nodes.
+
+        Raises ConnectionFailed of the first, ResponseLost.
+        """
+        try:
+            return self._connection.send(call.method, target, body, writes=call.writes)
+        except ConnectionFailed as error:
+            for url in self._endpoint.nodes:
+                self._use_node(url)
+                with suppress(ConnectionFailed):
+                    return self._connection.send(call.method, target, body, writes=call.writes)
+            raise error
+
+    def _use_node(self, url: str) -> None:
+        """Send all further requests to a node in place of the endpoint."""
+        self._prefetcher.drop_pending()
+        self._connection.close()
+        self._target = replace(self._endpoint, url=url)
+        self._connection = self._open_connection()
 
     def _report_request(self, call: Call, status: int, started: float) -> None:
         if self._on_call:

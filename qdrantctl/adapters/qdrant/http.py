@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import math
 import socket
 import ssl
 import time
@@ -117,10 +118,11 @@ class HttpConnection:
         fresh = self._connection is None
         connection = self._connection or self._open()
         try:
-            connection.request(method, self._prefix + target, body or None, self._headers)
+            # A server that rejects a large body may not read all of it, but it sends a response.
+            with suppress(BrokenPipeError, ConnectionResetError):
+                connection.request(method, self._prefix + target, body or None, self._headers)
             response = connection.getresponse()
-            date = response.getheader("date") or ""
-            answer = HttpResponse(response.status, response.read(), _retry_after(response), date)
+            answer = _read_response(response)
         except (OSError, http.client.HTTPException) as error:
             self.close()
             if fresh and self._needs_client_certificate(error):
@@ -150,7 +152,7 @@ class HttpConnection:
         assert self._connection is not None
         try:
             response = self._connection.getresponse()
-            answer = HttpResponse(response.status, response.read(), _retry_after(response))
+            answer = _read_response(response)
         except (OSError, http.client.HTTPException):
             self.close()
             return None
@@ -174,7 +176,7 @@ class HttpConnection:
         except (OSError, http.client.HTTPException) as error:
             raise self._response_lost(error) from None
         return StreamedResponse(
-            response.status, response.getheader("etag") or "", self._read_chunks(response)
+            response.status, _first_header(response, "etag"), self._read_chunks(response)
         )
 
     def _read_chunks(self, response: http.client.HTTPResponse) -> Iterator[bytes]:
@@ -195,7 +197,7 @@ class HttpConnection:
             with suppress(BrokenPipeError, ConnectionResetError):
                 connection.request("POST", self._prefix + target, pieces, headers)
             response = connection.getresponse()
-            return HttpResponse(response.status, response.read())
+            return _read_response(response)
         except (OSError, http.client.HTTPException) as error:
             raise self._response_lost(error) from None
 
@@ -234,6 +236,9 @@ class HttpConnection:
         connection = self._new_connection()
         try:
             connection.connect()
+        except UnicodeError:  # an empty label, or one of more than 63 characters
+            name = self._proxy.shown if self._proxy else f"the host {self._host}"
+            raise ConnectionFailed(f"{name} is not valid", "", "Is the name right?") from None
         except OSError as error:
             if self._proxy and not isinstance(error, ssl.SSLError):
                 raise self._proxy_failed(error) from None
@@ -316,11 +321,24 @@ class HttpConnection:
         return context
 
 
+def _read_response(response: http.client.HTTPResponse) -> HttpResponse:
+    return HttpResponse(
+        response.status, response.read(), _retry_after(response), _first_header(response, "date")
+    )
+
+
+def _first_header(response: http.client.HTTPResponse, name: str) -> str:
+    """A header's value, the first if proxies repeat it; empty if it cannot be sent back."""
+    value = next(iter(response.headers.get_all(name) or ()), "")
+    return value if value.isascii() and value.isprintable() else ""
+
+
 def _retry_after(response: http.client.HTTPResponse) -> float:
     try:
-        return max(0.0, float(response.getheader("retry-after") or 0))
+        seconds = float(_first_header(response, "retry-after") or 0)
     except ValueError:
         return 0.0
+    return seconds if seconds > 0 and math.isfinite(seconds) else 0.0
 
 
 def _describe_failure(error: Exception, timeout: float, *, secure: bool) -> str:

@@ -97,5 +97,7 @@ def _parse_proxy(text: str, variable: str, scheme: str) -> Proxy:
     authorization = ""
     if parts.username is not None:
         pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        authorization = "Basic " + base64.b64encode(pair.encode()).decode()
+        authorization = (
+            "Basic " + base64.b64encode(pair.encode("utf-8", "surrogateescape")).decode()
+        )
     return Proxy(parts.hostname, port, variable, is_secure, authorization)

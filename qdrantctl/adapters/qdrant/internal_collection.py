@@ -18,6 +18,16 @@ def supports_metadata(server: Server) -> bool:
     return server.version >= _METADATA_SINCE
 
 
+def replica_count(server: Server, *, everywhere: bool) -> int:
+    """How many replicas an internal collection has: one on each node, or three."""
+    return server.peers if everywhere else min(server.peers, _MOST_REPLICAS)
+
+
+def replica_settings(replicas: int) -> dict[str, Json]:
+    """The settings of a collection with this many replicas: most of them confirm a write."""
+    return {"replication_factor": replicas, "write_consistency_factor": replicas // 2 + 1}
+
+
 def internal_collection_request(
     server: Server,
     name: str,
@@ -30,12 +40,10 @@ def internal_collection_request(
     A server may enable strict mode for every new collection, so the request disables it. With
     `everywhere` each node gets a replica.
     """
-    replicas = server.peers if everywhere else min(server.peers, _MOST_REPLICAS)
     body: dict[str, Json] = {
         "vectors": {},
         "shard_number": 1,
-        "replication_factor": replicas,
-        "write_consistency_factor": replicas // 2 + 1,
+        **replica_settings(replica_count(server, everywhere=everywhere)),
         "strict_mode_config": {
             "enabled": False,
             "read_rate_limit": _UNLIMITED,

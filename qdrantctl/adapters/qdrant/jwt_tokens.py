@@ -9,7 +9,7 @@ from qdrantctl.model.field_rule import Json
 
 _ALGORITHM = "HS256"
 _LONGEST = 65_536
-_FORM = re.compile(r"[\w-]+\.[\w-]+\.[\w-]*", re.ASCII)
+_TOKEN_FORM = re.compile(r"[\w-]+\.[\w-]+\.[\w-]*", re.ASCII)
 """Characters of an HTTP header: PyJWT ignores characters that are not base64."""
 
 
@@ -29,7 +29,7 @@ def decode_token(token: str) -> Mapping[str, Json] | None:
     """The claims of a token; None if it is not one. Only the server checks the signature."""
     import jwt
 
-    if len(token) > _LONGEST or not _FORM.fullmatch(token):
+    if len(token) > _LONGEST or not _TOKEN_FORM.fullmatch(token):
         return None
     unsigned = token.rpartition(".")[0] + "."
     try:

@@ -31,8 +31,15 @@ class LedgerContents:
     exists: bool = False
     cluster_id: str = ""
     """Random, created with the ledger; empty without a ledger."""
+    cloned_from: str = ""
+    """The id of the cluster that this one is a copy of, once records were adopted from it."""
     entries: Mapping[Address, Mapping[str, Json]] = field(default_factory=dict)
     """Payloads by address, those of deleted resources included."""
+
+    def is_from_copy(self, entry: Mapping[str, Json]) -> bool:
+        """Whether the cluster had another id when an entry was written: it came with a copy."""
+        written_on = entry.get("cluster_id") or self.cloned_from or self.cluster_id
+        return bool(written_on != self.cluster_id)
 
 
 def ledger_creation_request(server: Server) -> Call:
@@ -47,7 +54,8 @@ def read_ledger(client: Client) -> LedgerContents:
     consistency `majority` reads all of them, so it fails as soon as one node is down.
     """
     entries: dict[Address, Mapping[str, Json]] = {}
-    cluster_id, offset = "", ABSENT
+    cluster: dict[str, str] = {}
+    offset = ABSENT
     while True:
         body = {"limit": _LEDGER_PAGE, "with_payload": True, "with_vector": False}
         if offset is not ABSENT:
@@ -61,15 +69,17 @@ def read_ledger(client: Client) -> LedgerContents:
             if "address" in payload:
                 entries[_parse_address(payload, client)] = payload
             else:
-                cluster_id = str(payload.get("cluster_id") or cluster_id)
+                words = ("cluster_id", "cloned_from")
+                cluster |= {word: str(payload[word]) for word in words if payload.get(word)}
         offset = page.get("next_page_offset")
         if offset is None:
-            return LedgerContents(True, cluster_id, entries)
+            return LedgerContents(True, entries=entries, **cluster)
 
 
 def write_entries(client: Client, entries: Iterable[Mapping[str, Json]]) -> None:
     """Write entries, each in place of the earlier one of its address. Raises ClusterError."""
-    _upsert_points(client, [(str(entry["address"]), dict(entry)) for entry in entries])
+    points = [(str(entry["address"]), dict(entry)) for entry in entries]
+    client.request(_upsert_request(points))
 
 
 def remove_entry(client: Client, address: str) -> None:
@@ -80,15 +90,26 @@ def remove_entry(client: Client, address: str) -> None:
 
 
 def read_cluster_id(client: Client) -> str:
-    """The cluster's random id alone; empty where there is no ledger. Raises ClusterError."""
+    """The random id of the cluster; empty without one. Raises ClusterError."""
     path = collection_path(LEDGER_COLLECTION, "points", ledger_point_id(_CLUSTER))
-    point = get_or_none(client, Call(method="GET", path=path))
-    return str((point or {}).get("payload", {}).get("cluster_id") or "")
+    point = get_or_none(client, Call(method="GET", path=path)) or {}
+    return str((point.get("payload") or {}).get("cluster_id") or "")
 
 
 def write_cluster_id(client: Client, cluster_id: str) -> None:
     """Write the random id of the cluster. Raises ClusterError."""
-    _upsert_points(client, [(_CLUSTER, {"cluster_id": cluster_id})])
+    client.request(cluster_id_request(cluster_id))
+
+
+def cluster_id_request(cluster_id: str, cloned_from: str = "") -> Call:
+    """The request that writes the id of the cluster, and that of the cluster it is a copy of."""
+    origin = {"cloned_from": cloned_from} if cloned_from else {}
+    return _upsert_request([(_CLUSTER, {"cluster_id": cluster_id, **origin})])
+
+
+def clone_id(cluster_id: str, url: str) -> str:
+    """The id of a copy of a cluster at a URL: the same each time the copy is made anew."""
+    return str(uuid5(_ID_NAMESPACE, f"{cluster_id} {url}"))
 
 
 def ledger_point_id(address: str) -> str:
@@ -124,8 +145,8 @@ def _name_parts(address: Address) -> list[str]:
     return [address.name] if is_single else address.name.split("/")
 
 
-def _upsert_points(client: Client, points: list[tuple[str, dict[str, Json]]]) -> None:
-    """Write points. Stricter orderings depend on one particular node, which may be down."""
+def _upsert_request(points: list[tuple[str, dict[str, Json]]]) -> Call:
+    """Writes points. Stricter orderings depend on one particular node, which may be down."""
     body = {
         "points": [
             {"id": ledger_point_id(name), "vector": {}, "payload": payload}
@@ -133,7 +154,7 @@ def _upsert_points(client: Client, points: list[tuple[str, dict[str, Json]]]) ->
         ]
     }
     path = collection_path(LEDGER_COLLECTION, "points")
-    client.request(Call(method="PUT", path=path, query={"wait": "true"}, body=body))
+    return Call(method="PUT", path=path, query={"wait": "true"}, body=body)
 
 
 def _parse_address(payload: Mapping[str, Json], client: Client) -> Address:

@@ -18,8 +18,8 @@ from qdrantctl.model.step import Call, collection_path
 
 OK, PARTIAL = 200, 206
 REJECTED_FILE, NO_ROOM = (400, 422, 500), "No space left"
-"""The responses of a server that cannot use a file. Other errors concern the key, a proxy or the
-disk, but not the file."""
+"""The responses of a server that cannot use a file, or lacks what it needs for it. Other errors
+concern the key, a proxy or a quota, but not the file."""
 
 
 class Transfer:
@@ -48,7 +48,7 @@ class Transfer:
                 response = connection.stream(request_target(call), received, etag)
                 self._report(call, response.status, started)
                 if response.status not in (OK, PARTIAL):
-                    self._answers.result(
+                    raise self._answers.failure(
                         HttpResponse(response.status, b"".join(response.pieces)), call
                     )
                 etag = etag or response.etag
@@ -86,21 +86,28 @@ class Transfer:
         try:
             answer = connection.upload(request_target(call), form, form.length, form.content_type)
             self._report(call, answer.status, started)
-            self._answers.result(answer, call)
+            self._answers.result(answer, call, size)
         except (ConnectionFailed, ResponseLost) as error:
             raise self._answers.unanswered(error, call) from None
         except ClusterError as error:
-            if form.is_sent and error.status in REJECTED_FILE and NO_ROOM not in error.why:
-                raise SnapshotRejected(
-                    error.what,
-                    why=error.why,
-                    hint=error.hint,
-                    status=error.status,
-                    maybe_applied=True,
-                ) from None
-            raise
+            raise as_rejection(error) if form.is_sent else error from None
         finally:
             connection.close()
+
+
+def as_rejection(error: ClusterError) -> ClusterError:
+    """The error of a server that has the whole snapshot and creates no collection from it."""
+    judged = error.from_qdrant and error.status in REJECTED_FILE and NO_ROOM not in error.why
+    if not judged:
+        return error
+    return SnapshotRejected(
+        error.what,
+        why=error.why,
+        hint=error.hint,
+        status=error.status,
+        maybe_applied=True,
+        from_qdrant=True,
+    )
 
 
 class _Form:

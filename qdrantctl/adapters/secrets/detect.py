@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from qdrantctl.model.field_rule import Json
+from qdrantctl.model.secret_spelling import spelling_pattern
 from qdrantctl.model.spec import Path
 
 HIDDEN = "(hidden)"
@@ -51,7 +52,9 @@ def find_secret(text: str, api_key: str | None, *, settings: bool = True) -> str
     `api_key` is the one in use, which is found at any place. Without `settings`, a name with a
     value does not count: in source code it is mostly a variable.
     """
-    if (pattern := key_pattern(api_key)) and pattern.search(text):
+    # No spelling is shorter than the key; almost every text is.
+    pattern = key_pattern(api_key) if api_key and len(text) >= len(api_key) else None
+    if pattern and pattern.search(text):
         return "this is the API key in use"
     # Almost all texts end here; the patterns cost far more.
     if "eyJ" not in text and "key" not in text.lower():
@@ -91,11 +94,14 @@ def _secrets_below(value: Json, path: Path, api_key: str | None) -> Iterator[Det
 
 @lru_cache(maxsize=1)
 def key_pattern(api_key: str | None) -> re.Pattern[str] | None:
-    """A pattern for the key. A short key must be a whole word: it may be part of ordinary ones."""
+    """A pattern for the key in any spelling.
+
+    A short key must be a whole word as it is: it may be part of ordinary ones.
+    """
     if not api_key or len(api_key) < MIN_LENGTH:
         return None
     if len(api_key) >= MIN_UNIQUE_LENGTH:
-        return re.compile(re.escape(api_key))
+        return spelling_pattern(api_key)
     return re.compile(rf"(?<![A-Za-z0-9]){re.escape(api_key)}(?![A-Za-z0-9])")
 
 

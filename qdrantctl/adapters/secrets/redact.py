@@ -17,6 +17,7 @@ from qdrantctl.adapters.secrets.detect import (
 from qdrantctl.adapters.yaml.documents import NodePositions, YamlDocument
 from qdrantctl.model.field_rule import ABSENT, Json
 from qdrantctl.model.resource import Origin
+from qdrantctl.model.secret_spelling import hide_secret
 from qdrantctl.model.spec import Path
 from qdrantctl.model.violation import Violation
 
@@ -31,13 +32,17 @@ _KEY = re.compile(
 _IN_URL = re.compile(r"""(://) [^/\s"'@]* @ | (://[^\s"'?\#]*) [?\#][^\s"',}]* """, re.VERBOSE)
 _SOURCES: dict[str, type] = {"env": str, "file": str, "command": list}
 _MIN_TEXT_LENGTH = 4
+_ESCAPE = re.compile(r"[%&\\]")
 
 
 def redact(text: str, api_key: str | None, secrets: tuple[DetectedSecret, ...] = ()) -> str:
     """The text without the secrets in it, and without the beginning of one that was cut off."""
     for secret in secrets:
         if secret.text:
-            text = _redact_beginning(text.replace(secret.text, HIDDEN), secret.text)
+            text = text.replace(secret.text, HIDDEN)
+            if len(secret.text) <= len(text) and _ESCAPE.search(text):
+                text = hide_secret(text, secret.text, HIDDEN)
+            text = _redact_beginning(text, secret.text)
     if pattern := key_pattern(api_key):
         text = _redact_beginning(pattern.sub(HIDDEN, text), str(api_key))
     return _TRUNCATED_TOKEN.sub(HIDDEN, KEY_SETTING.sub(_redact_match, text))
@@ -116,11 +121,22 @@ def _lines_with_keys(marks: NodePositions | None) -> Iterator[int]:
         yield from _lines_with_keys(entry.below)
 
 
-def _paths_of_literals(document: YamlDocument) -> Iterator[Path]:
-    """The paths that hold a literal key instead of its source."""
+def _key_sources(document: YamlDocument) -> Iterator[tuple[Path, Json]]:
+    """Every key source of a project file, with its path."""
     for name, environment in _scalars_below(document.value, "spec", "environments").items():
         source = _scalars_below(environment).get("api_key")
-        path = ("spec", "environments", name, "api_key")
+        yield ("spec", "environments", name, "api_key"), source
+    here = ("spec", "snapshot_signing")
+    signing = _scalars_below(document.value, *here)
+    yield (*here, "key"), signing.get("key")
+    previous = signing.get("previous_keys")
+    for position, source in enumerate(previous if isinstance(previous, list) else ()):
+        yield (*here, "previous_keys", position), source
+
+
+def _paths_of_literals(document: YamlDocument) -> Iterator[Path]:
+    """The paths that hold a literal key instead of its source."""
+    for path, source in _key_sources(document):
         if isinstance(source, dict):
             for key, value in source.items():
                 if not isinstance(value, _SOURCES.get(key, ())):

@@ -6,13 +6,14 @@ The files hold data that the server protects with a key, so only their owner may
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from qdrantctl.model.errors import StoreError
+from qdrantctl.model.errors import StoreError, UnreadableFileError
 
 WRITE_SIZE = 1 << 20
 PART_SUFFIX = ".part"
@@ -30,15 +31,26 @@ class FolderStore:
         return Path(unquote(urlsplit(self.url).path))
 
     def list_files(self, prefix: str) -> Iterator[tuple[str, int]]:
-        """Every file under a prefix that ends with `/`, or all with none, with its size."""
-        try:
-            for folder, _, files in os.walk(self._root / prefix, onerror=self._raise_store_error):
-                for name in sorted(files):
-                    path = Path(folder, name)
-                    with suppress(FileNotFoundError):
-                        yield path.relative_to(self._root).as_posix(), path.stat().st_size
-        except OSError as error:
-            raise self._store_error("cannot be read", error) from None
+        """Every file under a prefix that ends with `/`, or all with none, with its size.
+
+        A folder below it that cannot be read stands for its files, with a `/` at its end. Links
+        and devices are no files of a set, and are left out.
+        """
+        above = self._root / prefix
+        failed: list[OSError] = []
+        for folder, _, names in os.walk(above, onerror=failed.append):
+            for name in sorted(names):
+                path = Path(folder, name)
+                with suppress(OSError):  # gone meanwhile
+                    status = path.lstat()
+                    if stat.S_ISREG(status.st_mode):
+                        yield path.relative_to(self._root).as_posix(), status.st_size
+        for error in failed:
+            if isinstance(error, FileNotFoundError):
+                continue
+            if Path(error.filename) == above:
+                raise self._store_error("cannot be read", error)
+            yield f"{Path(error.filename).relative_to(self._root).as_posix()}/", 0
 
     def read(self, name: str) -> Iterator[bytes]:
         """The bytes of a file. Raises StoreError."""
@@ -47,7 +59,8 @@ class FolderStore:
                 while piece := file.read(WRITE_SIZE):
                     yield piece
         except OSError as error:
-            raise self._store_error(f"{name} cannot be read", error) from None
+            cause = self._store_error(f"{name} cannot be read", error)
+            raise UnreadableFileError(cause.what, why=cause.why, hint=cause.hint) from None
 
     def write(self, name: str, pieces: Iterable[bytes]) -> None:
         """Write a file atomically. Raises StoreError, and any error of `pieces`."""
@@ -76,13 +89,15 @@ class FolderStore:
             if path.exists():
                 raise self._store_error(f"{name} cannot be deleted", error) from None
 
-    def _raise_store_error(self, error: OSError) -> None:
-        if not isinstance(error, FileNotFoundError):
-            raise error
-
     def _store_error(self, problem: str, error: OSError) -> StoreError:
         hint = "Check its permissions and the free space on its disk."
         return StoreError(f"{self.url}: {problem}", why=str(error.strerror or error), hint=hint)
+
+
+def is_missing_folder(url: str) -> bool:
+    """Whether a destination is a folder that does not exist."""
+    parts = urlsplit(url)
+    return parts.scheme == "file" and not Path(unquote(parts.path)).is_dir()
 
 
 def _write_file(path: Path, pieces: Iterable[bytes]) -> None:

@@ -13,12 +13,13 @@ from datetime import timedelta
 import obstore
 from obstore.exceptions import (
     BaseError,
+    InvalidPathError,
     PermissionDeniedError,
     UnauthenticatedError,
 )
 from obstore.store import AzureStore, GCSStore, S3Store
 
-from qdrantctl.model.errors import StoreError
+from qdrantctl.model.errors import StoreError, UnreadableFileError
 
 PART_SIZE = 8 << 20
 MAX_PARALLEL_PARTS = 4
@@ -47,19 +48,45 @@ class ObjectStore:
             raise self._store_error("cannot be used", error) from None
 
     def list_files(self, prefix: str) -> Iterator[tuple[str, int]]:
-        """Every file under a prefix that ends with `/`, or all with none, with its size."""
+        """Every file under a prefix that ends with `/`, or all with none, with its size.
+
+        A folder with a name that no path can have stands for its files, with a `/` at its end.
+        """
         try:
-            for page in self._store.list(prefix or None):
-                for file in page:
-                    yield file["path"], file["size"]
+            files = [
+                (f["path"], f["size"]) for page in self._store.list(prefix or None) for f in page
+            ]
+        except InvalidPathError:
+            files = list(self._list_folder(prefix))
         except _ERRORS as error:
             raise self._store_error("cannot be listed", error) from None
+        yield from files
+
+    def _list_folder(self, folder: str) -> Iterator[tuple[str, int]]:
+        """The same folder by folder, so that one odd name hides no more than the names beside it.
+
+        Raises StoreError.
+        """
+        try:
+            listed = self._store.list_with_delimiter(folder or None)
+        except InvalidPathError:
+            yield f"{folder.rstrip('/')}/", 0
+            return
+        except _ERRORS as error:
+            raise self._store_error("cannot be listed", error) from None
+        for file in listed["objects"]:
+            yield file["path"], file["size"]
+        for below in listed["common_prefixes"]:
+            yield from self._list_folder(f"{below}/")
 
     def read(self, name: str) -> Iterator[bytes]:
         """The bytes of a file. Raises StoreError."""
         try:
             for piece in self._store.get(name).stream(min_chunk_size=PART_SIZE):
                 yield bytes(piece)
+        except (FileNotFoundError, PermissionDeniedError) as error:
+            cause = self._store_error(f"{name} cannot be read", error)
+            raise UnreadableFileError(cause.what, why=cause.why, hint=cause.hint) from None
         except _ERRORS as error:
             raise self._store_error(f"{name} cannot be read", error) from None
 

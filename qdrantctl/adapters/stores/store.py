@@ -18,11 +18,14 @@ class Store(Protocol):
         ...
 
     def list_files(self, prefix: str) -> Iterator[tuple[str, int]]:
-        """Every file under a prefix that ends with `/`, or all with none, with its size."""
+        """Every file under a prefix that ends with `/`, or all with none, with its size.
+
+        A folder below it that cannot be read stands for its files, with a `/` at its end.
+        """
         ...
 
     def read(self, name: str) -> Iterator[bytes]:
-        """The bytes of a file. Raises StoreError."""
+        """The bytes of a file. Raises StoreError, UnreadableFileError if others can be read."""
         ...
 
     def write(self, name: str, pieces: Iterable[bytes]) -> None:

@@ -25,14 +25,19 @@ _RUN_VARIABLES = ("QDRANTCTL_RUN_URL", "CI_JOB_URL", "CI_PIPELINE_URL", "BUILDKI
 
 
 def find_actor(root: Path, environ: Mapping[str, str]) -> Actor:
-    """The actor from qdrantctl's variables, else the CI's, else git in `root`, else user@host."""
+    """The actor from qdrantctl's variables, else the CI's, else git in `root`, else user@host.
+
+    The commit is the one that git has checked out. A variable states what the CI was started for,
+    which may be another one: a pull request's merge, or a second checkout.
+    """
+    stated = _first_stated(environ, _COMMIT_VARIABLES, str)
+    head = _actor_line(git.git_output(root, environ, "rev-parse", "--verify", "--quiet", "HEAD"))
     return Actor(
         who=_first_stated(
             environ, _ACTOR_VARIABLES, lambda: _git_user(root, environ) or _login_name()
         ),
-        commit=_first_stated(
-            environ, _COMMIT_VARIABLES, lambda: git.git_output(root, environ, "rev-parse", "HEAD")
-        ),
+        commit=head or stated,
+        stated_commit=stated if head and stated != head else "",
         run=_first_stated(environ, _RUN_VARIABLES, lambda: _github_run_url(environ)),
     )
 

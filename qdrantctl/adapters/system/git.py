@@ -128,6 +128,17 @@ def read_committed_files(root: Path, folder: Path, ref: str = HEAD) -> Mapping[s
     return None if contents is None else dict(zip(blob_ids, contents, strict=True))
 
 
+def read_committed_text(root: Path, commit: str, name: str) -> str | None:
+    """The text of a file in a commit, `name` being its path from `root`; None if it lacks it."""
+    answer = run_git(root, "cat-file", "blob", f"{commit}:./{name}")
+    return answer[1].decode(errors="replace") if answer and answer[0] == 0 else None
+
+
+def has_commit(root: Path, commit: str) -> bool:
+    """Whether the repository has a commit at all, so that HEAD can be compared with it."""
+    return bool(_FULL_SHA.fullmatch(commit)) and bool(resolve_commit(root, commit))
+
+
 def head_contains(root: Path, commit: str) -> bool | None:
     """Whether HEAD is `commit` or a descendant of it; None if that is unknown.
 

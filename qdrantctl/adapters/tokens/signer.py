@@ -11,7 +11,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from qdrantctl.adapters.qdrant.client import Endpoint, RestClient
-from qdrantctl.adapters.qdrant.exchange import UNAUTHORIZED
 from qdrantctl.adapters.qdrant.jwt_tokens import decode_token, encode_token
 from qdrantctl.model.access_keys.generation import (
     MATCHED,
@@ -19,12 +18,13 @@ from qdrantctl.model.access_keys.generation import (
     Generation,
     access_claim,
 )
-from qdrantctl.model.errors import FORBIDDEN, ClusterError, QdrantctlError
+from qdrantctl.model.errors import FORBIDDEN, UNAUTHORIZED, ClusterError, QdrantctlError
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.step import Call
 
 _PROBE_LIFETIME = timedelta(minutes=5)
 _OK = 200
+_NO_KEY = "no API key is configured, and the cluster may not require one"
 
 
 def sign_token(generation: Generation, endpoint: Endpoint, *, revocable: bool) -> str:
@@ -63,22 +63,34 @@ def signing_problem(endpoint: Endpoint | None) -> str:
     Sends tokens without any access. Raises ClusterError without a response.
     """
     if endpoint is None or endpoint.api_key is None:
-        return "no API key is configured, and the cluster may not require one"
+        return _NO_KEY
     if decode_token(endpoint.api_key) is not None:
         return (
             "the configured API key is itself a token, as issued by Qdrant Cloud; only the key "
             "that the server was started with can sign"
         )
-    forged = _request_with_token(endpoint, os.urandom(32).hex())
-    if forged == UNAUTHORIZED:
-        return "the server does not accept tokens: service.jwt_rbac is not enabled"
-    if forged != FORBIDDEN:
-        return "the server accepts any token, because it has no API key"
+    if reason := token_support_problem(endpoint):
+        return reason
     if _request_with_token(endpoint, endpoint.api_key) != _OK:
         return (
             "the configured API key is read-only, or not the one that the server was started "
             "with; tokens signed with it are refused"
         )
+    return ""
+
+
+def token_support_problem(endpoint: Endpoint | None) -> str:
+    """Why no token grants what it says on this cluster, whatever key signs it; empty otherwise.
+
+    A read-only key is enough to tell. Raises ClusterError without a response.
+    """
+    if endpoint is None or endpoint.api_key is None:
+        return _NO_KEY
+    forged = _request_with_token(endpoint, os.urandom(32).hex())
+    if forged == UNAUTHORIZED:
+        return "the server does not accept tokens: service.jwt_rbac is not enabled"
+    if forged != FORBIDDEN:
+        return "the server accepts any token, because it has no API key"
     return ""
 
 
@@ -90,7 +102,7 @@ def _request_with_token(endpoint: Endpoint, secret: str) -> int:
         try:
             client.request(Call(method="GET", path="/collections"))
         except ClusterError as error:
-            if error.status not in (UNAUTHORIZED, FORBIDDEN):
+            if not (error.unauthorized or error.forbidden):
                 raise
             return error.status
     return _OK

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, NoReturn
 
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -24,9 +24,10 @@ from ruamel.yaml.events import (
 )
 
 from qdrantctl.adapters.files.source_text import Position, SourceText
+from qdrantctl.adapters.yaml.json_text import read_json
 from qdrantctl.adapters.yaml.scalars import AmbiguousScalar, parse_plain_scalar
 from qdrantctl.adapters.yaml.syntax_errors import explain_syntax_error
-from qdrantctl.model.field_rule import Json
+from qdrantctl.model.field_rule import ABSENT, Json
 from qdrantctl.model.spec import Path
 from qdrantctl.model.violation import Violation
 
@@ -94,22 +95,39 @@ def read_documents(page: SourceText) -> tuple[list[YamlDocument], list[Violation
     """The documents of a file without empty ones, and all problems of its YAML.
 
     Documents with a wrong value are included, so that the rest of them is checked too. After a
-    syntax error or an exceeded bound the rest of the file is not read.
+    syntax error or an exceeded bound the rest of the file is not read. JSON means what it means
+    as JSON.
     """
+    reader = _read_yaml(page)
+    if reader.problems and not reader.is_broken:
+        return reader.documents, reader.problems
+    try:
+        value = read_json(page.text)
+    except AmbiguousScalar as ambiguity:
+        return [], [page.make_violation("QC011", ambiguity.message, ambiguity.hint)]
+    if value is ABSENT:
+        return reader.documents, reader.problems
+    if reader.is_broken:
+        return [YamlDocument(value, 1, None)], []
+    return [replace(document, value=value) for document in reader.documents], []
+
+
+def _read_yaml(page: SourceText) -> _DocumentReader:
+    """A reader that has read the page."""
     reader = _DocumentReader(page)
     try:
         reader.read_all(parse_events(page.text))
     except YAMLError as error:
         refused_by_c = any(reason in str(error) for reason in _REFUSED_BY_C)
         if not refused_by_c or len(page.text) > MAX_REREAD:
-            reader.problems.append(explain_syntax_error(page, error))
-            return reader.documents, reader.problems
+            reader.report_syntax_error(error)
+            return reader
         reader = _DocumentReader(page)
         try:
             reader.read_all(parse_events_slowly(page.text))
         except YAMLError as second_error:
-            reader.problems.append(explain_syntax_error(page, second_error))
-    return reader.documents, reader.problems
+            reader.report_syntax_error(second_error)
+    return reader
 
 
 _BAD_ESCAPE = "found invalid Unicode character escape code"
@@ -133,6 +151,13 @@ class _DocumentReader:
     count: int = 0
     expanded: int = 0
     next_event: Callable[[], Any] = lambda: None
+    is_broken: bool = False
+    """Whether the text is not YAML."""
+
+    def report_syntax_error(self, error: YAMLError) -> None:
+        """Report that the rest of the text cannot be read."""
+        self.is_broken = True
+        self.problems.append(explain_syntax_error(self.page, error))
 
     def read_all(self, next_event: Callable[[], Any]) -> None:
         """Read all documents. Raises YAMLError."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from decimal import Decimal
 
 from qdrantctl.model.field_rule import Json
 
@@ -18,6 +19,7 @@ _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
 _NO_NUMBER = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 _LONGEST_NUMBER = 400
 """Characters; no setting needs a longer number."""
+_LONGEST_SHOWN = 40
 
 
 class AmbiguousScalar(Exception):
@@ -45,6 +47,7 @@ def parse_plain_scalar(text: str) -> Json:
             raise AmbiguousScalar(
                 "the number is too large", "Write a smaller one, or quote it.", text
             )
+        _require_same_number(text, value)
         return value
     if _NO_NUMBER.fullmatch(text):
         raise AmbiguousScalar(
@@ -53,13 +56,28 @@ def parse_plain_scalar(text: str) -> Json:
     return text
 
 
+def _require_same_number(text: str, value: float) -> None:
+    """Raise AmbiguousScalar if a float cannot hold the number as it is written."""
+    written = Decimal(text)
+    if written not in (Decimal(repr(value)), Decimal(f"{value:.17g}"), Decimal(value)):
+        raise AmbiguousScalar(
+            f"no float is {_shorten(text)}; the nearest is {value!r}",
+            f"Write {value!r}, or put it in quotes.",
+            value,
+        )
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+
+
 def _parse_int(text: str) -> int:
     if len(text) > _LONGEST_NUMBER:
         raise AmbiguousScalar(
             "the number is too long", "Put it in quotes, or write a smaller one.", text
         )
     if text[:2] in ("0o", "0x"):
-        return int(text, 0)
+        return _require_64_bits(text, int(text, 0))
     digits = text.lstrip("+-")
     if len(digits) > 1 and digits[0] == "0":
         bare = text.replace(digits, digits.lstrip("0") or "0")
@@ -68,4 +86,15 @@ def _parse_int(text: str) -> int:
             f'Write {bare}, or "{text}" if it is a string.',
             int(bare),
         )
-    return int(text)
+    return _require_64_bits(text, int(text))
+
+
+def _require_64_bits(text: str, value: int) -> int:
+    """The value. Raises AmbiguousScalar for one that a server would store as a float."""
+    if -(2**63) <= value < 2**64:
+        return value
+    raise AmbiguousScalar(
+        f"{_shorten(text)} is beyond 64 bits, and most readers of JSON would change it",
+        "Write a smaller number, or put it in quotes.",
+        value,
+    )

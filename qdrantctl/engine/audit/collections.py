@@ -14,6 +14,7 @@ from qdrantctl.engine.audit.text import (
     not_visible,
     pass_verdict,
 )
+from qdrantctl.engine.hidden import describe_hidden
 from qdrantctl.model.address import Address
 from qdrantctl.model.audit.evidence import Evidence
 from qdrantctl.model.audit.report import Answer, Verdict
@@ -106,7 +107,7 @@ def _judge_range(cap: str, low: int, high: int) -> Judge:
             return CollectionVerdict(Answer.FAIL, f"{cap}: {value} is more than {high}", path)
         if value < low:
             message = f"{cap}: {value} is less than {low}; acceptable if no client requests more"
-            return CollectionVerdict(Answer.FAIL, message, path, Severity.NOTE)
+            return CollectionVerdict(Answer.PASS, message, path, Severity.NOTE)
         return CollectionVerdict(Answer.PASS, f"{cap}: {value}", path)
 
     return judge
@@ -256,6 +257,18 @@ def _judge_verification(evidence: Evidence) -> Iterator[Verdict]:
             yield pass_verdict("QA502", description, subject=subject)
 
 
+def _judge_names(evidence: Evidence) -> Iterator[Verdict]:
+    if evidence.inside is None:
+        yield not_visible("QA704", f"on the cluster: {evidence.unseen}")
+        return
+    live = evidence.inside.live
+    hidden = [address for address, resource in live.items() if resource.facts.hidden_by]
+    for address in hidden:
+        yield fail_verdict("QA704", describe_hidden(address, live), subject=str(address))
+    if not hidden:
+        yield pass_verdict("QA704", "no alias has the name of a collection")
+
+
 COLLECTION_CHECKS: dict[str, Check] = {
     "QA301": _for_each_collection("QA301", _find_tenant_index),
     "QA302": _for_each_collection("QA302", _judge_tenant_graph),
@@ -270,4 +283,5 @@ COLLECTION_CHECKS: dict[str, Check] = {
     "QA407": _judge_profile,
     "QA501": _judge_recent_snapshots,
     "QA502": _judge_verification,
+    "QA704": _judge_names,
 }  # fmt: skip

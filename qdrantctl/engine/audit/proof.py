@@ -203,12 +203,12 @@ def _probe_unindexed_write(case: _LimitCase) -> LimitProbe | str:
 
 
 _EMPTY = "it has no shard key yet, so there is no shard that could refuse"
-"""No shard could answer either: the server then drops the connection of a query (1.16.3)."""
+"""Nothing is sent: no shard could answer."""
 _ROUTED = "custom sharding requires a shard key with every write"
 _FILLING = "only a write that takes effect would show it"
 _FULL = "a node would have to be that full"
 
-_READS: dict[str, ProbeBuilder] = {
+_READ_PROBES: dict[str, ProbeBuilder] = {
     "max_query_limit": _probe_query_limit,
     "max_timeout": _probe_timeout,
     "unindexed_filtering_retrieve": _probe_unindexed_read,
@@ -274,7 +274,7 @@ def _make_probe(case: _LimitCase, *, writes: bool) -> LimitProbe | str:
         return _EMPTY
     if cap in _WRITES and not writes:
         return "only a write request shows it; allow it with --prove-writes"
-    if builder := _READS.get(cap) or _WRITES.get(cap):
+    if builder := _READ_PROBES.get(cap) or _WRITES.get(cap):
         return builder(case)
     return _UNPROVABLE.get(cap, "no harmless request is known that shows it")
 

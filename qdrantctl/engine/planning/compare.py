@@ -10,15 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 
-from qdrantctl.engine.diff import DiffContext, created_fields, diff, diff_states
+from qdrantctl.engine.diff import DiffContext, created_fields, diff, diff_states, is_within
+from qdrantctl.engine.judge import is_equal
 from qdrantctl.engine.planning.recorded_spec import ignored_paths
-from qdrantctl.model.change import FieldChange
-from qdrantctl.model.field_rule import Effect, Json
+from qdrantctl.model.change import Action, FieldChange
+from qdrantctl.model.field_rule import ABSENT, Effect, Json
 from qdrantctl.model.kind import Kind
 from qdrantctl.model.paths import merge_trees
 from qdrantctl.model.resource import Resource
 from qdrantctl.model.server import Server
-from qdrantctl.model.spec import field_tree_of
+from qdrantctl.model.spec import FieldTree, Path, field_tree_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +104,34 @@ def applied_spec(applied: Resource | None) -> Mapping[str, Json]:
 
 def pending_spec(applied: Resource) -> Mapping[str, Json]:
     """The spec of an interrupted apply; empty if the last apply was finished."""
-    pending = applied.record.pending if applied.record else None
-    spec: Mapping[str, Json] = (pending or {}).get("spec") or {}
+    spec: Mapping[str, Json] = _pending(applied).get("spec") or {}
     return spec
+
+
+def is_being_remade(applied: Resource) -> bool:
+    """Whether an interrupted apply was making or deleting it, so that all of it may differ."""
+    return _pending(applied).get("action") in (Action.CREATE, Action.REPLACE, Action.DELETE)
+
+
+def is_of_interrupted_apply(shape: FieldTree, path: Path, live: Json, applied: Resource) -> bool:
+    """Whether the interrupted apply left `live` at `path`, and not another user.
+
+    It left the value from before or the one that it was to set. Where nothing was recorded before,
+    the field is its own.
+    """
+    before, after = shape.value_at(applied.spec, path), shape.value_at(pending_spec(applied), path)
+    rule = list(shape.walk(path))[-1].rule
+    if list(path) in _pending(applied).get("passing", ()):
+        return True
+    if before is ABSENT:
+        return after is not ABSENT
+    return not is_equal(rule, before, after) and (
+        is_within(before, live) or is_equal(rule, live, after)
+    )
+
+
+def _pending(applied: Resource) -> Mapping[str, Json]:
+    return (applied.record.pending if applied.record else None) or {}
 
 
 def _diff_context(

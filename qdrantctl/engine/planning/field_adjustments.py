@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from qdrantctl.engine.planning.compare import pending_spec
-from qdrantctl.engine.planning.drift_policy import is_external_change
+from qdrantctl.engine.planning.compare import is_being_remade, is_of_interrupted_apply
 from qdrantctl.model.change import Cause, FieldChange
-from qdrantctl.model.field_rule import ABSENT, Effect, Json, json_equal
+from qdrantctl.model.field_rule import ABSENT, Effect
 from qdrantctl.model.resource import Resource
 from qdrantctl.model.spec import FieldTree
 
@@ -35,18 +34,21 @@ def refuse_unreadable(
 def credit_interrupted_apply(
     shape: FieldTree, fields: Iterable[FieldChange], applied: Resource
 ) -> tuple[FieldChange, ...]:
-    """Values that an interrupted apply has set, or had planned, count as edits, not as drift."""
-    pending = pending_spec(applied)
-    return tuple(_credit_field(shape, field, applied.spec, pending) for field in fields)
+    """Values that an interrupted apply has set, or had planned, count as edits, not as drift.
+
+    Every other field is compared as after a complete apply.
+    """
+    if is_being_remade(applied):
+        return tuple(_as_edit(shape, field, applied) for field in fields)
+    return tuple(
+        _as_edit(shape, field, applied)
+        if is_of_interrupted_apply(shape, field.path, field.live, applied)
+        else field
+        for field in fields
+    )
 
 
-def _credit_field(
-    shape: FieldTree, field: FieldChange, finished: Mapping[str, Json], pending: Mapping[str, Json]
-) -> FieldChange:
-    if shape.value_at(finished, field.path) is ABSENT:
-        # Only the interrupted apply was to add it, so another user cannot have changed it.
-        return field.model_copy(update={"recorded": ABSENT, "cause": Cause.EDIT})
-    value = shape.value_at(pending, field.path)
-    if is_external_change(field) and value is not ABSENT and json_equal(value, field.live):
-        return field.model_copy(update={"cause": Cause.EDIT})
-    return field
+def _as_edit(shape: FieldTree, field: FieldChange, applied: Resource) -> FieldChange:
+    unrecorded = shape.value_at(applied.spec, field.path) is ABSENT
+    recorded = {"recorded": ABSENT} if unrecorded else {}
+    return field.model_copy(update={"cause": Cause.EDIT, **recorded})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from enum import StrEnum
 
 from qdrantctl.engine.planning.selection import Selection
 from qdrantctl.model.address import Address
@@ -13,6 +14,15 @@ from qdrantctl.model.consent import Consent
 from qdrantctl.model.resource import Inventory
 from qdrantctl.model.server import Server
 from qdrantctl.model.spec import Path
+
+
+class RecordOrigin(StrEnum):
+    """Where the records of another owner come from, as far as the project file shows."""
+
+    HERE = "here"
+    """Its environment has this URL, or applied it at this URL."""
+    COPIED = "copied"
+    """Its environment has another URL, or this cluster is known to be a copy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +37,17 @@ class PlanInput:
     remembered: Inventory
     """Every ledger record of an existing resource, of any owner."""
     previous_owners: frozenset[str] = frozenset()
+    cloned_owners: frozenset[str] = frozenset()
+    """Those of the previous owners whose records came along with a copy of their cluster."""
+    origins: Mapping[str, RecordOrigin] = field(default_factory=dict)
+    """Of other owners with records: whether they manage this cluster, or one it is a copy of."""
     partial: bool = False
     """The desired state is only a part: nothing is deleted or forgotten."""
     removed: frozenset[Address] = frozenset()
     """Resources to stop managing."""
+    destroy: Mapping[Address, str] = field(default_factory=dict)
+    """Recorded resources that are deleted by name, and not desired, with the reason. Nothing else
+    is planned."""
     versions: Mapping[Address, int] = field(default_factory=dict)
     """By the committed state. Where that has none, the version follows from the record."""
     selection: Selection = field(default_factory=Selection)

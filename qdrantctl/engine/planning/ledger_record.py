@@ -55,7 +55,10 @@ def reason_to_rewrite(
     if record.pending is not None:
         return "finishes an interrupted apply"
     if record.owner != plan_input.owner:
-        return f"recorded by {record.owner}, a previous name"
+        is_cloned = record.owner in plan_input.cloned_owners
+        return (
+            f"recorded by {record.owner}, {'on the original' if is_cloned else 'a previous name'}"
+        )
     if record.uuid and live.facts.uuid and record.uuid != live.facts.uuid:
         return RECREATED
     stored = spec_to_record(desired, applied, ignored_paths(desired, plan_input.today) | unapplied)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from qdrantctl.engine.hidden import describe_hidden, find_hidden
 from qdrantctl.engine.planning.compare import compare_resource, fields_to_create
 from qdrantctl.engine.planning.drift_policy import (
     KEPT_AS_IT_IS,
@@ -13,9 +14,10 @@ from qdrantctl.engine.planning.drift_policy import (
     unapplied_paths,
 )
 from qdrantctl.engine.planning.field_adjustments import credit_interrupted_apply, refuse_unreadable
-from qdrantctl.engine.planning.inputs import DraftChange, PlanInput
+from qdrantctl.engine.planning.inputs import DraftChange, PlanInput, RecordOrigin
 from qdrantctl.engine.planning.ledger_record import RECREATED, new_record, reason_to_rewrite
 from qdrantctl.engine.planning.order import order_changes
+from qdrantctl.engine.planning.replacement import fields_of_replacement
 from qdrantctl.engine.planning.safety_snapshot import destroys_points, snapshot_step
 from qdrantctl.engine.planning.selection import select_drafts
 from qdrantctl.model.address import Address
@@ -33,9 +35,10 @@ def plan_changes(plan_input: PlanInput, kinds: Mapping[str, Kind]) -> tuple[Chan
     recorded = plan_input.recorded
     drafts = {
         address: draft
-        for address in sorted({*plan_input.desired, *recorded})
+        for address in sorted(plan_input.destroy or {*plan_input.desired, *recorded})
         if (draft := plan_resource(address, recorded.get(address), plan_input, kinds[address.kind]))
     }
+    drafts = _without_hidden(drafts, plan_input, kinds)
     drafts = _without_clashes(drafts, plan_input, kinds)
     drafts = _without_renames(drafts, plan_input, kinds)
     drafts = select_drafts(drafts, plan_input.selection, plan_input.desired, plan_input.live, kinds)
@@ -66,7 +69,8 @@ def plan_resource(
 
     | desired | live | recorded         | change                                    |
     |---------|------|------------------|-------------------------------------------|
-    | no      | any  | by this owner    | none if the desired state is partial      |
+    | no      | any  | by this owner    | none if the desired state is partial,     |
+    |         |      |                  | unless it is destroyed by name            |
     | no      | no   | by this owner    | forget                                    |
     | no      | yes  | by this owner    | forget if listed under removed, or delete |
     | yes     | any  | by another owner | refused                                   |
@@ -76,9 +80,10 @@ def plan_resource(
     desired, live = plan_input.desired.get(address), plan_input.live.get(address)
     entry = plan_input.remembered.get(address)
     if desired is None:
-        return None if plan_input.partial else _plan_removal(address, plan_input)
+        stays = plan_input.partial and address not in plan_input.destroy
+        return None if stays else _plan_removal(address, plan_input)
     if entry is not None and entry.record and applied is None:
-        because = _owned_by_another(entry.record.owner, plan_input)
+        because = describe_other_owner(entry.record.owner, plan_input)
         return DraftChange(address, Action.REFUSED, because=because)
     if live is None:
         return _plan_creation(desired, applied, plan_input, kind)
@@ -87,24 +92,33 @@ def plan_resource(
 
 def _plan_removal(address: Address, plan_input: PlanInput) -> DraftChange:
     if address not in plan_input.live:
-        return DraftChange(address, Action.FORGET, because="gone from manifests and cluster")
+        gone = "the cluster" if address in plan_input.destroy else "manifests and cluster"
+        return DraftChange(address, Action.FORGET, because=f"gone from {gone}")
     if address in plan_input.removed:
         because = "listed under removed; it is not changed"
         return DraftChange(address, Action.FORGET, because=because)
-    return DraftChange(address, Action.DELETE, because="no manifest states it")
+    because = plan_input.destroy.get(address, "no manifest states it")
+    return DraftChange(address, Action.DELETE, because=because)
 
 
-def _owned_by_another(owner: str, plan_input: PlanInput) -> str:
-    """Who owns the resource, and what the operator can do about it."""
+def describe_other_owner(owner: str, plan_input: PlanInput) -> str:
+    """Who owns the resource, and what the operator can do about it.
+
+    Releasing it is proposed only where the owner surely manages this very cluster: on the cluster
+    that this one is a copy of, that would release the original.
+    """
     project, _, environment = owner.partition("/")
-    previous_name = (
-        f", or {project} under previous_names here if that is the previous name of this project"
-    )
-    renamed = previous_name if plan_input.owner.partition("/")[2] == environment else ""
-    return (
-        f"owned by {owner}. Give it another name here; or, to adopt it, list it under removed "
-        f"there and apply that{renamed}"
-    )
+    origin = plan_input.origins.get(owner)
+    adopt = f"adopt the records of {owner} here with --adopt-cloned {owner}"
+    if origin is RecordOrigin.COPIED:
+        return f"owned by {owner}, and this cluster seems to be a copy of that owner's: {adopt}"
+    ways = f"if this cluster is a copy of that owner's, {adopt}"
+    if origin is RecordOrigin.HERE:
+        ways = f"to adopt it, list it under removed there and apply that; or, {ways}"
+    if plan_input.owner.partition("/")[2] == environment:
+        ways += f", or {project} under previous_names here if that is the previous name of this"
+        ways += " project"
+    return f"owned by {owner}. Give it another name here; or, {ways}"
 
 
 def _plan_creation(
@@ -131,9 +145,11 @@ def plan_existing(
     fields = refuse_unreadable(fields, live.facts.unread)
     if applied is not None and _interruption_reason(applied):
         fields = credit_interrupted_apply(shape, fields, applied)
-    elif plan_input.on_drift(desired.address) == "keep" and not (applied and applied.is_from_state):
+    if plan_input.on_drift(desired.address) == "keep" and not (applied and applied.is_from_state):
         fields = keep_drift(shape, fields)
     fields = kind.refine_fields(fields, desired, live, applied)
+    if worst_effect(fields) is Effect.REPLACE:
+        fields = fields_of_replacement(fields, desired, live, applied, kind, plan_input)
     unapplied = unapplied_paths(shape, fields)
     return decide_change(fields, desired, live, applied, unapplied, plan_input)
 
@@ -201,6 +217,23 @@ def _interruption_reason(applied: Resource | None) -> str:
     """The reason for a change that an interrupted apply started; empty otherwise."""
     pending = applied is not None and applied.record and applied.record.pending is not None
     return "left incomplete by an interrupted apply" if pending else ""
+
+
+def _without_hidden(
+    drafts: Mapping[Address, DraftChange], plan_input: PlanInput, kinds: Mapping[str, Kind]
+) -> dict[Address, DraftChange]:
+    """Refuse changes by a name that is both a collection and an alias of another one.
+
+    Only the alias can be deleted: that request reaches nothing else.
+    """
+    result = dict(drafts)
+    for address, draft in drafts.items():
+        hidden = find_hidden(address, plan_input.live, kinds)
+        is_way_out = draft.action is Action.DELETE and hidden is not None and address != hidden
+        if hidden is not None and not is_way_out and draft.action is not Action.FORGET:
+            because = f"the name is two things: {describe_hidden(hidden, plan_input.live)}"
+            result[address] = DraftChange(address, Action.REFUSED, (), because)
+    return result
 
 
 def _without_clashes(

@@ -1,4 +1,4 @@
-"""Which drafts of a plan are selected: `--target` and `--exclude`."""
+"""Which drafts of a plan are selected: `--target`, `--exclude` and `destroy`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Any, TypeVar
 
 from qdrantctl.model.address import Address
+from qdrantctl.model.consent import ADDRESS_HINT
 from qdrantctl.model.errors import UsageError
 from qdrantctl.model.kind import Kind
 from qdrantctl.model.resource import Inventory
@@ -21,6 +22,8 @@ class Selection:
 
     targets: tuple[str, ...] = ()
     excludes: tuple[str, ...] = ()
+    destroy: tuple[str, ...] = ()
+    """What is deleted though manifests state it; nothing else is planned then."""
 
 
 def matching_addresses(patterns: Iterable[str], addresses: Iterable[Address]) -> frozenset[Address]:
@@ -31,6 +34,31 @@ def matching_addresses(patterns: Iterable[str], addresses: Iterable[Address]) ->
         exact = [address for address in candidates if str(address) == pattern]
         matching.update(exact or [a for a in candidates if fnmatchcase(str(a), pattern)])
     return frozenset(matching)
+
+
+def select_destroyed(
+    patterns: Iterable[str], recorded: Inventory, live: Inventory, kinds: Mapping[str, Kind]
+) -> dict[Address, str]:
+    """The managed resources that are destroyed by name or cannot be without them, and why.
+
+    Raises UsageError for a pattern that matches no managed resource.
+    """
+    for pattern in patterns:
+        if not matching_addresses([pattern], recorded):
+            raise UsageError(
+                f"{pattern} matches nothing that this project manages here",
+                why="Only what was applied or adopted from here can be destroyed.",
+                hint=ADDRESS_HINT,
+            )
+    destroyed = dict.fromkeys(matching_addresses(patterns, recorded), "destroyed by name")
+    dependents = {
+        address: f"refers to {ref}, which is destroyed"
+        for address in recorded
+        if address in live and address not in destroyed
+        for ref in kinds[address.kind].references(live[address].spec)
+        if ref in destroyed
+    }
+    return destroyed | dependents
 
 
 def select_drafts(

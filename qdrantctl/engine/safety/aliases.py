@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from qdrantctl.engine.hidden import describe_hidden, find_hidden, show_way_out
 from qdrantctl.engine.safety.context import (
     Problem,
     SafetyInput,
@@ -15,6 +16,26 @@ from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Change, FieldChange
 from qdrantctl.model.resource import Resource
 from qdrantctl.model.violation import Severity, Violation
+
+
+def check_hidden_collections(inputs: SafetyInput) -> Iterator[Problem]:
+    """QC224: a name that is a collection and an alias of another one; an error if it is planned."""
+    live = inputs.context.live
+    planned = {
+        find_hidden(change.parsed_address, live, inputs.kinds)
+        for change in inputs.changes
+        if change.action is Action.REFUSED or inputs.kinds[change.parsed_address.kind].holds_data
+    }
+    for hidden in (address for address, resource in live.items() if resource.facts.hidden_by):
+        yield Problem(
+            Violation(
+                rule="QC224",
+                severity=Severity.ERROR if hidden in planned else Severity.WARNING,
+                address=str(hidden),
+                message=describe_hidden(hidden, live),
+                hint=show_way_out(hidden, live),
+            )
+        )
 
 
 def check_vanishing_aliases(inputs: SafetyInput) -> Iterator[Problem]:
@@ -74,6 +95,9 @@ def _describe_shortfall(old: Resource, new: Resource | None, min_ratio: float) -
         return "is empty"
     if new.facts.status != "green":
         return f"is {new.facts.status or 'unreadable'}"
+    if reason := new.facts.uncountable or old.facts.uncountable:
+        uncounted = new if new.facts.uncountable else old
+        return f"may hold fewer: {uncounted.address} cannot be counted exactly ({reason})"
     before, after = old.facts.points, new.facts.points
     if before is not None and after is not None and after < min_ratio * before:
         return f"has {describe_points(new)}, below alias_min_ratio {min_ratio:g}"

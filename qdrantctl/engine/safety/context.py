@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Change
 from qdrantctl.model.consent import Verb
+from qdrantctl.model.gates import Gates
 from qdrantctl.model.kind import Context, Kind
-from qdrantctl.model.resource import Resource
+from qdrantctl.model.resource import Inventory, Resource
 from qdrantctl.model.snapshots.snapshot import UnfinishedRestore
 from qdrantctl.model.violation import Violation
 
@@ -41,9 +42,10 @@ class SafetyInput:
     """The URL of each node, if stated."""
     unfinished_restores: Mapping[Address, UnfinishedRestore] = field(default_factory=dict)
     """Restores to these collections that the ledger records as started and not as ended."""
+    destroyed: Inventory = field(default_factory=Inventory)
+    """What manifests state and the operator destroys by name; not part of what is desired."""
     max_deletes: int | None = None
-    fail_on_loosening: bool = False
-    fail_on_widening: bool = False
+    gates: Gates = field(default_factory=Gates)
     partial: bool = False
     alias_min_ratio: float = 0.9
     """An alias moves without consent to a collection with this share of the points of the old one.
@@ -70,7 +72,8 @@ def require_consent(
     """
     entry = f"{{{verb}: {change.address}, until: YYYY-MM-DD, reason: …}}"
     if inputs.protected:
-        hint = f"The environment is protected: add to consents in qdrantctl.yaml {entry}."
+        hint = "The environment is protected: add to consents in qdrantctl.yaml and commit "
+        hint += f"{entry}."
     else:
         flag = "--adopt" if verb == "adopt" else f"--allow-{verb}"
         hint = f"Allow it with {flag} {change.address}, or under consents in qdrantctl.yaml: "
@@ -99,7 +102,8 @@ def describe_points(live: Resource | None) -> str:
     """The points of a collection, in words."""
     points = live.facts.points if live else None
     if points is None:
-        return "its points (their number is unknown)"
+        reason = live.facts.uncountable if live else ""
+        return f"its points (their number is unknown{f': {reason}' if reason else ''})"
     if points == 0:
         return "the collection, which is empty"
     return "1 point" if points == 1 else f"{points:,} points"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from qdrantctl.engine.planning.compare import is_being_remade
 from qdrantctl.engine.planning.drift_policy import is_external_change
 from qdrantctl.engine.safety.context import Problem, SafetyInput, from_state
 from qdrantctl.model.change import Action, Cause, Change, FieldChange
@@ -17,14 +18,14 @@ def check_refused_drift(inputs: SafetyInput) -> Iterator[Problem]:
     """QC212: with on_drift: refuse, the operator decides about drift."""
     for change in inputs.changes:
         drifted = [field for field in change.fields if is_external_change(field)]
-        is_deleted = change.action is Action.CREATE and change.cause is Cause.DRIFT
+        is_deleted = (
+            change.action is Action.CREATE
+            and change.cause is Cause.DRIFT
+            and not _was_being_remade(change, inputs)
+        )
         by_qc204 = from_state(change, inputs)
         refuses = inputs.on_drift(change.parsed_address) == "refuse"
-        if (
-            refuses
-            and (drifted or is_deleted)
-            and not (_is_interrupted(change, inputs) or by_qc204)
-        ):
+        if refuses and (drifted or is_deleted) and not by_qc204:
             verb = "deleted" if is_deleted else "changed"
             details = f" ({'; '.join(map(_describe_drift, drifted))})" if drifted else ""
             yield Problem(
@@ -56,8 +57,8 @@ def check_kept_drift(inputs: SafetyInput) -> Iterator[Problem]:
 def check_loosened_limits(inputs: SafetyInput) -> Iterator[Problem]:
     """QC214 and QC240: limits that loosen and scopes that widen, if the caller gates them."""
     gates: Mapping[str, tuple[str, Verb, bool]] = {
-        "loosens": ("QC214", "loosen", inputs.fail_on_loosening),
-        "widens": ("QC240", "widen", inputs.fail_on_widening),
+        "loosens": ("QC214", "loosen", "loosening" in inputs.gates.fail_on),
+        "widens": ("QC240", "widen", "widening" in inputs.gates.fail_on),
     }
     for change in inputs.changes:
         for field in change.fields:
@@ -75,10 +76,10 @@ def check_loosened_limits(inputs: SafetyInput) -> Iterator[Problem]:
             yield Problem(violation, allowed_by=(verb, change.parsed_address))
 
 
-def _is_interrupted(change: Change, inputs: SafetyInput) -> bool:
-    """Whether an apply of it was interrupted; that is finished before drift counts."""
+def _was_being_remade(change: Change, inputs: SafetyInput) -> bool:
+    """Whether it is missing because an apply that was to make it again was interrupted."""
     applied = inputs.context.recorded.get(change.parsed_address)
-    return applied is not None and applied.record is not None and applied.record.pending is not None
+    return applied is not None and is_being_remade(applied)
 
 
 def _drift_hint(change: Change) -> str:

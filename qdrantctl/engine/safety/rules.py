@@ -13,6 +13,7 @@ from qdrantctl.engine.planning.safety_snapshot import (
     skipped_snapshot,
 )
 from qdrantctl.engine.safety.aliases import (
+    check_hidden_collections,
     check_moved_aliases,
     check_recreated_aliases,
     check_vanishing_aliases,
@@ -32,15 +33,28 @@ from qdrantctl.engine.safety.gates import (
     check_refused_drift,
 )
 from qdrantctl.engine.safety.interrupted_restores import check_unfinished_restores
+from qdrantctl.engine.safety.requirements import (
+    check_previous_names,
+    check_requirements,
+    check_server_version,
+)
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action
 from qdrantctl.model.consent import Consent
 from qdrantctl.model.field_rule import ABSENT, Effect
+from qdrantctl.model.step import list_calls
 from qdrantctl.model.violation import Violation
 
 MANY = 10
 """From this many managed resources on, a mass deletion is reported by its share."""
 SHARE = 0.3
+_CONSENT_VERBS = {
+    Action.DELETE: "delete",
+    Action.REPLACE: "replace",
+    Action.ADOPT: "adopt",
+    Action.UPDATE: "alias",
+}
+_DIRECTION_VERBS = {"loosens": "loosen", "widens": "widen"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +79,18 @@ def check_safety(inputs: SafetyInput, consents: Sequence[Consent]) -> SafetyResu
             violations.append(problem.violation)
         elif problem.once_allowed:
             violations.append(problem.once_allowed)
+    used.update(_consents_to_changes(inputs, consents))
     return SafetyResult(tuple(violations), frozenset(used))
+
+
+def _consents_to_changes(inputs: SafetyInput, consents: Sequence[Consent]) -> Iterator[Consent]:
+    """The consents to what this plan does, though no rule had to ask for them."""
+    for change in inputs.changes:
+        verbs = {_CONSENT_VERBS.get(change.action, "")}
+        verbs |= {_DIRECTION_VERBS.get(str(field.direction), "") for field in change.fields}
+        for consent in consents:
+            if any(consent.covers(verb, change.parsed_address) for verb in verbs):
+                yield consent
 
 
 def needs_details(inputs: SafetyInput) -> frozenset[Address]:
@@ -85,8 +110,22 @@ def needs_details(inputs: SafetyInput) -> frozenset[Address]:
     return frozenset(
         address
         for address, facts in facts_by_address.items()
-        if (facts.points is None and not facts.unread)
+        if not (facts.counted or facts.uncountable or facts.unread)
         or (several and address in losing_points and not facts.peers)
+    )
+
+
+def needs_status(inputs: SafetyInput) -> frozenset[Address]:
+    """Resources whose status must be read, because a request changes their settings."""
+    live = inputs.context.live
+    return frozenset(
+        change.parsed_address
+        for change in inputs.changes
+        if change.parsed_address in live
+        and inputs.kinds[change.parsed_address.kind].holds_data
+        and not live[change.parsed_address].facts.status
+        and not live[change.parsed_address].facts.unread
+        and any(call.method == "PATCH" for call in list_calls(change.steps))
     )
 
 
@@ -94,10 +133,13 @@ def check_protection(inputs: SafetyInput) -> Iterator[Problem]:
     """QC201: lifecycle.protect forbids deletion and replacement, regardless of consents."""
     for change in inputs.changes:
         context = inputs.context
-        stated = context.desired.get(change.parsed_address) or context.recorded.get(
-            change.parsed_address
+        states = (
+            inventory.get(change.parsed_address)
+            for inventory in (context.desired, context.recorded)
         )
-        if change.destroys and stated and stated.lifecycle.protect:
+        manifest = inputs.destroyed.get(change.parsed_address)
+        protected = any(place and place.lifecycle.protect for place in (*states, manifest))
+        if change.destroys and protected:
             yield Problem(
                 Violation(
                     rule="QC201",
@@ -175,7 +217,7 @@ def check_mass_deletion(inputs: SafetyInput) -> Iterator[Problem]:
     managed = len(inputs.context.recorded)
     if not deleted or inputs.partial or (inputs.max_deletes or 0) >= deleted:
         return
-    empty = not inputs.context.desired
+    empty = not inputs.context.desired and not inputs.destroyed
     if empty or (managed >= MANY and deleted > SHARE * managed):
         why = "no manifest states anything" if empty else f"{deleted} of {managed} resources"
         plural = "s" * (deleted > 1)
@@ -253,6 +295,7 @@ RULES: tuple[Callable[[SafetyInput], Iterator[Problem]], ...] = (
     check_deletions,
     check_replacements,
     check_adoptions,
+    check_hidden_collections,
     check_vanishing_aliases,
     check_moved_aliases,
     check_mass_deletion,
@@ -263,6 +306,9 @@ RULES: tuple[Callable[[SafetyInput], Iterator[Problem]], ...] = (
     check_refused_drift,
     check_kept_drift,
     check_loosened_limits,
+    check_previous_names,
+    check_requirements,
+    check_server_version,
     check_kinds,
     check_unfinished_restores,
 )

@@ -54,22 +54,7 @@ def _removals(
 ) -> Iterator[RemoveSet]:
     """The sets that retention removes after the other steps, whether they succeed or fail."""
     for destination in policy.destinations:
-        planned = [
-            _coming_set(step.collection, live, now) for step in take if destination.url in step.to
-        ]
-        finished = [
-            _as_complete(snapshot_set) if _is_resumable(snapshot_set, live) else snapshot_set
-            for snapshot_set in destination.sets
-        ]
-        expired = _expired_sets(policy, destination, [*finished, *planned], now)
-        expired_folders = {snapshot_set.folder for snapshot_set in expired}
-        abandoned = [
-            snapshot_set
-            for snapshot_set in _expired_sets(
-                policy, destination, [*destination.sets, *planned], now
-            )
-            if _is_resumable(snapshot_set, live) and snapshot_set.folder not in expired_folders
-        ]
+        expired, abandoned = _sets_to_remove(policy, destination, take, live, now)
         for snapshot_set in (*expired, *abandoned):
             yield RemoveSet(
                 collection=snapshot_set.collection,
@@ -77,6 +62,46 @@ def _removals(
                 destination=destination.url,
                 unless_finished=snapshot_set in abandoned,
             )
+
+
+def _sets_to_remove(
+    policy: PolicyStatus,
+    destination: DestinationStatus,
+    take: Sequence[TakeSet],
+    live: LiveFacts,
+    now: datetime,
+) -> tuple[list[SetInfo], list[SetInfo]]:
+    """The sets that retention removes from a destination, and those it removes if unfinished."""
+    planned = [
+        _coming_set(step.collection, live, now) for step in take if destination.url in step.to
+    ]
+    finished = [
+        _as_complete(snapshot_set) if _is_resumable(snapshot_set, live) else snapshot_set
+        for snapshot_set in destination.sets
+    ]
+    expired = _expired_sets(policy, destination, [*finished, *planned], now)
+    expired_folders = {snapshot_set.folder for snapshot_set in expired}
+    abandoned = [
+        snapshot_set
+        for snapshot_set in _expired_sets(policy, destination, [*destination.sets, *planned], now)
+        if _is_resumable(snapshot_set, live) and snapshot_set.folder not in expired_folders
+    ]
+    return expired, abandoned
+
+
+def removal_notices(
+    policy: PolicyStatus, steps: Sequence[SetStep], live: LiveFacts, now: datetime
+) -> tuple[str, ...]:
+    """Why expired sets are kept, for each destination for which the clocks disagree."""
+    take = [step for step in steps if isinstance(step, TakeSet)]
+    return tuple(
+        destination.removal_notice
+        for destination in policy.destinations
+        if destination.clock_disagreement
+        and any(
+            _sets_to_remove(policy, replace(destination, clock_disagreement=""), take, live, now)
+        )
+    )
 
 
 def _sets_to_resume(policy: PolicyStatus, live: LiveFacts) -> Iterator[ResumeSet]:
@@ -131,8 +156,11 @@ def _coming_set(collection: str, live: LiveFacts, now: datetime) -> SetInfo:
     )
 
 
-def explain_run(policy: PolicyStatus, steps: Sequence[SetStep]) -> str:
-    """Why a policy is run, in one line; empty if nothing needs to be done."""
+def explain_run(policy: PolicyStatus, steps: Sequence[SetStep], notices: Sequence[str] = ()) -> str:
+    """Why a policy is run, in a line; empty where there is nothing to do.
+
+    `notices` say why sets are not removed.
+    """
     due = [f"collection/{step.collection}" for step in steps if isinstance(step, TakeSet)]
     resumed = sum(len(step.destinations) for step in steps if isinstance(step, ResumeSet))
     removed = [
@@ -152,5 +180,6 @@ def explain_run(policy: PolicyStatus, steps: Sequence[SetStep]) -> str:
             if destination.error
         ),
         *(f"collection/{name} is being restored" for name in policy.restoring),
+        *notices,
     ]
     return "; ".join(filter(None, reasons))

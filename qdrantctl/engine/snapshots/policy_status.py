@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from qdrantctl.engine.snapshots.retention import TOO_NEW, expired_sets
+from qdrantctl.engine.snapshots.retention import ELSEWHERE, TOO_NEW, expired_sets
 from qdrantctl.model.address import OWN_PREFIX
 from qdrantctl.model.consent import matches_glob
 from qdrantctl.model.duration import parse_duration
@@ -19,9 +19,21 @@ KIND = "snapshot_policy"
 SCRATCH = "qdrantctl-verify-"
 """Prefix of collections that exist only while a set is verified; no policy covers them."""
 _FIRST_VERIFICATION = timedelta(days=1)
-_REMOVED_WHEN_NAMED = ("orphan", "unfinished", "bad")
-WORDS = ("overdue", "incomplete", "unverified", "superfluous", "unseen", "restoring")
+_REMOVED_WHEN_NAMED = ("orphan", "unfinished", "bad", "leaving")
+WORDS = (
+    "overdue",
+    "incomplete",
+    "unverified",
+    "superfluous",
+    "unseen",
+    "restoring",
+    "shared",
+    "foreign",
+    "clocks",
+)
 """The categories of findings."""
+_SHOWN = 3
+_NOTES = ("unseen", "foreign")
 _HINTS = {
     "restoring": "Run that restore again once it is no longer in progress; a plan prints "
     "the command.",
@@ -30,6 +42,12 @@ _HINTS = {
     "overdue": "Run `qdrantctl snapshots run` every few minutes, as from cron.",
     "unverified": "Run `qdrantctl snapshots verify`.",
     "superfluous": "`qdrantctl snapshots prune` removes it.",
+    "shared": "Give each cluster a project name, an environment or a destination of its own. Sets "
+    "of a cluster that is gone are removed by name: `snapshots prune --orphan FOLDER`.",
+    "foreign": "Runs leave them alone. `qdrantctl snapshots list` shows them, `snapshots prune "
+    "--orphan FOLDER` removes one, `snapshots restore --from` takes one that is named.",
+    "clocks": "Set the clocks. A set whose date is wrong is removed by name: `qdrantctl snapshots "
+    "prune --orphan FOLDER`.",
     "incomplete": "`qdrantctl snapshots list` shows it; the next run finishes what it can, "
     "`snapshots prune --orphan FOLDER` removes it.",
 }
@@ -50,8 +68,28 @@ class DestinationStatus:
 
     url: str
     sets: tuple[SetInfo, ...] = ()
-    """With the rules that keep them; of each collection the oldest first."""
+    """The cluster's own, with the rules that keep them; of each collection the oldest first."""
     error: str = ""
+    strangers: tuple[SetInfo, ...] = ()
+    """Sets in the folders of the policy that are not this cluster's, as far as can be told."""
+    other_clusters: tuple[str, ...] = ()
+    """Ids of other clusters to which the same owner belongs."""
+    clock_disagreement: str = ""
+    """Why nothing may be removed by its age; empty where the clocks agree."""
+
+    @property
+    def removal_notice(self) -> str:
+        """That nothing is removed, and why; empty where that is not so."""
+        if not self.clock_disagreement:
+            return ""
+        return f"nothing is removed from {self.url} by its age: {self.clock_disagreement}"
+
+    def sharing_notice(self, owner: str) -> str:
+        """That the same owner has sets of another cluster here; empty where it has none."""
+        if not self.other_clusters:
+            return ""
+        ids = ", ".join(self.other_clusters[:_SHOWN])
+        return f"{self.url} holds sets of {owner} on another cluster, too: {ids}"
 
     def sets_of(self, collection: str) -> list[SetInfo]:
         """The sets of a collection, the oldest first."""
@@ -119,19 +157,20 @@ class PolicyStatus:
         return (
             snapshot_set.has_server_files
             and not is_kept
+            and not snapshot_set.taken_elsewhere
             and snapshot_set.collection in self.existing
         )
 
     def needs_explicit_name(self, snapshot_set: SetInfo) -> bool:
         """Whether a set is removed only if the operator names it.
 
-        This holds for incomplete sets, sets of deleted collections and sets dated in the future.
-        An unfinished set also expires once a newer one was started.
+        This holds for incomplete sets, sets of deleted collections, sets dated in the future and
+        sets taken at another address. An unfinished set also expires once a newer one was started.
         """
         return (
             snapshot_set.state in _REMOVED_WHEN_NAMED
             or self.collection_is_gone(snapshot_set)
-            or snapshot_set.kept_by == (TOO_NEW,)
+            or snapshot_set.kept_by in ((TOO_NEW,), (ELSEWHERE,))
         )
 
     def expired_sets(self, destination: DestinationStatus) -> list[SetInfo]:
@@ -139,6 +178,8 @@ class PolicyStatus:
 
         Unfinished sets stay while a destination cannot be read: it may still need their files.
         """
+        if destination.clock_disagreement:
+            return []
         return [
             snapshot_set
             for snapshot_set in expired_sets(destination.sets)
@@ -174,6 +215,23 @@ class PolicyStatus:
                         "incomplete",
                         f"{snapshot_set.folder} at {destination.url} is {snapshot_set.state}",
                     )
+            yield from self._foreign_findings(destination)
+
+    def _foreign_findings(self, destination: DestinationStatus) -> Iterator[tuple[str, str]]:
+        """Sets of a destination that runs leave alone, and why expired ones are kept."""
+        if self.expired_sets(replace(destination, clock_disagreement="")) and (
+            notice := destination.removal_notice
+        ):
+            yield "clocks", notice
+        if notice := destination.sharing_notice(self.owner):
+            yield "shared", notice
+        if number := len(destination.strangers):
+            yield (
+                "foreign",
+                f"{number} set{'s' * (number > 1)} at {destination.url} "
+                f"{'are' if number > 1 else 'is'} not known to be of this cluster, as "
+                f"{destination.strangers[-1].folder}",
+            )
 
     def _unverified(
         self, name: str, destination: DestinationStatus, now: datetime
@@ -225,7 +283,7 @@ def finding_violations(findings: Iterable[PolicyFinding]) -> Iterator[Violation]
         suffix = f", and {len(group) - 1} more like that" if len(group) > 1 else ""
         yield Violation(
             rule="QC165",
-            severity=Severity.NOTE if word == "unseen" else Severity.WARNING,
+            severity=Severity.NOTE if word in _NOTES else Severity.WARNING,
             address=address,
             message=f"{group[0].message.removesuffix('.')}{suffix}",
             hint=_HINTS[word],

@@ -15,6 +15,8 @@ from qdrantctl.model.snapshots.snapshot_set import SetInfo
 LAST_GOOD, LAST_VERIFIED, LAST_FILLED = "last good", "last verified", "last with points"
 TOO_NEW = "ahead of the clock"
 """Why a set stays that is dated in the future: a clock was or is wrong."""
+ELSEWHERE = "taken at another address"
+"""Why a set stays that was taken at another address: this cluster may be a copy of that one."""
 NEWEST = "newest"
 """Why an unfinished set stays."""
 
@@ -108,6 +110,11 @@ def _keep_group(
         for snapshot_set in newest
         if snapshot_set.state == "unfinished"
     }
+    rules |= {
+        snapshot_set.folder: (ELSEWHERE,)
+        for snapshot_set in group
+        if snapshot_set.taken_elsewhere and snapshot_set.folder not in rules
+    }
     return [
         replace(snapshot_set, kept_by=rules.get(snapshot_set.folder, ())) for snapshot_set in group
     ]
@@ -118,6 +125,5 @@ def expired_sets(sets: Iterable[SetInfo]) -> list[SetInfo]:
     return [
         snapshot_set
         for snapshot_set in sets
-        if snapshot_set.state == "leaving"
-        or (snapshot_set.state in ("complete", "unfinished") and not snapshot_set.kept_by)
+        if snapshot_set.state in ("complete", "unfinished", "leaving") and not snapshot_set.kept_by
     ]

@@ -14,7 +14,12 @@ from datetime import UTC, datetime
 from qdrantctl.adapters.project.connection import check_token_target
 from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.qdrant.client import Endpoint, RestClient
-from qdrantctl.adapters.qdrant.exchange import UNAUTHORIZED
+from qdrantctl.adapters.qdrant.refusals import (
+    EXPIRED,
+    REVOKED,
+    SIGNED_WITH_ANOTHER_KEY,
+    WRONG_SIGNATURE,
+)
 from qdrantctl.adapters.tokens.signer import read_claims
 from qdrantctl.flows.cluster.connect import find_endpoint
 from qdrantctl.model.access_keys.generation import (
@@ -34,12 +39,7 @@ _NONE = f"{OWN_PREFIX}_check"
 """A name that does not exist."""
 _NO_POINT: Json = {"must": [{"has_id": []}]}
 
-_WHY = {
-    "ExpiredSignature": "it has expired",
-    "InvalidSignature": "it was signed with another API key: that of another cluster, or one that "
-    "has been replaced",
-}
-_REVOKED = "stateful validation failed"
+_WHY = {EXPIRED: "it has expired", WRONG_SIGNATURE: SIGNED_WITH_ANOTHER_KEY}
 
 
 def check_token(
@@ -113,11 +113,11 @@ def _refusal_reason(client: RestClient) -> str:
     try:
         client.request(Call(method="GET", path="/collections"))
     except ClusterError as error:
-        if not (error.forbidden or error.status == UNAUTHORIZED):
+        if not (error.forbidden or error.unauthorized):
             raise
-        if _REVOKED in error.why and error.forbidden:
+        if REVOKED in error.why and error.forbidden:
             return f"the registry it depends on is missing ({REGISTRY_COLLECTION})"
-        if _REVOKED in error.why:
+        if REVOKED in error.why:
             return "it was revoked: its generation is no longer in the registry"
         why = next((why for fragment, why in _WHY.items() if fragment in error.why), "")
         return why or "the server rejects the token; is service.jwt_rbac enabled there?"
@@ -183,9 +183,9 @@ def _run_probe(
     try:
         client.request(call)
     except ClusterError as error:
-        if error.forbidden or error.status == UNAUTHORIZED:
+        if error.forbidden or error.unauthorized:
             allowed = False
-        elif not error.status or error.status >= 429:
+        elif not error.from_qdrant or error.status >= 429:
             allowed = None
     return TokenProbe(
         name=name, action=action, claimed=action in may, allowed=allowed if exists else None

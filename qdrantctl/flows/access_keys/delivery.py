@@ -18,7 +18,9 @@ from qdrantctl.flows.access_keys.tokens import (
     keys_due,
     load_keyring,
     renew_due,
+    require_revocable,
     require_signing_key,
+    revoke_older_generations,
     rotate_token,
     start_grace_period,
 )
@@ -64,14 +66,17 @@ def issue_tokens(job: KeyJob, name: str | None) -> int:
         return 0
 
 
-def rotate_tokens(job: KeyJob, name: str | None) -> int:
+def rotate_tokens(job: KeyJob, name: str | None, *, now: bool = False) -> int:
     """Rotate and deliver the token of one key, or of every key that is due. The exit code.
 
-    Generations that are past their grace period are revoked first. Raises QdrantctlError.
+    Generations that are past their grace period are revoked first. With `now` those before the new
+    one of the named key are revoked once its token is delivered. Raises QdrantctlError.
     """
     sinks = read_sinks(job.settings)
     with open_keyring(job.settings, job.wait, job.on_request) as keyring:
         endpoint = require_signing_key(job.settings.endpoint)
+        if name and now:
+            require_revocable(keyring, name)
         for line in end_grace_periods(keyring):
             job.notify(line)
         make = rotate_token if name else renew_due
@@ -85,7 +90,15 @@ def rotate_tokens(job: KeyJob, name: str | None) -> int:
                 job.notify("No rotation is due.")
             return _deliver_each(names, sinks, deliver, "rotate", job.notify)
         deliver(name)
+        if now and (numbers := revoke_older_generations(keyring, name)):
+            job.notify(f"{name}: revoked {describe_generations(numbers)}")
         return 0
+
+
+def describe_generations(numbers: Sequence[int]) -> str:
+    """`generation 2`, `generations 1, 2`."""
+    word = "generation" if len(numbers) == 1 else "generations"
+    return f"{word} {', '.join(map(str, numbers))}"
 
 
 @contextmanager

@@ -94,13 +94,14 @@ def load_keyring(
 ) -> Keyring:
     """Every applied key of the first owner; `clock` is the server's, after the first request.
 
-    Raises ClusterError.
+    Keys recorded for a previous name belong to it until an apply has adopted them. Raises
+    ClusterError.
     """
     ledger_contents = read_recorded_resources(client, owners)
     entries = {
         address: entry
         for address, entry in ledger_contents.entries.items()
-        if address.kind == KIND and not entry.get("deleted") and entry["owner"] in owners
+        if address.kind == KIND and not entry.get("deleted") and entry["owner"] == owners[0]
     }
     recorded = Inventory(
         replace(ledger.parse_entry(entry), address=address) for address, entry in entries.items()
@@ -174,6 +175,26 @@ def start_grace_period(ring: Keyring, name: str) -> None:
         )
 
 
+def revoke_older_generations(ring: Keyring, name: str) -> tuple[int, ...]:
+    """Revoke every generation but the newest, without a grace period; their numbers."""
+    key = ring.find_key(name)
+    older = [generation for generation in key.generations[:-1] if not generation.revoked]
+    if older:
+        _save_generations(ring, key, [_revoked_copy(generation) for generation in older], "revoke")
+    return tuple(generation.number for generation in older)
+
+
+def require_revocable(ring: Keyring, name: str) -> AppliedKey:
+    """The key with this name. Raises QdrantctlError if its tokens cannot be revoked."""
+    key = ring.find_key(name)
+    if not key.is_revocable:
+        raise QdrantctlError(
+            f"the tokens of {name} cannot be revoked: its manifest sets revocable: false",
+            hint="They are valid until they expire, or until the server's API key is replaced.",
+        )
+    return key
+
+
 def issuable_keys(ring: Keyring) -> tuple[str, ...]:
     """The keys whose token can be issued: all except revoked ones."""
     return tuple(
@@ -224,12 +245,7 @@ def end_grace_periods(ring: Keyring) -> tuple[str, ...]:
 
 def revoke_generations(ring: Keyring, name: str, number: int | None) -> tuple[int, ...]:
     """Revoke one generation, or all, permanently. Raises QdrantctlError."""
-    key = ring.find_key(name)
-    if not key.is_revocable:
-        raise QdrantctlError(
-            f"the tokens of {name} cannot be revoked: its manifest sets revocable: false",
-            hint="They are valid until they expire, or until the server's API key is replaced.",
-        )
+    key = require_revocable(ring, name)
     selected = [generation for generation in key.generations if number in (None, generation.number)]
     if not selected:
         numbers = ", ".join(str(generation.number) for generation in key.generations) or "none"
@@ -359,8 +375,7 @@ def _save_generations(
     for generation in forgotten:
         after.pop(generation.number, None)
     line = {
-        "when": ring.now.isoformat(timespec="seconds"), "who": who.who,
-        "commit": who.commit, "run": who.run,
+        "when": ring.now.isoformat(timespec="seconds"), **who.document,
         "action": action, "digest": entry.get("digest", ""),
         "schema_version": entry.get("schema_version", 0),
     }  # fmt: skip

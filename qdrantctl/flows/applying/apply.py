@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Protocol
 
@@ -12,16 +12,22 @@ from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.qdrant.client import RestClient
 from qdrantctl.adapters.qdrant.ledger import read_cluster_id
 from qdrantctl.engine.planning.plan_comparison import is_same_work
-from qdrantctl.flows.applying.bookkeeping import apply_plan
+from qdrantctl.flows.applying.bookkeeping import apply_plan, find_applied_commit
 from qdrantctl.flows.cluster.connect import connect
-from qdrantctl.flows.cluster.indexing import wait_until_green
+from qdrantctl.flows.cluster.indexing import WAIT_TIMEOUT, IndexState, wait_until_indexed
 from qdrantctl.flows.cluster.nodes import JobContext
 from qdrantctl.flows.lease import LeaseWait, current_actor, hold_lease
 from qdrantctl.flows.planning.plan import PlanOptions, PlanResult, make_plan_for
 from qdrantctl.flows.planning.saved_plan import recheck_saved_plan
 from qdrantctl.flows.state.checkout_age import OLDER
-from qdrantctl.flows.state.committed import CommittedState, check_lock, refresh_lock
-from qdrantctl.flows.state.desired import DesiredState
+from qdrantctl.flows.state.committed import (
+    CommittedState,
+    check_lock,
+    refresh_lock,
+    with_locked_versions,
+)
+from qdrantctl.flows.state.desired import DesiredState, load_desired_state
+from qdrantctl.flows.state.protection import write_protection
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action
 from qdrantctl.model.client import NodeClient
@@ -50,6 +56,8 @@ class ApplyOptions:
     """True rejects out-of-date committed state, False refreshes it; None is the default."""
     wait: bool = False
     """Whether to wait until collections are indexed."""
+    wait_timeout: float | None = None
+    """Seconds to wait for what the server builds in the background; None for the defaults."""
 
 
 class ApplyView(Protocol):
@@ -83,7 +91,7 @@ class ApplyView(Protocol):
     def show_report(self, report: Report) -> None:
         """Show the report of the plan."""
 
-    def show_indexing(self, address: Address, status: str, indexed: int, points: int) -> None:
+    def show_indexing(self, state: IndexState) -> None:
         """Show the indexing progress of a collection."""
 
 
@@ -93,8 +101,10 @@ class ApplyResult:
 
     report: Report | None = None
     """None if the operator did not approve the plan."""
-    not_green: Mapping[Address, str] = field(default_factory=dict)
-    """The last status of collections that were waited for and are not fully indexed."""
+    unindexed: tuple[str, ...] = ()
+    """What is to be said of collections that were waited for and are not fully indexed."""
+    wait_incomplete: bool = False
+    """Whether one of them is not green."""
     wait_interrupted: bool = False
 
 
@@ -114,20 +124,43 @@ def apply_changes(
         planned = _make_plan(settings, options, view, client, desired)
         view.show_plan(planned.plan)
         ensure_applicable(planned.plan)
-        if not planned.plan.summary.changes:
+        if not (planned.plan.has_work or planned.protection.change):
             return _finish_apply(Report.of(planned.plan), state, client, view)
-        if not (options.saved or options.auto_approve or view.approve(planned.plan)):
+        if not (_needs_no_approval(planned, options) or view.approve(planned.plan)):
             return ApplyResult()
         with view.catch_signals() as is_cancelled:
             report = _apply_under_lease(planned, desired, options, view, client, is_cancelled)
             result = _finish_apply(report, state, client, view)
             if not (options.wait and report.is_complete):
                 return result
-            not_green = wait_until_green(
-                client, _reindexed_collections(report), view.show_indexing, is_cancelled
-            )
-            view.clear_progress()
-            return ApplyResult(report, not_green, wait_interrupted=is_cancelled())
+            return _wait_for_indexes(report, options, view, client, is_cancelled)
+
+
+def _wait_for_indexes(
+    report: Report,
+    options: ApplyOptions,
+    view: ApplyView,
+    client: NodeClient,
+    is_cancelled: Callable[[], bool],
+) -> ApplyResult:
+    """Wait until the server has indexed what was changed, as long as that can come."""
+    timeout = WAIT_TIMEOUT if options.wait_timeout is None else options.wait_timeout
+    states = wait_until_indexed(
+        client, _reindexed_collections(report), timeout, view.show_indexing, is_cancelled
+    )
+    view.clear_progress()
+    return ApplyResult(
+        report,
+        tuple(state.describe(timeout) for state in states),
+        wait_incomplete=not all(state.is_green for state in states),
+        wait_interrupted=is_cancelled(),
+    )
+
+
+def _needs_no_approval(planned: PlanResult, options: ApplyOptions) -> bool:
+    """Whether the operator approved before, or the ledger only gets to know a protection."""
+    only_protects = not planned.plan.summary.changes and planned.protection.change == "protect"
+    return bool(options.saved) or options.auto_approve or only_protects
 
 
 def ensure_applicable(plan: Plan) -> None:
@@ -159,6 +192,8 @@ def _load_desired_state(
         return None, None
     view.report_progress("reading manifests")
     try:
+        if options.planning.selection.destroy:  # it applies no manifest, so the state stays
+            return with_locked_versions(settings, load_desired_state(settings)), None
         desired, state = check_lock(settings, locked=options.locked)
     finally:
         view.clear_progress()
@@ -202,7 +237,7 @@ def _apply_under_lease(
     is_cancelled: Callable[[], bool],
 ) -> Report:
     """Plan again under the lease, as another apply may just have ended, and execute the plan."""
-    settings = planned.settings
+    settings = planned.protection.stated
     actor = current_actor(settings)
     wait = LeaseWait(options.lease_timeout, view.notify, is_cancelled)
     with hold_lease(client, settings.owner, actor, wait) as guarded:
@@ -210,9 +245,17 @@ def _apply_under_lease(
         same = is_same_work(planned.plan.changes, now.plan.changes)
         if not (same and now.plan.is_applicable):
             _accept_changed_plan(now.plan, options, view)
-        if not now.plan.summary.changes:
+        actor = replace(actor, commit=find_applied_commit(now, actor))
+        if not now.plan.has_work:
+            write_protection(guarded, now.protection, actor)
             return Report.of(now.plan)
-        job = JobContext(guarded, view.report_progress, is_cancelled, progress=view.task_progress)
+        job = JobContext(
+            guarded,
+            view.report_progress,
+            is_cancelled,
+            progress=view.task_progress,
+            wait_timeout=options.wait_timeout,
+        )
         return apply_plan(now, job, actor, view.show_outcome)
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache, partial
 
 from qdrantctl.adapters.qdrant import ledger
+from qdrantctl.adapters.system import git
 from qdrantctl.engine.planning.safety_snapshot import points_at_risk
 from qdrantctl.flows.applying.recheck import find_new_problems, takes_away
 from qdrantctl.flows.cluster.nodes import JobContext
@@ -21,9 +23,11 @@ from qdrantctl.flows.execution.execute import execute_plan
 from qdrantctl.flows.execution.read_back import Expected, read_back
 from qdrantctl.flows.execution.send import send_call
 from qdrantctl.flows.planning.plan import PlanResult
-from qdrantctl.flows.snapshots.take import take_safety_snapshot
+from qdrantctl.flows.snapshots.restore.way_back import take_proven_snapshot
+from qdrantctl.flows.state.checkout import find_uncommitted_files
 from qdrantctl.flows.state.ledger_entry import applied_entry, new_ledger_entry, pending_entry
 from qdrantctl.flows.state.live import read_live
+from qdrantctl.flows.state.protection import write_protection
 from qdrantctl.model.actor import Actor
 from qdrantctl.model.change import Action, Change
 from qdrantctl.model.client import ReadRequest
@@ -33,7 +37,7 @@ from qdrantctl.model.report import Outcome, Report
 from qdrantctl.model.resource import Inventory, Resource
 from qdrantctl.model.step import Call, Snapshot
 
-PERFORMERS: Performers = {Call: send_call, Snapshot: take_safety_snapshot}
+PERFORMERS: Performers = {Call: send_call, Snapshot: take_proven_snapshot}
 _BY_RECORD = (Action.CREATE, Action.UPDATE, Action.DELETE)
 
 
@@ -45,14 +49,38 @@ def apply_plan(
     Raises ClusterError if the ledger cannot be created; no resource was changed then.
     """
     context = ExecutionContext(job, planned.cluster_state.live, on_outcome)
-    records = ApplyRecords(planned, context, actor)
+    records = ApplyRecords(
+        planned, context, actor, cache(partial(ledger.read_cluster_id, context.client))
+    )
     bookkeeping = Bookkeeping(
+        start=records.write_protection,
         check=records.ensure_unchanged,
         begin=records.write_pending,
         verify=records.read_back,
         finish=records.write_applied,
     )
-    return execute_plan(planned.plan, context, PERFORMERS, bookkeeping)
+    report = execute_plan(planned.plan, context, PERFORMERS, bookkeeping)
+    if report.is_complete and planned.protection.change == "unprotect":
+        write_protection(context.client, planned.protection, actor)
+    return report
+
+
+def find_applied_commit(planned: PlanResult, actor: Actor) -> str:
+    """The commit that has the applied manifests and consents; empty if none has them.
+
+    Without git it is the commit that the variables of the CI name.
+    """
+    stated, reviewed = planned.protection.stated, planned.protection.reviewed
+    uncommitted = find_uncommitted_files(stated, planned.desired.inventory)
+    if uncommitted is None:
+        return actor.commit
+    has_consents = planned.settings.protected and planned.settings.consents
+    if has_consents and git.head_contains(stated.root, reviewed.commit) is False:
+        return ""  # the consents are of another branch
+    if isinstance(planned.plan.commit, str):
+        return planned.plan.commit
+    of_files = stated.partial and not uncommitted
+    return git.resolve_commit(stated.root, git.HEAD) if of_files else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +90,13 @@ class ApplyRecords:
     planned: PlanResult
     context: ExecutionContext
     actor: Actor
+    read_cluster_id: Callable[[], str]
+    """Reads it once, after the ledger was created."""
+
+    def write_protection(self) -> None:
+        """Record that the owner is protected, before its first change. Raises ClusterError."""
+        if self.planned.protection.change == "protect":
+            write_protection(self.context.client, self.planned.protection, self.actor)
 
     def ensure_unchanged(self, progress: ChangeProgress) -> None:
         """Raises ClusterError if the change would destroy data added since the plan was made."""
@@ -100,12 +135,13 @@ class ApplyRecords:
         progress.entry = pending_entry(change, self._entry(change), live, owner, progress.snapshot)
         ledger.write_entries(self.context.client, [progress.entry])
 
-    def read_back(self, progress: ChangeProgress, failure: StepFailure | None) -> None:
+    def read_back(self, progress: ChangeProgress, _: StepFailure | None) -> None:
         """Read the resource back and compare it. Raises ClusterError."""
         change, planned = progress.change, self.planned
         if not change.steps and change.action in _BY_RECORD:
             # The resource exists only in the ledger, not on the server.
-            progress.live = planned.desired.inventory.get(change.parsed_address)
+            if change.action is not Action.DELETE:
+                progress.live = planned.desired.inventory.get(change.parsed_address)
             return
         expected = Expected(
             planned.desired.inventory,
@@ -113,7 +149,9 @@ class ApplyRecords:
             planned.cluster_state.remembered,
             planned.cluster_state.owners,
         )
-        progress.live, progress.missed = read_back(change, expected, self.context, failure)
+        progress.live, progress.missed = read_back(
+            change, expected, self.context, awaits_index=progress.awaits_index
+        )
 
     def write_applied(self, progress: ChangeProgress) -> None:
         """Record the applied change in the ledger. Raises ClusterError."""
@@ -121,6 +159,7 @@ class ApplyRecords:
         before = progress.entry or self._entry(change)
         when = datetime.now(UTC).isoformat(timespec="seconds")
         entry = applied_entry(change, before, progress.live, client.server, self.actor, when)
+        entry |= {"cluster_id": self.read_cluster_id(), "url": client.server.url}
         ledger.write_entries(client, [entry])
 
     def _entry(self, change: Change) -> Mapping[str, Json]:
@@ -132,5 +171,7 @@ class ApplyRecords:
     def _read_live(self, change: Change) -> Resource | None:
         only = frozenset({change.parsed_address})
         desired, owners = self.planned.desired.inventory, self.planned.cluster_state.owners
-        request = ReadRequest(desired, Inventory(), details=only, only=only, owners=owners)
+        request = ReadRequest(
+            desired, Inventory(), details=only, counted=only, only=only, owners=owners
+        )
         return read_live(self.context.client, request).get(change.parsed_address)

@@ -62,7 +62,12 @@ def _with_current(
     targets = frozenset(find_alias_targets(change, inputs) or ())
     desired = planned.desired.inventory
     request = ReadRequest(
-        desired, state.remembered, details=targets, only=targets, owners=state.owners
+        desired,
+        state.remembered,
+        details=targets,
+        counted=targets,
+        only=targets,
+        owners=state.owners,
     )
     aliases = BY_NAME[_ALIAS].observe(client, ReadRequest(desired, state.remembered))
     rest = (

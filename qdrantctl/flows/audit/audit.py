@@ -281,7 +281,7 @@ def _send_probe(client: RestClient, call: Call) -> tuple[int, str]:
     try:
         client.request(call)
     except ClusterError as error:
-        return error.status, error.why
+        return error.status if error.from_qdrant else 0, error.why
     return 200, ""
 
 

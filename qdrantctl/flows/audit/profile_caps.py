@@ -29,6 +29,7 @@ def load_profiles(path: Path, settings: Settings) -> Inventory:
         settings.environment,
         settings.vars,
         explicit=True,
+        environments=settings.environments,
         api_key=settings.api_key,
     )
     loaded = load_manifests(sources, (*KINDS, *OVERLAYS), read_stdin)

@@ -1,10 +1,12 @@
-"""Wait for the server to index a collection: without limit, or for a limited time."""
+"""Wait for the server to index a collection, as long as that can come and time remains."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from qdrantctl.flows.cluster.nodes import JobContext
 from qdrantctl.model.address import Address
@@ -13,55 +15,94 @@ from qdrantctl.model.polling import poll
 from qdrantctl.model.step import Call, collection_path
 
 INDEX_TIMEOUT = 60.0
-"""Seconds that a restore waits: its data is complete without the index, and with
-`max_optimization_threads: 0` indexing never ends."""
+"""Seconds that a restore waits unless another time is given: its data is complete without the
+index."""
+WAIT_TIMEOUT = 3600.0
+"""Seconds that `apply --wait` waits unless another time is given."""
 POLL = 0.2
-YELLOW = "yellow"
-
-StatusListener = Callable[[Address, str, int, int], None]
-"""Receives address, status, number of indexed vectors and number of points."""
+GREEN, YELLOW = "green", "yellow"
 
 
-def wait_until_green(
+@dataclass(frozen=True, slots=True)
+class IndexState:
+    """How far a collection is indexed."""
+
+    address: Address
+    status: str
+    """The server's own word: green, yellow, grey or red."""
+    indexed: int
+    points: int
+    obstacle: str = ""
+    """Why the rest is never indexed by itself; empty if it is only a matter of time."""
+
+    @property
+    def is_green(self) -> bool:
+        """Whether the server has nothing left to do."""
+        return self.status == GREEN
+
+    @property
+    def is_final(self) -> bool:
+        """Whether waiting changes nothing."""
+        return self.status != YELLOW or bool(self.obstacle)
+
+    def describe(self, timeout: float) -> str:
+        """The state, and why a wait of at most `timeout` seconds has ended."""
+        text = f"{self.address} is {self.status}" + ("" if self.is_green else ", not green")
+        if self.obstacle:
+            return f"{text}: {self.obstacle}"
+        if self.is_final:
+            return f"{text}."
+        counts = f"{self.indexed:,} of {self.points:,} points are indexed"
+        return f"{text}: {counts} after {timeout:g} s. --wait-timeout SECONDS waits longer."
+
+
+StatusListener = Callable[[IndexState], None]
+
+
+def wait_until_indexed(
     client: Client,
     addresses: list[Address],
+    timeout: float,
     on_status: StatusListener,
     is_cancelled: Callable[[], bool],
-) -> dict[Address, str]:
-    """Wait until indexing has ended. Returns the last status of collections that are not green.
+) -> list[IndexState]:
+    """Wait until indexing has ended, cannot continue, or all `timeout` seconds have passed.
 
-    A grey collection waits for its next write, so waiting for it would never end.
+    Returns the last state of each collection that is not green, or never indexed as it is.
     """
-    statuses: dict[Address, str] = {}
+    deadline = time.monotonic() + timeout
+    states = []
     for address in addresses:
         if is_cancelled():
             break
-        statuses[address] = poll(
-            partial(_read_status, client, address, on_status),
-            _is_settled,
-            timeout=math.inf,
+        state = poll(
+            partial(_read_state, client, address, on_status),
+            _is_final,
+            timeout=max(0.0, deadline - time.monotonic()),
             interval=POLL,
             is_cancelled=is_cancelled,
         )
-    return {address: status for address, status in statuses.items() if status != "green"}
+        if state.obstacle or not state.is_green:
+            states.append(state)
+    return states
 
 
-def wait_for_index(job: JobContext, address: Address) -> str:
-    """Wait a limited time until indexing has ended; returns the last status. Raises ClusterError.
+def wait_for_index(job: JobContext, address: Address) -> IndexState:
+    """Wait a limited time until indexing has ended; returns the last state. Raises ClusterError.
 
     A cancellation only ends the wait: few steps remain, such as restoring aliases.
     """
     task = f"{address}: {YELLOW}, indexing"
 
-    def on_status(_: Address, status: str, indexed: int, points: int) -> None:
-        if status == YELLOW:
-            job.progress.show_amount(task, indexed, points, "points")
+    def on_status(state: IndexState) -> None:
+        if state.status == YELLOW:
+            job.progress.show_amount(task, state.indexed, state.points, "points")
 
     try:
         return poll(
-            partial(_read_status, job.client, address, on_status),
-            _is_settled,
-            timeout=INDEX_TIMEOUT,
+            partial(_read_state, job.client, address, on_status),
+            _is_final,
+            timeout=index_timeout(job),
             interval=POLL,
             is_cancelled=job.is_cancelled,
         )
@@ -69,12 +110,47 @@ def wait_for_index(job: JobContext, address: Address) -> str:
         job.progress.end_task(task)
 
 
-def _is_settled(status: str) -> bool:
-    return status != YELLOW
+def index_timeout(job: JobContext) -> float:
+    """Seconds that a restore waits for the index."""
+    return INDEX_TIMEOUT if job.wait_timeout is None else job.wait_timeout
 
 
-def _read_status(client: Client, address: Address, on_status: StatusListener) -> str:
+def _is_final(state: IndexState) -> bool:
+    return state.is_final
+
+
+def _read_state(client: Client, address: Address, on_status: StatusListener) -> IndexState:
     info = client.request(Call(method="GET", path=collection_path(address.name)))
-    status = str(info["status"])
-    on_status(address, status, info.get("indexed_vectors_count") or 0, info["points_count"] or 0)
-    return status
+    state = IndexState(
+        address,
+        str(info["status"]),
+        info.get("indexed_vectors_count") or 0,
+        info.get("points_count") or 0,
+        _find_obstacle(info),
+    )
+    on_status(state)
+    return state
+
+
+def _find_obstacle(info: Mapping[str, Any]) -> str:
+    """Why the server does not index the rest by itself; empty if it does."""
+    optimizers = (info.get("config") or {}).get("optimizer_config") or {}
+    status, indexed = str(info["status"]), info.get("indexed_vectors_count") or 0
+    if status == YELLOW and optimizers.get("max_optimization_threads") == 0:
+        return (
+            "max_optimization_threads is 0, so the server optimizes and indexes nothing. Set "
+            "max_optimization_threads: auto."
+        )
+    if status == "grey":
+        return "it was not optimized since the server started, and waits for its next write."
+    if status == "red":
+        error = info.get("optimizer_status")
+        error = error.get("error") if isinstance(error, Mapping) else ""
+        return f"the server's optimizer failed. {error}".strip()
+    not_indexed = (info.get("points_count") or 0) > indexed
+    if status == GREEN and optimizers.get("indexing_threshold") == 0 and not_indexed:
+        return (
+            "indexing_threshold is 0, so the server builds no graph, and searches scan every "
+            "point that has none."
+        )
+    return ""

@@ -6,7 +6,6 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
 from qdrantctl.model.client import Client, NodeClient, get_or_none
 from qdrantctl.model.errors import ClusterError, QdrantctlError
@@ -30,6 +29,8 @@ class JobContext:
     """The URL of each node, from the environment."""
     progress: TaskProgress = NO_PROGRESS
     """Shows the progress of transfers and waits."""
+    wait_timeout: float | None = None
+    """Seconds to wait for what the server builds in the background; None for the defaults."""
 
     def raise_if_cancelled(self) -> None:
         """Raises QdrantctlError if the caller cancelled."""
@@ -152,17 +153,6 @@ def collection_exists(client: Client, collection: str) -> bool:
 
 
 def download_snapshot(node: NodeClient, collection: str, name: str) -> Generator[bytes]:
-    """The bytes of a snapshot, even if its collection was deleted. Raises ClusterError.
-
-    Before Qdrant 1.19 the snapshots of a deleted collection are not listed, but the endpoint for
-    snapshots of the whole storage still serves them.
-    """
-    try:
-        path = collection_path(collection, "snapshots", name)
-        yield from node.download(Call(method="GET", path=path))
-        return
-    except ClusterError as error:
-        if not error.not_found:
-            raise
-    path = f"/snapshots/{quote(f'{collection}/{name}', safe='')}"
+    """The bytes of a snapshot of a collection that exists. Raises ClusterError."""
+    path = collection_path(collection, "snapshots", name)
     yield from node.download(Call(method="GET", path=path))

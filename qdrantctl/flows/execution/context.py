@@ -21,11 +21,6 @@ from qdrantctl.model.snapshots.snapshot import SnapshotRecord
 class StepFailure(QdrantctlError):
     """A step of a change failed or was not reached; the resource is read back afterwards."""
 
-    def __init__(self, message: str, *, index_may_appear: bool = False) -> None:
-        super().__init__(message)
-        self.index_may_appear = index_may_appear
-        """Whether an index may be under construction: it is not visible before it is complete."""
-
 
 @dataclass(frozen=True, slots=True)
 class ExecutionContext:
@@ -63,6 +58,8 @@ class ChangeProgress:
     """The ledger's entry while the change is pending; empty before."""
     live: Resource | None = None
     """The resource as read back."""
+    awaits_index: bool = False
+    """Whether the server may still build an index: it is not visible before it is complete."""
     missed: tuple[str, ...] = ()
     """Requested values that the server does not report."""
     errors: list[str] = field(default_factory=list)
@@ -95,6 +92,8 @@ class Bookkeeping:
     By default they do nothing. Each function may raise QdrantctlError, which ends the change.
     """
 
+    start: Callable[[], None] = _do_nothing
+    """Once there is a ledger, before the first change."""
     check: Callable[[ChangeProgress], None] = _do_nothing
     """Before the first step: ensure that the change is still as planned."""
     begin: Callable[[ChangeProgress], None] = _do_nothing

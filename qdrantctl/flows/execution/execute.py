@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 from uuid import uuid4
 
 from qdrantctl.adapters.qdrant import ledger
+from qdrantctl.flows.cluster.internal_replicas import create_replica, is_replica_request
 from qdrantctl.flows.execution.context import (
     Bookkeeping,
     ChangeProgress,
@@ -14,13 +16,23 @@ from qdrantctl.flows.execution.context import (
     StepFailure,
 )
 from qdrantctl.model.change import Action, Change
-from qdrantctl.model.client import Client
-from qdrantctl.model.errors import MISREAD, ClusterError, QdrantctlError, unexpected_error
+from qdrantctl.model.client import Client, get_or_none
+from qdrantctl.model.errors import (
+    MISREAD,
+    ClusterError,
+    QdrantctlError,
+    StaleError,
+    unexpected_error,
+)
 from qdrantctl.model.field_rule import ABSENT
 from qdrantctl.model.plan import Plan
+from qdrantctl.model.polling import poll
 from qdrantctl.model.report import Command, Outcome, OutcomeStatus, Report
 from qdrantctl.model.snapshots.snapshot import restore_command
-from qdrantctl.model.step import list_calls
+from qdrantctl.model.step import Call, list_calls
+
+SETTLING = 2.0
+"""Seconds until every node knows a collection that one of them has created."""
 
 
 def execute_plan(
@@ -35,7 +47,8 @@ def execute_plan(
 
     Raises ClusterError if the ledger cannot be created; no resource was changed then.
     """
-    _create_ledger(plan, context.client)
+    _create_ledger(plan, context)
+    bookkeeping.start()
     outcomes: list[Outcome] = []
     for change in plan.changes:
         if change.action is Action.NOOP:
@@ -51,18 +64,58 @@ def execute_plan(
     return Report.of(plan, outcomes, command=command, interrupted=context.is_cancelled())
 
 
-def _create_ledger(plan: Plan, client: Client) -> None:
-    """Create the ledger if the plan contains that; another process may have been first."""
+def _create_ledger(plan: Plan, context: ExecutionContext) -> None:
+    """Create the ledger if the plan contains that; another process may have been first.
+
+    A replica that cannot be created stops nothing: the next plan has it again.
+    """
+    client = context.client
     for call in list_calls(plan.prepare):
         try:
-            client.request(call)
+            if is_replica_request(call):
+                create_replica(client, call)
+            else:
+                client.request(call)
         except ClusterError as error:
-            if not error.conflict and not ledger.read_ledger(client).exists:
+            if call.method != "PUT":  # a replica of a collection that exists
+                context.job.report_progress(error.line)
+                continue
+            if not (error.conflict or _has_created(call, error, client)):
                 raise
+            if call == ledger.ledger_creation_request(client.server):
+                _check_ledger_is_new(plan, client)
     if plan.summary.changes and plan.server.cluster_id is ABSENT:
         contents = ledger.read_ledger(client)
         if contents.exists and not contents.cluster_id:
             ledger.write_cluster_id(client, str(uuid4()))
+
+
+def _has_created(call: Call, error: ClusterError, client: Client) -> bool:
+    """Whether a request that failed has created its collection nevertheless."""
+    parts = call.path.split("/")
+    if not error.outcome_unknown or call.method != "PUT" or len(parts) != 3:
+        return False
+    return get_or_none(client, Call(method="GET", path=call.path)) is not None
+
+
+def _check_ledger_is_new(plan: Plan, client: Client) -> None:
+    """Raises StaleError if the ledger, which the plan found absent, holds what the plan needs.
+
+    Another owner's first apply may have created it at the same time; that changes nothing here.
+    """
+    contents = poll(lambda: ledger.read_ledger(client), lambda read: read.exists, timeout=SETTLING)
+    planned = {change.address for change in plan.changes}
+    concerned = contents is None or any(
+        entry["owner"] == plan.owner or str(address) in planned
+        for address, entry in contents.entries.items()
+    )
+    if concerned:
+        raise StaleError(
+            f"{client.server.url}: the ledger exists, but it was not found when the plan was made",
+            why="The plan does not know what the ledger says of its resources. No changes were "
+            "made.",
+            hint="Plan again, and apply that plan.",
+        )
 
 
 def _execute_change(
@@ -118,7 +171,14 @@ def _perform_steps(
 
 
 def _make_outcome(change: Change, status: OutcomeStatus) -> Outcome:
-    return Outcome(address=change.address, action=change.action, status=status)
+    return Outcome(
+        address=change.address, action=change.action, counted_as=_counted_as(change), status=status
+    )
+
+
+def _counted_as(change: Change) -> Any:
+    """The action that summaries count, where it is another one."""
+    return change.counted_as if change.counted_as is not change.action else ABSENT
 
 
 def _outcome_of(progress: ChangeProgress, environment: str, seconds: float) -> Outcome:
@@ -128,6 +188,7 @@ def _outcome_of(progress: ChangeProgress, environment: str, seconds: float) -> O
     return Outcome(
         address=change.address,
         action=change.action,
+        counted_as=_counted_as(change),
         status=OutcomeStatus.FAILED if progress.errors else status,
         error=" ".join(progress.errors),
         missed=progress.missed,

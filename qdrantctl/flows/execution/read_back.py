@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from qdrantctl.engine.planning.compare import compare_resource
-from qdrantctl.flows.execution.context import ExecutionContext, StepFailure
+from qdrantctl.flows.execution.context import ExecutionContext
 from qdrantctl.flows.state.live import read_live
 from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.address import Address
@@ -21,7 +21,7 @@ from qdrantctl.model.server import Server
 CONVERGENCE_TIMEOUT = 2.0
 """Seconds within which every node of a cluster reports a change that it answered with ok."""
 INDEX_BUILD_TIMEOUT = 600.0
-"""Seconds to wait for an index after a cut connection: the server continues to build it."""
+"""Seconds to wait, unless another time is given, for an index that the server still builds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +39,14 @@ def read_back(
     change: Change,
     expected: Expected,
     context: ExecutionContext,
-    failure: StepFailure | None = None,
+    *,
+    awaits_index: bool = False,
 ) -> tuple[Resource | None, tuple[str, ...]]:
     """The live resource, and the requested values that it lacks. Raises ClusterError.
 
     Nodes of a cluster may report the old values for a moment, so reading is repeated. The wait is
-    not shortened by a cancellation: a single early read would not be reliable.
+    not shortened by a cancellation: a single early read would not be reliable. `awaits_index`
+    states that the server may still build an index, which is not visible before it is complete.
     """
 
     def look() -> tuple[Resource | None, tuple[str, ...]]:
@@ -52,11 +54,14 @@ def read_back(
         return live, _remaining_differences(change, live, expected, context.client.server)
 
     live, missed = poll(look, _is_complete, timeout=CONVERGENCE_TIMEOUT)
-    if missed and failure and failure.index_may_appear:
-        return poll(
-            look, _is_complete, timeout=INDEX_BUILD_TIMEOUT, is_cancelled=context.is_cancelled
-        )
-    return live, missed
+    if not (missed and awaits_index):
+        return live, missed
+    given = context.job.wait_timeout
+    timeout = INDEX_BUILD_TIMEOUT if given is None else given
+    context.job.report_progress(
+        f"{change.address}: waiting up to {timeout:g} s for the server to build a payload index"
+    )
+    return poll(look, _is_complete, timeout=timeout, is_cancelled=context.is_cancelled)
 
 
 def _is_complete(result: tuple[Resource | None, tuple[str, ...]]) -> bool:

@@ -6,35 +6,40 @@ from contextlib import suppress
 
 from qdrantctl.flows.execution.context import ChangeProgress, ExecutionContext, StepFailure
 from qdrantctl.model.errors import ClusterError
+from qdrantctl.model.field_rule import Json
 from qdrantctl.model.step import Call
 
+_STILL_WORKING = "wait_timeout"
+"""The status with which a server (since 1.18) answers a request before it is carried out."""
 
-def send_call(call: Call, _: ChangeProgress, context: ExecutionContext) -> None:
+
+def send_call(call: Call, progress: ChangeProgress, context: ExecutionContext) -> None:
     """Send a request. Raises StepFailure."""
     try:
-        _send_request(call, context)
+        result = _send_request(call, context)
     except ClusterError as error:
         message = f"{call.method} {call.path}: {error.line}"
         if error.outcome_unknown:
             message += " It may have taken effect, even later."
-        index_may_appear = _is_unanswered(error) and _is_index(call)
-        raise StepFailure(message, index_may_appear=index_may_appear) from None
+        progress.awaits_index |= _is_unanswered(error) and _is_index(call)
+        raise StepFailure(message) from None
+    is_working = isinstance(result, dict) and result.get("status") == _STILL_WORKING
+    progress.awaits_index |= is_working and _is_index(call)
 
 
-def _send_request(call: Call, context: ExecutionContext) -> None:
+def _send_request(call: Call, context: ExecutionContext) -> Json:
     """Send a request; repeat it if no answer came and the request is idempotent.
 
     An index under construction is not visible: a second request for it is answered once the first
     is complete. If the second request fails too, the first error is raised. Raises ClusterError.
     """
     try:
-        context.client.request(call)
+        return context.client.request(call)
     except ClusterError as error:
         if not (_is_unanswered(error) and _is_repeatable(call)) or context.is_cancelled():
             raise
         with suppress(ClusterError):
-            context.client.request(call)
-            return
+            return context.client.request(call)
         raise
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
-from qdrantctl.adapters.files.source_text import SourceText
+from qdrantctl.adapters.files.source_text import SourceText, split_lines
 from qdrantctl.adapters.manifests.edit import edit_spec
 from qdrantctl.adapters.manifests.load import load_source
 from qdrantctl.adapters.manifests.sources import STDIN
@@ -82,7 +82,9 @@ def update_manifests(
     listed: list[ImportedFile] = []
     for file, updates in files.items():
         page = desired_state.declared[updates[0].resource.address].source.page
-        text, received, written = _rewrite_source(page, updates, desired_state.overlays)
+        text, received, written = _rewrite_source(
+            page, updates, desired_state.overlays, settings.environment
+        )
         fields += received
         if written:
             path = settings.root / file
@@ -215,7 +217,7 @@ def _fields(
 
 
 def _rewrite_source(
-    page: SourceText, updates: list[ManifestUpdate], overlays: Inventory
+    page: SourceText, updates: list[ManifestUpdate], overlays: Inventory, environment: str
 ) -> tuple[str, list[ReceivedField], list[str]]:
     """The text of a file with the received fields, one resource after the other.
 
@@ -231,7 +233,8 @@ def _rewrite_source(
         if not writable:
             continue
         try:
-            text = _rewrite_one(SourceText(page.file, text), page, update, overlays)
+            now = SourceText(page.file, text)
+            text = _rewrite_one(now, page, update, overlays, environment)
         except CannotEdit as reason:
             fields += [_unwritten_field(field, page, str(reason)) for field in writable]
         else:
@@ -241,7 +244,11 @@ def _rewrite_source(
 
 
 def _rewrite_one(
-    now: SourceText, page: SourceText, update: ManifestUpdate, overlays: Inventory
+    now: SourceText,
+    page: SourceText,
+    update: ManifestUpdate,
+    overlays: Inventory,
+    environment: str,
 ) -> str:
     """The text in which one more resource declares what the cluster has. Raises CannotEdit."""
     if page.template_trace is not None:
@@ -249,11 +256,11 @@ def _rewrite_one(
     if page.file == STDIN:
         raise CannotEdit("it comes from standard input")
     address = update.resource.address
-    before = load_source(now, (*KINDS, *OVERLAYS))
+    before = load_source(now, (*KINDS, *OVERLAYS), environment)
     source, shape = before.declared[address]
     manifest_form = rewrite_in_place(shape, source.value["spec"], update.resource.spec, update.spec)
     text = edit_spec(source, manifest_form, shape)
-    after = load_source(SourceText(page.file, text), (*KINDS, *OVERLAYS))
+    after = load_source(SourceText(page.file, text), (*KINDS, *OVERLAYS), environment)
     broken = any(problem.severity is Severity.ERROR for problem in after.violations)
     desired_state = apply_overlays(replace(before, overlays=overlays))
     desired_state = Inventory(
@@ -283,7 +290,8 @@ def _is_same_declaration(state: Inventory, desired_state: Inventory) -> bool:
 
 def _unwritten_field(field: ReceivedField, page: SourceText, reason: str) -> ReceivedField:
     """A field with the reason why it was not written, and its line in the file."""
-    lines = (page.template_trace.template if page.template_trace else page.text).splitlines()
+    text = page.template_trace.template if page.template_trace else page.text
+    lines = [*split_lines(text)]
     line = lines[field.origin.line - 1].strip() if field.origin else ""
     line = " ".join(_EXPRESSION.findall(line)) or line
     return field.model_copy(update={"because": f"{reason}: {line}" if line else reason})

@@ -20,6 +20,7 @@ from qdrantctl.flows.planning.plan import (
 from qdrantctl.flows.state.committed import read_commit, with_locked_versions
 from qdrantctl.flows.state.desired import load_desired_state
 from qdrantctl.flows.state.live import ClusterState
+from qdrantctl.flows.state.protection import protected_settings, read_protection
 from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.errors import UsageError
 from qdrantctl.model.plan import OfflineSource, Plan, PlannedServer
@@ -40,6 +41,7 @@ def plan_offline(settings: Settings, options: PlanOptions, base: str | None, tod
             "--offline compares with committed state",
             why=f"There is none: {settings.no_state_reason}.",
         )
+    settings = protected_settings(read_protection(settings, LedgerContents(), today))
     desired_state = with_locked_versions(settings, load_desired_state(settings))
     committed = _committed_state(settings, base)
     cluster_state = ClusterState(committed, committed, LedgerContents(exists=True))

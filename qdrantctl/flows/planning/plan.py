@@ -10,30 +10,49 @@ from typing import TYPE_CHECKING
 from qdrantctl import __version__
 from qdrantctl.adapters.qdrant import key_registry as registry
 from qdrantctl.adapters.qdrant import ledger
-from qdrantctl.adapters.tokens.signer import signing_problem
+from qdrantctl.adapters.tokens.signer import token_support_problem
 from qdrantctl.engine.planning.inputs import PlanInput
 from qdrantctl.engine.planning.planner import plan_changes, unmanaged_addresses
 from qdrantctl.engine.planning.safety_snapshot import SKIP
-from qdrantctl.engine.planning.selection import Selection
+from qdrantctl.engine.planning.selection import Selection, select_destroyed
 from qdrantctl.engine.safety.aliases import describe_alias_moves
+from qdrantctl.engine.safety.collection_limit import check_collection_limit
 from qdrantctl.engine.safety.context import SafetyInput
-from qdrantctl.engine.safety.rules import check_safety, needs_details
+from qdrantctl.engine.safety.rules import check_safety, needs_details, needs_status
 from qdrantctl.engine.snapshots.policy_status import finding_violations
+from qdrantctl.flows.cluster.internal_replicas import list_missing_replicas
 from qdrantctl.flows.snapshots.policies.status import check_policies
 from qdrantctl.flows.state.checkout import committed_as
 from qdrantctl.flows.state.checkout_age import check_checkout_is_current
+from qdrantctl.flows.state.clones import (
+    classify_owners,
+    clone_notices,
+    identity_steps,
+    named_owners,
+    used_clone_consents,
+    with_cloned_owners,
+    without_unstated_clones,
+)
 from qdrantctl.flows.state.committed import with_locked_versions
 from qdrantctl.flows.state.desired import DesiredState, load_desired_state, merge_unselected
 from qdrantctl.flows.state.ledger_fallback import fallback_notice, with_committed_state_as_fallback
 from qdrantctl.flows.state.live import ClusterState, Progress, read_cluster_state, with_details
+from qdrantctl.flows.state.protection import (
+    Protection,
+    protected_settings,
+    read_protection,
+    with_change,
+)
 from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.address import Address
-from qdrantctl.model.change import Action, Change
+from qdrantctl.model.change import IDLE_ACTIONS, Action, Change
 from qdrantctl.model.client import NodeClient
 from qdrantctl.model.consent import Consent, matches_glob
 from qdrantctl.model.field_rule import ABSENT
+from qdrantctl.model.gates import Gates
 from qdrantctl.model.kind import Context
 from qdrantctl.model.plan import Plan, PlannedServer, RecordedOptions
+from qdrantctl.model.resource import Inventory
 from qdrantctl.model.server import Server
 from qdrantctl.model.snapshots.snapshot import find_unfinished_restore
 from qdrantctl.model.step import Call, Step, list_calls
@@ -60,8 +79,8 @@ class PlanOptions:
     max_deletes: int | None = None
     no_snapshot: tuple[str, ...] = ()
     """Addresses or globs whose points are destroyed without a snapshot."""
-    fail_on_loosening: bool = False
-    fail_on_widening: bool = False
+    gates: Gates = field(default_factory=Gates)
+    """From flags; those of the environment count as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +91,11 @@ class PlanResult:
     cluster_state: ClusterState
     desired: DesiredState
     settings: Settings
+    """Those that count on this cluster: `protection` has the stated ones."""
     today: date
     safety: SafetyInput
     """What the safety rules looked at."""
+    protection: Protection
 
 
 def make_plan(
@@ -101,8 +122,14 @@ def make_plan_for(
     progress: Progress,
 ) -> PlanResult:
     """The plan for manifests that were read before. Raises ClusterError, UsageError."""
+    settings = with_cloned_owners(settings, options.consents)
     progress(f"connecting to {client.server.url}")
-    cluster_state = read_cluster_state(client, desired_state.inventory, progress, settings.owners)
+    cluster_state = read_cluster_state(
+        client, desired_state.inventory, progress, named_owners(settings)
+    )
+    settings = without_unstated_clones(settings, desired_state.inventory, cluster_state)
+    protection = read_protection(settings, cluster_state.ledger, today)
+    settings = protected_settings(protection)
     cluster_state = with_committed_state_as_fallback(settings, client, desired_state, cluster_state)
     if settings.partial:
         desired_state = replace(
@@ -110,38 +137,51 @@ def make_plan_for(
             inventory=merge_unselected(desired_state.inventory, cluster_state.remembered),
         )
     if any(BY_NAME[address.kind].needs_signing_key for address in desired_state.inventory):
-        progress("testing whether tokens can be signed")
-        cluster_state = replace(cluster_state, unsigned=signing_problem(settings.endpoint))
+        progress("testing whether the server accepts tokens")
+        cluster_state = replace(cluster_state, unsigned=token_support_problem(settings.endpoint))
     changes, safety_input = compute_changes(
         settings, options, desired_state, cluster_state, client.server, today
     )
-    if more := needs_details(safety_input):
-        progress("counting points")
-        cluster_state = with_details(client, cluster_state, desired_state.inventory, more)
+    counted = needs_details(safety_input)
+    if more := counted | needs_status(safety_input):
+        progress("counting points" if counted else "reading collections")
+        cluster_state = with_details(client, cluster_state, desired_state.inventory, more, counted)
         changes, safety_input = compute_changes(
             settings, options, desired_state, cluster_state, client.server, today
         )
     violations = judge_changes(settings, options, desired_state, cluster_state, safety_input)
+    protection, findings = with_change(
+        protection,
+        desired_state.inventory,
+        cluster_state.ledger,
+        options.allow_older,
+        whole=not settings.partial and options.selection == Selection(),
+        has_changes=any(change.action not in IDLE_ACTIONS for change in changes),
+    )
+    prepare = _preparing_steps(settings, changes, cluster_state, client)
+    steps = (*prepare, *(step for change in changes for step in change.steps))
     plan = Plan(
         qdrantctl_version=__version__,
         project=settings.project,
         environment=settings.environment,
         server=PlannedServer.of(client.server, cluster_state.ledger.cluster_id),
         manifests_digest=desired_state.digest,
-        commit=_find_commit(settings, desired_state) or ABSENT,
+        commit=committed_as(settings, desired_state.inventory) or ABSENT,
         options=recorded_options(settings, options),
-        prepare=_preparing_steps(changes, cluster_state, client),
+        prepare=prepare,
         changes=describe_alias_moves(safety_input),
         violations=(
             *desired_state.violations,
             *finding_violations(check_policies(settings, client, cluster_state.remembered)),
+            *findings,
             *violations,
+            *check_collection_limit(steps, cluster_state.collection_limit, settings.owner),
         ),
         unmanaged=unmanaged_addresses(
             _plan_input(settings, options, desired_state, cluster_state, client.server, today)
         ),
     )
-    return PlanResult(plan, cluster_state, desired_state, settings, today, safety_input)
+    return PlanResult(plan, cluster_state, desired_state, settings, today, safety_input, protection)
 
 
 def judge_changes(
@@ -152,20 +192,18 @@ def judge_changes(
     inputs: SafetyInput,
 ) -> tuple[Violation, ...]:
     """What forbids these changes in this environment, and what is noted beside."""
-    safety = check_safety(inputs, settings.valid_consents(options.consents))
+    consents = settings.valid_consents(options.consents)
+    safety = check_safety(inputs, consents)
+    used = safety.used | used_clone_consents(settings, consents, cluster_state.ledger)
     return (
         *safety.violations,
+        *clone_notices(settings, options.consents, cluster_state.ledger),
         *fallback_notice(settings, cluster_state),
         *check_checkout_is_current(
             settings, options.allow_older, inputs.changes, cluster_state, desired_state.versions
         ),
-        *plan_notices(settings, options, safety.used),
+        *plan_notices(settings, options, used),
     )
-
-
-def _find_commit(settings: Settings, desired_state: DesiredState) -> str:
-    """The commit of a plan. Only a protected environment requires one when the plan is applied."""
-    return committed_as(settings, desired_state.inventory) if settings.protected else ""
 
 
 def recorded_options(settings: Settings, options: PlanOptions) -> RecordedOptions:
@@ -173,6 +211,7 @@ def recorded_options(settings: Settings, options: PlanOptions) -> RecordedOption
     return RecordedOptions(
         target=options.selection.targets,
         exclude=options.selection.excludes,
+        destroy=options.selection.destroy,
         revert_drift=options.revert_drift,
         no_snapshot=options.no_snapshot,
         removed=tuple(map(str, sorted(settings.removed))),
@@ -218,9 +257,11 @@ def compute_changes(
                 )
             )
         },
+        destroyed=Inventory(
+            r for a, r in desired_state.inventory.items() if a in plan_input.destroy
+        ),
         max_deletes=options.max_deletes,
-        fail_on_loosening=options.fail_on_loosening,
-        fail_on_widening=options.fail_on_widening,
+        gates=settings.gates.merge(options.gates),
         partial=settings.partial,
         alias_min_ratio=settings.alias_min_ratio,
     )
@@ -235,7 +276,7 @@ def _plan_input(
     server: Server,
     today: date,
 ) -> PlanInput:
-    return PlanInput(
+    states = PlanInput(
         owner=settings.owner,
         server=replace(server, unsigned=cluster_state.unsigned),
         today=today,
@@ -243,6 +284,8 @@ def _plan_input(
         live=cluster_state.live,
         remembered=cluster_state.remembered,
         previous_owners=settings.previous_owners,
+        cloned_owners=settings.cloned_owners,
+        origins=classify_owners(settings, cluster_state.ledger),
         partial=settings.partial,
         removed=settings.removed,
         versions=desired_state.versions,
@@ -252,6 +295,11 @@ def _plan_input(
         no_snapshot=_snapshot_waivers(settings, options),
         nodes=settings.nodes,
     )
+    destroyed = select_destroyed(
+        options.selection.destroy, states.recorded, cluster_state.live, BY_NAME
+    )
+    remaining = (r for address, r in states.desired.items() if address not in destroyed)
+    return replace(states, desired=Inventory(remaining), destroy=destroyed)
 
 
 def _snapshot_waivers(settings: Settings, options: PlanOptions) -> Callable[[Address], bool]:
@@ -271,12 +319,18 @@ def _drift_policies(settings: Settings, options: PlanOptions) -> Callable[[Addre
 
 
 def _preparing_steps(
-    changes: Sequence[Change], cluster_state: ClusterState, client: Client
+    settings: Settings, changes: Sequence[Change], cluster_state: ClusterState, client: Client
 ) -> tuple[Step, ...]:
-    """Steps that create the ledger and the key registry if they are missing and needed."""
-    idle = (Action.NOOP, Action.REFUSED)
-    calls: list[Call] = []
-    if not cluster_state.ledger.exists and any(change.action not in idle for change in changes):
+    """Steps that create the ledger and the key registry if they are missing and needed.
+
+    A copy of a cluster gets an id of its own, and a cluster that has grown more replicas of them.
+    """
+    calls: list[Call] = [*identity_steps(settings, changes, cluster_state, client.server.url)]
+    if cluster_state.ledger.exists:
+        calls += list_missing_replicas(client)
+    if not cluster_state.ledger.exists and any(
+        change.action not in IDLE_ACTIONS for change in changes
+    ):
         calls.append(ledger.ledger_creation_request(client.server))
     if any(
         registry.writes_registry(call) for change in changes for call in list_calls(change.steps)
@@ -289,6 +343,7 @@ def plan_notices(
     settings: Settings, options: PlanOptions, used: frozenset[Consent]
 ) -> Iterator[Violation]:
     """Notes of the settings, and consents without effect: all except those `used`."""
+    yield from settings.guard_findings
     for note in settings.notes:
         yield Violation(rule="QC220", severity=Severity.NOTE, message=note)
     if settings.protected and options.no_snapshot:

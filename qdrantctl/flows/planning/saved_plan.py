@@ -11,6 +11,7 @@ from qdrantctl.adapters.system import git
 from qdrantctl.engine.planning.drift_policy import is_kept_drift
 from qdrantctl.engine.planning.plan_comparison import changed_values
 from qdrantctl.engine.planning.safety_snapshot import destroys_points
+from qdrantctl.engine.planning.selection import Selection
 from qdrantctl.engine.safety.context import SafetyInput
 from qdrantctl.engine.safety.rules import needs_details
 from qdrantctl.flows.planning.plan import (
@@ -20,13 +21,15 @@ from qdrantctl.flows.planning.plan import (
     judge_changes,
 )
 from qdrantctl.flows.state.checkout import find_uncommitted_files, list_names
+from qdrantctl.flows.state.clones import named_owners, with_cloned_owners
 from qdrantctl.flows.state.committed import committed_files
-from qdrantctl.flows.state.desired import DesiredState
+from qdrantctl.flows.state.desired import DesiredState, load_desired_state
 from qdrantctl.flows.state.ledger_fallback import with_committed_state_as_fallback
 from qdrantctl.flows.state.live import ClusterState, Progress, read_cluster_state, with_details
+from qdrantctl.flows.state.protection import protected_settings, read_protection, with_change
 from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.address import Address
-from qdrantctl.model.change import Action, Change
+from qdrantctl.model.change import IDLE_ACTIONS, Action, Change
 from qdrantctl.model.client import Client
 from qdrantctl.model.consent import Consent
 from qdrantctl.model.errors import StaleError
@@ -35,7 +38,6 @@ from qdrantctl.model.plan import Plan, RecordedOptions
 from qdrantctl.model.resource import Inventory, Lifecycle, Resource
 from qdrantctl.model.violation import Severity, Violation
 
-_IDLE = (Action.NOOP, Action.REFUSED)
 _OF_CONSENTS = ("QC220", "QC221")
 """Notes about consents that were given when the plan was made."""
 _MAX_LINES = 20
@@ -54,7 +56,7 @@ def recheck_saved_plan(
     """A saved plan with the current state, if recomputing it gives the same plan.
 
     Consents, protection and gates are those of `settings` and `options`: the plan brings none
-    along. A protected environment needs `manifests`, those of this checkout.
+    along. In a protected environment the plan must be of `manifests`, those of this checkout.
 
     Raises StaleError with every changed value of the resources that the plan touches.
     """
@@ -62,16 +64,21 @@ def recheck_saved_plan(
         raise StaleError(
             f"the plan was made for {saved.owner}, this is {settings.owner}", hint="Plan again."
         )
-    if manifests:
-        _check_manifests(saved, settings, manifests)
     desired = DesiredState(
         Inventory(_desired_resources(saved)),
         (),
         versions=_desired_versions(saved),
         committed=committed_files(settings),
     )
+    settings = with_cloned_owners(settings, options.consents)
     progress(f"connecting to {client.server.url}")
-    cluster_state = read_cluster_state(client, desired.inventory, progress, settings.owners)
+    cluster_state = read_cluster_state(client, desired.inventory, progress, named_owners(settings))
+    protection = read_protection(settings, cluster_state.ledger, today)
+    settings = protected_settings(protection)
+    if settings.protected:
+        manifests = manifests or load_desired_state(settings)
+    if manifests and saved.options is not ABSENT:  # format 1.0 recorded no commit
+        _check_manifests(saved, settings, manifests)
     cluster_state = with_committed_state_as_fallback(settings, client, desired, cluster_state)
     _check_cluster(saved, cluster_state, client)
     inputs, cluster_state = _plan_again(
@@ -81,8 +88,20 @@ def recheck_saved_plan(
     _check_values(saved, changes, cluster_state)
     violations = judge_changes(settings, options, desired, cluster_state, inputs)
     plan = saved if saved.options is not ABSENT else _with_destroyed_data(saved, changes)
-    plan = plan.model_copy(update={"violations": _merge_violations(saved, violations)})
-    return PlanResult(plan, cluster_state, desired, settings, today, inputs)
+    if saved.blocking or any(v.severity is Severity.ERROR for v in violations):
+        plan = plan.model_copy(update={"violations": _merge_violations(saved, violations)})
+    protection, findings = with_change(
+        protection,
+        manifests.inventory if manifests else Inventory(),
+        cluster_state.ledger,
+        options.allow_older,
+        whole=isinstance(saved.options, RecordedOptions)
+        and not (saved.options.target or saved.options.exclude),
+        has_changes=True,
+    )
+    if findings:
+        plan = plan.model_copy(update={"violations": (*findings, *plan.violations)})
+    return PlanResult(plan, cluster_state, desired, settings, today, inputs, protection)
 
 
 def _check_manifests(saved: Plan, settings: Settings, manifests: DesiredState) -> None:
@@ -131,7 +150,7 @@ def options_of_1_0(saved: Plan) -> RecordedOptions:
 
 
 def _touched_changes(saved: Plan) -> tuple[Change, ...]:
-    return tuple(change for change in saved.changes if change.action not in _IDLE)
+    return tuple(change for change in saved.changes if change.action not in IDLE_ACTIONS)
 
 
 def _desired_resources(saved: Plan) -> Iterator[Resource]:
@@ -179,25 +198,26 @@ def _plan_again(
     """What the safety rules look at, computed with the plan's options, and the state it rests on.
 
     Only what the plan touches is planned: that is already what its targets select. Everything else
-    counts as desired as it was applied. A plan that deletes was not made for a rename.
+    counts as desired as it was applied, and so does what is destroyed by name. A plan that deletes
+    was not made for a rename.
     """
     recorded = saved.options
     recorded = recorded if isinstance(recorded, RecordedOptions) else options_of_1_0(saved)
     touched = {change.parsed_address for change in _touched_changes(saved)}
-    rest = (r for address, r in cluster_state.remembered.items() if address not in touched)
-    planned = replace(
-        desired,
-        inventory=Inventory(
-            [
-                *(r for r in rest if r.record and r.record.owner in settings.owners),
-                *desired.inventory.values(),
-            ]
-        ),
-    )
+    ours = [
+        resource
+        for resource in cluster_state.remembered.values()
+        if resource.record and resource.record.owner in settings.owners
+    ]
+    named = [r for r in ours if r.address in touched] if recorded.destroy else []
+    rest = [r for r in ours if r.address not in touched]
+    inventory = Inventory([*rest, *named, *desired.inventory.values()])
+    planned = replace(desired, inventory=inventory)
+    removed = frozenset(map(Address.parse, recorded.removed))
     computing = replace(
         settings,
         partial=False,
-        removed=frozenset(map(Address.parse, recorded.removed)),
+        removed=settings.removed & removed if settings.protected else removed,
         consents=tuple(
             Consent("delete", change.address, "the saved plan")
             for change in saved.changes
@@ -206,6 +226,7 @@ def _plan_again(
     )
     wishes = replace(
         options,
+        selection=Selection(destroy=tuple(str(resource.address) for resource in named)),
         consents=(),
         revert_drift=recorded.revert_drift,
         no_snapshot=recorded.no_snapshot,
@@ -219,7 +240,7 @@ def _plan_again(
 
     inputs = compute(cluster_state)
     if addresses := needs_details(inputs):
-        cluster_state = with_details(client, cluster_state, planned.inventory, addresses)
+        cluster_state = with_details(client, cluster_state, planned.inventory, addresses, addresses)
         inputs = compute(cluster_state)
     return inputs, cluster_state
 

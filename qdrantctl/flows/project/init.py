@@ -72,7 +72,7 @@ def _starter_files(folder: Path, profile: str | None, *, with_clusters: bool) ->
         ignored = ignore.read_bytes().decode() if ignore.exists() else ""
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{ignore} cannot be read: {error}") from None
-    if IGNORED not in ignored.splitlines():
+    if IGNORED not in ignored.replace("\r\n", "\n").split("\n"):
         line_end = "\r\n" if "\r\n" in ignored else "\n"
         between = line_end if ignored and not ignored.endswith("\n") else ""
         files[ignore] = f"{ignored}{between}{IGNORED}{line_end}"

@@ -11,12 +11,15 @@ from qdrantctl.adapters.local_server.server import LocalServer as LocalServer
 from qdrantctl.adapters.project.settings import find_project_file
 
 
-def start_server(directory: Path, progress: Callable[[str], None]) -> LocalServer:
+def start_server(
+    directory: Path, progress: Callable[[str], None], timeout: float | None = None
+) -> LocalServer:
     """Start the server unless it runs; download the program if it is missing.
 
-    Raises ServerError.
+    `timeout` is the time in seconds until it is ready. Raises ServerError.
     """
-    return server.ensure_server(_project_root(directory), download=True, report_progress=progress)
+    root = _project_root(directory)
+    return server.ensure_server(root, download=True, report_progress=progress, timeout=timeout)
 
 
 def stop_server(directory: Path) -> tuple[bool, int]:

@@ -1,6 +1,6 @@
 """A placeholder: an empty collection that replaces a deleted one while its snapshots are read.
 
-Since Qdrant 1.19 a server serves only the snapshots of collections that exist.
+A server lists and serves the snapshots of collections that exist.
 """
 
 from __future__ import annotations
@@ -10,30 +10,22 @@ from contextlib import contextmanager
 from functools import partial
 
 from qdrantctl.adapters.qdrant import internal_collection
-from qdrantctl.model.address import Address
 from qdrantctl.model.client import Client, NodeClient, get_or_none
 from qdrantctl.model.errors import ClusterError, QdrantctlError
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.polling import poll
-from qdrantctl.model.server import Server, Version
 from qdrantctl.model.step import Call, collection_path
 
-SINCE = Version(1, 19, 0)
 LISTING_TIMEOUT = 5.0
 """Seconds within which every node lists a collection created on one of them."""
 _METADATA = {"stands_in": "while a snapshot is restored"}
 
 
-def placeholder_needed(server: Server) -> bool:
-    """Whether this server serves only the snapshots of collections that exist."""
-    return server.version >= SINCE
-
-
-def unreadable_error(server: Server, address: Address) -> QdrantctlError:
-    """The error for a restore that would replace the collection that serves its snapshot."""
+def unreadable_error(collection: str) -> QdrantctlError:
+    """The error for a restore under the name whose collection would have to serve its snapshot."""
     return QdrantctlError(
-        f"Qdrant {server.version} serves the snapshots of {address} only while a "
-        "collection of that name exists",
+        f"the server does not restore collection/{collection} from its own disk, and serves its "
+        "snapshots only while a collection of that name exists",
         hint="Restore under another name with --as NAME, and create an alias with the old name.",
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from hashlib import sha256
 from typing import Any
 
@@ -18,10 +18,13 @@ from qdrantctl.flows.cluster.nodes import (
     read_topology,
 )
 from qdrantctl.flows.execution.context import ChangeProgress, ExecutionContext
+from qdrantctl.flows.snapshots.writes import count_writes
+from qdrantctl.flows.state.live import read_live
 from qdrantctl.model.address import Address
-from qdrantctl.model.client import NodeClient
+from qdrantctl.model.client import Client, NodeClient, ReadRequest
 from qdrantctl.model.errors import ClusterError
-from qdrantctl.model.resource import Resource
+from qdrantctl.model.field_rule import json_equal
+from qdrantctl.model.resource import Inventory, Resource
 from qdrantctl.model.snapshots.snapshot import NodeSnapshotFile, SnapshotRecord
 from qdrantctl.model.step import Call, Snapshot, collection_path
 
@@ -44,11 +47,31 @@ def _take_snapshot(step: Snapshot, live: Resource, job: JobContext) -> SnapshotR
     topology = read_topology(job.client, step.collection)
     holders = frozenset(peer for _, peer, _ in list_replicas(topology))
     with connect_nodes(job.client, step.nodes, holders, f"snapshot of {step.collection}") as nodes:
+        writes = count_writes(nodes.values(), job.client.server.peers)
         record = create_node_snapshots(step.collection, live, topology, nodes, job)
+        record = with_writes(record, writes, nodes.values(), job.client)
         job.report_progress(f"collection/{step.collection}: reading the snapshot back")
         with job.show_files(step.collection, record.files):
             files = [_read_back(f, nodes[f.peer], step.collection, job) for f in record.files]
         return record.model_copy(update={"files": tuple(files)})
+
+
+def with_writes(
+    taken: SnapshotRecord, writes: int | None, nodes: Collection[NodeClient], client: Client
+) -> SnapshotRecord:
+    """The record with what changed since `writes` were counted. Raises ClusterError."""
+    address = Address("collection", taken.collection)
+    only = frozenset({address})
+    request = ReadRequest(Inventory(), Inventory(), details=only, only=only)
+    live = read_live(client, request).get(address)
+    settings = live.spec if live else {}
+    unsettled = {
+        word
+        for word in {*settings, *taken.spec}
+        if not json_equal(settings.get(word), taken.spec.get(word))
+    }
+    is_quiet = writes is not None and writes == count_writes(nodes, client.server.peers)
+    return taken.model_copy(update={"quiet": is_quiet, "unsettled": tuple(sorted(unsettled))})
 
 
 def create_node_snapshots(
@@ -63,6 +86,12 @@ def create_node_snapshots(
     `topology` lists these nodes. A collection with shard keys may have no shard yet: then every
     node takes one. Raises QdrantctlError.
     """
+    if live.facts.hidden_by:
+        raise ClusterError(
+            f"collection/{collection} is hidden by an alias that leads to {live.facts.hidden_by}: "
+            "a snapshot by its name would be of that collection",
+            hint="`qdrantctl plan` names the way out (QC224).",
+        )
     holders = {peer for _, peer, _ in list_replicas(topology)} or nodes.keys()
     files = tuple(_node_file(peer, nodes[peer], collection, job) for peer in sorted(holders))
     expected_shards = {shard for shard, _, _ in list_replicas(topology)}
@@ -74,7 +103,7 @@ def create_node_snapshots(
         )
     match = _TIME.search(files[0].name)
     return SnapshotRecord(
-        id=match[1] if match else files[0].name,
+        id=match[1] if match else f"{job.client.server_time:%Y-%m-%d-%H-%M-%S}",
         collection=collection,
         server=str(job.client.server.version),
         aliases=live.facts.aliases,
@@ -111,7 +140,7 @@ def _node_file(peer: str, node: NodeClient, collection: str, job: JobContext) ->
     path = collection_path(collection, "snapshots")
     created = node.request(Call(method="POST", path=path, query={"wait": "true"}))
     after = count_shard_points(node, collection)
-    shards = {shard: (before.get(shard, count), count) for shard, count in after.items()}
+    shards = {shard: (before[shard], count) for shard, count in after.items() if shard in before}
     return NodeSnapshotFile(
         peer=peer,
         name=str(created["name"]),

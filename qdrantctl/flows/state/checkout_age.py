@@ -28,13 +28,14 @@ def check_checkout_is_current(
 ) -> Iterator[Violation]:
     """A violation for each changed resource last applied from a commit that HEAD lacks.
 
-    If git has no answer, a recorded version above that of the committed state counts as newer.
-    Only in a protected environment the violation is an error.
+    If git has no answer, or does not have the recorded commit at all, a recorded version above that
+    of the committed state counts as newer. Where versions do not decide either, a warning says so.
+    Only in a protected environment a violation is an error.
     """
     if settings.embedded or NONE in (settings.project, settings.environment):
         return
     owners = {settings.owner, *settings.previous_owners}
-    contained = cache(lambda commit: git.head_contains(settings.root, commit))
+    contained = cache(lambda commit: _is_contained(settings, commit))
     for change in changes:
         record = _last_record(change.parsed_address, cluster_state)
         idle = change.action in (Action.NOOP, Action.REFUSED)
@@ -49,8 +50,13 @@ def check_checkout_is_current(
         elif is_contained is None and version is not None and record.schema_version > version:
             why = f"at version {record.schema_version}, and the committed state is at {version}"
             way = (
-                "Git cannot determine whether this checkout contains it: run git fetch --unshallow"
+                "Git cannot determine whether this checkout contains it: run git fetch, or "
+                "git fetch --unshallow"
             )
+        elif is_contained is None and (version is None or _is_unknown_here(settings, record)):
+            if record.commit:
+                yield _cannot_compare(change, record)
+            continue
         else:
             continue
         yield Violation(
@@ -61,6 +67,32 @@ def check_checkout_is_current(
             hint=f"{way}, or continue with --allow-older {change.address}. To undo a change, apply "
             "a git revert.",
         )
+
+
+def _is_contained(settings: Settings, commit: str) -> bool | None:
+    """Whether HEAD contains a commit; None if git cannot tell, or lacks the commit.
+
+    It may be newer and not fetched, of another repository, or gone since a branch was rewritten.
+    """
+    answer = git.head_contains(settings.root, commit)
+    return answer if answer or git.has_commit(settings.root, commit) else None
+
+
+def _is_unknown_here(settings: Settings, record: Record) -> bool:
+    """Whether a repository with its whole history lacks the recorded commit."""
+    return git.head_contains(settings.root, record.commit) is False
+
+
+def _cannot_compare(change: Change, record: Record) -> Violation:
+    return Violation(
+        rule=OLDER,
+        severity=Severity.WARNING,
+        address=change.address,
+        message=f"{change.address} was last applied from {_describe_record(record)}, which git "
+        "does not have here: whether this checkout contains it cannot be determined",
+        hint="Run git fetch. If the commit is gone for good, check this plan: the next apply "
+        "records the present commit.",
+    )
 
 
 def _last_record(address: Address, cluster_state: ClusterState) -> Record | None:

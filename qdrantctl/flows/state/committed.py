@@ -191,8 +191,7 @@ def refresh_lock(state: CommittedState, cluster_id: str) -> str:
     stale = len(state.out_of_date)
     if stale:
         state.write()
-    if state.computed:
-        state_files.write_cluster_file(state.folder, cluster_id)
+    state_files.write_cluster_file(state.folder, cluster_id if state.computed else "")
     files = f"{stale} file{'s' * (stale > 1)}"
     return f"{state.shown}: {files} refreshed; commit it with the manifests." if stale else ""
 

@@ -77,6 +77,7 @@ def manifest_sources(settings: Settings) -> Sources:
         base=settings.root,
         patterns=settings.manifests,
         env=settings.environment,
+        environments=settings.environments,
         vars=settings.vars,
         explicit=settings.partial,
         api_key=settings.api_key,

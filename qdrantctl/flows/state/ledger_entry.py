@@ -9,11 +9,13 @@ from pydantic import MISSING
 
 from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.actor import Actor
-from qdrantctl.model.change import Action, Change
-from qdrantctl.model.field_rule import Json
+from qdrantctl.model.change import Action, Change, FieldChange
+from qdrantctl.model.field_rule import Effect, Json
+from qdrantctl.model.paths import leaf_paths
 from qdrantctl.model.resource import Resource
 from qdrantctl.model.server import Server
 from qdrantctl.model.snapshots.snapshot import SnapshotRecord
+from qdrantctl.model.step import list_calls
 
 HISTORY = 20
 """Maximum number of history lines in an entry."""
@@ -57,6 +59,8 @@ def pending_entry(
     entry["pending"] = {"action": str(change.action)}
     if after:
         entry["pending"]["spec"] = after["spec"]
+    if passing := _passing_values(change):
+        entry["pending"]["passing"] = passing
     if snapshots := [
         *before.get("snapshots", ()),
         *([record.of(before).model_dump(mode="json")] if record else ()),
@@ -72,6 +76,17 @@ def pending_entry(
     return entry
 
 
+def _passing_values(change: Change) -> list[list[str | int]]:
+    """Paths that the requests set for a while: caps that are lifted while indexes are made."""
+    patched = [
+        path
+        for call in list_calls(change.steps)
+        if call.method == "PATCH"
+        for path in leaf_paths(call.body)
+    ]
+    return sorted(list(path) for path in {path for path in patched if patched.count(path) > 1})
+
+
 def applied_entry(
     change: Change,
     before: Mapping[str, Json],
@@ -82,20 +97,30 @@ def applied_entry(
 ) -> dict[str, Json]:
     """The entry after a change, with the resource as read back."""
     entry = {**before, **_recorded_state(change)}
-    for word in ("pending", "restoring"):
+    for word in ("pending", "restoring", "stated_commit"):
         entry.pop(word, None)
     entry["deleted"] = change.action in (Action.DELETE, Action.FORGET)
     entry["observed"] = dict(live.spec) if live else None
     entry["uuid"] = live.facts.uuid if live else ""
     entry["server"] = str(server.version)
-    stamp = {"when": when, "who": actor.who, "commit": actor.commit, "run": actor.run}
+    stamp = {"when": when, **actor.document}
     entry |= stamp
     line = stamp | {"action": str(change.action), "digest": entry.get("digest", "")}
     line["schema_version"] = entry.get("schema_version", 0)
+    line["fields"] = [
+        _applied_field(field) for field in change.fields if field.effect > Effect.KEPT
+    ]
     if snapshot := (before.get("pending") or {}).get("snapshot"):
         line["snapshot"] = snapshot
     entry["history"] = [*before.get("history", ()), line][-HISTORY:]
     return entry
+
+
+def _applied_field(field: FieldChange) -> dict[str, Json]:
+    """What the history keeps of a field: its path, and its value before and after."""
+    values = {"before": field.live, "after": field.desired}
+    stated = {word: value for word, value in values.items() if value is not MISSING}
+    return {"path": list(field.path), **stated}
 
 
 def _recorded_state(change: Change) -> Mapping[str, Any]:

@@ -28,7 +28,9 @@ def with_committed_state_as_fallback(
     """
     folder, owners = settings.state_folder, {settings.owner, *settings.previous_owners}
     has_records = any(
-        entry.get("owner") in owners for entry in cluster_state.ledger.entries.values()
+        entry.get("owner") in owners
+        for address, entry in cluster_state.ledger.entries.items()
+        if address.kind in BY_NAME
     )
     if folder is None or has_records or not (cluster_state.live and desired_state.committed):
         return cluster_state

@@ -6,14 +6,22 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from qdrantctl.adapters.qdrant.ledger import LedgerContents, parse_entry, read_ledger
+from qdrantctl.flows.state.absence import find_contradictions
 from qdrantctl.kinds.catalog import BY_NAME, KINDS
+from qdrantctl.kinds.collection.observe import read_collection_limit
 from qdrantctl.model.address import Address
 from qdrantctl.model.client import Client, ReadRequest
+from qdrantctl.model.errors import ClusterError, explain_misread
 from qdrantctl.model.field_rule import Json
+from qdrantctl.model.polling import poll
 from qdrantctl.model.resource import Inventory, Resource
-from qdrantctl.model.server import Server
+from qdrantctl.model.server import CollectionLimit, Server
 from qdrantctl.model.step import Call
 
+SETTLING = 2.0
+"""Seconds until every node of a cluster knows a change."""
+MANY = 5
+"""Contradictions that an error names."""
 Progress = Callable[[str], None]
 """Receives a short text about the current activity."""
 
@@ -28,6 +36,8 @@ class ClusterState:
     ledger: LedgerContents
     owners: tuple[str, ...] = ()
     """Owners whose resources of owner-scoped kinds are addressed by name only."""
+    collection_limit: CollectionLimit | None = None
+    """The server's limit of collections; None without one, or where it does not state it."""
     unsigned: str = ""
     """Why the given key cannot sign tokens; empty if it can, or if no token is needed."""
 
@@ -82,19 +92,23 @@ def read_cluster_state(
     """
     progress("reading the ledger")
     ledger_contents = read_recorded_resources(client, owners)
-    remembered = Inventory(
-        replace(parse_entry(payload), address=address)
-        for address, payload in ledger_contents.entries.items()
-        if address.kind in BY_NAME and not payload.get("deleted")
-    )
+    with explain_misread(client.server.url):
+        remembered = Inventory(
+            replace(parse_entry(payload), address=address)
+            for address, payload in ledger_contents.entries.items()
+            if address.kind in BY_NAME and not payload.get("deleted")
+        )
     details = frozenset(
         address
         for address, entry in remembered.items()
         if address not in desired or (detailed and entry.record and entry.record.owner in owners)
     )
     progress("reading the cluster")
-    live = read_live(client, ReadRequest(desired, remembered, details=details, owners=owners))
-    return ClusterState(live, remembered, ledger_contents, owners)
+    request = ReadRequest(desired, remembered, details=details, owners=owners)
+    answers = CachingClient(client, {})
+    live = _read_consistent(answers, request)
+    limit = read_collection_limit(answers)
+    return ClusterState(live, remembered, ledger_contents, owners, limit)
 
 
 def read_recorded_resources(client: Client, owners: tuple[str, ...]) -> LedgerContents:
@@ -116,21 +130,54 @@ def read_recorded_resources(client: Client, owners: tuple[str, ...]) -> LedgerCo
 
 
 def read_live(client: Client, request: ReadRequest) -> Inventory:
-    """The requested live resources of every kind."""
-    caching_client = CachingClient(client, {})
+    """The requested live resources of every kind.
+
+    Raises ClusterError, also if the server's lists contradict each other for two seconds.
+    """
+    return _read_consistent(CachingClient(client, {}), request)
+
+
+def _read_consistent(client: CachingClient, request: ReadRequest) -> Inventory:
+    live, contradictions = poll(
+        lambda: _read_once(client, request), lambda read: not read[1], timeout=SETTLING
+    )
+    if contradictions:
+        raise ClusterError(
+            f"{client.server.url}: the server's lists contradict each other, so it is not known "
+            "what exists",
+            why=". ".join(contradictions[:MANY]),
+            hint="Is a list cached or filtered in between? Is every node up? Try again.",
+        )
+    return live
+
+
+def _read_once(client: CachingClient, request: ReadRequest) -> tuple[Inventory, tuple[str, ...]]:
+    """The live resources, and the contradictions in what the server said about them."""
+    client.answers.clear()
     resources: list[Resource] = []
-    for kind in KINDS:
-        if request.only is None or any(address.kind == kind.name for address in request.only):
-            resources += kind.observe(caching_client, request)
-    return Inventory(resources)
+    with explain_misread(client.server.url):
+        for kind in KINDS:
+            if request.only is None or any(address.kind == kind.name for address in request.only):
+                resources += kind.observe(client, request)
+        live = Inventory(resources)
+        return live, tuple(find_contradictions(client, request, live))
 
 
 def with_details(
-    client: Client, cluster_state: ClusterState, desired: Inventory, more: frozenset[Address]
+    client: Client,
+    cluster_state: ClusterState,
+    desired: Inventory,
+    more: frozenset[Address],
+    counted: frozenset[Address] = frozenset(),
 ) -> ClusterState:
-    """The same state with points and status of the addresses `more`."""
+    """The same state with the status of the addresses `more`, and the exact points of some."""
     request = ReadRequest(
-        desired, cluster_state.remembered, details=more, only=more, owners=cluster_state.owners
+        desired,
+        cluster_state.remembered,
+        details=more,
+        counted=counted,
+        only=more,
+        owners=cluster_state.owners,
     )
     fresh = read_live(client, request)
     return replace(cluster_state, live=Inventory([*cluster_state.live.values(), *fresh.values()]))

@@ -11,6 +11,7 @@ from qdrantctl.kinds.collection.caps import (
     forbids_exact_count,
     resulting_limits,
 )
+from qdrantctl.kinds.collection.overrides import check_lifted_overrides
 from qdrantctl.kinds.collection.steps import INDEXES, KEYS, STRICT_MODE_SECTION
 from qdrantctl.kinds.collection.strict_mode import UNLIMITED
 from qdrantctl.model.change import Action, Change
@@ -71,9 +72,10 @@ def check_collection(change: Change, context: Context) -> Iterator[Violation]:
     if INDEX_CAP not in desired.declared.get("acknowledge", ()):
         yield from _check_index_limit(change, desired.spec, live_spec)
     yield from check_filters_served(change, context, live_spec)
-    yield from _check_needed_indexes(change, desired.spec, live_spec)
+    yield from _check_needed_indexes(change, desired, live_spec)
     yield from _check_graph_loss(change, desired.spec, live_spec)
     yield from _check_replicas(change, live)
+    yield from check_lifted_overrides(change, live)
 
 
 def _check_unread(change: Change, live: Resource | None) -> Iterator[Violation]:
@@ -150,20 +152,23 @@ def _check_index_limit(
 
 
 def _check_needed_indexes(
-    change: Change, desired: Mapping[str, Json], live: Mapping[str, Json]
+    change: Change, desired: Resource, live: Mapping[str, Json]
 ) -> Iterator[Violation]:
-    caps = resulting_limits(desired, live)
+    """QC123: an index that goes, unless `filters` shows that applications do not filter on it."""
+    caps, filters = resulting_limits(desired.spec, live), desired.declared.get("filters")
     if not caps.get("enabled") or caps.get("unindexed_filtering_retrieve", True):
         return
     for field in change.fields:
         is_dropped = field.path[0] == INDEXES and len(field.path) == 2 and field.desired is ABSENT
-        if is_dropped and field.effect > Effect.KEPT:
+        is_filtered = filters is None or field.path[1] in (entry["key"] for entry in filters)
+        if is_dropped and field.effect > Effect.KEPT and is_filtered:
             yield Violation(
                 rule="QC123",
                 address=change.address,
                 message=f"dropping the payload index {field.path[1]!r} breaks every filter on it: "
                 "unindexed_filtering_retrieve is false",
-                hint="Keep the index, or set unindexed_filtering_retrieve: true with it.",
+                hint="Keep the index. If applications do not filter on the field, state under "
+                "filters those that they filter on; it can go then.",
             )
 
 

@@ -36,6 +36,12 @@ def expand(
     return {**desired, STRICT_MODE_SECTION: {**strict, **dormant}}
 
 
+def unmet_requirement(requirement: str, desired: Mapping[str, Json]) -> str:
+    """Strict mode counts only if it is enabled: its limits alone have no effect."""
+    enabled = desired.get(STRICT_MODE_SECTION, {}).get("enabled")
+    return "" if requirement != "strict_mode" or enabled else "has no strict mode enabled"
+
+
 COLLECTION = Kind(
     name=KIND,
     manifest="Collection",
@@ -47,6 +53,7 @@ COLLECTION = Kind(
     check=check_collection,
     expand=expand,
     refine_fields=judge_placements,
+    unmet_requirement=unmet_requirement,
     server_defaults=collection_defaults,
     namespace="collections",
     holds_data=True,

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from qdrantctl.kinds.collection.overrides import find_contradiction
 from qdrantctl.kinds.collection.payload_indexes import canonical_payload_index
 from qdrantctl.kinds.collection.spec import Collection
 from qdrantctl.model.address import OWN_PREFIX, Address
@@ -14,11 +15,11 @@ from qdrantctl.model.client import Client, ReadRequest, get_or_none
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.resource import Facts, Resource
+from qdrantctl.model.server import CollectionLimit
 from qdrantctl.model.spec import FieldTree, Path, Spec, field_tree_of
 from qdrantctl.model.step import Call, collection_path
 
 KIND = "collection"
-_SHARD_DOWN = 500
 
 _TOP_LEVEL = ("hnsw_config", "quantization_config", "wal_config", "strict_mode_config", "metadata")
 
@@ -36,12 +37,14 @@ def canonical_collection(spec: Spec) -> Mapping[str, Json]:
 def observe_collections(client: Client, request: ReadRequest) -> Iterator[Resource]:
     """The live collections, without those that are reserved for qdrantctl."""
     aliases: dict[str, list[str]] = defaultdict(list)
+    targets: dict[str, str] = {}
     for entry in client.request(Call(method="GET", path="/aliases"))["aliases"]:
         aliases[entry["collection_name"]].append(entry["alias_name"])
+        targets[entry["alias_name"]] = entry["collection_name"]
     configurations = {
         n: config
         for n, config in _read_configurations(client, request)
-        if not n.startswith(OWN_PREFIX)
+        if n not in targets and not n.startswith(OWN_PREFIX)
     }
     details = {
         n: _detail_request(n) for n in configurations if _needs_details(request, Address(KIND, n))
@@ -55,15 +58,69 @@ def observe_collections(client: Client, request: ReadRequest) -> Iterator[Resour
             try:
                 spec, facts = _add_details(client, name, spec, facts)
             except ClusterError as error:
-                if error.status != _SHARD_DOWN or client.server.peers == 1:
+                if not error.server_failed or client.server.peers == 1:
                     raise
                 spec, facts = _assume_as_applied(request.recorded.get(address), error, spec, facts)
         needs_peers = (
             client.server.peers > 1 and request.only is not None and address in request.details
         )
+        if address in request.counted:
+            facts = _count_points(client, name, facts)
         if client.server.distributed and (needs_peers or _needs_topology(request, address, spec)):
             spec, facts = _add_topology(client, name, spec, facts)
+            if address in request.counted:
+                facts = _count_shard_keys(client, name, facts)
         yield Resource(address, spec, facts=facts)
+    yield from _find_hidden_collections(client, request, targets)
+
+
+def _find_hidden_collections(
+    client: Client, request: ReadRequest, targets: Mapping[str, str]
+) -> Iterator[Resource]:
+    """Collections whose name is also an alias (`targets`): only the list of names shows them.
+
+    By their name every read, telemetry included, reaches the target of the alias.
+    """
+    if not targets:
+        return
+    for entry in client.request(Call(method="GET", path="/collections"))["collections"]:
+        name = entry["name"]
+        if name in targets and request.includes(Address(KIND, name)):
+            yield Resource(Address(KIND, name), {}, facts=_hidden_facts(targets[name]))
+
+
+def _hidden_facts(target: str) -> Facts:
+    return Facts(hidden_by=target, uncountable=f"an alias of its name leads to {target}")
+
+
+def _count_points(client: Client, name: str, facts: Facts) -> Facts:
+    """The exact number of points. What the server reports beside a collection is an estimate.
+
+    Where it refuses to count (strict mode without exact search, a timeout, missing rights), the
+    number stays unknown.
+    """
+    try:
+        return replace(facts, points=_count_exactly(client, name), counted=True)
+    except ClusterError as error:
+        return replace(facts, points=None, uncountable=error.why or error.what)
+
+
+def _count_shard_keys(client: Client, name: str, facts: Facts) -> Facts:
+    """The points of shard keys that seem to hold none, or are on other nodes, counted exactly."""
+    exact: dict[Path, int | None] = {}
+    for path, points in facts.points_by_key.items():
+        if not points:
+            try:
+                exact[path] = _count_exactly(client, name, {"shard_key": path[-1]})
+            except ClusterError:
+                exact[path] = None
+    return replace(facts, points_by_key={**facts.points_by_key, **exact})
+
+
+def _count_exactly(client: Client, name: str, where: Mapping[str, Json] | None = None) -> int:
+    body = {"exact": True, **(where or {})}
+    call = Call(method="POST", path=collection_path(name, "points", "count"), body=body)
+    return int(client.request(call)["count"])
 
 
 def parse_live_spec(config: Mapping[str, Any]) -> Mapping[str, Json]:
@@ -105,14 +162,28 @@ def _read_configurations(
             if address.kind == KIND and (info := _read_details(client, address.name)):
                 yield address.name, info["config"]
         return
-    query = {"details_level": "2"}
-    telemetry = client.request(Call(method="GET", path="/telemetry", query=query))
     configurations = {
-        entry["id"]: entry["config"] for entry in telemetry["collections"]["collections"]
+        entry["id"]: entry["config"] for entry in _read_telemetry(client)["collections"]
     }
     for name in sorted(configurations):
         if request.includes(Address(KIND, name)):
             yield name, configurations[name]
+
+
+def _read_telemetry(client: Client) -> Mapping[str, Any]:
+    """Telemetry's part about collections."""
+    call = Call(method="GET", path="/telemetry", query={"details_level": "2"})
+    result: Mapping[str, Any] = client.request(call)["collections"]
+    return result
+
+
+def read_collection_limit(client: Client) -> CollectionLimit | None:
+    """The server's limit of collections; None without one, or before a version that states it."""
+    collections = _read_telemetry(client)
+    most = collections.get("max_collections")
+    if type(most) is not int:
+        return None
+    return CollectionLimit(most, frozenset(entry["id"] for entry in collections["collections"]))
 
 
 def _detail_request(name: str) -> Call:
@@ -154,7 +225,12 @@ def _add_details(
     }
     if indexes:
         spec = {**spec, "payload_indexes": indexes}
-    facts = replace(facts, points=info.get("points_count") or 0, status=info["status"])
+    facts = replace(
+        facts,
+        points=info.get("points_count") or 0,
+        status=info["status"],
+        contradiction=find_contradiction(info, spec),
+    )
     return spec, facts
 
 

@@ -29,11 +29,7 @@ PositiveU32 = Annotated[int, Field(ge=1, le=U32)]
 
 
 class Wal(Spec):
-    """The write-ahead log.
-
-    A file larger than the file system supports stops the consensus of the whole cluster (1.16.3),
-    and segments in advance are written before the collection exists: hence the upper bounds.
-    """
+    """The write-ahead log. Bounded here: the server checks no upper bounds."""
 
     wal_capacity_mb: Annotated[
         Annotated[int, Field(ge=1, le=2**20)] | None,

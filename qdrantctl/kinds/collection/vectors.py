@@ -26,9 +26,9 @@ from qdrantctl.model.spec import Spec
 
 MAX_VECTOR_SIZE = 65536
 Edges = Annotated[int, Field(ge=0, le=65535)]
-"""The server accepts any number, and aborts when it allocates 2^40 edges (1.16.3)."""
+"""Bounded here: the server checks no upper bound."""
 MAX_VECTOR_NAME = 200
-"""Bytes. Longer names leave an incomplete collection (1.16) or are refused (1.18)."""
+"""Bytes, as from Qdrant 1.18 on; the bound holds on older servers, too."""
 
 
 class Hnsw(Spec):

@@ -129,6 +129,10 @@ _RULES: dict[str, AuditRule] = {
         "No request was refused since the server started", _NOTE,
         "Find the callers in the log of the proxy: 401 and 403 may be attempts to guess a key, 429 "
         "a client that sends too many requests."),
+    "QA704": AuditRule(
+        "A name is a collection or an alias, not both", _AS_ERROR,
+        "Give the target of the alias another alias for its readers, then delete the alias that "
+        "has the name of a collection. `qdrantctl plan` prints the request (QC224)."),
 }  # fmt: skip
 
 AUDIT_RULES: dict[str, AuditRule] = {

@@ -20,8 +20,10 @@ class SnapshotInventory:
     others: tuple[SnapshotListing, ...]
     """The files that belong to none of the sets."""
     unread: tuple[str, ...]
-    """A sentence for each destination or server that could not be read."""
+    """A sentence for each entry of the ledger that could not be read."""
     now: datetime
+    unreachable: tuple[str, ...] = ()
+    """A sentence for each destination that could not be read; its sets are missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,8 @@ class RemovalReport:
     now: datetime
     dry_run: bool = False
     """Whether the sets were only listed and not removed."""
+    notices: tuple[str, ...] = ()
+    """Why expired sets are kept, for each destination for which the clocks disagree."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from qdrantctl.model.address import Address
 from qdrantctl.model.field_rule import Json
+from qdrantctl.model.snapshots.forms import (
+    Checksum,
+    Count,
+    Name,
+    PeerId,
+    SetId,
+    ShardId,
+    VersionText,
+)
 
 
 class NodeSnapshotFile(BaseModel):
@@ -16,12 +25,13 @@ class NodeSnapshotFile(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    peer: str = Field(description="The node, by its peer id.")
-    name: str = Field(description="Name of the file.")
-    size: int = Field(description="Bytes.")
-    checksum: str = Field(description="sha256 of the file, read back after it was written.")
-    shards: Mapping[int, tuple[int, int]] = Field(
-        description="Points of each shard that was active, before and after it was written."
+    peer: PeerId = Field(description="The node, by its peer id.")
+    name: Name = Field(description="Name of the file.")
+    size: Count = Field(description="Bytes.")
+    checksum: Checksum = Field(description="sha256 of the file, read back after it was written.")
+    shards: Mapping[ShardId, tuple[Count, Count]] = Field(
+        description="Points of each shard that was active, before and after it was written; those "
+        "within may be fewer or more if points were written meanwhile."
     )
 
 
@@ -30,21 +40,31 @@ class SnapshotRecord(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    id: str = Field(description="When it was taken, by the clock of the first node.")
-    collection: str = Field(description="Name of the collection.")
-    server: str = Field(description="Version of the server.")
+    id: SetId = Field(description="When it was taken, by the clock of the first node.")
+    collection: Name = Field(description="Name of the collection.")
+    server: VersionText = Field(description="Version of the server.")
     aliases: tuple[str, ...] = Field(
         description="Its aliases at that time, which snapshots do not contain."
     )
     spec: Mapping[str, Json] = Field(description="Its settings at that time.")
-    keys: tuple[tuple[str | int, tuple[int, ...]], ...] = Field(
+    keys: tuple[tuple[str | Count, tuple[ShardId, ...]], ...] = Field(
         default=(), description="Shard keys, each with its shards."
     )
     files: tuple[NodeSnapshotFile, ...] = Field(description="One for each node.")
     manifest: Mapping[str, Json] = Field(
         default_factory=dict, description="Its last-applied spec; empty if it was never applied."
     )
-    schema_version: int = Field(default=0, description="That of the last-applied spec; 0 for none.")
+    schema_version: Count = Field(
+        default=0, description="That of the last-applied spec; 0 for none."
+    )
+    quiet: bool = Field(
+        default=False,
+        description="Whether no write was answered while it was taken: then it holds the points "
+        "that were counted, and else it may hold others.",
+    )
+    unsettled: tuple[str, ...] = Field(
+        default=(), description="Settings that changed while it was taken."
+    )
 
     def of(self, entry: Mapping[str, Json]) -> SnapshotRecord:
         """A copy with the last-applied spec of a ledger entry."""

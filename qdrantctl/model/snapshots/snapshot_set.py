@@ -1,7 +1,8 @@
 """Snapshot sets: the snapshots of collections that a policy stored at a destination.
 
-A set is a folder `PROJECT/ENVIRONMENT/POLICY/COLLECTION/ID/` below the destination. Its files
-define its state: the manifest, `set.json`, is written last and marks the set as complete.
+A set is a folder `PROJECT/ENVIRONMENT/CLUSTER/POLICY/COLLECTION/ID/` below the destination; up to
+0.1.0 without the id of the cluster. Its files define its state: the manifest, `set.json`, is
+written last and marks the set as complete.
 """
 
 from __future__ import annotations
@@ -13,9 +14,18 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from qdrantctl.model.field_rule import Json
+from qdrantctl.model.snapshots.forms import (
+    ClusterId,
+    Name,
+    OwnerName,
+    PointId,
+    SetId,
+    SetTime,
+    VersionText,
+)
 from qdrantctl.model.snapshots.snapshot import SnapshotRecord
 
 BEGUN_FILE = "begun.json"
@@ -33,8 +43,8 @@ class SampleQuery(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    point: str = Field(description="The point whose vector was queried: its id as JSON.")
-    scores: Mapping[str, float] = Field(description="Scores by ids as JSON.")
+    point: PointId = Field(description="The point whose vector was queried: its id as JSON.")
+    scores: Mapping[PointId, FiniteFloat] = Field(description="Scores by ids as JSON.")
 
 
 class SetManifest(BaseModel):
@@ -42,21 +52,33 @@ class SetManifest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    format: int = Field(default=1, description="Version of this format.")
-    owner: str = Field(description="Project and environment.")
-    policy: str = Field(description="Name of the policy.")
-    id: str = Field(description="Name of the set among those of its collection.")
-    scheduled: AwareDatetime = Field(description="The time for which it was taken.")
-    taken: AwareDatetime = Field(description="When it was started, by the server's clock.")
+    format: Literal[1] = Field(default=1, description="Version of this format.")
+    owner: OwnerName = Field(description="Project and environment.")
+    cluster: ClusterId = Field(
+        default="", description="Id of the cluster, from its ledger; empty up to 0.1.0."
+    )
+    policy: Name = Field(description="Name of the policy.")
+    id: SetId = Field(description="Name of the set among those of its collection.")
+    scheduled: SetTime = Field(description="The time for which it was taken.")
+    taken: SetTime = Field(description="When it was started, by the server's clock.")
     snapshot: SnapshotRecord = Field(
         description="The files, with settings, aliases, points per shard and last-applied state."
     )
-    sample: Mapping[str, str] = Field(
+    sample: Mapping[PointId, str] = Field(
         default_factory=dict, description="Digests of some points, by their ids as JSON."
     )
     queries: Mapping[str, SampleQuery] = Field(
         default_factory=dict, description="Results of queries, by the name of the vector."
     )
+
+    @model_validator(mode="after")
+    def _check_parts(self) -> SetManifest:
+        peers = [file.peer for file in self.snapshot.files]
+        if not peers or len(set(peers)) < len(peers):
+            raise ValueError("a set has one file for each node, and at least one")
+        if not all(shards for _, shards in self.snapshot.keys):
+            raise ValueError("a shard key has shards")
+        return self
 
     @property
     def address(self) -> str:
@@ -66,7 +88,13 @@ class SetManifest(BaseModel):
     @property
     def folder(self) -> str:
         """The folder of its files below the destination; ends with `/`."""
-        return f"{set_folder(self.owner, self.policy, self.snapshot.collection)}{self.id}/"
+        above = set_folder(self.owner, self.cluster, self.policy, self.snapshot.collection)
+        return f"{above}{self.id}/"
+
+    @property
+    def file_names(self) -> Mapping[str, str]:
+        """The servers' own files, by the node that holds each."""
+        return {file.peer: file.name for file in self.snapshot.files}
 
 
 class VerificationResult(BaseModel):
@@ -74,13 +102,20 @@ class VerificationResult(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    when: AwareDatetime = Field(description="When it was verified.")
+    when: SetTime = Field(description="When it was verified.")
     good: bool = Field(description="Whether the restored collection was the same.")
-    server: str = Field(description="Version of the server on which it was restored.")
+    server: VersionText = Field(description="Version of the server on which it was restored.")
     missed: tuple[str, ...] = Field(default=(), description="What was not the same.")
+    notes: tuple[str, ...] = Field(
+        default=(),
+        description="Settings that this server changed, which is no fault of the set.",
+    )
 
 
 State = Literal["complete", "unfinished", "bad", "leaving", "orphan"]
+Origin = Literal["own", "other", "unrecorded", "unknown"]
+"""Who took a set: this cluster; another one; this one by the set's word, but not by the ledger's;
+or an unknown one, as up to 0.1.0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +128,10 @@ class SetInfo:
     """This and the following fields are empty if no manifest can be read."""
     id: str = ""
     owner: str = ""
+    cluster: str = ""
+    origin: Origin = "own"
+    taken_elsewhere: bool = False
+    """Whether it was taken at another address, so that this cluster may be a copy."""
     scheduled: datetime | None = None
     taken: datetime | None = None
     has_manifest: bool = False
@@ -101,7 +140,9 @@ class SetInfo:
     """Whether `begun.json` exists: the servers hold files that are to be copied or removed."""
     verified: VerificationResult | None = None
     damage: str = ""
-    """Why it is bad."""
+    """Why it is bad, or not accepted as a set."""
+    has_bad_verdict: bool = False
+    """Whether a failed verification is all that makes it bad."""
     kept_by: tuple[str, ...] = ()
     """The rules of retention that keep it."""
 
@@ -117,9 +158,17 @@ class SnapshotSet:
     manifest: SetManifest | None = None
     begun_manifest: SetManifest | None = None
     """The manifest written before the first file is copied; removed with the server copies."""
+    pruned_manifest: SetManifest | None = None
+    """The manifest written before the set is removed."""
     verified: VerificationResult | None = None
     kept_by: tuple[str, ...] = ()
     """The rules of retention that keep it."""
+    problem: str = ""
+    """Why its files are not accepted as a set; empty if they are."""
+    origin: Origin | None = None
+    """Whose it is; None if no ledger was read."""
+    taken_elsewhere: bool = False
+    """Whether it was taken at another address, so that this cluster may be a copy."""
 
     @property
     def state(self) -> State:
@@ -127,8 +176,10 @@ class SnapshotSet:
 
         `complete` counts, `unfinished` may be finished by the next run, `leaving` is being
         removed, `bad` has missing or truncated files or failed its verification, and an `orphan`
-        has no readable manifest.
+        has no manifest that is accepted.
         """
+        if self.problem or self.any_manifest is None:
+            return "orphan"
         if PRUNED_FILE in self.files:
             return "leaving"
         if self.manifest is None:
@@ -137,8 +188,8 @@ class SnapshotSet:
 
     @property
     def any_manifest(self) -> SetManifest | None:
-        """The manifest, or that of an unfinished set."""
-        return self.manifest or self.begun_manifest
+        """The manifest, or that of an unfinished set or of one that is being removed."""
+        return self.manifest or self.begun_manifest or self.pruned_manifest
 
     @property
     def missing_or_truncated_file(self) -> str:
@@ -150,6 +201,12 @@ class SnapshotSet:
             if size != file.size:
                 return f"The file of node {file.peer} has {size:,} bytes instead of {file.size:,}."
         return ""
+
+    @property
+    def has_bad_verdict(self) -> bool:
+        """Whether its files are listed as they were written, and it failed a verification."""
+        failed = self.verified is not None and not self.verified.good
+        return failed and not self.missing_or_truncated_file
 
     @property
     def damage(self) -> str:
@@ -172,10 +229,13 @@ class SnapshotSet:
         info = SetInfo(
             folder=self.folder,
             state=self.state,
+            origin=self.origin or "own",
+            taken_elsewhere=self.taken_elsewhere,
             has_manifest=self.manifest is not None,
             has_server_files=self.begun_manifest is not None,
             verified=self.verified,
-            damage=self.damage,
+            damage=self.problem or self.damage,
+            has_bad_verdict=self.has_bad_verdict,
             kept_by=self.kept_by,
         )
         if manifest is None:
@@ -185,6 +245,7 @@ class SnapshotSet:
             collection=manifest.snapshot.collection,
             id=manifest.id,
             owner=manifest.owner,
+            cluster=manifest.cluster,
             scheduled=manifest.scheduled,
             taken=manifest.taken,
             has_points=manifest.snapshot.points > 0,
@@ -197,7 +258,10 @@ class SnapshotSet:
             "destination": self.destination,
             "folder": self.folder,
             "state": self.state,
+            "problem": self.problem,
+            "origin": self.origin,
             "owner": manifest.owner if manifest else None,
+            "cluster": manifest.cluster if manifest else None,
             "policy": manifest.policy if manifest else None,
             "address": manifest.address if manifest else None,
             "id": manifest.id if manifest else None,
@@ -215,9 +279,9 @@ def node_file(peer: str) -> str:
     return f"{peer}.snapshot"
 
 
-def set_folder(owner: str, policy: str = "", collection: str = "") -> str:
-    """The folder of an owner's sets, of those of a policy or a collection; ends with `/`."""
-    names = [*owner.split("/"), *(name for name in (policy, collection) if name)]
+def set_folder(owner: str, *parts: str) -> str:
+    """The folder of the sets of an owner, a cluster, a policy or a collection; ends with `/`."""
+    names = [*owner.split("/"), *filter(None, parts)]
     return "".join(f"{_portable_name(name)}/" for name in names)
 
 
@@ -234,7 +298,7 @@ def group_by_folder(names: Iterable[tuple[str, int]]) -> dict[str, dict[str, int
     folders: dict[str, dict[str, int]] = {}
     for name, size in names:
         folder, _, file_name = name.rpartition("/")
-        folders.setdefault(f"{folder}/", {})[file_name] = size
+        folders.setdefault(f"{folder}/" if folder else "", {})[file_name] = size
     return folders
 
 

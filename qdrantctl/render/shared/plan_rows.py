@@ -126,10 +126,8 @@ def _field_row(field: FieldChange, action: Action) -> FieldRow:
     notes = _field_notes(field, action)
     if after == "unlimited" and notes and notes[0].startswith(after):
         after, *notes = notes
-    if field.effect is Effect.KEPT and action is not Action.REPLACE:
+    if field.effect is Effect.KEPT:
         sign, change = " ", f": stays {before}"
-    elif field.effect is Effect.KEPT:
-        sign, change = "-", f": {before} -> nothing"
     elif field.live is ABSENT:
         sign, change = "+", f"= {after}"
     else:
@@ -142,11 +140,7 @@ def _field_notes(field: FieldChange, action: Action) -> list[str]:
     because = escape_line(field.because)
     if field.effect is Effect.REPLACE:
         because = f"forces replacement: {because}" if because else "forces replacement"
-    elif action is Action.REPLACE and field.effect is Effect.KEPT:
-        because = "not declared, so it is not recreated"
-    elif action is Action.REPLACE and field.effect is not Effect.REFUSED:
-        because = ""  # the reason concerns an update in place, which does not happen
-    elif field.effect is Effect.REBUILD:
+    elif field.effect is Effect.REBUILD and action is not Action.REPLACE:
         because = because or "re-indexes"
     notes = [because] if because else []
     if isinstance(field.direction, str) and field.effect in (Effect.UPDATE, Effect.REBUILD):

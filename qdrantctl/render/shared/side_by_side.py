@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from qdrantctl.model.field_rule import ABSENT, Json, json_equal
-from qdrantctl.model.resource_view import HistoryEntry, ResourceView
+from qdrantctl.model.resource_view import AppliedField, HistoryEntry, ResourceView
 from qdrantctl.model.spec import Path
 from qdrantctl.render.shared.escape import (
     count_noun,
@@ -64,6 +64,8 @@ def history_lines(entries: Iterable[HistoryEntry]) -> Iterator[str]:
     """One line for each apply."""
     for entry in entries:
         commit = f" at {escape_line(entry.commit[:_SHORT_COMMIT])}" if entry.commit else ""
+        if isinstance(entry.stated_commit, str):
+            commit += f" (CI started for {escape_line(entry.stated_commit[:_SHORT_COMMIT])})"
         run = f" ({escape_line(entry.run)})" if entry.run else ""
         version = f"schema version {entry.schema_version}"
         action = f"{escape_line(entry.action)} {escape_line(entry.address)}"
@@ -71,6 +73,19 @@ def history_lines(entries: Iterable[HistoryEntry]) -> Iterator[str]:
         yield f"{when}  {action}, {version}, by {who}{commit}{run}"
         if entry.way_back:
             yield f"  restore its previous state: {escape_line(entry.way_back)}"
+        if isinstance(entry.fields, tuple):
+            yield from map(_applied_field_line, entry.fields)
+
+
+def _applied_field_line(field: AppliedField) -> str:
+    """`~ hnsw_config.m: 16 -> 32`, in the signs of plans."""
+    before, after = (
+        _comparison_cell(field.before, field.path),
+        _comparison_cell(field.after, field.path),
+    )
+    values = " -> ".join(filter(None, (before, after)))
+    sign = "+" if field.before is ABSENT else "-" if field.after is ABSENT else "~"
+    return f"  {sign} {format_path(field.path)}: {values}"
 
 
 def _flat_values(tree: Mapping[str, Json], above: Path = ()) -> Iterator[tuple[Path, Json]]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 from qdrantctl.model.change import Action, Cause
 from qdrantctl.model.field_rule import ABSENT
 from qdrantctl.model.plan import OfflineSource, Plan
 from qdrantctl.model.report import Outcome, OutcomeStatus, Report, StoredSet
-from qdrantctl.model.step import list_calls
+from qdrantctl.model.step import Call, list_calls
 from qdrantctl.render.shared.escape import count_noun, escape_line, join_names
 
 _ACTION_WORDS = {
@@ -30,8 +31,10 @@ REGISTRY_NOTE = (
     "the registry of keys (collection _qdrantctl_keys) will be created: every token that can be "
     "revoked depends on it, and is refused where it is missing"
 )
+IDENTITY_NOTE = "the ledger gets an id of its own: this cluster is a copy of the one it names"
 NO_CHANGES = "No changes. The cluster matches the manifests."
 AS_COMMITTED = "No changes. The manifests match the committed state."
+ONLY_REPLICAS = "No changes of resources. Apply creates the missing replicas."
 KEPT = "No changes. Changes made outside qdrantctl are kept."
 _CONTINUATIONS = {
     "apply": "The next qdrantctl apply finishes the rest.",
@@ -52,6 +55,8 @@ def plan_summary(plan: Plan) -> str:
     if not counts.changes and not counts.refused:
         if offline:
             return AS_COMMITTED
+        if any(call.path.endswith("/cluster") for call in list_calls(plan.prepare)):
+            return ONLY_REPLICAS
         keeps_drift = any(
             c.action is Action.NOOP and c.cause in _DRIFT_CAUSES for c in plan.changes
         )
@@ -88,9 +93,24 @@ def offline_note(plan: Plan, named: Callable[[str], str] = escape_line) -> str:
 
 
 def preparation_note(plan: Plan) -> list[str]:
-    """The internal collections that are created before the first change."""
-    paths = [call.path for call in list_calls(plan.prepare) if not call.path.endswith("/index")]
-    return [REGISTRY_NOTE if path.endswith("_keys") else LEDGER_NOTE for path in paths]
+    """The internal collections that are created or completed before the first change."""
+    calls = [call for call in list_calls(plan.prepare) if not call.path.endswith("/index")]
+    replicas = Counter(call.path.split("/")[2] for call in calls if call.path.endswith("/cluster"))
+    notes = [_describe_preparation(call) for call in calls if call.method == "PUT"]
+    return notes + [
+        f"{count_noun(number, 'replica')} of {_INTERNAL_NAMES[name]} (collection {name}) will be "
+        "created, on nodes that have none"
+        for name, number in replicas.items()
+    ]
+
+
+_INTERNAL_NAMES = {"_qdrantctl": "the ledger", "_qdrantctl_keys": "the registry of keys"}
+
+
+def _describe_preparation(call: Call) -> str:
+    if call.path.endswith("/points"):
+        return IDENTITY_NOTE
+    return REGISTRY_NOTE if call.path.endswith("_keys") else LEDGER_NOTE
 
 
 def blocked_note(plan: Plan) -> str:

@@ -315,6 +315,26 @@ class TestProcess:
         assert devserver.end_server(project)
         assert devserver.find_server(project) is None
 
+    def test_the_wait_for_another_command_has_an_end(
+        self, project: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(devserver_folder, "COMMAND_SECONDS", 0.2)
+        folder = devserver_folder.server_folder(project)
+        devserver_folder.prepare_folder(folder)
+        texts: list[str] = []
+        with (
+            devserver_folder.lock_commands(folder),
+            pytest.raises(ServerError, match="another command has been starting or stopping"),
+        ):
+            devserver.ensure_server(project, report_progress=texts.append)
+        assert texts == ["waiting for another command that starts or stops Qdrant"]
+
+    def test_the_time_until_a_server_is_ready_can_be_given(self, project: Path) -> None:
+        with pytest.raises(ServerError, match="is not ready") as told:
+            devserver.ensure_server(project, timeout=0)
+        assert "dev up --wait-timeout SECONDS" in told.value.hint
+        assert devserver.end_server(project)
+
 
 class TestFailures:
     @pytest.mark.server
@@ -326,7 +346,7 @@ class TestFailures:
             ("#!/no/such/interpreter\n", 0o755, "cannot be run"),
             ("\x00neither ELF nor script", 0o755, "Exec format error"),
             ("#!/bin/sh\n", 0o644, "not executable"),
-            (None, 0, "no file"),
+            (None, 0, "not a file"),
         ],
     )
     def test_a_program_that_does_not_work(

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import pytest
 
+from qdrantctl.adapters.files.source_text import SourceText
 from qdrantctl.adapters.manifests import templates
+from qdrantctl.adapters.yaml.documents import read_documents
 from qdrantctl.model.address import Address
 from qdrantctl.model.field_rule import ABSENT
 from tests.support.cli import run_cli
 from tests.support.manifests import HEAD, loaded, place, violations
 
 FILE = "a.yaml.j2"
-VARS = {"dimensions": 4, "names": ["a", "b"], "deep": {"er": 1}}
+VARS = {"dimensions": 4, "names": ["a", "b", None], "deep": {"er": 1, "none": None}, "none": None}
+
+
+VALUES = {
+    "list": ["it's", 'a "b"', "x\ny", "é\U0001f680", None, True, 7, 0.1, "null"],
+    "flag": True, "small": 1e-07, "big": 2**64 - 1, "none": None,
+}  # fmt: skip
 
 
 def broken(text, folder, **variables):
@@ -23,8 +31,21 @@ ERRORS = [
     ("a\n{{ vars.dimension }}", "QC021", 2, "has no attribute 'dimension'", "vars.dimensions?"),
     ("a\n\n{{ envv }}", "QC021", 3, "'envv' is undefined", "Did you mean env?"),
     ("{{ dimensions }}", "QC021", 1, "'dimensions' is undefined", "Did you mean vars.dimensions?"),
+    ("\n{{ vars.none }}", "QC021", 2, "vars.none is null", "default('…', true)"),
+    ("a-{{ 'b' ~ vars.deep.none }}", "QC021", 1, "vars.deep.none is null", "tojson"),
+    ("{{ vars.names | join(',') }}", "QC021", 1, "vars.names[2] is null", "tojson"),
+    ("{{ '%s' | format(vars.none) }}", "QC021", 1, "vars.none is null", "tojson"),
+    ("{{ vars.none | upper }}", "QC021", 1, "vars.none is null", "tojson"),
+    ("{{ none }}", "QC021", 1, "the value of this expression is null", "tojson"),
+    ("{{ vars.none.zzz }}", "QC021", 1, "'null object' has no", "vars"),
     ("{{ zzz }}", "QC021", 1, "'zzz' is undefined", "Known here: env, vars."),
-    ("{{ vars.zzz }}", "QC021", 1, "'zzz'", "Known here: vars.deep, vars.dimensions, vars.names."),
+    (
+        "{{ vars.zzz }}",
+        "QC021",
+        1,
+        "'zzz'",
+        "vars.deep, vars.dimensions, vars.names, vars.none.",
+    ),
     ("{{ vars.deep.zzz }}", "QC021", 1, "'zzz'", "vars"),
     ("{{ vars.zzz.zzz }}", "QC021", 1, "'zzz'", "vars"),
     ("{% for n in vars.nope %}{% endfor %}", "QC021", 1, "'nope'", "vars"),
@@ -47,6 +68,28 @@ def test_errors_stand_at_the_template_s_line(text, rule, line, said, hint, tmp_p
     assert found.snippet == text.split("\n")[line - 1]
     assert said in found.message
     assert hint in found.hint
+
+
+WRITTEN = [
+    ("{{ vars.none | default('x', true) }}", "x"),
+    ("{{ vars.none | tojson }}", None),
+    ("{{ 'yes' if vars.none is none and vars.none == none and not vars.none }}", "yes"),
+    ("{{ vars.value }}", VALUES),
+    ("{{ vars.value | tojson }}", VALUES),
+    ("{{ vars.value.list }}", VALUES["list"]),
+    ("{{ vars.value.flag }}", True),
+    ("{{ vars.value.small }}", 1e-07),
+    ("{{ vars.value.big }}", 2**64 - 1),
+]
+
+
+@pytest.mark.parametrize(("text", "value"), WRITTEN)
+def test_a_value_is_what_it_was(text, value):
+    page = SourceText(FILE, f"a: {text}\n")
+    rendered = templates.render_template(page, "prod", {"none": None, "value": VALUES}, "render")
+    documents, problems = read_documents(rendered)
+    assert [document.value for document in documents] == [{"a": value}]
+    assert problems == []
 
 
 ESCAPES = [
@@ -198,7 +241,7 @@ def test_where_the_line_cannot_be_known_it_is_quoted(text, tmp_path):
 def test_syntax_errors_of_what_a_template_made(tmp_path):
     [found] = broken("a: 1\nb: {{ vars.names }}]\n", tmp_path)
     assert place(found)[:2] == ("QC005", 2)
-    assert "After the template it is `b: ['a', 'b']]`, line 2" in found.hint
+    assert 'After the template it is `b: ["a", "b", null]]`, line 2' in found.hint
     [found] = broken("{% for n in vars.names %}\nx: 1\n{% endfor %}", tmp_path)
     assert place(found)[:2] == ("QC006", 2)
     assert "the first is on line 2" in found.message

@@ -58,6 +58,26 @@ class TestWhichEnvironment:
         assert "dev, prod" in error.why
         assert "QDRANTCTL_ENV" in error.hint
 
+    def test_the_default_of_the_project_file(self, tmp_path):
+        text = TWO + "  default_environment: prod\n"
+        assert settle(tmp_path, text).owner == "shop/prod"
+        assert settle(tmp_path, text, environment="dev").owner == "shop/dev"
+        assert settle(tmp_path, text, url="https://h").owner == "shop/-"
+
+    def test_the_nearest_default_wins(self, tmp_path):
+        base = project("default_environment: dev").replace("{name: shop}", "{}")
+        (tmp_path / "base.yaml").write_text(base)
+        text = TWO + "  extends: base.yaml\n"
+        assert settle(tmp_path, text).owner == "shop/dev"
+        assert settle(tmp_path, text + "  default_environment: prod\n").owner == "shop/prod"
+
+    def test_a_default_that_is_no_environment(self, tmp_path):
+        text = TWO + "  default_environment: test\n"
+        for stated in (None, "dev"):
+            [violation] = refused(tmp_path, text, environment=stated).violations
+            assert (violation.rule, violation.hint) == ("QC072", "Known are dev, prod.")
+            assert violation.origin.line == 8
+
     def test_an_unknown_one(self, tmp_path):
         error = refused(tmp_path, TWO, UsageError, environment="prd")
         assert (error.exit_code, error.hint) == (64, "Did you mean 'prod'?")
@@ -239,7 +259,7 @@ WRONG = [
     ("manifests: []", "QC043", 5, 14, "at least 1", "globs"),
     ("manifests: x", "QC042", 5, 14, "a list", "Write [x]."),
     ("consents: [{delete: products, until: 2027-01-31}]", "QC074", 5, 23, "not an address", "KIND"),
-    ("consents: [{delete: collection/.., until: 2027-01-31}]", "QC074", 5, 23, "wipe", "KIND"),
+    ("consents: [{delete: collection/..., until: 2027-01-31}]", "QC074", 5, 23, "path", "KIND"),
     ("consents: [{delete: Pod/a, until: 2027-01-31}]", "QC074", 5, 23, "not a kind", "KIND"),
     ("consents: [{delete: a/b, replace: a/b, until: 2027-01-31}]", "QC074", 5, 14, "one of", "For"),
     ("consents: [{until: 2027-01-31}]", "QC074", 5, 14, "allows none", "For instance"),
@@ -256,7 +276,7 @@ WRONG = [
     ),
     ("removed: [{adress: collection/a}]", "QC041", 5, 13, "address is required", "Add address"),
     ("removed: [collection/a]", "QC042", 5, 13, "a mapping", "forget"),
-    ("removed: [{address: collection/.}]", "QC074", 5, 23, "wipe", "KIND/NAME"),
+    ("removed: [{address: collection/...}]", "QC074", 5, 23, "path", "KIND/NAME"),
     ("removed: [{address: 'collection/*'}]", "QC074", 5, 23, "globs are not", "KIND/NAME"),
     ("rules: {QC1: error}", "QC078", 5, 11, "'QC1'", "QC105"),
     ("rules: {QC102: fatal}", "QC078", 5, 18, "not a severity", "error, warning, note, off"),

@@ -61,8 +61,7 @@ def test_more_entries_than_a_page(cluster):
 @pytest.mark.parametrize(
     "broken",
     [
-        entry("collection/.."),
-        entry("collection/."),
+        entry("collection/..."),
         entry("nonsense"),
         {**entry("collection/a"), "spec": "text"},
         {**entry("collection/a"), "owner": None},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from qdrantctl.adapters.files.source_text import SourceText
@@ -53,7 +55,11 @@ def test_two_escapes_of_json_are_one_character():
         ("1.5", 1.5),
         (".5", 0.5),
         ("1e3", 1000.0),
-        ("18446744073709551616", 2**64),
+        ("18446744073709551615", 2**64 - 1),
+        ("-9223372036854775808", -(2**63)),
+        ("0.30000000000000004", 0.30000000000000004),
+        ("0.10000000000000001", 0.1),
+        ("1e23", 1e23),
         ("'1'", "1"),
         ('"true"', "true"),
         ("!!str 1", "1"),
@@ -99,6 +105,11 @@ PROBLEMS = [
     ("a: .inf", "QC011", 1, 4, "not a number", "Leave it out"),
     ("a: -.Inf", "QC011", 1, 4, "not a number", "quote"),
     ("a: 1e400", "QC011", 1, 4, "too large", "quote"),
+    ("a: 18446744073709551616", "QC011", 1, 4, "beyond 64 bits", "quotes"),
+    ("a: -9223372036854775809", "QC011", 1, 4, "beyond 64 bits", "smaller"),
+    ("a: 0xFFFFFFFFFFFFFFFFF", "QC011", 1, 4, "beyond 64 bits", "quotes"),
+    ("a: 3.14159265358979323846", "QC011", 1, 4, "no float is", "Write 3.141592653589793,"),
+    ("a: 1e-400", "QC011", 1, 4, "the nearest is 0.0", "quotes"),
     ("1: a", "QC007", 1, 1, "the key 1 is not a string", 'quotes: "1"'),
     ("true: a", "QC007", 1, 1, "the key true is not a string", 'quotes: "true"'),
     ("? \n: a", "QC007", 1, None, "the key null is not a string", "before the colon"),
@@ -165,3 +176,36 @@ def test_the_slow_parser_is_not_asked_to_read_much():
     assert read(text)[1] == []
     _, problems = read(text + "# " + "x" * yaml_documents.MAX_REREAD)
     assert [(v.rule, v.hint) for v in problems] in ([], [("QC005", "Put the value in quotes.")])
+
+
+JSON_STRINGS = [
+    "\U0001f680", "a/b", "\0", "\x1b", "\x7f", "\x80", "\x85x", "\u2028x", "a\u2029b", "\ufffe",
+    "\t\n  x  ",
+    "\U0001f600" * 20_000, "k" * 2_000,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("string", JSON_STRINGS, ids=ascii)
+@pytest.mark.parametrize("ascii_only", [True, False])
+@pytest.mark.parametrize("indent", [None, "\t"])
+def test_json_is_read_as_json(string, ascii_only, indent):
+    value = {"a": [{"b": string, string: "\\/"}, 1.5, None, True]}
+    text = json.dumps(value, ensure_ascii=ascii_only, indent=indent)
+    assert read(text) == ([value], [])
+    assert read(text.replace("/", "\\/")) == ([value], [])
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ('{"a\x80": 18446744073709551616}', "QC011"),
+        ('{"a\x80": 1, "a\x80": 2}', "QC005"),
+        ('{"a": 1, "a": 2}', "QC006"),
+        ('{"a\x80": "\\ud800"}', "QC005"),
+        ('{"a\x80": NaN}', "QC005"),
+        ('{"a\x80":' + "[" * 150 + "]" * 150 + "}", "QC005"),
+    ],
+)
+def test_json_that_cannot_be_taken_as_it_is_is_refused(text, rule):
+    _, problems = read_documents(SourceText("a.json", text))
+    assert [problem.rule for problem in problems] == [rule]

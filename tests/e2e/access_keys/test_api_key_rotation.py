@@ -16,7 +16,7 @@ def test_a_new_api_key_breaks_every_token_until_they_are_issued_again(fresh_qdra
     project.done()
     project.token("issue", "reader")
     project.token("issue", "gone")
-    project.token("revoke", "gone")
+    project.token("revoke", "gone", "--auto-approve")
     told = project.run("keys", "replace-api-key", "--format", "json").document
     assert [(one["owner"], one["name"]) for one in told["broken"]] == [("shop/dev", "reader")]
     assert told["rolling"] is False

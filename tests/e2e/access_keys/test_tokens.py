@@ -83,7 +83,7 @@ def test_revoked_stays_revoked(granted):
     """Through apply, through a changed scope, and where the registry is put back as it was."""
     token = granted.token("issue", "reader")
     before = registry(granted.node)
-    granted.token("revoke", "reader")
+    granted.token("revoke", "reader", "--auto-approve")
     granted.done()
     assert asked(granted.node, token) == 401
     told = granted.run("keys", "issue", "reader")
@@ -120,9 +120,10 @@ def test_a_rotation_leaves_the_old_token_its_grace(granted):
     assert "reader: generation 1 has ended" in told.err
     assert asked(granted.node, old) == 401
     assert asked(granted.node, new) == 200
-    granted.token("revoke", "reader", "--generation", "2")
+    granted.token("revoke", "reader", "--generation", "2", "--auto-approve")
     assert asked(granted.node, new) == 401
-    assert "no generation 7" in granted.run("keys", "revoke", "reader", "--generation", "7").err
+    missing = ("reader", "--generation", "7", "--auto-approve")
+    assert "no generation 7" in granted.run("keys", "revoke", *missing).err
 
 
 def test_what_is_due_is_rotated_into_its_sinks(project):
@@ -233,7 +234,7 @@ def test_check_tells_why(granted):
     assert found["products", "write points"] is False
     assert found["other", "read points and settings"] is False
     assert token not in told.out + told.err
-    granted.token("revoke", "reader")
+    granted.token("revoke", "reader", "--auto-approve")
     assert "it was revoked" in granted.run("keys", "check", stdin=token).out
     granted.node.request("DELETE", f"/collections/{REGISTRY_COLLECTION}")
     assert "the registry it depends on is missing" in granted.run("keys", "check", stdin=token).out
@@ -288,7 +289,7 @@ def test_a_generation_that_nobody_recorded_is_told(granted):
         write_generations(door, [replace(found, number=9, id="stranger")])
     made = granted.plan()
     assert "no ledger entry names generation 9" in made.message("QC149")
-    granted.token("revoke", "reader", "--generation", "9")
+    granted.token("revoke", "reader", "--generation", "9", "--auto-approve")
     assert "valid" in granted.states_of("reader")
 
 
@@ -347,7 +348,7 @@ def test_a_key_command_waits_for_nobody_and_says_who_holds_the_lease(granted):
 
     with RestClient(Endpoint(granted.node.url, API_KEY)) as door:
         holding = acquire_lease(door, "shop/dev", Actor("ada", "", ""), "unique")
-        told = granted.run("keys", "revoke", "reader")
+        told = granted.run("keys", "revoke", "reader", "--auto-approve")
         holding.release()
     assert told.code == 5
     assert "ada" in told.err
@@ -430,5 +431,5 @@ def test_words_that_make_no_sense(granted):
     assert (told.code, "Applied are: reader" in told.err) == (1, True)
     granted.states(once={**READS, "revocable": False})
     granted.done()
-    told = granted.run("keys", "revoke", "once")
+    told = granted.run("keys", "revoke", "once", "--auto-approve")
     assert (told.code, "cannot be revoked" in told.err) == (1, True)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
@@ -238,6 +239,90 @@ def test_wait_ends_when_the_collection_is_green(project, empty_qdrant):
     assert "collection/products: green" in result.err
     status = empty_qdrant.request("GET", "/collections/products")[1]["result"]["status"]
     assert status == "green"
+
+
+@pytest.fixture
+def filled(project, empty_qdrant):
+    """The collection of the project, with points that make a change of the graph take time."""
+    points = [{"id": i, "vector": [i, 1, 2, 3]} for i in range(1, 3000)]
+    assert run_cli("apply", "--auto-approve", project=project).code == 0
+    body = {"points": points}
+    assert empty_qdrant.request("PUT", "/collections/products/points?wait=true", body)[0] == 200
+    return empty_qdrant
+
+
+@pytest.mark.parametrize(
+    ("optimizers", "code", "text"),
+    [
+        ("{indexing_threshold: 1, max_optimization_threads: 0}", 6,
+         "collection/products is yellow, not green: max_optimization_threads is 0"),
+        ("{indexing_threshold: 0}", 0,
+         "collection/products is green: indexing_threshold is 0, so the server builds no graph"),
+    ],
+)  # fmt: skip
+def test_an_index_that_never_comes_is_not_waited_for(project, filled, optimizers, code, text):
+    tuned = COLLECTION + f"  hnsw_config: {{m: 48}}\n  optimizers_config: {optimizers}\n"
+    (project / "manifests" / "products.yaml").write_text(tuned)
+    started = time.monotonic()
+    result = run_cli("apply", "--auto-approve", "--wait", project=project)
+    assert (result.code, text in result.err) == (code, True), result.err
+    assert time.monotonic() - started < 60
+
+
+def test_a_wait_has_an_end(project, filled, monkeypatch):
+    still = (
+        b'{"result":{"status":"yellow","indexed_vectors_count":7,"points_count":2999,"config":{}}}'
+    )
+    tuned = COLLECTION + "  hnsw_config: {m: 48}\n"
+    (project / "manifests" / "products.yaml").write_text(tuned)
+    heads: list[bytes] = []
+
+    def slow(_: int, head: bytes) -> bytes | None:
+        heads.append(head)
+        is_released = any(
+            sent.startswith(b"DELETE /collections/_qdrantctl_lease") for sent in heads
+        )
+        return answer(200, still) if is_released and b"GET /collections/products " in head else None
+
+    with proxied(filled.http_port, slow) as proxy:
+        monkeypatch.setenv("CLUSTER_URL", proxy.url)
+        words = ("--wait", "--wait-timeout", "0.3")
+        result = run_cli("apply", "--auto-approve", *words, project=project)
+    assert result.code == 6, result.err
+    assert (
+        "collection/products is yellow, not green: 7 of 2,999 points are indexed after 0.3 s. "
+        "--wait-timeout SECONDS waits longer." in result.err
+    )
+
+
+INDEXED = COLLECTION.replace("{a: keyword, ", "{a: keyword, brand: keyword, ")
+WORKING = b'{"result":{"operation_id":1,"status":"wait_timeout"},"status":"ok","time":60.0}'
+
+
+@pytest.mark.parametrize(("delay", "timeout", "code"), [(3.0, "60", 0), (None, "0.5", 6)])
+def test_an_index_that_the_server_still_builds_is_waited_for(
+    project, filled, monkeypatch, delay, timeout, code
+):
+    """As servers from 1.18 on answer: 200, and the index is not complete."""
+    index = {"field_name": "brand", "field_schema": "keyword"}
+
+    def later() -> None:
+        filled.request("PUT", "/collections/products/index?wait=true", index)
+
+    def slow(_: int, head: bytes) -> bytes | None:
+        if not head.startswith(b"PUT /collections/products/index"):
+            return None
+        if delay:
+            Timer(delay, later).start()
+        return answer(200, WORKING)
+
+    (project / "manifests" / "products.yaml").write_text(INDEXED)
+    with proxied(filled.http_port, slow) as proxy:
+        monkeypatch.setenv("CLUSTER_URL", proxy.url)
+        words = ("--wait-timeout", timeout, "-v")
+        result = run_cli("apply", "--auto-approve", *words, project=project)
+    assert result.code == code, result.out + result.err
+    assert f"waiting up to {timeout} s for the server to build a payload index" in result.err
 
 
 COMMANDS = (

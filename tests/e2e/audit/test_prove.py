@@ -185,7 +185,7 @@ class TestRequests:
                 assert "shard key" in self.reason(dict([caps]), **custom)
 
     def test_custom_sharding_without_a_shard_has_nothing_that_answers(self):
-        """Not even a query: 1.16.3 drops the connection."""
+        """No request is sent."""
         assert "no shard key yet" in self.reason(
             {"search_max_hnsw_ef": 64}, sharding_method="custom"
         )

@@ -35,7 +35,8 @@ from qdrantctl.model.address import Address
 from qdrantctl.model.errors import ManifestError
 from qdrantctl.model.resource import Facts, Inventory, Lifecycle, Record, Resource
 from qdrantctl.model.rule_catalog import RULES
-from qdrantctl.model.server import Version
+from qdrantctl.model.server import CollectionLimit, Version
+from qdrantctl.model.snapshots.identity import ClusterIdentity
 from qdrantctl.model.violation import Severity, Violation
 from tests.support.states import LIVE_DEFAULTS, OWNER, SERVER, TODAY, canonical
 
@@ -93,7 +94,9 @@ TOLD = page()
 
 def worlds(cluster: dict[str, Any]) -> ClusterState:
     """The live and the recorded world that an example tells of."""
-    live, known = [], []
+    live, known, memories = [], [], {}
+    if cluster.pop("protected", False):
+        memories[Address("protection", OWNER)] = {"owner": OWNER, "spec": {"protected": True}}
     for name, words in cluster.items():
         where = Address.parse(name)
         stated = canonical(where.kind, words.get("live") or words["ours"])
@@ -106,11 +109,17 @@ def worlds(cluster: dict[str, Any]) -> ClusterState:
             lifecycle = Lifecycle.parse(words.get("lifecycle", {}))
             made = Resource(where, ours, lifecycle=lifecycle)
             known.append(
-                replace(made, record=Record(OWNER, 1, made.digest, **words.get("record", {})))
+                replace(
+                    made,
+                    record=Record(
+                        words.get("owner", OWNER), 1, made.digest, **words.get("record", {})
+                    ),
+                )
             )
     marks = {Address.parse(n): {"restoring": w["restoring"]} for n, w in cluster.items()
              if "restoring" in w}  # fmt: skip
-    memory = LedgerContents(exists=True, cluster_id="c", entries=marks)
+    marks |= {Address.parse(n): w["entry"] for n, w in cluster.items() if "entry" in w}
+    memory = LedgerContents(exists=True, cluster_id="c", entries=marks | memories)
     return ClusterState(Inventory(live), Inventory(known), memory)
 
 
@@ -125,7 +134,8 @@ def policies(found: ClusterState) -> list[AppliedPolicy]:
                 schedule_at(known.spec, NOW),
                 ("products",),
                 (DestinationStatus("s3://backups"),),
-            )
+            ),
+            ClusterIdentity(),
         )
         for address, known in found.remembered.items()
         if address.kind == POLICY
@@ -164,14 +174,19 @@ def violations(told: Told, project: Path, monkeypatch: pytest.MonkeyPatch) -> li
             server = replace(server, version=Version.parse(version))
         server = replace(server, peers=cluster.pop("peers", 1))
         wishes = flow.PlanOptions(**cluster.pop("wishes", {}))
+        most = cluster.pop("max_collections", None)
         found = worlds(cluster)
+        if most:
+            names = frozenset(address.name for address in found.live)
+            found = replace(found, collection_limit=CollectionLimit(most, names))
         # Told instead of read: planning is pure, and many of these worlds need days or nodes to
         # come about. The scenarios, which this page names, are the same on real servers.
         monkeypatch.setattr(flow, "read_cluster_state", lambda *_: found)
         for module in (flow, recall):
             monkeypatch.setattr(module, "with_details", lambda *_: found)
-        monkeypatch.setattr(flow, "signing_problem", lambda _: "")
+        monkeypatch.setattr(flow, "token_support_problem", lambda _: "")
         monkeypatch.setattr(kept, "read_policies", lambda *_: policies(found))
+        monkeypatch.setattr(flow, "list_missing_replicas", lambda _: ())
         monkeypatch.setattr(flow.registry, "registry_creation_requests", lambda _: ())
         door: Any = SimpleNamespace(server=server, server_time=NOW)
         made = flow.make_plan(settings, wishes, door, TODAY, lambda _: None)

@@ -90,8 +90,8 @@ def test_another_owner_cluster_or_format(project, fresh_qdrant, monkeypatch, cap
     document = json.loads((project / "plan.json").read_text())
     for change, word in (
         ({"format_version": "2.0"}, "its format is 2.0"),
-        ({"environment": "prod"}, "digest does not fit"),
-        ({"changes": []}, "digest does not fit"),
+        ({"environment": "prod"}, "digest does not match"),
+        ({"changes": []}, "digest does not match"),
     ):
         (project / "plan.json").write_text(json.dumps(document | change))
         refused(capsys, word)

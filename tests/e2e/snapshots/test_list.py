@@ -11,7 +11,7 @@ import pytest
 from qdrantctl.adapters.qdrant.ledger import ledger_point_id
 from qdrantctl.adapters.stores.folder import FolderStore
 from qdrantctl.engine.snapshots.retention import expired_sets
-from qdrantctl.flows.snapshots.sets.catalog import list_sets
+from qdrantctl.flows.snapshots.sets.catalog import Destination, list_sets
 from tests.support.project import asked
 from tests.support.snapshot_policies import backdate, ledger_holds, ledger_sets, policy, sets
 from tests.support.snapshots import files, fill
@@ -78,7 +78,7 @@ def test_pruning_takes_what_is_not_kept_and_no_orphan_unnamed(node, shop, kept):
     assert "--orphan FOLDER" in told.out
     told = shop.run(node, "snapshots", "prune", "--orphan", "shop/dev/nightly/products/nothing")
     assert told.code == 64
-    told = shop.run(node, "snapshots", "prune", "--orphan", "shop/dev/nightly/products/torn/")
+    told = shop.run(node, "snapshots", "prune", "--orphan", f"{orphan.relative_to(kept)}/")
     assert (told.code, orphan.exists(), len(sets(kept))) == (0, False, 1)
 
 
@@ -92,7 +92,7 @@ def test_a_set_that_is_not_whole_pushes_no_good_one_out(node, shop, kept):
 
 
 def test_killed_while_pruning(node, shop, kept):
-    store = FolderStore(f"file://{kept}")
+    store = Destination(FolderStore(f"file://{kept}"))
     old = sets(kept)[0]
     about = json.loads((old / "set.json").read_text())
     (old / "pruned.json").write_text(json.dumps(about))
@@ -203,3 +203,16 @@ def test_what_the_ledger_tells_of_snapshots_and_nobody_can_read(node, shop, kept
     told = shop.run(node, "snapshots", "list", "--format", "json")
     assert (told.code, len(told.document["sets"])) == (0, 2), told.err
     assert "ledger's entry of collection/products" in told.err
+
+
+def test_a_destination_that_cannot_be_read_ends_with_an_error(node, shop, tmp_path):
+    folder = tmp_path / "backups"
+    shop.keeps({"nightly": policy(folder)})
+    shop.done(node)
+    folder.write_text("a file where the folder should be")
+    told = shop.run(node, "snapshots", "list")
+    assert told.code == 1
+    assert "the list is incomplete" in told.err
+    assert str(folder) in told.err
+    told = shop.run(node, "snapshots", "list", "--from", f"file://{tmp_path}/nowhere")
+    assert (told.code, "there is no such folder" in told.err) == (1, True)

@@ -6,8 +6,15 @@ import json
 
 import pytest
 
-from tests.support.project import asked
-from tests.support.snapshot_policies import backdate, backdate_ledger, ledger_sets, policy, sets
+from tests.support.project import asked, record
+from tests.support.snapshot_policies import (
+    backdate,
+    backdate_ledger,
+    ledger_sets,
+    ledger_tells,
+    policy,
+    sets,
+)
 from tests.support.snapshots import FROM, contents, files, fill
 
 ALL = ("snapshots", "restore", FROM, "--auto-approve")
@@ -42,7 +49,7 @@ def test_sets_of_a_previous_name_are_the_projects_own(node, shop, kept):
     there, points = f"file://{kept}", contents(node, "products")
     for applied in (False, True):
         if applied:
-            shop.done(node)
+            shop.done(node, "--adopt", "*/*")
         told = shop.plan(node)
         assert [v for v in told.document["violations"] if v["rule"] == "QC165"] == []
         assert listed(shop, node) == ["shop/dev/nightly"] * 2
@@ -65,7 +72,7 @@ def test_sets_of_both_names_are_counted_together(node, shop, kept):
     about = json.loads((sets(kept)[0] / "set.json").read_text())
     assert about["snapshot"]["manifest"]["hnsw_config"] == {"m": 20}
     shop.keeps({"nightly": policy([f"file://{kept}", "cluster"], retention={"keep_last": 2})})
-    shop.done(node)
+    shop.done(node, "--adopt", "*/*")
     assert shop.run(node, "snapshots", "verify").code == 0
 
 
@@ -73,7 +80,7 @@ def test_both_names_are_one_owner_to_a_restore(node, shop, kept):
     """Someone else's sets beside them still have to be told apart."""
     shop.keeps({"nightly": policy([f"file://{kept}", "cluster"])})
     renamed(shop)
-    shop.done(node)
+    shop.done(node, "--adopt", "*/*")
     backdate(kept, 2)
     backdate_ledger(node, 2)
     fill(node, first=100, count=5)
@@ -82,10 +89,14 @@ def test_both_names_are_one_owner_to_a_restore(node, shop, kept):
     told = shop.run(node, *ALL, "--as", "again", "--from", f"file://{kept}")
     assert told.code == 0, told.err
     assert contents(node, "again") == contents(node, "products")
-    [old] = [found for found in sets(kept) if "shop" in found.parts[-5:]]
+    [old] = [found for found in sets(kept) if "shop" in found.parts[-6:]]
     for file in old.iterdir():
         text = file.read_bytes().replace(b'"owner": "shop/dev"', b'"owner": "other/dev"')
         file.write_bytes(text)
+    (kept / "shop").rename(kept / "other")
+    taken = record(node, "snapshot_sets/shop/dev/nightly")["taken"]
+    moved = {folder.replace("shop/", "other/", 1): about for folder, about in taken.items()}
+    ledger_tells(node, "snapshot_sets/shop/dev/nightly", {"taken": moved})
     told = shop.run(node, *ALL, "--as", "more", "--from", f"file://{kept}")
     assert (told.code, "of other/dev, store/dev" in told.err) == (1, True)
 

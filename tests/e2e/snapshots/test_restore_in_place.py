@@ -12,7 +12,7 @@ import threading
 import pytest
 
 from qdrantctl.adapters.qdrant.ledger import ledger_point_id
-from qdrantctl.model.server import Version
+from tests.support.git_repo import commit_all
 from tests.support.project import VECTORS, asked, emptied, record
 from tests.support.proxy import answer, proxied
 from tests.support.snapshot_policies import PRODUCTS, Shop, policy, sets
@@ -97,6 +97,10 @@ def test_without_consent_nothing_is_done(node, shop, kept):
     assert (contents(node, "products"), about(node, "products"), names(node)) == before
     consent = "  consents: [{replace: collection/products, until: 2999-01-01}]\n"
     project.write_text(project.read_text() + consent)
+    told = back(shop, node, kept, "--as", "products")
+    assert (told.code, "not in a git repository" in told.err) == (1, True)
+    assert (contents(node, "products"), about(node, "products"), names(node)) == before
+    commit_all(shop.folder)
     assert back(shop, node, kept, "--as", "products").code == 0
 
 
@@ -348,16 +352,22 @@ def test_of_what_stayed_on_the_server(node, shop, kept):
     assert contents(node, "again") == then
 
 
-def test_of_what_a_later_server_does_not_give_out(node, shop, kept, monkeypatch):
-    """As from 1.19 on; there is no such server here."""
+def test_in_place_of_what_could_not_be_read_afterwards(node, shop, kept):
+    """The collection that lists the files would be gone, so they must be usable on the disk."""
     shop.keeps({"nightly": policy("cluster")})
     shop.done(node)
     assert shop.run(node, "snapshots", "run").code == 0
     before = contents(node, "products")
     words = ("snapshots", "restore", FROM, "--from", "cluster", "--auto-approve", *CONSENT)
-    monkeypatch.setattr("qdrantctl.flows.snapshots.placeholder.SINCE", Version(1, 16, 0))
-    told = shop.run(node, *words)
-    assert (told.code, "only while a collection of that name exists" in told.err) == (1, True)
+    refused = answer(403, b'{"status":{"error":"forbidden"},"time":0.0}')
+
+    def refuse(_, head):
+        return refused if b"/snapshots/recover" in head else None
+
+    with proxied(node.http_port, refuse) as proxy:
+        told = shop.run(proxy.url, *words)
+    shown = told.out + told.err
+    assert (told.code, "only while a collection of that name exists" in shown) == (6, True), shown
     assert contents(node, "products") == before
 
 

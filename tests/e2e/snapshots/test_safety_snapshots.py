@@ -8,9 +8,9 @@ import re
 import pytest
 
 from qdrantctl.adapters.qdrant.ledger import ledger_point_id
-from qdrantctl.model.server import Version
+from tests.support.git_repo import commit_all
 from tests.support.project import VECTORS, Project, asked, record
-from tests.support.proxy import answer, proxied
+from tests.support.proxy import answer, proxied, refuse_own_disk
 from tests.support.snapshots import (
     DELETE,
     FROM,
@@ -163,6 +163,7 @@ def test_nobody_goes_without_in_a_protected_environment(project, node):
     consent = '  consents: [{delete: "*/*", until: 2099-12-31}]\n'
     file.write_text(file.read_text().replace("URL}}", "URL}, protected: true}") + consent)
     assert project.run(node, "lock").code == 0
+    commit_all(project.folder)
     flag = ("--no-safety-snapshot", FROM)
     plan = project.plan(node, *flag)
     assert "QC210" not in plan.rules
@@ -178,7 +179,7 @@ def test_nobody_goes_without_in_a_protected_environment(project, node):
 def test_a_saved_plan_takes_it_too(project, node, flags):
     saved = str(project.folder / "plan.json")
     assert project.run(node, "plan", "--out", saved, *DELETE, *flags).code == 0
-    told = project.run(node, "apply", saved)
+    told = project.run(node, "apply", saved, *DELETE)
     assert told.code == 0, told.out + told.err
     assert len(files(node)) == len(taken(node)) == (0 if flags else 1)
     assert names(node) == {"other", "_qdrantctl"}
@@ -236,22 +237,29 @@ def test_a_file_that_was_changed_is_not_restored(project, node):
     file.unlink()
     told = restored(project, node, "--as", "again")
     assert told.code == 6
-    assert "It was deleted there." in told.out
+    assert "The file was deleted there." in told.out
 
 
-def test_a_server_that_gives_out_only_what_it_lists(project, node, monkeypatch):
-    """As from 1.19 on: an empty collection stands in for the old one meanwhile."""
+def test_files_of_a_deleted_collection_are_read_through_a_placeholder(project, node):
+    """Where a server restores nothing from its own disk, they have to be downloaded."""
     before = contents(node, "products"), about(node, "products")
     project.done(node, *DELETE)
-    monkeypatch.setattr("qdrantctl.flows.snapshots.placeholder.SINCE", Version(1, 16, 0))
-    refused = answer(404, b'{"status":{"error":"Not found: Snapshot"}}')
-    fault = lambda _, head: refused if head.startswith(b"GET /snapshots/") else None  # noqa: E731
-    with proxied(node.http_port, fault) as proxy:
+    refused = answer(403, b'{"status":{"error":"forbidden"},"time":0.0}')
+    heads = []
+
+    def refuse(_, head):
+        heads.append(head)
+        return refused if b"/snapshots/recover" in head else None
+
+    with proxied(node.http_port, refuse) as proxy:
         told = restored(project, proxy.url, "--as", "products")
-        assert told.code == 1
-        assert "only while a collection of that name exists" in told.err
+        assert told.code == 6
+        assert "only while a collection of that name exists" in told.out + told.err
+        assert names(node) == {"other", "_qdrantctl"}
         told = restored(project, proxy.url, "--as", "again")
         assert told.code == 0, told.out + told.err
+    assert any(head.startswith(b"PUT /collections/products ") for head in heads)
+    assert not any(head.startswith(b"GET /snapshots") for head in heads)
     assert (contents(node, "again"), about(node, "again")) == before
     assert names(node) == {"again", "other", "_qdrantctl"}
 
@@ -261,7 +269,8 @@ def test_a_server_that_gives_out_only_what_it_lists(project, node, monkeypatch):
     points = [{"id": ledger_point_id("collection/x"), "vector": {}, "payload": entry}]
     asked(node, "PUT", "/collections/_qdrantctl/points?wait=true", {"points": points})
     asked(node, "PUT", "/collections/products", {"vectors": {}})
-    told = restored(project, node, "--as", "third")
+    with proxied(node.http_port, refuse) as proxy:
+        told = restored(project, proxy.url, "--as", "third")
     assert told.code == 0, told.out + told.err
     assert names(node) == {"again", "third", "other", "_qdrantctl"}
 
@@ -271,7 +280,7 @@ def test_what_cannot_be_restored_is_refused(project, node, monkeypatch):
     for words, code, said in (
         (("--as", "other"), 1, "collection/other exists"),
         (("--as", "_qdrantctl2"), 64, "reserved for qdrantctl"),
-        (("--as", ".."), 64, "wipe"),
+        (("--as", "..."), 64, "path segment"),
     ):
         told = restored(project, node, *words)
         assert (told.code, said in told.err) == (code, True), told.err
@@ -348,5 +357,8 @@ def test_what_is_being_done_is_told(project, node):
     assert f"collection/products: taking a snapshot on {node.url}" in told.err
     assert "collection/products: reading the snapshot back" in told.err
     told = restored(project, node, "--as", "again", "-vv")
-    assert "POST /collections/again/snapshots/upload -> 200" in told.err
-    assert "GET /snapshots/products%2F" in told.err
+    assert "PUT /collections/again/snapshots/recover -> 200" in told.err
+    with proxied(node.http_port, lambda _, head: refuse_own_disk(head)) as proxy:
+        told = restored(project, proxy.url, "--as", "third", "-vv")
+    assert "POST /collections/third/snapshots/upload -> 200" in told.err
+    assert "GET /collections/products/snapshots/products-" in told.err

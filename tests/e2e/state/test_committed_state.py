@@ -196,12 +196,37 @@ def test_a_folder_without_git_goes_by_versions(twice, tmp_path):
     older.apply("--allow-older", "collection/products", env="prod")
 
 
-def test_a_commit_that_nobody_has_is_not_contained(applied, monkeypatch):
-    monkeypatch.setenv("QDRANTCTL_COMMIT", "f" * 40)
+def test_the_commit_is_the_one_that_git_has(applied, empty_qdrant, monkeypatch):
+    """Whatever the CI says it was started for; that is recorded beside it."""
+    for name in ("QDRANTCTL_COMMIT", "GITHUB_SHA", "CI_COMMIT_SHA"):
+        monkeypatch.setenv(name, "f" * 40)
+        applied.commit(products=collection("products", 20 + len(name)))
+        applied.apply(env="prod")
+        found = entry(empty_qdrant)
+        assert found["commit"] == applied.git("rev-parse", "HEAD")
+        assert found["stated_commit"] == found["history"][-1]["stated_commit"] == "f" * 40
+        monkeypatch.delenv(name)
+    assert "(CI started for ffffffff" in applied.run("history", "-e", "prod")[1]
+    monkeypatch.setenv("GITHUB_SHA", applied.commit(products=collection("products", 20)))
     applied.apply(env="prod")
-    monkeypatch.delenv("QDRANTCTL_COMMIT")
-    applied.commit(products=collection("products", 20))
-    assert "commit ffffffffffff by ada" in applied.apply(env="prod", code=4)
+    assert "stated_commit" not in entry(empty_qdrant)
+
+
+def test_a_commit_that_git_does_not_have_is_said_and_versions_decide(twice, tmp_path, empty_qdrant):
+    """It may be newer and not fetched, or gone since the branch was rewritten."""
+    applied, before = twice
+    older = applied.clone(tmp_path / "older")
+    older.git("reset", "--quiet", "--hard", before)
+    older.git("remote", "remove", "origin")
+    older.git("reflog", "expire", "--expire=now", "--all")
+    older.git("gc", "--quiet", "--prune=now")
+    told = older.apply(env="prod", code=4)
+    assert "at version 2, and the committed state is at 1" in told
+    for size in (40, 48):
+        older.commit(products=collection("products", size))
+    assert "which git does not have here" in older.apply(env="prod")
+    assert entry(empty_qdrant)["commit"] == older.git("rev-parse", "HEAD")
+    assert "QC230" not in older.apply(env="prod")
 
 
 def test_an_embedded_server_has_no_state_to_be_locked(repo):

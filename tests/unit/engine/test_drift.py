@@ -6,6 +6,7 @@ import pytest
 from qdrantctl.engine import drift
 from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.drift import DriftKind, KnownDrift
+from qdrantctl.model.field_rule import ABSENT
 from qdrantctl.model.resource import IgnoredField, Lifecycle, json_digest
 from tests.support.states import (
     VECTOR,
@@ -106,14 +107,44 @@ def test_a_record_without_what_was_seen_tells_of_stated_fields_alone():
     )
 
 
-def test_an_open_record_is_interrupted_whatever_it_differs_in():
-    live = live_collection("a", hnsw_config={"m": 48})
-    for now in ([live], []):
-        known = applied(live, pending={"action": "update"}, **VECTOR, hnsw_config={"m": 32})
-        asked = question([desired(A, **VECTOR)], now, [known])
-        assert blocks(asked) == ({}, {}, {})
+def test_an_open_record_owns_what_its_apply_was_changing_and_nothing_else():
+    spec, then = {**VECTOR, "hnsw_config": {"m": 32}}, {**VECTOR, "hnsw_config": {"m": 64}}
+    before = live_collection("a", hnsw_config={"m": 32})
+    for m, metadata, moved in (
+        (32, {}, {}),
+        (64, {}, {}),
+        (48, {}, {A: {("hnsw_config", "m"): (32, 48)}}),
+        (64, {"team": "ads"}, {}),
+    ):
+        live = live_collection("a", hnsw_config={"m": m}, metadata=metadata)
+        known = applied(before, pending={"action": "update", "spec": then}, **spec)
+        asked = question([desired(A, **then)], [live], [known])
+        unmanaged = {A: {("metadata", "team"): (ABSENT, "ads")}} if metadata else {}
+        assert blocks(asked) == (moved, {}, unmanaged)
         (only,) = drift.interrupted_addresses(asked)
         assert only.what is DriftKind.INTERRUPTED
+
+
+@pytest.mark.parametrize(
+    ("action", "moved"),
+    [("update", {A: DriftKind.GONE}), ("adopt", {A: DriftKind.GONE}), ("replace", {}),
+     ("create", {}), ("delete", {})],
+)  # fmt: skip
+def test_what_is_gone_after_an_interruption(action, moved):
+    known = applied(live_collection("a"), pending={"action": action, "spec": VECTOR}, **VECTOR)
+    assert blocks(question([desired(A, **VECTOR)], [], [known])) == (moved, {}, {})
+
+
+def test_caps_that_an_interrupted_apply_had_lifted_are_its_own():
+    spec = {**VECTOR, "strict_mode_config": {"write_rate_limit": 2}}
+    pending = {
+        "action": "update",
+        "spec": spec,
+        "passing": [["strict_mode_config", "write_rate_limit"]],
+    }
+    live = live_collection("a", strict_mode_config={"write_rate_limit": 2**63 - 1})
+    asked = question([], [live], [applied(live, pending=pending, **spec)])
+    assert blocks(asked)[0::2] == ({}, {})
 
 
 @pytest.mark.parametrize(("until", "quiet"), [(None, True), ("2026-06-01", True),

@@ -38,3 +38,11 @@ def test_a_plan_of_format_1_0_keeps_its_digest_when_more_is_known_of_it():
     lossy = saved.changes[0].fields[0].model_copy(update={"destroys_data": True})
     known = saved.changes[0].model_copy(update={"fields": (lossy,)})
     assert saved.model_copy(update={"changes": (known,)}).document() == old
+
+
+def test_an_adoption_that_changes_fields_is_counted_as_a_change():
+    changes = [change(Action.ADOPT, "collection/a", KEEPING), change(Action.ADOPT, "collection/b")]
+    counts = plan(*changes).summary
+    assert (counts.update, counts.adopt, counts.changes) == (1, 1, 2)
+    old = plan(*changes, format_version="1.0").summary
+    assert (old.update, old.adopt) == (0, 2)

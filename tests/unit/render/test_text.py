@@ -79,8 +79,8 @@ def test_a_replacement_says_what_forces_it_and_what_it_loses():
             "collection/mail",
             field(("vectors", "", "size"), 384, 768, effect=Effect.REPLACE, because="fixed",
                   origin=at(6)),
-            field(("hnsw_config", "m"), 16, 32, effect=Effect.REBUILD, because="re-indexes"),
-            field(("payload_indexes",), ["x"], ABSENT, effect=Effect.KEPT, because="not managed"),
+            field(("hnsw_config", "m"), 16, 32, effect=Effect.REBUILD),
+            field(("payload_indexes", "x"), {"type": "keyword"}, ABSENT, because="not stated"),
             because="vectors.size: fixed",
             origin=at(1),
         )
@@ -89,9 +89,9 @@ def test_a_replacement_says_what_forces_it_and_what_it_loses():
         """\
   # collection/mail must be replaced
 -/+ collection/mail   manifests/a.yaml:1
-      ~ vectors.size    : 384 -> 768         # forces replacement: fixed              manifests/a.yaml:6
-      ~ hnsw_config.m   : 16 -> 32
-      - payload_indexes : ["x"] -> nothing   # not declared, so it is not recreated"""  # noqa: E501
+      ~ vectors.size      : 384 -> 768                       # forces replacement: fixed   manifests/a.yaml:6
+      ~ hnsw_config.m     : 16 -> 32
+      - payload_indexes.x : {"type": "keyword"} -> nothing   # not stated"""  # noqa: E501
     )
 
 

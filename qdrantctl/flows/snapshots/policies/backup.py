@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
 
-from qdrantctl.adapters.stores.store import Store
 from qdrantctl.flows.cluster.nodes import (
     JobContext,
     connect_nodes,
@@ -22,9 +21,10 @@ from qdrantctl.flows.cluster.nodes import (
 )
 from qdrantctl.flows.snapshots.policies.progress import PolicyRun, as_stored_set
 from qdrantctl.flows.snapshots.policies.sample import take_sample
-from qdrantctl.flows.snapshots.sets.catalog import list_sets, write_json
+from qdrantctl.flows.snapshots.sets.catalog import Destination, list_sets, write_json
 from qdrantctl.flows.snapshots.sets.cluster_store import delete_server_file
-from qdrantctl.flows.snapshots.take import create_node_snapshots
+from qdrantctl.flows.snapshots.take import create_node_snapshots, with_writes
+from qdrantctl.flows.snapshots.writes import count_writes
 from qdrantctl.flows.state.live import read_live
 from qdrantctl.kinds.cron_schedule import schedule_at
 from qdrantctl.model.address import Address
@@ -48,17 +48,18 @@ def take_set(step: TakeSet, run: PolicyRun) -> None:
     address, job, progress = f"collection/{step.collection}", run.job, run.progress
     with progress.collect_errors(address) as errors:
         manifest = create_set(step, run)
+        run.remember(manifest)
     if errors:
         return
     run.is_out_of_date = True
-    begun_at: list[Store] = []
-    complete_at: list[Store] = []
-    for store in (run.policy.stores[url] for url in step.to):
+    begun_at: list[Destination] = []
+    complete_at: list[Destination] = []
+    for destination in (run.policy.stores[url] for url in step.to):
         with progress.collect_errors(address):
-            write_json(store, manifest.folder + BEGUN_FILE, manifest)
-            begun_at.append(store)
-            copy_to_destination(store, manifest, {}, job)
-            complete_at.append(store)
+            write_json(destination, manifest.folder, BEGUN_FILE, manifest)
+            begun_at.append(destination)
+            copy_to_destination(destination, manifest, {}, job)
+            complete_at.append(destination)
     with progress.collect_errors(address):
         if not begun_at:
             delete_server_copies(manifest, job)
@@ -69,16 +70,19 @@ def resume_set(step: ResumeSet, run: PolicyRun) -> None:
     """Finish an incomplete set of an earlier run if the servers still hold its files."""
     address, job, progress = f"collection/{step.collection}", run.job, run.progress
     run.is_out_of_date = True
-    complete_at: list[Store] = []
+    complete_at: list[Destination] = []
     sets = [run.policy.sets[url, step.folder] for url in step.destinations]
     for snapshot_set in sets:
-        store, manifest = run.policy.stores[snapshot_set.destination], snapshot_set.begun_manifest
+        destination, manifest = (
+            run.policy.stores[snapshot_set.destination],
+            snapshot_set.begun_manifest,
+        )
         with progress.collect_errors(address):
             if snapshot_set.state == "unfinished" and manifest:
                 if source_is_gone(manifest, job):
                     continue
-                copy_to_destination(store, manifest, snapshot_set.files, job)
-            complete_at.append(store)
+                copy_to_destination(destination, manifest, snapshot_set.files, job)
+            complete_at.append(destination)
     with progress.collect_errors(address):
         if manifest := sets[0].any_manifest:
             conclude_set(manifest, complete_at, run, is_everywhere=len(complete_at) == len(sets))
@@ -98,12 +102,15 @@ def create_set(step: TakeSet, run: PolicyRun) -> SetManifest:
     holders = frozenset(peer for _, peer, _ in list_replicas(shards))
     keys = list_shard_keys(shards)
     with connect_nodes(job.client, step.nodes, holders, str(address)) as nodes:
+        writes = count_writes(nodes.values(), job.client.server.peers)
         before = take_sample(job.client, step.collection, live.spec, keys)
         snapshot = create_node_snapshots(step.collection, live, shards, nodes, job)
-        # Points written meanwhile may be in the snapshot or not.
+        # Points written meanwhile may be in the snapshot or not, also if they look unchanged now.
         unchanged = before.unchanged_in(take_sample(job.client, step.collection, live.spec, keys))
+        snapshot = with_writes(snapshot, writes, nodes.values(), job.client)
     manifest = SetManifest(
         owner=status.owner,
+        cluster=run.policy.identity.id,
         policy=status.name,
         scheduled=_latest_slot(run),
         id=snapshot.id,
@@ -132,7 +139,11 @@ def _with_unused_id(manifest: SetManifest, folders: set[str]) -> SetManifest:
 
 
 def conclude_set(
-    manifest: SetManifest, complete_at: Sequence[Store], run: PolicyRun, *, is_everywhere: bool
+    manifest: SetManifest,
+    complete_at: Sequence[Destination],
+    run: PolicyRun,
+    *,
+    is_everywhere: bool,
 ) -> None:
     """Report where a set is complete now, and delete server copies that are no longer needed.
 
@@ -141,7 +152,9 @@ def conclude_set(
     """
     policy, folder = run.policy, manifest.folder
     sets = [
-        (store, snapshot_set) for store in complete_at for snapshot_set in list_sets(store, folder)
+        (destination, snapshot_set)
+        for destination in complete_at
+        for snapshot_set in list_sets(destination, folder)
     ]
     for _, snapshot_set in sets:
         before = policy.sets.get((snapshot_set.destination, folder))
@@ -153,13 +166,16 @@ def conclude_set(
         if policy.status.has_server_copies(snapshot_set.info)
     ]
     if sets_with_copies and is_everywhere and not policy.status.errors:
-        urls = [store.url for store in complete_at]
+        urls = [destination.url for destination in complete_at]
         keep = CLUSTER in urls or (CLUSTER, folder) in policy.sets
         finish_set(sets_with_copies, run.job, keep=keep)
 
 
 def copy_to_destination(
-    store: Store, manifest: SetManifest, existing: Mapping[str, int], job: JobContext
+    destination: Destination,
+    manifest: SetManifest,
+    existing: Mapping[str, int],
+    job: JobContext,
 ) -> SetManifest:
     """Copy every file to a destination, then write the manifest. Raises QdrantctlError.
 
@@ -175,12 +191,13 @@ def copy_to_destination(
         for file in snapshot.files:
             if not file.checksum or existing.get(node_file(file.peer)) != file.size:
                 chunks = VerifiedChunks(file, snapshot.collection, nodes[file.peer], job)
-                store.write(manifest.folder + node_file(file.peer), iter(chunks))
+                name = manifest.folder + node_file(file.peer)
+                destination.store.write(name, iter(chunks))
                 file = file.model_copy(update={"checksum": chunks.digest.hexdigest()})
             files.append(file)
     complete_snapshot = snapshot.model_copy(update={"files": tuple(files)})
     complete = manifest.model_copy(update={"snapshot": complete_snapshot})
-    write_json(store, manifest.folder + MANIFEST_FILE, complete)
+    write_json(destination, manifest.folder, MANIFEST_FILE, complete)
     return complete
 
 
@@ -215,7 +232,9 @@ class VerifiedChunks:
             )
 
 
-def finish_set(sets: Sequence[tuple[Store, SnapshotSet]], job: JobContext, *, keep: bool) -> None:
+def finish_set(
+    sets: Sequence[tuple[Destination, SnapshotSet]], job: JobContext, *, keep: bool
+) -> None:
     """Delete the server copies of a set that is complete at all its destinations.
 
     With `keep` they stay: they are the set's files. The begun manifest is deleted last, so that
@@ -226,8 +245,8 @@ def finish_set(sets: Sequence[tuple[Store, SnapshotSet]], job: JobContext, *, ke
         return
     if not keep:
         delete_server_copies(manifest, job)
-    for store, snapshot_set in sets:
-        store.delete(snapshot_set.folder + BEGUN_FILE)
+    for destination, snapshot_set in sets:
+        destination.store.delete(snapshot_set.folder + BEGUN_FILE)
 
 
 def delete_server_copies(manifest: SetManifest, job: JobContext) -> None:

@@ -6,23 +6,33 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from qdrantctl.adapters.project.settings import Settings
+from qdrantctl.adapters.project.snapshot_signing import SigningSource
 from qdrantctl.adapters.qdrant.client import RestClient
+from qdrantctl.adapters.stores.folder import is_missing_folder
 from qdrantctl.flows.cluster.nodes import JobContext
 from qdrantctl.flows.snapshots.listing import list_snapshot_files
 from qdrantctl.flows.snapshots.policies.status import list_policy_sets
 from qdrantctl.flows.snapshots.sets.catalog import files_of_no_set
 from qdrantctl.flows.snapshots.sets.destination import list_cluster_sets, list_sets_at
 from qdrantctl.model.address import Address
+from qdrantctl.model.errors import StoreError
 from qdrantctl.model.snapshots.reports import SnapshotInventory
 from qdrantctl.model.snapshots.snapshot_set import SnapshotSet
 
 
-def list_destination(url: str, only: Address | None) -> SnapshotInventory:
+def list_destination(
+    url: str, only: Address | None, signing: SigningSource | None
+) -> SnapshotInventory:
     """The sets at one destination, of every owner. No server is needed.
 
-    Raises UsageError, StoreError.
+    Raises QdrantctlError, also for a folder that does not exist: it may not be mounted.
     """
-    inventory = SnapshotInventory(tuple(list_sets_at(url)), (), (), (), datetime.now(UTC))
+    if is_missing_folder(url):
+        raise StoreError(
+            f"{url}: there is no such folder",
+            hint="Is the path right, and is the disk mounted?",
+        )
+    inventory = SnapshotInventory(tuple(list_sets_at(url, signing)), (), (), (), datetime.now(UTC))
     return replace(inventory, sets=_sets_of(inventory.sets, only))
 
 
@@ -38,11 +48,11 @@ def list_snapshots(
     settings: Settings, client: RestClient, job: JobContext, only: Address | None
 ) -> SnapshotInventory:
     """All sets and snapshot files, or those of one collection. Raises ClusterError."""
-    files, unread_files = list_snapshot_files(client, settings.nodes, only)
-    sets, unread_sets = list_policy_sets(settings, job)
+    files, unread = list_snapshot_files(client, settings.nodes, only)
+    sets, unreachable = list_policy_sets(settings, job)
     sets = _sets_of(sets, only)
-    unread = (*unread_files, *unread_sets)
-    return SnapshotInventory(sets, files, files_of_no_set(files, sets), unread, client.server_time)
+    others = files_of_no_set(files, sets)
+    return SnapshotInventory(sets, files, others, unread, client.server_time, unreachable)
 
 
 def _sets_of(sets: tuple[SnapshotSet, ...], only: Address | None) -> tuple[SnapshotSet, ...]:

@@ -15,6 +15,7 @@ from qdrantctl.flows.lease import LeaseWait, current_actor, hold_lease
 from qdrantctl.flows.snapshots.policies.prune import plan_prune, remove_sets
 from qdrantctl.flows.snapshots.policies.run import execute_run, plan_run
 from qdrantctl.flows.snapshots.policies.verify import verify_sets
+from qdrantctl.flows.snapshots.sets.registry import ensure_cluster_id
 from qdrantctl.model.lease import snapshots_owner
 from qdrantctl.model.progress import NO_PROGRESS, TaskProgress
 from qdrantctl.model.report import Outcome, Report
@@ -55,6 +56,7 @@ def run_policies(
         settings, JobContext(client, report_progress, wait.is_cancelled, settings.nodes), names
     )
     with hold_snapshot_lease(settings, client, wait, report_progress, task_progress) as job:
+        ensure_cluster_id(job.client)
         return execute_run(plan_run(settings, job, names), job, on_outcome)
 
 
@@ -70,13 +72,13 @@ def prune_policies(
 ) -> RemovalReport:
     """Remove expired sets and the named `orphans`. Raises QdrantctlError."""
     job = JobContext(client, report_progress, wait.is_cancelled, settings.nodes)
-    removed, skipped = plan_prune(settings, job, names, orphans)
+    removed, skipped, notices = plan_prune(settings, job, names, orphans)
     if removed and not dry_run:
         with hold_snapshot_lease(settings, client, wait, report_progress) as leased_job:
-            removed, skipped = plan_prune(settings, leased_job, names, orphans)
+            removed, skipped, notices = plan_prune(settings, leased_job, names, orphans)
             remove_sets(removed, leased_job)
     sets = tuple(removal.set for removal in removed)
-    return RemovalReport(sets, tuple(skipped), client.server_time, dry_run)
+    return RemovalReport(sets, tuple(skipped), client.server_time, dry_run, notices)
 
 
 def verify_policies(

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.engine.snapshots.policy_status import restoring_notice
 from qdrantctl.flows.cluster.nodes import JobContext
 from qdrantctl.flows.partial_failure import collect_errors
 from qdrantctl.flows.snapshots.policies.status import AppliedPolicy, read_destinations
+from qdrantctl.flows.snapshots.sets.registry import record_set
 from qdrantctl.model.address import Address
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.report import StoredSet
-from qdrantctl.model.snapshots.snapshot_set import BEGUN_FILE, SnapshotSet
+from qdrantctl.model.snapshots.snapshot_set import BEGUN_FILE, SetManifest, SnapshotSet
 
 
 @dataclass(slots=True)
@@ -70,10 +71,23 @@ class PolicyRun:
         entry = self.entries.get(Address("collection", collection), {})
         return entry if entry.get("owner") in self.settings.owners else {}
 
+    def remember(self, manifest: SetManifest) -> None:
+        """Have the ledger know a set as this cluster's own. Raises ClusterError."""
+        folders = {folder for _, folder in self.policy.sets}
+        identity = record_set(
+            self.job.client,
+            self.policy.identity,
+            manifest,
+            None if self.policy.status.errors else folders,
+        )
+        self.policy = replace(self.policy, identity=identity)
+
     def refresh(self) -> AppliedPolicy:
         """The policy, with its destinations read again if a step changed them."""
         if self.is_out_of_date:
-            self.policy = read_destinations(self.policy.status, self.settings, self.job)
+            self.policy = read_destinations(
+                self.policy.status, self.settings, self.job, self.policy.identity
+            )
             self.is_out_of_date = False
         return self.policy
 

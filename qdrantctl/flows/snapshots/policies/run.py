@@ -15,6 +15,7 @@ from qdrantctl.engine.snapshots.policy_run import (
     due_collections,
     explain_run,
     plan_policy_run,
+    removal_notices,
 )
 from qdrantctl.flows.cluster.nodes import JobContext
 from qdrantctl.flows.execution.context import (
@@ -51,6 +52,8 @@ class PlannedRun:
     entries: Mapping[Address, Mapping[str, Json]]
     """The ledger's entries, by address."""
     settings: Settings
+    notices: Mapping[str, tuple[str, ...]]
+    """What to say of a policy beside what is done, by its address."""
 
 
 def plan_run(settings: Settings, job: JobContext, only: tuple[str, ...]) -> PlannedRun:
@@ -60,32 +63,38 @@ def plan_run(settings: Settings, job: JobContext, only: tuple[str, ...]) -> Plan
     """
     policies = tuple(read_policies(settings, job, only))
     ledger_contents = ledger.read_ledger(job.client)
+    planned = [_plan_change(policy, job) for policy in policies]
     plan = Plan(
         qdrantctl_version=__version__,
         project=settings.project,
         environment=settings.environment,
         server=PlannedServer.of(job.client.server, ledger_contents.cluster_id),
         manifests_digest=DesiredState(Inventory(), ()).digest,
-        changes=tuple(_plan_change(policy, job) for policy in policies),
+        changes=tuple(change for change, _ in planned),
     )
-    return PlannedRun(plan, policies, ledger_contents.entries, settings)
+    notices = {change.address: told for change, told in planned}
+    return PlannedRun(plan, policies, ledger_contents.entries, settings, notices)
 
 
-def _plan_change(policy: AppliedPolicy, job: JobContext) -> Change:
+def _plan_change(policy: AppliedPolicy, job: JobContext) -> tuple[Change, tuple[str, ...]]:
+    """The change of a policy, and what to say beside it."""
     status, now = policy.status, job.client.server_time
     resumable = _resumable_sets(policy, job)
     due = due_collections(status, resumable, now)
     live = LiveFacts(resumable, {name for name in due if _has_points(name, job)})
     nodes = job.nodes if job.client.server.peers > 1 else ()
     steps = plan_policy_run(status, live, now, nodes)
-    reasons = explain_run(status, steps)
-    return Change(
+    notices = removal_notices(status, steps, live, now)
+    reasons = explain_run(status, steps, notices)
+    change = Change(
         address=status.address,
         action=Action.RUN if reasons else Action.NOOP,
         cause=Cause.EDIT,
         because=reasons or _next_time(policy),
         steps=tuple(map(_as_step, steps)),
     )
+    shared = (where.sharing_notice(status.owner) for where in status.destinations)
+    return change, (*notices, *filter(None, shared))
 
 
 def _next_time(policy: AppliedPolicy) -> str:
@@ -144,7 +153,8 @@ def execute_run(
         {
             policy.status.address: PolicyRun(policy, planned.settings, job, planned.entries)
             for policy in planned.policies
-        }
+        },
+        planned.notices,
     )
     performers: Performers = {
         TakeSet: runs.performer(take_set),
@@ -164,6 +174,7 @@ class PolicyRuns:
     """The runs of all policies of a plan, by address."""
 
     runs: Mapping[str, PolicyRun]
+    notices: Mapping[str, tuple[str, ...]]
     lease_error: LeaseError | None = None
     """Set once the lease is lost: no further step is executed."""
 
@@ -185,6 +196,7 @@ class PolicyRuns:
         progress.taken += result.taken
         progress.removed += result.removed
         progress.errors += filter(None, [result.error])
+        progress.note = "; ".join(self.notices[progress.change.address])
 
     def can_start(self, _: Change, __: Sequence[Outcome], context: ExecutionContext) -> bool:
         """Whether a policy's run may start; failed runs of other policies do not prevent it."""

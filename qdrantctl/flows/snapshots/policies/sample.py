@@ -64,7 +64,7 @@ def take_sample(
                     if all(map(_is_finite, scores.values())):
                         queries[name] = SampleQuery(point=json.dumps(point["id"]), scores=scores)
     except ClusterError as error:
-        if error.status and error.status < 500:
+        if error.from_qdrant and error.status < 500:
             return Sample()
         raise
     return Sample({json.dumps(point["id"]): _point_digest(point) for point in points}, queries)
@@ -75,7 +75,7 @@ def sample_differences(manifest: SetManifest, collection: str, client: Client) -
 
     Strict-mode limits of the collection are lifted first: it exists only for the verification.
     """
-    if not manifest.sample:
+    if not (manifest.sample and manifest.snapshot.quiet):
         return
     if _STRICT in manifest.snapshot.spec:
         body = {_STRICT: {"enabled": False} | dict.fromkeys(RATES, UNLIMITED)}

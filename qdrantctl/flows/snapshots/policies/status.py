@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
 
 from qdrantctl.adapters.project.settings import Settings
-from qdrantctl.adapters.stores.store import Store, open_store
+from qdrantctl.adapters.project.snapshot_signing import fetch_signing_keys
+from qdrantctl.adapters.stores.store import open_store
+from qdrantctl.engine.snapshots.clocks import Clocks, clock_disagreement
 from qdrantctl.engine.snapshots.policy_status import (
     KIND,
     DestinationStatus,
@@ -17,8 +20,10 @@ from qdrantctl.engine.snapshots.policy_status import (
 )
 from qdrantctl.engine.snapshots.retention import with_retention
 from qdrantctl.flows.cluster.nodes import JobContext
-from qdrantctl.flows.snapshots.sets.catalog import list_sets
+from qdrantctl.flows.snapshots.sets.catalog import Destination, list_folders, read_sets
 from qdrantctl.flows.snapshots.sets.cluster_store import ClusterStore
+from qdrantctl.flows.snapshots.sets.registry import read_identity
+from qdrantctl.flows.state.desired import load_desired_state
 from qdrantctl.flows.state.live import read_recorded_resources
 from qdrantctl.kinds.cron_schedule import schedule_at
 from qdrantctl.model.address import Address
@@ -27,6 +32,8 @@ from qdrantctl.model.errors import QdrantctlError, UsageError
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.resource import Inventory
 from qdrantctl.model.snapshots.destination import CLUSTER
+from qdrantctl.model.snapshots.forms import is_cluster_id
+from qdrantctl.model.snapshots.identity import ClusterIdentity
 from qdrantctl.model.snapshots.snapshot import find_unfinished_restore
 from qdrantctl.model.snapshots.snapshot_set import SnapshotSet, set_folder
 from qdrantctl.model.step import Call
@@ -37,10 +44,14 @@ class AppliedPolicy:
     """A policy with its opened destinations and their sets."""
 
     status: PolicyStatus
-    stores: Mapping[str, Store] = field(default_factory=dict)
+    identity: ClusterIdentity
+    stores: Mapping[str, Destination] = field(default_factory=dict)
     """Readable destinations, by URL."""
     sets: Mapping[tuple[str, str], SnapshotSet] = field(default_factory=dict)
-    """Sets by URL and folder; oldest first for each collection and destination."""
+    """The cluster's own sets by URL and folder; oldest first for each collection and
+    destination."""
+    strangers: tuple[SnapshotSet, ...] = ()
+    """Other sets in the folders of the policy."""
 
 
 def check_policies(
@@ -69,8 +80,19 @@ def list_policy_sets(
     Raises ClusterError.
     """
     policies = read_policies(settings, job)
-    sets = tuple(snapshot_set for policy in policies for snapshot_set in policy.sets.values())
-    return sets, tuple(error for policy in policies for error in policy.status.errors)
+    sets = tuple(
+        snapshot_set
+        for policy in policies
+        for snapshot_set in (*policy.strangers, *policy.sets.values())
+    )
+    statuses = [policy.status for policy in policies]
+    notices = {
+        notice
+        for status in statuses
+        for where in status.destinations
+        if (notice := where.sharing_notice(status.owner))
+    }
+    return sets, (*(error for status in statuses for error in status.errors), *sorted(notices))
 
 
 def read_policies(
@@ -94,13 +116,29 @@ def read_policies(
         a.name: entry for a, entry in ledger_contents.entries.items() if a.kind == "collection"
     }
     existing = frozenset(entry["name"] for entry in listed)
+    identity = read_identity(settings, job.client, ledger_contents)
     return [
         read_destinations(
-            _policy_status(settings, name, spec, existing, entries, job), settings, job
+            _policy_status(settings, name, spec, existing, entries, job), settings, job, identity
         )
         for name, spec in sorted(specs.items())
         if name in selected
     ]
+
+
+def unapplied_policies(settings: Settings, client: NodeClient) -> list[str]:
+    """Names of policies that the manifests state and that were never applied.
+
+    Raises ManifestError, UsageError, ClusterError.
+    """
+    stated = {a.name for a in load_desired_state(settings).inventory if a.kind == KIND}
+    entries = read_recorded_resources(client, settings.owners).entries if stated else {}
+    applied = {
+        address.name
+        for address, entry in entries.items()
+        if address.kind == KIND and entry["owner"] in settings.owners and not entry.get("deleted")
+    }
+    return sorted(stated - applied)
 
 
 def _policy_name(word: str) -> str:
@@ -141,36 +179,83 @@ def _policy_status(
     )
 
 
-def read_destinations(status: PolicyStatus, settings: Settings, job: JobContext) -> AppliedPolicy:
-    """The policy with its destinations as read now."""
+def read_destinations(
+    status: PolicyStatus, settings: Settings, job: JobContext, identity: ClusterIdentity
+) -> AppliedPolicy:
+    """The policy with its destinations as read now. Raises ClusterError."""
     destinations: list[DestinationStatus] = []
-    stores: dict[str, Store] = {}
+    stores: dict[str, Destination] = {}
     sets: dict[tuple[str, str], SnapshotSet] = {}
+    strangers: list[SnapshotSet] = []
+    clocks = read_clocks(job.client)
     for url in status.spec["destination"]:
         try:
-            stores[url] = store = _open_store(settings, job, status.name, url)
-            sets_by_folder = {
-                item.folder: item for item in list_sets(store, *_policy_folders(settings, status))
-            }
+            stores[url] = destination = _open_destination(settings, job, status.name, url)
+            found = _list_policy_sets(destination, settings, status, identity)
         except QdrantctlError as error:
             destinations.append(DestinationStatus(url, error=error.line))
             stores.pop(url, None)
             continue
-        zone, now = status.schedule.zone, job.client.server_time
-        infos = (item.info for item in sets_by_folder.values())
-        set_infos = tuple(with_retention(infos, status.spec["retention"], zone, now))
-        destinations.append(DestinationStatus(url, set_infos))
-        for info in set_infos:
-            sets[url, info.folder] = replace(sets_by_folder[info.folder], kept_by=info.kept_by)
-    return AppliedPolicy(replace(status, destinations=tuple(destinations)), stores, sets)
+        own = {item.folder: item for item in found.sets if item.origin == "own"}
+        others = [item for item in found.sets if item.origin != "own"]
+        zone = status.schedule.zone
+        infos = [item.info for item in own.values()]
+        kept = tuple(with_retention(infos, status.spec["retention"], zone, clocks.server))
+        where = DestinationStatus(
+            url,
+            kept,
+            strangers=tuple(item.info for item in others),
+            other_clusters=found.other_clusters,
+            clock_disagreement=clock_disagreement(clocks, infos, status.schedule),
+        )
+        destinations.append(where)
+        strangers += others
+        for info in kept:
+            sets[url, info.folder] = replace(own[info.folder], kept_by=info.kept_by)
+    status = replace(status, destinations=tuple(destinations))
+    return AppliedPolicy(status, identity, stores, sets, tuple(strangers))
 
 
-def _open_store(settings: Settings, job: JobContext, policy: str, url: str) -> Store:
+def read_clocks(client: NodeClient) -> Clocks:
+    """What the clocks of the server and of this machine say now. Raises ClusterError."""
+    client.request(Call(method="GET", path="/"))
+    return Clocks(client.server_time, datetime.now(UTC))
+
+
+def _open_destination(settings: Settings, job: JobContext, policy: str, url: str) -> Destination:
+    keys = fetch_signing_keys(settings.signing)
     if url == CLUSTER:
-        return ClusterStore(job, settings.nodes, settings.owners, policy)
-    return open_store(url)
+        return Destination(ClusterStore(job, settings.nodes, settings.owners, policy), keys)
+    return Destination(open_store(url), keys)
 
 
-def _policy_folders(settings: Settings, status: PolicyStatus) -> tuple[str, ...]:
-    """The folders of a policy's sets, under the current and previous owner names."""
-    return tuple(set_folder(owner, status.name) for owner in settings.owners)
+class PolicySets(NamedTuple):
+    """What a destination holds for a policy."""
+
+    sets: Sequence[SnapshotSet]
+    """With what they are to this cluster, the oldest first."""
+    other_clusters: tuple[str, ...]
+    """Ids of other clusters of which the same owner has sets there."""
+
+
+def _list_policy_sets(
+    destination: Destination, settings: Settings, status: PolicyStatus, identity: ClusterIdentity
+) -> PolicySets:
+    """The sets of a policy, under every name of its owner. Raises QdrantctlError.
+
+    Of the sets of other clusters only the names are looked at.
+    """
+    folders: dict[str, dict[str, int]] = {}
+    others: set[str] = set()
+    for owner in settings.owners:
+        above = set_folder(owner)
+        mine = (set_folder(owner, identity.id, status.name), set_folder(owner, status.name))
+        listed = list_folders(destination, above, recorded=identity.recorded)
+        for folder, files in listed.items():
+            cluster = folder.removeprefix(above).partition("/")[0]
+            if folder.startswith(mine) or "" in files:
+                folders[folder] = files
+            elif is_cluster_id(cluster) and cluster != identity.id:
+                others.add(cluster)
+    sets = [identity.with_origin(item) for item in read_sets(destination, folders)]
+    return PolicySets(sets, tuple(sorted(others)))

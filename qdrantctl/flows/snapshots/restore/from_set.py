@@ -6,15 +6,13 @@ It needs no project, ledger or committed state: the set's manifest has all the i
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.qdrant import ledger
-from qdrantctl.adapters.stores.store import Store
 from qdrantctl.engine.snapshots.set_choice import RestoreRequest, choose_set
-from qdrantctl.flows.cluster.nodes import JobContext
-from qdrantctl.flows.snapshots import placeholder
+from qdrantctl.flows.cluster.nodes import JobContext, collection_exists
 from qdrantctl.flows.snapshots.restore.plan import (
     PlannedRestore,
     build_restore_plan,
@@ -22,9 +20,9 @@ from qdrantctl.flows.snapshots.restore.plan import (
 )
 from qdrantctl.flows.snapshots.restore.target import TargetOptions, inspect_target
 from qdrantctl.flows.snapshots.restore.upload import ByteSource
-from qdrantctl.flows.snapshots.sets.catalog import list_sets
-from qdrantctl.flows.snapshots.sets.cluster_store import cluster_stores
-from qdrantctl.flows.snapshots.sets.destination import open_destination
+from qdrantctl.flows.snapshots.sets.catalog import Destination, list_sets
+from qdrantctl.flows.snapshots.sets.destination import cluster_destinations, open_destination
+from qdrantctl.flows.snapshots.sets.registry import read_identity
 from qdrantctl.model.client import Client, NodeClient
 from qdrantctl.model.errors import QdrantctlError
 from qdrantctl.model.server import Version
@@ -38,7 +36,7 @@ from qdrantctl.model.step import Call, Restore
 class SelectedSet:
     """A set and the store that holds it."""
 
-    store: Store
+    destination: Destination
     set: SnapshotSet
     manifest: SetManifest
     skipped: tuple[SetInfo, ...] = ()
@@ -46,24 +44,25 @@ class SelectedSet:
 
 
 def select_set(
-    settings: Settings,
-    job: JobContext,
-    reference: str,
-    url: str,
-    at: datetime | None,
-    now: datetime,
+    settings: Settings, job: JobContext, request: RestoreRequest, now: datetime
 ) -> SelectedSet:
-    """The set named by `reference`. Raises QdrantctlError if it does not exist or is damaged.
-
-    `url` is the destination; `at` selects the newest set taken at or before that time.
-    """
-    stores = cluster_stores(settings, job) if url == CLUSTER else [open_destination(url)]
-    sets = [(store, snapshot_set) for store in stores for snapshot_set in list_sets(store)]
-    request = RestoreRequest(reference, url, settings.owners, at)
+    """The requested set. Raises QdrantctlError if it does not exist or is damaged."""
+    identity = read_identity(settings, job.client, ledger.read_ledger(job.client))
+    request = replace(request, this_cluster=identity.id)
+    destinations = (
+        cluster_destinations(settings, job)
+        if request.url == CLUSTER
+        else [open_destination(request.url, settings.signing)]
+    )
+    sets = [
+        (destination, identity.with_origin(snapshot_set))
+        for destination in destinations
+        for snapshot_set in list_sets(destination, recorded=identity.recorded)
+    ]
     choice = choose_set((snapshot_set.info for _, snapshot_set in sets), request, now)
-    store, selected = next(pair for pair in sets if pair[1].folder == choice.chosen.folder)
+    destination, selected = next(pair for pair in sets if pair[1].folder == choice.chosen.folder)
     assert selected.manifest  # only such sets are chosen
-    return SelectedSet(store, selected, selected.manifest, choice.skipped)
+    return SelectedSet(destination, selected, selected.manifest, choice.skipped)
 
 
 def plan_restore_from_set(
@@ -79,19 +78,16 @@ def plan_restore_from_set(
     collection = manifest.snapshot.collection
     name = options.name or f"{collection}-restored-{now:%Y%m%d-%H%M%S}"
     target = inspect_target(settings, client, name, options, manifest.snapshot.aliases)
-    is_own_source = name == collection and selected.store.url == CLUSTER
-    if target.live and is_own_source and placeholder.placeholder_needed(client.server):
-        raise placeholder.unreadable_error(client.server, target.address)
     record, source = assign_files_to_nodes(selected, client)
     nodes = job.nodes if client.server.peers > 1 else ()
     step = Restore(collection=collection, snapshot=manifest.id, name=name, nodes=nodes)
     require_all_nodes(step, record, client)
-    because = f"from {selected.store.url}, taken {manifest.taken:%Y-%m-%d %H:%M} UTC: "
-    because += f"{record.points:,} points, {record.size:,} bytes"
+    because = f"from {selected.destination.url}, taken {manifest.taken:%Y-%m-%d %H:%M} UTC: "
+    because += f"{record.points:,} points, {record.size:,} bytes{_origin_words(selected)}"
     if selected.skipped:
         states = ", ".join(f"{info.id} is {info.state}" for info in selected.skipped)
         because += f"; {len(selected.skipped)} newer skipped: {states}"
-    is_own_snapshot = manifest.owner in settings.owners
+    is_own_snapshot = manifest.owner in settings.owners and selected.set.origin == "own"
     ledger_contents = ledger.read_ledger(client)
     plan = build_restore_plan(
         settings,
@@ -103,7 +99,35 @@ def plan_restore_from_set(
         because,
         is_own_snapshot=is_own_snapshot,
     )
-    return PlannedRestore(plan, step, record, target, False, source, selected.store.url)
+    warning = _verdict_warning(selected.set)
+    url = selected.destination.url
+    listed = url == CLUSTER and collection_exists(client, collection)
+    return PlannedRestore(plan, step, record, target, listed, source, url, warning)
+
+
+def _origin_words(selected: SelectedSet) -> str:
+    """The cluster of a set, if it is not known to be this one."""
+    match selected.set.origin:
+        case "own" | None:
+            return ""
+        case "unknown":
+            return ", of an unknown cluster"
+        case "other":
+            return f", of the cluster {selected.manifest.cluster}"
+        case "unrecorded":
+            return ", not recorded in the ledger of this cluster"
+
+
+def _verdict_warning(snapshot_set: SnapshotSet) -> str:
+    """The warning that the set failed a verification; empty if it did not."""
+    verdict = snapshot_set.verified
+    if verdict is None or verdict.good:
+        return ""
+    return (
+        f"Warning: the set {snapshot_set.folder} failed its verification at "
+        f"{verdict.when:%Y-%m-%d %H:%M} UTC ({snapshot_set.damage}). --ignore-verdict restores it "
+        "anyway."
+    )
 
 
 def check_version(manifest: SetManifest, client: Client) -> None:
@@ -144,7 +168,9 @@ def assign_files_to_nodes(
     }
 
     def source(file: NodeSnapshotFile, _: NodeClient) -> Iterator[bytes]:
-        return selected.store.read(selected.set.folder + node_file(source_nodes[file.peer]))
+        return selected.destination.store.read(
+            selected.set.folder + node_file(source_nodes[file.peer])
+        )
 
     return record, source
 

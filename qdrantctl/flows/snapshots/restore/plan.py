@@ -8,18 +8,22 @@ from datetime import datetime
 from qdrantctl import __version__
 from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.qdrant import ledger
+from qdrantctl.engine.planning.replacement import fields_of_restore
 from qdrantctl.flows.cluster.nodes import collection_exists, connect_nodes
 from qdrantctl.flows.snapshots import placeholder
 from qdrantctl.flows.snapshots.restore.target import RestoreTarget, TargetOptions, inspect_target
-from qdrantctl.flows.snapshots.restore.upload import ByteSource
+from qdrantctl.flows.snapshots.restore.upload import ByteSource, FileSource
 from qdrantctl.flows.state.desired import DesiredState
+from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.address import Address
-from qdrantctl.model.change import Action, Cause, Change
+from qdrantctl.model.change import Action, Cause, Change, FieldChange
 from qdrantctl.model.client import Client, NodeClient
 from qdrantctl.model.errors import ClusterError, QdrantctlError, UsageError
 from qdrantctl.model.field_rule import ABSENT
 from qdrantctl.model.plan import Plan, PlannedServer
-from qdrantctl.model.resource import Inventory
+from qdrantctl.model.resource import Inventory, Resource
+from qdrantctl.model.server import Server
+from qdrantctl.model.snapshots.destination import CLUSTER
 from qdrantctl.model.snapshots.snapshot import SnapshotRecord, find_unfinished_restore
 from qdrantctl.model.snapshots.snapshot import recorded_snapshots as known_snapshots
 from qdrantctl.model.step import Call, Restore, Snapshot, Step, collection_path
@@ -40,11 +44,24 @@ class PlannedRestore:
     """Source of the bytes; None for a snapshot recorded in the ledger."""
     url: str = ""
     """URL of the destination; empty for a snapshot recorded in the ledger."""
+    warning: str = ""
+    """The warning that the set failed a verification, which the operator wants to ignore."""
 
     @property
     def address(self) -> Address:
         """Address of the new collection."""
         return self.target.address
+
+    @property
+    def files(self) -> FileSource:
+        """The source of its files."""
+        is_on_servers = self.source is None or self.url == CLUSTER
+        return FileSource(
+            self.source,
+            is_on_servers=is_on_servers,
+            is_listed=self.listed,
+            needs_own_disk=is_on_servers and self.step.name == self.step.collection,
+        )
 
     @property
     def approved(self) -> object:
@@ -72,8 +89,6 @@ def plan_restore_from_ledger(
     listed = collection_exists(client, address.name) and not (
         has_placeholder_mark and placeholder.is_placeholder(client, address.name)
     )
-    if name == address.name and placeholder.placeholder_needed(client.server):
-        raise placeholder.unreadable_error(client.server, address)
     target = inspect_target(settings, client, name, options, record.aliases)
     nodes = settings.nodes if client.server.peers > 1 else ()
     step = Restore(collection=address.name, snapshot=record.id, name=name, nodes=nodes)
@@ -125,6 +140,7 @@ def build_restore_plan(
         cause=Cause.NEW,
         because=because,
         uuid=live.facts.uuid if live and live.facts.uuid else ABSENT,
+        fields=_lost_settings(live, record, client.server),
         steps=tuple(steps),
         record=target.record(record if is_own_snapshot else None) if target.is_managed else ABSENT,
     )
@@ -137,6 +153,15 @@ def build_restore_plan(
         prepare=prepare,
         changes=(change, *target.alias_changes()),
     )
+
+
+def _lost_settings(
+    live: Resource | None, record: SnapshotRecord, server: Server
+) -> tuple[FieldChange, ...]:
+    """What the replaced collection has beyond the snapshot; none if nothing is known of that."""
+    if live is None or not record.spec:
+        return ()
+    return fields_of_restore(record.spec, live, BY_NAME[live.address.kind], server)
 
 
 def _find_snapshot(

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Protocol
 
 from qdrantctl.adapters.project.settings import Settings
+from qdrantctl.adapters.qdrant import ledger
 from qdrantctl.adapters.qdrant.client import RestClient
+from qdrantctl.engine.snapshots.set_choice import RestoreRequest
 from qdrantctl.flows.cluster.connect import connect
 from qdrantctl.flows.cluster.nodes import JobContext
 from qdrantctl.flows.lease import LeaseWait, current_actor, hold_lease
@@ -18,6 +20,7 @@ from qdrantctl.flows.snapshots.restore import plan as from_ledger
 from qdrantctl.flows.snapshots.restore.plan import PlannedRestore
 from qdrantctl.flows.snapshots.restore.run import run_restore
 from qdrantctl.flows.snapshots.restore.target import TargetOptions
+from qdrantctl.flows.state.protection import protected_settings, read_protection
 from qdrantctl.model.client import NodeClient
 from qdrantctl.model.consent import Consent, is_allowed
 from qdrantctl.model.errors import StaleError
@@ -38,14 +41,20 @@ class RestoreOptions:
     source: str | None = None
     """The destination that holds the set; None for a snapshot of the ledger."""
     at: datetime | None = None
-    """With a source: the newest set not later than this."""
+    """With a source: the last set not later than this."""
+    cluster: str = ""
+    """With a source: the id of the cluster whose sets are requested, instead of the caller's."""
     name: str | None = None
     """Name of the new collection; None generates one."""
     consents: tuple[Consent, ...] = ()
     """From flags."""
     with_aliases: bool = False
+    ignore_verdict: bool = False
+    """With a source: whether to take a set also if its verification failed."""
     auto_approve: bool = False
     lease_timeout: float = 0
+    wait_timeout: float | None = None
+    """Seconds to wait for shards and indexes; None for the defaults."""
 
 
 class RestoreView(Protocol):
@@ -98,6 +107,8 @@ def restore_snapshot(
         planned = _plan_restore(settings, options, client)
         view.clear_progress()
         view.show_plan(planned.plan)
+        if planned.warning:
+            view.notify(planned.warning)
         if not options.auto_approve and not view.approve(planned.plan):
             return None
         with view.catch_signals() as is_cancelled:
@@ -114,6 +125,9 @@ def _plan_restore(
 ) -> PlannedRestore:
     """Plan the restore of a recorded snapshot or of a set at a destination. Reads only."""
     now = datetime.now(UTC)
+    settings = protected_settings(
+        read_protection(settings, ledger.read_ledger(client), date.today())
+    )
     consents = settings.valid_consents(options.consents)
     target_options = TargetOptions(
         options.name,
@@ -125,7 +139,19 @@ def _plan_restore(
             settings, client, options.snapshot, target_options, now
         )
     job = JobContext(client, lambda _: None, lambda: False, settings.nodes)
-    selected = from_set.select_set(settings, job, options.snapshot, options.source, options.at, now)
+    selected = from_set.select_set(
+        settings,
+        job,
+        RestoreRequest(
+            options.snapshot,
+            options.source,
+            settings.owners,
+            options.at,
+            cluster=options.cluster,
+            ignore_verdict=options.ignore_verdict,
+        ),
+        now,
+    )
     return from_set.plan_restore_from_set(settings, job, selected, target_options, now)
 
 
@@ -158,7 +184,11 @@ def _restore_under_leases(
             )
         try:
             job = JobContext(
-                guarded, view.report_progress, is_cancelled, progress=view.task_progress
+                guarded,
+                view.report_progress,
+                is_cancelled,
+                progress=view.task_progress,
+                wait_timeout=options.wait_timeout,
             )
             return run_restore(now, job, actor)
         finally:

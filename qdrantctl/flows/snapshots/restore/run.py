@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from qdrantctl.adapters.qdrant import ledger
-from qdrantctl.flows.cluster.indexing import YELLOW, wait_for_index
+from qdrantctl.flows.cluster.indexing import index_timeout, wait_for_index
 from qdrantctl.flows.cluster.nodes import JobContext, collection_exists
 from qdrantctl.flows.execution.context import (
     Bookkeeping,
@@ -20,7 +20,6 @@ from qdrantctl.flows.execution.context import (
 from qdrantctl.flows.execution.execute import execute_plan
 from qdrantctl.flows.execution.read_back import Expected, read_back
 from qdrantctl.flows.execution.send import send_call
-from qdrantctl.flows.snapshots import placeholder
 from qdrantctl.flows.snapshots.restore.plan import PlannedRestore
 from qdrantctl.flows.snapshots.restore.target import (
     delete_upload_copies,
@@ -31,9 +30,12 @@ from qdrantctl.flows.snapshots.restore.target import (
 from qdrantctl.flows.snapshots.restore.upload import (
     poll_until_clean,
     upload_and_verify,
-    verify_source_files,
 )
-from qdrantctl.flows.snapshots.take import take_safety_snapshot
+from qdrantctl.flows.snapshots.restore.way_back import (
+    forget_snapshot_on_error,
+    prove_restorable,
+    take_proven_snapshot,
+)
 from qdrantctl.flows.state.ledger_entry import applied_entry, new_ledger_entry, pending_entry
 from qdrantctl.model.actor import Actor
 from qdrantctl.model.change import Change
@@ -53,13 +55,12 @@ def run_restore(planned: PlannedRestore, job: JobContext, actor: Actor) -> Repor
     context = ExecutionContext(replace(job, nodes=planned.step.nodes), live)
     records = RestoreRecords(planned, context, actor, dict(target.entry))
     bookkeeping = Bookkeeping(
-        check=records.check_source,
         begin=records.begin,
         verify=records.read_alias_back,
         can_start=records.can_start,
     )
     performers: Performers = {
-        Snapshot: take_safety_snapshot,
+        Snapshot: records.take_snapshot,
         Call: send_call,
         Restore: records.restore_snapshot,
     }
@@ -94,11 +95,24 @@ class RestoreRecords:
         was_deleted = change.parsed_address.name in self.planned.target.deleted_aliases
         return status is OutcomeStatus.DONE or (status is OutcomeStatus.NOT_TAKEN and was_deleted)
 
-    def check_source(self, progress: ChangeProgress) -> None:
-        """Verify the snapshot files before an existing collection is deleted."""
+    def take_snapshot(
+        self, step: Snapshot, progress: ChangeProgress, context: ExecutionContext
+    ) -> None:
+        """The performer of `Snapshot`, before an existing collection is deleted.
+
+        Raises QdrantctlError unless both snapshots can be restored: that of the existing
+        collection, and the one to restore.
+        """
+        take_proven_snapshot(step, progress, context)
         planned = self.planned
-        if self._is_collection(progress) and planned.target.live:
-            verify_source_files(planned.step, planned.record, self.context.job, planned.source)
+        with forget_snapshot_on_error(progress, context.job, step.nodes):
+            prove_restorable(
+                planned.step,
+                planned.record,
+                planned.files,
+                context.job,
+                may_differ=bool(planned.warning),
+            )
 
     def begin(self, progress: ChangeProgress) -> None:
         """Mark the ledger entry as an unfinished restore, with the replaced collection's snapshot.
@@ -129,15 +143,16 @@ class RestoreRecords:
         """The performer of `Restore`. Raises QdrantctlError."""
         if self.planned.target.live:
             wait_until_deleted(self.planned.address, self.context.job)
-        progress.missed, progress.note = restore_and_compare(self.planned, self.context.job)
+        restored = restore_and_compare(self.planned, self.context.job)
+        progress.missed, progress.note = restored.differences, restored.note
 
-    def read_alias_back(self, progress: ChangeProgress, failure: StepFailure | None) -> None:
+    def read_alias_back(self, progress: ChangeProgress, _: StepFailure | None) -> None:
         """Compare an alias; the collection was compared by its step already."""
         if self._is_collection(progress):
             return
         alias = Resource(progress.change.parsed_address, {"collection": self.planned.step.name})
         expected = Expected(Inventory([alias]), self.context.client.server_time.date())
-        _, progress.missed = read_back(progress.change, expected, self.context, failure)
+        progress.missed = read_back(progress.change, expected, self.context)[1]
 
     def close(self, report: Report) -> Report:
         """Remove the restore mark from the ledger when the restore has ended. Returns the report.
@@ -176,9 +191,7 @@ class RestoreRecords:
             aliases=tuple(sorted(target.deleted_aliases)),
             # A collection that exists after a crashed restore is only its leftover.
             replaced=unfinished.replaced if unfinished and unfinished.replaced else safety_snapshot,
-            stand_in=planned.source is None
-            and not planned.listed
-            and placeholder.placeholder_needed(self.context.client.server),
+            stand_in=planned.files.may_need_placeholder,
             who=self.actor.who,
             when=_format_now(),
         )
@@ -232,25 +245,44 @@ def _format_now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def restore_and_compare(planned: PlannedRestore, job: JobContext) -> tuple[tuple[str, ...], str]:
-    """Create the collection; returns its differences from the snapshot, and a note.
+@dataclass(frozen=True, slots=True)
+class RestoredState:
+    """A restored collection, compared with its snapshot."""
 
-    An unfinished index is no difference: the restored data is complete without it. Raises
-    QdrantctlError.
-    """
+    points: tuple[str, ...]
+    """Shards whose points differ."""
+    settings: tuple[str, ...]
+    """Settings that differ."""
+    status: str
+    note: str
+    """What to report besides: how far the server has indexed it, if not completely."""
+
+    @property
+    def is_red(self) -> bool:
+        """Whether the server reports an error of the collection."""
+        return self.status == "red"
+
+    @property
+    def differences(self) -> tuple[str, ...]:
+        """All differences. An unfinished index is none: the data is complete without it."""
+        return (*self.points, *self.settings, *(("status (red)",) if self.is_red else ()))
+
+
+def restore_and_compare(planned: PlannedRestore, job: JobContext) -> RestoredState:
+    """Create the collection and compare it with its snapshot. Raises QdrantctlError."""
     replaced = planned.target.live is not None and planned.step.name == planned.step.collection
-    listed = planned.listed and not replaced
-    differences = upload_and_verify(
-        planned.step, planned.record, job, listed=listed, source=planned.source
-    )
-    status = wait_for_index(job, planned.address)
-    setting_differences = poll_until_clean(lambda: _settings_differences(planned, job.client))
-    status_difference = ("status (red)",) if status == "red" else ()
-    note = "the server is still indexing it (yellow)" if status == YELLOW else ""
-    return (*differences, *setting_differences, *status_difference), note
+    files = replace(planned.files, is_listed=planned.listed and not replaced)
+    points = upload_and_verify(planned.step, planned.record, job, files)
+    state = wait_for_index(job, planned.address)
+    settings = poll_until_clean(lambda: _settings_differences(planned, job.client))
+    is_indexed = state.is_green and not state.obstacle
+    note = "" if is_indexed else state.describe(index_timeout(job))
+    return RestoredState(points, settings, state.status, note)
 
 
 def _settings_differences(planned: PlannedRestore, client: Client) -> tuple[str, ...]:
-    """Settings that differ from those when the snapshot was taken."""
+    """Settings that differ from the snapshot's, without those that changed while it was taken."""
     existing = read_existing(client, planned.address).get(planned.address)
-    return settings_differences(existing.spec if existing else {}, planned.record.spec)
+    record, now = planned.record, existing.spec if existing else {}
+    then = {**record.spec, **{word: now.get(word) for word in record.unsettled}}
+    return settings_differences(now, then)

@@ -114,7 +114,7 @@ def inspect_target(
         )
     entry: Mapping[str, Json] = ledger_contents.entries.get(address, {})
     is_recorded = bool(entry) and not entry.get("deleted")
-    is_managed = is_recorded and entry["owner"] in settings.owners
+    is_managed = is_recorded and entry["owner"] == settings.owner
     live, unfinished = existing.get(address), find_unfinished_restore(entry)
     if live:
         _require_replaceable(address, entry, is_managed, options, settings, client)
@@ -171,7 +171,9 @@ def _require_replaceable(
     elif not options.may_replace(address):
         consent = f"{{replace: {address}, until: YYYY-MM-DD, reason: …}}"
         if settings.protected:
-            hint += f"; or add under consents in qdrantctl.yaml {consent}"
+            hint += f"; or add under consents in qdrantctl.yaml {consent}, and commit it"
+            findings = [finding.message for finding in settings.guard_findings]
+            why = next((f"{text}." for text in findings if "consent to replace" in text), why)
         else:
             hint += f"; or replace it with --allow-replace {address}"
     else:
@@ -189,16 +191,19 @@ def _require_movable(
     client: Client,
 ) -> None:
     """Raises QdrantctlError if an alias cannot be pointed to the collection."""
-    collections = read_existing(client, *(Address(KIND, alias) for alias in requested))
+    sendable = [alias for alias in requested if not unsendable_reason(alias)]
+    taken = read_existing(client, *(Address(KIND, alias) for alias in sendable))
     for alias in sorted(requested):
         address = Address(ALIAS, alias)
         entry = ledger_contents.entries.get(address, {})
         reason = ""
-        if alias == name:
+        if unsendable := unsendable_reason(alias):
+            reason = unsendable
+        elif alias == name:
             reason = "it is the name of the collection itself"
-        elif Address(KIND, alias) in collections:
+        elif Address(KIND, alias) in taken:
             reason = f"{Address(KIND, alias)} exists"
-        elif entry and not entry.get("deleted") and entry["owner"] not in settings.owners:
+        elif entry and not entry.get("deleted") and entry["owner"] != settings.owner:
             reason = f"it is owned by {entry['owner']}, not {settings.owner}"
         if reason:
             raise QdrantctlError(
@@ -215,7 +220,8 @@ def read_existing(client: Client, *only: Address) -> Inventory:
     """The existing ones of these resources, with all their details."""
     requested = frozenset(only)
     return read_live(
-        client, ReadRequest(Inventory(), Inventory(), details=requested, only=requested)
+        client,
+        ReadRequest(Inventory(), Inventory(), details=requested, counted=requested, only=requested),
     )
 
 

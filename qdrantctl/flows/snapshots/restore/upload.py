@@ -1,4 +1,4 @@
-"""Create a collection from a snapshot: upload each node's file, then verify the result."""
+"""Create a collection from a snapshot: each node's file on its node, then verify the result."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from qdrantctl.flows.cluster.nodes import (
     read_topology,
 )
 from qdrantctl.flows.snapshots import placeholder
+from qdrantctl.flows.snapshots.restore.own_disk import recover_from_own_disk
 from qdrantctl.model.client import Client, NodeClient
 from qdrantctl.model.errors import ClusterError, DamagedError
 from qdrantctl.model.polling import poll
@@ -26,7 +27,7 @@ from qdrantctl.model.snapshots.snapshot import NodeSnapshotFile, SnapshotRecord
 from qdrantctl.model.step import Call, Restore, collection_path
 
 PLACEMENT_TIMEOUT = 120.0
-"""Seconds within which the shards of a cluster are back on their nodes."""
+"""Seconds, unless another time is given, within which shards are back on their nodes."""
 UPLOAD_PREFIX = "qdrantctl-restore-"
 """Name prefix of the copies that a server keeps of uploaded files."""
 READ_BACK_TIMEOUT = 5.0
@@ -37,53 +38,44 @@ ByteSource = Callable[[NodeSnapshotFile, NodeClient], Iterator[bytes]]
 """Returns the bytes of a file that is uploaded to a node."""
 
 
+@dataclass(frozen=True, slots=True)
+class FileSource:
+    """The source of the files of a snapshot."""
+
+    read: ByteSource | None = None
+    """Returns the bytes of an upload; None to download each file from its own node."""
+    is_on_servers: bool = True
+    """Whether the nodes may have the files on their own disks."""
+    is_listed: bool = True
+    """Whether a collection with the original name exists, so that its snapshots are listed."""
+    needs_own_disk: bool = False
+    """Whether they can only be used there: none can be read when the new collection is created,
+    because it has the original name."""
+
+    @property
+    def may_need_placeholder(self) -> bool:
+        """Whether the nodes' own files can be read only with a placeholder."""
+        return self.is_on_servers and not (self.is_listed or self.needs_own_disk)
+
+
 def upload_and_verify(
-    step: Restore,
-    record: SnapshotRecord,
-    job: JobContext,
-    *,
-    listed: bool,
-    source: ByteSource | None = None,
+    step: Restore, record: SnapshotRecord, job: JobContext, source: FileSource
 ) -> tuple[str, ...]:
-    """Create the collection; returns its differences from the snapshot. Raises QdrantctlError.
-
-    Without a `source` each node's own snapshot files are used. `listed` states that a collection
-    with the original name exists, so that its snapshots are listed.
-    """
-
-    def download_own(file: NodeSnapshotFile, node: NodeClient) -> Iterator[bytes]:
-        return _download_own_file(file, node, step)
-
+    """Create the collection; returns its differences from the snapshot. Raises QdrantctlError."""
     peers = frozenset(file.peer for file in record.files)
     with connect_nodes(job.client, step.nodes, peers, f"snapshot {record.id}") as nodes:
-        if source is None and not listed and placeholder.placeholder_needed(job.client.server):
+        if source.read is None and source.may_need_placeholder:
             with placeholder.placeholder_collection(job.client, nodes.values(), step.collection):
-                _send_all_files(step, record, nodes, job, download_own)
+                _send_all_files(step, record, nodes, job, source)
         else:
-            _send_all_files(step, record, nodes, job, source or download_own)
+            _send_all_files(step, record, nodes, job, source)
         if job.client.server.peers > 1:
             _place_replicas(step, record, job)
         return poll_until_clean(
             lambda: _differing_files(
-                record.files, {p: count_shard_points(n, step.name) for p, n in nodes.items()}
+                record, {p: count_shard_points(n, step.name) for p, n in nodes.items()}
             )
         )
-
-
-def verify_source_files(
-    step: Restore, record: SnapshotRecord, job: JobContext, source: ByteSource | None
-) -> None:
-    """Read every file once and compare its size and checksum. Raises QdrantctlError."""
-    peers = frozenset(file.peer for file in record.files)
-    with (
-        connect_nodes(job.client, step.nodes, peers, f"snapshot {record.id}") as nodes,
-        job.show_files(step.name, record.files),
-    ):
-        for file in record.files:
-            node = nodes[file.peer]
-            chunks = source(file, node) if source else _download_own_file(file, node, step)
-            for _ in _checked_chunks(file, chunks, step, job):
-                pass
 
 
 def _send_all_files(
@@ -91,11 +83,11 @@ def _send_all_files(
     record: SnapshotRecord,
     nodes: Mapping[str, NodeClient],
     job: JobContext,
-    source: ByteSource,
+    source: FileSource,
 ) -> None:
-    """Upload every file to its node. Raises QdrantctlError.
+    """Have every node use its file. Raises QdrantctlError.
 
-    The first upload creates the collection. It may take long, so the name is checked again at
+    The first file creates the collection. It may take long, so the name is checked again at
     its end.
     """
 
@@ -135,20 +127,27 @@ def _send_file(
     nodes: Mapping[str, NodeClient],
     step: Restore,
     job: JobContext,
-    source: ByteSource,
+    source: FileSource,
     final_check: Callable[[], None],
 ) -> None:
-    """Upload one file to its node through this process. Raises QdrantctlError.
+    """Have a node use its file: from its own disk, else uploaded. Raises QdrantctlError.
 
-    So neither a path nor a URL has to be reachable by the server. With several files each applies
-    to its own node only (priority `no_sync`): with `snapshot` a later file would recreate the
-    replicas of an earlier one.
+    An upload passes through this process, so the server needs no path or URL. With several files
+    each applies to its own node only (priority `no_sync`): with `snapshot` a later file would
+    recreate the replicas of an earlier one.
     """
     node = nodes[file.peer]
     priority = "snapshot" if len(nodes) == 1 else "no_sync"
+    if source.is_on_servers:
+        final_check()
+        if recover_from_own_disk(node, step.collection, file, step.name, priority):
+            return
+        if source.needs_own_disk:
+            raise placeholder.unreadable_error(step.collection)
     # A different name: with the original one it would replace the snapshot that it copies.
     name = f"{UPLOAD_PREFIX}{step.snapshot}-{file.peer}.snapshot"
-    chunks = _checked_chunks(file, source(file, node), step, job, final_check)
+    content = source.read(file, node) if source.read else _download_own_file(file, node, step)
+    chunks = _checked_chunks(file, content, step, job, final_check)
     node.upload_snapshot(step.name, name, file.checksum, priority, chunks, file.size)
     forget_upload(node, step.name, name)
 
@@ -180,7 +179,7 @@ def _checked_chunks(
     chunks: Iterable[bytes],
     step: Restore,
     job: JobContext,
-    final_check: Callable[[], None] = lambda: None,
+    final_check: Callable[[], None],
 ) -> Iterator[bytes]:
     """The bytes of a file. Raises QdrantctlError before the last chunk if the file differs.
 
@@ -256,17 +255,18 @@ def _place_replicas(step: Restore, record: SnapshotRecord, job: JobContext) -> N
     def is_settled(placement: Placement) -> bool:
         return placement == Placement(expected, expected, is_moving=False)
 
-    result = poll(
-        place, is_settled, timeout=PLACEMENT_TIMEOUT, interval=0.1, is_cancelled=job.is_cancelled
-    )
+    timeout = PLACEMENT_TIMEOUT if job.wait_timeout is None else job.wait_timeout
+    job.report_progress(f"collection/{step.name}: waiting up to {timeout:g} s for its shards")
+    result = poll(place, is_settled, timeout=timeout, interval=0.1, is_cancelled=job.is_cancelled)
     if is_settled(result):
         return
     job.raise_if_cancelled()
     raise ClusterError(
-        f"{job.client.server.url}: the shards of {step.name} were not placed in time",
+        f"{job.client.server.url}: the shards of {step.name} were not on their nodes "
+        f"after {timeout:g} s",
         why=f"Not active on their former node: {sorted(expected - result.active)}; "
         f"on other nodes: {sorted(result.all - expected)} (shard, node).",
-        hint="Restore again when every node is up.",
+        hint="Restore again when every node is up, with --wait-timeout SECONDS to wait longer.",
     )
 
 
@@ -278,12 +278,13 @@ def _drop_replica(collection: str, shard: int, peer: str, client: Client) -> Non
 
 
 def _differing_files(
-    files: Iterable[NodeSnapshotFile], counts_by_node: Mapping[str, Mapping[int, int]]
+    record: SnapshotRecord, counts_by_node: Mapping[str, Mapping[int, int]]
 ) -> Iterator[str]:
-    for file in files:
+    """Missing shards, and shards with other points if none were written during the snapshot."""
+    for file in record.files:
         for shard, counts in file.shards.items():
             now = counts_by_node[file.peer].get(shard)
             low, high = sorted(counts)
-            if now is None or not low <= now <= high:
+            if now is None or (record.quiet and not low <= now <= high):
                 were = f"{low}" if low == high else f"{low} to {high}"
                 yield f"shard {shard} on node {file.peer} (had {were} points, has {now or 0})"

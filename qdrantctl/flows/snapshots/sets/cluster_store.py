@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,11 @@ from qdrantctl.flows.cluster.nodes import (
     download_snapshot,
 )
 from qdrantctl.flows.snapshots import placeholder
+from qdrantctl.flows.snapshots.sets.registry import (
+    KIND,
+    read_policy_entry,
+    write_policy_entry,
+)
 from qdrantctl.model.address import Address
 from qdrantctl.model.client import NodeClient, get_or_none
 from qdrantctl.model.errors import ClusterError, StoreError
@@ -34,9 +39,6 @@ from qdrantctl.model.snapshots.snapshot_set import (
     set_folder,
 )
 from qdrantctl.model.step import Call, collection_path
-
-KIND = "snapshot_sets"
-"""Kind of ledger entries that are not resources: the sets of a policy on the servers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,10 @@ class ClusterStore:
                     yield f"{folder}{node_file(file.peer)}", size
 
     def read(self, name: str) -> Iterator[bytes]:
-        """The bytes of a file. Raises StoreError, ClusterError."""
+        """The bytes of a file. Raises StoreError, ClusterError.
+
+        If the collection was deleted, an empty placeholder exists meanwhile.
+        """
         documents = self._documents()
         if name in documents:
             yield json.dumps(documents[name]).encode()
@@ -85,7 +90,13 @@ class ClusterStore:
         with self._connect_holders(manifest) as nodes:
             if file.peer not in nodes:
                 raise StoreError(f"cluster: node {file.peer} was removed, and {name} with it")
-            yield from download_snapshot(nodes[file.peer], manifest.snapshot.collection, file.name)
+            node, collection = nodes[file.peer], manifest.snapshot.collection
+            with ExitStack() as stack:
+                if _list_files(node, collection) is None:
+                    stack.enter_context(
+                        placeholder.placeholder_collection(self.job.client, [node], collection)
+                    )
+                yield from download_snapshot(node, collection, file.name)
 
     def write(self, name: str, pieces: Iterable[bytes]) -> None:
         """Write JSON; a snapshot exists on the server, so its bytes are only read.
@@ -126,25 +137,24 @@ class ClusterStore:
         raise StoreError(f"cluster: the ledger has no snapshot {name}")
 
     def _owner(self, name: str) -> str:
-        """The owner of a file, from its name."""
-        return next(o for o in self.owners if name.startswith(set_folder(o, self.policy)))
+        """Whose file it is."""
+        return next(o for o in self.owners if name.startswith(set_folder(o)))
 
-    def _documents(self, *owners: str) -> dict[str, Mapping[str, Any]]:
-        """The JSON documents in the ledger of these owners, or of all owners, by file name."""
+    def _documents(self) -> dict[str, Mapping[str, Any]]:
+        """What the ledger tells, by the names of files."""
         entries = ledger.read_ledger(self.job.client).entries
         documents: dict[str, Mapping[str, Any]] = {}
-        for owner in owners or self.owners:
+        for owner in self.owners:
             documents |= (
                 entries.get(Address(KIND, self.policy).qualified(owner), {}).get("files") or {}
             )
         return documents
 
     def _write(self, owner: str, more: Mapping[str, Json], without: str = "") -> None:
-        documents = {**self._documents(owner), **more}
+        entry = read_policy_entry(self.job.client, owner, self.policy)
+        documents = {**(entry.get("files") or {}), **more}
         documents.pop(without, None)
-        address = str(Address(KIND, self.policy).qualified(owner))
-        entry = {"owner": owner, "address": address, "spec": {}, "files": documents}
-        ledger.write_entries(self.job.client, [entry])
+        write_policy_entry(self.job.client, owner, self.policy, {**entry, "files": documents})
 
 
 def cluster_stores(settings: Settings, job: JobContext) -> list[ClusterStore]:
@@ -169,20 +179,16 @@ def _read_manifest(folder: str, documents: Mapping[str, Mapping[str, Any]]) -> S
 
 
 def _file_size(node: NodeClient, collection: str, file: NodeSnapshotFile) -> int:
-    """Size of a file in bytes; 0 if it does not exist. Raises ClusterError."""
+    """Size of a file in bytes; 0 if it does not exist. Raises ClusterError.
+
+    A server keeps the files of a deleted collection, but lists them only while one of that name
+    exists: then the recorded size counts.
+    """
     listing = _list_files(node, collection)
-    if listing is not None:
-        entry = listing.get(file.name)
-        return int(entry["size"]) if entry else 0
-    # The collection was deleted. The first bytes show that the file exists; its size is unknown.
-    try:
-        with closing(download_snapshot(node, collection, file.name)) as chunks:
-            next(chunks, b"")
-    except ClusterError as error:
-        if error.not_found:
-            return 0
-        raise
-    return file.size
+    if listing is None:
+        return file.size
+    entry = listing.get(file.name)
+    return int(entry["size"]) if entry else 0
 
 
 def _list_files(node: NodeClient, collection: str) -> Mapping[str, Mapping[str, Any]] | None:
@@ -204,23 +210,22 @@ def delete_server_file(node: NodeClient, manifest: SetManifest, file: NodeSnapsh
     except ClusterError as error:
         if not error.not_found:
             raise
-        if _is_out_of_reach(node, collection, file):
+        if _list_files(node, collection) is None and _is_hidden_file(node, collection, file):
             raise _undeletable_error(node, collection, file) from None
 
 
-def _is_out_of_reach(node: NodeClient, collection: str, file: NodeSnapshotFile) -> bool:
-    """Whether the collection was deleted but the file may still exist."""
-    if _list_files(node, collection) is not None:
-        return False
-    # If no request can show whether the file exists, assume that it does.
-    return placeholder.placeholder_needed(node.server) or _file_size(node, collection, file) > 0
+def _is_hidden_file(node: NodeClient, collection: str, file: NodeSnapshotFile) -> bool:
+    """Whether a node has a file of a deleted collection: a placeholder shows it."""
+    with placeholder.placeholder_collection(node, [node], collection):
+        return _file_size(node, collection, file) > 0
 
 
 def _undeletable_error(node: NodeClient, collection: str, file: NodeSnapshotFile) -> ClusterError:
     path = collection_path(collection, "snapshots", file.name)
-    hint = f"Create an empty collection with that name, send DELETE {path}"
-    if not placeholder.placeholder_needed(node.server):
-        hint += ", or delete the file in the server's folder of snapshots"
+    hint = (
+        f"Create an empty collection with that name, send DELETE {path}, or delete the file in "
+        "the server's folder of snapshots"
+    )
     return ClusterError(
         f"{node.server.url}: a server cannot delete snapshots of a deleted collection; "
         f"{file.name} of collection/{collection} and its metadata are kept",

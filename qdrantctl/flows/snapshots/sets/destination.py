@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from qdrantctl.adapters.stores.store import Store, open_store
+from qdrantctl.adapters.project.snapshot_signing import SigningSource, fetch_signing_keys
+from qdrantctl.adapters.stores.store import open_store
 from qdrantctl.flows.cluster.nodes import JobContext
-from qdrantctl.flows.snapshots.sets.catalog import list_sets
+from qdrantctl.flows.snapshots.sets.catalog import Destination, list_sets
 from qdrantctl.flows.snapshots.sets.cluster_store import cluster_stores
 from qdrantctl.model.errors import UsageError
 from qdrantctl.model.snapshots.destination import unusable_destination_reason
@@ -17,16 +18,16 @@ if TYPE_CHECKING:
     from qdrantctl.adapters.project.settings import Settings
 
 
-def open_destination(url: str) -> Store:
-    """A destination that was named on the command line. Raises UsageError, StoreError."""
+def open_destination(url: str, signing: SigningSource | None) -> Destination:
+    """A destination that was named on the command line. Raises QdrantctlError."""
     if reason := unusable_destination_reason(url):
         raise UsageError(f"--from: {reason}", hint="As in --from s3://backups/qdrant.")
-    return open_store(url.rstrip("/"))
+    return Destination(open_store(url.rstrip("/")), fetch_signing_keys(signing))
 
 
-def list_sets_at(url: str) -> Iterator[SnapshotSet]:
+def list_sets_at(url: str, signing: SigningSource | None) -> Iterator[SnapshotSet]:
     """Every set at a destination, of every owner. Raises QdrantctlError."""
-    yield from list_sets(open_destination(url))
+    yield from list_sets(open_destination(url, signing))
 
 
 def list_cluster_sets(settings: Settings, job: JobContext) -> Iterator[SnapshotSet]:
@@ -34,5 +35,11 @@ def list_cluster_sets(settings: Settings, job: JobContext) -> Iterator[SnapshotS
 
     Raises QdrantctlError.
     """
-    for store in cluster_stores(settings, job):
-        yield from list_sets(store)
+    for destination in cluster_destinations(settings, job):
+        yield from list_sets(destination)
+
+
+def cluster_destinations(settings: Settings, job: JobContext) -> list[Destination]:
+    """One for each policy of this owner that has left sets on the servers. Raises ClusterError."""
+    keys = fetch_signing_keys(settings.signing)
+    return [Destination(store, keys) for store in cluster_stores(settings, job)]

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from qdrantctl.engine.audit.checklist import OFFLINE
+from qdrantctl.model.address import Address
 from qdrantctl.model.audit.evidence import Evidence, GrpcExposure, ServerReport, TlsExposure
 from qdrantctl.model.audit.report import Answer, Result
 from qdrantctl.model.audit.rules import AUDIT_RULES
-from qdrantctl.model.resource import Inventory, Origin
+from qdrantctl.model.resource import Facts, Inventory, Origin, Resource
 from qdrantctl.model.server import Version
 from qdrantctl.model.violation import Severity
 from tests.support.audit_evidence import (
@@ -57,6 +58,10 @@ def test_where_nothing_is_every_rule_fails():
     found["QA205"] = judged(posture(read_only_key=reply("404")))["QA205"]
     silent = replace(GOOD, inside=replace(GOOD.inside, telemetry={}))
     found["QA702"] = judged(silent)["QA702"]
+    hidden = Resource(Address("collection", "a"), {}, facts=Facts(hidden_by="b"))
+    live = Inventory([*GOOD.inside.live.values(), hidden])
+    two_things = replace(GOOD, inside=replace(GOOD.inside, live=live))
+    found["QA704"] = judged(two_things)["QA704"]
     for rule in AUDIT_RULES.keys() - NEVER.keys():
         assert any(verdict.is_finding for verdict in found[rule]), rule
         assert all(v.severity for v in found[rule])
@@ -164,7 +169,7 @@ class TestCaps:
             (5_000, PASS, Severity.WARNING),
             (20_000, PASS, Severity.WARNING),
             (20_001, FAIL, Severity.WARNING),
-            (4_999, FAIL, Severity.NOTE),
+            (4_999, PASS, Severity.NOTE),
             (2**63 - 1, FAIL, Severity.WARNING),
             (None, FAIL, Severity.WARNING),
         ],

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from qdrantctl.engine.planning.inputs import RecordOrigin
 from qdrantctl.engine.planning.planner import plan_changes, unmanaged_addresses
 from qdrantctl.engine.planning.selection import Selection
 from qdrantctl.kinds.catalog import BY_NAME
@@ -76,11 +77,22 @@ def test_what_another_owner_recorded_is_refused_and_not_unmanaged():
     (change,) = plan_changes(asked, BY_NAME)
     assert change.action is Action.REFUSED
     assert change.because == (
-        "owned by x/y. Give it another name here; or, to adopt it, list it under removed there "
-        "and apply that"
+        "owned by x/y. Give it another name here; or, if this cluster is a copy of that owner's, "
+        "adopt the records of x/y here with --adopt-cloned x/y"
     )
     assert change.steps == ()
     assert unmanaged_addresses(asked) == ()
+
+
+@pytest.mark.parametrize("origin", RecordOrigin)
+def test_only_the_owner_of_this_very_cluster_is_asked_to_release(origin):
+    recorded_there = recorded(A, "x/y", **VECTOR)
+    asked = question(
+        [desired(A, **VECTOR)], [live_collection("a")], [recorded_there], origins={"x/y": origin}
+    )
+    (change,) = plan_changes(asked, BY_NAME)
+    assert ("under removed" in change.because) is (origin is RecordOrigin.HERE)
+    assert "--adopt-cloned x/y" in change.because
 
 
 def test_records_of_a_previous_name_are_ours_and_rewritten():

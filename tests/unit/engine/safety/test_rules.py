@@ -13,6 +13,7 @@ from qdrantctl.engine.safety.rules import check_safety
 from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.address import Address
 from qdrantctl.model.consent import VERBS, Consent
+from qdrantctl.model.gates import Gates
 from qdrantctl.model.kind import Context
 from qdrantctl.model.resource import Lifecycle, Resource
 from qdrantctl.model.server import Server, Version
@@ -122,7 +123,7 @@ ALLOWED = {
             [desired(A, **VECTOR, **RAISED)],
             [stated(EMPTY, **VECTOR, **CAP)],
             [recorded(A, **VECTOR, **CAP)],
-            fail_on_loosening=True,
+            gates=Gates(fail_on=frozenset({"loosening"})),
         ),
     ),
     "QC216": (
@@ -139,7 +140,7 @@ ALLOWED = {
             [desired("access_key/k", **WRITES)],
             [KEY],
             [recorded("access_key/k", **READS)],
-            fail_on_widening=True,
+            gates=Gates(fail_on=frozenset({"widening"})),
         ),
     ),
 }

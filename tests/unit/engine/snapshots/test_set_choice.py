@@ -16,6 +16,7 @@ OLD, NEW = set_info(2), set_info(1)
 BAD = set_info(0.5, "bad", damage="The file of node 1 is missing.", id="bad")
 BEGUN = set_info(0.25, "unfinished", id="begun")
 AHEAD = set_info(-30, id="ahead")
+CONDEMNED = set_info(0.5, "bad", damage="point 3", id="condemned", has_bad_verdict=True)
 OTHER = replace(set_info(0.1), collection="a@b", id="x", folder="a@b/x/")
 
 
@@ -74,3 +75,19 @@ def test_a_damaged_set_says_why():
     with pytest.raises(StoreError) as raised:
         choose_set([BAD], request(f"{PRODUCTS}@bad"), datetime(2026, 11, 25, tzinfo=UTC))
     assert raised.value.why == "The file of node 1 is missing."
+
+
+@pytest.mark.parametrize("reference", [PRODUCTS, f"{PRODUCTS}@condemned"])
+def test_a_verdict_is_ignored_if_asked(reference):
+    ignoring = replace(request(reference), ignore_verdict=True)
+    assert choose_set([OLD, CONDEMNED], ignoring, NOW).chosen == CONDEMNED
+
+
+def test_a_verdict_counts_and_missing_files_are_never_ignored():
+    assert choose_set([OLD, CONDEMNED], request(), NOW).chosen == OLD
+    with pytest.raises(StoreError) as raised:
+        choose_set([OLD, CONDEMNED], request(f"{PRODUCTS}@condemned"), NOW)
+    assert "--ignore-verdict restores it anyway" in raised.value.hint
+    with pytest.raises(StoreError) as raised:
+        choose_set([BAD], replace(request(f"{PRODUCTS}@bad"), ignore_verdict=True), NOW)
+    assert "--ignore-verdict" not in raised.value.hint

@@ -56,7 +56,7 @@ def grants(**names):
         ("QC141", {"access": grants(**{"pro*": "r"}), "ttl": "1d"}),
         ("QC141", {"access": grants(**{"*": "r"}), "ttl": "1d"}),
         ("QC141", {"access": grants(_qdrantctl_keys="rw"), "ttl": "1d"}),
-        ("QC141", {"access": grants(**{"..": "r"}), "ttl": "1d"}),
+        ("QC141", {"access": grants(**{"...": "r"}), "ttl": "1d"}),
         ("QC142", {"access": [{"collection": "a", "access": "r", "payload": {}}], "ttl": "1d"}),
         ("QC142", {"access": [{"collection": "a", "access": "r", "payload": None}], "ttl": "1d"}),
         ("QC143", {"access": "m", "ttl": "1d"}),

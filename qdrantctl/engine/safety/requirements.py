@@ -1,0 +1,65 @@
+"""Safety rules about what an environment requires of every plan, and about records taken over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from qdrantctl.engine.safety.context import Problem, SafetyInput, may_hold_points, require_consent
+from qdrantctl.model.change import IDLE_ACTIONS, Action, Change
+from qdrantctl.model.gates import REQUIREMENTS
+from qdrantctl.model.server import UNKNOWN
+from qdrantctl.model.violation import Violation
+
+
+def check_previous_names(inputs: SafetyInput) -> Iterator[Problem]:
+    """QC217: a record of a previous name, which that side has not released."""
+    for change in inputs.changes:
+        applied = inputs.context.recorded.get(change.parsed_address)
+        owner = applied.record.owner if applied and applied.record else inputs.context.owner
+        if change.action not in IDLE_ACTIONS and owner != inputs.context.owner:
+            yield require_consent(
+                "adopt",
+                change,
+                "QC217",
+                f"{change.address} is recorded for {owner}, a previous name of this project that "
+                "has not released it",
+                inputs,
+                f"Or list it under removed in {owner.partition('/')[0]}, and apply there.",
+            )
+
+
+def check_requirements(inputs: SafetyInput) -> Iterator[Problem]:
+    """QC218: what the environment requires of manifests and changes."""
+    required = [name for name in REQUIREMENTS if name in inputs.gates.require]
+    for change, name in ((change, name) for change in inputs.changes for name in required):
+        kind = inputs.kinds[change.parsed_address.kind]
+        desired = inputs.context.desired.get(change.parsed_address)
+        reason = kind.unmet_requirement(name, desired.spec) if desired else ""
+        hint = "Change the manifest."
+        if name == "alias_for_replace" and kind.holds_data and _replaces_points(change, inputs):
+            reason = "would be replaced in place"
+            hint = "Declare a collection of another name, fill it, and move an alias to it."
+        if reason:
+            message = f"{change.address} {reason}, and {inputs.environment} requires {name}"
+            yield Problem(
+                Violation(rule="QC218", address=change.address, message=message, hint=hint)
+            )
+
+
+def _replaces_points(change: Change, inputs: SafetyInput) -> bool:
+    live = inputs.context.live.get(change.parsed_address)
+    return change.action is Action.REPLACE and may_hold_points(live)
+
+
+def check_server_version(inputs: SafetyInput) -> Iterator[Problem]:
+    """QC225: a server that is older than the environment requires."""
+    version, minimum = inputs.context.server.version, inputs.gates.min_server_version
+    if version != UNKNOWN and version < minimum:
+        yield Problem(
+            Violation(
+                rule="QC225",
+                message=f"the server is Qdrant {version}, and {inputs.environment} "
+                f"requires {minimum} or newer (min_server_version)",
+                hint="Upgrade the server, or change min_server_version of the environment.",
+            )
+        )
