@@ -150,7 +150,8 @@ def _diff_unit(
     owned: bool,
 ) -> Iterator[FieldChange]:
     """A value judged as a unit: a leaf, or a section or key that exists on one side only."""
-    verdict = judge_field(shape.rule, desired, live, recorded, context.server, owned=owned)
+    key = path[-1] if path else None
+    verdict = judge_field(shape.rule, desired, live, recorded, context.server, key=key, owned=owned)
     if verdict.effect > Effect.KEPT and (
         reason := _unsupported_inside(shape, desired, context.server)
     ):

@@ -222,7 +222,7 @@ def _make_drift_input(
 def _drifted_fields(drift_input: DriftInput) -> Iterator[DriftedField]:
     """The applied fields that have changed: what a plan of the record would revert."""
     fields = drift_input.comparison.fields
-    for change in drift_input.kind.classify_scope(
+    for change in drift_input.kind.refine_fields(
         fields, drift_input.recorded, drift_input.live, drift_input.recorded
     ):
         if _is_left_by_apply(drift_input, change):

@@ -27,6 +27,7 @@ def judge_field(
     recorded: Json,
     server: Server,
     *,
+    key: str | int | None = None,
     owned: bool = False,
 ) -> FieldVerdict:
     """The verdict on one field.
@@ -40,7 +41,8 @@ def judge_field(
     | a value             | absent     | any      | the rule's add                 |
     | a value             | other      | any      | the rule's change              |
 
-    `owned` means that the manifest claims the field even if it does not state it.
+    `key` is the key of the field in a map. `owned` means that the manifest claims the field even if
+    it does not state it.
     """
     if rule.write_only:
         live = recorded if recorded is not ABSENT else desired
@@ -51,9 +53,9 @@ def judge_field(
     if desired is not ABSENT and (reason := rule.unsupported_reason(desired, server)):
         return FieldVerdict(Effect.REFUSED, reason)
     if desired is ABSENT:
-        return _judge_drop(rule, server)
+        return _judge_drop(rule, key, server)
     if live is ABSENT:
-        return FieldVerdict(*_judge_keyed(rule, rule.add, server))
+        return FieldVerdict(*_judge_keyed(rule, rule.add, key, server))
     return FieldVerdict(rule.change, rule.because)
 
 
@@ -62,20 +64,26 @@ def is_equal(rule: FieldRule, first: Json, second: Json) -> bool:
     return json_equal(rule.normalize(first), rule.normalize(second))
 
 
-def _judge_drop(rule: FieldRule, server: Server) -> FieldVerdict:
+def _judge_drop(rule: FieldRule, key: str | int | None, server: Server) -> FieldVerdict:
     if rule.drop is Effect.KEPT:
         return FieldVerdict(
             Effect.KEPT, "no longer managed; Qdrant cannot unset it, state a value to change it"
         )
-    effect, because = _judge_keyed(rule, rule.drop, server)
+    effect, because = _judge_keyed(rule, rule.drop, key, server)
     in_place = effect is rule.drop
+    if in_place and rule.drop_safe_since and server.version < Version.parse(rule.drop_safe_since):
+        return FieldVerdict(Effect.REFUSED, rule.drop_unsafe_because)
     return FieldVerdict(effect, (rule.drop_because if in_place else because) or rule.because)
 
 
-def _judge_keyed(rule: FieldRule, effect: Effect, server: Server) -> tuple[Effect, str]:
+def _judge_keyed(
+    rule: FieldRule, effect: Effect, key: str | int | None, server: Server
+) -> tuple[Effect, str]:
     """The effect of adding or dropping, which for some keys depends on the server's version."""
     if not rule.in_place_since:
         return effect, rule.because
+    if key is not None and key == rule.fixed_key:
+        return Effect.REPLACE, rule.fixed_key_because
     if server.version < Version.parse(rule.in_place_since):
         return Effect.REPLACE, rule.because
     return effect, ""

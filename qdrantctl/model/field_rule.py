@@ -97,6 +97,14 @@ class FieldRule:
     """Values that only some servers support."""
     in_place_since: str = ""
     """Before this version an add or a drop of a key forces replacement."""
+    drop_safe_since: str = ""
+    """From `in_place_since` on, and before this version, a drop of a key is refused."""
+    drop_unsafe_because: str = ""
+    """The reason shown then."""
+    fixed_key: str | None = None
+    """The key that no version adds or drops in place."""
+    fixed_key_because: str = ""
+    """The reason shown for it."""
     replaced_as_unit: bool = False
     """Setting any part of it sets all of it: the server replaces it as a unit."""
     merge_before_send: bool = False

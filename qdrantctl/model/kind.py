@@ -109,7 +109,7 @@ class Kind:
         [Mapping[str, Json], Mapping[str, Json], Mapping[str, Json]], Mapping[str, Json]
     ] = _unexpanded
     """desired, live, last applied -> desired with the values it implies for this live resource."""
-    classify_scope: Callable[
+    refine_fields: Callable[
         [tuple[FieldChange, ...], Resource, Resource | None, Resource | None],
         tuple[FieldChange, ...],
     ] = _unclassified

@@ -20,6 +20,7 @@ CUSTOM: dict[str, Any] = {**PLAIN, "sharding_method": "custom", "shard_keys": ["
 SCALAR = {"type": "int8"}
 PRODUCT = {"compression": "x4"}
 MEMORY = ("cold", "pinned")
+PLACEMENT = ("cold", "cached")
 HERE: list[int] = []
 """The id of the server's only node, filled in when there is one."""
 
@@ -119,7 +120,7 @@ def _vector(name: str, base: dict[str, Any]) -> Iterator[Row]:
     yield Row((*at, "on_disk"), True, False, base)
     yield Row((*at, "datatype"), "float16", "uint8", base)
     yield Row((*at, "datatype"), "turbo4", "turbo4", base, since="1.18.2")
-    yield Row((*at, "memory"), *MEMORY, base, since="1.19.0")
+    yield Row((*at, "memory"), *PLACEMENT, base, since="1.19.0")
     yield Row((*at, "multivector_config"), {"comparator": "max_sim"}, {"comparator": "max_sim"},
               base)  # fmt: skip
     many = _put(base, at, {**DENSE, "multivector_config": {"comparator": "max_sim"}})
@@ -135,7 +136,6 @@ def _sparse() -> Iterator[Row]:
     yield Row((*at, "index", "on_disk"), True, False, SPARSE)
     yield Row((*at, "index", "full_scan_threshold"), 100, 200, SPARSE)
     yield Row((*at, "index", "datatype"), "float16", "uint8", SPARSE)
-    yield Row((*at, "index", "datatype"), "turbo4", "turbo4", SPARSE, since="1.18.2")
     yield Row((*at, "index", "memory"), *MEMORY, SPARSE, since="1.19.0")
 
 
@@ -149,7 +149,7 @@ def _collection() -> Iterator[Row]:
     yield Row(("read_fan_out_factor",), 0, 2, PLAIN)
     yield Row(("read_fan_out_delay_ms",), 10, 20, PLAIN, since="1.17.0")
     yield Row(("on_disk_payload",), False, True, PLAIN)
-    yield Row(("payload", "memory"), *MEMORY, PLAIN, since="1.19.0")
+    yield Row(("payload", "memory"), *PLACEMENT, PLAIN, since="1.19.0")
     yield Row(("metadata", "team"), "search", {"name": "search", "floor": 3}, PLAIN)
     yield Row(("metadata", "nested"), {"a": {"b": 1, "c": None}, "d": 2}, {"a": {"b": 2}}, PLAIN)
     yield Row(("wal_config", "wal_capacity_mb"), 1, 2, PLAIN)

@@ -59,6 +59,10 @@ def test_a_gate_is_the_version_that_first_has_it(path, value, gate):
     assert gate.until == last
 
 
+REFUSED = frozenset({'create.sparse_vectors.<name>.index.datatype="turbo4"'})
+"""Values that the API describes and the server refuses (1.19.0: 422)."""
+
+
 def test_every_value_that_came_later_than_its_field_is_gated():
     """`turbo4`, the stemmer `none`, and whatever comes next."""
     gated = {word(path, value) for path, value, _ in GATES if value}
@@ -66,7 +70,7 @@ def test_every_value_that_came_later_than_its_field_is_gated():
     for stated, (first, _) in known().items():
         field, _, value = stated.partition("=")
         since = Version.parse(first)
-        if value and field in fields and since < UNKNOWN:
+        if value and field in fields and since < UNKNOWN and stated not in REFUSED:
             assert since <= max(OLDEST, fields[field]) or stated in gated, stated
 
 

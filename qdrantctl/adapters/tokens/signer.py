@@ -35,6 +35,8 @@ def sign_token(generation: Generation, endpoint: Endpoint, *, revocable: bool) -
         "exp": int(generation.expires.timestamp()),
         "sub": generation.subject or generation.key,
     }
+    if generation.names_subject:
+        claims["subject"] = claims["sub"]  # the claim that the server's audit log records
     if generation.issued:
         claims["iat"] = int(generation.issued.timestamp())
     if revocable:

@@ -17,7 +17,7 @@ from qdrantctl.model.audit.report import Verdict
 from qdrantctl.model.server import Version
 
 METRICS_SINCE = Version(1, 17, 0)
-AUDIT_LOG_SINCE, AUDIT_LOG_REPORTED_SINCE = Version(1, 17, 0), Version(1, 19, 0)
+AUDIT_LOG_SINCE, AUDIT_LOG_REPORTED_SINCE = Version(1, 17, 0), Version(1, 18, 0)
 REFUSALS = ("401", "403", "429")
 
 WEAKNESSES: tuple[tuple[Version, str], ...] = (

@@ -125,7 +125,7 @@ def _plan_creation(
     desired: Resource, applied: Resource | None, plan_input: PlanInput, kind: Kind
 ) -> DraftChange:
     fields = fields_to_create(desired, kind, plan_input.server)
-    fields = kind.classify_scope(fields, desired, None, applied)
+    fields = kind.refine_fields(fields, desired, None, applied)
     if worst_effect(fields) is Effect.REFUSED:
         return _refuse_change(desired.address, fields)
     because = "deleted outside qdrantctl" if applied else ""
@@ -147,7 +147,7 @@ def plan_existing(
         fields = credit_interrupted_apply(shape, fields, applied)
     if plan_input.on_drift(desired.address) == "keep" and not (applied and applied.is_from_state):
         fields = keep_drift(shape, fields)
-    fields = kind.classify_scope(fields, desired, live, applied)
+    fields = kind.refine_fields(fields, desired, live, applied)
     if worst_effect(fields) is Effect.REPLACE:
         fields = fields_of_replacement(fields, desired, live, applied, kind, plan_input)
     unapplied = unapplied_paths(shape, fields)

@@ -330,7 +330,14 @@ def _activate_generation(
     """Give a generation an id and an expiry, and save it."""
     length = timedelta(seconds=duration_seconds(newest.terms["ttl"]))
     now = ring.now.replace(microsecond=0)
-    issued = replace(newest, id=str(uuid4()), issued=now, expires=now + length, live=True)
+    issued = replace(
+        newest,
+        id=str(uuid4()),
+        issued=now,
+        expires=now + length,
+        names_subject=True,
+        live=True,
+    )
     _save_generations(ring, key, [issued], action)
     return issued
 

@@ -22,6 +22,8 @@ from qdrantctl.model.server import Version
 from qdrantctl.model.violation import Finding, Severity, Violation
 
 _NAMES_CHECKED = Version(1, 18, 0)
+_SPARSE_NAMES_CHECKED = Version(1, 19, 0)
+_INDEXED_WITHOUT_KEYS = Version(1, 17, 0)
 _FORBIDDEN_VECTOR_NAMES = frozenset('<>:"/\\|?*\0\x1f')
 _WORKING = (Action.CREATE, Action.UPDATE, Action.REPLACE, Action.ADOPT)
 
@@ -64,7 +66,9 @@ def check_collection(change: Change, context: Context) -> Iterator[Violation]:
     live = context.live.get(change.parsed_address)
     live_spec = live.spec if live and change.action is not Action.REPLACE else {}
     yield from _check_vector_names(change, desired, context)
-    yield from _check_shard_keys(change, desired.spec, live_spec)
+    yield from _check_sparse_names(change, desired, context)
+    if context.server.version < _INDEXED_WITHOUT_KEYS:
+        yield from _check_shard_keys(change, desired.spec, live_spec)
     if INDEX_CAP not in desired.declared.get("acknowledge", ()):
         yield from _check_index_limit(change, desired.spec, live_spec)
     yield from check_filters_served(change, context, live_spec)
@@ -98,6 +102,18 @@ def _check_vector_names(change: Change, desired: Resource, context: Context) -> 
                 message=f"Qdrant {context.server.version} refuses the vector name {name!r}",
                 hint='From 1.18 on a vector name may hold none of < > : " / \\ | ? *.',
             )
+
+
+def _check_sparse_names(change: Change, desired: Resource, context: Context) -> Iterator[Violation]:
+    if context.server.version >= _SPARSE_NAMES_CHECKED and "" in desired.spec.get(
+        "sparse_vectors", {}
+    ):
+        yield Violation(
+            rule="QC120",
+            address=change.address,
+            message=f"Qdrant {context.server.version} refuses a sparse vector without a name",
+            hint="Name it. The server before 1.19 accepted an empty name.",
+        )
 
 
 def _check_shard_keys(

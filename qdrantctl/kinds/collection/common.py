@@ -22,5 +22,7 @@ REINDEX = FieldRule(
     because="re-indexes the collection",
 )
 Memory = Literal["cold", "cached", "pinned"]
+Placement = Literal["cold", "cached"]
+"""Of vectors and payload: `pinned` is refused with 422 (1.19.0)."""
 MEMORY_GATE = Availability(since="1.19.0")
 Count = Annotated[int, Field(ge=0, le=U64)]

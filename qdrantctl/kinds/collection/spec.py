@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from qdrantctl.kinds.collection.common import FIXED, MEMORY_GATE, U32, U64, Count, Memory
+from qdrantctl.kinds.collection.common import FIXED, MEMORY_GATE, U32, U64, Count, Placement
 from qdrantctl.kinds.collection.payload_indexes import PAYLOAD_INDEXES, PayloadIndex
 from qdrantctl.kinds.collection.payload_paths import PayloadPath, refuse_duplicate_paths
 from qdrantctl.kinds.collection.quantization import QUANTIZATION_RULE, Quantization
@@ -121,14 +121,14 @@ class PayloadStorage(Spec):
     """Where payload lives."""
 
     memory: Annotated[
-        Memory | None,
+        Placement | None,
         FieldRule(
             add=Effect.REBUILD,
             change=Effect.REBUILD,
             because="rewrites the collection's segments",
             gate=MEMORY_GATE,
         ),
-        Field(description="cold, cached or pinned."),
+        Field(description="cold or cached."),
     ] = None
 
 
@@ -229,6 +229,12 @@ def _expand_filters(value: Any) -> Any:
     return [{"key": entry} if isinstance(entry, str) else entry for entry in value]
 
 
+_UNSAFE_DROP = (
+    "before Qdrant 1.19 points that were written shortly before a vector name is dropped can be "
+    "lost at the next start of the server; upgrade the server first"
+)
+
+
 class Collection(Spec):
     """The spec of a Collection manifest."""
 
@@ -240,6 +246,10 @@ class Collection(Spec):
             because="vector names are fixed when the collection is created, before Qdrant 1.18",
             drop_because="removes the vectors of that name from every point",
             in_place_since="1.18.0",
+            drop_safe_since="1.19.0",
+            drop_unsafe_because=_UNSAFE_DROP,
+            fixed_key=UNNAMED,
+            fixed_key_because="the unnamed vector is fixed when the collection is created",
             shorthand_key=UNNAMED,
             destroys_data=True,
         ),
@@ -253,6 +263,8 @@ class Collection(Spec):
             because="vector names are fixed when the collection is created, before Qdrant 1.18",
             drop_because="removes the vectors of that name from every point",
             in_place_since="1.18.0",
+            drop_safe_since="1.19.0",
+            drop_unsafe_because=_UNSAFE_DROP,
             destroys_data=True,
         ),
         Field(description="Sparse vectors by name."),

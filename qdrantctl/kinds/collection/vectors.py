@@ -11,7 +11,15 @@ from pydantic import BeforeValidator, Field, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
-from qdrantctl.kinds.collection.common import FIXED, MEMORY_GATE, REINDEX, U64, Count, Memory
+from qdrantctl.kinds.collection.common import (
+    FIXED,
+    MEMORY_GATE,
+    REINDEX,
+    U64,
+    Count,
+    Memory,
+    Placement,
+)
 from qdrantctl.kinds.collection.quantization import QUANTIZATION_RULE, Quantization
 from qdrantctl.model.field_rule import Availability, Effect, FieldRule
 from qdrantctl.model.spec import Spec
@@ -128,14 +136,14 @@ class Vector(Spec):
         Field(description="Makes it a multivector, as ColBERT needs."),
     ] = None
     memory: Annotated[
-        Memory | None,
+        Placement | None,
         FieldRule(
             add=Effect.REBUILD,
             change=Effect.REBUILD,
             because="rewrites the collection's segments",
             gate=MEMORY_GATE,
         ),
-        Field(description="Where the original vectors live."),
+        Field(description="Where the original vectors live: cold or cached."),
     ] = None
 
 
@@ -154,13 +162,12 @@ class SparseIndex(Spec):
         Field(description="Vectors below which a full scan is used."),
     ] = None
     datatype: Annotated[
-        Literal["float32", "float16", "uint8", "turbo4"] | None,
+        Literal["float32", "float16", "uint8"] | None,
         FieldRule(
             because=_OLD_SEGMENTS,
             unset_value="float32",
             drop=Effect.UPDATE,
             drop_because="goes back to float32; " + _OLD_SEGMENTS,
-            values={"turbo4": Availability(since="1.18.2")},
         ),
         Field(description="How values are stored. Default float32."),
     ] = None

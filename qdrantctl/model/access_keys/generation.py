@@ -88,6 +88,9 @@ class Generation:
     ends: datetime | None = None
     """When it is revoked because a newer one replaces it."""
     revoked: bool = False
+    names_subject: bool = False
+    """Whether its token names the subject for the audit log, too. Tokens of qdrantctl 0.1 do not:
+    every token signed from a generation stays identical."""
     live: bool = False
     """Whether the server accepts its token, according to the registry."""
 
@@ -110,6 +113,7 @@ class Generation:
                 ends=_parse_time(payload.get("ends")),
                 # An id that was removed manually revokes the token as well.
                 revoked=bool(payload.get("revoked")) or (bool(token_id) and not live),
+                names_subject=bool(payload.get("names_subject")),
                 live=live,
             )
         except (KeyError, TypeError, AttributeError) as error:
@@ -130,6 +134,8 @@ class Generation:
         }
         if self.id:
             plain["id"] = self.id
+        if self.names_subject:
+            plain["names_subject"] = True
         if self.live:
             plain[MATCHED] = self.id
         for word in ("issued", "expires", "ends"):

@@ -127,7 +127,8 @@ def test_a_project_weighs_findings_as_it_likes():
         ("QA604", {"cors": reply("200", access_control_allow_origin="*")}, FAIL),
         ("QA701", {"version": None}, UNSEEN),
         ("QA702", {"version": Version(1, 16, 3)}, IDLE),
-        ("QA702", {"version": Version(1, 18, 0)}, UNSEEN),
+        ("QA702", {"version": Version(1, 17, 1)}, UNSEEN),
+        ("QA702", {"version": Version(1, 18, 0)}, PASS),
     ],
 )
 def test_what_a_probe_means(rule, words, answer):

@@ -30,12 +30,12 @@ def change(name, effect=Effect.UPDATE):
 )
 def test_a_scope_widens_or_narrows(live, desired, name, direction):
     existing = key(live) if live else None
-    (found,) = ACCESS_KEY.classify_scope((change(name),), key(desired), existing, None)
+    (found,) = ACCESS_KEY.refine_fields((change(name),), key(desired), existing, None)
     assert found.direction == direction
     assert found.because.startswith("gains: " if direction == "widens" else "loses: ")
 
 
 @pytest.mark.parametrize("effect", [Effect.KEPT, Effect.REFUSED])
 def test_what_is_not_changed_has_no_direction(effect):
-    (found,) = ACCESS_KEY.classify_scope((change("a", effect),), key({"a": "rw"}), None, None)
+    (found,) = ACCESS_KEY.refine_fields((change("a", effect),), key({"a": "rw"}), None, None)
     assert found.direction is ABSENT
