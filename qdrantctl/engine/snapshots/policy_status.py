@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -111,6 +111,8 @@ class PolicyStatus:
     """Collections that it would cover, were they not being restored."""
     existing: frozenset[str] = frozenset()
     """Every collection of the cluster, covered or not."""
+    restored: Mapping[str, datetime] = field(default_factory=dict)
+    """When collections were restored under a new name: nothing of them was due before."""
 
     @property
     def address(self) -> str:
@@ -200,7 +202,8 @@ class PolicyStatus:
                 yield "unseen", destination.error
                 continue
             for name in self.collections:
-                if since := self.due_time(name, destination, now):
+                since = self.due_time(name, destination, now)
+                if since and since >= self.restored.get(name, since):
                     yield "overdue", (f"collection/{name} has no snapshot at {destination.url} for "
                                       f"{since:%Y-%m-%d %H:%M} UTC")  # fmt: skip
                 yield from self._unverified(name, destination, now)

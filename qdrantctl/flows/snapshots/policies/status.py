@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -176,7 +177,15 @@ def _policy_status(
         destinations=(),
         restoring=tuple(restoring),
         existing=existing,
+        restored=dict(_list_restores(entries)),
     )
+
+
+def _list_restores(entries: Mapping[str, Mapping[str, Json]]) -> Iterator[tuple[str, datetime]]:
+    """When each collection was restored beside another one, as far as the ledger tells."""
+    for name, entry in entries.items():
+        with suppress(KeyError, ValueError):
+            yield name, datetime.fromisoformat(str(entry["restored_at"]))
 
 
 def read_destinations(

@@ -214,6 +214,8 @@ class RestoreRecords:
             entry = applied_entry(
                 change, entry | replaced, live, client.server, actor, _format_now()
             )
+        else:
+            entry["restored_at"] = _format_now()  # no policy was to take it before
         _write_or_remove(client, entry)
 
     def _forget_unless_begun(self) -> None:
@@ -235,7 +237,8 @@ def _without_restore_mark(entry: Mapping[str, Json]) -> dict[str, Json]:
 
 def _write_or_remove(client: Client, entry: Mapping[str, Json]) -> None:
     """Write an entry; remove it if its only content is that the name is unmanaged."""
-    if entry.get("deleted") and not (entry.get("snapshots") or entry.get("history")):
+    content = ("snapshots", "history", "restored_at")
+    if entry.get("deleted") and not any(entry.get(word) for word in content):
         ledger.remove_entry(client, str(entry["address"]))
     else:
         ledger.write_entries(client, [entry])

@@ -46,6 +46,10 @@ def words(status) -> list[str]:
         pytest.param(replace(policy_status([TAKEN]), restoring=("a",)), ["restoring"],
                      id="restoring"),
         pytest.param(replace(policy_status([set_info(3)]), collections=()), [], id="gone"),
+        pytest.param(replace(policy_status([]), restored={"products": DUE + 0.1 * DAY}), [],
+                     id="restored since it was due"),
+        pytest.param(replace(policy_status([]), restored={"products": DUE - DAY}), ["overdue"],
+                     id="restored before it was due"),
     ],
 )  # fmt: skip
 def test_what_is_not_as_a_policy_says(status, expected):
