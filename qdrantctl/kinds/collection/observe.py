@@ -143,6 +143,8 @@ def prune_empty(shape: FieldTree, tree: Mapping[str, Any]) -> dict[str, Json]:
     for name, inner in shape.fields.items():
         if (value := tree.get(name)) is None:
             continue
+        if not (inner.is_leaf or isinstance(value, Mapping | list)):
+            raise TypeError(f"{name} is no section")
         if inner.entries is not None and isinstance(value, Mapping):
             leaf = inner.entries.is_leaf
             value = {k: v if leaf else prune_empty(inner.entries, v) for k, v in value.items()}

@@ -74,6 +74,24 @@ LISTS = {
 }
 
 
+def test_a_section_that_is_a_number_is_no_fault_of_the_program(empty_qdrant, project):
+    project.states({"c": PLAIN})
+    project.done(empty_qdrant)
+
+    def fault(_, head):
+        if not head.startswith(b"GET /telemetry?details_level=2 "):
+            return None
+        whole = empty_qdrant.request("GET", "/telemetry?details_level=2")[1]
+        for entry in whole["result"]["collections"]["collections"]:
+            entry["config"]["strict_mode_config"] = 5
+        return answer(200, json.dumps(whole).encode())
+
+    with proxied(empty_qdrant.http_port, fault) as proxy:
+        told = project.plan(proxy.url)
+    assert told.code == 1
+    assert "what the server sent cannot be read" in told.err
+
+
 @pytest.mark.parametrize("path", LISTS)
 def test_a_list_that_lacks_a_collection(empty_qdrant, project, path):
     project.states({"c": PLAIN})
