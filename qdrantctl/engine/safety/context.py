@@ -47,6 +47,8 @@ class SafetyInput:
     max_deletes: int | None = None
     gates: Gates = field(default_factory=Gates)
     partial: bool = False
+    cloned_owners: frozenset[str] = frozenset()
+    """Owners whose records a consent adopts, as this cluster is a copy of theirs."""
     alias_min_ratio: float = 0.9
     """An alias moves without consent to a collection with this share of the points of the old one.
     """

@@ -16,7 +16,8 @@ def check_previous_names(inputs: SafetyInput) -> Iterator[Problem]:
     for change in inputs.changes:
         applied = inputs.context.recorded.get(change.parsed_address)
         owner = applied.record.owner if applied and applied.record else inputs.context.owner
-        if change.action not in IDLE_ACTIONS and owner != inputs.context.owner:
+        released = {inputs.context.owner, *inputs.cloned_owners}
+        if change.action not in IDLE_ACTIONS and owner not in released:
             yield require_consent(
                 "adopt",
                 change,

@@ -31,6 +31,7 @@ from qdrantctl.flows.state.clones import (
     named_owners,
     used_clone_consents,
     with_cloned_owners,
+    without_uncounted_clones,
     without_unstated_clones,
 )
 from qdrantctl.flows.state.committed import with_locked_versions
@@ -127,9 +128,9 @@ def make_plan_for(
     cluster_state = read_cluster_state(
         client, desired_state.inventory, progress, named_owners(settings)
     )
-    settings = without_unstated_clones(settings, desired_state.inventory, cluster_state)
     protection = read_protection(settings, cluster_state.ledger, today)
-    settings = protected_settings(protection)
+    settings = without_uncounted_clones(protected_settings(protection), options.consents)
+    settings = without_unstated_clones(settings, desired_state.inventory, cluster_state)
     cluster_state = with_committed_state_as_fallback(settings, client, desired_state, cluster_state)
     if settings.partial:
         desired_state = replace(
@@ -263,6 +264,7 @@ def compute_changes(
         max_deletes=options.max_deletes,
         gates=settings.gates.merge(options.gates),
         partial=settings.partial,
+        cloned_owners=settings.cloned_owners,
         alias_min_ratio=settings.alias_min_ratio,
     )
     return changes, safety_input

@@ -21,7 +21,7 @@ from qdrantctl.flows.planning.plan import (
     judge_changes,
 )
 from qdrantctl.flows.state.checkout import find_uncommitted_files, list_names
-from qdrantctl.flows.state.clones import named_owners, with_cloned_owners
+from qdrantctl.flows.state.clones import named_owners, with_cloned_owners, without_uncounted_clones
 from qdrantctl.flows.state.committed import committed_files
 from qdrantctl.flows.state.desired import DesiredState, load_desired_state
 from qdrantctl.flows.state.ledger_fallback import with_committed_state_as_fallback
@@ -74,7 +74,7 @@ def recheck_saved_plan(
     progress(f"connecting to {client.server.url}")
     cluster_state = read_cluster_state(client, desired.inventory, progress, named_owners(settings))
     protection = read_protection(settings, cluster_state.ledger, today)
-    settings = protected_settings(protection)
+    settings = without_uncounted_clones(protected_settings(protection), options.consents)
     if settings.protected:
         manifests = manifests or load_desired_state(settings)
     if manifests and saved.options is not ABSENT:  # format 1.0 recorded no commit

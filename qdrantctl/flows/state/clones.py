@@ -36,6 +36,22 @@ def with_cloned_owners(settings: Settings, consents: Sequence[Consent]) -> Setti
     )
 
 
+def without_uncounted_clones(settings: Settings, consents: Sequence[Consent]) -> Settings:
+    """The settings without owners whose consent does not count: a protected environment's may not.
+
+    Until then such an owner counts, so that its protection binds who adopts its records.
+    """
+    counted = {
+        c.pattern for c in settings.valid_consents(tuple(consents)) if c.verb == ADOPT_CLONED
+    }
+    dropped = settings.cloned_owners - counted
+    return replace(
+        settings,
+        previous_owners=settings.previous_owners - dropped,
+        cloned_owners=settings.cloned_owners - dropped,
+    )
+
+
 def named_owners(settings: Settings) -> tuple[str, ...]:
     """The owners whose keys and policies are this one's: without those of a copy."""
     return tuple(owner for owner in settings.owners if owner not in settings.cloned_owners)

@@ -164,7 +164,8 @@ def test_file_names_are_short_plain_and_differ_whatever_the_case():
 
 
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(st.characters(exclude_categories=["Cs"])) | st.sampled_from(["no", "1", "~", "a: b"]),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=20), inner),
     max_leaves=20,
