@@ -138,7 +138,8 @@ def test_a_store_that_cannot_be_used_costs_no_snapshot(filled, shop, store, monk
     assert files(filled) == []
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
     listed = shop.run(filled, "snapshots", "list")
-    assert (listed.code, "Warning: s3://" in listed.err) == (0, True)
+    assert (listed.code, "the list is incomplete" in listed.err) == (1, True)
+    assert destination in listed.err
 
 
 @pytest.mark.parametrize("name", ["shop/dev/a%1Bb/set.json", "shop//x", "shop/dev/%2E%2E/x"])

@@ -5,7 +5,7 @@ A server lists and serves the snapshots of collections that exist.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
@@ -43,11 +43,39 @@ def is_placeholder(client: Client, collection: str) -> bool:
 def placeholder_collection(
     client: Client, nodes: Iterable[NodeClient], collection: str
 ) -> Iterator[None]:
-    """A placeholder for a deleted collection until the block ends. Raises ClusterError.
+    """A placeholder for a deleted collection until the block ends. Raises ClusterError."""
+    with placeholder_on_demand(client, nodes, collection) as create:
+        create()
+        yield
 
-    A placeholder left behind by a crashed run is reused. A collection that is not empty is never
-    deleted.
+
+@contextmanager
+def placeholder_on_demand(
+    client: Client, nodes: Iterable[NodeClient], collection: str
+) -> Iterator[Callable[[], None]]:
+    """Creates a placeholder for a deleted collection when called; removes it at the end.
+
+    A placeholder left behind by a crashed run is reused, and removed even if none was requested.
+    A collection that is not empty is never deleted. Raises ClusterError.
     """
+    is_created = False
+
+    def create() -> None:
+        nonlocal is_created
+        if not is_created:
+            _create(client, collection)
+            _wait_until_listed(nodes, collection)
+            is_created = True
+
+    try:
+        yield create
+    finally:
+        if is_placeholder(client, collection):
+            client.request(Call(method="DELETE", path=collection_path(collection)))
+
+
+def _create(client: Client, collection: str) -> None:
+    """Create a placeholder unless a collection of that name exists. Raises ClusterError."""
     try:
         client.request(
             internal_collection.internal_collection_request(client.server, collection, _METADATA)
@@ -55,12 +83,6 @@ def placeholder_collection(
     except ClusterError as error:
         if not error.conflict:
             raise
-    try:
-        _wait_until_listed(nodes, collection)
-        yield
-    finally:
-        if is_placeholder(client, collection):
-            client.request(Call(method="DELETE", path=collection_path(collection)))
 
 
 def _wait_until_listed(nodes: Iterable[NodeClient], collection: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from qdrantctl.flows.cluster.nodes import (
@@ -65,8 +65,11 @@ def upload_and_verify(
     peers = frozenset(file.peer for file in record.files)
     with connect_nodes(job.client, step.nodes, peers, f"snapshot {record.id}") as nodes:
         if source.read is None and source.may_need_placeholder:
-            with placeholder.placeholder_collection(job.client, nodes.values(), step.collection):
-                _send_all_files(step, record, nodes, job, source)
+            with placeholder.placeholder_on_demand(
+                job.client, nodes.values(), step.collection
+            ) as create:
+                read = _reader_with_placeholder(step, create)
+                _send_all_files(step, record, nodes, job, replace(source, read=read))
         else:
             _send_all_files(step, record, nodes, job, source)
         if job.client.server.peers > 1:
@@ -160,6 +163,16 @@ def forget_upload(node: Client, collection: str, name: str) -> None:
     except ClusterError as error:
         if not error.not_found:
             raise
+
+
+def _reader_with_placeholder(step: Restore, create: Callable[[], None]) -> ByteSource:
+    """Downloads each file from its own node, where a placeholder lists it."""
+
+    def read(file: NodeSnapshotFile, node: NodeClient) -> Iterator[bytes]:
+        create()
+        return _download_own_file(file, node, step)
+
+    return read
 
 
 def _download_own_file(file: NodeSnapshotFile, node: NodeClient, step: Restore) -> Iterator[bytes]:
