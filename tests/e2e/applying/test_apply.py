@@ -271,7 +271,8 @@ def test_an_index_that_never_comes_is_not_waited_for(project, filled, optimizers
 
 def test_a_wait_has_an_end(project, filled, monkeypatch):
     still = (
-        b'{"result":{"status":"yellow","indexed_vectors_count":7,"points_count":2999,"config":{}}}'
+        b'{"result":{"status":"yellow","indexed_vectors_count":7,"points_count":2999,'
+        b'"config":{"params":{}},"payload_schema":{}}}'
     )
     tuned = COLLECTION + "  hnsw_config: {m: 48}\n"
     (project / "manifests" / "products.yaml").write_text(tuned)

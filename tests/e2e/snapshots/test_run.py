@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.support.project import asked, record
-from tests.support.proxy import proxied
+from tests.support.proxy import answer, proxied
 from tests.support.snapshot_policies import (
     NIGHTLY,
     PRODUCTS,
@@ -289,23 +289,34 @@ def test_scores_that_are_no_numbers(node, shop, tmp_path):
     assert told.code == 0, told.out + told.err
 
 
-def test_an_answer_of_another_shape_stops_no_other_collection(node, shop, tmp_path):
+@pytest.mark.parametrize(
+    ("answers", "told_of"),
+    [
+        ({"scroll": {"number": 1}},
+         "the answer to POST /collections/a/points/scroll has not the form that Qdrant gives it"),
+        ({"scroll": {"id": 1, "vector": [1, 1, 0, 0]}, "query": {"number": 1}},
+         "collection/a: qdrantctl failed with an unexpected error"),
+    ],
+)  # fmt: skip
+def test_an_answer_of_another_shape_stops_no_other_collection(
+    node, shop, tmp_path, answers, told_of
+):
     folder = tmp_path / "backups"
     shop.keeps({"nightly": policy(folder)}, {"a": PRODUCTS, "products": PRODUCTS})
     shop.done(node)
 
     def fault(_, head):
-        body = b'{"result": {"points": [{"number": 1}]}}'
-        asks = head.startswith(b"POST /collections/a/points/scroll")
-        return (
-            b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body) if asks else None
-        )
+        for endpoint, point in answers.items():
+            if head.startswith(f"POST /collections/a/points/{endpoint}".encode()):
+                return answer(200, json.dumps({"result": {"points": [point]}}).encode())
+        return None
 
     with proxied(node.http_port, fault) as proxy:
         told = shop.run(proxy.url, "snapshots", "run", "--format", "json")
     assert told.code == 6, told.err
     [outcome] = told.document["outcomes"]
-    assert outcome["error"].startswith("collection/a: qdrantctl failed with an unexpected error")
+    assert outcome["error"].startswith("collection/a: ")
+    assert told_of in outcome["error"]
     [found] = sets(folder)
     assert "/products/" in str(found)
 

@@ -17,7 +17,7 @@ from qdrantctl.adapters.qdrant.client import RestClient
 from qdrantctl.flows.cluster import indexing
 from tests.e2e.snapshots.test_restore_set import back
 from tests.support.project import asked
-from tests.support.proxy import proxied, refuse_own_disk
+from tests.support.proxy import answer, proxied, refuse_own_disk
 from tests.support.snapshot_policies import PRODUCTS, policy, sets
 from tests.support.snapshots import names
 
@@ -144,13 +144,15 @@ def test_a_file_that_cannot_be_read_just_now_says_nothing_of_a_set(node, shop, k
 
 
 def test_one_bad_moment_of_a_server_condemns_no_set(node, shop, kept):
+    """What Qdrant itself refuses once is tried once more."""
+    body = b'{"status":{"error":"Service internal error: Busy"},"time":0.1}'
     seen = []
 
     def fault(_, head):
         if b"snapshots/upload" not in head.split(b"\r\n")[0]:
             return None
         seen.append(head)
-        return b"HTTP/1.1 500 Bad\r\ncontent-length: 0\r\n\r\n" if len(seen) == 1 else None
+        return answer(500, body) if len(seen) == 1 else None
 
     with proxied(node.http_port, fault) as proxy:
         told = shop.run(proxy.url, "snapshots", "verify")
