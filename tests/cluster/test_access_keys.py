@@ -19,7 +19,7 @@ def test_revoked_is_dead_on_every_node(three_nodes, tmp_path):
     for turn in range(4):
         assert [asked(node, token) for node in nodes] == [200, 200, 200]
         project.node = nodes[turn % 3]
-        project.token("revoke", "reader")
+        project.token("revoke", "reader", "--auto-approve")
         assert [asked(node, token) for node in nodes] == [401, 401, 401], turn
         token = project.token("rotate", "reader")
     project.states()
@@ -34,5 +34,5 @@ def test_revoking_works_with_a_node_down(three_nodes, tmp_path):
     project.done()
     token = project.token("issue", "reader")
     nodes[2].stop()
-    project.token("revoke", "reader")
+    project.token("revoke", "reader", "--auto-approve")
     assert [asked(node, token) for node in nodes[:2]] == [401, 401]

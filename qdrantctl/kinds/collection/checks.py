@@ -159,9 +159,10 @@ def _check_needed_indexes(
     if not caps.get("enabled") or caps.get("unindexed_filtering_retrieve", True):
         return
     for field in change.fields:
-        is_dropped = field.path[0] == INDEXES and len(field.path) == 2 and field.desired is ABSENT
+        if field.path[0] != INDEXES or len(field.path) != 2 or field.desired is not ABSENT:
+            continue
         is_filtered = filters is None or field.path[1] in (entry["key"] for entry in filters)
-        if is_dropped and field.effect > Effect.KEPT and is_filtered:
+        if field.effect > Effect.KEPT and is_filtered:
             yield Violation(
                 rule="QC123",
                 address=change.address,
