@@ -106,7 +106,7 @@ class DestroyArgs(ProjectArgs, OutputArgs, LeaseArgs):
 @project_options
 @output_options("report")
 def command(args: DestroyArgs) -> int:
-    """Delete resources by name, though manifests state them.
+    """Delete managed resources by name.
 
     ADDRESS is an address or a glob of resources that were applied from here. Aliases that point to
     a deleted collection and are managed here are deleted with it. Nothing else is changed.

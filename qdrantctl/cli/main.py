@@ -26,7 +26,7 @@ COMMANDS = {
     "validate": "Check the manifests, without a server.",
     "plan": "Show what apply would change on the cluster.",
     "apply": "Carry out the planned changes, and verify them on the server.",
-    "destroy": "Delete resources by name, though manifests state them.",
+    "destroy": "Delete managed resources by name.",
     "show": "Show a resource, last applied and live, or a saved plan.",
     "history": "Show who applied what, when, and from which commit.",
     "drift": "Report what changed on the cluster since it was applied.",
@@ -92,7 +92,7 @@ class Commands(click.Group):
 def root(directory: Path | None, environment: str | None) -> None:
     """Terraform-style plan and apply for the Qdrant vector database.
 
-    What comes after the command wins over what comes before it.
+    Options after the command override options before it.
     """
     # The options of the command read them (GroupedOption.consume_value).
 
