@@ -9,7 +9,7 @@ from qdrantctl.engine.diff import DiffContext, diff_states
 from qdrantctl.engine.planning.compare import is_being_remade
 from qdrantctl.engine.planning.inputs import PlanInput
 from qdrantctl.engine.planning.recorded_spec import ignored_paths
-from qdrantctl.model.change import Cause, FieldChange
+from qdrantctl.model.change import Action, Cause, Change, FieldChange
 from qdrantctl.model.field_rule import ABSENT, Effect, Json, json_equal
 from qdrantctl.model.kind import Kind
 from qdrantctl.model.resource import Resource
@@ -46,6 +46,26 @@ def fields_of_replacement(
         if loss.live is not ABSENT and not any(_overlap(loss.path, f.path) for f in changed)
     )
     return (*changed, *losses)
+
+
+def as_in_format_1_0(change: Change, saved: Change) -> Change:
+    """A change with its fields as a plan of format 1.0 has them, for the comparison with that plan.
+
+    Such a plan named no setting that a replacement loses, and called some of them kept: one that
+    still has the value of then counts as the same.
+    """
+    if change.action is not Action.REPLACE or saved.action is not Action.REPLACE:
+        return change
+    losses = {f.path: f for f in change.fields if f.because in (NOT_STATED, LEFT_TO_OTHERS)}
+    kept = (
+        field
+        for field in saved.fields
+        if field.effect is Effect.KEPT
+        and field.path in losses
+        and json_equal(field.live, losses[field.path].live)
+    )
+    others = (field for field in change.fields if field.path not in losses)
+    return change.model_copy(update={"fields": (*others, *kept)})
 
 
 def fields_of_restore(

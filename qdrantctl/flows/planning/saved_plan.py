@@ -10,6 +10,7 @@ from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.system import git
 from qdrantctl.engine.planning.drift_policy import is_kept_drift
 from qdrantctl.engine.planning.plan_comparison import changed_values
+from qdrantctl.engine.planning.replacement import as_in_format_1_0
 from qdrantctl.engine.planning.safety_snapshot import destroys_points
 from qdrantctl.engine.planning.selection import Selection
 from qdrantctl.engine.safety.context import SafetyInput
@@ -248,7 +249,10 @@ def _plan_again(
 def _check_values(saved: Plan, changes: Mapping[str, Change], cluster_state: ClusterState) -> None:
     """Raises StaleError with every value that has changed since the plan was made."""
     touching = {change.address: change for change in _touched_changes(saved)}
-    lines = [*_new_points(saved, changes, cluster_state), *changed_values(touching, changes)]
+    now = dict(changes)
+    if saved.format_version == "1.0":
+        now |= {a: as_in_format_1_0(now[a], touching[a]) for a in touching.keys() & now.keys()}
+    lines = [*_new_points(saved, changes, cluster_state), *changed_values(touching, now)]
     if lines:
         more = f"\n  and {len(lines) - _MAX_LINES} more" if len(lines) > _MAX_LINES else ""
         raise StaleError(

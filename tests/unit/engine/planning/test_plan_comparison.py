@@ -8,6 +8,7 @@ import pytest
 
 from qdrantctl.engine.planning.plan_comparison import changed_values
 from qdrantctl.engine.planning.planner import plan_changes
+from qdrantctl.engine.planning.replacement import NOT_STATED, as_in_format_1_0
 from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.change import Action, Cause, Change, FieldChange
 from qdrantctl.model.field_rule import ABSENT, Effect
@@ -105,6 +106,28 @@ def test_what_a_kept_field_asks_for_follows_from_the_record():
     assert changed(change(kept), change(recorded_value)) == []
     other = change(recorded_value, record={"spec": {"hnsw_config": {"m": 32}}})
     assert changed(change(kept), other)
+
+
+LOST = field("wal_config", "wal_capacity_mb", wanted=ABSENT, because=NOT_STATED)
+CALLED_KEPT = field("wal_config", "wal_capacity_mb", wanted=ABSENT, effect=Effect.KEPT)
+
+
+@pytest.mark.parametrize(
+    ("action", "before", "now", "lines"),
+    [
+        (Action.REPLACE, (M,), (M, LOST), []),
+        (Action.REPLACE, (M, CALLED_KEPT), (M, LOST), []),
+        (Action.REPLACE, (M, CALLED_KEPT), (M, LOST.model_copy(update={"live": 8})),
+         ["collection/a wal_config.wal_capacity_mb: no longer differs"]),
+        (Action.REPLACE, (M,), (field("hnsw_config", "m", live=24), LOST),
+         ["collection/a hnsw_config.m: live was 16, is now 24"]),
+        (Action.UPDATE, (M,), (M, LOST),
+         ["collection/a wal_config.wal_capacity_mb: differs now (16)"]),
+    ],
+)  # fmt: skip
+def test_a_plan_of_format_1_0_names_no_losses_of_a_replacement(action, before, now, lines):
+    saved = change(*before, action=action)
+    assert changed(saved, as_in_format_1_0(change(*now, action=action), saved)) == lines
 
 
 def update(live: Resource) -> dict[str, Change]:
