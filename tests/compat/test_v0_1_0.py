@@ -88,9 +88,9 @@ def is_loss(change: dict[str, Any], field: dict[str, Any]) -> bool:
 
 def of_unknown_cluster(drift: dict[str, Any]) -> dict[str, Any]:
     """What 0.1.0 told, with the set at the destination as of an unknown cluster: left alone."""
-    counts = drift["snapshots"]
-    if not counts["unverified"]:
+    if "snapshots" not in drift:
         return drift
+    counts = drift["snapshots"]
     return drift | {"snapshots": counts | {"unverified": counts["unverified"] - 1}}
 
 
@@ -126,7 +126,7 @@ class TestReading:
         told = left.told("drift", "-e", environment, code=2)
         expected = of_unknown_cluster(left.expected(f"drift-{environment}"))
         same(told, expected, *ADDED_TO_DRIFT)
-        assert told["snapshots"]["foreign"] == (environment == "prod")
+        assert told.get("snapshots", {}).get("foreign", 0) == (environment == "prod")
 
     def test_the_baseline_is_known(self, left, tmp_path):
         old = FIXTURES / "baseline.json"
