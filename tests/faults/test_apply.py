@@ -29,7 +29,7 @@ WAYS: dict[str, bytes | str] = {
     "500": answer(500, b'{"status":{"error":"injected"}}'),
     "429": answer(429, b'{"status":{"error":"injected"}}', "retry-after: 0"),
 }
-STEP = 1 if FULL else 5
+STEP = 1 if FULL else 8
 PATIENCE = 2.0
 """Seconds that a request may take here, below those of a stall."""
 
@@ -140,7 +140,7 @@ def test_a_killed_apply_is_finished_by_the_next(project, before, capsys):
     count = requests_of_apply(project)
     first = 1 if FULL else (2 if before else 4)
     tried = 0
-    for number in range(first, count + 1, 1 if FULL else 9):
+    for number in range(first, count + 1, 1 if FULL else 15):
         project.fresh()
         victim: list[subprocess.Popen[bytes]] = []
 
