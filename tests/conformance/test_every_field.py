@@ -206,7 +206,7 @@ def test_older_servers_are_told_which_version_a_field_needs(row, qdrant, here, t
 
 
 @pytest.mark.parametrize("kind", ["vectors", "sparse_vectors"])
-def test_vector_names_come_and_go_in_place_from_1_18_on(kind, qdrant, tmp_path, request):
+def test_vector_names_come_in_place_from_1_18_and_go_from_1_19_on(kind, qdrant, tmp_path, request):
     row = next(row for row in ROWS if row.path == (kind, "x"))
     with bench(qdrant, tmp_path, request.node.name) as on:
         try:
@@ -224,7 +224,8 @@ def test_vector_names_come_and_go_in_place_from_1_18_on(kind, qdrant, tmp_path, 
             on.settle()
             on.state(manifest("grown", row.spec()))
             assert change_of(on.plan(), ADDRESS).action is Action.REPLACE
-            (call,) = list_calls(change_of(on.plan("1.18.0"), ADDRESS).steps)
+            assert change_of(on.plan("1.18.3"), ADDRESS).action is Action.REFUSED
+            (call,) = list_calls(change_of(on.plan("1.19.0"), ADDRESS).steps)
             assert (call.method, call.path) == ("DELETE", "/collections/grown/vectors/x")
         finally:
             on.clear("grown")
