@@ -112,7 +112,7 @@ def main() -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command line; the exit code is the same whatever the output format."""
+    """Run one command line. The exit code does not depend on the output format."""
     no_color = "--no-color" in arguments  # an error may occur before options are parsed
     try:
         answer: Any = root.main(arguments, prog_name="qdrantctl", standalone_mode=False)

@@ -90,8 +90,8 @@ def flush_stdout() -> None:
 def _accept_any_text(stream: TextIO | None) -> None:
     """Have a stream read or write any text.
 
-    What is written into a file or a pipe is UTF-8, whatever the locale: it is a document, and must
-    not lose a character. A terminal gets a substitute for what its encoding lacks.
+    Files and pipes get UTF-8 in every locale: a document must not lose a character. A terminal gets
+    a substitute for characters that its encoding lacks.
     """
     if stream is None or not hasattr(stream, "reconfigure"):
         return

@@ -12,6 +12,12 @@ from qdrantctl.model.address import Address
 from qdrantctl.model.consent import ADDRESS_HINT, ConsentEntry, unusable_pattern_reason
 from qdrantctl.model.field_rule import FieldRule
 from qdrantctl.model.gates import FailOn, Requirement
+from qdrantctl.model.key_source import (
+    FromVariable,
+    KeySource,
+    SnapshotSigning,
+    refuse_literal_key,
+)
 from qdrantctl.model.spec import Spec
 from qdrantctl.model.url import UrlError, normalize_url
 from qdrantctl.model.violation import Severity
@@ -43,55 +49,6 @@ def _name_validator(allowed: str) -> AfterValidator:
 ProjectName = Annotated[str, _name_validator(".-")]
 EnvironmentName = Annotated[str, _name_validator("-")]
 """No dot: a lease is called `_qdrantctl_lease.<project>.<environment>.<n>`."""
-
-
-class FromVariable(Spec):
-    """A value in an environment variable."""
-
-    env: str = Field(min_length=1, description="Name of the environment variable.")
-
-
-class KeySource(Spec):
-    """Source of the API key. The project file never contains the key itself."""
-
-    env: Annotated[
-        str | None, Field(min_length=1, description="Name of the environment variable.")
-    ] = None
-    file: Annotated[
-        str | None,
-        Field(min_length=1, description="File that holds the key and nothing else."),
-    ] = None
-    command: Annotated[
-        list[str] | None,
-        Field(
-            min_length=1,
-            description="Program and arguments that print the key; run without a shell.",
-        ),
-    ] = None
-
-    @model_validator(mode="after")
-    def _require_one_source(self) -> KeySource:
-        if sum(source is not None for source in (self.env, self.file, self.command)) != 1:
-            raise PydanticCustomError(
-                "key_source",
-                "give exactly one of env, file and command",
-                {"rule": "QC071", "hint": "For instance {env: QDRANT_API_KEY}."},
-            )
-        return self
-
-
-def _refuse_literal_key(value: Any) -> Any:
-    if value is None or isinstance(value, dict | KeySource):
-        return value
-    raise PydanticCustomError(
-        "literal_key",
-        "the project file must not contain an API key",
-        {
-            "rule": "QC071",
-            "hint": "Give its source: {env: QDRANT_API_KEY}, {file: path} or "
-            "{command: [program, argument]}. A key that was committed should be replaced.",
-        },
-    )
 
 
 def _check_server(value: str) -> str:
@@ -170,20 +127,6 @@ def _check_version(value: Any) -> Any:
     )
 
 
-class SnapshotSigning(Spec):
-    """The keys that sign what is written beside snapshots."""
-
-    key: Annotated[
-        KeySource,
-        BeforeValidator(_refuse_literal_key),
-        Field(description="Source of the key that signs sets: any text that others cannot guess."),
-    ]
-    previous_keys: Annotated[
-        list[Annotated[KeySource, BeforeValidator(_refuse_literal_key)]],
-        Field(default_factory=list, description="Sources of keys that sets were signed with."),
-    ]
-
-
 class EnvironmentSpec(Spec):
     """One cluster that the project's manifests are applied to."""
 
@@ -197,7 +140,7 @@ class EnvironmentSpec(Spec):
     ] = None
     api_key: Annotated[
         KeySource | None,
-        BeforeValidator(_refuse_literal_key),
+        BeforeValidator(refuse_literal_key),
         Field(description="Source of the API key. Leave it out if the server needs none."),
     ] = None
     allow_http: Annotated[

@@ -1,23 +1,10 @@
 """After a cluster has grown, the ledger and the registry of keys are on too few of its nodes."""
 
-import pytest
-
 from tests.cluster.test_one_node_down import down
-from tests.support.project import VECTORS, Project, asked, config, emptied
+from tests.support.project import VECTORS, asked, config
 
 LEDGER, REGISTRY = "_qdrantctl", "_qdrantctl_keys"
 SAFE = {"vectors": VECTORS, "replication_factor": 3}
-
-
-@pytest.fixture
-def nodes(three_nodes):
-    emptied(three_nodes)
-    return three_nodes
-
-
-@pytest.fixture
-def project(tmp_path):
-    return Project(tmp_path)
 
 
 def replicas(node, name):

@@ -5,23 +5,12 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.support.project import VECTORS, Project, asked, config, emptied, record, upsert
+from tests.support.project import VECTORS, asked, config, record, upsert
 from tests.support.proxy import proxied
 
 UP_AGAIN = 30.0
 SPREAD = {"vectors": VECTORS, "shard_number": 3, "payload_indexes": {"a": "keyword"}}
 SAFE = SPREAD | {"replication_factor": 2}
-
-
-@pytest.fixture
-def nodes(three_nodes):
-    emptied(three_nodes)
-    return three_nodes
-
-
-@pytest.fixture
-def project(tmp_path):
-    return Project(tmp_path)
 
 
 def peer(node):

@@ -5,23 +5,12 @@ import time
 
 import pytest
 
-from tests.support.project import VECTORS, Project, asked, config, emptied, record
+from tests.support.project import VECTORS, asked, config, record
 from tests.support.proxy import answer, proxied
 
 ROUNDS = 36
 CATCH_UP = 1.0
 """Seconds within which every node shows what one of them has confirmed."""
-
-
-@pytest.fixture
-def nodes(three_nodes):
-    emptied(three_nodes)
-    return three_nodes
-
-
-@pytest.fixture
-def project(tmp_path):
-    return Project(tmp_path)
 
 
 @pytest.mark.parametrize("at", range(3))

@@ -2,23 +2,10 @@
 
 from collections import Counter
 
-import pytest
-
-from tests.support.project import VECTORS, Project, asked, emptied, upsert
+from tests.support.project import VECTORS, asked, upsert
 
 BASE = {"vectors": VECTORS, "sharding_method": "custom", "shard_number": 2}
 PATH = "/collections/c/shards"
-
-
-@pytest.fixture
-def nodes(three_nodes):
-    emptied(three_nodes)
-    return three_nodes
-
-
-@pytest.fixture
-def project(tmp_path):
-    return Project(tmp_path)
 
 
 def layout(node):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.cluster.test_one_node_down import down, peer, wait
-from tests.support.project import Project, asked, emptied, record
+from tests.support.project import asked, record
 from tests.support.snapshots import (
     DELETE,
     FROM,
@@ -17,17 +17,6 @@ from tests.support.snapshots import (
     names,
     restored,
 )
-
-
-@pytest.fixture
-def nodes(three_nodes):
-    emptied(three_nodes)
-    return three_nodes
-
-
-@pytest.fixture
-def project(tmp_path):
-    return Project(tmp_path)
 
 
 def placed(nodes, name):

@@ -9,7 +9,7 @@ from qdrantctl.adapters.files.home import expand_path
 from qdrantctl.adapters.files.read import read_regular_file
 from qdrantctl.adapters.system.commands import MAX_OUTPUT, run_command
 from qdrantctl.model.errors import SettingsError
-from qdrantctl.model.project import KeySource
+from qdrantctl.model.key_source import KeySource
 
 API_KEY = "API key"
 

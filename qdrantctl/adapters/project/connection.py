@@ -19,7 +19,8 @@ from qdrantctl.adapters.qdrant.client import Endpoint
 from qdrantctl.adapters.qdrant.http import TlsFiles
 from qdrantctl.model.consent import matches_glob
 from qdrantctl.model.errors import ManifestError, QdrantctlError, SettingsError, UsageError
-from qdrantctl.model.project import EMBEDDED, FromVariable
+from qdrantctl.model.key_source import FromVariable
+from qdrantctl.model.project import EMBEDDED
 from qdrantctl.model.url import UrlError, is_loopback, normalize_url, url_host, url_netloc
 
 ALLOWED_HOSTS = "QDRANTCTL_ALLOWED_HOSTS"

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from qdrantctl.adapters.project.api_key import fetch_key
 from qdrantctl.adapters.project.project_file import ProjectFileLayer, ProjectFiles
-from qdrantctl.model.project import SnapshotSigning
+from qdrantctl.model.key_source import SnapshotSigning
 from qdrantctl.model.snapshots.signature import NOT_SIGNED, SigningKeys
 
 _WHAT = "key that signs snapshot sets"

@@ -77,7 +77,7 @@ class AnswerReader:
         return parsed["result"] if isinstance(parsed, dict) and "result" in parsed else parsed
 
     def failure(self, answer: HttpResponse, call: Call) -> ClusterError:
-        """The error for a response whose status is not the expected one, whatever its body."""
+        """The error for a response with an unexpected status. Its body may have any form."""
         try:
             self.result(answer, call)
         except ClusterError as error:

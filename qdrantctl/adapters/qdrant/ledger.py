@@ -108,7 +108,7 @@ def cluster_id_request(cluster_id: str, cloned_from: str = "") -> Call:
 
 
 def clone_id(cluster_id: str, url: str) -> str:
-    """The id of a copy of a cluster at a URL: the same each time the copy is made anew."""
+    """The id of a copy of a cluster at a URL: equal for every copy at that URL."""
     return str(uuid5(_ID_NAMESPACE, f"{cluster_id} {url}"))
 
 

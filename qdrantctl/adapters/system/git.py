@@ -77,10 +77,10 @@ def is_merging(root: Path) -> bool:
 
 
 def uncommitted_files(root: Path, patterns: Iterable[str], used: Iterable[str]) -> list[str] | None:
-    """Files that are not as HEAD has them, by their path from `root`; None where git cannot tell.
+    """Files that differ from HEAD, by their path from `root`; None where git cannot tell.
 
-    Below `patterns` (files, folders, globs relative to `root`) whatever was changed, added, removed
-    or staged counts, and of the files `used` each that HEAD does not have, ignored ones too.
+    Below `patterns` (files, folders, globs relative to `root`): changed, added, removed and staged
+    files. Also each of the files `used` that HEAD lacks, even if git ignores it.
     """
     if not is_repository(root):
         return None

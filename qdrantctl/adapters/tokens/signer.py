@@ -80,7 +80,7 @@ def signing_problem(endpoint: Endpoint | None) -> str:
 
 
 def token_support_problem(endpoint: Endpoint | None) -> str:
-    """Why no token grants what it says on this cluster, whatever key signs it; empty otherwise.
+    """Why the cluster accepts no token of any signing key; empty if it accepts tokens.
 
     A read-only key is enough to tell. Raises ClusterError without a response.
     """

@@ -39,7 +39,7 @@ def changed_values(before: Mapping[str, Change], now: Mapping[str, Change]) -> I
 
 
 def is_same_work(before: Sequence[Change], now: Sequence[Change]) -> bool:
-    """Whether two plans do the same, whatever their texts say of it."""
+    """Whether two plans have the same steps and values. Their texts may differ."""
     if tuple(before) == tuple(now):
         return True
     old, new = (

@@ -16,7 +16,8 @@ from pydantic_core import MISSING, core_schema
 from qdrantctl.adapters.files.atomic_write import replace_file
 from qdrantctl.kinds.catalog import KINDS, OVERLAYS
 from qdrantctl.kinds.collection.payload_indexes import Stopwords
-from qdrantctl.kinds.collection.spec import Filter, ShardKey
+from qdrantctl.kinds.collection.shard_keys import ShardKey
+from qdrantctl.kinds.collection.spec import Filter
 from qdrantctl.model.audit.report import AuditReport, RenderedRule, Tally
 from qdrantctl.model.committed_state import CommittedFile
 from qdrantctl.model.drift import Drift, DriftCounts

@@ -26,3 +26,4 @@ Placement = Literal["cold", "cached"]
 """Of vectors and payload: `pinned` is refused with 422 (1.19.0)."""
 MEMORY_GATE = Availability(since="1.19.0")
 Count = Annotated[int, Field(ge=0, le=U64)]
+PositiveU32 = Annotated[int, Field(ge=1, le=U32)]

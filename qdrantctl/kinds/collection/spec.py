@@ -10,10 +10,24 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from qdrantctl.kinds.collection.common import FIXED, MEMORY_GATE, U32, U64, Count, Placement
+from qdrantctl.kinds.collection.common import (
+    FIXED,
+    MEMORY_GATE,
+    U32,
+    U64,
+    Count,
+    Placement,
+    PositiveU32,
+)
 from qdrantctl.kinds.collection.payload_indexes import PAYLOAD_INDEXES, PayloadIndex
 from qdrantctl.kinds.collection.payload_paths import PayloadPath, refuse_duplicate_paths
 from qdrantctl.kinds.collection.quantization import QUANTIZATION_RULE, Quantization
+from qdrantctl.kinds.collection.shard_keys import (
+    KEYED,
+    BareOrNot,
+    expand_shard_keys,
+    refuse_duplicate_keys,
+)
 from qdrantctl.kinds.collection.strict_mode import StrictMode
 from qdrantctl.kinds.collection.vectors import (
     UNNAMED,
@@ -24,8 +38,6 @@ from qdrantctl.kinds.collection.vectors import (
 )
 from qdrantctl.model.field_rule import Availability, Effect, FieldRule
 from qdrantctl.model.spec import Spec
-
-PositiveU32 = Annotated[int, Field(ge=1, le=U32)]
 
 
 class Wal(Spec):
@@ -130,60 +142,6 @@ class PayloadStorage(Spec):
         ),
         Field(description="cold or cached."),
     ] = None
-
-
-_KEY_FIXED = "fixed when the shard key is created; give the new layout to a new shard key"
-_SHARDS = FieldRule(add=Effect.REFUSED, change=Effect.REFUSED, because=_KEY_FIXED)
-_REPLICAS = FieldRule(
-    add=Effect.REFUSED, change=Effect.REFUSED, because=_KEY_FIXED, write_only=True
-)
-
-
-class ShardKey(Spec):
-    """A shard key with a layout of its own."""
-
-    key: Annotated[
-        str | Annotated[int, Field(ge=0, le=U64)],
-        Field(description='The key: a string or a number. 7 and "7" are different keys.'),
-    ]
-    shards_number: Annotated[
-        PositiveU32 | None, _SHARDS, Field(description="Shards of this key.")
-    ] = None
-    replication_factor: Annotated[
-        PositiveU32 | None, _REPLICAS, Field(description="Replicas of each of its shards.")
-    ] = None
-    placement: Annotated[
-        Annotated[list[Annotated[int, Field(ge=0, le=U64)]], Field(min_length=1)] | None,
-        _REPLICAS,
-        Field(description="Ids of the nodes that hold it."),
-    ] = None
-
-
-_KEYED = Availability(since="1.7.0", cluster=True)
-BareOrNot = Annotated[ShardKey, FieldRule(shorthand_key="key", gate=_KEYED)]
-
-
-def _expand_shard_keys(value: Any) -> Any:
-    """A bare key is short for `{key: …}`."""
-    if not isinstance(value, list):
-        return value
-    return [
-        {"key": key} if isinstance(key, str | int) and not isinstance(key, bool) else key
-        for key in value
-    ]
-
-
-def _refuse_duplicate_keys(keys: list[ShardKey]) -> list[ShardKey]:
-    identities: set[tuple[str, str | int]] = set()
-    for entry in keys:
-        if (identity := (type(entry.key).__name__, entry.key)) in identities:
-            raise PydanticCustomError(
-                "shard_key",
-                "the shard key {key} is stated twice",
-                {"key": repr(entry.key), "rule": "QC114", "hint": "Keep one of the two."},
-            )
-        identities.add(identity)
-    return keys
 
 
 def _refuse_null(value: dict[str, Any]) -> dict[str, Any]:
@@ -364,15 +322,15 @@ class Collection(Spec):
     shard_keys: Annotated[
         Annotated[
             list[BareOrNot],
-            BeforeValidator(_expand_shard_keys),
-            AfterValidator(_refuse_duplicate_keys),
+            BeforeValidator(expand_shard_keys),
+            AfterValidator(refuse_duplicate_keys),
         ]
         | None,
         FieldRule(
             key="key",
             drop=Effect.UPDATE,
             drop_because="drops the shard key and the points in it",
-            gate=_KEYED,
+            gate=KEYED,
             destroys_data=True,
         ),
         Field(description="Shard keys, with sharding_method custom."),

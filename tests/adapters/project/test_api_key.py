@@ -11,7 +11,7 @@ import pytest
 
 from qdrantctl.adapters.project import api_key
 from qdrantctl.model.errors import SettingsError
-from qdrantctl.model.project import KeySource
+from qdrantctl.model.key_source import KeySource
 
 KEY = "k-very-secret-0123456789"
 PLACE = "qdrantctl.yaml:12"

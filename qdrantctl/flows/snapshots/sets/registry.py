@@ -64,7 +64,7 @@ def _read_process_id(client: Client) -> str:
 
 
 def _recorded_sets(entry: Mapping[str, Any]) -> dict[str, RecordedSet]:
-    """The sets that an entry tells of; what it tells that cannot be read is none."""
+    """The sets that a ledger entry lists, by folder. Unreadable ones are left out."""
     recorded: dict[str, RecordedSet] = {}
     for folder, document in (entry.get("taken") or {}).items():
         with suppress(ValidationError):
