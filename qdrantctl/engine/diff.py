@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from qdrantctl.engine.judge import FieldVerdict, is_equal, judge_field
-from qdrantctl.model.change import Cause, FieldChange
+from qdrantctl.model.change import NOT_MANAGED, Cause, FieldChange
 from qdrantctl.model.field_rule import ABSENT, Effect, FieldRule, Json, json_equal
 from qdrantctl.model.resource import Origin
 from qdrantctl.model.server import Server
@@ -76,7 +76,10 @@ def _diff_section(
                 name not in live_fields
                 or (name not in recorded_fields and inner.is_leaf and not inside)
             ):
-                continue  # most fields of most collections: neither desired nor recorded
+                # Most fields of most collections are neither desired nor recorded.
+                if inner.rule.is_limit and name in live_fields:
+                    yield from _unmanaged((*path, name), live_fields[name], context)
+                continue
             inner_desired, inner_live, inner_recorded = (
                 side.get(name, ABSENT) for side in (desired_fields, live_fields, recorded_fields)
             )
@@ -135,8 +138,14 @@ def _diff_map(
                 owned=claimed,
             )
     if unmanaged:
+        yield from _unmanaged(path, unmanaged, context)
+
+
+def _unmanaged(path: Path, live: Json, context: DiffContext) -> Iterator[FieldChange]:
+    """A live value that stays as it is, unless `lifecycle.ignore` names it."""
+    if path not in context.ignored:
         yield FieldChange(
-            path=path, live=unmanaged, effect=Effect.KEPT, cause=Cause.EDIT, because="not managed"
+            path=path, live=live, effect=Effect.KEPT, cause=Cause.EDIT, because=NOT_MANAGED
         )
 
 

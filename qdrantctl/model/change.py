@@ -54,6 +54,10 @@ IDLE_ACTIONS = (Action.NOOP, Action.REFUSED)
 """Those that change nothing."""
 
 
+NOT_MANAGED = "not managed"
+"""The reason of a value that no manifest states, and that no apply has set: it stays."""
+
+
 class Cause(StrEnum):
     """Which state changed since the last apply."""
 

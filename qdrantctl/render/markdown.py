@@ -182,10 +182,12 @@ def _plan_blocks(plan: Plan) -> Iterator[MarkdownBlock]:
             yield MarkdownBlock(rank, code_fence(entry.split("\n"), "text"), counted_as="message")
     if why := summaries.blocked_note(plan):
         yield MarkdownBlock(_NOTICE, f"**{why}**")
+    limits = summaries.list_unmanaged_limits(plan)
     idle = [_idle_line(change) for change in plan.changes if change.action is Action.NOOP]
     for title, names in (
         (f"{len(idle)} unchanged", idle),
         (f"{count_noun(len(plan.unmanaged), 'unmanaged resource')}, left alone", plan.unmanaged),
+        (f"{count_noun(len(limits), 'unmanaged limit')}, left alone", limits),
     ):
         if names:
             yield MarkdownBlock(

@@ -238,6 +238,8 @@ def _plan_lines(plan: Plan, paint: Paint) -> Iterator[str]:
     yield from violation_lines(plan.violations, paint)
     if unmanaged := summaries.unmanaged_note(plan):
         yield unmanaged
+    if limits := summaries.unmanaged_limits_note(plan):
+        yield limits
     yield paint(summaries.plan_summary(plan), "strong")
     if why := summaries.blocked_note(plan):
         yield paint(why, "error")

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from qdrantctl.model.change import Change
-from qdrantctl.model.field_rule import ABSENT, Json
+from qdrantctl.model.change import NOT_MANAGED, Change
+from qdrantctl.model.field_rule import ABSENT, Effect, Json
 from qdrantctl.model.resource import canonical_json
 from qdrantctl.model.spec import Path
 
@@ -52,7 +52,11 @@ def is_same_work(before: Sequence[Change], now: Sequence[Change]) -> bool:
 def _change_document(change: Change) -> Document:
     """A change as its JSON, without derived values, its fields keyed by their path as JSON."""
     document = change.model_dump(mode="json", exclude=_DERIVED)
-    fields = (field.model_dump(mode="json", exclude=_DERIVED) for field in change.fields)
+    fields = (
+        field.model_dump(mode="json", exclude=_DERIVED)
+        for field in change.fields
+        if not (field.effect is Effect.KEPT and field.because == NOT_MANAGED)
+    )
     return document | {"fields": {canonical_json(field.pop("path")): field for field in fields}}
 
 

@@ -13,7 +13,7 @@ from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Change
 from qdrantctl.model.client import Client, ReadRequest
-from qdrantctl.model.field_rule import ABSENT
+from qdrantctl.model.field_rule import ABSENT, json_equal
 from qdrantctl.model.resource import Inventory, Resource
 from qdrantctl.model.violation import Severity, Violation
 
@@ -43,6 +43,8 @@ def find_new_problems(
     problems = [v.message for v in _list_problems(current, change) if v.rule not in known]
     if change.destroys:
         problems += _changed_aliases(planned, change, now)
+    if change.action is Action.REPLACE:
+        problems += _changed_settings(planned, change, now)
     return problems
 
 
@@ -79,6 +81,17 @@ def _with_current(
     if change.parsed_address.kind != _ALIAS:
         current.append(now)
     return replace(inputs, context=replace(inputs.context, live=Inventory(current)))
+
+
+def _changed_settings(planned: PlanResult, change: Change, now: Resource) -> list[str]:
+    """Settings that another user has changed since: the plan names those that are lost."""
+    was = planned.cluster_state.live[change.parsed_address].spec
+    names = sorted(
+        name
+        for name in {*was, *now.spec}
+        if not json_equal(was.get(name, ABSENT), now.spec.get(name, ABSENT))
+    )
+    return [f"its settings have changed: {', '.join(names)}"] if names else []
 
 
 def _changed_aliases(planned: PlanResult, change: Change, now: Resource) -> list[str]:

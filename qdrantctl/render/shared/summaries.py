@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
-from qdrantctl.model.change import Action, Cause
+from qdrantctl.model.change import NOT_MANAGED, Action, Cause
 from qdrantctl.model.field_rule import ABSENT
 from qdrantctl.model.plan import OfflineSource, Plan
 from qdrantctl.model.report import Outcome, OutcomeStatus, Report, StoredSet
@@ -124,6 +124,23 @@ def blocked_note(plan: Plan) -> str:
         f"Apply is blocked by {' and '.join(reasons)}: apply would make no changes. "
         "Resolve the errors above, or leave a change out with --exclude ADDRESS."
     )
+
+
+def list_unmanaged_limits(plan: Plan) -> list[str]:
+    """The limits of managed collections that no manifest states, as address and path."""
+    return [
+        f"{change.address} {'.'.join(map(str, field.path))}"
+        for change in plan.changes
+        for field in change.fields
+        if field.because == NOT_MANAGED and field.path[0] == "strict_mode_config"
+    ]
+
+
+def unmanaged_limits_note(plan: Plan) -> str:
+    """How many limits are unmanaged, and some of them; empty for none."""
+    if not (limits := list_unmanaged_limits(plan)):
+        return ""
+    return f"{count_noun(len(limits), 'unmanaged limit')}, left alone: {join_names(limits)}."
 
 
 def unmanaged_note(plan: Plan) -> str:
