@@ -21,7 +21,15 @@ from qdrantctl.engine.planning.replacement import fields_of_replacement
 from qdrantctl.engine.planning.safety_snapshot import destroys_points, snapshot_step
 from qdrantctl.engine.planning.selection import select_drafts
 from qdrantctl.model.address import Address
-from qdrantctl.model.change import Action, Cause, Change, FieldChange, SchemaVersion, worst_effect
+from qdrantctl.model.change import (
+    NOT_MANAGED,
+    Action,
+    Cause,
+    Change,
+    FieldChange,
+    SchemaVersion,
+    worst_effect,
+)
 from qdrantctl.model.consent import is_allowed
 from qdrantctl.model.field_rule import ABSENT, Effect
 from qdrantctl.model.kind import Context, Kind
@@ -196,7 +204,7 @@ def decide_change(
         return DraftChange(address, Action.ADOPT, dropped, because, unapplied)
     drifted = tuple(field for field in fields if is_kept_drift(field))
     because = f"{_field_names(drifted)}: {KEPT_AS_IT_IS}" if drifted else ""
-    return DraftChange(address, Action.NOOP, drifted, because)
+    return DraftChange(address, Action.NOOP, (*drifted, *_unmanaged(fields)), because)
 
 
 def _refuse_change(address: Address, fields: Sequence[FieldChange]) -> DraftChange:
@@ -309,7 +317,7 @@ def _build_change(
         cause=_overall_cause(draft, applied),
         because=draft.because,
         schema_version=SchemaVersion(**version),
-        fields=() if draft.action is Action.NOOP else draft.fields,
+        fields=_unmanaged(draft.fields) if draft.action is Action.NOOP else draft.fields,
         **optional,
     )
     if draft.action in (Action.NOOP, Action.REFUSED, Action.FORGET):
@@ -320,6 +328,11 @@ def _build_change(
             0, snapshot_step(change, plan_input.nodes if plan_input.server.peers > 1 else ())
         )
     return change.model_copy(update={"steps": tuple(steps)})
+
+
+def _unmanaged(fields: Sequence[FieldChange]) -> tuple[FieldChange, ...]:
+    """What another user has set and no manifest states."""
+    return tuple(field for field in fields if field.because == NOT_MANAGED)
 
 
 def _overall_cause(draft: DraftChange, applied: Resource | None) -> Cause:
