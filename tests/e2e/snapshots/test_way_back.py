@@ -109,15 +109,28 @@ def test_wherever_the_server_has_its_snapshots(tmp_path, fresh_qdrant, folder):
 
 
 def test_at_the_limit_of_collections_there_is_no_room_for_a_proof(tmp_path, fresh_qdrant):
-    """Two of its own and the lease; a fourth, in which the way back is tried, is one too many."""
+    """Two of its own and the lease; a fourth, in which the way back is tried, is one too many.
+
+    The plan counts it. Room that another user takes during the apply ends the proof.
+    """
     node = fresh_qdrant(environ={"QDRANT__STORAGE__MAX_COLLECTIONS": "4"})
+    last = {"vectors": {"size": 4, "distance": "Dot"}}
     project = Project(tmp_path)
     project.states({"products": SPEC})
     project.done(node)
     fill(node)
-    asked(node, "PUT", "/collections/last", {"vectors": {"size": 4, "distance": "Dot"}})
     project.states({"products": {"spec": LARGER}})
+    asked(node, "PUT", "/collections/last", last)
     told = project.apply(node, *REPLACE)
+    assert (told.code, "QC219" in told.out + told.err) == (3, True), told.out + told.err
+    asked(node, "DELETE", "/collections/last")
+
+    def take_the_room(_: int, head: bytes) -> None:
+        if head.startswith(b"POST /collections/products/snapshots"):
+            asked(node, "PUT", "/collections/last", last)
+
+    with proxied(node.http_port, take_the_room) as proxy:
+        told = project.apply(proxy.url, *REPLACE)
     assert told.code == 6, told.out + told.err
     assert "Max collections limit reached" in told.document["outcomes"][0]["error"]
     assert len(contents(node, "products")) == 30
