@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.servers import API_KEY, TAKES_TOKENS, Node, server_folder
+from tests.support.servers import API_KEY, TAKES_TOKENS, Node, server_folder, start_cluster
 
 SERVER_FIXTURES = frozenset({"qdrant", "fresh_qdrant", "token_qdrant", "three_nodes"})
 CLUSTER_FIXTURES = frozenset({"three_nodes"})
@@ -94,9 +94,7 @@ def three_nodes(request: pytest.FixtureRequest) -> Iterator[list[Node]]:
     """A cluster of three; a module may give words for its nodes as `NODE_WORDS`."""
     words: dict[str, Any] = getattr(request.module, "NODE_WORDS", {})
     with server_folder() as folder:
-        first = Node(folder / "0", **words).start()
-        nodes = [first]
-        nodes += [Node(folder / str(i), bootstrap=first.uri, **words).start() for i in (1, 2)]
+        nodes = start_cluster(folder, words)
         yield nodes
         for node in nodes:
             node.stop()
