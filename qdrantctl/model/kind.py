@@ -60,6 +60,10 @@ def _unexpanded(desired: Mapping[str, Json], *_: object) -> Mapping[str, Json]:
     return desired
 
 
+def _as_spelled(spec: Mapping[str, Json], *_: object) -> Mapping[str, Json]:
+    return spec
+
+
 def _unclassified(fields: tuple[FieldChange, ...], *_: object) -> tuple[FieldChange, ...]:
     return fields
 
@@ -109,6 +113,11 @@ class Kind:
         [Mapping[str, Json], Mapping[str, Json], Mapping[str, Json]], Mapping[str, Json]
     ] = _unexpanded
     """desired, live, last applied -> desired with the values it implies for this live resource."""
+    respell: Callable[[Mapping[str, Json], Mapping[str, Json], Server], Mapping[str, Json]] = (
+        _as_spelled
+    )
+    """a spec, another one, server -> the spec in the spelling of the other one, for values that
+    have two."""
     refine_fields: Callable[
         [tuple[FieldChange, ...], Resource, Resource | None, Resource | None],
         tuple[FieldChange, ...],

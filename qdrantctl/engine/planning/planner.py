@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from qdrantctl.engine.hidden import describe_hidden, find_hidden
@@ -159,6 +160,9 @@ def plan_existing(
     if worst_effect(fields) is Effect.REPLACE:
         fields = fields_of_replacement(fields, desired, live, applied, kind, plan_input)
     unapplied = unapplied_paths(shape, fields)
+    if applied is not None:  # a record in the other spelling of a value is not out of date
+        spelled = kind.respell(desired.spec, applied.spec, plan_input.server)
+        desired = replace(desired, spec=spelled)
     return decide_change(fields, desired, live, applied, unapplied, plan_input)
 
 
