@@ -122,5 +122,6 @@ RULES: dict[str, str] = {
     "QC232": "The ledger should contain what was applied",
     "QC233": "Records that came along with a copy of a cluster are adopted before they are used",
     "QC240": "Letting a key do more needs consent by address, if fail_on or a flag says so",
+    "QC245": "A field that the server's version deprecates should be replaced",
 }
 """Id -> one-line title."""

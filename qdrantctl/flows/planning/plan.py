@@ -35,7 +35,12 @@ from qdrantctl.flows.state.clones import (
     without_unstated_clones,
 )
 from qdrantctl.flows.state.committed import with_locked_versions
-from qdrantctl.flows.state.desired import DesiredState, load_desired_state, merge_unselected
+from qdrantctl.flows.state.desired import (
+    DesiredState,
+    deprecation_notes,
+    load_desired_state,
+    merge_unselected,
+)
 from qdrantctl.flows.state.ledger_fallback import fallback_notice, with_committed_state_as_fallback
 from qdrantctl.flows.state.live import ClusterState, Progress, read_cluster_state, with_details
 from qdrantctl.flows.state.protection import (
@@ -173,6 +178,7 @@ def make_plan_for(
         changes=describe_alias_moves(safety_input),
         violations=(
             *desired_state.violations,
+            *deprecation_notes(desired_state, settings, client.server.version),
             *finding_violations(check_policies(settings, client, cluster_state.remembered)),
             *findings,
             *violations,

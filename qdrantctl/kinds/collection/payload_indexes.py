@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -16,7 +17,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
 from qdrantctl.kinds.collection.common import MEMORY_GATE, U64, Memory
-from qdrantctl.model.field_rule import ABSENT, Availability, Effect, FieldRule, Json
+from qdrantctl.model.field_rule import ABSENT, Availability, Deprecation, Effect, FieldRule, Json
 from qdrantctl.model.spec import Spec
 
 TYPES = ("keyword", "integer", "float", "bool", "geo", "text", "datetime", "uuid")
@@ -58,7 +59,12 @@ def _rebuilding_rule(
 _TYPE = _rebuilding_rule(values={"uuid": Availability(since="1.11.0")})
 _OnDisk = Annotated[
     bool | None,
-    _rebuilding_rule(False, "1.11.0"),
+    replace(
+        _rebuilding_rule(False, "1.11.0"),
+        deprecated=Deprecation(
+            "1.19.0", "Write memory: cold for true, which builds the index again; leave false out."
+        ),
+    ),
     Field(description="Keep the index on disk. Default false."),
 ]
 _Hnsw = Annotated[

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from qdrantctl.kinds.collection.common import MEMORY_GATE, Memory
-from qdrantctl.model.field_rule import Availability, Effect, FieldRule
+from qdrantctl.model.field_rule import Availability, Deprecation, Effect, FieldRule
 from qdrantctl.model.spec import Spec
 
 QUANTIZE = FieldRule(
@@ -29,6 +30,11 @@ _QUANTIZED_MEMORY = FieldRule(
 )
 
 
+_ALWAYS_RAM = Deprecation(
+    "1.19.0", "Write memory: pinned for true, which quantizes again; leave false out."
+)
+
+
 def _quantizing_rule(neutral: Any, since: str = "") -> FieldRule:
     return FieldRule(
         add=Effect.REBUILD,
@@ -39,6 +45,13 @@ def _quantizing_rule(neutral: Any, since: str = "") -> FieldRule:
         unset_value=neutral,
         gate=Availability(since=since),
     )
+
+
+AlwaysRam = Annotated[
+    bool | None,
+    replace(_quantizing_rule(False), deprecated=_ALWAYS_RAM),
+    Field(description="Keep quantized vectors in memory."),
+]
 
 
 class Scalar(Spec):
@@ -57,9 +70,7 @@ class Scalar(Spec):
         ),
         Field(description="Share of values kept inside the range, 0.5 to 1; a 32-bit float."),
     ] = None
-    always_ram: Annotated[
-        bool | None, _quantizing_rule(False), Field(description="Keep quantized vectors in memory.")
-    ] = None
+    always_ram: AlwaysRam = None
     memory: Annotated[
         Memory | None, _QUANTIZED_MEMORY, Field(description="Where quantized vectors live.")
     ] = None
@@ -71,9 +82,7 @@ class Product(Spec):
     compression: Annotated[
         Literal["x4", "x8", "x16", "x32", "x64"], QUANTIZE, Field(description="The ratio.")
     ]
-    always_ram: Annotated[
-        bool | None, _quantizing_rule(False), Field(description="Keep quantized vectors in memory.")
-    ] = None
+    always_ram: AlwaysRam = None
     memory: Annotated[
         Memory | None, _QUANTIZED_MEMORY, Field(description="Where quantized vectors live.")
     ] = None
@@ -82,9 +91,7 @@ class Product(Spec):
 class Binary(Spec):
     """Binary quantization."""
 
-    always_ram: Annotated[
-        bool | None, _quantizing_rule(False), Field(description="Keep quantized vectors in memory.")
-    ] = None
+    always_ram: AlwaysRam = None
     encoding: Annotated[
         Literal["one_bit", "two_bits", "one_and_half_bits"] | None,
         _quantizing_rule("one_bit", "1.15.0"),
@@ -108,9 +115,7 @@ class Turbo(Spec):
         QUANTIZE,
         Field(description="Bits per value."),
     ] = None
-    always_ram: Annotated[
-        bool | None, _quantizing_rule(False), Field(description="Keep quantized vectors in memory.")
-    ] = None
+    always_ram: AlwaysRam = None
     memory: Annotated[
         Memory | None, _QUANTIZED_MEMORY, Field(description="Where quantized vectors live.")
     ] = None

@@ -36,7 +36,7 @@ from qdrantctl.kinds.collection.vectors import (
     Vectors,
     vector_names_validator,
 )
-from qdrantctl.model.field_rule import Availability, Effect, FieldRule
+from qdrantctl.model.field_rule import Availability, Deprecation, Effect, FieldRule
 from qdrantctl.model.spec import Spec
 
 
@@ -294,6 +294,10 @@ class Collection(Spec):
             add=Effect.REBUILD,
             change=Effect.REBUILD,
             because="rewrites the collection's segments",
+            deprecated=Deprecation(
+                "1.19.0",
+                "Write payload: {memory: cold} for true, payload: {memory: cached} for false.",
+            ),
         ),
         Field(description="Keep payload on disk. Default true."),
     ] = None
