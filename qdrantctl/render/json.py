@@ -11,6 +11,7 @@ from qdrantctl.model.drift import Drift
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.import_report import ImportReport
 from qdrantctl.model.lease import LeaseReport
+from qdrantctl.model.migration import MigrationReport
 from qdrantctl.model.plan import Plan
 from qdrantctl.model.report import Report
 from qdrantctl.model.resource_view import HistoryEntry, ResourceView
@@ -57,6 +58,11 @@ def history(entries: Iterable[HistoryEntry], _: Style = PLAIN) -> str:
 
 def import_report(report: ImportReport, _: Style = PLAIN) -> str:
     """What import wrote, as JSON."""
+    return render_json(report.model_dump(mode="json"))
+
+
+def migration(report: MigrationReport, _: Style = PLAIN) -> str:
+    """The report of a migration as JSON."""
     return render_json(report.model_dump(mode="json"))
 
 

@@ -11,6 +11,7 @@ from qdrantctl.model.change import Action, Change
 from qdrantctl.model.drift import Drift, DriftedResource
 from qdrantctl.model.import_report import ImportReport, ReceivedField
 from qdrantctl.model.lease import Lease, LeaseReport
+from qdrantctl.model.migration import MigrationReport
 from qdrantctl.model.plan import Plan
 from qdrantctl.model.report import Outcome, OutcomeStatus, Report
 from qdrantctl.model.resource_view import HistoryEntry, ResourceView
@@ -32,6 +33,7 @@ from qdrantctl.render.shared.escape import (
     format_value,
     join_names,
 )
+from qdrantctl.render.shared.migration_lines import migration_lines
 from qdrantctl.render.shared.plan_rows import (
     PLAN_SIGNS,
     align_rows,
@@ -180,6 +182,11 @@ def import_report(report: ImportReport, _: Style = PLAIN) -> str:
 def import_remarks(report: ImportReport, _: Style = PLAIN) -> str:
     """The same for manifests that were printed, and not written to files."""
     return "".join(f"{line}\n" for line in _import_lines(report, printed=True))
+
+
+def migration(report: MigrationReport, style: Style = PLAIN) -> str:
+    """The rewritten files, or their differences, and the fields that were left as they are."""
+    return "\n".join(migration_lines(report, choose_painter(colour=style.colour))) + "\n"
 
 
 def leases(report: LeaseReport, _: Style = PLAIN) -> str:
