@@ -20,6 +20,7 @@ from qdrantctl.model.snapshots.reports import (
     SnapshotInventory,
     VerificationReport,
 )
+from qdrantctl.model.upgrade import UpgradeReport
 from qdrantctl.model.violation import Severity, Violation
 from qdrantctl.render.diagnostics import REPORTED, count
 from qdrantctl.render.shared.escape import escape_line
@@ -63,6 +64,11 @@ def import_report(report: ImportReport, _: Style = PLAIN) -> str:
 
 def migration(report: MigrationReport, _: Style = PLAIN) -> str:
     """The report of a migration as JSON."""
+    return render_json(report.model_dump(mode="json"))
+
+
+def upgrade(report: UpgradeReport, _: Style = PLAIN) -> str:
+    """The report of an upgrade check as JSON."""
     return render_json(report.model_dump(mode="json"))
 
 

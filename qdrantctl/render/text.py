@@ -22,6 +22,7 @@ from qdrantctl.model.snapshots.reports import (
     VerificationReport,
 )
 from qdrantctl.model.snapshots.snapshot_set import SnapshotSet
+from qdrantctl.model.upgrade import UpgradeReport
 from qdrantctl.model.violation import Violation
 from qdrantctl.render.diagnostics import violation_lines, violations_text
 from qdrantctl.render.shared import audit_rows, drift_rows, key_tables, side_by_side, summaries
@@ -46,6 +47,7 @@ from qdrantctl.render.shared.plan_rows import (
 from qdrantctl.render.shared.snapshot_set_table import set_table
 from qdrantctl.render.shared.snapshot_table import restored_notes, snapshot_table
 from qdrantctl.render.shared.style import PLAIN, Style
+from qdrantctl.render.shared.upgrade_lines import upgrade_lines
 
 _RULE_INDENT = " " * 15
 """Indents the lines below a rule of the audit."""
@@ -187,6 +189,11 @@ def import_remarks(report: ImportReport, _: Style = PLAIN) -> str:
 def migration(report: MigrationReport, style: Style = PLAIN) -> str:
     """The rewritten files, or their differences, and the fields that were left as they are."""
     return "\n".join(migration_lines(report, choose_painter(colour=style.colour))) + "\n"
+
+
+def upgrade(report: UpgradeReport, style: Style = PLAIN) -> str:
+    """What an upgrade changes, by topic."""
+    return "\n".join(upgrade_lines(report, choose_painter(colour=style.colour))) + "\n"
 
 
 def leases(report: LeaseReport, _: Style = PLAIN) -> str:
