@@ -160,10 +160,20 @@ def plan_existing(
     if worst_effect(fields) is Effect.REPLACE:
         fields = fields_of_replacement(fields, desired, live, applied, kind, plan_input)
     unapplied = unapplied_paths(shape, fields)
-    if applied is not None:  # a record in the other spelling of a value is not out of date
-        spelled = kind.respell(desired.spec, applied.spec, plan_input.server)
-        desired = replace(desired, spec=spelled)
+    if applied is not None:
+        desired, plan_input = _as_recorded(desired, applied, kind, plan_input)
     return decide_change(fields, desired, live, applied, unapplied, plan_input)
+
+
+def _as_recorded(
+    desired: Resource, applied: Resource, kind: Kind, plan_input: PlanInput
+) -> tuple[Resource, PlanInput]:
+    """The manifest in the spelling of the record, and no new version for another spelling."""
+    spelled = kind.respell(desired.spec, applied.spec, plan_input.server)
+    if spelled == desired.spec:
+        return desired, plan_input
+    versions = {a: v for a, v in plan_input.versions.items() if a != desired.address}
+    return replace(desired, spec=spelled), replace(plan_input, versions=versions)
 
 
 def decide_change(

@@ -29,6 +29,7 @@ from qdrantctl.model.plan import Plan, PlanSummary
 from qdrantctl.model.project import Project
 from qdrantctl.model.report import Report
 from qdrantctl.model.spec import Spec, field_spellings
+from qdrantctl.model.upgrade import UpgradeReport
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -222,5 +223,6 @@ _FILES: dict[str, Callable[[], dict[str, Json]]] = {
     "report": lambda: _model_schema(Report, "serialization"),
     "drift": _drift_schema,
     "audit": lambda: _schema_with_ending(AuditReport, _AuditEnding),
+    "upgrade": lambda: _model_schema(UpgradeReport, "serialization"),
     "state": lambda: _model_schema(CommittedFile, "validation"),
 }

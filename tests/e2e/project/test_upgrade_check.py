@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.e2e.project.test_json_schemas import errors
 from tests.support.cli import run_cli
 from tests.support.project import Project, asked
 
@@ -68,6 +69,7 @@ def test_a_cluster_with_its_ledger_and_snapshots(project, empty_qdrant):
     project.done(empty_qdrant, "--allow-delete", "collection/gone")
     result = check(project, "--format", "json", url=empty_qdrant.url)
     report = result.document
+    assert errors("upgrade", report) == []
     assert report["url"] == empty_qdrant.url
     assert report["current"] == asked_version(empty_qdrant)
     assert report["examined"] == {"manifests": 1, "live": 2, "recorded": 1, "snapshots": 1}

@@ -54,6 +54,12 @@ def test_the_new_spelling_of_what_is_there_changes_nothing(server):
     assert (change.action, change.fields, change.steps) == (Action.NOOP, (), ())
 
 
+def test_a_version_that_only_the_spelling_has_raised_is_no_change():
+    stated, known = desired(ADDRESS, **NEW_SPELLING), recorded(ADDRESS, **OLD_SPELLING)
+    asked = question([stated], [LIVE], [known], server=NEW, versions={stated.address: 2})
+    assert [change.action for change in plan_changes(asked, BY_NAME)] == [Action.NOOP]
+
+
 def test_the_old_spelling_of_what_is_there_changes_nothing():
     live = replace(LIVE, spec={**LIVE.spec, **desired(ADDRESS, **NEW_SPELLING).spec})
     known = recorded(ADDRESS, **NEW_SPELLING)
