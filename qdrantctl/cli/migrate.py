@@ -17,7 +17,7 @@ from qdrantctl.cli.terminal import notify
 if TYPE_CHECKING:
     from qdrantctl.adapters.project.settings import Settings
 
-FINDINGS = 2
+TO_EDIT = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,4 +95,4 @@ def command(args: MigrateArgs) -> int:
     report = migrate_to_memory(environments, rebuild=args.rebuild, check=args.check_only)
     print_document("migration", report, args)
     would_change = args.check_only and report.files
-    return FINDINGS if would_change or not report.is_complete else 0
+    return TO_EDIT if would_change or not report.is_complete else 0

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from qdrantctl.model.server import Version
     from qdrantctl.model.upgrade import UpgradeReport
 
-FINDINGS = 2
+TO_DO = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,12 +84,12 @@ def command(args: UpgradeCheckArgs) -> int:
     what behaves in another way, what is deprecated, what can be done in place, and what cannot be
     gone back from. The command only reads; a read-only key is enough.
     """
-    report = _check_manifests(args) if args.current else _check_cluster(args)
+    report = _report_on_manifests(args) if args.current else _report_on_cluster(args)
     print_document("upgrade", report, args)
-    return FINDINGS if report.has_findings else 0
+    return TO_DO if report.has_findings else 0
 
 
-def _check_manifests(args: UpgradeCheckArgs) -> UpgradeReport:
+def _report_on_manifests(args: UpgradeCheckArgs) -> UpgradeReport:
     """The report for the manifests and a stated version."""
     from datetime import date
 
@@ -101,7 +101,7 @@ def _check_manifests(args: UpgradeCheckArgs) -> UpgradeReport:
     return check_manifests_for_upgrade(settings, options, current, date.today())
 
 
-def _check_cluster(args: UpgradeCheckArgs) -> UpgradeReport:
+def _report_on_cluster(args: UpgradeCheckArgs) -> UpgradeReport:
     """The report for manifests and cluster."""
     from datetime import date
 

@@ -11,7 +11,7 @@ from qdrantctl.model.server import Version
 from qdrantctl.model.spec import FieldTree, Path, field_tree_of
 from qdrantctl.model.violation import Finding, Severity
 
-RULE = "QC245"
+DEPRECATION_RULE = "QC245"
 
 
 def find_deprecated(
@@ -30,4 +30,4 @@ def find_deprecations(resource: Resource, kind: Kind, version: Version) -> Itera
     for path, deprecated in find_deprecated(field_tree_of(kind.spec), resource.spec, version):
         name = ".".join(str(word) for word in path if word != "")
         message = f"{name} is deprecated since Qdrant {deprecated.since}"
-        yield Finding(RULE, path, message, deprecated.advice, Severity.NOTE)
+        yield Finding(DEPRECATION_RULE, path, message, deprecated.advice, Severity.NOTE)

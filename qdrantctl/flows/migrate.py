@@ -18,7 +18,7 @@ from qdrantctl.adapters.manifests.write import write_files
 from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.yaml.documents import read_documents
 from qdrantctl.adapters.yaml.editor import CannotEdit
-from qdrantctl.engine.deprecations import RULE, find_deprecations
+from qdrantctl.engine.deprecations import DEPRECATION_RULE, find_deprecations
 from qdrantctl.flows.cluster.connect import connect
 from qdrantctl.flows.importing.update_manifests import read_unchanged
 from qdrantctl.flows.state.desired import DesiredState, load_desired_state
@@ -159,7 +159,7 @@ class _FileMigration:
         hint = f"Write {respelling.key}: {instead}." if respelling.key else "It can be left out."
         if respelling.rebuilds:
             hint += " migrate --rebuild does it."
-        fault = FieldError(path, RULE, message, hint, key=True)
+        fault = FieldError(path, DEPRECATION_RULE, message, hint, key=True)
         address = f"{COLLECTION.name}/{source.value['metadata']['name']}"
         self.left.append(source.make_violation(fault, severity, address))
 

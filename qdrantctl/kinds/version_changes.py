@@ -26,7 +26,7 @@ WITHOUT_ROCKSDB = Version(1, 18, 0)
 CONVERTS_ROCKSDB = Version(1, 16, 1)
 """From here on a server converts segments in RocksDB when it loads them; 1.18 cannot read them."""
 
-_COLLECTION, _ACCESS_KEY = "collection", "access_key"
+_FOR_COLLECTIONS, _FOR_ACCESS_KEYS = "collection", "access_key"
 
 
 def _has_named_vectors(spec: Mapping[str, Json]) -> bool:
@@ -57,7 +57,7 @@ VERSION_CHANGES: tuple[VersionChange, ...] = (
         "1.17.0",
         Topic.IN_PLACE,
         "payload indexes can be created before the first shard key",
-        kind=_COLLECTION,
+        kind=_FOR_COLLECTIONS,
         concerns=_has_custom_sharding,
     ),
     VersionChange(
@@ -66,7 +66,7 @@ VERSION_CHANGES: tuple[VersionChange, ...] = (
         "the audit log of the server names the claim `subject` of a token; tokens without it leave "
         "no name",
         "Issue tokens again (`qdrantctl keys rotate`): newer ones have it.",
-        kind=_ACCESS_KEY,
+        kind=_FOR_ACCESS_KEYS,
     ),
     VersionChange(
         "1.17.0",
@@ -122,7 +122,7 @@ VERSION_CHANGES: tuple[VersionChange, ...] = (
         "1.18.0",
         Topic.IN_PLACE,
         "a vector name can be added to a collection; before, that needed a new collection",
-        kind=_COLLECTION,
+        kind=_FOR_COLLECTIONS,
     ),
     VersionChange(
         "1.18.0",
@@ -130,7 +130,7 @@ VERSION_CHANGES: tuple[VersionChange, ...] = (
         "once a vector name is added, the server reports the unnamed vector as the map entry "
         '"" for good',
         "Let clients that read vectors.size of such a collection read the map as well.",
-        kind=_COLLECTION,
+        kind=_FOR_COLLECTIONS,
         concerns=_has_unnamed_vector,
     ),
     VersionChange("1.18.0", Topic.METRICS, "audit_log_dir_size_bytes is new"),
@@ -177,7 +177,7 @@ VERSION_CHANGES: tuple[VersionChange, ...] = (
         "1.19.0",
         Topic.IN_PLACE,
         "a vector name can be dropped without a risk for other points; on 1.18 it is refused",
-        kind=_COLLECTION,
+        kind=_FOR_COLLECTIONS,
         concerns=_has_named_vectors,
     ),
     VersionChange(
@@ -185,7 +185,7 @@ VERSION_CHANGES: tuple[VersionChange, ...] = (
         Topic.IN_PLACE,
         "size and distance of one named vector can be changed by dropping and adding its name; "
         "only the vectors under that name are lost",
-        kind=_COLLECTION,
+        kind=_FOR_COLLECTIONS,
         concerns=_has_named_vectors,
     ),
     VersionChange(
@@ -193,7 +193,7 @@ VERSION_CHANGES: tuple[VersionChange, ...] = (
         Topic.MEANING,
         "the server chooses the number of shards of a new collection that does not state it",
         "State shard_number where the number matters.",
-        kind=_COLLECTION,
+        kind=_FOR_COLLECTIONS,
         concerns=_states_no_shards,
     ),
     VersionChange(

@@ -8,7 +8,7 @@ from qdrantctl.engine.deprecations import find_deprecated
 from qdrantctl.engine.upgrading.inputs import UpgradeInput
 from qdrantctl.engine.upgrading.order import check_order
 from qdrantctl.engine.upgrading.refusals import find_refusals
-from qdrantctl.engine.upgrading.snapshots import check_snapshots
+from qdrantctl.engine.upgrading.snapshots import check_stored_snapshots
 from qdrantctl.model.address import Address
 from qdrantctl.model.field_rule import ABSENT, Effect
 from qdrantctl.model.resource import Resource
@@ -25,7 +25,7 @@ def find_upgrade_findings(inputs: UpgradeInput) -> tuple[UpgradeFinding, ...]:
     findings = [
         *check_order(inputs),
         *_check_refusals(inputs),
-        *check_snapshots(inputs),
+        *check_stored_snapshots(inputs),
         *_check_deprecations(inputs),
         *_check_pending_changes(inputs),
         *_check_new_fields(inputs),

@@ -14,16 +14,16 @@ from qdrantctl.model.server import Server
 from qdrantctl.model.spec import Path
 from qdrantctl.model.violation import Severity
 
-Refusal = tuple[Path, str]
+Reason = tuple[Path, str]
 """The path of a refused field, or () for the resource, and the reason."""
 
 
-def find_refusals(resource: Resource, kind: Kind, server: Server, today: date) -> set[Refusal]:
+def find_refusals(resource: Resource, kind: Kind, server: Server, today: date) -> set[Reason]:
     """Why this server would not create the resource; empty if it would."""
     return set(_refusals(resource, kind, server, today))
 
 
-def _refusals(resource: Resource, kind: Kind, server: Server, today: date) -> Iterator[Refusal]:
+def _refusals(resource: Resource, kind: Kind, server: Server, today: date) -> Iterator[Reason]:
     fields = fields_to_create(resource, kind, server)
     for field in fields:
         if field.effect is Effect.REFUSED:

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from qdrantctl.engine.upgrading.inputs import StoredSnapshot, UpgradeInput
-from qdrantctl.engine.upgrading.refusals import Refusal, find_refusals
+from qdrantctl.engine.upgrading.refusals import Reason, find_refusals
 from qdrantctl.model.address import Address
 from qdrantctl.model.resource import Resource
 from qdrantctl.model.server import Version
 from qdrantctl.model.upgrade import Topic, UpgradeFinding, UpgradeSubject
 from qdrantctl.model.violation import Severity
 
-_COLLECTION = "collection"
+_SNAPSHOT_KIND = "collection"
 
 
-def check_snapshots(inputs: UpgradeInput) -> Iterator[UpgradeFinding]:
+def check_stored_snapshots(inputs: UpgradeInput) -> Iterator[UpgradeFinding]:
     """Snapshots that the target refuses, or that are too old for it."""
     for snapshot in inputs.snapshots:
-        if reasons := _refusals(snapshot, inputs):
+        if reasons := _refusals_of_snapshot(snapshot, inputs):
             for path, because in sorted(reasons, key=str):
                 yield _refused(snapshot, path, because, inputs)
         elif finding := _check_age(snapshot, inputs):
@@ -31,10 +31,10 @@ def check_snapshots(inputs: UpgradeInput) -> Iterator[UpgradeFinding]:
         )
 
 
-def _refusals(snapshot: StoredSnapshot, inputs: UpgradeInput) -> set[Refusal]:
-    address = Address(_COLLECTION, snapshot.record.collection)
+def _refusals_of_snapshot(snapshot: StoredSnapshot, inputs: UpgradeInput) -> set[Reason]:
+    address = Address(_SNAPSHOT_KIND, snapshot.record.collection)
     resource = Resource(address, snapshot.record.spec)
-    return find_refusals(resource, inputs.kinds[_COLLECTION], inputs.target, inputs.today)
+    return find_refusals(resource, inputs.kinds[_SNAPSHOT_KIND], inputs.target, inputs.today)
 
 
 def _refused(

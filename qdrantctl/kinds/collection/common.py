@@ -25,7 +25,7 @@ Memory = Literal["cold", "cached", "pinned"]
 Placement = Literal["cold", "cached"]
 """Of vectors and payload: `pinned` is refused with 422 (1.19.0)."""
 MEMORY_GATE = Availability(since="1.19.0")
-ON_DISK = Deprecation("1.19.0", "Write memory: cold for true, memory: cached for false.")
+ON_DISK_FILE = Deprecation("1.19.0", "Write memory: cold for true, memory: cached for false.")
 """Of vectors and graphs, whose data is a file that the system may cache."""
 ON_DISK_HEAP = Deprecation("1.19.0", "Write memory: cold for true, memory: pinned for false.")
 """Of sparse and payload indexes, which are kept on the heap unless they are on disk."""

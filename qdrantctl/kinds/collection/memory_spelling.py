@@ -17,7 +17,7 @@ from qdrantctl.model.field_rule import Json
 from qdrantctl.model.spec import Path
 
 _QUANTIZES, _INDEXES = "an apply would quantize again", "an apply would build the index again"
-_ALWAYS_RAM = "always_ram"
+_RAM_KEY = "always_ram"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def _index(path: Path, section: Mapping[str, Json]) -> Iterator[Respelling]:
     yield from _placement((*path, "hnsw_config"), section.get("hnsw_config"))
     for spelling in ("quantization_config", "quantization"):
         for kind, settings in (section.get(spelling) or {}).items():
-            yield from _unit((*path, spelling, kind), settings, _ALWAYS_RAM, "pinned", _QUANTIZES)
+            yield from _unit((*path, spelling, kind), settings, _RAM_KEY, "pinned", _QUANTIZES)
 
 
 def _placement(path: Path, section: Json, *, heap: bool = False) -> Iterator[Respelling]:

@@ -15,7 +15,7 @@ from pydantic_core import CoreSchema, PydanticCustomError
 from qdrantctl.kinds.collection.common import (
     FIXED,
     MEMORY_GATE,
-    ON_DISK,
+    ON_DISK_FILE,
     ON_DISK_HEAP,
     REINDEX,
     U64,
@@ -57,7 +57,7 @@ class Hnsw(Spec):
     ] = None
     on_disk: Annotated[
         bool | None,
-        replace(REINDEX, deprecated=ON_DISK),
+        replace(REINDEX, deprecated=ON_DISK_FILE),
         Field(description="Keep the graph on disk. Default false."),
     ] = None
     payload_m: Annotated[
@@ -118,7 +118,7 @@ class Vector(Spec):
             add=Effect.REBUILD,
             change=Effect.REBUILD,
             because="rewrites the collection's segments",
-            deprecated=ON_DISK,
+            deprecated=ON_DISK_FILE,
         ),
         Field(description="Keep the original vectors on disk."),
     ] = None

@@ -20,7 +20,7 @@ TITLES = {
     Topic.IN_PLACE: "Possible in place",
     Topic.NO_WAY_BACK: "No way back",
 }
-MANY = 5
+MOST_PLACES = 5
 """Places that a finding lists."""
 _INDENT = " " * 11
 _NOUNS = {
@@ -58,10 +58,10 @@ def _finding_lines(finding: UpgradeFinding, paint: Paint) -> Iterator[str]:
     severity = paint(f"{finding.severity:<7}", str(finding.severity))
     yield f"  {severity}  {escape_line(finding.message)}{since}"
     placed = [subject for subject in finding.subjects if subject.path or _place(subject)]
-    for subject in placed[:MANY]:
+    for subject in placed[:MOST_PLACES]:
         yield f"{_INDENT}{paint('-->', 'faint')} {_subject_line(subject)}"
-    if len(placed) > MANY:
-        yield f"{_INDENT}    and {len(placed) - MANY} more (all with --format json)"
+    if len(placed) > MOST_PLACES:
+        yield f"{_INDENT}    and {len(placed) - MOST_PLACES} more (all with --format json)"
     if names := [escape_line(s.address) for s in finding.subjects if s not in placed]:
         yield f"{_INDENT}{join_names(names)}"
     if finding.hint:
