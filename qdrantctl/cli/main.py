@@ -31,7 +31,7 @@ COMMANDS = {
     "history": "Show who applied what, when, and from which commit.",
     "drift": "Report what changed on the cluster since it was applied.",
     "audit": "Check files and server against the security checklist.",
-    "upgrade-check": "Report what a newer Qdrant changes for a project.",
+    "upgrade-check": "Report what a newer version of Qdrant changes for this project.",
     "migrate": "Write manifests in the spelling of a newer Qdrant.",
     "import": "Write manifests for resources that exist on the cluster.",
     "lock": "Write or check the committed state, without a server.",
