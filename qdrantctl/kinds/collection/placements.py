@@ -15,7 +15,9 @@ from qdrantctl.model.spec import Path
 
 _MEMORY, _ON_DISK = "memory", "on_disk"
 _PAYLOAD, _ON_DISK_PAYLOAD = ("payload", _MEMORY), ("on_disk_payload",)
+_ID_TRACKER = ("id_tracker", _MEMORY)
 _SAME = "the same placement in its other spelling; nothing is rewritten"
+_BY_DEFAULT = "as it is by default; nothing is rewritten"
 _NO_EFFECT = "has no effect while memory is set"
 
 
@@ -32,6 +34,8 @@ def judge_placements(
 def _judge_placement(
     field: FieldChange, live: Mapping[str, Json], changed: Mapping[Path, Json]
 ) -> FieldChange:
+    if field.path == _ID_TRACKER and field.live is ABSENT and field.desired == "pinned":
+        return field.model_copy(update={"effect": Effect.UPDATE, "because": _BY_DEFAULT})
     if field.effect is not Effect.REBUILD or (pair := _spellings(field.path)) is None:
         return field
     memory, on_disk = pair
@@ -53,7 +57,7 @@ def _spellings(path: Path) -> tuple[Path, Path] | None:
     """The paths of `memory` and of `on_disk` beside it; None for every other field."""
     if path in (_PAYLOAD, _ON_DISK_PAYLOAD):
         return _PAYLOAD, _ON_DISK_PAYLOAD
-    if path[0] == "payload_indexes" or path[-1] not in (_MEMORY, _ON_DISK):
+    if path[0] in ("payload_indexes", "id_tracker") or path[-1] not in (_MEMORY, _ON_DISK):
         return None
     if "quantization_config" in path:
         return None

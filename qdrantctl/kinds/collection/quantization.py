@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from qdrantctl.kinds.collection.common import MEMORY_GATE, Memory
-from qdrantctl.model.field_rule import Availability, Effect, FieldRule
+from qdrantctl.model.field_rule import ABSENT, Availability, Effect, FieldRule, Json
 from qdrantctl.model.spec import Spec
 
 QUANTIZE = FieldRule(
@@ -29,7 +30,9 @@ _QUANTIZED_MEMORY = FieldRule(
 )
 
 
-def _quantizing_rule(neutral: Any, since: str = "") -> FieldRule:
+def _quantizing_rule(
+    neutral: Json, since: str = "", values: Mapping[str, Availability] | None = None
+) -> FieldRule:
     return FieldRule(
         add=Effect.REBUILD,
         change=Effect.REBUILD,
@@ -38,6 +41,7 @@ def _quantizing_rule(neutral: Any, since: str = "") -> FieldRule:
         drop_because=QUANTIZE.drop_because,
         unset_value=neutral,
         gate=Availability(since=since),
+        values=values or {},
     )
 
 
@@ -104,8 +108,8 @@ class Turbo(Spec):
     """Turbo quantization."""
 
     bits: Annotated[
-        Literal["bits1", "bits1_5", "bits2", "bits4"] | None,
-        QUANTIZE,
+        Literal["bits1", "bits1_5", "bits2", "bits4", "bits8"] | None,
+        _quantizing_rule(ABSENT, values={"bits8": Availability(since="1.20.0")}),
         Field(description="Bits per value."),
     ] = None
     always_ram: Annotated[
