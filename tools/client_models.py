@@ -52,40 +52,42 @@ class ClientModels:
     @cached_property
     def paths(self) -> frozenset[str]:
         """Every path, value and endpoint: `create.vectors.<name>.size`, `…="turbo4"`."""
-        found = {
+        paths = {
             path
             for word, model in ROOTS.items()
             if model in self.models
-            for path in self._below(word, ast.Name(model), ())
+            for path in self._paths_below(word, ast.Name(model), ())
         }
-        return frozenset(found) | self.endpoints
+        return frozenset(paths) | self.endpoints
 
-    def _below(self, path: str, annotation: ast.expr, inside: tuple[str, ...]) -> Iterator[str]:
+    def _paths_below(
+        self, path: str, annotation: ast.expr, inside: tuple[str, ...]
+    ) -> Iterator[str]:
         """The paths below a place that has this type. `inside` is what recursion has entered."""
         match annotation:
             case ast.Constant(value=str(text)):
-                yield from self._below(path, ast.parse(text, mode="eval").body, inside)
+                yield from self._paths_below(path, ast.parse(text, mode="eval").body, inside)
             case ast.Name(id=name) if name in self.models and name not in (*inside, *_LANGUAGES):
-                yield from self._in_model(path, self.models[name], (*inside, name))
+                yield from self._paths_in_model(path, self.models[name], (*inside, name))
             case ast.Subscript(value=ast.Name(id="Annotated"), slice=ast.Tuple(elts=[inner, *_])):
-                yield from self._below(path, inner, inside)
+                yield from self._paths_below(path, inner, inside)
             case ast.Subscript(value=ast.Name(id="Optional" | "Union"), slice=inner):
                 for member in inner.elts if isinstance(inner, ast.Tuple) else [inner]:
-                    yield from self._below(path, member, inside)
+                    yield from self._paths_below(path, member, inside)
             case ast.Subscript(value=ast.Name(id="List"), slice=inner):
-                yield from self._below(f"{path}[]", inner, inside)
+                yield from self._paths_below(f"{path}[]", inner, inside)
             case ast.Subscript(value=ast.Name(id="Dict"), slice=ast.Tuple(elts=[_, inner])):
-                yield from self._below(f"{path}.<name>", inner, inside)
+                yield from self._paths_below(f"{path}.<name>", inner, inside)
             case ast.Subscript(value=ast.Name(id="Literal"), slice=inner):
                 for value in inner.elts if isinstance(inner, ast.Tuple) else [inner]:
                     if isinstance(value, ast.Constant):
                         yield f"{path}={json.dumps(value.value)}"
 
-    def _in_model(
+    def _paths_in_model(
         self, path: str, model: ast.ClassDef | ast.expr, inside: tuple[str, ...]
     ) -> Iterator[str]:
         if isinstance(model, ast.expr):
-            yield from self._below(path, model, inside)
+            yield from self._paths_below(path, model, inside)
             return
         for line in model.body:
             match line:
@@ -95,7 +97,7 @@ class ClientModels:
                     here = f"{path}.{_alias(line) or name}"
                     yield here
                     if name not in _OPAQUE:
-                        yield from self._below(here, annotation, inside)
+                        yield from self._paths_below(here, annotation, inside)
 
 
 def _alias(line: ast.AnnAssign) -> str:
@@ -121,14 +123,14 @@ def read_wheel(wheel: Path) -> ClientModels:
 
 
 def _definitions(source: str) -> dict[str, ast.ClassDef | ast.expr]:
-    found: dict[str, ast.ClassDef | ast.expr] = {}
+    definitions: dict[str, ast.ClassDef | ast.expr] = {}
     for line in ast.parse(source).body:
         match line:
             case ast.ClassDef(name=name):
-                found[name] = line
+                definitions[name] = line
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
-                found[name] = value
-    return found
+                definitions[name] = value
+    return definitions
 
 
 def _requests(source: str) -> Iterator[str]:

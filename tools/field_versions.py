@@ -44,7 +44,7 @@ class FieldVersions:
         for file, table in ((SINCE, self.since), (REMOVED, self.removed)):
             file.write_text(json.dumps(table, indent=1, sort_keys=True) + "\n")
 
-    def first(self, path: str) -> Version | None:
+    def first_version(self, path: str) -> Version | None:
         """The first version that has a path; None if the tables do not know it."""
         stated = self.since.get(path) or self.removed.get(path, {}).get("first")
         return Version.parse(stated) if stated else None
@@ -54,17 +54,17 @@ def merge_clients(known: FieldVersions, clients: Sequence[ClientModels]) -> Fiel
     """The tables with what these clients, oldest first, have and no longer have."""
     since, removed = dict(known.since), dict(known.removed)
     for path in sorted(set().union(*(client.paths for client in clients))):
-        having = [number for number, client in enumerate(clients) if path in client.paths]
-        first, stated = clients[having[0]].version, known.first(path)
-        before = Version.parse(clients[having[0] - 1].version) if having[0] else UNKNOWN
+        holders = [number for number, client in enumerate(clients) if path in client.paths]
+        first, stated = clients[holders[0]].version, known.first_version(path)
+        before = Version.parse(clients[holders[0] - 1].version) if holders[0] else UNKNOWN
         if stated and before[:2] <= stated[:2] and stated <= Version.parse(first):
             first = str(stated)
-        if having[-1] == len(clients) - 1:
+        if holders[-1] == len(clients) - 1:
             since[path] = first
             removed.pop(path, None)
         else:
             since.pop(path, None)
-            last = clients[having[-1]].version
+            last = clients[holders[-1]].version
             removed[path] = {"first": first, "last": last} | known.removed.get(path, {})
     return FieldVersions(since, removed)
 
@@ -76,7 +76,7 @@ def list_client_versions() -> list[str]:
     """
     answer = _run_pip("index", "versions", PACKAGE)
     line = next(line for line in answer.splitlines() if line.startswith("Available versions:"))
-    versions = {found for found in re.findall(r"[\d.]+", line) if Version.parse(found) >= OLDEST}
+    versions = {text for text in re.findall(r"[\d.]+", line) if Version.parse(text) >= OLDEST}
     return sorted(versions, key=Version.parse)
 
 
@@ -103,7 +103,7 @@ def main() -> None:
     after.write()
     print(f"read {PACKAGE} {', '.join(client.version for client in clients)}")
     for path in sorted(after.since.keys() | after.removed.keys()):
-        was, now = before.first(path), after.first(path)
+        was, now = before.first_version(path), after.first_version(path)
         if was != now or (path in before.since) != (path in after.since):
             gone = after.removed.get(path, {}).get("last")
             print(f"{path}: {now}" + (f", gone after {gone}" if gone else ""))
