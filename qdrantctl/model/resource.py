@@ -89,7 +89,7 @@ class Facts:
     uuid: str = ""
     """The collection's identity in cluster mode; a recreated collection has another one."""
     created_at: str = ""
-    """When the collection was created, as the server reports it (1.20); empty if it was not read."""
+    """When it was created, as the server reports from 1.20 on; empty if it was not read."""
     points: int | None = None
     """Stored points; None if they were not read. An estimate of the server unless `counted`."""
     counted: bool = False
