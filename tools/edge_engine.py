@@ -39,19 +39,24 @@ def arguments(section: dict[str, Any]) -> dict[str, Any]:
     return {name: argument(name, value) for name, value in section.items()}
 
 
-def make_shard(folder: str, stated: dict[str, Any]) -> Any:
-    """A shard with the stated settings."""
+def make_config(stated: dict[str, Any]) -> Any:
+    """The engine's configuration with the stated settings."""
     turbo = stated.get("quantization_config", {}).get("turbo")
     memory = stated.get("id_tracker", {}).get("memory")
-    config = edge.EdgeConfig(
+    return edge.EdgeConfig(
         vectors={
             name: edge.EdgeVectorParams(**arguments(vector))
             for name, vector in stated.get("vectors", PLAIN).items()
         },
         quantization_config=turbo and edge.TurboQuantQuantizationConfig(**arguments(turbo)),
         id_tracker_memory=memory and argument("memory", memory),
+        optimizers=edge.EdgeOptimizersConfig(indexing_threshold=1),
     )
-    return edge.EdgeShard.create(folder, config)
+
+
+def make_shard(folder: str, stated: dict[str, Any]) -> Any:
+    """A shard with the stated settings."""
+    return edge.EdgeShard.create(folder, make_config(stated))
 
 
 def ask_about_index(case: dict[str, Any]) -> dict[str, Any]:
@@ -81,11 +86,29 @@ def ask_about_collection(stated: dict[str, Any]) -> dict[str, Any]:
         }
 
 
+def ask_about_placements(placements: list[str | None]) -> list[dict[str, Any]]:
+    """Whether each placement of the ids, set after the one before, rewrites indexed segments."""
+    with TemporaryDirectory() as folder:
+        shard = make_shard(folder, {})
+        points = [edge.Point(n, {"v": [n, 1.0, 2.0, 3.0]}, {}) for n in range(2000)]
+        shard.update(edge.UpdateOperation.upsert_points(points))
+        shard.optimize()
+        shard.close()
+        answers = []
+        for memory in placements:
+            stated = {"id_tracker": {"memory": memory}} if memory else {}
+            shard = edge.EdgeShard.load(folder, make_config(stated))
+            answers.append({"memory": memory, "rewritten": shard.optimize()})
+            shard.close()
+        return answers
+
+
 def main() -> None:
     """Answer the cases on standard input."""
     cases = json.load(sys.stdin)
     answer = {
         "indexes": [ask_about_index(case) for case in cases["indexes"]],
+        "id_tracker": ask_about_placements(cases["id_tracker"]),
         "collections": [ask_about_collection(stated) for stated in cases["collections"]],
     }
     json.dump(answer, sys.stdout)

@@ -68,12 +68,16 @@ COLLECTIONS: list[dict[str, Any]] = [
 ]
 """Settings of a collection; the engine calls `id_tracker.memory` `id_tracker_memory`."""
 
+PLACEMENTS: list[str | None] = [None, "pinned", "cold", "cached", "cached", None, "pinned", None]
+"""What `id_tracker.memory` is set to, one after the other, on an indexed collection."""
+
 
 def main() -> None:
     """Ask the engine about each case, and write what it says."""
     cases = {
         "indexes": [{"field_name": f, "field_schema": s} for f, s in (*ACCEPTED, *REFUSED)],
         "collections": COLLECTIONS,
+        "id_tracker": PLACEMENTS,
     }
     with TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]

@@ -14,11 +14,14 @@ from qdrantctl.engine.diff import DiffContext, diff
 from qdrantctl.engine.importing.manifest_form import to_manifest_form
 from qdrantctl.kinds.collection.observe import canonical_collection, parse_live_spec
 from qdrantctl.kinds.collection.payload_indexes import canonical_payload_index
+from qdrantctl.kinds.collection.placements import judge_placements
 from qdrantctl.kinds.collection.spec import Collection
+from qdrantctl.model.address import Address
 from qdrantctl.model.field_rule import Effect
+from qdrantctl.model.resource import Resource
 from qdrantctl.model.server import Server, Version
 from qdrantctl.model.spec import field_tree_of
-from tools.engine_forms import ACCEPTED, COLLECTIONS, RECORDING, REFUSED
+from tools.engine_forms import ACCEPTED, COLLECTIONS, PLACEMENTS, RECORDING, REFUSED
 
 SERVER = Server(Version(1, 20, 0), "http://localhost:6333")
 SHAPE = field_tree_of(Collection)
@@ -42,6 +45,7 @@ def test_the_recording_is_of_the_cases_of_the_command():
     assert cases == ACCEPTED
     assert [(case["field_name"], case["field_schema"]) for case in UNSTORED] == REFUSED
     assert [case["stated"] for case in RECORDED["collections"]] == COLLECTIONS
+    assert [step["memory"] for step in RECORDED["id_tracker"]] == PLACEMENTS
 
 
 @pytest.mark.parametrize("case", STORED, ids=lambda case: str(case["field_schema"]))
@@ -79,6 +83,19 @@ def test_stored_settings_are_no_difference(case):
     )
     assert differences(canonical({"vectors": {"v": VECTOR}} | case["stated"]), live) == ()
     assert differences(canonical(to_manifest_form(SHAPE, live)), live) == ()
+
+
+def test_a_plan_tells_whether_the_engine_rewrites_segments_for_the_id_tracker():
+    """The placement stays where none is stated: the server does not unset it."""
+    live = {}
+    for step in RECORDED["id_tracker"]:
+        desired = {"id_tracker": {"memory": step["memory"]}} if step["memory"] else {}
+        fields = differences(desired, live, recorded=live)
+        fields = judge_placements(fields, None, Resource(Address("collection", "a"), live), None)
+        effects = {field.effect for field in fields}
+        assert (Effect.REBUILD in effects) is step["rewritten"], (live, desired)
+        assert effects <= {Effect.KEPT, Effect.UPDATE, Effect.REBUILD}
+        live = desired or live
 
 
 @pytest.mark.parametrize(
