@@ -43,6 +43,7 @@ def show_resource(client: Client, address: Address, owners: tuple[str, ...]) -> 
         status=live.facts.status if live else "",
         aliases=live.facts.aliases if live else (),
         uuid=live.facts.uuid if live else "",
+        created_at=live.facts.created_at or ABSENT if live else ABSENT,
         events=_sort_newest_first(_entry_events(address, entry)),
     )
 

@@ -136,6 +136,10 @@ class Change(BaseModel):
     uuid: str | MISSING = Field(
         default=ABSENT, description="The live collection's identity, if the cluster has them."
     )
+    created_at: str | MISSING = Field(
+        default=ABSENT,
+        description="When the live collection was created, if the server reports it.",
+    )
     origin: Origin | MISSING = Field(default=ABSENT, description="File and line of the manifest.")
     schema_version: SchemaVersion = Field(
         default=SchemaVersion(), description="How often its desired state has changed."

@@ -88,6 +88,8 @@ class Facts:
 
     uuid: str = ""
     """The collection's identity in cluster mode; a recreated collection has another one."""
+    created_at: str = ""
+    """When it was created, as the server reports from 1.20 on; empty if it was not read."""
     points: int | None = None
     """Stored points; None if they were not read. An estimate of the server unless `counted`."""
     counted: bool = False
@@ -115,6 +117,12 @@ class Facts:
     generations: tuple[Mapping[str, Json], ...] = ()
     """Of an access key: each of its generations, the newest last."""
 
+    @property
+    def identity(self) -> dict[str, str]:
+        """What tells it from a recreated collection: `uuid`, `created_at`, or neither."""
+        pins = {"uuid": self.uuid, "created_at": self.created_at}
+        return {name: value for name, value in pins.items() if value}
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -124,6 +132,7 @@ class Record:
     schema_version: int = 0
     digest: str = ""
     uuid: str = ""
+    created_at: str = ""
     pending: Mapping[str, Json] | None = None
     """An interrupted apply: `{"action": …, "spec": …}`."""
     commit: str = ""
@@ -137,6 +146,16 @@ class Record:
     """Of an access key: every generation that was created, the newest last."""
     committed: bool = False
     """Read from the committed state because the ledger has no entries of this owner."""
+
+
+def is_recreated(before: Facts | Record, now: Facts) -> bool:
+    """Whether `now` describes another collection: by the uuid, else by the time of creation.
+
+    False where neither is known of both.
+    """
+    if before.uuid and now.uuid:
+        return before.uuid != now.uuid
+    return bool(before.created_at and now.created_at) and before.created_at != now.created_at
 
 
 class OverlayOrigin(NamedTuple):

@@ -65,6 +65,10 @@ class ResourceView(BaseModel):
     status: str = Field(default="", description="green, yellow, grey or red.")
     aliases: tuple[str, ...] = Field(default=(), description="Its live aliases.")
     uuid: str = Field(default="", description="The live collection's identity.")
+    created_at: str | MISSING = Field(
+        default=ABSENT,
+        description="When the live collection was created, if the server reports it.",
+    )
     events: tuple[HistoryEntry, ...] = Field(
         default=(), description="The last applies, newest first."
     )

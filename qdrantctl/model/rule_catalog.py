@@ -76,6 +76,8 @@ RULES: dict[str, str] = {
     "QC130": "A profile must specify which collections it covers",
     "QC131": "A profile should cover a collection",
     "QC132": "Filtered fields need an index before unindexed filters are refused",
+    "QC133": "A nested payload index must be on a field inside the elements of one array",
+    "QC134": "A text index must leave words to index",
     "QC140": "A key must define its access, once for each name",
     "QC141": "A name in a scope must be a literal name of a collection or alias",
     "QC142": "Scopes have no payload filters",

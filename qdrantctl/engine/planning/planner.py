@@ -319,8 +319,8 @@ def _build_change(
     if record:
         version["desired"] = record["schema_version"]
     optional: dict[str, Any] = {}
-    if live and live.facts.uuid:
-        optional["uuid"] = live.facts.uuid
+    if live:
+        optional |= live.facts.identity
     if desired and desired.origin:
         optional["origin"] = desired.origin
     if record and draft.action is not Action.NOOP:

@@ -34,7 +34,7 @@ from qdrantctl.model.client import ReadRequest
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.report import Outcome, Report
-from qdrantctl.model.resource import Inventory, Resource
+from qdrantctl.model.resource import Inventory, Resource, is_recreated
 from qdrantctl.model.step import Call, Snapshot
 
 PERFORMERS: Performers = {Call: send_call, Snapshot: take_proven_snapshot}
@@ -108,7 +108,7 @@ class ApplyRecords:
         now = self._read_live(change)
         if now is None:
             return
-        if now.facts.uuid != planned.facts.uuid:
+        if is_recreated(planned.facts, now.facts):
             reason = "it was deleted and recreated since"
         elif now.facts.points and planned.facts.points == 0 and change.destroys:
             reason = f"points were added since: {now.facts.points}"

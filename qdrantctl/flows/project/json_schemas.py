@@ -15,9 +15,9 @@ from pydantic_core import MISSING, core_schema
 
 from qdrantctl.adapters.files.atomic_write import replace_file
 from qdrantctl.kinds.catalog import KINDS, OVERLAYS
-from qdrantctl.kinds.collection.payload_indexes import Stopwords
 from qdrantctl.kinds.collection.shard_keys import ShardKey
 from qdrantctl.kinds.collection.spec import Filter
+from qdrantctl.kinds.collection.text_index import Stopwords, TextScoring
 from qdrantctl.model.audit.report import AuditReport, RenderedRule, Tally
 from qdrantctl.model.committed_state import CommittedFile
 from qdrantctl.model.drift import Drift, DriftCounts
@@ -37,6 +37,7 @@ _MANIFESTS: tuple[Kind | Overlay, ...] = (*KINDS, *OVERLAYS)
 _SHORT_FORMS: dict[type[Spec], dict[str, Json]] = {
     ShardKey: {"type": ["string", "integer"], "minimum": 0},
     Stopwords: {"type": "string"},
+    TextScoring: {"type": "boolean"},
     Filter: {"type": "string"},
 }
 """Shorthand values that a validator of the kind expands to a whole section."""

@@ -47,7 +47,9 @@ def observe_collections(client: Client, request: ReadRequest) -> Iterator[Resour
         if n not in targets and not n.startswith(OWN_PREFIX)
     }
     details = {
-        n: _detail_request(n) for n in configurations if _needs_details(request, Address(KIND, n))
+        n: _detail_request(n)
+        for n, config in configurations.items()
+        if _needs_details(request, Address(KIND, n), config)
     }
     client.prefetch(details.values())
     for name, config in configurations.items():
@@ -197,9 +199,17 @@ def _read_details(client: Client, name: str) -> Mapping[str, Any] | None:
     return result
 
 
-def _needs_details(request: ReadRequest, address: Address) -> bool:
-    """Whether payload indexes, points or status are needed."""
-    return address in request.details or _is_stated(request, address, "payload_indexes")
+def _needs_details(
+    request: ReadRequest, address: Address, configuration: Mapping[str, Any]
+) -> bool:
+    """Whether payload indexes, points or status are needed, or the time of creation as identity."""
+    recorded = request.recorded.get(address)
+    is_timed = recorded is not None and recorded.record and recorded.record.created_at
+    return bool(
+        address in request.details
+        or _is_stated(request, address, "payload_indexes")
+        or (is_timed and not configuration.get("uuid"))
+    )
 
 
 def _is_stated(request: ReadRequest, address: Address, field: str) -> bool:
@@ -229,6 +239,7 @@ def _add_details(
         spec = {**spec, "payload_indexes": indexes}
     facts = replace(
         facts,
+        created_at=str(info.get("created_at") or ""),
         points=info.get("points_count") or 0,
         status=info["status"],
         contradiction=find_contradiction(info, spec),

@@ -20,7 +20,9 @@ from qdrantctl.model.spec import Path
 
 MEMORY, ON_DISK = "memory", "on_disk"
 PAYLOAD_MEMORY, ON_DISK_PAYLOAD = ("payload", MEMORY), ("on_disk_payload",)
+_ID_TRACKER = ("id_tracker", MEMORY)
 _SAME = "the same placement in its other spelling; nothing is rewritten"
+_BY_DEFAULT = "as it is by default; nothing is rewritten"
 _NO_EFFECT = "has no effect while memory is set"
 
 
@@ -82,6 +84,8 @@ def judge_placements(
 def _judge_placement(
     field: FieldChange, live: Mapping[str, Json], changed: Mapping[Path, Json]
 ) -> FieldChange:
+    if field.path == _ID_TRACKER and field.live is ABSENT and field.desired == "pinned":
+        return field.model_copy(update={"effect": Effect.UPDATE, "because": _BY_DEFAULT})
     if field.effect is not Effect.REBUILD or (pair := _spellings(field.path)) is None:
         return field
     after_memory, after_on_disk = (changed.get(path, get_at(live, path)) for path in pair)
@@ -110,7 +114,7 @@ def _spellings(path: Path) -> Spellings | None:
     """The spellings of the placement that the field at `path` states; None for other fields."""
     if path in (PAYLOAD_MEMORY, ON_DISK_PAYLOAD):
         return Spellings(PAYLOAD_MEMORY, ON_DISK_PAYLOAD)
-    if path[0] == "payload_indexes" or path[-1] not in (MEMORY, ON_DISK):
+    if path[0] in ("payload_indexes", "id_tracker") or path[-1] not in (MEMORY, ON_DISK):
         return None
     if "quantization_config" in path:
         return None

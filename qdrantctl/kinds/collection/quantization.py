@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from qdrantctl.kinds.collection.common import MEMORY_GATE, Memory
-from qdrantctl.model.field_rule import Availability, Deprecation, Effect, FieldRule
+from qdrantctl.model.field_rule import (
+    ABSENT,
+    Availability,
+    Deprecation,
+    Effect,
+    FieldRule,
+    Json,
+)
 from qdrantctl.model.spec import Spec
 
 QUANTIZE = FieldRule(
@@ -35,7 +43,9 @@ _ALWAYS_RAM = Deprecation(
 )
 
 
-def _quantizing_rule(neutral: Any, since: str = "") -> FieldRule:
+def _quantizing_rule(
+    neutral: Json, since: str = "", values: Mapping[str, Availability] | None = None
+) -> FieldRule:
     return FieldRule(
         add=Effect.REBUILD,
         change=Effect.REBUILD,
@@ -44,6 +54,7 @@ def _quantizing_rule(neutral: Any, since: str = "") -> FieldRule:
         drop_because=QUANTIZE.drop_because,
         unset_value=neutral,
         gate=Availability(since=since),
+        values=values or {},
     )
 
 
@@ -111,8 +122,8 @@ class Turbo(Spec):
     """Turbo quantization."""
 
     bits: Annotated[
-        Literal["bits1", "bits1_5", "bits2", "bits4"] | None,
-        QUANTIZE,
+        Literal["bits1", "bits1_5", "bits2", "bits4", "bits8"] | None,
+        _quantizing_rule(ABSENT, values={"bits8": Availability(since="1.20.0")}),
         Field(description="Bits per value."),
     ] = None
     always_ram: AlwaysRam = None

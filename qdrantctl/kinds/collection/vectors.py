@@ -123,13 +123,17 @@ class Vector(Spec):
         Field(description="Keep the original vectors on disk."),
     ] = None
     datatype: Annotated[
-        Literal["float32", "float16", "uint8", "turbo4"] | None,
+        Literal["float32", "float16", "uint8", "turbo4", "turbo8", "turbo16"] | None,
         FieldRule(
             add=Effect.REPLACE,
             change=Effect.REPLACE,
             because="fixed when the collection is created",
             unset_value="float32",
-            values={"turbo4": Availability(since="1.18.2")},
+            values={
+                "turbo4": Availability(since="1.18.2"),
+                "turbo8": Availability(since="1.20.0"),
+                "turbo16": Availability(since="1.20.0"),
+            },
         ),
         Field(description="How values are stored. Default float32."),
     ] = None
