@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import MISSING, BaseModel, ConfigDict, Field
 
 from qdrantctl.model.field_rule import ABSENT, Json
+from qdrantctl.model.resource import CollectionStorage
 
 
 class AppliedField(BaseModel):
@@ -65,6 +66,9 @@ class ResourceView(BaseModel):
     status: str = Field(default="", description="green, yellow, grey or red.")
     aliases: tuple[str, ...] = Field(default=(), description="Its live aliases.")
     uuid: str = Field(default="", description="The live collection's identity.")
+    storage: CollectionStorage | MISSING = Field(
+        default=ABSENT, description="Size of the live collection; left out before Qdrant 1.18."
+    )
     events: tuple[HistoryEntry, ...] = Field(
         default=(), description="The last applies, newest first."
     )

@@ -169,13 +169,15 @@ def with_details(
     desired: Inventory,
     more: frozenset[Address],
     counted: frozenset[Address] = frozenset(),
+    sized: frozenset[Address] = frozenset(),
 ) -> ClusterState:
-    """The same state with the status of the addresses `more`, and the exact points of some."""
+    """The same state with the status of addresses, and of some the points or the size."""
     request = ReadRequest(
         desired,
         cluster_state.remembered,
         details=more,
         counted=counted,
+        sized=sized,
         only=more,
         owners=cluster_state.owners,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from qdrantctl.model.field_rule import ABSENT, Json, json_equal
+from qdrantctl.model.resource import CollectionStorage
 from qdrantctl.model.resource_view import AppliedField, HistoryEntry, ResourceView
 from qdrantctl.model.spec import Path
 from qdrantctl.render.shared.escape import (
@@ -29,8 +30,18 @@ def resource_facts(view: ResourceView) -> Iterator[str]:
         yield "not on the cluster"
     if view.points is not None:
         yield f"{escape_line(view.status)}, {count_noun(view.points, 'point')}"
+    if isinstance(view.storage, CollectionStorage):
+        yield _storage_line(view.storage)
     if view.aliases:
         yield f"aliases: {join_names(view.aliases)}"
+
+
+def _storage_line(size: CollectionStorage) -> str:
+    """Its bytes on disk, in memory and in the page cache."""
+    return (
+        f"one replica of each shard: {size.disk_bytes:,} bytes on disk, {size.ram_bytes:,} in "
+        f"memory, {size.cached_bytes:,} cached of {size.expected_cache_bytes:,} expected"
+    )
 
 
 def comparison_table(view: ResourceView) -> Iterator[str]:
