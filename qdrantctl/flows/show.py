@@ -46,6 +46,7 @@ def show_resource(client: Client, address: Address, owners: tuple[str, ...]) -> 
         aliases=live.facts.aliases if live else (),
         uuid=live.facts.uuid if live else "",
         storage=(live.facts.storage if live else None) or ABSENT,
+        usage=(live.facts.usage if live else ()) or ABSENT,
         events=_sort_newest_first(_entry_events(address, entry)),
     )
 

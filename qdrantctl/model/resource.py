@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from qdrantctl.model.address import Address
 from qdrantctl.model.field_rule import Json
+from qdrantctl.model.quota import NodeUsage
 from qdrantctl.model.server import Version
 from qdrantctl.model.spec import Path
 
@@ -132,6 +133,8 @@ class Facts:
     values are the last-applied ones."""
     generations: tuple[Mapping[str, Json], ...] = ()
     """Of an access key: each of its generations, the newest last."""
+    usage: tuple[NodeUsage, ...] = ()
+    """Of the quota: how full each node is."""
     storage: CollectionStorage | None = None
     """Of a collection: its size; None if it was not read, or before Qdrant 1.18."""
 

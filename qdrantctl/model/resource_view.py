@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import MISSING, BaseModel, ConfigDict, Field
 
 from qdrantctl.model.field_rule import ABSENT, Json
+from qdrantctl.model.quota import NodeUsage
 from qdrantctl.model.resource import CollectionStorage
 
 
@@ -68,6 +69,9 @@ class ResourceView(BaseModel):
     uuid: str = Field(default="", description="The live collection's identity.")
     storage: CollectionStorage | MISSING = Field(
         default=ABSENT, description="Size of the live collection; left out before Qdrant 1.18."
+    )
+    usage: tuple[NodeUsage, ...] | MISSING = Field(
+        default=ABSENT, description="Of the quota: how full each node is."
     )
     events: tuple[HistoryEntry, ...] = Field(
         default=(), description="The last applies, newest first."

@@ -18,6 +18,7 @@ from qdrantctl.engine.planning.selection import Selection, select_destroyed
 from qdrantctl.engine.safety.aliases import describe_alias_moves
 from qdrantctl.engine.safety.collection_limit import check_collection_limit
 from qdrantctl.engine.safety.context import SafetyInput
+from qdrantctl.engine.safety.quota import check_quota
 from qdrantctl.engine.safety.rules import check_safety, needs_details, needs_size, needs_status
 from qdrantctl.engine.snapshots.policy_status import finding_violations
 from qdrantctl.flows.cluster.internal_replicas import list_missing_replicas
@@ -199,6 +200,12 @@ def judge_changes(
     safety = check_safety(inputs, consents)
     used = safety.used | used_clone_consents(settings, consents, cluster_state.ledger)
     return (
+        *check_quota(
+            inputs.changes,
+            cluster_state.quota,
+            inputs.context.server.peers,
+            has_ledger=cluster_state.ledger.exists,
+        ),
         *safety.violations,
         *clone_notices(settings, options.consents, cluster_state.ledger),
         *fallback_notice(settings, cluster_state),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from qdrantctl.model.field_rule import ABSENT, Json, json_equal
+from qdrantctl.model.quota import NodeUsage
 from qdrantctl.model.resource import CollectionStorage
 from qdrantctl.model.resource_view import AppliedField, HistoryEntry, ResourceView
 from qdrantctl.model.spec import Path
@@ -32,6 +33,8 @@ def resource_facts(view: ResourceView) -> Iterator[str]:
         yield f"{escape_line(view.status)}, {count_noun(view.points, 'point')}"
     if isinstance(view.storage, CollectionStorage):
         yield _storage_line(view.storage)
+    if isinstance(view.usage, tuple):
+        yield from map(_usage_line, view.usage)
     if view.aliases:
         yield f"aliases: {join_names(view.aliases)}"
 
@@ -42,6 +45,14 @@ def _storage_line(size: CollectionStorage) -> str:
         f"one replica of each shard: {size.disk_bytes:,} bytes on disk, {size.ram_bytes:,} in "
         f"memory, {size.cached_bytes:,} cached of {size.expected_cache_bytes:,} expected"
     )
+
+
+def _usage_line(usage: NodeUsage) -> str:
+    """`node 12: memory 40%, disk 73%; it refuses writes (507)`."""
+    shares = (("memory", usage.memory_percent), ("disk", usage.disk_percent))
+    parts = [f"{noun} {'unknown' if share is None else f'{share}%'}" for noun, share in shares]
+    node = f"node {escape_line(usage.node)}: " if usage.node else "in use: "
+    return node + ", ".join(parts) + ("; it refuses writes (507)" if usage.exceeded else "")
 
 
 def comparison_table(view: ResourceView) -> Iterator[str]:
