@@ -50,7 +50,8 @@ def check_quota(
     changes = [change for change in changes if change.action not in IDLE_ACTIONS]
     refusals = _find_refusals(changes, status, peers, has_ledger=has_ledger)
     if refusals.changes:
-        yield _describe_refusals(refusals)
+        is_new = not status.list_full_nodes(status.config)
+        yield _describe_refusals(refusals, "would be exceeded" if is_new else "is exceeded")
     elif excess := status.describe_excess(status.config):
         message = f"the cluster refuses points and indexes with 507: {excess}"
         if status.list_full_nodes(refusals.last_config):
@@ -100,14 +101,14 @@ def _stops_ledger(status: QuotaStatus, config: Mapping[str, Json], peers: int) -
     return bool(full) and len(status.nodes) - len(full) < confirming
 
 
-def _describe_refusals(refusals: _Refusals) -> Violation:
+def _describe_refusals(refusals: _Refusals, verb: str) -> Violation:
     named = ", ".join(change.address for change in refusals.changes[:MANY])
     more = len(refusals.changes) - MANY
     named += f" and {more} more" if more > 0 else ""
     if refusals.are_certain:
         return Violation(
             rule="QC243",
-            message=f"the quota is exceeded ({refusals.excess}), so points, payload indexes and "
+            message=f"the quota {verb} ({refusals.excess}), so points, payload indexes and "
             f"vectors by name are refused with 507, and so are entries of the ledger: {named} "
             "cannot be applied",
             hint="Delete points or collections, or raise the quota: apply the manifest of "

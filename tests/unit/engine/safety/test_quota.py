@@ -102,7 +102,9 @@ def test_a_quota_that_is_exceeded_at_once_is_refused():
     """The ledger could not say that it was applied."""
     [(rule, severity, message)] = found(status(73, limit=90), [quota(60), COLLECTION])
     assert (rule, severity) == ("QC243", Severity.ERROR)
-    assert "the disk is at 73%, max_disk_usage_percent is 60" in message
+    assert message.startswith(
+        "the quota would be exceeded (the disk is at 73%, max_disk_usage_percent is 60)"
+    )
 
 
 def test_a_quota_that_is_deleted_helps_only_what_comes_after_it():
