@@ -66,11 +66,9 @@ class QuotaStatus:
         """Why a limit is never reached; empty if it can be."""
         if limit == MEMORY_LIMIT and self.memory_is_unbounded:
             return "it knows of no bound of its memory, so its share in use stays at 0%"
-        if unable := [node.node for node in self.nodes if node.percent_of(limit) is None]:
-            return (
-                f"a node cannot measure it ({', '.join(unable)})" if unable[0] else "not measured"
-            )
-        return ""
+        unable = [node.node for node in self.nodes if node.percent_of(limit) is None]
+        named = f" ({', '.join(unable)})" if any(unable) else ""
+        return f"a node cannot measure it{named}" if unable else ""
 
 
 def enforced_limits(config: Mapping[str, Json]) -> dict[str, int]:

@@ -102,7 +102,7 @@ def _stops_ledger(status: QuotaStatus, config: Mapping[str, Json], peers: int) -
 
 
 def _describe_refusals(refusals: _Refusals, verb: str) -> Violation:
-    named = ", ".join(change.address for change in refusals.changes[:MANY])
+    named = ", ".join(map(_name_refused, refusals.changes[:MANY]))
     more = len(refusals.changes) - MANY
     named += f" and {more} more" if more > 0 else ""
     if refusals.are_certain:
@@ -119,6 +119,13 @@ def _describe_refusals(refusals: _Refusals, verb: str) -> Violation:
         f"507, and their replicas are not written to. It concerns {named}"
     )
     return _warning("QC243", message, "Free space or memory on these nodes, or raise the quota.")
+
+
+def _name_refused(change: Change) -> str:
+    """`collection/a (PUT /collections/a/index)`: a change, and its requests that are refused."""
+    calls = (f"{c.method} {c.path}" for c in list_calls(change.steps) if _is_refusable(c))
+    requests = ", ".join(dict.fromkeys(calls))
+    return f"{change.address} ({requests})" if requests else change.address
 
 
 def _find_idle_limits(changes: Sequence[Change], status: QuotaStatus) -> Iterator[Violation]:

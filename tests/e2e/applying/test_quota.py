@@ -197,6 +197,20 @@ class TestProxy:
         assert writes[:2] == ["/quotas", "/collections/_qdrantctl/points"]
         assert "/collections/products" in writes
 
+    def test_the_quota_is_read_again_before_the_first_change(self, empty_qdrant, tmp_path):
+        shop, server = Project(tmp_path), QuotaOf119(73)
+
+        def lower(number: int, head: bytes) -> bytes | None:
+            if head.startswith(b"PUT /collections/_qdrantctl_lease"):  # after the first plan
+                server.config = LOW
+            return server(number, head)
+
+        with proxied(empty_qdrant.http_port, lower) as proxy:
+            shop.states({"products": {"vectors": VECTORS}})
+            shown = shop.apply(proxy.url)
+            assert shown.code == 3, shown.out + shown.err
+        assert empty_qdrant.request("GET", "/collections")[1]["result"]["collections"] == []
+
     def test_an_exceeded_quota_blocks_what_cannot_be_recorded(self, empty_qdrant, tmp_path):
         shop, server = Project(tmp_path), QuotaOf119(73)
         with proxied(empty_qdrant.http_port, server) as proxy:

@@ -94,7 +94,7 @@ def test_raising_the_quota_is_the_first_change_and_helps_all_others():
     assert message.endswith("This plan changes the quota first, and ends that")
     [(_, severity, message)] = found(status(73), [quota(72), INDEXED], [live_quota(70)], known)
     assert severity is Severity.ERROR
-    assert "quota/cluster, collection/a cannot be applied" in message
+    assert "quota/cluster, collection/a (PUT /collections/a/index) cannot be applied" in message
     assert "max_disk_usage_percent is 72" in message
 
 
