@@ -69,14 +69,16 @@ def _find_refusals(
     config, refused, first_excess, are_certain = status.config, [], "", False
     for number, change in enumerate(changes):
         new_config = _new_quota(change)
+        before, config = config, config if new_config is None else new_config
+        # The entry of the change is written under the new quota, a new ledger under the old one.
         creates_ledger = number == 0 and not has_ledger
-        if new_config is not None and not creates_ledger:
-            config = new_config  # the ledger gets its entry under the new one
-        stops_ledger = _stops_ledger(status, config, peers)
+        stops_new_ledger = creates_ledger and _stops_ledger(status, before, peers)
+        binding = before if stops_new_ledger else config
+        stops_ledger = _stops_ledger(status, binding, peers)
         has_refused_call = any(map(_is_refusable, list_calls(change.steps)))
-        if status.list_full_nodes(config) and (stops_ledger or has_refused_call):
+        if status.list_full_nodes(binding) and (stops_ledger or has_refused_call):
             refused.append(change)
-            first_excess = first_excess or status.describe_excess(config)
+            first_excess = first_excess or status.describe_excess(binding)
             are_certain |= stops_ledger
     return _Refusals(first_excess, tuple(refused), are_certain, config)
 

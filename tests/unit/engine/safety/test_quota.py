@@ -100,8 +100,10 @@ def test_raising_the_quota_is_the_first_change_and_helps_all_others():
 
 def test_a_quota_that_is_exceeded_at_once_is_refused():
     """The ledger could not say that it was applied."""
-    [(rule, severity, message)] = found(status(73, limit=90), [quota(60), COLLECTION])
-    assert (rule, severity) == ("QC243", Severity.ERROR)
+    for has_ledger in (True, False):
+        want = [quota(60), COLLECTION]
+        [(rule, severity, message)] = found(status(73, limit=90), want, has_ledger=has_ledger)
+        assert (rule, severity) == ("QC243", Severity.ERROR)
     assert message.startswith(
         "the quota would be exceeded (the disk is at 73%, max_disk_usage_percent is 60)"
     )
