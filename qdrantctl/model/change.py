@@ -145,6 +145,11 @@ class Change(BaseModel):
         default=SchemaVersion(), description="How often its desired state has changed."
     )
     fields: tuple[FieldChange, ...] = Field(default=(), description="What differs.")
+    disk_bytes: int | MISSING = Field(
+        default=ABSENT,
+        description="Bytes of one replica of each shard that the server reads and rewrites at most "
+        "to re-index; left out where it does not, and before Qdrant 1.18.",
+    )
     steps: tuple[Step, ...] = Field(default=(), description="The requests that carry it out.")
     record: Mapping[str, Json] | MISSING = Field(
         default=ABSENT, description="The ledger entry after the change."

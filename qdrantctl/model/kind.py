@@ -140,3 +140,8 @@ class Kind:
     """Whether its tokens need the key that the server signs with."""
     holds_data: bool = False
     """Whether removing one destroys points."""
+    limits_only: bool = False
+    """Whether it consists of limits, so that removing one loosens them."""
+    is_atomic: bool = False
+    """Whether a change of it is one request that takes effect as a whole. It is recorded only
+    afterwards: an exceeded quota refuses entries of the ledger until it is raised."""

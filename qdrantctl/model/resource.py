@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from qdrantctl.model.address import Address
 from qdrantctl.model.field_rule import Json
+from qdrantctl.model.quota import NodeUsage
+from qdrantctl.model.server import Version
 from qdrantctl.model.spec import Path
 
 
@@ -82,6 +84,23 @@ class Lifecycle:
         )
 
 
+STORAGE_SINCE = Version(1, 18, 0)
+"""The first version that reports the size of a collection."""
+
+
+class CollectionStorage(BaseModel):
+    """The size of a collection: one replica of each shard, as `GET /collections/{name}/memory`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    disk_bytes: int = Field(description="Bytes of its files.")
+    ram_bytes: int = Field(description="Bytes that it holds in memory.")
+    cached_bytes: int = Field(description="Bytes of its files that are in the page cache.")
+    expected_cache_bytes: int = Field(
+        description="Bytes of its files that should be in the page cache, by its settings."
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What the cluster reports of a live resource beside its spec. It is never diffed."""
@@ -116,6 +135,10 @@ class Facts:
     values are the last-applied ones."""
     generations: tuple[Mapping[str, Json], ...] = ()
     """Of an access key: each of its generations, the newest last."""
+    usage: tuple[NodeUsage, ...] = ()
+    """Of the quota: how full each node is."""
+    storage: CollectionStorage | None = None
+    """Of a collection: its size; None if it was not read, or before Qdrant 1.18."""
 
     @property
     def identity(self) -> dict[str, str]:

@@ -124,6 +124,9 @@ RULES: dict[str, str] = {
     "QC232": "The ledger should contain what was applied",
     "QC233": "Records that came along with a copy of a cluster are adopted before they are used",
     "QC240": "Letting a key do more needs consent by address, if fail_on or a flag says so",
+    "QC242": "A cluster has one quota, named cluster, with at least one limit",
+    "QC243": "An apply must not meet a quota that is exceeded",
+    "QC244": "A limit of the quota should be one that can be reached",
     "QC245": "A field that the server's version deprecates should be replaced",
 }
 """Id -> one-line title."""

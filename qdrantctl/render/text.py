@@ -42,6 +42,7 @@ from qdrantctl.render.shared.plan_rows import (
     change_reason,
     change_rows,
     origin_text,
+    rebuild_note,
     snapshot_note,
 )
 from qdrantctl.render.shared.snapshot_set_table import set_table
@@ -275,6 +276,8 @@ def _change_lines(change: Change, environment: str, paint: Paint) -> Iterator[st
         yield f"  # ({reason})"
     if restore_note := snapshot_note(change, environment):
         yield f"  # {restore_note}"
+    if cost := rebuild_note(change):
+        yield f"  # ({cost})"
     origin = origin_text(change.origin)
     place = "   " + paint(origin, "faint") if origin else ""
     yield f"{paint(f'{sign:>3}', sign)} {address}{place}"

@@ -323,6 +323,8 @@ def _build_change(
         optional |= live.facts.identity
     if desired and desired.origin:
         optional["origin"] = desired.origin
+    if live and live.facts.storage and worst_effect(draft.fields) is Effect.REBUILD:
+        optional["disk_bytes"] = live.facts.storage.disk_bytes
     if record and draft.action is not Action.NOOP:
         optional["record"] = record
     change = Change(

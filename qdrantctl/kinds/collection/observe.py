@@ -14,7 +14,7 @@ from qdrantctl.model.address import OWN_PREFIX, Address
 from qdrantctl.model.client import Client, ReadRequest, get_or_none
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.field_rule import Json
-from qdrantctl.model.resource import Facts, Resource
+from qdrantctl.model.resource import STORAGE_SINCE, CollectionStorage, Facts, Resource
 from qdrantctl.model.server import CollectionLimit
 from qdrantctl.model.spec import FieldTree, Path, Spec, field_tree_of
 from qdrantctl.model.step import Call, collection_path
@@ -68,6 +68,8 @@ def observe_collections(client: Client, request: ReadRequest) -> Iterator[Resour
         )
         if address in request.counted:
             facts = _count_points(client, name, facts)
+        if address in request.sized:
+            facts = replace(facts, storage=_read_storage(client, name))
         if client.server.distributed and (needs_peers or _needs_topology(request, address, spec)):
             spec, facts = _add_topology(client, name, spec, facts)
             if address in request.counted:
@@ -93,6 +95,20 @@ def _find_hidden_collections(
 
 def _hidden_facts(target: str) -> Facts:
     return Facts(hidden_by=target, uncountable=f"an alias of its name leads to {target}")
+
+
+def _read_storage(client: Client, name: str) -> CollectionStorage | None:
+    """The size of a collection; None where the server does not report it.
+
+    Nothing depends on it, so an error is no error of the plan.
+    """
+    if client.server.version < STORAGE_SINCE:
+        return None
+    try:
+        sizes = client.request(Call(method="GET", path=collection_path(name, "memory")))["total"]
+    except ClusterError:
+        return None
+    return CollectionStorage(**{field: sizes[field] for field in CollectionStorage.model_fields})
 
 
 def _count_points(client: Client, name: str, facts: Facts) -> Facts:
