@@ -22,7 +22,7 @@ index."""
 WAIT_TIMEOUT = 3600.0
 """Seconds that `apply --wait` waits unless another time is given."""
 POLL = 0.2
-SETTLING = 1.0
+PATCH_LAG = 1.0
 """Seconds until a collection shows that a change has begun: since 1.18.1 the server answers a PATCH
 before its optimizers know of it, and reports green or grey meanwhile."""
 _ANSWERS_EARLY = Version(1, 18, 1)
@@ -119,7 +119,7 @@ def _poll_until_final(
     is_cancelled: Callable[[], bool],
 ) -> IndexState:
     """The last state. What a server shows before a change has begun there is not believed."""
-    settled = begun + (SETTLING if client.server.version >= _ANSWERS_EARLY else 0.0)
+    settled = begun + (PATCH_LAG if client.server.version >= _ANSWERS_EARLY else 0.0)
     deadline = max(begun + timeout, settled)
 
     def look_again() -> tuple[float, IndexState]:

@@ -40,7 +40,7 @@ def wait(asked: Statuses, timeout: float = 5.0) -> list[IndexState]:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
-    monkeypatch.setattr(indexing, "SETTLING", 0.1)
+    monkeypatch.setattr(indexing, "PATCH_LAG", 0.1)
     monkeypatch.setattr(indexing, "POLL", 0.001)
 
 
