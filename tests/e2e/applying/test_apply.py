@@ -323,9 +323,10 @@ def test_an_index_that_the_server_still_builds_is_waited_for(
     """As servers from 1.17 on answer: 200, and the index is not complete.
 
     A proxy answers for a server that gives no such answer, and the index comes later. A server
-    that does tells by an empty queue that it will not come, and is tried for itself below.
+    that does tells by an empty queue that it will not come; test_writes_under_way.py tries it.
     """
-    if takes_timeouts(filled):
+    version = Version.parse(filled.request("GET", "/")[1]["version"])
+    if version >= Version(1, 17, 0):
         pytest.skip("the queue of this server shows that it builds nothing")
 
     def later() -> None:
@@ -340,26 +341,6 @@ def test_an_index_that_the_server_still_builds_is_waited_for(
     assert result.code == code, result.out + result.err
     waiting = f"payload index brand: waiting up to {timeout} s for the server"
     assert waiting in result.err
-
-
-def test_an_index_that_outlasts_the_timeout_of_its_request_is_waited_for(
-    project, filled, monkeypatch
-):
-    """The server's own `wait_timeout`, met by letting it wait no time at all."""
-    if not takes_timeouts(filled):
-        pytest.skip("servers before 1.17 answer once an index is built")
-    monkeypatch.setattr("qdrantctl.model.step.SERVER_WAIT", 0)
-    (project / "manifests" / "products.yaml").write_text(INDEXED)
-    result = run_cli("apply", "--auto-approve", project=project)
-    assert result.code == 0, result.out + result.err
-    shown = filled.request("GET", "/collections/products")[1]["result"]
-    assert shown["payload_schema"]["brand"]["data_type"] == "keyword"
-    assert shown["update_queue"]["length"] == 0
-
-
-def takes_timeouts(node) -> bool:
-    """Whether writes of this server take a timeout."""
-    return Version.parse(node.request("GET", "/")[1]["version"]) >= Version(1, 17, 0)
 
 
 def test_an_index_that_is_done_despite_a_rate_limit_is_done(project, filled, monkeypatch):
