@@ -32,25 +32,24 @@ def collection_steps(change: Change, context: Context) -> Iterator[Call]:
     """The requests of a change of one collection."""
     name = change.parsed_address.name
     if change.action is Action.CREATE:
-        yield from _creation_steps(change, context)
+        yield from _creation_steps(name, context.desired[change.parsed_address].spec)
     elif change.action is Action.DELETE:
         yield Call(method="DELETE", path=collection_path(name))
     elif change.action is Action.REPLACE:
         yield Call(method="DELETE", path=collection_path(name))
-        yield from _creation_steps(change, context)
+        yield from _creation_steps(name, context.desired[change.parsed_address].spec)
     else:
         yield from _update_steps(change, context)
     if change.action is not Action.DELETE:
         yield from _restore_aliases(change, context)
 
 
-def _creation_steps(change: Change, context: Context) -> Iterator[Call]:
+def _creation_steps(name: str, spec: Mapping[str, Json]) -> Iterator[Call]:
     """Shard keys before indexes, which need one; strict mode last, as it can forbid indexes.
 
     A server may have caps for every new collection, so stated caps that can forbid indexes are
     lifted until then. The server's own caps are unknown and stay.
     """
-    name, spec = change.parsed_address.name, context.desired[change.parsed_address].spec
     shape = field_tree_of(Collection)
     body = {
         field: value
