@@ -1,8 +1,8 @@
 """Wait for payload indexes and vector names that were requested, by looking at the collection.
 
 A response does not establish that one is finished: a server (since 1.17) answers `wait_timeout` and
-goes on, a connection may end first, and a rate limit is reported for a request that every node has
-carried out.
+goes on, a connection may end first, and a rate limit is reported for an index that a node has taken
+nevertheless.
 """
 
 from __future__ import annotations

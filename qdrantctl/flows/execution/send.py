@@ -47,7 +47,9 @@ def _write_schema(call: Call, job: JobContext) -> None:
             return
     except ClusterError as error:
         is_unanswered = _is_unanswered(error) or error.status == GATEWAY_TIMEOUT
-        if not (is_unanswered or (error.from_qdrant and error.status == TOO_MANY)):
+        is_limited = error.from_qdrant and error.status == TOO_MANY
+        # A vector name shows in the settings although no shard may have it then.
+        if not (is_unanswered or (is_limited and "/vectors/" not in call.path)):
             raise
         if not wait_for_schema(call, job, is_begun=is_unanswered).is_done:
             raise

@@ -30,13 +30,17 @@ def fill_project(folder, node, since: str) -> Project:
     return made
 
 
-def test_writes_that_outlast_their_timeout_are_waited_for(tmp_path, empty_qdrant, monkeypatch):
-    """The server's own `wait_timeout` for the index and for the ledger, as it waits no time."""
-    project = fill_project(tmp_path, empty_qdrant, "1.17.0")
+def test_writes_that_outlast_their_timeout_are_waited_for(tmp_path, fresh_qdrant, monkeypatch):
+    """The server's own `wait_timeout` for the index and for the ledger, as it waits no time.
+
+    Without a cluster, where the same timeout would end the wait for consensus.
+    """
+    node = fresh_qdrant(cluster=False)
+    project = fill_project(tmp_path, node, "1.17.0")
     monkeypatch.setattr("qdrantctl.model.step.SERVER_WAIT", 0)
     project.states({NAME: BASE | {"payload_indexes": {"k": "text"}}})
-    project.done(empty_qdrant)
-    shown = asked(empty_qdrant, "GET", PATH)
+    project.done(node)
+    shown = asked(node, "GET", PATH)
     assert shown["payload_schema"]["k"]["points"] == 4999
     assert shown["update_queue"]["length"] == 0
 
@@ -51,7 +55,7 @@ def test_an_index_before_the_first_shard_key(tmp_path, empty_qdrant):
 
 
 def test_what_a_vector_name_drops_is_there_despite_a_rate_limit(tmp_path, empty_qdrant):
-    """The bucket was emptied by another user: index and vector name answer 429 and are done."""
+    """The bucket was emptied by another user: the limit is lifted, so that shards take the name."""
     project = fill_project(tmp_path, empty_qdrant, "1.19.0")
     limit = {"enabled": True, "write_rate_limit": 9}
     asked(empty_qdrant, "PATCH", PATH, {"strict_mode_config": limit})
@@ -71,6 +75,8 @@ def test_what_a_vector_name_drops_is_there_despite_a_rate_limit(tmp_path, empty_
     params = config(empty_qdrant, NAME)["params"]
     assert params["vectors"]["b"] == tuned
     assert params["sparse_vectors"]["s"] == sparse
+    both = {"points": [{"id": 1, "vector": {"a": [1, 1, 1, 1], "b": [1, 2]}}]}
+    asked(empty_qdrant, "PUT", f"{PATH}/points?wait=true", both)
 
 
 def test_a_quota_that_is_exceeded(tmp_path, empty_qdrant):

@@ -139,19 +139,18 @@ def rate_limited() -> ClusterError:
     (INDEX, collection(0, 10)),
     (INDEX.model_copy(update={"method": "DELETE", "path": "/collections/c/index/k", "body": None}),
      collection(0)),
-    (VECTOR, collection(0, names=("v",))),
-    (VECTOR.model_copy(update={"method": "DELETE"}), collection(0)),
 ])  # fmt: skip
 def test_a_rate_limit_is_believed_only_after_a_look(call, done):
-    """Seen on 1.19.0: index and vector names are there although the answer is 429."""
+    """Seen on 1.19.0: an index may be there although the answer is 429."""
     client = Answers([rate_limited()], [done])
     send(client, call)
     assert [sent.method for sent in client.sent if sent.writes] == [call.method]
 
 
-def test_a_rate_limit_that_kept_a_vector_out_ends_the_step():
+def test_a_rate_limit_of_a_vector_name_ends_the_step():
+    """Seen on 1.19.0: its settings show, and no shard has it."""
     with pytest.raises(StepFailure, match="429"):
-        send(Answers([rate_limited()], [collection(0)]), VECTOR)
+        send(Answers([rate_limited()], [collection(0, names=("v",))]), VECTOR)
 
 
 def test_a_rate_limit_of_a_proxy_is_no_reason_to_look():
