@@ -154,9 +154,7 @@ class ApplyRecords:
             planned.cluster_state.remembered,
             planned.cluster_state.owners,
         )
-        progress.live, progress.missed = read_back(
-            change, expected, self.context, awaits_index=progress.awaits_index
-        )
+        progress.live, progress.missed = read_back(change, expected, self.context)
 
     def write_applied(self, progress: ChangeProgress) -> None:
         """Record the applied change in the ledger. Raises ClusterError."""

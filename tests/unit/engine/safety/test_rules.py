@@ -226,3 +226,17 @@ def test_the_hint_names_the_consent_that_counts():
     (closed,) = (v for v in protected.violations if v.rule == "QC202")
     assert "--allow-delete" not in closed.hint
     assert f"{{delete: {A}, until:" in closed.hint
+
+
+@pytest.mark.parametrize("status", ["yellow", "grey"])
+def test_what_helps_a_grey_collection_is_said_where_an_alias_moves_to_it(status):
+    """It stays grey until it is written to, so waiting does not help."""
+    moving = safety_input(
+        [desired("alias/live", collection="b")],
+        [live_alias("live", "a"), FULL, live_collection("b", points=3, status=status)],
+        [recorded("alias/live", collection="a")],
+    )
+    (found,) = check_safety(moving, []).violations
+    assert f"which is {status}" in found.message
+    helps = 'PATCH /collections/b with {"hnsw_config": {}}' in found.hint
+    assert helps is (status == "grey")
