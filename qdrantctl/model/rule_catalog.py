@@ -121,6 +121,9 @@ RULES: dict[str, str] = {
     "QC231": "Committed state must be up to date in a protected environment",
     "QC232": "The ledger should contain what was applied",
     "QC233": "Records that came along with a copy of a cluster are adopted before they are used",
+    "QC238": "A setting that older servers cannot read should be a decision",
+    "QC239": "The nodes of a cluster should run one version",
     "QC240": "Letting a key do more needs consent by address, if fail_on or a flag says so",
+    "QC241": "A setting should not be stated twice, of which only one takes effect",
 }
 """Id -> one-line title."""

@@ -12,6 +12,7 @@ from qdrantctl.kinds.collection.caps import (
     resulting_limits,
 )
 from qdrantctl.kinds.collection.overrides import check_lifted_overrides
+from qdrantctl.kinds.collection.placements import find_idle_spellings
 from qdrantctl.kinds.collection.steps import INDEXES, KEYS, STRICT_MODE_SECTION
 from qdrantctl.kinds.collection.strict_mode import UNLIMITED
 from qdrantctl.model.change import Action, Change
@@ -22,7 +23,7 @@ from qdrantctl.model.server import Version
 from qdrantctl.model.violation import Finding, Severity, Violation
 
 _NAMES_CHECKED = Version(1, 18, 0)
-_SPARSE_NAMES_CHECKED = Version(1, 19, 0)
+_SPARSE_NAMES_CHECKED = Version(1, 18, 0)
 _INDEXED_WITHOUT_KEYS = Version(1, 17, 0)
 _FORBIDDEN_VECTOR_NAMES = frozenset('<>:"/\\|?*\0\x1f')
 _WORKING = (Action.CREATE, Action.UPDATE, Action.REPLACE, Action.ADOPT)
@@ -33,6 +34,7 @@ def lint_collection(resource: Resource, desired: Inventory) -> Iterator[Finding]
     spec = resource.spec
     strict = spec.get(STRICT_MODE_SECTION, {})
     yield from find_lock_outs(resource)
+    yield from find_idle_spellings(spec)
     if (STRICT_MODE_SECTION, "search_allow_exact") not in resource.layers:
         yield from forbids_exact_count(strict)
     for cap, vectors in (("multivector_config", "vectors"), ("sparse_config", "sparse_vectors")):
@@ -92,27 +94,26 @@ def _check_unread(change: Change, live: Resource | None) -> Iterator[Violation]:
 
 
 def _check_vector_names(change: Change, desired: Resource, context: Context) -> Iterator[Violation]:
-    if context.server.version < _NAMES_CHECKED:
+    if (version := context.server.newest_version) < _NAMES_CHECKED:
         return
     for name in (*desired.spec.get("vectors", {}), *desired.spec.get("sparse_vectors", {})):
         if set(name) & _FORBIDDEN_VECTOR_NAMES:
             yield Violation(
                 rule="QC120",
                 address=change.address,
-                message=f"Qdrant {context.server.version} refuses the vector name {name!r}",
+                message=f"Qdrant {version} refuses the vector name {name!r}",
                 hint='From 1.18 on a vector name may hold none of < > : " / \\ | ? *.',
             )
 
 
 def _check_sparse_names(change: Change, desired: Resource, context: Context) -> Iterator[Violation]:
-    if context.server.version >= _SPARSE_NAMES_CHECKED and "" in desired.spec.get(
-        "sparse_vectors", {}
-    ):
+    version = context.server.newest_version
+    if version >= _SPARSE_NAMES_CHECKED and "" in desired.spec.get("sparse_vectors", {}):
         yield Violation(
             rule="QC120",
             address=change.address,
-            message=f"Qdrant {context.server.version} refuses a sparse vector without a name",
-            hint="Name it. The server before 1.19 accepted an empty name.",
+            message=f"Qdrant {version} refuses a sparse vector without a name",
+            hint="Name it. Servers before 1.18 accepted an empty name.",
         )
 
 

@@ -6,12 +6,14 @@ changing one into the other rewrites no segment. Beside `memory` an `on_disk` ha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from qdrantctl.model.change import FieldChange
 from qdrantctl.model.field_rule import ABSENT, Effect, Json
+from qdrantctl.model.paths import get_at, leaf_paths
 from qdrantctl.model.resource import Resource
-from qdrantctl.model.spec import Path
+from qdrantctl.model.spec import Path, format_field
+from qdrantctl.model.violation import Finding, Severity
 
 _MEMORY, _ON_DISK = "memory", "on_disk"
 _PAYLOAD, _ON_DISK_PAYLOAD = ("payload", _MEMORY), ("on_disk_payload",)
@@ -29,15 +31,31 @@ def judge_placements(
     return tuple(_judge_placement(field, live.spec, changed) for field in fields)
 
 
+def find_idle_spellings(spec: Mapping[str, Json]) -> Iterator[Finding]:
+    """QC241: every `on_disk` beside a `memory`."""
+    for path in leaf_paths(spec):
+        if path[-1] != _MEMORY or (pair := _spellings(path)) is None:
+            continue
+        memory, on_disk = pair
+        if get_at(spec, on_disk) is not ABSENT:
+            yield Finding(
+                "QC241",
+                on_disk,
+                f"{format_field(on_disk)} has no effect beside {format_field(memory)}",
+                f"Leave {on_disk[-1]} out. true is cold, and false is cached.",
+                Severity.WARNING,
+            )
+
+
 def _judge_placement(
     field: FieldChange, live: Mapping[str, Json], changed: Mapping[Path, Json]
 ) -> FieldChange:
     if field.effect is not Effect.REBUILD or (pair := _spellings(field.path)) is None:
         return field
     memory, on_disk = pair
-    before = _placement(_value_at(live, memory), _value_at(live, on_disk))
+    before = _placement(get_at(live, memory), get_at(live, on_disk))
     after_memory, after_on_disk = (
-        changed.get(path, _value_at(live, path)) for path in (memory, on_disk)
+        changed.get(path, get_at(live, path)) for path in (memory, on_disk)
     )
     after = _placement(after_memory, after_on_disk)
     if field.path == on_disk and after_memory is not ABSENT:
@@ -65,12 +83,3 @@ def _placement(memory: Json, on_disk: Json) -> Json:
     if memory is not ABSENT:
         return memory
     return None if on_disk is ABSENT else ("cold" if on_disk else "cached")
-
-
-def _value_at(spec: Mapping[str, Json], path: Path) -> Json:
-    value: Json = spec
-    for word in path:
-        if not isinstance(value, Mapping) or word not in value:
-            return ABSENT
-        value = value[word]
-    return value
