@@ -23,7 +23,6 @@ from qdrantctl.model.server import Version
 from qdrantctl.model.violation import Finding, Severity, Violation
 
 _NAMES_CHECKED = Version(1, 18, 0)
-_SPARSE_NAMES_CHECKED = Version(1, 18, 0)
 _INDEXED_WITHOUT_KEYS = Version(1, 17, 0)
 _FORBIDDEN_VECTOR_NAMES = frozenset('<>:"/\\|?*\0\x1f')
 _WORKING = (Action.CREATE, Action.UPDATE, Action.REPLACE, Action.ADOPT)
@@ -68,7 +67,6 @@ def check_collection(change: Change, context: Context) -> Iterator[Violation]:
     live = context.live.get(change.parsed_address)
     live_spec = live.spec if live and change.action is not Action.REPLACE else {}
     yield from _check_vector_names(change, desired, context)
-    yield from _check_sparse_names(change, desired, context)
     if context.server.version < _INDEXED_WITHOUT_KEYS:
         yield from _check_shard_keys(change, desired.spec, live_spec)
     if INDEX_CAP not in desired.declared.get("acknowledge", ()):
@@ -94,27 +92,28 @@ def _check_unread(change: Change, live: Resource | None) -> Iterator[Violation]:
 
 
 def _check_vector_names(change: Change, desired: Resource, context: Context) -> Iterator[Violation]:
-    if (version := context.server.newest_version) < _NAMES_CHECKED:
-        return
-    for name in (*desired.spec.get("vectors", {}), *desired.spec.get("sparse_vectors", {})):
-        if set(name) & _FORBIDDEN_VECTOR_NAMES:
-            yield Violation(
-                rule="QC120",
-                address=change.address,
-                message=f"Qdrant {version} refuses the vector name {name!r}",
-                hint='From 1.18 on a vector name may hold none of < > : " / \\ | ? *.',
-            )
-
-
-def _check_sparse_names(change: Change, desired: Resource, context: Context) -> Iterator[Violation]:
     version = context.server.newest_version
-    if version >= _SPARSE_NAMES_CHECKED and "" in desired.spec.get("sparse_vectors", {}):
+    for what, hint in find_refused_names(desired.spec, version):
         yield Violation(
             rule="QC120",
             address=change.address,
-            message=f"Qdrant {version} refuses a sparse vector without a name",
-            hint="Name it. Servers before 1.18 accepted an empty name.",
+            message=f"Qdrant {version} refuses {what}",
+            hint=hint,
         )
+
+
+def find_refused_names(spec: Mapping[str, Json], version: Version) -> Iterator[tuple[str, str]]:
+    """Every vector name that a server refuses, in a creation as in a snapshot; and what to do."""
+    if version < _NAMES_CHECKED:
+        return
+    for name in (*spec.get("vectors", {}), *spec.get("sparse_vectors", {})):
+        if set(name) & _FORBIDDEN_VECTOR_NAMES:
+            yield (
+                f"the vector name {name!r}",
+                'From 1.18 on a vector name may hold none of < > : " / \\ | ? *.',
+            )
+    if "" in spec.get("sparse_vectors", {}):
+        yield "a sparse vector without a name", "Name it. Servers before 1.18 accepted it."
 
 
 def _check_shard_keys(

@@ -68,11 +68,18 @@ def _creation_steps(name: str, spec: Mapping[str, Json]) -> Iterator[Call]:
     yield from (_shard_key_call(name, entry) for entry in spec.get(KEYS, ()))
     for field, index in spec.get(INDEXES, {}).items():
         yield _index_call(name, field, index)
-    for field, value in spec.items():
-        if not shape.fields[field].rule.create:
-            later.setdefault(shape.fields[field].rule.patch_section, {})[field] = value
+    later |= settings_after_creation(spec)
     if later:
         yield Call(method="PATCH", path=collection_path(name), body=later)
+
+
+def settings_after_creation(spec: Mapping[str, Json]) -> dict[str, Any]:
+    """The body of PATCH with what neither a creation nor a recovery from a snapshot sets."""
+    body: dict[str, Any] = {}
+    for field, tree in field_tree_of(Collection).fields.items():
+        if field in spec and not tree.rule.create:
+            body.setdefault(tree.rule.patch_section, {})[field] = spec[field]
+    return body
 
 
 def _restore_aliases(change: Change, context: Context) -> Iterator[Call]:
