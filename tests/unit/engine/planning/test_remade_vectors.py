@@ -72,6 +72,14 @@ def test_a_fixed_part_is_changed_by_dropping_and_creating_the_name(other):
     assert told(inputs, Consent("delete", A, "flag")) == []
 
 
+def test_in_a_protected_environment_the_consent_is_committed():
+    _, inputs = planned({"vectors": {"t": BIG}}, {"vectors": {"t": SMALL}})
+    (problem,) = told(replace(inputs, protected=True))
+    assert problem.hint.startswith(
+        "The environment is protected: add to consents in qdrantctl.yaml"
+    )
+
+
 def test_one_consent_is_asked_for_each_vector():
     moved = {"size": 8, "distance": "Cosine"}
     _, inputs = planned({"vectors": {"t": moved, "o": BIG}}, {"vectors": {"t": SMALL, "o": OTHER}})
