@@ -249,8 +249,7 @@ def check_dropped_parts(inputs: SafetyInput) -> Iterator[Problem]:
             is_remade = field.path != (section, name)
             message = (
                 f"dropping {section} {name!r} {'to create it again ' if is_remade else ''}destroys "
-                "what is stored under it (points: "
-                f"{'not known from this node' if points is None else points})"
+                f"what is stored under it (points: {'not known' if points is None else points})"
             )
             alternative = REMADE_HINT if is_remade else ""
             yield require_consent("delete", change, "QC208", message, inputs, alternative)

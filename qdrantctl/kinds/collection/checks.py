@@ -106,7 +106,7 @@ def find_refused_names(spec: Mapping[str, Json], version: Version) -> Iterator[t
     """Every vector name that a server refuses, in a creation as in a snapshot; and what to do."""
     if version < _NAMES_CHECKED:
         return
-    for name in (*spec.get("vectors", {}), *spec.get("sparse_vectors", {})):
+    for name in (*spec.get("vectors", ()), *spec.get("sparse_vectors", ())):
         if set(name) & _FORBIDDEN_VECTOR_NAMES:
             yield (
                 f"the vector name {name!r}",
