@@ -42,7 +42,7 @@ def find_idle_spellings(spec: Mapping[str, Json]) -> Iterator[Finding]:
                 "QC241",
                 on_disk,
                 f"{format_field(on_disk)} has no effect beside {format_field(memory)}",
-                f"Leave {on_disk[-1]} out. true is cold, and false is cached.",
+                f"Leave {on_disk[-1]} out.",
                 Severity.WARNING,
             )
 
