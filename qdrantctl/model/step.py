@@ -99,7 +99,10 @@ class RemoveSet(BaseModel):
 
 
 class Restore(BaseModel):
-    """A collection recovered from a snapshot, each node's file on that node."""
+    """A collection recovered from a snapshot, each node's file on that node.
+
+    Settings that a server does not take from a snapshot are set again.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
     is_preparatory: ClassVar[bool] = False

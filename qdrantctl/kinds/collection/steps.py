@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from qdrantctl.kinds.collection.spec import Collection
@@ -13,7 +13,7 @@ from qdrantctl.model.field_rule import ABSENT, Effect, Json
 from qdrantctl.model.kind import Context
 from qdrantctl.model.paths import get_at, put_at
 from qdrantctl.model.server import Server
-from qdrantctl.model.spec import Path, field_tree_of
+from qdrantctl.model.spec import FieldTree, Path, field_tree_of
 from qdrantctl.model.step import Call, collection_path, wait_query
 
 STRICT_MODE_SECTION = "strict_mode_config"
@@ -71,11 +71,18 @@ def _creation_steps(name: str, spec: Mapping[str, Json]) -> Iterator[Call]:
     yield from (_shard_key_call(name, entry) for entry in spec.get(KEYS, ()))
     for field, index in spec.get(INDEXES, {}).items():
         yield _index_call(name, field, index, _QUERY_WHEN_EMPTY)
-    for field, value in spec.items():
-        if not shape.fields[field].rule.create:
-            later.setdefault(shape.fields[field].rule.patch_section, {})[field] = value
+    later |= settings_after_creation(spec)
     if later:
         yield Call(method="PATCH", path=collection_path(name), body=later)
+
+
+def settings_after_creation(spec: Mapping[str, Json]) -> dict[str, Any]:
+    """The body of PATCH with what neither a creation nor a recovery from a snapshot sets."""
+    body: dict[str, Any] = {}
+    for field, tree in field_tree_of(Collection).fields.items():
+        if field in spec and not tree.rule.create:
+            body.setdefault(tree.rule.patch_section, {})[field] = spec[field]
+    return body
 
 
 def _restore_aliases(change: Change, context: Context) -> Iterator[Call]:
@@ -121,7 +128,16 @@ def _update_steps(change: Change, context: Context) -> Iterator[Call]:
     keys = [field for field in changed if field.path[0] == KEYS]
     indexes = _changed_indexes(field for field in changed if field.path[0] == INDEXES)
     vectors = [f for f in changed if f.path[0] in NAMED and len(f.path) == 2]
-    rest = [f for f in changed if f.path[0] not in (KEYS, INDEXES) and f not in vectors]
+    remade = {
+        f.path[:2] for f in changed if f.path[0] in NAMED and len(f.path) > 2 and f.destroys_data
+    }
+    for vector in sorted(remade, key=str):
+        vectors += _remade_vector([f for f in changed if f.path[:2] == vector], desired, live)
+    rest = [
+        f
+        for f in changed
+        if f.path[0] not in (KEYS, INDEXES) and f not in vectors and f.path[:2] not in remade
+    ]
 
     entries = {entry["key"]: entry for entry in desired.get(KEYS, ())}
     yield from (_shard_key_call(name, entries[f.path[1]]) for f in keys if f.desired is not ABSENT)
@@ -208,17 +224,10 @@ def patch_body(
     body: dict[str, Any] = {}
     for field in fields:
         trees = list(shape.walk(field.path))
-        end = next(
-            (
-                i
-                for i, s in enumerate(trees, 1)
-                if s.rule.replaced_as_unit or s.rule.merge_before_send
-            ),
-            len(trees),
-        )
-        path, rule = field.path[:end], trees[end - 1].rule
+        path = _sent_path(shape, field.path)
+        rule = trees[len(path) - 1].rule
         if rule.merge_before_send:
-            value = _merged_map(field.path[:end], fields, desired, live)
+            value = _merged_map(path, fields, desired, live)
         elif rule.replaced_as_unit or len(trees) < len(field.path):
             value = get_at(desired, path)
         else:
@@ -228,6 +237,17 @@ def patch_body(
         section = trees[0].rule.patch_section
         body = put_at(body, (section, *path) if section else path, value)
     return body
+
+
+def _sent_path(shape: FieldTree, path: Path) -> Path:
+    """The path of what is sent for a field: of the unit that contains it, if there is one."""
+    trees = list(shape.walk(path))
+    units = (
+        length
+        for length, tree in enumerate(trees, 1)
+        if tree.rule.replaced_as_unit or tree.rule.merge_before_send
+    )
+    return path[: next(units, len(trees))]
 
 
 def _merged_map(
@@ -248,6 +268,22 @@ def _merged_map(
         **(desired_map if desired_map is not ABSENT else {}),
     }
     return {key: value for key, value in merged.items() if key not in dropped}
+
+
+def _remade_vector(
+    fields: Sequence[FieldChange], desired: Mapping[str, Json], live: Mapping[str, Json]
+) -> Iterator[FieldChange]:
+    """The drop and the creation of a vector whose `fields` change.
+
+    What no manifest states is created as it is now, as with a change in place.
+    """
+    shape, path = field_tree_of(Collection), fields[0].path[:2]
+    vector = get_at(live, path)
+    for field in fields:
+        sent = _sent_path(shape, field.path)
+        vector = put_at(vector, sent[2:], get_at(desired, sent))
+    for value in (ABSENT, vector):
+        yield fields[0].model_copy(update={"path": path, "desired": value})
 
 
 def _vector_name_calls(
