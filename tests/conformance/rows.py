@@ -151,7 +151,8 @@ def _collection() -> Iterator[Row]:
     yield Row(("read_fan_out_factor",), 0, 2, PLAIN)
     yield Row(("read_fan_out_delay_ms",), 10, 20, PLAIN, since="1.17.0")
     yield Row(("on_disk_payload",), False, True, PLAIN)
-    yield Row(("payload", "memory"), *PLACEMENT, PLAIN, since="1.19.0")
+    # Payload is on disk by default, which is the same placement as cold.
+    yield Row(("payload", "memory"), *reversed(PLACEMENT), PLAIN, since="1.19.0")
     yield Row(("id_tracker", "memory"), *MEMORY, PLAIN, since="1.20.0")
     yield Row(("metadata", "team"), "search", {"name": "search", "floor": 3}, PLAIN)
     yield Row(("metadata", "nested"), {"a": {"b": 1, "c": None}, "d": 2}, {"a": {"b": 2}}, PLAIN)
