@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from qdrantctl.adapters.local_server.server import binary
+from qdrantctl.adapters.local_server.binary import find_binary
 
 API_KEY = "canary-api-key-of-more-than-32-bytes-7d1f"
 READ_ONLY_KEY = "canary-read-only-key-of-more-than-32-bytes"
@@ -107,7 +107,7 @@ class Node:
         }
         if self.api_key:
             settings["QDRANT__SERVICE__API_KEY"] = self.api_key
-        words = [str(binary(download=True))]
+        words = [str(find_binary(download=True))]
         if self.cluster:
             settings["QDRANT__CLUSTER__ENABLED"] = "true"
             settings["QDRANT__CLUSTER__P2P__PORT"] = str(self.p2p_port)

