@@ -22,6 +22,7 @@ from qdrantctl.model.step import list_calls
 from tests.conformance.api import illegal
 from tests.conformance.bench import Bench, bench, change_of, told
 from tests.conformance.specs import doubtful, pairs
+from tests.support.servers import server_version
 
 MORE = os.environ.get("EXAMPLES", "")
 common = settings(
@@ -67,7 +68,7 @@ def accepted(on: Bench, name: str, spec: dict[str, Any]) -> bool:
         tally("refused by the plan")
         return False
     sent = list_calls(change.steps)
-    assert [words for call in sent for words in illegal(call, "1.16.3")] == []
+    assert [words for call in sent for words in illegal(call, str(server_version()))] == []
     report = on.apply(planned)
     assert {o.status for o in report.outcomes} <= {OutcomeStatus.DONE, OutcomeStatus.NOOP}, (
         told(planned),
