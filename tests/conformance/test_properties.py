@@ -21,7 +21,7 @@ from qdrantctl.model.report import OutcomeStatus
 from qdrantctl.model.step import list_calls
 from tests.conformance.api import illegal
 from tests.conformance.bench import Bench, bench, change_of, told
-from tests.conformance.specs import doubtful, pairs
+from tests.conformance.specs import collections_here, doubtful, pairs
 from tests.support.servers import server_version
 
 MORE = os.environ.get("EXAMPLES", "")
@@ -81,7 +81,9 @@ def accepted(on: Bench, name: str, spec: dict[str, Any]) -> bool:
 
 
 @common
-@given(pair=pairs(), suffix=SUFFIXES, forgotten=st.sampled_from([False, False, True]))
+@given(
+    pair=pairs(collections_here()), suffix=SUFFIXES, forgotten=st.sampled_from([False, False, True])
+)
 def test_any_spec_becomes_any_other(pair, suffix, forgotten, on):
     """And back again; also when nobody remembers who made it."""
     first, second = pair
