@@ -17,6 +17,7 @@ from qdrantctl.cli.options import (
     lease_option,
     output_options,
     server_options,
+    wait_timeout_option,
 )
 from qdrantctl.cli.output import print_document, print_for_operator, print_output, render
 from qdrantctl.cli.progress import Progress
@@ -184,6 +185,7 @@ class VerifyArgs(PolicyArgs):
     """The arguments of `snapshots verify`."""
 
     scratch: str
+    wait_timeout: float | None
 
 
 @define_command(
@@ -201,6 +203,7 @@ class VerifyArgs(PolicyArgs):
         help="Restore into temporary collections of the cluster, or on temporary servers of this "
              "machine.")  # fmt: skip
 @lease_option("another job on snapshots")
+@wait_timeout_option("Wait at most SECONDS for shards to be on their nodes (default 120).")
 @server_options
 @output_options("verification")
 def verify_sets(args: VerifyArgs) -> int:
@@ -238,6 +241,7 @@ def verify_sets(args: VerifyArgs) -> int:
             print_verified,
             progress.tasks,
             embedded=args.scratch == "embedded",
+            wait_timeout=args.wait_timeout,
         )
         progress.clear()
     for line in report.untried:

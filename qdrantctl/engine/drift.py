@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from qdrantctl.engine.diff import diff_states
@@ -145,6 +145,33 @@ def unmanaged_resources(
             yield _drifted_resource(
                 address, DriftKind.APPEARED, None, because=because, uuid=live.facts.uuid
             )
+
+
+def unchanged_limits(
+    plan_input: PlanInput, kinds: Mapping[str, Kind]
+) -> Iterator[tuple[Address, tuple[str, ...]]]:
+    """The limits of each resource that no manifest states and no user changed since the last apply.
+
+    A plan names them, too; they are no drift.
+    """
+    for address, applied in _comparable_records(plan_input):
+        live, desired = plan_input.live.get(address), plan_input.desired.get(address)
+        if live is None or desired is None or find_hidden(address, plan_input.live, kinds):
+            continue
+        drift_input = _make_drift_input(applied, live, plan_input, kinds[address.kind])
+        observed = drift_input.record.observed or {}
+        changed = {field.path for field in _unmanaged_fields(drift_input, observed)}
+        limits = (
+            ".".join(map(str, field.path))
+            for field in drift_input.comparison.fields
+            if field.is_unmanaged_limit and not _is_below(field.path, changed)
+        )
+        if names := tuple(limits):
+            yield address, names
+
+
+def _is_below(path: Path, parents: Collection[Path]) -> bool:
+    return any(path[: len(parent)] == parent for parent in parents)
 
 
 def interrupted_addresses(plan_input: PlanInput) -> Iterator[DriftedResource]:

@@ -80,6 +80,7 @@ def detect_drift(
         notes=(
             *_drift_notes(settings, cluster_state, recorded_owners & owners, recorded_owners),
             *_registry_notes(plan_input, client),
+            *_limit_notes(plan_input),
             *(finding.message for finding in policy_findings),
         ),
         snapshots=_count_by_kind(policy_findings) if has_policies else ABSENT,
@@ -148,6 +149,14 @@ def _registry_notes(plan_input: PlanInput, client: Client) -> Iterator[str]:
             f"the registry of keys ({REGISTRY_COLLECTION}) was deleted: the server refuses every "
             "revocable token. `qdrantctl apply` recreates it with new generations, "
             "`qdrantctl keys issue --all` issues their tokens"
+        )
+
+
+def _limit_notes(plan_input: PlanInput) -> Iterator[str]:
+    for address, limits in engine.unchanged_limits(plan_input, BY_NAME):
+        yield (
+            f"{address}: limits that no manifest states, unchanged since the last apply: "
+            f"{', '.join(limits)}"
         )
 
 

@@ -94,6 +94,11 @@ class FieldChange(BaseModel):
         description="Whether it destroys stored data; left out if it does not.",
     )
 
+    @property
+    def is_unmanaged_limit(self) -> bool:
+        """Whether it is a limit of strict mode that no manifest states and no apply has set."""
+        return self.because == NOT_MANAGED and self.path[0] == "strict_mode_config"
+
     @field_serializer("effect")
     def _effect_name(self, effect: Effect) -> str:
         return effect.name.lower()

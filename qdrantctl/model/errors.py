@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND, CONFLICT, SERVER_FAILED = 401, 403, 404, 409, 500
 
+_SENTENCE_ENDS = (".", "?", "!")
+
 
 class QdrantctlError(Exception):
     """A failure that a user can act on.
@@ -32,8 +34,9 @@ class QdrantctlError(Exception):
     @property
     def line(self) -> str:
         """What failed, the cause and the hint as one line."""
-        parts = (self.what, self.why, self.hint)
-        return ". ".join(part.rstrip(".") for part in parts if part) + "."
+        parts = filter(None, (self.what, self.why, self.hint))
+        sentences = (part if part.endswith(_SENTENCE_ENDS) else f"{part}." for part in parts)
+        return " ".join(sentences)
 
 
 def unexpected_error(error: Exception) -> QdrantctlError:

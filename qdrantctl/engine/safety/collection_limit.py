@@ -8,7 +8,7 @@ from urllib.parse import unquote
 from qdrantctl.model.address import OWN_PREFIX
 from qdrantctl.model.lease import lease_name
 from qdrantctl.model.server import CollectionLimit
-from qdrantctl.model.step import Call, Snapshot, Step
+from qdrantctl.model.step import Call, Restore, Snapshot, Step
 from qdrantctl.model.violation import Violation
 
 _TRIAL = "a temporary collection"
@@ -17,39 +17,42 @@ _PATH_PARTS = 3
 
 
 def check_collection_limit(
-    steps: Iterable[Step], limit: CollectionLimit | None, owner: str
+    steps: Iterable[Step], limit: CollectionLimit | None, *owners: str
 ) -> Iterator[Violation]:
-    """A violation if the server cannot hold all collections that exist at once during an apply.
+    """A violation if the server cannot hold all collections that exist at once during a run.
 
-    `steps` are all steps of the plan, in their order. While they run there is the owner's lease,
-    too. An apply that is running has it already, so it is counted once. A safety snapshot is
-    restored on trial, to a temporary collection.
+    `steps` are all steps of the plan, in their order. While they run there is the lease of each of
+    `owners`, too. A run that is going on has it already, so it is counted once. A safety snapshot
+    is restored on trial, to a temporary collection.
     """
     values = [step.value for step in steps]
     if limit is None or not values:
         return
-    lease_prefix = lease_name(owner, "")
-    names = {name for name in limit.names if not name.startswith(lease_prefix)}
+    lease_prefixes = tuple(lease_name(owner, "") for owner in owners)
+    names = {name for name in limit.names if not name.startswith(lease_prefixes)}
     existing = len(names)
-    names.add(lease_prefix)
+    names |= set(lease_prefixes)
     most = set(names)
     for value in values:
         trial: set[str] = {_TRIAL} if isinstance(value, Snapshot) else set()
         if isinstance(value, Call):
             _follow_call(names, value)
+        elif isinstance(value, Restore):
+            names.add(value.name)
         most = max(most, names | trial, key=len)
     if len(most) <= limit.most:
         return
     creates_ledger = OWN_PREFIX in most and OWN_PREFIX not in limit.names
-    own = "the ledger and the lease of qdrantctl" if creates_ledger else "the lease of qdrantctl"
+    lease = "the lease" if len(owners) == 1 else "the leases"
+    own = f"the ledger and {lease} of qdrantctl" if creates_ledger else f"{lease} of qdrantctl"
     yield Violation(
         rule="QC219",
         message=f"the server holds at most {limit.most} collections, and this plan needs "
         f"{len(most)} at the same time: {existing} exist, {len(most) - existing} are added, "
         f"{own} among them",
         hint="Raise storage.max_collections of the server, or delete a collection. The ledger and "
-        "the lease are collections, too; the lease exists only while an apply runs, and so does "
-        "the one in which a safety snapshot is tested.",
+        "a lease are collections, too; a lease exists only while an apply or a job runs, and so "
+        "does the collection in which a snapshot is tested.",
     )
 
 

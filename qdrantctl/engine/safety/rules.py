@@ -242,7 +242,7 @@ def check_dropped_parts(inputs: SafetyInput) -> Iterator[Problem]:
                 continue
             message = (
                 f"dropping {dropped.path[0]} {dropped.path[-1]!r} destroys what is stored "
-                f"under it (points: {'not known from this node' if points is None else points})"
+                f"under it (points: {'not known' if points is None else points})"
             )
             yield require_consent("delete", change, "QC208", message, inputs)
 

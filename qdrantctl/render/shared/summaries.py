@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
-from qdrantctl.model.change import NOT_MANAGED, Action, Cause
+from qdrantctl.model.change import Action, Cause
 from qdrantctl.model.field_rule import ABSENT
 from qdrantctl.model.plan import OfflineSource, Plan
 from qdrantctl.model.report import Outcome, OutcomeStatus, Report, StoredSet
@@ -132,7 +132,7 @@ def list_unmanaged_limits(plan: Plan) -> list[str]:
         f"{change.address} {'.'.join(map(str, field.path))}"
         for change in plan.changes
         for field in change.fields
-        if field.because == NOT_MANAGED and field.path[0] == "strict_mode_config"
+        if field.is_unmanaged_limit
     ]
 
 

@@ -38,6 +38,7 @@ ODD: dict[str, dict[str, Any]] = {
     "a collection of dots": {"snapshot": {"collection": "..."}},
     "a sample of no points": {"sample": {"{": "x"}},
     "another policy": {"policy": "weekly"},
+    "settings of no collection": {"snapshot": {"manifest": {"vectors": {"size": "many"}}}},
     "no identity of a cluster": {"cluster": "../other"},
 }
 

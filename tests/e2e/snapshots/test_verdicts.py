@@ -70,8 +70,12 @@ def test_a_real_limit_of_collections_condemns_no_set(tmp_path, fresh_qdrant, sho
     assert shop.run(node, "snapshots", "run").code == 0
     asked(node, "PUT", "/collections/last", {"vectors": {"size": 4, "distance": "Dot"}})
     told = shop.run(node, "snapshots", "verify")
-    assert (told.code, "Max collections limit" in told.err) == (6, True), told.out + told.err
-    assert "the set keeps the result that it has" in told.err
+    assert (told.code, "holds at most 4 collections" in told.err) == (6, True), told.out + told.err
+    told = shop.run(node, "snapshots", "restore", "collection/products", "--from", folder.as_uri(),
+                    "--as", "again", "--auto-approve")  # fmt: skip
+    assert told.code == 1
+    assert "QC219" in told.err and "needs 6 at the same time: 3 exist, 3 are added" in told.err
+    assert names(node) == {"products", "_qdrantctl", "last"}
     assert state(shop, node) == [("complete", None)]
     asked(node, "DELETE", "/collections/last")
     assert shop.run(node, "snapshots", "verify").code == 0

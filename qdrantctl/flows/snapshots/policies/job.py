@@ -30,12 +30,18 @@ def hold_snapshot_lease(
     wait: LeaseWait,
     report_progress: Callable[[str], None],
     task_progress: TaskProgress = NO_PROGRESS,
+    wait_timeout: float | None = None,
 ) -> Iterator[JobContext]:
     """A job context under the snapshot lease. Raises LeaseError if another job holds it."""
     owner = snapshots_owner(settings.owner)
     with hold_lease(client, owner, current_actor(settings), wait) as guarded:
         yield JobContext(
-            guarded, report_progress, wait.is_cancelled, settings.nodes, progress=task_progress
+            guarded,
+            report_progress,
+            wait.is_cancelled,
+            settings.nodes,
+            progress=task_progress,
+            wait_timeout=wait_timeout,
         )
 
 
@@ -91,14 +97,20 @@ def verify_policies(
     task_progress: TaskProgress,
     *,
     embedded: bool,
+    wait_timeout: float | None = None,
 ) -> VerificationReport:
-    """Restore the newest sets and compare them. Raises QdrantctlError."""
+    """Restore the newest sets and compare them. Raises QdrantctlError.
+
+    `wait_timeout` is the number of seconds to wait for shards to be on their nodes.
+    """
     verified: list[tuple[SnapshotSet, VerificationResult]] = []
 
     def add(snapshot_set: SnapshotSet, result: VerificationResult) -> None:
         verified.append((snapshot_set, result))
         on_verified(snapshot_set, result)
 
-    with hold_snapshot_lease(settings, client, wait, report_progress, task_progress) as job:
+    with hold_snapshot_lease(
+        settings, client, wait, report_progress, task_progress, wait_timeout
+    ) as job:
         untried = verify_sets(settings, job, names, add, embedded=embedded)
     return VerificationReport(tuple(verified), untried)

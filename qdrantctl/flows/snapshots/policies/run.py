@@ -134,10 +134,14 @@ def _may_be_resumed(snapshot_set: SnapshotSet, job: JobContext) -> bool:
 
 
 def _has_points(collection: str, job: JobContext) -> bool:
-    """Whether a collection has points; False if the server reports an error."""
+    """Whether a collection has points; False where the server does not tell.
+
+    A search for one point is exact, and allowed where strict mode forbids to count.
+    """
+    path = collection_path(collection, "points", "scroll")
+    body = {"limit": 1, "with_payload": False, "with_vector": False}
     try:
-        path = collection_path(collection)
-        return bool(job.client.request(Call(method="GET", path=path)).get("points_count"))
+        return bool(job.client.request(Call(method="POST", path=path, body=body))["points"])
     except ClusterError:
         return False
 

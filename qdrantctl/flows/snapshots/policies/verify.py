@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
 from uuid import uuid4
@@ -21,6 +22,7 @@ from qdrantctl.flows.snapshots.policies.archive import archive_fault
 from qdrantctl.flows.snapshots.policies.sample import sample_differences
 from qdrantctl.flows.snapshots.policies.status import AppliedPolicy, read_policies
 from qdrantctl.flows.snapshots.restore.from_set import SelectedSet, plan_restore_from_set
+from qdrantctl.flows.snapshots.restore.room import require_room
 from qdrantctl.flows.snapshots.restore.run import restore_and_compare
 from qdrantctl.flows.snapshots.restore.target import TargetOptions
 from qdrantctl.flows.snapshots.restore.temporary_collection import (
@@ -29,13 +31,14 @@ from qdrantctl.flows.snapshots.restore.temporary_collection import (
 )
 from qdrantctl.flows.snapshots.sets.catalog import write_json
 from qdrantctl.model.errors import ClusterError, DamagedError, SnapshotRejected
+from qdrantctl.model.lease import snapshots_owner
 from qdrantctl.model.snapshots.snapshot_set import (
     VERIFIED_FILE,
     SnapshotSet,
     VerificationResult,
     node_file,
 )
-from qdrantctl.model.step import Call
+from qdrantctl.model.step import Call, Step
 
 OnResult = Callable[[SnapshotSet, VerificationResult], None]
 
@@ -120,7 +123,7 @@ def _on_scratch_servers(settings: Settings, job: JobContext, count: int) -> Iter
         RestClient(endpoints[0]) as client,
     ):
         urls = tuple(endpoint.url for endpoint in endpoints)
-        yield JobContext(client, job.report_progress, job.is_cancelled, urls, progress=job.progress)
+        yield replace(job, client=client, nodes=urls)
 
 
 def _find_differences(
@@ -166,6 +169,8 @@ def _try_restore(
     planned = plan_restore_from_set(
         settings, job, selected, TargetOptions(name, lambda _: False, False), now
     )
+    job_lease = snapshots_owner(settings.owner)
+    require_room(job.client, [Step(restore=planned.step)], [job_lease])
     with temporary_collection(name, job, _list_nodes(job)):
         restored = restore_and_compare(planned, job)
         if restored.is_red:  # for example because its disk is full

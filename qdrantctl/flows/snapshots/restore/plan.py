@@ -53,6 +53,12 @@ class PlannedRestore:
         return self.target.address
 
     @property
+    def steps(self) -> tuple[Step, ...]:
+        """All steps, in their order."""
+        plan = self.plan
+        return (*plan.prepare, *(step for change in plan.changes for step in change.steps))
+
+    @property
     def files(self) -> FileSource:
         """The source of its files."""
         is_on_servers = self.source is None or self.url == CLUSTER

@@ -18,6 +18,7 @@ from qdrantctl.flows.lease import LeaseWait, current_actor, hold_lease
 from qdrantctl.flows.snapshots.restore import from_set
 from qdrantctl.flows.snapshots.restore import plan as from_ledger
 from qdrantctl.flows.snapshots.restore.plan import PlannedRestore
+from qdrantctl.flows.snapshots.restore.room import require_room
 from qdrantctl.flows.snapshots.restore.run import run_restore
 from qdrantctl.flows.snapshots.restore.target import TargetOptions
 from qdrantctl.flows.state.protection import protected_settings, read_protection
@@ -105,6 +106,7 @@ def restore_snapshot(
     """
     with connect(settings, on_request) as client:
         planned = _plan_restore(settings, options, client)
+        require_room(client, planned.steps, (settings.owner, snapshots_owner(settings.owner)))
         view.clear_progress()
         view.show_plan(planned.plan)
         if planned.warning:

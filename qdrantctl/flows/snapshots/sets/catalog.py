@@ -12,6 +12,7 @@ from urllib.parse import unquote
 from pydantic import BaseModel, ValidationError
 
 from qdrantctl.adapters.stores.store import Store
+from qdrantctl.kinds.collection.kind import COLLECTION
 from qdrantctl.model.errors import StoreError, UnreadableFileError
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.snapshots.destination import CLUSTER
@@ -131,6 +132,13 @@ class _SetReader:
             manifest = self._read_file(name, SetManifest)
             if manifest and not self._is_place_of(manifest):
                 raise ValueError(f"{name} is of {manifest.folder}, and does not stand there")
+            if manifest and manifest.snapshot.manifest:  # a restore writes it to the ledger
+                COLLECTION.spec.model_validate(manifest.snapshot.manifest)
+        except ValidationError as error:
+            self.problem = self.problem or (
+                f"{name} cannot be understood: snapshot.manifest.{_first_error(error)}"
+            )
+            return None
         except ValueError as error:
             self.problem = self.problem or str(error)
             return None
