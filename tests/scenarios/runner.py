@@ -14,6 +14,7 @@ from functools import singledispatchmethod
 from pathlib import Path
 from typing import Any
 
+from qdrantctl.model.server import Version
 from tests.scenarios.format import (
     Edit,
     Expect,
@@ -26,6 +27,7 @@ from tests.scenarios.format import (
     Scenario,
     Server,
     Write,
+    golden_file,
 )
 from tests.support.cli import run_cli
 from tests.support.servers import Node, server_version
@@ -86,7 +88,7 @@ class Runner:
 
     def prepare(self) -> None:
         """Copy the scenario's files, and write the usual project file where it has none."""
-        expected = {"scenario.yaml", "cluster.yaml", *self.scenario.goldens}
+        expected = {"scenario.yaml", "cluster.yaml", "*@*", *self.scenario.goldens}
         ignored = shutil.ignore_patterns(*expected)
         shutil.copytree(self.scenario.folder, self.project, ignore=ignored)
         (self.project / "manifests").mkdir(exist_ok=True)
@@ -233,10 +235,11 @@ class Runner:
         return value
 
     def _golden(self, name: str, text: str) -> None:
-        path, text = self.scenario.folder / name, self._scrub(text)
+        version = server_version() if self.node else Version.parse(NAMED_VERSION)
+        path, text = golden_file(self.scenario.folder, name, version), self._scrub(text)
         if os.environ.get("UPDATE_GOLDEN"):
             path.write_text(text)
-        assert path.read_text() == text, f"{name} differs; UPDATE_GOLDEN=1 writes it anew"
+        assert path.read_text() == text, f"{path.name} differs; UPDATE_GOLDEN=1 writes it anew"
 
     def _scrub(self, text: str) -> str:
         """What differs from run to run, taken out."""
