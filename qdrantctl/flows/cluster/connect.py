@@ -38,3 +38,10 @@ def find_endpoint(settings: Settings) -> Endpoint:
     if settings.endpoint is None:
         raise SettingsError("no server is named", hint="Set url in the environment, or pass --url.")
     return settings.endpoint
+
+
+def find_token_problem(settings: Settings) -> str:
+    """Why the cluster accepts no tokens; empty if it does. Raises SettingsError, ClusterError."""
+    from qdrantctl.adapters.tokens.signer import token_support_problem
+
+    return token_support_problem(find_endpoint(settings))
