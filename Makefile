@@ -5,7 +5,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 CLIENTS := .venv/clients/.installed
 
-.PHONY: help setup clients demo test test-fast test-server compatibility recording bench lint fix schemas pages pictures clean
+.PHONY: help setup clients demo test test-fast test-server compatibility recording client-fields bench lint fix schemas pages pictures clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ compatibility: clients  ## Run them on the program QDRANTCTL_QDRANT_BIN names; w
 
 recording: setup  ## Record what that program answers; writes tests/recorded
 	$(BIN)/python -m tools.record_answers
+
+client-fields: setup  ## Say what the newest qdrant-client has that no rule knows; needs the package index
+	QDRANTCTL_NEWEST_CLIENT=1 $(BIN)/python -m pytest tests/conformance/test_newest_client.py
 
 bench: setup  ## Measure speed on real servers, some 15 minutes; writes docs/reference/benchmarks.md
 	$(BIN)/python -m benchmarks --write docs/reference/benchmarks.md

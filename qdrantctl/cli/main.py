@@ -31,6 +31,8 @@ COMMANDS = {
     "history": "Show who applied what, when, and from which commit.",
     "drift": "Report what changed on the cluster since it was applied.",
     "audit": "Check files and server against the security checklist.",
+    "upgrade-check": "Report what a newer version of Qdrant changes for this project.",
+    "migrate": "Write manifests in the spelling of a newer Qdrant.",
     "import": "Write manifests for resources that exist on the cluster.",
     "lock": "Write or check the committed state, without a server.",
     "snapshots": "Take, list, verify, prune and restore snapshots.",
@@ -44,8 +46,8 @@ COMMANDS = {
     "version": "Print the version.",
 }
 """Every command with its first line of help; `cli/<name>.py` holds its `command`."""
-FILES = {"import": "import_"}
-"""The file of a command whose name is a keyword of Python."""
+FILES = {"import": "import_", "upgrade-check": "upgrade_check"}
+"""The file of a command whose name cannot be one in Python."""
 
 USAGE_EXIT = 64
 INTERRUPTED_EXIT = 130

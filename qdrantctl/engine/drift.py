@@ -28,7 +28,7 @@ from qdrantctl.model.drift import (
 from qdrantctl.model.field_rule import ABSENT, Effect, Json, json_equal
 from qdrantctl.model.kind import Kind
 from qdrantctl.model.paths import get_at
-from qdrantctl.model.resource import Record, Resource, json_digest
+from qdrantctl.model.resource import Record, Resource, is_recreated, json_digest
 from qdrantctl.model.spec import FieldTree, Path, field_tree_of
 
 
@@ -69,11 +69,10 @@ def drifted_resources(
         fields = tuple(
             _drifted_fields(_make_drift_input(applied, live, plan_input, kinds[address.kind]))
         )
-        before, now = applied.record.uuid if applied.record else "", live.facts.uuid
-        if before and now and before != now:
+        if applied.record and is_recreated(applied.record, live.facts):
             because = "deleted and recreated outside qdrantctl; its previous points are lost"
             yield _drifted_resource(
-                address, DriftKind.RECREATED, applied, fields, because, uuid=now
+                address, DriftKind.RECREATED, applied, fields, because, identity=live.facts.identity
             )
         elif fields:
             yield _drifted_resource(address, DriftKind.CHANGED, applied, fields)
@@ -143,7 +142,7 @@ def unmanaged_resources(
         if not is_named and not live.facts.hidden_by:
             because = "no manifest states it, and it was never applied"
             yield _drifted_resource(
-                address, DriftKind.APPEARED, None, because=because, uuid=live.facts.uuid
+                address, DriftKind.APPEARED, None, because=because, identity=live.facts.identity
             )
 
 
@@ -210,7 +209,8 @@ def _mark_known_fields(
 
 def _known_entries(resource: DriftedResource) -> Iterator[KnownDrift]:
     if resource.what is not DriftKind.CHANGED:
-        identity = "" if resource.uuid is ABSENT else resource.uuid
+        pins = (resource.uuid, resource.created_at)
+        identity = next((pin for pin in pins if pin is not ABSENT), "")
         digest = json_digest({"what": str(resource.what), "uuid": identity})
         yield KnownDrift(address=resource.address, path=(), digest=digest)
     yield from (_field_key(resource.address, field) for field in resource.fields)
@@ -357,12 +357,12 @@ def _drifted_resource(
     applied: Resource | None,
     fields: tuple[DriftedField, ...] = (),
     because: str = "",
-    uuid: str = "",
+    identity: Mapping[str, str] | None = None,
 ) -> DriftedResource:
     resource = DriftedResource(
         address=str(address), what=drift_kind, fields=fields, because=because
     )
-    optional: dict[str, object] = {"uuid": uuid} if uuid else {}
+    optional: dict[str, object] = dict(identity or {})
     if applied is not None and applied.record is not None and applied.record.when:
         record = applied.record
         optional["applied"] = LastApply(when=record.when, who=record.who, commit=record.commit)

@@ -25,7 +25,9 @@ def show_resource(client: Client, address: Address, owners: tuple[str, ...]) -> 
     recorded = replace(ledger.parse_entry(entry), address=address) if is_recorded else None
     remembered = Inventory([recorded] if recorded else [])
     only = frozenset({address})
-    request = ReadRequest(Inventory(), remembered, details=only, only=only, owners=owners)
+    request = ReadRequest(
+        Inventory(), remembered, details=only, sized=only, only=only, owners=owners
+    )
     live = read_live(client, request).get(address)
     if live is None and not entry:
         raise QdrantctlError(
@@ -43,6 +45,9 @@ def show_resource(client: Client, address: Address, owners: tuple[str, ...]) -> 
         status=live.facts.status if live else "",
         aliases=live.facts.aliases if live else (),
         uuid=live.facts.uuid if live else "",
+        created_at=live.facts.created_at or ABSENT if live else ABSENT,
+        storage=(live.facts.storage if live else None) or ABSENT,
+        usage=(live.facts.usage if live else ()) or ABSENT,
         events=_sort_newest_first(_entry_events(address, entry)),
     )
 

@@ -136,11 +136,20 @@ class Change(BaseModel):
     uuid: str | MISSING = Field(
         default=ABSENT, description="The live collection's identity, if the cluster has them."
     )
+    created_at: str | MISSING = Field(
+        default=ABSENT,
+        description="When the live collection was created, if the server reports it.",
+    )
     origin: Origin | MISSING = Field(default=ABSENT, description="File and line of the manifest.")
     schema_version: SchemaVersion = Field(
         default=SchemaVersion(), description="How often its desired state has changed."
     )
     fields: tuple[FieldChange, ...] = Field(default=(), description="What differs.")
+    disk_bytes: int | MISSING = Field(
+        default=ABSENT,
+        description="Bytes of one replica of each shard that the server reads and rewrites at most "
+        "to re-index; left out where it does not, and before Qdrant 1.18.",
+    )
     steps: tuple[Step, ...] = Field(default=(), description="The requests that carry it out.")
     record: Mapping[str, Json] | MISSING = Field(
         default=ABSENT, description="The ledger entry after the change."

@@ -42,6 +42,8 @@ class ReadRequest:
     """Resources to read with points and status, which takes another request each."""
     counted: frozenset[Address] = frozenset()
     """Resources whose points must be counted exactly, because a rule depends on their number."""
+    sized: frozenset[Address] = frozenset()
+    """Collections of which the size is read, if the server reports it."""
     only: frozenset[Address] | None = None
     """The resources to read; None reads the whole cluster."""
     owners: tuple[str, ...] = ()

@@ -78,6 +78,10 @@ class DriftedResource(BaseModel):
     uuid: str | MISSING = Field(
         default=ABSENT, description="The live collection's identity, if the cluster has them."
     )
+    created_at: str | MISSING = Field(
+        default=ABSENT,
+        description="When the live collection was created, if the server reports it.",
+    )
     fields: tuple[DriftedField, ...] = Field(default=(), description="What differs.")
     applied: LastApply | MISSING = Field(
         default=ABSENT, description="The last apply of it, if the cluster changed since."

@@ -73,6 +73,16 @@ OPEN = Availability()
 
 
 @dataclass(frozen=True, slots=True)
+class Deprecation:
+    """A field that servers accept and that another one is to replace."""
+
+    since: str
+    """First version that deprecates it, e.g. `1.19.0`."""
+    advice: str
+    """What to write instead, as a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
 class FieldRule:
     """How one field behaves. One triple add / change / drop covers scalars and keyed maps alike.
 
@@ -93,6 +103,7 @@ class FieldRule:
     unset_value: Json = ABSENT
     """The value that means the same as absent; sent to the server for a drop if necessary."""
     gate: Availability = OPEN
+    deprecated: Deprecation | None = None
     values: Mapping[Json, Availability] = field(default_factory=dict, hash=False)
     """Values that only some servers support."""
     in_place_since: str = ""

@@ -60,6 +60,10 @@ def _unexpanded(desired: Mapping[str, Json], *_: object) -> Mapping[str, Json]:
     return desired
 
 
+def _as_spelled(spec: Mapping[str, Json], *_: object) -> Mapping[str, Json]:
+    return spec
+
+
 def _unclassified(fields: tuple[FieldChange, ...], *_: object) -> tuple[FieldChange, ...]:
     return fields
 
@@ -109,6 +113,11 @@ class Kind:
         [Mapping[str, Json], Mapping[str, Json], Mapping[str, Json]], Mapping[str, Json]
     ] = _unexpanded
     """desired, live, last applied -> desired with the values it implies for this live resource."""
+    respell: Callable[[Mapping[str, Json], Mapping[str, Json], Server], Mapping[str, Json]] = (
+        _as_spelled
+    )
+    """a spec, another one, server -> the spec in the spelling of the other one, for values that
+    have two."""
     refine_fields: Callable[
         [tuple[FieldChange, ...], Resource, Resource | None, Resource | None],
         tuple[FieldChange, ...],
@@ -131,3 +140,8 @@ class Kind:
     """Whether its tokens need the key that the server signs with."""
     holds_data: bool = False
     """Whether removing one destroys points."""
+    limits_only: bool = False
+    """Whether it consists of limits, so that removing one loosens them."""
+    is_atomic: bool = False
+    """Whether a change of it is one request that takes effect as a whole. It is recorded only
+    afterwards: an exceeded quota refuses entries of the ledger until it is raised."""

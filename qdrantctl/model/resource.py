@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from qdrantctl.model.address import Address
 from qdrantctl.model.field_rule import Json
+from qdrantctl.model.quota import NodeUsage
+from qdrantctl.model.server import Version
 from qdrantctl.model.spec import Path
 
 
@@ -82,12 +84,31 @@ class Lifecycle:
         )
 
 
+STORAGE_SINCE = Version(1, 18, 0)
+"""The first version that reports the size of a collection."""
+
+
+class CollectionStorage(BaseModel):
+    """The size of a collection: one replica of each shard, as `GET /collections/{name}/memory`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    disk_bytes: int = Field(description="Bytes of its files.")
+    ram_bytes: int = Field(description="Bytes that it holds in memory.")
+    cached_bytes: int = Field(description="Bytes of its files that are in the page cache.")
+    expected_cache_bytes: int = Field(
+        description="Bytes of its files that should be in the page cache, by its settings."
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What the cluster reports of a live resource beside its spec. It is never diffed."""
 
     uuid: str = ""
     """The collection's identity in cluster mode; a recreated collection has another one."""
+    created_at: str = ""
+    """When it was created, as the server reports from 1.20 on; empty if it was not read."""
     points: int | None = None
     """Stored points; None if they were not read. An estimate of the server unless `counted`."""
     counted: bool = False
@@ -114,6 +135,16 @@ class Facts:
     values are the last-applied ones."""
     generations: tuple[Mapping[str, Json], ...] = ()
     """Of an access key: each of its generations, the newest last."""
+    usage: tuple[NodeUsage, ...] = ()
+    """Of the quota: how full each node is."""
+    storage: CollectionStorage | None = None
+    """Of a collection: its size; None if it was not read, or before Qdrant 1.18."""
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What tells it from a recreated collection: `uuid`, `created_at`, or neither."""
+        pins = {"uuid": self.uuid, "created_at": self.created_at}
+        return {name: value for name, value in pins.items() if value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +155,7 @@ class Record:
     schema_version: int = 0
     digest: str = ""
     uuid: str = ""
+    created_at: str = ""
     pending: Mapping[str, Json] | None = None
     """An interrupted apply: `{"action": …, "spec": …}`."""
     commit: str = ""
@@ -137,6 +169,16 @@ class Record:
     """Of an access key: every generation that was created, the newest last."""
     committed: bool = False
     """Read from the committed state because the ledger has no entries of this owner."""
+
+
+def is_recreated(before: Facts | Record, now: Facts) -> bool:
+    """Whether `now` describes another collection: by the uuid, else by the time of creation.
+
+    False where neither is known of both.
+    """
+    if before.uuid and now.uuid:
+        return before.uuid != now.uuid
+    return bool(before.created_at and now.created_at) and before.created_at != now.created_at
 
 
 class OverlayOrigin(NamedTuple):

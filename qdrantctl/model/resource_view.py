@@ -8,6 +8,8 @@ from typing import Any
 from pydantic import MISSING, BaseModel, ConfigDict, Field
 
 from qdrantctl.model.field_rule import ABSENT, Json
+from qdrantctl.model.quota import NodeUsage
+from qdrantctl.model.resource import CollectionStorage
 
 
 class AppliedField(BaseModel):
@@ -65,6 +67,16 @@ class ResourceView(BaseModel):
     status: str = Field(default="", description="green, yellow, grey or red.")
     aliases: tuple[str, ...] = Field(default=(), description="Its live aliases.")
     uuid: str = Field(default="", description="The live collection's identity.")
+    created_at: str | MISSING = Field(
+        default=ABSENT,
+        description="When the live collection was created, if the server reports it.",
+    )
+    storage: CollectionStorage | MISSING = Field(
+        default=ABSENT, description="Size of the live collection; left out before Qdrant 1.18."
+    )
+    usage: tuple[NodeUsage, ...] | MISSING = Field(
+        default=ABSENT, description="Of the quota: how full each node is."
+    )
     events: tuple[HistoryEntry, ...] = Field(
         default=(), description="The last applies, newest first."
     )

@@ -76,6 +76,8 @@ RULES: dict[str, str] = {
     "QC130": "A profile must specify which collections it covers",
     "QC131": "A profile should cover a collection",
     "QC132": "Filtered fields need an index before unindexed filters are refused",
+    "QC133": "A nested payload index must be on a field inside the elements of one array",
+    "QC134": "A text index must leave words to index",
     "QC140": "A key must define its access, once for each name",
     "QC141": "A name in a scope must be a literal name of a collection or alias",
     "QC142": "Scopes have no payload filters",
@@ -122,5 +124,9 @@ RULES: dict[str, str] = {
     "QC232": "The ledger should contain what was applied",
     "QC233": "Records that came along with a copy of a cluster are adopted before they are used",
     "QC240": "Letting a key do more needs consent by address, if fail_on or a flag says so",
+    "QC242": "A cluster has one quota, named cluster, with at least one limit",
+    "QC243": "An apply must not meet a quota that is exceeded",
+    "QC244": "A limit of the quota should be one that can be reached",
+    "QC245": "A field that the server's version deprecates should be replaced",
 }
 """Id -> one-line title."""

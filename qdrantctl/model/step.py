@@ -13,7 +13,7 @@ from pydantic import MISSING, BaseModel, ConfigDict, Field, model_validator
 
 from qdrantctl.model.field_rule import ABSENT, Json
 
-_READING_PATHS = ("/points/scroll", "/points/count")
+_READING_PATHS = ("/points/scroll", "/points/count", "/audit/logs")
 
 
 class Call(BaseModel):

@@ -11,6 +11,7 @@ from qdrantctl.model.drift import Drift
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.import_report import ImportReport
 from qdrantctl.model.lease import LeaseReport
+from qdrantctl.model.migration import MigrationReport
 from qdrantctl.model.plan import Plan
 from qdrantctl.model.report import Report
 from qdrantctl.model.resource_view import HistoryEntry, ResourceView
@@ -19,6 +20,7 @@ from qdrantctl.model.snapshots.reports import (
     SnapshotInventory,
     VerificationReport,
 )
+from qdrantctl.model.upgrade import UpgradeReport
 from qdrantctl.model.violation import Severity, Violation
 from qdrantctl.render.diagnostics import REPORTED, count
 from qdrantctl.render.shared.escape import escape_line
@@ -57,6 +59,16 @@ def history(entries: Iterable[HistoryEntry], _: Style = PLAIN) -> str:
 
 def import_report(report: ImportReport, _: Style = PLAIN) -> str:
     """What import wrote, as JSON."""
+    return render_json(report.model_dump(mode="json"))
+
+
+def migration(report: MigrationReport, _: Style = PLAIN) -> str:
+    """The report of a migration as JSON."""
+    return render_json(report.model_dump(mode="json"))
+
+
+def upgrade(report: UpgradeReport, _: Style = PLAIN) -> str:
+    """The report of an upgrade check as JSON."""
     return render_json(report.model_dump(mode="json"))
 
 

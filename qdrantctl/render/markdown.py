@@ -33,6 +33,7 @@ from qdrantctl.render.shared.plan_rows import (
     change_reason,
     change_rows,
     origin_text,
+    rebuild_note,
     snapshot_note,
 )
 from qdrantctl.render.shared.style import PLAIN, Style
@@ -198,7 +199,12 @@ def _plan_blocks(plan: Plan) -> Iterator[MarkdownBlock]:
 def _change_block(change: Change, rank: int, environment: str) -> MarkdownBlock:
     sign, address = code_span(PLAN_SIGNS[change.action]), code_span(change.address)
     title = f"#### {sign} {address} {change_heading(change)}"
-    above = (origin_text(change.origin), change_reason(change), snapshot_note(change, environment))
+    above = (
+        origin_text(change.origin),
+        change_reason(change),
+        rebuild_note(change),
+        snapshot_note(change, environment),
+    )
     lines = [*(f"# {word}" for word in above if word), *align_rows(change_rows(change))]
     if not lines:
         return MarkdownBlock(rank, title, counted_as="change")

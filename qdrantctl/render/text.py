@@ -11,6 +11,7 @@ from qdrantctl.model.change import Action, Change
 from qdrantctl.model.drift import Drift, DriftedResource
 from qdrantctl.model.import_report import ImportReport, ReceivedField
 from qdrantctl.model.lease import Lease, LeaseReport
+from qdrantctl.model.migration import MigrationReport
 from qdrantctl.model.plan import Plan
 from qdrantctl.model.report import Outcome, OutcomeStatus, Report
 from qdrantctl.model.resource_view import HistoryEntry, ResourceView
@@ -21,6 +22,7 @@ from qdrantctl.model.snapshots.reports import (
     VerificationReport,
 )
 from qdrantctl.model.snapshots.snapshot_set import SnapshotSet
+from qdrantctl.model.upgrade import UpgradeReport
 from qdrantctl.model.violation import Violation
 from qdrantctl.render.diagnostics import violation_lines, violations_text
 from qdrantctl.render.shared import audit_rows, drift_rows, key_tables, side_by_side, summaries
@@ -32,6 +34,7 @@ from qdrantctl.render.shared.escape import (
     format_value,
     join_names,
 )
+from qdrantctl.render.shared.migration_lines import migration_lines
 from qdrantctl.render.shared.plan_rows import (
     PLAN_SIGNS,
     align_rows,
@@ -39,11 +42,13 @@ from qdrantctl.render.shared.plan_rows import (
     change_reason,
     change_rows,
     origin_text,
+    rebuild_note,
     snapshot_note,
 )
 from qdrantctl.render.shared.snapshot_set_table import set_table
 from qdrantctl.render.shared.snapshot_table import restored_notes, snapshot_table
 from qdrantctl.render.shared.style import PLAIN, Style
+from qdrantctl.render.shared.upgrade_lines import upgrade_lines
 
 _RULE_INDENT = " " * 15
 """Indents the lines below a rule of the audit."""
@@ -182,6 +187,16 @@ def import_remarks(report: ImportReport, _: Style = PLAIN) -> str:
     return "".join(f"{line}\n" for line in _import_lines(report, printed=True))
 
 
+def migration(report: MigrationReport, style: Style = PLAIN) -> str:
+    """The rewritten files, or their differences, and the fields that were left as they are."""
+    return "\n".join(migration_lines(report, choose_painter(colour=style.colour))) + "\n"
+
+
+def upgrade(report: UpgradeReport, style: Style = PLAIN) -> str:
+    """What an upgrade changes, by topic."""
+    return "\n".join(upgrade_lines(report, choose_painter(colour=style.colour))) + "\n"
+
+
 def leases(report: LeaseReport, _: Style = PLAIN) -> str:
     """The holders of the leases of an owner: of its applies and its snapshot jobs."""
     text = _lease(report.owner, report.applies, report.now)
@@ -261,6 +276,8 @@ def _change_lines(change: Change, environment: str, paint: Paint) -> Iterator[st
         yield f"  # ({reason})"
     if restore_note := snapshot_note(change, environment):
         yield f"  # {restore_note}"
+    if cost := rebuild_note(change):
+        yield f"  # ({cost})"
     origin = origin_text(change.origin)
     place = "   " + paint(origin, "faint") if origin else ""
     yield f"{paint(f'{sign:>3}', sign)} {address}{place}"

@@ -1,9 +1,11 @@
-"""What the REST API of each Qdrant version takes, from the API descriptions of its tags.
+"""What the REST API of each Qdrant version takes and answers.
 
-`api.json` holds, for every path, value and endpoint, the first version that describes it and, where
-it is gone again, the last: read from the OpenAPI document of every tag from 1.0.0 to 1.19.0.
-`<name>` stands for a key of a map. Compared with the models of qdrant-client 1.13.3, 1.16.2 and
-1.17.1, which the one path that the documents lacked (`filter_max_conditions`) comes from.
+`field_since.json` holds, for every path, value and endpoint, the first version that describes it,
+and `field_removed.json` first and last version of those that are gone: read from the OpenAPI
+document of every tag from 1.0.0 to 1.19.0, and from the models of qdrant-client, from which
+`python -m tools.field_versions` writes both anew. What is new in 1.20.0 is from the client alone.
+`<name>` stands for a key of a map. The one path that the documents lack
+(`filter_max_conditions`) comes from a client, too.
 """
 
 from __future__ import annotations
@@ -41,8 +43,12 @@ ENDPOINTS = (
 @cache
 def known() -> dict[str, tuple[str, str]]:
     """Path -> first and last version; an empty last means that it is still there."""
-    text = (Path(__file__).parent / "api.json").read_text()
-    return {path: (first, last or "") for path, (first, last) in json.loads(text).items()}
+    since, removed = (
+        json.loads((Path(__file__).parent / f"field_{name}.json").read_text())
+        for name in ("since", "removed")
+    )
+    gone = {path: (span["first"], span["last"]) for path, span in removed.items()}
+    return {path: (first, "") for path, first in since.items()} | gone
 
 
 @cache

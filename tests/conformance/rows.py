@@ -111,6 +111,7 @@ def _quantization(*path: str, base: dict[str, Any]) -> Iterator[Row]:
     yield Row((*at, "binary", "query_encoding"), "scalar8bits", "binary", on)
     on = _put(base, at, {"turbo": {"always_ram": True}})
     yield Row((*at, "turbo", "bits"), "bits2", "bits4", on, since="1.18.0")
+    yield Row((*at, "turbo", "bits"), "bits8", "bits8", on, since="1.20.0")
 
 
 def _vector(name: str, base: dict[str, Any]) -> Iterator[Row]:
@@ -120,6 +121,7 @@ def _vector(name: str, base: dict[str, Any]) -> Iterator[Row]:
     yield Row((*at, "on_disk"), True, False, base)
     yield Row((*at, "datatype"), "float16", "uint8", base)
     yield Row((*at, "datatype"), "turbo4", "turbo4", base, since="1.18.2")
+    yield Row((*at, "datatype"), "turbo8", "turbo16", base, since="1.20.0")
     yield Row((*at, "memory"), *PLACEMENT, base, since="1.19.0")
     yield Row((*at, "multivector_config"), {"comparator": "max_sim"}, {"comparator": "max_sim"},
               base)  # fmt: skip
@@ -150,6 +152,7 @@ def _collection() -> Iterator[Row]:
     yield Row(("read_fan_out_delay_ms",), 10, 20, PLAIN, since="1.17.0")
     yield Row(("on_disk_payload",), False, True, PLAIN)
     yield Row(("payload", "memory"), *PLACEMENT, PLAIN, since="1.19.0")
+    yield Row(("id_tracker", "memory"), *MEMORY, PLAIN, since="1.20.0")
     yield Row(("metadata", "team"), "search", {"name": "search", "floor": 3}, PLAIN)
     yield Row(("metadata", "nested"), {"a": {"b": 1, "c": None}, "d": 2}, {"a": {"b": 2}}, PLAIN)
     yield Row(("wal_config", "wal_capacity_mb"), 1, 2, PLAIN)
@@ -229,8 +232,16 @@ def _payload_indexes() -> Iterator[Row]:
             yield Row((at, kind, name), first, second, long)
         yield Row((at, kind, "enable_hnsw"), False, True, long, since="1.17.0")
         yield Row((at, kind, "memory"), *MEMORY, long, since="1.19.0")
+        inside = {**PLAIN, at: {f"{kind}[].{kind}": {"type": kind}}}
+        yield Row((at, f"{kind}[].{kind}", "nested"), kind, f"{kind}[]", inside, since="1.20.0")
     long = {**PLAIN, at: {"keyword": {"type": "keyword"}}}
     yield Row((at, "keyword", "prefix"), True, False, long, since="1.19.0")
+    text = _put(PLAIN, (at, "text"), {"type": "text"})
+    yield Row((at, "text", "tokenizer"), "code", "code", text, since="1.20.0")
+    yield Row((at, "text", "scoring"), True, {"type": "bm25"}, text, since="1.20.0")
+    scored = _put(PLAIN, (at, "text"), {"type": "text", "scoring": {"type": "bm25"}})
+    where = (at, "text", "scoring", "type")
+    yield Row(where, "bm25", "bm25", scored, required=True, since="1.20.0")
     words = _put(PLAIN, (at, "text"), {"type": "text", "stopwords": {"custom": ["the"]}})
     yield Row((at, "text", "stopwords", "languages"), ["en"], ["spanish", "en"], words)
     words = _put(PLAIN, (at, "text"), {"type": "text", "stopwords": {"languages": ["en"]}})

@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from hypothesis import strategies as st
 from pydantic.fields import FieldInfo
 
-from qdrantctl.kinds.collection.payload_indexes import _STEMMED, _STOPPED
 from qdrantctl.kinds.collection.spec import Collection
+from qdrantctl.kinds.collection.text_index import STEMMED, STOPPED
 from qdrantctl.model.field_rule import FieldRule
 from qdrantctl.model.server import Server, Version
 from qdrantctl.model.spec import Spec
@@ -51,8 +51,8 @@ JSON = st.recursive(
 )  # fmt: skip
 MAPS = {"vectors": NAMES, "payload_indexes": PATHS, "metadata": STRINGS}
 LANGUAGES = {
-    "language": st.sampled_from(sorted({*_STEMMED, *_STEMMED.values()})),
-    "languages": st.sampled_from(sorted({*_STOPPED, *_STOPPED.values()})),
+    "language": st.sampled_from(sorted({*STEMMED, *STEMMED.values()})),
+    "languages": st.sampled_from(sorted({*STOPPED, *STOPPED.values()})),
 }
 JUNK = st.sampled_from(
     [-1, 0, 1, 2.5, True, None, "", "x", "Auto", "english", 2**64, 1e300, [], {}]

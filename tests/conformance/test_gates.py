@@ -1,7 +1,9 @@
-"""The versions in the Rules against the API descriptions of every tag (`api.json`)."""
+"""The versions in the Rules against the table of the API, and the table against the Rules."""
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -11,12 +13,10 @@ from qdrantctl.model.server import Version
 from qdrantctl.model.spec import FieldTree
 from tests.conformance.api import known
 from tests.conformance.places import SHAPE
+from tests.conformance.targets import REFUSED, manifest_word, reason_not_stated
 
 OLDEST = Version.parse("1.13.0")
 """What every server has from here on needs no gate; one that is stated is exact all the same."""
-
-UNKNOWN = Version.parse("1.20.0")
-"""Known from a client's models alone: no server has been seen to take it."""
 
 Place = tuple[str, ...]
 
@@ -59,10 +59,6 @@ def test_a_gate_is_the_version_that_first_has_it(path, value, gate):
     assert gate.until == last
 
 
-REFUSED = frozenset({'create.sparse_vectors.<name>.index.datatype="turbo4"'})
-"""Values that the API describes and the server refuses (1.19.0: 422)."""
-
-
 def test_every_value_that_came_later_than_its_field_is_gated():
     """`turbo4`, the stemmer `none`, and whatever comes next."""
     gated = {word(path, value) for path, value, _ in GATES if value}
@@ -70,25 +66,51 @@ def test_every_value_that_came_later_than_its_field_is_gated():
     for stated, (first, _) in known().items():
         field, _, value = stated.partition("=")
         since = Version.parse(first)
-        if value and field in fields and since < UNKNOWN and stated not in REFUSED:
+        if value and field in fields and stated not in REFUSED:
             assert since <= max(OLDEST, fields[field]) or stated in gated, stated
 
 
-def test_every_field_that_the_api_describes_is_in_the_spec():
-    """From the oldest server to the newest; one unnamed vector is written as a named one."""
-    stated = {word(path) for path, _, _ in GATES}
-    stated |= {name.replace("vectors.<name>", "vectors") for name in stated}
-    stated |= {"index.field_name", "index.field_schema"}
-    left = {
-        path
-        for path, (first, last) in known().items()
-        if path.startswith(("create.", "index.", "shard_key_create.", "update.params."))
-        and "=" not in path
-        and Version.parse(first) < UNKNOWN
-        and not (last and Version.parse(last) < OLDEST)
-    }
-    there = {path for path in left if path.removeprefix("update.params.") in SHAPE.fields}
-    there |= {"update.params.payload.memory"}
-    ended = {path for path in left if path.rsplit(".", 1)[1] in ("copy_vectors", "init_from")}
-    ended |= {"create.init_from.collection"}
-    assert left - stated - there - ended == {"shard_key_create.initial_state"}
+def unknown_to_the_specs(path: str) -> bool:
+    """Whether no spec has a field or value of the API, and no reason is listed why."""
+    word_of_spec = manifest_word(path)
+    if word_of_spec in REFUSED or reason_not_stated(path):
+        return False
+    field, _, value = word_of_spec.partition("=")
+    if field not in FIELDS:
+        return True
+    tree = FIELDS[field]
+    return bool(value) and json.loads(value) not in (
+        *re.split(r" \| | or ", tree.type_name),
+        tree.rule.unset_value,
+    )
+
+
+def fields(shape: FieldTree, path: Place = ()) -> Iterator[tuple[str, FieldTree]]:
+    """Every field in the words of the API, with its tree."""
+    for name, inner in shape.fields.items():
+        yield word((*path, name)), inner
+        yield from fields(inner, (*path, name))
+    if shape.entries is not None:
+        yield from fields(shape.entries, (*path, "<name>"))
+
+
+FIELDS = dict(fields(SHAPE))
+
+
+def test_every_path_of_the_api_is_known_to_a_spec_or_listed_with_a_reason():
+    """From the oldest server to the newest, in requests and in answers."""
+    newest = (path for path, (_, last) in known().items() if not last)
+    assert [path for path in newest if unknown_to_the_specs(path)] == []
+
+
+def test_a_path_that_no_spec_knows_is_found():
+    for path in (
+        "create.colour",
+        "update.params.colour",
+        "info.config.hnsw_config.colour",
+        "index.field_schema.colour",
+        'create.vectors.<name>.datatype="turbo32"',
+        'create.quantization_config="Off"',
+        "vector_name_create.dense.colour",
+    ):
+        assert unknown_to_the_specs(path), path

@@ -15,7 +15,7 @@ import pytest
 
 from tests.support.recordings import FOLDER, read, replayed, tell, write_projects
 
-FILES = sorted(FOLDER.glob("qdrant-*.json"))
+FILES = sorted(FOLDER.glob("qdrant-[0-9]*.json"))
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)

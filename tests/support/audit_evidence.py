@@ -19,6 +19,7 @@ from qdrantctl.model.audit.evidence import (
     TlsExposure,
 )
 from qdrantctl.model.audit.report import Proof, Result, Verdict
+from qdrantctl.model.quota import NodeUsage, QuotaStatus
 from qdrantctl.model.resource import Facts, Inventory, Resource
 from qdrantctl.model.server import Version
 
@@ -79,12 +80,20 @@ def proof(result: Result, cap: str = "max_timeout") -> Proof:
     return Proof(address="collection/products", cap=(cap,), value=1, result=result, because="x")
 
 
+def quota(disk: int, config: dict[str, Any], *, memory: int | None = 10) -> QuotaStatus:
+    """The quota of one node with so much of its disk in use."""
+    exceeded = disk >= config.get("max_disk_usage_percent", 101)
+    node = NodeUsage(node="", memory_percent=memory, disk_percent=disk, exceeded=exceeded)
+    return QuotaStatus(config, (node,))
+
+
 GOOD = Evidence(
     desired=Inventory([key("analytics", products="r")]),
     posture=GOOD_POSTURE,
     inside=ServerReport(
         NOW, True, Inventory([GOOD_LIVE]), {"app": {"audit": {"enabled": True}}},
         {"products": datetime(2026, 5, 30, tzinfo=UTC)},
+        quota=quota(40, {"enabled": True, "max_disk_usage_percent": 80}),
     ),
     proofs=(proof(Result.ENFORCED),),
     leaks=(),

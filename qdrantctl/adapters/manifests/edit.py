@@ -10,7 +10,7 @@ from qdrantctl.adapters.manifests.load import ManifestSource
 from qdrantctl.adapters.yaml.editor import CannotEdit, YamlEditor
 from qdrantctl.adapters.yaml.nodes import YamlNode, compose_nodes
 from qdrantctl.model.field_rule import Json
-from qdrantctl.model.spec import FieldTree
+from qdrantctl.model.spec import FieldTree, Path
 
 
 def edit_spec(source: ManifestSource, spec: Mapping[str, Json], shape: FieldTree) -> str:
@@ -28,6 +28,34 @@ def edit_spec(source: ManifestSource, spec: Mapping[str, Json], shape: FieldTree
     editor = YamlEditor(text, max(2, first_key.column - key.column) if not value.flow else 2)
     editor.change_entry(manifest, "spec", source.value["spec"], spec, shape)
     return editor.edited_text()
+
+
+def rename_field(source: ManifestSource, path: Path, key: str, value: Json) -> str:
+    """The text of the source's file with the field at `path` as `key: value`, in its place.
+
+    `path` is in the manifest's notation, from its root. Raises CannotEdit. The caller reads the
+    result and compares it: an anchor in the text may change other places, too.
+    """
+    editor = YamlEditor(source.page.text)
+    editor.rename_entry(_find_section(source, path[:-1]), str(path[-1]), key, value)
+    return editor.edited_text()
+
+
+def remove_field(source: ManifestSource, path: Path) -> str:
+    """The text of the source's file without the field at `path`. Raises CannotEdit."""
+    editor = YamlEditor(source.page.text)
+    editor.remove_entry(_find_section(source, path[:-1]), str(path[-1]))
+    return editor.edited_text()
+
+
+def _find_section(source: ManifestSource, path: Path) -> YamlNode:
+    """The mapping at `path` of the manifest. Raises CannotEdit where an alias stands for it."""
+    node = _find_manifest(source.page.text, source)
+    for word in path:
+        node = node and _child_node(node, word)
+    if node is None:
+        raise CannotEdit("it comes from an anchor")
+    return node
 
 
 def _find_manifest(text: str, source: ManifestSource) -> YamlNode | None:

@@ -13,6 +13,7 @@ from qdrantctl.adapters.files.read import read_source
 from qdrantctl.adapters.files.source_text import Position, SourceText
 from qdrantctl.adapters.manifests.environments import check_environments
 from qdrantctl.adapters.manifests.lifecycle import check_lifecycle
+from qdrantctl.adapters.manifests.locate import locate_finding, path_as_written
 from qdrantctl.adapters.manifests.sources import NO_ENVIRONMENT, ManifestSearch, Sources
 from qdrantctl.adapters.manifests.validation import FieldError, validate_document
 from qdrantctl.adapters.secrets.detect import DetectedSecret, find_secrets
@@ -45,12 +46,7 @@ class LoadedManifests:
 
     def locate_finding(self, resource: Resource, finding: Finding) -> Violation:
         """The violation for a finding, at its line in the manifest or in an overlay."""
-        if layer := resource.layers.get(finding.path):
-            resource, finding = self.overlays[layer.document], replace(finding, path=layer.path)
-        source, shape = self.declared[resource.address]
-        where = _path_as_written(source, shape, finding.path)
-        fault = FieldError(where, finding.rule, finding.message, finding.hint)
-        return source.make_violation(fault, finding.severity, str(resource.address))
+        return locate_finding(resource, finding, self.declared, self.overlays)
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,7 +295,7 @@ class _ManifestReader:
             lifecycle=lifecycle,
             labels=envelope.metadata.labels,
             declared=client_side_fields(spec),
-            locate=lambda path: source.position_in_file(_path_as_written(source, shape, path)),
+            locate=lambda path: source.position_in_file(path_as_written(source, shape, path)),
         )
 
     def _check_name(self, source: ManifestSource, kind: Kind | Overlay, name: str) -> bool:
@@ -374,25 +370,3 @@ def _explain_versions(faults: list[FieldError], value: Mapping[str, Json]) -> It
 def _name_of(value: Mapping[str, Json]) -> Json:
     metadata = value.get("metadata")
     return metadata.get("name") if isinstance(metadata, dict) else None
-
-
-def _path_as_written(source: ManifestSource, shape: FieldTree, path: Path) -> Path:
-    """A path of the canonical spec in the manifest's notation, as far as the manifest has it.
-
-    A manifest may use another notation: another spelling of a key, an unnamed vector, a bare shard
-    key, quotes in a payload path.
-    """
-    where: list[str | int] = ["spec"]
-    value, tree = source.value["spec"], shape
-    for position, word in enumerate(path):
-        key = tree.key_in(value, word)
-        child = tree.child(word)
-        if key is not None:
-            where.append(key)
-            value = value[key]
-        elif word != "":
-            return (*where, *path[position:])
-        if child is None:
-            break
-        tree = child
-    return tuple(where)

@@ -128,6 +128,7 @@ def parse_entry(payload: Mapping[str, Json]) -> Resource:
             schema_version=int(payload.get("schema_version") or 0),
             digest=str(payload.get("digest") or ""),
             uuid=str(payload.get("uuid") or ""),
+            created_at=str(payload.get("created_at") or ""),
             pending=payload.get("pending"),
             commit=str(payload.get("commit") or ""),
             who=str(payload.get("who") or ""),

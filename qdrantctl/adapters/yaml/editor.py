@@ -123,6 +123,30 @@ class YamlEditor:
             replacement = self._line_end.join([lines[0].removeprefix(head), *lines[1:]])
             self.edits.append((colon.end(), value.end, replacement))
 
+    def rename_entry(self, node: YamlNode, key: str, new_key: str, value: Json) -> None:
+        """Replace key and value of an entry where they are written. Raises CannotEdit."""
+        name, old = self._own_entry(node, key)
+        quote = self.text[name.start]
+        as_json = quote == '"'
+        self.edits.append((name.start, name.end, f'"{new_key}"' if as_json else new_key))
+        written = json.dumps(value, ensure_ascii=False) if as_json else render_flow(value)
+        self.edits.append((old.start, old.end, written))
+
+    def remove_entry(self, node: YamlNode, key: str) -> None:
+        """Remove an entry of a mapping that has others. Raises CannotEdit."""
+        self._own_entry(node, key)
+        assert node.entries is not None
+        if len(node.entries) == 1:
+            raise CannotEdit("it is all that its section states")
+        self._delete_entries(node, [(name == key, *nodes) for name, nodes in node.entries.items()])
+        if any("#" in self.text[start:end] for start, end, _ in self.edits):
+            raise CannotEdit("a comment in it would be lost")
+
+    def _own_entry(self, node: YamlNode, key: str) -> tuple[YamlNode, YamlNode]:
+        if not node.entries or key not in node.entries:
+            raise CannotEdit("it comes from an anchor")
+        return node.entries[key]
+
     def _change_list(
         self, node: YamlNode, old: list[Json], new: list[Json], shape: FieldTree | None
     ) -> None:

@@ -12,12 +12,18 @@ from qdrantctl.engine.audit.text import (
     not_visible,
     pass_verdict,
 )
-from qdrantctl.model.audit.evidence import ORIGIN, Evidence
+from qdrantctl.model.audit.evidence import (
+    AUDIT_LOG_READ_SINCE,
+    AUDIT_LOG_REPORTED_SINCE,
+    ORIGIN,
+    Evidence,
+)
 from qdrantctl.model.audit.report import Verdict
+from qdrantctl.model.quota import DISK_LIMIT, QUOTAS_SINCE, QuotaStatus, enforced_limits
 from qdrantctl.model.server import Version
 
 METRICS_SINCE = Version(1, 17, 0)
-AUDIT_LOG_SINCE, AUDIT_LOG_REPORTED_SINCE = Version(1, 17, 0), Version(1, 18, 0)
+AUDIT_LOG_SINCE = Version(1, 17, 0)
 REFUSALS = ("401", "403", "429")
 
 WEAKNESSES: tuple[tuple[Version, str], ...] = (
@@ -28,6 +34,7 @@ WEAKNESSES: tuple[tuple[Version, str], ...] = (
                         "(GHSA-3v92-w72v-j994)"),
     (Version(1, 18, 2), "some paths pass without a key"),
     (Version(1, 19, 0), "an empty service.api_key counts as a key"),
+    (Version(1, 19, 0), "with snapshots in S3, the name of a snapshot can lead outside its folder"),
 )  # fmt: skip
 """Weaknesses of the versions that are older than the named one."""
 
@@ -105,13 +112,15 @@ def _judge_audit_log(evidence: Evidence) -> Iterator[Verdict]:
         yield not_visible("QA702", "the server does not report its version")
     elif version < AUDIT_LOG_SINCE:
         yield not_applicable("QA702", f"Qdrant {version} has none, it came with {AUDIT_LOG_SINCE}")
-    elif version < AUDIT_LOG_REPORTED_SINCE:
+    elif version < AUDIT_LOG_READ_SINCE:
         yield not_visible(
-            "QA702", f"Qdrant {version} does not report it; {AUDIT_LOG_REPORTED_SINCE} does"
+            "QA702", f"Qdrant {version} does not report it; {AUDIT_LOG_READ_SINCE} does"
         )
     elif evidence.inside is None:
         yield not_visible("QA702", evidence.unseen)
-    elif (evidence.inside.telemetry.get("app") or {}).get("audit"):
+    elif version < AUDIT_LOG_REPORTED_SINCE and evidence.inside.audit_log is None:
+        yield not_visible("QA702", f"Qdrant {version} reports it to keys that may manage only")
+    elif evidence.inside.audit_log or (evidence.inside.telemetry.get("app") or {}).get("audit"):
         yield pass_verdict("QA702", "it is on")
     else:
         yield fail_verdict("QA702", "no log records which caller did what")
@@ -143,6 +152,60 @@ def _count_refusals(telemetry: Mapping[str, object]) -> dict[str, int]:
     return result
 
 
+def _read_quota(rule: str, evidence: Evidence) -> QuotaStatus | Verdict:
+    """The quota of the cluster, or the answer to a rule that nothing else can be said to."""
+    version = get_exposure(evidence).version
+    if version is not None and version < QUOTAS_SINCE:
+        return not_applicable(
+            rule, f"Qdrant {version} has no quotas, they came with {QUOTAS_SINCE}"
+        )
+    if evidence.inside is None:
+        return not_visible(rule, evidence.unseen)
+    quota = evidence.inside.quota
+    if quota is None:
+        return not_visible(rule, "the server does not report its version")
+    return not_visible(rule, quota.unread) if quota.unread else quota
+
+
+def _judge_disk_limit(evidence: Evidence) -> Iterator[Verdict]:
+    quota = _read_quota("QA705", evidence)
+    if isinstance(quota, Verdict):
+        yield quota
+    elif (limit := enforced_limits(quota.config).get(DISK_LIMIT)) is None:
+        yield fail_verdict(
+            "QA705", "no quota limits the use of the disk, so writes go on until it is full"
+        )
+    else:
+        yield pass_verdict("QA705", f"{DISK_LIMIT} is {limit}")
+
+
+def _judge_idle_limits(evidence: Evidence) -> Iterator[Verdict]:
+    quota = _read_quota("QA706", evidence)
+    if isinstance(quota, Verdict):
+        yield quota
+        return
+    limits = enforced_limits(quota.config)
+    idle = {limit: reason for limit in limits if (reason := quota.unreachable_reason(limit))}
+    for limit, reason in idle.items():
+        yield fail_verdict("QA706", f"{limit} is never reached: {reason}")
+    if not limits:
+        yield not_applicable("QA706", "no quota is in force")
+    elif not idle:
+        yield pass_verdict("QA706", f"every node measures what {' and '.join(limits)} limits")
+
+
+def _judge_excess(evidence: Evidence) -> Iterator[Verdict]:
+    quota = _read_quota("QA707", evidence)
+    if isinstance(quota, Verdict):
+        yield quota
+    elif not enforced_limits(quota.config):
+        yield not_applicable("QA707", "no quota is in force")
+    elif excess := quota.describe_excess(quota.config):
+        yield fail_verdict("QA707", f"points and indexes are refused with 507: {excess}")
+    else:
+        yield pass_verdict("QA707", f"{len(quota.nodes)} of {len(quota.nodes)} nodes take writes")
+
+
 NETWORK_CHECKS: dict[str, Check] = {
     "QA601": _judge_peers,
     "QA602": _judge_metrics,
@@ -151,4 +214,7 @@ NETWORK_CHECKS: dict[str, Check] = {
     "QA701": _judge_weaknesses,
     "QA702": _judge_audit_log,
     "QA703": _judge_refusals,
+    "QA705": _judge_disk_limit,
+    "QA706": _judge_idle_limits,
+    "QA707": _judge_excess,
 }

@@ -49,7 +49,8 @@ def compare_resource(
     """The differences between manifest and cluster; `applied` is this owner's record."""
     context = _diff_context(desired, server, today, new=applied is None)
     recorded = applied_spec(applied)
-    expanded = kind.expand(desired.spec, live.spec, recorded)
+    spelled = kind.respell(desired.spec, live.spec, server)
+    expanded = kind.expand(spelled, live.spec, recorded)
     fields = diff(field_tree_of(kind.spec), expanded, live.spec, recorded, context)
     return Comparison(fields, expanded, context)
 
@@ -70,7 +71,8 @@ def compare_since_apply(
     context = _diff_context(applied, server, today)
     if desired is not None:
         context = replace(context, ignored=context.ignored | ignored_paths(desired, today))
-    expanded = kind.expand(applied.spec, live.spec, applied.spec)
+    spelled = kind.respell(applied.spec, live.spec, server)
+    expanded = kind.expand(spelled, live.spec, applied.spec)
     fields = diff(field_tree_of(kind.spec), expanded, live.spec, expanded, context)
     return Comparison(fields, expanded, context)
 
@@ -80,7 +82,8 @@ def compare_with_record(
 ) -> tuple[FieldChange, ...]:
     """The fields in which the manifest differs from the last-applied spec."""
     context = _diff_context(desired, server, today)
-    return diff(field_tree_of(kind.spec), desired.spec, applied.spec, applied.spec, context)
+    spelled = kind.respell(desired.spec, applied.spec, server)
+    return diff(field_tree_of(kind.spec), spelled, applied.spec, applied.spec, context)
 
 
 def compare_specs(

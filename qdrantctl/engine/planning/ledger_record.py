@@ -7,7 +7,7 @@ from qdrantctl.engine.planning.recorded_spec import ignored_paths, spec_to_recor
 from qdrantctl.model.change import Action
 from qdrantctl.model.field_rule import Json, json_equal
 from qdrantctl.model.kind import Kind
-from qdrantctl.model.resource import Resource, json_digest
+from qdrantctl.model.resource import Resource, is_recreated, json_digest
 from qdrantctl.model.spec import Path
 
 RECREATED = "re-created outside qdrantctl"
@@ -59,7 +59,7 @@ def reason_to_rewrite(
         return (
             f"recorded by {record.owner}, {'on the original' if is_cloned else 'a previous name'}"
         )
-    if record.uuid and live.facts.uuid and record.uuid != live.facts.uuid:
+    if is_recreated(record, live.facts):
         return RECREATED
     stored = spec_to_record(desired, applied, ignored_paths(desired, plan_input.today) | unapplied)
     lifecycle = desired.lifecycle.document()

@@ -13,9 +13,10 @@ from qdrantctl.model.spec import Path
 
 Document = Mapping[str, Any]
 
-_DERIVED = {"because", "cause", "origin", "destroys_data", "desired"}
-"""These follow from the other values. Another version may word texts differently, and a plan that
-is computed from its own records desires the applied value where it keeps drift.
+_DERIVED = {"because", "cause", "origin", "destroys_data", "desired", "disk_bytes"}
+"""These follow from the other values, or differ from one moment to the next. Another version may
+word texts differently, and a plan that is computed from its own records desires the applied value
+where it keeps drift.
 """
 
 
@@ -81,7 +82,7 @@ def _or_absent(value: Any) -> Json:
 def _is_cause(path: Path) -> bool:
     """Whether a value comes from the cluster or the ledger, and not from the other values."""
     match path:
-        case ("action" | "uuid",) | ("schema_version", "recorded"):
+        case ("action" | "uuid" | "created_at",) | ("schema_version", "recorded"):
             return True
         case ("fields", _) | ("fields", _, "live" | "recorded", *_):
             return True
@@ -92,7 +93,7 @@ def _describe_difference(address: str, path: Path, was: Json, now: Json) -> str:
     match path:
         case ("action",):
             return f"{address}: planned was {was}, now it is {now}"
-        case ("uuid",) if ABSENT not in (was, now):
+        case ("uuid" | "created_at",) if ABSENT not in (was, now):
             return f"{address}: it was deleted and recreated since"
         case ("schema_version", "recorded"):
             return f"{address}: another apply has recorded it since"

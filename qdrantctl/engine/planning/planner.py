@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from qdrantctl.engine.hidden import describe_hidden, find_hidden
@@ -159,7 +160,20 @@ def plan_existing(
     if worst_effect(fields) is Effect.REPLACE:
         fields = fields_of_replacement(fields, desired, live, applied, kind, plan_input)
     unapplied = unapplied_paths(shape, fields)
+    if applied is not None:
+        desired, plan_input = _as_recorded(desired, applied, kind, plan_input)
     return decide_change(fields, desired, live, applied, unapplied, plan_input)
+
+
+def _as_recorded(
+    desired: Resource, applied: Resource, kind: Kind, plan_input: PlanInput
+) -> tuple[Resource, PlanInput]:
+    """The manifest in the spelling of the record, and no new version for another spelling."""
+    spelled = kind.respell(desired.spec, applied.spec, plan_input.server)
+    if spelled == desired.spec:
+        return desired, plan_input
+    versions = {a: v for a, v in plan_input.versions.items() if a != desired.address}
+    return replace(desired, spec=spelled), replace(plan_input, versions=versions)
 
 
 def decide_change(
@@ -305,10 +319,12 @@ def _build_change(
     if record:
         version["desired"] = record["schema_version"]
     optional: dict[str, Any] = {}
-    if live and live.facts.uuid:
-        optional["uuid"] = live.facts.uuid
+    if live:
+        optional |= live.facts.identity
     if desired and desired.origin:
         optional["origin"] = desired.origin
+    if live and live.facts.storage and worst_effect(draft.fields) is Effect.REBUILD:
+        optional["disk_bytes"] = live.facts.storage.disk_bytes
     if record and draft.action is not Action.NOOP:
         optional["record"] = record
     change = Change(

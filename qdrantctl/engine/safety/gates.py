@@ -61,6 +61,8 @@ def check_loosened_limits(inputs: SafetyInput) -> Iterator[Problem]:
         "widens": ("QC240", "widen", "widening" in inputs.gates.fail_on),
     }
     for change in inputs.changes:
+        if change.action is Action.DELETE and inputs.kinds[change.parsed_address.kind].limits_only:
+            yield from _check_lifted_limits(change, inputs)
         for field in change.fields:
             rule, verb, gated = gates.get(str(field.direction), ("", "loosen", False))
             if not gated:
@@ -74,6 +76,19 @@ def check_loosened_limits(inputs: SafetyInput) -> Iterator[Problem]:
                 hint=f"If this is intended, add to consents in qdrantctl.yaml {entry}.",
             )
             yield Problem(violation, allowed_by=(verb, change.parsed_address))
+
+
+def _check_lifted_limits(change: Change, inputs: SafetyInput) -> Iterator[Problem]:
+    """QC214: a resource that consists of limits and is deleted."""
+    if "loosening" in inputs.gates.fail_on:
+        entry = f"{{loosen: {change.address}, until: YYYY-MM-DD, reason: …}}"
+        violation = Violation(
+            rule="QC214",
+            address=change.address,
+            message=f"deleting {change.address} lifts its limits",
+            hint=f"If this is intended, add to consents in qdrantctl.yaml {entry}.",
+        )
+        yield Problem(violation, allowed_by=("loosen", change.parsed_address))
 
 
 def _was_being_remade(change: Change, inputs: SafetyInput) -> bool:

@@ -39,9 +39,10 @@ from qdrantctl.engine.safety.requirements import (
     check_server_version,
 )
 from qdrantctl.model.address import Address
-from qdrantctl.model.change import Action
+from qdrantctl.model.change import Action, worst_effect
 from qdrantctl.model.consent import Consent
 from qdrantctl.model.field_rule import ABSENT, Effect
+from qdrantctl.model.resource import STORAGE_SINCE
 from qdrantctl.model.step import list_calls
 from qdrantctl.model.violation import Violation
 
@@ -126,6 +127,20 @@ def needs_status(inputs: SafetyInput) -> frozenset[Address]:
         and not live[change.parsed_address].facts.status
         and not live[change.parsed_address].facts.unread
         and any(call.method == "PATCH" for call in list_calls(change.steps))
+    )
+
+
+def needs_size(inputs: SafetyInput) -> frozenset[Address]:
+    """Collections of which the size is read, because the server is going to re-index them."""
+    live = inputs.context.live
+    return frozenset(
+        change.parsed_address
+        for change in inputs.changes
+        if inputs.context.server.version >= STORAGE_SINCE
+        and change.parsed_address in live
+        and worst_effect(change.fields) is Effect.REBUILD
+        and not live[change.parsed_address].facts.storage
+        and not live[change.parsed_address].facts.unread
     )
 
 

@@ -28,13 +28,14 @@ from qdrantctl.flows.state.checkout import find_uncommitted_files
 from qdrantctl.flows.state.ledger_entry import applied_entry, new_ledger_entry, pending_entry
 from qdrantctl.flows.state.live import read_live
 from qdrantctl.flows.state.protection import write_protection
+from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.actor import Actor
 from qdrantctl.model.change import Action, Change
 from qdrantctl.model.client import ReadRequest
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.report import Outcome, Report
-from qdrantctl.model.resource import Inventory, Resource
+from qdrantctl.model.resource import Inventory, Resource, is_recreated
 from qdrantctl.model.step import Call, Snapshot
 
 PERFORMERS: Performers = {Call: send_call, Snapshot: take_proven_snapshot}
@@ -108,7 +109,7 @@ class ApplyRecords:
         now = self._read_live(change)
         if now is None:
             return
-        if now.facts.uuid != planned.facts.uuid:
+        if is_recreated(planned.facts, now.facts):
             reason = "it was deleted and recreated since"
         elif now.facts.points and planned.facts.points == 0 and change.destroys:
             reason = f"points were added since: {now.facts.points}"
@@ -127,13 +128,17 @@ class ApplyRecords:
         )
 
     def write_pending(self, progress: ChangeProgress) -> None:
-        """Record the pending change and its snapshot in the ledger. Raises ClusterError."""
+        """Record the pending change and its snapshot in the ledger. Raises ClusterError.
+
+        A kind of which a change is one request needs no such record: it is done, or it is not.
+        """
         if progress.snapshot:  # data may have been added during the snapshot
             self.ensure_unchanged(progress)
         change, owner = progress.change, self.planned.settings.owner
         live = self.context.live.get(change.parsed_address)
         progress.entry = pending_entry(change, self._entry(change), live, owner, progress.snapshot)
-        ledger.write_entries(self.context.client, [progress.entry])
+        if not BY_NAME[change.parsed_address.kind].is_atomic:
+            ledger.write_entries(self.context.client, [progress.entry])
 
     def read_back(self, progress: ChangeProgress, _: StepFailure | None) -> None:
         """Read the resource back and compare it. Raises ClusterError."""

@@ -27,8 +27,17 @@ from qdrantctl.flows.cluster.nodes import JobContext
 from qdrantctl.flows.snapshots.policies.status import read_policies
 from qdrantctl.flows.state.desired import SECRET_RULES, load_desired_state
 from qdrantctl.flows.state.live import Progress, read_live
+from qdrantctl.kinds.quota import read_quota_status
 from qdrantctl.model.address import Address
-from qdrantctl.model.audit.evidence import Evidence, LeakedSecret, ServerExposure, ServerReport
+from qdrantctl.model.audit.evidence import (
+    AUDIT_LOG_OFF,
+    AUDIT_LOG_READ_SINCE,
+    AUDIT_LOG_REPORTED_SINCE,
+    Evidence,
+    LeakedSecret,
+    ServerExposure,
+    ServerReport,
+)
 from qdrantctl.model.audit.report import AuditedServer, AuditReport, Proof
 from qdrantctl.model.client import ReadRequest
 from qdrantctl.model.errors import ClusterError, SettingsError
@@ -217,7 +226,26 @@ def _read_server_report(
             snapshots[name] = _newest_snapshot_time(client.request(call))
     with suppress(ClusterError):
         now = client.server_time
-    return ServerReport(now, distributed, live, telemetry, snapshots)
+    return ServerReport(
+        now,
+        distributed,
+        live,
+        telemetry,
+        snapshots,
+        audit_log=_read_audit_log(client),
+        quota=read_quota_status(client),
+    )
+
+
+def _read_audit_log(client: RestClient) -> bool | None:
+    """Whether the audit log is on; None where telemetry reports it, or the key may not read it."""
+    if not AUDIT_LOG_READ_SINCE <= client.server.version < AUDIT_LOG_REPORTED_SINCE:
+        return None
+    try:
+        client.request(Call(method="POST", path="/audit/logs", body={"limit": 1}))
+    except ClusterError as error:
+        return False if AUDIT_LOG_OFF in error.why else None
+    return True
 
 
 def _with_policy_evidence(

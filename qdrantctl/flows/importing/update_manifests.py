@@ -88,7 +88,7 @@ def update_manifests(
         fields += received
         if written:
             path = settings.root / file
-            before[path] = _require_unchanged(path, page)
+            before[path] = read_unchanged(path, page)
             bom = before[path][:3] if before[path].startswith(b"\xef\xbb\xbf") else b""
             texts[path] = bom + text.encode()
             listed.append(ImportedFile(file=file, addresses=tuple(written)))
@@ -297,7 +297,7 @@ def _unwritten_field(field: ReceivedField, page: SourceText, reason: str) -> Rec
     return field.model_copy(update={"because": f"{reason}: {line}" if line else reason})
 
 
-def _require_unchanged(path: Path, page: SourceText) -> bytes:
+def read_unchanged(path: Path, page: SourceText) -> bytes:
     """The bytes of a file. Raises QdrantctlError if it has changed since it was read."""
     try:
         data = path.read_bytes()

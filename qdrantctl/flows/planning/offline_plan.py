@@ -18,7 +18,7 @@ from qdrantctl.flows.planning.plan import (
     recorded_options,
 )
 from qdrantctl.flows.state.committed import read_commit, with_locked_versions
-from qdrantctl.flows.state.desired import load_desired_state
+from qdrantctl.flows.state.desired import deprecation_notes, load_desired_state
 from qdrantctl.flows.state.live import ClusterState
 from qdrantctl.flows.state.protection import protected_settings, read_protection
 from qdrantctl.kinds.catalog import BY_NAME
@@ -61,6 +61,7 @@ def plan_offline(settings: Settings, options: PlanOptions, base: str | None, tod
         changes=tuple(change.model_copy(update={"steps": ()}) for change in changes),
         violations=(
             *desired_state.violations,
+            *deprecation_notes(desired_state, settings, settings.gates.min_server_version),
             *safety.violations,
             *plan_notices(settings, options, safety.used),
         ),

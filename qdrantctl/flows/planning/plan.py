@@ -17,7 +17,8 @@ from qdrantctl.engine.planning.selection import Selection, select_destroyed
 from qdrantctl.engine.safety.aliases import describe_alias_moves
 from qdrantctl.engine.safety.collection_limit import check_collection_limit
 from qdrantctl.engine.safety.context import SafetyInput
-from qdrantctl.engine.safety.rules import check_safety, needs_details, needs_status
+from qdrantctl.engine.safety.quota import check_quota
+from qdrantctl.engine.safety.rules import check_safety, needs_details, needs_size, needs_status
 from qdrantctl.engine.snapshots.policy_status import finding_violations
 from qdrantctl.flows.cluster.connect import find_token_problem
 from qdrantctl.flows.cluster.internal_replicas import list_missing_replicas
@@ -35,7 +36,12 @@ from qdrantctl.flows.state.clones import (
     without_unstated_clones,
 )
 from qdrantctl.flows.state.committed import with_locked_versions
-from qdrantctl.flows.state.desired import DesiredState, load_desired_state, merge_unselected
+from qdrantctl.flows.state.desired import (
+    DesiredState,
+    deprecation_notes,
+    load_desired_state,
+    merge_unselected,
+)
 from qdrantctl.flows.state.ledger_fallback import fallback_notice, with_committed_state_as_fallback
 from qdrantctl.flows.state.live import ClusterState, Progress, read_cluster_state, with_details
 from qdrantctl.flows.state.protection import (
@@ -143,10 +149,12 @@ def make_plan_for(
     changes, safety_input = compute_changes(
         settings, options, desired_state, cluster_state, client.server, today
     )
-    counted = needs_details(safety_input)
-    if more := counted | needs_status(safety_input):
+    counted, sized = needs_details(safety_input), needs_size(safety_input)
+    if more := counted | sized | needs_status(safety_input):
         progress("counting points" if counted else "reading collections")
-        cluster_state = with_details(client, cluster_state, desired_state.inventory, more, counted)
+        cluster_state = with_details(
+            client, cluster_state, desired_state.inventory, more, counted, sized
+        )
         changes, safety_input = compute_changes(
             settings, options, desired_state, cluster_state, client.server, today
         )
@@ -173,6 +181,7 @@ def make_plan_for(
         changes=describe_alias_moves(safety_input),
         violations=(
             *desired_state.violations,
+            *deprecation_notes(desired_state, settings, client.server.version),
             *finding_violations(check_policies(settings, client, cluster_state.remembered)),
             *findings,
             *violations,
@@ -197,6 +206,12 @@ def judge_changes(
     safety = check_safety(inputs, consents)
     used = safety.used | used_clone_consents(settings, consents, cluster_state.ledger)
     return (
+        *check_quota(
+            inputs.changes,
+            cluster_state.quota,
+            inputs.context.server.peers,
+            has_ledger=cluster_state.ledger.exists,
+        ),
         *safety.violations,
         *clone_notices(settings, options.consents, cluster_state.ledger),
         *fallback_notice(settings, cluster_state),

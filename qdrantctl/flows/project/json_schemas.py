@@ -15,9 +15,9 @@ from pydantic_core import MISSING, core_schema
 
 from qdrantctl.adapters.files.atomic_write import replace_file
 from qdrantctl.kinds.catalog import KINDS, OVERLAYS
-from qdrantctl.kinds.collection.payload_indexes import Stopwords
 from qdrantctl.kinds.collection.shard_keys import ShardKey
 from qdrantctl.kinds.collection.spec import Filter
+from qdrantctl.kinds.collection.text_index import Stopwords, TextScoring
 from qdrantctl.model.audit.report import AuditReport, RenderedRule, Tally
 from qdrantctl.model.committed_state import CommittedFile
 from qdrantctl.model.drift import Drift, DriftCounts
@@ -29,6 +29,7 @@ from qdrantctl.model.plan import Plan, PlanSummary
 from qdrantctl.model.project import Project
 from qdrantctl.model.report import Report
 from qdrantctl.model.spec import Spec, field_spellings
+from qdrantctl.model.upgrade import UpgradeReport
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -36,6 +37,7 @@ _MANIFESTS: tuple[Kind | Overlay, ...] = (*KINDS, *OVERLAYS)
 _SHORT_FORMS: dict[type[Spec], dict[str, Json]] = {
     ShardKey: {"type": ["string", "integer"], "minimum": 0},
     Stopwords: {"type": "string"},
+    TextScoring: {"type": "boolean"},
     Filter: {"type": "string"},
 }
 """Shorthand values that a validator of the kind expands to a whole section."""
@@ -222,5 +224,6 @@ _FILES: dict[str, Callable[[], dict[str, Json]]] = {
     "report": lambda: _model_schema(Report, "serialization"),
     "drift": _drift_schema,
     "audit": lambda: _schema_with_ending(AuditReport, _AuditEnding),
+    "upgrade": lambda: _model_schema(UpgradeReport, "serialization"),
     "state": lambda: _model_schema(CommittedFile, "validation"),
 }

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from qdrantctl.adapters.project.settings import Settings
-from qdrantctl.flows.state.desired import load_desired_state
+from qdrantctl.flows.state.desired import deprecation_notes, load_desired_state
 from qdrantctl.model.errors import ManifestError
 from qdrantctl.model.violation import Violation
 
@@ -30,10 +30,12 @@ def validate_environments(environments: Sequence[Settings]) -> ValidationResult:
     for settings in environments:
         try:
             desired_state = load_desired_state(settings)
-            violations, counts[settings.environment] = (
-                desired_state.violations,
-                len(desired_state.inventory),
+            version = settings.gates.min_server_version
+            violations = (
+                *desired_state.violations,
+                *deprecation_notes(desired_state, settings, version),
             )
+            counts[settings.environment] = len(desired_state.inventory)
         except ManifestError as error:
             violations = error.violations
         for violation in violations:

@@ -7,13 +7,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from qdrantctl.adapters.manifests.load import DeclaredResource, LoadedManifests, load_manifests
+from qdrantctl.adapters.manifests.locate import locate_finding
 from qdrantctl.adapters.manifests.sources import Sources
 from qdrantctl.adapters.project.settings import PROJECT_FILE, Settings
+from qdrantctl.engine.deprecations import find_deprecations
 from qdrantctl.kinds.catalog import BY_NAME, KINDS, OVERLAYS
 from qdrantctl.model.address import Address
 from qdrantctl.model.errors import ManifestError, UsageError
 from qdrantctl.model.kind import Overlay
 from qdrantctl.model.resource import Inventory, json_digest
+from qdrantctl.model.server import Version
 from qdrantctl.model.violation import Severity, Violation
 
 
@@ -128,6 +131,19 @@ def lint_manifests(loaded: LoadedManifests, desired: Inventory) -> Iterator[Viol
         for document in _overlay_documents(loaded, overlay).values():
             for finding in overlay.lint(document, desired):
                 yield loaded.locate_finding(document, finding)
+
+
+def deprecation_notes(
+    desired_state: DesiredState, settings: Settings, version: Version
+) -> tuple[Violation, ...]:
+    """QC245: the stated fields that a server of this version deprecates; none if it is unknown."""
+    notes = (
+        locate_finding(resource, finding, desired_state.declared, desired_state.overlays)
+        for address, resource in desired_state.inventory.items()
+        for finding in find_deprecations(resource, BY_NAME[address.kind], version)
+    )
+    # An overlay states the same field for each of its resources: report it once.
+    return tuple(_set_severities(dict.fromkeys(notes), settings.rules))
 
 
 def _set_severities(

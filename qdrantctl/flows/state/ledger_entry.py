@@ -97,11 +97,13 @@ def applied_entry(
 ) -> dict[str, Json]:
     """The entry after a change, with the resource as read back."""
     entry = {**before, **_recorded_state(change)}
-    for word in ("pending", "restoring", "stated_commit"):
+    for word in ("pending", "restoring", "stated_commit", "created_at"):
         entry.pop(word, None)
     entry["deleted"] = change.action in (Action.DELETE, Action.FORGET)
     entry["observed"] = dict(live.spec) if live else None
     entry["uuid"] = live.facts.uuid if live else ""
+    if live and live.facts.created_at:
+        entry["created_at"] = live.facts.created_at
     entry["server"] = str(server.version)
     stamp = {"when": when, **actor.document}
     entry |= stamp

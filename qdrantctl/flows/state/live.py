@@ -9,11 +9,13 @@ from qdrantctl.adapters.qdrant.ledger import LedgerContents, parse_entry, read_l
 from qdrantctl.flows.state.absence import find_contradictions
 from qdrantctl.kinds.catalog import BY_NAME, KINDS
 from qdrantctl.kinds.collection.observe import read_collection_limit
+from qdrantctl.kinds.quota import read_quota_status
 from qdrantctl.model.address import Address
 from qdrantctl.model.client import Client, ReadRequest
 from qdrantctl.model.errors import ClusterError, explain_misread
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.polling import poll
+from qdrantctl.model.quota import QuotaStatus
 from qdrantctl.model.resource import Inventory, Resource
 from qdrantctl.model.server import CollectionLimit, Server
 from qdrantctl.model.step import Call
@@ -38,6 +40,8 @@ class ClusterState:
     """Owners whose resources of owner-scoped kinds are addressed by name only."""
     collection_limit: CollectionLimit | None = None
     """The server's limit of collections; None without one, or where it does not state it."""
+    quota: QuotaStatus | None = None
+    """None before Qdrant 1.19, which has none."""
     unsigned: str = ""
     """Why the given key cannot sign tokens; empty if it can, or if no token is needed."""
 
@@ -107,8 +111,9 @@ def read_cluster_state(
     request = ReadRequest(desired, remembered, details=details, owners=owners)
     answers = CachingClient(client, {})
     live = _read_consistent(answers, request)
-    limit = read_collection_limit(answers)
-    return ClusterState(live, remembered, ledger_contents, owners, limit)
+    with explain_misread(client.server.url):
+        limit, quota = read_collection_limit(answers), read_quota_status(answers)
+    return ClusterState(live, remembered, ledger_contents, owners, limit, quota)
 
 
 def read_recorded_resources(client: Client, owners: tuple[str, ...]) -> LedgerContents:
@@ -169,13 +174,15 @@ def with_details(
     desired: Inventory,
     more: frozenset[Address],
     counted: frozenset[Address] = frozenset(),
+    sized: frozenset[Address] = frozenset(),
 ) -> ClusterState:
-    """The same state with the status of the addresses `more`, and the exact points of some."""
+    """The same state with the status of addresses, and of some the points or the size."""
     request = ReadRequest(
         desired,
         cluster_state.remembered,
         details=more,
         counted=counted,
+        sized=sized,
         only=more,
         owners=cluster_state.owners,
     )

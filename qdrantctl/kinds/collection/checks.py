@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from urllib.parse import unquote
 
 from qdrantctl.kinds.collection.caps import (
     INDEX_CAP,
@@ -14,15 +15,19 @@ from qdrantctl.kinds.collection.caps import (
 from qdrantctl.kinds.collection.overrides import check_lifted_overrides
 from qdrantctl.kinds.collection.steps import INDEXES, KEYS, STRICT_MODE_SECTION
 from qdrantctl.kinds.collection.strict_mode import UNLIMITED
+from qdrantctl.model.address import is_path_segment
 from qdrantctl.model.change import Action, Change
 from qdrantctl.model.field_rule import ABSENT, Effect, Json
 from qdrantctl.model.kind import Context
 from qdrantctl.model.resource import Inventory, Resource
 from qdrantctl.model.server import Version
+from qdrantctl.model.step import list_calls
 from qdrantctl.model.violation import Finding, Severity, Violation
 
 _NAMES_CHECKED = Version(1, 18, 0)
 _SPARSE_NAMES_CHECKED = Version(1, 19, 0)
+_PATH_SEGMENTS_REFUSED = Version(1, 20, 0)
+_WORD_LENGTHS_CHECKED = Version(1, 20, 0)
 _INDEXED_WITHOUT_KEYS = Version(1, 17, 0)
 _FORBIDDEN_VECTOR_NAMES = frozenset('<>:"/\\|?*\0\x1f')
 _WORKING = (Action.CREATE, Action.UPDATE, Action.REPLACE, Action.ADOPT)
@@ -67,6 +72,7 @@ def check_collection(change: Change, context: Context) -> Iterator[Violation]:
     live_spec = live.spec if live and change.action is not Action.REPLACE else {}
     yield from _check_vector_names(change, desired, context)
     yield from _check_sparse_names(change, desired, context)
+    yield from _check_word_lengths(change, context)
     if context.server.version < _INDEXED_WITHOUT_KEYS:
         yield from _check_shard_keys(change, desired.spec, live_spec)
     if INDEX_CAP not in desired.declared.get("acknowledge", ()):
@@ -102,6 +108,22 @@ def _check_vector_names(change: Change, desired: Resource, context: Context) -> 
                 message=f"Qdrant {context.server.version} refuses the vector name {name!r}",
                 hint='From 1.18 on a vector name may hold none of < > : " / \\ | ? *.',
             )
+        elif context.server.version >= _PATH_SEGMENTS_REFUSED and name in (".", ".."):
+            yield Violation(
+                rule="QC120",
+                address=change.address,
+                message=f"Qdrant {context.server.version} refuses the vector name {name!r}",
+                hint="From 1.20 on a vector name may not be a path segment.",
+            )
+    for call in list_calls(change.steps):
+        name = unquote(call.path.rpartition("/vectors/")[2])
+        if "/vectors/" in call.path and is_path_segment(name):
+            yield Violation(
+                rule="QC120",
+                address=change.address,
+                message=f"no request is sent for the vector name {name!r}: it is a path segment",
+                hint="Create the collection with another name, or keep the vector.",
+            )
 
 
 def _check_sparse_names(change: Change, desired: Resource, context: Context) -> Iterator[Violation]:
@@ -114,6 +136,26 @@ def _check_sparse_names(change: Change, desired: Resource, context: Context) -> 
             message=f"Qdrant {context.server.version} refuses a sparse vector without a name",
             hint="Name it. The server before 1.19 accepted an empty name.",
         )
+
+
+def _check_word_lengths(change: Change, context: Context) -> Iterator[Violation]:
+    """QC134, for the indexes that the change builds: one that exists is left alone."""
+    if context.server.version < _WORD_LENGTHS_CHECKED:
+        return
+    for call in list_calls(change.steps):
+        schema = call.body.get("field_schema") if isinstance(call.body, dict) else None
+        if not isinstance(schema, dict):
+            continue
+        least, most = schema.get("min_token_len"), schema.get("max_token_len")
+        if least is not None and most is not None and least > most:
+            yield Violation(
+                rule="QC134",
+                address=change.address,
+                message=f"Qdrant {context.server.version} refuses the text index "
+                f"{call.body['field_name']!r}: min_token_len {least} is above "
+                f"max_token_len {most}, so no word would be indexed",
+                hint="Lower min_token_len, or raise max_token_len.",
+            )
 
 
 def _check_shard_keys(

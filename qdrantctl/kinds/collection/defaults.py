@@ -11,13 +11,15 @@ from qdrantctl.model.field_rule import Json
 from qdrantctl.model.server import Server, Version
 
 _INDEXED_SOONER = Version(1, 15, 0)
+_SHARDS_CHOSEN = Version(1, 20, 0)
 
 
 def collection_defaults(spec: Mapping[str, Json], server: Server) -> Mapping[str, Json]:
     """The server defaults in a live collection's `spec`; lists with identity are keyed.
 
-    On several nodes the number of shards follows the number of nodes, which changes: it is left
-    out here, so that manifests state it.
+    The server chooses the number of shards. On several nodes it follows the number of nodes, which
+    changes, and from 1.20 on it follows no rule that is told: it is left out here, so that imported
+    manifests state it.
     """
     defaults: dict[str, Json] = {
         "hnsw_config": {
@@ -39,7 +41,7 @@ def collection_defaults(spec: Mapping[str, Json], server: Server) -> Mapping[str
         "write_consistency_factor": 1,
         "on_disk_payload": True,
     }
-    if server.peers == 1:
+    if server.peers == 1 and server.version < _SHARDS_CHOSEN:
         defaults["shard_number"] = 1
     shards = {"shards_number": spec.get("shard_number", 1)}
     indexes = spec.get("payload_indexes", {}).items()

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from qdrantctl.kinds.collection.checks import check_collection, lint_collection
 from qdrantctl.kinds.collection.defaults import collection_defaults
 from qdrantctl.kinds.collection.observe import KIND, canonical_collection, observe_collections
-from qdrantctl.kinds.collection.placements import judge_placements
+from qdrantctl.kinds.collection.placements import judge_placements, respell_placements
 from qdrantctl.kinds.collection.spec import Collection
 from qdrantctl.kinds.collection.steps import STRICT_MODE_SECTION, collection_steps
 from qdrantctl.kinds.collection.strict_mode import RATES, UNLIMITED
@@ -52,6 +52,7 @@ COLLECTION = Kind(
     lint=lint_collection,
     check=check_collection,
     expand=expand,
+    respell=respell_placements,
     refine_fields=judge_placements,
     unmet_requirement=unmet_requirement,
     server_defaults=collection_defaults,

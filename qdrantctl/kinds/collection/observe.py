@@ -14,7 +14,7 @@ from qdrantctl.model.address import OWN_PREFIX, Address
 from qdrantctl.model.client import Client, ReadRequest, get_or_none
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.field_rule import Json
-from qdrantctl.model.resource import Facts, Resource
+from qdrantctl.model.resource import STORAGE_SINCE, CollectionStorage, Facts, Resource
 from qdrantctl.model.server import CollectionLimit
 from qdrantctl.model.spec import FieldTree, Path, Spec, field_tree_of
 from qdrantctl.model.step import Call, collection_path
@@ -47,7 +47,9 @@ def observe_collections(client: Client, request: ReadRequest) -> Iterator[Resour
         if n not in targets and not n.startswith(OWN_PREFIX)
     }
     details = {
-        n: _detail_request(n) for n in configurations if _needs_details(request, Address(KIND, n))
+        n: _detail_request(n)
+        for n, config in configurations.items()
+        if _needs_details(request, Address(KIND, n), config)
     }
     client.prefetch(details.values())
     for name, config in configurations.items():
@@ -66,6 +68,8 @@ def observe_collections(client: Client, request: ReadRequest) -> Iterator[Resour
         )
         if address in request.counted:
             facts = _count_points(client, name, facts)
+        if address in request.sized:
+            facts = replace(facts, storage=_read_storage(client, name))
         if client.server.distributed and (needs_peers or _needs_topology(request, address, spec)):
             spec, facts = _add_topology(client, name, spec, facts)
             if address in request.counted:
@@ -91,6 +95,20 @@ def _find_hidden_collections(
 
 def _hidden_facts(target: str) -> Facts:
     return Facts(hidden_by=target, uncountable=f"an alias of its name leads to {target}")
+
+
+def _read_storage(client: Client, name: str) -> CollectionStorage | None:
+    """The size of a collection; None where the server does not report it.
+
+    Nothing depends on it, so an error is no error of the plan.
+    """
+    if client.server.version < STORAGE_SINCE:
+        return None
+    try:
+        sizes = client.request(Call(method="GET", path=collection_path(name, "memory")))["total"]
+    except ClusterError:
+        return None
+    return CollectionStorage(**{field: sizes[field] for field in CollectionStorage.model_fields})
 
 
 def _count_points(client: Client, name: str, facts: Facts) -> Facts:
@@ -197,9 +215,17 @@ def _read_details(client: Client, name: str) -> Mapping[str, Any] | None:
     return result
 
 
-def _needs_details(request: ReadRequest, address: Address) -> bool:
-    """Whether payload indexes, points or status are needed."""
-    return address in request.details or _is_stated(request, address, "payload_indexes")
+def _needs_details(
+    request: ReadRequest, address: Address, configuration: Mapping[str, Any]
+) -> bool:
+    """Whether payload indexes, points or status are needed, or the time of creation as identity."""
+    recorded = request.recorded.get(address)
+    is_timed = recorded is not None and recorded.record and recorded.record.created_at
+    return bool(
+        address in request.details
+        or _is_stated(request, address, "payload_indexes")
+        or (is_timed and not configuration.get("uuid"))
+    )
 
 
 def _is_stated(request: ReadRequest, address: Address, field: str) -> bool:
@@ -229,6 +255,7 @@ def _add_details(
         spec = {**spec, "payload_indexes": indexes}
     facts = replace(
         facts,
+        created_at=str(info.get("created_at") or ""),
         points=info.get("points_count") or 0,
         status=info["status"],
         contradiction=find_contradiction(info, spec),

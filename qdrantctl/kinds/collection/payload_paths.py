@@ -10,6 +10,8 @@ from pydantic_core import PydanticCustomError
 
 _PLAIN_PART = re.compile(r"[\w-]+", re.UNICODE)
 _PATH_PART = re.compile(r'(?:"([^"\\]*)"|([\w-]+))((?:\[\d*\])*)', re.UNICODE)
+_BRACKETS = re.compile(r"\[\d*\]")
+_QUOTED = re.compile(r'"[^"]*"')
 _PADDED = re.compile(r"\[0+(?=\d)")
 
 
@@ -31,6 +33,52 @@ def reported_field_name(path: str) -> str:
             break
         position += 1
     raise ValueError(path)
+
+
+def reported_array(path: str) -> str:
+    """A path to an array as the server stores it, `offers[]` for `offers`.
+
+    Raises PydanticCustomError.
+    """
+    name = _reported_part(path)
+    return name if name.endswith("[]") else f"{name}[]"
+
+
+def _count_array_levels(name: str) -> int:
+    """The brackets in a reported name, those inside quotes left out."""
+    return len(_BRACKETS.findall(_QUOTED.sub("", name)))
+
+
+def refuse_misplaced_arrays(indexes: dict[str, Any]) -> dict[str, Any]:
+    """Refuse `nested` that does not fit the field. Raises PydanticCustomError.
+
+    The server's rules (`PayloadFieldSchema::validate_for_field`, 1.20.0).
+    """
+    for path, index in indexes.items():
+        if (nested := index.nested) is None:
+            continue
+        tenant = next((n for n in ("is_tenant", "is_principal") if getattr(index, n, None)), "")
+        if _count_array_levels(nested) != 1:
+            problem, hint = "has not exactly one array level", "Name one array, such as offers."
+        elif not path.startswith(f"{nested}."):
+            problem = f"does not contain the field {path!r}"
+            hint = f"The field must be inside the elements, such as {nested}.price."
+        elif tenant:
+            problem, hint = f"cannot be combined with {tenant}", f"Leave {tenant} or nested out."
+        else:
+            continue
+        raise PydanticCustomError(
+            "nested",
+            "nested {nested} {problem}",
+            {
+                "nested": repr(nested),
+                "problem": problem,
+                "path": (path, "nested"),
+                "rule": "QC133",
+                "hint": hint,
+            },
+        )
+    return indexes
 
 
 def _reported_part(path: str) -> str:

@@ -1,22 +1,74 @@
 """Where data lives, in its old spelling (`on_disk`) and its new one (`memory`, since 1.19).
 
 Source: 1.19.0, `on_disk: false` and `memory: cached` are one placement, so are `true` and `cold`:
-changing one into the other rewrites no segment. Beside `memory` an `on_disk` has no effect.
+changing one into the other rewrites no segment. The index of a sparse vector is kept on the heap:
+there `false` is `pinned`. Beside `memory` an `on_disk` has no effect.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
+from qdrantctl.kinds.collection.common import MEMORY_GATE
 from qdrantctl.model.change import FieldChange
 from qdrantctl.model.field_rule import ABSENT, Effect, Json
+from qdrantctl.model.paths import get_at, put_at
 from qdrantctl.model.resource import Resource
+from qdrantctl.model.server import Server
 from qdrantctl.model.spec import Path
 
-_MEMORY, _ON_DISK = "memory", "on_disk"
-_PAYLOAD, _ON_DISK_PAYLOAD = ("payload", _MEMORY), ("on_disk_payload",)
+MEMORY, ON_DISK = "memory", "on_disk"
+PAYLOAD_MEMORY, ON_DISK_PAYLOAD = ("payload", MEMORY), ("on_disk_payload",)
+_ID_TRACKER = ("id_tracker", MEMORY)
 _SAME = "the same placement in its other spelling; nothing is rewritten"
+_BY_DEFAULT = "as it is by default; nothing is rewritten"
 _NO_EFFECT = "has no effect while memory is set"
+
+
+class Spellings(NamedTuple):
+    """The paths of the two fields that state one placement."""
+
+    memory: Path
+    on_disk: Path
+
+    def placement_in(self, spec: Mapping[str, Json]) -> Json:
+        """`cold`, `cached` or `pinned`; None where neither is stated, since defaults differ."""
+        return self.placement(get_at(spec, self.memory), get_at(spec, self.on_disk))
+
+    def placement(self, memory: Json, on_disk: Json) -> Json:
+        """The placement that the values of the two fields state together."""
+        if memory is not ABSENT:
+            return memory
+        return None if on_disk is ABSENT else placement_of(on_disk, heap=self.on_heap)
+
+    @property
+    def on_heap(self) -> bool:
+        """Whether the data is on the heap unless it is on disk."""
+        return self.memory[0] == "sparse_vectors"
+
+
+def placement_of(on_disk: bool, *, heap: bool) -> str:
+    """The placement that a value of `on_disk` means."""
+    return "cold" if on_disk else "pinned" if heap else "cached"
+
+
+def respell_placements(
+    spec: Mapping[str, Json], other: Mapping[str, Json], server: Server
+) -> Mapping[str, Json]:
+    """`spec` with every placement in the spelling of `other`, where both state the same one.
+
+    A server without `memory` refuses it, so there nothing is respelled.
+    """
+    if MEMORY_GATE.unsupported_reason(server):
+        return spec
+    for pair in _pairs_in(spec):
+        placement = pair.placement_in(spec)
+        if placement is not None and placement == pair.placement_in(other):
+            for path in pair:
+                if get_at(spec, path) != get_at(other, path):
+                    spec = put_at(spec, path, get_at(other, path))
+    return spec
 
 
 def judge_placements(
@@ -32,15 +84,13 @@ def judge_placements(
 def _judge_placement(
     field: FieldChange, live: Mapping[str, Json], changed: Mapping[Path, Json]
 ) -> FieldChange:
+    if field.path == _ID_TRACKER and field.live is ABSENT and field.desired == "pinned":
+        return field.model_copy(update={"effect": Effect.UPDATE, "because": _BY_DEFAULT})
     if field.effect is not Effect.REBUILD or (pair := _spellings(field.path)) is None:
         return field
-    memory, on_disk = pair
-    before = _placement(_value_at(live, memory), _value_at(live, on_disk))
-    after_memory, after_on_disk = (
-        changed.get(path, _value_at(live, path)) for path in (memory, on_disk)
-    )
-    after = _placement(after_memory, after_on_disk)
-    if field.path == on_disk and after_memory is not ABSENT:
+    after_memory, after_on_disk = (changed.get(path, get_at(live, path)) for path in pair)
+    before, after = pair.placement_in(live), pair.placement(after_memory, after_on_disk)
+    if field.path == pair.on_disk and after_memory is not ABSENT:
         because = _NO_EFFECT
     elif before is not None and before == after:
         because = _SAME
@@ -49,28 +99,23 @@ def _judge_placement(
     return field.model_copy(update={"effect": Effect.UPDATE, "because": because})
 
 
-def _spellings(path: Path) -> tuple[Path, Path] | None:
-    """The paths of `memory` and of `on_disk` beside it; None for every other field."""
-    if path in (_PAYLOAD, _ON_DISK_PAYLOAD):
-        return _PAYLOAD, _ON_DISK_PAYLOAD
-    if path[0] == "payload_indexes" or path[-1] not in (_MEMORY, _ON_DISK):
+def _pairs_in(spec: Mapping[str, Json]) -> Iterator[Spellings]:
+    """The two spellings of every placement that a spec can state."""
+    yield Spellings(PAYLOAD_MEMORY, ON_DISK_PAYLOAD)
+    sections: list[Path] = [("hnsw_config",)]
+    for name in spec.get("vectors", {}):
+        sections += [("vectors", name), ("vectors", name, "hnsw_config")]
+    sections += [("sparse_vectors", name, "index") for name in spec.get("sparse_vectors", {})]
+    for section in sections:
+        yield Spellings((*section, MEMORY), (*section, ON_DISK))
+
+
+def _spellings(path: Path) -> Spellings | None:
+    """The spellings of the placement that the field at `path` states; None for other fields."""
+    if path in (PAYLOAD_MEMORY, ON_DISK_PAYLOAD):
+        return Spellings(PAYLOAD_MEMORY, ON_DISK_PAYLOAD)
+    if path[0] in ("payload_indexes", "id_tracker") or path[-1] not in (MEMORY, ON_DISK):
         return None
     if "quantization_config" in path:
         return None
-    return (*path[:-1], _MEMORY), (*path[:-1], _ON_DISK)
-
-
-def _placement(memory: Json, on_disk: Json) -> Json:
-    """`cold`, `cached` or `pinned`; None where neither is stated, since defaults differ."""
-    if memory is not ABSENT:
-        return memory
-    return None if on_disk is ABSENT else ("cold" if on_disk else "cached")
-
-
-def _value_at(spec: Mapping[str, Json], path: Path) -> Json:
-    value: Json = spec
-    for word in path:
-        if not isinstance(value, Mapping) or word not in value:
-            return ABSENT
-        value = value[word]
-    return value
+    return Spellings((*path[:-1], MEMORY), (*path[:-1], ON_DISK))

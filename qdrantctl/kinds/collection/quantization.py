@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from qdrantctl.kinds.collection.common import MEMORY_GATE, Memory
-from qdrantctl.model.field_rule import Availability, Effect, FieldRule
+from qdrantctl.model.field_rule import (
+    ABSENT,
+    Availability,
+    Deprecation,
+    Effect,
+    FieldRule,
+    Json,
+)
 from qdrantctl.model.spec import Spec
 
 QUANTIZE = FieldRule(
@@ -29,7 +38,14 @@ _QUANTIZED_MEMORY = FieldRule(
 )
 
 
-def _quantizing_rule(neutral: Any, since: str = "") -> FieldRule:
+_ALWAYS_RAM = Deprecation(
+    "1.19.0", "Write memory: pinned for true, which quantizes again; leave false out."
+)
+
+
+def _quantizing_rule(
+    neutral: Json, since: str = "", values: Mapping[str, Availability] | None = None
+) -> FieldRule:
     return FieldRule(
         add=Effect.REBUILD,
         change=Effect.REBUILD,
@@ -38,7 +54,15 @@ def _quantizing_rule(neutral: Any, since: str = "") -> FieldRule:
         drop_because=QUANTIZE.drop_because,
         unset_value=neutral,
         gate=Availability(since=since),
+        values=values or {},
     )
+
+
+AlwaysRam = Annotated[
+    bool | None,
+    replace(_quantizing_rule(False), deprecated=_ALWAYS_RAM),
+    Field(description="Keep quantized vectors in memory."),
+]
 
 
 class Scalar(Spec):
@@ -57,9 +81,7 @@ class Scalar(Spec):
         ),
         Field(description="Share of values kept inside the range, 0.5 to 1; a 32-bit float."),
     ] = None
-    always_ram: Annotated[
-        bool | None, _quantizing_rule(False), Field(description="Keep quantized vectors in memory.")
-    ] = None
+    always_ram: AlwaysRam = None
     memory: Annotated[
         Memory | None, _QUANTIZED_MEMORY, Field(description="Where quantized vectors live.")
     ] = None
@@ -71,9 +93,7 @@ class Product(Spec):
     compression: Annotated[
         Literal["x4", "x8", "x16", "x32", "x64"], QUANTIZE, Field(description="The ratio.")
     ]
-    always_ram: Annotated[
-        bool | None, _quantizing_rule(False), Field(description="Keep quantized vectors in memory.")
-    ] = None
+    always_ram: AlwaysRam = None
     memory: Annotated[
         Memory | None, _QUANTIZED_MEMORY, Field(description="Where quantized vectors live.")
     ] = None
@@ -82,9 +102,7 @@ class Product(Spec):
 class Binary(Spec):
     """Binary quantization."""
 
-    always_ram: Annotated[
-        bool | None, _quantizing_rule(False), Field(description="Keep quantized vectors in memory.")
-    ] = None
+    always_ram: AlwaysRam = None
     encoding: Annotated[
         Literal["one_bit", "two_bits", "one_and_half_bits"] | None,
         _quantizing_rule("one_bit", "1.15.0"),
@@ -104,13 +122,11 @@ class Turbo(Spec):
     """Turbo quantization."""
 
     bits: Annotated[
-        Literal["bits1", "bits1_5", "bits2", "bits4"] | None,
-        QUANTIZE,
+        Literal["bits1", "bits1_5", "bits2", "bits4", "bits8"] | None,
+        _quantizing_rule(ABSENT, values={"bits8": Availability(since="1.20.0")}),
         Field(description="Bits per value."),
     ] = None
-    always_ram: Annotated[
-        bool | None, _quantizing_rule(False), Field(description="Keep quantized vectors in memory.")
-    ] = None
+    always_ram: AlwaysRam = None
     memory: Annotated[
         Memory | None, _QUANTIZED_MEMORY, Field(description="Where quantized vectors live.")
     ] = None

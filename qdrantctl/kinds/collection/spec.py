@@ -11,16 +11,18 @@ from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, model
 from pydantic_core import PydanticCustomError
 
 from qdrantctl.kinds.collection.common import (
-    FIXED,
     MEMORY_GATE,
     U32,
     U64,
     Count,
-    Placement,
     PositiveU32,
 )
 from qdrantctl.kinds.collection.payload_indexes import PAYLOAD_INDEXES, PayloadIndex
-from qdrantctl.kinds.collection.payload_paths import PayloadPath, refuse_duplicate_paths
+from qdrantctl.kinds.collection.payload_paths import (
+    PayloadPath,
+    refuse_duplicate_paths,
+    refuse_misplaced_arrays,
+)
 from qdrantctl.kinds.collection.quantization import QUANTIZATION_RULE, Quantization
 from qdrantctl.kinds.collection.shard_keys import (
     KEYED,
@@ -28,6 +30,7 @@ from qdrantctl.kinds.collection.shard_keys import (
     expand_shard_keys,
     refuse_duplicate_keys,
 )
+from qdrantctl.kinds.collection.storage import IdTracker, PayloadStorage, Wal
 from qdrantctl.kinds.collection.strict_mode import StrictMode
 from qdrantctl.kinds.collection.vectors import (
     UNNAMED,
@@ -36,33 +39,8 @@ from qdrantctl.kinds.collection.vectors import (
     Vectors,
     vector_names_validator,
 )
-from qdrantctl.model.field_rule import Availability, Effect, FieldRule
+from qdrantctl.model.field_rule import Availability, Deprecation, Effect, FieldRule
 from qdrantctl.model.spec import Spec
-
-
-class Wal(Spec):
-    """The write-ahead log. Bounded here: the server checks no upper bounds."""
-
-    wal_capacity_mb: Annotated[
-        Annotated[int, Field(ge=1, le=2**20)] | None,
-        FIXED,
-        Field(description="Size of one segment in megabytes, at most 1048576. Default 32."),
-    ] = None
-    wal_segments_ahead: Annotated[
-        Annotated[int, Field(ge=0, le=1000)] | None,
-        FIXED,
-        Field(description="Segments created in advance, at most 1000. Default 0."),
-    ] = None
-    wal_retain_closed: Annotated[
-        Annotated[int, Field(ge=1, le=U64)] | None,
-        FieldRule(
-            add=Effect.REPLACE,
-            change=Effect.REPLACE,
-            because=FIXED.because,
-            gate=Availability(since="1.15.2"),
-        ),
-        Field(description="Closed segments that are kept, at least 1. Default 1."),
-    ] = None
 
 
 class Optimizers(Spec):
@@ -126,21 +104,6 @@ class Optimizers(Spec):
         bool | None,
         FieldRule(gate=Availability(since="1.17.0")),
         Field(description="Slow writes down rather than let unoptimized data grow."),
-    ] = None
-
-
-class PayloadStorage(Spec):
-    """Where payload lives."""
-
-    memory: Annotated[
-        Placement | None,
-        FieldRule(
-            add=Effect.REBUILD,
-            change=Effect.REBUILD,
-            because="rewrites the collection's segments",
-            gate=MEMORY_GATE,
-        ),
-        Field(description="cold or cached."),
     ] = None
 
 
@@ -251,7 +214,10 @@ class Collection(Spec):
             change=Effect.REPLACE,
             because="fixed when the collection is created; resharding is for Qdrant Cloud alone",
         ),
-        Field(description="Shards, or shards per key with custom sharding. Default: one per node."),
+        Field(
+            description="Shards, or shards per key with custom sharding. Left out, the server "
+            "chooses: before Qdrant 1.20 one per node, and one per key."
+        ),
     ] = None
     sharding_method: Annotated[
         Literal["auto", "custom"] | None,
@@ -294,6 +260,10 @@ class Collection(Spec):
             add=Effect.REBUILD,
             change=Effect.REBUILD,
             because="rewrites the collection's segments",
+            deprecated=Deprecation(
+                "1.19.0",
+                "Write payload: {memory: cold} for true, payload: {memory: cached} for false.",
+            ),
         ),
         Field(description="Keep payload on disk. Default true."),
     ] = None
@@ -301,6 +271,11 @@ class Collection(Spec):
         PayloadStorage | None,
         FieldRule(patch_section="params", gate=MEMORY_GATE),
         Field(description="Where payload lives."),
+    ] = None
+    id_tracker: Annotated[
+        IdTracker | None,
+        FieldRule(patch_section="params", gate=Availability(since="1.20.0")),
+        Field(description="Where the ids of points live, in indexed segments."),
     ] = None
     strict_mode_config: Annotated[
         StrictMode | None,
@@ -315,7 +290,12 @@ class Collection(Spec):
         Field(description="Qdrant's own metadata of the collection, key by key."),
     ] = None
     payload_indexes: Annotated[
-        Annotated[dict[PayloadPath, PayloadIndex], BeforeValidator(refuse_duplicate_paths)] | None,
+        Annotated[
+            dict[PayloadPath, PayloadIndex],
+            BeforeValidator(refuse_duplicate_paths),
+            AfterValidator(refuse_misplaced_arrays),
+        ]
+        | None,
         PAYLOAD_INDEXES,
         Field(description="Payload indexes by field path; a bare type is short for {type: …}."),
     ] = None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from qdrantctl.kinds.collection.common import U64, Count
-from qdrantctl.model.field_rule import Availability, Effect, FieldRule
+from qdrantctl.model.field_rule import Availability, Deprecation, Effect, FieldRule
 from qdrantctl.model.spec import Spec
 
 UNLIMITED = 2**63 - 1
@@ -41,6 +42,11 @@ def _keyed_limit_rule(since: str) -> FieldRule:
     )
 
 
+_NODE_WIDE = Deprecation(
+    "1.19.0",
+    "Memory is shared by all collections of a node: limit it with a quota of the node "
+    "(PUT /quotas). Qdrant plans to remove this limit in 1.21.",
+)
 Positive = Annotated[int, Field(ge=1, le=U64)]
 Percent = Annotated[int, Field(ge=1, le=100)]
 
@@ -162,7 +168,7 @@ class StrictMode(Spec):
     ] = None
     max_resident_memory_percent: Annotated[
         Percent | None,
-        _limit_rule("1.18.0", 100),
+        replace(_limit_rule("1.18.0", 100), deprecated=_NODE_WIDE),
         Field(description="Share of memory in use above which writes are refused."),
     ] = None
     max_disk_usage_percent: Annotated[

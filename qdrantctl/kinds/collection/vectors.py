@@ -5,6 +5,7 @@ Source: qdrant-facts, experiments on 1.16.3; versions from the API descriptions 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, GetJsonSchemaHandler
@@ -14,6 +15,8 @@ from pydantic_core import CoreSchema, PydanticCustomError
 from qdrantctl.kinds.collection.common import (
     FIXED,
     MEMORY_GATE,
+    ON_DISK_FILE,
+    ON_DISK_HEAP,
     REINDEX,
     U64,
     Count,
@@ -53,7 +56,9 @@ class Hnsw(Spec):
         Count | None, FieldRule(), Field(description="Threads that build the graph; 0 chooses.")
     ] = None
     on_disk: Annotated[
-        bool | None, REINDEX, Field(description="Keep the graph on disk. Default false.")
+        bool | None,
+        replace(REINDEX, deprecated=ON_DISK_FILE),
+        Field(description="Keep the graph on disk. Default false."),
     ] = None
     payload_m: Annotated[
         Edges | None,
@@ -110,18 +115,25 @@ class Vector(Spec):
     on_disk: Annotated[
         bool | None,
         FieldRule(
-            add=Effect.REBUILD, change=Effect.REBUILD, because="rewrites the collection's segments"
+            add=Effect.REBUILD,
+            change=Effect.REBUILD,
+            because="rewrites the collection's segments",
+            deprecated=ON_DISK_FILE,
         ),
         Field(description="Keep the original vectors on disk."),
     ] = None
     datatype: Annotated[
-        Literal["float32", "float16", "uint8", "turbo4"] | None,
+        Literal["float32", "float16", "uint8", "turbo4", "turbo8", "turbo16"] | None,
         FieldRule(
             add=Effect.REPLACE,
             change=Effect.REPLACE,
             because="fixed when the collection is created",
             unset_value="float32",
-            values={"turbo4": Availability(since="1.18.2")},
+            values={
+                "turbo4": Availability(since="1.18.2"),
+                "turbo8": Availability(since="1.20.0"),
+                "turbo16": Availability(since="1.20.0"),
+            },
         ),
         Field(description="How values are stored. Default float32."),
     ] = None
@@ -154,7 +166,9 @@ class SparseIndex(Spec):
     """The index of a sparse vector."""
 
     on_disk: Annotated[
-        bool | None, REINDEX, Field(description="Keep the index on disk. Default false.")
+        bool | None,
+        replace(REINDEX, deprecated=ON_DISK_HEAP),
+        Field(description="Keep the index on disk. Default false."),
     ] = None
     full_scan_threshold: Annotated[
         Count | None,
@@ -199,7 +213,7 @@ class SparseVector(Spec):
     ] = None
 
 
-def _name_vectors(value: Any) -> Any:
+def name_vectors(value: Any) -> Any:
     """The unnamed vector is the vector named `""`."""
     if isinstance(value, dict) and any(
         key in value and not isinstance(value[key], dict) for key in ("size", "distance")
@@ -222,7 +236,7 @@ class _OneOrNamed:
 UNNAMED = ""
 """The name of the unnamed vector on the server."""
 
-Vectors = Annotated[dict[str, Vector], BeforeValidator(_name_vectors), _OneOrNamed]
+Vectors = Annotated[dict[str, Vector], BeforeValidator(name_vectors), _OneOrNamed]
 """Vectors by name; one unnamed vector may be written without a name."""
 
 

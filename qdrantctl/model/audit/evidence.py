@@ -9,11 +9,17 @@ from datetime import datetime
 from qdrantctl.model.address import Address
 from qdrantctl.model.audit.report import Proof
 from qdrantctl.model.field_rule import Json
+from qdrantctl.model.quota import QuotaStatus
 from qdrantctl.model.resource import Inventory
 from qdrantctl.model.server import Version
 
 ORIGIN = "https://qdrantctl.invalid"
 """An origin that should not be allowed: the CORS probe claims it."""
+
+AUDIT_LOG_READ_SINCE, AUDIT_LOG_REPORTED_SINCE = Version(1, 17, 1), Version(1, 18, 0)
+"""The first versions that let the audit log be read, and that report in telemetry that it is on."""
+AUDIT_LOG_OFF = "Audit logging is not configured"
+"""Qdrant's words when the audit log cannot be read because it is off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +120,11 @@ class ServerReport:
     """The newest complete set of each collection at the destinations of policies."""
     tried: Mapping[str, tuple[datetime, bool]] = field(default_factory=dict)
     """When a set of a collection was last verified, and whether it was good."""
+    audit_log: bool | None = None
+    """Whether the audit log is on, as `POST /audit/logs` shows; None if it was not asked, or told.
+    """
+    quota: QuotaStatus | None = None
+    """None before Qdrant 1.19, which has none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,9 @@ _RULES: dict[str, AuditRule] = {
         "TLS 1.0 and 1.1 are refused", _WARNING,
         "Allow TLS 1.2 and 1.3 only, in the proxy before Qdrant."),
     "QA106": AuditRule("gRPC is reached over TLS", _AS_ERROR, f"{_TLS}, for the gRPC port too."),
-    "QA201": AuditRule("REST requires a key", _AS_ERROR, f"{_KEY_REMEDY}."),
+    "QA201": AuditRule(
+        "REST requires a key", _AS_ERROR,
+        f"{_KEY_REMEDY}. From 1.19.0 on an empty service.api_key is none."),
     "QA202": AuditRule(
         "An empty key is refused", _AS_ERROR,
         f"{_KEY_REMEDY}; check for a variable that is set but empty. Before 1.19.0 an empty "
@@ -133,6 +135,16 @@ _RULES: dict[str, AuditRule] = {
         "A name is a collection or an alias, not both", _AS_ERROR,
         "Give the target of the alias another alias for its readers, then delete the alias that "
         "has the name of a collection. `qdrantctl plan` prints the request (QC224)."),
+    "QA705": AuditRule(
+        "A quota ends writes before the disk is full", _WARNING,
+        "Declare a Quota with max_disk_usage_percent, and apply (Qdrant 1.19.0 and newer)."),
+    "QA706": AuditRule(
+        "Every limit of the quota can be reached", _WARNING,
+        "Give the server a limit of memory, such as that of its container; or remove the limit "
+        "from the quota and watch the memory of the node."),
+    "QA707": AuditRule(
+        "No node exceeds the quota", _AS_ERROR,
+        "Delete points or collections, add disk or memory, or raise the quota."),
 }  # fmt: skip
 
 AUDIT_RULES: dict[str, AuditRule] = {

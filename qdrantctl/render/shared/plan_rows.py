@@ -80,6 +80,13 @@ def snapshot_note(change: Change, environment: str) -> str:
     return f"a snapshot is taken first; restore with: {restore}"
 
 
+def rebuild_note(change: Change) -> str:
+    """How much the server rewrites to re-index; empty where it does not, or where it is unknown."""
+    if not isinstance(change.disk_bytes, int):
+        return ""
+    return f"re-indexing reads and rewrites up to {change.disk_bytes:,} bytes, in each replica"
+
+
 def origin_text(origin: object) -> str:
     """`file:line`; empty for a value without a place."""
     return escape_line(str(origin)) if isinstance(origin, Origin) else ""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from qdrantctl.model.field_rule import ABSENT, Json, json_equal
+from qdrantctl.model.quota import NodeUsage
+from qdrantctl.model.resource import CollectionStorage
 from qdrantctl.model.resource_view import AppliedField, HistoryEntry, ResourceView
 from qdrantctl.model.spec import Path
 from qdrantctl.render.shared.escape import (
@@ -29,8 +31,28 @@ def resource_facts(view: ResourceView) -> Iterator[str]:
         yield "not on the cluster"
     if view.points is not None:
         yield f"{escape_line(view.status)}, {count_noun(view.points, 'point')}"
+    if isinstance(view.storage, CollectionStorage):
+        yield _storage_line(view.storage)
+    if isinstance(view.usage, tuple):
+        yield from map(_usage_line, view.usage)
     if view.aliases:
         yield f"aliases: {join_names(view.aliases)}"
+
+
+def _storage_line(size: CollectionStorage) -> str:
+    """Its bytes on disk, in memory and in the page cache."""
+    return (
+        f"one replica of each shard: {size.disk_bytes:,} bytes on disk, {size.ram_bytes:,} in "
+        f"memory, {size.cached_bytes:,} cached of {size.expected_cache_bytes:,} expected"
+    )
+
+
+def _usage_line(usage: NodeUsage) -> str:
+    """`node 12: memory 40%, disk 73%; it refuses writes (507)`."""
+    shares = (("memory", usage.memory_percent), ("disk", usage.disk_percent))
+    parts = [f"{noun} {'unknown' if share is None else f'{share}%'}" for noun, share in shares]
+    node = f"node {escape_line(usage.node)}: " if usage.node else "in use: "
+    return node + ", ".join(parts) + ("; it refuses writes (507)" if usage.exceeded else "")
 
 
 def comparison_table(view: ResourceView) -> Iterator[str]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.e2e.audit.conftest import answers
 from tests.support.cli import run_cli
+from tests.support.proxy import answer as proxy_answer
+from tests.support.proxy import proxied
 
 PROJECT = """\
 apiVersion: qdrantctl/v1
@@ -149,3 +153,30 @@ def test_a_cap_of_the_projects_own_profile_stands_at_its_line(project, audited):
         "collection/products",
         "manifests/p.yaml",
     )
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "answer"),
+    [
+        # As 1.19.0 answers, recorded 2026-11-30; POST /audit/logs is the same since 1.17.1.
+        (400, {"status": {"error": "Bad request: Audit logging is not configured"}}, "fail"),
+        (403, {"status": {"error": "Forbidden: Global manage access is required"}},
+         "cannot_be_seen"),
+        (200, {"result": {"entries": []}, "status": "ok"}, "pass"),
+    ],
+)  # fmt: skip
+def test_the_audit_log_of_1_17_1_is_established_by_reading_it(
+    status, body, answer, empty_qdrant, audited
+):
+    """Telemetry does not report it before 1.18. No test server is of that version."""
+
+    def as_1_17_1(_: int, head: bytes) -> bytes | None:
+        if head.startswith(b"GET / "):
+            about = {"title": "qdrant", "version": "1.17.1"}
+            return proxy_answer(200, json.dumps(about).encode())
+        if head.startswith(b"POST /audit/logs"):
+            return proxy_answer(status, json.dumps(body | {"time": 0.1}).encode())
+        return None
+
+    with proxied(empty_qdrant.http_port, as_1_17_1) as proxy:
+        assert answers(audited("--url", proxy.url))["QA702"] == answer

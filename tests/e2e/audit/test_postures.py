@@ -169,6 +169,8 @@ class TestTls:
             "QDRANT__TLS__KEY": str(folder / "key.pem"),
             "QDRANT__TLS__CA_CERT": str(folder / "ca.pem"),
             "QDRANT__SERVICE__ENABLE_CORS": "false",
+            "QDRANT__STORAGE__QUOTAS__ENABLED": "true",  # ignored before 1.19
+            "QDRANT__STORAGE__QUOTAS__MAX_DISK_USAGE_PERCENT": "99",
             **WITH_TOKENS,
             **WITH_READ_ONLY,
         }

@@ -33,6 +33,7 @@ from qdrantctl.kinds.collection.observe import parse_live_spec
 from qdrantctl.kinds.cron_schedule import schedule_at
 from qdrantctl.model.address import Address
 from qdrantctl.model.errors import ManifestError
+from qdrantctl.model.quota import NodeUsage, QuotaStatus
 from qdrantctl.model.resource import Facts, Inventory, Lifecycle, Record, Resource
 from qdrantctl.model.rule_catalog import RULES
 from qdrantctl.model.server import CollectionLimit, Version
@@ -174,8 +175,11 @@ def violations(told: Told, project: Path, monkeypatch: pytest.MonkeyPatch) -> li
             server = replace(server, version=Version.parse(version))
         server = replace(server, peers=cluster.pop("peers", 1))
         wishes = flow.PlanOptions(**cluster.pop("wishes", {}))
-        most = cluster.pop("max_collections", None)
+        most, quota = cluster.pop("max_collections", None), cluster.pop("quota", None)
         found = worlds(cluster)
+        if quota:
+            nodes = tuple(NodeUsage(**node) for node in quota.pop("nodes"))
+            found = replace(found, quota=QuotaStatus(**quota, nodes=nodes))
         if most:
             names = frozenset(address.name for address in found.live)
             found = replace(found, collection_limit=CollectionLimit(most, names))

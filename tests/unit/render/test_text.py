@@ -8,9 +8,12 @@ from qdrantctl.engine.planning.planner import plan_changes
 from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.change import Action, Cause
 from qdrantctl.model.field_rule import ABSENT, Effect
+from qdrantctl.model.quota import NodeUsage
 from qdrantctl.model.report import Outcome, OutcomeStatus
+from qdrantctl.model.resource import CollectionStorage
+from qdrantctl.model.resource_view import ResourceView
 from qdrantctl.model.violation import Severity, Violation
-from qdrantctl.render import text
+from qdrantctl.render import markdown, text
 from qdrantctl.render.shared.style import Style
 from tests.support.plans import STEP, at, change, field, plan, report
 from tests.support.states import VECTOR, desired, live_collection, question, recorded
@@ -314,3 +317,32 @@ def test_a_report_of_an_interrupted_apply():
 
 def test_a_report_of_nothing():
     assert text.report(report()) == "No changes. The cluster matches the manifests.\n"
+
+
+def test_the_size_of_a_rebuild_is_a_line_of_its_own():
+    rebuilt = field(("hnsw_config", "m"), 16, 32, effect=Effect.REBUILD)
+    found = change(Action.UPDATE, "collection/a", rebuilt, disk_bytes=211945090)
+    line = "# (re-indexing reads and rewrites up to 211,945,090 bytes, in each replica)"
+    assert line in body(found)
+    assert line.removeprefix("# (").removesuffix(")") in markdown.plan(plan(found))
+    assert "rewrites" not in body(change(Action.UPDATE, "collection/a", rebuilt))
+
+
+def test_a_resource_shows_its_size_and_the_usage_of_the_quota():
+    storage = CollectionStorage(
+        disk_bytes=211945090, ram_bytes=268, cached_bytes=46738, expected_cache_bytes=71303576
+    )
+    view = ResourceView(address="collection/a", points=3, status="green", live={}, storage=storage)
+    assert text.resource(view).splitlines()[2] == (
+        "one replica of each shard: 211,945,090 bytes on disk, 268 in memory, 46,738 cached of "
+        "71,303,576 expected"
+    )
+    nodes = [
+        NodeUsage(node="", memory_percent=None, disk_percent=73, exceeded=False),
+        NodeUsage(node="12", memory_percent=4, disk_percent=91, exceeded=True),
+    ]
+    view = ResourceView(address="quota/cluster", live={"enabled": True}, usage=tuple(nodes))
+    assert text.resource(view).splitlines()[1:3] == [
+        "in use: memory unknown, disk 73%",
+        "node 12: memory 4%, disk 91%; it refuses writes (507)",
+    ]

@@ -13,6 +13,7 @@ from qdrantctl.model.address import Address
 from qdrantctl.model.audit.evidence import Evidence, GrpcExposure, ServerReport, TlsExposure
 from qdrantctl.model.audit.report import Answer, Result
 from qdrantctl.model.audit.rules import AUDIT_RULES
+from qdrantctl.model.quota import QuotaStatus
 from qdrantctl.model.resource import Facts, Inventory, Origin, Resource
 from qdrantctl.model.server import Version
 from qdrantctl.model.violation import Severity
@@ -29,6 +30,7 @@ from tests.support.audit_evidence import (
     key,
     only,
     proof,
+    quota,
     reply,
 )
 
@@ -39,6 +41,10 @@ NEVER = {"QA502": UNSEEN}
 
 def posture(**words: Any) -> Evidence:
     return replace(GOOD, posture=replace(GOOD_POSTURE, **words))
+
+
+def with_quota(status: QuotaStatus | None) -> Evidence:
+    return replace(GOOD, inside=replace(GOOD.inside, quota=status))  # type: ignore[type-var]
 
 
 def living(*collections: Any) -> Evidence:
@@ -62,6 +68,10 @@ def test_where_nothing_is_every_rule_fails():
     live = Inventory([*GOOD.inside.live.values(), hidden])
     two_things = replace(GOOD, inside=replace(GOOD.inside, live=live))
     found["QA704"] = judged(two_things)["QA704"]
+    full = quota(90, {"enabled": True, "max_resident_memory_percent": 50}, memory=None)
+    found |= {rule: judged(with_quota(full))[rule] for rule in ("QA705", "QA706")}
+    full = quota(90, {"enabled": True, "max_disk_usage_percent": 80})
+    found["QA707"] = judged(with_quota(full))["QA707"]
     for rule in AUDIT_RULES.keys() - NEVER.keys():
         assert any(verdict.is_finding for verdict in found[rule]), rule
         assert all(v.severity for v in found[rule])
@@ -127,6 +137,7 @@ def test_a_project_weighs_findings_as_it_likes():
         ("QA604", {"cors": reply("200", access_control_allow_origin="*")}, FAIL),
         ("QA701", {"version": None}, UNSEEN),
         ("QA702", {"version": Version(1, 16, 3)}, IDLE),
+        ("QA702", {"version": Version(1, 17, 0)}, UNSEEN),
         ("QA702", {"version": Version(1, 17, 1)}, UNSEEN),
         ("QA702", {"version": Version(1, 18, 0)}, PASS),
     ],
@@ -138,9 +149,45 @@ def test_what_a_probe_means(rule, words, answer):
 def test_each_weakness_of_a_version_is_told_with_the_one_that_is_better():
     found = judged(posture(version=Version(1, 18, 2)))["QA701"]
     assert [v.message for v in found] == [
-        "an empty service.api_key counts as a key (Qdrant 1.18.2, fixed in 1.19.0)"
+        "an empty service.api_key counts as a key (Qdrant 1.18.2, fixed in 1.19.0)",
+        "with snapshots in S3, the name of a snapshot can lead outside its folder (Qdrant 1.18.2, "
+        "fixed in 1.19.0)",
     ]
-    assert len(judged(posture(version=Version(1, 16, 3)))["QA701"]) == 6
+    assert len(judged(posture(version=Version(1, 16, 3)))["QA701"]) == 7
+
+
+@pytest.mark.parametrize(("is_on", "answer"), [(True, PASS), (False, FAIL), (None, UNSEEN)])
+def test_the_audit_log_of_a_version_that_does_not_report_it_is_read(is_on, answer):
+    evidence = posture(version=Version(1, 17, 1))
+    inside = replace(GOOD.inside, telemetry={"app": {}}, audit_log=is_on)  # type: ignore[type-var]
+    assert only(replace(evidence, inside=inside), "QA702").answer is answer
+
+
+DISK = {"enabled": True, "max_disk_usage_percent": 80}
+MEMORY = {"enabled": True, "max_resident_memory_percent": 50}
+IN_PEBIBYTES = replace(quota(40, MEMORY), memory_is_unbounded=True)
+
+
+@pytest.mark.parametrize(
+    ("status", "answers"),
+    [
+        (quota(40, DISK), (PASS, PASS, PASS)),
+        (quota(85, DISK), (PASS, PASS, FAIL)),
+        (quota(85, {**DISK, "enabled": False}), (FAIL, IDLE, IDLE)),
+        (quota(40, {"enabled": False}), (FAIL, IDLE, IDLE)),
+        (quota(40, MEMORY), (FAIL, PASS, PASS)),
+        (IN_PEBIBYTES, (FAIL, FAIL, PASS)),
+        (QuotaStatus(unread="Forbidden: Global access is required"), (UNSEEN,) * 3),
+    ],
+)
+def test_what_a_quota_is_worth(status, answers):
+    found = judged(with_quota(status))
+    assert tuple(found[rule][0].answer for rule in ("QA705", "QA706", "QA707")) == answers
+
+
+def test_an_older_server_has_no_quota():
+    found = judged(posture(version=Version(1, 18, 3)))
+    assert {found[rule][0].answer for rule in ("QA705", "QA706", "QA707")} == {IDLE}
 
 
 @pytest.mark.parametrize(

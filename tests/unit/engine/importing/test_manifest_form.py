@@ -115,7 +115,7 @@ def test_after_receiving_only_edits_of_the_manifest_are_left_to_change(pair, oth
     told = {change.path for change in (*merged.unapplied, *merged.conflicts)}
     assert {change.path for change in left if change.effect > Effect.KEPT} == told
     assert not told or remembered == "other"
-    unsaid = () if ours else diff(SHAPE, own(have), found, {}, DiffContext(SERVER))
+    unsaid = () if recorded else diff(SHAPE, own(have), found, {}, DiffContext(SERVER))
     assert [change for change in unsaid if change.effect > Effect.KEPT] == []
 
 

@@ -1,0 +1,1 @@
+"""What an upgrade of the server changes for manifests, cluster and snapshots. Pure."""
