@@ -78,8 +78,8 @@ class ApplyArgs(PlanningArgs, LeaseArgs):
         help="Refuse committed state that is out of date (exit 2), or refresh it. A protected "
              "environment with committed state always refuses.")  # fmt: skip
 @option("--wait", is_flag=True, help="Wait until the server has indexed every changed collection.")
-@wait_timeout_option("Wait at most SECONDS for payload indexes (default 600) and, with --wait, for "
-                     "everything to be indexed (default 3600).")  # fmt: skip
+@wait_timeout_option("Wait at most SECONDS for each payload index and vector name (default 600), "
+                     "and with --wait for everything to be indexed (default 3600).")  # fmt: skip
 @option("--receipt", type=FILE, metavar="FILE",
         help="Write the report to FILE as JSON.")  # fmt: skip
 @planning_options

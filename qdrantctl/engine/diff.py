@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from qdrantctl.engine.judge import FieldVerdict, is_equal, judge_field
+from qdrantctl.engine.judge import FieldVerdict, can_remake, is_equal, judge_field
 from qdrantctl.model.change import NOT_MANAGED, Cause, FieldChange
 from qdrantctl.model.field_rule import ABSENT, Effect, FieldRule, Json, json_equal
 from qdrantctl.model.resource import Origin
@@ -27,6 +27,8 @@ class DiffContext:
     """The origin of a stated value in its file."""
     new: bool = False
     """The resource has no record, so the side that changed is unknown."""
+    recreates: bool = False
+    """A fixed part of a key is changed by replacing the resource, as `lifecycle.replace` says."""
 
 
 def created_fields(
@@ -128,7 +130,7 @@ def _diff_map(
                 (*path, key), shape.rule, desired_value, live_value, recorded_value, context
             )
         else:
-            yield from _diff_section(
+            fields = _diff_section(
                 (*path, key),
                 shape.entries,
                 desired_value,
@@ -137,8 +139,21 @@ def _diff_map(
                 context,
                 owned=claimed,
             )
+            yield from _remade(fields, key, shape.rule, context)
     if unmanaged:
         yield from _unmanaged(path, unmanaged, context)
+
+
+def _remade(
+    fields: Iterable[FieldChange], key: str | int, rule: FieldRule, context: DiffContext
+) -> Iterator[FieldChange]:
+    """The differences in a key of a map, the fixed parts as they change where it is made again."""
+    is_remade = can_remake(rule, key, context.server) and not context.recreates
+    for field in fields:
+        if is_remade and field.effect is Effect.REPLACE:
+            update = {"effect": Effect.UPDATE, "because": rule.remade_because}
+            field = field.model_copy(update=update | {"destroys_data": rule.destroys_data})
+        yield field
 
 
 def _unmanaged(path: Path, live: Json, context: DiffContext) -> Iterator[FieldChange]:

@@ -64,6 +64,12 @@ def is_equal(rule: FieldRule, first: Json, second: Json) -> bool:
     return json_equal(rule.normalize(first), rule.normalize(second))
 
 
+def can_remake(rule: FieldRule, key: str | int, server: Server) -> bool:
+    """Whether this server can drop a key of a map and add it again with other fixed parts."""
+    since = rule.remade_since
+    return bool(since) and key != rule.fixed_key and server.version >= Version.parse(since)
+
+
 def _judge_drop(rule: FieldRule, key: str | int | None, server: Server) -> FieldVerdict:
     if rule.drop is Effect.KEPT:
         return FieldVerdict(

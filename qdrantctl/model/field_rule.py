@@ -59,9 +59,10 @@ class Availability:
         if server.version == UNKNOWN:
             return ""
         if self.since and server.version < Version.parse(self.since):
-            return f"needs Qdrant {self.since} or newer, this server is {server.version}"
-        if self.until and server.version > Version.parse(self.until):
-            return f"ended with Qdrant {self.until}, this server is {server.version}"
+            return f"needs Qdrant {self.since} or newer, {server.describe_version()}"
+        if self.until and (newest := server.newest_version) > Version.parse(self.until):
+            where = "the newest node" if server.is_mixed else "this server"
+            return f"ended with Qdrant {self.until}, {where} is {newest}"
         if self.cluster and not server.distributed:
             return "needs cluster mode, this server runs standalone"
         if self.signed and server.unsigned:
@@ -112,6 +113,11 @@ class FieldRule:
     """From `in_place_since` on, and before this version, a drop of a key is refused."""
     drop_unsafe_because: str = ""
     """The reason shown then."""
+    remade_since: str = ""
+    """From this version on a key whose fixed parts change is dropped and added again. Before it
+    that forces replacement."""
+    remade_because: str = ""
+    """The reason shown for the parts that change then."""
     fixed_key: str | None = None
     """The key that no version adds or drops in place."""
     fixed_key_because: str = ""
@@ -152,6 +158,13 @@ class FieldRule:
         if self.float32 and isinstance(value, int | float):
             return struct.unpack("f", struct.pack("f", value))[0]
         return value
+
+    def first_version(self, value: Json) -> Version:
+        """The first version that knows the field and `value`; 0.0.0 where none is known."""
+        gates = [self.gate]
+        if isinstance(value, str) and value in self.values:
+            gates.append(self.values[value])
+        return max(Version.parse(gate.since) if gate.since else UNKNOWN for gate in gates)
 
     def unsupported_reason(self, value: Json, server: Server) -> str:
         """Why this server does not support `value` here; empty if it does."""

@@ -48,7 +48,8 @@ class LifecycleSpec(Spec):
     replace: Literal["refuse", "recreate", "blue_green"] = Field(
         default="refuse",
         description="How to handle a change that needs a new collection: refuse (until allowed by "
-        "name) or recreate (an empty collection needs no consent).",
+        "name) or recreate (an empty collection needs no consent, and no vector is made again in "
+        "place instead).",
     )
     exclusive: list[str | list[str | int]] = Field(
         default_factory=list, description="Maps from which unmanaged keys are removed."

@@ -26,7 +26,7 @@ class PlannedServer(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    version: str = Field(description="Its version.")
+    version: str = Field(description="Its version; in a cluster that of the oldest node.")
     url: str = Field(description="Scheme, host and port.")
     distributed: bool = Field(description="Whether it runs in cluster mode.")
     cluster_id: str | MISSING = Field(

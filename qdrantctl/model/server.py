@@ -46,6 +46,7 @@ class Server:
     """One Qdrant server or cluster, as `GET /` and `GET /cluster` describe it."""
 
     version: Version
+    """In a cluster that of the oldest node: what one node does not support has no effect there."""
     url: str
     """Scheme, host and port; never a key."""
     distributed: bool = False
@@ -54,3 +55,21 @@ class Server:
     """Number of nodes in the cluster, unreachable ones included."""
     unsigned: str = ""
     """Why the server rejects tokens signed with the given key; empty if it accepts them."""
+    newest: Version = UNKNOWN
+    """The version of the newest node, where the nodes differ."""
+    untold: int = 0
+    """Number of nodes whose version is not known."""
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether its nodes run different versions."""
+        return self.newest > self.version
+
+    @property
+    def newest_version(self) -> Version:
+        """The version of its newest node."""
+        return max(self.version, self.newest)
+
+    def describe_version(self) -> str:
+        """`this server is 1.16.3`, as reasons name the version that decides."""
+        return f"{'the oldest node' if self.is_mixed else 'this server'} is {self.version}"

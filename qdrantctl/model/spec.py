@@ -12,6 +12,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, RootModel, model_valid
 from pydantic.fields import FieldInfo
 
 from qdrantctl.model.field_rule import ABSENT, OPEN, FieldRule, Json
+from qdrantctl.model.server import Version
 
 Path = tuple[str | int, ...]
 """The place of a value in a spec: field names, map keys (strings, or integers for shard keys)."""
@@ -109,6 +110,21 @@ class FieldTree:
             leaves |= {(key, *path): leaf for path, leaf in inside.items()} or {(key,): value}
         return leaves
 
+    def first_versions(self, spec: Json) -> dict[Path, Version]:
+        """The first server version that knows each leaf of `spec` and its value."""
+        return {
+            path: trees[-1].rule.first_version(value)
+            for path, value in self.leaves(spec).items()
+            if (trees := list(self.walk(path)))
+        }
+
+    def first_versions_at(self, path: Path, value: Json) -> dict[Path, Version]:
+        """The same for a `value` at `path`, which may be a part of this tree."""
+        tree = list(self.walk(path))[-1]
+        inside = {} if tree.is_leaf else tree.first_versions(value)
+        inside = inside or {(): tree.rule.first_version(value)}
+        return {(*path, *rest): version for rest, version in inside.items()}
+
     def build(self, leaves: Mapping[Path, Json]) -> Json:
         """The spec that has these leaves. Leaves below an empty section fill it."""
         parts: dict[str | int, dict[Path, Json]] = {}
@@ -155,6 +171,11 @@ class FieldTree:
             return next((spelling for spelling in field.spellings if spelling in stated), None)
         bare = str(word).replace('"', "")
         return next((key for key in stated if key.replace('"', "") == bare), None)
+
+
+def format_field(path: Path) -> str:
+    """A path with dots between its parts; the unnamed vector has none."""
+    return ".".join(str(part) for part in path if part != "")
 
 
 def value_inside(value: Json, path: Path) -> Json:

@@ -12,8 +12,14 @@ from urllib.parse import quote
 from pydantic import MISSING, BaseModel, ConfigDict, Field, model_validator
 
 from qdrantctl.model.field_rule import ABSENT, Json
+from qdrantctl.model.server import Server, Version
 
+SERVER_WAIT = 20
+"""Seconds after which a server answers a write that it has not carried out yet. It may wait twice,
+for the other nodes and for the shards, and both must end before the client's connection does."""
 _READING_PATHS = ("/points/scroll", "/points/count", "/audit/logs")
+_TAKES_TIMEOUT = Version(1, 17, 0)
+"""Older servers refuse the parameter `timeout` of writes to indexes and points with 400."""
 
 
 class Call(BaseModel):
@@ -93,7 +99,10 @@ class RemoveSet(BaseModel):
 
 
 class Restore(BaseModel):
-    """A collection recovered from a snapshot, each node's file on that node."""
+    """A collection recovered from a snapshot, each node's file on that node.
+
+    Settings that a server does not take from a snapshot are set again.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
     is_preparatory: ClassVar[bool] = False
@@ -141,6 +150,18 @@ class Step(BaseModel):
         """The one field that is set: a Call, a Snapshot, a TakeSet and so on."""
         values = (getattr(self, kind) for kind in type(self).model_fields)
         return next(value for value in values if value is not ABSENT)
+
+
+def wait_query(server: Server, most: int | None = None) -> dict[str, str]:
+    """The query of a write to indexes, vector names or points that waits until it is done.
+
+    A server that takes a timeout answers `wait_timeout` once that has passed, and goes on. `most`
+    is the longest that the collection allows, in seconds.
+    """
+    if server.version < _TAKES_TIMEOUT:
+        return {"wait": "true"}
+    seconds = SERVER_WAIT if most is None else min(SERVER_WAIT, most)
+    return {"wait": "true", "timeout": str(seconds)}
 
 
 def list_calls(steps: Iterable[Step]) -> list[Call]:

@@ -1,5 +1,8 @@
 """After a cluster has grown, the ledger and the registry of keys are on too few of its nodes."""
 
+from qdrantctl.adapters.qdrant.client import Endpoint, RestClient
+from qdrantctl.flows.cluster.internal_replicas import create_replica
+from qdrantctl.model.step import Call
 from tests.cluster.test_one_node_down import down
 from tests.support.project import VECTORS, asked, config
 
@@ -44,6 +47,20 @@ def test_missing_replicas_are_planned_and_created(nodes, project):
     assert (params["replication_factor"], params["write_consistency_factor"]) == (3, 2)
     assert project.run(nodes[1], "apply", saved).code == 0  # they exist: nothing is sent twice
     assert list(replicas(nodes[0], LEDGER).values()) == ["Active"] * 3
+
+
+def test_a_node_that_holds_a_replica_is_never_sent_another(nodes, project):
+    """The server would take the healthy one out of service, and transfer it again."""
+    project.states({"c": SAFE})
+    project.done(nodes[0])
+    source, holder, *_ = sorted(replicas(nodes[0], LEDGER))
+    body = {"shard_id": 0, "from_peer_id": source, "to_peer_id": holder}
+    path = f"/collections/{LEDGER}/cluster"
+    sent = []
+    with RestClient(Endpoint(nodes[0].url), on_call=lambda call, *_: sent.append(call)) as client:
+        create_replica(client, Call(method="POST", path=path, body={"replicate_shard": body}))
+    assert sent
+    assert not any(call.writes for call in sent)
 
 
 def test_the_registry_of_keys_is_on_every_node(nodes, project):

@@ -231,3 +231,26 @@ def one_more_replica(node):
             return
         time.sleep(0.05)
     raise AssertionError(topology)
+
+
+def test_the_versions_of_all_nodes_count(nodes, project):
+    """All nodes here run one version; a proxy stands for one that is still to be upgraded."""
+    project.states({"c": {"vectors": VECTORS}})
+    told = project.plan(nodes[0])
+    version = nodes[0].request("GET", "/")[1]["version"]
+    assert (told.document["server"]["version"], "QC239" in told.rules) == (version, False)
+    told_version = b'{"version":"%s"}' % version.encode()
+
+    def change_answer(answered):
+        return answered.replace(told_version, b'{"version":"1.15.5"}', 1)
+
+    with proxied(nodes[0].http_port, lambda *_: None) as proxy:
+        proxy.change_answer = change_answer
+        told = project.plan(proxy.url)
+    assert told.document["server"]["version"] == "1.15.5"
+    assert f"the nodes run Qdrant 1.15.5 to {version}" in told.message("QC239")
+    project.states({"c": {"vectors": VECTORS, "hnsw_config": {"inline_storage": True}}})
+    with proxied(nodes[0].http_port, lambda *_: None) as proxy:
+        proxy.change_answer = change_answer
+        told = project.plan(proxy.url)
+    assert "the oldest node is 1.15.5" in told.change("collection/c")["because"]

@@ -23,6 +23,7 @@ Every row is tested on a real server. `*` stands for a name of your choice. The 
 | in place | changed at once |
 | re-indexes | changed in place; segments or the payload index are rebuilt meanwhile, points stay |
 | new collection | only a new collection can have it: deleted and created again, with consent |
+| made again | the vector is dropped and created again, with consent; points stay without it |
 | refused | not possible |
 | stays | Qdrant cannot unset it: the value stays, and is no longer managed |
 | with its section | it cannot be left out of its section |
@@ -63,25 +64,31 @@ def _table(title: str, about: str, shapes: Mapping[str, FieldTree]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _rows(path: Pattern, shape: FieldTree) -> Iterator[tuple[str, ...]]:
+def _rows(path: Pattern, shape: FieldTree, remade_since: str = "") -> Iterator[tuple[str, ...]]:
+    """`remade_since` is the version from which a named entry around it can be made again."""
     if shape.entries is not None:
         words = _escaped(shape.entries.type_name) if shape.entries.is_leaf else "section"
         yield _row((*path, "*"), words, shape.rule, shape.description)
         if not shape.entries.is_leaf:
-            yield from _rows((*path, "*"), shape.entries)
+            yield from _rows((*path, "*"), shape.entries, shape.rule.remade_since)
     elif shape.is_leaf or (shape.rule.replaced_as_unit and path[-1] != "*"):
-        yield _row(path, _escaped(shape.type_name), shape.rule, shape.description)
+        yield _row(path, _escaped(shape.type_name), shape.rule, shape.description, remade_since)
     for name, inner in shape.fields.items():
-        yield from _rows((*path, name), inner)
+        yield from _rows((*path, name), inner, remade_since)
 
 
-def _row(path: Pattern, words: str, rule: FieldRule, about: str) -> tuple[str, ...]:
+def _row(
+    path: Pattern, words: str, rule: FieldRule, about: str, remade_since: str = ""
+) -> tuple[str, ...]:
     required = path in REQUIRED
+    remade = f"; from {remade_since} on, of a named vector: made again" if remade_since else ""
     return (
         f"`{'.'.join(path)}`",
         words,
-        "with its section" if required else _keyed(rule, rule.add),
-        WORDS[rule.change],
+        "with its section"
+        if required
+        else _keyed(rule, rule.add) + remade * (rule.add is Effect.REPLACE),
+        WORDS[rule.change] + remade * (rule.change is Effect.REPLACE),
         "with its section" if required else _dropping(rule),
         _versions(rule),
         f"{about}{_types(path)}{_reason(rule)}",
@@ -102,6 +109,11 @@ def _keyed(rule: FieldRule, effect: Effect) -> str:
 
 def _dropping(rule: FieldRule) -> str:
     words = _keyed(rule, rule.drop)
+    if since := rule.drop_safe_since:
+        words = (
+            f"{WORDS[rule.drop]} from {since} on, before: refused, "
+            f"before {rule.in_place_since}: new collection"
+        )
     if rule.unset_value is ABSENT:
         return words
     neutral = json.dumps(rule.unset_value).strip('"')

@@ -11,7 +11,12 @@ from qdrantctl.adapters.qdrant.ledger import ledger_point_id
 from tests.support.project import VECTORS, Project, asked, record
 from tests.support.servers import Node
 
-PRODUCTS = {"vectors": VECTORS, "payload_indexes": {"brand": "keyword"}, "hnsw_config": {"m": 20}}
+PRODUCTS = {
+    "vectors": VECTORS,
+    "payload_indexes": {"brand": "keyword"},
+    "hnsw_config": {"m": 20},
+    "read_fan_out_factor": 2,  # no server takes it from a snapshot
+}
 NIGHTLY = "snapshot_policy/nightly"
 
 

@@ -16,6 +16,7 @@ SPEC = {
     "payload_indexes": {"brand": "keyword", "price": "float"},
     "strict_mode_config": {"enabled": True, "max_query_limit": 50},
     "metadata": {"team": "search"},
+    "read_fan_out_factor": 2,  # no server takes it from a snapshot
 }
 OTHER = {"vectors": VECTORS}
 DELETE = ("--allow-delete", "collection/products")

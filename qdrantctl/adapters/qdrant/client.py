@@ -25,6 +25,7 @@ from qdrantctl.adapters.qdrant.http import (
     TlsFiles,
 )
 from qdrantctl.adapters.qdrant.http_proxy import find_proxy
+from qdrantctl.adapters.qdrant.node_versions import with_node_versions
 from qdrantctl.adapters.qdrant.prefetch import Prefetcher
 from qdrantctl.adapters.qdrant.refusals import NOT_ALL_VISIBLE
 from qdrantctl.adapters.qdrant.transfer import Transfer
@@ -70,9 +71,15 @@ class RestClient:
     """
 
     def __init__(
-        self, endpoint: Endpoint, *, on_call: Callable[[Call, int, float], None] | None = None
+        self,
+        endpoint: Endpoint,
+        *,
+        on_call: Callable[[Call, int, float], None] | None = None,
+        is_one_node: bool = False,
     ) -> None:
         self._endpoint = endpoint
+        self._is_one_node = is_one_node
+        """Whether its version is that of this node, and not that of the oldest node."""
         self._target = endpoint
         """The endpoint, or the node in its place."""
         self._connection = self._open_connection()
@@ -108,7 +115,7 @@ class RestClient:
     def for_node(self, url: str = "", *, timeout: float) -> RestClient:
         """A client for one node of this cluster, or for the same address; for slow requests."""
         endpoint = replace(self._endpoint, url=url or self._target.url, timeout=timeout, nodes=())
-        return RestClient(endpoint, on_call=self._on_call)
+        return RestClient(endpoint, on_call=self._on_call, is_one_node=True)
 
     @property
     def url(self) -> str:
@@ -130,7 +137,7 @@ class RestClient:
 
     @cached_property
     def server(self) -> Server:
-        """Version and mode of the server, read once. Raises ClusterError.
+        """Versions and mode of the server, read once. Raises ClusterError.
 
         `GET /cluster` needs a cluster-wide key; with any other key, lists would silently be
         incomplete.
@@ -156,12 +163,13 @@ class RestClient:
                 ) from None
             raise
         distributed = cluster.get("status") == "enabled"
-        return Server(
+        server = Server(
             version=version,
             url=self._endpoint.url,
             distributed=distributed,
             peers=max(1, len(cluster.get("peers") or {})) if distributed else 1,
         )
+        return server if self._is_one_node else with_node_versions(server, cluster, self.request)
 
     def prefetch(self, calls: Iterable[Call]) -> None:
         """Announce GETs that will be requested, in this order; some are sent immediately."""

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from qdrantctl.adapters.qdrant import internal_collection as own_collection
+from qdrantctl.adapters.qdrant.point_writes import write_points
 from qdrantctl.model.access_keys.generation import MATCHED, REGISTRY_COLLECTION, Generation
 from qdrantctl.model.client import Client, get_or_none
-from qdrantctl.model.step import Call, collection_path
-
-_WRITE_QUERY = {"wait": "true"}
+from qdrantctl.model.step import Call, collection_path, wait_query
 
 
 def writes_registry(call: Call) -> bool:
@@ -35,7 +34,7 @@ def registry_creation_requests(client: Client) -> Iterator[Call]:
     if MATCHED not in (collection.get("payload_schema") or {}):
         body = {"field_name": MATCHED, "field_schema": "keyword"}
         path = collection_path(REGISTRY_COLLECTION, "index")
-        yield Call(method="PUT", path=path, query=_WRITE_QUERY, body=body)
+        yield Call(method="PUT", path=path, query=wait_query(client.server), body=body)
 
 
 def registry_exists(client: Client) -> bool:
@@ -53,11 +52,12 @@ def write_generations(
     """
     points = [{"id": g.point, "vector": {}, "payload": g.document()} for g in changed]
     removed_points = [generation.point for generation in removed]
+    query = wait_query(client.server)
     if points:
         path = collection_path(REGISTRY_COLLECTION, "points")
-        client.request(Call(method="PUT", path=path, query=_WRITE_QUERY, body={"points": points}))
+        write_points(client, Call(method="PUT", path=path, query=query, body={"points": points}))
     if removed_points:
         path = collection_path(REGISTRY_COLLECTION, "points", "delete")
-        client.request(
-            Call(method="POST", path=path, query=_WRITE_QUERY, body={"points": removed_points})
+        write_points(
+            client, Call(method="POST", path=path, query=query, body={"points": removed_points})
         )

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from uuid import UUID, uuid5
 
 from qdrantctl.adapters.qdrant import internal_collection as own_collection
+from qdrantctl.adapters.qdrant.point_writes import write_points
 from qdrantctl.model.address import OWN_PREFIX, Address, unsendable_reason
 from qdrantctl.model.client import Client, get_or_none
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.field_rule import ABSENT, Json
 from qdrantctl.model.resource import Lifecycle, Record, Resource
 from qdrantctl.model.server import Server
-from qdrantctl.model.step import Call, collection_path
+from qdrantctl.model.step import Call, collection_path, wait_query
 
 LEDGER_COLLECTION = OWN_PREFIX
 _ID_NAMESPACE = UUID("5a6f3b0e-6d0f-4f57-9a53-0c1f0b4c7f11")
@@ -79,14 +80,15 @@ def read_ledger(client: Client) -> LedgerContents:
 def write_entries(client: Client, entries: Iterable[Mapping[str, Json]]) -> None:
     """Write entries, each in place of the earlier one of its address. Raises ClusterError."""
     points = [(str(entry["address"]), dict(entry)) for entry in entries]
-    client.request(_upsert_request(points))
+    write_points(client, _upsert_request(points, client.server))
 
 
 def remove_entry(client: Client, address: str) -> None:
     """Remove the entry of an address, if there is one. Raises ClusterError."""
     path = collection_path(LEDGER_COLLECTION, "points", "delete")
     body = {"points": [ledger_point_id(address)]}
-    client.request(Call(method="POST", path=path, query={"wait": "true"}, body=body))
+    query = wait_query(client.server)
+    write_points(client, Call(method="POST", path=path, query=query, body=body))
 
 
 def read_cluster_id(client: Client) -> str:
@@ -98,13 +100,13 @@ def read_cluster_id(client: Client) -> str:
 
 def write_cluster_id(client: Client, cluster_id: str) -> None:
     """Write the random id of the cluster. Raises ClusterError."""
-    client.request(cluster_id_request(cluster_id))
+    write_points(client, cluster_id_request(cluster_id, client.server))
 
 
-def cluster_id_request(cluster_id: str, cloned_from: str = "") -> Call:
+def cluster_id_request(cluster_id: str, server: Server, cloned_from: str = "") -> Call:
     """The request that writes the id of the cluster, and that of the cluster it is a copy of."""
     origin = {"cloned_from": cloned_from} if cloned_from else {}
-    return _upsert_request([(_CLUSTER, {"cluster_id": cluster_id, **origin})])
+    return _upsert_request([(_CLUSTER, {"cluster_id": cluster_id, **origin})], server)
 
 
 def clone_id(cluster_id: str, url: str) -> str:
@@ -146,7 +148,7 @@ def _name_parts(address: Address) -> list[str]:
     return [address.name] if is_single else address.name.split("/")
 
 
-def _upsert_request(points: list[tuple[str, dict[str, Json]]]) -> Call:
+def _upsert_request(points: list[tuple[str, dict[str, Json]]], server: Server) -> Call:
     """Writes points. Stricter orderings depend on one particular node, which may be down."""
     body = {
         "points": [
@@ -155,7 +157,7 @@ def _upsert_request(points: list[tuple[str, dict[str, Json]]]) -> Call:
         ]
     }
     path = collection_path(LEDGER_COLLECTION, "points")
-    return Call(method="PUT", path=path, query={"wait": "true"}, body=body)
+    return Call(method="PUT", path=path, query=wait_query(server), body=body)
 
 
 def _parse_address(payload: Mapping[str, Json], client: Client) -> Address:

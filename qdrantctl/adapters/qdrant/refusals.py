@@ -27,6 +27,9 @@ NOT_ALL_VISIBLE = "Global access is required"
 COLLECTION_LIMIT = "Max collections limit reached"
 """Qdrant's words when it may hold no further collection."""
 
+STANDALONE = "running in standalone mode"
+"""A fragment of Qdrant's words for a request that needs a cluster (405, since 1.19)."""
+
 _PLAIN_KEY = re.compile(
     r"Must provide an API key or an|Invalid API key or JWT|Invalid JWT|\w+Signature$|access\[\d"
 )
@@ -122,8 +125,10 @@ def _explain_qdrant(request: RefusedRequest) -> Refusal:
         return Refusal(
             answered, _rate_hint("A rate limit is exhausted", request) + ".", call.writes
         )
-    if status == NO_STORAGE:  # refused before it is done
-        hint = "A quota of the node's memory or disk is exceeded; GET /quotas shows it."
+    if status == NO_STORAGE:
+        return Refusal(answered, _quota_hint(call))
+    if STANDALONE in words:
+        hint = "Nothing was done: shard keys, replicas and peers need a server in cluster mode."
         return Refusal(answered, hint)
     if status == TIMED_OUT or status >= 500:
         hint = "Check the server's log, and whether every node is up."
@@ -137,6 +142,16 @@ def _explain_qdrant(request: RefusedRequest) -> Refusal:
     if "larger than allowed" in words:
         return Refusal(answered, "Raise service.max_request_size_mb of the server.")
     return Refusal(answered)
+
+
+def _quota_hint(call: Call) -> str:
+    """Why there is no room. Of points, a replica on another node may have taken a part."""
+    outcome = "" if "/points" in call.path else "Nothing was done: a"
+    return (
+        f"{outcome or 'A'} quota of the server's memory or disk is exceeded, as GET /quotas shows. "
+        "Delete what is not needed, or raise the quota. Meanwhile points, payload indexes and "
+        "vector names are refused, while collections and aliases are created and changed."
+    )
 
 
 def _explain_key(request: RefusedRequest, answered: str) -> Refusal:

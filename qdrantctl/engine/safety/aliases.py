@@ -14,6 +14,7 @@ from qdrantctl.engine.safety.context import (
 )
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Change, FieldChange
+from qdrantctl.model.collection_status import GREEN, GREY, explain_grey
 from qdrantctl.model.resource import Resource
 from qdrantctl.model.violation import Severity, Violation
 
@@ -86,14 +87,16 @@ def check_moved_aliases(inputs: SafetyInput) -> Iterator[Problem]:
                 f"{change.address} would move from {targets[0]} with {describe_points(old)} to "
                 f"{targets[1]}, which {state}"
             )
-            yield require_consent("alias", change, "QC206", message, inputs)
+            is_grey = new is not None and new.facts.status == GREY
+            help_text = f"{targets[1]}: {explain_grey(targets[1].name)}" if is_grey else ""
+            yield require_consent("alias", change, "QC206", message, inputs, help_text)
 
 
 def _describe_shortfall(old: Resource, new: Resource | None, min_ratio: float) -> str:
     """What the new target of an alias lacks beside the old one; empty for nothing."""
     if new is None or not may_hold_points(new):
         return "is empty"
-    if new.facts.status != "green":
+    if new.facts.status != GREEN:
         return f"is {new.facts.status or 'unreadable'}"
     if reason := new.facts.uncountable or old.facts.uncountable:
         uncounted = new if new.facts.uncountable else old

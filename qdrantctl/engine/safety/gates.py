@@ -11,6 +11,7 @@ from qdrantctl.model.change import Action, Cause, Change, FieldChange
 from qdrantctl.model.consent import Verb
 from qdrantctl.model.field_rule import ABSENT
 from qdrantctl.model.resource import canonical_json
+from qdrantctl.model.spec import format_field
 from qdrantctl.model.violation import Severity, Violation
 
 
@@ -72,7 +73,7 @@ def check_loosened_limits(inputs: SafetyInput) -> Iterator[Problem]:
             violation = Violation(
                 rule=rule,
                 address=change.address,
-                message=f"{change.address} would {verb} {_format_field(field)}{gains}",
+                message=f"{change.address} would {verb} {format_field(field.path)}{gains}",
                 hint=f"If this is intended, add to consents in qdrantctl.yaml {entry}.",
             )
             yield Problem(violation, allowed_by=(verb, change.parsed_address))
@@ -109,8 +110,4 @@ def _describe_drift(field: FieldChange) -> str:
         "nothing" if value is ABSENT else canonical_json(value)
         for value in (field.recorded, field.live)
     )
-    return f"{_format_field(field)}: {was} -> {now}"
-
-
-def _format_field(field: FieldChange) -> str:
-    return ".".join(str(part) for part in field.path if part != "")
+    return f"{format_field(field.path)}: {was} -> {now}"

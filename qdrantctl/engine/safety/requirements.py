@@ -8,7 +8,7 @@ from qdrantctl.engine.safety.context import Problem, SafetyInput, may_hold_point
 from qdrantctl.model.change import IDLE_ACTIONS, Action, Change
 from qdrantctl.model.gates import REQUIREMENTS
 from qdrantctl.model.server import UNKNOWN
-from qdrantctl.model.violation import Violation
+from qdrantctl.model.violation import Severity, Violation
 
 
 def check_previous_names(inputs: SafetyInput) -> Iterator[Problem]:
@@ -54,13 +54,38 @@ def _replaces_points(change: Change, inputs: SafetyInput) -> bool:
 
 def check_server_version(inputs: SafetyInput) -> Iterator[Problem]:
     """QC225: a server that is older than the environment requires."""
-    version, minimum = inputs.context.server.version, inputs.gates.min_server_version
-    if version != UNKNOWN and version < minimum:
+    server, minimum = inputs.context.server, inputs.gates.min_server_version
+    if server.version != UNKNOWN and server.version < minimum:
+        which = "the oldest node" if server.is_mixed else "the server"
         yield Problem(
             Violation(
                 rule="QC225",
-                message=f"the server is Qdrant {version}, and {inputs.environment} "
+                message=f"{which} is Qdrant {server.version}, and {inputs.environment} "
                 f"requires {minimum} or newer (min_server_version)",
                 hint="Upgrade the server, or change min_server_version of the environment.",
+            )
+        )
+
+
+def check_node_versions(inputs: SafetyInput) -> Iterator[Problem]:
+    """QC239: nodes of different versions, or of unknown ones."""
+    server, told = inputs.context.server, []
+    if server.is_mixed:
+        told.append(
+            f"the nodes run Qdrant {server.version} to {server.newest_version}, and the oldest "
+            "decides what can be set: a node drops settings that it does not know, without an error"
+        )
+    if server.untold:
+        told.append(
+            f"the version of {server.untold} of {server.peers} nodes is not known, and an older "
+            "one would drop settings that it does not know, without an error"
+        )
+    for message in told:
+        yield Problem(
+            Violation(
+                rule="QC239",
+                severity=Severity.WARNING,
+                message=message,
+                hint="Plan again when every node runs the same version.",
             )
         )

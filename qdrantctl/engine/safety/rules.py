@@ -33,7 +33,9 @@ from qdrantctl.engine.safety.gates import (
     check_refused_drift,
 )
 from qdrantctl.engine.safety.interrupted_restores import check_unfinished_restores
+from qdrantctl.engine.safety.one_way import check_way_back
 from qdrantctl.engine.safety.requirements import (
+    check_node_versions,
     check_previous_names,
     check_requirements,
     check_server_version,
@@ -55,6 +57,10 @@ _CONSENT_VERBS = {
     Action.ADOPT: "adopt",
     Action.UPDATE: "alias",
 }
+REMADE_HINT = (
+    "The points stay, without that vector. To replace the collection instead, state lifecycle: "
+    "{replace: recreate}."
+)
 _DIRECTION_VERBS = {"loosens": "loosen", "widens": "widen"}
 
 
@@ -246,20 +252,22 @@ def check_mass_deletion(inputs: SafetyInput) -> Iterator[Problem]:
 
 
 def check_dropped_parts(inputs: SafetyInput) -> Iterator[Problem]:
-    """QC208: a vector or a shard key that is dropped with its data."""
+    """QC208: a vector or a shard key that is dropped with its data, perhaps to be made again."""
     for change in inputs.changes:
         if change.destroys:
             continue
         live = inputs.context.live.get(change.parsed_address)
-        for dropped in (field for field in change.fields if field.destroys_data):
-            points = points_at_risk(live, dropped)
-            if points == 0:
+        lost = {field.path[:2]: field for field in change.fields if field.destroys_data}
+        for (section, name), field in lost.items():
+            if (points := points_at_risk(live, field)) == 0:
                 continue
+            is_remade = field.path != (section, name)
             message = (
-                f"dropping {dropped.path[0]} {dropped.path[-1]!r} destroys what is stored "
-                f"under it (points: {'not known' if points is None else points})"
+                f"dropping {section} {name!r} {'to create it again ' if is_remade else ''}destroys "
+                f"what is stored under it (points: {'not known' if points is None else points})"
             )
-            yield require_consent("delete", change, "QC208", message, inputs)
+            alternative = REMADE_HINT if is_remade else ""
+            yield require_consent("delete", change, "QC208", message, inputs, alternative)
 
 
 def check_dropped_indexes(inputs: SafetyInput) -> Iterator[Problem]:
@@ -324,6 +332,8 @@ RULES: tuple[Callable[[SafetyInput], Iterator[Problem]], ...] = (
     check_previous_names,
     check_requirements,
     check_server_version,
+    check_node_versions,
+    check_way_back,
     check_kinds,
     check_unfinished_restores,
 )

@@ -118,7 +118,7 @@ class ApplyRecords:
             for field in losing
             if points_at_risk(planned, field) == 0 != points_at_risk(now, field)
         ]:
-            reason = f"points were added since, under {keys[0].path[-1]!r}"
+            reason = f"points were added since, under {keys[0].path[1]!r}"
         elif problems := find_new_problems(self.planned, change, now, self.context.client):
             reason = problems[0]
         else:
@@ -154,9 +154,7 @@ class ApplyRecords:
             planned.cluster_state.remembered,
             planned.cluster_state.owners,
         )
-        progress.live, progress.missed = read_back(
-            change, expected, self.context, awaits_index=progress.awaits_index
-        )
+        progress.live, progress.missed = read_back(change, expected, self.context)
 
     def write_applied(self, progress: ChangeProgress) -> None:
         """Record the applied change in the ledger. Raises ClusterError."""

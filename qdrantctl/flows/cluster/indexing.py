@@ -11,7 +11,9 @@ from typing import Any
 from qdrantctl.flows.cluster.nodes import JobContext
 from qdrantctl.model.address import Address
 from qdrantctl.model.client import Client
+from qdrantctl.model.collection_status import GREEN, GREY, YELLOW, explain_grey
 from qdrantctl.model.polling import poll
+from qdrantctl.model.server import Version
 from qdrantctl.model.step import Call, collection_path
 
 INDEX_TIMEOUT = 60.0
@@ -20,7 +22,10 @@ index."""
 WAIT_TIMEOUT = 3600.0
 """Seconds that `apply --wait` waits unless another time is given."""
 POLL = 0.2
-GREEN, YELLOW = "green", "yellow"
+PATCH_LAG = 1.0
+"""Seconds until a collection shows that a change has begun: since 1.18.1 the server answers a PATCH
+before its optimizers know of it, and reports green or grey meanwhile."""
+_ANSWERS_EARLY = Version(1, 18, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +75,13 @@ def wait_until_indexed(
 
     Returns the last state of each collection that is not green, or never indexed as it is.
     """
-    deadline = time.monotonic() + timeout
+    begun = time.monotonic()
     states = []
     for address in addresses:
         if is_cancelled():
             break
-        state = poll(
-            partial(_read_state, client, address, on_status),
-            _is_final,
-            timeout=max(0.0, deadline - time.monotonic()),
-            interval=POLL,
-            is_cancelled=is_cancelled,
-        )
+        look = partial(_read_state, client, address, on_status)
+        state = _poll_until_final(client, look, begun, timeout, is_cancelled)
         if state.obstacle or not state.is_green:
             states.append(state)
     return states
@@ -98,14 +98,10 @@ def wait_for_index(job: JobContext, address: Address) -> IndexState:
         if state.status == YELLOW:
             job.progress.show_amount(task, state.indexed, state.points, "points")
 
+    look = partial(_read_state, job.client, address, on_status)
     try:
-        return poll(
-            partial(_read_state, job.client, address, on_status),
-            _is_final,
-            timeout=index_timeout(job),
-            interval=POLL,
-            is_cancelled=job.is_cancelled,
-        )
+        begun = time.monotonic()
+        return _poll_until_final(job.client, look, begun, index_timeout(job), job.is_cancelled)
     finally:
         job.progress.end_task(task)
 
@@ -115,8 +111,28 @@ def index_timeout(job: JobContext) -> float:
     return INDEX_TIMEOUT if job.wait_timeout is None else job.wait_timeout
 
 
-def _is_final(state: IndexState) -> bool:
-    return state.is_final
+def _poll_until_final(
+    client: Client,
+    look: Callable[[], IndexState],
+    begun: float,
+    timeout: float,
+    is_cancelled: Callable[[], bool],
+) -> IndexState:
+    """The last state. What a server shows before a change has begun there is not believed."""
+    settled = begun + (PATCH_LAG if client.server.version >= _ANSWERS_EARLY else 0.0)
+    deadline = max(begun + timeout, settled)
+
+    def look_again() -> tuple[float, IndexState]:
+        return time.monotonic(), look()
+
+    _, state = poll(
+        look_again,
+        lambda seen: seen[0] >= settled and seen[1].is_final,
+        timeout=max(0.0, deadline - time.monotonic()),
+        interval=POLL,
+        is_cancelled=is_cancelled,
+    )
+    return state
 
 
 def _read_state(client: Client, address: Address, on_status: StatusListener) -> IndexState:
@@ -126,13 +142,13 @@ def _read_state(client: Client, address: Address, on_status: StatusListener) -> 
         str(info["status"]),
         info.get("indexed_vectors_count") or 0,
         info.get("points_count") or 0,
-        _find_obstacle(info),
+        _find_obstacle(address, info),
     )
     on_status(state)
     return state
 
 
-def _find_obstacle(info: Mapping[str, Any]) -> str:
+def _find_obstacle(address: Address, info: Mapping[str, Any]) -> str:
     """Why the server does not index the rest by itself; empty if it does."""
     optimizers = (info.get("config") or {}).get("optimizer_config") or {}
     status, indexed = str(info["status"]), info.get("indexed_vectors_count") or 0
@@ -141,8 +157,8 @@ def _find_obstacle(info: Mapping[str, Any]) -> str:
             "max_optimization_threads is 0, so the server optimizes and indexes nothing. Set "
             "max_optimization_threads: auto."
         )
-    if status == "grey":
-        return "it was not optimized since the server started, and waits for its next write."
+    if status == GREY:
+        return explain_grey(address.name)
     if status == "red":
         error = info.get("optimizer_status")
         error = error.get("error") if isinstance(error, Mapping) else ""

@@ -58,8 +58,6 @@ class ChangeProgress:
     """The ledger's entry while the change is pending; empty before."""
     live: Resource | None = None
     """The resource as read back."""
-    awaits_index: bool = False
-    """Whether the server may still build an index: it is not visible before it is complete."""
     missed: tuple[str, ...] = ()
     """Requested values that the server does not report."""
     errors: list[str] = field(default_factory=list)

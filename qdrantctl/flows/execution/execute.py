@@ -15,6 +15,7 @@ from qdrantctl.flows.execution.context import (
     Performers,
     StepFailure,
 )
+from qdrantctl.flows.execution.send import carry_out
 from qdrantctl.model.change import Action, Change
 from qdrantctl.model.client import Client, get_or_none
 from qdrantctl.model.errors import (
@@ -75,7 +76,7 @@ def _create_ledger(plan: Plan, context: ExecutionContext) -> None:
             if is_replica_request(call):
                 create_replica(client, call)
             else:
-                client.request(call)
+                carry_out(call, context.job)
         except ClusterError as error:
             if call.method != "PUT":  # a replica of a collection that exists
                 context.job.report_progress(error.line)

@@ -20,8 +20,6 @@ from qdrantctl.model.server import Server
 
 CONVERGENCE_TIMEOUT = 2.0
 """Seconds within which every node of a cluster reports a change that it answered with ok."""
-INDEX_BUILD_TIMEOUT = 600.0
-"""Seconds to wait, unless another time is given, for an index that the server still builds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,32 +34,19 @@ class Expected:
 
 
 def read_back(
-    change: Change,
-    expected: Expected,
-    context: ExecutionContext,
-    *,
-    awaits_index: bool = False,
+    change: Change, expected: Expected, context: ExecutionContext
 ) -> tuple[Resource | None, tuple[str, ...]]:
     """The live resource, and the requested values that it lacks. Raises ClusterError.
 
     Nodes of a cluster may report the old values for a moment, so reading is repeated. The wait is
-    not shortened by a cancellation: a single early read would not be reliable. `awaits_index`
-    states that the server may still build an index, which is not visible before it is complete.
+    not shortened by a cancellation: a single early read would not be reliable.
     """
 
     def look() -> tuple[Resource | None, tuple[str, ...]]:
         live = _read_live(change.parsed_address, expected, context)
         return live, _remaining_differences(change, live, expected, context.client.server)
 
-    live, missed = poll(look, _is_complete, timeout=CONVERGENCE_TIMEOUT)
-    if not (missed and awaits_index):
-        return live, missed
-    given = context.job.wait_timeout
-    timeout = INDEX_BUILD_TIMEOUT if given is None else given
-    context.job.report_progress(
-        f"{change.address}: waiting up to {timeout:g} s for the server to build a payload index"
-    )
-    return poll(look, _is_complete, timeout=timeout, is_cancelled=context.is_cancelled)
+    return poll(look, _is_complete, timeout=CONVERGENCE_TIMEOUT)
 
 
 def _is_complete(result: tuple[Resource | None, tuple[str, ...]]) -> bool:

@@ -342,7 +342,7 @@ def _preparing_steps(
 
     A copy of a cluster gets an id of its own, and a cluster that has grown more replicas of them.
     """
-    calls: list[Call] = [*identity_steps(settings, changes, cluster_state, client.server.url)]
+    calls: list[Call] = [*identity_steps(settings, changes, cluster_state, client.server)]
     if cluster_state.ledger.exists:
         calls += list_missing_replicas(client)
     if not cluster_state.ledger.exists and any(

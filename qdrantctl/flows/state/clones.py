@@ -17,6 +17,7 @@ from qdrantctl.model.consent import Consent
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.project import EMBEDDED
 from qdrantctl.model.resource import Inventory
+from qdrantctl.model.server import Server
 from qdrantctl.model.step import Call
 from qdrantctl.model.violation import Severity, Violation
 
@@ -92,7 +93,7 @@ def classify_owners(settings: Settings, contents: LedgerContents) -> dict[str, R
 
 
 def identity_steps(
-    settings: Settings, changes: Iterable[Change], cluster_state: ClusterState, url: str
+    settings: Settings, changes: Iterable[Change], cluster_state: ClusterState, server: Server
 ) -> Iterator[Call]:
     """The request that gives a copy an id of its own, before its first records are adopted."""
     contents, idle = cluster_state.ledger, (Action.NOOP, Action.REFUSED)
@@ -105,8 +106,8 @@ def identity_steps(
         entry.get("owner") in settings.cloned_owners and not contents.is_from_copy(entry)
         for entry in entries
     ):
-        new_id = ledger.clone_id(contents.cluster_id, url)
-        yield ledger.cluster_id_request(new_id, contents.cluster_id)
+        new_id = ledger.clone_id(contents.cluster_id, server.url)
+        yield ledger.cluster_id_request(new_id, server, contents.cluster_id)
 
 
 def used_clone_consents(

@@ -22,12 +22,12 @@ from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.field_rule import ABSENT, Effect, Json
 from qdrantctl.model.kind import Context, Kind
 from qdrantctl.model.resource import Facts, Resource
-from qdrantctl.model.step import Call, collection_path
+from qdrantctl.model.server import Server
+from qdrantctl.model.step import Call, collection_path, wait_query
 
 _NAME_FIELD = "access_key"
 _TERMS = ("ttl", "rotate_before", "grace")
 _REGISTRY_PAGE = 1000
-_WAIT_QUERY = {"wait": "true"}
 
 
 def _observe_keys(client: Client, request: ReadRequest) -> Iterator[Resource]:
@@ -123,14 +123,14 @@ def _key_steps(change: Change, context: Context) -> Iterator[Call]:
     existing = parse_generations(live.facts.generations) if live else ()
     if change.action is Action.DELETE:
         if existing and not _is_irrevocable(live):
-            yield _delete_key(existing[-1].key)
+            yield _delete_key(existing[-1].key, context.server)
         return
     desired = context.desired[change.parsed_address].spec
     if not desired["revocable"]:
         return
     for number in (f.path[1] for f in change.fields if f.path[0] == "generations"):
         revived = next(candidate for candidate in existing if candidate.number == number)
-        yield _put_generation(replace(revived, revoked=True, live=False))
+        yield _put_generation(replace(revived, revoked=True, live=False), context.server)
     changed = {str(f.path[0]) for f in change.fields if f.effect > Effect.KEPT} - {"generations"}
     if existing and not changed:
         return
@@ -147,15 +147,11 @@ def _key_steps(change: Change, context: Context) -> Iterator[Call]:
         revoked=bool(newest and newest.revoked),
     )
     if existing and not changed & {"access", "subject"}:
-        yield _put_generation(replace(existing[-1], terms=generation.terms))
+        generation = replace(existing[-1], terms=generation.terms)
     elif newest and (newest.id or newest.revoked or not existing):
-        yield _put_generation(
-            replace(
-                generation, number=max(candidate.number for candidate in (*existing, *recorded)) + 1
-            )
-        )
-    else:
-        yield _put_generation(generation)
+        number = max(candidate.number for candidate in (*existing, *recorded)) + 1
+        generation = replace(generation, number=number)
+    yield _put_generation(generation, context.server)
 
 
 def _is_irrevocable(resource: Resource | None) -> bool:
@@ -163,17 +159,17 @@ def _is_irrevocable(resource: Resource | None) -> bool:
     return resource is not None and resource.spec.get("revocable") is False
 
 
-def _put_generation(generation: Generation) -> Call:
+def _put_generation(generation: Generation, server: Server) -> Call:
     point = {"id": generation.point, "vector": {}, "payload": generation.document()}
     path = collection_path(REGISTRY_COLLECTION, "points")
-    return Call(method="PUT", path=path, query=_WAIT_QUERY, body={"points": [point]})
+    return Call(method="PUT", path=path, query=wait_query(server), body={"points": [point]})
 
 
-def _delete_key(key: str) -> Call:
+def _delete_key(key: str, server: Server) -> Call:
     """Without its points, each token of the key is refused from the next request on."""
     path = collection_path(REGISTRY_COLLECTION, "points", "delete")
     only = {"must": [{"key": "key", "match": {"value": key}}]}
-    return Call(method="POST", path=path, query=_WAIT_QUERY, body={"filter": only})
+    return Call(method="POST", path=path, query=wait_query(server), body={"filter": only})
 
 
 ACCESS_KEY = Kind(

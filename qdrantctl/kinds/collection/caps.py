@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from qdrantctl.kinds.collection.steps import INDEX_TOKENS, INDEXES, STRICT_MODE_SECTION
+from qdrantctl.kinds.collection.steps import INDEXES, SCHEMA_TOKENS, STRICT_MODE_SECTION
 from qdrantctl.kinds.collection.strict_mode import UNLIMITED
 from qdrantctl.model.change import Change
 from qdrantctl.model.field_rule import ABSENT, Effect, Json
@@ -51,9 +51,9 @@ def _locking_limits(
     indexes = len(spec.get(INDEXES, {}))
     # The limiter of writes ignores `enabled` when a collection is created or loaded.
     writes, batch = strict.get("write_rate_limit"), strict.get("upsert_max_batchsize")
-    if writes is not None and writes < INDEX_TOKENS and indexes:
-        message = f"a payload index costs {INDEX_TOKENS} write tokens, so none can be created"
-        yield "write_rate_limit", message, f"Allow at least {INDEX_TOKENS} a minute", "QC104"
+    if writes is not None and writes < SCHEMA_TOKENS and indexes:
+        message = f"a payload index costs {SCHEMA_TOKENS} write tokens, so none can be created"
+        yield "write_rate_limit", message, f"Allow at least {SCHEMA_TOKENS} a minute", "QC104"
     elif writes is not None and batch is not None and writes < batch:
         message = f"a batch of {batch} points, which upsert_max_batchsize allows, is always refused"
         yield "write_rate_limit", message, "Raise it, or lower upsert_max_batchsize", "QC104"

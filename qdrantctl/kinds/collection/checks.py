@@ -13,6 +13,7 @@ from qdrantctl.kinds.collection.caps import (
     resulting_limits,
 )
 from qdrantctl.kinds.collection.overrides import check_lifted_overrides
+from qdrantctl.kinds.collection.placements import find_idle_spellings
 from qdrantctl.kinds.collection.steps import INDEXES, KEYS, STRICT_MODE_SECTION
 from qdrantctl.kinds.collection.strict_mode import UNLIMITED
 from qdrantctl.model.address import is_path_segment
@@ -25,7 +26,6 @@ from qdrantctl.model.step import list_calls
 from qdrantctl.model.violation import Finding, Severity, Violation
 
 _NAMES_CHECKED = Version(1, 18, 0)
-_SPARSE_NAMES_CHECKED = Version(1, 19, 0)
 _PATH_SEGMENTS_REFUSED = Version(1, 20, 0)
 _WORD_LENGTHS_CHECKED = Version(1, 20, 0)
 _INDEXED_WITHOUT_KEYS = Version(1, 17, 0)
@@ -38,6 +38,7 @@ def lint_collection(resource: Resource, desired: Inventory) -> Iterator[Finding]
     spec = resource.spec
     strict = spec.get(STRICT_MODE_SECTION, {})
     yield from find_lock_outs(resource)
+    yield from find_idle_spellings(spec)
     if (STRICT_MODE_SECTION, "search_allow_exact") not in resource.layers:
         yield from forbids_exact_count(strict)
     for cap, vectors in (("multivector_config", "vectors"), ("sparse_config", "sparse_vectors")):
@@ -71,7 +72,6 @@ def check_collection(change: Change, context: Context) -> Iterator[Violation]:
     live = context.live.get(change.parsed_address)
     live_spec = live.spec if live and change.action is not Action.REPLACE else {}
     yield from _check_vector_names(change, desired, context)
-    yield from _check_sparse_names(change, desired, context)
     yield from _check_word_lengths(change, context)
     if context.server.version < _INDEXED_WITHOUT_KEYS:
         yield from _check_shard_keys(change, desired.spec, live_spec)
@@ -98,23 +98,6 @@ def _check_unread(change: Change, live: Resource | None) -> Iterator[Violation]:
 
 
 def _check_vector_names(change: Change, desired: Resource, context: Context) -> Iterator[Violation]:
-    if context.server.version < _NAMES_CHECKED:
-        return
-    for name in (*desired.spec.get("vectors", {}), *desired.spec.get("sparse_vectors", {})):
-        if set(name) & _FORBIDDEN_VECTOR_NAMES:
-            yield Violation(
-                rule="QC120",
-                address=change.address,
-                message=f"Qdrant {context.server.version} refuses the vector name {name!r}",
-                hint='From 1.18 on a vector name may hold none of < > : " / \\ | ? *.',
-            )
-        elif context.server.version >= _PATH_SEGMENTS_REFUSED and name in (".", ".."):
-            yield Violation(
-                rule="QC120",
-                address=change.address,
-                message=f"Qdrant {context.server.version} refuses the vector name {name!r}",
-                hint="From 1.20 on a vector name may not be a path segment.",
-            )
     for call in list_calls(change.steps):
         name = unquote(call.path.rpartition("/vectors/")[2])
         if "/vectors/" in call.path and is_path_segment(name):
@@ -124,23 +107,19 @@ def _check_vector_names(change: Change, desired: Resource, context: Context) -> 
                 message=f"no request is sent for the vector name {name!r}: it is a path segment",
                 hint="Create the collection with another name, or keep the vector.",
             )
-
-
-def _check_sparse_names(change: Change, desired: Resource, context: Context) -> Iterator[Violation]:
-    if context.server.version >= _SPARSE_NAMES_CHECKED and "" in desired.spec.get(
-        "sparse_vectors", {}
-    ):
+    version = context.server.newest_version
+    for what, hint in find_refused_names(desired.spec, version):
         yield Violation(
             rule="QC120",
             address=change.address,
-            message=f"Qdrant {context.server.version} refuses a sparse vector without a name",
-            hint="Name it. The server before 1.19 accepted an empty name.",
+            message=f"Qdrant {version} refuses {what}",
+            hint=hint,
         )
 
 
 def _check_word_lengths(change: Change, context: Context) -> Iterator[Violation]:
     """QC134, for the indexes that the change builds: one that exists is left alone."""
-    if context.server.version < _WORD_LENGTHS_CHECKED:
+    if context.server.newest_version < _WORD_LENGTHS_CHECKED:
         return
     for call in list_calls(change.steps):
         schema = call.body.get("field_schema") if isinstance(call.body, dict) else None
@@ -151,11 +130,30 @@ def _check_word_lengths(change: Change, context: Context) -> Iterator[Violation]
             yield Violation(
                 rule="QC134",
                 address=change.address,
-                message=f"Qdrant {context.server.version} refuses the text index "
+                message=f"Qdrant {context.server.newest_version} refuses the text index "
                 f"{call.body['field_name']!r}: min_token_len {least} is above "
                 f"max_token_len {most}, so no word would be indexed",
                 hint="Lower min_token_len, or raise max_token_len.",
             )
+
+
+def find_refused_names(spec: Mapping[str, Json], version: Version) -> Iterator[tuple[str, str]]:
+    """Every vector name that a server refuses, in a creation as in a snapshot; and what to do."""
+    if version < _NAMES_CHECKED:
+        return
+    for name in (*spec.get("vectors", ()), *spec.get("sparse_vectors", ())):
+        if set(name) & _FORBIDDEN_VECTOR_NAMES:
+            yield (
+                f"the vector name {name!r}",
+                'From 1.18 on a vector name may hold none of < > : " / \\ | ? *.',
+            )
+        elif version >= _PATH_SEGMENTS_REFUSED and name in (".", ".."):
+            yield (
+                f"the vector name {name!r}",
+                "From 1.20 on a vector name may not be a path segment.",
+            )
+    if "" in spec.get("sparse_vectors", {}):
+        yield "a sparse vector without a name", "Name it. Servers before 1.18 accepted it."
 
 
 def _check_shard_keys(

@@ -13,10 +13,11 @@ from typing import NamedTuple
 from qdrantctl.kinds.collection.common import MEMORY_GATE
 from qdrantctl.model.change import FieldChange
 from qdrantctl.model.field_rule import ABSENT, Effect, Json
-from qdrantctl.model.paths import get_at, put_at
+from qdrantctl.model.paths import get_at, leaf_paths, put_at
 from qdrantctl.model.resource import Resource
 from qdrantctl.model.server import Server
-from qdrantctl.model.spec import Path
+from qdrantctl.model.spec import Path, format_field
+from qdrantctl.model.violation import Finding, Severity
 
 MEMORY, ON_DISK = "memory", "on_disk"
 PAYLOAD_MEMORY, ON_DISK_PAYLOAD = ("payload", MEMORY), ("on_disk_payload",)
@@ -79,6 +80,22 @@ def judge_placements(
         return fields
     changed = {field.path: field.desired for field in fields if field.effect is Effect.REBUILD}
     return tuple(_judge_placement(field, live.spec, changed) for field in fields)
+
+
+def find_idle_spellings(spec: Mapping[str, Json]) -> Iterator[Finding]:
+    """QC241: every `on_disk` beside a `memory`."""
+    for path in leaf_paths(spec):
+        if path[-1] != MEMORY or (pair := _spellings(path)) is None:
+            continue
+        memory, on_disk = pair
+        if get_at(spec, on_disk) is not ABSENT:
+            yield Finding(
+                "QC241",
+                on_disk,
+                f"{format_field(on_disk)} has no effect beside {format_field(memory)}",
+                f"Leave {on_disk[-1]} out.",
+                Severity.WARNING,
+            )
 
 
 def _judge_placement(

@@ -169,6 +169,8 @@ class Collection(Spec):
             in_place_since="1.18.0",
             drop_safe_since="1.19.0",
             drop_unsafe_because=_UNSAFE_DROP,
+            remade_since="1.19.0",
+            remade_because="drops the vector and creates it again: every point loses its value",
             fixed_key=UNNAMED,
             fixed_key_because="the unnamed vector is fixed when the collection is created",
             shorthand_key=UNNAMED,

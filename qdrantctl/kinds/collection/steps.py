@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from qdrantctl.kinds.collection.spec import Collection
@@ -12,17 +12,20 @@ from qdrantctl.model.change import Action, Change, FieldChange
 from qdrantctl.model.field_rule import ABSENT, Effect, Json
 from qdrantctl.model.kind import Context
 from qdrantctl.model.paths import get_at, put_at
-from qdrantctl.model.spec import Path, field_tree_of
-from qdrantctl.model.step import Call, collection_path
+from qdrantctl.model.server import Server
+from qdrantctl.model.spec import FieldTree, Path, field_tree_of
+from qdrantctl.model.step import Call, collection_path, wait_query
 
 STRICT_MODE_SECTION = "strict_mode_config"
 INDEXES = "payload_indexes"
 KEYS = "shard_keys"
 NAMED = ("vectors", "sparse_vectors")
-INDEX_TOKENS = 3
-"""Write tokens that creating one payload index costs."""
+SCHEMA_TOKENS = 3
+"""Write tokens that one payload index costs, and one vector name."""
+_QUERY_WHEN_EMPTY = {"wait": "true"}
+"""The query of an index of a new collection: it holds no points, so nothing outlasts the request,
+and a cap of the server for new collections could refuse a timeout."""
 _LIFTED = {"enabled": False, "max_payload_index_count": UNLIMITED, "write_rate_limit": UNLIMITED}
-_WAIT = {"wait": "true"}
 
 
 def collection_steps(change: Change, context: Context) -> Iterator[Call]:
@@ -67,12 +70,19 @@ def _creation_steps(name: str, spec: Mapping[str, Json]) -> Iterator[Call]:
     yield Call(method="PUT", path=collection_path(name), body=body)
     yield from (_shard_key_call(name, entry) for entry in spec.get(KEYS, ()))
     for field, index in spec.get(INDEXES, {}).items():
-        yield _index_call(name, field, index)
-    for field, value in spec.items():
-        if not shape.fields[field].rule.create:
-            later.setdefault(shape.fields[field].rule.patch_section, {})[field] = value
+        yield _index_call(name, field, index, _QUERY_WHEN_EMPTY)
+    later |= settings_after_creation(spec)
     if later:
         yield Call(method="PATCH", path=collection_path(name), body=later)
+
+
+def settings_after_creation(spec: Mapping[str, Json]) -> dict[str, Any]:
+    """The body of PATCH with what neither a creation nor a recovery from a snapshot sets."""
+    body: dict[str, Any] = {}
+    for field, tree in field_tree_of(Collection).fields.items():
+        if field in spec and not tree.rule.create:
+            body.setdefault(tree.rule.patch_section, {})[field] = spec[field]
+    return body
 
 
 def _restore_aliases(change: Change, context: Context) -> Iterator[Call]:
@@ -118,22 +128,32 @@ def _update_steps(change: Change, context: Context) -> Iterator[Call]:
     keys = [field for field in changed if field.path[0] == KEYS]
     indexes = _changed_indexes(field for field in changed if field.path[0] == INDEXES)
     vectors = [f for f in changed if f.path[0] in NAMED and len(f.path) == 2]
-    rest = [f for f in changed if f.path[0] not in (KEYS, INDEXES) and f not in vectors]
+    remade = {
+        f.path[:2] for f in changed if f.path[0] in NAMED and len(f.path) > 2 and f.destroys_data
+    }
+    for vector in sorted(remade, key=str):
+        vectors += _remade_vector([f for f in changed if f.path[:2] == vector], desired, live)
+    rest = [
+        f
+        for f in changed
+        if f.path[0] not in (KEYS, INDEXES) and f not in vectors and f.path[:2] not in remade
+    ]
 
     entries = {entry["key"]: entry for entry in desired.get(KEYS, ())}
     yield from (_shard_key_call(name, entries[f.path[1]]) for f in keys if f.desired is not ABSENT)
-    yield from _vector_name_calls(name, vectors)
     body = patch_body(rest, desired, live)
     stated_limits = body.pop(STRICT_MODE_SECTION, {})
     if body:
         yield Call(method="PATCH", path=collection_path(name), body=body)
-    relaxed = _relaxed_limits(live, indexes, stated_limits)
+    relaxed = _relaxed_limits(live, indexes, len(vectors), stated_limits)
     if relaxed:
         yield Call(method="PATCH", path=collection_path(name), body={STRICT_MODE_SECTION: relaxed})
+    query = _write_query(live, context.server)
+    yield from _vector_name_calls(name, vectors, query)
     for index in sorted(index for index, is_dropped in indexes.items() if is_dropped):
-        yield Call(method="DELETE", path=collection_path(name, "index", index), query=_WAIT)
+        yield Call(method="DELETE", path=collection_path(name, "index", index), query=query)
     for index in sorted(index for index, is_dropped in indexes.items() if not is_dropped):
-        yield _index_call(name, index, desired[INDEXES][index])
+        yield _index_call(name, index, desired[INDEXES][index], query)
     final_limits = {
         cap: live.get(STRICT_MODE_SECTION, {}).get(cap) for cap in relaxed
     } | stated_limits
@@ -158,16 +178,20 @@ def _changed_indexes(fields: Iterable[FieldChange]) -> dict[str, bool]:
 
 
 def _relaxed_limits(
-    live: Mapping[str, Json], indexes: Mapping[str, bool], strict: Mapping[str, Json]
+    live: Mapping[str, Json],
+    indexes: Mapping[str, bool],
+    vector_names: int,
+    strict: Mapping[str, Json],
 ) -> dict[str, Json]:
-    """Caps that are lifted while indexes are created, with the values that allow that.
+    """Caps that are lifted while indexes and vector names are created, with values that allow that.
 
-    At the index cap the server refuses even to recreate an existing index. Each index costs 3
-    write tokens of a bucket that may hold fewer, and that also exists with strict mode off.
+    At the index cap the server refuses even to recreate an existing index. Each index and each
+    vector name costs write tokens of a bucket that may hold fewer, and that also exists with strict
+    mode off.
     """
     caps = live.get(STRICT_MODE_SECTION, {})
     created = sum(not is_dropped for is_dropped in indexes.values())
-    if not created:
+    if not (created or vector_names):
         return {}
     relaxed: dict[str, Json] = {}
     existing = live.get(INDEXES, {})
@@ -177,11 +201,13 @@ def _relaxed_limits(
         len(existing) - dropped + (created - recreated), len(existing) - dropped + (recreated > 0)
     )
     cap = "max_payload_index_count"
-    if caps.get("enabled") and caps.get(cap, UNLIMITED) < most:
+    if created and caps.get("enabled") and caps.get(cap, UNLIMITED) < most:
         relaxed[cap] = max(most, strict.get(cap, 0))
     cap = "write_rate_limit"
-    tokens = INDEX_TOKENS * len(indexes)
-    if caps.get(cap, UNLIMITED) < tokens:
+    tokens = SCHEMA_TOKENS * (len(indexes) + vector_names)
+    if vector_names and cap in caps:  # one that a used-up limit refuses is in no shard, and shows
+        relaxed[cap] = UNLIMITED
+    elif caps.get(cap, UNLIMITED) < tokens:
         relaxed[cap] = strict[cap] if strict.get(cap, 0) >= tokens else UNLIMITED
     return relaxed
 
@@ -198,17 +224,10 @@ def patch_body(
     body: dict[str, Any] = {}
     for field in fields:
         trees = list(shape.walk(field.path))
-        end = next(
-            (
-                i
-                for i, s in enumerate(trees, 1)
-                if s.rule.replaced_as_unit or s.rule.merge_before_send
-            ),
-            len(trees),
-        )
-        path, rule = field.path[:end], trees[end - 1].rule
+        path = _sent_path(shape, field.path)
+        rule = trees[len(path) - 1].rule
         if rule.merge_before_send:
-            value = _merged_map(field.path[:end], fields, desired, live)
+            value = _merged_map(path, fields, desired, live)
         elif rule.replaced_as_unit or len(trees) < len(field.path):
             value = get_at(desired, path)
         else:
@@ -218,6 +237,17 @@ def patch_body(
         section = trees[0].rule.patch_section
         body = put_at(body, (section, *path) if section else path, value)
     return body
+
+
+def _sent_path(shape: FieldTree, path: Path) -> Path:
+    """The path of what is sent for a field: of the unit that contains it, if there is one."""
+    trees = list(shape.walk(path))
+    units = (
+        length
+        for length, tree in enumerate(trees, 1)
+        if tree.rule.replaced_as_unit or tree.rule.merge_before_send
+    )
+    return path[: next(units, len(trees))]
 
 
 def _merged_map(
@@ -240,21 +270,45 @@ def _merged_map(
     return {key: value for key, value in merged.items() if key not in dropped}
 
 
-def _vector_name_calls(name: str, fields: Iterable[FieldChange]) -> Iterator[Call]:
-    """Vector names are created and dropped one by one (since 1.18); PATCH sets their tuning."""
+def _remade_vector(
+    fields: Sequence[FieldChange], desired: Mapping[str, Json], live: Mapping[str, Json]
+) -> Iterator[FieldChange]:
+    """The drop and the creation of a vector whose `fields` change.
+
+    What no manifest states is created as it is now, as with a change in place.
+    """
+    shape, path = field_tree_of(Collection), fields[0].path[:2]
+    vector = get_at(live, path)
+    for field in fields:
+        sent = _sent_path(shape, field.path)
+        vector = put_at(vector, sent[2:], get_at(desired, sent))
+    for value in (ABSENT, vector):
+        yield fields[0].model_copy(update={"path": path, "desired": value})
+
+
+def _vector_name_calls(
+    name: str, fields: Iterable[FieldChange], query: Mapping[str, str]
+) -> Iterator[Call]:
+    """Vector names are created and dropped one by one (since 1.18); PATCH sets their tuning.
+
+    The request that creates one is answered with 200 and drops everything else.
+    """
     for field in fields:
         path = collection_path(name, "vectors", str(field.path[1]))
         if field.desired is ABSENT:
-            yield Call(method="DELETE", path=path, query=_WAIT)
+            yield Call(method="DELETE", path=path, query=query)
             continue
         dense = field.path[0] == "vectors"
         fixed = ("size", "distance", "datatype", "multivector_config") if dense else ("modifier",)
         body = {key: field.desired[key] for key in fixed if key in field.desired}
         tuned = {key: value for key, value in field.desired.items() if key not in fixed}
-        if not dense and (datatype := field.desired.get("index", {}).get("datatype")):
-            body["datatype"] = datatype
+        index = {} if dense else field.desired.get("index", {})
+        if "datatype" in index:
+            body["datatype"] = index["datatype"]
+            if len(index) == 1:
+                del tuned["index"]
         vector_type = "dense" if dense else "sparse"
-        yield Call(method="PUT", path=path, query=_WAIT, body={vector_type: body})
+        yield Call(method="PUT", path=path, query=query, body={vector_type: body})
         if tuned:
             patched = {field.path[0]: {field.path[1]: tuned}}
             yield Call(method="PATCH", path=collection_path(name), body=patched)
@@ -265,7 +319,14 @@ def _shard_key_call(name: str, entry: Mapping[str, Json]) -> Call:
     return Call(method="PUT", path=collection_path(name, "shards"), body=body)
 
 
-def _index_call(name: str, field: str, index: Mapping[str, Json]) -> Call:
+def _write_query(live: Mapping[str, Json], server: Server) -> Mapping[str, str]:
+    """The query of a request for an index or a vector name, within the caps in force."""
+    caps = live.get(STRICT_MODE_SECTION, {})
+    return wait_query(server, caps.get("max_timeout") if caps.get("enabled") else None)
+
+
+def _index_call(name: str, field: str, index: Mapping[str, Json], query: Mapping[str, str]) -> Call:
     schema = index["type"] if set(index) == {"type"} else dict(index)
     body = {"field_name": field, "field_schema": schema}
-    return Call(method="PUT", path=collection_path(name, "index"), query=_WAIT, body=body)
+    path = collection_path(name, "index")
+    return Call(method="PUT", path=path, query=query, body=body)

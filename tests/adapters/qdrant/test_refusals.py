@@ -130,6 +130,11 @@ def test_limits_of_the_server_itself(fresh_qdrant):
     with proxied(node.http_port, lambda *_: answer(507, full)) as proxy:
         error = failure(proxy.url, WRITE)
     assert ("/quotas" in error.hint, error.maybe_applied) == (True, False)
+    alone = b'{"status":{"error":"Qdrant is running in standalone mode"},"time":0.1}'
+    with proxied(node.http_port, lambda *_: answer(405, alone)) as proxy:
+        error = failure(proxy.url, WRITE)
+    assert ("Nothing was done" in error.hint, error.maybe_applied) == (True, False)
+    assert "standalone mode" in error.why
 
 
 @pytest.mark.parametrize(

@@ -173,6 +173,8 @@ def violations(told: Told, project: Path, monkeypatch: pytest.MonkeyPatch) -> li
         server = SERVER
         if version := cluster.pop("server", ""):
             server = replace(server, version=Version.parse(version))
+        if version := cluster.pop("newest", ""):
+            server = replace(server, newest=Version.parse(version))
         server = replace(server, peers=cluster.pop("peers", 1))
         wishes = flow.PlanOptions(**cluster.pop("wishes", {}))
         most, quota = cluster.pop("max_collections", None), cluster.pop("quota", None)

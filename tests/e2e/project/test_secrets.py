@@ -68,6 +68,8 @@ WORDS: dict[str, list[list[str]]] = {
     "drift": [[], ["--unmanaged", "--baseline", "baseline.json", "--update-baseline"]],
     "audit": [["--prove-writes", "--grpc-port", "1"], ["--read-only-key-env", "CLUSTER_KEY"]],
     "lock": [[], ["--check"]],
+    "migrate": [["--to-memory", "--check"]],
+    "upgrade-check": [["--to", "1.20.0"]],
     "snapshots list": [[]],
     "snapshots run": [["--dry-run"], []],
     "snapshots prune": [["--dry-run"], []],

@@ -12,6 +12,7 @@ import threading
 import pytest
 
 from qdrantctl.adapters.qdrant.ledger import ledger_point_id
+from qdrantctl.model.server import Version
 from tests.support.git_repo import commit_all
 from tests.support.project import VECTORS, asked, emptied, record
 from tests.support.proxy import answer, proxied
@@ -48,6 +49,25 @@ def kept(node, shop, tmp_path):
 def back(shop, at, folder, *words):
     start = ("snapshots", "restore", FROM, "--from", f"file://{folder}", "--auto-approve")
     return shop.run(at, *start, *words)
+
+
+def test_a_set_that_this_server_does_not_know_touches_nothing(node, shop, kept):
+    """As a set of a newer server would be: the set says so itself."""
+    before = contents(node, "products"), about(node, "products")
+    (found,) = sets(kept)
+    sidecar = json.loads((found / "set.json").read_text())
+    sidecar["snapshot"]["server"] = "99.0.0"
+    sidecar["snapshot"]["spec"]["read_fan_out_delay_ms"] = 50
+    sidecar["snapshot"]["spec"]["payload"] = {"memory": "cold"}
+    (found / "set.json").write_text(json.dumps(sidecar))
+    version = Version.parse(node.request("GET", "/")[1]["version"])
+    if version >= Version(1, 19, 0):
+        pytest.skip(f"Qdrant {version} knows these settings")
+    told = back(shop, node, kept, *CONSENT)
+    assert (told.code, "does not know" in told.err) == (1, True), told.err
+    assert "payload.memory" in told.err
+    assert (contents(node, "products"), about(node, "products")) == before
+    assert aliases(node) == {"live": "products"}
 
 
 def test_what_stands_is_kept_and_replaced(node, shop, kept):

@@ -20,12 +20,12 @@ from qdrantctl.flows.snapshots.restore.plan import (
 )
 from qdrantctl.flows.snapshots.restore.target import TargetOptions, inspect_target
 from qdrantctl.flows.snapshots.restore.upload import ByteSource
+from qdrantctl.flows.snapshots.restore.versions import describe_origin_version, require_readable
 from qdrantctl.flows.snapshots.sets.catalog import Destination, list_sets
 from qdrantctl.flows.snapshots.sets.destination import cluster_destinations, open_destination
 from qdrantctl.flows.snapshots.sets.registry import read_identity
 from qdrantctl.model.client import Client, NodeClient
 from qdrantctl.model.errors import QdrantctlError
-from qdrantctl.model.server import Version
 from qdrantctl.model.snapshots.destination import CLUSTER
 from qdrantctl.model.snapshots.snapshot import NodeSnapshotFile, SnapshotRecord
 from qdrantctl.model.snapshots.snapshot_set import SetInfo, SetManifest, SnapshotSet, node_file
@@ -74,7 +74,7 @@ def plan_restore_from_set(
 ) -> PlannedRestore:
     """Plan the restore of a set. Reads only. Raises QdrantctlError."""
     client, manifest = job.client, selected.manifest
-    check_version(manifest, client)
+    require_readable(manifest.snapshot, f"the set {manifest.id}", client.server)
     collection = manifest.snapshot.collection
     name = options.name or f"{collection}-restored-{now:%Y%m%d-%H%M%S}"
     target = inspect_target(settings, client, name, options, manifest.snapshot.aliases)
@@ -84,6 +84,7 @@ def plan_restore_from_set(
     require_all_nodes(step, record, client)
     because = f"from {selected.destination.url}, taken {manifest.taken:%Y-%m-%d %H:%M} UTC: "
     because += f"{record.points:,} points, {record.size:,} bytes{_origin_words(selected)}"
+    because += describe_origin_version(record, client.server)
     if selected.skipped:
         states = ", ".join(f"{info.id} is {info.state}" for info in selected.skipped)
         because += f"; {len(selected.skipped)} newer skipped: {states}"
@@ -128,17 +129,6 @@ def _verdict_warning(snapshot_set: SnapshotSet) -> str:
         f"{verdict.when:%Y-%m-%d %H:%M} UTC ({snapshot_set.damage}). --ignore-verdict restores it "
         "anyway."
     )
-
-
-def check_version(manifest: SetManifest, client: Client) -> None:
-    """Raises QdrantctlError if this server's version cannot read the set's snapshots."""
-    then, now = Version.parse(manifest.snapshot.server), client.server.version
-    if (then.major, then.minor) != (now.major, now.minor):
-        raise QdrantctlError(
-            f"the set {manifest.id} was taken on Qdrant {then}, {client.server.url} is {now}",
-            why="A snapshot can only be restored on a server of the same minor version.",
-            hint=f"Restore on a server of version {then.major}.{then.minor}, then upgrade it.",
-        )
 
 
 def assign_files_to_nodes(

@@ -13,6 +13,7 @@ from qdrantctl.flows.cluster.nodes import collection_exists, connect_nodes
 from qdrantctl.flows.snapshots import placeholder
 from qdrantctl.flows.snapshots.restore.target import RestoreTarget, TargetOptions, inspect_target
 from qdrantctl.flows.snapshots.restore.upload import ByteSource, FileSource
+from qdrantctl.flows.snapshots.restore.versions import describe_origin_version, require_readable
 from qdrantctl.flows.state.desired import DesiredState
 from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.address import Address
@@ -87,6 +88,7 @@ def plan_restore_from_ledger(
     """
     contents = ledger.read_ledger(client)
     address, record = _find_snapshot(contents, settings, reference)
+    require_readable(record, f"the snapshot {address}@{record.id}", client.server)
     name = options.name or f"{address.name}-restored-{now:%Y%m%d-%H%M%S}"
     marks = filter(None, (find_unfinished_restore(entry) for entry in contents.entries.values()))
     has_placeholder_mark = any(
@@ -101,6 +103,7 @@ def plan_restore_from_ledger(
     require_all_nodes(step, record, client)
     points = "1 point" if record.points == 1 else f"{record.points:,} points"
     because = f"from {address}@{record.id}: {points}, {record.size:,} bytes"
+    because += describe_origin_version(record, client.server)
     plan = build_restore_plan(settings, client, contents, target, record, step, because)
     return PlannedRestore(plan, step, record, target, listed)
 

@@ -37,6 +37,7 @@ from qdrantctl.flows.snapshots.restore.way_back import (
     take_proven_snapshot,
 )
 from qdrantctl.flows.state.ledger_entry import applied_entry, new_ledger_entry, pending_entry
+from qdrantctl.kinds.collection.steps import settings_after_creation
 from qdrantctl.model.actor import Actor
 from qdrantctl.model.change import Change
 from qdrantctl.model.client import Client
@@ -45,7 +46,7 @@ from qdrantctl.model.field_rule import Json
 from qdrantctl.model.report import Outcome, OutcomeStatus, Report
 from qdrantctl.model.resource import Inventory, Resource
 from qdrantctl.model.snapshots.snapshot import UnfinishedRestore, find_unfinished_restore
-from qdrantctl.model.step import Call, Restore, Snapshot
+from qdrantctl.model.step import Call, Restore, Snapshot, collection_path
 
 
 def run_restore(planned: PlannedRestore, job: JobContext, actor: Actor) -> Report:
@@ -276,11 +277,20 @@ def restore_and_compare(planned: PlannedRestore, job: JobContext) -> RestoredSta
     replaced = planned.target.live is not None and planned.step.name == planned.step.collection
     files = replace(planned.files, is_listed=planned.listed and not replaced)
     points = upload_and_verify(planned.step, planned.record, job, files)
+    _set_what_recovery_loses(planned, job.client)
     state = wait_for_index(job, planned.address)
     settings = poll_until_clean(lambda: _settings_differences(planned, job.client))
     is_indexed = state.is_green and not state.obstacle
     note = "" if is_indexed else state.describe(index_timeout(job))
     return RestoredState(points, settings, state.status, note)
+
+
+def _set_what_recovery_loses(planned: PlannedRestore, client: Client) -> None:
+    """Set again what a server does not take from a snapshot (1.16 to 1.19)."""
+    if body := settings_after_creation(planned.record.spec):
+        with suppress(ClusterError):  # the comparison of the settings tells it
+            path = collection_path(planned.step.name)
+            client.request(Call(method="PATCH", path=path, body=body))
 
 
 def _settings_differences(planned: PlannedRestore, client: Client) -> tuple[str, ...]:

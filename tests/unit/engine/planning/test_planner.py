@@ -6,6 +6,7 @@ from qdrantctl.engine.planning.inputs import RecordOrigin
 from qdrantctl.engine.planning.planner import plan_changes, unmanaged_addresses
 from qdrantctl.engine.planning.selection import Selection
 from qdrantctl.kinds.catalog import BY_NAME
+from qdrantctl.kinds.collection.strict_mode import UNLIMITED
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Cause
 from qdrantctl.model.consent import Consent
@@ -250,6 +251,63 @@ def test_vector_names_come_in_place_from_1_18():
         ("PUT", "/collections/a/vectors/b", {"dense": {"size": 4, "distance": "Dot"}}),
         ("PATCH", "/collections/a", {"vectors": {"b": {"on_disk": True}}}),
     ]
+    queries = [call.query for call in list_calls(new.steps)]
+    assert queries == [{"wait": "true", "timeout": "20"}, {}]
+
+
+@pytest.mark.parametrize(
+    ("version", "strict", "query"),
+    [
+        ((1, 16, 3), {}, {"wait": "true"}),
+        ((1, 17, 0), {}, {"wait": "true", "timeout": "20"}),
+        ((1, 19, 0), {"enabled": True, "max_timeout": 5}, {"wait": "true", "timeout": "5"}),
+        ((1, 19, 0), {"enabled": False, "max_timeout": 5}, {"wait": "true", "timeout": "20"}),
+    ],
+)
+def test_an_index_waits_as_long_as_the_server_and_its_caps_allow(version, strict, query):
+    server = Server(Version(*version), "http://localhost")
+    live = live_collection("a", strict_mode_config=strict)
+    want = desired(A, **VECTOR, payload_indexes={"k": "keyword"})
+    known = recorded(A, **VECTOR)
+    changed = only([want], [live], [known], server=server)
+    assert [call.query for call in list_calls(changed.steps)] == [query]
+    created = only([want], [], [], server=server)
+    assert [call.query for call in list_calls(created.steps)] == [{}, {"wait": "true"}]
+
+
+SPARSE = {"modifier": "idf", "index": {"datatype": "float16"}}
+
+
+@pytest.mark.parametrize(("index", "patched"), [({}, []), ({"on_disk": True}, ["PATCH"])])
+def test_what_a_request_for_a_vector_name_drops_is_set_by_the_next(index, patched):
+    server = Server(Version(1, 19, 0), "http://localhost", distributed=True)
+    sparse = {**SPARSE, "index": {**SPARSE["index"], **index}}
+    live, known = live_collection("a", params=VECTOR), recorded(A, **VECTOR)
+    found = only([desired(A, **VECTOR, sparse_vectors={"s": sparse})], [live], [known],
+                 server=server)  # fmt: skip
+    creation, *rest = sent(found)
+    body = {"sparse": {"modifier": "idf", "datatype": "float16"}}
+    assert creation == ("PUT", "/collections/a/vectors/s", body)
+    assert [method for method, *_ in rest] == patched
+    if rest:
+        assert rest[0][2] == {"sparse_vectors": {"s": {"index": sparse["index"]}}}
+
+
+def test_a_vector_name_costs_three_writes_of_the_rate_limit():
+    """Lifted before, as for an index, and stated again at the end."""
+    server = Server(Version(1, 19, 0), "http://localhost", distributed=True)
+    strict = {"enabled": True, "write_rate_limit": 5, "max_payload_index_count": 1}
+    params = {"vectors": {"a": VECTOR["vectors"]}}
+    live = live_collection("a", params=params, strict_mode_config=strict)
+    want = {"vectors": dict.fromkeys("abc", VECTOR["vectors"]), "strict_mode_config": strict}
+    known = recorded(A, **params, strict_mode_config=strict)
+    found = only([desired(A, **want)], [live], [known], server=server)
+    bodies = [body for method, _, body in sent(found) if method == "PATCH"]
+    assert bodies == [
+        {"strict_mode_config": {"write_rate_limit": UNLIMITED}},
+        {"strict_mode_config": {"write_rate_limit": 5}},
+    ]
+    assert [method for method, *_ in sent(found)] == ["PATCH", "PUT", "PUT", "PATCH"]
 
 
 def test_a_replaced_collection_gets_every_live_alias_back():

@@ -12,6 +12,7 @@ from qdrantctl.engine.safety.context import SafetyInput
 from qdrantctl.engine.safety.rules import check_safety
 from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.address import Address
+from qdrantctl.model.change import Action
 from qdrantctl.model.consent import VERBS, Consent
 from qdrantctl.model.gates import Gates
 from qdrantctl.model.kind import Context
@@ -226,3 +227,75 @@ def test_the_hint_names_the_consent_that_counts():
     (closed,) = (v for v in protected.violations if v.rule == "QC202")
     assert "--allow-delete" not in closed.hint
     assert f"{{delete: {A}, until:" in closed.hint
+
+
+@pytest.mark.parametrize("status", ["yellow", "grey"])
+def test_what_helps_a_grey_collection_is_said_where_an_alias_moves_to_it(status):
+    """It stays grey until it is written to, so waiting does not help."""
+    moving = safety_input(
+        [desired("alias/live", collection="b")],
+        [live_alias("live", "a"), FULL, live_collection("b", points=3, status=status)],
+        [recorded("alias/live", collection="a")],
+    )
+    (found,) = check_safety(moving, []).violations
+    assert f"which is {status}" in found.message
+    helps = 'PATCH /collections/b with {"hnsw_config": {}}' in found.hint
+    assert helps is (status == "grey")
+
+
+NEWEST = Server(Version(1, 19, 0), "http://localhost:6333")
+
+
+TURBO = {"quantization_config": {"turbo": {}}}
+COLD = {"payload": {"memory": "cold"}}
+NO_GRAPH = {"payload_indexes": {"t": {"type": "keyword", "enable_hnsw": False}}}
+
+
+@pytest.mark.parametrize(
+    ("spec", "before", "told"),
+    [
+        (TURBO, {}, "1.17: no server before 1.18.0 knows quantization_config.turbo"),
+        (COLD, {}, "1.18: no server before 1.19.0 knows payload.memory"),
+        (TURBO | COLD, {}, "1.18: no server before 1.19.0 knows payload.memory"),
+        ({"vectors": {**VECTOR["vectors"], "datatype": "turbo4"}}, None, "1.18.1: no server"),
+        (NO_GRAPH, {}, "1.16: no server before 1.17.0 knows payload_indexes.t.enable_hnsw"),
+        ({"hnsw_config": {"m": 8, "inline_storage": True}}, {}, ""),
+        ({"hnsw_config": {"memory": "cold"}}, COLD, ""),
+        (TURBO, COLD, ""),
+    ],
+)
+def test_no_way_back_is_told_once_for_a_change(spec, before, told):
+    """`before` is what is set already; None where there is no collection yet."""
+    want = desired(A, **{**VECTOR, **(before or {}), **spec})
+    live = [] if before is None else [stated(EMPTY, **before)]
+    known = [] if before is None else [recorded(A, **VECTOR, **before)]
+    found = [
+        violation.message
+        for violation in check_safety(
+            safety_input([want], live, known, server=NEWEST), ()
+        ).violations
+        if violation.rule == "QC238"
+    ]
+    assert len(found) == bool(told)
+    assert all(f"no way back to {told}" in message for message in found)
+
+
+def test_nodes_of_several_versions_are_told():
+    want = [desired(A, **VECTOR, hnsw_config={"memory": "cold"})]
+    mixed = replace(SERVER, newest=Version(1, 19, 0), peers=3, untold=1)
+    inputs = safety_input(want, [EMPTY], [OURS], server=mixed)
+    messages = [v.message for v in check_safety(inputs, ()).violations if v.rule == "QC239"]
+    assert len(messages) == 2
+    assert "run Qdrant 1.16.3 to 1.19.0" in messages[0]
+    assert "1 of 3 nodes" in messages[1]
+    (change,) = [change for change in inputs.changes if change.address == A]
+    assert (change.action, "the oldest node is 1.16.3" in change.because) == (Action.REFUSED, True)
+
+
+def test_what_a_newer_node_has_lost_is_refused_by_it():
+    want = [desired(A, **VECTOR, strict_mode_config={"max_disk_usage_percent": 90})]
+    mixed = replace(SERVER, version=Version(1, 18, 3), newest=Version(1, 19, 0), peers=3)
+    (change,) = [
+        c for c in safety_input(want, [EMPTY], [OURS], server=mixed).changes if c.address == A
+    ]
+    assert "the newest node is 1.19.0" in change.because

@@ -3,11 +3,14 @@
 import pytest
 
 from qdrantctl.engine.diff import DiffContext, diff
+from qdrantctl.engine.importing.manifest_form import to_manifest_form
+from qdrantctl.kinds.collection.checks import lint_collection
 from qdrantctl.kinds.collection.kind import COLLECTION
+from qdrantctl.kinds.collection.observe import parse_live_spec
 from qdrantctl.kinds.collection.spec import Collection
 from qdrantctl.model.address import Address
 from qdrantctl.model.field_rule import Effect
-from qdrantctl.model.resource import Resource
+from qdrantctl.model.resource import Inventory, Resource
 from qdrantctl.model.server import Server, Version
 from qdrantctl.model.spec import field_tree_of
 
@@ -89,3 +92,65 @@ def test_payload_has_two_spellings_too():
     assert effects("1.19.0", live, {**live, "payload": {"memory": "cached"}}) == {
         "payload.memory": Effect.REBUILD
     }
+
+
+def test_one_unnamed_vector_has_two_forms_on_the_server():
+    """Adding a name and dropping it again leaves the map, for good (seen on 1.19.0)."""
+    single = parse_live_spec({"params": {"vectors": VECTOR}})
+    assert parse_live_spec({"params": {"vectors": {"": VECTOR}}}) == single
+    stated = [
+        COLLECTION.canonical(Collection.model_validate({"vectors": vectors}))
+        for vectors in (VECTOR, {"": VECTOR})
+    ]
+    assert stated == [single, single]
+    assert to_manifest_form(field_tree_of(Collection), single) == {"vectors": VECTOR}
+
+
+GET_OF_1_19 = {
+    "params": {"vectors": VECTOR, "shard_number": 1, "on_disk_payload": True},
+    "optimizer_config": {"flush_interval_sec": 5, "prevent_unoptimized": None},
+}
+"""As 1.19.0 shows a collection of which only the vector was stated, shortened."""
+
+
+def test_null_for_prevent_unoptimized_is_no_value():
+    live = parse_live_spec(GET_OF_1_19)
+    assert live["optimizers_config"] == {"flush_interval_sec": 5}
+    assert effects("1.19.0", live, {"vectors": {"": VECTOR}}, {}) == {}
+    assert effects("1.19.0", live, live) == {}
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        {"hnsw_config": {"memory": "cold"}},
+        {"payload": {"memory": "cold"}},
+        {"vectors": {"a": {**VECTOR, "memory": "cold"}}},
+        {"sparse_vectors": {"s": {"index": {"memory": "pinned"}}}},
+    ],
+)
+def test_memory_cannot_be_unset_and_that_is_told(section):
+    live = {"vectors": {"a": VECTOR}, **section}
+    desired = {"vectors": {"a": VECTOR}}
+    if "sparse_vectors" in section:
+        desired["sparse_vectors"] = {"s": {}}
+    context = DiffContext(Server(Version.parse("1.19.0"), "http://localhost:6333"))
+    (field,) = diff(field_tree_of(Collection), desired, live, live, context)
+    assert (field.path[-1], field.effect) == ("memory", Effect.KEPT)
+    assert "Qdrant cannot unset it" in field.because
+
+
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        ({"hnsw_config": {"on_disk": True, "memory": "cold"}}, ["hnsw_config.on_disk"]),
+        ({"vectors": {"": {**VECTOR, "on_disk": True, "memory": "cached"}}}, ["vectors.on_disk"]),
+        ({"on_disk_payload": True, "payload": {"memory": "cold"}}, ["on_disk_payload"]),
+        ({"hnsw_config": {"on_disk": True}, "payload": {"memory": "cold"}}, []),
+        ({"hnsw_config": {"memory": "cold"}}, []),
+    ],
+)
+def test_on_disk_beside_memory_is_told(spec, told):
+    found = list(lint_collection(Resource(ADDRESS, spec), Inventory()))
+    assert [finding.rule for finding in found] == ["QC241"] * len(told)
+    assert [finding.message.split(" has no effect")[0] for finding in found] == told
