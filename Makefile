@@ -5,10 +5,10 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 CLIENTS := .venv/clients/.installed
 
-.PHONY: help setup clients demo test test-fast test-server client-fields bench lint fix schemas pages pictures clean
+.PHONY: help setup clients demo test test-fast test-server compatibility recording client-fields bench lint fix schemas pages pictures clean
 
 help:  ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP)  ## Install qdrantctl and the development tools into .venv
 
@@ -36,6 +36,12 @@ test-fast: setup  ## Run the tests that need no server, in under a minute
 
 test-server: clients  ## Run the tests that need a server, or a cluster of three
 	$(BIN)/python -m pytest -n 3 -m "server or cluster"
+
+compatibility: clients  ## Run them on the program QDRANTCTL_QDRANT_BIN names; writes docs/reference/compatibility.md
+	$(BIN)/python -m tools.compatibility
+
+recording: setup  ## Record what that program answers; writes tests/recorded
+	$(BIN)/python -m tools.record_answers
 
 client-fields: setup  ## Say what the newest qdrant-client has that no rule knows; needs the package index
 	QDRANTCTL_NEWEST_CLIENT=1 $(BIN)/python -m pytest tests/conformance/test_newest_client.py

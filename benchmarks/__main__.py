@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks.ratio import Row
 from qdrantctl import __version__
-from tests.support.servers import binary
+from tests.support.servers import find_binary
 
 USUAL = ("help", "validate", "plan", "apply", "keys", "snapshots")
 NAMES = (*USUAL, "http_clients")
@@ -49,7 +49,9 @@ def table(rows: Iterable[Row]) -> str:
 
 
 def versions() -> str:
-    result = subprocess.run([binary(download=True), "--version"], capture_output=True, text=True)
+    result = subprocess.run(
+        [find_binary(download=True), "--version"], capture_output=True, text=True
+    )
     server = result.stdout.split()[-1]
     return (
         f"qdrantctl {__version__}, Qdrant {server}, Python {platform.python_version()}, "

@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 
-from tests.support.servers import API_KEY, TAKES_TOKENS, Node, server_folder, start_cluster
+from qdrantctl.model.server import Version
+from tests.support.servers import (
+    API_KEY,
+    TAKES_TOKENS,
+    Node,
+    server_folder,
+    server_version,
+    start_cluster,
+)
 
 SERVER_FIXTURES = frozenset({"qdrant", "fresh_qdrant", "token_qdrant", "three_nodes"})
 CLUSTER_FIXTURES = frozenset({"three_nodes"})
@@ -25,6 +33,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("server")
         if fixtures & CLUSTER_FIXTURES:
             item.add_marker("cluster")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip the tests that do not hold on the server that runs; its version decides, not a name."""
+    for word, holds in (("since", Version.__ge__), ("until", Version.__le__)):
+        for marker in item.iter_markers(word):
+            bound, reason = marker.args
+            running = server_version()
+            if not holds(running, Version.parse(bound)):
+                pytest.skip(f"{word} Qdrant {bound}, and this is {running}: {reason}")
 
 
 @pytest.fixture(autouse=True)

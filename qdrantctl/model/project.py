@@ -19,6 +19,7 @@ from qdrantctl.model.key_source import (
     refuse_literal_key,
 )
 from qdrantctl.model.spec import Spec
+from qdrantctl.model.stated_version import check_full_version, check_version
 from qdrantctl.model.url import UrlError, normalize_url
 from qdrantctl.model.violation import Severity
 
@@ -114,19 +115,6 @@ class TlsSpec(Spec):
     ] = None
 
 
-def _check_version(value: Any) -> Any:
-    """Only text: YAML reads 1.10 as the number 1.1."""
-    if value is None:
-        return value
-    if isinstance(value, str) and re.fullmatch(r"\d+\.\d+(\.\d+)?", value, re.ASCII):
-        return value
-    raise PydanticCustomError(
-        "version",
-        "not a version of Qdrant",
-        {"rule": "QC045", "hint": 'Write it in quotes, as in "1.16" or "1.16.3".'},
-    )
-
-
 class EnvironmentSpec(Spec):
     """One cluster that the project's manifests are applied to."""
 
@@ -136,6 +124,14 @@ class EnvironmentSpec(Spec):
         Field(
             description="The server's REST address, {env: NAME}, or `embedded` for a real Qdrant "
             "on this machine. Without a port 6333 is used."
+        ),
+    ] = None
+    version: Annotated[
+        str | None,
+        BeforeValidator(check_full_version),
+        Field(
+            description="The version of Qdrant that `url: embedded` runs, as in 1.19.0. Default: "
+            "that of any program on this machine."
         ),
     ] = None
     api_key: Annotated[
@@ -198,7 +194,7 @@ class EnvironmentSpec(Spec):
     ] = None
     min_server_version: Annotated[
         str | None,
-        BeforeValidator(_check_version),
+        BeforeValidator(check_version),
         Field(description="The oldest Qdrant that changes are made on, as in 1.16. Default any."),
     ] = None
 

@@ -46,7 +46,7 @@ RULES: dict[str, str] = {
     "QC073": "Names of projects and environments must be plain words",
     "QC074": "Consents and removals must name a resource or a glob of them",
     "QC075": "Files in the project file must exist, and not extend each other in a circle",
-    "QC076": "The embedded server has no settings of a remote one",
+    "QC076": "The embedded server has no settings of a remote one, and a remote one no version",
     "QC077": "A protected environment refuses drift",
     "QC078": "Severities are set for rule ids, as error, warning, note or off",
     "QC101": "A limit on a vector should name a vector of the collection",

@@ -16,6 +16,7 @@ from qdrantctl.kinds.collection.text_index import STEMMED, STOPPED
 from qdrantctl.model.field_rule import FieldRule
 from qdrantctl.model.server import Server, Version
 from qdrantctl.model.spec import Spec
+from tests.support.servers import server_version
 
 SERVER = Server(Version(1, 16, 3), "http://localhost:6333", distributed=True)
 HUGE = 2**63
@@ -58,28 +59,31 @@ JUNK = st.sampled_from(
 )
 
 
-def values(annotation: Any, name: str, low: float = -HUGE, high: float = HUGE) -> st.SearchStrategy:
-    """Values of a type, as a manifest would state them."""
+def values(
+    server: Server, annotation: Any, name: str, low: float = -HUGE, high: float = HUGE
+) -> st.SearchStrategy:
+    """Values of a type, as a manifest for this server would state them."""
     origin = get_origin(annotation)
     if origin is Annotated:
         base, *marks = get_args(annotation)
         bounds = [m for mark in marks for m in getattr(mark, "metadata", [])]
         low = next((m.ge for m in bounds if hasattr(m, "ge")), low)
         high = next((m.le for m in bounds if hasattr(m, "le")), high)
-        return values(base, name, low, high)
+        return values(server, base, name, low, high)
     if origin in (Union, types.UnionType):
         members = [member for member in get_args(annotation) if member is not type(None)]
-        return st.one_of(*(values(member, name, low, high) for member in members))
+        return st.one_of(*(values(server, member, name, low, high) for member in members))
     if origin is Literal:
         return st.sampled_from(get_args(annotation))
     if origin is dict:
         inner = get_args(annotation)[1]
-        return st.dictionaries(MAPS.get(name, NAMES), values(inner, name, low, high), max_size=2)
+        found = values(server, inner, name, low, high)
+        return st.dictionaries(MAPS.get(name, NAMES), found, max_size=2)
     if origin is list:
-        inner = values(get_args(annotation)[0], name, low, high)
+        inner = values(server, get_args(annotation)[0], name, low, high)
         return st.lists(inner, max_size=3, min_size=0)
     if isinstance(annotation, type) and issubclass(annotation, Spec):
-        return sections(annotation)
+        return sections(server, annotation)
     return _scalars(annotation, name, low, high)
 
 
@@ -97,16 +101,16 @@ def _scalars(annotation: Any, name: str, low: float, high: float) -> st.SearchSt
     return LANGUAGES.get(name, STRINGS) if annotation is str else JSON
 
 
-def sections(spec: type[Spec]) -> st.SearchStrategy:
+def sections(server: Server, spec: type[Spec]) -> st.SearchStrategy:
     """A section: what is required, and any of the rest that the server knows."""
     required, optional = {}, {}
     for name, info in spec.model_fields.items():
         rule = _rule(info)
-        if rule.gate.unsupported_reason(SERVER) or name == "placement":
+        if rule.gate.unsupported_reason(server) or name == "placement":
             continue
-        found = values(info.annotation, name, *_bounds(info))
+        found = values(server, info.annotation, name, *_bounds(info))
         if late := [
-            value for value, gate in rule.values.items() if gate.unsupported_reason(SERVER)
+            value for value, gate in rule.values.items() if gate.unsupported_reason(server)
         ]:
             found = found.filter(lambda value, late=late: value not in late)
         (required if info.is_required() else optional)[name] = found
@@ -123,9 +127,14 @@ def _bounds(info: FieldInfo) -> tuple[float, float]:
 
 
 @cache
-def collections() -> st.SearchStrategy[dict[str, Any]]:
+def collections(server: Server = SERVER) -> st.SearchStrategy[dict[str, Any]]:
     """Documents that are mostly valid: every field within its own bounds."""
-    return sections(Collection).map(_together)
+    return sections(server, Collection).map(_together)
+
+
+def collections_here() -> st.SearchStrategy[dict[str, Any]]:
+    """The same for the server that runs, which is asked when the first one is drawn."""
+    return st.deferred(lambda: collections(Server(server_version(), SERVER.url, distributed=True)))
 
 
 def _together(spec: dict[str, Any]) -> dict[str, Any]:
@@ -147,9 +156,12 @@ def _together(spec: dict[str, Any]) -> dict[str, Any]:
 
 
 @st.composite
-def pairs(draw: Callable[..., Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def pairs(
+    draw: Callable[..., Any], made: st.SearchStrategy[dict[str, Any]] | None = None
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Two documents; of most pairs the second has what is fixed at creation from the first."""
-    first, second = draw(collections()), draw(collections())
+    made = collections() if made is None else made
+    first, second = draw(made), draw(made)
     if draw(st.sampled_from([True, True, True, False])):
         second = _alike(first, second)
     return first, second
@@ -169,8 +181,8 @@ def _alike(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
 
 @st.composite
 def doubtful(draw: Callable[..., Any]) -> dict[str, Any]:
-    """A document in which one value stands in the place of another."""
-    spec = draw(collections())
+    """A document for the server that runs, in which one value stands in the place of another."""
+    spec = draw(collections_here())
     if places := list(_places(spec)):
         within, key = draw(st.sampled_from(places))
         within[key] = draw(JUNK)

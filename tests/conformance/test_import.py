@@ -14,7 +14,7 @@ from qdrantctl.model.change import Action
 from qdrantctl.model.errors import ManifestError
 from qdrantctl.model.field_rule import json_equal
 from tests.conformance.bench import TODAY, bench, change_of, told
-from tests.conformance.specs import collections
+from tests.conformance.specs import collections_here
 
 MORE = os.environ.get("EXAMPLES", "")
 NUMBERS = itertools.count()
@@ -33,7 +33,7 @@ def on(qdrant, tmp_path):
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
-@given(spec=collections())
+@given(spec=collections_here())
 def test_what_was_made_is_imported_adopted_and_made_again(spec, on):
     where = Address("collection", f"i{next(NUMBERS)}")
     on.state({"kind": "Collection", "name": where.name, "spec": spec})

@@ -3,7 +3,8 @@
 - A ```yaml block whose first line is `# PATH` is that file, written when its turn comes.
 - In a ```console block a line that begins with `$ ` is a command; `\\` at its end goes on. The
   lines below it must be in the output, in this order; a line `…` stands for any lines, `…` within
-  a line for any text. Ports, durations, times, ids and digests are compared by their form.
+  a line for any text. Ports, durations, times, ids, digests and
+  the version of Qdrant are compared by their form.
 - `# exits with code N` after a command says how it ends; without it, with 0.
 - `# needs SOMETHING` says that the command is not run here; flags of qdrantctl are still checked.
 - `Enter a value: yes` in the output means that the reader types `yes`.
@@ -39,6 +40,7 @@ VARYING = (
     (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?([+-]\d\d:\d\d|Z)?", "TIME"),
     (r"\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d", "ID"),
     (r"\d{4}-\d\d-\d\d", "DAY"),
+    (r"\bQdrant \d+\.\d+\.\d+\b", "Qdrant VERSION"),
     (r"\s*\(\d+\.\d s\)", ""),  # printed only if a step took a while
     (r"\b[0-9a-f]{7,64}\b", "HEX"),
     (r"\b[\d,]+ bytes\b", "BYTES"),

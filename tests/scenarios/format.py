@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 from ruamel.yaml import YAML
 
+from qdrantctl.model.server import Version
+
 
 class Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
@@ -137,10 +139,19 @@ class OwnServer(Model):
     environ: dict[str, str] = {}
 
 
+class Bounds(Model):
+    """The versions of the server on which a scenario holds, and why not on others."""
+
+    since: str = ""
+    until: str = ""
+    reason: str
+
+
 class Told(Model):
     """A scenario told in steps."""
 
     about: str
+    versions: Bounds | None = None
     server: Literal["shared", "tokens", "none"] | OwnServer = "shared"
     steps: list[Step] = Field(min_length=1)
 
@@ -149,6 +160,7 @@ class Planned(Model):
     """A scenario of one plan and its apply: flags, exit codes, and what must be true `then`."""
 
     about: str
+    versions: Bounds | None = None
     flags: list[str | int] = []
     plan: int = 0
     detailed: int = 2
@@ -186,6 +198,7 @@ class Scenario(Model):
     """One folder: what it needs, and what is done in it."""
 
     folder: Path
+    versions: Bounds | None = None
     server: Literal["shared", "tokens", "none"] | OwnServer = "shared"
     steps: list[Any]
 
@@ -205,6 +218,18 @@ def load(folder: Path) -> Scenario:
     text = read(folder / "scenario.yaml")
     if "steps" in text:
         told = Told.model_validate(text)
-        return Scenario(folder=folder, server=told.server, steps=list(told.steps))
+        steps = list(told.steps)
+        return Scenario(folder=folder, versions=told.versions, server=told.server, steps=steps)
     planned = Planned.model_validate(text)
-    return Scenario(folder=folder, steps=list(planned.steps(folder)))
+    steps = list(planned.steps(folder))
+    return Scenario(folder=folder, versions=planned.versions, steps=steps)
+
+
+def golden_file(folder: Path, name: str, version: Version) -> Path:
+    """The golden for a version: `plan.txt`, or `plan@1.19.0.txt` from that version on."""
+    path = folder / name
+    later = {
+        Version.parse(file.stem.partition("@")[2]): file
+        for file in folder.glob(f"{path.stem}@*{path.suffix}")
+    }
+    return max(((at, file) for at, file in later.items() if at <= version), default=(None, path))[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -21,12 +22,16 @@ def name(scenario: Scenario) -> str:
     return str(scenario.folder.relative_to(FOLDER))
 
 
+def marks(scenario: Scenario) -> list[pytest.MarkDecorator]:
+    found = [] if scenario.server == "none" else [pytest.mark.server]
+    if bounds := scenario.versions:
+        found += [pytest.mark.since(bounds.since, bounds.reason)] if bounds.since else []
+        found += [pytest.mark.until(bounds.until, bounds.reason)] if bounds.until else []
+    return found
+
+
 @pytest.mark.parametrize(
-    "scenario",
-    [
-        pytest.param(each, id=name(each), marks=[] if each.server == "none" else pytest.mark.server)
-        for each in SCENARIOS
-    ],
+    "scenario", [pytest.param(each, id=name(each), marks=marks(each)) for each in SCENARIOS]
 )
 def test_scenario(scenario, tmp_path, monkeypatch, request):
     for variable in (*actor._ACTOR_VARIABLES, *actor._COMMIT_VARIABLES, *actor._RUN_VARIABLES):
@@ -53,7 +58,8 @@ def test_no_file_of_a_scenario_is_forgotten():
     for scenario in SCENARIOS:
         for path in scenario.folder.iterdir():
             if path.suffix in (".txt", ".json", ".md"):
-                assert path.name in scenario.goldens, path
+                golden = re.sub("@[^@]*(?=[.])", "", path.name)
+                assert golden in scenario.goldens, path
 
 
 @pytest.mark.parametrize(

@@ -18,10 +18,12 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from qdrantctl.adapters.local_server.server import binary
+from qdrantctl.adapters.local_server.binary import find_binary
+from qdrantctl.model.server import Version
 
 API_KEY = "canary-api-key-of-more-than-32-bytes-7d1f"
 READ_ONLY_KEY = "canary-read-only-key-of-more-than-32-bytes"
@@ -51,6 +53,14 @@ def server_folder() -> Iterator[Path]:
         prefix="qdrantctl-", dir=MEMORY if roomy else None, ignore_cleanup_errors=True
     ) as folder:
         yield Path(folder)
+
+
+@cache
+def server_version() -> Version:
+    """The version of the program that the tests run: QDRANTCTL_QDRANT_BIN, PATH or the package."""
+    program = find_binary(download=True)
+    told = subprocess.run([program, "--version"], check=True, capture_output=True, text=True)
+    return Version.parse(told.stdout.split()[1])
 
 
 def free_port() -> int:
@@ -107,7 +117,7 @@ class Node:
         }
         if self.api_key:
             settings["QDRANT__SERVICE__API_KEY"] = self.api_key
-        words = [str(binary(download=True))]
+        words = [str(find_binary(download=True))]
         if self.cluster:
             settings["QDRANT__CLUSTER__ENABLED"] = "true"
             settings["QDRANT__CLUSTER__P2P__PORT"] = str(self.p2p_port)

@@ -40,15 +40,28 @@ OWN_PROGRAM = f"Set {VARIABLE} to a qdrant program, or put qdrant on PATH."
 
 
 def find_binary(download: bool, report_progress: Callable[[str], None] = lambda _: None) -> Path:
-    """The absolute path of a `qdrant` program.
+    """The absolute path of a `qdrant` program of any version: the named one, on PATH, or pinned.
 
     Without `download` nothing is fetched, but an earlier download is used. `report_progress` is
     called before a download begins. Raises ServerError without a program that can be run.
     """
-    if stated := os.environ.get(VARIABLE):
-        return _check_named_program(expand_path(Path.cwd(), stated, VARIABLE))
-    if on_path := shutil.which("qdrant"):
-        return Path(on_path).absolute()
+    return find_named_program() or find_on_path() or find_pinned(download, report_progress)
+
+
+def find_named_program() -> Path | None:
+    """The program that the variable names; None if it is not set. Raises ServerError."""
+    stated = os.environ.get(VARIABLE)
+    return _check_named_program(expand_path(Path.cwd(), stated, VARIABLE)) if stated else None
+
+
+def find_on_path() -> Path | None:
+    """The program on PATH, if there is one."""
+    on_path = shutil.which("qdrant")
+    return Path(on_path).absolute() if on_path else None
+
+
+def find_pinned(download: bool, report_progress: Callable[[str], None] = lambda _: None) -> Path:
+    """The program of the pinned package, as `find_binary` finds it. Raises ServerError."""
     program = _cache_folder() / f"qdrant-{VERSION}" / "qdrant"
     if _is_pinned(program):
         return program
@@ -114,7 +127,9 @@ def _refuse_platform() -> None:
     machine = platform.machine()
     if sys.platform != "linux" or machine not in {"x86_64", "AMD64"}:
         raise ServerError(
-            f"there is no pinned qdrant program for {sys.platform} on {machine}", hint=OWN_PROGRAM
+            f"there is no pinned qdrant program for {sys.platform} on {machine}",
+            hint=f"{OWN_PROGRAM} Where docker or podman runs, state `version` in the environment: "
+            "then dev up takes Qdrant's image.",
         )
 
 

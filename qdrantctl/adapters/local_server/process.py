@@ -13,6 +13,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from qdrantctl.adapters.local_server.access import Access
+from qdrantctl.adapters.local_server.container import (
+    ContainerImage,
+    container_name,
+    container_settings,
+    run_arguments,
+    stop_container,
+)
+from qdrantctl.adapters.local_server.program import Program
 from qdrantctl.adapters.qdrant.http import ConnectionFailed, HttpConnection, ResponseLost
 from qdrantctl.model.errors import ServerError
 from qdrantctl.model.field_rule import Json
@@ -43,6 +52,10 @@ class ServerProcess:
     grpc_port: int
     p2p_port: int
     version: str = ""
+    container: str = ""
+    """The name of its container; empty if the process is the program itself."""
+    engine: str = ""
+    """The program that runs its container."""
 
     @property
     def url(self) -> str:
@@ -57,9 +70,9 @@ class ServerProcess:
 
 @dataclass(frozen=True, slots=True)
 class LaunchOptions:
-    """How a server is started; by default a project's single server without an API key."""
+    """How a server is started; by default as a project's single server without an API key."""
 
-    api_key: str = field(default="", repr=False)
+    access: Access = field(default_factory=Access)
     in_cluster: bool = False
     """Whether it is one of several servers that form a cluster."""
     bootstrap: str = ""
@@ -86,19 +99,32 @@ def _find_free_port(stack: ExitStack, preferred: int) -> int:
 
 
 def launch_server(
-    program: Path, folder: Path, ports: Ports, lock: BinaryIO, log: BinaryIO, options: LaunchOptions
+    program: Program,
+    folder: Path,
+    ports: Ports,
+    lock: BinaryIO,
+    log: BinaryIO,
+    options: LaunchOptions,
 ) -> ServerProcess:
     """Start the server in `folder`, in a session of its own, so that Ctrl-C does not reach it.
 
     It inherits `lock` and writes to `log`. Raises ServerError when the program cannot be run.
     """
-    argv = [str(program), "--uri", make_peer_uri(ports) if options.in_cluster else PEER_URI]
+    settings = _server_settings(ports, options)
+    container = engine = ""
+    if isinstance(program, ContainerImage):
+        settings |= container_settings()
+        container, engine = container_name(folder), program.engine
+        argv = run_arguments(program, folder, ports[:2], settings)
+    else:
+        argv = [str(program)]
+    argv += ["--uri", make_peer_uri(ports) if options.in_cluster else PEER_URI]
     argv += ["--bootstrap", options.bootstrap] if options.bootstrap else []
     try:
         child = subprocess.Popen(  # noqa: S603
             argv,
             cwd=folder,
-            env=_server_environment(ports, options),
+            env=_clean_environment() | settings,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -107,13 +133,14 @@ def launch_server(
         )
     except OSError as error:
         raise ServerError(
-            f"the qdrant program {program} cannot be run",
+            f"the qdrant program {argv[0]} cannot be run",
             why=str(error.strerror or error),
             hint="Is it built for this machine?",
         ) from None
     # It keeps running after this process exits, so this process does not wait for it.
     child.returncode = 0
-    return ServerProcess(child.pid, process_start_time(child.pid), *ports)
+    began = process_start_time(child.pid)
+    return ServerProcess(child.pid, began, *ports, container=container, engine=engine)
 
 
 def make_peer_uri(ports: Ports) -> str:
@@ -121,10 +148,14 @@ def make_peer_uri(ports: Ports) -> str:
     return f"http://{HOST}:{ports[2]}"
 
 
-def _server_environment(ports: Ports, options: LaunchOptions) -> dict[str, str]:
-    """The caller's environment, with the caller's Qdrant settings replaced."""
-    inherited = {k: v for k, v in os.environ.items() if not k.upper().startswith("QDRANT")}
-    qdrant_settings = {
+def _clean_environment() -> dict[str, str]:
+    """The caller's environment, without the caller's Qdrant settings."""
+    return {k: v for k, v in os.environ.items() if not k.upper().startswith("QDRANT")}
+
+
+def _server_settings(ports: Ports, options: LaunchOptions) -> dict[str, str]:
+    """The server's settings, as variables."""
+    settings = {
         "QDRANT__SERVICE__HOST": HOST,
         "QDRANT__SERVICE__HTTP_PORT": str(ports[0]),
         "QDRANT__SERVICE__GRPC_PORT": str(ports[1]),
@@ -135,9 +166,11 @@ def _server_environment(ports: Ports, options: LaunchOptions) -> dict[str, str]:
         "QDRANT__TELEMETRY_DISABLED": "true",
         "QDRANT__LOG_LEVEL": "WARN",  # at INFO every request is a line, and it may run for weeks
     }
-    if options.api_key:
-        qdrant_settings["QDRANT__SERVICE__API_KEY"] = options.api_key
-    return inherited | qdrant_settings
+    if options.access.api_key:
+        settings["QDRANT__SERVICE__API_KEY"] = options.access.api_key
+    if options.access.takes_tokens:
+        settings["QDRANT__SERVICE__JWT_RBAC"] = "true"
+    return settings
 
 
 def process_start_time(pid: int) -> str:
@@ -212,6 +245,11 @@ def end_process(process: ServerProcess, has_ended: Callable[[], bool]) -> None:
 
     Raises ServerError.
     """
+    if process.container:
+        # A signal to the engine's client may end it and leave the container.
+        stop_container(process.engine, process.container)
+        if poll(has_ended, timeout=KILL_SECONDS, interval=EXIT_POLL_SECONDS):
+            return
     for number, seconds in ((signal.SIGTERM, TERM_SECONDS), (signal.SIGKILL, KILL_SECONDS)):
         try:
             os.killpg(process.pid, number)

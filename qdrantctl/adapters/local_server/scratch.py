@@ -14,6 +14,7 @@ from pathlib import Path
 
 from qdrantctl.adapters.local_server import folder as folders
 from qdrantctl.adapters.local_server import server as devserver
+from qdrantctl.adapters.local_server.access import Access
 from qdrantctl.adapters.local_server.process import LaunchOptions, make_peer_uri
 from qdrantctl.adapters.qdrant.client import Endpoint, RestClient
 from qdrantctl.model.errors import ServerError
@@ -27,9 +28,11 @@ JOIN_SECONDS = 30.0
 
 @contextmanager
 def run_scratch_servers(
-    root: Path, count: int, report_progress: Callable[[str], None]
+    root: Path, count: int, report_progress: Callable[[str], None], version: str = ""
 ) -> Iterator[tuple[Endpoint, ...]]:
     """Run `count` servers as one cluster, below the folder of the project in `root`.
+
+    `version` is theirs; empty for that of any program on this machine.
 
     Raises ServerError.
     """
@@ -41,7 +44,7 @@ def run_scratch_servers(
             folder = folders.make_private_folder(server_home / SCRATCH_FOLDER)
             stack.enter_context(folders.hold_folder(folder))
         try:
-            yield _start_scratch_servers(folder, count, report_progress)
+            yield _start_scratch_servers(folder, count, report_progress, version)
         finally:
             with folders.lock_commands(server_home):
                 _remove_scratch_folder(folder)
@@ -62,15 +65,17 @@ def remove_dead_scratch(root: Path) -> int:
 
 
 def _start_scratch_servers(
-    folder: Path, count: int, report_progress: Callable[[str], None]
+    folder: Path, count: int, report_progress: Callable[[str], None], version: str
 ) -> tuple[Endpoint, ...]:
     api_key, bootstrap = secrets.token_urlsafe(24), ""
     endpoints: list[Endpoint] = []
     for number in range(count):
         root = folder / str(number)
         root.mkdir()
-        options = LaunchOptions(api_key, in_cluster=count > 1, bootstrap=bootstrap)
-        server = devserver.ensure_server(root, report_progress=report_progress, options=options)
+        options = LaunchOptions(Access(api_key), in_cluster=count > 1, bootstrap=bootstrap)
+        server = devserver.ensure_server(
+            root, version=version, report_progress=report_progress, options=options
+        )
         bootstrap = bootstrap or make_peer_uri(server.ports) if count > 1 else ""
         endpoints.append(Endpoint(server.url, api_key))
     _wait_until_joined(endpoints)

@@ -10,11 +10,12 @@ from typing import Any
 from qdrantctl.adapters.project.project_file import ProjectFileLayer, ProjectFiles, read_values_file
 from qdrantctl.model.errors import ManifestError
 from qdrantctl.model.field_rule import Json
+from qdrantctl.model.project import EMBEDDED
 from qdrantctl.model.spec import Path
 from qdrantctl.model.violation import Violation
 
-_SERVER_KEYS = ("url", "api_key", "allow_http", "tls", "nodes")
-"""The keys of one server: a file that states another `url` uses only its own `api_key`."""
+_SERVER_KEYS = ("url", "version", "api_key", "allow_http", "tls", "nodes")
+"""The keys of one server: a file that states another `url` uses only its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,4 +116,10 @@ def _refuse_contradictions(merged: MergedEnvironment) -> None:
         message = f"environment {merged.name} is protected, which refuses drift"
         hint = f"Remove on_drift: {on_drift.value}, or protected: true."
         violation = on_drift.make_violation("QC077", message, hint)
+        raise ManifestError("the project file contradicts itself", (violation,))
+    url, version = merged.value("url"), merged.get("version")
+    if version and isinstance(url, str) and url != EMBEDDED:
+        message = f"environment {merged.name} states a version, and its server is not embedded"
+        hint = "Leave version out; min_server_version states the oldest server that is accepted."
+        violation = version.make_violation("QC076", message, hint)
         raise ManifestError("the project file contradicts itself", (violation,))

@@ -66,6 +66,8 @@ class Settings:
     api_key: str | None = field(default=None, repr=False)
     """The key in use, if it is known: without a server only from a variable."""
     embedded: bool = False
+    embedded_version: str = ""
+    """The version of Qdrant that an embedded server must have; empty for any."""
     nodes: tuple[str, ...] = ()
     """The URL of each node, if stated."""
     protected: bool = False
@@ -169,6 +171,7 @@ def resolve_settings(
         endpoint=connection.endpoint,
         api_key=api_key,
         embedded=connection.embedded or merged.value("url") == EMBEDDED,
+        embedded_version=merged.value("version") or "",
         nodes=connection.nodes,
         protected=guards.protected,
         on_drift=_drift_policy(merged),
@@ -257,12 +260,12 @@ def find_project_signing(directory: Path, environ: Mapping[str, str]) -> Signing
     """The project's source of keys that sign snapshot sets, if any. Raises ManifestError."""
     if find_project_file(Path(os.path.abspath(directory))) is None:  # noqa: PTH100  # as in resolve
         return None
-    return find_signing_source(_load_project(directory), environ)
+    return find_signing_source(load_project(directory), environ)
 
 
 def list_environments(directory: Path) -> tuple[str, ...]:
     """Every environment of the project. Raises UsageError without a project, ManifestError."""
-    return _load_project(directory).environment_names
+    return load_project(directory).environment_names
 
 
 def list_deployments(directory: Path) -> dict[str, bool]:
@@ -270,7 +273,7 @@ def list_deployments(directory: Path) -> dict[str, bool]:
 
     Raises UsageError without a project, ManifestError.
     """
-    chain = _load_project(directory)
+    chain = load_project(directory)
     merged = [merge_environment(chain, name) for name in chain.environment_names]
     return {e.name: bool(e.value("protected")) for e in merged if e.value("url") != EMBEDDED}
 
@@ -282,12 +285,13 @@ def list_connection_variables(directory: Path, environment: str) -> dict[str, st
     """
     if environment == NONE:
         return {"url": "QDRANT_URL", "api_key": "QDRANT_API_KEY"}
-    merged = merge_environment(_load_project(directory), environment)
+    merged = merge_environment(load_project(directory), environment)
     variables = {key: getattr(merged.value(key), "env", None) for key in ("url", "api_key")}
     return {key: name for key, name in variables.items() if name}
 
 
-def _load_project(directory: Path) -> ProjectFiles:
+def load_project(directory: Path) -> ProjectFiles:
+    """The project files. Raises UsageError without a project, ManifestError."""
     project_file = find_project_file(Path(os.path.abspath(directory)))  # noqa: PTH100  # as in resolve
     if project_file is None:
         raise UsageError(

@@ -24,7 +24,7 @@ from qdrantctl.flows.access_keys.tokens import (
     rotate_token,
     start_grace_period,
 )
-from qdrantctl.flows.cluster.connect import connect
+from qdrantctl.flows.cluster.connect import connect, find_endpoint
 from qdrantctl.flows.lease import LeaseWait, current_actor, hold_lease
 from qdrantctl.flows.state.desired import load_desired_state
 from qdrantctl.model.errors import ClusterError, QdrantctlError
@@ -55,7 +55,7 @@ def issue_tokens(job: KeyJob, name: str | None) -> int:
     """
     sinks = read_sinks(job.settings)
     with open_keyring(job.settings, job.wait, job.on_request) as keyring:
-        endpoint = require_signing_key(job.settings.endpoint)
+        endpoint = require_signing_key(find_endpoint(job.settings))
 
         def deliver(key: str) -> None:
             deliver_token(issue_token(keyring, key, endpoint), keyring, job, sinks.get(key, ()))
@@ -74,7 +74,7 @@ def rotate_tokens(job: KeyJob, name: str | None, *, now: bool = False) -> int:
     """
     sinks = read_sinks(job.settings)
     with open_keyring(job.settings, job.wait, job.on_request) as keyring:
-        endpoint = require_signing_key(job.settings.endpoint)
+        endpoint = require_signing_key(find_endpoint(job.settings))
         if name and now:
             require_revocable(keyring, name)
         for line in end_grace_periods(keyring):

@@ -192,8 +192,9 @@ def _find_server(settings: Settings) -> _ServerPlace:
     if settings.embedded:
         from qdrantctl.adapters.local_server import server as devserver
 
-        running = devserver.ensure_server(settings.root)
-        return _ServerPlace(Endpoint(url=running.url), running.ports[1], running.ports[2])
+        running = devserver.ensure_server(settings.root, version=settings.embedded_version)
+        endpoint = Endpoint(url=running.url, api_key=running.access.api_key or None)
+        return _ServerPlace(endpoint, running.ports[1], running.ports[2])
     if settings.endpoint is None:
         raise SettingsError("no server is named", hint="Set url in the environment, or pass --url.")
     return _ServerPlace(settings.endpoint)

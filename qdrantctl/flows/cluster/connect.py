@@ -13,6 +13,8 @@ from qdrantctl.model.step import Call
 if TYPE_CHECKING:
     from qdrantctl.adapters.project.settings import Settings
 
+_KEY_HINT = "An embedded server has a key after `qdrantctl dev down` and `dev up --api-key --jwt`."
+
 
 @contextmanager
 def connect(
@@ -31,7 +33,15 @@ def find_endpoint(settings: Settings) -> Endpoint:
     if settings.embedded:
         from qdrantctl.adapters.local_server import server as devserver
 
-        return Endpoint(url=devserver.ensure_server(settings.root).url)
+        server = devserver.ensure_server(settings.root, version=settings.embedded_version)
+        return Endpoint(url=server.url, api_key=server.access.api_key or None, key_hint=_KEY_HINT)
     if settings.endpoint is None:
         raise SettingsError("no server is named", hint="Set url in the environment, or pass --url.")
     return settings.endpoint
+
+
+def find_token_problem(settings: Settings) -> str:
+    """Why the cluster accepts no tokens; empty if it does. Raises SettingsError, ClusterError."""
+    from qdrantctl.adapters.tokens.signer import token_support_problem
+
+    return token_support_problem(find_endpoint(settings))

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from qdrantctl import __version__
 from qdrantctl.adapters.qdrant import key_registry as registry
 from qdrantctl.adapters.qdrant import ledger
-from qdrantctl.adapters.tokens.signer import token_support_problem
 from qdrantctl.engine.planning.inputs import PlanInput
 from qdrantctl.engine.planning.planner import plan_changes, unmanaged_addresses
 from qdrantctl.engine.planning.safety_snapshot import SKIP
@@ -21,6 +20,7 @@ from qdrantctl.engine.safety.context import SafetyInput
 from qdrantctl.engine.safety.quota import check_quota
 from qdrantctl.engine.safety.rules import check_safety, needs_details, needs_size, needs_status
 from qdrantctl.engine.snapshots.policy_status import finding_violations
+from qdrantctl.flows.cluster.connect import find_token_problem
 from qdrantctl.flows.cluster.internal_replicas import list_missing_replicas
 from qdrantctl.flows.snapshots.policies.status import check_policies
 from qdrantctl.flows.state.checkout import committed_as
@@ -145,7 +145,7 @@ def make_plan_for(
         )
     if any(BY_NAME[address.kind].needs_signing_key for address in desired_state.inventory):
         progress("testing whether the server accepts tokens")
-        cluster_state = replace(cluster_state, unsigned=token_support_problem(settings.endpoint))
+        cluster_state = replace(cluster_state, unsigned=find_token_problem(settings))
     changes, safety_input = compute_changes(
         settings, options, desired_state, cluster_state, client.server, today
     )

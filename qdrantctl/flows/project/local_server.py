@@ -7,19 +7,32 @@ from collections.abc import Callable
 from pathlib import Path
 
 from qdrantctl.adapters.local_server import scratch, server
+from qdrantctl.adapters.local_server.server import AccessChange as AccessChange
 from qdrantctl.adapters.local_server.server import LocalServer as LocalServer
+from qdrantctl.adapters.project.embedded_version import find_embedded_version
 from qdrantctl.adapters.project.settings import find_project_file
 
 
 def start_server(
-    directory: Path, progress: Callable[[str], None], timeout: float | None = None
+    directory: Path,
+    environment: str | None,
+    access: AccessChange,
+    progress: Callable[[str], None],
+    timeout: float | None = None,
 ) -> LocalServer:
     """Start the server unless it runs; download the program if it is missing.
 
-    `timeout` is the time in seconds until it is ready. Raises ServerError.
+    `environment` is the one whose version it gets. `timeout` is the time in seconds until it is
+    ready. Raises ServerError, UsageError.
     """
-    root = _project_root(directory)
-    return server.ensure_server(root, download=True, report_progress=progress, timeout=timeout)
+    return server.ensure_server(
+        _project_root(directory),
+        version=find_embedded_version(directory, environment),
+        download=True,
+        report_progress=progress,
+        access=access,
+        timeout=timeout,
+    )
 
 
 def stop_server(directory: Path) -> tuple[bool, int]:

@@ -249,6 +249,8 @@ WRONG = [
     ("environments: {a.b: {url: embedded}}", "QC073", 5, 18, "'a.b'", "letter or digit"),
     ("environments: {dev: {url: embedded, api_key: {env: X}}}", "QC076", 5, 48, "not use", "out"),
     ("environments: {dev: {url: embedded, nodes: [https://a]}}", "QC076", 5, 46, "nodes", "out"),
+    ("environments: {dev: {url: embedded, version: '1.19'}}", "QC045", 5, 48, "full", "1.19.0"),
+    ("environments: {dev: {url: 'https://a', version: 1.9.0}}", "QC076", 5, 51, "states", "min_"),
     ("environments: {dev: {protected: true, on_drift: keep}}", "QC077", 5, 51, "keep", "Remove"),
     ("environments: {dev: {on_drift: reverse}}", "QC044", 5, 34, '"reverse"', "revert?"),
     ("environments: {dev: {protected: yes}}", "QC042", 5, 35, '"yes"', "Write true or false"),

@@ -11,6 +11,7 @@ from qdrantctl.model.errors import QdrantctlError
 from qdrantctl.model.server import Server, Version
 from tests.e2e.importing.conftest import live, rebuilt
 from tests.support.project import VECTORS, asked, config
+from tests.support.servers import server_version
 
 PRODUCTS = """\
 # yaml-language-server: $schema=../schemas/manifest.json
@@ -113,7 +114,7 @@ def test_what_a_server_reports_where_nothing_was_set(empty_qdrant, fresh_qdrant)
     for node in (empty_qdrant, fresh_qdrant(cluster=False)):
         made(node, "c")
         found = parse_live_spec(config(node, "c"))
-        server = Server(Version(1, 16, 3), node.url)
+        server = Server(server_version(), node.url)
         by_itself = {
             key: value for key, value in collection_defaults(found, server).items() if value
         }

@@ -190,7 +190,7 @@ def violations(told: Told, project: Path, monkeypatch: pytest.MonkeyPatch) -> li
         monkeypatch.setattr(flow, "read_cluster_state", lambda *_: found)
         for module in (flow, recall):
             monkeypatch.setattr(module, "with_details", lambda *_: found)
-        monkeypatch.setattr(flow, "token_support_problem", lambda _: "")
+        monkeypatch.setattr(flow, "find_token_problem", lambda _: "")
         monkeypatch.setattr(kept, "read_policies", lambda *_: policies(found))
         monkeypatch.setattr(flow, "list_missing_replicas", lambda _: ())
         monkeypatch.setattr(flow.registry, "registry_creation_requests", lambda _: ())

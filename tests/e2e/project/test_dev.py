@@ -49,6 +49,77 @@ def test_up_status_down(project: Path) -> None:
     assert result.out == "was not running\n"
 
 
+KEY_AT_HOME = """\
+apiVersion: qdrantctl/v1
+kind: Collection
+metadata: {name: products}
+spec: {vectors: {size: 4, distance: Dot}}
+---
+apiVersion: qdrantctl/v1
+kind: AccessKey
+metadata: {name: analytics}
+spec: {access: [{collection: products, access: r}], ttl: 90d}
+"""
+
+
+@pytest.mark.server
+def test_keys_can_be_tried_on_the_embedded_server(project: Path) -> None:
+    write_project(project, "{dev: {url: embedded}}")
+    (project / "manifests").mkdir()
+    (project / "manifests" / "all.yaml").write_text(KEY_AT_HOME)
+    up = run_cli("dev", "up", "--api-key", "--jwt", project=project)
+    assert "access   with an API key and tokens\n" in up.out
+    running = devserver.find_server(project)
+    assert running is not None
+    apply = run_cli("apply", "--auto-approve", project=project)
+    issued = run_cli("keys", "issue", "analytics", project=project)
+    checked = run_cli("keys", "check", project=project, stdin=issued.out)
+    assert [result.code for result in (up, apply, issued, checked)] == [0, 0, 0, 0]
+    key = running.access.api_key
+    for result in (up, apply, issued, checked, run_cli("dev", "status", project=project)):
+        assert key not in result.out + result.err
+    printed = run_cli("dev", "env", project=project)
+    assert printed.out == f"QDRANT_URL={running.url}\nQDRANT_API_KEY={key}\n"
+    with_key = dict(line.split("=", 1) for line in printed.out.splitlines())
+    drift = ["drift", "-f", str(project / "manifests"), "--url", running.url]
+    assert run_cli(*drift, cwd=project.parent, env=with_key).code == 0
+    run_cli("dev", "down", project=project)
+    assert run_cli("plan", "--detailed-exitcode", project=project).code == 0  # starts it as before
+    run_cli("dev", "down", project=project)
+    assert run_cli("dev", "env", project=project).code == 1
+
+
+def test_the_version_comes_from_the_embedded_environments(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = project / "qdrant"
+    missing.write_text("#!/bin/sh\necho qdrant 1.0.0\n")
+    missing.chmod(0o755)
+    monkeypatch.setenv("QDRANTCTL_QDRANT_BIN", str(missing))
+    monkeypatch.setenv("PATH", str(project))
+    write_project(
+        project,
+        "{dev: {url: embedded, version: 9.9.9}, next: {url: embedded, version: 9.9.10}, "
+        "prod: {url: 'https://q.example.com'}}",
+    )
+    for words, code, text in (
+        (["up"], 64, "dev 9.9.9, next 9.9.10"),
+        (["up", "-e", "next"], 1, "there is no Qdrant 9.9.10 on this machine"),
+        (["up", "-e", "prod"], 64, "environment prod is not embedded"),
+        (["up", "--jwt", "--no-api-key"], 64, "--jwt needs an API key"),
+    ):
+        result = run_cli("dev", *words, project=project)
+        assert (result.code, text in result.err) == (code, True), result.err
+    assert "no Qdrant 9.9.9 on" in run_cli("plan", "-e", "dev", project=project).err
+
+
+def write_project(project: Path, environments: str) -> None:
+    (project / "qdrantctl.yaml").write_text(
+        "apiVersion: qdrantctl/v1\nkind: Project\nmetadata: {name: shop}\n"
+        f"spec:\n  environments: {environments}\n"
+    )
+
+
 def test_up_without_a_program_that_works(
     project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

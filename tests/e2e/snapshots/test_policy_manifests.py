@@ -39,7 +39,7 @@ def test_a_policy_is_applied_changed_and_taken_away(node, shop, tmp_path):
 def test_nobody_tries_whether_tokens_can_be_signed(node, shop, tmp_path, monkeypatch):
     """That takes requests with tokens, which the server logs, and no policy needs them."""
     asked = []
-    monkeypatch.setattr(plan, "token_support_problem", lambda _: asked.append(1) or "nobody can")
+    monkeypatch.setattr(plan, "find_token_problem", lambda _: asked.append(1) or "nobody can")
     shop.keeps({"nightly": policy(tmp_path)})
     assert shop.plan(node).change(NIGHTLY)["action"] == "create"
     assert asked == []

@@ -117,7 +117,9 @@ def _verify_set(
 def _on_scratch_servers(settings: Settings, job: JobContext, count: int) -> Iterator[JobContext]:
     """A job context for `count` temporary servers of this machine."""
     with (
-        run_scratch_servers(settings.root, count, job.report_progress) as endpoints,
+        run_scratch_servers(
+            settings.root, count, job.report_progress, settings.embedded_version
+        ) as endpoints,
         RestClient(endpoints[0]) as client,
     ):
         urls = tuple(endpoint.url for endpoint in endpoints)
