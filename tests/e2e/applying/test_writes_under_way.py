@@ -10,6 +10,7 @@ import pytest
 
 from qdrantctl.model.server import Version
 from tests.support.project import VECTORS, Project, asked, config
+from tests.support.proxy import proxied
 
 NAME = "products"
 PATH = f"/collections/{NAME}"
@@ -83,9 +84,15 @@ def test_a_quota_that_is_exceeded(tmp_path, empty_qdrant):
     project = fill_project(tmp_path, empty_qdrant, "1.19.0")
     project.states({NAME: BASE | {"payload_indexes": {"k": "keyword"}}})
     quota = {"enabled": True, "max_disk_usage_percent": 1}
-    asked(empty_qdrant, "PUT", "/quotas?wait=true", quota)
+
+    def exceed(_: int, head: bytes) -> None:
+        """Once the plan has been checked: an index is requested."""
+        if head.startswith(f"PUT {PATH}/index".encode()):
+            asked(empty_qdrant, "PUT", "/quotas?wait=true", quota)
+
     try:
-        told = project.apply(empty_qdrant)
+        with proxied(empty_qdrant.http_port, exceed) as proxy:
+            told = project.apply(proxy.url)
     finally:
         asked(empty_qdrant, "PUT", "/quotas?wait=true", {"enabled": False})
     assert told.code == 6
