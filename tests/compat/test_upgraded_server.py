@@ -6,6 +6,7 @@ proxy stands for that server: it answers as 1.19.0 was seen to answer for the sa
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -18,7 +19,7 @@ from qdrantctl.adapters.local_server.binary import VARIABLE
 from tests.support.cli import CommandResult, run_cli
 from tests.support.git_repo import Repo, commit_all
 from tests.support.project import asked
-from tests.support.proxy import proxied
+from tests.support.proxy import answer, proxied
 from tests.support.servers import Node, server_folder
 
 PROJECT = """\
@@ -159,7 +160,7 @@ def seen_as_1_19(tmp_path, empty_qdrant) -> Iterator[Shop]:
     if asked_version(empty_qdrant) != "1.16.3":
         pytest.skip("the proxy turns answers of 1.16.3 into those of 1.19.0")
     shop = Shop(tmp_path)
-    with proxied(empty_qdrant.http_port, lambda *_: None) as proxy:
+    with proxied(empty_qdrant.http_port, quota_of_1_19) as proxy:
         shop.url = proxy.url
         shop.apply_and_back_up(empty_qdrant)
         proxy.change_answer = as_of_1_19
@@ -172,6 +173,15 @@ def test_what_1_16_3_wrote_on_a_server_that_answers_as_1_19_0(seen_as_1_19):
     report = shop.run("upgrade-check", "--to", "1.19.0").out
     assert report.endswith("0 errors, 0 warnings, 1 note.\n")  # of the set, which is older
     shop.migrate()
+
+
+def quota_of_1_19(_: int, head: bytes) -> bytes | None:
+    """The answer that 1.19.0 gives where no quota was set; 1.16.3 does not know the path."""
+    if not head.startswith(b"GET /quotas "):
+        return None
+    usage = {"resident_memory_percent": 1, "disk_usage_percent": 1}
+    result = {"config": {"enabled": False}, "usage": usage}
+    return answer(200, json.dumps({"result": result, "status": "ok", "time": 0.0}).encode())
 
 
 def as_of_1_19(answer: bytes) -> bytes:

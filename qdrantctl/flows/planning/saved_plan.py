@@ -37,6 +37,7 @@ from qdrantctl.model.errors import StaleError
 from qdrantctl.model.field_rule import ABSENT, Json
 from qdrantctl.model.plan import Plan, RecordedOptions
 from qdrantctl.model.resource import Inventory, Lifecycle, Resource
+from qdrantctl.model.server import Version
 from qdrantctl.model.violation import Severity, Violation
 
 _OF_CONSENTS = ("QC220", "QC221")
@@ -86,7 +87,7 @@ def recheck_saved_plan(
         saved, settings, options, desired, cluster_state, client, today
     )
     changes = {change.address: change for change in inputs.changes}
-    _check_values(saved, changes, cluster_state)
+    _check_values(saved, changes, cluster_state, client.server.version)
     violations = judge_changes(settings, options, desired, cluster_state, inputs)
     plan = saved if saved.options is not ABSENT else _with_destroyed_data(saved, changes)
     if saved.blocking or any(v.severity is Severity.ERROR for v in violations):
@@ -246,13 +247,20 @@ def _plan_again(
     return inputs, cluster_state
 
 
-def _check_values(saved: Plan, changes: Mapping[str, Change], cluster_state: ClusterState) -> None:
-    """Raises StaleError with every value that has changed since the plan was made."""
+def _check_values(
+    saved: Plan, changes: Mapping[str, Change], cluster_state: ClusterState, version: Version
+) -> None:
+    """Raises StaleError with every value that has changed since the plan was made.
+
+    A server of another version may be sent other requests; its version is named then.
+    """
     touching = {change.address: change for change in _touched_changes(saved)}
     now = dict(changes)
     if saved.format_version == "1.0":
         now |= {a: as_in_format_1_0(now[a], touching[a]) for a in touching.keys() & now.keys()}
     lines = [*_new_points(saved, changes, cluster_state), *changed_values(touching, now)]
+    if lines and saved.server.version != str(version):
+        lines.insert(0, f"the server was Qdrant {saved.server.version}, is now {version}")
     if lines:
         more = f"\n  and {len(lines) - _MAX_LINES} more" if len(lines) > _MAX_LINES else ""
         raise StaleError(
