@@ -137,11 +137,13 @@ def _poll_until_final(
 
 def _read_state(client: Client, address: Address, on_status: StatusListener) -> IndexState:
     info = client.request(Call(method="GET", path=collection_path(address.name)))
+    points = info.get("points_count") or 0
     state = IndexState(
         address,
         str(info["status"]),
-        info.get("indexed_vectors_count") or 0,
-        info.get("points_count") or 0,
+        # Each vector of a point is counted, and twice where an old segment is loaded, too.
+        min(info.get("indexed_vectors_count") or 0, points),
+        points,
         _find_obstacle(address, info),
     )
     on_status(state)
