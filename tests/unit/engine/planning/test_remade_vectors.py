@@ -107,7 +107,9 @@ def test_what_no_manifest_states_is_created_as_it_is():
 def test_other_vectors_change_beside_it():
     want = {"t": BIG, "o": {**OTHER, "on_disk": True}}
     change, _ = planned({"vectors": want}, {"vectors": {"t": SMALL, "o": OTHER}})
-    assert list_calls(change.steps)[-1].body == {"vectors": {"o": {"on_disk": True}}}
+    bodies = [call.body for call in list_calls(change.steps)]
+    assert bodies[0] == {"vectors": {"o": {"on_disk": True}}}
+    assert bodies[-1] == {"dense": {"size": 8, "distance": "Dot"}}
 
 
 @pytest.mark.parametrize("version", ["1.16.3", "1.18.3"])

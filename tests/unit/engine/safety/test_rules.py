@@ -247,7 +247,7 @@ NEWEST = Server(Version(1, 19, 0), "http://localhost:6333")
 
 
 TURBO = {"quantization_config": {"turbo": {}}}
-COLD = {"payload": {"memory": "cold"}}
+CACHED = {"payload": {"memory": "cached"}}
 NO_GRAPH = {"payload_indexes": {"t": {"type": "keyword", "enable_hnsw": False}}}
 
 
@@ -255,13 +255,13 @@ NO_GRAPH = {"payload_indexes": {"t": {"type": "keyword", "enable_hnsw": False}}}
     ("spec", "before", "told"),
     [
         (TURBO, {}, "1.17: no server before 1.18.0 knows quantization_config.turbo"),
-        (COLD, {}, "1.18: no server before 1.19.0 knows payload.memory"),
-        (TURBO | COLD, {}, "1.18: no server before 1.19.0 knows payload.memory"),
+        (CACHED, {}, "1.18: no server before 1.19.0 knows payload.memory"),
+        (TURBO | CACHED, {}, "1.18: no server before 1.19.0 knows payload.memory"),
         ({"vectors": {**VECTOR["vectors"], "datatype": "turbo4"}}, None, "1.18.1: no server"),
         (NO_GRAPH, {}, "1.16: no server before 1.17.0 knows payload_indexes.t.enable_hnsw"),
         ({"hnsw_config": {"m": 8, "inline_storage": True}}, {}, ""),
-        ({"hnsw_config": {"memory": "cold"}}, COLD, ""),
-        (TURBO, COLD, ""),
+        ({"hnsw_config": {"memory": "cold"}}, CACHED, ""),
+        (TURBO, CACHED, ""),
     ],
 )
 def test_no_way_back_is_told_once_for_a_change(spec, before, told):
