@@ -216,6 +216,7 @@ def test_all_files_are_written_or_none(tmp_path):
     assert link.is_symlink()
 
 
+@pytest.mark.until("1.17.99", "newer servers accept no vector name that a manifest cannot state")
 def test_what_no_manifest_can_say_is_told(empty_qdrant, project):
     long = "v" * 220
     made(empty_qdrant, "odd", {"vectors": {long: VECTORS, "v": VECTORS}, "metadata": {"n": None}})

@@ -88,12 +88,13 @@ WORDS: dict[str, list[list[str]]] = {
     "schema": [[]],
     "dev up": [[]],
     "dev status": [[]],
+    "dev env": [[]],
     "dev down": [[]],
     "completion": [["bash"]],
     "version": [[]],
 }
 """What each command is given; a command that is missing here fails the test."""
-DEV = frozenset({"dev up", "dev status", "dev down"})
+DEV = frozenset({"dev up", "dev status", "dev env", "dev down"})
 """They know no cluster but their own, which has no key."""
 
 

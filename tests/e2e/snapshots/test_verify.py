@@ -104,7 +104,8 @@ def test_what_a_server_makes_nothing_of_is_not_good_and_stops_no_other(
     assert told.code == 6, told.err
     products, zebra = told.document["verified"]
     assert (products["good"], zebra["good"]) == (False, True)
-    assert "failed to read snapshot archive" in products["missed"][0]
+    words = ("failed to read snapshot archive", "Malformed tar archive")  # that of 1.19.0
+    assert any(said in products["missed"][0] for said in words)
     rows = shop.run(node, "snapshots", "list", "--format", "json").document["sets"]
     assert {row["address"]: row["state"] for row in rows} == {
         "collection/products": "bad", "collection/zebra": "complete"}  # fmt: skip

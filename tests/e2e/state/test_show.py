@@ -30,7 +30,7 @@ def test_both_worlds_of_a_resource(project, empty_qdrant, capsys):
     lines = result.out.splitlines()
     assert lines[0] == "collection/products: managed by shop/dev, schema version 1"
     assert lines[1] == "green, 0 points"
-    assert lines[2] == "aliases: live"
+    assert "aliases: live" in lines[2:4]  # its size comes first, from 1.18 on
     cells = {tuple(line.split()) for line in lines}
     assert ("!", "hnsw_config.m", "16", "24") in cells
     assert ("vectors.size", "4", "4") in cells
