@@ -46,6 +46,7 @@ def project(tmp_path: Path) -> Iterator[Path]:
 def bystander() -> Iterator[subprocess.Popen[bytes]]:
     """A process that must not be ended, in a group of its own."""
     process = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    time.sleep(0.03)  # a process is known by its start in hundredths of a second
     yield process
     process.kill()
     process.wait()
