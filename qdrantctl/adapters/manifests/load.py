@@ -243,7 +243,7 @@ class _ManifestReader:
         """The kind of a manifest; None, after an error was added, where it has no known kind."""
         value = source.value
         if not isinstance(value, dict) or not {"apiVersion", "kind"} <= value.keys():
-            hint = f"It begins with apiVersion: {API_VERSION} and kind: {next(iter(self.kinds))}."
+            hint = f"It begins with apiVersion: {API_VERSION} and a kind, as in kind: Collection."
             self._add_errors(source, FieldError((), "QC030", "this is not a manifest", hint))
             return None
         name = value["kind"]
@@ -252,7 +252,8 @@ class _ManifestReader:
         from difflib import get_close_matches
 
         close = get_close_matches(str(name), self.kinds, 1)
-        hint = f"Did you mean {close[0]}?" if close else f"Known are {', '.join(self.kinds)}."
+        known = ", ".join(sorted(self.kinds))
+        hint = f"Did you mean {close[0]}?" if close else f"Known are {known}."
         self._add_errors(source, FieldError(("kind",), "QC032", f"there is no kind {name!r}", hint))
         return None
 

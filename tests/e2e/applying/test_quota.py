@@ -181,6 +181,11 @@ class QuotaOf119:
 class TestProxy:
     """Answers of 1.19.0 about quotas, everything else on the server that runs."""
 
+    @pytest.fixture(autouse=True)
+    def requests_for_the_server(self, monkeypatch):
+        """Without `timeout`, which 1.16.3 refuses."""
+        monkeypatch.setattr("qdrantctl.model.step._TAKES_TIMEOUT", Version(99, 0, 0))
+
     def test_an_exceeded_quota_is_raised_and_recorded_afterwards(self, empty_qdrant, tmp_path):
         shop, server = Project(tmp_path), QuotaOf119(73)
         with proxied(empty_qdrant.http_port, server) as proxy:
