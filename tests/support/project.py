@@ -21,6 +21,7 @@ spec:
     dev: {url: {env: FLOWS_URL}}
 """
 VECTORS = {"size": 4, "distance": "Dot"}
+CONSENSUS_TIMEOUT = "Operation 'wait for replica set state' timed out after 10s"
 Spec = Mapping[str, Any]
 
 
@@ -61,8 +62,14 @@ class Project:
         return self.run(at, "apply", "--auto-approve", "--format", "json", *flags)
 
     def done(self, at: Node | str, *flags: str) -> CommandResult:
-        """Apply, which must work, and leave nothing to be planned."""
+        """Apply, which must work, and leave nothing to be planned.
+
+        On a busy machine three servers may not agree in the 10 seconds that each waits for the
+        others; then the next apply finishes, as for any user.
+        """
         told = self.apply(at, *flags)
+        if told.code == 6 and CONSENSUS_TIMEOUT in told.out + told.err:
+            told = self.apply(at, *flags)
         assert told.code == 0, told.out + told.err
         after = self.plan(at)
         assert after.code == 0, after.out + after.err
