@@ -17,7 +17,6 @@ from qdrantctl.adapters.local_server.answer import run_program
 
 ENGINES = ("docker", "podman")
 IMAGE = "qdrant/qdrant"
-IMAGE_REGISTRY = "docker.io"
 IMAGE_HOME = "/qdrant"
 """The image's folder for its program; storage and snapshots are mounted below it."""
 KEPT_FOLDERS = ("storage", "snapshots")
@@ -33,7 +32,7 @@ class ContainerImage:
     engine: str
     """docker or podman, with its path."""
     name: str
-    """`docker.io/qdrant/qdrant:v1.19.0`."""
+    """`qdrant/qdrant:v1.19.0`; podman adds the registry that its own settings name."""
 
 
 def find_image(
@@ -43,7 +42,7 @@ def find_image(
 
     Why there is none is added to `answers`, a line for each engine.
     """
-    name = f"{IMAGE_REGISTRY}/{IMAGE}:v{version}"
+    name = f"{IMAGE}:v{version}"
     for word in ENGINES:
         engine = shutil.which(word)
         if engine is None:
@@ -51,11 +50,11 @@ def find_image(
             continue
         present, lines = run_program([engine, "image", "inspect", name], ENGINE_SECONDS)
         if not present and download:
-            report_progress(f"pulling {IMAGE}:v{version} with {word}")
+            report_progress(f"pulling {name} with {word}")
             present, lines = run_program([engine, "pull", name], PULL_SECONDS)
         if present:
             return ContainerImage(engine, name)
-        answers.append(f"{word}, asked for {IMAGE}:v{version}, answers: {lines[-1]}")
+        answers.append(f"{word}, asked for {name}, answers: {lines[-1]}")
     return None
 
 

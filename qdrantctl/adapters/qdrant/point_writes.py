@@ -30,9 +30,10 @@ def writes_points(call: Call) -> bool:
 def write_points(client: Client, call: Call) -> None:
     """Write points, and wait until the write is carried out. Raises ClusterError.
 
-    Each replica works off its writes in their order, and a response tells of the slowest. So while
-    a write is under way it is sent again: the response to the second covers the first, on every
-    node, which no reading of a single node shows. `call` must have the same effect twice.
+    Each replica carries out its writes in order, and the server responds when the slowest replica
+    has. So this function sends a write that is under way again: the response to the second covers
+    the first, on every node. A read of one node does not show that. `call` must have the same
+    effect twice.
     """
     result = poll(
         lambda: client.request(call),

@@ -120,7 +120,10 @@ def _read_schema(call: Call, job: JobContext) -> SchemaState:
 
 
 def _has_form(index: Mapping[str, Any] | None, call: Call, queue: int | None) -> bool:
-    """Whether an index is there, and where no queue tells of a rebuild, as it was requested."""
+    """Whether the index exists. If the server reports no queue, it must also be as requested.
+
+    Before 1.17 only the form of an index shows whether the server has rebuilt it.
+    """
     if index is None or queue is not None:
         return index is not None
     stated = call.body["field_schema"]

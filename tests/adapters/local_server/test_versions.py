@@ -130,7 +130,7 @@ class TestImage:
         with pytest.raises(ServerError, match=r"no Qdrant 1\.19\.0") as told:
             program.find_server_program("1.19.0", download=False)
         assert "answers: Error response from daemon: No such image" in told.value.why
-        image = "docker.io/qdrant/qdrant:v1.19.0"
+        image = "qdrant/qdrant:v1.19.0"
         assert calls() == [["image", "inspect", image]]
         texts: list[str] = []
         found = program.find_server_program("1.19.0", download=True, report_progress=texts.append)
