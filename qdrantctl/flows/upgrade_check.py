@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
@@ -18,16 +16,16 @@ from qdrantctl.engine.upgrading.order import upgrade_steps
 from qdrantctl.flows.cluster.nodes import JobContext
 from qdrantctl.flows.planning.plan import PlanOptions, compute_changes
 from qdrantctl.flows.snapshots.policies.status import list_policy_sets
+from qdrantctl.flows.snapshots.restore.versions import find_obstacles
 from qdrantctl.flows.state.desired import DesiredState, load_desired_state
 from qdrantctl.flows.state.live import ClusterState, Progress, read_cluster_state
 from qdrantctl.kinds import version_changes
 from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.change import Change
-from qdrantctl.model.errors import ClusterError, UsageError
+from qdrantctl.model.errors import UsageError
 from qdrantctl.model.resource import Inventory
-from qdrantctl.model.server import Server, Version
+from qdrantctl.model.server import UNKNOWN, Server, Version
 from qdrantctl.model.snapshots.snapshot import recorded_snapshots
-from qdrantctl.model.step import Call
 from qdrantctl.model.upgrade import UpgradeReport
 from qdrantctl.model.violation import Severity
 
@@ -37,7 +35,6 @@ _TABLE = VersionTable(
     version_changes.CONVERTS_ROCKSDB,
     version_changes.WITHOUT_ROCKSDB,
 )
-_NODE_TIMEOUT = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +75,8 @@ def check_manifests_for_upgrade(
     """The report for the manifests alone: no server is read. Raises ManifestError, UsageError."""
     state = ClusterState(Inventory(), Inventory(), LedgerContents())
     server = Server(current, "")
-    return _report(
-        settings, options, server, load_desired_state(settings), state, _Snapshots(), {}, today
-    )
+    desired_state = load_desired_state(settings)
+    return _report(settings, options, server, desired_state, state, _Snapshots(), today)
 
 
 def check_upgrade(
@@ -102,9 +98,7 @@ def check_upgrade(
     state = read_cluster_state(client, desired_state.inventory, progress, settings.owners)
     progress("reading snapshots")
     snapshots = _read_snapshots(settings, client, state)
-    versions = dict(_read_node_versions(settings, client))
-    server = replace(client.server, version=min([client.server.version, *versions.values()]))
-    return _report(settings, options, server, desired_state, state, snapshots, versions, today)
+    return _report(settings, options, client.server, desired_state, state, snapshots, today)
 
 
 def _report(
@@ -114,7 +108,6 @@ def _report(
     desired_state: DesiredState,
     state: ClusterState,
     snapshots: _Snapshots,
-    node_versions: dict[str, Version],
     today: date,
 ) -> UpgradeReport:
     if options.target < server.version:
@@ -122,18 +115,18 @@ def _report(
             f"--to {options.target} is older than the server, which is {server.version}",
             hint="Qdrant does not support going back: restore snapshots on the older version.",
         )
+    target = replace(server, version=options.target, newest=UNKNOWN, untold=0)
     inputs = UpgradeInput(
         current=server,
-        target=replace(server, version=options.target),
+        target=target,
         desired=desired_state.inventory,
         live=state.live,
         recorded=state.remembered,
-        snapshots=snapshots.stored,
+        snapshots=tuple(with_obstacles(snapshot, target) for snapshot in snapshots.stored),
         plan_for=partial(_plan_for, settings, desired_state, state, today),
         kinds=BY_NAME,
         table=_TABLE,
         today=today,
-        node_versions=node_versions,
         unread=snapshots.unread,
     )
     return UpgradeReport(
@@ -153,6 +146,12 @@ def _report(
         fail_on=options.fail_on,
         findings=find_upgrade_findings(inputs),
     )
+
+
+def with_obstacles(snapshot: StoredSnapshot, target: Server) -> StoredSnapshot:
+    """The snapshot with why the target does not restore it, as a restore would say it there."""
+    obstacles = find_obstacles(snapshot.record, target)
+    return replace(snapshot, obstacles=tuple((each.problem, each.hint) for each in obstacles))
 
 
 def _plan_for(
@@ -181,14 +180,3 @@ def _read_snapshots(settings: Settings, client: RestClient, state: ClusterState)
         if manifest := snapshot_set.any_manifest:
             stored.append(StoredSnapshot(snapshot_set.destination, manifest.snapshot))
     return _Snapshots(tuple(stored), (*unread, *errors))
-
-
-def _read_node_versions(settings: Settings, client: RestClient) -> Iterator[tuple[str, Version]]:
-    """The versions of the nodes that the environment names, as far as they answer."""
-    for url in settings.nodes:
-        with closing(client.for_node(url, timeout=_NODE_TIMEOUT)) as node:
-            try:
-                answer = node.request(Call(method="GET", path="/"))
-                yield url, Version.parse(str(answer["version"]))
-            except (ClusterError, LookupError, ValueError):
-                continue  # a plan says what is down

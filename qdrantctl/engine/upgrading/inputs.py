@@ -21,6 +21,8 @@ class StoredSnapshot:
     place: str
     """A destination; empty for the servers themselves."""
     record: SnapshotRecord
+    obstacles: tuple[tuple[str, str], ...] = ()
+    """Why the target does not restore it, as `refuses …`, each with what to do."""
 
     @property
     def name(self) -> str:
@@ -54,8 +56,6 @@ class UpgradeInput:
     kinds: Mapping[str, Kind]
     table: VersionTable
     today: date
-    node_versions: Mapping[str, Version]
-    """Of the nodes that were asked, by URL."""
     unread: tuple[str, ...] = ()
     """Why some snapshots could not be read."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from qdrantctl.engine.upgrading.inputs import UpgradeInput
-from qdrantctl.model.server import Version
 from qdrantctl.model.upgrade import Topic, UpgradeFinding, UpgradeSubject
 from qdrantctl.model.violation import Severity
 
@@ -60,15 +59,12 @@ def check_order(inputs: UpgradeInput) -> Iterator[UpgradeFinding]:
 
 
 def _check_nodes(inputs: UpgradeInput) -> Iterator[UpgradeFinding]:
-    versions: dict[Version, list[str]] = {}
-    for url, version in inputs.node_versions.items():
-        versions.setdefault(version, []).append(url)
-    if len(versions) > 1:
-        listed = "; ".join(f"{v}: {', '.join(versions[v])}" for v in sorted(versions))
+    current = inputs.current
+    if current.is_mixed:
         yield UpgradeFinding(
             topic=Topic.ORDER,
             severity=Severity.WARNING,
-            message=f"the nodes run several versions ({listed})",
+            message=f"the nodes run Qdrant {current.version} to {current.newest_version}",
             hint="Finish that upgrade first. A setting that only newer nodes know is lost on "
             "the others.",
         )

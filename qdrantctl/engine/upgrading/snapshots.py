@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from qdrantctl.engine.upgrading.inputs import StoredSnapshot, UpgradeInput
-from qdrantctl.engine.upgrading.refusals import Reason, find_refusals
-from qdrantctl.model.address import Address
-from qdrantctl.model.resource import Resource
 from qdrantctl.model.server import Version
 from qdrantctl.model.upgrade import Topic, UpgradeFinding, UpgradeSubject
 from qdrantctl.model.violation import Severity
-
-_SNAPSHOT_KIND = "collection"
 
 
 def check_stored_snapshots(inputs: UpgradeInput) -> Iterator[UpgradeFinding]:
     """Snapshots that the target refuses, or that are too old for it."""
     for snapshot in inputs.snapshots:
-        if reasons := _refusals_of_snapshot(snapshot, inputs):
-            for path, because in sorted(reasons, key=str):
-                yield _refused(snapshot, path, because, inputs)
-        elif finding := _check_age(snapshot, inputs):
+        for problem, hint in snapshot.obstacles:
+            yield UpgradeFinding(
+                topic=Topic.SNAPSHOTS,
+                severity=Severity.ERROR,
+                subjects=(UpgradeSubject(address=snapshot.name),),
+                message=f"not restored by the target, which {problem}",
+                hint=hint,
+            )
+        if not snapshot.obstacles and (finding := _check_age(snapshot, inputs)):
             yield finding
     for reason in inputs.unread:
         yield UpgradeFinding(
@@ -29,25 +29,6 @@ def check_stored_snapshots(inputs: UpgradeInput) -> Iterator[UpgradeFinding]:
             severity=Severity.WARNING,
             message=f"not every snapshot could be looked at: {reason}",
         )
-
-
-def _refusals_of_snapshot(snapshot: StoredSnapshot, inputs: UpgradeInput) -> set[Reason]:
-    address = Address(_SNAPSHOT_KIND, snapshot.record.collection)
-    resource = Resource(address, snapshot.record.spec)
-    return find_refusals(resource, inputs.kinds[_SNAPSHOT_KIND], inputs.target, inputs.today)
-
-
-def _refused(
-    snapshot: StoredSnapshot, path: tuple[str | int, ...], because: str, inputs: UpgradeInput
-) -> UpgradeFinding:
-    return UpgradeFinding(
-        topic=Topic.SNAPSHOTS,
-        severity=Severity.ERROR,
-        subjects=(UpgradeSubject(address=snapshot.name, path=path),),
-        message=f"{inputs.target.version} does not restore it: {because}",
-        hint="Change the collection before the upgrade, and take a new snapshot. An older server "
-        "restores this one.",
-    )
 
 
 def _check_age(snapshot: StoredSnapshot, inputs: UpgradeInput) -> UpgradeFinding | None:

@@ -10,6 +10,7 @@ from qdrantctl.engine.planning.planner import plan_changes
 from qdrantctl.engine.upgrading.findings import find_upgrade_findings
 from qdrantctl.engine.upgrading.inputs import StoredSnapshot, UpgradeInput, VersionTable
 from qdrantctl.engine.upgrading.order import upgrade_steps
+from qdrantctl.flows.upgrade_check import with_obstacles
 from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.kinds.version_changes import (
     CONVERTS_ROCKSDB,
@@ -19,7 +20,7 @@ from qdrantctl.kinds.version_changes import (
     WITHOUT_ROCKSDB,
 )
 from qdrantctl.model.resource import Inventory
-from qdrantctl.model.server import Version
+from qdrantctl.model.server import UNKNOWN, Version
 from qdrantctl.model.snapshots.snapshot import SnapshotRecord
 from qdrantctl.model.upgrade import Topic
 from tests.support.states import SERVER, TODAY, desired, live_collection, question, recorded
@@ -29,20 +30,20 @@ PRODUCTS = "collection/products"
 TABLE = VersionTable(VERSION_CHANGES, NEWEST_PATCHES, CONVERTS_ROCKSDB, WITHOUT_ROCKSDB)
 
 
-def upgrade(before, after, want=(), live=(), known=(), snapshots=(), nodes=None, **server):
+def upgrade(before, after, want=(), live=(), known=(), snapshots=(), **server):
     current = replace(SERVER, version=Version.parse(before), **server)
+    target = replace(current, version=Version.parse(after), newest=UNKNOWN)
     return UpgradeInput(
         current=current,
-        target=replace(current, version=Version.parse(after)),
+        target=target,
         desired=Inventory(want),
         live=Inventory(live),
         recorded=Inventory(known),
-        snapshots=tuple(snapshots),
+        snapshots=tuple(with_obstacles(each, target) for each in snapshots),
         plan_for=lambda at: plan_changes(question(want, live, known, server=at), BY_NAME),
         kinds=BY_NAME,
         table=TABLE,
         today=TODAY,
-        node_versions={url: Version.parse(v) for url, v in (nodes or {}).items()},
     )
 
 
@@ -99,9 +100,9 @@ def test_nothing_to_do_for_the_version_that_runs():
 
 
 def test_nodes_of_several_versions():
-    nodes = {"http://a": "1.18.3", "http://b": "1.19.0"}
-    (found, *_) = of_topic(upgrade("1.18.3", "1.19.0", nodes=nodes, peers=2), Topic.ORDER)
-    assert "1.18.3: http://a; 1.19.0: http://b" in found.message
+    mixed = upgrade("1.18.3", "1.19.0", newest=Version(1, 19, 0), peers=2)
+    (found, *_) = of_topic(mixed, Topic.ORDER)
+    assert found.message == "the nodes run Qdrant 1.18.3 to 1.19.0"
 
 
 def test_one_replica_is_not_served_while_its_node_restarts():
@@ -140,16 +141,18 @@ def test_snapshots_that_the_target_does_not_restore():
         snapshot("1.16.3", vectors={"a/b": VECTOR}),
         snapshot("1.16.3", vectors={"a": VECTOR}, sparse_vectors={"": {}}),
         snapshot("1.15.5", vectors=VECTOR),
+        snapshot("1.16.0", vectors=VECTOR),
         snapshot("1.16.3", vectors=VECTOR),
         snapshot("1.18.3", vectors=VECTOR),
     ]
     found = of_topic(upgrade("1.16.3", "1.19.0", snapshots=snapshots), Topic.SNAPSHOTS)
-    assert [finding.severity for finding in found] == ["error", "error", "warning", "note"]
-    assert "RocksDB" in found[2].message
+    assert [finding.severity for finding in found] == ["error"] * 3 + ["warning", "note"]
+    assert "version 1.15, then upgrade it" in found[2].hint
+    assert "RocksDB" in found[3].message
     name = "collection/products@2026-11-30-03-00-00 at s3://backups"
     assert {s.address for finding in found for s in finding.subjects} == {name}
     found = of_topic(upgrade("1.16.3", "1.17.1", snapshots=snapshots), Topic.SNAPSHOTS)
-    assert [finding.severity for finding in found] == ["note"]
+    assert [finding.severity for finding in found] == ["error"]
 
 
 def test_deprecated_fields_are_one_finding_with_their_places():
