@@ -96,8 +96,12 @@ class FieldChange(BaseModel):
 
     @property
     def is_unmanaged_limit(self) -> bool:
-        """Whether it is a limit of strict mode that no manifest states and no apply has set."""
-        return self.because == NOT_MANAGED and self.path[0] == "strict_mode_config"
+        """Whether it is a limit that no manifest states and no apply has set.
+
+        Other values that are not managed are keys of a map, such as payload indexes.
+        """
+        is_limit = self.path[0] == "strict_mode_config" or not isinstance(self.live, list)
+        return self.because == NOT_MANAGED and is_limit
 
     @field_serializer("effect")
     def _effect_name(self, effect: Effect) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import date
 
@@ -14,6 +15,7 @@ from qdrantctl.model.server import Server
 from qdrantctl.model.spec import Path
 from qdrantctl.model.violation import Severity
 
+_OF_SERVER = re.compile(r", (this server|the oldest node|the newest node) is [\d.]+$")
 Reason = tuple[Path, str]
 """The path of a refused field, or () for the resource, and the reason."""
 
@@ -40,4 +42,4 @@ def _refusals(resource: Resource, kind: Kind, server: Server, today: date) -> It
 
 def _without_server(because: str) -> str:
     """A reason of a rule without its end about the server that was asked."""
-    return because.partition(", this server")[0]
+    return _OF_SERVER.sub("", because)

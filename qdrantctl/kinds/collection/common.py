@@ -21,6 +21,11 @@ REINDEX = FieldRule(
     change=Effect.REBUILD,
     because="re-indexes the collection",
 )
+REWRITE = FieldRule(
+    add=Effect.REBUILD,
+    change=Effect.REBUILD,
+    because="rewrites the collection's segments",
+)
 Memory = Literal["cold", "cached", "pinned"]
 Placement = Literal["cold", "cached"]
 """Of vectors and payload: `pinned` is refused with 422 (1.19.0)."""

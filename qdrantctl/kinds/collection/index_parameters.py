@@ -53,14 +53,7 @@ ExtraLinks = Annotated[
 ]
 IndexMemory = Annotated[
     Memory | None,
-    FieldRule(
-        add=Effect.REBUILD,
-        change=Effect.REBUILD,
-        drop=Effect.REBUILD,
-        because=INDEX_TYPE.because,
-        drop_because=INDEX_TYPE.drop_because,
-        gate=MEMORY_GATE,
-    ),
+    replace(rebuilding_rule(), gate=MEMORY_GATE),
     Field(description="Where the index lives: cold, cached or pinned."),
 ]
 Principal = Annotated[

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import Field
 
-from qdrantctl.kinds.collection.common import FIXED, MEMORY_GATE, U64, Memory, Placement
+from qdrantctl.kinds.collection.common import FIXED, MEMORY_GATE, REWRITE, U64, Memory, Placement
 from qdrantctl.model.field_rule import Availability, Effect, FieldRule
 from qdrantctl.model.spec import Spec
 
@@ -26,12 +27,7 @@ class Wal(Spec):
     ] = None
     wal_retain_closed: Annotated[
         Annotated[int, Field(ge=1, le=U64)] | None,
-        FieldRule(
-            add=Effect.REPLACE,
-            change=Effect.REPLACE,
-            because=FIXED.because,
-            gate=Availability(since="1.15.2"),
-        ),
+        replace(FIXED, gate=Availability(since="1.15.2")),
         Field(description="Closed segments that are kept, at least 1. Default 1."),
     ] = None
 
@@ -41,12 +37,7 @@ class PayloadStorage(Spec):
 
     memory: Annotated[
         Placement | None,
-        FieldRule(
-            add=Effect.REBUILD,
-            change=Effect.REBUILD,
-            because="rewrites the collection's segments",
-            gate=MEMORY_GATE,
-        ),
+        replace(REWRITE, gate=MEMORY_GATE),
         Field(description="cold or cached."),
     ] = None
 

@@ -18,6 +18,7 @@ from qdrantctl.kinds.collection.common import (
     ON_DISK_FILE,
     ON_DISK_HEAP,
     REINDEX,
+    REWRITE,
     U64,
     Count,
     Memory,
@@ -67,22 +68,12 @@ class Hnsw(Spec):
     ] = None
     inline_storage: Annotated[
         bool | None,
-        FieldRule(
-            add=Effect.REBUILD,
-            change=Effect.REBUILD,
-            because="re-indexes the collection",
-            gate=Availability(since="1.16.0"),
-        ),
+        replace(REINDEX, gate=Availability(since="1.16.0")),
         Field(description="Store quantized vectors in the graph; needs quantization."),
     ] = None
     memory: Annotated[
         Memory | None,
-        FieldRule(
-            add=Effect.REBUILD,
-            change=Effect.REBUILD,
-            because="re-indexes the collection",
-            gate=MEMORY_GATE,
-        ),
+        replace(REINDEX, gate=MEMORY_GATE),
         Field(description="Where the graph lives: cold, cached or pinned."),
     ] = None
 
@@ -114,12 +105,7 @@ class Vector(Spec):
     ] = None
     on_disk: Annotated[
         bool | None,
-        FieldRule(
-            add=Effect.REBUILD,
-            change=Effect.REBUILD,
-            because="rewrites the collection's segments",
-            deprecated=ON_DISK_FILE,
-        ),
+        replace(REWRITE, deprecated=ON_DISK_FILE),
         Field(description="Keep the original vectors on disk."),
     ] = None
     datatype: Annotated[
@@ -149,12 +135,7 @@ class Vector(Spec):
     ] = None
     memory: Annotated[
         Placement | None,
-        FieldRule(
-            add=Effect.REBUILD,
-            change=Effect.REBUILD,
-            because="rewrites the collection's segments",
-            gate=MEMORY_GATE,
-        ),
+        replace(REWRITE, gate=MEMORY_GATE),
         Field(description="Where the original vectors live: cold or cached."),
     ] = None
 
@@ -187,12 +168,7 @@ class SparseIndex(Spec):
     ] = None
     memory: Annotated[
         Memory | None,
-        FieldRule(
-            add=Effect.REBUILD,
-            change=Effect.REBUILD,
-            because="re-indexes the collection",
-            gate=MEMORY_GATE,
-        ),
+        replace(REINDEX, gate=MEMORY_GATE),
         Field(description="Where the index lives."),
     ] = None
 
