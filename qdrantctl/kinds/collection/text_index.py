@@ -20,13 +20,13 @@ from qdrantctl.kinds.collection.index_parameters import (
 from qdrantctl.model.field_rule import Availability, Json
 from qdrantctl.model.spec import Spec
 
-_STEMMED = {
+STEMMED = {
     "ar": "arabic", "da": "danish", "nl": "dutch", "en": "english", "fi": "finnish",
     "fr": "french", "de": "german", "el": "greek", "hu": "hungarian", "it": "italian",
     "no": "norwegian", "pt": "portuguese", "ro": "romanian", "ru": "russian", "es": "spanish",
     "sv": "swedish", "ta": "tamil", "tr": "turkish", "hy": "armenian",
 }  # fmt: skip
-_STOPPED = {code: name for code, name in _STEMMED.items() if code not in ("ta", "hy")} | {
+STOPPED = {code: name for code, name in STEMMED.items() if code not in ("ta", "hy")} | {
     "az": "azerbaijani", "eu": "basque", "bn": "bengali", "ca": "catalan", "zh": "chinese",
     "he": "hebrew", "hi-en": "hinglish", "id": "indonesian", "jp": "japanese", "kk": "kazakh",
     "ne": "nepali", "sl": "slovene", "tg": "tajik",
@@ -54,8 +54,8 @@ def _language_validator(codes: Mapping[str, str]) -> AfterValidator:
     return AfterValidator(to_language_name)
 
 
-_StemmedLanguage = Annotated[str, _language_validator(_STEMMED)]
-_StoppedLanguage = Annotated[str, _language_validator(_STOPPED)]
+_StemmedLanguage = Annotated[str, _language_validator(STEMMED)]
+_StoppedLanguage = Annotated[str, _language_validator(STOPPED)]
 
 
 class Stopwords(Spec):
@@ -165,14 +165,14 @@ def canonical_text_index(params: Mapping[str, Json]) -> dict[str, Json]:
     if stopwords := index.pop("stopwords", None):
         stopwords = {"languages": [stopwords]} if isinstance(stopwords, str) else stopwords
         sets = {
-            "languages": sorted({_STOPPED.get(x, x) for x in stopwords.get("languages") or ()}),
+            "languages": sorted({STOPPED.get(x, x) for x in stopwords.get("languages") or ()}),
             "custom": sorted(set(stopwords.get("custom") or ())),
         }
         if nonempty := {key: value for key, value in sets.items() if value}:
             index["stopwords"] = nonempty
     if stemmer := index.get("stemmer"):
         index["stemmer"] = {
-            key: _STEMMED.get(value, value) for key, value in stemmer.items() if value is not None
+            key: STEMMED.get(value, value) for key, value in stemmer.items() if value is not None
         }
     if index == {"type": "text", "tokenizer": "word"}:
         del index["tokenizer"]  # reported for every text index that was created with its type alone
