@@ -102,6 +102,13 @@ class ReplacementSettings(Spec):
         default=None, alias="from", description="Another cluster that the points are copied from."
     )
 
+    def document(self) -> dict[str, Json]:
+        """The canonical JSON form without defaults, so that setting a default changes nothing."""
+        result: dict[str, Json] = self.model_dump(
+            mode="json", by_alias=True, exclude_defaults=True, exclude_none=True
+        )
+        return {name: value for name, value in result.items() if value != {}}
+
 
 class CollectionRef(BaseModel):
     """A collection on the cluster: its name there, and what tells it from a recreated one."""
