@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -161,3 +162,13 @@ class ReplacementRecord(BaseModel):
     def address(self) -> Address:
         """The address of the collection."""
         return Address("collection", self.collection)
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether all that is left is the old collection, which is kept for a while."""
+        return self.phase is Phase.KEEP
+
+
+def parse_settings(document: Mapping[str, Json]) -> ReplacementSettings:
+    """The inverse of `ReplacementSettings.document`."""
+    return ReplacementSettings.model_validate(dict(document))
