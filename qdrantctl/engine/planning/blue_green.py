@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from qdrantctl.engine.planning.size_forecast import forecast_bytes
+from qdrantctl.engine.planning.vector_shapes import can_take_points
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Change, ReplacementForecast
 from qdrantctl.model.field_rule import ABSENT, Json
@@ -91,6 +92,8 @@ def remaining_steps(
     }
     if record.returning:
         by_phase[Phase.GATE] = ()
+    if not record.carries:
+        by_phase |= {Phase.CATCH_UP: (), Phase.SWEEP: ()}
     steps = [*_creation_steps(target, spec, change, context, kind)]
     if record.phase is not Phase.CREATE:
         steps = []
@@ -98,6 +101,28 @@ def remaining_steps(
     for phase in phases[phases.index(record.phase) :]:
         steps += by_phase.get(phase, ())
     return tuple(steps)
+
+
+def rollback_record(record: ReplacementRecord) -> ReplacementRecord:
+    """The record of a rollback: source and target, and their states, are exchanged."""
+    before, entry = record.before, record.entry
+    return record.model_copy(
+        update={
+            "phase": Phase.CATCH_UP,
+            "old": record.new,
+            "new": record.old,
+            "entry": before,
+            "before": entry,
+            "returning": True,
+            "carries": record.settings.get("fill", "copy") == "copy"
+            and can_take_points(source=entry["spec"], target=before["spec"]),
+            "keep_until": "",
+            "passes": (),
+            "conflicts": 0,
+            "conflict_ids": (),
+            "error": "",
+        }
+    )
 
 
 def retiring_steps(old: str, nodes: tuple[str, ...], *, takes_snapshot: bool) -> tuple[Step, ...]:
@@ -125,7 +150,6 @@ def draft_record(
         new=_reference(new, None),
         aliases=live.facts.aliases if live else (),
         entry={**record, "object": new},
-        digest=desired.digest,
         begun="",
         expected=(live.facts.points if live else None) or 0,
     )

@@ -88,6 +88,8 @@ class PlanOptions:
     """Addresses or globs whose points are destroyed without a snapshot."""
     gates: Gates = field(default_factory=Gates)
     """From flags; those of the environment count as well."""
+    retire: tuple[Address, ...] = ()
+    """Collections whose replaced one is deleted now, however long it was to be kept."""
 
 
 @dataclass(frozen=True, slots=True)
