@@ -133,6 +133,8 @@ class Facts:
     unread: Mapping[str, str] = field(default_factory=dict)
     """Fields of the spec that could not be read because a node is down, each with the cause. Their
     values are the last-applied ones."""
+    object: str = ""
+    """The collection's name on the cluster; empty if it is the name in its address."""
     generations: tuple[Mapping[str, Json], ...] = ()
     """Of an access key: each of its generations, the newest last."""
     usage: tuple[NodeUsage, ...] = ()
@@ -214,6 +216,11 @@ class Resource:
     """Values of the manifest for qdrantctl only; only in the desired state."""
     layers: Mapping[Path, OverlayOrigin] = field(default_factory=dict, compare=False, repr=False)
     """Values of the spec that come from overlays; only in the desired state."""
+
+    @property
+    def object_name(self) -> str:
+        """The name of a live collection on the cluster."""
+        return self.facts.object or self.address.name
 
     @property
     def digest(self) -> str:

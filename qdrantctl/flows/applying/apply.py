@@ -10,7 +10,7 @@ from typing import Protocol
 
 from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.qdrant.client import RestClient
-from qdrantctl.adapters.qdrant.ledger import read_cluster_id
+from qdrantctl.adapters.qdrant.ledger import read_cluster_id, read_ledger
 from qdrantctl.engine.planning.plan_comparison import is_same_work
 from qdrantctl.flows.applying.bookkeeping import apply_plan, find_applied_commit
 from qdrantctl.flows.cluster.connect import connect
@@ -27,6 +27,7 @@ from qdrantctl.flows.state.committed import (
     with_locked_versions,
 )
 from qdrantctl.flows.state.desired import DesiredState, load_desired_state
+from qdrantctl.flows.state.live import read_object_names
 from qdrantctl.flows.state.protection import write_protection
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action
@@ -145,8 +146,9 @@ def _wait_for_indexes(
 ) -> ApplyResult:
     """Wait until the server has indexed what was changed, as long as that can come."""
     timeout = WAIT_TIMEOUT if options.wait_timeout is None else options.wait_timeout
+    names = read_object_names(read_ledger(client))
     states = wait_until_indexed(
-        client, _reindexed_collections(report), timeout, view.show_indexing, is_cancelled
+        client, _reindexed_collections(report), names, timeout, view.show_indexing, is_cancelled
     )
     view.clear_progress()
     return ApplyResult(
