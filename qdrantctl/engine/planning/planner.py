@@ -59,6 +59,7 @@ def plan_changes(plan_input: PlanInput, kinds: Mapping[str, Kind]) -> tuple[Chan
     drafts = {a: with_retirement(draft, plan_input) for a, draft in drafts.items()}
     drafts = _without_hidden(drafts, plan_input, kinds)
     drafts = _without_clashes(drafts, plan_input, kinds)
+    drafts = _without_taken_names(drafts, plan_input, kinds)
     drafts = _without_renames(drafts, plan_input, kinds)
     drafts = select_drafts(drafts, plan_input.selection, plan_input.desired, plan_input.live, kinds)
     context = Context(
@@ -69,6 +70,7 @@ def plan_changes(plan_input: PlanInput, kinds: Mapping[str, Kind]) -> tuple[Chan
         recorded=recorded,
         deleted=frozenset(d.address for d in drafts.values() if d.action is Action.DELETE),
         owner=plan_input.owner,
+        names=plan_input.names,
     )
     actions = {address: draft.action for address, draft in drafts.items()}
     order = order_changes(actions, plan_input.desired, plan_input.live, kinds)
@@ -289,6 +291,21 @@ def _without_clashes(
             if clashes and not is_deleted and rival_kind.namespace == kinds[address.kind].namespace:
                 because = f"the name is taken by {rival}, which this plan does not delete"
                 result[address] = DraftChange(address, Action.REFUSED, (), because)
+    return result
+
+
+def _without_taken_names(
+    drafts: Mapping[Address, DraftChange], plan_input: PlanInput, kinds: Mapping[str, Kind]
+) -> dict[Address, DraftChange]:
+    """Refuse what manifests give a name that a collection of another address has."""
+    result = dict(drafts)
+    for address in drafts:
+        holder = plan_input.names.find_holder(address.name)
+        if holder in (None, address) or address not in plan_input.desired:
+            continue
+        if holder and kinds[address.kind].namespace == kinds[holder.kind].namespace:
+            because = f"{address.name} is the name on the cluster of a collection of {holder}"
+            result[address] = DraftChange(address, Action.REFUSED, (), because)
     return result
 
 

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.qdrant.client import RestClient
-from qdrantctl.adapters.qdrant.ledger import read_cluster_id
+from qdrantctl.adapters.qdrant.ledger import read_cluster_id, read_ledger
 from qdrantctl.engine.planning.plan_comparison import is_same_work
 from qdrantctl.flows.applying.bookkeeping import apply_plan, find_applied_commit
 from qdrantctl.flows.applying.parts import merge_reports, record_of, split_plan
@@ -29,6 +29,7 @@ from qdrantctl.flows.state.committed import (
     with_locked_versions,
 )
 from qdrantctl.flows.state.desired import DesiredState, load_desired_state
+from qdrantctl.flows.state.live import read_object_names
 from qdrantctl.flows.state.protection import write_protection
 from qdrantctl.model.actor import Actor
 from qdrantctl.model.address import Address
@@ -148,8 +149,9 @@ def _wait_for_indexes(
 ) -> ApplyResult:
     """Wait until the server has indexed what was changed, as long as that can come."""
     timeout = WAIT_TIMEOUT if options.wait_timeout is None else options.wait_timeout
+    names = read_object_names(read_ledger(client))
     states = wait_until_indexed(
-        client, _reindexed_collections(report), timeout, view.show_indexing, is_cancelled
+        client, _reindexed_collections(report), names, timeout, view.show_indexing, is_cancelled
     )
     view.clear_progress()
     return ApplyResult(

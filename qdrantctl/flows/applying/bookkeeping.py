@@ -152,6 +152,7 @@ class ApplyRecords:
             planned.desired.inventory,
             planned.today,
             planned.cluster_state.remembered,
+            planned.cluster_state.names,
             planned.cluster_state.owners,
         )
         progress.live, progress.missed = read_back(change, expected, self.context)
@@ -173,8 +174,14 @@ class ApplyRecords:
 
     def _read_live(self, change: Change) -> Resource | None:
         only = frozenset({change.parsed_address})
-        desired, owners = self.planned.desired.inventory, self.planned.cluster_state.owners
+        state = self.planned.cluster_state
         request = ReadRequest(
-            desired, Inventory(), details=only, counted=only, only=only, owners=owners
+            self.planned.desired.inventory,
+            Inventory(),
+            details=only,
+            counted=only,
+            only=only,
+            names=state.names,
+            owners=state.owners,
         )
         return read_live(self.context.client, request).get(change.parsed_address)

@@ -256,6 +256,7 @@ def compute_changes(
         recorded=plan_input.recorded,
         deleted=frozenset(c.parsed_address for c in changes if c.action is Action.DELETE),
         owner=plan_input.owner,
+        names=plan_input.names,
     )
     safety_input = SafetyInput(
         changes=changes,
@@ -302,6 +303,7 @@ def _plan_input(
         desired=desired_state.inventory,
         live=cluster_state.live,
         remembered=cluster_state.remembered,
+        names=cluster_state.names,
         previous_owners=settings.previous_owners,
         cloned_owners=settings.cloned_owners,
         origins=classify_owners(settings, cluster_state.ledger),
