@@ -84,8 +84,8 @@ class ReplacementSettings(Spec):
     text_fields: list[str] | None = Field(
         default=None,
         min_length=1,
-        description="With fill: command, the payload fields that the vectors are made of; left "
-        "out: the whole payload.",
+        description="With fill: command, the payload fields that the vectors are made of: a point "
+        "gets new vectors if one of them changes. Left out: whenever anything of it changes.",
     )
     writers: Literal["live", "dual", "frozen"] = Field(
         default="live",
