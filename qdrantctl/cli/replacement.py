@@ -157,8 +157,9 @@ def resume_run(args: RunArgs) -> int:
 
     It is what `apply` does with a replacement under way, for this one resource.
     """
+    from qdrantctl.engine.planning.selection import Selection
     from qdrantctl.flows.cluster.connect import connect
-    from qdrantctl.flows.planning.plan import PlanOptions, Selection
+    from qdrantctl.flows.planning.plan import PlanOptions
     from qdrantctl.flows.replacement.commands import unpause_replacement
 
     settings = args.settings()
@@ -194,7 +195,8 @@ def finish_replacement(args: FinishArgs) -> int:
     The points of the old collection are destroyed: in a protected environment this needs a consent
     to replace the collection in the project file.
     """
-    from qdrantctl.flows.planning.plan import PlanOptions, Selection
+    from qdrantctl.engine.planning.selection import Selection
+    from qdrantctl.flows.planning.plan import PlanOptions
     from qdrantctl.model.consent import Consent
 
     options = PlanOptions(

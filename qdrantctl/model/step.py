@@ -6,6 +6,7 @@ Each kind of step is a type here, a field of `Step`, and a performer (`flows/exe
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from operator import not_
 from typing import Any, ClassVar, Literal
 from urllib.parse import quote
 
@@ -50,6 +51,12 @@ class Snapshot(BaseModel):
     is_preparatory: ClassVar[bool] = True
 
     collection: str = Field(description="Name of the collection, as in its address.")
+    object: str = Field(
+        default="",
+        exclude_if=not_,
+        description="Its name on the cluster, if it is not the current one of its address; left "
+        "out otherwise.",
+    )
     nodes: tuple[str, ...] = Field(
         default=(), description="Each node's own address; empty where the server is the only one."
     )

@@ -125,10 +125,15 @@ def rollback_record(record: ReplacementRecord) -> ReplacementRecord:
     )
 
 
-def retiring_steps(old: str, nodes: tuple[str, ...], *, takes_snapshot: bool) -> tuple[Step, ...]:
+def retiring_steps(
+    record: ReplacementRecord, nodes: tuple[str, ...], *, takes_snapshot: bool
+) -> tuple[Step, ...]:
     """The steps that remove the old collection of a replacement, and lose its points."""
-    snapshot = (Step(snapshot=Snapshot(collection=old, nodes=nodes)),) if takes_snapshot else ()
-    return (*snapshot, Step(call=Call(method="DELETE", path=collection_path(old))))
+    deletion = Step(call=Call(method="DELETE", path=collection_path(record.old.name)))
+    if not takes_snapshot:
+        return (deletion,)
+    snapshot = Snapshot(collection=record.collection, object=record.old.name, nodes=nodes)
+    return (Step(snapshot=snapshot), deletion)
 
 
 def draft_record(

@@ -376,9 +376,7 @@ def _build_change(
     steps = [Step(call=call) for call in kind.steps(change, context)]
     if (kept := plan_input.replacements.get(address)) and change.because == RETIRES:
         nodes = plan_input.nodes if plan_input.server.peers > 1 else ()
-        steps += retiring_steps(
-            kept.old.name, nodes, takes_snapshot=not plan_input.no_snapshot(address)
-        )
+        steps += retiring_steps(kept, nodes, takes_snapshot=not plan_input.no_snapshot(address))
     if destroys_points(change, live, kind) and not plan_input.no_snapshot(address):
         steps.insert(
             0, snapshot_step(change, plan_input.nodes if plan_input.server.peers > 1 else ())

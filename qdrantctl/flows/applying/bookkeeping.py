@@ -9,6 +9,7 @@ from functools import cache, partial
 
 from qdrantctl.adapters.qdrant import ledger
 from qdrantctl.adapters.system import git
+from qdrantctl.engine.planning.resumption import RETIRES
 from qdrantctl.engine.planning.safety_snapshot import points_at_risk
 from qdrantctl.flows.applying.recheck import find_new_problems, takes_away
 from qdrantctl.flows.cluster.nodes import JobContext
@@ -23,6 +24,7 @@ from qdrantctl.flows.execution.execute import execute_plan
 from qdrantctl.flows.execution.read_back import Expected, read_back
 from qdrantctl.flows.execution.send import send_call
 from qdrantctl.flows.planning.plan import PlanResult
+from qdrantctl.flows.replacement.run import remove_record
 from qdrantctl.flows.snapshots.restore.way_back import take_proven_snapshot
 from qdrantctl.flows.state.checkout import find_uncommitted_files
 from qdrantctl.flows.state.ledger_entry import applied_entry, new_ledger_entry, pending_entry
@@ -165,6 +167,8 @@ class ApplyRecords:
         entry = applied_entry(change, before, progress.live, client.server, self.actor, when)
         entry |= {"cluster_id": self.read_cluster_id(), "url": client.server.url}
         ledger.write_entries(client, [entry])
+        if change.because == RETIRES:
+            remove_record(client, change.parsed_address)
 
     def _entry(self, change: Change) -> Mapping[str, Json]:
         """The ledger's entry before the change."""

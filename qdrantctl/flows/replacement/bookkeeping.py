@@ -18,6 +18,7 @@ from qdrantctl.flows.execution.context import (
     Performers,
 )
 from qdrantctl.flows.execution.send import send_call
+from qdrantctl.flows.replacement.identity import find_reference
 from qdrantctl.flows.replacement.phases import (
     bring_up_to_date,
     fill,
@@ -25,7 +26,6 @@ from qdrantctl.flows.replacement.phases import (
     sweep_source,
     verify,
 )
-from qdrantctl.flows.replacement.read_new import find_reference, read_collection
 from qdrantctl.flows.replacement.run import (
     ReplacementRun,
     format_moment,
@@ -34,6 +34,7 @@ from qdrantctl.flows.replacement.run import (
 )
 from qdrantctl.flows.replacement.switch import switch_aliases
 from qdrantctl.flows.state.ledger_entry import applied_entry
+from qdrantctl.flows.state.live import read_collection
 from qdrantctl.model.errors import QdrantctlError, StaleError
 from qdrantctl.model.replacement import Phase
 from qdrantctl.model.step import (

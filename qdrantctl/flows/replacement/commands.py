@@ -14,10 +14,11 @@ from qdrantctl.engine.planning.blue_green import (
 )
 from qdrantctl.flows.lease import LeaseWait, find_current_lease, hold_lease
 from qdrantctl.flows.replacement.freeze import allow_upserts
-from qdrantctl.flows.replacement.read_new import find_reference, read_collection
+from qdrantctl.flows.replacement.identity import find_reference
 from qdrantctl.flows.replacement.replace import Operator
 from qdrantctl.flows.replacement.run import remove_record, set_paused
 from qdrantctl.flows.state.desired import DesiredState
+from qdrantctl.flows.state.live import read_collection
 from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Cause, Change

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from qdrantctl.flows.cluster.nodes import JobContext
@@ -59,7 +60,7 @@ def pass_write_through(client: Client, collection: str) -> None:
     Raises ClusterError.
     """
     path = collection_path(collection, "points", "delete")
-    body = {"filter": {"must": [{"has_id": []}]}}
+    body: dict[str, Json] = {"filter": {"must": [{"has_id": []}]}}
     query = wait_query(client.server)
     client.request(Call(method="POST", path=path, query=query, body=body))
 
@@ -87,7 +88,7 @@ def _wait_for_nodes(job: JobContext, collection: str, expected: int) -> None:
         node = job.client.for_node(url, timeout=SETTLING)
         try:
             caps = poll(
-                lambda node=node: read_caps(node, collection),
+                partial(read_caps, node, collection),
                 lambda read: read.get(_CAP) == expected,
                 timeout=SETTLING,
             )

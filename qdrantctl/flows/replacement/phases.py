@@ -7,12 +7,13 @@ import shutil
 from qdrantctl.engine.planning.compare import compare_resource
 from qdrantctl.flows.execution.context import ChangeProgress, ExecutionContext, StepFailure
 from qdrantctl.flows.replacement.gate import check_gate
+from qdrantctl.flows.replacement.identity import find_reference
 from qdrantctl.flows.replacement.passes.catch_up import catch_up
 from qdrantctl.flows.replacement.passes.fill import fill_collection
 from qdrantctl.flows.replacement.passes.sweep import sweep
-from qdrantctl.flows.replacement.read_new import find_reference, read_collection
 from qdrantctl.flows.replacement.run import ReplacementRun, format_moment
 from qdrantctl.flows.replacement.stores import open_passes
+from qdrantctl.flows.state.live import read_collection
 from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.duration import parse_duration
 from qdrantctl.model.polling import poll

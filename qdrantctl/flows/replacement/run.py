@@ -81,6 +81,11 @@ class ReplacementRun:
             self.record = self.record.model_copy(update=changes)
             set_record_payload(self.client, self.record.address, {RECORD_KIND: _dump(self.record)})
 
+    def request(self, call: Call) -> Json:
+        """The result of a request; any thread may send it. Raises ClusterError."""
+        with self._using_client:
+            return self.client.request(call)
+
     def enter_phase(self, phase: Phase) -> None:
         """Record that a phase begins, unless it is under way. Raises ClusterError."""
         if self.record.phase is not phase:

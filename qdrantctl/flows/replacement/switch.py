@@ -9,17 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 
 from qdrantctl.adapters.qdrant import ledger
 from qdrantctl.adapters.qdrant.replacement_records import replacement_entry
 from qdrantctl.flows.cluster.nodes import JobContext
 from qdrantctl.flows.execution.context import ChangeProgress, ExecutionContext
 from qdrantctl.flows.replacement.freeze import allow_upserts, read_caps, refuse_upserts
+from qdrantctl.flows.replacement.identity import find_reference
 from qdrantctl.flows.replacement.passes.carry_over import carry_over_keys
-from qdrantctl.flows.replacement.read_new import find_reference, read_collection
 from qdrantctl.flows.replacement.run import ReplacementRun, format_moment
 from qdrantctl.flows.replacement.stores import open_passes
 from qdrantctl.flows.state.ledger_entry import applied_entry
+from qdrantctl.flows.state.live import read_collection
 from qdrantctl.model.client import Client, NodeClient
 from qdrantctl.model.errors import ClusterError, QdrantctlError, StaleError
 from qdrantctl.model.field_rule import Json
@@ -117,7 +119,7 @@ def _wait_for_aliases(step: SwitchAliases, job: JobContext, client: NodeClient) 
         node = client.for_node(url, timeout=SETTLING) if url else client
         try:
             remaining = poll(
-                lambda node=node: _aliases_of(step.source, node),
+                partial(_aliases_of, step.source, node),
                 lambda found: not found,
                 timeout=SETTLING,
             )

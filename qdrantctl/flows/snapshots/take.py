@@ -19,7 +19,7 @@ from qdrantctl.flows.cluster.nodes import (
 )
 from qdrantctl.flows.execution.context import ChangeProgress, ExecutionContext
 from qdrantctl.flows.snapshots.writes import count_writes
-from qdrantctl.flows.state.live import read_live
+from qdrantctl.flows.state.live import read_collection, read_live
 from qdrantctl.model.address import Address
 from qdrantctl.model.client import Client, NodeClient, ReadRequest
 from qdrantctl.model.errors import ClusterError
@@ -38,7 +38,11 @@ def take_safety_snapshot(
     step: Snapshot, progress: ChangeProgress, context: ExecutionContext
 ) -> None:
     """The performer of `Snapshot`, before points are destroyed. Raises QdrantctlError."""
-    if live := context.live.get(Address("collection", step.collection)):
+    address = Address("collection", step.collection)
+    live = context.live.get(address)
+    if step.object:
+        live = read_collection(context.client, address, step.object)
+    if live:
         progress.snapshot = _take_snapshot(step, live, context.job)
         progress.restore_point = progress.snapshot.id
 
