@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from functools import partial
 
 from qdrantctl.engine.planning.compare import compare_resource
 from qdrantctl.flows.execution.context import ChangeProgress, ExecutionContext, StepFailure
-from qdrantctl.flows.replacement.gate import check_gate
+from qdrantctl.flows.replacement.gate import Gate, check_gate, check_points_once
+from qdrantctl.flows.replacement.gate_points import GatePoints, choose_equality
 from qdrantctl.flows.replacement.identity import find_reference
 from qdrantctl.flows.replacement.passes.catch_up import catch_up
+from qdrantctl.flows.replacement.passes.context import PassContext
 from qdrantctl.flows.replacement.passes.fill import fill_collection
 from qdrantctl.flows.replacement.passes.sweep import sweep
 from qdrantctl.flows.replacement.run import ReplacementRun, format_moment
@@ -82,20 +86,59 @@ def verify(
     if missed := _settings_not_taken(step.target, run):
         progress.missed = missed
         raise StepFailure(f"{step.target} lacks settings: {', '.join(missed)}")
-    is_external = run.terms.fill == "external"
-    result = poll(
-        lambda: check_gate(run, step.source, step.target),
-        lambda result: result.passed,
-        timeout=(run.job.wait_timeout or 0.0) if is_external else 0.0,
-        interval=EXTERNAL_INTERVAL,
-        is_cancelled=run.is_stopped,
-    )
+    if run.terms.fill == "external":
+        _wait_until_filled(step, run)
+    with open_passes(run, step.source, step.target) as passes:
+        result = check_gate(_gate_of(step, run, passes))
     run.ensure_running()
     if not result.passed:
-        raise StepFailure(
-            f"the gate is not passed, and both collections stay as they are: {result.describe()}"
+        failures = "; ".join(check.line for check in result.failures)
+        raise StepFailure(f"the gate is closed, and both collections stay as they are: {failures}")
+    progress.note = "; ".join(check.line for check in result.checks)
+
+
+def _wait_until_filled(step: Verify, run: ReplacementRun) -> None:
+    """Wait until somebody else has filled the target. Raises StepFailure, ClusterError."""
+    with open_passes(run, step.source, step.target) as passes:
+        gate = _gate_of(step, run, passes)
+        result = poll(
+            lambda: check_points_once(gate),
+            lambda result: result.passed,
+            timeout=run.job.wait_timeout or 0.0,
+            interval=EXTERNAL_INTERVAL,
+            is_cancelled=run.is_stopped,
         )
-    progress.note = result.describe()
+    run.ensure_running()
+    if not result.passed:
+        failures = "; ".join(check.line for check in result.failures)
+        raise StepFailure(
+            f"waits until somebody else has filled {step.target} ({failures}); go on with "
+            f"qdrantctl replacement resume {run.record.address}, or with the next apply"
+        )
+
+
+def _gate_of(step: Verify, run: ReplacementRun, passes: PassContext) -> Gate:
+    settings, spec = run.terms, run.record.entry["spec"]
+    repairs = settings.fill != "external" and settings.writers != "dual"
+    points = GatePoints(
+        passes.open_pair,
+        spec,
+        choose_equality(settings, is_identity=passes.conversion.is_identity),
+        settings.verify.sample,
+        passes.shard_keys,
+    )
+    return Gate(
+        job=run.job,
+        settings=settings,
+        spec=spec,
+        old=step.source,
+        new=step.target,
+        points=points,
+        folder=run.settings.root,
+        environ=os.environ,
+        catch_up=partial(catch_up, passes) if repairs else None,
+        api_key=run.settings.api_key,
+    )
 
 
 def _settings_not_taken(name: str, run: ReplacementRun) -> tuple[str, ...]:
