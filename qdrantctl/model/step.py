@@ -18,7 +18,7 @@ from qdrantctl.model.server import Server, Version
 SERVER_WAIT = 20
 """Seconds after which a server answers a write that it has not carried out yet. It may wait twice,
 for the other nodes and for the shards, and both must end before the client's connection does."""
-_READING_PATHS = ("/points/scroll", "/points/count", "/audit/logs")
+_READING_PATHS = ("/points/scroll", "/points/count", "/points/query", "/audit/logs")
 _TAKES_TIMEOUT = Version(1, 17, 0)
 """Older servers refuse the parameter `timeout` of writes to indexes and points with 400."""
 

@@ -40,6 +40,7 @@ def run_command(
     why: str = "",
     instead: str,
     stdin: bytes = b"",
+    seconds: float = COMMAND_SECONDS,
 ) -> CommandOutput:
     """Run `argv` in `folder` and wait for its end.
 
@@ -63,10 +64,10 @@ def run_command(
         if process.stdin:
             with suppress(BrokenPipeError), process.stdin:
                 process.stdin.write(stdin)
-        out, err = _read_outputs(process)
+        out, err = _read_outputs(process, seconds)
     except TimeoutError:
         raise SettingsError(
-            f"{name} did not end within {COMMAND_SECONDS:g} seconds",
+            f"{name} did not end within {seconds:g} seconds",
             why=why,
             hint="" if stdin else "It gets no input; a command that prompts cannot be used.",
         ) from None
@@ -95,9 +96,9 @@ def cannot_start(error: OSError | ValueError, name: str, *, why: str = "") -> Se
     return SettingsError(f"{name} cannot be started: {reason}", why=why)
 
 
-def _read_outputs(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
+def _read_outputs(process: subprocess.Popen[bytes], seconds: float) -> tuple[bytes, bytes]:
     """Its stdout and stderr, read until it exits. Raises TimeoutError."""
-    deadline = time.monotonic() + COMMAND_SECONDS
+    deadline = time.monotonic() + seconds
     outputs: dict[IO[bytes], bytes] = {}
     with selectors.DefaultSelector() as selector:
         for pipe in (process.stdout, process.stderr):
