@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from qdrantctl.engine.planning.size_forecast import forecast_bytes
-from qdrantctl.engine.planning.vector_shapes import can_take_points
+from qdrantctl.engine.planning.vector_shapes import can_take_points, keeps_points
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Change, ReplacementForecast
 from qdrantctl.model.field_rule import ABSENT, Json
@@ -115,7 +115,8 @@ def rollback_record(record: ReplacementRecord) -> ReplacementRecord:
             "before": entry,
             "returning": True,
             "carries": record.settings.get("fill", "copy") == "copy"
-            and can_take_points(source=entry["spec"], target=before["spec"]),
+            and can_take_points(source=entry["spec"], target=before["spec"])
+            and keeps_points(source=before["spec"], target=entry["spec"]),
             "keep_until": "",
             "passes": (),
             "conflicts": 0,
@@ -175,7 +176,7 @@ def forecast_replacement(
     )
     replicas = spec.get("replication_factor", 1)
     optional: dict[str, int] = {}
-    if points is not None and not record.phase.is_after_switch:
+    if points is not None and not (record.phase.is_after_switch or record.returning):
         disk, ram = forecast_bytes(spec, live, points)
         optional = {"points": points, "disk_bytes": disk * replicas, "ram_bytes": ram * replicas}
     return ReplacementForecast(
@@ -208,9 +209,7 @@ def _creation_steps(
     """The requests that create the new collection, as it is while it is filled."""
     address = Address(kind.name, name)
     filling, _ = kind.split_for_filling(spec, context.server)
-    creation = change.model_copy(
-        update={"address": str(address), "action": Action.CREATE, "fields": ()}
-    )
+    creation = Change(address=str(address), action=Action.CREATE, cause=change.cause)
     alone = replace(
         context,
         desired=Inventory([Resource(address, filling)]),
