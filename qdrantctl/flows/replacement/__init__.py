@@ -1,0 +1,1 @@
+"""Replacements without downtime."""
