@@ -141,7 +141,7 @@ def payloads(collection: MemoryCollection, conflicts: set[PointKey]) -> dict[Poi
 
 
 @pytest.mark.parametrize("conversion", [COPY, EMBEDDING], ids=["copy", "command"])
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(points=POINTS, operations=OPERATIONS)
 def test_no_write_is_lost_and_no_deleted_point_comes_back(conversion, points, operations):
     application = Application(MemoryCollection(), MemoryCollection(), operations)
