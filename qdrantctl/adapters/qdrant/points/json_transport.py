@@ -96,12 +96,12 @@ class JsonTransport:
 
     def set_mark(self, keys: Sequence[PointKey], mark: str) -> None:
         """Set the payload value of the mark."""
-        body = {"payload": {MARK: mark}, "points": [key.point_id for key in keys]}
+        body = {"payload": {MARK: mark}} | _select_existing(keys)
         self._write("POST", "/points/payload", len(keys), body)
 
     def delete_mark(self, keys: Sequence[PointKey]) -> None:
         """Delete the payload value of the mark."""
-        body = {"keys": [MARK], "points": [key.point_id for key in keys]}
+        body = {"keys": [MARK]} | _select_existing(keys)
         self._write("POST", "/points/payload/delete", len(keys), body)
 
     def key_of(self, point: RawPoint) -> PointKey:
@@ -159,6 +159,11 @@ def _find_result(body: bytes) -> Json:
     except ValueError:
         return None
     return parsed.get("result") if isinstance(parsed, dict) else None
+
+
+def _select_existing(keys: Sequence[PointKey]) -> dict[str, Json]:
+    """Those of these points that exist; payload operations on a list of ids fail if one is gone."""
+    return {"filter": {"must": [{"has_id": [key.point_id for key in keys]}]}}
 
 
 def _has_mark(guard: Guard) -> dict[str, Json]:

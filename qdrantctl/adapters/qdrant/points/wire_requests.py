@@ -57,6 +57,11 @@ def _has_mark(mark: str) -> Any:
     return MESSAGES["Condition"](field=MESSAGES["FieldCondition"](key=MARK, match=match))
 
 
+def select_existing(keys: Sequence[PointKey]) -> Any:
+    """Those of these points that exist; payload operations on a list of ids fail if one is gone."""
+    return MESSAGES["PointsSelector"](filter=MESSAGES["Filter"](must=[has_id(keys)]))
+
+
 def select_points(keys: Sequence[PointKey], guard: Guard | None = None) -> Any:
     """The PointsSelector of these points; with a guard only of those that it lets through."""
     if guard is None:

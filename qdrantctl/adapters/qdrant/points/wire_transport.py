@@ -26,6 +26,7 @@ from qdrantctl.adapters.qdrant.points.wire_requests import (
     encode_mark,
     encode_shard_key,
     guard_filter,
+    select_existing,
     select_points,
 )
 from qdrantctl.model.points import Digest, Point, PointKey, RawPoint
@@ -166,7 +167,7 @@ class WireTransport:
             "/points/payload",
             len(keys),
             payload=[encode_mark(mark)],
-            points_selector=select_points(keys),
+            points_selector=select_existing(keys),
         )
 
     def delete_mark(self, keys: Sequence[PointKey]) -> None:
@@ -176,7 +177,7 @@ class WireTransport:
             "/points/payload/delete",
             len(keys),
             keys=[MARK],
-            points_selector=select_points(keys),
+            points_selector=select_existing(keys),
         )
 
     def key_of(self, point: RawPoint) -> PointKey:
