@@ -42,7 +42,11 @@ _RUN = "another run of replacements"
 
 @click.group()
 def command() -> None:
-    """Watch and steer replacements without downtime (lifecycle.replace: blue_green)."""
+    """Watch and steer replacements without downtime.
+
+    A collection with lifecycle.replace: blue_green is replaced beside the old one: `apply` fills a
+    new collection, verifies it, and moves the aliases.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +72,10 @@ class StatusArgs(ServerArgs, OutputArgs):
 @server_options
 @output_options("replacements")
 def show_status(args: StatusArgs) -> int:
-    """Show the phase and the progress of replacements, and old collections that are kept."""
+    """Show the phase and the progress of replacements.
+
+    Old collections that are kept after one are shown, too.
+    """
     from qdrantctl.flows.cluster.connect import connect
     from qdrantctl.flows.replacement.commands import read_statuses
 
@@ -95,13 +102,20 @@ class PauseArgs(ServerArgs, OutputArgs):
             "qdrantctl replacement pause collection/products -e prod",
             "Stop the run of it, wherever that is, and keep it stopped.",
         ),
+        (
+            "qdrantctl replacement pause collection/products --url http://localhost:6333",
+            "The same on a server without an environment.",
+        ),
     ),
 )
 @address_argument
 @server_options
 @output_options()
 def pause_run(args: PauseArgs) -> int:
-    """Pause a replacement: a run stops within seconds, and applies leave it alone."""
+    """Pause a replacement.
+
+    Its run stops within seconds, and applies leave it alone until it is resumed.
+    """
     from qdrantctl.flows.cluster.connect import connect
     from qdrantctl.flows.replacement.commands import pause_replacement
 
@@ -143,6 +157,10 @@ class FinishArgs(RunArgs):
             "qdrantctl replacement resume collection/products -e prod --auto-approve",
             "Go on where it stopped.",
         ),
+        (
+            "qdrantctl replacement resume collection/products -e prod --wait-timeout 86400",
+            "Wait a day for somebody else to fill the collection.",
+        ),
     ),
 )
 @address_argument
@@ -178,6 +196,10 @@ def resume_run(args: RunArgs) -> int:
             "qdrantctl replacement finish collection/products -e prod",
             "Delete the old collection now, after a snapshot of it.",
         ),
+        (
+            "qdrantctl replacement finish collection/products -e dev --no-safety-snapshot",
+            "Delete it without a snapshot.",
+        ),
     ),
 )
 @address_argument
@@ -190,9 +212,9 @@ def resume_run(args: RunArgs) -> int:
 @project_options
 @output_options("report")
 def finish_replacement(args: FinishArgs) -> int:
-    """Delete the old collection before the end of `keep`. There is no rollback after it.
+    """Delete the old collection before the end of `keep`.
 
-    The points of the old collection are destroyed: in a protected environment this needs a consent
+    There is no rollback after it. The points of the old collection are destroyed: in a protected environment this needs a consent
     to replace the collection in the project file.
     """
     from qdrantctl.engine.planning.selection import Selection
@@ -249,6 +271,10 @@ class TurnArgs(ServerArgs, OutputArgs, LeaseArgs):
             "qdrantctl replacement abort collection/products -e dev",
             "Delete the new collection; the old one stays in use.",
         ),
+        (
+            "qdrantctl replacement abort collection/products -e prod --auto-approve",
+            "The same without a prompt, in a pipeline.",
+        ),
     ),
 )
 @address_argument
@@ -258,7 +284,10 @@ class TurnArgs(ServerArgs, OutputArgs, LeaseArgs):
 @server_options
 @output_options()
 def abort_run(args: TurnArgs) -> int:
-    """End a replacement before its switch: the new collection is deleted, and nothing else."""
+    """End a replacement before its switch.
+
+    The new collection is deleted, and nothing else; upserts into the old one are allowed again.
+    """
     from qdrantctl.flows.cluster.connect import connect
     from qdrantctl.flows.replacement.commands import abort_replacement, plan_abort
 
@@ -285,6 +314,10 @@ def abort_run(args: TurnArgs) -> int:
             "qdrantctl replacement rollback collection/products -e prod",
             "Put the aliases back, with what was written since.",
         ),
+        (
+            "qdrantctl replacement rollback collection/products -e prod --progress json",
+            "Print the progress as lines of JSON.",
+        ),
     ),
 )
 @address_argument
@@ -294,8 +327,9 @@ def abort_run(args: TurnArgs) -> int:
 @server_options
 @output_options("report")
 def roll_back(args: TurnArgs) -> int:
-    """Put the aliases back to the old collection, and carry over what was written since.
+    """Put the aliases back to the old collection.
 
+    What was written since is carried over to it.
     Where the vectors of both collections differ nothing can be carried over; the plan says how many
     points that are. The new collection is kept then, as the old one was.
     """
