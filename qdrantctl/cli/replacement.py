@@ -214,8 +214,8 @@ def resume_run(args: RunArgs) -> int:
 def finish_replacement(args: FinishArgs) -> int:
     """Delete the old collection before the end of `keep`.
 
-    There is no rollback after it. The points of the old collection are destroyed: in a protected environment this needs a consent
-    to replace the collection in the project file.
+    There is no rollback after it. The points of the old collection are destroyed: in a protected
+    environment this needs a consent to replace the collection in the project file.
     """
     from qdrantctl.engine.planning.selection import Selection
     from qdrantctl.flows.planning.plan import PlanOptions

@@ -1,7 +1,9 @@
 """Settle differences in a target that applications write: nothing of theirs is overwritten.
 
-A point is marked in the target, read again, and then overwritten or deleted under the condition
-that the mark is still there: an overwrite by an application has removed it.
+A point is marked in the target, read again, and then changed or deleted under the condition that
+the mark is still there: an overwrite by an application has removed it. Only the parts that differ
+are written. An upsert would make a point again that an application deletes meanwhile, and undo a
+partial update.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ from dataclasses import dataclass
 from qdrantctl.engine.replacement.decisions import FOREIGN, Action
 from qdrantctl.engine.replacement.join import decode_key, encode_key
 from qdrantctl.flows.replacement.passes.ranges import RangeJob
-from qdrantctl.model.points import Digest, PointKey, PointStore, RawPoint
+from qdrantctl.model.points import Digest, Point, PointKey, PointPatch, PointStore, RawPoint
+from qdrantctl.model.replacement import MARK
 
 LOOK_AGAIN_SECONDS = 1.0
 """What applications that write both sides write within this time is no difference."""
@@ -48,6 +51,8 @@ class _Look:
     points: Mapping[bytes, RawPoint]
     sources: Mapping[bytes, Digest]
     targets: Mapping[bytes, Digest]
+    copies: Mapping[bytes, RawPoint]
+    """The points of the target."""
 
 
 def settle_points(
@@ -100,8 +105,12 @@ def _replace_marked(
     settled |= {key: _decide_point(look, key, recorded, decide) for key in keys}
     writes = [k for k in keys if settled[k].action is Action.WRITE and k in look.targets]
     if writes:
-        points = [look.points[key] for key in writes]
-        target.upsert_points(_convert_points(job, points), if_marked=mark)
+        wanted = _convert_points(job, [look.points[key] for key in writes])
+        patches = [
+            make_patch(target.decode_point(look.copies[encode_key(target.key_of(point))]), point)
+            for point in map(target.decode_point, wanted)
+        ]
+        target.patch_points(patches, if_marked=mark)
     deletes = [key for key in keys if settled[key].action is Action.DELETE]
     if deletes:
         target.delete_points(_decode_keys(deletes), if_marked=mark)
@@ -131,7 +140,30 @@ def _look_at(job: RangeJob, keys: Sequence[bytes]) -> _Look:
         encode_key(source.key_of(point)): point for point in source.fetch_points(_decode_keys(keys))
     }
     sources = {key: source.digest_of(point, fields) for key, point in points.items()}
-    return _Look(points, sources, read_digests(job.stores.target, keys))
+    target = job.stores.target
+    copies = {
+        encode_key(target.key_of(point)): point for point in target.fetch_points(_decode_keys(keys))
+    }
+    targets = {key: target.digest_of(point) for key, point in copies.items()}
+    return _Look(points, sources, targets, copies)
+
+
+def make_patch(now: Point, wanted: Point) -> PointPatch:
+    """What turns one point into another. Keys that go make the payload be replaced as a whole."""
+    payload = {key: value for key, value in now.payload.items() if key != MARK}
+    has_gone = bool(payload.keys() - wanted.payload.keys())
+    changed = {
+        key: value
+        for key, value in wanted.payload.items()
+        if key not in payload or payload[key] != value or type(payload[key]) is not type(value)
+    }
+    return PointPatch(
+        key=wanted.key,
+        vectors={n: v for n, v in wanted.vectors.items() if now.vectors.get(n) != v},
+        dropped_vectors=tuple(sorted(now.vectors.keys() - wanted.vectors.keys())),
+        payload=wanted.payload if has_gone else changed,
+        replaces_payload=has_gone,
+    )
 
 
 def read_digests(target: PointStore, keys: Sequence[bytes]) -> dict[bytes, Digest]:
