@@ -45,6 +45,23 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
+class PointChange:
+    """What changes in a point; payload keys and vectors that are not named stay as they are."""
+
+    key: PointKey
+    payload: Mapping[str, Json]
+    """Values to set."""
+    removed_keys: tuple[str, ...]
+    """Payload keys to remove."""
+    vectors: Mapping[str, Json]
+    """Vectors to set, by name."""
+    removed_vectors: tuple[str, ...]
+    """Names of vectors to remove."""
+    replaces_payload: bool = False
+    """Whether `payload` is all that the point shall have: what cannot be set by itself is in it."""
+
+
+@dataclass(frozen=True, slots=True)
 class KeyRange:
     """Ids from `start` up to, and without, `end`; None is open."""
 
@@ -71,13 +88,14 @@ class PointStore(Protocol):
         """The points of these keys that exist, in the order of their keys."""
         ...
 
-    def upsert_points(
-        self, points: Sequence[RawPoint], *, insert_only: bool = False, if_marked: str = ""
-    ) -> None:
-        """Write points. With `insert_only` existing points stay as they are, atomically.
+    def upsert_points(self, points: Sequence[RawPoint], *, insert_only: bool = False) -> None:
+        """Write points. With `insert_only` existing points stay as they are, atomically."""
+        ...
 
-        With `if_marked` only existing points that still have this mark are overwritten; others,
-        also those that were deleted meanwhile, stay as they are.
+    def change_points(self, changes: Sequence[PointChange], mark: str) -> None:
+        """Change those points that exist and still have this mark; it may be sent twice.
+
+        An upsert under a condition would insert points that were deleted meanwhile.
         """
         ...
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from qdrantctl.model.points import KeyRange, Point, PointKey
+from qdrantctl.model.points import KeyRange, Point, PointChange, PointKey
 from qdrantctl.model.replacement import MARK
 
 
@@ -80,16 +80,25 @@ class MemoryStore:
     def _has_mark(self, key: PointKey, mark: str) -> bool:
         return key in self.points and self.points[key][0].get(MARK) == mark
 
-    def upsert_points(
-        self, points: Sequence[Point], *, insert_only: bool = False, if_marked: str = ""
-    ) -> None:
+    def upsert_points(self, points: Sequence[Point], *, insert_only: bool = False) -> None:
         self.on_call()
         for point in points:
-            if insert_only and point.key in self.points:
-                continue
-            if if_marked and not self._has_mark(point.key, if_marked):
-                continue
-            self.points[point.key] = (dict(point.payload), dict(point.vectors))
+            if not insert_only or point.key not in self.points:
+                self.points[point.key] = (dict(point.payload), dict(point.vectors))
+        self.on_call()
+
+    def change_points(self, changes: Sequence[PointChange], mark: str) -> None:
+        self.on_call()
+        for change in changes:
+            if self._has_mark(change.key, mark):
+                payload, vectors = self.points[change.key]
+                if change.replaces_payload:
+                    payload.clear()
+                    payload[MARK] = mark
+                payload.update(change.payload)
+                for key in change.removed_keys:
+                    payload.pop(key, None)
+                vectors.update(change.vectors)
         self.on_call()
 
     def delete_points(self, keys: Sequence[PointKey], *, if_marked: str = "") -> None:

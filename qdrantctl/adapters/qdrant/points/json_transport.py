@@ -13,15 +13,16 @@ from qdrantctl.adapters.qdrant.exchange import AnswerReader, request_target
 from qdrantctl.adapters.qdrant.http import ConnectionFailed, HttpConnection, ResponseLost
 from qdrantctl.adapters.qdrant.point_writes import is_under_way
 from qdrantctl.adapters.qdrant.points import json_points
+from qdrantctl.adapters.qdrant.points.json_changes import change_operations, select_marked
 from qdrantctl.adapters.qdrant.points.sending import (
     delay_write,
     judge_refusal,
     lose_answer,
     refuse_size,
 )
-from qdrantctl.adapters.qdrant.points.transport import MAX_BODY, Guard, Page
+from qdrantctl.adapters.qdrant.points.transport import MAX_BODY, Page
 from qdrantctl.model.field_rule import Json
-from qdrantctl.model.points import Digest, Point, PointKey, RawPoint
+from qdrantctl.model.points import Digest, Point, PointChange, PointKey, RawPoint
 from qdrantctl.model.replacement import MARK
 from qdrantctl.model.step import Call, collection_path
 
@@ -79,19 +80,33 @@ class JsonTransport:
         """The exact number of points."""
         return int(self._request("POST", "/points/count", {"exact": True})[0]["count"])
 
-    def upsert_points(self, points: Sequence[RawPoint], guard: Guard | None) -> None:
-        """Write points."""
+    def upsert_points(self, points: Sequence[RawPoint], *, insert_only: bool) -> None:
+        """Write points; with `insert_only` existing ones stay as they are."""
         body: dict[str, Any] = {"points": list(map(json_points.strip_point, points))}
-        if guard:
-            body["update_filter"] = {"must": [_has_mark(guard) if guard.mark else {"has_id": []}]}
+        if insert_only:
+            body["update_filter"] = {"must": [{"has_id": []}]}
         self._write("PUT", "/points", len(points), body)
 
-    def delete_points(self, keys: Sequence[PointKey], guard: Guard | None) -> None:
-        """Delete points."""
+    def change_points(self, changes: Sequence[PointChange], mark: str) -> None:
+        """Change points that have a mark. It may fail with 404 if one of them does not exist."""
+        operations = change_operations(changes, mark)
+        if self._shard:
+            operations = [
+                {name: {**operation, **self._shard} for name, operation in entry.items()}
+                for entry in operations
+            ]
+        if operations:
+            body: Json = {"operations": operations}
+            results, _ = self._request("POST", "/points/batch", body, count=len(changes))
+            if any(map(is_under_way, results)):
+                raise delay_write(self._urls[0], self._describe_call("POST", "/points/batch"))
+
+    def delete_points(self, keys: Sequence[PointKey], mark: str) -> None:
+        """Delete points; with a mark those that have it."""
         ids = [key.point_id for key in keys]
         body: dict[str, Json] = {"points": ids}
-        if guard:
-            body = {"filter": {"must": [{"has_id": ids}, _has_mark(guard)]}}
+        if mark:
+            body = {"filter": select_marked(keys, mark)}
         self._write("POST", "/points/delete", len(keys), body)
 
     def set_mark(self, keys: Sequence[PointKey], mark: str) -> None:
@@ -164,7 +179,3 @@ def _find_result(body: bytes) -> Json:
 def _select_existing(keys: Sequence[PointKey]) -> dict[str, Json]:
     """Those of these points that exist; payload operations on a list of ids fail if one is gone."""
     return {"filter": {"must": [{"has_id": [key.point_id for key in keys]}]}}
-
-
-def _has_mark(guard: Guard) -> dict[str, Json]:
-    return {"key": MARK, "match": {"value": guard.mark}}

@@ -8,8 +8,16 @@ from functools import partial
 from typing import TypeVar
 
 from qdrantctl.adapters.qdrant.points.sending import RequestFailed, send_until_answered
-from qdrantctl.adapters.qdrant.points.transport import Guard, Page, Transport
-from qdrantctl.model.points import Digest, KeyRange, Point, PointKey, RawPoint
+from qdrantctl.adapters.qdrant.points.transport import Page, Transport
+from qdrantctl.model.errors import ClusterError
+from qdrantctl.model.points import (
+    Digest,
+    KeyRange,
+    Point,
+    PointChange,
+    PointKey,
+    RawPoint,
+)
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -21,6 +29,8 @@ KEYS_PAGE = 5000
 IDS_PART = 5000
 """Most ids in a request that carries nothing else."""
 SAMPLE_ROUNDS = 1000
+CHANGE_TRIES = 10
+"""How often marked points are changed again without those that were deleted meanwhile."""
 NO_EXACT_COUNT = "Exact search disabled"
 """Qdrant's words where strict mode forbids exact counts."""
 
@@ -58,17 +68,27 @@ class QdrantPointStore:
             found += points
         return sorted(found, key=self.key_of)
 
-    def upsert_points(
-        self, points: Sequence[RawPoint], *, insert_only: bool = False, if_marked: str = ""
-    ) -> None:
+    def upsert_points(self, points: Sequence[RawPoint], *, insert_only: bool = False) -> None:
         """Write points; see PointStore."""
-        guard = Guard(if_marked) if insert_only or if_marked else None
-        self._write(points, partial(self._transport.upsert_points, guard=guard))
+        self._write(points, partial(self._transport.upsert_points, insert_only=insert_only))
+
+    def change_points(self, changes: Sequence[PointChange], mark: str) -> None:
+        """Change points that exist and still have this mark; see PointStore."""
+        change = partial(self._transport.change_points, mark=mark)
+        for _ in range(CHANGE_TRIES):
+            try:
+                return self._write(changes, change)
+            except ClusterError as error:
+                if not error.not_found:
+                    raise
+                failure = error  # points were deleted meanwhile
+            existing = set(map(self.key_of, self.fetch_points([c.key for c in changes])))
+            changes = [change for change in changes if change.key in existing]
+        raise failure
 
     def delete_points(self, keys: Sequence[PointKey], *, if_marked: str = "") -> None:
         """Delete points; with `if_marked` only those that still have this mark."""
-        guard = Guard(if_marked) if if_marked else None
-        self._write(keys, partial(self._transport.delete_points, guard=guard))
+        self._write(keys, partial(self._transport.delete_points, mark=if_marked))
 
     def mark_points(self, keys: Sequence[PointKey], mark: str) -> None:
         """Give points a mark."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from qdrantctl.model.points import Digest, Point, PointKey, RawPoint
+from qdrantctl.model.points import Digest, Point, PointChange, PointKey, RawPoint
 
 MAX_BODY = 16 << 20
 """Most bytes of a request's body: servers accept 32 MB unless another limit is configured."""
@@ -20,14 +19,6 @@ class Page(NamedTuple):
     """The first key after it; None at the end."""
     size: int
     """Bytes of the response."""
-
-
-@dataclass(frozen=True, slots=True)
-class Guard:
-    """Which existing points a write leaves alone, decided by the server when it carries it out."""
-
-    mark: str = ""
-    """Points without this mark; empty: all of them."""
 
 
 class Transport(Protocol):
@@ -53,12 +44,16 @@ class Transport(Protocol):
         """The exact number of points."""
         ...
 
-    def upsert_points(self, points: Sequence[RawPoint], guard: Guard | None) -> None:
-        """Write points."""
+    def upsert_points(self, points: Sequence[RawPoint], *, insert_only: bool) -> None:
+        """Write points; with `insert_only` existing ones stay as they are."""
         ...
 
-    def delete_points(self, keys: Sequence[PointKey], guard: Guard | None) -> None:
-        """Delete points."""
+    def change_points(self, changes: Sequence[PointChange], mark: str) -> None:
+        """Change points that have a mark. It may fail with 404 if one of them does not exist."""
+        ...
+
+    def delete_points(self, keys: Sequence[PointKey], mark: str) -> None:
+        """Delete points; with a mark those that have it."""
         ...
 
     def set_mark(self, keys: Sequence[PointKey], mark: str) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 from qdrantctl.adapters.qdrant.points.messages import MESSAGES
-from qdrantctl.adapters.qdrant.points.transport import Guard
 from qdrantctl.model.points import PointKey
 from qdrantctl.model.replacement import MARK
 
@@ -37,24 +36,10 @@ def encode_mark(mark: str) -> bytes:
     return bytes(MESSAGES["PayloadEntry"](key=MARK, value=value).SerializeToString())
 
 
-def guard_filter(guard: Guard | None) -> Any:
-    """The filter of the points that a write may touch; None for all."""
-    if guard is None:
-        return None
-    if not guard.mark:
-        return MESSAGES["Filter"](must=[has_id(())])
-    return MESSAGES["Filter"](must=[_has_mark(guard.mark)])
-
-
 def has_id(keys: Sequence[PointKey]) -> Any:
     """The condition that a point has one of these ids."""
     ids = MESSAGES["HasIdCondition"](has_id=map(encode_key, keys))
     return MESSAGES["Condition"](has_id=ids)
-
-
-def _has_mark(mark: str) -> Any:
-    match = MESSAGES["Match"](keyword=mark)
-    return MESSAGES["Condition"](field=MESSAGES["FieldCondition"](key=MARK, match=match))
 
 
 def select_existing(keys: Sequence[PointKey]) -> Any:
@@ -62,10 +47,11 @@ def select_existing(keys: Sequence[PointKey]) -> Any:
     return MESSAGES["PointsSelector"](filter=MESSAGES["Filter"](must=[has_id(keys)]))
 
 
-def select_points(keys: Sequence[PointKey], guard: Guard | None = None) -> Any:
-    """The PointsSelector of these points; with a guard only of those that it lets through."""
-    if guard is None:
+def select_points(keys: Sequence[PointKey], mark: str = "") -> Any:
+    """The PointsSelector of these points; with a mark of those that have it."""
+    if not mark:
         ids = MESSAGES["PointsIdsList"](ids=map(encode_key, keys))
         return MESSAGES["PointsSelector"](points=ids)
-    chosen = MESSAGES["Filter"](must=[has_id(keys), _has_mark(guard.mark)])
-    return MESSAGES["PointsSelector"](filter=chosen)
+    match = MESSAGES["Match"](keyword=mark)
+    marked = MESSAGES["Condition"](field=MESSAGES["FieldCondition"](key=MARK, match=match))
+    return MESSAGES["PointsSelector"](filter=MESSAGES["Filter"](must=[has_id(keys), marked]))

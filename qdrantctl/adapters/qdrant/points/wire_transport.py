@@ -8,6 +8,7 @@ from typing import Any
 from qdrantctl.adapters.qdrant.client import Endpoint
 from qdrantctl.adapters.qdrant.exchange import AnswerReader
 from qdrantctl.adapters.qdrant.grpc_channel import grpc, load_roots, open_channel
+from qdrantctl.adapters.qdrant.points.json_transport import JsonTransport
 from qdrantctl.adapters.qdrant.points.messages import MESSAGES
 from qdrantctl.adapters.qdrant.points.sending import (
     RequestFailed,
@@ -17,7 +18,7 @@ from qdrantctl.adapters.qdrant.points.sending import (
     lose_answer,
     refuse_size,
 )
-from qdrantctl.adapters.qdrant.points.transport import MAX_BODY, Guard, Page
+from qdrantctl.adapters.qdrant.points.transport import MAX_BODY, Page
 from qdrantctl.adapters.qdrant.points.wire_digest import digest_point, parse_key
 from qdrantctl.adapters.qdrant.points.wire_requests import (
     WITH,
@@ -25,11 +26,11 @@ from qdrantctl.adapters.qdrant.points.wire_requests import (
     encode_key,
     encode_mark,
     encode_shard_key,
-    guard_filter,
+    has_id,
     select_existing,
     select_points,
 )
-from qdrantctl.model.points import Digest, Point, PointKey, RawPoint
+from qdrantctl.model.points import Digest, Point, PointChange, PointKey, RawPoint
 from qdrantctl.model.replacement import MARK
 from qdrantctl.model.step import Call, collection_path
 
@@ -78,7 +79,8 @@ class WireTransport:
         self._endpoint, self._addresses = endpoint, list(addresses)
         self._metadata = (("api-key", endpoint.api_key),) if endpoint.api_key else ()
         self._collection = collection
-        self._selector = encode_shard_key(shard_key)
+        self._shard_key, self._selector = shard_key, encode_shard_key(shard_key)
+        self._rest: JsonTransport | None = None
         self._roots = (
             load_roots(endpoint.tls.ca_file) if endpoint.url.startswith("https:") else None
         )
@@ -94,8 +96,10 @@ class WireTransport:
         self._channel = self._open_channel()
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connections."""
         self._channel.close()
+        if self._rest is not None:
+            self._rest.close()
 
     def scroll_points(self, start: PointKey | None, limit: int, *, whole: bool) -> Page:
         """A page of points from a key on; ids alone unless `whole`."""
@@ -145,7 +149,7 @@ class WireTransport:
         )
         return int(self._read("Count", "/points/count", request)[0].result.count)
 
-    def upsert_points(self, points: Sequence[RawPoint], guard: Guard | None) -> None:
+    def upsert_points(self, points: Sequence[RawPoint], *, insert_only: bool) -> None:
         """Write points. Their parts are copied as bytes, so this is the fast way."""
         point = MESSAGES["PointStruct"]
         self._write(
@@ -153,12 +157,23 @@ class WireTransport:
             "/points",
             len(points),
             points=[point(id=p.id, payload=p.payload, vectors=p.vectors or None) for p in points],
-            update_filter=guard_filter(guard),
+            update_filter=MESSAGES["Filter"](must=[has_id(())]) if insert_only else None,
         )
 
-    def delete_points(self, keys: Sequence[PointKey], guard: Guard | None) -> None:
-        """Delete points."""
-        self._write("Delete", "/points/delete", len(keys), points=select_points(keys, guard))
+    def change_points(self, changes: Sequence[PointChange], mark: str) -> None:
+        """Change points that have a mark. They are few, so this goes through REST."""
+        if self._rest is None:
+            self._rest = JsonTransport(self._endpoint, self._collection, self._shard_key)
+        try:
+            self._rest.change_points(changes, mark)
+        except RequestFailed as failure:
+            if failure.is_lost:
+                self._rest.reconnect()
+            raise
+
+    def delete_points(self, keys: Sequence[PointKey], mark: str) -> None:
+        """Delete points; with a mark those that have it."""
+        self._write("Delete", "/points/delete", len(keys), points=select_points(keys, mark))
 
     def set_mark(self, keys: Sequence[PointKey], mark: str) -> None:
         """Set the payload value of the mark."""
