@@ -45,20 +45,26 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class PointChange:
-    """What changes in a point; payload keys and vectors that are not named stay as they are."""
+class PointPatch:
+    """What to change in a point that exists; all else in it stays as it is."""
 
     key: PointKey
-    payload: Mapping[str, Json]
-    """Values to set."""
-    removed_keys: tuple[str, ...]
-    """Payload keys to remove."""
     vectors: Mapping[str, Json]
-    """Vectors to set, by name."""
-    removed_vectors: tuple[str, ...]
-    """Names of vectors to remove."""
+    """Those to set, by name."""
+    dropped_vectors: tuple[str, ...]
+    payload: Mapping[str, Json]
+    """The keys to set."""
+    dropped_keys: tuple[str, ...] = ()
+    """Payload keys to remove."""
     replaces_payload: bool = False
-    """Whether `payload` is all that the point shall have: what cannot be set by itself is in it."""
+    """Whether all other keys go."""
+
+    @property
+    def changes_more_than_vectors(self) -> bool:
+        """Whether it drops vectors, or changes the payload."""
+        return bool(
+            self.payload or self.dropped_keys or self.dropped_vectors or self.replaces_payload
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +95,14 @@ class PointStore(Protocol):
         ...
 
     def upsert_points(self, points: Sequence[RawPoint], *, insert_only: bool = False) -> None:
-        """Write points. With `insert_only` existing points stay as they are, atomically."""
+        """Write points. With `insert_only` existing points stay as they are, atomically.
+
+        A server of 1.16 may keep vectors or payload of an existing point that the new one lacks.
+        """
         ...
 
-    def change_points(self, changes: Sequence[PointChange], mark: str) -> None:
-        """Change those points that exist and still have this mark; it may be sent twice.
-
-        An upsert under a condition would insert points that were deleted meanwhile.
-        """
+    def patch_points(self, patches: Sequence[PointPatch], *, if_marked: str) -> None:
+        """Change parts of points that still have this mark. It never creates a point."""
         ...
 
     def delete_points(self, keys: Sequence[PointKey], *, if_marked: str = "") -> None:
@@ -107,8 +113,8 @@ class PointStore(Protocol):
         """Give points a mark: a payload value that every overwrite of the point removes."""
         ...
 
-    def unmark_points(self, keys: Sequence[PointKey]) -> None:
-        """Remove marks."""
+    def unmark_points(self, keys: Sequence[PointKey] | None = None) -> None:
+        """Remove marks, of these points or of all."""
         ...
 
     def key_of(self, point: RawPoint) -> PointKey:

@@ -14,7 +14,7 @@ import pytest
 
 from qdrantctl.adapters.qdrant.client import Endpoint
 from qdrantctl.adapters.qdrant.points.opening import Form, open_point_store
-from qdrantctl.engine.replacement.changes import find_changes
+from qdrantctl.engine.replacement.changes import make_patch
 from qdrantctl.flows.replacement.passes import ranges
 from qdrantctl.flows.replacement.passes.carry_over import carry_over_keys
 from qdrantctl.flows.replacement.passes.catch_up import catch_up
@@ -210,9 +210,9 @@ def test_a_change_of_marked_points_neither_inserts_nor_undoes(endpoint, empty_qd
     ask(empty_qdrant, "PUT", f"{path}?wait=true", {"points": [other]})
     body = {"payload": {"partial": 1}, "points": [2]}
     ask(empty_qdrant, "POST", f"{path}/payload?wait=true", body)
-    simple = find_changes(points[2], Point(keys[2], {"x": 2, "a key": 1}, new))
-    changes = [find_changes(point, Point(point.key, after, new)) for point in points]
-    store.change_points([*changes[:2], simple, *changes[3:]], "m")
+    simple = make_patch(points[2], Point(keys[2], {"x": 2, "a key": 1}, new))
+    patches = [make_patch(point, Point(point.key, after, new)) for point in points]
+    store.patch_points([*patches[:2], simple, *patches[3:]], if_marked="m")
     store.unmark_points(keys)
     assert read_all(empty_qdrant, "new") == {
         1: ({"a": [7.0, 7.0]}, {}),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from qdrantctl.model.points import Digest, Point, PointChange, PointKey, RawPoint
+from qdrantctl.model.points import Digest, Point, PointKey, PointPatch, RawPoint
 
 MAX_BODY = 16 << 20
 """Most bytes of a request's body: servers accept 32 MB unless another limit is configured."""
@@ -45,15 +45,11 @@ class Transport(Protocol):
         ...
 
     def upsert_points(self, points: Sequence[RawPoint], *, insert_only: bool) -> None:
-        """Write points; with `insert_only` existing ones stay as they are."""
+        """Write points; with `insert_only` those that do not exist, as the server finds them."""
         ...
 
-    def change_points(self, changes: Sequence[PointChange], mark: str) -> None:
-        """Change points that have a mark. It may fail with 404 if one of them does not exist."""
-        ...
-
-    def delete_points(self, keys: Sequence[PointKey], mark: str) -> None:
-        """Delete points; with a mark those that have it."""
+    def delete_points(self, keys: Sequence[PointKey], *, mark: str) -> None:
+        """Delete points; with a mark only those that have it."""
         ...
 
     def set_mark(self, keys: Sequence[PointKey], mark: str) -> None:
@@ -82,6 +78,26 @@ class Transport(Protocol):
 
     def reconnect(self) -> None:
         """After a failure: use another connection, to the next node where several are known."""
+        ...
+
+    def close(self) -> None:
+        """Close the connection."""
+        ...
+
+
+class Patcher(Protocol):
+    """Requests that change parts of points; each is sent once, and raises RequestFailed."""
+
+    def update_vectors(self, patches: Sequence[PointPatch], *, mark: str) -> None:
+        """Set vectors of points that have this mark."""
+        ...
+
+    def update_payloads(self, patches: Sequence[PointPatch], *, mark: str) -> None:
+        """Drop vectors and change payloads of points that have this mark."""
+        ...
+
+    def delete_all_marks(self) -> None:
+        """Delete the mark of every point that has one."""
         ...
 
     def close(self) -> None:

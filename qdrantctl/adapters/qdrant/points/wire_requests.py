@@ -36,10 +36,20 @@ def encode_mark(mark: str) -> bytes:
     return bytes(MESSAGES["PayloadEntry"](key=MARK, value=value).SerializeToString())
 
 
+def no_point() -> Any:
+    """A filter that no point meets."""
+    return MESSAGES["Filter"](must=[has_id(())])
+
+
 def has_id(keys: Sequence[PointKey]) -> Any:
     """The condition that a point has one of these ids."""
     ids = MESSAGES["HasIdCondition"](has_id=map(encode_key, keys))
     return MESSAGES["Condition"](has_id=ids)
+
+
+def _has_mark(mark: str) -> Any:
+    match = MESSAGES["Match"](keyword=mark)
+    return MESSAGES["Condition"](field=MESSAGES["FieldCondition"](key=MARK, match=match))
 
 
 def select_existing(keys: Sequence[PointKey]) -> Any:
@@ -48,10 +58,9 @@ def select_existing(keys: Sequence[PointKey]) -> Any:
 
 
 def select_points(keys: Sequence[PointKey], mark: str = "") -> Any:
-    """The PointsSelector of these points; with a mark of those that have it."""
+    """The PointsSelector of these points; with a mark only of those that have it."""
     if not mark:
         ids = MESSAGES["PointsIdsList"](ids=map(encode_key, keys))
         return MESSAGES["PointsSelector"](points=ids)
-    match = MESSAGES["Match"](keyword=mark)
-    marked = MESSAGES["Condition"](field=MESSAGES["FieldCondition"](key=MARK, match=match))
-    return MESSAGES["PointsSelector"](filter=MESSAGES["Filter"](must=[has_id(keys), marked]))
+    chosen = MESSAGES["Filter"](must=[has_id(keys), _has_mark(mark)])
+    return MESSAGES["PointsSelector"](filter=chosen)

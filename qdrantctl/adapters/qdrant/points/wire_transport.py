@@ -8,7 +8,6 @@ from typing import Any
 from qdrantctl.adapters.qdrant.client import Endpoint
 from qdrantctl.adapters.qdrant.exchange import AnswerReader
 from qdrantctl.adapters.qdrant.grpc_channel import grpc, load_roots, open_channel
-from qdrantctl.adapters.qdrant.points.json_transport import JsonTransport
 from qdrantctl.adapters.qdrant.points.messages import MESSAGES
 from qdrantctl.adapters.qdrant.points.sending import (
     RequestFailed,
@@ -26,11 +25,11 @@ from qdrantctl.adapters.qdrant.points.wire_requests import (
     encode_key,
     encode_mark,
     encode_shard_key,
-    has_id,
+    no_point,
     select_existing,
     select_points,
 )
-from qdrantctl.model.points import Digest, Point, PointChange, PointKey, RawPoint
+from qdrantctl.model.points import Digest, Point, PointKey, RawPoint
 from qdrantctl.model.replacement import MARK
 from qdrantctl.model.step import Call, collection_path
 
@@ -79,8 +78,7 @@ class WireTransport:
         self._endpoint, self._addresses = endpoint, list(addresses)
         self._metadata = (("api-key", endpoint.api_key),) if endpoint.api_key else ()
         self._collection = collection
-        self._shard_key, self._selector = shard_key, encode_shard_key(shard_key)
-        self._rest: JsonTransport | None = None
+        self._selector = encode_shard_key(shard_key)
         self._roots = (
             load_roots(endpoint.tls.ca_file) if endpoint.url.startswith("https:") else None
         )
@@ -96,10 +94,8 @@ class WireTransport:
         self._channel = self._open_channel()
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connection."""
         self._channel.close()
-        if self._rest is not None:
-            self._rest.close()
 
     def scroll_points(self, start: PointKey | None, limit: int, *, whole: bool) -> Page:
         """A page of points from a key on; ids alone unless `whole`."""
@@ -157,22 +153,11 @@ class WireTransport:
             "/points",
             len(points),
             points=[point(id=p.id, payload=p.payload, vectors=p.vectors or None) for p in points],
-            update_filter=MESSAGES["Filter"](must=[has_id(())]) if insert_only else None,
+            update_filter=no_point() if insert_only else None,
         )
 
-    def change_points(self, changes: Sequence[PointChange], mark: str) -> None:
-        """Change points that have a mark. They are few, so this goes through REST."""
-        if self._rest is None:
-            self._rest = JsonTransport(self._endpoint, self._collection, self._shard_key)
-        try:
-            self._rest.change_points(changes, mark)
-        except RequestFailed as failure:
-            if failure.is_lost:
-                self._rest.reconnect()
-            raise
-
-    def delete_points(self, keys: Sequence[PointKey], mark: str) -> None:
-        """Delete points; with a mark those that have it."""
+    def delete_points(self, keys: Sequence[PointKey], *, mark: str) -> None:
+        """Delete points; with a mark only those that have it."""
         self._write("Delete", "/points/delete", len(keys), points=select_points(keys, mark))
 
     def set_mark(self, keys: Sequence[PointKey], mark: str) -> None:

@@ -62,6 +62,9 @@ def _repair(job: RangeJob, old: Page, new: Page, recorded: Page) -> tuple[int, d
     writes = {key for key, action in actions.items() if action is Action.WRITE}
     if writes:
         pairs = [(k, p) for k, p in zip(old.keys, old.points, strict=True) if k in writes]
+        # An upsert may keep parts of the point that is there, on servers of 1.16.
+        if stale := [decode_key(key) for key, _ in pairs if key in targets]:
+            job.stores.target.delete_points(stale)
         targets |= write_copies(job, dict(pairs), sources)
     records = {key: digest + targets.get(key, UNKNOWN) for key, digest in sources.items()}
     return len(deletes) + len(writes), records

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from qdrantctl.engine.replacement.changes import find_changes
+from qdrantctl.engine.replacement.changes import make_patch
 from qdrantctl.engine.replacement.decisions import FOREIGN, Action
 from qdrantctl.engine.replacement.join import decode_key, encode_key
 from qdrantctl.flows.replacement.passes.ranges import RangeJob
@@ -125,11 +125,11 @@ def _change_marked(
     batch.targets = fetch_by_key(target, keys)
     batch.decide_points([key for key in keys if key not in interrupted])
     writes = [k for k in batch.list_keys(Action.WRITE) if k in batch.targets and k in converted]
-    changes = [
-        find_changes(target.decode_point(batch.targets[key]), target.decode_point(converted[key]))
+    patches = [
+        make_patch(target.decode_point(batch.targets[key]), target.decode_point(converted[key]))
         for key in writes
     ]
-    target.change_points(changes, mark)
+    target.patch_points(patches, if_marked=mark)
     deletes = batch.list_keys(Action.DELETE)
     target.delete_points(_decode_keys(deletes), if_marked=mark)
     target.unmark_points(point_keys)
