@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -14,6 +15,8 @@ from qdrantctl.model.spec import Spec
 
 RECORD_KIND = "replacement"
 """The kind of its addresses in the ledger: `replacement/products`. It is no resource."""
+PAUSED = "paused"
+"""Key of its entry beside the record: the operator pauses it while a run writes the record."""
 MARK = "_qdrantctl_mark"
 """Payload key of the mark of `PointStore.mark_points`; it stands for moments in single points."""
 
@@ -81,8 +84,8 @@ class ReplacementSettings(Spec):
     text_fields: list[str] | None = Field(
         default=None,
         min_length=1,
-        description="With fill: command, the payload fields that the vectors are made of; left "
-        "out: the whole payload.",
+        description="With fill: command, the payload fields that the vectors are made of: a point "
+        "gets new vectors if one of them changes. Left out: whenever anything of it changes.",
     )
     writers: Literal["live", "dual", "frozen"] = Field(
         default="live",
@@ -101,6 +104,13 @@ class ReplacementSettings(Spec):
     source: SourceSettings | None = Field(
         default=None, alias="from", description="Another cluster that the points are copied from."
     )
+
+    def document(self) -> dict[str, Json]:
+        """The canonical JSON form without defaults, so that setting a default changes nothing."""
+        result: dict[str, Json] = self.model_dump(
+            mode="json", by_alias=True, exclude_defaults=True, exclude_none=True
+        )
+        return {name: value for name, value in result.items() if value != {}}
 
 
 class CollectionRef(BaseModel):
@@ -127,15 +137,27 @@ class ReplacementRecord(BaseModel):
     new: CollectionRef
     aliases: tuple[str, ...] = Field(default=(), description="The aliases that move.")
     entry: dict[str, Json] = Field(description="The ledger record of the collection afterwards.")
-    digest: str = Field(description="Digest of the desired state that it leads to.")
+    before: dict[str, Json] = Field(
+        default_factory=dict, description="The ledger record of the collection before."
+    )
     begun: str = Field(description="When, in ISO 8601.")
     switched: str = Field(default="", description="When the aliases moved; empty before.")
     keep_until: str = Field(default="", description="Until when the old collection is kept.")
     paused: bool = Field(default=False, description="Whether the operator paused it.")
     returning: bool = Field(default=False, description="Whether a rollback is under way.")
+    carries: bool = Field(
+        default=True, description="Whether points are carried over; a rollback may not be able to."
+    )
     frozen_caps: dict[str, Json] | None = Field(
         default=None,
         description="Strict mode of the collection whose upserts are refused for the switch.",
+    )
+    relaxed: bool = Field(
+        default=False,
+        description="Whether the new collection takes updates by unindexed fields for the sweep.",
+    )
+    marked: bool = Field(
+        default=False, description="Whether single points may have a mark of the sweep."
     )
     cursors: dict[str, Json] = Field(
         default_factory=dict, description="How far the fill is, by shard key and range."
@@ -154,3 +176,13 @@ class ReplacementRecord(BaseModel):
     def address(self) -> Address:
         """The address of the collection."""
         return Address("collection", self.collection)
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether all that is left is the old collection, which is kept for a while."""
+        return self.phase is Phase.KEEP
+
+
+def parse_settings(document: Mapping[str, Json]) -> ReplacementSettings:
+    """The inverse of `ReplacementSettings.document`."""
+    return ReplacementSettings.model_validate(dict(document))

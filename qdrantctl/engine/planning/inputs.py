@@ -11,6 +11,8 @@ from qdrantctl.engine.planning.selection import Selection
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, FieldChange
 from qdrantctl.model.consent import Consent
+from qdrantctl.model.object_names import SAME_NAMES, ObjectNames
+from qdrantctl.model.replacement import ReplacementRecord
 from qdrantctl.model.resource import Inventory
 from qdrantctl.model.server import Server
 from qdrantctl.model.spec import Path
@@ -36,6 +38,8 @@ class PlanInput:
     live: Inventory
     remembered: Inventory
     """Every ledger record of an existing resource, of any owner."""
+    names: ObjectNames = SAME_NAMES
+    """The names of collections on the cluster."""
     previous_owners: frozenset[str] = frozenset()
     cloned_owners: frozenset[str] = frozenset()
     """Those of the previous owners whose records came along with a copy of their cluster."""
@@ -59,6 +63,10 @@ class PlanInput:
     """Whether points are destroyed without a snapshot."""
     nodes: tuple[str, ...] = ()
     """The URL of each node, if stated."""
+    replacements: Mapping[Address, ReplacementRecord] = field(default_factory=dict)
+    """Replacements without downtime that are under way, or whose old collection is kept."""
+    retirable: frozenset[Address] = frozenset()
+    """Those whose old collection has been kept long enough."""
 
     @property
     def recorded(self) -> Inventory:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from qdrantctl.engine.hidden import describe_hidden, find_hidden
+from qdrantctl.engine.planning.blue_green import retiring_steps
 from qdrantctl.engine.planning.compare import compare_resource, fields_to_create
 from qdrantctl.engine.planning.drift_policy import (
     KEPT_AS_IT_IS,
@@ -19,6 +20,14 @@ from qdrantctl.engine.planning.inputs import DraftChange, PlanInput, RecordOrigi
 from qdrantctl.engine.planning.ledger_record import RECREATED, new_record, reason_to_rewrite
 from qdrantctl.engine.planning.order import order_changes
 from qdrantctl.engine.planning.replacement import fields_of_replacement
+from qdrantctl.engine.planning.resumption import (
+    RETIRES,
+    complete_replacement,
+    draft_resumption,
+    needs_replacement,
+    reason_against_replacement,
+    with_retirement,
+)
 from qdrantctl.engine.planning.safety_snapshot import destroys_points, snapshot_step
 from qdrantctl.engine.planning.selection import select_drafts
 from qdrantctl.model.address import Address
@@ -47,8 +56,10 @@ def plan_changes(plan_input: PlanInput, kinds: Mapping[str, Kind]) -> tuple[Chan
         for address in sorted(plan_input.destroy or {*plan_input.desired, *recorded})
         if (draft := plan_resource(address, recorded.get(address), plan_input, kinds[address.kind]))
     }
+    drafts = {a: with_retirement(draft, plan_input) for a, draft in drafts.items()}
     drafts = _without_hidden(drafts, plan_input, kinds)
     drafts = _without_clashes(drafts, plan_input, kinds)
+    drafts = _without_taken_names(drafts, plan_input, kinds)
     drafts = _without_renames(drafts, plan_input, kinds)
     drafts = select_drafts(drafts, plan_input.selection, plan_input.desired, plan_input.live, kinds)
     context = Context(
@@ -59,6 +70,7 @@ def plan_changes(plan_input: PlanInput, kinds: Mapping[str, Kind]) -> tuple[Chan
         recorded=recorded,
         deleted=frozenset(d.address for d in drafts.values() if d.action is Action.DELETE),
         owner=plan_input.owner,
+        names=plan_input.names,
     )
     actions = {address: draft.action for address, draft in drafts.items()}
     order = order_changes(actions, plan_input.desired, plan_input.live, kinds)
@@ -85,9 +97,13 @@ def plan_resource(
     | yes     | any  | by another owner | refused                                   |
     | yes     | no   | any              | create, or refused                        |
     | yes     | yes  | any              | see `decide_change`                       |
+
+    A replacement without downtime that is under way goes before all of these.
     """
     desired, live = plan_input.desired.get(address), plan_input.live.get(address)
     entry = plan_input.remembered.get(address)
+    if (record := plan_input.replacements.get(address)) and not record.is_kept:
+        return draft_resumption(record, desired, live, applied, kind, plan_input)
     if desired is None:
         stays = plan_input.partial and address not in plan_input.destroy
         return None if stays else _plan_removal(address, plan_input)
@@ -203,6 +219,8 @@ def decide_change(
     match worst_effect(fields):
         case Effect.REFUSED:
             return _refuse_change(address, fields)
+        case Effect.REPLACE if reason := reason_against_replacement(desired, live, plan_input):
+            return DraftChange(address, Action.REFUSED, fields, reason)
         case Effect.REPLACE:
             return DraftChange(address, Action.REPLACE, fields, _worst_reason(fields))
         case Effect.REBUILD | Effect.UPDATE if applied is None:
@@ -276,6 +294,21 @@ def _without_clashes(
     return result
 
 
+def _without_taken_names(
+    drafts: Mapping[Address, DraftChange], plan_input: PlanInput, kinds: Mapping[str, Kind]
+) -> dict[Address, DraftChange]:
+    """Refuse what manifests give a name that a collection of another address has."""
+    result = dict(drafts)
+    for address in drafts:
+        holder = plan_input.names.find_holder(address.name)
+        if holder in (None, address) or address not in plan_input.desired:
+            continue
+        if holder and kinds[address.kind].namespace == kinds[holder.kind].namespace:
+            because = f"{address.name} is the name on the cluster of a collection of {holder}"
+            result[address] = DraftChange(address, Action.REFUSED, (), because)
+    return result
+
+
 def _without_renames(
     drafts: Mapping[Address, DraftChange], plan_input: PlanInput, kinds: Mapping[str, Kind]
 ) -> dict[Address, DraftChange]:
@@ -312,7 +345,8 @@ def _build_change(
     address, kind = draft.address, kinds[draft.address.kind]
     desired, live = plan_input.desired.get(address), plan_input.live.get(address)
     applied = context.recorded.get(address)
-    record = new_record(draft, desired, applied, kind, plan_input)
+    retires = draft.because == RETIRES
+    record = None if retires else new_record(draft, desired, applied, kind, plan_input)
     version: dict[str, Any] = {}
     if applied and applied.record:
         version["recorded"] = applied.record.schema_version
@@ -338,6 +372,16 @@ def _build_change(
     )
     if draft.action in (Action.NOOP, Action.REFUSED, Action.FORGET):
         return change
+    if needs_replacement(change, desired, plan_input):
+        return complete_replacement(change, desired, live, context, plan_input, kind)
+    if retires:
+        nodes = plan_input.nodes if plan_input.server.peers > 1 else ()
+        retiring = retiring_steps(
+            plan_input.replacements[address],
+            nodes,
+            takes_snapshot=not plan_input.no_snapshot(address),
+        )
+        return change.model_copy(update={"steps": retiring})
     steps = [Step(call=call) for call in kind.steps(change, context)]
     if destroys_points(change, live, kind) and not plan_input.no_snapshot(address):
         steps.insert(

@@ -87,8 +87,9 @@ def check_moved_aliases(inputs: SafetyInput) -> Iterator[Problem]:
                 f"{change.address} would move from {targets[0]} with {describe_points(old)} to "
                 f"{targets[1]}, which {state}"
             )
-            is_grey = new is not None and new.facts.status == GREY
-            help_text = f"{targets[1]}: {explain_grey(targets[1].name)}" if is_grey else ""
+            help_text = ""
+            if new is not None and new.facts.status == GREY:
+                help_text = f"{targets[1]}: {explain_grey(new.object_name)}"
             yield require_consent("alias", change, "QC206", message, inputs, help_text)
 
 
@@ -156,7 +157,8 @@ def check_recreated_aliases(inputs: SafetyInput) -> Iterator[Problem]:
     """QC211: a replaced collection is created again with its aliases."""
     for change in inputs.changes:
         live = inputs.context.live.get(change.parsed_address)
-        if change.action is Action.REPLACE and live and live.facts.aliases:
+        is_recreated = change.action is Action.REPLACE and change.destroys
+        if is_recreated and live and live.facts.aliases:
             yield Problem(
                 Violation(
                     rule="QC211",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from qdrantctl.kinds.collection.defaults import collection_defaults
 from qdrantctl.kinds.collection.spec import Collection
 from qdrantctl.kinds.collection.strict_mode import RATES, UNLIMITED
 from qdrantctl.model.address import Address
@@ -17,6 +18,8 @@ from qdrantctl.model.spec import FieldTree, Path, field_tree_of
 from qdrantctl.model.step import Call, collection_path, wait_query
 
 STRICT_MODE_SECTION = "strict_mode_config"
+OPTIMIZERS_SECTION = "optimizers_config"
+THRESHOLD = "indexing_threshold"
 INDEXES = "payload_indexes"
 KEYS = "shard_keys"
 NAMED = ("vectors", "sparse_vectors")
@@ -30,7 +33,7 @@ _LIFTED = {"enabled": False, "max_payload_index_count": UNLIMITED, "write_rate_l
 
 def collection_steps(change: Change, context: Context) -> Iterator[Call]:
     """The requests of a change of one collection."""
-    name = change.parsed_address.name
+    name = context.names.object_name(change.parsed_address)
     if change.action is Action.CREATE:
         yield from _creation_steps(name, context.desired[change.parsed_address].spec)
     elif change.action is Action.DELETE:
@@ -85,18 +88,38 @@ def settings_after_creation(spec: Mapping[str, Json]) -> dict[str, Any]:
     return body
 
 
+def split_for_filling(
+    spec: Mapping[str, Json], server: Server
+) -> tuple[Mapping[str, Json], dict[str, Any]]:
+    """The spec of a collection that is being filled, and the PATCH that completes it.
+
+    Nothing is indexed until the points are there, which is faster than indexing them as they come.
+    Strict mode comes last, so that its limits do not slow the filling down.
+    """
+    optimizers = spec.get(OPTIMIZERS_SECTION, {})
+    threshold = optimizers.get(
+        THRESHOLD, collection_defaults(spec, server)[OPTIMIZERS_SECTION][THRESHOLD]
+    )
+    filling = {**spec, OPTIMIZERS_SECTION: {**optimizers, THRESHOLD: 0}}
+    rest: dict[str, Any] = {OPTIMIZERS_SECTION: {THRESHOLD: threshold}}
+    if strict := filling.pop(STRICT_MODE_SECTION, None):
+        rest[STRICT_MODE_SECTION] = strict
+    return filling, rest
+
+
 def _restore_aliases(change: Change, context: Context) -> Iterator[Call]:
     """The aliases that this replacement, or an interrupted one, has removed."""
-    name = change.parsed_address.name
+    address = change.parsed_address
     missing = {
         a for a in _aliases_to_restore(change, context) if Address("alias", a) not in context.live
     }
     if change.action is Action.REPLACE:
-        missing.update(context.live[change.parsed_address].facts.aliases)
+        missing.update(context.live[address].facts.aliases)
+    name = context.names.object_name(address)
     actions = [
         {"create_alias": {"alias_name": alias, "collection_name": name}}
         for alias in sorted(missing)
-        if not _is_alias_taken(Address("alias", alias), name, context)
+        if not _is_alias_taken(Address("alias", alias), address, context)
     ]
     if actions:
         yield Call(method="POST", path="/collections/aliases", body={"actions": actions})
@@ -110,16 +133,16 @@ def _aliases_to_restore(change: Change, context: Context) -> Iterable[str]:
     return aliases
 
 
-def _is_alias_taken(alias: Address, name: str, context: Context) -> bool:
+def _is_alias_taken(alias: Address, collection: Address, context: Context) -> bool:
     """Whether this plan deletes an alias, or gives it to another collection."""
     desired = context.desired.get(alias)
-    moves = desired is not None and desired.spec["collection"] != name
+    moves = desired is not None and desired.spec["collection"] != collection.name
     return alias in context.deleted or moves
 
 
 def _update_steps(change: Change, context: Context) -> Iterator[Call]:
     """Only the changed fields, in an order that the server accepts."""
-    name = change.parsed_address.name
+    name = context.names.object_name(change.parsed_address)
     desired, live = (
         context.desired[change.parsed_address].spec,
         context.live[change.parsed_address].spec,
