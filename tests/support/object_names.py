@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from qdrantctl.adapters.qdrant.ledger import ledger_point_id
@@ -36,6 +37,8 @@ def replace(node: Node, old: str, new: str, *, address: str = "", keep: bool = T
 
 def copy_collection(node: Node, old: str, new: str) -> None:
     """A collection under another name, with settings, indexes and points."""
+    if asked(node, "GET", f"/collections/{old}/snapshots"):
+        time.sleep(1)  # names of snapshots have a resolution of one second
     file = asked(node, "POST", f"/collections/{old}/snapshots?wait=true")["name"]
     path = node.folder / "snapshots" / old / file
     body = {"location": f"file://{path}", "priority": "snapshot"}

@@ -49,6 +49,21 @@ def test_nothing_is_to_be_done_after_a_replacement(node, project):
     assert (shown["object"], shown["points"], shown["aliases"]) == ("products--2", 3, ["shop"])
 
 
+def test_an_audit_and_an_import_see_one_collection(node, project, tmp_path):
+    told = project.run(node, "audit", "--prove", "--format", "json")
+    subjects = {verdict.get("subject") for verdict in told.document["verdicts"]}
+    assert {s for s in subjects if s and s.startswith("collection/")} == {"collection/products"}
+    told = project.run(node, "import", "--all", "--out", str(tmp_path / "all"))
+    (file,) = (tmp_path / "all").iterdir()
+    assert (file.name, file.read_text().count("collection: products\n")) == ("products.yaml", 1)
+    told = project.run(node, "import", "collection/products--2", "--out", "-")
+    assert "is the name there of a collection of collection/products" in told.err
+    asked(node, "PATCH", "/collections/products--2", {"hnsw_config": {"m": 8}})
+    told = project.run(node, "import", "--update", "collection/products")
+    assert told.code == 0, told.err
+    assert project.plan(node).code == 0
+
+
 def test_changes_are_made_where_the_collection_is(node, project):
     project.states({"products": {**PRODUCTS, "hnsw_config": {"m": 24}}}, {"shop": "products"})
     told = changes(project.plan(node))["collection/products"]
@@ -117,5 +132,3 @@ def test_a_collection_that_is_being_filled_is_no_stranger(tmp_path, node):
     write_entry(node, replacement_entry(filled))
     told = project.plan(node)
     assert (told.code, json.loads(told.out)["unmanaged"]) == (0, [])
-    told = project.run(node, "import", "--all", "--write", str(tmp_path / "imported"))
-    assert not list((tmp_path / "imported").rglob("*products--2*")), told.out
