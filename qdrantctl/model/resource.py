@@ -48,6 +48,8 @@ class Lifecycle:
     exclusive: tuple[Path, ...] = ()
     """Maps from which unmanaged keys are removed."""
     ignore: tuple[IgnoredField, ...] = ()
+    replacement: Mapping[str, Json] = field(default_factory=dict)
+    """The `replacement` section without defaults: the document of `ReplacementSettings`."""
 
     def document(self) -> dict[str, Json]:
         """The canonical JSON form without defaults, so that setting a default changes nothing."""
@@ -64,6 +66,8 @@ class Lifecycle:
                 | ({"until": i.until.isoformat()} if i.until else {})
                 for i in self.ignore
             ]
+        if self.replacement:
+            result["replacement"] = dict(self.replacement)
         return result
 
     @classmethod
@@ -81,6 +85,7 @@ class Lifecycle:
                 )
                 for i in document.get("ignore", ())
             ),
+            replacement=dict(document.get("replacement", {})),
         )
 
 
