@@ -50,6 +50,10 @@ class Snapshot(BaseModel):
     is_preparatory: ClassVar[bool] = True
 
     collection: str = Field(description="Name of the collection, as in its address.")
+    object: str | MISSING = Field(
+        default=ABSENT,
+        description="Its name on the cluster, if it is not the current one of its address.",
+    )
     nodes: tuple[str, ...] = Field(
         default=(), description="Each node's own address; empty where the server is the only one."
     )

@@ -100,10 +100,15 @@ def remaining_steps(
     return tuple(steps)
 
 
-def retiring_steps(old: str, nodes: tuple[str, ...], *, takes_snapshot: bool) -> tuple[Step, ...]:
+def retiring_steps(
+    address: Address, old: str, nodes: tuple[str, ...], *, takes_snapshot: bool
+) -> tuple[Step, ...]:
     """The steps that remove the old collection of a replacement, and lose its points."""
-    snapshot = (Step(snapshot=Snapshot(collection=old, nodes=nodes)),) if takes_snapshot else ()
-    return (*snapshot, Step(call=Call(method="DELETE", path=collection_path(old))))
+    snapshot = Step(snapshot=Snapshot(collection=address.name, object=old, nodes=nodes))
+    return (
+        *((snapshot,) if takes_snapshot else ()),
+        Step(call=Call(method="DELETE", path=collection_path(old))),
+    )
 
 
 def draft_record(

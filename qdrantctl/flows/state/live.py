@@ -158,6 +158,13 @@ def read_live(client: Client, request: ReadRequest) -> Inventory:
     return _read_consistent(CachingClient(client, {}), request)
 
 
+def read_collection(client: Client, address: Address, name: str) -> Resource | None:
+    """The collection of this name on the cluster, which serves an address. Raises ClusterError."""
+    only, names = frozenset({address}), ObjectNames.of({address: name})
+    request = ReadRequest(Inventory(), Inventory(), details=only, only=only, names=names)
+    return read_live(client, request).get(address)
+
+
 def _read_consistent(client: CachingClient, request: ReadRequest) -> Inventory:
     live, contradictions = poll(
         lambda: _read_once(client, request), lambda read: not read[1], timeout=SETTLING
