@@ -76,8 +76,8 @@ class PointStore(Protocol):
     ) -> None:
         """Write points. With `insert_only` existing points stay as they are, atomically.
 
-        With `if_marked` only existing points that still have this mark are overwritten; points
-        that do not exist are written.
+        With `if_marked` only existing points that still have this mark are overwritten; others,
+        also those that were deleted meanwhile, stay as they are.
         """
         ...
 

@@ -293,7 +293,8 @@ def _build_change(
     address, kind = draft.address, kinds[draft.address.kind]
     desired, live = plan_input.desired.get(address), plan_input.live.get(address)
     applied = context.recorded.get(address)
-    record = new_record(draft, desired, applied, kind, plan_input)
+    retires = draft.because == RETIRES
+    record = None if retires else new_record(draft, desired, applied, kind, plan_input)
     version: dict[str, Any] = {}
     if applied and applied.record:
         version["recorded"] = applied.record.schema_version
@@ -321,12 +322,15 @@ def _build_change(
         return change
     if needs_replacement(change, desired, plan_input):
         return complete_replacement(change, desired, live, context, plan_input, kind)
-    steps = [Step(call=call) for call in kind.steps(change, context)]
-    if (kept := plan_input.replacements.get(address)) and change.because == RETIRES:
+    if retires:
         nodes = plan_input.nodes if plan_input.server.peers > 1 else ()
-        steps += retiring_steps(
-            address, kept.old.name, nodes, takes_snapshot=not plan_input.no_snapshot(address)
+        retiring = retiring_steps(
+            plan_input.replacements[address],
+            nodes,
+            takes_snapshot=not plan_input.no_snapshot(address),
         )
+        return change.model_copy(update={"steps": retiring})
+    steps = [Step(call=call) for call in kind.steps(change, context)]
     if destroys_points(change, live, kind) and not plan_input.no_snapshot(address):
         steps.insert(
             0, snapshot_step(change, plan_input.nodes if plan_input.server.peers > 1 else ())

@@ -19,12 +19,13 @@ from qdrantctl.flows.cluster.nodes import (
 )
 from qdrantctl.flows.execution.context import ChangeProgress, ExecutionContext
 from qdrantctl.flows.snapshots.writes import count_writes
-from qdrantctl.flows.state.live import read_collection
+from qdrantctl.flows.state.live import read_collection, read_live
 from qdrantctl.model.address import Address
-from qdrantctl.model.client import Client, NodeClient
+from qdrantctl.model.client import Client, NodeClient, ReadRequest
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.field_rule import ABSENT, json_equal
-from qdrantctl.model.resource import Resource
+from qdrantctl.model.object_names import ObjectNames
+from qdrantctl.model.resource import Inventory, Resource
 from qdrantctl.model.snapshots.snapshot import NodeSnapshotFile, SnapshotRecord
 from qdrantctl.model.step import Call, Snapshot, collection_path
 
@@ -38,10 +39,9 @@ def take_safety_snapshot(
 ) -> None:
     """The performer of `Snapshot`, before points are destroyed. Raises QdrantctlError."""
     address = Address("collection", step.collection)
-    if isinstance(step.object, str):
+    live = context.live.get(address)
+    if step.object:
         live = read_collection(context.client, address, step.object)
-    else:
-        live = context.live.get(address)
     if live:
         progress.snapshot = _take_snapshot(step, live, context.job)
         progress.restore_point = progress.snapshot.id
@@ -66,7 +66,10 @@ def with_writes(
 ) -> SnapshotRecord:
     """The record with what changed since `writes` were counted. Raises ClusterError."""
     address = Address("collection", taken.collection)
-    live = read_collection(client, address, taken.object_name)
+    only = frozenset({address})
+    names = ObjectNames.of({address: taken.object_name})
+    request = ReadRequest(Inventory(), Inventory(), details=only, only=only, names=names)
+    live = read_live(client, request).get(address)
     settings = live.spec if live else {}
     unsettled = {
         word

@@ -49,6 +49,8 @@ class ClusterState:
     """The names of collections on the cluster."""
     replacements: Mapping[Address, ReplacementRecord] = field(default_factory=dict)
     """The replacements under way or kept, by the address of their collection."""
+    retirable: frozenset[Address] = frozenset()
+    """Those among them whose old collection has been kept long enough."""
     unsigned: str = ""
     """Why the given key cannot sign tokens; empty if it can, or if no token is needed."""
 
@@ -159,9 +161,14 @@ def read_live(client: Client, request: ReadRequest) -> Inventory:
 
 
 def read_collection(client: Client, address: Address, name: str) -> Resource | None:
-    """The collection of this name on the cluster, which serves an address. Raises ClusterError."""
+    """The collection of this name on the cluster, as the resource of an address; None without one.
+
+    Its details are read, and its points are counted if possible. Raises ClusterError.
+    """
     only, names = frozenset({address}), ObjectNames.of({address: name})
-    request = ReadRequest(Inventory(), Inventory(), details=only, only=only, names=names)
+    request = ReadRequest(
+        Inventory(), Inventory(), details=only, counted=only, only=only, names=names
+    )
     return read_live(client, request).get(address)
 
 
