@@ -26,6 +26,7 @@ from qdrantctl.engine.planning.resumption import (
     draft_resumption,
     needs_replacement,
     reason_against_replacement,
+    refuse_while_kept,
     with_retirement,
 )
 from qdrantctl.engine.planning.safety_snapshot import destroys_points, snapshot_step
@@ -57,6 +58,7 @@ def plan_changes(plan_input: PlanInput, kinds: Mapping[str, Kind]) -> tuple[Chan
         if (draft := plan_resource(address, recorded.get(address), plan_input, kinds[address.kind]))
     }
     drafts = {a: with_retirement(draft, plan_input) for a, draft in drafts.items()}
+    drafts = refuse_while_kept(drafts, plan_input)
     drafts = refuse_name_conflicts(drafts, plan_input, kinds)
     drafts = _without_renames(drafts, plan_input, kinds)
     drafts = select_drafts(drafts, plan_input.selection, plan_input.desired, plan_input.live, kinds)

@@ -35,6 +35,21 @@ def test_a_token_opens_the_names_of_its_collection(granted):
     assert ("QC148", "warning") not in rules(granted)
 
 
+def test_a_plan_tells_of_tokens_that_a_replacement_leaves_behind(granted):
+    """Keys that name the collection, and not those that name its alias."""
+    lifecycle = {"replace": "blue_green", "replacement": {"fill": "external"}}
+    manifests = granted.folder / "manifests" / "all.yaml"
+    documents = [json.loads(text) for text in manifests.read_text().split("\n---\n")]
+    for document in documents:
+        if document["metadata"]["name"] == "products":
+            document |= {"lifecycle": lifecycle}
+            document["spec"]["vectors"]["size"] = 8
+    manifests.write_text("\n---\n".join(map(json.dumps, documents)))
+    assert rules(granted)["QC249", "warning"] == (
+        "its tokens name products, and do not reach products--2 after the switch"
+    )
+
+
 def test_a_name_on_the_cluster_is_no_scope(granted):
     replace(granted.node, "products", "products--2")
     access = [{"collection": "products--2", "access": "r"}]

@@ -9,7 +9,7 @@ import pytest
 from qdrantctl.adapters.qdrant.ledger import ledger_point_id
 from qdrantctl.adapters.qdrant.replacement_records import replacement_entry
 from qdrantctl.model.replacement import Phase
-from tests.support.object_names import copy_collection, replace, replacement, write_entry
+from tests.support.object_names import copy_collection, drop_kept, replace, replacement, write_entry
 from tests.support.project import VECTORS, Project, asked, config, record, upsert
 
 PRODUCTS = {"vectors": VECTORS, "payload_indexes": {"brand": "keyword"}, "hnsw_config": {"m": 20}}
@@ -94,11 +94,14 @@ def test_an_alias_that_leads_to_the_kept_collection_is_led_back(node, project):
     assert alias["collection_name"] == "products--2"
 
 
-def test_a_collection_is_replaced_and_destroyed_under_its_name(node, project):
-    """With a safety snapshot of the collection that is lost, and with its aliases."""
+def test_a_collection_is_recreated_under_its_name(node, project):
+    """Once the old one is retired, with a safety snapshot and with its aliases."""
     spec = {**PRODUCTS, "vectors": {"size": 8, "distance": "Dot"}}
     document = {"spec": spec, "lifecycle": {"replace": "recreate"}}
     project.states({"products": document}, {"shop": "products"})
+    told = changes(project.plan(node, "--allow-replace", "collection/products"))
+    assert "products is still kept" in told["collection/products"]["because"]
+    drop_kept(node)
     project.done(node, "--allow-replace", "collection/products")
     assert config(node, "products--2")["params"]["vectors"]["size"] == 8
     entry = record(node, "collection/products")

@@ -6,8 +6,7 @@ import json
 
 import pytest
 
-from qdrantctl.adapters.qdrant.ledger import ledger_point_id
-from tests.support.object_names import replace
+from tests.support.object_names import drop_kept, replace
 from tests.support.project import asked, record
 from tests.support.snapshot_policies import PRODUCTS, backdate, backdate_ledger, policy, sets
 from tests.support.snapshots import FROM, contents, fill
@@ -31,13 +30,6 @@ def replaced(request, node, shop, tmp_path):
     asked(node, "PATCH", "/collections/products--2", {"params": {"read_fan_out_factor": 2}})
     backdate(folder, 2) if request.param == "folder" else backdate_ledger(node, 2)
     return f"file://{folder}" if request.param == "folder" else "cluster"
-
-
-def drop_kept(node):
-    """The old collection is retired."""
-    asked(node, "DELETE", "/collections/products")
-    ids = [ledger_point_id("replacement/products")]
-    asked(node, "POST", "/collections/_qdrantctl/points/delete?wait=true", {"points": ids})
 
 
 def test_sets_of_both_names_are_one_history(node, shop, replaced, tmp_path):
