@@ -214,8 +214,8 @@ def resume_run(args: RunArgs) -> int:
 def finish_replacement(args: FinishArgs) -> int:
     """Delete the old collection before the end of `keep`.
 
-    There is no rollback after it. The points of the old collection are destroyed: in a protected environment this needs a consent
-    to replace the collection in the project file.
+    There is no rollback after it. The points of the old collection are destroyed: in a protected
+    environment this needs a consent to replace the collection in the project file.
     """
     from qdrantctl.engine.planning.selection import Selection
     from qdrantctl.flows.planning.plan import PlanOptions
@@ -340,7 +340,9 @@ def roll_back(args: TurnArgs) -> int:
     settings = args.settings()
     view, progress = _view_of(args, "Roll back")
     with connect(settings, progress.on_request) as client:
-        plan, record = plan_rollback(client, settings, args.address)
+        planner = _operator(settings, view, args, lambda: False)
+        plan, record = plan_rollback(client, settings, args.address, planner)
+        view.clear_progress()
         view.show_plan(plan)
         if not args.auto_approve and not view.approve(plan):
             return 1

@@ -152,6 +152,13 @@ class ReplacementRecord(BaseModel):
         default=None,
         description="Strict mode of the collection whose upserts are refused for the switch.",
     )
+    relaxed: bool = Field(
+        default=False,
+        description="Whether the new collection takes updates by unindexed fields for the sweep.",
+    )
+    marked: bool = Field(
+        default=False, description="Whether single points may have a mark of the sweep."
+    )
     cursors: dict[str, Json] = Field(
         default_factory=dict, description="How far the fill is, by shard key and range."
     )

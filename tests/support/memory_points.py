@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from qdrantctl.model.points import KeyRange, Point, PointKey
+from qdrantctl.model.points import KeyRange, Point, PointKey, PointPatch
 from qdrantctl.model.replacement import MARK
 
 
@@ -80,16 +80,29 @@ class MemoryStore:
     def _has_mark(self, key: PointKey, mark: str) -> bool:
         return key in self.points and self.points[key][0].get(MARK) == mark
 
-    def upsert_points(
-        self, points: Sequence[Point], *, insert_only: bool = False, if_marked: str = ""
-    ) -> None:
+    def upsert_points(self, points: Sequence[Point], *, insert_only: bool = False) -> None:
         self.on_call()
         for point in points:
             if insert_only and point.key in self.points:
                 continue
-            if if_marked and not self._has_mark(point.key, if_marked):
-                continue
             self.points[point.key] = (dict(point.payload), dict(point.vectors))
+        self.on_call()
+
+    def patch_points(self, patches: Sequence[PointPatch], *, if_marked: str) -> None:
+        self.on_call()
+        for patch in patches:
+            if not self._has_mark(patch.key, if_marked):
+                continue
+            payload, vectors = self.points[patch.key]
+            vectors |= patch.vectors
+            for name in patch.dropped_vectors:
+                vectors.pop(name, None)
+            if patch.replaces_payload:
+                payload.clear()
+                payload[MARK] = if_marked
+            payload |= patch.payload
+            for name in patch.dropped_keys:
+                payload.pop(name, None)
         self.on_call()
 
     def delete_points(self, keys: Sequence[PointKey], *, if_marked: str = "") -> None:
@@ -106,9 +119,9 @@ class MemoryStore:
                 self.points[key][0][MARK] = mark
         self.on_call()
 
-    def unmark_points(self, keys: Sequence[PointKey]) -> None:
+    def unmark_points(self, keys: Sequence[PointKey] | None = None) -> None:
         self.on_call()
-        for key in keys:
+        for key in self.points if keys is None else keys:
             if key in self.points:
                 self.points[key][0].pop(MARK, None)
 

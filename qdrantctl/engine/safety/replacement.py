@@ -107,11 +107,11 @@ def _tokens_left_behind(
     states: tuple[Mapping[Address, Resource], ...] = (context.recorded, context.desired)
     keys = {a: r for state in states for a, r in state.items() if a.kind == "access_key"}
     for address, key in sorted(keys.items()):
-        if name in key.spec["access"]:
+        if name in key.spec.get("access", {}):
             yield Problem(
                 Violation(
                     rule="QC249",
-                    severity=Severity.WARNING,
+                    severity=Severity.NOTE,
                     address=str(address),
                     message=f"its tokens name {forecast.old}, and do not reach {forecast.new} "
                     "after the switch",

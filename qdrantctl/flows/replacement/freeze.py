@@ -22,6 +22,7 @@ from qdrantctl.model.polling import poll
 from qdrantctl.model.step import Call, collection_path, wait_query
 
 _CAP = "upsert_max_batchsize"
+_BY_INDEX_ONLY = "unindexed_filtering_update"
 SETTLING = 2.0
 """Seconds until every node of a cluster knows a change that one of them has answered."""
 IN_FLIGHT = 0.25
@@ -52,6 +53,17 @@ def refuse_upserts(job: JobContext, collection: str, caps: Mapping[str, Json]) -
 def allow_upserts(client: Client, collection: str, caps: Mapping[str, Json]) -> None:
     """Set strict mode back to what it was. Raises ClusterError."""
     _set_caps(client, collection, {"enabled": False, _CAP: UNLIMITED, **caps})
+
+
+def refuses_unindexed_updates(client: Client, collection: str) -> bool:
+    """Whether a collection refuses updates by a field without an index. Raises ClusterError."""
+    caps = read_caps(client, collection)
+    return bool(caps.get("enabled")) and caps.get(_BY_INDEX_ONLY) is False
+
+
+def set_unindexed_updates(client: Client, collection: str, *, allowed: bool) -> None:
+    """Allow or refuse updates by a field without an index. Raises ClusterError."""
+    _set_caps(client, collection, {_BY_INDEX_ONLY: allowed})
 
 
 def pass_write_through(client: Client, collection: str) -> None:

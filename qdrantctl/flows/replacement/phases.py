@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
-import shutil
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from functools import partial
 
 from qdrantctl.engine.planning.compare import compare_resource
 from qdrantctl.flows.execution.context import ChangeProgress, ExecutionContext, StepFailure
+from qdrantctl.flows.replacement.freeze import (
+    refuses_unindexed_updates,
+    set_unindexed_updates,
+)
 from qdrantctl.flows.replacement.gate import Gate, check_gate, check_points_once
 from qdrantctl.flows.replacement.gate_points import GatePoints, choose_equality
 from qdrantctl.flows.replacement.identity import find_reference
@@ -159,25 +164,52 @@ def sweep_source(step: Sweep, _: ChangeProgress, __: ExecutionContext, run: Repl
     if run.terms.fill == "external":
         return
     quiet = count = 0
-    with open_passes(run, step.source, step.target) as passes:
+    with (
+        _updates_by_mark(run, step.target),
+        open_passes(run, step.source, step.target) as passes,
+    ):
+        if run.record.marked:
+            _remove_marks(passes)
+        run.save(marked=True)
         while quiet < QUIET_SWEEPS:
             result = sweep(passes)
             run.ensure_running()
             quiet = 0 if result.differences else quiet + 1
             count += 1
-            if result.conflicts:
-                ids = (*run.record.conflict_ids, *result.conflicts)[:LISTED_CONFLICTS]
-                number = run.record.conflicts + len(result.conflicts)
-                run.save(conflicts=number, conflict_ids=ids)
+            if len(result.conflicts) != run.record.conflicts:
+                ids = tuple(key.point_id for key in result.conflicts[:LISTED_CONFLICTS])
+                run.save(conflicts=len(result.conflicts), conflict_ids=ids)
             if count > MOST_PASSES:
                 raise StepFailure(
                     f"{step.source} still changes after {MOST_PASSES} sweeps: somebody writes to "
                     "it by its own name"
                 )
+    run.save(marked=False)
+
+
+@contextmanager
+def _updates_by_mark(run: ReplacementRun, target: str) -> Iterator[None]:
+    """Let the target take updates by the mark, which has no index, until the sweep ends."""
+    if not run.record.relaxed and refuses_unindexed_updates(run.client, target):
+        run.save(relaxed=True)
+    if run.record.relaxed:
+        set_unindexed_updates(run.client, target, allowed=True)
+    try:
+        yield
+    finally:
+        if run.record.relaxed:
+            set_unindexed_updates(run.client, target, allowed=False)
+            run.save(relaxed=False)
+
+
+def _remove_marks(passes: PassContext) -> None:
+    """Remove the marks that a killed sweep has left. Raises ClusterError."""
+    for shard_key in passes.shard_keys:
+        with closing(passes.open_pair(shard_key)) as pair:
+            pair.target.unmark_points()
 
 
 def keep_source(step: Keep, _: ChangeProgress, __: ExecutionContext, run: ReplacementRun) -> None:
     """Record until when the source is kept. Raises ClusterError."""
     until = run.client.server_time + parse_duration(step.duration)
     run.save(phase=Phase.KEEP, keep_until=format_moment(until), returning=False, error="")
-    shutil.rmtree(run.folder, ignore_errors=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from hashlib import blake2b
+from hashlib import sha1
 from typing import Any
 
 import orjson
 
-from qdrantctl.adapters.qdrant.points.wire_digest import DIGEST_SIZE
+from qdrantctl.adapters.qdrant.points.transport import DIGEST_SIZE
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.points import Digest, Point, PointKey
 from qdrantctl.model.replacement import MARK
@@ -38,7 +38,7 @@ def digest_point(point: Mapping[str, Json], fields: tuple[str, ...] | None) -> D
 
 
 def _digest(text: bytes) -> Digest:
-    return blake2b(text, digest_size=DIGEST_SIZE).digest()
+    return sha1(text, usedforsecurity=False).digest()[:DIGEST_SIZE]
 
 
 def _find_values(value: Json, names: list[str]) -> Iterator[Json]:
@@ -70,12 +70,17 @@ def decode_point(point: Mapping[str, Json]) -> Point:
 
 def encode_point(point: Point) -> dict[str, Any]:
     """The inverse."""
-    vectors = {name: _as_floats(vector) for name, vector in point.vectors.items()}
     return {
         "id": point.key.point_id,
         "payload": point.payload,
-        "vector": vectors[""] if list(vectors) == [""] else vectors,
+        "vector": write_vectors(point.vectors),
     }
+
+
+def write_vectors(vectors: Mapping[str, Json]) -> Json:
+    """Vectors by name as a request has them; the unnamed one stands alone."""
+    floats = {name: _as_floats(vector) for name, vector in vectors.items()}
+    return floats[""] if list(floats) == [""] else floats
 
 
 def _as_floats(vector: Json) -> Json:

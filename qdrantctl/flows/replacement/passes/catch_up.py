@@ -10,7 +10,7 @@ from qdrantctl.engine.replacement.join import Page, align_pages, decode_key
 from qdrantctl.flows.replacement.passes.context import PassContext
 from qdrantctl.flows.replacement.passes.ranges import RangeJob, plan_range_files, run_ranges
 from qdrantctl.flows.replacement.passes.scan import read_recorded, rewrite_records, scan_points
-from qdrantctl.flows.replacement.passes.settle import read_digests, settle_points
+from qdrantctl.flows.replacement.passes.settle import fetch_by_key, settle_points
 from qdrantctl.model.points import Digest, RawPoint
 
 
@@ -31,7 +31,7 @@ def _compare_range(job: RangeJob) -> int:
         sides = (
             scan_points(source, keys, fields, keeps_points=not context.is_dual),
             scan_points(target, keys),
-            read_recorded(job),
+            iter(()) if context.conversion.is_identity else read_recorded(job),
         )
         for old, new, recorded in align_pages(*sides):
             job.run.check()
@@ -62,6 +62,9 @@ def _repair(job: RangeJob, old: Page, new: Page, recorded: Page) -> tuple[int, d
     writes = {key for key, action in actions.items() if action is Action.WRITE}
     if writes:
         pairs = [(k, p) for k, p in zip(old.keys, old.points, strict=True) if k in writes]
+        # An upsert may keep parts of the point that is there, on servers of 1.16.
+        if stale := [decode_key(key) for key, _ in pairs if key in targets]:
+            job.stores.target.delete_points(stale)
         targets |= write_copies(job, dict(pairs), sources)
     records = {key: digest + targets.get(key, UNKNOWN) for key, digest in sources.items()}
     return len(deletes) + len(writes), records
@@ -80,7 +83,8 @@ def write_copies(
     target.upsert_points(converted)
     if conversion.is_identity:
         return {key: sources[key] for key in points}
-    return read_digests(target, list(points))
+    written = fetch_by_key(target, list(points))
+    return {key: target.digest_of(point) for key, point in written.items()}
 
 
 def _repair_dual(
