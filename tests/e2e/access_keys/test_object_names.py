@@ -45,7 +45,7 @@ def test_a_plan_tells_of_tokens_that_a_replacement_leaves_behind(granted):
             document |= {"lifecycle": lifecycle}
             document["spec"]["vectors"]["size"] = 8
     manifests.write_text("\n---\n".join(map(json.dumps, documents)))
-    assert rules(granted)["QC249", "warning"] == (
+    assert rules(granted)["QC249", "note"] == (
         "its tokens name products, and do not reach products--2 after the switch"
     )
 
