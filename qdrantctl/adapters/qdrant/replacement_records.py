@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qdrantctl.adapters.qdrant.ledger import LedgerContents
+from qdrantctl.adapters.qdrant.ledger import LedgerContents, require_usable_object
 from qdrantctl.model.address import Address
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.field_rule import Json
@@ -25,6 +25,10 @@ def parse_replacements(contents: LedgerContents) -> dict[Address, ReplacementRec
             continue
         try:
             record = ReplacementRecord.model_validate(entry.get(RECORD_KIND))
+            if record_address(record.address) != address:
+                raise ValueError
+            for collection in (record.old, record.new):
+                require_usable_object(collection.name)
         except ValueError:
             raise ClusterError(
                 f"the ledger's record {address} cannot be read",
