@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -79,9 +79,10 @@ def check_points_once(gate: Gate) -> GateResult:
 
     Raises ClusterError.
     """
-    checks = [check_counts(gate.points, 0, patience=0.0)] if gate.settings.verify.counts else []
+    points = replace(gate.points, patience=0.0)
+    checks = [check_counts(points, 0)] if gate.settings.verify.counts else []
     if gate.settings.verify.sample and all(check.passed for check in checks):
-        checks.append(check_sample(gate.points, None, patience=0.0))
+        checks.append(check_sample(points, None))
     return GateResult(checks=tuple(checks))
 
 

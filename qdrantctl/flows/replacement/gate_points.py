@@ -17,7 +17,6 @@ from qdrantctl.model.replacement_gate import CheckName, GateCheck
 from qdrantctl.model.resource import canonical_json
 
 PATIENCE = 5.0
-"""Seconds within which applications that write both collections have written both."""
 LOOKS = 3
 """How often a point that differs is looked at: it may just have been written."""
 _PAUSE = 1.0
@@ -57,6 +56,8 @@ class GatePoints:
     sample: int
     """Number of random points."""
     shard_keys: tuple[ShardKey, ...] = (None,)
+    patience: float = PATIENCE
+    """Seconds within which what is written to both sides is there."""
 
     @contextmanager
     def pair_of(self, shard_key: ShardKey) -> Iterator[tuple[PointStore, PointStore]]:
@@ -69,7 +70,7 @@ class GatePoints:
             target.close()
 
 
-def check_counts(points: GatePoints, late: int, *, patience: float = PATIENCE) -> GateCheck:
+def check_counts(points: GatePoints, late: int) -> GateCheck:
     """Whether both sides hold equally many points, for each shard key. Raises ClusterError.
 
     A pass has just carried over `late` points that were written since the pass before it, so as
@@ -78,7 +79,7 @@ def check_counts(points: GatePoints, late: int, *, patience: float = PATIENCE) -
     counts = poll(
         lambda: {key: _count_both(points, key) for key in points.shard_keys},
         lambda counts: _count_difference(counts) <= late,
-        timeout=patience,
+        timeout=points.patience,
         interval=_PAUSE / 2,
     )
     difference = _count_difference(counts)
@@ -117,13 +118,11 @@ class _Difference:
     source: Digest | None
 
 
-def check_sample(
-    points: GatePoints, catch_up: Callable[[], int] | None, *, patience: float = _PAUSE
-) -> GateCheck:
+def check_sample(points: GatePoints, catch_up: Callable[[], int] | None) -> GateCheck:
     """Whether random points are equal, half of them drawn from each side. Raises ClusterError.
 
-    A point that differs is looked at again after a pass, or after the patience in seconds. If it
-    was changed in the source meanwhile, that says nothing about it.
+    A point that differs is looked at again after a pass, or after a pause. If it was changed in the
+    source meanwhile, that says nothing about it.
     """
     sampled = {key: _sample_both(points, key) for key in points.shard_keys}
     doubtful = {key: _find_differences(points, key, keys) for key, keys in sampled.items()}
@@ -134,7 +133,7 @@ def check_sample(
         if catch_up:
             catch_up()
         else:
-            time.sleep(patience)
+            time.sleep(min(_PAUSE, points.patience))
         for shard_key, before in doubtful.items():
             now = _find_differences(points, shard_key, list(before))
             same = {k: d for k, d in now.items() if d.source == before[k].source}
