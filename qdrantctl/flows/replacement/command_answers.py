@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Any
 
+from qdrantctl.adapters.system.json_lines import encode_lines, parse_line
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.points import Point, PointKey
 
@@ -37,16 +37,12 @@ def vector_forms(spec: Mapping[str, Any]) -> dict[str, VectorForm]:
     return dense | {name: VectorForm() for name in spec.get("sparse_vectors") or {}}
 
 
-def question_lines(points: Sequence[Point]) -> bytes:
+def question_lines(points: Iterable[Point]) -> bytes:
     """Points as the command gets them: one a line, and an empty line."""
-    lines = (
-        json.dumps(
-            {"id": point.key.point_id, "payload": point.payload, "vectors": point.vectors},
-            separators=(",", ":"),
-        )
+    return encode_lines(
+        {"id": point.key.point_id, "payload": point.payload, "vectors": point.vectors}
         for point in points
     )
-    return ("\n".join(lines) + "\n\n").encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +58,9 @@ class Answer:
 def parse_answer(line: bytes) -> Answer:
     """Raises AnswerError for a line that is no answer to any point."""
     try:
-        value = json.loads(line)
+        value = parse_line(line)
         key = PointKey.parse(_check_id(value["id"]))
-    except (ValueError, LookupError, TypeError, RecursionError):
+    except (ValueError, LookupError, TypeError):
         text = line.decode(errors="replace").strip()
         shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
         raise AnswerError(f"it wrote a line that is no answer: {shown!r}") from None

@@ -137,6 +137,15 @@ class CommandFill:
             converted |= self._convert_batch(batch, tries=2 if self._answered else 1)
         return [target.encode_point(converted[p.key]) for p in asked if p.key in converted]
 
+    def warm_up(self, source: PointStore) -> None:
+        """Have the process load its model, by a point that is not written. Raises as `convert`.
+
+        A pass that must be quick needs it before: the first answer may take minutes.
+        """
+        points = source.fetch_points(source.sample_keys(1))
+        if points and not self._answered:
+            self._convert_batch([source.decode_point(points[0])], tries=1)
+
     def raise_unconverted(self, address: object) -> None:
         """Raises CommandError that names the points without a usable answer, if there are any."""
         if self._unconverted:
@@ -235,7 +244,7 @@ class CommandFill:
             self._owes_empty_line = not waiting
             return not waiting
 
-        self._process.exchange(question_lines(list(waiting.values())), take_line)
+        self._process.exchange(question_lines(waiting.values()), take_line)
 
     def _take_answer(self, point: Point, answer: Answer, attempt: _Attempt) -> None:
         try:

@@ -54,14 +54,16 @@ def gate(empty_qdrant: Node, tmp_path: Path) -> Callable[..., Gate]:
     endpoint = Endpoint(node.url)
     client = RestClient(endpoint)
 
-    def make(catch_up: Callable[[], int] | None = None, spec=NEW, **verify: Any) -> Gate:
+    def make(
+        catch_up: Callable[[], int] | None = None, spec=NEW, keys=(None,), **verify: Any
+    ) -> Gate:
         settings = ReplacementSettings(verify={"sample": 200, **verify})
         compared = GatePoints(
             lambda key: (
                 open_point_store(endpoint, "old", key, "json"),
                 open_point_store(endpoint, "new", key, "json"),
             ),
-            spec, "content", settings.verify.sample, patience=0.3,
+            spec, "content", settings.verify.sample, keys, patience=0.3,
         )  # fmt: skip
         job = JobContext(client, lambda text: None, lambda: False, wait_timeout=20)
         return Gate(job, settings, spec, "old", "new", compared, tmp_path, os.environ, catch_up)
@@ -131,11 +133,12 @@ def test_what_writers_change_meanwhile_is_no_difference(gate, empty_qdrant):
     node, passes = empty_qdrant, []
 
     def catch_up() -> int:
-        """A pass that finds new points and changed ones, while writers go on."""
+        """A pass: it carries over what was inserted before, while writers go on."""
+        for name, number in (("new", len(passes)), ("old", len(passes) + 1)):
+            late = {**points(1)[0], "id": POINTS + number}
+            put(node, f"{name}/points?wait=true", {"points": [late] if number else points(1)})
         passes.append(1)
-        number = len(passes)
-        put(node, "old/points?wait=true", {"points": [{**points(1)[0], "id": POINTS + number}]})
-        changed = {"payload": {"price": -number}, "points": list(range(0, POINTS, 2))}
+        changed = {"payload": {"price": -len(passes)}, "points": list(range(0, POINTS, 2))}
         path = "/collections/old/points/payload?wait=true"
         assert node.request("POST", path, changed)[0] == 200
         return 5
@@ -161,3 +164,22 @@ def test_indexing_that_goes_on_is_waited_for_and_then_said(gate, empty_qdrant):
     asked = gate(sample=0)
     failed = failures(replace(asked, job=replace(asked.job, wait_timeout=1)))
     assert "max_optimization_threads is 0" in failed["optimizers"]
+
+
+def test_each_shard_key_is_counted_and_searched(gate, empty_qdrant):
+    node, keys = empty_qdrant, ("de", 7)
+    for name, spec in (("old", OLD), ("new", NEW)):
+        assert node.request("DELETE", f"/collections/{name}")[0] == 200
+        put(node, name, {"vectors": spec["vectors"], "sharding_method": "custom"})
+        for key in keys:
+            put(node, f"{name}/shards", {"shard_key": key})
+            body = {"points": points(100), "shard_key": key}
+            put(node, f"{name}/points?wait=true", body)
+    spec = {"vectors": NEW["vectors"]}
+    texts = {str(c.name): c.text for c in check_gate(gate(None, spec, keys, recall_at_10=1)).checks}
+    assert texts["counts"] == "shard key de: old 100, new 100; shard key 7: old 100, new 100"
+    assert texts["recall_at_10"].startswith("1.000 by a")
+    body = {"points": [1, 2], "shard_key": 7}
+    assert node.request("POST", "/collections/new/points/delete?wait=true", body)[0] == 200
+    failed = failures(gate(None, spec, keys))
+    assert failed["counts"].endswith("shard key 7: old 100, new 98")
