@@ -1,1 +1,1 @@
-"""Replacements without downtime."""
+"""Replacements without downtime: their phases, and the commands that steer them."""

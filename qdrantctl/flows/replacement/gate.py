@@ -20,6 +20,7 @@ from qdrantctl.model.client import Client
 from qdrantctl.model.collection_status import YELLOW
 from qdrantctl.model.errors import ClusterError, SettingsError
 from qdrantctl.model.field_rule import Json
+from qdrantctl.model.object_names import SAME_NAMES
 from qdrantctl.model.replacement import ReplacementSettings
 from qdrantctl.model.replacement_gate import CheckName, GateCheck, GateResult
 from qdrantctl.model.step import Call, collection_path
@@ -96,7 +97,9 @@ def _check_optimizers(gate: Gate) -> GateCheck:
             job.progress.show_amount(task, state.indexed, state.points, "points")
 
     try:
-        states = wait_until_indexed(job.client, [address], timeout, show, job.is_cancelled)
+        states = wait_until_indexed(
+            job.client, [address], SAME_NAMES, timeout, show, job.is_cancelled
+        )
     finally:
         job.progress.end_task(task)
     # Where indexing is switched off in the manifest, the collection is as it should be.

@@ -70,12 +70,17 @@ def decode_point(point: Mapping[str, Json]) -> Point:
 
 def encode_point(point: Point) -> dict[str, Any]:
     """The inverse."""
-    vectors = {name: _as_floats(vector) for name, vector in point.vectors.items()}
     return {
         "id": point.key.point_id,
         "payload": point.payload,
-        "vector": vectors[""] if list(vectors) == [""] else vectors,
+        "vector": write_vectors(point.vectors),
     }
+
+
+def write_vectors(vectors: Mapping[str, Json]) -> Json:
+    """Vectors by name as a request has them; the unnamed one stands alone."""
+    floats = {name: _as_floats(vector) for name, vector in vectors.items()}
+    return floats[""] if list(floats) == [""] else floats
 
 
 def _as_floats(vector: Json) -> Json:

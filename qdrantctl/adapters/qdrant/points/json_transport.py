@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,14 +14,15 @@ from qdrantctl.adapters.qdrant.http import ConnectionFailed, HttpConnection, Res
 from qdrantctl.adapters.qdrant.point_writes import is_under_way
 from qdrantctl.adapters.qdrant.points import json_points
 from qdrantctl.adapters.qdrant.points.sending import (
+    RequestFailed,
     delay_write,
     judge_refusal,
     lose_answer,
     refuse_size,
 )
-from qdrantctl.adapters.qdrant.points.transport import MAX_BODY, Guard, Page
+from qdrantctl.adapters.qdrant.points.transport import MAX_BODY, Page
 from qdrantctl.model.field_rule import Json
-from qdrantctl.model.points import Digest, Point, PointKey, RawPoint
+from qdrantctl.model.points import Digest, Point, PointKey, PointPatch, RawPoint
 from qdrantctl.model.replacement import MARK
 from qdrantctl.model.step import Call, collection_path
 
@@ -79,29 +80,56 @@ class JsonTransport:
         """The exact number of points."""
         return int(self._request("POST", "/points/count", {"exact": True})[0]["count"])
 
-    def upsert_points(self, points: Sequence[RawPoint], guard: Guard | None) -> None:
-        """Write points."""
+    def upsert_points(self, points: Sequence[RawPoint], *, insert_only: bool) -> None:
+        """Write points; with `insert_only` those that do not exist."""
         body: dict[str, Any] = {"points": list(map(json_points.strip_point, points))}
-        if guard:
-            body["update_filter"] = {"must": [_has_mark(guard) if guard.mark else {"has_id": []}]}
+        if insert_only:
+            body["update_filter"] = {"must": [{"has_id": []}]}
         self._write("PUT", "/points", len(points), body)
 
-    def delete_points(self, keys: Sequence[PointKey], guard: Guard | None) -> None:
-        """Delete points."""
-        ids = [key.point_id for key in keys]
-        body: dict[str, Json] = {"points": ids}
-        if guard:
-            body = {"filter": {"must": [{"has_id": ids}, _has_mark(guard)]}}
+    def delete_points(self, keys: Sequence[PointKey], *, mark: str) -> None:
+        """Delete points; with a mark only those that have it."""
+        body: dict[str, Json] = {"points": [key.point_id for key in keys]}
+        if mark:
+            body = {"filter": _select_marked(keys, mark)}
         self._write("POST", "/points/delete", len(keys), body)
+
+    def update_vectors(self, patches: Sequence[PointPatch], *, mark: str) -> None:
+        """Set vectors of points that have this mark."""
+        points = [
+            {"id": patch.key.point_id, "vector": json_points.write_vectors(patch.vectors)}
+            for patch in patches
+        ]
+        body = {"points": points, "update_filter": {"must": [_has_mark(mark)]}}
+        try:
+            self._write("PUT", "/points/vectors", len(patches), body)
+        except RequestFailed as failure:
+            # A point was deleted since; the other ones are updated nevertheless.
+            if not failure.error.not_found:
+                raise
+
+    def update_payloads(self, patches: Sequence[PointPatch], *, mark: str) -> None:
+        """Drop vectors and change payloads of points that have this mark."""
+        operations = [
+            {name: {**change, "filter": _select_marked([patch.key], mark), **self._shard}}
+            for patch in patches
+            for name, change in _list_changes(patch)
+        ]
+        self._write("POST", "/points/batch", len(patches), {"operations": operations})
+
+    def delete_all_marks(self) -> None:
+        """Delete the mark of every point that has one."""
+        marked = {"must_not": [{"is_empty": {"key": MARK}}]}
+        self._write("POST", "/points/payload/delete", 1, {"keys": [MARK], "filter": marked})
 
     def set_mark(self, keys: Sequence[PointKey], mark: str) -> None:
         """Set the payload value of the mark."""
-        body = {"payload": {MARK: mark}, "points": [key.point_id for key in keys]}
+        body = {"payload": {MARK: mark}} | _select_existing(keys)
         self._write("POST", "/points/payload", len(keys), body)
 
     def delete_mark(self, keys: Sequence[PointKey]) -> None:
         """Delete the payload value of the mark."""
-        body = {"keys": [MARK], "points": [key.point_id for key in keys]}
+        body = {"keys": [MARK]} | _select_existing(keys)
         self._write("POST", "/points/payload/delete", len(keys), body)
 
     def key_of(self, point: RawPoint) -> PointKey:
@@ -161,5 +189,24 @@ def _find_result(body: bytes) -> Json:
     return parsed.get("result") if isinstance(parsed, dict) else None
 
 
-def _has_mark(guard: Guard) -> dict[str, Json]:
-    return {"key": MARK, "match": {"value": guard.mark}}
+def _select_existing(keys: Sequence[PointKey]) -> dict[str, Json]:
+    """Those of these points that exist; payload operations on a list of ids fail if one is gone."""
+    return {"filter": {"must": [{"has_id": [key.point_id for key in keys]}]}}
+
+
+def _select_marked(keys: Sequence[PointKey], mark: str) -> dict[str, Json]:
+    return {"must": [{"has_id": [key.point_id for key in keys]}, _has_mark(mark)]}
+
+
+def _has_mark(mark: str) -> dict[str, Json]:
+    return {"key": MARK, "match": {"value": mark}}
+
+
+def _list_changes(patch: PointPatch) -> Iterator[tuple[str, dict[str, Json]]]:
+    """The operations of a patch. Replacing the payload comes last: it removes the mark."""
+    if patch.dropped_vectors:
+        yield "delete_vectors", {"vector": list(patch.dropped_vectors)}
+    if patch.replaces_payload:
+        yield "overwrite_payload", {"payload": dict(patch.payload)}
+    elif patch.payload:
+        yield "set_payload", {"payload": dict(patch.payload)}

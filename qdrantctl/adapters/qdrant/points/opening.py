@@ -29,13 +29,13 @@ def open_point_store(
 
     Points go only between stores of the same form.
     """
+    rest = JsonTransport(endpoint, collection, shard_key)
     if form == "json":
-        return QdrantPointStore(JsonTransport(endpoint, collection, shard_key))
+        return QdrantPointStore(rest, rest)
     from qdrantctl.adapters.qdrant.points.wire_transport import WireTransport
 
-    return QdrantPointStore(
-        WireTransport(endpoint, _list_grpc_addresses(endpoint), collection, shard_key)
-    )
+    wire = WireTransport(endpoint, _list_grpc_addresses(endpoint), collection, shard_key)
+    return QdrantPointStore(wire, rest)
 
 
 def choose_form(endpoints: Iterable[Endpoint]) -> Form:

@@ -8,8 +8,8 @@ from functools import partial
 from typing import TypeVar
 
 from qdrantctl.adapters.qdrant.points.sending import RequestFailed, send_until_answered
-from qdrantctl.adapters.qdrant.points.transport import Guard, Page, Transport
-from qdrantctl.model.points import Digest, KeyRange, Point, PointKey, RawPoint
+from qdrantctl.adapters.qdrant.points.transport import Page, Patcher, Transport
+from qdrantctl.model.points import Digest, KeyRange, Point, PointKey, PointPatch, RawPoint
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -32,8 +32,9 @@ class QdrantPointStore:
     again in smaller ones, and so are the next.
     """
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: Transport, patcher: Patcher) -> None:
         self._transport = transport
+        self._patcher = patcher
         self._page_cap = self._part_cap = KEYS_PAGE
         self._page = FIRST_PAGE
         """Points of the next page, by the size of the last."""
@@ -58,25 +59,32 @@ class QdrantPointStore:
             found += points
         return sorted(found, key=self.key_of)
 
-    def upsert_points(
-        self, points: Sequence[RawPoint], *, insert_only: bool = False, if_marked: str = ""
-    ) -> None:
+    def upsert_points(self, points: Sequence[RawPoint], *, insert_only: bool = False) -> None:
         """Write points; see PointStore."""
-        guard = Guard(if_marked) if insert_only or if_marked else None
-        self._write(points, partial(self._transport.upsert_points, guard=guard))
+        upsert = partial(self._transport.upsert_points, insert_only=insert_only)
+        self._write(points, upsert)
+
+    def patch_points(self, patches: Sequence[PointPatch], *, if_marked: str) -> None:
+        """Change parts of points that still have this mark."""
+        if vectors := [patch for patch in patches if patch.vectors]:
+            self._write(vectors, partial(self._patcher.update_vectors, mark=if_marked))
+        if others := [p for p in patches if p.payload or p.dropped_vectors or p.replaces_payload]:
+            self._write(others, partial(self._patcher.update_payloads, mark=if_marked))
 
     def delete_points(self, keys: Sequence[PointKey], *, if_marked: str = "") -> None:
         """Delete points; with `if_marked` only those that still have this mark."""
-        guard = Guard(if_marked) if if_marked else None
-        self._write(keys, partial(self._transport.delete_points, guard=guard))
+        self._write(keys, partial(self._transport.delete_points, mark=if_marked))
 
     def mark_points(self, keys: Sequence[PointKey], mark: str) -> None:
         """Give points a mark."""
         self._write(keys, partial(self._transport.set_mark, mark=mark))
 
-    def unmark_points(self, keys: Sequence[PointKey]) -> None:
-        """Remove marks."""
-        self._write(keys, self._transport.delete_mark)
+    def unmark_points(self, keys: Sequence[PointKey] | None = None) -> None:
+        """Remove marks, of these points or of all."""
+        if keys is None:
+            self._write([None], lambda _: self._patcher.delete_all_marks())
+        else:
+            self._write(keys, self._transport.delete_mark)
 
     def digest_of(self, point: RawPoint, fields: tuple[str, ...] | None = None) -> Digest:
         """The digest of payload and vectors; see PointStore."""
@@ -105,8 +113,9 @@ class QdrantPointStore:
         return sum(len(keys) for keys in self.read_keys(KeyRange()))
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connections."""
         self._transport.close()
+        self._patcher.close()
 
     def _read_pages(self, keys: KeyRange, *, whole: bool) -> Iterator[Sequence[RawPoint]]:
         start, end = keys.start, keys.end

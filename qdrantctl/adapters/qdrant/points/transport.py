@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from qdrantctl.model.points import Digest, Point, PointKey, RawPoint
+from qdrantctl.model.points import Digest, Point, PointKey, PointPatch, RawPoint
 
 MAX_BODY = 16 << 20
 """Most bytes of a request's body: servers accept 32 MB unless another limit is configured."""
@@ -20,14 +19,6 @@ class Page(NamedTuple):
     """The first key after it; None at the end."""
     size: int
     """Bytes of the response."""
-
-
-@dataclass(frozen=True, slots=True)
-class Guard:
-    """Which existing points a write leaves alone, decided by the server when it carries it out."""
-
-    mark: str = ""
-    """Points without this mark; empty: all of them."""
 
 
 class Transport(Protocol):
@@ -53,12 +44,12 @@ class Transport(Protocol):
         """The exact number of points."""
         ...
 
-    def upsert_points(self, points: Sequence[RawPoint], guard: Guard | None) -> None:
-        """Write points."""
+    def upsert_points(self, points: Sequence[RawPoint], *, insert_only: bool) -> None:
+        """Write points; with `insert_only` those that do not exist, as the server finds them."""
         ...
 
-    def delete_points(self, keys: Sequence[PointKey], guard: Guard | None) -> None:
-        """Delete points."""
+    def delete_points(self, keys: Sequence[PointKey], *, mark: str) -> None:
+        """Delete points; with a mark only those that have it."""
         ...
 
     def set_mark(self, keys: Sequence[PointKey], mark: str) -> None:
@@ -87,6 +78,26 @@ class Transport(Protocol):
 
     def reconnect(self) -> None:
         """After a failure: use another connection, to the next node where several are known."""
+        ...
+
+    def close(self) -> None:
+        """Close the connection."""
+        ...
+
+
+class Patcher(Protocol):
+    """Requests that change parts of points; each is sent once, and raises RequestFailed."""
+
+    def update_vectors(self, patches: Sequence[PointPatch], *, mark: str) -> None:
+        """Set vectors of points that have this mark."""
+        ...
+
+    def update_payloads(self, patches: Sequence[PointPatch], *, mark: str) -> None:
+        """Drop vectors and change payloads of points that have this mark."""
+        ...
+
+    def delete_all_marks(self) -> None:
+        """Delete the mark of every point that has one."""
         ...
 
     def close(self) -> None:

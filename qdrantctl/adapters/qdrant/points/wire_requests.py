@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 from qdrantctl.adapters.qdrant.points.messages import MESSAGES
-from qdrantctl.adapters.qdrant.points.transport import Guard
 from qdrantctl.model.points import PointKey
 from qdrantctl.model.replacement import MARK
 
@@ -37,13 +36,9 @@ def encode_mark(mark: str) -> bytes:
     return bytes(MESSAGES["PayloadEntry"](key=MARK, value=value).SerializeToString())
 
 
-def guard_filter(guard: Guard | None) -> Any:
-    """The filter of the points that a write may touch; None for all."""
-    if guard is None:
-        return None
-    if not guard.mark:
-        return MESSAGES["Filter"](must=[has_id(())])
-    return MESSAGES["Filter"](must=[_has_mark(guard.mark)])
+def no_point() -> Any:
+    """A filter that no point meets."""
+    return MESSAGES["Filter"](must=[has_id(())])
 
 
 def has_id(keys: Sequence[PointKey]) -> Any:
@@ -57,10 +52,15 @@ def _has_mark(mark: str) -> Any:
     return MESSAGES["Condition"](field=MESSAGES["FieldCondition"](key=MARK, match=match))
 
 
-def select_points(keys: Sequence[PointKey], guard: Guard | None = None) -> Any:
-    """The PointsSelector of these points; with a guard only of those that it lets through."""
-    if guard is None:
+def select_existing(keys: Sequence[PointKey]) -> Any:
+    """Those of these points that exist; payload operations on a list of ids fail if one is gone."""
+    return MESSAGES["PointsSelector"](filter=MESSAGES["Filter"](must=[has_id(keys)]))
+
+
+def select_points(keys: Sequence[PointKey], mark: str = "") -> Any:
+    """The PointsSelector of these points; with a mark only of those that have it."""
+    if not mark:
         ids = MESSAGES["PointsIdsList"](ids=map(encode_key, keys))
         return MESSAGES["PointsSelector"](points=ids)
-    chosen = MESSAGES["Filter"](must=[has_id(keys), _has_mark(guard.mark)])
+    chosen = MESSAGES["Filter"](must=[has_id(keys), _has_mark(mark)])
     return MESSAGES["PointsSelector"](filter=chosen)

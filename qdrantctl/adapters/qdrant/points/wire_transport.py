@@ -17,7 +17,7 @@ from qdrantctl.adapters.qdrant.points.sending import (
     lose_answer,
     refuse_size,
 )
-from qdrantctl.adapters.qdrant.points.transport import MAX_BODY, Guard, Page
+from qdrantctl.adapters.qdrant.points.transport import MAX_BODY, Page
 from qdrantctl.adapters.qdrant.points.wire_digest import digest_point, parse_key
 from qdrantctl.adapters.qdrant.points.wire_requests import (
     WITH,
@@ -25,7 +25,8 @@ from qdrantctl.adapters.qdrant.points.wire_requests import (
     encode_key,
     encode_mark,
     encode_shard_key,
-    guard_filter,
+    no_point,
+    select_existing,
     select_points,
 )
 from qdrantctl.model.points import Digest, Point, PointKey, RawPoint
@@ -144,7 +145,7 @@ class WireTransport:
         )
         return int(self._read("Count", "/points/count", request)[0].result.count)
 
-    def upsert_points(self, points: Sequence[RawPoint], guard: Guard | None) -> None:
+    def upsert_points(self, points: Sequence[RawPoint], *, insert_only: bool) -> None:
         """Write points. Their parts are copied as bytes, so this is the fast way."""
         point = MESSAGES["PointStruct"]
         self._write(
@@ -152,12 +153,12 @@ class WireTransport:
             "/points",
             len(points),
             points=[point(id=p.id, payload=p.payload, vectors=p.vectors or None) for p in points],
-            update_filter=guard_filter(guard),
+            update_filter=no_point() if insert_only else None,
         )
 
-    def delete_points(self, keys: Sequence[PointKey], guard: Guard | None) -> None:
-        """Delete points."""
-        self._write("Delete", "/points/delete", len(keys), points=select_points(keys, guard))
+    def delete_points(self, keys: Sequence[PointKey], *, mark: str) -> None:
+        """Delete points; with a mark only those that have it."""
+        self._write("Delete", "/points/delete", len(keys), points=select_points(keys, mark))
 
     def set_mark(self, keys: Sequence[PointKey], mark: str) -> None:
         """Set the payload value of the mark."""
@@ -166,7 +167,7 @@ class WireTransport:
             "/points/payload",
             len(keys),
             payload=[encode_mark(mark)],
-            points_selector=select_points(keys),
+            points_selector=select_existing(keys),
         )
 
     def delete_mark(self, keys: Sequence[PointKey]) -> None:
@@ -176,7 +177,7 @@ class WireTransport:
             "/points/payload/delete",
             len(keys),
             keys=[MARK],
-            points_selector=select_points(keys),
+            points_selector=select_existing(keys),
         )
 
     def key_of(self, point: RawPoint) -> PointKey:
