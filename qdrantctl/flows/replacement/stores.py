@@ -75,8 +75,8 @@ def open_passes(run: ReplacementRun, source: str, target: str) -> Iterator[PassC
         open_pair=open_pair,
         conversion=conversion,
         writers="live" if run.record.returning else run.terms.writers,
-        folder=run.folder / ("back" if run.record.returning else "forth"),
-        shard_keys=_shard_keys(origin.collection),
+        folder=run.folder,
+        shard_keys=list_shard_keys(origin.collection),
         rate=run.terms.rate,
         is_cancelled=run.is_stopped,
         report_progress=meter.show_done,
@@ -119,7 +119,8 @@ def _require(live: Resource | None, name: str) -> Resource:
     return live
 
 
-def _shard_keys(source: Resource) -> tuple[ShardKey, ...]:
+def list_shard_keys(source: Resource) -> tuple[ShardKey, ...]:
+    """The shard keys of a collection; None alone stands for a collection without them."""
     return tuple(entry["key"] for entry in source.spec.get("shard_keys", ())) or (None,)
 
 
@@ -133,7 +134,10 @@ def _open_conversion(run: ReplacementRun, source: Resource, target: Resource) ->
             api_key=run.settings.api_key,
             is_cancelled=run.job.is_cancelled,
         )
-    return ServerConversion(is_identity=keeps_points(source.spec, target.spec))
+    is_identity = keeps_points(source.spec, target.spec)
+    if run.record.returning:  # what the way forth has rounded is not to be written back
+        is_identity &= keeps_points(target.spec, source.spec)
+    return ServerConversion(is_identity=is_identity)
 
 
 @dataclass(slots=True)
