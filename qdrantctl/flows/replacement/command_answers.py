@@ -12,7 +12,7 @@ from qdrantctl.model.field_rule import Json
 from qdrantctl.model.points import Point, PointKey
 
 _MAX_INDEX = 2**32 - 1
-_SHOWN = 100
+_SHOWN_CHARACTERS = 100
 
 
 class AnswerError(Exception):
@@ -46,7 +46,7 @@ def question_lines(points: Iterable[Point]) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CommandAnswer:
     """A line of the command's answer, parsed and not checked."""
 
     key: PointKey
@@ -55,16 +55,16 @@ class Answer:
     """None if the answer has none."""
 
 
-def parse_answer(line: bytes) -> Answer:
+def parse_answer(line: bytes) -> CommandAnswer:
     """Raises AnswerError for a line that is no answer to any point."""
     try:
         value = parse_line(line)
         key = PointKey.parse(_check_id(value["id"]))
     except (ValueError, LookupError, TypeError):
         text = line.decode(errors="replace").strip()
-        shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+        shown = text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
         raise AnswerError(f"it wrote a line that is no answer: {shown!r}") from None
-    return Answer(key, value.get("vectors"), value.get("payload"))
+    return CommandAnswer(key, value.get("vectors"), value.get("payload"))
 
 
 def _check_id(value: Json) -> int | str:
@@ -75,7 +75,7 @@ def _check_id(value: Json) -> int | str:
 
 
 def answered_point(
-    point: Point, answer: Answer, forms: Mapping[str, VectorForm], *, keeps_payload: bool
+    point: Point, answer: CommandAnswer, forms: Mapping[str, VectorForm], *, keeps_payload: bool
 ) -> Point:
     """The point as it is written to the new collection. Raises AnswerError.
 

@@ -12,8 +12,8 @@ from typing import Any
 from qdrantctl.adapters.secrets.redact import redact
 from qdrantctl.adapters.system.line_process import LineProcess, ProcessFailed, ProcessSilent
 from qdrantctl.flows.replacement.command_answers import (
-    Answer,
     AnswerError,
+    CommandAnswer,
     answered_point,
     parse_answer,
     question_lines,
@@ -24,7 +24,7 @@ from qdrantctl.model.points import Point, PointKey, PointStore, RawPoint
 from qdrantctl.model.replacement import ReplacementSettings
 from qdrantctl.model.resource import canonical_json
 
-BATCH = 128
+COMMAND_BATCH = 128
 """Points that the command gets at once."""
 MAX_UNCONVERTED = 1000
 """Points without a usable answer, after which the command is given up."""
@@ -182,7 +182,7 @@ class CommandFill:
         """Batches; of one point until the command has answered, so that a broken one shows."""
         start = 0
         while start < len(points):
-            end = start + (BATCH if self._answered else 1)
+            end = start + (COMMAND_BATCH if self._answered else 1)
             yield points[start:end]
             start = end
 
@@ -245,7 +245,7 @@ class CommandFill:
 
         self._process.exchange(question_lines(waiting.values()), take_line)
 
-    def _take_answer(self, point: Point, answer: Answer, attempt: _Attempt) -> None:
+    def _take_answer(self, point: Point, answer: CommandAnswer, attempt: _Attempt) -> None:
         try:
             attempt.converted[point.key] = answered_point(
                 point, answer, self._forms, keeps_payload=bool(self._text_fields)

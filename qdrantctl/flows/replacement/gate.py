@@ -25,7 +25,7 @@ from qdrantctl.model.replacement import ReplacementSettings
 from qdrantctl.model.replacement_gate import CheckName, GateCheck, GateResult
 from qdrantctl.model.step import Call, collection_path
 
-COMMAND_SECONDS = 3600.0
+VERIFY_SECONDS = 3600.0
 """How long `verify.command` may take."""
 _SHOWN_OUTPUT = 1000
 _BAD_REQUEST = 400
@@ -175,7 +175,7 @@ def _run_check(gate: Gate, argv: list[str]) -> GateCheck:
             {**gate.environ, **variables},
             name=name,
             instead="Remove verify.command where commands are not allowed.",
-            seconds=COMMAND_SECONDS,
+            seconds=VERIFY_SECONDS,
         )
     except SettingsError as error:
         return GateCheck(name=CheckName.COMMAND, passed=False, text=error.line)
