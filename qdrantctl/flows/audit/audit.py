@@ -69,10 +69,9 @@ class AuditOptions:
 
 @dataclass(frozen=True, slots=True)
 class _ServerPlace:
-    """The server's endpoint, and the other ports of an embedded server."""
+    """The server's endpoint, and the port for peers of an embedded server."""
 
     endpoint: Endpoint
-    grpc: int | None = None
     peers: int | None = None
 
 
@@ -178,9 +177,8 @@ def _with_server_evidence(
             evidence = replace(evidence, unseen=error.what.removeprefix(f"{client.url}: "))
     if peers is None:
         peers = _guess_peer_ports(server_place, settings, options)
-    grpc = server_place.grpc or port_or_default(
-        server_place.endpoint.url, options.grpc_port, GRPC_PORT
-    )
+    endpoint = server_place.endpoint
+    grpc = port_or_default(endpoint.url, options.grpc_port or endpoint.grpc_port, GRPC_PORT)
     ports = ProbePorts(grpc, peers, options.metrics_port)
     exposure = server_probe.probe_server(server_place.endpoint, ports, read_only, report_progress)
     if why and not exposure.no_key.code:
@@ -194,8 +192,10 @@ def _find_server(settings: Settings) -> _ServerPlace:
         from qdrantctl.adapters.local_server import server as devserver
 
         running = devserver.ensure_server(settings.root, version=settings.embedded_version)
-        endpoint = Endpoint(url=running.url, api_key=running.access.api_key or None)
-        return _ServerPlace(endpoint, running.ports[1], running.ports[2])
+        endpoint = Endpoint(
+            url=running.url, api_key=running.access.api_key or None, grpc_port=running.ports[1]
+        )
+        return _ServerPlace(endpoint, running.ports[2])
     if settings.endpoint is None:
         raise SettingsError("no server is named", hint="Set url in the environment, or pass --url.")
     return _ServerPlace(settings.endpoint)
