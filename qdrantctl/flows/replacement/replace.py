@@ -44,7 +44,7 @@ class Operator:
     lease_timeout: float = 0.0
     """Seconds to wait for another run of replacements."""
     wait_timeout: float | None = None
-    """Seconds to wait for an index, and for somebody else to fill a collection."""
+    """Seconds to wait for an index, and for another program to fill a collection."""
 
 
 def carry_out(
