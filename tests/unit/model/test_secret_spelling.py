@@ -9,7 +9,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given, settings
-from hypothesis import settings, strategies as st
+from hypothesis import strategies as st
 
 from qdrantctl.model.secret_spelling import hide_secret
 
