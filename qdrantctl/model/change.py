@@ -128,6 +128,32 @@ class SchemaVersion(BaseModel):
     desired: int | MISSING = Field(default=ABSENT, description="Once this plan is applied.")
 
 
+class ReplacementForecast(BaseModel):
+    """What a replacement without downtime takes, moves, promises and does not promise."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    old: str = Field(description="Name of the old collection on the cluster.")
+    new: str = Field(description="Name of the new collection on the cluster.")
+    phase: str = Field(description="The phase that comes next: create, fill and so on.")
+    points: int | MISSING = Field(
+        default=ABSENT, description="Points of the old collection; left out if unknown."
+    )
+    shards: int = Field(description="Shards of the new collection.")
+    replicas: int = Field(description="Replicas of each of them.")
+    disk_bytes: int | MISSING = Field(
+        default=ABSENT,
+        description="Bytes that the new collection is expected to take on disk, beside the old one "
+        "and over all replicas; left out if the number of points is unknown.",
+    )
+    ram_bytes: int | MISSING = Field(
+        default=ABSENT, description="The same in memory, for vectors, indexes and payload."
+    )
+    aliases: tuple[str, ...] = Field(default=(), description="The aliases that move.")
+    promises: tuple[str, ...] = Field(default=(), description="What holds meanwhile.")
+    limits: tuple[str, ...] = Field(default=(), description="What is not promised.")
+
+
 class Change(BaseModel):
     """What a plan does to one resource."""
 
@@ -154,6 +180,9 @@ class Change(BaseModel):
         description="Bytes of one replica of each shard that the server reads and rewrites at most "
         "to re-index; left out where it does not, and before Qdrant 1.18.",
     )
+    replacement: ReplacementForecast | MISSING = Field(
+        default=ABSENT, description="Of a replacement without downtime (lifecycle.replace)."
+    )
     steps: tuple[Step, ...] = Field(default=(), description="The requests that carry it out.")
     record: Mapping[str, Json] | MISSING = Field(
         default=ABSENT, description="The ledger entry after the change."
@@ -172,5 +201,6 @@ class Change(BaseModel):
 
     @property
     def destroys(self) -> bool:
-        """Whether it removes a live resource."""
-        return self.action in (Action.DELETE, Action.REPLACE)
+        """Whether it removes a live resource. A replacement without downtime keeps the old one."""
+        is_kept = self.replacement is not ABSENT
+        return self.action is Action.DELETE or (self.action is Action.REPLACE and not is_kept)

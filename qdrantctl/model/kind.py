@@ -9,7 +9,7 @@ from datetime import date
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Change, FieldChange
 from qdrantctl.model.client import Client, ReadRequest
-from qdrantctl.model.field_rule import Json
+from qdrantctl.model.field_rule import ABSENT, Json
 from qdrantctl.model.resource import Inventory, Resource
 from qdrantctl.model.server import Server
 from qdrantctl.model.spec import Spec
@@ -76,6 +76,10 @@ def _meets_requirement(*_: object) -> str:
     return ""
 
 
+def _unsplit(spec: Mapping[str, Json], _: Server) -> tuple[Mapping[str, Json], Json]:
+    return spec, ABSENT
+
+
 def _no_references(_: Mapping[str, Json]) -> Iterable[Address]:
     return ()
 
@@ -125,6 +129,11 @@ class Kind:
     """fields, desired, live, last applied -> the fields, classified across field boundaries."""
     server_defaults: Callable[[Mapping[str, Json], Server], Mapping[str, Json]] = _no_defaults
     """live, server -> the values that the server reports for such a resource by default."""
+    split_for_filling: Callable[[Mapping[str, Json], Server], tuple[Mapping[str, Json], Json]] = (
+        _unsplit
+    )
+    """A spec, server -> the spec while points are written to a new resource, and the body of the
+    PATCH that completes it; ABSENT for none."""
     references: Callable[[Mapping[str, Json]], Iterable[Address]] = _no_references
     """The resources that a spec refers to: they are created first and deleted last."""
     unmet_requirement: Callable[[str, Mapping[str, Json]], str] = _meets_requirement

@@ -9,6 +9,7 @@ from pydantic import Field
 from qdrantctl.model.consent import Day
 from qdrantctl.model.field_rule import FieldRule
 from qdrantctl.model.project import EnvironmentName
+from qdrantctl.model.replacement import ReplacementSettings
 from qdrantctl.model.resource import IgnoredField, Lifecycle
 from qdrantctl.model.spec import Path, Spec
 
@@ -48,8 +49,12 @@ class LifecycleSpec(Spec):
     replace: Literal["refuse", "recreate", "blue_green"] = Field(
         default="refuse",
         description="How to handle a change that needs a new collection: refuse (until allowed by "
-        "name) or recreate (an empty collection needs no consent, and no vector is made again in "
-        "place instead).",
+        "name), recreate (an empty collection needs no consent, and no vector is made again in "
+        "place instead) or blue_green (a new collection is filled beside the old one, and the "
+        "aliases move to it).",
+    )
+    replacement: ReplacementSettings | None = Field(
+        default=None, description="With replace: blue_green, how the new collection is filled."
     )
     exclusive: list[str | list[str | int]] = Field(
         default_factory=list, description="Maps from which unmanaged keys are removed."
@@ -67,6 +72,7 @@ class LifecycleSpec(Spec):
             ignore=tuple(
                 IgnoredField(parse_field_path(i.path), i.reason, i.until) for i in self.ignore
             ),
+            replacement=self.replacement.document() if self.replacement else {},
         )
 
 

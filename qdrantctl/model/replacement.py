@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -102,6 +103,13 @@ class ReplacementSettings(Spec):
         default=None, alias="from", description="Another cluster that the points are copied from."
     )
 
+    def document(self) -> dict[str, Json]:
+        """The canonical JSON form without defaults, so that setting a default changes nothing."""
+        result: dict[str, Json] = self.model_dump(
+            mode="json", by_alias=True, exclude_defaults=True, exclude_none=True
+        )
+        return {name: value for name, value in result.items() if value != {}}
+
 
 class CollectionRef(BaseModel):
     """A collection on the cluster: its name there, and what tells it from a recreated one."""
@@ -154,3 +162,13 @@ class ReplacementRecord(BaseModel):
     def address(self) -> Address:
         """The address of the collection."""
         return Address("collection", self.collection)
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether all that is left is the old collection, which is kept for a while."""
+        return self.phase is Phase.KEEP
+
+
+def parse_settings(document: Mapping[str, Json]) -> ReplacementSettings:
+    """The inverse of `ReplacementSettings.document`."""
+    return ReplacementSettings.model_validate(dict(document))

@@ -48,6 +48,8 @@ class Lifecycle:
     exclusive: tuple[Path, ...] = ()
     """Maps from which unmanaged keys are removed."""
     ignore: tuple[IgnoredField, ...] = ()
+    replacement: Mapping[str, Json] = field(default_factory=dict)
+    """The `replacement` section without defaults: the document of `ReplacementSettings`."""
 
     def document(self) -> dict[str, Json]:
         """The canonical JSON form without defaults, so that setting a default changes nothing."""
@@ -64,6 +66,8 @@ class Lifecycle:
                 | ({"until": i.until.isoformat()} if i.until else {})
                 for i in self.ignore
             ]
+        if self.replacement:
+            result["replacement"] = dict(self.replacement)
         return result
 
     @classmethod
@@ -81,6 +85,7 @@ class Lifecycle:
                 )
                 for i in document.get("ignore", ())
             ),
+            replacement=dict(document.get("replacement", {})),
         )
 
 
@@ -133,6 +138,8 @@ class Facts:
     unread: Mapping[str, str] = field(default_factory=dict)
     """Fields of the spec that could not be read because a node is down, each with the cause. Their
     values are the last-applied ones."""
+    object: str = ""
+    """The collection's name on the cluster; empty if it is the name in its address."""
     generations: tuple[Mapping[str, Json], ...] = ()
     """Of an access key: each of its generations, the newest last."""
     usage: tuple[NodeUsage, ...] = ()
@@ -214,6 +221,11 @@ class Resource:
     """Values of the manifest for qdrantctl only; only in the desired state."""
     layers: Mapping[Path, OverlayOrigin] = field(default_factory=dict, compare=False, repr=False)
     """Values of the spec that come from overlays; only in the desired state."""
+
+    @property
+    def object_name(self) -> str:
+        """The name of a live collection on the cluster."""
+        return self.facts.object or self.address.name
 
     @property
     def digest(self) -> str:

@@ -39,7 +39,7 @@ RULES: dict[str, str] = {
     "QC054": "Collections and aliases share one namespace",
     "QC055": "A manifest must not contain a key or token",
     "QC060": "A lifecycle path must lead to a field of the kind",
-    "QC061": "lifecycle.replace must be a supported value",
+    "QC061": "lifecycle.replacement must fit lifecycle.replace and the kind",
     "QC070": "The address of a server must be a valid URL, and safe for a key",
     "QC071": "The project file must not contain a secret",
     "QC072": "An environment that is named must be one of the project's",
@@ -131,5 +131,10 @@ RULES: dict[str, str] = {
     "QC243": "An apply must not meet a quota that is exceeded",
     "QC244": "A limit of the quota should be one that can be reached",
     "QC245": "A field that the server's version deprecates should be replaced",
+    "QC246": "Applications must reach a collection by an alias before it is replaced beside it",
+    "QC247": "A replacement must be able to fill the new collection",
+    "QC248": "A replacement under way is finished or aborted before another change",
+    "QC249": "Tokens that name a replaced collection should name its alias",
+    "QC250": "A collection that is kept after its replacement is retired with consent",
 }
 """Id -> one-line title."""

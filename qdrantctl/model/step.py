@@ -6,7 +6,7 @@ Each kind of step is a type here, a field of `Step`, and a performer (`flows/exe
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 from urllib.parse import quote
 
 from pydantic import MISSING, BaseModel, ConfigDict, Field, model_validator
@@ -115,6 +115,51 @@ class Restore(BaseModel):
     )
 
 
+class _ReplacementPhase(BaseModel):
+    """A phase of a replacement without downtime; it continues where an earlier run ended."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    is_preparatory: ClassVar[bool] = False
+
+    source: str = Field(description="Name of the collection that the points come from.")
+    target: str = Field(description="Name of the collection that they go to.")
+
+
+class Fill(_ReplacementPhase):
+    """Write every point of the source to the target."""
+
+    by: Literal["copy", "command", "external"] = Field(
+        description="copy, command (a program makes the vectors) or external (somebody else)."
+    )
+    environment: str = Field(
+        default="", description="The environment that the source is in; empty for this one."
+    )
+
+
+class CatchUp(_ReplacementPhase):
+    """Compare both collections and write what differs, until almost nothing does."""
+
+
+class Verify(_ReplacementPhase):
+    """Check settings, points and indexes of the target; a failed check ends the change."""
+
+
+class SwitchAliases(_ReplacementPhase):
+    """Move every alias of the source to the target in one request, without a lost write."""
+
+    aliases: tuple[str, ...] = Field(description="The aliases.")
+
+
+class Sweep(_ReplacementPhase):
+    """Carry over what was written to the source before the aliases moved."""
+
+
+class Keep(_ReplacementPhase):
+    """Keep the source for a while, so that a rollback is possible."""
+
+    duration: str = Field(description="How long, as in 7d or 12h.")
+
+
 class Step(BaseModel):
     """A step of a plan. Exactly one of its fields is set."""
 
@@ -137,6 +182,14 @@ class Step(BaseModel):
         default=ABSENT, description="A snapshot set of an earlier run to finish."
     )
     remove: RemoveSet | MISSING = Field(default=ABSENT, description="A snapshot set to remove.")
+    fill: Fill | MISSING = Field(default=ABSENT, description="A new collection to fill.")
+    catch_up: CatchUp | MISSING = Field(
+        default=ABSENT, description="A new collection to bring up to date."
+    )
+    verify: Verify | MISSING = Field(default=ABSENT, description="A new collection to check.")
+    switch: SwitchAliases | MISSING = Field(default=ABSENT, description="Aliases to move.")
+    sweep: Sweep | MISSING = Field(default=ABSENT, description="Late writes to carry over.")
+    keep: Keep | MISSING = Field(default=ABSENT, description="An old collection to keep.")
 
     @model_validator(mode="after")
     def _require_one_field(self) -> Step:

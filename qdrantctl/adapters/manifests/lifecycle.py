@@ -9,12 +9,11 @@ from qdrantctl.model.resource import Lifecycle
 from qdrantctl.model.spec import FieldTree, Path
 
 
-def check_lifecycle(lifecycle: Lifecycle, shape: FieldTree) -> Iterator[FieldError]:
-    """Report paths of `lifecycle` that lead to no field, and an unsupported `replace`."""
-    if lifecycle.replace == "blue_green":
-        message = "replace: blue_green is not supported by this version yet"
-        hint = "Use refuse, or recreate where the points can be written again."
-        yield FieldError(("lifecycle", "replace"), "QC061", message, hint)
+def check_lifecycle(
+    lifecycle: Lifecycle, shape: FieldTree, *, holds_data: bool
+) -> Iterator[FieldError]:
+    """Report paths of `lifecycle` that lead to no field, and contradictions in `replacement`."""
+    yield from _check_replacement(lifecycle, holds_data=holds_data)
     for position, path in enumerate(lifecycle.exclusive):
         trees = list(shape.walk(path))
         if len(trees) != len(path) or trees[-1].entries is None:
@@ -37,3 +36,27 @@ def _leads_somewhere(shape: FieldTree, path: Path) -> bool:
     """Whether a path leads to a field; below an opaque value every path may."""
     trees = list(shape.walk(path))
     return bool(trees) and (len(trees) == len(path) or (trees[-1].is_leaf and not trees[-1].fields))
+
+
+def _check_replacement(lifecycle: Lifecycle, *, holds_data: bool) -> Iterator[FieldError]:
+    settings, where = lifecycle.replacement, ("lifecycle", "replacement")
+    is_blue_green = lifecycle.replace == "blue_green"
+    if is_blue_green and not holds_data:
+        message = "replace: blue_green is for collections: other kinds hold no points"
+        yield FieldError(("lifecycle", "replace"), "QC061", message, "Use refuse or recreate.")
+    if settings and not is_blue_green:
+        message = "replacement has no effect without replace: blue_green"
+        yield FieldError(where, "QC061", message, "State replace: blue_green, or leave it out.")
+        return
+    runs_command = settings.get("fill") == "command"
+    if runs_command and "command" not in settings:
+        message = "fill: command needs the command that makes the vectors"
+        hint = "As in command: [python, embed.py]."
+        yield FieldError((*where, "fill"), "QC061", message, hint)
+    for name in ("command", "text_fields"):
+        if name in settings and not runs_command:
+            message = f"{name} has no effect without fill: command"
+            yield FieldError((*where, name), "QC061", message, "State fill: command.")
+    if "from" in settings and settings.get("fill", "copy") != "copy":
+        message = "points of another cluster are copied: from needs fill: copy"
+        yield FieldError((*where, "from"), "QC061", message, "Leave fill out.")

@@ -281,7 +281,8 @@ class _ManifestReader:
             return
         lifecycle = envelope.lifecycle.to_lifecycle()
         shape = field_tree_of(kind.spec)
-        self._add_errors(source, *check_lifecycle(lifecycle, shape))
+        holds_data = isinstance(kind, Overlay) or kind.holds_data
+        self._add_errors(source, *check_lifecycle(lifecycle, shape, holds_data=holds_data))
         if not here:
             return
         if isinstance(kind, Overlay) and source.value.get("lifecycle"):

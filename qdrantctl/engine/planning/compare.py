@@ -146,5 +146,5 @@ def _diff_context(
         ignored=ignored_paths(desired, today),
         place=desired.origin_of,
         new=new,
-        recreates=desired.lifecycle.replace == "recreate",
+        recreates=desired.lifecycle.replace != "refuse",
     )

@@ -11,6 +11,7 @@ from qdrantctl.engine.planning.selection import Selection
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, FieldChange
 from qdrantctl.model.consent import Consent
+from qdrantctl.model.replacement import ReplacementRecord
 from qdrantctl.model.resource import Inventory
 from qdrantctl.model.server import Server
 from qdrantctl.model.spec import Path
@@ -59,6 +60,10 @@ class PlanInput:
     """Whether points are destroyed without a snapshot."""
     nodes: tuple[str, ...] = ()
     """The URL of each node, if stated."""
+    replacements: Mapping[Address, ReplacementRecord] = field(default_factory=dict)
+    """Replacements without downtime that are under way, or whose old collection is kept."""
+    retirable: frozenset[Address] = frozenset()
+    """Those whose old collection has been kept long enough."""
 
     @property
     def recorded(self) -> Inventory:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from qdrantctl.engine.hidden import describe_hidden, find_hidden
+from qdrantctl.engine.planning.blue_green import retiring_steps
 from qdrantctl.engine.planning.compare import compare_resource, fields_to_create
 from qdrantctl.engine.planning.drift_policy import (
     KEPT_AS_IT_IS,
@@ -19,6 +20,14 @@ from qdrantctl.engine.planning.inputs import DraftChange, PlanInput, RecordOrigi
 from qdrantctl.engine.planning.ledger_record import RECREATED, new_record, reason_to_rewrite
 from qdrantctl.engine.planning.order import order_changes
 from qdrantctl.engine.planning.replacement import fields_of_replacement
+from qdrantctl.engine.planning.resumption import (
+    RETIRES,
+    complete_replacement,
+    draft_resumption,
+    needs_replacement,
+    reason_against_replacement,
+    with_retirement,
+)
 from qdrantctl.engine.planning.safety_snapshot import destroys_points, snapshot_step
 from qdrantctl.engine.planning.selection import select_drafts
 from qdrantctl.model.address import Address
@@ -47,6 +56,7 @@ def plan_changes(plan_input: PlanInput, kinds: Mapping[str, Kind]) -> tuple[Chan
         for address in sorted(plan_input.destroy or {*plan_input.desired, *recorded})
         if (draft := plan_resource(address, recorded.get(address), plan_input, kinds[address.kind]))
     }
+    drafts = {a: with_retirement(draft, plan_input) for a, draft in drafts.items()}
     drafts = _without_hidden(drafts, plan_input, kinds)
     drafts = _without_clashes(drafts, plan_input, kinds)
     drafts = _without_renames(drafts, plan_input, kinds)
@@ -85,9 +95,13 @@ def plan_resource(
     | yes     | any  | by another owner | refused                                   |
     | yes     | no   | any              | create, or refused                        |
     | yes     | yes  | any              | see `decide_change`                       |
+
+    A replacement without downtime that is under way goes before all of these.
     """
     desired, live = plan_input.desired.get(address), plan_input.live.get(address)
     entry = plan_input.remembered.get(address)
+    if (record := plan_input.replacements.get(address)) and not record.is_kept:
+        return draft_resumption(record, desired, live, applied, kind, plan_input)
     if desired is None:
         stays = plan_input.partial and address not in plan_input.destroy
         return None if stays else _plan_removal(address, plan_input)
@@ -203,6 +217,8 @@ def decide_change(
     match worst_effect(fields):
         case Effect.REFUSED:
             return _refuse_change(address, fields)
+        case Effect.REPLACE if reason := reason_against_replacement(desired, live, plan_input):
+            return DraftChange(address, Action.REFUSED, fields, reason)
         case Effect.REPLACE:
             return DraftChange(address, Action.REPLACE, fields, _worst_reason(fields))
         case Effect.REBUILD | Effect.UPDATE if applied is None:
@@ -338,7 +354,14 @@ def _build_change(
     )
     if draft.action in (Action.NOOP, Action.REFUSED, Action.FORGET):
         return change
+    if needs_replacement(change, desired, plan_input):
+        return complete_replacement(change, desired, live, context, plan_input, kind)
     steps = [Step(call=call) for call in kind.steps(change, context)]
+    if (kept := plan_input.replacements.get(address)) and change.because == RETIRES:
+        nodes = plan_input.nodes if plan_input.server.peers > 1 else ()
+        steps += retiring_steps(
+            kept.old.name, nodes, takes_snapshot=not plan_input.no_snapshot(address)
+        )
     if destroys_points(change, live, kind) and not plan_input.no_snapshot(address):
         steps.insert(
             0, snapshot_step(change, plan_input.nodes if plan_input.server.peers > 1 else ())

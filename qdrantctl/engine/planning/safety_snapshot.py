@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from qdrantctl.model.change import Change, FieldChange
+from qdrantctl.model.field_rule import ABSENT
 from qdrantctl.model.kind import Kind
 from qdrantctl.model.resource import Resource
 from qdrantctl.model.step import Snapshot, Step
@@ -13,7 +14,8 @@ SKIP = "--no-safety-snapshot"
 
 def destroys_points(change: Change, live: Resource | None, kind: Kind) -> bool:
     """Whether the change loses points; an unknown number of points counts as some."""
-    if not kind.holds_data or live is None or live.facts.points == 0:
+    is_kept = change.replacement is not ABSENT
+    if not kind.holds_data or live is None or live.facts.points == 0 or is_kept:
         return False
     lost_parts = (field for field in change.fields if field.destroys_data)
     return change.destroys or any(points_at_risk(live, field) != 0 for field in lost_parts)

@@ -156,7 +156,8 @@ def check_recreated_aliases(inputs: SafetyInput) -> Iterator[Problem]:
     """QC211: a replaced collection is created again with its aliases."""
     for change in inputs.changes:
         live = inputs.context.live.get(change.parsed_address)
-        if change.action is Action.REPLACE and live and live.facts.aliases:
+        is_recreated = change.action is Action.REPLACE and change.destroys
+        if is_recreated and live and live.facts.aliases:
             yield Problem(
                 Violation(
                     rule="QC211",

@@ -10,6 +10,7 @@ from qdrantctl.model.change import Change
 from qdrantctl.model.consent import Verb
 from qdrantctl.model.gates import Gates
 from qdrantctl.model.kind import Context, Kind
+from qdrantctl.model.replacement import ReplacementRecord
 from qdrantctl.model.resource import Inventory, Resource
 from qdrantctl.model.snapshots.snapshot import UnfinishedRestore
 from qdrantctl.model.violation import Violation
@@ -49,6 +50,10 @@ class SafetyInput:
     partial: bool = False
     cloned_owners: frozenset[str] = frozenset()
     """Owners whose records a consent adopts, as this cluster is a copy of theirs."""
+    replacements: Mapping[Address, ReplacementRecord] = field(default_factory=dict)
+    """Replacements without downtime that are under way, or whose old collection is kept."""
+    retirable: frozenset[Address] = frozenset()
+    """Those whose old collection has been kept long enough."""
     alias_min_ratio: float = 0.9
     """An alias moves without consent to a collection with this share of the points of the old one.
     """

@@ -39,7 +39,8 @@ def check_requirements(inputs: SafetyInput) -> Iterator[Problem]:
         hint = "Change the manifest."
         if name == "alias_for_replace" and kind.holds_data and _replaces_points(change, inputs):
             reason = "would be replaced in place"
-            hint = "Declare a collection of another name, fill it, and move an alias to it."
+            hint = "State lifecycle: {replace: blue_green}, which fills a collection beside it and "
+            hint += "moves the aliases."
         if reason:
             message = f"{change.address} {reason}, and {inputs.environment} requires {name}"
             yield Problem(
@@ -49,7 +50,7 @@ def check_requirements(inputs: SafetyInput) -> Iterator[Problem]:
 
 def _replaces_points(change: Change, inputs: SafetyInput) -> bool:
     live = inputs.context.live.get(change.parsed_address)
-    return change.action is Action.REPLACE and may_hold_points(live)
+    return change.action is Action.REPLACE and change.destroys and may_hold_points(live)
 
 
 def check_server_version(inputs: SafetyInput) -> Iterator[Problem]:

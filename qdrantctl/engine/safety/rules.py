@@ -34,6 +34,11 @@ from qdrantctl.engine.safety.gates import (
 )
 from qdrantctl.engine.safety.interrupted_restores import check_unfinished_restores
 from qdrantctl.engine.safety.one_way import check_way_back
+from qdrantctl.engine.safety.replacement import (
+    check_kept_collections,
+    check_replacements_beside,
+    uses_replace_consent,
+)
 from qdrantctl.engine.safety.requirements import (
     check_node_versions,
     check_previous_names,
@@ -92,6 +97,12 @@ def check_safety(inputs: SafetyInput, consents: Sequence[Consent]) -> SafetyResu
 
 def _consents_to_changes(inputs: SafetyInput, consents: Sequence[Consent]) -> Iterator[Consent]:
     """The consents to what this plan does, though no rule had to ask for them."""
+    for consent in consents:
+        if any(
+            consent.covers("replace", address) and uses_replace_consent(address, inputs)
+            for address in (*inputs.replacements, *(c.parsed_address for c in inputs.changes))
+        ):
+            yield consent
     for change in inputs.changes:
         verbs = {_CONSENT_VERBS.get(change.action, "")}
         verbs |= {_DIRECTION_VERBS.get(str(field.direction), "") for field in change.fields}
@@ -106,7 +117,8 @@ def needs_details(inputs: SafetyInput) -> frozenset[Address]:
     losing_points: set[Address] = set()
     for change in inputs.changes:
         kind = inputs.kinds[change.parsed_address.kind]
-        if kind.holds_data and (change.destroys or any(f.destroys_data for f in change.fields)):
+        loses_points = change.destroys or any(f.destroys_data for f in change.fields)
+        if kind.holds_data and (loses_points or change.replacement is not ABSENT):
             losing_points.add(change.parsed_address)
         if targets := find_alias_targets(change, inputs):
             involved.update(targets)
@@ -144,7 +156,7 @@ def needs_size(inputs: SafetyInput) -> frozenset[Address]:
         for change in inputs.changes
         if inputs.context.server.version >= STORAGE_SINCE
         and change.parsed_address in live
-        and worst_effect(change.fields) is Effect.REBUILD
+        and (worst_effect(change.fields) is Effect.REBUILD or change.replacement is not ABSENT)
         and not live[change.parsed_address].facts.storage
         and not live[change.parsed_address].facts.unread
     )
@@ -194,7 +206,7 @@ def check_deletions(inputs: SafetyInput) -> Iterator[Problem]:
 def check_replacements(inputs: SafetyInput) -> Iterator[Problem]:
     """QC203: a replacement, unless the manifest allows it and the collection is empty."""
     for change in inputs.changes:
-        if change.action is not Action.REPLACE:
+        if change.action is not Action.REPLACE or not change.destroys:
             continue
         live = inputs.context.live.get(change.parsed_address)
         desired = inputs.context.desired.get(change.parsed_address)
@@ -254,7 +266,7 @@ def check_mass_deletion(inputs: SafetyInput) -> Iterator[Problem]:
 def check_dropped_parts(inputs: SafetyInput) -> Iterator[Problem]:
     """QC208: a vector or a shard key that is dropped with its data, perhaps to be made again."""
     for change in inputs.changes:
-        if change.destroys:
+        if change.destroys or change.replacement is not ABSENT:
             continue
         live = inputs.context.live.get(change.parsed_address)
         lost = {field.path[:2]: field for field in change.fields if field.destroys_data}
@@ -336,4 +348,6 @@ RULES: tuple[Callable[[SafetyInput], Iterator[Problem]], ...] = (
     check_way_back,
     check_kinds,
     check_unfinished_restores,
+    check_replacements_beside,
+    check_kept_collections,
 )

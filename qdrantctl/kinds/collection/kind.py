@@ -9,7 +9,11 @@ from qdrantctl.kinds.collection.defaults import collection_defaults
 from qdrantctl.kinds.collection.observe import KIND, canonical_collection, observe_collections
 from qdrantctl.kinds.collection.placements import judge_placements, respell_placements
 from qdrantctl.kinds.collection.spec import Collection
-from qdrantctl.kinds.collection.steps import STRICT_MODE_SECTION, collection_steps
+from qdrantctl.kinds.collection.steps import (
+    STRICT_MODE_SECTION,
+    collection_steps,
+    split_for_filling,
+)
 from qdrantctl.kinds.collection.strict_mode import RATES, UNLIMITED
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.kind import Kind
@@ -49,6 +53,7 @@ COLLECTION = Kind(
     canonical=canonical_collection,
     observe=observe_collections,
     steps=collection_steps,
+    split_for_filling=split_for_filling,
     lint=lint_collection,
     check=check_collection,
     expand=expand,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from qdrantctl.kinds.collection.defaults import collection_defaults
 from qdrantctl.kinds.collection.spec import Collection
 from qdrantctl.kinds.collection.strict_mode import RATES, UNLIMITED
 from qdrantctl.model.address import Address
@@ -17,6 +18,8 @@ from qdrantctl.model.spec import FieldTree, Path, field_tree_of
 from qdrantctl.model.step import Call, collection_path, wait_query
 
 STRICT_MODE_SECTION = "strict_mode_config"
+OPTIMIZERS_SECTION = "optimizers_config"
+THRESHOLD = "indexing_threshold"
 INDEXES = "payload_indexes"
 KEYS = "shard_keys"
 NAMED = ("vectors", "sparse_vectors")
@@ -83,6 +86,25 @@ def settings_after_creation(spec: Mapping[str, Json]) -> dict[str, Any]:
         if field in spec and not tree.rule.create:
             body.setdefault(tree.rule.patch_section, {})[field] = spec[field]
     return body
+
+
+def split_for_filling(
+    spec: Mapping[str, Json], server: Server
+) -> tuple[Mapping[str, Json], dict[str, Any]]:
+    """The spec of a collection that is being filled, and the PATCH that completes it.
+
+    Nothing is indexed until the points are there, which is faster than indexing them as they come.
+    Strict mode comes last, so that its limits do not slow the filling down.
+    """
+    optimizers = spec.get(OPTIMIZERS_SECTION, {})
+    threshold = optimizers.get(
+        THRESHOLD, collection_defaults(spec, server)[OPTIMIZERS_SECTION][THRESHOLD]
+    )
+    filling = {**spec, OPTIMIZERS_SECTION: {**optimizers, THRESHOLD: 0}}
+    rest: dict[str, Any] = {OPTIMIZERS_SECTION: {THRESHOLD: threshold}}
+    if strict := filling.pop(STRICT_MODE_SECTION, None):
+        rest[STRICT_MODE_SECTION] = strict
+    return filling, rest
 
 
 def _restore_aliases(change: Change, context: Context) -> Iterator[Call]:

@@ -1,0 +1,201 @@
+"""The steps of a replacement without downtime: a new collection beside the old one. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from qdrantctl.engine.planning.size_forecast import forecast_bytes
+from qdrantctl.model.address import Address
+from qdrantctl.model.change import Action, Change, ReplacementForecast
+from qdrantctl.model.field_rule import ABSENT, Json
+from qdrantctl.model.kind import Context, Kind
+from qdrantctl.model.replacement import (
+    CollectionRef,
+    Phase,
+    ReplacementRecord,
+    ReplacementSettings,
+    parse_settings,
+)
+from qdrantctl.model.resource import Inventory, Resource
+from qdrantctl.model.server import Server
+from qdrantctl.model.step import (
+    Call,
+    CatchUp,
+    Fill,
+    Keep,
+    Snapshot,
+    Step,
+    Sweep,
+    SwitchAliases,
+    Verify,
+    collection_path,
+)
+
+BLUE_GREEN = "blue_green"
+_READERS = "readers through the alias see the old collection, then the new one, and no gap"
+_PROMISES = {
+    "live": (
+        _READERS,
+        "no acknowledged upsert or delete through the alias is lost, and no deleted point comes "
+        "back",
+    ),
+    "dual": (_READERS, "a point that an application wrote to the new collection stays"),
+    "frozen": (_READERS, "both collections are equal when the aliases move"),
+}
+_LIMITS = {
+    "live": (
+        "upserts are refused for a moment before the aliases move: writers must repeat them",
+        "of a point that is changed on both sides of the switch the newer side stays, and its id "
+        "is listed",
+    ),
+    "dual": ("what an application writes to one collection only is carried over as it was read",),
+    "frozen": ("writes that come nevertheless are carried over or listed, as found",),
+}
+
+
+def name_new_collection(address: Address, version: int) -> str:
+    """The name on the cluster of a new collection: `products--8`."""
+    return f"{address.name}--{version}"
+
+
+def remaining_steps(
+    record: ReplacementRecord, change: Change, context: Context, kind: Kind
+) -> tuple[Step, ...]:
+    """The steps from the recorded phase on. A rollback has source and target exchanged."""
+    settings = parse_settings(record.settings)
+    source, target = record.old.name, record.new.name
+    pair = {"source": source, "target": target}
+    spec: Mapping[str, Json] = record.entry["spec"]
+    moves_away = settings.source is not None
+    by_phase: dict[Phase, tuple[Step, ...]] = {
+        Phase.FILL: (
+            Step(
+                fill=Fill(
+                    **pair,
+                    by=settings.fill,
+                    environment=settings.source.environment if settings.source else "",
+                )
+            ),
+        ),
+        Phase.CATCH_UP: (Step(catch_up=CatchUp(**pair)),),
+        Phase.GATE: (
+            *_completing_steps(target, spec, kind, context.server),
+            Step(verify=Verify(**pair)),
+        ),
+        Phase.SWITCH: ()
+        if moves_away
+        else (Step(switch=SwitchAliases(**pair, aliases=record.aliases)),),
+        Phase.SWEEP: () if settings.writers == "dual" else (Step(sweep=Sweep(**pair)),),
+        Phase.KEEP: () if moves_away else (Step(keep=Keep(**pair, duration=settings.keep)),),
+    }
+    if record.returning:
+        by_phase[Phase.GATE] = ()
+    steps = [*_creation_steps(target, spec, change, context, kind)]
+    if record.phase is not Phase.CREATE:
+        steps = []
+    phases = list(Phase)
+    for phase in phases[phases.index(record.phase) :]:
+        steps += by_phase.get(phase, ())
+    return tuple(steps)
+
+
+def retiring_steps(old: str, nodes: tuple[str, ...], *, takes_snapshot: bool) -> tuple[Step, ...]:
+    """The steps that remove the old collection of a replacement, and lose its points."""
+    snapshot = (Step(snapshot=Snapshot(collection=old, nodes=nodes)),) if takes_snapshot else ()
+    return (*snapshot, Step(call=Call(method="DELETE", path=collection_path(old))))
+
+
+def draft_record(
+    change: Change, record: Mapping[str, Json], desired: Resource, live: Resource | None, owner: str
+) -> ReplacementRecord:
+    """The record of a replacement that is not begun. Its id and time are set when it begins."""
+    address = change.parsed_address
+    settings = parse_settings(desired.lifecycle.replacement)
+    is_moved = settings.source is not None
+    new = address.name if is_moved else name_new_collection(address, record["schema_version"])
+    old = address.name if live is None else live.object_name
+    return ReplacementRecord(
+        id="",
+        owner=owner,
+        collection=address.name,
+        phase=Phase.CREATE,
+        settings=dict(desired.lifecycle.replacement),
+        old=_reference(old, live),
+        new=_reference(new, None),
+        aliases=live.facts.aliases if live else (),
+        entry={**record, "object": new},
+        digest=desired.digest,
+        begun="",
+        expected=(live.facts.points if live else None) or 0,
+    )
+
+
+def forecast_replacement(
+    record: ReplacementRecord, live: Resource | None, server: Server
+) -> ReplacementForecast:
+    """What a replacement takes, moves, promises and does not promise."""
+    settings = parse_settings(record.settings)
+    points = live.facts.points if live else None
+    spec: Mapping[str, Json] = record.entry["spec"]
+    keys = len(spec.get("shard_keys", ())) or 1
+    shards = sum(
+        (key.get("shards_number", 1) for key in spec["shard_keys"])
+        if "shard_keys" in spec
+        else (spec.get("shard_number", server.peers),)
+    )
+    replicas = spec.get("replication_factor", 1)
+    optional: dict[str, int] = {}
+    if points is not None and not record.phase.is_after_switch:
+        disk, ram = forecast_bytes(spec, live, points)
+        optional = {"points": points, "disk_bytes": disk * replicas, "ram_bytes": ram * replicas}
+    return ReplacementForecast(
+        old=record.old.name,
+        new=record.new.name,
+        phase=str(record.phase),
+        shards=max(shards, keys),
+        replicas=replicas,
+        aliases=record.aliases,
+        promises=_PROMISES[settings.writers],
+        limits=_limits_of(settings),
+        **optional,
+    )
+
+
+def _limits_of(settings: ReplacementSettings) -> tuple[str, ...]:
+    limits = _LIMITS[settings.writers]
+    if settings.fill == "external":
+        limits = ("somebody else fills the new collection: nothing is carried over", *limits)
+    return limits
+
+
+def _reference(name: str, live: Resource | None) -> CollectionRef:
+    return CollectionRef(name=name, **(live.facts.identity if live else {}))
+
+
+def _creation_steps(
+    name: str, spec: Mapping[str, Json], change: Change, context: Context, kind: Kind
+) -> Iterator[Step]:
+    """The requests that create the new collection, as it is while it is filled."""
+    address = Address(kind.name, name)
+    filling, _ = kind.split_for_filling(spec, context.server)
+    creation = change.model_copy(
+        update={"address": str(address), "action": Action.CREATE, "fields": ()}
+    )
+    alone = replace(
+        context,
+        desired=Inventory([Resource(address, filling)]),
+        live=Inventory(),
+        recorded=Inventory(),
+    )
+    for call in kind.steps(creation, alone):
+        yield Step(call=call)
+
+
+def _completing_steps(
+    name: str, spec: Mapping[str, Json], kind: Kind, server: Server
+) -> Iterator[Step]:
+    """The request that gives the filled collection its index and its limits."""
+    _, rest = kind.split_for_filling(spec, server)
+    if rest is not ABSENT:
+        yield Step(call=Call(method="PATCH", path=collection_path(name), body=rest))

@@ -1,0 +1,150 @@
+"""Safety rules of replacements without downtime."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from qdrantctl.engine.safety.context import Problem, SafetyInput, may_hold_points
+from qdrantctl.model.address import Address
+from qdrantctl.model.change import Change, ReplacementForecast
+from qdrantctl.model.field_rule import Json
+from qdrantctl.model.replacement import Phase, ReplacementRecord, parse_settings
+from qdrantctl.model.resource import Resource
+from qdrantctl.model.violation import Severity, Violation
+
+
+def check_replacements_beside(inputs: SafetyInput) -> Iterator[Problem]:
+    """QC246, QC247 and QC249: a replacement that begins needs an alias, and vectors to copy."""
+    for change in inputs.changes:
+        forecast, address = change.replacement, change.parsed_address
+        if not isinstance(forecast, ReplacementForecast) or forecast.phase != Phase.CREATE:
+            continue
+        live, desired = inputs.context.live.get(address), inputs.context.desired.get(address)
+        if live is None or desired is None:
+            continue
+        if not live.facts.aliases and may_hold_points(live):
+            yield Problem(_lacks_alias(change, forecast))
+        settings = parse_settings(desired.lifecycle.replacement)
+        if settings.fill == "copy":
+            for reason in _vectors_that_cannot_be_copied(desired.spec, live.spec):
+                yield Problem(_cannot_copy(change, reason))
+        yield from _tokens_left_behind(change, forecast, inputs)
+
+
+def check_kept_collections(inputs: SafetyInput) -> Iterator[Problem]:
+    """QC248 and QC250: a replacement is under way, or its old collection is kept until a date."""
+    for address, record in inputs.replacements.items():
+        if not record.is_kept:
+            yield Problem(_is_under_way(record))
+            continue
+        is_due = address in inputs.retirable
+        if not is_due:
+            message = f"{record.old.name} is kept from its replacement until {record.keep_until}"
+            hint = f"qdrantctl replacement rollback {address} puts it back."
+            severity = Severity.NOTE
+        else:
+            message = f"{record.old.name} was kept from its replacement until {record.keep_until}"
+            hint = (
+                f"Allow its deletion with --allow-replace {address}, or under consents in "
+                f"qdrantctl.yaml: {{replace: {address}, until: YYYY-MM-DD, reason: …}}."
+            )
+            severity = Severity.WARNING
+        violation = Violation(
+            rule="QC250", severity=severity, address=str(address), message=message, hint=hint
+        )
+        yield Problem(violation, allowed_by=("replace", address) if is_due else None)
+
+
+def _is_under_way(record: ReplacementRecord) -> Violation:
+    state = "paused" if record.paused else "under way"
+    way_back = " (a rollback)" if record.returning else ""
+    stopped = f"; it stopped: {record.error}" if record.error else ""
+    message = (
+        f"the replacement of {record.old.name} by {record.new.name}{way_back} is {state}, in phase "
+        f"{record.phase}{stopped}"
+    )
+    if record.frozen_caps is not None:
+        message += f"; upserts into {record.old.name} are refused until it goes on"
+    return Violation(
+        rule="QC248",
+        severity=Severity.NOTE,
+        address=str(record.address),
+        message=message,
+        hint=f"qdrantctl replacement status {record.address} shows how far it is.",
+    )
+
+
+def _lacks_alias(change: Change, forecast: ReplacementForecast) -> Violation:
+    name = change.parsed_address.name
+    return Violation(
+        rule="QC246",
+        address=change.address,
+        message=f"no alias leads to {forecast.old}, so applications call the collection by its own "
+        "name, which cannot move to another collection",
+        hint=f"State an Alias, such as {name}-live with collection: {name}, apply it, let the "
+        "applications use it, and replace the collection then.",
+    )
+
+
+def _vectors_that_cannot_be_copied(
+    desired: Mapping[str, Json], live: Mapping[str, Json]
+) -> Iterator[str]:
+    """Why vectors of the new collection cannot be those of the old one."""
+    existing = live.get("vectors", {})
+    for name, vector in desired.get("vectors", {}).items():
+        label = f"vector {name!r}" if name else "the vector"
+        old = existing.get(name)
+        if old is None:
+            yield f"{label} is not in the old collection"
+        elif old.get("size") != vector.get("size"):
+            yield f"{label} has size {old.get('size')} there and {vector.get('size')} here"
+        elif bool(old.get("multivector_config")) != bool(vector.get("multivector_config")):
+            yield f"{label} is a multivector on one side only"
+    for name in desired.get("sparse_vectors", {}):
+        if name not in live.get("sparse_vectors", {}):
+            yield f"the sparse vector {name!r} is not in the old collection"
+
+
+def _cannot_copy(change: Change, reason: str) -> Violation:
+    return Violation(
+        rule="QC247",
+        address=change.address,
+        message=f"the points cannot be copied: {reason}",
+        hint="State lifecycle.replacement: {fill: command, command: [...]}, whose program makes "
+        "the vectors, or {fill: external}.",
+    )
+
+
+def _tokens_left_behind(
+    change: Change, forecast: ReplacementForecast, inputs: SafetyInput
+) -> Iterator[Problem]:
+    """Keys that name the collection and not its alias: their tokens stay with the old one."""
+    name, context = change.parsed_address.name, inputs.context
+    states: tuple[Mapping[Address, Resource], ...] = (context.recorded, context.desired)
+    keys = {a: r for state in states for a, r in state.items() if a.kind == "access_key"}
+    for address, key in sorted(keys.items()):
+        access = key.spec.get("access")
+        entries = access if isinstance(access, list) else []
+        if any(entry.get("collection") == name for entry in entries):
+            yield Problem(
+                Violation(
+                    rule="QC249",
+                    severity=Severity.WARNING,
+                    address=str(address),
+                    message=f"its tokens name {forecast.old}, and do not reach {forecast.new} "
+                    "after the switch",
+                    hint="Let the key name the alias: "
+                    f"{', '.join(forecast.aliases) or 'state one first'}. Tokens that are issued "
+                    "while the replacement is under way name both collections.",
+                )
+            )
+
+
+def uses_replace_consent(address: Address, inputs: SafetyInput) -> bool:
+    """Whether a consent to replace an address is for the end of its replacement."""
+    has_forecast = any(
+        isinstance(change.replacement, ReplacementForecast)
+        for change in inputs.changes
+        if change.parsed_address == address
+    )
+    return has_forecast or address in inputs.replacements
