@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import http.client
+import time
 from collections.abc import Sequence
 from typing import Any
 
 import orjson
 
+IDLE = 2.0
+"""Seconds after which a connection is opened again, as servers close idle ones after five."""
 JSON = {"content-type": "application/json", "accept-encoding": "identity"}
 
 
@@ -21,9 +24,12 @@ class Connection:
         self.ports = list(ports)
         self.timeout = timeout
         self.open: http.client.HTTPConnection | None = None
+        self.used = 0.0
 
     def send(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         """Status and answer: parsed where it is JSON."""
+        if time.monotonic() - self.used > IDLE:
+            self.close()
         if self.open is None:
             self.open = http.client.HTTPConnection("127.0.0.1", self.ports[0], timeout=self.timeout)
         try:
@@ -34,6 +40,7 @@ class Connection:
             self.close()
             self.ports.append(self.ports.pop(0))
             raise ConnectionError(f"{type(error).__name__}: {error}") from error
+        self.used = time.monotonic()
         try:
             return answer.status, orjson.loads(content)
         except ValueError:

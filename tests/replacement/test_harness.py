@@ -13,6 +13,7 @@ from tests.replacement.points import (
     DELETE,
     PAYLOAD_INDEXES,
     SET_PAYLOAD,
+    SHARD_KEYS,
     UPSERT,
     Operation,
     applied,
@@ -30,19 +31,29 @@ POINTS = 3000
 def server(empty_qdrant):
     """A connection to one node with a filled collection behind an alias."""
     connection = Connection([empty_qdrant.http_port])
-    connection.ask("PUT", "/collections/old", collection_body())
-    for field, schema in PAYLOAD_INDEXES.items():
-        body = {"field_name": field, "field_schema": schema}
-        connection.ask("PUT", "/collections/old/index?wait=true", body)
-    load_points(connection, "old", POINTS, sharded=False)
-    created = {"create_alias": {"alias_name": ALIAS, "collection_name": "old"}}
-    connection.ask("POST", "/collections/aliases", {"actions": [created]})
+    fill(connection)
     yield connection
     connection.close()
 
 
-def test_without_a_replacement_nothing_is_wrong(server):
-    oracle = Oracle(server.ports, POINTS, rate=400)
+def fill(connection, sharded=False):
+    sharding = {"sharding_method": "custom", "shard_number": 1} if sharded else {}
+    connection.ask("PUT", "/collections/old", collection_body(**sharding))
+    for key in SHARD_KEYS if sharded else ():
+        connection.ask("PUT", "/collections/old/shards", {"shard_key": key})
+    for field, schema in PAYLOAD_INDEXES.items():
+        body = {"field_name": field, "field_schema": schema}
+        connection.ask("PUT", "/collections/old/index?wait=true", body)
+    load_points(connection, "old", POINTS, sharded)
+    created = {"create_alias": {"alias_name": ALIAS, "collection_name": "old"}}
+    connection.ask("POST", "/collections/aliases", {"actions": [created]})
+
+
+@pytest.mark.parametrize("sharded", [False, True], ids=["by hash", "custom shard keys"])
+def test_without_a_replacement_nothing_is_wrong(empty_qdrant, sharded):
+    server = Connection([empty_qdrant.http_port])
+    fill(server, sharded)
+    oracle = Oracle(server.ports, POINTS, rate=400, sharded=sharded)
     with oracle.running():
         time.sleep(1.5)
     verdict = oracle.judge(server)
