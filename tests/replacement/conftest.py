@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -22,7 +23,7 @@ def conclude(record_property) -> Callable[..., None]:
     def concluded(campaign: Campaign, scenario: str, *, readers_may_fail: bool = False) -> None:
         verdicts = campaign.judge()
         row = {"scenario": scenario, **campaign.row(verdicts)}
-        print(json.dumps(row))
+        sys.stdout.write(json.dumps(row) + "\n")
         record_property("proof", json.dumps(row))
         for verdict in verdicts:
             assert verdict.is_right, verdict.describe()
