@@ -16,6 +16,7 @@ from qdrantctl.cli.options import (
     auto_approve_option,
     lease_option,
     output_options,
+    progress_option,
     wait_timeout_option,
 )
 from qdrantctl.cli.output import print_document, render
@@ -45,6 +46,7 @@ class ApplyArgs(PlanningArgs, LeaseArgs):
     wait: bool
     wait_timeout: float | None
     receipt: Path | None
+    progress: str
 
     def check(self) -> None:
         """Raise UsageError for options that a saved plan excludes, and for a missing terminal."""
@@ -82,6 +84,7 @@ class ApplyArgs(PlanningArgs, LeaseArgs):
                      "and with --wait for everything to be indexed (default 3600).")  # fmt: skip
 @option("--receipt", type=FILE, metavar="FILE",
         help="Write the report to FILE as JSON.")  # fmt: skip
+@progress_option
 @planning_options
 @output_options("report")
 def command(args: ApplyArgs) -> int:
@@ -93,7 +96,7 @@ def command(args: ApplyArgs) -> int:
     One apply runs at a time for each environment of a project; while another one is running, the
     command exits with 5.
     """
-    progress = Progress(args.verbose, args.no_color)
+    progress = Progress(args.verbose, args.no_color, as_json=args.progress == "json")
     progress.show_starting()
     from qdrantctl.flows.applying.apply import ApplyOptions, apply_changes
     from qdrantctl.flows.planning.documents import ensure_writable

@@ -35,6 +35,7 @@ COMMANDS = {
     "migrate": "Write manifests in the spelling of a newer Qdrant.",
     "import": "Write manifests for resources that exist on the cluster.",
     "lock": "Write or check the committed state, without a server.",
+    "replacement": "Watch and steer replacements without downtime.",
     "snapshots": "Take, list, verify, prune and restore snapshots.",
     "generate": "Print jobs that run snapshot policies on a schedule.",
     "lease": "Show who is applying, or break a lease that was left behind.",

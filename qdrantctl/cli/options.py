@@ -146,6 +146,12 @@ def wait_timeout_option(help_text: str) -> Decorator:
                   help=help_text)  # fmt: skip
 
 
+progress_option = option(
+    "--progress", group=OUTPUT, type=click.Choice(["auto", "json"]), default="auto",
+    show_default=True, help="Print progress as bars on a terminal, or as JSON lines on stderr.",
+)  # fmt: skip
+
+
 def output_options(document: str = "") -> Decorator:
     """`--format` with every format that renders `document`, `--no-color` and `-v`.
 

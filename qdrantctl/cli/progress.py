@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from qdrantctl.cli.output import can_draw
-from qdrantctl.cli.transfer_progress import ProgressBars, ProgressLines
+from qdrantctl.cli.transfer_progress import ProgressBars, ProgressJson, ProgressLines
 from qdrantctl.model.progress import NO_PROGRESS
 
 if TYPE_CHECKING:
@@ -28,8 +28,11 @@ class Progress:
     verbose: int
     """How many times -v was given."""
     no_color: bool = False
+    as_json: bool = False
+    """Whether tasks are printed as JSON lines."""
     _bars: ProgressBars = field(init=False)
     _lines: ProgressLines = field(default_factory=ProgressLines)
+    _json: ProgressJson = field(default_factory=ProgressJson)
 
     def __post_init__(self) -> None:
         self._bars = ProgressBars(no_color=self.no_color)
@@ -37,6 +40,8 @@ class Progress:
     @property
     def tasks(self) -> TaskProgress:
         """Shows tasks with a known total: bars on a terminal, lines with -v, else nothing."""
+        if self.as_json:
+            return self._json
         if self.verbose:
             return self._lines
         return self._bars if can_draw(sys.stderr) else NO_PROGRESS

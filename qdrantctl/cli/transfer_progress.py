@@ -1,11 +1,12 @@
 """Progress bars for long tasks: one for each task, with its rate and the remaining time.
 
 They are drawn on stderr while a task runs, and erased afterwards. With -v lines are printed
-instead, and without a terminal nothing is shown.
+instead, with `--progress json` lines of JSON, and without a terminal nothing is shown.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -82,6 +83,39 @@ class ProgressLines:
 
     def end_task(self, task: str) -> None:
         """Forget a task."""
+        self._printed.pop(task, None)
+
+
+class ProgressJson:
+    """A line of JSON for each task at intervals, for pipelines. A `TaskProgress`."""
+
+    def __init__(self) -> None:
+        self._begun: dict[str, tuple[float, int]] = {}
+        """When a task began (on a monotonic clock), and with which amount."""
+        self._printed: dict[str, float] = {}
+
+    def show_amount(self, task: str, done: int, total: int, unit: Unit) -> None:
+        """Print the progress of a task: at its start, at its end, and at intervals between."""
+        now = time.monotonic()
+        since, before = self._begun.setdefault(task, (now, done))
+        if now - self._printed.get(task, -LINE_SECONDS) < LINE_SECONDS and done != total:
+            return
+        self._printed[task] = now
+        rate = (done - before) / (now - since) if now > since else 0.0
+        remaining = round((total - done) / rate) if rate > 0 and total >= done else None
+        line = {
+            "task": task,
+            "done": done,
+            "total": total,
+            "unit": unit,
+            "rate": round(rate, 1),
+            "remaining_seconds": remaining,
+        }
+        click.echo(json.dumps(line), err=True)
+
+    def end_task(self, task: str) -> None:
+        """Forget a task."""
+        self._begun.pop(task, None)
         self._printed.pop(task, None)
 
 

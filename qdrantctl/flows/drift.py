@@ -51,6 +51,7 @@ def detect_drift(
         else desired,
         live=cluster_state.live,
         remembered=cluster_state.remembered,
+        names=cluster_state.names,
         previous_owners=settings.previous_owners,
         origins=classify_owners(settings, cluster_state.ledger),
         partial=settings.partial,

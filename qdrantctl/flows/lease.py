@@ -16,7 +16,13 @@ from qdrantctl.adapters.qdrant.lease_lock import HeldLease, LeaseGuardedClient, 
 from qdrantctl.adapters.system.actor import find_actor
 from qdrantctl.model.actor import Actor
 from qdrantctl.model.errors import ClusterError, LeaseError, QdrantctlError
-from qdrantctl.model.lease import Lease, LeaseReport, format_time, snapshots_owner
+from qdrantctl.model.lease import (
+    Lease,
+    LeaseReport,
+    format_time,
+    replacements_owner,
+    snapshots_owner,
+)
 from qdrantctl.model.polling import poll
 
 if TYPE_CHECKING:
@@ -91,12 +97,15 @@ def current_actor(settings: Settings) -> Actor:
 
 
 def lease_report(client: RestClient, owner: str) -> LeaseReport:
-    """The leases of an owner: for applies, and for jobs on snapshots. Raises ClusterError."""
-    applies, snapshots = (
-        find_current_lease(client, owner),
-        find_current_lease(client, snapshots_owner(owner)),
+    """The leases of an owner, for each kind of job. Raises ClusterError."""
+    applies, snapshots, replacements = (
+        find_current_lease(client, lease_owner) for lease_owner in _lease_owners(owner)
     )
-    return LeaseReport(owner, applies, snapshots, client.server_time)
+    return LeaseReport(owner, applies, snapshots, replacements, client.server_time)
+
+
+def _lease_owners(owner: str) -> tuple[str, str, str]:
+    return owner, snapshots_owner(owner), replacements_owner(owner)
 
 
 def lease_note(client: RestClient, owner: str) -> str:
@@ -108,14 +117,12 @@ def lease_note(client: RestClient, owner: str) -> str:
 
 
 def find_named_lease(client: RestClient, owner: str, name: str) -> Lease:
-    """The current lease with this name, of an apply or of a job on snapshots.
+    """The current lease with this name, of whatever job.
 
     Raises QdrantctlError if `name` is not a current lease.
     """
-    both = (
-        find_current_lease(client, lease_owner) for lease_owner in (owner, snapshots_owner(owner))
-    )
-    held_leases = [lease for lease in both if lease]
+    leases_of_owner = (find_current_lease(client, o) for o in _lease_owners(owner))
+    held_leases = [lease for lease in leases_of_owner if lease]
     for lease in held_leases:
         if name in (lease.name, lease.word):
             return lease

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from qdrantctl.adapters.qdrant import ledger
-from qdrantctl.flows.state.live import read_live, read_recorded_resources
+from qdrantctl.flows.state.live import read_live, read_object_names, read_recorded_resources
 from qdrantctl.model.address import Address
 from qdrantctl.model.client import Client, ReadRequest
 from qdrantctl.model.errors import QdrantctlError
@@ -25,8 +25,9 @@ def show_resource(client: Client, address: Address, owners: tuple[str, ...]) -> 
     recorded = replace(ledger.parse_entry(entry), address=address) if is_recorded else None
     remembered = Inventory([recorded] if recorded else [])
     only = frozenset({address})
+    names = read_object_names(ledger_contents)
     request = ReadRequest(
-        Inventory(), remembered, details=only, sized=only, only=only, owners=owners
+        Inventory(), remembered, details=only, sized=only, only=only, names=names, owners=owners
     )
     live = read_live(client, request).get(address)
     if live is None and not entry:
@@ -44,6 +45,7 @@ def show_resource(client: Client, address: Address, owners: tuple[str, ...]) -> 
         points=live.facts.points if live else None,
         status=live.facts.status if live else "",
         aliases=live.facts.aliases if live else (),
+        object=(live.facts.object if live else "") or ABSENT,
         uuid=live.facts.uuid if live else "",
         created_at=live.facts.created_at or ABSENT if live else ABSENT,
         storage=(live.facts.storage if live else None) or ABSENT,

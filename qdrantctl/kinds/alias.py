@@ -36,7 +36,8 @@ def _observe_aliases(client: Client, request: ReadRequest) -> Iterator[Resource]
     for entry in client.request(Call(method="GET", path="/aliases"))["aliases"]:
         address = Address("alias", entry["alias_name"])
         if request.includes(address) and not address.name.startswith(OWN_PREFIX):
-            yield Resource(address, {"collection": entry["collection_name"]})
+            target = request.names.logical_name(entry["collection_name"])
+            yield Resource(address, {"collection": target})
 
 
 def _alias_steps(change: Change, context: Context) -> Iterator[Call]:
@@ -46,9 +47,8 @@ def _alias_steps(change: Change, context: Context) -> Iterator[Call]:
     if change.action is Action.DELETE:
         yield _alias_call({"delete_alias": {"alias_name": change.parsed_address.name}})
     else:
-        yield point_alias(
-            change.parsed_address.name, context.desired[change.parsed_address].spec["collection"]
-        )
+        target = _find_target(context.desired[change.parsed_address].spec)
+        yield point_alias(change.parsed_address.name, context.names.object_name(target))
 
 
 def point_alias(alias: str, collection: str) -> Call:
@@ -74,9 +74,12 @@ def _lint_alias(resource: Resource, desired: Inventory) -> Iterator[Finding]:
 def _check_alias(change: Change, context: Context) -> Iterator[Violation]:
     if change.action not in (Action.CREATE, Action.UPDATE, Action.ADOPT):
         return
-    target = Address("collection", context.desired[change.parsed_address].spec["collection"])
+    target = _find_target(context.desired[change.parsed_address].spec)
+    holder = context.names.find_holder(target.name)
     if target in context.deleted:
         reason = f"{target} is deleted by this plan"
+    elif holder not in (None, target):
+        reason = f"a collection of that name belongs to {holder}, so it is named {holder.name} here"
     elif target not in context.live and target not in context.desired:
         reason = f"{target} is neither on the cluster nor in the manifests"
     else:
@@ -89,8 +92,12 @@ def _check_alias(change: Change, context: Context) -> Iterator[Violation]:
     )
 
 
+def _find_target(spec: Mapping[str, Json]) -> Address:
+    return Address("collection", spec["collection"])
+
+
 def _alias_references(spec: Mapping[str, Json]) -> Iterable[Address]:
-    yield Address("collection", spec["collection"])
+    yield _find_target(spec)
 
 
 ALIAS_KIND = Kind(

@@ -10,6 +10,7 @@ from typing import Protocol, Self
 from qdrantctl.model.address import Address
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.field_rule import Json
+from qdrantctl.model.object_names import SAME_NAMES, ObjectNames
 from qdrantctl.model.resource import Inventory
 from qdrantctl.model.server import Server
 from qdrantctl.model.step import Call
@@ -46,6 +47,8 @@ class ReadRequest:
     """Collections of which the size is read, if the server reports it."""
     only: frozenset[Address] | None = None
     """The resources to read; None reads the whole cluster."""
+    names: ObjectNames = SAME_NAMES
+    """The names of collections on the cluster."""
     owners: tuple[str, ...] = ()
     """The owner and its previous names. Their resources of kinds scoped to an owner are addressed
     by name alone, without the owner."""

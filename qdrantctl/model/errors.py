@@ -94,6 +94,10 @@ class ManifestError(QdrantctlError):
         self.violations = violations
 
 
+class CommandError(QdrantctlError):
+    """A program of the user's failed, or did not do what it is for."""
+
+
 class ServerError(QdrantctlError):
     """The embedded server cannot be found, verified, started or stopped."""
 

@@ -10,6 +10,7 @@ from qdrantctl.model.address import Address
 from qdrantctl.model.change import Change, FieldChange
 from qdrantctl.model.client import Client, ReadRequest
 from qdrantctl.model.field_rule import ABSENT, Json
+from qdrantctl.model.object_names import SAME_NAMES, ObjectNames
 from qdrantctl.model.resource import Inventory, Resource
 from qdrantctl.model.server import Server
 from qdrantctl.model.spec import Spec
@@ -30,6 +31,8 @@ class Context:
     """Resources that this plan deletes."""
     owner: str = ""
     """Project and environment together."""
+    names: ObjectNames = SAME_NAMES
+    """The names of collections on the cluster."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,10 @@ from qdrantctl.model.field_rule import Json
 
 PREFIX = f"{OWN_PREFIX}_lease"
 _SNAPSHOTS_SUFFIX = "/~snapshots"
-"""Suffix of the owner of leases for snapshot jobs, which may run during an apply. It is not a valid
-environment name."""
+_REPLACEMENTS_SUFFIX = "/~replacements"
+_WORK = {_SNAPSHOTS_SUFFIX: "job on snapshots", _REPLACEMENTS_SUFFIX: "replacement"}
+"""Suffixes of the owners of leases for jobs that may run during an apply, and what they are called.
+They are no valid environment names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +41,21 @@ class Lease:
     @property
     def word(self) -> str:
         """The argument for `lease break`: the number of an apply's lease, else the name."""
-        return self.name if self.owner.endswith(_SNAPSHOTS_SUFFIX) else str(self.number)
+        return self.name if self._suffix else str(self.number)
 
     @property
     def work(self) -> str:
         """The job of its holder, as messages name it."""
-        return "job on snapshots" if self.owner.endswith(_SNAPSHOTS_SUFFIX) else "apply"
+        return _WORK.get(self._suffix, "apply")
 
     @property
     def whose(self) -> str:
-        """Project and environment, also of a lease for snapshot jobs."""
-        return self.owner.removesuffix(_SNAPSHOTS_SUFFIX)
+        """Project and environment, also of a lease for other jobs."""
+        return self.owner.removesuffix(self._suffix)
+
+    @property
+    def _suffix(self) -> str:
+        return next((suffix for suffix in _WORK if self.owner.endswith(suffix)), "")
 
     @property
     def who(self) -> str:
@@ -89,6 +95,7 @@ class LeaseReport:
     owner: str
     applies: Lease | None
     snapshots: Lease | None
+    replacements: Lease | None
     now: datetime
     """The server's clock."""
 
@@ -101,6 +108,11 @@ def lease_name(owner: str, number: int | str) -> str:
 def snapshots_owner(owner: str) -> str:
     """The owner of the lease for jobs on the snapshots of `owner`."""
     return owner + _SNAPSHOTS_SUFFIX
+
+
+def replacements_owner(owner: str) -> str:
+    """The owner of the lease for replacements without downtime of `owner`."""
+    return owner + _REPLACEMENTS_SUFFIX
 
 
 def format_time(when: datetime) -> str:

@@ -45,6 +45,20 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
+class PointPatch:
+    """What to change in a point that exists."""
+
+    key: PointKey
+    vectors: Mapping[str, Json]
+    """Those to set, by name."""
+    dropped_vectors: tuple[str, ...]
+    payload: Mapping[str, Json]
+    """The keys to set."""
+    replaces_payload: bool = False
+    """Whether all other keys go."""
+
+
+@dataclass(frozen=True, slots=True)
 class KeyRange:
     """Ids from `start` up to, and without, `end`; None is open."""
 
@@ -71,14 +85,15 @@ class PointStore(Protocol):
         """The points of these keys that exist, in the order of their keys."""
         ...
 
-    def upsert_points(
-        self, points: Sequence[RawPoint], *, insert_only: bool = False, if_marked: str = ""
-    ) -> None:
+    def upsert_points(self, points: Sequence[RawPoint], *, insert_only: bool = False) -> None:
         """Write points. With `insert_only` existing points stay as they are, atomically.
 
-        With `if_marked` only existing points that still have this mark are overwritten; points
-        that do not exist are written.
+        A server of 1.16 may keep vectors or payload of an existing point that the new one lacks.
         """
+        ...
+
+    def patch_points(self, patches: Sequence[PointPatch], *, if_marked: str) -> None:
+        """Change parts of points that still have this mark. It never creates a point."""
         ...
 
     def delete_points(self, keys: Sequence[PointKey], *, if_marked: str = "") -> None:
@@ -89,8 +104,8 @@ class PointStore(Protocol):
         """Give points a mark: a payload value that every overwrite of the point removes."""
         ...
 
-    def unmark_points(self, keys: Sequence[PointKey]) -> None:
-        """Remove marks."""
+    def unmark_points(self, keys: Sequence[PointKey] | None = None) -> None:
+        """Remove marks, of these points or of all."""
         ...
 
     def key_of(self, point: RawPoint) -> PointKey:

@@ -54,7 +54,8 @@ class Outcome(BaseModel):
     action: Action = Field(description="The planned action.")
     counted_as: Action | MISSING = Field(
         default=ABSENT,
-        description="`update` for an adoption that also changes fields; otherwise left out.",
+        description="`update` for an adoption that also changes fields, `create` for a replacement "
+        "without downtime; otherwise left out.",
     )
     status: OutcomeStatus = Field(description="The outcome of the action.")
     error: str = Field(default="", description="What happened, without secrets.")

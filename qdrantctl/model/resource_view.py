@@ -66,6 +66,9 @@ class ResourceView(BaseModel):
     points: int | None = Field(default=None, description="Stored points; null if unknown.")
     status: str = Field(default="", description="green, yellow, grey or red.")
     aliases: tuple[str, ...] = Field(default=(), description="Its live aliases.")
+    object: str | MISSING = Field(
+        default=ABSENT, description="The collection's name on the cluster, if it is another one."
+    )
     uuid: str = Field(default="", description="The live collection's identity.")
     created_at: str | MISSING = Field(
         default=ABSENT,

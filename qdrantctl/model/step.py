@@ -6,6 +6,7 @@ Each kind of step is a type here, a field of `Step`, and a performer (`flows/exe
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from operator import not_
 from typing import Any, ClassVar, Literal
 from urllib.parse import quote
 
@@ -17,7 +18,7 @@ from qdrantctl.model.server import Server, Version
 SERVER_WAIT = 20
 """Seconds after which a server answers a write that it has not carried out yet. It may wait twice,
 for the other nodes and for the shards, and both must end before the client's connection does."""
-_READING_PATHS = ("/points/scroll", "/points/count", "/audit/logs")
+_READING_PATHS = ("/points/scroll", "/points/count", "/points/query", "/audit/logs")
 _TAKES_TIMEOUT = Version(1, 17, 0)
 """Older servers refuse the parameter `timeout` of writes to indexes and points with 400."""
 
@@ -49,7 +50,13 @@ class Snapshot(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
     is_preparatory: ClassVar[bool] = True
 
-    collection: str = Field(description="Name of the collection.")
+    collection: str = Field(description="Name of the collection, as in its address.")
+    object: str = Field(
+        default="",
+        exclude_if=not_,
+        description="Its name on the cluster, if it is not the current one of its address; left "
+        "out otherwise.",
+    )
     nodes: tuple[str, ...] = Field(
         default=(), description="Each node's own address; empty where the server is the only one."
     )
@@ -61,7 +68,7 @@ class TakeSet(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
     is_preparatory: ClassVar[bool] = False
 
-    collection: str = Field(description="Name of the collection.")
+    collection: str = Field(description="Name of the collection, as in its address.")
     nodes: tuple[str, ...] = Field(
         default=(), description="Each node's own address; empty where the server is the only one."
     )
@@ -109,10 +116,18 @@ class Restore(BaseModel):
 
     collection: str = Field(description="Name of the collection that the snapshot is of.")
     snapshot: str = Field(description="Id of the snapshot in the ledger.")
-    name: str = Field(description="Name of the collection that is created.")
+    name: str = Field(description="Name of the collection that is created, as in its address.")
+    object: str | MISSING = Field(
+        default=ABSENT, description="Its name on the cluster, if that is another one."
+    )
     nodes: tuple[str, ...] = Field(
         default=(), description="Each node's own address; empty where the server is the only one."
     )
+
+    @property
+    def object_name(self) -> str:
+        """The collection's name on the cluster."""
+        return self.object if isinstance(self.object, str) else self.name
 
 
 class _ReplacementPhase(BaseModel):

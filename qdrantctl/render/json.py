@@ -13,6 +13,7 @@ from qdrantctl.model.import_report import ImportReport
 from qdrantctl.model.lease import LeaseReport
 from qdrantctl.model.migration import MigrationReport
 from qdrantctl.model.plan import Plan
+from qdrantctl.model.replacement_status import ReplacementStatuses
 from qdrantctl.model.report import Report
 from qdrantctl.model.resource_view import HistoryEntry, ResourceView
 from qdrantctl.model.snapshots.reports import (
@@ -73,10 +74,16 @@ def upgrade(report: UpgradeReport, _: Style = PLAIN) -> str:
 
 
 def leases(report: LeaseReport, _: Style = PLAIN) -> str:
-    """The leases of an owner as JSON; that of snapshots only while it is held."""
+    """The leases of an owner as JSON; those of other jobs only while they are held."""
     lease = report.applies.document(report.now) if report.applies else None
-    more = {"snapshots": report.snapshots.document(report.now)} if report.snapshots else {}
+    jobs = {"snapshots": report.snapshots, "replacements": report.replacements}
+    more = {name: lease.document(report.now) for name, lease in jobs.items() if lease}
     return render_json({"owner": report.owner, "lease": lease, **more})
+
+
+def replacements(statuses: ReplacementStatuses, _: Style = PLAIN) -> str:
+    """Replacements without downtime as JSON."""
+    return render_json(statuses.model_dump(mode="json"))
 
 
 def keys(listing: KeyListing, _: Style = PLAIN) -> str:

@@ -27,15 +27,16 @@ from qdrantctl.render.shared.markdown_blocks import (
     folded_block,
 )
 from qdrantctl.render.shared.plan_rows import (
-    PLAN_SIGNS,
     align_rows,
     change_heading,
     change_reason,
     change_rows,
+    change_sign,
     origin_text,
     rebuild_note,
     snapshot_note,
 )
+from qdrantctl.render.shared.replacement_lines import forecast_lines
 from qdrantctl.render.shared.style import PLAIN, Style
 
 _DANGEROUS_ACTIONS = (Action.DELETE, Action.REPLACE, Action.REFUSED)
@@ -197,13 +198,14 @@ def _plan_blocks(plan: Plan) -> Iterator[MarkdownBlock]:
 
 
 def _change_block(change: Change, rank: int, environment: str) -> MarkdownBlock:
-    sign, address = code_span(PLAN_SIGNS[change.action]), code_span(change.address)
+    sign, address = code_span(change_sign(change)), code_span(change.address)
     title = f"#### {sign} {address} {change_heading(change)}"
     above = (
         origin_text(change.origin),
         change_reason(change),
         rebuild_note(change),
         snapshot_note(change, environment),
+        *forecast_lines(change),
     )
     lines = [*(f"# {word}" for word in above if word), *align_rows(change_rows(change))]
     if not lines:

@@ -1,4 +1,4 @@
-"""Drift in Prometheus' text format, for node_exporter's textfile collector."""
+"""Drift and replacements in Prometheus' text format, for node_exporter's textfile collector."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from qdrantctl.model.drift import Drift, DriftedResource
 from qdrantctl.model.field_rule import ABSENT
+from qdrantctl.model.replacement import Phase
+from qdrantctl.model.replacement_status import ReplacementStatuses
 from qdrantctl.render.shared.escape import escape_line
 from qdrantctl.render.shared.style import PLAIN, Style
 
@@ -18,6 +20,54 @@ def drift(drift: Drift, _: Style = PLAIN) -> str:
     return (
         "\n".join(line for metric in _drift_metrics(drift) for line in _metric_lines(*metric))
         + "\n"
+    )
+
+
+def replacements(statuses: ReplacementStatuses, _: Style = PLAIN) -> str:
+    """The replacements of an owner as gauges."""
+    metrics = (line for metric in _replacement_metrics(statuses) for line in _metric_lines(*metric))
+    return "\n".join(metrics) + "\n"
+
+
+def _replacement_metrics(
+    statuses: ReplacementStatuses,
+) -> Iterator[tuple[str, str, Sequence[Sample]]]:
+    rows = [
+        ({"owner": statuses.owner, "address": status.address}, status)
+        for status in statuses.replacements
+    ]
+    yield (
+        "replacement_phase",
+        "The phase of a replacement, 0 (create) to 6 (keep).",
+        [
+            ({**labels, "phase": str(s.phase), "state": s.state}, list(Phase).index(s.phase))
+            for labels, s in rows
+        ],
+    )
+    yield (
+        "replacement_points_done",
+        "Points of the current phase that are done.",
+        [(labels, status.done) for labels, status in rows],
+    )
+    yield (
+        "replacement_points",
+        "Points of the old collection when it began.",
+        [(labels, status.points) for labels, status in rows],
+    )
+    yield (
+        "replacement_points_per_second",
+        "Rate of the current phase.",
+        [(labels, round(status.rate)) for labels, status in rows],
+    )
+    yield (
+        "replacement_conflicts",
+        "Points that were changed on both sides of the switch.",
+        [(labels, status.conflicts) for labels, status in rows],
+    )
+    yield (
+        "replacement_refuses_upserts",
+        "Whether upserts into the old collection are refused for the switch.",
+        [(labels, int(status.refuses_upserts)) for labels, status in rows],
     )
 
 

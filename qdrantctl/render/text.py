@@ -13,6 +13,7 @@ from qdrantctl.model.import_report import ImportReport, ReceivedField
 from qdrantctl.model.lease import Lease, LeaseReport
 from qdrantctl.model.migration import MigrationReport
 from qdrantctl.model.plan import Plan
+from qdrantctl.model.replacement_status import ReplacementStatuses
 from qdrantctl.model.report import Outcome, OutcomeStatus, Report
 from qdrantctl.model.resource_view import HistoryEntry, ResourceView
 from qdrantctl.model.snapshots.reports import (
@@ -41,10 +42,12 @@ from qdrantctl.render.shared.plan_rows import (
     change_heading,
     change_reason,
     change_rows,
+    change_sign,
     origin_text,
     rebuild_note,
     snapshot_note,
 )
+from qdrantctl.render.shared.replacement_lines import forecast_lines, replacement_lines
 from qdrantctl.render.shared.snapshot_set_table import set_table
 from qdrantctl.render.shared.snapshot_table import restored_notes, snapshot_table
 from qdrantctl.render.shared.style import PLAIN, Style
@@ -198,10 +201,10 @@ def upgrade(report: UpgradeReport, style: Style = PLAIN) -> str:
 
 
 def leases(report: LeaseReport, _: Style = PLAIN) -> str:
-    """The holders of the leases of an owner: of its applies and its snapshot jobs."""
+    """The holders of the leases of an owner: of its applies and its other jobs."""
     text = _lease(report.owner, report.applies, report.now)
-    if report.snapshots:
-        text += "\n" + _lease(report.snapshots.owner, report.snapshots, report.now)
+    for lease in filter(None, (report.snapshots, report.replacements)):
+        text += "\n" + _lease(lease.owner, lease, report.now)
     return text
 
 
@@ -216,6 +219,11 @@ def _lease(owner: str, lease: Lease | None, now: datetime) -> str:
             value += " (expired)" if lease.is_expired(now) else f" (in {lease.remaining(now)} s)"
         lines.append(f"{word:<8} {escape_line(str(value)) if value else 'unknown'}")
     return "\n".join(lines) + "\n"
+
+
+def replacements(statuses: ReplacementStatuses, _: Style = PLAIN) -> str:
+    """Replacements without downtime, each with its phase and its progress."""
+    return "\n".join(replacement_lines(statuses)) + "\n"
 
 
 def keys(listing: KeyListing, _: Style = PLAIN) -> str:
@@ -270,7 +278,7 @@ def _server_lines(plan: Plan, paint: Paint) -> str:
 
 
 def _change_lines(change: Change, environment: str, paint: Paint) -> Iterator[str]:
-    address, sign = escape_line(change.address), PLAN_SIGNS[change.action]
+    address, sign = escape_line(change.address), change_sign(change)
     yield paint(f"  # {address} {change_heading(change)}", "strong")
     if reason := change_reason(change):
         yield f"  # ({reason})"
@@ -278,9 +286,10 @@ def _change_lines(change: Change, environment: str, paint: Paint) -> Iterator[st
         yield f"  # {restore_note}"
     if cost := rebuild_note(change):
         yield f"  # ({cost})"
+    yield from (f"  # {line}" for line in forecast_lines(change))
     origin = origin_text(change.origin)
     place = "   " + paint(origin, "faint") if origin else ""
-    yield f"{paint(f'{sign:>3}', sign)} {address}{place}"
+    yield f"{paint(f'{sign:>3}', PLAN_SIGNS[change.action])} {address}{place}"
     for line in align_rows(change_rows(change), paint):
         yield f"      {line}"
 

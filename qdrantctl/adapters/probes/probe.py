@@ -16,16 +16,15 @@ from qdrantctl.adapters.probes import grpc
 from qdrantctl.adapters.probes.rest import probe_rest
 from qdrantctl.adapters.probes.tls import probe_tls
 from qdrantctl.adapters.qdrant.client import Endpoint
+from qdrantctl.adapters.qdrant.grpc_channel import load_roots
 from qdrantctl.adapters.qdrant.http import ConnectionFailed, ResponseLost
 from qdrantctl.adapters.qdrant.jwt_tokens import encode_token
+from qdrantctl.adapters.qdrant.ports import REST_PORT, port_or_default
 from qdrantctl.model.audit.evidence import ORIGIN, GrpcExposure, ProbeResult, ServerExposure
 from qdrantctl.model.server import Version
 
 PROBE_SECONDS = 5.0
 """How long one probe may take."""
-DEFAULT_REST_PORTS = (6333, 443, 80)
-"""REST ports for which Qdrant's other ports are probably the default ones."""
-REST_PORT, GRPC_PORT, PEER_PORT = 6333, 6334, 6335
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +35,6 @@ class ProbePorts:
     peers: tuple[str, ...] | None = None
     """`host:port`; empty without peers."""
     metrics: int | None = None
-
-
-def port_or_default(url: str, stated: int | None, port: int) -> int | None:
-    """The stated port, or Qdrant's default port if the REST port is a default one, too."""
-    return stated or (port if urlsplit(url).port in DEFAULT_REST_PORTS else None)
 
 
 def probe_server(
@@ -116,7 +110,7 @@ def _probe_grpc_port(endpoint: Endpoint, port: int, wrong_key: str) -> GrpcExpos
     """Request the list of collections, as `GET /collections` does."""
     address = f"{urlsplit(endpoint.url).netloc.rpartition(':')[0]}:{port}"
     secure = endpoint.url.startswith("https:")
-    roots = grpc.load_roots(endpoint.tls.ca_file) if secure else None
+    roots = load_roots(endpoint.tls.ca_file) if secure else None
     plain = grpc.probe_grpc(address, grpc.LIST, "without TLS and without a key")
     encrypted = grpc.probe_grpc(address, grpc.LIST, "without a key", roots=roots)
     if not plain.code and not encrypted.code:  # each further try might wait as long

@@ -57,6 +57,8 @@ class Endpoint:
     """Seconds that one request may take."""
     nodes: tuple[str, ...] = ()
     """The URLs of the cluster's nodes, which are used if `url` cannot be reached."""
+    grpc_port: int | None = None
+    """The port of gRPC; None if it is unknown."""
 
     def connection(self, api_key: str | None, timeout: float) -> HttpConnection:
         """A connection to it, opened by its first request. Raises SettingsError."""

@@ -142,6 +142,14 @@ def parse_entry(payload: Mapping[str, Json]) -> Resource:
     )
 
 
+def _names_usable_object(address: Address, payload: Mapping[str, Json]) -> bool:
+    """Whether the name of a collection on the cluster, if it is another one, may be sent."""
+    name = payload.get("object") or address.name
+    if address.kind != "collection" or name == address.name:
+        return True
+    return isinstance(name, str) and not (unsendable_reason(name) or name.startswith(OWN_PREFIX))
+
+
 def _name_parts(address: Address) -> list[str]:
     """The parts of a name; the name of an owned resource begins with its owner."""
     is_single = address.kind in ("collection", "alias")
@@ -166,6 +174,7 @@ def _parse_address(payload: Mapping[str, Json], client: Client) -> Address:
         address = Address.parse(str(payload["address"]))
         Lifecycle.parse(payload.get("lifecycle") or {})
         is_valid = isinstance(payload.get("spec"), dict) and bool(payload.get("owner"))
+        is_valid = is_valid and _names_usable_object(address, payload)
     except (ValueError, TypeError, KeyError, AttributeError):
         is_valid = False
     if not is_valid or any(map(unsendable_reason, _name_parts(address))):

@@ -40,6 +40,7 @@ def run_command(
     why: str = "",
     instead: str,
     stdin: bytes = b"",
+    seconds: float = COMMAND_SECONDS,
 ) -> CommandOutput:
     """Run `argv` in `folder` and wait for its end.
 
@@ -47,8 +48,7 @@ def run_command(
     commands are forbidden. `stdin` must fit into a pipe (64 KiB). Raises SettingsError if it is
     forbidden, cannot be started or does not exit in time; a failure is an exit code.
     """
-    if environ.get(NO_COMMANDS, "") not in ("", "0"):
-        raise SettingsError(f"{name} was not run: {NO_COMMANDS} is set", why=why, hint=instead)
+    refuse_if_forbidden(environ, name, why=why, instead=instead)
     try:
         process = subprocess.Popen(  # noqa: S603
             argv,
@@ -59,20 +59,15 @@ def run_command(
             stderr=subprocess.PIPE,
         )
     except (OSError, ValueError) as error:
-        reason = (
-            error.strerror
-            if isinstance(error, OSError)
-            else "an argument contains a null character"
-        )
-        raise SettingsError(f"{name} cannot be started: {reason}", why=why) from None
+        raise cannot_start(error, name, why=why) from None
     try:
         if process.stdin:
             with suppress(BrokenPipeError), process.stdin:
                 process.stdin.write(stdin)
-        out, err = _read_outputs(process)
+        out, err = _read_outputs(process, seconds)
     except TimeoutError:
         raise SettingsError(
-            f"{name} did not end within {COMMAND_SECONDS:g} seconds",
+            f"{name} did not end within {seconds:g} seconds",
             why=why,
             hint="" if stdin else "It gets no input; a command that prompts cannot be used.",
         ) from None
@@ -85,9 +80,25 @@ def run_command(
     return CommandOutput(process.returncode, out, err)
 
 
-def _read_outputs(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
+def refuse_if_forbidden(
+    environ: Mapping[str, str], name: str, *, why: str = "", instead: str
+) -> None:
+    """Raises SettingsError if the environment forbids commands."""
+    if environ.get(NO_COMMANDS, "") not in ("", "0"):
+        raise SettingsError(f"{name} was not run: {NO_COMMANDS} is set", why=why, hint=instead)
+
+
+def cannot_start(error: OSError | ValueError, name: str, *, why: str = "") -> SettingsError:
+    """The error to raise for a program that the system does not start."""
+    reason = "an argument contains a null character"
+    if isinstance(error, OSError):
+        reason = error.strerror or str(error)
+    return SettingsError(f"{name} cannot be started: {reason}", why=why)
+
+
+def _read_outputs(process: subprocess.Popen[bytes], seconds: float) -> tuple[bytes, bytes]:
     """Its stdout and stderr, read until it exits. Raises TimeoutError."""
-    deadline = time.monotonic() + COMMAND_SECONDS
+    deadline = time.monotonic() + seconds
     outputs: dict[IO[bytes], bytes] = {}
     with selectors.DefaultSelector() as selector:
         for pipe in (process.stdout, process.stderr):

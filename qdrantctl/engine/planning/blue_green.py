@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from qdrantctl.engine.planning.size_forecast import forecast_bytes
+from qdrantctl.engine.planning.vector_shapes import can_take_points, keeps_points
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Change, ReplacementForecast
 from qdrantctl.model.field_rule import ABSENT, Json
@@ -91,6 +92,8 @@ def remaining_steps(
     }
     if record.returning:
         by_phase[Phase.GATE] = ()
+    if not record.carries:
+        by_phase |= {Phase.CATCH_UP: (), Phase.SWEEP: ()}
     steps = [*_creation_steps(target, spec, change, context, kind)]
     if record.phase is not Phase.CREATE:
         steps = []
@@ -100,10 +103,38 @@ def remaining_steps(
     return tuple(steps)
 
 
-def retiring_steps(old: str, nodes: tuple[str, ...], *, takes_snapshot: bool) -> tuple[Step, ...]:
+def rollback_record(record: ReplacementRecord) -> ReplacementRecord:
+    """The record of a rollback: source and target, and their states, are exchanged."""
+    before, entry = record.before, record.entry
+    return record.model_copy(
+        update={
+            "phase": Phase.CATCH_UP,
+            "old": record.new,
+            "new": record.old,
+            "entry": before,
+            "before": entry,
+            "returning": True,
+            "carries": record.settings.get("fill", "copy") == "copy"
+            and can_take_points(source=entry["spec"], target=before["spec"])
+            and keeps_points(source=before["spec"], target=entry["spec"]),
+            "keep_until": "",
+            "passes": (),
+            "conflicts": 0,
+            "conflict_ids": (),
+            "error": "",
+        }
+    )
+
+
+def retiring_steps(
+    record: ReplacementRecord, nodes: tuple[str, ...], *, takes_snapshot: bool
+) -> tuple[Step, ...]:
     """The steps that remove the old collection of a replacement, and lose its points."""
-    snapshot = (Step(snapshot=Snapshot(collection=old, nodes=nodes)),) if takes_snapshot else ()
-    return (*snapshot, Step(call=Call(method="DELETE", path=collection_path(old))))
+    deletion = Step(call=Call(method="DELETE", path=collection_path(record.old.name)))
+    if not takes_snapshot:
+        return (deletion,)
+    snapshot = Snapshot(collection=record.collection, object=record.old.name, nodes=nodes)
+    return (Step(snapshot=snapshot), deletion)
 
 
 def draft_record(
@@ -125,7 +156,6 @@ def draft_record(
         new=_reference(new, None),
         aliases=live.facts.aliases if live else (),
         entry={**record, "object": new},
-        digest=desired.digest,
         begun="",
         expected=(live.facts.points if live else None) or 0,
     )
@@ -146,7 +176,7 @@ def forecast_replacement(
     )
     replicas = spec.get("replication_factor", 1)
     optional: dict[str, int] = {}
-    if points is not None and not record.phase.is_after_switch:
+    if points is not None and not (record.phase.is_after_switch or record.returning):
         disk, ram = forecast_bytes(spec, live, points)
         optional = {"points": points, "disk_bytes": disk * replicas, "ram_bytes": ram * replicas}
     return ReplacementForecast(
@@ -179,9 +209,7 @@ def _creation_steps(
     """The requests that create the new collection, as it is while it is filled."""
     address = Address(kind.name, name)
     filling, _ = kind.split_for_filling(spec, context.server)
-    creation = change.model_copy(
-        update={"address": str(address), "action": Action.CREATE, "fields": ()}
-    )
+    creation = Change(address=str(address), action=Action.CREATE, cause=change.cause)
     alone = replace(
         context,
         desired=Inventory([Resource(address, filling)]),

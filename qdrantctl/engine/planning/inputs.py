@@ -11,6 +11,7 @@ from qdrantctl.engine.planning.selection import Selection
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, FieldChange
 from qdrantctl.model.consent import Consent
+from qdrantctl.model.object_names import SAME_NAMES, ObjectNames
 from qdrantctl.model.replacement import ReplacementRecord
 from qdrantctl.model.resource import Inventory
 from qdrantctl.model.server import Server
@@ -37,6 +38,8 @@ class PlanInput:
     live: Inventory
     remembered: Inventory
     """Every ledger record of an existing resource, of any owner."""
+    names: ObjectNames = SAME_NAMES
+    """The names of collections on the cluster."""
     previous_owners: frozenset[str] = frozenset()
     cloned_owners: frozenset[str] = frozenset()
     """Those of the previous owners whose records came along with a copy of their cluster."""

@@ -34,7 +34,7 @@ def new_record(
     return {
         "owner": plan_input.owner,
         "address": str(address),
-        "object": draft.address.name,
+        "object": plan_input.names.object_name(draft.address),
         "schema_version": version,
         "digest": digest,
         "spec": spec,

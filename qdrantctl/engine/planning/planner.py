@@ -59,6 +59,7 @@ def plan_changes(plan_input: PlanInput, kinds: Mapping[str, Kind]) -> tuple[Chan
     drafts = {a: with_retirement(draft, plan_input) for a, draft in drafts.items()}
     drafts = _without_hidden(drafts, plan_input, kinds)
     drafts = _without_clashes(drafts, plan_input, kinds)
+    drafts = _without_taken_names(drafts, plan_input, kinds)
     drafts = _without_renames(drafts, plan_input, kinds)
     drafts = select_drafts(drafts, plan_input.selection, plan_input.desired, plan_input.live, kinds)
     context = Context(
@@ -69,6 +70,7 @@ def plan_changes(plan_input: PlanInput, kinds: Mapping[str, Kind]) -> tuple[Chan
         recorded=recorded,
         deleted=frozenset(d.address for d in drafts.values() if d.action is Action.DELETE),
         owner=plan_input.owner,
+        names=plan_input.names,
     )
     actions = {address: draft.action for address, draft in drafts.items()}
     order = order_changes(actions, plan_input.desired, plan_input.live, kinds)
@@ -292,6 +294,21 @@ def _without_clashes(
     return result
 
 
+def _without_taken_names(
+    drafts: Mapping[Address, DraftChange], plan_input: PlanInput, kinds: Mapping[str, Kind]
+) -> dict[Address, DraftChange]:
+    """Refuse what manifests give a name that a collection of another address has."""
+    result = dict(drafts)
+    for address in drafts:
+        holder = plan_input.names.find_holder(address.name)
+        if holder in (None, address) or address not in plan_input.desired:
+            continue
+        if holder and kinds[address.kind].namespace == kinds[holder.kind].namespace:
+            because = f"{address.name} is the name on the cluster of a collection of {holder}"
+            result[address] = DraftChange(address, Action.REFUSED, (), because)
+    return result
+
+
 def _without_renames(
     drafts: Mapping[Address, DraftChange], plan_input: PlanInput, kinds: Mapping[str, Kind]
 ) -> dict[Address, DraftChange]:
@@ -328,7 +345,8 @@ def _build_change(
     address, kind = draft.address, kinds[draft.address.kind]
     desired, live = plan_input.desired.get(address), plan_input.live.get(address)
     applied = context.recorded.get(address)
-    record = new_record(draft, desired, applied, kind, plan_input)
+    retires = draft.because == RETIRES
+    record = None if retires else new_record(draft, desired, applied, kind, plan_input)
     version: dict[str, Any] = {}
     if applied and applied.record:
         version["recorded"] = applied.record.schema_version
@@ -356,12 +374,15 @@ def _build_change(
         return change
     if needs_replacement(change, desired, plan_input):
         return complete_replacement(change, desired, live, context, plan_input, kind)
-    steps = [Step(call=call) for call in kind.steps(change, context)]
-    if (kept := plan_input.replacements.get(address)) and change.because == RETIRES:
+    if retires:
         nodes = plan_input.nodes if plan_input.server.peers > 1 else ()
-        steps += retiring_steps(
-            kept.old.name, nodes, takes_snapshot=not plan_input.no_snapshot(address)
+        retiring = retiring_steps(
+            plan_input.replacements[address],
+            nodes,
+            takes_snapshot=not plan_input.no_snapshot(address),
         )
+        return change.model_copy(update={"steps": retiring})
+    steps = [Step(call=call) for call in kind.steps(change, context)]
     if destroys_points(change, live, kind) and not plan_input.no_snapshot(address):
         steps.insert(
             0, snapshot_step(change, plan_input.nodes if plan_input.server.peers > 1 else ())

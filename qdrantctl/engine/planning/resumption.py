@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from qdrantctl.engine.planning.blue_green import (
     BLUE_GREEN,
@@ -68,11 +67,12 @@ def with_retirement(draft: DraftChange, plan_input: PlanInput) -> DraftChange:
     """The draft, or the retirement of an old collection that was kept long enough.
 
     It destroys points, so it needs the consent to replace; without it a rule tells what is due.
+    Nothing else is changed then: what the manifest asks for comes with the next plan.
     """
-    is_due = draft.address in plan_input.retirable and draft.action is Action.NOOP
-    if not (is_due and is_allowed(plan_input.consents, "replace", draft.address)):
-        return draft
-    return replace(draft, action=Action.UPDATE, because=RETIRES)
+    is_due = draft.address in plan_input.retirable
+    if is_due and is_allowed(plan_input.consents, "replace", draft.address):
+        return DraftChange(draft.address, Action.UPDATE, because=RETIRES)
+    return draft
 
 
 def reason_against_replacement(desired: Resource, live: Resource, plan_input: PlanInput) -> str:

@@ -87,8 +87,9 @@ def check_moved_aliases(inputs: SafetyInput) -> Iterator[Problem]:
                 f"{change.address} would move from {targets[0]} with {describe_points(old)} to "
                 f"{targets[1]}, which {state}"
             )
-            is_grey = new is not None and new.facts.status == GREY
-            help_text = f"{targets[1]}: {explain_grey(targets[1].name)}" if is_grey else ""
+            help_text = ""
+            if new is not None and new.facts.status == GREY:
+                help_text = f"{targets[1]}: {explain_grey(new.object_name)}"
             yield require_consent("alias", change, "QC206", message, inputs, help_text)
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from qdrantctl.engine.planning.vector_shapes import find_homeless_keys, find_obstacles
 from qdrantctl.engine.safety.context import Problem, SafetyInput, may_hold_points
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Change, ReplacementForecast
-from qdrantctl.model.field_rule import Json
 from qdrantctl.model.replacement import Phase, ReplacementRecord, parse_settings
 from qdrantctl.model.resource import Resource
 from qdrantctl.model.violation import Severity, Violation
@@ -25,9 +25,12 @@ def check_replacements_beside(inputs: SafetyInput) -> Iterator[Problem]:
         if not live.facts.aliases and may_hold_points(live):
             yield Problem(_lacks_alias(change, forecast))
         settings = parse_settings(desired.lifecycle.replacement)
+        reasons = (
+            [] if settings.fill == "external" else [*find_homeless_keys(live.spec, desired.spec)]
+        )
         if settings.fill == "copy":
-            for reason in _vectors_that_cannot_be_copied(desired.spec, live.spec):
-                yield Problem(_cannot_copy(change, reason))
+            reasons += find_obstacles(live.spec, desired.spec)
+        yield from (Problem(_cannot_copy(change, reason)) for reason in reasons)
         yield from _tokens_left_behind(change, forecast, inputs)
 
 
@@ -86,32 +89,13 @@ def _lacks_alias(change: Change, forecast: ReplacementForecast) -> Violation:
     )
 
 
-def _vectors_that_cannot_be_copied(
-    desired: Mapping[str, Json], live: Mapping[str, Json]
-) -> Iterator[str]:
-    """Why vectors of the new collection cannot be those of the old one."""
-    existing = live.get("vectors", {})
-    for name, vector in desired.get("vectors", {}).items():
-        label = f"vector {name!r}" if name else "the vector"
-        old = existing.get(name)
-        if old is None:
-            yield f"{label} is not in the old collection"
-        elif old.get("size") != vector.get("size"):
-            yield f"{label} has size {old.get('size')} there and {vector.get('size')} here"
-        elif bool(old.get("multivector_config")) != bool(vector.get("multivector_config")):
-            yield f"{label} is a multivector on one side only"
-    for name in desired.get("sparse_vectors", {}):
-        if name not in live.get("sparse_vectors", {}):
-            yield f"the sparse vector {name!r} is not in the old collection"
-
-
 def _cannot_copy(change: Change, reason: str) -> Violation:
     return Violation(
         rule="QC247",
         address=change.address,
         message=f"the points cannot be copied: {reason}",
-        hint="State lifecycle.replacement: {fill: command, command: [...]}, whose program makes "
-        "the vectors, or {fill: external}.",
+        hint="State lifecycle.replacement: {fill: command, command: [...]} if a program of yours "
+        "makes the vectors, or {fill: external} if somebody else fills the new collection.",
     )
 
 

@@ -10,15 +10,17 @@ from typing import Protocol
 
 from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.qdrant.client import RestClient
-from qdrantctl.adapters.qdrant.ledger import read_cluster_id
+from qdrantctl.adapters.qdrant.ledger import read_cluster_id, read_ledger
 from qdrantctl.engine.planning.plan_comparison import is_same_work
 from qdrantctl.flows.applying.bookkeeping import apply_plan, find_applied_commit
+from qdrantctl.flows.applying.parts import merge_reports, record_of, split_plan
 from qdrantctl.flows.cluster.connect import connect
 from qdrantctl.flows.cluster.indexing import WAIT_TIMEOUT, IndexState, wait_until_indexed
 from qdrantctl.flows.cluster.nodes import JobContext
 from qdrantctl.flows.lease import LeaseWait, current_actor, hold_lease
 from qdrantctl.flows.planning.plan import PlanOptions, PlanResult, make_plan_for
 from qdrantctl.flows.planning.saved_plan import recheck_saved_plan
+from qdrantctl.flows.replacement.replace import Operator, carry_out
 from qdrantctl.flows.state.checkout_age import OLDER
 from qdrantctl.flows.state.committed import (
     CommittedState,
@@ -27,7 +29,9 @@ from qdrantctl.flows.state.committed import (
     with_locked_versions,
 )
 from qdrantctl.flows.state.desired import DesiredState, load_desired_state
+from qdrantctl.flows.state.live import read_object_names
 from qdrantctl.flows.state.protection import write_protection
+from qdrantctl.model.actor import Actor
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action
 from qdrantctl.model.client import NodeClient
@@ -129,7 +133,7 @@ def apply_changes(
         if not (_needs_no_approval(planned, options) or view.approve(planned.plan)):
             return ApplyResult()
         with view.catch_signals() as is_cancelled:
-            report = _apply_under_lease(planned, desired, options, view, client, is_cancelled)
+            report = _carry_out(planned, desired, options, view, client, is_cancelled)
             result = _finish_apply(report, state, client, view)
             if not (options.wait and report.is_complete):
                 return result
@@ -145,8 +149,9 @@ def _wait_for_indexes(
 ) -> ApplyResult:
     """Wait until the server has indexed what was changed, as long as that can come."""
     timeout = WAIT_TIMEOUT if options.wait_timeout is None else options.wait_timeout
+    names = read_object_names(read_ledger(client))
     states = wait_until_indexed(
-        client, _reindexed_collections(report), timeout, view.show_indexing, is_cancelled
+        client, _reindexed_collections(report), names, timeout, view.show_indexing, is_cancelled
     )
     view.clear_progress()
     return ApplyResult(
@@ -228,7 +233,7 @@ def _make_plan(
         view.clear_progress()
 
 
-def _apply_under_lease(
+def _carry_out(
     planned: PlanResult,
     desired: DesiredState | None,
     options: ApplyOptions,
@@ -236,10 +241,24 @@ def _apply_under_lease(
     client: RestClient,
     is_cancelled: Callable[[], bool],
 ) -> Report:
-    """Plan again under the lease, as another apply may just have ended, and execute the plan."""
+    """Plan again under the lease, as another apply may just have ended, and execute the plan.
+
+    Replacements without downtime come after the lease is released, and what depends on them last.
+    """
     settings = planned.protection.stated
     actor = current_actor(settings)
     wait = LeaseWait(options.lease_timeout, view.notify, is_cancelled)
+
+    def apply_part(now: PlanResult, guarded: NodeClient, actor: Actor) -> Report:
+        job = JobContext(
+            guarded,
+            view.report_progress,
+            is_cancelled,
+            progress=view.task_progress,
+            wait_timeout=options.wait_timeout,
+        )
+        return apply_plan(now, job, actor, view.show_outcome)
+
     with hold_lease(client, settings.owner, actor, wait) as guarded:
         now = _make_plan(settings, options, view, guarded, desired)
         same = is_same_work(planned.plan.changes, now.plan.changes)
@@ -249,14 +268,30 @@ def _apply_under_lease(
         if not now.plan.has_work:
             write_protection(guarded, now.protection, actor)
             return Report.of(now.plan)
-        job = JobContext(
-            guarded,
-            view.report_progress,
-            is_cancelled,
-            progress=view.task_progress,
-            wait_timeout=options.wait_timeout,
-        )
-        return apply_plan(now, job, actor, view.show_outcome)
+        first, beside, last = split_plan(now.plan)
+        report = apply_part(replace(now, plan=first), guarded, actor)
+    if not beside:
+        return report
+    reports = [report]
+    operator = Operator(
+        actor,
+        view.notify,
+        view.report_progress,
+        view.task_progress,
+        is_cancelled,
+        view.show_outcome,
+        options.lease_timeout,
+        options.wait_timeout,
+    )
+    for change in beside:
+        if not all(earlier.is_complete for earlier in reports):
+            break
+        record = record_of(change, now)
+        reports.append(carry_out(change, record, now.plan, settings, client, operator))
+    if last.changes and all(earlier.is_complete for earlier in reports):
+        with hold_lease(client, settings.owner, actor, wait) as guarded:
+            reports.append(apply_part(replace(now, plan=last), guarded, actor))
+    return merge_reports(now.plan, reports)
 
 
 def _accept_changed_plan(plan: Plan, options: ApplyOptions, view: ApplyView) -> None:

@@ -9,9 +9,10 @@ from functools import cache, partial
 
 from qdrantctl.adapters.qdrant import ledger
 from qdrantctl.adapters.system import git
+from qdrantctl.engine.planning.resumption import RETIRES
 from qdrantctl.engine.planning.safety_snapshot import points_at_risk
 from qdrantctl.flows.applying.recheck import find_new_problems, takes_away
-from qdrantctl.flows.cluster.nodes import JobContext
+from qdrantctl.flows.cluster.nodes import JobContext, collection_exists
 from qdrantctl.flows.execution.context import (
     Bookkeeping,
     ChangeProgress,
@@ -20,9 +21,10 @@ from qdrantctl.flows.execution.context import (
     StepFailure,
 )
 from qdrantctl.flows.execution.execute import execute_plan
-from qdrantctl.flows.execution.read_back import Expected, read_back
+from qdrantctl.flows.execution.read_back import CONVERGENCE_TIMEOUT, Expected, read_back
 from qdrantctl.flows.execution.send import send_call
 from qdrantctl.flows.planning.plan import PlanResult
+from qdrantctl.flows.replacement.run import remove_record
 from qdrantctl.flows.snapshots.restore.way_back import take_proven_snapshot
 from qdrantctl.flows.state.checkout import find_uncommitted_files
 from qdrantctl.flows.state.ledger_entry import applied_entry, new_ledger_entry, pending_entry
@@ -34,6 +36,7 @@ from qdrantctl.model.change import Action, Change
 from qdrantctl.model.client import ReadRequest
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.field_rule import Json
+from qdrantctl.model.polling import poll
 from qdrantctl.model.report import Outcome, Report
 from qdrantctl.model.resource import Inventory, Resource, is_recreated
 from qdrantctl.model.step import Call, Snapshot
@@ -143,6 +146,9 @@ class ApplyRecords:
     def read_back(self, progress: ChangeProgress, _: StepFailure | None) -> None:
         """Read the resource back and compare it. Raises ClusterError."""
         change, planned = progress.change, self.planned
+        if change.because == RETIRES:
+            self._ensure_retired(progress)
+            return
         if not change.steps and change.action in _BY_RECORD:
             # The resource exists only in the ledger, not on the server.
             if change.action is not Action.DELETE:
@@ -152,9 +158,20 @@ class ApplyRecords:
             planned.desired.inventory,
             planned.today,
             planned.cluster_state.remembered,
+            planned.cluster_state.names,
             planned.cluster_state.owners,
         )
         progress.live, progress.missed = read_back(change, expected, self.context)
+
+    def _ensure_retired(self, progress: ChangeProgress) -> None:
+        """Read back that the old collection of a replacement is gone. Raises ClusterError."""
+        address = progress.change.parsed_address
+        old = self.planned.cluster_state.replacements[address].old.name
+        gone = poll(
+            lambda: not collection_exists(self.context.client, old), timeout=CONVERGENCE_TIMEOUT
+        )
+        progress.live = self.context.live.get(address)
+        progress.missed = () if gone else (f"{old} still exists",)
 
     def write_applied(self, progress: ChangeProgress) -> None:
         """Record the applied change in the ledger. Raises ClusterError."""
@@ -164,6 +181,8 @@ class ApplyRecords:
         entry = applied_entry(change, before, progress.live, client.server, self.actor, when)
         entry |= {"cluster_id": self.read_cluster_id(), "url": client.server.url}
         ledger.write_entries(client, [entry])
+        if change.because == RETIRES:
+            remove_record(client, change.parsed_address)
 
     def _entry(self, change: Change) -> Mapping[str, Json]:
         """The ledger's entry before the change."""
@@ -173,8 +192,14 @@ class ApplyRecords:
 
     def _read_live(self, change: Change) -> Resource | None:
         only = frozenset({change.parsed_address})
-        desired, owners = self.planned.desired.inventory, self.planned.cluster_state.owners
+        state = self.planned.cluster_state
         request = ReadRequest(
-            desired, Inventory(), details=only, counted=only, only=only, owners=owners
+            self.planned.desired.inventory,
+            Inventory(),
+            details=only,
+            counted=only,
+            only=only,
+            names=state.names,
+            owners=state.owners,
         )
         return read_live(self.context.client, request).get(change.parsed_address)

@@ -69,9 +69,11 @@ def _with_current(
         details=targets,
         counted=targets,
         only=targets,
+        names=state.names,
         owners=state.owners,
     )
-    aliases = BY_NAME[_ALIAS].observe(client, ReadRequest(desired, state.remembered))
+    every = ReadRequest(desired, state.remembered, names=state.names)
+    aliases = BY_NAME[_ALIAS].observe(client, every)
     rest = (
         resource
         for address, resource in inputs.context.live.items()

@@ -14,12 +14,13 @@ from urllib.parse import urlsplit
 
 from qdrantctl import __version__
 from qdrantctl.adapters.probes import probe as server_probe
-from qdrantctl.adapters.probes.probe import ProbePorts, port_or_default
+from qdrantctl.adapters.probes.probe import ProbePorts
 from qdrantctl.adapters.project import connection
 from qdrantctl.adapters.project.project_file import load_project_files
 from qdrantctl.adapters.project.secret_scan import find_leaks, list_project_files
 from qdrantctl.adapters.project.settings import Settings, find_project_file
 from qdrantctl.adapters.qdrant.client import Endpoint, RestClient
+from qdrantctl.adapters.qdrant.ports import GRPC_PORT, PEER_PORT, port_or_default
 from qdrantctl.engine.audit.checklist import OFFLINE, judge_evidence
 from qdrantctl.engine.audit.proof import LimitProbe, judge_proof, make_probes
 from qdrantctl.flows.audit.profile_caps import limits_by_collection, load_profiles
@@ -178,7 +179,7 @@ def _with_server_evidence(
     if peers is None:
         peers = _guess_peer_ports(server_place, settings, options)
     grpc = server_place.grpc or port_or_default(
-        server_place.endpoint.url, options.grpc_port, server_probe.GRPC_PORT
+        server_place.endpoint.url, options.grpc_port, GRPC_PORT
     )
     ports = ProbePorts(grpc, peers, options.metrics_port)
     exposure = server_probe.probe_server(server_place.endpoint, ports, read_only, report_progress)
@@ -335,7 +336,7 @@ def _guess_peer_ports(
     server_place: _ServerPlace, settings: Settings, options: AuditOptions
 ) -> tuple[str, ...] | None:
     port = server_place.peers or port_or_default(
-        server_place.endpoint.url, options.p2p_port, server_probe.PEER_PORT
+        server_place.endpoint.url, options.p2p_port, PEER_PORT
     )
     return _node_addresses(server_place, settings, {port}) or None
 

@@ -34,7 +34,12 @@ def find_endpoint(settings: Settings) -> Endpoint:
         from qdrantctl.adapters.local_server import server as devserver
 
         server = devserver.ensure_server(settings.root, version=settings.embedded_version)
-        return Endpoint(url=server.url, api_key=server.access.api_key or None, key_hint=_KEY_HINT)
+        return Endpoint(
+            url=server.url,
+            api_key=server.access.api_key or None,
+            key_hint=_KEY_HINT,
+            grpc_port=server.ports[1],
+        )
     if settings.endpoint is None:
         raise SettingsError("no server is named", hint="Set url in the environment, or pass --url.")
     return settings.endpoint

@@ -12,6 +12,7 @@ from qdrantctl.flows.cluster.nodes import JobContext
 from qdrantctl.model.address import Address
 from qdrantctl.model.client import Client
 from qdrantctl.model.collection_status import GREEN, GREY, YELLOW, explain_grey
+from qdrantctl.model.object_names import ObjectNames
 from qdrantctl.model.polling import poll
 from qdrantctl.model.server import Version
 from qdrantctl.model.step import Call, collection_path
@@ -67,6 +68,7 @@ StatusListener = Callable[[IndexState], None]
 def wait_until_indexed(
     client: Client,
     addresses: list[Address],
+    names: ObjectNames,
     timeout: float,
     on_status: StatusListener,
     is_cancelled: Callable[[], bool],
@@ -80,15 +82,17 @@ def wait_until_indexed(
     for address in addresses:
         if is_cancelled():
             break
-        look = partial(_read_state, client, address, on_status)
+        look = partial(_read_state, client, address, names.object_name(address), on_status)
         state = _poll_until_final(client, look, begun, timeout, is_cancelled)
         if state.obstacle or not state.is_green:
             states.append(state)
     return states
 
 
-def wait_for_index(job: JobContext, address: Address) -> IndexState:
+def wait_for_index(job: JobContext, address: Address, name: str) -> IndexState:
     """Wait a limited time until indexing has ended; returns the last state. Raises ClusterError.
+
+    `name` is the one on the cluster.
 
     A cancellation only ends the wait: few steps remain, such as restoring aliases.
     """
@@ -98,7 +102,7 @@ def wait_for_index(job: JobContext, address: Address) -> IndexState:
         if state.status == YELLOW:
             job.progress.show_amount(task, state.indexed, state.points, "points")
 
-    look = partial(_read_state, job.client, address, on_status)
+    look = partial(_read_state, job.client, address, name, on_status)
     try:
         begun = time.monotonic()
         return _poll_until_final(job.client, look, begun, index_timeout(job), job.is_cancelled)
@@ -135,8 +139,10 @@ def _poll_until_final(
     return state
 
 
-def _read_state(client: Client, address: Address, on_status: StatusListener) -> IndexState:
-    info = client.request(Call(method="GET", path=collection_path(address.name)))
+def _read_state(
+    client: Client, address: Address, name: str, on_status: StatusListener
+) -> IndexState:
+    info = client.request(Call(method="GET", path=collection_path(name)))
     points = info.get("points_count") or 0
     state = IndexState(
         address,
@@ -144,13 +150,13 @@ def _read_state(client: Client, address: Address, on_status: StatusListener) -> 
         # Each vector of a point is counted, and twice where an old segment is loaded, too.
         min(info.get("indexed_vectors_count") or 0, points),
         points,
-        _find_obstacle(address, info),
+        _find_obstacle(name, info),
     )
     on_status(state)
     return state
 
 
-def _find_obstacle(address: Address, info: Mapping[str, Any]) -> str:
+def _find_obstacle(name: str, info: Mapping[str, Any]) -> str:
     """Why the server does not index the rest by itself; empty if it does."""
     optimizers = (info.get("config") or {}).get("optimizer_config") or {}
     status, indexed = str(info["status"]), info.get("indexed_vectors_count") or 0
@@ -160,7 +166,7 @@ def _find_obstacle(address: Address, info: Mapping[str, Any]) -> str:
             "max_optimization_threads: auto."
         )
     if status == GREY:
-        return explain_grey(address.name)
+        return explain_grey(name)
     if status == "red":
         error = info.get("optimizer_status")
         error = error.get("error") if isinstance(error, Mapping) else ""

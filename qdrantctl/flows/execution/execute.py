@@ -178,7 +178,12 @@ def _make_outcome(change: Change, status: OutcomeStatus) -> Outcome:
 
 
 def _counted_as(change: Change) -> Any:
-    """The action that summaries count, where it is another one."""
+    """The action that summaries count, where it is another one.
+
+    A replacement without downtime destroys nothing.
+    """
+    if change.action is Action.REPLACE and not change.destroys:
+        return Action.CREATE
     return change.counted_as if change.counted_as is not change.action else ABSENT
 
 

@@ -14,6 +14,7 @@ from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Change, FieldChange
 from qdrantctl.model.client import ReadRequest
 from qdrantctl.model.field_rule import ABSENT, Effect
+from qdrantctl.model.object_names import SAME_NAMES, ObjectNames
 from qdrantctl.model.polling import poll
 from qdrantctl.model.resource import Inventory, Resource, canonical_json
 from qdrantctl.model.server import Server
@@ -29,6 +30,8 @@ class Expected:
     desired: Inventory
     today: date
     last_applied: Inventory = field(default_factory=Inventory)
+    names: ObjectNames = SAME_NAMES
+    """The names of collections on the cluster."""
     owners: tuple[str, ...] = ()
     """Owners whose resources of owner-scoped kinds are addressed by name only."""
 
@@ -56,7 +59,12 @@ def _is_complete(result: tuple[Resource | None, tuple[str, ...]]) -> bool:
 def _read_live(address: Address, expected: Expected, context: ExecutionContext) -> Resource | None:
     only = frozenset({address})
     request = ReadRequest(
-        expected.desired, expected.last_applied, details=only, only=only, owners=expected.owners
+        expected.desired,
+        expected.last_applied,
+        details=only,
+        only=only,
+        names=expected.names,
+        owners=expected.owners,
     )
     return read_live(context.client, request).get(address)
 

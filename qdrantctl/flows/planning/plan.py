@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from qdrantctl import __version__
@@ -88,6 +88,8 @@ class PlanOptions:
     """Addresses or globs whose points are destroyed without a snapshot."""
     gates: Gates = field(default_factory=Gates)
     """From flags; those of the environment count as well."""
+    retire: tuple[Address, ...] = ()
+    """Collections whose replaced one is deleted now, however long it was to be kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,7 @@ def make_plan_for(
     cluster_state = read_cluster_state(
         client, desired_state.inventory, progress, named_owners(settings)
     )
+    cluster_state = replace(cluster_state, retirable=_find_retirable(cluster_state, client))
     protection = read_protection(settings, cluster_state.ledger, today)
     settings = without_uncounted_clones(protected_settings(protection), options.consents)
     settings = without_unstated_clones(settings, desired_state.inventory, cluster_state)
@@ -254,6 +257,7 @@ def compute_changes(
         recorded=plan_input.recorded,
         deleted=frozenset(c.parsed_address for c in changes if c.action is Action.DELETE),
         owner=plan_input.owner,
+        names=plan_input.names,
     )
     safety_input = SafetyInput(
         changes=changes,
@@ -280,6 +284,8 @@ def compute_changes(
         gates=settings.gates.merge(options.gates),
         partial=settings.partial,
         cloned_owners=settings.cloned_owners,
+        replacements=plan_input.replacements,
+        retirable=plan_input.retirable,
         alias_min_ratio=settings.alias_min_ratio,
     )
     return changes, safety_input
@@ -300,6 +306,7 @@ def _plan_input(
         desired=desired_state.inventory,
         live=cluster_state.live,
         remembered=cluster_state.remembered,
+        names=cluster_state.names,
         previous_owners=settings.previous_owners,
         cloned_owners=settings.cloned_owners,
         origins=classify_owners(settings, cluster_state.ledger),
@@ -311,12 +318,23 @@ def _plan_input(
         on_drift=_drift_policies(settings, options),
         no_snapshot=_snapshot_waivers(settings, options),
         nodes=settings.nodes,
+        replacements=cluster_state.replacements,
+        retirable=cluster_state.retirable | frozenset(options.retire),
     )
     destroyed = select_destroyed(
         options.selection.destroy, states.recorded, cluster_state.live, BY_NAME
     )
     remaining = (r for address, r in states.desired.items() if address not in destroyed)
     return replace(states, desired=Inventory(remaining), destroy=destroyed)
+
+
+def _find_retirable(cluster_state: ClusterState, client: NodeClient) -> frozenset[Address]:
+    """The replacements whose old collection has been kept long enough, by the server's clock."""
+    kept = {a: r.keep_until for a, r in cluster_state.replacements.items() if r.is_kept}
+    if not kept:
+        return frozenset()
+    now = client.server_time
+    return frozenset(a for a, until in kept.items() if datetime.fromisoformat(until) <= now)
 
 
 def _snapshot_waivers(settings: Settings, options: PlanOptions) -> Callable[[Address], bool]:

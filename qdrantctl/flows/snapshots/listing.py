@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack
+from operator import itemgetter
 
 from qdrantctl.adapters.qdrant import ledger
 from qdrantctl.flows.cluster.nodes import SNAPSHOT_TIMEOUT, list_node_snapshots
+from qdrantctl.flows.state.live import read_object_names
 from qdrantctl.model.address import OWN_PREFIX, Address
 from qdrantctl.model.client import NodeClient
 from qdrantctl.model.errors import ClusterError
@@ -24,7 +26,8 @@ def list_snapshot_files(
 
     Raises ClusterError.
     """
-    entries = ledger.read_ledger(client).entries
+    contents = ledger.read_ledger(client)
+    entries, object_names = contents.entries, read_object_names(contents)
     with ExitStack() as stack:
         clients: dict[str, NodeClient] = {}
         for url in nodes or (client.server.url,):
@@ -34,8 +37,8 @@ def list_snapshot_files(
             e["name"]
             for e in client.request(Call(method="GET", path="/collections"))["collections"]
         }
-        live = {Address(KIND, name) for name in names if not name.startswith(OWN_PREFIX)}
-        addresses = (live | entries.keys()) if only is None else {only}
+        live = {n: object_names.served_address(n) for n in names if not n.startswith(OWN_PREFIX)}
+        addresses = {*live.values(), *entries} if only is None else {only}
         records, unread = _recorded_files(entries, addresses)
         is_complete = bool(nodes) or client.server.peers == 1
         rows = [
@@ -45,8 +48,9 @@ def list_snapshot_files(
                 address,
                 entries.get(address, {}),
                 records.get(address, ()),
-                clients if address in live else {},
-                is_complete=is_complete and address in live,
+                {name for name, owner in live.items() if owner == address},
+                clients,
+                is_complete=is_complete,
             )
         ]
     return tuple(rows), unread
@@ -70,18 +74,21 @@ def _files_of(
     address: Address,
     entry: Mapping[str, Json],
     records: Iterable[SnapshotRecord],
+    live: Collection[str],
     clients: Mapping[str, NodeClient],
     *,
     is_complete: bool,
 ) -> Iterator[SnapshotListing]:
-    """The files of one collection: those on servers, then those only in the ledger.
+    """The files of one address: those on servers, then those only in the ledger.
 
-    `is_complete` states that every server of the collection was read.
+    `live` are the names of its collections on the cluster. `is_complete` states that every server
+    is among `clients`.
     """
     recorded_files = {file.name: (record, file) for record in records for file in record.files}
     listed_names: set[str] = set()
     for url, node in clients.items():
-        for name, attributes in sorted(_list_on_node(node, address.name).items()):
+        listed = (item for name in sorted(live) for item in _list_on_node(node, name).items())
+        for name, attributes in sorted(listed, key=itemgetter(0)):
             record = recorded_files[name][0] if name in recorded_files else None
             listed_names.add(name)
             yield SnapshotListing(
@@ -105,7 +112,7 @@ def _files_of(
                 node=file.peer,
                 size=file.size,
                 checksum=file.checksum,
-                listed=False if is_complete else None,
+                listed=False if is_complete and record.object_name in live else None,
             )
 
 

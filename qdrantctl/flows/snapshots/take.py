@@ -19,11 +19,12 @@ from qdrantctl.flows.cluster.nodes import (
 )
 from qdrantctl.flows.execution.context import ChangeProgress, ExecutionContext
 from qdrantctl.flows.snapshots.writes import count_writes
-from qdrantctl.flows.state.live import read_live
+from qdrantctl.flows.state.live import read_collection, read_live
 from qdrantctl.model.address import Address
 from qdrantctl.model.client import Client, NodeClient, ReadRequest
 from qdrantctl.model.errors import ClusterError
-from qdrantctl.model.field_rule import json_equal
+from qdrantctl.model.field_rule import ABSENT, json_equal
+from qdrantctl.model.object_names import ObjectNames
 from qdrantctl.model.resource import Inventory, Resource
 from qdrantctl.model.snapshots.snapshot import NodeSnapshotFile, SnapshotRecord
 from qdrantctl.model.step import Call, Snapshot, collection_path
@@ -37,22 +38,26 @@ def take_safety_snapshot(
     step: Snapshot, progress: ChangeProgress, context: ExecutionContext
 ) -> None:
     """The performer of `Snapshot`, before points are destroyed. Raises QdrantctlError."""
-    if live := context.live.get(Address("collection", step.collection)):
+    address = Address("collection", step.collection)
+    live = context.live.get(address)
+    if step.object:
+        live = read_collection(context.client, address, step.object)
+    if live:
         progress.snapshot = _take_snapshot(step, live, context.job)
         progress.restore_point = progress.snapshot.id
 
 
 def _take_snapshot(step: Snapshot, live: Resource, job: JobContext) -> SnapshotRecord:
     """Take a snapshot on every node that holds shards, and verify it. Raises QdrantctlError."""
-    topology = read_topology(job.client, step.collection)
+    topology = read_topology(job.client, live.object_name)
     holders = frozenset(peer for _, peer, _ in list_replicas(topology))
     with connect_nodes(job.client, step.nodes, holders, f"snapshot of {step.collection}") as nodes:
         writes = count_writes(nodes.values(), job.client.server.peers)
-        record = create_node_snapshots(step.collection, live, topology, nodes, job)
+        record = create_node_snapshots(live, topology, nodes, job)
         record = with_writes(record, writes, nodes.values(), job.client)
         job.report_progress(f"collection/{step.collection}: reading the snapshot back")
         with job.show_files(step.collection, record.files):
-            files = [_read_back(f, nodes[f.peer], step.collection, job) for f in record.files]
+            files = [_read_back(f, nodes[f.peer], record, job) for f in record.files]
         return record.model_copy(update={"files": tuple(files)})
 
 
@@ -62,7 +67,8 @@ def with_writes(
     """The record with what changed since `writes` were counted. Raises ClusterError."""
     address = Address("collection", taken.collection)
     only = frozenset({address})
-    request = ReadRequest(Inventory(), Inventory(), details=only, only=only)
+    names = ObjectNames.of({address: taken.object_name})
+    request = ReadRequest(Inventory(), Inventory(), details=only, only=only, names=names)
     live = read_live(client, request).get(address)
     settings = live.spec if live else {}
     unsettled = {
@@ -75,7 +81,6 @@ def with_writes(
 
 
 def create_node_snapshots(
-    collection: str,
     live: Resource,
     topology: Mapping[str, Any],
     nodes: Mapping[str, NodeClient],
@@ -88,23 +93,24 @@ def create_node_snapshots(
     """
     if live.facts.hidden_by:
         raise ClusterError(
-            f"collection/{collection} is hidden by an alias that leads to {live.facts.hidden_by}: "
+            f"{live.address} is hidden by an alias that leads to {live.facts.hidden_by}: "
             "a snapshot by its name would be of that collection",
             hint="`qdrantctl plan` names the way out (QC224).",
         )
     holders = {peer for _, peer, _ in list_replicas(topology)} or nodes.keys()
-    files = tuple(_node_file(peer, nodes[peer], collection, job) for peer in sorted(holders))
+    files = tuple(_node_file(peer, nodes[peer], live, job) for peer in sorted(holders))
     expected_shards = {shard for shard, _, _ in list_replicas(topology)}
     if missing := expected_shards - {shard for file in files for shard in file.shards}:
         raise ClusterError(
-            f"{job.client.server.url}: no replica of shard {min(missing)} of {collection} is "
+            f"{job.client.server.url}: no replica of shard {min(missing)} of {live.object_name} is "
             "active, so no snapshot holds it",
             hint="Check that every node is up and its replicas are active.",
         )
     match = _TIME.search(files[0].name)
     return SnapshotRecord(
         id=match[1] if match else f"{job.client.server_time:%Y-%m-%d-%H-%M-%S}",
-        collection=collection,
+        collection=live.address.name,
+        object=live.facts.object or ABSENT,
         server=str(job.client.server.version),
         aliases=live.facts.aliases,
         spec=live.spec,
@@ -132,9 +138,10 @@ def _wait_for_unused_name(node: NodeClient, collection: str) -> None:
         time.sleep(SECOND)
 
 
-def _node_file(peer: str, node: NodeClient, collection: str, job: JobContext) -> NodeSnapshotFile:
+def _node_file(peer: str, node: NodeClient, live: Resource, job: JobContext) -> NodeSnapshotFile:
     """Take one node's snapshot, described as its server reports it."""
-    job.report_progress(f"collection/{collection}: taking a snapshot on {node.server.url}")
+    job.report_progress(f"{live.address}: taking a snapshot on {node.server.url}")
+    collection = live.object_name
     _wait_for_unused_name(node, collection)
     before = count_shard_points(node, collection)
     path = collection_path(collection, "snapshots")
@@ -152,14 +159,14 @@ def _node_file(peer: str, node: NodeClient, collection: str, job: JobContext) ->
 
 
 def _read_back(
-    file: NodeSnapshotFile, node: NodeClient, collection: str, job: JobContext
+    file: NodeSnapshotFile, node: NodeClient, record: SnapshotRecord, job: JobContext
 ) -> NodeSnapshotFile:
     """The file with its checksum, computed by downloading all of it. Raises ClusterError."""
-    name, size = file.name, file.size
+    name, size, collection = file.name, file.size, record.object_name
     listed = list_node_snapshots(node, collection).get(name, {})
     call = Call(method="GET", path=collection_path(collection, "snapshots", name))
     checksum, length = sha256(), 0
-    for chunk in job.count_chunks(node.download(call), collection, file):
+    for chunk in job.count_chunks(node.download(call), record.collection, file):
         checksum.update(chunk)
         length += len(chunk)
     digest = checksum.hexdigest()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from qdrantctl.adapters.qdrant.ledger import LedgerContents, parse_entry, read_ledger
+from qdrantctl.adapters.qdrant.replacement_records import parse_replacements
 from qdrantctl.flows.state.absence import find_contradictions
 from qdrantctl.kinds.catalog import BY_NAME, KINDS
 from qdrantctl.kinds.collection.observe import read_collection_limit
@@ -14,8 +15,10 @@ from qdrantctl.model.address import Address
 from qdrantctl.model.client import Client, ReadRequest
 from qdrantctl.model.errors import ClusterError, explain_misread
 from qdrantctl.model.field_rule import Json
+from qdrantctl.model.object_names import SAME_NAMES, ObjectNames, list_object_names
 from qdrantctl.model.polling import poll
 from qdrantctl.model.quota import QuotaStatus
+from qdrantctl.model.replacement import ReplacementRecord
 from qdrantctl.model.resource import Inventory, Resource
 from qdrantctl.model.server import CollectionLimit, Server
 from qdrantctl.model.step import Call
@@ -42,6 +45,12 @@ class ClusterState:
     """The server's limit of collections; None without one, or where it does not state it."""
     quota: QuotaStatus | None = None
     """None before Qdrant 1.19, which has none."""
+    names: ObjectNames = SAME_NAMES
+    """The names of collections on the cluster."""
+    replacements: Mapping[Address, ReplacementRecord] = field(default_factory=dict)
+    """The replacements under way or kept, by the address of their collection."""
+    retirable: frozenset[Address] = frozenset()
+    """Those among them whose old collection has been kept long enough."""
     unsigned: str = ""
     """Why the given key cannot sign tokens; empty if it can, or if no token is needed."""
 
@@ -102,18 +111,22 @@ def read_cluster_state(
             for address, payload in ledger_contents.entries.items()
             if address.kind in BY_NAME and not payload.get("deleted")
         )
+    replacements = parse_replacements(ledger_contents)
+    names = list_object_names(ledger_contents.entries, replacements)
     details = frozenset(
         address
         for address, entry in remembered.items()
         if address not in desired or (detailed and entry.record and entry.record.owner in owners)
     )
     progress("reading the cluster")
-    request = ReadRequest(desired, remembered, details=details, owners=owners)
+    request = ReadRequest(desired, remembered, details=details, names=names, owners=owners)
     answers = CachingClient(client, {})
     live = _read_consistent(answers, request)
     with explain_misread(client.server.url):
         limit, quota = read_collection_limit(answers), read_quota_status(answers)
-    return ClusterState(live, remembered, ledger_contents, owners, limit, quota)
+    return ClusterState(
+        live, remembered, ledger_contents, owners, limit, quota, names, replacements
+    )
 
 
 def read_recorded_resources(client: Client, owners: tuple[str, ...]) -> LedgerContents:
@@ -134,12 +147,29 @@ def read_recorded_resources(client: Client, owners: tuple[str, ...]) -> LedgerCo
     return replace(ledger_contents, entries=entries)
 
 
+def read_object_names(contents: LedgerContents) -> ObjectNames:
+    """The names of collections on the cluster, by the ledger. Raises ClusterError."""
+    return list_object_names(contents.entries, parse_replacements(contents))
+
+
 def read_live(client: Client, request: ReadRequest) -> Inventory:
     """The requested live resources of every kind.
 
     Raises ClusterError, also if the server's lists contradict each other for two seconds.
     """
     return _read_consistent(CachingClient(client, {}), request)
+
+
+def read_collection(client: Client, address: Address, name: str) -> Resource | None:
+    """The collection of this name on the cluster, as the resource of an address; None without one.
+
+    Its details are read, and its points are counted if possible. Raises ClusterError.
+    """
+    only, names = frozenset({address}), ObjectNames.of({address: name})
+    request = ReadRequest(
+        Inventory(), Inventory(), details=only, counted=only, only=only, names=names
+    )
+    return read_live(client, request).get(address)
 
 
 def _read_consistent(client: CachingClient, request: ReadRequest) -> Inventory:
@@ -184,6 +214,7 @@ def with_details(
         counted=counted,
         sized=sized,
         only=more,
+        names=cluster_state.names,
         owners=cluster_state.owners,
     )
     fresh = read_live(client, request)

@@ -41,22 +41,27 @@ def observe_collections(client: Client, request: ReadRequest) -> Iterator[Resour
     for entry in client.request(Call(method="GET", path="/aliases"))["aliases"]:
         aliases[entry["collection_name"]].append(entry["alias_name"])
         targets[entry["alias_name"]] = entry["collection_name"]
+    names = request.names
     configurations = {
-        n: config
-        for n, config in _read_configurations(client, request)
-        if n not in targets and not n.startswith(OWN_PREFIX)
+        address: config
+        for address, config in _read_configurations(client, request)
+        if (name := names.object_name(address)) not in targets and not name.startswith(OWN_PREFIX)
     }
     details = {
-        n: _detail_request(n)
-        for n, config in configurations.items()
-        if _needs_details(request, Address(KIND, n), config)
+        address: _detail_request(names.object_name(address))
+        for address, config in configurations.items()
+        if _needs_details(request, address, config)
     }
     client.prefetch(details.values())
-    for name, config in configurations.items():
-        address = Address(KIND, name)
-        facts = Facts(uuid=config.get("uuid") or "", aliases=tuple(sorted(aliases[name])))
+    for address, config in configurations.items():
+        name = names.object_name(address)
+        facts = Facts(
+            uuid=config.get("uuid") or "",
+            object=names.by_address.get(address, ""),
+            aliases=tuple(sorted(aliases[name])),
+        )
         spec = parse_live_spec(config)
-        if name in details:
+        if address in details:
             try:
                 spec, facts = _add_details(client, name, spec, facts)
             except ClusterError as error:
@@ -89,8 +94,10 @@ def _find_hidden_collections(
         return
     for entry in client.request(Call(method="GET", path="/collections"))["collections"]:
         name = entry["name"]
-        if name in targets and request.includes(Address(KIND, name)):
-            yield Resource(Address(KIND, name), {}, facts=_hidden_facts(targets[name]))
+        address = request.names.find_address(name) if name in targets else None
+        if address and request.includes(address):
+            facts = _hidden_facts(request.names.logical_name(targets[name]))
+            yield Resource(address, {}, facts=facts)
 
 
 def _hidden_facts(target: str) -> Facts:
@@ -175,19 +182,24 @@ def prune_empty(shape: FieldTree, tree: Mapping[str, Any]) -> dict[str, Json]:
 
 def _read_configurations(
     client: Client, request: ReadRequest
-) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Names and configurations: one response of telemetry has all of them."""
+) -> Iterator[tuple[Address, Mapping[str, Any]]]:
+    """Addresses and configurations: one response of telemetry has all of them."""
+    names = request.names
     if request.only is not None and not client.server.distributed:
         for address in sorted(request.only):
-            if address.kind == KIND and (info := _read_details(client, address.name)):
-                yield address.name, info["config"]
+            name = names.object_name(address)
+            if address.kind != KIND or names.find_address(name) != address:
+                continue
+            if info := _read_details(client, name):
+                yield address, info["config"]
         return
     configurations = {
         entry["id"]: entry["config"] for entry in _read_telemetry(client)["collections"]
     }
     for name in sorted(configurations):
-        if request.includes(Address(KIND, name)):
-            yield name, configurations[name]
+        named = names.find_address(name)
+        if named and request.includes(named):
+            yield named, configurations[name]
 
 
 def _read_telemetry(client: Client) -> Mapping[str, Any]:

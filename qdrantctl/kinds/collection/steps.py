@@ -33,7 +33,7 @@ _LIFTED = {"enabled": False, "max_payload_index_count": UNLIMITED, "write_rate_l
 
 def collection_steps(change: Change, context: Context) -> Iterator[Call]:
     """The requests of a change of one collection."""
-    name = change.parsed_address.name
+    name = context.names.object_name(change.parsed_address)
     if change.action is Action.CREATE:
         yield from _creation_steps(name, context.desired[change.parsed_address].spec)
     elif change.action is Action.DELETE:
@@ -109,16 +109,17 @@ def split_for_filling(
 
 def _restore_aliases(change: Change, context: Context) -> Iterator[Call]:
     """The aliases that this replacement, or an interrupted one, has removed."""
-    name = change.parsed_address.name
+    address = change.parsed_address
     missing = {
         a for a in _aliases_to_restore(change, context) if Address("alias", a) not in context.live
     }
     if change.action is Action.REPLACE:
-        missing.update(context.live[change.parsed_address].facts.aliases)
+        missing.update(context.live[address].facts.aliases)
+    name = context.names.object_name(address)
     actions = [
         {"create_alias": {"alias_name": alias, "collection_name": name}}
         for alias in sorted(missing)
-        if not _is_alias_taken(Address("alias", alias), name, context)
+        if not _is_alias_taken(Address("alias", alias), address, context)
     ]
     if actions:
         yield Call(method="POST", path="/collections/aliases", body={"actions": actions})
@@ -132,16 +133,16 @@ def _aliases_to_restore(change: Change, context: Context) -> Iterable[str]:
     return aliases
 
 
-def _is_alias_taken(alias: Address, name: str, context: Context) -> bool:
+def _is_alias_taken(alias: Address, collection: Address, context: Context) -> bool:
     """Whether this plan deletes an alias, or gives it to another collection."""
     desired = context.desired.get(alias)
-    moves = desired is not None and desired.spec["collection"] != name
+    moves = desired is not None and desired.spec["collection"] != collection.name
     return alias in context.deleted or moves
 
 
 def _update_steps(change: Change, context: Context) -> Iterator[Call]:
     """Only the changed fields, in an order that the server accepts."""
-    name = change.parsed_address.name
+    name = context.names.object_name(change.parsed_address)
     desired, live = (
         context.desired[change.parsed_address].spec,
         context.live[change.parsed_address].spec,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import MISSING, BaseModel, ConfigDict, Field
 
 from qdrantctl.model.address import Address
-from qdrantctl.model.field_rule import Json
+from qdrantctl.model.field_rule import ABSENT, Json
 from qdrantctl.model.snapshots.forms import (
     Checksum,
     Count,
@@ -41,7 +41,10 @@ class SnapshotRecord(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     id: SetId = Field(description="When it was taken, by the clock of the first node.")
-    collection: Name = Field(description="Name of the collection.")
+    collection: Name = Field(description="Name of the collection, as in its address.")
+    object: Name | MISSING = Field(
+        default=ABSENT, description="Its name on the cluster, if that was another one."
+    )
     server: VersionText = Field(description="Version of the server.")
     aliases: tuple[str, ...] = Field(
         description="Its aliases at that time, which snapshots do not contain."
@@ -72,6 +75,11 @@ class SnapshotRecord(BaseModel):
             return self
         version = int(entry.get("schema_version") or 0)
         return self.model_copy(update={"manifest": entry["spec"], "schema_version": version})
+
+    @property
+    def object_name(self) -> str:
+        """The collection's name on the cluster when it was taken; its files are under it."""
+        return self.object if isinstance(self.object, str) else self.collection
 
     @property
     def shards(self) -> Mapping[int, tuple[int, int]]:

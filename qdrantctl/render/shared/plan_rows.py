@@ -53,8 +53,19 @@ class FieldRow:
     place: str
 
 
+def change_sign(change: Change) -> str:
+    """The sign of a change. `+/-` is a replacement that creates first, and keeps the old one."""
+    return "+/-" if _is_beside(change) else PLAN_SIGNS[change.action]
+
+
+def _is_beside(change: Change) -> bool:
+    return change.action is Action.REPLACE and change.replacement is not ABSENT
+
+
 def change_heading(change: Change) -> str:
     """What apply will do to a resource, printed after its address."""
+    if _is_beside(change):
+        return "will be replaced without downtime"
     if change.action is not Action.ADOPT:
         return _HEADINGS[change.action]
     if change.steps:

@@ -47,7 +47,10 @@ NOTHING_DUE = "Nothing is due."
 
 
 def plan_summary(plan: Plan) -> str:
-    """`Plan: 1 to add, 2 to change, 0 to destroy.` A replacement adds one and destroys one."""
+    """`Plan: 1 to add, 2 to change, 0 to destroy.` A replacement adds one and destroys one.
+
+    A replacement without downtime destroys nothing.
+    """
     counts = plan.summary
     offline = plan.offline is not ABSENT
     if counts.run and counts.run == counts.changes + counts.refused:
@@ -67,7 +70,7 @@ def plan_summary(plan: Plan) -> str:
         ),
         f"{counts.create + counts.replace} to add",
         f"{counts.update} to change",
-        f"{counts.delete + counts.replace} to destroy",
+        f"{sum(change.destroys for change in plan.changes)} to destroy",
         *_stated_note((counts.refused, "refused")),
     ]
     only_adopts = counts.adopt == counts.changes + counts.refused

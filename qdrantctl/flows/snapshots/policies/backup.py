@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
 
+from qdrantctl.adapters.qdrant import ledger
 from qdrantctl.flows.cluster.nodes import (
     JobContext,
     connect_nodes,
@@ -25,14 +26,14 @@ from qdrantctl.flows.snapshots.sets.catalog import Destination, list_sets, write
 from qdrantctl.flows.snapshots.sets.cluster_store import delete_server_file
 from qdrantctl.flows.snapshots.take import create_node_snapshots, with_writes
 from qdrantctl.flows.snapshots.writes import count_writes
-from qdrantctl.flows.state.live import read_live
+from qdrantctl.flows.state.live import read_live, read_object_names
 from qdrantctl.kinds.cron_schedule import schedule_at
 from qdrantctl.model.address import Address
 from qdrantctl.model.client import NodeClient, ReadRequest
 from qdrantctl.model.errors import ClusterError, StoreError
 from qdrantctl.model.resource import Inventory
 from qdrantctl.model.snapshots.destination import CLUSTER
-from qdrantctl.model.snapshots.snapshot import NodeSnapshotFile
+from qdrantctl.model.snapshots.snapshot import NodeSnapshotFile, SnapshotRecord
 from qdrantctl.model.snapshots.snapshot_set import (
     BEGUN_FILE,
     MANIFEST_FILE,
@@ -93,20 +94,20 @@ def create_set(step: TakeSet, run: PolicyRun) -> SetManifest:
     job, status = run.job, run.policy.status
     address = Address("collection", step.collection)
     only = frozenset({address})
-    live = read_live(
-        job.client, ReadRequest(Inventory(), Inventory(), details=only, only=only)
-    ).get(address)
+    names = read_object_names(ledger.read_ledger(job.client))
+    request = ReadRequest(Inventory(), Inventory(), details=only, only=only, names=names)
+    live = read_live(job.client, request).get(address)
     if live is None:
         raise ClusterError(f"{job.client.server.url}: {address} no longer exists")
-    shards = read_topology(job.client, step.collection)
+    shards = read_topology(job.client, live.object_name)
     holders = frozenset(peer for _, peer, _ in list_replicas(shards))
     keys = list_shard_keys(shards)
     with connect_nodes(job.client, step.nodes, holders, str(address)) as nodes:
         writes = count_writes(nodes.values(), job.client.server.peers)
-        before = take_sample(job.client, step.collection, live.spec, keys)
-        snapshot = create_node_snapshots(step.collection, live, shards, nodes, job)
+        before = take_sample(job.client, live.object_name, live.spec, keys)
+        snapshot = create_node_snapshots(live, shards, nodes, job)
         # Points written meanwhile may be in the snapshot or not, also if they look unchanged now.
-        unchanged = before.unchanged_in(take_sample(job.client, step.collection, live.spec, keys))
+        unchanged = before.unchanged_in(take_sample(job.client, live.object_name, live.spec, keys))
         snapshot = with_writes(snapshot, writes, nodes.values(), job.client)
     manifest = SetManifest(
         owner=status.owner,
@@ -190,7 +191,7 @@ def copy_to_destination(
     ):
         for file in snapshot.files:
             if not file.checksum or existing.get(node_file(file.peer)) != file.size:
-                chunks = VerifiedChunks(file, snapshot.collection, nodes[file.peer], job)
+                chunks = VerifiedChunks(file, snapshot, nodes[file.peer], job)
                 name = manifest.folder + node_file(file.peer)
                 destination.store.write(name, iter(chunks))
                 file = file.model_copy(update={"checksum": chunks.digest.hexdigest()})
@@ -209,16 +210,16 @@ class VerifiedChunks:
     """The bytes of one node's file; after the last, size and checksum are compared."""
 
     def __init__(
-        self, file: NodeSnapshotFile, collection: str, node: NodeClient, job: JobContext
+        self, file: NodeSnapshotFile, snapshot: SnapshotRecord, node: NodeClient, job: JobContext
     ) -> None:
-        self.file, self.collection, self.node, self.job = file, collection, node, job
+        self.file, self.snapshot, self.node, self.job = file, snapshot, node, job
         self.digest = sha256()
 
     def __iter__(self) -> Iterator[bytes]:
-        path = collection_path(self.collection, "snapshots", self.file.name)
+        path = collection_path(self.snapshot.object_name, "snapshots", self.file.name)
         chunks = self.node.download(Call(method="GET", path=path))
         length = 0
-        for piece in self.job.count_chunks(chunks, self.collection, self.file):
+        for piece in self.job.count_chunks(chunks, self.snapshot.collection, self.file):
             self.digest.update(piece)
             length += len(piece)
             yield piece
@@ -266,7 +267,7 @@ def source_is_gone(manifest: SetManifest, job: JobContext) -> bool:
         with connect_nodes(job.client, _require_nodes(job), peers, manifest.address) as nodes:
             return any(
                 file.peer not in nodes
-                or file.name not in list_node_snapshots(nodes[file.peer], snapshot.collection)
+                or file.name not in list_node_snapshots(nodes[file.peer], snapshot.object_name)
                 for file in snapshot.files
             )
     except ClusterError as error:

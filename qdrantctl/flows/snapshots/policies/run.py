@@ -32,10 +32,12 @@ from qdrantctl.flows.snapshots.policies.progress import PolicyRun
 from qdrantctl.flows.snapshots.policies.prune import remove_set
 from qdrantctl.flows.snapshots.policies.status import AppliedPolicy, read_policies
 from qdrantctl.flows.state.desired import DesiredState
+from qdrantctl.flows.state.live import read_object_names
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Cause, Change
 from qdrantctl.model.errors import ClusterError, LeaseError, QdrantctlError
 from qdrantctl.model.field_rule import Json
+from qdrantctl.model.object_names import ObjectNames
 from qdrantctl.model.plan import Plan, PlannedServer
 from qdrantctl.model.report import Outcome, Report
 from qdrantctl.model.resource import Inventory
@@ -63,7 +65,8 @@ def plan_run(settings: Settings, job: JobContext, only: tuple[str, ...]) -> Plan
     """
     policies = tuple(read_policies(settings, job, only))
     ledger_contents = ledger.read_ledger(job.client)
-    planned = [_plan_change(policy, job) for policy in policies]
+    names = read_object_names(ledger_contents)
+    planned = [_plan_change(policy, names, job) for policy in policies]
     plan = Plan(
         qdrantctl_version=__version__,
         project=settings.project,
@@ -76,12 +79,16 @@ def plan_run(settings: Settings, job: JobContext, only: tuple[str, ...]) -> Plan
     return PlannedRun(plan, policies, ledger_contents.entries, settings, notices)
 
 
-def _plan_change(policy: AppliedPolicy, job: JobContext) -> tuple[Change, tuple[str, ...]]:
+def _plan_change(
+    policy: AppliedPolicy, names: ObjectNames, job: JobContext
+) -> tuple[Change, tuple[str, ...]]:
     """The change of a policy, and what to say beside it."""
     status, now = policy.status, job.client.server_time
     resumable = _resumable_sets(policy, job)
     due = due_collections(status, resumable, now)
-    live = LiveFacts(resumable, {name for name in due if _has_points(name, job)})
+    addresses = (Address("collection", name) for name in due)
+    filled = {a.name for a in addresses if _has_points(names.object_name(a), job)}
+    live = LiveFacts(resumable, filled)
     nodes = job.nodes if job.client.server.peers > 1 else ()
     steps = plan_policy_run(status, live, now, nodes)
     notices = removal_notices(status, steps, live, now)

@@ -25,7 +25,7 @@ from qdrantctl.flows.snapshots.sets.catalog import Destination, list_folders, re
 from qdrantctl.flows.snapshots.sets.cluster_store import ClusterStore
 from qdrantctl.flows.snapshots.sets.registry import read_identity
 from qdrantctl.flows.state.desired import load_desired_state
-from qdrantctl.flows.state.live import read_recorded_resources
+from qdrantctl.flows.state.live import read_object_names, read_recorded_resources
 from qdrantctl.kinds.cron_schedule import schedule_at
 from qdrantctl.model.address import Address
 from qdrantctl.model.client import NodeClient
@@ -116,7 +116,9 @@ def read_policies(
     entries = {
         a.name: entry for a, entry in ledger_contents.entries.items() if a.kind == "collection"
     }
-    existing = frozenset(entry["name"] for entry in listed)
+    names = read_object_names(ledger_contents)
+    addresses = (names.find_address(entry["name"]) for entry in listed)
+    existing = frozenset(address.name for address in addresses if address)
     identity = read_identity(settings, job.client, ledger_contents)
     return [
         read_destinations(

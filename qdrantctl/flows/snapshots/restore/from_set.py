@@ -17,6 +17,7 @@ from qdrantctl.flows.snapshots.restore.plan import (
     PlannedRestore,
     build_restore_plan,
     require_all_nodes,
+    restore_step,
 )
 from qdrantctl.flows.snapshots.restore.target import TargetOptions, inspect_target
 from qdrantctl.flows.snapshots.restore.upload import ByteSource
@@ -29,7 +30,7 @@ from qdrantctl.model.errors import QdrantctlError
 from qdrantctl.model.snapshots.destination import CLUSTER
 from qdrantctl.model.snapshots.snapshot import NodeSnapshotFile, SnapshotRecord
 from qdrantctl.model.snapshots.snapshot_set import SetInfo, SetManifest, SnapshotSet, node_file
-from qdrantctl.model.step import Call, Restore
+from qdrantctl.model.step import Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ def plan_restore_from_set(
     target = inspect_target(settings, client, name, options, manifest.snapshot.aliases)
     record, source = assign_files_to_nodes(selected, client)
     nodes = job.nodes if client.server.peers > 1 else ()
-    step = Restore(collection=collection, snapshot=manifest.id, name=name, nodes=nodes)
+    step = restore_step(collection, manifest.id, target, nodes)
     require_all_nodes(step, record, client)
     because = f"from {selected.destination.url}, taken {manifest.taken:%Y-%m-%d %H:%M} UTC: "
     because += f"{record.points:,} points, {record.size:,} bytes{_origin_words(selected)}"
@@ -102,7 +103,7 @@ def plan_restore_from_set(
     )
     warning = _verdict_warning(selected.set)
     url = selected.destination.url
-    listed = url == CLUSTER and collection_exists(client, collection)
+    listed = url == CLUSTER and collection_exists(client, record.object_name)
     return PlannedRestore(plan, step, record, target, listed, source, url, warning)
 
 

@@ -54,6 +54,11 @@ class PlannedRestore:
         return self.target.address
 
     @property
+    def replaces_origin(self) -> bool:
+        """Whether the new collection gets the name on the cluster that the snapshot is under."""
+        return self.step.object_name == self.record.object_name
+
+    @property
     def steps(self) -> tuple[Step, ...]:
         """All steps, in their order."""
         plan = self.plan
@@ -67,7 +72,7 @@ class PlannedRestore:
             self.source,
             is_on_servers=is_on_servers,
             is_listed=self.listed,
-            needs_own_disk=is_on_servers and self.step.name == self.step.collection,
+            needs_own_disk=is_on_servers and self.replaces_origin,
         )
 
     @property
@@ -94,18 +99,31 @@ def plan_restore_from_ledger(
     has_placeholder_mark = any(
         restore.stand_in and restore.collection == address.name for restore in marks
     )
-    listed = collection_exists(client, address.name) and not (
-        has_placeholder_mark and placeholder.is_placeholder(client, address.name)
+    listed = collection_exists(client, record.object_name) and not (
+        has_placeholder_mark and placeholder.is_placeholder(client, record.object_name)
     )
     target = inspect_target(settings, client, name, options, record.aliases)
     nodes = settings.nodes if client.server.peers > 1 else ()
-    step = Restore(collection=address.name, snapshot=record.id, name=name, nodes=nodes)
+    step = restore_step(address.name, record.id, target, nodes)
     require_all_nodes(step, record, client)
     points = "1 point" if record.points == 1 else f"{record.points:,} points"
     because = f"from {address}@{record.id}: {points}, {record.size:,} bytes"
     because += describe_origin_version(record, client.server)
     plan = build_restore_plan(settings, client, contents, target, record, step, because)
     return PlannedRestore(plan, step, record, target, listed)
+
+
+def restore_step(
+    collection: str, snapshot: str, target: RestoreTarget, nodes: tuple[str, ...]
+) -> Restore:
+    """The step that restores a snapshot of a collection at a target."""
+    return Restore(
+        collection=collection,
+        snapshot=snapshot,
+        name=target.address.name,
+        object=target.names.by_address.get(target.address, ABSENT),
+        nodes=nodes,
+    )
 
 
 def require_all_nodes(step: Restore, record: SnapshotRecord, client: NodeClient) -> None:
@@ -139,7 +157,7 @@ def build_restore_plan(
         points = live.facts.points
         because += f"; replaces one with {'unknown' if points is None else f'{points:,}'} points"
         snapshot = Snapshot(collection=step.name, nodes=step.nodes)
-        deletion = Call(method="DELETE", path=collection_path(step.name))
+        deletion = Call(method="DELETE", path=collection_path(target.object_name))
         steps = [Step(snapshot=snapshot), Step(call=deletion), *steps]
         if not contents.exists:  # the ledger records the snapshot
             prepare = (Step(call=ledger.ledger_creation_request(client.server)),)

@@ -138,12 +138,12 @@ class RestoreRecords:
         ledger.write_entries(client, [entry])
         self.entry, progress.restore_point = entry, unfinished.replaced
         if target.live:
-            delete_upload_copies(self.planned.address, self.context.job)
+            delete_upload_copies(target.object_name, self.context.job)
 
     def restore_snapshot(self, _: Restore, progress: ChangeProgress, __: ExecutionContext) -> None:
         """The performer of `Restore`. Raises QdrantctlError."""
         if self.planned.target.live:
-            wait_until_deleted(self.planned.address, self.context.job)
+            wait_until_deleted(self.planned.target.object_name, self.context.job)
         restored = restore_and_compare(self.planned, self.context.job)
         progress.missed, progress.note = restored.differences, restored.note
 
@@ -152,7 +152,8 @@ class RestoreRecords:
         if self._is_collection(progress):
             return
         alias = Resource(progress.change.parsed_address, {"collection": self.planned.step.name})
-        expected = Expected(Inventory([alias]), self.context.client.server_time.date())
+        today = self.context.client.server_time.date()
+        expected = Expected(Inventory([alias]), today, names=self.planned.target.names)
         progress.missed = read_back(progress.change, expected, self.context)[1]
 
     def close(self, report: Report) -> Report:
@@ -205,7 +206,7 @@ class RestoreRecords:
         unfinished = find_unfinished_restore(self.entry)
         entry = _without_restore_mark(self.entry)
         if planned.target.is_managed:
-            live = read_existing(client, planned.address).get(planned.address)
+            live = read_existing(client, planned.target.names, planned.address).get(planned.address)
             replaced = (
                 {"pending": {"snapshot": unfinished.replaced}}
                 if unfinished and unfinished.replaced
@@ -228,7 +229,7 @@ class RestoreRecords:
         if not self.entry or target.live or find_unfinished_restore(target.entry):
             return
         with suppress(ClusterError):
-            if not collection_exists(client, self.planned.step.name):
+            if not collection_exists(client, target.object_name):
                 _write_or_remove(client, _without_restore_mark(target.entry or self.entry))
 
 
@@ -274,11 +275,11 @@ class RestoredState:
 
 def restore_and_compare(planned: PlannedRestore, job: JobContext) -> RestoredState:
     """Create the collection and compare it with its snapshot. Raises QdrantctlError."""
-    replaced = planned.target.live is not None and planned.step.name == planned.step.collection
+    replaced = planned.target.live is not None and planned.replaces_origin
     files = replace(planned.files, is_listed=planned.listed and not replaced)
     points = upload_and_verify(planned.step, planned.record, job, files)
     _set_what_recovery_loses(planned, job.client)
-    state = wait_for_index(job, planned.address)
+    state = wait_for_index(job, planned.address, planned.step.object_name)
     settings = poll_until_clean(lambda: _settings_differences(planned, job.client))
     is_indexed = state.is_green and not state.obstacle
     note = "" if is_indexed else state.describe(index_timeout(job))
@@ -289,13 +290,13 @@ def _set_what_recovery_loses(planned: PlannedRestore, client: Client) -> None:
     """Set again what a server does not take from a snapshot (1.16 to 1.19)."""
     if body := settings_after_creation(planned.record.spec):
         with suppress(ClusterError):  # the comparison of the settings tells it
-            path = collection_path(planned.step.name)
+            path = collection_path(planned.step.object_name)
             client.request(Call(method="PATCH", path=path, body=body))
 
 
 def _settings_differences(planned: PlannedRestore, client: Client) -> tuple[str, ...]:
     """Settings that differ from the snapshot's, without those that changed while it was taken."""
-    existing = read_existing(client, planned.address).get(planned.address)
+    existing = read_existing(client, planned.target.names, planned.address).get(planned.address)
     record, now = planned.record, existing.spec if existing else {}
     then = {**record.spec, **{word: now.get(word) for word in record.unsettled}}
     return settings_differences(now, then)

@@ -10,6 +10,7 @@ from functools import partial
 
 from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.qdrant import ledger
+from qdrantctl.adapters.qdrant.replacement_records import parse_replacements
 from qdrantctl.flows.cluster.nodes import (
     SNAPSHOT_TIMEOUT,
     JobContext,
@@ -24,6 +25,7 @@ from qdrantctl.model.change import Action, Cause, Change, FieldChange
 from qdrantctl.model.client import Client, NodeClient, ReadRequest
 from qdrantctl.model.errors import ClusterError, QdrantctlError, UsageError
 from qdrantctl.model.field_rule import ABSENT, Effect, Json, json_equal
+from qdrantctl.model.object_names import SAME_NAMES, ObjectNames, list_object_names
 from qdrantctl.model.polling import poll
 from qdrantctl.model.resource import Inventory, Lifecycle, Resource, canonical_json
 from qdrantctl.model.snapshots.snapshot import SnapshotRecord, find_unfinished_restore
@@ -62,6 +64,13 @@ class RestoreTarget:
     """Aliases deleted with the replaced collection, or by an interrupted restore."""
     ledger: bool = True
     """Whether there is a ledger."""
+    names: ObjectNames = SAME_NAMES
+    """The names of collections on the cluster."""
+
+    @property
+    def object_name(self) -> str:
+        """The name of the collection on the cluster."""
+        return self.names.object_name(self.address)
 
     def alias_changes(self) -> Iterator[Change]:
         """A change for each alias."""
@@ -80,7 +89,7 @@ class RestoreTarget:
                 cause=Cause.EDIT,
                 because="" if points_elsewhere else "it pointed to the collection",
                 fields=(field,),
-                steps=(Step(call=point_alias(alias, self.address.name)),),
+                steps=(Step(call=point_alias(alias, self.object_name)),),
             )
 
     def record(self, record: SnapshotRecord | None) -> Mapping[str, Json]:
@@ -106,7 +115,8 @@ def inspect_target(
     """
     _require_usable_name(name)
     address, ledger_contents = Address(KIND, name), ledger.read_ledger(client)
-    existing = read_existing(client, address, Address(ALIAS, name))
+    names = _usable_names(address, ledger_contents)
+    existing = read_existing(client, names, address, Address(ALIAS, name))
     if Address(ALIAS, name) in existing:
         raise QdrantctlError(
             f"{Address(ALIAS, name)} exists on {client.server.url}; no changes were made",
@@ -118,7 +128,7 @@ def inspect_target(
     live, unfinished = existing.get(address), find_unfinished_restore(entry)
     if live:
         _require_replaceable(address, entry, is_managed, options, settings, client)
-    targets = _read_aliases(client)
+    targets = _read_aliases(client, names)
     deleted_aliases = {
         *(live.facts.aliases if live else ()),
         *(unfinished.aliases if unfinished else ()),
@@ -127,7 +137,7 @@ def inspect_target(
     deleted_aliases = {alias for alias in deleted_aliases if targets.get(alias, name) == name}
     requested = set(aliases if options.with_aliases else ())
     alias_targets = {alias: targets.get(alias, "") for alias in sorted(deleted_aliases | requested)}
-    _require_movable(name, {*requested} - deleted_aliases, ledger_contents, settings, client)
+    _require_movable(name, {*requested} - deleted_aliases, ledger_contents, names, settings, client)
     return RestoreTarget(
         address,
         live,
@@ -136,6 +146,7 @@ def inspect_target(
         alias_targets,
         frozenset(deleted_aliases),
         ledger_contents.exists,
+        names,
     )
 
 
@@ -145,6 +156,26 @@ def _require_usable_name(name: str) -> None:
         reason = f"names that begin with {OWN_PREFIX} are reserved for qdrantctl"
     if reason:
         raise UsageError(f"--as {name!r}: {reason}")
+
+
+def _usable_names(address: Address, contents: ledger.LedgerContents) -> ObjectNames:
+    """The names of collections on the cluster. Raises QdrantctlError if this one is taken."""
+    replacements = parse_replacements(contents)
+    names = list_object_names(contents.entries, replacements)
+    if (record := replacements.get(address)) is not None:
+        raise QdrantctlError(
+            f"{address} is being replaced, and {record.old.name} and {record.new.name} stand on "
+            "the cluster; no changes were made",
+            hint=f"Restore under another name with --as NAME, or end the replacement first: "
+            f"qdrantctl replacement status {address}.",
+        )
+    if (holder := names.find_holder(address.name)) not in (None, address):
+        raise QdrantctlError(
+            f"{address.name} is the name on the cluster of a collection of {holder}; no changes "
+            "were made",
+            hint="Restore under another name with --as NAME.",
+        )
+    return names
 
 
 def _require_replaceable(
@@ -187,12 +218,13 @@ def _require_movable(
     name: str,
     requested: set[str],
     ledger_contents: ledger.LedgerContents,
+    names: ObjectNames,
     settings: Settings,
     client: Client,
 ) -> None:
     """Raises QdrantctlError if an alias cannot be pointed to the collection."""
     sendable = [alias for alias in requested if not unsendable_reason(alias)]
-    taken = read_existing(client, *(Address(KIND, alias) for alias in sendable))
+    taken = read_existing(client, names, *(Address(KIND, alias) for alias in sendable))
     for alias in sorted(requested):
         address = Address(ALIAS, alias)
         entry = ledger_contents.entries.get(address, {})
@@ -211,42 +243,47 @@ def _require_movable(
             )
 
 
-def _read_aliases(client: Client) -> dict[str, str]:
+def _read_aliases(client: Client, names: ObjectNames) -> dict[str, str]:
     aliases = client.request(Call(method="GET", path="/aliases"))["aliases"]
-    return {entry["alias_name"]: entry["collection_name"] for entry in aliases}
+    return {e["alias_name"]: names.logical_name(e["collection_name"]) for e in aliases}
 
 
-def read_existing(client: Client, *only: Address) -> Inventory:
+def read_existing(client: Client, names: ObjectNames, *only: Address) -> Inventory:
     """The existing ones of these resources, with all their details."""
     requested = frozenset(only)
-    return read_live(
-        client,
-        ReadRequest(Inventory(), Inventory(), details=requested, counted=requested, only=requested),
+    request = ReadRequest(
+        Inventory(),
+        Inventory(),
+        details=requested,
+        counted=requested,
+        only=requested,
+        names=names,
     )
+    return read_live(client, request)
 
 
-def delete_upload_copies(address: Address, job: JobContext) -> None:
+def delete_upload_copies(collection: str, job: JobContext) -> None:
     """Delete the nodes' copies of uploads to a collection that is about to be deleted.
 
     Once the collection is deleted, no request can delete its snapshot files. Raises
     QdrantctlError.
     """
     for node in _each_node(job, SNAPSHOT_TIMEOUT):
-        for name in list_node_snapshots(node, address.name):
+        for name in list_node_snapshots(node, collection):
             if name.startswith(UPLOAD_PREFIX):
-                forget_upload(node, address.name, name)
+                forget_upload(node, collection, name)
 
 
-def wait_until_deleted(address: Address, job: JobContext) -> None:
+def wait_until_deleted(collection: str, job: JobContext) -> None:
     """Wait until a deleted collection is gone from every node. Raises QdrantctlError.
 
     Before that a node would recover a snapshot into the collection that it is about to delete.
     """
     for node in _each_node(job, DELETION_TIMEOUT):
-        check = partial(collection_exists, node, address.name)
+        check = partial(collection_exists, node, collection)
         if poll(check, operator.not_, timeout=DELETION_TIMEOUT, is_cancelled=job.is_cancelled):
             job.raise_if_cancelled()
-            raise ClusterError(f"{node.server.url}: {address} still exists")
+            raise ClusterError(f"{node.server.url}: collection {collection} still exists")
 
 
 def _each_node(job: JobContext, timeout: float) -> Iterator[NodeClient]:

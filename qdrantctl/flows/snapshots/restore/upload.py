@@ -66,9 +66,9 @@ def upload_and_verify(
     with connect_nodes(job.client, step.nodes, peers, f"snapshot {record.id}") as nodes:
         if source.read is None and source.may_need_placeholder:
             with placeholder.placeholder_on_demand(
-                job.client, nodes.values(), step.collection
+                job.client, nodes.values(), record.object_name
             ) as create:
-                read = _reader_with_placeholder(step, create)
+                read = _reader_with_placeholder(record, create)
                 _send_all_files(step, record, nodes, job, replace(source, read=read))
         else:
             _send_all_files(step, record, nodes, job, source)
@@ -76,7 +76,7 @@ def upload_and_verify(
             _place_replicas(step, record, job)
         return poll_until_clean(
             lambda: _differing_files(
-                record, {p: count_shard_points(n, step.name) for p, n in nodes.items()}
+                record, {p: count_shard_points(n, step.object_name) for p, n in nodes.items()}
             )
         )
 
@@ -95,7 +95,7 @@ def _send_all_files(
     """
 
     def require_unused_name() -> None:
-        if collection_exists(job.client, step.name):
+        if collection_exists(job.client, step.object_name):
             raise ClusterError(
                 f"{job.client.server.url}: collection/{step.name} was created meanwhile "
                 "by another user; it was not changed",
@@ -105,14 +105,13 @@ def _send_all_files(
     if record.keys:
         # A server creates no shard keys from a snapshot, and recovers no shard that is missing.
         with job.show_files(step.name, record.files[:1]):
-            _send_file(record.files[0], nodes, step, job, source, require_unused_name)
+            _send_file(record.files[0], nodes, step, record, job, source, require_unused_name)
         _make_keys(step, record, job.client)
     with job.show_files(step.name, record.files):
         for number, file in enumerate(record.files):
             is_first = not (number or record.keys)
-            _send_file(
-                file, nodes, step, job, source, require_unused_name if is_first else lambda: None
-            )
+            check = require_unused_name if is_first else lambda: None
+            _send_file(file, nodes, step, record, job, source, check)
 
 
 def poll_until_clean(look: Callable[[], Iterable[str]]) -> tuple[str, ...]:
@@ -129,6 +128,7 @@ def _send_file(
     file: NodeSnapshotFile,
     nodes: Mapping[str, NodeClient],
     step: Restore,
+    record: SnapshotRecord,
     job: JobContext,
     source: FileSource,
     final_check: Callable[[], None],
@@ -143,16 +143,16 @@ def _send_file(
     priority = "snapshot" if len(nodes) == 1 else "no_sync"
     if source.is_on_servers:
         final_check()
-        if recover_from_own_disk(node, step.collection, file, step.name, priority):
+        if recover_from_own_disk(node, record.object_name, file, step.object_name, priority):
             return
         if source.needs_own_disk:
-            raise placeholder.unreadable_error(step.collection)
+            raise placeholder.unreadable_error(record.object_name)
     # A different name: with the original one it would replace the snapshot that it copies.
     name = f"{UPLOAD_PREFIX}{step.snapshot}-{file.peer}.snapshot"
-    content = source.read(file, node) if source.read else _download_own_file(file, node, step)
+    content = source.read(file, node) if source.read else _download_own_file(file, node, record)
     chunks = _checked_chunks(file, content, step, job, final_check)
-    node.upload_snapshot(step.name, name, file.checksum, priority, chunks, file.size)
-    forget_upload(node, step.name, name)
+    node.upload_snapshot(step.object_name, name, file.checksum, priority, chunks, file.size)
+    forget_upload(node, step.object_name, name)
 
 
 def forget_upload(node: Client, collection: str, name: str) -> None:
@@ -165,20 +165,22 @@ def forget_upload(node: Client, collection: str, name: str) -> None:
             raise
 
 
-def _reader_with_placeholder(step: Restore, create: Callable[[], None]) -> ByteSource:
+def _reader_with_placeholder(record: SnapshotRecord, create: Callable[[], None]) -> ByteSource:
     """Downloads each file from its own node, where a placeholder lists it."""
 
     def read(file: NodeSnapshotFile, node: NodeClient) -> Iterator[bytes]:
         create()
-        return _download_own_file(file, node, step)
+        return _download_own_file(file, node, record)
 
     return read
 
 
-def _download_own_file(file: NodeSnapshotFile, node: NodeClient, step: Restore) -> Iterator[bytes]:
+def _download_own_file(
+    file: NodeSnapshotFile, node: NodeClient, record: SnapshotRecord
+) -> Iterator[bytes]:
     """The bytes of a file on its own node. Raises ClusterError."""
     try:
-        yield from download_snapshot(node, step.collection, file.name)
+        yield from download_snapshot(node, record.object_name, file.name)
     except ClusterError as error:
         if error.not_found:
             error.hint = (
@@ -222,8 +224,8 @@ def _make_keys(step: Restore, record: SnapshotRecord, client: Client) -> None:
     The server assigns ascending numbers and does not reuse gaps. So for a key that was dropped
     before the snapshot, a temporary key fills the gap until all keys exist.
     """
-    existing = list_shard_keys(read_topology(client, step.name))
-    path, coming = collection_path(step.name, "shards"), 1
+    existing = list_shard_keys(read_topology(client, step.object_name))
+    path, coming = collection_path(step.object_name, "shards"), 1
     for key, shards in record.keys:
         gap = shards[0] - coming
         for name, count in ((f"qdrantctl-gap-{coming}", gap), (key, len(shards))):
@@ -232,9 +234,9 @@ def _make_keys(step: Restore, record: SnapshotRecord, client: Client) -> None:
                 client.request(Call(method="PUT", path=path, body=body))
         coming = shards[-1] + 1
     expected = dict(record.keys)
-    for key in list_shard_keys(read_topology(client, step.name)):
+    for key in list_shard_keys(read_topology(client, step.object_name)):
         if key not in expected:
-            path = collection_path(step.name, "shards", "delete")
+            path = collection_path(step.object_name, "shards", "delete")
             client.request(Call(method="POST", path=path, body={"shard_key": key}))
 
 
@@ -256,13 +258,13 @@ def _place_replicas(step: Restore, record: SnapshotRecord, job: JobContext) -> N
     expected = record.replicas
 
     def place() -> Placement:
-        topology = read_topology(job.client, step.name)
+        topology = read_topology(job.client, step.object_name)
         states = {(shard, peer): state for shard, peer, state in list_replicas(topology)}
         active = frozenset(replica for replica, state in states.items() if state == ACTIVE)
         placement = Placement(frozenset(states), active, bool(topology["shard_transfers"]))
         for shard, peer in placement.all - expected:
             if all(replica in active for replica in expected if replica[0] == shard):
-                _drop_replica(step.name, shard, peer, job.client)
+                _drop_replica(step.object_name, shard, peer, job.client)
         return placement
 
     def is_settled(placement: Placement) -> bool:

@@ -17,6 +17,7 @@ from qdrantctl.flows.snapshots.restore.temporary_collection import temporary_col
 from qdrantctl.flows.snapshots.restore.upload import FileSource, forget_upload, upload_and_verify
 from qdrantctl.flows.snapshots.take import take_safety_snapshot
 from qdrantctl.model.errors import ClusterError, LeaseError, QdrantctlError
+from qdrantctl.model.field_rule import ABSENT
 from qdrantctl.model.snapshots.snapshot import SnapshotRecord
 from qdrantctl.model.step import Restore, Snapshot
 
@@ -53,7 +54,7 @@ def prove_restorable(
     """
     job.report_progress(f"collection/{step.name}: proving that the snapshot can be restored")
     name = f"{SCRATCH}way-back-{sha256(step.name.encode()).hexdigest()[:12]}"
-    trial = step.model_copy(update={"name": name})
+    trial = step.model_copy(update={"name": name, "object": ABSENT})
     try:
         with temporary_collection(name, job, step.nodes):
             missed = upload_and_verify(trial, record, job, source)
@@ -90,4 +91,4 @@ def _delete_files(taken: SnapshotRecord, job: JobContext, nodes: Iterable[str]) 
     peers = frozenset(file.peer for file in taken.files)
     with connect_nodes(job.client, tuple(nodes), peers, f"snapshot {taken.id}") as clients:
         for file in taken.files:
-            forget_upload(clients[file.peer], taken.collection, file.name)
+            forget_upload(clients[file.peer], taken.object_name, file.name)

@@ -74,7 +74,7 @@ class ClusterStore:
             for file in snapshot.files:
                 if file.peer not in nodes:  # the node was removed, and its file with it
                     continue
-                if size := _file_size(nodes[file.peer], snapshot.collection, file):
+                if size := _file_size(nodes[file.peer], snapshot.object_name, file):
                     yield f"{folder}{node_file(file.peer)}", size
 
     def read(self, name: str) -> Iterator[bytes]:
@@ -90,7 +90,7 @@ class ClusterStore:
         with self._connect_holders(manifest) as nodes:
             if file.peer not in nodes:
                 raise StoreError(f"cluster: node {file.peer} was removed, and {name} with it")
-            node, collection = nodes[file.peer], manifest.snapshot.collection
+            node, collection = nodes[file.peer], manifest.snapshot.object_name
             with ExitStack() as stack:
                 if _list_files(node, collection) is None:
                     stack.enter_context(
@@ -203,7 +203,7 @@ def delete_server_file(node: NodeClient, manifest: SetManifest, file: NodeSnapsh
 
     It also raises if the server cannot delete the file: its metadata must not be deleted first.
     """
-    collection = manifest.snapshot.collection
+    collection = manifest.snapshot.object_name
     path = collection_path(collection, "snapshots", file.name)
     try:
         node.request(Call(method="DELETE", path=path, query={"wait": "true"}))

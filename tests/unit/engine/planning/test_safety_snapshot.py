@@ -17,6 +17,7 @@ from qdrantctl.flows.execution.context import ChangeProgress
 from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.actor import Actor
 from qdrantctl.model.errors import ClusterError
+from qdrantctl.model.object_names import SAME_NAMES
 from qdrantctl.model.resource import Facts, Inventory, Resource
 from qdrantctl.model.server import Server, Version
 from tests.support.states import desired, question, recorded
@@ -84,7 +85,7 @@ def test_a_way_without_a_snapshot_is_offered_where_there_is_one(protected):
     ],
 )
 def test_what_came_since_the_plan_is_not_lost(monkeypatch, wanted, before, now, stops):
-    worlds = SimpleNamespace(owners=())
+    worlds = SimpleNamespace(names=SAME_NAMES, owners=())
     planned = SimpleNamespace(cluster_state=worlds, desired=SimpleNamespace(inventory=Inventory()))
     monkeypatch.setattr(bookkeeping, "read_live", lambda *_: Inventory([now]))
     monkeypatch.setattr(bookkeeping, "find_new_problems", lambda *_: [])  # it asks the cluster

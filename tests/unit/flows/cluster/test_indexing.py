@@ -12,6 +12,7 @@ from qdrantctl.flows.cluster.indexing import IndexState, wait_for_index, wait_un
 from qdrantctl.flows.cluster.nodes import JobContext
 from qdrantctl.model import polling
 from qdrantctl.model.address import Address
+from qdrantctl.model.object_names import SAME_NAMES
 from qdrantctl.model.server import Server, Version
 from qdrantctl.model.step import Call
 
@@ -60,7 +61,9 @@ def server(monkeypatch):
 
 
 def wait(asked: Statuses, timeout: float = 600, *addresses: Address) -> list[IndexState]:
-    return wait_until_indexed(asked, [*addresses] or [C], timeout, lambda _: None, lambda: False)
+    return wait_until_indexed(
+        asked, [*addresses] or [C], SAME_NAMES, timeout, lambda _: None, lambda: False
+    )
 
 
 @pytest.mark.parametrize("first", ["green", "grey"])
@@ -96,7 +99,7 @@ def test_grey_ends_the_wait_and_says_what_helps(server, version):
 
 def test_a_restore_does_not_hang_on_grey(server):
     job = JobContext(server((1, 19, 0), {0: "grey"}), print, lambda: False, wait_timeout=600)
-    assert "starts the optimizer" in wait_for_index(job, C).obstacle
+    assert "starts the optimizer" in wait_for_index(job, C, C.name).obstacle
 
 
 def test_one_moment_is_enough_for_many_collections(server):

@@ -1,0 +1,90 @@
+"""Points in the form of the REST API: keys, digests and data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+
+from qdrantctl.adapters.qdrant.points.wire_digest import DIGEST_SIZE
+from qdrantctl.model.field_rule import Json
+from qdrantctl.model.points import Digest, Point, PointKey
+from qdrantctl.model.replacement import MARK
+
+_NOT_WRITTEN = ("shard_key", "order_value")
+"""What a point is read with, and cannot be written with."""
+_SORTED = orjson.OPT_SORT_KEYS
+
+
+def strip_point(point: Mapping[str, Json]) -> dict[str, Json]:
+    """A point as it is read, in the form in which it is written."""
+    return {name: value for name, value in point.items() if name not in _NOT_WRITTEN}
+
+
+def digest_point(point: Mapping[str, Json], fields: tuple[str, ...] | None) -> Digest:
+    """The digest of a point; see PointStore."""
+    payload = point.get("payload") or {}
+    if fields:
+        found = [list(_find_values(payload, field.split("."))) for field in fields]
+        return _digest(orjson.dumps(found, option=_SORTED))
+    if MARK in payload:
+        payload = {key: value for key, value in payload.items() if key != MARK}
+    text = orjson.dumps(payload, option=_SORTED)
+    if fields is None:
+        text += orjson.dumps(_name_vectors(point.get("vector")), option=_SORTED)
+    return _digest(text)
+
+
+def _digest(text: bytes) -> Digest:
+    return blake2b(text, digest_size=DIGEST_SIZE).digest()
+
+
+def _find_values(value: Json, names: list[str]) -> Iterator[Json]:
+    """The values of a field, `names` leading into nested objects; of each entry of a list."""
+    if not names:
+        yield value
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _find_values(inner, names)
+    elif isinstance(value, dict) and (name := names[0].removesuffix("[]")) in value:
+        yield from _find_values(value[name], names[1:])
+
+
+def _name_vectors(vectors: Json) -> Mapping[str, Json]:
+    """Vectors by name; the unnamed one may be in either form."""
+    if vectors is None:
+        return {}
+    return vectors if isinstance(vectors, dict) else {"": vectors}
+
+
+def decode_point(point: Mapping[str, Json]) -> Point:
+    """A point as data."""
+    return Point(
+        key=PointKey.parse(point["id"]),
+        payload=point.get("payload") or {},
+        vectors=_name_vectors(point.get("vector")),
+    )
+
+
+def encode_point(point: Point) -> dict[str, Any]:
+    """The inverse."""
+    return {
+        "id": point.key.point_id,
+        "payload": point.payload,
+        "vector": write_vectors(point.vectors),
+    }
+
+
+def write_vectors(vectors: Mapping[str, Json]) -> Json:
+    """Vectors by name as a request has them; the unnamed one stands alone."""
+    floats = {name: _as_floats(vector) for name, vector in vectors.items()}
+    return floats[""] if list(floats) == [""] else floats
+
+
+def _as_floats(vector: Json) -> Json:
+    """A vector without integers: servers read two rows of integers as a sparse vector."""
+    if isinstance(vector, list):
+        return [_as_floats(entry) if isinstance(entry, list) else float(entry) for entry in vector]
+    return vector

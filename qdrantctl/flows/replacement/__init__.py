@@ -1,0 +1,1 @@
+"""Replacements without downtime: their phases, and the commands that steer them."""

@@ -1,0 +1,179 @@
+"""The flows of `replacement status`, `pause`, `abort` and `rollback`."""
+
+from __future__ import annotations
+
+from qdrantctl import __version__
+from qdrantctl.adapters.project.settings import Settings
+from qdrantctl.adapters.qdrant import ledger
+from qdrantctl.adapters.qdrant.client import RestClient
+from qdrantctl.adapters.qdrant.replacement_records import parse_replacements
+from qdrantctl.engine.planning.blue_green import (
+    forecast_replacement,
+    remaining_steps,
+    rollback_record,
+)
+from qdrantctl.flows.lease import LeaseWait, find_current_lease, hold_lease
+from qdrantctl.flows.replacement.freeze import allow_upserts
+from qdrantctl.flows.replacement.identity import find_reference
+from qdrantctl.flows.replacement.replace import Operator
+from qdrantctl.flows.replacement.run import remove_record, set_paused
+from qdrantctl.flows.state.desired import DesiredState
+from qdrantctl.flows.state.live import read_collection
+from qdrantctl.kinds.catalog import BY_NAME
+from qdrantctl.model.address import Address
+from qdrantctl.model.change import Action, Cause, Change
+from qdrantctl.model.errors import QdrantctlError, StaleError, UsageError
+from qdrantctl.model.kind import Context
+from qdrantctl.model.lease import replacements_owner
+from qdrantctl.model.plan import Plan, PlannedServer
+from qdrantctl.model.replacement import ReplacementRecord
+from qdrantctl.model.replacement_status import ReplacementStatus, ReplacementStatuses
+from qdrantctl.model.resource import Inventory
+from qdrantctl.model.step import Call, Step, collection_path
+
+
+def read_statuses(
+    client: RestClient, settings: Settings, address: Address | None
+) -> ReplacementStatuses:
+    """The status of one replacement, or of all of this owner. Raises ClusterError, UsageError."""
+    records = parse_replacements(ledger.read_ledger(client))
+    lease = find_current_lease(client, replacements_owner(settings.owner))
+    is_held = lease is not None and not lease.is_expired(client.server_time)
+    holder = lease.who if lease is not None and is_held else ""
+    if address is not None:
+        records = {address: _require_record(records, settings, address)}
+    own = (record for record in records.values() if record.owner in settings.owners)
+    return ReplacementStatuses(
+        owner=settings.owner,
+        replacements=tuple(ReplacementStatus.of(record, holder) for record in own),
+    )
+
+
+def find_record(client: RestClient, settings: Settings, address: Address) -> ReplacementRecord:
+    """The record of a collection's replacement. Raises UsageError without one, ClusterError."""
+    return _require_record(parse_replacements(ledger.read_ledger(client)), settings, address)
+
+
+def _require_record(
+    records: dict[Address, ReplacementRecord], settings: Settings, address: Address
+) -> ReplacementRecord:
+    record = records.get(address)
+    if record is None or record.owner not in settings.owners:
+        known = ", ".join(str(a) for a, r in records.items() if r.owner in settings.owners)
+        raise UsageError(
+            f"no replacement of {address} is under way",
+            hint=f"There is one of {known}." if known else "`qdrantctl plan` shows what is to do.",
+        )
+    return record
+
+
+def pause_replacement(client: RestClient, settings: Settings, address: Address) -> str:
+    """Pause a replacement; its run ends within seconds. Returns what to say of it."""
+    record = find_record(client, settings, address)
+    if record.is_kept:
+        raise UsageError(
+            f"the replacement of {address} has ended: {record.old.name} is kept until "
+            f"{record.keep_until}"
+        )
+    set_paused(client, address, paused=True)
+    return (
+        f"paused {address} in phase {record.phase}; a run of it stops within seconds, and "
+        f"qdrantctl replacement resume {address} goes on"
+    )
+
+
+def unpause_replacement(client: RestClient, settings: Settings, address: Address) -> None:
+    """Let a replacement go on. Raises UsageError if there is none under way."""
+    if find_record(client, settings, address).is_kept:
+        raise UsageError(f"the replacement of {address} has ended; there is nothing to resume")
+    set_paused(client, address, paused=False)
+
+
+def plan_abort(client: RestClient, settings: Settings, address: Address) -> Plan:
+    """The plan that deletes the new collection. Raises UsageError after the switch."""
+    record = find_record(client, settings, address)
+    if record.phase.is_after_switch or record.returning:
+        way = "resume" if record.returning else "rollback"
+        raise UsageError(
+            f"the aliases have moved to {record.new.name}, which is in use",
+            hint=f"qdrantctl replacement {way} {address} puts them back.",
+        )
+    call = Call(method="DELETE", path=collection_path(record.new.name))
+    change = Change(
+        address=str(address),
+        action=Action.UPDATE,
+        cause=Cause.EDIT,
+        because=f"aborts its replacement: {record.new.name} is deleted, {record.old.name} stays",
+        steps=(Step(call=call),),
+    )
+    return _plan_of(change, client, settings)
+
+
+def abort_replacement(
+    client: RestClient, settings: Settings, address: Address, operator: Operator
+) -> None:
+    """Delete the new collection and the record. Raises LeaseError while a run goes on."""
+    wait = LeaseWait(operator.lease_timeout, operator.notify, operator.is_cancelled)
+    with hold_lease(client, replacements_owner(settings.owner), operator.actor, wait) as guarded:
+        record = find_record(client, settings, address)
+        if record.phase.is_after_switch:
+            raise StaleError("the aliases have moved since; nothing was deleted")
+        if record.frozen_caps is not None:
+            allow_upserts(guarded, record.old.name, record.frozen_caps)
+        now = find_reference(guarded, address, record.new.name)
+        if now is not None:
+            if record.new.uuid and now.uuid and now.uuid != record.new.uuid:
+                raise StaleError(
+                    f"{record.new.name} was deleted and created again by somebody else; it stays"
+                )
+            live = read_collection(guarded, address, record.new.name)
+            if live is not None and live.facts.aliases:
+                names = ", ".join(live.facts.aliases)
+                raise StaleError(f"aliases lead to {record.new.name}: {names}; it stays")
+            path = collection_path(record.new.name)
+            guarded.request(Call(method="DELETE", path=path))
+        remove_record(guarded, address)
+
+
+def plan_rollback(
+    client: RestClient, settings: Settings, address: Address
+) -> tuple[Plan, ReplacementRecord]:
+    """The plan of a rollback, and the record that it begins with. Raises UsageError."""
+    record = find_record(client, settings, address)
+    if not (record.phase.is_after_switch or record.returning):
+        raise UsageError(
+            f"the aliases of {address} have not moved yet",
+            hint=f"qdrantctl replacement abort {address} deletes the new collection.",
+        )
+    if not record.returning:
+        record = rollback_record(record)
+    server = client.server
+    context = Context(server, client.server_time.date(), Inventory(), Inventory(), Inventory())
+    live = read_collection(client, address, record.old.name)
+    because = f"rolls back: the aliases move from {record.old.name} to {record.new.name}"
+    if not record.carries:
+        because += "; points written since cannot be carried over, as the vectors differ"
+    change = Change(
+        address=str(address),
+        action=Action.REPLACE,
+        cause=Cause.EDIT,
+        because=because,
+        replacement=forecast_replacement(record, live, server),
+        record=record.entry,
+    )
+    steps = remaining_steps(record, change, context, BY_NAME[address.kind])
+    return _plan_of(change.model_copy(update={"steps": steps}), client, settings), record
+
+
+def _plan_of(change: Change, client: RestClient, settings: Settings) -> Plan:
+    contents = ledger.read_ledger(client)
+    if not contents.exists:
+        raise QdrantctlError("the ledger is gone")
+    return Plan(
+        qdrantctl_version=__version__,
+        project=settings.project,
+        environment=settings.environment,
+        server=PlannedServer.of(client.server, contents.cluster_id),
+        manifests_digest=DesiredState(Inventory(), ()).digest,
+        changes=(change,),
+    )

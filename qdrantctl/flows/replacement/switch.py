@@ -1,0 +1,163 @@
+"""The performer of `SwitchAliases`: all aliases move in one request, and no write is lost.
+
+With `writers: live` upserts into the source are refused first, and a pass over ids carries over
+what was inserted. Otherwise a point that is inserted there before the switch, and deleted through
+an alias after it, could not be told from one that is still to be carried over: it would come back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import partial
+
+from qdrantctl.adapters.qdrant import ledger
+from qdrantctl.adapters.qdrant.replacement_records import replacement_entry
+from qdrantctl.flows.cluster.nodes import JobContext
+from qdrantctl.flows.execution.context import ChangeProgress, ExecutionContext
+from qdrantctl.flows.replacement.freeze import allow_upserts, read_caps, refuse_upserts
+from qdrantctl.flows.replacement.identity import find_reference
+from qdrantctl.flows.replacement.passes.carry_over import carry_over_keys
+from qdrantctl.flows.replacement.run import ReplacementRun, format_moment
+from qdrantctl.flows.replacement.stores import open_passes
+from qdrantctl.flows.state.ledger_entry import applied_entry
+from qdrantctl.flows.state.live import read_collection
+from qdrantctl.model.client import Client, NodeClient
+from qdrantctl.model.errors import ClusterError, QdrantctlError, StaleError
+from qdrantctl.model.field_rule import Json
+from qdrantctl.model.polling import poll
+from qdrantctl.model.replacement import Phase
+from qdrantctl.model.step import Call, SwitchAliases
+
+SETTLING = 2.0
+"""Seconds until every node of a cluster knows a change that one of them has answered."""
+
+
+def switch_aliases(
+    step: SwitchAliases, progress: ChangeProgress, _: ExecutionContext, run: ReplacementRun
+) -> None:
+    """Move the aliases of the source to the target, and record it. Raises StepFailure."""
+    run.enter_phase(Phase.SWITCH)
+    with run.hold_project() as project:
+        _check_identities(run, project)
+        if not _have_moved(step, project):
+            try:
+                _move_aliases(step, run, project)
+            except BaseException:
+                with suppress(QdrantctlError):
+                    if not _have_moved(step, project):
+                        thaw_collection(run, step.source)
+                raise
+        _wait_for_aliases(step, run.job, project)
+        _write_switched(progress, run, project)
+    thaw_collection(run, step.source)
+
+
+def thaw_collection(run: ReplacementRun, collection: str) -> None:
+    """Allow upserts again, if a run has had them refused. Raises ClusterError."""
+    if (caps := run.record.frozen_caps) is not None:
+        allow_upserts(run.client, collection, caps)
+        run.save(frozen_caps=None)
+
+
+def _move_aliases(step: SwitchAliases, run: ReplacementRun, project: NodeClient) -> None:
+    if run.terms.writers == "live" and run.record.carries:
+        if run.record.frozen_caps is None:
+            run.save(frozen_caps=read_caps(project, step.source))
+        refuse_upserts(run.job, step.source, run.record.frozen_caps or {})
+        with open_passes(run, step.source, step.target) as context:
+            carry_over_keys(context)
+    run.ensure_running()
+    aliases = _aliases_of(step.source, project)
+    project.request(_move_request(aliases or step.aliases, step.target))
+
+
+def _move_request(aliases: tuple[str, ...], target: str) -> Call:
+    """One request moves all: creating an alias that exists leads it to another collection."""
+    actions = [
+        {"create_alias": {"alias_name": alias, "collection_name": target}} for alias in aliases
+    ]
+    return Call(method="POST", path="/collections/aliases", body={"actions": actions})
+
+
+def _check_identities(run: ReplacementRun, client: Client) -> None:
+    """Raises StaleError if one of the collections is no longer that of the record."""
+    for known in (run.record.old, run.record.new):
+        now = find_reference(client, run.record.address, known.name)
+        if now is None or (known.uuid and now.uuid and known.uuid != now.uuid):
+            state = "is gone" if now is None else "was deleted and created again"
+            raise StaleError(
+                f"{known.name} {state} since the replacement was begun",
+                why="Nothing was switched.",
+                hint=f"qdrantctl replacement abort {run.record.address} removes what is left.",
+            )
+
+
+def _have_moved(step: SwitchAliases, client: Client) -> bool:
+    """Whether an earlier run has moved the aliases: the target is in use then."""
+    leading = _read_aliases(client)
+    return any(leading.get(alias) == step.target for alias in step.aliases)
+
+
+def _aliases_of(collection: str, client: Client) -> tuple[str, ...]:
+    return tuple(sorted(a for a, name in _read_aliases(client).items() if name == collection))
+
+
+def _read_aliases(client: Client) -> Mapping[str, str]:
+    listed = client.request(Call(method="GET", path="/aliases"))["aliases"]
+    return {entry["alias_name"]: entry["collection_name"] for entry in listed}
+
+
+def _wait_for_aliases(step: SwitchAliases, job: JobContext, client: NodeClient) -> None:
+    """Read the aliases back on every node. Raises ClusterError.
+
+    A part of them may have moved if the request was cut: the rest is sent again.
+    """
+    if remaining := _aliases_of(step.source, client):
+        client.request(_move_request(remaining, step.target))
+    for url in job.nodes if client.server.peers > 1 else ("",):
+        node = client.for_node(url, timeout=SETTLING) if url else client
+        try:
+            remaining = poll(
+                partial(_aliases_of, step.source, node),
+                lambda found: not found,
+                timeout=SETTLING,
+            )
+        except ClusterError:
+            if not url:
+                raise
+            continue  # a node that is down answers no reader either
+        finally:
+            if url:
+                node.close()
+        if remaining:
+            raise ClusterError(
+                f"{url or client.server.url}: {', '.join(remaining)} still lead to {step.source}",
+                hint="Run the command again: it moves the rest.",
+            )
+    if client.server.peers > 1 and not job.nodes:
+        poll(lambda: False, timeout=SETTLING)
+
+
+def _write_switched(progress: ChangeProgress, run: ReplacementRun, client: NodeClient) -> None:
+    """Record in one request that the new collection is the current one."""
+    record, change = run.record, progress.change
+    moment = client.server_time
+    entries = ledger.read_ledger(client).entries
+    before: Mapping[str, Json] = entries.get(record.address, {})
+    live = read_collection(client, record.address, record.new.name)
+    entry = applied_entry(
+        change.model_copy(update={"record": record.entry}),
+        before,
+        live,
+        client.server,
+        run.actor,
+        format_moment(moment),
+    )
+    entry |= {"object": record.new.name, "url": client.server.url}
+    switched = record.model_copy(
+        update={"phase": Phase.SWEEP, "switched": format_moment(moment), "done": 0, "rate": 0.0}
+    )
+    ledger.write_entries(client, [entry, replacement_entry(switched)])
+    run.record = switched
+    progress.entry = entry
