@@ -29,12 +29,16 @@ spec:
 """
 LEASE = 6.0
 PROGRAM = f"""\
+import traceback
 from qdrantctl.adapters.qdrant import lease_lock
+from qdrantctl.model import errors
+describe = errors._describe_place
+errors._describe_place = lambda error: traceback.print_exception(error) or describe(error)
 lease_lock.LEASE_SECONDS, lease_lock.RENEW_SECONDS = {LEASE}, 1.0
 from qdrantctl.cli.main import main
 main()
 """
-"""The program, with leases that expire soon after it was killed."""
+"""The program, with leases that expire soon after it was killed; a bug shows where it is."""
 PATIENCE = 600
 
 

@@ -107,7 +107,7 @@ def _replace_marked(
     if writes:
         wanted = _convert_points(job, [look.points[key] for key in writes])
         patches = [
-            make_patch(target.decode_point(look.copies[encode_key(target.key_of(point))]), point)
+            make_patch(target.decode_point(look.copies[encode_key(point.key)]), point)
             for point in map(target.decode_point, wanted)
         ]
         target.patch_points(patches, if_marked=mark)
