@@ -15,6 +15,10 @@ from tests.replacement.watch import Watch
 from tests.replacement.workload import ALIAS, Oracle
 
 PHASES = ("create", "fill", "catch_up", "gate", "switch", "sweep", "keep")
+WEIGHTS = (1, 3, 3, 1, 6, 5, 1)
+"""How often an apply is killed in each: mostly around the switch."""
+LATEST = (0.0, 0.05, 0.2, 0.5, 1.0)
+"""Seconds after the beginning of a phase, at most."""
 SETTLE = 1.0
 
 
@@ -65,29 +69,27 @@ class Campaign:
 
     def replace_with_kills(self, kills: int, **changes: Any) -> None:
         """One replacement whose applies are killed up to `kills` times, and then are not."""
+        aims = self.random.choices(PHASES, WEIGHTS, k=kills)
         with self.replacement():
             self.site.states(**changes)
-            for _ in range(kills):
-                if self._was_killed():
+            for phase in sorted(aims, key=PHASES.index):
+                if not self._kill_in(phase):
                     break
             self.site.applied()
 
-    def _was_killed(self) -> bool:
-        """Kill an apply at a random point. Whether it had ended before."""
-        phase = self.random.choices(PHASES, (1, 3, 3, 1, 5, 4, 1))[0]
+    def _kill_in(self, phase: str) -> bool:
+        """Kill an apply at a random moment of a phase; whether it had not ended before."""
         process = self.site.apply()
-        until = time.monotonic() + 60
-        at_once = (phase, *PHASES[PHASES.index(phase) + 1 :])
-        while process.poll() is None and time.monotonic() < until:
-            if self.watch.wait_for_phase(*at_once, seconds=0.05):
-                break
-        time.sleep(self.random.choice((0.0, 0.02, 0.05, 0.1, 0.3, 1.0)) * self.random.random())
-        where = self.watch.phase
+        reached = PHASES[PHASES.index(phase) :]
+        while process.poll() is None and not self.watch.wait_for_phase(*reached, seconds=0.05):
+            pass
+        time.sleep(self.random.choice(LATEST) * self.random.random())
+        where = self.watch.phase or "before"
         process.kill()
-        if process.wait() < 0:
-            self.kills.append(where)
+        if process.wait() >= 0:
+            self.site.log.append(self.site.output())
             return False
-        self.site.log.append(self.site.output())
+        self.kills.append(where)
         return True
 
     def roll_back(self) -> None:
@@ -116,7 +118,7 @@ class Campaign:
             "seconds": round(self.seconds),
             **self.oracle.counts(),
             "kills": len(self.kills),
-            "killed_in": {phase: self.kills.count(phase) for phase in PHASES},
+            "killed_in": {phase: self.kills.count(phase) for phase in ("before", *PHASES)},
             "faults": self.faults,
             "lost": len(worst.lost),
             "revived": len(worst.revived),

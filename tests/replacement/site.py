@@ -100,6 +100,7 @@ class Site:
 
     def start(self, *words: str, program: str = PROGRAM) -> subprocess.Popen[str]:
         environ = {**os.environ, "PROOF_URL": self.url, "QDRANTCTL_ACTOR": "tester"}
+        environ["PYTHONPATH"] = str(ROOT)
         return subprocess.Popen(
             [sys.executable, "-c", program, *words, "-C", str(self.folder)],
             cwd=ROOT,

@@ -5,12 +5,14 @@ One short replacement with a rollback runs always, the others with `QDRANTCTL_EN
 
 from __future__ import annotations
 
+import sys
 import time
 
 import pytest
 
 from tests.replacement.conftest import FULL
-from tests.replacement.points import VECTORS
+from tests.replacement.points import UPDATE_VECTORS, VECTORS
+from tests.replacement.writer import MIX
 
 POINTS = 100_000
 MANY_SECONDS = 150
@@ -57,3 +59,18 @@ def test_three_nodes(three_nodes, campaign, conclude, sharded):
     with running.running():
         replace_again_and_again(running, MANY_SECONDS)
     conclude(running, f"three nodes, {'custom shard keys' if sharded else 'replication factor 2'}")
+
+
+@only_full
+@pytest.mark.parametrize("text_fields", [None, ["text"]], ids=["whole payload", "text_fields"])
+def test_a_command_makes_the_vectors(empty_qdrant, campaign, conclude, text_fields):
+    """Vectors are made of the payload, so applications do not update them by themselves."""
+    command = [sys.executable, "-m", "tests.replacement.embed"]
+    settings = {"fill": "command", "command": command}
+    settings |= {"text_fields": text_fields} if text_fields else {}
+    kinds = [kind for kind in MIX if kind != UPDATE_VECTORS]
+    running = campaign([empty_qdrant], POINTS // 5, settings=settings, kinds=kinds)
+    with running.running():
+        replace_again_and_again(running, 60)
+    told = " with text_fields" if text_fields else ""
+    conclude(running, f"fill: command{told}")
