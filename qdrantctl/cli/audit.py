@@ -95,8 +95,8 @@ class AuditArgs(ProjectArgs, OutputArgs):
 @option("--read-only-key-env", group=SERVER, metavar="NAME",
         help="Try also the read-only key in the environment variable NAME.")  # fmt: skip
 @option("--grpc-port", group=SERVER, type=PORT, metavar="PORT",
-        help="Look for gRPC at PORT. The default is 6334 where REST is at "
-             "6333, 443 or 80.")  # fmt: skip
+        help="Look for gRPC at PORT. The default is grpc_port of the environment, "
+             "else 6334 where REST is at 6333, 443 or 80.")  # fmt: skip
 @option("--p2p-port", group=SERVER, type=PORT, metavar="PORT",
         help="Look for the port of peers at PORT, if the cluster does not report it.")  # fmt: skip
 @option("--metrics-port", group=SERVER, type=PORT, metavar="PORT",

@@ -340,7 +340,9 @@ def roll_back(args: TurnArgs) -> int:
     settings = args.settings()
     view, progress = _view_of(args, "Roll back")
     with connect(settings, progress.on_request) as client:
-        plan, record = plan_rollback(client, settings, args.address)
+        planner = _operator(settings, view, args, lambda: False)
+        plan, record = plan_rollback(client, settings, args.address, planner)
+        view.clear_progress()
         view.show_plan(plan)
         if not args.auto_approve and not view.approve(plan):
             return 1

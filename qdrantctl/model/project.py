@@ -151,6 +151,16 @@ class EnvironmentSpec(Spec):
             "`url` cannot be reached."
         ),
     ] = None
+    grpc_port: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=65535,
+            description="The port of gRPC on the same host, which replacements read and write "
+            "points through. Default: 6334 where `url` has the port 6333, 443 or 80. Where gRPC "
+            "does not answer, REST is used.",
+        ),
+    ] = None
     vars: Annotated[
         dict[str, Any] | None, Field(description="Values for templates, under `vars`.")
     ] = None
@@ -201,7 +211,7 @@ class EnvironmentSpec(Spec):
     @model_validator(mode="after")
     def _check_consistency(self) -> EnvironmentSpec:
         if self.url == EMBEDDED:
-            for word in ("api_key", "tls", "nodes", "allow_http"):
+            for word in ("api_key", "tls", "nodes", "allow_http", "grpc_port"):
                 if getattr(self, word) is not None:
                     raise PydanticCustomError(
                         "embedded",

@@ -114,6 +114,7 @@ def connect_by_environment(
             nodes=tuple(nodes.value) if nodes else (),
             tls=_tls_files(environment),
             proxies=_proxy_variables(environ),
+            grpc_port=environment.value("grpc_port"),
             api_key=api_key.fetch_key(key.value, key.layer.folder, environ, key.place)
             if key
             else None,

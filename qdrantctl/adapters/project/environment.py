@@ -14,7 +14,7 @@ from qdrantctl.model.project import EMBEDDED
 from qdrantctl.model.spec import Path
 from qdrantctl.model.violation import Violation
 
-_SERVER_KEYS = ("url", "version", "api_key", "allow_http", "tls", "nodes")
+_SERVER_KEYS = ("url", "version", "api_key", "allow_http", "tls", "nodes", "grpc_port")
 """The keys of one server: a file that states another `url` uses only its own."""
 
 

@@ -35,6 +35,7 @@ from qdrantctl.model.step import (
 
 BLUE_GREEN = "blue_green"
 _READERS = "readers through the alias see the old collection, then the new one, and no gap"
+_NOT_CARRIED = "what was written since the switch stays in the collection that the aliases leave"
 _PROMISES = {
     "live": (
         _READERS,
@@ -103,8 +104,12 @@ def remaining_steps(
     return tuple(steps)
 
 
-def rollback_record(record: ReplacementRecord) -> ReplacementRecord:
-    """The record of a rollback: source and target, and their states, are exchanged."""
+def rollback_record(record: ReplacementRecord, *, has_digests: bool) -> ReplacementRecord:
+    """The record of a rollback: source and target, and their states, are exchanged.
+
+    Points are carried over if they were copied, and fit. Where the copy has rounded them, only the
+    digests of the way forth (`has_digests`) tell which ones were written since.
+    """
     before, entry = record.before, record.entry
     return record.model_copy(
         update={
@@ -116,7 +121,7 @@ def rollback_record(record: ReplacementRecord) -> ReplacementRecord:
             "returning": True,
             "carries": record.settings.get("fill", "copy") == "copy"
             and can_take_points(source=entry["spec"], target=before["spec"])
-            and keeps_points(source=before["spec"], target=entry["spec"]),
+            and (has_digests or _is_exact(before["spec"], entry["spec"])),
             "keep_until": "",
             "passes": (),
             "conflicts": 0,
@@ -124,6 +129,11 @@ def rollback_record(record: ReplacementRecord) -> ReplacementRecord:
             "error": "",
         }
     )
+
+
+def _is_exact(first: Mapping[str, Json], second: Mapping[str, Json]) -> bool:
+    """Whether a copy in either direction keeps every point as it is."""
+    return keeps_points(first, second) and keeps_points(second, first)
 
 
 def retiring_steps(
@@ -186,8 +196,8 @@ def forecast_replacement(
         shards=max(shards, keys),
         replicas=replicas,
         aliases=record.aliases,
-        promises=_PROMISES[settings.writers],
-        limits=_limits_of(settings),
+        promises=_PROMISES[settings.writers] if record.carries else (_READERS,),
+        limits=_limits_of(settings) if record.carries else (_NOT_CARRIED,),
         **optional,
     )
 

@@ -24,7 +24,7 @@ from qdrantctl.flows.execution.execute import execute_plan
 from qdrantctl.flows.execution.read_back import CONVERGENCE_TIMEOUT, Expected, read_back
 from qdrantctl.flows.execution.send import send_call
 from qdrantctl.flows.planning.plan import PlanResult
-from qdrantctl.flows.replacement.run import remove_record
+from qdrantctl.flows.replacement.run import remove_digests, remove_record
 from qdrantctl.flows.snapshots.restore.way_back import take_proven_snapshot
 from qdrantctl.flows.state.checkout import find_uncommitted_files
 from qdrantctl.flows.state.ledger_entry import applied_entry, new_ledger_entry, pending_entry
@@ -183,6 +183,8 @@ class ApplyRecords:
         ledger.write_entries(client, [entry])
         if change.because == RETIRES:
             remove_record(client, change.parsed_address)
+            record = self.planned.cluster_state.replacements[change.parsed_address]
+            remove_digests(self.planned.settings.root, record)
 
     def _entry(self, change: Change) -> Mapping[str, Json]:
         """The ledger's entry before the change."""

@@ -19,6 +19,7 @@ from qdrantctl.adapters.project import connection
 from qdrantctl.adapters.project.project_file import load_project_files
 from qdrantctl.adapters.project.secret_scan import find_leaks, list_project_files
 from qdrantctl.adapters.project.settings import Settings, find_project_file
+from qdrantctl.adapters.qdrant import ledger
 from qdrantctl.adapters.qdrant.client import Endpoint, RestClient
 from qdrantctl.adapters.qdrant.ports import GRPC_PORT, PEER_PORT, port_or_default
 from qdrantctl.engine.audit.checklist import OFFLINE, judge_evidence
@@ -27,9 +28,8 @@ from qdrantctl.flows.audit.profile_caps import limits_by_collection, load_profil
 from qdrantctl.flows.cluster.nodes import JobContext
 from qdrantctl.flows.snapshots.policies.status import read_policies
 from qdrantctl.flows.state.desired import SECRET_RULES, load_desired_state
-from qdrantctl.flows.state.live import Progress, read_live
+from qdrantctl.flows.state.live import Progress, read_live, read_object_names
 from qdrantctl.kinds.quota import read_quota_status
-from qdrantctl.model.address import Address
 from qdrantctl.model.audit.evidence import (
     AUDIT_LOG_OFF,
     AUDIT_LOG_READ_SINCE,
@@ -69,10 +69,9 @@ class AuditOptions:
 
 @dataclass(frozen=True, slots=True)
 class _ServerPlace:
-    """The server's endpoint, and the other ports of an embedded server."""
+    """The server's endpoint, and the port for peers of an embedded server."""
 
     endpoint: Endpoint
-    grpc: int | None = None
     peers: int | None = None
 
 
@@ -178,9 +177,8 @@ def _with_server_evidence(
             evidence = replace(evidence, unseen=error.what.removeprefix(f"{client.url}: "))
     if peers is None:
         peers = _guess_peer_ports(server_place, settings, options)
-    grpc = server_place.grpc or port_or_default(
-        server_place.endpoint.url, options.grpc_port, GRPC_PORT
-    )
+    endpoint = server_place.endpoint
+    grpc = port_or_default(endpoint.url, options.grpc_port or endpoint.grpc_port, GRPC_PORT)
     ports = ProbePorts(grpc, peers, options.metrics_port)
     exposure = server_probe.probe_server(server_place.endpoint, ports, read_only, report_progress)
     if why and not exposure.no_key.code:
@@ -194,8 +192,10 @@ def _find_server(settings: Settings) -> _ServerPlace:
         from qdrantctl.adapters.local_server import server as devserver
 
         running = devserver.ensure_server(settings.root, version=settings.embedded_version)
-        endpoint = Endpoint(url=running.url, api_key=running.access.api_key or None)
-        return _ServerPlace(endpoint, running.ports[1], running.ports[2])
+        endpoint = Endpoint(
+            url=running.url, api_key=running.access.api_key or None, grpc_port=running.ports[1]
+        )
+        return _ServerPlace(endpoint, running.ports[2])
     if settings.endpoint is None:
         raise SettingsError("no server is named", hint="Set url in the environment, or pass --url.")
     return _ServerPlace(settings.endpoint)
@@ -212,11 +212,12 @@ def _read_server_report(
     query = {"details_level": "2"}
     telemetry = client.request(Call(method="GET", path="/telemetry", query=query))
     distributed = client.server.distributed
-    names = [entry["id"] for entry in telemetry["collections"]["collections"]]
-    details = frozenset(Address("collection", name) for name in names)
-    live = read_live(client, ReadRequest(Inventory(), Inventory(), details=details))
+    names = read_object_names(ledger.read_ledger(client))
+    found = telemetry["collections"]["collections"]
+    details = frozenset(filter(None, (names.find_address(entry["id"]) for entry in found)))
+    live = read_live(client, ReadRequest(Inventory(), Inventory(), details=details, names=names))
     calls = {
-        a.name: Call(method="GET", path=collection_path(a.name, "snapshots"))
+        a.name: Call(method="GET", path=collection_path(resource.object_name, "snapshots"))
         for a, resource in live.items()
         if a.kind == "collection" and resource.facts.points != 0
     }

@@ -19,6 +19,7 @@ from qdrantctl.flows.execution.context import (
 )
 from qdrantctl.flows.execution.send import send_call
 from qdrantctl.flows.replacement.identity import find_reference
+from qdrantctl.flows.replacement.passes.reverse import reverse_digests
 from qdrantctl.flows.replacement.phases import (
     bring_up_to_date,
     fill,
@@ -28,10 +29,12 @@ from qdrantctl.flows.replacement.phases import (
 )
 from qdrantctl.flows.replacement.run import (
     ReplacementRun,
+    digest_folder,
     format_moment,
     remove_record,
     write_new_record,
 )
+from qdrantctl.flows.replacement.stores import list_shard_keys
 from qdrantctl.flows.replacement.switch import switch_aliases
 from qdrantctl.flows.state.ledger_entry import applied_entry
 from qdrantctl.flows.state.live import read_collection
@@ -111,7 +114,7 @@ class ReplacementRecords:
         """Write the record, unless an earlier run did, and remove what that one left half made."""
         run = self.run
         if run.record.returning:
-            run.save()
+            self._begin_rollback()
             return
         if run.record.id:
             if run.record.phase is Phase.CREATE:
@@ -128,6 +131,16 @@ class ReplacementRecords:
             )
             write_new_record(project, record)
             run.record = record
+
+    def _begin_rollback(self) -> None:
+        """Record a rollback that begins; the digests of the way forth are those of the way back."""
+        run, record = self.run, self.run.record
+        if record.phase is Phase.CATCH_UP and not record.passes:
+            live = read_collection(run.client, record.address, record.old.name)
+            keys = list_shard_keys(live) if live else ()
+            forth = digest_folder(run.settings.root, record)
+            reverse_digests(forth, run.folder, record.id, keys)
+        run.save()
 
     def _remove_unfilled(self) -> None:
         """Delete the new collection of a run that ended while it was created."""

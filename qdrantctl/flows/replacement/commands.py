@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 from qdrantctl import __version__
 from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.qdrant import ledger
@@ -15,8 +19,15 @@ from qdrantctl.engine.planning.blue_green import (
 from qdrantctl.flows.lease import LeaseWait, find_current_lease, hold_lease
 from qdrantctl.flows.replacement.freeze import allow_upserts
 from qdrantctl.flows.replacement.identity import find_reference
-from qdrantctl.flows.replacement.replace import Operator
-from qdrantctl.flows.replacement.run import remove_record, set_paused
+from qdrantctl.flows.replacement.passes.reverse import count_differing_payloads, has_digests
+from qdrantctl.flows.replacement.replace import Operator, prepare_run
+from qdrantctl.flows.replacement.run import (
+    digest_folder,
+    remove_digests,
+    remove_record,
+    set_paused,
+)
+from qdrantctl.flows.replacement.stores import list_shard_keys, open_passes
 from qdrantctl.flows.state.desired import DesiredState
 from qdrantctl.flows.state.live import read_collection
 from qdrantctl.kinds.catalog import BY_NAME
@@ -133,26 +144,35 @@ def abort_replacement(
             path = collection_path(record.new.name)
             guarded.request(Call(method="DELETE", path=path))
         remove_record(guarded, address)
+    remove_digests(settings.root, record)
 
 
 def plan_rollback(
-    client: RestClient, settings: Settings, address: Address
+    client: RestClient, settings: Settings, address: Address, operator: Operator
 ) -> tuple[Plan, ReplacementRecord]:
-    """The plan of a rollback, and the record that it begins with. Raises UsageError."""
+    """The plan of a rollback, and the record that it begins with. Raises UsageError.
+
+    Where nothing can be carried over, it says how many points differ.
+    """
     record = find_record(client, settings, address)
     if not (record.phase.is_after_switch or record.returning):
         raise UsageError(
             f"the aliases of {address} have not moved yet",
             hint=f"qdrantctl replacement abort {address} deletes the new collection.",
         )
+    live = read_collection(client, address, record.new.name)
+    if live is None:
+        raise UsageError(f"{record.new.name} is gone; there is nothing to roll back")
     if not record.returning:
-        record = rollback_record(record)
+        keys = list_shard_keys(live)
+        folder = digest_folder(settings.root, record)
+        record = rollback_record(record, has_digests=has_digests(folder, record.id, keys))
     server = client.server
     context = Context(server, client.server_time.date(), Inventory(), Inventory(), Inventory())
-    live = read_collection(client, address, record.old.name)
     because = f"rolls back: the aliases move from {record.old.name} to {record.new.name}"
     if not record.carries:
-        because += "; points written since cannot be carried over, as the vectors differ"
+        count = _count_left_behind(client, settings, record, operator)
+        because += f"; {count:,} points that differ cannot be carried over, and stay there"
     change = Change(
         address=str(address),
         action=Action.REPLACE,
@@ -163,6 +183,15 @@ def plan_rollback(
     )
     steps = remaining_steps(record, change, context, BY_NAME[address.kind])
     return _plan_of(change.model_copy(update={"steps": steps}), client, settings), record
+
+
+def _count_left_behind(
+    client: RestClient, settings: Settings, record: ReplacementRecord, operator: Operator
+) -> int:
+    """How many points differ in their payload, or are on one side only. Raises ClusterError."""
+    run = prepare_run(record, settings, client, client, operator)
+    with TemporaryDirectory() as folder, open_passes(run, record.old.name, record.new.name) as own:
+        return count_differing_payloads(replace(own, folder=Path(folder)))
 
 
 def _plan_of(change: Change, client: RestClient, settings: Settings) -> Plan:

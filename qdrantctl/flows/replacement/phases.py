@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import partial
@@ -214,4 +213,3 @@ def keep_source(step: Keep, _: ChangeProgress, __: ExecutionContext, run: Replac
     """Record until when the source is kept. Raises ClusterError."""
     until = run.client.server_time + parse_duration(step.duration)
     run.save(phase=Phase.KEEP, keep_until=format_moment(until), returning=False, error="")
-    shutil.rmtree(run.folder, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -72,8 +73,8 @@ class ReplacementRun:
 
     @property
     def folder(self) -> Path:
-        """The folder of its digests."""
-        return self.settings.root / ".qdrantctl" / "replacements" / self.record.id
+        """The folder of its digests on the way forth, or back."""
+        return digest_folder(self.settings.root, self.record, back=self.record.returning)
 
     def save(self, **changes: Any) -> None:
         """Change the record, and write it to the ledger. Raises ClusterError."""
@@ -110,6 +111,17 @@ class ReplacementRun:
         if self.is_stopped():
             how = "interrupted" if self.job.is_cancelled() else "paused"
             raise StepFailure(f"{how} in phase {self.record.phase}; the next apply goes on there")
+
+
+def digest_folder(root: Path, record: ReplacementRecord, *, back: bool = False) -> Path:
+    """The folder of a replacement's digests, which a rollback needs as well."""
+    way = "back" if back else "forth"
+    return root / ".qdrantctl" / "replacements" / record.id / way
+
+
+def remove_digests(root: Path, record: ReplacementRecord) -> None:
+    """Remove the digests of a replacement that is over."""
+    shutil.rmtree(digest_folder(root, record).parent, ignore_errors=True)
 
 
 def read_record(client: Client, address: Address) -> ReplacementRecord | None:
@@ -158,4 +170,4 @@ def format_moment(moment: datetime) -> str:
 
 
 def _dump(record: ReplacementRecord) -> Json:
-    return record.model_dump(mode="json", exclude={PAUSED})
+    return replacement_entry(record)[RECORD_KIND]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING
@@ -75,8 +75,8 @@ def open_passes(run: ReplacementRun, source: str, target: str) -> Iterator[PassC
         open_pair=open_pair,
         conversion=conversion,
         writers="live" if run.record.returning else run.terms.writers,
-        folder=run.folder / ("back" if run.record.returning else "forth"),
-        shard_keys=_shard_keys(origin.collection),
+        folder=run.folder,
+        shard_keys=list_shard_keys(origin.collection),
         rate=run.terms.rate,
         is_cancelled=run.is_stopped,
         report_progress=meter.show_done,
@@ -91,6 +91,16 @@ def open_passes(run: ReplacementRun, source: str, target: str) -> Iterator[PassC
         meter.end()
         if isinstance(conversion, CommandFill):
             conversion.close()
+
+
+def warm_up(passes: PassContext) -> None:
+    """Have a fill command load its model, for which no refused upsert is to wait.
+
+    Raises ClusterError, CommandError.
+    """
+    if isinstance(passes.conversion, CommandFill):
+        with closing(passes.open_pair(passes.shard_keys[0])) as pair:
+            passes.conversion.warm_up(pair.source)
 
 
 def find_source(run: ReplacementRun, name: str) -> Source:
@@ -119,7 +129,8 @@ def _require(live: Resource | None, name: str) -> Resource:
     return live
 
 
-def _shard_keys(source: Resource) -> tuple[ShardKey, ...]:
+def list_shard_keys(source: Resource) -> tuple[ShardKey, ...]:
+    """The shard keys of a collection; None alone stands for a collection without them."""
     return tuple(entry["key"] for entry in source.spec.get("shard_keys", ())) or (None,)
 
 
@@ -133,7 +144,10 @@ def _open_conversion(run: ReplacementRun, source: Resource, target: Resource) ->
             api_key=run.settings.api_key,
             is_cancelled=run.job.is_cancelled,
         )
-    return ServerConversion(is_identity=keeps_points(source.spec, target.spec))
+    is_identity = keeps_points(source.spec, target.spec)
+    if run.record.returning:  # what the way forth has rounded is not to be written back
+        is_identity &= keeps_points(target.spec, source.spec)
+    return ServerConversion(is_identity=is_identity)
 
 
 @dataclass(slots=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from hashlib import blake2b
+from hashlib import sha1
 from typing import Any
 
 import orjson
 
-from qdrantctl.adapters.qdrant.points.wire_digest import DIGEST_SIZE
+from qdrantctl.adapters.qdrant.points.transport import DIGEST_SIZE
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.points import Digest, Point, PointKey
 from qdrantctl.model.replacement import MARK
@@ -38,7 +38,7 @@ def digest_point(point: Mapping[str, Json], fields: tuple[str, ...] | None) -> D
 
 
 def _digest(text: bytes) -> Digest:
-    return blake2b(text, digest_size=DIGEST_SIZE).digest()
+    return sha1(text, usedforsecurity=False).digest()[:DIGEST_SIZE]
 
 
 def _find_values(value: Json, names: list[str]) -> Iterator[Json]:

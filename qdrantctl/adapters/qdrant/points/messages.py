@@ -32,7 +32,7 @@ FIELDS = {
     "VectorsOutput": "1 vector bytes, 2 vectors NamedVectorsOutput",
     "NamedVectorsOutput": "1 vectors VectorEntry*",
     "VectorEntry": "1 key string, 2 value bytes",
-    # Servers before 1.17 send `data` unpacked, so that it is not among the fields that are read.
+    # Servers before 1.17 send `data`, each number with its tag: no field of bytes can hold that.
     "VectorOutput": "2 indices SparseIndices, 3 vectors_count uint32, 101 dense DenseVector, "
     "102 sparse SparseVector, 103 multi_dense MultiDenseVector",
     "SparseIndices": "1 data bytes",

@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 
 from qdrantctl.model.points import Digest, Point, PointKey, PointPatch, RawPoint
 
+DIGEST_SIZE = 8
 MAX_BODY = 16 << 20
 """Most bytes of a request's body: servers accept 32 MB unless another limit is configured."""
 

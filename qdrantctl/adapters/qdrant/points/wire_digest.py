@@ -6,28 +6,34 @@ and servers before 1.17 write vectors in fields that newer ones no longer use.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from hashlib import blake2b
+from collections.abc import Iterator, Sequence
+from hashlib import sha1
 from typing import Any
 
+import numpy as np
+
 from qdrantctl.adapters.qdrant.points.messages import MESSAGES
+from qdrantctl.adapters.qdrant.points.transport import DIGEST_SIZE
 from qdrantctl.model.points import Digest, PointKey
 from qdrantctl.model.replacement import MARK
 
 _ID, _ENTRY, _VALUE = (MESSAGES[name] for name in ("PointId", "PayloadEntry", "Value"))
 _VECTORS, _VECTOR = MESSAGES["VectorsOutput"], MESSAGES["VectorOutput"]
+_UUID_TAG = 0x12
+"""First byte of the ids that are UUIDs."""
 _STRUCT_TAG, _LIST_TAG = 0x32, 0x3A
 """First bytes of values that are objects and lists."""
+_NESTED_TAGS = bytes((_STRUCT_TAG, _LIST_TAG))
 _FLOAT_TAG = b"\x0d"
-"""What precedes each number of a vector that older servers send, which takes five bytes with it."""
+_TAGGED = np.dtype([("tag", "u1"), ("number", "<u4")])
+"""A number of a vector as servers before 1.17 send it, after its tag."""
 _MARK = MARK.encode()
-DIGEST_SIZE = 8
 
 
 def parse_key(raw: bytes) -> PointKey:
     """The key in a PointId."""
     point_id = _ID.FromString(raw)
-    if point_id.uuid:
+    if raw[0] == _UUID_TAG:
         return PointKey(True, int(point_id.uuid.replace("-", ""), 16))
     return PointKey(False, point_id.num)
 
@@ -37,17 +43,18 @@ def digest_point(point: Any, fields: tuple[str, ...] | None) -> Digest:
     if fields:
         return _digest_fields(point, fields)
     # Keys differ, and the length of the key comes first, so the bytes of values do not matter.
-    entries = sorted(point.payload)
+    entries = sorted(point.payload[:])
     joined = b"".join(entries)
-    if _STRUCT_TAG in joined:
-        joined = b"".join(map(_sort_entry, entries))
     if _MARK in joined:
-        joined = b"".join(_sort_entry(raw) for raw in entries if _ENTRY.FromString(raw).key != MARK)
-    digest = blake2b(joined, digest_size=DIGEST_SIZE)
-    if fields is None:
-        for part in _list_vectors(point.vectors):
-            digest.update(part)
-    return digest.digest()
+        entries = [raw for raw in entries if _ENTRY.FromString(raw).key != MARK]
+    if _STRUCT_TAG in joined or _MARK in joined:
+        joined = b"".join(map(_sort_entry, entries))
+    parts = _list_vectors(point.vectors) if fields is None else ()
+    return _digest(b"".join((joined, *parts)))
+
+
+def _digest(text: bytes) -> Digest:
+    return sha1(text, usedforsecurity=False).digest()[:DIGEST_SIZE]
 
 
 def _sort_entry(raw: bytes) -> bytes:
@@ -55,12 +62,15 @@ def _sort_entry(raw: bytes) -> bytes:
     if _STRUCT_TAG not in raw:
         return raw
     entry = _ENTRY.FromString(raw)
-    entry.value = _sort_value(entry.value)
+    value = entry.value
+    if value[0] not in _NESTED_TAGS:
+        return raw
+    entry.value = _sort_value(value)
     return bytes(entry.SerializeToString())
 
 
 def _sort_value(raw: bytes) -> bytes:
-    if _STRUCT_TAG not in raw or raw[0] not in (_STRUCT_TAG, _LIST_TAG):
+    if _STRUCT_TAG not in raw or raw[0] not in _NESTED_TAGS:
         return raw
     value = _VALUE.FromString(raw)
     if value.HasField("struct_value"):
@@ -71,14 +81,12 @@ def _sort_value(raw: bytes) -> bytes:
 
 
 def _digest_fields(point: Any, fields: tuple[str, ...]) -> Digest:
-    digest = blake2b(digest_size=DIGEST_SIZE)
-    payload = MESSAGES["Struct"](fields=point.payload)
+    payload, parts = MESSAGES["Struct"](fields=point.payload), []
     for field in fields:
         for value in _find_values(payload, field.split(".")):
-            digest.update(b"v%d:" % len(value))
-            digest.update(value)
-        digest.update(b";")
-    return digest.digest()
+            parts += [b"%d:" % len(value), value]
+        parts.append(b";")
+    return _digest(b"".join(parts))
 
 
 def _find_values(struct: Any, names: list[str]) -> Iterator[bytes]:
@@ -100,23 +108,23 @@ def _descend(raw: bytes, names: list[str]) -> Iterator[bytes]:
         yield from _descend(inner, names)
 
 
-def _list_vectors(raw: bytes) -> Iterator[bytes]:
+def _list_vectors(raw: bytes) -> Sequence[bytes]:
     """Names and numbers of vectors by name; the unnamed one may be in either form."""
     vectors = _VECTORS.FromString(raw)
     if vectors.HasField("vector"):
-        yield b"\xff0:"
-        yield from _list_numbers(vectors.vector)
+        return b"\xff0:", *_list_numbers(vectors.vector)
+    parts: list[bytes] = []
     for entry in sorted(vectors.vectors.vectors, key=lambda entry: entry.key):
         name = entry.key.encode()
-        yield b"\xff%d:" % len(name)
-        yield name
-        yield from _list_numbers(entry.value)
+        parts += [b"\xff%d:" % len(name), name, *_list_numbers(entry.value)]
+    return parts
 
 
 def _list_numbers(raw: bytes) -> tuple[bytes, ...]:
     """Kind, shape and numbers of one vector."""
-    if _is_unpacked(raw):
-        return b"d", _pack(raw)
+    count, rest = divmod(len(raw), _TAGGED.itemsize)
+    if not rest and raw[:: _TAGGED.itemsize] == _FLOAT_TAG * count:
+        return b"d", _strip_tags(raw)
     vector = _VECTOR.FromString(raw)
     if vector.HasField("dense"):
         return b"d", vector.dense.data
@@ -126,21 +134,12 @@ def _list_numbers(raw: bytes) -> tuple[bytes, ...]:
     if vector.HasField("multi_dense"):
         rows = vector.multi_dense.vectors
         return b"m%d:" % len(rows), *(row.data for row in rows)
-    vector.DiscardUnknownFields()
-    numbers = _pack(raw[: len(raw) - vector.ByteSize()])
+    vector.DiscardUnknownFields()  # the numbers, which come first
+    numbers = _strip_tags(raw[: len(raw) - vector.ByteSize()])
     if vector.HasField("indices"):
         return b"s%d:" % len(numbers), numbers, vector.indices.data
     return b"m%d:" % vector.vectors_count, numbers
 
 
-def _is_unpacked(raw: bytes) -> bool:
-    """Whether these are numbers alone, each with its tag."""
-    return len(raw) % 5 == 0 and raw[::5] == _FLOAT_TAG * (len(raw) // 5)
-
-
-def _pack(raw: bytes) -> bytes:
-    """Numbers without their tags."""
-    packed = bytearray(len(raw) // 5 * 4)
-    for place in range(4):
-        packed[place::4] = raw[place + 1 :: 5]
-    return bytes(packed)
+def _strip_tags(raw: bytes) -> bytes:
+    return np.frombuffer(raw, _TAGGED)["number"].tobytes()
