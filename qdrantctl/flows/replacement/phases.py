@@ -22,6 +22,7 @@ from qdrantctl.flows.replacement.passes.fill import fill_collection
 from qdrantctl.flows.replacement.passes.sweep import sweep
 from qdrantctl.flows.replacement.run import ReplacementRun, format_moment
 from qdrantctl.flows.replacement.stores import open_passes
+from qdrantctl.flows.replacement.switch import thaw_collection
 from qdrantctl.flows.state.live import read_collection
 from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.duration import parse_duration
@@ -161,6 +162,7 @@ def _settings_not_taken(name: str, run: ReplacementRun) -> tuple[str, ...]:
 def sweep_source(step: Sweep, _: ChangeProgress, __: ExecutionContext, run: ReplacementRun) -> None:
     """Carry over late writes, until two passes find none. Raises StepFailure, ClusterError."""
     run.enter_phase(Phase.SWEEP)
+    thaw_collection(run, step.source)  # a run that was killed after the switch has not
     if run.terms.fill == "external":
         return
     quiet = count = 0
