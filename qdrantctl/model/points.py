@@ -46,7 +46,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class PointPatch:
-    """What to change in a point that exists."""
+    """What to change in a point that exists; all else in it stays as it is."""
 
     key: PointKey
     vectors: Mapping[str, Json]
@@ -54,8 +54,17 @@ class PointPatch:
     dropped_vectors: tuple[str, ...]
     payload: Mapping[str, Json]
     """The keys to set."""
+    dropped_keys: tuple[str, ...] = ()
+    """Payload keys to remove."""
     replaces_payload: bool = False
     """Whether all other keys go."""
+
+    @property
+    def changes_more_than_vectors(self) -> bool:
+        """Whether it drops vectors, or changes the payload."""
+        return bool(
+            self.payload or self.dropped_keys or self.dropped_vectors or self.replaces_payload
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,7 +99,10 @@ class MemoryStore:
                 vectors.pop(name, None)
             if patch.replaces_payload:
                 payload.clear()
+                payload[MARK] = if_marked
             payload |= patch.payload
+            for name in patch.dropped_keys:
+                payload.pop(name, None)
         self.on_call()
 
     def delete_points(self, keys: Sequence[PointKey], *, if_marked: str = "") -> None:

@@ -107,13 +107,11 @@ def _tokens_left_behind(
     states: tuple[Mapping[Address, Resource], ...] = (context.recorded, context.desired)
     keys = {a: r for state in states for a, r in state.items() if a.kind == "access_key"}
     for address, key in sorted(keys.items()):
-        access = key.spec.get("access")
-        entries = access if isinstance(access, list) else []
-        if any(entry.get("collection") == name for entry in entries):
+        if name in key.spec.get("access", {}):
             yield Problem(
                 Violation(
                     rule="QC249",
-                    severity=Severity.WARNING,
+                    severity=Severity.NOTE,
                     address=str(address),
                     message=f"its tokens name {forecast.old}, and do not reach {forecast.new} "
                     "after the switch",

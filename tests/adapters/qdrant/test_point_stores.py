@@ -155,7 +155,11 @@ def test_marks(empty_qdrant, endpoint, form):
         assert [p.vectors[""][0] for p in decoded(store, keys)] == [1.0, 9.0, 1.0]
         patches = [PointPatch(key, {}, (), {"w": 4}, replaces_payload=True) for key in keys]
         store.patch_points(patches, if_marked="m")
-        assert [p.payload for p in decoded(store, keys)] == [{"v": 2}, {"w": 4}, {"v": 1}]
+        assert [p.payload for p in decoded(store, keys)] == [
+            {"v": 2},
+            {"w": 4, MARK: "m"},
+            {"v": 1},
+        ]
         store.upsert_points(simple_points(store, 5, {"v": 4}), insert_only=True)
         assert [p.payload.get("v") for p in decoded(store, keys_of(0, 1, 4))] == [2, None, 4]
         store.mark_points([two, three], "m")
@@ -175,7 +179,10 @@ def test_a_concurrent_write_wins(empty_qdrant, endpoint, form):
     ):
         keys = keys_of(*range(20))
         store.upsert_points(simple_points(store, 20, {"v": "old"}))
-        stale = [PointPatch(key, {"": [0.0, 0.0]}, (), {"v": "stale"}, True) for key in keys]
+        stale = [
+            PointPatch(key, {"": [0.0, 0.0]}, (), {"v": "stale"}, replaces_payload=True)
+            for key in keys
+        ]
         for number in range(30):
             store.mark_points(keys, "m")
             written = [[p] for p in simple_points(writer, 20, {"v": number})]

@@ -14,6 +14,7 @@ import pytest
 
 from qdrantctl.adapters.qdrant.client import Endpoint
 from qdrantctl.adapters.qdrant.points.opening import Form, open_point_store
+from qdrantctl.engine.replacement.changes import make_patch
 from qdrantctl.flows.replacement.passes import ranges
 from qdrantctl.flows.replacement.passes.carry_over import carry_over_keys
 from qdrantctl.flows.replacement.passes.catch_up import catch_up
@@ -21,6 +22,7 @@ from qdrantctl.flows.replacement.passes.context import PassContext, ServerConver
 from qdrantctl.flows.replacement.passes.fill import fill_collection
 from qdrantctl.flows.replacement.passes.sweep import sweep
 from qdrantctl.model.errors import QdrantctlError
+from qdrantctl.model.points import Point, PointKey
 from tests.support.servers import Node
 
 COUNT = 3000
@@ -187,3 +189,34 @@ def test_equal_ids_of_different_shard_keys_are_different_points(endpoint, empty_
         body = {"ids": [7], "shard_key": key, "with_payload": True}
         points = ask(empty_qdrant, "POST", "/collections/new/points", body)
         assert [point["payload"] for point in points] == [{"key": key}]
+
+
+@pytest.mark.parametrize("form", ["wire", "json"])
+def test_a_change_of_marked_points_neither_inserts_nor_undoes(endpoint, empty_qdrant, form):
+    ask(empty_qdrant, "DELETE", "/collections/new")
+    vector = {"size": 2, "distance": "Dot"}
+    ask(empty_qdrant, "PUT", "/collections/new", {"vectors": {"a": vector, "b": vector}})
+    store = open_point_store(endpoint, "new", None, form)
+    before = {"x": 1, "gone": [1], "a key": 1}
+    after: dict[str, Any] = {"x": {"y": None}, "nothing": None}
+    old, new = {"a": [1.0, 1.0], "b": [1.0, 1.0]}, {"a": [2.0, 1.0]}
+    keys = [PointKey(False, number) for number in range(5)]
+    points = [Point(key, before, old) for key in keys]
+    store.upsert_points([store.encode_point(point) for point in points])
+    store.mark_points([*keys, PointKey(False, 99)], "m")
+    path = "/collections/new/points"
+    ask(empty_qdrant, "POST", f"{path}/delete?wait=true", {"points": [0, 4]})
+    other = {"id": 1, "vector": {"a": [7, 7]}, "payload": {}}
+    ask(empty_qdrant, "PUT", f"{path}?wait=true", {"points": [other]})
+    body = {"payload": {"partial": 1}, "points": [2]}
+    ask(empty_qdrant, "POST", f"{path}/payload?wait=true", body)
+    simple = make_patch(points[2], Point(keys[2], {"x": 2, "a key": 1}, new))
+    patches = [make_patch(point, Point(point.key, after, new)) for point in points]
+    store.patch_points([*patches[:2], simple, *patches[3:]], if_marked="m")
+    store.unmark_points(keys)
+    assert read_all(empty_qdrant, "new") == {
+        1: ({"a": [7.0, 7.0]}, {}),
+        2: (new, {"x": 2, "a key": 1, "partial": 1}),
+        3: (new, after),
+    }
+    store.close()

@@ -34,6 +34,7 @@ from qdrantctl.kinds.cron_schedule import schedule_at
 from qdrantctl.model.address import Address
 from qdrantctl.model.errors import ManifestError
 from qdrantctl.model.quota import NodeUsage, QuotaStatus
+from qdrantctl.model.replacement import ReplacementRecord
 from qdrantctl.model.resource import Facts, Inventory, Lifecycle, Record, Resource
 from qdrantctl.model.rule_catalog import RULES
 from qdrantctl.model.server import CollectionLimit, Version
@@ -95,7 +96,7 @@ TOLD = page()
 
 def worlds(cluster: dict[str, Any]) -> ClusterState:
     """The live and the recorded world that an example tells of."""
-    live, known, memories = [], [], {}
+    live, known, memories, replacements = [], [], {}, {}
     if cluster.pop("protected", False):
         memories[Address("protection", OWNER)] = {"owner": OWNER, "spec": {"protected": True}}
     for name, words in cluster.items():
@@ -103,6 +104,8 @@ def worlds(cluster: dict[str, Any]) -> ClusterState:
         stated = canonical(where.kind, words.get("live") or words["ours"])
         facts = {"points": 0, "status": "green", **words.get("facts", {})}
         held = where.kind == "collection"
+        if "replacement" in words:
+            replacements[where] = ReplacementRecord.model_validate(words["replacement"])
         whole = laid_over(parse_live_spec(LIVE_DEFAULTS), stated) if held else stated
         live.append(Resource(where, whole, facts=Facts(**facts)))
         if "ours" in words:
@@ -121,7 +124,7 @@ def worlds(cluster: dict[str, Any]) -> ClusterState:
              if "restoring" in w}  # fmt: skip
     marks |= {Address.parse(n): w["entry"] for n, w in cluster.items() if "entry" in w}
     memory = LedgerContents(exists=True, cluster_id="c", entries=marks | memories)
-    return ClusterState(Inventory(live), Inventory(known), memory)
+    return ClusterState(Inventory(live), Inventory(known), memory, replacements=replacements)
 
 
 def policies(found: ClusterState) -> list[AppliedPolicy]:

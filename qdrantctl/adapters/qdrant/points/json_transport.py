@@ -118,7 +118,7 @@ class JsonTransport:
         operations = [
             {name: {**change, "filter": _select_marked([patch.key], mark), **self._shard}}
             for patch in patches
-            for name, change in _list_changes(patch)
+            for name, change in _list_changes(patch, mark)
         ]
         self._write("POST", "/points/batch", len(patches), {"operations": operations})
 
@@ -191,11 +191,13 @@ def _has_mark(mark: str) -> dict[str, Json]:
     return {"key": MARK, "match": {"value": mark}}
 
 
-def _list_changes(patch: PointPatch) -> Iterator[tuple[str, dict[str, Json]]]:
-    """The operations of a patch. Replacing the payload comes last: it removes the mark."""
+def _list_changes(patch: PointPatch, mark: str) -> Iterator[tuple[str, dict[str, Json]]]:
+    """The operations of a patch but for vectors to set. The mark stays until all is done."""
     if patch.dropped_vectors:
         yield "delete_vectors", {"vector": list(patch.dropped_vectors)}
     if patch.replaces_payload:
-        yield "overwrite_payload", {"payload": dict(patch.payload)}
+        yield "overwrite_payload", {"payload": {**patch.payload, MARK: mark}}
     elif patch.payload:
         yield "set_payload", {"payload": dict(patch.payload)}
+    if patch.dropped_keys:
+        yield "delete_payload", {"keys": list(patch.dropped_keys)}

@@ -66,11 +66,11 @@ class QdrantPointStore:
         self._write(points, upsert)
 
     def patch_points(self, patches: Sequence[PointPatch], *, if_marked: str) -> None:
-        """Change parts of points that still have this mark."""
+        """Change parts of points that still have this mark: the vectors last."""
+        if others := [patch for patch in patches if patch.changes_more_than_vectors]:
+            self._patch(others, partial(self._patcher.update_payloads, mark=if_marked))
         if vectors := [patch for patch in patches if patch.vectors]:
             self._patch(vectors, partial(self._patcher.update_vectors, mark=if_marked))
-        if others := [p for p in patches if p.payload or p.dropped_vectors or p.replaces_payload]:
-            self._patch(others, partial(self._patcher.update_payloads, mark=if_marked))
 
     def delete_points(self, keys: Sequence[PointKey], *, if_marked: str = "") -> None:
         """Delete points; with `if_marked` only those that still have this mark."""

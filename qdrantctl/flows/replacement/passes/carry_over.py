@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qdrantctl.engine.replacement.decisions import UNKNOWN
-from qdrantctl.engine.replacement.join import Page, align_pages, decode_key, encode_key
+from qdrantctl.engine.replacement.join import Page, align_pages, decode_key
 from qdrantctl.flows.replacement.passes.catch_up import write_copies
 from qdrantctl.flows.replacement.passes.context import PassContext
 from qdrantctl.flows.replacement.passes.ranges import RangeJob, plan_range_files, run_ranges
 from qdrantctl.flows.replacement.passes.scan import read_recorded, rewrite_records, scan_keys
+from qdrantctl.flows.replacement.passes.settle import fetch_by_key
 
 BATCH = 1000
 
@@ -58,8 +59,7 @@ def _carry_page(job: RangeJob, present: Page, recorded: Page) -> tuple[int, dict
 def _insert_points(job: RangeJob, keys: Sequence[bytes]) -> dict[bytes, bytes]:
     """Copy points; the records of those that were not deleted since."""
     source, fields = job.stores.source, job.run.context.conversion.digest_fields
-    fetched = source.fetch_points([decode_key(key) for key in keys])
-    points = {encode_key(source.key_of(point)): point for point in fetched}
+    points = fetch_by_key(source, keys)
     if not points:
         return {}
     sources = {key: source.digest_of(point, fields) for key, point in points.items()}

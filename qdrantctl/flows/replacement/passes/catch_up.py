@@ -10,7 +10,7 @@ from qdrantctl.engine.replacement.join import Page, align_pages, decode_key
 from qdrantctl.flows.replacement.passes.context import PassContext
 from qdrantctl.flows.replacement.passes.ranges import RangeJob, plan_range_files, run_ranges
 from qdrantctl.flows.replacement.passes.scan import read_recorded, rewrite_records, scan_points
-from qdrantctl.flows.replacement.passes.settle import read_digests, settle_points
+from qdrantctl.flows.replacement.passes.settle import fetch_by_key, settle_points
 from qdrantctl.model.points import Digest, RawPoint
 
 
@@ -31,7 +31,7 @@ def _compare_range(job: RangeJob) -> int:
         sides = (
             scan_points(source, keys, fields, keeps_points=not context.is_dual),
             scan_points(target, keys),
-            read_recorded(job),
+            iter(()) if context.conversion.is_identity else read_recorded(job),
         )
         for old, new, recorded in align_pages(*sides):
             job.run.check()
@@ -83,7 +83,8 @@ def write_copies(
     target.upsert_points(converted)
     if conversion.is_identity:
         return {key: sources[key] for key in points}
-    return read_digests(target, list(points))
+    written = fetch_by_key(target, list(points))
+    return {key: target.digest_of(point) for key, point in written.items()}
 
 
 def _repair_dual(

@@ -1,28 +1,28 @@
 """Settle differences in a target that applications write: nothing of theirs is overwritten.
 
 A point is marked in the target, read again, and then changed or deleted under the condition that
-the mark is still there: an overwrite by an application has removed it. Only the parts that differ
-are written. An upsert would make a point again that an application deletes meanwhile, and undo a
-partial update.
+the mark is still there: an overwrite by an application has removed it. Only the fields that differ
+are changed, so that a partial update by an application stays.
 """
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from qdrantctl.engine.replacement.changes import make_patch
 from qdrantctl.engine.replacement.decisions import FOREIGN, Action
 from qdrantctl.engine.replacement.join import decode_key, encode_key
 from qdrantctl.flows.replacement.passes.ranges import RangeJob
-from qdrantctl.model.points import Digest, Point, PointKey, PointPatch, PointStore, RawPoint
+from qdrantctl.model.points import Digest, PointKey, PointStore, RawPoint
 from qdrantctl.model.replacement import MARK
 
 LOOK_AGAIN_SECONDS = 1.0
 """What applications that write both sides write within this time is no difference."""
 BATCH = 20
-"""Points that are settled at once. Between reading and writing them a partial update by an
-application would be lost, so this is short."""
+"""Points that are settled at once. If an application sets the same field of a point between the
+reading and the writing, its value is lost, so this is short."""
 
 Decide = Callable[[Digest | None, Digest | None, bytes | None], Action]
 
@@ -44,15 +44,31 @@ class Settled:
         return self.source + (self.target if is_copy and self.target else FOREIGN)
 
 
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """One reading of points on both sides."""
+@dataclass(slots=True)
+class _Batch:
+    """Some points of both sides by key, and what was decided on them."""
 
-    points: Mapping[bytes, RawPoint]
-    sources: Mapping[bytes, Digest]
-    targets: Mapping[bytes, Digest]
-    copies: Mapping[bytes, RawPoint]
-    """The points of the target."""
+    job: RangeJob
+    recorded: Mapping[bytes, bytes]
+    decide: Decide
+    sources: dict[bytes, RawPoint]
+    targets: dict[bytes, RawPoint]
+    settled: dict[bytes, Settled] = field(default_factory=dict)
+
+    def decide_points(self, keys: Sequence[bytes]) -> None:
+        """Decide on these points, as they were read last."""
+        source, target = self.job.stores
+        fields = self.job.run.context.conversion.digest_fields
+        for key in keys:
+            old, new = self.sources.get(key), self.targets.get(key)
+            old_digest = None if old is None else source.digest_of(old, fields)
+            new_digest = None if new is None else target.digest_of(new)
+            action = self.decide(old_digest, new_digest, self.recorded.get(key))
+            self.settled[key] = Settled(old_digest, new_digest, action)
+
+    def list_keys(self, action: Action) -> list[bytes]:
+        """The points with an action."""
+        return [key for key, point in self.settled.items() if point.action is action]
 
 
 def settle_points(
@@ -74,113 +90,85 @@ def settle_points(
 def _settle_batch(
     job: RangeJob, keys: Sequence[bytes], recorded: Mapping[bytes, bytes], decide: Decide
 ) -> dict[bytes, Settled]:
-    look = _look_at(job, keys)
-    settled = {key: _decide_point(look, key, recorded, decide) for key in keys}
-    changes = [key for key in keys if settled[key].action in (Action.WRITE, Action.DELETE)]
-    if not changes:
-        return settled
-    job.run.admit_writes(len(changes))
-    absent = [key for key in changes if settled[key].target is None]
-    existing = [key for key in changes if settled[key].target is not None]
+    source, target = job.stores
+    batch = _Batch(job, recorded, decide, fetch_by_key(source, keys), fetch_by_key(target, keys))
+    batch.decide_points(keys)
+    interrupted = [key for key in batch.list_keys(Action.CONFLICT) if _is_half_carried(batch, key)]
+    for key in interrupted:
+        batch.settled[key].action = Action.WRITE
+    writes, deletes = batch.list_keys(Action.WRITE), batch.list_keys(Action.DELETE)
+    if not writes and not deletes:
+        return batch.settled
+    # First, because a program of the user's may take its time, and little may come in between.
+    points = job.run.context.conversion.convert([batch.sources[key] for key in writes], *job.stores)
+    converted = {encode_key(target.key_of(point)): point for point in points}
+    job.run.admit_writes(len(writes) + len(deletes))
+    inserts = [key for key in writes if key not in batch.targets]
+    target.upsert_points([converted[k] for k in inserts if k in converted], insert_only=True)
+    existing = [key for key in (*writes, *deletes) if key in batch.targets]
     if existing:
-        _replace_marked(job, existing, recorded, decide, settled)
-    if absent:
-        points = [look.points[key] for key in absent]
-        job.stores.target.upsert_points(_convert_points(job, points), insert_only=True)
-    _confirm_changes(job, changes, settled)
-    return settled
+        _change_marked(batch, existing, converted, interrupted)
+    _confirm_changes(batch, converted)
+    return batch.settled
 
 
-def _replace_marked(
-    job: RangeJob,
+def _change_marked(
+    batch: _Batch,
     keys: Sequence[bytes],
-    recorded: Mapping[bytes, bytes],
-    decide: Decide,
-    settled: dict[bytes, Settled],
+    converted: Mapping[bytes, RawPoint],
+    interrupted: Sequence[bytes],
 ) -> None:
-    """Overwrite or delete points of the target that are still as they were decided on."""
-    target, point_keys, mark = job.stores.target, _decode_keys(keys), secrets.token_hex(8)
+    """Change or delete points of the target that are still as they were decided on."""
+    target = batch.job.stores.target
+    point_keys, mark = _decode_keys(keys), secrets.token_hex(8)
     target.mark_points(point_keys, mark)
-    look = _look_at(job, keys)
-    settled |= {key: _decide_point(look, key, recorded, decide) for key in keys}
-    writes = [k for k in keys if settled[k].action is Action.WRITE and k in look.targets]
-    if writes:
-        wanted = _convert_points(job, [look.points[key] for key in writes])
-        patches = [
-            make_patch(target.decode_point(look.copies[encode_key(target.key_of(point))]), point)
-            for point in map(target.decode_point, wanted)
-        ]
-        target.patch_points(patches, if_marked=mark)
-    deletes = [key for key in keys if settled[key].action is Action.DELETE]
-    if deletes:
-        target.delete_points(_decode_keys(deletes), if_marked=mark)
+    batch.targets = fetch_by_key(target, keys)
+    batch.decide_points([key for key in keys if key not in interrupted])
+    writes = [k for k in batch.list_keys(Action.WRITE) if k in batch.targets and k in converted]
+    patches = [
+        make_patch(target.decode_point(batch.targets[key]), target.decode_point(converted[key]))
+        for key in writes
+    ]
+    target.patch_points(patches, if_marked=mark)
+    deletes = batch.list_keys(Action.DELETE)
+    target.delete_points(_decode_keys(deletes), if_marked=mark)
     target.unmark_points(point_keys)
 
 
-def _confirm_changes(job: RangeJob, keys: Sequence[bytes], settled: dict[bytes, Settled]) -> None:
-    """Read what was written: where that is something else, an application was faster."""
-    targets = read_digests(job.stores.target, keys)
-    is_comparable = job.run.context.conversion.is_identity
-    for key in keys:
-        point, target = settled[key], targets.get(key)
-        if point.action is Action.WRITE:
-            is_done = target == point.source if is_comparable else target is not None
-        elif point.action is Action.DELETE:
-            is_done = target is None
+def _is_half_carried(batch: _Batch, key: bytes) -> bool:
+    """Whether a run was interrupted between the payload and the vectors of this point."""
+    source, target = batch.job.stores
+    old, new = batch.sources.get(key), batch.targets.get(key)
+    if old is None or new is None or MARK not in target.decode_point(new).payload:
+        return False
+    return source.digest_of(old, ()) == target.digest_of(new, ())
+
+
+def _confirm_changes(batch: _Batch, converted: Mapping[bytes, RawPoint]) -> None:
+    """Read what was written: where that is something else, an application was faster.
+
+    Vectors that the server or a program converts cannot be compared; the payload can.
+    """
+    target, is_comparable = batch.job.stores.target, batch.job.run.context.conversion.is_identity
+    writes, deletes = batch.list_keys(Action.WRITE), batch.list_keys(Action.DELETE)
+    points = fetch_by_key(target, [*writes, *deletes])
+    for key in (*writes, *deletes):
+        point, written = batch.settled[key], points.get(key)
+        point.target = None if written is None else target.digest_of(written)
+        if point.action is Action.DELETE:
+            is_done = written is None
+        elif is_comparable or written is None or key not in converted:
+            is_done = point.target == point.source
         else:
-            continue
-        point.target = target
+            is_done = target.digest_of(written, ()) == target.digest_of(converted[key], ())
         if not is_done:
             point.action = Action.CONFLICT
 
 
-def _look_at(job: RangeJob, keys: Sequence[bytes]) -> _Look:
-    source, fields = job.stores.source, job.run.context.conversion.digest_fields
-    points = {
-        encode_key(source.key_of(point)): point for point in source.fetch_points(_decode_keys(keys))
-    }
-    sources = {key: source.digest_of(point, fields) for key, point in points.items()}
-    target = job.stores.target
-    copies = {
-        encode_key(target.key_of(point)): point for point in target.fetch_points(_decode_keys(keys))
-    }
-    targets = {key: target.digest_of(point) for key, point in copies.items()}
-    return _Look(points, sources, targets, copies)
-
-
-def make_patch(now: Point, wanted: Point) -> PointPatch:
-    """What turns one point into another. Keys that go make the payload be replaced as a whole."""
-    payload = {key: value for key, value in now.payload.items() if key != MARK}
-    has_gone = bool(payload.keys() - wanted.payload.keys())
-    changed = {
-        key: value
-        for key, value in wanted.payload.items()
-        if key not in payload or payload[key] != value or type(payload[key]) is not type(value)
-    }
-    return PointPatch(
-        key=wanted.key,
-        vectors={n: v for n, v in wanted.vectors.items() if now.vectors.get(n) != v},
-        dropped_vectors=tuple(sorted(now.vectors.keys() - wanted.vectors.keys())),
-        payload=wanted.payload if has_gone else changed,
-        replaces_payload=has_gone,
-    )
-
-
-def read_digests(target: PointStore, keys: Sequence[bytes]) -> dict[bytes, Digest]:
-    """The digests of those of these points that exist in the target. Raises ClusterError."""
-    points = target.fetch_points(_decode_keys(keys))
-    return {encode_key(target.key_of(point)): target.digest_of(point) for point in points}
-
-
-def _decide_point(
-    look: _Look, key: bytes, recorded: Mapping[bytes, bytes], decide: Decide
-) -> Settled:
-    source, target = look.sources.get(key), look.targets.get(key)
-    return Settled(source, target, decide(source, target, recorded.get(key)))
-
-
-def _convert_points(job: RangeJob, points: Sequence[RawPoint]) -> Sequence[RawPoint]:
-    return job.run.context.conversion.convert(points, *job.stores)
+def fetch_by_key(store: PointStore, keys: Sequence[bytes]) -> dict[bytes, RawPoint]:
+    """Those of these points that exist. Raises ClusterError."""
+    points = store.fetch_points(_decode_keys(keys))
+    return {encode_key(store.key_of(point)): point for point in points}
 
 
 def _decode_keys(keys: Sequence[bytes]) -> list[PointKey]:
