@@ -31,8 +31,10 @@ def show_resource(client: Client, address: Address, owners: tuple[str, ...]) -> 
     )
     live = read_live(client, request).get(address)
     if live is None and not entry:
+        holder = names.find_holder(address.name)
         raise QdrantctlError(
             f"{address} does not exist on {client.server.url} and has no entry in its ledger",
+            why=f"{address.name} is the name there of a collection of {holder}." if holder else "",
             hint="Addresses are KIND/NAME, as in collection/products.",
         )
     return ResourceView(

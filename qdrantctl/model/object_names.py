@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from qdrantctl.model.address import Address
@@ -44,6 +44,21 @@ class ObjectNames:
         It is the current collection of the address, or set aside for it.
         """
         return self.holders.get(name)
+
+    def list_other_names(self, collections: Iterable[str]) -> dict[str, tuple[str, ...]]:
+        """All names on the cluster of those collections that have others than their own.
+
+        While a replacement stands these are the new name and the old one.
+        """
+        serving = self.by_address.keys() | self.holders.values()
+        return {
+            name: tuple(sorted({self.object_name(address), *self._aside(address)}))
+            for name in collections
+            if (address := Address(_KIND, name)) in serving
+        }
+
+    def _aside(self, address: Address) -> Iterable[str]:
+        return (name for name, holder in self.holders.items() if holder == address)
 
     def served_address(self, name: str) -> Address:
         """The address that a collection of this name serves or served: of its snapshots, too."""

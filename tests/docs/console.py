@@ -1,6 +1,7 @@
 """Running the console blocks of a page, command by command, as a reader would.
 
-- A ```yaml block whose first line is `# PATH` is that file, written when its turn comes.
+- A ```yaml or ```python block whose first line is `# PATH` is that file, written when its turn
+  comes.
 - In a ```console block a line that begins with `$ ` is a command; `\\` at its end goes on. The
   lines below it must be in the output, in this order; a line `…` stands for any lines, `…` within
   a line for any text. Ports, durations, times, ids, digests and
@@ -33,6 +34,7 @@ from qdrantctl.cli.main import root, run
 
 EXAMPLE_URL = "https://qdrant.example.com:6333"
 EXAMPLE_FOLDER = "/var/backups"
+FILES = ("yaml", "python")
 BLOCK = re.compile(r"^(?P<indent> *)```(?P<language>\w+)\n(?P<text>.*?)^ *```$", re.M | re.S)
 COMMENT = re.compile(r"\s+# (exits with code (?P<code>\d+)|needs (?P<needs>.+)|.*)$")
 VARYING = (
@@ -76,7 +78,7 @@ def steps(page: str) -> Iterator[Command | File]:
         lines = [line.removeprefix(block["indent"]) for line in block["text"].splitlines()]
         if block["language"] == "console":
             yield from _commands(lines)
-        elif block["language"] == "yaml" and (found := re.match(r"# ([\w./-]+\.\w+)$", lines[0])):
+        elif block["language"] in FILES and (found := re.match(r"# ([\w./-]+\.\w+)$", lines[0])):
             yield File(found[1], "\n".join(lines[1:]) + "\n")
 
 

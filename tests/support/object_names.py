@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from qdrantctl.adapters.qdrant.ledger import ledger_point_id
@@ -34,8 +35,17 @@ def replace(node: Node, old: str, new: str, *, address: str = "", keep: bool = T
         asked(node, "DELETE", f"/collections/{old}")
 
 
+def drop_kept(node: Node) -> None:
+    """The old products are retired."""
+    asked(node, "DELETE", "/collections/products")
+    ids = [ledger_point_id("replacement/products")]
+    asked(node, "POST", "/collections/_qdrantctl/points/delete?wait=true", {"points": ids})
+
+
 def copy_collection(node: Node, old: str, new: str) -> None:
     """A collection under another name, with settings, indexes and points."""
+    if asked(node, "GET", f"/collections/{old}/snapshots"):
+        time.sleep(1)  # names of snapshots have a resolution of one second
     file = asked(node, "POST", f"/collections/{old}/snapshots?wait=true")["name"]
     path = node.folder / "snapshots" / old / file
     body = {"location": f"file://{path}", "priority": "snapshot"}
@@ -44,7 +54,7 @@ def copy_collection(node: Node, old: str, new: str) -> None:
 
 
 def replacement(old: str, new: str, address: str, phase: Phase = Phase.KEEP) -> ReplacementRecord:
-    """The record of a replacement in a phase."""
+    """The record of a replacement in a phase, paused unless all that is left is to keep."""
     return ReplacementRecord(
         id="1",
         owner="shop/dev",
@@ -56,6 +66,8 @@ def replacement(old: str, new: str, address: str, phase: Phase = Phase.KEEP) -> 
         entry={},
         digest="",
         begun="2026-01-01T00:00:00+00:00",
+        keep_until="2999-01-01T00:00:00+00:00" if phase is Phase.KEEP else "",
+        paused=phase is not Phase.KEEP,
     )
 
 

@@ -142,12 +142,10 @@ def parse_entry(payload: Mapping[str, Json]) -> Resource:
     )
 
 
-def _names_usable_object(address: Address, payload: Mapping[str, Json]) -> bool:
-    """Whether the name of a collection on the cluster, if it is another one, may be sent."""
-    name = payload.get("object") or address.name
-    if address.kind != "collection" or name == address.name:
-        return True
-    return isinstance(name, str) and not (unsendable_reason(name) or name.startswith(OWN_PREFIX))
+def require_usable_object(name: Json) -> None:
+    """Raises ValueError unless this may be the name on the cluster of a managed collection."""
+    if not isinstance(name, str) or unsendable_reason(name) or name.startswith(OWN_PREFIX):
+        raise ValueError("no name of a collection")
 
 
 def _name_parts(address: Address) -> list[str]:
@@ -174,7 +172,8 @@ def _parse_address(payload: Mapping[str, Json], client: Client) -> Address:
         address = Address.parse(str(payload["address"]))
         Lifecycle.parse(payload.get("lifecycle") or {})
         is_valid = isinstance(payload.get("spec"), dict) and bool(payload.get("owner"))
-        is_valid = is_valid and _names_usable_object(address, payload)
+        if address.kind == "collection":
+            require_usable_object(payload.get("object") or address.name)
     except (ValueError, TypeError, KeyError, AttributeError):
         is_valid = False
     if not is_valid or any(map(unsendable_reason, _name_parts(address))):

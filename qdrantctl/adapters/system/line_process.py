@@ -57,7 +57,9 @@ class LineProcess:
     ) -> None:
         """`name` and `instead` as in `run_command`; `silence` is in seconds."""
         self._argv, self._folder, self._environ = argv, folder, environ
-        self._name, self._instead = name, instead
+        self.name = name
+        """What it is called in errors."""
+        self._instead = instead
         self._silence = silence
         self._is_cancelled = is_cancelled
         self._process: subprocess.Popen[bytes] | None = None
@@ -115,7 +117,7 @@ class LineProcess:
 
     def _start(self) -> subprocess.Popen[bytes]:
         self.end()
-        refuse_if_forbidden(self._environ, self._name, instead=self._instead)
+        refuse_if_forbidden(self._environ, self.name, instead=self._instead)
         self._lines.clear()
         self._partial.clear()
         self._errors = b""
@@ -131,7 +133,7 @@ class LineProcess:
                 start_new_session=True,
             )
         except (OSError, ValueError) as error:
-            raise cannot_start(error, self._name) from None
+            raise cannot_start(error, self.name) from None
         for pipe in (process.stdin, process.stdout, process.stderr):
             assert pipe is not None
             os.set_blocking(pipe.fileno(), False)

@@ -31,7 +31,7 @@ def sign_token(generation: Generation, endpoint: Endpoint, *, revocable: bool) -
     """The token of an issued generation: every call returns the same one."""
     assert generation.expires is not None
     claims: dict[str, Json] = {
-        "access": access_claim(generation.access),
+        "access": access_claim(generation),
         "exp": int(generation.expires.timestamp()),
         "sub": generation.subject or generation.key,
     }

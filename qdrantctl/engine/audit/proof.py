@@ -55,7 +55,9 @@ class LimitProbe:
 class _LimitCase:
     """One cap of one collection."""
 
+    address: str
     name: str
+    """On the cluster."""
     spec: Mapping[str, Json]
     cap: tuple[str, ...]
     value: Any
@@ -70,7 +72,7 @@ class _LimitCase:
         method, query = more.pop("method", "POST"), more.pop("query", {})
         url_path = collection_path(self.name) + "/" + path
         call = Call(method=method, path=url_path, query=query, body=body)
-        return LimitProbe(f"collection/{self.name}", self.cap, self.value, call, refusal, **more)
+        return LimitProbe(self.address, self.cap, self.value, call, refusal, **more)
 
     def scroll_probe(
         self, refusal: str, conditions: list[Json] | None = None, **more: Any
@@ -242,14 +244,14 @@ def _body_too_large(case: _LimitCase) -> str:
 
 def make_probes(resource: Resource, token: str, *, writes: bool) -> Iterator[LimitProbe | Proof]:
     """A probe for each limit of a live collection, or the proof that none is possible."""
-    name, caps = resource.address.name, resource.spec.get("strict_mode_config") or {}
+    address, caps = str(resource.address), resource.spec.get("strict_mode_config") or {}
     for cap, value in _flat_limits(caps):
-        case = _LimitCase(name, resource.spec, cap, value, token)
+        case = _LimitCase(address, resource.object_name, resource.spec, cap, value, token)
         probe = _make_probe(case, writes=writes)
         if isinstance(probe, LimitProbe):
             yield probe
         else:
-            yield Proof(address=str(resource.address), cap=cap, value=value,
+            yield Proof(address=address, cap=cap, value=value,
                         result=Result.NOT_PROVABLE, because=probe)  # fmt: skip
 
 

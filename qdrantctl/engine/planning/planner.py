@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from qdrantctl.engine.hidden import describe_hidden, find_hidden
 from qdrantctl.engine.planning.blue_green import retiring_steps
 from qdrantctl.engine.planning.compare import compare_resource, fields_to_create
 from qdrantctl.engine.planning.drift_policy import (
@@ -18,6 +17,7 @@ from qdrantctl.engine.planning.drift_policy import (
 from qdrantctl.engine.planning.field_adjustments import credit_interrupted_apply, refuse_unreadable
 from qdrantctl.engine.planning.inputs import DraftChange, PlanInput, RecordOrigin
 from qdrantctl.engine.planning.ledger_record import RECREATED, new_record, reason_to_rewrite
+from qdrantctl.engine.planning.name_conflicts import refuse_name_conflicts
 from qdrantctl.engine.planning.order import order_changes
 from qdrantctl.engine.planning.replacement import fields_of_replacement
 from qdrantctl.engine.planning.resumption import (
@@ -26,6 +26,7 @@ from qdrantctl.engine.planning.resumption import (
     draft_resumption,
     needs_replacement,
     reason_against_replacement,
+    refuse_while_kept,
     with_retirement,
 )
 from qdrantctl.engine.planning.safety_snapshot import destroys_points, snapshot_step
@@ -57,9 +58,8 @@ def plan_changes(plan_input: PlanInput, kinds: Mapping[str, Kind]) -> tuple[Chan
         if (draft := plan_resource(address, recorded.get(address), plan_input, kinds[address.kind]))
     }
     drafts = {a: with_retirement(draft, plan_input) for a, draft in drafts.items()}
-    drafts = _without_hidden(drafts, plan_input, kinds)
-    drafts = _without_clashes(drafts, plan_input, kinds)
-    drafts = _without_taken_names(drafts, plan_input, kinds)
+    drafts = refuse_while_kept(drafts, plan_input)
+    drafts = refuse_name_conflicts(drafts, plan_input, kinds)
     drafts = _without_renames(drafts, plan_input, kinds)
     drafts = select_drafts(drafts, plan_input.selection, plan_input.desired, plan_input.live, kinds)
     context = Context(
@@ -257,56 +257,6 @@ def _interruption_reason(applied: Resource | None) -> str:
     """The reason for a change that an interrupted apply started; empty otherwise."""
     pending = applied is not None and applied.record and applied.record.pending is not None
     return "left incomplete by an interrupted apply" if pending else ""
-
-
-def _without_hidden(
-    drafts: Mapping[Address, DraftChange], plan_input: PlanInput, kinds: Mapping[str, Kind]
-) -> dict[Address, DraftChange]:
-    """Refuse changes by a name that is both a collection and an alias of another one.
-
-    Only the alias can be deleted: that request reaches nothing else.
-    """
-    result = dict(drafts)
-    for address, draft in drafts.items():
-        hidden = find_hidden(address, plan_input.live, kinds)
-        is_way_out = draft.action is Action.DELETE and hidden is not None and address != hidden
-        if hidden is not None and not is_way_out and draft.action is not Action.FORGET:
-            because = f"the name is two things: {describe_hidden(hidden, plan_input.live)}"
-            result[address] = DraftChange(address, Action.REFUSED, (), because)
-    return result
-
-
-def _without_clashes(
-    drafts: Mapping[Address, DraftChange], plan_input: PlanInput, kinds: Mapping[str, Kind]
-) -> dict[Address, DraftChange]:
-    """Refuse creations whose name is taken by another kind that this plan does not delete."""
-    result = dict(drafts)
-    for address, draft in drafts.items():
-        if draft.action is not Action.CREATE or not kinds[address.kind].namespace:
-            continue
-        for rival_kind in kinds.values():
-            rival = Address(rival_kind.name, address.name)
-            clashes = rival_kind.name != address.kind and rival in plan_input.live
-            is_deleted = rival in drafts and drafts[rival].action is Action.DELETE
-            if clashes and not is_deleted and rival_kind.namespace == kinds[address.kind].namespace:
-                because = f"the name is taken by {rival}, which this plan does not delete"
-                result[address] = DraftChange(address, Action.REFUSED, (), because)
-    return result
-
-
-def _without_taken_names(
-    drafts: Mapping[Address, DraftChange], plan_input: PlanInput, kinds: Mapping[str, Kind]
-) -> dict[Address, DraftChange]:
-    """Refuse what manifests give a name that a collection of another address has."""
-    result = dict(drafts)
-    for address in drafts:
-        holder = plan_input.names.find_holder(address.name)
-        if holder in (None, address) or address not in plan_input.desired:
-            continue
-        if holder and kinds[address.kind].namespace == kinds[holder.kind].namespace:
-            because = f"{address.name} is the name on the cluster of a collection of {holder}"
-            result[address] = DraftChange(address, Action.REFUSED, (), because)
-    return result
 
 
 def _without_renames(

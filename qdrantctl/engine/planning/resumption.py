@@ -75,15 +75,26 @@ def with_retirement(draft: DraftChange, plan_input: PlanInput) -> DraftChange:
     return draft
 
 
+def refuse_while_kept(
+    drafts: Mapping[Address, DraftChange], plan_input: PlanInput
+) -> dict[Address, DraftChange]:
+    """Refuse to remove, forget or create again what an old collection is kept for."""
+    ending = (Action.REPLACE, Action.DELETE, Action.FORGET, Action.CREATE)
+    result = dict(drafts)
+    for address, record in plan_input.replacements.items():
+        if record.is_kept and address in drafts and drafts[address].action in ending:
+            because = (
+                f"{record.old.name} is still kept from its last replacement; retire it first with "
+                f"qdrantctl replacement finish {address}"
+            )
+            result[address] = DraftChange(address, Action.REFUSED, (), because)
+    return result
+
+
 def reason_against_replacement(desired: Resource, live: Resource, plan_input: PlanInput) -> str:
     """Why a replacement without downtime cannot begin now; empty if it can, or is none."""
     if desired.lifecycle.replace != BLUE_GREEN:
         return ""
-    if kept := plan_input.replacements.get(desired.address):
-        return (
-            f"{kept.old.name} is still kept from the last replacement; retire it first with "
-            f"qdrantctl replacement finish {desired.address}"
-        )
     version = plan_input.versions.get(desired.address)
     if version is None:
         return ""

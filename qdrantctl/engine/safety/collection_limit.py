@@ -38,7 +38,7 @@ def check_collection_limit(
         if isinstance(value, Call):
             _follow_call(names, value)
         elif isinstance(value, Restore):
-            names.add(value.name)
+            names.add(value.object_name)
         most = max(most, names | trial, key=len)
     if len(most) <= limit.most:
         return

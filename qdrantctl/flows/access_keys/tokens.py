@@ -16,7 +16,7 @@ from qdrantctl.adapters.qdrant import ledger
 from qdrantctl.adapters.qdrant.client import Endpoint
 from qdrantctl.adapters.tokens.signer import sign_token, signing_problem
 from qdrantctl.flows.state.ledger_entry import HISTORY
-from qdrantctl.flows.state.live import read_live, read_recorded_resources
+from qdrantctl.flows.state.live import read_live, read_object_names, read_recorded_resources
 from qdrantctl.model.access_keys.generation import (
     Generation,
     duration_seconds,
@@ -29,6 +29,7 @@ from qdrantctl.model.client import Client, ReadRequest
 from qdrantctl.model.errors import QdrantctlError
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.lease import format_time
+from qdrantctl.model.object_names import ObjectNames
 from qdrantctl.model.resource import Inventory
 
 KIND = "access_key"
@@ -74,6 +75,8 @@ class Keyring:
     """The server's clock."""
     keys: dict[str, AppliedKey]
     """By name, with every change made through this keyring."""
+    names: ObjectNames
+    """The names of collections on the cluster."""
     ledger: bool
     """Whether a ledger exists: without it the applied keys are unknown."""
 
@@ -113,7 +116,8 @@ def load_keyring(
     for address, entry in sorted(entries.items()):
         generations = live[address].facts.generations if address in live else ()
         keys[address.name] = AppliedKey(address.name, entry, parse_generations(generations))
-    return Keyring(client, owners[0], actor, clock(), keys, ledger_contents.exists)
+    names = read_object_names(ledger_contents)
+    return Keyring(client, owners[0], actor, clock(), keys, names, ledger_contents.exists)
 
 
 def require_signing_key(endpoint: Endpoint | None) -> Endpoint:
@@ -332,6 +336,7 @@ def _activate_generation(
     now = ring.now.replace(microsecond=0)
     issued = replace(
         newest,
+        names=ring.names.list_other_names(newest.access),
         id=str(uuid4()),
         issued=now,
         expires=now + length,

@@ -31,9 +31,10 @@ def split_plan(plan: Plan) -> tuple[Plan, tuple[Change, ...], Plan]:
 
 
 def _refers_to(change: Change, moved: set[Address]) -> bool:
-    kind = BY_NAME[change.parsed_address.kind]
-    spec = change.record["spec"] if isinstance(change.record, dict) else {}
-    return change.action is not Action.NOOP and any(a in moved for a in kind.references(spec))
+    if change.action is Action.NOOP or not isinstance(change.record, dict):
+        return False
+    references = BY_NAME[change.parsed_address.kind].references(change.record["spec"])
+    return any(address in moved for address in references)
 
 
 def record_of(change: Change, planned: PlanResult) -> ReplacementRecord:

@@ -19,6 +19,7 @@ from qdrantctl.adapters.project import connection
 from qdrantctl.adapters.project.project_file import load_project_files
 from qdrantctl.adapters.project.secret_scan import find_leaks, list_project_files
 from qdrantctl.adapters.project.settings import Settings, find_project_file
+from qdrantctl.adapters.qdrant import ledger
 from qdrantctl.adapters.qdrant.client import Endpoint, RestClient
 from qdrantctl.adapters.qdrant.ports import GRPC_PORT, PEER_PORT, port_or_default
 from qdrantctl.engine.audit.checklist import OFFLINE, judge_evidence
@@ -27,9 +28,8 @@ from qdrantctl.flows.audit.profile_caps import limits_by_collection, load_profil
 from qdrantctl.flows.cluster.nodes import JobContext
 from qdrantctl.flows.snapshots.policies.status import read_policies
 from qdrantctl.flows.state.desired import SECRET_RULES, load_desired_state
-from qdrantctl.flows.state.live import Progress, read_live
+from qdrantctl.flows.state.live import Progress, read_live, read_object_names
 from qdrantctl.kinds.quota import read_quota_status
-from qdrantctl.model.address import Address
 from qdrantctl.model.audit.evidence import (
     AUDIT_LOG_OFF,
     AUDIT_LOG_READ_SINCE,
@@ -212,11 +212,12 @@ def _read_server_report(
     query = {"details_level": "2"}
     telemetry = client.request(Call(method="GET", path="/telemetry", query=query))
     distributed = client.server.distributed
-    names = [entry["id"] for entry in telemetry["collections"]["collections"]]
-    details = frozenset(Address("collection", name) for name in names)
-    live = read_live(client, ReadRequest(Inventory(), Inventory(), details=details))
+    names = read_object_names(ledger.read_ledger(client))
+    found = telemetry["collections"]["collections"]
+    details = frozenset(filter(None, (names.find_address(entry["id"]) for entry in found)))
+    live = read_live(client, ReadRequest(Inventory(), Inventory(), details=details, names=names))
     calls = {
-        a.name: Call(method="GET", path=collection_path(a.name, "snapshots"))
+        a.name: Call(method="GET", path=collection_path(resource.object_name, "snapshots"))
         for a, resource in live.items()
         if a.kind == "collection" and resource.facts.points != 0
     }

@@ -164,8 +164,12 @@ def _choose_resources(
             raise UsageError(f"--exclude {pattern} matches nothing on the cluster")
     for address in selection.addresses:
         if address not in state.live:
+            holder = state.names.find_holder(address.name)
             raise QdrantctlError(
                 f"{address} is not on the cluster",
+                why=f"{address.name} is the name there of a collection of {holder}."
+                if holder
+                else "",
                 hint="`qdrantctl import --all --out -` prints all existing resources.",
             )
     excluded = _with_dependents(matching_addresses(selection.exclude, state.live), state.live)
@@ -175,7 +179,9 @@ def _choose_resources(
     declared_elsewhere = _stated_elsewhere(requested, settings, selection, state.live, project)
     skipped: dict[Address, str] = {}
     for address in sorted(requested - declared_elsewhere.keys()):
-        if reason := _foreign_owner(address, settings, state) or unsendable_reason(address.name):
+        names = (address.name, *(ref.name for ref in _live_references(address, state.live)))
+        reasons = (_foreign_owner(address, settings, state), *map(unsendable_reason, names))
+        if reason := next(filter(None, reasons), ""):
             skipped[address] = reason
     for address in selection.addresses:
         if address in declared_elsewhere:
@@ -353,6 +359,7 @@ def _count_changes(
         desired=desired,
         live=state.live,
         remembered=state.remembered,
+        names=state.names,
         previous_owners=settings.previous_owners,
         partial=True,
     )

@@ -22,7 +22,7 @@ from qdrantctl.flows.importing.import_resources import ImportResult
 from qdrantctl.flows.state.desired import DesiredState, apply_overlays, load_desired_state
 from qdrantctl.flows.state.live import ClusterState, Progress, read_cluster_state, with_details
 from qdrantctl.kinds.catalog import BY_NAME, KINDS, OVERLAYS
-from qdrantctl.model.address import Address
+from qdrantctl.model.address import Address, unsendable_reason
 from qdrantctl.model.change import FieldChange
 from qdrantctl.model.client import Client
 from qdrantctl.model.errors import QdrantctlError
@@ -194,6 +194,12 @@ def _require_readable(address: Address, state: ClusterState, context: Context) -
         )
     if recorded is not None and recorded.record and address not in context.recorded:
         raise QdrantctlError(f"{address} is owned by {recorded.record.owner}")
+    targets = (target.name for target in BY_NAME[address.kind].references(live.spec))
+    if strange := next(filter(unsendable_reason, targets), ""):
+        raise QdrantctlError(
+            f"{address} leads to {strange}",
+            hint="Apply leads it to the collection of its manifest.",
+        )
     if live.facts.unread:
         cause = "; ".join(live.facts.unread.values())
         raise QdrantctlError(f"{address} cannot be read completely", why=cause)

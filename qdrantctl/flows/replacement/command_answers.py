@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Any
 
+from qdrantctl.adapters.system.json_lines import encode_lines, parse_line
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.points import Point, PointKey
 
 _MAX_INDEX = 2**32 - 1
-_SHOWN = 100
+_SHOWN_CHARACTERS = 100
 
 
 class AnswerError(Exception):
@@ -37,20 +37,16 @@ def vector_forms(spec: Mapping[str, Any]) -> dict[str, VectorForm]:
     return dense | {name: VectorForm() for name in spec.get("sparse_vectors") or {}}
 
 
-def question_lines(points: Sequence[Point]) -> bytes:
+def question_lines(points: Iterable[Point]) -> bytes:
     """Points as the command gets them: one a line, and an empty line."""
-    lines = (
-        json.dumps(
-            {"id": point.key.point_id, "payload": point.payload, "vectors": point.vectors},
-            separators=(",", ":"),
-        )
+    return encode_lines(
+        {"id": point.key.point_id, "payload": point.payload, "vectors": point.vectors}
         for point in points
     )
-    return ("\n".join(lines) + "\n\n").encode()
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CommandAnswer:
     """A line of the command's answer, parsed and not checked."""
 
     key: PointKey
@@ -59,16 +55,16 @@ class Answer:
     """None if the answer has none."""
 
 
-def parse_answer(line: bytes) -> Answer:
+def parse_answer(line: bytes) -> CommandAnswer:
     """Raises AnswerError for a line that is no answer to any point."""
     try:
-        value = json.loads(line)
+        value = parse_line(line)
         key = PointKey.parse(_check_id(value["id"]))
-    except (ValueError, LookupError, TypeError, RecursionError):
+    except (ValueError, LookupError, TypeError):
         text = line.decode(errors="replace").strip()
-        shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+        shown = text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
         raise AnswerError(f"it wrote a line that is no answer: {shown!r}") from None
-    return Answer(key, value.get("vectors"), value.get("payload"))
+    return CommandAnswer(key, value.get("vectors"), value.get("payload"))
 
 
 def _check_id(value: Json) -> int | str:
@@ -79,7 +75,7 @@ def _check_id(value: Json) -> int | str:
 
 
 def answered_point(
-    point: Point, answer: Answer, forms: Mapping[str, VectorForm], *, keeps_payload: bool
+    point: Point, answer: CommandAnswer, forms: Mapping[str, VectorForm], *, keeps_payload: bool
 ) -> Point:
     """The point as it is written to the new collection. Raises AnswerError.
 

@@ -12,8 +12,8 @@ from typing import Any
 from qdrantctl.adapters.secrets.redact import redact
 from qdrantctl.adapters.system.line_process import LineProcess, ProcessFailed, ProcessSilent
 from qdrantctl.flows.replacement.command_answers import (
-    Answer,
     AnswerError,
+    CommandAnswer,
     answered_point,
     parse_answer,
     question_lines,
@@ -24,7 +24,7 @@ from qdrantctl.model.points import Point, PointKey, PointStore, RawPoint
 from qdrantctl.model.replacement import ReplacementSettings
 from qdrantctl.model.resource import canonical_json
 
-BATCH = 128
+COMMAND_BATCH = 128
 """Points that the command gets at once."""
 MAX_UNCONVERTED = 1000
 """Points without a usable answer, after which the command is given up."""
@@ -34,7 +34,6 @@ _FREE_FAILURES = 20
 _POINTS_PER_FAILURE = 10
 """A failure costs a start of the process; isolating one point of a batch takes about 9 failures."""
 _SHOWN_POINTS = 20
-_SHOWN_LINES = 3
 _SHOWN_LENGTH = 300
 
 
@@ -137,12 +136,21 @@ class CommandFill:
             converted |= self._convert_batch(batch, tries=2 if self._answered else 1)
         return [target.encode_point(converted[p.key]) for p in asked if p.key in converted]
 
+    def warm_up(self, source: PointStore) -> None:
+        """Have the process load its model, by a point that is not written. Raises as `convert`.
+
+        A pass that must be quick needs it before: the first answer may take minutes.
+        """
+        points = source.fetch_points(source.sample_keys(1))
+        if points and not self._answered:
+            self._convert_batch([source.decode_point(points[0])], tries=1)
+
     def raise_unconverted(self, address: object) -> None:
         """Raises CommandError that names the points without a usable answer, if there are any."""
         if self._unconverted:
             count = len(self._unconverted)
             raise CommandError(
-                f"{address}: the fill command converted all points but {count:,}: "
+                f"{address}: {self._process.name} converted all points but {count:,}: "
                 f"{self._list_unconverted()}",
                 hint="Correct the command or these points, and apply again: all other points are "
                 "written. A point without a vector is answered with null as its vector.",
@@ -174,7 +182,7 @@ class CommandFill:
         """Batches; of one point until the command has answered, so that a broken one shows."""
         start = 0
         while start < len(points):
-            end = start + (BATCH if self._answered else 1)
+            end = start + (COMMAND_BATCH if self._answered else 1)
             yield points[start:end]
             start = end
 
@@ -204,7 +212,7 @@ class CommandFill:
             try:
                 self._exchange({point.key: point for point in points}, attempt)
             except (ProcessFailed, AnswerError) as error:
-                attempt.failure = f"{error}{self._quote_errors()}"
+                attempt.failure = f"{error}{self._quote_error()}"
                 is_silent = isinstance(error, ProcessSilent)
                 self._owes_empty_line = False
                 self._failures += 1
@@ -235,9 +243,9 @@ class CommandFill:
             self._owes_empty_line = not waiting
             return not waiting
 
-        self._process.exchange(question_lines(list(waiting.values())), take_line)
+        self._process.exchange(question_lines(waiting.values()), take_line)
 
-    def _take_answer(self, point: Point, answer: Answer, attempt: _Attempt) -> None:
+    def _take_answer(self, point: Point, answer: CommandAnswer, attempt: _Attempt) -> None:
         try:
             attempt.converted[point.key] = answered_point(
                 point, answer, self._forms, keeps_payload=bool(self._text_fields)
@@ -254,11 +262,13 @@ class CommandFill:
                 count > MAX_UNCONVERTED or (count >= _FIRST_TRIES and not self._answered)
             ):
                 what = f"it left {count:,} points without a usable answer"
+                if not self._answered:
+                    what = f"it answered none of the first {count:,} points"
                 raise self._give_up(what, self._list_unconverted())
 
     def _give_up(self, what: str, details: str) -> CommandError:
         return CommandError(
-            f"the fill command is of no use: {what}",
+            f"{self._process.name} is of no use: {what}",
             why=details,
             hint="Try it with a line of input: each point must be answered with a line of JSON, "
             'such as {"id": 1, "vectors": […]}, that is flushed at the empty line that follows '
@@ -266,17 +276,23 @@ class CommandFill:
         )
 
     def _list_unconverted(self) -> str:
-        """The first points without a usable answer."""
+        """The first points without a usable answer, by reason."""
+        by_reason: dict[str, list[str]] = {}
         first = sorted(self._unconverted.items())[:_SHOWN_POINTS]
-        more = len(self._unconverted) - len(first)
-        listed = "; ".join(f"id {key.point_id}: {self._show(reason)}" for key, reason in first)
-        return listed + (f"; and {more:,} more" if more else "")
+        for key, reason in first:
+            by_reason.setdefault(self._show(reason), []).append(str(key.point_id))
+        parts = [
+            f"id{'s' if len(ids) > 1 else ''} {', '.join(ids)}: {reason}"
+            for reason, ids in by_reason.items()
+        ]
+        if more := len(self._unconverted) - len(first):
+            parts.append(f"and {more:,} more")
+        return "; ".join(parts)
 
-    def _quote_errors(self) -> str:
-        """The last lines of stderr in parentheses; empty if it wrote none."""
+    def _quote_error(self) -> str:
+        """The last line of stderr in parentheses; empty if it wrote none."""
         lines = [line.strip() for line in self._process.last_errors.splitlines() if line.strip()]
-        quoted = self._show(" | ".join(lines[-_SHOWN_LINES:]))
-        return f" (stderr: {quoted[-_SHOWN_LENGTH:]})" if quoted else ""
+        return f" (stderr: {self._show(lines[-1])[:_SHOWN_LENGTH]})" if lines else ""
 
     def _show(self, text: str) -> str:
         """A text without secrets and control characters."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from qdrantctl.model.replacement import ReplacementSettings
 from qdrantctl.model.replacement_gate import CheckName, GateCheck, GateResult
 from qdrantctl.model.step import Call, collection_path
 
-COMMAND_SECONDS = 3600.0
+VERIFY_SECONDS = 3600.0
 """How long `verify.command` may take."""
 _SHOWN_OUTPUT = 1000
 _BAD_REQUEST = 400
@@ -80,9 +80,10 @@ def check_points_once(gate: Gate) -> GateResult:
 
     Raises ClusterError.
     """
-    checks = [check_counts(gate.points, 0, patience=0.0)] if gate.settings.verify.counts else []
+    points = replace(gate.points, patience=0.0)
+    checks = [check_counts(points, 0)] if gate.settings.verify.counts else []
     if gate.settings.verify.sample and all(check.passed for check in checks):
-        checks.append(check_sample(gate.points, None, patience=0.0))
+        checks.append(check_sample(points, None))
     return GateResult(checks=tuple(checks))
 
 
@@ -174,7 +175,7 @@ def _run_check(gate: Gate, argv: list[str]) -> GateCheck:
             {**gate.environ, **variables},
             name=name,
             instead="Remove verify.command where commands are not allowed.",
-            seconds=COMMAND_SECONDS,
+            seconds=VERIFY_SECONDS,
         )
     except SettingsError as error:
         return GateCheck(name=CheckName.COMMAND, passed=False, text=error.line)

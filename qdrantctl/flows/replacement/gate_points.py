@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from qdrantctl.flows.replacement.passes.context import ShardKey
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.points import Digest, Point, PointKey, PointStore, RawPoint
 from qdrantctl.model.polling import poll
@@ -16,13 +17,12 @@ from qdrantctl.model.replacement import MARK, ReplacementSettings
 from qdrantctl.model.replacement_gate import CheckName, GateCheck
 from qdrantctl.model.resource import canonical_json
 
-PATIENCE = 5.0
-"""Seconds within which applications that write both collections have written both."""
+WRITE_PATIENCE = 5.0
 LOOKS = 3
 """How often a point that differs is looked at: it may just have been written."""
-_PAUSE = 1.0
-_BATCH = 256
-_SHOWN = 5
+_LOOK_PAUSE = 1.0
+_COMPARED_AT_ONCE = 256
+_SHOWN_DIFFERENCES = 5
 
 Equality = Literal["digest", "content", "payload", "presence"]
 """How a point must be equal: all of it as stored; all of it but for what a conversion rounds; its
@@ -31,8 +31,6 @@ payload; or not at all, it must only be there."""
 _TOLERANCES = {"float16": 2e-3, "turbo16": 2e-3, "turbo8": 0.05, "turbo4": 0.3}
 """The relative error of a vector that was stored as this type."""
 _FLOAT_TOLERANCE = 1e-5
-
-ShardKey = int | str | None
 
 
 def choose_equality(settings: ReplacementSettings, *, is_identity: bool) -> Equality:
@@ -57,6 +55,8 @@ class GatePoints:
     sample: int
     """Number of random points."""
     shard_keys: tuple[ShardKey, ...] = (None,)
+    patience: float = WRITE_PATIENCE
+    """Seconds within which what is written to both sides is there."""
 
     @contextmanager
     def pair_of(self, shard_key: ShardKey) -> Iterator[tuple[PointStore, PointStore]]:
@@ -69,7 +69,7 @@ class GatePoints:
             target.close()
 
 
-def check_counts(points: GatePoints, late: int, *, patience: float = PATIENCE) -> GateCheck:
+def check_counts(points: GatePoints, late: int) -> GateCheck:
     """Whether both sides hold equally many points, for each shard key. Raises ClusterError.
 
     A pass has just carried over `late` points that were written since the pass before it, so as
@@ -78,8 +78,8 @@ def check_counts(points: GatePoints, late: int, *, patience: float = PATIENCE) -
     counts = poll(
         lambda: {key: _count_both(points, key) for key in points.shard_keys},
         lambda counts: _count_difference(counts) <= late,
-        timeout=patience,
-        interval=_PAUSE / 2,
+        timeout=points.patience,
+        interval=_LOOK_PAUSE / 2,
     )
     difference = _count_difference(counts)
     listed = "; ".join(
@@ -117,16 +117,14 @@ class _Difference:
     source: Digest | None
 
 
-def check_sample(
-    points: GatePoints, catch_up: Callable[[], int] | None, *, patience: float = _PAUSE
-) -> GateCheck:
+def check_sample(points: GatePoints, catch_up: Callable[[], int] | None) -> GateCheck:
     """Whether random points are equal, half of them drawn from each side. Raises ClusterError.
 
-    A point that differs is looked at again after a pass, or after the patience in seconds. If it
-    was changed in the source meanwhile, that says nothing about it.
+    A point that differs is looked at again after a pass, or after a pause. If it was changed in the
+    source meanwhile, that says nothing about it.
     """
     sampled = {key: _sample_both(points, key) for key in points.shard_keys}
-    doubtful = {key: _find_differences(points, key, keys) for key, keys in sampled.items()}
+    doubtful = {key: _compare_both(points, key, keys) for key, keys in sampled.items()}
     certain: dict[PointKey, str] = {}
     for _ in range(LOOKS - 1):
         if not any(doubtful.values()):
@@ -134,9 +132,9 @@ def check_sample(
         if catch_up:
             catch_up()
         else:
-            time.sleep(patience)
+            time.sleep(min(_LOOK_PAUSE, points.patience))
         for shard_key, before in doubtful.items():
-            now = _find_differences(points, shard_key, list(before))
+            now = _compare_both(points, shard_key, list(before))
             same = {k: d for k, d in now.items() if d.source == before[k].source}
             certain |= {key: difference.text for key, difference in same.items()}
             doubtful[shard_key] = {k: d for k, d in now.items() if k not in same}
@@ -145,7 +143,7 @@ def check_sample(
     text = f"{count - len(certain):,} of {count:,} sampled points are equal"
     text += f", {changing:,} of them change all the time" if changing else ""
     if certain:
-        first = sorted(certain.items())[:_SHOWN]
+        first = sorted(certain.items())[:_SHOWN_DIFFERENCES]
         text += "; " + "; ".join(f"id {key.point_id}: {flaw}" for key, flaw in first)
     figures = {"sampled": count, "different": len(certain), "changing": changing}
     return GateCheck(name=CheckName.SAMPLE, passed=not certain, text=text, figures=figures)
@@ -157,13 +155,13 @@ def _sample_both(points: GatePoints, shard_key: ShardKey) -> list[PointKey]:
         return sorted({*source.sample_keys(count), *target.sample_keys(count)})
 
 
-def _find_differences(
+def _compare_both(
     points: GatePoints, shard_key: ShardKey, keys: Sequence[PointKey]
 ) -> dict[PointKey, _Difference]:
     differences = {}
     with points.pair_of(shard_key) as (source, target):
-        for begin in range(0, len(keys), _BATCH):
-            batch = keys[begin : begin + _BATCH]
+        for begin in range(0, len(keys), _COMPARED_AT_ONCE):
+            batch = keys[begin : begin + _COMPARED_AT_ONCE]
             old = {source.key_of(point): point for point in source.fetch_points(batch)}
             new = {target.key_of(point): point for point in target.fetch_points(batch)}
             for key in batch:

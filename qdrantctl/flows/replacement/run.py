@@ -170,4 +170,4 @@ def format_moment(moment: datetime) -> str:
 
 
 def _dump(record: ReplacementRecord) -> Json:
-    return record.model_dump(mode="json", exclude={PAUSED})
+    return replacement_entry(record)[RECORD_KIND]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING
@@ -91,6 +91,16 @@ def open_passes(run: ReplacementRun, source: str, target: str) -> Iterator[PassC
         meter.end()
         if isinstance(conversion, CommandFill):
             conversion.close()
+
+
+def warm_up(passes: PassContext) -> None:
+    """Have a fill command load its model, for which no refused upsert is to wait.
+
+    Raises ClusterError, CommandError.
+    """
+    if isinstance(passes.conversion, CommandFill):
+        with closing(passes.open_pair(passes.shard_keys[0])) as pair:
+            passes.conversion.warm_up(pair.source)
 
 
 def find_source(run: ReplacementRun, name: str) -> Source:

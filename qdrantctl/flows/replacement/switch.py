@@ -19,7 +19,7 @@ from qdrantctl.flows.replacement.freeze import allow_upserts, read_caps, refuse_
 from qdrantctl.flows.replacement.identity import find_reference
 from qdrantctl.flows.replacement.passes.carry_over import carry_over_keys
 from qdrantctl.flows.replacement.run import ReplacementRun, format_moment
-from qdrantctl.flows.replacement.stores import open_passes
+from qdrantctl.flows.replacement.stores import open_passes, warm_up
 from qdrantctl.flows.state.ledger_entry import applied_entry
 from qdrantctl.flows.state.live import read_collection
 from qdrantctl.model.client import Client, NodeClient
@@ -62,10 +62,11 @@ def thaw_collection(run: ReplacementRun, collection: str) -> None:
 
 def _move_aliases(step: SwitchAliases, run: ReplacementRun, project: NodeClient) -> None:
     if run.terms.writers == "live" and run.record.carries:
-        if run.record.frozen_caps is None:
-            run.save(frozen_caps=read_caps(project, step.source))
-        refuse_upserts(run.job, step.source, run.record.frozen_caps or {})
         with open_passes(run, step.source, step.target) as context:
+            warm_up(context)
+            if run.record.frozen_caps is None:
+                run.save(frozen_caps=read_caps(project, step.source))
+            refuse_upserts(run.job, step.source, run.record.frozen_caps or {})
             carry_over_keys(context)
     run.ensure_running()
     aliases = _aliases_of(step.source, project)

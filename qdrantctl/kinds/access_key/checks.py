@@ -80,6 +80,7 @@ def check_access_key(change: Change, context: Context) -> Iterator[Violation]:
     if live is not None:
         yield from _report_wider_tokens(change, live, desired)
         yield from _check_lifetimes(change, live, context)
+        yield from _report_other_names(change, live, context)
         yield from _unknown_generations(change, live, context)
 
 
@@ -89,15 +90,19 @@ def _unnamed_collections(
     for name in desired.spec["access"]:
         addresses = [Address(kind, name) for kind in ("collection", "alias")]
         existing = [a for a in addresses if a in context.live or a in context.desired]
-        if name != EVERYWHERE and all(address in context.deleted for address in existing):
-            yield _key_violation(
-                "QC145",
-                change,
-                f"{change.address} names {name!r}, which neither the manifests nor the cluster "
-                "have; a collection created later by that name would be open to this key's holders",
-                "Correct the name, or state the collection or alias.",
-                Severity.ERROR if change.action in _GRANTED_NOW else Severity.WARNING,
-            )
+        if name == EVERYWHERE or not all(address in context.deleted for address in existing):
+            continue
+        problem = (
+            "which neither the manifests nor the cluster have; a collection created later by that "
+            "name would be open to this key's holders"
+        )
+        hint = "Correct the name, or state the collection or alias."
+        if holder := context.names.find_holder(name):
+            problem = f"which is only the name on the cluster of a collection of {holder}"
+            hint = f"Name {holder.name}: tokens get the names that it has on the cluster."
+        severity = Severity.ERROR if change.action in _GRANTED_NOW else Severity.WARNING
+        message = f"{change.address} names {name!r}, {problem}"
+        yield _key_violation("QC145", change, message, hint, severity)
 
 
 def _unstated_aliases(change: Change, desired: Resource, context: Context) -> Iterator[Violation]:
@@ -160,6 +165,25 @@ def _check_lifetimes(change: Change, live: Resource, context: Context) -> Iterat
                 f"{change.address}: generation {previous.number} is past its grace and still valid"
             )
             yield _key_violation("QC148", change, message, "Run `qdrantctl keys rotate --due`.")
+
+
+def _report_other_names(change: Change, live: Resource, context: Context) -> Iterator[Violation]:
+    """Collections that have other names on the cluster than the newest token has."""
+    generations = parse_generations(live.facts.generations)
+    newest = generations[-1] if generations else None
+    if newest is None or not newest.id or newest.revoked:
+        return
+    for name, others in context.names.list_other_names(newest.access).items():
+        missing = [other for other in others if other not in newest.names_in_token(name)]
+        if missing:
+            yield _key_violation(
+                "QC148",
+                change,
+                f"{change.address}: the token of generation {newest.number} does not open "
+                f"{', '.join(missing)}, as collection/{name} is or will be called on the cluster",
+                f"Run `qdrantctl keys rotate {change.parsed_address.name}`; or name an alias, "
+                "which needs no other token after a replacement.",
+            )
 
 
 def _outliving_tokens(change: Change, live: Resource) -> Iterator[Violation]:

@@ -79,6 +79,9 @@ class Generation:
     access: Mapping[str, str]
     """Name in the URL (an alias or a collection) or `*` -> level."""
     subject: str = ""
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The names in its token of those collections in `access` that had other ones on the cluster
+    when it was issued."""
     terms: Mapping[str, str] = field(default_factory=dict)
     """`ttl`, `rotate_before` and `grace`, as last applied."""
     id: str = ""
@@ -106,6 +109,7 @@ class Generation:
                 number=int(payload["generation"]),
                 access=access,
                 subject=str(payload.get("subject") or ""),
+                names={str(k): tuple(map(str, v)) for k, v in (payload.get("names") or {}).items()},
                 terms={str(k): str(v) for k, v in (payload.get("terms") or {}).items()},
                 id=token_id,
                 issued=_parse_time(payload.get("issued")),
@@ -132,6 +136,8 @@ class Generation:
             "terms": dict(self.terms),
             "revoked": self.revoked,
         }
+        if self.names:
+            plain["names"] = {name: list(others) for name, others in self.names.items()}
         if self.id:
             plain["id"] = self.id
         if self.names_subject:
@@ -142,6 +148,10 @@ class Generation:
             if when := getattr(self, word):
                 plain[word] = format_time(when)
         return plain
+
+    def names_in_token(self, name: str) -> tuple[str, ...]:
+        """The names that its token has for a name in `access`."""
+        return self.names.get(name, (name,))
 
     @property
     def point(self) -> str:
@@ -180,13 +190,23 @@ def list_abilities(access: Mapping[str, str], name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(GRANTS.get(access.get(name, ""), ()) + everywhere))
 
 
-def access_claim(access: Mapping[str, str]) -> Json:
-    """The `access` claim of a token. Never empty: without one the server grants every right."""
+def access_claim(generation: Generation) -> Json:
+    """The `access` claim of a token. Never empty: without one the server grants every right.
+
+    Each name is in it once, since a server refuses a token that repeats one.
+    """
+    access = generation.access
     if not access:
         raise ValueError("a scope cannot be empty")
     if EVERYWHERE in access:
         return access[EVERYWHERE]
-    return [{"collection": name, "access": level} for name, level in sorted(access.items())]
+    levels = {
+        named: level
+        for name, level in access.items()
+        for named in generation.names_in_token(name)
+        if named == name or named not in access
+    }
+    return [{"collection": name, "access": level} for name, level in sorted(levels.items())]
 
 
 def parse_generations(documents: Iterable[Mapping[str, Json]]) -> tuple[Generation, ...]:

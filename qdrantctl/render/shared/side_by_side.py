@@ -29,6 +29,8 @@ def resource_facts(view: ResourceView) -> Iterator[str]:
         yield "an apply of it was interrupted; the next apply finishes it"
     if view.live is None:
         yield "not on the cluster"
+    if isinstance(view.object, str):
+        yield f"called {escape_line(view.object)} on the cluster"
     if view.points is not None:
         yield f"{escape_line(view.status)}, {count_noun(view.points, 'point')}"
     if isinstance(view.storage, CollectionStorage):

@@ -66,6 +66,8 @@ def test_more_entries_than_a_page(cluster):
         {**entry("collection/a"), "spec": "text"},
         {**entry("collection/a"), "owner": None},
         {**entry("collection/a"), "lifecycle": {"ignore": [7]}},
+        {**entry("collection/a"), "object": ".."},
+        {**entry("collection/a"), "object": "_qdrantctl"},
     ],
 )
 def test_an_entry_that_was_tampered_with_is_named(empty_qdrant, broken):

@@ -9,7 +9,7 @@ import pytest
 from qdrantctl.adapters.qdrant.ledger import ledger_point_id
 from qdrantctl.adapters.qdrant.replacement_records import replacement_entry
 from qdrantctl.model.replacement import Phase
-from tests.support.object_names import copy_collection, replace, replacement, write_entry
+from tests.support.object_names import copy_collection, drop_kept, replace, replacement, write_entry
 from tests.support.project import VECTORS, Project, asked, config, record, upsert
 
 PRODUCTS = {"vectors": VECTORS, "payload_indexes": {"brand": "keyword"}, "hnsw_config": {"m": 20}}
@@ -49,6 +49,27 @@ def test_nothing_is_to_be_done_after_a_replacement(node, project):
     assert (shown["object"], shown["points"], shown["aliases"]) == ("products--2", 3, ["shop"])
 
 
+def test_an_audit_and_an_import_see_one_collection(node, project, tmp_path):
+    told = project.run(node, "audit", "--prove", "--format", "json")
+    subjects = {verdict.get("subject") for verdict in told.document["verdicts"]}
+    assert {s for s in subjects if s and s.startswith("collection/")} == {"collection/products"}
+    told = project.run(node, "import", "--all", "--out", str(tmp_path / "all"))
+    (file,) = (tmp_path / "all").iterdir()
+    text = file.read_text()
+    assert (file.name, "{collection: products}" in text, "--2" in text) == (
+        "products.yaml",
+        True,
+        False,
+    )
+    told = project.run(node, "import", "collection/products--2", "--out", "-")
+    assert "is the name there of a collection of collection/products" in told.err
+    asked(node, "PATCH", "/collections/products--2", {"hnsw_config": {"m": 8}})
+    told = project.run(node, "import", "--update", "collection/products")
+    assert told.code == 0, told.err
+    change = changes(project.plan(node))["collection/products"]
+    assert (change["action"], change["steps"]) == ("adopt", [])
+
+
 def test_changes_are_made_where_the_collection_is(node, project):
     project.states({"products": {**PRODUCTS, "hnsw_config": {"m": 24}}}, {"shop": "products"})
     told = changes(project.plan(node))["collection/products"]
@@ -73,11 +94,14 @@ def test_an_alias_that_leads_to_the_kept_collection_is_led_back(node, project):
     assert alias["collection_name"] == "products--2"
 
 
-def test_a_collection_is_replaced_and_destroyed_under_its_name(node, project):
-    """With a safety snapshot of the collection that is lost, and with its aliases."""
+def test_a_collection_is_recreated_under_its_name(node, project):
+    """Once the old one is retired, with a safety snapshot and with its aliases."""
     spec = {**PRODUCTS, "vectors": {"size": 8, "distance": "Dot"}}
     document = {"spec": spec, "lifecycle": {"replace": "recreate"}}
     project.states({"products": document}, {"shop": "products"})
+    told = changes(project.plan(node, "--allow-replace", "collection/products"))
+    assert "products is still kept" in told["collection/products"]["because"]
+    drop_kept(node)
     project.done(node, "--allow-replace", "collection/products")
     assert config(node, "products--2")["params"]["vectors"]["size"] == 8
     entry = record(node, "collection/products")
@@ -117,5 +141,3 @@ def test_a_collection_that_is_being_filled_is_no_stranger(tmp_path, node):
     write_entry(node, replacement_entry(filled))
     told = project.plan(node)
     assert (told.code, json.loads(told.out)["unmanaged"]) == (0, [])
-    told = project.run(node, "import", "--all", "--write", str(tmp_path / "imported"))
-    assert not list((tmp_path / "imported").rglob("*products--2*")), told.out

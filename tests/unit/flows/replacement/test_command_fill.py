@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from qdrantctl.adapters.system.line_process import LineProcess
-from qdrantctl.flows.replacement.command_fill import BATCH, CommandFill, open_command_fill
+from qdrantctl.flows.replacement.command_fill import COMMAND_BATCH, CommandFill, open_command_fill
 from qdrantctl.model.errors import CommandError, QdrantctlError, SettingsError
 from qdrantctl.model.points import Point, PointKey
 from qdrantctl.model.polling import poll
@@ -97,7 +97,7 @@ def convert(fill: CommandFill, asked: Sequence[Point], target: PointList | None 
 @pytest.mark.parametrize("script", [IN_BATCHES.replace("DO", ""), LINE_BY_LINE])
 def test_points_keep_their_order_and_payload(open_fill, script):
     fill = open_fill(script)
-    asked = [*points(2 * BATCH + 40), Point(PointKey.parse(UUID), {"text": "é\n"}, {})]
+    asked = [*points(2 * COMMAND_BATCH + 40), Point(PointKey.parse(UUID), {"text": "é\n"}, {})]
     with ThreadPoolExecutor(2) as pool:  # two ranges share the process
         for result in pool.map(lambda _: convert(fill, asked), range(2)):
             assert [(p.key, p.payload) for p in result] == [(p.key, p.payload) for p in asked]
@@ -107,7 +107,7 @@ def test_points_keep_their_order_and_payload(open_fill, script):
 
 def test_a_large_batch_blocks_neither_side(open_fill):
     fill = open_fill(LINE_BY_LINE.replace('"vectors"', '"payload": point["payload"], "vectors"'))
-    asked = points(BATCH, **{f"p{i}": "x" * 20_000 for i in range(BATCH)})
+    asked = points(COMMAND_BATCH, **{f"p{i}": "x" * 20_000 for i in range(COMMAND_BATCH)})
     assert convert(fill, asked)[1].payload == asked[1].payload
 
 

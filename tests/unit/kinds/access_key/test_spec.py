@@ -7,6 +7,7 @@ import json
 import pytest
 
 from qdrantctl.model.access_keys.generation import (
+    Generation,
     access_claim,
     duration_seconds,
     list_abilities,
@@ -109,11 +110,23 @@ def test_durations_are_compared_by_their_length():
     assert one == canonical("access_key", {"access": "r", "ttl": "2d", "grace": "24h"})
 
 
+def claim(access, **names):
+    return access_claim(Generation("shop/dev/a", 1, access, names=names))
+
+
 def test_a_claim_is_never_empty():
-    assert access_claim({"*": "m"}) == "m"
-    assert access_claim({"b": "r", "a": "rw"}) == grants(a="rw", b="r")
+    assert claim({"*": "m"}) == "m"
+    assert claim({"b": "r", "a": "rw"}) == grants(a="rw", b="r")
     with pytest.raises(ValueError, match="empty"):
-        access_claim({})
+        claim({})
+
+
+def test_a_claim_has_the_names_on_the_cluster_and_repeats_none():
+    assert claim({"a": "rw"}, a=("a--1", "a--2")) == [
+        {"collection": "a--1", "access": "rw"},
+        {"collection": "a--2", "access": "rw"},
+    ]
+    assert claim({"a": "r", "b": "rw"}, a=("a", "b")) == grants(a="r", b="rw")
 
 
 def test_the_whole_cluster_holds_every_name():

@@ -1,0 +1,279 @@
+"""A replacement without downtime from its plan to its end, and every way out of it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from qdrantctl.adapters.qdrant.ledger import ledger_point_id
+from tests.support.project import Project, asked, record
+
+DOT = {"vectors": {"size": 4, "distance": "Dot"}, "payload_indexes": {"brand": "keyword"}}
+COSINE = {**DOT, "vectors": {"size": 4, "distance": "Cosine"}}
+EUCLID = {**DOT, "vectors": {"size": 4, "distance": "Euclid"}}
+ALIAS = {"products-live": "products"}
+ADDRESS = "collection/products"
+COUNT = 300
+
+
+def manifest(spec, **replacement):
+    more = {"replacement": replacement} if replacement else {}
+    return {"spec": spec, "lifecycle": {"replace": "blue_green", **more}}
+
+
+def write(node, ids, name="products-live", **payload):
+    points = [
+        {"id": i, "vector": [i % 7 + 1, i % 5, 2, 1], "payload": {"brand": f"b{i % 3}", **payload}}
+        for i in ids
+    ]
+    asked(node, "PUT", f"/collections/{name}/points?wait=true", {"points": points})
+
+
+def read(node, name="products-live"):
+    body = {"limit": 1000, "with_payload": True, "with_vector": False}
+    points = asked(node, "POST", f"/collections/{name}/points/scroll", body)["points"]
+    return {point["id"]: point["payload"] for point in points}
+
+
+def names(node):
+    listed = asked(node, "GET", "/collections")["collections"]
+    return {entry["name"] for entry in listed if not entry["name"].startswith("_qdrantctl")}
+
+
+def target(node):
+    [alias] = asked(node, "GET", "/aliases")["aliases"]
+    return alias["collection_name"]
+
+
+def status(project, node):
+    shown = project.run(node, "replacement", "status", ADDRESS, "--format", "json")
+    [only] = json.loads(shown.out)["replacements"]
+    return only
+
+
+@pytest.fixture
+def node(empty_qdrant):
+    return empty_qdrant
+
+
+@pytest.fixture
+def project(tmp_path, node):
+    made = Project(tmp_path)
+    made.states({"products": manifest(DOT)}, ALIAS)
+    made.done(node)
+    write(node, range(COUNT))
+    return made
+
+
+def test_a_new_collection_takes_the_place_of_the_old_one(project, node):
+    project.states({"products": manifest(COSINE)}, ALIAS)
+    planned = project.plan(node)
+    assert planned.code == 2
+    [change] = [c for c in json.loads(planned.out)["changes"] if c["action"] == "replace"]
+    forecast = change["replacement"]
+    assert (forecast["old"], forecast["new"]) == ("products", "products--2")
+    assert forecast["points"] == COUNT
+    assert forecast["aliases"] == ["products-live"]
+    kinds = [next(iter(step)) for step in change["steps"]]
+    order = ["call", "call", "fill", "catch_up", "call", "verify", "switch", "sweep", "keep"]
+    assert kinds == order
+    shown = project.run(node, "plan").out
+    assert "will be replaced without downtime" in shown
+    assert "+/- collection/products" in shown
+
+    before = read(node)
+    told = project.apply(node)
+    assert told.code == 0, told.err
+    assert target(node) == "products--2"
+    assert names(node) == {"products", "products--2"}
+    assert read(node) == before == read(node, "products")
+    info = asked(node, "GET", "/collections/products--2")
+    assert info["config"]["params"]["vectors"]["distance"] == "Cosine"
+    assert info["config"]["optimizer_config"]["indexing_threshold"] > 0
+    assert record(node, ADDRESS)["object"] == "products--2"
+    assert status(project, node)["state"] == "kept"
+    after = project.plan(node)
+    assert after.code == 0
+    assert {v["rule"] for v in json.loads(after.out)["violations"]} == {"QC250"}
+    assert json.loads(after.out)["unmanaged"] == []
+    assert project.run(node, "drift").code == 0
+
+    finished = project.run(node, "replacement", "finish", ADDRESS, "--auto-approve")
+    assert finished.code == 0, finished.err
+    assert names(node) == {"products--2"}
+    assert "snapshots restore collection/products@" in finished.out + finished.err
+    assert project.run(node, "replacement", "status").out.startswith("no replacement")
+    assert project.plan(node).code == 0
+
+    project.states({"products": manifest(EUCLID)}, ALIAS)
+    assert project.apply(node).code == 0
+    assert target(node) == "products--3"
+    assert read(node) == before
+
+
+def test_no_alias_leads_to_it(tmp_path, node):
+    project = Project(tmp_path)
+    project.states({"products": manifest(DOT)})
+    project.done(node)
+    write(node, range(3), "products")
+    project.states({"products": manifest(COSINE)})
+    told = project.apply(node)
+    assert told.code == 3
+    assert "QC246" in told.err + told.out
+    assert names(node) == {"products"}
+
+
+def test_vectors_of_another_size_cannot_be_copied(project, node):
+    larger = {**DOT, "vectors": {"size": 8, "distance": "Dot"}}
+    project.states({"products": manifest(larger)}, ALIAS)
+    told = project.apply(node)
+    assert told.code == 3
+    assert "QC247" in told.err + told.out
+
+
+def closed_until(go: Path):
+    """A gate that is closed as long as a file is missing."""
+    script = f"import os, sys; sys.exit(not os.path.exists({str(go)!r}))"
+    return {"verify": {"command": [sys.executable, "-c", script]}}
+
+
+def test_a_closed_gate_leaves_both_and_the_next_apply_goes_on(project, node, tmp_path):
+    go = tmp_path / "go"
+    desired = {"products": manifest(COSINE, **closed_until(go))}
+    project.states(desired, ALIAS)
+    told = project.apply(node)
+    assert told.code == 6
+    assert "the gate is closed" in told.out + told.err
+    assert "command failed" in told.out + told.err
+    assert target(node) == "products"
+    assert names(node) == {"products", "products--2"}
+    assert status(project, node)["phase"] == "gate"
+
+    # Others go on; this one can become nothing else meanwhile.
+    project.states({**desired, "other": DOT}, ALIAS)
+    assert project.apply(node, "--exclude", ADDRESS).code == 0
+    project.states({"products": manifest(EUCLID), "other": DOT}, ALIAS)
+    refused = project.apply(node)
+    assert refused.code == 3
+    assert "a replacement is under way" in refused.out + refused.err
+
+    project.states({**desired, "other": DOT}, ALIAS)
+    write(node, [5000])
+    paused = project.run(node, "replacement", "pause", ADDRESS)
+    assert paused.code == 0
+    go.touch()
+    assert project.apply(node).code == 0
+    assert target(node) == "products"
+    assert status(project, node)["state"] == "paused"
+    resumed = project.run(node, "replacement", "resume", ADDRESS, "--auto-approve")
+    assert resumed.code == 0, resumed.err
+    assert target(node) == "products--2"
+    assert len(read(node)) == COUNT + 1
+
+
+def test_abort_deletes_the_new_one_only(project, node, tmp_path):
+    project.states({"products": manifest(COSINE, **closed_until(tmp_path / "go"))}, ALIAS)
+    assert project.apply(node).code == 6
+    aborted = project.run(node, "replacement", "abort", ADDRESS, "--auto-approve")
+    assert aborted.code == 0, aborted.err
+    assert names(node) == {"products"}
+    assert len(read(node)) == COUNT
+    assert project.run(node, "replacement", "abort", ADDRESS, "--auto-approve").code == 64
+
+
+@pytest.mark.parametrize("desired", [COSINE, {**DOT, "shard_number": 2}], ids=["rounded", "exact"])
+def test_rollback_carries_what_was_written_since(project, node, desired):
+    project.states({"products": manifest(desired)}, ALIAS)
+    assert project.apply(node).code == 0
+    write(node, [7, 9001], new=True)
+    path = "/collections/products-live/points/delete?wait=true"
+    asked(node, "POST", path, {"points": [8]})
+    after = read(node)
+    rolled = project.run(node, "replacement", "rollback", ADDRESS, "--auto-approve")
+    assert rolled.code == 0, rolled.err
+    assert target(node) == "products"
+    assert read(node) == after
+    assert after.keys() >= {7, 9001}
+    assert status(project, node)["old"] == "products--2"
+
+
+def test_nothing_can_be_carried_back_without_a_record_of_it(project, node):
+    project.states({"products": manifest(COSINE)}, ALIAS)
+    assert project.apply(node).code == 0
+    write(node, [9001, 9002])
+    folder = project.folder / ".qdrantctl" / "replacements"
+    for file in folder.rglob("*-0"):
+        file.unlink()
+    rolled = project.run(node, "replacement", "rollback", ADDRESS, "--auto-approve")
+    assert rolled.code == 0, rolled.err
+    assert "2 points that differ cannot be carried over" in rolled.out + rolled.err
+    assert target(node) == "products"
+    assert len(read(node)) == COUNT
+
+
+def test_the_old_one_is_retired_with_the_consent_of_the_pull_request(project, node):
+    project.states({"products": manifest(COSINE)}, ALIAS)
+    assert project.apply(node).code == 0
+    entry = record(node, "replacement/products")["replacement"]
+    entry["keep_until"] = "2026-01-01T00:00:00+00:00"
+    body = {
+        "payload": {"replacement": entry},
+        "points": [ledger_point_id("replacement/products")],
+    }
+    asked(node, "POST", "/collections/_qdrantctl/points/payload?wait=true", body)
+    without = project.apply(node)
+    assert without.code == 0
+    assert names(node) == {"products", "products--2"}
+    told = project.done(node, "--allow-replace", ADDRESS)
+    assert told.code == 0
+    assert names(node) == {"products--2"}
+
+
+def test_somebody_else_fills_it(project, node):
+    project.states({"products": manifest(COSINE, fill="external")}, ALIAS)
+    told = project.apply(node)
+    assert told.code == 6
+    assert "somebody else" in told.out + told.err
+    write(node, range(COUNT), "products--2")
+    assert project.apply(node).code == 0
+    assert target(node) == "products--2"
+
+
+def test_a_saved_plan_of_a_live_collection(project, node):
+    project.states({"products": manifest(COSINE)}, ALIAS)
+    saved = project.folder / "plan.json"
+    assert project.run(node, "plan", "--out", str(saved)).code == 0
+    write(node, [9001])
+    told = project.run(node, "apply", str(saved))
+    assert told.code == 0, told.err
+    assert target(node) == "products--2"
+    assert 9001 in read(node)
+
+
+@pytest.mark.parametrize("writers", ["dual", "frozen"])
+def test_other_writers(project, node, writers):
+    project.states({"products": manifest(COSINE, writers=writers)}, ALIAS)
+    assert project.apply(node).code == 0
+    assert target(node) == "products--2"
+    assert len(read(node)) == COUNT
+
+
+def test_limits_of_both_collections(project, node):
+    strict = {
+        "enabled": True,
+        "unindexed_filtering_update": False,
+        "upsert_max_batchsize": 50,
+        "max_query_limit": 40,
+    }
+    project.states({"products": manifest({**DOT, "strict_mode_config": strict})}, ALIAS)
+    project.done(node)
+    project.states({"products": manifest({**COSINE, "strict_mode_config": strict})}, ALIAS)
+    told = project.apply(node)
+    assert told.code == 0, told.out
+    config = asked(node, "GET", "/collections/products--3")["config"]["strict_mode_config"]
+    assert config == strict
+    kept = asked(node, "GET", "/collections/products")["config"]["strict_mode_config"]
+    assert kept == strict
