@@ -78,6 +78,12 @@ WORDS: dict[str, list[list[str]]] = {
     "generate": [["cron"], ["systemd"], ["k8s-cronjob"], ["github-actions"]],
     "lease show": [[]],
     "lease break": [["1", "--auto-approve"]],
+    "replacement status": [[]],
+    "replacement pause": [["collection/products"]],
+    "replacement resume": [["collection/products", "--auto-approve"]],
+    "replacement abort": [["collection/products", "--auto-approve"]],
+    "replacement rollback": [["collection/products", "--auto-approve"]],
+    "replacement finish": [["collection/products", "--auto-approve"]],
     "keys issue": [["reader"], ["--all"]],
     "keys rotate": [["reader"], ["--due"], ["reader", "--now", "--auto-approve"]],
     "keys revoke": [["bare", "--auto-approve"]],
@@ -161,6 +167,48 @@ def test_when_all_goes_well(project, capfdbinary, fresh_qdrant, monkeypatch):
     status, kept = node.request("POST", "/collections/_qdrantctl/points/scroll", body)
     assert status == 200
     assert "products" in json.dumps(kept)
+    assert CANARY not in json.dumps(kept)
+
+
+REPLACED = """\
+apiVersion: qdrantctl/v1
+kind: Collection
+metadata: {name: moved}
+spec: {vectors: {size: 4, distance: DISTANCE}}
+lifecycle: {replace: blue_green}
+---
+apiVersion: qdrantctl/v1
+kind: Alias
+metadata: {name: moved-live}
+spec: {collection: moved}
+"""
+
+
+def test_a_replacement(project, capfdbinary, fresh_qdrant, monkeypatch):
+    node = fresh_qdrant(api_key=CANARY, environ=TAKES_TOKENS)
+    monkeypatch.setenv("CLUSTER_URL", node.url)
+    address, loud = "collection/moved", ["--auto-approve", "-vv"]
+    shown = b""
+    for distance in ("Dot", "Cosine"):
+        text = REPLACED.replace("DISTANCE", distance)
+        (project / "manifests" / "all.yaml").write_text(text)
+        shown += told(project, capfdbinary, [["apply", "--progress", "json", *loud]])
+    body = {"points": [{"id": 1, "vector": [1, 2, 3, 4]}]}
+    assert node.request("PUT", "/collections/moved-live/points?wait=true", body)[0] == 200
+    shown += told(
+        project,
+        capfdbinary,
+        [
+            ["replacement", "status", address, "--format", "prometheus"],
+            ["replacement", "rollback", address, *loud],
+            ["replacement", "finish", address, *loud],
+        ],
+    )
+    assert b"moved--2" in shown
+    assert CANARY.encode() not in shown
+    scroll = {"limit": 100, "with_payload": True}
+    status, kept = node.request("POST", "/collections/_qdrantctl/points/scroll", scroll)
+    assert status == 200
     assert CANARY not in json.dumps(kept)
 
 
