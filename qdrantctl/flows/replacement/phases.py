@@ -170,8 +170,7 @@ def sweep_source(step: Sweep, _: ChangeProgress, __: ExecutionContext, run: Repl
         _updates_by_mark(run, step.target),
         open_passes(run, step.source, step.target) as passes,
     ):
-        if run.record.marked:
-            _remove_marks(passes)
+        was_killed = run.record.marked
         run.save(marked=True)
         while quiet < QUIET_SWEEPS:
             result = sweep(passes)
@@ -186,6 +185,8 @@ def sweep_source(step: Sweep, _: ChangeProgress, __: ExecutionContext, run: Repl
                     f"{step.source} still changes after {MOST_PASSES} sweeps: a program writes to "
                     "it by its own name"
                 )
+        if was_killed:  # not before: they tell the sweep which points are half carried over
+            _remove_marks(passes)
     run.save(marked=False)
 
 
