@@ -34,7 +34,7 @@ from qdrantctl.model.step import Call, collection_path
 if TYPE_CHECKING:
     from qdrantctl.adapters.project.settings import Settings
 
-LOOK_INTERVAL = 1.0
+TARGET_LOOK_INTERVAL = 1.0
 """Seconds between two looks at the state of the target."""
 LONG_QUEUE = 1000
 """Writes in the queue of the target from which on it gets no more for a while (since 1.17)."""
@@ -76,7 +76,7 @@ def open_passes(run: ReplacementRun, source: str, target: str) -> Iterator[PassC
         conversion=conversion,
         writers="live" if run.record.returning else run.terms.writers,
         folder=run.folder,
-        shard_keys=list_shard_keys(origin.collection),
+        shard_keys=read_shard_keys(origin.collection),
         rate=run.terms.rate,
         is_cancelled=run.is_stopped,
         report_progress=meter.show_done,
@@ -127,7 +127,7 @@ def _require(live: Resource | None, name: str) -> Resource:
     return live
 
 
-def list_shard_keys(source: Resource) -> tuple[ShardKey, ...]:
+def read_shard_keys(source: Resource) -> tuple[ShardKey, ...]:
     """The shard keys of a collection; None alone stands for a collection without them."""
     return tuple(entry["key"] for entry in source.spec.get("shard_keys", ())) or (None,)
 
@@ -184,17 +184,17 @@ class TargetWatch:
 
     run: ReplacementRun
     target: str
-    _looked: float = -LOOK_INTERVAL
+    _looked: float = -TARGET_LOOK_INTERVAL
 
     def wait_until_ready(self) -> None:
         """Return when the target can take more points. Raises ClusterError."""
-        if time.monotonic() - self._looked < LOOK_INTERVAL:
+        if time.monotonic() - self._looked < TARGET_LOOK_INTERVAL:
             return
         self._looked = time.monotonic()
         poll(
             self._is_ready,
             timeout=float("inf"),
-            interval=LOOK_INTERVAL,
+            interval=TARGET_LOOK_INTERVAL,
             is_cancelled=self.run.is_stopped,
         )
 
