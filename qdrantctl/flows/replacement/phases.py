@@ -22,6 +22,7 @@ from qdrantctl.flows.replacement.passes.fill import fill_collection
 from qdrantctl.flows.replacement.passes.sweep import sweep
 from qdrantctl.flows.replacement.run import ReplacementRun, format_moment
 from qdrantctl.flows.replacement.stores import open_passes
+from qdrantctl.flows.replacement.switch import thaw_collection
 from qdrantctl.flows.state.live import read_collection
 from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.duration import parse_duration
@@ -37,7 +38,7 @@ FEW = 100
 MOST_PASSES = 20
 QUIET_SWEEPS = 2
 EXTERNAL_INTERVAL = 5.0
-"""Seconds between two looks whether somebody else has filled the collection."""
+"""Seconds between two looks whether another program has filled the collection."""
 LISTED_CONFLICTS = 1000
 """Ids of conflicts that the record keeps."""
 
@@ -103,7 +104,7 @@ def verify(
 
 
 def _wait_until_filled(step: Verify, run: ReplacementRun) -> None:
-    """Wait until somebody else has filled the target. Raises StepFailure, ClusterError."""
+    """Wait until another program has filled the target. Raises StepFailure, ClusterError."""
     with open_passes(run, step.source, step.target) as passes:
         gate = _gate_of(step, run, passes)
         result = poll(
@@ -117,7 +118,7 @@ def _wait_until_filled(step: Verify, run: ReplacementRun) -> None:
     if not result.passed:
         failures = "; ".join(check.line for check in result.failures)
         raise StepFailure(
-            f"waits until somebody else has filled {step.target} ({failures}); go on with "
+            f"waits until another program has filled {step.target} ({failures}); go on with "
             f"qdrantctl replacement resume {run.record.address}, or with the next apply"
         )
 
@@ -161,6 +162,7 @@ def _settings_not_taken(name: str, run: ReplacementRun) -> tuple[str, ...]:
 def sweep_source(step: Sweep, _: ChangeProgress, __: ExecutionContext, run: ReplacementRun) -> None:
     """Carry over late writes, until two passes find none. Raises StepFailure, ClusterError."""
     run.enter_phase(Phase.SWEEP)
+    thaw_collection(run, step.source)  # a run that was killed after the switch has not
     if run.terms.fill == "external":
         return
     quiet = count = 0
@@ -180,7 +182,7 @@ def sweep_source(step: Sweep, _: ChangeProgress, __: ExecutionContext, run: Repl
                 run.save(conflicts=len(result.conflicts), conflict_ids=ids)
             if count > MOST_PASSES:
                 raise StepFailure(
-                    f"{step.source} still changes after {MOST_PASSES} sweeps: somebody writes to "
+                    f"{step.source} still changes after {MOST_PASSES} sweeps: a program writes to "
                     "it by its own name"
                 )
         if was_killed:  # not before: they tell the sweep which points are half carried over

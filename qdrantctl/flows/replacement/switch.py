@@ -18,6 +18,7 @@ from qdrantctl.flows.execution.context import ChangeProgress, ExecutionContext
 from qdrantctl.flows.replacement.freeze import allow_upserts, read_caps, refuse_upserts
 from qdrantctl.flows.replacement.identity import find_reference
 from qdrantctl.flows.replacement.passes.carry_over import carry_over_keys
+from qdrantctl.flows.replacement.passes.catch_up import catch_up
 from qdrantctl.flows.replacement.run import ReplacementRun, format_moment
 from qdrantctl.flows.replacement.stores import open_passes, warm_up
 from qdrantctl.flows.state.ledger_entry import applied_entry
@@ -37,12 +38,13 @@ def switch_aliases(
     step: SwitchAliases, progress: ChangeProgress, _: ExecutionContext, run: ReplacementRun
 ) -> None:
     """Move the aliases of the source to the target, and record it. Raises StepFailure."""
+    was_interrupted = run.record.phase is Phase.SWITCH
     run.enter_phase(Phase.SWITCH)
     with run.hold_project() as project:
         _check_identities(run, project)
         if not _have_moved(step, project):
             try:
-                _move_aliases(step, run, project)
+                _move_aliases(step, run, project, was_interrupted=was_interrupted)
             except BaseException:
                 with suppress(QdrantctlError):
                     if not _have_moved(step, project):
@@ -60,13 +62,19 @@ def thaw_collection(run: ReplacementRun, collection: str) -> None:
         run.save(frozen_caps=None)
 
 
-def _move_aliases(step: SwitchAliases, run: ReplacementRun, project: NodeClient) -> None:
+def _move_aliases(
+    step: SwitchAliases, run: ReplacementRun, project: NodeClient, *, was_interrupted: bool
+) -> None:
     if run.terms.writers == "live" and run.record.carries:
         with open_passes(run, step.source, step.target) as context:
             warm_up(context)
             if run.record.frozen_caps is None:
                 run.save(frozen_caps=read_caps(project, step.source))
             refuse_upserts(run.job, step.source, run.record.frozen_caps or {})
+            if was_interrupted:
+                # The target may hold points that only the interrupted pass knew, and that were
+                # deleted since.
+                catch_up(context)
             carry_over_keys(context)
     run.ensure_running()
     aliases = _aliases_of(step.source, project)

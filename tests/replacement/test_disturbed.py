@@ -1,0 +1,142 @@
+"""Replacements that are killed, cut off, refused, or that meet a node or a disk that is away.
+
+Only with `QDRANTCTL_ENDURANCE=full`, but for one replacement that is killed twice.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from qdrantctl.adapters.local_server.binary import find_binary
+from tests.faults.test_snapshot_policies import may_mount
+from tests.replacement.conftest import FULL
+from tests.replacement.cutter import cuttable
+from tests.replacement.small_disk import Disk, write_program
+from tests.replacement.test_replacement import DISTANCES, with_distance
+from tests.support.servers import Node, server_folder
+
+POINTS = 20_000
+KILLS = 40
+only_full = pytest.mark.skipif(not FULL, reason="only with QDRANTCTL_ENDURANCE=full")
+
+
+def kill_again_and_again(campaign, kills):
+    turn = 0
+    while len(campaign.kills) < kills:
+        if turn:
+            campaign.site.finish()
+        campaign.replace_with_kills(4, **with_distance(DISTANCES[turn % 3]))
+        turn += 1
+
+
+@pytest.mark.parametrize("kills", [2, pytest.param(KILLS, marks=only_full)])
+def test_killed_on_one_node(empty_qdrant, campaign, conclude, kills):
+    running = campaign([empty_qdrant], POINTS if kills > 2 else 3000)
+    with running.running():
+        kill_again_and_again(running, kills)
+    conclude(running, f"one node, {kills} kills")
+
+
+@only_full
+@pytest.mark.parametrize("sharded", [False, True], ids=["by hash", "custom shard keys"])
+def test_killed_on_three_nodes(three_nodes, campaign, conclude, sharded):
+    running = campaign(three_nodes, POINTS, spec={"replication_factor": 2}, sharded=sharded)
+    with running.running():
+        kill_again_and_again(running, KILLS // 2)
+    keys = ", custom shard keys" if sharded else ""
+    conclude(running, f"three nodes{keys}, {KILLS // 2} kills")
+
+
+@only_full
+def test_connections_are_cut(empty_qdrant, campaign, conclude):
+    """Those of the commands and of the writers; every half second, and for good now and then."""
+    with cuttable(empty_qdrant.http_port) as rest:
+        running = campaign([empty_qdrant], POINTS, url=f"http://127.0.0.1:{rest.port}")
+        for writer in running.oracle.writers:
+            writer.connection.ports = [rest.port]
+        done = threading.Event()
+
+        def cut_often():
+            while not done.wait(0.5):
+                rest.cut()
+                running.faults += 1
+
+        cutting = threading.Thread(target=cut_often, daemon=True)
+        with running.running():
+            cutting.start()
+            for distance in DISTANCES[:2]:
+                with running.replacement():
+                    running.site.states(**with_distance(distance))
+                    running.site.applied(tries=10)
+                if distance != DISTANCES[1]:
+                    running.site.finish()
+            done.set()
+            cutting.join()
+    conclude(running, "connections cut every half second")
+
+
+@only_full
+def test_rate_limits_of_both_collections(empty_qdrant, campaign, conclude):
+    limits = {"enabled": True, "write_rate_limit": 6000}
+    running = campaign([empty_qdrant], 3000, rate=12.0, spec={"strict_mode_config": limits})
+    with running.running():
+        for distance in DISTANCES[:2]:
+            running.replace(**with_distance(distance))
+            if distance != DISTANCES[1]:
+                running.site.finish()
+        running.roll_back()
+    running.faults = running.oracle.counts()["limited"]
+    conclude(running, "write_rate_limit on both collections")
+
+
+@only_full
+@pytest.mark.parametrize("phase", ["fill", "catch_up", "sweep"])
+def test_a_node_goes_down_and_comes_back(three_nodes, campaign, conclude, phase):
+    """The commands reach the others; so do the readers and three of the writers."""
+    spec = {"replication_factor": 2, "shard_number": 3}
+    running = campaign(three_nodes, POINTS, spec=spec, repeats=0.0)
+    for reader in running.oracle.readers:
+        reader.connection.ports = [node.http_port for node in three_nodes[:2]]
+    with running.running(), running.replacement():
+        running.site.states(**with_distance("Euclid"))
+        process = running.site.apply()
+        assert running.watch.wait_for_phase(phase, "keep", seconds=120)
+        three_nodes[2].stop()
+        running.faults += 1
+        time.sleep(5)
+        three_nodes[2].start()
+        if running.site.end(process) != 0:
+            time.sleep(5)
+            running.site.applied(tries=5)
+    time.sleep(5)  # replicas that were away catch up
+    conclude(running, f"three nodes, one goes down in phase {phase}", readers_may_fail=True)
+
+
+@only_full
+@pytest.mark.skipif(not may_mount(), reason="only root may mount here")
+def test_the_disk_is_full(campaign, conclude, monkeypatch):
+    """The next apply finishes once there is room again."""
+    with server_folder() as folder:
+        program = write_program(folder, Path(find_binary(download=True)).resolve(), 1500)
+        monkeypatch.setenv("QDRANTCTL_QDRANT_BIN", str(program))
+        node = Node(folder / "node").start()
+        disk = Disk(node)
+        running = campaign([node], POINTS)
+        with running.running(), running.replacement():
+            running.site.states(**with_distance("Euclid"))
+            process = running.site.apply()
+            assert running.watch.wait_for_phase("fill", "catch_up", seconds=60)
+            disk.fill_up(leave=40)
+            running.faults += 1
+            time.sleep(8)
+            disk.free_up()
+            if running.site.end(process) != 0:
+                running.site.applied(tries=3)
+        errors = [said for said in running.oracle.errors if "No space left" not in said]
+        assert not errors, errors[:5]
+        conclude(running, "the disk is full during the fill", readers_may_fail=True)
+        node.stop()
