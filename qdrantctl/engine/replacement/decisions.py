@@ -12,9 +12,9 @@ from enum import StrEnum
 from qdrantctl.model.points import Digest
 
 DIGEST_BYTES = 8
-UNKNOWN_DIGEST: Digest = b"\x00" * DIGEST_BYTES
+UNREAD: Digest = b"\x00" * DIGEST_BYTES
 """Recorded of a target's point that was written and not read since: only before the switch."""
-FOREIGN_DIGEST: Digest = b"\xff" * DIGEST_BYTES
+NOT_A_COPY: Digest = b"\xff" * DIGEST_BYTES
 """Recorded of a target's point that is not the copy: an application changed or deleted it."""
 
 
@@ -49,7 +49,7 @@ def decide_before_switch(
         return PointAction.NONE if source == target else PointAction.WRITE
     if recorded is None:
         return PointAction.NONE if is_dual else PointAction.WRITE
-    is_copy = recorded[DIGEST_BYTES:] in (target, UNKNOWN_DIGEST)
+    is_copy = recorded[DIGEST_BYTES:] in (target, UNREAD)
     if recorded[:DIGEST_BYTES] == source:
         return PointAction.NONE if is_copy or is_dual else PointAction.WRITE
     return PointAction.WRITE if is_copy or not is_dual else PointAction.NONE

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
-from qdrantctl.engine.replacement.decisions import UNKNOWN_DIGEST, PointAction, decide_before_switch
-from qdrantctl.engine.replacement.join import DigestPage, align_pages, decode_key
+from qdrantctl.engine.replacement.decisions import UNREAD, PointAction, decide_before_switch
+from qdrantctl.engine.replacement.join import KeyedPage, align_pages, unpack_key
 from qdrantctl.flows.replacement.passes.context import PassContext
 from qdrantctl.flows.replacement.passes.ranges import RangeJob, plan_range_files, run_ranges
 from qdrantctl.flows.replacement.passes.scan import read_recorded, rewrite_records, scan_points
@@ -53,7 +53,7 @@ def compare_range(job: RangeJob) -> int:
 
 
 def _repair(
-    job: RangeJob, old: DigestPage, new: DigestPage, recorded: DigestPage
+    job: RangeJob, old: KeyedPage, new: KeyedPage, recorded: KeyedPage
 ) -> tuple[int, dict[bytes, bytes]]:
     """Write and delete points of the target, which is ours alone; the differences and records."""
     actions = _decide_page(job, old, new, recorded)
@@ -61,15 +61,15 @@ def _repair(
     deletes = [key for key, action in actions.items() if action is PointAction.DELETE]
     if deletes:
         job.run.admit_writes(len(deletes))
-        job.stores.target.delete_points([decode_key(key) for key in deletes])
+        job.stores.target.delete_points([unpack_key(key) for key in deletes])
     writes = {key for key, action in actions.items() if action is PointAction.WRITE}
     if writes:
         pairs = [(k, p) for k, p in zip(old.keys, old.points, strict=True) if k in writes]
         # An upsert may keep parts of the point that is there, on servers of 1.16.
-        if stale := [decode_key(key) for key, _ in pairs if key in targets]:
+        if stale := [unpack_key(key) for key, _ in pairs if key in targets]:
             job.stores.target.delete_points(stale)
         targets |= write_copies(job, dict(pairs), sources)
-    records = {key: digest + targets.get(key, UNKNOWN_DIGEST) for key, digest in sources.items()}
+    records = {key: digest + targets.get(key, UNREAD) for key, digest in sources.items()}
     return len(deletes) + len(writes), records
 
 
@@ -91,7 +91,7 @@ def write_copies(
 
 
 def _repair_dual(
-    job: RangeJob, old: DigestPage, new: DigestPage, recorded: DigestPage
+    job: RangeJob, old: KeyedPage, new: KeyedPage, recorded: KeyedPage
 ) -> tuple[int, dict[bytes, bytes]]:
     """The same for a target that applications write, too."""
     actions = _decide_page(job, old, new, recorded)
@@ -109,7 +109,7 @@ def _repair_dual(
 
 
 def _decide_page(
-    job: RangeJob, old: DigestPage, new: DigestPage, recorded: DigestPage
+    job: RangeJob, old: KeyedPage, new: KeyedPage, recorded: KeyedPage
 ) -> dict[bytes, PointAction]:
     context = job.run.context
     sources, targets, records = _digests_of(old), _digests_of(new), _digests_of(recorded)
@@ -125,5 +125,5 @@ def _decide_page(
     }
 
 
-def _digests_of(page: DigestPage) -> dict[bytes, bytes]:
+def _digests_of(page: KeyedPage) -> dict[bytes, bytes]:
     return dict(zip(page.keys, page.digests, strict=True))

@@ -12,15 +12,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from qdrantctl.engine.replacement.changes import make_patch
-from qdrantctl.engine.replacement.decisions import FOREIGN_DIGEST, PointAction
-from qdrantctl.engine.replacement.join import decode_key, encode_key
+from qdrantctl.engine.replacement.decisions import NOT_A_COPY, PointAction
+from qdrantctl.engine.replacement.join import pack_key, unpack_key
 from qdrantctl.flows.replacement.passes.ranges import RangeJob
 from qdrantctl.model.points import Digest, PointKey, PointStore, RawPoint
 from qdrantctl.model.replacement import MARK
 
 LOOK_AGAIN_SECONDS = 1.0
 """What applications that write both sides write within this time is no difference."""
-SETTLED_AT_ONCE = 20
+SETTLE_BATCH = 20
 """Points that are settled at once. If an application sets the same field of a point between the
 reading and the writing, its value is lost, so this is short."""
 
@@ -41,7 +41,7 @@ class Settled:
         if self.source is None:
             return None
         is_copy = self.target is not None and self.action is not PointAction.CONFLICT
-        return self.source + (self.target if is_copy and self.target else FOREIGN_DIGEST)
+        return self.source + (self.target if is_copy and self.target else NOT_A_COPY)
 
 
 @dataclass(slots=True)
@@ -82,8 +82,8 @@ def settle_points(
     if keys and job.run.context.is_dual:
         job.run.sleep(LOOK_AGAIN_SECONDS)
     settled: dict[bytes, Settled] = {}
-    for begin in range(0, len(keys), SETTLED_AT_ONCE):
-        settled |= _settle_batch(job, keys[begin : begin + SETTLED_AT_ONCE], recorded, decide)
+    for begin in range(0, len(keys), SETTLE_BATCH):
+        settled |= _settle_batch(job, keys[begin : begin + SETTLE_BATCH], recorded, decide)
     return settled
 
 
@@ -97,12 +97,12 @@ def _settle_batch(
     interrupted = [key for key in marked if _is_half_carried(batch, key)]
     for key in interrupted:
         batch.settled[key].action = PointAction.WRITE
-    _apply_changes(batch, interrupted)
+    _carry_batch(batch, interrupted)
     target.unmark_points(_decode_keys(marked))
     return batch.settled
 
 
-def _apply_changes(batch: _Batch, interrupted: Sequence[bytes]) -> None:
+def _carry_batch(batch: _Batch, interrupted: Sequence[bytes]) -> None:
     """Write and delete what was decided; the outcomes say what came of it."""
     job, target = batch.job, batch.job.stores.target
     writes, deletes = batch.list_keys(PointAction.WRITE), batch.list_keys(PointAction.DELETE)
@@ -110,7 +110,7 @@ def _apply_changes(batch: _Batch, interrupted: Sequence[bytes]) -> None:
         return
     # First, because a program of the user's may take its time, and little may come in between.
     points = job.run.context.conversion.convert([batch.sources[key] for key in writes], *job.stores)
-    converted = {encode_key(target.key_of(point)): point for point in points}
+    converted = {pack_key(target.key_of(point)): point for point in points}
     job.run.admit_writes(len(writes) + len(deletes))
     inserts = [key for key in writes if key not in batch.targets]
     target.upsert_points([converted[k] for k in inserts if k in converted], insert_only=True)
@@ -177,8 +177,8 @@ def _confirm_changes(batch: _Batch, converted: Mapping[bytes, RawPoint]) -> None
 def fetch_by_key(store: PointStore, keys: Sequence[bytes]) -> dict[bytes, RawPoint]:
     """Those of these points that exist. Raises ClusterError."""
     points = store.fetch_points(_decode_keys(keys))
-    return {encode_key(store.key_of(point)): point for point in points}
+    return {pack_key(store.key_of(point)): point for point in points}
 
 
 def _decode_keys(keys: Sequence[bytes]) -> list[PointKey]:
-    return [decode_key(key) for key in keys]
+    return [unpack_key(key) for key in keys]

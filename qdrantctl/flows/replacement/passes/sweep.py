@@ -10,12 +10,12 @@ from functools import partial
 
 from qdrantctl.engine.replacement.decisions import (
     DIGEST_BYTES,
-    FOREIGN_DIGEST,
+    NOT_A_COPY,
     PointAction,
     decide_after_switch,
     decide_without_record,
 )
-from qdrantctl.engine.replacement.join import DigestPage, align_pages, decode_key
+from qdrantctl.engine.replacement.join import KeyedPage, align_pages, unpack_key
 from qdrantctl.flows.replacement.passes.context import PassContext
 from qdrantctl.flows.replacement.passes.digest_files import append_conflicts, read_conflicts
 from qdrantctl.flows.replacement.passes.ranges import RangeJob, plan_range_files, run_ranges
@@ -47,7 +47,7 @@ def sweep(context: PassContext) -> SweepResult:
     return SweepResult(
         differences=sum(differences for differences, _ in counts),
         carried=sum(carried for _, carried in counts),
-        conflicts=tuple(decode_key(key) for key in read_conflicts(context.folder)),
+        conflicts=tuple(unpack_key(key) for key in read_conflicts(context.folder)),
     )
 
 
@@ -92,7 +92,7 @@ def _sweep_recorded(job: RangeJob) -> tuple[int, int]:
     return differences, carried
 
 
-def _find_changed(old: DigestPage, recorded: DigestPage) -> list[bytes]:
+def _find_changed(old: KeyedPage, recorded: KeyedPage) -> list[bytes]:
     """The keys of one range whose point in the source is not as it was recorded."""
     before = [digests[:DIGEST_BYTES] for digests in recorded.digests]
     if old.digests == before and old.keys == recorded.keys:
@@ -122,7 +122,7 @@ def _list_differences(job: RangeJob) -> tuple[int, int]:
                 for key in sorted(keys)
                 if decide(sources.get(key), targets.get(key)) is PointAction.CONFLICT
             ]
-            writer.append_records(old.keys, [digest + FOREIGN_DIGEST for digest in old.digests])
+            writer.append_records(old.keys, [digest + NOT_A_COPY for digest in old.digests])
             job.run.count_done(len(old.keys))
         append_conflicts(job.place.folder, conflicts)
     return len(conflicts), 0
