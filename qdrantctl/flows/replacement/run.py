@@ -123,7 +123,7 @@ class ReplacementRun:
 
 def digest_folder(root: Path, record: ReplacementRecord, *, back: bool = False) -> Path:
     """The folder of a replacement's digests, which a rollback needs as well."""
-    way = "back" if back else "forth"
+    way = f"{'back' if back else 'forth'}-{record.form}"
     return root / ".qdrantctl" / "replacements" / record.id / way
 
 
