@@ -1,6 +1,6 @@
 """Replacements that are killed, cut off, refused, or that meet a node or a disk that is away.
 
-Only with `QDRANTCTL_ENDURANCE=full`, but for one replacement that is killed twice.
+Only with `QDRANTCTL_ENDURANCE=full`.
 """
 
 from __future__ import annotations
@@ -13,14 +13,17 @@ import pytest
 
 from qdrantctl.adapters.local_server.binary import find_binary
 from tests.faults.test_snapshot_policies import may_mount
+from tests.replacement.campaign import PHASES
 from tests.replacement.conftest import FULL
 from tests.replacement.cutter import cuttable
 from tests.replacement.small_disk import Disk, write_program
 from tests.replacement.test_replacement import DISTANCES, with_distance
 from tests.support.servers import Node, server_folder
 
-POINTS = 20_000
+POINTS = 10_000
 KILLS = 40
+WEIGHTS = (1, 3, 3, 1, 6, 5, 1)
+"""How often an apply is killed in each phase: mostly around the switch."""
 only_full = pytest.mark.skipif(not FULL, reason="only with QDRANTCTL_ENDURANCE=full")
 
 
@@ -29,16 +32,18 @@ def kill_again_and_again(campaign, kills):
     while len(campaign.kills) < kills:
         if turn:
             campaign.site.finish()
-        campaign.replace_with_kills(4, **with_distance(DISTANCES[turn % 3]))
+        phases = campaign.random.choices(PHASES, WEIGHTS, k=4)
+        campaign.replace_with_kills(phases, **with_distance(DISTANCES[turn % 3]))
         turn += 1
+    campaign.roll_back()
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(KILLS, marks=only_full)])
-def test_killed_on_one_node(empty_qdrant, campaign, conclude, kills):
-    running = campaign([empty_qdrant], POINTS if kills > 2 else 3000)
+@only_full
+def test_killed_on_one_node(empty_qdrant, campaign, conclude):
+    running = campaign([empty_qdrant], POINTS)
     with running.running():
-        kill_again_and_again(running, kills)
-    conclude(running, f"one node, {kills} kills")
+        kill_again_and_again(running, KILLS)
+    conclude(running, f"one node, {KILLS} kills and a rollback")
 
 
 @only_full
@@ -48,7 +53,7 @@ def test_killed_on_three_nodes(three_nodes, campaign, conclude, sharded):
     with running.running():
         kill_again_and_again(running, KILLS // 2)
     keys = ", custom shard keys" if sharded else ""
-    conclude(running, f"three nodes{keys}, {KILLS // 2} kills")
+    conclude(running, f"three nodes{keys}, {KILLS // 2} kills and a rollback")
 
 
 @only_full
