@@ -16,7 +16,7 @@ from benchmarks.ratio import Row
 from qdrantctl import __version__
 from tests.support.servers import find_binary
 
-USUAL = ("help", "validate", "plan", "apply", "keys", "snapshots")
+USUAL = ("help", "validate", "plan", "apply", "keys", "snapshots", "replacement")
 NAMES = (*USUAL, "http_clients")
 HEADING = "| task | qdrantctl | baseline | ratio | bound | met |\n|---|---:|---:|---:|---:|---|"
 PAGE = """\

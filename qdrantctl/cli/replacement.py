@@ -159,14 +159,14 @@ class FinishArgs(RunArgs):
         ),
         (
             "qdrantctl replacement resume collection/products -e prod --wait-timeout 86400",
-            "Wait a day for somebody else to fill the collection.",
+            "Wait a day for another program to fill the collection.",
         ),
     ),
 )
 @address_argument
 @auto_approve_option
 @lease_option(_RUN)
-@wait_timeout_option("Wait at most SECONDS until somebody else has filled the collection.")
+@wait_timeout_option("Wait at most SECONDS until another program has filled the collection.")
 @progress_option
 @project_options
 @output_options("report")

@@ -73,7 +73,7 @@ class ReplacementSettings(Spec):
     fill: Literal["copy", "command", "external"] = Field(
         default="copy",
         description="Who fills the new collection: copy (vectors and payload as they are), command "
-        "(a program of yours makes the vectors), external (somebody else).",
+        "(a program of yours makes the vectors), external (another program).",
     )
     command: list[str] | None = Field(
         default=None,

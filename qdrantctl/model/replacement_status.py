@@ -38,12 +38,12 @@ class ReplacementStatus(BaseModel):
     refuses_upserts: bool = Field(
         default=False, description="Whether upserts into the old collection are refused right now."
     )
-    holder: str = Field(default="", description="Who runs it; empty if nobody does.")
+    holder: str = Field(default="", description="Who runs it; empty if no process does.")
     error: str = Field(default="", description="Why it stopped the last time.")
 
     @classmethod
     def of(cls, record: ReplacementRecord, holder: str) -> ReplacementStatus:
-        """The status of a record; `holder` has the lease, and is empty if nobody has."""
+        """The status of a record; `holder` has the lease, and is empty if there is none."""
         running = "running" if holder else "stopped"
         state = "kept" if record.is_kept else "paused" if record.paused else running
         optional: dict[str, int] = {}

@@ -144,7 +144,7 @@ class Fill(_ReplacementPhase):
     """Write every point of the source to the target."""
 
     by: Literal["copy", "command", "external"] = Field(
-        description="copy, command (a program makes the vectors) or external (somebody else)."
+        description="copy, command (a program makes the vectors) or external (another program)."
     )
     environment: str = Field(
         default="", description="The environment that the source is in; empty for this one."

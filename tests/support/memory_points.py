@@ -89,20 +89,20 @@ class MemoryStore:
         self.on_call()
 
     def patch_points(self, patches: Sequence[PointPatch], *, if_marked: str) -> None:
-        self.on_call()
         for patch in patches:
-            if not self._has_mark(patch.key, if_marked):
-                continue
-            payload, vectors = self.points[patch.key]
-            vectors |= patch.vectors
-            for name in patch.dropped_vectors:
-                vectors.pop(name, None)
-            if patch.replaces_payload:
-                payload.clear()
-                payload[MARK] = if_marked
-            payload |= patch.payload
-            for name in patch.dropped_keys:
-                payload.pop(name, None)
+            self.on_call()
+            if self._has_mark(patch.key, if_marked):
+                payload, _ = self.points[patch.key]
+                if patch.replaces_payload:
+                    payload.clear()
+                    payload[MARK] = if_marked
+                payload |= patch.payload
+                for name in patch.dropped_keys:
+                    payload.pop(name, None)
+        for patch in patches:
+            self.on_call()
+            if self._has_mark(patch.key, if_marked):
+                self.points[patch.key][1].update(patch.vectors)
         self.on_call()
 
     def delete_points(self, keys: Sequence[PointKey], *, if_marked: str = "") -> None:

@@ -205,7 +205,7 @@ def forecast_replacement(
 def _limits_of(settings: ReplacementSettings) -> tuple[str, ...]:
     limits = _LIMITS[settings.writers]
     if settings.fill == "external":
-        limits = ("somebody else fills the new collection: nothing is carried over", *limits)
+        limits = ("another program fills the new collection: nothing is carried over", *limits)
     return limits
 
 

@@ -95,7 +95,7 @@ def _cannot_copy(change: Change, reason: str) -> Violation:
         address=change.address,
         message=f"the points cannot be copied: {reason}",
         hint="State lifecycle.replacement: {fill: command, command: [...]} if a program of yours "
-        "makes the vectors, or {fill: external} if somebody else fills the new collection.",
+        "makes the vectors, or {fill: external} if another program fills the new collection.",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from uuid import uuid4
 from pydantic import BaseModel
 
 from qdrantctl.adapters.qdrant import ledger
+from qdrantctl.adapters.system.commands import refuse_if_forbidden
 from qdrantctl.flows.execution.context import (
     Bookkeeping,
     ChangeProgress,
@@ -100,8 +102,17 @@ class ReplacementRecords:
     run: ReplacementRun
 
     def ensure_unchanged(self, _: ChangeProgress) -> None:
-        """Raises StaleError if the old collection is no longer that of the plan."""
-        record = self.run.record
+        """Raises StaleError if the old collection is no longer that of the plan.
+
+        Raises SettingsError where a command would be run and must not be.
+        """
+        record, terms = self.run.record, self.run.terms
+        if terms.command or terms.verify.command:
+            refuse_if_forbidden(
+                os.environ,
+                f"the command of {record.address}",
+                instead="Leave the resource out with --exclude, or allow commands.",
+            )
         if record.phase is not Phase.CREATE or self.run.terms.source:
             return
         now = find_reference(self.run.client, record.address, record.old.name)

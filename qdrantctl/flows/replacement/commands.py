@@ -135,7 +135,7 @@ def abort_replacement(
         if now is not None:
             if record.new.uuid and now.uuid and now.uuid != record.new.uuid:
                 raise StaleError(
-                    f"{record.new.name} was deleted and created again by somebody else; it stays"
+                    f"{record.new.name} was deleted and created again by another user; it stays"
                 )
             live = read_collection(guarded, address, record.new.name)
             if live is not None and live.facts.aliases:

@@ -48,7 +48,7 @@ class Gate:
     environ: Mapping[str, str]
     catch_up: Callable[[], int] | None = None
     """Carries over what was written to the old collection, and returns how many points that were;
-    None where applications or somebody else do."""
+    None where applications or another program do."""
     api_key: str | None = None
 
 
@@ -76,7 +76,7 @@ def check_gate(gate: Gate) -> GateResult:
 
 
 def check_points_once(gate: Gate) -> GateResult:
-    """Whether somebody else has filled the new collection: its points alone, without waiting.
+    """Whether another program has filled the new collection: its points alone, without waiting.
 
     Raises ClusterError.
     """

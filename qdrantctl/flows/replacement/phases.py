@@ -38,7 +38,7 @@ FEW = 100
 MOST_PASSES = 20
 QUIET_SWEEPS = 2
 EXTERNAL_INTERVAL = 5.0
-"""Seconds between two looks whether somebody else has filled the collection."""
+"""Seconds between two looks whether another program has filled the collection."""
 LISTED_CONFLICTS = 1000
 """Ids of conflicts that the record keeps."""
 
@@ -104,7 +104,7 @@ def verify(
 
 
 def _wait_until_filled(step: Verify, run: ReplacementRun) -> None:
-    """Wait until somebody else has filled the target. Raises StepFailure, ClusterError."""
+    """Wait until another program has filled the target. Raises StepFailure, ClusterError."""
     with open_passes(run, step.source, step.target) as passes:
         gate = _gate_of(step, run, passes)
         result = poll(
@@ -118,7 +118,7 @@ def _wait_until_filled(step: Verify, run: ReplacementRun) -> None:
     if not result.passed:
         failures = "; ".join(check.line for check in result.failures)
         raise StepFailure(
-            f"waits until somebody else has filled {step.target} ({failures}); go on with "
+            f"waits until another program has filled {step.target} ({failures}); go on with "
             f"qdrantctl replacement resume {run.record.address}, or with the next apply"
         )
 
@@ -170,8 +170,7 @@ def sweep_source(step: Sweep, _: ChangeProgress, __: ExecutionContext, run: Repl
         _updates_by_mark(run, step.target),
         open_passes(run, step.source, step.target) as passes,
     ):
-        if run.record.marked:
-            _remove_marks(passes)
+        was_killed = run.record.marked
         run.save(marked=True)
         while quiet < QUIET_SWEEPS:
             result = sweep(passes)
@@ -183,9 +182,11 @@ def sweep_source(step: Sweep, _: ChangeProgress, __: ExecutionContext, run: Repl
                 run.save(conflicts=len(result.conflicts), conflict_ids=ids)
             if count > MOST_PASSES:
                 raise StepFailure(
-                    f"{step.source} still changes after {MOST_PASSES} sweeps: somebody writes to "
+                    f"{step.source} still changes after {MOST_PASSES} sweeps: a program writes to "
                     "it by its own name"
                 )
+        if was_killed:  # not before: they tell the sweep which points are half carried over
+            _remove_marks(passes)
     run.save(marked=False)
 
 

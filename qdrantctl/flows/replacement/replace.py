@@ -7,7 +7,7 @@ another apply must not run: the beginning, and the switch.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 from qdrantctl.adapters.project.settings import Settings
@@ -44,7 +44,7 @@ class Operator:
     lease_timeout: float = 0.0
     """Seconds to wait for another run of replacements."""
     wait_timeout: float | None = None
-    """Seconds to wait for an index, and for somebody else to fill a collection."""
+    """Seconds to wait for an index, and for another program to fill a collection."""
 
 
 def carry_out(
@@ -58,12 +58,13 @@ def carry_out(
     """Carry out one replacement of a plan. Raises LeaseError while another run holds the lease."""
     wait = LeaseWait(operator.lease_timeout, operator.notify, operator.is_cancelled)
     owner = replacements_owner(settings.owner)
-    with hold_lease(client, owner, operator.actor, wait) as guarded:
-        run = prepare_run(record, settings, client, guarded, operator)
-        context = ExecutionContext(run.job, on_outcome=operator.on_outcome)
+    with (
+        hold_lease(client, owner, operator.actor, wait) as guarded,
+        closing(prepare_run(record, settings, client, guarded, operator)) as run,
+    ):
         return execute_plan(
             plan.model_copy(update={"changes": (change,), "prepare": ()}),
-            context,
+            ExecutionContext(run.job, on_outcome=operator.on_outcome),
             performers_of(run),
             bookkeeping_of(run),
         )

@@ -22,6 +22,7 @@ from qdrantctl.adapters.qdrant.replacement_records import (
 )
 from qdrantctl.flows.cluster.nodes import JobContext
 from qdrantctl.flows.execution.context import StepFailure
+from qdrantctl.flows.replacement.command_fill import CommandFill
 from qdrantctl.model.actor import Actor
 from qdrantctl.model.address import Address
 from qdrantctl.model.client import Client, NodeClient
@@ -56,10 +57,17 @@ class ReplacementRun:
     actor: Actor
     hold_project: Callable[[], AbstractContextManager[NodeClient]]
     """A client that writes under the lease of applies, for the moments that need it."""
+    command_fill: CommandFill | None = None
+    """With `fill: command`, once a phase needs it: all phases share its process."""
     _using_client: Lock = field(default_factory=Lock)
     """Passes report from several threads, and the client is for one at a time."""
     _is_stopped: bool = False
     _looked: float = -LOOK_INTERVAL
+
+    def close(self) -> None:
+        """Let the process of a fill command end."""
+        if self.command_fill:
+            self.command_fill.close()
 
     @property
     def client(self) -> NodeClient:

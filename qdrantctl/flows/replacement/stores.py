@@ -89,8 +89,6 @@ def open_passes(run: ReplacementRun, source: str, target: str) -> Iterator[PassC
             conversion.raise_unconverted(run.record.address)
     finally:
         meter.end()
-        if isinstance(conversion, CommandFill):
-            conversion.close()
 
 
 def warm_up(passes: PassContext) -> None:
@@ -136,7 +134,7 @@ def list_shard_keys(source: Resource) -> tuple[ShardKey, ...]:
 
 def _open_conversion(run: ReplacementRun, source: Resource, target: Resource) -> Conversion:
     if run.terms.fill == "command" and not run.record.returning:
-        return open_command_fill(
+        run.command_fill = run.command_fill or open_command_fill(
             run.terms,
             target.spec,
             run.settings.root,
@@ -144,6 +142,7 @@ def _open_conversion(run: ReplacementRun, source: Resource, target: Resource) ->
             api_key=run.settings.api_key,
             is_cancelled=run.job.is_cancelled,
         )
+        return run.command_fill
     is_identity = keeps_points(source.spec, target.spec)
     if run.record.returning:  # what the way forth has rounded is not to be written back
         is_identity &= keeps_points(target.spec, source.spec)

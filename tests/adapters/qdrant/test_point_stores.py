@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from qdrantctl.adapters.qdrant.client import Endpoint
 from qdrantctl.adapters.qdrant.points import sending
 from qdrantctl.adapters.qdrant.points.opening import choose_form, open_point_store
 from qdrantctl.model.errors import ClusterError
-from qdrantctl.model.points import KeyRange, Point, PointKey
+from qdrantctl.model.points import KeyRange, Point, PointKey, PointPatch
 from qdrantctl.model.replacement import MARK
 from qdrantctl.model.step import collection_path
 from tests.support.servers import API_KEY, free_port
@@ -141,45 +140,62 @@ def test_ranges_and_caps(empty_qdrant, endpoint, form):
 def test_marks(empty_qdrant, endpoint, form):
     with opened(empty_qdrant, endpoint, form, UNNAMED) as store:
         store.upsert_points(simple_points(store, 3, {"v": 1}))
-        one, two, three = keys_of(0, 1, 2)
+        one, two, three, absent = keys = keys_of(0, 1, 2, 3)
         digest = store.digest_of(store.fetch_points([one])[0])
-        store.mark_points([one, two], "m")
+        store.mark_points([one, two, absent], "m")
         assert store.digest_of(store.fetch_points([one])[0]) == digest
         store.upsert_points(simple_points(store, 1, {"v": 2}))  # as a writer does
-        store.upsert_points(simple_points(store, 4, {"v": 3}), if_marked="m")
-        assert [p.payload for p in decoded(store, keys_of(0, 1, 2, 3))] == [
-            {"v": 2}, {"v": 3}, {"v": 1}, {"v": 3}
-        ]  # fmt: skip
+        patches = [PointPatch(key, {"": [9.0, 9.0]}, (), {"v": 3}) for key in keys]
+        store.patch_points(patches, if_marked="m")
+        assert [p.payload for p in decoded(store, keys)] == [
+            {"v": 2},
+            {"v": 3, MARK: "m"},
+            {"v": 1},
+        ]
+        assert [p.vectors[""][0] for p in decoded(store, keys)] == [1.0, 9.0, 1.0]
+        patches = [PointPatch(key, {}, (), {"w": 4}, replaces_payload=True) for key in keys]
+        store.patch_points(patches, if_marked="m")
+        assert [p.payload for p in decoded(store, keys)] == [
+            {"v": 2},
+            {"w": 4, MARK: "m"},
+            {"v": 1},
+        ]
         store.upsert_points(simple_points(store, 5, {"v": 4}), insert_only=True)
-        assert [p.payload["v"] for p in decoded(store, keys_of(0, 1, 4))] == [2, 3, 4]
+        assert [p.payload.get("v") for p in decoded(store, keys_of(0, 1, 4))] == [2, None, 4]
         store.mark_points([two, three], "m")
         store.unmark_points([two])
         store.delete_points([one, two, three], if_marked="m")
         assert [p.key for p in decoded(store, [one, two, three])] == [one, two]
+        store.mark_points([one], "m")
+        store.unmark_points()
         assert all(MARK not in p.payload for p in decoded(store, [one, two]))
 
 
-def test_a_concurrent_overwrite_wins(empty_qdrant, endpoint, form):
-    """Whether a point is still marked is decided when the write is carried out."""
+def test_a_concurrent_write_wins(empty_qdrant, endpoint, form):
+    """Whether a point is still marked is decided when a write is carried out."""
     with (
         opened(empty_qdrant, endpoint, form, UNNAMED) as store,
         opened(empty_qdrant, endpoint, form) as writer,
     ):
         keys = keys_of(*range(20))
         store.upsert_points(simple_points(store, 20, {"v": "old"}))
+        stale = [
+            PointPatch(key, {"": [0.0, 0.0]}, (), {"v": "stale"}, replaces_payload=True)
+            for key in keys
+        ]
         for number in range(30):
             store.mark_points(keys, "m")
-            written = simple_points(writer, 20, {"v": number})
-            thread = threading.Thread(
-                target=lambda points=written: [writer.upsert_points([p]) for p in points]
-            )
-            thread.start()
-            if number % 2:
-                store.delete_points(keys, if_marked="m")
-            else:
-                store.upsert_points(simple_points(store, 20, {"v": "old"}), if_marked="m")
-            thread.join()
-            assert [p.payload for p in decoded(store, keys)] == [{"v": number}] * 20
+            written = [[p] for p in simple_points(writer, 20, {"v": number})]
+            with ThreadPoolExecutor() as thread:
+                writes = thread.submit(lambda parts=written: [*map(writer.upsert_points, parts)])
+                if number % 2:
+                    store.delete_points(keys, if_marked="m")
+                else:
+                    store.patch_points(stale, if_marked="m")
+                writes.result(60)
+            found = decoded(store, keys)
+            assert [p.payload for p in found] == [{"v": number}] * 20
+            assert [p.vectors[""][0] for p in found] == [1.0] * 20
 
 
 def test_shard_keys(empty_qdrant, endpoint, form):

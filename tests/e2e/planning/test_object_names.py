@@ -138,6 +138,6 @@ def test_a_collection_that_is_being_filled_is_no_stranger(tmp_path, node):
     copy_collection(node, "products", "products--2")
     assert json.loads(project.plan(node).out)["unmanaged"] == ["collection/products--2"]
     filled = replacement("products", "products--2", "collection/products", Phase.FILL)
-    write_entry(node, replacement_entry(filled))
-    told = project.plan(node)
-    assert (told.code, json.loads(told.out)["unmanaged"]) == (0, [])
+    entry = record(node, "collection/products") | {"object": "products--2"}
+    write_entry(node, replacement_entry(filled.model_copy(update={"entry": entry})))
+    assert json.loads(project.plan(node).out)["unmanaged"] == []

@@ -8,7 +8,7 @@ import json
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qdrantctl.model.secret_spelling import hide_secret
@@ -31,12 +31,14 @@ SPELLINGS = {
 
 
 @pytest.mark.parametrize("spell", SPELLINGS.values(), ids=SPELLINGS)
+@settings(deadline=None)
 @given(SECRETS)
 def test_hidden_as_a_whole(spell, secret):
     assert hide_secret(f"before {spell(secret)} after", secret, "…") == "before … after"
 
 
 @pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+@settings(deadline=None)
 @given(SECRETS, st.text("abc:", max_size=4), st.text("abc:", max_size=4))
 def test_in_base64_no_more_than_an_edge_is_left(encode, secret, before, after):
     encoded = encode(f"{before}{secret}{after}".encode()).decode()

@@ -23,7 +23,12 @@ def strip_point(point: Mapping[str, Json]) -> dict[str, Json]:
     return {name: value for name, value in point.items() if name not in _NOT_WRITTEN}
 
 
-def digest_point(point: Mapping[str, Json], fields: tuple[str, ...] | None) -> Digest:
+def key_of_point(point: Mapping[str, Json]) -> PointKey:
+    """The key of a point."""
+    return PointKey.parse(point["id"])
+
+
+def digest_point(point: Mapping[str, Json], fields: tuple[str, ...] | None = None) -> Digest:
     """The digest of a point; see PointStore."""
     payload = point.get("payload") or {}
     if fields:
@@ -62,7 +67,7 @@ def _name_vectors(vectors: Json) -> Mapping[str, Json]:
 def decode_point(point: Mapping[str, Json]) -> Point:
     """A point as data."""
     return Point(
-        key=PointKey.parse(point["id"]),
+        key=key_of_point(point),
         payload=point.get("payload") or {},
         vectors=_name_vectors(point.get("vector")),
     )

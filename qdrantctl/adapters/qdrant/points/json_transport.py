@@ -22,7 +22,7 @@ from qdrantctl.adapters.qdrant.points.sending import (
 )
 from qdrantctl.adapters.qdrant.points.transport import MAX_BODY, Page
 from qdrantctl.model.field_rule import Json
-from qdrantctl.model.points import Digest, Point, PointKey, PointPatch, RawPoint
+from qdrantctl.model.points import PointKey, PointPatch, RawPoint
 from qdrantctl.model.replacement import MARK
 from qdrantctl.model.step import Call, collection_path
 
@@ -32,6 +32,11 @@ _IDS = {"with_payload": False, "with_vector": False}
 
 class JsonTransport:
     """The REST form of a collection's points, or of those of a shard key."""
+
+    key_of = staticmethod(json_points.key_of_point)
+    digest_of = staticmethod(json_points.digest_point)
+    decode_point = staticmethod(json_points.decode_point)
+    encode_point = staticmethod(json_points.encode_point)
 
     def __init__(self, endpoint: Endpoint, collection: str, shard_key: str | int | None) -> None:
         self._endpoint = endpoint
@@ -132,26 +137,10 @@ class JsonTransport:
         body = {"keys": [MARK]} | _select_existing(keys)
         self._write("POST", "/points/payload/delete", len(keys), body)
 
-    def key_of(self, point: RawPoint) -> PointKey:
-        """The key of a point."""
-        return PointKey.parse(point["id"])
-
-    def digest_of(self, point: RawPoint, fields: tuple[str, ...] | None) -> Digest:
-        """The digest of a point."""
-        return json_points.digest_point(point, fields)
-
-    def decode_point(self, point: RawPoint) -> Point:
-        """The point as data."""
-        return json_points.decode_point(point)
-
-    def encode_point(self, point: Point) -> RawPoint:
-        """The inverse."""
-        return json_points.encode_point(point)
-
     def _write(self, method: str, path: str, count: int, body: Mapping[str, Json]) -> None:
         """Write `count` points, and wait until that is carried out. Raises RequestFailed."""
         result, _ = self._request(method, path, body, count=count)
-        if is_under_way(result):
+        if any(map(is_under_way, result if isinstance(result, list) else [result])):
             raise delay_write(self._urls[0], self._describe_call(method, path))
 
     def _describe_call(self, method: str, path: str) -> Call:

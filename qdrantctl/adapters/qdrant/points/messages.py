@@ -25,7 +25,7 @@ FIELDS = {
     "PointStruct": "1 id bytes, 3 payload bytes*, 4 vectors bytes",
     # inner parts, where a point is looked into
     "PointId": "1 num uint64, 2 uuid string",
-    "PayloadEntry": "1 key string, 2 value bytes",
+    "PayloadEntry": "1 key bytes, 2 value bytes",
     "Value": "4 string_value string, 6 struct_value Struct, 7 list_value ListValue",
     "Struct": "1 fields bytes*",
     "ListValue": "1 values bytes*",

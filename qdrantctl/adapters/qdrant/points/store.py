@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from qdrantctl.adapters.qdrant.points.sending import RequestFailed, send_until_answered
 from qdrantctl.adapters.qdrant.points.transport import Page, Patcher, Transport
-from qdrantctl.model.points import Digest, KeyRange, Point, PointKey, PointPatch, RawPoint
+from qdrantctl.model.points import KeyRange, PointKey, PointPatch, RawPoint
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -38,9 +38,10 @@ class QdrantPointStore:
         self._page_cap = self._part_cap = KEYS_PAGE
         self._page = FIRST_PAGE
         """Points of the next page, by the size of the last."""
-        self.key_of: Callable[[RawPoint], PointKey] = transport.key_of
-        self.decode_point: Callable[[RawPoint], Point] = transport.decode_point
-        self.encode_point: Callable[[Point], RawPoint] = transport.encode_point
+        self.key_of = transport.key_of
+        self.digest_of = transport.digest_of
+        self.decode_point = transport.decode_point
+        self.encode_point = transport.encode_point
 
     def read_points(self, keys: KeyRange) -> Iterator[Sequence[RawPoint]]:
         """All points of a range in the order of their keys, page by page."""
@@ -67,9 +68,9 @@ class QdrantPointStore:
     def patch_points(self, patches: Sequence[PointPatch], *, if_marked: str) -> None:
         """Change parts of points that still have this mark: the vectors last."""
         if others := [patch for patch in patches if patch.changes_more_than_vectors]:
-            self._write(others, partial(self._patcher.update_payloads, mark=if_marked))
+            self._patch(others, partial(self._patcher.update_payloads, mark=if_marked))
         if vectors := [patch for patch in patches if patch.vectors]:
-            self._write(vectors, partial(self._patcher.update_vectors, mark=if_marked))
+            self._patch(vectors, partial(self._patcher.update_vectors, mark=if_marked))
 
     def delete_points(self, keys: Sequence[PointKey], *, if_marked: str = "") -> None:
         """Delete points; with `if_marked` only those that still have this mark."""
@@ -82,13 +83,9 @@ class QdrantPointStore:
     def unmark_points(self, keys: Sequence[PointKey] | None = None) -> None:
         """Remove marks, of these points or of all."""
         if keys is None:
-            self._write([None], lambda _: self._patcher.delete_all_marks())
+            self._patch([None], lambda _: self._patcher.delete_all_marks())
         else:
             self._write(keys, self._transport.delete_mark)
-
-    def digest_of(self, point: RawPoint, fields: tuple[str, ...] | None = None) -> Digest:
-        """The digest of payload and vectors; see PointStore."""
-        return self._transport.digest_of(point, fields)
 
     def sample_keys(self, count: int) -> Sequence[PointKey]:
         """About `count` random keys in their order; fewer if there are fewer points."""
@@ -155,15 +152,23 @@ class QdrantPointStore:
         for _ in self._send_parts(entries, write, IDS_PART):
             pass
 
+    def _patch(self, entries: Sequence[T], patch: Callable[[Sequence[T]], None]) -> None:
+        for _ in self._send_parts(entries, patch, IDS_PART, self._patcher):
+            pass
+
     def _send_parts(
-        self, entries: Sequence[T], send: Callable[[Sequence[T]], R], limit: int
+        self,
+        entries: Sequence[T],
+        send: Callable[[Sequence[T]], R],
+        limit: int,
+        sender: Transport | Patcher | None = None,
     ) -> Iterator[R]:
         """Send entries in parts that the server accepts. Raises ClusterError."""
         start = 0
         while start < len(entries):
             part = entries[start : start + min(limit, self._part_cap)]
             try:
-                yield self._send(partial(send, part))
+                yield self._send(partial(send, part), sender)
             except RequestFailed as failure:
                 smaller = failure.smaller(len(part))
                 if smaller is None:
@@ -172,5 +177,5 @@ class QdrantPointStore:
                 continue
             start += len(part)
 
-    def _send(self, send: Callable[[], T]) -> T:
-        return send_until_answered(send, self._transport.reconnect)
+    def _send(self, send: Callable[[], T], sender: Transport | Patcher | None = None) -> T:
+        return send_until_answered(send, (sender or self._transport).reconnect)

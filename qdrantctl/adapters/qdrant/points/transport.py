@@ -65,7 +65,7 @@ class Transport(Protocol):
         """The key of a point."""
         ...
 
-    def digest_of(self, point: RawPoint, fields: tuple[str, ...] | None) -> Digest:
+    def digest_of(self, point: RawPoint, fields: tuple[str, ...] | None = None) -> Digest:
         """The digest of a point."""
         ...
 
@@ -99,6 +99,10 @@ class Patcher(Protocol):
 
     def delete_all_marks(self) -> None:
         """Delete the mark of every point that has one."""
+        ...
+
+    def reconnect(self) -> None:
+        """After a failure: use another connection, to the next node where several are known."""
         ...
 
     def close(self) -> None:

@@ -21,13 +21,18 @@ _ID, _ENTRY, _VALUE = (MESSAGES[name] for name in ("PointId", "PayloadEntry", "V
 _VECTORS, _VECTOR = MESSAGES["VectorsOutput"], MESSAGES["VectorOutput"]
 _UUID_TAG = 0x12
 """First byte of the ids that are UUIDs."""
-_STRUCT_TAG, _LIST_TAG = 0x32, 0x3A
-"""First bytes of values that are objects and lists."""
-_NESTED_TAGS = bytes((_STRUCT_TAG, _LIST_TAG))
+_STRUCT_TAG = 0x32
+_NESTED_TAGS = frozenset((b"\x32", b"\x3a"))
+"""The first bytes of values that are objects or lists."""
 _FLOAT_TAG = b"\x0d"
 _TAGGED = np.dtype([("tag", "u1"), ("number", "<u4")])
 """A number of a vector as servers before 1.17 send it, after its tag."""
 _MARK = MARK.encode()
+
+
+def key_of_point(point: Any) -> PointKey:
+    """The key of a RetrievedPoint."""
+    return parse_key(point.id)
 
 
 def parse_key(raw: bytes) -> PointKey:
@@ -38,7 +43,7 @@ def parse_key(raw: bytes) -> PointKey:
     return PointKey(False, point_id.num)
 
 
-def digest_point(point: Any, fields: tuple[str, ...] | None) -> Digest:
+def digest_point(point: Any, fields: tuple[str, ...] | None = None) -> Digest:
     """The digest of a RetrievedPoint; see PointStore."""
     if fields:
         return _digest_fields(point, fields)
@@ -46,7 +51,7 @@ def digest_point(point: Any, fields: tuple[str, ...] | None) -> Digest:
     entries = sorted(point.payload[:])
     joined = b"".join(entries)
     if _MARK in joined:
-        entries = [raw for raw in entries if _ENTRY.FromString(raw).key != MARK]
+        entries = [raw for raw in entries if _ENTRY.FromString(raw).key != _MARK]
     if _STRUCT_TAG in joined or _MARK in joined:
         joined = b"".join(map(_sort_entry, entries))
     parts = _list_vectors(point.vectors) if fields is None else ()
@@ -58,26 +63,25 @@ def _digest(text: bytes) -> Digest:
 
 
 def _sort_entry(raw: bytes) -> bytes:
-    """An entry of a map whose value has the entries of all its objects sorted."""
+    """The bytes of an entry of a map, but for the order of entries in its value."""
     if _STRUCT_TAG not in raw:
         return raw
     entry = _ENTRY.FromString(raw)
     value = entry.value
-    if value[0] not in _NESTED_TAGS:
+    if value[:1] not in _NESTED_TAGS:
         return raw
-    entry.value = _sort_value(value)
-    return bytes(entry.SerializeToString())
+    return b"%d:%b%b" % (len(entry.key), entry.key, _sort_value(value))
 
 
 def _sort_value(raw: bytes) -> bytes:
-    if _STRUCT_TAG not in raw or raw[0] not in _NESTED_TAGS:
+    if _STRUCT_TAG not in raw or raw[:1] not in _NESTED_TAGS:
         return raw
     value = _VALUE.FromString(raw)
     if value.HasField("struct_value"):
-        value.struct_value.fields[:] = map(_sort_entry, sorted(value.struct_value.fields))
+        parts = [_sort_entry(entry) for entry in sorted(value.struct_value.fields[:])]
     else:
-        value.list_value.values[:] = map(_sort_value, value.list_value.values)
-    return bytes(value.SerializeToString())
+        parts = [_sort_value(inner) for inner in value.list_value.values]
+    return b"%b%d:%b" % (raw[:1], len(parts), b"".join(parts))
 
 
 def _digest_fields(point: Any, fields: tuple[str, ...]) -> Digest:
@@ -93,7 +97,7 @@ def _find_values(struct: Any, names: list[str]) -> Iterator[bytes]:
     """The values of a field, `names` leading into nested objects; of each entry of a list."""
     for raw in struct.fields:
         entry = _ENTRY.FromString(raw)
-        if entry.key == names[0].removesuffix("[]"):
+        if entry.key == names[0].removesuffix("[]").encode():
             yield from _descend(entry.value, names[1:])
 
 

@@ -18,7 +18,7 @@ from qdrantctl.adapters.qdrant.points.sending import (
     refuse_size,
 )
 from qdrantctl.adapters.qdrant.points.transport import MAX_BODY, Page
-from qdrantctl.adapters.qdrant.points.wire_digest import digest_point, parse_key
+from qdrantctl.adapters.qdrant.points.wire_digest import digest_point, key_of_point, parse_key
 from qdrantctl.adapters.qdrant.points.wire_requests import (
     WITH,
     WITHOUT,
@@ -29,7 +29,7 @@ from qdrantctl.adapters.qdrant.points.wire_requests import (
     select_existing,
     select_points,
 )
-from qdrantctl.model.points import Digest, Point, PointKey, RawPoint
+from qdrantctl.model.points import Point, PointKey, RawPoint
 from qdrantctl.model.replacement import MARK
 from qdrantctl.model.step import Call, collection_path
 
@@ -67,6 +67,8 @@ _REQUESTS = {
 
 class WireTransport:
     """The gRPC form of a collection's points, or of those of a shard key."""
+
+    key_of, digest_of = staticmethod(key_of_point), staticmethod(digest_point)
 
     def __init__(
         self,
@@ -179,14 +181,6 @@ class WireTransport:
             keys=[MARK],
             points_selector=select_existing(keys),
         )
-
-    def key_of(self, point: RawPoint) -> PointKey:
-        """The key of a point."""
-        return parse_key(point.id)
-
-    def digest_of(self, point: RawPoint, fields: tuple[str, ...] | None) -> Digest:
-        """The digest of a point."""
-        return digest_point(point, fields)
 
     def decode_point(self, point: RawPoint) -> Point:
         """The point as data."""

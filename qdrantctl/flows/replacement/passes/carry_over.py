@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from qdrantctl.engine.replacement.decisions import UNKNOWN
 from qdrantctl.engine.replacement.join import Page, align_pages, decode_key
-from qdrantctl.flows.replacement.passes.catch_up import write_copies
+from qdrantctl.flows.replacement.passes.catch_up import compare_range, write_copies
 from qdrantctl.flows.replacement.passes.context import PassContext
 from qdrantctl.flows.replacement.passes.ranges import RangeJob, plan_range_files, run_ranges
 from qdrantctl.flows.replacement.passes.scan import read_recorded, rewrite_records, scan_keys
@@ -18,14 +18,17 @@ BATCH = 1000
 def carry_over_keys(context: PassContext) -> int:
     """Write what was inserted into the source since the last pass, and delete what is gone there.
 
-    Returns how many points these were. It needs the digest files of `catch_up`, which must come
-    first again if this was interrupted: a point that it wrote may be gone from the source since.
-    Raises ClusterError, OSError, and QdrantctlError if the caller cancelled.
+    Returns how many points these were. It needs the digest files of `catch_up`; ranges without
+    them are compared as a whole. Raises ClusterError, OSError, and QdrantctlError if the caller
+    cancelled.
     """
     return sum(run_ranges(context, plan_range_files(context), _carry_range))
 
 
 def _carry_range(job: RangeJob) -> int:
+    # Of an interrupted run, the target may have points that no file knows, and the source lost.
+    if job.place.partial_path.exists() or not job.place.is_complete():
+        return compare_range(job)
     differences = 0
     with rewrite_records(job) as writer:
         sides = (scan_keys(job.stores.source, job.place.keys), read_recorded(job))

@@ -20,10 +20,11 @@ def catch_up(context: PassContext) -> int:
     Returns the number of differences; they are dealt with. Raises ClusterError, OSError, and
     QdrantctlError if the caller cancelled.
     """
-    return sum(run_ranges(context, plan_range_files(context), _compare_range))
+    return sum(run_ranges(context, plan_range_files(context), compare_range))
 
 
-def _compare_range(job: RangeJob) -> int:
+def compare_range(job: RangeJob) -> int:
+    """The same for one range. Raises ClusterError, OSError and QdrantctlError."""
     context, (source, target), keys = job.run.context, job.stores, job.place.keys
     fields, differences = context.conversion.digest_fields, 0
     repair = _repair_dual if context.is_dual else _repair

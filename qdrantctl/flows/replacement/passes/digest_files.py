@@ -49,6 +49,11 @@ class RangeFile:
         return self.folder / f"{_shard_prefix(self.shard_key)}{self.index}"
 
     @property
+    def partial_path(self) -> Path:
+        """The file while a pass writes it; it remains if the pass is interrupted."""
+        return self.path.with_name(f"{self.path.name}.partial")
+
+    @property
     def header(self) -> bytes:
         """The description at the beginning of the file, with which a file is recognised."""
         described = {
@@ -84,7 +89,7 @@ class DigestWriter:
         """With `after`, go on after this key; check `is_resumed`."""
         self.place = place
         self.is_resumed = False
-        self._path = place.path.with_name(place.path.name + ".partial")
+        self._path = place.partial_path
         place.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         self._file = os.fdopen(descriptor, "r+b")

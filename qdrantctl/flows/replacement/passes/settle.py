@@ -93,12 +93,21 @@ def _settle_batch(
     source, target = job.stores
     batch = _Batch(job, recorded, decide, fetch_by_key(source, keys), fetch_by_key(target, keys))
     batch.decide_points(keys)
-    interrupted = [key for key in batch.list_keys(Action.CONFLICT) if _is_half_carried(batch, key)]
+    marked = [k for k, point in batch.targets.items() if MARK in target.decode_point(point).payload]
+    interrupted = [key for key in marked if _is_half_carried(batch, key)]
     for key in interrupted:
         batch.settled[key].action = Action.WRITE
+    _carry_out(batch, interrupted)
+    target.unmark_points(_decode_keys(marked))
+    return batch.settled
+
+
+def _carry_out(batch: _Batch, interrupted: Sequence[bytes]) -> None:
+    """Write and delete what was decided; the outcomes say what came of it."""
+    job, target = batch.job, batch.job.stores.target
     writes, deletes = batch.list_keys(Action.WRITE), batch.list_keys(Action.DELETE)
     if not writes and not deletes:
-        return batch.settled
+        return
     # First, because a program of the user's may take its time, and little may come in between.
     points = job.run.context.conversion.convert([batch.sources[key] for key in writes], *job.stores)
     converted = {encode_key(target.key_of(point)): point for point in points}
@@ -109,7 +118,6 @@ def _settle_batch(
     if existing:
         _change_marked(batch, existing, converted, interrupted)
     _confirm_changes(batch, converted)
-    return batch.settled
 
 
 def _change_marked(
@@ -136,12 +144,11 @@ def _change_marked(
 
 
 def _is_half_carried(batch: _Batch, key: bytes) -> bool:
-    """Whether a run was interrupted between the payload and the vectors of this point."""
-    source, target = batch.job.stores
-    old, new = batch.sources.get(key), batch.targets.get(key)
-    if old is None or new is None or MARK not in target.decode_point(new).payload:
+    """Whether a run was killed between the payload and the vectors of this marked point."""
+    if batch.settled[key].action is not Action.CONFLICT or key not in batch.sources:
         return False
-    return source.digest_of(old, ()) == target.digest_of(new, ())
+    source, target = batch.job.stores
+    return source.digest_of(batch.sources[key], ()) == target.digest_of(batch.targets[key], ())
 
 
 def _confirm_changes(batch: _Batch, converted: Mapping[bytes, RawPoint]) -> None:

@@ -40,7 +40,9 @@ def wire(payload, vectors=VECTORS):
 
 def list_entries(payload):
     entry = MESSAGES["PayloadEntry"]
-    return [entry(key=k, value=value_of(v)).SerializeToString() for k, v in payload.items()]
+    return [
+        entry(key=k.encode(), value=value_of(v)).SerializeToString() for k, v in payload.items()
+    ]
 
 
 def value_of(value):

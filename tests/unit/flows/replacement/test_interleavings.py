@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import given, settings
@@ -21,6 +21,7 @@ from qdrantctl.flows.replacement.passes.sweep import sweep
 from qdrantctl.model.points import Point, PointKey, PointStore
 from tests.support.memory_points import MemoryCollection, MemoryStore
 
+T = TypeVar("T")
 Operation = tuple[str, int]
 NUMBERS = st.integers(0, 5)
 
@@ -62,6 +63,19 @@ def embed(payload: Any) -> str:
 COPY, EMBEDDING = ServerConversion(is_identity=True), Embedding()
 
 
+class Killed(Exception):
+    """The end of a process, between any two calls."""
+
+
+def run_until_done(work: Callable[[], T]) -> T:
+    """Run a phase again whenever it was killed."""
+    while True:
+        try:
+            return work()
+        except Killed:
+            continue
+
+
 @dataclass
 class Application:
     """Writes through the alias; every value is new. `model` is what one collection would hold."""
@@ -74,10 +88,15 @@ class Application:
     is_switched: bool = False
     is_frozen: bool = False
     count: int = 0
+    calls: int = 0
+    kills: set[int] = field(default_factory=set)
     model: MemoryCollection = field(default_factory=MemoryCollection)
     changed: dict[bool, set[PointKey]] = field(default_factory=lambda: {False: set(), True: set()})
 
     def write(self) -> None:
+        self.calls += 1
+        if self.calls in self.kills:
+            raise Killed
         remaining = self.operations[self.phase]
         if remaining and (operation := remaining.pop()) is not None:
             self.write_point(*operation)
@@ -111,25 +130,28 @@ def replace(application: Application, conversion: Any) -> set[PointKey]:
             )
 
         writers: Any = "dual" if application.is_dual else "live"
-        context = PassContext("r1", open_pair, conversion, writers, Path(folder))
-        fill_collection(context, {})
+        saved: list[Any] = [{}]
+        context = PassContext(
+            "r1", open_pair, conversion, writers, Path(folder), save_cursors=saved.append
+        )
+        run_until_done(lambda: fill_collection(context, saved[-1]))
         application.phase = "catch up"
-        catch_up(context)
-        catch_up(context)
+        run_until_done(lambda: catch_up(context))
+        run_until_done(lambda: catch_up(context))
         application.phase = "switch"
         if application.is_dual:
-            while catch_up(context):
+            while run_until_done(lambda: catch_up(context)):
                 pass
         else:
             for _ in range(5):
-                application.write()
+                run_until_done(application.write)
             application.is_frozen = True
-            carry_over_keys(context)
+            run_until_done(lambda: carry_over_keys(context))
         application.phase = "sweep"
         application.is_switched, application.is_frozen = True, False
         clean = 0
         while clean < 2:
-            result = sweep(context)
+            result = run_until_done(lambda: sweep(context))
             clean = 0 if result.differences else clean + 1
         return set(result.conflicts)
 
@@ -138,17 +160,23 @@ def payloads(collection: MemoryCollection, conflicts: set[PointKey]) -> dict[Poi
     return {key: point[0] for key, point in collection.points.items() if key not in conflicts}
 
 
+def vectors(collection: MemoryCollection, conflicts: set[PointKey]) -> dict[PointKey, Any]:
+    return {key: point[1] for key, point in collection.points.items() if key not in conflicts}
+
+
 @pytest.mark.parametrize("conversion", [COPY, EMBEDDING], ids=["copy", "command"])
 @settings(max_examples=40, deadline=None)
-@given(points=POINTS, operations=OPERATIONS)
-def test_no_write_is_lost_and_no_deleted_point_comes_back(conversion, points, operations):
-    application = Application(MemoryCollection(), MemoryCollection(), operations)
+@given(points=POINTS, operations=OPERATIONS, kills=st.sets(st.integers(1, 120), max_size=3))
+def test_no_write_is_lost_and_no_deleted_point_comes_back(conversion, points, operations, kills):
+    application = Application(MemoryCollection(), MemoryCollection(), operations, kills=kills)
     for number in points:
         application.write_point("upsert", number)
     conflicts = replace(application, conversion)
     assert not any("_qdrantctl_mark" in p for p, _ in application.target.points.values())
     assert conflicts <= application.changed[False] & application.changed[True]
     assert payloads(application.target, conflicts) == payloads(application.model, conflicts)
+    if conversion is COPY:
+        assert vectors(application.target, conflicts) == vectors(application.model, conflicts)
 
 
 @pytest.mark.parametrize("conversion", [COPY, EMBEDDING], ids=["copy", "command"])
