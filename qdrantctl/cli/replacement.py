@@ -50,14 +50,14 @@ def command() -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StatusArgs(ServerArgs, OutputArgs):
+class ReplacementStatusArgs(ServerArgs, OutputArgs):
     """The arguments of `replacement status`."""
 
     address: Address | None
 
 
 @define_command(
-    StatusArgs,
+    ReplacementStatusArgs,
     name="status",
     parent=command,
     examples=(
@@ -71,7 +71,7 @@ class StatusArgs(ServerArgs, OutputArgs):
 @click.argument("address", type=ADDRESS, required=False)
 @server_options
 @output_options("replacements")
-def show_status(args: StatusArgs) -> int:
+def show_status(args: ReplacementStatusArgs) -> int:
     """Show the phase and the progress of replacements.
 
     Old collections that are kept after one are shown, too.
@@ -126,7 +126,7 @@ def pause_run(args: PauseArgs) -> int:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunArgs(ProjectArgs, OutputArgs, LeaseArgs):
+class ReplacementRunArgs(ProjectArgs, OutputArgs, LeaseArgs):
     """The arguments of commands that carry out phases from the manifests."""
 
     address: Address
@@ -142,14 +142,14 @@ class RunArgs(ProjectArgs, OutputArgs, LeaseArgs):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FinishArgs(RunArgs):
+class FinishArgs(ReplacementRunArgs):
     """The arguments of `replacement finish`."""
 
     no_safety_snapshot: bool
 
 
 @define_command(
-    RunArgs,
+    ReplacementRunArgs,
     name="resume",
     parent=command,
     examples=(
@@ -170,7 +170,7 @@ class FinishArgs(RunArgs):
 @progress_option
 @project_options
 @output_options("report")
-def resume_run(args: RunArgs) -> int:
+def resume_run(args: ReplacementRunArgs) -> int:
     """Let a paused replacement go on, and carry out its next phases here.
 
     It is what `apply` does with a replacement under way, for this one resource.
@@ -230,7 +230,7 @@ def finish_replacement(args: FinishArgs) -> int:
     return _apply_one(args, options)
 
 
-def _apply_one(args: RunArgs, planning: PlanOptions) -> int:
+def _apply_one(args: ReplacementRunArgs, planning: PlanOptions) -> int:
     """Apply the plan of one resource."""
     progress = Progress(args.verbose, args.no_color, as_json=args.progress == "json")
     progress.show_starting()
@@ -335,7 +335,7 @@ def roll_back(args: TurnArgs) -> int:
     """
     from qdrantctl.flows.cluster.connect import connect
     from qdrantctl.flows.replacement.commands import plan_rollback
-    from qdrantctl.flows.replacement.replace import carry_out
+    from qdrantctl.flows.replacement.replace import run_replacement
 
     settings = args.settings()
     view, progress = _view_of(args, "Roll back")
@@ -348,7 +348,7 @@ def roll_back(args: TurnArgs) -> int:
             return 1
         with view.catch_signals() as is_cancelled:
             operator = _operator(settings, view, args, is_cancelled)
-            report = carry_out(plan.changes[0], record, plan, settings, client, operator)
+            report = run_replacement(plan.changes[0], record, plan, settings, client, operator)
     view.clear_progress()
     print_report(report, args)
     return exit_code_of(report)

@@ -13,7 +13,7 @@ from qdrantctl.model.address import Address
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.replacement import ReplacementRecord
 
-_KIND = "collection"
+_COLLECTION_KIND = "collection"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class ObjectNames:
         return {
             name: tuple(sorted({self.object_name(address), *self._aside(address)}))
             for name in collections
-            if (address := Address(_KIND, name)) in serving
+            if (address := Address(_COLLECTION_KIND, name)) in serving
         }
 
     def _aside(self, address: Address) -> Iterable[str]:
@@ -62,7 +62,7 @@ class ObjectNames:
 
     def served_address(self, name: str) -> Address:
         """The address that a collection of this name serves or served: of its snapshots, too."""
-        return self.holders.get(name, Address(_KIND, name))
+        return self.holders.get(name, Address(_COLLECTION_KIND, name))
 
     def find_address(self, name: str) -> Address | None:
         """The address of the collection of this name on the cluster; None without one.
@@ -90,7 +90,7 @@ def list_object_names(
     current = {
         address: str(entry.get("object") or address.name)
         for address, entry in entries.items()
-        if address.kind == _KIND and not entry.get("deleted")
+        if address.kind == _COLLECTION_KIND and not entry.get("deleted")
     }
     set_aside = {
         collection.name: address

@@ -159,6 +159,10 @@ class ReplacementRecord(BaseModel):
     marked: bool = Field(
         default=False, description="Whether single points may have a mark of the sweep."
     )
+    form: Literal["", "wire", "json"] = Field(
+        default="",
+        description="The form in which points are compared, gRPC or JSON: their digests differ.",
+    )
     cursors: dict[str, Json] = Field(
         default_factory=dict, description="How far the fill is, by shard key and range."
     )

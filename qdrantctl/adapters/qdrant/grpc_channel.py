@@ -16,7 +16,7 @@ import grpc as grpc  # for all modules: it must be imported here first
 
 IDENTITY_ALONE = 1
 """The bit of "no compression". A server compresses each response that the channel could read."""
-OPTIONS = (
+CHANNEL_OPTIONS = (
     ("grpc.enable_http_proxy", 0),
     ("grpc.compression_enabled_algorithms_bitset", IDENTITY_ALONE),
     ("grpc.max_receive_message_length", -1),
@@ -42,11 +42,11 @@ def open_channel(address: str, roots: bytes | None, tls: TlsFiles | None = None)
     `tls` holds the client's certificate, if it has one. Raises OSError for unreadable files.
     """
     if roots is None:
-        return grpc.insecure_channel(address, options=OPTIONS)
+        return grpc.insecure_channel(address, options=CHANNEL_OPTIONS)
     tls = tls or TlsFiles()
     certificate = tls.cert_file.read_bytes() if tls.cert_file else None
     key_file = tls.key_file or tls.cert_file
     trusted = grpc.ssl_channel_credentials(
         roots or None, key_file.read_bytes() if key_file else None, certificate
     )
-    return grpc.secure_channel(address, trusted, options=OPTIONS)
+    return grpc.secure_channel(address, trusted, options=CHANNEL_OPTIONS)

@@ -40,15 +40,17 @@ def run_command(
     why: str = "",
     instead: str,
     stdin: bytes = b"",
-    seconds: float = COMMAND_SECONDS,
+    seconds: float | None = None,
 ) -> CommandOutput:
     """Run `argv` in `folder` and wait for its end.
 
     `name` names it in errors, `why` states where it is defined, and `instead` is the hint if
-    commands are forbidden. `stdin` must fit into a pipe (64 KiB). Raises SettingsError if it is
-    forbidden, cannot be started or does not exit in time; a failure is an exit code.
+    commands are forbidden. It may take `seconds`, or COMMAND_SECONDS. `stdin` must fit into a pipe
+    (64 KiB). Raises SettingsError if it is forbidden, cannot be started or does not exit in time; a
+    failure is an exit code.
     """
     refuse_if_forbidden(environ, name, why=why, instead=instead)
+    allowed = COMMAND_SECONDS if seconds is None else seconds
     try:
         process = subprocess.Popen(  # noqa: S603
             argv,
@@ -64,10 +66,10 @@ def run_command(
         if process.stdin:
             with suppress(BrokenPipeError), process.stdin:
                 process.stdin.write(stdin)
-        out, err = _read_outputs(process, seconds)
+        out, err = _read_outputs(process, allowed)
     except TimeoutError:
         raise SettingsError(
-            f"{name} did not end within {seconds:g} seconds",
+            f"{name} did not end within {allowed:g} seconds",
             why=why,
             hint="" if stdin else "It gets no input; a command that prompts cannot be used.",
         ) from None

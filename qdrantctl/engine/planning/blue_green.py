@@ -95,7 +95,7 @@ def remaining_steps(
         by_phase[Phase.GATE] = ()
     if not record.carries:
         by_phase |= {Phase.CATCH_UP: (), Phase.SWEEP: ()}
-    steps = [*_creation_steps(target, spec, change, context, kind)]
+    steps = [*_steps_to_create(target, spec, change, context, kind)]
     if record.phase is not Phase.CREATE:
         steps = []
     phases = list(Phase)
@@ -197,12 +197,12 @@ def forecast_replacement(
         replicas=replicas,
         aliases=record.aliases,
         promises=_PROMISES[settings.writers] if record.carries else (_READERS,),
-        limits=_limits_of(settings) if record.carries else (_NOT_CARRIED,),
+        limits=_list_limits(settings) if record.carries else (_NOT_CARRIED,),
         **optional,
     )
 
 
-def _limits_of(settings: ReplacementSettings) -> tuple[str, ...]:
+def _list_limits(settings: ReplacementSettings) -> tuple[str, ...]:
     limits = _LIMITS[settings.writers]
     if settings.fill == "external":
         limits = ("another program fills the new collection: nothing is carried over", *limits)
@@ -213,7 +213,7 @@ def _reference(name: str, live: Resource | None) -> CollectionRef:
     return CollectionRef(name=name, **(live.facts.identity if live else {}))
 
 
-def _creation_steps(
+def _steps_to_create(
     name: str, spec: Mapping[str, Json], change: Change, context: Context, kind: Kind
 ) -> Iterator[Step]:
     """The requests that create the new collection, as it is while it is filled."""

@@ -10,7 +10,7 @@ _COSINE = "Cosine"
 _DEFAULT_TYPE = "float32"
 
 
-def find_obstacles(source: Mapping[str, Json], target: Mapping[str, Json]) -> Iterator[str]:
+def find_shape_obstacles(source: Mapping[str, Json], target: Mapping[str, Json]) -> Iterator[str]:
     """Why the points of a collection cannot be written to another one as they are."""
     existing = source.get("vectors", {})
     for name, vector in target.get("vectors", {}).items():
@@ -65,4 +65,4 @@ def keeps_points(source: Mapping[str, Json], target: Mapping[str, Json]) -> bool
 
 def can_take_points(source: Mapping[str, Json], target: Mapping[str, Json]) -> bool:
     """Whether the points of the source can be written to the target."""
-    return not (*find_obstacles(source, target), *find_homeless_keys(source, target))
+    return not (*find_shape_obstacles(source, target), *find_homeless_keys(source, target))

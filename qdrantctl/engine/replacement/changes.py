@@ -7,7 +7,7 @@ import re
 from qdrantctl.model.points import Point, PointPatch
 from qdrantctl.model.replacement import MARK
 
-_PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
+_PATH_LIKE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 """Payload keys that are a path by themselves."""
 
 
@@ -24,7 +24,7 @@ def make_patch(before: Point, after: Point) -> PointPatch:
         if key not in old or old[key] != value or type(old[key]) is not type(value)
     }
     dropped = tuple(sorted(old.keys() - after.payload.keys()))
-    replaces = None in payload.values() or not all(map(_PLAIN_KEY.fullmatch, dropped))
+    replaces = None in payload.values() or not all(map(_PATH_LIKE_KEY.fullmatch, dropped))
     return PointPatch(
         key=after.key,
         vectors={

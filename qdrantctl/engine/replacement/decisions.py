@@ -12,13 +12,13 @@ from enum import StrEnum
 from qdrantctl.model.points import Digest
 
 DIGEST_BYTES = 8
-UNKNOWN: Digest = b"\x00" * DIGEST_BYTES
+UNREAD: Digest = b"\x00" * DIGEST_BYTES
 """Recorded of a target's point that was written and not read since: only before the switch."""
-FOREIGN: Digest = b"\xff" * DIGEST_BYTES
+NOT_A_COPY: Digest = b"\xff" * DIGEST_BYTES
 """Recorded of a target's point that is not the copy: an application changed or deleted it."""
 
 
-class Action(StrEnum):
+class PointAction(StrEnum):
     """What a difference between two sides leads to."""
 
     NONE = "none"
@@ -35,24 +35,24 @@ def decide_before_switch(
     *,
     is_comparable: bool,
     is_dual: bool = False,
-) -> Action:
+) -> PointAction:
     """The action in the target while no application reads it.
 
     `is_comparable`: equal points have equal digests on both sides. `is_dual`: applications write
     both sides, so a target that is not as recorded is newer.
     """
     if source is None:
-        return Action.NONE if target is None else Action.DELETE
+        return PointAction.NONE if target is None else PointAction.DELETE
     if target is None:
-        return Action.WRITE
+        return PointAction.WRITE
     if is_comparable:
-        return Action.NONE if source == target else Action.WRITE
+        return PointAction.NONE if source == target else PointAction.WRITE
     if recorded is None:
-        return Action.NONE if is_dual else Action.WRITE
-    is_copy = recorded[DIGEST_BYTES:] in (target, UNKNOWN)
+        return PointAction.NONE if is_dual else PointAction.WRITE
+    is_copy = recorded[DIGEST_BYTES:] in (target, UNREAD)
     if recorded[:DIGEST_BYTES] == source:
-        return Action.NONE if is_copy or is_dual else Action.WRITE
-    return Action.WRITE if is_copy or not is_dual else Action.NONE
+        return PointAction.NONE if is_copy or is_dual else PointAction.WRITE
+    return PointAction.WRITE if is_copy or not is_dual else PointAction.NONE
 
 
 def decide_after_switch(
@@ -61,7 +61,7 @@ def decide_after_switch(
     recorded: bytes | None,
     *,
     is_comparable: bool,
-) -> Action:
+) -> PointAction:
     """The action in the target that applications use, so that nothing of theirs is lost.
 
     Only what changed in the source since it was recorded is carried over, and only to a point that
@@ -69,23 +69,23 @@ def decide_after_switch(
     """
     is_equal = source == target and (is_comparable or source is None)
     if is_equal or (recorded is not None and source == recorded[:DIGEST_BYTES]):
-        return Action.NONE
+        return PointAction.NONE
     if recorded is None:
         if source is None:
-            return Action.NONE
-        return Action.WRITE if target is None else Action.CONFLICT
+            return PointAction.NONE
+        return PointAction.WRITE if target is None else PointAction.CONFLICT
     if target is None or target != recorded[DIGEST_BYTES:]:
-        return Action.CONFLICT
-    return Action.DELETE if source is None else Action.WRITE
+        return PointAction.CONFLICT
+    return PointAction.DELETE if source is None else PointAction.WRITE
 
 
 def decide_without_record(
     source: Digest | None, target: Digest | None, *, is_comparable: bool
-) -> Action:
+) -> PointAction:
     """The action after the switch if what the last pass wrote down is lost: none ever writes.
 
     Points on both sides that cannot be compared count as equal.
     """
     if source is None or target is None:
-        return Action.NONE if source == target else Action.CONFLICT
-    return Action.CONFLICT if is_comparable and source != target else Action.NONE
+        return PointAction.NONE if source == target else PointAction.CONFLICT
+    return PointAction.CONFLICT if is_comparable and source != target else PointAction.NONE

@@ -8,35 +8,35 @@ from typing import Any, NamedTuple
 
 from qdrantctl.model.points import PointKey
 
-KEY_BYTES = 17
-_UUID, _NUMBER = b"\x01", b"\x00"
+POINT_KEY_BYTES = 17
+_UUID_BYTE, _NUMBER_BYTE = b"\x01", b"\x00"
 
 
-def encode_key(key: PointKey) -> bytes:
+def pack_key(key: PointKey) -> bytes:
     """17 bytes whose order is that of the keys."""
-    return (_UUID if key.is_uuid else _NUMBER) + key.value.to_bytes(16, "big")
+    return (_UUID_BYTE if key.is_uuid else _NUMBER_BYTE) + key.value.to_bytes(16, "big")
 
 
-def decode_key(data: bytes) -> PointKey:
-    """The inverse of `encode_key`."""
+def unpack_key(data: bytes) -> PointKey:
+    """The inverse of `pack_key`."""
     return PointKey(data[0] == 1, int.from_bytes(data[1:], "big"))
 
 
-class Page(NamedTuple):
+class KeyedPage(NamedTuple):
     """Consecutive points of one side. The columns are parallel, in ascending order of `keys`."""
 
     keys: Sequence[bytes]
-    """As `encode_key` makes them."""
+    """As `pack_key` makes them."""
     digests: Sequence[bytes] = ()
     """The digest of each point; in a digest file those of source and target, joined."""
     points: Sequence[Any] = ()
     """The points themselves; empty where they are not needed."""
 
 
-NO_PAGE = Page(())
+NO_PAGE = KeyedPage(())
 
 
-def align_pages(*sides: Iterator[Page]) -> Iterator[tuple[Page, ...]]:
+def align_pages(*sides: Iterator[KeyedPage]) -> Iterator[tuple[KeyedPage, ...]]:
     """Pages of equal ranges of keys, one for each side, which together hold every point once.
 
     It holds no more than one page of each side.
@@ -59,10 +59,10 @@ def align_pages(*sides: Iterator[Page]) -> Iterator[tuple[Page, ...]]:
         pages = [tail for _, tail in cuts]
 
 
-def _split_page(page: Page, last: bytes | None) -> tuple[Page, Page]:
+def _split_page(page: KeyedPage, last: bytes | None) -> tuple[KeyedPage, KeyedPage]:
     """The part of a page up to and with a key, all of it without one, and the rest."""
     if not page.keys or last is None or page.keys[-1] <= last:
         return page, NO_PAGE
     count = bisect_right(page.keys, last)
-    head = Page(page.keys[:count], page.digests[:count], page.points[:count])
-    return head, Page(page.keys[count:], page.digests[count:], page.points[count:])
+    head = KeyedPage(page.keys[:count], page.digests[:count], page.points[:count])
+    return head, KeyedPage(page.keys[count:], page.digests[count:], page.points[count:])

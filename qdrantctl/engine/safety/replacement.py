@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from qdrantctl.engine.planning.vector_shapes import find_homeless_keys, find_obstacles
+from qdrantctl.engine.planning.vector_shapes import find_homeless_keys, find_shape_obstacles
 from qdrantctl.engine.safety.context import Problem, SafetyInput, may_hold_points
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Change, ReplacementForecast
@@ -29,7 +29,7 @@ def check_replacements_beside(inputs: SafetyInput) -> Iterator[Problem]:
             [] if settings.fill == "external" else [*find_homeless_keys(live.spec, desired.spec)]
         )
         if settings.fill == "copy":
-            reasons += find_obstacles(live.spec, desired.spec)
+            reasons += find_shape_obstacles(live.spec, desired.spec)
         yield from (Problem(_cannot_copy(change, reason)) for reason in reasons)
         yield from _tokens_left_behind(change, forecast, inputs)
 

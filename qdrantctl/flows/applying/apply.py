@@ -20,7 +20,7 @@ from qdrantctl.flows.cluster.nodes import JobContext
 from qdrantctl.flows.lease import LeaseWait, current_actor, hold_lease
 from qdrantctl.flows.planning.plan import PlanOptions, PlanResult, make_plan_for
 from qdrantctl.flows.planning.saved_plan import recheck_saved_plan
-from qdrantctl.flows.replacement.replace import Operator, carry_out
+from qdrantctl.flows.replacement.replace import Operator, run_replacement
 from qdrantctl.flows.state.checkout_age import OLDER
 from qdrantctl.flows.state.committed import (
     CommittedState,
@@ -287,7 +287,7 @@ def _carry_out(
         if not all(earlier.is_complete for earlier in reports):
             break
         record = record_of(change, now)
-        reports.append(carry_out(change, record, now.plan, settings, client, operator))
+        reports.append(run_replacement(change, record, now.plan, settings, client, operator))
     if last.changes and all(earlier.is_complete for earlier in reports):
         with hold_lease(client, settings.owner, actor, wait) as guarded:
             reports.append(apply_part(replace(now, plan=last), guarded, actor))

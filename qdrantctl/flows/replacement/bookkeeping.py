@@ -36,7 +36,7 @@ from qdrantctl.flows.replacement.run import (
     remove_record,
     write_new_record,
 )
-from qdrantctl.flows.replacement.stores import list_shard_keys
+from qdrantctl.flows.replacement.stores import read_shard_keys
 from qdrantctl.flows.replacement.switch import switch_aliases
 from qdrantctl.flows.state.ledger_entry import applied_entry
 from qdrantctl.flows.state.live import read_collection
@@ -148,7 +148,7 @@ class ReplacementRecords:
         run, record = self.run, self.run.record
         if record.phase is Phase.CATCH_UP and not record.passes:
             live = read_collection(run.client, record.address, record.old.name)
-            keys = list_shard_keys(live) if live else ()
+            keys = read_shard_keys(live) if live else ()
             forth = digest_folder(run.settings.root, record)
             reverse_digests(forth, run.folder, record.id, keys)
         run.save()

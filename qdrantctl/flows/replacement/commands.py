@@ -27,7 +27,7 @@ from qdrantctl.flows.replacement.run import (
     remove_record,
     set_paused,
 )
-from qdrantctl.flows.replacement.stores import list_shard_keys, open_passes
+from qdrantctl.flows.replacement.stores import open_passes, read_shard_keys
 from qdrantctl.flows.state.desired import DesiredState
 from qdrantctl.flows.state.live import read_collection
 from qdrantctl.kinds.catalog import BY_NAME
@@ -164,7 +164,7 @@ def plan_rollback(
     if live is None:
         raise UsageError(f"{record.new.name} is gone; there is nothing to roll back")
     if not record.returning:
-        keys = list_shard_keys(live)
+        keys = read_shard_keys(live)
         folder = digest_folder(settings.root, record)
         record = rollback_record(record, has_digests=has_digests(folder, record.id, keys))
     server = client.server

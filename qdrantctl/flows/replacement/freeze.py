@@ -21,9 +21,9 @@ from qdrantctl.model.field_rule import Json
 from qdrantctl.model.polling import poll
 from qdrantctl.model.step import Call, collection_path, wait_query
 
-_CAP = "upsert_max_batchsize"
+_UPSERT_CAP = "upsert_max_batchsize"
 _BY_INDEX_ONLY = "unindexed_filtering_update"
-SETTLING = 2.0
+NODES_AGREE_WITHIN = 2.0
 """Seconds until every node of a cluster knows a change that one of them has answered."""
 IN_FLIGHT = 0.25
 """Seconds that a request takes between a node's check of limits and its shards, on a busy node."""
@@ -41,7 +41,7 @@ def refuse_upserts(job: JobContext, collection: str, caps: Mapping[str, Json]) -
     `caps` is the strict mode of the collection before. Where it is switched off, its other limits
     are lifted, so that nothing else is refused. Raises ClusterError.
     """
-    body: dict[str, Any] = {"enabled": True, _CAP: 0}
+    body: dict[str, Any] = {"enabled": True, _UPSERT_CAP: 0}
     if not caps.get("enabled"):
         body |= {cap: _neutral(value) for cap, value in caps.items() if cap not in body}
     _set_caps(job.client, collection, body)
@@ -52,7 +52,7 @@ def refuse_upserts(job: JobContext, collection: str, caps: Mapping[str, Json]) -
 
 def allow_upserts(client: Client, collection: str, caps: Mapping[str, Json]) -> None:
     """Set strict mode back to what it was. Raises ClusterError."""
-    _set_caps(client, collection, {"enabled": False, _CAP: UNLIMITED, **caps})
+    _set_caps(client, collection, {"enabled": False, _UPSERT_CAP: UNLIMITED, **caps})
 
 
 def refuses_unindexed_updates(client: Client, collection: str) -> bool:
@@ -94,22 +94,22 @@ def _wait_for_nodes(job: JobContext, collection: str, expected: int) -> None:
     if job.client.server.peers == 1:
         return
     if not job.nodes:
-        time.sleep(SETTLING)
+        time.sleep(NODES_AGREE_WITHIN)
         return
     for url in job.nodes:
-        node = job.client.for_node(url, timeout=SETTLING)
+        node = job.client.for_node(url, timeout=NODES_AGREE_WITHIN)
         try:
             caps = poll(
                 partial(read_caps, node, collection),
-                lambda read: read.get(_CAP) == expected,
-                timeout=SETTLING,
+                lambda read: read.get(_UPSERT_CAP) == expected,
+                timeout=NODES_AGREE_WITHIN,
             )
         except ClusterError:
             continue  # a node that is down takes no write either
         finally:
             node.close()
-        if caps.get(_CAP) != expected:
+        if caps.get(_UPSERT_CAP) != expected:
             raise ClusterError(
-                f"{url}: does not know the limits of {collection} after {SETTLING:g} s",
+                f"{url}: does not know the limits of {collection} after {NODES_AGREE_WITHIN:g} s",
                 hint="Is the node cut off from the others? Try again.",
             )

@@ -47,7 +47,7 @@ class Operator:
     """Seconds to wait for an index, and for another program to fill a collection."""
 
 
-def carry_out(
+def run_replacement(
     change: Change,
     record: ReplacementRecord,
     plan: Plan,

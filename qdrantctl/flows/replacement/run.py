@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from qdrantctl.adapters.project.settings import Settings
 
 
-LOOK_INTERVAL = 2.0
+PAUSE_LOOK_INTERVAL = 2.0
 """Seconds between two looks whether the operator has paused it."""
 
 
@@ -62,7 +62,7 @@ class ReplacementRun:
     _using_client: Lock = field(default_factory=Lock)
     """Passes report from several threads, and the client is for one at a time."""
     _is_stopped: bool = False
-    _looked: float = -LOOK_INTERVAL
+    _looked: float = -PAUSE_LOOK_INTERVAL
 
     def close(self) -> None:
         """Let the process of a fill command end."""
@@ -109,7 +109,7 @@ class ReplacementRun:
         if self.job.is_cancelled():
             return True
         with self._using_client:
-            if not self._is_stopped and time.monotonic() - self._looked > LOOK_INTERVAL:
+            if not self._is_stopped and time.monotonic() - self._looked > PAUSE_LOOK_INTERVAL:
                 self._looked = time.monotonic()
                 self._is_stopped = is_paused(self.client, self.record.address)
         return self._is_stopped
@@ -123,7 +123,7 @@ class ReplacementRun:
 
 def digest_folder(root: Path, record: ReplacementRecord, *, back: bool = False) -> Path:
     """The folder of a replacement's digests, which a rollback needs as well."""
-    way = "back" if back else "forth"
+    way = f"{'back' if back else 'forth'}-{record.form}"
     return root / ".qdrantctl" / "replacements" / record.id / way
 
 

@@ -11,8 +11,14 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from qdrantctl.adapters.project.settings import resolve_settings
+from qdrantctl.adapters.qdrant.client import Endpoint
 from qdrantctl.adapters.qdrant.ledger import read_ledger
-from qdrantctl.adapters.qdrant.points.opening import choose_form, open_point_store
+from qdrantctl.adapters.qdrant.points.opening import (
+    Form,
+    choose_form,
+    open_point_store,
+    reads_alike,
+)
 from qdrantctl.engine.planning.vector_shapes import keeps_points
 from qdrantctl.flows.cluster.connect import connect, find_endpoint
 from qdrantctl.flows.replacement.command_fill import CommandFill, open_command_fill
@@ -34,7 +40,7 @@ from qdrantctl.model.step import Call, collection_path
 if TYPE_CHECKING:
     from qdrantctl.adapters.project.settings import Settings
 
-LOOK_INTERVAL = 1.0
+TARGET_LOOK_INTERVAL = 1.0
 """Seconds between two looks at the state of the target."""
 LONG_QUEUE = 1000
 """Writes in the queue of the target from which on it gets no more for a while (since 1.17)."""
@@ -62,7 +68,7 @@ def open_passes(run: ReplacementRun, source: str, target: str) -> Iterator[PassC
     meter = Meter(run)
     watch = TargetWatch(run, target)
     origin_endpoint, endpoint = find_endpoint(origin.settings), find_endpoint(run.settings)
-    form = choose_form((origin_endpoint, endpoint))
+    form = _pin_form(run, origin, origin_endpoint, endpoint)
 
     def open_pair(shard_key: ShardKey) -> StorePair:
         return StorePair(
@@ -76,7 +82,7 @@ def open_passes(run: ReplacementRun, source: str, target: str) -> Iterator[PassC
         conversion=conversion,
         writers="live" if run.record.returning else run.terms.writers,
         folder=run.folder,
-        shard_keys=list_shard_keys(origin.collection),
+        shard_keys=read_shard_keys(origin.collection),
         rate=run.terms.rate,
         is_cancelled=run.is_stopped,
         report_progress=meter.show_done,
@@ -89,6 +95,32 @@ def open_passes(run: ReplacementRun, source: str, target: str) -> Iterator[PassC
             conversion.raise_unconverted(run.record.address)
     finally:
         meter.end()
+
+
+def _pin_form(
+    run: ReplacementRun, origin: Source, origin_endpoint: Endpoint, endpoint: Endpoint
+) -> Form:
+    """The form in which the points of this replacement are read and written; the record keeps it.
+
+    Digests of another form say nothing. Before the switch the comparison can begin again with one;
+    after it a point that differs could not be told from one that changed. Raises ClusterError.
+    """
+    pinned = run.record.form
+    if pinned == "json":
+        return pinned
+    form = choose_form((origin_endpoint, endpoint))
+    if pinned == form:
+        return form
+    if pinned and run.record.phase.is_after_switch:
+        raise ClusterError(
+            f"{endpoint.url}: gRPC cannot be reached, over which the points were compared",
+            hint="Name its port with grpc_port in the environment, and run the command again.",
+        )
+    keys = read_shard_keys(origin.collection)
+    if form == "wire" and not all(reads_alike(origin_endpoint, origin.name, k) for k in keys):
+        form = "json"
+    run.save(form=form)
+    return form
 
 
 def warm_up(passes: PassContext) -> None:
@@ -127,7 +159,7 @@ def _require(live: Resource | None, name: str) -> Resource:
     return live
 
 
-def list_shard_keys(source: Resource) -> tuple[ShardKey, ...]:
+def read_shard_keys(source: Resource) -> tuple[ShardKey, ...]:
     """The shard keys of a collection; None alone stands for a collection without them."""
     return tuple(entry["key"] for entry in source.spec.get("shard_keys", ())) or (None,)
 
@@ -184,17 +216,17 @@ class TargetWatch:
 
     run: ReplacementRun
     target: str
-    _looked: float = -LOOK_INTERVAL
+    _looked: float = -TARGET_LOOK_INTERVAL
 
     def wait_until_ready(self) -> None:
         """Return when the target can take more points. Raises ClusterError."""
-        if time.monotonic() - self._looked < LOOK_INTERVAL:
+        if time.monotonic() - self._looked < TARGET_LOOK_INTERVAL:
             return
         self._looked = time.monotonic()
         poll(
             self._is_ready,
             timeout=float("inf"),
-            interval=LOOK_INTERVAL,
+            interval=TARGET_LOOK_INTERVAL,
             is_cancelled=self.run.is_stopped,
         )
 

@@ -30,7 +30,7 @@ from qdrantctl.model.polling import poll
 from qdrantctl.model.replacement import Phase
 from qdrantctl.model.step import Call, SwitchAliases
 
-SETTLING = 2.0
+ALIASES_AGREE_WITHIN = 2.0
 """Seconds until every node of a cluster knows a change that one of them has answered."""
 
 
@@ -104,15 +104,15 @@ def _check_identities(run: ReplacementRun, client: Client) -> None:
 
 def _have_moved(step: SwitchAliases, client: Client) -> bool:
     """Whether an earlier run has moved the aliases: the target is in use then."""
-    leading = _read_aliases(client)
+    leading = _read_alias_targets(client)
     return any(leading.get(alias) == step.target for alias in step.aliases)
 
 
 def _aliases_of(collection: str, client: Client) -> tuple[str, ...]:
-    return tuple(sorted(a for a, name in _read_aliases(client).items() if name == collection))
+    return tuple(sorted(a for a, name in _read_alias_targets(client).items() if name == collection))
 
 
-def _read_aliases(client: Client) -> Mapping[str, str]:
+def _read_alias_targets(client: Client) -> Mapping[str, str]:
     listed = client.request(Call(method="GET", path="/aliases"))["aliases"]
     return {entry["alias_name"]: entry["collection_name"] for entry in listed}
 
@@ -125,12 +125,12 @@ def _wait_for_aliases(step: SwitchAliases, job: JobContext, client: NodeClient) 
     if remaining := _aliases_of(step.source, client):
         client.request(_move_request(remaining, step.target))
     for url in job.nodes if client.server.peers > 1 else ("",):
-        node = client.for_node(url, timeout=SETTLING) if url else client
+        node = client.for_node(url, timeout=ALIASES_AGREE_WITHIN) if url else client
         try:
             remaining = poll(
                 partial(_aliases_of, step.source, node),
                 lambda found: not found,
-                timeout=SETTLING,
+                timeout=ALIASES_AGREE_WITHIN,
             )
         except ClusterError:
             if not url:
@@ -145,7 +145,7 @@ def _wait_for_aliases(step: SwitchAliases, job: JobContext, client: NodeClient) 
                 hint="Run the command again: it moves the rest.",
             )
     if client.server.peers > 1 and not job.nodes:
-        poll(lambda: False, timeout=SETTLING)
+        poll(lambda: False, timeout=ALIASES_AGREE_WITHIN)
 
 
 def _write_switched(progress: ChangeProgress, run: ReplacementRun, client: NodeClient) -> None:

@@ -8,7 +8,7 @@ from qdrantctl.model.change import Change, ReplacementForecast
 from qdrantctl.model.replacement_status import ReplacementStatus, ReplacementStatuses
 from qdrantctl.render.shared.escape import count_noun, escape_line, join_names
 
-_BYTES = ("B", "kB", "MB", "GB", "TB")
+_SIZE_UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def forecast_lines(change: Change) -> Iterator[str]:
@@ -36,9 +36,9 @@ def forecast_lines(change: Change) -> Iterator[str]:
 def format_bytes(number: int) -> str:
     """`1.2 GB`, in powers of 1,000."""
     value, unit = float(number), 0
-    while value >= 1000 and unit < len(_BYTES) - 1:
+    while value >= 1000 and unit < len(_SIZE_UNITS) - 1:
         value, unit = value / 1000, unit + 1
-    return f"{value:.0f} {_BYTES[unit]}" if unit == 0 else f"{value:.1f} {_BYTES[unit]}"
+    return f"{value:.0f} {_SIZE_UNITS[unit]}" if unit == 0 else f"{value:.1f} {_SIZE_UNITS[unit]}"
 
 
 def replacement_lines(statuses: ReplacementStatuses) -> Iterator[str]:

@@ -11,7 +11,7 @@ import pytest
 
 from qdrantctl.adapters.qdrant.client import Endpoint
 from qdrantctl.adapters.qdrant.points import sending
-from qdrantctl.adapters.qdrant.points.opening import choose_form, open_point_store
+from qdrantctl.adapters.qdrant.points.opening import choose_form, open_point_store, reads_alike
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.points import KeyRange, Point, PointKey, PointPatch
 from qdrantctl.model.replacement import MARK
@@ -267,3 +267,23 @@ def test_grpc_is_chosen_only_where_it_leads_to_the_same_cluster(qdrant, fresh_qd
     other = fresh_qdrant(cluster=False)
     other.request("PUT", "/collections/other", UNNAMED)
     assert choose_form([replace(endpoint, grpc_port=other.grpc_port)]) == "json"
+
+
+def test_what_grpc_cannot_express_is_not_read_alike(empty_qdrant):
+    node = empty_qdrant
+    body = {"vectors": {"a": {"size": 2, "distance": "Dot"}}, "sparse_vectors": {"w": {}}}
+    assert node.request("PUT", "/collections/c", body)[0] == 200
+    points = [
+        {
+            "id": number,
+            "vector": {"a": [0.1, 0.7], "w": {"indices": [3], "values": [0.3]}},
+            "payload": {"n": [1, {"x": None, "y": 1.5}], "t": True},
+        }
+        for number in range(30)
+    ]
+    assert node.request("PUT", "/collections/c/points?wait=true", {"points": points})[0] == 200
+    endpoint = Endpoint(url=node.url, grpc_port=node.grpc_port)
+    assert reads_alike(endpoint, "c", None)
+    above = {"payload": {"n": 2**63 + 5}, "points": list(range(30))}
+    assert node.request("POST", "/collections/c/points/payload?wait=true", above)[0] == 200
+    assert not reads_alike(endpoint, "c", None)

@@ -6,7 +6,7 @@ from qdrantctl.adapters.qdrant.client import Endpoint
 from qdrantctl.adapters.qdrant.grpc_channel import grpc, load_roots, open_channel
 from qdrantctl.adapters.qdrant.points.messages import MESSAGES
 
-PROBE_SECONDS = 5.0
+LISTING_SECONDS = 5.0
 
 
 def read_collections(endpoint: Endpoint, address: str) -> set[str] | None:
@@ -19,7 +19,7 @@ def read_collections(endpoint: Endpoint, address: str) -> set[str] | None:
             call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(
                 "/qdrant.Collections/List"
             )
-            answer = call(b"", timeout=PROBE_SECONDS, metadata=metadata)
+            answer = call(b"", timeout=LISTING_SECONDS, metadata=metadata)
     except (grpc.RpcError, OSError):
         return None
     listed = MESSAGES["ListCollectionsResponse"].FromString(answer)

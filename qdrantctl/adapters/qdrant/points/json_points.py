@@ -23,38 +23,38 @@ def strip_point(point: Mapping[str, Json]) -> dict[str, Json]:
     return {name: value for name, value in point.items() if name not in _NOT_WRITTEN}
 
 
-def key_of_point(point: Mapping[str, Json]) -> PointKey:
+def key_of_json_point(point: Mapping[str, Json]) -> PointKey:
     """The key of a point."""
     return PointKey.parse(point["id"])
 
 
-def digest_point(point: Mapping[str, Json], fields: tuple[str, ...] | None = None) -> Digest:
+def digest_json_point(point: Mapping[str, Json], fields: tuple[str, ...] | None = None) -> Digest:
     """The digest of a point; see PointStore."""
     payload = point.get("payload") or {}
     if fields:
-        found = [list(_find_values(payload, field.split("."))) for field in fields]
-        return _digest(orjson.dumps(found, option=_SORTED))
+        found = [list(_find_field_values(payload, field.split("."))) for field in fields]
+        return _digest_text(orjson.dumps(found, option=_SORTED))
     if MARK in payload:
         payload = {key: value for key, value in payload.items() if key != MARK}
     text = orjson.dumps(payload, option=_SORTED)
     if fields is None:
         text += orjson.dumps(_name_vectors(point.get("vector")), option=_SORTED)
-    return _digest(text)
+    return _digest_text(text)
 
 
-def _digest(text: bytes) -> Digest:
+def _digest_text(text: bytes) -> Digest:
     return sha1(text, usedforsecurity=False).digest()[:DIGEST_SIZE]
 
 
-def _find_values(value: Json, names: list[str]) -> Iterator[Json]:
+def _find_field_values(value: Json, names: list[str]) -> Iterator[Json]:
     """The values of a field, `names` leading into nested objects; of each entry of a list."""
     if not names:
         yield value
     elif isinstance(value, list):
         for inner in value:
-            yield from _find_values(inner, names)
+            yield from _find_field_values(inner, names)
     elif isinstance(value, dict) and (name := names[0].removesuffix("[]")) in value:
-        yield from _find_values(value[name], names[1:])
+        yield from _find_field_values(value[name], names[1:])
 
 
 def _name_vectors(vectors: Json) -> Mapping[str, Json]:
@@ -64,16 +64,16 @@ def _name_vectors(vectors: Json) -> Mapping[str, Json]:
     return vectors if isinstance(vectors, dict) else {"": vectors}
 
 
-def decode_point(point: Mapping[str, Json]) -> Point:
+def decode_json_point(point: Mapping[str, Json]) -> Point:
     """A point as data."""
     return Point(
-        key=key_of_point(point),
+        key=key_of_json_point(point),
         payload=point.get("payload") or {},
         vectors=_name_vectors(point.get("vector")),
     )
 
 
-def encode_point(point: Point) -> dict[str, Any]:
+def encode_json_point(point: Point) -> dict[str, Any]:
     """The inverse."""
     return {
         "id": point.key.point_id,

@@ -33,10 +33,10 @@ _IDS = {"with_payload": False, "with_vector": False}
 class JsonTransport:
     """The REST form of a collection's points, or of those of a shard key."""
 
-    key_of = staticmethod(json_points.key_of_point)
-    digest_of = staticmethod(json_points.digest_point)
-    decode_point = staticmethod(json_points.decode_point)
-    encode_point = staticmethod(json_points.encode_point)
+    key_of = staticmethod(json_points.key_of_json_point)
+    digest_of = staticmethod(json_points.digest_json_point)
+    decode_point = staticmethod(json_points.decode_json_point)
+    encode_point = staticmethod(json_points.encode_json_point)
 
     def __init__(self, endpoint: Endpoint, collection: str, shard_key: str | int | None) -> None:
         self._endpoint = endpoint
@@ -105,7 +105,7 @@ class JsonTransport:
             {"id": patch.key.point_id, "vector": json_points.write_vectors(patch.vectors)}
             for patch in patches
         ]
-        body = {"points": points, "update_filter": {"must": [_has_mark(mark)]}}
+        body = {"points": points, "update_filter": {"must": [_mark_condition(mark)]}}
         try:
             self._write("PUT", "/points/vectors", len(patches), body)
         except RequestFailed as failure:
@@ -184,10 +184,10 @@ def _select_existing(keys: Sequence[PointKey]) -> dict[str, Json]:
 
 
 def _select_marked(keys: Sequence[PointKey], mark: str) -> dict[str, Json]:
-    return {"must": [{"has_id": [key.point_id for key in keys]}, _has_mark(mark)]}
+    return {"must": [{"has_id": [key.point_id for key in keys]}, _mark_condition(mark)]}
 
 
-def _has_mark(mark: str) -> dict[str, Json]:
+def _mark_condition(mark: str) -> dict[str, Json]:
     return {"key": MARK, "match": {"value": mark}}
 
 

@@ -19,7 +19,7 @@ _SCALARS = {
     "uint64": _FIELD.TYPE_UINT64,
     "enum": _FIELD.TYPE_INT32,
 }
-FIELDS = {
+MESSAGE_FIELDS = {
     # points, as they are read and as they are written
     "RetrievedPoint": "1 id bytes, 2 payload bytes*, 4 vectors bytes",
     "PointStruct": "1 id bytes, 3 payload bytes*, 4 vectors bytes",
@@ -84,7 +84,7 @@ FIELDS = {
 
 def _declare_messages() -> dict[str, Any]:
     file = descriptor_pb2.FileDescriptorProto(name="points.proto", package="p", syntax="proto2")
-    for message, fields in FIELDS.items():
+    for message, fields in MESSAGE_FIELDS.items():
         declared = file.message_type.add(name=message)
         for field in fields.split(", "):
             number, name, kind = field.split()
@@ -99,7 +99,7 @@ def _declare_messages() -> dict[str, Any]:
     pool.Add(file)
     return {
         name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"p.{name}"))
-        for name in FIELDS
+        for name in MESSAGE_FIELDS
     }
 
 

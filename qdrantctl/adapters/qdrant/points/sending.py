@@ -15,7 +15,7 @@ from qdrantctl.adapters.qdrant.refusals import TOO_LARGE, TOO_MANY
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.step import Call
 
-T = TypeVar("T")
+Sent = TypeVar("Sent")
 
 PATIENCE = 120.0
 """Seconds for which a request is repeated after lost connections and failures of the server: a node
@@ -24,7 +24,7 @@ RATE_PATIENCE = 900.0
 """Seconds for which it is repeated because of rate limits, whose tokens others use as well."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 _PASSING = frozenset({TOO_MANY, 500, 502, 503, 504})
-_CAP = re.compile(r"limit (?:exceeded|reached) \(?\d+ > (\d+)", re.IGNORECASE)
+_SIZE_CAP = re.compile(r"limit (?:exceeded|reached) \(?\d+ > (\d+)", re.IGNORECASE)
 """Qdrant's words for a cap of strict mode on the size of a request, and the cap."""
 _SIZE_WORDS = ("larger than rate limiter capacity", "larger than allowed", "length too large")
 
@@ -71,7 +71,7 @@ def judge_refusal(
     else:
         error = answers.failure(answer, call)
     said = error.why
-    if cap := _CAP.search(said):
+    if cap := _SIZE_CAP.search(said):
         return RequestFailed(error, cap=int(cap[1]))
     if answer.status == TOO_LARGE or any(words in said for words in _SIZE_WORDS):
         return RequestFailed(error, cap=0)
@@ -113,7 +113,7 @@ def as_answer(status: int, words: str, retry_after: float) -> HttpResponse:
     return HttpResponse(status, json.dumps(body).encode(), retry_after)
 
 
-def send_until_answered(send: Callable[[], T], reconnect: Callable[[], None]) -> T:
+def send_until_answered(send: Callable[[], Sent], reconnect: Callable[[], None]) -> Sent:
     """The result of `send`, repeated as long as its failures suggest. Raises RequestFailed."""
     started: float | None = None
     pause = FIRST_PAUSE

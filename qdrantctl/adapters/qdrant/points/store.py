@@ -11,8 +11,8 @@ from qdrantctl.adapters.qdrant.points.sending import RequestFailed, send_until_a
 from qdrantctl.adapters.qdrant.points.transport import Page, Patcher, Transport
 from qdrantctl.model.points import KeyRange, PointKey, PointPatch, RawPoint
 
-T = TypeVar("T")
-R = TypeVar("R")
+Entry = TypeVar("Entry")
+Answer = TypeVar("Answer")
 
 PAGE_BYTES = 2 << 20
 """Bytes that a page should have: larger ones are no faster, and several are in memory."""
@@ -136,7 +136,7 @@ class QdrantPointStore:
             self._page = min(LARGEST_PAGE, max(1, PAGE_BYTES // size))
         return page
 
-    def _read(self, ask: Callable[[int], T], limit: int) -> tuple[int, T]:
+    def _read(self, ask: Callable[[int], Entry], limit: int) -> tuple[int, Entry]:
         """The response to a request with a limit, and that limit. Raises ClusterError."""
         while True:
             limit = min(limit, self._page_cap)
@@ -148,21 +148,21 @@ class QdrantPointStore:
                     raise failure.error from None
                 self._page_cap = smaller
 
-    def _write(self, entries: Sequence[T], write: Callable[[Sequence[T]], None]) -> None:
+    def _write(self, entries: Sequence[Entry], write: Callable[[Sequence[Entry]], None]) -> None:
         for _ in self._send_parts(entries, write, IDS_PART):
             pass
 
-    def _patch(self, entries: Sequence[T], patch: Callable[[Sequence[T]], None]) -> None:
+    def _patch(self, entries: Sequence[Entry], patch: Callable[[Sequence[Entry]], None]) -> None:
         for _ in self._send_parts(entries, patch, IDS_PART, self._patcher):
             pass
 
     def _send_parts(
         self,
-        entries: Sequence[T],
-        send: Callable[[Sequence[T]], R],
+        entries: Sequence[Entry],
+        send: Callable[[Sequence[Entry]], Answer],
         limit: int,
         sender: Transport | Patcher | None = None,
-    ) -> Iterator[R]:
+    ) -> Iterator[Answer]:
         """Send entries in parts that the server accepts. Raises ClusterError."""
         start = 0
         while start < len(entries):
@@ -177,5 +177,5 @@ class QdrantPointStore:
                 continue
             start += len(part)
 
-    def _send(self, send: Callable[[], T], sender: Transport | Patcher | None = None) -> T:
+    def _send(self, send: Callable[[], Entry], sender: Transport | Patcher | None = None) -> Entry:
         return send_until_answered(send, (sender or self._transport).reconnect)

@@ -17,7 +17,7 @@ from qdrantctl.adapters.qdrant.points.transport import DIGEST_SIZE
 from qdrantctl.model.points import Digest, PointKey
 from qdrantctl.model.replacement import MARK
 
-_ID, _ENTRY, _VALUE = (MESSAGES[name] for name in ("PointId", "PayloadEntry", "Value"))
+_ID, _PAYLOAD_ENTRY, _VALUE = (MESSAGES[name] for name in ("PointId", "PayloadEntry", "Value"))
 _VECTORS, _VECTOR = MESSAGES["VectorsOutput"], MESSAGES["VectorOutput"]
 _UUID_TAG = 0x12
 """First byte of the ids that are UUIDs."""
@@ -27,7 +27,7 @@ _NESTED_TAGS = frozenset((b"\x32", b"\x3a"))
 _FLOAT_TAG = b"\x0d"
 _TAGGED = np.dtype([("tag", "u1"), ("number", "<u4")])
 """A number of a vector as servers before 1.17 send it, after its tag."""
-_MARK = MARK.encode()
+_MARK_BYTES = MARK.encode()
 
 
 def key_of_point(point: Any) -> PointKey:
@@ -50,9 +50,9 @@ def digest_point(point: Any, fields: tuple[str, ...] | None = None) -> Digest:
     # Keys differ, and the length of the key comes first, so the bytes of values do not matter.
     entries = sorted(point.payload[:])
     joined = b"".join(entries)
-    if _MARK in joined:
-        entries = [raw for raw in entries if _ENTRY.FromString(raw).key != _MARK]
-    if _STRUCT_TAG in joined or _MARK in joined:
+    if _MARK_BYTES in joined:
+        entries = [raw for raw in entries if _PAYLOAD_ENTRY.FromString(raw).key != _MARK_BYTES]
+    if _STRUCT_TAG in joined or _MARK_BYTES in joined:
         joined = b"".join(map(_sort_entry, entries))
     parts = _list_vectors(point.vectors) if fields is None else ()
     return _digest(b"".join((joined, *parts)))
@@ -66,7 +66,7 @@ def _sort_entry(raw: bytes) -> bytes:
     """The bytes of an entry of a map, but for the order of entries in its value."""
     if _STRUCT_TAG not in raw:
         return raw
-    entry = _ENTRY.FromString(raw)
+    entry = _PAYLOAD_ENTRY.FromString(raw)
     value = entry.value
     if value[:1] not in _NESTED_TAGS:
         return raw
@@ -96,7 +96,7 @@ def _digest_fields(point: Any, fields: tuple[str, ...]) -> Digest:
 def _find_values(struct: Any, names: list[str]) -> Iterator[bytes]:
     """The values of a field, `names` leading into nested objects; of each entry of a list."""
     for raw in struct.fields:
-        entry = _ENTRY.FromString(raw)
+        entry = _PAYLOAD_ENTRY.FromString(raw)
         if entry.key == names[0].removesuffix("[]").encode():
             yield from _descend(entry.value, names[1:])
 

@@ -10,7 +10,7 @@ from qdrant_client.conversions.conversion import GrpcToRest, grpc_to_payload, pa
 
 from qdrantctl.adapters.qdrant.points.messages import MESSAGES
 from qdrantctl.adapters.qdrant.points.wire_digest import parse_key
-from qdrantctl.adapters.qdrant.points.wire_requests import encode_key
+from qdrantctl.adapters.qdrant.points.wire_requests import encode_point_id
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.points import Point
 
@@ -44,7 +44,7 @@ def encode_point(point: Point) -> Any:
     )
     raw = MESSAGES["PointStruct"].FromString(encoded.SerializeToString())
     return MESSAGES["RetrievedPoint"](
-        id=encode_key(point.key), payload=raw.payload, vectors=raw.vectors
+        id=encode_point_id(point.key), payload=raw.payload, vectors=raw.vectors
     )
 
 

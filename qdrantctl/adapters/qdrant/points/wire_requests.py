@@ -14,7 +14,7 @@ WITH, WITHOUT = b"\x08\x01", b"\x08\x00"
 """WithPayloadSelector and WithVectorsSelector: `enable`."""
 
 
-def encode_key(key: PointKey) -> bytes:
+def encode_point_id(key: PointKey) -> bytes:
     """A PointId."""
     message = MESSAGES["PointId"]
     point_id = message(uuid=str(UUID(int=key.value))) if key.is_uuid else message(num=key.value)
@@ -43,7 +43,7 @@ def no_point() -> Any:
 
 def has_id(keys: Sequence[PointKey]) -> Any:
     """The condition that a point has one of these ids."""
-    ids = MESSAGES["HasIdCondition"](has_id=map(encode_key, keys))
+    ids = MESSAGES["HasIdCondition"](has_id=map(encode_point_id, keys))
     return MESSAGES["Condition"](has_id=ids)
 
 
@@ -60,7 +60,7 @@ def select_existing(keys: Sequence[PointKey]) -> Any:
 def select_points(keys: Sequence[PointKey], mark: str = "") -> Any:
     """The PointsSelector of these points; with a mark only of those that have it."""
     if not mark:
-        ids = MESSAGES["PointsIdsList"](ids=map(encode_key, keys))
+        ids = MESSAGES["PointsIdsList"](ids=map(encode_point_id, keys))
         return MESSAGES["PointsSelector"](points=ids)
     chosen = MESSAGES["Filter"](must=[has_id(keys), _has_mark(mark)])
     return MESSAGES["PointsSelector"](filter=chosen)

@@ -22,8 +22,8 @@ from qdrantctl.adapters.qdrant.points.wire_digest import digest_point, key_of_po
 from qdrantctl.adapters.qdrant.points.wire_requests import (
     WITH,
     WITHOUT,
-    encode_key,
     encode_mark,
+    encode_point_id,
     encode_shard_key,
     no_point,
     select_existing,
@@ -33,7 +33,7 @@ from qdrantctl.model.points import Point, PointKey, RawPoint
 from qdrantctl.model.replacement import MARK
 from qdrantctl.model.step import Call, collection_path
 
-WAIT_TIMEOUT = 4
+UNFINISHED_WRITE = 4
 """The UpdateStatus of a write that is under way."""
 _Code = grpc.StatusCode
 _STATUSES = {
@@ -106,7 +106,7 @@ class WireTransport:
             "/points/scroll",
             MESSAGES["ScrollPoints"](
                 collection_name=self._collection,
-                offset=encode_key(start) if start else None,
+                offset=encode_point_id(start) if start else None,
                 limit=limit,
                 with_payload=WITH if whole else WITHOUT,
                 with_vectors=WITH if whole else WITHOUT,
@@ -120,7 +120,7 @@ class WireTransport:
         """The points of these keys, in any order."""
         request = MESSAGES["GetPoints"](
             collection_name=self._collection,
-            ids=map(encode_key, keys),
+            ids=map(encode_point_id, keys),
             with_payload=WITH,
             with_vectors=WITH,
             shard_key_selector=self._selector,
@@ -216,7 +216,7 @@ class WireTransport:
         if count > 1 and len(request) > MAX_BODY:
             raise refuse_size(self._url, call, len(request))
         response = MESSAGES["PointsOperationResponse"].FromString(self._call(method, request, call))
-        if response.result.status == WAIT_TIMEOUT:
+        if response.result.status == UNFINISHED_WRITE:
             raise delay_write(self._url, call)
 
     def _describe_call(self, path: str) -> Call:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qdrantctl.engine.replacement.decisions import UNKNOWN
-from qdrantctl.engine.replacement.join import Page, align_pages, decode_key
+from qdrantctl.engine.replacement.decisions import UNREAD
+from qdrantctl.engine.replacement.join import KeyedPage, align_pages, unpack_key
 from qdrantctl.flows.replacement.passes.catch_up import compare_range, write_copies
 from qdrantctl.flows.replacement.passes.context import PassContext
 from qdrantctl.flows.replacement.passes.ranges import RangeJob, plan_range_files, run_ranges
 from qdrantctl.flows.replacement.passes.scan import read_recorded, rewrite_records, scan_keys
 from qdrantctl.flows.replacement.passes.settle import fetch_by_key
 
-BATCH = 1000
+INSERT_BATCH = 1000
 
 
 def carry_over_keys(context: PassContext) -> int:
@@ -45,17 +45,19 @@ def _carry_range(job: RangeJob) -> int:
     return differences
 
 
-def _carry_page(job: RangeJob, present: Page, recorded: Page) -> tuple[int, dict[bytes, bytes]]:
+def _carry_page(
+    job: RangeJob, present: KeyedPage, recorded: KeyedPage
+) -> tuple[int, dict[bytes, bytes]]:
     records = dict(zip(recorded.keys, recorded.digests, strict=True))
     gone = sorted(records.keys() - set(present.keys))
     if gone:
         job.run.admit_writes(len(gone))
-        job.stores.target.delete_points([decode_key(key) for key in gone])
+        job.stores.target.delete_points([unpack_key(key) for key in gone])
         for key in gone:
             del records[key]
     inserted = [key for key in present.keys if key not in records]
-    for begin in range(0, len(inserted), BATCH):
-        records |= _insert_points(job, inserted[begin : begin + BATCH])
+    for begin in range(0, len(inserted), INSERT_BATCH):
+        records |= _insert_points(job, inserted[begin : begin + INSERT_BATCH])
     return len(gone) + len(inserted), records
 
 
@@ -67,4 +69,4 @@ def _insert_points(job: RangeJob, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         return {}
     sources = {key: source.digest_of(point, fields) for key, point in points.items()}
     targets = write_copies(job, points, sources)
-    return {key: sources[key] + targets.get(key, UNKNOWN) for key in points}
+    return {key: sources[key] + targets.get(key, UNREAD) for key in points}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
-from qdrantctl.engine.replacement.decisions import UNKNOWN, Action, decide_before_switch
-from qdrantctl.engine.replacement.join import Page, align_pages, decode_key
+from qdrantctl.engine.replacement.decisions import UNREAD, PointAction, decide_before_switch
+from qdrantctl.engine.replacement.join import KeyedPage, align_pages, unpack_key
 from qdrantctl.flows.replacement.passes.context import PassContext
 from qdrantctl.flows.replacement.passes.ranges import RangeJob, plan_range_files, run_ranges
 from qdrantctl.flows.replacement.passes.scan import read_recorded, rewrite_records, scan_points
@@ -52,22 +52,24 @@ def compare_range(job: RangeJob) -> int:
     return differences
 
 
-def _repair(job: RangeJob, old: Page, new: Page, recorded: Page) -> tuple[int, dict[bytes, bytes]]:
+def _repair(
+    job: RangeJob, old: KeyedPage, new: KeyedPage, recorded: KeyedPage
+) -> tuple[int, dict[bytes, bytes]]:
     """Write and delete points of the target, which is ours alone; the differences and records."""
     actions = _decide_page(job, old, new, recorded)
     sources, targets = _digests_of(old), _digests_of(new)
-    deletes = [key for key, action in actions.items() if action is Action.DELETE]
+    deletes = [key for key, action in actions.items() if action is PointAction.DELETE]
     if deletes:
         job.run.admit_writes(len(deletes))
-        job.stores.target.delete_points([decode_key(key) for key in deletes])
-    writes = {key for key, action in actions.items() if action is Action.WRITE}
+        job.stores.target.delete_points([unpack_key(key) for key in deletes])
+    writes = {key for key, action in actions.items() if action is PointAction.WRITE}
     if writes:
         pairs = [(k, p) for k, p in zip(old.keys, old.points, strict=True) if k in writes]
         # An upsert may keep parts of the point that is there, on servers of 1.16.
-        if stale := [decode_key(key) for key, _ in pairs if key in targets]:
+        if stale := [unpack_key(key) for key, _ in pairs if key in targets]:
             job.stores.target.delete_points(stale)
         targets |= write_copies(job, dict(pairs), sources)
-    records = {key: digest + targets.get(key, UNKNOWN) for key, digest in sources.items()}
+    records = {key: digest + targets.get(key, UNREAD) for key, digest in sources.items()}
     return len(deletes) + len(writes), records
 
 
@@ -89,7 +91,7 @@ def write_copies(
 
 
 def _repair_dual(
-    job: RangeJob, old: Page, new: Page, recorded: Page
+    job: RangeJob, old: KeyedPage, new: KeyedPage, recorded: KeyedPage
 ) -> tuple[int, dict[bytes, bytes]]:
     """The same for a target that applications write, too."""
     actions = _decide_page(job, old, new, recorded)
@@ -99,14 +101,16 @@ def _repair_dual(
         is_dual=True,
     )
     sources, targets = _digests_of(old), _digests_of(new)
-    doubtful = [key for key, action in actions.items() if action is not Action.NONE]
+    doubtful = [key for key, action in actions.items() if action is not PointAction.NONE]
     settled = settle_points(job, doubtful, _digests_of(recorded), decide)
     records = {key: sources[key] + targets[key] for key in sources if key not in settled}
     records |= {key: point.record for key, point in settled.items() if point.record}
-    return sum(point.action is not Action.NONE for point in settled.values()), records
+    return sum(point.action is not PointAction.NONE for point in settled.values()), records
 
 
-def _decide_page(job: RangeJob, old: Page, new: Page, recorded: Page) -> dict[bytes, Action]:
+def _decide_page(
+    job: RangeJob, old: KeyedPage, new: KeyedPage, recorded: KeyedPage
+) -> dict[bytes, PointAction]:
     context = job.run.context
     sources, targets, records = _digests_of(old), _digests_of(new), _digests_of(recorded)
     return {
@@ -121,5 +125,5 @@ def _decide_page(job: RangeJob, old: Page, new: Page, recorded: Page) -> dict[by
     }
 
 
-def _digests_of(page: Page) -> dict[bytes, bytes]:
+def _digests_of(page: KeyedPage) -> dict[bytes, bytes]:
     return dict(zip(page.keys, page.digests, strict=True))

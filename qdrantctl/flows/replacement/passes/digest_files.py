@@ -20,12 +20,12 @@ from types import TracebackType
 from typing import IO
 
 from qdrantctl.engine.replacement.decisions import DIGEST_BYTES
-from qdrantctl.engine.replacement.join import KEY_BYTES, Page, encode_key
+from qdrantctl.engine.replacement.join import POINT_KEY_BYTES, KeyedPage, pack_key
 from qdrantctl.flows.replacement.passes.context import ShardKey
 from qdrantctl.model.points import KeyRange, PointKey
 
 MAGIC = b"QCDIGS1\n"
-RECORD_BYTES = KEY_BYTES + 2 * DIGEST_BYTES
+RECORD_BYTES = POINT_KEY_BYTES + 2 * DIGEST_BYTES
 PAGE_RECORDS = 8192
 _UNFINISHED = 2**64 - 1
 _SIZES = struct.Struct(">QI")
@@ -70,15 +70,15 @@ class RangeFile:
             return _read_header(file) == self.header
         return False
 
-    def read_pages(self) -> Iterator[Page]:
+    def read_pages(self) -> Iterator[KeyedPage]:
         """The records; the digests of a page are those of source and target joined."""
         with self.path.open("rb") as file:
             _read_header(file)
             while block := file.read(PAGE_RECORDS * RECORD_BYTES):
                 starts = range(0, len(block), RECORD_BYTES)
-                yield Page(
-                    [block[start : start + KEY_BYTES] for start in starts],
-                    [block[start + KEY_BYTES : start + RECORD_BYTES] for start in starts],
+                yield KeyedPage(
+                    [block[start : start + POINT_KEY_BYTES] for start in starts],
+                    [block[start + POINT_KEY_BYTES : start + RECORD_BYTES] for start in starts],
                 )
 
 
@@ -95,7 +95,7 @@ class DigestWriter:
         self._file = os.fdopen(descriptor, "r+b")
         self._start = len(MAGIC) + _SIZES.size + len(place.header)
         if after is not None:
-            self.is_resumed = self._cut_after(encode_key(after))
+            self.is_resumed = self._cut_after(pack_key(after))
         if not self.is_resumed:
             self._file.seek(0)
             self._file.truncate()
@@ -149,7 +149,7 @@ class DigestWriter:
 
     def _read_key(self, index: int) -> bytes:
         self._file.seek(self._start + index * RECORD_BYTES)
-        return self._file.read(KEY_BYTES)
+        return self._file.read(POINT_KEY_BYTES)
 
 
 def find_range_files(
@@ -203,8 +203,8 @@ def read_conflicts(folder: Path) -> list[bytes]:
         data = (folder / _CONFLICTS).read_bytes()
     except FileNotFoundError:
         return []
-    ends = range(KEY_BYTES, len(data) + 1, KEY_BYTES)
-    return sorted({data[end - KEY_BYTES : end] for end in ends})
+    ends = range(POINT_KEY_BYTES, len(data) + 1, POINT_KEY_BYTES)
+    return sorted({data[end - POINT_KEY_BYTES : end] for end in ends})
 
 
 def _read_header(file: IO[bytes], *, finished: bool = True) -> bytes | None:

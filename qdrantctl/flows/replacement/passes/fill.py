@@ -10,8 +10,8 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from qdrantctl.engine.replacement.decisions import UNKNOWN
-from qdrantctl.engine.replacement.join import encode_key
+from qdrantctl.engine.replacement.decisions import UNREAD
+from qdrantctl.engine.replacement.join import pack_key
 from qdrantctl.flows.replacement.passes.context import PassContext, ShardKey
 from qdrantctl.flows.replacement.passes.digest_files import DigestWriter, RangeFile
 from qdrantctl.flows.replacement.passes.ranges import (
@@ -172,8 +172,8 @@ def _fill_page(job: RangeJob, points: Sequence[RawPoint], writer: DigestWriter |
     if writer is not None:
         fields = context.conversion.digest_fields
         writer.append_records(
-            [encode_key(source.key_of(point)) for point in points],
-            [source.digest_of(point, fields) + UNKNOWN for point in points],
+            [pack_key(source.key_of(point)) for point in points],
+            [source.digest_of(point, fields) + UNREAD for point in points],
         )
         writer.flush()
 

@@ -19,7 +19,7 @@ from qdrantctl.flows.replacement.passes.digest_files import (
 from qdrantctl.model.errors import QdrantctlError
 from qdrantctl.model.points import KeyRange, PointKey, PointStore
 
-R = TypeVar("R")
+Outcome = TypeVar("Outcome")
 
 THREADS = 4
 SAMPLE = 1000
@@ -124,12 +124,12 @@ class RangeJob:
 
 
 def run_ranges(
-    context: PassContext, places: Sequence[RangeFile], work: Callable[[RangeJob], R]
-) -> list[R]:
+    context: PassContext, places: Sequence[RangeFile], work: Callable[[RangeJob], Outcome]
+) -> list[Outcome]:
     """What `work` returns for each range. The first error of a thread stops all, and is raised."""
     run = PassRun(context)
 
-    def work_on(place: RangeFile) -> R:
+    def work_on(place: RangeFile) -> Outcome:
         run.check()
         pair = context.open_pair(place.shard_key)
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from qdrantctl.engine.replacement.join import Page, encode_key
+from qdrantctl.engine.replacement.join import KeyedPage, pack_key
 from qdrantctl.flows.replacement.passes.digest_files import DigestWriter
 from qdrantctl.flows.replacement.passes.ranges import RangeJob
 from qdrantctl.model.points import KeyRange, PointStore
@@ -17,24 +17,24 @@ def scan_points(
     fields: tuple[str, ...] | None = None,
     *,
     keeps_points: bool = False,
-) -> Iterator[Page]:
+) -> Iterator[KeyedPage]:
     """Keys and digests of a range, and the points where they are needed. Raises ClusterError."""
     key_of, digest_of = store.key_of, store.digest_of
     for points in store.read_points(keys):
-        yield Page(
-            [encode_key(key_of(point)) for point in points],
+        yield KeyedPage(
+            [pack_key(key_of(point)) for point in points],
             [digest_of(point, fields) for point in points],
             points if keeps_points else (),
         )
 
 
-def scan_keys(store: PointStore, keys: KeyRange) -> Iterator[Page]:
+def scan_keys(store: PointStore, keys: KeyRange) -> Iterator[KeyedPage]:
     """Keys of a range, without digests. Raises ClusterError."""
     for page in store.read_keys(keys):
-        yield Page([encode_key(key) for key in page])
+        yield KeyedPage([pack_key(key) for key in page])
 
 
-def read_recorded(job: RangeJob) -> Iterator[Page]:
+def read_recorded(job: RangeJob) -> Iterator[KeyedPage]:
     """What the pass before wrote down; nothing if there is no whole file."""
     return job.place.read_pages() if job.place.is_complete() else iter(())
 

@@ -12,19 +12,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from qdrantctl.engine.replacement.changes import make_patch
-from qdrantctl.engine.replacement.decisions import FOREIGN, Action
-from qdrantctl.engine.replacement.join import decode_key, encode_key
+from qdrantctl.engine.replacement.decisions import NOT_A_COPY, PointAction
+from qdrantctl.engine.replacement.join import pack_key, unpack_key
 from qdrantctl.flows.replacement.passes.ranges import RangeJob
 from qdrantctl.model.points import Digest, PointKey, PointStore, RawPoint
 from qdrantctl.model.replacement import MARK
 
 LOOK_AGAIN_SECONDS = 1.0
 """What applications that write both sides write within this time is no difference."""
-BATCH = 20
+SETTLE_BATCH = 20
 """Points that are settled at once. If an application sets the same field of a point between the
 reading and the writing, its value is lost, so this is short."""
 
-Decide = Callable[[Digest | None, Digest | None, bytes | None], Action]
+Decide = Callable[[Digest | None, Digest | None, bytes | None], PointAction]
 
 
 @dataclass(slots=True)
@@ -33,15 +33,15 @@ class Settled:
 
     source: Digest | None
     target: Digest | None
-    action: Action
+    action: PointAction
 
     @property
     def record(self) -> bytes | None:
         """What the next pass is to know: both digests; None if the source has no such point."""
         if self.source is None:
             return None
-        is_copy = self.target is not None and self.action is not Action.CONFLICT
-        return self.source + (self.target if is_copy and self.target else FOREIGN)
+        is_copy = self.target is not None and self.action is not PointAction.CONFLICT
+        return self.source + (self.target if is_copy and self.target else NOT_A_COPY)
 
 
 @dataclass(slots=True)
@@ -66,7 +66,7 @@ class _Batch:
             action = self.decide(old_digest, new_digest, self.recorded.get(key))
             self.settled[key] = Settled(old_digest, new_digest, action)
 
-    def list_keys(self, action: Action) -> list[bytes]:
+    def list_keys(self, action: PointAction) -> list[bytes]:
         """The points with an action."""
         return [key for key, point in self.settled.items() if point.action is action]
 
@@ -82,8 +82,8 @@ def settle_points(
     if keys and job.run.context.is_dual:
         job.run.sleep(LOOK_AGAIN_SECONDS)
     settled: dict[bytes, Settled] = {}
-    for begin in range(0, len(keys), BATCH):
-        settled |= _settle_batch(job, keys[begin : begin + BATCH], recorded, decide)
+    for begin in range(0, len(keys), SETTLE_BATCH):
+        settled |= _settle_batch(job, keys[begin : begin + SETTLE_BATCH], recorded, decide)
     return settled
 
 
@@ -96,21 +96,21 @@ def _settle_batch(
     marked = [k for k, point in batch.targets.items() if MARK in target.decode_point(point).payload]
     interrupted = [key for key in marked if _is_half_carried(batch, key)]
     for key in interrupted:
-        batch.settled[key].action = Action.WRITE
-    _carry_out(batch, interrupted)
+        batch.settled[key].action = PointAction.WRITE
+    _carry_batch(batch, interrupted)
     target.unmark_points(_decode_keys(marked))
     return batch.settled
 
 
-def _carry_out(batch: _Batch, interrupted: Sequence[bytes]) -> None:
+def _carry_batch(batch: _Batch, interrupted: Sequence[bytes]) -> None:
     """Write and delete what was decided; the outcomes say what came of it."""
     job, target = batch.job, batch.job.stores.target
-    writes, deletes = batch.list_keys(Action.WRITE), batch.list_keys(Action.DELETE)
+    writes, deletes = batch.list_keys(PointAction.WRITE), batch.list_keys(PointAction.DELETE)
     if not writes and not deletes:
         return
     # First, because a program of the user's may take its time, and little may come in between.
     points = job.run.context.conversion.convert([batch.sources[key] for key in writes], *job.stores)
-    converted = {encode_key(target.key_of(point)): point for point in points}
+    converted = {pack_key(target.key_of(point)): point for point in points}
     job.run.admit_writes(len(writes) + len(deletes))
     inserts = [key for key in writes if key not in batch.targets]
     target.upsert_points([converted[k] for k in inserts if k in converted], insert_only=True)
@@ -132,20 +132,22 @@ def _change_marked(
     target.mark_points(point_keys, mark)
     batch.targets = fetch_by_key(target, keys)
     batch.decide_points([key for key in keys if key not in interrupted])
-    writes = [k for k in batch.list_keys(Action.WRITE) if k in batch.targets and k in converted]
+    writes = [
+        k for k in batch.list_keys(PointAction.WRITE) if k in batch.targets and k in converted
+    ]
     patches = [
         make_patch(target.decode_point(batch.targets[key]), target.decode_point(converted[key]))
         for key in writes
     ]
     target.patch_points(patches, if_marked=mark)
-    deletes = batch.list_keys(Action.DELETE)
+    deletes = batch.list_keys(PointAction.DELETE)
     target.delete_points(_decode_keys(deletes), if_marked=mark)
     target.unmark_points(point_keys)
 
 
 def _is_half_carried(batch: _Batch, key: bytes) -> bool:
     """Whether a run was killed between the payload and the vectors of this marked point."""
-    if batch.settled[key].action is not Action.CONFLICT or key not in batch.sources:
+    if batch.settled[key].action is not PointAction.CONFLICT or key not in batch.sources:
         return False
     source, target = batch.job.stores
     return source.digest_of(batch.sources[key], ()) == target.digest_of(batch.targets[key], ())
@@ -157,26 +159,26 @@ def _confirm_changes(batch: _Batch, converted: Mapping[bytes, RawPoint]) -> None
     Vectors that the server or a program converts cannot be compared; the payload can.
     """
     target, is_comparable = batch.job.stores.target, batch.job.run.context.conversion.is_identity
-    writes, deletes = batch.list_keys(Action.WRITE), batch.list_keys(Action.DELETE)
+    writes, deletes = batch.list_keys(PointAction.WRITE), batch.list_keys(PointAction.DELETE)
     points = fetch_by_key(target, [*writes, *deletes])
     for key in (*writes, *deletes):
         point, written = batch.settled[key], points.get(key)
         point.target = None if written is None else target.digest_of(written)
-        if point.action is Action.DELETE:
+        if point.action is PointAction.DELETE:
             is_done = written is None
         elif is_comparable or written is None or key not in converted:
             is_done = point.target == point.source
         else:
             is_done = target.digest_of(written, ()) == target.digest_of(converted[key], ())
         if not is_done:
-            point.action = Action.CONFLICT
+            point.action = PointAction.CONFLICT
 
 
 def fetch_by_key(store: PointStore, keys: Sequence[bytes]) -> dict[bytes, RawPoint]:
     """Those of these points that exist. Raises ClusterError."""
     points = store.fetch_points(_decode_keys(keys))
-    return {encode_key(store.key_of(point)): point for point in points}
+    return {pack_key(store.key_of(point)): point for point in points}
 
 
 def _decode_keys(keys: Sequence[bytes]) -> list[PointKey]:
-    return [decode_key(key) for key in keys]
+    return [unpack_key(key) for key in keys]

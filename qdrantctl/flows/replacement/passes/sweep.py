@@ -10,12 +10,12 @@ from functools import partial
 
 from qdrantctl.engine.replacement.decisions import (
     DIGEST_BYTES,
-    FOREIGN,
-    Action,
+    NOT_A_COPY,
+    PointAction,
     decide_after_switch,
     decide_without_record,
 )
-from qdrantctl.engine.replacement.join import Page, align_pages, decode_key
+from qdrantctl.engine.replacement.join import KeyedPage, align_pages, unpack_key
 from qdrantctl.flows.replacement.passes.context import PassContext
 from qdrantctl.flows.replacement.passes.digest_files import append_conflicts, read_conflicts
 from qdrantctl.flows.replacement.passes.ranges import RangeJob, plan_range_files, run_ranges
@@ -47,7 +47,7 @@ def sweep(context: PassContext) -> SweepResult:
     return SweepResult(
         differences=sum(differences for differences, _ in counts),
         carried=sum(carried for _, carried in counts),
-        conflicts=tuple(decode_key(key) for key in read_conflicts(context.folder)),
+        conflicts=tuple(unpack_key(key) for key in read_conflicts(context.folder)),
     )
 
 
@@ -81,16 +81,18 @@ def _sweep_recorded(job: RangeJob) -> tuple[int, int]:
                 actions = [point.action for point in settled.values()]
                 differences += len(changed)
                 carried += (
-                    len(actions) - actions.count(Action.NONE) - actions.count(Action.CONFLICT)
+                    len(actions)
+                    - actions.count(PointAction.NONE)
+                    - actions.count(PointAction.CONFLICT)
                 )
-                conflicts += [k for k, p in settled.items() if p.action is Action.CONFLICT]
+                conflicts += [k for k, p in settled.items() if p.action is PointAction.CONFLICT]
             job.run.count_done(len(old.keys))
         # Before the new digests hide them from the next sweep.
         append_conflicts(job.place.folder, conflicts)
     return differences, carried
 
 
-def _find_changed(old: Page, recorded: Page) -> list[bytes]:
+def _find_changed(old: KeyedPage, recorded: KeyedPage) -> list[bytes]:
     """The keys of one range whose point in the source is not as it was recorded."""
     before = [digests[:DIGEST_BYTES] for digests in recorded.digests]
     if old.digests == before and old.keys == recorded.keys:
@@ -118,9 +120,9 @@ def _list_differences(job: RangeJob) -> tuple[int, int]:
             conflicts += [
                 key
                 for key in sorted(keys)
-                if decide(sources.get(key), targets.get(key)) is Action.CONFLICT
+                if decide(sources.get(key), targets.get(key)) is PointAction.CONFLICT
             ]
-            writer.append_records(old.keys, [digest + FOREIGN for digest in old.digests])
+            writer.append_records(old.keys, [digest + NOT_A_COPY for digest in old.digests])
             job.run.count_done(len(old.keys))
         append_conflicts(job.place.folder, conflicts)
     return len(conflicts), 0

@@ -58,12 +58,12 @@ def value_of(value):
 
 
 def in_json(payload, vectors=VECTORS):
-    return json_points.encode_point(Point(PointKey(False, 1), payload, vectors))
+    return json_points.encode_json_point(Point(PointKey(False, 1), payload, vectors))
 
 
 FORMS = {
     "wire": (wire, wire_digest.digest_point),
-    "json": (in_json, json_points.digest_point),
+    "json": (in_json, json_points.digest_json_point),
 }
 
 
@@ -143,4 +143,4 @@ def test_the_unnamed_vector_may_be_named_by_the_empty_name():
     named.vectors = message.SerializeToString()
     assert wire_digest.digest_point(single, None) == wire_digest.digest_point(named, None)
     named, single = {"id": 1, "vector": {"": vector}}, {"id": 1, "vector": vector}
-    assert json_points.digest_point(single, None) == json_points.digest_point(named, None)
+    assert json_points.digest_json_point(single, None) == json_points.digest_json_point(named, None)

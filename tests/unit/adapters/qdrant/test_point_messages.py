@@ -7,7 +7,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from qdrant_client import grpc
 from qdrant_client.grpc import qdrant_pb2
 
-from qdrantctl.adapters.qdrant.points.messages import FIELDS, MESSAGES
+from qdrantctl.adapters.qdrant.points.messages import MESSAGE_FIELDS, MESSAGES
 
 ENTRIES = {
     "PayloadEntry": grpc.RetrievedPoint.DESCRIPTOR.nested_types_by_name["PayloadEntry"],
@@ -30,7 +30,7 @@ def wire_type(field: FieldDescriptor) -> str:
     return "varint" if field.type in VARINT else str(field.type)
 
 
-@pytest.mark.parametrize("name", FIELDS)
+@pytest.mark.parametrize("name", MESSAGE_FIELDS)
 def test_every_declared_field_is_one_of_the_protos(name):
     fields = descriptor(name).fields_by_number
     for declared in MESSAGES[name].DESCRIPTOR.fields:

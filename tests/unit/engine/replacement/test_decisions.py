@@ -5,16 +5,16 @@ from __future__ import annotations
 import pytest
 
 from qdrantctl.engine.replacement.decisions import (
-    FOREIGN,
-    UNKNOWN,
-    Action,
+    NOT_A_COPY,
+    UNREAD,
+    PointAction,
     decide_after_switch,
     decide_before_switch,
     decide_without_record,
 )
 
 A, B, C = b"a" * 8, b"b" * 8, b"c" * 8
-NONE, WRITE, DELETE, CONFLICT = Action
+NONE, WRITE, DELETE, CONFLICT = PointAction
 
 
 @pytest.mark.parametrize(
@@ -41,10 +41,10 @@ def test_a_copy_is_compared_with_its_source_alone(source, target, action, record
         (None, B, A + B, DELETE, DELETE),
         (A, None, A + B, WRITE, WRITE),
         (A, B, A + B, NONE, NONE),
-        (A, B, A + UNKNOWN, NONE, NONE),
+        (A, B, A + UNREAD, NONE, NONE),
         (A, C, A + B, WRITE, NONE),  # with dual writers the target's is the application's
         (C, B, A + B, WRITE, WRITE),
-        (C, B, A + UNKNOWN, WRITE, WRITE),
+        (C, B, A + UNREAD, WRITE, WRITE),
         (C, C, A + B, WRITE, NONE),
         (A, B, None, WRITE, NONE),
         (A, A, None, WRITE, NONE),
@@ -73,8 +73,8 @@ def test_what_is_converted_is_compared_with_the_record(source, target, recorded,
         (A, B, None, CONFLICT),
         (None, A, None, NONE),  # inserted by an application
         (None, None, None, NONE),
-        (B, C, A + FOREIGN, CONFLICT),
-        (B, None, A + FOREIGN, CONFLICT),  # deleted after the switch, and never revived
+        (B, C, A + NOT_A_COPY, CONFLICT),
+        (B, None, A + NOT_A_COPY, CONFLICT),  # deleted after the switch, and never revived
     ],
 )
 def test_only_changes_of_the_source_are_carried_over_and_only_to_copies(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qdrantctl.engine.replacement.join import Page, align_pages, decode_key, encode_key
+from qdrantctl.engine.replacement.join import KeyedPage, align_pages, pack_key, unpack_key
 from qdrantctl.model.points import PointKey
 
 KEYS = st.builds(PointKey, st.just(False), st.integers(0, 2**64 - 1)) | st.builds(
@@ -18,17 +18,17 @@ SIDE = st.tuples(st.dictionaries(st.integers(0, 40), st.binary(max_size=1)), st.
 
 @given(KEYS, KEYS)
 def test_encoded_keys_are_in_the_order_of_the_keys(first, second):
-    assert decode_key(encode_key(first)) == first
-    assert len(encode_key(first)) == 17
-    assert (encode_key(first) < encode_key(second)) == (first < second)
+    assert unpack_key(pack_key(first)) == first
+    assert len(pack_key(first)) == 17
+    assert (pack_key(first) < pack_key(second)) == (first < second)
 
 
-def _pages(points: dict[int, bytes], size: int) -> Iterator[Page]:
+def _pages(points: dict[int, bytes], size: int) -> Iterator[KeyedPage]:
     keys = sorted(points)
     for begin in range(0, len(keys), size):
         page = keys[begin : begin + size]
-        yield Page([bytes([key]) for key in page], [points[key] for key in page], page)
-    yield Page([])
+        yield KeyedPage([bytes([key]) for key in page], [points[key] for key in page], page)
+    yield KeyedPage([])
 
 
 @given(st.lists(SIDE, min_size=1, max_size=3))

@@ -173,7 +173,10 @@ def test_no_write_is_lost_and_no_deleted_point_comes_back(conversion, points, op
         application.write_point("upsert", number)
     conflicts = replace(application, conversion)
     assert not any("_qdrantctl_mark" in p for p, _ in application.target.points.values())
-    assert conflicts <= application.changed[False] & application.changed[True]
+    # A killed sweep may have carried over a point that cannot be compared: it is listed, too.
+    is_exact = conversion is COPY or not kills
+    assert conflicts <= application.changed[False]
+    assert not is_exact or conflicts <= application.changed[True]
     assert payloads(application.target, conflicts) == payloads(application.model, conflicts)
     if conversion is COPY:
         assert vectors(application.target, conflicts) == vectors(application.model, conflicts)

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from qdrantctl.engine.replacement.decisions import UNKNOWN
-from qdrantctl.engine.replacement.join import encode_key
+from qdrantctl.engine.replacement.decisions import UNREAD
+from qdrantctl.engine.replacement.join import pack_key
 from qdrantctl.flows.replacement.passes import ranges
 from qdrantctl.flows.replacement.passes.carry_over import carry_over_keys
 from qdrantctl.flows.replacement.passes.catch_up import catch_up
@@ -86,9 +86,9 @@ def test_files_that_are_cut_or_foreign_do_not_count(sides, damage):
 
 def test_a_resumed_file_has_no_records_after_the_cursor(tmp_path):
     place = RangeFile(tmp_path / "digests", "r1", None, 0, KeyRange())
-    digests = [bytes([key.value]) * 8 + UNKNOWN for key in KEYS]
+    digests = [bytes([key.value]) * 8 + UNREAD for key in KEYS]
     with DigestWriter(place) as writer:
-        writer.append_records([encode_key(key) for key in KEYS], digests)
+        writer.append_records([pack_key(key) for key in KEYS], digests)
     for after, expected in ((KEYS[3], 4), (KEYS[9], 0), (PointKey(True, 1), 0)):
         with DigestWriter(place, after=after) as writer:
             assert writer.is_resumed is bool(expected)
