@@ -126,7 +126,8 @@ def page(_: str) -> str:
 
 def _run_tests(file: Path) -> None:
     """Run them, one at a time, as they measure; a failed test is told on the page."""
-    command = [sys.executable, "-m", "pytest", "tests/replacement", f"--junitxml={file}"]
+    results = [f"--junitxml={file}", "-o", "junit_family=xunit1"]
+    command = [sys.executable, "-m", "pytest", "tests/replacement", *results]
     environ = {**os.environ, "QDRANTCTL_ENDURANCE": "full"}
     subprocess.run(command, cwd=ROOT, env=environ, check=False)
 

@@ -48,8 +48,8 @@ def test_killed_on_one_node(empty_qdrant, campaign, conclude):
 
 @only_full
 @pytest.mark.parametrize("sharded", [False, True], ids=["by hash", "custom shard keys"])
-def test_killed_on_three_nodes(three_nodes, campaign, conclude, sharded):
-    running = campaign(three_nodes, POINTS, spec={"replication_factor": 2}, sharded=sharded)
+def test_killed_on_three_nodes(nodes, campaign, conclude, sharded):
+    running = campaign(nodes, POINTS, spec={"replication_factor": 2}, sharded=sharded)
     with running.running():
         kill_again_and_again(running, KILLS // 2)
     keys = ", custom shard keys" if sharded else ""
@@ -86,7 +86,7 @@ def test_connections_are_cut(empty_qdrant, campaign, conclude):
 
 @only_full
 def test_rate_limits_of_both_collections(empty_qdrant, campaign, conclude):
-    limits = {"enabled": True, "write_rate_limit": 6000}
+    limits = {"enabled": True, "write_rate_limit": 2000}
     running = campaign([empty_qdrant], 3000, rate=12.0, spec={"strict_mode_config": limits})
     with running.running():
         for distance in DISTANCES[:2]:
@@ -100,20 +100,20 @@ def test_rate_limits_of_both_collections(empty_qdrant, campaign, conclude):
 
 @only_full
 @pytest.mark.parametrize("phase", ["fill", "catch_up", "sweep"])
-def test_a_node_goes_down_and_comes_back(three_nodes, campaign, conclude, phase):
+def test_a_node_goes_down_and_comes_back(nodes, campaign, conclude, phase):
     """The commands reach the others; so do the readers and three of the writers."""
     spec = {"replication_factor": 2, "shard_number": 3}
-    running = campaign(three_nodes, POINTS, spec=spec, repeats=0.0)
+    running = campaign(nodes, POINTS, spec=spec, repeats=0.0)
     for reader in running.oracle.readers:
-        reader.connection.ports = [node.http_port for node in three_nodes[:2]]
+        reader.connection.ports = [node.http_port for node in nodes[:2]]
     with running.running(), running.replacement():
         running.site.states(**with_distance("Euclid"))
         process = running.site.apply()
         assert running.watch.wait_for_phase(phase, "keep", seconds=120)
-        three_nodes[2].stop()
+        nodes[2].stop()
         running.faults += 1
         time.sleep(5)
-        three_nodes[2].start()
+        nodes[2].start()
         if running.site.end(process) != 0:
             time.sleep(5)
             running.site.applied(tries=5)

@@ -56,9 +56,9 @@ def test_one_node(empty_qdrant, campaign, conclude):
 
 @only_full
 @pytest.mark.parametrize("sharded", [False, True], ids=["by hash", "custom shard keys"])
-def test_three_nodes(three_nodes, campaign, conclude, sharded):
+def test_three_nodes(nodes, campaign, conclude, sharded):
     spec = {"replication_factor": 2} | ({} if sharded else {"shard_number": 3})
-    running = campaign(three_nodes, POINTS, spec=spec, sharded=sharded)
+    running = campaign(nodes, POINTS, spec=spec, sharded=sharded)
     with running.running():
         replace_again_and_again(running, MANY_SECONDS)
         running.roll_back()
