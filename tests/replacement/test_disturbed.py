@@ -78,7 +78,7 @@ def test_connections_are_cut(empty_qdrant, campaign, conclude):
                     running.site.states(**with_distance(distance))
                     running.site.applied(tries=10)
                 if distance != DISTANCES[1]:
-                    running.site.finish()
+                    running.site.finish(tries=10)
             done.set()
             cutting.join()
     conclude(running, "connections cut every few seconds")
