@@ -87,7 +87,9 @@ def test_connections_are_cut(empty_qdrant, campaign, conclude):
 @only_full
 def test_rate_limits_of_both_collections(empty_qdrant, campaign, conclude):
     limits = {"enabled": True, "write_rate_limit": 2000}
-    running = campaign([empty_qdrant], 3000, rate=12.0, spec={"strict_mode_config": limits})
+    running = campaign([empty_qdrant], 3000, rate=12.0)
+    running.site.states(strict_mode_config=limits)
+    running.site.applied()
     with running.running():
         for distance in DISTANCES[:2]:
             running.replace(**with_distance(distance))
