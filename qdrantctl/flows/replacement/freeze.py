@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from qdrantctl.flows.cluster.nodes import JobContext
+from qdrantctl.flows.execution.send import repeat_unanswered
 from qdrantctl.kinds.collection.steps import STRICT_MODE_SECTION
 from qdrantctl.kinds.collection.strict_mode import UNLIMITED
 from qdrantctl.model.client import Client
@@ -86,7 +87,8 @@ def _neutral(value: Json) -> Json:
 
 def _set_caps(client: Client, collection: str, caps: Mapping[str, Json]) -> None:
     body = {STRICT_MODE_SECTION: dict(caps)}
-    client.request(Call(method="PATCH", path=collection_path(collection), body=body))
+    call = Call(method="PATCH", path=collection_path(collection), body=body)
+    repeat_unanswered(lambda: client.request(call))
 
 
 def _wait_for_nodes(job: JobContext, collection: str, expected: int) -> None:

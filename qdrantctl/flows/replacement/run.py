@@ -22,6 +22,7 @@ from qdrantctl.adapters.qdrant.replacement_records import (
 )
 from qdrantctl.flows.cluster.nodes import JobContext
 from qdrantctl.flows.execution.context import StepFailure
+from qdrantctl.flows.execution.send import repeat_unanswered
 from qdrantctl.flows.replacement.command_fill import CommandFill
 from qdrantctl.model.actor import Actor
 from qdrantctl.model.address import Address
@@ -88,7 +89,9 @@ class ReplacementRun:
         """Change the record, and write it to the ledger. Raises ClusterError."""
         with self._using_client:
             self.record = self.record.model_copy(update=changes)
-            set_record_payload(self.client, self.record.address, {RECORD_KIND: _dump(self.record)})
+            payload = {RECORD_KIND: _dump(self.record)}
+            address = self.record.address
+            repeat_unanswered(lambda: set_record_payload(self.client, address, payload))
 
     def request(self, call: Call) -> Json:
         """The result of a request; any thread may send it. Raises ClusterError."""
