@@ -253,8 +253,12 @@ def test_a_saved_plan_of_a_live_collection(project, node):
     assert 9001 in read(node)
 
 
-@pytest.mark.parametrize("writers", ["dual", "frozen"])
-def test_other_writers(project, node, writers):
+@pytest.mark.parametrize(
+    ("writers", "pause"), [("dual", 10.0), ("frozen", 10.0), ("live", 10.0), ("live", -1.0)]
+)
+def test_writers(project, node, writers, pause, monkeypatch):
+    """With no time for a whole pass before the switch, a pass over ids must do."""
+    monkeypatch.setattr("qdrantctl.flows.replacement.switch.LONGEST_PAUSE", pause)
     project.states({"products": manifest(COSINE, writers=writers)}, ALIAS)
     assert project.apply(node).code == 0
     assert target(node) == "products--2"
