@@ -74,7 +74,8 @@ def _move_aliases(
             warm_up(context)
             if run.record.frozen_caps is None:
                 run.save(frozen_caps=read_caps(project, step.source))
-            refuse_upserts(run.job, step.source, run.record.frozen_caps or {})
+            caps = run.record.frozen_caps or {}
+            refuse_upserts(run.job, step.source, caps, context.shard_keys)
             # After an interruption the target may hold points that only the interrupted pass knew,
             # and that were deleted since.
             if was_interrupted or run.pass_seconds <= LONGEST_PAUSE:
