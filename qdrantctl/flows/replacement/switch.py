@@ -21,6 +21,7 @@ from qdrantctl.flows.replacement.freeze import allow_upserts, read_caps, refuse_
 from qdrantctl.flows.replacement.identity import ensure_both_stand
 from qdrantctl.flows.replacement.passes.carry_over import carry_over_keys
 from qdrantctl.flows.replacement.passes.catch_up import catch_up
+from qdrantctl.flows.replacement.replicas import wait_for_replicas
 from qdrantctl.flows.replacement.run import ReplacementRun, format_moment
 from qdrantctl.flows.replacement.stores import open_passes, warm_up
 from qdrantctl.flows.state.ledger_entry import applied_entry
@@ -72,6 +73,7 @@ def _move_aliases(
     if run.terms.writers == "live" and run.record.carries:
         with open_passes(run, step.source, step.target) as context:
             warm_up(context)
+            wait_for_replicas(run.job, step.source)
             if run.record.frozen_caps is None:
                 run.save(frozen_caps=read_caps(project, step.source))
             caps = run.record.frozen_caps or {}
