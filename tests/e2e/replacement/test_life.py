@@ -314,3 +314,25 @@ def test_the_kept_collection_is_deleted_by_another_user(project, node):
     assert "products is gone already" in finished.out
     assert names(node) == {"products--2"}
     assert project.plan(node).code == 0
+
+
+def test_shard_keys_of_ones_own(tmp_path, node):
+    """One id may stand under two keys: they are two points."""
+    custom = {"sharding_method": "custom", "shard_keys": ["eu", 7]}
+    project = Project(tmp_path)
+    project.states({"products": manifest({**DOT, **custom})}, ALIAS)
+    project.done(node)
+    for key, ids in (("eu", range(20)), (7, range(10, 40))):
+        points = [{"id": i, "vector": [i + 1, 1, 1, 1], "payload": {"key": key}} for i in ids]
+        body = {"points": points, "shard_key": key}
+        asked(node, "PUT", "/collections/products-live/points?wait=true", body)
+    project.states({"products": manifest({**COSINE, **custom})}, ALIAS)
+    told = project.apply(node)
+    assert told.code == 0, told.err
+    assert target(node) == "products--2"
+    for key, count in (("eu", 20), (7, 30)):
+        body = {"limit": 100, "with_payload": True, "shard_key": key}
+        path = "/collections/products-live/points/scroll"
+        found = asked(node, "POST", path, body)["points"]
+        assert len(found) == count
+        assert {point["payload"]["key"] for point in found} == {key}
