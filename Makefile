@@ -5,10 +5,10 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 CLIENTS := .venv/clients/.installed
 
-.PHONY: help setup clients demo test test-fast test-server compatibility recording client-fields bench lint fix schemas pages pictures clean
+.PHONY: help setup clients demo test test-fast test-server compatibility replacement-proof recording client-fields bench lint fix schemas pages pictures clean
 
 help:  ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP)  ## Install qdrantctl and the development tools into .venv
 
@@ -39,6 +39,9 @@ test-server: clients  ## Run the tests that need a server, or a cluster of three
 
 compatibility: clients  ## Run them on the program QDRANTCTL_QDRANT_BIN names; writes docs/reference/compatibility.md
 	$(BIN)/python -m tools.compatibility
+
+replacement-proof: setup  ## Prove that replacements lose nothing, an hour; writes docs/reference/replacement-proof.md
+	$(BIN)/python -m tools.replacement_proof
 
 recording: setup  ## Record what that program answers; writes tests/recorded
 	$(BIN)/python -m tools.record_answers

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from tools import cli_reference, compatibility, rule_titles, schema_tables
+from tools import cli_reference, compatibility, replacement_proof, rule_titles, schema_tables
 
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
 PAGES: dict[str, Callable[[str], str]] = {
     "cli.md": cli_reference.page,
     "compatibility.md": compatibility.page,
+    "replacement-proof.md": replacement_proof.page,
     "project-file.md": schema_tables.fill,
     "manifests.md": schema_tables.fill,
     "json-formats.md": schema_tables.fill,

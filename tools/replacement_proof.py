@@ -40,8 +40,9 @@ acknowledged operations made of it.
 - **unknown**: operations whose answer did not come. Either outcome is right.
 - **lost**: points that must exist and do not. **revived**: points that were deleted and exist.
   **wrong**: points with other payload or vectors than they must have.
-- **conflicts**: points that the product listed, which changed on both sides of the switch and lack
-  an older change. **listed wrongly**: listed points that did not change on both sides.
+- **listed**: points that the product listed, as they changed on both sides of a switch.
+  **conflicts**: those of them that lack an older change. **listed wrongly**: those that did not
+  change on both sides.
 - **refused**: seconds during which upserts were refused around the switch, the longest time of a
   run. Writers repeat them.
 - **read errors**: answers with an error, and connections cut, of readers. **empty**: answers that
@@ -61,6 +62,7 @@ RESULTS = {
     "lost": "lost",
     "revived": "revived",
     "wrong": "wrong",
+    "listed": "listed",
     "conflicts": "conflicts",
     "listed_wrongly": "listed wrongly",
     "refused": "refused",
@@ -124,7 +126,8 @@ def page(_: str) -> str:
 
 def _run_tests(file: Path) -> None:
     """Run them, one at a time, as they measure; a failed test is told on the page."""
-    command = [sys.executable, "-m", "pytest", "tests/replacement", f"--junitxml={file}"]
+    results = [f"--junitxml={file}", "-o", "junit_family=xunit1"]
+    command = [sys.executable, "-m", "pytest", "tests/replacement", *results]
     environ = {**os.environ, "QDRANTCTL_ENDURANCE": "full"}
     subprocess.run(command, cwd=ROOT, env=environ, check=False)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,8 +15,6 @@ from tests.replacement.watch import Watch
 from tests.replacement.workload import ALIAS, Oracle
 
 PHASES = ("create", "fill", "catch_up", "gate", "switch", "sweep", "keep")
-WEIGHTS = (1, 3, 3, 1, 6, 5, 1)
-"""How often an apply is killed in each: mostly around the switch."""
 LATEST = (0.0, 0.05, 0.2, 0.5, 1.0)
 """Seconds after the beginning of a phase, at most."""
 SETTLE = 1.0
@@ -67,12 +65,11 @@ class Campaign:
             self.site.states(**changes)
             self.site.applied()
 
-    def replace_with_kills(self, kills: int, **changes: Any) -> None:
-        """One replacement whose applies are killed up to `kills` times, and then are not."""
-        aims = self.random.choices(PHASES, WEIGHTS, k=kills)
+    def replace_with_kills(self, phases: Sequence[str], **changes: Any) -> None:
+        """One replacement whose applies are killed in these phases, and then finish."""
         with self.replacement():
             self.site.states(**changes)
-            for phase in sorted(aims, key=PHASES.index):
+            for phase in sorted(phases, key=PHASES.index):
                 if not self._kill_in(phase):
                     break
             self.site.applied()

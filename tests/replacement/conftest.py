@@ -12,6 +12,8 @@ import pytest
 from tests.replacement.campaign import Campaign
 from tests.replacement.site import Site
 from tests.replacement.workload import Oracle
+from tests.support.project import emptied
+from tests.support.servers import Node
 
 FULL = os.environ.get("QDRANTCTL_ENDURANCE") == "full"
 
@@ -32,6 +34,13 @@ def conclude(record_property) -> Callable[..., None]:
             assert not campaign.oracle.errors, campaign.oracle.errors[:5]
 
     return concluded
+
+
+@pytest.fixture
+def nodes(three_nodes: list[Node]) -> list[Node]:
+    """Three empty nodes of one cluster."""
+    emptied(three_nodes)
+    return three_nodes
 
 
 @pytest.fixture

@@ -140,10 +140,10 @@ class Site:
             time.sleep(1)
         raise AssertionError("\n\n".join(self.log[-tries:]))
 
-    def finish(self) -> None:
-        """Retire the old collection."""
-        code = self.run("replacement", "finish", ADDRESS, "--auto-approve")
-        assert code == 0, self.log[-1]
+    def finish(self, tries: int = 1) -> None:
+        """Retire the old collection, after a snapshot of it."""
+        words = ["replacement", "finish", ADDRESS, "--auto-approve", "--lease-timeout", "60"]
+        assert any(self.run(*words) == 0 for _ in range(tries)), self.log[-1]
 
 
 def _document(kind: str, name: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Whole replacements while applications write and read through the alias.
 
-One short replacement with a rollback runs always, the others with `QDRANTCTL_ENDURANCE=full`.
+A short one, which is killed and rolled back, runs always; the others with
+`QDRANTCTL_ENDURANCE=full`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from tests.replacement.points import UPDATE_VECTORS, VECTORS
 from tests.replacement.writer import MIX
 
 POINTS = 100_000
+SHORT_POINTS = 2_000
 MANY_SECONDS = 150
 DISTANCES = ("Euclid", "Manhattan", "Dot")
 only_full = pytest.mark.skipif(not FULL, reason="only with QDRANTCTL_ENDURANCE=full")
@@ -35,12 +37,12 @@ def replace_again_and_again(campaign, seconds, **first):
         turn += 1
 
 
-def test_a_replacement_and_its_rollback_keep_every_write(empty_qdrant, campaign, conclude):
-    running = campaign([empty_qdrant], 3000)
+def test_a_killed_replacement_and_its_rollback_keep_every_write(empty_qdrant, campaign, conclude):
+    running = campaign([empty_qdrant], SHORT_POINTS, rate=30.0)
     with running.running():
-        running.replace(**with_distance("Euclid"))
+        running.replace_with_kills(["switch"], **with_distance("Euclid"))
         running.roll_back()
-    conclude(running, "a short replacement and its rollback")
+    conclude(running, "one node, short, a kill and a rollback")
 
 
 @only_full
@@ -48,17 +50,23 @@ def test_one_node(empty_qdrant, campaign, conclude):
     running = campaign([empty_qdrant], POINTS)
     with running.running():
         replace_again_and_again(running, MANY_SECONDS)
-    conclude(running, "one node")
+        running.roll_back()
+    conclude(running, "one node, and a rollback")
 
 
 @only_full
 @pytest.mark.parametrize("sharded", [False, True], ids=["by hash", "custom shard keys"])
-def test_three_nodes(three_nodes, campaign, conclude, sharded):
+def test_three_nodes(nodes, campaign, conclude, sharded):
     spec = {"replication_factor": 2} | ({} if sharded else {"shard_number": 3})
-    running = campaign(three_nodes, POINTS, spec=spec, sharded=sharded)
+    points = POINTS // 5 if sharded else POINTS
+    running = campaign(nodes, points, spec=spec, sharded=sharded)
     with running.running():
         replace_again_and_again(running, MANY_SECONDS)
-    conclude(running, f"three nodes, {'custom shard keys' if sharded else 'replication factor 2'}")
+        running.roll_back()
+    conclude(
+        running,
+        f"three nodes and a rollback, {'custom shard keys' if sharded else 'replication factor 2'}",
+    )
 
 
 @only_full

@@ -39,8 +39,8 @@ def check_requirements(inputs: SafetyInput) -> Iterator[Problem]:
         hint = "Change the manifest."
         if name == "alias_for_replace" and kind.holds_data and _replaces_points(change, inputs):
             reason = "would be replaced in place"
-            hint = "State lifecycle: {replace: blue_green}, which fills a collection beside it and "
-            hint += "moves the aliases."
+            hint = "State lifecycle: {replace: blue_green}; or declare a collection of another "
+            hint += "name, fill it, and move an alias to it."
         if reason:
             message = f"{change.address} {reason}, and {inputs.environment} requires {name}"
             yield Problem(

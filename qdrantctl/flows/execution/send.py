@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from contextlib import suppress
 
 from qdrantctl.adapters.qdrant.point_writes import is_under_way, write_points, writes_points
@@ -17,6 +19,9 @@ from qdrantctl.flows.execution.schema_writes import (
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.step import Call
+
+PAUSES = (0.5, 2.0)
+"""Seconds before a request without an answer is sent again."""
 
 
 def send_call(call: Call, _: ChangeProgress, context: ExecutionContext) -> None:
@@ -92,6 +97,23 @@ def _send_request(call: Call, job: JobContext) -> Json:
         with suppress(ClusterError):
             return job.client.request(call)
         raise
+
+
+def repeat_unanswered(send: Callable[[], object]) -> None:
+    """Send an idempotent request, and again where no answer comes. Raises ClusterError.
+
+    For runs of hours, which one lost connection must not end.
+    """
+    for pause in PAUSES:
+        try:
+            send()
+        except ClusterError as error:
+            if not _is_unanswered(error):
+                raise
+        else:
+            return
+        time.sleep(pause)
+    send()
 
 
 def _is_unanswered(error: ClusterError) -> bool:

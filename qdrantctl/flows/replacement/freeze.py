@@ -8,11 +8,12 @@ deletions and changes of payload still pass. A limit that was never set can only
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from qdrantctl.flows.cluster.nodes import JobContext
+from qdrantctl.flows.execution.send import repeat_unanswered
 from qdrantctl.kinds.collection.steps import STRICT_MODE_SECTION
 from qdrantctl.kinds.collection.strict_mode import UNLIMITED
 from qdrantctl.model.client import Client
@@ -35,7 +36,12 @@ def read_caps(client: Client, collection: str) -> dict[str, Json]:
     return dict(info["config"].get(STRICT_MODE_SECTION) or {})
 
 
-def refuse_upserts(job: JobContext, collection: str, caps: Mapping[str, Json]) -> None:
+def refuse_upserts(
+    job: JobContext,
+    collection: str,
+    caps: Mapping[str, Json],
+    shard_keys: Sequence[int | str | None] = (None,),
+) -> None:
     """Refuse upserts on every node, and wait until those in flight are carried out.
 
     `caps` is the strict mode of the collection before. Where it is switched off, its other limits
@@ -47,7 +53,8 @@ def refuse_upserts(job: JobContext, collection: str, caps: Mapping[str, Json]) -
     _set_caps(job.client, collection, body)
     _wait_for_nodes(job, collection, 0)
     time.sleep(IN_FLIGHT)
-    pass_write_through(job.client, collection)
+    for shard_key in shard_keys:
+        pass_write_through(job.client, collection, shard_key)
 
 
 def allow_upserts(client: Client, collection: str, caps: Mapping[str, Json]) -> None:
@@ -66,13 +73,15 @@ def set_unindexed_updates(client: Client, collection: str, *, allowed: bool) -> 
     _set_caps(client, collection, {_BY_INDEX_ONLY: allowed})
 
 
-def pass_write_through(client: Client, collection: str) -> None:
-    """A deletion of nothing on every shard: it is answered after all writes before it.
+def pass_write_through(client: Client, collection: str, shard_key: int | str | None) -> None:
+    """A deletion of nothing on every shard, or on those of a key: it is answered after all writes.
 
     Raises ClusterError.
     """
     path = collection_path(collection, "points", "delete")
     body: dict[str, Json] = {"filter": {"must": [{"has_id": []}]}}
+    if shard_key is not None:
+        body["shard_key"] = shard_key
     query = wait_query(client.server)
     client.request(Call(method="POST", path=path, query=query, body=body))
 
@@ -86,7 +95,8 @@ def _neutral(value: Json) -> Json:
 
 def _set_caps(client: Client, collection: str, caps: Mapping[str, Json]) -> None:
     body = {STRICT_MODE_SECTION: dict(caps)}
-    client.request(Call(method="PATCH", path=collection_path(collection), body=body))
+    call = Call(method="PATCH", path=collection_path(collection), body=body)
+    repeat_unanswered(lambda: client.request(call))
 
 
 def _wait_for_nodes(job: JobContext, collection: str, expected: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import partial
@@ -67,7 +68,7 @@ def bring_up_to_date(
     differences = [bound + 1]
     with open_passes(run, step.source, step.target) as passes:
         while differences[-1] > bound:
-            differences.append(catch_up(passes))
+            differences.append(run_pass(run, passes))
             run.ensure_running()
             run.save(passes=(*run.record.passes, differences[-1]))
             if not is_frozen and _has_settled(differences[1:]):
@@ -77,6 +78,14 @@ def bring_up_to_date(
                     f"{differences[-1]:,} points differ after {MOST_PASSES} passes, and writers: "
                     f"{run.terms.writers} allows {bound:,}"
                 )
+
+
+def run_pass(run: ReplacementRun, passes: PassContext) -> int:
+    """The differences that one whole pass finds and repairs; the run knows how long it took."""
+    begun = time.monotonic()
+    differences = catch_up(passes)
+    run.pass_seconds = time.monotonic() - begun
+    return differences
 
 
 def _has_settled(differences: list[int]) -> bool:
@@ -142,7 +151,7 @@ def _gate_of(step: Verify, run: ReplacementRun, passes: PassContext) -> Gate:
         points=points,
         folder=run.settings.root,
         environ=os.environ,
-        catch_up=partial(catch_up, passes) if repairs else None,
+        catch_up=partial(run_pass, run, passes) if repairs else None,
         api_key=run.settings.api_key,
     )
 

@@ -22,6 +22,7 @@ from qdrantctl.adapters.qdrant.replacement_records import (
 )
 from qdrantctl.flows.cluster.nodes import JobContext
 from qdrantctl.flows.execution.context import StepFailure
+from qdrantctl.flows.execution.send import repeat_unanswered
 from qdrantctl.flows.replacement.command_fill import CommandFill
 from qdrantctl.model.actor import Actor
 from qdrantctl.model.address import Address
@@ -59,6 +60,8 @@ class ReplacementRun:
     """A client that writes under the lease of applies, for the moments that need it."""
     command_fill: CommandFill | None = None
     """With `fill: command`, once a phase needs it: all phases share its process."""
+    pass_seconds: float = float("inf")
+    """How long the last whole pass took."""
     _using_client: Lock = field(default_factory=Lock)
     """Passes report from several threads, and the client is for one at a time."""
     _is_stopped: bool = False
@@ -88,7 +91,9 @@ class ReplacementRun:
         """Change the record, and write it to the ledger. Raises ClusterError."""
         with self._using_client:
             self.record = self.record.model_copy(update=changes)
-            set_record_payload(self.client, self.record.address, {RECORD_KIND: _dump(self.record)})
+            payload = {RECORD_KIND: _dump(self.record)}
+            address = self.record.address
+            repeat_unanswered(lambda: set_record_payload(self.client, address, payload))
 
     def request(self, call: Call) -> Json:
         """The result of a request; any thread may send it. Raises ClusterError."""

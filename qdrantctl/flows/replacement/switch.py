@@ -1,8 +1,10 @@
 """The performer of `SwitchAliases`: all aliases move in one request, and no write is lost.
 
-With `writers: live` upserts into the source are refused first, and a pass over ids carries over
-what was inserted. Otherwise a point that is inserted there before the switch, and deleted through
-an alias after it, could not be told from one that is still to be carried over: it would come back.
+With `writers: live` upserts into the source are refused first, and what was inserted is carried
+over. Otherwise a point that is inserted there before the switch, and deleted through an alias after
+it, could not be told from one that is still to be carried over: it would come back. Where a whole
+pass is quick, it carries over all that was upserted, and nearly nothing is left for the sweep; else
+a pass over ids alone keeps the pause short.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from qdrantctl.flows.replacement.freeze import allow_upserts, read_caps, refuse_
 from qdrantctl.flows.replacement.identity import ensure_both_stand
 from qdrantctl.flows.replacement.passes.carry_over import carry_over_keys
 from qdrantctl.flows.replacement.passes.catch_up import catch_up
+from qdrantctl.flows.replacement.replicas import wait_for_replicas
 from qdrantctl.flows.replacement.run import ReplacementRun, format_moment
 from qdrantctl.flows.replacement.stores import open_passes, warm_up
 from qdrantctl.flows.state.ledger_entry import applied_entry
@@ -30,6 +33,8 @@ from qdrantctl.model.polling import poll
 from qdrantctl.model.replacement import Phase
 from qdrantctl.model.step import Call, SwitchAliases
 
+LONGEST_PAUSE = 10.0
+"""Seconds for which upserts may be refused so that a whole pass is made before the switch."""
 ALIASES_AGREE_WITHIN = 2.0
 """Seconds until every node of a cluster knows a change that one of them has answered."""
 
@@ -68,14 +73,17 @@ def _move_aliases(
     if run.terms.writers == "live" and run.record.carries:
         with open_passes(run, step.source, step.target) as context:
             warm_up(context)
+            wait_for_replicas(run.job, step.source)
             if run.record.frozen_caps is None:
                 run.save(frozen_caps=read_caps(project, step.source))
-            refuse_upserts(run.job, step.source, run.record.frozen_caps or {})
-            if was_interrupted:
-                # The target may hold points that only the interrupted pass knew, and that were
-                # deleted since.
+            caps = run.record.frozen_caps or {}
+            refuse_upserts(run.job, step.source, caps, context.shard_keys)
+            # After an interruption the target may hold points that only the interrupted pass knew,
+            # and that were deleted since.
+            if was_interrupted or run.pass_seconds <= LONGEST_PAUSE:
                 catch_up(context)
-            carry_over_keys(context)
+            else:
+                carry_over_keys(context)
     run.ensure_running()
     aliases = _aliases_of(step.source, project)
     project.request(_move_request(aliases or step.aliases, step.target))

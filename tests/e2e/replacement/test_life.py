@@ -257,8 +257,12 @@ def test_a_saved_plan_of_a_live_collection(project, node):
     assert 9001 in read(node)
 
 
-@pytest.mark.parametrize("writers", ["dual", "frozen"])
-def test_other_writers(project, node, writers):
+@pytest.mark.parametrize(
+    ("writers", "pause"), [("dual", 10.0), ("frozen", 10.0), ("live", 10.0), ("live", -1.0)]
+)
+def test_writers(project, node, writers, pause, monkeypatch):
+    """With no time for a whole pass before the switch, a pass over ids must do."""
+    monkeypatch.setattr("qdrantctl.flows.replacement.switch.LONGEST_PAUSE", pause)
     project.states({"products": manifest(COSINE, writers=writers)}, ALIAS)
     assert project.apply(node).code == 0
     assert target(node) == "products--2"
@@ -314,3 +318,25 @@ def test_the_kept_collection_is_deleted_by_another_user(project, node):
     assert "products is gone already" in finished.out
     assert names(node) == {"products--2"}
     assert project.plan(node).code == 0
+
+
+def test_shard_keys_of_ones_own(tmp_path, node):
+    """One id may stand under two keys: they are two points."""
+    custom = {"sharding_method": "custom", "shard_keys": ["eu", 7]}
+    project = Project(tmp_path)
+    project.states({"products": manifest({**DOT, **custom})}, ALIAS)
+    project.done(node)
+    for key, ids in (("eu", range(20)), (7, range(10, 40))):
+        points = [{"id": i, "vector": [i + 1, 1, 1, 1], "payload": {"key": key}} for i in ids]
+        body = {"points": points, "shard_key": key}
+        asked(node, "PUT", "/collections/products-live/points?wait=true", body)
+    project.states({"products": manifest({**COSINE, **custom})}, ALIAS)
+    told = project.apply(node)
+    assert told.code == 0, told.err
+    assert target(node) == "products--2"
+    for key, count in (("eu", 20), (7, 30)):
+        body = {"limit": 100, "with_payload": True, "shard_key": key}
+        path = "/collections/products-live/points/scroll"
+        found = asked(node, "POST", path, body)["points"]
+        assert len(found) == count
+        assert {point["payload"]["key"] for point in found} == {key}
