@@ -218,9 +218,17 @@ def finish_replacement(args: FinishArgs) -> int:
     environment this needs a consent to replace the collection in the project file.
     """
     from qdrantctl.engine.planning.selection import Selection
+    from qdrantctl.flows.cluster.connect import connect
+    from qdrantctl.flows.lease import current_actor
     from qdrantctl.flows.planning.plan import PlanOptions
+    from qdrantctl.flows.replacement.commands import end_without_old
     from qdrantctl.model.consent import Consent
 
+    settings = args.settings()
+    with connect(settings, None) as client:
+        if ended := end_without_old(client, settings, args.address, current_actor(settings)):
+            click.echo(ended)
+            return 0
     options = PlanOptions(
         selection=Selection(targets=(str(args.address),)),
         consents=(Consent("replace", str(args.address), "replacement finish"),),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -33,7 +33,7 @@ from qdrantctl.flows.state.live import read_object_names
 from qdrantctl.flows.state.protection import write_protection
 from qdrantctl.model.actor import Actor
 from qdrantctl.model.address import Address
-from qdrantctl.model.change import Action
+from qdrantctl.model.change import Action, Change
 from qdrantctl.model.client import NodeClient
 from qdrantctl.model.errors import BlockedError, StaleError
 from qdrantctl.model.plan import Plan
@@ -272,7 +272,6 @@ def _carry_out(
         report = apply_part(replace(now, plan=first), guarded, actor)
     if not beside:
         return report
-    reports = [report]
     operator = Operator(
         actor,
         view.notify,
@@ -283,15 +282,28 @@ def _carry_out(
         options.lease_timeout,
         options.wait_timeout,
     )
-    for change in beside:
-        if not all(earlier.is_complete for earlier in reports):
-            break
-        record = record_of(change, now)
-        reports.append(run_replacement(change, record, now.plan, settings, client, operator))
+    reports = [report, *_replace_beside(now, beside, report, settings, client, operator)]
     if last.changes and all(earlier.is_complete for earlier in reports):
         with hold_lease(client, settings.owner, actor, wait) as guarded:
             reports.append(apply_part(replace(now, plan=last), guarded, actor))
     return merge_reports(now.plan, reports)
+
+
+def _replace_beside(
+    planned: PlanResult,
+    changes: tuple[Change, ...],
+    report: Report,
+    settings: Settings,
+    client: RestClient,
+    operator: Operator,
+) -> Iterator[Report]:
+    """Carry out replacements without downtime, up to the first that is not completed."""
+    for change in changes:
+        if not report.is_complete:
+            return
+        record = record_of(change, planned)
+        report = run_replacement(change, record, planned.plan, settings, client, operator)
+        yield report
 
 
 def _accept_changed_plan(plan: Plan, options: ApplyOptions, view: ApplyView) -> None:

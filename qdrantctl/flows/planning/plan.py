@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date
 from typing import TYPE_CHECKING
 
 from qdrantctl import __version__
@@ -22,6 +22,7 @@ from qdrantctl.engine.safety.rules import check_safety, needs_details, needs_siz
 from qdrantctl.engine.snapshots.policy_status import finding_violations
 from qdrantctl.flows.cluster.connect import find_token_problem
 from qdrantctl.flows.cluster.internal_replicas import list_missing_replicas
+from qdrantctl.flows.planning.retirement import find_retirable
 from qdrantctl.flows.snapshots.policies.status import check_policies
 from qdrantctl.flows.state.checkout import committed_as
 from qdrantctl.flows.state.checkout_age import check_checkout_is_current
@@ -136,7 +137,9 @@ def make_plan_for(
     cluster_state = read_cluster_state(
         client, desired_state.inventory, progress, named_owners(settings)
     )
-    cluster_state = replace(cluster_state, retirable=_find_retirable(cluster_state, client))
+    cluster_state = replace(
+        cluster_state, retirable=find_retirable(cluster_state, client, options.retire)
+    )
     protection = read_protection(settings, cluster_state.ledger, today)
     settings = without_uncounted_clones(protected_settings(protection), options.consents)
     settings = without_unstated_clones(settings, desired_state.inventory, cluster_state)
@@ -319,22 +322,13 @@ def _plan_input(
         no_snapshot=_snapshot_waivers(settings, options),
         nodes=settings.nodes,
         replacements=cluster_state.replacements,
-        retirable=cluster_state.retirable | frozenset(options.retire),
+        retirable=cluster_state.retirable,
     )
     destroyed = select_destroyed(
         options.selection.destroy, states.recorded, cluster_state.live, BY_NAME
     )
     remaining = (r for address, r in states.desired.items() if address not in destroyed)
     return replace(states, desired=Inventory(remaining), destroy=destroyed)
-
-
-def _find_retirable(cluster_state: ClusterState, client: NodeClient) -> frozenset[Address]:
-    """The replacements whose old collection has been kept long enough, by the server's clock."""
-    kept = {a: r.keep_until for a, r in cluster_state.replacements.items() if r.is_kept}
-    if not kept:
-        return frozenset()
-    now = client.server_time
-    return frozenset(a for a, until in kept.items() if datetime.fromisoformat(until) <= now)
 
 
 def _snapshot_waivers(settings: Settings, options: PlanOptions) -> Callable[[Address], bool]:

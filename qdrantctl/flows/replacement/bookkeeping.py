@@ -20,7 +20,7 @@ from qdrantctl.flows.execution.context import (
     Performers,
 )
 from qdrantctl.flows.execution.send import send_call
-from qdrantctl.flows.replacement.identity import find_reference
+from qdrantctl.flows.replacement.identity import ensure_both_stand, find_reference
 from qdrantctl.flows.replacement.passes.reverse import reverse_digests
 from qdrantctl.flows.replacement.phases import (
     bring_up_to_date,
@@ -113,13 +113,28 @@ class ReplacementRecords:
                 f"the command of {record.address}",
                 instead="Leave the resource out with --exclude, or allow commands.",
             )
-        if record.phase is not Phase.CREATE or self.run.terms.source:
+        if self.run.terms.source:
+            return
+        if record.phase is not Phase.CREATE:
+            self._ensure_both_stand()
             return
         now = find_reference(self.run.client, record.address, record.old.name)
         if now is None or (record.old.uuid and record.old.uuid != now.uuid):
             raise StaleError(
                 f"{record.old.name} changed since the plan was made", hint="Plan again."
             )
+
+    def _ensure_both_stand(self) -> None:
+        """Before the switch; the record keeps why it stopped."""
+        run = self.run
+        if run.record.phase.is_after_switch:
+            return
+        try:
+            ensure_both_stand(run.client, run.record)
+        except StaleError as error:
+            with suppress(QdrantctlError):
+                run.save(error=error.line)
+            raise
 
     def begin(self, _: ChangeProgress) -> None:
         """Write the record, unless an earlier run did, and remove what that one left half made."""

@@ -31,13 +31,15 @@ from qdrantctl.flows.replacement.stores import open_passes, read_shard_keys
 from qdrantctl.flows.state.desired import DesiredState
 from qdrantctl.flows.state.live import read_collection
 from qdrantctl.kinds.catalog import BY_NAME
+from qdrantctl.model.actor import Actor
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Cause, Change
+from qdrantctl.model.client import Client
 from qdrantctl.model.errors import QdrantctlError, StaleError, UsageError
 from qdrantctl.model.kind import Context
 from qdrantctl.model.lease import replacements_owner
 from qdrantctl.model.plan import Plan, PlannedServer
-from qdrantctl.model.replacement import ReplacementRecord
+from qdrantctl.model.replacement import ReplacementRecord, parse_settings
 from qdrantctl.model.replacement_status import ReplacementStatus, ReplacementStatuses
 from qdrantctl.model.resource import Inventory
 from qdrantctl.model.step import Call, Step, collection_path
@@ -109,15 +111,26 @@ def plan_abort(client: RestClient, settings: Settings, address: Address) -> Plan
             f"the aliases have moved to {record.new.name}, which is in use",
             hint=f"qdrantctl replacement {way} {address} puts them back.",
         )
-    call = Call(method="DELETE", path=collection_path(record.new.name))
+    old, new = record.old.name, record.new.name
+    call = Call(method="DELETE", path=collection_path(new))
+    because = f"{new} is deleted, {old} stays"
+    steps: tuple[Step, ...] = (Step(call=call),)
+    if _holds_only_copy(client, record):
+        because, steps = f"{old} is gone, so {new} stays: it holds the only copy of the points", ()
     change = Change(
         address=str(address),
         action=Action.UPDATE,
         cause=Cause.EDIT,
-        because=f"aborts its replacement: {record.new.name} is deleted, {record.old.name} stays",
-        steps=(Step(call=call),),
+        because=f"aborts its replacement: {because}",
+        steps=steps,
     )
     return _plan_of(change, client, settings)
+
+
+def _holds_only_copy(client: Client, record: ReplacementRecord) -> bool:
+    """Whether another user has deleted the old collection, so that the new one must stay."""
+    is_moved = parse_settings(record.settings).source is not None
+    return not is_moved and find_reference(client, record.address, record.old.name) is None
 
 
 def abort_replacement(
@@ -129,10 +142,11 @@ def abort_replacement(
         record = find_record(client, settings, address)
         if record.phase.is_after_switch:
             raise StaleError("the aliases have moved since; nothing was deleted")
-        if record.frozen_caps is not None:
+        is_only_copy = _holds_only_copy(guarded, record)
+        if record.frozen_caps is not None and not is_only_copy:
             allow_upserts(guarded, record.old.name, record.frozen_caps)
         now = find_reference(guarded, address, record.new.name)
-        if now is not None:
+        if now is not None and not is_only_copy:
             if record.new.uuid and now.uuid and now.uuid != record.new.uuid:
                 raise StaleError(
                     f"{record.new.name} was deleted and created again by another user; it stays"
@@ -145,6 +159,24 @@ def abort_replacement(
             guarded.request(Call(method="DELETE", path=path))
         remove_record(guarded, address)
     remove_digests(settings.root, record)
+
+
+def end_without_old(client: RestClient, settings: Settings, address: Address, actor: Actor) -> str:
+    """End a replacement whose old collection another user has deleted after the switch.
+
+    Returns what to say of it; empty if there is something to delete, or no replacement that has
+    switched. Raises ClusterError, LeaseError.
+    """
+    record = find_record(client, settings, address)
+    is_over = record.phase.is_after_switch and not record.returning
+    if not is_over or find_reference(client, address, record.old.name) is not None:
+        return ""
+    owner = replacements_owner(settings.owner)
+    wait = LeaseWait(0.0, lambda _: None, lambda: False)
+    with hold_lease(client, owner, actor, wait) as guarded:
+        remove_record(guarded, address)
+    remove_digests(settings.root, record)
+    return f"{record.old.name} is gone already; the replacement of {address} has ended"
 
 
 def plan_rollback(
@@ -160,9 +192,11 @@ def plan_rollback(
             f"the aliases of {address} have not moved yet",
             hint=f"qdrantctl replacement abort {address} deletes the new collection.",
         )
+    for ref in (record.new, record.old):
+        if find_reference(client, address, ref.name) is None:
+            raise UsageError(f"{ref.name} is gone from the cluster; there is no way back")
     live = read_collection(client, address, record.new.name)
-    if live is None:
-        raise UsageError(f"{record.new.name} is gone; there is nothing to roll back")
+    assert live is not None
     if not record.returning:
         keys = read_shard_keys(live)
         folder = digest_folder(settings.root, record)

@@ -18,15 +18,16 @@ from qdrantctl.adapters.qdrant.replacement_records import replacement_entry
 from qdrantctl.flows.cluster.nodes import JobContext
 from qdrantctl.flows.execution.context import ChangeProgress, ExecutionContext
 from qdrantctl.flows.replacement.freeze import allow_upserts, read_caps, refuse_upserts
-from qdrantctl.flows.replacement.identity import find_reference
+from qdrantctl.flows.replacement.identity import ensure_both_stand
 from qdrantctl.flows.replacement.passes.carry_over import carry_over_keys
 from qdrantctl.flows.replacement.passes.catch_up import catch_up
+from qdrantctl.flows.replacement.replicas import wait_for_replicas
 from qdrantctl.flows.replacement.run import ReplacementRun, format_moment
 from qdrantctl.flows.replacement.stores import open_passes, warm_up
 from qdrantctl.flows.state.ledger_entry import applied_entry
 from qdrantctl.flows.state.live import read_collection
 from qdrantctl.model.client import Client, NodeClient
-from qdrantctl.model.errors import ClusterError, QdrantctlError, StaleError
+from qdrantctl.model.errors import ClusterError, QdrantctlError
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.polling import poll
 from qdrantctl.model.replacement import Phase
@@ -45,7 +46,7 @@ def switch_aliases(
     was_interrupted = run.record.phase is Phase.SWITCH
     run.enter_phase(Phase.SWITCH)
     with run.hold_project() as project:
-        _check_identities(run, project)
+        ensure_both_stand(project, run.record)
         if not _have_moved(step, project):
             try:
                 _move_aliases(step, run, project, was_interrupted=was_interrupted)
@@ -72,6 +73,7 @@ def _move_aliases(
     if run.terms.writers == "live" and run.record.carries:
         with open_passes(run, step.source, step.target) as context:
             warm_up(context)
+            wait_for_replicas(run.job, step.source)
             if run.record.frozen_caps is None:
                 run.save(frozen_caps=read_caps(project, step.source))
             caps = run.record.frozen_caps or {}
@@ -93,19 +95,6 @@ def _move_request(aliases: tuple[str, ...], target: str) -> Call:
         {"create_alias": {"alias_name": alias, "collection_name": target}} for alias in aliases
     ]
     return Call(method="POST", path="/collections/aliases", body={"actions": actions})
-
-
-def _check_identities(run: ReplacementRun, client: Client) -> None:
-    """Raises StaleError if one of the collections is no longer that of the record."""
-    for known in (run.record.old, run.record.new):
-        now = find_reference(client, run.record.address, known.name)
-        if now is None or (known.uuid and now.uuid and known.uuid != now.uuid):
-            state = "is gone" if now is None else "was deleted and created again"
-            raise StaleError(
-                f"{known.name} {state} since the replacement was begun",
-                why="Nothing was switched.",
-                hint=f"qdrantctl replacement abort {run.record.address} removes what is left.",
-            )
 
 
 def _have_moved(step: SwitchAliases, client: Client) -> bool:

@@ -281,3 +281,58 @@ def test_limits_of_both_collections(project, node):
     assert config == strict
     kept = asked(node, "GET", "/collections/products")["config"]["strict_mode_config"]
     assert kept == strict
+
+
+def test_nothing_is_deleted_while_it_is_needed(project, node, tmp_path):
+    """`finish` in the middle, and what stays if another user deletes a collection."""
+    desired = {"products": manifest(COSINE, **closed_until(tmp_path / "never"))}
+    project.states(desired, ALIAS)
+    assert project.apply(node).code == 6
+    finished = project.run(node, "replacement", "finish", ADDRESS, "--auto-approve")
+    assert finished.code == 64
+    assert "has not ended: it is in phase gate" in finished.err
+    assert names(node) == {"products", "products--2"}
+
+    asked(node, "DELETE", "/collections/products")
+    stopped = project.run(node, "replacement", "resume", ADDRESS, "--auto-approve")
+    assert stopped.code in (3, 6)
+    aborted = project.run(node, "replacement", "abort", ADDRESS, "--auto-approve")
+    assert aborted.code == 0, aborted.err
+    assert "it holds the only copy of the points" in aborted.out
+    assert names(node) == {"products--2"}
+
+
+def test_the_kept_collection_is_deleted_by_another_user(project, node):
+    project.states({"products": manifest(COSINE)}, ALIAS)
+    assert project.apply(node).code == 0
+    asked(node, "DELETE", "/collections/products")
+    rolled = project.run(node, "replacement", "rollback", ADDRESS, "--auto-approve")
+    assert rolled.code == 64
+    assert "products is gone from the cluster" in rolled.err
+    finished = project.run(node, "replacement", "finish", ADDRESS, "--auto-approve")
+    assert finished.code == 0, finished.err
+    assert "products is gone already" in finished.out
+    assert names(node) == {"products--2"}
+    assert project.plan(node).code == 0
+
+
+def test_shard_keys_of_ones_own(tmp_path, node):
+    """One id may stand under two keys: they are two points."""
+    custom = {"sharding_method": "custom", "shard_keys": ["eu", 7]}
+    project = Project(tmp_path)
+    project.states({"products": manifest({**DOT, **custom})}, ALIAS)
+    project.done(node)
+    for key, ids in (("eu", range(20)), (7, range(10, 40))):
+        points = [{"id": i, "vector": [i + 1, 1, 1, 1], "payload": {"key": key}} for i in ids]
+        body = {"points": points, "shard_key": key}
+        asked(node, "PUT", "/collections/products-live/points?wait=true", body)
+    project.states({"products": manifest({**COSINE, **custom})}, ALIAS)
+    told = project.apply(node)
+    assert told.code == 0, told.err
+    assert target(node) == "products--2"
+    for key, count in (("eu", 20), (7, 30)):
+        body = {"limit": 100, "with_payload": True, "shard_key": key}
+        path = "/collections/products-live/points/scroll"
+        found = asked(node, "POST", path, body)["points"]
+        assert len(found) == count
+        assert {point["payload"]["key"] for point in found} == {key}
