@@ -59,7 +59,7 @@ class Site:
     def __post_init__(self) -> None:
         self.url = self.url or self.nodes[0].url
         (self.folder / "manifests").mkdir(parents=True, exist_ok=True)
-        (self.folder / "qdrantctl.yaml").write_text(PROJECT)
+        (self.folder / "qdrantctl.yaml").write_text(self._project())
         self.spec = {
             "vectors": VECTORS,
             "sparse_vectors": SPARSE_VECTORS,
@@ -67,6 +67,13 @@ class Site:
         } | self.spec
         if self.sharded:
             self.spec |= {"sharding_method": "custom", "shard_keys": list(SHARD_KEYS)}
+
+    def _project(self) -> str:
+        """The project file; snapshots before a retirement need the URL of every node."""
+        if len(self.nodes) == 1:
+            return PROJECT
+        urls = json.dumps([node.url for node in self.nodes])
+        return PROJECT.replace("PROOF_URL}}", f"PROOF_URL}}, nodes: {urls}}}")
 
     @property
     def ports(self) -> list[int]:

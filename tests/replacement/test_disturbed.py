@@ -86,8 +86,8 @@ def test_connections_are_cut(empty_qdrant, campaign, conclude):
 
 @only_full
 def test_rate_limits_of_both_collections(empty_qdrant, campaign, conclude):
-    limits = {"enabled": True, "write_rate_limit": 2000}
-    running = campaign([empty_qdrant], 3000, rate=12.0)
+    limits = {"enabled": True, "write_rate_limit": 3000}
+    running = campaign([empty_qdrant], 3000, rate=4.0)
     running.site.states(strict_mode_config=limits)
     running.site.applied()
     with running.running():
