@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from qdrantctl.adapters.manifests.validation import FieldError
 from qdrantctl.model.resource import Lifecycle
@@ -10,10 +10,18 @@ from qdrantctl.model.spec import FieldTree, Path
 
 
 def check_lifecycle(
-    lifecycle: Lifecycle, shape: FieldTree, *, holds_data: bool
+    lifecycle: Lifecycle, shape: FieldTree, environments: Sequence[str], *, holds_data: bool
 ) -> Iterator[FieldError]:
-    """Report paths of `lifecycle` that lead to no field, and contradictions in `replacement`."""
+    """Report paths of `lifecycle` that lead to no field, and contradictions in `replacement`.
+
+    `environments` are those of the project; none where there is no project.
+    """
     yield from _check_replacement(lifecycle, holds_data=holds_data)
+    source = lifecycle.replacement.get("from", {}).get("environment", "")
+    if source and environments and source not in environments:
+        message = f"the project has no environment {source!r}"
+        place = ("lifecycle", "replacement", "from", "environment")
+        yield FieldError(place, "QC072", message, f"It has {', '.join(environments)}.")
     for position, path in enumerate(lifecycle.exclusive):
         trees = list(shape.walk(path))
         if len(trees) != len(path) or trees[-1].entries is None:

@@ -282,7 +282,8 @@ class _ManifestReader:
         lifecycle = envelope.lifecycle.to_lifecycle()
         shape = field_tree_of(kind.spec)
         holds_data = isinstance(kind, Overlay) or kind.holds_data
-        self._add_errors(source, *check_lifecycle(lifecycle, shape, holds_data=holds_data))
+        known = tuple(self.environments or ())
+        self._add_errors(source, *check_lifecycle(lifecycle, shape, known, holds_data=holds_data))
         if not here:
             return
         if isinstance(kind, Overlay) and source.value.get("lifecycle"):

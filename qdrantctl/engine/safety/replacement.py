@@ -90,7 +90,8 @@ def _is_under_way(record: ReplacementRecord) -> Violation:
         severity=Severity.NOTE,
         address=str(record.address),
         message=describe_run(record),
-        hint=f"qdrantctl replacement status {record.address} shows how far it is.",
+        hint=f"qdrantctl replacement status {record.address} shows how far it is. Its settings are "
+        "those of its beginning.",
     )
 
 
