@@ -15,6 +15,7 @@ from qdrantctl.adapters.qdrant import key_registry as registry
 from qdrantctl.adapters.qdrant.ledger import LEDGER_COLLECTION
 from qdrantctl.engine import drift as engine
 from qdrantctl.engine.planning.inputs import PlanInput
+from qdrantctl.engine.safety.replacement import describe_kept, describe_run
 from qdrantctl.engine.snapshots.policy_status import KIND as POLICY
 from qdrantctl.engine.snapshots.policy_status import WORDS, PolicyFinding
 from qdrantctl.flows.snapshots.policies.status import check_policies
@@ -80,6 +81,7 @@ def detect_drift(
         interrupted=tuple(engine.interrupted_addresses(plan_input)),
         notes=(
             *_drift_notes(settings, cluster_state, recorded_owners & owners, recorded_owners),
+            *_replacement_notes(cluster_state),
             *_registry_notes(plan_input, client),
             *_limit_notes(plan_input),
             *(finding.message for finding in policy_findings),
@@ -151,6 +153,14 @@ def _registry_notes(plan_input: PlanInput, client: Client) -> Iterator[str]:
             "revocable token. `qdrantctl apply` recreates it with new generations, "
             "`qdrantctl keys issue --all` issues their tokens"
         )
+
+
+def _replacement_notes(cluster_state: ClusterState) -> Iterator[str]:
+    """Replacements without downtime of this owner: under way, or with an old collection kept."""
+    for address, record in cluster_state.replacements.items():
+        if record.owner in cluster_state.owners:
+            told = describe_kept(record) if record.is_kept else describe_run(record)
+            yield f"{address}: {told}"
 
 
 def _limit_notes(plan_input: PlanInput) -> Iterator[str]:

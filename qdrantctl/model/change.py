@@ -136,6 +136,7 @@ class ReplacementForecast(BaseModel):
     old: str = Field(description="Name of the old collection on the cluster.")
     new: str = Field(description="Name of the new collection on the cluster.")
     phase: str = Field(description="The phase that comes next: create, fill and so on.")
+    rollback: bool = Field(default=False, description="Whether it is a rollback.")
     points: int | MISSING = Field(
         default=ABSENT, description="Points of the old collection; left out if unknown."
     )

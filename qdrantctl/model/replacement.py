@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from qdrantctl.model.address import Address
-from qdrantctl.model.duration import PATTERN
+from qdrantctl.model.duration import PATTERN, parse_duration
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.spec import Spec
 
@@ -36,6 +37,17 @@ class Phase(StrEnum):
     def is_after_switch(self) -> bool:
         """Whether the aliases lead to the new collection."""
         return self in (Phase.SWEEP, Phase.KEEP)
+
+
+def _check_duration(text: str) -> str:
+    try:
+        parse_duration(text)
+    except ValueError as error:
+        hint = "Write a number and m, h or d, as in 7d or 12h."
+        raise PydanticCustomError(
+            "duration", "{reason}", {"reason": str(error), "rule": "QC045", "hint": hint}
+        ) from None
+    return text
 
 
 class VerifySettings(Spec):
@@ -95,9 +107,11 @@ class ReplacementSettings(Spec):
     verify: VerifySettings = Field(
         default_factory=VerifySettings, description="What must hold before the switch."
     )
-    keep: Annotated[str, Field(pattern=PATTERN)] = Field(
-        default="7d", description="How long the old collection is kept, as in 7d or 12h."
-    )
+    keep: Annotated[
+        str,
+        AfterValidator(_check_duration),
+        WithJsonSchema({"type": "string", "pattern": PATTERN}),
+    ] = Field(default="7d", description="How long the old collection is kept, as in 7d or 12h.")
     rate: int | None = Field(
         default=None, ge=1, description="Most points written per second; left out: no limit."
     )

@@ -35,7 +35,9 @@ from qdrantctl.model.step import (
 
 BLUE_GREEN = "blue_green"
 _READERS = "readers through the alias see the old collection, then the new one, and no gap"
-_NOT_CARRIED = "what was written since the switch stays in the collection that the aliases leave"
+_NOT_CARRIED = (
+    "what was written since the switch: it stays in the collection that the aliases leave"
+)
 _PROMISES = {
     "live": (
         _READERS,
@@ -47,12 +49,15 @@ _PROMISES = {
 }
 _LIMITS = {
     "live": (
-        "upserts are refused for a moment before the aliases move: writers must repeat them",
-        "of a point that is changed on both sides of the switch the newer side stays, and its id "
-        "is listed",
+        "upserts at any moment: they are refused right before the aliases move, and writers must "
+        "repeat them",
+        "both of two changes of one point, one on each side of the switch: the newer side stays, "
+        "and the id is listed",
     ),
-    "dual": ("what an application writes to one collection only is carried over as it was read",),
-    "frozen": ("writes that come nevertheless are carried over or listed, as found",),
+    "dual": (
+        "what an application writes to one collection only: it is carried over as it was read",
+    ),
+    "frozen": ("writes that come nevertheless: they are carried over or listed, as found",),
 }
 
 
@@ -193,20 +198,26 @@ def forecast_replacement(
         old=record.old.name,
         new=record.new.name,
         phase=str(record.phase),
+        rollback=record.returning,
         shards=max(shards, keys),
         replicas=replicas,
         aliases=record.aliases,
-        promises=_PROMISES[settings.writers] if record.carries else (_READERS,),
+        promises=_list_promises(record, settings),
         limits=_list_limits(settings) if record.carries else (_NOT_CARRIED,),
         **optional,
     )
 
 
+def _list_promises(record: ReplacementRecord, settings: ReplacementSettings) -> tuple[str, ...]:
+    if record.carries and settings.fill != "external":
+        return _PROMISES[settings.writers]
+    return (_READERS,)
+
+
 def _list_limits(settings: ReplacementSettings) -> tuple[str, ...]:
-    limits = _LIMITS[settings.writers]
     if settings.fill == "external":
-        limits = ("another program fills the new collection: nothing is carried over", *limits)
-    return limits
+        return ("any point: another program fills the new collection, and nothing is carried over",)
+    return _LIMITS[settings.writers]
 
 
 def _reference(name: str, live: Resource | None) -> CollectionRef:

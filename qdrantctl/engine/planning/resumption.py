@@ -22,7 +22,7 @@ from qdrantctl.model.kind import Context, Kind
 from qdrantctl.model.replacement import ReplacementRecord, parse_settings
 from qdrantctl.model.resource import Resource
 
-RETIRES = "the old collection of its replacement has been kept long enough, and is deleted"
+RETIRES = "the old collection of its replacement is deleted, with its points"
 UNDER_WAY = "a replacement is under way"
 
 
@@ -66,10 +66,11 @@ def draft_resumption(
 def with_retirement(draft: DraftChange, plan_input: PlanInput) -> DraftChange:
     """The draft, or the retirement of an old collection that was kept long enough.
 
+    Where another user has deleted the new collection, the old one holds the only copy, and stays.
     It destroys points, so it needs the consent to replace; without it a rule tells what is due.
     Nothing else is changed then: what the manifest asks for comes with the next plan.
     """
-    is_due = draft.address in plan_input.retirable
+    is_due = draft.address in plan_input.retirable and draft.address in plan_input.live
     if is_due and is_allowed(plan_input.consents, "replace", draft.address):
         return DraftChange(draft.address, Action.UPDATE, because=RETIRES)
     return draft
@@ -86,6 +87,9 @@ def refuse_while_kept(
             because = (
                 f"{record.old.name} is still kept from its last replacement; retire it first with "
                 f"qdrantctl replacement finish {address}"
+                if address in plan_input.live
+                else f"{record.new.name} is gone from the cluster, and {record.old.name} holds the "
+                "only copy of its points: it is kept from the last replacement"
             )
             result[address] = DraftChange(address, Action.REFUSED, (), because)
     return result
@@ -100,7 +104,10 @@ def reason_against_replacement(desired: Resource, live: Resource, plan_input: Pl
         return ""
     new = Address(desired.address.kind, name_new_collection(desired.address, version))
     if new in plan_input.live or live.object_name == new.name:
-        return f"the name of the new collection is taken: {new.name} exists"
+        return (
+            f"the name of the new collection is taken: {new.name} exists; delete it if it is left "
+            "over, or state it in a manifest by this name if it is in use"
+        )
     return ""
 
 

@@ -54,6 +54,8 @@ class SafetyInput:
     """Replacements without downtime that are under way, or whose old collection is kept."""
     retirable: frozenset[Address] = frozenset()
     """Those whose old collection has been kept long enough."""
+    retire: frozenset[Address] = frozenset()
+    """Those whose old collection the operator deletes by name."""
     alias_min_ratio: float = 0.9
     """An alias moves without consent to a collection with this share of the points of the old one.
     """
@@ -77,14 +79,7 @@ def require_consent(
 
     `alternative` is added to the hint.
     """
-    entry = f"{{{verb}: {change.address}, until: YYYY-MM-DD, reason: …}}"
-    if inputs.protected:
-        hint = "The environment is protected: add to consents in qdrantctl.yaml and commit "
-        hint += f"{entry}."
-    else:
-        flag = "--adopt" if verb == "adopt" else f"--allow-{verb}"
-        hint = f"Allow it with {flag} {change.address}, or under consents in qdrantctl.yaml: "
-        hint += f"{entry}."
+    hint = hint_at_consent(verb, change.address, inputs)
     violation = Violation(
         rule=rule,
         address=change.address,
@@ -92,6 +87,16 @@ def require_consent(
         hint=f"{hint} {alternative}".rstrip(),
     )
     return Problem(violation, allowed_by=(verb, change.parsed_address))
+
+
+def hint_at_consent(verb: Verb, address: str, inputs: SafetyInput) -> str:
+    """How to give a consent."""
+    entry = f"{{{verb}: {address}, until: YYYY-MM-DD, reason: …}}"
+    if inputs.protected:
+        way = "add to consents in qdrantctl.yaml and commit"
+        return f"The environment is protected: {way} {entry}."
+    flag = "--adopt" if verb == "adopt" else f"--allow-{verb}"
+    return f"Allow it with {flag} {address}, or under consents in qdrantctl.yaml: {entry}."
 
 
 def from_state(change: Change, inputs: SafetyInput) -> bool:

@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from qdrantctl.engine.planning.vector_shapes import find_homeless_keys, find_shape_obstacles
-from qdrantctl.engine.safety.context import Problem, SafetyInput, may_hold_points
+from qdrantctl.engine.safety.context import (
+    Problem,
+    SafetyInput,
+    hint_at_consent,
+    may_hold_points,
+)
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Change, ReplacementForecast
 from qdrantctl.model.replacement import Phase, ReplacementRecord, parse_settings
 from qdrantctl.model.resource import Resource
+from qdrantctl.model.server import UNKNOWN
 from qdrantctl.model.violation import Severity, Violation
 
 
@@ -23,7 +29,8 @@ def check_replacements_beside(inputs: SafetyInput) -> Iterator[Problem]:
         if live is None or desired is None:
             continue
         if not live.facts.aliases and may_hold_points(live):
-            yield Problem(_lacks_alias(change, forecast))
+            is_certain = inputs.context.server.version != UNKNOWN
+            yield Problem(_lacks_alias(change, forecast, is_certain=is_certain))
         settings = parse_settings(desired.lifecycle.replacement)
         reasons = (
             [] if settings.fill == "external" else [*find_homeless_keys(live.spec, desired.spec)]
@@ -42,23 +49,29 @@ def check_kept_collections(inputs: SafetyInput) -> Iterator[Problem]:
             continue
         is_due = address in inputs.retirable
         if not is_due:
-            message = f"{record.old.name} is kept from its replacement until {record.keep_until}"
+            message = describe_kept(record)
             hint = f"qdrantctl replacement rollback {address} puts it back."
             severity = Severity.NOTE
         else:
+            is_named = address in inputs.retire
             message = f"{record.old.name} was kept from its replacement until {record.keep_until}"
-            hint = (
-                f"Allow its deletion with --allow-replace {address}, or under consents in "
-                f"qdrantctl.yaml: {{replace: {address}, until: YYYY-MM-DD, reason: …}}."
-            )
-            severity = Severity.WARNING
+            if is_named:
+                message = f"{record.old.name} is to be deleted, with its points"
+            hint = hint_at_consent("replace", str(address), inputs)
+            severity = Severity.ERROR if is_named else Severity.WARNING
         violation = Violation(
             rule="QC250", severity=severity, address=str(address), message=message, hint=hint
         )
         yield Problem(violation, allowed_by=("replace", address) if is_due else None)
 
 
-def _is_under_way(record: ReplacementRecord) -> Violation:
+def describe_kept(record: ReplacementRecord) -> str:
+    """Until when the old collection of a replacement is kept."""
+    return f"{record.old.name} is kept from its replacement until {record.keep_until}"
+
+
+def describe_run(record: ReplacementRecord) -> str:
+    """How far a replacement under way is, and why it stopped."""
     state = "paused" if record.paused else "under way"
     way_back = " (a rollback)" if record.returning else ""
     stopped = f"; it stopped: {record.error}" if record.error else ""
@@ -68,19 +81,25 @@ def _is_under_way(record: ReplacementRecord) -> Violation:
     )
     if record.frozen_caps is not None:
         message += f"; upserts into {record.old.name} are refused until it goes on"
+    return message
+
+
+def _is_under_way(record: ReplacementRecord) -> Violation:
     return Violation(
         rule="QC248",
         severity=Severity.NOTE,
         address=str(record.address),
-        message=message,
+        message=describe_run(record),
         hint=f"qdrantctl replacement status {record.address} shows how far it is.",
     )
 
 
-def _lacks_alias(change: Change, forecast: ReplacementForecast) -> Violation:
+def _lacks_alias(change: Change, forecast: ReplacementForecast, *, is_certain: bool) -> Violation:
+    """Without a server an alias that others manage may lead to it: a warning then."""
     name = change.parsed_address.name
     return Violation(
         rule="QC246",
+        severity=Severity.ERROR if is_certain else Severity.WARNING,
         address=change.address,
         message=f"no alias leads to {forecast.old}, so applications call the collection by its own "
         "name, which cannot move to another collection",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import date
 
 from qdrantctl import __version__
@@ -44,7 +45,8 @@ def plan_offline(settings: Settings, options: PlanOptions, base: str | None, tod
     settings = protected_settings(read_protection(settings, LedgerContents(), today))
     desired_state = with_locked_versions(settings, load_desired_state(settings))
     committed = _committed_state(settings, base)
-    cluster_state = ClusterState(committed, committed, LedgerContents(exists=True))
+    live = with_aliases_as_facts(committed)
+    cluster_state = ClusterState(live, committed, LedgerContents(exists=True))
     changes, safety_input = compute_changes(
         settings, options, desired_state, cluster_state, Server(UNKNOWN, ""), today
     )
@@ -65,6 +67,23 @@ def plan_offline(settings: Settings, options: PlanOptions, base: str | None, tod
             *safety.violations,
             *plan_notices(settings, options, safety.used),
         ),
+    )
+
+
+def with_aliases_as_facts(committed: Inventory) -> Inventory:
+    """The committed state with the aliases of each collection, as a cluster reports them."""
+    aliases: dict[str, list[str]] = {}
+    for address, resource in committed.items():
+        if address.kind == "alias":
+            aliases.setdefault(resource.spec["collection"], []).append(address.name)
+    return Inventory(
+        replace(
+            resource,
+            facts=replace(resource.facts, aliases=tuple(sorted(aliases.get(address.name, ())))),
+        )
+        if address.kind == "collection"
+        else resource
+        for address, resource in committed.items()
     )
 
 

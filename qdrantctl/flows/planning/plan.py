@@ -289,6 +289,7 @@ def compute_changes(
         cloned_owners=settings.cloned_owners,
         replacements=plan_input.replacements,
         retirable=plan_input.retirable,
+        retire=frozenset(options.retire),
         alias_min_ratio=settings.alias_min_ratio,
     )
     return changes, safety_input

@@ -40,6 +40,7 @@ from qdrantctl.flows.replacement.stores import read_shard_keys
 from qdrantctl.flows.replacement.switch import switch_aliases
 from qdrantctl.flows.state.ledger_entry import applied_entry
 from qdrantctl.flows.state.live import read_collection
+from qdrantctl.model.change import ReplacementForecast
 from qdrantctl.model.errors import QdrantctlError, StaleError
 from qdrantctl.model.replacement import Phase
 from qdrantctl.model.step import (
@@ -189,9 +190,13 @@ class ReplacementRecords:
             self._write_moved(progress)
         elif record.keep_until:
             notes = [progress.note] if progress.note else []
+            forecast = progress.change.replacement
+            if isinstance(forecast, ReplacementForecast) and forecast.rollback:
+                notes.append(f"rolled back to {record.new.name}")
             if record.conflicts:
                 ids = ", ".join(map(str, record.conflict_ids[:10]))
-                notes.append(f"{record.conflicts:,} points changed on both sides: {ids}")
+                more = f" and {record.conflicts - 10:,} more" if record.conflicts > 10 else ""
+                notes.append(f"changed on both sides: {ids}{more}")
             notes.append(f"{record.old.name} is kept until {record.keep_until}")
             progress.note = "; ".join(notes)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from qdrantctl.model.change import Action, Cause, Change, FieldChange
+from qdrantctl.model.change import Action, Cause, Change, FieldChange, ReplacementForecast
 from qdrantctl.model.field_rule import ABSENT, Effect
 from qdrantctl.model.resource import Origin
 from qdrantctl.model.snapshots.snapshot import restore_command
@@ -65,7 +65,11 @@ def _is_beside(change: Change) -> bool:
 def change_heading(change: Change) -> str:
     """What apply will do to a resource, printed after its address."""
     if _is_beside(change):
-        return "will be replaced without downtime"
+        is_back = (
+            isinstance(change.replacement, ReplacementForecast) and change.replacement.rollback
+        )
+        verb = "rolled back" if is_back else "replaced"
+        return f"will be {verb} without downtime"
     if change.action is not Action.ADOPT:
         return _HEADINGS[change.action]
     if change.steps:

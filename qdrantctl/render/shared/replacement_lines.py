@@ -30,7 +30,8 @@ def forecast_lines(change: Change) -> Iterator[str]:
     yield from (f"promised: {promise}" for promise in forecast.promises)
     yield from (f"not promised: {limit}" for limit in forecast.limits)
     phases = [name for step in change.steps for name in step.model_fields_set if name != "call"]
-    yield f"phases: {', '.join(phases).replace('_', ' ')}"
+    if phases:  # an offline plan has no steps
+        yield f"phases: {', '.join(phases).replace('_', ' ')}"
 
 
 def format_bytes(number: int) -> str:
@@ -60,7 +61,7 @@ def _status_lines(status: ReplacementStatus) -> Iterator[str]:
         "aliases": ", ".join(status.aliases),
         "begun": status.begun,
         "progress": _describe_progress(status),
-        "passes": ", ".join(f"{number:,}" for number in status.passes) + " differences"
+        "passes": f"differences: {', '.join(f'{number:,}' for number in status.passes)}"
         if status.passes
         else "",
         "switched": status.switched,
@@ -89,4 +90,4 @@ def _describe_conflicts(status: ReplacementStatus) -> str:
         return ""
     ids = ", ".join(map(str, status.conflict_ids[:10]))
     more = " …" if status.conflicts > len(status.conflict_ids[:10]) else ""
-    return f"{status.conflicts:,} points changed on both sides: {ids}{more}"
+    return f"{count_noun(status.conflicts, 'point')} changed on both sides: {ids}{more}"

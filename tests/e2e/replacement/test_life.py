@@ -99,7 +99,9 @@ def test_a_new_collection_takes_the_place_of_the_old_one(project, node):
     assert after.code == 0
     assert {v["rule"] for v in json.loads(after.out)["violations"]} == {"QC250"}
     assert json.loads(after.out)["unmanaged"] == []
-    assert project.run(node, "drift").code == 0
+    drift = project.run(node, "drift")
+    assert drift.code == 0
+    assert "collection/products: products is kept from its replacement until" in drift.out
 
     finished = project.run(node, "replacement", "finish", ADDRESS, "--auto-approve")
     assert finished.code == 0, finished.err
@@ -194,6 +196,8 @@ def test_rollback_carries_what_was_written_since(project, node, desired):
     after = read(node)
     rolled = project.run(node, "replacement", "rollback", ADDRESS, "--auto-approve")
     assert rolled.code == 0, rolled.err
+    assert "will be rolled back without downtime" in rolled.out + rolled.err
+    assert "rolled back to products;" in rolled.err
     assert target(node) == "products"
     assert read(node) == after
     assert after.keys() >= {7, 9001}
