@@ -20,7 +20,7 @@ def test_a_token_opens_the_names_of_its_collection(granted):
     """Before the switch and after it; one that was issued before all of that is named."""
     before = granted.token("issue", "reader")
     filled = replacement("products", "products--2", "collection/products", Phase.FILL)
-    write_entry(granted.node, replacement_entry(filled))
+    write_entry(granted.node, replacement_entry(filled) | {"paused": True})
     assert "does not open products--2" in rules(granted)["QC148", "warning"]
     meanwhile = granted.token("rotate", "reader")
     granted.run("keys", "revoke", "reader", "--generation", "1", "--auto-approve")
