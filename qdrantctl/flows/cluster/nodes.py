@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from qdrantctl.model.client import Client, NodeClient, get_or_none
 from qdrantctl.model.errors import ClusterError, QdrantctlError
@@ -13,6 +13,7 @@ from qdrantctl.model.progress import NO_PROGRESS, TaskProgress, count_bytes, sho
 from qdrantctl.model.snapshots.snapshot import NodeSnapshotFile
 from qdrantctl.model.step import Call, collection_path
 
+T = TypeVar("T")
 SNAPSHOT_TIMEOUT = 3600.0
 """Seconds that one snapshot request may take: the node answers once its disk has the file."""
 ACTIVE = "Active"
@@ -91,6 +92,21 @@ def connect_nodes(
         for node in opened:
             with suppress(ClusterError):
                 node.close()
+
+
+def ask_nodes(job: JobContext, ask: Callable[[NodeClient], T], timeout: float) -> dict[str, T]:
+    """What each named node says, by its URL; one that is down says nothing, and serves nobody.
+
+    Without names the client of the cluster is asked, under the empty URL. `timeout` is in seconds.
+    Raises ClusterError if that one is down.
+    """
+    if not job.nodes or job.client.server.peers == 1:
+        return {"": ask(job.client)}
+    answers: dict[str, T] = {}
+    for url in job.nodes:
+        with closing(job.client.for_node(url, timeout=timeout)) as node, suppress(ClusterError):
+            answers[url] = ask(node)
+    return answers
 
 
 def _identify_node(node: NodeClient, peers: frozenset[str], *, is_only_server: bool) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from qdrantctl.flows.cluster.nodes import JobContext
+from qdrantctl.flows.cluster.nodes import JobContext, ask_nodes
 from qdrantctl.flows.execution.send import repeat_unanswered
 from qdrantctl.kinds.collection.steps import STRICT_MODE_SECTION
 from qdrantctl.kinds.collection.strict_mode import UNLIMITED
@@ -106,19 +106,17 @@ def _wait_for_nodes(job: JobContext, collection: str, expected: int) -> None:
     if not job.nodes:
         time.sleep(NODES_AGREE_WITHIN)
         return
-    for url in job.nodes:
-        node = job.client.for_node(url, timeout=NODES_AGREE_WITHIN)
-        try:
-            caps = poll(
-                partial(read_caps, node, collection),
-                lambda read: read.get(_UPSERT_CAP) == expected,
-                timeout=NODES_AGREE_WITHIN,
-            )
-        except ClusterError:
-            continue  # a node that is down takes no write either
-        finally:
-            node.close()
-        if caps.get(_UPSERT_CAP) != expected:
+
+    def look(node: Client) -> Json:
+        caps = poll(
+            partial(read_caps, node, collection),
+            lambda read: read.get(_UPSERT_CAP) == expected,
+            timeout=NODES_AGREE_WITHIN,
+        )
+        return caps.get(_UPSERT_CAP)
+
+    for url, cap in ask_nodes(job, look, NODES_AGREE_WITHIN).items():
+        if cap != expected:
             raise ClusterError(
                 f"{url}: does not know the limits of {collection} after {NODES_AGREE_WITHIN:g} s",
                 hint="Is the node cut off from the others? Try again.",

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from qdrantctl.flows.cluster.nodes import ACTIVE, JobContext, list_replicas, read_topology
+from functools import partial
+
+from qdrantctl.flows.cluster.nodes import (
+    ACTIVE,
+    JobContext,
+    ask_nodes,
+    list_replicas,
+    read_topology,
+)
 from qdrantctl.model.client import Client
-from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.polling import poll
 
 RECOVERED_WITHIN = 120.0
@@ -29,17 +36,8 @@ def wait_for_replicas(job: JobContext, collection: str) -> None:
 
 
 def _are_settled(job: JobContext, collection: str) -> bool:
-    views = []
-    for url in job.nodes or ("",):
-        node = job.client.for_node(url, timeout=RECOVERED_WITHIN) if url else job.client
-        try:
-            views.append(_view_of(node, collection))
-        except ClusterError:
-            if not url:
-                raise  # a node that is down has no view, and answers no read
-        finally:
-            if url:
-                node.close()
+    look = partial(_view_of, collection=collection)
+    views = list(ask_nodes(job, look, RECOVERED_WITHIN).values())
     return all(view == views[0] for view in views) and all(
         state in (ACTIVE, _DEAD) for view in views for state in view.values()
     )

@@ -9,13 +9,14 @@ a pass over ids alone keeps the pause short.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 
 from qdrantctl.adapters.qdrant import ledger
 from qdrantctl.adapters.qdrant.replacement_records import replacement_entry
-from qdrantctl.flows.cluster.nodes import JobContext
+from qdrantctl.flows.cluster.nodes import JobContext, ask_nodes
 from qdrantctl.flows.execution.context import ChangeProgress, ExecutionContext
 from qdrantctl.flows.replacement.freeze import allow_upserts, read_caps, refuse_upserts
 from qdrantctl.flows.replacement.identity import ensure_both_stand
@@ -119,28 +120,22 @@ def _wait_for_aliases(step: SwitchAliases, job: JobContext, client: NodeClient) 
     """
     if remaining := _aliases_of(step.source, client):
         client.request(_move_request(remaining, step.target))
-    for url in job.nodes if client.server.peers > 1 else ("",):
-        node = client.for_node(url, timeout=ALIASES_AGREE_WITHIN) if url else client
-        try:
-            remaining = poll(
-                partial(_aliases_of, step.source, node),
-                lambda found: not found,
-                timeout=ALIASES_AGREE_WITHIN,
-            )
-        except ClusterError:
-            if not url:
-                raise
-            continue  # a node that is down answers no reader either
-        finally:
-            if url:
-                node.close()
+
+    def look(node: Client) -> tuple[str, ...]:
+        return poll(
+            partial(_aliases_of, step.source, node),
+            lambda found: not found,
+            timeout=ALIASES_AGREE_WITHIN,
+        )
+
+    for url, remaining in ask_nodes(job, look, ALIASES_AGREE_WITHIN).items():
         if remaining:
             raise ClusterError(
                 f"{url or client.server.url}: {', '.join(remaining)} still lead to {step.source}",
                 hint="Run the command again: it moves the rest.",
             )
     if client.server.peers > 1 and not job.nodes:
-        poll(lambda: False, timeout=ALIASES_AGREE_WITHIN)
+        time.sleep(ALIASES_AGREE_WITHIN)
 
 
 def _write_switched(progress: ChangeProgress, run: ReplacementRun, client: NodeClient) -> None:
