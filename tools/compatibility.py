@@ -9,24 +9,20 @@ the tests.
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 from qdrantctl.model.server import Version
-from tests.support.servers import server_version
+from tools.results_by_version import write_results
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "docs" / "reference" / "compatibility.json"
-PAGE = DATA.with_suffix(".md")
 SELECTION = "server or cluster"
 HEAD = """\
 # Tested versions of Qdrant
@@ -123,20 +119,7 @@ def _run_tests(file: Path) -> None:
 
 def main() -> None:
     """Write the row of one version, and the page."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--junit", nargs="+", type=Path, metavar="FILE")
-    files = parser.parse_args().junit
-    with tempfile.TemporaryDirectory() as folder:
-        if not files:
-            files = [Path(folder) / "results.xml"]
-            _run_tests(files[0])
-        entry = count_results(files)
-    data = json.loads(DATA.read_text()) if DATA.exists() else {}
-    today = datetime.now(UTC).date().isoformat()
-    data[str(server_version())] = {"date": today, **entry}
-    data = {version: data[version] for version in sorted(data, key=Version.parse)}
-    DATA.write_text(json.dumps(data, indent=2) + "\n")
-    PAGE.write_text(make_page(data))
+    write_results(__doc__, DATA, _run_tests, count_results, make_page)
 
 
 if __name__ == "__main__":

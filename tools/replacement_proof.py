@@ -8,24 +8,20 @@ takes results of runs of pytest that were made before, in pieces, instead of run
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 from qdrantctl.model.server import Version
-from tests.support.servers import server_version
+from tools.results_by_version import write_results
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "docs" / "reference" / "replacement-proof.json"
-PAGE = DATA.with_suffix(".md")
 PROPERTY = "proof"
 HEAD = """\
 # Proof of replacements without downtime
@@ -134,20 +130,7 @@ def _run_tests(file: Path) -> None:
 
 def main() -> None:
     """Write the rows of one version, and the page."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--junit", nargs="+", type=Path, metavar="FILE")
-    files = parser.parse_args().junit
-    with tempfile.TemporaryDirectory() as folder:
-        if not files:
-            files = [Path(folder) / "results.xml"]
-            _run_tests(files[0])
-        entry = collect_rows(files)
-    data = json.loads(DATA.read_text()) if DATA.exists() else {}
-    today = datetime.now(UTC).date().isoformat()
-    data[str(server_version())] = {"date": today, **entry}
-    data = {version: data[version] for version in sorted(data, key=Version.parse)}
-    DATA.write_text(json.dumps(data, indent=2) + "\n")
-    PAGE.write_text(make_page(data))
+    write_results(__doc__, DATA, _run_tests, collect_rows, make_page)
 
 
 if __name__ == "__main__":
