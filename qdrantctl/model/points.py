@@ -12,7 +12,7 @@ from qdrantctl.model.field_rule import Json
 RawPoint = Any
 """A point in the form in which its store reads and writes it. Only stores look into it."""
 Digest = bytes
-"""8 bytes. Equal points give equal digests, whatever the order of their payload."""
+"""8 bytes. Equal points give equal digests; the order of payload keys does not matter."""
 
 
 class PointKey(NamedTuple):

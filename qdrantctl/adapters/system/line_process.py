@@ -190,7 +190,7 @@ class LineProcess:
         return False
 
     def _read_lines(self, stdout: IO[bytes]) -> bool:
-        """Read what is there. False at the end of the output."""
+        """Read the available output; whether the program may still write some."""
         chunk = os.read(stdout.fileno(), _CHUNK)
         *complete, rest = chunk.split(b"\n")
         for line in complete:
@@ -202,7 +202,7 @@ class LineProcess:
         return bool(chunk)
 
     def _read_errors(self, process: subprocess.Popen[bytes]) -> bool:
-        """Keep the end of what is there on stderr. False at its end."""
+        """Keep the last part of stderr; whether the program may still write there."""
         assert process.stderr is not None
         with suppress(BlockingIOError, ValueError):  # it may be closed already
             while chunk := os.read(process.stderr.fileno(), _CHUNK):

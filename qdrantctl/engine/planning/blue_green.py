@@ -76,6 +76,7 @@ def remaining_steps(
     spec: Mapping[str, Json] = record.entry["spec"]
     moves_away = settings.source is not None
     by_phase: dict[Phase, tuple[Step, ...]] = {
+        Phase.CREATE: tuple(_steps_to_create(target, spec, change, context, kind)),
         Phase.FILL: (
             Step(
                 fill=Fill(
@@ -100,13 +101,9 @@ def remaining_steps(
         by_phase[Phase.GATE] = ()
     if not record.carries:
         by_phase |= {Phase.CATCH_UP: (), Phase.SWEEP: ()}
-    steps = [*_steps_to_create(target, spec, change, context, kind)]
-    if record.phase is not Phase.CREATE:
-        steps = []
     phases = list(Phase)
-    for phase in phases[phases.index(record.phase) :]:
-        steps += by_phase.get(phase, ())
-    return tuple(steps)
+    remaining = phases[phases.index(record.phase) :]
+    return tuple(step for phase in remaining for step in by_phase[phase])
 
 
 def rollback_record(record: ReplacementRecord, *, has_digests: bool) -> ReplacementRecord:
@@ -183,7 +180,6 @@ def forecast_replacement(
     settings = parse_settings(record.settings)
     points = live.facts.points if live else None
     spec: Mapping[str, Json] = record.entry["spec"]
-    keys = len(spec.get("shard_keys", ())) or 1
     shards = sum(
         (key.get("shards_number", 1) for key in spec["shard_keys"])
         if "shard_keys" in spec
@@ -199,7 +195,7 @@ def forecast_replacement(
         new=record.new.name,
         phase=str(record.phase),
         rollback=record.returning,
-        shards=max(shards, keys),
+        shards=shards,
         replicas=replicas,
         aliases=record.aliases,
         promises=_list_promises(record, settings),

@@ -176,7 +176,7 @@ def find_range_files(
 
 
 def remove_shard_files(folder: Path, shard_key: ShardKey) -> None:
-    """Remove all files of a shard key, whatever they are."""
+    """Remove all files of a shard key, damaged ones and those of other ranges too."""
     for path in folder.glob(f"{_shard_prefix(shard_key)}*"):
         path.unlink(missing_ok=True)
 
