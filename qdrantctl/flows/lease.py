@@ -15,6 +15,7 @@ from qdrantctl.adapters.qdrant.client import RestClient
 from qdrantctl.adapters.qdrant.lease_lock import HeldLease, LeaseGuardedClient, acquire_lease
 from qdrantctl.adapters.system.actor import find_actor
 from qdrantctl.model.actor import Actor
+from qdrantctl.model.client import Client, NodeClient
 from qdrantctl.model.errors import ClusterError, LeaseError, QdrantctlError
 from qdrantctl.model.lease import (
     Lease,
@@ -85,10 +86,20 @@ def _acquire_or_wait(client: RestClient, owner: str, actor: Actor, wait: LeaseWa
             raise KeyboardInterrupt
 
 
-def find_current_lease(client: RestClient, owner: str) -> Lease | None:
+def find_current_lease(client: Client, owner: str) -> Lease | None:
     """The newest lease, expired or not; None if there is none. Raises ClusterError."""
     current = leases.list_leases(client, owner)
     return current[-1] if current else None
+
+
+def find_holder(client: NodeClient, owner: str) -> str:
+    """Who holds the lease of an owner; empty without one, or once it has expired.
+
+    Raises ClusterError.
+    """
+    lease = find_current_lease(client, owner)
+    is_held = lease is not None and not lease.is_expired(client.server_time)
+    return lease.who if lease is not None and is_held else ""
 
 
 def current_actor(settings: Settings) -> Actor:
@@ -117,7 +128,7 @@ def lease_note(client: RestClient, owner: str) -> str:
 
 
 def find_named_lease(client: RestClient, owner: str, name: str) -> Lease:
-    """The current lease with this name, of whatever job.
+    """The current lease with this name, of an apply or of another job.
 
     Raises QdrantctlError if `name` is not a current lease.
     """

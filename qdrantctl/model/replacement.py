@@ -18,6 +18,8 @@ RECORD_KIND = "replacement"
 """The kind of its addresses in the ledger: `replacement/products`. It is no resource."""
 PAUSED = "paused"
 """Key of its entry beside the record: the operator pauses it while a run writes the record."""
+NOT_RECORDED = {PAUSED, "run_by"}
+"""Fields that the record in the ledger does not have."""
 MARK = "_qdrantctl_mark"
 """Payload key of the mark of `PointStore.mark_points`; it stands for moments in single points."""
 
@@ -158,6 +160,7 @@ class ReplacementRecord(BaseModel):
     switched: str = Field(default="", description="When the aliases moved; empty before.")
     keep_until: str = Field(default="", description="Until when the old collection is kept.")
     paused: bool = Field(default=False, description="Whether the operator paused it.")
+    run_by: str = Field(default="", description="Who carries it out at the moment; not recorded.")
     returning: bool = Field(default=False, description="Whether a rollback is under way.")
     carries: bool = Field(
         default=True, description="Whether points are carried over; a rollback may not be able to."

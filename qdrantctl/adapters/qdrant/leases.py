@@ -19,7 +19,7 @@ from qdrantctl.adapters.qdrant.internal_collection import (
     internal_collection_request,
     supports_metadata,
 )
-from qdrantctl.model.client import get_or_none
+from qdrantctl.model.client import Client, get_or_none
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.lease import Lease, format_time, lease_name
@@ -33,7 +33,7 @@ _NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 _POINT = 1
 
 
-def list_leases(client: RestClient, owner: str) -> list[Lease]:
+def list_leases(client: Client, owner: str) -> list[Lease]:
     """The leases of an owner, the lowest number first. Raises ClusterError."""
     prefix = lease_name(owner, "")
     listed = client.request(Call(method="GET", path="/collections"))["collections"]
@@ -42,7 +42,7 @@ def list_leases(client: RestClient, owner: str) -> list[Lease]:
     return [lease for number in numbers if (lease := read_lease(client, owner, number))]
 
 
-def read_lease(client: RestClient, owner: str, number: int) -> Lease | None:
+def read_lease(client: Client, owner: str, number: int) -> Lease | None:
     """One lease; None where there is none. Raises ClusterError."""
     name = lease_name(owner, number)
     if supports_metadata(client.server):

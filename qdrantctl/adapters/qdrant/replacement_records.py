@@ -6,7 +6,7 @@ from qdrantctl.adapters.qdrant.ledger import LedgerContents, require_usable_obje
 from qdrantctl.model.address import Address
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.field_rule import Json
-from qdrantctl.model.replacement import PAUSED, RECORD_KIND, ReplacementRecord
+from qdrantctl.model.replacement import NOT_RECORDED, PAUSED, RECORD_KIND, ReplacementRecord
 
 
 def record_address(collection: Address) -> Address:
@@ -48,5 +48,5 @@ def replacement_entry(record: ReplacementRecord) -> dict[str, Json]:
         "owner": record.owner,
         "address": str(record_address(record.address)),
         "spec": {},
-        RECORD_KIND: record.model_dump(mode="json", exclude={PAUSED}),
+        RECORD_KIND: record.model_dump(mode="json", exclude=NOT_RECORDED),
     }

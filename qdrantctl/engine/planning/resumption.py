@@ -53,6 +53,8 @@ def draft_resumption(
     if not (record.returning or json_equal(dict(stored), dict(record.entry["spec"]))):
         because = f"{status}, to another state than the manifest states; finish or abort it first"
         return DraftChange(address, Action.REFUSED, because=because)
+    if record.run_by:
+        return DraftChange(address, Action.NOOP, because=f"{status}, run by {record.run_by}")
     fields: tuple[FieldChange, ...] = ()
     if live is not None and not (record.phase.is_after_switch or record.returning):
         fields = compare_resource(

@@ -77,8 +77,10 @@ def describe_run(record: ReplacementRecord) -> str:
     stopped = f"; it stopped: {record.error}" if record.error else ""
     message = (
         f"the replacement of {record.old.name} by {record.new.name}{way_back} is {state}, in phase "
-        f"{record.phase}{stopped}"
+        f"{record.phase}{'' if record.run_by else stopped}"
     )
+    if record.run_by:
+        message += f"; {record.run_by} carries it out"
     if record.frozen_caps is not None:
         message += f"; upserts into {record.old.name} are refused until it goes on"
     return message

@@ -22,7 +22,7 @@ from qdrantctl.engine.safety.rules import check_safety, needs_details, needs_siz
 from qdrantctl.engine.snapshots.policy_status import finding_violations
 from qdrantctl.flows.cluster.connect import find_token_problem
 from qdrantctl.flows.cluster.internal_replicas import list_missing_replicas
-from qdrantctl.flows.planning.retirement import find_retirable
+from qdrantctl.flows.planning.replacements import find_retirable, with_runs
 from qdrantctl.flows.snapshots.policies.status import check_policies
 from qdrantctl.flows.state.checkout import committed_as
 from qdrantctl.flows.state.checkout_age import check_checkout_is_current
@@ -138,7 +138,9 @@ def make_plan_for(
         client, desired_state.inventory, progress, named_owners(settings)
     )
     cluster_state = replace(
-        cluster_state, retirable=find_retirable(cluster_state, client, options.retire)
+        cluster_state,
+        replacements=with_runs(cluster_state.replacements, client, settings.owner),
+        retirable=find_retirable(cluster_state, client, options.retire),
     )
     protection = read_protection(settings, cluster_state.ledger, today)
     settings = without_uncounted_clones(protected_settings(protection), options.consents)

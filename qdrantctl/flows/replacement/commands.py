@@ -16,7 +16,7 @@ from qdrantctl.engine.planning.blue_green import (
     remaining_steps,
     rollback_record,
 )
-from qdrantctl.flows.lease import LeaseWait, find_current_lease, hold_lease
+from qdrantctl.flows.lease import LeaseWait, find_holder, hold_lease
 from qdrantctl.flows.replacement.freeze import allow_upserts
 from qdrantctl.flows.replacement.identity import find_reference
 from qdrantctl.flows.replacement.passes.reverse import count_differing_payloads, has_digests
@@ -39,7 +39,7 @@ from qdrantctl.model.errors import QdrantctlError, StaleError, UsageError
 from qdrantctl.model.kind import Context
 from qdrantctl.model.lease import replacements_owner
 from qdrantctl.model.plan import Plan, PlannedServer
-from qdrantctl.model.replacement import ReplacementRecord, parse_settings
+from qdrantctl.model.replacement import Phase, ReplacementRecord, parse_settings
 from qdrantctl.model.replacement_status import ReplacementStatus, ReplacementStatuses
 from qdrantctl.model.resource import Inventory
 from qdrantctl.model.step import Call, Step, collection_path
@@ -50,9 +50,7 @@ def read_statuses(
 ) -> ReplacementStatuses:
     """The status of one replacement, or of all of this owner. Raises ClusterError, UsageError."""
     records = parse_replacements(ledger.read_ledger(client))
-    lease = find_current_lease(client, replacements_owner(settings.owner))
-    is_held = lease is not None and not lease.is_expired(client.server_time)
-    holder = lease.who if lease is not None and is_held else ""
+    holder = find_holder(client, replacements_owner(settings.owner))
     if address is not None:
         records = {address: _require_record(records, settings, address)}
     own = (record for record in records.values() if record.owner in settings.owners)
@@ -191,6 +189,11 @@ def plan_rollback(
         raise UsageError(
             f"the aliases of {address} have not moved yet",
             hint=f"qdrantctl replacement abort {address} deletes the new collection.",
+        )
+    if record.phase is Phase.SWEEP and not record.returning:
+        raise UsageError(
+            f"the sweep of {address} has not ended: writes from before the switch may be missing",
+            hint=f"qdrantctl replacement resume {address} ends it; roll back then.",
         )
     for ref in (record.new, record.old):
         if find_reference(client, address, ref.name) is None:

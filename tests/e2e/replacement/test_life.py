@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from qdrantctl.adapters.qdrant.client import Endpoint, RestClient
 from qdrantctl.adapters.qdrant.ledger import ledger_point_id
+from qdrantctl.flows.lease import LeaseWait, hold_lease
+from qdrantctl.model.actor import Actor
+from qdrantctl.model.lease import replacements_owner
 from tests.support.project import Project, asked, record
 
 DOT = {"vectors": {"size": 4, "distance": "Dot"}, "payload_indexes": {"brand": "keyword"}}
@@ -176,6 +180,26 @@ def test_a_closed_gate_leaves_both_and_the_next_apply_goes_on(project, node, tmp
     assert len(read(node)) == COUNT + 1
 
 
+def test_an_apply_goes_on_while_another_process_fills(project, node, tmp_path):
+    desired = {"products": manifest(COSINE, **closed_until(tmp_path / "go"))}
+    project.states(desired, ALIAS)
+    assert project.apply(node).code == 6
+    project.states({**desired, "other": DOT}, ALIAS)
+    client = RestClient(Endpoint(url=node.url))
+    wait = LeaseWait(0.0, lambda _: None, lambda: False)
+    actor = Actor("ada", "", "")
+    with client, hold_lease(client, replacements_owner("shop/dev"), actor, wait):
+        told = project.apply(node)
+        assert told.code == 0, told.err
+        assert "ada" in told.err
+        assert "carries it out" in told.err
+        assert status(project, node)["state"] == "running"
+        project.states({"products": manifest(EUCLID), "other": DOT}, ALIAS)
+        assert project.apply(node).code == 3
+    assert names(node) == {"products", "products--2", "other"}
+    assert target(node) == "products"
+
+
 def test_abort_deletes_the_new_one_only(project, node, tmp_path):
     project.states({"products": manifest(COSINE, **closed_until(tmp_path / "go"))}, ALIAS)
     assert project.apply(node).code == 6
@@ -202,6 +226,26 @@ def test_rollback_carries_what_was_written_since(project, node, desired):
     assert read(node) == after
     assert after.keys() >= {7, 9001}
     assert status(project, node)["old"] == "products--2"
+
+
+def test_no_rollback_before_the_sweep_has_ended(project, node):
+    """The caps and marks of an interrupted sweep would be taken for those of the rollback."""
+    project.states({"products": manifest(COSINE)}, ALIAS)
+    assert project.apply(node).code == 0
+    entry = record(node, "replacement/products")["replacement"] | {"phase": "sweep"}
+    body = {
+        "payload": {"replacement": entry},
+        "points": [ledger_point_id("replacement/products")],
+    }
+    asked(node, "POST", "/collections/_qdrantctl/points/payload?wait=true", body)
+    refused = project.run(node, "replacement", "rollback", ADDRESS, "--auto-approve")
+    assert refused.code == 64
+    assert "the sweep of collection/products has not ended" in refused.err
+    assert target(node) == "products--2"
+    assert project.run(node, "replacement", "resume", ADDRESS, "--auto-approve").code == 0
+    rolled = project.run(node, "replacement", "rollback", ADDRESS, "--auto-approve")
+    assert rolled.code == 0, rolled.err
+    assert target(node) == "products"
 
 
 def test_nothing_can_be_carried_back_without_a_record_of_it(project, node):
