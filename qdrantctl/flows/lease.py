@@ -102,6 +102,25 @@ def find_holder(client: NodeClient, owner: str) -> str:
     return lease.who if lease is not None and is_held else ""
 
 
+def wait_for_sign_of_life(client: RestClient, owner: str, wait: LeaseWait) -> None:
+    """Wait until a lease is renewed, released or expired: until then its holder may be gone.
+
+    A process that was killed leaves its lease. Raises ClusterError, KeyboardInterrupt.
+    """
+    first = find_current_lease(client, owner)
+    if first is None or wait.seconds <= 0 or first.is_expired(client.server_time):
+        return
+    wait.notify(f"Waiting up to {wait.seconds:g} s until the lease of {first.who} is renewed.")
+
+    def has_changed() -> bool:
+        lease = find_current_lease(client, owner)
+        return lease != first or first.is_expired(client.server_time) or wait.is_cancelled()
+
+    poll(has_changed, timeout=wait.seconds, interval=POLL)
+    if wait.is_cancelled():
+        raise KeyboardInterrupt
+
+
 def current_actor(settings: Settings) -> Actor:
     """The user and commit of this run, for the ledger's history and the lease."""
     return find_actor(settings.root, os.environ)

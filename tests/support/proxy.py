@@ -43,7 +43,8 @@ class Proxy:
             threading.Thread(target=self._one, args=(client,), daemon=True).start()
 
     def _one(self, client: socket.socket) -> None:
-        with client, client.makefile("rb") as reader:
+        # Whoever asked may reset the connection instead of closing it.
+        with suppress(ConnectionResetError), client, client.makefile("rb") as reader:
             while head := _head(reader):
                 length = _length(head)
                 body = reader.read(length) if length else b""

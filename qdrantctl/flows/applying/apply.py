@@ -17,7 +17,7 @@ from qdrantctl.flows.applying.parts import merge_reports, record_of, split_plan
 from qdrantctl.flows.cluster.connect import connect
 from qdrantctl.flows.cluster.indexing import WAIT_TIMEOUT, IndexState, wait_until_indexed
 from qdrantctl.flows.cluster.nodes import JobContext
-from qdrantctl.flows.lease import LeaseWait, current_actor, hold_lease
+from qdrantctl.flows.lease import LeaseWait, current_actor, hold_lease, wait_for_sign_of_life
 from qdrantctl.flows.planning.plan import PlanOptions, PlanResult, make_plan_for
 from qdrantctl.flows.planning.saved_plan import recheck_saved_plan
 from qdrantctl.flows.replacement.replace import Operator, run_replacement
@@ -36,6 +36,7 @@ from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Change
 from qdrantctl.model.client import NodeClient
 from qdrantctl.model.errors import BlockedError, StaleError
+from qdrantctl.model.lease import replacements_owner
 from qdrantctl.model.plan import Plan
 from qdrantctl.model.progress import TaskProgress
 from qdrantctl.model.report import Outcome, OutcomeStatus, Report
@@ -125,6 +126,8 @@ def apply_changes(
     """
     desired, state = _load_desired_state(settings, options, view)
     with connect(settings, on_request) as client:
+        wait = LeaseWait(options.lease_timeout, view.notify, lambda: False)
+        wait_for_sign_of_life(client, replacements_owner(settings.owner), wait)
         planned = _make_plan(settings, options, view, client, desired)
         view.show_plan(planned.plan)
         ensure_applicable(planned.plan)

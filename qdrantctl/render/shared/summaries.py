@@ -24,6 +24,8 @@ _ACTION_WORDS = {
     Action.REFUSED: ("refused", "change"),
 }
 _SHORT_COMMIT = 12
+_UNDER_WAY = "QC248"
+"""The rule that notes replacements without downtime that have not ended."""
 _DRIFT_CAUSES = (Cause.DRIFT, Cause.BOTH)
 
 LEDGER_NOTE = "the ledger (collection _qdrantctl) will be created"
@@ -35,6 +37,7 @@ IDENTITY_NOTE = "the ledger gets an id of its own: this cluster is a copy of the
 NO_CHANGES = "No changes. The cluster matches the manifests."
 AS_COMMITTED = "No changes. The manifests match the committed state."
 ONLY_REPLICAS = "No changes of resources. Apply creates the missing replicas."
+REPLACING = "No other changes. A replacement is under way, by another process or paused."
 KEPT = "No changes. Changes made outside qdrantctl are kept."
 _CONTINUATIONS = {
     "apply": "The next qdrantctl apply finishes the rest.",
@@ -60,6 +63,8 @@ def plan_summary(plan: Plan) -> str:
             return AS_COMMITTED
         if any(call.path.endswith("/cluster") for call in list_calls(plan.prepare)):
             return ONLY_REPLICAS
+        if any(violation.rule == _UNDER_WAY for violation in plan.violations):
+            return REPLACING
         keeps_drift = any(
             c.action is Action.NOOP and c.cause in _DRIFT_CAUSES for c in plan.changes
         )

@@ -193,6 +193,7 @@ def violations(told: Told, project: Path, monkeypatch: pytest.MonkeyPatch) -> li
         monkeypatch.setattr(flow, "read_cluster_state", lambda *_: found)
         for module in (flow, recall):
             monkeypatch.setattr(module, "with_details", lambda *_: found)
+        monkeypatch.setattr(flow, "with_runs", lambda replacements, *_: replacements)
         monkeypatch.setattr(flow, "find_token_problem", lambda _: "")
         monkeypatch.setattr(kept, "read_policies", lambda *_: policies(found))
         monkeypatch.setattr(flow, "list_missing_replicas", lambda _: ())

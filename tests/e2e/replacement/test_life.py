@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from qdrantctl.adapters.qdrant import leases
 from qdrantctl.adapters.qdrant.client import Endpoint, RestClient
 from qdrantctl.adapters.qdrant.ledger import ledger_point_id
 from qdrantctl.flows.lease import LeaseWait, hold_lease
 from qdrantctl.model.actor import Actor
-from qdrantctl.model.lease import replacements_owner
+from qdrantctl.model.lease import Lease, replacements_owner
 from tests.support.project import Project, asked, record
 
 DOT = {"vectors": {"size": 4, "distance": "Dot"}, "payload_indexes": {"brand": "keyword"}}
@@ -193,11 +195,30 @@ def test_an_apply_goes_on_while_another_process_fills(project, node, tmp_path):
         assert told.code == 0, told.err
         assert "ada" in told.err
         assert "carries it out" in told.err
+        assert "A replacement is under way" in project.apply(node).err
         assert status(project, node)["state"] == "running"
         project.states({"products": manifest(EUCLID), "other": DOT}, ALIAS)
         assert project.apply(node).code == 3
     assert names(node) == {"products", "products--2", "other"}
     assert target(node) == "products"
+
+
+def test_an_apply_that_may_wait_goes_on_after_one_that_was_killed(project, node, tmp_path):
+    """The lease that it left expires; only then is it known that no process carries it out."""
+    go = tmp_path / "go"
+    project.states({"products": manifest(COSINE, **closed_until(go))}, ALIAS)
+    assert project.apply(node).code == 6
+    go.touch()
+    owner = replacements_owner("shop/dev")
+    with RestClient(Endpoint(url=node.url)) as client:
+        assert leases.list_leases(client, owner) == []
+        since = client.server_time
+        expires = since + timedelta(seconds=3)
+        leases.create_lease(client, Lease(owner, 1, "x", "ada", acquired=since, expires=expires))
+    told = project.run(node, "apply", "--auto-approve", "--lease-timeout", "60")
+    assert told.code == 0, told.err
+    assert "Waiting up to 60 s until the lease of ada" in told.err
+    assert target(node) == "products--2"
 
 
 def test_abort_deletes_the_new_one_only(project, node, tmp_path):

@@ -192,6 +192,13 @@ def test_the_last_line_counts(actions, expected):
     assert sums(*made) == expected
 
 
+def test_a_cluster_with_a_replacement_under_way_does_not_match_the_manifests():
+    note = Violation(rule="QC248", severity=Severity.NOTE, address="collection/a", message="beside")
+    assert sums(change(Action.NOOP), violations=(note,)) == (
+        "No other changes. A replacement is under way, by another process or paused."
+    )
+
+
 def test_an_adoption_that_changes_does_not_claim_to_write_only_the_ledger():
     assert sums(change(Action.ADOPT, steps=(STEP,))).endswith("0 to destroy.")
 
